@@ -26,7 +26,7 @@ from browser_use_async.batch.progress import (
     StopReason,
 )
 from browser_use_async.batch.repeats import RepeatedItems
-from browser_use_async.batch.results import BatchResult
+from browser_use_async.batch.results import BatchResult, columns_of
 from browser_use_async.batch.state import (
     BatchState,
     SharedBackoff,
@@ -142,7 +142,8 @@ class Batch(Generic[OutputT]):
         """The results that `collect()` has so far, as flat mappings with the same columns.
 
         `pandas.DataFrame(batch.to_rows())` and `polars.DataFrame(batch.to_rows())` take them. They
-        are in the order of the input; `BatchResult.to_row` says which columns there are.
+        are in the order of the input; `BatchResult.to_row` says which columns there are. Where no
+        item has an output, the columns of `parsed` are those of the `output_type`.
 
         Raises:
             InvalidRequestError: The batch is iterated over, and holds no results then.
@@ -156,6 +157,8 @@ class Batch(Generic[OutputT]):
         results = sorted(self._collected or (), key=lambda result: result.index)
         rows = [each.to_row() for each in results]
         columns = dict.fromkeys(name for row in rows for name in row)
+        if all(each.parsed is None for each in results):
+            columns |= columns_of(self._options.output_type)
         return [{**columns, **row} for row in rows]
 
     def drain(self) -> None:

@@ -1,5 +1,6 @@
 """The result of each item, and how it is made: from a task, from an error, or from the ledger."""
 
+import json
 from decimal import Decimal
 from typing import Any, Generic, TypeVar
 
@@ -109,6 +110,29 @@ def _columns(name: str, value: Any) -> dict[str, Any]:
     for key, each in value.items():
         columns |= _columns(f"{name}.{key}", each)
     return columns
+
+
+def columns_of(output_type: Any) -> dict[str, None]:
+    """The columns of `parsed` where no output is there to show them."""
+    if output_type is None:
+        return {}
+    # Imported here: only batches with an output type need it.
+    from browser_use_async.structured_output.schema import output_schema  # noqa: PLC0415
+
+    schema = json.loads(output_schema(output_type))
+    return _schema_columns("parsed", schema, schema.get("$defs", {}))
+
+
+def _schema_columns(name: str, schema: Any, definitions: dict[str, Any]) -> dict[str, None]:
+    reference = schema.get("$ref", "").removeprefix("#/$defs/")
+    if reference:
+        # A record that holds itself ends at its second name.
+        schema = definitions.get(reference, {})
+        definitions = {key: each for key, each in definitions.items() if key != reference}
+    columns: dict[str, None] = {}
+    for key, each in schema.get("properties", {}).items():
+        columns |= _schema_columns(f"{name}.{key}", each, definitions)
+    return columns or {name: None}
 
 
 def result_of(

@@ -3,7 +3,7 @@
 import asyncio
 import json
 from pathlib import Path
-from typing import TypedDict
+from typing import Any, TypedDict
 
 import pytest
 
@@ -56,6 +56,37 @@ async def test_rows_have_the_same_plain_columns(serve: Serve, open_session: Open
     assert (bad["error"], bad["status"], bad["parsed.city"]) == ("TaskFailedError", "failed", None)
     assert "No such page" in bad["reason"]
     assert json.loads(json.dumps(batch.to_rows())) == batch.to_rows()
+
+
+class Folder(TypedDict):
+    """A record that holds itself."""
+
+    name: str
+    parent: "Folder | None"
+
+
+@pytest.mark.parametrize(
+    ("kind", "columns"),
+    [
+        (Office, {"parsed.city", "parsed.place.lat", "parsed.floors"}),
+        (Folder, {"parsed.name", "parsed.parent"}),
+        (list[Office], {"parsed"}),
+        (dict[str, str], {"parsed"}),
+        (None, set()),
+    ],
+)
+async def test_rows_have_the_columns_of_the_type_if_all_items_fail(
+    kind: Any, columns: set[str], serve: Serve, open_session: Open
+) -> None:
+    """They are None, and asking for one raises no KeyError."""
+    session = await open_session(await serve(scenarios=SCENARIOS))
+    batch = session.run_many([("b", "bad")], concurrency=1, output_type=kind)
+    await batch.collect()
+
+    (row,) = batch.to_rows()
+
+    assert {name for name in row if name.startswith("parsed")} == columns
+    assert {row[name] for name in columns} <= {None}
 
 
 async def test_rows_of_a_running_batch(serve: Serve, open_session: Open) -> None:
