@@ -6,19 +6,15 @@ from pathlib import Path
 
 import attrs
 
-__all__ = ["BLOCKS", "PAGES", "PRINTING", "ROOT", "Block", "Command", "is_printed"]
+__all__ = ["BLOCKS", "PAGES", "PRINTING", "ROOT", "Block", "is_printed"]
 
 ROOT = Path(__file__).parents[2]
-PRINTING = {"README.md"}
+PRINTING = {
+    *("README.md", "batch.md", "browser.md", "command-line.md", "errors.md", "integrations.md"),
+    *("money.md", "paying-once.md", "server.md", "tasks.md", "tutorial.md", "waiting.md"),
+    *("webhooks.md", "fleet.md", "migrating.md"),
+}
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
-
-
-@attrs.frozen
-class Command:
-    """A line of a shell, and what it prints."""
-
-    line: str
-    printed: list[str]
 
 
 @attrs.frozen
@@ -39,16 +35,10 @@ class Block:
         return [line for line in map(_printed, self.text.splitlines()) if line is not None]
 
     @property
-    def commands(self) -> list[Command]:
-        """The commands of a block of the shell."""
-        commands: list[Command] = []
-        for line in self.text.replace("\\\n", "").splitlines():
-            printed = _printed(line)
-            if printed is not None:
-                commands[-1].printed.append(printed)
-            elif line.strip():
-                commands.append(Command(line.strip(), []))
-        return commands
+    def commands(self) -> list[str]:
+        """The lines of a block of the shell that are typed."""
+        lines = self.text.replace("\\\n", "").splitlines()
+        return [line.strip() for line in lines if line.strip() and _printed(line) is None]
 
 
 def _printed(line: str) -> str | None:

@@ -10,7 +10,7 @@ import os
 import pty
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -19,7 +19,7 @@ import attrs
 from browser_use_async import BrowserUseSession
 from tests.docs.blocks import ROOT, Block
 
-__all__ = ["ExampleServer", "outcome_of_tests", "output_of_command", "output_of_python"]
+__all__ = ["ExampleServer", "outcome_of_tests", "output_of_commands", "output_of_python"]
 
 PATIENCE = 150
 """Seconds for one block, on a machine that is busy."""
@@ -145,12 +145,12 @@ async def _run(server: ExampleServer, *command: str) -> tuple[int | None, str]:
     return process.returncode, output.decode()
 
 
-async def output_of_command(line: str, server: ExampleServer) -> str:
-    """Run a line of a shell on a terminal of 100 columns; what is printed and said."""
+async def output_of_commands(lines: Sequence[str], server: ExampleServer) -> str:
+    """Run lines of a shell on a terminal of 100 columns; what is printed and said."""
     master, slave = pty.openpty()
     try:
         process = await asyncio.create_subprocess_exec(
-            *("bash", "-c", server.addressed(line)),
+            *("bash", "-c", server.addressed("\n".join(lines))),
             env=_environment(server),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=slave,
