@@ -37,7 +37,11 @@ class NamedBrowserProfileFields(BrowserProfileFields, total=False):
 
 @attrs.frozen
 class ProfileId:
-    """Which profile a call is about."""
+    """Which profile a call is about.
+
+    Attributes:
+        profile_id: The id of the profile.
+    """
 
     profile_id: str = ruled(FieldRule(FieldKind.TEXT, required=True, nullable=False))
 

@@ -57,7 +57,12 @@ class UploadUrl(Response):
 
 @attrs.frozen
 class TaskFile:
-    """Which output file of which task a call is about."""
+    """Which output file of which task a call is about.
+
+    Attributes:
+        task_id: The id of the task.
+        file_name: The name of the file, as `output_files` of the task has it.
+    """
 
     task_id: str = ruled(IDENTIFIER)
     file_name: str = ruled(IDENTIFIER)

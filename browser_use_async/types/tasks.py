@@ -28,14 +28,23 @@ IDENTIFIER = FieldRule(FieldKind.TEXT, required=True, nullable=False)  # in a pa
 
 @attrs.frozen
 class TaskId:
-    """Which task a call is about."""
+    """Which task a call is about.
+
+    Attributes:
+        task_id: The id of the task.
+    """
 
     task_id: str = ruled(IDENTIFIER)
 
 
 @attrs.frozen
 class PageQuery:
-    """Which page of a list, and how many rows on a page."""
+    """Which page of a list, and how many rows on a page.
+
+    Attributes:
+        page: Which page, counted from 1.
+        limit: How many rows a page has at most.
+    """
 
     page: int = ruled(FieldRule(FieldKind.INTEGER, nullable=False, minimum=1, default=1), default=1)
     limit: int = ruled(

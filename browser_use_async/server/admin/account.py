@@ -24,7 +24,11 @@ def _not_above_zero(cents: Decimal) -> str | None:
 
 @attrs.frozen
 class Credit:
-    """Credit that is added."""
+    """Credit that is added.
+
+    Attributes:
+        cents: How much, in US cents.
+    """
 
     cents: Decimal = ruled(
         FieldRule(
@@ -39,14 +43,22 @@ class Credit:
 
 @attrs.frozen
 class TaskIds:
-    """Tasks that are asked for."""
+    """Tasks that are asked for.
+
+    Attributes:
+        task_id: The id of a task; it can be given several times.
+    """
 
     task_id: list[str] = ruled(FieldRule(FieldKind.TEXT_LIST, nullable=False), default=())
 
 
 @attrs.frozen
 class FaultRules:
-    """Fault rules in place of all others."""
+    """Fault rules in place of all others.
+
+    Attributes:
+        faults: The rules, in the order in which they are tried.
+    """
 
     faults: list[Any] = ruled(FieldRule(FieldKind.LIST, required=True, nullable=False))
 

@@ -22,14 +22,22 @@ _NO_SCRIPT = "There is no script of this name"
 
 @attrs.frozen
 class ScriptName:
-    """The script that a call is about."""
+    """The script that a call is about.
+
+    Attributes:
+        name: Its name.
+    """
 
     name: str = ruled(_REQUIRED)
 
 
 @attrs.frozen
 class ScriptText:
-    """The text of a new version."""
+    """The text of a new version.
+
+    Attributes:
+        text: The script, in its notation.
+    """
 
     text: str = ruled(_REQUIRED)
 

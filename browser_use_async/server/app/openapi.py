@@ -30,6 +30,7 @@ from browser_use_async.api.submission_key import (
     TRUE,
 )
 from browser_use_async.server.admin import ADMIN_ROUTES
+from browser_use_async.server.app.field_sentences import field_sentences
 from browser_use_async.server.app.openapi_schemas import (
     component_schemas,
     field_schema,
@@ -147,12 +148,17 @@ def _operation(route: Route) -> dict[str, Any]:
 
 def _parameters(endpoint: Endpoint) -> Iterator[dict[str, Any]]:
     for place, model in (("path", endpoint.parameters), ("query", endpoint.query)):
-        for field in attrs.fields(model) if model is not None else ():
+        if model is None:
+            continue
+        sentences = field_sentences(model)
+        for field in attrs.fields(model):
             rule = rule_of(field)
+            sentence = sentences.get(field.name)
             yield {
                 "name": field.name,
                 "in": place,
                 "required": rule.required,
+                **({} if sentence is None else {"description": sentence}),
                 "schema": field_schema(rule),
             }
     if endpoint in _TAGGED:

@@ -12,6 +12,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 import attrs
 
 from browser_use_async.api.limits import CONTENT_TYPES
+from browser_use_async.server.app.field_sentences import field_sentences
 from browser_use_async.types import (
     UNSET,
     Balance,
@@ -143,7 +144,9 @@ def component_schemas() -> dict[str, Schema]:
         **{name: request_schema(model) for name, model in _REQUESTS.items()},
         **{name: _response(model) for name, model in _RESPONSES.items()},
         **{name: _enum(enum) for name, enum in _ENUMS.items()},
-        "CheckUserBalanceResponse": _object({"balance": _STRING}, ["balance"]),
+        "CheckUserBalanceResponse": _object(
+            {"balance": _said(_STRING, "What is left, in US cents.")}, ["balance"]
+        ),
         "DeleteBrowserProfileResponse": _object({}, []),
         **_errors(),
     }
@@ -161,11 +164,15 @@ def _enum(enum: type[OpenEnum]) -> Schema:
 
 def _errors() -> dict[str, Schema]:
     place = {"type": "array", "items": {"anyOf": [_STRING, {"type": "integer"}]}}
-    problem = {"loc": place, "msg": _STRING, "type": _STRING}
+    problem = {
+        "loc": _said(place, "Where the problem is in the request."),
+        "msg": _said(_STRING, "What is wrong, for a person."),
+        "type": _said(_STRING, "What is wrong, for a program."),
+    }
     problems = {"type": "array", "items": _named("ValidationError")}
     return {
-        "ErrorResponse": _object({"detail": _STRING}, ["detail"]),
-        "HTTPValidationError": _object({"detail": problems}, []),
+        "ErrorResponse": _object({"detail": _said(_STRING, "Why it is refused.")}, ["detail"]),
+        "HTTPValidationError": _object({"detail": _said(problems, "Each problem.")}, []),
         "ValidationError": _object(problem, list(problem)),
     }
 
@@ -180,10 +187,22 @@ def request_schema(model: type[Any]) -> Schema:
         name: {**field_schema(rule), **_BOUND_BY_MEANING.get((model, name), {})}
         for name, rule in fields.items()
     }
+    _describe(properties, model)
     schema = _object(properties, [name for name, rule in fields.items() if rule.required])
     if "schedule_type" in fields:
         schema["allOf"] = list(_schedule_conditions())
     return schema
+
+
+def _said(schema: Schema, sentence: str) -> Schema:
+    return {**schema, "description": sentence}
+
+
+def _describe(properties: dict[str, Schema], model: type[Any]) -> None:
+    sentences = field_sentences(model)
+    for name, schema in properties.items():
+        if name in sentences:
+            properties[name] = _said(schema, sentences[name])
 
 
 def _suffixes() -> str:
@@ -282,6 +301,7 @@ def _response(model: type[Any]) -> Schema:
     for name in names:
         if name in optional or name in _NULLABLE:
             properties[name] = {"anyOf": [properties[name], _NULL]}
+    _describe(properties, model)
     return _object(properties, [name for name in names if name not in optional])
 
 

@@ -17,7 +17,16 @@ _MOST_DAYS = 36_500
 
 @attrs.frozen
 class NewKey:
-    """The name, scopes and limits that a new key is to have."""
+    """The name, scopes and limits that a new key is to have.
+
+    Attributes:
+        name: Whose key it is; keys of one name share tasks, profiles and budget.
+        scopes: What it may do: `run`, `read`, `admin`. Otherwise as the other key of this name, or
+            `run` and `read`.
+        budget_cents: What the keys of the name may spend, in US cents; otherwise unchanged.
+        concurrency: How many tasks of the name may be at work at once; otherwise unchanged.
+        expires_in_days: After how many days it expires; otherwise never.
+    """
 
     name: str = ruled(FieldRule(FieldKind.TEXT, required=True, nullable=False, check=name_problem))
     # None for those of the other key of this name, or else `DEFAULT_SCOPES`
