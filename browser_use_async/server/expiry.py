@@ -101,6 +101,7 @@ async def _expire_oldest(database: Database, sealed: Secrets, owner: str, before
             await delete_files(at, record)
             await sealed.delete(at, "task", record.id)
             await at.delete("steps", task_id=record.id)
+            await at.delete("schedule_runs", task_id=record.id)
             await at.delete("submission_keys", resource_id=record.id)
             # Only what this transaction deletes: another server may be at it, too.
             count += await at.delete("tasks", id=record.id)

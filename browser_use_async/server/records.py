@@ -7,6 +7,10 @@ from typing import Any
 
 import attrs
 
+from browser_use_async.types import LlmModel
+
+DEFAULT_MODEL = LlmModel.GPT_4_1
+"""The model of tasks that name none."""
 DEFAULT_OWNER = "default"
 """Who owns everything on a server with a single API key."""
 
@@ -141,6 +145,51 @@ class Assignment:
 
 
 @attrs.frozen
+class FailedRequest:
+    """A request of a page that failed, or was answered with a status of 400 and more.
+
+    Attributes:
+        method: Such as `GET`.
+        url: The address that was asked for.
+        problem: What became of it, in words.
+    """
+
+    method: str
+    url: str
+    problem: str
+
+
+@attrs.frozen(kw_only=True)
+class StepTrace:
+    """What went on behind a step, since the step before.
+
+    Attributes:
+        seconds: How long the step took.
+        addresses: The status and the address of each document that was opened, in order.
+        console: The errors that pages wrote into the console or did not catch.
+        failed: The requests that failed.
+        requests: How many requests the pages made.
+        slowest: The address of the request that took longest; empty if none was answered.
+        slowest_seconds: How long that one took.
+        omitted: How many further errors and failed requests there were.
+    """
+
+    seconds: float
+    addresses: Sequence[str] = ()
+    console: Sequence[str] = ()
+    failed: Sequence[FailedRequest] = ()
+    requests: int = 0
+    slowest: str = ""
+    slowest_seconds: float = 0.0
+    omitted: int = 0
+
+    @property
+    def problems(self) -> int:
+        """How many errors and failed requests there were."""
+        return len(self.console) + len(self.failed) + self.omitted
+
+
+@attrs.frozen
 class Step:
     """One step that was just taken.
 
@@ -152,6 +201,7 @@ class Step:
         text: A line or more of what was on the page, for the drawn picture and the live page.
         asks_for: What a person is asked for, such as `captcha`, `login`, `code` or `approval`: the
             task is paused after this step, until it is resumed. Empty for none.
+        trace: What went on behind the step, if the executor knows that.
     """
 
     next_goal: str
@@ -160,6 +210,7 @@ class Step:
     screenshot: bytes | None = attrs.field(default=None, repr=False)
     text: str = ""
     asks_for: str = ""
+    trace: StepTrace | None = None
 
 
 @attrs.frozen
@@ -208,6 +259,7 @@ class Failed:
         cause: Of what kind it is.
         recorded_from: The moment that the first picture of the films shows, as of `Finished`.
         script: What the task did with its script.
+        trace: What went on behind the last step, if the executor knows that.
     """
 
     reason: str
@@ -219,3 +271,4 @@ class Failed:
     cause: FailureCause = FailureCause.TASK
     recorded_from: datetime | None = None
     script: ScriptOutcome | None = None
+    trace: StepTrace | None = None

@@ -37,6 +37,7 @@ from browser_use_async.server.http.cors import CrossOriginPolicy
 from browser_use_async.server.http.held_calls import HeldCalls
 from browser_use_async.server.listen_address import AdminSocket, ListenAddress
 from browser_use_async.server.loops import Loops
+from browser_use_async.server.records import DEFAULT_MODEL
 from browser_use_async.server.running_server import RunningServer
 from browser_use_async.server.scheduler import Scheduler
 from browser_use_async.server.search.backends import choose_backend
@@ -55,7 +56,6 @@ from browser_use_async.server.tasks.deployment import Deployment, SingleServer
 from browser_use_async.server.tasks.runner import TaskRunner
 from browser_use_async.server.tasks.script_turns import ScriptTurns
 from browser_use_async.server.webhooks import WebhookSender
-from browser_use_async.types import LlmModel
 
 if TYPE_CHECKING:
     from browser_use_async.server.storage.postgres.database import PostgresDatabase
@@ -207,7 +207,7 @@ class Assembly:
             await self.stores.scripts.put(name, text, Origin.LOADED)
         if deployment.continues_tasks:
             # Now that webhooks are registered, which get their events.
-            await continue_tasks(server, LlmModel.GPT_4_1)
+            await continue_tasks(server, DEFAULT_MODEL)
         if deployment.schedules:
             scheduler = Scheduler(server, self.settings.now)
             scheduler.start()

@@ -240,3 +240,70 @@ async def test_calls_are_answered_during_a_search(
     assert len(found) == 3
     ids = [int(each["id"][:8], 16) for each in (*wide["tasks"], *rest["tasks"])]
     assert ids == [*range(10_000, 8_800, -1)]
+
+
+async def test_tasks_are_sorted_among_the_latest(api: Caller):
+    """By cost, steps and time, in either direction; the answer says among how many."""
+    short = await api.reached(await api.create("fails"), "failed")
+    long = await api.reached(await api.create("quick", llm_model="o3"), "finished")
+    place = f"{api.server.url}/admin/overview?sort="
+    dearest = (await api.get(f"{place}-cost&limit=1")).json
+    oldest = (await api.get(f"{place}created")).json
+    refused = await api.get(f"{place}price")
+
+    costs = {each["id"]: Decimal(each["cost_cents"]) for each in oldest["tasks"]}
+    assert dearest["tasks"][0]["id"] == max(costs, key=costs.__getitem__)
+    assert (dearest["sorted"], dearest["next"]) == (2, None)
+    assert [each["id"] for each in oldest["tasks"]] == [short["id"], long["id"]]
+    assert (refused.status, "price" in refused.json["detail"]) == (422, True)
+
+
+async def test_pauses_are_told_apart_from_the_work(steered: Caller, queue: FromQueue):
+    """As long as the task is paused they grow; then they stay."""
+    task_id = await steered.create()
+    queue.step()
+    await steered.reached(task_id, "running", steps=1)
+    place = f"{steered.server.url}/admin/overview/{task_id}"
+    assert (await steered.get(place)).json["paused_seconds"] == 0
+    await steered.put(f"/pause-task?task_id={task_id}")
+    first = (await steered.get(place)).json["paused_seconds"]
+    second = (await steered.get(place)).json["paused_seconds"]
+    await steered.put(f"/resume-task?task_id={task_id}")
+    third = (await steered.get(place)).json["paused_seconds"]
+    fourth = (await steered.get(place)).json["paused_seconds"]
+    (row,) = (await steered.get(f"{steered.server.url}/admin/overview")).json["tasks"]
+
+    assert 0 < first < second < third == fourth == row["paused_seconds"]
+
+
+async def test_the_last_run_of_a_schedule_is_told_and_its_tasks_are_listed(api: Caller):
+    """With its status and cost; of another owner's schedule nothing."""
+    await api.create("By hand")
+    body = {"task": "quick", "schedule_type": "interval", "interval_minutes": 60}
+    made = (await api.post("/scheduled-task", json=body)).json["id"]
+    idle = {"task": "Read", "schedule_type": "cron", "cron_expression": "0 7 1 1 *"}
+    never = (await api.post("/scheduled-task", json=idle)).json["id"]
+    await until(lambda: len(api.server.store.tasks) == 2)
+    run = api.server.store.tasks[-1].id
+    await api.reached(run, "finished")
+    place = f"{api.server.url}/admin/next-runs?id={made}&id={never}"
+    last = (await api.get(place)).json["last"]
+    other = await api.with_new_key("other")
+
+    assert last[never] is None
+    assert (last[made]["id"], last[made]["status"]) == (run, "finished")
+    assert Decimal(last[made]["cost_cents"]) == api.stored(run).cost_cents
+    assert await _ids_of(api, made, "schedule") == [run]
+    assert await _ids_of(api, never, "schedule") == []
+    assert await _ids_of(other, made, "schedule") == []
+    await api.ask("DELETE", f"/scheduled-task/{made}")
+    assert await _ids_of(api, made, "schedule") == []
+
+
+async def test_files_of_tasks_have_sizes(api: Caller):
+    """As those of uploads."""
+    await api.reached(await api.create("files"), "finished")
+    (task,) = (await api.get(f"{api.server.url}/admin/files")).json["tasks"]
+    sizes = {each["name"]: each["size"] for each in task["files"]}
+
+    assert sizes == {"report.csv": 8, "notes & more #1.txt": 5}

@@ -1,5 +1,6 @@
 """Files as the server's own page lists them: uploads, and what tasks have made."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import attrs
@@ -11,6 +12,7 @@ from browser_use_async.server.keys.api_key import Scope
 from browser_use_async.server.routes import admin_operation
 from browser_use_async.server.running_server import RunningServer
 from browser_use_async.server.signed_links import Links
+from browser_use_async.server.storage.files import Files
 from browser_use_async.server.storage.rows import to_moment
 from browser_use_async.types import FieldKind, FieldRule
 from browser_use_async.types.base import ruled
@@ -20,7 +22,11 @@ _TASKS_WITH_FILES = 50  # in one answer
 
 @attrs.frozen
 class UploadName:
-    """The upload that a call is about."""
+    """The upload that a call is about.
+
+    Attributes:
+        file_name: The name of the upload.
+    """
 
     file_name: str = ruled(FieldRule(FieldKind.TEXT, required=True))
 
@@ -33,7 +39,10 @@ async def show_files(server: RunningServer) -> Json:
         {"name": each.name, "size": each.size, "uploaded_at": to_moment(each.uploaded_at)}
         for each in await server.stores.uploads.all()
     ]
-    return Json(uploads=uploads, tasks=[_files_as_json(each, server.links) for each in tasks])
+    keys = [key for each in tasks for key in each.files.values()]
+    sizes = await Files(server.stores.database).sizes(keys)
+    shown = [_files_as_json(each, server.links, sizes) for each in tasks]
+    return Json(uploads=uploads, tasks=shown)
 
 
 @admin_operation(
@@ -45,13 +54,13 @@ async def delete_upload(server: RunningServer, path: UploadName) -> None:
         raise NotFoundError("There is no upload of this name")
 
 
-def _files_as_json(task: TaskWithFiles, links: Links) -> dict[str, Any]:
+def _files_as_json(task: TaskWithFiles, links: Links, sizes: Mapping[str, int]) -> dict[str, Any]:
     return {
         "id": task.id,
         "task": task.task,
         "finished_at": to_moment(task.finished_at),
         "files": [
-            {"name": name, "url": links.file_url(task.id, name)}
-            for name in (*task.output_files, *task.recordings)
+            {"name": name, "url": links.file_url(task.id, name), "size": sizes.get(key)}
+            for name, key in task.files.items()
         ],
     }

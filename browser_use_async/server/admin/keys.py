@@ -22,14 +22,23 @@ _MOST_ENTRIES = 100_000  # in one answer
 
 @attrs.frozen
 class KeyId:
-    """The key that a call is about."""
+    """The key that a call is about.
+
+    Attributes:
+        key_id: The id of the key, which is not its text.
+    """
 
     key_id: str = ruled(FieldRule(FieldKind.TEXT, required=True))
 
 
 @attrs.frozen
 class EntriesQuery:
-    """How many of the latest entries are asked for, and of which name."""
+    """How many of the latest entries are asked for, and of which name.
+
+    Attributes:
+        latest: How many entries.
+        name: The name of the keys; all names if it is not given.
+    """
 
     latest: int = ruled(
         FieldRule(

@@ -1,6 +1,6 @@
 """The tasks as the server's own pages list them, with what is asked of all of them."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -9,7 +9,13 @@ import attrs
 
 from browser_use_async.prices import task_cents
 from browser_use_async.server.storage import Database
-from browser_use_async.server.storage.records import screenshot_name
+from browser_use_async.server.storage.pauses import paused_seconds
+from browser_use_async.server.storage.records import (
+    output_key,
+    recording_key,
+    remote_cents,
+    screenshot_name,
+)
 from browser_use_async.server.storage.rows import beginning, to_json, to_text
 from browser_use_async.server.storage.table import Table
 
@@ -36,6 +42,8 @@ class OverviewRow:
     steps: int
     goal: str | None
     judgement: str | None
+    pauses: str
+    remote: str | None
 
     @property
     def screenshot(self) -> str | None:
@@ -46,7 +54,20 @@ class OverviewRow:
     @property
     def cost_cents(self) -> Decimal:
         """What the task has cost so far, in US cents."""
+        if self.remote is not None:
+            return remote_cents(self.remote)
         return task_cents(self.steps, self.llm_model, self.max_agent_steps)
+
+    def seconds(self, now: datetime) -> float:
+        """How long the task was at work, or has been until now, without its pauses."""
+        until = now if self.finished_at is None else datetime.fromisoformat(self.finished_at)
+        whole = (until - datetime.fromisoformat(self.created_at)).total_seconds()
+        return whole - self.paused_seconds(now)
+
+    def paused_seconds(self, now: datetime) -> float:
+        """For how long it was paused."""
+        until = now if self.finished_at is None else datetime.fromisoformat(self.finished_at)
+        return paused_seconds(self.pauses, until)
 
     @property
     def shown_output(self) -> str | None:
@@ -66,6 +87,7 @@ class Sought:
     statuses: tuple[str, ...] = ()  # none stands for all
     text: str = ""  # a part of the task's text, in either case
     metadata: tuple[str, str | None] | None = None  # a name and its value, or any value
+    schedule: str = ""  # the id of the schedule that started them
     since: str | None = None  # created at this moment or later, as moments are stored
     until: str | None = None  # created before this moment
     before: int | None = None  # the position of the last row of the page before this one
@@ -87,6 +109,10 @@ class Sought:
             pair = f"{to_json(name)}:" + ("" if told is None else to_json(told))
             conditions.append("LOWER(metadata) LIKE :metadata ESCAPE '!'")
             values["metadata"] = _pattern(pair.lower())
+        if self.schedule:
+            runs = "SELECT task_id FROM schedule_runs WHERE schedule_id = :schedule"
+            conditions.append(f"id IN ({runs})")
+            values["schedule"] = to_text(self.schedule)
         if self.text:
             conditions.append("LOWER(task) LIKE LOWER(:text) ESCAPE '!'")
             values["text"] = _pattern(to_text(self.text))
@@ -110,6 +136,13 @@ class TaskWithFiles:
     output_files: list[str]
     recordings: list[str]
 
+    @property
+    def files(self) -> dict[str, str]:
+        """The keys of the files, by their names."""
+        named = enumerate(self.output_files)
+        outputs = {name: output_key(self.id, place) for place, name in named}
+        return outputs | {name: recording_key(name) for name in self.recordings}
+
 
 _LAST = "(SELECT {column} FROM steps WHERE steps.task_id = tasks.id ORDER BY number DESC LIMIT 1)"
 _OVERVIEW = Table(
@@ -127,6 +160,11 @@ _SOME = "owner = :owner AND position BETWEEN :first AND :last"
 _NEWEST_FIRST = "ORDER BY position DESC LIMIT :most"
 
 
+async def find_task_row(at: Database, owner: str, task_id: str) -> OverviewRow | None:
+    """One task of an owner as it is listed, or None."""
+    return await _OVERVIEW.first(at, "id = :id AND owner = :owner", id=task_id, owner=owner)
+
+
 async def find_tasks(at: Database, owner: str, sought: Sought) -> list[OverviewRow]:
     """One page of what is sought of an owner's tasks, newest first.
 
@@ -142,6 +180,29 @@ async def find_tasks(at: Database, owner: str, sought: Sought) -> list[OverviewR
 
     last = await _last_position(at, owner) if sought.before is None else sought.before - 1
     return await at.newest(last, sought.limit, find)
+
+
+SORTED = 1000
+"""Of how many of the latest tasks that match the first ones are found by another order."""
+
+_ORDERS: dict[str, Callable[[OverviewRow, datetime], Any]] = {
+    "created": lambda row, _: row.position,
+    "took": OverviewRow.seconds,
+    "steps": lambda row, _: row.steps,
+    "cost": lambda row, _: row.cost_cents,
+}
+ORDERS = frozenset({*_ORDERS, *(f"-{name}" for name in _ORDERS)})
+"""The orders of a list; with `-` the greatest is first."""
+
+
+async def find_sorted(
+    at: Database, owner: str, sought: Sought, order: str, now: datetime
+) -> tuple[list[OverviewRow], int]:
+    """The first tasks by an order, among the latest ones; and among how many."""
+    rows = await find_tasks(at, owner, attrs.evolve(sought, limit=SORTED))
+    key = _ORDERS[order.removeprefix("-")]
+    rows.sort(key=lambda row: key(row, now), reverse=order.startswith("-"))
+    return rows[: sought.limit], len(rows)
 
 
 async def _last_position(at: Database, owner: str) -> int:
@@ -171,9 +232,3 @@ async def latest_with_files(at: Database, owner: str, limit: int) -> list[TaskWi
         return await _WITH_FILES.find(at, condition, **given)
 
     return await at.newest(await _last_position(at, owner), limit, find)
-
-
-async def step_moments(at: Database, task_id: str) -> list[str]:
-    """When each step of a task was reported, in their order."""
-    statement = "SELECT taken_at FROM steps WHERE task_id = :id ORDER BY number"
-    return [moment for (moment,) in await at.rows(statement, id=task_id)]

@@ -8,11 +8,13 @@ from typing import Any
 import attrs
 
 from browser_use_async.server.admin.task_overview import (
+    ORDERS,
     OverviewRow,
     Sought,
     count_at_work,
+    find_sorted,
+    find_task_row,
     find_tasks,
-    step_moments,
 )
 from browser_use_async.server.errors import (
     ConflictError,
@@ -27,10 +29,12 @@ from browser_use_async.server.running_server import RunningServer
 from browser_use_async.server.schedule import ScheduleRecord, next_run
 from browser_use_async.server.signed_links import Links
 from browser_use_async.server.storage import TaskRecord
-from browser_use_async.server.storage.progress import cents_of_step
+from browser_use_async.server.storage.pauses import paused_seconds
+from browser_use_async.server.storage.progress import step_facts, trace_of_step
 from browser_use_async.server.storage.rows import to_moment
 from browser_use_async.types import FieldKind, FieldRule, TaskId, TaskStatus
 from browser_use_async.types.base import ruled
+from browser_use_async.types.tasks import IDENTIFIER
 
 # The most tasks in one answer.
 MAX_ROWS = 1000
@@ -52,21 +56,41 @@ def _unknown_status(given: list[str]) -> str | None:
     return f"{min(unknown)!r} is not the status of a task" if unknown else None
 
 
+def _unknown_order(given: str) -> str | None:
+    known = ", ".join(sorted(ORDERS))
+    return None if given in ORDERS or not given else f"{given!r} is no order; it can be {known}"
+
+
 @attrs.frozen
 class OverviewQuery:
-    """Which tasks are listed."""
+    """Which tasks are listed.
+
+    Attributes:
+        status: A status that they may have; it can be given several times.
+        text: A part of the text of the task, in either case.
+        metadata: The name of a pair of metadata, or `name=value`.
+        schedule: The id of the schedule that started them.
+        since: The moment from which on they were created.
+        until: The moment before which they were created.
+        before: `next` of the page before this one.
+        limit: How many tasks.
+        sort: `created`, `took`, `steps` or `cost`, with `-` the greatest first; the newest task is
+            first if it is not given.
+    """
 
     status: list[str] = ruled(
         FieldRule(FieldKind.TEXT_LIST, nullable=False, check=_unknown_status), default=()
     )
     text: str = ruled(_TEXT, default="")
-    metadata: str = ruled(_TEXT, default="")  # a name, or a name and a value with `=` between them
+    metadata: str = ruled(_TEXT, default="")
+    schedule: str = ruled(_TEXT, default="")
     since: datetime | None = ruled(_MOMENT, default=None)
     until: datetime | None = ruled(_MOMENT, default=None)
     before: int | None = ruled(
         FieldRule(FieldKind.INTEGER, nullable=False, minimum=1, maximum=2**62), default=None
     )
     limit: int = ruled(_LIMIT, default=50)
+    sort: str = ruled(FieldRule(FieldKind.TEXT, nullable=False, check=_unknown_order), default="")
 
     @property
     def sought(self) -> Sought:
@@ -77,6 +101,7 @@ class OverviewQuery:
             tuple(self.status),
             self.text.strip(),
             pair if pair[0] else None,
+            self.schedule,
             to_moment(self.since),
             to_moment(self.until),
             self.before,
@@ -85,8 +110,27 @@ class OverviewQuery:
 
 
 @attrs.frozen
+class StepPlace:
+    """Which step of which task a call is about.
+
+    Attributes:
+        task_id: The id of the task.
+        number: The number of the step, counted from 1.
+    """
+
+    task_id: str = ruled(IDENTIFIER)
+    number: int = ruled(
+        FieldRule(FieldKind.INTEGER, required=True, nullable=False, minimum=1, maximum=10**9)
+    )
+
+
+@attrs.frozen
 class ScheduleIds:
-    """Schedules that are asked for."""
+    """Schedules that are asked for.
+
+    Attributes:
+        id: The id of a schedule; it can be given several times.
+    """
 
     id: list[str] = ruled(FieldRule(FieldKind.TEXT_LIST, nullable=False), default=())
 
@@ -94,14 +138,20 @@ class ScheduleIds:
 @admin_operation("admin_overview", "GET /admin/overview", Scope.READ, query=OverviewQuery)
 async def show_tasks(server: RunningServer, query: OverviewQuery) -> Json:
     """Lists tasks, newest first, with their costs and what they do now."""
-    rows = await find_tasks(server.stores.database, server.owner, query.sought)
+    database, sought, now = server.stores.database, query.sought, server.settings.now()
+    looked_at = None
+    if query.sort:
+        rows, looked_at = await find_sorted(database, server.owner, sought, query.sort, now)
+    else:
+        rows = await find_tasks(database, server.owner, sought)
     count, _ = await server.stores.tasks.page(1, 1)
     return Json(
         tasks=[
-            {**_row_as_json(each, server.links), "doing": server.runner.doing(each.id)}
+            {**_row_as_json(each, server.links, now), "doing": server.runner.doing(each.id)}
             for each in rows
         ],
-        next=rows[-1].position if len(rows) == query.limit else None,
+        next=rows[-1].position if looked_at is None and len(rows) == query.limit else None,
+        sorted=looked_at,
         count=count,
         at_work=await count_at_work(server.stores.database, server.owner),
     )
@@ -120,7 +170,8 @@ async def show_task(server: RunningServer, path: TaskId) -> Json:
         viewport=record.viewport,
         failure=record.failure,
         recorded_from=to_moment(record.recorded_from),
-        steps_more=await _steps_as_json(server, record),
+        paused_seconds=paused_seconds(record.pauses, record.finished_at or server.settings.now()),
+        steps_more=[each.as_json() for each in await step_facts(server.stores.database, record)],
         doing=server.runner.doing(record.id),
         request={
             **json.loads(record.request_json),
@@ -130,16 +181,37 @@ async def show_task(server: RunningServer, path: TaskId) -> Json:
     )
 
 
+@admin_operation(
+    "admin_step_trace",
+    "GET /admin/overview/{task_id}/steps/{number}",
+    Scope.READ,
+    parameters=StepPlace,
+)
+async def show_trace(server: RunningServer, path: StepPlace) -> Json:
+    """Tells what went on behind a step: addresses, errors, failed requests and times."""
+    record = await find_task(server, path.task_id)
+    if not 1 <= path.number <= len(record.steps):
+        raise NotFoundError(f"The task has {len(record.steps)} steps, and no step {path.number}")
+    return Json(trace=await trace_of_step(server.stores.database, record.id, path.number))
+
+
 @admin_operation("admin_next_runs", "GET /admin/next-runs", Scope.READ, query=ScheduleIds)
 async def show_runs(server: RunningServer, query: ScheduleIds) -> Json:
-    """Tells the next three runs of schedules."""
-    runs = {}
+    """Tells the next three runs of schedules, and what became of the last one."""
+    runs, last = {}, {}
     for each in dict.fromkeys(query.id[:_MOST_RUNS]):
         found = await server.stores.schedules.get(each)
         if found is not None:
             runs[found.id] = _next_runs(found)
+            last[found.id] = await _last_run(server, found.id)
             await asyncio.sleep(0)  # a cron expression can take milliseconds
-    return Json(runs=runs)
+    return Json(runs=runs, last=last)
+
+
+async def _last_run(server: RunningServer, schedule_id: str) -> dict[str, Any] | None:
+    task_id = await server.stores.schedules.last_run(schedule_id)
+    row = task_id and await find_task_row(server.stores.database, server.owner, task_id)
+    return _row_as_json(row, server.links, server.settings.now()) if row else None
 
 
 # --- pages -------------------------------------------------------------------------------------
@@ -190,17 +262,7 @@ def _next_runs(record: ScheduleRecord) -> list[str | None]:
     return moments
 
 
-async def _steps_as_json(server: RunningServer, record: TaskRecord) -> list[dict[str, Any]]:
-    """What each step took and cost. A step lasts from the one before it until it is reported."""
-    moments = await step_moments(server.stores.database, record.id)
-    return [
-        {"taken_at": moment, "cost_cents": None if cents is None else f"{cents:f}"}
-        for number, moment in enumerate(moments, 1)
-        for cents in (cents_of_step(record, number),)
-    ]
-
-
-def _row_as_json(row: OverviewRow, links: Links) -> dict[str, Any]:
+def _row_as_json(row: OverviewRow, links: Links, now: datetime) -> dict[str, Any]:
     picture = row.screenshot
     return {
         "id": row.id,
@@ -214,5 +276,6 @@ def _row_as_json(row: OverviewRow, links: Links) -> dict[str, Any]:
         "goal": row.goal,
         "failure": row.failure,
         "cost_cents": f"{row.cost_cents:f}",
+        "paused_seconds": row.paused_seconds(now),
         "screenshot_url": picture and links.file_url(row.id, picture),
     }

@@ -9,7 +9,7 @@ from browser_use_async.server.http.responses import Json
 from browser_use_async.server.keys.api_key import Scope
 from browser_use_async.server.routes import admin_operation
 from browser_use_async.server.running_server import RunningServer
-from browser_use_async.server.storage.outbox import delivery_as_json, whole_delivery_as_json
+from browser_use_async.server.storage.outbox import STATES, delivery_as_json, whole_delivery_as_json
 from browser_use_async.server.webhooks import Webhook
 from browser_use_async.types import UNSET, FieldKind, FieldRule
 from browser_use_async.types.base import Unset, ruled
@@ -21,9 +21,20 @@ _EVENTS = FieldRule(FieldKind.TEXT_LIST, nullable=False)
 _FLAG = FieldRule(FieldKind.BOOLEAN, nullable=False)
 
 
+def _state_problem(given: str) -> str | None:
+    return None if given in {"", *STATES} else f"{given!r} is not one of {', '.join(STATES)}"
+
+
 @attrs.frozen
 class NewWebhook:
-    """The webhook that is added."""
+    """The webhook that is added.
+
+    Attributes:
+        url: Where events are sent.
+        secret: What both sides sign with.
+        events: The statuses of tasks that are reported.
+        is_active: Whether events are sent now.
+    """
 
     url: str = ruled(_REQUIRED)
     secret: str = ruled(_REQUIRED, shown=lambda _: "'***'")
@@ -33,7 +44,14 @@ class NewWebhook:
 
 @attrs.frozen
 class WebhookChange:
-    """The fields of a webhook that are changed."""
+    """The fields of a webhook that are changed.
+
+    Attributes:
+        url: Where events are sent.
+        secret: What both sides sign with.
+        events: The statuses of tasks that are reported.
+        is_active: Whether events are sent now.
+    """
 
     url: str | Unset = ruled(_TEXT)
     secret: str | Unset = ruled(_TEXT, shown=lambda _: "'***'")
@@ -43,25 +61,39 @@ class WebhookChange:
 
 @attrs.frozen
 class WebhookId:
-    """The webhook that a call is about."""
+    """The webhook that a call is about.
+
+    Attributes:
+        webhook_id: The id of the webhook.
+    """
 
     webhook_id: str = ruled(_REQUIRED)
 
 
 @attrs.frozen
 class DeliveryId:
-    """The delivery that a call is about."""
+    """The delivery that a call is about.
+
+    Attributes:
+        delivery_id: The id of the delivery.
+    """
 
     delivery_id: str = ruled(_REQUIRED)
 
 
 @attrs.frozen
 class DeliveriesQuery:
-    """How many of the latest deliveries are asked for; all that are kept if it is not given."""
+    """How many of the latest deliveries are asked for.
+
+    Attributes:
+        latest: How many; all that are kept if it is not given.
+        state: `pending`, `delivered` or `failed`; all of them if it is not given.
+    """
 
     latest: int | Unset = ruled(
         FieldRule(FieldKind.INTEGER, nullable=False, minimum=1, maximum=10**9)
     )
+    state: str = ruled(FieldRule(FieldKind.TEXT, nullable=False, check=_state_problem), default="")
 
 
 @admin_operation("admin_webhooks", "GET /admin/webhooks", Scope.ADMIN)
@@ -112,10 +144,10 @@ async def remove_webhook(server: RunningServer, path: WebhookId) -> None:
 async def show_deliveries(server: RunningServer, query: DeliveriesQuery) -> Json:
     """Lists what was sent to webhooks about the owner's tasks, oldest first."""
     outbox, owner = server.webhooks.outbox, server.owner
-    count = await outbox.count_of(owner)
+    count = await outbox.count_of(owner, query.state)
     shown = count or 1 if query.latest is UNSET else int(query.latest)
-    deliveries = await outbox.latest_of(owner, shown)
-    texts = await outbox.latest_tasks_of(owner, shown)
+    deliveries = await outbox.latest_of(owner, shown, query.state)
+    texts = await outbox.latest_tasks_of(owner, shown, query.state)
     rows = [{**delivery_as_json(each), "task": texts.get(each.task_id)} for each in deliveries]
     return Json(deliveries=rows, count=count)
 

@@ -8,7 +8,7 @@ from urllib.parse import quote, quote_plus
 import attrs
 
 from browser_use_async.server.one_time_codes import is_seed, latest_codes
-from browser_use_async.server.records import Failed, Finished, Step
+from browser_use_async.server.records import Failed, Finished, Step, StepTrace
 
 _SHORTEST = 4
 """Shorter values are parts of ordinary words; replacing them would protect nothing."""
@@ -58,6 +58,21 @@ class SecretRedactor:
             evaluation_previous_goal=self.text(step.evaluation_previous_goal),
             url=self.text(step.url),
             text=self.text(step.text),
+            trace=step.trace and self.trace(step.trace),
+        )
+
+    def trace(self, trace: StepTrace) -> StepTrace:
+        """What went on behind a step, without secrets."""
+        failed = [
+            attrs.evolve(each, url=self.text(each.url), problem=self.text(each.problem))
+            for each in trace.failed
+        ]
+        return attrs.evolve(
+            trace,
+            addresses=[self.text(each) for each in trace.addresses],
+            console=[self.text(each) for each in trace.console],
+            failed=failed,
+            slowest=self.text(trace.slowest),
         )
 
     def result(self, result: Finished) -> Finished:
@@ -72,6 +87,7 @@ class SecretRedactor:
             reason=self.text(failure.reason),
             url=self.text(failure.url),
             next_goal=self.text(failure.next_goal),
+            trace=failure.trace and self.trace(failure.trace),
             files=self._named(failure.files),
         )
 

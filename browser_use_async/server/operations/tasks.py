@@ -19,6 +19,7 @@ from browser_use_async.api.scalars import format_timestamp
 from browser_use_async.server.errors import NotFoundError
 from browser_use_async.server.http.ready_answers import Ready
 from browser_use_async.server.http.responses import Json, compact_json, json_bytes, json_text
+from browser_use_async.server.records import DEFAULT_MODEL
 from browser_use_async.server.routes import operation
 from browser_use_async.server.running_server import RunningServer
 from browser_use_async.server.signed_links import Links
@@ -29,7 +30,6 @@ from browser_use_async.server.storage.rows import from_json, from_text
 from browser_use_async.server.task_start import start_task
 from browser_use_async.types import (
     Created,
-    LlmModel,
     OutputFile,
     PageQuery,
     RunTaskRequest,
@@ -107,7 +107,7 @@ async def run_task(
     """Create a task and start it at once."""
     server.stores.account.require_subscription("Running tasks")
     server.require_turn()
-    return Created((await start_task(server, request, LlmModel.GPT_4_1, claim)).id)
+    return Created((await start_task(server, request, DEFAULT_MODEL, claim)).id)
 
 
 @operation(STOP_TASK)

@@ -36,6 +36,8 @@ class Database(ABC):
     against the death of the process. What the database does not take is a StorageUnavailableError.
     """
 
+    milliseconds = "CAST(ROUND((JULIANDAY({}) - 2440587.5) * 86400000) AS INTEGER)"
+    """In SQL, the milliseconds since 1970 of a moment in a column, which stands for `{}`."""
     lock = ""
     """What a SELECT ends with whose rows the transaction changes."""
     is_shared = False

@@ -2,7 +2,7 @@
 
 import hashlib
 import secrets
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from datetime import datetime
 from typing import Any, Self
 
@@ -45,6 +45,7 @@ class FileFacts:
         return cls(len(content), hashlib.sha256(content).hexdigest())
 
 
+_KEYS_AT_ONCE = 200  # in one statement
 _FACTS = Table("files", FileFacts)
 
 
@@ -68,6 +69,18 @@ class Files:
     async def facts(self, key: str) -> FileFacts | None:
         """Size and digest of a file, without reading it, or None."""
         return await _FACTS.first(self._database, key=key)
+
+    async def sizes(self, keys: Sequence[str]) -> dict[str, int]:
+        """The sizes of files in bytes, by their keys; those that are gone are left out."""
+        found: dict[str, int] = {}
+        for start in range(0, len(keys), _KEYS_AT_ONCE):
+            names = {f"key{place}": key for place, key in enumerate(keys[start:][:_KEYS_AT_ONCE])}
+            marks = ", ".join(f":{name}" for name in names)
+            rows = await self._database.rows(
+                f"SELECT key, size FROM files WHERE key IN ({marks})", **names
+            )
+            found |= {str(key): int(size) for key, size in rows}
+        return found
 
     async def get(self, key: str, wanted: range) -> bytes:
         """Some consecutive bytes of a file that is there, without reading the others."""

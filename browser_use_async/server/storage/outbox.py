@@ -37,6 +37,9 @@ _SAVE = (
     "(SELECT MAX(others.place) FROM outbox AS others WHERE others.owner = outbox.owner) - :kept "
     "THEN :exchanges END WHERE number = :number"
 )
+STATES = ("pending", "delivered", "failed")
+"""The states of a delivery; one that failed was given up."""
+_IN_STATE = " AND state = :state"
 _SHOWN_CHARACTERS = 120  # of a task's text in lists
 
 
@@ -214,20 +217,21 @@ class Outbox:
         found = await self._read("1 = 1 ORDER BY number DESC LIMIT :count", count=count)
         return found[::-1]
 
-    async def latest_of(self, owner: str, count: int) -> list[Delivery]:
-        """The latest deliveries about tasks of an owner, oldest first."""
-        found = await self._read(
-            f"{_OF_OWNER} ORDER BY number DESC LIMIT :count", owner=owner, count=count
-        )
+    async def latest_of(self, owner: str, count: int, state: str = "") -> list[Delivery]:
+        """The latest deliveries about tasks of an owner, in a state or all, oldest first."""
+        condition = f"{_OF_OWNER}{_IN_STATE if state else ''} ORDER BY number DESC LIMIT :count"
+        found = await self._read(condition, owner=owner, count=count, state=state)
         return found[::-1]
 
-    async def latest_tasks_of(self, owner: str, count: int) -> dict[str, str]:
+    async def latest_tasks_of(self, owner: str, count: int, state: str = "") -> dict[str, str]:
         """The beginnings of the texts of the tasks that an owner's latest deliveries are about."""
         found = await self._database.rows(
             f"SELECT id, {beginning('task', _SHOWN_CHARACTERS)} FROM tasks WHERE id IN "
-            f"(SELECT task_id FROM outbox WHERE {_OF_OWNER} ORDER BY number DESC LIMIT :count)",
+            f"(SELECT task_id FROM outbox WHERE {_OF_OWNER}{_IN_STATE if state else ''} "
+            "ORDER BY number DESC LIMIT :count)",
             owner=owner,
             count=count,
+            state=state,
         )
         return {task_id: from_text(text)[:_SHOWN_CHARACTERS] for task_id, text in found}
 
@@ -253,10 +257,11 @@ class Outbox:
         await at.defer("delivery", lock, number=delivery.number)
         return delivery
 
-    async def count_of(self, owner: str) -> int:
-        """How many deliveries there are about tasks of an owner."""
-        statement = f"SELECT COUNT(*) FROM outbox WHERE {_OF_OWNER}"
-        return int(await self._database.value(statement, owner=owner))
+    async def count_of(self, owner: str, state: str = "") -> int:
+        """How many deliveries there are about tasks of an owner, in a state or at all."""
+        condition = f"{_OF_OWNER}{_IN_STATE if state else ''}"
+        statement = f"SELECT COUNT(*) FROM outbox WHERE {condition}"
+        return int(await self._database.value(statement, owner=owner, state=state))
 
     async def _read(
         self, condition: str, columns: str = _IN_LISTS, **values: Any

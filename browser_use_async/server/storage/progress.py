@@ -8,14 +8,18 @@ from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from functools import cache
+from typing import Any
+
+import attrs
 
 from browser_use_async.prices import step_cents
 from browser_use_async.server.records import Step
 from browser_use_async.server.storage.account import charge
 from browser_use_async.server.storage.database import Database
 from browser_use_async.server.storage.files import Files
+from browser_use_async.server.storage.pauses import noting
 from browser_use_async.server.storage.records import TaskRecord, screenshot_key, screenshot_name
-from browser_use_async.server.storage.rows import from_text, to_moment
+from browser_use_async.server.storage.rows import from_json, from_text, to_json, to_moment
 from browser_use_async.server.storage.table import Table
 from browser_use_async.types import TaskStatus, TaskStep
 
@@ -76,6 +80,8 @@ def _statement(event: TaskEvent, *, is_worker: bool) -> str:
     if event is TaskEvent.START:
         # The worker that begins a task owns it.
         changes, fence = ", started = 1" + (", worker = :worker" if is_worker else ""), ""
+    elif not target.is_terminal:
+        changes = noting(event is TaskEvent.PAUSE)
     return (
         f"UPDATE tasks SET status = '{target}', assignment = NULL{changes} "
         f"WHERE id = :id AND status IN ({before}){fence} RETURNING id"
@@ -104,6 +110,37 @@ async def text_of_step(at: Database, task_id: str, number: int) -> str | None:
     return None if text is None else from_text(text)
 
 
+@attrs.frozen
+class StepFacts:
+    """What is known of a step beside what the API tells of it."""
+
+    taken_at: str  # when it was reported; it lasts from the step before until then
+    cents: Decimal | None
+    problems: int | None  # errors and failed requests behind it; None if they were not noted
+
+    def as_json(self) -> dict[str, Any]:
+        """The facts as pages read them."""
+        cents = None if self.cents is None else f"{self.cents:f}"
+        return {"taken_at": self.taken_at, "cost_cents": cents, "problems": self.problems}
+
+
+async def step_facts(at: Database, record: TaskRecord) -> list[StepFacts]:
+    """The facts of each step of a task, in their order."""
+    statement = "SELECT taken_at, problems FROM steps WHERE task_id = :id ORDER BY number"
+    rows = await at.rows(statement, id=record.id)
+    return [
+        StepFacts(taken_at, cents_of_step(record, number), problems)
+        for number, (taken_at, problems) in enumerate(rows, 1)
+    ]
+
+
+async def trace_of_step(at: Database, task_id: str, number: int) -> dict[str, Any] | None:
+    """What went on behind a step; None if that is not known."""
+    statement = "SELECT trace FROM steps WHERE task_id = :id AND number = :number"
+    trace = await at.value(statement, id=task_id, number=number)
+    return None if trace is None else dict(from_json(trace))
+
+
 def cents_of_step(record: TaskRecord, number: int) -> Decimal | None:
     """What a step costs in US cents; None where another service tells the cost of all."""
     if record.remote is not None:
@@ -126,7 +163,11 @@ async def insert_step(
         str(uuid.uuid4()), number, step.evaluation_previous_goal, step.next_goal, step.url
     )
     once = "ON CONFLICT (task_id, number) DO NOTHING RETURNING number"
-    inserted = await _STEPS.insert(at, taken, once, task_id=record.id, text=text, taken_at=now)
+    trace = step.trace
+    more: dict[str, Any] = {"task_id": record.id, "text": text, "taken_at": now}
+    if trace is not None:
+        more |= {"trace": to_json(attrs.asdict(trace)), "problems": trace.problems}
+    inserted = await _STEPS.insert(at, taken, once, **more)
     if not inserted:
         return
     if picture is not None:

@@ -83,6 +83,7 @@ class TaskRecord:
     request_json: str = attrs.field(default="{}", repr=False)
     owner: str = DEFAULT_OWNER
     worker: str | None = None  # the server that has begun it
+    pauses: str = ""  # the moments of its pauses, as `pauses.py` writes them
     steps: list[TaskStep] = attrs.field(factory=list)  # the steps so far
     # The browser's cookies at the end
     cookies: Sequence[Mapping[str, Any]] = attrs.field(factory=list, repr=False)
@@ -169,6 +170,11 @@ def read_remote(stored: str) -> RemoteTask:
     document = from_json(stored)
     is_over = document.get("over", False)
     return RemoteTask(document["identity"], document["live_url"], document["share_url"], is_over)
+
+
+def remote_cents(stored: str) -> Decimal:
+    """What a task has been charged that another service does, as it was stored."""
+    return Decimal(from_json(stored)["cents"])
 
 
 def _task(*values: Any) -> TaskRecord:

@@ -114,6 +114,7 @@ class Schedules(Collection[ScheduleRecord]):
     async def delete(self, key: str) -> None:
         """Delete a schedule."""
         await super().delete(key)
+        await self._database.delete("schedule_runs", schedule_id=key)
         self.changed()
 
     # --- of all owners --------------------------------------------------------------------
@@ -129,14 +130,25 @@ class Schedules(Collection[ScheduleRecord]):
         found = await self._database.value(statement)
         return None if found is None else datetime.fromisoformat(found)
 
-    async def claim_run(self, record: ScheduleRecord, at: Database, _created: Response) -> None:
-        """Move on in the transaction that creates the task of a run.
+    async def last_run(self, schedule_id: str) -> str | None:
+        """The id of the task that a schedule has started last, or None."""
+        task_id: str | None = await self._database.value(
+            "SELECT task_id FROM schedule_runs WHERE schedule_id = :id "
+            "ORDER BY number DESC LIMIT 1",
+            id=schedule_id,
+        )
+        return task_id
+
+    async def claim_run(self, record: ScheduleRecord, at: Database, created: Response) -> None:
+        """Move on in the transaction that creates the task of a run, and note whose task it is.
 
         Raises:
             RunTakenError: It was moved on or changed meanwhile.
         """
         if not await self.advance(at, record):
             raise RunTakenError
+        assert isinstance(created, Created)
+        await at.insert("schedule_runs", {"schedule_id": record.id, "task_id": created.id})
 
     async def advance(self, at: Database, record: ScheduleRecord) -> bool:
         """Move on to the run after now; False if it was moved on or changed meanwhile.

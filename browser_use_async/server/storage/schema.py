@@ -2,7 +2,7 @@
 
 from browser_use_async.errors import ConfigurationError
 
-SCHEMA_VERSION = 12
+SCHEMA_VERSION = 13
 """The version of the tables, the first one of a release; others are refused."""
 
 _TABLES = """
@@ -16,7 +16,8 @@ CREATE TABLE accounts (owner TEXT PRIMARY KEY, balance BIGINT NOT NULL, tasks BI
     concurrency BIGINT);
 -- `remote` is what another service does for the task, as JSON. `assignment` is what the task needs
 -- to begin, until it begins: then `worker` is the server that carries it out. `recorded_from` is
--- the moment that the first picture of its recordings shows, if it is known.
+-- the moment that the first picture of its recordings shows, if it is known. `pauses` has the
+-- moments at which it was paused and went on, see `pauses.py`.
 CREATE TABLE tasks (id TEXT PRIMARY KEY, owner TEXT NOT NULL, position BIGINT NOT NULL,
     task TEXT NOT NULL, created_at TEXT NOT NULL, metadata TEXT NOT NULL,
     viewport TEXT NOT NULL, save_browser_data INTEGER NOT NULL, included_file_names TEXT,
@@ -24,7 +25,8 @@ CREATE TABLE tasks (id TEXT PRIMARY KEY, owner TEXT NOT NULL, position BIGINT NO
     max_agent_steps INTEGER NOT NULL, status TEXT NOT NULL, started INTEGER NOT NULL,
     finished_at TEXT, takes_screenshots INTEGER NOT NULL, recordings TEXT NOT NULL,
     recorded_from TEXT, output TEXT, output_files TEXT NOT NULL, files_expired INTEGER NOT NULL,
-    request TEXT NOT NULL, remote TEXT, assignment TEXT, worker TEXT);
+    request TEXT NOT NULL, remote TEXT, assignment TEXT, worker TEXT,
+    pauses TEXT NOT NULL DEFAULT '');
 CREATE UNIQUE INDEX tasks_by_position ON tasks (owner, position);
 CREATE UNIQUE INDEX tasks_by_live_token ON tasks (live_token);
 CREATE UNIQUE INDEX tasks_by_share_token ON tasks (share_token) WHERE share_token IS NOT NULL;
@@ -33,10 +35,12 @@ CREATE INDEX tasks_at_work_by_owner ON tasks (owner) WHERE finished_at IS NULL;
 CREATE INDEX tasks_at_work_by_worker ON tasks (worker) WHERE finished_at IS NULL;
 CREATE INDEX tasks_with_files ON tasks (finished_at)
     WHERE finished_at IS NOT NULL AND files_expired = 0;
--- `text` is what was on the page, of steps whose picture is drawn when it is asked for.
+-- `text` is what was on the page, of steps whose picture is drawn when it is asked for. `trace` is
+-- what went on behind the step, as JSON, and `problems` how many errors it has.
 CREATE TABLE steps (task_id TEXT NOT NULL, number INTEGER NOT NULL, id TEXT NOT NULL,
     evaluation_previous_goal TEXT NOT NULL, next_goal TEXT NOT NULL, url TEXT NOT NULL,
-    text TEXT, taken_at TEXT NOT NULL, PRIMARY KEY (task_id, number));
+    text TEXT, taken_at TEXT NOT NULL, trace TEXT, problems INTEGER,
+    PRIMARY KEY (task_id, number));
 -- Sealed: the secrets of schedules and webhooks, the cookies of profiles and tasks.
 CREATE TABLE secrets (kind TEXT NOT NULL, key TEXT NOT NULL, body {blob} NOT NULL,
     PRIMARY KEY (kind, key));
@@ -72,6 +76,10 @@ CREATE TABLE schedules (id TEXT PRIMARY KEY, owner TEXT NOT NULL, position BIGIN
     updated_at TEXT NOT NULL);
 CREATE UNIQUE INDEX schedules_by_position ON schedules (owner, position);
 CREATE INDEX schedules_by_next_run ON schedules (next_run_at) WHERE is_active = 1;
+-- Which tasks a schedule has started.
+CREATE TABLE schedule_runs (number {serial}, schedule_id TEXT NOT NULL, task_id TEXT NOT NULL);
+CREATE INDEX schedule_runs_by_schedule ON schedule_runs (schedule_id, number);
+CREATE INDEX schedule_runs_by_task ON schedule_runs (task_id);
 -- The events for webhooks, in the order in which they are sent. `place` numbers those of an owner,
 -- `exchanges` is what the attempts of the latest deliveries sent and got back, as JSON.
 CREATE TABLE outbox (number {serial}, owner TEXT NOT NULL, place BIGINT NOT NULL, id TEXT NOT NULL,

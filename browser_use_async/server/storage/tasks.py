@@ -290,6 +290,7 @@ class TaskStore(Owned):
                 evaluation_previous_goal=failure.reason,
                 url=failure.url or (steps[-1].url if steps else ""),
                 screenshot=failure.screenshot,
+                trace=failure.trace,
             )
             await insert_step(at, record, len(steps) + 1, step, self._now())
             await self._keep_script(at, record, failure)

@@ -46,7 +46,8 @@ def multiply_tasks(database: Path, times: int) -> None:
         numbers += f"FROM numbers WHERE number < {times})"  # a number of ours
         connection.execute(f"{numbers} INSERT INTO tasks SELECT {others} FROM tasks, numbers")
         connection.execute(
-            "INSERT INTO steps SELECT tasks.id, steps.number, steps.id, "
+            "INSERT INTO steps (task_id, number, id, evaluation_previous_goal, next_goal, url, "
+            "text, taken_at) SELECT tasks.id, steps.number, steps.id, "
             "steps.evaluation_previous_goal, steps.next_goal, steps.url, steps.text, "
             "steps.taken_at FROM steps, tasks WHERE tasks.position > 1"
         )

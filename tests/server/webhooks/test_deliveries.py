@@ -142,8 +142,12 @@ async def test_an_event_is_given_up(
     await told.create()
     await receiver.has(8)
     log = await told.ask("GET", told.server.url + "/admin/deliveries")
+    only = await told.ask("GET", told.server.url + "/admin/deliveries?state=failed")
+    wrong = await told.ask("GET", told.server.url + "/admin/deliveries?state=lost")
 
     assert receiver.statuses == ["test", *["initializing"] * 6, "started"]
+    assert [each["state"] for each in only.json["deliveries"]] == ["failed"]
+    assert (only.json["count"], wrong.status) == (1, 422)
     failed, started = log.json["deliveries"]
     assert (failed["state"], failed["status"], len(failed["attempts"])) == (
         "failed",

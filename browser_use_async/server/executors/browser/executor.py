@@ -15,6 +15,7 @@ from browser_use_async.server.executors.browser.live_view import LiveView
 from browser_use_async.server.executors.browser.locate import require_browser
 from browser_use_async.server.executors.browser.recorder import Recorder
 from browser_use_async.server.executors.browser.remote import RemoteBrowsers
+from browser_use_async.server.executors.browser.step_tracer import StepTracer
 from browser_use_async.server.executors.browser.task_run import SHOWN_CHARACTERS, TaskRun
 from browser_use_async.server.executors.instructions.actions import Fill, Plan
 from browser_use_async.server.executors.instructions.plan import understood
@@ -150,14 +151,17 @@ class ChromiumExecutor(Executor):
                 stack.push_async_callback(recording.abandon)
             task_run = TaskRun(self.name, assignment, context, control, proxy_note)
             task_run.hands = hands
+            tracer = StepTracer(context.playwright_context, assignment.secrets)
             async with aclosing(perform(task_run, context)) as items:
                 async for item in items:
                     if isinstance(item, Step):
-                        yield item
+                        yield attrs.evolve(item, trace=tracer.take())
                         continue
                     recordings = await recording.finish() if recording is not None else {}
                     ended = await self._with_trace(item, context)
                     began = recording.began if recording is not None else None
+                    if isinstance(ended, Failed):
+                        ended = attrs.evolve(ended, trace=tracer.take())
                     yield attrs.evolve(ended, recordings=recordings, recorded_from=began)
 
     async def _with_trace(self, item: Finished | Failed, context: TaskContext) -> Finished | Failed:

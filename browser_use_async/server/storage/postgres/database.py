@@ -84,6 +84,7 @@ class PostgresDatabase(Database):
         size: The most connections for transactions.
     """
 
+    milliseconds = "CAST(EXTRACT(EPOCH FROM CAST({} AS TIMESTAMPTZ)) * 1000 AS BIGINT)"
     lock = "FOR UPDATE"
     is_shared = True
 
@@ -282,6 +283,7 @@ async def _roll_back(connection: psycopg.AsyncConnection) -> None:
 class _Transaction(Database):
     """One connection, in a transaction or for one statement."""
 
+    milliseconds = "CAST(EXTRACT(EPOCH FROM CAST({} AS TIMESTAMPTZ)) * 1000 AS BIGINT)"
     lock = "FOR UPDATE"
     is_shared = True
 

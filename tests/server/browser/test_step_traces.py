@@ -1,0 +1,131 @@
+"""What the browser notes behind the steps of a task: addresses, errors, requests, times."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import aiohttp
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from browser_use_async.server import LocalServer
+from browser_use_async.server.executors.browser.executor import ChromiumExecutor
+from browser_use_async.server.records import FailedRequest, Step, StepTrace
+from tests.server.calling import Caller
+from tests.server.steering import FromQueue
+
+_PAGE = """<title>Shop</title><p>Shop</p><img src="/missing.png">
+<script>
+  console.error("The price is missing");
+  console.log("not an error");
+  setTimeout(() => { throw new Error("out of stock"); });
+  fetch("/refused").catch(() => 0);
+</script>"""
+_FLOOD = """<title>Flood</title><p>Flood</p><script>
+  for (let n = 0; n < 5000; n++) console.error("again " + "x".repeat(500) + n);
+</script>"""
+
+
+@pytest.fixture
+async def shop() -> AsyncIterator[str]:
+    """A site whose pages have errors."""
+
+    def page(text: str):
+        async def answer(_: web.Request) -> web.Response:
+            return web.Response(text=text, content_type="text/html")
+
+        return answer
+
+    async def refused(request: web.Request) -> web.Response:
+        assert request.transport is not None
+        request.transport.close()
+        return web.Response()
+
+    application = web.Application()
+    application.router.add_get("/", page(_PAGE))
+    application.router.add_get("/flood", page(_FLOOD))
+    application.router.add_get("/refused", refused)
+    async with TestServer(application) as server:
+        yield str(server.make_url("/")).rstrip("/")
+
+
+@pytest.fixture
+async def api(chromium: ChromiumExecutor, http: aiohttp.ClientSession) -> AsyncIterator[Caller]:
+    """A server whose tasks a browser carries out."""
+    async with LocalServer(executor=chromium) as server:
+        yield Caller(server, http)
+
+
+async def _traces(api: Caller, task_id: str) -> list[dict[str, Any]]:
+    count = len((await api.task(task_id))["steps"])
+    place = f"{api.server.url}/admin/overview/{task_id}/steps"
+    return [(await api.get(f"{place}/{number + 1}")).json["trace"] for number in range(count)]
+
+
+async def test_errors_and_failed_requests_are_noted(api: Caller, shop: str):
+    """In the step in which they happened, with the address and how long it took."""
+    task = f"Open {shop}/?pin=s3cret-pin and tell me its title"
+    task_id = await api.create(task, secrets={"pin": "s3cret-pin"})
+    await api.reached(task_id, "finished")
+    traces = await _traces(api, task_id)
+    steps = (await api.get(f"{api.server.url}/admin/overview/{task_id}")).json["steps_more"]
+    noted = [error for trace in traces for error in trace["console"]]
+    failed = [(each["url"], each["problem"]) for trace in traces for each in trace["failed"]]
+
+    assert traces[0]["addresses"] == [f"200 {shop}/?pin=***"]
+    assert "The price is missing" in noted
+    assert any("Uncaught out of stock" in each for each in noted)
+    assert not any("not an error" in each for each in noted)
+    assert (f"{shop}/missing.png", "status 404") in failed
+    assert any(url == f"{shop}/refused" for url, _ in failed)
+    assert traces[0]["requests"] >= 3
+    assert traces[0]["seconds"] > 0
+    assert sum(each["problems"] for each in steps) >= 4
+    assert "s3cret" not in str(traces)
+
+
+async def test_the_step_that_failed_has_its_trace(api: Caller, shop: str):
+    """The one for which people look."""
+    task_id = await api.create(f"Open {shop}/nothing")
+    await api.reached(task_id, "failed")
+    trace = (await _traces(api, task_id))[-1]
+
+    assert trace["addresses"] == [f"404 {shop}/nothing"]
+
+
+async def test_a_flood_of_errors_is_bounded(api: Caller, shop: str):
+    """A page with thousands of them costs a few kilobytes."""
+    task_id = await api.create(f"Open {shop}/flood and tell me its title")
+    async with asyncio.timeout(60):
+        await api.reached(task_id, "finished")
+    trace = (await _traces(api, task_id))[0]
+
+    assert len(trace["console"]) == 20
+    assert max(map(len, trace["console"])) <= 300
+    assert trace["omitted"] > 0
+
+
+async def test_only_what_is_known_is_told_and_to_its_owner_alone(
+    http: aiohttp.ClientSession,
+):
+    """A step without a trace has null; another owner's task and another step are not found."""
+    executor = FromQueue(
+        Step(
+            "Look", trace=StepTrace(seconds=1.5, failed=[FailedRequest("GET", "a", "b s3cret-1")])
+        ),
+        Step("Look again"),
+    )
+    async with LocalServer(executor=executor) as server:
+        api = Caller(server, http)
+        task_id = await api.create(secrets={"pin": "s3cret-1"})
+        await api.reached(task_id, "running", steps=2)
+        place = f"{server.url}/admin/overview/{task_id}/steps"
+        known, unknown, missing = [await api.get(f"{place}/{each}") for each in (1, 2, 3)]
+        other = await api.with_new_key("other")
+        foreign = await other.get(f"{place}/1")
+
+    assert known.json["trace"]["failed"] == [{"method": "GET", "url": "a", "problem": "b ***"}]
+    assert unknown.json == {"trace": None}
+    assert (missing.status, foreign.status) == (404, 404)
+    assert "2 steps" in missing.json["detail"]

@@ -1,0 +1,145 @@
+"""How tasks went, by day and by reason, on both databases."""
+
+import base64
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from browser_use_async.server import LocalServer
+from browser_use_async.server.admin.summary import reason_of
+from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor
+from tests.server.calling import Caller
+from tests.support.postgres import postgres, postgres_server
+
+__all__ = ["postgres", "postgres_server"]
+
+_SCENARIOS = {
+    "Fail": Scenario(
+        steps=("Try",), step_seconds=0, outcome="failed", reason="https://a.b/1 answered 404"
+    ),
+    "Miss": Scenario(
+        steps=("Try",), step_seconds=0, outcome="failed", reason="https://a.b/2 answered 500"
+    ),
+}
+
+
+class _Clock:
+    """The wall clock of a server."""
+
+    def __init__(self) -> None:
+        self.now = datetime(2026, 3, 1, 23, 30, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def database(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> str:
+    """A new database of each kind."""
+    if request.param == "sqlite":
+        return str(tmp_path / "server.db")
+    monkeypatch.setenv("BROWSER_USE_SERVER_KEY", base64.b64encode(bytes(range(32))).decode())
+    return str(request.getfixturevalue("postgres"))
+
+
+@pytest.fixture
+def clock() -> _Clock:
+    """Half an hour before midnight."""
+    return _Clock()
+
+
+@pytest.fixture
+async def api(database: str, clock: _Clock, http: aiohttp.ClientSession) -> AsyncIterator[Caller]:
+    """A server whose clock the test moves."""
+    executor = ScriptedExecutor(_SCENARIOS, default=Scenario(step_seconds=0, output="Done"))
+    key = "bu_of-the-tests-of-summaries"
+    async with LocalServer(executor=executor, database=database, now=clock, api_key=key) as server:
+        yield Caller(server, http)
+
+
+async def _ended(api: Caller, text: str) -> Decimal:
+    task_id = await api.create(text)
+    task = await _task(api, task_id)
+    while task["status"] in {"created", "running"}:
+        task = await _task(api, task_id)
+    cost = (await api.get(f"{api.server.url}/admin/overview/{task_id}")).json["cost_cents"]
+    return Decimal(cost)
+
+
+async def _task(api: Caller, task_id: str) -> dict[str, Any]:
+    return dict((await api.get(f"/task/{task_id}")).json)
+
+
+async def test_days_and_reasons_are_summed_up(api: Caller, clock: _Clock):
+    """By the clock of who looks; others see nothing; what was longer ago is left out."""
+    await _ended(api, "Long ago")
+    clock.now += timedelta(days=30)
+    first = await _ended(api, "Read")
+    failed = [await _ended(api, text) for text in ("Fail it", "Miss it")]
+    clock.now += timedelta(hours=1)
+    second = await _ended(api, "Read again")
+    place = f"{api.server.url}/admin/summary"
+    utc = (await api.get(f"{place}?days=2")).json
+    berlin = (await api.get(f"{place}?days=2&utc_offset=60")).json
+    other = await api.with_new_key("other")
+    foreign = (await other.get(place)).json
+
+    days = [(each["day"], each["tasks"], each["statuses"]) for each in utc["days"]]
+    assert days == [
+        ("2026-03-31", 3, {"finished": 1, "failed": 2}),
+        ("2026-04-01", 1, {"finished": 1}),
+    ]
+    costs = [Decimal(each["cost_cents"]) for each in utc["days"]]
+    assert costs == [first + sum(failed), second]
+    assert [each["tasks"] for each in berlin["days"]] == [0, 4]
+    (reason,) = utc["reasons"]
+    assert (reason["reason"], reason["tasks"]) == ("… answered …", 2)
+    assert Decimal(reason["cost_cents"]) == sum(failed)
+    assert (utc["other_reasons"], utc["latest_only"]) == (0, None)
+    assert sum(each["tasks"] for each in foreign["days"]) == 0
+    assert len(foreign["days"]) == 14
+
+
+async def test_time_goes_from_the_creation_to_the_end(
+    http: aiohttp.ClientSession, database: str, clock: _Clock
+):
+    """A task that is at work has none yet."""
+    hangs = Scenario(steps=(), hangs=True)
+    key = "bu_of-the-tests-of-summaries"
+    executor = ScriptedExecutor(default=hangs)
+    async with LocalServer(executor=executor, database=database, now=clock, api_key=key) as server:
+        api = Caller(server, http)
+        task_id = await api.create()
+        place = f"{server.url}/admin/summary?days=1&utc_offset=-600"
+        before = (await api.get(place)).json["days"][0]
+        clock.now += timedelta(seconds=90.25)
+        await api.put(f"/stop-task?task_id={task_id}")
+        after = (await api.get(place)).json["days"][0]
+
+    assert before["seconds"] == 0
+    assert after["seconds"] == 90.25
+    assert after["statuses"] == {"stopped": 1}
+
+
+@pytest.mark.parametrize("query", ["days=0", "days=91", "days=x", "utc_offset=900"])
+async def test_what_cannot_be_summed_up_is_refused(query: str, api: Caller):
+    """With 422 and a word on what is wrong."""
+    answer = await api.get(f"{api.server.url}/admin/summary?{query}")
+
+    assert answer.status == 422
+    assert query.partition("=")[0] in answer.json["detail"]
+
+
+def test_reasons_leave_out_what_is_particular():
+    """Addresses, quotations, ids and numbers."""
+    assert reason_of("“Buy” was not found on https://a.b/?c=1 in 30 s.") == (
+        "… was not found on … in … s."
+    )
+    assert reason_of("") == "No reason is known"
