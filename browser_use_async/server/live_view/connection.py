@@ -22,6 +22,7 @@ from browser_use_async.server.operations.tasks import pause_task, resume_task, s
 from browser_use_async.server.pages import live_state
 from browser_use_async.server.running_server import RunningServer
 from browser_use_async.server.storage import TaskRecord
+from browser_use_async.server.storage.progress import step_facts
 from browser_use_async.server.task_files import find_file
 from browser_use_async.types import TaskId
 
@@ -136,7 +137,8 @@ class LiveConnection:
                 changed.clear()
                 if not await self._refresh():
                     return
-                state = live_state(self._record, after=sent)
+                facts = await step_facts(self._server.stores.database, self._record)
+                state = live_state(self._record, facts, after=sent, tells_cost=self._page == "live")
                 state["waits_for"] = self._server.runner.waits_for(self._record)
                 state["has_browser"] = self._view() is not None
                 self._elsewhere = await self._server.handoff.elsewhere(self._record, self._page)

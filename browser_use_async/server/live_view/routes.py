@@ -13,10 +13,11 @@ from browser_use_async.server.http.access import origin_of
 from browser_use_async.server.http.authorization import Authorization, call_by_link
 from browser_use_async.server.http.errors import HttpError
 from browser_use_async.server.live_view.connection import LiveConnection
-from browser_use_async.server.pages import ended_page, live_page
+from browser_use_async.server.pages import ended_page, live_page, live_state
 from browser_use_async.server.places import Places
 from browser_use_async.server.running_server import RunningServer
 from browser_use_async.server.storage import TaskRecord
+from browser_use_async.server.storage.progress import step_facts
 
 _MAX_MESSAGE_BYTES = 64 * 1024
 _HEARTBEAT_SECONDS = 20.0
@@ -91,8 +92,10 @@ def add_live_routes(
             steers = may_steer and not record.status.is_terminal
             waits_for = server.runner.waits_for(record)
             notice = "" if elsewhere is None else elsewhere.notice
+            facts = await step_facts(server.stores.database, record)
+            steps = live_state(record, facts, tells_cost=may_steer)["steps"]
             return live_page(
-                record, server.links, may_steer=steers, waits_for=waits_for, notice=notice
+                record, steps, server.links, may_steer=steers, waits_for=waits_for, notice=notice
             )
 
         async def socket(request: web.Request) -> web.WebSocketResponse:

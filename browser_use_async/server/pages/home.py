@@ -21,11 +21,13 @@ from browser_use_async.prices import (
     simple_search_cents,
 )
 from browser_use_async.server.pages.templates import fragment, html_page
+from browser_use_async.server.records import DEFAULT_MODEL
 from browser_use_async.server.signed_links import Links
 from browser_use_async.types.enums import LlmModel, ProxyCountry
 
 # The paths below `/` at which the same document stands.
 SECTIONS = (
+    "/overview",
     "/tasks/{task_id}",
     "/schedules",
     "/scripts",
@@ -42,9 +44,10 @@ _SCRIPTS = (
     *(
         f"app/{name}.js"
         for name in (
-            "core", "format", "parts", "request", "prose", "json_view", "tasks", "composer",
-            "recording", "task", "schedules", "scripts", "profiles", "files", "webhooks", "keys",
-            "calls", "frame",
+            "core", "address", "format", "parts", "keyboard", "request", "prose", "json_view",
+            "rows", "composer", "tasks", "overview", "recording", "timeline", "task_details",
+            "task", "schedules", "scripts", "profiles", "files", "webhooks", "keys", "calls",
+            "frame",
         )
     ),
 )  # fmt: skip
@@ -75,6 +78,7 @@ def application_page(links: Links, executor_name: str, nodes: Sequence[str]) -> 
         "ping_url": f"{links.base_url}/ping",
         "api_prefix": API_PREFIX,
         "executor": executor_name,
+        "model": str(DEFAULT_MODEL),
         "models": json.dumps([str(each) for each in LlmModel]),
         "countries": json.dumps([str(each) for each in ProxyCountry]),
         "calls": json.dumps({each.name: _call(each) for each in ENDPOINTS}),

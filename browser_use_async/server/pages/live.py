@@ -1,7 +1,7 @@
 """The live page of a task: `/live/TOKEN`, and `/share/TOKEN` without controls."""
 
 import html
-from itertools import zip_longest
+from collections.abc import Sequence
 from typing import Any
 
 from aiohttp import web
@@ -10,24 +10,40 @@ from browser_use_async.api.converter import unstructure
 from browser_use_async.server.pages.templates import fragment, html_page
 from browser_use_async.server.signed_links import Links
 from browser_use_async.server.storage import TaskRecord
+from browser_use_async.server.storage.progress import StepFacts
 
 
-def live_state(record: TaskRecord, *, after: int = 0) -> dict[str, Any]:
+def live_state(
+    record: TaskRecord, facts: Sequence[StepFacts], *, after: int = 0, tells_cost: bool
+) -> dict[str, Any]:
     """The state of a task, in the form that the script of the page reads."""
+    known = zip(record.steps[after:], facts[after:], strict=False)  # one may have come between
     return {
         "status": str(record.status),
         "ended": record.status.is_terminal,
-        "steps": unstructure(record.steps[after:]),
+        "steps": [
+            {
+                **unstructure(step),
+                "taken_at": each.taken_at,
+                "cost_cents": each.as_json()["cost_cents"] if tells_cost else None,
+            }
+            for step, each in known
+        ],
         "output": record.output,
         "failure": record.failure,
     }
 
 
 def live_page(
-    record: TaskRecord, links: Links, *, may_steer: bool, waits_for: str | None, notice: str
+    record: TaskRecord,
+    steps: list[dict[str, Any]],
+    links: Links,
+    *,
+    may_steer: bool,
+    waits_for: str | None,
+    notice: str,
 ) -> web.Response:
-    """Return the page with the current state and a notice; its script updates both."""
-    state = live_state(record)
+    """Return the page with the current steps and a notice; its script updates both."""
     # The newest screenshot until the first frame comes, and without JavaScript.
     picture = links.file_url(record.id, record.screenshots[-1]) if record.screenshots else ""
     # From the address at which the page is opened: no other one may be shown on it.
@@ -35,9 +51,9 @@ def live_page(
     width, height = record.viewport
     values = {
         "task": record.task,
-        "status": state["status"],
+        "status": str(record.status),
         "created_at": unstructure(record.created_at),
-        "ended": _flag(state["ended"]),
+        "ended": _flag(record.status.is_terminal),
         "step_count": str(len(record.steps)),
         "picture": picture,
         "picture_hidden": "" if picture else "hidden",
@@ -54,7 +70,7 @@ def live_page(
     }
     scripts = ("live.js", "steering.js") if may_steer else ("live.js",)
     markup = {
-        "steps": _steps(state["steps"]),
+        "steps": _steps(steps, unstructure(record.created_at)),
         "view_only": "" if may_steer else '<span class="note">view only</span>',
         "buttons": fragment("live_buttons.html") if may_steer else "",
         "typing": fragment("live_typing.html") if may_steer else "",
@@ -84,14 +100,16 @@ def _flag(value: bool) -> str:
     return "true" if value else "false"
 
 
-def _steps(steps: list[dict[str, Any]]) -> str:
+def _steps(steps: list[dict[str, Any]], created_at: str) -> str:
     """The HTML of the steps; the script builds the same."""
     judgements = [each["evaluation_previous_goal"] for each in steps[1:]]
-    return "".join(_step(*each) for each in zip_longest(steps, judgements, fillvalue=""))
+    begun = [created_at, *(each["taken_at"] for each in steps)]
+    return "".join(_step(*each) for each in zip(steps, [*judgements, ""], begun, strict=False))
 
 
-def _step(step: Any, judgement: str) -> str:
-    """One step; how it went is what the next one says."""
+def _step(step: Any, judgement: str, begun: str) -> str:
+    """One step; how it went is what the next one says. The script puts its facts into words."""
     parts = (("goal", step["next_goal"]), ("url", step["url"]), ("evaluation", judgement))
     inner = "".join(f'<p class="{name}">{html.escape(text)}</p>' for name, text in parts if text)
-    return f"<li>{inner}</li>"
+    times = f'data-from="{begun}" data-to="{step["taken_at"]}" data-cents="{step["cost_cents"]}"'
+    return f'<li>{inner}<p class="facts" {times}></p></li>'

@@ -35,7 +35,7 @@ async def open_page(browser: Browser, api: Caller, path: str = "/", **shape: Any
     return page
 
 
-async def rows(page: Page, selector: str = "#tasks li") -> list[str]:
+async def rows(page: Page, selector: str = "#tasks tbody tr") -> list[str]:
     """What a person reads in the rows of a list.
 
     Args:

@@ -60,7 +60,7 @@ async def stocked(http: aiohttp.ClientSession) -> AsyncIterator[Stocked]:
             kind = {"Content-Type": "text/csv"}
             await api.put(link, key=False, data=b"name", headers=kind)
             paths = ["/", *tasks, "/schedules", "/profiles", "/files", "/webhooks", "/keys"]
-            paths += ["/docs"]
+            paths += ["/docs", "/overview", "/?status=done&sort=-cost", f"{tasks[0]}?step=99"]
             yield Stocked(api, paths)
 
 
@@ -81,7 +81,8 @@ async def test_everybody_can_use_each_page(
     for path in stocked.paths:
         page = await open_page(browser, stocked.api, path, **shape)
         found[path] = await _found(page)
-    for path in ("/?signed-out", "/live/nothing"):
+    live = (await stocked.api.task(stocked.paths[3].rpartition("/")[2]))["live_url"]
+    for path in ("/?signed-out", "/live/nothing", live.removeprefix(stocked.api.server.url)):
         page = await browser.open(stocked.api.server.url + path, **shape)
         await page.until("!!document.querySelector('h1')")
         found[path] = await _found(page)
@@ -96,6 +97,11 @@ async def test_everybody_can_use_the_dialogs(dark: bool, browser: Browser, stock
     await click_button(page, "Options", ".composer")
     found = await _found(page)
     await click_button(page, "As code", ".composer")
+    found += await violations(page)
+    await page.press("Escape")
+    await page.until("!document.querySelector('dialog')")
+    await page.click(".keys-button button")
+    await page.until("document.querySelector('dialog')?.open === true")
     found += await violations(page)
     for path, button in (
         ("/schedules", "New schedule"),

@@ -119,8 +119,8 @@ async def test_a_task_is_composed_with_the_keyboard_alone(browser: Browser, api:
         await page.press("Tab")
     assert await page.run("document.activeElement.innerText") == "Run task"
     await page.press("Enter")
-    await page.until("document.querySelector('#tasks li')?.innerText.includes('The answer')")
-    await page.run("document.querySelector('#tasks li a').focus()")
+    await page.until("document.querySelector('#tasks tbody tr')?.innerText.includes('The answer')")
+    await page.run("document.querySelector('#tasks tbody tr a').focus()")
     await page.press("Enter")
     await page.until("document.querySelector('#output')?.innerText.includes('The answer')")
 
@@ -135,7 +135,7 @@ async def test_tasks_are_listed_as_they_come(browser: Browser, api: Caller):
         task_id = await api.create(text)
     await api.reached(task_id, "running", steps=2)
     await page.until("document.querySelectorAll('#tasks .thumb img').length === 3")
-    await page.until("document.querySelector('#tasks li').innerText.includes('2 steps')")
+    await page.until("document.querySelector('#tasks [data-unit]').innerText === '2'")
     waiting, failed, first = await rows(page)
     await page.until("document.getElementById('balance').textContent === '$9.82'")
 
@@ -157,14 +157,14 @@ async def test_tasks_are_found_by_status_and_text(browser: Browser, api: Caller)
         await api.reached(await api.create(text), "failed" if "Fail" in text else "finished")
     page = await open_page(browser, api)
     await click_button(page, "Failed", ".filters")
-    await page.until("document.querySelectorAll('#tasks li').length === 1")
+    await page.until("document.querySelectorAll('#tasks tbody tr').length === 1")
     (failed,) = await rows(page)
     await click_button(page, "All", ".filters")
     await page.press("/")
     await page.send("Input.insertText", text="READ")
-    await page.until("document.querySelectorAll('#tasks li').length === 2")
+    await page.until("document.querySelectorAll('#tasks tbody tr').length === 2")
     await type_into(page, "[type=search]", "%")
-    await page.until("document.querySelectorAll('#tasks li').length === 1")
+    await page.until("document.querySelectorAll('#tasks tbody tr').length === 1")
     (percent,) = await rows(page)
     await type_into(page, "[type=search]", "nothing")
     await page.until("document.getElementById('tasks').innerText.includes('Nothing matches')")
@@ -181,10 +181,14 @@ async def test_more_tasks_come_as_the_list_is_scrolled(browser: Browser, api: Ca
     first = len(await rows(page))
     while len(await rows(page)) < 120:
         await page.run("window.scrollTo(0, document.body.scrollHeight)")
-        await page.until("document.querySelectorAll('#tasks li').length % 50 in {0: 1, 20: 1}")
+        await page.until(
+            "document.querySelectorAll('#tasks tbody tr').length % 50 in {0: 1, 20: 1}"
+        )
 
     assert first == 50
-    last = "[...document.querySelectorAll('#tasks li')].at(-1).textContent"  # it is not in view
+    last = (
+        "[...document.querySelectorAll('#tasks tbody tr')].at(-1).textContent"  # it is not in view
+    )
     assert "Task 0" in await page.run(last)
 
 
@@ -196,7 +200,7 @@ async def test_several_tasks_are_stopped_at_once(browser: Browser, api: Caller):
     page = await open_page(browser, api)
     await page.until("document.querySelectorAll('#tasks .pick').length === 3")
     for number in (1, 2):
-        await page.click(f"#tasks li:nth-child({number}) .pick")
+        await page.click(f"#tasks tbody tr:nth-child({number}) .pick")
     await click_button(page, "Stop them", ".selection")
     await click_button(page, "Stop for good", "dialog")
     await page.until("document.querySelectorAll('[data-status=stopped].row').length === 2")

@@ -18,14 +18,14 @@ from tests.server.pages.many_tasks import CHANGING_ROWS, multiply_tasks
 
 __all__ = ["browser", "browser_address"]
 
-_ROWS = "document.querySelectorAll('#tasks li').length"
+_ROWS = "document.querySelectorAll('#tasks tbody tr').length"
 
 # Notes which rows anything is drawn in.
 _NOTING = """(() => {
   window.drawn = new Set();
   const list = document.getElementById("tasks");
   new MutationObserver((changes) => changes.forEach(({ target }) => {
-    const row = (target.nodeType === 1 ? target : target.parentElement).closest("li");
+    const row = (target.nodeType === 1 ? target : target.parentElement).closest("tr");
     if (row) drawn.add(row);
   })).observe(list, { subtree: true, childList: true, characterData: true });
 })()"""
@@ -81,7 +81,7 @@ async def test_a_row_that_says_the_same_is_not_drawn_again(
         await page.run(_NOTING)
         first = await page.run("answers")
         await page.until(f"answers >= {first + 2}")
-        await page.until("document.querySelector('#tasks li').innerText.includes(answers)")
+        await page.until("document.querySelector('#tasks tbody tr').innerText.includes(answers)")
 
         assert await page.run("drawn.size") == 3
 

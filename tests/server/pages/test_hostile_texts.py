@@ -115,7 +115,7 @@ async def test_no_script_runs_in_any_page(browser: Browser, visited: Visited, pa
     page = await open_page(browser, api)
     await page.click("#search")
     await page.send("Input.insertText", text=payload)
-    await page.until("!!document.querySelector('#tasks li, #tasks .empty')")
+    await page.until("!!document.querySelector('#tasks tbody tr, #tasks .empty')")
     await _check(page, "search")
     task = await api.task(running)
     for link in ("live_url", "public_share_url"):

@@ -145,7 +145,10 @@ async def test_a_lost_connection_is_said_and_found_again(
     await page.until("document.getElementById('connection').hidden")
     await page.until("document.querySelectorAll('#steps li').length === 2")
 
-    assert (await page.text("#steps")).split() == ["Before", "Meanwhile"]
+    goals = "[...document.querySelectorAll('#steps .goal')].map((it) => it.innerText)"
+    assert await page.run(goals) == ["Before", "Meanwhile"]
+    facts = await page.text("#steps li:last-child .facts")
+    assert facts.endswith(" s · 2.5 ¢")
 
 
 async def test_it_works_in_a_frame_of_another_server(

@@ -110,7 +110,7 @@ async def test_a_task_is_run_again_and_copied_as_code(browser: Browser, api: Cal
     await click_button(page, "Run again")
     await page.until("document.getElementById('new-task')?.value === 'Table'")
     await click_button(page, "Run task")
-    await page.until("document.querySelectorAll('#tasks li').length === 2")
+    await page.until("document.querySelectorAll('#tasks tbody tr').length === 2")
     (newest, _) = (await api.get("/tasks")).json["tasks"]
 
     for text in code:
@@ -345,7 +345,7 @@ async def test_a_key_that_only_reads_is_offered_nothing_else(browser: Browser, a
     await page.until("document.querySelector('main').innerText.includes('does not have the scope')")
 
     assert composer == 0
-    assert "may read" in await page.text("main")
+    assert "read: read everything of its own" in await page.text("main")
     assert all("403" in each for each in page.complaints)
 
 

@@ -167,7 +167,7 @@ async def test_a_list_tells_rows_in_words(browser: Browser, api: Caller):
     await _ended(api, "Rows")
     await _ended(api, "Long")
     page = await open_page(browser, api)
-    await page.until("document.querySelectorAll('#tasks li').length === 2")
+    await page.until("document.querySelectorAll('#tasks tbody tr').length === 2")
     long, short = await rows(page)
 
     assert "name: Red, price: 3 · name: Blue" in short

@@ -27,9 +27,27 @@ function notify(text) {
   find("notice").hidden = !text;
 }
 
-function stepItem(step) {
+function span(from, to) {
+  const seconds = Math.max(0, (new Date(to) - new Date(from)) / 1000);
+  if (seconds < 10) return seconds.toFixed(1) + " s";
+  return seconds < 60 ? Math.round(seconds) + " s" : Math.floor(seconds / 60) + " min " + Math.round(seconds % 60) + " s";
+}
+
+// How long a step took, and what it cost, where that is told.
+function sayFacts(line) {
+  const { from, to, cents } = line.dataset;
+  const cost = cents && cents !== "None" ? " · " + Number(Number(cents).toFixed(2)) + " ¢" : "";
+  line.textContent = span(from, to) + cost;
+}
+
+function stepItem(step, begun) {
   const item = document.createElement("li");
   for (const [name, text] of [["goal", step.next_goal], ["url", step.url]]) addLine(item, name, text);
+  const facts = document.createElement("p");
+  facts.className = "facts";
+  Object.assign(facts.dataset, { from: begun, to: step.taken_at, cents: step.cost_cents || "" });
+  sayFacts(facts);
+  item.append(facts);
   return item;
 }
 
@@ -48,8 +66,10 @@ function addSteps(added) {
   for (const step of added) {
     if (step.step <= steps.children.length) continue;
     // What a step says is how the one before it went.
-    if (steps.lastElementChild) addLine(steps.lastElementChild, "evaluation", step.evaluation_previous_goal);
-    steps.append(stepItem(step));
+    const before = steps.lastElementChild;
+    if (before) addLine(before, "evaluation", step.evaluation_previous_goal);
+    if (before) before.append(before.querySelector(".facts"));
+    steps.append(stepItem(step, before ? before.querySelector(".facts").dataset.to : document.body.dataset.created));
   }
   if (added.length && atEnd) panel.scrollTop = panel.scrollHeight;
   document.body.dataset.steps = String(steps.children.length);
@@ -132,6 +152,7 @@ function connect() {
   };
 }
 
+document.querySelectorAll("#steps .facts").forEach(sayFacts);
 for (const time of document.querySelectorAll("time")) {
   time.textContent = new Date(time.dateTime).toLocaleString([], { dateStyle: "medium", timeStyle: "short" });
 }

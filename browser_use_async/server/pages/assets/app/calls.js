@@ -51,12 +51,17 @@ function FieldTable({ document_, of, title, rows }) {
   if (!rows.length) return null;
   // With roles: on a telephone it is not laid out as a table, which hides it from who listens.
   return html`<h4>${title}</h4><div class="scroll" tabindex="0" role="region" aria-label=${title + " of " + of}><table class="fields" role="table"><thead role="rowgroup"><tr role="row">${["Name", "Type", "Notes"].map((name) => html`<th scope="col" role="columnheader" key=${name}>${name}</th>`)}</tr></thead><tbody role="rowgroup">
-    ${rows.map((row) => html`<tr key=${row.name} role="row"><td role="cell"><code>${row.name}</code>${row.required && html`<span class="required">required</span>`}</td><td role="cell">${typeName(document_, row.schema)}</td><td role="cell">${[row.schema.description, limits({ ...resolve(document_, named(row.schema)), ...row.schema })].filter(Boolean).join("; ")}</td></tr>`)}</tbody></table></div>`;
+    ${rows.map((row) => html`<tr key=${row.name} role="row"><td role="cell"><code>${row.name}</code>${row.required && html`<span class="required">required</span>`}</td><td role="cell">${typeName(document_, row.schema)}</td><td role="cell">${[row.description || row.schema.description, limits({ ...resolve(document_, named(row.schema)), ...row.schema })].filter(Boolean).map((each, place) => html`<span key=${place} class=${place ? "limits" : ""}>${inline(each)}</span>`)}</td></tr>`)}</tbody></table></div>`;
 }
 
 function bodyRows(document_, operation) {
   const schema = resolve(document_, operation.requestBody?.content["application/json"].schema);
   return Object.entries(schema.properties || {}).map(([name, each]) => ({ name, schema: each, required: schema.required?.includes(name) }));
+}
+
+function answerRows(document_, operation) {
+  const schema = resolve(document_, operation.responses["200"]?.content?.["application/json"].schema);
+  return Object.entries(schema.properties || {}).map(([name, each]) => ({ name, schema: each }));
 }
 
 function filled(path, parameters, values) {
@@ -116,6 +121,7 @@ function CallCard({ document_, call }) {
     <${FieldTable} document_=${document_} of=${operation.operationId} title="Parameters" rows=${call.parameters} />
     <${FieldTable} document_=${document_} of=${operation.operationId} title="Body" rows=${bodyRows(document_, operation)} />
     <h4>Answers</h4><ul class="answers">${Object.entries(operation.responses).map(([status, each]) => html`<li key=${status}><b>${status}</b> ${each.description}${status === "200" && each.content ? html` <span class="note">${typeName(document_, each.content["application/json"].schema)}</span>` : ""}</li>`)}</ul>
+    <${FieldTable} document_=${document_} of=${operation.operationId + ", the answer"} title="Fields of the answer" rows=${answerRows(document_, operation)} />
     <h4>Example</h4><${Code} label=${"Example of " + operation.operationId} write=${(language) => callAs(language, call, document_)} />
     <${TryIt} document_=${document_} call=${call} /></article>`;
 }
@@ -129,9 +135,23 @@ function callsOf(document_, text) {
   return calls.filter((call) => (call.path + call.operation.description + call.operation.summary).toLowerCase().includes(sought));
 }
 
+// Beside the calls where there is room, else above them and folded.
+const WIDE = window.matchMedia("(min-width: 66.01rem)");
+
+function CallList({ sections }) {
+  const [isWide, widen] = useState(WIDE.matches);
+  useEffect(() => {
+    const changed = () => widen(WIDE.matches);
+    WIDE.addEventListener("change", changed);
+    return () => WIDE.removeEventListener("change", changed);
+  }, []);
+  const lists = [...sections].map(([name, calls]) => html`<section key=${name}><h2>${name}</h2><ul>${calls.map((call) => html`<li key=${call.operation.operationId}><a href=${"#" + call.operation.operationId}>${call.operation.summary}</a></li>`)}</ul></section>`);
+  return html`<nav class="toc" aria-label="Calls">${isWide ? lists : html`<details class="card"><summary>All calls</summary>${lists}</details>`}</nav>`;
+}
+
 function CallsPage() {
   const [document_, setDocument] = useState(null);
-  const [text, setText] = useState("");
+  const [text, setText] = useTypedInto("call", 150);
   useEffect(() => {
     window.fetch("/openapi.json").then((answer) => answer.json()).then(setDocument, () => change({ offline: true }));
   }, []);
@@ -145,6 +165,6 @@ function CallsPage() {
     <div class="tools"><div class="search"><${Icon} name="search" /><input type="search" aria-label="Search calls" placeholder="Search calls" value=${text} onInput=${(event) => setText(event.currentTarget.value)} /></div></div>
     ${loading(document_)}
     ${document_ && !sections.size && html`<${Empty} title="No call matches" />`}
-    <div class="calls"><nav class="toc" aria-label="Calls">${[...sections].map(([name, calls]) => html`<section key=${name}><h2>${name}</h2><ul>${calls.map((call) => html`<li key=${call.operation.operationId}><a href=${"#" + call.operation.operationId}>${call.operation.summary}</a></li>`)}</ul></section>`)}</nav>
+    <div class="calls"><${CallList} sections=${sections} />
     <div class="call-list">${[...sections].map(([name, calls]) => html`<section key=${name} aria-label=${name}><h2>${name}</h2>${calls.map((call) => html`<${CallCard} key=${call.operation.operationId} document_=${document_} call=${call} />`)}</section>`)}</div></div>`;
 }

@@ -117,6 +117,7 @@ function Options({ form, set, profiles }) {
 function Composer({ created }) {
   const [form, setForm] = useState(() => store.draft || BLANK);
   const [isOpen, open] = useState(false);
+  const [isUsed, use] = useState(Boolean(form.task)); // on a telephone it is one line until then
   const [showsCode, showCode] = useState(false);
   const [isBusy, busy] = useState(false);
   const [profiles, setProfiles] = useState([]);
@@ -131,10 +132,11 @@ function Composer({ created }) {
     busy(false);
     if (!made) return;
     setForm(BLANK);
+    use(false);
     created();
   };
   const press = (event) => { if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) send(event); };
-  return html`<form class="composer card" aria-label="New task" onSubmit=${send}>
+  return html`<form class=${isUsed ? "composer card is-used" : "composer card"} aria-label="New task" onSubmit=${send} onFocusIn=${() => use(true)}>
     <label class="reader-only" for="new-task">What should be done?</label>
     <textarea id="new-task" rows="2" placeholder="What should be done? For example: open https://example.com and tell me its title" value=${form.task} onInput=${(event) => set({ task: event.currentTarget.value })} onKeyDown=${press}></textarea>
     ${isOpen && html`<${Options} form=${form} set=${set} profiles=${profiles} />`}

@@ -1,4 +1,4 @@
-// The key, requests, the address, and what is asked again and again.
+// The key, requests, and what is asked again and again.
 const { html, render, Component, useState, useEffect, useRef, useMemo } = htmPreact;
 const DATA = document.body.dataset;
 const API = DATA.api;
@@ -6,7 +6,7 @@ const KEPT = "browser-use-async key"; // in this tab only, and gone with it
 
 class Refused extends Error {}
 
-const store = { key: "", me: null, told: "", offline: false, draft: null, toast: "", sought: "", watchers: new Set() };
+const store = { key: "", me: null, told: "", offline: false, draft: null, toast: "", showsKeys: false, watchers: new Set() };
 
 function change(fields) {
   Object.assign(store, fields);
@@ -35,8 +35,8 @@ function signIn(key) {
 }
 
 function signOut(told = "") {
-  sessionStorage.removeItem(KEPT);
-  change({ key: "", me: null, told, draft: null, offline: false, sought: "" });
+  sessionStorage.clear();
+  change({ key: "", me: null, told, draft: null, offline: false, showsKeys: false });
 }
 
 function may(scope) {
@@ -127,23 +127,7 @@ function useLive(read, every, inputs) {
   return { ...state, refresh: () => refresh.current() };
 }
 
-// --- the address ---------------------------------------------------------------------------
-
-function go(path) {
-  history.pushState(null, "", path);
-  change({});
-  window.scrollTo(0, 0);
-  // The next Tab begins with the new page, and whoever reads with the ears hears its title.
-  requestAnimationFrame(() => document.getElementById("main")?.focus({ preventScroll: true }));
-}
-
-window.addEventListener("popstate", () => change({}));
-
-function follow(event) {
-  if (event.defaultPrevented || event.button || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
-  event.preventDefault();
-  go(event.currentTarget.getAttribute("href"));
-}
+// --- links to files ------------------------------------------------------------------------
 
 // Links to files name the server's public address; the page may have been opened by another.
 function here(link) {

@@ -5,7 +5,6 @@ const NUMBERS = new Intl.NumberFormat("en-US", { maximumFractionDigits: 2 });
 const AGO = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
 const EXACT = new Intl.DateTimeFormat([], { dateStyle: "medium", timeStyle: "medium" });
 const RUN = new Intl.DateTimeFormat([], { weekday: "short", day: "numeric", month: "short", hour: "numeric", minute: "2-digit" });
-const DAY = new Intl.DateTimeFormat([], { weekday: "long", day: "numeric", month: "long", year: "numeric" });
 
 function money(cents) {
   const amount = Number(cents);
@@ -20,7 +19,11 @@ function price(cents) {
 }
 
 function duration(from, to) {
-  const seconds = Math.max(0, (new Date(to) - new Date(from)) / 1000);
+  return span(Math.max(0, new Date(to) - new Date(from)));
+}
+
+function span(milliseconds) {
+  const seconds = milliseconds / 1000;
   if (seconds < 10) return seconds.toFixed(1) + " s";
   if (seconds < 60) return Math.round(seconds) + " s";
   const minutes = Math.floor(seconds / 60);
@@ -39,14 +42,6 @@ function ago(moment) {
 
 function exactly(moment) {
   return EXACT.format(new Date(moment));
-}
-
-function dayOf(moment) {
-  const day = new Date(moment);
-  const midnight = new Date().setHours(0, 0, 0, 0);
-  if (day >= midnight) return "Today";
-  if (day >= midnight - 86400000) return "Yesterday";
-  return DAY.format(day);
 }
 
 function count(number, one, many = one + "s") {

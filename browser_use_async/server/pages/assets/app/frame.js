@@ -1,6 +1,7 @@
 // The frame: signing in, the navigation, and which page the address names.
 const PAGES = [
   { path: "/", name: "Tasks", icon: "tasks", page: TasksPage },
+  { path: "/overview", name: "Overview", icon: "overview", page: OverviewPage },
   { path: "/schedules", name: "Schedules", icon: "schedules", page: SchedulesPage },
   { path: "/scripts", name: "Scripts", icon: "scripts", page: ScriptsPage },
   { path: "/profiles", name: "Profiles", icon: "profiles", page: ProfilesPage },
@@ -39,7 +40,7 @@ function SignIn() {
   };
   return html`<main class="sign-in"><div class="card"><${Mark} /><h1>Browser tasks</h1>
     <p>Cloud API v1 of Browser Use, served by <code>browser-use-async</code>; it is not the hosted service. Tasks are carried out by the executor <code>${DATA.executor}</code>.</p>
-    <form id="key-form" onSubmit=${submit} class="form"><${Field} label="API key" hint="The command serve prints it when it starts, with a link that signs in. It stays in this tab."><input id="key" ref=${field} type="password" autocomplete="off" spellcheck="false" required /><//>
+    <form id="key-form" onSubmit=${submit} class="form"><${Field} label="API key" hint="Printed by serve when it starts, with a link that signs in. It stays in this tab."><input id="key" ref=${field} type="password" autocomplete="off" spellcheck="false" required /><//>
     ${alertOf(store.told)}<button type="submit" class="strong">Sign in</button></form>
     <p class="note"><${A} href="/docs">Read about the API<//> without a key.</p></div></main>`;
 }
@@ -55,23 +56,15 @@ function Account() {
     <button type="button" id="sign-out" class="quiet" onClick=${() => signOut()}>Sign out</button></div>`;
 }
 
-// On the list of tasks it seeks as somebody types; on other pages Enter leads there.
+// On the list of tasks it seeks while a person types; on other pages Enter leads there.
 function Search() {
-  const field = useRef(null);
-  useEffect(() => {
-    const press = (event) => {
-      if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, textarea, select, dialog")) return;
-      event.preventDefault();
-      field.current.focus();
-    };
-    document.addEventListener("keydown", press);
-    return () => document.removeEventListener("keydown", press);
-  }, []);
+  const isList = location.pathname === "/";
+  const [typed, type] = useTypedInto("text", isList ? 150 : null);
   const submit = (event) => {
     event.preventDefault();
-    if (location.pathname !== "/") go("/");
+    if (!isList) go("/?" + new URLSearchParams({ text: typed.trim() }));
   };
-  return html`<form class="search" role="search" onSubmit=${submit}><${Icon} name="search" /><input ref=${field} id="search" type="search" aria-label="Search tasks" aria-keyshortcuts="/" placeholder="Search tasks" autocomplete="off" value=${store.sought} onInput=${(event) => change({ sought: event.currentTarget.value })} /><kbd aria-hidden="true">/</kbd></form>`;
+  return html`<form class="search" role="search" onSubmit=${submit}><${Icon} name="search" /><input id="search" type="search" aria-label="Search tasks" aria-keyshortcuts="/" placeholder="Search tasks" autocomplete="off" value=${typed} onInput=${(event) => type(event.currentTarget.value)} /><kbd aria-hidden="true">/</kbd></form>`;
 }
 
 function Navigation({ current }) {
@@ -81,7 +74,8 @@ function Navigation({ current }) {
     const chosen = list.current.querySelector("[aria-current]");
     if (chosen) list.current.parentElement.scrollLeft = chosen.offsetLeft - 48;
   }, [current && current.path]);
-  return html`<nav class="nav" aria-label="Pages"><ul ref=${list}>${PAGES.filter((each) => !each.shown || each.shown()).map((each) => html`<li key=${each.path}><a href=${each.path} onClick=${follow} aria-current=${current && current.path === each.path ? "page" : null}><${Icon} name=${each.icon} /><span>${each.name}</span></a></li>`)}</ul></nav>`;
+  return html`<nav class="nav" aria-label="Pages"><ul ref=${list}>${PAGES.filter((each) => !each.shown || each.shown()).map((each) => html`<li key=${each.path}><a href=${each.path} onClick=${follow} aria-current=${current && current.path === each.path ? "page" : null}><${Icon} name=${each.icon} /><span>${each.name}</span></a></li>`)}
+    <li class="keys-button"><button type="button" class="quiet" aria-keyshortcuts="?" onClick=${() => change({ showsKeys: true })}>Shortcuts <kbd aria-hidden="true">?</kbd></button></li></ul></nav>`;
 }
 
 function Missing() {
@@ -100,7 +94,7 @@ class Guarded extends Component {
 }
 
 function App() {
-  const { key, offline, toast } = useStore();
+  const { key, offline, toast, showsKeys } = useStore();
   const current = currentPage();
   useEffect(() => { document.title = key || (current && current.open) ? (current ? current.name : "Not found") + " · Browser tasks" : "Browser tasks"; });
   useEffect(() => { if (store.me) sessionStorage.setItem(KEPT, store.key); }, [store.me]);
@@ -110,20 +104,8 @@ function App() {
     <div class="frame">${key ? html`<${Navigation} current=${current} />` : ""}<main id="main" tabindex="-1">
     <p class="alert wait" id="offline" role="status" hidden=${!offline}>The server does not answer; trying again.</p>
     <${Guarded} key=${location.pathname}>${current ? html`<${current.page} key=${key + location.pathname} id=${current.id} />` : html`<${Missing} />`}<//></main></div>
-    <div class="toast" role="status" aria-live="polite">${toast && html`<span>${toast}</span>`}</div>`;
+    <div class="toast" role="status" aria-live="polite">${toast && html`<span>${toast}</span>`}</div>${showsKeys && html`<${KeysDialog} />`}`;
 }
 
-// What stands behind # was never sent to the server; here it leaves the address bar as well.
-function keyInAddress() {
-  const key = new URLSearchParams(location.hash.slice(1)).get("key");
-  if (key) history.replaceState(null, "", location.pathname + location.search);
-  return key;
-}
-
-// A link that is opened in this tab changes what stands behind # only, and loads no page.
-window.addEventListener("hashchange", () => {
-  const key = keyInAddress();
-  if (key) signIn(key);
-});
 store.key = keyInAddress() || sessionStorage.getItem(KEPT) || "";
 render(html`<${App} />`, document.getElementById("app"));

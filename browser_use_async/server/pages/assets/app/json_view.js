@@ -60,8 +60,8 @@ function Output({ text }) {
   const value = useMemo(() => parsed(text), [text]);
   const rows = value === undefined ? null : rowsOf(value);
   const views = value === undefined ? (hasMarks(text) ? ["Formatted", "Text"] : ["Text"]) : rows ? ["Table", "Tree", "Text"] : ["Tree", "Text"];
-  const [wanted, choose] = useState("");
-  const view = views.includes(wanted) ? wanted : views[0];
+  const view = views.find((each) => each.toLowerCase() === inQuery().get("output")) || views[0];
+  const choose = (name) => inAddress({ output: name === views[0] ? "" : name.toLowerCase() });
   const copy_ = html`<${Copy} text=${text} label="Copy the output" />`;
   if (views.length === 1) return html`<div class="code"><div class="code-bar plain">${copy_}</div><div id="output" role="region" tabindex="0" aria-label="Output" class="output prose"><p>${text}</p></div></div>`;
   return html`<div class="code"><div class="code-bar"><${Tabs} label="Output as" names=${views} chosen=${view} choose=${choose} panel="output" />${copy_}</div>

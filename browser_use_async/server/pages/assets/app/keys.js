@@ -47,9 +47,21 @@ function Budget({ spent, budget }) {
 function KeyRow({ apiKey, revoke }) {
   const state = apiKey.is_valid ? "finished" : "stopped";
   return html`<li class="item"><div class="item-main"><p class="row-title"><span class="pill" data-status=${state}>${apiKey.is_valid ? "valid" : apiKey.revoked_at ? "revoked" : "expired"}</span><span>${apiKey.name}</span></p>
-    <p class="facts"><span>${apiKey.scopes.join(", ") || "no scope"}</span><${Budget} spent=${apiKey.spent_cents} budget=${apiKey.budget_cents} />${apiKey.concurrency !== null && html`<span>${count(apiKey.concurrency, "task")} at once</span>`}
+    <p class="facts"><span>${apiKey.scopes.join(", ") || "no scope"}</span><span>made <${Moment} at=${apiKey.created_at} /></span><${Budget} spent=${apiKey.spent_cents} budget=${apiKey.budget_cents} />${apiKey.concurrency !== null && html`<span>${count(apiKey.concurrency, "task")} at once</span>`}
     <span>${apiKey.last_used_at ? html`used <${Moment} at=${apiKey.last_used_at} />` : "never used"}</span>${apiKey.expires_at && html`<span>expires <${Moment} at=${apiKey.expires_at} /></span>`}</p></div>
     ${apiKey.is_valid && html`<div class="actions"><button type="button" class="danger" aria-label=${"Revoke a key of " + apiKey.name} onClick=${() => revoke(apiKey)}>Revoke</button></div>`}</li>`;
+}
+
+// Who did what with which key; read when it is opened.
+function AuditTrail() {
+  const [isOpen, open] = useState(false);
+  const [read, setRead] = useState({});
+  useEffect(() => { if (isOpen) ask("/admin/audit?latest=50").then((value) => setRead({ value }), (error) => setRead({ problem: problemOf(error) })); }, [isOpen]);
+  const entries = read.value ? [...read.value.entries].reverse() : [];
+  return html`<details class="card audit" onToggle=${(event) => open(event.currentTarget.open)}><summary>Audit trail: the latest 50 entries</summary>
+    ${alertOf(read.problem)}${isOpen && loading(read.value, read.problem)}${read.value && !entries.length && html`<p class="note">Nothing yet.</p>`}
+    ${entries.length > 0 && html`<div class="scroll" tabindex="0" role="region" aria-label="Audit trail"><table><thead><tr>${["When", "Key of", "Call", "About", "From", "Answer"].map((name) => html`<th scope="col" key=${name}>${name}</th>`)}</tr></thead>
+      <tbody>${entries.map((each, number) => html`<tr key=${number}><td>${exactly(each.at)}</td><td>${each.name}</td><td><code>${each.call}</code></td><td>${each.subject}</td><td>${each.address}</td><td>${each.status}</td></tr>`)}</tbody></table></div>`}</details>`;
 }
 
 function KeysPage() {
@@ -59,13 +71,14 @@ function KeysPage() {
   const { value, problem, refresh } = useLive(() => ask("/admin/keys"), 8000, []);
   const take = (id) => attempt(() => ask("/admin/keys/" + encodeURIComponent(id), { method: "DELETE" }), "The key is revoked").then(refresh);
   const button = value && html`<button type="button" class="strong" onClick=${() => add(true)}><${Icon} name="plus" />New key</button>`;
-  const mine = store.me && html`<section class="card"><h2>The key in use</h2><p class="row-title"><span>${store.me.name}</span></p><p class="facts"><span>may ${store.me.scopes.join(", ")}</span><span>${money(store.me.balance_cents)} left</span></p></section>`;
+  const mine = store.me && html`<section class="card"><h2>The key in use</h2><p class="row-title"><span>${store.me.name}</span></p><p class="facts">${store.me.scopes.map((each) => html`<span key=${each}><b>${each}</b>: ${SCOPES[each] || ""}</span>`)}<span>${money(store.me.balance_cents)} left</span></p></section>`;
   return html`<${Heading} actions=${button} note=${value ? count(value.keys.length, "more key") : " "}>Keys<//>
     ${mine}
     ${problem && html`<${Empty} title="Other keys are not shown here"><p>${problem}</p><//>`}
     ${loading(value, problem)}
     ${value && !value.keys.length && html`<${Empty} title="One key opens everything"><p>Make others for people and programs, with scopes and budgets of their own.</p><//>`}
     <ul class="items">${(value ? value.keys : []).map((each) => html`<${KeyRow} key=${each.id} apiKey=${each} revoke=${revoke} />`)}</ul>
+    ${value && html`<${AuditTrail} />`}
     ${adds && html`<${KeyDialog} close=${() => add(false)} done=${(answer) => { add(false); setMade(answer.key); refresh(); }} />`}
     ${made && html`<${MadeKey} text=${made} close=${() => setMade("")} />`}
     ${revoked && html`<${Confirm} title=${"Revoke a key of " + revoked.name + "?"} text="Programs that use it are refused from now on." word="Revoke" close=${() => revoke(null)} work=${() => take(revoked.id)} />`}`;

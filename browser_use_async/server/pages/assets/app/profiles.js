@@ -35,7 +35,7 @@ function ProfileRow({ profile, edit, refresh }) {
 }
 
 function ProfilesPage() {
-  const [page, choose] = useState(1);
+  const [page, choose] = usePage();
   const [edited, edit] = useState(null);
   const { value, problem, refresh } = useLive(() => ask(API + "/browser-profiles?limit=20&page=" + page), 10000, [page]);
   const add = may("run") && html`<button type="button" class="strong" onClick=${() => edit("new")}><${Icon} name="plus" />New profile</button>`;

@@ -17,13 +17,17 @@ function clock(seconds) {
   return Math.floor(seconds / 60) + ":" + String(Math.floor(seconds % 60)).padStart(2, "0");
 }
 
+const MOST_MARKS = 300; // around the step that is played
+
 // One stop of the Tab key with arrows between the marks, as the ARIA practices describe a toolbar. Each is
 // as wide as its step was long, but never too narrow to be hit.
 function Marks({ spans, goals, at, played, pick }) {
   const strip = useRef(null);
   const [reached, reach] = useState(null);
-  const marked = spans.flatMap((each, number) => (each ? [number] : []));
-  const stop = reached ?? Math.max(played, marked[0]);
+  const all = spans.flatMap((each, number) => (each ? [number] : []));
+  const stop = reached ?? Math.max(played, all[0]);
+  const first = Math.max(0, Math.min(all.indexOf(stop) - MOST_MARKS / 2, all.length - MOST_MARKS));
+  const marked = all.slice(first, first + MOST_MARKS);
   useEffect(() => {
     const mark = strip.current.querySelector("[aria-current]");
     if (mark) strip.current.scrollLeft = mark.offsetLeft - (strip.current.clientWidth - mark.offsetWidth) / 2;

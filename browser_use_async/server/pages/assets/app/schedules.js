@@ -1,5 +1,5 @@
 // Tasks that run by themselves.
-const NEW_SCHEDULE = { task: "", kind: "cron", cron: "0 7 * * *", minutes: "60", model: "", profile: "" };
+const NEW_SCHEDULE = { task: "", kind: "cron", cron: "0 7 * * *", minutes: "60", model: DATA.model, profile: "", steps: "", domains: "", end: "" };
 
 function rhythm(schedule) {
   if (schedule.schedule_type === "cron") return cronInWords(schedule.cron_expression);
@@ -13,14 +13,31 @@ function rhythmFields(form) {
   return form.kind === "cron" ? { schedule_type: "cron", cron_expression: form.cron.trim() } : { schedule_type: "interval", interval_minutes: Number(form.minutes) };
 }
 
+const local = (moment) => (moment ? new Date(new Date(moment) - new Date().getTimezoneOffset() * 60000).toISOString().slice(0, 16) : "");
+
+function formOfSchedule(schedule) {
+  if (!schedule) return NEW_SCHEDULE;
+  return { ...NEW_SCHEDULE, task: schedule.task, kind: schedule.schedule_type, cron: schedule.cron_expression || NEW_SCHEDULE.cron, minutes: String(schedule.interval_minutes || 60), model: schedule.llm_model, end: local(schedule.end_at) };
+}
+
+// Steps, domains and profile are part of a schedule from its beginning; the API changes none of them.
+function scheduleBody(form, isNew) {
+  const domains = lines(form.domains);
+  return {
+    task: form.task.trim(), ...rhythmFields(form), llm_model: form.model, ...(form.end ? { end_at: new Date(form.end).toISOString() } : {}),
+    ...(isNew && form.steps ? { max_agent_steps: Number(form.steps) } : {}), ...(isNew && domains.length ? { allowed_domains: domains } : {}), ...(isNew && form.profile ? { browser_profile_id: form.profile } : {}),
+  };
+}
+
 function ScheduleDialog({ schedule, close, refresh }) {
-  const [form, setForm] = useState(schedule ? { ...NEW_SCHEDULE, task: schedule.task, kind: schedule.schedule_type, cron: schedule.cron_expression || NEW_SCHEDULE.cron, minutes: String(schedule.interval_minutes || 60), model: schedule.llm_model } : NEW_SCHEDULE);
+  const [form, setForm] = useState(() => formOfSchedule(schedule));
+  const [profiles, setProfiles] = useState([]);
+  useEffect(() => { if (!schedule) attempt(() => ask(API + "/browser-profiles?limit=100")).then((answer) => answer && setProfiles(answer.profiles)); }, []);
   const set = (name) => (event) => setForm({ ...form, [name]: event.currentTarget.value });
   const save = async (event) => {
     event.preventDefault();
-    const body = { task: form.task.trim(), ...rhythmFields(form), ...(form.model ? { llm_model: form.model } : {}) };
     const path = API + "/scheduled-task" + (schedule ? "/" + encodeURIComponent(schedule.id) : "");
-    const done = await attempt(() => ask(path, { method: schedule ? "PUT" : "POST", body }), schedule ? "The schedule is changed" : "The schedule is added");
+    const done = await attempt(() => ask(path, { method: schedule ? "PUT" : "POST", body: scheduleBody(form, !schedule) }), schedule ? "The schedule is changed" : "The schedule is added");
     if (!done) return;
     close();
     refresh();
@@ -29,7 +46,11 @@ function ScheduleDialog({ schedule, close, refresh }) {
     <${Field} label="Task"><textarea rows="3" required value=${form.task} onInput=${set("task")}></textarea><//>
     <${Field} label="Runs"><select value=${form.kind} onChange=${set("kind")}><option value="cron">At fixed times (cron)</option><option value="interval">Every so many minutes</option></select><//>
     ${form.kind === "cron" ? html`<${Field} label="Cron expression" hint=${"In UTC: " + cronInWords(form.cron)}><input class="mono" required value=${form.cron} onInput=${set("cron")} /><//>` : html`<${Field} label="Minutes between runs" hint="The first run is at once, and is charged"><input type="number" min="1" required value=${form.minutes} onInput=${set("minutes")} /><//>`}
-    <${Field} label="Model"><select value=${form.model} onChange=${set("model")}><option value="">Default model</option>${MODELS.map((each) => html`<option key=${each} value=${each}>${each}</option>`)}</select><//>
+    <${Field} label="Ends" hint="In your time; empty: after a year"><input type="datetime-local" value=${form.end} onInput=${set("end")} /><//>
+    <${Field} label="Model"><select value=${form.model} onChange=${set("model")}>${MODELS.map((each) => html`<option key=${each} value=${each}>${each}${each === DATA.model ? " (as for tasks)" : ""}</option>`)}</select><//>
+    ${schedule ? html`<p class="hint">Steps, domains and profile stay as they are: to change them, add another schedule.</p>` : html`<div class="pair"><${Field} label="Most steps" hint="1 to 200; 75 unless said"><input type="number" min="1" max="200" value=${form.steps} onInput=${set("steps")} /><//>
+      <${Field} label="Browser profile"><select value=${form.profile} onChange=${set("profile")}><option value="">Default</option>${profiles.map((each) => html`<option key=${each.profile_id} value=${each.profile_id}>${each.profile_name}</option>`)}</select><//></div>
+      <${Field} label="Allowed domains" hint="One a line; *.example.com for subdomains"><textarea rows="2" spellcheck="false" value=${form.domains} onInput=${set("domains")}></textarea><//>`}
     <div class="actions end"><button type="button" onClick=${close}>Cancel</button><button type="submit" class="strong">${schedule ? "Save" : "Add schedule"}</button></div></form><//>`;
 }
 
@@ -42,11 +63,18 @@ function NextRuns({ schedule }) {
   return html`<span>next run ${ago(first)}: ${RUN.format(new Date(first))}</span>${later.length > 0 && html`<span>then ${later.map((each) => RUN.format(new Date(each))).join("; ")}</span>`}`;
 }
 
+// What became of the last run, and the way to all of them.
+function LastRun({ schedule }) {
+  const { last } = schedule;
+  if (!last) return html`<p class="facts"><span>has not run yet</span></p>`;
+  return html`<p class="facts last-run"><span>last run <${A} href=${"/tasks/" + last.id}><${Moment} at=${last.created_at} /><//></span><span><${Status} of=${last.status} /></span><span>${price(last.cost_cents)}</span>${last.failure && html`<span class="bad">${oneLine(last.failure)}</span>`}<span><${A} href=${"/?schedule=" + encodeURIComponent(schedule.id)} aria-label=${"All tasks of: " + schedule.task.slice(0, 60)}>all its tasks<//></span></p>`;
+}
+
 async function readSchedules(page) {
   const answer = await ask(API + "/scheduled-tasks?limit=20&page=" + page);
   const query = new URLSearchParams(answer.tasks.map((each) => ["id", each.id]));
-  const { runs } = answer.tasks.length ? await ask("/admin/next-runs?" + query) : { runs: {} };
-  return { ...answer, tasks: answer.tasks.map((each) => ({ ...each, runs: runs[each.id] || [] })) };
+  const { runs, last } = answer.tasks.length ? await ask("/admin/next-runs?" + query) : { runs: {}, last: {} };
+  return { ...answer, tasks: answer.tasks.map((each) => ({ ...each, runs: runs[each.id] || [], last: last[each.id] })) };
 }
 
 function ScheduleRow({ schedule, edit, refresh }) {
@@ -57,14 +85,14 @@ function ScheduleRow({ schedule, edit, refresh }) {
   const name = schedule.task.slice(0, 60);
   const state = hasEnded(schedule) ? "ended" : schedule.is_active ? "active" : "paused";
   return html`<li class="item"><div class="item-main"><p class="row-title"><span class="pill" data-status=${{ ended: "stopped", active: "running", paused: "paused" }[state]}>${state}</span><span>${oneLine(schedule.task)}</span></p>
-    <p class="facts"><span title=${schedule.cron_expression || ""}>${rhythm(schedule)}</span>${state === "active" && html`<${NextRuns} schedule=${schedule} />`}<span>${schedule.llm_model}</span></p></div>
+    <p class="facts"><span title=${schedule.cron_expression || ""}>${rhythm(schedule)}</span>${state === "active" && html`<${NextRuns} schedule=${schedule} />`}<span>${schedule.llm_model}</span></p><${LastRun} schedule=${schedule} /></div>
     ${may("run") && html`<div class="actions"><button type="button" aria-label=${(schedule.is_active ? "Pause: " : "Resume: ") + name} onClick=${toggle}>${schedule.is_active ? "Pause" : "Resume"}</button>
     <button type="button" aria-label=${"Edit: " + name} onClick=${() => edit(schedule)}>Edit</button><button type="button" class="danger" aria-label=${"Delete: " + name} onClick=${() => ask_(true)}>Delete</button></div>`}
     ${asks && html`<${Confirm} title="Delete this schedule?" text="It runs no more. Tasks that it has started go on." word="Delete" close=${() => ask_(false)} work=${remove} />`}</li>`;
 }
 
 function SchedulesPage() {
-  const [page, choose] = useState(1);
+  const [page, choose] = usePage();
   const [edited, edit] = useState(null);
   const { value, problem, refresh } = useLive(() => readSchedules(page), 5000, [page]);
   const add = may("run") && html`<button type="button" class="strong" onClick=${() => edit("new")}><${Icon} name="plus" />New schedule</button>`;

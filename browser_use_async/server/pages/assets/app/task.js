@@ -8,19 +8,6 @@ async function readTask(id) {
   return { ...task, ...more, screenshots: pictures_.screenshots || [], recordings: media.recordings || [] };
 }
 
-// The next step judges what a step did; the last one of a failed task holds the reason itself.
-function judged(task) {
-  return task.steps.map((step, number) => {
-    const next = task.steps[number + 1];
-    const isReason = next && task.failure && number + 2 === task.steps.length;
-    const isEnd = !next && task.failure;
-    const { taken_at, cost_cents } = task.steps_more[number] || {};
-    const begun = number ? (task.steps_more[number - 1] || {}).taken_at : task.created_at;
-    const took = taken_at && begun ? duration(begun, taken_at) : "";
-    return { ...step, took, cost: cost_cents === null || cost_cents === undefined ? "" : price(cost_cents), next_goal: step.next_goal || (isEnd ? "Gave up" : "(no goal)"), judgement: isEnd ? task.failure : next && !isReason ? next.evaluation_previous_goal : "" };
-  });
-}
-
 function Steering({ task, refresh }) {
   const [asks, ask_] = useState(false);
   if (task.finished_at || !may("run")) return null;
@@ -105,32 +92,39 @@ function Scrubber({ task, step, choose }) {
     <span class="note">${step + 1} / ${last}</span></div>`;
 }
 
-// What is to be seen: the browser live, the film or the picture of a step; and which step that is. A step
-// that is picked is sought in the film, where that is shown and has it.
+// What is to be seen: the browser live, the film or the picture of a step; and which step that is. The address
+// has both. A step that is picked is sought in the film, where that is shown and has it.
 function useStage(task) {
-  const [wanted, want] = useState("");
-  const [picked, choose] = useState(null);
   const [played, play] = useState(0);
   const video = useRef(null);
   if (!task) return null;
   const views = ["Steps"];
   if (task.recordings.length) views.unshift("Recording");
   if (!task.finished_at && task.live_url) views.unshift("Live");
-  const view = picked !== null ? "Steps" : views.includes(wanted) ? wanted : views[0];
+  const last = task.steps.length - 1;
+  const wanted = inQuery().get("view") || "";
+  const asked_ = inQuery().get("step") || "";
+  const picked = askedNumber("step", 0) - 1;
+  const isThere = picked >= 0 && picked <= last;
+  const named = views.find((each) => each.toLowerCase() === wanted);
+  const view = named || (isThere ? "Steps" : views[0]);
+  const problems = [
+    wanted && !named ? (["live", "recording", "steps"].includes(wanted) ? "This task has no view “" + wanted + "” " + (task.finished_at ? "any more." : "yet.") : wrongIn("view", wanted, views.map((each) => each.toLowerCase()))) : "",
+    asked_ && !isThere ? "There is no step “" + asked_.slice(0, 60) + "”: the task has " + count(task.steps.length, "step") + (task.finished_at ? "." : " so far.") : "",
+  ];
   const spans = spansOf(task);
   const isFilm = view === "Recording" && spans.some(Boolean);
-  const last = task.steps.length - 1;
+  const pictured = isThere ? picked : last;
   const show = (name) => {
-    want(name);
-    if (name === "Recording" && picked !== null) play(picked);
-    choose(name === "Steps" ? picked ?? Math.max(0, isFilm ? played : last) : null);
+    if (name === "Recording" && isThere) play(picked);
+    inAddress({ view: name === views[0] ? "" : name.toLowerCase(), step: name === "Steps" ? Math.max(0, isFilm ? played : pictured) + 1 : "" });
   };
   const pick = (number) => {
-    if (!isFilm || !spans[number]) return choose(number);
+    if (!isFilm || !spans[number]) return inAddress({ view: views[0] === "Steps" ? "" : "steps", step: number + 1 }, { replaces: true });
     video.current.currentTime = spans[number].from;
     play(number);
   };
-  return { views, view, show, pick, spans, video, play, played, step: isFilm ? played : picked, pictured: picked ?? last };
+  return { views, view, show, pick, spans, video, play, played, problems, pictured, step: isFilm ? played : isThere ? picked : null };
 }
 
 function Stage({ task, stage }) {
@@ -140,8 +134,15 @@ function Stage({ task, stage }) {
     ${views.length > 1 && html`<${Tabs} label="View" names=${views} chosen=${view} choose=${show} panel="stage" />`}
     <div id="stage" ...${views.length > 1 ? { role: "tabpanel", "aria-label": view } : {}}>${view === "Live" ? html`<${Live} task=${task} />` : view === "Recording" ? film() : html`<${StepPicture} task=${task} step=${pictured} />`}</div>
     ${view === "Steps" && html`<${Scrubber} task=${task} step=${pictured} choose=${pick} />`}
-    ${task.status !== "created" && !task.finished_at && html`<p class="current"><span class="pulse" aria-hidden="true"></span>${task.status === "paused" ? "Paused after step " + task.steps.length : task.doing ? "Now: " + task.doing : "Step " + (task.steps.length + 1) + " is under way"}, ${duration(task.created_at, Date.now())} since the start</p>`}
+    ${task.status !== "created" && !task.finished_at && html`<p class="current"><span class="pulse" aria-hidden="true"></span>${task.status === "paused" ? "Paused after step " + task.steps.length : task.doing ? "Now: " + task.doing : "Step " + (task.steps.length + 1) + " is under way"}, ${timesOf(task, Date.now()).active} at work${task.paused_seconds ? ", " + timesOf(task, Date.now()).paused + " paused" : ""}</p>`}
   </section>`;
+}
+
+// A long text is cut on a telephone, so that the browser is seen at once.
+function TaskTitle({ text }) {
+  const [isOpen, open] = useState(false);
+  return html`<span class=${isOpen ? "task-text is-open" : "task-text"} tabindex=${text.length > 300 ? 0 : null}>${text}</span>
+    ${text.length > 90 && html`<button type="button" class="quiet whole-text" aria-expanded=${String(isOpen)} onClick=${() => open(!isOpen)}>${isOpen ? "Less" : "Whole text"}</button>`}`;
 }
 
 // What a person is asked for: the task has paused for it.
@@ -157,80 +158,6 @@ function askedFor(task) {
     <p>${may("run") ? "Do it in the browser below with “Take control”, and then press Resume." : "It takes a key with the scope run to do it."}</p></div>`;
 }
 
-// What the step under way sets out to do, where the executor says so, and for how long it has been at it.
-function Now({ task }) {
-  const last = task.steps_more[task.steps_more.length - 1];
-  const since = (last && last.taken_at) || task.created_at;
-  const words = task.status === "paused" ? (askedOf(task) ? "Waits for you" : "Paused") : task.status === "created" ? "Waits for a place" : task.doing || "At work";
-  return html`<div class="step"><span class="number">${task.steps.length + 1}</span><span class="step-text"><span class="goal">${words}</span><span class="facts"><span>${task.status === "running" ? "now, for " : "for "}${duration(since, Date.now())}</span></span></span></div>`;
-}
-
-// Beside the stage the list moves along with the film; under it, on a telephone, the stage comes into view.
-function Timeline({ task, step, choose }) {
-  const list = useRef(null);
-  const steps = judged(task);
-  useEffect(() => {
-    const current = list.current && list.current.querySelector("[aria-current]");
-    if (!current) return;
-    const { top, bottom } = current.getBoundingClientRect();
-    const edge = list.current.getBoundingClientRect();
-    list.current.scrollTop += Math.min(0, top - edge.top) + Math.max(0, bottom - edge.bottom);
-  }, [step]);
-  const pick = (number) => {
-    choose(number);
-    document.querySelector(".stage-card").scrollIntoView({ block: "nearest" });
-  };
-  if (!steps.length && task.finished_at) return html`<p class="note">None.</p>`;
-  return html`<ol class="timeline" ref=${list}>${steps.map((each, number) => html`<li key=${each.id} class=${task.failure && number === steps.length - 1 ? "bad" : ""}>
-    <button type="button" class="step" aria-current=${step === number ? "step" : null} onClick=${() => pick(number)}>
-      <span class="number">${each.step}</span>
-      <span class="step-text"><span class="goal">${each.next_goal}</span>${each.judgement && html`<span class="judgement">${each.judgement}</span>`}${each.url && html`<span class="address">${each.url}</span>`}
-      <span class="facts">${[each.took, each.cost].filter(Boolean).map((fact) => html`<span key=${fact}>${fact}</span>`)}</span></span>
-    </button></li>`)}
-    ${!task.finished_at && html`<li class="now"><${Now} task=${task} /></li>`}</ol>`;
-}
-
-function FileLinks({ task }) {
-  const names = task.output_files || [];
-  const given = task.user_uploaded_files || [];
-  if (!names.length && !given.length && !task.recordings.length) return null;
-  const open = (name) => attempt(async () => {
-    const answer = await ask(API + "/task/" + encodeURIComponent(task.id) + "/output-file/" + encodeURIComponent(name));
-    const link = document.createElement("a");
-    link.href = here(answer.download_url);
-    link.download = name;
-    link.click();
-  });
-  return html`<section class="card"><h2>Files</h2><ul class="files">
-    ${names.map((name) => html`<li key=${name}><span>${name}${name === "trace.zip" && html` <span class="note">for Playwright's trace viewer</span>`}</span><button type="button" onClick=${() => open(name)} aria-label=${"Download " + name}>Download</button></li>`)}
-    ${task.recordings.map((link) => html`<li key=${link}><span>Recording</span><a class="button" href=${here(link)} download>Download</a></li>`)}
-    ${given.map((name) => html`<li key=${"given " + name}><span>${name}</span><span class="note">given to the task</span></li>`)}</ul></section>`;
-}
-
-// The script that the task names, and how many of its steps were played without a model.
-function scriptOf(task) {
-  const name = (task.metadata || {})["bu_async.script"];
-  if (!name) return {};
-  const steps = task.steps.filter((each) => each.next_goal.startsWith("Script: ")).length;
-  return { Script: html`<${A} href=${"/scripts/" + encodeURIComponent(name)}>${name}<//>${steps ? ", played " + count(steps, "step") : ", recorded or done anew"}` };
-}
-
-function Facts({ task }) {
-  const pairs = Object.entries(task.metadata || {}).filter(([name]) => !name.startsWith("bu_async."));
-  const facts = {
-    Created: html`<${Moment} at=${task.created_at} exact=${true} />`,
-    [task.finished_at ? "Took" : "Running for"]: duration(task.created_at, task.finished_at || Date.now()),
-    Cost: price(task.cost_cents),
-    Steps: task.steps.length + " of at most " + task.max_agent_steps,
-    Model: task.llm_model,
-    ...(task.request.allowed_domains?.length ? { Domains: task.request.allowed_domains.join(", ") } : {}),
-    ...scriptOf(task),
-    ...(pairs.length ? { Metadata: pairs.map((each) => each.join("=")).join(", ") } : {}),
-    Id: html`<code>${task.id}</code> <${Copy} text=${task.id} label="Copy the id" />`,
-  };
-  return html`<dl class="facts-list card">${Object.entries(facts).map(([name, value]) => html`<div key=${name}><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>`;
-}
-
 function TaskPage({ id }) {
   const { value: task, problem, refresh } = useLive(() => readTask(id), (task) => (task.finished_at ? 0 : 1200), [id]);
   const stage = useStage(task);
@@ -238,12 +165,14 @@ function TaskPage({ id }) {
     return problem ? html`<${Heading}>There is no such task<//><${Empty} title=${problem}><p>It may belong to another key, or it was deleted because of its age.</p><p><${A} href="/">All tasks<//></p><//>` : html`<h1 class="reader-only" tabindex="-1">Task</h1>${loading()}`;
   }
   return html`<p class="crumbs"><${A} href="/"><${Icon} name="back" />Tasks<//></p>
-    <${Heading} actions=${html`<${TaskActions} task=${task} refresh=${refresh} />`} note=${html`<${Status} of=${task.status} />`}><span class="task-text" tabindex=${task.task.length > 300 ? 0 : null}>${task.task}</span><//>
+    <${Heading} actions=${html`<${TaskActions} task=${task} refresh=${refresh} />`} note=${html`<${Status} of=${task.status} />`}><${TaskTitle} text=${task.task} /><//>
+    <${WrongAddress} problems=${stage.problems} names=${["view", "step"]} />
     ${askedFor(task)}
     ${alertOf(task.failure ? "Failed: " + task.failure : "")}
     <div class="task-grid"><div class="column">
       <${Stage} task=${task} stage=${stage} />
       ${task.output !== null && task.output !== undefined && html`<section class="card"><h2>Output</h2><${Output} text=${task.output} /></section>`}
+      <${Behind} task=${task} step=${stage.step ?? stage.pictured} />
       <${FileLinks} task=${task} />
     </div><div class="column side"><section class="card"><h2>Steps</h2><${Timeline} task=${task} step=${stage.step} choose=${stage.pick} /></section><${Facts} task=${task} /></div></div>`;
 }

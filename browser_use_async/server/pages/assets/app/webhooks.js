@@ -105,14 +105,24 @@ function DeliveryRow({ delivery, refresh }) {
     <${DeliveryContent} delivery=${delivery} isOpen=${isOpen} refresh=${refresh} /></details></li>`;
 }
 
+const DELIVERY_STATES = ["pending", "delivered", "failed"];
+
+function NoDeliveries({ state }) {
+  if (state) return html`<${Empty} title="Nothing matches"><p>No delivery is ${state}.</p><p><button type="button" onClick=${() => inAddress({ state: "", page: "" })}>Show all</button></p><//>`;
+  return html`<${Empty} title="Nothing was sent"><p>A webhook is sent an event when a task starts, pauses or ends. ${may("admin") ? "Add one with “New webhook”; it works at once, without a restart." : "The operator of this server adds webhooks."}</p><//>`;
+}
+
 function WebhooksPage() {
-  const [page, choose] = useState(1);
-  const { value, problem, refresh } = useLive(() => ask("/admin/deliveries?latest=" + page * 20), 3000, [page]);
+  const [page, choose] = usePage();
+  const wanted = inQuery().get("state") || "";
+  const state = DELIVERY_STATES.includes(wanted) ? wanted : "";
+  const { value, problem, refresh } = useLive(() => ask("/admin/deliveries?" + new URLSearchParams({ latest: page * 20, state })), 3000, [page, state]);
   const rows = value ? [...value.deliveries].reverse().slice((page - 1) * 20) : [];
   return html`<${Heading} note=${value ? count(value.count, "delivery", "deliveries") : " "}>Webhooks<//>${alertOf(problem)}${loading(value, problem)}
     ${may("admin") && html`<${Receivers} />`}
-    <h2 class="day">Deliveries</h2>
-    ${value && !rows.length && html`<${Empty} title="Nothing was sent"><p>No webhook is told about tasks, or no task has run since. To have one told:</p><pre>browser-use-async serve --webhook https://receiver.example/hook --webhook-secret file:secret.txt</pre><//>`}
+    <div class="tools"><h2 class="day">Deliveries</h2><div class="filters" role="group" aria-label="State">${["", ...DELIVERY_STATES].map((each) => html`<button type="button" key=${each} aria-pressed=${String(each === state)} onClick=${() => inAddress({ state: each, page: "" })}>${each ? each[0].toUpperCase() + each.slice(1) : "All"}</button>`)}</div></div>
+    <${WrongAddress} problems=${[wrongIn("state", wanted, DELIVERY_STATES)]} names=${["state"]} />
+    ${value && !rows.length && html`<${NoDeliveries} state=${state} />`}
     <ul class="items" id="deliveries">${rows.map((each) => html`<${DeliveryRow} key=${each.id} delivery=${each} refresh=${refresh} />`)}</ul>
     ${value && html`<${Pager} page=${page} pages=${Math.ceil(value.count / 20)} choose=${choose} />`}`;
 }

@@ -1,0 +1,99 @@
+// What a page shows stands in its address, so that a reload, Back, and a pasted link show the same again.
+function go(path) {
+  keepPlace();
+  history.pushState(null, "", path);
+  change({});
+  window.scrollTo(0, 0);
+  // The next Tab begins with the new page, and a screen reader says its title.
+  requestAnimationFrame(() => document.getElementById("main")?.focus({ preventScroll: true }));
+}
+
+function follow(event) {
+  if (event.defaultPrevented || event.button || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
+  event.preventDefault();
+  go(event.currentTarget.getAttribute("href"));
+}
+
+// A person returns to the place in the list, and to as many rows, as it had when it was left.
+function keepPlace(more) {
+  history.replaceState({ ...history.state, top: window.scrollY, ...more }, "");
+}
+
+window.addEventListener("popstate", () => change({}));
+window.addEventListener("pagehide", () => keepPlace());
+
+function inQuery() {
+  return new URLSearchParams(location.search);
+}
+
+// A choice can be taken back with Back; what is typed or played replaces the address. Empty values are left out.
+function inAddress(fields, { replaces = false } = {}) {
+  const query = inQuery();
+  for (const [name, value] of Object.entries(fields)) {
+    if (value) query.set(name, value);
+    else query.delete(name);
+  }
+  const text = query.toString();
+  const address = location.pathname + (text ? "?" + text : "") + location.hash;
+  if (address === location.pathname + location.search + location.hash) return;
+  history[replaces ? "replaceState" : "pushState"](null, "", address);
+  change({});
+}
+
+// A number in the address, such as that of a page of a list.
+function askedNumber(name, otherwise) {
+  const text = inQuery().get(name);
+  return /^[1-9]\d{0,8}$/.test(text || "") ? Number(text) : otherwise;
+}
+
+// The page of a list that the address names, and what leads to another one.
+function usePage() {
+  return [askedNumber("page", 1), (page) => inAddress({ page: page > 1 ? page : "" })];
+}
+
+// A word of the address that stands for nothing is named, with those that do.
+function wrongIn(name, value, known) {
+  return value && !known.includes(value) ? "“" + value.slice(0, 60) + "” is no " + name + "; the address can have " + known.join(", ") + "." : "";
+}
+
+function WrongAddress({ problems, names }) {
+  const found = problems.filter(Boolean);
+  if (!found.length) return null;
+  const clear = () => inAddress(Object.fromEntries(names.map((name) => [name, ""])));
+  return html`<div class="alert wait wrong-address" role="alert"><p>${found.join(" ")}</p><button type="button" onClick=${clear}>Show all</button></div>`;
+}
+
+// What is typed goes into the address after a pause, or with `null` not at all; Back shows in the field, too.
+function useTypedInto(name, pause) {
+  const there = inQuery().get(name) || "";
+  const [typed, type] = useState(there);
+  const settled = useRef(there);
+  useEffect(() => {
+    if (there === settled.current) return;
+    settled.current = there;
+    type(there);
+  }, [there]);
+  useEffect(() => {
+    const text = typed.trim();
+    if (text === settled.current || pause === null) return;
+    const timer = setTimeout(() => {
+      settled.current = text;
+      inAddress({ [name]: text, before: "" }, { replaces: true });
+    }, pause);
+    return () => clearTimeout(timer);
+  }, [typed]);
+  return [typed, type];
+}
+
+// What stands behind # was never sent to the server; here it leaves the address bar as well.
+function keyInAddress() {
+  const key = new URLSearchParams(location.hash.slice(1)).get("key");
+  if (key) history.replaceState(null, "", location.pathname + location.search);
+  return key;
+}
+
+// A link that is opened in this tab changes what stands behind # only, and loads no page.
+window.addEventListener("hashchange", () => {
+  const key = keyInAddress();
+  if (key) signIn(key);
+});

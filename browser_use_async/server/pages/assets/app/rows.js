@@ -1,0 +1,128 @@
+// The rows of the list of tasks: a table, of which only what changed and is seen is drawn again.
+const COLUMNS = { created: "Created", took: "Time", steps: "Steps", cost: "Cost" };
+
+function rowNews(task) {
+  if (task.failure) return html`<span class="news bad">${oneLine(task.failure)}</span>`;
+  if (task.output) return html`<span class="news">${briefly(task.output)}</span>`;
+  const now = task.doing || task.goal;
+  if (now && !task.finished_at) return html`<span class="news now">${oneLine(now)}</span>`;
+  return null;
+}
+
+// How long a task has been at work; the time for which it was paused is said apart.
+function timesOf(task, now) {
+  const paused = 1000 * (task.paused_seconds || 0);
+  const whole = Math.max(0, new Date(task.finished_at || now) - new Date(task.created_at));
+  return { active: span(Math.max(0, whole - paused)), paused: paused ? span(paused) : "" };
+}
+
+// Rows that are seen, or about to be.
+const rowsBySight = new Map();
+const sight = new IntersectionObserver((changes) => {
+  for (const { target, isIntersecting } of changes) rowsBySight.get(target)?.near(isIntersecting);
+}, { rootMargin: "600px" });
+
+// Rows out of sight are drawn a few at a time, when the browser has nothing else to do: screen readers and the
+// browser's own search find them a moment old, and a thousand of them stay smooth.
+const AT_ONCE = 20;
+const behind = new Set();
+const whenIdle = window.requestIdleCallback || ((work) => setTimeout(work, 50));
+let isCatchingUp = false;
+
+function drawLater(row) {
+  behind.add(row);
+  if (!isCatchingUp) whenIdle(catchUp, { timeout: 1000 });
+  isCatchingUp = true;
+}
+
+function catchUp() {
+  for (const row of [...behind].slice(0, AT_ONCE)) {
+    behind.delete(row);
+    row.refresh();
+  }
+  isCatchingUp = behind.size > 0;
+  if (isCatchingUp) whenIdle(catchUp, { timeout: 1000 });
+}
+
+// A row that says the same is not drawn again.
+class TaskRow extends Component {
+  isNear = true;
+
+  componentDidMount() {
+    this.element = this.base;
+    rowsBySight.set(this.element, this);
+    sight.observe(this.element);
+  }
+
+  componentWillUnmount() {
+    sight.unobserve(this.element);
+    rowsBySight.delete(this.element);
+    behind.delete(this);
+  }
+
+  near(isNear) {
+    this.isNear = isNear;
+    if (isNear) this.refresh();
+  }
+
+  refresh() {
+    if (rowText(this.props) !== this.drawn) this.forceUpdate();
+  }
+
+  shouldComponentUpdate(next) {
+    if (this.isNear) return rowText(next) !== this.drawn;
+    drawLater(this);
+    return false;
+  }
+
+  render({ task, now, chosen, choose }) {
+    this.drawn = rowText({ task, now, chosen });
+    const active = !task.finished_at && may("run");
+    const picture = task.screenshot_url && pictureAt(task.screenshot_url);
+    const times = timesOf(task, now);
+    return html`<tr class="row" role="row" data-status=${task.status}>
+      <td role="cell" class="thumb">${picture ? html`<${Picture} src=${picture} without=${html`<span>No picture</span>`} alt="Last step" loading="lazy" decoding="async" />` : html`<span aria-hidden="true"></span>`}</td>
+      <td role="cell" class="row-status"><${Status} of=${task.status} /></td>
+      <td role="cell" class="row-main"><span class="row-title"><a href=${"/tasks/" + task.id} onClick=${follow}>${oneLine(task.task)}</a></span>${rowNews(task)}</td>
+      <td role="cell" class="row-created"><${Moment} at=${task.created_at} /></td>
+      <td role="cell" class="number">${times.active}${times.paused && html`<span class="paused">paused ${times.paused}</span>`}</td>
+      <td role="cell" class="number" data-unit=${task.steps === 1 ? " step" : " steps"}>${task.steps}</td>
+      <td role="cell" class="number">${price(task.cost_cents)}</td>
+      <td role="cell" class="row-model">${task.llm_model}</td>
+      <td role="cell" class="row-pick">${active && html`<label class="pick"><input type="checkbox" checked=${chosen} onChange=${() => choose(task.id)} /><span class="reader-only">Select: ${task.task.slice(0, 60)}</span></label>`}</td>
+    </tr>`;
+  }
+}
+
+function rowText({ task, now, chosen }) {
+  const { screenshot_url, ...shown } = task;
+  return JSON.stringify(shown) + chosen + ago(task.created_at) + (task.finished_at ? "" : timesOf(task, now).active) + (screenshot_url ? pictureAt(screenshot_url) : "");
+}
+
+// The first press puts the largest first; without a choice the newest task is first.
+function SortHeader({ name, sort }) {
+  const direction = sort === name ? "ascending" : sort === "-" + name || (!sort && name === "created") ? "descending" : "none";
+  const next = direction === "descending" ? name : name === "created" ? "" : "-" + name;
+  return html`<th role="columnheader" scope="col" aria-sort=${direction} class=${name === "created" ? "" : "number"}><button type="button" class="quiet" onClick=${() => inAddress({ sort: next, before: "" })}>${COLUMNS[name]}<span class="arrow" aria-hidden="true">${{ ascending: "↑", descending: "↓", none: "" }[direction]}</span></button></th>`;
+}
+
+// With roles: as a grid it would be no table any more for who listens.
+function Rows({ tasks, sort, chosen, choose }) {
+  const now = Date.now();
+  return html`<table class="rows" role="table" aria-label="Tasks"><thead role="rowgroup"><tr role="row" class="head">
+    <th role="columnheader" scope="col"><span class="reader-only">Picture</span></th><th role="columnheader" scope="col">Status</th><th role="columnheader" scope="col">Task</th>
+    ${Object.keys(COLUMNS).map((name) => html`<${SortHeader} key=${name} name=${name} sort=${sort} />`)}
+    <th role="columnheader" scope="col">Model</th><th role="columnheader" scope="col"><span class="reader-only">Select</span></th></tr></thead>
+    <tbody role="rowgroup">${tasks.map((task) => html`<${TaskRow} key=${task.id} task=${task} now=${now} chosen=${chosen.has(task.id)} choose=${choose} />`)}</tbody></table>`;
+}
+
+// More rows are asked for before the end of the list is seen.
+function MoreRows({ next }) {
+  const button = useRef(null);
+  useEffect(() => {
+    const watch = new IntersectionObserver((seen) => seen.some((each) => each.isIntersecting) && next(), { rootMargin: "600px" });
+    watch.observe(button.current);
+    return () => watch.disconnect();
+  });
+  return html`<p class="more"><button type="button" ref=${button} onClick=${next}>Show more</button></p>`;
+}

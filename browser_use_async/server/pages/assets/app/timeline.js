@@ -1,0 +1,91 @@
+// The steps of a task as a list, of which only what is near the view is drawn.
+// The next step judges what a step did; the last one of a failed task holds the reason itself.
+function judged(task) {
+  return task.steps.map((step, number) => {
+    const next = task.steps[number + 1];
+    const isReason = next && task.failure && number + 2 === task.steps.length;
+    const isEnd = !next && task.failure;
+    const { taken_at, cost_cents } = task.steps_more[number] || {};
+    const begun = number ? (task.steps_more[number - 1] || {}).taken_at : task.created_at;
+    const took = taken_at && begun ? duration(begun, taken_at) : "";
+    return { ...step, took, cost: cost_cents === null || cost_cents === undefined ? "" : price(cost_cents), next_goal: step.next_goal || (isEnd ? "Gave up" : "(no goal)"), judgement: isEnd ? task.failure : next && !isReason ? next.evaluation_previous_goal : "" };
+  });
+}
+
+// What the step under way sets out to do, where the executor says so, and for how long it has been at it.
+function Now({ task }) {
+  const last = task.steps_more[task.steps_more.length - 1];
+  const since = (last && last.taken_at) || task.created_at;
+  const words = task.status === "paused" ? (askedOf(task) ? "Waits for you" : "Paused") : task.status === "created" ? "Waits for a place" : task.doing || "At work";
+  return html`<div class="step"><span class="number">${task.steps.length + 1}</span><span class="step-text"><span class="goal">${words}</span><span class="facts"><span>${task.status === "running" ? "now, for " : "for "}${duration(since, Date.now())}</span></span></span></div>`;
+}
+
+function StepItem({ each, number, isBad, isCurrent, problems, pick }) {
+  return html`<li class=${isBad ? "bad" : ""}><button type="button" class="step" aria-current=${isCurrent ? "step" : null} onClick=${() => pick(number)}>
+    <span class="number">${each.step}</span>
+    <span class="step-text"><span class="goal">${each.next_goal}</span>${each.judgement && html`<span class="judgement">${each.judgement}</span>`}${each.url && html`<span class="address">${each.url}</span>`}
+    <span class="facts">${[each.took, each.cost].filter(Boolean).map((fact) => html`<span key=${fact}>${fact}</span>`)}${problems > 0 && html`<span class="problems">${count(problems, "problem")}</span>`}</span></span>
+  </button></li>`;
+}
+
+const GROUP = 50; // steps that are drawn together
+const STEP_PIXELS = 76; // as high as most steps are; a group that was drawn is known better
+
+// Of a group out of view there is an empty item as high as it was.
+function useWindow(list, groups) {
+  const [near, setNear] = useState(() => new Set([groups - 1]));
+  useEffect(() => {
+    if (groups < 2) return undefined;
+    const watch = new IntersectionObserver((changes) => setNear((old) => {
+      const next = new Set(old);
+      for (const { target, isIntersecting } of changes) {
+        const group = Number(target.dataset.group);
+        if (isIntersecting) next.add(group);
+        else next.delete(group);
+      }
+      return next;
+    }), { root: list.current, rootMargin: "1000px" });
+    for (const each of list.current.querySelectorAll("[data-group]")) watch.observe(each);
+    return () => watch.disconnect();
+  }, [groups]);
+  return near;
+}
+
+// Beside the stage the list moves along with the film; under it, on a telephone, the stage comes into view.
+function Timeline({ task, step, choose }) {
+  const list = useRef(null);
+  const heights = useRef(new Map());
+  const steps = useMemo(() => judged(task), [task]);
+  const groups = Math.max(1, Math.ceil(steps.length / GROUP));
+  const near = useWindow(list, groups);
+  const at = step === null ? -1 : Math.floor(step / GROUP);
+  useEffect(() => {
+    const current = list.current && list.current.querySelector("[aria-current]");
+    if (!current) return;
+    const { top, bottom } = current.getBoundingClientRect();
+    const edge = list.current.getBoundingClientRect();
+    list.current.scrollTop += Math.min(0, top - edge.top) + Math.max(0, bottom - edge.bottom);
+  }, [step]);
+  useEffect(() => {
+    for (const each of list.current ? list.current.querySelectorAll("[data-group].drawn") : []) heights.current.set(Number(each.dataset.group), each.offsetHeight);
+  });
+  const pick = (number) => {
+    choose(number);
+    document.querySelector(".stage-card").scrollIntoView({ block: "nearest" });
+  };
+  if (!steps.length && task.finished_at) return html`<p class="note">None.</p>`;
+  const items = (group) => steps.slice(group * GROUP, (group + 1) * GROUP).map((each, place) => {
+    const number = group * GROUP + place;
+    const { problems } = task.steps_more[number] || {};
+    return html`<${StepItem} key=${each.id} each=${each} number=${number} isBad=${task.failure && number === steps.length - 1} isCurrent=${step === number} problems=${problems} pick=${pick} />`;
+  });
+  const now = !task.finished_at && html`<li class="now"><${Now} task=${task} /></li>`;
+  if (groups === 1) return html`<ol class="timeline" ref=${list}>${items(0)}${now}</ol>`;
+  return html`<div class="timeline" ref=${list}>${Array.from({ length: groups }, (_, group) => {
+    const isDrawn = near.has(group) || group === at;
+    const size = Math.min(GROUP, steps.length - group * GROUP);
+    const first = group * GROUP + 1;
+    return html`<section key=${group} data-group=${group} class=${isDrawn ? "drawn" : ""} aria-label=${"Steps " + first + " to " + (first + size - 1)} style=${isDrawn ? null : { height: (heights.current.get(group) || size * STEP_PIXELS) + "px" }}>
+      ${isDrawn && html`<ol start=${first}>${items(group)}${group === groups - 1 ? now : ""}</ol>`}</section>`;
+  })}</div>`;
+}

@@ -1,0 +1,168 @@
+"""What the application shows stands in its address, and what an address has wrong is said."""
+
+from collections.abc import AsyncIterator
+
+import aiohttp
+import pytest
+
+from browser_use_async.server import LocalServer
+from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor
+from tests.browser.driver import Browser, Page, browser, browser_address
+from tests.server.calling import Caller
+from tests.server.pages.application import click_button, open_page, rows, type_into
+from tests.server.pages.test_application_in_browser import SCENARIOS
+
+__all__ = ["browser", "browser_address"]
+
+_SHOWN = "[...document.querySelectorAll('#tasks tbody tr')].map((it) => it.dataset.status).join()"
+_TITLES = "[...document.querySelectorAll('#tasks .row-title')].map((it) => it.innerText).join()"
+_QUERY = "location.search"
+
+
+@pytest.fixture
+async def api(http: aiohttp.ClientSession) -> AsyncIterator[Caller]:
+    """A server with a finished, a failed and a long task."""
+    steps = tuple(f"Part {number}" for number in range(1, 6))
+    scenarios = {**SCENARIOS, "Long": Scenario(steps=steps, step_seconds=0, output="[1]")}
+    executor = ScriptedExecutor(scenarios, default=Scenario(step_seconds=0, output="The answer"))
+    async with LocalServer(executor=executor) as server:
+        api = Caller(server, http)
+        for text, status in (("Read it", "finished"), ("Fail it", "failed"), ("Long", "finished")):
+            await api.reached(await api.create(text), status)
+        yield api
+
+
+async def _pressed(page: Page) -> str:
+    return await page.text(".filters [aria-pressed=true]")
+
+
+async def test_a_link_narrows_the_list_and_back_takes_it_back(browser: Browser, api: Caller):
+    """A pasted filter, a reload, a choice, and Back."""
+    page = await open_page(browser, api, "/?status=failed")
+    await page.until(f"{_SHOWN} === 'failed'")
+    assert await _pressed(page) == "Failed"
+    await page.send("Page.reload")
+    await page.until(f"{_SHOWN} === 'failed'")
+    await click_button(page, "Finished", ".filters")
+    await page.until(f"{_SHOWN} === 'finished,finished'")
+    assert await page.run(_QUERY) == "?status=finished"
+    await page.click("#tasks .row-title a")
+    await page.until("!!document.querySelector('.task-grid')")
+    await page.run("history.back()")
+    await page.until(f"{_SHOWN} === 'finished,finished'")
+    await page.run("history.back()")
+    await page.until(f"{_SHOWN} === 'failed'")
+
+    assert await _pressed(page) == "Failed"
+    assert page.complaints == []
+
+
+async def test_what_is_sought_stands_in_the_address(browser: Browser, api: Caller):
+    """While it is typed; another page and Back bring it back; a search in vain can be cleared."""
+    page = await open_page(browser, api)
+    await type_into(page, "#search", "fail")
+    await page.until(f"{_QUERY} === '?text=fail' && {_SHOWN} === 'failed'")
+    await click_button(page, "Schedules", ".nav")
+    await page.until("document.querySelector('h1').innerText === 'Schedules'")
+    assert await page.run("document.getElementById('search').value") == ""
+    await page.run("history.back()")
+    await page.until(f"{_SHOWN} === 'failed' && document.getElementById('search').value === 'fail'")
+    await type_into(page, "#search", "zzzz")
+    await page.until("!!document.querySelector('#tasks .empty')")
+    words = await page.text("#tasks .empty")
+    await click_button(page, "Clear all filters")
+    await page.until(f"{_TITLES} === 'Long,Fail it,Read it'")
+
+    assert "No task with “zzzz” in it." in words
+    assert await page.run("document.getElementById('search').value") == ""
+
+
+async def test_wrong_filters_are_said_and_left_out(browser: Browser, api: Caller):
+    """All tasks are shown, with a word on each filter that stands for nothing."""
+    page = await open_page(
+        browser, api, "/?status=done&sort=price&created=ever&before=x&since=soon"
+    )
+    await page.until(f"{_TITLES} === 'Long,Fail it,Read it'")
+    words = await page.text(".wrong-address")
+    await click_button(page, "Show all")
+    await page.until("!document.querySelector('.wrong-address')")
+
+    for each in (
+        "“done” is no status",
+        "“price” is no order",
+        "“ever” is no time",
+        "“soon”",
+        "“x”",
+    ):
+        assert each in words
+    assert await page.run(_QUERY) == ""
+    assert page.complaints == []
+
+
+async def test_the_table_is_sorted_by_its_columns(browser: Browser, api: Caller):
+    """A press puts the largest first, another one the smallest; the address says which."""
+    page = await open_page(browser, api)
+    await click_button(page, "Steps", "#tasks")
+    await page.until(f"{_TITLES}.startsWith('Long')")
+    await page.click("[aria-sort=descending] button")
+    await page.until(f"{_TITLES}.endsWith('Long')")
+    order = await page.run("document.querySelector('[aria-sort=ascending]').innerText")
+    first = await rows(page)
+
+    assert order.startswith("Steps")
+    assert await page.run(_QUERY) == "?sort=steps"
+    assert "Long" not in first[0]
+
+
+async def test_a_step_and_a_view_stand_in_the_address(browser: Browser, api: Caller):
+    """A pasted link opens them; what a task does not have is said."""
+    task_id = (await api.get(f"{api.server.url}/admin/overview")).json["tasks"][0]["id"]
+    page = await open_page(browser, api, f"/tasks/{task_id}?step=2&output=text")
+    current = "document.querySelector('[aria-current=step] .goal')?.innerText"
+    await page.until(f"{current} === 'Part 2'")
+    shown = await page.text("#output")
+    await page.press("j")
+    await page.press("j")
+    await page.until(f"{current} === 'Part 2' && {_QUERY}.includes('step=2')")
+    await page.go(f"{api.server.url}/tasks/{task_id}?step=99&view=dream")
+    await page.until("!!document.querySelector('.wrong-address')")
+    words = await page.text(".wrong-address")
+
+    assert "[\n  1\n]" in shown
+    assert "“dream” is no view" in words
+    assert "no step “99”: the task has 5 steps." in words
+    assert "Nothing is known of what went on behind this step" in await page.text(".behind")
+
+
+async def test_a_task_that_is_gone_has_a_page_that_says_so(browser: Browser, api: Caller):
+    """With a way on."""
+    page = await open_page(browser, api, "/tasks/nothing")
+    await page.until("document.querySelector('h1').innerText === 'There is no such task'")
+
+    assert "deleted because of its age" in await page.text("main")
+    await click_button(page, "All tasks", "main")
+    await page.until(f"{_TITLES} === 'Long,Fail it,Read it'")
+
+
+async def test_single_keys_lead_through_the_list(browser: Browser, api: Caller):
+    """J and k from row to row, Enter opens, ? shows the keys, which can be turned off."""
+    page = await open_page(browser, api)
+    await page.until(f"{_TITLES} !== ''")
+    at = "document.activeElement.innerText"
+    for key, title in (("j", "Long"), ("j", "Fail it"), ("j", "Read it"), ("k", "Fail it")):
+        await page.press(key)
+        assert await page.run(at) == title
+    await page.press("?")
+    await page.until("document.querySelector('dialog')?.open === true")
+    words = await page.text("dialog")
+    await page.click("dialog .check")
+    await page.press("Escape")
+    await page.until("!document.querySelector('dialog')")
+    await page.press("j")
+    still = await page.run(at)
+    await page.press("Enter")
+    await page.until("!!document.querySelector('.task-grid')")
+
+    assert "Next row, or next step" in words
+    assert still == "Fail it"
+    assert page.complaints == []
