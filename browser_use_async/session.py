@@ -57,7 +57,7 @@ from browser_use_async.polling.poller import TaskPoller
 from browser_use_async.removals import refuse_removed, without_removed
 from browser_use_async.session_log import SessionLog
 from browser_use_async.transport.client import Transport
-from browser_use_async.transport.config import CallLimits, Configuration, Runtime, missing_key
+from browser_use_async.transport.config import CallLimits, Configuration, Runtime
 from browser_use_async.transport.connection_pool import PoolOptions
 from browser_use_async.transport.retry import RetryPolicy
 from browser_use_async.types import (
@@ -104,10 +104,11 @@ class BrowserUseSession:
         tasks: The calls of the API section Tasks; the other sections are properties.
 
     Args:
-        api_key: The key; else `BROWSER_USE_API_KEY`. `async with` demands one; only `ping` works
-            without, on a session that is not entered, but closed with `aclose()`.
-        base_url: The URL that ends in `/api/v1`; else `BROWSER_USE_BASE_URL`, else the hosted
-            service.
+        api_key: The key; else `BROWSER_USE_API_KEY`, else that which `browser-use-async login` has
+            saved for this address. `async with` demands one; only `ping` works without, on a
+            session that is not entered, but closed with `aclose()`.
+        base_url: The URL that ends in `/api/v1`; else `BROWSER_USE_BASE_URL`, else the saved one,
+            else the hosted service.
         timeout: Seconds that one attempt may take; else `BROWSER_USE_TIMEOUT`, else 30.
         retry: How failed calls are repeated.
         poll: How often waits poll.
@@ -123,7 +124,8 @@ class BrowserUseSession:
         runtime: The `Runtime` of a simulation: chance, wall clock and network.
 
     Raises:
-        ConfigurationError: An argument cannot work. Nothing was sent.
+        ConfigurationError: An argument, a variable or the configuration file cannot work. Nothing
+            was sent.
     """
 
     def __init__(
@@ -194,7 +196,7 @@ class BrowserUseSession:
         # Here, where the session is made, and not in the first call. `ping` alone needs no key: it
         # is awaited on a session that was not entered, and is closed with `aclose()`.
         if self._transport.configuration.api_key is None:
-            raise missing_key()
+            raise self._transport.configuration.missing_key()
         self._transport.bind()
         return self
 

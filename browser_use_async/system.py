@@ -5,13 +5,15 @@
 
 import asyncio
 import contextlib
+import errno
 import os
 import signal
 import stat
 import sys
-from collections.abc import Callable, Sequence
+import tempfile
+from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import TextIO, TypeVar
 
 try:
     import fcntl
@@ -117,6 +119,43 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
+def config_folder() -> Path | None:
+    """Where programs keep the settings of this user; None for a user without a home."""
+    named = Path(os.environ.get("XDG_CONFIG_HOME", ""))
+    if named.is_absolute():
+        return named
+    if not IS_POSIX and (roaming := os.environ.get("APPDATA")):
+        return Path(roaming)
+    try:
+        return Path.home() / ".config"
+    except RuntimeError:
+        return None
+
+
+@contextlib.contextmanager
+def replaced_file(path: Path) -> Generator[int]:
+    """A descriptor to write what replaces a file at the end of the block; for its user's eyes only.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    # A rename over a device or a pipe would take it away from all programs of the machine.
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise OSError(errno.EINVAL, "it is no file")
+    path = path.resolve()  # and over a link would leave the file that it leads to as it was
+    # In the same directory: a rename is atomic only within one file system.
+    descriptor, name = tempfile.mkstemp(".part", f".{path.name}.", path.parent)
+    part = Path(name)
+    try:
+        try:
+            yield descriptor
+        finally:
+            os.close(descriptor)
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
 async def open_in_thread(
     open_it: Callable[[], ResultT], close: Callable[[ResultT], None]
 ) -> ResultT:
@@ -135,6 +174,21 @@ async def open_in_thread(
         # A thread cannot be cancelled: what it opens after a cancellation must still be closed.
         opening.add_done_callback(close_late)
         raise
+
+
+@contextlib.contextmanager
+def hidden_typing(terminal: TextIO) -> Generator[None]:
+    """Let a terminal show nothing of what is typed until the block ends."""
+    import termios  # noqa: PLC0415 - of POSIX, and for one question
+
+    before = termios.tcgetattr(terminal)
+    hidden = termios.tcgetattr(terminal)
+    hidden[3] &= ~termios.ECHO
+    termios.tcsetattr(terminal, termios.TCSAFLUSH, hidden)
+    try:
+        yield
+    finally:
+        termios.tcsetattr(terminal, termios.TCSADRAIN, before)
 
 
 # --- processes --------------------------------------------------------------------------------

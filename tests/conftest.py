@@ -5,6 +5,7 @@ import gc
 import os
 from collections.abc import Generator
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -27,8 +28,13 @@ settings.load_profile("gate" if os.environ.get("CI") else "here")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Keep looptime from making an event loop in synchronous tests, which nobody would close."""
+    """Keep looptime from making an event loop in synchronous tests, which nobody would close.
+
+    And let no test read the configuration file of the person who runs it, in other processes
+    neither. The folder is not there: what a test writes, it writes into one of its own.
+    """
     asyncio.set_event_loop(None)
+    os.environ["XDG_CONFIG_HOME"] = os.fspath(Path(__file__).with_name("no-configuration"))
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -20,6 +20,7 @@ LEVELS = {
     "system": 0,
     "version": 0,
     "types": 1,
+    "config_file": 2,
     "events": 2,
     "logs": 2,
     "postgres": 2,

@@ -1,13 +1,11 @@
-"""Output of commands: standard streams that fail, and files that are replaced whole."""
+"""Output of commands: standard streams that fail."""
 
 import errno
 import io
 import os
 import sys
-import tempfile
 from collections.abc import Generator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TextIO, cast
 
 
@@ -65,27 +63,3 @@ def flush_at_exit() -> OutputError | None:
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
             failure = OutputError(error) if stream is sys.stdout else None
     return failure
-
-
-@contextmanager
-def replaced_file(path: Path) -> Generator[int]:
-    """A descriptor to write what replaces a file at the end of the block; for its user's eyes only.
-
-    Raises:
-        OSError: It cannot be written.
-    """
-    # A rename over a device or a pipe would take it away from all programs of the machine.
-    if path.exists() and not (path.is_file() or path.is_dir()):
-        raise OSError(errno.EINVAL, "it is no file")
-    path = path.resolve()  # and over a link would leave the file that it leads to as it was
-    # In the same directory: a rename is atomic only within one file system.
-    descriptor, name = tempfile.mkstemp(".part", f".{path.name}.", path.parent)
-    part = Path(name)
-    try:
-        try:
-            yield descriptor
-        finally:
-            os.close(descriptor)
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)

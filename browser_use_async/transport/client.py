@@ -33,7 +33,7 @@ from browser_use_async.observers import (
     Subject,
     TaskEnded,
 )
-from browser_use_async.transport.config import CallLimits, Configuration, missing_key
+from browser_use_async.transport.config import CallLimits, Configuration
 from browser_use_async.transport.connection_pool import PoolOptions
 from browser_use_async.transport.connections import Connections
 from browser_use_async.transport.error_factory import error_of
@@ -243,7 +243,7 @@ class Transport:
         """Make a call, repeating it where that is safe, and return its last outcome."""
         limiter = self.limiter()
         if self.configuration.api_key is None and prepared.endpoint.authenticated:
-            raise missing_key()
+            raise self.configuration.missing_key()
         policy = self.retry if retry is None else retry
         prepared.most_attempts = policy.max_attempts
         if submitting is None:

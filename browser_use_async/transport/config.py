@@ -4,9 +4,9 @@ import math
 import os
 import random
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import attrs
@@ -17,19 +17,31 @@ from browser_use_async.errors import ConfigurationError
 from browser_use_async.types.secrets import Secret
 from browser_use_async.version import __version__
 
+if TYPE_CHECKING:
+    from browser_use_async.config_file import ConfigFile
+
 DEFAULT_BASE_URL = "https://api.browser-use.com/api/v1"
 DEFAULT_TIMEOUT = 30.0
 USER_AGENT = f"browser-use-async/{__version__} Python/{sys.version.partition(' ')[0]}"
 
 
+_REMEDY = (
+    "pass api_key=, set BROWSER_USE_API_KEY, or run `browser-use-async login`; nothing was sent. "
+    "`browser-use-async serve` runs a server of your own and prints its key"
+)
+
+
 @attrs.frozen
 class Configuration:
-    """The settings of a session after argument, environment and default were merged."""
+    """The settings of a session: arguments, else the environment, else the file, else defaults."""
 
     api_key: Secret | None  # None is allowed, because `ping` works without a key
     base_url: str  # ends in `/api/v1`, without a trailing slash
     timeout: float  # seconds of one attempt
     allow_insecure_http: bool = False  # whether `http://` may leave this machine
+    # Where each value stands: an argument, a variable, a path. One that is a default is not there.
+    places: Mapping[str, str] = attrs.field(factory=dict[str, str], eq=False)
+    unused_key: str = attrs.field(default="", eq=False)  # why that of the file is not used
 
     @classmethod
     def resolve(
@@ -40,56 +52,88 @@ class Configuration:
         *,
         allow_insecure_http: bool,
     ) -> "Configuration":
-        """Fill what was not given from the environment, then from the defaults."""
-        key = api_key if api_key is not None else Secret.hide(_environment("API_KEY"))
-        if key is not None:
-            key.check_as_key()
+        """Fill what was not given from the environment, the configuration file and defaults.
+
+        Raises:
+            ConfigurationError: A value cannot work, or the file is needed and cannot be used.
+        """
+        key, url = _given(api_key, "api_key"), _given(base_url, "base_url")
+        seconds, unused = _given(timeout, "timeout"), ""
+        saved = _saved() if key is None or url is None else None
+        if url is None and saved is not None and saved.base_url is not None:
+            url = _Setting(saved.base_url, f"base_url in {saved.path}")
+        address = _checked_url(url, allow_insecure_http=allow_insecure_http)
+        if key is None and saved is not None and saved.api_key is not None:
+            # A key is a secret between its user and one server: another server must not see it.
+            if saved.base_url is None or _normal(saved.base_url) == address:
+                key = _Setting(saved.api_key, f"api_key in {saved.path}")
+            else:
+                unused = f" (that in {saved.path} is for {saved.base_url}, not for {address})"
+        secret = None if key is None else _secret(key.value)
+        if secret is not None:
+            secret.check_as_key()
+        found = {"api_key": key, "base_url": url, "timeout": seconds}
         return cls(
-            api_key=key,
-            base_url=_checked_url(base_url, allow_insecure_http=allow_insecure_http),
-            timeout=_checked_timeout(timeout),
+            api_key=secret,
+            base_url=address,
+            timeout=_checked_timeout(seconds),
             allow_insecure_http=allow_insecure_http,
+            places={name: each.place for name, each in found.items() if each is not None},
+            unused_key=unused,
         )
 
-
-def missing_key() -> ConfigurationError:
-    """What to raise where a key is needed and there is none."""
-    return ConfigurationError(
-        "no API key: pass api_key=, or set BROWSER_USE_API_KEY; nothing was sent. "
-        "`browser-use-async serve` runs a server of your own and prints its key"
-    )
+    def missing_key(self, remedy: str = _REMEDY) -> ConfigurationError:
+        """What to raise where a key is needed and there is none."""
+        return ConfigurationError(f"no API key{self.unused_key}: {remedy}")
 
 
-def _environment(name: str) -> str | None:
-    # An empty variable counts as unset, as shells and container files leave them behind.
-    return os.environ.get(f"BROWSER_USE_{name}") or None
+@attrs.frozen
+class _Setting:
+    """A value, and where it stands: errors name that, as a variable is easily forgotten."""
+
+    value: object = attrs.field(repr=False)  # which may be the key
+    place: str
 
 
-def _named(argument: object, name: str) -> tuple[str, object]:
-    """A setting with where it stands: an argument of this name, or else the environment."""
+def _given(argument: object, name: str) -> _Setting | None:
     if argument is not None:
-        return name, argument
-    return f"BROWSER_USE_{name.upper()}", _environment(name.upper())
+        return _Setting(argument, name)
+    variable = f"BROWSER_USE_{name.upper()}"
+    text = os.environ.get(variable)
+    # An empty variable counts as unset, as shells and container files leave them behind.
+    return _Setting(text, variable) if text else None
 
 
-def _checked_timeout(timeout: float | None) -> float:
-    # What an error names is where the value stands: a variable is easily forgotten.
-    name, value = _named(timeout, "timeout")
-    if value is None:
+def _saved() -> "ConfigFile | None":
+    # Loaded only where it is needed, which is in few programs.
+    from browser_use_async.config_file import ConfigFile  # noqa: PLC0415
+
+    return ConfigFile.read()
+
+
+def _secret(key: object) -> Secret:
+    return key if isinstance(key, Secret) else Secret(str(key))
+
+
+def _checked_timeout(setting: _Setting | None) -> float:
+    if setting is None:
         return DEFAULT_TIMEOUT
     try:
-        seconds = float(str(value))
+        seconds = float(str(setting.value))
     except ValueError:
         seconds = math.nan
     # NaN compares false, so that it is refused here as well.
     if not 0 < seconds < math.inf:
-        raise ConfigurationError(f"{name} must be a number of seconds above 0, not {value!r}")
+        raise ConfigurationError(
+            f"{setting.place} must be a number of seconds above 0, not {setting.value!r}"
+        )
     return seconds
 
 
-def _checked_url(argument: str | None, *, allow_insecure_http: bool) -> str:
-    name, given = _named(argument, "base_url")
-    base_url = DEFAULT_BASE_URL if given is None else given
+def _checked_url(setting: _Setting | None, *, allow_insecure_http: bool) -> str:
+    if setting is None:
+        return DEFAULT_BASE_URL
+    name, base_url = setting.place, setting.value
     example = f"it should look like {DEFAULT_BASE_URL}"
     if not isinstance(base_url, str) or (url := _url_or_none(base_url)) is None:
         raise ConfigurationError(f"{name} is not a URL; {example}")
@@ -107,6 +151,11 @@ def _checked_url(argument: str | None, *, allow_insecure_http: bool) -> str:
             "allow_insecure_http=True (--allow-insecure-http) if the network in between is yours"
         )
     return str(url).rstrip("/")
+
+
+def _normal(base_url: str) -> str | None:
+    url = _url_or_none(base_url)
+    return None if url is None else str(url).rstrip("/")
 
 
 def _url_or_none(text: str) -> URL | None:

@@ -20,11 +20,11 @@ class Secret:
         """Hide a text before anything can raise: tracebacks with locals show arguments."""
         return None if text is None else cls(text)
 
-    def check_as_key(self) -> None:
+    def check_as_key(self, name: str = "the API key") -> None:
         """Raise `ConfigurationError`, without echoing the text, if it cannot be an API key."""
         problem = _key_problem(self._text)
         if problem is not None:
-            raise ConfigurationError(f"the API key {problem}; copy it again from the dashboard")
+            raise ConfigurationError(f"{name} {problem}; copy it again from the dashboard")
 
     def reveal(self) -> str:
         """The text itself."""

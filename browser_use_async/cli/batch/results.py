@@ -12,7 +12,6 @@ from browser_use_async.api.json import JsonRefusedError, read_json
 from browser_use_async.batch import BatchResult, ItemState
 from browser_use_async.cli.batch.formats import CsvTable, JsonLines, identity_of
 from browser_use_async.cli.batch.input import InputItem, short_digest
-from browser_use_async.cli.streams import replaced_file
 from browser_use_async.errors import ConfigurationError
 
 ResultFormat = JsonLines | CsvTable
@@ -155,7 +154,7 @@ def _drop_entries(path: Path, form: ResultFormat, states: Collection[ItemState])
     if not any(entry.state in states for entry in form.entries(path)):
         return
     # Beside the file and moved over it, so that a crash loses no result.
-    with replaced_file(path) as part:
+    with system.replaced_file(path) as part:
         system.copy_mode(part, path)  # it may have been shared since
         with os.fdopen(part, "wb", closefd=False) as file:
             file.write(form.header)

@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator, Callable, Generator, Iterable
 from pathlib import Path
 from typing import TextIO
 
+from browser_use_async import system
 from browser_use_async.batch.forecast import Forecast
 from browser_use_async.batch.ledger.reader import LedgerView, read_ledger
 from browser_use_async.batch.ledger.row import LedgerRow
@@ -15,7 +16,6 @@ from browser_use_async.cli.batch.ledger import items_of_input
 from browser_use_async.cli.report import items, page
 from browser_use_async.cli.report.details import NO_DETAILS, Details, details_of
 from browser_use_async.cli.report.summary import Figures, add_up
-from browser_use_async.cli.streams import replaced_file
 from browser_use_async.session import BrowserUseSession
 
 _AT_ONCE = 8  # tasks whose details are fetched at the same time
@@ -44,7 +44,7 @@ async def write_report(
     figures = await asyncio.to_thread(lambda: add_up(view.rows()))
     forecast = await asyncio.to_thread(view.forecast, items_of_input(view))
     with (
-        replaced_file(Path(destination)) as descriptor,
+        system.replaced_file(Path(destination)) as descriptor,
         os.fdopen(descriptor, "w", encoding="utf-8", newline="\n", closefd=False) as file,
     ):
         await asyncio.to_thread(_write, file, _before_the_items(view, figures, forecast))

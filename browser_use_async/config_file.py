@@ -1,0 +1,120 @@
+"""The configuration file: the address and the key that `browser-use-async login` has saved."""
+
+import json
+import os
+import shlex
+import stat
+import tomllib
+from pathlib import Path
+
+import attrs
+
+from browser_use_async import system
+from browser_use_async.errors import ConfigurationError
+from browser_use_async.types.secrets import Secret, SecretMapping
+
+_NAMES = ("base_url", "api_key")
+
+
+def config_path() -> Path | None:
+    """Where the file stands, whether or not there is one; None for a user without a home."""
+    folder = system.config_folder()
+    return None if folder is None else folder / "browser-use-async" / "config.toml"
+
+
+# Tracebacks can show the variables of functions: in those that raise there is no key to be seen.
+
+
+@attrs.frozen
+class ConfigFile:
+    """What the file says; it belongs to one user, and others can read nothing of it."""
+
+    path: Path
+    base_url: str | None
+    api_key: Secret | None
+
+    @classmethod
+    def read(cls) -> "ConfigFile | None":
+        """Read the file, if there is one.
+
+        Raises:
+            ConfigurationError: It cannot be used; the message says what to do.
+        """
+        path = config_path()
+        if path is None or not _is_there(path):
+            return None
+        problem, values = _parsed(_content(path))
+        if problem is not None:
+            raise ConfigurationError(f"{path}: {problem}")
+        key = Secret.hide(values.get("api_key"))
+        if key is not None:
+            key.check_as_key(f"the API key in {path}")
+        return cls(path, values.get("base_url"), key)
+
+    def write(self) -> None:
+        """Write the file in place of the one before; a crash leaves one of the two.
+
+        Raises:
+            OSError: It cannot be written.
+        """
+        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.path.parent.chmod(0o700)  # also one that was there
+        with system.replaced_file(self.path) as descriptor:
+            os.write(descriptor, self._text().encode())
+
+    def _text(self) -> str:
+        values = {"base_url": self.base_url, "api_key": self.api_key and self.api_key.reveal()}
+        # A JSON string of ASCII characters is a TOML string, too.
+        return "".join(f"{name} = {json.dumps(text)}\n" for name, text in values.items() if text)
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        path.stat()
+    except OSError:  # also in a folder that is closed to this user, such as another user's home
+        return False
+    return True
+
+
+def _content(path: Path) -> bytes:
+    """The bytes of the file, if only its user can read it."""
+    try:
+        # Without waiting: it could be a pipe.
+        descriptor = os.open(path, os.O_RDONLY | system.NO_WAIT | system.BINARY)
+        try:
+            status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode):
+                raise ConfigurationError(f"{path} is no file: remove it, {_ANEW}")
+            if system.IS_POSIX and status.st_mode & 0o077:
+                raise ConfigurationError(
+                    f"{path} is open to other users of this machine (mode "
+                    f"{status.st_mode & 0o777:o}): chmod 600 {shlex.quote(str(path))}"
+                )
+            return os.read(descriptor, status.st_size)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise ConfigurationError(
+            f"{path} cannot be read ({reason}): give it to your user, or remove it, {_ANEW}"
+        ) from None
+
+
+def _parsed(content: bytes) -> tuple[str | None, SecretMapping]:
+    """What is wrong with a content, else what it says."""
+    nothing = SecretMapping({})
+    try:
+        found = tomllib.loads(content.decode("utf-8-sig"))
+    except UnicodeDecodeError:
+        return f"it is no UTF-8 text: remove it, {_ANEW}", nothing
+    except tomllib.TOMLDecodeError as error:
+        return f'{error}; a line looks like {_NAMES[0]} = "https://…"', nothing
+    for name, value in found.items():
+        if name not in _NAMES:
+            return f"there is no setting {name!r:.60}, only {' and '.join(_NAMES)}", nothing
+        if not isinstance(value, str):
+            return f"{name} must be a text in quotation marks", nothing
+    return None, SecretMapping(found)
+
+
+_ANEW = "and `browser-use-async login` writes a new one"
