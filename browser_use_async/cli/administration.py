@@ -1,22 +1,20 @@
 """How commands reach the administration of a bundled server."""
 
-import os
 from pathlib import Path
 
 import click
 from yarl import URL
 
-from browser_use_async.api.limits import is_loopback
+from browser_use_async.cli.connect import configured
 from browser_use_async.cli.options import ServerOptions, option
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server.keys.admin_client import AdminClient
-from browser_use_async.types.secrets import Secret
 
 _NO_SERVER = (
-    "this is asked of a bundled server: name a running one with --base-url (or "
-    "BROWSER_USE_BASE_URL) or --admin-socket"
+    "this is asked of a bundled server: name a running one with --base-url, "
+    "BROWSER_USE_BASE_URL, `browser-use-async login` or --admin-socket"
 )
-_NO_KEY = "no API key: set BROWSER_USE_API_KEY, or pass --api-key file:PATH"
+_REMEDY = "run `browser-use-async login`, set BROWSER_USE_API_KEY, or pass --api-key file:PATH"
 ADMIN_SOCKET = option(
     "--admin-socket FILE",
     "the Unix socket on which the running server's administration listens",
@@ -30,27 +28,10 @@ def admin_client(server: ServerOptions, socket: Path | None) -> AdminClient:
     Raises:
         ConfigurationError: They name none, or there is no key.
     """
-    key = server.given_key() or os.environ.get("BROWSER_USE_API_KEY")
-    base_url = server.base_url or os.environ.get("BROWSER_USE_BASE_URL")
-    if server.local or (base_url is None and socket is None):
+    configuration = configured(server)
+    if server.local or ("base_url" not in configuration.places and socket is None):
         raise ConfigurationError(_NO_SERVER)
-    if not key:
-        raise ConfigurationError(_NO_KEY)
-    Secret(key).check_as_key()
-    if socket is not None:
-        return AdminClient("", key, socket)
-    origin = _origin(base_url or "", allow_insecure_http=server.allow_insecure_http)
-    return AdminClient(origin, key, None)
-
-
-def _origin(base_url: str, *, allow_insecure_http: bool) -> str:
-    try:
-        url = URL(base_url)
-        origin, host = str(url.origin()), url.host or ""
-    except ValueError:
-        raise ConfigurationError("--base-url must be the address of a server") from None
-    if url.scheme != "https" and not is_loopback(host) and not allow_insecure_http:
-        raise ConfigurationError(
-            f"{origin} would get the key in the clear; use https://, or ask on its machine"
-        )
-    return origin
+    if configuration.api_key is None:
+        raise configuration.missing_key(_REMEDY)
+    origin = "" if socket is not None else str(URL(configuration.base_url).origin())
+    return AdminClient(origin, configuration.api_key.reveal(), socket)

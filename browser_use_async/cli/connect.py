@@ -1,6 +1,5 @@
 """The server that a command connects to: the configured one, or one started for the command."""
 
-import os
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from importlib import import_module
@@ -12,13 +11,18 @@ from browser_use_async import BrowserUseSession, PollPolicy
 from browser_use_async.cli.console import Console
 from browser_use_async.cli.options import ServerOptions
 from browser_use_async.cli.session_events import EventReporter
-from browser_use_async.errors import ConfigurationError
-from browser_use_async.transport.config import DEFAULT_BASE_URL
+from browser_use_async.errors import BrowserUseError, ConfigurationError
+from browser_use_async.transport.config import Configuration
+from browser_use_async.types.secrets import Secret
 
-NO_KEY = (
-    "no API key: set BROWSER_USE_API_KEY, or pass --api-key file:PATH. `--local` and "
-    "`browser-use-async demo` need none"
+REMEDY = (
+    "run `browser-use-async login`, set BROWSER_USE_API_KEY, or pass --api-key file:PATH. "
+    "`--local` and `browser-use-async demo` need none"
 )
+
+
+class KeyRefusedError(BrowserUseError):
+    """The server answered that it does not know the key."""
 
 
 @attrs.frozen
@@ -26,8 +30,7 @@ class Connection:
     """An open session, and the server that it talks to."""
 
     session: BrowserUseSession  # the open session
-    base_url: str  # the address of the API
-    has_key: bool  # whether there is a key at all
+    configuration: Configuration  # of that session
     site_url: str | None = None  # the example site, if this command started one
 
     def fill_in(self, task: str) -> str:
@@ -55,28 +58,55 @@ async def connect(
         ConfigurationError: An option or a variable cannot work.
     """
     async with AsyncExitStack() as stack:
-        key = _key(server)
-        base_url, site_url, poll = server.base_url, None, PollPolicy()
+        site_url, poll = None, PollPolicy()
         if server.local:
             started, site = await _start_local(stack)
-            key, base_url, site_url = started.api_key, started.base_url, site.url
+            server = attrs.evolve(server, api_key=started.api_key, base_url=started.base_url)
+            site_url = site.url
             poll = PollPolicy(interval=0.1, latency_target=0.25)  # our own server, just started
-        elif needs_key and key is None:
+        configuration = configured(server)
+        if needs_key and configuration.api_key is None:
             # Refused here, so that the message can name the options of the command line.
-            raise ConfigurationError(NO_KEY)
+            raise configuration.missing_key(REMEDY)
         reporter = EventReporter(console)
         stack.callback(reporter.close)
         session = BrowserUseSession(
-            key,
-            base_url=base_url,
-            timeout=server.attempt_timeout,
+            None if configuration.api_key is None else configuration.api_key.reveal(),
+            base_url=configuration.base_url,
+            timeout=configuration.timeout,
             poll=poll,
             on_event=reporter.report,
             allow_insecure_http=server.allow_insecure_http,
         )
         stack.push_async_callback(session.aclose)  # not entered: that demands a key
-        base_url = base_url or os.environ.get("BROWSER_USE_BASE_URL") or DEFAULT_BASE_URL
-        yield Connection(session, base_url, key is not None, site_url)
+        yield Connection(session, configuration, site_url)
+
+
+def configured(server: ServerOptions) -> Configuration:
+    """What the options say, else the environment, else the configuration file.
+
+    Raises:
+        ConfigurationError: One of them cannot work.
+    """
+    return Configuration.resolve(
+        Secret.hide(server.given_key()),
+        server.base_url,
+        server.attempt_timeout,
+        allow_insecure_http=server.allow_insecure_http,
+    )
+
+
+async def check_key(connection: Connection) -> None:
+    """Ask the server, free of charge, whether it takes the key.
+
+    Raises:
+        BrowserUseError: It does not, or cannot be asked.
+    """
+    if not await connection.session.account.me():
+        raise KeyRefusedError(
+            "the server does not accept the key; take the one that belongs to "
+            f"{connection.configuration.base_url}"
+        )
 
 
 async def _start_local(stack: AsyncExitStack) -> tuple[Any, Any]:
@@ -91,10 +121,3 @@ async def _start_local(stack: AsyncExitStack) -> tuple[Any, Any]:
     chromium = server_package.ChromiumSettings(allow_private_addresses=[site.url])
     server = server_package.LocalServer(search=[site.url], chromium=chromium)
     return await stack.enter_async_context(server), site
-
-
-def _key(server: ServerOptions) -> str | None:
-    """The key from the options, else from the environment."""
-    given = server.given_key()
-    # An empty key that was given is an error to report; the environment does not replace it.
-    return given if given is not None else os.environ.get("BROWSER_USE_API_KEY") or None

@@ -8,11 +8,12 @@ import sys
 import textwrap
 import traceback
 from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from typing import Any, TextIO
 
 from rich.cells import cell_len, set_cell_size
 
+from browser_use_async import system
 from browser_use_async.cli.screen import Lines, Screen, Span, Style, cut_at, text_of
 from browser_use_async.cli.streams import open_or_closed, output_errors
 from browser_use_async.secret_sources import WAYS
@@ -115,19 +116,36 @@ class Console:
         for line in "".join(traceback.format_exception(error)).splitlines():
             self._say([line])
 
+    @property
+    def can_ask(self) -> bool:
+        """Whether a person sits at a terminal, who sees questions and can answer."""
+        is_seen = self._err.width is not None
+        return is_seen and sys.stdin is not None and sys.stdin.isatty()
+
     async def confirm(self, question: str) -> bool:
         """Ask a person who sits at a terminal; without one the answer is yes."""
-        if self._err.width is None or sys.stdin is None or not sys.stdin.isatty():
+        if not self.can_ask:
             return True
-        self.info(question, ". Go on? [y/N]")
-        # A terminal is readable once a line is complete; until then Ctrl-C must work.
-        loop, is_answered = asyncio.get_running_loop(), asyncio.Event()
-        loop.add_reader(sys.stdin, is_answered.set)
-        try:
-            await is_answered.wait()
-        finally:
-            loop.remove_reader(sys.stdin)
-        return sys.stdin.readline().strip().lower() in {"y", "yes"}
+        return (await self.ask(f"{question}. Go on? [y/N]")).lower() in {"y", "yes"}
+
+    async def ask(self, question: str, *, is_hidden: bool = False) -> str:
+        """The line that a person answers at a terminal; an empty one for Ctrl-D.
+
+        Args:
+            question: What to ask.
+            is_hidden: Whether the terminal shows nothing of the answer.
+        """
+        # Before the question: an answer can be pasted as soon as that is there.
+        with system.hidden_typing(sys.stdin) if is_hidden else nullcontext():
+            self.info(question)
+            # A terminal is readable once a line is complete; until then Ctrl-C must work.
+            loop, is_answered = asyncio.get_running_loop(), asyncio.Event()
+            loop.add_reader(sys.stdin, is_answered.set)
+            try:
+                await is_answered.wait()
+            finally:
+                loop.remove_reader(sys.stdin)
+            return sys.stdin.readline().strip()
 
     @contextmanager
     def status(self, text: str) -> Generator[Callable[[str], None]]:

@@ -6,7 +6,7 @@ import os
 import pty
 import signal
 import sys
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
@@ -24,6 +24,7 @@ __all__ = [
     "Recorder",
     "Result",
     "Running",
+    "answered",
     "environment",
     "forking",
     "run",
@@ -190,6 +191,41 @@ async def run(
     assert not key or key not in result.stdout + result.stderr, "the key shows"
     assert "Traceback" not in result.stderr, result.stderr
     return result
+
+
+async def answered(
+    *words: str, env: Mapping[str, str], answers: Sequence[tuple[str, str]] = ()
+) -> tuple[int, str]:
+    """Run a command at a terminal, and answer its questions; its exit code and what was shown.
+
+    Args:
+        words: The command line.
+        env: Its environment.
+        answers: What each question ends with, and what is typed then.
+    """
+    master, slave = pty.openpty()
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "browser_use_async", *words),
+        env=env,
+        stdin=slave,
+        stdout=slave,
+        stderr=slave,
+    )
+    os.close(slave)
+    shown = b""
+    try:
+        async with asyncio.timeout(PATIENCE):
+            for question, typed in answers:
+                while question not in shown.decode(errors="replace"):
+                    shown += await asyncio.to_thread(os.read, master, 1000)
+                os.write(master, typed.encode())
+            rest = asyncio.create_task(asyncio.to_thread(_read_all, master))
+            code = await process.wait()
+            return code, (shown.decode() + await rest).replace("\r\n", "\n")
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
 
 
 async def run_on_terminal(*words: str, env: Mapping[str, str], columns: int = 90) -> str:

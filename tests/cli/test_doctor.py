@@ -21,7 +21,7 @@ MACHINE = [
     "installation",
     *("extra cli", "extra speed", "extra server", "extra browser", "extra local-agent"),
     *("extra fleet", "extra s3", "extra mcp", "extra otel"),
-    *("browser", "ffmpeg", "walls", "port"),
+    *("browser", "ffmpeg", "walls", "port", "config file"),
 ]
 
 

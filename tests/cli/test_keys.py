@@ -99,7 +99,7 @@ async def test_tables_on_a_terminal(server: LocalServer) -> None:
         (("revoke", "nothing"), 2, "there is no key nothing"),
         (("list", "--database", "a.db"), 2, "keys --database is gone: ask the running"),
         (("list", "--local"), 2, "--admin-socket"),
-        (("list", "--base-url", "http://tasks.example/api/v1"), 2, "in the clear"),
+        (("list", "--base-url", "http://tasks.example/api/v1"), 2, "unencrypted"),
         (("list", "--base-url", "http://127.0.0.1:1/api/v1"), 4, "gave no answer"),
     ],
 )

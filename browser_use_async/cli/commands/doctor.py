@@ -16,15 +16,17 @@ import attrs
 
 from browser_use_async import __version__
 from browser_use_async.cli.command import command
-from browser_use_async.cli.connect import NO_KEY, Connection, connect
+from browser_use_async.cli.connect import REMEDY, Connection, check_key, connect
 from browser_use_async.cli.console import Console
 from browser_use_async.cli.exit import ExitCode, exit_code_of
 from browser_use_async.cli.options import ServerOptions, option
 from browser_use_async.cli.screen import Style
 from browser_use_async.cli.values import given_secret
+from browser_use_async.config_file import ConfigFile, config_path
 from browser_use_async.errors import BrowserUseError, ConfigurationError
 from browser_use_async.secret_sources import WAYS
 from browser_use_async.system import is_root
+from browser_use_async.transport.config import Configuration
 
 _SERVE_PORT = 8765
 _MODEL = "gpt-4.1"  # the API's default for tasks
@@ -47,6 +49,7 @@ _EXTRAS = {
     "mcp": (("mcp",), "the command `mcp`, tools for language models"),
     "otel": (("opentelemetry-api",), "spans of OpenTelemetry"),
 }
+_OPTIONS = {"api_key": "--api-key", "base_url": "--base-url", "timeout": "--attempt-timeout"}
 
 
 class _RefusedError(BrowserUseError):
@@ -98,6 +101,10 @@ async def _checks(
     yield await _port()
     async for check in _database(database):
         yield check
+    file = _config_file()
+    yield file
+    if not file.is_good:
+        return
     try:
         async with connect(server, console, needs_key=False) as connection:
             async for check in _service(connection):
@@ -224,13 +231,30 @@ async def _database(place: str | None) -> AsyncIterator[_Check]:
         yield _Check("database", str(error), exit_code_of(error))
 
 
+def _config_file() -> _Check:
+    """Whether the file of `login` can be used, if there is one."""
+    try:
+        file = ConfigFile.read()
+    except ConfigurationError as error:
+        return _Check("config file", str(error), exit_code_of(error))
+    if file is not None:
+        return _Check("config file", str(file.path))
+    place = config_path() or "this user has no home"
+    detail = f"{place}; `browser-use-async login` writes it"
+    return _Check("config file", detail, is_missing=True)
+
+
 async def _service(connection: Connection) -> AsyncIterator[_Check]:
     """What is configured, up to the first check that fails; a missing key does not hide others."""
-    yield await _run_check("configuration", _configuration, connection)
-    if not connection.has_key:
-        yield _Check("API key", NO_KEY, ExitCode.USAGE)
+    configuration = connection.configuration
+    yield _Check(
+        "configuration", _described(configuration, is_local=connection.site_url is not None)
+    )
+    has_key = configuration.api_key is not None
+    if not has_key:
+        yield _Check("API key", str(configuration.missing_key(REMEDY)), ExitCode.USAGE)
     for name, probe in _PROBES:
-        if name != "server" and not connection.has_key:
+        if name != "server" and not has_key:
             return
         check = await _run_check(name, probe, connection)
         yield check
@@ -246,11 +270,23 @@ async def _run_check(name: str, probe: "_Probe", connection: Connection) -> _Che
         return _Check(name, str(error), exit_code_of(error))
 
 
-async def _configuration(connection: Connection) -> str:
-    timeout = os.environ.get("BROWSER_USE_TIMEOUT")
-    return f"base URL {connection.base_url}" + (
-        f", BROWSER_USE_TIMEOUT {timeout}" if timeout else ""
-    )
+def _described(configuration: Configuration, *, is_local: bool) -> str:
+    """Each value but the key, and where each stands."""
+    shown = {
+        "base_url": f"base URL {configuration.base_url}",
+        "timeout": f"{configuration.timeout:g} s for a request",
+        "api_key": "a key" if configuration.api_key is not None else None,
+    }
+    found: list[str] = []
+    for name, text in shown.items():
+        place = configuration.places.get(name, "the default")
+        if place == name:  # an argument of the session
+            place = "--local" if is_local and name != "timeout" else _OPTIONS[name]
+        elif place.startswith(f"{name} in "):
+            place = "the config file"
+        if text is not None:
+            found.append(f"{text} ({place})")
+    return ", ".join(found)
 
 
 async def _server(connection: Connection) -> str:
@@ -261,10 +297,7 @@ async def _server(connection: Connection) -> str:
 
 
 async def _key(connection: Connection) -> str:
-    if not await connection.session.account.me():
-        raise _RefusedError(
-            f"the server does not accept it; take the key that belongs to {connection.base_url}"
-        )
+    await check_key(connection)
     return "accepted"
 
 
