@@ -1,10 +1,6 @@
 """`batch run --retry-failed` and `--max-failures`: what was paid for twice, and what was not."""
 
-import asyncio
-import os
-import pty
 import signal
-import sys
 from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -15,9 +11,9 @@ from browser_use_async import BrowserUseSession
 from browser_use_async.batch import ItemState, read_ledger
 from browser_use_async.server import LocalServer
 from tests.batch.conftest import Mended
-from tests.support.patience import PATIENCE, until
+from tests.support.patience import until
 
-from .running import environment, run, running
+from .running import answered, environment, run, running
 from .test_batch import companies, keys_of, results, resume_words, words
 
 
@@ -111,39 +107,6 @@ async def test_killed_while_rows_are_tried_again(
     assert read_ledger(tmp_path / "run.db").counts[ItemState.FAILED] == 3
 
 
-async def _answered(answer: str | None, *given: str, env: dict[str, str]) -> tuple[int, str]:
-    """Run a command on a terminal of its own, and answer its question, unless it has none."""
-    master, slave = pty.openpty()
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "browser_use_async", *given),
-        env=env,
-        stdin=slave,
-        stdout=asyncio.subprocess.DEVNULL,
-        stderr=slave,
-    )
-    os.close(slave)
-    shown = b""
-    async with asyncio.timeout(PATIENCE):
-        while answer is not None and b"[y/N]" not in shown:
-            shown += await asyncio.to_thread(os.read, master, 1000)
-        os.write(master, (answer or "").encode())
-        reading = asyncio.create_task(_rest(master))
-        code = await process.wait()
-        shown += await reading
-    os.close(master)
-    return code, shown.decode()
-
-
-async def _rest(master: int) -> bytes:
-    parts: list[bytes] = []
-    try:
-        while part := await asyncio.to_thread(os.read, master, 1000):
-            parts.append(part)
-    except OSError:  # Linux says so once the other end is closed
-        pass
-    return b"".join(parts)
-
-
 @pytest.mark.long
 @pytest.mark.parametrize(
     ("answer", "code", "created"), [("n\n", 2, 1), ("\n", 2, 1), ("y\n", 0, 2)]
@@ -158,7 +121,7 @@ async def test_a_person_is_asked_first(
     executor.broken.clear()
     given = words(tmp_path, source, "--resume", "--retry-failed")
 
-    ended, shown = await _answered(answer, *given, env=env)
+    ended, shown = await answered(*given, env=env, answers=(("[y/N]", answer),))
 
     assert "1 row failed. Trying them again creates as many new tasks of at most $1.8" in shown
     assert (ended, server.tasks_created) == (code, created)
@@ -166,33 +129,55 @@ async def test_a_person_is_asked_first(
 
 
 @pytest.mark.long
-@pytest.mark.parametrize(("answer", "code", "created"), [("n\n", 2, 0), ("y\n", 0, 3)])
+@pytest.mark.parametrize(("answer", "code", "created"), [("n\n", 2, 0), ("y\n", 0, 6)])
 async def test_a_batch_without_a_budget_asks_first(
     server: LocalServer, tmp_path: Path, answer: str, code: int, created: int
 ) -> None:
     """On a terminal it says what all rows may cost; without a yes nothing is sent."""
-    source = companies(tmp_path, "Acme", "Bolt", "Cogs")
+    source = companies(tmp_path, "Acme", "Bolt", "Cogs", "Dale", "Eden", "Fizz")
 
-    ended, shown = await _answered(
-        answer, *words(tmp_path, source), "--max-agent-steps", "9", env=environment(server)
+    ended, shown = await answered(
+        *words(tmp_path, source), env=environment(server), answers=(("[y/N]", answer),)
     )
 
-    most = "3 tasks may cost up to 70.5 ¢, and no --budget-cents bounds that. Go on? [y/N]"
+    most = "6 tasks may cost up to $11.31, and no --budget-cents bounds that. Go on? [y/N]"
     assert most in " ".join(shown.split())
     assert (ended, server.tasks_created) == (code, created)
-    assert (tmp_path / "run.db").exists() is (created == 3)
+    assert (tmp_path / "run.db").exists() is (created == 6)
 
 
 @pytest.mark.long
 async def test_what_bounds_a_batch_asks_nothing(server: LocalServer, tmp_path: Path) -> None:
     """Neither with a budget nor with `--yes`, nor when a batch that was begun goes on."""
-    source, env = companies(tmp_path, "Acme"), environment(server)
-    given = words(tmp_path, source)
+    names, env = ["Acme", "Bolt", "Cogs", "Dale", "Eden", "Fizz"], environment(server)
+    given = words(tmp_path, companies(tmp_path, *names))
     said = [
-        await _answered(None, *given, *more, env=env)
-        for more in (("--yes",), ("--resume",), ("--resume", "--budget-cents", "500"))
+        await answered(*given, *more, env=env)
+        for more in (("--yes",), ("--resume",), ("--resume", "--budget-cents", "1500"))
     ]
 
     assert [code for code, _shown in said] == [0, 0, 0]
     assert not [shown for _code, shown in said if "[y/N]" in shown]
-    assert server.tasks_created == 1
+    assert server.tasks_created == 6
+
+
+@pytest.mark.long
+async def test_what_costs_little_asks_nothing(server: LocalServer, tmp_path: Path) -> None:
+    """Five tasks of at most $1.89 are below 10 dollars."""
+    source = companies(tmp_path, "Acme", "Bolt", "Cogs", "Dale", "Eden")
+
+    code, shown = await answered(*words(tmp_path, source), env=environment(server))
+
+    assert (code, server.tasks_created) == (0, 5)
+    assert "5 tasks of at most $1.89 each" in shown
+    assert "[y/N]" not in shown
+
+
+async def test_without_a_terminal_nothing_is_asked(server: LocalServer, tmp_path: Path) -> None:
+    """A program is asked nothing, whatever a batch may cost."""
+    source = companies(tmp_path, "Acme", "Bolt", "Cogs", "Dale", "Eden", "Fizz")
+
+    done = await run(*words(tmp_path, source), env=environment(server))
+
+    assert (done.code, server.tasks_created) == (0, 6)
+    assert "[y/N]" not in done.stderr

@@ -43,6 +43,8 @@ from browser_use_async.cli.streams import OutputError, answer_of
 from browser_use_async.errors import BrowserUseError
 from browser_use_async.prices import format_cents
 
+_UNASKED_CENTS = 1000  # what a batch may cost before a person is asked
+
 
 @attrs.frozen
 class BatchRun:
@@ -97,7 +99,10 @@ class BatchRun:
         is_known = not settings.extend and begun_ledger(settings.ledger) is not None
         if not count or is_bounded or is_known:
             return True
-        most = format_cents(count * self._maximum_of_one())
+        cents = count * self._maximum_of_one()
+        if cents <= _UNASKED_CENTS:
+            return True
+        most = format_cents(cents)
         return await self.console.confirm(
             f"{_tasks(count)} may cost up to {most}, and no --budget-cents bounds that"
         )

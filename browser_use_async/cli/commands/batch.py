@@ -125,7 +125,11 @@ _BUDGET = (
         "it can cost, so a lower --max-agent-steps lets more run at once",
         type=amount,
     ),
-    option("--yes", "do not ask; else a batch without a budget asks first on a terminal"),
+    option(
+        "--yes",
+        "do not ask; else a batch without a budget that may cost more than $10 asks first on a "
+        "terminal",
+    ),
 )
 
 
