@@ -9,7 +9,7 @@ from browser_use_async import TaskStatus
 from browser_use_async.api.submission_token import SubmissionToken
 from browser_use_async.server import LocalServer
 from tests.server.raw_server import page, raw_server
-from tests.support.wire import Connection, WireServer, bound_socket
+from tests.support.wire import Connection, WireServer, bound_socket, response
 
 from .running import Recorder, environment, run, running
 
@@ -96,6 +96,36 @@ async def test_detach(server: LocalServer) -> None:
     assert result.json["id"] == record.id
     assert not record.status.is_terminal
     assert f"browser-use-async watch {record.id}" in result.stderr
+    assert "the task is created, status " in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [
+        ('"running"', "status running; to follow it: browser-use-async watch t-1\n"),
+        ('"failed"', "status failed; to see its answer: browser-use-async tasks show t-1\n"),
+        (None, "the task is created; to follow it: browser-use-async watch t-1\n"),
+    ],
+)
+async def test_detach_says_what_was_seen(status: str | None, said: str) -> None:
+    """A task can fail at once; where nothing was seen the task exists all the same."""
+
+    async def answer(connection: Connection) -> None:
+        while True:
+            request = await connection.read_request()
+            if request.target.endswith("/run-task"):
+                connection.send(response(200, '{"id":"t-1"}'))
+            elif request.target.endswith("/status") and status is None:
+                connection.send(response(404, '{"detail":"Task not found"}'))
+            else:
+                connection.send(response(200, status or "{}"))
+
+    async with WireServer(answer) as wire:
+        env = environment(BROWSER_USE_BASE_URL=wire.url, BROWSER_USE_API_KEY="bu_canary")
+        result = await run("run", "Look", "--detach", env=env)
+
+    assert (result.code, result.json["id"]) == (0, "t-1")
+    assert result.stderr.endswith(said)
 
 
 async def test_the_same_key_is_the_same_task(server: LocalServer) -> None:

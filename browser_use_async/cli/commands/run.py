@@ -1,6 +1,7 @@
 """`run`: create a task and stay until its end, or leave at once with `--detach`."""
 
 import asyncio
+from contextlib import suppress
 
 from browser_use_async.cli.answer import OUTPUT_ONLY, print_answer
 from browser_use_async.cli.command import command
@@ -20,6 +21,7 @@ from browser_use_async.cli.progress import TaskProgress
 from browser_use_async.cli.values import seconds, submission_key
 from browser_use_async.errors import (
     APITimeoutError,
+    BrowserUseError,
     ConfigurationError,
     SubmissionUnknownError,
     TaskError,
@@ -143,7 +145,15 @@ async def _submit(
     fields: RunTaskFields,
     console: Console,
 ) -> None:
-    handle = await connection.session.submit(connection.fill_in(task), key=key, **fields)
-    state = "the key names a task that exists already" if handle.joined else "the task runs"
-    console.info(f"{state}; to follow it: browser-use-async watch {handle.id}")
+    session = connection.session
+    handle = await session.submit(connection.fill_in(task), key=key, **fields)
+    # First of all: the task is paid for, whatever becomes of the call after it.
     console.result({"id": handle.id, "token": handle.to_token()})
+    state = "the key names a task that exists already" if handle.joined else "the task is created"
+    advice = f"to follow it: browser-use-async watch {handle.id}"
+    with suppress(BrowserUseError):
+        status = await session.tasks.get_status(handle.id)
+        state += f", status {status}"
+        if status.is_terminal:
+            advice = f"to see its answer: browser-use-async tasks show {handle.id}"
+    console.info(f"{state}; {advice}")
