@@ -216,8 +216,27 @@ async def test_a_key_from_a_file_is_exported_from_it(tmp_path: Path) -> None:
         from_option = await command.says("Ctrl-C ends the server")
 
     assert f"export BROWSER_USE_API_KEY=\"$(cat '{file}')\"" in from_file
-    assert "export BROWSER_USE_API_KEY" not in from_option
+    assert "bu_0123456789" not in from_file
+    assert "export BROWSER_USE_API_KEY=" not in from_option
     assert "executor of the tasks: scripted" in from_option
+
+
+async def test_the_lines_to_paste_ask_for_a_key_of_ones_own() -> None:
+    """A shell that runs them and is given the key can use the server."""
+    async with running(*SCRIPTED, "--api-key", "bu_0123456789abcdef") as command:
+        said = await command.says("Ctrl-C ends the server")
+        starts = ("export ", "read ")
+        lines = [line for line in said.splitlines() if line.startswith(starts)]
+        shell = await asyncio.create_subprocess_exec(
+            *("bash", "-c", "\n".join([*lines, f"{sys.executable} -m browser_use_async balance"])),
+            env=environment(),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        balance, _nothing = await shell.communicate(b"bu_0123456789abcdef\n")
+
+    assert len(lines) == 2
+    assert json.loads(balance)["balance_cents"]
 
 
 @pytest.mark.long

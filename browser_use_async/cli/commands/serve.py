@@ -283,6 +283,10 @@ def _announce(
     console.info()
     console.info(f"export BROWSER_USE_BASE_URL={shlex.quote(base_url)}")
     console.info(_export_of_key(server, given_key))
+    console.info(
+        "or, so that all terminals know them: ",
+        f"browser-use-async login --base-url {shlex.quote(base_url)}",
+    )
     console.info()
     page = f"{site_url}/" if site_url is not None else "https://example.com"
     console.info(f'then: browser-use-async run "Open {page} and tell me its title"')
@@ -300,4 +304,5 @@ def _export_of_key(server: LocalServer, given_key: str | None) -> str:
         return f'export BROWSER_USE_API_KEY="$(cat {shlex.quote(file)})"'
     if (variable := variable_of(given_key)) is not None:
         return f'export BROWSER_USE_API_KEY="${variable}"'
-    return "BROWSER_USE_API_KEY is the key given with --api-key"
+    # The shell asks for it, and shows nothing of it.
+    return "read -rs BROWSER_USE_API_KEY && export BROWSER_USE_API_KEY"
