@@ -28,13 +28,14 @@ import signal
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from pathlib import Path
 from typing import NoReturn, cast
 
 import click
 from click.shell_completion import CompletionItem, shell_complete
 
 from browser_use_async import __version__
-from browser_use_async.cli.command import NAME, Group
+from browser_use_async.cli.command import NAME, SHORT_NAME, Group
 from browser_use_async.cli.console import Console
 from browser_use_async.cli.exit import ExitCode, report_output_error
 from browser_use_async.cli.mistakes import report_mistake
@@ -71,6 +72,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "stop": ("control", "stop tasks for good"),
     "pause": ("control", "pause running tasks"),
     "resume": ("control", "continue paused tasks"),
+    "open": ("open", "open the page of a task in the browser"),
     "balance": ("balance", "show what is left on the account"),
     "schedules": ("schedules", "create, show, change and delete tasks that run by the clock"),
     "profiles": ("profiles", "create, show, change and delete browser profiles"),
@@ -84,6 +86,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "serve": ("serve", "run a Cloud API v1 server on this machine"),
     "mcp": ("mcp", "serve tools with which language models run browser tasks"),
     "keys": ("keys", "make, list and revoke API keys of a bundled server"),
+    "login": ("login", "save the address and the key for later commands and programs"),
+    "logout": ("login", "delete the address and the key that `login` has saved"),
     "completion": ("completion", "print a script by which a shell completes commands"),
     "doctor": ("doctor", "check the configuration, the connection and the key"),
     "help": ("help", "show the help of a command"),
@@ -148,6 +152,11 @@ class _Program(Group):
 program = _Program()
 
 
+def called_name() -> str:
+    """The name by which the program was started, of the two that it has."""
+    return SHORT_NAME if Path(sys.argv[0]).stem == SHORT_NAME else NAME
+
+
 def parse(words: Sequence[str]) -> click.Context:
     """The command that words name, with the values of its options in `params`.
 
@@ -156,7 +165,7 @@ def parse(words: Sequence[str]) -> click.Context:
         click.exceptions.Exit: They ask for help, which was given.
     """
     # The words are kept for the command that resumes a batch.
-    context = program.make_context(NAME, list(words), obj=tuple(words))
+    context = program.make_context(called_name(), list(words), obj=tuple(words))
     while isinstance(context.command, Group):
         name, found, rest = context.command.resolve_command(context, context.args)
         assert found is not None
@@ -168,7 +177,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line."""
     words = sys.argv[1:] if arguments is None else list(arguments)
     if instruction := os.environ.get(COMPLETE):
-        return shell_complete(program, {}, NAME, COMPLETE, instruction)
+        return shell_complete(program, {}, called_name(), COMPLETE, instruction)
     failure: OutputError | None = None
     try:
         with output_errors():

@@ -29,7 +29,7 @@ from browser_use_async.cli.streams import OutputError
 from browser_use_async.errors import BrowserUseError
 from browser_use_async.logs import LOGGER
 
-NAME = "browser-use-async"
+NAME, SHORT_NAME = "browser-use-async", "bua"
 _HELP = ("-h", "--help")
 
 Execute = Callable[..., Awaitable[int | None]]
@@ -74,7 +74,8 @@ class _Explained(click.Command):
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the examples as they are typed."""
         if self.examples:
-            lines = [f"  {NAME} {line}" for line in self.examples]
+            called = str(ctx.find_root().info_name)
+            lines = [f"  {NAME} {line}".replace(NAME, called) for line in self.examples]
             formatter.write("\n".join(["\nexamples:", *lines, ""]))
         if self.notes:
             formatter.write(f"\n{self.notes}")

@@ -1,11 +1,13 @@
 import asyncio
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 
 from browser_use_async.cli.app import COMMANDS, COMPLETE
+from browser_use_async.cli.command import NAME, SHORT_NAME
 
 from .running import environment, run
 
@@ -82,6 +84,39 @@ async def test_bash(tmp_path: Path) -> None:
     done = await asyncio.to_thread(_bash, str(script), str(program), "run", "x", "--on-c")
 
     assert (done.stdout, done.stderr) == ("--on-cancel\n", "")
+
+
+async def test_the_short_name(tmp_path: Path) -> None:
+    """Called as `bua`, the program completes, explains and shows that name."""
+    short = tmp_path / "bua"
+    short.symlink_to(Path(sys.executable).with_name("browser-use-async"))
+
+    def said(*words: str) -> str:
+        done = subprocess.run(
+            [short, *words], env=environment(), capture_output=True, text=True, check=False
+        )
+        return done.stdout + done.stderr
+
+    scripts = [said("completion", shell) for shell in ("bash", "zsh", "fish")]
+    explained, mistaken = said("help", "completion"), said("rum")
+
+    assert f"{COMPLETE}=bash_complete $1" in scripts[0]
+    assert "-F _bua_completion bua" in scripts[0]
+    assert scripts[1].startswith("#compdef bua\n")
+    assert "--command bua" in scripts[2]
+    assert "usage: bua completion [options] SHELL" in explained
+    assert "  bua completion zsh > ~/.zfunc/_bua\n" in explained
+    assert "browser-use-async completion" not in explained
+    assert "try 'bua --help'" in mistaken
+
+
+def test_both_names_are_installed() -> None:
+    """They are the same program."""
+    declared = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())
+
+    scripts = declared["project"]["scripts"]
+    assert set(scripts) == {NAME, SHORT_NAME}
+    assert len(set(scripts.values())) == 1
 
 
 async def test_other_shells() -> None:

@@ -2,7 +2,7 @@
 
 from click.shell_completion import get_completion_class
 
-from browser_use_async.cli.command import NAME, command
+from browser_use_async.cli.command import command
 from browser_use_async.cli.console import Console
 from browser_use_async.cli.options import Argument, Choice
 
@@ -18,10 +18,13 @@ from browser_use_async.cli.options import Argument, Choice
     ),
 )
 async def completion(console: Console, shell: str) -> None:
-    """Print a script by which a shell completes commands."""
+    """Print a script by which a shell completes commands.
+
+    It completes the name by which it is printed, `browser-use-async` or `bua`.
+    """
     # Imported here: the program lists this command.
-    from browser_use_async.cli.app import COMPLETE, program  # noqa: PLC0415
+    from browser_use_async.cli.app import COMPLETE, called_name, program  # noqa: PLC0415
 
     kind = get_completion_class(shell)
     assert kind is not None  # click has all three
-    console.answer(kind(program, {}, NAME, COMPLETE).source())
+    console.answer(kind(program, {}, called_name(), COMPLETE).source())
