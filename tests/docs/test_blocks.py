@@ -15,8 +15,10 @@ import pytest
 
 from browser_use_async import errors
 from browser_use_async.cli.app import parse
+from browser_use_async.config_file import ConfigFile
 from browser_use_async.server.executors.browser.locate import find_browser
 from browser_use_async.server.executors.scripts import notation
+from browser_use_async.transport.config import DEFAULT_BASE_URL
 from tests.docs.blocks import BLOCKS, PAGES, PRINTING, ROOT, Block, is_printed
 from tests.docs.reader import (
     ExampleServer,
@@ -238,9 +240,26 @@ def test_json_is_json(block: Block) -> None:
     assert json.loads(block.text)
 
 
+@pytest.mark.parametrize("block", _of("toml"), ids=str)
+def test_toml_is_a_configuration_file(
+    block: Block, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file of `login` is shown as sessions read it."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    path = tmp_path / "browser-use-async" / "config.toml"
+    path.parent.mkdir()
+    path.touch(mode=0o600)
+    path.write_text(block.text)
+    read = ConfigFile.read()
+
+    assert read is not None
+    assert read.base_url == DEFAULT_BASE_URL
+    assert read.api_key is not None
+
+
 def test_every_block_is_of_a_kind_that_is_checked() -> None:
     """Nothing runs that a test does not look at, but for what other programs read."""
-    kinds = {"python", "console", "json", "script", "html", "nginx"}
+    kinds = {"python", "console", "json", "script", "toml", "html", "nginx"}
     assert {each.language for each in BLOCKS} <= kinds
 
 

@@ -50,7 +50,7 @@ async def login(console: Console, server: ServerOptions) -> None:
         console.result({"base_url": configuration.base_url, "file": str(path)})
 
 
-@command("logout", connects=False)
+@command("logout", connects=False, examples=("logout",))
 async def logout(console: Console) -> None:
     """Delete the address and the key that `login` has saved."""
     path = _path()
