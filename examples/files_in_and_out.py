@@ -36,6 +36,7 @@ async def main() -> None:
                 timeout=300,
             )
             print("answer:", task.output)
+            print("cost:  ", session.cost(task), "cents")
             for file_name in task.output_files or ():
                 written = await session.download_output_file(
                     task.id, file_name, folder, on_progress=show_bytes

@@ -35,13 +35,13 @@ async def main() -> None:
         places = asyncio.Semaphore(3)  # as many tasks at once as your plan allows
         async with asyncio.TaskGroup() as group:
             works = {
-                question: group.create_task(answer(session, places, question.format(page=page)))
-                for question in QUESTIONS
+                question: group.create_task(answer(session, places, question))
+                for question in (each.format(page=page) for each in QUESTIONS)
             }
         for question, work in works.items():
             result = work.result()
             if isinstance(result, Task):
-                print(f"{question}\n    {result.output}\n")
+                print(f"{question}\n    {result.output}\n    {session.cost(result)} cents\n")
             else:
                 print(f"{question}\n    {type(result).__name__}: {result}\n")
 

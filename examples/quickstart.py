@@ -27,7 +27,7 @@ async def main() -> None:
         else:
             print("status:", task.status)
             print("answer:", task.output)
-            print("steps: ", len(task.steps), "in", task.duration, "s")
+            print("steps: ", len(task.steps), "in", round(task.duration or 0, 1), "s")
             print("cost:  ", session.cost(task), "cents")
 
 

@@ -34,7 +34,9 @@ async def main() -> None:
             group.create_task(show_steps(handle))
             group.create_task(show_status(handle))
             waiting = group.create_task(handle.wait(timeout=300))
-        print("answer:", waiting.result().output)
+        task = waiting.result()
+        print("answer:", task.output)
+        print("took:  ", round(task.duration or 0, 1), "s and", session.cost(task), "cents")
 
 
 if __name__ == "__main__":

@@ -47,6 +47,7 @@ async def main() -> None:
         print("about:", web_page.description)
         for link in web_page.links:
             print("link: ", link.text, "->", link.url)
+        print("cost: ", session.cost(task), "cents")
 
 
 if __name__ == "__main__":

@@ -16,14 +16,21 @@ pytestmark = pytest.mark.timeout(120)
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
 EXPECTED = {
-    "quickstart.py": (r"status: finished", r"answer: \S", r"steps:  \d"),
-    "structured_output.py": (r"title: \S", r"about: \S", r"link:  .* -> http://127\.0\.0\.1:"),
+    "quickstart.py": (
+        *(r"status: finished", r"answer: \S", r"steps:  \d in [\d.]+ s\n"),
+        r"cost:   [\d.]+ cents\n\Z",
+    ),
+    "structured_output.py": (
+        *(r"title: \S", r"about: \S", r"link:  .* -> http://127\.0\.0\.1:"),
+        r"cost:  [\d.]+ cents\n\Z",
+    ),
     "stream_progress.py": (
         r"\Awatch it at: http://127\.0\.0\.1:\d+/live/\S+",
         r"session\.handle\(\) takes: \S",
         r"step 1: ",
         r"status: finished",
         r"answer: \S",
+        r"took:   [\d.]+ s and [\d.]+ cents\n\Z",
     ),
     "watch_live.py": (
         r"\Awatch and steer it at: (http://127\.0\.0\.1:\d+/live/\S+)\n",
@@ -37,7 +44,7 @@ EXPECTED = {
         r"no real browser: |files: price-list\.csv, 11 pictures, [01] films\n\Z",
     ),
     "files_in_and_out.py": (
-        r"answer: Saved report\.csv: 3 rows of orders\.csv\.",
+        r"answer: Saved report\.csv: 3 rows of orders\.csv\.\ncost:   [\d.]+ cents\n",
         r"downloaded (\d+) of \1 bytes",
         r"report\.csv:\nItem,Pieces,Price\nBicycle bell,3,12\.50\n",
     ),
@@ -105,7 +112,7 @@ EXPECTED = {
         r"\nended with exit code 0\ntasks paid for: 1\njobs: \['succeeded'\]\n\Z",
     ),
     "many_tasks.py": (
-        r"tell me its title\n    \S",
+        r"tell me its title\n    \S.*\n    [\d.]+ cents\n",
         r"TaskFailedError: .* has (?:no link|nothing to click)",
     ),
 }
