@@ -121,6 +121,12 @@ class BrowserUseError(Exception):
     def _state(self) -> dict[str, Any]:
         return dict(self.__dict__)
 
+    def _render_traceback_(self) -> list[str]:
+        """What IPython and notebooks show: at most ten lines. `%tb Verbose` shows everything."""
+        from browser_use_async.types.short_traceback import short_traceback  # noqa: PLC0415
+
+        return short_traceback(self)
+
 
 def _restore(
     error_class: type[BrowserUseError], arguments: tuple[Any, ...], state: dict[str, Any]

@@ -162,6 +162,16 @@ class WaitEnded:
     error: BaseException | None
 
 
+@attrs.frozen(eq=False, repr=False)
+class BatchBegan:
+    """A batch has been opened, and is about to run its items."""
+
+
+@attrs.frozen(eq=False, repr=False)
+class BatchEnded:
+    """A batch has ended, or was left."""
+
+
 # --- the list -------------------------------------------------------------------------------
 
 # Called with an observation, and with what it is about.

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import sys
 import warnings
 import weakref
 from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Mapping, Sequence
@@ -185,6 +186,10 @@ class BrowserUseSession:
         observers = Observers()
         SessionLog(base_url, observers)
         self._flight_recorder = FlightRecorder(observers, self._runtime.now)
+        if "ipykernel" in sys.modules:
+            from browser_use_async.notebook import attach  # noqa: PLC0415
+
+            attach(observers)
         if on_event is not None:
             observe = lambda event, _about: on_event(event)  # noqa: E731
             observers.add(dict.fromkeys(get_args(SessionEvent), observe), name="on_event")

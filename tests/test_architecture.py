@@ -40,6 +40,7 @@ LEVELS = {
     "batch": 9,
     "budget": 10,
     "flight_recorder": 10,
+    "notebook": 10,
     "session_log": 10,
     "session": 11,
     "telemetry": 12,
@@ -86,7 +87,7 @@ CLIENT_LIBRARIES = {"aiohttp", "tenacity"}
 USERS_OF_CLIENT_LIBRARIES = {"transport", "server"}
 # What the session does is observed from above, by modules that the core does not know.
 CORE = {"api", "observers", "transport", "sections", "polling", "paging", "files", "lifecycle"}
-OBSERVERS = {"budget", "flight_recorder", "session_log", "telemetry", "testing"}
+OBSERVERS = {"budget", "flight_recorder", "notebook", "session_log", "telemetry", "testing"}
 
 # What the rows of the server may be made of: values, and how secrets are sealed.
 BELOW_STORAGE = {"background_tasks", "encryption", "errors", "extras", "records", "schedule"}

@@ -47,6 +47,7 @@ from browser_use_async.lifecycle.run import SubmissionRunner
 from browser_use_async.lifecycle.waits import wait
 from browser_use_async.logs import LOGGER
 from browser_use_async.money import NO_LIMIT, BudgetAmounts
+from browser_use_async.observers import BatchBegan, BatchEnded
 from browser_use_async.transport.config import Runtime
 
 OutputT = TypeVar("OutputT")
@@ -298,8 +299,10 @@ class Batch(Generic[OutputT]):
     # --- the workers ----------------------------------------------------------------------
 
     async def _iterate(self) -> AsyncGenerator[BatchResult[OutputT], None]:
+        observers = self._lifecycle.creator.transport.observers
         try:
             await self._open()
+            observers.notify(BatchBegan(), self)
             self._report_progress()
             # Another asyncio task may have closed it while it was opened.
             if not self._closed:
@@ -310,6 +313,7 @@ class Batch(Generic[OutputT]):
                 await self._finish()
         finally:
             await self.aclose()
+            observers.notify(BatchEnded(), self)
         if self._failure is not None:
             raise self._failure
 

@@ -92,6 +92,13 @@ class BatchResult(Generic[OutputT]):
             **({} if self.parsed is None else _columns("parsed", json_value(self.parsed))),
         }
 
+    def _repr_html_(self) -> str:
+        """How a notebook shows it: the columns of its row that have a value."""
+        from browser_use_async.types.notebook import Row, table  # noqa: PLC0415
+
+        shown = [Row(name, value) for name, value in self.to_row().items() if value is not None]
+        return table(f"Result {self.index}", shown)
+
     def raise_for_error(self) -> None:
         """Raise the error, if there is one.
 

@@ -268,7 +268,7 @@ class TaskHandle(RemovedNames, Generic[OutputT]):
         self._poller.record_stop(self.id, "stop")
 
     async def get_screenshot(
-        self, step: int | None = None, *, max_bytes: int | None = 20_000_000
+        self, step: int | None = None, *, max_bytes: int | None = 10_000_000
     ) -> "types.Screenshot":
         """Download one picture of the task, also while it runs. Free.
 
@@ -314,8 +314,11 @@ class TaskHandle(RemovedNames, Generic[OutputT]):
         watched = self._poller.watched(self.id)
         if watched is not None and watched.task is not None:
             return task_html(watched.task)
-        last_seen = "" if watched is None else str(watched.status or "")
-        status = last_seen or "unknown; await handle.get_status() asks for it"
+        status = "" if watched is None else str(watched.status or "")
+        if not status:
+            begun = "" if self._submitted_at is None else "submitted; "
+            status = f"{begun}not asked for since, as showing a handle makes no request: "
+            status += "await handle.wait() or handle.get_status()"
         return table("Task handle", [Row("id", self.id), Row("status", status)])
 
 

@@ -171,6 +171,12 @@ class Response:
     # Without it a loop over a response would ask for item 0, and a page is not its rows.
     __iter__ = None
 
+    def _repr_html_(self) -> str:
+        """How a notebook shows it: a table of its fields, or of the rows of a page."""
+        from browser_use_async.types.notebook import response_html  # noqa: PLC0415
+
+        return response_html(self)
+
     # --- pydantic ---------------------------------------------------------------------------
 
     @classmethod

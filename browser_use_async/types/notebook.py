@@ -1,21 +1,30 @@
-"""HTML of tasks, handles and batches for notebooks, which call `_repr_html_` to show an object."""
+"""HTML of what a notebook shows, which calls `_repr_html_` of an object."""
 
 # Every text that comes from elsewhere is escaped. A live link is shown until its task has ended,
 # since it lets a reader of the notebook steer the task; afterwards the text says only the host.
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
 from html import escape
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
+
+import attrs
 
 from browser_use_async.types.secrets import hidden_url
 
 if TYPE_CHECKING:
+    from browser_use_async.types.base import Response
     from browser_use_async.types.tasks import Task
 
 _MOST_CHARACTERS = 2000  # of one cell
-_MOST_STEPS = 200
+_MOST_IN_GRID = 200  # characters of a cell that stands beside others
+_MOST_ROWS = 200
+_SHORT = 40  # characters, up to which a text beside others is not broken
 _LEFT = 'style="text-align: left; vertical-align: top; white-space: pre-wrap"'
+_UNBROKEN = 'style="text-align: left; vertical-align: top; white-space: nowrap"'
+_CAPTION = 'style="text-align: left; white-space: nowrap"'
 
 
 class _Html(str):
@@ -35,7 +44,8 @@ def task_html(task: "Task") -> str:
     """A table of what a task is and did, with its steps below."""
     rows = [Row("id", task.id), Row("status", str(task.status)), Row("task", task.task)]
     if task.live_url is not None:
-        rows.append(Row("live", _link(task.live_url, is_shown=not task.has_ended)))
+        url = task.live_url
+        rows.append(Row("live", _hidden(url) if task.has_ended else _link(url, "watch it")))
     if task.output is not None:
         rows.append(Row("output", task.output))
     if task.failure is not None:
@@ -45,11 +55,69 @@ def task_html(task: "Task") -> str:
     if task.output_files:
         rows.append(Row("files", ", ".join(task.output_files)))
     # The latest ones, which say where the task is; a notebook is no place for two hundred.
-    steps = task.steps[-_MOST_STEPS:]
+    steps = task.steps[-_MOST_ROWS:]
     if not steps:
         return table("Task", rows)
     listed = [Row(str(step.step), step.next_goal or step.url) for step in steps]
     return table("Task", rows) + table(f"Steps: {len(task.steps)}", listed)
+
+
+def response_html(response: "Response") -> str:
+    """A table of the fields of a response; of a page, its rows."""
+    name, fields = type(response).__name__, shown_fields(response)
+    inner = [each for each, value in fields.items() if _is_rows(value)]
+    if len(inner) != 1:
+        return table(name, [Row(each, _field(each, value)) for each, value in fields.items()])
+    rows = fields.pop(inner[0])
+    others = [f"{each} {_text(value)}" for each, value in fields.items()]
+    title = ", ".join([f"{name}: {len(rows)} {inner[0]}", *others])
+    return grid(title, [grid_row(each) for each in rows])
+
+
+def shown_fields(response: attrs.AttrsInstance) -> dict[str, Any]:
+    """The fields of a response by name; what its repr hides is hidden here too."""
+    fields = dict[str, Any]()
+    for field in attrs.fields(type(response)):
+        value = getattr(response, field.name)
+        if callable(field.repr):
+            fields[field.name] = str(field.repr(value)).strip("'") if value else None
+        elif field.repr:
+            fields[field.name] = value
+    return fields
+
+
+def grid_row(response: attrs.AttrsInstance) -> dict[str, Any]:
+    """The fields that are worth a column: none that is hidden, and no id of what has a number."""
+    hidden = {field.name for field in attrs.fields(type(response)) if callable(field.repr)}
+    fields = {name: each for name, each in shown_fields(response).items() if name not in hidden}
+    if "step" in fields:
+        del fields["id"]
+    return fields
+
+
+def grid(title: str, rows: Sequence[Mapping[str, object]]) -> str:
+    """A table with a row for each mapping; columns in which nothing stands are left out."""
+    texts = [{name: _text(value) for name, value in row.items()} for row in rows[:_MOST_ROWS]]
+    names = dict.fromkeys(name for row in texts for name in row)
+    names = {name: None for name in names if any(row.get(name) for row in texts)}
+    head = "".join(f"<th {_LEFT}>{escape(name)}</th>" for name in names)
+    lines = [[_column(row.get(name, "")) for name in names] for row in texts]
+    body = "".join(f"<tr>{''.join(line)}</tr>" for line in lines)
+    left = f", of which the first {_MOST_ROWS} are shown" if len(rows) > _MOST_ROWS else ""
+    caption = f"<caption {_CAPTION}><strong>{escape(title + left)}</strong></caption>"
+    return f"<table>{caption}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def progress_html(value: int, most: int | None, text: str) -> str:
+    """A bar and a text beside it; a bar that only moves if it is not known how far it goes."""
+    known = "" if most is None else f' value="{value}" max="{max(most, 1)}"'
+    return f'<div><progress{known} style="width: 12em"></progress> {escape(text)}</div>'
+
+
+def links_html(title: str, urls: Sequence[str], text: str) -> str:
+    """Links that a program has asked for, by number."""
+    rows = [Row(str(number), _link(url, text)) for number, url in enumerate(urls, 1)]
+    return table(f"{title}: {len(urls)}", rows)
 
 
 def table(title: str, rows: Iterable[Row]) -> str:
@@ -58,25 +126,55 @@ def table(title: str, rows: Iterable[Row]) -> str:
         f"<tr><th {_LEFT}>{_cell(name)}</th><td {_LEFT}>{_cell(value)}</td></tr>"
         for name, value in rows
     )
-    caption = f"<caption {_LEFT}><strong>{escape(title)}</strong></caption>"
+    caption = f"<caption {_CAPTION}><strong>{escape(title)}</strong></caption>"
     return f"<table>{caption}<tbody>{lines}</tbody></table>"
 
 
-def _cell(value: object) -> str:
+def _is_rows(value: object) -> bool:
+    return isinstance(value, list) and any(attrs.has(type(each)) for each in value)
+
+
+def _field(name: str, value: object) -> str:
+    if name == "cents" and isinstance(value, Decimal):
+        return f"{value} (${value / 100:,.2f})"
+    return _text(value)
+
+
+def _text(value: object) -> str:
+    if value is None or (isinstance(value, Sequence | Mapping) and not value):
+        return ""
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%d %H:%M:%S %Z}".strip()
+    if isinstance(value, list):
+        return str(len(value)) if _is_rows(value) else ", ".join(map(str, value))
+    if isinstance(value, dict):
+        return ", ".join(f"{name}: {each}" for name, each in value.items())
+    return str(value)
+
+
+def _column(text: str) -> str:
+    is_short = len(text) <= _SHORT
+    return f"<td {_UNBROKEN if is_short else _LEFT}>{_cell(text, _MOST_IN_GRID)}</td>"
+
+
+def _cell(value: object, most: int = _MOST_CHARACTERS) -> str:
     if isinstance(value, _Html):
         return value
     text = str(value)
-    shown = text if len(text) <= _MOST_CHARACTERS else text[:_MOST_CHARACTERS] + " …"
-    return escape(shown)
+    return escape(text if len(text) <= most else text[:most] + " …")
 
 
-def _link(url: str, *, is_shown: bool) -> str:
+def _hidden(url: str) -> str:
+    return hidden_url(url).strip("'")
+
+
+def _link(url: str, text: str) -> str:
     # A scheme such as `javascript:` would be run by a click.
     try:
         is_web = urlsplit(url).scheme in {"http", "https"}
     except ValueError:
         is_web = False
-    if not (is_shown and is_web):
-        return hidden_url(url).strip("'")
+    if not is_web:
+        return _hidden(url)
     address = escape(url, quote=True)
-    return _Html(f'<a href="{address}" target="_blank" rel="noopener noreferrer">watch it</a>')
+    return _Html(f'<a href="{address}" target="_blank" rel="noopener noreferrer">{text}</a>')

@@ -78,6 +78,12 @@ class TaskMedia(Response):
 
     recordings: list[str] = attrs.field(factory=list, repr=hidden_urls)
 
+    def _repr_html_(self) -> str:
+        """How a notebook shows them: as links to the films, until these expire."""
+        from browser_use_async.types.notebook import links_html  # noqa: PLC0415
+
+        return links_html("Recordings", self.recordings, "watch the film")
+
 
 @attrs.define
 class TaskScreenshots(Response):

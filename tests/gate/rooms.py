@@ -83,6 +83,7 @@ ROOMS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("browser_use_async/webhooks/", ("webhooks", "server/webhooks", "polling", ".")),
     ("browser_use_async/structured_output/", ("api", "types", "server/reader", "lifecycle")),
     ("browser_use_async/flight_recorder.py", ("observation", "testing", "cli")),
+    ("browser_use_async/notebook.py", ("examples", "types")),
     ("browser_use_async/session_log.py", ("observation", "polling", "cli")),
     ("browser_use_async/telemetry.py", ("observation",)),
     ("browser_use_async/timeline.py", ("observation", "testing", "cli")),

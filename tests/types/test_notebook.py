@@ -1,6 +1,8 @@
 """How objects show themselves: in a notebook, to rich, and in one line."""
 
 import io
+import pickle
+from decimal import Decimal
 from html.parser import HTMLParser
 from typing import Any
 
@@ -9,7 +11,16 @@ import pytest
 from rich.console import Console
 
 from browser_use_async import BrowserUseSession, PollPolicy, Task
-from browser_use_async.types import TaskStatus, TaskStep
+from browser_use_async.errors import BrowserUseError, TaskFailedError
+from browser_use_async.types import (
+    Balance,
+    Screenshot,
+    TaskMedia,
+    TaskPage,
+    TaskStatus,
+    TaskStep,
+    TaskSummary,
+)
 from tests.support.api_bench import OpenSession, api, nothing_leaks, open_session
 from tests.support.fake_api import FakeApi, FakeTask
 from tests.support.hygiene import KEY
@@ -19,6 +30,7 @@ __all__ = ["api", "nothing_leaks", "open_session"]
 
 EVIL = '<script>alert("x")</script>'
 LIVE = "https://live.example.net/page?token=canary"
+FAILED = Task("t-2", "x", TaskStatus.FAILED, None, steps=[TaskStep("s", 1, "On fire")])
 RUNNING = Task("t-1", EVIL, TaskStatus.RUNNING, None, steps=[TaskStep("s", 1, next_goal=EVIL)])
 
 
@@ -88,6 +100,98 @@ def test_a_long_output_is_cut() -> None:
     assert "Steps: 5000" in _page(ended).text
 
 
+@pytest.mark.parametrize("response", RESPONSES, ids=[type(each).__name__ for each in RESPONSES])
+def test_every_response_is_a_table(response: Any) -> None:
+    """What a repr hides stays hidden, but for what a program asks for by its own call."""
+    page = _page(response)
+
+    assert "table" in page.tags
+    assert "canary" not in page.text
+    assert type(response).__name__ in page.text or page.text.startswith(("Task", "Recordings"))
+
+
+def test_a_page_shows_its_rows() -> None:
+    """One line for each, with the columns in which something stands, and the figures above."""
+    rows = [TaskSummary(f"t-{n}", EVIL, TaskStatus.RUNNING, None, live_url=LIVE) for n in (1, 2)]
+    page = _page(TaskPage(rows, total_pages=3, page=1, limit=2, total_count=6))
+
+    assert page.tags.count("tr") == 3
+    assert page.tags.count("th") == 3
+    assert page.text.startswith("TaskPage: 2 tasks, total_pages 3, page 1, limit 2, total_count 6")
+    assert page.text.count(EVIL) == 2
+    assert "canary" not in page.text
+
+
+def test_a_long_page_is_cut() -> None:
+    """The first two hundred rows, and how many there are."""
+    rows = [TaskSummary(str(n), "x" * 5_000, TaskStatus.RUNNING, None) for n in range(500)]
+    page = _page(TaskPage(rows, total_pages=1, page=1, limit=500, total_count=500))
+
+    assert page.tags.count("tr") == 201
+    assert "of which the first 200 are shown" in page.text
+    assert len(page.text) < 60_000
+
+
+def test_a_balance_is_money() -> None:
+    """In cents, as the API has it, and in dollars."""
+    assert _page(Balance(Decimal("995023.5"))).text == "Balancecents995023.5 ($9,950.24)"
+
+
+def test_films_are_links() -> None:
+    """A program that asks for recordings wants to see them."""
+    page = _page(TaskMedia(["https://files.test/a.mp4?sig=1", "javascript:alert(1)"]))
+
+    assert page.links == ["https://files.test/a.mp4?sig=1"]
+    assert page.text.startswith("Recordings: 2")
+
+
+def test_a_picture_is_shown_no_wider_than_a_page() -> None:
+    """Its kind follows from its bytes, as other servers may send other ones than PNG."""
+    for data, kind in (
+        (b"\x89PNG\r\n", "image/png"),
+        (b"\xff\xd8\xff\xe0", "image/jpeg"),
+        (b"RIFF....WEBP", "image/webp"),
+    ):
+        shown: Any = Screenshot("step-1", data)
+        shown, about = shown._repr_mimebundle_()
+        assert (shown[kind], about) == (data, {kind: {"width": 640}})
+        assert shown["text/plain"] == f"Screenshot(file_name='step-1', data=<{len(data)} bytes>)"
+
+
+def _fails(depth: int) -> None:
+    if depth:
+        _fails(depth - 1)
+    FAILED.raise_for_status()
+
+
+def test_an_error_has_at_most_ten_lines() -> None:
+    """The latest frames of the program and the words of the error; a pickle is as before."""
+    with pytest.raises(TaskFailedError) as raised:
+        _fails(20)
+    lines = raised.value._render_traceback_()
+
+    text = "\n".join(lines)
+    assert len(text.splitlines()) <= 10
+    assert text.count("_fails(depth - 1)") == 2
+    assert "FAILED.raise_for_status()" in text
+    assert lines[-1].endswith(f"TaskFailedError\x1b[39m: {raised.value}")
+    assert "browser_use_async/types/tasks.py" not in text
+    again = pickle.loads(pickle.dumps(raised.value))
+    assert str(again) == str(raised.value)
+    assert len(again._render_traceback_()) <= 10  # it was raised nowhere
+
+
+def test_a_long_message_is_cut() -> None:
+    """Its first two lines are shown."""
+    lines = BrowserUseError("a\nb\nc\nd")._render_traceback_()
+
+    assert [each.removeprefix("\x1b[31mBrowserUseError\x1b[39m") for each in lines[1:]] == [
+        ": a",
+        "b",
+        " …",
+    ]
+
+
 @pytest.mark.looptime
 async def test_a_handle_shows_what_was_last_seen(api: FakeApi, open_session: OpenSession):
     """While something follows the task its whole table, else its id."""
@@ -95,7 +199,7 @@ async def test_a_handle_shows_what_was_last_seen(api: FakeApi, open_session: Ope
     task = api.add(FakeTask(life=((0.0, "running"),)))
     handle = session.handle(task.id)
     assert task.id in _page(handle).text
-    assert "unknown" in _page(handle).text
+    assert "showing a handle makes no request" in _page(handle).text
 
     steps = handle.stream_steps()
     await anext(steps)
