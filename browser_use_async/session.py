@@ -28,6 +28,8 @@ from typing import (
 import aiohttp
 
 from browser_use_async.api import endpoint_table as table
+from browser_use_async.api.arguments import check_option, check_settings
+from browser_use_async.api.requests import build_request
 from browser_use_async.api.section import takes_fields
 from browser_use_async.api.tasks import TaskEndpoints
 from browser_use_async.errors import InvalidRequestError
@@ -152,11 +154,15 @@ class BrowserUseSession:
         del api_key  # a traceback with locals shows this frame when a later line raises
         if removed:
             refuse_removed("BrowserUseSession", removed)
-            raise TypeError(f"BrowserUseSession has no option {', '.join(removed)}")
+            options = [*(BrowserUseSession.__init__.__kwdefaults__ or ())]
+            raise TypeError(_no_such_option("BrowserUseSession", next(iter(removed)), options))
         read_environment()
         configuration = Configuration.resolve(
             key, base_url, timeout, allow_insecure_http=allow_insecure_http
         )
+        given = dict(locals())
+        del given["ssl"]  # `PoolOptions` says more of it
+        check_settings(BrowserUseSession.__init__.__annotations__, given)
         self._runtime = runtime = Runtime() if runtime is None else runtime
         self._transport = transport = Transport(
             configuration,
@@ -207,6 +213,15 @@ class BrowserUseSession:
 
     async def __aexit__(self, *_error: object) -> None:
         await self.aclose()
+
+    def __enter__(self) -> Never:
+        raise TypeError(
+            "a session needs `async with`, for it works in an event loop; the page "
+            '"Web apps and workers" shows how programs without one use it'
+        )
+
+    def __exit__(self, *_error: object) -> None:
+        """Never called: `with` is refused by `__enter__`."""
 
     async def aclose(self) -> None:
         """Close the session; twice does no harm.
@@ -687,12 +702,12 @@ class BrowserUseSession:
             on_ambiguous=on_ambiguous,
             settle_window=settle_window,
             timeout=timeout,
-            on_cancel=on_cancel or ("stop" if ledger is None else "leave"),
+            on_cancel=("stop" if ledger is None else "leave") if on_cancel is None else on_cancel,
             outage_tolerance=outage_tolerance,
             retry_dead_letters=retry_dead_letters,
             retry_failed=retry_failed,
             max_failures=max_failures,
-            labels={} if labels is None else dict(labels),
+            labels={} if labels is None else labels,
             key_prefix=key_prefix,
             limits=KeyLimits.of(limit_by, per_key),
             is_recorded=ledger is not None,
@@ -931,6 +946,11 @@ class BrowserUseSession:
             receiver: What receives and verifies them, such as a `WebhookReceiver`. It may run in
                 another event loop or thread: events are taken in this session's own.
         """
+        if not callable(getattr(receiver, "subscribe", None)):
+            raise InvalidRequestError(
+                f"receiver must be a WebhookReceiver, not {type(receiver).__name__}",
+                field="receiver",
+            )
         # A receiver may outlive many sessions, and would keep each with all that it remembers.
         own = weakref.WeakMethod(self._on_event)
 
@@ -1151,8 +1171,11 @@ def _shared_fields(fields: RunTaskFields, output_type: Any, task: str | None) ->
         shared.clear()
         what = "inputs: those of a batch's script are the values of its rows; nothing was sent"
         raise InvalidRequestError(what, field="inputs")
+    check_option("script", shared.get("script"), str | None)
     if task is not None:
         shared["task"] = task
+    # Checked here, since each item of the batch would fail by it.
+    build_request(RunTaskRequest, {"task": "any", **shared, "script": None})
     if isinstance(shared.get("secrets"), Mapping):
         shared["secrets"] = SecretMapping(shared["secrets"])
     if output_type is not None:
@@ -1168,11 +1191,14 @@ def _refuse_unknown_options(given: dict[str, Any]) -> None:
         return
     given.clear()  # tracebacks with locals show secrets
     refuse_removed("run_many", [unknown])
+    options = [*known, *(BrowserUseSession.run_many.__kwdefaults__ or ())]
+    problem = _no_such_option("run_many", unknown, options)
+    raise InvalidRequestError(f"{problem} Nothing was sent", field=unknown)
+
+
+def _no_such_option(owner: str, unknown: str, options: Iterable[str]) -> str:
     import difflib  # noqa: PLC0415 - for those who misspell
 
-    options = [*known, "concurrency", *(BrowserUseSession.run_many.__kwdefaults__ or ())]
     close = difflib.get_close_matches(unknown, options, n=1)
-    hint = f"did you mean {close[0]}?" if close else "help(session.run_many) lists them."
-    raise InvalidRequestError(
-        f"run_many has no option {unknown}; {hint} Nothing was sent", field=unknown
-    )
+    hint = f"did you mean {close[0]}?" if close else f"it has {', '.join(options)}."
+    return f"{owner} has no option {unknown}; {hint}"

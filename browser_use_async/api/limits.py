@@ -20,7 +20,10 @@ def is_count(value: object) -> bool:
 
 def is_seconds(value: object) -> bool:
     """Whether something is a length of time in seconds: a finite number of 0 or more."""
-    return isinstance(value, int | float) and 0 <= value <= sys.float_info.max
+    # True is an int for Python, and no length of time.
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return 0 <= value <= sys.float_info.max
 
 
 def check_counts(**options: object) -> None:
@@ -30,13 +33,16 @@ def check_counts(**options: object) -> None:
             raise ConfigurationError(f"{name} must be a whole number from 1, not {value!r}")
 
 
-def check_seconds(*, is_optional: bool = False, **options: object) -> None:
+def check_seconds(
+    *, is_optional: bool = False, is_positive: bool = False, **options: object
+) -> None:
     """Raise `ConfigurationError` for an option that is no length of time."""
     for name, value in options.items():
-        if not (is_seconds(value) or (is_optional and value is None)):
-            raise ConfigurationError(
-                f"{name} must be a number of seconds of 0 or more, not {value!r}"
-            )
+        if is_optional and value is None:
+            continue
+        if not is_seconds(value) or (is_positive and value == 0):
+            least = "above 0" if is_positive else "of 0 or more"
+            raise ConfigurationError(f"{name} must be a number of seconds {least}, not {value!r}")
 
 
 # The largest file, in bytes.

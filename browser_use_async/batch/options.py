@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 import attrs
 
+from browser_use_async.api.arguments import check_option
 from browser_use_async.api.limits import is_count, is_seconds
 from browser_use_async.api.submission_key import MAX_KEY_LENGTH, is_key
 from browser_use_async.api.submission_token import MAX_WINDOW
@@ -60,10 +61,6 @@ class BatchOptions:
     def __attrs_post_init__(self) -> None:
         if not is_count(self.concurrency):
             raise _refused("concurrency", "a whole number from 1", self.concurrency)
-        if self.on_ambiguous not in {"reconcile", "resubmit", "raise"}:
-            raise _refused("on_ambiguous", "'reconcile', 'resubmit' or 'raise'", self.on_ambiguous)
-        if self.on_cancel not in {"leave", "stop"}:
-            raise _refused("on_cancel", "'leave' or 'stop'", self.on_cancel)
         if not is_seconds(self.settle_window) or self.settle_window >= MAX_WINDOW:
             raise _refused("settle_window", "a number of seconds of 0 or more", self.settle_window)
         if not is_seconds(self.outage_tolerance):
@@ -74,9 +71,8 @@ class BatchOptions:
         if self.key_prefix != "" and not is_key(self.key_prefix):
             wanted = f"a text of up to {MAX_KEY_LENGTH} printable characters"
             raise _refused("key_prefix", wanted, self.key_prefix)
-        for name, value in cast("Mapping[object, object]", self.labels).items():
-            if not (isinstance(name, str) and isinstance(value, str)):
-                raise _refused("labels", "texts by name", {name: value})
+        for field in attrs.fields(BatchOptions):
+            check_option(field.name, getattr(self, field.name), field.type)
 
     @property
     def sends_keys(self) -> bool:

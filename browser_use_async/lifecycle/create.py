@@ -19,6 +19,7 @@ from typing import Any, Literal
 import attrs
 
 from browser_use_async.api import endpoint_table as table
+from browser_use_async.api.arguments import check_option
 from browser_use_async.api.limits import MAX_METADATA_PAIRS, is_seconds
 from browser_use_async.api.submission_key import check_key, mark_of_key
 from browser_use_async.api.submission_token import (
@@ -146,17 +147,10 @@ class TaskCreator:
         key_window: float = KEY_WINDOW,
     ) -> Submission:
         """Check the options and mark the request, before anything is sent."""
-        if on_ambiguous not in {"reconcile", "resubmit", "raise"}:
-            raise InvalidRequestError(
-                f"on_ambiguous must be 'reconcile', 'resubmit' or 'raise', not {on_ambiguous!r}",
-                field="on_ambiguous",
-            )
+        check_option("on_ambiguous", on_ambiguous, OnAmbiguous)
+        check_option("if_exists", if_exists, IfExists)
         if key is not None:
             check_key(key)
-        if if_exists not in {"join", "raise"}:
-            raise InvalidRequestError(
-                f"if_exists must be 'join' or 'raise', not {if_exists!r}", field="if_exists"
-            )
         _check_windows(settle_window=settle_window, key_window=key_window)
         is_new = token is None
         metadata = request.metadata if isinstance(request.metadata, Mapping) else {}

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeAlias, overload
 import attrs
 
 from browser_use_async import errors, types
+from browser_use_async.api.arguments import check_option
 from browser_use_async.api.submission_token import is_traceparent
 from browser_use_async.api.tasks import TaskEndpoints
 from browser_use_async.lifecycle.waits import deadline_of, result_of, timed_out, wait
@@ -182,6 +183,7 @@ class TaskHandle(RemovedNames, Generic[OutputT]):
             after: The number of the last step that is known already; 0 for none.
             timeout: Seconds, or None for `PollPolicy.max_wait`.
         """
+        check_option("after", after, int)
         given: set[int] = set()
         async with aclosing(self._looks(timeout)) as looks:
             async for task, _paused_at in looks:
@@ -352,6 +354,7 @@ async def wait_many(
     if isinstance(task_ids, str | Task | TaskSummary | Created | TaskHandle):
         what = "wait_many takes several tasks, such as a list; for one use session.wait(task)"
         raise errors.InvalidRequestError(what, field="task_ids")
+    check_option("task_ids", task_ids, Iterable)
     deadline = deadline_of(poller, timeout)
     woken: asyncio.Queue[str] = asyncio.Queue()
     pending: dict[str, tuple[WatchedTask, Subscriber]] = {}

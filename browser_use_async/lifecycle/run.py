@@ -9,6 +9,7 @@ from typing import Any, TypeVar, cast
 
 import attrs
 
+from browser_use_async.api.arguments import check_option
 from browser_use_async.api.limits import is_seconds
 from browser_use_async.api.requests import merged_request
 from browser_use_async.api.tasks import TaskEndpoints
@@ -179,10 +180,9 @@ class SubmissionRunner:
         """Create a task, wait for its end and give it if it finished."""
         on_cancel = submission.on_cancel if on_cancel is None else on_cancel
         for name, action in (("on_timeout", on_timeout), ("on_cancel", on_cancel)):
-            if action not in {"leave", "stop", "pause"}:
-                raise InvalidRequestError(
-                    f"{name} must be 'leave', 'stop' or 'pause', not {action!r}", field=name
-                )
+            check_option(name, action, EndAction)
+        if on_created is not None:
+            check_option("on_created", on_created, OnCreated)
         # One deadline for creating, the callback and waiting: `timeout` is for everything.
         submission.ends_at = _deadline(timeout)
         submission.on_timeout, submission.on_cancel = on_timeout, on_cancel

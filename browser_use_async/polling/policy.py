@@ -6,7 +6,8 @@ import random
 
 import attrs
 
-from browser_use_async.errors import ConfigurationError
+from browser_use_async.api.arguments import check_settings
+from browser_use_async.api.limits import check_seconds
 from browser_use_async.logs import LOGGER
 from browser_use_async.removals import without_removed
 
@@ -70,14 +71,10 @@ class PollPolicy:
     long_poll: bool = True
 
     def __attrs_post_init__(self) -> None:
-        target = () if self.latency_target is None else ("latency_target",)
-        for name in ("interval", "max_wait", *target):
-            value = getattr(self, name)
-            if not 0 < value < math.inf:
-                what = "must be a number of seconds above 0"
-                raise ConfigurationError(f"{name} {what}, not {value!r}")
-        if not 0 <= self.outage_tolerance < math.inf:
-            raise ConfigurationError("outage_tolerance must be a number of seconds of 0 or more")
+        check_seconds(is_positive=True, interval=self.interval, max_wait=self.max_wait)
+        check_seconds(is_positive=True, is_optional=True, latency_target=self.latency_target)
+        check_seconds(outage_tolerance=self.outage_tolerance)
+        check_settings(PollPolicy.__annotations__, attrs.asdict(self))
 
     def pause(self, polls: int, rng: random.Random | None) -> float:
         """Seconds from one poll to the next, after `polls` of them; in full without `rng`."""

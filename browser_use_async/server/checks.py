@@ -3,6 +3,7 @@
 import functools
 import inspect
 import math
+import os
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any, TypeVar
@@ -114,6 +115,12 @@ def text(field: str, value: object) -> None:
         raise ConfigurationError(f"{field}: {shown(value)} is no text{hint}")
 
 
+def path(field: str, value: object) -> None:
+    """Refuse what is no path."""
+    if not isinstance(value, str | os.PathLike):
+        raise ConfigurationError(f"{field}: {shown(value)} is no path of a file")
+
+
 def content(field: str, value: object) -> None:
     """Refuse what is not the bytes of a file."""
     if not isinstance(value, bytes):
@@ -142,6 +149,21 @@ def sequence(field: str, value: object, kind: str) -> None:
     # A text is a sequence, but its letters are not what is meant.
     if not isinstance(value, Sequence) or isinstance(value, str | bytes):
         raise ConfigurationError(f"{field}: {shown(value)} is no list of {kind}; write [...]")
+
+
+def texts(field: str, value: object, kind: str) -> None:
+    """Refuse what is no list of texts; `kind` is what they are."""
+    sequence(field, value, kind)
+    for number, each in enumerate(value):  # type: ignore[arg-type, var-annotated]
+        text(f"{field}[{number}]", each)
+
+
+def texts_by_name(field: str, value: object) -> None:
+    """Refuse what are not texts by name; the texts are not shown."""
+    mapping(field, value)
+    for name, each in value.items():  # type: ignore[attr-defined]
+        if not isinstance(each, str):
+            raise ConfigurationError(f"{field}[{name!r}]: {type(each).__name__} is no text")
 
 
 def instance(field: str, value: object, kind: type, hint: str = "") -> None:

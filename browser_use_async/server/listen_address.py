@@ -49,8 +49,7 @@ def _origins(field: str, value: Sequence[object]) -> None:
 
 
 def _networks(field: str, value: Any) -> None:
-    if isinstance(value, str):
-        raise ConfigurationError(f"{field} must be a list of addresses or networks")
+    checks.texts(field, value, "addresses or networks")
     try:
         for each in value:
             ip_network(each)

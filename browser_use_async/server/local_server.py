@@ -11,6 +11,7 @@ import attrs
 
 from browser_use_async.api.endpoint_table import API_PREFIX
 from browser_use_async.errors import ConfigurationError
+from browser_use_async.server import checks
 from browser_use_async.server.executors.protocol import Executor
 from browser_use_async.server.faults import Fault
 from browser_use_async.server.setting_kinds import keywords_of
@@ -156,6 +157,8 @@ class LocalServer:
             ConfigurationError: It did not answer the test event with a 2xx status, or the plan
                 has no webhooks.
         """
+        checks.instance("webhook", webhook, Webhook)
+        checks.flag("save", save)
         check_webhook_plan(self._assembly.stores.account.plan)
         await self._assembly.webhooks.register(attrs.evolve(webhook, by_operator=True), save=save)
 
@@ -170,6 +173,7 @@ class LocalServer:
         Returns:
             Whether there is such a task.
         """
+        checks.text("task_id", task_id)
         self._require_own("revoke_links")
         database = self._assembly.stores.database
         assert isinstance(database, SqliteDatabase)

@@ -203,11 +203,6 @@ def many(unit: str, metavar: str, parse: Callable[[str], Any] = str) -> Kind:
     )
 
 
-def _path(field: str, value: object) -> None:
-    if not isinstance(value, str | os.PathLike):
-        raise ConfigurationError(f"{field}: {checks.shown(value)} is no path of a file")
-
-
 def parse_url(text: str) -> str:
     """An address that begins with http(s)://."""
     try:
@@ -237,7 +232,7 @@ def _hidden_text(field: str, value: object) -> None:
 
 TEXT = Kind(unit="text", metavar="NAME", check=checks.text)
 URL_TEXT = Kind(unit="URL", metavar="URL", check=checks.text)
-PATH = Kind(unit="file", metavar="FILE", check=_path)
+PATH = Kind(unit="file", metavar="FILE", check=checks.path)
 FLAG = Kind(unit="yes or no", check=checks.flag, is_flag=True)
 SECONDS = Kind(unit="seconds, from 0", check=checks.seconds)
 COUNT = whole(1)

@@ -6,6 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Self
 
+from browser_use_async.server import checks
 from browser_use_async.server.faults.task_lists import LateTaskStore
 from browser_use_async.server.keys.api_keys import ApiKeys
 from browser_use_async.server.keys.audit_trail import AuditTrail
@@ -107,10 +108,12 @@ class Store:
 
     def task(self, task_id: str) -> TaskRecord | None:
         """The task with this id, of any owner, or None."""
+        checks.text("task_id", task_id)
         return immediate(self._tasks.of_any_owner(id=task_id))
 
     def file(self, task_id: str, name: str) -> bytes | None:
         """The content of an output file, a screenshot or a recording; None if there is none."""
+        checks.text("name", name)
         record = self.task(task_id)
         found = None if record is None else immediate(find_file(self._database, record, name))
         return None if found is None else immediate(found.read(range(found.facts.size)))

@@ -262,6 +262,7 @@ class Cassette:
         """
         from browser_use_async.testing.cassette_file import read_tasks  # noqa: PLC0415
 
+        checks.path("path", path)
         return cls(read_tasks(Path(path)), Path(path).name)
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -272,6 +273,7 @@ class Cassette:
         """
         from browser_use_async.testing.cassette_file import write_tasks  # noqa: PLC0415
 
+        checks.path("path", path)
         write_tasks(Path(path), self.tasks)
 
     @staticmethod
@@ -305,13 +307,21 @@ class Cassette:
         Raises:
             ConfigurationError: An argument cannot work.
         """
+        from browser_use_async.session import BrowserUseSession  # noqa: PLC0415
         from browser_use_async.testing.cassette_recorder import CassetteRecorder  # noqa: PLC0415
+        from browser_use_async.webhooks import WebhookReceiver  # noqa: PLC0415
 
+        checks.instance("session", session, BrowserUseSession)
+        checks.optional(checks.path)("path", path)
         checks.flag("media", media)
+        if webhooks is not None and not callable(getattr(webhooks, "subscribe", None)):
+            checks.instance("webhooks", webhooks, WebhookReceiver)
         if isinstance(redact, str):  # whose letters would be hidden everywhere
             raise ConfigurationError(f"redact: {redact!r} is no list of texts; write [{redact!r}]")
+        words = tuple(redact) if isinstance(redact, Iterable) else redact
+        checks.texts("redact", words, "texts")
         checks.seconds("wait", wait)
-        return CassetteRecorder(session, path, media, webhooks, tuple(redact), wait)
+        return CassetteRecorder(session, path, media, webhooks, words, wait)
 
     def executor(self, *, speed: float = 1.0, match: Match = "exact") -> "CassetteExecutor":
         """An executor for `LocalServer` that replays the tasks.

@@ -12,7 +12,7 @@ import aiohttp
 import attrs
 from yarl import URL
 
-from browser_use_async.api.limits import check_counts, check_seconds, is_loopback
+from browser_use_async.api.limits import check_counts, check_seconds, is_loopback, is_seconds
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.types.secrets import Secret
 from browser_use_async.version import __version__
@@ -189,10 +189,9 @@ class CallLimits:
     def __attrs_post_init__(self) -> None:
         check_counts(max_in_flight=self.max_in_flight)
         check_seconds(slot_wait=self.slot_wait)
-        if self.calls_per_second is not None and not 0 < self.calls_per_second < math.inf:
-            raise ConfigurationError(
-                f"calls_per_second must be a number above 0, not {self.calls_per_second!r}"
-            )
+        pace = self.calls_per_second
+        if pace is not None and not (is_seconds(pace) and pace > 0):
+            raise ConfigurationError(f"calls_per_second must be a number above 0, not {pace!r}")
 
 
 # Called with the keyword arguments of `aiohttp.TCPConnector`.

@@ -75,6 +75,10 @@ class PoolOptions:
                 "ssl must be an ssl.SSLContext, such as ssl.create_default_context(cafile=...), "
                 f"not {type(given).__name__}: certificates are always checked"
             )
+        if isinstance(self.proxy, str) and not self.proxy.startswith(("http://", "https://")):
+            raise ConfigurationError(
+                "proxy must be the URL of an HTTP proxy, such as http://proxy.example:3128"
+            )
 
     def connector(self, **settings: Any) -> aiohttp.BaseConnector:
         """A new connector, with the user's certificates."""

@@ -245,8 +245,8 @@ class Connections:
     def _refuse_other_loop(self, loop: asyncio.AbstractEventLoop) -> None:
         if self.loop is not loop:
             raise errors.WrongEventLoopError(
-                f"the session belongs to {self.loop!r} and was used in {loop!r}; "
-                "create one session for each event loop, or run everything in one asyncio.run()"
+                "the session belongs to another event loop than the one that uses it now; create "
+                "one session for each event loop, or run everything in one asyncio.run()"
             )
 
     def _connect(self, loop: asyncio.AbstractEventLoop) -> None:

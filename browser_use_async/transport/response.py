@@ -152,6 +152,11 @@ def _why_not_sent(error: BaseException, *, sent: bool) -> Outcome | None:
             return _not_sent(text, transient=error.status >= 500)
         case aiohttp.ClientConnectorDNSError():
             return _not_sent(f"the name {error.host} could not be resolved")
+        case aiohttp.ClientConnectorError(os_error=ssl.SSLError(reason=reason)) if (
+            reason in _PLAIN_HTTP
+        ):
+            text = f"{error.host}:{error.port} speaks http and not https; write http:// in its URL"
+            return _not_sent(text, transient=False)
         case aiohttp.ClientConnectorError():
             return _not_sent(
                 f"no connection to {error.host}:{error.port}: {_reason(error.os_error)}"
@@ -162,6 +167,10 @@ def _why_not_sent(error: BaseException, *, sent: bool) -> Outcome | None:
             return _not_sent("the time was up before the request was sent", timed_out=True)
         case _:
             return None
+
+
+# What OpenSSL says of an answer that is no TLS.
+_PLAIN_HTTP = frozenset({"WRONG_VERSION_NUMBER", "PACKET_LENGTH_TOO_LONG", "RECORD_LAYER_FAILURE"})
 
 
 def _reason(error: OSError) -> str:

@@ -72,7 +72,7 @@ _WITH_BROWSER = "chromium"
 
 def _openings(field: str, value: object) -> None:
     if not isinstance(value, bool):
-        checks.sequence(field, value, "addresses")
+        checks.texts(field, value, "addresses")
 
 
 def _proxies_of(text: str) -> list[tuple[str, str]]:
@@ -99,7 +99,7 @@ _OPENINGS = Kind(unit="yes or no, or addresses", check=_openings, is_flag=True)
 _PROXIES = Kind(
     unit="URL by country",
     metavar="COUNTRY=URL",
-    check=checks.mapping,
+    check=checks.texts_by_name,
     parse=_proxies_of,
     gather=lambda values: dict(chain.from_iterable(values)),
     reveals=lambda text: not is_source(text) and "@" in text,

@@ -10,12 +10,18 @@ from yarl import URL
 
 from browser_use_async.api.json import JsonRefusedError, read_json
 from browser_use_async.errors import ConfigurationError
+from browser_use_async.server import checks
 from browser_use_async.server.errors import UnavailableError
 from browser_use_async.server.html.page import Page
 from browser_use_async.server.http_client import HttpClient, HttpClientError
 from browser_use_async.server.search.crawler import MAX_LINKS, open_pages, same_site
 from browser_use_async.server.search.relevance import scores
 from browser_use_async.server.worker import WorkRefusedError, in_worker
+
+_SOURCES = (
+    "search must be the address of a SearXNG server, a list of addresses of websites to index, or "
+    "an object with the method addresses()"
+)
 
 # The most pages of each site in an index.
 MAX_INDEXED_PAGES = 50
@@ -154,9 +160,8 @@ def choose_backend(search: "SearchBackend | str | Sequence[str] | None") -> Sear
     urls = [search] if isinstance(search, str) else search
     if isinstance(urls, Sequence):
         if not urls or not all(str(url).startswith(("http://", "https://")) for url in urls):
-            raise ConfigurationError(
-                "search must be the address of a SearXNG server, addresses of websites to "
-                "index, or an object with the method addresses()"
-            )
+            raise ConfigurationError(f"{_SOURCES}, not {checks.shown(search)}")
         return SearxngBackend(search) if isinstance(search, str) else SiteIndexBackend(urls)
+    if isinstance(urls, type) or not hasattr(urls, "addresses"):
+        raise ConfigurationError(f"{_SOURCES}, not {checks.shown(search)}")
     return urls

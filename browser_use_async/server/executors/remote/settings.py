@@ -62,7 +62,9 @@ def _model(argument: str) -> tuple[str, str | CloudModel]:
 
 def _models(field: str, value: Any) -> None:
     checks.mapping(field, value)
-    for each in value.values():
+    for name, each in value.items():
+        if not isinstance(each, str):
+            checks.instance(f"{field}[{name!r}]", each, CloudModel, ", nor a text")
         _check_params(each)
 
 

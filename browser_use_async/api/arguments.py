@@ -1,0 +1,100 @@
+"""Whether options are what their annotations say, asked before anything is sent."""
+
+import os
+import types
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Any, Literal, Union, get_args, get_origin
+
+from browser_use_async.errors import ConfigurationError, InvalidRequestError
+
+_NAMES: Mapping[Any, str] = {
+    bool: "True or False",
+    int: "a whole number",
+    float: "a number",
+    str: "a text",
+    type(None): "None",
+    Callable: "a function",
+    **dict.fromkeys((Sequence, Collection, Iterable), "a list"),
+    Mapping: "a dict",
+    os.PathLike: "a path",
+}
+
+
+def check_settings(kinds: Mapping[str, Any], values: Mapping[str, object]) -> None:
+    """Raise `ConfigurationError` for the first setting that is not what its annotation says."""
+    for name, kind in kinds.items():
+        if name in values and (problem := _problem(name, values[name], kind)) is not None:
+            raise ConfigurationError(problem)
+
+
+def check_option(name: str, value: object, kind: Any) -> None:
+    """Raise `InvalidRequestError` for an option of a call that is not what its annotation says."""
+    # What most callers pass is known at once: each task that is created comes here.
+    if type(value) is kind or (type(value) is str and value in getattr(kind, "__args__", ())):
+        return
+    if (problem := _problem(name, value, kind)) is not None:
+        raise InvalidRequestError(f"{problem}; nothing was sent", field=name)
+
+
+def _alternatives(kind: Any) -> tuple[Any, ...]:
+    return get_args(kind) if get_origin(kind) in {Union, types.UnionType} else (kind,)
+
+
+def _problem(name: str, value: object, kind: Any) -> str | None:
+    """What a value must be instead, or None if it is of the kind that its annotation names."""
+    kinds = _alternatives(kind)
+    if any(_is_one(value, each) for each in kinds):
+        fitting = next(each for each in kinds if _is_one(value, each))
+        parts = (_problem(f"{name}{place}", *part) for place, *part in _parts(value, fitting))
+        return next((problem for problem in parts if problem is not None), None)
+    # None comes last: it leaves the option out.
+    wanted = [word for each in sorted(kinds, key=_is_none) for word in _words(each)]
+    either = wanted[0] if len(wanted) == 1 else f"{', '.join(wanted[:-1])} or {wanted[-1]}"
+    # The type alone where a value may be a secret.
+    is_word = any(get_origin(each) is Literal for each in kinds)
+    return f"{name} must be {either}, not {f'{value!r:.60}' if is_word else type(value).__name__}"
+
+
+def _is_one(value: Any, kind: Any) -> bool:
+    """Whether a value is of a kind that is no union, whatever is inside of it."""
+    origin = get_origin(kind) or kind
+    if origin is Literal:
+        return value in get_args(kind)
+    if origin in {int, float}:
+        # True is an int for Python, and no number for people.
+        return isinstance(value, int | origin) and not isinstance(value, bool)
+    if origin is Sequence:
+        # A text is a sequence, but its letters are not what is meant.
+        return isinstance(value, Sequence) and not isinstance(value, str | bytes)
+    # Names that only type checkers know, such as type variables, are not looked at.
+    return not isinstance(origin, type) or origin is Any or isinstance(value, origin)
+
+
+def _parts(value: Any, kind: Any) -> Iterator[tuple[str, object, object]]:
+    """What is in a list or a mapping: each with its place and the kind that it must be of."""
+    origin = get_origin(kind)
+    if origin is Sequence:
+        (item,) = get_args(kind)
+        yield from ((f"[{number}]", each, item) for number, each in enumerate(value))
+    elif origin is Mapping:
+        key_kind, item = get_args(kind)
+        for key, each in value.items():
+            yield f" has a name that is no text, {key!r:.60}: each name", key, key_kind
+            yield f"[{key!r:.60}]", each, item
+
+
+def _is_none(kind: object) -> bool:
+    return kind is type(None)
+
+
+def _words(kind: Any) -> list[str]:
+    """What a value of a kind is called; each word of those that it may be."""
+    origin = get_origin(kind) or kind
+    if origin is Literal:
+        return [repr(each) for each in get_args(kind)]
+    if origin in _NAMES:
+        return [_NAMES[origin]]
+    package = origin.__module__.partition(".")[0]
+    own = package == "browser_use_async"
+    name = origin.__name__ if own else f"{package}.{origin.__name__}"
+    return [f"{'an' if name[0].lower() in 'aeiou' else 'a'} {name}"]

@@ -1,0 +1,343 @@
+"""Each option of what users construct and call, with values of every wrong type."""
+
+import inspect
+import math
+import pickle
+from collections.abc import AsyncIterator, Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from browser_use_async import BrowserUseSession, CallLimits, PollPolicy, RetryPolicy, errors
+from browser_use_async.server import LocalServer
+from browser_use_async.server.executors.remote.settings import CloudSettings
+from browser_use_async.server.executors.settings import AgentSettings, ChromiumSettings
+from browser_use_async.server.settings import ServerSettings
+from browser_use_async.server.webhooks import Webhook
+from browser_use_async.testing import (
+    Cassette,
+    Fault,
+    RecordedStatus,
+    RecordedStep,
+    RecordedTask,
+    Scenario,
+    ScriptedExecutor,
+    ScriptedStep,
+)
+
+LINE = 300  # characters
+URL = "http://127.0.0.1:9/api/v1"
+
+
+class Odd:
+    """What no option takes."""
+
+
+ODD = Odd()
+VALUES: tuple[Any, ...] = (
+    *("x", "", b"x", 5, -1, 1.5, math.nan, math.inf, True, None, ODD, Odd, len),
+    *([], (), ["x"], [5], [ODD], {}, {"a": "b"}, {"a": 5}, {5: 5}),
+)
+Fits = Callable[[Any], bool]
+
+
+def _number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+# What fits, in words that have nothing to do with how the package asks.
+FITS: dict[str, Fits] = {
+    "flag": lambda value: isinstance(value, bool),
+    "count": lambda value: value == 5,
+    "seconds": lambda value: _number(value) and value >= 0,
+    "whole": lambda value: _number(value) and isinstance(value, int),
+    "text": lambda value: isinstance(value, str),
+    "word": lambda _value: False,  # one of a few, of which none is among the values
+    "object": lambda _value: False,
+    "none": lambda value: value is None,
+    "empty": lambda value: value in ([], (), {}) and not isinstance(value, dict),
+    "texts": lambda value: value in ([], (), ["x"]) and not isinstance(value, dict),
+    "dict": lambda value: value == {},
+    "pairs": lambda value: value in ({}, {"a": "b"}) and isinstance(value, dict),
+    "names": lambda value: isinstance(value, dict) and 5 not in value,
+    "function": callable,
+    "iterable": lambda value: value in ([], (), {}),
+}
+
+SESSION = {
+    "base_url": "none",
+    "timeout": "seconds none",
+    **dict.fromkeys(("retry", "poll", "limits", "http", "proxy", "ssl", "runtime"), "none"),
+    "trace_configs": "empty",
+    "middlewares": "empty",
+    "on_event": "function none",
+    "allow_insecure_http": "flag",
+}
+POLICIES: list[tuple[Callable[..., object], Mapping[str, Any], Mapping[str, str]]] = [
+    (BrowserUseSession, {"api_key": "k" * 20, "base_url": URL}, SESSION),
+    (
+        PollPolicy,
+        {},
+        {
+            **dict.fromkeys(("interval", "max_wait", "outage_tolerance"), "seconds"),
+            "latency_target": "seconds none",
+            **dict.fromkeys(("shared", "long_poll"), "flag"),
+        },
+    ),
+    (
+        RetryPolicy,
+        {},
+        {
+            "max_attempts": "count",
+            **dict.fromkeys(("base_delay", "max_delay", "retry_after_cap"), "seconds"),
+            "budget": "seconds none",
+        },
+    ),
+    (
+        CallLimits,
+        {},
+        {"max_in_flight": "count", "calls_per_second": "seconds none", "slot_wait": "seconds"},
+    ),
+    (
+        Scenario,
+        {},
+        {
+            "steps": "texts",
+            **dict.fromkeys(("step_seconds", "start_delay", "queue_delay", "end_delay"), "seconds"),
+            "outcome": "word",
+            "files": "dict",
+            "cookies": "empty",
+            "hangs": "flag",
+            "recordings": "dict",
+        },
+    ),
+    (
+        ScriptedStep,
+        {"next_goal": "Look"},
+        {
+            **dict.fromkeys(("next_goal", "url", "text", "asks_for"), "text"),
+            "evaluation_previous_goal": "text",
+            "seconds": "seconds none",
+        },
+    ),
+    (ScriptedExecutor, {}, {"scenarios": "dict none", "default": "object"}),
+    (RecordedStatus, {"at": 0, "status": "running"}, {"at": "seconds"}),
+    (
+        RecordedStep,
+        {"at": 0},
+        {
+            "at": "seconds",
+            **dict.fromkeys(("next_goal", "evaluation_previous_goal", "url"), "text"),
+        },
+    ),
+    (
+        RecordedTask,
+        {"task": "Tea"},
+        {
+            **dict.fromkeys(("task", "llm_model"), "text"),
+            **dict.fromkeys(("pattern", "output"), "text none"),
+            "max_agent_steps": "count none",
+            **dict.fromkeys(("statuses", "steps", "webhooks"), "empty"),
+            **dict.fromkeys(("files", "recordings"), "dict"),
+        },
+    ),
+    (Cassette, {}, {"tasks": "empty", "name": "text"}),
+    (
+        Cassette.record,
+        {"session": BrowserUseSession("k" * 20, base_url=URL)},
+        {
+            "session": "object",
+            "path": "text none",
+            "media": "flag",
+            "webhooks": "none",
+            "redact": "texts names",
+            "wait": "seconds",
+        },
+    ),
+    (
+        Fault,
+        {"kind": "latency", "seconds": 1},
+        {
+            "kind": "word",
+            "when": "word none",
+            "first": "count none",
+            "probability": "none",
+            "seed": "whole none",
+            "seconds": "seconds",
+        },
+    ),
+]
+TIMES = ("settle_window", "outage_tolerance")
+RUN_MANY = {
+    "task": "text none",
+    "concurrency": "count",
+    "ledger": "text none",
+    "budget_cents": "none",
+    **dict.fromkeys(
+        ("check_balance", "stop_orphans", "retry_dead_letters", "retry_failed"), "flag"
+    ),
+    "on_progress": "function none",
+    "on_ambiguous": "word",
+    "on_cancel": "word none",
+    **dict.fromkeys(TIMES, "seconds"),
+    "timeout": "seconds none",
+    "max_failures": "count none",
+    "labels": "pairs none",
+    "key_prefix": "text",
+    **dict.fromkeys(("limit_by", "per_key"), "none"),
+    **dict.fromkeys(("secrets", "metadata"), "pairs none"),
+    "max_agent_steps": "count none",
+    "use_proxy": "flag none",
+    "script": "text none",
+}
+
+
+def _cases(
+    options: Mapping[str, str], *, without: tuple[str, ...] = ()
+) -> list[tuple[str, Any, bool]]:
+    return [
+        (name, value, any(FITS[kind](value) for kind in kinds.split()))
+        for name, kinds in options.items()
+        if name not in without
+        for value in VALUES
+    ]
+
+
+def _check(error: BaseException | None, name: str, value: Any, *, fits: bool) -> None:
+    """What does not fit is one line that names the option, and no error of Python."""
+    what = f"{name}={value!r}: {error!r}"
+    if error is None:
+        assert fits, what
+        return
+    assert isinstance(error, errors.BrowserUseError), what
+    text = str(error)
+    assert name in text, what
+    assert "\n" not in text, what
+    assert len(text) <= LINE, what
+    assert pickle.loads(pickle.dumps(error)).args == error.args
+    # 0 is a number of seconds, and none of some options; other bounds are tested elsewhere.
+    if fits:
+        assert "must " in text or "is no" in text or "needs" in text, what
+
+
+def _raised(make: Callable[[], object]) -> BaseException | None:
+    try:
+        make()
+    except Exception as error:  # noqa: BLE001 - is looked at
+        return error
+    return None
+
+
+@pytest.mark.parametrize(
+    ("made", "base", "options"),
+    POLICIES,
+    ids=[getattr(each[0], "__qualname__", "") for each in POLICIES],
+)
+def test_what_is_constructed(
+    made: Callable[..., object], base: Mapping[str, Any], options: Mapping[str, str]
+) -> None:
+    """Each value is refused by the constructor, unless it is of the option's type."""
+    assert set(options) <= set(inspect.signature(made).parameters)
+    for name, value, fits in _cases(options):
+        error = _raised(lambda name=name, value=value: made(**{**base, name: value}))  # type: ignore[misc]
+        _check(error, name, value, fits=fits)
+
+
+def test_each_option_of_a_session_is_asked() -> None:
+    """An option that comes later belongs into the table above."""
+    options = set(inspect.signature(BrowserUseSession).parameters)
+    assert options - {"api_key", "removed"} == set(SESSION)
+
+
+@pytest.mark.parametrize(
+    "made", [ServerSettings, ChromiumSettings, AgentSettings, CloudSettings, Webhook]
+)
+def test_each_setting_of_a_server(made: Callable[..., object]) -> None:
+    """No setting takes what it cannot be, and none lets an error of Python out."""
+    base = {"url": URL, "secret": "s" * 20} if made is Webhook else {}
+    for name in inspect.signature(made).parameters:
+        for value in VALUES:
+            error = _raised(lambda n=name, v=value: made(**{**base, n: v}))  # type: ignore[misc]
+            refusal = error is None or isinstance(error, errors.ConfigurationError)
+            assert refusal, f"{name}={value!r}: {error!r}"
+            assert error is None or "\n" not in str(error)
+            assert error is not None or value is not ODD or name == "search", name
+
+
+@pytest.mark.parametrize("value", [each for each in VALUES if each not in (None, "")])
+def test_sources_of_searches(value: Any) -> None:
+    """Whether it is one is asked by the server, which makes a backend of it."""
+    error = _raised(lambda: LocalServer(search=value))
+    assert isinstance(error, errors.ConfigurationError)
+    assert str(error).startswith("search must be the address of a SearXNG server, a list of")
+
+
+@pytest.fixture
+async def session() -> AsyncIterator[BrowserUseSession]:
+    """One with a server that does each task at once."""
+    executor = ScriptedExecutor(default=Scenario(step_seconds=0))
+    async with (
+        LocalServer(executor=executor) as server,
+        BrowserUseSession(server.api_key, base_url=server.base_url) as opened,
+    ):
+        yield opened
+
+
+async def _awaited(made: Any) -> BaseException | None:
+    try:
+        made = made()
+        if inspect.isawaitable(made):
+            await made
+        elif hasattr(made, "__aiter__"):
+            async for _each in made:
+                break
+            await made.aclose()
+    except Exception as error:  # noqa: BLE001 - is looked at
+        return error
+    return None
+
+
+async def test_options_of_a_batch(session: BrowserUseSession) -> None:
+    """All are refused at the call of `run_many`, with which nothing is sent."""
+    for name, value, fits in _cases(RUN_MANY):
+        error = _raised(lambda n=name, v=value: session.run_many(["Tea"], **{n: v}))  # type: ignore[misc]
+        _check(error, name, value, fits=fits)
+
+
+async def test_options_of_calls(session: BrowserUseSession, tmp_path: Path) -> None:
+    """What they do not take is refused before anything is sent."""
+    path = str(tmp_path / "files") + "/"
+    calls: list[tuple[Callable[..., Any], dict[str, Any], dict[str, str]]] = [
+        (
+            session.run_and_wait,
+            {"task": "Tea"},
+            {
+                **dict.fromkeys(("on_timeout", "if_exists", "on_ambiguous"), "word"),
+                "on_cancel": "word none",
+                "on_created": "none",
+                "key_window": "seconds",
+                "settle_window": "seconds",
+            },
+        ),
+        (session.submit, {"task": "Tea"}, dict.fromkeys(("if_exists", "on_ambiguous"), "word")),
+        (session.iterate_all_tasks, {}, {"statuses": "iterable none", "created_after": "none"}),
+        (
+            session.upload_file,
+            {"source": b"Tea", "file_name": "a.txt"},
+            {"content_type": "text none"},
+        ),
+        (session.attach, {}, {"receiver": "object"}),
+        (session.budget, {}, {"cents": "seconds"}),
+        (
+            session.download_output_file,
+            {"task_id": "t", "file_name": "a.txt", "destination": path},
+            {"overwrite": "flag", "on_progress": "none", "max_bytes": "count none"},
+        ),
+    ]
+    for call, base, options in calls:
+        for name, value, fits in _cases(options):
+            # What fits is sent, and functions are called: that is tested elsewhere.
+            if not fits and not callable(value):
+                error = await _awaited(lambda n=name, v=value: call(**{**base, n: v}))  # type: ignore[misc] # noqa: B023
+                _check(error, name, value, fits=False)
