@@ -216,12 +216,12 @@ class BrowserUseSession:
 
     def __enter__(self) -> Never:
         raise TypeError(
-            "a session needs `async with`, for it works in an event loop; the page "
-            '"Web apps and workers" shows how programs without one use it'
+            "a session needs `async with`; programs without an event loop use it with "
+            'asyncio.Runner: see "Programs without an event loop" in the documentation'
         )
 
     def __exit__(self, *_error: object) -> None:
-        """Never called: `with` is refused by `__enter__`."""
+        """Never called: `__enter__` refuses `with`."""
 
     async def aclose(self) -> None:
         """Close the session; twice does no harm.

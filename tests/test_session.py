@@ -40,6 +40,17 @@ def test_an_option_that_a_session_does_not_have_is_refused(option: str, advice: 
     assert advice in str(caught.value)
 
 
+def test_with_is_refused_and_names_the_way():
+    """A program without an event loop learns where it stands how it uses a session."""
+    session = BrowserUseSession(KEY)
+
+    with raises(TypeError) as caught, session:
+        pytest.fail("it was entered")
+
+    assert str(caught.value).startswith("a session needs `async with`; programs without an event")
+    assert "Programs without an event loop" in str(caught.value)
+
+
 # --- closing ------------------------------------------------------------------------------
 
 
@@ -228,8 +239,9 @@ async def test_another_loop_is_refused(running_api: FakeApi):
     def elsewhere() -> None:
         async def use() -> None:
             for verb in (session.wait("t1"), session.submit("x"), session.aclose()):
-                with pytest.raises(errors.WrongEventLoopError, match="one session for each"):
+                with pytest.raises(errors.WrongEventLoopError, match="one session for") as caught:
                     await verb
+                assert "<" not in str(caught.value)
             with pytest.raises(errors.WrongEventLoopError):
                 await anext(session.stream_status("t1"))
 

@@ -88,7 +88,9 @@ class EventReporter:
 def _brief(reason: str) -> str:
     """The reason without the address; the first letter is small, as in the middle of a line."""
     brief = _ADDRESS.sub("", reason)
-    return brief if brief == reason else brief[:1].lower() + brief[1:]
+    # "TLS" stays as it is.
+    is_word = brief[1:2].islower()
+    return brief[:1].lower() + brief[1:] if brief != reason and is_word else brief
 
 
 def _text_of(event: SessionEvent) -> str:

@@ -259,7 +259,7 @@ def test_toml_is_a_configuration_file(
 
 def test_every_block_is_of_a_kind_that_is_checked() -> None:
     """Nothing runs that a test does not look at, but for what other programs read."""
-    kinds = {"python", "console", "json", "script", "toml", "html", "nginx"}
+    kinds = {"python", "console", "json", "script", "toml", "html", "nginx", "ini"}
     assert {each.language for each in BLOCKS} <= kinds
 
 

@@ -85,7 +85,7 @@ async def test_python_runs(block: Block, server: ThreadedServer, tmp_path: Path)
     """A program is run, a test file is tested, and lines with `await` run beside a session."""
     program = tmp_path / "test_block.py"
     program.write_text(block.text)
-    if "asyncio.run(" in block.text:
+    if "asyncio.run(" in block.text or "Runner(" in block.text:
         await _run_file(program, sys.executable)
     elif "def test_" in block.text:
         await _run_file(program, sys.executable, "-m", "pytest", "-q", "-o", "asyncio_mode=auto")
