@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
 import attrs
 
@@ -311,17 +311,18 @@ class Cassette:
         from browser_use_async.testing.cassette_recorder import CassetteRecorder  # noqa: PLC0415
         from browser_use_async.webhooks import WebhookReceiver  # noqa: PLC0415
 
-        checks.instance("session", session, BrowserUseSession)
         checks.optional(checks.path)("path", path)
         checks.flag("media", media)
         if webhooks is not None and not callable(getattr(webhooks, "subscribe", None)):
             checks.instance("webhooks", webhooks, WebhookReceiver)
         if isinstance(redact, str):  # whose letters would be hidden everywhere
             raise ConfigurationError(f"redact: {redact!r} is no list of texts; write [{redact!r}]")
-        words = tuple(redact) if isinstance(redact, Iterable) else redact
+        given = cast("object", redact)
+        words = tuple(given) if isinstance(given, Iterable) else given
         checks.texts("redact", words, "texts")
         checks.seconds("wait", wait)
-        return CassetteRecorder(session, path, media, webhooks, words, wait)
+        checks.instance("session", session, BrowserUseSession)
+        return CassetteRecorder(session, path, media, webhooks, tuple(redact), wait)
 
     def executor(self, *, speed: float = 1.0, match: Match = "exact") -> "CassetteExecutor":
         """An executor for `LocalServer` that replays the tasks.

@@ -179,7 +179,7 @@ async def test_a_call_that_is_cancelled_as_it_is_admitted_gives_its_place_back(
 
 @pytest.mark.canaries_by_design("errors")  # which hold on to the sessions that are left open
 def test_another_event_loop_is_refused():
-    """The error names both loops and what to do."""
+    """The error says so, and what to do, without the loops' own words."""
     session = BrowserUseSession(api_key=KEY, base_url="http://127.0.0.1:9")
 
     async def use() -> None:
@@ -187,18 +187,15 @@ def test_another_event_loop_is_refused():
             mine = BrowserUseSession(api_key=KEY, base_url=server.url)
             sessions.append(mine)
             await mine.tasks.get_status("t-1")
-            loops.append(asyncio.get_running_loop())
 
     async def use_again() -> None:
         for verb in (sessions[0].ping, sessions[0].__aenter__):
             with raises(WrongEventLoopError) as caught:
                 await verb()
-            assert repr(loops[0]) in str(caught.value)
-            assert repr(asyncio.get_running_loop()) in str(caught.value)
+            assert "belongs to another event loop" in str(caught.value)
             assert "asyncio.run()" in str(caught.value)
 
     sessions: list[BrowserUseSession] = []
-    loops: list[asyncio.AbstractEventLoop] = []
     asyncio.run(session.aclose())
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)  # left open on purpose
