@@ -8,9 +8,9 @@ from typing import Any
 import attrs
 from yarl import URL
 
+from browser_use_async.api.arguments import check_settings
 from browser_use_async.api.limits import is_loopback
 from browser_use_async.errors import ConfigurationError
-from browser_use_async.server import checks
 from browser_use_async.server.records import DEFAULT_OWNER
 from browser_use_async.server.storage.account import lock_account
 from browser_use_async.server.storage.database import Database
@@ -60,12 +60,8 @@ def _check_secret(_webhook: object, _field: object, secret: Any) -> None:
         raise ConfigurationError(f"secret: {error}") from None
 
 
-def _check_flag(_webhook: object, field: "attrs.Attribute[bool]", value: object) -> None:
-    checks.flag(field.name, value)
-
-
-def _check_id(_webhook: object, field: "attrs.Attribute[str]", value: object) -> None:
-    checks.text(field.name, value)
+def _check_type(_webhook: object, field: "attrs.Attribute[Any]", value: object) -> None:
+    check_settings({field.name: field.type}, {field.name: value})
 
 
 def _events(given: Any) -> frozenset[str]:
@@ -90,13 +86,13 @@ class Webhook:
 
     url: str = attrs.field(validator=_check_url)
     secret: str = attrs.field(validator=_check_secret)
-    id: str = attrs.field(factory=lambda: str(uuid.uuid4()), validator=_check_id, kw_only=True)
+    id: str = attrs.field(factory=lambda: str(uuid.uuid4()), validator=_check_type, kw_only=True)
     # Whether the operator names it, who may name an address of a private network
-    by_operator: bool = attrs.field(default=False, validator=_check_flag, kw_only=True)
+    by_operator: bool = attrs.field(default=False, validator=_check_type, kw_only=True)
     # The statuses of tasks of which it gets events
     events: frozenset[str] = attrs.field(default=EVENTS, converter=_events, kw_only=True)
     # Whether it gets any events
-    is_active: bool = attrs.field(default=True, validator=_check_flag, kw_only=True)
+    is_active: bool = attrs.field(default=True, validator=_check_type, kw_only=True)
 
     @property
     def origin(self) -> str:
