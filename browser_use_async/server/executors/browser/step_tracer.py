@@ -23,6 +23,7 @@ _MOST_ADDRESSES = 10
 _MOST_CHARACTERS = 300  # of each text
 _MOST_MASKED = 20_000  # characters that are searched for secrets
 _MOST_MESSAGES = 200  # of the console in one step; the rest is not listened to
+_REQUEST_FAILED = "Failed to load resource"  # what Chromium writes into the console of each
 _FAILED = 400  # and higher statuses
 
 
@@ -72,7 +73,8 @@ class StepTracer:
 
     def _message_written(self, message: ConsoleMessage) -> None:
         self._count_message()
-        if message.type == "error":
+        # That a request failed is noted where it fails.
+        if message.type == "error" and not message.text.startswith(_REQUEST_FAILED):
             self._note_error(message.text)
 
     def _error_raised(self, error: WebError) -> None:

@@ -172,7 +172,6 @@ function TaskPage({ id }) {
     <div class="task-grid"><div class="column">
       <${Stage} task=${task} stage=${stage} />
       ${task.output !== null && task.output !== undefined && html`<section class="card"><h2>Output</h2><${Output} text=${task.output} /></section>`}
-      <${Behind} task=${task} step=${stage.step ?? stage.pictured} />
-      <${FileLinks} task=${task} />
-    </div><div class="column side"><section class="card"><h2>Steps</h2><${Timeline} task=${task} step=${stage.step} choose=${stage.pick} /></section><${Facts} task=${task} /></div></div>`;
+    </div><div class="column side"><section class="card"><h2>Steps</h2><${Timeline} task=${task} step=${stage.step} choose=${stage.pick} /></section><${Facts} task=${task} /></div>
+    <div class="column"><${Behind} task=${task} step=${stage.step ?? stage.pictured} /><${FileLinks} task=${task} /></div></div>`;
 }

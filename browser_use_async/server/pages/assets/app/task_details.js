@@ -49,7 +49,7 @@ function Requests({ failed }) {
 
 function Trace({ trace }) {
   const { seconds, addresses, console: errors, failed, requests, slowest, slowest_seconds, omitted } = trace;
-  const facts = [span(1000 * seconds) + " since the step before", count(requests, "request")];
+  const facts = [span(1000 * seconds) + " in the browser", count(requests, "request")];
   if (slowest) facts.push("slowest " + span(1000 * slowest_seconds));
   return html`<p class="facts">${facts.map((fact) => html`<span key=${fact}>${fact}</span>`)}</p>
     ${slowest && slowest_seconds >= 1 && html`<p class="note">Slowest: <code>${slowest}</code></p>`}
