@@ -36,6 +36,7 @@ echo "== using it with the extras of the command line and of what reads pages"
 install "$wheel[cli,otel,server]" pytest pytest-asyncio pytest-timeout
 "$program" "$scratch/smoke.py" "$checkout" reader
 "$program" -m browser_use_async demo </dev/null
+"$scratch/fresh/bin/bua" --version
 
 echo "== running the blocks of README and docs against it"
 mkdir -p "$scratch/reader/tests"

@@ -61,7 +61,7 @@ async def test_over_the_socket_of_administration(server: LocalServer) -> None:
     with tempfile.TemporaryDirectory(prefix="admin-") as folder:
         path = Path(folder) / "admin"
         async with LocalServer(executor="scripted", admin_socket=path) as behind:
-            env = {"BROWSER_USE_API_KEY": behind.api_key}
+            env = environment(BROWSER_USE_API_KEY=behind.api_key)
             added = await run("keys", "add", "shop", "--admin-socket", str(path), env=env)
             listed = await run("keys", "list", "--admin-socket", str(path), env=env)
 

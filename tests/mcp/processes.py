@@ -20,9 +20,10 @@ _ROOT = Path(__file__).parents[2]
 def environment(server: LocalServer) -> dict[str, str]:
     """The variables of a process that uses this server, with its key."""
     path = os.pathsep.join([str(_ROOT), *os.environ.get("PYTHONPATH", "").split(os.pathsep)])
-    place = {"PATH": os.environ["PATH"], "PYTHONPATH": path}
+    place = {name: os.environ[name] for name in ("PATH", "XDG_CONFIG_HOME")}
     return {
         **place,
+        "PYTHONPATH": path,
         "BROWSER_USE_API_KEY": server.api_key,
         "BROWSER_USE_BASE_URL": server.base_url,
     }

@@ -4,11 +4,14 @@ import asyncio
 import json
 import signal
 import sys
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
+from browser_use_async.config_file import ConfigFile
 from browser_use_async.server import LocalServer
+from browser_use_async.types.secrets import Secret
 from tests.cli.running import Recorder
 from tests.mcp.processes import environment, started, stdio
 from tests.support.patience import PATIENCE
@@ -30,6 +33,24 @@ async def test_a_task_longer_than_any_call(server: LocalServer, recorder: Record
 
     assert ended.structured_content["output"] == "Done."
     assert len(recorder.assignments) == 1
+
+
+@pytest.mark.canaries_by_design("files")  # it is the file for the key
+async def test_a_server_that_was_logged_in_to(server: LocalServer, tmp_path: Path):
+    """A client need not give address and key to the command: it reads the file of `login`."""
+    from mcp import Client, StdioServerParameters
+
+    folder = tmp_path / "browser-use-async"
+    folder.mkdir(mode=0o700)
+    ConfigFile(folder / "config.toml", server.base_url, Secret(server.api_key)).write()
+    variables = environment(server) | {"XDG_CONFIG_HOME": str(tmp_path)}
+    del variables["BROWSER_USE_API_KEY"], variables["BROWSER_USE_BASE_URL"]
+    words = ["-m", "browser_use_async", "mcp"]
+    command = StdioServerParameters(command=sys.executable, args=words, env=variables)
+    async with Client(cast("Any", command)) as client:
+        listed = await client.call_tool("list_tasks", {})
+
+    assert not listed.is_error, listed.content
 
 
 @pytest.mark.long
