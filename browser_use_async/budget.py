@@ -11,6 +11,7 @@ from weakref import WeakKeyDictionary, WeakValueDictionary
 
 import attrs
 
+from browser_use_async.amounts import format_cents
 from browser_use_async.api import endpoint_table as table
 from browser_use_async.api.endpoint_table import Endpoint
 from browser_use_async.api.submission_token import SubmissionToken
@@ -19,7 +20,7 @@ from browser_use_async.lifecycle.create import Submission, SubmissionState
 from browser_use_async.logs import LOGGER
 from browser_use_async.money import BudgetAmounts, TaskPrice
 from browser_use_async.observers import CreationEnded, Observers, SearchEnded, TaskEnded
-from browser_use_async.prices import format_cents, search_url_cents, simple_search_cents
+from browser_use_async.prices import search_url_cents, simple_search_cents
 from browser_use_async.types import UNSET, Task
 
 FRESH_SECONDS = 2.0  # for which a running task is not looked at again
@@ -163,8 +164,9 @@ class Budget(BudgetAmounts):
             step = format_cents(charge.price.step_cents)
             terms = f" (its start and {charge.price.max_steps} steps of {step})"
         return BudgetExceededError(
-            f"{what} may cost up to {format_cents(charge.cents)}{terms}, and of the budget of "
-            f"{format_cents(self.limit)} {format_cents(max(self.remaining, Decimal(0)))} remain: "
+            f"{what} may cost up to {format_cents(charge.cents)}{terms}, and "
+            f"{format_cents(max(self.remaining, Decimal(0)))} of the budget of "
+            f"{format_cents(self.limit)} remain: "
             f"{format_cents(self.spent)} are spent and {format_cents(self.reserved)} reserved "
             f"for what was not seen to end; nothing was sent. {self._advice(charge)}",
             needed=charge.cents,

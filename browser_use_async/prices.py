@@ -4,14 +4,14 @@ A task costs a start and then each step, by model. A search costs one cent per l
 if it covers several websites, per website.
 """
 
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import Decimal
 
+from browser_use_async.amounts import format_cents  # noqa: F401 - its place until 1.0
 from browser_use_async.types import LlmModel
 
 __all__ = [
     "STEP_CENTS",
     "TASK_START_CENTS",
-    "format_cents",
     "search_url_cents",
     "simple_search_cents",
     "step_cents",
@@ -40,18 +40,6 @@ STEP_CENTS: dict[LlmModel, Decimal] = {
     LlmModel.LLAMA_4_MAVERICK_17B_128E_INSTRUCT: Decimal(1),
 }
 """What one step costs. The prices of gpt-4o and gpt-4o-mini were never published."""
-
-
-def format_cents(value: Decimal | int) -> str:
-    """An amount for people: `3.5 ¢` below a dollar, exact, and `$1.89` from a dollar on.
-
-    Args:
-        value: The amount in US cents.
-    """
-    amount = Decimal(value)
-    if amount < 100:
-        return f"{amount.normalize():f} ¢"
-    return f"${(amount / 100).quantize(Decimal('0.01'), ROUND_HALF_UP):,f}"
 
 
 def step_cents(llm_model: LlmModel | str) -> Decimal:

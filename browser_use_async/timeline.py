@@ -53,7 +53,11 @@ class TimelineEntry:
 
     def __str__(self) -> str:
         times = "" if self.count == 1 else f" ({self.count} times)"
-        money = "" if self.cents is None else f" [{self.cents.normalize():f} cents]"
+        money = ""
+        if self.cents is not None:  # a call that costs nothing loads no decimals
+            from browser_use_async.amounts import format_cents  # noqa: PLC0415
+
+            money = f" [{format_cents(self.cents)}]"
         clock = self.time.strftime("%H:%M:%S.%f")[:-3]
         return f"{clock}  {self.kind:<11}  {self.text}{times}{money}"
 

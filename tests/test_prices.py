@@ -5,7 +5,8 @@ from decimal import Decimal
 import pytest
 
 from browser_use_async import prices
-from browser_use_async.types import LlmModel
+from browser_use_async.batch import BatchProgress, BatchResult, ItemState
+from browser_use_async.types import Balance, LlmModel
 
 
 @pytest.mark.parametrize(("depth", "max_websites", "cents"), [(2, 5, 10), (2, 3, 6), (3, 2, 6)])
@@ -44,10 +45,11 @@ def test_every_price_is_of_a_published_model():
 @pytest.mark.parametrize(
     ("amount", "words"),
     [
-        (Decimal(0), "0 ¢"),
-        (5, "5 ¢"),
-        (Decimal("3.50"), "3.5 ¢"),
-        (Decimal("99.75"), "99.75 ¢"),
+        (Decimal(0), "$0.00"),
+        (5, "$0.05"),
+        (Decimal("3.50"), "$0.035"),
+        (Decimal("99.75"), "$0.9975"),
+        (Decimal("-3.5"), "-$0.035"),
         (Decimal(100), "$1.00"),
         (Decimal("188.5"), "$1.89"),
         (Decimal("999999.5"), "$10,000.00"),
@@ -55,5 +57,20 @@ def test_every_price_is_of_a_published_model():
     ],
 )
 def test_amounts_for_people(amount: Decimal | int, words: str):
-    """Exact cents below a dollar, dollars and cents from a dollar on."""
+    """Dollars: with fractions of a cent below a dollar, rounded to cents from a dollar on."""
     assert prices.format_cents(amount) == words
+
+
+def test_a_repr_has_plain_numbers():
+    """Amounts of balances, results and forecasts are numbers of cents in their reprs."""
+    shown = [
+        repr(Balance(cents=Decimal("995023.50"))),
+        repr(BatchResult[str](index=0, key="a", state=ItemState.DONE, cost_cents=Decimal("3.5"))),
+        repr(BatchProgress(cost_cents=Decimal(100), budget_cents=None)),
+    ]
+
+    assert shown[0] == "Balance(cents=995023.5)"
+    assert "cost_cents=3.5" in shown[1]
+    assert "cost_cents=100, " in shown[2]
+    assert "budget_cents=None" in shown[2]
+    assert not any("Decimal" in each for each in shown)

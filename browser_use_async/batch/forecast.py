@@ -7,6 +7,7 @@ from statistics import NormalDist
 
 import attrs
 
+from browser_use_async.amounts import format_cents, plain_amounts
 from browser_use_async.batch.history import History
 from browser_use_async.batch.survival import NOT_BEGUN, Expected, Observed, Survival
 
@@ -26,7 +27,7 @@ _PARTS = [(place + 0.5) / 16 for place in range(16)]
 _MOST_AGES = 16  # of each kind, and of all for the time
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, field_transformer=plain_amounts)
 class Forecast:
     """What the rest of a batch will cost and how long it will take: an estimate, no promise.
 
@@ -63,14 +64,16 @@ class Forecast:
         if not self.items:
             return "nothing is left"
         text = (
-            f"about {self.cents_p50:,.0f} cents more (likely at most {self.cents_p90:,.0f}), about "
+            f"about {format_cents(self.cents_p50)} more (likely at most "
+            f"{format_cents(self.cents_p90)}), about "
             f"{_time(self.seconds_p50)} (likely at most {_time(self.seconds_p90)}), from "
             f"{self.ends:,} ends: an estimate, no promise"
         )
         if self.unlike:
             text += f"; {self.unlike:,} items are of sites or templates of which none has ended"
         if self.exceeds_budget:
-            text += f"; the budget ends it earlier: {self.budget_left_cents:,.0f} cents are left"
+            left = format_cents(self.budget_left_cents or 0)
+            text += f"; the budget ends it earlier: {left} are left"
         return text
 
 

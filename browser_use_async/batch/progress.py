@@ -6,6 +6,7 @@ from enum import StrEnum
 
 import attrs
 
+from browser_use_async.amounts import plain_amounts
 from browser_use_async.batch.admission import Admission
 from browser_use_async.batch.forecast import Forecast
 from browser_use_async.batch.ledger.records import FINAL_STATES, ItemState
@@ -29,7 +30,7 @@ class StopReason(StrEnum):
 FINISHES_BEGUN = frozenset({StopReason.BUDGET, StopReason.BALANCE, StopReason.FAILURES})
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, field_transformer=plain_amounts)
 class BatchProgress:
     """Where a batch stands: all its items, those of earlier runs of the same ledger too.
 

@@ -6,6 +6,7 @@ from typing import Any, Generic, TypeVar
 
 import attrs
 
+from browser_use_async.amounts import plain_amounts
 from browser_use_async.api.tasks import TaskEndpoints
 from browser_use_async.batch.inputs import Item
 from browser_use_async.batch.ledger.records import ItemState
@@ -17,7 +18,7 @@ from browser_use_async.types import ParsedTask, Task, TaskStatus
 OutputT = TypeVar("OutputT")
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, field_transformer=plain_amounts)
 class BatchResult(Generic[OutputT]):
     """How one item of a batch ended. A failed item is a result too.
 

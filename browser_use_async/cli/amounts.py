@@ -1,6 +1,11 @@
-"""Spans of time and amounts of money as text for people."""
+"""Times, spans of time and numbers of things as text for people.
 
-from decimal import Decimal
+One rule for every command: a time is local, and its zone stands in the head of the column or behind
+the time. JSON has the time of the API, in UTC.
+"""
+
+import re
+from datetime import UTC, datetime
 
 
 def time_span(seconds: float | None) -> str:
@@ -21,7 +26,24 @@ def _two(large: int, small: int, *names: str) -> str:
     return f"{large} {names[0]}" + (f" {small} {names[1]}" if small else "")
 
 
-def dollars(cents: Decimal) -> str:
-    """An amount of money; fractions of a cent are shown if there are any."""
-    amount = cents / 100
-    return f"${amount:,.2f}" if amount == round(amount, 2) else f"${amount.normalize():,f}"
+def local_time(moment: datetime | None, *, with_zone: bool = False) -> str:
+    """A time in the local time zone; with its zone, or below a heading of `in_local_time`."""
+    if moment is None:
+        return "?"
+    text, zone = f"{moment.astimezone():%Y-%m-%d %H:%M:%S}", _zone_at(moment)
+    # In summer it may be another zone than the heading's.
+    return f"{text} {zone}" if with_zone or zone != _zone_at(datetime.now(UTC)) else text
+
+
+def in_local_time(heading: str) -> str:
+    """The heading of a column of local times, such as `CREATED (UTC-5)`."""
+    return f"{heading} ({_zone_at(datetime.now(UTC))})"
+
+
+def _zone_at(moment: datetime) -> str:
+    """What local time is at a moment: `UTC`, `UTC-5`, `UTC+5:30`."""
+    # By its distance: names of zones are ambiguous, and Windows has others.
+    sign, hours, minutes = re.findall(r"([+-])(\d\d)(\d\d)", f"{moment.astimezone():%z}")[0]
+    if (hours, minutes) == ("00", "00"):
+        return "UTC"
+    return f"UTC{sign}{int(hours)}" + ("" if minutes == "00" else f":{minutes}")

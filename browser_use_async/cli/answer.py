@@ -4,9 +4,9 @@ import json
 from decimal import Decimal
 
 from browser_use_async import Task, TaskStatus
+from browser_use_async.amounts import format_cents
 from browser_use_async.api.converter import unstructure
 from browser_use_async.api.json import JsonRefusedError, read_json
-from browser_use_async.cli.amounts import dollars
 from browser_use_async.cli.console import Console
 from browser_use_async.cli.options import option
 from browser_use_async.cli.progress import counted, status_span
@@ -42,7 +42,7 @@ def print_answer(
     with answer_of(task.id):
         if output_only:
             console.answer(task.output or "")
-        elif console.stdout_is_tty:
+        elif console.shows_text:
             _print_for_people(task, console, cost_cents)
         else:
             console.result(unstructure(task))
@@ -64,7 +64,7 @@ def _print_for_people(task: Task, console: Console, cost_cents: Decimal | None) 
         console.line("files: ", ", ".join(task.output_files))
         console.line(
             ("to download them: ", Style.FAINT),
-            f"browser-use-async files download {task.id} --all -o .",
+            f"browser-use-async files download {task.id} --all",
         )
     console.line(("task ", Style.FAINT), task.id)
 
@@ -84,7 +84,7 @@ def _summary(task: Task, cost_cents: Decimal | None) -> list[Span]:
     parts = [counted(len(task.steps), "step")]
     # The model of a task that another command created is not known, nor is its price.
     if cost_cents is not None:
-        parts.append(f"about {dollars(cost_cents)}")
+        parts.append(f"about {format_cents(cost_cents)}")
     if task.duration is not None:
         parts.append(f"{task.duration:.1f} s")
     return [status_span(task.status), _SEPARATOR, _SEPARATOR.join(parts)]

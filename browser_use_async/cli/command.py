@@ -4,9 +4,10 @@ import asyncio
 import inspect
 import logging
 import warnings
-from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, NoReturn, cast
+from functools import wraps
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
 
 import click
 from click.shell_completion import CompletionItem
@@ -29,8 +30,13 @@ from browser_use_async.cli.streams import OutputError
 from browser_use_async.errors import BrowserUseError
 from browser_use_async.logs import LOGGER
 
+if TYPE_CHECKING:
+    from browser_use_async.cli.listing import Listing  # by those that list something
+
 NAME, SHORT_NAME = "browser-use-async", "bua"
 _HELP = ("-h", "--help")
+
+RowT = TypeVar("RowT")
 
 Execute = Callable[..., Awaitable[int | None]]
 
@@ -96,7 +102,9 @@ class Command(_Explained):
         connects: bool,
         examples: Sequence[str],
     ) -> None:
+        own = {flag for each in params for flag in each.opts}  # `--json FIELDS`, for one
         shared = [*(SERVER_OPTIONS if connects else ()), *OUTPUT_OPTIONS]
+        shared = [each for each in shared if not own.intersection(each.opts)]
         super().__init__(
             name,
             params=[*params, *shared],
@@ -145,7 +153,8 @@ class Command(_Explained):
     def invoke(self, ctx: click.Context) -> int:
         """Run the command, and return its exit code."""
         values = dict(ctx.params)
-        plain, as_json, verbose = (bool(values.pop(each)) for each in ("plain", "json", "verbose"))
+        plain, verbose = values.pop("plain"), values.pop("verbose")
+        as_json = values.pop("json", False) or values.get("fields") is not None
         console = Console(plain=plain, as_json=as_json)
         if self._connects:
             names = [str(each.name) for each in SERVER_OPTIONS]
@@ -233,7 +242,8 @@ class Group(_Explained, click.Group):
         """Bring options that every command has behind its name, and parse what is before it."""
         place = 0
         while place < len(args) and (flag := args[place].partition("=")[0]) in SHARED:
-            place += 2 if SHARED[flag] and flag == args[place] else 1
+            takes_next = SHARED[flag] or (flag == "--json" and self._are_fields(args[place + 1 :]))
+            place += 2 if takes_next and flag == args[place] else 1
         shared, rest = args[:place], args[place:]
         if self._means_default(rest, is_completing=ctx.resilient_parsing):
             rest = [str(self._default), *rest]
@@ -254,6 +264,12 @@ class Group(_Explained, click.Group):
             return not self._takes_words
         is_known = words[0] in {*self.commands, *self._other_names, *_HELP}
         return not is_known and (self._takes_words or words[0].startswith("-"))
+
+    def _are_fields(self, words: Sequence[str]) -> bool:
+        """Whether the word behind `--json` names fields of the list that is meant by default."""
+        if self._default is None or self._takes_words or not words or words[0].startswith("-"):
+            return False
+        return words[0] not in {*self.commands, *self._other_names}
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """The command of a name, or of another name for it."""
@@ -303,6 +319,29 @@ class Group(_Explained, click.Group):
             added = command(name, *params, **shape)(execute)
             self.add_command(added)
             return added
+
+        return add
+
+    def listing(
+        self, name: str, listing: "Listing[RowT]", *params: click.Parameter, **shape: Any
+    ) -> Callable[[Callable[..., AsyncGenerator[RowT, None]]], Command]:
+        """A decorator that adds a command that lists what an asynchronous generator yields."""
+
+        def add(rows: Callable[..., AsyncGenerator[RowT, None]]) -> Command:
+            @wraps(rows)
+            async def execute(
+                console: Console,
+                *,
+                columns: Sequence[Sequence[str]],
+                fields: Sequence[str] | None,
+                **values: Any,
+            ) -> None:
+                chosen = [name for several in columns for name in several]
+                # A table is text in a pipe, too.
+                console.prefers_text = console.prefers_text or bool(chosen)
+                await listing.show(rows(console, **values), console, chosen, fields or ())
+
+            return self.action(name, *params, *listing.options(), **shape)(execute)
 
         return add
 

@@ -1,4 +1,4 @@
-"""Console output: messages for people to stderr, results as JSON to stdout."""
+"""Console output: messages for people to stderr, results to stdout as text or as JSON."""
 
 import asyncio
 import io
@@ -9,14 +9,17 @@ import textwrap
 import traceback
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
-from rich.cells import cell_len, set_cell_size
+from rich.cells import cell_len
 
 from browser_use_async import system
-from browser_use_async.cli.screen import Lines, Screen, Span, Style, cut_at, text_of
+from browser_use_async.cli.screen import Lines, Screen, Span, Style, text_of
 from browser_use_async.cli.streams import open_or_closed, output_errors
 from browser_use_async.secret_sources import WAYS
+
+if TYPE_CHECKING:
+    from browser_use_async.cli.table import Head
 
 _NARROWEST_TEXT = 30
 # Control and format characters, line separators, lone surrogates, and other characters without
@@ -64,12 +67,18 @@ class Console:
         self.notice: str | None = None
         self._out = Screen(self._stdout, plain=plain)
         self.is_json = as_json
+        self.prefers_text = plain  # also in a pipe
         # With --output-only no more than errors.
         self.is_quiet = False
 
     @property
-    def stdout_is_tty(self) -> bool:
-        """Whether stdout is a terminal on which results are texts: not so with `--json`."""
+    def shows_text(self) -> bool:
+        """Whether results are texts: on a terminal and with `--plain`, but not with `--json`."""
+        return (self._stdout.isatty() or self.prefers_text) and not self.is_json
+
+    @property
+    def stdout_is_terminal(self) -> bool:
+        """Whether a person sees what is written to stdout."""
         return self._stdout.isatty() and not self.is_json
 
     @property
@@ -98,6 +107,18 @@ class Console:
         self._say([*prefix, (lines[0], style)])
         for line in lines[1:]:
             self._say([" " * indent, (line, style)])
+
+    def report(self, prefix: Sequence[Span], text: str, style: Style = Style.PLAIN) -> None:
+        """Write a result that is text to stdout, and the words beside a result in JSON to stderr.
+
+        Raises:
+            OutputError: It cannot be written.
+        """
+        # A terminal shows both, and stderr has the lines that change.
+        if self.shows_text and not self._stdout.isatty():
+            self.line(*prefix, (" ".join(text.split()), style))
+        else:
+            self.labelled(prefix, text, style)
 
     def note_visible(self, flag: str) -> None:
         """Say who sees the secret that was given with an option."""
@@ -184,14 +205,43 @@ class Console:
             yield lambda lines: show([[_cleaned(span) for span in line] for line in lines])
 
     def result(self, value: Any) -> None:
-        """Write a result to stdout as JSON: one line in a pipe, indented on a terminal.
+        """Write a result to stdout: as JSON, or as text that says the same.
+
+        JSON is one line in a pipe, and indented on a terminal.
 
         Raises:
             OutputError: It cannot be written.
         """
+        if self.shows_text:
+            self._write_as_text(value)
+            return
         is_unicode = (self._stdout.encoding or "utf-8").lower().replace("-", "") == "utf8"
         indent = 2 if self._stdout.isatty() else None
         self._print(json_text(value, indent=indent, ascii_only=not is_unicode))
+
+    def done(self, text: str, value: Any) -> None:
+        """Say what was done; programs get a value.
+
+        Raises:
+            OutputError: It cannot be written.
+        """
+        self.report([("ok ", Style.GOOD)], text)
+        if not self.shows_text:
+            self.result(value)
+
+    def _write_as_text(self, value: Any) -> None:
+        """The fields of an object in a column, and each value of a list in a line."""
+        if isinstance(value, list):
+            for each in value:
+                self.line(each if isinstance(each, str) else json_text(each))
+            return
+        width = max(map(len, value)) + 2
+        for name, field in value.items():
+            if field in (None, ""):
+                self.line((name, Style.FAINT))
+                continue
+            shown = field if isinstance(field, str) else json_text(field)
+            self.line((name.ljust(width), Style.FAINT), " ".join(shown.split()))
 
     def answer(self, text: str) -> None:
         """Write a text to stdout unchanged; a terminal gets it without what would steer it.
@@ -216,35 +266,13 @@ class Console:
         with output_errors():
             print(text, file=self._stdout, flush=True)
 
-    def table(self, headings: Sequence[str], rows: Sequence[Sequence[Span]]) -> None:
-        """Write aligned columns to stdout; the last one is cut at the width of the terminal.
+    def table(self, heads: "Sequence[Head]", rows: Sequence[Sequence[Span]]) -> None:
+        """Write aligned columns to stdout, which fit into the width of a terminal."""
+        from browser_use_async.cli.table import fitted  # noqa: PLC0415 - by commands with tables
 
-        Rows that do not fit even so are written as one line for each cell.
-        """
-        lines = [[_cleaned(cell) for cell in row] for row in rows]
-        widths = [
-            max(cell_len(text) for text in (heading, *(text_of(line[place]) for line in lines)))
-            for place, heading in enumerate(map(printable, headings))
-        ]
-        used = sum(widths[:-1]) + 2 * (len(widths) - 1)
-        columns = self._out.width
-        if columns is not None and used + len(headings[-1]) > columns:
-            self._write_as_lines(headings, lines)
-            return
-        for line in [[(printable(each), Style.STRONG) for each in headings], *lines]:
-            *cells, (last, style) = line
-            padded = [
-                (set_cell_size(text, width + 2), style)
-                for (text, style), width in zip(cells, widths, strict=False)
-            ]
-            self.line(*padded, (last if columns is None else cut_at(last, columns - used), style))
-
-    def _write_as_lines(self, headings: Sequence[str], rows: Sequence[Sequence[Span]]) -> None:
-        width = max(map(len, headings)) + 2
-        for row in rows:
-            for heading, cell in zip(headings, row, strict=True):
-                self.line((heading.ljust(width), Style.STRONG), cell)
-            self.line()
+        cells = [[_cleaned(cell) for cell in row] for row in rows]
+        for line in fitted(heads, cells, self._out.width):
+            self.line(*line)
 
     def _wrapped(self, text: str, indent: int) -> list[str]:
         flat = " ".join(text.split())

@@ -10,6 +10,7 @@ import click
 
 from browser_use_async.api.json import JsonRefusedError, read_json
 from browser_use_async.api.task_fields import domain_problem, schema_problem
+from browser_use_async.cli.completers import complete_profiles, complete_words
 from browser_use_async.cli.options import Option, complete_files, group, option
 from browser_use_async.cli.values import due, pair, secret, whole
 from browser_use_async.errors import ConfigurationError
@@ -74,6 +75,10 @@ def _option(field: FieldOption, rule: FieldRule) -> Option:
             shape = {"type": due}
         case _:
             pass
+    if rule.enum is not None:
+        shape["shell_complete"] = complete_words(map(str, rule.enum))
+    elif field.field == "browser_profile_id":
+        shape["shell_complete"] = complete_profiles
     return option(usage, field.help, name=field.field, **shape)
 
 

@@ -89,7 +89,9 @@ def option(usage: str, help: str, *, name: str | None = None, **shape: Any) -> O
     metavar = next((each for each in words if not each.startswith("-")), None)
     is_switch = metavar is None and "type" not in shape
     names = [*flags, *filter(None, [name])]
-    return Option(names, help=help, metavar=metavar, is_flag=is_switch or None, **shape)
+    # With a value for the flag alone click would take it for a switch.
+    is_flag = is_switch or (False if "flag_value" in shape else None)
+    return Option(names, help=help, metavar=metavar, is_flag=is_flag, **shape)
 
 
 def group(title: str, *options: Option, about: str = "") -> list[Option]:

@@ -144,7 +144,7 @@ class TaskProgress:
 
     def report_end(self, task: Task) -> None:
         """Print how the task ended, unless the answer that follows on a terminal says so."""
-        if self._console.stdout_is_tty:
+        if self._console.shows_text:
             return
         took = "" if task.duration is None else f" and {task.duration:.1f} s"
         text = f" after {counted(len(task.steps), 'step')}{took}"

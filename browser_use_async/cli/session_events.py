@@ -14,7 +14,6 @@ from browser_use_async import (
     SubmissionAdopted,
     UnknownStatusSeen,
 )
-from browser_use_async.cli.amounts import time_span
 from browser_use_async.cli.console import Console
 from browser_use_async.cli.screen import Style
 
@@ -50,6 +49,8 @@ class EventReporter:
                 self._begin_outage(event)
             case ServiceRecovered():
                 self.close()
+                from browser_use_async.cli.amounts import time_span  # noqa: PLC0415 - rare
+
                 self._note(f"the service answers again, after {time_span(event.seconds)}")
             case EndActionAttempted(task_id=task_id, action=action, problem=None):
                 self._console.info(_DONE[action].format(task_id))

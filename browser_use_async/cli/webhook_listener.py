@@ -123,7 +123,7 @@ def _announce(url: str, forward: str | None, console: Console) -> None:
     )
     console.info(f"to try it: browser-use-async webhooks trigger finished --to {url}")
     console.info("Ctrl-C ends it")
-    if not console.stdout_is_tty:
+    if not console.shows_text:
         console.result({"url": url})
 
 
@@ -136,7 +136,7 @@ def _show_events(receiver: WebhookReceiver, console: Console) -> None:
             (f"{word:<{_WIDTH}}  ", _STYLES.get(word, Style.PLAIN)),
         ]
         console.labelled(prefix, subject)
-        if not console.stdout_is_tty:
+        if not console.shows_text:
             console.result(_as_json(event))
 
     receiver.subscribe(show)

@@ -284,15 +284,15 @@ class TaskCreator:
             await self._admit(submission)
         except BudgetExceededError as error:
             # Decimals and prices are for programs with budgets only.
-            from browser_use_async.prices import format_cents  # noqa: PLC0415
+            from browser_use_async.amounts import format_cents  # noqa: PLC0415
 
             left = error.limit - error.spent - error.reserved
             remaining = format_cents(left) if left > 0 else "nothing"
             raise self.unknown(
                 submission,
                 f"; it was not sent again, since a second task may cost up to "
-                f"{format_cents(error.needed)}, and of the budget of {format_cents(error.limit)} "
-                f"{remaining} remains",
+                f"{format_cents(error.needed)}, and {remaining} of the budget of "
+                f"{format_cents(error.limit)} remains",
             ) from None
 
     async def _look(self, submission: Submission) -> str | None:

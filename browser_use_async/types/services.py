@@ -5,6 +5,7 @@ from typing import Any
 
 import attrs
 
+from browser_use_async.amounts import plain_amounts
 from browser_use_async.types.base import FieldKind, FieldRule, Response, Unset, ruled
 from browser_use_async.types.secrets import hidden_url, hidden_urls
 from browser_use_async.types.tasks import IDENTIFIER
@@ -13,7 +14,7 @@ _TEXT = FieldRule(FieldKind.TEXT, required=True, nullable=False, min_length=1)
 _SHOWN_WIDTH = 640  # pixels, of a picture in a notebook
 
 
-@attrs.define
+@attrs.define(field_transformer=plain_amounts)
 class Balance(Response):
     """What is left on the account. API page: Check Balance.
 

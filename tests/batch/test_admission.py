@@ -186,7 +186,7 @@ async def test_what_the_end_of_a_task_leaves_too_little_for_is_refused() -> None
 
     assert not await second
     assert queue.refused_cents == MAXIMUM
-    assert "1 ¢ of the budget of 76 ¢ are left" in str(queue.note)
+    assert "$0.01 of the budget of $0.76 are left" in str(queue.note)
 
 
 async def test_an_abandoned_task_stays_reserved_and_is_not_waited_for() -> None:

@@ -181,8 +181,8 @@ def test_the_sentence(tmp_path: Path) -> None:
     assert said.exceeds_budget
     assert said.budget_left_cents == 140
     assert str(said) == (
-        "about 400 cents more (likely at most 400), about 2 min (likely at most 2 min), from 40 "
-        "ends: an estimate, no promise; the budget ends it earlier: 140 cents are left"
+        "about $4.00 more (likely at most $4.00), about 2 min (likely at most 2 min), from 40 "
+        "ends: an estimate, no promise; the budget ends it earlier: $1.40 are left"
     )
 
 

@@ -46,7 +46,7 @@ async def test_each_request_of_a_submission_has_its_maximum(
     assert budget.reserved == sent * TEN_STEPS <= limit
     assert caught.value.submission_token is not None
     if sent < 4:
-        told = "it was not sent again, since a second task may cost up to 26 ¢, and of the budget"
+        told = "it was not sent again, since a second task may cost up to $0.26, and "
         assert told in str(caught.value)
 
 

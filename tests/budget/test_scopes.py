@@ -37,7 +37,7 @@ async def test_the_maximum_is_reserved_and_the_cost_spent(api: FakeApi, open_ses
         await handle.wait()
 
         assert _amounts(budget) == (THREE_STEPS, 0, 100 - THREE_STEPS)
-    assert repr(budget) == "<Budget of $1.00: 8.5 ¢ spent, 0 ¢ reserved>"
+    assert repr(budget) == "<Budget of $1.00: $0.085 spent, $0.00 reserved>"
 
 
 async def test_what_does_not_fit_is_not_sent(api: FakeApi, open_session: OpenSession):
@@ -54,9 +54,9 @@ async def test_what_does_not_fit_is_not_sent(api: FakeApi, open_session: OpenSes
     assert (error.needed, error.limit) == (THREE_STEPS, Decimal("40.5"))
     assert (error.spent, error.reserved) == (THREE_STEPS, TEN_STEPS)
     assert str(error) == (
-        "POST /run-task may cost up to 8.5 ¢ (its start and 3 steps of 2.5 ¢), and of the budget "
-        "of 40.5 ¢ 6 ¢ remain: 8.5 ¢ are spent and 26 ¢ reserved for what was not seen to end; "
-        "nothing was sent. Wait for tasks to end, or give a larger budget, or lower "
+        "POST /run-task may cost up to $0.085 (its start and 3 steps of $0.025), and $0.06 of "
+        "the budget of $0.405 remain: $0.085 are spent and $0.26 reserved for what was not seen to "
+        "end; nothing was sent. Wait for tasks to end, or give a larger budget, or lower "
         "max_agent_steps"
     )
     assert api.count("run") == 2
@@ -85,11 +85,11 @@ async def test_budgets_nest(api: FakeApi, open_session: OpenSession):
     async with session.budget(cents=60) as outer:
         async with session.budget(cents=30) as inner:
             await _submit(session)
-            with pytest.raises(errors.BudgetExceededError, match="of the budget of 30 ¢ 4 ¢"):
+            with pytest.raises(errors.BudgetExceededError, match=r"\$0.04 of the budget of \$0.30"):
                 await _submit(session)
         await _submit(session)
         async with session.budget(cents=1000) as generous:
-            with pytest.raises(errors.BudgetExceededError, match="of the budget of 60 ¢ 8 ¢"):
+            with pytest.raises(errors.BudgetExceededError, match=r"\$0.08 of the budget of \$0.60"):
                 await _submit(session)
 
     assert (inner.reserved, outer.reserved) == (TEN_STEPS, 2 * TEN_STEPS)

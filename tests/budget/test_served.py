@@ -28,7 +28,7 @@ async def test_searches_cost_their_price(browser_use_session: BrowserUseSession)
     async with browser_use_session.budget(cents=12) as budget:
         await browser_use_session.search.simple_search("tea", max_websites=5)
         assert (budget.spent, budget.reserved) == (10, 0)
-        with pytest.raises(errors.BudgetExceededError, match="/search-url may cost up to 3 ¢, and"):
+        with pytest.raises(errors.BudgetExceededError, match=r"url may cost up to \$0.03, and"):
             await browser_use_session.search.search_url("https://example.com", "tea", depth=3)
 
 

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from browser_use_async import BrowserUseSession
-from browser_use_async.cli.amounts import dollars
 from browser_use_async.server import LocalServer
 from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor
 from browser_use_async.server.records import Finished
@@ -91,7 +90,7 @@ async def test_data_and_files_on_a_terminal(shop: LocalServer) -> None:
 
     assert json.loads(written[written.index("{") : written.index("}") + 1]) == {"tea": [350]}
     assert "files: tea.csv" in written
-    assert f"browser-use-async files download {task_id} --all -o ." in written
+    assert f"browser-use-async files download {task_id} --all" in written
     assert json.loads(whole)["id"] == task_id
     assert written in watched
 
@@ -144,16 +143,6 @@ async def test_balance() -> None:
 
     assert {name: Decimal(text) for name, text in piped.json.items()} == {"balance_cents": 1250}
     assert written == "$12.50 left\n"
-
-
-def test_amounts() -> None:
-    """Fractions of a cent are shown where there are any."""
-    assert [dollars(Decimal(text)) for text in ("0", "6", "3.5", "123456")] == [
-        "$0.00",
-        "$0.06",
-        "$0.035",
-        "$1,234.56",
-    ]
 
 
 @pytest.mark.long

@@ -3,12 +3,14 @@ import re
 import shlex
 import signal
 from collections.abc import AsyncIterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from browser_use_async import BrowserUseSession
+from browser_use_async.amounts import format_cents
 from browser_use_async.cli import main
 from browser_use_async.cli.batch.settings import resume_command
 from browser_use_async.server import LocalServer
@@ -77,7 +79,8 @@ async def test_a_batch(server: LocalServer, tmp_path: Path) -> None:
     assert "3 tasks of at most $1.89 each, 10 at once" in result.stderr
     assert "failed      k1  task" in result.stderr
     assert "The page is on fire" in result.stderr
-    assert f"2 done, 1 failed; {result.json['cost_cents']:g} ¢" in result.stderr
+    cost = format_cents(Decimal(str(result.json["cost_cents"])))
+    assert f"2 done, 1 failed; {cost}" in result.stderr
 
 
 @pytest.mark.long
@@ -297,7 +300,7 @@ async def test_budget(server: LocalServer, tmp_path: Path) -> None:
 
     assert result.code == 1
     said = " ".join(result.stderr.split())
-    assert "note: the next task may cost up to 6 ¢ (1 ¢ for its start and 2 steps" in said
+    assert "note: the next task may cost up to $0.06 ($0.01 for its start and 2 steps" in said
     assert "left out by the budget" in said
     assert result.json["stopped_by"] == "budget"
     assert result.json["left"] == 6 - created > 0
@@ -318,7 +321,7 @@ async def test_a_budget_below_one_task(
 
     assert (result.code, server.tasks_created) == (2, 0)
     said = " ".join(result.stderr.split())
-    assert "no more than 1 ¢ may be spent, so nothing would run; nothing was sent" in said
+    assert "no more than $0.01 may be spent, so nothing would run; nothing was sent" in said
     assert "Give at least 188.5" in said
 
 
@@ -505,7 +508,7 @@ async def test_status_tells_what_tasks_too_many_cost(tmp_path: Path) -> None:
     shown = await run_on_terminal("batch", "status", str(ledger), env=environment())
 
     assert [each["cost_cents"] for each in status.json["orphans"]] == [3.5, None]
-    assert "task t-8 of a, 3.5 ¢" in shown
+    assert "task t-8 of a, $0.035" in shown
     assert "task t-9 of a\r" in shown or "task t-9 of a\n" in shown
 
 
@@ -523,7 +526,7 @@ async def test_status_foretells_the_rest(tmp_path: Path) -> None:
 
     assert (status.json["forecast"]["items"], status.json["forecast"]["ends"]) == (60, 40)
     assert status.json["forecast"]["cents_p50"] == 210.0
-    assert "about 210 cents more (likely at most 210)" in shown
+    assert "about $2.10 more (likely at most $2.10)" in shown
     assert none_yet.json["forecast"] is None
     assert "no forecast before 30 items have ended" in too_early
 

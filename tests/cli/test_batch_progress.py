@@ -216,7 +216,7 @@ def test_the_end() -> None:
     assert text_of(list(summary_line(HALF_WAY))) == (
         "90 done, 4 failed, 2 refused, 1 unknown, 100 left, 3 repeated in the input; $8.25, 40 s"
     )
-    assert text_of(list(summary_line(OVER))) == "3 done; 12 ¢, 2.0 s"
+    assert text_of(list(summary_line(OVER))) == "3 done; $0.12, 2.0 s"
     assert summary(HALF_WAY) == {
         "total": 200,
         "done": 90,

@@ -231,6 +231,21 @@ SCHEMA = {
 }
 
 
+@pytest.mark.parametrize(
+    ("column", "head"),
+    [("id", "line,id,state"), ("task_id", "line,key,state"), ("gone", "line,key,state")],
+)
+def test_the_key_stands_once(column: str, head: str) -> None:
+    """The column of the keys keeps its name, and is not written twice."""
+    table = CsvTable(["id", "task_id", "city"], key_column=column)
+    (first, *_) = csv.DictReader(
+        io.StringIO((table.header + table.encode(record("k"))).decode(), newline="")
+    )
+
+    assert table.header.decode().startswith(head)
+    assert first[head.split(",")[1]] == "k"
+
+
 def test_a_table(tmp_path: Path) -> None:
     """A header, one record per item, the parsed output flattened, the columns of the input."""
     path = tmp_path / "out.csv"
@@ -242,8 +257,8 @@ def test_a_table(tmp_path: Path) -> None:
     content = path.read_bytes().decode()
     first, second = csv.DictReader(io.StringIO(content, newline=""), strict=True)
     assert content.startswith(
-        "key,line,state,status,cost_cents,former_cost_cents,task_id,output,error,output.city,"
-        "output.at.lat,output.at.tags,city,'=note,row.key\r\n"
+        "line,key,state,status,cost_cents,former_cost_cents,task_id,output,error,output.city,"
+        "output.at.lat,output.at.tags,city,'=note\r\n"
     )
     assert (first["key"], first["line"], first["cost_cents"]) == ("k\n1", "2", "3.5")
     assert first["output"] == 'say "hi"\r\n'

@@ -6,8 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from browser_use_async import BrowserUseSession
 from browser_use_async.cli.app import COMMANDS, COMPLETE
 from browser_use_async.cli.command import NAME, SHORT_NAME
+from browser_use_async.server import LocalServer
+from tests.support.wire import bound_socket
 
 from .running import environment, run
 
@@ -20,14 +23,14 @@ printf '%s\\n' "${COMPREPLY[@]}"
 """
 
 
-async def _complete(*words: str) -> list[tuple[str, str]]:
+async def _complete(*words: str, server: LocalServer | None = None) -> list[tuple[str, str]]:
     """What the program answers to bash: the kind and the text of each completion."""
     asked = {
         COMPLETE: "bash_complete",
         "COMP_WORDS": "\n".join(["browser-use-async", *words]),
         "COMP_CWORD": str(len(words)),
     }
-    result = await run(env=environment(**asked))
+    result = await run(env=environment(server, **asked))
     assert (result.code, result.stderr) == (0, "")
     pairs = (line.partition(",") for line in result.stdout.split())
     return [(kind, text) for kind, _, text in pairs]
@@ -49,6 +52,13 @@ async def _complete(*words: str) -> list[tuple[str, str]]:
         (("help", "comp"), ["completion"]),
         (("--ver",), ["--version"]),
         (("run", "--no-such"), []),
+        (("run", "x", "--llm-model", "o"), ["o4-mini", "o3"]),
+        (("explain", "x", "--llm-model", "gpt-4.1-"), ["gpt-4.1-mini"]),
+        (("run", "x", "--proxy-country", "d"), ["de"]),
+        (("tasks", "--columns", "st"), ["status"]),
+        (("tasks", "list", "--columns", "status,finished"), ["status,finished_at"]),
+        (("tasks", "--json", "id,i"), []),
+        (("keys", "list", "--json", "name,sp"), ["name,spent_cents"]),
     ],
 )
 async def test_words(words: tuple[str, ...], completed: list[str]) -> None:
@@ -63,6 +73,42 @@ async def test_words(words: tuple[str, ...], completed: list[str]) -> None:
 async def test_files(words: tuple[str, ...]) -> None:
     """Where a file is due, the shell completes its name."""
     assert await _complete(*words) == [("file", "comp")]
+
+
+async def test_ids(server: LocalServer) -> None:
+    """The server says which tasks, schedules and profiles there are."""
+    async with BrowserUseSession(server.api_key, base_url=server.base_url) as session:
+        task = (await session.submit("Look around")).id
+        schedule = await session.scheduled_tasks.create(
+            "Look", schedule_type="interval", interval_minutes=60
+        )
+        profile = await session.browser_profiles.create("shop")
+    asked = {
+        ("tasks", "show", task[:9]): task,
+        ("watch", task[:9]): task,
+        ("stop", "x", task[:9]): task,
+        ("files", "download", task[:9]): task,
+        ("schedules", "show", schedule.id[:9]): schedule.id,
+        ("profiles", "delete", profile.profile_id[:9]): profile.profile_id,
+        ("run", "x", "--browser-profile", profile.profile_id[:9]): profile.profile_id,
+    }
+
+    for words, known in asked.items():
+        assert await _complete(*words, server=server) == [("plain", known)], words
+    assert ("plain", task) in await _complete("tasks", "show", "", server=server)
+    base_url = ("--base-url", server.base_url, "--api-key", server.api_key)
+    assert await _complete("watch", *base_url, task[:9]) == [("plain", task)]
+
+
+async def test_ids_of_no_server() -> None:
+    """Without a key, without a server and of one that does not answer: nothing, and no word."""
+    with bound_socket() as silent:
+        silent.listen()
+        port = silent.getsockname()[1]
+        given = ("--api-key", "bu_nothing", "--base-url", f"http://127.0.0.1:{port}/api/v1")
+        assert await _complete("watch", *given, "") == []
+    assert await _complete("watch", *given, "") == []
+    assert await _complete("watch", "") == []
 
 
 async def test_every_command() -> None:

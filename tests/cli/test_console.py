@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from browser_use_async.cli.console import Console, printable
 from browser_use_async.cli.screen import Style
+from browser_use_async.cli.table import Head
 
 
 class Terminal(io.StringIO):
@@ -86,7 +87,7 @@ def test_a_status_cannot_steer_the_terminal() -> None:
         change(f"{steering}: 1 byte")
         console.set_notice(steering)
         console.set_notice(None)
-    console.table((steering, "B"), [(steering, "b")])
+    console.table((Head(steering), Head("B")), [(steering, "b")])
 
     assert "name" in terminal.getvalue()
     for sequence in ("\x1b]", "\x1b[2J", "\x9b", "\x07", "\u202e"):
@@ -94,14 +95,14 @@ def test_a_status_cannot_steer_the_terminal() -> None:
 
 
 def test_emitted_json_on_a_terminal() -> None:
-    """A person gets indented JSON, a stream that cannot write an umlaut gets its escape."""
+    """A person who asks for JSON gets it indented; an old stream gets an umlaut as its escape."""
     terminal, old = Terminal(), Pipe()
     Pipe.encoding, encoding = "ascii", Pipe.encoding
     try:
         Console(stdout=old, stderr=old).result({"a": "ä"})
     finally:
         Pipe.encoding = encoding
-    Console(stdout=terminal, stderr=Pipe()).result({"a": "ä"})
+    Console(stdout=terminal, stderr=Pipe(), as_json=True).result({"a": "ä"})
 
     assert old.getvalue() == '{"a": "\\u00e4"}\n'
     assert terminal.getvalue() == '{\n  "a": "ä"\n}\n'
@@ -137,7 +138,10 @@ def test_table(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "20")
     terminal = Terminal()
     console = Console(plain=True, stdout=terminal, stderr=Pipe())
-    console.table(("ID", "WORDS"), [("1", "short"), ("1000", ("long enough to be cut", Style.BAD))])
+    console.table(
+        (Head("ID"), Head("WORDS", is_text=True)),
+        [("1", "short"), ("1000", ("long enough to be cut", Style.BAD))],
+    )
 
     assert terminal.getvalue().splitlines() == [
         "ID    WORDS  ".rstrip(),
@@ -156,7 +160,7 @@ def test_wide_characters_take_two_columns(monkeypatch: pytest.MonkeyPatch) -> No
         ("Zu\u0308", "🚲 cafe\u0301"),
         ("abcd", "1234567890123456"),
     ]
-    console.table(("ID", "WORDS"), rows)
+    console.table((Head("ID"), Head("WORDS", is_text=True)), rows)
 
     assert terminal.getvalue().splitlines() == [
         "ID    WORDS",
@@ -188,7 +192,7 @@ def test_a_terminal_without_columns_gets_all_words(monkeypatch: pytest.MonkeyPat
     terminal = Terminal()
     console = Console(stdout=terminal, stderr=terminal)
     console.line("finished")
-    console.table(("ID",), [("1",)])
+    console.table((Head("ID"),), [("1",)])
 
     assert "finished\n" in terminal.getvalue()
     assert "1\n" in terminal.getvalue()
@@ -202,7 +206,7 @@ def test_a_dumb_terminal_gets_lines_only(monkeypatch: pytest.MonkeyPatch) -> Non
     console = Console(stdout=terminal, stderr=terminal)
     with console.status("waiting"):
         console.info(("a step", Style.GOOD))
-    console.table(("TASK",), [("long enough to be cut",)])
+    console.table((Head("TASK", is_text=True),), [("long enough to be cut",)])
 
     assert terminal.getvalue() == "a step\nTASK\nlong enough…\n"
 

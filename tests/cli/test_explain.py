@@ -96,7 +96,7 @@ async def test_items_of_a_batch(ledger: Path) -> None:
         "new": [("intended", "item 8 of the input", None)],
     }
     assert result.json_lines[0]["entries"][0]["time"] == "2026-03-01T12:00:00+00:00"
-    assert result.stderr == "8 items, 19 cents spent; 3 may still cost something\n"
+    assert result.stderr == "8 items, $0.19 spent; 3 may still cost something\n"
     assert result.code == 0
 
 

@@ -83,7 +83,7 @@ async def test_tables_on_a_terminal(server: LocalServer) -> None:
         len({line.index(word) for line, word in zip(lines[1:3], ("shop", "a-much"), strict=True)})
         == 1
     )
-    assert "5 ¢" in listed
+    assert "$0.05" in listed
     assert audit.splitlines()[0].split()[2:5] == ["NAME", "CALL", "STATUS"]
 
 

@@ -20,7 +20,7 @@ sys.exit(code)
 OF_BALANCE = {
     f"cli.{name}"
     for name in """
-    amounts app command commands commands.balance connect console exit mistakes options screen
+    app command commands commands.balance connect console exit mistakes options screen
     session_events streams values
     """.split()
 }

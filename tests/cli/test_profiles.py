@@ -48,7 +48,7 @@ async def test_list(server: LocalServer) -> None:
     lines = written.splitlines()
 
     assert {row["profile_name"] for row in listed.json_lines} >= {f"Shop {n}" for n in range(11)}
-    assert lines[0].split() == ["ID", "NAME", "PROXY", "DESCRIPTION"]
+    assert lines[0].split() == ["PROFILE", "ID", "PROFILE", "NAME", "PROXY", "DESCRIPTION"]
     assert len(lines) == 1 + len(listed.json_lines)
     assert "\x1b" not in written
 

@@ -35,8 +35,9 @@ async def test_a_script_is_imported_shown_compared_exported_and_deleted(
     assert "-open https://shop.example/{company}" in compared.stdout
     assert "+open https://other.example/{company}" in compared.stdout
     assert table.splitlines()[0].split() == [
-        "NAME", "VERSION", "FROM", "MADE", "PLAYED", "FAILED", "STEPS", "ASKED", "HEALED",
-    ]  # fmt: skip
+        *("NAME", "VERSION", "ORIGIN", "MADE", "(UTC)", "PLAYS", "FAILURES", "STEPS"),
+        *("MODEL", "CALLS", "HEALED"),
+    ]
     assert exported.json == {"exported": ["office"]}
     assert (tmp_path / "out" / "office.script").read_text() == file.read_text()
     assert deleted.json == {"id": "office", "deleted": True}

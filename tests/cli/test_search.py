@@ -13,7 +13,7 @@ async def test_websites() -> None:
     result = await run("search", *words, "--local")
 
     assert result.code == 0
-    assert result.stderr.startswith("cost: 6 ¢ at most")
+    assert result.stderr.startswith("cost: $0.06 at most")
     assert 1 <= len(result.json) <= 2
     assert result.json[0]["url"].endswith("/contact.html")
     assert "Opening hours" in result.json[0]["content"]
@@ -27,7 +27,7 @@ async def test_one_website() -> None:
     result = await run("search", "bicycles", "--url", "{site}/", "--depth", "2", "--local")
 
     assert result.code == 0
-    assert result.stderr.startswith("cost: 2 ¢")
+    assert result.stderr.startswith("cost: $0.02")
     assert "bicycles" in result.json["content"].lower()
 
 
@@ -49,7 +49,7 @@ async def test_nothing_found() -> None:
     result = await run("search", "xylophone", "--local")
 
     assert result.code == 0
-    assert result.stderr.startswith("cost: 10 ¢")
+    assert result.stderr.startswith("cost: $0.10")
     assert "nothing was found" in result.stderr
     assert result.json == []
 
@@ -65,7 +65,7 @@ async def test_the_balance_goes_down_by_what_was_said() -> None:
         result = await run("search", "tyres", "--max-websites", "3", "--depth", "4", env=env)
         balance = await run("doctor", env=env)
 
-    assert result.stderr.startswith("cost: 12 ¢")
+    assert result.stderr.startswith("cost: $0.12")
     assert "$0.88 left" in balance.stderr
 
 

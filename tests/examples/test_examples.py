@@ -91,7 +91,7 @@ EXPECTED = {
     ),
     "langchain_tool.py": (
         r"\Aanswer: \S",
-        r"answer: The task was not done: POST /run-task may cost up to 51 ¢ .*; nothing was sent",
+        r"answer: The task was not done: POST /run-task may cost up to $0.51 .*; nothing was sent",
     ),
     "pydantic_ai_tool.py": (r"\Aanswer: The title is: \S", r"tool calls: 1\n\Z"),
     "pandas_frame.py": (

@@ -124,7 +124,7 @@ async def test_a_budget_bounds_the_process(server: LocalServer):
         schedule = await client.call_tool("create_schedule", {"task": "x", "interval_minutes": 1})
 
     assert not first.is_error
-    assert "of the budget of 30 ¢ 24 ¢ remain" in second.content[0].text
+    assert "$0.24 of the budget of $0.30 remain" in second.content[0].text
     assert "no budget bounds it" in schedule.content[0].text
 
 

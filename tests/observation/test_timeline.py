@@ -199,7 +199,7 @@ async def test_it_pickles_and_shows_no_secret(api: FakeApi, open_session: OpenSe
     shown = f"{copied.timeline} {copied.timeline!r}"
     assert [each for each in (KEY, SECRET, "Buy milk") if each in shown] == []
     first = str(copied.timeline).splitlines()[0]
-    assert first.endswith("  sent         POST /run-task, attempt 1 [188.5 cents]")
+    assert first.endswith("  sent         POST /run-task, attempt 1 [$1.89]")
 
 
 @pytest.mark.long

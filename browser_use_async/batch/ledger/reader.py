@@ -13,6 +13,7 @@ from typing import Any
 
 import attrs
 
+from browser_use_async.amounts import plain_amounts
 from browser_use_async.batch.forecast import Forecast
 from browser_use_async.batch.ledger import past, schema
 from browser_use_async.batch.ledger.records import ItemState, Orphan
@@ -35,7 +36,7 @@ from browser_use_async.postgres.address import is_postgres, require_packages
 Query = Callable[[str], Iterable[tuple[Any, ...]]]
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, field_transformer=plain_amounts)
 class LedgerView:
     """What a ledger says at one moment."""
 

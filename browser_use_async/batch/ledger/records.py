@@ -22,6 +22,7 @@ from enum import StrEnum
 
 import attrs
 
+from browser_use_async.amounts import plain_amounts
 from browser_use_async.api.submission_token import SubmissionToken
 
 # Characters of a task's text that are stored, to show people which item a row is.
@@ -82,7 +83,7 @@ class DuplicateSuspect:
     name: str | None = None  # what the item is called, if that is not its key
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, field_transformer=plain_amounts)
 class Orphan:
     """A task that carries an item's mark but is not the one that the ledger knows."""
 

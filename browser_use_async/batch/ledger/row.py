@@ -9,6 +9,7 @@ from typing import Any
 
 import attrs
 
+from browser_use_async.amounts import plain_amounts
 from browser_use_async.api.submission_token import SubmissionToken
 from browser_use_async.batch.ledger.records import MAY_COST, ItemState
 from browser_use_async.errors import LedgerMismatchError
@@ -17,7 +18,7 @@ from browser_use_async.errors import LedgerMismatchError
 MILLICENTS = 1000
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, field_transformer=plain_amounts)
 class FormerTask:
     """A task that failed, and whose item was tried again with another one."""
 
@@ -30,7 +31,7 @@ class FormerTask:
     round: int = 0  # of retries in which it got a successor
 
 
-@attrs.frozen(kw_only=True)
+@attrs.frozen(kw_only=True, field_transformer=plain_amounts)
 class LedgerRow:
     """One item, as the ledger has it."""
 

@@ -6,6 +6,7 @@ from typing import Any, TypedDict
 
 import attrs
 
+from browser_use_async.amounts import format_cents
 from browser_use_async.batch import (
     BatchItem,
     BatchResult,
@@ -28,7 +29,6 @@ from browser_use_async.cli.screen import Style
 from browser_use_async.cli.streams import answer_of
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.postgres.address import is_postgres, require_packages
-from browser_use_async.prices import format_cents
 
 OUTAGE_TOLERANCE = 600.0  # seconds for which the service or the database may be away
 
@@ -91,7 +91,7 @@ class BatchEnqueue:
         )
         if self.waits:
             return await self._follow(address)
-        if not console.stdout_is_tty:
+        if not console.shows_text:
             console.result(attrs.asdict(done))
         return ExitCode.FINISHED
 
@@ -103,7 +103,7 @@ class BatchEnqueue:
 
         console = self.console
         async for row in follow_results(address, OUTAGE_TOLERANCE):
-            if console.stdout_is_tty:
+            if console.shows_text:
                 console.info(f"{row.state}: {row.title}")
             else:
                 with answer_of(row.task_id):
@@ -148,7 +148,7 @@ async def work_here(
         )
 
     def report(result: BatchResult[Any]) -> None:
-        if console.stdout_is_tty:
+        if console.shows_text:
             console.info(f"{result.state}: {result.name}")
             return
         with answer_of(result.task_id):

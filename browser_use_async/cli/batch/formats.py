@@ -21,7 +21,7 @@ from browser_use_async.cli.console import json_text
 from browser_use_async.errors import ConfigurationError
 
 _OWN_COLUMNS = (
-    *("key", "line", "state", "status", "cost_cents", "former_cost_cents", "task_id"),
+    *("line", "key", "state", "status", "cost_cents", "former_cost_cents", "task_id"),
     *("output", "error"),
 )
 # Of a record that is written below. The module `csv` reads no more than 131,072 characters of a
@@ -82,15 +82,22 @@ class CsvTable:
     Args:
         columns: The columns of the input.
         schema: The JSON schema of the output, whose properties get columns of their own.
+        key_column: The column of the input that has the keys: it stands for `key`.
     """
 
-    def __init__(self, columns: Sequence[str], schema: object = None) -> None:
-        self._columns = tuple(columns)
+    def __init__(
+        self, columns: Sequence[str], schema: object = None, key_column: str = "key"
+    ) -> None:
+        self._key = "key" if key_column in _OWN_COLUMNS else key_column
+        if self._key not in columns:
+            self._key = "key"
+        self._columns = tuple(name for name in columns if name != self._key)
         self._paths = tuple(_leaves(schema))
         parsed = [".".join(("output", *path)) for path in self._paths]
-        taken = {*_OWN_COLUMNS, *parsed}
+        own = [self._key if name == "key" else name for name in _OWN_COLUMNS]
+        taken = {*own, *parsed}
         given = [f"row.{name}" if name in taken else name for name in self._columns]
-        self._names = [*_OWN_COLUMNS, *parsed, *given]
+        self._names = [*own, *parsed, *given]
         self.header = _line([cell_of(name) for name in self._names])
 
     def encode(self, record: dict[str, Any]) -> bytes:
@@ -120,6 +127,7 @@ class CsvTable:
                 if len(cells) != len(self._names):
                     raise _foreign(path, number)
                 record = dict(zip(self._names, map(text_of_cell, cells), strict=True))
+                record["key"] = record[self._key]
                 yield Entry(raw, identity_of(record), record["state"])
 
 

@@ -9,12 +9,13 @@ from decimal import Decimal
 from types import TracebackType
 from typing import Any, Self
 
+from browser_use_async.amounts import format_cents
 from browser_use_async.batch import BatchProgress, BatchResult, Forecast, ItemState, StopReason
 from browser_use_async.cli.amounts import time_span
+from browser_use_async.cli.batch.failures import Failures
 from browser_use_async.cli.console import Console
 from browser_use_async.cli.exit import ExitCode
 from browser_use_async.cli.screen import Span, Style
-from browser_use_async.prices import format_cents
 
 # Styles of the final states; items that have not ended are shown plain.
 STATE_STYLES = {
@@ -38,11 +39,13 @@ class BatchDisplay:
         self,
         console: Console,
         read_progress: Callable[[], BatchProgress],
+        failures: Failures | None = None,
         *,
         shows_results: bool = False,
     ) -> None:
         self._console = console
         self._read_progress = read_progress
+        self._failures = Failures() if failures is None else failures
         self._shows_results = shows_results
         self._stack = ExitStack()
         self._refreshing: asyncio.Task[None] | None = None
@@ -96,14 +99,24 @@ class BatchDisplay:
         self._stopped_by = reason
 
     def report_result(self, result: "BatchResult[Any]") -> None:
-        """Print how an item ended, unless it succeeded and its result is written elsewhere."""
-        is_good = result.state is ItemState.DONE
-        if result.restored or (is_good and not self._shows_results):
+        """Print how an item ended.
+
+        Where results are written elsewhere, only the first failure for each reason is printed: all
+        of them are counted by their reasons at the end.
+        """
+        reason = self._failures.add(result)
+        if result.restored or not (self._shows_results or reason is not None):
             return
         style = STATE_STYLES.get(result.state, Style.PLAIN)
         prefix: list[Span] = [(f"{result.state:<12}", style), f"{_short(result.name)}  "]
-        text = result.output if is_good else str(result.error or result.status or "")
-        self._console.labelled(prefix, text or "no output")
+        is_good = result.state is ItemState.DONE
+        text = (
+            result.output if is_good else str(result.error or result.status or "")
+        ) or "no output"
+        if self._shows_results:
+            self._console.report(prefix, text or "no output")
+        else:
+            self._console.labelled(prefix, text or "")
 
 
 def _why_stopped(progress: BatchProgress) -> str:

@@ -10,11 +10,13 @@ from typing import Any
 
 import attrs
 
+from browser_use_async.amounts import format_cents
 from browser_use_async.batch import BatchProgress, BatchResult, ItemState, StopReason, read_ledger
 from browser_use_async.batch.batch import Batch
 from browser_use_async.batch.inputs import InputPrices
 from browser_use_async.batch.ledger.records import FINAL_STATES
 from browser_use_async.batch.options import CONCURRENCY
+from browser_use_async.cli.batch.failures import Failures
 from browser_use_async.cli.batch.formats import CsvTable, JsonLines
 from browser_use_async.cli.batch.input import InputContents, InputTracker
 from browser_use_async.cli.batch.ledger import (
@@ -41,7 +43,6 @@ from browser_use_async.cli.exit import ExitCode, graceful_sigint
 from browser_use_async.cli.screen import Style
 from browser_use_async.cli.streams import OutputError, answer_of
 from browser_use_async.errors import BrowserUseError
-from browser_use_async.prices import format_cents
 
 _UNASKED_CENTS = 1000  # what a batch may cost before a person is asked
 
@@ -54,6 +55,7 @@ class BatchRun:
     console: Console  # where to show it
     words: Sequence[str]  # the command line
     timeout: float | None = None  # seconds after which it is left, or None
+    failures: Failures = attrs.field(factory=Failures)
 
     async def run(self, connection: Connection) -> int:
         """Run the batch, and return the exit code."""
@@ -133,7 +135,11 @@ class BatchRun:
         form: ResultFormat = JsonLines()
         if settings.output.suffix.lower() == ".csv":
             schema = settings.fields.get("structured_output_json")
-            form = CsvTable(contents.columns, json.loads(str(schema)) if schema else None)
+            form = CsvTable(
+                contents.columns,
+                json.loads(str(schema)) if schema else None,
+                settings.items.key_column,
+            )
         return ResultFile(settings.output, form, resume=settings.resume, drop=drop)
 
     def _announce(self, count: int) -> None:
@@ -198,8 +204,10 @@ class BatchRun:
         self, batch: Batch[Any], tracker: InputTracker, file: ResultFile | None
     ) -> None:
         has_schema = "structured_output_json" in self.settings.fields
-        shows_results = file is None and self.console.stdout_is_tty
-        display = BatchDisplay(self.console, lambda: batch.progress, shows_results=shows_results)
+        shows_results = file is None and self.console.shows_text
+        display = BatchDisplay(
+            self.console, lambda: batch.progress, self.failures, shows_results=shows_results
+        )
         async with batch, display:
             async for result in batch:
                 item = tracker.pop(result.index)
@@ -213,17 +221,26 @@ class BatchRun:
     ) -> None:
         if file is not None:
             file.add(written)
-        elif not self.console.stdout_is_tty:
+        elif not self.console.shows_text:
             with answer_of(result.task_id):
                 self.console.result(written)
 
     def _report_resume(self, batch: Batch[Any]) -> None:
         if not has_begun(batch.progress):
             return
-        self.console.info(*summary_line(batch.progress))
+        self._summarize(batch.progress)
         ledger = self.settings.ledger
         if ledger is not None and (not isinstance(ledger, Path) or ledger.exists()):
             self.console.info("to go on: ", (self._resume_command(batch.progress), Style.STRONG))
+
+    def _summarize(self, progress: BatchProgress) -> None:
+        self.failures.show(self.console)
+        self.console.info(*summary_line(progress))
+        if self.settings.output is not None:
+            self.console.info(
+                f"results are in {self.settings.output}, in the order in which the tasks ended; "
+                "`line` is the line of the input"
+            )
 
     def _resume_command(self, progress: BatchProgress) -> str:
         budget = None
@@ -243,9 +260,9 @@ class BatchRun:
         if remaining(progress) or progress.unknown:
             self._report_resume(batch)
         else:
-            self.console.info(*summary_line(progress))
-        if self.settings.output is not None and not self.console.stdout_is_tty:
-            self.console.result(summary(progress))
+            self._summarize(progress)
+        if self.settings.output is not None and not self.console.shows_text:
+            self.console.result({**summary(progress), "failures": self.failures.record()})
         return exit_code_for(progress)
 
 

@@ -6,15 +6,17 @@ from itertools import islice
 from typing import Any
 
 from browser_use_async import BrowserUseSession
+from browser_use_async.amounts import format_cents
 from browser_use_async.batch import Forecast, ItemState, LedgerRow, LedgerView, read_ledger
 from browser_use_async.batch.forecast import LEAST_ENDS
+from browser_use_async.cli.amounts import local_time
+from browser_use_async.cli.batch.failures import FAILED_STATES, Failures
 from browser_use_async.cli.batch.ledger import LedgerName, items_of_input, with_prefix
 from browser_use_async.cli.batch.progress import STATE_STYLES, forecast_record
 from browser_use_async.cli.console import Console
-from browser_use_async.cli.rows import local_time
 from browser_use_async.cli.screen import Style
+from browser_use_async.cli.table import Head
 from browser_use_async.errors import BrowserUseError
-from browser_use_async.prices import format_cents
 
 # At most so many running tasks are looked up, one request each.
 _MOST_RUNNING = 50
@@ -30,16 +32,19 @@ async def show_status(
     """
     view = read_ledger(path)
     forecast = await asyncio.to_thread(view.forecast, items_of_input(view))
+    failures = Failures()
+    if any(view.counts[state] for state in FAILED_STATES):
+        failures = await asyncio.to_thread(lambda: Failures.of(view.rows()))
     running = None
     if session is not None:
         rows = (row for row in view.rows() if row.state is ItemState.SUBMITTED)
         running = await _with_live_pages(islice(rows, _MOST_RUNNING), session)
-    if console.stdout_is_tty:
-        _show(view, forecast, console)
+    if console.shows_text:
+        _show(view, forecast, failures, console)
         if running is not None:
             _show_running(running, console)
     else:
-        console.result(_report(view, forecast, running))
+        console.result({**_report(view, forecast, running), "failures": failures.record()})
 
 
 async def _with_live_pages(
@@ -57,26 +62,29 @@ async def _with_live_page(row: LedgerRow, session: BrowserUseSession) -> dict[st
     return {**found, "status": str(task.status), "live_url": task.live_url}
 
 
-def _show(view: LedgerView, forecast: Forecast | None, console: Console) -> None:
-    for name, value in sorted(with_prefix(view.labels, view.key_prefix).items()):
-        console.labelled([f"{name:<11} "], value)
+def _show(
+    view: LedgerView, forecast: Forecast | None, failures: Failures, console: Console
+) -> None:
+    """How far it is and what went wrong first, what the batch is last."""
+
+    def say(name: str, text: str, style: Style = Style.PLAIN) -> None:
+        console.report([(f"{name:<12}", style)], text)
+
+    for state, count in view.counts.items():
+        if count:
+            say(str(state), f"{count:,}", STATE_STYLES.get(state, Style.PLAIN))
     budget = "" if view.budget_cents is None else f" of {format_cents(view.budget_cents)}"
-    runs = "1 run" if view.runs == 1 else f"{view.runs:,} runs"
-    console.info(f"{'begun':<12}", local_time(view.created_at, with_zone=True), f", {runs} so far")
-    console.info(f"{'cost':<12}", format_cents(view.cost_cents), budget)
+    say("cost", f"{format_cents(view.cost_cents)}{budget}")
     coming = f"no forecast before {LEAST_ENDS} items have ended"
-    console.info(f"{'to come':<12}", coming if forecast is None else str(forecast))
+    say("to come", coming if forecast is None else str(forecast))
     for orphan in view.orphans:
         cost = "" if orphan.cost_cents is None else f", {format_cents(orphan.cost_cents)}"
-        what = f"task {orphan.task_id} of {orphan.title}{cost}"
-        console.labelled([("too many    ", Style.WAITING)], what)
-    console.table(
-        ("STATE", "ITEMS"),
-        [
-            ((str(state), STATE_STYLES.get(state, Style.PLAIN)), f"{count:,}")
-            for state, count in view.counts.items()
-        ],
-    )
+        say("too many", f"task {orphan.task_id} of {orphan.title}{cost}", Style.WAITING)
+    failures.show(console)
+    runs = "1 run" if view.runs == 1 else f"{view.runs:,} runs"
+    say("begun", f"{local_time(view.created_at, with_zone=True)}, {runs} so far")
+    for name, value in sorted(with_prefix(view.labels, view.key_prefix).items()):
+        say(name, value)
 
 
 def _show_running(running: list[dict[str, Any]], console: Console) -> None:
@@ -84,7 +92,7 @@ def _show_running(running: list[dict[str, Any]], console: Console) -> None:
         console.info("nothing runs")
         return
     console.table(
-        ("RUNNING", "STATUS", "WATCH LIVE AT"),
+        (Head("RUNNING", is_text=True), Head("STATUS"), Head("WATCH LIVE AT")),
         [
             (each["key"], each["status"] or "?", each["live_url"] or each.get("error") or "not yet")
             for each in running

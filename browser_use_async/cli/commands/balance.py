@@ -1,6 +1,6 @@
 """`balance`: what is left on the account."""
 
-from browser_use_async.cli.amounts import dollars
+from browser_use_async.amounts import format_cents
 from browser_use_async.cli.command import command
 from browser_use_async.cli.connect import connect
 from browser_use_async.cli.console import Console
@@ -12,8 +12,8 @@ async def balance(console: Console, server: ServerOptions) -> None:
     """Show what is left on the account."""
     async with connect(server, console) as connection:
         found = await connection.session.account.get_balance()
-    if console.stdout_is_tty:
-        console.line(f"{dollars(found.cents)} left")
+    if console.shows_text:
+        console.line(f"{format_cents(found.cents)} left")
     else:
         # A string, as in the API: JSON numbers would round fractions of a cent.
         console.result({"balance_cents": str(found.cents)})

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from browser_use_async import TaskHandle
 from browser_use_async.cli.command import command
+from browser_use_async.cli.completers import complete_tasks
 from browser_use_async.cli.connect import connect
 from browser_use_async.cli.console import Console
 from browser_use_async.cli.exit import ExitCode, exit_code_of
@@ -11,7 +12,9 @@ from browser_use_async.cli.options import Argument, ServerOptions
 from browser_use_async.cli.screen import Style
 from browser_use_async.errors import BrowserUseError
 
-_TASKS = Argument("tasks", "TASK_ID|TOKEN", "the tasks", nargs=-1, required=True)
+_TASKS = Argument(
+    "tasks", "TASK_ID|TOKEN", "the tasks", nargs=-1, required=True, shell_complete=complete_tasks
+)
 
 
 @command("stop", _TASKS, examples=("stop TASK_ID", "stop TASK_ID TASK_ID"))

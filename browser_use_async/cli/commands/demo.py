@@ -319,7 +319,7 @@ def _print_conclusion(
     console.info(("Where to look next", Style.STRONG))
     for about, place in _NEXT:
         console.info(f"  {about:<22}", (place, Style.STRONG))
-    if not console.stdout_is_tty:
+    if not console.shows_text:
         parts = [_report(outcome) for outcome in outcomes]
         console.result({"ok": is_good, "parts": parts, "requests": dict(server.requests)})
     return ExitCode.FINISHED if is_good else ExitCode.TASK_FAILED

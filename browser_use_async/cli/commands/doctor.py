@@ -85,7 +85,7 @@ async def doctor(console: Console, server: ServerOptions, database: str | None) 
     async for check in _checks(server, database, console):
         checks.append(check)
         _print_check(check, console)
-    if not console.stdout_is_tty:
+    if not console.shows_text:
         console.result(_report(checks))
     return next((each.code for each in checks if not each.is_good), ExitCode.FINISHED)
 

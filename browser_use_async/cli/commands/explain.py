@@ -9,8 +9,10 @@ from pathlib import Path
 import attrs
 
 from browser_use_async import LlmModel, Task, TaskStatus
+from browser_use_async.amounts import format_cents
 from browser_use_async.batch import ItemState, LedgerRow, LedgerView, read_ledger
 from browser_use_async.batch.ledger.records import MAY_COST
+from browser_use_async.cli.amounts import in_local_time, local_time
 from browser_use_async.cli.command import command
 from browser_use_async.cli.connect import connect
 from browser_use_async.cli.console import Console
@@ -21,8 +23,8 @@ from browser_use_async.cli.options import (
     complete_files,
     option,
 )
-from browser_use_async.cli.rows import in_local_time, local_time
 from browser_use_async.cli.screen import Span, Style
+from browser_use_async.cli.table import Head
 from browser_use_async.cli.values import whole
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.money import TaskPrice
@@ -71,7 +73,7 @@ async def explain(
     max_agent_steps: int | None,
 ) -> None:
     """Say what happened to a task, or to the items of a batch."""
-    as_json = not console.stdout_is_tty
+    as_json = not console.shows_text
     if is_postgres(target):
         _explain_ledger(read_ledger(target), key, console, as_json=as_json)
         return
@@ -109,7 +111,7 @@ def _explain_ledger(view: LedgerView, key: str | None, console: Console, *, as_j
         raise ConfigurationError(f"the ledger {view.path} has no item {key!r}")
     at_stake = sum(view.counts[state] for state in MAY_COST)
     open_items = f"; {at_stake:,} may still cost something" if at_stake else ""
-    console.info(f"{view.total:,} items, {_money(view.cost_cents)} cents spent{open_items}")
+    console.info(f"{view.total:,} items, {format_cents(view.cost_cents)} spent{open_items}")
 
 
 def _of_row(row: LedgerRow, view: LedgerView) -> Iterator[_Entry]:
@@ -189,8 +191,13 @@ def _show(
         return
     console.info()
     console.info(f"{name}: {state}")
-    headings = (in_local_time("TIME"), "WHAT", "CENTS", "ABOUT")
-    console.table(headings, [_cells(each) for each in entries])
+    heads = (
+        Head(in_local_time("TIME")),
+        Head("WHAT"),
+        Head("COST", is_number=True),
+        Head("ABOUT", is_text=True),
+    )
+    console.table(heads, [_cells(each) for each in entries])
     if reason:  # whole, since a terminal cuts what stands in the table
         console.labelled([("why: ", Style.FAINT)], " ".join(reason.split()))
 
@@ -206,12 +213,8 @@ def _json(entry: _Entry) -> dict[str, object]:
 
 def _cells(entry: _Entry) -> tuple[Span, ...]:
     time = "" if entry.time is None else local_time(entry.time)
-    cents = "" if entry.cents is None else _money(entry.cents)
+    cents = "" if entry.cents is None else format_cents(entry.cents)
     return (time, entry.what, cents, " ".join(entry.about.split()))
-
-
-def _money(cents: Decimal) -> str:
-    return f"{cents.normalize():f}"
 
 
 def _steps(count: int) -> str:

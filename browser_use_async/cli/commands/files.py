@@ -9,6 +9,7 @@ import click
 
 from browser_use_async import BrowserUseSession
 from browser_use_async.cli.command import Group
+from browser_use_async.cli.completers import complete_tasks
 from browser_use_async.cli.connect import connect
 from browser_use_async.cli.console import Console
 from browser_use_async.cli.options import Argument, ServerOptions, complete_files, option
@@ -22,8 +23,8 @@ files = Group(
     other_names={"put": "upload", "get": "download"},
     examples=(
         "files upload prices.csv",
+        "files download TASK_ID report.pdf",
         "files download TASK_ID --all -o results",
-        "files download TASK_ID report.pdf -o .",
     ),
 )
 
@@ -81,15 +82,15 @@ def _uploading(
 
 @files.action(
     "download",
-    Argument("task", "TASK_ID|TOKEN", "the task"),
+    Argument("task", "TASK_ID|TOKEN", "the task", shell_complete=complete_tasks),
     Argument("names", "FILE_NAME", "output files to download", nargs=-1),
     option("--all", "all output files", name="every"),
     option("--screenshots", "all screenshots"),
     option("--media", "all recordings"),
     option(
         "-o --output DIR",
-        "the directory to write to; made if it is not there",
-        required=True,
+        "the directory to write to (default: this one); made if it is not there",
+        default=".",
         shell_complete=complete_files,
     ),
     option("--force", "replace files that are there already"),

@@ -1,6 +1,6 @@
 """`keys`: the API keys of a bundled server, through its administration."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -9,11 +9,12 @@ import click
 
 from browser_use_async.api.scalars import parse_timestamp
 from browser_use_async.cli.administration import ADMIN_SOCKET, admin_client
+from browser_use_async.cli.amounts import local_time
 from browser_use_async.cli.command import Group
 from browser_use_async.cli.console import Console
+from browser_use_async.cli.listing import Column, Listing
 from browser_use_async.cli.options import Argument, ServerOptions, option
-from browser_use_async.cli.rows import in_local_time, local_time, show_dicts
-from browser_use_async.cli.screen import Span, Style
+from browser_use_async.cli.screen import Style
 from browser_use_async.cli.values import amount, whole
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server.keys.api_key import DEFAULT_SCOPES, Scope
@@ -92,34 +93,46 @@ async def _add(
     console.answer(added["key"])
 
 
-@keys.action("list", option("--all", "revoked and expired ones, too", name="every"), ADMIN_SOCKET)
+def _ends(row: dict[str, Any]) -> str | None:
+    if row["revoked_at"] is None:
+        return str(row["expires_at"]) if row["expires_at"] else None
+    revoked = parse_timestamp(row["revoked_at"])
+    return f"revoked {local_time(revoked)}"
+
+
+_KEYS = Listing[dict[str, Any]](
+    "no keys but the one that the server is started with",
+    (
+        Column("id"),
+        Column("name"),
+        Column("scopes", lambda row: ",".join(row["scopes"]), is_text=True),
+        Column("spent_cents"),
+        Column("budget_cents", missing="no limit"),
+        Column("concurrency", missing="no limit"),
+        Column("last_used_at", missing="never"),
+        Column("expires_at", _ends, missing="never"),
+    ),
+    (
+        *("id", "name", "scopes", "created_at", "expires_at", "revoked_at", "last_used_at"),
+        *("spent_cents", "budget_cents", "concurrency", "is_valid"),
+    ),
+)
+
+
+@keys.listing(
+    "list",
+    _KEYS,
+    option("--all", "revoked and expired ones, too", name="every"),
+    ADMIN_SOCKET,
+    examples=("keys list --columns name,spent_cents,budget_cents",),
+)
 async def _list(
     console: Console, server: ServerOptions, every: bool, admin_socket: Path | None
-) -> None:
+) -> AsyncGenerator[dict[str, Any], None]:
     """List the keys, without their texts."""
-    found = await admin_client(server, admin_socket).all()
-    rows = [each for each in found if every or each["is_valid"]]
-    times = in_local_time("LAST USED"), in_local_time("ENDS")
-    headings = ("ID", "NAME", "SCOPES", "SPENT", "BUDGET", "TASKS", *times)
-    show_dicts(rows, headings, _key_cells, console)
-    if not rows:
-        console.info("no keys but the one that the server is started with")
-
-
-def _key_cells(row: dict[str, Any]) -> Sequence[Span]:
-    budget, concurrency = row["budget_cents"], row["concurrency"]
-    ended = row["revoked_at"] or row["expires_at"]
-    word = "revoked " if row["revoked_at"] else ""
-    return (
-        row["id"],
-        row["name"],
-        ",".join(row["scopes"]),
-        f"{row['spent_cents']} ¢",
-        "no limit" if budget is None else f"{budget} ¢",
-        "no limit" if concurrency is None else str(concurrency),
-        _time(row["last_used_at"], "never"),
-        f"{word}{_time(ended, 'never')}",
-    )
+    for row in await admin_client(server, admin_socket).all():
+        if every or row["is_valid"]:
+            yield row
 
 
 @keys.action(
@@ -134,12 +147,27 @@ async def _revoke(
     revoked = await admin_client(server, admin_socket).revoke(key_id)
     if revoked is None:
         raise ConfigurationError(f"there is no key {key_id}; `keys list --all` has the ids")
-    console.info(("ok ", Style.GOOD), f"the key of {revoked['name']} opens nothing any more")
-    console.result(revoked)
+    console.done(f"the key of {revoked['name']} opens nothing any more", revoked)
 
 
-@keys.action(
+_ENTRIES = Listing[dict[str, Any]](
+    "no entries",
+    (
+        Column("at"),
+        Column("name", missing="?"),
+        Column("call"),
+        Column("status"),
+        Column("address", missing="?"),
+        Column("key_id", missing="?"),
+        Column("subject", is_text=True),
+    ),
+    ("at", "name", "call", "status", "address", "key_id", "subject"),
+)
+
+
+@keys.listing(
     "audit",
+    _ENTRIES,
     option(
         "--latest N",
         "as many of the latest entries (default: 50)",
@@ -155,26 +183,7 @@ async def _audit(
     latest: int,
     name: str | None,
     admin_socket: Path | None,
-) -> None:
+) -> AsyncGenerator[dict[str, Any], None]:
     """Show who did what, latest last."""
-    entries = await admin_client(server, admin_socket).entries(latest, name)
-    headings = (in_local_time("TIME"), "NAME", "CALL", "STATUS", "FROM", "KEY", "ABOUT")
-    show_dicts(entries, headings, _entry_cells, console)
-    if not entries:
-        console.info("no entries")
-
-
-def _entry_cells(row: dict[str, Any]) -> Sequence[Span]:
-    return (
-        _time(row["at"], ""),
-        row["name"] or "?",
-        row["call"],
-        str(row["status"]),
-        row["address"] or "?",
-        row["key_id"] or "?",
-        row["subject"] or "",
-    )
-
-
-def _time(text: str | None, missing: str) -> str:
-    return missing if text is None else local_time(parse_timestamp(text))
+    for row in await admin_client(server, admin_socket).entries(latest, name):
+        yield row

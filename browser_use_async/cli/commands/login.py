@@ -46,7 +46,7 @@ async def login(console: Console, server: ServerOptions) -> None:
         raise ConfigurationError(f"{path} cannot be written: {reason}") from error
     console.info(("ok ", Style.GOOD), f"the key for {configuration.base_url} is saved in {path}")
     _warn_of_variables(console, "wins over the file")
-    if not console.stdout_is_tty:
+    if not console.shows_text:
         console.result({"base_url": configuration.base_url, "file": str(path)})
 
 
@@ -64,7 +64,7 @@ async def logout(console: Console) -> None:
         raise ConfigurationError(f"{path} cannot be deleted: {reason}") from error
     console.info(f"{path} is deleted" if was_there else f"nothing is saved in {path}")
     _warn_of_variables(console, "is set as before")
-    if not console.stdout_is_tty:
+    if not console.shows_text:
         console.result({"deleted": was_there, "file": str(path)})
 
 

@@ -4,6 +4,7 @@ import asyncio
 import webbrowser
 
 from browser_use_async.cli.command import command
+from browser_use_async.cli.completers import complete_tasks
 from browser_use_async.cli.connect import connect
 from browser_use_async.cli.console import Console
 from browser_use_async.cli.exit import ExitCode
@@ -12,7 +13,7 @@ from browser_use_async.cli.options import Argument, ServerOptions, option
 
 @command(
     "open",
-    Argument("task", "TASK_ID|TOKEN", "the task"),
+    Argument("task", "TASK_ID|TOKEN", "the task", shell_complete=complete_tasks),
     option("--print", "print the address, and open nothing", name="only_prints"),
     examples=("open TASK_ID", "open TASK_ID --print"),
 )
@@ -35,7 +36,7 @@ async def open(  # noqa: A001 - the name of the command
     if not address.startswith(("https://", "http://")):
         console.error(f"the server's address for task {found.id} is none of a page")
         return ExitCode.API
-    is_asked_to_open = console.stdout_is_tty and not only_prints
+    is_asked_to_open = console.stdout_is_terminal and not only_prints
     if is_asked_to_open and await asyncio.to_thread(webbrowser.open, address):
         console.info(f"the page of task {found.id} is open in the browser")
     elif console.is_json:

@@ -1,6 +1,10 @@
 """`profiles`: browser profiles, which keep cookies and settings between tasks."""
 
+from collections.abc import AsyncGenerator
+
+from browser_use_async.api.converter import unstructure
 from browser_use_async.cli.command import Group
+from browser_use_async.cli.completers import complete_profiles
 from browser_use_async.cli.connect import connect
 from browser_use_async.cli.console import Console
 from browser_use_async.cli.fields import (
@@ -11,9 +15,8 @@ from browser_use_async.cli.fields import (
     given_changes,
     given_fields,
 )
+from browser_use_async.cli.listing import Column, Listing
 from browser_use_async.cli.options import Argument, ServerOptions, group
-from browser_use_async.cli.rows import show_deleted, show_object, show_rows
-from browser_use_async.cli.screen import Span
 from browser_use_async.types import (
     BrowserProfile,
     CreateBrowserProfileRequest,
@@ -30,7 +33,7 @@ _FIELDS = (
     FieldOption("browser_viewport_height", "--viewport-height PIXELS", "height of the page"),
 )
 _NAME = FieldOption("profile_name", "--name NAME", "what to call it")
-_ID = Argument("profile_id", "ID", "the profile")
+_ID = Argument("profile_id", "ID", "the profile", shell_complete=complete_profiles)
 
 profiles = Group(
     "profiles",
@@ -39,13 +42,28 @@ profiles = Group(
 )
 
 
-@profiles.action("list")
-async def _list(console: Console, server: ServerOptions) -> None:
+def _proxy(row: BrowserProfile) -> str:
+    return str(row.proxy_country_code) if row.proxy else "no"
+
+
+_ROWS = Listing(
+    "no profiles",
+    (
+        Column[BrowserProfile]("profile_id"),
+        Column("profile_name", is_text=True),
+        Column("proxy", _proxy),
+        Column("description", is_text=True),
+    ),
+    BrowserProfile,
+)
+
+
+@profiles.listing("list", _ROWS)
+async def _list(console: Console, server: ServerOptions) -> AsyncGenerator[BrowserProfile, None]:
     """List the profiles."""
     async with connect(server, console) as connection:
-        rows = connection.session.browser_profiles.iterate()
-        if not await show_rows(rows, console, ("ID", "NAME", "PROXY", "DESCRIPTION"), _cells):
-            console.info("no profiles")
+        async for row in connection.session.browser_profiles.iterate():
+            yield row
 
 
 @profiles.action(
@@ -59,14 +77,14 @@ async def _create(
     """Create a profile."""
     request = CreateBrowserProfileRequest(profile_name, **given_fields(fields))
     async with connect(server, console) as connection:
-        show_object(await connection.session.browser_profiles.create(request), console)
+        console.result(unstructure(await connection.session.browser_profiles.create(request)))
 
 
 @profiles.action("show", _ID)
 async def _show(console: Console, server: ServerOptions, profile_id: str) -> None:
     """Show one profile."""
     async with connect(server, console) as connection:
-        show_object(await connection.session.browser_profiles.get(profile_id), console)
+        console.result(unstructure(await connection.session.browser_profiles.get(profile_id)))
 
 
 @profiles.action(
@@ -84,7 +102,9 @@ async def _update(
     """Change exactly the fields that are given."""
     request = UpdateBrowserProfileRequest(**given_changes(fields))
     async with connect(server, console) as connection:
-        show_object(await connection.session.browser_profiles.update(profile_id, request), console)
+        console.result(
+            unstructure(await connection.session.browser_profiles.update(profile_id, request))
+        )
 
 
 @profiles.action("delete", _ID)
@@ -92,9 +112,4 @@ async def _delete(console: Console, server: ServerOptions, profile_id: str) -> N
     """Delete a profile and its browser data for good."""
     async with connect(server, console) as connection:
         await connection.session.browser_profiles.delete(profile_id)
-    show_deleted(profile_id, "deleted, and its browser data with it", console)
-
-
-def _cells(row: BrowserProfile) -> tuple[Span, ...]:
-    proxy = str(row.proxy_country_code) if row.proxy else "no"
-    return (row.profile_id, row.profile_name, proxy, " ".join(row.description.split()))
+    console.done("deleted, and its browser data with it", {"id": profile_id, "deleted": True})

@@ -68,7 +68,7 @@ async def report(
         raise ConfigurationError(f"{output} cannot be written: {error.strerror}") from None
     items = "1 item" if figures.total == 1 else f"{figures.total:,} items"
     console.info(("ok ", Style.GOOD), f"{output}: {items}")
-    if not console.stdout_is_tty:
+    if not console.shows_text:
         console.result(_summary(output, figures))
 
 

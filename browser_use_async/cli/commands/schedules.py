@@ -1,11 +1,13 @@
 """`schedules`: tasks that the service runs by the clock."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 from browser_use_async.api.converter import unstructure
+from browser_use_async.cli.amounts import local_time
 from browser_use_async.cli.command import Group
+from browser_use_async.cli.completers import complete_schedules
 from browser_use_async.cli.connect import connect
 from browser_use_async.cli.console import Console
 from browser_use_async.cli.fields import (
@@ -17,14 +19,8 @@ from browser_use_async.cli.fields import (
     given_changes,
     given_fields,
 )
+from browser_use_async.cli.listing import Column, Listing
 from browser_use_async.cli.options import Argument, ServerOptions, either, group
-from browser_use_async.cli.rows import (
-    in_local_time,
-    local_time,
-    show_deleted,
-    show_object,
-    show_rows,
-)
 from browser_use_async.cli.screen import Span, Style
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.types import (
@@ -71,7 +67,7 @@ _CHANGES = (
     *_TIMES,
     *(option for option in TASK_FIELDS if option.field in _CHANGEABLE),
 )
-_ID = Argument("schedule_id", "ID", "the schedule")
+_ID = Argument("schedule_id", "ID", "the schedule", shell_complete=complete_schedules)
 
 schedules = Group(
     "schedules",
@@ -85,14 +81,40 @@ schedules = Group(
 )
 
 
-@schedules.action("list")
-async def _list(console: Console, server: ServerOptions) -> None:
+def _rhythm(row: ScheduledTask) -> str:
+    # Cron expressions are in UTC, whatever the zone of the times beside them.
+    by_cron = row.schedule_type == ScheduleType.CRON
+    return f"{row.cron_expression or '?'} UTC" if by_cron else f"every {row.interval_minutes} min"
+
+
+def _next_run(row: ScheduledTask) -> Span | datetime | None:
+    if _has_ended(row):
+        return "ended"
+    return row.next_run_at if row.is_active else ("paused", Style.WAITING)
+
+
+_ROWS = Listing(
+    "no schedules",
+    (
+        Column[ScheduledTask]("id"),
+        Column("runs", _rhythm),
+        Column("next_run_at", _next_run, missing="?"),
+        Column("task", is_text=True),
+    ),
+    ScheduledTask,
+)
+
+
+@schedules.listing(
+    "list",
+    _ROWS,
+    examples=("schedules list --columns runs,next_run_at,llm_model,task",),
+)
+async def _list(console: Console, server: ServerOptions) -> AsyncGenerator[ScheduledTask, None]:
     """List the schedules."""
     async with connect(server, console) as connection:
-        rows = connection.session.scheduled_tasks.iterate()
-        headings = ("ID", "RUNS", in_local_time("NEXT RUN"), "TASK")
-        if not await show_rows(rows, console, headings, _cells):
-            console.info("no schedules")
+        async for row in connection.session.scheduled_tasks.iterate():
+            yield row
 
 
 @schedules.action(
@@ -130,7 +152,7 @@ async def _create(console: Console, server: ServerOptions, task: str, **fields: 
 async def _show(console: Console, server: ServerOptions, schedule_id: str) -> None:
     """Show one schedule."""
     async with connect(server, console) as connection:
-        show_object(await connection.session.scheduled_tasks.get(schedule_id), console)
+        console.result(unstructure(await connection.session.scheduled_tasks.get(schedule_id)))
 
 
 @schedules.action(
@@ -152,7 +174,9 @@ async def _update(
         if "task" in changes:
             changes["task"] = connection.fill_in(str(changes["task"]))
         request = UpdateScheduledTaskRequest(**changes)
-        show_object(await connection.session.scheduled_tasks.update(schedule_id, request), console)
+        console.result(
+            unstructure(await connection.session.scheduled_tasks.update(schedule_id, request))
+        )
 
 
 @schedules.action("delete", _ID)
@@ -160,7 +184,7 @@ async def _delete(console: Console, server: ServerOptions, schedule_id: str) -> 
     """Delete a schedule for good."""
     async with connect(server, console) as connection:
         await connection.session.scheduled_tasks.delete(schedule_id)
-    show_deleted(schedule_id, "deleted; runs under way end by themselves", console)
+    console.done("deleted; runs under way end by themselves", {"id": schedule_id, "deleted": True})
 
 
 def _with_type(fields: Mapping[str, Any]) -> dict[str, Any]:
@@ -192,12 +216,3 @@ def _report_runs(schedule: ScheduledTask, console: Console) -> None:
 def _has_ended(schedule: ScheduledTask) -> bool:
     """Whether it runs no more, although the API always names a next run."""
     return schedule.end_at is not None and schedule.end_at <= datetime.now(UTC)
-
-
-def _cells(row: ScheduledTask) -> tuple[Span, ...]:
-    by_cron = row.schedule_type == ScheduleType.CRON
-    rhythm = f"{row.cron_expression or '?'} UTC" if by_cron else f"every {row.interval_minutes} min"
-    next_run: Span = local_time(row.next_run_at) if row.is_active else ("paused", Style.WAITING)
-    if _has_ended(row):
-        next_run = "ended"
-    return (row.id, rhythm, next_run, " ".join(row.task.split()))

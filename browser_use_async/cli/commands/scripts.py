@@ -2,25 +2,26 @@
 
 import difflib
 import sys
+from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any
 
 import click
 
-from browser_use_async.api.scalars import parse_timestamp
 from browser_use_async.api.script_pairs import SCRIPT_NAME
 from browser_use_async.cli.administration import ADMIN_SOCKET, admin_client
 from browser_use_async.cli.command import Group
 from browser_use_async.cli.console import Console
+from browser_use_async.cli.listing import Column, Listing
 from browser_use_async.cli.options import Argument, ServerOptions, option
-from browser_use_async.cli.rows import local_time, show_deleted, show_dicts
-from browser_use_async.cli.screen import Span
 from browser_use_async.cli.values import whole
 from browser_use_async.errors import ConfigurationError
 
 ENDING = ".script"
-_COLUMNS = ("NAME", "VERSION", "FROM", "MADE", "PLAYED", "FAILED", "STEPS", "ASKED", "HEALED")
-_FIGURES = ("plays", "failures", "steps", "model_calls", "healed")
+_FIELDS = (
+    *("name", "version", "origin", "made_at", "plays", "failures", "steps", "model_calls"),
+    *("healed", "task_id"),
+)
 
 scripts = Group(
     "scripts",
@@ -45,13 +46,21 @@ _NAME = Argument("name", "NAME", "the script", type=_name)
 _VERSION = option("--version N", "the version (default: the latest)", type=whole(1))
 
 
-@scripts.action("list", ADMIN_SOCKET)
-async def _list(console: Console, server: ServerOptions, admin_socket: Path | None) -> None:
+_ROWS = Listing(
+    "no scripts",
+    [Column[dict[str, Any]](name) for name in _FIELDS if name != "task_id"],
+    _FIELDS,
+)
+
+
+@scripts.listing("list", _ROWS, ADMIN_SOCKET)
+async def _list(
+    console: Console, server: ServerOptions, admin_socket: Path | None
+) -> AsyncGenerator[dict[str, Any], None]:
     """List the scripts, and what came of playing them."""
-    found = (await admin_client(server, admin_socket).get("/admin/scripts"))["scripts"]
-    show_dicts(found, _COLUMNS, _cells, console)
-    if not found:
-        console.info("no scripts")
+    found = await admin_client(server, admin_socket).get("/admin/scripts")
+    for row in found["scripts"]:
+        yield row
 
 
 @scripts.action("show", _NAME, _VERSION, ADMIN_SOCKET)
@@ -65,7 +74,7 @@ async def _show(
     """Print the text of a script."""
     found = await _versions(server, admin_socket, name)
     shown = _chosen(found, name, version)
-    if console.stdout_is_tty:
+    if console.shows_text:
         console.answer(shown["text"])
     else:
         console.result(shown)
@@ -152,7 +161,7 @@ async def _delete(
 ) -> None:
     """Delete all versions of a script; the next task that names it records it anew."""
     await admin_client(server, admin_socket).delete(f"/admin/scripts/{name}")
-    show_deleted(name, f"{name}: all versions are deleted", console)
+    console.done(f"{name}: all versions are deleted", {"id": name, "deleted": True})
 
 
 def _write(folder: Path, texts: dict[str, str]) -> list[Path]:
@@ -174,8 +183,7 @@ async def _put(
     console: Console, server: ServerOptions, socket: Path | None, name: str, text: str
 ) -> None:
     made = await admin_client(server, socket).put(f"/admin/scripts/{name}", {"text": text})
-    console.info(f"{name}: version {made['version']}")
-    console.result(made)
+    console.done(f"{name}: version {made['version']}", made)
 
 
 async def _versions(server: ServerOptions, socket: Path | None, name: str) -> list[dict[str, Any]]:
@@ -191,9 +199,3 @@ def _chosen(versions: list[dict[str, Any]], name: str, number: int | None) -> di
             f"{name} has no version {number}; its latest is {versions[0]['version']}"
         )
     return found[0]
-
-
-def _cells(script: dict[str, Any]) -> tuple[Span, ...]:
-    moment = local_time(parse_timestamp(script["made_at"]))
-    figures = [str(script[name]) for name in _FIGURES]
-    return (script["name"], str(script["version"]), script["origin"], moment, *figures)

@@ -4,6 +4,7 @@ import re
 
 import click
 
+from browser_use_async.amounts import format_cents
 from browser_use_async.api.converter import unstructure
 from browser_use_async.cli.command import command
 from browser_use_async.cli.connect import Connection, connect
@@ -11,7 +12,7 @@ from browser_use_async.cli.console import Console
 from browser_use_async.cli.options import Argument, ServerOptions, either, option
 from browser_use_async.cli.screen import Style
 from browser_use_async.cli.values import whole
-from browser_use_async.prices import format_cents, search_url_cents, simple_search_cents
+from browser_use_async.prices import search_url_cents, simple_search_cents
 from browser_use_async.types import SearchResult
 
 # The defaults and bounds of the API; the price depends on both.
@@ -85,7 +86,7 @@ async def _search_web(
         )
     if not found:
         console.info("nothing was found")
-    if console.stdout_is_tty:
+    if console.shows_text:
         for result in found:
             _print(result, console)
     else:
@@ -100,7 +101,7 @@ async def _search_url(
     console.info(("cost: ", Style.WAITING), f"{format_cents(cents)} (one for each level of depth)")
     with console.status("reading the website"):
         found = await connection.session.search.search_url(address, query, depth=depth)
-    if console.stdout_is_tty:
+    if console.shows_text:
         _print(found, console)
     else:
         console.result(unstructure(found))

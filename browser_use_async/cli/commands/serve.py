@@ -291,7 +291,7 @@ def _announce(
     page = f"{site_url}/" if site_url is not None else "https://example.com"
     console.info(f'then: browser-use-async run "Open {page} and tell me its title"')
     console.info("Ctrl-C ends the server")
-    if not console.stdout_is_tty:
+    if not console.shows_text:
         key = server.api_key if given_key is None else None
         console.result({"base_url": base_url, "api_key": key, "site_url": site_url})
 

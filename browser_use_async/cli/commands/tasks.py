@@ -1,18 +1,19 @@
 """`tasks`: the task list as a table on a terminal, as JSON lines in a pipe, and one task."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
 from datetime import datetime
 
 from browser_use_async import TaskStatus, TaskSummary
 from browser_use_async.cli.answer import OUTPUT_ONLY, print_answer
 from browser_use_async.cli.command import Group
+from browser_use_async.cli.completers import complete_tasks
 from browser_use_async.cli.connect import connect
 from browser_use_async.cli.console import Console
-from browser_use_async.cli.options import Argument, Choice, ServerOptions, option
+from browser_use_async.cli.listing import Column, Listing
+from browser_use_async.cli.options import Argument, Choice, ServerOptions, group, option
 from browser_use_async.cli.progress import status_span
-from browser_use_async.cli.rows import in_local_time, local_time, show_rows
-from browser_use_async.cli.screen import Span, Style
-from browser_use_async.cli.values import moment, whole
+from browser_use_async.cli.screen import Style
+from browser_use_async.cli.values import moment, pair, whole
 
 _LARGEST_PAGE = 100
 
@@ -24,54 +25,94 @@ tasks = Group(
 )
 
 
-@tasks.action(
+_ROWS = Listing(
+    "no such tasks",
+    (
+        Column[TaskSummary]("id"),
+        Column("status", lambda row: status_span(row.status)),
+        Column("created_at"),
+        Column("task", is_text=True),
+    ),
+    TaskSummary,
+)
+
+
+@tasks.listing(
     "list",
-    option(
-        "--status",
-        "only tasks in this status; repeatable",
-        type=Choice([str(status) for status in TaskStatus]),
-        multiple=True,
+    _ROWS,
+    *group(
+        "which tasks",
+        option(
+            "--status",
+            "only tasks in this status; repeatable",
+            type=Choice([str(status) for status in TaskStatus]),
+            multiple=True,
+        ),
+        option(
+            "--created-after TIME",
+            "only tasks created since: 2026-03-01T12:00 (UTC unless it says otherwise), or an age "
+            "such as 90m, 2h, 7d",
+            type=moment,
+        ),
+        option("--text TEXT", "only tasks with this in their text, in capitals or not"),
+        option(
+            "--metadata NAME=VALUE",
+            "only tasks with this pair in their metadata; repeatable",
+            type=pair,
+            multiple=True,
+        ),
+        option(
+            "--limit N",
+            "at most N tasks (default: 20); --all for every task",
+            type=whole(1),
+            default=20,
+        ),
+        option("--all", "every task there is", name="every"),
+        about="The API cannot look for texts and metadata: with --text or --metadata the list is "
+        "read, 100 tasks a request, until N tasks are found. Reading it is free.",
     ),
-    option(
-        "--created-after TIME",
-        "only tasks created since: 2026-03-01T12:00 (UTC unless it says otherwise), or an age "
-        "such as 90m, 2h, 7d",
-        type=moment,
+    examples=(
+        "tasks list --status failed --limit 5",
+        "tasks list --metadata customer=42 --created-after 7d",
+        "tasks list --columns status,finished_at,task",
+        "tasks list --all --json id,status > tasks.jsonl",
     ),
-    option(
-        "--limit N",
-        "at most N tasks (default: 20); --all for every task",
-        type=whole(1),
-        default=20,
-    ),
-    option("--all", "every task there is", name="every"),
-    examples=("tasks list --limit 5", "tasks list --all --json > tasks.jsonl"),
 )
 async def _list(
     console: Console,
     server: ServerOptions,
     status: Sequence[str],
     created_after: datetime | None,
+    text: str | None,
+    metadata: Sequence[tuple[str, str]],
     limit: int,
     every: bool,
-) -> None:
+) -> AsyncGenerator[TaskSummary, None]:
     """List the tasks of the account, newest first."""
     most = None if every else limit
+    is_searched = bool(text or metadata)
     async with connect(server, console) as connection:
         rows = connection.session.tasks.iterate(
             statuses=[TaskStatus(each) for each in status] or None,
             created_after=created_after,
-            # No larger page than is shown; all of them come in the largest.
-            page_size=min(most or _LARGEST_PAGE, _LARGEST_PAGE),
+            # No larger page than is shown; what is searched comes in the largest.
+            page_size=_LARGEST_PAGE if is_searched else min(most or _LARGEST_PAGE, _LARGEST_PAGE),
         )
-        headings = ("ID", "STATUS", in_local_time("CREATED"), "TASK")
-        if not await show_rows(rows, console, headings, _cells, most):
-            console.info("no such tasks")
+        found = 0
+        async for row in rows:
+            if (text or "").casefold() not in row.task.casefold():
+                continue
+            if not set(metadata) <= row.metadata.items():
+                continue
+            yield row
+            found += 1
+            if found == most:
+                return
 
 
 @tasks.action(
     "show",
-    Argument("task", "TASK_ID|TOKEN", "the task"),
+    Argument("task", "TASK_ID|TOKEN", "the task", shell_complete=complete_tasks),
     OUTPUT_ONLY,
     examples=("tasks show TASK_ID", "tasks show TASK_ID --output-only"),
 )
@@ -84,7 +125,3 @@ async def _show(console: Console, server: ServerOptions, task: str, output_only:
         print_answer(found, console, output_only=output_only)
         if found.failure is not None:
             console.labelled([("why: ", Style.FAINT)], found.failure)
-
-
-def _cells(row: TaskSummary) -> tuple[Span, ...]:
-    return (row.id, status_span(row.status), local_time(row.created_at), " ".join(row.task.split()))

@@ -5,6 +5,7 @@ import asyncio
 from browser_use_async import TaskHandle
 from browser_use_async.cli.answer import OUTPUT_ONLY, print_answer
 from browser_use_async.cli.command import command
+from browser_use_async.cli.completers import complete_tasks
 from browser_use_async.cli.connect import Connection, connect
 from browser_use_async.cli.console import Console
 from browser_use_async.cli.exit import ExitCode
@@ -24,6 +25,7 @@ _SUBMISSION = "bu1."
         "TASK_ID|TOKEN",
         "the task's id, the token that `run --detach` printed, or the submission token of a "
         "task of which it is not known whether it exists",
+        shell_complete=complete_tasks,
     ),
     option("--timeout SECONDS", "how long to wait", type=seconds),
     OUTPUT_ONLY,

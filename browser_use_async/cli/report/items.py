@@ -13,7 +13,7 @@ _LONGEST_WORDS = 20_000
 # From how many characters or lines on an output may not fit into its part of the page.
 _SCROLLED, _SCROLLED_LINES = 300, 8
 _LONGEST_REASON = 300
-_LONGEST_KEY = 200
+LONGEST_KEY = 200
 
 _HEADINGS = ("#", "Item", "State", "Took", "Steps", "Cost", "Output or error")
 
@@ -31,7 +31,7 @@ STATE_CLASSES = {
 
 def name_of(row: LedgerRow) -> str:
     """What an item is called, as HTML."""
-    return excerpt(row.title, _LONGEST_KEY)
+    return excerpt(row.title, LONGEST_KEY)
 
 
 def header() -> str:
@@ -57,7 +57,7 @@ def row_of(row: LedgerRow, details: Details = NO_DETAILS) -> str:
     words = _words(row) + _steps(details) + _pictures(details)
     title = name_of(row)
     is_named = row.task is not None and row.task != row.title
-    words_of_task = excerpt(row.task or "", _LONGEST_KEY) if is_named else ""
+    words_of_task = excerpt(row.task or "", LONGEST_KEY) if is_named else ""
     task = f'<span class="task">{words_of_task}</span>' if words_of_task else ""
     if row.task_id is not None:
         task += f'<span class="task id">{text(row.task_id)}</span>'

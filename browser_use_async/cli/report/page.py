@@ -15,8 +15,8 @@ from string import Template
 from browser_use_async.batch.forecast import Forecast
 from browser_use_async.batch.ledger.reader import LedgerView
 from browser_use_async.batch.ledger.records import ItemState, Orphan
-from browser_use_async.batch.ledger.row import LedgerRow
 from browser_use_async.cli.amounts import time_span
+from browser_use_async.cli.batch.failures import Failures
 from browser_use_async.cli.report.format import (
     cents,
     count,
@@ -26,12 +26,10 @@ from browser_use_async.cli.report.format import (
     text,
 )
 from browser_use_async.cli.report.histogram import CENTS, SECONDS, Axis, bins, plot
-from browser_use_async.cli.report.items import STATE_CLASSES, name_of
+from browser_use_async.cli.report.items import LONGEST_KEY, STATE_CLASSES
 from browser_use_async.cli.report.summary import Figures, quantile
 
 _LONGEST_LABEL = 500
-_LONGEST_REASON = 300
-_NEEDS_ATTENTION = frozenset({ItemState.FAILED, ItemState.DEAD, ItemState.UNKNOWN})
 
 # In the order in which the page lists them
 _MEANINGS = {
@@ -221,15 +219,25 @@ def end() -> str:
     )
 
 
-def attention_line(row: LedgerRow) -> str | None:
-    """A list entry for an item that needs attention, or None."""
-    if row.state not in _NEEDS_ATTENTION:
-        return None
-    return (
-        f'<li><a href="#item-{row.index}">{name_of(row)}</a> '
-        f'<span class="state {STATE_CLASSES[row.state]}">{row.state}</span> '
-        f"{excerpt(row.reason or row.error or 'no reason is known', _LONGEST_REASON)}</li>"
-    )
+def failures(found: Failures) -> Iterator[str]:
+    """The reasons why items failed, each with the first of them; nothing if none did."""
+    reasons = list(found)
+    if not reasons:
+        return
+    yield '<h2 id="failures">Failed, refused or unknown</h2>'
+    yield '<ul id="trouble" class="card">'
+    for each in reasons:
+        links = ", ".join(
+            f'<a href="#item-{index}">{excerpt(title, LONGEST_KEY)}</a>'
+            for index, title in each.rows
+        )
+        more = each.count - len(each.rows)
+        rest = f" and {more:,} more" if more else ""
+        yield (
+            f'<li>{each.count:,} <span class="state {STATE_CLASSES[each.state]}">'
+            f"{each.state}</span> {text(each.text)}: {links}{rest}</li>"
+        )
+    yield "</ul>"
 
 
 # --- building blocks ------------------------------------------------------------------------

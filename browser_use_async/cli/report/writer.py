@@ -12,12 +12,14 @@ from browser_use_async import system
 from browser_use_async.batch.forecast import Forecast
 from browser_use_async.batch.ledger.reader import LedgerView, read_ledger
 from browser_use_async.batch.ledger.row import LedgerRow
+from browser_use_async.cli.batch.failures import Failures
 from browser_use_async.cli.batch.ledger import items_of_input
 from browser_use_async.cli.report import items, page
 from browser_use_async.cli.report.details import NO_DETAILS, Details, details_of
 from browser_use_async.cli.report.summary import Figures, add_up
 from browser_use_async.session import BrowserUseSession
 
+_FIRST = 10  # rows that are named for each reason why rows failed
 _AT_ONCE = 8  # tasks whose details are fetched at the same time
 _ROWS_AT_ONCE = 100  # rows that are written before other tasks of the loop run
 
@@ -65,7 +67,7 @@ def _before_the_items(
     view: LedgerView, figures: Figures, forecast: Forecast | None
 ) -> Generator[str]:
     yield page.head(view, figures, forecast)
-    yield from _attention_list(view.rows())
+    yield from page.failures(Failures.of(view.rows(), _FIRST))
     yield items.header()
 
 
@@ -75,18 +77,6 @@ def _after_the_items(view: LedgerView, figures: Figures) -> Generator[str]:
     yield page.totals(figures)
     yield page.orphans(view.orphans)
     yield page.end()
-
-
-def _attention_list(rows: Iterable[LedgerRow]) -> Generator[str]:
-    has_begun = False
-    for line in filter(None, map(page.attention_line, rows)):
-        if not has_begun:
-            yield '<h2 id="failures">Failed, refused or unknown</h2>'
-            yield '<ul id="trouble" class="card">'
-            has_begun = True
-        yield line
-    if has_begun:
-        yield "</ul>"
 
 
 async def _detailed(

@@ -3,6 +3,7 @@
 from decimal import Decimal
 from typing import Literal
 
+from browser_use_async.amounts import format_cents
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server.errors import NoCreditError, PlanRefusesError, TooManyError
 from browser_use_async.server.records import DEFAULT_OWNER
@@ -170,6 +171,6 @@ def _check(balance: int, spent: int, budget: int | None, amount: int) -> None:
     if budget is not None and spent > budget:
         before, most, more = map(from_micro, (spent - amount, budget, amount))
         raise NoCreditError(
-            f"The budget of this API key is {most:f} cents, of which {before:f} are spent; this "
-            f"costs {more:f} to begin with"
+            f"The budget of this API key is {format_cents(most)}, of which {format_cents(before)} "
+            f"are spent; this costs {format_cents(more)} to begin with"
         )

@@ -206,7 +206,7 @@ async def test_a_budget_that_comes_later_counts_what_runs_already(
     await put(["one", "two"], ledger, TWO_STEPS, budget_cents=Decimal(7))
     second = worker_of(await open_session(server), ledger, concurrency=1)
     waiting = asyncio.ensure_future(second.run())
-    await until(lambda: "because each reserves up to 6 ¢" in caplog.text)
+    await until(lambda: "because each reserves up to $0.06" in caplog.text)
     created = len(server.store.tasks)
     held.released.set()
     await asyncio.gather(working, waiting)

@@ -184,7 +184,7 @@ async def test_readers_without_eyes(tmp_path: Path) -> None:
     assert headings
     assert all(given.get("scope") in {"col", "row"} for given in headings)
     assert "t-9" in page.texts["orphans"]
-    assert "3.5 ¢" in page.texts["orphans"]
+    assert "$0.035" in page.texts["orphans"]
     assert [tag for tag, _ in page.tags].count("h1") == 1
     ids = [given["id"] for _, given in page.tags if "id" in given]
     assert len(ids) == len(set(ids))

@@ -1,0 +1,114 @@
+"""The failures of a batch, counted by their reasons."""
+
+import csv
+import json
+from pathlib import Path
+from uuid import uuid4
+
+from browser_use_async.batch import BatchResult, ItemState, read_ledger
+from browser_use_async.cli.batch.failures import Failures
+from browser_use_async.errors import BrowserUseError
+from browser_use_async.server import LocalServer
+from tests.cli.report.ledgers import item, write_ledger
+
+from .running import environment, run
+
+_ROWS = "key,task\n" + "".join(
+    f"k{place},{'Fail' if place % 2 else 'Look'} at page {place}\n" for place in range(8)
+)
+_WHY = "the task failed: The page is on fire"
+
+
+async def test_a_run_counts_them(server: LocalServer, tmp_path: Path) -> None:
+    """`batch run` prints the first failure of a reason, and at the end how many there were."""
+    source, ledger, output = (tmp_path / name for name in ("in.csv", "run.db", "out.csv"))
+    source.write_text(_ROWS)
+    words = ("--ledger", str(ledger), "-o", str(output))
+    result = await run("batch", str(source), *words, env=environment(server))
+    status = await run("batch", "status", str(ledger))
+    plain = await run("batch", "status", str(ledger), "--plain")
+    again = await run("batch", str(source), *words, "--resume", env=environment(server))
+    rows = list(csv.DictReader(output.read_text().splitlines()))
+
+    assert result.code == 1
+    assert result.stderr.count("failed      k") == 1
+    (line,) = [each for each in result.stderr.splitlines() if _WHY in each]
+    assert line.split()[:2] == ["4", "failed"]
+    assert line.endswith(" and 1 more)")
+    (reason,) = result.json["failures"]
+    assert (reason["state"], reason["reason"], reason["count"]) == ("failed", _WHY, 4)
+    assert len(reason["first"]) == 3
+    assert status.json["failures"][0]["count"] == 4
+    assert again.json["failures"][0]["count"] == 4
+    assert [each.split()[:2] for each in plain.stdout.splitlines()[:3]] == [
+        ["done", "4"],
+        ["failed", "4"],
+        ["cost", plain.stdout.split("cost")[1].split()[0]],
+    ]
+    assert f"failed  {_WHY} (k1, k3, k5 and 1 more)" in plain.stdout
+    assert "dead letter" not in plain.stdout
+    assert list(rows[0])[:3] == ["line", "key", "state"]
+    assert min(rows, key=lambda row: int(row["line"]))["key"] == "k0"
+    assert "`line` is the line of the input" in result.stderr
+
+
+def test_what_differs_from_task_to_task_is_no_reason() -> None:
+    """Ids, addresses and numbers of steps are left out, and each reason is reported once."""
+    failures = Failures()
+    first = []
+    for place in range(3):
+        task = str(uuid4())
+        text = f"task {task} failed after {place} steps: https://shop.example/{place} is {task}"
+        first.append(
+            failures.add(
+                BatchResult[str](
+                    index=place,
+                    key=f"k{place}",
+                    state=ItemState.FAILED,
+                    task_id=task,
+                    error=BrowserUseError(text),
+                )
+            )
+        )
+    done = BatchResult[str](index=9, key="k9", state=ItemState.DONE)
+
+    assert failures.add(done) is None
+    assert [each is not None for each in first] == [True, False, False]
+    assert failures.record() == [
+        {
+            "state": "failed",
+            "reason": "the task failed: … is …",
+            "count": 3,
+            "first": ["k0", "k1", "k2"],
+        }
+    ]
+
+
+def test_many_reasons(tmp_path: Path) -> None:
+    """The most frequent come first, and memory stays bounded however many there are."""
+    rows = [item(f"k{n}", "failed", reason=f"reason {'abc'[n % 3]}") for n in range(9)]
+    rows += [item("open", "unknown", reason="reason a"), item("fine")]
+    rows += [item(f"x{n}", "failed", reason=f"only {n}") for n in range(1_500)]
+    failures = Failures.of(read_ledger(write_ledger(tmp_path / "run.db", rows)).rows())
+    counted = {(each.state, each.text): each.count for each in failures}
+
+    assert sum(counted.values()) == len(rows) - 1
+    assert len(counted) <= 1_002
+    assert counted[ItemState.FAILED, "reason a"] == 3
+    assert counted[ItemState.UNKNOWN, "reason a"] == 1
+    assert next(iter(failures)).text == "other reasons"
+    assert json.dumps(failures.record())
+
+
+async def test_the_report_lists_reasons(tmp_path: Path) -> None:
+    """The page has each reason once, with links to its first rows."""
+    rows = [item(f"k{n}", "failed", reason="No such page") for n in range(30)]
+    ledger, page = write_ledger(tmp_path / "run.db", rows), tmp_path / "report.html"
+    result = await run("report", str(ledger), "-o", str(page))
+    text = page.read_text()
+    trouble = text[text.index('id="trouble"') : text.index("</ul>")]
+
+    assert result.code == 0
+    assert trouble.count("No such page") == 1
+    assert trouble.count('<a href="#item-') == 10
+    assert "and 20 more" in trouble
