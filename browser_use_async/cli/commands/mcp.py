@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from typing import Literal
 
 from browser_use_async.cli.command import command
-from browser_use_async.cli.connect import connect
+from browser_use_async.cli.connect import configured, connect
 from browser_use_async.cli.console import Console
 from browser_use_async.cli.options import Choice, ServerOptions, group, option
 from browser_use_async.cli.values import amount, port, seconds
@@ -95,11 +95,14 @@ async def _serve_http(
         serve_http,
     )
 
+    # Resolved once: what cannot work is said at the start, not to each client.
+    configuration = configured(server)
+
     def open_session(key: str) -> BrowserUseSession:
         return BrowserUseSession(
             key,
-            base_url=server.base_url,
-            timeout=server.attempt_timeout,
+            base_url=configuration.base_url,
+            timeout=configuration.timeout,
             allow_insecure_http=server.allow_insecure_http,
         )
 
