@@ -19,6 +19,7 @@ from browser_use_async.observers import (
 from browser_use_async.types import TaskStatus
 from browser_use_async.types.base import Response
 from browser_use_async.types.notebook import grid, grid_row, progress_html
+from browser_use_async.types.short_traceback import ipython_shell
 
 VARIABLE = "BROWSER_USE_PROGRESS"
 _OFF = frozenset({"off", "0", "no", "false"})
@@ -28,12 +29,11 @@ _INTERVAL = 0.5  # seconds between two changes of the line
 
 def attach(observers: Observers) -> None:
     """Show progress and tables, if this program is a notebook."""
-    ipython: Any = sys.modules["IPython"]  # which every kernel has loaded
-    shell = ipython.get_ipython()
+    shell = ipython_shell()
     if getattr(shell, "kernel", None) is None:
         return
     shell.display_formatter.formatters["text/html"].for_type(list, list_html)
-    CellProgress(observers, shell, ipython.display.display)
+    CellProgress(observers, shell, sys.modules["IPython"].display.display)
 
 
 def list_html(values: list[Any]) -> str | None:

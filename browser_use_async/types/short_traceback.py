@@ -15,7 +15,7 @@ _RED, _DEFAULT = "\x1b[31m", "\x1b[39m"
 
 def short_traceback(error: BaseException) -> list[str]:
     """At most ten lines: the frames of the program, and what the error says."""
-    shell: Any = _shell()
+    shell: Any = ipython_shell()
     if shell is not None and shell.InteractiveTB.mode != "Context":  # as after `%tb Verbose`
         whole = shell.InteractiveTB.structured_traceback
         lines: list[str] = whole(type(error), error, error.__traceback__)
@@ -31,7 +31,8 @@ def short_traceback(error: BaseException) -> list[str]:
     return lines
 
 
-def _shell() -> Any:
+def ipython_shell() -> Any:
+    """The shell of IPython that runs this program, or None."""
     ipython = sys.modules.get("IPython")
     return None if ipython is None else ipython.get_ipython()
 

@@ -1,8 +1,10 @@
 """What a session shows in a kernel of Jupyter: progress, tables, pictures and short tracebacks."""
 
+import asyncio
 import re
+import subprocess
+import sys
 from html.parser import HTMLParser
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -186,17 +188,22 @@ def test_progress_is_switched_off(cells: dict[str, list[Any]]) -> None:
     assert cells["no line"] == []
 
 
-def test_elsewhere_nothing_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
-    """IPython alone, or ipykernel that is imported by a program, is no notebook."""
-    import asyncio
+@pytest.mark.parametrize(
+    "start",
+    [
+        "import ipykernel",
+        "import IPython, ipykernel",
+        "from IPython.testing.globalipapp import start_ipython; start_ipython(); import ipykernel",
+    ],
+)
+async def test_elsewhere_nothing_is_shown(start: str) -> None:
+    """Where ipykernel is only imported, or IPython runs in a terminal, there is no notebook."""
+    pytest.importorskip("ipykernel", reason="ipykernel: `make examples` has it")
+    program = f"{start}; from browser_use_async import BrowserUseSession as S; print(S('bu_key'))"
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", program, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    out, said = await process.communicate()
 
-    ipykernel = pytest.importorskip("ipykernel")
-    from browser_use_async import BrowserUseSession
-
-    assert Path(ipykernel.__file__).exists()
-
-    async def make_session() -> None:
-        await BrowserUseSession("bu_key").aclose()
-
-    asyncio.run(make_session())
-    assert capsys.readouterr() == ("", "")
+    assert (process.returncode, said) == (0, b""), said
+    assert out.startswith(b"<BrowserUseSession http")

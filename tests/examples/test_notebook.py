@@ -58,6 +58,8 @@ def test_a_kernel_shows_what_it_gives() -> None:
     assert "text/html" in shown["task"]
     assert "text/html" in shown["batch"]
     assert "3 of 3" in shown["batch"]
+    assert "image/png" in shown["picture"]
+    assert "Recordings: " in shown["film"]
 
 
 def test_it_is_stored_without_outputs() -> None:

@@ -169,7 +169,7 @@ async def test_a_paused_task_offers_its_live_page(connected: Any, session: Brows
         assert (await _call(client, "task_status", task_id=task_id))["status"] == "stopped"
 
 
-async def test_a_pause_of_the_model_asks_for_nobody(connected: Any, session: BrowserUseSession):
+async def test_a_pause_of_the_model_needs_no_person(connected: Any, session: BrowserUseSession):
     """Only a step that asks a person needs one; a task that was paused from here does not."""
     async with connected as client:
         state = await _call(client, "run_task", task="Hang around", wait_seconds=0)
@@ -235,6 +235,18 @@ async def test_tasks_are_found_by_status_and_text(connected: Any):
         said = await _error(client, "list_tasks", status="done")
 
     assert said.startswith("status: Input should be 'created', 'running'")
+
+
+async def test_a_filter_says_where_it_stopped(connected: Any, monkeypatch: pytest.MonkeyPatch):
+    """It looks through so many of the newest tasks, and tells a model that there may be more."""
+    monkeypatch.setattr("browser_use_async.mcp.tools.MOST_SEARCHED", 2)
+    async with connected as client:
+        for name in ("Buy tea", "Buy milk", "Buy bread"):
+            await _call(client, "run_task", task=name)
+        rows = await _call(client, "list_tasks", text="tea")
+
+    assert rows["tasks"] == []
+    assert rows["advice"] == "Only the newest 2 tasks were looked through."
 
 
 async def test_a_picture_is_content(connected: Any, session: BrowserUseSession):
