@@ -123,8 +123,8 @@ class Budget(BudgetAmounts):
         # No token to reset by: several asyncio tasks may be inside of it at once.
         if not (entered := _ENTERED.get()):
             raise InvalidRequestError(
-                "this budget is left in an asyncio task that is not inside of it, so it did not "
-                "bound what that task has started; enter and leave it in the task that it is for",
+                "this budget was left in another asyncio task than it was entered in, so it did "
+                "not bound what this one started; enter and leave it in the same asyncio task",
                 field="budget",
             )
         _ENTERED.set(entered[1:])
@@ -168,7 +168,7 @@ class Budget(BudgetAmounts):
             f"{format_cents(max(self.remaining, Decimal(0)))} of the budget of "
             f"{format_cents(self.limit)} remain: "
             f"{format_cents(self.spent)} are spent and {format_cents(self.reserved)} reserved "
-            f"for what was not seen to end; nothing was sent. {self._advice(charge)}",
+            f"for tasks that may still run; nothing was sent. {self._advice(charge)}",
             needed=charge.cents,
             limit=self.limit,
             spent=self.spent,
@@ -324,8 +324,8 @@ def _maximum(
         return search_url_cents(**given), None
     if endpoint is table.CREATE_SCHEDULED_TASK and is_bounded:
         raise InvalidRequestError(
-            "a schedule starts tasks for as long as it is active, so that no budget bounds it: "
-            "create it outside of session.budget(...); nothing was sent",
+            "a schedule starts tasks without an end, so no budget can bound it: create it outside "
+            "of session.budget(...); nothing was sent",
             field="budget",
         )
     return Decimal(0), None  # browser profiles are free

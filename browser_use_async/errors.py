@@ -372,11 +372,14 @@ class SubmissionUnknownError(BrowserUseError):
         """
         resolver = session if session is not None else self._resolver
         if resolver is None:
-            raise ConfigurationError("pass a session: this error no longer knows the one it is of")
+            raise ConfigurationError(
+                "pass a session, as in error.resolve(session): this error comes from another "
+                "process or a file, and has none"
+            )
         if not self.submission_token:
             raise ConfigurationError(
-                "this task was sent without a submission token, so it cannot be looked up by one; "
-                "compare session.tasks.iterate() with what you know"
+                "this task was sent without a submission token, so the SDK cannot find it; look "
+                "for it yourself with session.tasks.iterate()"
             )
         return await resolver.resolve_submission(self.submission_token)
 
@@ -412,7 +415,7 @@ class SubmissionKeyConflictError(BrowserUseError):
         differing = f" (not the same: {', '.join(fields)})" if fields else ""
         return cls(
             f"the key {key!r} names {what}, which was created with another request{differing}; "
-            "nothing was created. Use another key, or the request of the first time",
+            "nothing was created. Use another key, or the same request as before",
             key=key,
             task_id=task_id,
             fields=fields,

@@ -54,7 +54,7 @@ def _refuse_half_pairs(value: Any) -> None:
     try:
         json.dumps(value, ensure_ascii=False).encode()
     except UnicodeEncodeError:
-        raise JsonRefusedError("a string holds half of a surrogate pair") from None
+        raise JsonRefusedError("a string contains half of a surrogate pair") from None
 
 
 _UNREAD: Any = object()

@@ -86,7 +86,7 @@ _TEXTS = {
     "enum": "is spelt {expected!r}",
     "string_too_short": "must not be empty",
     "string_too_long": "must have at most {max_length} characters, not {given}",
-    "string_unicode": "holds half of a surrogate pair, which unicode texts do not have",
+    "string_unicode": "contains half of a surrogate pair, which cannot be sent as UTF-8",
     "greater_than_equal": "must be {ge} or more, not {given}",
     "less_than_equal": "must be {le} or less, not {given}",
     "int_parsing_size": "must be an integer of less than 64 bits",

@@ -51,7 +51,7 @@ def _own_problem(part: Mapping[str, Any], root: Mapping[str, Any]) -> str | None
         if not isinstance(part.get(keyword, []), list):
             return f"{keyword} is not a list"
     if not all(isinstance(name, str) for name in part.get("required", [])):
-        return "required holds something that is not a name"
+        return "required contains something that is not a name"
     return _type_problem(part) or _reference_problem(part, root)
 
 

@@ -153,8 +153,8 @@ class Batch(Generic[OutputT]):
         """
         if self._started and self._collected is None:
             raise InvalidRequestError(
-                "a batch that is iterated over holds no results: use result.to_row() in the loop, "
-                "read_ledger(path).to_rows(), or await batch.collect() instead of the loop",
+                "a batch keeps no results while you iterate over it: use result.to_row() in the "
+                "loop, read_ledger(path).to_rows(), or await batch.collect() instead of the loop",
                 field="requests",
             )
         results = sorted(self._collected or (), key=lambda result: result.index)

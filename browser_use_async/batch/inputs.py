@@ -184,8 +184,8 @@ class InputReader:
                 self.ended = True
                 raise BatchInputError(
                     f"the input raised {type(error).__name__} after {self.read} items: {error}. "
-                    "What was submitted before comes to its end first. Repair the input and run it "
-                    "again with the same ledger: nothing is done twice",
+                    "Tasks that were created before were waited for. Repair the input and run it "
+                    "again with the same ledger: no item is done twice",
                     index=self.read,
                 ) from error
             index = self.read

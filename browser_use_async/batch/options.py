@@ -125,10 +125,10 @@ class WorkerOptions:
         least = self.lease + timeout
         if self.settle_window <= least:
             raise InvalidRequestError(
-                f"settle_window: {self.settle_window:g} s are too short beside a lease of "
-                f"{self.lease:g} s and {timeout:g} s for an attempt: what a silent process has "
-                "sent may still be carried out after the search for it, and be paid twice; nothing "
-                f"was sent. Give more than {least:g} s, or a shorter lease, for all processes",
+                f"settle_window: {self.settle_window:g} s are too short. A process that was silent "
+                f"for its lease ({self.lease:g} s) may still be sending ({timeout:g} s), and that "
+                "task would be paid twice; nothing was sent. Give all processes a settle_window "
+                f"of more than {least:g} s, or a shorter lease",
                 field="settle_window",
             )
 

@@ -213,7 +213,7 @@ def session_closed_error(
 def worker_cancelled_error() -> BrowserUseError:
     """The error of a batch of which something else has cancelled a worker."""
     return BrowserUseError(
-        "a worker of the batch was cancelled from outside of it, so an item has no result; run the "
+        "other code cancelled an asyncio task of the batch, so an item has no result; run the "
         "batch again with the same ledger"
     )
 

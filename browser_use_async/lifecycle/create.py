@@ -377,8 +377,8 @@ class TaskCreator:
             self.reconciler.forget(task_id)
         submission.is_mixed_up = True
         problem = (
-            f"it names task {task_id}, which belongs to another submission: a proxy answered with "
-            "what it kept, or a mock gives all tasks the same id"
+            f"it names task {task_id}, which was created by another call: a proxy answered from "
+            "its cache, or a mock gives all tasks the same id"
         )
         return Outcome(OutcomeKind.AMBIGUOUS, reply=outcome.reply, problem=problem, path="$.id")
 
@@ -478,12 +478,12 @@ class TaskCreator:
         sending = submission.state is SubmissionState.SENDING or submission.failure is None
         what = "run-task was still under way" if sending else str(submission.failure)
         if submission.state is SubmissionState.UNSENT:
-            what = f"an answer to run-task was lost, and sent again it was refused: {what}"
+            what = f"an answer to run-task was lost, and its repetition was refused: {what}"
         advice = (
-            "all ten metadata pairs are your own, so the task carries no token: compare "
-            "session.tasks.iterate() with what you know before creating it again"
+            "all ten metadata pairs are your own, so the SDK cannot find the task: look for it "
+            "with session.tasks.iterate() before you create it again"
             if submission.token is None
-            else "await error.resolve() tells; creating it again before that may pay twice"
+            else "await error.resolve() finds out; to create it again before that may pay twice"
         )
         error = SubmissionUnknownError(
             f"a paid task may or may not have been created: {what}{unsent}; {advice}",

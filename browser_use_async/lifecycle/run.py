@@ -259,10 +259,11 @@ class SubmissionRunner:
         if submission.may_exist:
             return self.creator.unknown(submission)
         if closed:
-            return SessionClosedError("the session was closed; run-task was not carried out")
+            return SessionClosedError("the session was closed; no task was created")
         if submission.failure is not None:
             return submission.failure
-        return APITimeoutError("the time was up before run-task was sent", sent=False, attempts=0)
+        what = "the timeout ended before run-task was sent; no task was created"
+        return APITimeoutError(what, sent=False, attempts=0)
 
     # --- ending the task of a submission that its caller gives up -----------------------------
 

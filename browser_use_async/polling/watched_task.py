@@ -345,7 +345,8 @@ class WatchedTask:
             seen = self.unconfirmed
             stands = "" if seen is None else f"; the service says that the task is {seen}"
             final = errors.ResponseDecodeError(
-                f"{error}; {count} answers in a row were wrong there, so this wait ends{stands}",
+                f"{error}; {count} answers in a row were wrong in this way, so this wait ends"
+                f"{stands}",
                 path=error.path,
             )
             final.__cause__ = error

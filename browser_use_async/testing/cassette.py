@@ -388,7 +388,7 @@ def _unknown(text: str, cassette: Cassette) -> str:
     names = list(dict.fromkeys(each.task for each in cassette.tasks))
     problem = f"{cassette.name} has no task {text!r:.200}"
     if not names:
-        return f"{problem}, nor any other; record it"
+        return f"{problem}: it is empty; record it"
     listed = "; ".join(f"{name!r:.100}" for name in names[:_LISTED])
     more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
     near = difflib.get_close_matches(text, names, n=1)

@@ -142,7 +142,7 @@ def _checked_url(setting: _Setting | None, *, allow_insecure_http: bool) -> str:
     if not url.raw_host or " " in base_url or not base_url.isprintable():
         raise ConfigurationError(f"{name} names no host; {example}")
     if url.user is not None or url.password is not None:
-        raise ConfigurationError(f"{name} holds a user name or password; {example}")
+        raise ConfigurationError(f"{name} contains a user name or password; {example}")
     if url.query_string or url.fragment:
         raise ConfigurationError(f"{name} has a query or a fragment; {example}")
     if url.scheme == "http" and not allow_insecure_http and not is_loopback(url.raw_host):

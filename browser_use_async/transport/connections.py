@@ -262,8 +262,8 @@ class Connections:
     def _refuse_if_closed(self) -> None:
         if self._closed:
             raise errors.SessionClosedError(
-                "the session was closed while the call was under way; whether it was carried out "
-                "is not known"
+                "the session was closed while the call was under way; the service may have carried "
+                "it out"
             )
 
     @property

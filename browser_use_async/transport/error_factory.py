@@ -18,13 +18,13 @@ _MAX_READ = 60_000  # characters: a page of a megabyte need not be read to its e
 _NOT_JSON = object()
 
 _CHECK_STATUS = (
-    "it was not sent again, because somebody may have switched the task back meanwhile: look at "
-    "its status, and call again if that is still what you want"
+    "it was not sent again, because others may have paused or resumed the task meanwhile: look at "
+    "its status, and call again if you still want that"
 )
 
 _NO_TRACE = (
-    "the search may have been paid for, and no call of the API tells whether it was, "
-    "so it is not sent again: repeating it may pay twice"
+    "the search may have been paid for. No call of the API shows whether it was, so it is not sent "
+    "again: repeating it may pay twice"
 )
 
 _BY_STATUS: dict[int, type[errors.APIStatusError]] = {
@@ -82,7 +82,7 @@ def _no_answer_error(
         is_page = outcome.reply is not None and outcome.reply.body.lstrip()[:1] == b"<"
         hint = "; it is a web page, so check that base_url points at the API and ends in /api/v1"
         return errors.ResponseDecodeError(
-            f"{prepared} was answered with something that Cloud API v1 does not say{times}: "
+            f"{prepared} got an answer that does not fit Cloud API v1{times}: "
             f"{outcome.problem}{hint if is_page else ''}",
             path=outcome.path,
             task_id=prepared.task_id,
@@ -190,8 +190,8 @@ def _why_not_served(endpoint: Endpoint, served: Collection[str], base_url: str) 
     """What a missing route says about the server, given the calls that it has accepted."""
     if endpoint.name in served:
         return (
-            f"{endpoint} was there a moment ago, so the service, or a gateway in front of it, is "
-            "being changed; call again later"
+            f"the server answered {endpoint} before, so it, or a gateway in front of it, is being "
+            "changed; call again later"
         )
     if served:
         return f"this server has no {endpoint}, though it answers other calls of Cloud API v1"
@@ -212,7 +212,7 @@ def _advice(prepared: PreparedRequest, status: int) -> str | None:
     if not prepared.endpoint.leaves_a_trace:
         return _NO_TRACE
     if prepared.endpoint.effect is Effect.CREATES:
-        return "it may have been carried out all the same, so look before calling again"
+        return "it may have been carried out, so look before calling again"
     return _CHECK_STATUS if prepared.endpoint.effect is Effect.SWITCHES else None
 
 

@@ -119,7 +119,7 @@ class SignedUrl:
         if url is None or url.scheme not in {"http", "https"} or not url.raw_host:
             return _NEITHER_HTTP
         if url.raw_user is not None or url.raw_password is not None:
-            return "it holds a user name or password"
+            return "it contains a user name or password"
         if url.scheme == "https" or allow_insecure_http:
             return None
         if self.reach is Reach.THIS_MACHINE:

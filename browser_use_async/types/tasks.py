@@ -316,7 +316,7 @@ class Task(Response):
         steps = f"{len(self.steps)} step" + ("" if len(self.steps) == 1 else "s")
         if self.status is TaskStatus.STOPPED:
             raise TaskStoppedError(
-                f"task {self.id} was stopped after {steps}; error.task holds what it did", task=self
+                f"task {self.id} was stopped after {steps}; error.task has the steps", task=self
             )
         raise TaskFailedError(
             f"task {self.id} {self.status} after {steps}: {self.failure}", task=self
@@ -452,7 +452,7 @@ def _parsed(task: Task, output_type: Any) -> ParsedTask[Any]:
     name = output_type.__name__ if isinstance(output_type, type) else repr(output_type)
     raise OutputValidationError(
         f"task {task.id} finished, but its output does not fit {name}: {problem}; "
-        "error.raw_output holds what it answered",
+        "error.raw_output has the answer",
         task=task,
         raw_output=task.output,
     )

@@ -279,8 +279,8 @@ class WebhookReceiver:
             self._dispatcher.drop()
         elif self._loop is not loop:
             raise WrongEventLoopError(
-                f"the webhook receiver belongs to {self._loop!r} and was called in {loop!r}; "
-                "make one receiver for each event loop"
+                "the webhook receiver belongs to another event loop than the one that calls it "
+                "now; make one receiver for each event loop"
             )
 
 

@@ -78,7 +78,7 @@ def key_of(secret: object) -> bytes:
     try:
         return secret.encode()
     except UnicodeEncodeError:
-        problem = "the webhook secret holds half of a surrogate pair"
+        problem = "the webhook secret contains half of a surrogate pair; copy it again"
     raise ConfigurationError(problem)
 
 

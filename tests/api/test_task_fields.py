@@ -28,7 +28,7 @@ from browser_use_async.structured_output.schema import output_schema
         ({"anyOf": [{}, {"type": "x"}]}, "anyOf[1]: 'x' is not a type"),
         ({"anyOf": {}}, "anyOf is not a list"),
         ({"required": "a"}, "required is not a list"),
-        ({"required": [1]}, "required holds something that is not a name"),
+        ({"required": [1]}, "required contains something that is not a name"),
         ({"enum": "a"}, "enum is not a list"),
         ({"$ref": "#/$defs/A"}, "$ref '#/$defs/A' leads nowhere"),
         ({"additionalProperties": 1}, "additionalProperties is not a schema"),

@@ -139,7 +139,9 @@ async def test_a_refusal_after_a_lost_answer_is_resolved(
     first = Fault(cut=True, done_after=WINDOW + 2.0) if is_created else LOST_BEFORE
     api.break_calls("run", {1: first, 2: Fault(status=status)})
     async with session.budget(cents=60) as budget:
-        with pytest.raises(errors.SubmissionUnknownError, match="sent again it was refused") as got:
+        with pytest.raises(
+            errors.SubmissionUnknownError, match="its repetition was refused"
+        ) as got:
             await submit(session)
         assert isinstance(got.value.__cause__, errors.APIStatusError)
         assert got.value.__cause__.status == status

@@ -55,8 +55,8 @@ async def test_what_does_not_fit_is_not_sent(api: FakeApi, open_session: OpenSes
     assert (error.spent, error.reserved) == (THREE_STEPS, TEN_STEPS)
     assert str(error) == (
         "POST /run-task may cost up to $0.085 (its start and 3 steps of $0.025), and $0.06 of "
-        "the budget of $0.405 remain: $0.085 are spent and $0.26 reserved for what was not seen to "
-        "end; nothing was sent. Wait for tasks to end, or give a larger budget, or lower "
+        "the budget of $0.405 remain: $0.085 are spent and $0.26 reserved for tasks that may "
+        "still run; nothing was sent. Wait for tasks to end, or give a larger budget, or lower "
         "max_agent_steps"
     )
     assert api.count("run") == 2
@@ -284,7 +284,7 @@ async def test_a_budget_is_left_where_it_was_entered(open_session: OpenSession):
     budget = session.budget(cents=100)
     await asyncio.create_task(budget.__aenter__())
 
-    with pytest.raises(errors.InvalidRequestError, match="it did not bound what that task"):
+    with pytest.raises(errors.InvalidRequestError, match="it did not bound what this one"):
         await asyncio.create_task(budget.__aexit__())
 
 

@@ -74,8 +74,8 @@ async def test_a_settle_window_that_is_too_short_for_the_lease_is_refused() -> N
     code, _lines, said = await run("work", ledger, *times, "--api-key", "a-key-of-no-account")
 
     assert code == 2
-    assert "80 s are too short beside a lease of 60 s and 20 s for an attempt" in said
-    assert "Give more than 80 s, or a shorter lease" in said
+    assert "80 s are too short. A process that was silent for its lease (60 s) may still" in said
+    assert "of more than 80 s, or a shorter lease" in said
 
 
 @pytest.mark.long

@@ -161,7 +161,7 @@ async def test_timeout_before_the_task_is_sent(server: LocalServer) -> None:
     result = await run("run", "x", "--timeout", "0.000001", env=environment(server))
 
     assert result.code == 124
-    assert "the time was up before run-task was sent" in result.stderr
+    assert "the timeout ended before run-task was sent" in result.stderr
     assert server.tasks_created == 0
 
 

@@ -125,7 +125,7 @@ async def test_a_budget_bounds_the_process(server: LocalServer):
 
     assert not first.is_error
     assert "$0.24 of the budget of $0.30 remain" in second.content[0].text
-    assert "no budget bounds it" in schedule.content[0].text
+    assert "no budget can bound it" in schedule.content[0].text
 
 
 @pytest.mark.long

@@ -155,7 +155,7 @@ async def test_a_route_that_was_there_before_is_not_said_to_be_missing(
     with raises(errors.APINotServedError) as caught:
         await session.tasks.get_status("t-1")
 
-    assert "was there a moment ago" in str(caught.value)
+    assert "a gateway in front of it, is being changed" in str(caught.value)
     assert "base_url" not in str(caught.value)
 
 
@@ -263,4 +263,4 @@ async def test_an_answer_that_does_not_fit_is_located(
 
     assert caught.value.path == path
     assert caught.value.task_id == "t-1"
-    assert "Cloud API v1 does not say" in str(caught.value)
+    assert "does not fit Cloud API v1" in str(caught.value)

@@ -63,7 +63,7 @@ async def test_a_lost_search_is_not_sent_again(
         await SEARCHES[search](session)
 
     assert len(server.requests) == 1
-    assert "may have been paid for, and no call of the API tells" in str(caught.value)
+    assert "may have been paid for. No call of the API shows" in str(caught.value)
     assert getattr(caught.value, "sent", True) is True
 
 

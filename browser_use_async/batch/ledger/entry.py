@@ -118,9 +118,9 @@ class LedgerEntry(Journal):
         else:
             return
         raise errors.LedgerError(
-            f"task {task_id} was created for the item {self.claim.row.key!r}, and that could not "
-            f"be written down: {problem}. The task lives on; running the batch again with that "
-            "ledger finds it by the mark that it carries",
+            f"task {task_id} was created for the item {self.claim.row.key!r}, but the ledger could "
+            f"not record it: {problem}. The task goes on; run the batch again with this ledger, "
+            "which finds the task",
             task_id=task_id,
         )
 

@@ -59,10 +59,10 @@ class LedgerFile:
         fate = "deleted or moved" if _identity(path) is None else "replaced by another file"
         saved = self._save()
         advice = (
-            "What it said could not be saved: with another ledger every item would be paid for "
-            "again, so keep those out of the input that have been done or have a task"
+            "Its content could not be saved. With another ledger every item would be paid for "
+            "again, so first take out of the input the items that are done or have a task"
             if saved is None
-            else f"All that it said is saved: run the batch again with the ledger {saved}"
+            else f"Its content is saved: run the batch again with the ledger {saved}"
         )
         return LedgerError(
             f"{path.name}, a file of the ledger {self.path}, was {fate} while the batch was "
@@ -174,8 +174,8 @@ def as_ledger_error(error: Exception, file: Path | None) -> LedgerError:
     if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
         return _corrupt(file, str(error))
     return LedgerError(
-        f"the ledger {file} could not be read or written: {error}. Nothing was sent that it does "
-        "not say. Make room or repair the disk, and run the batch again with the same ledger"
+        f"the ledger {file} could not be read or written: {error}. Everything that was sent is "
+        "recorded in it. Make room or repair the disk, and run the batch again with the same ledger"
     )
 
 

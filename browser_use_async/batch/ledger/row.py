@@ -167,7 +167,7 @@ class Claim:
 def mismatch(key: str, *, repeated: bool) -> LedgerMismatchError:
     """The error of a key that stands for another request than before."""
     return LedgerMismatchError(
-        f"the item {key!r} is not what it was: this key stands for another request "
+        f"the item {key!r} has changed: its key stands for another request "
         f"{'earlier in the input' if repeated else 'in the ledger'}. Nothing was sent for it. Give "
         "it another key, or restore its content"
     )

@@ -139,11 +139,11 @@ def as_ledger_error(error: Exception, address: LedgerAddress) -> LedgerError:
         return error
     if isinstance(error, psycopg.errors.UndefinedTable | psycopg.errors.UndefinedColumn):
         return LedgerCorruptError(
-            f"{address} lacks tables of a ledger: {first_line(error)}. Nothing was sent that it "
-            "does not say. Restore the schema from a backup"
+            f"{address} lacks tables of a ledger: {first_line(error)}. Restore the schema from a "
+            "backup that has everything that was sent"
         )
     return LedgerError(
-        f"the ledger {address} could not be read or written: {first_line(error)}. Nothing was "
-        "sent that it does not say. Repair the database, and run the batch again with the same "
+        f"the ledger {address} could not be read or written: {first_line(error)}. Everything that "
+        "was sent is recorded in it. Repair the database, and run the batch again with the same "
         "ledger"
     )

@@ -142,8 +142,9 @@ class PostgresStore(LedgerStore):
 
     def _lost(self, position: int) -> LeaseLostError:
         return LeaseLostError(
-            f"item {position} of the batch was taken over by another process, or by this one anew "
-            "after a silence; who has it brings it to its end, and nothing more is sent for it here"
+            f"item {position} of the batch was taken over, because this process was silent for "
+            "longer than its lease; the process that has it now finishes it, and nothing more is "
+            "sent for it here"
         )
 
     # The statements for many items give the positions of those that they have written. A row that

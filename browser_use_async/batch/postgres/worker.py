@@ -393,8 +393,8 @@ class BatchWorker:
         fields = taken.fields
         if fields is None:
             raise LedgerCorruptError(
-                f"{self.address} does not hold the request of the item {taken.row.key!r}; nothing "
-                "was sent for it. Restore the schema from a backup, or enqueue the same input again"
+                f"{self.address} has no request of the item {taken.row.key!r}; nothing was sent "
+                "for it. Restore the schema from a backup, or enqueue the same input again"
             )
         if fields.get("secrets"):
             fields["secrets"] = self._secrets(taken.row.key, fields["secrets"])
@@ -411,8 +411,8 @@ class BatchWorker:
         missing = [name for name in names if name not in self.options.secrets]
         if missing:
             raise ConfigurationError(
-                f"the item {key!r} needs the secret {missing[0]!r}, which no ledger holds; nothing "
-                "was sent for it. Give it to each worker with --secret"
+                f"the item {key!r} needs the secret {missing[0]!r}, and ledgers keep no secrets; "
+                "nothing was sent for it. Give it to each worker with --secret"
             )
         return {name: self.options.secrets[name] for name in names}
 

@@ -184,7 +184,7 @@ def test_a_former_owner_writes_nothing(store_of: MakeStore) -> None:
     (theirs,) = second.claim_next(1)
     claim = theirs
 
-    with pytest.raises(LeaseLostError, match="taken over by another process"):
+    with pytest.raises(LeaseLostError, match="this process was silent for longer than its lease"):
         first.begin_send(lost, intent("first", 1.0))
     with pytest.raises(LeaseLostError):
         first.record_task(lost, "a-task")

@@ -459,7 +459,7 @@ async def test_a_program_is_refused_what_the_command_is(open_session: Open, serv
     """A settle window that is too short for the lease, a file, and a nonsense lease."""
     session = await open_session(await serve())
     address = "postgresql://127.0.0.1:9/work#batch"  # is not looked at
-    with pytest.raises(InvalidRequestError, match="too short beside a lease"):
+    with pytest.raises(InvalidRequestError, match="A process that was silent for its"):
         await batch.work(address, session=session, settle_window=10.0)
     with pytest.raises(InvalidRequestError, match="lease must be"):
         await batch.work(address, session=session, lease=-1.0)
