@@ -41,6 +41,20 @@ async def test_rows_without_keys_have_readable_names(server: LocalServer, tmp_pa
         assert row.key not in page + ended.stderr + (tmp_path / "out.jsonl").read_text()
 
 
+@pytest.mark.long
+async def test_the_separator_is_said(server: LocalServer, tmp_path: Path) -> None:
+    """If it is another one than the comma, which the first line shows."""
+    source, other = tmp_path / "semicolons.csv", tmp_path / "other"
+    other.mkdir()
+    source.write_text("company;city\nAcme;Paris\n")
+    ended = await run(*words(tmp_path, str(source)), env=environment(server))
+    usual = await run(*words(other, shops(other, "Acme")), env=environment(server))
+
+    assert ended.code == usual.code == 0
+    assert f"the columns of {source} are separated by ';', not by ','" in ended.stderr
+    assert "are separated by" not in usual.stderr
+
+
 @pytest.mark.torture
 async def test_a_key_column(server: LocalServer, tmp_path: Path) -> None:
     """Any column says what a row is called; a row without it is refused, as is another one."""

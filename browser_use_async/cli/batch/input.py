@@ -67,6 +67,15 @@ class RowFile:
         with closing(self._lines()) as lines:
             yield from read(self, lines)
 
+    @property
+    def unusual_separator(self) -> str | None:
+        """What separates the columns of a CSV file, if its first line shows another than ","."""
+        if self.path.suffix.lower() != ".csv":
+            return None
+        with closing(self._lines()) as lines:
+            found = _delimiter(next(lines, ""))
+        return None if found == "," else found
+
     def error(self, line: int, problem: str) -> ConfigurationError:
         """The error for an invalid line."""
         return ConfigurationError(f"{self.path}, line {line}: {problem}")

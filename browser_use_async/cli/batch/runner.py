@@ -147,6 +147,9 @@ class BatchRun:
             f"{_tasks(count)} of at most {self._price_of_one()} each, "
             f"{self.settings.options.get('concurrency', CONCURRENCY):,} at once"
         )
+        file = self.settings.items.file
+        if (separator := file.unusual_separator) is not None:
+            self._note(f"the columns of {file.path} are separated by {separator!r}, not by ','")
         if self.settings.ledger is None:
             self._note("without --ledger this batch cannot be resumed after an interruption")
 
