@@ -402,7 +402,7 @@ class BrowserUseSession:
                 keys: "reconcile" looks for the task and adopts it, else raises; "resubmit" looks
                 for `settle_window` seconds and sends again; "raise" sends once and raises. A
                 server that keeps keys is asked with the same request and its key.
-            settle_window: Seconds after which a task that did not appear never will.
+            settle_window: Seconds to look for a task whose creation was not confirmed.
             fields: The optional fields of `RunTaskRequest`. What is not given is not sent.
 
         Returns:
@@ -481,7 +481,7 @@ class BrowserUseSession:
             if_exists: What happens if the key has a task already: "join" or "raise".
             key_window: Seconds back to look for one, on servers without keys.
             on_ambiguous: What to do when the answer is lost; see `run_and_wait`.
-            settle_window: Seconds after which a task that did not appear never will.
+            settle_window: Seconds to look for a task whose creation was not confirmed.
             fields: The optional fields of `RunTaskRequest`. What is not given is not sent.
 
         Raises:
@@ -639,7 +639,7 @@ class BrowserUseSession:
                 `settle_window` seconds and sends again; "reconcile" looks, and gives a
                 `SubmissionUnknownError` as the item's error; "raise" does so at once. Where the
                 service keeps submission keys, each of them sends again at once.
-            settle_window: Seconds after which a task that did not appear never will, where the
+            settle_window: Seconds to look for a task whose creation was not confirmed, where the
                 service keeps no keys.
             timeout: Seconds for which each task is waited for, or None for `PollPolicy.max_wait`.
                 Its result has a `WaitTimeoutError` then; the task lives on.

@@ -64,7 +64,7 @@ async def work(
         session: The `BrowserUseSession` that creates the tasks.
         concurrency: The most items under way at once in this process.
         secrets: The values of secrets by name, of which the ledger has the names only.
-        settle_window: Seconds after which a task that did not appear never will; longer than
+        settle_window: Seconds to look for a task whose creation was not confirmed; longer than
             `lease` and an attempt of the session together, in all processes.
         timeout: Seconds for which each task is waited for, or None for `PollPolicy.max_wait`.
         outage_tolerance: Seconds for which the service or the database may be away.

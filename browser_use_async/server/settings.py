@@ -147,13 +147,13 @@ class StorageSettings:
     database: str | os.PathLike[str] = setting(
         ":memory:",
         _DATABASE,
-        "where everything outlives a restart",
+        "where to store everything",
         more="A file, used by no other server meanwhile and made if it does not exist; or "
         "`postgresql://…`, which [several servers](fleet.md) share. With `:memory:` nothing is "
         "written anywhere. Secrets, cookies and webhooks are written only under the key in "
         "`BROWSER_USE_SERVER_KEY`.",
         option="--database",
-        otherwise="nowhere",
+        otherwise="in memory only",
     )
     files: str | None = setting(
         None,
