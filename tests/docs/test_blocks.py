@@ -50,6 +50,7 @@ NOT_RUN = {
     r"npx ": "another program",
     r"browser-use-async (serve|mcp)\b": "serves until it is ended; these tests have such a server",
     r"browser-use-async demo$": "tests/cli/test_demo.py runs it",
+    r"browser-use-async login$": "asks for the key on a terminal",
     r"browser-use-async completion ": "writes into the folder of its user",
     r"browser-use-async webhooks ": "listens until it is ended, or needs what listens",
     r"browser-use-async scripts (edit|diff)": "opens an editor, or needs what was edited there",
@@ -98,6 +99,7 @@ def server(
     server: ExampleServer = request.getfixturevalue(f"{executor}_server")
     for name, value in server.variables.items():
         monkeypatch.setenv(name, value)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     monkeypatch.chdir(tmp_path)
     return server
 
