@@ -35,6 +35,11 @@ class Block:
         return [line for line in map(_printed, self.text.splitlines()) if line is not None]
 
     @property
+    def needs_model(self) -> bool:
+        """Whether it says that a language model has to do its task."""
+        return self.text.startswith("# needs a language model")
+
+    @property
     def commands(self) -> list[str]:
         """The lines of a block of the shell that are typed."""
         lines = self.text.replace("\\\n", "").splitlines()

@@ -10,7 +10,7 @@ import os
 import pty
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -37,6 +37,11 @@ class ExampleServer:
     api_key: str = attrs.field(repr=False)
 
     @classmethod
+    def of(cls, place: Mapping[str, str]) -> "ExampleServer":
+        """One that runs, from what it has printed for machines."""
+        return cls(_host(place["base_url"]), _host(place["site_url"]), place["api_key"])
+
+    @classmethod
     @contextmanager
     def start(cls, executor: str) -> Iterator["ExampleServer"]:
         """Start it at free ports, and end it at the end."""
@@ -50,8 +55,7 @@ class ExampleServer:
         )
         try:
             assert process.stdout is not None
-            place = json.loads(process.stdout.readline())
-            yield cls(_host(place["base_url"]), _host(place["site_url"]), place["api_key"])
+            yield cls.of(json.loads(process.stdout.readline()))
         finally:
             process.terminate()
             process.communicate()
@@ -121,7 +125,7 @@ async def _output_of_lines(text: str, name: str) -> str:
 
 async def outcome_of_tests(block: Block, server: ExampleServer) -> str:
     """What pytest says of a file with tests, where the page is all that there is."""
-    words = ("-m", "pytest", "-q", "-o", "asyncio_mode=auto", "-p", "no:cacheprovider")
+    words = ("-m", "pytest", "-q", "-p", "no:cacheprovider")
     path = _saved("test_block.py", server.addressed(block.text))
     _code, output = await _run(server, sys.executable, *words, path)
     return output

@@ -142,6 +142,7 @@ def _to_run(page: str) -> list[Block]:
         and page in PRINTING
         and each.language in {"python", "console"}
         and not _is_test(each)
+        and not each.needs_model  # tests/agent/test_page.py has one
         and not ENGINE.search(each.text)
     ]
 
