@@ -33,7 +33,7 @@ said=$("$scratch/fresh/bin/browser-use-async" --help 2>&1) || code=$?
 [[ $code == 2 && $said == *"browser-use-async[cli]"* ]] || { echo "without the extra: $code, $said" >&2; exit 1; }
 
 echo "== using it with the extras of the command line and of what reads pages"
-install "$wheel[cli,otel,server]" pytest pytest-asyncio pytest-timeout
+install "$wheel[cli,otel,server]" pytest pytest-asyncio pytest-timeout anyio # of the page about programs without a loop
 "$program" "$scratch/smoke.py" "$checkout" reader
 "$program" -m browser_use_async demo </dev/null
 "$scratch/fresh/bin/bua" --version
@@ -47,6 +47,6 @@ touch "$scratch/reader/tests/__init__.py"
 cd "$scratch/reader" # where no checkout is, and so without the tests of links and commands into it
 "$program" -m pytest -q -W error --timeout 60 -o asyncio_mode=auto \
     -o asyncio_default_fixture_loop_scope=function \
-    -o "markers=long: takes a second or more" \
+    -o $'markers=\nlong: takes a second or more\ntorture: starts a browser' \
     --deselect tests/docs/test_blocks.py::test_links_lead_somewhere \
     --deselect tests/docs/test_blocks.py::test_the_first_commands_work_in_a_checkout tests/docs

@@ -6,14 +6,9 @@ from pathlib import Path
 
 import attrs
 
-__all__ = ["BLOCKS", "PAGES", "PRINTING", "ROOT", "Block", "is_printed"]
+__all__ = ["BLOCKS", "PAGES", "ROOT", "Block", "is_printed"]
 
 ROOT = Path(__file__).parents[2]
-PRINTING = {
-    *("README.md", "batch.md", "browser.md", "command-line.md", "errors.md", "integrations.md"),
-    *("money.md", "paying-once.md", "server.md", "tasks.md", "tutorial.md", "waiting.md"),
-    *("webhooks.md", "fleet.md", "migrating.md"),
-}
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 

@@ -9,6 +9,7 @@ import json
 import os
 import pty
 import subprocess
+import symtable
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -99,13 +100,23 @@ def _environment(server: ExampleServer | None = None) -> dict[str, str]:
 async def output_of_python(block: Block, server: ExampleServer) -> str:
     """Run a program, or lines with `await` beside an open session; what is printed."""
     text = server.addressed(block.text)
-    if "asyncio.run(" in text or "Runner(" in text:
+    if _is_program(text):
         code, output = await _run(server, sys.executable, _saved("program.py", text))
         assert code == 0, output
     else:
         async with asyncio.timeout(PATIENCE):
             output = await _output_of_lines(text, str(block))
     return server.as_on_the_page(output)
+
+
+def _is_program(text: str) -> bool:
+    """Whether it runs by itself: lines with `await`, or with a session, do not."""
+    try:
+        compile(text, "block", "exec")
+    except SyntaxError:
+        return False
+    names = symtable.symtable(text, "block", "exec")
+    return "session" not in names.get_identifiers() or names.lookup("session").is_assigned()
 
 
 async def _output_of_lines(text: str, name: str) -> str:

@@ -19,7 +19,7 @@ from browser_use_async.config_file import ConfigFile
 from browser_use_async.server.executors.browser.locate import find_browser
 from browser_use_async.server.executors.scripts import notation
 from browser_use_async.transport.config import DEFAULT_BASE_URL
-from tests.docs.blocks import BLOCKS, PAGES, PRINTING, ROOT, Block, is_printed
+from tests.docs.blocks import BLOCKS, PAGES, ROOT, Block, is_printed
 from tests.docs.reader import (
     ExampleServer,
     outcome_of_tests,
@@ -139,7 +139,6 @@ def _to_run(page: str) -> list[Block]:
         each
         for each in BLOCKS
         if each.page == page
-        and page in PRINTING
         and each.language in {"python", "console"}
         and not _is_test(each)
         and not each.needs_model  # tests/agent/test_page.py has one
@@ -182,10 +181,10 @@ async def test_a_wrong_line_is_found(server: ExampleServer) -> None:
     assert len(await _differences([*wrong, command], server)) == 4
 
 
-# A pytest of their own takes seconds to begin.
+# A pytest of their own takes seconds to begin. test_testing_page.py runs those of its page.
 @pytest.mark.long
 @pytest.mark.parametrize(
-    "block", [each for each in BLOCKS if _is_test(each) and each.page in PRINTING], ids=str
+    "block", [each for each in BLOCKS if _is_test(each) and each.page != "testing.md"], ids=str
 )
 async def test_tests_pass_as_pasted(block: Block, server: ExampleServer) -> None:
     """Each test of a block passes, in a folder where nothing else is."""
@@ -199,8 +198,7 @@ def test_every_block_prints_something() -> None:
     silent = [
         each
         for each in _of("python")
-        if each.page in PRINTING
-        and not (_is_test(each) or ENGINE.search(each.text) or each.printed)
+        if not (_is_test(each) or ENGINE.search(each.text) or each.printed)
     ]
     unnamed = [
         str(block)
