@@ -30,7 +30,7 @@ def problem_with(name: str) -> str | None:
     if name in {"", ".", ".."}:
         return "it is no file name"
     if any(map(_is_bad, name)):
-        return "it holds a separator, or a character that cannot be seen"
+        return "it contains a separator, or a character that cannot be seen"
     if len(name.encode()) > MAX_NAME_BYTES:
         return f"it is longer than {MAX_NAME_BYTES} bytes"
     if name != name.strip() or name.endswith("."):

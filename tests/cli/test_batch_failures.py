@@ -2,12 +2,16 @@
 
 import csv
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
 
+import pytest
+
+from browser_use_async import Task, TaskStatus
 from browser_use_async.batch import BatchResult, ItemState, read_ledger
 from browser_use_async.cli.batch.failures import Failures
-from browser_use_async.errors import BrowserUseError
+from browser_use_async.errors import BrowserUseError, TaskStoppedError
 from browser_use_async.server import LocalServer
 from tests.cli.report.ledgers import item, write_ledger
 
@@ -82,6 +86,23 @@ def test_what_differs_from_task_to_task_is_no_reason() -> None:
             "first": ["k0", "k1", "k2"],
         }
     ]
+
+
+def test_tasks_that_were_stopped_have_one_reason() -> None:
+    """The words for programs, `error.task`, are not in it."""
+    failures = Failures()
+    for place in range(2):
+        task = Task(str(uuid4()), "Look", TaskStatus.STOPPED, None, finished_at=datetime.now(UTC))
+        with pytest.raises(TaskStoppedError) as caught:
+            task.raise_for_status()
+        failures.add(
+            BatchResult[str](
+                index=place, key=f"k{place}", state=ItemState.FAILED, error=caught.value
+            )
+        )
+
+    (reason,) = failures.record()
+    assert (reason["reason"], reason["count"]) == ("the task was stopped", 2)
 
 
 def test_many_reasons(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ _OF_ONE_TASK = (
     (re.compile(rf"\b{_ID}\b"), "…"),
     (re.compile(r" after [\d,]+ steps?\b"), ""),
     (re.compile(r"\bhttps?://[^\s'\"]+"), "…"),
-    (re.compile(r"; error\.task holds what it did"), ""),
+    (re.compile(r"; error\.task has the steps"), ""),
 )
 _FIRST = 3  # so many rows of a reason are named
 _SHOWN = 10  # reasons that are shown
