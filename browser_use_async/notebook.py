@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from browser_use_async.amounts import format_cents
 from browser_use_async.observers import (
     BatchBegan,
     BatchEnded,
@@ -57,7 +58,9 @@ def _result_row(result: Any) -> dict[str, object]:
         "name": result.name,
         "status": row["status"] or row["state"],
         **(parsed or {"output": row["output"]}),
-        **{name: row[name] for name in ("error", "reason", "steps", "cost_cents", "task_id")},
+        **{name: row[name] for name in ("error", "reason", "steps")},
+        "cost": format_cents(result.cost_cents),
+        "task_id": row["task_id"],
     }
 
 

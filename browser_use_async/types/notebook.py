@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 import attrs
 
+from browser_use_async.amounts import format_cents
 from browser_use_async.types.secrets import hidden_url
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def response_html(response: "Response") -> str:
     name, fields = type(response).__name__, shown_fields(response)
     inner = [each for each, value in fields.items() if _is_rows(value)]
     if len(inner) != 1:
-        return table(name, [Row(each, _field(each, value)) for each, value in fields.items()])
+        return table(name, [Row(each, _text(value)) for each, value in fields.items()])
     rows = fields.pop(inner[0])
     others = [f"{each} {_text(value)}" for each, value in fields.items()]
     title = ", ".join([f"{name}: {len(rows)} {inner[0]}", *others])
@@ -79,7 +80,9 @@ def shown_fields(response: attrs.AttrsInstance) -> dict[str, Any]:
     fields = dict[str, Any]()
     for field in attrs.fields(type(response)):
         value = getattr(response, field.name)
-        if callable(field.repr):
+        if isinstance(value, Decimal):
+            fields[field.name] = f"{value} ({format_cents(value)})"
+        elif callable(field.repr):
             fields[field.name] = str(field.repr(value)).strip("'") if value else None
         elif field.repr:
             fields[field.name] = value
@@ -132,12 +135,6 @@ def table(title: str, rows: Iterable[Row]) -> str:
 
 def _is_rows(value: object) -> bool:
     return isinstance(value, list) and any(attrs.has(type(each)) for each in value)
-
-
-def _field(name: str, value: object) -> str:
-    if name == "cents" and isinstance(value, Decimal):
-        return f"{value} (${value / 100:,.2f})"
-    return _text(value)
 
 
 def _text(value: object) -> str:

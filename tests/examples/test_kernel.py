@@ -141,6 +141,7 @@ def test_a_batch_shows_how_far_it_is(cells: dict[str, list[Any]]) -> None:
     assert "BatchResult: 3" in table
     assert table.count("<tr>") == 4
     assert "The page is on fire" in table
+    assert "$0.085" in table
 
 
 def test_lists_are_tables(cells: dict[str, list[Any]]) -> None:
