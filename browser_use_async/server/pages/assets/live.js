@@ -11,7 +11,7 @@ let heading = null; // of the frame whose picture comes next
 let shownAddress = "";
 // Of the task's page, in CSS pixels; the property would be how large the picture is shown.
 let page = { width: Number(picture.getAttribute("width")), height: Number(picture.getAttribute("height")) };
-let heard = () => {}; // whoever has buttons wants to know too
+let heard = () => {}; // replaced where there are buttons
 
 function say(message) {
   if (socket && socket.readyState === WebSocket.OPEN) socket.send(JSON.stringify(message));
@@ -100,7 +100,7 @@ function update(state) {
   document.body.dataset.ended = String(state.ended);
 }
 
-// The server sends the next frame only after this; nobody looks at a hidden page.
+// The server sends the next frame only after this; a hidden page is not seen.
 function tellDrawn() {
   if (!document.hidden) return say({ type: "drawn" });
   document.addEventListener("visibilitychange", tellDrawn, { once: true });

@@ -22,7 +22,7 @@ function showButtons() {
   find("stop").hidden = asks || ended;
   find("control").hidden = asks || !hasBrowser;
   if (!hasBrowser && steering) steer(false);
-  // Whoever pressed a button that is gone goes on with the one in its place.
+  // The focus goes from a button that is gone to the one in its place.
   const next = { pause: "resume", resume: "pause", "stop-yes": "stop" }[focused];
   if (next && find(focused).closest("[hidden]") && !find(next).hidden) find(next).focus();
 }

@@ -87,7 +87,7 @@ async function attempt(work, done) {
   }
 }
 
-// Read now and every so often, as long as somebody looks. What an older round brings late is dropped.
+// Read now and every so often, as long as the page is seen. What an older round brings late is dropped.
 function useLive(read, every, inputs) {
   const [state, set] = useState({ value: undefined, problem: "" });
   const refresh = useRef(() => {});

@@ -1,4 +1,4 @@
-// API keys: by name, scopes and budget. Only for whoever runs the server.
+// API keys: by name, scopes and budget. Only for the operator of the server.
 const SCOPES = { run: "start and steer tasks, and spend money", read: "read everything of its own", admin: "administrate the server" };
 
 const NEW_KEY = { name: "", scopes: ["run", "read"], budget: "", concurrency: "", days: "" };

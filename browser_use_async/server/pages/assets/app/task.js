@@ -18,7 +18,7 @@ function Steering({ task, refresh }) {
     ${asks && html`<${Confirm} title="Stop this task?" text="A stopped task cannot go on. What it has cost so far is spent." word="Stop for good" close=${() => ask_(false)} work=${() => order("stop", "Stopped")} />`}`;
 }
 
-// Whoever has the link sees the task without a key. It can be made later than the task, and taken back.
+// Everyone with the link sees the task without a key. It can be made later than the task, and taken back.
 function ShareDialog({ task, close, refresh }) {
   const [problem, setProblem] = useState("");
   const change_ = async (method, done) => {
@@ -33,7 +33,7 @@ function ShareDialog({ task, close, refresh }) {
   };
   const link = task.public_share_url;
   return html`<${Dialog} title="Share this task" close=${close}>
-    <p>${link ? "Whoever has this link sees" : "Whoever has the link would see"} the browser, the steps and the output, without a key. Nobody can steer with it.</p>
+    <p>${link ? "Everyone with this link sees" : "Everyone with the link would see"} the browser, the steps and the output, without a key. It cannot steer the task.</p>
     ${link && html`<pre tabindex="0" aria-label="Public link">${link}</pre>`}
     ${alertOf(problem)}
     <div class="actions end">${link

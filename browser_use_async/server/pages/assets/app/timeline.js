@@ -1,5 +1,5 @@
 // The steps of a task as a list, of which only what is near the view is drawn.
-// The next step judges what a step did; the last one of a failed task holds the reason itself.
+// The next step judges what a step did; the last one of a failed task is the reason itself.
 function judged(task) {
   return task.steps.map((step, number) => {
     const next = task.steps[number + 1];

@@ -1,7 +1,7 @@
 // Who is told about tasks, and what became of each event.
 const EVENTS = ["initializing", "started", "paused", "stopped", "finished"];
 
-// What is kept as it is, is not sent: nobody is shown a secret, and a receiver is tested only for what is new.
+// A field that is unchanged is not sent: secrets are never shown, and a receiver is tested only for new values.
 function webhookBody(form, of) {
   const body = { events: form.events };
   const url = form.url.trim();
@@ -29,7 +29,7 @@ function WebhookDialog({ of, close, refresh }) {
   };
   return html`<${Dialog} title=${of ? "Edit webhook" : "New webhook"} close=${close}><form onSubmit=${save} class="form">
     <${Field} label="Address" hint="It is sent a test event first, and must answer it with 2xx"><input type="url" required placeholder="https://receiver.example/hook" value=${form.url} onInput=${(event) => setForm({ ...form, url: event.currentTarget.value })} /><//>
-    <${Field} label="Secret" hint=${of ? "Both sides sign with it. Empty: as it is" : "Both sides sign with it"}><input type="password" required=${!of} autocomplete="off" value=${form.secret} onInput=${(event) => setForm({ ...form, secret: event.currentTarget.value })} /><//>
+    <${Field} label="Secret" hint=${of ? "Both sides sign with it. Empty: unchanged" : "Both sides sign with it"}><input type="password" required=${!of} autocomplete="off" value=${form.secret} onInput=${(event) => setForm({ ...form, secret: event.currentTarget.value })} /><//>
     <fieldset><legend class="label">Is told when a task is</legend>${EVENTS.map((each) => html`<${Check} key=${each} label=${each} checked=${form.events.includes(each)} onChange=${() => toggle(each)} />`)}</fieldset>
     ${alertOf(problem)}
     <div class="actions end"><button type="button" onClick=${close}>Cancel</button><button type="submit" class="strong">${of ? "Save" : "Add webhook"}</button></div></form><//>`;
@@ -45,7 +45,7 @@ function ReceiverRow({ webhook, edit, remove, refresh }) {
     <button type="button" class="danger" aria-label=${"Remove " + url} onClick=${() => remove(webhook)}>Remove</button></span></li>`;
 }
 
-// Only whoever runs the server sees where events go.
+// Only the operator of the server sees where events go.
 function Receivers() {
   const [adds, add] = useState(false);
   const [edited, edit] = useState(null);
@@ -78,7 +78,7 @@ function Answer({ attempt: each }) {
     ${exchange.is_cut && html`<p class="note">It goes on; the beginning is kept.</p>`}`}`;
 }
 
-// Read when it is opened, and once more for each further attempt. Only whoever runs the server sees answers whole.
+// Read when it is opened, and once more for each further attempt. Only the operator sees whole answers.
 function DeliveryContent({ delivery, isOpen, refresh }) {
   const path = "/admin/deliveries/" + encodeURIComponent(delivery.id);
   const [whole, setWhole] = useState({});
