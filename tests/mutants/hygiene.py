@@ -113,6 +113,14 @@ MUTANTS: tuple[Mutant, ...] = (
         ("server/storage/test_restart.py::test_no_secret_is_on_disk_in_clear",),
     ),
     Mutant(
+        "half a secret stays where a text behind a step is cut",
+        "server/executors/browser/step_tracer.py",
+        "StepTracer._shown",
+        "self._mask.text(text[:_MOST_MASKED])",
+        "text[:_MOST_MASKED]",
+        (("server/browser/test_step_traces.py::test_errors_and_failed_requests_are_noted"),),
+    ),
+    Mutant(
         "the database is readable by all users",
         "server/storage/sqlite.py",
         "SqliteDatabase._prepare",
