@@ -28,7 +28,7 @@ function nameOf(task, file) {
 
 function MadeFiles({ task }) {
   return html`<li class="item"><div class="item-main"><p class="row-title"><${A} href=${"/tasks/" + task.id}>${oneLine(task.task)}<//></p><p class="facts"><span>ended <${Moment} at=${task.finished_at} /></span></p>
-    <ul class="chips">${task.files.map((file) => html`<li key=${file.name}><a href=${here(file.url)} download=${file.name}>${nameOf(task, file)}${file.size === null ? "" : html` <span class="note">${bytes(file.size)}</span>`}</a></li>`)}</ul></div></li>`;
+    <ul class="chips">${task.files.map((file) => html`<li key=${file.name}><a href=${here(file.url)} download=${file.name}>${nameOf(task, file)}</a>${file.size !== null && html`<span class="note">${bytes(file.size)}</span>`}</li>`)}</ul></div></li>`;
 }
 
 function FilesPage() {
