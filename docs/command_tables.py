@@ -50,7 +50,7 @@ def _leaves(command: click.Group, context: click.Context) -> Iterator[click.Cont
     for name in command.list_commands(context):
         each = command.get_command(context, name)
         assert each is not None
-        below = click.Context(each, info_name=name, parent=context)
+        below = click.Context(each, info_name=name, parent=context, **each.context_settings)
         if isinstance(each, click.Group):
             yield from _leaves(each, below)
         else:

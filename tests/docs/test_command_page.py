@@ -19,7 +19,7 @@ def _leaves(group: click.Group, context: click.Context) -> list[click.Context]:
     for name in group.list_commands(context):
         each = group.get_command(context, name)
         assert each is not None
-        below = click.Context(each, info_name=name, parent=context)
+        below = click.Context(each, info_name=name, parent=context, **each.context_settings)
         found += _leaves(each, below) if isinstance(each, click.Group) else [below]
     return found
 
