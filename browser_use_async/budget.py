@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from decimal import Decimal
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
 import attrs
@@ -21,6 +21,7 @@ from browser_use_async.logs import LOGGER
 from browser_use_async.money import BudgetAmounts, TaskPrice
 from browser_use_async.observers import CreationEnded, Observers, SearchEnded, TaskEnded
 from browser_use_async.prices import search_url_cents, simple_search_cents
+from browser_use_async.removals import missing_name
 from browser_use_async.types import UNSET, Task
 
 FRESH_SECONDS = 2.0  # for which a running task is not looked at again
@@ -76,10 +77,10 @@ class Budget(BudgetAmounts):
     wait, a stream or `session.tasks.get`, what it cost takes the place of the reservation.
 
     Attributes:
-        limit: What may be spent, in US cents.
-        spent: What has been spent, in US cents.
-        reserved: What is set aside for what was not seen to end, in US cents.
-        remaining: What is neither spent nor reserved, in US cents.
+        limit_cents: What may be spent, in US cents.
+        spent_cents: What has been spent, in US cents.
+        reserved_cents: What is set aside for what was not seen to end, in US cents.
+        remaining_cents: What is neither spent nor reserved, in US cents.
     """
 
     def __init__(self, limit: Decimal, paid_calls: "PaidCalls") -> None:
@@ -87,6 +88,9 @@ class Budget(BudgetAmounts):
         self._paid_calls = paid_calls
         self._charges: dict[Charge, None] = {}  # that are not settled, oldest first
         self._looking = asyncio.Lock()
+
+    if not TYPE_CHECKING:  # which would take any name for one that is there
+        __getattr__ = missing_name
 
     async def refresh(self) -> None:
         """Look at each task that was not seen to end, in one call for each. Free.
@@ -130,8 +134,8 @@ class Budget(BudgetAmounts):
         _ENTERED.set(entered[1:])
 
     def __repr__(self) -> str:
-        amounts = f"{format_cents(self.spent)} spent, {format_cents(self.reserved)} reserved"
-        return f"<Budget of {format_cents(self.limit)}: {amounts}>"
+        limit, spent, reserved, _ = self._amounts()
+        return f"<Budget of {limit}: {spent} spent, {reserved} reserved>"
 
     # --- of the session -------------------------------------------------------------------
 
@@ -163,17 +167,20 @@ class Budget(BudgetAmounts):
         if charge.price is not None:
             step = format_cents(charge.price.step_cents)
             terms = f" (its start and {charge.price.max_steps} steps of {step})"
+        limit, spent, reserved, remaining = self._amounts()
         return BudgetExceededError(
-            f"{what} may cost up to {format_cents(charge.cents)}{terms}, and "
-            f"{format_cents(max(self.remaining, Decimal(0)))} of the budget of "
-            f"{format_cents(self.limit)} remain: "
-            f"{format_cents(self.spent)} are spent and {format_cents(self.reserved)} reserved "
-            f"for tasks that may still run; nothing was sent. {self._advice(charge)}",
-            needed=charge.cents,
-            limit=self.limit,
-            spent=self.spent,
-            reserved=self.reserved,
+            f"{what} may cost up to {format_cents(charge.cents)}{terms}, and {remaining} of the "
+            f"budget of {limit} remain: {spent} are spent and {reserved} reserved for tasks "
+            f"that may still run; nothing was sent. {self._advice(charge)}",
+            needed_cents=charge.cents,
+            limit_cents=self.limit_cents,
+            spent_cents=self.spent_cents,
+            reserved_cents=self.reserved_cents,
         )
+
+    def _amounts(self) -> list[str]:
+        amounts = (self.limit_cents, self.spent_cents, self.reserved_cents, self.remaining_cents)
+        return [format_cents(max(each, Decimal(0))) for each in amounts]
 
     def _advice(self, charge: Charge) -> str:
         waiting = "Wait for tasks to end, or give" if self._charges else "Give"

@@ -48,6 +48,8 @@ BrowserUseError
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, TypedDict, Unpack
 
+from browser_use_async.removals import missing_name
+
 if TYPE_CHECKING:
     from decimal import Decimal
 
@@ -294,26 +296,29 @@ class BudgetExceededError(BrowserUseError):
     """A call may cost more than what remains of a budget around it. Nothing was sent.
 
     Attributes:
-        needed: What it may cost at most, in US cents.
-        limit: What the budget allows, in US cents.
-        spent: What was spent of it, in US cents.
-        reserved: What is set aside for what was not seen to end, in US cents.
+        needed_cents: What it may cost at most, in US cents.
+        limit_cents: What the budget allows, in US cents.
+        spent_cents: What was spent of it, in US cents.
+        reserved_cents: What is set aside for what was not seen to end, in US cents.
     """
+
+    if not TYPE_CHECKING:  # which would take any name for one that is there
+        __getattr__ = missing_name
 
     def __init__(
         self,
         message: str,
         *,
-        needed: "Decimal",
-        limit: "Decimal",
-        spent: "Decimal",
-        reserved: "Decimal",
+        needed_cents: "Decimal",
+        limit_cents: "Decimal",
+        spent_cents: "Decimal",
+        reserved_cents: "Decimal",
     ) -> None:
         super().__init__(message)
-        self.needed = needed
-        self.limit = limit
-        self.spent = spent
-        self.reserved = reserved
+        self.needed_cents = needed_cents
+        self.limit_cents = limit_cents
+        self.spent_cents = spent_cents
+        self.reserved_cents = reserved_cents
 
 
 class ResponseDecodeError(BrowserUseError):
@@ -492,7 +497,7 @@ class WaitTimeoutError(BrowserUseError, TimeoutError):
 class WaitInterruptedError(BrowserUseError):
     """The API stayed unreachable during a wait; `__cause__` is the last failure.
 
-    For longer than `PollPolicy.outage_tolerance`, or, if it is not known whether the task exists,
+    For longer than `PollPolicy.outage_timeout`, or, if it is not known whether the task exists,
     for as many requests as `RetryPolicy.max_attempts`.
 
     Attributes:

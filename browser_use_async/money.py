@@ -54,31 +54,31 @@ class BudgetAmounts:
     """The amounts of a budget in US cents, for scopes, ledger files and PostgreSQL alike.
 
     What something can cost at most is reserved before it is sent. Its cost takes the place of the
-    reservation. So `limit` is never exceeded by what was admitted.
+    reservation. So `limit_cents` is never exceeded by what was admitted.
     """
 
-    limit: Decimal  # what may be spent, or `NO_LIMIT`
-    spent: Decimal = Decimal(0)
-    reserved: Decimal = Decimal(0)  # for what has not ended
+    limit_cents: Decimal  # what may be spent, or `NO_LIMIT`
+    spent_cents: Decimal = Decimal(0)
+    reserved_cents: Decimal = Decimal(0)  # for what has not ended
 
     @property
-    def remaining(self) -> Decimal:
+    def remaining_cents(self) -> Decimal:
         """What is neither spent nor reserved, in US cents."""
-        return self.limit - self.spent - self.reserved
+        return self.limit_cents - self.spent_cents - self.reserved_cents
 
     def admits(self, cents: Decimal) -> bool:
         """Whether there is room to reserve so much."""
-        return cents <= self.remaining
+        return cents <= self.remaining_cents
 
     def reserve(self, cents: Decimal) -> None:
         """Set an amount aside."""
-        self.reserved += cents
+        self.reserved_cents += cents
 
     def settle(self, reserved: Decimal, cost: Decimal) -> None:
         """Replace a reservation by the cost."""
         self.release(reserved)
-        self.spent += cost
+        self.spent_cents += cost
 
     def release(self, cents: Decimal) -> None:
         """Give a reservation back."""
-        self.reserved -= cents
+        self.reserved_cents -= cents

@@ -6,7 +6,8 @@ if it covers several websites, per website.
 
 from decimal import Decimal
 
-from browser_use_async.amounts import format_cents  # noqa: F401 - its place until 1.0
+# Exported, though made elsewhere: checkers take an alias for that.
+from browser_use_async.amounts import format_cents as format_cents  # noqa: PLC0414
 from browser_use_async.types import LlmModel
 
 __all__ = [

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from functools import wraps
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 # A name by its package, an option by the class or function that took it, and what the command line
 # had by its words.
@@ -13,8 +13,18 @@ REMOVED = {
     "--audit-entries": "the trail keeps 100,000 entries of each name",
     "--budget-strict": "--budget-cents alone is never exceeded",
     "--cloud-webhook-secret-file": "version 4 of the hosted API sends no webhooks",
+    "--outage-tolerance": "it is called --outage-timeout",
     "--signed-file-links": "links lead to the server, which reads the object storage",
+    **{
+        f"{owner}.{name}": f"it is called {name}_cents"
+        for owner, names in {
+            "Budget": ("limit", "spent", "reserved", "remaining"),
+            "BudgetExceededError": ("needed", "limit", "spent", "reserved"),
+        }.items()
+        for name in names
+    },
     "BrowserUseSession(surroundings)": "it is called runtime",
+    "CallLimits(slot_wait)": "it is called slot_timeout",
     "LocalServer(admin_port)": "take admin_socket",
     "LocalServer(audit_days)": "the trail keeps 90 days",
     "LocalServer(audit_entries)": "the trail keeps 100,000 entries of each name",
@@ -25,6 +35,8 @@ REMOVED = {
     "give interval and latency_target the same value for equal pauses",
     "PollPolicy(jitter)": "up to a tenth of each pause is random",
     "PollPolicy(list_threshold)": "shared=False polls each task by itself",
+    "PollPolicy(max_wait)": "it is called timeout",
+    "PollPolicy(outage_tolerance)": "it is called outage_timeout",
     "PollPolicy(safety_interval)": "a task that webhooks or a long poll report on is polled every "
     "60 s, or every latency_target where that is longer",
     "browser_use_async.InterventionKind": "read an Intervention's text, the task's last step",
@@ -61,7 +73,10 @@ REMOVED = {
     "serve --trace": "pass ChromiumSettings(trace=…) in a program",
     "serve --webhook-secret-env": "take --webhook-secret env:NAME",
     "serve --webhook-secret-file": "take --webhook-secret file:PATH",
+    "mcp --max-wait": "it is called --timeout",
     "run_many(budget_strict)": "budget_cents alone is never exceeded",
+    "run_many(outage_tolerance)": "it is called outage_timeout",
+    "work(outage_tolerance)": "it is called outage_timeout",
     "webhooks --secret-env": "take --secret env:NAME",
     "webhooks --secret-file": "take --secret file:PATH",
 }
@@ -69,19 +84,13 @@ REMOVED = {
 MadeT = TypeVar("MadeT")
 
 
-class RemovedNames:
-    """The base of classes that had more names: reading one of them says what replaces it."""
-
-    __slots__ = ()
-
-    if not TYPE_CHECKING:  # which would take any name for one that is there
-
-        def __getattr__(self, name: str) -> NoReturn:
-            for owner in type(self).__mro__:
-                if (advice := REMOVED.get(f"{owner.__name__}.{name}")) is not None:
-                    raise AttributeError(f"{owner.__name__} has no {name} any more: {advice}")
-            missing = f"{type(self).__name__!r} object has no attribute {name!r}"
-            raise AttributeError(missing, name=name, obj=self)
+def missing_name(owner: object, name: str) -> NoReturn:
+    """As the `__getattr__` of a class: raise what replaces a name that it had, if it had it."""
+    for kind in type(owner).__mro__:
+        if (advice := REMOVED.get(f"{kind.__name__}.{name}")) is not None:
+            raise AttributeError(f"{kind.__name__} has no {name} any more: {advice}")
+    missing = f"{type(owner).__name__!r} object has no attribute {name!r}"
+    raise AttributeError(missing, name=name, obj=owner)
 
 
 def refuse_removed(owner: str, options: Iterable[str]) -> None:

@@ -384,7 +384,7 @@ class BrowserUseSession:
                 them. Its JSON schema is sent, and the task's `parsed` is of that type. An attrs
                 field that was given an alias is called so in JSON; what does not fit the type of
                 a field with a converter goes to the converter as it came.
-            timeout: Seconds for everything, or None for `PollPolicy.max_wait`.
+            timeout: Seconds for everything, or None for `PollPolicy.timeout`.
             on_timeout: What happens to the task when the time is up: "leave", "stop", "pause".
             on_cancel: What happens to it when this call is cancelled: "leave", "stop" or
                 "pause". By default it is stopped, since no caller has the handle then; that may
@@ -531,7 +531,7 @@ class BrowserUseSession:
         settle_window: float = 150.0,
         timeout: float | None = None,
         on_cancel: Literal["leave", "stop"] | None = None,
-        outage_tolerance: float = 600.0,
+        outage_timeout: float = 600.0,
         retry_dead_letters: bool = False,
         retry_failed: bool = False,
         max_failures: int | None = None,
@@ -559,7 +559,7 @@ class BrowserUseSession:
         settle_window: float = 150.0,
         timeout: float | None = None,
         on_cancel: Literal["leave", "stop"] | None = None,
-        outage_tolerance: float = 600.0,
+        outage_timeout: float = 600.0,
         retry_dead_letters: bool = False,
         retry_failed: bool = False,
         max_failures: int | None = None,
@@ -587,7 +587,7 @@ class BrowserUseSession:
         settle_window: float = 150.0,
         timeout: float | None = None,
         on_cancel: Literal["leave", "stop"] | None = None,
-        outage_tolerance: float = 600.0,
+        outage_timeout: float = 600.0,
         retry_dead_letters: bool = False,
         retry_failed: bool = False,
         max_failures: int | None = None,
@@ -641,12 +641,12 @@ class BrowserUseSession:
                 service keeps submission keys, each of them sends again at once.
             settle_window: Seconds to look for a task whose creation was not confirmed, where the
                 service keeps no keys.
-            timeout: Seconds for which each task is waited for, or None for `PollPolicy.max_wait`.
+            timeout: Seconds for which each task is waited for, or None for `PollPolicy.timeout`.
                 Its result has a `WaitTimeoutError` then; the task lives on.
             on_cancel: What happens to running tasks when the iteration is left or cancelled:
                 "leave" or "stop". By default they are left with a ledger, which knows them, and
                 stopped without one; that takes up to 5 seconds. Joined ones are left.
-            outage_tolerance: Seconds for which nothing can be created or looked up before the
+            outage_timeout: Seconds for which nothing can be created or looked up before the
                 batch ends with the error of the last call.
             retry_dead_letters: Whether items that were refused in an earlier run are tried again.
             retry_failed: Whether items whose task failed or was stopped in an earlier run get
@@ -683,7 +683,7 @@ class BrowserUseSession:
             LedgerError: While iterating: the ledger cannot be opened, read or written.
             BatchInputError: While iterating: the input raised an exception.
             BrowserUseError: While iterating: what is true of every item, such as a wrong key, or
-                an outage of more than `outage_tolerance`.
+                an outage of more than `outage_timeout`.
         """
         # Loaded by those who run batches.
         from browser_use_async.batch.batch import Batch  # noqa: PLC0415
@@ -703,7 +703,7 @@ class BrowserUseSession:
             settle_window=settle_window,
             timeout=timeout,
             on_cancel=("stop" if ledger is None else "leave") if on_cancel is None else on_cancel,
-            outage_tolerance=outage_tolerance,
+            outage_timeout=outage_timeout,
             retry_dead_letters=retry_dead_letters,
             retry_failed=retry_failed,
             max_failures=max_failures,
@@ -718,7 +718,7 @@ class BrowserUseSession:
             requests,
             _shared_fields(fields, output_type, task),
             options,
-            kind_of_ledger(ledger, outage_tolerance, self._runtime.start_writer),
+            kind_of_ledger(ledger, outage_timeout, self._runtime.start_writer),
             on_progress,
         )
         self._batches.add(batch)
@@ -741,8 +741,9 @@ class BrowserUseSession:
             cents: What may be spent, in US cents.
 
         Returns:
-            The `Budget`, with `limit`, `spent`, `reserved` and `remaining`. Paying calls inside
-            raise `BudgetExceededError` when they may cost more than what remains.
+            The `Budget`, with `limit_cents`, `spent_cents`, `reserved_cents` and
+            `remaining_cents`. Paying calls inside raise `BudgetExceededError` when they may cost
+            more than what remains.
 
         Raises:
             InvalidRequestError: This is no amount.
@@ -780,7 +781,7 @@ class BrowserUseSession:
             max_agent_steps: How many steps it might take, with `llm_model`; by default 75.
 
         Returns:
-            The exact amount; `prices.format_cents` makes a text of it, such as `8.5 ¢`.
+            The exact amount; `prices.format_cents` makes a text of it, such as `$0.085`.
 
         Raises:
             InvalidRequestError: This is no `Task`, or its model is not known and not given.
@@ -884,7 +885,7 @@ class BrowserUseSession:
 
         Args:
             task: The task's id, a handle or its token, or a response about it.
-            timeout: Seconds, or None for `PollPolicy.max_wait`.
+            timeout: Seconds, or None for `PollPolicy.timeout`.
             output_type: The type that the output is parsed into; as of `run_and_wait`.
             check: Whether to raise unless it finished, as `run_and_wait` does.
 
@@ -912,7 +913,7 @@ class BrowserUseSession:
 
         Args:
             task_ids: The tasks, each as for `wait`; one that is named twice is given once.
-            timeout: Seconds for all together, or None for `PollPolicy.max_wait`.
+            timeout: Seconds for all together, or None for `PollPolicy.timeout`.
 
         Raises:
             WaitTimeoutError: The time is up for those that are left.

@@ -48,7 +48,10 @@ class TimelineEntry:
     time: datetime
     kind: TimelineKind
     text: str
-    cents: "Decimal | None" = None
+    # By its digits, as other amounts; most programs with timelines load no exact amounts.
+    cents: "Decimal | None" = attrs.field(
+        default=None, repr=lambda cents: "None" if cents is None else f"{cents.normalize():f}"
+    )
     count: int = 1
 
     def __str__(self) -> str:

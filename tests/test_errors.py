@@ -82,7 +82,11 @@ BUILDERS: dict[str, Callable[[], BrowserUseError]] = {
     "APIConnectionError": lambda: errors.APIConnectionError("refused", sent=False, attempts=2),
     "APITimeoutError": lambda: errors.APITimeoutError("slow", sent=True, task_id="t-1"),
     "BudgetExceededError": lambda: errors.BudgetExceededError(
-        "too much", needed=Decimal(9), limit=Decimal(8), spent=Decimal(1), reserved=Decimal("2.5")
+        "too much",
+        needed_cents=Decimal(9),
+        limit_cents=Decimal(8),
+        spent_cents=Decimal(1),
+        reserved_cents=Decimal("2.5"),
     ),
     "ResponseDecodeError": lambda: errors.ResponseDecodeError("odd", path="$.tasks[0].status"),
     "SubmissionUnknownError": lambda: SubmissionUnknownError("lost", submission_token="tok"),

@@ -80,7 +80,7 @@ POLICIES: list[tuple[Callable[..., object], Mapping[str, Any], Mapping[str, str]
         PollPolicy,
         {},
         {
-            **dict.fromkeys(("interval", "max_wait", "outage_tolerance"), "seconds"),
+            **dict.fromkeys(("interval", "max_wait", "outage_timeout"), "seconds"),
             "latency_target": "seconds none",
             **dict.fromkeys(("shared", "long_poll"), "flag"),
         },
@@ -97,7 +97,7 @@ POLICIES: list[tuple[Callable[..., object], Mapping[str, Any], Mapping[str, str]
     (
         CallLimits,
         {},
-        {"max_in_flight": "count", "calls_per_second": "seconds none", "slot_wait": "seconds"},
+        {"max_in_flight": "count", "calls_per_second": "seconds none", "slot_timeout": "seconds"},
     ),
     (
         Scenario,
@@ -168,7 +168,7 @@ POLICIES: list[tuple[Callable[..., object], Mapping[str, Any], Mapping[str, str]
         },
     ),
 ]
-TIMES = ("settle_window", "outage_tolerance")
+TIMES = ("settle_window", "outage_timeout")
 RUN_MANY = {
     "task": "text none",
     "concurrency": "count",

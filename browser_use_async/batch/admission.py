@@ -51,8 +51,8 @@ class Admission:
             return True
 
     def _leave_out(self, price: TaskPrice) -> None:
-        if self._is_first and price.maximum_cents > self.budget.limit:
-            raise nothing_would_run(price, self.budget.limit)
+        if self._is_first and price.maximum_cents > self.budget.limit_cents:
+            raise nothing_would_run(price, self.budget.limit_cents)
         self.refuse(price)
 
     async def admit_again(self, claim: Claim, request: RunTaskRequest) -> bool:
@@ -105,12 +105,14 @@ class Admission:
             return None
         if self.refused_cents is not None:
             return _left_out(price, self.budget)
+        budget = format_cents(self.budget.limit_cents)
         text = (
             f"{len(self._followed):,} of {self._concurrency:,} tasks run at once, because each "
-            f"reserves up to {_maximum(price)} of the budget of {format_cents(self.budget.limit)} "
-            "until it ends"
+            f"reserves up to {_maximum(price)} of the budget of {budget} until it ends"
         )
-        fitting = price.steps_within((self.budget.limit - self.budget.spent) / self._concurrency)
+        fitting = price.steps_within(
+            (self.budget.limit_cents - self.budget.spent_cents) / self._concurrency
+        )
         if 1 <= fitting < price.max_steps:
             text += f"; max_agent_steps={fitting} lets {self._concurrency:,} run at once"
         return text
@@ -119,14 +121,14 @@ class Admission:
 def _left_out(price: TaskPrice, budget: BudgetAmounts) -> str:
     """Why a task is left out, and what would let it run."""
     text = f"the next task may cost up to {_maximum(price)}, "
-    if budget.limit == NO_LIMIT:
+    if budget.limit_cents == NO_LIMIT:
         return f"{text}for which the budget around the batch has no room"
-    left = max(budget.remaining, Decimal(0))
+    left = max(budget.remaining_cents, Decimal(0))
     fitting = price.steps_within(left)
     advice = f"lower max_agent_steps to {fitting} or fewer, or " if fitting >= 1 else ""
     return (
-        f"{text}and {format_cents(left)} of the budget of {format_cents(budget.limit)} are left: "
-        f"{advice}give a larger budget"
+        f"{text}and {format_cents(left)} of the budget of {format_cents(budget.limit_cents)} are "
+        f"left: {advice}give a larger budget"
     )
 
 

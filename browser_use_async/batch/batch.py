@@ -218,7 +218,7 @@ class Batch(Generic[OutputT]):
         if state.history.ends < LEAST_ENDS:
             return None
         budget, limited = state.admission.budget, self._limited
-        left = None if budget.limit == NO_LIMIT else budget.limit - budget.spent
+        left = None if budget.limit_cents == NO_LIMIT else budget.limit_cents - budget.spent_cents
         kinds = self._reader.kinds_ahead()
         if limited is None:
             return forecast(state.history, ahead, kinds, now, left)
@@ -341,13 +341,13 @@ class Batch(Generic[OutputT]):
                 )
             budget = BudgetAmounts(NO_LIMIT, totals.cost_cents, totals.reserved_cents)
             if options.budget_cents is not None:
-                budget.limit = options.budget_cents
+                budget.limit_cents = options.budget_cents
             if options.check_balance:
                 balance = await lifecycle.creator.transport.call(table.CHECK_BALANCE)
-                budget.limit = min(budget.limit, budget.spent + balance.cents)
+                budget.limit_cents = min(budget.limit_cents, budget.spent_cents + balance.cents)
             await learn_service(lifecycle)
             # Once more: the balance may have lowered the limit.
-            self._refuse_too_small(budget.limit)
+            self._refuse_too_small(budget.limit_cents)
         except BaseException:
             # `aclose` cannot do it: there is no state yet.
             await writer.aclose()
@@ -361,7 +361,7 @@ class Batch(Generic[OutputT]):
             writer,
             self._ledger.make_admission(budget, options.concurrency, self._prices is None, writer),
             ProgressCounter(totals.counts, self._clock(), retries=totals.has_open_round),
-            SharedBackoff(options.outage_tolerance, self._runtime.rng),
+            SharedBackoff(options.outage_timeout, self._runtime.rng),
             self._report_progress,
             history,
         )

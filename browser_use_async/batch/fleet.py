@@ -15,6 +15,7 @@ from browser_use_async.batch.results import BatchResult
 from browser_use_async.errors import InvalidRequestError
 from browser_use_async.lifecycle.run import SubmissionRunner
 from browser_use_async.postgres.address import is_postgres, require_packages
+from browser_use_async.removals import without_removed
 from browser_use_async.transport.config import Runtime
 
 
@@ -38,6 +39,7 @@ class Worked:
     orphans: tuple[Orphan, ...]
 
 
+@without_removed
 async def work(
     ledger: str,
     *,
@@ -46,7 +48,7 @@ async def work(
     secrets: Mapping[str, str] | None = None,
     settle_window: float = 150.0,
     timeout: float | None = None,
-    outage_tolerance: float = 600.0,
+    outage_timeout: float = 600.0,
     max_failures: int | None = None,
     stop_orphans: bool = False,
     lease: float = LEASE,
@@ -66,8 +68,8 @@ async def work(
         secrets: The values of secrets by name, of which the ledger has the names only.
         settle_window: Seconds to look for a task whose creation was not confirmed; longer than
             `lease` and an attempt of the session together, in all processes.
-        timeout: Seconds for which each task is waited for, or None for `PollPolicy.max_wait`.
-        outage_tolerance: Seconds for which the service or the database may be away.
+        timeout: Seconds for which each task is waited for, or None for `PollPolicy.timeout`.
+        outage_timeout: Seconds for which the service or the database may be away.
         max_failures: Submit nothing more once so many tasks in a row have failed, or None.
         stop_orphans: Whether a second task of an item is stopped.
         lease: Seconds of silence after which other processes take the items over.
@@ -99,7 +101,7 @@ async def work(
         secrets=dict(secrets or {}),
         settle_window=settle_window,
         timeout=timeout,
-        outage_tolerance=outage_tolerance,
+        outage_timeout=outage_timeout,
         max_failures=max_failures,
         stop_orphans=stop_orphans,
         lease=lease,

@@ -49,7 +49,7 @@ class BatchOptions:
     settle_window: float = 150.0  # in seconds
     timeout: float | None = None  # in seconds, for each task
     on_cancel: OnClose = "leave"
-    outage_tolerance: float = 600.0  # in seconds
+    outage_timeout: float = 600.0  # in seconds
     retry_dead_letters: bool = False
     retry_failed: bool = False
     max_failures: int | None = None  # in a row
@@ -63,9 +63,9 @@ class BatchOptions:
             raise _refused("concurrency", "a whole number from 1", self.concurrency)
         if not is_seconds(self.settle_window) or self.settle_window >= MAX_WINDOW:
             raise _refused("settle_window", "a number of seconds of 0 or more", self.settle_window)
-        if not is_seconds(self.outage_tolerance):
+        if not is_seconds(self.outage_timeout):
             raise _refused(
-                "outage_tolerance", "a number of seconds of 0 or more", self.outage_tolerance
+                "outage_timeout", "a number of seconds of 0 or more", self.outage_timeout
             )
         self._check_bounds()
         if self.key_prefix != "" and not is_key(self.key_prefix):
@@ -96,7 +96,7 @@ class WorkerOptions:
     secrets: Mapping[str, str] = attrs.field(factory=dict, repr=False)  # values by name
     settle_window: float = 150.0
     timeout: float | None = None  # in seconds, for each task
-    outage_tolerance: float = 600.0  # in seconds, for the service and for the database
+    outage_timeout: float = 600.0  # in seconds, for the service and for the database
     max_failures: int | None = None  # in a row
     stop_orphans: bool = False
     lease: float = LEASE  # seconds after which a silent process has lost its items
@@ -107,7 +107,7 @@ class WorkerOptions:
             concurrency=self.concurrency,
             settle_window=self.settle_window,
             timeout=self.timeout,
-            outage_tolerance=self.outage_tolerance,
+            outage_timeout=self.outage_timeout,
             max_failures=self.max_failures,
         )
         if not (is_seconds(self.lease) and self.lease > 0):

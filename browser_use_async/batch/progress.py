@@ -6,7 +6,7 @@ from enum import StrEnum
 
 import attrs
 
-from browser_use_async.amounts import plain_amounts
+from browser_use_async.amounts import format_cents, plain_amounts
 from browser_use_async.batch.admission import Admission
 from browser_use_async.batch.forecast import Forecast
 from browser_use_async.batch.ledger.records import FINAL_STATES, ItemState
@@ -99,7 +99,7 @@ class BatchProgress:
             "failed": self.failed,
             "unknown": self.unknown,
             "dead letters": self.dead_letters,
-            "cost": f"${self.cost_cents / 100:.2f}",
+            "cost": format_cents(self.cost_cents),
             "stopped by": self.stopped_by and str(self.stopped_by),
         }
         return {name: value for name, value in figures.items() if value}
@@ -195,9 +195,9 @@ class ProgressCounter:
             dead_letters=counts.get(ItemState.DEAD, 0),
             duplicates=self.duplicates,
             rate=rate,
-            cost_cents=budget.spent,
-            running_cents=budget.reserved,
-            budget_cents=None if budget.limit == NO_LIMIT else budget.limit,
+            cost_cents=budget.spent_cents,
+            running_cents=budget.reserved_cents,
+            budget_cents=None if budget.limit_cents == NO_LIMIT else budget.limit_cents,
             left_out=counts.get(ItemState.NEW, 0) if is_short else 0,
             next_cents=admission.refused_cents if is_short else None,
             budget_note=admission.note,

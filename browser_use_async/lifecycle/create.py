@@ -286,13 +286,13 @@ class TaskCreator:
             # Decimals and prices are for programs with budgets only.
             from browser_use_async.amounts import format_cents  # noqa: PLC0415
 
-            left = error.limit - error.spent - error.reserved
+            left = error.limit_cents - error.spent_cents - error.reserved_cents
             remaining = format_cents(left) if left > 0 else "nothing"
             raise self.unknown(
                 submission,
                 f"; it was not sent again, since a second task may cost up to "
-                f"{format_cents(error.needed)}, and {remaining} of the budget of "
-                f"{format_cents(error.limit)} remains",
+                f"{format_cents(error.needed_cents)}, and {remaining} of the budget of "
+                f"{format_cents(error.limit_cents)} remains",
             ) from None
 
     async def _look(self, submission: Submission) -> str | None:

@@ -14,7 +14,7 @@ from browser_use_async.api.tasks import TaskEndpoints
 from browser_use_async.lifecycle.waits import deadline_of, result_of, timed_out, wait
 from browser_use_async.polling.poller import TaskPoller
 from browser_use_async.polling.watched_task import Interest, Subscriber, WatchedTask
-from browser_use_async.removals import RemovedNames
+from browser_use_async.removals import missing_name
 from browser_use_async.timeline import Timeline
 from browser_use_async.types import Created, Task, TaskStatus, TaskStep, TaskSummary
 
@@ -59,7 +59,7 @@ def task_id_of(task: object) -> str:
 
 
 @attrs.frozen
-class TaskHandle(RemovedNames, Generic[OutputT]):
+class TaskHandle(Generic[OutputT]):
     """A reference to a task, as `session.submit` and `session.handle` return it. Makes no request.
 
     With an `output_type=M` it is a `TaskHandle[M]`, whose `wait` gives a `ParsedTask[M]`; without
@@ -85,6 +85,9 @@ class TaskHandle(RemovedNames, Generic[OutputT]):
     _submitted_at: float | None = attrs.field(default=None, repr=False)
     joined: bool = attrs.field(default=False, repr=False, eq=False)
 
+    if not TYPE_CHECKING:  # which would take any name for one that is there
+        __getattr__ = missing_name
+
     async def get_status(self) -> TaskStatus:
         """Where the task stands, in one call. Free. API page: Get Task Status."""
         return await self._tasks.get_status(self.id)
@@ -103,7 +106,7 @@ class TaskHandle(RemovedNames, Generic[OutputT]):
         """Wait until the task has ended, and give it however it ended. Free.
 
         Args:
-            timeout: Seconds, or None for `PollPolicy.max_wait`. The task lives on.
+            timeout: Seconds, or None for `PollPolicy.timeout`. The task lives on.
             check: Whether to raise unless it finished, as `session.run_and_wait` does.
 
         Returns:
@@ -132,7 +135,7 @@ class TaskHandle(RemovedNames, Generic[OutputT]):
         The bundled server gives it from creation on, other servers when the task has a browser.
 
         Args:
-            timeout: Seconds, or None for `PollPolicy.max_wait`.
+            timeout: Seconds, or None for `PollPolicy.timeout`.
 
         Returns:
             The page to watch it on, or None if it ended without one.
@@ -151,7 +154,7 @@ class TaskHandle(RemovedNames, Generic[OutputT]):
         A slow consumer gets the latest status and no backlog.
 
         Args:
-            timeout: Seconds, or None for `PollPolicy.max_wait`.
+            timeout: Seconds, or None for `PollPolicy.timeout`.
         """
         last: TaskStatus | None = None
         # The subscription comes first: what happens while a status is yielded is not missed.
@@ -181,7 +184,7 @@ class TaskHandle(RemovedNames, Generic[OutputT]):
 
         Args:
             after: The number of the last step that is known already; 0 for none.
-            timeout: Seconds, or None for `PollPolicy.max_wait`.
+            timeout: Seconds, or None for `PollPolicy.timeout`.
         """
         check_option("after", after, int)
         given: set[int] = set()
@@ -203,7 +206,7 @@ class TaskHandle(RemovedNames, Generic[OutputT]):
         gives none.
 
         Args:
-            timeout: Seconds, or None for `PollPolicy.max_wait`.
+            timeout: Seconds, or None for `PollPolicy.timeout`.
         """
         # Loaded by those who help.
         from browser_use_async.lifecycle.interventions import intervention_in  # noqa: PLC0415

@@ -70,7 +70,7 @@ async def _wait(
 
 def deadline_of(poller: TaskPoller, timeout: float | None) -> float:
     """The loop time at which a wait ends."""
-    seconds = poller.policy.max_wait if timeout is None else timeout
+    seconds = poller.policy.timeout if timeout is None else timeout
     if not is_seconds(seconds):
         what = f"timeout must be a number of seconds of 0 or more, not {timeout!r}"
         raise errors.InvalidRequestError(what, field="timeout")

@@ -5,7 +5,7 @@ import contextlib
 import sys
 from collections.abc import AsyncGenerator, Callable, Collection, Coroutine, Sequence
 from datetime import datetime
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import attrs
 
@@ -15,7 +15,7 @@ from browser_use_async.errors import InvalidRequestError
 from browser_use_async.paging.page_reader import PageReader
 from browser_use_async.paging.positions import PageRequest
 from browser_use_async.paging.tokens import ResumePoint, decode, encode
-from browser_use_async.removals import RemovedNames
+from browser_use_async.removals import missing_name
 from browser_use_async.types import TaskPage, TaskStatus, TaskSummary
 
 MAX_PREFETCH = 8  # pages
@@ -192,7 +192,7 @@ class PageIterator(_Iterator[TaskSummary]):
         return encode(self._reader.resume_point()) if self._reader.has_begun else None
 
 
-class ListIterator(_Iterator[RowT], RemovedNames):
+class ListIterator(_Iterator[RowT]):
     """Async iterator over schedules or profiles; `.pages()` iterates over pages.
 
     Returned by `iterate` of `session.scheduled_tasks` and `session.browser_profiles`.
@@ -220,6 +220,9 @@ class ListIterator(_Iterator[RowT], RemovedNames):
             return PageReader(key, lambda _row: None, start, newest_first=None)
 
         super().__init__(fetch, new_reader, page_size=page_size, is_ahead=prefetch > 0)
+
+    if not TYPE_CHECKING:  # which would take any name for one that is there
+        __getattr__ = missing_name
 
     def __repr__(self) -> str:
         if not hasattr(self, "_reader"):  # while __init__ raises

@@ -54,8 +54,8 @@ class PollPolicy:
         interval: Seconds between the first two polls.
         latency_target: Upper bound for the seconds between two polls of a task; None lets pauses
             grow to 10 s.
-        max_wait: Seconds after which a wait without a timeout ends.
-        outage_tolerance: Seconds for which the API may stay unreachable before a wait gives up.
+        timeout: Seconds that a wait may take which was given no `timeout` of its own.
+        outage_timeout: Seconds for which the API may stay unreachable before a wait gives up.
             A wait for a task that was neither seen nor created by this session gives up after
             `RetryPolicy.max_attempts` failed requests.
         shared: Whether two or more waits share their polls.
@@ -65,15 +65,15 @@ class PollPolicy:
 
     interval: float = 1.0
     latency_target: float | None = 2.0
-    max_wait: float = 4 * 3600.0
-    outage_tolerance: float = 600.0
+    timeout: float = 4 * 3600.0
+    outage_timeout: float = 600.0
     shared: bool = True
     long_poll: bool = True
 
     def __attrs_post_init__(self) -> None:
-        check_seconds(is_positive=True, interval=self.interval, max_wait=self.max_wait)
+        check_seconds(is_positive=True, interval=self.interval, timeout=self.timeout)
         check_seconds(is_positive=True, is_optional=True, latency_target=self.latency_target)
-        check_seconds(outage_tolerance=self.outage_tolerance)
+        check_seconds(outage_timeout=self.outage_timeout)
         check_settings(PollPolicy.__annotations__, attrs.asdict(self))
 
     def pause(self, polls: int, rng: random.Random | None) -> float:

@@ -326,7 +326,7 @@ class WatchedTask:
             self.next_poll_at = now + policy.backoff(failed.failures, rng)
             seconds = now - failed.failing_since
             self._record_undecodable(error)
-            if seconds >= policy.outage_tolerance:
+            if seconds >= policy.outage_timeout:
                 what = f"the API gave no usable answer about task {self.task_id}"
                 self.interrupt(f"{what} for {seconds:.0f} s (last: {error})", error)
 

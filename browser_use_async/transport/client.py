@@ -300,7 +300,7 @@ class Transport:
         self, limiter: RateLimiter, prepared: PreparedRequest, submitting: Submitting
     ) -> Outcome:
         """Attempt a submission, again and again while the service says that too many tasks run."""
-        ends_at = min(limiter.loop.time() + self.limits.slot_wait, submitting.ends_at)
+        ends_at = min(limiter.loop.time() + self.limits.slot_timeout, submitting.ends_at)
         # One number for all attempts, so that a refused submission keeps its place in the queue.
         prepared.arrived, has_waited = limiter.next_number(), False
         while True:

@@ -14,6 +14,7 @@ from yarl import URL
 
 from browser_use_async.api.limits import check_counts, check_seconds, is_loopback, is_seconds
 from browser_use_async.errors import ConfigurationError
+from browser_use_async.removals import without_removed
 from browser_use_async.types.secrets import Secret
 from browser_use_async.version import __version__
 
@@ -166,6 +167,7 @@ def _url_or_none(text: str) -> URL | None:
         return None
 
 
+@without_removed
 @attrs.frozen(kw_only=True)
 class CallLimits:
     """How many calls a session makes at once and how fast, and how long it waits for a slot.
@@ -177,18 +179,18 @@ class CallLimits:
     Attributes:
         max_in_flight: The most calls under way at once.
         calls_per_second: The most calls begun in a second, evenly spaced; None for no such bound.
-        slot_wait: Seconds for which `submit` and `run_and_wait` wait for a free agent slot when
+        slot_timeout: Seconds for which `submit` and `run_and_wait` wait for a free agent slot when
             the service says that too many tasks run at once; 0 lets them fail at once. Only
             run-task is held back meanwhile.
     """
 
     max_in_flight: int = 100
     calls_per_second: float | None = None
-    slot_wait: float = 3600.0
+    slot_timeout: float = 3600.0
 
     def __attrs_post_init__(self) -> None:
         check_counts(max_in_flight=self.max_in_flight)
-        check_seconds(slot_wait=self.slot_wait)
+        check_seconds(slot_timeout=self.slot_timeout)
         pace = self.calls_per_second
         if pace is not None and not (is_seconds(pace) and pace > 0):
             raise ConfigurationError(f"calls_per_second must be a number above 0, not {pace!r}")

@@ -76,7 +76,7 @@ class Run:
                 self.budget.release(job.price.maximum_cents)
             else:
                 self.budget.settle(job.price.maximum_cents, job.cost)
-            assert self.budget.spent + self.budget.reserved <= self.budget.limit
+            assert self.budget.spent_cents + self.budget.reserved_cents <= self.budget.limit_cents
 
     def _may_start(self) -> bool:
         is_left = self.started < len(self.jobs)
@@ -97,8 +97,8 @@ def test_a_limit_is_never_passed(run: Run) -> None:
     run.run()
 
     started = run.jobs[: run.started]
-    assert run.budget.spent <= run.budget.limit
-    assert run.budget.spent == sum(job.cost for job in started if job.share is not None)
+    assert run.budget.spent_cents <= run.budget.limit_cents
+    assert run.budget.spent_cents == sum(job.cost for job in started if job.share is not None)
 
 
 @given(_runs())
@@ -106,14 +106,14 @@ def test_nothing_stays_reserved_when_nothing_runs(run: Run) -> None:
     """Every reservation comes back, so that what was not used can be used by others."""
     run.run()
 
-    assert run.budget.reserved == 0
-    assert run.budget.remaining == run.budget.limit - run.budget.spent
+    assert run.budget.reserved_cents == 0
+    assert run.budget.remaining_cents == run.budget.limit_cents - run.budget.spent_cents
 
 
 @given(_runs())
 def test_an_ample_limit_admits_everything_at_once(run: Run) -> None:
     """A limit that pays for all maxima delays nothing, and neither does none."""
-    run.budget.limit = sum((job.price.maximum_cents for job in run.jobs), Decimal(0))
+    run.budget.limit_cents = sum((job.price.maximum_cents for job in run.jobs), Decimal(0))
     run.run()
     assert run.most_running == len(run.jobs)
 
@@ -140,7 +140,9 @@ def item(position: int, reserved_cents: Decimal = Decimal(0)) -> Claim:
 
 
 def _queue(limit: int, *, reserved: int = 0) -> Admission:
-    return Admission(BudgetAmounts(Decimal(limit), reserved=Decimal(reserved)), 10, is_first=False)
+    return Admission(
+        BudgetAmounts(Decimal(limit), reserved_cents=Decimal(reserved)), 10, is_first=False
+    )
 
 
 async def test_who_came_first_is_admitted_first() -> None:
@@ -196,7 +198,7 @@ async def test_an_abandoned_task_stays_reserved_and_is_not_waited_for() -> None:
     queue.abandon(item(0))
     queue.abandon(item(1))  # of which nothing is known
 
-    assert queue.budget.reserved == MAXIMUM
+    assert queue.budget.reserved_cents == MAXIMUM
     assert not await queue.admit(item(2), REQUEST)
 
 
@@ -206,7 +208,7 @@ async def test_tasks_of_earlier_runs_are_reserved_for_before_the_input_names_the
     assert not await queue.admit(item(0), REQUEST)
 
     queue.follow(item(1, MAXIMUM), REQUEST)
-    assert queue.budget.reserved == 2 * MAXIMUM
+    assert queue.budget.reserved_cents == 2 * MAXIMUM
     queue.settle(item(1), Decimal(2))
 
     assert await queue.admit(item(2), REQUEST)
@@ -217,9 +219,9 @@ async def test_a_request_that_is_sent_again_has_a_second_maximum() -> None:
     queue = _queue(2 * 76)
     assert await queue.admit(item(0), REQUEST)
     assert await queue.admit_again(item(0), REQUEST)
-    assert queue.budget.remaining == 0
+    assert queue.budget.remaining_cents == 0
 
     queue.settle(item(0), Decimal(2))
-    assert (queue.budget.spent, queue.budget.reserved) == (2, MAXIMUM)
+    assert (queue.budget.spent_cents, queue.budget.reserved_cents) == (2, MAXIMUM)
     assert await _queue(76).admit(item(0), REQUEST)
     assert not await queue.admit_again(item(1), REQUEST)

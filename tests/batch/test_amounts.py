@@ -82,7 +82,7 @@ async def test_an_item_that_waits_for_a_slot_is_new(
 ) -> None:
     """What was refused a slot is known not to exist, so that the next run need not look."""
     server = await serve(max_concurrent_tasks=1, executor=hanging({}))
-    session = await open_session(server, limits=CallLimits(slot_wait=60))
+    session = await open_session(server, limits=CallLimits(slot_timeout=60))
     batch = session.run_many(texts(3), concurrency=3, ledger=ledger)
     running = asyncio.ensure_future(batch.collect())
     # A request that was counted need not be answered yet: what its answer was stands in the ledger.

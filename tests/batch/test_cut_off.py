@@ -136,8 +136,8 @@ async def test_budgets_count_the_task_of_a_lost_answer(
         results = await session.run_many(given, concurrency=1).collect()
 
     assert [result.succeeded for result in results] == [True] * 4
-    assert budget.reserved == 0
-    assert budget.spent == sum((each.cost_cents or Decimal(0)) for each in results) > 0
+    assert budget.reserved_cents == 0
+    assert budget.spent_cents == sum((each.cost_cents or Decimal(0)) for each in results) > 0
 
 
 @pytest.mark.skipif(sys.version_info < (3, 12), reason="eager tasks came with Python 3.12")

@@ -344,7 +344,7 @@ async def test_a_refused_repetition_says_nothing_of_the_first_request(
     server.set_faults([Fault("status", "run_task", status=429, headers={"Retry-After": "0"})])
 
     with raises(errors.RateLimitError):
-        await _run(session, ledger, ITEMS[:1], outage_tolerance=0.2, **options)
+        await _run(session, ledger, ITEMS[:1], outage_timeout=0.2, **options)
 
     (row,) = read_ledger(ledger).rows()
     assert (row.state, row.reserved_cents) == (ItemState.INTENT, COST)

@@ -142,7 +142,7 @@ async def test_a_batch_shows_how_far_it_is(serve: Serve, open_session: Open) -> 
     async with batch:
         await anext(aiter(batch))
 
-        assert repr(batch).startswith("<Batch: ended 1 of 2, running 1, done 1, cost $0.0")
+        assert repr(batch).startswith("<Batch: ended 1 of 2, running 1, done 1, cost ")
         assert ("done", 1) in list(batch.__rich_repr__())
         assert "1 of 2" in batch._repr_html_()
         assert "another" not in repr(batch) + batch._repr_html_()

@@ -173,9 +173,7 @@ async def test_an_outage_that_lasts_too_long_ends_the_batch(
     session = await open_session(server)
 
     with raises(errors.InternalServerError):
-        await session.run_many(
-            texts(6), concurrency=3, ledger=ledger, outage_tolerance=0.5
-        ).collect()
+        await session.run_many(texts(6), concurrency=3, ledger=ledger, outage_timeout=0.5).collect()
 
     counts = read_ledger(ledger).counts
     assert counts[ItemState.NEW] == sum(counts.values()) > 0
@@ -248,7 +246,7 @@ async def test_an_answer_ends_an_outage(
     server = await serve(faults=[slow, down, *([refuses] if is_refused else [])])
     session = await open_session(server, retry=RetryPolicy(max_attempts=1))
 
-    batch = session.run_many(texts(3), concurrency=1, outage_tolerance=0.4)
+    batch = session.run_many(texts(3), concurrency=1, outage_timeout=0.4)
     results = await batch.collect()
 
     first = ItemState.DEAD if is_refused else ItemState.DONE

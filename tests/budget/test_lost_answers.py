@@ -43,7 +43,7 @@ async def test_each_request_of_a_submission_has_its_maximum(
         await asyncio.sleep(120.0)
 
     assert api.count("run") == len(api.tasks) == sent
-    assert budget.reserved == sent * TEN_STEPS <= limit
+    assert budget.reserved_cents == sent * TEN_STEPS <= limit
     assert caught.value.submission_token is not None
     if sent < 4:
         told = "it was not sent again, since a second task may cost up to $0.26, and "
@@ -58,13 +58,13 @@ async def test_a_resubmission_that_succeeds_keeps_the_money_of_the_first_request
     api.break_calls("run", {1: LATE})
     async with session.budget(cents=60) as budget:
         await session.wait(await submit(session))
-        assert (budget.spent, budget.reserved) == (THREE_STEPS, TEN_STEPS)
+        assert (budget.spent_cents, budget.reserved_cents) == (THREE_STEPS, TEN_STEPS)
         with pytest.raises(errors.BudgetExceededError):
             await submit(session)
         await asyncio.sleep(120.0)
 
     assert len(api.tasks) == 2
-    assert (budget.spent, budget.reserved) == (THREE_STEPS, TEN_STEPS)
+    assert (budget.spent_cents, budget.reserved_cents) == (THREE_STEPS, TEN_STEPS)
 
 
 async def test_a_batch_in_a_scope_is_bounded_too(api: FakeApi, open_session: OpenSession):
@@ -80,7 +80,7 @@ async def test_a_batch_in_a_scope_is_bounded_too(api: FakeApi, open_session: Ope
 
     assert [each.state for each in results] == [ItemState.UNKNOWN] * 2
     assert len(api.tasks) == 2
-    assert budget.reserved == 2 * TEN_STEPS
+    assert budget.reserved_cents == 2 * TEN_STEPS
 
 
 @pytest.mark.parametrize("is_created", [False, True])
@@ -98,7 +98,7 @@ async def test_what_a_cancelled_call_has_reserved_comes_back(
             call.cancel()
         await asyncio.wait(calls)
         if not is_created:
-            assert budget.reserved == 3 * TEN_STEPS
+            assert budget.reserved_cents == 3 * TEN_STEPS
             with pytest.raises(errors.BudgetExceededError):
                 await submit(session)
         await asyncio.sleep(WINDOW)
@@ -107,8 +107,8 @@ async def test_what_a_cancelled_call_has_reserved_comes_back(
         await budget.refresh()
 
     assert api.count("run") == 4
-    assert budget.spent == len(api.tasks) * THREE_STEPS
-    assert budget.reserved == 0
+    assert budget.spent_cents == len(api.tasks) * THREE_STEPS
+    assert budget.reserved_cents == 0
 
 
 async def test_what_cannot_be_looked_for_stays_reserved(api: FakeApi, open_session: OpenSession):
@@ -121,12 +121,12 @@ async def test_what_cannot_be_looked_for_stays_reserved(api: FakeApi, open_sessi
         await asyncio.sleep(WINDOW)
         api.fault = lambda call: Fault(status=500) if call.route == "list" else None
         await budget.refresh()
-        assert budget.reserved == TEN_STEPS
+        assert budget.reserved_cents == TEN_STEPS
         api.fault = lambda _call: None
         await asyncio.sleep(3.0)
         await budget.refresh()
 
-    assert budget.reserved == 0
+    assert budget.reserved_cents == 0
 
 
 @pytest.mark.parametrize("status", [402, 422])
@@ -150,7 +150,7 @@ async def test_a_refusal_after_a_lost_answer_is_resolved(
         await budget.refresh()
 
     assert (task is not None) == is_created
-    assert budget.spent == (THREE_STEPS if is_created else 0)
+    assert budget.spent_cents == (THREE_STEPS if is_created else 0)
 
 
 async def test_a_deadline_after_a_lost_answer_leaves_a_token(
@@ -177,12 +177,12 @@ async def test_running_tasks_are_not_taken_for_lost_ones(api: FakeApi, open_sess
             await submit(session, "raise")
         await asyncio.sleep(WINDOW)
         await budget.refresh()
-        assert (budget.spent, budget.reserved) == (0, TEN_STEPS)
+        assert (budget.spent_cents, budget.reserved_cents) == (0, TEN_STEPS)
         await asyncio.sleep(120.0)
         await budget.refresh()
 
-    assert budget.reserved == 0
-    assert budget.spent > 0
+    assert budget.reserved_cents == 0
+    assert budget.spent_cents > 0
 
 
 async def test_the_window_of_a_repetition_is_its_own(api: FakeApi, open_session: OpenSession):
@@ -196,8 +196,8 @@ async def test_the_window_of_a_repetition_is_its_own(api: FakeApi, open_session:
         call.cancel()
         await asyncio.wait([call])
         await budget.refresh()
-        assert budget.reserved == 2 * TEN_STEPS
+        assert budget.reserved_cents == 2 * TEN_STEPS
         await asyncio.sleep(60.0)
         await budget.refresh()
 
-    assert (budget.spent, budget.reserved) == (THREE_STEPS, TEN_STEPS)
+    assert (budget.spent_cents, budget.reserved_cents) == (THREE_STEPS, TEN_STEPS)

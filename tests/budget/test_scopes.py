@@ -5,6 +5,7 @@ import gc
 import pickle
 import weakref
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -20,7 +21,7 @@ THREE_STEPS = Decimal("8.5")
 
 
 def _amounts(budget: Budget) -> tuple[Decimal, Decimal, Decimal]:
-    return budget.spent, budget.reserved, budget.remaining
+    return budget.spent_cents, budget.reserved_cents, budget.remaining_cents
 
 
 async def _submit(session: BrowserUseSession) -> str:
@@ -51,8 +52,8 @@ async def test_what_does_not_fit_is_not_sent(api: FakeApi, open_session: OpenSes
             await session.submit("Buy more", max_agent_steps=3)
 
     error = pickle.loads(pickle.dumps(caught.value))
-    assert (error.needed, error.limit) == (THREE_STEPS, Decimal("40.5"))
-    assert (error.spent, error.reserved) == (THREE_STEPS, TEN_STEPS)
+    assert (error.needed_cents, error.limit_cents) == (THREE_STEPS, Decimal("40.5"))
+    assert (error.spent_cents, error.reserved_cents) == (THREE_STEPS, TEN_STEPS)
     assert str(error) == (
         "POST /run-task may cost up to $0.085 (its start and 3 steps of $0.025), and $0.06 of "
         "the budget of $0.405 remain: $0.085 are spent and $0.26 reserved for tasks that may "
@@ -60,7 +61,7 @@ async def test_what_does_not_fit_is_not_sent(api: FakeApi, open_session: OpenSes
         "max_agent_steps"
     )
     assert api.count("run") == 2
-    assert budget.spent == THREE_STEPS
+    assert budget.spent_cents == THREE_STEPS
 
 
 async def test_tasks_started_at_once_share_the_budget(api: FakeApi, open_session: OpenSession):
@@ -75,7 +76,7 @@ async def test_tasks_started_at_once_share_the_budget(api: FakeApi, open_session
 
     refused = [each for each in ends if isinstance(each, errors.BudgetExceededError)]
     assert (api.count("run"), len(refused)) == (3, 7)
-    assert budget.reserved == 3 * TEN_STEPS
+    assert budget.reserved_cents == 3 * TEN_STEPS
 
 
 async def test_budgets_nest(api: FakeApi, open_session: OpenSession):
@@ -92,7 +93,7 @@ async def test_budgets_nest(api: FakeApi, open_session: OpenSession):
             with pytest.raises(errors.BudgetExceededError, match=r"\$0.08 of the budget of \$0.60"):
                 await _submit(session)
 
-    assert (inner.reserved, outer.reserved) == (TEN_STEPS, 2 * TEN_STEPS)
+    assert (inner.reserved_cents, outer.reserved_cents) == (TEN_STEPS, 2 * TEN_STEPS)
     assert _amounts(generous) == (0, 0, 1000)
 
 
@@ -127,10 +128,10 @@ async def test_an_end_that_nobody_waited_for_makes_room(api: FakeApi, open_sessi
         await asyncio.sleep(5.0)
         await _submit(session)
 
-        assert (budget.spent, budget.reserved) == (THREE_STEPS, TEN_STEPS)
+        assert (budget.spent_cents, budget.reserved_cents) == (THREE_STEPS, TEN_STEPS)
         await asyncio.sleep(5.0)
         await budget.refresh()
-        assert (budget.spent, budget.reserved) == (2 * THREE_STEPS, 0)
+        assert (budget.spent_cents, budget.reserved_cents) == (2 * THREE_STEPS, 0)
 
 
 async def test_a_look_that_is_cancelled_is_made_by_the_next_call(
@@ -151,7 +152,7 @@ async def test_a_look_that_is_cancelled_is_made_by_the_next_call(
 
     assert first.cancelled()
     assert api.count("run") == 2
-    assert (budget.spent, budget.reserved) == (THREE_STEPS, TEN_STEPS)
+    assert (budget.spent_cents, budget.reserved_cents) == (THREE_STEPS, TEN_STEPS)
 
 
 async def test_a_task_that_outlives_the_scope_is_settled(api: FakeApi, open_session: OpenSession):
@@ -161,7 +162,7 @@ async def test_a_task_that_outlives_the_scope_is_settled(api: FakeApi, open_sess
         task_id = await _submit(session)
     await session.wait(task_id)
 
-    assert (budget.spent, budget.reserved) == (THREE_STEPS, 0)
+    assert (budget.spent_cents, budget.reserved_cents) == (THREE_STEPS, 0)
 
 
 async def test_a_budget_is_shared_by_entering_it_again(api: FakeApi, open_session: OpenSession):
@@ -175,7 +176,7 @@ async def test_a_budget_is_shared_by_entering_it_again(api: FakeApi, open_sessio
 
     await asyncio.gather(serve(), serve(), serve())
 
-    assert budget.spent == 3 * THREE_STEPS
+    assert budget.spent_cents == 3 * THREE_STEPS
 
 
 async def test_a_lost_answer_keeps_its_reservation(api: FakeApi, open_session: OpenSession):
@@ -186,12 +187,12 @@ async def test_a_lost_answer_keeps_its_reservation(api: FakeApi, open_session: O
         async with session.budget(cents=100) as budget:
             with pytest.raises(errors.SubmissionUnknownError) as caught:
                 await session.submit("Buy milk", max_agent_steps=10, on_ambiguous="raise")
-            assert (budget.spent, budget.reserved) == (0, TEN_STEPS)
+            assert (budget.spent_cents, budget.reserved_cents) == (0, TEN_STEPS)
 
             found = await caught.value.resolve()
             if found is not None:
                 await session.wait(found)
-            assert (budget.spent, budget.reserved) == (spent, 0)
+            assert (budget.spent_cents, budget.reserved_cents) == (spent, 0)
 
 
 async def test_an_adopted_task_is_charged_once(api: FakeApi, open_session: OpenSession):
@@ -201,7 +202,7 @@ async def test_an_adopted_task_is_charged_once(api: FakeApi, open_session: OpenS
     async with session.budget(cents=30) as budget:
         await session.run_and_wait("Buy milk", max_agent_steps=10)
 
-    assert (budget.spent, budget.reserved) == (THREE_STEPS, 0)
+    assert (budget.spent_cents, budget.reserved_cents) == (THREE_STEPS, 0)
 
 
 @pytest.mark.parametrize("is_plain", [True, False], ids=["tasks.run", "submit"])
@@ -231,7 +232,7 @@ async def test_the_plain_call_is_bounded_too(api: FakeApi, open_session: OpenSes
             await session.tasks.run("Buy milk", max_agent_steps=10)
         await session.wait(created)
 
-    assert (budget.spent, budget.reserved) == (THREE_STEPS, TEN_STEPS)
+    assert (budget.spent_cents, budget.reserved_cents) == (THREE_STEPS, TEN_STEPS)
 
 
 async def test_a_cancelled_submission_that_was_not_sent_is_free(
@@ -243,7 +244,7 @@ async def test_a_cancelled_submission_that_was_not_sent_is_free(
     async with session.budget(cents=60) as budget:
         running = asyncio.create_task(_submit(session))
         await asyncio.sleep(5.0)
-        assert budget.reserved == TEN_STEPS
+        assert budget.reserved_cents == TEN_STEPS
         running.cancel()
         await asyncio.wait([running])
         await asyncio.sleep(1.0)
@@ -260,7 +261,7 @@ async def test_the_step_that_only_tells_the_limit_is_free(api: FakeApi, open_ses
         task = await handle.wait()
 
     assert (task.status, len(task.steps)) == (TaskStatus.FAILED, 4)
-    assert budget.spent == THREE_STEPS
+    assert budget.spent_cents == THREE_STEPS
 
 
 async def test_a_batch_in_a_scope_ends_when_its_next_task_does_not_fit(
@@ -275,7 +276,7 @@ async def test_a_batch_in_a_scope_ends_when_its_next_task_does_not_fit(
 
     assert (len(results), batch.progress.left_out) == (2, 1)
     assert [each.error for each in results] == [None, None]
-    assert (batch.progress.next_cents, budget.spent) == (31, 2 * THREE_STEPS)
+    assert (batch.progress.next_cents, budget.spent_cents) == (31, 2 * THREE_STEPS)
 
 
 async def test_a_budget_is_left_where_it_was_entered(open_session: OpenSession):
@@ -310,3 +311,14 @@ async def test_an_amount_is_a_number(open_session: OpenSession, cents: object):
     session = await open_session()
     with pytest.raises(errors.InvalidRequestError, match="cents must be a number of cents"):
         session.budget(cents=cents)  # type: ignore[arg-type]
+
+
+async def test_the_former_names_of_amounts_say_the_new_ones(open_session: OpenSession):
+    """Amounts are called by their unit, in US cents, everywhere."""
+    budget = (await open_session()).budget(cents=10)
+    former: Any = budget
+
+    for name in ("limit", "spent", "reserved", "remaining"):
+        with pytest.raises(AttributeError, match=f"it is called {name}_cents"):
+            getattr(former, name)
+    assert repr(budget) == "<Budget of $0.10: $0.00 spent, $0.00 reserved>"

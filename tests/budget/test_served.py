@@ -27,7 +27,7 @@ async def test_searches_cost_their_price(browser_use_session: BrowserUseSession)
     """A search that was answered is spent at once; one that does not fit is not sent."""
     async with browser_use_session.budget(cents=12) as budget:
         await browser_use_session.search.simple_search("tea", max_websites=5)
-        assert (budget.spent, budget.reserved) == (10, 0)
+        assert (budget.spent_cents, budget.reserved_cents) == (10, 0)
         with pytest.raises(errors.BudgetExceededError, match=r"url may cost up to \$0.03, and"):
             await browser_use_session.search.search_url("https://example.com", "tea", depth=3)
 
@@ -40,7 +40,7 @@ async def test_a_search_that_may_have_been_paid_stays_reserved(
         with pytest.raises(errors.InternalServerError):
             await browser_use_session.search.search_url("http://127.0.0.1:1/", "tea")
 
-    assert (budget.spent, budget.reserved) == (0, 2)
+    assert (budget.spent_cents, budget.reserved_cents) == (0, 2)
 
 
 async def test_no_budget_bounds_a_schedule(browser_use_session: BrowserUseSession):
@@ -53,7 +53,7 @@ async def test_no_budget_bounds_a_schedule(browser_use_session: BrowserUseSessio
         await browser_use_session.browser_profiles.create(profile_name="mine")
     await create(**schedule)  # type: ignore[arg-type]
 
-    assert budget.remaining == 5000
+    assert budget.remaining_cents == 5000
     assert (await browser_use_session.scheduled_tasks.list()).total_count == 1
 
 
@@ -68,5 +68,5 @@ async def test_ends_that_held_calls_tell_are_settled(browser_use_server: Threade
         handles = [await session.submit(f"Stroll {each}") for each in range(5)]
         tasks = [task async for task in session.wait_many(handles)]
 
-    assert budget.reserved == 0
-    assert budget.spent == sum(1 + len(task.steps) * Decimal("2.5") for task in tasks)
+    assert budget.reserved_cents == 0
+    assert budget.spent_cents == sum(1 + len(task.steps) * Decimal("2.5") for task in tasks)

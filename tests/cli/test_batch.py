@@ -365,7 +365,7 @@ async def test_nobody_listens(tmp_path: Path) -> None:
     with bound_socket() as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}/api/v1"
         env = environment(BROWSER_USE_BASE_URL=url, BROWSER_USE_API_KEY="bu_canary")
-        more = ("--outage-tolerance", "0.2", "--api-key", "bu_canary")
+        more = ("--outage-timeout", "0.2", "--api-key", "bu_canary")
         result = await run(*words(tmp_path, source, *more), env=env)
 
     assert result.code == 4

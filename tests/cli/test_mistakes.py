@@ -79,6 +79,8 @@ MISTAKES = {
     "keys revoke ../links/x": "ID: '../links/x' is not an id; `keys list --all` has the ids",
     "keys revoke ''": "ID: '' is not an id; `keys list --all` has the ids",
     "keys change x --concurrency 2": "keys change is gone: add a key, and revoke the one before",
+    "batch x.csv --outage-tolerance 3": "--outage-tolerance is gone: it is called --outage-timeout",
+    "mcp --max-wait 3": "mcp --max-wait is gone: it is called --timeout",
     "webhooks listen --secret-env X": "webhooks --secret-env is gone: take --secret env:NAME",
     "keys list --api-key 'a\nb'": "the API key has spaces, line breaks or characters outside",
     "serve --port 0 --balance-cents 1e99": "must be a number of US cents of at most",

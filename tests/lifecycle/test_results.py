@@ -73,10 +73,10 @@ async def test_the_duration_is_that_of_the_service(browser_use_session: BrowserU
 @pytest.mark.parametrize(
     ("text", "fields", "cents"),
     [
-        ("Look", {}, "6 ¢"),  # the start, and two steps of 2.5
-        ("Look", {"llm_model": "gpt-4.1-mini"}, "2.5 ¢"),
-        ("Fail", {"llm_model": "o3"}, "4 ¢"),  # the step with the reason is one
-        ("Endless", {"llm_model": "o3", "max_agent_steps": 4}, "5 ¢"),  # and free at the limit
+        ("Look", {}, "$0.06"),  # the start, and two steps of 2.5
+        ("Look", {"llm_model": "gpt-4.1-mini"}, "$0.025"),
+        ("Fail", {"llm_model": "o3"}, "$0.04"),  # the step with the reason is one
+        ("Endless", {"llm_model": "o3", "max_agent_steps": 4}, "$0.05"),  # and free at the limit
     ],
 )
 async def test_the_cost_is_what_the_account_pays(

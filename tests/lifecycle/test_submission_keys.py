@@ -160,7 +160,7 @@ async def test_a_task_that_exists_costs_a_budget_nothing(keeper: LocalServer):
         async with session.budget(100) as budget:
             await session.run_and_wait("Pay", key="k", max_agent_steps=5)
 
-        assert budget.spent == budget.reserved == 0
+        assert budget.spent_cents == budget.reserved_cents == 0
 
 
 # --- lost answers -----------------------------------------------------------------------------

@@ -22,7 +22,7 @@ async def test_a_task_longer_than_any_call(server: LocalServer, recorder: Record
     """Calls that end long before the task, and a client that comes anew, get its result."""
     from mcp import Client
 
-    async with Client(stdio(server, "--max-wait", "0.2")) as client:
+    async with Client(stdio(server, "--timeout", "0.2")) as client:
         state = (await client.call_tool("run_task", {"task": "Held"})).structured_content
         for _time in range(3):
             waited = await client.call_tool("wait_for_task", {"task_id": state["task_id"]})

@@ -91,8 +91,8 @@ MUTANTS: tuple[Mutant, ...] = (
         "a budget is doubled",
         "money.py",
         "BudgetAmounts.admits",
-        "cents <= self.remaining",
-        "cents <= self.limit + self.remaining",
+        "cents <= self.remaining_cents",
+        "cents <= self.limit_cents + self.remaining_cents",
         ("batch/test_budget.py::test_a_budget_ends_submitting",),
     ),
     Mutant(
@@ -211,7 +211,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "what a running task may cost is not reserved",
         "money.py",
         "BudgetAmounts.reserve",
-        "self.reserved += cents",
+        "self.reserved_cents += cents",
         "",
         ("batch/test_budget_maxima.py::test_a_budget_is_never_exceeded",),
     ),
@@ -342,7 +342,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "batch/postgres/store.py",
         "PostgresStore._reserve_later",
         "budget.admits(maximum_cents)",
-        "maximum_cents <= budget.limit - budget.spent",
+        "maximum_cents <= budget.limit_cents - budget.spent_cents",
         ("batch/postgres/test_store.py::test_a_shared_budget_is_bounded",),
     ),
     Mutant(

@@ -72,8 +72,8 @@ MUTANTS: tuple[Mutant, ...] = (
         "an outage of five minutes is too long",
         "polling/policy.py",
         "PollPolicy",
-        "outage_tolerance: float = 600.0",
-        "outage_tolerance: float = 60.0",
+        "outage_timeout: float = 600.0",
+        "outage_timeout: float = 60.0",
         ("polling/test_outages.py::test_an_outage_within_the_tolerance_is_survived",),
     ),
     Mutant(

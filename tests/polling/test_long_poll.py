@@ -369,7 +369,7 @@ async def test_changes_that_a_stream_has_missed_are_polled(
 
 async def test_an_outage_in_a_held_call_ends_the_wait_as_ever(server: LocalServer):
     """Ordinary polls find out that the service is gone, and how long that is tolerated."""
-    policy = PollPolicy(outage_tolerance=60.0)
+    policy = PollPolicy(outage_timeout=60.0)
     async with cutting(server, 1e9) as url, session_with(server, url, poll=policy) as session:
         handle = await session.submit("1000")
         waiting = asyncio.create_task(handle.wait())

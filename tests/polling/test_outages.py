@@ -66,7 +66,7 @@ async def test_an_outage_within_the_tolerance_is_survived(api: FakeApi, open_ses
 @pytest.mark.long
 async def test_an_outage_beyond_the_tolerance_interrupts(api: FakeApi, open_session: OpenSession):
     """With a tolerance of a minute the wait gives up, and the error says where to go on."""
-    session = await open_session(poll=PollPolicy(outage_tolerance=60.0))
+    session = await open_session(poll=PollPolicy(outage_timeout=60.0))
     task = api.add(lives(1200.0))
     api.fault = _outage(300.0, 1e9)
 
@@ -82,7 +82,7 @@ async def test_an_outage_beyond_the_tolerance_interrupts(api: FakeApi, open_sess
 @pytest.mark.long
 async def test_each_failure_in_a_row_counts_anew(api: FakeApi, open_session: OpenSession):
     """An answer in between resets the tolerance, so a flickering API interrupts nobody."""
-    session = await open_session(poll=PollPolicy(outage_tolerance=30.0))
+    session = await open_session(poll=PollPolicy(outage_timeout=30.0))
     task = api.add(lives(150.0))
     api.fault = lambda call: Fault(status=503) if call.number % 3 else None
 
@@ -95,7 +95,7 @@ async def test_all_followers_are_interrupted_with_errors_of_their_own(
     api: FakeApi, open_session: OpenSession
 ):
     """Two waits and a stream of one task each get the error, not one shared instance."""
-    session = await open_session(poll=PollPolicy(outage_tolerance=10.0))
+    session = await open_session(poll=PollPolicy(outage_timeout=10.0))
     task = api.add(lives(1200.0))
     api.fault = _outage(0.0, 1e9)
 
@@ -113,7 +113,7 @@ async def test_all_followers_are_interrupted_with_errors_of_their_own(
 
 async def test_a_wait_after_an_interruption_looks_again(api: FakeApi, open_session: OpenSession):
     """A follower that has not heard of the interruption yet does not pass it on to a new wait."""
-    session = await open_session(poll=PollPolicy(outage_tolerance=10.0))
+    session = await open_session(poll=PollPolicy(outage_timeout=10.0))
     task = api.add(lives(200.0))
     api.fault = _outage(5.0, 60.0)
     stream = session.stream_status(task.id)
@@ -134,7 +134,7 @@ async def test_a_service_in_trouble_is_left_alone(api: FakeApi, open_session: Op
     rng, begin, end = random.Random(1), 60.0, 1860.0
     kinds = [Fault(status=503), Fault(cut=True), Fault(stall=60.0)]
     api.fault = lambda call: rng.choice(kinds) if begin <= call.at < end else None
-    session = await open_session(poll=PollPolicy(outage_tolerance=3600.0))
+    session = await open_session(poll=PollPolicy(outage_timeout=3600.0))
     tasks = [api.add(lives(rng.uniform(1000.0, 2000.0))) for _ in range(300)]
     waits = [asyncio.create_task(session.wait(task.id)) for task in tasks]
 

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from browser_use_async import PollPolicy
+from browser_use_async import CallLimits, PollPolicy
+from browser_use_async.batch import work
 from browser_use_async.errors import ConfigurationError
 
 
@@ -87,7 +88,7 @@ def test_the_signature_is_that_of_its_options():
     """What help and completion show of a policy are its six options."""
     names = list(inspect.signature(PollPolicy).parameters)
 
-    assert names == [*"interval latency_target max_wait outage_tolerance shared long_poll".split()]
+    assert names == [*"interval latency_target timeout outage_timeout shared long_poll".split()]
 
 
 @pytest.mark.parametrize(
@@ -97,13 +98,13 @@ def test_the_signature_is_that_of_its_options():
         {"interval": -1.0},
         {"interval": math.inf},
         {"interval": math.nan},
-        {"max_wait": 0.0},
-        {"max_wait": math.inf},
+        {"timeout": 0.0},
+        {"timeout": math.inf},
         {"latency_target": 0.0},
         {"latency_target": math.nan},
-        {"outage_tolerance": -1.0},
-        {"outage_tolerance": math.inf},
-        {"outage_tolerance": math.nan},
+        {"outage_timeout": -1.0},
+        {"outage_timeout": math.inf},
+        {"outage_timeout": math.nan},
     ],
     ids=str,
 )
@@ -111,3 +112,18 @@ def test_impossible_policies_are_refused(options: dict[str, float]):
     """Every bound is checked when the policy is made, and the error names the option."""
     with pytest.raises(ConfigurationError, match=next(iter(options))):
         PollPolicy(**options)
+
+
+@pytest.mark.parametrize(
+    ("take", "option", "advice"),
+    [
+        (PollPolicy, "max_wait", "it is called timeout"),
+        (PollPolicy, "outage_tolerance", "it is called outage_timeout"),
+        (CallLimits, "slot_wait", "it is called slot_timeout"),
+        (work, "outage_tolerance", "it is called outage_timeout"),
+    ],
+)
+def test_how_long_something_may_take_is_a_timeout(take: Any, option: str, advice: str):
+    """The former names of such options are refused, and say the new ones."""
+    with pytest.raises(TypeError, match=f"has no option {option} any more: {advice}"):
+        take(**dict[str, Any]({option: 1.0}))

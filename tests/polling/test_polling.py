@@ -106,8 +106,8 @@ async def test_a_finished_task_costs_two_requests(api: FakeApi, open_session: Op
 
 
 async def test_a_wait_without_timeout_is_bounded(api: FakeApi, open_session: OpenSession):
-    """`PollPolicy.max_wait` ends a wait that was given no timeout."""
-    session = await open_session(poll=PollPolicy(max_wait=90.0))
+    """`PollPolicy.timeout` ends a wait that was given no timeout."""
+    session = await open_session(poll=PollPolicy(timeout=90.0))
     task = api.add(lives(1e9))
 
     with pytest.raises(TimeoutError):

@@ -353,7 +353,7 @@ async def test_an_outage_beyond_the_tolerance_ends_every_wait(
     api: FakeApi, open_session: OpenSession
 ):
     """Each gets its own error, with its own id."""
-    session = await open_session(poll=PollPolicy(outage_tolerance=60.0))
+    session = await open_session(poll=PollPolicy(outage_timeout=60.0))
     tasks = [api.add(lives(1e6)) for _ in range(30)]
     api.fault = lambda call: Fault(status=503) if call.at >= 10.0 else None
 
@@ -365,7 +365,7 @@ async def test_an_outage_beyond_the_tolerance_ends_every_wait(
 
 async def test_an_end_that_cannot_be_fetched_is_given_up(api: FakeApi, open_session: OpenSession):
     """Each page tells of it again, and only get-task, which fails, could confirm it."""
-    session = await open_session(poll=PollPolicy(outage_tolerance=60.0))
+    session = await open_session(poll=PollPolicy(outage_timeout=60.0))
     tasks = [api.add(lives(seconds)) for seconds in (5.0, 200.0, 200.0)]
     api.fault = lambda call: (
         Fault(status=500, delay=3.0) if call.route == "get" and call.at < 150.0 else None

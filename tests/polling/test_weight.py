@@ -68,7 +68,7 @@ async def test_deadlines_in_any_order_are_kept(api: FakeApi, open_session: OpenS
 @pytest.mark.long
 async def test_what_has_ended_is_let_go(api: FakeApi, open_session: OpenSession):
     """While one wait goes on, nothing is kept of 400 with hours left that have ended."""
-    session = await open_session(poll=PollPolicy(max_wait=8 * 3600.0))
+    session = await open_session(poll=PollPolicy(timeout=8 * 3600.0))
     going_on = asyncio.create_task(session.wait(api.add(lives(1e6)).id))
     await asyncio.gather(*(session.wait(api.add(lives(20.0)).id) for _ in range(400)))
     await asyncio.sleep(10.0)

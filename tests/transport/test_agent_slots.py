@@ -230,9 +230,9 @@ async def test_a_refusal_that_comes_after_a_cancellation_is_the_last(
 
 
 async def test_patience_ends(api: FakeApi, open_session: OpenSession):
-    """After `slot_wait` seconds the refusal is the caller's, and nothing was created."""
+    """After `slot_timeout` seconds the refusal is the caller's, and nothing was created."""
     session = await open_session(
-        limits=CallLimits(slot_wait=60.0), retry=RetryPolicy(max_attempts=1)
+        limits=CallLimits(slot_timeout=60.0), retry=RetryPolicy(max_attempts=1)
     )
     api.add(lives(1e6))
     _allow(api, 1)

@@ -202,8 +202,8 @@ async def test_closing_ends_those_who_queue(api: FakeApi, open_session: OpenSess
         {"max_in_flight": True},
         {"calls_per_second": 0},
         {"calls_per_second": float("nan")},
-        {"slot_wait": -1},
-        {"slot_wait": float("inf")},
+        {"slot_timeout": -1},
+        {"slot_timeout": float("inf")},
     ],
     ids=str,
 )

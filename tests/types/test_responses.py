@@ -1,12 +1,17 @@
+import ast
 import copy
+import inspect
 import pickle
 from datetime import UTC, datetime
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any
 
 import attrs
 import pytest
 
+from browser_use_async.batch import BatchProgress, BatchResult, FormerTask, ItemState
+from browser_use_async.timeline import TimelineEntry, TimelineKind
 from browser_use_async.types import (
     Balance,
     BrowserData,
@@ -15,6 +20,7 @@ from browser_use_async.types import (
     Created,
     OutputFile,
     ParsedTask,
+    RunTaskFields,
     ScheduledTask,
     ScheduledTaskPage,
     ScheduleType,
@@ -24,6 +30,7 @@ from browser_use_async.types import (
     TaskMedia,
     TaskPage,
     TaskScreenshots,
+    TaskSettings,
     TaskStatus,
     TaskStep,
     TaskSummary,
@@ -163,3 +170,49 @@ def test_the_former_path_says_where_its_names_are() -> None:
     """`models` is gone, and its import says from where to import instead."""
     with pytest.raises(ImportError, match=r"import from browser_use_async\.types and"):
         exec("from browser_use_async import models")
+
+
+def test_an_amount_shows_its_digits() -> None:
+    """No repr has the name of the class of exact amounts."""
+    time, kind = BORN, TimelineKind.SENT
+    shown = [
+        Balance(Decimal("995023.50")),
+        BatchResult(index=0, key="a", state=ItemState.DONE, cost_cents=Decimal("3.50")),
+        BatchProgress(budget_cents=Decimal("1E+3")),
+        TimelineEntry(time, kind, "run-task", Decimal("188.5")),
+        FormerTask(
+            task_id="t", status="failed", steps=2, cost_cents=Decimal(6), error=None, reason=None
+        ),
+    ]
+
+    text = "".join(map(repr, shown))
+    assert "Decimal" not in text
+    assert repr(shown[0]) == "Balance(cents=995023.5)"
+    for part in ("cost_cents=3.5,", "budget_cents=1000,", "cents=188.5,", "cost_cents=6"):
+        assert part in text
+
+
+@pytest.mark.parametrize(
+    ("kind", "documented", "beyond"),
+    [(Task, Task, set()), (RunTaskFields, TaskSettings, {"script", "inputs"})],
+)
+def test_editors_say_of_a_field_what_help_says(
+    kind: type, documented: type, beyond: set[str]
+) -> None:
+    """The text under a field, which an editor shows, is that of the class's docstring."""
+    [node] = ast.parse(inspect.getsource(kind)).body
+    assert isinstance(node, ast.ClassDef)
+    texts = {
+        field.target.id: " ".join(text.value.value.split())
+        for field, text in pairwise(node.body)
+        if isinstance(field, ast.AnnAssign)
+        and isinstance(field.target, ast.Name)
+        and isinstance(text, ast.Expr)
+        and isinstance(text.value, ast.Constant)
+        and isinstance(text.value.value, str)
+    }
+
+    assert texts.keys() == kind.__annotations__.keys()
+    documentation = " ".join((documented.__doc__ or "").split())
+    told = {name: text for name, text in texts.items() if name not in beyond}
+    assert [name for name, text in told.items() if f"{name}: {text}" not in documentation] == []

@@ -95,7 +95,7 @@ def sessions(tls: SSLContext, http: aiohttp.ClientSession) -> list[BrowserUseSes
             timeout=10,
             retry=RetryPolicy(max_attempts=3),
             poll=PollPolicy(latency_target=None, interval=0.5),
-            limits=CallLimits(max_in_flight=20, calls_per_second=5.0, slot_wait=60.0),
+            limits=CallLimits(max_in_flight=20, calls_per_second=5.0, slot_timeout=60.0),
             http=http,
             proxy="http://127.0.0.1:3128",
             ssl=tls,

@@ -34,7 +34,7 @@ class LedgerAdmission(Admission):
     _line: asyncio.Lock = attrs.field(factory=asyncio.Lock, init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._limit = self.budget.limit
+        self._limit = self.budget.limit_cents
 
     async def admit(self, claim: Claim, request: RunTaskRequest) -> bool:
         """Reserve what a task can cost at most, as soon as the budget has room."""

@@ -344,7 +344,7 @@ class PostgresStore(LedgerStore):
         made = self._one(RESERVE, values)
         if made is not None:
             budget = _amounts(*made)
-            budget.limit = min(budget.limit, limit)
+            budget.limit_cents = min(budget.limit_cents, limit)
             return Reservation.MADE, budget
         return self._reserve_later(claim, maximum_cents, limit)
 
@@ -364,7 +364,7 @@ class PostgresStore(LedgerStore):
             if row is None:
                 raise self._lost(claim.position)
             budget = _amounts(*row[1:])
-            budget.limit = min(budget.limit, limit)
+            budget.limit_cents = min(budget.limit_cents, limit)
             if row[0]:
                 return Reservation.MADE, budget  # by the process that had the item before
             if budget.admits(maximum_cents):

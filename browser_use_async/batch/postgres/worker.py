@@ -220,7 +220,7 @@ class BatchWorker:
         options = self.options
         context = RunContext(owner=uuid.uuid4().hex, lease=options.lease)
         ledger = PostgresLedger(
-            address=self.address, lock=lock, context=context, patience=options.outage_tolerance
+            address=self.address, lock=lock, context=context, patience=options.outage_timeout
         )
         writer = ledger.writer(self.make_store)
         try:
@@ -239,7 +239,7 @@ class BatchWorker:
             concurrency=options.concurrency,
             settle_window=options.settle_window,
             timeout=options.timeout,
-            outage_tolerance=options.outage_tolerance,
+            outage_timeout=options.outage_timeout,
             max_failures=options.max_failures,
             key_prefix=key_prefix,
             is_recorded=True,
@@ -257,7 +257,7 @@ class BatchWorker:
             writer,
             admission,
             ProgressCounter(dict.fromkeys(ItemState, 0), asyncio.get_running_loop().time()),
-            SharedBackoff(options.outage_tolerance, self.runtime.rng),
+            SharedBackoff(options.outage_timeout, self.runtime.rng),
             lambda: None,
         )
 

@@ -124,7 +124,7 @@ class WorkOptions(TypedDict):
     concurrency: int
     settle_window: float
     timeout: float | None
-    outage_tolerance: float
+    outage_timeout: float
     max_failures: int | None
     stop_orphans: bool
     lease: float

@@ -49,7 +49,7 @@ class RunOptions(TypedDict, total=False):
     check_balance: bool
     stop_orphans: bool
     timeout: float | None
-    outage_tolerance: float
+    outage_timeout: float
     settle_window: float
     key_prefix: Required[str]
     limit_by: Required[LimitBy | None]

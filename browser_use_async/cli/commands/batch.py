@@ -95,7 +95,7 @@ _RUNNING = (
         type=seconds,
     ),
     option(
-        "--outage-tolerance SECONDS",
+        "--outage-timeout SECONDS",
         "give up when the service takes no task for this time (default: 600)",
         type=seconds,
         default=600.0,

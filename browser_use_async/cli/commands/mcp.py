@@ -29,7 +29,7 @@ _PORT = 8760
         default="stdio",
     ),
     option(
-        "--max-wait SECONDS",
+        "--timeout SECONDS",
         "how long a call of a tool may take, less than the client's own limit "
         f"(default: {_MAX_WAIT:g})",
         type=seconds,
@@ -54,7 +54,7 @@ async def mcp(
     console: Console,
     server: ServerOptions,
     transport: Literal["stdio", "http"],
-    max_wait: float,
+    timeout: float,
     budget_cents: Decimal | None,
     host: str,
     port: int,
@@ -70,7 +70,7 @@ async def mcp(
                 "with --transport http each client sends a key of its own: leave out --local, the "
                 "key and --budget-cents; `browser-use-async keys add --budget-cents` bounds a key"
             )
-        await _serve_http(server, max_wait, host, port, console)
+        await _serve_http(server, timeout, host, port, console)
         return
     # For streams that the shell closed with `<&-` and `>&-` Python has None.
     if None in (sys.stdin, sys.stdout):
@@ -83,11 +83,11 @@ async def mcp(
 
     async with connect(server, console) as connection:
         budget = None if budget_cents is None else connection.session.budget(budget_cents)
-        await serve_stdio(connection.session, max_wait, budget)
+        await serve_stdio(connection.session, timeout, budget)
 
 
 async def _serve_http(
-    server: ServerOptions, max_wait: float, host: str, number: int, console: Console
+    server: ServerOptions, timeout: float, host: str, number: int, console: Console
 ) -> None:
     from browser_use_async.mcp.server import (  # noqa: PLC0415
         PATH,
@@ -110,7 +110,7 @@ async def _serve_http(
     address, taken = listener.getsockname()[:2]
     shown = f"[{address}]" if ":" in address else address
     console.info(f"serving MCP on http://{shown}:{taken}{PATH}; press Ctrl-C to end")
-    await serve_http(KeySessions(open_session), max_wait, listener, host)
+    await serve_http(KeySessions(open_session), timeout, listener, host)
 
 
 def _listener(host: str, number: int) -> socket.socket:

@@ -94,7 +94,7 @@ async def work(works: Works) -> None:
                 concurrency=works.concurrency,
                 settle_window=works.settle_window,
                 lease=works.lease,
-                outage_tolerance=60.0,
+                outage_timeout=60.0,
             ),
             make_store=make_store,
         )

@@ -154,7 +154,7 @@ def test_many_items_are_written_in_one_statement(store_of: MakeStore) -> None:
     ends = [ItemEnds(each, done(each, text)) for each in taken]
     budget = first.budget()
     assert budget is not None
-    assert budget.reserved == 3
+    assert budget.reserved_cents == 3
     assert first.record_outcomes(ends) == {*kept}
 
     columns = "state, attempts, doubted, sent_at, reserved, output"
@@ -165,7 +165,7 @@ def test_many_items_are_written_in_one_statement(store_of: MakeStore) -> None:
     assert [rows[position] for position in kept] == [("done", 1, False, 7.0, 0, text)] * 3
     budget = first.budget()
     assert budget is not None
-    assert budget.reserved == 0
+    assert budget.reserved_cents == 0
 
 
 def done(claim: Claim, output: str) -> BatchResult[Any]:
