@@ -18,7 +18,7 @@ REFUSED: list[tuple[str, dict[str, Any], str, str]] = [
     ("blank task", {"task": " \n\t"}, "task", "must not be empty"),
     ("task of another type", {"task": 5}, "task", "must be a string, not"),
     ("no task", {"task": None}, "task", "must be a string, not"),
-    ("half a surrogate pair", {"task": "\ud800"}, "task", "unicode"),
+    ("half a surrogate pair", {"task": "\ud800"}, "task", "surrogate pair"),
     (
         "domains as a text",
         {"allowed_domains": "example.com"},

@@ -34,7 +34,7 @@ PROXY: Mapping[str, Any] = {"behind_proxy": True, "public_url": "https://tasks.e
         (PROXY, "at least 24 characters"),
         ({"trusted_proxies": ["10.0.0.5"]}, "--behind-proxy"),
         ({**PROXY, "api_key": GOOD_KEY, "trusted_proxies": ["proxy"]}, "such as 10.0.0.5"),
-        ({**PROXY, "api_key": GOOD_KEY, "trusted_proxies": "10.0.0.5"}, "must be a list"),
+        ({**PROXY, "api_key": GOOD_KEY, "trusted_proxies": "10.0.0.5"}, "is no list of addresses"),
     ],
 )
 def test_what_exposes_too_much(options: Mapping[str, Any], way_out: str) -> None:
