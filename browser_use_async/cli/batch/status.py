@@ -68,7 +68,7 @@ def _show(
     """How far it is and what went wrong first, what the batch is last."""
 
     def say(name: str, text: str, style: Style = Style.PLAIN) -> None:
-        console.report([(f"{name:<12}", style)], text)
+        console.report([(f"{name:<16}", style)], text)
 
     for state, count in view.counts.items():
         if count:
