@@ -11,7 +11,6 @@ from weakref import WeakKeyDictionary, WeakValueDictionary
 
 import attrs
 
-from browser_use_async.amounts import format_cents
 from browser_use_async.api import endpoint_table as table
 from browser_use_async.api.endpoint_table import Endpoint
 from browser_use_async.api.submission_token import SubmissionToken
@@ -20,7 +19,7 @@ from browser_use_async.lifecycle.create import Submission, SubmissionState
 from browser_use_async.logs import LOGGER
 from browser_use_async.money import BudgetAmounts, TaskPrice
 from browser_use_async.observers import CreationEnded, Observers, SearchEnded, TaskEnded
-from browser_use_async.prices import search_url_cents, simple_search_cents
+from browser_use_async.prices import format_cents, search_url_cents, simple_search_cents
 from browser_use_async.removals import missing_name
 from browser_use_async.types import UNSET, Task
 

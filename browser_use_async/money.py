@@ -1,6 +1,7 @@
 """What a task may cost, and the arithmetic of a budget, in US cents. No I/O."""
 
 from decimal import Decimal
+from typing import Any
 
 import attrs
 
@@ -82,3 +83,15 @@ class BudgetAmounts:
     def release(self, cents: Decimal) -> None:
         """Give a reservation back."""
         self.reserved_cents -= cents
+
+
+def plain_amounts(
+    _class: type, fields: "list[attrs.Attribute[Any]]"
+) -> "list[attrs.Attribute[Any]]":
+    """A `field_transformer` of attrs: a repr says `cents=3.5`, and not `cents=Decimal('3.5')`."""
+    kinds = (Decimal, Decimal | None)
+    return [each.evolve(repr=_plain) if each.type in kinds else each for each in fields]
+
+
+def _plain(value: Decimal | None) -> str:
+    return "None" if value is None else f"{value.normalize():f}"

@@ -4,15 +4,14 @@ A task costs a start and then each step, by model. A search costs one cent per l
 if it covers several websites, per website.
 """
 
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 
-# Exported, though made elsewhere: checkers take an alias for that.
-from browser_use_async.amounts import format_cents as format_cents  # noqa: PLC0414
 from browser_use_async.types import LlmModel
 
 __all__ = [
     "STEP_CENTS",
     "TASK_START_CENTS",
+    "format_cents",
     "search_url_cents",
     "simple_search_cents",
     "step_cents",
@@ -41,6 +40,21 @@ STEP_CENTS: dict[LlmModel, Decimal] = {
     LlmModel.LLAMA_4_MAVERICK_17B_128E_INSTRUCT: Decimal(1),
 }
 """What one step costs. The prices of gpt-4o and gpt-4o-mini were never published."""
+
+
+def format_cents(value: Decimal | int) -> str:
+    """An amount for people in dollars: `$0.06`, `$0.035`, `$1,234.50`.
+
+    Below a dollar it is exact, with fractions of a cent if there are any; from a dollar on it is
+    rounded to cents.
+
+    Args:
+        value: The amount in US cents.
+    """
+    amount = abs(Decimal(value)) / 100
+    sign, rounded = "-" if value < 0 else "", amount.quantize(Decimal("0.01"), ROUND_HALF_UP)
+    is_exact = amount < 1 and amount != rounded
+    return f"{sign}${amount.normalize():f}" if is_exact else f"{sign}${rounded:,f}"
 
 
 def step_cents(llm_model: LlmModel | str) -> Decimal:

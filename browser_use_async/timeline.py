@@ -58,7 +58,7 @@ class TimelineEntry:
         times = "" if self.count == 1 else f" ({self.count} times)"
         money = ""
         if self.cents is not None:  # a call that costs nothing loads no decimals
-            from browser_use_async.amounts import format_cents  # noqa: PLC0415
+            from browser_use_async.prices import format_cents  # noqa: PLC0415
 
             money = f" [{format_cents(self.cents)}]"
         clock = self.time.strftime("%H:%M:%S.%f")[:-3]

@@ -39,11 +39,19 @@ def commands() -> str:
     groups = Counter(
         (heading, tuple(rows)) for context in found for heading, rows in _options(context).items()
     )
-    shared = [each for each, count in groups.items() if count > 1 and each[0][0] != "options"]
+    often = [each for each, count in groups.items() if count > 1 and each[0][0] != "options"]
+    # Lists have `--json` among the columns, and all else of the output as other commands.
+    shared = [each for each in often if not any(_is_part(each, other) for other in often)]
     lines = [line for context in found for line in _command(context, shared)]
     for (title, about), rows in shared:
         lines += [f"### Options: {title}\n", *_table((about,), "option", rows)]
     return "\n".join(lines)
+
+
+def _is_part(
+    group: tuple[Heading, tuple[Row, ...]], other: tuple[Heading, tuple[Row, ...]]
+) -> bool:
+    return group[0] == other[0] and set(group[1]) < set(other[1])
 
 
 def _leaves(command: click.Group, context: click.Context) -> Iterator[click.Context]:
@@ -74,7 +82,8 @@ def _command(context: click.Context, shared: list[tuple[Heading, tuple[Row, ...]
     links = []
     for heading, rows in _options(context).items():
         title, about = heading
-        if (heading, tuple(rows)) in shared:
+        group = (heading, tuple(rows))
+        if group in shared or any(_is_part(group, each) for each in shared):
             links.append(f"[{title}](#options-{title.replace(' ', '-')})")
         elif name == "serve" and title != "output":
             continue

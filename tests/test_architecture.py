@@ -15,7 +15,6 @@ PACKAGE = ROOT / "browser_use_async"
 
 # A module imports only from its own room and from lower levels, for the type checker too.
 LEVELS = {
-    "amounts": 0,
     "lazy": 0,
     "removals": 0,
     "system": 0,
@@ -56,13 +55,13 @@ LEVELS = {
 VALUES = {"errors", "timeline", "types"}
 # What functions of a room import besides when they are called: a response that is stored or parsed
 # needs the converter and the parser, which need the classes of responses.
-ON_CALL = {"types": {"api", "structured_output"}, "lazy": {"removals"}}
+ON_CALL = {"types": {"api", "prices", "structured_output"}, "lazy": {"removals"}}
 # The thin layer, one module for each section of the API, stands beside the contract in `api`.
 SECTIONS = {"section", "browser_profiles", "scheduled_tasks", "services", "tasks"}
 # Outside of this order: what each may import from the others.
 ANNEXES = {
     "server": {
-        *("amounts", "lazy", "removals", "system", "version", "types", "api", "prices"),
+        *("lazy", "removals", "system", "version", "types", "api", "prices"),
         "structured_output",
         *("postgres", "secret_sources", "webhooks"),
     }
@@ -71,7 +70,6 @@ HOSTS_OF_THE_SERVER = {"cli", "testing"}
 # Without input and output, so that every rule in them can be tested without a loop.
 PURE = {
     *(
-        "amounts",
         "lazy",
         "removals",
         "version",

@@ -5,11 +5,10 @@ from decimal import Decimal
 
 import attrs
 
-from browser_use_async.amounts import format_cents
 from browser_use_async.batch.ledger.row import Claim
 from browser_use_async.errors import InvalidRequestError
 from browser_use_async.money import NO_LIMIT, BudgetAmounts, TaskPrice
-from browser_use_async.prices import TASK_START_CENTS
+from browser_use_async.prices import TASK_START_CENTS, format_cents
 from browser_use_async.types import RunTaskRequest
 
 

@@ -7,9 +7,10 @@ from statistics import NormalDist
 
 import attrs
 
-from browser_use_async.amounts import format_cents, plain_amounts
 from browser_use_async.batch.history import History
 from browser_use_async.batch.survival import NOT_BEGUN, Expected, Observed, Survival
+from browser_use_async.money import plain_amounts
+from browser_use_async.prices import format_cents
 
 LEAST_ENDS = 30
 _NINE_OF_TEN = NormalDist().inv_cdf(0.9)

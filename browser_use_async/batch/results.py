@@ -6,12 +6,12 @@ from typing import Any, Generic, TypeVar
 
 import attrs
 
-from browser_use_async.amounts import plain_amounts
 from browser_use_async.api.tasks import TaskEndpoints
 from browser_use_async.batch.inputs import Item
 from browser_use_async.batch.ledger.records import ItemState
 from browser_use_async.batch.ledger.row import LedgerRow
 from browser_use_async.errors import BrowserUseError, OutputValidationError, TaskError
+from browser_use_async.money import plain_amounts
 from browser_use_async.structured_output.types import json_value
 from browser_use_async.types import ParsedTask, Task, TaskStatus
 

@@ -17,7 +17,7 @@ _NO_SERVER = (
 _REMEDY = "run `browser-use-async login`, set BROWSER_USE_API_KEY, or pass --api-key file:PATH"
 ADMIN_SOCKET = option(
     "--admin-socket FILE",
-    "the Unix socket on which the running server's administration listens",
+    "the Unix socket of the server's administration (`serve --admin-socket`)",
     type=click.Path(path_type=Path),
 )
 

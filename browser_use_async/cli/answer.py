@@ -4,7 +4,6 @@ import json
 from decimal import Decimal
 
 from browser_use_async import Task, TaskStatus
-from browser_use_async.amounts import format_cents
 from browser_use_async.api.converter import unstructure
 from browser_use_async.api.json import JsonRefusedError, read_json
 from browser_use_async.cli.console import Console
@@ -12,13 +11,12 @@ from browser_use_async.cli.options import option
 from browser_use_async.cli.progress import counted, status_span
 from browser_use_async.cli.screen import Span, Style
 from browser_use_async.cli.streams import answer_of
+from browser_use_async.prices import format_cents
 
 _SEPARATOR = " · "
 
 
-OUTPUT_ONLY = option(
-    "-q --output-only", "print the output of the task unchanged, and on stderr no more than errors"
-)
+OUTPUT_ONLY = option("-q --output-only", "print only the output of the task, unchanged, and errors")
 
 
 def print_answer(

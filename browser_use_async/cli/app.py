@@ -57,38 +57,38 @@ exit codes:
   3    the API refused, or the key is wrong
   4    the server cannot be reached
   74   a result could not be written to stdout
-  124  the time given with --timeout is up
-  130  ended with Ctrl-C
+  124  the time of --timeout is over
+  130  ended by Ctrl-C
 
-Results go to stdout: as text on a terminal, as JSON in a pipe or with --json. Words for people go
-to stderr. Options such as --json, --base-url and --api-key may stand before the command.
+Results go to stdout: as text on a terminal or with --plain, as JSON in a pipe or with --json.
+Messages go to stderr. Options such as --json and --base-url may stand before the command.
 """
 # The module in `cli.commands` of each command, and what the command does.
 COMMANDS: dict[str, tuple[str, str]] = {
     "demo": ("demo", "show what the package does, without a key and without a network"),
     "run": ("run", "run a task, show its steps and print the finished task"),
-    "watch": ("watch", "follow a task that exists until its end"),
-    "tasks": ("tasks", "list the tasks of the account, newest first, or show one"),
-    "stop": ("control", "stop tasks for good"),
+    "watch": ("watch", "follow an existing task until it ends"),
+    "tasks": ("tasks", "list your tasks, the newest first, or show one"),
+    "stop": ("control", "stop tasks; they cannot be continued"),
     "pause": ("control", "pause running tasks"),
     "resume": ("control", "continue paused tasks"),
     "open": ("open", "open the page of a task in the browser"),
     "balance": ("balance", "show what is left on the account"),
-    "schedules": ("schedules", "create, show, change and delete tasks that run by the clock"),
+    "schedules": ("schedules", "create, show, change and delete scheduled tasks"),
     "profiles": ("profiles", "create, show, change and delete browser profiles"),
     "files": ("files", "upload files for tasks, and download what tasks made"),
-    "search": ("search", "search the web, or one website, for passages on live pages"),
+    "search": ("search", "search the web or one website, on live pages"),
     "scripts": ("scripts", "show, change and copy the scripts that a bundled server plays"),
     "webhooks": ("webhooks", "receive webhooks on this machine, and send samples of them"),
-    "batch": ("batch", "run a task for each row of a file; survives interruptions"),
-    "explain": ("explain", "say what happened to a task, or to the items of a batch"),
-    "report": ("report", "write what became of a batch as one HTML page"),
+    "batch": ("batch", "run a task for each row of a file; can be resumed"),
+    "explain": ("explain", "show what happened to a task or a batch, and what it cost"),
+    "report": ("report", "write the results of a batch as one HTML page"),
     "serve": ("serve", "run a Cloud API v1 server on this machine"),
-    "mcp": ("mcp", "serve tools with which language models run browser tasks"),
+    "mcp": ("mcp", "serve MCP tools, so that a language model can run tasks"),
     "keys": ("keys", "make, list and revoke API keys of a bundled server"),
     "login": ("login", "save the address and the key for later commands and programs"),
     "logout": ("login", "delete the address and the key that `login` has saved"),
-    "completion": ("completion", "print a script by which a shell completes commands"),
+    "completion": ("completion", "print the script that completes commands in a shell"),
     "doctor": ("doctor", "check the configuration, the connection and the key"),
     "help": ("help", "show the help of a command"),
 }

@@ -7,6 +7,7 @@ import warnings
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import wraps
+from itertools import chain
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
 
 import click
@@ -154,7 +155,7 @@ class Command(_Explained):
         """Run the command, and return its exit code."""
         values = dict(ctx.params)
         plain, verbose = values.pop("plain"), values.pop("verbose")
-        as_json = values.pop("json", False) or values.get("fields") is not None
+        as_json = values.pop("json", False) or bool(values.get("fields"))
         console = Console(plain=plain, as_json=as_json)
         if self._connects:
             names = [str(each.name) for each in SERVER_OPTIONS]
@@ -333,13 +334,13 @@ class Group(_Explained, click.Group):
                 console: Console,
                 *,
                 columns: Sequence[Sequence[str]],
-                fields: Sequence[str] | None,
+                fields: Sequence[Sequence[str]],
                 **values: Any,
             ) -> None:
-                chosen = [name for several in columns for name in several]
+                chosen, named = list(chain(*columns)), list(chain(*fields))
                 # A table is text in a pipe, too.
                 console.prefers_text = console.prefers_text or bool(chosen)
-                await listing.show(rows(console, **values), console, chosen, fields or ())
+                await listing.show(rows(console, **values), console, chosen, named)
 
             return self.action(name, *params, *listing.options(), **shape)(execute)
 

@@ -16,8 +16,8 @@ from browser_use_async.cli.values import due, pair, secret, whole
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.types import FieldKind, FieldRule, RunTaskFields, RunTaskRequest, rule_of
 
-NOT_SENT = "Fields of the API. What is not given is not sent; the service's default applies."
-NOT_CHANGED = "Fields of the API. What is not given keeps its value."
+NOT_SENT = "Fields of the API. For a field that you leave out the service has a default."
+NOT_CHANGED = "Fields of the API. A field that you leave out keeps its value."
 
 
 @attrs.frozen
@@ -134,45 +134,53 @@ TASK_FIELDS = (
     FieldOption(
         "structured_output_json",
         "--schema FILE|JSON",
-        "a JSON schema that the output shall follow: a file, or the JSON itself",
+        "a JSON schema for the output: a file, or the JSON itself",
     ),
     FieldOption("llm_model", "--llm-model MODEL", "the language model"),
-    FieldOption("max_agent_steps", "--max-agent-steps N", "steps at most, 1 to 200"),
+    FieldOption("max_agent_steps", "--max-agent-steps N", "the most steps of the task, 1 to 200"),
     FieldOption(
         "allowed_domains",
         "--allowed-domain DOMAIN",
-        "a domain that may be visited, *.example.com for its subdomains; repeatable",
+        "a domain that the agent may visit; *.example.com means its subdomains; repeatable",
     ),
-    FieldOption("metadata", "--metadata NAME=VALUE", "a pair of your own; repeatable, up to 10"),
+    FieldOption(
+        "metadata",
+        "--metadata NAME=VALUE",
+        "a pair of your own, to find the task; repeatable",
+    ),
     FieldOption(
         "secrets",
         "--secret NAME=VARIABLE|NAME=@FILE",
-        "a value that the agent may type but never sees, from an environment variable or a "
-        "file; repeatable",
+        "a secret that the agent may type but does not see, from an environment variable or "
+        "a file; repeatable",
     ),
     FieldOption(
         "included_file_names",
         "--included-file NAME",
         "the name of an uploaded file that the agent may read; repeatable",
     ),
-    FieldOption("browser_profile_id", "--browser-profile ID", "the browser profile"),
+    FieldOption("browser_profile_id", "--browser-profile ID", "the browser profile to use"),
     FieldOption("save_browser_data", "--save-browser-data", "keep cookies and other browser data"),
     FieldOption("use_adblock", "--ad-blocker --adblock", "block advertisements"),
-    FieldOption("use_proxy", "--proxy", "use a mobile proxy; captchas need it"),
+    FieldOption("use_proxy", "--proxy", "use a mobile proxy; needed to solve captchas"),
     FieldOption("proxy_country_code", "--proxy-country CODE", "the country of the proxy"),
     FieldOption("highlight_elements", "--highlight-elements", "highlight elements on the page"),
     FieldOption("browser_viewport_width", "--viewport-width PIXELS", "width of the page"),
     FieldOption("browser_viewport_height", "--viewport-height PIXELS", "height of the page"),
-    FieldOption("enable_public_share", "--public-share", "make a link that needs no key"),
+    FieldOption(
+        "enable_public_share",
+        "--public-share",
+        "make a public link, which needs no key",
+    ),
 )
 
 TASK_OPTIONS = group(
     "task",
     *field_options(RunTaskRequest, TASK_FIELDS),
-    option("--script NAME", "a script: recorded by the first task with it, then played"),
+    option("--script NAME", "the name of a script: the first task records it, later tasks play it"),
     option(
         "--input NAME=VALUE",
-        "a value of the script, which stands in the text as {NAME}; repeatable",
+        "a value for {NAME} in the text of the script; repeatable",
         name="inputs",
         type=pair,
         multiple=True,

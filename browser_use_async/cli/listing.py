@@ -17,7 +17,6 @@ from typing import Any, Generic, TypeVar
 import attrs
 import click
 
-from browser_use_async.amounts import format_cents
 from browser_use_async.api.converter import unstructure
 from browser_use_async.api.scalars import parse_timestamp
 from browser_use_async.cli.amounts import in_local_time, local_time
@@ -27,6 +26,7 @@ from browser_use_async.cli.options import Option, either, group, option
 from browser_use_async.cli.screen import Span, text_of
 from browser_use_async.cli.table import Head
 from browser_use_async.cli.values import suggestion
+from browser_use_async.prices import format_cents
 
 RowT = TypeVar("RowT")
 
@@ -105,22 +105,23 @@ class Listing(Generic[RowT]):
         given = either(
             option(
                 "--columns A,B",
-                f"show a table of these columns: {', '.join(columns)}",
+                f"show a table with these columns: {', '.join(columns)}",
                 multiple=True,
                 type=_chooser("column", columns),
                 shell_complete=complete_words(columns, several=True),
             ),
             option(
                 "--json [FIELDS]",
-                "show JSON, on a terminal too: all fields, or those that are named, as in "
+                "show JSON, on a terminal too: all fields, or only the named ones, as in "
                 f"--json {','.join(fields[:2])}",
                 name="fields",
                 flag_value="",
+                multiple=True,
                 type=_chooser("field", fields),
                 shell_complete=complete_words(fields, several=True),
             ),
         )
-        return group("output", *given)
+        return group("columns", *given)
 
     async def show(
         self,

@@ -148,27 +148,27 @@ SERVER_OPTIONS = group(
         ),
         option(
             "--local",
-            "start the bundled server, with an example site, for this one command; no key needed",
+            "start a bundled server with an example site for this command only; needs no key",
         ),
     ),
     option(
         "--api-key KEY",
-        f"the key as {WAYS}; given itself, other users of the machine can see it in the process "
-        "list",
+        f"the key, as {WAYS}, or as plain text, which other users of this machine can see in the "
+        "process list",
     ),
     option(
         "--attempt-timeout SECONDS",
         "how long one HTTP request may take (default: BROWSER_USE_TIMEOUT, else 30)",
         type=seconds,
     ),
-    option("--allow-insecure-http", "let the key travel over http:// to another machine"),
+    option("--allow-insecure-http", "send the key to another machine without encryption"),
     about="The key is BROWSER_USE_API_KEY unless an option gives another.",
 )
 OUTPUT_OPTIONS = group(
     "output",
-    option("--plain", "no colours, no moving parts"),
-    option("--json", "results as JSON on a terminal, too"),
-    option("--verbose", "show each request on stderr, and where an error arose"),
+    option("--plain", "plain text without colours, in a pipe too"),
+    option("--json", "show JSON, on a terminal too"),
+    option("--verbose", "show each request and the traceback of an error on stderr"),
 )
 SHARED = {
     flag: not option.is_flag

@@ -284,7 +284,7 @@ class TaskCreator:
             await self._admit(submission)
         except BudgetExceededError as error:
             # Decimals and prices are for programs with budgets only.
-            from browser_use_async.amounts import format_cents  # noqa: PLC0415
+            from browser_use_async.prices import format_cents  # noqa: PLC0415
 
             left = error.limit_cents - error.spent_cents - error.reserved_cents
             remaining = format_cents(left) if left > 0 else "nothing"

@@ -148,7 +148,7 @@ class ListenSettings:
     public_url: str | None = setting(
         None,
         URL_TEXT,
-        "what other machines call the server or its proxy",
+        "the address that other machines use",
         more="An https address such as `https://tasks.example`, which stands in links.",
         option="--public-url",
     )
@@ -162,7 +162,7 @@ class ListenSettings:
     trusted_proxies: Sequence[str] = setting(
         (),
         Kind(unit="addresses", metavar="ADDRESS", check=_networks, gather=tuple),
-        "a proxy whose X-Forwarded-For is believed",
+        "a proxy whose header X-Forwarded-For is trusted",
         more="An address or a network; it can be repeated.",
         option="--trusted-proxy",
         otherwise="this machine",

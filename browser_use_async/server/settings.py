@@ -166,7 +166,7 @@ class StorageSettings:
     task_days: float | None = setting(
         None,
         attrs.evolve(whole(1, unit="days", metavar="DAYS"), check=_days),
-        "days for which ended tasks are kept",
+        "delete tasks so many days after their end",
         more="The oldest are deleted first, with their steps and files, up to the first that is "
         "still to be kept.",
         option="--task-days",
@@ -178,13 +178,11 @@ class StorageSettings:
         "time after the end of a task for which its live and public pages can be looked at",
     )
     link_lifetime: float = setting(3600.0, SECONDS, "time for which links to files are good")
-    screenshots: bool = setting(
-        True, FLAG, "keep no pictures of the steps", option="--no-screenshots"
-    )
+    screenshots: bool = setting(True, FLAG, "store no screenshots", option="--no-screenshots")
     recordings: bool = setting(
         True,
         FLAG,
-        "keep no films of the browser",
+        "store no films of the browser",
         more="They are made where there is ffmpeg.",
         option="--no-recordings",
     )
@@ -218,21 +216,21 @@ class AccountSettings:
     balance_cents: Decimal | float = setting(
         DEFAULT_BALANCE_CENTS,
         amount("US cents", "CENTS"),
-        "the credit to begin with, in US cents",
+        "the balance at the first start, in US cents",
         more="Tasks and searches cost the published prices.",
         option="--balance-cents",
     )
     max_concurrent_tasks: int | None = setting(
         None,
         COUNT,
-        "answer 429 to more tasks at once",
+        "the most tasks at once; more get status 429",
         otherwise="any number",
         option="--max-concurrent-tasks",
     )
     max_calls: int | None = setting(
         None,
         COUNT,
-        "answer 429 to more calls of an owner's keys in a window",
+        "the most calls of an owner in a window; more get 429",
         more="The headers `RateLimit` and `RateLimit-Policy` of the answers say what is left. Each "
         "server of a fleet counts for itself.",
         otherwise="any number",
@@ -261,7 +259,7 @@ class ServiceSettings:
             parse=_source,
             gather=_sources,
         ),
-        "a website that simple-search indexes, or searxng:URL",
+        "a website for simple-search to index, or searxng:URL",
         more="It can be repeated. In a program it is the address of a SearXNG server, a list of "
         "those of websites, or an object with the method `addresses`. Without it simple-search "
         "answers 503; the example site of `serve` is searched unless another source is given.",
@@ -300,7 +298,7 @@ class ServiceSettings:
     submission_keys: bool = setting(
         True,
         FLAG,
-        "ignore submission keys",
+        "ignore submission keys, as other v1 servers do",
         more="As other servers of v1 do, so that clients search for what a lost answer has left "
         "open. See [submission keys](server.md#submission-keys).",
         option="--no-submission-keys",
@@ -364,7 +362,7 @@ class ServerSettings(
     scripts_unattended: bool = setting(
         False,
         FLAG,
-        "scripts ask no person",
+        "never pause a script to wait for a person",
         more="A task fails where its script needs a person. Without it the task is paused where a "
         "step changes something and its page is not as it was: a person takes the step on the "
         "live page, and resumes it.",
@@ -422,7 +420,7 @@ def _check_executor(group: object, executor: str) -> None:
 
 
 GROUPS: tuple[tuple[str, type], ...] = (
-    ("what carries out the tasks", ServerSettings),
+    ("executor", ServerSettings),
     ("address and key", ListenSettings),
     ("storage", StorageSettings),
     ("account", AccountSettings),

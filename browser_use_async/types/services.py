@@ -5,7 +5,6 @@ from typing import Any
 
 import attrs
 
-from browser_use_async.amounts import plain_amounts
 from browser_use_async.types.base import FieldKind, FieldRule, Response, Unset, ruled
 from browser_use_async.types.secrets import hidden_url, hidden_urls
 from browser_use_async.types.tasks import IDENTIFIER
@@ -14,7 +13,7 @@ _TEXT = FieldRule(FieldKind.TEXT, required=True, nullable=False, min_length=1)
 _SHOWN_WIDTH = 640  # pixels, of a picture in a notebook
 
 
-@attrs.define(field_transformer=plain_amounts)
+@attrs.define
 class Balance(Response):
     """What is left on the account. API page: Check Balance.
 
@@ -22,7 +21,7 @@ class Balance(Response):
         cents: The credit in US cents; exact, because the API sends a string.
     """
 
-    cents: Decimal
+    cents: Decimal = attrs.field(repr=lambda amount: f"{amount.normalize():f}")
 
     @classmethod
     def __get_pydantic_json_schema__(cls, schema: Any, handler: Any) -> dict[str, Any]:

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from browser_use_async import BrowserUseSession
-from browser_use_async.amounts import format_cents
 from browser_use_async.cli import main
 from browser_use_async.cli.batch.settings import resume_command
+from browser_use_async.prices import format_cents
 from browser_use_async.server import LocalServer
 from tests.cli.report.ledgers import item, write_ledger
 from tests.support.patience import until

@@ -193,13 +193,26 @@ async def test_names_cannot_steer_the_terminal(server: LocalServer, tmp_path: Pa
 
 
 async def test_get_nothing(server: LocalServer, tmp_path: Path) -> None:
-    """It has to be said what to download and where to: exit code 2."""
-    for words in (("-o", str(tmp_path)), ("--all",)):
+    """It has to be said what to download: exit code 2."""
+    for words in (("-o", str(tmp_path)), ()):
         result = await run("files", "get", "some-id", *words, env=environment(server))
 
         assert result.code == 2
         assert result.stdout == ""
     assert not server.requests
+
+
+async def test_into_the_working_folder(
+    server: LocalServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without `-o` files come into the working folder; in plain text each path is a line."""
+    monkeypatch.chdir(tmp_path)
+    task_id = await _finished(server, "Report")
+    result = await run("files", "download", task_id, "--all", "--plain", env=environment(server))
+
+    assert result.code == 0
+    assert (tmp_path / "sum.txt").read_bytes() == b"42"
+    assert result.stdout.rstrip().endswith("sum.txt")
 
 
 @pytest.mark.torture

@@ -67,7 +67,7 @@ MISTAKES = {
     "batch nowhere.csv": "nowhere.csv cannot be read: No such file or directory",
     "report nowhere.db -o x.html": "there is no ledger nowhere.db",
     "files upload nowhere.csv": "PATH: there is no file 'nowhere.csv'",
-    "files download x": "missing: -o/--output",
+    "report x": "missing: -o/--output",
     "serve --port 99999": "--port: must be 65535 or less, not 99999",
     "--api-key x doctor --lcal": "there is no option --lcal; did you mean --local?",
     "completion tcsh": "'tcsh' is not one of bash, zsh, fish",
@@ -135,11 +135,11 @@ async def test_an_address_without_the_path_of_the_api(server: LocalServer) -> No
 
 async def test_the_usage_is_one_line() -> None:
     """After the error stand the arguments that the command needs, and where there is more."""
-    result = await run("files", "download", "x")
+    result = await run("report", "x")
 
     assert result.stderr.splitlines()[1:] == [
-        "usage: browser-use-async files download [options] TASK_ID|TOKEN [FILE_NAME ...] -o DIR",
-        "try 'browser-use-async files download --help'",
+        "usage: browser-use-async report [options] LEDGER -o FILE",
+        "try 'browser-use-async report --help'",
     ]
 
 

@@ -12,7 +12,7 @@ from browser_use_async.testing import Scenario, ScriptedExecutor, ThreadedServer
 from browser_use_async.types import LlmModel
 
 PAGE = (Path(__file__).parents[2] / "docs" / "money.md").read_text("utf-8")
-ROWS = re.findall(r"^\| (.*`.*) \| .*?([\d.]+) ¢ \| (.+) \| (.+) \|$", PAGE, re.MULTILINE)
+ROWS = re.findall(r"^\| (.*`.*) \| .*?\$([\d.]+) \| (.+) \| (.+) \|$", PAGE, re.MULTILINE)
 
 
 def _models(cell: str) -> list[str]:
@@ -27,7 +27,7 @@ def test_the_prices_of_models(row: tuple[str, ...]) -> None:
     names, step, ten, most = row
 
     for name in _models(names):
-        assert prices.step_cents(name) == Decimal(step)
+        assert prices.step_cents(name) == Decimal(step) * 100
         assert prices.format_cents(prices.task_cents(10, name)) == ten
         assert prices.format_cents(prices.task_cents(75, name)) == most
 

@@ -77,7 +77,6 @@ ROOMS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("browser_use_async/lifecycle/", (*_MONEY, "polling", "observation", "server/remote")),
     ("browser_use_async/batch/", (*_MONEY, "cli", "fleet")),
     ("browser_use_async/budget.py", _MONEY),
-    ("browser_use_async/amounts.py", ("batch", "budget", "cli", "server")),
     ("browser_use_async/prices.py", ("batch", "budget", "server")),
     ("browser_use_async/money.py", ("batch", "budget")),
     ("browser_use_async/files/", ("files", "cli")),

@@ -13,7 +13,6 @@ from typing import Any
 
 import attrs
 
-from browser_use_async.amounts import plain_amounts
 from browser_use_async.batch.forecast import Forecast
 from browser_use_async.batch.ledger import past, schema
 from browser_use_async.batch.ledger.records import ItemState, Orphan
@@ -30,6 +29,7 @@ from browser_use_async.batch.ledger.row import (
 from browser_use_async.batch.ledger.statements import STATE_COUNTS, SUM_OF_COSTS, counts_by_state
 from browser_use_async.batch.postgres.address import LedgerAddress
 from browser_use_async.errors import LedgerCorruptError, LedgerError
+from browser_use_async.money import plain_amounts
 from browser_use_async.postgres.address import is_postgres, require_packages
 
 # Executes a statement; the rows come a few at a time, so that a large ledger is not held in memory.

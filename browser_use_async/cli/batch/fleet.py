@@ -6,7 +6,6 @@ from typing import Any, TypedDict
 
 import attrs
 
-from browser_use_async.amounts import format_cents
 from browser_use_async.batch import (
     BatchItem,
     BatchResult,
@@ -29,6 +28,7 @@ from browser_use_async.cli.screen import Style
 from browser_use_async.cli.streams import answer_of
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.postgres.address import is_postgres, require_packages
+from browser_use_async.prices import format_cents
 
 OUTAGE_TOLERANCE = 600.0  # seconds for which the service or the database may be away
 

@@ -10,7 +10,6 @@ from typing import Any
 
 import attrs
 
-from browser_use_async.amounts import format_cents
 from browser_use_async.batch import BatchProgress, BatchResult, ItemState, StopReason, read_ledger
 from browser_use_async.batch.batch import Batch
 from browser_use_async.batch.inputs import InputPrices
@@ -43,6 +42,7 @@ from browser_use_async.cli.exit import ExitCode, graceful_sigint
 from browser_use_async.cli.screen import Style
 from browser_use_async.cli.streams import OutputError, answer_of
 from browser_use_async.errors import BrowserUseError
+from browser_use_async.prices import format_cents
 
 _UNASKED_CENTS = 1000  # what a batch may cost before a person is asked
 

@@ -6,7 +6,6 @@ from itertools import islice
 from typing import Any
 
 from browser_use_async import BrowserUseSession
-from browser_use_async.amounts import format_cents
 from browser_use_async.batch import Forecast, ItemState, LedgerRow, LedgerView, read_ledger
 from browser_use_async.batch.forecast import LEAST_ENDS
 from browser_use_async.cli.amounts import local_time
@@ -17,6 +16,7 @@ from browser_use_async.cli.console import Console
 from browser_use_async.cli.screen import Style
 from browser_use_async.cli.table import Head
 from browser_use_async.errors import BrowserUseError
+from browser_use_async.prices import format_cents
 
 # At most so many running tasks are looked up, one request each.
 _MOST_RUNNING = 50

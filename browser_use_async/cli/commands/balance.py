@@ -1,10 +1,10 @@
 """`balance`: what is left on the account."""
 
-from browser_use_async.amounts import format_cents
 from browser_use_async.cli.command import command
 from browser_use_async.cli.connect import connect
 from browser_use_async.cli.console import Console
 from browser_use_async.cli.options import ServerOptions
+from browser_use_async.prices import format_cents
 
 
 @command("balance", examples=("balance", "balance --json"))

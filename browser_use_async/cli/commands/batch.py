@@ -27,7 +27,7 @@ from browser_use_async.cli.values import amount, seconds, secret, whole
 
 batch = Group(
     "batch",
-    "Run a task for each row of a file; survives interruptions.",
+    "Run a task for each row of a file. A batch with a ledger can be resumed.",
     default="run",
     takes_words=True,
     examples=(
@@ -50,42 +50,47 @@ _INPUT = (
     Argument(
         "source",
         "FILE",
-        "a .csv or .tsv file with names in its first line, or a .jsonl file with an object in "
-        "each line",
+        "a .csv or .tsv file with column names in its first line, or a .jsonl file with one object "
+        "in each line",
         type=click.Path(path_type=Path),
     ),
     option(
         "--template TEXT",
-        "what the agent should do; {column} stands for a value of the row, {{ for a brace. "
-        "Without it the column `task` is the task",
+        "the task for each row: {column} is replaced by the row's value, {{ by a brace (default: "
+        "the text in the column `task`)",
     ),
     option(
         "--key-column NAME",
-        "the column that says what a row is called, also when the batch is run again "
-        "(default: key). Without such a column a row is known by its task",
+        "the column with a name for each row, which must stay the same when the batch is run "
+        "again (default: key). Without such a column a row is recognised by its task",
         default="key",
     ),
     option(
         "--key-prefix TEXT",
-        "stands before the keys of the rows in the submission keys that a server may keep: one "
-        "task for each of them, also for another ledger. Batches that mean new work by the same "
-        "keys need another prefix, such as the day",
+        "a text before each row's key in its submission key. A server creates one task for each "
+        "submission key, for other ledgers too: give another prefix, such as the date, to run "
+        "the same rows anew",
         default="",
     ),
-    option("--encoding NAME", "of the file (default: utf-8)", type=_encoding, default="utf-8"),
+    option(
+        "--encoding NAME",
+        "encoding of the file (default: utf-8)",
+        type=_encoding,
+        default="utf-8",
+    ),
 )
 
 
 _RUNNING = (
     option(
         "--concurrency N",
-        f"tasks at once (default: {CONCURRENCY}); fewer while the service takes fewer",
+        f"the most tasks at the same time (default: {CONCURRENCY})",
         type=whole(1),
         default=CONCURRENCY,
     ),
     option(
         "--max-failures N",
-        "create no more tasks once so many in a row have failed; what runs comes to its end",
+        "create no more tasks after N failures in a row; running tasks continue to their end",
         type=whole(1),
     ),
     option(
@@ -96,7 +101,7 @@ _RUNNING = (
     ),
     option(
         "--outage-timeout SECONDS",
-        "give up when the service takes no task for this time (default: 600)",
+        "give up when the service has accepted no task for this time (default: 600)",
         type=seconds,
         default=600.0,
     ),
@@ -106,14 +111,14 @@ _RUNNING = (
 _SETTLING = (
     option(
         "--settle-window SECONDS",
-        "how long a task whose answer was lost, to a crash too, may take to appear before "
-        "it is created again (default: 150)",
+        "how long to look for a task whose creation was not confirmed, before it is created "
+        "again (default: 150)",
         type=seconds,
         default=150.0,
     ),
     option(
         "--stop-orphans",
-        "stop a second task of a row, should a slow service ever have made one",
+        "stop the second task of a row, if a slow service has ever created one",
     ),
 )
 
@@ -121,8 +126,8 @@ _SETTLING = (
 _BUDGET = (
     option(
         "--budget-cents CENTS",
-        "what all runs of the batch may cost together; each task reserves the most that "
-        "it can cost, so a lower --max-agent-steps lets more run at once",
+        "the most that all runs of the batch may cost together, in US cents. Each task reserves "
+        "the most that it can cost: with fewer --max-agent-steps more tasks run at once",
         type=amount,
     ),
     option(
@@ -136,26 +141,26 @@ _BUDGET = (
 _LIMITING = (
     option(
         "--limit-by NAME",
-        "the column whose value rows share a limit by, such as the site; a row without a value "
-        "has no limit",
+        "a column, such as the site: rows with the same value in it share the limit of --per-key; "
+        "a row without a value has no limit",
     ),
     option(
         "--per-key N",
-        "with --limit-by: the most tasks of rows with the same value at once; other rows go on",
+        "with --limit-by: the most tasks at the same time for rows with the same value",
         type=whole(1),
     ),
 )
 
 
 _RESUMING = (
-    option("--resume", "go on where the ledger stands; begins if there is none yet"),
-    option("--retry-dead-letters", "with --resume: try rows again that the service has refused"),
+    option("--resume", "continue the batch of the ledger, or begin one if there is none"),
+    option("--retry-dead-letters", "with --resume: try rows again that the service refused"),
     option(
         "--retry-failed",
-        "with --resume: create another task for rows whose task failed or was stopped, "
-        "which costs again; asks first on a terminal",
+        "with --resume: create a new task for each row whose task failed or was stopped; this "
+        "costs again, and asks first on a terminal",
     ),
-    option("--extend", "with --resume: add the rows of another input to the batch of the ledger"),
+    option("--extend", "with --resume: add the rows of another file to the batch of the ledger"),
 )
 
 
@@ -164,8 +169,8 @@ _RESUMING = (
     *_INPUT,
     option(
         "-o --output FILE",
-        "a file for the results, in the order in which they come: a table if its name ends in "
-        ".csv, else a line of JSON each (default: JSON on stdout)",
+        "a file for the results, in the order in which tasks end: a table with the input's `line` "
+        "first if its name ends in .csv, else one line of JSON for each row (default: stdout)",
         type=click.Path(path_type=Path),
     ),
     *group(
@@ -173,10 +178,10 @@ _RESUMING = (
         *_RUNNING,
         *_LIMITING,
         *_BUDGET,
-        option("--check-balance", "spend no more than the account has, either"),
+        option("--check-balance", "also create no task that the account may be unable to pay"),
         option(
             "--timeout SECONDS",
-            "leave the batch after this time, as a second Ctrl-C does",
+            "leave the batch after this time, as after a second Ctrl-C",
             name="time_limit",
             type=seconds,
         ),
@@ -185,15 +190,16 @@ _RESUMING = (
         "surviving interruptions",
         option(
             "--ledger FILE|ADDRESS",
-            "what remembers which row has which task, made if it is not there: a file, or "
+            "the record of which row has which task, created if it does not exist: a file, or "
             "postgresql://user@host/database#name",
             type=ledger_name,
             shell_complete=complete_files,
         ),
         *_RESUMING,
         *_SETTLING,
-        about="Ctrl-C once waits for what runs, twice leaves it. With a ledger the same command "
-        "and --resume go on, whatever has happened: no row is lost, and none is paid twice.",
+        about="Press Ctrl-C once to wait for the running tasks, twice to leave them. With a ledger "
+        "the same command with --resume continues after any interruption: no row is lost, and "
+        "none is paid for twice.",
     ),
     *TASK_OPTIONS,
     examples=(
@@ -216,13 +222,13 @@ async def _run(
     *_INPUT,
     option(
         "--ledger ADDRESS",
-        "postgresql://user@host/database#name; made if it is not there",
+        "postgresql://user@host/database#name; created if it does not exist",
         required=True,
         type=ledger_name,
     ),
-    option("--wait", "wait for the processes that work, and print each result as it comes"),
-    *group("limits", *_BUDGET, *_LIMITING, about="What all processes together keep to."),
-    *group("going on", *_RESUMING),
+    option("--wait", "wait until other processes have done the work, and print each result"),
+    *group("limits", *_BUDGET, *_LIMITING, about="Limits for all processes together."),
+    *group("resuming", *_RESUMING),
     *TASK_OPTIONS,
     connects=False,  # it talks to the database only
 )
@@ -240,22 +246,22 @@ async def _enqueue(console: Console, wait: bool, ledger: LedgerName, **values: A
     Argument(
         "ledger",
         "ADDRESS",
-        "what `batch enqueue` was given; Ctrl-C once waits for what runs, twice leaves it to "
-        "other processes",
+        "the ledger of `batch enqueue`; press Ctrl-C once to wait for the running tasks, twice to "
+        "leave them to other processes",
         type=ledger_name,
     ),
     *_RUNNING,
     *_SETTLING,
     option(
         "--lease SECONDS",
-        "how long this process may be silent before others take its items over (default: 30); "
-        "--settle-window must be longer than that and an attempt, for all processes",
+        "after how long without a sign of this process others take over its rows (default: 30); "
+        "--settle-window of all processes must be longer than this and one request together",
         type=seconds,
         default=LEASE,
     ),
     option(
         "--secret NAME=VARIABLE|NAME=@FILE",
-        "the value of a secret, of which the ledger has the name; repeatable",
+        "the value of a secret; the ledger has only its name; repeatable",
         name="secrets",
         type=secret,
         multiple=True,
@@ -268,7 +274,7 @@ async def _work(
     secrets: Sequence[tuple[str, str]],
     **options: Any,
 ) -> int:
-    """Work on a batch in PostgreSQL, beside other processes on any machine."""
+    """Run tasks of a batch in PostgreSQL, together with other processes on any machine."""
     from browser_use_async.cli.batch.fleet import (  # noqa: PLC0415
         WorkOptions,
         fleet_address,
@@ -290,11 +296,11 @@ async def _work(
         type=ledger_name,
         shell_complete=complete_files,
     ),
-    option("--live", "ask the service where up to 50 of the running tasks can be watched"),
+    option("--live", "also show the live pages of up to 50 running tasks"),
     examples=("batch status run.db --live",),
 )
 async def _status(console: Console, server: ServerOptions, ledger: LedgerName, live: bool) -> None:
-    """Show where a batch stands, also while it runs."""
+    """Show the state of a batch, also while it runs."""
     if not live:
         await show_status(ledger, console, None)
         return

@@ -18,7 +18,7 @@ from browser_use_async.cli.options import Argument, Choice
     ),
 )
 async def completion(console: Console, shell: str) -> None:
-    """Print a script by which a shell completes commands.
+    """Print the script that completes commands in a shell.
 
     It completes the name by which it is printed, `browser-use-async` or `bua`.
     """

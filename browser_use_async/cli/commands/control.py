@@ -19,7 +19,7 @@ _TASKS = Argument(
 
 @command("stop", _TASKS, examples=("stop TASK_ID", "stop TASK_ID TASK_ID"))
 async def stop(console: Console, server: ServerOptions, tasks: Sequence[str]) -> ExitCode:
-    """Stop tasks for good."""
+    """Stop tasks; they cannot be continued."""
     return await _control("stop", TaskHandle.stop, tasks, server, console)
 
 

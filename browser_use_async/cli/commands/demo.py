@@ -267,7 +267,7 @@ def format_result(result: object) -> list[str]:
     option("--keep", "keep the server open afterwards, until Ctrl-C"),
     option(
         "--site FOLDER",
-        "pages of your own instead of the example site",
+        "a folder with your own pages, instead of the example site",
         type=click.Path(path_type=Path),
     ),
     connects=False,

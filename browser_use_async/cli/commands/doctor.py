@@ -74,7 +74,7 @@ class _Check:
     "doctor",
     option(
         "--database URL",
-        f"check a database, too, that several servers share: {WAYS} of its address, or itself",
+        f"also check a database that several servers share: its address, or {WAYS} of it",
     ),
     examples=("doctor", "doctor --base-url http://127.0.0.1:8765/api/v1 --json"),
 )

@@ -9,7 +9,6 @@ from pathlib import Path
 import attrs
 
 from browser_use_async import LlmModel, Task, TaskStatus
-from browser_use_async.amounts import format_cents
 from browser_use_async.batch import ItemState, LedgerRow, LedgerView, read_ledger
 from browser_use_async.batch.ledger.records import MAY_COST
 from browser_use_async.cli.amounts import in_local_time, local_time
@@ -29,7 +28,7 @@ from browser_use_async.cli.values import whole
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.money import TaskPrice
 from browser_use_async.postgres.address import is_postgres
-from browser_use_async.prices import TASK_START_CENTS
+from browser_use_async.prices import TASK_START_CENTS, format_cents
 
 
 @attrs.frozen
@@ -50,16 +49,16 @@ class _Entry:
         "a task's id, a token of `run --detach`, or the ledger of a batch",
         shell_complete=complete_files,
     ),
-    option("--key ITEM", "of a ledger: this item only"),
+    option("--key ITEM", "for a ledger: show this row only"),
     option(
         "--llm-model MODEL",
-        "of a task: the model by whose price its steps are counted (default: gpt-4.1)",
+        "for a task: its model, whose price is used (default: gpt-4.1)",
         type=Choice([str(each) for each in LlmModel]),
     ),
     option(
         "--max-agent-steps N",
-        "of a task: how many steps it might take, since the one that tells that it failed "
-        "there is free (default: 75)",
+        "for a task: its limit of steps; the step that says that the limit is reached is free "
+        "(default: 75)",
         type=whole(1),
     ),
     examples=("explain TASK_ID", "explain run.db", "explain run.db --key paris --json"),
@@ -72,7 +71,7 @@ async def explain(
     llm_model: str | None,
     max_agent_steps: int | None,
 ) -> None:
-    """Say what happened to a task, or to the items of a batch."""
+    """Show what happened to a task or to a batch, and what it cost."""
     as_json = not console.shows_text
     if is_postgres(target):
         _explain_ledger(read_ledger(target), key, console, as_json=as_json)

@@ -41,18 +41,18 @@ def _file(text: str) -> Path:
     Argument(
         "paths",
         "PATH",
-        "files of 10 MB at most each",
+        "the files, each of at most 10 MB",
         nargs=-1,
         required=True,
         type=_file,
         shell_complete=complete_files,
     ),
-    option("--name NAME", "what to call a single file at the service"),
+    option("--name NAME", "another name for the file; for one file only"),
 )
 async def _upload(
     console: Console, server: ServerOptions, paths: Sequence[Path], name: str | None
 ) -> int:
-    """Upload files and print their names at the service."""
+    """Upload files, and print the names under which tasks find them."""
     if name is not None and len(paths) > 1:
         raise ConfigurationError("--name names one file; upload several without it")
     transfers, names = Transfers(console), list[str]()
@@ -83,17 +83,17 @@ def _uploading(
 @files.action(
     "download",
     Argument("task", "TASK_ID|TOKEN", "the task", shell_complete=complete_tasks),
-    Argument("names", "FILE_NAME", "output files to download", nargs=-1),
+    Argument("names", "FILE_NAME", "the output files to download", nargs=-1),
     option("--all", "all output files", name="every"),
     option("--screenshots", "all screenshots"),
     option("--media", "all recordings"),
     option(
         "-o --output DIR",
-        "the directory to write to (default: this one); made if it is not there",
+        "the folder to write to, created if it does not exist (default: the working folder)",
         default=".",
         shell_complete=complete_files,
     ),
-    option("--force", "replace files that are there already"),
+    option("--force", "replace existing files"),
 )
 async def _download(
     console: Console,
@@ -106,7 +106,7 @@ async def _download(
     output: str,
     force: bool,
 ) -> int:
-    """Download what a task made and print the paths."""
+    """Download the files of a task, and print their paths."""
     if not (names or every or screenshots or media):
         raise ConfigurationError(
             "nothing to download: name output files, or say --all, --screenshots or --media"

@@ -45,26 +45,31 @@ def _id(text: str) -> str:
 
 @keys.action(
     "add",
-    Argument("name", "NAME", "whose key it is; keys of one name share all"),
+    Argument(
+        "name",
+        "NAME",
+        "who uses the key; keys of one name share tasks, files and budget",
+    ),
     option(
         "--scopes LIST",
-        f"what it may do, of {', '.join(Scope)}, with commas; repeatable (default: those "
-        "of the other key of this name, else "
-        f"{','.join(each for each in Scope if each in DEFAULT_SCOPES)})",
+        f"what the key may do: {', '.join(Scope)}, with commas between them; repeatable "
+        "(default: as the other keys of this name, or "
+        f"{','.join(each for each in Scope if each in DEFAULT_SCOPES)} for a new name)",
         type=_words,
         multiple=True,
     ),
     option(
         "--budget-cents N",
-        "how much the name may spend in all, in US cents (default: unchanged, else no limit)",
+        "the most that all keys of the name may spend, in US cents (default: unchanged; no limit "
+        "for a new name)",
         type=amount,
     ),
     option(
         "--concurrency N",
-        "how many tasks of the name may run at once (default: unchanged, else no limit)",
+        "the most tasks of the name at the same time (default: unchanged; no limit for a new name)",
         type=whole(1),
     ),
-    option("--expires-in DAYS", "when it expires (default: never)", type=whole(1)),
+    option("--expires-in DAYS", "after how many days it expires (default: never)", type=whole(1)),
     ADMIN_SOCKET,
     examples=("keys add shop --concurrency 5 --expires-in 90 > shop.key",),
 )
@@ -78,7 +83,7 @@ async def _add(
     expires_in: int | None,
     admin_socket: Path | None,
 ) -> None:
-    """Make a key, and print it this once."""
+    """Make a key and print it. It is not shown again."""
     named = [scope for several in scopes for scope in several] or None
     new = NewKey(name, named, budget_cents, concurrency, expires_in)
     added = await admin_client(server, admin_socket).add(new)
@@ -122,14 +127,14 @@ _KEYS = Listing[dict[str, Any]](
 @keys.listing(
     "list",
     _KEYS,
-    option("--all", "revoked and expired ones, too", name="every"),
+    option("--all", "also revoked and expired keys", name="every"),
     ADMIN_SOCKET,
     examples=("keys list --columns name,spent_cents,budget_cents",),
 )
 async def _list(
     console: Console, server: ServerOptions, every: bool, admin_socket: Path | None
 ) -> AsyncGenerator[dict[str, Any], None]:
-    """List the keys, without their texts."""
+    """List the keys, but not their secret texts."""
     for row in await admin_client(server, admin_socket).all():
         if every or row["is_valid"]:
             yield row
@@ -143,11 +148,11 @@ async def _list(
 async def _revoke(
     console: Console, server: ServerOptions, key_id: str, admin_socket: Path | None
 ) -> None:
-    """Make a key open nothing any more, at once."""
+    """Revoke a key. It stops working at once."""
     revoked = await admin_client(server, admin_socket).revoke(key_id)
     if revoked is None:
         raise ConfigurationError(f"there is no key {key_id}; `keys list --all` has the ids")
-    console.done(f"the key of {revoked['name']} opens nothing any more", revoked)
+    console.done(f"the key of {revoked['name']} is revoked and stops working at once", revoked)
 
 
 _ENTRIES = Listing[dict[str, Any]](
@@ -170,11 +175,11 @@ _ENTRIES = Listing[dict[str, Any]](
     _ENTRIES,
     option(
         "--latest N",
-        "as many of the latest entries (default: 50)",
+        "how many of the newest entries (default: 50)",
         type=whole(1, 100_000),
         default=50,
     ),
-    option("--name NAME", "only what keys of this name did"),
+    option("--name NAME", "only calls with keys of this name"),
     ADMIN_SOCKET,
 )
 async def _audit(
@@ -184,6 +189,6 @@ async def _audit(
     name: str | None,
     admin_socket: Path | None,
 ) -> AsyncGenerator[dict[str, Any], None]:
-    """Show who did what, latest last."""
+    """Show which key did what, the newest entry last."""
     for row in await admin_client(server, admin_socket).entries(latest, name):
         yield row

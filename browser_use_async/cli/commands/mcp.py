@@ -23,21 +23,21 @@ _PORT = 8760
     "mcp",
     option(
         "--transport",
-        "stdio serves the client that starts this command, with the key of this command; http "
-        "serves clients that send their own (default: stdio)",
+        "stdio: for the client that starts this command, with the key of this command; http: for "
+        "clients that send their own keys (default: stdio)",
         type=Choice(("stdio", "http")),
         default="stdio",
     ),
     option(
         "--timeout SECONDS",
-        "how long a call of a tool may take, less than the client's own limit "
+        "the most time for one tool call; less than the limit of the client "
         f"(default: {_MAX_WAIT:g})",
         type=seconds,
         default=_MAX_WAIT,
     ),
     option(
         "--budget-cents CENTS",
-        "with stdio: what the tasks of this process may cost together, in US cents",
+        "with stdio: the most that the tasks of this process may cost together, in US cents",
         type=amount,
     ),
     *group(
@@ -59,7 +59,7 @@ async def mcp(
     host: str,
     port: int,
 ) -> None:
-    """Serve tools with which language models run browser tasks."""
+    """Serve MCP tools, so that a language model can run browser tasks."""
     if find_spec("mcp") is None:
         raise ConfigurationError(
             "this command needs the extra `mcp`: pip install 'browser-use-async[mcp]'"

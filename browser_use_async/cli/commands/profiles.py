@@ -24,15 +24,15 @@ from browser_use_async.types import (
 )
 
 _FIELDS = (
-    FieldOption("description", "--description TEXT", "what it is for"),
+    FieldOption("description", "--description TEXT", "a description of the profile"),
     FieldOption("persist", "--persist", "keep cookies, local storage and session data"),
     FieldOption("ad_blocker", "--ad-blocker --adblock", "block advertisements and popups"),
-    FieldOption("proxy", "--proxy", "use mobile proxies; captchas need them"),
+    FieldOption("proxy", "--proxy", "use mobile proxies; needed to solve captchas"),
     FieldOption("proxy_country_code", "--proxy-country CODE", "the country of the proxy"),
     FieldOption("browser_viewport_width", "--viewport-width PIXELS", "width of the page"),
     FieldOption("browser_viewport_height", "--viewport-height PIXELS", "height of the page"),
 )
-_NAME = FieldOption("profile_name", "--name NAME", "what to call it")
+_NAME = FieldOption("profile_name", "--name NAME", "the name of the profile")
 _ID = Argument("profile_id", "ID", "the profile", shell_complete=complete_profiles)
 
 profiles = Group(
@@ -68,7 +68,7 @@ async def _list(console: Console, server: ServerOptions) -> AsyncGenerator[Brows
 
 @profiles.action(
     "create",
-    Argument("profile_name", "NAME", "what to call it"),
+    Argument("profile_name", "NAME", "the name of the profile"),
     *group("profile", *field_options(CreateBrowserProfileRequest, _FIELDS), about=NOT_SENT),
 )
 async def _create(
@@ -99,7 +99,7 @@ async def _show(console: Console, server: ServerOptions, profile_id: str) -> Non
 async def _update(
     console: Console, server: ServerOptions, profile_id: str, **fields: object
 ) -> None:
-    """Change exactly the fields that are given."""
+    """Change a profile; fields that you leave out stay as they are."""
     request = UpdateBrowserProfileRequest(**given_changes(fields))
     async with connect(server, console) as connection:
         console.result(
@@ -109,7 +109,7 @@ async def _update(
 
 @profiles.action("delete", _ID)
 async def _delete(console: Console, server: ServerOptions, profile_id: str) -> None:
-    """Delete a profile and its browser data for good."""
+    """Delete a profile and its browser data."""
     async with connect(server, console) as connection:
         await connection.session.browser_profiles.delete(profile_id)
     console.done("deleted, and its browser data with it", {"id": profile_id, "deleted": True})

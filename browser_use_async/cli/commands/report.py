@@ -27,14 +27,14 @@ from browser_use_async.errors import ConfigurationError
     ),
     option(
         "-o --output FILE",
-        "the page; one that is there already is replaced",
+        "the page to write; an existing file is replaced",
         required=True,
         type=click.Path(path_type=Path),
     ),
-    option("--steps", "ask the service for the steps of each task, too"),
+    option("--steps", "also ask the service for the steps of each task"),
     option(
         "--screenshots N",
-        "embed the last N screenshots of each task, and its steps; large",
+        "also embed the last N screenshots of each task, and its steps; the file becomes large",
         type=whole(0),
         default=0,
     ),
@@ -48,7 +48,7 @@ async def report(
     steps: bool,
     screenshots: int,
 ) -> None:
-    """Write what became of a batch as one HTML page."""
+    """Write the results of a batch as one HTML page."""
     _refuse_ledger(output, ledger)
     try:
         async with AsyncExitStack() as stack:

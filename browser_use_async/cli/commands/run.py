@@ -42,24 +42,24 @@ _ON_EXIT = ("leave", "stop", "pause")
     *group(
         "waiting",
         *either(
-            option("--timeout SECONDS", "how long to wait", type=seconds),
-            option("--detach", "print the task's id and a token, and do not wait"),
+            option("--timeout SECONDS", "how long to wait for its end", type=seconds),
+            option("--detach", "print the task's id and a token, and do not wait for its end"),
         ),
         option(
             "--on-timeout",
-            "what becomes of the task when the time is up (default: leave)",
+            "what to do with the task when the time is over (default: leave)",
             type=Choice(_ON_EXIT),
             default="leave",
         ),
         option(
             "--on-cancel",
-            "what becomes of the task on Ctrl-C (default: stop, or leave with --key)",
+            "what to do with the task on Ctrl-C (default: stop; with --key: leave)",
             type=Choice(_ON_EXIT),
         ),
     ),
     option(
         "--key",
-        "a name of the work: the same key is the same task, and is paid for once",
+        "a name for this work: the same key means the same task, which is paid for once",
         type=submission_key,
     ),
     OUTPUT_ONLY,

@@ -35,19 +35,19 @@ _RHYTHM = (
     FieldOption(
         "cron_expression",
         "--cron EXPRESSION",
-        "run by five fields, in UTC: minute, hour, day, month, weekday; '0 8 * * *' is every "
-        "morning at 8",
+        "when to run: minute, hour, day, month and weekday, in UTC; '0 8 * * *' is every day at "
+        "8:00 UTC",
     ),
-    FieldOption("interval_minutes", "--every MINUTES", "run every so many minutes"),
+    FieldOption("interval_minutes", "--every MINUTES", "run again after so many minutes"),
 )
 _TIMES = (
     FieldOption(
         "start_at",
         "--start-at TIME",
-        "when to begin: 2026-03-01T12:00 (UTC unless it says otherwise), or a span from now "
-        "such as +90m, +2h, +7d",
+        "when to begin: 2026-03-01T12:00 (in UTC unless it has a zone), or a time from now such "
+        "as +90m, +2h, +7d",
     ),
-    FieldOption("end_at", "--end-at TIME", "when to end, written likewise"),
+    FieldOption("end_at", "--end-at TIME", "when to end, in the same form"),
 )
 # The fields of run-task that an update of a schedule takes.
 _CHANGEABLE = frozenset(
@@ -63,7 +63,7 @@ _CHANGEABLE = frozenset(
 )
 _CHANGES = (
     FieldOption("task", "--task TASK", "what the agent should do at each run"),
-    FieldOption("is_active", "--active", "whether it runs"),
+    FieldOption("is_active", "--active", "whether the schedule is active or paused"),
     *_TIMES,
     *(option for option in TASK_FIELDS if option.field in _CHANGEABLE),
 )
@@ -71,7 +71,7 @@ _ID = Argument("schedule_id", "ID", "the schedule", shell_complete=complete_sche
 
 schedules = Group(
     "schedules",
-    "Create, show, change and delete tasks that run by the clock.",
+    "Create, show, change and delete scheduled tasks.",
     examples=(
         "schedules list",
         'schedules create "Open https://example.com" --cron "0 8 * * *"',
@@ -132,7 +132,7 @@ async def _list(console: Console, server: ServerOptions) -> AsyncGenerator[Sched
     *TASK_OPTIONS,
 )
 async def _create(console: Console, server: ServerOptions, task: str, **fields: object) -> None:
-    """Create a schedule, whose runs cost money."""
+    """Create a schedule. Each of its runs costs money."""
     new = _with_type(given_fields(fields))
     if "schedule_type" not in new:
         raise ConfigurationError("missing: one of --cron --every")
@@ -142,7 +142,7 @@ async def _create(console: Console, server: ServerOptions, task: str, **fields: 
         )
         console.result(unstructure(created))
         if server.local:
-            console.info("with --local it ends with this command; `serve` lets it run")
+            console.info("with --local the schedule ends with this command; `serve` lets it run")
         else:
             # After the id is printed: what follows is a word about it, and may fail.
             _report_runs(await connection.session.scheduled_tasks.get(created.id), console)
@@ -168,7 +168,7 @@ async def _show(console: Console, server: ServerOptions, schedule_id: str) -> No
 async def _update(
     console: Console, server: ServerOptions, schedule_id: str, **fields: object
 ) -> None:
-    """Change exactly the fields that are given."""
+    """Change a schedule; fields that you leave out stay as they are."""
     changes = _with_type(given_changes(fields))
     async with connect(server, console) as connection:
         if "task" in changes:
@@ -184,7 +184,9 @@ async def _delete(console: Console, server: ServerOptions, schedule_id: str) -> 
     """Delete a schedule for good."""
     async with connect(server, console) as connection:
         await connection.session.scheduled_tasks.delete(schedule_id)
-    console.done("deleted; runs under way end by themselves", {"id": schedule_id, "deleted": True})
+    console.done(
+        "deleted; running tasks continue to their end", {"id": schedule_id, "deleted": True}
+    )
 
 
 def _with_type(fields: Mapping[str, Any]) -> dict[str, Any]:

@@ -57,7 +57,7 @@ _ROWS = Listing(
 async def _list(
     console: Console, server: ServerOptions, admin_socket: Path | None
 ) -> AsyncGenerator[dict[str, Any], None]:
-    """List the scripts, and what came of playing them."""
+    """List the scripts, and how often they were played and failed."""
     found = await admin_client(server, admin_socket).get("/admin/scripts")
     for row in found["scripts"]:
         yield row
@@ -147,7 +147,7 @@ async def _export(
 async def _import(
     console: Console, server: ServerOptions, files: tuple[Path, ...], admin_socket: Path | None
 ) -> None:
-    """Make files the latest versions of the scripts with their names."""
+    """Add each file as the latest version of the script with its name."""
     for path in files:
         if path.suffix != ENDING:
             raise ConfigurationError(f"{path} is not called NAME{ENDING}")

@@ -4,7 +4,6 @@ import re
 
 import click
 
-from browser_use_async.amounts import format_cents
 from browser_use_async.api.converter import unstructure
 from browser_use_async.cli.command import command
 from browser_use_async.cli.connect import Connection, connect
@@ -12,7 +11,7 @@ from browser_use_async.cli.console import Console
 from browser_use_async.cli.options import Argument, ServerOptions, either, option
 from browser_use_async.cli.screen import Style
 from browser_use_async.cli.values import whole
-from browser_use_async.prices import search_url_cents, simple_search_cents
+from browser_use_async.prices import format_cents, search_url_cents, simple_search_cents
 from browser_use_async.types import SearchResult
 
 # The defaults and bounds of the API; the price depends on both.
@@ -67,7 +66,7 @@ async def search(
     url: str | None,
     depth: int,
 ) -> None:
-    """Search the web, or one website, for passages on live pages."""
+    """Search the web or one website, on live pages."""
     async with connect(server, console) as connection:
         if url is None:
             await _search_web(connection, query, max_websites or _WEBSITES, depth, console)

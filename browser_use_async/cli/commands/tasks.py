@@ -19,7 +19,7 @@ _LARGEST_PAGE = 100
 
 tasks = Group(
     "tasks",
-    "List the tasks of the account, newest first, or show one.",
+    "List your tasks, the newest first, or show one.",
     default="list",
     examples=("tasks", "tasks --status failed --created-after 2h", "tasks show TASK_ID"),
 )
@@ -50,26 +50,26 @@ _ROWS = Listing(
         ),
         option(
             "--created-after TIME",
-            "only tasks created since: 2026-03-01T12:00 (UTC unless it says otherwise), or an age "
-            "such as 90m, 2h, 7d",
+            "only tasks created after this time, 2026-03-01T12:00 (in UTC unless it has a zone), "
+            "or within an age such as 90m, 2h, 7d",
             type=moment,
         ),
-        option("--text TEXT", "only tasks with this in their text, in capitals or not"),
+        option("--text TEXT", "only tasks whose text contains this, in upper or lower case"),
         option(
             "--metadata NAME=VALUE",
-            "only tasks with this pair in their metadata; repeatable",
+            "only tasks with this pair in their metadata; repeatable, then all must be there",
             type=pair,
             multiple=True,
         ),
         option(
             "--limit N",
-            "at most N tasks (default: 20); --all for every task",
+            "at most N tasks (default: 20)",
             type=whole(1),
             default=20,
         ),
-        option("--all", "every task there is", name="every"),
-        about="The API cannot look for texts and metadata: with --text or --metadata the list is "
-        "read, 100 tasks a request, until N tasks are found. Reading it is free.",
+        option("--all", "all tasks, however many there are", name="every"),
+        about="The API does not search texts and metadata. With --text or --metadata this command "
+        "reads the list, 100 tasks per request, until it has found N tasks. Requests are free.",
     ),
     examples=(
         "tasks list --status failed --limit 5",
@@ -88,7 +88,7 @@ async def _list(
     limit: int,
     every: bool,
 ) -> AsyncGenerator[TaskSummary, None]:
-    """List the tasks of the account, newest first."""
+    """List your tasks, the newest first."""
     most = None if every else limit
     is_searched = bool(text or metadata)
     async with connect(server, console) as connection:

@@ -23,11 +23,10 @@ _SUBMISSION = "bu1."
     Argument(
         "task",
         "TASK_ID|TOKEN",
-        "the task's id, the token that `run --detach` printed, or the submission token of a "
-        "task of which it is not known whether it exists",
+        "the task's id, a token of `run --detach`, or the submission token of an error message",
         shell_complete=complete_tasks,
     ),
-    option("--timeout SECONDS", "how long to wait", type=seconds),
+    option("--timeout SECONDS", "how long to wait for its end", type=seconds),
     OUTPUT_ONLY,
     examples=("watch TASK_ID", "watch TASK_ID --timeout 60 --output-only"),
 )

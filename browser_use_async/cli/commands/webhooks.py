@@ -63,7 +63,7 @@ def _local_url(text: str) -> str:
 
 _SECRET = option(
     "--secret SECRET",
-    f"the secret that signs the calls, as {WAYS} or itself (default: {VARIABLE})",
+    f"the secret that signs the calls, as {WAYS} or as plain text (default: {VARIABLE})",
 )
 
 
@@ -82,15 +82,20 @@ def _secret(given: str | None, console: Console) -> str:
 
 @webhooks.action(
     "listen",
-    option("--host HOST", "where to listen (default: 127.0.0.1)", default="127.0.0.1"),
-    option("--port PORT", f"0 takes a free one (default: {_PORT})", type=port, default=_PORT),
-    option("--path PATH", f"(default: {_PATH})", default=_PATH),
+    option("--host HOST", "the address to listen on (default: 127.0.0.1)", default="127.0.0.1"),
+    option(
+        "--port PORT",
+        f"0 means any free port (default: {_PORT})",
+        type=port,
+        default=_PORT,
+    ),
+    option("--path PATH", f"the path of the address (default: {_PATH})", default=_PATH),
     option(
         "--forward URL",
-        "send each genuine call on to an address of this machine, just as it came",
+        "forward each call with a valid signature, unchanged, to an address of this machine",
         type=_local_url,
     ),
-    option("--allow-any-host", "let --host be an address that other machines reach"),
+    option("--allow-any-host", "allow a --host that other machines can reach"),
     _SECRET,
     connects=False,
 )
@@ -103,7 +108,7 @@ async def _listen(
     allow_any_host: bool,
     secret: str | None,
 ) -> int:
-    """Receive webhooks and show what they tell."""
+    """Receive webhooks and show their events."""
     secret = _secret(secret, console)
     if not allow_any_host and not is_loopback(host):
         raise ConfigurationError(
@@ -122,11 +127,11 @@ async def _listen(
         name="url",
         default=f"http://127.0.0.1:{_PORT}{_PATH}",
     ),
-    option("--task-id ID", "(default: a new one)"),
-    option("--session-id ID", "(default: a new one)"),
+    option("--task-id ID", "the id of the task (default: a new one)"),
+    option("--session-id ID", "the id of the session (default: a new one)"),
     option(
         "--metadata NAME=VALUE",
-        "a pair of the task's metadata; can be repeated",
+        "a pair of the task's metadata; repeatable",
         type=pair,
         multiple=True,
     ),

@@ -5,7 +5,7 @@ import re
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from browser_use_async.amounts import format_cents
+from browser_use_async.prices import format_cents
 
 # What no HTML document may hold: control characters, halves of pairs, and what is no character.
 _FORBIDDEN = re.compile(

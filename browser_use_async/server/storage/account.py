@@ -3,8 +3,8 @@
 from decimal import Decimal
 from typing import Literal
 
-from browser_use_async.amounts import format_cents
 from browser_use_async.errors import ConfigurationError
+from browser_use_async.prices import format_cents
 from browser_use_async.server.errors import NoCreditError, PlanRefusesError, TooManyError
 from browser_use_async.server.records import DEFAULT_OWNER
 from browser_use_async.server.storage.database import Database, Owned, Row

@@ -113,7 +113,7 @@ class CloudSettings:
             parse=_model,
             gather=dict,
         ),
-        "the service's model for a task's llm_model; * is any",
+        "the service's model for an llm_model; * is any",
         more="Such as `gpt-4o=gpt-4.1`; it can be repeated. A JSON object of the model's "
         f"parameters may follow: `{_EXAMPLE}`. In a program that is a `CloudModel`.",
         option="--cloud-model",
