@@ -18,6 +18,7 @@ from browser_use_async.server.settings import GROUPS, ServerSettings
 
 Row: TypeAlias = tuple[str, str]
 Heading: TypeAlias = tuple[str, str]  # the title of a group of options, and what is said of it
+Group: TypeAlias = tuple[Heading, tuple[Row, ...]]
 
 _SETTINGS = (*GROUPS, ("the command serve alone", ServeSettings))
 
@@ -48,9 +49,7 @@ def commands() -> str:
     return "\n".join(lines)
 
 
-def _is_part(
-    group: tuple[Heading, tuple[Row, ...]], other: tuple[Heading, tuple[Row, ...]]
-) -> bool:
+def _is_part(group: Group, other: Group) -> bool:
     return group[0] == other[0] and set(group[1]) < set(other[1])
 
 
@@ -74,7 +73,7 @@ def _options(context: click.Context) -> dict[Heading, list[Row]]:
     return headings
 
 
-def _command(context: click.Context, shared: list[tuple[Heading, tuple[Row, ...]]]) -> list[str]:
+def _command(context: click.Context, shared: list[Group]) -> list[str]:
     name = context.command_path.removeprefix(f"{NAME} ")
     lines = [f"### `{name}`\n", _prose(context.command.help or ""), f"\n`{usage(context)}`\n"]
     arguments = [each for each in context.command.params if isinstance(each, Argument)]

@@ -70,6 +70,7 @@ def test_a_repr_has_plain_numbers():
     ]
 
     assert shown[0] == "Balance(cents=995023.5)"
+    assert Balance(cents=Decimal("3.5")).to_dict() == {"balance": "3.5"}
     assert "cost_cents=3.5" in shown[1]
     assert "cost_cents=100, " in shown[2]
     assert "budget_cents=None" in shown[2]

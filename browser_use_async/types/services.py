@@ -13,7 +13,7 @@ _TEXT = FieldRule(FieldKind.TEXT, required=True, nullable=False, min_length=1)
 _SHOWN_WIDTH = 640  # pixels, of a picture in a notebook
 
 
-@attrs.define
+@attrs.define(repr=False)
 class Balance(Response):
     """What is left on the account. API page: Check Balance.
 
@@ -21,7 +21,10 @@ class Balance(Response):
         cents: The credit in US cents; exact, because the API sends a string.
     """
 
-    cents: Decimal = attrs.field(repr=lambda amount: f"{amount.normalize():f}")
+    cents: Decimal
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(cents={self.cents.normalize():f})"
 
     @classmethod
     def __get_pydantic_json_schema__(cls, schema: Any, handler: Any) -> dict[str, Any]:

@@ -27,7 +27,7 @@ from browser_use_async.cli.values import amount, seconds, secret, whole
 
 batch = Group(
     "batch",
-    "Run a task for each row of a file. A batch with a ledger can be resumed.",
+    "Run a task for each row of a file; can be resumed.",
     default="run",
     takes_words=True,
     examples=(

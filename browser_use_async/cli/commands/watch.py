@@ -33,7 +33,7 @@ _SUBMISSION = "bu1."
 async def watch(
     console: Console, server: ServerOptions, task: str, timeout: float | None, output_only: bool
 ) -> int:
-    """Follow a task that exists until its end."""
+    """Follow an existing task until it ends."""
     console.is_quiet = output_only
     async with connect(server, console) as connection:
         handle = await _handle(connection, task, console)
