@@ -6,7 +6,6 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from browser_use_async.amounts import format_cents
 from browser_use_async.observers import (
     BatchBegan,
     BatchEnded,
@@ -17,6 +16,7 @@ from browser_use_async.observers import (
     WaitEnded,
     WatchEnded,
 )
+from browser_use_async.prices import format_cents
 from browser_use_async.types import TaskStatus
 from browser_use_async.types.base import Response
 from browser_use_async.types.notebook import grid, grid_row, progress_html

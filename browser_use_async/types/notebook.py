@@ -12,7 +12,6 @@ from urllib.parse import urlsplit
 
 import attrs
 
-from browser_use_async.amounts import format_cents
 from browser_use_async.types.secrets import hidden_url
 
 if TYPE_CHECKING:
@@ -81,6 +80,8 @@ def shown_fields(response: attrs.AttrsInstance) -> dict[str, Any]:
     for field in attrs.fields(type(response)):
         value = getattr(response, field.name)
         if isinstance(value, Decimal):
+            from browser_use_async.prices import format_cents  # noqa: PLC0415 - needs the types
+
             fields[field.name] = f"{value} ({format_cents(value)})"
         elif callable(field.repr):
             fields[field.name] = str(field.repr(value)).strip("'") if value else None
