@@ -28,10 +28,10 @@ settings.load_profile("gate" if os.environ.get("CI") else "here")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Keep looptime from making an event loop in synchronous tests, which nobody would close.
+    """Keep looptime from making an event loop in synchronous tests, which would stay open.
 
-    And let no test read the configuration file of the person who runs it, in other processes
-    neither. The folder is not there: what a test writes, it writes into one of its own.
+    Also keep tests, and the processes that they start, from the configuration file of the person
+    who runs them. Only Chromium writes to the folder.
     """
     asyncio.set_event_loop(None)
     os.environ["XDG_CONFIG_HOME"] = os.fspath(Path(__file__).with_name("no-configuration"))
