@@ -89,7 +89,7 @@ class RunTaskFields(TypedDict, total=False):
     `allowed_domains`."""
     allowed_domains: Sequence[str] | None
     """Domains that the agent may visit, `*.example.com` for any subdomain; all domains if it is
-    not given. An empty list is refused."""
+    not given. The SDK refuses an empty list."""
     browser_profile_id: str | None
     """The browser profile to use; otherwise the default one."""
     save_browser_data: bool | None
@@ -133,7 +133,7 @@ class TaskSettings:
         secrets: Names and values that the agent may type but never sees; combine them with
             `allowed_domains`.
         allowed_domains: Domains that the agent may visit, `*.example.com` for any subdomain; all
-            domains if it is not given. An empty list is refused.
+            domains if it is not given. The SDK refuses an empty list.
         browser_profile_id: The browser profile to use; otherwise the default one.
         save_browser_data: Whether cookies and other browser data are kept.
         structured_output_json: A JSON schema, as a string, that the output shall follow.

@@ -17,6 +17,7 @@ from browser_use_async.api.endpoint_table import (
 from browser_use_async.prices import (
     STEP_CENTS,
     TASK_START_CENTS,
+    format_cents,
     search_url_cents,
     simple_search_cents,
 )
@@ -52,13 +53,14 @@ _SCRIPTS = (
     ),
 )  # fmt: skip
 
-_STEPS = f"{min(STEP_CENTS.values())} to {max(STEP_CENTS.values())} ¢ per step, by model"
-_TASK = f"{TASK_START_CENTS} ¢, and {_STEPS}"
+_LEAST, _MOST = map(format_cents, (min(STEP_CENTS.values()), max(STEP_CENTS.values())))
+_STEPS = f"{_LEAST} to {_MOST} per step, by model"
+_TASK = f"{format_cents(TASK_START_CENTS)}, and {_STEPS}"
 _PRICES: dict[Endpoint, str] = {
     RUN_TASK: _TASK,
     CREATE_SCHEDULED_TASK: f"each run: {_TASK}",
-    SIMPLE_SEARCH: f"{simple_search_cents(1, 1)} ¢ per website and level of depth",
-    SEARCH_URL: f"{search_url_cents(1)} ¢ per level of depth",
+    SIMPLE_SEARCH: f"{format_cents(simple_search_cents(1, 1))} per website and level of depth",
+    SEARCH_URL: f"{format_cents(search_url_cents(1))} per level of depth",
 }
 
 

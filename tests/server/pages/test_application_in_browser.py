@@ -146,7 +146,7 @@ async def test_tasks_are_listed_as_they_come(browser: Browser, api: Caller):
     ]
     assert "No such page" in failed
     assert "The answer" in first
-    assert "6 ¢" in first  # 1 ¢, and 2.5 ¢ for each of two steps
+    assert "$0.06" in first  # $0.01, and $0.025 for each of two steps
     assert "3 tasks, 1 at work" in await page.text("main")
     assert page.complaints == []
 

@@ -148,7 +148,7 @@ async def test_a_lost_connection_is_said_and_found_again(
     goals = "[...document.querySelectorAll('#steps .goal')].map((it) => it.innerText)"
     assert await page.run(goals) == ["Before", "Meanwhile"]
     facts = await page.text("#steps li:last-child .facts")
-    assert facts.endswith(" s · 2.5 ¢")
+    assert facts.endswith(" s · $0.025")
 
 
 async def test_it_works_in_a_frame_of_another_server(

@@ -363,7 +363,7 @@ async def test_the_api_is_found_and_tried(browser: Browser, api: Caller):
     await page.until("document.querySelector('.try [role=status]')?.innerText.includes('200')")
     answer = await page.text(".try [role=status]")
 
-    assert "0.75 to 3 ¢ per step" in text
+    assert "$0.0075 to $0.03 per step" in text
     assert "needs no key" in text
     assert text.count("needs a subscription") == 2
     assert "balance" in answer

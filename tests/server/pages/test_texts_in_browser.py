@@ -171,7 +171,7 @@ async def test_a_list_tells_rows_in_words(browser: Browser, api: Caller):
     long, short = await rows(page)
 
     assert "name: Red, price: 3 · name: Blue" in short
-    assert "$1.04" in long  # 1 ¢, and 2.5 ¢ for each of 41 steps
+    assert "$1.04" in long  # $0.01, and $0.025 for each of 41 steps
 
 
 async def test_a_task_that_waits_for_a_person_says_for_what(browser: Browser, api: Caller):

@@ -3,6 +3,7 @@ const find = (id) => document.getElementById(id);
 const screen_ = find("screen");
 const picture = find("picture");
 const FIRST_PAUSE = 500;
+const DOLLARS = new Intl.NumberFormat("en-US", { style: "currency", currency: "USD", maximumFractionDigits: 4 });
 const LONGEST_PAUSE = 15000;
 
 let socket = null;
@@ -36,7 +37,7 @@ function span(from, to) {
 // How long a step took, and what it cost, where that is told.
 function sayFacts(line) {
   const { from, to, cents } = line.dataset;
-  const cost = cents && cents !== "None" ? " · " + Number(Number(cents).toFixed(2)) + " ¢" : "";
+  const cost = cents && cents !== "None" ? " · " + DOLLARS.format(cents / 100) : "";
   line.textContent = span(from, to) + cost;
 }
 

@@ -161,7 +161,7 @@ function CallsPage() {
     if (!sections.has(call.more.section)) sections.set(call.more.section, []);
     sections.get(call.more.section).push(call);
   }
-  return html`<${Heading} actions=${html`<a class="button" href="/openapi.json">OpenAPI document</a> <a class="button" href="/admin/openapi.json">Administration</a>`} note=${html`The base URL is <code>${DATA.base}</code>. Every call but ping needs the key: <code>Authorization: Bearer KEY</code>. Prices are the published ones, in US cents.`}>API<//>
+  return html`<${Heading} actions=${html`<a class="button" href="/openapi.json">OpenAPI document</a> <a class="button" href="/admin/openapi.json">Administration</a>`} note=${html`The base URL is <code>${DATA.base}</code>. Every call but ping needs the key: <code>Authorization: Bearer KEY</code>. Prices are the published ones, in US dollars.`}>API<//>
     <div class="tools"><div class="search"><${Icon} name="search" /><input type="search" aria-label="Search calls" placeholder="Search calls" value=${text} onInput=${(event) => setText(event.currentTarget.value)} /></div></div>
     ${loading(document_)}
     ${document_ && !sections.size && html`<${Empty} title="No call matches" />`}

@@ -1,6 +1,7 @@
 // Amounts, moments and durations as people read them.
 // Made once: a formatter takes longer to make than a row takes to draw.
 const DOLLARS = new Intl.NumberFormat("en-US", { style: "currency", currency: "USD", maximumFractionDigits: 2 });
+const EXACT_DOLLARS = new Intl.NumberFormat("en-US", { style: "currency", currency: "USD", maximumFractionDigits: 4 });
 const NUMBERS = new Intl.NumberFormat("en-US", { maximumFractionDigits: 2 });
 const AGO = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
 const EXACT = new Intl.DateTimeFormat([], { dateStyle: "medium", timeStyle: "medium" });
@@ -12,10 +13,11 @@ function money(cents) {
   return DOLLARS.format(amount / 100);
 }
 
+// Below a dollar with fractions of a cent, if there are any: a step may cost $0.025.
 function price(cents) {
   const amount = Number(cents);
   if (!Number.isFinite(amount)) return "";
-  return amount < 100 ? NUMBERS.format(amount) + " ¢" : money(cents);
+  return amount < 100 ? EXACT_DOLLARS.format(amount / 100) : money(cents);
 }
 
 function duration(from, to) {
