@@ -80,7 +80,7 @@ POLICIES: list[tuple[Callable[..., object], Mapping[str, Any], Mapping[str, str]
         PollPolicy,
         {},
         {
-            **dict.fromkeys(("interval", "max_wait", "outage_timeout"), "seconds"),
+            **dict.fromkeys(("interval", "timeout", "outage_timeout"), "seconds"),
             "latency_target": "seconds none",
             **dict.fromkeys(("shared", "long_poll"), "flag"),
         },

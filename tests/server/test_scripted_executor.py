@@ -138,10 +138,10 @@ async def test_a_queued_task_has_not_started():
     ):
         stopped, finished = [await session.submit("Buy milk") for _ in range(2)]
         await asyncio.sleep(30)
-        statuses = [await finished.status()]
+        statuses = [await finished.get_status()]
         await stopped.stop()
         await asyncio.sleep(29)
-        statuses.append(await finished.status())
+        statuses.append(await finished.get_status())
         task = await finished.wait()
         records = server.store.tasks
 
