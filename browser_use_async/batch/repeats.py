@@ -29,7 +29,7 @@ class RepeatedItems:
     def __init__(self) -> None:
         self._claims = ItemClaims()
         self._under_way: dict[str, _FirstItem] = {}  # by key
-        # Those that somebody still has; the ledger has the others.
+        # Those that are still referenced; the ledger has the others.
         self._results: WeakValueDictionary[str, BatchResult[Any]] = WeakValueDictionary()
 
     async def run(self, state: BatchState, item: Item) -> list[BatchResult[Any]]:

@@ -75,7 +75,7 @@ class LedgerEntry(Journal):
         try:
             await self.writer.run(SendBegins(claim, intent))
         except asyncio.CancelledError:
-            # The row may be written all the same, but the request will not be sent.
+            # The row may be written, but the request will not be sent.
             self.not_created()
             raise
         self._is_open, self._is_keyed = True, intent.keyed

@@ -69,7 +69,7 @@ class ItemQueue:
     _after: str = ""  # the limit key behind which the next claim begins
     _contact_since: float | None = None  # when the database answered first since it last did not
     _answered_at: float = 0.0  # when it answered last
-    _unknown: set[int] = attrs.field(factory=set)  # items that nobody here works on, once seen
+    _unknown: set[int] = attrs.field(factory=set)  # items without a worker here, once seen
 
     async def claim(self, room: int, *, only_begun: bool) -> list[Claim]:
         """Make up to so many items that wait this process's own.
@@ -132,7 +132,7 @@ class ItemQueue:
             await self._rescue(self._contact() / CONTACT)
 
     async def _give_back(self, unknown: set[int]) -> None:
-        """Items are claimed and the answer lost: seen twice, nobody works on them."""
+        """Items are claimed and the answer lost: seen twice, they have no worker."""
         lost, self._unknown = unknown & self._unknown, unknown
         if lost:
             await self.writer.run(lambda store: store.give_back(lost), durable=False, first=True)

@@ -16,7 +16,7 @@ _logger = logging.getLogger(__name__)
 
 LOST = (
     "The server that was carrying out the task was lost; what it had done until then is in the "
-    "task's steps. It is not done again, because nobody knows what its last step did"
+    "task's steps. It is not done again, because the effect of its last step is not known"
 )
 _CUT_OFF = (
     "The server that was carrying out the task had no contact with the database for too long, and "

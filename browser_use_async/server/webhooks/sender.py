@@ -220,7 +220,9 @@ class WebhookSender:
         await self.outbox.save(delivery, "failed")
         count = len(delivery.attempts)
         where = "a removed webhook" if webhook is None else webhook.origin
-        _logger.warning("%s was not told of task %s: %s attempts", where, delivery.task_id, count)
+        _logger.warning(
+            "%s did not receive an event of task %s: %s attempts", where, delivery.task_id, count
+        )
 
     async def _attempt(self, webhook: Webhook, delivery: Delivery) -> Attempt:
         # The slot is given back between attempts, so that retries do not hold up other events.
