@@ -282,7 +282,7 @@ class Browser:
 
 
 class _Resident:
-    """An event loop in a thread, in which one browser lives as long as the tests."""
+    """An event loop in a thread, in which one browser lives as long as the tests of a module."""
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
@@ -305,7 +305,9 @@ async def _started(playwright: Playwright, program: str) -> BrowserProcess:
     return await BrowserProcess.start(playwright, how, ["--remote-debugging-port=0"])
 
 
-@pytest.fixture(scope="session")
+# For a module and not for the session: each module that imports the fixture has one of its own,
+# and twenty idle browsers take the time of a busy one.
+@pytest.fixture(scope="module")
 def browser_address() -> Iterator[str]:
     """Where one browser takes commands; it takes a second to start, so tests share it."""
     program = find_browser()
