@@ -42,7 +42,7 @@ class Report:
     def __add__(self, other: "Report") -> "Report":
         mine, theirs = (attrs.asdict(each, recurse=False) for each in (self, other))
         both = {name: mine[name] + theirs[name] for name in mine}
-        both["spent"] = max(self.spent_cents, other.spent)
+        both["spent"] = max(self.spent, other.spent)
         return Report(**both)
 
     @property

@@ -147,7 +147,7 @@ async def test_serve_tells_it(path: Path) -> None:
     async def started() -> asyncio.subprocess.Process:
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "browser_use_async", "serve", "--port", "0"),
-            *("--database", str(path), "--executor", "scripted", "--plain"),
+            *("--database", str(path), "--executor", "scripted"),
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )
