@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from browser_use_async.errors import ConfigurationError
 from browser_use_async.server import LocalServer
 from tests.agent.scripted_model import KEY as MODEL_KEY
 from tests.agent.scripted_model import ScriptedModel
@@ -85,26 +86,29 @@ async def test_local() -> None:
     assert (await run("doctor", "--local")).code == 0
 
 
-@pytest.mark.parametrize("is_serve", [True, False])
-async def test_a_port_that_is_taken(is_serve: bool) -> None:
-    """It is no fault and nothing that is missing; what has it is told from its answer."""
-    async with AsyncExitStack() as held:
-        try:
-            if is_serve:
-                await held.enter_async_context(LocalServer(executor="scripted", port=PORT))
-            else:
-                other = await asyncio.start_server(
-                    lambda _, writer: writer.close(), "127.0.0.1", PORT
-                )
-                await held.enter_async_context(other)
-        except OSError:
-            pytest.skip(f"a program of this machine has the port {PORT}")
-        result = await run("doctor", "--local")
+async def test_a_port_that_is_taken() -> None:
+    """It is no fault and nothing that is missing; the answer shows which program has it."""
+    # One after the other in one test, since two tests may run at the same time.
+    for is_serve in (True, False):
+        async with AsyncExitStack() as held:
+            try:
+                if is_serve:
+                    await held.enter_async_context(LocalServer(executor="scripted", port=PORT))
+                else:
+                    other = await asyncio.start_server(
+                        lambda _, writer: writer.close(), "127.0.0.1", PORT
+                    )
+                    await held.enter_async_context(other)
+            except (OSError, ConfigurationError):
+                pytest.skip(f"a program of this machine has the port {PORT}")
+            result = await run("doctor", "--local")
 
-    (check,) = (each for each in result.json["checks"] if each["name"] == "port")
-    assert (result.code, check["ok"], check["missing"], check["taken"]) == (0, True, False, True)
-    assert ("by `serve`, which answers" in check["detail"]) is is_serve
-    assert re.search("^taken +port", result.stderr, re.MULTILINE)
+        (check,) = (each for each in result.json["checks"] if each["name"] == "port")
+        assert (result.code, check["ok"], check["missing"], check["taken"]) == (
+            0, True, False, True,
+        )  # fmt: skip
+        assert ("by `serve`, which answers" in check["detail"]) is is_serve
+        assert re.search("^taken +port", result.stderr, re.MULTILINE)
 
 
 async def test_wrong_key(server: LocalServer) -> None:
