@@ -14,6 +14,7 @@ from browser_use_async.errors import ConfigurationError
 from browser_use_async.types.secrets import Secret, SecretMapping
 
 _NAMES = ("base_url", "api_key")
+_MOST_BYTES = 64 * 1024
 
 
 def config_path() -> Path | None:
@@ -85,6 +86,8 @@ def _content(path: Path) -> bytes:
             status = os.fstat(descriptor)
             if not stat.S_ISREG(status.st_mode):
                 raise ConfigurationError(f"{path} is no file: remove it, {_ANEW}")
+            if status.st_size > _MOST_BYTES:
+                raise ConfigurationError(f"{path} has more than 64 KB: remove it, {_ANEW}")
             if system.IS_POSIX and status.st_mode & 0o077:
                 raise ConfigurationError(
                     f"{path} is open to other users of this machine (mode "

@@ -32,7 +32,7 @@ from browser_use_async.errors import BrowserUseError
 from browser_use_async.logs import LOGGER
 
 if TYPE_CHECKING:
-    from browser_use_async.cli.listing import Listing  # by those that list something
+    from browser_use_async.cli.lists import Listing  # by those that list something
 
 NAME, SHORT_NAME = "browser-use-async", "bua"
 _HELP = ("-h", "--help")

@@ -5,6 +5,7 @@ A shell waits for the answer while its user types, so what is not there within a
 
 import asyncio
 import os
+import re
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any
 
@@ -22,6 +23,8 @@ Completer = Callable[[click.Context, click.Parameter, str], list[CompletionItem]
 _SECONDS = 1.0
 _MOST = 100  # one page, the newest first
 _LONGEST_HELP = 60
+# A shell puts a completed word into the command line without quotes, and runs what it says there.
+_HARMLESS = re.compile(r"[A-Za-z0-9_.-]+")
 
 
 def complete_words(known: Iterable[str], *, several: bool = False) -> Completer:
@@ -52,7 +55,7 @@ def _complete_ids(
         return [
             CompletionItem(identity, help=printable(words)[:_LONGEST_HELP])
             for identity, words in found
-            if identity.startswith(incomplete)
+            if identity.startswith(incomplete) and _HARMLESS.fullmatch(identity)
         ]
 
     return complete

@@ -143,8 +143,8 @@ SERVER_OPTIONS = group(
     *either(
         option(
             "--base-url URL",
-            "the address that ends in /api/v1 (default: BROWSER_USE_BASE_URL, else the hosted "
-            "service)",
+            "the address that ends in /api/v1 (default: BROWSER_USE_BASE_URL, else that of "
+            "`login`, else the hosted service)",
         ),
         option(
             "--local",
@@ -162,7 +162,7 @@ SERVER_OPTIONS = group(
         type=seconds,
     ),
     option("--allow-insecure-http", "send the key to another machine without encryption"),
-    about="The key is BROWSER_USE_API_KEY unless an option gives another.",
+    about="The key is BROWSER_USE_API_KEY, else that of `login`, unless an option gives another.",
 )
 OUTPUT_OPTIONS = group(
     "output",

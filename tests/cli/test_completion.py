@@ -2,9 +2,11 @@ import asyncio
 import subprocess
 import sys
 import tomllib
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from aiohttp import web
 
 from browser_use_async import BrowserUseSession
 from browser_use_async.cli.app import COMMANDS, COMPLETE
@@ -109,6 +111,37 @@ async def test_ids_of_no_server() -> None:
         assert await _complete("watch", *given, "") == []
     assert await _complete("watch", *given, "") == []
     assert await _complete("watch", "") == []
+
+
+async def test_ids_that_a_shell_would_run(http_service: str) -> None:
+    """A shell puts a word into the line without quotes: what a server says there is left out."""
+    given = ("--api-key", "bu_nothing", "--base-url", http_service)
+
+    assert await _complete("watch", *given, "") == [("plain", "task-1")]
+
+
+@pytest.fixture
+async def http_service() -> AsyncIterator[str]:
+    """A service whose tasks have ids that are no ids."""
+    ids = ["task-1", "$(touch x)", "a;b", "a b", "`x`", "a\nb", "\x1b[2J"]
+    moment = "2026-03-01T00:00:00Z"
+    rows = [
+        {"id": each, "task": "x", "status": "running", "created_at": moment, "metadata": {}}
+        for each in ids
+    ]
+
+    async def answer(_: web.Request) -> web.Response:
+        found = {"tasks": rows, "total_pages": 1, "page": 1, "limit": 100, "total_count": len(rows)}
+        return web.json_response(found)
+
+    application = web.Application()
+    application.router.add_get("/api/v1/tasks", answer)
+    runner = web.AppRunner(application)
+    await runner.setup()
+    with bound_socket() as listener:
+        await web.SockSite(runner, listener).start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}/api/v1"
+        await runner.cleanup()
 
 
 async def test_every_command() -> None:

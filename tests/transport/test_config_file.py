@@ -171,6 +171,15 @@ def test_what_cannot_be_read(path: Path, kind: str) -> None:
     assert "`browser-use-async login` writes a new one" in str(refused.value)
 
 
+def test_a_file_that_is_too_large(path: Path) -> None:
+    """It is not read whole."""
+    _write(path, BOTH + "#" * 65536)
+    with raises(errors.ConfigurationError) as refused:
+        _resolve()
+
+    assert "has more than 64 KB" in str(refused.value)
+
+
 def test_a_folder_of_another_user(path: Path) -> None:
     """As with the home of another user in HOME: there is no file for this one."""
     _write(path, BOTH)

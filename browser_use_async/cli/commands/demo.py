@@ -24,6 +24,7 @@ from browser_use_async.cli.options import option
 from browser_use_async.cli.progress import TaskProgress
 from browser_use_async.cli.screen import Span, Style
 from browser_use_async.errors import BrowserUseError, ConfigurationError, TaskFailedError
+from browser_use_async.prices import format_cents
 from browser_use_async.server import LocalServer
 from browser_use_async.server.static_site import StaticSite, example_site_directory
 
@@ -246,7 +247,7 @@ def print_summary(
     console.labelled(
         [("Cost  ", Style.STRONG)], f"{requests.total()} requests to the server: {costs}"
     )
-    price = f"${cents / 100:.2f} by the published prices of the hosted service; here, nothing"
+    price = f"{format_cents(cents)} by the published prices of the hosted service; here, nothing"
     console.labelled(["      "], price)
 
 

@@ -24,6 +24,7 @@ from browser_use_async.cli.screen import Style
 from browser_use_async.cli.values import given_secret
 from browser_use_async.config_file import ConfigFile, config_path
 from browser_use_async.errors import BrowserUseError, ConfigurationError
+from browser_use_async.prices import format_cents
 from browser_use_async.secret_sources import WAYS
 from browser_use_async.system import is_root
 from browser_use_async.transport.config import Configuration
@@ -305,7 +306,7 @@ async def _balance(connection: Connection) -> str:
     balance = await connection.session.account.get_balance()
     if balance.cents <= 0:
         raise _RefusedError("nothing is left, so new tasks are rejected; add credits")
-    return f"${balance.cents / 100:.2f} left"
+    return f"{format_cents(balance.cents)} left"
 
 
 _Probe = Callable[[Connection], Awaitable[str]]

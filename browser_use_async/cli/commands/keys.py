@@ -12,7 +12,7 @@ from browser_use_async.cli.administration import ADMIN_SOCKET, admin_client
 from browser_use_async.cli.amounts import local_time
 from browser_use_async.cli.command import Group
 from browser_use_async.cli.console import Console
-from browser_use_async.cli.listing import Column, Listing
+from browser_use_async.cli.lists import Column, Listing
 from browser_use_async.cli.options import Argument, ServerOptions, option
 from browser_use_async.cli.screen import Style
 from browser_use_async.cli.values import amount, whole

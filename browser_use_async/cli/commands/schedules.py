@@ -19,7 +19,7 @@ from browser_use_async.cli.fields import (
     given_changes,
     given_fields,
 )
-from browser_use_async.cli.listing import Column, Listing
+from browser_use_async.cli.lists import Column, Listing
 from browser_use_async.cli.options import Argument, ServerOptions, either, group
 from browser_use_async.cli.screen import Span, Style
 from browser_use_async.errors import ConfigurationError

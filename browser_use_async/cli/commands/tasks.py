@@ -9,7 +9,7 @@ from browser_use_async.cli.command import Group
 from browser_use_async.cli.completers import complete_tasks
 from browser_use_async.cli.connect import connect
 from browser_use_async.cli.console import Console
-from browser_use_async.cli.listing import Column, Listing
+from browser_use_async.cli.lists import Column, Listing
 from browser_use_async.cli.options import Argument, Choice, ServerOptions, group, option
 from browser_use_async.cli.progress import status_span
 from browser_use_async.cli.screen import Style
