@@ -19,12 +19,12 @@ import click
 
 from browser_use_async.api.converter import unstructure
 from browser_use_async.api.scalars import parse_timestamp
-from browser_use_async.cli.amounts import in_local_time, local_time
 from browser_use_async.cli.completers import complete_words
 from browser_use_async.cli.console import Console, json_text
 from browser_use_async.cli.options import Option, either, group, option
 from browser_use_async.cli.screen import Span, text_of
 from browser_use_async.cli.table import Head
+from browser_use_async.cli.times import in_local_time, local_time
 from browser_use_async.cli.values import suggestion
 from browser_use_async.prices import format_cents
 

@@ -49,7 +49,7 @@ class EventReporter:
                 self._begin_outage(event)
             case ServiceRecovered():
                 self.close()
-                from browser_use_async.cli.amounts import time_span  # noqa: PLC0415 - rare
+                from browser_use_async.cli.times import time_span  # noqa: PLC0415 - rare
 
                 self._note(f"the service answers again, after {time_span(event.seconds)}")
             case EndActionAttempted(task_id=task_id, action=action, problem=None):

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from browser_use_async import BrowserUseSession
-from browser_use_async.cli.amounts import local_time
+from browser_use_async.cli.times import local_time
 from browser_use_async.server import LocalServer
 from tests.support.wire import bound_socket
 

@@ -10,11 +10,11 @@ from types import TracebackType
 from typing import Any, Self
 
 from browser_use_async.batch import BatchProgress, BatchResult, Forecast, ItemState, StopReason
-from browser_use_async.cli.amounts import time_span
 from browser_use_async.cli.batch.failures import Failures
 from browser_use_async.cli.console import Console
 from browser_use_async.cli.exit import ExitCode
 from browser_use_async.cli.screen import Span, Style
+from browser_use_async.cli.times import time_span
 from browser_use_async.prices import format_cents
 
 # Styles of the final states; items that have not ended are shown plain.

@@ -11,7 +11,6 @@ import attrs
 from browser_use_async import LlmModel, Task, TaskStatus
 from browser_use_async.batch import ItemState, LedgerRow, LedgerView, read_ledger
 from browser_use_async.batch.ledger.records import MAY_COST
-from browser_use_async.cli.amounts import in_local_time, local_time
 from browser_use_async.cli.command import command
 from browser_use_async.cli.connect import connect
 from browser_use_async.cli.console import Console
@@ -24,6 +23,7 @@ from browser_use_async.cli.options import (
 )
 from browser_use_async.cli.screen import Span, Style
 from browser_use_async.cli.table import Head
+from browser_use_async.cli.times import in_local_time, local_time
 from browser_use_async.cli.values import whole
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.money import TaskPrice

@@ -9,12 +9,12 @@ import click
 
 from browser_use_async.api.scalars import parse_timestamp
 from browser_use_async.cli.administration import ADMIN_SOCKET, admin_client
-from browser_use_async.cli.amounts import local_time
 from browser_use_async.cli.command import Group
 from browser_use_async.cli.console import Console
 from browser_use_async.cli.lists import Column, Listing
 from browser_use_async.cli.options import Argument, ServerOptions, option
 from browser_use_async.cli.screen import Style
+from browser_use_async.cli.times import local_time
 from browser_use_async.cli.values import amount, whole
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server.keys.api_key import DEFAULT_SCOPES, Scope

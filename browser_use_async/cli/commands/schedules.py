@@ -5,7 +5,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 from browser_use_async.api.converter import unstructure
-from browser_use_async.cli.amounts import local_time
 from browser_use_async.cli.command import Group
 from browser_use_async.cli.completers import complete_schedules
 from browser_use_async.cli.connect import connect
@@ -22,6 +21,7 @@ from browser_use_async.cli.fields import (
 from browser_use_async.cli.lists import Column, Listing
 from browser_use_async.cli.options import Argument, ServerOptions, either, group
 from browser_use_async.cli.screen import Span, Style
+from browser_use_async.cli.times import local_time
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.types import (
     CreateScheduledTaskFields,

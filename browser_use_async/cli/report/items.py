@@ -2,9 +2,9 @@
 
 from browser_use_async.batch.ledger.records import ItemState
 from browser_use_async.batch.ledger.row import LedgerRow
-from browser_use_async.cli.amounts import time_span
 from browser_use_async.cli.report.details import NO_DETAILS, Details, Picture
 from browser_use_async.cli.report.format import count, excerpt, money, text
+from browser_use_async.cli.times import time_span
 
 # States whose usual status need not be repeated beside them
 _SAID_BY_STATE = {(ItemState.DONE, "finished"), (ItemState.FAILED, "failed")}

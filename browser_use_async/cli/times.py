@@ -1,4 +1,4 @@
-"""Times, spans of time and numbers of things as text for people.
+"""Times and spans of time as text for people.
 
 One rule for every command: a time is local, and its zone stands in the head of the column or behind
 the time. JSON has the time of the API, in UTC.
