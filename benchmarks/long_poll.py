@@ -98,8 +98,9 @@ class Sleeper(Executor):
         """Nothing is open."""
 
 
-_BEGINNING = 2.0
-"""Seconds in which a client begins its waits."""
+def beginning(count: int) -> float:
+    """Seconds in which a client begins so many waits: an end before that is no delay."""
+    return 2 + count / 2500
 
 
 def durations(count: int, middle: float, longest: float, seed: int) -> list[float]:
@@ -198,9 +199,11 @@ def one_round(seconds: list[float], window: float) -> dict[bool, Figures]:
     with servers[True], servers[False]:
         clients = {held: Client(held) for held in servers}
         places = {held: server.pipe.recv() for held, server in servers.items()}
-        for held, server in servers.items():
+        for held in servers:
+            clients[held].pipe.send((*places[held], beginning(len(seconds)) + window))
+        time.sleep(beginning(len(seconds)))
+        for server in servers.values():
             server.pipe.send("begin")
-            clients[held].pipe.send((*places[held], window))
         for held, server in servers.items():
             ended, client = clients[held].result()
             server.pipe.send("figures")
@@ -251,8 +254,8 @@ def through_another_node(count: int, window: float) -> list[float]:
     ):
         client = Client(long_poll=True)
         place = server.pipe.recv()
-        client.pipe.send((*place, window))
-        time.sleep(_BEGINNING)  # until all wait: an end before that is no delay
+        client.pipe.send((*place, beginning(count) + window))
+        time.sleep(beginning(count))
         server.pipe.send("begin")
         ended, _used = client.result()
         server.pipe.send("figures")

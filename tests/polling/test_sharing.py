@@ -184,7 +184,6 @@ async def test_a_list_that_grows_is_followed(
 
 
 @pytest.mark.long
-@pytest.mark.long
 async def test_pages_follow_the_pace_of_creation(
     api: FakeApi, open_session: OpenSession, caplog: pytest.LogCaptureFixture
 ):
