@@ -3,10 +3,11 @@
 import ast
 from collections import defaultdict
 from collections.abc import Iterator
+from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
 
-import pytest
+import attrs
 
 from browser_use_async.api import endpoint_table as table
 
@@ -141,185 +142,81 @@ def _module(path: Path) -> str:
     return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
 
 
+# --- what the rules ask of a file ------------------------------------------------------------
+
+
+@attrs.frozen
+class Import:
+    """A name that a file imports.
+
+    Attributes:
+        name: The name, dotted and whole.
+        typed: Whether it is for the type checker alone.
+        on_call: Whether a function imports it, when it is called.
+    """
+
+    name: str
+    typed: bool
+    on_call: bool
+
+
+@attrs.frozen
+class Source:
+    """What all rules ask of one file, which is parsed once for them.
+
+    Attributes:
+        imports: What it imports.
+        exported: Its `__all__`.
+        defined: The public names that it makes; in an `__init__` also those that it imports.
+        tasks: The calls that make asyncio tasks.
+        used: The names in its code, without those in annotations of arguments and variables. Only
+            of a file that imports a library of HTTP clients.
+    """
+
+    imports: list[Import]
+    exported: list[str]
+    defined: set[str]
+    tasks: list[ast.Call]
+    used: set[str]
+
+
+@cache
+def _source(path: Path) -> Source:
+    text = path.read_text()
+    tree = ast.parse(text)
+    imports = [*_imports(tree)]
+    names_client = any(_library(each.name) in CLIENT_LIBRARIES for each in imports)
+    return Source(
+        imports,
+        _exported(tree),
+        _defined(tree, imports=path.name == "__init__.py"),
+        _tasks(tree) if "create_task" in text else [],
+        _used(tree) if names_client else set(),  # the last: it changes the tree
+    )
+
+
 def _is_typing_guard(node: ast.AST) -> bool:
-    return isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+    return (
+        isinstance(node, ast.If)
+        and isinstance(node.test, ast.Name)
+        and node.test.id == "TYPE_CHECKING"
+    )
 
 
-def _imports(node: ast.AST, *, typed: bool = False) -> Iterator[str]:
-    """Every imported name, dotted and whole; if `typed`, also those of the type checker alone."""
+def _imports(node: ast.AST, *, typed: bool = False, on_call: bool = False) -> Iterator[Import]:
+    """Every import below a node. Only statements have any."""
     for child in ast.iter_child_nodes(node):
-        if _is_typing_guard(child) and not typed:
-            continue
         if isinstance(child, ast.Import):
-            yield from (alias.name for alias in child.names)
+            yield from (Import(alias.name, typed, on_call) for alias in child.names)
         elif isinstance(child, ast.ImportFrom):
             assert not child.level, "imports are absolute, so that a reader can search for them"
-            yield from (f"{child.module}.{alias.name}" for alias in child.names)
-        else:
-            yield from _imports(child, typed=typed)
-
-
-def _imports_of(path: Path) -> list[str]:
-    return list(_imports(ast.parse(path.read_text())))
-
-
-def _imported_rooms(path: Path, *, on_call: bool) -> set[str]:
-    """The rooms of this package that a file names, `__init__` for the package itself.
-
-    Those that only its functions import, when they are called, are left out if not asked for; those
-    that it names for the type checker alone are not.
-    """
-    tree: ast.AST = ast.parse(path.read_text())
-    names = _imports(tree if on_call else _WithoutFunctions().visit(tree), typed=True)
-    parts = [name.split(".") for name in names]
-    ours = [each for each in parts if each[0] == "browser_use_async"]
-    known = LEVELS.keys() | ANNEXES.keys()
-    rooms = {_room_of(*each[1:]) for each in ours if len(each) > 1}
-    return {each if each in known else "__init__" for each in rooms}
-
-
-class _WithoutFunctions(ast.NodeTransformer):
-    """Drops functions and methods."""
-
-    def visit_FunctionDef(self, node: ast.FunctionDef) -> None:
-        return None
-
-    def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> None:
-        return None
-
-
-@pytest.mark.parametrize("path", FILES, ids=_name)
-def test_imports_go_downwards(path: Path) -> None:
-    """A file imports from its own room and from rooms on lower levels, and from no others."""
-    room = _room(path)
-    at_once = _imported_rooms(path, on_call=False) - {room}
-    others = _imported_rooms(path, on_call=True) - {room}
-    if room in ANNEXES:
-        allowed = ANNEXES[room]
-    else:
-        allowed = {other for other, level in LEVELS.items() if level < LEVELS[room]}
-        allowed |= {"server"} if room in HOSTS_OF_THE_SERVER else set()
-
-    assert at_once <= allowed
-    assert others <= allowed | ON_CALL.get(room, set())
-
-
-def test_no_circle_connects_rooms() -> None:
-    """Rooms can be put into an order in which each names only those before it."""
-    named: dict[str, set[str]] = defaultdict(set)
-    for path in FILES:
-        named[_room(path)] |= _imported_rooms(path, on_call=False) - {_room(path)}
-
-    assert [*TopologicalSorter(named).static_order()]  # raises CycleError
-
-
-@pytest.mark.parametrize("path", sorted((PACKAGE / "server/storage").rglob("*.py")), ids=_name)
-def test_storage_has_rows_and_nothing_else(path: Path) -> None:
-    """It names no HTTP, no picture, no executor, and nothing that is made of what it stores."""
-    names = [*_imports(ast.parse(path.read_text()), typed=True)]
-    ours = {name.split(".")[2] for name in names if name.startswith("browser_use_async.server.")}
-
-    assert ours - {"storage"} <= BELOW_STORAGE
-    assert "aiohttp" not in {name.partition(".")[0] for name in names}
-
-
-def _inner_room(name: str) -> str:
-    """The folder or module of the server to which a dotted name leads."""
-    return name.split(".")[2] if name.count(".") > 1 else ""
-
-
-def _inner_rooms(path: Path) -> set[str]:
-    """The rooms of the server that one of its files names, in functions and for types, too."""
-    imported = _imports(ast.parse(path.read_text()), typed=True)
-    names = {each for each in imported if each.startswith("browser_use_async.server.")}
-    return {_inner_room(each) for each in names} - {_inner_room(_module(path))}
-
-
-def test_no_circle_connects_rooms_of_the_server() -> None:
-    """Its folders, and the modules beside them, can be put into such an order as well."""
-    named: dict[str, set[str]] = defaultdict(set)
-    for path in SERVER_FILES:
-        named[_inner_room(_module(path))] |= _inner_rooms(path)
-
-    assert [*TopologicalSorter(named).static_order()]  # raises CycleError
-
-
-@pytest.mark.parametrize("path", SERVER_FILES, ids=_name)
-def test_statuses_stand_above(path: Path) -> None:
-    """What stores, carries out and starts tasks says what happened, and nothing of HTTP."""
-    room = _inner_room(_module(path))
-    named = _inner_rooms(path)
-
-    assert room not in WITHOUT_HTTP or not named & {"http", "app", "admin"}
-    assert room != "storage" or not named & {"executors", "tasks", "pictures"}
-
-
-@pytest.mark.parametrize("path", [each for each in FILES if _room(each) in CORE], ids=_name)
-def test_the_core_knows_no_observer(path: Path) -> None:
-    """What is observed names no log handler, timeline recorder, spans, budget or cassette."""
-    names = [*_imports(ast.parse(path.read_text()), typed=True)]
-
-    assert not _imported_rooms(path, on_call=True) & OBSERVERS
-    assert "browser_use_async.logs.StderrHandler" not in names
-
-
-@pytest.mark.parametrize("path", [each for each in FILES if _room(each) in PURE], ids=_name)
-def test_the_contract_does_no_input_or_output(path: Path) -> None:
-    """Errors, models and contract import neither asyncio nor aiohttp nor the like."""
-    libraries = {name.partition(".")[0] for name in _imports_of(path)}
-
-    assert not libraries & IMPURE_LIBRARIES
-
-
-class _WithoutSignatures(ast.NodeTransformer):
-    """Drops annotations: to name a type of aiohttp in a signature is not to use its client."""
-
-    def visit_arg(self, node: ast.arg) -> ast.arg:
-        node.annotation = None
-        return node
-
-    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST | None:
-        return self.visit(node.value) if node.value else None
-
-
-@pytest.mark.parametrize(
-    "path", [each for each in FILES if _room(each) not in USERS_OF_CLIENT_LIBRARIES], ids=_name
-)
-def test_one_room_speaks_http(path: Path) -> None:
-    """In the SDK only `transport` uses aiohttp's client and tenacity; others may name types."""
-    tree = ast.parse(path.read_text())
-    imported = {
-        name
-        for name in _imports(tree)
-        if name.partition(".")[0] in CLIENT_LIBRARIES and not name.startswith("aiohttp.web")
-    }
-    remaining = ast.walk(_WithoutSignatures().visit(tree))
-    used = {node.id for node in remaining if isinstance(node, ast.Name)}
-
-    assert imported <= {"aiohttp"}
-    assert not imported & used
-
-
-def _outside() -> list[Path]:
-    return [ROOT / "pytest_browser_use_async.py", *sorted((ROOT / "examples").rglob("*.py"))]
-
-
-@pytest.mark.parametrize("path", [each for each in _outside() if each.exists()], ids=_name)
-def test_users_import_public_names(path: Path) -> None:
-    """The pytest plugin and the examples do what users can do: no underscored name."""
-    ours = [name for name in _imports_of(path) if name.startswith("browser_use_async")]
-
-    assert not [name for name in ours if "._" in name]
-
-
-# --- exports --------------------------------------------------------------------------------
-
-
-def _sort_key(name: str) -> tuple[int, str]:
-    """Constants, then classes, then the rest: the order that ruff keeps."""
-    if name.isupper():
-        return 0, name
-    return (1, name) if name[:1].isupper() else (2, name)
+            for alias in child.names:
+                yield Import(f"{child.module}.{alias.name}", typed, on_call)
+        elif isinstance(child, ast.stmt | ast.excepthandler | ast.match_case):
+            is_function = isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef)
+            yield from _imports(
+                child, typed=typed or _is_typing_guard(child), on_call=on_call or is_function
+            )
 
 
 def _exported(tree: ast.Module) -> list[str]:
@@ -355,7 +252,7 @@ def _lazily_imported(tree: ast.Module) -> list[ast.stmt]:
     return [
         statement
         for node in tree.body
-        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+        if isinstance(node, ast.If) and _is_typing_guard(node)
         for statement in node.body
     ]
 
@@ -364,27 +261,190 @@ def _is_tool(node: ast.ImportFrom) -> bool:
     return node.module in {"browser_use_async.lazy", "typing"}
 
 
-@pytest.mark.parametrize(
-    "path", [each for each in FILES if _module(each) in PUBLIC_MODULES], ids=_name
-)
-def test_exports_are_exact(path: Path) -> None:
+class _WithoutSignatures(ast.NodeTransformer):
+    """Drops annotations: to name a type of aiohttp in a signature is not to use its client."""
+
+    def visit_arg(self, node: ast.arg) -> ast.arg:
+        node.annotation = None
+        return node
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST | None:
+        return self.visit(node.value) if node.value else None
+
+
+def _used(tree: ast.Module) -> set[str]:
+    remaining = ast.walk(_WithoutSignatures().visit(tree))
+    return {node.id for node in remaining if isinstance(node, ast.Name)}
+
+
+def _tasks(tree: ast.Module) -> list[ast.Call]:
+    return [
+        node
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("create_task")
+    ]
+
+
+def _names(path: Path, *, typed: bool = True) -> set[str]:
+    """The names that a file imports; if not `typed`, without those for the type checker alone."""
+    return {each.name for each in _source(path).imports if typed or not each.typed}
+
+
+def _library(name: str) -> str:
+    return name.partition(".")[0]
+
+
+def _imported_rooms(path: Path, *, on_call: bool) -> set[str]:
+    """The rooms of this package that a file names, `__init__` for the package itself.
+
+    Those that only its functions import, when they are called, are left out if not asked for; those
+    that it names for the type checker alone are not.
+    """
+    imports = _source(path).imports
+    parts = [each.name.split(".") for each in imports if on_call or not each.on_call]
+    ours = [each for each in parts if each[0] == "browser_use_async"]
+    known = LEVELS.keys() | ANNEXES.keys()
+    rooms = {_room_of(*each[1:]) for each in ours if len(each) > 1}
+    return {each if each in known else "__init__" for each in rooms}
+
+
+# --- rooms ----------------------------------------------------------------------------------
+
+
+def test_imports_go_downwards() -> None:
+    """A file imports from its own room and from rooms on lower levels, and from no others."""
+    upwards: dict[str, set[str]] = {}
+    for path in FILES:
+        room = _room(path)
+        at_once = _imported_rooms(path, on_call=False) - {room}
+        others = _imported_rooms(path, on_call=True) - {room}
+        if room in ANNEXES:
+            allowed = ANNEXES[room]
+        else:
+            allowed = {other for other, level in LEVELS.items() if level < LEVELS[room]}
+            allowed |= {"server"} if room in HOSTS_OF_THE_SERVER else set()
+        upwards[_name(path)] = (at_once - allowed) | (others - allowed - ON_CALL.get(room, set()))
+
+    assert {name: rooms for name, rooms in upwards.items() if rooms} == {}
+
+
+def test_no_circle_connects_rooms() -> None:
+    """Rooms can be put into an order in which each names only those before it."""
+    named: dict[str, set[str]] = defaultdict(set)
+    for path in FILES:
+        named[_room(path)] |= _imported_rooms(path, on_call=False) - {_room(path)}
+
+    assert [*TopologicalSorter(named).static_order()]  # raises CycleError
+
+
+def test_storage_has_rows_and_nothing_else() -> None:
+    """It names no HTTP, no picture, no executor, and nothing that is made of what it stores."""
+    for path in sorted((PACKAGE / "server/storage").rglob("*.py")):
+        names = _names(path)
+        ours = {
+            each.split(".")[2] for each in names if each.startswith("browser_use_async.server.")
+        }
+
+        assert ours - {"storage"} <= BELOW_STORAGE, _name(path)
+        assert "aiohttp" not in {_library(each) for each in names}, _name(path)
+
+
+def _inner_room(name: str) -> str:
+    """The folder or module of the server to which a dotted name leads."""
+    return name.split(".")[2] if name.count(".") > 1 else ""
+
+
+def _inner_rooms(path: Path) -> set[str]:
+    """The rooms of the server that one of its files names, in functions and for types, too."""
+    names = {each for each in _names(path) if each.startswith("browser_use_async.server.")}
+    return {_inner_room(each) for each in names} - {_inner_room(_module(path))}
+
+
+def test_no_circle_connects_rooms_of_the_server() -> None:
+    """Its folders, and the modules beside them, can be put into such an order as well."""
+    named: dict[str, set[str]] = defaultdict(set)
+    for path in SERVER_FILES:
+        named[_inner_room(_module(path))] |= _inner_rooms(path)
+
+    assert [*TopologicalSorter(named).static_order()]  # raises CycleError
+
+
+def test_statuses_stand_above() -> None:
+    """What stores, carries out and starts tasks says what happened, and nothing of HTTP."""
+    for path in SERVER_FILES:
+        room = _inner_room(_module(path))
+        named = _inner_rooms(path)
+
+        assert room not in WITHOUT_HTTP or not named & {"http", "app", "admin"}, _name(path)
+        assert room != "storage" or not named & {"executors", "tasks", "pictures"}, _name(path)
+
+
+def test_the_core_knows_no_observer() -> None:
+    """What is observed names no log handler, timeline recorder, spans, budget or cassette."""
+    for path in [each for each in FILES if _room(each) in CORE]:
+        assert not _imported_rooms(path, on_call=True) & OBSERVERS, _name(path)
+        assert "browser_use_async.logs.StderrHandler" not in _names(path), _name(path)
+
+
+def test_the_contract_does_no_input_or_output() -> None:
+    """Errors, models and contract import neither asyncio nor aiohttp nor the like."""
+    for path in [each for each in FILES if _room(each) in PURE]:
+        libraries = {_library(each) for each in _names(path, typed=False)}
+
+        assert not libraries & IMPURE_LIBRARIES, _name(path)
+
+
+def test_one_room_speaks_http() -> None:
+    """In the SDK only `transport` uses aiohttp's client and tenacity; others may name types."""
+    for path in [each for each in FILES if _room(each) not in USERS_OF_CLIENT_LIBRARIES]:
+        imported = {
+            each
+            for each in _names(path, typed=False)
+            if _library(each) in CLIENT_LIBRARIES and not each.startswith("aiohttp.web")
+        }
+
+        assert imported <= {"aiohttp"}, _name(path)
+        assert not imported & _source(path).used, _name(path)
+
+
+def test_users_import_public_names() -> None:
+    """The pytest plugin and the examples do what users can do: no underscored name."""
+    outside = [ROOT / "pytest_browser_use_async.py", *sorted((ROOT / "examples").rglob("*.py"))]
+    for path in [each for each in outside if each.exists()]:
+        names = [each for each in _names(path, typed=False) if each.startswith("browser_use_async")]
+
+        assert not [each for each in names if "._" in each], _name(path)
+
+
+# --- exports --------------------------------------------------------------------------------
+
+
+def _sort_key(name: str) -> tuple[int, str]:
+    """Constants, then classes, then the rest: the order that ruff keeps."""
+    if name.isupper():
+        return 0, name
+    return (1, name) if name[:1].isupper() else (2, name)
+
+
+def test_exports_are_exact() -> None:
     """`__all__` of a module that users import from lists each of its public names, no other."""
-    tree = ast.parse(path.read_text())
-    defined = _defined(tree, imports=path.name == "__init__.py")
+    public = [each for each in FILES if _module(each) in PUBLIC_MODULES]
+    for path in public:
+        source = _source(path)
 
-    assert sorted(defined, key=_sort_key) == _exported(tree)
+        assert sorted(source.defined, key=_sort_key) == source.exported, _name(path)
+    assert len(public) == len(PUBLIC_MODULES)
 
 
-@pytest.mark.parametrize("path", FILES, ids=_name)
-def test_exports_stand_where_names_are_imported_from(path: Path) -> None:
+def test_exports_stand_where_names_are_imported_from() -> None:
     """`__all__` is sorted and true; inner modules do without, since their names are not offered."""
-    tree = ast.parse(path.read_text())
-    exported = _exported(tree)
+    for path in FILES:
+        exported = _source(path).exported
 
-    assert exported == sorted(set(exported), key=_sort_key)
-    assert set(exported) <= _defined(tree, imports=path.name == "__init__.py")
-    if path.name != "__init__.py" and _module(path) not in PUBLIC_MODULES:
-        assert exported == []
+        assert exported == sorted(set(exported), key=_sort_key), _name(path)
+        assert set(exported) <= _source(path).defined, _name(path)
+        if path.name != "__init__.py" and _module(path) not in PUBLIC_MODULES:
+            assert exported == [], _name(path)
 
 
 # --- one row, one method --------------------------------------------------------------------
@@ -408,20 +468,20 @@ def test_each_row_has_exactly_one_method() -> None:
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.AsyncFunctionDef)
     ]
-    called = [row for method in methods for row in _rows_used(method)]
+    used = {method: _rows_used(method) for method in methods}
+    called = [row for rows in used.values() for row in rows]
     rows = [name for name in dir(table) if isinstance(getattr(table, name), table.Endpoint)]
 
     assert sorted(rows) == sorted(called)
-    assert [method.name for method in methods if len(_rows_used(method)) > 1] == []
-    assert [method.name for method in methods if _rows_used(method) and method.name[0] == "_"] == []
+    assert [each.name for each, rows in used.items() if len(rows) > 1] == []
+    assert [each.name for each, rows in used.items() if rows and each.name[0] == "_"] == []
 
 
-@pytest.mark.parametrize("path", FILES, ids=_name)
-def test_each_asyncio_task_has_a_name(path: Path) -> None:
+def test_each_asyncio_task_has_a_name() -> None:
     """A list of a program's tasks says of each what it does, and that it is this package's."""
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("create_task"):
-            names = [each.value for each in node.keywords if each.arg == "name"]
-            assert len(names) == 1, f"line {node.lineno}: {ast.unparse(node)}"
+    for path in FILES:
+        for task in _source(path).tasks:
+            names = [each.value for each in task.keywords if each.arg == "name"]
+            assert len(names) == 1, f"{_name(path)}:{task.lineno}: {ast.unparse(task)}"
             is_written_here = isinstance(names[0], ast.Constant | ast.JoinedStr)
-            assert not is_written_here or "browser-use: " in ast.unparse(names[0])
+            assert not is_written_here or "browser-use: " in ast.unparse(names[0]), _name(path)
