@@ -10,7 +10,6 @@ from typing import Any
 import aiohttp
 import obstore
 import pytest
-from moto.server import ThreadedMotoServer
 from obstore.store import S3Store
 
 from browser_use_async.errors import ConfigurationError
@@ -35,6 +34,8 @@ URL = "s3://files/of/the-server"
 @pytest.fixture(scope="module")
 def endpoint() -> Iterator[str]:
     """The address of an object storage on this machine."""
+    from moto.server import ThreadedMotoServer  # takes a second, which only these tests pay
+
     server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
