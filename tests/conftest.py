@@ -37,6 +37,16 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ["XDG_CONFIG_HOME"] = os.fspath(Path(__file__).with_name("no-configuration"))
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Look for no garbage while tests are collected: nearly all that is made then stays."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Leave what starts a real browser to the long tests: a quick run has no time for it.
@@ -45,14 +55,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     quiet machine has three minutes on a busy one.
     """
     for item in items:
-        if item.get_closest_marker("looptime") and not item.get_closest_marker("torture"):
+        marks = {mark.name for mark in item.iter_markers()}
+        if "looptime" in marks and "torture" not in marks:
             item.add_marker(pytest.mark.looptime(noop_cycles=_LOOKS_BEFORE_A_JUMP))
-        if not _BROWSERS.isdisjoint(getattr(item, "fixturenames", ())):
+        if "nightly" in marks or not _BROWSERS.isdisjoint(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.torture)
-        if item.get_closest_marker("nightly"):
-            item.add_marker(pytest.mark.torture)
-        takes_long = item.get_closest_marker("torture") or item.get_closest_marker("long")
-        if takes_long and not item.get_closest_marker("timeout"):
+            marks.add("torture")
+        if not marks.isdisjoint(("torture", "long")) and "timeout" not in marks:
             item.add_marker(pytest.mark.timeout(180))
 
 
