@@ -260,10 +260,10 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="3,000 items")
     parser.add_argument("--items", type=int, default=MILLION, help="how many")
     given = parser.parse_args()
-    items = 3000 if given.quick else given.items
-    measured = measure(items)
+    total = 3000 if given.quick else given.items
+    measured = measure(total)
     text = page(measured)
-    if items == MILLION:
+    if total == MILLION:
         RESULTS.write_text(text)
     print(text)
     if any(row.measured == "wrong" for row in measured.rows):
