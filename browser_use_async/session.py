@@ -107,11 +107,11 @@ class BrowserUseSession:
         tasks: The calls of the API section Tasks; the other sections are properties.
 
     Args:
-        api_key: The key; else `BROWSER_USE_API_KEY`, else that which `browser-use-async login` has
-            saved for this address. `async with` demands one; only `ping` works without, on a
-            session that is not entered, but closed with `aclose()`.
-        base_url: The URL that ends in `/api/v1`; else `BROWSER_USE_BASE_URL`, else the saved one,
-            else the hosted service.
+        api_key: The key; else `BROWSER_USE_API_KEY`, else the one that `browser-use-async login`
+            has saved for this address. `async with` needs one. Without a key only `ping` works, on
+            a session that is not entered but closed with `aclose()`.
+        base_url: The URL of the API, which ends in `/api/v1`; else `BROWSER_USE_BASE_URL`, else the
+            saved one, else the hosted service.
         timeout: Seconds that one attempt may take; else `BROWSER_USE_TIMEOUT`, else 30.
         retry: How failed calls are repeated.
         poll: How often waits poll.
@@ -127,7 +127,7 @@ class BrowserUseSession:
         runtime: The `Runtime` of a simulation: chance, wall clock and network.
 
     Raises:
-        ConfigurationError: An argument, a variable or the configuration file cannot work. Nothing
+        ConfigurationError: An argument, a variable or the configuration file is invalid. Nothing
             was sent.
     """
 
@@ -161,7 +161,7 @@ class BrowserUseSession:
             key, base_url, timeout, allow_insecure_http=allow_insecure_http
         )
         given = dict(locals())
-        del given["ssl"]  # `PoolOptions` says more of it
+        del given["ssl"]  # `PoolOptions` checks it, with a better message
         check_settings(BrowserUseSession.__init__.__annotations__, given)
         self._runtime = runtime = Runtime() if runtime is None else runtime
         self._transport = transport = Transport(
@@ -182,7 +182,7 @@ class BrowserUseSession:
         self._creator = TaskCreator(transport, self._reconciler, self.tasks.get, ages)
         self._runner = SubmissionRunner(self._creator, self.tasks, self._poller, self._background)
         self._paid_calls: PaidCalls | None = None  # from the first budget on
-        # Weak: one whose loop was left ends by itself, and is of no interest once it has ended.
+        # Weak: a batch whose loop was left ends by itself, and is not needed after its end.
         self._batches = weakref.WeakSet["Batch[Any]"]()
 
     def _make_observers(
@@ -204,8 +204,8 @@ class BrowserUseSession:
     # --- open and close ---------------------------------------------------------------------
 
     async def __aenter__(self) -> Self:
-        # Here, where the session is made, and not in the first call. `ping` alone needs no key: it
-        # is awaited on a session that was not entered, and is closed with `aclose()`.
+        # Raised where the session is opened, and not in the first call. `ping` alone needs no key:
+        # it is awaited on a session that was not entered, and is closed with `aclose()`.
         if self._transport.configuration.api_key is None:
             raise self._transport.configuration.missing_key()
         self._transport.bind()
@@ -224,27 +224,27 @@ class BrowserUseSession:
         """Never called: `__enter__` refuses `with`."""
 
     async def aclose(self) -> None:
-        """Close the session; twice does no harm.
+        """Close the session. Closing it twice is harmless.
 
-        Waits and calls under way get `SessionClosedError`. Tasks that are being stopped get five
-        seconds. Tasks at the service live on, but for those of batches that stop theirs when they
-        are left.
+        Waits and calls under way get `SessionClosedError`. Stops of tasks that are under way may
+        take five seconds more. Other tasks at the service go on, except those of batches with
+        `on_cancel="stop"`.
 
-        This is done in the session's own loop. Once that is closed, any other may do it: Python
-        closes the connections when it collects them, and warns of each. Waits, calls and stops that
-        a closed loop left under way are not woken, and keep their connections.
+        Call it in the session's own loop. Once that loop is closed, any other loop may call it:
+        Python then closes the connections when it collects them, and warns of each. Waits, calls
+        and stops that the closed loop left under way are not woken, and keep their connections.
 
         Raises:
             WrongEventLoopError: The session belongs to another loop, which is not closed.
         """
         if not self._transport.connections.is_in_own_loop:
-            # Waits and work under way are the other loop's; so are the connections, unless that
-            # loop is closed.
+            # Waits and work under way belong to the other loop, and so do the connections unless
+            # that loop is closed.
             await self._transport.aclose()
             return
         try:
-            # Batches first: they know which tasks are to be stopped for as long as they wait for
-            # them. Then waits, which would take the closing connections for an outage.
+            # Batches first: they know which tasks to stop only while they wait for them. Then
+            # waits, which would take the closing connections for an outage.
             try:
                 ends = [each._end_with_session() for each in tuple(self._batches)]  # noqa: SLF001
                 await asyncio.gather(*ends)
@@ -274,7 +274,7 @@ class BrowserUseSession:
     # --- sections of the API ----------------------------------------------------------------
 
     async def ping(self) -> None:
-        """Ask whether the server is there. Needs no key and costs nothing.
+        """Check that the server can be reached. Needs no key and costs nothing.
 
         API page: Ping.
 
@@ -374,48 +374,47 @@ class BrowserUseSession:
         settle_window: float = 150.0,
         **fields: Unpack[RunTaskFields],
     ) -> Task:
-        """Create a task, wait for its end, and give it if it finished. Costs money.
+        """Create a task, wait for its end, and return it if it finished. Costs money.
 
         Needs an active subscription on the hosted service. API pages: Run Task, Get Task Status.
 
         Args:
             task: What the agent should do, or a whole request.
             output_type: A pydantic model, attrs class, dataclass, TypedDict or a container of
-                them. Its JSON schema is sent, and the task's `parsed` is of that type. An attrs
-                field that was given an alias is called so in JSON; what does not fit the type of
-                a field with a converter goes to the converter as it came.
+                them. Its JSON schema is sent, and the task's `parsed` is of that type. The alias
+                of an attrs field is its name in JSON. A value that does not fit the type of a
+                field with a converter is passed to the converter unchanged.
             timeout: Seconds for everything, or None for `PollPolicy.timeout`.
             on_timeout: What happens to the task when the time is up: "leave", "stop", "pause".
-            on_cancel: What happens to it when this call is cancelled: "leave", "stop" or
-                "pause". By default it is stopped, since no caller has the handle then; that may
-                delay the cancellation by 5 seconds. With a `key` it is left, since the key finds
-                it again.
+            on_cancel: What happens to it when this call is cancelled: "leave", "stop" or "pause".
+                By default it is stopped, since no caller has its handle; that may delay the
+                cancellation by 5 seconds. With a `key` it is left, since the key finds it again.
             on_created: Called with the `TaskHandle` as soon as the task exists.
-            key: A name of the work, such as "invoice-7": a text of 1 to 255 printable
-                characters, and no place for secrets. The same key is the same task, from any
-                process and at any time; it is created and paid for once. See "Paying once" for
-                what servers without keys can promise.
-            if_exists: What happens if the key has a task already: "join" waits for it, "raise"
+            key: A name of the work, such as "invoice-7": a text of 1 to 255 printable characters
+                without secrets. The same key is the same task, from any process and at any time; it
+                is created and paid for once. "Paying once" describes what applies to servers
+                without keys.
+            if_exists: What to do if the key has a task already: "join" waits for it, "raise"
                 raises `SubmissionKeyExistsError`.
             key_window: Seconds back to look for a task with the key, on servers without keys.
-            on_ambiguous: What to do when the answer to run-task is lost, on servers without
-                keys: "reconcile" looks for the task and adopts it, else raises; "resubmit" looks
-                for `settle_window` seconds and sends again; "raise" sends once and raises. A
-                server that keeps keys is asked with the same request and its key.
+            on_ambiguous: What to do when the answer to run-task is lost, on servers without keys:
+                "reconcile" looks for the task and adopts it, else raises; "resubmit" looks for
+                `settle_window` seconds and sends again; "raise" sends once and raises. To a server
+                that keeps keys, the same request is sent again with its key.
             settle_window: Seconds to look for a task whose creation was not confirmed.
-            fields: The optional fields of `RunTaskRequest`. What is not given is not sent.
+            fields: The optional fields of `RunTaskRequest`. Fields that are not given are not sent.
 
         Returns:
             The finished task; with `output_type` a `ParsedTask`.
 
         Raises:
             InvalidRequestError: An argument was refused; nothing was sent.
-            SubmissionUnknownError: The task may exist; `.resolve()` tells.
+            SubmissionUnknownError: The task may exist; `.resolve()` looks for it.
             SubmissionKeyConflictError: The key was used for another request.
             SubmissionKeyExistsError: The key has a task, and `if_exists` is "raise".
-            TaskFailedError: The task failed; `.task` holds its steps.
-            TaskStoppedError: It was stopped.
-            OutputValidationError: The output does not fit; `.raw_output` keeps it.
+            TaskFailedError: The task failed; `.task` has its steps.
+            TaskStoppedError: The task was stopped.
+            OutputValidationError: The output does not fit; `.raw_output` has it.
             WaitTimeoutError: The time is up; `.task_id` says for which task.
             WaitInterruptedError: The API stayed unreachable for too long.
             BrowserUseError: The task was not created.
@@ -468,25 +467,24 @@ class BrowserUseSession:
         settle_window: float = 150.0,
         **fields: Unpack[RunTaskFields],
     ) -> TaskHandle[Any]:
-        """Create a task, paying once, and give a handle to it. Costs money.
+        """Create a task, paying once, and return a handle to it. Costs money.
 
-        Needs an active subscription on the hosted service. Cancelled in the middle, it stops
-        the task, since no caller would have its handle, unless it has a `key`. API page: Run Task.
+        Needs an active subscription on the hosted service. If this call is cancelled, the task is
+        stopped, since no caller has its handle, unless it has a `key`. API page: Run Task.
 
         Args:
             task: What the agent should do, or a whole request.
-            output_type: The type that `handle.wait()` parses the output into; as of
-                `run_and_wait`.
-            key: A name of the work; see `run_and_wait`, as for `if_exists` and `key_window`.
-            if_exists: What happens if the key has a task already: "join" or "raise".
+            output_type: The type that `handle.wait()` parses the output into; see `run_and_wait`.
+            key: A name of the work; see `run_and_wait`, also for `if_exists` and `key_window`.
+            if_exists: What to do if the key has a task already: "join" or "raise".
             key_window: Seconds back to look for one, on servers without keys.
             on_ambiguous: What to do when the answer is lost; see `run_and_wait`.
             settle_window: Seconds to look for a task whose creation was not confirmed.
-            fields: The optional fields of `RunTaskRequest`. What is not given is not sent.
+            fields: The optional fields of `RunTaskRequest`. Fields that are not given are not sent.
 
         Raises:
             InvalidRequestError: An argument was refused; nothing was sent.
-            SubmissionUnknownError: The task may exist; `.resolve()` tells.
+            SubmissionUnknownError: The task may exist; `.resolve()` looks for it.
             SubmissionKeyConflictError: The key was used for another request.
             SubmissionKeyExistsError: The key has a task, and `if_exists` is "raise".
             BrowserUseError: The task was not created.
@@ -506,7 +504,7 @@ class BrowserUseSession:
             The task, or None if it did not appear within the rest of its settle window.
 
         Raises:
-            InvalidRequestError: This is no such token.
+            InvalidRequestError: The text is no submission token.
         """
         self._transport.bind()
         task = await self._creator.resolve_submission(submission_token)
@@ -597,77 +595,78 @@ class BrowserUseSession:
         per_key: int | None = None,
         **fields: Unpack[RunTaskFields],
     ) -> "Batch[Any]":
-        """Create a task for each item, and give each result as it comes. Costs money.
+        """Create a task for each item, and yield each result as it comes. Costs money.
 
         Needs an active subscription on the hosted service. API pages: Run Task, List Tasks.
 
-        With a `ledger` the batch survives the end of the program at any moment: run it again with
-        the same ledger, and it neither loses nor repeats an item, provided that the service keeps
-        submission keys, or creates and lists a task within `settle_window`. Items that came to
-        their end before are given again, as `restored` ones. Without a ledger it holds nothing
-        beyond this run.
+        With a `ledger` the program may end at any moment: run the batch again with the same
+        ledger, and it neither loses nor repeats an item. This needs a service that keeps
+        submission keys, or that creates and lists a task within `settle_window`. Items that have
+        already ended are yielded again with `restored` set. Without a ledger nothing is kept
+        after this run.
 
         Args:
             requests: Any iterable or async iterable of texts, requests, rows, `(key, request)`
                 pairs or `BatchItem`s; read lazily. An item without a key is known by its content.
-                What stands twice is one task and has two results; the second costs nothing. What
-                a key stands for must not change.
+                Two equal items are one task with two results; the second costs nothing. The
+                content of a key must not change.
             task: The text of rows, which are mappings: `{company}` in it stands for the value of
                 `company` in a row. With `script` these values are the inputs.
-            concurrency: The most items under way at once. While the service says that too many
-                tasks run, fewer are, and more again afterwards.
+            concurrency: The most items under way at once. Fewer are under way while the service
+                says that too many tasks run.
             ledger: The path of the ledger, an SQLite file that is created if need be; or the
                 address of one in PostgreSQL, `postgresql://user@host/database#name`, where `name`
                 is the batch's own (needs the extra `fleet`). Requests are not kept in it, only a
                 digest, and of secrets only their names.
-            output_type: As of `run_and_wait`; each result's `parsed` is of that type.
+            output_type: As in `run_and_wait`; each result's `parsed` is of that type.
             budget_cents: What all runs of the batch may cost together, in US cents, by the
                 published prices; never exceeded. Each task reserves its maximum before it is sent
-                (all of its `max_agent_steps`, 75 by default), and what it did not use comes back
-                when it ends. Where few fit at once, `progress.budget_note` says which
-                `max_agent_steps` lets more run. When nothing runs and the next task does not fit,
-                nothing more is submitted: `progress` has `left_out` and `next_cents`. Run again
-                with more to go on. A request whose answer was lost is sent again only with a
-                second maximum; else its item is `unknown`. A budget that is too small for any
-                task is refused.
-            check_balance: Whether the account's balance bounds the budget; asked once.
+                (all of its `max_agent_steps`, 75 by default), and the rest is released when it
+                ends. If few tasks fit at once, `progress.budget_note` says with which
+                `max_agent_steps` more can run. When nothing runs and the next task does not fit,
+                nothing more is submitted: `progress` has `left_out` and `next_cents`. To
+                continue, run again with a larger budget. A request whose answer was lost is sent
+                again only if its maximum can be reserved a second time; else its item is
+                `unknown`. A budget that is too small for any task is refused.
+            check_balance: Whether the account's balance limits the budget; it is read once.
             on_progress: Called with a `BatchProgress` at each change; must not block.
-            stop_orphans: Whether a second task of an item is stopped, which can only exist if the
-                service created one after the settle window. Found ones are in the batch's
-                `orphans` in any case.
+            stop_orphans: Whether a second task of an item is stopped. One can exist only if the
+                service created a task after the settle window. The batch's `orphans` has those
+                that were found, stopped or not.
             on_ambiguous: What to do when an answer is lost: "resubmit" looks for the task for
-                `settle_window` seconds and sends again; "reconcile" looks, and gives a
-                `SubmissionUnknownError` as the item's error; "raise" does so at once. Where the
-                service keeps submission keys, each of them sends again at once.
-            settle_window: Seconds to look for a task whose creation was not confirmed, where the
+                `settle_window` seconds and sends again; "reconcile" looks, and the item's error is
+                `SubmissionUnknownError` if there is none; "raise" sets that error at once. If the
+                service keeps submission keys, all three send again at once.
+            settle_window: Seconds to look for a task whose creation was not confirmed, if the
                 service keeps no keys.
             timeout: Seconds for which each task is waited for, or None for `PollPolicy.timeout`.
-                Its result has a `WaitTimeoutError` then; the task lives on.
+                After that its result has a `WaitTimeoutError`; the task goes on.
             on_cancel: What happens to running tasks when the iteration is left or cancelled:
-                "leave" or "stop". By default they are left with a ledger, which knows them, and
-                stopped without one; that takes up to 5 seconds. Joined ones are left.
-            outage_timeout: Seconds for which nothing can be created or looked up before the
-                batch ends with the error of the last call.
+                "leave" or "stop". By default they are left if there is a ledger, which knows them,
+                else stopped, which takes up to 5 seconds. Joined ones are left.
+            outage_timeout: The batch ends with the error of the last call after so many seconds in
+                which no task could be created or looked up.
             retry_dead_letters: Whether items that were refused in an earlier run are tried again.
             retry_failed: Whether items whose task failed or was stopped in an earlier run get
                 another task, which costs money again. The failed task and its cost remain in the
-                ledger. If such a run is interrupted, the same call goes on with it: no item is
-                tried twice until a run has read its whole input.
+                ledger. If such a run is interrupted, the same call continues it: no item is tried
+                twice until a run has read its whole input.
             max_failures: Submit nothing more once so many tasks in a row have failed, in the
-                order in which they end, or None. Tasks under way come to their end; a success
-                begins a new count. The rest is left for the next run.
-            labels: What you want to read about the batch in its ledger: texts by name, no secrets.
-            key_prefix: Stands before the keys of the items in their submission keys, of which a
-                service that keeps keys makes one task each, also for another ledger. Batches that
-                mean different work by the same keys need different prefixes, such as the day. A
-                ledger keeps its. Without a ledger and a prefix keys only tell results apart.
-            limit_by: Gives the limit key of an item, a text or a whole number, or None for an item
-                without a limit; called once for each with a `BatchItem`, whose `request` is the
-                whole `RunTaskRequest`. An item for which it raises an exception is refused: a
+                order in which they end, or None. Tasks under way are waited for; a success resets
+                the count. The rest is left for the next run.
+            labels: Your notes about the batch in its ledger: texts by name, without secrets.
+            key_prefix: The beginning of the submission keys, before the keys of the items. A
+                service that keeps keys creates one task for each, whatever the ledger. If two
+                batches mean different work by the same keys, they need different prefixes, such as
+                the day. A ledger keeps its prefix. Without a ledger and a prefix, keys only name
+                the results.
+            limit_by: Returns the limit key of an item, a text or a whole number, or None for an
+                item without a limit; called once for each with a `BatchItem`, whose `request` is
+                the whole `RunTaskRequest`. An item for which it raises an exception is refused: a
                 dead letter with the reason.
-            per_key: The most items of one limit key under way at once. Those that must wait let
-                items of other keys pass. Tasks that an earlier run has left running count.
-            fields: Fields of every request that does not give them itself.
+            per_key: The most items of one limit key under way at once. Items of other keys need not
+                wait for them. Tasks that an earlier run has left running count.
+            fields: Fields of all requests; a request's own fields go before them.
 
         Returns:
             The batch: iterate over it with `async for`, or await its `collect()` for a result of
@@ -675,17 +674,17 @@ class BrowserUseSession:
             `orphans`.
 
         Raises:
-            InvalidRequestError: An argument was refused, or the budget is too small for any
-                task; nothing was sent. For a lazy input, and if the account's balance bounds the
-                budget, the latter is raised while iterating.
+            InvalidRequestError: An argument was refused, or the budget is too small for any task;
+                nothing was sent. For a lazy input, or with `check_balance`, a budget that is too
+                small is refused while iterating.
             LedgerLockedError: While iterating: another process is using the ledger.
-            LedgerMismatchError: While iterating: a key stands for something else than before.
+            LedgerMismatchError: While iterating: the content of a key is another one than before.
             LedgerError: While iterating: the ledger cannot be opened, read or written.
             BatchInputError: While iterating: the input raised an exception.
-            BrowserUseError: While iterating: what is true of every item, such as a wrong key, or
-                an outage of more than `outage_timeout`.
+            BrowserUseError: While iterating: an error that concerns every item, such as a wrong
+                API key, or an outage of more than `outage_timeout`.
         """
-        # Loaded by those who run batches.
+        # Loaded with the first batch.
         from browser_use_async.batch.batch import Batch  # noqa: PLC0415
         from browser_use_async.batch.key_limits import KeyLimits  # noqa: PLC0415
         from browser_use_async.batch.ledger.kind import kind_of_ledger  # noqa: PLC0415
@@ -725,20 +724,20 @@ class BrowserUseSession:
         return batch
 
     def budget(self, cents: "Decimal | float") -> "Budget":
-        """Bound what everything started inside of `async with` may cost. Makes no call.
+        """Limit the cost of everything that is started inside `async with`. Makes no call.
 
-        Counts tasks, searches and batches of this session, started by this code or by what it
-        calls, also in other asyncio tasks that were started inside. Budgets nest, and what is
-        started inside counts in each. Before a call is sent, the most that it can cost by the
-        published prices is reserved: of a task its start and all `max_agent_steps` (75 by
-        default). When this session has seen a task end, what it cost takes the place of the
-        reservation. A lost answer keeps it. So the limit is never exceeded by what was started.
+        Counts the tasks, searches and batches of this session that are started inside, also by
+        asyncio tasks that were started inside. Budgets nest, and each one counts what is started
+        inside of it. Before a call is sent, the most that it can cost by the published prices is
+        reserved: for a task its start and all `max_agent_steps` (75 by default). When this session
+        has seen a task end, its real cost replaces the reservation. If an answer is lost, the
+        reservation stays. So the limit is never exceeded.
 
-        Schedules, which start tasks without end, are refused inside. A batch stops submitting
+        Schedules are refused inside, since they start tasks without end. A batch stops submitting
         when its next task does not fit.
 
         Args:
-            cents: What may be spent, in US cents.
+            cents: The limit, in US cents.
 
         Returns:
             The `Budget`, with `limit_cents`, `spent_cents`, `reserved_cents` and
@@ -746,7 +745,7 @@ class BrowserUseSession:
             more than what remains.
 
         Raises:
-            InvalidRequestError: This is no amount.
+            InvalidRequestError: The value is no amount.
         """
         from browser_use_async.batch.options import budget_in_cents  # noqa: PLC0415
         from browser_use_async.budget import Budget, PaidCalls  # noqa: PLC0415
@@ -770,23 +769,24 @@ class BrowserUseSession:
     ) -> "Decimal":
         """What a task has cost so far, in US cents, by the published prices. Makes no call.
 
-        A task costs its start and each step, by model; the last step of one that failed at its
-        `max_agent_steps` is free. The service tells neither of the two: the session knows them of
-        the latest 1,000 tasks that it has submitted, by whatever method but `tasks.run`.
+        A task costs its start and each step, by model; the last step of a task that failed at its
+        `max_agent_steps` is free. The service returns neither the model nor `max_agent_steps`.
+        The session knows both for the latest 1,000 tasks that it has submitted, except by
+        `tasks.run`.
 
         Args:
-            task: The task, as waits and `tasks.get` give it.
-            llm_model: Its model, for a task that this session did not submit. One without a
-                published price counts as the dearest.
-            max_agent_steps: How many steps it might take, with `llm_model`; by default 75.
+            task: The task, as waits and `tasks.get` return it.
+            llm_model: Its model, for a task that this session did not submit. A model without a
+                published price counts as the most expensive one.
+            max_agent_steps: How many steps it could take, with `llm_model`; by default 75.
 
         Returns:
-            The exact amount; `prices.format_cents` makes a text of it, such as `$0.085`.
+            The exact amount; `prices.format_cents` formats it, such as `$0.085`.
 
         Raises:
-            InvalidRequestError: This is no `Task`, or its model is not known and not given.
+            InvalidRequestError: The value is no `Task`, or its model is neither known nor given.
         """
-        from browser_use_async.money import TaskPrice  # noqa: PLC0415 - for those who ask
+        from browser_use_async.money import TaskPrice  # noqa: PLC0415 - loaded when used
 
         given = cast("object", task)  # which may be an id by mistake
         if not isinstance(given, Task):
@@ -821,7 +821,7 @@ class BrowserUseSession:
     def handle(
         self, task_id_or_token: TaskReference, *, output_type: Any = None
     ) -> TaskHandle[Any]:
-        """A handle to a task that exists already. Makes no call.
+        """Return a handle to a task that already exists. Makes no call.
 
         Args:
             task_id_or_token: The task's id, `TaskHandle.to_token()`, or a response about it.
@@ -829,7 +829,7 @@ class BrowserUseSession:
                 `run_and_wait`. A token does not hold it.
 
         Raises:
-            InvalidRequestError: This names no task, or the type has no JSON form.
+            InvalidRequestError: The value names no task, or the type has no JSON schema.
         """
         if output_type is not None:
             # Refused here, and not when the task has ended.
@@ -880,27 +880,27 @@ class BrowserUseSession:
     ) -> Task:
         """`handle(task, output_type=...).wait(...)`: the task when it has ended. Free.
 
-        It always leaves the task running. Unlike `run_and_wait` it gives a task that failed or
-        was stopped, too: pass `check=True`, or call `task.raise_for_status()`.
+        It always leaves the task running. Unlike `run_and_wait` it also returns a task that failed
+        or was stopped: to raise then, pass `check=True` or call `task.raise_for_status()`.
 
         Args:
             task: The task's id, a handle or its token, or a response about it.
             timeout: Seconds, or None for `PollPolicy.timeout`.
-            output_type: The type that the output is parsed into; as of `run_and_wait`.
-            check: Whether to raise unless it finished, as `run_and_wait` does.
+            output_type: The type that the output is parsed into; see `run_and_wait`.
+            check: Whether to raise an error unless the task finished, as `run_and_wait` does.
 
         Returns:
             The task; with an `output_type` a `ParsedTask`.
 
         Raises:
-            BrowserUseError: As of `TaskHandle.wait`; `.task_id` says which task.
+            BrowserUseError: As in `TaskHandle.wait`; `.task_id` says which task.
         """
         if output_type is not None:
             handle = self.handle(task, output_type=output_type)
             return await handle.wait(timeout=timeout, check=check)
         if isinstance(task, TaskHandle):
             return await self.handle(task).wait(timeout=timeout, check=check)
-        # No handle for each of what may be ten thousand waits.
+        # No handle: there may be ten thousand waits.
         task_id = task_id_of(task)
         self._record_origin(task, task_id)
         ended = await wait(self._poller, task_id, timeout)
@@ -909,10 +909,10 @@ class BrowserUseSession:
     def wait_many(
         self, task_ids: Iterable[TaskReference], *, timeout: float | None = None
     ) -> AsyncGenerator[Task, None]:
-        """Wait for many tasks and give each one as it ends, however it ended. Free.
+        """Wait for many tasks and yield each one as it ends, also failed and stopped ones. Free.
 
         Args:
-            task_ids: The tasks, each as for `wait`; one that is named twice is given once.
+            task_ids: The tasks, each as for `wait`; one that is named twice is yielded once.
             timeout: Seconds for all together, or None for `PollPolicy.timeout`.
 
         Raises:
@@ -937,22 +937,22 @@ class BrowserUseSession:
         return self.handle(task_id).stream_steps(after=after, timeout=timeout)
 
     def attach(self, receiver: "EventSource") -> None:
-        """Let webhooks wake waits at once, and settle submissions whose answer was lost.
+        """Use webhooks to wake waits at once, and to settle submissions whose answer was lost.
 
-        An event is a reason to poll, and the API decides: events may come twice, late, out of
-        order or not at all. Once they are seen to arrive, waits poll each
-        task once in 60 s; some polling stays, since there is no webhook for a task that fails.
+        An event is only a reason to poll, since events may come twice, late, out of order or not
+        at all. While events arrive, waits poll each task once in 60 s. This polling is needed,
+        since there is no webhook for a task that fails.
 
         Args:
-            receiver: What receives and verifies them, such as a `WebhookReceiver`. It may run in
-                another event loop or thread: events are taken in this session's own.
+            receiver: A `WebhookReceiver`, which receives and verifies events. It may run in another
+                event loop or thread; events are handled in this session's loop.
         """
         if not callable(getattr(receiver, "subscribe", None)):
             raise InvalidRequestError(
                 f"receiver must be a WebhookReceiver, not {type(receiver).__name__}",
                 field="receiver",
             )
-        # A receiver may outlive many sessions, and would keep each with all that it remembers.
+        # Weak: a receiver may outlive many sessions, and would keep each of them in memory.
         own = weakref.WeakMethod(self._on_event)
 
         def take(event: object) -> None:
@@ -962,7 +962,7 @@ class BrowserUseSession:
         receiver.subscribe(take)
 
     def _on_event(self, event: object) -> None:
-        """Take an event, in the session's own loop whatever loop or thread brings it."""
+        """Handle an event in the session's own loop, whatever loop or thread it comes from."""
         home = self._transport.connections.loop
         try:
             here = asyncio.get_running_loop()
@@ -1031,24 +1031,23 @@ class BrowserUseSession:
     ) -> str:
         """Upload a file for tasks to use. Free. API page: Upload File Presigned URL.
 
-        The file is read once and whole, so that it may change meanwhile; sending the same bytes
-        again after a fault is safe. An expired URL is renewed once.
+        The file is read once and whole, so it may change during the upload. After a fault the
+        same bytes are sent again, which is safe. An expired URL is renewed once.
 
         Args:
-            source: A path, bytes, or a binary stream, of which the rest is read in a thread.
+            source: A path, bytes, or a binary stream, which is read to its end in a thread.
             file_name: Its name at the service; by default the source's own.
-            content_type: One of `api.limits.CONTENT_TYPES`; by default the one that the
-                name stands for.
+            content_type: One of `api.limits.CONTENT_TYPES`; by default that of the name's ending.
 
         Returns:
             The name to put into `included_file_names`.
 
         Raises:
-            UnsupportedFileError: Empty, above 10 MB, or of a type that the API does not take;
-                nothing was sent.
-            UnsafeFileNameError: The name would trouble a file system; nothing was sent.
-            FileTransferError: It cannot be read, or the storage did not take it.
-            BrowserUseError: The API gave no URL.
+            UnsupportedFileError: The file is empty, above 10 MB, or of a type that the API does
+                not accept; nothing was sent.
+            UnsafeFileNameError: The name is not valid in file systems; nothing was sent.
+            FileTransferError: It cannot be read, or the storage did not accept it.
+            BrowserUseError: The API returned no URL.
         """
         from browser_use_async.files import upload  # noqa: PLC0415
 
@@ -1066,30 +1065,30 @@ class BrowserUseSession:
     ) -> Path:
         """Download one file that a task made: whole, or not at all. Free.
 
-        A cut connection is taken up where it broke, and an expired URL is renewed. What an
-        interrupted download leaves ends in `.part`; the next one goes on with it. API page: Get
-        Task Output File.
+        A download continues where its connection broke, and an expired URL is renewed. An
+        interrupted download leaves a file that ends in `.part`; the next one continues it. API
+        page: Get Task Output File.
 
         Args:
             task_id: The id of the task.
             file_name: One of `Task.output_files`.
-            destination: A directory, if it exists or ends in a separator, else the file's own
-                path. Directories are made.
-            overwrite: Whether a file that is there already is replaced, when the new one is
-                whole; without it that is an error.
+            destination: A directory, if it exists or ends in a separator; else the path of the
+                file. Missing directories are created.
+            overwrite: Whether an existing file is replaced, once the new one is whole; without it
+                an existing file is an error.
             max_bytes: The largest size that is accepted, or None.
             on_progress: Called after each chunk with the bytes so far, which fall back to 0 when
-                the file has to be started again, and the size, or None if it is not told. What it
-                raises ends the download.
+                the file has to be started again, and the size, or None if it is unknown. An
+                exception that it raises ends the download.
 
         Returns:
             The path of the file.
 
         Raises:
             UnsafeFileNameError: The name is not safe in a directory; nothing was sent.
-            FileTransferError: The file cannot be had whole, or not be written, or one of its
-                name is there.
-            BrowserUseError: The API gave no URL.
+            FileTransferError: The file cannot be downloaded whole or written, or a file with its
+                name exists.
+            BrowserUseError: The API returned no URL.
         """
         downloader = self._downloader(task_id, destination, max_bytes, on_progress, 1, overwrite)
         return await downloader.output_file(file_name)
@@ -1106,15 +1105,15 @@ class BrowserUseSession:
     ) -> list[Path]:
         """Download all recordings of a completed task. Free. API page: Get Task Media.
 
-        Each as `download_output_file` does it; the first that fails ends the others.
+        Each file as by `download_output_file`; the first failure ends the others.
 
         Args:
             task_id: The id of the task.
-            destination: A directory; made if it is not there. Files are named after their URLs,
-                made safe and distinct.
+            destination: A directory; created if it is missing. Files get the names in their URLs,
+                changed where needed to be safe and distinct.
             concurrency: How many at once.
-            overwrite: Whether files that are there already are replaced; without it one that is
-                there is an error, before any is fetched.
+            overwrite: Whether existing files are replaced; without it an existing file is an
+                error, before any is downloaded.
             max_bytes: The largest size of one file, or None.
             on_progress: Called after each chunk with the bytes of all files so far, and the sum
                 of their sizes, or None until all are known.
@@ -1123,8 +1122,8 @@ class BrowserUseSession:
             The paths, in the order of the API.
 
         Raises:
-            FileTransferError: A file cannot be had whole, or not be written, or is there.
-            BrowserUseError: The API gave no URLs.
+            FileTransferError: A file cannot be downloaded whole or written, or exists already.
+            BrowserUseError: The API returned no URLs.
         """
         return await self._downloader(
             task_id, destination, max_bytes, on_progress, concurrency, overwrite
@@ -1175,7 +1174,7 @@ def _shared_fields(fields: RunTaskFields, output_type: Any, task: str | None) ->
     check_option("script", shared.get("script"), str | None)
     if task is not None:
         shared["task"] = task
-    # Checked here, since each item of the batch would fail by it.
+    # Checked here, since else each item of the batch would fail.
     build_request(RunTaskRequest, {"task": "any", **shared, "script": None})
     if isinstance(shared.get("secrets"), Mapping):
         shared["secrets"] = SecretMapping(shared["secrets"])
@@ -1185,7 +1184,7 @@ def _shared_fields(fields: RunTaskFields, output_type: Any, task: str | None) ->
 
 
 def _refuse_unknown_options(given: dict[str, Any]) -> None:
-    """Refuse a misspelt option of `run_many` at its call, and not with each item."""
+    """Refuse an unknown option of `run_many` at its call, and not with each item."""
     known = RunTaskFields.__annotations__
     unknown = next((name for name in given if name not in known), None)
     if unknown is None:

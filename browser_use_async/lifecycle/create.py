@@ -2,7 +2,7 @@
 
 | state | set when | the task | next |
 |---|---|---|---|
-| UNSENT | nothing was sent, or a request made nothing | may exist if `lost_at` is set | SENDING |
+| UNSENT | nothing was sent, or nothing was created | may exist if `lost_at` is set | SENDING |
 | SENDING | the first byte of a request is written | may exist | any other |
 | UNKNOWN | an answer was lost | may exist, and is looked for | SENDING, if it is sent again |
 | CREATED | an answer has named the task | exists | |
@@ -53,20 +53,20 @@ KEY_WINDOW = 86400.0
 """Seconds back to look for a task with the same key, where the service keeps no keys."""
 
 _REPLAY_SECONDS = 5.0
-"""Seconds for which a task is looked for whose answer named another one."""
+"""Seconds to look for a task if the answer to its run-task named another one."""
 
 
 class Journal:
-    """Where a submission is written down before it is sent, such as a ledger; see subclasses."""
+    """Records a submission before it is sent; a ledger is one. See subclasses."""
 
     async def before_send(self) -> None:
-        """Write down that run-task is about to be sent, and only then return."""
+        """Record that run-task is about to be sent; returns once that is stored."""
 
     def not_created(self) -> None:
-        """Write down that the last request has created nothing."""
+        """Record that the last request has created nothing."""
 
     async def claim_task(self, _task_id: str) -> bool:
-        """Write down the task; False if it is known to be another submission's."""
+        """Record the task; False if it is known as another submission's."""
         return True
 
 
@@ -86,9 +86,9 @@ class Submission:
     request: RunTaskRequest
     token: SubmissionToken | None
     on_ambiguous: OnAmbiguous
-    key: str  # with which it is sent
-    has_own_key: bool = False  # whether its caller has chosen the key
-    if_exists: IfExists = "join"  # what an earlier task with its own key means
+    key: str  # the submission key that is sent
+    has_own_key: bool = False  # whether the key is the caller's
+    if_exists: IfExists = "join"  # what to do about an earlier task with the caller's key
     key_window: float = KEY_WINDOW  # seconds back to look for one, where the service keeps no keys
     is_new: bool = True  # whether no earlier process has sent it
     state: SubmissionState = SubmissionState.UNSENT  # how far it has come
@@ -100,7 +100,7 @@ class Submission:
     is_mixed_up: bool = False  # whether an answer named the task of another submission
     is_joined: bool = False  # whether an earlier submission with the same key has the task
     may_resend: bool = False  # whether a batch may yet send it again
-    creation: "asyncio.Task[Any] | None" = None  # what sends it, if not its caller itself
+    creation: "asyncio.Task[Any] | None" = None  # what sends it, if not the caller
     abandoned: bool = False  # whether the caller has stopped waiting, so that nothing more is sent
     ends_at: float = math.inf  # the loop time after which the task would not be used
     on_timeout: EndAction = "leave"  # what happens to the task then
@@ -108,7 +108,7 @@ class Submission:
     ledger_entry: Journal | None = None  # the row of a ledger that records it
 
     def __attrs_post_init__(self) -> None:
-        if self.has_own_key:  # by which others may wait for the task, and its caller finds it again
+        if self.has_own_key:  # others may wait for the task, and the caller can find it again
             self.on_cancel = "leave"
 
     @property
@@ -117,7 +117,7 @@ class Submission:
         return self.state is not SubmissionState.UNSENT or self.lost_at is not None
 
     def not_created(self) -> None:
-        """Note that nothing was created, and that nothing is on the wire."""
+        """Record that nothing was created, and that no request is under way."""
         self.state = SubmissionState.UNSENT
         # Else an earlier request may have created the task, and its age counts from there.
         if self.lost_at is None:
@@ -162,8 +162,8 @@ class TaskCreator:
                 field="metadata",
             )
         if len(metadata) >= MAX_METADATA_PAIRS:
-            # All pairs are the user's own: no mark fits, so that only a service that keeps keys can
-            # make a lost answer good.
+            # All pairs are the user's own, so there is no room for a mark: after a lost answer only
+            # a service that keeps keys can return the task.
             token, on_ambiguous, marked = None, "raise", request
             mark = uuid.uuid4().hex
         else:
@@ -185,7 +185,7 @@ class TaskCreator:
         )
 
     async def create(self, submission: Submission) -> str:
-        """Create the task and give its id."""
+        """Create the task and return its id."""
         observers = self.transport.observers
         try:
             await self._admit(submission)
@@ -210,7 +210,7 @@ class TaskCreator:
             earlier = await self._find_earlier(submission)
             if earlier is not None:
                 return earlier
-        # Bounded: a service that loses every answer is not paid for ever.
+        # Bounded: a service that loses every answer must not be paid without end.
         for time in range(self.transport.retry.max_attempts):
             if time:
                 await self._admit_again(submission)
@@ -225,9 +225,9 @@ class TaskCreator:
         raise self.unknown(submission)
 
     async def _find_earlier(self, submission: Submission) -> str | None:
-        """The task of an earlier submission with the same key, as far as the list shows it.
+        """The task of an earlier submission with the same key, if the list shows it.
 
-        None as well if the service turns out to keep keys: then run-task itself tells.
+        None as well if the service turns out to keep keys: then run-task itself returns it.
         """
         token, key = submission.token, submission.key
         if token is None:
@@ -254,7 +254,7 @@ class TaskCreator:
         return task_id
 
     async def _settle(self, submission: Submission) -> str | None:
-        """The task of a lost answer, by its key where keys are kept, else from the list."""
+        """The task of a lost answer, by its key if the service keeps keys, else from the list."""
         keys = self.transport.keys
         if not keys.are_kept or submission.abandoned:
             found = await self._reconcile(submission)
@@ -265,7 +265,7 @@ class TaskCreator:
     async def _repeat(self, submission: Submission) -> str | None:
         """Send the same request with the same key until it is answered, for the settle window.
 
-        What no answer tells the list may tell.
+        Where no answer comes, the list may show the task.
         """
         token, loop = submission.token, asyncio.get_running_loop()
         assert token is not None
@@ -279,11 +279,11 @@ class TaskCreator:
         return None
 
     async def _admit_again(self, submission: Submission) -> None:
-        """Admit one more request: what was sent before may yet be carried out."""
+        """Admit one more request: the earlier one may still be carried out."""
         try:
             await self._admit(submission)
         except BudgetExceededError as error:
-            # Decimals and prices are for programs with budgets only.
+            # Loaded only by programs with budgets.
             from browser_use_async.prices import format_cents  # noqa: PLC0415
 
             left = error.limit_cents - error.spent_cents - error.reserved_cents
@@ -302,14 +302,14 @@ class TaskCreator:
         try:
             task_id = await self.reconciler.find(submission.token, 0.0, submission)
         except BrowserUseError:
-            return None  # the next request tells
+            return None  # the next request shows it
         if task_id is not None:
             seconds = asyncio.get_running_loop().time() - submission.lost_at
             self.transport.observers.notify(SubmissionAdopted(task_id, seconds), submission)
         return task_id
 
     async def _send(self, submission: Submission) -> str | None:
-        """Send run-task, again where that is safe, and give the id or None for a lost answer."""
+        """Send run-task, repeated where that is safe; returns the id, or None for a lost answer."""
         entry = submission.ledger_entry
         prepared = prepare(table.RUN_TASK, None, submission.request, submission.key)
         prepared.about, prepared.attempts = submission, submission.attempts
@@ -330,23 +330,23 @@ class TaskCreator:
             raise
         finally:
             submission.attempts = prepared.attempts
-            prepared.on_sent = None  # else each submission waits for the garbage collector
+            prepared.on_sent = None  # breaks a reference cycle
         if outcome.kind is OutcomeKind.ACCEPTED:
             task_id: str = outcome.value.id
             return task_id
         failure = submission.failure
         if submission.state is SubmissionState.UNSENT and failure is not None:
-            # Another request has the key, so that none of this submission was carried out.
+            # The key belongs to another request, so no request of this submission was carried out.
             if isinstance(failure, SubmissionKeyConflictError):
                 submission.lost_at = submission.sent_at = None
                 raise failure
             is_passing = outcome.kind is OutcomeKind.NOT_SENT and outcome.transient
             if submission.lost_at is not None and self.transport.keys.are_kept and is_passing:
                 return None
-            # A batch goes on by the kind of refusal, and its ledger says what may exist.
+            # A batch decides by the kind of refusal, and its ledger says what may exist.
             if submission.lost_at is not None and entry is None:
                 raise self.unknown(submission) from failure
-            # Provably nothing was created, so there is nothing to search for.
+            # Nothing can have been created, so there is nothing to search for.
             raise failure
         return None
 
@@ -357,7 +357,7 @@ class TaskCreator:
             submission.sent_at = submission.last_sent_at
         sent = CreationSent(prepared.endpoint, prepared.attempts, submission.request)
         self.transport.observers.notify(sent, submission)
-        # A token from a ledger was sent by an earlier process, at a time that only the token tells.
+        # A token from a ledger was sent by an earlier process, at the time in the token.
         if submission.token is not None and submission.is_new:
             self.ages.record_sent(submission.token.mark)
 
@@ -365,8 +365,8 @@ class TaskCreator:
         """The outcome, which is ambiguous if the answer names the task of another submission."""
         task_id: str = outcome.value.id
         token, entry = submission.token, submission.ledger_entry
-        # What its key names is its task, though this session may know it by the mark of another
-        # ledger.
+        # The task that its key names is its own, even if this session knows it by the mark of
+        # another ledger.
         is_replay = self.transport.keys.are_kept and is_replayed(outcome.reply)
         if is_replay or self.reconciler.claim(task_id, None if token is None else token.mark):
             # A ledger knows tasks of earlier runs, which this session has never seen.
@@ -384,16 +384,16 @@ class TaskCreator:
 
     def _record_answer(self, submission: Submission, task_id: str, is_replay: bool) -> None:
         if not is_replay:
-            # Else the task of a second attempt seems old, and a 404 about it is believed at once.
+            # Else the task of a second attempt would seem old, and a 404 would be final at once.
             submission.sent_at = submission.last_sent_at
             return
         if submission.token is None or submission.key != submission.token.mark:
-            # Others have the key as well, so that the task may have ended before this call.
+            # Others may have the key, too, so the task may have ended before this call.
             submission.sent_at = None
         if submission.lost_at is None:
             submission.is_joined = True
         else:
-            # Of a key that others have as well it is not known which submission created the task.
+            # If others have the key, too, it is unknown which submission created the task.
             submission.is_joined = submission.has_own_key and submission.if_exists == "raise"
             seconds = asyncio.get_running_loop().time() - submission.lost_at
             self.transport.observers.notify(SubmissionAdopted(task_id, seconds), submission)
@@ -401,8 +401,8 @@ class TaskCreator:
     def _record_failure(
         self, submission: Submission, prepared: PreparedRequest, outcome: Outcome
     ) -> None:
-        """Keep track of what may exist after an attempt that was not accepted."""
-        # Kept, since the deadline may come before the next attempt: then this is the reason.
+        """Record what may exist after a failed attempt."""
+        # Kept as the reason, since the deadline may come before the next attempt.
         submission.failure = self.transport.error_of(prepared, outcome)
         if outcome.kind is OutcomeKind.AMBIGUOUS:
             lost_at = asyncio.get_running_loop().time()
@@ -412,10 +412,10 @@ class TaskCreator:
         if submission.lost_at is None:  # nor did an earlier attempt create anything
             self._discard(submission)
         if submission.abandoned:
-            raise submission.failure  # rather than pause and send once more
+            raise submission.failure  # no pause and repetition
 
     def _add_token(self, error: Exception, submission: Submission, moment: str) -> None:
-        """Let an error that is not ours say which task may exist."""
+        """Add the submission token to an exception of the caller's code."""
         if submission.may_exist and submission.token is not None:
             error.add_note(
                 f"raised while {moment}: a paid task may exist, which "
@@ -432,12 +432,12 @@ class TaskCreator:
         loop = asyncio.get_running_loop()
         started = loop.time()
         window = token.settle_window
-        # The server answered, so it is no slow one; a batch has time, and `resubmit` needs the
-        # whole window before it may send again.
+        # The server has answered, so it is not slow and a short search is enough. But a batch has
+        # time, and `resubmit` needs the whole window before it may send again.
         if submission.is_mixed_up and submission.on_ambiguous == "reconcile":
             window = window if submission.ledger_entry else min(window, _REPLAY_SECONDS)
         try:
-            # One that is given up is not sent again, so that only the list tells.
+            # One that is given up is not sent again, so that only the list can show its task.
             key = None if submission.abandoned else submission.key
             task_id = await self.reconciler.find(token, window, submission, key=key)
         except BrowserUseError:
@@ -449,7 +449,7 @@ class TaskCreator:
         seconds = loop.time() - started
         observers = self.transport.observers
         if task_id is None and self.transport.keys.are_kept and not submission.abandoned:
-            return None  # it has not come to its end: the key tells
+            return None  # the search goes on: a request with the key finds it
         observers.notify(SearchEnded(token.mark, task_id, seconds), submission)
         if task_id is not None:
             observers.notify(SubmissionAdopted(task_id, seconds), submission)
@@ -467,13 +467,13 @@ class TaskCreator:
         return await self.reconciler.find(token, 0.0)
 
     def record_found(self, token: SubmissionToken, task_id: str | None) -> None:
-        """Report what a search has found of a submission whose answer was lost."""
+        """Report the result of a search for a submission whose answer was lost."""
         self.transport.observers.notify(SearchEnded(token.mark, task_id))
 
     def unknown(self, submission: Submission, unsent: str = "") -> SubmissionUnknownError:
-        """The error of a submission whose fate is not known; `unsent` says why it was not repeated.
+        """The error of a submission with an unknown result.
 
-        It continues the sentence.
+        `unsent` says why it was not repeated; it continues the sentence.
         """
         sending = submission.state is SubmissionState.SENDING or submission.failure is None
         what = "run-task was still under way" if sending else str(submission.failure)
@@ -494,12 +494,12 @@ class TaskCreator:
         return error
 
     def token_text(self, submission: Submission) -> str:
-        """The token for another process, whose window counts from when the answer was lost."""
+        """The token for another process; its window begins when the answer was lost."""
         token, lost_at = submission.token, submission.lost_at
         if token is None:
             return ""
         if submission.state is SubmissionState.SENDING or lost_at is None:
-            # It will be given up by then at the latest.
+            # The attempt times out by then at the latest.
             lost_at = asyncio.get_running_loop().time() + self.transport.configuration.timeout
         return str(self.ages.for_other_process(token, lost_at))
 

@@ -19,7 +19,7 @@ from browser_use_async.timeline import Timeline
 from browser_use_async.types import Created, Task, TaskStatus, TaskStep, TaskSummary
 
 if TYPE_CHECKING:
-    from typing_extensions import TypeVar  # with defaults, which Python 3.13 has
+    from typing_extensions import TypeVar  # with defaults; typing has them from Python 3.13 on
 
     from browser_use_async.lifecycle.interventions import Intervention
 
@@ -31,7 +31,7 @@ else:
 
 
 _PREFIX = "bu-task.1."
-_TRACED = "bu-task.2."  # which has the traceparent of the submission before the id
+_TRACED = "bu-task.2."  # then the traceparent of the submission and the id
 
 
 def traceparent_in(task_id_or_token: object) -> str | None:
@@ -62,13 +62,13 @@ def task_id_of(task: object) -> str:
 class TaskHandle(Generic[OutputT]):
     """A reference to a task, as `session.submit` and `session.handle` return it. Makes no request.
 
-    With an `output_type=M` it is a `TaskHandle[M]`, whose `wait` gives a `ParsedTask[M]`; without
-    one it is a `TaskHandle[None]`, whose `wait` gives a `Task`.
+    With an `output_type=M` it is a `TaskHandle[M]`, whose `wait` returns a `ParsedTask[M]`; without
+    one it is a `TaskHandle[None]`, whose `wait` returns a `Task`.
 
-    `wait` gives the task however it ended, unlike `session.run_and_wait`, which raises unless it
-    finished: use `wait(check=True)` or `task.raise_for_status()` for that.
+    `wait` returns the task also if it failed or was stopped. To raise an error then, as
+    `session.run_and_wait` does, use `wait(check=True)` or `task.raise_for_status()`.
 
-    Every method raises `BrowserUseError`; those of a wait carry the task's id. Waits and streams
+    Every method raises `BrowserUseError`; the errors of waits have the task's id. Waits and streams
     raise `WaitTimeoutError` when their time is up and `WaitInterruptedError` if the API stayed
     unreachable for too long; the task lives on.
 
@@ -85,11 +85,11 @@ class TaskHandle(Generic[OutputT]):
     _submitted_at: float | None = attrs.field(default=None, repr=False)
     joined: bool = attrs.field(default=False, repr=False, eq=False)
 
-    if not TYPE_CHECKING:  # which would take any name for one that is there
+    if not TYPE_CHECKING:  # type checkers would accept any name
         __getattr__ = missing_name
 
     async def get_status(self) -> TaskStatus:
-        """Where the task stands, in one call. Free. API page: Get Task Status."""
+        """Return the status of the task, in one call. Free. API page: Get Task Status."""
         return await self._tasks.get_status(self.id)
 
     @overload
@@ -103,11 +103,11 @@ class TaskHandle(Generic[OutputT]):
     ) -> "types.ParsedTask[OutputT]": ...
 
     async def wait(self, *, timeout: float | None = None, check: bool = False) -> Task:
-        """Wait until the task has ended, and give it however it ended. Free.
+        """Wait until the task has ended, and return it, whatever its end. Free.
 
         Args:
-            timeout: Seconds, or None for `PollPolicy.timeout`. The task lives on.
-            check: Whether to raise unless it finished, as `session.run_and_wait` does.
+            timeout: Seconds, or None for `PollPolicy.timeout`. The task goes on after it.
+            check: Whether to raise an error unless the task finished.
 
         Returns:
             The task. With an `output_type` it is a `ParsedTask`; if it did not finish, reading
@@ -130,15 +130,15 @@ class TaskHandle(Generic[OutputT]):
         return task.parse(self.output_type)
 
     async def wait_for_live_url(self, *, timeout: float | None = None) -> str | None:
-        """Wait until the task has a page to watch it on. Free.
+        """Wait until the task has a live page. Free.
 
-        The bundled server gives it from creation on, other servers when the task has a browser.
+        The bundled server has one from the creation on, other servers once the task has a browser.
 
         Args:
             timeout: Seconds, or None for `PollPolicy.timeout`.
 
         Returns:
-            The page to watch it on, or None if it ended without one.
+            The address of the page, or None if the task ended without one.
         """
         with self._subscribed(timeout, Interest.STEPS) as (watched, news):
             while not watched.settled and (watched.task is None or watched.task.live_url is None):
@@ -149,7 +149,7 @@ class TaskHandle(Generic[OutputT]):
     async def stream_status(
         self, *, timeout: float | None = None
     ) -> AsyncGenerator[TaskStatus, None]:
-        """Give the current status and each change, ending after a terminal one. Free.
+        """Yield the current status and each change, up to a terminal one. Free.
 
         A slow consumer gets the latest status and no backlog.
 
@@ -157,10 +157,10 @@ class TaskHandle(Generic[OutputT]):
             timeout: Seconds, or None for `PollPolicy.timeout`.
         """
         last: TaskStatus | None = None
-        # The subscription comes first: what happens while a status is yielded is not missed.
+        # The subscription comes first, so no change is missed while a status is yielded.
         with self._subscribed(timeout, Interest.STATUS) as (watched, news):
             while True:
-                # The status is all that this needs, also of a task that cannot be read.
+                # Only the status is needed, also of a task whose answers cannot be decoded.
                 if (end := watched.unread_end) is not None:
                     yield end
                     return
@@ -171,19 +171,19 @@ class TaskHandle(Generic[OutputT]):
                     yield status
                 if ended:
                     return
-                # What came while the consumer was busy is given at once.
+                # A change that came while the consumer was busy is yielded at once.
                 if watched.status == last and not watched.settled:
                     await news()
 
     async def stream_steps(
         self, *, after: int = 0, timeout: float | None = None
     ) -> AsyncGenerator[TaskStep, None]:
-        """Give each step once, ending when the task does. Free.
+        """Yield each step once, until the task ends. Free.
 
-        Steps come in the order of their numbers, but for one that the service lists late.
+        Steps come in the order of their numbers, except one that the service lists late.
 
         Args:
-            after: The number of the last step that is known already; 0 for none.
+            after: The number of the last known step; 0 for none.
             timeout: Seconds, or None for `PollPolicy.timeout`.
         """
         check_option("after", after, int)
@@ -199,16 +199,16 @@ class TaskHandle(Generic[OutputT]):
     async def interventions(
         self, *, timeout: float | None = None
     ) -> "AsyncGenerator[Intervention, None]":
-        """Give a request for a person's help once for each pause that is seen. Free.
+        """Yield one `Intervention` for each pause that a poll sees. Free.
 
-        Ends when the task does. A task is paused by an executor that asks for help, or by `pause`.
-        A pause after this session's `resume` is another one; one that ends before a poll sees it
-        gives none.
+        Ends when the task does. A task is paused by an executor that needs a person's help, or by
+        `pause`. A pause after this session's `resume` is a new one. A pause that ends before a poll
+        sees it yields nothing.
 
         Args:
             timeout: Seconds, or None for `PollPolicy.timeout`.
         """
-        # Loaded by those who help.
+        # Loaded when used.
         from browser_use_async.lifecycle.interventions import intervention_in  # noqa: PLC0415
 
         given: float | None = None  # when the pause of the last request was first seen
@@ -221,11 +221,11 @@ class TaskHandle(Generic[OutputT]):
     async def _looks(
         self, timeout: float | None
     ) -> AsyncGenerator[tuple[Task, float | None], None]:
-        """Give the whole task each time that it has changed, and when its pause was first seen."""
+        """Yield the whole task after each change, and when its pause was first seen."""
         with self._subscribed(timeout, Interest.STEPS) as (watched, news):
             while True:
                 watched.raise_error()
-                # Taken together, since a newer task may come while this one is looked at.
+                # Read together, since a newer task may come while this one is yielded.
                 task, ended = watched.task, watched.ended
                 if task is not None:
                     yield task, watched.paused_at
@@ -245,7 +245,7 @@ class TaskHandle(Generic[OutputT]):
         watched = self._poller.subscribe(self.id, subscriber, submitted_at=self._submitted_at)
 
         async def news() -> None:
-            """Wait for news; at the deadline an answer that has just arrived still counts."""
+            """Wait for a change; at the deadline an answer that has just arrived still counts."""
             if not subscriber.expired:
                 await event.wait()
                 event.clear()
@@ -277,43 +277,44 @@ class TaskHandle(Generic[OutputT]):
     ) -> "types.Screenshot":
         """Download one picture of the task, also while it runs. Free.
 
-        The last expression of a cell in a notebook shows it. `session.download_screenshots`
-        writes all of them to files. API page: Get Task Screenshots.
+        As the last expression of a notebook cell, it is shown. `session.download_screenshots`
+        writes all pictures to files. API page: Get Task Screenshots.
 
         Args:
             step: The number of a step, or None for the latest picture.
             max_bytes: The largest size that is accepted, or None.
 
         Raises:
-            FileTransferError: There is no such picture, it is too large, or it cannot be had whole.
+            FileTransferError: There is no such picture, it is too large, or it cannot be downloaded
+                whole.
         """
-        # Loaded by those who want a picture.
+        # Loaded when used.
         from browser_use_async.files import DownloadOptions, screenshot_of  # noqa: PLC0415
 
         transport, options = self._poller.transport, DownloadOptions(max_bytes)
         return await screenshot_of(transport, self._tasks, self.id, step, options)
 
     def timeline(self) -> Timeline:
-        """What this session knows to have happened to the task, oldest first. Makes no call.
+        """Return what this session has seen of the task, oldest first. Makes no call.
 
-        The submission with its attempts and the money at stake, statuses as they were seen, failed
-        polls, and stops. A session remembers it for its latest 1,000 tasks.
+        It has the submission with its attempts and the possible cost, the statuses that were seen,
+        failed polls, and stops. A session keeps timelines of its latest 1,000 tasks.
         """
         watched = self._poller.watched(self.id)
         polls = 0 if watched is None else watched.polls
         return self._poller.transport.observers.timeline_of(self.id, polls)
 
     def to_token(self) -> str:
-        """A text from which `session.handle` makes this handle again, in any process.
+        """Return a text from which `session.handle` makes this handle again, in any process.
 
-        It does not hold the `output_type`: `session.handle(token, output_type=M)`. A session that
-        writes spans adds which trace the submission belongs to.
+        The text does not contain the `output_type`: give it to `session.handle` again. A session
+        that writes spans adds the trace of the submission.
         """
         traceparent = self._poller.transport.observers.traceparent_of(self.id)
         return _PREFIX + self.id if traceparent is None else f"{_TRACED}{traceparent}.{self.id}"
 
     def _repr_html_(self) -> str:
-        """How a notebook shows it: its id and, while one of its waits runs, what was last seen."""
+        """The HTML for notebooks: the id and, while one of its waits runs, the last status."""
         from browser_use_async.types.notebook import Row, table, task_html  # noqa: PLC0415
 
         watched = self._poller.watched(self.id)
@@ -328,7 +329,7 @@ class TaskHandle(Generic[OutputT]):
 
 
 TaskReference: TypeAlias = str | Task | TaskSummary | Created | TaskHandle[Any]
-"""What names a task: its id, a handle's token, a handle, or a response that is about it."""
+"""A reference to a task: its id, a handle's token, a handle, or a response about it."""
 
 
 def handle_to(
@@ -353,7 +354,7 @@ def _submitted_at(task: TaskReference, poller: TaskPoller) -> float | None:
 async def wait_many(
     poller: TaskPoller, task_ids: Iterable[TaskReference], timeout: float | None
 ) -> AsyncGenerator[Task, None]:
-    """Wait for many tasks and give each one as it ends; see `BrowserUseSession.wait_many`."""
+    """Wait for many tasks and yield each one as it ends; see `BrowserUseSession.wait_many`."""
     if isinstance(task_ids, str | Task | TaskSummary | Created | TaskHandle):
         what = "wait_many takes several tasks, such as a list; for one use session.wait(task)"
         raise errors.InvalidRequestError(what, field="task_ids")
@@ -382,7 +383,7 @@ async def wait_many(
                 yield result_of(watched)
             elif subscriber.expired:
                 alive = [each for each, _ in pending.values() if not each.settled]
-                # Only when all that ended in time have been given.
+                # Only when all tasks that ended in time have been yielded.
                 if len(alive) == len(pending):
                     raise timed_out(poller, alive)
                 woken.put_nowait(task_id)  # behind those that have ended

@@ -1,4 +1,4 @@
-"""Requests for a person's help: what is known of a task that is paused."""
+"""Requests for a person's help, made from paused tasks."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -12,17 +12,17 @@ if TYPE_CHECKING:
 
 @attrs.frozen
 class Intervention:
-    """A pause of a task, in which a person may have to act; `TaskHandle.interventions` gives them.
+    """A pause of a task in which a person may have to act. `TaskHandle.interventions` yields them.
 
-    API v1 does not say why a task is paused, and carries no answers into it. What there is to look
-    at is its last step. A person acts on the live page, or a program does what is needed elsewhere,
-    and `resume` lets the task go on.
+    API v1 does not say why a task is paused, and takes no answers for it; the last step is the only
+    hint. A person acts on the live page, or a program does what is needed elsewhere, and `resume`
+    lets the task go on.
 
     Attributes:
         task_id: Which task is paused.
-        text: What its last step set out to do, as the service says it; empty without a step.
+        text: The goal of its last step, as the service says it; empty without a step.
         live_url: The page to act on; None from servers without one.
-        page_url: The page of that step; empty from servers that do not tell.
+        page_url: The page of that step; empty if the server does not report it.
     """
 
     task_id: str
@@ -32,11 +32,11 @@ class Intervention:
     _handle: "TaskHandle[Any]" = attrs.field(repr=False)
 
     async def resume(self) -> None:
-        """Let the task go on: what it waited for is done."""
+        """Let the task go on, once what it waited for is done."""
         await self._handle.resume()
 
     async def stop(self) -> None:
-        """Stop the task for good: it gets no help."""
+        """Stop the task for good, since it gets no help."""
         await self._handle.stop()
 
 

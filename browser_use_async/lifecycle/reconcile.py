@@ -23,13 +23,13 @@ from browser_use_async.types import PageQuery, Task, TaskPage, TaskSummary
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 10.0
 TICK = 0.001  # timers may fire a little early
-REPEATED_PAGES = 10  # pages in a row without a new row, before a server that repeats itself is left
-OLD_ROWS = 10  # rows in a row that are too old, so that one wrong date does not end the reading
+REPEATED_PAGES = 10  # pages in a row without a new row, after which reading stops
+OLD_ROWS = 10  # rows in a row that are too old end the reading; one wrong date does not
 REMEMBERED = 10_000  # tasks whose marks are kept
 
 # A look that ends in one of these may succeed later. Everything else ends the search.
 _PASSING = (errors.APIConnectionError, errors.APIStatusError, errors.ResponseDecodeError)
-# Kinds of `APIStatusError` too, and a wrong key does not become a good one within the window.
+# These are `APIStatusError`s, too, but a wrong key stays wrong within the window.
 _FINAL = (errors.AuthenticationError, errors.PermissionDeniedError)
 
 
@@ -38,10 +38,10 @@ class _Search:
     """One submission that is looked for."""
 
     token: SubmissionToken
-    key: str | None  # that the task would be asked for with, if the service keeps keys
+    key: str | None  # finds the task by a request, if the service keeps keys
     found: "asyncio.Future[str]"  # its task's id
-    about: object  # what observers are told that its scans are about
-    reach: float | None = None  # seconds back to look; None for since it was sent
+    about: object  # the subject of its scans for observers
+    reach: float | None = None  # seconds to look back; None: to the time when it was sent
     seen_at: float | None = None  # the loop time at which the last whole scan for it began
 
     def could_match(self, row: TaskSummary, oldest: datetime | None) -> bool:
@@ -53,7 +53,7 @@ class _Search:
         )
 
     def is_answered_by(self, keys: SubmissionKeys) -> bool:
-        """Whether its request with its key tells more, and sooner."""
+        """Whether a request with its key would find more than the list, and sooner."""
         return self.key is not None and keys.are_kept
 
     def max_age(self, ages: SubmissionAges) -> float:
@@ -62,7 +62,7 @@ class _Search:
             return self.reach
         age = ages.max_age(self.token)
         if math.isinf(age) and self.seen_at is not None:
-            # What a whole scan did not show was created at most a settle window before it.
+            # A task that a whole scan did not show was created at most a settle window before it.
             passed = asyncio.get_running_loop().time() - self.seen_at
             return passed + self.token.settle_window
         return age
@@ -70,7 +70,7 @@ class _Search:
 
 @attrs.define(eq=False, repr=False)
 class _Scan:
-    """One reading of the list, from the top. Its result is why it is not complete, or None."""
+    """One reading of the list, from the top. Its result is None, or why it is not complete."""
 
     task: "asyncio.Task[errors.BrowserUseError | None]" = attrs.field(init=False)
     begun: bool = False  # whether it has begun to read
@@ -78,10 +78,10 @@ class _Scan:
 
 
 class Reconciler:
-    """One for the whole session: a page that is read serves every search under way."""
+    """Runs the searches of a session: each page that is read serves all of them."""
 
-    # How far down the list a task can be is told by its age and by the dates of the rows above it.
-    # So it does not matter how far this machine's clock is from the service's, nor whether the
+    # How far down the list a task can be follows from its age and from the dates of the rows above
+    # it. So it does not matter how far this machine's clock is from the service's, nor whether the
     # service's `Date` agrees with the dates of its rows.
 
     def __init__(self, transport: Transport, ages: SubmissionAges) -> None:
@@ -90,8 +90,8 @@ class Reconciler:
         self._ages = ages
         self._service_date = transport.server_clock.unconfirmed
         self._searches: list[_Search] = []
-        # What a scan is about. The list itself and no copy: observers are told what goes wrong for
-        # a search that joins the scan later, too.
+        # What a scan is about. The list itself and no copy: a search that joins the scan later is
+        # part of what observers are notified about, too.
         self._subjects: list[object] = []
         # Retries for long: giving up means paying twice, or not knowing.
         self._tasks = TaskEndpoints(partial(transport.call_patiently, about=self._subjects))
@@ -99,11 +99,10 @@ class Reconciler:
         self._scan: _Scan | None = None
 
     def claim(self, task_id: str, mark: str | None) -> bool:
-        """Record the task that an answer to run-task names, unless it is another submission's."""
+        """Record the task that an answer to run-task names; False if it is another submission's."""
         known = self._marks.get(task_id)
-        # A cache or a proxy may have answered with what it kept of an earlier call. Then one of
-        # the two answers was wrong, and it is unknown which: the task itself is fetched when it
-        # matters.
+        # A cache or a proxy may have answered with the answer to an earlier call. Then one of the
+        # two answers was wrong, and it is unknown which: the task is fetched when that matters.
         if known is not None and (mark is None or known != mark):
             del self._marks[task_id]
             return False
@@ -111,17 +110,17 @@ class Reconciler:
         return True
 
     def record(self, task_id: str, mark: str | None) -> None:
-        """Remember whose task this is by its own metadata, so that it is never looked up."""
+        """Record whose task this is, by its own metadata; then it need not be fetched."""
         self._marks[task_id] = mark or ""
         if len(self._marks) > REMEMBERED:
             del self._marks[next(iter(self._marks))]
-        # A task that a webhook tells about ends the search for it at once.
+        # A webhook about a task ends the search for it at once.
         for search in self._searches:
             if search.token.mark == mark and not search.found.done():
                 search.found.set_result(task_id)
 
     def forget(self, task_id: str) -> None:
-        """Forget whose task this is, so that it is looked up when it matters."""
+        """Forget whose task this is; it is fetched when that matters."""
         self._marks.pop(task_id, None)
 
     async def find(
@@ -136,8 +135,8 @@ class Reconciler:
         """Look for a task until it appears or the time is up; raises if the last look failed.
 
         With a key the search ends, without a result, as soon as the service is known to keep keys:
-        then the same request with the same key brings the task. `reach` says how many seconds back
-        to look, if it was not sent just now.
+        then the same request with the same key returns the task. `reach` says how many seconds to
+        look back, if it was not sent just now.
         """
         ends_at = asyncio.get_running_loop().time() + seconds
         return await self._search(token, lambda: ends_at, about, key, reach)
@@ -148,8 +147,8 @@ class Reconciler:
         latest = loop.time() + token.settle_window
 
         def ends_at() -> float:
-            age = self._ages.min_age(token)  # an answer may have told the service's time meanwhile
-            if age is None:  # how much of the window has passed is unknown: all of it is waited for
+            age = self._ages.min_age(token)  # an answer may have shown the service's time
+            if age is None:  # unknown: wait for the whole window
                 return latest
             return min(loop.time() - age + token.settle_window, latest)
 
@@ -200,7 +199,7 @@ class Reconciler:
                 return None
             left = max(ends_at() - loop.time(), 0.0)
             await asyncio.wait([search.found], timeout=min(pause, left))
-            # New tasks usually appear within a second; later looks are for slow services.
+            # New tasks usually appear within a second; later scans are for slow services.
             pause = min(2 * pause, LONGEST_PAUSE)
 
     async def _wait_for_scan(self, search: _Search) -> errors.BrowserUseError | None:
@@ -215,7 +214,7 @@ class Reconciler:
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
             if search.found.done():
                 return None
-            # A stale scan is only sat out; the next turn starts or joins a fresh one.
+            # An older scan is only waited for; the next turn starts or joins a new one.
             if fresh:
                 if (problem := scan.result()) is None:
                     search.seen_at = began
@@ -280,9 +279,9 @@ class Reconciler:
         return rows
 
     def _newest_of(self, rows: Sequence[TaskSummary]) -> datetime | None:
-        """The date of the newest task, as far as the rows of the first page are to be believed."""
-        # One that is too late would hide tasks, and one that is too early costs a few requests:
-        # so where no `Date` of the service's bounds it, it is the median of the rows.
+        """The date of the newest task, by the first page; wrong dates are outvoted."""
+        # A date that is too late would hide tasks, and one that is too early costs a few requests.
+        # So if no `Date` of the service limits it, it is the median of the rows.
         dates = sorted(row.created_at for row in rows if row.created_at is not None)
         if not dates:
             return None
@@ -296,7 +295,7 @@ class Reconciler:
             return None
         token = search.token
         try:
-            # Of two dates the earlier one, since one that is too late would hide the task.
+            # The earlier of two dates, since one that is too late would hide the task.
             oldest = scan.newest - timedelta(seconds=age)
             return (min(oldest, token.sent_at) if token.by_service else oldest) - CLOCK_SKEW
         except OverflowError:
@@ -309,21 +308,21 @@ class Reconciler:
         )
 
     def _check(self, row: TaskSummary, oldest: Mapping[_Search, datetime | None]) -> bool:
-        """Whether the owner of this task is known, as far as the searches need it."""
+        """Whether it is known whose task this is, if a search needs that."""
         if (known := self._marks.get(row.id, mark_in_row(row))) is not None:
             self.record(row.id, known)
             return True
         return not any(search.could_match(row, date) for search, date in oldest.items())
 
     async def _fetch_all(self, candidates: list[TaskSummary]) -> errors.BrowserUseError | None:
-        """Ask for the marks of tasks whose rows say nothing: rows need not carry metadata."""
+        """Fetch the tasks whose rows have no mark: rows need not have metadata."""
         problem = None
         for row in candidates:
             if not self._is_searching():
                 break
             try:
                 task = await self._tasks.get(row.id)
-            # The others may still be found; if not, the search was not whole and must not say
+            # The others may still be found; if not, the search was not complete and must not say
             # "none".
             except _PASSING as error:
                 problem = error
@@ -338,7 +337,7 @@ def mark_of(task: Task | TaskSummary) -> str:
 
 
 def mark_in_row(row: TaskSummary) -> str | None:
-    """The same of a row of the list; None from servers that leave metadata out of it."""
+    """The mark in a row of the list; None if the server leaves metadata out of rows."""
     # A row with metadata would show the mark if the task had one.
     return mark_of(row) if TOKEN_KEY in row.extra or row.metadata else None
 

@@ -1,4 +1,4 @@
-"""Submitting and running to the end, and what happens to the task when the caller stops waiting."""
+"""Submits tasks, waits for their ends, and ends tasks whose caller stops waiting."""
 
 import asyncio
 import contextlib
@@ -51,14 +51,14 @@ class BackgroundTasks:
         self._tasks: set[asyncio.Task[Any]] = set()
 
     def start(self, work: Coroutine[Any, Any, ResultT], what: str) -> "asyncio.Task[ResultT]":
-        """Start something and keep it until it ends; `what` is the name of its asyncio task."""
+        """Start work and keep a reference until it ends; `what` names its asyncio task."""
         task = asyncio.get_running_loop().create_task(work, name=f"browser-use: {what}")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
 
     async def finish(self, task: "asyncio.Task[Any]") -> None:
-        """Wait for work to end, within bounds, whatever becomes of it."""
+        """Wait for work to end, for a limited time; its result and error are ignored."""
         # `wait` neither cancels the work when the time is up nor raises its error here.
         await asyncio.wait([task], timeout=CLEANUP_SECONDS)
 
@@ -67,18 +67,18 @@ class BackgroundTasks:
         try:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(CLEANUP_SECONDS):
-                    await asyncio.sleep(0)  # who is cancelled in this turn has a stop to start yet
+                    await asyncio.sleep(0)  # a call that was just cancelled starts its stop
                     while self._tasks:
                         await asyncio.wait(tuple(self._tasks))
-                        await asyncio.sleep(0)  # what has ended may start something more
+                        await asyncio.sleep(0)  # work that has ended may start more
         finally:
             while late := tuple(self._tasks):
-                # Cancelled before its first step, work would not say what was not done.
+                # Work that is cancelled before its first step could not report what was not done.
                 await asyncio.sleep(0)
                 for task in late:
                     task.cancel()
                 await asyncio.gather(*late, return_exceptions=True)
-                await asyncio.sleep(0)  # until they are out of the set
+                await asyncio.sleep(0)  # until they have left the set
 
 
 OnCreated = Callable[["TaskHandle[Any]"], Awaitable[None] | None]
@@ -86,7 +86,7 @@ OnCreated = Callable[["TaskHandle[Any]"], Awaitable[None] | None]
 
 @attrs.frozen(eq=False, repr=False)
 class SubmissionRunner:
-    """Submits tasks, waits for their ends, and stops those that a caller gives up."""
+    """Submits tasks, waits for their ends, and stops those whose caller gives up."""
 
     creator: TaskCreator
     tasks: TaskEndpoints
@@ -119,8 +119,8 @@ class SubmissionRunner:
         )
 
     async def submit(self, submission: Submission, output_type: Any) -> "TaskHandle[Any]":
-        """Create the task; if cancelled in the middle, no unknown task is left behind."""
-        # Not in the caller's own task: a cancellation must not tear the request in two.
+        """Create the task; a cancellation leaves no task behind that the caller does not know."""
+        # Not in the caller's asyncio task: a cancellation must not cut the request.
         creation = self.background.start(
             self._create(submission, output_type), "creates a task of the service"
         )
@@ -130,7 +130,7 @@ class SubmissionRunner:
         except asyncio.CancelledError:
             await self._end_cancelled(submission, is_reported=False)
             raise
-        # Both may be true at once: a result that has arrived counts, however late it is.
+        # Both may be true at once: a result that has arrived counts, even if it is late.
         if creation.done() and not creation.cancelled():
             return creation.result()
         error = self._creation_error(submission, closed=creation.done())
@@ -140,10 +140,10 @@ class SubmissionRunner:
 
     async def _create(self, submission: Submission, output_type: Any) -> "TaskHandle[Any]":
         task_id = await self.creator.create(submission)
-        # For waits by its id alone, which sit out an outage, too.
+        # For waits by its id alone, which then also wait through an outage.
         self.poller.record_known(task_id)
-        # Waits need to know its age: the service may not list a new task for a moment, and what
-        # happened to it before its answer came is not told again. So it is counted from the send.
+        # Waits need to know its age: the service may not list a new task for a moment, and no event
+        # comes again that came before the answer. So the age is counted from the send.
         sent_at, joined = submission.sent_at, submission.is_joined
         handle = TaskHandle[Any](
             task_id, self.tasks, self.poller, output_type, sent_at, joined=joined
@@ -177,7 +177,7 @@ class SubmissionRunner:
         on_cancel: EndAction | None,
         on_created: OnCreated | None,
     ) -> Task:
-        """Create a task, wait for its end and give it if it finished."""
+        """Create a task, wait for its end and return it if it finished."""
         on_cancel = submission.on_cancel if on_cancel is None else on_cancel
         for name, action in (("on_timeout", on_timeout), ("on_cancel", on_cancel)):
             check_option(name, action, EndAction)
@@ -186,7 +186,7 @@ class SubmissionRunner:
         # One deadline for creating, the callback and waiting: `timeout` is for everything.
         submission.ends_at = _deadline(timeout)
         submission.on_timeout, submission.on_cancel = on_timeout, on_cancel
-        # Without the type: that the task failed is raised before anything is parsed.
+        # Without the type: a failure of the task is raised before its output is parsed.
         handle = await self.submit(submission, None)
         try:
             task = await self._wait(handle, submission, on_created)
@@ -214,12 +214,12 @@ class SubmissionRunner:
                 on_timeout=submission.on_timeout,
             )
         except WaitTimeoutError:
-            # Not waited for: the caller was promised an end at this moment.
+            # Not awaited: the call must end at this moment.
             self._end(submission, submission.on_timeout)
             raise
         except BrowserUseError:
             raise
-        except Exception as error:  # thrown in from outside, as nothing here raises it
+        except Exception as error:  # thrown in from outside; nothing here raises it
             on_cancel = submission.on_cancel
             error.add_note(f"raised while task {handle.id} was waited for; on_cancel={on_cancel!r}")
             await self._end_cancelled(submission)
@@ -237,7 +237,7 @@ class SubmissionRunner:
                 async with limit:
                     await is_reported
         except Exception as error:
-            # A TimeoutError of the callback's own must not be taken for the end of our time.
+            # A TimeoutError of the callback itself must not count as ours.
             if not (isinstance(error, TimeoutError) and limit.expired()):
                 error.add_note(f"raised by on_created; task {handle.id} lives on")
                 raise
@@ -255,7 +255,7 @@ class SubmissionRunner:
             )
 
     def _creation_error(self, submission: Submission, *, closed: bool) -> BrowserUseError:
-        """Why a creation that has not come to its end gives no handle."""
+        """The error of a creation that has not ended, so that there is no handle."""
         if submission.may_exist:
             return self.creator.unknown(submission)
         if closed:
@@ -265,26 +265,26 @@ class SubmissionRunner:
         what = "the timeout ended before run-task was sent; no task was created"
         return APITimeoutError(what, sent=False, attempts=0)
 
-    # --- ending the task of a submission that its caller gives up -----------------------------
+    # --- ending the task of a submission whose caller gives up --------------------------------
 
     async def _end_cancelled(self, submission: Submission, *, is_reported: bool = True) -> None:
-        """Do what `on_cancel` says, and keep the caller until that is done, within bounds."""
+        """Do what `on_cancel` says; the caller waits for it, for a limited time."""
         ending = self._end(submission, submission.on_cancel, is_reported=is_reported)
-        # A task that is left needs nothing done, so its caller is not kept.
+        # A task that is left needs no call, so the caller need not wait.
         if submission.on_cancel != "leave":
             await self.background.finish(ending)
 
     def _end(
         self, submission: Submission, action: EndAction, *, is_reported: bool = True
     ) -> "asyncio.Task[None]":
-        """Send nothing more; what was sent is ended where no cancellation cuts that short.
+        """Send nothing more, and end what was sent in the background, uncancelled.
 
-        `is_reported` says whether the caller knows what was created, or that something may be.
+        `is_reported` says whether the caller knows what was created, or what may be.
         """
         creation = submission.creation
         assert creation is not None
         submission.abandoned = True
-        # Nothing is on the wire, or the result of a search would not be used.
+        # No request is under way, or the result of a search would not be used.
         lost = submission.state is SubmissionState.UNKNOWN and action == "leave"
         if submission.state is SubmissionState.UNSENT or lost:
             creation.cancel()
@@ -302,8 +302,9 @@ class SubmissionRunner:
     ) -> None:
         created = False
         try:
-            # `wait` and not `await`: its error has been reported, or is of no use any more. Even of
-            # what is done it takes a turn, in which closing could cancel a stop before it begins.
+            # `wait` and not `await`: its error has been reported, or is no longer needed. `wait`
+            # takes a turn of the loop even if it is done, in which closing could cancel a stop
+            # before it begins.
             if not creation.done():
                 await asyncio.wait([creation])
             created = not creation.cancelled() and creation.exception() is None
@@ -311,7 +312,7 @@ class SubmissionRunner:
             if submission.may_exist and not (created or is_reported):
                 LOGGER.warning(
                     "a call was cancelled before run-task was answered, so a paid task may exist; "
-                    "session.resolve_submission(%r) tells",
+                    "session.resolve_submission(%r) finds out",
                     self.creator.token_text(submission),
                 )
         if not created:
@@ -319,7 +320,7 @@ class SubmissionRunner:
         task_id = creation.result().id
         if action == "leave" and not is_reported:
             LOGGER.warning(
-                "a call was cancelled before it heard of task %s, which lives on", task_id
+                "a call was cancelled before it was answered; its task %s lives on", task_id
             )
         await apply_end_action(task_id, action, self.tasks, self.poller)
 
@@ -328,7 +329,7 @@ def add_output_schema(
     fields: dict[str, Any], output_type: Any, task: str | RunTaskRequest = ""
 ) -> None:
     """Put the JSON schema of an output type into the fields of a request that has none."""
-    # Loaded by those who ask for a type.
+    # Loaded with the first output type.
     from browser_use_async.structured_output.schema import output_schema  # noqa: PLC0415
 
     in_request = isinstance(task, RunTaskRequest) and task.structured_output_json is not UNSET
@@ -351,17 +352,17 @@ async def apply_end_action(
     tasks: TaskEndpoints,
     poller: TaskPoller,
 ) -> None:
-    """Stop or pause a task that its caller gave up, and report whether that was done."""
+    """Stop or pause a task whose caller gave up, and report whether that was done."""
     if action == "leave":
         return
-    problem: str | None = "there was no time for it"  # unless something else happens
+    problem: str | None = "there was no time for it"  # if closing cuts this off
     try:
         await (tasks.stop if action == "stop" else tasks.pause)(task_id)
         poller.record_stop(task_id, action)
         problem = None
     except Exception as error:  # noqa: BLE001 - a user's middleware may raise anything
         problem = str(error) or repr(error)
-    finally:  # cancelled too, it says what it knows
+    finally:  # also when cancelled
         poller.transport.observers.notify(EndActionAttempted(task_id, action, problem))
 
 

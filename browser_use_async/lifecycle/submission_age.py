@@ -1,11 +1,10 @@
 """How long ago submissions were sent, by clocks that cannot be set."""
 
-# This machine's wall clock may be wrong by any amount and be set at any moment, and a submission
-# that is thought to be younger or older than it is gets overlooked, and paid for again. So what
-# this process sent is timed by the event loop's clock, which only goes forward. What another
-# process sent is timed by the service's clock, which both know from the `Date` of its answers. Some
-# hosts of a service may be wrong as well, so it is believed only by processes whose own clock
-# agrees.
+# This machine's wall clock may be wrong by any amount and be set at any moment. A submission whose
+# age is wrong is overlooked, and paid for again. So requests of this process are timed by the event
+# loop's clock, which only goes forward. Requests of another process are timed by the service's
+# clock, which both processes know from the `Date` of its answers. Some hosts of a service may be
+# wrong as well, so a process uses that clock only if its own clock agrees.
 
 import asyncio
 import math
@@ -17,12 +16,12 @@ import attrs
 from browser_use_async.api.submission_token import SubmissionToken
 
 CLOCK_SKEW = timedelta(minutes=30)
-"""By how much two readings of the service's clock may be wrong, and the dates of its rows."""
+"""Seconds by which two readings of the service's clock may differ, and the dates of its rows."""
 
 DATE_ERROR = 5.0  # seconds: a `Date` has no fractions, and is as old as its answer took to arrive
-AGREEMENT = 60.0  # seconds between two clocks that are both taken to be right
-SUSPENDED = 60.0  # seconds between the two clocks of this machine: it was asleep, or one was set
-REMEMBERED = 10_000  # submissions without an answer; of others only their tokens tell
+AGREEMENT = 60.0  # seconds between two clocks that are both taken for right
+SUSPENDED = 60.0  # seconds between two clocks of this machine: it slept, or one was set
+REMEMBERED = 10_000  # submissions without an answer; the times of older ones stand in their tokens
 
 
 @attrs.frozen
@@ -42,14 +41,14 @@ class SubmissionAges:
         self._sent: dict[str, _Sending] = {}  # by mark
 
     def new_token(self, task: str, settle_window: float) -> SubmissionToken:
-        """A fresh token, stamped with the service's time if that is known for sure."""
+        """A new token, with the service's time if that is confirmed."""
         service_time = self._confirmed_time()
         if service_time is None:
             return SubmissionToken.new(task, settle_window, self._now())
         return SubmissionToken.new(task, settle_window, service_time, by_service=True)
 
     def record_sent(self, mark: str) -> None:
-        """Note that a submission of this process is sent now; the first time counts."""
+        """Record that a submission of this process is sent now; the first time counts."""
         if mark not in self._sent:
             loop_time = asyncio.get_running_loop().time()
             self._sent[mark] = _Sending(loop_time, self._now())
@@ -57,11 +56,11 @@ class SubmissionAges:
                 del self._sent[next(iter(self._sent))]
 
     def discard(self, mark: str) -> None:
-        """Note that a submission created nothing, or that its task is known."""
+        """Forget a submission that created nothing, or whose task is known."""
         self._sent.pop(mark, None)
 
     def min_age(self, token: SubmissionToken) -> float | None:
-        """Seconds that have surely passed since the first attempt, or None if that is not known."""
+        """The least time since the first attempt, in seconds, or None if that is unknown."""
         sending = self._sent.get(token.mark)
         if sending is not None:
             return asyncio.get_running_loop().time() - sending.loop_time
@@ -69,24 +68,24 @@ class SubmissionAges:
         return None if age is None else max(age - DATE_ERROR, 0.0)
 
     def max_age(self, token: SubmissionToken) -> float:
-        """Seconds that may have passed since the first attempt; infinite if that is not known."""
+        """The most time since the first attempt, in seconds; infinite if that is unknown."""
         sending, by_service = self._sent.get(token.mark), self._age_by_service(token)
         ages = [] if by_service is None else [by_service]
         if sending is not None:
-            # The loop's clock stands still while the machine is asleep, and the other one does not.
+            # The loop's clock stops while the machine sleeps, and the other one does not.
             ages.append(asyncio.get_running_loop().time() - sending.loop_time)
             ages.append((self._now() - sending.wall_time).total_seconds())
         return max(ages, default=math.inf)
 
     def for_other_process(self, token: SubmissionToken, lost_at: float) -> SubmissionToken:
-        """The token for another process; its window counts from when the answer was lost."""
+        """The token for another process; its window begins when the answer was lost."""
         age = self.min_age(token)
         passed = 0.0 if age is None else age + lost_at - asyncio.get_running_loop().time()
         return self._stamped(token).extended(passed)
 
     def _stamped(self, token: SubmissionToken) -> SubmissionToken:
         sending, service_time = self._sent.get(token.mark), self._confirmed_time()
-        if sending is None:  # another process sent it; without the time its window has no end
+        if sending is None:  # sent by another process: without a time its window would not end
             return attrs.evolve(token, by_service=token.by_service and service_time is not None)
         age = asyncio.get_running_loop().time() - sending.loop_time
         drift = (self._now() - sending.wall_time).total_seconds() - age
@@ -96,7 +95,7 @@ class SubmissionAges:
         return attrs.evolve(token, sent_at=sent_at, by_service=True)
 
     def _confirmed_time(self) -> datetime | None:
-        """The service's time, if this machine's clock, which is wrong for other reasons, agrees."""
+        """The service's time, if this machine's clock agrees: both are rarely wrong alike."""
         service_time = self._service_now()
         if service_time is None:
             return None
@@ -108,5 +107,5 @@ class SubmissionAges:
         if service_time is None or not token.by_service:
             return None
         age = service_time - token.sent_at
-        # A stamp of a time to come, or one of the two, is untrue.
+        # A time in the future is wrong.
         return None if age < -CLOCK_SKEW else max(age.total_seconds(), 0.0)

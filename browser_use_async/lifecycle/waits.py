@@ -22,11 +22,11 @@ def wait(
     exists: bool = False,
     on_timeout: EndAction = "leave",
 ) -> Coroutine[Any, Any, Task]:
-    """Wait until a task has ended, however it ended; one that `exists` sits out any outage.
+    """Wait for the end of a task; the wait for one that `exists` goes on through any outage.
 
-    `on_timeout` is for the error only: the caller does what it says.
+    `on_timeout` is for the error message only: the caller carries it out.
     """
-    # Not a coroutine around another: each of what may be ten thousand waits would hold both.
+    # Not a coroutine around another: there may be ten thousand waits, and each would have two.
     waiting = _wait(poller, task_id, timeout, submitted_at, exists=exists, on_timeout=on_timeout)
     observers = poller.transport.observers
     return _observed(observers, task_id, waiting) if observers.hears[WaitEnded]() else waiting
@@ -53,14 +53,14 @@ async def _wait(
     exists: bool,
     on_timeout: EndAction,
 ) -> Task:
-    # No handle, one frame and one future for each of what may be ten thousand waits.
+    # No handle, one frame and one future, since there may be ten thousand waits.
     settled: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     subscriber = Subscriber(_resolve, settled, deadline_of(poller, timeout))
     watched = poller.subscribe(task_id, subscriber, submitted_at=submitted_at, exists=exists)
     try:
         if not watched.settled:
             await settled
-        # The error is made while the task is still watched, whose polls it has.
+        # The error is made while the task is still watched, since it needs the record of polls.
         if not watched.settled:
             raise timed_out(poller, [watched], on_timeout)
     finally:
@@ -104,7 +104,7 @@ def timed_out(
 
 
 def _stand(watched: WatchedTask, failure: BaseException | None, on_timeout: EndAction) -> str:
-    """What is known of a task that was waited for in vain, and what to do next."""
+    """What is known of a task whose wait timed out, and what to do next."""
     failed = "" if failure is None else f"; the last poll failed: {failure}"
     if not watched.is_known:
         advice = "check the id and base_url, then wait again"
@@ -118,15 +118,15 @@ def _stand(watched: WatchedTask, failure: BaseException | None, on_timeout: EndA
 
 
 def being_ended(action: EndAction) -> str:
-    """What an error says of a task that is stopped or paused because the time is up."""
+    """The sentence about a task that is stopped or paused because the time is up."""
     return (
         f"The session asks the service to {action} it now (on_timeout={action!r}); the event "
-        "EndActionAttempted and the log tell whether that was done"
+        "EndActionAttempted and the log say whether that was done"
     )
 
 
 def result_of(watched: WatchedTask) -> Task:
-    """The task that has ended, however it ended; raises if it cannot be had."""
+    """The task that has ended; raises the error if polling failed."""
     watched.raise_error()
     assert watched.task is not None
     return watched.task
