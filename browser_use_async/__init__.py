@@ -1,7 +1,7 @@
 """Asyncio-first SDK for the Browser Use Cloud API v1, with task-lifecycle helpers.
 
-Names are loaded when they are first used, so that a program that imports this package and may
-never call it, such as a command line or a test runner, starts without paying for it.
+Names are loaded on first use, so that a program that imports this package and perhaps never calls
+it, such as a command line or a test runner, starts fast.
 """
 
 from typing import TYPE_CHECKING
@@ -142,7 +142,7 @@ _HOMES = {
         }
     ),
 }
-"""Where the names come from."""
+"""The modules of the names."""
 
 if not TYPE_CHECKING:
     __getattr__, __dir__ = load_on_first_use(__name__, _HOMES)

@@ -1,4 +1,4 @@
-"""Scopes that bound what everything started inside of them may cost, in US cents."""
+"""Budgets: scopes that limit the cost of everything that is started inside, in US cents."""
 
 # Reservations are made before the paying calls of a session, and costs are settled after them.
 
@@ -23,22 +23,22 @@ from browser_use_async.prices import format_cents, search_url_cents, simple_sear
 from browser_use_async.removals import missing_name
 from browser_use_async.types import UNSET, Task
 
-FRESH_SECONDS = 2.0  # for which a running task is not looked at again
+FRESH_SECONDS = 2.0  # between two calls for the same running task
 
 
 @attrs.define(eq=False)
 class Charge:
-    """What a paying call has reserved in each budget around it, until its cost is known."""
+    """The reservation of a paying call in each budget around it, until its cost is known."""
 
     budgets: tuple["Budget", ...]  # from the innermost to the outermost
     cents: Decimal  # what is reserved: the most that it can cost
     price: TaskPrice | None = None  # of a task; None for a search, which costs what is reserved
     task_id: str | None = None  # None until it is known
-    seen_at: float | None = None  # the loop time at which the task was last looked at
+    seen_at: float | None = None  # the loop time of the last call for the task
     lost: Submission | None = None  # whose answer was lost, so that its task may exist
     lost_at: float = 0.0  # the loop time of that
-    # Reserved beside `cents`, for earlier requests of a submission that was sent again: kept as
-    # long as the budgets live, since each of them may yet create a task.
+    # Reserved in addition to `cents`, for earlier requests of a submission that was sent again. It
+    # stays as long as the budgets live, since each request may still create a task.
     doubted_cents: Decimal = Decimal(0)
 
     def settle(self, cents: Decimal) -> None:
@@ -52,12 +52,12 @@ class Charge:
         self.settle(self.price.cost(task))
 
     def release(self) -> None:
-        """Give back all that is reserved: nothing was created."""
+        """Release the whole reservation: nothing was created."""
         for budget in self.budgets:
             budget.release_charge(self)
 
     def is_lost_for_good(self, now: float) -> bool:
-        """Whether its task has appeared by now, if there is one, and it is not sent again."""
+        """Whether its task would have appeared by now, and it is not sent again."""
         lost = self.lost
         if lost is None or lost.token is None or lost.may_resend:
             return False
@@ -67,39 +67,39 @@ class Charge:
 class Budget(BudgetAmounts):
     """A limit for all that is started inside of `async with`. `session.budget` makes it.
 
-    It holds for the tasks and searches of its session, in whichever asyncio task they are started,
-    as long as that was started inside. Budgets nest: what is started inside counts in each of
-    them. The same budget can be entered again, also by several asyncio tasks at once.
+    It applies to the tasks and searches of its session that are started inside, also by asyncio
+    tasks that were started inside. Budgets nest: what is started inside counts in each of them.
+    The same budget can be entered again, also by several asyncio tasks at once.
 
-    Before anything is sent, the most that it can cost is reserved, by the published prices: of a
-    task its start and all the steps that it may take. When the session has seen its end, in a
-    wait, a stream or `session.tasks.get`, what it cost takes the place of the reservation.
+    Before a call is sent, the most that it can cost by the published prices is reserved: for a task
+    its start and all the steps that it may take. When the session has seen the end of the task, in
+    a wait, a stream or `session.tasks.get`, its real cost replaces the reservation.
 
     Attributes:
-        limit_cents: What may be spent, in US cents.
+        limit_cents: The limit, in US cents.
         spent_cents: What has been spent, in US cents.
-        reserved_cents: What is set aside for what was not seen to end, in US cents.
+        reserved_cents: What is reserved for tasks that may still run, in US cents.
         remaining_cents: What is neither spent nor reserved, in US cents.
     """
 
     def __init__(self, limit: Decimal, paid_calls: "PaidCalls") -> None:
         super().__init__(limit)
         self._paid_calls = paid_calls
-        self._charges: dict[Charge, None] = {}  # that are not settled, oldest first
+        self._charges: dict[Charge, None] = {}  # not settled, oldest first
         self._looking = asyncio.Lock()
 
-    if not TYPE_CHECKING:  # which would take any name for one that is there
+    if not TYPE_CHECKING:  # type checkers would accept any name
         __getattr__ = missing_name
 
     async def refresh(self) -> None:
-        """Look at each task that was not seen to end, in one call for each. Free.
+        """Fetch each task whose end was not seen, in one call for each. Free.
 
-        Also looks for the tasks of submissions whose answers were lost, once their settle window
-        has passed: what has made none gives its reservation back. Called by itself before
-        something is refused. What was looked at in the last two seconds is left out, as is what
-        cannot be looked at now.
+        Also searches for the tasks of submissions whose answers were lost, once their settle window
+        has passed: a submission without a task releases its reservation. The session calls this
+        itself before it refuses a call. Tasks that were fetched in the last two seconds, and those
+        that cannot be fetched now, are left out.
         """
-        # One after the other: the second caller finds fresh figures, and sends nothing.
+        # One after the other: the second caller finds current figures, and sends nothing.
         async with self._looking:
             now = asyncio.get_running_loop().time()
             stale = [
@@ -113,7 +113,7 @@ class Budget(BudgetAmounts):
             try:
                 await asyncio.gather(*(self._paid_calls.look(each) for each in stale))
             except BaseException:
-                # Cancelled with the call that asked: the next one has to look for itself.
+                # Cancelled with this call: the next one fetches again.
                 for each in stale:
                     each.seen_at = None
                 raise
@@ -123,7 +123,7 @@ class Budget(BudgetAmounts):
         return self
 
     async def __aexit__(self, *_error: object) -> None:
-        # No token to reset by: several asyncio tasks may be inside of it at once.
+        # Not by a context variable's token: several asyncio tasks may be inside at once.
         if not (entered := _ENTERED.get()):
             raise InvalidRequestError(
                 "this budget was left in another asyncio task than it was entered in, so it did "
@@ -139,29 +139,29 @@ class Budget(BudgetAmounts):
     # --- of the session -------------------------------------------------------------------
 
     def bounds(self, paid_calls: "PaidCalls") -> bool:
-        """Whether it holds for what a session spends."""
+        """Whether it applies to what a session spends."""
         return self._paid_calls is paid_calls
 
     def reserve_charge(self, charge: Charge) -> None:
-        """Set aside what something can cost at most."""
+        """Reserve the most that a call can cost."""
         self._charges[charge] = None
         self.reserve(charge.cents)
 
     def release_charge(self, charge: Charge) -> None:
-        """Give back all that is set aside for something that does not exist."""
+        """Release the reservation of something that does not exist."""
         if charge in self._charges:
             self.release(charge.doubted_cents)
             self.settle_charge(charge, Decimal(0))
 
     def settle_charge(self, charge: Charge, cost: Decimal) -> None:
-        """Replace a reservation by what something cost."""
+        """Replace a reservation by the real cost."""
         # Once only: a wait and a stream may both see the end of a task.
         if charge in self._charges:
             del self._charges[charge]
             self.settle(charge.cents, cost)
 
     def refusal(self, what: str, charge: Charge) -> BudgetExceededError:
-        """The error of something that may cost more than remains."""
+        """The error of a call that may cost more than remains."""
         terms = ""
         if charge.price is not None:
             step = format_cents(charge.price.step_cents)
@@ -187,7 +187,7 @@ class Budget(BudgetAmounts):
         return f"{waiting} a larger budget{lower}"
 
 
-# The budgets whose scopes the running code is in, from the innermost.
+# The budgets around the running code, from the innermost.
 _ENTERED: ContextVar[tuple[Budget, ...]] = ContextVar("browser_use_async.budget", default=())
 
 

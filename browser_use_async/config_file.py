@@ -23,12 +23,12 @@ def config_path() -> Path | None:
     return None if folder is None else folder / "browser-use-async" / "config.toml"
 
 
-# Tracebacks can show the variables of functions: in those that raise there is no key to be seen.
+# Tracebacks can show local variables, so functions that raise have no key in theirs.
 
 
 @attrs.frozen
 class ConfigFile:
-    """What the file says; it belongs to one user, and others can read nothing of it."""
+    """The content of the file. It belongs to one user, and no other user can read it."""
 
     path: Path
     base_url: str | None
@@ -53,7 +53,7 @@ class ConfigFile:
         return cls(path, values.get("base_url"), key)
 
     def write(self) -> None:
-        """Write the file in place of the one before; a crash leaves one of the two.
+        """Replace the file; a crash leaves either the old or the new one.
 
         Raises:
             OSError: It cannot be written.
@@ -104,7 +104,7 @@ def _content(path: Path) -> bytes:
 
 
 def _parsed(content: bytes) -> tuple[str | None, SecretMapping]:
-    """What is wrong with a content, else what it says."""
+    """The problem of a content, else its values."""
     nothing = SecretMapping({})
     try:
         found = tomllib.loads(content.decode("utf-8-sig"))

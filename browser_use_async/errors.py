@@ -124,7 +124,7 @@ class BrowserUseError(Exception):
         return dict(self.__dict__)
 
     def _render_traceback_(self) -> list[str]:
-        """What IPython and notebooks show: at most ten lines. `%tb Verbose` shows everything."""
+        """The traceback in IPython and notebooks: ten lines at most. `%tb Verbose` shows all."""
         from browser_use_async.types.short_traceback import short_traceback  # noqa: PLC0415
 
         return short_traceback(self)
@@ -133,7 +133,7 @@ class BrowserUseError(Exception):
 def _restore(
     error_class: type[BrowserUseError], arguments: tuple[Any, ...], state: dict[str, Any]
 ) -> BrowserUseError:
-    # Without `__init__`: subclasses require keyword arguments that `args` does not hold.
+    # Without `__init__`: subclasses require keyword arguments that `args` does not contain.
     error = error_class.__new__(error_class)
     error.args = arguments
     error.__dict__.update(state)
@@ -141,7 +141,7 @@ def _restore(
 
 
 class ConfigurationError(BrowserUseError):
-    """The session was set up in a way that cannot work. Nothing was sent."""
+    """A setting of the session is invalid. Nothing was sent."""
 
 
 class InvalidRequestError(BrowserUseError, ValueError):
@@ -222,7 +222,7 @@ class APIStatusError(BrowserUseError):
 
 
 class BadRequestError(APIStatusError):
-    """400: the request makes no sense now, such as pausing a task that has ended."""
+    """400: the request is not possible now, such as pausing a task that has ended."""
 
 
 class AuthenticationError(APIStatusError):
@@ -253,8 +253,8 @@ class UnprocessableEntityError(APIStatusError):
     """422: the server refused fields of the request.
 
     Attributes:
-        errors: One mapping per refused field with `loc`, `msg` and `type`. The echoed `input`
-            is dropped, because it can hold task secrets.
+        errors: One mapping per refused field with `loc`, `msg` and `type`. The echoed `input` is
+            dropped, because it can contain task secrets.
     """
 
     def __init__(
@@ -293,16 +293,16 @@ class InternalServerError(APIStatusError):
 
 
 class BudgetExceededError(BrowserUseError):
-    """A call may cost more than what remains of a budget around it. Nothing was sent.
+    """A call may cost more than a budget around it has left. Nothing was sent.
 
     Attributes:
         needed_cents: What it may cost at most, in US cents.
         limit_cents: What the budget allows, in US cents.
         spent_cents: What was spent of it, in US cents.
-        reserved_cents: What is set aside for what was not seen to end, in US cents.
+        reserved_cents: What is reserved for tasks that may still run, in US cents.
     """
 
-    if not TYPE_CHECKING:  # which would take any name for one that is there
+    if not TYPE_CHECKING:  # type checkers would accept any name
         __getattr__ = missing_name
 
     def __init__(
@@ -325,7 +325,7 @@ class ResponseDecodeError(BrowserUseError):
     """An answer with a good status that is not what the API promises.
 
     Attributes:
-        path: Where in the JSON the problem lies, such as `$.tasks[0].status`.
+        path: The place of the problem in the JSON, such as `$.tasks[0].status`.
     """
 
     def __init__(self, message: str, *, path: str = "$", task_id: str | None = None) -> None:
@@ -366,8 +366,8 @@ class SubmissionUnknownError(BrowserUseError):
         """Look for the task that the lost submission may have created. Costs no money.
 
         Args:
-            session: The session to ask; by default the one that submitted. Needed after the
-                error was unpickled.
+            session: The session to search with; by default the one that submitted. An unpickled
+                error needs one.
 
         Returns:
             The task, or None if it did not appear within the settle window.
@@ -394,9 +394,9 @@ class SubmissionUnknownError(BrowserUseError):
 
 
 class SubmissionKeyConflictError(BrowserUseError):
-    """The key names other work already: it was sent before with another request.
+    """The key already names other work: it was sent before with another request.
 
-    Nothing was created. Use another key, or send what was sent first.
+    Nothing was created. Use another key, or send the first request again.
 
     Attributes:
         task_id: The task that the key names.
@@ -428,7 +428,7 @@ class SubmissionKeyConflictError(BrowserUseError):
 
 
 class SubmissionKeyExistsError(BrowserUseError):
-    """A task with this key exists, and `if_exists="raise"` was asked for. Nothing was created.
+    """A task with this key exists, and `if_exists` is "raise". Nothing was created.
 
     Attributes:
         task_id: The task that the key names.
@@ -473,7 +473,7 @@ class OutputValidationError(BrowserUseError):
 
     Attributes:
         task: The finished task.
-        raw_output: What the task answered, untouched. It was paid for.
+        raw_output: The output of the task, unchanged. It was paid for.
     """
 
     def __init__(self, message: str, *, task: "Task", raw_output: str | None) -> None:
@@ -483,7 +483,7 @@ class OutputValidationError(BrowserUseError):
 
 
 class WaitTimeoutError(BrowserUseError, TimeoutError):
-    """The time allowed for a wait is up. If the last poll failed, `__cause__` is why.
+    """The time of a wait is up. If the last poll failed, `__cause__` is its error.
 
     Attributes:
         last_status: The last status seen, or None if none was.
@@ -497,8 +497,8 @@ class WaitTimeoutError(BrowserUseError, TimeoutError):
 class WaitInterruptedError(BrowserUseError):
     """The API stayed unreachable during a wait; `__cause__` is the last failure.
 
-    For longer than `PollPolicy.outage_timeout`, or, if it is not known whether the task exists,
-    for as many requests as `RetryPolicy.max_attempts`.
+    That was longer than `PollPolicy.outage_timeout`. If it is unknown whether the task exists, the
+    limit is `RetryPolicy.max_attempts` requests.
 
     Attributes:
         last_status: The last status seen, or None if none was.
@@ -514,18 +514,18 @@ class FileTransferError(BrowserUseError):
 
 
 class UnsafeFileNameError(FileTransferError):
-    """A file name that would leave its directory or trouble a file system."""
+    """A file name that would lead out of its directory, or that file systems do not accept."""
 
 
 class UnsupportedFileError(FileTransferError):
-    """A file of a type or size that the API does not take."""
+    """A file of a type or size that the API does not accept."""
 
 
 class BatchInputError(BrowserUseError):
     """The iterable that was given to `run_many` raised an exception of its own.
 
     Attributes:
-        index: How many items it had given before.
+        index: How many items it had yielded before.
     """
 
     def __init__(self, message: str, *, index: int) -> None:
@@ -538,11 +538,11 @@ class LedgerError(BrowserUseError):
 
 
 class LedgerLockedError(LedgerError):
-    """Another process holds the ledger."""
+    """Another process uses the ledger."""
 
 
 class LeaseLostError(LedgerError):
-    """Another process has taken over an item of a batch, and brings it to its end."""
+    """Another process has taken over an item of a batch, and finishes it."""
 
 
 class LedgerMismatchError(LedgerError):
@@ -562,8 +562,8 @@ class WebhookVerificationError(BrowserUseError):
 
     Attributes:
         status: The HTTP status to answer with: 400, 403 or 413.
-        reason: Why, in a word to count by: `header` (missing or malformed), `stale`, `signature`,
-            `body` or `too_large`.
+        reason: Why, in one word, for counters: `header` (missing or malformed), `stale`,
+            `signature`, `body` or `too_large`.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""What a session tells the `on_event` callback."""
+"""The events that a session passes to the `on_event` callback."""
 
 import attrs
 
@@ -45,10 +45,10 @@ class RetryScheduled:
 
 @attrs.frozen
 class SlotAwaited:
-    """The account runs as many tasks as it may, and run-task waits until one of them has ended.
+    """The account runs its maximum of tasks, and run-task waits until one of them has ended.
 
     Attributes:
-        patience: Seconds after which it gives up.
+        patience: Seconds after which the call gives up.
     """
 
     patience: float
@@ -80,14 +80,14 @@ class SubmissionAdopted:
 class KeyIgnored:
     """An answer does not send the submission key back, though earlier ones did.
 
-    A proxy takes the key away, or not all servers of the service know keys. The session does not
-    rely on keys from then on.
+    Perhaps a proxy removes the key, or not all servers of the service know keys. The session does
+    not rely on keys from then on.
 
     Attributes:
         operation: The name of the call, such as `run_task`.
         task_id: The task or schedule that the answer names, or None.
         may_be_second: Whether an earlier answer to the same call was lost, so that the service may
-            have created, and be paid for, another one before.
+            have created, and charged, another one before.
     """
 
     operation: str
@@ -122,12 +122,12 @@ class UnknownStatusSeen:
 class ServiceUnreachable:
     """No call of the session has been answered for about two seconds; once for each outage.
 
-    Requests that were refused, cut, timed out or answered with a 5xx count as not answered. A
-    single one that succeeds when it is made again is no outage, nor is one route that fails while
-    another is answered.
+    Requests that were refused, cut, timed out or answered with a 5xx count as not answered. It is
+    no outage if a single request succeeds when it is repeated, or if one route fails while another
+    is answered.
 
     Attributes:
-        seconds: Seconds since which no call has been answered.
+        seconds: How many seconds ago the last call was answered.
         failures: How many requests have failed since then.
         reason: Why the last one failed, without secrets.
     """
@@ -157,8 +157,8 @@ class EndActionAttempted:
     Attributes:
         task_id: The id of the task.
         action: What `on_timeout` or `on_cancel` asked for: `stop` or `pause`.
-        problem: Why that did not succeed, so that the task may still run and cost money; None if
-            the service has done it.
+        problem: Why that failed, in which case the task may still run and cost money; None if the
+            service has done it.
     """
 
     task_id: str

@@ -63,9 +63,9 @@ _LINES: dict[type, Callable[[Any], Line]] = {
 }
 
 
-# An entry as it is kept, without its price, since few timelines are ever read: when, the kind, the
-# text, for how many steps of which model may have to be paid, and how many times in a row. A tuple
-# of plain values, which the garbage collector leaves alone: 1,000 tasks have 5,000 entries.
+# A stored entry, without its price, since few timelines are ever read: when, the kind, the text,
+# for how many steps of which model may have to be paid, and how many times in a row. A tuple of
+# plain values, which the garbage collector leaves alone: 1,000 tasks have 5,000 entries.
 _Stored = tuple[datetime, str, str, tuple[int, str] | None, int]
 
 

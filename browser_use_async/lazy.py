@@ -1,7 +1,7 @@
 """Packages that load their names on first use, and show all of them to type checkers."""
 
-# A program pays for the parts that it uses. What every session needs is loaded with the session, so
-# that no call waits for it; what many programs never ask for is left until it is asked for.
+# A program pays only for the parts that it uses. What every session needs is loaded with the
+# session, so that no call waits for it; the rest is loaded on first use.
 
 import sys
 from collections.abc import Callable, Mapping
@@ -12,8 +12,8 @@ def load_on_first_use(
     package: str, homes: Mapping[str, str], *, source: str | None = None
 ) -> tuple[Callable[[str], object], Callable[[], list[str]]]:
     """The `__getattr__` and the `__dir__` of such a package (PEP 562)."""
-    # Type checkers are shown imports instead, and not these: they would take every name for one
-    # that exists. The modules in `homes` are relative to `source`, which is the package by default.
+    # Type checkers see imports instead of these functions, since with them any name would exist.
+    # The modules in `homes` are relative to `source`, by default the package.
     names = vars(sys.modules[package])
 
     def load(name: str) -> object:

@@ -1,4 +1,4 @@
-"""What a task may cost, and the arithmetic of a budget, in US cents. No I/O."""
+"""The price of a task, and the arithmetic of budgets, in US cents. No I/O."""
 
 from decimal import Decimal
 from typing import Any
@@ -21,7 +21,7 @@ class TaskPrice:
 
     @classmethod
     def of(cls, request: RunTaskRequest) -> "TaskPrice":
-        """The price of what a request asks for."""
+        """The price of a request."""
         return cls.of_terms(request.max_agent_steps, request.llm_model)
 
     @classmethod
@@ -31,7 +31,7 @@ class TaskPrice:
         return cls(step_cents(of_model), most)
 
     def cents(self, steps: int) -> Decimal:
-        """What it costs if it takes so many steps."""
+        """The cost of so many steps."""
         return TASK_START_CENTS + steps * self.step_cents
 
     def steps_within(self, cents: Decimal) -> int:
@@ -39,26 +39,26 @@ class TaskPrice:
         return int((cents - TASK_START_CENTS) // self.step_cents)
 
     def cost(self, task: Task) -> Decimal:
-        """What a task has cost so far."""
-        # One that fails at its limit has a last step that says so, and is free.
+        """The cost of a task so far."""
+        # A task that fails at its limit has a last step that says so, which is free.
         says_limit = task.status is TaskStatus.FAILED and len(task.steps) == self.max_steps + 1
         return self.cents(self.max_steps if says_limit else len(task.steps))
 
     @property
     def maximum_cents(self) -> Decimal:
-        """What it costs if it takes all the steps that it may."""
+        """The cost of all the steps that it may take."""
         return self.cents(self.max_steps)
 
 
 @attrs.define(eq=False)
 class BudgetAmounts:
-    """The amounts of a budget in US cents, for scopes, ledger files and PostgreSQL alike.
+    """The amounts of a budget in US cents, for scopes, ledger files and PostgreSQL.
 
-    What something can cost at most is reserved before it is sent. Its cost takes the place of the
-    reservation. So `limit_cents` is never exceeded by what was admitted.
+    Before a call is sent, the most that it can cost is reserved. Later the real cost replaces the
+    reservation. So admitted calls never exceed `limit_cents`.
     """
 
-    limit_cents: Decimal  # what may be spent, or `NO_LIMIT`
+    limit_cents: Decimal  # the limit, or `NO_LIMIT`
     spent_cents: Decimal = Decimal(0)
     reserved_cents: Decimal = Decimal(0)  # for what has not ended
 
@@ -68,11 +68,11 @@ class BudgetAmounts:
         return self.limit_cents - self.spent_cents - self.reserved_cents
 
     def admits(self, cents: Decimal) -> bool:
-        """Whether there is room to reserve so much."""
+        """Whether there is room for a reservation."""
         return cents <= self.remaining_cents
 
     def reserve(self, cents: Decimal) -> None:
-        """Set an amount aside."""
+        """Reserve an amount."""
         self.reserved_cents += cents
 
     def settle(self, reserved: Decimal, cost: Decimal) -> None:
@@ -81,14 +81,14 @@ class BudgetAmounts:
         self.spent_cents += cost
 
     def release(self, cents: Decimal) -> None:
-        """Give a reservation back."""
+        """Release a reservation."""
         self.reserved_cents -= cents
 
 
 def plain_amounts(
     _class: type, fields: "list[attrs.Attribute[Any]]"
 ) -> "list[attrs.Attribute[Any]]":
-    """A `field_transformer` of attrs: a repr says `cents=3.5`, and not `cents=Decimal('3.5')`."""
+    """A `field_transformer` of attrs: a repr has `cents=3.5` and not `cents=Decimal('3.5')`."""
     kinds = (Decimal, Decimal | None)
     return [each.evolve(repr=_plain) if each.type in kinds else each for each in fields]
 

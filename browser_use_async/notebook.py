@@ -1,4 +1,4 @@
-"""What a session adds to a notebook: a line about the tasks that a cell waits for, and tables."""
+"""Notebooks: a line about the tasks that a cell waits for, and tables."""
 
 import asyncio
 import os
@@ -24,7 +24,7 @@ from browser_use_async.types.short_traceback import ipython_shell
 
 VARIABLE = "BROWSER_USE_PROGRESS"
 _OFF = frozenset({"off", "0", "no", "false"})
-_PATIENCE = 0.5  # seconds, below which no line is worth its place
+_PATIENCE = 0.5  # seconds; shorter waits show no line
 _INTERVAL = 0.5  # seconds between two changes of the line
 
 
@@ -38,7 +38,7 @@ def attach(observers: Observers) -> None:
 
 
 def list_html(values: list[Any]) -> str | None:
-    """A table of responses or of results of a batch; None of any other list, which stays a text."""
+    """A table of responses or of results of a batch; None for any other list, shown as text."""
     kinds = {type(each) for each in values}
     kind = kinds.pop() if len(kinds) == 1 else object
     if issubclass(kind, Response):
@@ -51,7 +51,7 @@ def list_html(values: list[Any]) -> str | None:
 
 
 def _result_row(result: Any) -> dict[str, object]:
-    """What there is to read of a result; `to_rows` has all of its columns."""
+    """The main columns of a result; `to_rows` has all of them."""
     row = result.to_row()
     parsed = {name: value for name, value in row.items() if name.startswith("parsed")}
     return {
@@ -116,7 +116,7 @@ class CellProgress:
         return bool(self._watched) or any(self._batches.values())
 
     def _begin(self) -> None:
-        """Take up the line of this cell, or begin one if the cell is another than before."""
+        """Continue the line of this cell, or begin one in a new cell."""
         if self._is_busy:
             return
         if self._cell != self._shell.execution_count:
@@ -148,7 +148,7 @@ class CellProgress:
             self._display.update(shown, raw=True)
 
     def _figures(self) -> tuple[int, int | None, list[str]]:
-        """How many tasks have ended, of how many, and what there is to say about them."""
+        """How many tasks have ended, of how many, and notes about them."""
         if self._batches:
             progress = next(reversed(self._batches)).progress
             figures = progress.figures()

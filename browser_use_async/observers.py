@@ -1,8 +1,8 @@
-"""What a session does, as frozen observations, and the one list of those that observe it.
+"""The observations of a session, and the list of its observers.
 
-The rooms below notify and know no observer; the session decides what observes it. An observation is
-about something: the id of a task, a submission, the `Subject` of a call, or the list of searches
-that share a scan. What `on_event` is called with are observations, too.
+Lower levels notify and know no observer; the session chooses its observers. Each observation has a
+subject: the id of a task, a submission, the `Subject` of a call, or the list of searches that share
+a scan. The events of `on_event` are observations, too.
 """
 
 from collections import defaultdict
@@ -20,7 +20,7 @@ from browser_use_async.types import RunTaskRequest, Task, TaskStatus
 
 
 class Subject:
-    """What a call is about that is about no task; compared by identity."""
+    """The subject of a call without a task; compared by identity."""
 
     __slots__ = ("__weakref__",)
 
@@ -45,7 +45,7 @@ class AttemptEnded:
 
     began: AttemptBegan
     status: int | None  # the HTTP status, if it was answered
-    problem: str | None  # None if it was cancelled, or if its caller's own code has raised
+    problem: str | None  # None if it was cancelled, or if the caller's own code raised an exception
     request_id: str | None  # as the service names it
     error: BaseException | None
     seconds: float
@@ -53,17 +53,17 @@ class AttemptEnded:
 
 @attrs.frozen(eq=False, repr=False)
 class CallTroubled:
-    """An attempt of a call has failed; or it was answered, after an earlier one had failed."""
+    """An attempt of a call has failed, or was answered after an earlier one had failed."""
 
     endpoint: Endpoint
     problem: str  # empty if it was answered
-    is_sent: bool  # whether anything can have happened
+    is_sent: bool  # whether it may have had an effect
     awaits_slot: bool = False  # whether it is sent again as soon as fewer tasks run
 
 
 @attrs.frozen(eq=False, repr=False)
 class ErrorMade:
-    """An error is about to be raised; an observer may add to it what it knows."""
+    """An error is about to be raised; an observer may add to it."""
 
     error: BrowserUseError
     status: TaskStatus | None = None  # of the task, as far as it was seen
@@ -84,10 +84,10 @@ class CreationSent:
 
 @attrs.frozen(eq=False, repr=False)
 class CreationEnded:
-    """A creating call that was admitted has ended, or a submission."""
+    """An admitted creating call, or a submission, has ended."""
 
     is_created: bool
-    may_exist: bool = False  # whether it was perhaps created, if that is not known
+    may_exist: bool = False  # whether it is unknown if something was created
     task_id: str | None = None  # of the task that was created
     error: BaseException | None = None
     is_joined: bool = False  # whether an earlier submission with the same key has created it
@@ -96,7 +96,7 @@ class CreationEnded:
 
 @attrs.frozen(eq=False, repr=False)
 class SearchEnded:
-    """The search for the task of a lost answer has come to its end."""
+    """The search for the task of a lost answer has ended."""
 
     mark: str  # of the submission
     task_id: str | None
@@ -108,7 +108,7 @@ class SearchEnded:
 
 @attrs.frozen(eq=False, repr=False)
 class OriginKnown:
-    """A token has told which trace the submission of a task belongs to."""
+    """A token has shown which trace the submission of a task belongs to."""
 
     traceparent: str
 
@@ -139,7 +139,7 @@ class TaskEnded:
     """An answer of the service shows that a task has ended."""
 
     task: Task
-    is_watched: bool  # whether a wait or a stream sees its end, and not a call alone
+    is_watched: bool  # whether a wait or a stream saw its end, and not only a call
 
 
 @attrs.frozen(eq=False, repr=False)
@@ -156,7 +156,7 @@ class WaitBegan:
 
 @attrs.frozen(eq=False, repr=False)
 class WaitEnded:
-    """A wait has ended, however it ended."""
+    """A wait has ended: with a task, an error or a cancellation."""
 
     began: WaitBegan
     error: BaseException | None
@@ -174,10 +174,10 @@ class BatchEnded:
 
 # --- the list -------------------------------------------------------------------------------
 
-# Called with an observation, and with what it is about.
+# Called with an observation and its subject.
 Observe = Callable[[Any, Any], None]
-# Called with the endpoint, the body and the subject of a creating call before it is sent; gives the
-# body to send, or raises if the call is refused.
+# Called with the endpoint, the body and the subject of a creating call before it is sent; returns
+# the body to send, or raises an error if the call is refused.
 Admit = Callable[[Endpoint, Any, Any], Awaitable[Any]]
 
 _ALWAYS, _NEVER = partial(bool, True), partial(bool, False)
@@ -191,20 +191,20 @@ class _Listener:
 
 
 class Observers:
-    """Those that observe a session, by what they hear.
+    """The observers of a session, by the kinds of observations that they handle.
 
     Attributes:
-        admissions: What may refuse a creating call, reserve its cost or mark it, in their order.
-        hears: By the kind of an observation whether it has to be made, where making it costs
-            something.
-        timeline_of: What is known to have happened to a task, given the polls of the wait under
-            way.
-        traceparent_of: Which trace the submission of a task belongs to, if that is known.
+        admissions: Called in this order for each creating call; each may refuse the call, reserve
+            its cost or mark it.
+        hears: For each kind of observation, a function that says whether any observer needs it now;
+            asked where making the observation is expensive.
+        timeline_of: Returns the timeline of a task, given the polls of the wait under way.
+        traceparent_of: Returns the traceparent of a task's submission, if that is known.
     """
 
     def __init__(self) -> None:
         self.admissions: list[Admit] = []
-        # Each call asks this, so that it must cost no more than a look at the level of the log.
+        # Asked for each call, so it must cost no more than a check of the log level.
         self.hears: dict[type, Callable[[], bool]] = defaultdict(lambda: _NEVER)
         self.timeline_of: Callable[[str, int], Timeline] = lambda _task_id, _polls: Timeline()
         self.traceparent_of: Callable[[str], str | None] = lambda _task_id: None
@@ -217,7 +217,7 @@ class Observers:
         when: Callable[[], bool] = _ALWAYS,
         name: str = "an observer",
     ) -> None:
-        """Add an observer: what it does with each kind of observation, and when it listens."""
+        """Add an observer: a function for each kind of observation, and when it listens."""
         for kind, observe in table.items():
             listener = _Listener(observe, when, name)
             self._set(kind, (*self._listeners.get(kind, ()), listener))
@@ -235,7 +235,7 @@ class Observers:
         self.hears[kind] = conditions[0] if is_one else lambda: any(when() for when in conditions)
 
     def notify(self, observation: object, about: object = None) -> None:
-        """Let all observe that hear it; their exceptions are logged and not raised."""
+        """Call all observers of this kind; their exceptions are logged and not raised."""
         for each in self._listeners.get(type(observation), ()):
             try:
                 if each.when():
@@ -244,7 +244,7 @@ class Observers:
                 LOGGER.exception("%s raised", each.name)
 
     async def admit(self, endpoint: Endpoint, body: Any, about: object) -> Any:
-        """Ask all admissions for a creating call; gives the body to send."""
+        """Ask all admissions for a creating call; returns the body to send."""
         for admit in self.admissions:
             body = await admit(endpoint, body, about)
         return body

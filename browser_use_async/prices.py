@@ -1,4 +1,4 @@
-"""All prices that the service published, in US cents. No I/O.
+"""The published prices of the service, in US cents. No I/O.
 
 A task costs a start and then each step, by model. A search costs one cent per level of depth and,
 if it covers several websites, per website.
@@ -20,7 +20,7 @@ __all__ = [
 
 # Decimals, so that sums of many prices are exact
 TASK_START_CENTS = Decimal(1)
-"""What starting a task costs."""
+"""The price of the start of a task."""
 
 # Published as one price for all Gemini Flash models
 _FLASH = Decimal("0.75")
@@ -39,11 +39,11 @@ STEP_CENTS: dict[LlmModel, Decimal] = {
     LlmModel.CLAUDE_SONNET_4_20250514: Decimal(3),
     LlmModel.LLAMA_4_MAVERICK_17B_128E_INSTRUCT: Decimal(1),
 }
-"""What one step costs. The prices of gpt-4o and gpt-4o-mini were never published."""
+"""The price of one step. The prices of gpt-4o and gpt-4o-mini were never published."""
 
 
 def format_cents(value: Decimal | int) -> str:
-    """An amount for people in dollars: `$0.06`, `$0.035`, `$1,234.50`.
+    """Format an amount in dollars: `$0.06`, `$0.035`, `$1,234.50`.
 
     Below a dollar it is exact, with fractions of a cent if there are any; from a dollar on it is
     rounded to cents.
@@ -61,8 +61,8 @@ def step_cents(llm_model: LlmModel | str) -> Decimal:
     """The price of one step in US cents.
 
     Args:
-        llm_model: The model. One without a published price counts as the dearest, so that an
-            estimate is never too low.
+        llm_model: The model. One without a published price counts as the most expensive one, so
+            that an estimate is never too low.
     """
     return STEP_CENTS.get(LlmModel(llm_model), max(STEP_CENTS.values()))
 
@@ -74,9 +74,9 @@ def task_cents(
 
     Args:
         steps: How many steps it takes or took.
-        llm_model: The model; by default the one that run-task takes by default.
+        llm_model: The model; by default the default of run-task.
         max_steps: Its `max_agent_steps`. A task that fails at this limit has one more step, which
-            says so and is free.
+            reports it and is free.
     """
     paid = steps if max_steps is None else min(steps, max_steps)
     return TASK_START_CENTS + paid * step_cents(llm_model)

@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from functools import wraps
 from typing import Any, NoReturn, TypeVar
 
-# A name by its package, an option by the class or function that took it, and what the command line
-# had by its words.
+# The keys: names with their packages, options with their classes or functions, and words of the
+# command line.
 REMOVED = {
     "--admin-port": "take --admin-socket FILE",
     "--api-key-file": "take --api-key file:PATH",
@@ -85,7 +85,7 @@ MadeT = TypeVar("MadeT")
 
 
 def missing_name(owner: object, name: str) -> NoReturn:
-    """As the `__getattr__` of a class: raise what replaces a name that it had, if it had it."""
+    """For the `__getattr__` of a class: raise an error that names the replacement of a name."""
     for kind in type(owner).__mro__:
         if (advice := REMOVED.get(f"{kind.__name__}.{name}")) is not None:
             raise AttributeError(f"{kind.__name__} has no {name} any more: {advice}")
@@ -94,14 +94,14 @@ def missing_name(owner: object, name: str) -> NoReturn:
 
 
 def refuse_removed(owner: str, options: Iterable[str]) -> None:
-    """Raise `TypeError` if one of the options that `owner` was given is removed."""
+    """Raise `TypeError` if one of the options for `owner` was removed."""
     for option in options:
         if (advice := REMOVED.get(f"{owner}({option})")) is not None:
             raise TypeError(f"{owner} has no option {option} any more: {advice}")
 
 
 def without_removed(made: MadeT) -> MadeT:
-    """A decorator: removed options are refused with the sentence that says what replaces them."""
+    """A decorator: refuses removed options with a sentence about their replacement."""
     owner: Any = made
     function = owner.__init__ if isinstance(made, type) else owner
 

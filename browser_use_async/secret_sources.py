@@ -1,4 +1,4 @@
-"""Secrets that a command line names by their place: `file:PATH` and `env:NAME`."""
+"""Secrets that a command line names by a source: `file:PATH` and `env:NAME`."""
 
 import os
 from pathlib import Path
@@ -12,7 +12,7 @@ WAYS = f"{_FILE}PATH or {_VARIABLE}NAME"
 
 
 def is_source(text: str) -> bool:
-    """Whether a text names the place of a secret instead of being one."""
+    """Whether a text names the source of a secret and is not the secret itself."""
     return text.startswith((_FILE, _VARIABLE))
 
 
@@ -30,8 +30,8 @@ def read_secret(text: str) -> str:
     """The secret that a text names or is.
 
     Raises:
-        ConfigurationError: Its place cannot be read, or has nothing in it. No message shows the
-            text, which may be the secret itself.
+        ConfigurationError: The source cannot be read, or is empty. No message shows the text,
+            which may be the secret itself.
     """
     if (path := file_of(text)) is not None:
         try:

@@ -1,7 +1,7 @@
-"""What operating systems do differently: files, locks, users, processes and signals."""
+"""Differences between operating systems: files, locks, users, processes and signals."""
 
-# The rest of the package is written for all of them. Where a system lacks something of POSIX, what
-# takes its place stands here; what needs POSIX altogether says so by `missing_posix`.
+# The rest of the package is the same for all of them. This module has the replacement for what a
+# system lacks of POSIX; features that cannot work without POSIX ask `missing_posix`.
 
 import asyncio
 import contextlib
@@ -48,8 +48,8 @@ def missing_posix(subject: str) -> str | None:
 
 
 def try_lock(descriptor: int) -> bool:
-    """Lock a file until it is closed, however its process ends; False if another process has it."""
-    # Without POSIX nothing is locked: callers take names of their own.
+    """Lock a file until it is closed or the process ends; False if another process has the lock."""
+    # Without POSIX nothing is locked: callers use distinct file names.
     if fcntl is not None:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -59,17 +59,17 @@ def try_lock(descriptor: int) -> bool:
 
 
 def is_own(status: os.stat_result) -> bool:
-    """Whether something is of this user, where systems have users."""
+    """Whether a file belongs to this user; true on systems without users."""
     return not hasattr(os, "geteuid") or status.st_uid == os.geteuid()
 
 
 def is_root() -> bool:
-    """Whether this process may do everything."""
+    """Whether this process runs as root."""
     return hasattr(os, "geteuid") and os.geteuid() == 0
 
 
 def user_ids(name: str) -> tuple[int, int] | None:
-    """The number of a user and of the user's group, if there is one of this name."""
+    """The ids of a user and of the user's group, or None if there is no such user."""
     try:
         import pwd  # noqa: PLC0415 - for servers of root only
 
@@ -80,14 +80,14 @@ def user_ids(name: str) -> tuple[int, int] | None:
 
 
 def write_chunks(descriptor: int, chunks: Sequence[bytes | memoryview]) -> int:
-    """Write as much as the system takes of several chunks; how many bytes that was."""
+    """Write as much of several chunks as the system accepts; returns the number of bytes."""
     if hasattr(os, "writev"):  # joining them first would take twice the processor time
         return os.writev(descriptor, chunks)
     return os.write(descriptor, b"".join(chunks))
 
 
 def write_at(descriptor: int, data: bytes, offset: int) -> int:
-    """Write bytes at a place of a file; how many were written."""
+    """Write bytes at an offset of a file; returns how many were written."""
     if hasattr(os, "pwrite"):
         return os.pwrite(descriptor, data, offset)
     os.lseek(descriptor, offset, os.SEEK_SET)
@@ -103,13 +103,13 @@ def link(path: Path, target: Path) -> None:
 
 
 def copy_mode(descriptor: int, path: Path) -> None:
-    """Let an opened file be read by those who can read another."""
+    """Give an opened file the mode of another one."""
     if hasattr(os, "fchmod"):
         os.fchmod(descriptor, stat.S_IMODE(path.stat().st_mode))
 
 
 def sync_folder(folder: Path) -> None:
-    """Make a new name in a folder survive a loss of power, where folders can be opened."""
+    """Flush a folder, so that a new name in it survives a loss of power, if the system can."""
     if not IS_POSIX:
         return
     descriptor = os.open(folder, os.O_RDONLY)
@@ -120,7 +120,7 @@ def sync_folder(folder: Path) -> None:
 
 
 def config_folder() -> Path | None:
-    """Where programs keep the settings of this user; None for a user without a home."""
+    """The folder for settings of this user; None for a user without a home."""
     named = Path(os.environ.get("XDG_CONFIG_HOME", ""))
     if named.is_absolute():
         return named
@@ -134,15 +134,15 @@ def config_folder() -> Path | None:
 
 @contextlib.contextmanager
 def replaced_file(path: Path) -> Generator[int]:
-    """A descriptor to write what replaces a file at the end of the block; for its user's eyes only.
+    """A descriptor for the new content of a file, which replaces it at the end; mode 0600.
 
     Raises:
         OSError: It cannot be written.
     """
-    # A rename over a device or a pipe would take it away from all programs of the machine.
+    # A rename over a device or a pipe would remove it for all programs of the machine.
     if path.exists() and not (path.is_file() or path.is_dir()):
         raise OSError(errno.EINVAL, "it is no file")
-    path = path.resolve()  # and over a link would leave the file that it leads to as it was
+    path = path.resolve()  # a rename over a link would not change the file behind it
     # In the same directory: a rename is atomic only within one file system.
     descriptor, name = tempfile.mkstemp(".part", f".{path.name}.", path.parent)
     part = Path(name)
@@ -159,7 +159,7 @@ def replaced_file(path: Path) -> Generator[int]:
 async def open_in_thread(
     open_it: Callable[[], ResultT], close: Callable[[ResultT], None]
 ) -> ResultT:
-    """Open something outside of the event loop."""
+    """Call `open_it` in a thread."""
 
     def close_late(opening: "asyncio.Future[ResultT]") -> None:
         if not opening.cancelled() and opening.exception() is None:
@@ -171,14 +171,14 @@ async def open_in_thread(
     try:
         return await asyncio.shield(opening)
     except asyncio.CancelledError:
-        # A thread cannot be cancelled: what it opens after a cancellation must still be closed.
+        # A thread cannot be cancelled: a result that comes after a cancellation must be closed.
         opening.add_done_callback(close_late)
         raise
 
 
 @contextlib.contextmanager
 def hidden_typing(terminal: TextIO) -> Generator[None]:
-    """Let a terminal show nothing of what is typed until the block ends."""
+    """Turn the echo of a terminal off for the block."""
     import termios  # noqa: PLC0415 - of POSIX, and for one question
 
     before = termios.tcgetattr(terminal)
@@ -195,7 +195,7 @@ def hidden_typing(terminal: TextIO) -> Generator[None]:
 
 
 def descriptor_limits() -> tuple[int, int] | None:
-    """How many descriptors this process may have now, and at most; None without such limits."""
+    """The soft and hard limits of file descriptors; None on systems without them."""
     try:
         import resource  # noqa: PLC0415 - for servers only
     except ImportError:  # Windows
@@ -206,14 +206,14 @@ def descriptor_limits() -> tuple[int, int] | None:
 
 
 def raise_descriptor_limit(wanted: int) -> None:
-    """Let this process have so many descriptors, or as many as its user may give it."""
+    """Raise the soft limit of file descriptors to a number, or as far as the hard limit."""
     limits = descriptor_limits()
     if limits is None or limits[0] >= min(wanted, limits[1]):
         return
     import resource  # noqa: PLC0415 - there is one, as the limits show
 
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with contextlib.suppress(OSError, ValueError):  # a system with a lower one of its own
+    with contextlib.suppress(OSError, ValueError):  # the system has a lower limit of its own
         resource.setrlimit(resource.RLIMIT_NOFILE, (min(wanted, limits[1]), hard))
 
 
@@ -234,8 +234,8 @@ def kill_group(group: int) -> None:
 
 
 def ending_signals() -> list[signal.Signals]:
-    """By which signals a program is asked to end."""
-    # SIGHUP is none for a program that was started with nohup, to outlive its terminal.
+    """The signals that ask a program to end."""
+    # Without SIGHUP if it is ignored: nohup does that, so that a program outlives its terminal.
     found = [signal.SIGINT, signal.SIGTERM]
     hang_up: signal.Signals | None = getattr(signal, "SIGHUP", None)
     if hang_up is not None and signal.getsignal(hang_up) is not signal.SIG_IGN:
@@ -254,7 +254,7 @@ def on_signal(
     except NotImplementedError:  # the loops of Windows
 
         def call(_number: int, _frame: object) -> None:
-            # Thread-safe: it has to wake a loop that may be asleep.
+            # Thread-safe: it has to wake a loop that may be waiting.
             loop.call_soon_threadsafe(handle, number)
 
         signal.signal(number, call)

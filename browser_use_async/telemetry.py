@@ -2,7 +2,7 @@
 
 A task outlives calls, waits and processes, and a span that is open for hours is exported late or
 never. So a task is one span that is written when its end is seen, with the start and the end that
-the service tells. It has no parent: it is linked to the span of its submission, as are the spans of
+the service reports. It has no parent: it is linked to the span of its submission, as are spans of
 waits and webhooks, in this process and in others. What links them is a `traceparent`, which travels
 in `handle.to_token()` and, where the ten pairs of the task leave room, in a reserved metadata pair.
 """
@@ -123,7 +123,7 @@ class Telemetry:
     # --- where tasks come from ------------------------------------------------------------
 
     def traceparent_of(self, task_id: str) -> str | None:
-        """The traceparent of the submission of a task, as far as it is known here."""
+        """The traceparent of the submission of a task, or None if it is unknown here."""
         return self._origins.get(task_id, _Origin()).traceparent
 
     def record_origin(self, task_id: str, traceparent: str) -> None:

@@ -1,7 +1,7 @@
-"""A timeline: what happened to one call, submission or wait, in order.
+"""Timelines: the events of one call, submission or wait, in order.
 
-`error.timeline` and `handle.timeline()` give it. It is bounded, it pickles, and it names routes and
-statuses only: no URL, no body and no key.
+`error.timeline` and `handle.timeline()` return one. Its size is limited, it can be pickled, and it
+has only routes and statuses: no URL, no body and no key.
 """
 
 from collections.abc import Iterator, Sequence
@@ -21,10 +21,10 @@ class TimelineKind(StrEnum):
     """What a `TimelineEntry` is about."""
 
     SENT = "sent"  # a request that costs money is being written
-    ANSWERED = "answered"  # the service did what it was asked
-    FAILED = "failed"  # a request was refused, or brought no usable answer
-    NOT_SENT = "not sent"  # nothing can have happened
-    RETRIED = "retried"  # a pause before the same request is made again
+    ANSWERED = "answered"  # the service carried the request out
+    FAILED = "failed"  # a request was refused, or had no usable answer
+    NOT_SENT = "not sent"  # the request had no effect
+    RETRIED = "retried"  # a pause before the same request is repeated
     WAITED = "waited"  # for a free slot
     ADOPTED = "adopted"  # the task of a lost answer was found
     NOT_FOUND = "not found"  # a search for the task of a lost answer ended without it
@@ -34,21 +34,21 @@ class TimelineKind(StrEnum):
 
 @attrs.frozen
 class TimelineEntry:
-    """One thing that happened.
+    """One event.
 
     Attributes:
-        time: When, in UTC, by the clock of the machine that recorded it.
-        kind: What it was.
-        text: More about it, without secrets.
-        cents: The money at stake from then on, in US cents: what the task can cost at most;
-            None where no money is involved.
-        count: How many times in a row it happened; `time` is that of the first.
+        time: When it happened, in UTC, by the clock of the recording machine.
+        kind: Its kind.
+        text: Its details, without secrets.
+        cents: The most that the task can cost from then on, in US cents; None if no money is
+            involved.
+        count: How many times in a row it happened; `time` is that of the first one.
     """
 
     time: datetime
     kind: TimelineKind
     text: str
-    # By its digits, as other amounts; most programs with timelines load no exact amounts.
+    # Shown by its digits; most programs with timelines load no decimals.
     cents: "Decimal | None" = attrs.field(
         default=None, repr=lambda cents: "None" if cents is None else f"{cents.normalize():f}"
     )
@@ -67,15 +67,15 @@ class TimelineEntry:
 
 @attrs.frozen
 class Timeline(Sequence[TimelineEntry]):
-    """What happened, oldest first; `str()` gives one line for each entry.
+    """The events, oldest first; `str()` returns one line for each entry.
 
     Attributes:
-        entries: The first ones, and the latest.
-        dropped: How many in between are left out.
+        entries: The first entries, and the latest.
+        dropped: How many entries between them are left out.
         polls: How many polls of the task were answered; they are not entries.
     """
 
-    # How many entries are kept: how something began says most, and then how it ended.
+    # How many entries are kept: the beginning and the end are most useful.
     FIRST: ClassVar[int] = 10
     LAST: ClassVar[int] = 40
 
