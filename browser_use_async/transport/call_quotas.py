@@ -1,4 +1,4 @@
-"""How many calls the service has left for this session, as its header `RateLimit` says. Pure."""
+"""The remaining calls of this session, by the service's header `RateLimit`. No I/O."""
 
 # The field is that of draft-ietf-httpapi-ratelimit-headers-10: a list of policies, each with what
 # remains and the seconds until there is more, such as `"minute";r=12;t=7`. A policy concerns the
@@ -15,12 +15,12 @@ RATE_LIMIT = istr("RateLimit")
 
 MAX_LENGTH = 1000  # characters of the field, and
 MAX_POLICIES = 8  # policies in it; a field with more is ignored
-MAX_QUOTAS = 32  # of a session; a service that names more makes them up
+MAX_QUOTAS = 32  # of a session; more cannot be real
 
-# The seconds in the field are whole ones, so that two answers place one reset a second apart.
+# The seconds in the field are integers, so two answers may differ by a second about one reset.
 _ROUNDING = 1.5
 
-# After a reset one call asks what there is now. Others wait so many seconds for its answer.
+# After a reset one call learns the new quota. Others wait so many seconds for its answer.
 _ANSWER_SECONDS = 1.0
 
 _STRING = r'"(?:[ !#-\[\]-~]|\\["\\])*"'
@@ -56,7 +56,7 @@ def read_rate_limit(text: str) -> list[ServiceLimit]:
         place = member.end()
         given = dict(_PARAMETERS.findall(member[2]))
         remaining, seconds = given.get("r", ""), given.get("t", "")
-        # A partition is a part of the calls, and which part is the service's secret.
+        # A limit with a partition key concerns a part of the calls, and it is unknown which part.
         if "pk" not in given and _COUNT.fullmatch(remaining) and _COUNT.fullmatch(seconds):
             limits.append(ServiceLimit(member[1], int(remaining), int(seconds)))
     return limits
@@ -66,7 +66,7 @@ def read_rate_limit(text: str) -> list[ServiceLimit]:
 class _Quota:
     """What is left of a policy until its reset."""
 
-    remaining: float  # infinite if that is not known any more
+    remaining: float  # infinite if it is no longer known
     resets_at: float
     begun_at: float = -math.inf  # when the latest call began
 
@@ -79,8 +79,8 @@ class _Quota:
             self.remaining, self.resets_at = remaining, resets_at
 
     def admits_at(self, in_flight: int, now: float) -> float:
-        # The service may have counted the calls in flight or not: their answers will tell. No more
-        # than half of the rest is sent at once, as other programs may have the same key.
+        # Whether the service has counted the calls in flight is known once they are answered. No
+        # more than half of the rest is sent at once, as other programs may have the same key.
         if 2 * in_flight < self.remaining:
             return -math.inf
         if now < self.resets_at:
@@ -93,7 +93,7 @@ class CallQuotas:
     """The quotas that a service has named, and the calls that they concern."""
 
     def __init__(self, longest: float) -> None:
-        # Seconds. A reset further away says nothing about now, and is left to `Retry-After`.
+        # Seconds. A later reset is ignored here; `Retry-After` handles it.
         self._longest = longest
         self._by_policy: dict[str, _Quota] = {}
         self.by_call: dict[str, list[_Quota]] = {}  # by the name of its endpoint; often empty
@@ -127,7 +127,7 @@ class CallQuotas:
             quota.begun_at = now
 
     def record_silence(self, call: str, now: float) -> None:
-        """A call ended without such a header: what is over by now is not known to come again."""
+        """A call ended without the header: quotas whose time is over are unknown from now on."""
         for quota in self.by_call.get(call, ()):
             if now >= quota.resets_at:
                 quota.remaining = math.inf

@@ -1,4 +1,4 @@
-"""The circuit breaker: it admits no call while a pause lasts, and one as a probe after it. Pure."""
+"""The circuit breaker: admits no call during a pause, and one as a probe after it. No I/O."""
 
 import math
 
@@ -18,7 +18,7 @@ class CircuitBreaker:
 
     is_closed: bool = True  # an attribute, not a property, because each call reads it
     is_open: bool = False  # whether no call but a probe is admitted: open or half-open
-    # How often it was opened. A call carries the number it was admitted in, so that the answer to
+    # How often it was opened. A call keeps the number with which it was admitted, so the answer to
     # a call from before the pause does not end the pause.
     generation: int = 0
     _open_until: float = -math.inf
@@ -77,7 +77,7 @@ class CircuitBreaker:
         if not self.is_open or generation != self.generation:
             return
         self.is_open = self._probe_in_flight = False
-        # Admitted all at once, the queued calls would overload the service again.
+        # If the queued calls were admitted at once, they would overload the service again.
         self._ramp_gap = min(RAMP_SECONDS / queued, LONGEST_GAP) if queued else 0.0
         self._set_ramp(queued, now)
 

@@ -72,10 +72,10 @@ Call = Callable[..., Awaitable[Any]]
 
 @attrs.frozen(eq=False, repr=False)
 class Submitting:
-    """What a call that pays once has beside its request."""
+    """The parts of a call that pays once, beside its request."""
 
-    ends_at: float  # the loop time after which its answer is of no use
-    # Gives the outcome of an accepted attempt, which its answer may turn into an ambiguous one
+    ends_at: float  # the loop time after which its answer is not used
+    # Returns the outcome of an accepted attempt; its answer may make it ambiguous
     claim: Callable[[Outcome], Awaitable[Outcome]]
     on_failure: Callable[[Outcome], None]  # called after each attempt that was not accepted
 
@@ -103,14 +103,14 @@ class Transport:
         self.connections = Connections(configuration, options, http, self.keys)
         self._options = options
         self._budget = RetryBudget(retry.budget)
-        # Each attempt may sit out one pause of that length.
+        # Each attempt may wait for one pause of that length.
         self._timeout = AcquireTimeout(
             retry.retry_after_cap, retry.retry_after_cap * retry.max_attempts
         )
         self._rate_limiter: RateLimiter | None = None
         self.health = ServiceHealth(self.observers)
         self.server_clock = ServerClock()
-        self._requests = 0  # that were sent, to tell the lines of a log apart
+        self._requests = 0  # requests sent; numbers the lines of a log
         load_structure()  # now, and not while a call waits for it
 
     @cached_property
@@ -137,7 +137,7 @@ class Transport:
             prepared.about = about
             outcome = await self.perform(prepared)
         except BaseException as error:
-            # What was sent may have been carried out.
+            # A request that was sent may have been carried out.
             is_sent = prepared is not None and prepared.is_sent
             ended = CreationEnded(is_created=False, may_exist=is_sent, error=error)
             self.observers.notify(ended, about)
@@ -159,8 +159,8 @@ class Transport:
         known: StatusPage | None = None,
         on_headers: OnHeaders | None = None,
     ) -> Any:
-        """Make a call in exactly one request, however long it has to wait for a pause to end."""
-        # For callers that repeat in their own way, such as the poller.
+        """Make a call in exactly one request; it waits for pauses of any length."""
+        # For callers that repeat by themselves, such as the poller.
         prepared = prepare(endpoint, request)
         prepared.wait, prepared.known, prepared.is_patient = wait, known, True
         prepared.on_headers = on_headers
@@ -174,7 +174,7 @@ class Transport:
         about: object = None,
         key: str | None = None,
     ) -> Any:
-        """Make a call with free repetitions, however long it has to wait for a pause to end.
+        """Make a call whose repetitions cost no retry tokens; it waits for pauses of any length.
 
         A read with a key asks the service whether it keeps keys.
         """
@@ -185,7 +185,7 @@ class Transport:
         return await self._answer(prepared, attrs.evolve(self.retry, budget=None))
 
     async def learn_keys(self) -> None:
-        """Ask the service whether it keeps submission keys, if no answer has told yet."""
+        """Ask the service whether it keeps submission keys, unless an answer has shown it."""
         if self.keys.are_unknown:
             first = PageQuery(page=1, limit=1)
             await self.call_patiently(LIST_TASKS, first, key=uuid.uuid4().hex)
@@ -204,7 +204,7 @@ class Transport:
         once = (self.retry if retry is None else retry).max_attempts == 1
         if not once and await self._is_reached(prepared, outcome):
             return None
-        # Raised here and not where it was caught: frames and exceptions of aiohttp hold the key
+        # Raised here and not where it was caught: frames and exceptions of aiohttp contain the key
         # and whole bodies, and would stay reachable from its traceback.
         raise self.error_of(prepared, outcome)
 
@@ -213,7 +213,7 @@ class Transport:
             self.observers.notify(TaskEnded(task, is_watched=False), task.id)
 
     async def _is_reached(self, prepared: PreparedRequest, outcome: Outcome) -> bool:
-        """Ask for the status of a task, to see whether a failed call had its effect."""
+        """Whether a failed call had its effect, by the status of its task."""
         if not may_be_reached(prepared.endpoint, outcome):
             return False
         try:
@@ -223,7 +223,7 @@ class Transport:
         return is_reached(prepared.endpoint, outcome, status)
 
     def error_of(self, prepared: PreparedRequest, outcome: Outcome) -> errors.BrowserUseError:
-        """A fresh error for a call that did not succeed."""
+        """A new error for a call that did not succeed."""
         key, body = self.configuration.api_key, prepared.body
         texts = {} if body is None or body.secrets is None else body.secrets
         secrets = (*(() if key is None else (key.reveal(),)), *texts.values())
@@ -263,7 +263,7 @@ class Transport:
         submitting: Submitting | None,
         first: Outcome,
     ) -> Outcome:
-        """Repeat a call that has failed, as far as that is safe."""
+        """Repeat a failed call, if that is safe."""
 
         async def attempt() -> Outcome:
             if submitting is not None:
@@ -272,7 +272,7 @@ class Transport:
             report_trouble(self.observers, prepared, outcome)
             return outcome
 
-        if submitting is None:  # else it was reported where its answer was claimed
+        if submitting is None:  # else `claim` has reported it
             report_trouble(self.observers, prepared, first)
         is_free = policy.budget is None or prepared.endpoint.effect is Effect.CREATES
         retrying = Retrying(
@@ -291,7 +291,7 @@ class Transport:
         return last
 
     def _effect_of(self, prepared: PreparedRequest) -> Effect:
-        """What sending a call again does: with a key that the service keeps, nothing."""
+        """The effect of sending a call again: none, with a key that the service keeps."""
         if prepared.key is not None and self.keys.are_kept:
             return Effect.IDEMPOTENT
         return prepared.endpoint.effect
@@ -299,9 +299,9 @@ class Transport:
     async def _attempt_with_slot(
         self, limiter: RateLimiter, prepared: PreparedRequest, submitting: Submitting
     ) -> Outcome:
-        """Attempt a submission, again and again while the service says that too many tasks run."""
+        """Attempt a submission, repeated while the service says that too many tasks run."""
         ends_at = min(limiter.loop.time() + self.limits.slot_timeout, submitting.ends_at)
-        # One number for all attempts, so that a refused submission keeps its place in the queue.
+        # One number for all attempts: a refused submission keeps its place in the queue.
         prepared.arrived, has_waited = limiter.next_number(), False
         while True:
             outcome = await self._attempt(limiter, prepared)
@@ -322,7 +322,7 @@ class Transport:
     async def _attempt(self, limiter: RateLimiter, prepared: PreparedRequest) -> Outcome:
         """Send one request, after a permit was acquired."""
         endpoint, observers = prepared.endpoint, self.observers
-        # Tried without awaiting first, which nearly all calls can do.
+        # First without awaiting, which is enough for nearly all calls.
         permit = limiter.acquire_now(endpoint)
         if permit is None:
             acquired = await self._wait_for_permit(limiter, prepared)
@@ -331,14 +331,13 @@ class Transport:
             permit = acquired
         prepared.attempts += 1
         self._requests += 1
-        # None is released as a call without an answer: cancelled, or failed before it was sent.
+        # An outcome of None: a call that was cancelled, or that failed before it was sent.
         began, outcome = None, None
         sent_at = limiter.loop.time()
         try:
             if prepared.before_sending is not None:
                 await prepared.before_sending()
-                # What was awaited before, such as the row of a ledger, is no part of the request's
-                # time.
+                # Work before the request, such as writing to a ledger, does not count as its time.
                 sent_at = limiter.loop.time()
             if observers.hears[AttemptEnded]():
                 began = report_began(observers, prepared, self._requests)
@@ -363,7 +362,7 @@ class Transport:
     async def _wait_for_permit(
         self, limiter: RateLimiter, prepared: PreparedRequest
     ) -> Permit | Outcome:
-        """A permit; or the outcome of a call that does not sit out the pause that is left."""
+        """A permit; or the outcome of a call that does not wait for the rest of a pause."""
         timeout = _NO_TIMEOUT if prepared.is_patient else self._timeout
         permit = await limiter.acquire(prepared.endpoint, timeout, arrived=prepared.arrived)
         if isinstance(permit, Permit):
@@ -378,11 +377,11 @@ class Transport:
     # --- life -----------------------------------------------------------------------------
 
     def bind(self) -> asyncio.AbstractEventLoop:
-        """The loop that this transport belongs to; connects on first use, and refuses any other."""
+        """The loop of this transport; connects on first use, and refuses any other loop."""
         return self.connections.bind()
 
     def limiter(self) -> RateLimiter:
-        """What admits calls; connects on first use, and raises as `bind` does."""
+        """The rate limiter; connects on first use, and raises as `bind` does."""
         loop = self.connections.bind()
         if self._rate_limiter is None:
             longest = self.retry.retry_after_cap
@@ -410,15 +409,15 @@ class Transport:
         finally:
             self.health.aclose()
             if self._rate_limiter is not None:
-                # After the connections: all who wait are admitted, and each finds the session
+                # After the connections: all waiting calls are admitted, and each finds the session
                 # closed.
                 self._rate_limiter.close()
             if "storage" in self.__dict__:
                 await self.storage.aclose()
 
     def __del__(self) -> None:
-        # The session has warned already; three more warnings of aiohttp would hide that warning.
-        # Without them if the constructor has raised.
+        # The session has already warned; three more warnings of aiohttp would hide that one. There
+        # are no connections if the constructor has raised.
         if hasattr(self, "connections"):
             self._abandon()
 

@@ -1,4 +1,4 @@
-"""What a session is configured with: the API's address and key, limits, and its runtime."""
+"""The configuration of a session: the API's address and key, limits, and its runtime."""
 
 import math
 import os
@@ -40,7 +40,7 @@ class Configuration:
     base_url: str  # ends in `/api/v1`, without a trailing slash
     timeout: float  # seconds of one attempt
     allow_insecure_http: bool = False  # whether `http://` may leave this machine
-    # Where each value stands: an argument, a variable, a path. One that is a default is not there.
+    # The source of each value: an argument, a variable, a path. Defaults are left out.
     places: Mapping[str, str] = attrs.field(factory=dict[str, str], eq=False)
     unused_key: str = attrs.field(default="", eq=False)  # why that of the file is not used
 
@@ -53,10 +53,10 @@ class Configuration:
         *,
         allow_insecure_http: bool,
     ) -> "Configuration":
-        """Fill what was not given from the environment, the configuration file and defaults.
+        """Take missing values from the environment, the configuration file and defaults.
 
         Raises:
-            ConfigurationError: A value cannot work, or the file is needed and cannot be used.
+            ConfigurationError: A value is invalid, or the file is needed and cannot be used.
         """
         key, url = _given(api_key, "api_key"), _given(base_url, "base_url")
         seconds, unused = _given(timeout, "timeout"), ""
@@ -84,13 +84,13 @@ class Configuration:
         )
 
     def missing_key(self, remedy: str = _REMEDY) -> ConfigurationError:
-        """What to raise where a key is needed and there is none."""
+        """The error of a missing key."""
         return ConfigurationError(f"no API key{self.unused_key}: {remedy}")
 
 
 @attrs.frozen
 class _Setting:
-    """A value, and where it stands: errors name that, as a variable is easily forgotten."""
+    """A value and its source, which errors name: a variable is easily forgotten."""
 
     value: object = attrs.field(repr=False)  # which may be the key
     place: str

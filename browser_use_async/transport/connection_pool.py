@@ -33,7 +33,7 @@ PAYING: ContextVar[PreparedRequest | None] = ContextVar("browser_use_async.payin
 
 
 class _PayingRequest(aiohttp.ClientRequest):
-    """A request that tells when its first byte is about to be written."""
+    """A request that reports when its first byte is about to be written."""
 
     # A trace would do the same at a fourth of the cost of a call: with one, aiohttp makes an object
     # for each of nine moments. What a middleware sends over the same session counts as well, so
@@ -93,7 +93,7 @@ class ConnectionPool:
 
     session: aiohttp.ClientSession
     middlewares: tuple[ClientMiddlewareType, ...]
-    tracks_sent: bool = False  # whether a request tells when its first byte is written
+    tracks_sent: bool = False  # whether requests report that their first byte is written
     is_own: bool = False  # whether the session was made here, and not by the user
 
     @classmethod

@@ -33,14 +33,13 @@ from browser_use_async.transport.response import (
 )
 from browser_use_async.transport.submission_keys import SubmissionKeys
 
-# After a lost answer these are not sent again, so no answer may be lost to a dead connection; but
-# where the service keeps submission keys, creating calls are sent again and keep connections.
+# These are not sent again after a lost answer, so they use new connections, which are not dead. But
+# if the service keeps submission keys, creating calls are sent again and may reuse connections.
 _NEW_CONNECTION = frozenset({Effect.SWITCHES, Effect.CREATES})
 LONG_POLL_MARGIN = 5.0  # seconds for the way of the answer to a long poll
-FEW_CONNECTIONS = 10  # of which a long poll may not occupy one
+FEW_CONNECTIONS = 10  # too few for a long poll to occupy one of them
 
-# The id of this process, read at each fork and not at each call, where `getpid` would be the
-# slowest check.
+# The id of this process, updated at each fork: calling `getpid` in each call would be slow.
 _THIS_PROCESS = SimpleNamespace(id=os.getpid())
 if hasattr(os, "register_at_fork"):  # else there is no fork, as on Windows
     os.register_at_fork(after_in_child=lambda: setattr(_THIS_PROCESS, "id", os.getpid()))
@@ -60,7 +59,7 @@ class Connections:
         self._options = options
         self._http = http
         self._keys = keys
-        self.loop: asyncio.AbstractEventLoop | None = None  # to which they belong from first use on
+        self.loop: asyncio.AbstractEventLoop | None = None  # their loop, from the first use on
         self._process = 0
         self._closed = False
         self._headers_by_kind: dict[tuple[bool, bool], CIMultiDict[str]] = {}
@@ -75,7 +74,7 @@ class Connections:
     async def send(self, prepared: PreparedRequest) -> Outcome:
         """Send one request, once, and classify the result; raises if the session is closed."""
         pool = self._pool_of(prepared)
-        # Where nothing tells whether it was sent, it is taken to have been.
+        # A pool that does not track this counts the request as sent.
         prepared.is_sent = not pool.tracks_sent
         # The timeout starts here; time spent queued in the rate limiter does not count.
         self._refuse_if_closed()
@@ -90,7 +89,7 @@ class Connections:
             if not self._closed:
                 return classify_error(error, sent=prepared.is_sent)
         except RuntimeError:
-            # aiohttp's own error for a session that is closed, as its owner may have done.
+            # aiohttp raises this for a closed session, which its owner may have closed.
             if not pool.session.closed:
                 raise
         self._refuse_if_closed()
@@ -122,12 +121,12 @@ class Connections:
         try:
             body = await read_body(response)
         except BaseException:
-            # Half read, the connection must not serve another call.
+            # The connection has unread data, so it must not serve another call.
             response.close()
             raise
         outcome = classify_reply(prepared, Reply(response.status, response.headers, body))
         if outcome.path is not None:
-            # It may belong to another request, and then the following answers would as well.
+            # It may be the answer to another request; then the next answers would be wrong, too.
             drop_connection(response)
         return outcome
 
@@ -147,7 +146,7 @@ class Connections:
     ) -> Awaitable[aiohttp.ClientResponse]:
         return pool.session.request(
             prepared.endpoint.method,
-            # As it was quoted: yarl would quote it in its own way.
+            # Already quoted: yarl would quote it differently.
             URL(self._configuration.base_url + prepared.target, encoded=True),
             data=None if prepared.body is None else prepared.body.content,
             headers=self._headers(prepared),
@@ -164,8 +163,8 @@ class Connections:
         seconds: float,
         consume: Callable[[aiohttp.ClientResponse, asyncio.Timeout], Awaitable[None]],
     ) -> Outcome | None:
-        """Send a read once, and let the answer be consumed in pieces; gives why that failed."""
-        # The consumer may reschedule the timeout, which is so many seconds at first.
+        """Send a read once, and consume its answer in pieces; returns the outcome of a failure."""
+        # The consumer may reschedule the timeout.
         self._refuse_if_closed()
         try:
             async with asyncio.timeout(seconds) as timeout:
@@ -175,7 +174,7 @@ class Connections:
                     try:
                         await consume(response, timeout)
                     finally:
-                        # Read to its end the connection is in the pool again, where it stays.
+                        # At the end of an answer the connection returns to its pool.
                         response.close()
                 finally:
                     self._timeouts.discard(timeout)
@@ -185,7 +184,7 @@ class Connections:
         return None
 
     def has_room_for_long_poll(self) -> bool:
-        """Whether a call that takes long leaves enough connections for all others."""
+        """Whether a long poll leaves enough connections for other calls."""
         connector = self._shared.session.connector
         limits = () if connector is None else (connector.limit, connector.limit_per_host)
         return all(limit == 0 or limit >= FEW_CONNECTIONS for limit in limits)
@@ -205,11 +204,11 @@ class Connections:
         own["Prefer"] = str(prepared.wait)
         if prepared.cursor is not None:
             own[CHANGES_HEADER] = prepared.cursor
-            own["Accept-Encoding"] = "identity"  # a compressed stream is told by whole blocks
+            own["Accept-Encoding"] = "identity"  # a compressed stream arrives in whole blocks only
         return own
 
     def _make_headers(self, authenticated: bool, has_body: bool) -> CIMultiDict[str]:
-        # `istr` names are lower-cased once and not at every request.
+        # `istr` names are lower-cased once and not for each request.
         headers = CIMultiDict(
             {
                 istr("Accept"): "application/json",
@@ -227,7 +226,7 @@ class Connections:
     # --- life -----------------------------------------------------------------------------
 
     def bind(self) -> asyncio.AbstractEventLoop:
-        """The loop that they belong to; connects on first use, and refuses any other loop."""
+        """Their loop; connects on first use, and refuses any other loop."""
         if self._closed:
             raise errors.SessionClosedError("the session is closed; create a new one")
         loop = asyncio.get_running_loop()
@@ -289,7 +288,7 @@ class Connections:
             return
         loop = asyncio.get_running_loop()
         if self.loop is None or self._process != _THIS_PROCESS.id:
-            # After a fork the connections belong to the parent process, and so does the loop.
+            # After a fork the connections and the loop belong to the parent process.
             self._closed = True
             return
         if self.is_loop_closed:
@@ -300,13 +299,13 @@ class Connections:
         self._closed = True
         self._closing.set()
         for timeout in tuple(self._timeouts):
-            # Each attempt ends as if its time were up, and finds the session closed. One whose time
-            # is up already ends by itself.
+            # Each attempt times out now, and finds the session closed. An attempt that has already
+            # timed out ends by itself.
             if not timeout.expired():
                 timeout.reschedule(loop.time())
         try:
             await self._shared.aclose()
-        finally:  # cancelled too, it leaves none open
+        finally:  # also when cancelled
             try:
                 await self._paying.aclose()
             finally:
@@ -314,7 +313,7 @@ class Connections:
                     await self._keyed.aclose()
 
     def abandon(self) -> bool:
-        """Drop what is open, when no loop is left to close it in; returns whether anything was."""
+        """Drop open connections without a loop to close them in; returns whether there were any."""
         if not self.is_open or self._process != _THIS_PROCESS.id:
             return False
         # Not set to closed: the session still warns that it was never closed.

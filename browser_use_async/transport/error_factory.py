@@ -1,4 +1,4 @@
-"""Makes the error that a caller sees: what was sent, what happened, and what to do next."""
+"""Makes the errors of calls: what was sent, what happened, and what to do next."""
 
 import contextlib
 from collections.abc import Collection
@@ -54,7 +54,7 @@ def error_of(
     served: Collection[str] = (),
     base_url: str = "",
 ) -> errors.BrowserUseError:
-    """A fresh error for a call that did not succeed; `served` names the calls that others did."""
+    """A new error for a failed call; `served` names the calls that the server has accepted."""
     times = "" if attempts <= 1 else f" after {attempts} attempts"
     if outcome.pause_left is not None:
         return _not_sent_error(prepared, outcome.pause_left, attempts, times)
@@ -123,7 +123,7 @@ def _status_error(
     content: Any = _NOT_JSON
     with contextlib.suppress(JsonRefusedError):
         content = read_json(reply.body)
-    # Redacted first: cutting and joining could leave half of a secret.
+    # Redacted first: a text that is cut and joined could contain half of a secret.
     detail = printable_line(_redacted(_detail_text(content, reply.body), secrets), _MAX_DETAIL)
     common: dict[str, Any] = {
         "status": reply.status,
@@ -134,8 +134,8 @@ def _status_error(
     }
     said = f" ({detail})" if detail else ""
     start = f"{prepared} was answered with {reply.status}{said}{times}"
-    # FastAPI answers exactly this for a route that it does not have; a 404 of the API itself names
-    # what was not found.
+    # FastAPI answers exactly this for a missing route; a 404 of the API itself names what was not
+    # found.
     is_no_route = content is _NOT_JSON or content == {"detail": "Not Found"}
     is_new = prepared.endpoint.name not in served
     if reply.status == 404 and (is_no_route or (is_new and not _names_something(prepared))):
@@ -165,7 +165,7 @@ def _status_error(
 
 
 def _key_conflict(content: Any, key: str) -> errors.SubmissionKeyConflictError | None:
-    """The error if an answer says that the key of the request names something else."""
+    """The error if an answer says that the key belongs to another request, else None."""
     detail = content.get("detail") if isinstance(content, dict) else None
     for item in detail if isinstance(detail, list) else []:
         if isinstance(item, dict) and item.get("type") == CONFLICT_TYPE:
@@ -180,14 +180,14 @@ def _key_conflict(content: Any, key: str) -> errors.SubmissionKeyConflictError |
 
 
 def _names_something(prepared: PreparedRequest) -> bool:
-    """Whether a call names what a server may not have: a task, a profile, a file."""
+    """Whether a call names something that may be missing: a task, a profile, a file."""
     body = b"" if prepared.body is None else prepared.body.content
     in_body = b'"browser_profile_id":' in body or b'"included_file_names":' in body
     return in_body or prepared.task_id is not None or "{" in prepared.endpoint.path
 
 
 def _why_not_served(endpoint: Endpoint, served: Collection[str], base_url: str) -> str:
-    """What a missing route says about the server, given the calls that it has accepted."""
+    """Why a route may be missing, given the calls that the server has accepted."""
     if endpoint.name in served:
         return (
             f"the server answered {endpoint} before, so it, or a gateway in front of it, is being "
@@ -232,7 +232,7 @@ def _detail_text(content: Any, body: bytes) -> str:
 
 def printable_line(text: str, length: int) -> str:
     """One line that a terminal can show, of at most so many characters."""
-    # What is not printable could move the cursor of a terminal, or begin another line in a log.
+    # Other characters could move the cursor of a terminal, or begin another line in a log.
     start = text[:_MAX_READ]
     printable = "".join(character if character.isprintable() else " " for character in start)
     return " ".join(printable.split())[:length]
@@ -246,7 +246,7 @@ def _field_error_text(error: dict[str, Any]) -> str:
 
 def _field_errors(content: Any, secrets: tuple[str, ...]) -> list[dict[str, Any]]:
     """What the service says about each field."""
-    # Without `input`, which echoes the request and can hold task secrets.
+    # Without `input`, which repeats the request and can contain task secrets.
     detail = content.get("detail") if isinstance(content, dict) else None
     items = detail if isinstance(detail, list) else []
     return [

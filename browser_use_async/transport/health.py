@@ -1,4 +1,4 @@
-"""Whether the service answers at all: one judgement for a session, from all of its requests."""
+"""Whether the service answers at all, decided for the whole session from all of its requests."""
 
 import asyncio
 import contextvars
@@ -9,7 +9,7 @@ from browser_use_async.events import ServiceRecovered, ServiceUnreachable
 from browser_use_async.observers import Observers
 from browser_use_async.transport.response import TRANSIENT_STATUSES, Outcome, OutcomeKind
 
-GRACE = 1.8  # seconds from the first failed request to the news, which is promised within 2
+GRACE = 1.8  # seconds from the first failed request to the report, which must come within 2
 SETTLE = 0.1  # seconds after a failure in which requests sent with it may still be answered
 FORGOTTEN = 30.0  # seconds without a request after which an earlier failure no longer counts
 
@@ -17,18 +17,18 @@ FORGOTTEN = 30.0  # seconds without a request after which an earlier failure no 
 class ServiceHealth:
     """Detects outages: reports each once when it is certain, and once when it is over."""
 
-    # An outage begins with a request that brought no answer (refused, unresolved, timed out,
-    # cut) or one of the 5xx that say that something is down. Any other answer ends it,
-    # whichever call it belongs to: a 401, 404 or 429 shows that the service is there, and a
-    # route that fails while another is answered is no outage. It is reported GRACE after its
-    # first failure if no answer came meanwhile and two requests have failed that were sent
-    # after the last answer, so that lost requests which succeed when they are made again are
-    # not reported. Those under way when another was answered raise the suspicion, and prove
-    # nothing about the time since. What cannot be decoded counts for neither side: the web page
-    # of a proxy with the status 200 says nothing about the service behind it.
+    # An outage begins with a request without an answer (refused, unresolved, timed out, cut), or
+    # with one of the 5xx statuses of a service that is down. Any other answer to any call ends it:
+    # a 401, 404 or 429 shows that the service runs, and if one route fails while another is
+    # answered, that is no outage. The outage is reported GRACE seconds after its first failure if
+    # no answer came meanwhile and two requests have failed that were sent after the last answer. So
+    # a lost request that succeeds when it is repeated is not reported. A failed request that was
+    # under way when another one was answered only raises a suspicion. An answer that cannot be
+    # decoded does not count: a proxy's web page with status 200 says nothing about the service
+    # behind it.
 
     def __init__(self, observers: Observers) -> None:
-        self.is_down = False  # whether an outage goes on that has been reported
+        self.is_down = False  # whether a reported outage goes on
         self.served: set[str] = set()  # the names of the calls that were accepted so far
         self._observers = observers
         self._failures = 0  # requests that were sent after the last answer
@@ -74,7 +74,7 @@ class ServiceHealth:
             self._failures += 1
         self._failed_at = loop.time()
         self._reason = outcome.problem
-        # After a page that was sent the poller asks for a status, which tells whether only the list
+        # After a page that failed the poller asks for a status, which shows whether only the list
         # fails. What could not even be sent fails for every route.
         is_other = endpoint.name != LIST_TASKS.name or outcome.kind is OutcomeKind.NOT_SENT
         self._is_certain = self._is_certain or is_other
@@ -82,7 +82,7 @@ class ServiceHealth:
             self._report_after(SETTLE, loop)
 
     def _report_after(self, seconds: float, loop: asyncio.AbstractEventLoop) -> None:
-        # The news belongs to no caller, so it is told without the context variables of one.
+        # The report belongs to no caller, so it runs without the context variables of one.
         context = contextvars.Context()
         self._timer = loop.call_later(seconds, self._end_grace, loop, context=context)
 

@@ -1,6 +1,6 @@
-"""When a call may begin: how many at once, how fast, and not during a requested pause."""
+"""Decides when a call may begin: how many at once, how fast, and not during a pause."""
 
-# One for the whole session, so that a service that says "slow down" to one call has said it to all.
+# One for the whole session: if the service slows one call down, all calls slow down.
 
 import asyncio
 import itertools
@@ -21,7 +21,7 @@ from browser_use_async.transport.config import CallLimits
 from browser_use_async.transport.response import Outcome, OutcomeKind, Reply, says_no_free_slot
 from browser_use_async.transport.retry import retry_after_seconds
 
-LONGEST_PAUSE = 600.0  # one absurd Retry-After must not end every wait of the session
+LONGEST_PAUSE = 600.0  # a wrong Retry-After must not end all waits of the session
 SMALLEST_PAUSE = 1.0  # seconds after a refused probe whose answer has no Retry-After
 FIRST_SLOT_PAUSE, LONGEST_SLOT_PAUSE = 1.0, 30.0
 _SLOWING = frozenset({429, 503})
@@ -36,7 +36,7 @@ class Permit(NamedTuple):
 
 
 class AcquireTimeout(NamedTuple):
-    """How long a call lets itself be held back by pauses."""
+    """How long a call waits for pauses."""
 
     one_pause: float = math.inf  # seconds of a single pause that the service asks for
     all_pauses: float = math.inf  # seconds of all of them together
@@ -44,7 +44,7 @@ class AcquireTimeout(NamedTuple):
 
 @attrs.define(eq=False, repr=False)
 class _Waiter:
-    permit: "asyncio.Future[Permit | float]"  # a float: the seconds left of a too long pause
+    permit: "asyncio.Future[Permit | float]"  # a float: the rest of a pause that is too long
     timeout: AcquireTimeout
     since: float
     arrived: int
@@ -55,10 +55,10 @@ class _Waiter:
 
 
 class RateLimiter:
-    """Admits calls: a window of concurrency, a rate, the service's quotas, two circuit breakers."""
+    """Admits calls by a concurrency window, a rate, the service's quotas and two breakers."""
 
-    # Each operation has a queue of its own and the queues are served round robin, so that a stop
-    # never waits behind a thousand reads.
+    # Each operation has its own queue and the queues are served round robin, so a stop never waits
+    # behind a thousand reads.
 
     def __init__(
         self,
@@ -71,7 +71,7 @@ class RateLimiter:
         self._rng = rng
         self._max_window = limits.max_in_flight
         # Additive increase, multiplicative decrease, as in TCP: a 429 halves the window, and each
-        # window of accepted calls adds one. A fraction of a call is why it is a float.
+        # window of accepted calls adds one. It is a float since each call adds a fraction.
         self._window = float(limits.max_in_flight)
         self._spacing = 0.0 if limits.calls_per_second is None else 1 / limits.calls_per_second
         self._next_start = -math.inf
@@ -91,7 +91,7 @@ class RateLimiter:
         self._timer: asyncio.TimerHandle | None = None
 
     def next_number(self) -> int:
-        """An arrival number, with which a call that is queued again keeps its place."""
+        """An arrival number; a call that is queued again keeps its place by it."""
         return next(self._numbers)
 
     # --- acquiring ------------------------------------------------------------------------
@@ -121,7 +121,7 @@ class RateLimiter:
     async def acquire(
         self, endpoint: Endpoint, timeout: AcquireTimeout, *, arrived: int | None = None
     ) -> Permit | float:
-        """Queue for a permit; a float gives the seconds of a pause longer than the timeout."""
+        """Queue for a permit; a float is the rest of a pause that exceeds the timeout."""
         now = self.loop.time()
         number = self.next_number() if arrived is None else arrived
         waiter = _Waiter(self.loop.create_future(), timeout, now, number)
@@ -140,17 +140,17 @@ class RateLimiter:
                     self.release(permit, endpoint, None)
             else:
                 self._remove(endpoint.name, waiter)
-                # It may have been the first of a ramp, behind which the others are spaced.
+                # It may have been the next one of a ramp, for which the others wait.
                 self._dispatch()
             raise
 
     def release(self, permit: Permit, endpoint: Endpoint, outcome: Outcome | None) -> None:
-        """End a call, and adapt to its outcome; None for a call that was cancelled."""
+        """End a call, and adapt to its outcome; None: the call was cancelled."""
         self._in_flight -= 1
         self.record(permit, endpoint, outcome)
 
     def record(self, permit: Permit, endpoint: Endpoint, outcome: Outcome | None) -> None:
-        """Adapt to the outcome of a call, which may have given its permit back before."""
+        """Adapt to the outcome of a call, whose permit may already be released."""
         reply = None if outcome is None else outcome.reply
         said = None if reply is None else reply.headers.get(RATE_LIMIT)
         if said is not None:
@@ -171,8 +171,8 @@ class RateLimiter:
             self._dispatch()
 
     def release_slot(self) -> None:
-        """A task of the account has ended, so that run-task may be tried again at once."""
-        # A pause that the service asked for is kept even then.
+        """Record that a task of the account has ended: run-task may be tried again at once."""
+        # A pause that the service asked for goes on.
         if not self._slot_pause_is_asked:
             self._slots.probe_now(self.loop.time())
             self._dispatch()
@@ -211,23 +211,23 @@ class RateLimiter:
             LOGGER.info(text, seconds)
 
     def _record_refusal(self, permit: Permit, endpoint: Endpoint, reply: Reply) -> bool:
-        """Slow down if the reply asks for it; returns whether it does."""
+        """Slow down if the reply asks for it; returns whether it did."""
         asked = retry_after_seconds(reply.headers)
-        # Such a 503 is one failed call, and no word about the pace of the others.
+        # A 503 without a pause is one failed call, and says nothing about other calls.
         if reply.status == 503 and asked is None:
             return False
         now = self.loop.time()
         pause = None
         if asked is not None:
             pause = min(asked, LONGEST_PAUSE)
-            self._quotas.clear()  # a foresight, and this is an order
+            self._quotas.clear()  # the requested pause replaces what they predict
         if endpoint is RUN_TASK:
             if says_no_free_slot(reply):
                 self._pause_slots(permit, now, pause)
-                # For all other calls this is an answer like any other: the service is well.
+                # For all other calls this is a good answer: the service works.
                 self._breaker.record_success(permit.generation, now, self._waiting)
                 return True
-            # Says nothing about slots, and as their probe must not keep run-task back for ever.
+            # Says nothing about slots; if it was their probe, run-task must not wait for ever.
             self._slots.record_no_answer(permit.slot_generation)
         if pause is None and self._breaker.is_open:
             pause = SMALLEST_PAUSE
@@ -238,9 +238,9 @@ class RateLimiter:
             if is_news and asked is not None:
                 text = "the service asked for a pause of %.0f s: every call of this session waits"
                 LOGGER.info(text, pause)
-            # The pause may now be longer than some of those who wait would wait for.
+            # The pause may now be longer than the timeout of some waiting calls.
             self._expire_waiters(now)
-        # Once for each generation: a hundred refusals of calls sent together are one message.
+        # Once for each generation: a hundred calls that are refused together log one line.
         if is_news and reply.status == 429:
             self._window = max(self._window / 2, 1.0)
         return True
@@ -286,7 +286,7 @@ class RateLimiter:
             self._rotation.remove(name)
 
     def _dispatch(self) -> None:
-        """Admit as many as may begin now, and set the timer for the next one."""
+        """Admit all calls that may begin now, and set the timer for the next one."""
         now = self.loop.time()
         while self._waiting and self._in_flight < self._window:
             moment = max(self._breaker.admits_at, self._next_start)
@@ -302,7 +302,7 @@ class RateLimiter:
             if waiter.permit.done():
                 continue  # cancelled in this step of the loop
             self._in_flight += 1
-            # From now on at the earliest: an idle time is made up for by no burst.
+            # Not before now: no burst follows an idle time.
             self._next_start = max(now, self._next_start) + self._spacing
             self._quotas.record_begin(name, now)
             is_run = name == RUN_TASK.name
@@ -314,9 +314,9 @@ class RateLimiter:
             self._slots.end_ramp()
 
     def _next_waiter(self, now: float) -> tuple[str, _Waiter] | float:
-        """The next one, or when there will be one."""
-        # Once around: a call is passed over while it may not begin, as run-task is while no agent
-        # slot is free, and no other call waits behind it.
+        """The next waiting call, or the time at which one may begin."""
+        # One round over the queues: a call that may not begin is skipped, as run-task is while no
+        # agent slot is free, so that no other call waits behind it.
         earliest = math.inf
         for _queue in range(len(self._rotation)):
             name = self._rotation[0]

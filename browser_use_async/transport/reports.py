@@ -1,4 +1,4 @@
-"""What observers are told about the attempts of a call."""
+"""Notifies observers of the attempts of a call."""
 
 from browser_use_async.events import RetryScheduled
 from browser_use_async.observers import AttemptBegan, AttemptEnded, CallTroubled, Observers, Subject
@@ -7,7 +7,7 @@ from browser_use_async.transport.response import Outcome, OutcomeKind
 
 
 def report_began(observers: Observers, prepared: PreparedRequest, number: int) -> AttemptBegan:
-    """Report that a request is about to be sent, which is the one of that number."""
+    """Report that the request with this number is about to be sent."""
     began = AttemptBegan(
         prepared.endpoint, prepared.task_id, number, prepared.attempts, prepared.most_attempts
     )
@@ -23,7 +23,7 @@ def report_ended(
     seconds: float,
     error: BaseException | None = None,
 ) -> None:
-    """Report that it has ended, by an outcome or by an error."""
+    """Report that it has ended, with an outcome or an error."""
     reply = None if outcome is None else outcome.reply
     ended = AttemptEnded(
         began,
@@ -39,8 +39,8 @@ def report_ended(
 def report_trouble(
     observers: Observers, prepared: PreparedRequest, outcome: Outcome, *, awaits_slot: bool = False
 ) -> None:
-    """Report how an attempt ended, of a call of which at least one has failed."""
-    # Only now: a call that succeeds at once, as nearly all do, needs no subject.
+    """Report the end of an attempt, if at least one attempt of the call has failed."""
+    # Created only now: nearly all calls succeed at once, and need no subject.
     prepared.about = prepared.about if prepared.about is not None else Subject()
     problem = "" if outcome.kind is OutcomeKind.ACCEPTED else outcome.problem
     is_sent = outcome.kind is not OutcomeKind.NOT_SENT
@@ -54,7 +54,7 @@ def report_retry(
     failures: int,
     pause: float,
 ) -> None:
-    """Report that the call is made again after a pause."""
+    """Report that the call is repeated after a pause."""
     name, task_id = prepared.endpoint.name, prepared.task_id
     event = RetryScheduled(name, task_id, failures, pause, outcome.problem)
     observers.notify(event, prepared.about)

@@ -23,9 +23,9 @@ _PLAIN = re.compile(r"[A-Za-z0-9_-]+")
 
 
 class Payload:
-    """The bytes of a body; its repr shows their number only, since they can hold task secrets."""
+    """The bytes of a body; its repr shows only their number, since they may be task secrets."""
 
-    # No attrs class, in which `attrs.asdict` would look.
+    # No attrs class: `attrs.asdict` would show its content.
     __slots__ = ("content", "secrets")
 
     def __init__(self, content: bytes, secrets: SecretMapping | None = None) -> None:
@@ -36,10 +36,10 @@ class Payload:
         return f"<{len(self.content)} bytes of JSON>"
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("the body of a request is not pickled: it can hold task secrets")
+        raise TypeError("the body of a request is not pickled: it can contain task secrets")
 
 
-# Not frozen: that would double the cost of making one, and each call makes one.
+# Not frozen: that would double the cost of creating one, and each call creates one.
 @attrs.define
 class PreparedRequest:
     """One call with everything that goes on the wire, except the key."""
@@ -53,14 +53,15 @@ class PreparedRequest:
     rows: int | None = None  # how many rows of a list are asked for
     known: StatusPage | None = None  # the last answer, which need not be read again
     key: str | None = None  # the value of `Idempotency-Key`
-    resource_id: str | None = None  # the id that the answer must carry, where it must carry one
-    arrived: int | None = None  # with which it has kept its place in the queue
-    is_patient: bool = False  # whether it sits out a pause of any length
+    resource_id: str | None = None  # the id that the answer must have, if it must have one
+    arrived: int | None = None  # its arrival number, by which it keeps its place in the queue
+    is_patient: bool = False  # whether it waits for pauses of any length
     attempts: int = 0  # how many requests were made for it
     most_attempts: int = 0  # how many may be made
-    about: Any = attrs.field(default=None, repr=False)  # what observers are told that it is about
-    # Awaited before each attempt, and called when the first byte of one that pays is written
+    about: Any = attrs.field(default=None, repr=False)  # what observers are notified about
+    # Awaited before each attempt
     before_sending: Callable[[], Awaitable[None]] | None = attrs.field(default=None, repr=False)
+    # Called when the first byte of an attempt that pays is written
     on_sent: Callable[[], None] | None = attrs.field(default=None, repr=False)
     # Called with the headers of an answer that was accepted
     on_headers: OnHeaders | None = attrs.field(default=None, repr=False)
@@ -124,7 +125,7 @@ def _segment(name: str, value: object) -> str:
 
 
 def _identifier(name: str, value: object) -> str:
-    """An id that stays one path segment however a server normalises paths."""
+    """An id that remains one path segment, however a server normalises paths."""
     if not isinstance(value, str):
         raise InvalidRequestError(
             f"{name} must be a string, not {type(value).__name__}; nothing was sent", field=name

@@ -1,8 +1,8 @@
 """The outcome of one attempt: accepted, not sent, rejected or ambiguous."""
 
-# Exceptions, statuses and bodies are classified here, and bodies are read here, without trust:
-# bounded, and complete or an error. aiohttp delivers half of a compressed stream as if it were
-# whole, and expands 300 kB to 300 MB when asked to decompress, so it is not asked.
+# This module classifies exceptions, statuses and bodies, and reads bodies without trusting them:
+# their size is limited, and a cut body is an error. aiohttp is not asked to decompress: it returns
+# half of a compressed stream as if it were whole, and expands 300 kB to 300 MB.
 
 import os
 import ssl
@@ -23,7 +23,7 @@ from browser_use_async.transport.request import PreparedRequest
 
 MAX_BODY = 32 * 1024 * 1024  # bytes of a JSON body, before and after decompression
 UNMEASURED = 2 * 1024 * 1024  # bytes decompressed at once; a larger body is measured first
-PIECE = 256 * 1024  # bytes held at a time while a body is measured
+PIECE = 256 * 1024  # bytes in memory while a body is measured
 
 
 class UnreadableBodyError(Exception):
@@ -31,15 +31,15 @@ class UnreadableBodyError(Exception):
 
 
 class OutcomeKind(StrEnum):
-    """Whether the service did what it was asked."""
+    """Whether the service carried the request out."""
 
     ACCEPTED = "accepted"
-    NOT_SENT = "not sent"  # provably: nothing can have happened
+    NOT_SENT = "not sent"  # provably, so it had no effect
     REJECTED = "rejected"  # the service refused before doing anything
     AMBIGUOUS = "ambiguous"  # it may or may not have happened
 
 
-# Not frozen: that would double the cost of making one, and each attempt makes one.
+# Not frozen: that would double the cost of creating one, and each attempt creates one.
 @attrs.define
 class Reply:
     """A whole response."""
@@ -55,14 +55,14 @@ class Outcome:
 
     kind: OutcomeKind
     value: Any = attrs.field(default=None, repr=False)  # the decoded answer of an accepted attempt
-    reply: Reply | None = None  # what came back, if anything whole did
+    reply: Reply | None = None  # the whole reply, if there was one
     problem: str = ""  # what went wrong, without secrets and URL queries
     path: str | None = None  # where in the JSON the answer was wrong, if that was the problem
     timed_out: bool = False  # whether a timeout was the problem
     transient: bool = True  # whether the same attempt may succeed a moment later
     pause_left: float | None = None  # seconds of a pause, if nothing was sent because of it
     doubted: bool = False  # whether an earlier attempt of the same call may have been carried out
-    repeated: bool = False  # whether the attempt before had the very same wrong answer
+    repeated: bool = False  # whether the previous attempt had the same wrong answer
 
     @property
     def status(self) -> int | None:
@@ -70,8 +70,8 @@ class Outcome:
         return None if self.reply is None else self.reply.status
 
 
-# Statuses with which a service says that it did nothing. Validation and rate limiting are taken
-# to happen before creation. 521-523, 525 and 526 come from an edge that reached no origin.
+# Statuses of a service that did nothing, provided that it validates and limits before it creates.
+# 521-523, 525 and 526 come from an edge that reached no origin.
 _REJECTED = frozenset(
     {400, 401, 402, 403, 404, 405, 411, 413, 414, 415, 422, 429, 501, 505, 521, 522, 523, 525, 526}
 )
@@ -88,7 +88,7 @@ _TRANSIENT_ERRORS = (
 
 
 def is_transient(error: BaseException) -> bool:
-    """Whether the same read may be answered later, after it has failed with an error."""
+    """Whether a read that failed with this error may succeed later."""
     if isinstance(error, errors.APIStatusError) and error.status in TRANSIENT_STATUSES:
         return True
     return isinstance(error, _TRANSIENT_ERRORS)
@@ -120,7 +120,7 @@ class ConnectionLostError(Exception):
 
 
 async def no_hidden_retry(request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
-    """Keep one attempt one request: aiohttp silently sends GET, PUT and DELETE twice."""
+    """Prevent aiohttp from silently sending GET, PUT and DELETE twice."""
     try:
         return await handler(request)
     except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
@@ -128,7 +128,7 @@ async def no_hidden_retry(request: ClientRequest, handler: ClientHandlerType) ->
 
 
 def classify_error(error: BaseException, *, sent: bool) -> Outcome:
-    """The outcome of an attempt that brought no whole reply."""
+    """The outcome of an attempt without a whole reply."""
     if isinstance(error, ConnectionLostError):
         error = error.error
     not_sent = _why_not_sent(error, sent=sent)

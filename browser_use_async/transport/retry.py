@@ -207,7 +207,7 @@ class Retrying:
     """Repeats one call that has failed; tenacity counts the attempts."""
 
     _policy: RetryPolicy
-    _effect: Callable[[], Effect]  # what sending the call again does, as far as it is known by now
+    _effect: Callable[[], Effect]  # what sending the call again does, as known so far
     _rng: random.Random
     # Called before each pause with the failed outcome, the failed attempts, and the pause
     _on_retry: Callable[[Outcome, int, float], None]
@@ -219,9 +219,9 @@ class Retrying:
     async def go_on(
         self, first: Outcome, attempt: Callable[[], Awaitable[Outcome]]
     ) -> tuple[Outcome, int]:
-        """Repeat what may be repeated; returns the last outcome and the number of attempts."""
-        # The first attempt is made without tenacity, which would cost a call that succeeds more
-        # than the call itself. It is loaded by the first failure: most programs start without one.
+        """Repeat while that is allowed; returns the last outcome and the number of attempts."""
+        # The first attempt is made without tenacity, which would cost more than a successful call
+        # itself. It is loaded by the first failure, which most programs never have.
         if self._policy.max_attempts == 1 or not self._may_try_again(first):
             return first, 1
         import tenacity  # noqa: PLC0415
@@ -233,7 +233,7 @@ class Retrying:
             last = first if last is None else _compared(await attempt(), last)
             return last
 
-        # A fresh object per call: a shared one mixes up concurrent calls. Only synchronous
+        # A new object for each call: a shared one mixes up concurrent calls. Only synchronous
         # callbacks, and results instead of exceptions, so that a cancellation is never caught.
         retrying = tenacity.AsyncRetrying(
             retry=tenacity.retry_if_result(self._may_try_again),
@@ -260,14 +260,14 @@ class Retrying:
     def _stops(self, state: "tenacity.RetryCallState") -> bool:
         if state.attempt_number >= self._policy.max_attempts:
             return True
-        # A pause that would end after the deadline is not begun.
+        # No pause is begun that would end after the deadline.
         if asyncio.get_running_loop().time() + state.upcoming_sleep > self._ends_at:
             return True
         if math.isinf(state.upcoming_sleep):
             return True
-        # A 429 makes the rate limiter pause all calls, so that its repetition is not charged.
+        # A 429 makes the rate limiter pause all calls, so its repetition costs no tokens.
         costs = _outcome(state).status != 429
-        # Last, since asking is paying: what ends for another reason takes no tokens.
+        # Last, since asking spends a token, which no other reason to stop may do.
         return costs and self._budget is not None and not self._budget.spend()
 
     def _emit(self, state: "tenacity.RetryCallState") -> None:
@@ -275,11 +275,11 @@ class Retrying:
 
 
 def _compared(outcome: Outcome, before: Outcome) -> Outcome:
-    """The outcome of an attempt, with what the one before says about it."""
+    """The outcome of an attempt, compared with the previous one."""
     outcome.doubted = before.doubted or before.kind is OutcomeKind.AMBIGUOUS
-    # Mixed-up answers are cured by a new connection, which the next attempt gets. What is wrong at
-    # the same place in the same way twice is what the service has to say; a body that cannot be
-    # read at all (at "$") is not, since a proxy may have written it.
+    # If answers were mixed up, the new connection of the next attempt helps. An answer that is
+    # wrong twice at the same place in the same way is the service's own. A body that cannot be read
+    # at all (at "$") is not, since a proxy may have written it.
     is_wrong = outcome.path not in {None, "$"}
     is_same = (outcome.path, outcome.problem) == (before.path, before.problem)
     outcome.repeated = is_wrong and is_same
@@ -304,12 +304,12 @@ def retry_after_seconds(headers: Mapping[str, str]) -> float | None:
     until = _http_date(text)
     if until is None:
         return None
-    # Compared with the response's own `Date`: a wrong clock on this machine then does no harm.
+    # Relative to the response's own `Date`: this machine's clock may be wrong.
     now = _http_date(headers.get("Date", "")) or datetime.now(UTC)
     return max(0.0, (until - now).total_seconds())
 
 
-# A busy session asks for the same date again and again: dates have no fractions of a second.
+# A busy session reads the same date many times: dates have no fractions of a second.
 @lru_cache(maxsize=8)
 def _http_date(text: str) -> datetime | None:
     try:
@@ -322,9 +322,9 @@ def _http_date(text: str) -> datetime | None:
 class ServerClock:
     """The time at the service, from the `Date` of its answers."""
 
-    # It advances with the event loop's clock, so that setting this machine's clock does no harm.
+    # It advances with the event loop's clock, so that setting this machine's clock does not matter.
     # The last two answers have to agree: a single `Date` may come from a cache or from a host whose
-    # clock is wrong, and the machine may have been asleep since the answer before.
+    # clock is wrong, and the machine may have slept since the previous answer.
 
     __slots__ = ("_last", "_previous")
 
@@ -338,14 +338,14 @@ class ServerClock:
         self._previous, self._last = self._last, (date, received_at)
 
     def now(self) -> datetime | None:
-        """The time at the service, or None as long as no two answers agree on it."""
+        """The time at the service, or None until two answers agree on it."""
         now, previous = _read(self._last), _read(self._previous)
         if now is None or previous is None:
             return None
         return now if abs((now - previous).total_seconds()) <= CLOCK_TOLERANCE else None
 
     def unconfirmed(self) -> datetime | None:
-        """The time by the last answer alone, for callers that can check it themselves."""
+        """The time by the last answer alone, for callers that check it themselves."""
         return _read(self._last)
 
 

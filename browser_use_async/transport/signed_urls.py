@@ -11,14 +11,14 @@ from yarl import URL
 
 from browser_use_async.types.secrets import hidden_url
 
-# Characters that a URL may have stay as they are, because they were signed; any other, such as a
-# raw space or line break, cannot be in an HTTP request and is quoted.
+# Characters that are allowed in a URL stay unchanged, because they were signed; any other, such as
+# a raw space or line break, cannot be in an HTTP request and is quoted.
 _KEPT = string.ascii_letters + string.digits + string.punctuation.replace("\\", "")
 _NEITHER_HTTP = "it is neither an https:// nor an http:// URL"
 
 
 class Reach(IntEnum):
-    """From where a host can be reached; a higher one trusts its clients more."""
+    """From where a host can be reached; a host of a higher value trusts its clients more."""
 
     ANYWHERE = 0
     PRIVATE_NETWORK = 1
@@ -26,9 +26,9 @@ class Reach(IntEnum):
 
     @classmethod
     def of(cls, host: str | None) -> "Reach":
-        """The reach of a host as it is written; names are not resolved."""
-        # A name that resolves to a private address gains nothing: it has to speak https, and what
-        # it serves goes to a file of the user's own.
+        """The reach of a host, by its text only; names are not resolved."""
+        # A name that resolves to a private address is harmless: it has to speak https, and its
+        # content goes only to a file of the user.
         name = (host or "").rstrip(".").lower()
         if name == "localhost" or name.endswith(".localhost"):
             return cls.THIS_MACHINE
@@ -83,7 +83,7 @@ class SignedUrl:
         return None
 
     def redirected(self, location: str) -> "SignedUrl":
-        """Where a redirect leads."""
+        """The target of a redirect."""
         target = SignedUrl("")
         step = _parsed(location)
         target._url = None if step is None else self.reveal().join(step)
@@ -104,11 +104,11 @@ class SignedUrl:
     def redact(self, text: str) -> str:
         """Replace this URL's secret parts in a text."""
         url = self.reveal()
-        # Single values and decoded ones too: an answer may quote any part in its own way.
+        # Single values and decoded ones too: an answer may quote any part differently.
         parts = [url.raw_query_string, *url.raw_query_string.split("&"), url.raw_path]
         parts += [part.partition("=")[2] for part in parts]
         secrets = {part for part in (*parts, *map(unquote, parts)) if len(part) >= 8}
-        # The longest first, or what is left of one could not be found any more.
+        # The longest first: a shorter one may be part of it.
         for secret in sorted(secrets, key=len, reverse=True):
             text = text.replace(secret, "***")
         return text
@@ -139,10 +139,10 @@ class SignedUrl:
 
 
 def _parsed(text: str) -> URL | None:
-    # Read by the parser that aiohttp sends with: two parsers can see two hosts in one text.
+    # By the same parser as aiohttp's: two parsers may find two hosts in one text.
     try:
         url = URL(quote(text, safe=_KEPT), encoded=True)
-        # Read here, since they may raise, and nowhere else is that expected.
+        # Read here, since they may raise an exception, which is expected nowhere else.
         _ = url.port, url.raw_host
     except (ValueError, TypeError):
         return None

@@ -1,8 +1,8 @@
 """Requests to file storage, by signed URLs and without the API key."""
 
-# Signed URLs grant access by themselves. So requests to them carry no credentials and no cookies,
-# pass through no middleware or trace of the user's, follow redirects only where `SignedUrl` allows
-# it, and leave no trace of the URL in errors.
+# Signed URLs grant access by themselves. So requests to them have no credentials and no cookies,
+# pass through no middleware or trace of the user, follow redirects only where `SignedUrl` allows
+# it, and no error shows their URL.
 
 import asyncio
 import contextlib
@@ -52,7 +52,7 @@ class StorageError(Exception):
 
 @attrs.frozen
 class StoredFile:
-    """What is uploaded."""
+    """A file to upload."""
 
     name: str  # its name at the service
     content: bytes = attrs.field(repr=lambda content: f"<{len(content)} bytes>")
@@ -108,15 +108,15 @@ class StorageReply:
 
 
 def _unread(content: aiohttp.StreamReader) -> bytes:
-    # aiohttp drops these bytes, and has no public name for them. Without them a download over a
-    # connection that breaks early each time would never advance.
+    # aiohttp discards these bytes, and has no public name for them. Without them a download over a
+    # connection that always breaks early would never advance.
     read: Callable[[int], bytes] | None = getattr(content, "_read_nowait", None)
     return b"" if read is None else read(-1)
 
 
 def _connection_end(response: aiohttp.ClientResponse) -> "asyncio.Future[Any] | None":
     """The end of the connection, for a body without a length of its own."""
-    # aiohttp gives such a body as whole even if the connection was reset.
+    # aiohttp returns such a body as whole even if the connection was reset.
     headers = response.headers
     if "Content-Length" in headers or "Transfer-Encoding" in headers:
         return None
@@ -139,7 +139,7 @@ class Storage:
     _timeouts: set[asyncio.Timeout] = attrs.field(factory=set)
 
     def checked(self, url: SignedUrl, what: str, task_id: str | None = None) -> SignedUrl:
-        """A URL of the API; raises for one that is not used, and `what` begins the message."""
+        """A URL of the API; raises if it must not be used. `what` begins the message."""
         api, is_allowed = self._configuration.base_url, self._configuration.allow_insecure_http
         problem = url.problem(api=api, allow_insecure_http=is_allowed)
         if problem is None:
@@ -152,7 +152,7 @@ class Storage:
 
     async def put(self, url: SignedUrl, stored: StoredFile) -> Outcome:
         """Upload a file, in one request."""
-        # The session's timeout, and the time that the content takes on a slow line.
+        # The session's timeout, and the time for the content on a slow line.
         seconds = self._configuration.timeout + len(stored.content) / SLOWEST_UPLOAD
         headers = {"Content-Type": stored.content_type}
         try:
@@ -219,7 +219,7 @@ class Storage:
         pool = self._pool
         started = asyncio.get_running_loop().time()
         try:
-            # Until the answer begins: its body may take any time, as long as bytes come.
+            # Until the answer begins: its body may take any time while bytes come.
             async with asyncio.timeout(seconds):
                 response = await pool.session.request(
                     method,
@@ -242,12 +242,12 @@ class Storage:
             _log(method, url, str(response.status), started)
             return StorageReply(self, response)
         _log(method, url, outcome.problem, started)
-        # Raised here and not where it was caught: aiohttp's exceptions and frames hold the URL.
+        # Raised here and not where it was caught: aiohttp's exceptions and frames contain the URL.
         raise StorageError(outcome)
 
     async def while_open(self, work: Coroutine[Any, Any, ResultT]) -> ResultT:
-        """Await something that closing the session interrupts."""
-        # Without a time of its own: closing the session reschedules it to now.
+        """Await something; closing the session interrupts it."""
+        # No time limit: closing the session reschedules it to now.
         timeout = asyncio.timeout(None)
         self._timeouts.add(timeout)
         try:
@@ -264,7 +264,7 @@ class Storage:
 def _log(method: str, url: SignedUrl, result: str, started: float) -> None:
     if LOGGER.isEnabledFor(logging.DEBUG):
         seconds = asyncio.get_running_loop().time() - started
-        host = url.reveal().host  # and no more: the rest of it is a secret
+        host = url.reveal().host  # only this: the rest of it is a secret
         LOGGER.debug("%s a file at %s: %s in %.0f ms", method, host, result, seconds * 1000)
 
 

@@ -16,16 +16,16 @@ from browser_use_async.transport.response import Outcome, OutcomeKind, Reply, sa
 
 
 class _Support(Enum):
-    UNKNOWN = auto()  # no answer has told
+    UNKNOWN = auto()  # no answer has shown it yet
     KEPT = auto()  # an answer has echoed the key that was sent
     NOT_KEPT = auto()  # something was created, and its answer has not echoed the key
 
 
 class SubmissionKeys:
-    """What one session knows of the service's support for keys.
+    """Whether the service supports keys, as far as one session knows.
 
-    A server may be behind a proxy that takes the header away, so its word alone does not count: it
-    has to send the key back.
+    A server may be behind a proxy that removes the header. So only an answer that sends the key
+    back counts.
     """
 
     def __init__(self, observers: Observers) -> None:
@@ -34,12 +34,12 @@ class SubmissionKeys:
 
     @property
     def are_kept(self) -> bool:
-        """Whether a creating call may be repeated with its key without a risk of paying twice."""
+        """Whether a creating call can be repeated with its key without a risk of paying twice."""
         return self._support is _Support.KEPT
 
     @property
     def are_unknown(self) -> bool:
-        """Whether no answer has told yet."""
+        """Whether no answer has shown yet if the service keeps keys."""
         return self._support is _Support.UNKNOWN
 
     def record(self, prepared: PreparedRequest, outcome: Outcome, *, is_repeated: bool) -> None:
@@ -58,10 +58,10 @@ class SubmissionKeys:
 
 
 def echoes(reply: Reply, key: str) -> bool:
-    """Whether an answer of a server that keeps keys sends this one back."""
+    """Whether an answer sends this key back, as servers that keep keys do."""
     return says_supported(reply) and are_same(reply.headers.get(KEY_HEADER, ""), key)
 
 
 def is_replayed(reply: Reply | None) -> bool:
-    """Whether an answer is that of an earlier call with the same key."""
+    """Whether an answer is the one of an earlier call with the same key."""
     return reply is not None and reply.headers.get(REPLAYED_HEADER, "").strip() == TRUE
