@@ -27,8 +27,8 @@ class Coverage:
     """What webhooks and the long poll report on.
 
     Attributes:
-        webhooks_arrive: Whether webhooks arrive: from the first one on, until a poll finds an end
-            without one.
+        webhooks_arrive: Whether webhooks arrive: from the first webhook on, until a poll finds an
+            end that no webhook reported.
         reported_ends: The tasks of which a webhook reported the end, the oldest report first.
         streaming_since: The loop time from which on a stream reports every change; infinite
             without one.
@@ -43,26 +43,26 @@ class Coverage:
 
     @property
     def has_long_poll(self) -> bool:
-        """Whether a long poll is relied on."""
+        """Whether a long poll reports changes."""
         return self.long_polled is not None or self.is_streaming
 
     @property
     def is_streaming(self) -> bool:
-        """Whether that is a stream of the changes of all tasks."""
+        """Whether a stream reports the changes of all tasks."""
         return self.streaming_since < math.inf
 
     @property
     def is_any(self) -> bool:
-        """Whether anything but polls is relied on."""
+        """Whether webhooks or a long poll report changes."""
         return self.webhooks_arrive or self.has_long_poll
 
     def can_cover(self, watched: WatchedTask) -> bool:
-        """Whether what is relied on could report all that the subscribers of a task need."""
+        """Whether webhooks or the long poll could report all that a task's subscribers need."""
         reported = Interest.STATUS if self.has_long_poll else Interest.END
         return watched.interest <= reported and not watched.needs_polling
 
     def covers(self, watched: WatchedTask) -> bool:
-        """Whether a task is reported on, and nothing can have happened to it before that."""
+        """Whether the task's changes are reported, and none came before the reports began."""
         by_webhooks = self.webhooks_arrive and watched.interest is Interest.END
         by_stream = watched.answered_at >= self.streaming_since
         is_reported_on = by_webhooks or by_stream or watched is self.long_polled
@@ -77,8 +77,8 @@ class Coverage:
                 del self.reported_ends[next(iter(self.reported_ends))]
 
     def record_end(self, watched: WatchedTask, polls_before: int) -> bool:
-        """Record an end that a poll has found; whether it shows that webhooks have ceased."""
-        # Found by the first poll, an end may be older than this session: no webhook was due.
+        """Record an end that a poll has found; returns whether webhooks seem to have stopped."""
+        # An end that the first poll finds may be older than this session: no webhook was due.
         was_watched = polls_before > 0 or watched.submitted_at is not None
         if watched.end_reported or not was_watched or watched.status not in _ANNOUNCED:
             return False
@@ -86,7 +86,7 @@ class Coverage:
         return did_arrive
 
     def start_stream(self, since: float) -> None:
-        """Rely on the stream of changes for what happens from a loop time on."""
+        """Rely on the stream for changes from a loop time on."""
         self.streaming_since = since
 
     def start_status(self, watched: WatchedTask) -> None:
@@ -94,7 +94,7 @@ class Coverage:
         self.long_polled = watched
 
     def stop_long_poll(self) -> WatchedTask | None:
-        """Rely on no long poll any more; gives the task of its status call, if it was one."""
+        """Stop relying on a long poll; returns the task of its status call, if it was one."""
         watched, self.long_polled = self.long_polled, None
         self.streaming_since = math.inf
         return watched

@@ -28,14 +28,14 @@ _Tasks = Sequence[WatchedTask]
 _BREAK = "tasks are polled one by one for %.0f s instead of through the task list: %s"
 
 ListRequest = tuple[Coroutine[Any, Any, _Tasks], _Tasks]
-"""A request that is yet to start, and the tasks that it should tell about."""
+"""A request that has not started, and the tasks whose status it should show."""
 
 
 class ListReader:
     """Decides when pages of the task list are read, reads them, and records what they show.
 
     Attributes:
-        health: Whether pages tell what they should.
+        health: Whether pages show the tasks that they should.
     """
 
     def __init__(self, results: PollResults, long_poll: LongPoll) -> None:
@@ -51,7 +51,7 @@ class ListReader:
         self._searched_at = -math.inf
 
     def request_for(self, watched: WatchedTask, now: float) -> ListRequest | None:
-        """The page that shows a task and its neighbours, if there is one that pays."""
+        """The page that shows a task and its neighbours, if one is worth its cost."""
         if watched.needs_get or watched.poll_alone or watched.is_lost:
             return None
         if now < self.health.back_at or not self._schedule.rotates(watched):
@@ -70,7 +70,7 @@ class ListReader:
         return None
 
     async def _poll_page(self, page: ListPage, asked: float) -> _Tasks:
-        """Read a page; gives the tasks that it did not tell about."""
+        """Read a page; returns the tasks that it did not show."""
         error = await self._read_page(page, asked)
         tasks = unanswered(page.tasks, asked)
         if error is not None:
@@ -87,23 +87,23 @@ class ListReader:
         return tasks
 
     async def _record_page_failure(self, tasks: _Tasks, error: Exception, asked: float) -> _Tasks:
-        """A page is asked for again, then its tasks one by one, but for an outage."""
+        """Repeat the page, then poll its tasks one by one, except in an outage."""
         if not tasks:
-            return ()  # other requests have told about them
+            return ()  # other requests have shown them
         # These fail for every call, so polling the tasks one by one would only multiply them.
         is_for_all = isinstance(error, errors.AuthenticationError)
         if isinstance(error, errors.RateLimitError):
-            # A single one without a pause is about this page alone, and the next may be answered.
+            # A 429 without a pause concerns this page alone, and the next may be answered.
             failed = max(0 if each.failed is None else each.failed.pages for each in tasks)
             is_for_all = self._results.transport.is_paused or failed + 1 >= PAGE_ATTEMPTS
         if is_for_all or self._results.is_down:
             for each in tasks:
-                # A copy for each, because `settle_with` sets the task id on it.
+                # A copy for each task, because `settle_with` sets its task id.
                 own = copy.copy(error) if isinstance(error, errors.BrowserUseError) else error
                 each.record_failure(own, loop_time(), self._policy, self._results.rng)
                 self._schedule.move_to_back([each], loop_time())
                 self._results.settle_or_reschedule(each)
-            # One call finds out whether only the list fails, and not one whole interval later.
+            # One call finds out now whether only the list fails.
             tasks[0].poll_alone = True
             self._schedule.poll_again(tasks[0], max(loop_time(), self._schedule.resume_at))
             self._results.wake()
@@ -115,8 +115,8 @@ class ListReader:
         if 2 * sum(each.poll_alone for each in tasks) > len(tasks):
             self.health.record_useless(asked, loop_time(), _failure_of_pages(error))
         else:
-            # In the request, so that its tasks stay in flight and no other page asks for them
-            # meanwhile.
+            # A pause inside the request: its tasks stay in flight, so no other page is read for
+            # them meanwhile.
             await asyncio.sleep(self._policy.backoff(attempts, self._results.rng) / 2)
         return tasks
 
@@ -143,20 +143,20 @@ class ListReader:
         has_timers, statuses = self._schedule.has_timers, answer.statuses
         rows: list[WatchedTask | None] = [*map(self._schedule.watched.get, answer.ids)]
         self._remember(page, answer, rows)
-        listed = rows.copy()  # those whose places are learnt
+        listed = rows.copy()  # the rows whose places are recorded
         for index, watched in enumerate(rows):
-            # No news: a newer request, or a row above, has said more of the task than this one.
+            # Nothing new: a newer request, or a row above, has a newer status of the task.
             if watched is None or watched.settled or watched.answered_at >= asked:
                 listed[index] = None
                 continue
-            # Only what leaves the rotation leaves the list: another task would stay for ever.
+            # Only tasks of the rotation are recorded: no other one would ever leave the list.
             if watched not in rotation:
                 listed[index] = None
             answered_before = watched.answered_at
             watched.record_row(asked)
             if has_timers or watched.rotated_at < asked or watched.rank is None:
                 self._reschedule(watched, asked, now)
-            # By identity, which tells at once of known ones; the others are few.
+            # By identity, which is fast for known statuses; the others are few.
             if statuses[index] is not watched.status:
                 self._record_status(watched, TaskStatus(statuses[index]), answered_before, now)
         for each in self._list.record_page(page, answer, rows, listed, asked, now):
@@ -173,7 +173,7 @@ class ListReader:
     def _record_status(
         self, watched: WatchedTask, status: TaskStatus, answered_before: float, now: float
     ) -> None:
-        """Record another status than the known one; an end is confirmed by get-task."""
+        """Record a changed status; get-task confirms an end."""
         if status.is_known and not status.is_terminal:
             self._results.record_status(watched, status, now)
             return
@@ -187,10 +187,10 @@ class ListReader:
     ) -> None:
         """Remember the answer of a page, so that it need not be read if it comes again."""
         if len(answer.ids) > MAX_TASK_PAGE:
-            return  # a service may answer anything, and what is kept is bounded
+            return  # a service may answer anything, so the size is limited
         place = (page.number, page.limit)
         if self._pages.pop(place, None) is not answer:
-            # With the texts of the watched tasks, since an answer brings hundreds of its own.
+            # With the ids of the watched tasks, so that the answer's own hundreds of ids are freed.
             for index, watched in enumerate(rows):
                 if watched is not None:
                     answer.ids[index] = watched.task_id
@@ -202,7 +202,7 @@ class ListReader:
     # --- searches -------------------------------------------------------------------------
 
     def next_search(self, now: float) -> ListRequest | None:
-        """A few pages more in each interval for tasks that no page has shown."""
+        """The next pages to search for tasks that no page has shown: a few in each interval."""
         schedule, first = self._schedule, self._search_page
         if first is None:
             return None

@@ -1,11 +1,11 @@
 """One long poll instead of many polls, where the service offers it.
 
-A long poll is a call that is answered when there is news, and not before. For a single task it is
-its status call, which waits for another status; for more tasks it is a stream that reports each
-change of any task, in lines. What it reports is recorded as a row of a list page is, and an end
-counts once get-task confirms it, or at once if the stream brings the task as get-task gives it.
-What it reports of a task that is not watched yet is kept until then, within bounds.
-While there is none, and while it fails, everything is polled as if it did not exist.
+A long poll is a call that is answered when something has changed, and not before. For a single task
+it is the status call, which waits for another status. For more tasks it is a stream of lines, one
+for each change of any task. A reported change is recorded like a row of a list page. An end counts
+once get-task confirms it, or at once if the stream has the whole task. Changes of tasks that are
+not watched yet are kept for later, up to a limit. Without a long poll, or while it fails,
+everything is polled.
 """
 
 import asyncio
@@ -51,13 +51,13 @@ from browser_use_async.types import PageQuery, TaskId, TaskStatus
 UNREPORTED_SECONDS = 5.0  # within which a stream must report an end that a poll has found
 
 LONGEST_WAIT = 30  # seconds that a long poll may take
-SHORTEST_WAIT = 3  # on a way that cuts calls sooner, polls are as good
-MAX_CUTS = 2  # in a row, from which on the wait is shortened
-NEWS_WEIGHT = 0.25  # what an answer at once counts that at least brought news
-FIRST_LINE_SECONDS = 2.0  # a stream that begins later is buffered somewhere on its way
-SILENCE_SECONDS = PULSE_SECONDS + 4.0  # after which a stream is taken to be dead
-# Seconds for which a stream goes on without watched tasks: of a batch whose tasks end at once all
-# may have ended before one of them is watched.
+SHORTEST_WAIT = 3  # if calls are cut sooner, polls are as good
+MAX_CUTS = 2  # so many cuts in a row shorten the wait
+NEWS_WEIGHT = 0.25  # how much an immediate answer with a change counts as useless
+FIRST_LINE_SECONDS = 2.0  # a stream that begins later is buffered by a proxy
+SILENCE_SECONDS = PULSE_SECONDS + 4.0  # after which a stream counts as dead
+# Seconds for which a stream goes on without watched tasks: if tasks of a batch end at once, all of
+# them may have ended before one is watched.
 LINGER = 2.0
 
 _BREAK = "no long poll for %.0f s, and tasks are polled instead: %s"
@@ -67,13 +67,13 @@ _Consume = Callable[[list[Change]], None]
 
 
 class NoLongPollError(Exception):
-    """The service has answered a long poll as an ordinary call."""
+    """The service has answered a long poll like an ordinary call."""
 
 
 class LongPoll:
-    """The long poll of a session, made again for as long as there are tasks that it serves.
+    """The long poll of a session, repeated while there are tasks that need it.
 
-    Like polls it belongs to no caller, and is made again whatever ends it.
+    Like polls it belongs to no caller, and is repeated whatever ends it.
     """
 
     def __init__(self, results: PollResults) -> None:
@@ -87,17 +87,17 @@ class LongPoll:
         self._offers_status: bool | None = None  # once an answer has shown it
         self._offers_stream = False
         self._health = Break(_BREAK, logging.INFO)
-        self._seconds = LONGEST_WAIT  # that the next call may take
+        self._seconds = LONGEST_WAIT  # the wait of the next call
         self._cuts = 0  # in a row
         self._request: asyncio.Task[None] | None = None
-        self._requests: set[asyncio.Task[None]] = set()  # with those that are being cancelled
+        self._requests: set[asyncio.Task[None]] = set()  # also those that are being cancelled
         self._began = 0.0
-        self._idle_since = math.inf  # without a task that the stream serves
+        self._idle_since = math.inf  # since when no task needs the stream
         self._failed_at = -math.inf
         self._cursor: str | None = None  # of the newest change that was reported
         self._is_first = True  # whether the stream's first line is yet to come
         self._since = math.inf  # the coverage that the cursor can restore
-        # The answer to run-task may come after the first changes, even after the last.
+        # The answer to run-task may come after the first change, even after the last.
         self._recent = RecentChanges()
         self._unreported: dict[str, float] = {}  # ends that polls have found before any change
 
@@ -105,7 +105,7 @@ class LongPoll:
 
     @property
     def question(self) -> Wait | None:
-        """What an ordinary status call asks as well, to learn whether it could wait."""
+        """The wait that an ordinary status call names to learn whether the service supports it."""
         is_open = self._is_wanted and self._offers_status is None
         return Wait(0) if is_open else None
 
@@ -120,21 +120,21 @@ class LongPoll:
         if CHANGES_HEADER in headers:
             self._offers_stream = self._has_room()
 
-    # --- the poller tells -----------------------------------------------------------------
+    # --- called by the poller -------------------------------------------------------------
 
     def update(self, now: float, answered_at: float) -> float:
-        """Begin or end the long poll, and give the time at which that is due again."""
+        """Begin or end the long poll; returns the time at which this is due again."""
         if not self._is_wanted:
             return math.inf
         if any(now - since > UNREPORTED_SECONDS for since in self._unreported.values()):
             self._unreported.clear()
-            # What it reported was wrong, and cost more than requests.
+            # Its reports were incomplete, and cost more than requests.
             self._health.start(now, "the stream of changes is not complete", longest=True)
             self._cancel(now)
         if self._request is not None and not self._is_needed(now):
             self._cancel(now)
         if self._request is None:
-            # After a failure an ordinary request first finds out whether the service is there.
+            # After a failure an ordinary request finds out first whether the service answers.
             may_begin = now >= self._health.back_at and answered_at > self._failed_at
             if not (may_begin and not self._transport.is_paused and self._begin(now)):
                 self._lose(now)
@@ -144,21 +144,21 @@ class LongPoll:
         return self._health.back_at if is_due_later else math.inf
 
     def recall(self, watched: WatchedTask, now: float) -> None:
-        """Use what was reported on a task that was just created, before it was watched."""
+        """Use the changes of a new task that were reported before it was watched."""
         born = watched.submitted_at
         if born is None or now - born > NEW_TASK_SECONDS or watched.polls:
             return
         # Before that its changes were not reported.
         if born < max(self._coverage.streaming_since, self._recent.since):
             return
-        watched.answered_at = born  # no poll is needed: from then on each change is reported
+        watched.answered_at = born  # no poll is needed: each later change is reported
         change = self._recent.take(watched.task_id)
         if change is not None:
             self._idle_since = math.inf
             self._results.record_reported(watched, TaskStatus(change.status or ""), change.task)
 
     def record_end(self, watched: WatchedTask, answered_before: float, now: float) -> None:
-        """Record an end that a poll has found; a stream must report it of a task seen before."""
+        """Record an end that a poll has found; a stream must report it, too, soon."""
         if self._coverage.streaming_since <= answered_before and not watched.end_reported:
             self._unreported[watched.task_id] = now
 
@@ -180,7 +180,7 @@ class LongPoll:
         return now < self._idle_since + LINGER
 
     def _begin(self, now: float) -> bool:
-        """Begin the call that serves the watched tasks, if there is one."""
+        """Begin the long poll that the watched tasks need, if there is one."""
         rotation = self._schedule.rotation
         if len(rotation) > 1 or (rotation and self._coverage.is_streaming):
             return self._begin_stream(now)
@@ -188,11 +188,11 @@ class LongPoll:
             return False
         (watched,) = rotation
         status, is_busy = watched.status, watched.needs_get or watched.calls
-        # An unknown status may be of any form, and is not sent in a header.
+        # An unknown status may be any text, and is not sent in a header.
         if is_busy or status is None or not status.is_known or watched.needs_polling:
             return False
         self._coverage.start_status(watched)
-        # From now on this is the safety pause of a task that is reported on.
+        # From now on the task has the safety pause.
         watched.next_poll_at = now + self._schedule.pause(watched)
         name = f"long poll: a change of task {watched.task_id}"
         self._start(self._wait_for_change(watched, status), name, now)
@@ -202,7 +202,7 @@ class LongPoll:
         if not (self._offers_stream and self._may_stream):
             return False
         if self._coverage.long_polled is not None:
-            self._lose(now)  # its call has been answered, and no other one follows
+            self._lose(now)  # its call has been answered, and none follows
         self._is_first = True
         self._start(self._read_stream(), "long poll: changes of all tasks", now)
         return True
@@ -220,13 +220,13 @@ class LongPoll:
 
     def _cancel(self, now: float) -> None:
         request, self._request = self._request, None
-        self._cursor = None  # from now on any number of changes can follow
+        self._cursor = None  # too many changes may come until the next stream
         if request is not None:
             request.cancel()
         self._lose(now)
 
     def _lose(self, now: float) -> None:
-        """Rely on polls again."""
+        """Use polls again."""
         if not self._coverage.has_long_poll:
             return
         watched = self._coverage.stop_long_poll()
@@ -239,8 +239,8 @@ class LongPoll:
     # --- on the wire ----------------------------------------------------------------------
 
     async def _admit(self, prepared: PreparedRequest) -> tuple[RateLimiter, Permit]:
-        """Wait until the call may begin; it then runs beside those that are counted."""
-        # It keeps no permit: a call of half a minute would take the place of many others.
+        """Wait until the call may begin; it does not count as one in flight."""
+        # It releases its permit: in half a minute that permit serves many other calls.
         limiter = self._transport.limiter()
         permit = await limiter.acquire(prepared.endpoint, _NO_TIMEOUT)
         assert isinstance(permit, Permit)  # no pause is too long
@@ -249,7 +249,7 @@ class LongPoll:
         return limiter, permit
 
     async def _wait_for_change(self, watched: WatchedTask, known: TaskStatus) -> None:
-        """Make the status call, which is answered when the status is another than the known."""
+        """Make the status call, which is answered when the status is not `known` any more."""
         prepared = prepare(GET_TASK_STATUS, TaskId(watched.task_id))
         prepared.wait = Wait(self._seconds, str(known))
         limiter, permit = await self._admit(prepared)
@@ -263,8 +263,8 @@ class LongPoll:
         self._record_status(watched, known, outcome.value)
 
     async def _read_stream(self) -> None:
-        """Record changes from the cursor on, or from now on, until the service ends its answer."""
-        # The smallest page: what a service answers that streams no changes.
+        """Record changes, from the cursor or from now on, until the service ends the answer."""
+        # The smallest page: a service without streams answers with it.
         prepared = prepare(LIST_STATUSES, PageQuery(page=1, limit=1))
         prepared.wait = Wait(self._seconds, whole=True)
         prepared.cursor = self._cursor or FROM_NOW
@@ -286,7 +286,7 @@ class LongPoll:
             limiter.record(permit, prepared.endpoint, outcome)
             raise self._transport.error_of(prepared, outcome)
 
-    # --- what it brings -------------------------------------------------------------------
+    # --- answers --------------------------------------------------------------------------
 
     def _record_status(self, watched: WatchedTask, known: TaskStatus, status: TaskStatus) -> None:
         self._record_answer(loop_time(), is_news=status != known)
@@ -297,7 +297,7 @@ class LongPoll:
     def _record_changes(self, changes: list[Change]) -> None:
         now = loop_time()
         if self._request is not asyncio.current_task():
-            return  # cancelled, and lines that came before are not those of the next stream
+            return  # cancelled: these lines do not belong to the next stream
         for each in changes:
             if each.task_id is not None:
                 self._record_change(each.task_id, each, now)
@@ -306,9 +306,8 @@ class LongPoll:
             self._cursor, self._is_first = each.cursor, False
 
     def _begin_coverage(self, place: Change, now: float) -> None:
-        """Rely on the stream, from its beginning on or from that of an earlier one."""
-        # From a cursor on all changes are reported, so that the coverage goes on as if nothing had
-        # broken.
+        """Rely on the stream, from its beginning or from that of an earlier one."""
+        # After a cursor no change is missing, so the coverage continues that of the broken stream.
         if place.is_reset or self._cursor is None:
             self._since = now
         was_any = self._coverage.has_long_poll
@@ -329,7 +328,7 @@ class LongPoll:
 
     def _finished(self, request: asyncio.Task[None]) -> None:
         self._requests.discard(request)
-        # Read in any case: asyncio complains about an exception that nothing has asked for.
+        # Always read: asyncio logs an exception that was never retrieved.
         error = asyncio.CancelledError() if request.cancelled() else request.exception()
         if self._request is not request:
             return  # cancelled because it was not needed
@@ -343,7 +342,7 @@ class LongPoll:
 
     def _record_answer(self, now: float, *, is_news: bool) -> None:
         self._cuts = 0
-        # What is answered sooner than that takes more requests than polls would.
+        # If answers come sooner than that, long polls need more requests than polls.
         if now - self._began >= min(0.5 * self._seconds, 1.0 if is_news else math.inf):
             self._health.record_useful()
             return
@@ -364,7 +363,7 @@ class LongPoll:
         self._cuts += 1
         if self._cuts < MAX_CUTS:
             return
-        # A proxy on the way may allow less; a shorter wait is over before.
+        # A proxy may allow less time; a shorter wait ends before it cuts the call.
         shorter = int(0.8 * min(now - self._began, self._seconds))
         if shorter >= SHORTEST_WAIT:
             self._seconds = shorter
@@ -375,7 +374,7 @@ class LongPoll:
 async def _read_lines(
     response: aiohttp.ClientResponse, timeout: asyncio.Timeout, consume: _Consume
 ) -> None:
-    """Consume the lines of an answer as they come, and reschedule the timeout with each piece."""
+    """Consume the lines of an answer as they come; each piece reschedules the timeout."""
     if response.content_type != CHANGES_TYPE or response.headers.get("Content-Encoding"):
         raise NoLongPollError
     loop = asyncio.get_running_loop()
@@ -384,7 +383,7 @@ async def _read_lines(
         *lines, rest = (rest + await response.content.readany()).split(b"\n")
         if len(rest) > MAX_LINE or any(len(line) > MAX_LINE for line in lines):
             raise UnreadableBodyError(f"a line is longer than {MAX_LINE} bytes")
-        # Half of a line is no sign that a stream is live. A timer costs as much as a line.
+        # Only whole lines show that a stream lives. Once a second: a timer costs as much as a line.
         if lines and (now := loop.time()) >= moved_at + 1.0:
             timeout.reschedule(now + SILENCE_SECONDS)
             moved_at = now

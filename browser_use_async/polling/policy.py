@@ -1,4 +1,4 @@
-"""How often tasks are polled, and how long what does not work is left alone."""
+"""How often tasks are polled, and breaks for lists and long polls that do not work."""
 
 import logging
 import math
@@ -11,14 +11,14 @@ from browser_use_async.api.limits import check_seconds
 from browser_use_async.logs import LOGGER
 from browser_use_async.removals import without_removed
 
-GROWTH = 1.1  # from pause to pause: most ends are near the beginning, and old tasks cost less
+GROWTH = 1.1  # of each pause: most tasks end soon, and old tasks then cost fewer polls
 MAX_PAUSE = 10.0  # seconds, without a latency target
-JITTER = 0.1  # the random part of a pause: waits that begin together drift apart
+JITTER = 0.1  # the random part of a pause, by which waits that begin together drift apart
 # Seconds between polls of a task that webhooks or a long poll report on: no webhook says that a
 # task failed, and any report can be lost.
 SAFETY_PAUSE = 60.0
 MAX_BACKOFF = 10.0
-MAX_USELESS = 3.0  # answers in a row that tell nothing, before a break
+MAX_USELESS = 3.0  # useless answers in a row before a break
 FIRST_BREAK, MAX_BREAK = 60.0, 960.0  # seconds; doubled each time
 
 
@@ -34,33 +34,33 @@ class PollPolicy:
     shortened by a random part of up to a tenth. A wait with a deadline polls once more before it.
 
     Two or more waits share their polls: each task is polled every `latency_target` seconds (without
-    one, as often as the youngest of them would be), through a page of the task list that tells
-    about its neighbours as well. A page of n rows of b bytes each is read if it shows two of the
-    tasks or more and
+    one, as often as the youngest of them would be), through a page of the task list that shows its
+    neighbours as well. A page of n rows of b bytes each is read if it shows two of the tasks or
+    more and
 
         status calls that it saves >= 1 + n * b / 65536
 
     and a status call is made for each other task. A task that this session has just created is
     polled first after one interval, any other at once. Many requests are spread over the interval.
-    A page that is not answered is asked for again; a reply that takes too long is not waited for,
-    and its tasks are polled once more meanwhile. Now and then a status call checks the list.
+    A page that is not answered is requested again. If a reply takes too long, its tasks are polled
+    once more meanwhile. From time to time a status call checks the list.
 
-    Once webhooks are seen to arrive (`session.attach`), a wait polls only for what they do not
-    report, tasks that fail and webhooks that were lost: once in 60 s, or in `latency_target` if
-    that is longer. As soon as a poll finds an end that no webhook has reported, the pauses above
-    apply again until the next one arrives. Streams of statuses and steps are polled as before.
+    While webhooks arrive (`session.attach`), a wait polls only for what they may miss, which are
+    failed tasks and lost webhooks: once in 60 s, or in `latency_target` if that is longer. If a
+    poll finds an end that no webhook has reported, the pauses above apply until the next webhook.
+    Streams of statuses and steps are polled as without webhooks.
 
     Attributes:
         interval: Seconds between the first two polls.
         latency_target: Upper bound for the seconds between two polls of a task; None lets pauses
             grow to 10 s.
-        timeout: Seconds that a wait may take which was given no `timeout` of its own.
+        timeout: Seconds that a wait may take if it has no `timeout` of its own.
         outage_timeout: Seconds for which the API may stay unreachable before a wait gives up.
             A wait for a task that was neither seen nor created by this session gives up after
             `RetryPolicy.max_attempts` failed requests.
         shared: Whether two or more waits share their polls.
-        long_poll: Whether one long poll takes the place of polls where the service offers it, as
-            the bundled server does; then each task is polled once in 60 s.
+        long_poll: Whether one long poll replaces polls if the service offers it, as the bundled
+            server does; then each task is polled once in 60 s.
     """
 
     interval: float = 1.0
@@ -77,17 +77,17 @@ class PollPolicy:
         check_settings(PollPolicy.__annotations__, attrs.asdict(self))
 
     def pause(self, polls: int, rng: random.Random | None) -> float:
-        """Seconds from one poll to the next, after `polls` of them; in full without `rng`."""
-        # The bound on the exponent: the ceiling was reached long before, and floats overflow.
+        """Seconds to the next poll after `polls` of them; without jitter if `rng` is None."""
+        # The exponent is limited, since floats overflow; the maximum is reached long before.
         grown = self.interval * GROWTH ** min(polls - 1, 1000)
         return min(grown, self._max_pause) * _random_part(rng)
 
     def safety_pause(self, rng: random.Random | None) -> float:
-        """Seconds from one poll to the next of a task that is reported on; in full without rng."""
+        """The pause of a task whose changes are reported; without jitter if `rng` is None."""
         return max(SAFETY_PAUSE, self._max_pause) * _random_part(rng)
 
     def backoff(self, failures: int, rng: random.Random) -> float:
-        """Seconds before a service that fails is polled again."""
+        """Seconds before a failing service is polled again."""
         ceiling = min(MAX_BACKOFF, 0.5 * 2.0 ** min(failures - 1, 10))
         return rng.uniform(0.1, 1.0) * ceiling
 
@@ -101,10 +101,10 @@ def _random_part(rng: random.Random | None) -> float:
 
 
 class Break:
-    """A time without something that saves polls and does not work; longer if it fails again soon.
+    """A time without a way to save polls that does not work; longer if it fails again soon.
 
     Args:
-        text: What to log: how long it is, and why.
+        text: The log line, with places for the duration and the reason.
         level: The level of that line.
     """
 
@@ -117,11 +117,11 @@ class Break:
         self.back_at = -math.inf  # the loop time at which it is tried again
 
     def record_useful(self) -> None:
-        """Record an answer that told what it should."""
+        """Record an answer that showed what it should."""
         self._useless = 0.0
 
     def record_useless(self, asked: float, now: float, why: str, weight: float = 1.0) -> None:
-        """Record an answer that did not, those in flight together as one."""
+        """Record an answer that did not; those in flight together count as one."""
         if asked >= self._useless_since:
             self._useless_since = now
             self._useless += weight
@@ -129,7 +129,7 @@ class Break:
                 self.start(now, why)
 
     def start(self, now: float, why: str, *, longest: bool = False) -> None:
-        """Do without it for a while, longer if that happens again soon."""
+        """Begin a break; it is longer if it follows another one soon."""
         if now < self.back_at:
             return
         was_long_ago = now - self.back_at > FIRST_BREAK
@@ -137,5 +137,5 @@ class Break:
         if longest:
             self._seconds = MAX_BREAK
         self.back_at = now + self._seconds
-        self._useless = MAX_USELESS - 1  # one more is enough when it is back
+        self._useless = MAX_USELESS - 1  # after the break one more is enough
         LOGGER.log(self._level, self._text, self._seconds, why)

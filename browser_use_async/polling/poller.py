@@ -27,22 +27,22 @@ from browser_use_async.transport.client import Transport
 from browser_use_async.types import Task, TaskId, TaskStatus
 
 MAX_REQUESTS = 50  # below the transport's bound, so that polling leaves room for other calls
-MAX_STALE = 25  # further ones instead of as many that are not answered in time
+MAX_STALE = 25  # more requests, in place of those that are not answered in time
 MAX_KNOWN = 10_000  # tasks of waits that are over
 AFTER_CANCEL = 0.5  # seconds after which a poll that was cancelled from outside is made again
 STILL = frozenset({TaskStatus.CREATED, TaskStatus.PAUSED})
 LATE_STEPS = 30.0  # seconds for which a task that stands still may show another step
 
 _Tasks = Sequence[WatchedTask]
-_Request = asyncio.Task[_Tasks]  # gives the tasks that come next, since it told nothing about them
+_Request = asyncio.Task[_Tasks]  # returns the tasks that it did not show, to poll next
 
 
 class TaskPoller:
     """Polls every watched task as often as the policy says.
 
-    It is driven by one timer and by the ends of its requests, and has no task of its own that a
-    caller could cancel. A request that is lost for any reason is made again. Each call is one
-    request without retries.
+    It is driven by one timer and by the ends of its requests, and has no asyncio task that a caller
+    could cancel. A lost request is repeated, whatever the reason. Each call is one request without
+    retries.
     """
 
     def __init__(self, transport: Transport, policy: PollPolicy, rng: random.Random) -> None:
@@ -54,11 +54,11 @@ class TaskPoller:
         results = self._results = PollResults(transport, policy, schedule, rng, self._wake)
         self._long_poll = LongPoll(results)
         self._list_reader = ListReader(results, self._long_poll)
-        # In flight, oldest first: since when, and about which tasks.
+        # In flight, oldest first: the start time and the tasks.
         self._requests: dict[_Request, tuple[float, _Tasks]] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._is_woken = False
-        self._is_full = False  # whether something is due that no slot is free for
+        self._is_full = False  # whether a poll is due but no slot is free
         # Shared polls belong to no caller, so they run without the context variables of any.
         self._context = contextvars.Context()
         self._known: dict[str, None] = {}  # tasks seen by waits that are over, oldest first
@@ -74,14 +74,14 @@ class TaskPoller:
         submitted_at: float | None = None,
         exists: bool = False,
     ) -> WatchedTask:
-        """Poll a task until its last subscriber leaves."""
+        """Poll a task until its last subscriber has left."""
         if self._closed:
             raise _session_closed(task_id)
         self.transport.bind()
         now = loop_time()
         watched = self._schedule.watched.get(task_id)
         if watched is None or watched.settled:
-            # What is settled is not polled again, but a new subscriber wants fresh news.
+            # A settled task is not polled again, but a new subscriber needs a fresh answer.
             watched = WatchedTask(task_id, self.transport.observers)
             self._schedule.watched[task_id] = watched
             watched.end_reported = task_id in self._coverage.reported_ends
@@ -89,7 +89,7 @@ class TaskPoller:
         if submitted_at is not None:
             watched.submitted_at = submitted_at
         if subscriber.interest > watched.interest:
-            # What others needed may be old, and a task fetched for an earlier stream is.
+            # The task was fetched for earlier subscribers, so it may be old.
             watched.task = None
             self._schedule.poll_again(watched, now)
         watched.subscribers.append(subscriber)
@@ -101,7 +101,7 @@ class TaskPoller:
         return watched
 
     def unsubscribe(self, watched: WatchedTask, subscriber: Subscriber) -> None:
-        """Remove a subscriber; without any, the task is not polled and its request is cancelled."""
+        """Remove a subscriber; after the last one, polling ends and requests are cancelled."""
         watched.subscribers.remove(subscriber)
         if watched.subscribers:
             self._schedule.update(watched, loop_time())
@@ -112,42 +112,42 @@ class TaskPoller:
             if watched.is_known:
                 self.record_known(watched.task_id)
         if not self._schedule.watched:
-            for each in self._requests:  # pages, of which nothing is needed any more
+            for each in self._requests:  # pages that are no longer needed
                 each.cancel()
             self._dispatch()  # for the long poll alone
         if watched.subscribers or not (watched.settled and self._schedule.is_sharing):
-            self._wake()  # else it left the rotation before, and nothing is due sooner
+            self._wake()  # else it was not in the rotation, and nothing is due sooner
 
     def record_stop(self, task_id: str, action: str) -> None:
         """Record that the service has accepted to stop or pause a task."""
         self.transport.observers.notify(StopAsked(action), task_id)
 
     def record_resume(self, task_id: str) -> None:
-        """Record that the service has accepted to resume a task: a later pause is another one."""
+        """Record that the service has resumed a task: a later pause is a new one."""
         watched = self._schedule.watched.get(task_id)
         if watched is not None:
-            # Answers to what was asked before are old, and the next poll asks for the whole task.
+            # Answers to earlier requests are old, and the next poll fetches the whole task.
             watched.paused_at, watched.task_asked_at = None, loop_time()
             watched.status_since = loop_time()
 
     def watched(self, task_id: str) -> WatchedTask | None:
-        """What is known of a task while something waits for it."""
+        """The state of a task while a wait or stream subscribes to it."""
         return self._schedule.watched.get(task_id)
 
     def record_known(self, task_id: str) -> None:
-        """Remember that a task exists, so that a wait for it sits out an outage."""
+        """Remember that a task exists, so that its waits go on through an outage."""
         self._known[task_id] = None
         if len(self._known) > MAX_KNOWN:
             del self._known[next(iter(self._known))]
 
     def last_failure(self, watched: WatchedTask) -> BaseException | None:
-        """Why nothing newer is known of a task; None if the last poll was answered."""
-        # In an outage few polls are made, so this one may be of another task.
+        """Why the last poll of a task failed; None if it was answered."""
+        # In an outage there are few polls, so the last one may be of another task.
         return watched.last_failure or self._results.last_failure
 
     def webhook_received(self, task_id: str, *, has_ended: bool) -> None:
         """Poll a task that a webhook is about."""
-        # A webhook is only a reason to poll: what counts is the answer of the API.
+        # A webhook is only a reason to poll: the answer of the API counts.
         did_arrive = self._coverage.webhooks_arrive
         self._coverage.record_webhook(task_id, has_ended=has_ended)
         if not did_arrive:
@@ -161,10 +161,10 @@ class TaskPoller:
 
     async def aclose(self) -> None:
         """Stop polling; every wait and stream gets `SessionClosedError`."""
-        # First, or requests that end below would start others.
+        # First, since requests that end below would start others.
         self._closed = True
         for watched in self._schedule.watched.values():
-            if not watched.settled:  # an answer that has come is not thrown away
+            if not watched.settled:  # an answer that has arrived is kept
                 watched.settle_with(_session_closed(watched.task_id))
                 watched.notify()
         if self._timer is not None:
@@ -178,7 +178,7 @@ class TaskPoller:
     # --- dispatching ----------------------------------------------------------------------
 
     def _wake(self) -> None:
-        """Schedule one dispatch, however many subscriptions ask for it in this loop iteration."""
+        """Schedule one dispatch in this iteration of the loop, however often this is called."""
         # Without watched tasks there may be no running loop yet: a receiver can be attached first.
         if self._schedule.watched and not self._is_woken and not self._closed:
             self._is_woken = True
@@ -204,17 +204,17 @@ class TaskPoller:
 
     def _record_internal_error(self, error: Exception) -> None:
         """Log an internal error and poll without the list for a while."""
-        # It must not end the waits for paid tasks, and status calls are the simpler code.
+        # It must not end waits for paid tasks, and status calls are the simpler code.
         LOGGER.error("polling: an internal error; please report it\n%s", _text_of(error))
         self._list_reader.health.start(loop_time(), "an internal error")
-        self._schedule.end_long_pauses(loop_time())  # what was about to be polled is polled soon
+        self._schedule.end_long_pauses(loop_time())  # polls that were due are made soon
 
     def _start_due(self, now: float) -> float:
-        """Start what is due as far as there are slots, and return the time of the next dispatch."""
+        """Start due requests while slots are free; returns the time of the next dispatch."""
         schedule = self._schedule
         if not schedule.watched:
             return math.inf
-        # Timers first: they put into the queue what the slots below are for.
+        # Timers first: they fill the queue that is served below.
         schedule.run_timers(now)
         sharing = schedule.is_sharing
         if sharing and (search := self._list_reader.next_search(now)) is not None:
@@ -229,7 +229,7 @@ class TaskPoller:
                 self._start_single(watched, now)
             else:
                 self._start(*page, now)
-        self._is_full = True  # so that a request that ends wakes the poller, too
+        self._is_full = True  # then the end of a request wakes the poller, too
         return schedule.next_timer
 
     def _slots(self, now: float) -> int:
@@ -239,7 +239,7 @@ class TaskPoller:
             if now - started < overdue or stale == MAX_STALE:
                 break
             stale += 1
-        # While nothing is answered one request is enough to find out when that ends.
+        # While nothing is answered, one request is enough to notice the end of that.
         is_probing = self.transport.is_paused or self._results.is_down
         limit = 1 if is_probing else MAX_REQUESTS
         return limit + stale - len(self._requests)
@@ -247,17 +247,17 @@ class TaskPoller:
     def _start_single(self, watched: WatchedTask, now: float) -> _Request:
         request = self._start(self._poll_one(watched, now), [watched], now)
         watched.calls += (request,)
-        # A timer may fire a tick early: without that tick the final poll would not count as one,
-        # and would be repeated.
+        # A timer may fire a tick early: without adding it, the final poll would not count as the
+        # final one, and would be repeated.
         watched.begin_poll(now + TICK, self._schedule.reply_time)
-        self._schedule.set_timer(watched)  # for the case that it is not answered in time
+        self._schedule.set_timer(watched)  # if it is not answered in time
         return request
 
     def _start(self, work: Coroutine[Any, Any, _Tasks], tasks: _Tasks, now: float) -> _Request:
-        """Start a request that should tell about some tasks."""
+        """Start a request that should show the status of some tasks."""
         self._schedule.begin_request(tasks, now)
-        # A context of its own: an eager task begins at once, inside of the poller's, and a context
-        # cannot be entered twice.
+        # A context of its own: an eager task begins at once, while the poller's context is entered,
+        # and a context cannot be entered twice.
         try:
             request = asyncio.get_running_loop().create_task(
                 work, name=_request_name(tasks), context=contextvars.Context()
@@ -268,7 +268,7 @@ class TaskPoller:
                 each.in_flight -= 1
             raise
         self._requests[request] = (now, tasks)
-        # A callback, and no `finally` inside: a task cancelled before it begins never gets there.
+        # A callback and no `finally`: a task that is cancelled before it begins would not reach it.
         request.add_done_callback(self._finished, context=self._context)
         return request
 
@@ -276,15 +276,15 @@ class TaskPoller:
         started, tasks = self._requests.pop(request)
         again: _Tasks = ()
         moment = loop_time()
-        if request.cancelled():  # from outside, as by a program that cancels all its tasks
+        if request.cancelled():  # from outside, by a program that cancels all its tasks
             again, moment = unanswered(tasks, started), max(moment, started + AFTER_CANCEL)
         elif (error := request.exception()) is None:
             again = request.result()
-            moment += self._schedule.reply_time  # another page may be about to tell
+            moment += self._schedule.reply_time  # another page may be about to show them
         elif isinstance(error, Exception):
             self._record_internal_error(error)
-        # Backwards, since each goes before all others.
-        for each in reversed(unanswered(again, started)):  # another page may have told meanwhile
+        # Backwards, since each is put before all others.
+        for each in reversed(unanswered(again, started)):  # another page may have shown it
             self._schedule.poll_again(each, moment)
         schedule, rotation = self._schedule, self._schedule.rotation
         is_single = len(tasks) == 1
@@ -295,11 +295,11 @@ class TaskPoller:
         for each in tasks:
             each.in_flight -= 1
             if each in rotation and not (has_timers or each.needs_get):
-                is_end = False  # and its timer stands, as for nearly all that a page tells about
+                is_end = False  # and its timer stands, as for nearly all tasks of a page
             elif not each.settled:
                 is_end = False
                 schedule.set_timer(each)
-        # Nothing becomes due sooner by an end, as long as the others share their polls.
+        # While tasks share their polls, an end makes nothing due sooner.
         if (has_timers and not is_end) or again or self._is_full:
             self._wake()
 
@@ -316,7 +316,7 @@ class TaskPoller:
             if not isinstance(error, errors.BrowserUseError):
                 LOGGER.warning("a poll of task %s raised\n%s", watched.task_id, _text_of(error))
             self._results.record_failure(error)
-            # Else a newer request was answered, unless only get-task can tell what is needed.
+            # Else a newer request was answered, unless get-task is needed.
             if watched.answered_at <= asked or watched.needs_get:
                 watched.record_failure(error, loop_time(), self.policy, self._rng)
             if isinstance(error, KeyboardInterrupt | SystemExit):
@@ -324,9 +324,9 @@ class TaskPoller:
         else:
             now = loop_time()
             self._results.record_reply(asked)
-            # Two polls and a long poll may be in flight at once: what is known never gets older.
+            # Two polls and a long poll may be in flight at once: an older answer changes nothing.
             watched.record_answer(max(asked, watched.answered_at))
-            # From now on and not from the poll before: no burst after the loop was blocked.
+            # From now and not from the previous poll: no burst after the loop was blocked.
             watched.next_poll_at = now + (0 if watched.needs_get else self._schedule.pause(watched))
         if watched.ended:
             if not was_reported:
@@ -338,12 +338,11 @@ class TaskPoller:
 
     async def _ask(self, watched: WatchedTask, asked: float) -> None:
         """One poll; a terminal status counts once get-task confirms it."""
-        # A task that stands still shows no more steps once the late ones have come: its status is
-        # enough.
+        # A task that stands still gets no more steps after some seconds: its status is enough.
         is_still = watched.status in STILL and asked - watched.status_since > LATE_STEPS
         whole = watched.interest is Interest.STEPS and (watched.task is None or not is_still)
         task_id = TaskId(watched.task_id)
-        # A task that cannot be read is asked whether it has ended: until then it is waited for.
+        # If the answers of get-task cannot be decoded, the status call shows whether it has ended.
         is_unreadable = watched.undecodable is not None
         if is_unreadable or not (watched.needs_get or whole):
             watched.needs_get = watched.needs_get and not is_unreadable
@@ -354,7 +353,7 @@ class TaskPoller:
             )
             if status.is_known and not status.is_terminal:
                 changed = status != watched.status
-                # Else a page or the long poll has told a newer one meanwhile.
+                # Else a page or the long poll has shown a newer one meanwhile.
                 if asked >= watched.answered_at:
                     self._results.record_status(watched, status, loop_time())
                 if watched.interest is not Interest.STEPS or not (changed or watched.task is None):
@@ -372,7 +371,7 @@ class TaskPoller:
 
 
 def _request_name(tasks: _Tasks) -> str:
-    """What a request is for, as debuggers and `asyncio.all_tasks` show it."""
+    """The name of a request in debuggers and `asyncio.all_tasks`."""
     if len(tasks) == 1:
         return f"poll of task {tasks[0].task_id}"
     return f"poll of {len(tasks)} tasks through the task list" if tasks else "task list search"
@@ -385,5 +384,5 @@ def _session_closed(task_id: str) -> errors.SessionClosedError:
 
 
 def _text_of(error: BaseException) -> str:
-    """As text: handlers that show the variables of frames would find the key there."""
+    """The traceback as text: a log handler that shows local variables would show the key."""
     return "".join(traceback.format_exception(error))

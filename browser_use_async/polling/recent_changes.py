@@ -1,4 +1,4 @@
-"""Changes that a stream has reported of tasks that are not watched, or not yet. No I/O."""
+"""Changes of tasks that are not watched, or not yet, reported by a stream. No I/O."""
 
 import math
 from typing import NamedTuple
@@ -6,7 +6,7 @@ from typing import NamedTuple
 from browser_use_async.api.long_poll import Change
 
 MAX_CHANGES = 10_000
-MAX_BYTES = 4 * 1024 * 1024  # of their lines, some of which have a whole task
+MAX_BYTES = 4 * 1024 * 1024  # of lines; some contain a whole task
 
 
 class _Recorded(NamedTuple):
@@ -15,7 +15,7 @@ class _Recorded(NamedTuple):
 
 
 class RecentChanges:
-    """The latest change of each task, within bounds.
+    """The latest change of each task, up to a limit.
 
     Attributes:
         since: The loop time from which on no change is missing; infinite without a stream.
@@ -27,13 +27,13 @@ class RecentChanges:
         self._bytes = 0
 
     def start(self, since: float) -> None:
-        """Forget all, and record what happens from now on."""
+        """Forget all changes, and record those from now on."""
         self.since = since
         self._by_task.clear()
         self._bytes = 0
 
     def record(self, change: Change, now: float) -> None:
-        """Record the change of a task, in place of an earlier one."""
+        """Record the change of a task; it replaces an earlier one."""
         assert change.task_id is not None
         self.take(change.task_id)  # so that it is the newest
         self._by_task[change.task_id] = _Recorded(change, now)
@@ -44,7 +44,7 @@ class RecentChanges:
             self.take(oldest)
 
     def take(self, task_id: str) -> Change | None:
-        """Give the latest change of a task, and forget it."""
+        """Return the latest change of a task, and forget it."""
         recorded = self._by_task.pop(task_id, None)
         if recorded is None:
             return None

@@ -1,4 +1,4 @@
-"""What the answers and failures of polls mean for tasks and for the schedule. Makes no request."""
+"""Applies the answers and failures of polls to tasks and to the schedule. Makes no request."""
 
 import asyncio
 import math
@@ -17,21 +17,21 @@ from browser_use_async.transport.client import Transport
 from browser_use_async.transport.response import is_transient
 from browser_use_async.types import Task, TaskStatus
 
-OUTAGE_FAILURES = 3  # failed requests in a row after which nothing is asked for a while
+OUTAGE_FAILURES = 3  # failed requests in a row after which polling pauses
 
 
 class PollResults:
-    """Records what polls bring, and whether they are answered at all.
+    """Records the results of polls, and whether they are answered at all.
 
     Attributes:
-        transport: What makes the requests.
+        transport: Makes the requests.
         policy: How often tasks are polled.
         schedule: Which task is polled when.
         rng: The source of jitter.
         wake: Lets the poller start what has become due.
-        answered_at: When any request was answered last.
-        failed_in_a_row: How many requests have failed since.
-        last_failure: Why the newest of them did.
+        answered_at: When the last answer to any request came.
+        failed_in_a_row: How many requests have failed since then.
+        last_failure: The newest of these failures.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class PollResults:
         self.schedule = schedule
         self.rng = rng
         self.wake = wake
-        self._pauses = 0  # of the rotation in a row, since everything failed
+        self._pauses = 0  # pauses of the rotation in a row, since everything failed
 
     @property
     def is_down(self) -> bool:
@@ -68,7 +68,7 @@ class PollResults:
         self.schedule.record_reply_time(loop_time() - asked)
 
     def record_failure(self, error: BaseException) -> None:
-        """Count failed requests in a row; an answer that is no news still is an answer."""
+        """Count failed requests in a row; a refusal is an answer, and resets the count."""
         if is_refusal(error):
             self.failed_in_a_row = self._pauses = 0
             self.last_failure = None
@@ -79,11 +79,11 @@ class PollResults:
             self._give_up_unknown(error)
         now, schedule = loop_time(), self.schedule
         if self.is_down and now >= schedule.resume_at:
-            self._pauses += 1  # and not one for each of those that fail together
+            self._pauses += 1  # once for requests that fail together
             schedule.resume_at = now + self.policy.backoff(self._pauses, self.rng)
 
     def _give_up_unknown(self, error: BaseException) -> None:
-        """In an outage, end the waits for tasks that perhaps do not exist, as a call would end."""
+        """In an outage, end the waits for tasks that may not exist, as a call would end."""
         health = self.transport.health
         unknown = [each for each in self.schedule.watched.values() if not each.is_known]
         if not health.is_down or not unknown:
@@ -99,8 +99,8 @@ class PollResults:
     # --- tasks ----------------------------------------------------------------------------
 
     def record_task(self, watched: WatchedTask, task: Task, asked: float) -> None:
-        """Record what get-task told; only that ends a wait."""
-        # An end is final, so that an older answer that shows it is as good as a newer one.
+        """Record an answer of get-task; nothing else ends a wait."""
+        # An end is final, so it counts in an older answer, too.
         if watched.settled or (asked < watched.task_asked_at and not task.status.is_terminal):
             return  # older than what is known
         watched.task, watched.task_asked_at, watched.undecodable = task, asked, None
@@ -110,10 +110,10 @@ class PollResults:
             watched.paused_at = asked
         if task.has_ended:
             watched.settled = True
-            # One agent slot less is taken, and a refused submission may be waiting for it.
+            # One agent slot is free again, and a refused submission may be waiting for it.
             self.transport.release_slot()
             self.transport.observers.notify(TaskEnded(task, is_watched=True), task.id)
-        if watched.settled or asked >= watched.answered_at:  # else a page tells a newer one
+        if watched.settled or asked >= watched.answered_at:  # else a page has shown a newer one
             self.record_status(watched, task.status, loop_time())
         if watched.interest is Interest.STEPS:
             watched.notify()
@@ -129,7 +129,7 @@ class PollResults:
         if status.is_known and not status.is_terminal:
             self.record_status(watched, status, loop_time())
         elif not watched.end_reported:
-            # Once: where get-task knows of no end, the task is polled as any other.
+            # Once: if get-task shows no end, the task is polled like any other.
             watched.end_reported, watched.unconfirmed = True, status
             task = None if value is None else read_task(value)
             if task is not None and task.has_ended and task.id == watched.task_id:
@@ -139,7 +139,7 @@ class PollResults:
                 self.confirm(watched)
 
     def confirm(self, watched: WatchedTask) -> None:
-        """Fetch a task that something else called ended."""
+        """Fetch a task that another source reported as ended."""
         is_first_in_queue = watched.needs_get and watched.is_queued
         watched.needs_get, watched.next_poll_at = True, loop_time()
         if not watched.calls and not is_first_in_queue:
@@ -147,7 +147,7 @@ class PollResults:
         self.wake()
 
     def settle_or_reschedule(self, watched: WatchedTask) -> None:
-        """Tell the subscribers that polling has ended, or set the time of the next poll."""
+        """Notify the subscribers that polling has ended, or set the time of the next poll."""
         if watched.settled:
             self.schedule.leave_rotation(watched)
             cancel_requests(watched)
@@ -157,12 +157,12 @@ class PollResults:
 
 
 def loop_time() -> float:
-    """Now, on the clock of the running loop."""
+    """The current time of the running loop."""
     return asyncio.get_running_loop().time()
 
 
 def cancel_requests(watched: WatchedTask) -> None:
-    """Cancel the requests about a task alone."""
+    """Cancel the requests that are only about this task."""
     # The poll that has found the end runs this, and must not cancel itself.
     this = asyncio.current_task()
     for each in watched.calls:
@@ -171,5 +171,5 @@ def cancel_requests(watched: WatchedTask) -> None:
 
 
 def is_refusal(error: BaseException) -> bool:
-    """Whether asking again is of no use; a user's middleware may raise only now and then."""
+    """Whether repeating is useless; exceptions of a user's middleware may be temporary."""
     return isinstance(error, errors.BrowserUseError) and not is_transient(error)

@@ -1,9 +1,9 @@
-"""Which task is polled when. Pure: takes the time as an argument and makes no request.
+"""Which task is polled when. No I/O: the time is an argument.
 
-Every watched task is in one of two structures. Tasks of which only the status is needed take part
-in the *rotation*: the one polled longest ago comes next, and a page of the task list refreshes its
-neighbours with it. All others, and single tasks, have *timers*, as have deadlines. What is due
-waits in a queue for a free request slot.
+Every watched task is in one of two structures. Tasks whose status is enough are in the *rotation*:
+the one polled longest ago comes next, and a page of the task list refreshes its neighbours with it.
+All others, and single tasks, have *timers*, and so have deadlines. A due task waits in a queue for
+a free request slot.
 """
 
 import heapq
@@ -20,17 +20,17 @@ from browser_use_async.polling.watched_task import Interest, WatchedTask
 
 TICK = 0.001  # seconds; timers may fire a little early
 UNPACED = 10  # polls per interval that need not be spread
-PACING_STEP = 0.1  # seconds; polls due within it start together, which wakes the process less often
-NEW_TASK_SECONDS = 2.0  # for so long a created task is the newest and need not be polled at once
+PACING_STEP = 0.1  # seconds; polls due within it start together, so the process wakes less often
+NEW_TASK_SECONDS = 2.0  # for which a created task is the newest and need not be polled
 MIN_REPLY_TIME = 0.001  # seconds
 
 
 class Spread:
-    """Spreads the polls of one interval, of which some start early and none late.
+    """Spreads the polls of one interval: some start early, none late.
 
-    This is the rotation's time from half an interval before its polls are due. Polls start at
-    steps, so that the process wakes once for several, and no more at each than keep up with places
-    that are a gap apart:
+    The picture begins half an interval before the rotation's polls are due. Polls start at steps,
+    so that the process wakes once for several of them. At each step so many start that they keep up
+    with places that are a gap apart:
 
         step_at  next_step_at                                            due_at
         |        |        |        |        |        |        |        |
@@ -40,26 +40,26 @@ class Spread:
     """
 
     def __init__(self) -> None:
-        self._gap = 0.0  # seconds; 0 where so few polls are due in an interval that none is early
+        self._gap = 0.0  # seconds; 0 if the polls of an interval are too few to be spread
         self._step = PACING_STEP  # seconds
         self._planned_until = -math.inf
         self._step_at = self._next_step_at = -math.inf  # the step under way, and the one after it
-        self._next_place = -math.inf  # which the next poll may take
+        self._next_place = -math.inf  # the place of the next poll
 
     def is_planned(self, now: float) -> bool:
-        """Whether the plan is of this interval: it is made once in each, since it takes long."""
+        """Whether there is a plan for this interval; it is made once, since that takes long."""
         return now < self._planned_until
 
     def plan(self, polls: int, interval: float, now: float) -> None:
-        """Plan so many polls for an interval."""
-        # A little closer than that, or polls would be due before their step.
+        """Plan the polls of an interval."""
+        # A little closer, or polls would be due before their step.
         self._gap = 0.0 if polls <= UNPACED else 0.98 * interval / polls
-        # Whole steps make an interval, so that what has started together is due together.
+        # An interval has whole steps, so polls that started together are due together.
         self._step = interval / math.ceil(interval / PACING_STEP)
         self._planned_until = now + interval
 
     def start_of(self, due_at: float, interval: float, now: float) -> float:
-        """When a poll starts that is due at a later moment."""
+        """When a poll with this due time starts."""
         if not self._gap:
             return due_at
         place = max(self._next_place, due_at - 0.5 * interval)
@@ -67,12 +67,12 @@ class Spread:
         return min(due_at, max(place, step))
 
     def record_start(self, now: float) -> None:
-        """Record that a poll has started, which takes a place at the step of this moment."""
+        """Record that a poll has started; it takes a place at the current step."""
         if self._step_at != now:
-            # Steps keep their distances, and one that comes late is not made up for.
+            # Steps keep their distance; a late step is not made up for.
             late = min(max(self._next_step_at, now - self._step), now)
             self._step_at, self._next_step_at = now, late + self._step
-        # What was due together must not keep those behind it from being spread.
+        # Polls that were due together must not prevent later ones from being spread.
         place = max(self._next_place, now - self._step) + self._gap
         self._next_place = min(place, now + max(self._step, self._gap))
 
@@ -81,14 +81,14 @@ class Schedule:
     """Decides which task is polled next, and when.
 
     Attributes:
-        coverage: What webhooks and the long poll report on.
+        coverage: The tasks on which webhooks and the long poll report.
         task_list: Where tasks stand in the task list.
         watched: All tasks, by id.
         rotation: Those that take part in the rotation, polled longest ago first.
-        is_sharing: Whether these are enough for list pages to be read.
-        reply_time: Seconds that replies take of late.
+        is_sharing: Whether these are enough to read list pages.
+        reply_time: Seconds that recent replies took.
         interval: Seconds between two polls of a task in the rotation.
-        resume_at: Before it nothing of the rotation starts, since everything fails.
+        resume_at: The rotation pauses until then, since everything fails.
     """
 
     def __init__(self, policy: PollPolicy, rng: random.Random) -> None:
@@ -102,10 +102,10 @@ class Schedule:
         self.reply_time = 0.05
         self.interval = 0.0
         self.resume_at = -math.inf
-        # By id: a deadline may be hours away, and must not keep the whole task of a wait that is
-        # over.
+        # By id: a deadline may be hours away, and must not keep the task of a wait that is over in
+        # memory.
         self._timers: list[tuple[float, str]] = []
-        self._ended: deque[WatchedTask] = deque()  # as something else said; one get is needed
+        self._ended: deque[WatchedTask] = deque()  # reported as ended, and to be fetched
         self._queue: deque[WatchedTask] = deque()
         self._is_turn_of_queue = False
         self._interval_until = -math.inf
@@ -128,12 +128,12 @@ class Schedule:
             self._queue.clear()
             self._ended.clear()
         if len(self._timers) > 2 * len(self.watched) + 64:
-            # Or deadlines of waits that are over would stay in the heap for hours.
+            # Else deadlines of waits that are over would stay in the heap for hours.
             self._timers = [each for each in self._timers if self._timed(*each) is not None]
             heapq.heapify(self._timers)
 
     def rotates(self, watched: WatchedTask) -> bool:
-        """Whether the rotation polls a task, so that it needs no timer for that."""
+        """Whether the rotation polls a task, so that it needs no timer."""
         if not self.is_sharing or watched.needs_get or watched not in self.rotation:
             return False
         return not self.coverage.is_any or self.coverage.can_cover(watched)
@@ -149,15 +149,15 @@ class Schedule:
         self.task_list.add(watched, just_created=is_new, now=now)
         self.rotation[watched] = None
         may_wait = watched.interest is Interest.END and not watched.polls
-        # Behind tasks that are reported on, what is not would wait for their long pause.
+        # Behind covered tasks, one that is not covered would wait for their long pause.
         may_wait = may_wait and (not self.coverage.is_any or self.coverage.covers(watched))
         if born is not None and is_new and may_wait:
-            # Just created by this session, it cannot have ended yet: the first poll can wait.
+            # This session has just created it, so it has not ended: the first poll can wait.
             watched.rotated_at = max(watched.rotated_at, born)
         else:
             first = next(iter(self.rotation))
             self._move_to_front(watched, min(watched.rotated_at, first.rotated_at))
-        self._interval_until = -math.inf  # it may be the youngest
+        self._interval_until = -math.inf  # it may be the youngest, which sets the interval
         self._update_sharing()
 
     def leave_rotation(self, watched: WatchedTask) -> None:
@@ -174,7 +174,7 @@ class Schedule:
         self.is_sharing = is_sharing
         if not is_sharing:
             for each in self.rotation:
-                # While pages told about them, times of their own were not kept up to date.
+                # While pages showed their status, times of their own were not kept up to date.
                 each.next_poll_at = each.rotated_at + self.pause(each)
         self.set_timers()
 
@@ -193,24 +193,24 @@ class Schedule:
                 move(each)
 
     def begin_request(self, tasks: Sequence[WatchedTask], now: float) -> None:
-        """Record that a request starts that should tell about some tasks."""
+        """Record that a request starts that should show the status of some tasks."""
         for each in tasks:
             each.in_flight += 1
             each.asked_at = now
-        # From the top of the list: new tasks then move the others on to pages that are yet to be
-        # read. The other way round each page would leave a few behind on the one read before.
+        # From the top of the list: new tasks then move others to pages that are still to be read.
+        # In the other direction each page would miss a few tasks.
         self.move_to_back(reversed(tasks), now)
 
     def poll_again(self, watched: WatchedTask, moment: float) -> None:
-        """Poll a task at a moment, and before all others."""
-        # In both structures, because whether the rotation polls it can change until then.
+        """Poll a task at a time, before all others."""
+        # In both structures, because the task may enter or leave the rotation until then.
         watched.next_poll_at = moment
         self._move_to_front(watched, moment - self.interval)
 
     def _has_safety_pause(self, watched: WatchedTask) -> bool:
-        """Whether a task of the rotation is reported on, and polled only as a safety."""
-        # While webhooks arrive, what they do not cover has a timer of its own: in its turn the
-        # rotation would only move it to the back.
+        """Whether a task of the rotation has the safety pause."""
+        # While webhooks arrive, tasks that they do not cover have timers of their own, and the
+        # rotation only moves them to the back.
         return self.coverage.webhooks_arrive or self.coverage.covers(watched)
 
     def _update_interval(self, now: float) -> None:
@@ -218,20 +218,20 @@ class Schedule:
         if target is not None:
             # The list, then the task itself, have to be answered.
             self.interval = max(target - 2 * self.reply_time, 0.5 * target) / 1.02
-        elif now >= self._interval_until:  # not at every look: it takes a while for thousands
+        elif now >= self._interval_until:  # not each time: it takes long for thousands
             youngest = min(each.polls for each in self.rotation)
             self.interval = self._policy.pause(max(youngest, 1), None)
             self._interval_until = now + PACING_STEP
 
     def _rotation_starts_at(self, now: float) -> float:
-        """When the first task of the rotation is polled: when it is due, or spread before that."""
+        """When the first task of the rotation is polled: when it is due, or earlier if spread."""
         if not self.is_sharing:
             return math.inf
         self._update_interval(now)
         first = next(iter(self.rotation))
         is_covered = self._has_safety_pause(first)
         pause = 0.95 * self._policy.safety_pause(None) if is_covered else self.interval
-        # What has just had its turn is never due at once, however short the pause.
+        # A task that was just polled is never due at once, however short the pause.
         due_at = max(first.rotated_at + max(pause, 2 * TICK), self.resume_at)
         if due_at <= now + TICK or now < self.resume_at or is_covered:
             return due_at
@@ -243,26 +243,26 @@ class Schedule:
 
     def pop_due(self, now: float) -> WatchedTask | None:
         """The next task to be polled by now, or None."""
-        # 1. What is said to have ended comes first: one get-task ends its waits.
+        # 1. First tasks that are reported as ended: one get-task ends their waits.
         if (watched := self._pop(self._ended)) is not None:
             return watched
-        # 2. Queue and rotation take turns, so that neither keeps the other from being polled.
+        # 2. Queue and rotation take turns, so that neither blocks the other.
         self._is_turn_of_queue = not self._is_turn_of_queue
         if self._is_turn_of_queue and (watched := self._pop(self._queue)) is not None:
             return watched
-        # 3. Of the rotation the task polled longest ago is next: once its pause is over, or before
-        #    that, if so many are due that they are spread.
+        # 3. In the rotation the task polled longest ago is next: after its pause, or earlier if
+        #    so many are due that they are spread.
         while self._rotation_starts_at(now) <= now + TICK:
             first = next(iter(self.rotation))
-            # 4. It loses its turn if it cannot be polled now, and so do those behind it that
-            #    cannot either.
+            # 4. It loses its turn if it cannot be polled now, and so do the tasks behind it that
+            #    cannot be polled either.
             if not (first.may_be_polled(now, self.overdue) and self.rotates(first)):
                 self.move_to_back(self._busy_with(first, now), now)
                 continue
-            # 5. Otherwise it takes a place in the spread, and its page takes its neighbours along.
+            # 5. Otherwise it takes a place in the spread, and its page polls its neighbours, too.
             self._spread.record_start(now)
             return first
-        # 6. Where the rotation has nothing, the queue is served out of turn.
+        # 6. If the rotation has nothing due, the queue is served out of turn.
         return self._pop(self._queue)
 
     def _pop(self, queue: deque[WatchedTask]) -> WatchedTask | None:
@@ -279,10 +279,10 @@ class Schedule:
 
     def _busy_with(self, first: WatchedTask, now: float) -> list[WatchedTask]:
         """The first task of the rotation and those behind it that cannot be polled now either."""
-        # While pages are slow these are most of ten thousand, so what is the same for all tasks of
-        # a page, whose turn came at one moment, is not worked out for each of them.
+        # While pages are slow these may be thousands. The tasks of a page had their turn at the
+        # same moment, so their common values are computed once.
         moment, overdue, is_any = first.rotated_at, self.overdue, self.coverage.is_any
-        is_covered = self.coverage.covers(first)  # those that are have a pause of their own
+        is_covered = self.coverage.covers(first)  # covered tasks have another pause
         busy = [first]
         for each in islice(self.rotation, 1, None):
             if each.rotated_at != moment:
@@ -305,11 +305,11 @@ class Schedule:
 
     @property
     def overdue(self) -> float:
-        """Seconds after which a request is answered too late to be waited for."""
+        """Seconds after which a reply counts as too slow, and its tasks are polled again."""
         return max(self.interval, 4 * self.reply_time, 0.5)
 
     def run_timers(self, now: float) -> None:
-        """Queue what is due by its own timer, and expire the subscribers whose time is up."""
+        """Queue tasks whose timers are due, and expire subscribers whose time is up."""
         while self._timers and self._timers[0][0] <= now + TICK:
             watched = self._timed(*heapq.heappop(self._timers))
             if watched is None:
@@ -321,12 +321,12 @@ class Schedule:
             self.set_timer(watched)
 
     def queue(self, watched: WatchedTask) -> None:
-        """Poll a task as soon as there is a free slot; one that has ended before all others."""
+        """Poll a task as soon as a slot is free; ended tasks come first."""
         watched.is_queued = True
         (self._ended if watched.needs_get else self._queue).append(watched)
 
     def set_timer(self, watched: WatchedTask) -> None:
-        """Set the timer of a task, unless one is set that comes before it."""
+        """Set the timer of a task, unless an earlier one is set."""
         own, final = self._next_own_poll(watched), self._final_poll_at(watched)
         moment = min(watched.next_deadline, own, final)
         # A later moment needs no entry: the timer is set again when the earlier one fires.
@@ -340,7 +340,7 @@ class Schedule:
             self.set_timer(each)
 
     def _timed(self, moment: float, task_id: str) -> WatchedTask | None:
-        """The task of a timer, unless an earlier timer has replaced this one."""
+        """The task of a timer, unless another timer has replaced this one."""
         watched = self.watched.get(task_id)
         return watched if watched is not None and watched.timer_at == moment else None
 
@@ -348,7 +348,7 @@ class Schedule:
         """When a task is polled by itself."""
         if watched.settled or watched.is_queued:
             return math.inf
-        if self.rotates(watched):  # which asks again for what is not answered in time
+        if self.rotates(watched):  # it polls again what is not answered in time
             return math.inf if watched.calls else watched.audit_at
         if watched.in_flight > 1:
             return math.inf
@@ -366,7 +366,7 @@ class Schedule:
         return self._policy.pause(max(watched.polls, 1), self._rng)
 
     def end_long_pauses(self, now: float) -> None:
-        """Poll as often as without webhooks: they do not arrive."""
+        """Poll as often as without webhooks, since they do not arrive."""
         for watched in self.watched.values():
             if not watched.settled:
                 watched.next_poll_at = min(watched.next_poll_at, now + self.pause(watched))
@@ -374,8 +374,8 @@ class Schedule:
 
     def record_reply_time(self, seconds: float) -> None:
         """Update the reply time: about the time within which four of five replies arrive."""
-        # A quantile and no mean, which a few replies of half a minute would make useless. Up by a
-        # factor of 2, down by 0.84: four steps down undo one step up.
+        # A quantile: a mean would be useless after a few replies of half a minute. Up by a factor
+        # of 2, down by 0.84: four steps down undo one step up.
         bounded = min(max(seconds, 0.0), 5.0)
         if bounded > self.reply_time:
             self.reply_time = min(bounded, 2 * self.reply_time)

@@ -1,4 +1,4 @@
-"""What polling knows of one task, and the waits and streams that subscribe to it. No I/O.
+"""The polled state of one task, and the waits and streams that subscribe to it. No I/O.
 
 The states of a watched task and, last, of a subscriber (CONTRIBUTING.md has the same table):
 
@@ -51,16 +51,16 @@ from browser_use_async.types import Task, TaskStatus
 
 MAX_LIST_MISSES = 3  # list pages that do not show a task, before only status calls are trusted
 FIRST_AUDIT = 300.0  # seconds of polling by list after which one status call checks the list
-NEW_TASK_GRACE = 30.0  # seconds in which a task of our own may answer 404
-MISSING_POLLS, MISSING_SECONDS = 3, 10.0  # a task that was seen is gone after both
-MAX_BROKEN = 5  # polls in a row that raise what no call should raise
+NEW_TASK_GRACE = 30.0  # seconds in which a new task of this session may answer 404
+MISSING_POLLS, MISSING_SECONDS = 3, 10.0  # a known task counts as gone after both
+MAX_BROKEN = 5  # polls in a row that raise an unexpected exception
 MAX_UNDECODABLE = 5  # answers in a row that are wrong at the same place
 
 _NOT_FOUND = (errors.NotFoundError, errors.APINotServedError)  # the second from a bad gateway
 
 
 def _final_poll_seconds(reply_time: float) -> float:
-    """How long before a deadline its two calls can still be answered in time."""
+    """Seconds before a deadline in which two calls can still be answered."""
     return 2 * reply_time + 0.02
 
 
@@ -76,7 +76,7 @@ class Interest(IntEnum):
 class Subscriber:
     """One wait or stream: what wakes it, and the loop time of its deadline."""
 
-    # A function and its argument: a closure for each of ten thousand waits takes thrice as much.
+    # A function and its argument: a closure would need three times the memory.
     wake_with: Callable[[Any], None]  # must not block
     argument: Any
     deadline: float
@@ -95,11 +95,11 @@ class FailedPolls:
 
     failures: int = 0
     failing_since: float = math.inf
-    broken: int = 0  # raised what no call should raise
+    broken: int = 0  # raised an unexpected exception
     missing: int = 0  # answered 404
     missing_since: float = 0.0
     pages: int = 0  # list pages about it that were not answered
-    last: BaseException | None = None  # the newest one, without its frames
+    last: BaseException | None = None  # the newest failure, without its frames
 
 
 @attrs.define(eq=False, repr=False, weakref_slot=False)
@@ -109,7 +109,7 @@ class WatchedTask:
     task_id: str
     observers: Observers = attrs.field(factory=Observers)
     submitted_at: float | None = None  # when this session first asked for it
-    exists: bool = False  # as an earlier wait or a ledger tells
+    exists: bool = False  # known from an earlier wait or a ledger
     subscribers: list[Subscriber] = attrs.field(factory=list)
 
     # What is known.
@@ -117,11 +117,11 @@ class WatchedTask:
     status_since: float = 0.0  # when this status was first seen
     task: Task | None = None  # the last whole one seen
     task_asked_at: float = -math.inf  # when the request for it began
-    paused_at: float | None = None  # when the request began that first showed its present pause
-    settled: bool = False  # `task` is terminal, as get-task says, or there is an `error`
+    paused_at: float | None = None  # when the request that first showed its current pause began
+    settled: bool = False  # `task` is terminal by get-task, or there is an `error`
     error: errors.BrowserUseError | None = None  # why polling ended without a terminal task
-    end_reported: bool = False  # by a webhook or the long poll; from then on polls tell
-    unconfirmed: TaskStatus | None = None  # an end or an unknown status, before get-task tells
+    end_reported: bool = False  # by a webhook or the long poll; polls confirm it
+    unconfirmed: TaskStatus | None = None  # an end or an unknown status, until get-task
     undecodable: tuple[errors.ResponseDecodeError, int] | None = None  # the newest; how many
     unknown_statuses: tuple[TaskStatus, ...] = ()  # those seen that this version does not know
 
@@ -129,7 +129,7 @@ class WatchedTask:
     polls: int = 0  # answered ones
     asked_at: float = -math.inf  # when the newest request that covers it began
     answered_at: float = -math.inf  # when the newest request that has been answered began
-    in_flight: int = 0  # requests that should tell about it
+    in_flight: int = 0  # requests that should show its status
     calls: tuple[asyncio.Task[Any], ...] = ()  # its own among them, at most two
     failed: FailedPolls | None = None  # since the last answered poll; few tasks have any
     needs_get: bool = False  # something reported its end, which only get-task can confirm
@@ -144,7 +144,7 @@ class WatchedTask:
 
     # The task list; see `TaskList`.
     rank: int | None = None
-    rank_seen: int | None = None  # the one by the last page that was not believed
+    rank_seen: int | None = None  # the rank by the last page, not yet confirmed
     list_misses: int = 0  # pages in a row that should have shown it and did not
 
     @property
@@ -160,14 +160,14 @@ class WatchedTask:
 
     @property
     def unread_end(self) -> TaskStatus | None:
-        """How it has ended as the status call says, if get-task cannot be read."""
+        """Its end by the status call, if the answers of get-task cannot be decoded."""
         said = self.unconfirmed
         is_unread = isinstance(self.error, errors.ResponseDecodeError)
         return said if is_unread and said is not None and said.is_terminal else None
 
     @property
     def last_failure(self) -> BaseException | None:
-        """Why the newest poll failed, or why its answers cannot be read; None if neither."""
+        """Why the newest poll failed, or why its answer cannot be decoded; None if neither."""
         if self.failed is not None and self.failed.last is not None:
             return self.failed.last
         return None if self.undecodable is None else self.undecodable[0]
@@ -176,18 +176,18 @@ class WatchedTask:
     def interest(self) -> Interest:
         """The greatest interest of its subscribers."""
         greatest = Interest.END
-        for each in self.subscribers:  # max() of a generator takes thrice as long, for thousands
+        for each in self.subscribers:  # max() of a generator takes three times as long
             greatest = max(greatest, each.interest)
         return greatest
 
     @property
     def is_lost(self) -> bool:
-        """Whether list pages do not show it, so that only a status call tells."""
+        """Whether list pages do not show it, so that it needs status calls."""
         return self.list_misses >= MAX_LIST_MISSES
 
     @property
     def needs_polling(self) -> bool:
-        """Whether only polls can settle what is said of it: an end, failures or 404s."""
+        """Whether it needs polls: to confirm an end, or after failures or 404s."""
         if self.end_reported:
             return True
         failed = self.failed
@@ -195,13 +195,13 @@ class WatchedTask:
 
     def may_be_polled(self, now: float, overdue: float) -> bool:
         """Whether a poll may start: none is in flight, or a single one that takes too long."""
-        # A second request is the answer to one slow reply; a third would only be a burden.
+        # One slow reply is a reason for a second request, but not for a third one.
         if self.in_flight and (self.in_flight > 1 or now - self.asked_at < overdue):
             return False
         return not (self.is_queued or self.settled) and bool(self.subscribers)
 
     def settle_with(self, error: errors.BrowserUseError) -> None:
-        """End polling without a terminal task; what has settled before stays."""
+        """End polling without a terminal task, unless it has already ended."""
         if not self.settled:
             error.task_id = self.task_id
             self.observers.notify(self.error_made(error), self.task_id)
@@ -212,13 +212,13 @@ class WatchedTask:
         return ErrorMade(error, self.status, self.polls)
 
     def raise_error(self) -> None:
-        """Raise why polling ended, if it did: a copy for each subscriber."""
-        # A shared one would collect the frames of all waits; a copy does not take its cause along.
+        """Raise the error that ended polling, if any: a copy for each subscriber."""
+        # A shared error would collect the frames of all waits; a copy needs its cause set again.
         if self.error is not None:
             raise copy.copy(self.error) from self.error.__cause__
 
     def notify(self) -> None:
-        """Wake the subscribers that this news concerns."""
+        """Wake the subscribers that this change concerns."""
         settled = self.settled
         for each in tuple(self.subscribers):
             if settled or each.interest is not Interest.END:
@@ -232,11 +232,11 @@ class WatchedTask:
                 each.wake()
 
     def begin_poll(self, now: float, reply_time: float) -> None:
-        """Record that a poll of its own starts, for some subscribers perhaps the final one."""
+        """Record that a poll of its own starts; for some subscribers it may be the final one."""
         self.asked_at = now
         self.poll_alone = False
         if now >= self.audit_at:
-            # The longer the list has been right, the more it is trusted.
+            # The longer the list has been right, the rarer the checks.
             self.audit_at = now + 2 * max(FIRST_AUDIT, now - self.status_since)
         for each in self.subscribers:
             if now >= each.deadline - _final_poll_seconds(reply_time):
@@ -245,7 +245,7 @@ class WatchedTask:
     def final_poll_at(self, reply_time: float) -> float:
         """When the next poll just before a deadline is due."""
         first = math.inf
-        for each in self.subscribers:  # as above
+        for each in self.subscribers:  # no generator, as above
             if each.deadline < first and not (each.final_poll_started or each.expired):
                 first = each.deadline
         return first - _final_poll_seconds(reply_time)
@@ -260,13 +260,13 @@ class WatchedTask:
         return first
 
     def trust_list(self, now: float) -> None:
-        """From now on the list tells about it, and a status call checks that from time to time."""
+        """Poll it through the list from now on; a status call checks that from time to time."""
         if self.audit_at == math.inf:
             # Spread, since thousands of tasks may have been found on the list together.
             self.audit_at = now + FIRST_AUDIT * (1 + crc32(self.task_id.encode()) % 1000 / 1000)
 
     def record_answer(self, asked: float) -> None:
-        """Record an answered poll, and forget what failed before it."""
+        """Record an answered poll, and forget earlier failures."""
         self.polls += 1
         self.answered_at = asked
         self.failed = None
@@ -278,18 +278,18 @@ class WatchedTask:
         self.list_misses = 0
         if (failed := self.failed) is None:
             return
-        # Of an end that only get-task can confirm a row says nothing new.
+        # If get-task has to confirm an end, a row adds nothing.
         if self.unconfirmed is None or failed.broken or failed.missing:
             self.failed = None
 
     def record_page_failure(self) -> int:
-        """Record a list page about it that was not answered; how many there are in a row."""
+        """Record a failed list page; returns how many failed in a row."""
         failed = self.failed = self.failed or FailedPolls()
         failed.pages += 1
         return failed.pages
 
     def record_status(self, status: TaskStatus, now: float) -> bool:
-        """Record a status; whether it is one that this version has not seen and does not know."""
+        """Record a status; returns whether it is unknown and new."""
         self.unconfirmed = None
         is_new = not status.is_known and status not in self.unknown_statuses
         if is_new:
@@ -303,16 +303,16 @@ class WatchedTask:
     def record_failure(
         self, error: BaseException, now: float, policy: PollPolicy, rng: random.Random
     ) -> None:
-        """Record a failed poll: when the next one is due, or that polling has to end."""
+        """Record a failed poll, and set the time of the next one or end polling."""
         self.observers.notify(PollFailed(error), self.task_id)
         failed = self.failed = self.failed or FailedPolls()
-        # Without its frames: they hold requests, and those the key.
+        # Without its frames: they contain requests, and these the key.
         failed.last = error.with_traceback(None)
         if isinstance(error, _NOT_FOUND):
             self.next_poll_at = now + policy.pause(max(self.polls, 1), rng)
             self._record_missing(error, now, failed)
         elif not isinstance(error, errors.BrowserUseError):
-            # A middleware of the user's has raised; perhaps it does so only now and then.
+            # A middleware of the user raised an exception, perhaps only a temporary one.
             failed.broken += 1
             self.next_poll_at = now + policy.backoff(failed.broken, rng)
             if failed.broken >= MAX_BROKEN:
@@ -331,15 +331,15 @@ class WatchedTask:
                 self.interrupt(f"{what} for {seconds:.0f} s (last: {error})", error)
 
     def _record_undecodable(self, error: BaseException) -> None:
-        """Record an answer that is wrong at some place; the fifth such in a row settles it."""
-        # A body that is no JSON at all (at "$") comes from a proxy in front of a service that is
-        # away, and is waited out; a wrong field of an answer is there again each time.
+        """Record an answer that is wrong at some place; the fifth in a row ends polling."""
+        # A body that is no JSON at all (at "$") comes from a proxy whose service is down, which may
+        # pass; a wrong field comes again each time.
         if not isinstance(error, errors.ResponseDecodeError) or error.path == "$":
             return
         before, count = self.undecodable or (error, 0)
         count = count + 1 if before.path == error.path else 1
         self.undecodable = error, count
-        # As long as the status call says that the task runs, what it is in the end may be readable.
+        # While the status call says that the task runs, its final answer may be readable.
         is_alive = self.unconfirmed is None and self.status is not None
         if count >= MAX_UNDECODABLE and not is_alive:
             seen = self.unconfirmed
@@ -355,8 +355,8 @@ class WatchedTask:
     def _record_missing(
         self, error: errors.BrowserUseError, now: float, failed: FailedPolls
     ) -> None:
-        """Record a 404; it settles a task that was never seen, or one that stays missing."""
-        # A new task may not be readable yet, and one that was seen may be missed once.
+        """Record a 404; it ends polling if the task was never seen, or stays missing."""
+        # A new task may not be readable yet, and a known one may be missed once.
         if failed.missing == 0:
             failed.missing_since = now
         failed.missing += 1
@@ -367,7 +367,7 @@ class WatchedTask:
             self.settle_with(error)
 
     def interrupt(self, what: str, error: BaseException) -> None:
-        """End polling because of failures that may pass, and say what is known of the task."""
+        """End polling because of failures that may pass; the error says what is known."""
         if self.is_known:
             seen = "" if self.status is None else f", last seen as {self.status}"
             rest = f"the task may live on{seen}: continue with session.handle(task_id)"
@@ -384,6 +384,6 @@ class WatchedTask:
 
 
 def unanswered(tasks: Sequence[WatchedTask], asked: float) -> list[WatchedTask]:
-    """Those of some tasks that no request since then has told about."""
+    """Those of some tasks that no request since then has shown."""
     late = [each for each in tasks if each.answered_at < asked]  # few of ten thousand
     return [each for each in late if each.subscribers and not each.settled]

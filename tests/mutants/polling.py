@@ -249,7 +249,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "the growth of the list between two pages is ignored",
         "polling/task_list.py",
         "TaskList.newest_rank",
-        "self._newest + round(self._growth * (now - self._told_at))",
+        "self._newest + round(self._growth * (now - self._newest_at))",
         "self._newest",
         ("polling/test_sharing.py::test_a_list_that_grows_is_followed",),
     ),
