@@ -43,7 +43,7 @@ __all__ = [
     "verify",
 ]
 
-# Where the names come from that are loaded when they are first used.
+# The modules of names that are loaded on first use.
 _HOMES = {"Answer": "verifier", "ReceiverMetrics": "dispatcher", "WebhookReceiver": "receiver"}
 
 if not TYPE_CHECKING:

@@ -19,12 +19,12 @@ Handler = Callable[[Any], object]
 
 @attrs.define(eq=False)
 class ReceiverMetrics:
-    """Counts since the receiver was made. Events are counted by what `label_of` calls them.
+    """Counters since the receiver was made. Events are counted by their `label_of`.
 
-    Each call ends as one of `delivered`, `duplicates`, `queue_full` and `refused`.
+    Each call counts as one of `delivered`, `duplicates`, `queue_full` and `refused`.
     """
 
-    # Authentic events, the repeated ones among them
+    # Authentic events, also repeated ones
     received: "Counter[str]" = attrs.field(factory=Counter)
     delivered: "Counter[str]" = attrs.field(factory=Counter)  # accepted events, once each
     duplicates: "Counter[str]" = attrs.field(factory=Counter)  # repetitions of accepted events
@@ -40,7 +40,7 @@ class ReceiverMetrics:
 
     @property
     def calls(self) -> int:
-        """How many calls came, with whatever result."""
+        """How many calls came, whatever their result."""
         ends = (self.delivered, self.duplicates, self.queue_full, self.refused)
         return sum(end.total() for end in ends)
 
@@ -48,7 +48,7 @@ class ReceiverMetrics:
 def label_of(event: Event) -> str:
     """The label of an event in counters: its status, `test`, `other status` or `unknown`."""
     if isinstance(event, TaskStatusUpdate):
-        # A status that the sender invents does not add a counter.
+        # Unknown statuses share one counter, since a sender may invent any number.
         return str(event.status) if event.status.is_known else "other status"
     return "test" if isinstance(event, TestEvent) else "unknown"
 
@@ -66,7 +66,7 @@ class Dispatcher:
     _queues: dict[object, deque[Event]] = attrs.field(factory=dict)
     _ready: deque[object] = attrs.field(factory=deque)
     _workers: "set[asyncio.Task[None]]" = attrs.field(factory=set)
-    # Not the size of that set, which a worker leaves one step of the loop after its end.
+    # Not the size of that set: a worker leaves it one step of the loop after its end.
     _working: int = 0
     _pending: int = 0
     _cancels: bool = False  # whether closing cancels workers
@@ -86,7 +86,7 @@ class Dispatcher:
             self._metrics.handled[label_of(event)] += 1
             return
         self._pending += 1
-        # Events of a task are handled in order, and those without one in order among themselves.
+        # Events of a task are handled in order, and those without a task in order by type.
         key = event.task_id if isinstance(event, TaskStatusUpdate) else type(event)
         if key in self._queues:
             self._queues[key].append(event)
@@ -107,7 +107,8 @@ class Dispatcher:
     def _worker_ended(self, worker: "asyncio.Task[None]") -> None:
         self._workers.discard(worker)
         if worker.cancelled() and not self._cancels:
-            # By its handler, or by a program that cancels all tasks: not at once, as it may end.
+            # Cancelled by its handler or by the program; not revived at once, as the program may
+            # end.
             self._working -= 1
             worker.get_loop().call_later(REVIVAL_SECONDS, self._revive)
 
@@ -118,7 +119,7 @@ class Dispatcher:
     async def aclose(self, seconds: float) -> None:
         """Wait for pending events, then cancel what is left."""
         self._revive()
-        # A handler that closes the receiver would wait for itself.
+        # A handler that closes the receiver must not wait for itself.
         own = asyncio.current_task()
         if others := self._workers - {own}:
             await asyncio.wait(others, timeout=seconds)
@@ -127,10 +128,10 @@ class Dispatcher:
         for worker in late:
             worker.cancel()
         if late:
-            # A handler that suppresses its cancellation is not waited for any longer.
+            # A handler that suppresses its cancellation is not waited for.
             await asyncio.wait(late, timeout=1.0)
         if own in self._workers:
-            return  # it goes on with what is queued, when its handler has returned
+            return  # it handles the queued events when its handler has returned
         if self._pending:
             LOGGER.warning(
                 "%d webhook events were not handled to their end, since the receiver was closed "
@@ -151,7 +152,7 @@ class Dispatcher:
         return [each for kind, each in self._handlers if kind is None or isinstance(event, kind)]
 
     async def _work(self) -> None:
-        # An eager task factory begins it at once, and the event is still to be answered.
+        # An eager task factory begins it at once, before the event is answered.
         await asyncio.sleep(0)
         while self._ready:
             # The queue keeps its place in `_queues` while its event is handled, so that another
@@ -173,7 +174,7 @@ class Dispatcher:
         if queue:
             self._ready.append(key)
         else:
-            self._queues.pop(key, None)  # gone if the receiver was closed meanwhile
+            self._queues.pop(key, None)  # missing if the receiver was closed meanwhile
 
     async def _handle(self, event: Event) -> None:
         label = label_of(event)
@@ -191,7 +192,7 @@ class Dispatcher:
                     await result
         except asyncio.CancelledError as error:
             task = asyncio.current_task()
-            if task is not None and task.cancelling():  # this worker, such as by closing
+            if task is not None and task.cancelling():  # this worker is cancelled, as by closing
                 if not self._cancels:
                     _log(handler, event, error, "it was cancelled")
                 self._metrics.handler_failures[label_of(event)] += 1

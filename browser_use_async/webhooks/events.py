@@ -18,9 +18,9 @@ _KNOWN_FIELDS = frozenset({"task_id", "session_id", "status", "metadata"})
 
 
 class WebhookStatus(OpenEnum):
-    """The status of a task in the terms of webhooks, which are not those of the API.
+    """The status of a task in webhooks; the API uses other terms.
 
-    There is none for a task that failed: the service documents no webhook for it.
+    There is none for a failed task: the service documents no webhook for it.
     """
 
     INITIALIZING = "initializing"
@@ -39,10 +39,9 @@ class TaskStatusUpdate:
     status: WebhookStatus  # the new status, possibly one that this version does not know
     metadata: dict[str, str] = attrs.field(factory=dict)  # the pairs that the task was created with
     timestamp: datetime | None = None  # when it happened, as the event says, or None
-    # The value of the metadata pair by which a session finds its own submissions again, or
-    # None
+    # The value of the metadata pair by which a session finds its own submissions, or None
     submission_mark: str | None = attrs.field(default=None, repr=False)
-    # The trace of its submission, if a session submitted it that writes spans, or None
+    # The trace of its submission, if the submitting session writes spans, or None
     traceparent: str | None = attrs.field(default=None, repr=False)
     # Fields of the payload that this version does not know
     extra: dict[str, Any] = attrs.field(factory=dict, repr=False)
@@ -50,14 +49,14 @@ class TaskStatusUpdate:
 
 @attrs.frozen
 class TestEvent:
-    """What the service sends when a webhook is registered."""
+    """The event that the service sends when a webhook is registered."""
 
-    # pytest would collect the class as tests wherever it is imported.
+    # Else pytest would collect the class as tests.
     __test__: ClassVar[bool] = False
 
     # What it contains; `{"test": "ok"}` by the specification
     payload: dict[str, Any] = attrs.field(factory=dict)
-    timestamp: datetime | None = None  # a time that has nothing to do with now, or None
+    timestamp: datetime | None = None  # an arbitrary time, or None
 
 
 @attrs.frozen
@@ -65,7 +64,7 @@ class UnknownEvent:
     """An authentic event of a type or shape that this version does not know."""
 
     type: str  # the event's type, empty when there is none
-    payload: Any = attrs.field(repr=False)  # what it contains, whatever that is
+    payload: Any = attrs.field(repr=False)  # any JSON value
     timestamp: datetime | None  # when it happened, as the event says, or None
     body: dict[str, Any] = attrs.field(repr=False)  # the whole event
 
@@ -93,7 +92,7 @@ def unwrap(
 
     Raises:
         WebhookVerificationError: The call is not authentic, not fresh or not well formed. Its
-            `status` is what to answer.
+            `status` is the status to answer with.
         ConfigurationError: A secret is no text or blank, or there is none.
     """
     return read_event(verify(body, headers, secret, tolerance=tolerance, now=now).body)

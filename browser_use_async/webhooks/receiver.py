@@ -1,6 +1,6 @@
 """`WebhookReceiver`: answers webhook calls in any web framework, and dispatches their events."""
 
-# Its adapters to ASGI and to aiohttp import neither.
+# The adapters to ASGI and aiohttp import neither at the module level.
 
 import asyncio
 import contextlib
@@ -42,39 +42,39 @@ class WebhookReceiver:
     application; for anything else there is `receive`. `session.attach(receiver)` lets events wake
     the session's waits.
 
-    A receiver belongs to the event loop that makes its first call, where handlers run as well. A
-    call in another loop raises `WrongEventLoopError`, unless the first one was closed. A session
-    that is attached may live in another loop, even of another thread: its waits are woken there.
+    A receiver belongs to the event loop of its first call, in which handlers run as well. A call in
+    another loop raises `WrongEventLoopError`, unless the first loop was closed. An attached session
+    may use another loop, even in another thread: its waits are woken there.
 
     An event is handled once, however often it is sent: the latest `remember` events are recognized
     by their content. If an event is lost or late, waits still end by polling.
 
     Attributes:
-        metrics: What has been counted.
+        metrics: The counters.
         asgi: The receiver as an ASGI application, for the scopes http and lifespan. Its shutdown
             closes the receiver. A framework that mounts it does not forward the shutdown, so call
-            `aclose` in the framework's own.
+            `aclose` in the framework's shutdown.
 
     Args:
         secret: The secret of the dashboard, or several while one replaces another.
         on_event: Called with every event, like a handler of `on`.
         path: Answer this path only, with 404 elsewhere; by default any path.
         max_body: The longest body in bytes; longer ones are refused with 413, unread.
-        queue_size: How many events may be queued or in handlers. More are answered with 503, so
-            that the sender tries again later.
-        tolerance: Seconds by which the timestamp header may be off in either direction. A retry
-            under an old timestamp is refused then. None allows any, and with it replays of what
-            `remember` has forgotten.
-        body_timeout: Seconds within which a body has to arrive; then the call is refused.
+        queue_size: How many events may be queued or in handlers. Further ones are answered with
+            503, so that the sender tries again later.
+        tolerance: Seconds by which the timestamp header may differ from now. So a retry with an
+            old timestamp is refused. None allows any difference, and so also replays of events
+            that are no longer remembered.
+        body_timeout: Seconds in which a body has to arrive; else the call is refused.
         handler_timeout: Seconds after which a handler of an event is cancelled; None for no limit.
-        concurrency: How many events are being handled at once. Those of one task always follow
-            each other, in the order in which they came.
+        concurrency: How many events are handled at once. Events of one task are always handled
+            one after the other, in the order in which they came.
         remember: How many events are remembered.
         drain_timeout: Seconds that closing waits for handlers.
         now: The wall clock, for tests.
 
     Raises:
-        ConfigurationError: A secret is no text or blank, there is none, or a number cannot work.
+        ConfigurationError: A secret is no text or blank, there is none, or a number is invalid.
     """
 
     def __init__(
@@ -93,7 +93,7 @@ class WebhookReceiver:
         drain_timeout: float = 10.0,
         now: Callable[[], datetime] | None = None,
     ) -> None:
-        keys_of(secret)  # only to refuse an unusable secret here and not at the first call
+        keys_of(secret)  # to refuse an unusable secret now and not at the first call
         counts = {"queue_size": queue_size, "concurrency": concurrency, "remember": remember}
         check_counts(max_body=max_body, **counts)
         check_seconds(body_timeout=body_timeout, drain_timeout=drain_timeout)
@@ -126,14 +126,14 @@ class WebhookReceiver:
     def on(
         self, kind: type[EventT]
     ) -> Callable[[Callable[[EventT], ResultT]], Callable[[EventT], ResultT]]:
-        """Call a function with each event of a class, after the sender has its answer.
+        """Call a function with each event of a class, after the call is answered.
 
         Args:
             kind: `TaskStatusUpdate`, `TestEvent` or `UnknownEvent`.
 
         Returns:
             A decorator for a function of one argument. It may be a coroutine function; any other
-            must not block. What it raises is logged, counted in `metrics` and goes no further.
+            function must not block. Its exceptions are logged and counted in `metrics`.
         """
 
         def add(handler: Callable[[EventT], ResultT]) -> Callable[[EventT], ResultT]:
@@ -146,22 +146,22 @@ class WebhookReceiver:
         """Call a function with each event before it is answered; this is how sessions attach.
 
         Args:
-            callback: Must not block or raise. It is called for an event that is deferred with 503
-                too, and then again when the event is repeated.
+            callback: Must not block or raise. It is also called for an event that is answered with
+                503, and again when that event is repeated.
         """
         self._subscribers.append(callback)
 
     # --- calls ----------------------------------------------------------------------------
 
     def receive(self, body: bytes, headers: Headers) -> Answer:
-        """Verify a call that a framework of your choice has read, and accept its event.
+        """Verify a call that any framework has read, and accept its event.
 
         Args:
             body: The body as it came.
             headers: The headers: any mapping or pairs.
 
         Returns:
-            What to answer: `status`, `headers` and `body`.
+            The answer to send: `status`, `headers` and `body`.
 
         Raises:
             WrongEventLoopError: The receiver belongs to another event loop.
@@ -173,7 +173,7 @@ class WebhookReceiver:
         return self._refuse(checked) if isinstance(checked, Refusal) else self._accept(checked)
 
     async def answer(self, head: RequestHead, chunks: AsyncGenerator[bytes, None]) -> Answer:
-        """Verify a call whose body is still to be read, piece by piece: what the adapters do."""
+        """Verify a call and read its body piece by piece; used by the adapters."""
         self._bind()
         refused = _CLOSED if self._is_closed else self._verifier.check_head(head)
         if refused is not None:
@@ -190,8 +190,8 @@ class WebhookReceiver:
     async def aiohttp_handler(self, request: "web.Request") -> "web.StreamResponse":
         """Answer a call as a handler of an aiohttp application.
 
-        `application.router.add_post("/webhook", receiver.aiohttp_handler)`, and
-        `application.on_cleanup.append(...)` with something that awaits `aclose()`.
+        Use `application.router.add_post("/webhook", receiver.aiohttp_handler)`, and
+        `application.on_cleanup.append(...)` with a function that awaits `aclose()`.
 
         Args:
             request: aiohttp's request.
@@ -211,7 +211,7 @@ class WebhookReceiver:
         return response
 
     async def _read(self, chunks: AsyncGenerator[bytes, None]) -> bytes:
-        """The body, or as much of it as is needed to see that it is too long."""
+        """The body, or as much of it as shows that it is too long."""
         body = bytearray()
         async with aclosing(chunks):
             async for chunk in chunks:
@@ -234,9 +234,9 @@ class WebhookReceiver:
         if self._accepted.knows(digest, call.id):
             metrics.duplicates[label] += 1
             return ACCEPTED
-        # Before the queue is checked: a session can use an event that no handler will get.
+        # Before the queue is checked: a session can use an event even if no handler gets it.
         for callback in self._subscribers:
-            # What goes wrong in one of them is no concern of the sender, who waits for its answer.
+            # An exception of a subscriber must not change the answer to the sender.
             try:
                 callback(event)
             except Exception:
@@ -253,10 +253,10 @@ class WebhookReceiver:
     # --- life -----------------------------------------------------------------------------
 
     async def aclose(self) -> None:
-        """Accept no more events, and wait for handlers; closing twice does no harm.
+        """Accept no more events, and wait for handlers. Closing it twice is harmless.
 
-        Calls that still come are answered with 503, so that the sender tries again. Handlers that
-        outlast `drain_timeout` are cancelled; how many events that concerned is logged.
+        Later calls are answered with 503, so that the sender tries again. Handlers that need longer
+        than `drain_timeout` are cancelled, and the number of their events is logged.
         """
         self._is_closed = True
         if self._loop is asyncio.get_running_loop():
@@ -297,8 +297,8 @@ Send = Callable[[Message], Awaitable[None]]
 class AsgiApplication:
     """A receiver as an ASGI application, for the scopes http and lifespan."""
 
-    # An object and not a method: frameworks treat a function as a handler of their own, and an
-    # object as an application.
+    # An object and not a method: frameworks take a function for a handler, and an object for an
+    # application.
 
     def __init__(self, receiver: WebhookReceiver) -> None:
         self._receiver = receiver
@@ -357,7 +357,7 @@ async def _asgi_chunks(receive: Receive) -> AsyncGenerator[bytes, None]:
         yield message.get("body", b"")
         if not message.get("more_body", False):
             return
-        # A server that has the whole body already would never yield to other tasks.
+        # Else a server that already has the whole body would never yield to other tasks.
         await asyncio.sleep(0)
 
 

@@ -23,28 +23,28 @@ from browser_use_async.webhooks.standard import HEADERS, StandardSignature
 SIGNATURE_HEADER = "X-Browser-Use-Signature"
 TIMESTAMP_HEADER = "X-Browser-Use-Timestamp"
 
-# Bytes. A task has at most ten pairs of metadata of 1,100 characters, so that 1 MB is ample.
+# Bytes. A task has at most ten metadata pairs of 1,100 characters, so 1 MB is enough.
 MAX_BODY = 1_048_576
 
 # Levels of objects and arrays. The specification's events have three.
 MAX_DEPTH = 32
 
-MAX_SIGNATURES = 8  # more than that are no rotation of secrets
-MAX_LENGTH = 64  # characters of a signature, and more than any timestamp has
+MAX_SIGNATURES = 8  # enough while secrets are rotated
+MAX_LENGTH = 64  # characters of a signature or a timestamp
 
 _UNIX = re.compile(r"\d{1,13}(?:\.\d{1,9})?", re.ASCII)
-_MILLISECONDS = 1e11  # from here on in milliseconds: in seconds this would be the year 5138
+_MILLISECONDS = 1e11  # larger numbers are milliseconds: as seconds this is the year 5138
 
-# Any mapping or pairs, in any case, as text or as the bytes that ASGI servers give.
+# Any mapping or pairs, in upper or lower case, as text or as the bytes of ASGI servers.
 Headers = Mapping[str, str] | Mapping[bytes, bytes] | Iterable[tuple[str | bytes, str | bytes]]
 
 
 def sign(body: Mapping[str, Any] | bytes, timestamp: str, secret: str) -> str:
-    """The signature that the service puts on a call.
+    """The signature that the service adds to a call.
 
     Raises:
         InvalidRequestError: The body is not JSON that a receiver would accept, or the timestamp
-            could not stand in a header.
+            is not valid in a header.
         ConfigurationError: The secret is no text, or blank.
     """
     if not timestamp.isascii() or not timestamp.isprintable():
@@ -54,7 +54,7 @@ def sign(body: Mapping[str, Any] | bytes, timestamp: str, secret: str) -> str:
 
 def _signed_value(body: Mapping[str, Any] | bytes) -> Any:
     try:
-        # Encoded and decoded once: all keys become strings, and sort as they do at the receiver.
+        # Encoded and decoded once: all keys become strings, and are sorted as at the receiver.
         text = body if isinstance(body, bytes) else json.dumps(dict(body)).encode()
         return read_body(text)
     except (JsonRefusedError, TypeError, ValueError, RecursionError) as error:
@@ -68,7 +68,7 @@ def signature_of(message: bytes, timestamp: str, key: bytes) -> str:
 
 
 def key_of(secret: object) -> bytes:
-    """The key of a secret; raises `ConfigurationError` without echoing it."""
+    """The key of a secret; raises `ConfigurationError`, whose text does not show it."""
     if not isinstance(secret, str):
         raise ConfigurationError(
             f"the webhook secret must be a string, not {type(secret).__name__}"
@@ -86,8 +86,8 @@ def key_of(secret: object) -> bytes:
 class VerifiedCall:
     """A webhook call that is authentic and fresh."""
 
-    # The event as it was verified. Use this and not the bytes, which may read otherwise in
-    # another parser.
+    # The event as it was verified. Use this and not the bytes, which another parser may read
+    # differently.
     body: dict[str, Any] = attrs.field(repr=False)
     secret_index: int  # which of the secrets signed it, counted from 0
     sent_at: datetime  # the time in the timestamp header
@@ -105,17 +105,17 @@ def verify(
 ) -> VerifiedCall:
     """Check a webhook call.
 
-    One signature has to match. That of the service may be over the canonical JSON of the event,
-    escaped or not, or over the body just as it came. That of Standard Webhooks, in the headers
-    `webhook-id`, `webhook-timestamp` and `webhook-signature`, is over the body as it came; for it
-    a secret that begins with `whsec_` is base64.
+    One signature has to match. The service's own signature is over the canonical JSON of the event,
+    escaped or not, or over the bytes of the body. The signature of Standard Webhooks, in the
+    headers `webhook-id`, `webhook-timestamp` and `webhook-signature`, is over the bytes of the
+    body; for it a secret that begins with `whsec_` is base64.
 
     Raises:
         WebhookVerificationError: The call is not authentic, not fresh or not well formed. Its
-            `status` is what to answer.
+            `status` is the status to answer with.
         ConfigurationError: A secret is no text or blank, or there is none.
     """
-    # What is cheap first: a flood of forged calls should not cost a digest of a megabyte each.
+    # Cheap checks first: a forged call should not cost the digest of a megabyte.
     keys = keys_of(secret)
     standard, service = claims_of(headers, tolerance, now)
     body = bytes(memoryview(body))
@@ -157,8 +157,8 @@ def _read(body: bytes) -> tuple[Any, str | None]:
 
 
 def _messages(body: bytes, value: Any, problem: str | None) -> Iterator[bytes]:
-    # The form as sent first, since it needs no encoding. The service signs canonical JSON, and a
-    # gateway on the way may have written the body anew.
+    # The bytes first, since they need no encoding. The service signs canonical JSON, and a gateway
+    # may have reformatted the body.
     yield body
     if problem is None:
         yield canonical_json(value)
@@ -171,7 +171,7 @@ def _secret_index(
     for message in messages:
         for index, key in enumerate(keys):
             expected = signature_of(message, claim.timestamp, key).encode()
-            # `compare_digest` takes the same time wherever two signatures differ.
+            # `compare_digest` takes the same time, wherever two signatures differ.
             if any(hmac.compare_digest(expected, signature) for signature in claim.signatures):
                 return index
     return None
@@ -217,7 +217,7 @@ def _children(value: Any) -> list[Any]:
 
 @attrs.frozen
 class ServiceSignature:
-    """What the service's headers of a call say, of which nothing is proved yet."""
+    """The service's headers of a call, not verified yet."""
 
     timestamp: str
     sent_at: datetime
@@ -227,10 +227,10 @@ class ServiceSignature:
 def claims_of(
     headers: Headers, tolerance: float | None, now: datetime | None
 ) -> tuple[StandardSignature | None, ServiceSignature | None]:
-    """What the headers say in either form, if it is fresh; one is enough.
+    """The claims in the headers of either form, if they are fresh; one is enough.
 
     Raises:
-        WebhookVerificationError: Neither of them says anything that could be verified.
+        WebhookVerificationError: Neither has claims that could be verified.
     """
     problem, service = None, None
     standard = StandardSignature.read({name: set(_values(headers, name)) for name in HEADERS})
@@ -251,8 +251,8 @@ def claims_of(
 
 
 def signatures_of(headers: Headers) -> list[bytes]:
-    """The signatures that have the right form, of one or several headers."""
-    # While secrets rotate there may be several: as repeated headers, or joined by commas.
+    """The well-formed signatures of one or several headers."""
+    # While secrets are rotated there may be several: in repeated headers, or with commas.
     values = [
         part.strip(" \t")
         for value in _values(headers, SIGNATURE_HEADER)
@@ -268,7 +268,7 @@ def signatures_of(headers: Headers) -> list[bytes]:
 
 def timestamp_of(headers: Headers) -> str:
     """The text of the timestamp header."""
-    # Repeated with another value it is refused: which one was signed is not known.
+    # Two different values are refused: it is unknown which one was signed.
     given = {value.strip(" \t") for value in _values(headers, TIMESTAMP_HEADER)} - {""}
     if not given:
         raise WebhookVerificationError(f"the header {TIMESTAMP_HEADER} is missing", status=400)
@@ -283,7 +283,7 @@ def timestamp_of(headers: Headers) -> str:
 def header_pairs(headers: Headers) -> Iterator[tuple[str, str]]:
     """Each header, its name in lower case."""
     given: Any = headers
-    # `items()` of the frameworks' multi-dictionaries gives repeated headers one by one.
+    # `items()` of the frameworks' multi-dictionaries has repeated headers one by one.
     for key, value in given.items() if hasattr(given, "items") else given:
         yield _text(key).lower(), _text(value)
 

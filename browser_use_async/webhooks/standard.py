@@ -1,7 +1,7 @@
 """Signatures by the Standard Webhooks specification: headers, and signing and matching them."""
 
 # https://github.com/standard-webhooks/standard-webhooks. The signature covers the id, the time and
-# the bytes of the body, so that an id that matches was given by the sender.
+# the bytes of the body, so a verified id comes from the sender.
 
 import base64
 import binascii
@@ -18,19 +18,19 @@ TIMESTAMP_HEADER = "webhook-timestamp"
 SIGNATURE_HEADER = "webhook-signature"
 HEADERS = (ID_HEADER, TIMESTAMP_HEADER, SIGNATURE_HEADER)
 
-SECRET_PREFIX = b"whsec_"  # what stands before the base64 of a secret
-SHORTEST_KEY = 24  # bytes of such a secret, as the specification asks for
+SECRET_PREFIX = b"whsec_"  # before the base64 of a secret
+SHORTEST_KEY = 24  # bytes of such a secret, by the specification
 
 MAX_SIGNATURES = 8
 
-# Without a full stop, which separates the parts of what is signed.
+# Without a full stop, which separates the signed parts.
 _ID = re.compile(r"[!-\-/-~]{1,255}", re.ASCII)
 _SECONDS = re.compile(r"\d{1,11}", re.ASCII)
 _SIGNATURE = re.compile(r"v1,([A-Za-z0-9+/]{43}=)", re.ASCII)
 
 
 def standard_key(secret: bytes) -> bytes | None:
-    """The key of a secret; None for `whsec_` before what is no base64 of 24 bytes or more."""
+    """The key of a secret; None for `whsec_` without base64 of 24 bytes or more."""
     if not secret.startswith(SECRET_PREFIX):
         return secret
     text = secret.removeprefix(SECRET_PREFIX).rstrip(b"=")
@@ -38,7 +38,7 @@ def standard_key(secret: bytes) -> bytes | None:
         key = base64.b64decode(text + b"=" * (-len(text) % 4), validate=True)
     except binascii.Error:
         return None
-    # A shorter one could be guessed. As a text it stays a secret of the other signature.
+    # A shorter key could be guessed. The text remains a secret of the service's own signature.
     return key if len(key) >= SHORTEST_KEY else None
 
 
@@ -57,7 +57,7 @@ def _digest(message_id: str, seconds: str, body: bytes, key: bytes) -> bytes:
 
 @attrs.frozen
 class StandardSignature:
-    """What the headers of a call say, of which nothing is proved yet."""
+    """The headers of a call, not verified yet."""
 
     id: str
     seconds: str
@@ -65,7 +65,7 @@ class StandardSignature:
 
     @classmethod
     def read(cls, headers: Mapping[str, set[str]]) -> "StandardSignature | None":
-        """What three well-formed headers say; None if one is missing, malformed or ambiguous.
+        """The claims of three well-formed headers; None if one is missing, malformed or ambiguous.
 
         `headers` has the different values of each name in lower case.
         """
@@ -80,24 +80,24 @@ class StandardSignature:
 
     @property
     def sent_at(self) -> datetime:
-        """The time that it says."""
+        """The claimed time."""
         return datetime.fromtimestamp(int(self.seconds), UTC)
 
     def key_index(self, body: bytes, secrets: Sequence[bytes]) -> int | None:
-        """Which of the secrets signed the body as it came, or None."""
+        """The index of the secret that signed the bytes of the body, or None."""
         for index, secret in enumerate(secrets):
             key = standard_key(secret)
             if key is None:
                 continue
             expected = _digest(self.id, self.seconds, body, key)
-            # `compare_digest` takes the same time wherever two signatures differ.
+            # `compare_digest` takes the same time, wherever two signatures differ.
             if any(hmac.compare_digest(expected, each) for each in self.signatures):
                 return index
         return None
 
 
 def _signatures(text: str) -> Iterator[bytes]:
-    """The symmetric ones in a list, which may have others and, during a rotation, several."""
+    """The symmetric signatures in a list, which may have several, and others."""
     for each in text.split(" ", MAX_SIGNATURES)[:MAX_SIGNATURES]:
         if match := _SIGNATURE.fullmatch(each):
             yield base64.b64decode(match[1])

@@ -1,4 +1,4 @@
-"""Verification of webhook requests, and their answers: pure, from headers and bytes."""
+"""Verification of webhook requests, and their answers, from headers and bytes. No I/O."""
 
 import hashlib
 import json
@@ -25,7 +25,7 @@ from browser_use_async.webhooks.standard import HEADERS
 
 RETRY_AFTER = "5"  # seconds after which a sender may try again when the queue is full
 
-# A head is held while its body is read, so only the headers that are needed are copied.
+# A head is in memory while its body is read, so only the needed headers are copied.
 _KEPT = frozenset(
     {
         "content-encoding",
@@ -64,7 +64,7 @@ ACCEPTED = Answer(HTTPStatus.OK, _json({"status": "success"}))
 
 
 def refusal(status: int, **headers: str) -> Answer:
-    """An answer that discloses no more than its status."""
+    """An answer that shows nothing but its status."""
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     detail = HTTPStatus(status).phrase
     return Answer(
@@ -77,9 +77,9 @@ class RequestHead:
     """The method, path and headers of a request."""
 
     method: str  # the HTTP method
-    # Several, since a framework that mounts the receiver may or may not remove its own prefix
+    # Several, since a framework that mounts the receiver may keep or remove its own prefix
     paths: tuple[str, ...]
-    headers: Sequence[tuple[str, str]]  # those that are read, with lower-case names, in order
+    headers: Sequence[tuple[str, str]]  # the needed ones, with lower-case names, in order
 
     @classmethod
     def of(
@@ -114,7 +114,7 @@ class RequestVerifier:
     max_body: int
 
     def check_head(self, head: RequestHead) -> Refusal | None:
-        """Refuse a request before any of its body is read."""
+        """Refuse a request before its body is read."""
         if self.path is not None and self.path not in head.paths:
             return Refusal(refusal(404), "path", "there is nothing at this path")
         if head.method != "POST":
@@ -152,9 +152,9 @@ class RequestVerifier:
 
 
 class LatestEvents:
-    """The latest events, by their digests and, where they have one, by their ids."""
+    """The latest events, by their digests and, if they have one, by their ids."""
 
-    # By an id alone an event would be new under another id, with the signature that covers none.
+    # Not by ids alone: the service's own signature does not cover an id, which could be changed.
 
     def __init__(self, most: int) -> None:
         self._most = most
@@ -162,7 +162,7 @@ class LatestEvents:
         self._ids: OrderedDict[str | None, None] = OrderedDict()
 
     def knows(self, digest: bytes, message_id: str | None) -> bool:
-        """Whether an event came before; what comes again is remembered longer."""
+        """Whether an event came before; if so, it is remembered longer."""
         if digest in self._digests:
             self._digests.move_to_end(digest)
             return True
@@ -183,10 +183,10 @@ class LatestEvents:
 
 
 def digest_of(call: VerifiedCall, event: Event) -> bytes:
-    """Identifies an event by its content, in whatever layout it was sent."""
+    """A digest of an event's content, whatever the layout of its JSON."""
     digest = hashlib.sha256(canonical_json(call.body))
     if isinstance(event, TestEvent):
-        # All test events have one content; a new one is sent at another time.
+        # All test events have the same content; a new one has another time.
         digest.update(call.sent_at.isoformat().encode())
     return digest.digest()
 
