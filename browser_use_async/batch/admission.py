@@ -1,4 +1,4 @@
-"""Which task of a batch may start: the queue in front of its budget, and what each reserves."""
+"""Which task of a batch may start: the queue for its budget, and the reservations."""
 
 import asyncio
 from decimal import Decimal
@@ -14,29 +14,29 @@ from browser_use_async.types import RunTaskRequest
 
 @attrs.define(eq=False, repr=False)
 class Admission:
-    """A first-in, first-out queue in front of a budget, in which each task reserves its maximum."""
+    """A first-in, first-out queue for a budget, in which each task reserves its maximum."""
 
     budget: BudgetAmounts
     _concurrency: int
     # Whether it is an error if there is no room for the first task
     _is_first: bool
-    # The price of the task that there is no room for now, or that was left out
+    # The price of the task that has no room now, or that was left out
     short_of: TaskPrice | None = attrs.field(default=None, init=False)
     # The maximum of the task that was left out
     refused_cents: Decimal | None = attrs.field(default=None, init=False)
     _reserved: dict[int, Decimal] = attrs.field(factory=dict, init=False)  # by the item's position
-    # Those of them whose end this run waits for
+    # The items among them whose end this run waits for
     _followed: set[int] = attrs.field(factory=set, init=False)
     # asyncio locks are fair: first in, first out
     _queue: asyncio.Lock = attrs.field(factory=asyncio.Lock, init=False)
     _changed: asyncio.Event = attrs.field(factory=asyncio.Event, init=False)
 
     async def admit(self, claim: Claim, request: RunTaskRequest) -> bool:
-        """Reserve what a task can cost at most, as soon as there is room, if there ever is."""
+        """Reserve the most that a task can cost, once there is room; False if there never is."""
         price = TaskPrice.of(request)
         async with self._queue:
             while not self.budget.admits(price.maximum_cents):
-                # With no running task nothing can change: waiting would never end.
+                # Without a running task nothing can change, so waiting would never end.
                 if not self._followed:
                     self._leave_out(price)
                     return False
@@ -55,9 +55,9 @@ class Admission:
         self.refuse(price)
 
     async def admit_again(self, claim: Claim, request: RunTaskRequest) -> bool:
-        """Reserve for one more request of an item, whose earlier ones may have made a task."""
-        # The first reservation stays for the whole run. The item is not followed meanwhile: of
-        # several that wait here none would make room.
+        """Reserve for one more request of an item; earlier ones may have created a task."""
+        # The first reservation stays for the whole run. The item is not followed meanwhile: items
+        # that wait here make no room for each other.
         self._forget(claim)
         return await self.admit(claim, request)
 
@@ -66,7 +66,7 @@ class Admission:
         self.short_of, self.refused_cents = price, price.maximum_cents
 
     def reserve(self, claim: Claim, cents: Decimal) -> None:
-        """Set an amount aside for an item whose end this run waits for."""
+        """Reserve an amount for an item whose end this run waits for."""
         self._is_first = False
         self.budget.reserve(cents)
         self._reserved[claim.position] = cents
@@ -75,7 +75,7 @@ class Admission:
     def follow(self, claim: Claim, request: RunTaskRequest) -> None:
         """Wait for a task that an earlier run created, or may have created."""
         reserved = claim.row.reserved_cents
-        # The budget began with what the ledger has reserved.
+        # The budget already has the reservations of the ledger.
         self.budget.release(reserved)
         self.reserve(claim, reserved or TaskPrice.of(request).maximum_cents)
 
@@ -84,7 +84,7 @@ class Admission:
         self.budget.settle(self._forget(claim), cost)
 
     def release(self, claim: Claim) -> None:
-        """Give a reservation back, if there is one: no task was created."""
+        """Release a reservation, if there is one: no task was created."""
         self.budget.release(self._forget(claim))
 
     def abandon(self, claim: Claim) -> None:
@@ -98,7 +98,7 @@ class Admission:
 
     @property
     def note(self) -> str | None:
-        """One line about a budget that has no room for the next task; None while it has."""
+        """One line about a budget without room for the next task; None while it has room."""
         price = self.short_of
         if price is None:
             return None
@@ -118,7 +118,7 @@ class Admission:
 
 
 def _left_out(price: TaskPrice, budget: BudgetAmounts) -> str:
-    """Why a task is left out, and what would let it run."""
+    """Why a task is left out, and how it could run."""
     text = f"the next task may cost up to {_maximum(price)}, "
     if budget.limit_cents == NO_LIMIT:
         return f"{text}for which the budget around the batch has no room"

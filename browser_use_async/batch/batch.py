@@ -59,10 +59,10 @@ OnProgress = Callable[[BatchProgress], None]
 
 
 class Batch(Generic[OutputT]):
-    """What `session.run_many` returns: iterate over it once, with `async for` or `collect()`.
+    """The result of `session.run_many`. Iterate over it once, with `async for` or `collect()`.
 
-    Nothing is opened, read or sent before the first result is asked for. Leaving the loop early
-    leaves the batch too; `async with` makes sure of it at once.
+    Nothing is opened, read or sent before the iteration begins. Leaving the loop early ends the
+    batch; with `async with` that happens at once.
 
     Attributes:
         orphans: Duplicate tasks that were found at the end of the run.
@@ -103,7 +103,7 @@ class Batch(Generic[OutputT]):
         self._started = False
         self._failure: BaseException | None = None
         self._drained = False
-        self._reads = True  # whether what the input gives next may still be submitted
+        self._reads = True  # whether the next items of the input may still be submitted
         self._has_open_round = False  # of trying failed items again
         self._closed = False
         self._ending: asyncio.Task[None] | None = None
@@ -113,7 +113,7 @@ class Batch(Generic[OutputT]):
         self._forecast: Forecast | None = None
         self._forecast_at = 0.0
         self.orphans: tuple[Orphan, ...] = ()
-        # By `collect` alone: a loop over a batch of any size keeps nothing.
+        # Only with `collect`: a loop keeps no results.
         self._collected: list[BatchResult[OutputT]] | None = None
 
     # --- the public interface -------------------------------------------------------------
@@ -128,13 +128,13 @@ class Batch(Generic[OutputT]):
         return self._iterate()
 
     async def collect(self) -> list[BatchResult[OutputT]]:
-        """Run everything and give a result for each item, in the order of the input.
+        """Run all items and return a result for each, in the order of the input.
 
-        An item that stands twice in the input has one task and two results. Results are missing
-        for what was left for the next run: `progress.stopped_by` says why.
+        An item that is twice in the input has one task and two results. Items that are left for the
+        next run have no result: `progress.stopped_by` says why.
 
         Raises:
-            BrowserUseError: What ends a batch; see `run_many`.
+            BrowserUseError: The error that ended the batch; see `run_many`.
         """
         self._collected = []
         async for result in self:
@@ -144,12 +144,12 @@ class Batch(Generic[OutputT]):
     def to_rows(self) -> list[dict[str, Any]]:
         """The results that `collect()` has so far, as flat mappings with the same columns.
 
-        `pandas.DataFrame(batch.to_rows())` and `polars.DataFrame(batch.to_rows())` take them. They
-        are in the order of the input; `BatchResult.to_row` says which columns there are. Where no
-        item has an output, the columns of `parsed` are those of the `output_type`.
+        Use them as `pandas.DataFrame(batch.to_rows())` or `polars.DataFrame(batch.to_rows())`. They
+        are in the order of the input; `BatchResult.to_row` describes the columns. If no item has
+        an output, the columns of `parsed` are those of the `output_type`.
 
         Raises:
-            InvalidRequestError: The batch is iterated over, and holds no results then.
+            InvalidRequestError: The batch is iterated over, and keeps no results then.
         """
         if self._started and self._collected is None:
             raise InvalidRequestError(
@@ -165,7 +165,7 @@ class Batch(Generic[OutputT]):
         return [{**columns, **row} for row in rows]
 
     def drain(self) -> None:
-        """Submit nothing more; running items finish, and then the iteration ends."""
+        """Submit nothing more. Running items finish, and then the iteration ends."""
         self._drained = True
         if self._state is not None:
             self._state.stop(StopReason.DRAINED)
@@ -173,7 +173,7 @@ class Batch(Generic[OutputT]):
 
     @property
     def progress(self) -> BatchProgress:
-        """How far it has come."""
+        """The current progress."""
         if self._state is None:
             stopped = StopReason.DRAINED if self._drained else None
             return BatchProgress(
@@ -183,7 +183,7 @@ class Batch(Generic[OutputT]):
                 stopped_by=stopped,
             )
         return self._state.counter.progress(
-            # A batch that has ended takes no more time.
+            # The time of a batch that has ended does not grow.
             self._clock() if self._ended_at is None else self._ended_at,
             self._reader.size,
             self._estimate,
@@ -193,15 +193,15 @@ class Batch(Generic[OutputT]):
         )
 
     def forecast(self) -> Forecast | None:
-        """What the rest will cost and how long it will take: an estimate, at most a second old.
+        """Estimate what the rest will cost and how long it will take. At most a second old.
 
-        It is made from what the items have cost and taken that have ended, of this run and of
-        earlier ones of the same ledger, by the template and the site of the tasks where enough of
-        these have. Failed tasks count with their costs, and joined ones with none.
+        It is computed from the costs and times of items that have ended, in this run and in earlier
+        ones of the same ledger. Items with the same template or site are compared where enough of
+        them have ended. Failed tasks count with their costs, and joined ones with none.
 
         Returns:
-            The forecast, or None before 30 items have ended, and as long as it is not known how
-            many items a lazy input has.
+            The forecast, or None before 30 items have ended, and while the number of items of a
+            lazy input is unknown.
         """
         state = self._state
         ahead = None if state is None else state.counter.ahead(self._reader.size)
@@ -232,9 +232,9 @@ class Batch(Generic[OutputT]):
 
     async def aclose(self) -> None:
         """Leave the batch: items under way are left or stopped as `on_cancel` says."""
-        # Closed before it was begun, it is not begun any more.
+        # If it was closed before it began, it does not begin.
         self._started = self._closed = True
-        # Room for the mark of the end, however full the queue is.
+        # Makes room for the end mark in a full queue.
         while not self._results.empty():
             self._results.get_nowait()  # the ledger has the results
         self._results.put_nowait(None)  # ends an iteration that waits
@@ -242,10 +242,9 @@ class Batch(Generic[OutputT]):
             return
         if self._ended_at is None:
             self._ended_at = self._clock()
-        # Once: after a `break` the loop's own end comes on top of that of `async with`.
+        # Once: after a `break` both the loop and `async with` end it.
         if self._ending is None:
-            # In the background: a caller that is cancelled meanwhile aborts neither stops nor
-            # writes.
+            # In the background: if the caller is cancelled meanwhile, stops and writes go on.
             self._ending = self._lifecycle.background.start(self._end(self._state), "ends a batch")
         await asyncio.wait([self._ending])
         if not self._ending.cancelled():  # by the end of the session
@@ -262,7 +261,7 @@ class Batch(Generic[OutputT]):
             self._failure = self._failure or error
             self._stop_reading()
         if self._state is not None:
-            # In the background: an `aclose` of the session that is cancelled aborts no stop.
+            # In the background: if the session's `aclose` is cancelled, stops go on.
             stopping = self._lifecycle.background.start(
                 stop_before_closing(self._state), "stops tasks of a batch before it closes"
             )
@@ -335,7 +334,7 @@ class Batch(Generic[OutputT]):
             self._has_open_round = totals.has_open_round
             history = History(options.concurrency)
             if any(totals.counts.get(state) for state in FINAL_STATES):
-                # Forecasts go on with what earlier runs say.
+                # Forecasts use earlier runs, too.
                 history = await writer.run(
                     lambda store: store.earlier_history(options.concurrency), durable=False
                 )
@@ -349,7 +348,7 @@ class Batch(Generic[OutputT]):
             # Once more: the balance may have lowered the limit.
             self._refuse_too_small(budget.limit_cents)
         except BaseException:
-            # `aclose` cannot do it: there is no state yet.
+            # `aclose` cannot close it: there is no state yet.
             await writer.aclose()
             raise
         # The loop's clock, which is virtual in simulations.
@@ -372,7 +371,7 @@ class Batch(Generic[OutputT]):
             self._state.stop(StopReason.DRAINED)
 
     async def _until_end(self, task_id: str | None) -> None:
-        """Wait until a task of an earlier run has ended, or until there is none for certain."""
+        """Wait until a task of an earlier run has ended, or certainly does not exist."""
         if task_id is None:
             await asyncio.sleep(self._options.settle_window)
         else:
@@ -394,13 +393,13 @@ class Batch(Generic[OutputT]):
 
     async def _work(self) -> None:
         assert self._state is not None
-        # An eager task factory begins it before `_workers` counts it, and so would each next one.
+        # An eager task factory begins it at once, before `_workers` counts it.
         await asyncio.sleep(0)
         has_started_next = False
         try:
             while (item := await self._next()) is not None:
                 if not has_started_next and len(self._workers) < self._options.concurrency:
-                    # Only once there is an item: an input of three needs no hundred workers.
+                    # Only once there is an item: an input of three needs no more workers.
                     has_started_next = True
                     self._start_worker()
                 results = await self._items.run(self._state, item)
@@ -409,7 +408,7 @@ class Batch(Generic[OutputT]):
                 for result in results:
                     await self._results.put(result)
         except asyncio.CancelledError:
-            # By something else than the batch: else its results would be thought to be complete.
+            # Cancelled by other code: without an error its results would seem complete.
             if not self._closed:
                 self._fail(worker_cancelled_error())
             raise
@@ -420,7 +419,7 @@ class Batch(Generic[OutputT]):
         state = self._state
         assert state is not None
         reason = state.stopped_by
-        # The rest is read for items that have a task already, and to count what is left.
+        # The rest is read for items that already have a task, and to count what is left.
         reads_rest = state.counter.outstanding > 0 or self._reader.size is not None
         has_ended = reason is not None and not (reason in FINISHES_BEGUN and reads_rest)
         if self._closed or self._failure is not None or has_ended:
@@ -434,24 +433,24 @@ class Batch(Generic[OutputT]):
         except asyncio.CancelledError:
             if self._closed or self._reads:
                 raise
-            # Only the reading was cancelled; the worker ends by itself.
+            # Only the reading was cancelled; the worker then ends by itself.
             worker.uncancel()
             return None
         finally:
             self._reading.discard(worker)
 
     def _stop_reading(self) -> None:
-        """Read no further: the item that is waited for would not be submitted."""
+        """Stop reading: the next item would not be submitted."""
         self._reads = False
         running = running_task()
-        for reading in self._reading - {running}:  # which the input itself may call
+        for reading in self._reading - {running}:  # the input itself may call this
             reading.cancel()
         if self._limited is not None:
             self._limited.stop_reading(running)
 
     def _fail(self, error: Exception) -> None:
         """Start no more items, and raise the error once those in flight have ended."""
-        # A mismatch concerns one item; after any other error of the ledger nothing can be written.
+        # A mismatch concerns one item; after other errors of the ledger nothing can be written.
         if not isinstance(error, LedgerError) or isinstance(error, LedgerMismatchError):
             self._failure = self._failure or error
             self._stop_reading()
@@ -466,7 +465,7 @@ class Batch(Generic[OutputT]):
     def _worker_done(self, worker: "asyncio.Task[None]") -> None:
         self._workers.discard(worker)
         if not self._workers and not self._closed:
-            # A task, because the queue may be full and this callback must not block.
+            # In a task, because the queue may be full and this callback must not block.
             end = asyncio.get_running_loop().create_task(
                 self._results.put(None), name="browser-use: reports the end of a batch"
             )
@@ -478,7 +477,7 @@ class Batch(Generic[OutputT]):
         assert state is not None
         if self._failure is None:
             self.orphans = await find_duplicates(state, stop=self._options.stop_orphans)
-            # The whole input was read, so what failed again may be tried again.
+            # The whole input was read, so items that failed again may be tried in a new round.
             if self._has_open_round and state.stopped_by is None:
                 now = self._runtime.now().timestamp()
                 await state.writer.run(lambda store: store.end_round(now))

@@ -1,4 +1,4 @@
-"""Claims the rows of items in a ledger: those of one turn of the event loop in one job."""
+"""Claims the rows of items in a ledger; one job claims all items of one turn of the loop."""
 
 import asyncio
 import copy
@@ -19,8 +19,8 @@ _Asked = list[tuple[Item, "asyncio.Future[Claim]"]]
 class ItemClaims:
     """Claims items for the workers of one batch."""
 
-    # The workers that a commit has woken read their next items in the same turn. The first of them
-    # claims the items of all.
+    # A commit wakes several workers, which read their next items in the same turn of the loop. The
+    # first of them claims the items of all.
 
     _asked: _Asked = attrs.field(factory=list, init=False)
 
@@ -38,7 +38,7 @@ class ItemClaims:
                 if self._asked is asked:  # cancelled in that turn
                     self._asked = []
                 for _item, each in asked:
-                    each.cancel()  # without effect on what has its claim
+                    each.cancel()  # no effect on those that have their claim
         return await claimed
 
     async def _claim(self, batch: BatchState, asked: _Asked) -> None:
@@ -63,7 +63,7 @@ class ItemClaims:
 def _claim_all(
     store: LedgerStore, items: Sequence[Item], now: float, *, revive: bool
 ) -> list[Claim | Exception]:
-    """The claims of items; for one whose content has changed, the error that says so."""
+    """The claims of items; for an item whose content has changed, its error."""
     try:
         return [*store.claim(items, now, revive=revive)]
     except LedgerMismatchError as error:  # nothing was written

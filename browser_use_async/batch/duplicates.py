@@ -1,4 +1,4 @@
-"""Finds duplicate tasks: of an item that was sent again because an answer was lost."""
+"""Finds duplicate tasks of items that were sent again because an answer was lost."""
 
 import asyncio
 from collections.abc import AsyncIterator, Collection
@@ -19,21 +19,21 @@ from browser_use_async.paging import PageIterator
 from browser_use_async.prices import TASK_START_CENTS
 from browser_use_async.types import Task, TaskPage, TaskSummary
 
-# Between the `Date` that stamped a token and the dates of rows, which may be a time zone away.
+# Between the `Date` in a token and the dates of rows, which may be in another time zone.
 MOST_BETWEEN_CLOCKS = timedelta(hours=26)
 
 
 async def find_duplicates(batch: BatchState, *, stop: bool) -> tuple[Orphan, ...]:
-    """Find tasks that carry an item's mark and are not the one that counts; waits for outages."""
+    """Find tasks with an item's mark that are not the item's task; waits during outages."""
     while True:
         try:
             orphans, kept = await _find(batch, stop=stop)
-            # What lost requests have made is known now, and counted.
+            # All tasks of lost requests are known now, and counted.
             await batch.writer.run(lambda store: store.end_doubts(kept))  # noqa: B023
         except BrowserUseError as error:
             pause = batch.backoff.pause(asyncio.get_running_loop().time())
             if pause is None or isinstance(error, FATAL):
-                LOGGER.warning("tasks too many could not be looked for: %s", error)
+                LOGGER.warning("duplicate tasks could not be searched for: %s", error)
                 return ()
         else:
             return orphans
@@ -43,7 +43,7 @@ async def find_duplicates(batch: BatchState, *, stop: bool) -> tuple[Orphan, ...
 async def _find(batch: BatchState, *, stop: bool) -> tuple[tuple[Orphan, ...], set[str]]:
     found = await batch.writer.run(lambda store: store.duplicate_suspects(), durable=False)
     suspects = {each.token.mark: each for each in found}
-    # Nearly always: then the list, which may be long, is not read.
+    # Nearly always: then the list need not be read, which may be long.
     if not suspects:
         return (), set()
     scan = _Scan(batch, suspects, stop)
@@ -53,7 +53,7 @@ async def _find(batch: BatchState, *, stop: bool) -> tuple[tuple[Orphan, ...], s
 def _since(tokens: Collection[SubmissionToken]) -> datetime | None:
     """The earliest date of a task with one of these tokens, or None if any date is possible."""
     if not all(token.by_service for token in tokens):
-        return None  # the clock of a machine may have been wrong by any amount
+        return None  # a machine's clock may have been wrong by any amount
     return min(token.sent_at for token in tokens) - MOST_BETWEEN_CLOCKS
 
 
@@ -63,8 +63,8 @@ class _Scan:
 
     batch: BatchState
     suspects: dict[str, DuplicateSuspect]  # by mark
-    stop: bool  # whether to stop what is found
-    # The keys of items with an orphan whose whole cost is not known
+    stop: bool  # whether to stop the tasks that are found
+    # The keys of items with an orphan whose final cost is unknown
     unsettled: set[str] = attrs.field(factory=set)
 
     @property
@@ -76,7 +76,7 @@ class _Scan:
 
     async def orphans(self) -> AsyncIterator[Orphan]:
         tokens = [suspect.token for suspect in self.suspects.values()]
-        # A row may lack its token; the digest of its text saves a request for most of these.
+        # A row may lack its token; the digest of the text excludes most of these without a request.
         texts = {token.digest for token in tokens}
         async for row in PageIterator(self._page, created_after=_since(tokens)):
             if digest_of(row.task) not in texts:
@@ -87,11 +87,11 @@ class _Scan:
 
     async def _mark(self, row: TaskSummary) -> str:
         shown = mark_in_row(row)
-        # Some servers leave metadata out of the list; the task itself has it.
+        # Some servers leave metadata out of the list; get-task has it.
         return mark_of(await self._tasks.get(row.id)) if shown is None else shown
 
     async def _record(self, task_id: str, suspect: DuplicateSuspect) -> Orphan:
-        # First of all, since each step costs.
+        # Stopped first, since each step costs.
         stopped = False
         if self.stop:
             try:
@@ -123,7 +123,7 @@ class _Scan:
 
 def _cost(task: Task, suspect: DuplicateSuspect) -> Decimal | None:
     """What an orphan cost so far, at the price per step of the item's own task."""
-    # Without these the price of a step cannot be told.
+    # Without these the price of a step is unknown.
     if not suspect.steps:
         return None
     step_cents = (suspect.cost_cents - TASK_START_CENTS) / suspect.steps

@@ -1,4 +1,4 @@
-"""Works on a batch in PostgreSQL, beside other processes on any machine."""
+"""Works on a batch in PostgreSQL, together with other processes on any machines."""
 
 import asyncio
 import contextlib
@@ -20,7 +20,7 @@ from browser_use_async.transport.config import Runtime
 
 
 class Session(Protocol):
-    """A `BrowserUseSession`, which this room cannot name: the session runs batches itself."""
+    """A `BrowserUseSession`, which this module cannot import: the session imports batches."""
 
     _runner: SubmissionRunner
     _runtime: Runtime
@@ -28,10 +28,10 @@ class Session(Protocol):
 
 @attrs.frozen(kw_only=True)
 class Worked:
-    """What became of a call of `work`.
+    """The result of `work`.
 
     Attributes:
-        stopped_by: Why it submitted nothing more although there were items left, or None.
+        stopped_by: Why it stopped submitting although items were left, or None.
         orphans: Duplicate tasks that it found at the end of the batch.
     """
 
@@ -55,26 +55,26 @@ async def work(
     on_result: Callable[[BatchResult[Any]], None] | None = None,
     drain: asyncio.Event | None = None,
 ) -> Worked:
-    """Work on a batch that was enqueued, until all of it has come to its end. Costs money.
+    """Work on an enqueued batch until all items have ended. Costs money.
 
-    Needs the extra `fleet`. Any number of processes may do so at once; each item has one task.
-    Cancelled, it leaves its items to the other processes at once. What it does is what
-    `browser-use-async batch work` does.
+    Needs the extra `fleet`. Any number of processes may work at once; each item has one task. If it
+    is cancelled, it leaves its items to the other processes at once. `browser-use-async batch work`
+    does the same.
 
     Args:
         ledger: The address of the batch, `postgresql://user@host/database#name`.
         session: The `BrowserUseSession` that creates the tasks.
         concurrency: The most items under way at once in this process.
-        secrets: The values of secrets by name, of which the ledger has the names only.
+        secrets: The values of secrets by name; the ledger has only the names.
         settle_window: Seconds to look for a task whose creation was not confirmed; longer than
             `lease` and an attempt of the session together, in all processes.
         timeout: Seconds for which each task is waited for, or None for `PollPolicy.timeout`.
-        outage_timeout: Seconds for which the service or the database may be away.
+        outage_timeout: Seconds for which the service or the database may be unreachable.
         max_failures: Submit nothing more once so many tasks in a row have failed, or None.
         stop_orphans: Whether a second task of an item is stopped.
         lease: Seconds of silence after which other processes take the items over.
-        on_result: Called with the result of each item that this process brought to its end.
-        drain: Once it is set, no more items are taken; those under way come to their end.
+        on_result: Called with the result of each item that this process finished.
+        drain: Once it is set, no more items are taken; those under way are finished.
 
     Returns:
         Why it ended early, if it did, and the duplicates that it found.
@@ -83,7 +83,7 @@ async def work(
         InvalidRequestError: An argument was refused; nothing was sent.
         ConfigurationError: The extra is not installed, or a secret is missing.
         LedgerError: The ledger cannot be read or written, or nothing was enqueued.
-        BrowserUseError: What is true of every item, such as a wrong key.
+        BrowserUseError: An error that concerns every item, such as a wrong API key.
     """
     if not is_postgres(ledger):
         raise InvalidRequestError(

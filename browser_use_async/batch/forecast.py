@@ -1,4 +1,4 @@
-"""What the rest of a batch will cost, and how long it will take: an estimate. Pure."""
+"""Estimates what the rest of a batch will cost, and how long it will take. No I/O."""
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -14,15 +14,15 @@ from browser_use_async.prices import format_cents
 
 LEAST_ENDS = 30
 _NINE_OF_TEN = NormalDist().inv_cdf(0.9)
-# How much the mean of a kind of task may differ from that of all, as long as none of it has ended
-# and little is known of how much kinds differ: a part of that mean.
+# How much the mean of a kind of task may differ from that of all tasks, as a part of it, while no
+# item of the kind has ended and the differences between kinds are unknown.
 _UNLIKE = 1.0
-# Nothing is known of items that outlive all that have ended: how wrong it may be what is assumed,
-# and by how much longer they may take.
+# For items that outlive all that have ended, about which nothing is known: the relative error of
+# the assumption, and how much longer they may take.
 _DOUBT, _SLOWER = 0.8, 1.5
 # The variances are estimated as well, mostly from skewed amounts.
 _ROUGH = 1.5
-# How wrong the time may be of the last ones, of which few are like them.
+# The relative error of the time of the last items, of which few are alike.
 _LATE_DOUBT = 0.2
 _PARTS = [(place + 0.5) / 16 for place in range(16)]
 _MOST_AGES = 16  # of each kind, and of all for the time
@@ -32,18 +32,19 @@ _MOST_AGES = 16  # of each kind, and of all for the time
 class Forecast:
     """What the rest of a batch will cost and how long it will take: an estimate, no promise.
 
-    The rest is what has not ended, with all that tasks under way cost. It will as likely be more
-    than a figure `p50` as less, and in eight to nine of ten cases less than a figure `p90`.
+    The rest are the items that have not ended, with the whole cost of tasks under way. The real
+    value is as likely above a figure `p50` as below it, and below a figure `p90` in eight to nine
+    of ten cases.
 
     Attributes:
         items: How many items have not ended.
-        ends: From how many ends of items it was made.
+        ends: From how many ended items it was made.
         cents_p50: What the rest costs, in US cents.
-        cents_p90: What it likely costs at most, in US cents.
-        seconds_p50: How long it takes, in seconds, with as many tasks at once as so far.
-        seconds_p90: How long it likely takes at most, in seconds.
-        unlike: How many of the items have a template or a site of which no item has ended. How
-            much these cost is a guess.
+        cents_p90: What it will likely cost at most, in US cents.
+        seconds_p50: How long it takes, in seconds, with as many tasks at once as until now.
+        seconds_p90: How long it will likely take at most, in seconds.
+        unlike: How many of the items have a template or a site of which no item has ended. Their
+            costs are a guess.
         budget_left_cents: What is left of the budget for the rest, in US cents, or None.
     """
 
@@ -92,11 +93,11 @@ def forecast(
     budget_left: Decimal | None = None,
     in_turn: float = 0.0,
 ) -> Forecast | None:
-    """What the rest costs, of which so many items have not begun; None before enough have ended.
+    """The forecast for the rest, with `ahead` items not begun; None before enough have ended.
 
-    `kinds` says how many of them are of each kind, as far as is known: else they are like those
-    that have begun. `now` is a time of the history's clock. So many items at least run one after
-    another, `in_turn`, because of a limit per key.
+    `kinds` says how many of these are of each kind, if that is known; else they are like those that
+    have begun. `now` is a time of the history's clock. At least `in_turn` items run one after
+    another, because of a limit per key.
     """
     if history.ends < LEAST_ENDS:
         return None
@@ -145,7 +146,7 @@ def _spread(ahead: int, kinds: Mapping[str, int] | None, history: History) -> di
 
 @attrs.frozen
 class _Alike:
-    """Items of the rest of which the same is expected."""
+    """Items of the rest with the same expectation."""
 
     kind: str
     age: float
@@ -153,7 +154,7 @@ class _Alike:
 
 
 class _Rest:
-    """What is expected of the items that have not ended."""
+    """The expectation for the items that have not ended."""
 
     def __init__(self, history: History, ahead: Mapping[str, float], now: float) -> None:
         ages = history.ages(now)
@@ -200,17 +201,17 @@ class _Rest:
         curve = whole
         if len(self._curves) > 1:
             curve = Survival(_as_in_the_rest(self._observed, self._counts, kinds))
-        # Where fewer are under way than usual, some begin at once.
+        # If fewer are under way than usual, some begin at once.
         first = min(max(self._at_once - len(self._ages), 0.0), self._ahead)
         ages = [*_grouped(self._ages), (0.0, first)]
         end = _End(curve, self._ahead - first, ages, self._at_once)
         if not end.work:
             return 0.0, 0.0
-        # The kinds say more of the amount of work than one curve for all of them.
+        # The kinds estimate the amount of work better than one curve for all of them.
         scale = work / end.work
         half, late = scale * end.at(0.5), scale * end.at(0.9, _SLOWER)
         start = scale * end.start
-        # The work decides for how long items wait, and the longest ones what comes then.
+        # The work decides how long items wait, and the longest items decide the time after that.
         doubt = math.hypot(
             start / half * math.sqrt(variance) / self._at_once, _LATE_DOUBT * (half - start)
         )
@@ -233,14 +234,14 @@ def _joined(observed: Mapping[str, list[Observed]], curves: Mapping[str, Surviva
 
 
 def _grouped(ages: Sequence[float]) -> list[tuple[float, float]]:
-    """Some of the ages, each with for how many it stands."""
+    """Some of the ages, each with the number of ages that it represents."""
     ascending, step = sorted(ages), -(-len(ages) // _MOST_AGES) or 1
     parts = (ascending[place : place + step] for place in range(0, len(ascending), step))
     return [(sum(part) / len(part), float(len(part))) for part in parts]
 
 
 def _log_normal(mean: float, variance: float) -> tuple[float, float]:
-    """Below which a positive sum stays in five and in nine of ten cases."""
+    """The 50 % and 90 % quantiles of a positive sum."""
     if mean <= 0.0:
         return 0.0, 0.0
     spread = math.log1p(variance / mean**2)
@@ -253,14 +254,14 @@ def _log_normal(mean: float, variance: float) -> tuple[float, float]:
 
 @attrs.frozen
 class _Kinds:
-    """How far the mean of each kind of task counts beside that of all tasks.
+    """How much the mean of each kind of task counts, compared with that of all tasks.
 
-    Credibility as Bühlmann has it: https://en.wikipedia.org/wiki/B%C3%BChlmann_model
+    Bühlmann's credibility model: https://en.wikipedia.org/wiki/B%C3%BChlmann_model
     """
 
     within: float  # the variance inside of a kind
     between: float  # the variance of the means of kinds
-    unlike: float  # the same of kinds of which no item has ended
+    unlike: float  # the same for kinds of which no item has ended
     ends: Mapping[str, int]  # by kind
 
     @classmethod
@@ -283,12 +284,12 @@ class _Kinds:
         return cls(within, between, max(between, guess), ends)
 
     def weight(self, kind: str) -> float:
-        """How much its own mean counts, between 0 and 1."""
+        """How much the kind's own mean counts, between 0 and 1."""
         ends = self.ends.get(kind, 0)
         return ends / (ends + self.within / self.between) if ends and self.between else 0.0
 
     def error(self, counts: Mapping[str, float]) -> float:
-        """The variance of the mean of so many items of each kind, added up."""
+        """The variance of the sum of the means of so many items of each kind."""
         own = shared = 0.0
         for kind, count in counts.items():
             left = 1.0 - self.weight(kind)
@@ -303,7 +304,7 @@ class _Kinds:
 def _as_in_the_rest(
     observed: Mapping[str, list[Observed]], counts: Mapping[str, float], kinds: _Kinds
 ) -> Iterator[Observed]:
-    """What was observed, with each kind as often as the rest has it."""
+    """The observations, with the kinds weighted as in the rest."""
     weights = {kind: sum(each.weight for each in found) for kind, found in observed.items()}
     shared = sum(count * (1.0 - kinds.weight(kind)) for kind, count in counts.items())
     base = shared / sum(weights.values())
@@ -318,17 +319,17 @@ def _as_in_the_rest(
 
 
 class _End:
-    """When all items have ended, some of which are under way, of `slots` at once."""
+    """The time at which all items have ended, `slots` at once, some of them under way."""
 
     def __init__(
         self, curve: Survival, ahead: float, ages: Sequence[tuple[float, float]], slots: float
     ) -> None:
         self._curve, self._ahead = curve, ahead
-        # Each age with for how many items it stands, and the share of all that reach it.
+        # Each age with the number of its items, and the share of all items that reach it.
         self._ages = [(age, count, max(curve.outliving(age), 1e-9)) for age, count in ages]
         begun = sum(count * curve.after(age).seconds for age, count in ages)
         self.work = ahead * curve.new.seconds + begun  # in seconds
-        # When the last item begins: what was not done by then is what is left of those at work.
+        # When the last item begins: the work left then is that of the items under way.
         self.start = 0.0
         if ahead and self.work:
             self.start = _rising(
@@ -336,18 +337,18 @@ class _End:
             )
 
     def _left_at(self, start: float) -> float:
-        """The work that is left when the last item begins, if items begin evenly until then."""
+        """The work left when the last item begins, if items begin evenly until then."""
         beyond = self._curve.beyond
         begun = sum(count * beyond(age + start) / share for age, count, share in self._ages)
         return begun + self._ahead * sum(beyond(start * part) for part in _PARTS) / len(_PARTS)
 
     def at(self, chance: float, slower: float = 1.0) -> float:
-        """By when all have ended with this chance."""
+        """The time by which all have ended with this probability."""
         wanted = math.log(chance)
         return _rising(lambda end: self._ended_by(end, slower) - wanted, self.work + self.start)
 
     def _ended_by(self, end: float, slower: float) -> float:
-        """The logarithm of the chance that all have ended by then."""
+        """The logarithm of the probability that all have ended by then."""
         outliving = self._curve.outliving
         found = sum(
             count * _log_rest(outliving(age + end, slower) / share)
@@ -365,7 +366,7 @@ def _log_rest(share: float) -> float:
 
 
 def _rising(value: Callable[[float], float], high: float) -> float:
-    """Where a function that rises becomes positive."""
+    """The point at which a rising function becomes positive."""
     low = 0.0
     for _halving in range(22):
         middle = (low + high) / 2

@@ -1,7 +1,7 @@
-"""What is known of the items of a batch that have begun: of those that ended, and that go on. Pure.
+"""The times and costs of items of a batch that have begun, ended or not. No I/O.
 
-Memory is bounded whatever the batch's size: of each kind of task every 2^n-th item is watched. It
-is chosen when it begins, so that it does not depend on how the item ends.
+Memory is bounded, whatever the size of the batch: of each kind of task every 2^n-th item is
+watched. An item is chosen when it begins, so the choice does not depend on its end.
 """
 
 import re
@@ -12,11 +12,11 @@ import attrs
 from browser_use_async.batch.ledger.records import MAX_KEPT_TASK
 from browser_use_async.batch.survival import Observed
 
-MOST_KINDS = 32  # which are told apart; all others are one
+MOST_KINDS = 32  # that are kept apart; all others are one
 OTHERS = "others"
 _MOST_WATCHED = 2048
 _LEAST_NOTED = 512
-_FIRST_WORDS = 8  # have the template
+_FIRST_WORDS = 8  # that contain the template
 _HOST = re.compile(r"[^/\s?#]+")
 _BARE_HOST = re.compile(
     r"(?<![\w@])(?:[a-z0-9-]+\.)+(?!pdf|csv|txt|html|json|xlsx|docx|png|jpg)[a-z]{2,}(?!\w)",
@@ -25,7 +25,7 @@ _BARE_HOST = re.compile(
 
 
 def kind_of(task: str | None) -> str:
-    """What a task has in common with others of its batch: its template and its site."""
+    """The kind of a task: its template and its site, which other tasks of the batch share."""
     if task is None:
         return ""  # it was refused
     text = task[:MAX_KEPT_TASK]
@@ -49,7 +49,7 @@ class _Kind:
 
     begun: int = 0  # how many items of it have begun
     step: int = 1  # each such one is watched
-    # The number of each, for how long it was under way, and what it cost, if it has ended
+    # For each its number, how long it was under way, and its cost if it has ended
     seen: list[tuple[int, float, float | None]] = attrs.field(factory=list)
 
 
@@ -58,7 +58,7 @@ class _UnderWay:
     """An item that has begun and not ended."""
 
     kind: str
-    number: int | None  # which of its kind it is, or None if it was not watched from its begin
+    number: int | None  # its number in its kind, or None if it was not watched from its beginning
     since: float
 
 
@@ -69,22 +69,22 @@ class History:
         self.ends = 0
         self._concurrency = concurrency  # until the items under way say how many run at once
         self._kinds: dict[str, _Kind] = {}
-        self._under_way: dict[int, _UnderWay] = {}  # by what the caller calls them
+        self._under_way: dict[int, _UnderWay] = {}  # by the caller's numbers
         self._watched = 0
         self._work = self._busy = self._counted_to = 0.0
 
     def begin(self, item: int, task: str | None, now: float, *, resumed: bool = False) -> None:
-        """Record that an item is under way; a resumed one began at an unknown time before."""
+        """Record that an item is under way; a resumed one began earlier, at an unknown time."""
         self._count_to(now)
         self.note(item, task, now, resumed=resumed)
 
     def note(self, item: int, task: str | None, since: float, *, resumed: bool = False) -> None:
-        """The same of an item that began before, and whose time is counted elsewhere."""
+        """Record an item that began before, and whose time is counted elsewhere."""
         kind, number = self._begin(task)
         self._under_way[item] = _UnderWay(kind, None if resumed else number, since)
 
     def end(self, item: int, now: float, cents: float | None) -> None:
-        """Record that an item is not under way any more, and what it cost; None if it goes on."""
+        """Record that an item is no longer under way, and its cost; None if it goes on."""
         self._count_to(now)
         begun = self._under_way.pop(item)
         self.ends += cents is not None
@@ -92,7 +92,7 @@ class History:
             self._watch(begun.kind, begun.number, now - begun.since, cents)
 
     def add(self, task: str | None, seconds: float, cents: float | None) -> None:
-        """Record an item that was under way earlier, for so long; without a cost it went on."""
+        """Record an item that was under way earlier; without a cost it went on."""
         self.ends += cents is not None
         kind, number = self._begin(task)
         self._watch(kind, number, max(seconds, 0.0), cents)
@@ -104,26 +104,26 @@ class History:
 
     @property
     def at_once(self) -> float:
-        """How many items are under way at once, on average while any is."""
+        """How many items are under way at once, on average over the times with any."""
         return self._work / self._busy if self._busy else self._concurrency
 
     @property
     def under_way(self) -> int:
-        """How many items are."""
+        """How many items are under way."""
         return len(self._under_way)
 
     def shares(self) -> Mapping[str, float]:
-        """The share of each kind in the items that have begun."""
+        """The share of each kind among the items that have begun."""
         begun = sum(kind.begun for kind in self._kinds.values())
         return {name: kind.begun / begun for name, kind in self._kinds.items()}
 
     def name_of(self, kind: str) -> str:
-        """What a kind is counted as."""
+        """The name under which a kind is counted."""
         known = kind in self._kinds or len(self._kinds) < MOST_KINDS - 1
         return kind if known else OTHERS
 
     def observed(self, now: float) -> dict[str, list[Observed]]:
-        """Those that are watched, by kind."""
+        """The watched items, by kind."""
         found = {
             name: [Observed(seconds, cents, kind.step) for _number, seconds, cents in kind.seen]
             for name, kind in self._kinds.items()
@@ -135,7 +135,7 @@ class History:
         return {name: observed for name, observed in found.items() if observed}
 
     def ages(self, now: float) -> dict[str, list[float]]:
-        """The ages of those that go on, by kind."""
+        """The ages of the items under way, by kind."""
         found: dict[str, list[float]] = {}
         for item in self._under_way.values():
             found.setdefault(item.kind, []).append(now - item.since)
@@ -174,7 +174,7 @@ class History:
 
 
 class InputKinds:
-    """The kinds of the tasks of an input, of which each `step`-th is noted from a place on."""
+    """The kinds of the tasks of an input; each `step`-th is recorded, from a place on."""
 
     def __init__(self, first: int = 0, step: int = 1) -> None:
         self._first, self._step = first, step
@@ -182,18 +182,18 @@ class InputKinds:
         self._codes = bytearray()
 
     def add(self, task: str | None) -> None:
-        """Note the next one."""
+        """Record the next one."""
         kind = kind_of(task)
         if kind not in self._names and len(self._names) >= MOST_KINDS - 1:
             kind = OTHERS
         self._codes.append(self._names.setdefault(kind, len(self._names)))
 
     def is_coarse(self, place: int, length: int) -> bool:
-        """Whether too few are noted of those that stand at a place or behind it."""
+        """Whether too few of the items from a place on are recorded."""
         return self._step > 1 and (length - place) // self._step < _LEAST_NOTED
 
     def after(self, place: int) -> dict[str, int]:
-        """How many items stand at a place or behind it, by kind."""
+        """How many items there are from a place on, by kind."""
         start = -(-max(place - self._first, 0) // self._step)
         found = {name: self._codes.count(code, start) for name, code in self._names.items()}
         return {name: count * self._step for name, count in found.items() if count}

@@ -1,4 +1,4 @@
-"""What a batch is given: its items, which are read and checked one at a time, and their prices."""
+"""The input of a batch: items, which are read and checked one at a time, and their prices."""
 
 import asyncio
 import hashlib
@@ -29,7 +29,7 @@ from browser_use_async.types import UNSET, RunTaskRequest
 from browser_use_async.types.enums import price_terms
 
 MAX_KEY_LENGTH = 1000
-MOST_SAMPLED = 2048  # items ahead of a run, to know what kinds of tasks they are
+MOST_SAMPLED = 2048  # items of an input whose kinds of tasks are recorded before a run
 _LONGEST_TITLE = 60
 REFUSED = b""  # the digest of an item that is not a valid request
 
@@ -40,11 +40,11 @@ class BatchItem:
 
     Attributes:
         request: What the agent should do, a whole request, or a row for the batch's `task`.
-        key: What identifies the item, also when the batch is run again: any text of 1 to 1000
-            characters. Without one the content does. Behind the `key_prefix` of the batch it is
-            the submission key of the item's task, if there is a ledger or a prefix. It may be
-            shown: put no secret into it.
-        name: What to call the item in reports, if that is not its key. It identifies nothing.
+        key: Identifies the item, also when the batch is run again: any text of 1 to 1000
+            characters. Without one, the content identifies it. If there is a ledger or a prefix,
+            the batch's `key_prefix` and this key are the submission key of the item's task. The
+            key may be shown, so it must not contain a secret.
+        name: The name of the item in reports, if that is not its key. It identifies nothing.
     """
 
     request: "str | RunTaskRequest | BatchRow"
@@ -53,11 +53,11 @@ class BatchItem:
 
 
 BatchRow = Mapping[str, object]
-"""The values of one item by their names, which the `task` of a batch has in braces."""
+"""The values of one item by name; the `task` of a batch has these names in braces."""
 
 _One = Union[str, RunTaskRequest, BatchRow]  # noqa: UP007
 _Each = Union[_One, tuple[str, _One], BatchItem]  # noqa: UP007
-# What `run_many` takes: texts, requests, rows, `(key, request)` pairs or `BatchItem`s, read lazily.
+# The input of `run_many`: texts, requests, rows, `(key, request)` pairs or `BatchItem`s; lazy.
 BatchInput = Iterable[_Each] | AsyncIterable[_Each]
 
 
@@ -74,7 +74,7 @@ class Item:
     # The request as JSON, with the names of its secrets instead of these
     content: str | None = attrs.field(default=None, repr=False)
     problem: InvalidRequestError | None = None  # why it was refused, or None
-    # What it shares a limit with others by, or None
+    # The key of its limit, or None
     limit_key: str | None = attrs.field(default=None, repr=False)
 
     @property
@@ -84,12 +84,12 @@ class Item:
 
     @property
     def has_own_key(self) -> bool:
-        """Whether it was given a key, and is not identified by its content."""
+        """Whether the input gave it a key; else its content identifies it."""
         return self.key != _key_of(self.digest)
 
     @property
     def title(self) -> str:
-        """What people are shown: its name, its key, or without both the beginning of its task."""
+        """Its text for people: its name, its key, or without both the beginning of its task."""
         if self.name is not None or self.task is None or self.has_own_key:
             return self.name or self.key
         text = " ".join(self.task.split())
@@ -97,15 +97,15 @@ class Item:
 
 
 def _content(request: RunTaskRequest) -> str:
-    """Everything that is sent, in one order, but of secrets only their names."""
-    # Secrets can be renewed between two runs, and a short one could be guessed from its digest.
+    """Everything that is sent, in a fixed order, but only the names of secrets."""
+    # Secrets may be renewed between two runs, and a short one could be guessed from its digest.
     fields = encode_request(request)
     if fields.get("secrets"):
         fields["secrets"] = sorted(fields["secrets"])
     return _encode_json(fields)
 
 
-# A function of the module would make an encoder for each item.
+# `json.dumps` would make an encoder for each item.
 _encode_json = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
 
 
@@ -114,7 +114,7 @@ def _digest_of(content: str) -> bytes:
 
 
 def content_key(request: RunTaskRequest) -> str:
-    """What identifies an item without a key of its own."""
+    """The key of an item that the input gave none: a digest of its content."""
     return _key_of(_digest_of(_content(request)))
 
 
@@ -140,7 +140,7 @@ class InputReader:
         self._limit_key_of = limit_key_of
         self._iterator: Iterator[Any] | AsyncIterator[Any] | None = None
         self._lock = asyncio.Lock()
-        # For a forecast; an input that is no sequence may know its own
+        # For a forecast; an input that is no sequence may know its kinds itself
         self._kinds: InputKinds | None = getattr(requests, "kinds", None)
         self.read = 0
         self.ended = False
@@ -155,7 +155,7 @@ class InputReader:
     def kinds_ahead(self) -> Mapping[str, int] | None:
         """How many of the items that are not read yet are of each kind of task; None if unknown.
 
-        Of a long sequence some of the items stand for all.
+        In a long sequence some of the items represent all.
         """
         if isinstance(self._requests, Sequence):
             length = len(self._requests)
@@ -179,8 +179,9 @@ class InputReader:
                 return None
             except (Exception, asyncio.CancelledError) as error:
                 if isinstance(error, asyncio.CancelledError) and _is_cancelled():
-                    raise  # and not what the input has awaited
-                # A generator that has raised is finished; other iterators are treated alike.
+                    raise  # this worker was cancelled, and not something that the input awaited
+                # A generator is finished once it has raised; other iterators are treated the same
+                # way.
                 self.ended = True
                 raise BatchInputError(
                     f"the input raised {type(error).__name__} after {self.read} items: {error}. "
@@ -235,11 +236,11 @@ class InputReader:
     def _limit_key(
         self, item: BatchItem, request: RunTaskRequest
     ) -> tuple[str | None, InvalidRequestError | None]:
-        """The limit key of an item, or why it has none although it should."""
+        """The limit key of an item, or the error that prevents one."""
         if self._limit_key_of is None:
             return None, None
         try:
-            # Of the whole request, whatever the input gave.
+            # With the whole request, whatever the input gave.
             return self._limit_key_of(attrs.evolve(item, request=request)), None
         except InvalidRequestError as error:
             return None, error
@@ -276,7 +277,7 @@ class InputReader:
 
 
 def _of_row(fields: Mapping[str, Any], row: BatchRow) -> dict[str, Any]:
-    """The fields of a request whose text has the values of a row."""
+    """The fields of a request, with the values of a row in its text."""
     text = fields["task"]
     names = placeholders_in(text) if isinstance(text, str) else []
     missing = next((name for name in names if name not in row), None)
@@ -319,7 +320,7 @@ def _is_cancelled() -> bool:
 
 
 def _task_of(given: object) -> str | None:
-    """The text of a task as an input gives it, which is not checked yet."""
+    """The text of a task in an input, not checked yet."""
     if isinstance(given, BatchItem):
         given = given.request
     elif isinstance(given, tuple) and len(given) == 2:
@@ -369,7 +370,7 @@ class InputPrices:
         for price in _prices(requests, fields):
             total += price.maximum_cents
             kinds.add(price)
-        # Over the kinds and not over a million items, of which nearly all are alike.
+        # Over the kinds, since a million items have few of them.
         return cls(total, min(kinds, key=lambda price: price.maximum_cents, default=None))
 
 
@@ -383,7 +384,7 @@ def _prices(requests: Iterable[object], fields: Mapping[str, Any]) -> Iterator[T
         elif isinstance(request, tuple) and len(request) == 2:
             request = request[1]
         max_steps, model = (_field(request, fields, name) for name in _TERMS)
-        kind = price_terms(max_steps, model)  # and not what is of a wrong type, perhaps unhashable
+        kind = price_terms(max_steps, model)  # a value of a wrong type may not be hashable
         if kind not in known:
             known[kind] = TaskPrice.of_terms(max_steps, model)
         yield known[kind]

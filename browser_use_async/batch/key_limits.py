@@ -1,4 +1,4 @@
-"""Limits per key: of the items of one key, such as one site, only so many are under way at once."""
+"""Limits per key: how many items of one key, such as one site, are under way at once."""
 
 import asyncio
 import contextlib
@@ -20,7 +20,7 @@ from browser_use_async.errors import BrowserUseError, InvalidRequestError
 LimitBy = Callable[[BatchItem], str | int | None]
 
 _MOST_LOOKED_AT = 256  # keys, for a forecast
-MOST_WAITING = 10_000  # items that wait for their keys in memory before the input is read further
+MOST_WAITING = 10_000  # items that wait for their keys in memory; with more, reading pauses
 
 
 @attrs.frozen
@@ -56,7 +56,7 @@ class KeyLimits:
         return cls(limit_by, per_key)
 
     def key_of(self, item: BatchItem) -> str | None:
-        """The limit key of an item as ledgers have it, or None if the item has no limit."""
+        """The limit key of an item as text, or None if the item has no limit."""
         try:
             key = cast("object", self.limit_by(item))
         except Exception as error:
@@ -66,8 +66,8 @@ class KeyLimits:
             ) from error
         if key is None:
             return None
-        # Ledgers have the key as text, and other processes compare it. Of other types equal values
-        # may have different texts, and the limit would not be kept.
+        # Ledgers have the key as text, and other processes compare it. Equal values of other types
+        # may have different texts, and then the limit would not work.
         if not isinstance(key, str | int):
             raise InvalidRequestError(
                 f"limit_by must give a text, a whole number, or None for no limit, and gave "
@@ -77,16 +77,16 @@ class KeyLimits:
         text = str(key)
         if is_key(text):
             return text
-        # Too long for an index, or with characters that no database takes.
+        # Too long for an index, or with characters that no database accepts.
         return f"sha256:{hashlib.sha256(text.encode('utf-8', 'surrogatepass')).hexdigest()}"
 
 
 @attrs.define(eq=False)
 class LimitedItems:
-    """Hands out the items of an input as their keys allow; those that must wait let others pass."""
+    """Hands out the items of an input as their limits allow; others need not wait for them."""
 
-    # Also counts the items that earlier runs have left with a task, from the beginning: an item of
-    # the same key that stands before them in the input must wait for them.
+    # It also counts the items with a task that earlier runs have left, from the beginning: items of
+    # the same key that come first in the input must wait for them.
 
     _reader: InputReader
     _per_key: int
@@ -94,8 +94,8 @@ class LimitedItems:
     _counts: Counter[str] = attrs.field(factory=Counter, init=False)
     _waiting: dict[str, deque[Item]] = attrs.field(factory=dict, init=False)  # by limit key
     _waiting_count: int = attrs.field(default=0, init=False)
-    _ready: deque[Item] = attrs.field(factory=deque, init=False)  # counted, and not handed out yet
-    # Those of earlier runs that the input has not named yet, by their keys
+    _ready: deque[Item] = attrs.field(factory=deque, init=False)  # counted, but not handed out yet
+    # Items of earlier runs that the input has not named yet, by key
     _open: dict[str, OpenItem] = attrs.field(factory=dict, init=False)
     _following: "set[asyncio.Task[None]]" = attrs.field(factory=set, init=False)
     _reading: "asyncio.Task[None] | None" = attrs.field(default=None, init=False)
@@ -106,7 +106,7 @@ class LimitedItems:
         while not self._ready:
             if self._reading is not None and self._reading.done():
                 reading, self._reading = self._reading, None
-                reading.result()  # raises what the input has raised
+                reading.result()  # raises the exception of the input, if any
             elif self._may_read:
                 if self._reading is None:
                     self._reading = asyncio.create_task(
@@ -122,11 +122,11 @@ class LimitedItems:
 
     @property
     def in_turn(self) -> float:
-        """How many items of one key run one after another at least, of those that wait."""
+        """How many of the waiting items must at least run one after another."""
         return max(map(len, self._waiting.values()), default=0) / self._per_key
 
     def waiting_kinds(self) -> Counter[str]:
-        """How many items of each kind of task wait; those of one key are taken to be alike."""
+        """How many items of each kind of task wait; those of one key count as one kind."""
         longest = heapq.nlargest(_MOST_LOOKED_AT, self._waiting.values(), key=len)
         kinds = Counter[str]()
         for waiting in longest:
@@ -143,19 +143,19 @@ class LimitedItems:
 
     async def _read(self) -> None:
         """Read until an item may start."""
-        # One asyncio task for all workers: while a slow input is waited for, an item whose key
-        # becomes free is handed out.
+        # One asyncio task for all workers: while it waits for a slow input, items whose keys become
+        # free are handed out.
         while not self._ready and self._may_read:
             item = await self._reader.next()
             if item is None:
                 return
             self._add(item)
-            await asyncio.sleep(0)  # a long run of one key must not stop the event loop
+            await asyncio.sleep(0)  # many items of one key in a row must not block the event loop
 
     def _add(self, item: Item) -> None:
         key, before = item.limit_key, self._open.pop(item.key, None)
         if before is not None:
-            # It has a task, which counts from the beginning and waits for no other.
+            # It has a task, which counts from the beginning and waits for nothing.
             if before.limit_key != key:
                 self._free(before.limit_key)
                 self._count(key)
@@ -194,7 +194,7 @@ class LimitedItems:
     ) -> None:
         """Count items that earlier runs have left, until the input names them or they have ended.
 
-        `until_end` is given the id of the task, or None if that is not known.
+        `until_end` is called with the id of the task, or None if that is unknown.
         """
         for each in items:
             self._open[each.key] = each
@@ -208,19 +208,19 @@ class LimitedItems:
     async def _follow(
         self, item: OpenItem, until_end: Callable[[str | None], Awaitable[object]]
     ) -> None:
-        # What cannot be known keeps no item waiting for ever.
+        # If its end cannot be found out, no item waits for it.
         with contextlib.suppress(BrowserUseError):
             await until_end(item.task_id)
         if self._open.pop(item.key, None) is not None:
             self._free(item.limit_key)
 
     def stop_reading(self, running: "asyncio.Task[object] | None") -> None:
-        """Read no further; the input itself may ask for it, in the asyncio task that runs now."""
+        """Stop reading; the input itself may call this, in the running asyncio task."""
         if self._reading is not None and self._reading is not running:
             self._reading.cancel()
 
     async def aclose(self) -> None:
-        """End what runs in the background."""
+        """End the background tasks."""
         tasks = {*self._following, *([] if self._reading is None else [self._reading])}
         for each in tasks:
             each.cancel()

@@ -1,4 +1,4 @@
-"""The options of a batch, checked. Pure."""
+"""The options of a batch, checked. No I/O."""
 
 from collections.abc import Mapping
 from decimal import Decimal
@@ -17,22 +17,22 @@ from browser_use_async.lifecycle.create import OnAmbiguous
 OnClose = Literal["leave", "stop"]
 
 CONCURRENCY = 10
-"""The most items under way at once, unless something else is asked for."""
+"""The default of the most items under way at once."""
 
 LEASE = 30.0
-"""Seconds after which a silent process has lost its items."""
+"""Seconds after which a process that does not renew its lease has lost its items."""
 
-# The largest amount of money: ten trillion dollars, in thousandths of a cent, fit 64 bits.
+# The largest amount, ten trillion dollars: in thousandths of a cent it fits 64 bits.
 MAX_CENTS = 10**15
 
 
 def is_cents(value: object) -> bool:
-    """Whether something is an amount in US cents: a finite number of 0 or more."""
+    """Whether a value is an amount in US cents: a finite number of 0 or more."""
     # bool is an int in Python, but no amount of money.
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
         return False
     if isinstance(value, Decimal) and not value.is_finite():
-        return False  # such numbers refuse to be compared
+        return False  # a signaling NaN cannot be compared
     return 0 <= value <= MAX_CENTS
 
 
@@ -77,7 +77,7 @@ class BatchOptions:
     @property
     def sends_keys(self) -> bool:
         """Whether the keys of items are submission keys."""
-        # Without a ledger they only tell results apart: the next run means new tasks by them.
+        # Without a ledger they only name the results: the next run creates new tasks for them.
         return self.is_recorded or self.key_prefix != ""
 
     def _check_bounds(self) -> None:

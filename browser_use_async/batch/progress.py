@@ -1,4 +1,4 @@
-"""How far a batch has come: the counters, and what users are shown of them. Pure."""
+"""The progress of a batch: counters, and the figures for users. No I/O."""
 
 from collections.abc import Mapping
 from decimal import Decimal
@@ -19,47 +19,47 @@ _OPEN_STATES = (ItemState.NEW, ItemState.INTENT, ItemState.SUBMITTED)
 class StopReason(StrEnum):
     """Why a batch submits nothing more although its input has more."""
 
-    # The next task did not fit the budget, and no task was running whose end could make room
+    # The next task did not fit the budget, and no task was running that could make room
     BUDGET = "budget"
     BALANCE = "balance"  # the service says that the account's balance is used up
     DRAINED = "drained"  # `drain()` was called
-    FAILURES = "failures"  # as many tasks in a row failed as `max_failures` says
+    FAILURES = "failures"  # `max_failures` tasks in a row failed
 
 
-# After these, too, what has a task or may have one is brought to its end.
+# After these, too, items that have a task, or may have one, are finished.
 FINISHES_BEGUN = frozenset({StopReason.BUDGET, StopReason.BALANCE, StopReason.FAILURES})
 
 
 @attrs.frozen(kw_only=True, field_transformer=plain_amounts)
 class BatchProgress:
-    """Where a batch stands: all its items, those of earlier runs of the same ledger too.
+    """The progress of a batch: all items, also those of earlier runs of the same ledger.
 
     Attributes:
-        total: How many items the input has, or None as long as a lazy one has not ended.
-        new: How many are known and not begun in this run: they are, or are left for the next one.
+        total: How many items the input has, or None until a lazy input has ended.
+        new: How many are known and not begun: in this run, or left for the next one.
         running: How many are being submitted or have a task that has not ended.
         done: How many tasks finished.
         failed: How many tasks ended without success, or with an output that does not fit.
         unknown: How many may or may not have a task.
         dead_letters: How many were refused, so that no task exists.
         duplicates: How many items have the result of the same item earlier in the input.
-        rate: Items that came to their end in this run, per second.
-        cost_cents: What the tasks that have ended cost, from their steps and the published
-            prices, in US cents; also those of items that were tried again afterwards.
-        running_cents: What is reserved for tasks that have not ended: for each all the steps that
-            it may take.
+        rate: Items that ended in this run, per second.
+        cost_cents: The cost of the tasks that have ended, from their steps and the published
+            prices, in US cents; also of failed tasks whose items were tried again.
+        running_cents: The reservation for tasks that have not ended: for each task all the steps
+            that it may take.
         budget_cents: The budget in US cents, or None.
-        estimate_cents: What everything costs if every task takes all the steps that it may, in
-            US cents; None for a lazy input.
+        estimate_cents: The cost of all items if every task takes all the steps that it may, in US
+            cents; None for a lazy input.
         seconds: How long this run has taken so far.
-        seconds_left: How long the rest will take: `forecast.seconds_p50`, and until there is a
-            forecast what follows from `rate`; None if that cannot be told.
+        seconds_left: How long the rest will take: `forecast.seconds_p50`, or without a forecast
+            an estimate from `rate`; None if that is unknown.
         forecast: What the rest will cost and how long it will take, at most a second old; None
             before 30 items have ended, or if the size of the input is not known.
         stopped_by: Why nothing more is submitted, or None.
         left_out: How many of the `new` items were left out because of the budget.
-        next_cents: What the next task may cost at most, for which the budget has no room; None
-            unless the budget is why nothing more is submitted.
+        next_cents: The most that the next task may cost, if the budget has no room for it and
+            therefore nothing more is submitted; else None.
         budget_note: One line while the budget lets few tasks run at once, or leaves tasks out:
             why, and which `max_agent_steps` would let more run. None while there is room.
     """
@@ -87,11 +87,11 @@ class BatchProgress:
 
     @property
     def ended(self) -> int:
-        """How many items have come to an end, a good one or not."""
+        """How many items have ended, with success or not."""
         return self.done + self.failed + self.unknown + self.dead_letters + self.duplicates
 
     def figures(self) -> dict[str, object]:
-        """Those that say something, by what people call them."""
+        """The figures that are not 0 or None, by their names for people."""
         figures = {
             "ended": f"{self.ended} of {'?' if self.total is None else self.total}",
             "running": self.running,
@@ -116,16 +116,16 @@ class ProgressCounter:
         self._running = 0
         self._finished = 0
         self.known = sum(counts.values())
-        # Items of earlier runs that the input has not given yet and that are not final
+        # Items of earlier runs that have not ended, and that the input has not named yet
         self.outstanding = sum(
             count for state, count in counts.items() if state not in FINAL_STATES
         )
-        # Items that failed, and get another task once the input gives them
+        # Failed items, which get another task once the input names them
         self._to_retry = counts.get(ItemState.FAILED, 0) if retries else 0
         self.duplicates = 0
 
     def add(self, claim: Claim) -> None:
-        """Count an item that the input gave for the first time in this run."""
+        """Count an item that the input names for the first time in this run."""
         state = claim.row.state
         self._to_retry -= state is ItemState.FAILED and self._to_retry > 0
         if not claim.known:
@@ -137,13 +137,13 @@ class ProgressCounter:
             self.outstanding -= 1
 
     def begin_anew(self, state: ItemState) -> None:
-        """Count an item as new that had come to its end."""
+        """Count an item that had ended as new."""
         self._counts[state] -= 1
         self._counts[ItemState.NEW] = self._counts.get(ItemState.NEW, 0) + 1
 
     def start(self, state: ItemState) -> None:
         """Count an item as running."""
-        # A running item is in no state: its last one is not true any more, nor is the next one yet.
+        # A running item has no state: the last one is over, and the next one is not reached.
         self._counts[state] -= 1
         self._running += 1
 
@@ -151,15 +151,15 @@ class ProgressCounter:
         """Count an item as no longer running, in its new state."""
         self._running -= 1
         self._counts[state] = self._counts.get(state, 0) + 1
-        self._finished += state not in _OPEN_STATES  # else the next run goes on with it
+        self._finished += state not in _OPEN_STATES  # else the next run continues it
 
     def total(self, size: int | None) -> int | None:
-        """How many items there are, of which the input has so many."""
-        # The ledger may know more items than this input: those of earlier runs.
+        """How many items there are; `size` is the number in the input."""
+        # The ledger may have more items than this input, from earlier runs.
         return None if size is None else max(size, self.known + self.duplicates)
 
     def ahead(self, size: int | None) -> int | None:
-        """How many items are yet to begin, if the input has so many."""
+        """How many items have not begun, if the input has `size` items."""
         total = self.total(size)
         if total is None:
             return None

@@ -1,4 +1,4 @@
-"""Items that stand in an input more than once: one task, and a result for each of them."""
+"""Items that are in an input more than once: one task, and a result for each of them."""
 
 from typing import Any
 from weakref import WeakValueDictionary
@@ -15,7 +15,7 @@ from browser_use_async.batch.state import BatchState
 
 @attrs.define(eq=False)
 class _FirstItem:
-    """An item under way, and those that repeat it meanwhile."""
+    """An item under way, and its repetitions so far."""
 
     digest: bytes
     repeats: list[Item] = attrs.field(factory=list)
@@ -24,16 +24,16 @@ class _FirstItem:
 class RepeatedItems:
     """Runs the items of one input, each content or key once."""
 
-    # A repeat waits in no worker: an input of pairs would be worked on with half of them.
+    # A repetition waits in no worker: in an input of pairs half of the workers would wait.
 
     def __init__(self) -> None:
         self._claims = ItemClaims()
         self._under_way: dict[str, _FirstItem] = {}  # by key
-        # Those that are still referenced; the ledger has the others.
+        # Results that the program still references; the ledger has the others.
         self._results: WeakValueDictionary[str, BatchResult[Any]] = WeakValueDictionary()
 
     async def run(self, state: BatchState, item: Item) -> list[BatchResult[Any]]:
-        """Run an item, and give its result and those of the items that repeat it meanwhile."""
+        """Run an item; returns its result and those of its repetitions meanwhile."""
         first = self._under_way.get(item.key)
         if first is not None:
             if first.digest != item.digest:

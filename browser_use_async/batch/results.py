@@ -1,4 +1,4 @@
-"""The result of each item, and how it is made: from a task, from an error, or from the ledger."""
+"""The results of items, made from a task, from an error, or from the ledger."""
 
 import json
 from decimal import Decimal
@@ -20,31 +20,30 @@ OutputT = TypeVar("OutputT")
 
 @attrs.frozen(kw_only=True, field_transformer=plain_amounts)
 class BatchResult(Generic[OutputT]):
-    """How one item of a batch ended. A failed item is a result too.
+    """The end of one item of a batch. A failed item has a result, too.
 
     Attributes:
         index: Its place in the input of this run, counted from 0.
         key: Its key: the user's own, or a digest of its content.
-        state: How far it came.
-        name: What to call it: its name, its key, or without both the beginning of its task.
-        task: The whole task, if it ended in this run. It is None for results that were read from
-            the ledger: of an earlier run, and of a repeated item whose first result your program
-            no longer has. `session.tasks.get(task_id)` gives it.
+        state: The state of the item.
+        name: Its text for people: its name, its key, or without both the beginning of its task.
+        task: The whole task, if it ended in this run. It is None for results from the ledger:
+            those of an earlier run, and of a repeated item whose first result your program no
+            longer has. `session.tasks.get(task_id)` returns it.
         task_id: The task's id, if one is known to exist.
         status: The task's last status.
         output: The task's answer.
-        parsed: The output as the `output_type` asked for.
-        error: Why there is no good output, or None.
+        parsed: The output as a value of the `output_type`.
+        error: Why there is no valid output, or None.
         attempts: How many requests were sent to create it.
         steps: How many steps the task took.
         cost_cents: What it cost, from its steps and the published prices, in US cents; 0 for a
             repeated item, whose first result has the cost.
-        former_cost_cents: What the tasks cost that failed before this one, if the item was tried
-            again.
-        restored: Whether it was read from the ledger, since its task ended before.
-        repeated: Whether the same item stood earlier in the input: it has that one's task.
-        joined: Whether its task was there before: another ledger, or another call, has created
-            it with the same submission key. It is paid for there, so `cost_cents` is 0.
+        former_cost_cents: The cost of earlier failed tasks, if the item was tried again.
+        restored: Whether it was read from the ledger, since its task ended in an earlier run.
+        repeated: Whether the same item was earlier in the input: both have the same task.
+        joined: Whether another ledger, or another call, had created its task with the same
+            submission key. That one paid for it, so `cost_cents` is 0.
     """
 
     index: int
@@ -73,7 +72,7 @@ class BatchResult(Generic[OutputT]):
     def to_row(self) -> dict[str, Any]:
         """The result as a flat mapping of plain values, for a data frame.
 
-        An object in `parsed` is spread over columns such as `parsed.city`; a list is left whole.
+        An object in `parsed` has a column for each field, such as `parsed.city`; a list has one.
         `error` is the name of the error's class and `reason` its text.
         """
         return {
@@ -94,7 +93,7 @@ class BatchResult(Generic[OutputT]):
         }
 
     def _repr_html_(self) -> str:
-        """How a notebook shows it: the columns of its row that have a value."""
+        """The HTML for notebooks: the columns of its row that have a value."""
         from browser_use_async.types.notebook import Row, table  # noqa: PLC0415
 
         shown = [Row(name, value) for name, value in self.to_row().items() if value is not None]
@@ -104,7 +103,7 @@ class BatchResult(Generic[OutputT]):
         """Raise the error, if there is one.
 
         Raises:
-            BrowserUseError: Why there is no good output.
+            BrowserUseError: Why there is no valid output.
         """
         if self.error is not None:
             raise self.error
@@ -114,17 +113,17 @@ def _columns(name: str, value: Any) -> dict[str, Any]:
     if not isinstance(value, dict):
         return {name: value}
     columns: dict[str, Any] = {}
-    # Dots, as pandas' own json_normalize names them.
+    # With dots, as in pandas' json_normalize.
     for key, each in value.items():
         columns |= _columns(f"{name}.{key}", each)
     return columns
 
 
 def columns_of(output_type: Any) -> dict[str, None]:
-    """The columns of `parsed` where no output is there to show them."""
+    """The columns of `parsed` if no item has an output."""
     if output_type is None:
         return {}
-    # Imported here: only batches with an output type need it.
+    # Imported here, since only batches with an output type need it.
     from browser_use_async.structured_output.schema import output_schema  # noqa: PLC0415
 
     schema = json.loads(output_schema(output_type))
@@ -134,7 +133,7 @@ def columns_of(output_type: Any) -> dict[str, None]:
 def _schema_columns(name: str, schema: Any, definitions: dict[str, Any]) -> dict[str, None]:
     reference = schema.get("$ref", "").removeprefix("#/$defs/")
     if reference:
-        # A record that holds itself ends at its second name.
+        # A record that contains itself ends at its second name.
         schema = definitions.get(reference, {})
         definitions = {key: each for key, each in definitions.items() if key != reference}
     columns: dict[str, None] = {}
@@ -146,7 +145,7 @@ def _schema_columns(name: str, schema: Any, definitions: dict[str, Any]) -> dict
 def result_of(
     item: Item, state: ItemState, row: LedgerRow, attempts: int = 0, **more: Any
 ) -> BatchResult[Any]:
-    """A result with what it has of its item and of the row, after so many attempts since then."""
+    """A result with the values of its item and row; `attempts` is the number since the row."""
     return BatchResult(
         index=item.index,
         key=item.key,
@@ -182,13 +181,13 @@ def from_task(
 def without_task(
     item: Item, state: ItemState, row: LedgerRow, error: BrowserUseError, attempts: int = 0
 ) -> BatchResult[Any]:
-    """The result of an item that has no task, or none that is known, after so many attempts."""
+    """The result of an item without a known task."""
     # The frames of its traceback would keep requests and their secrets alive.
     return result_of(item, state, row, attempts, error=error.with_traceback(None))
 
 
 def repeated_result(item: Item, first: BatchResult[Any]) -> BatchResult[Any]:
-    """The result of an item that stands earlier in the input, too, where it has this result."""
+    """The result of an item that was earlier in the input, from its first result."""
     nothing = Decimal(0)
     return attrs.evolve(
         first,
@@ -204,12 +203,12 @@ async def replay(
     item: Item, row: LedgerRow, tasks: TaskEndpoints, output_type: Any
 ) -> BatchResult[Any]:
     """The result of an item that an earlier run finished, from the ledger."""
-    # Tasks are fetched only for what the ledger does not hold: tasks that failed, and answers that
+    # A task is fetched only if the ledger lacks something: for failed tasks, and for answers that
     # are too large or do not fit their type.
     if row.state is ItemState.DONE and (row.output is not None or not row.output_bytes):
         if output_type is None:
             return _replayed(item, row, output=row.output)
-        # Imported here: only batches with an output type need it.
+        # Imported here, since only batches with an output type need it.
         from browser_use_async.structured_output.parse import (  # noqa: PLC0415
             OutputMismatchError,
             parse_output,
@@ -218,7 +217,7 @@ async def replay(
         try:
             value = parse_output(row.output, output_type)
         except OutputMismatchError:
-            # The type may be another one than in the earlier run; the error carries the task.
+            # The type may be another one than in the earlier run; the error has the task.
             return await _fetch(item, row, tasks, output_type)
         return _replayed(item, row, output=row.output, parsed=value)
     if row.task_id is None or row.state is ItemState.SUBMITTED:
@@ -260,7 +259,7 @@ def _replayed(item: Item, row: LedgerRow, **more: Any) -> BatchResult[Any]:
 
 
 def _checked(task: Task, output_type: Any) -> tuple[Task, TaskError | OutputValidationError | None]:
-    """Parse an ended task if there is a type; return also why it is no success."""
+    """Parse an ended task if there is a type; also returns why it is no success."""
     try:
         task.raise_for_status()
         return (task if output_type is None else task.parse(output_type)), None

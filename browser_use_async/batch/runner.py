@@ -1,4 +1,4 @@
-"""Runs one item of a batch, from wherever the ledger says that it stands to its end."""
+"""Runs one item of a batch, from its state in the ledger to its end."""
 
 import asyncio
 from decimal import Decimal
@@ -29,9 +29,9 @@ from browser_use_async.lifecycle.waits import wait
 from browser_use_async.money import TaskPrice
 from browser_use_async.types import RunTaskRequest
 
-MOST_ROUNDS = 3  # of sending in one run, for a service that loses every answer
+MOST_ROUNDS = 3  # of sending in one run, if the service loses every answer
 
-# These would be raised for every item, so the batch has to stop.
+# These concern every item, so the batch has to stop.
 FATAL = (
     errors.APINotServedError,
     errors.AuthenticationError,
@@ -53,7 +53,7 @@ class ItemRunner:
     item: Item
     claim: Claim  # of its row
     earlier: BatchResult[Any] | None = None  # of the same item earlier in this run, if known
-    _row: LedgerRow = attrs.field(init=False)  # what the ledger held about it
+    _row: LedgerRow = attrs.field(init=False)  # its row when it was claimed
     _entry: LedgerEntry = attrs.field(init=False)
     _in_flight: InFlight = attrs.field(init=False)
 
@@ -82,13 +82,13 @@ class ItemRunner:
 
     @property
     def _is_refused(self) -> bool:
-        """Whether nothing may be sent for it; a task that it has comes to its end."""
+        """Whether nothing may be sent for it; an existing task is finished."""
         return self.item.problem is not None and self._row.state not in MAY_COST
 
     async def _run_unfinished(self, request: RunTaskRequest) -> BatchResult[Any] | None:
         batch, claim, row = self.batch, self.claim, self._row
         if row.state in MAY_COST:
-            # Its money may be spent already, so that it does not queue for the budget.
+            # Its money may already be spent, so it does not queue for the budget.
             batch.admission.follow(claim, request)
         elif not await self._is_admitted(request):
             # A failed item that is not tried again now is still a result.
@@ -100,11 +100,11 @@ class ItemRunner:
         return await self._run_counted(request)
 
     async def _repeat(self) -> BatchResult[Any] | None:
-        """The result of an item that was run earlier in this run."""
+        """The result of an item that was earlier in this run."""
         batch, result = self.batch, self.earlier
         if result is None:
             if self._row.state in {ItemState.NEW, ItemState.INTENT}:
-                return None  # the earlier one is left, too
+                return None  # the first one is left for the next run, too
             output_type = batch.options.output_type
             result = await replay(self.item, self._row, batch.lifecycle.tasks, output_type)
         batch.counter.duplicates += 1
@@ -120,7 +120,7 @@ class ItemRunner:
         return batch.stopped_by is None
 
     async def _finish_unsent(self) -> BatchResult[Any]:
-        """The result of an item for which nothing is sent."""
+        """The result of an item for which nothing was sent."""
         batch, item, row = self.batch, self.item, self._row
         if item.problem is None or row.state in {ItemState.DONE, ItemState.FAILED}:
             return await replay(item, row, batch.lifecycle.tasks, batch.options.output_type)
@@ -149,16 +149,16 @@ class ItemRunner:
                 state = result.state
                 cents = float(result.cost_cents) if state in FINAL_STATES else None
             elif state not in DOUBTFUL:
-                # The ledger has an intent of what was sent, and nothing of what was not.
+                # The ledger has an intent if something was sent, and else nothing.
                 state = ItemState.INTENT if self._may_cost else ItemState.NEW
             return result
         except errors.LedgerError:
-            raise  # which names the task; the next run finds it
+            raise  # the error names the task; the next run finds it
         except BaseException:
             batch.cut_off.append(self._in_flight)
             raise
         finally:
-            # Cancelled too: then `state` is still the one from the ledger.
+            # Also when cancelled: then `state` is still the one from the ledger.
             del batch.in_flight[index]
             self._in_flight.settled.set()
             if self._in_flight.submission is not None:
@@ -173,23 +173,23 @@ class ItemRunner:
 
     @property
     def _may_cost(self) -> bool:
-        """Whether it has a task, or may have one, whatever the ledger held about it."""
+        """Whether it has a task, or may have one, whatever its row says."""
         is_doubtful = self._entry.is_repeat and not self._entry.has_ended
         return self._in_flight.may_cost or is_doubtful
 
     async def _run_task(self, request: RunTaskRequest) -> BatchResult[Any] | None:
         task_id = self._row.task_id
-        sent_at: float | None = None  # when a task of this run was asked for
+        sent_at: float | None = None  # when the task was requested, if in this run
         if task_id is None:
             found = await self._find_or_create(request)
             if not isinstance(found, str):
                 return found
             task_id = found
-            # The task of an earlier run is older, and may have ended before.
+            # A task of an earlier run is older, and may already have ended.
             if self._in_flight.submission is not None and self._row.state not in DOUBTFUL:
                 sent_at = self._in_flight.submission.sent_at
             self._in_flight.task_id = task_id
-            # Before the ledger has it: who closes the batch meanwhile knows which task to stop.
+            # Before it is in the ledger: if the batch is closed meanwhile, the task can be stopped.
             self._in_flight.settled.set()
             await self._entry.record_task(task_id)
         return await self._wait_for_end(task_id, sent_at)
@@ -197,7 +197,7 @@ class ItemRunner:
     # --- creating the task ----------------------------------------------------------------
 
     async def _find_or_create(self, request: RunTaskRequest) -> str | BatchResult[Any] | None:
-        """The id of the item's one task; or the result of an item that got none."""
+        """The id of the item's one task, or the result of an item without a task."""
         options, window = self.batch.options, self.batch.options.settle_window
         submission = self._submission(request)
         self._in_flight.submission = submission
@@ -207,8 +207,8 @@ class ItemRunner:
             # Before anything is sent: an earlier request may have created the task.
             if doubtful:
                 is_repeat = self._entry.may_repeat
-                # A repetition tells by itself. But a service that lost it several times over may
-                # be away, and the search waits for it.
+                # A repeated request shows whether the task exists. But if the service lost it
+                # several times, it may be unreachable, and the search waits for it.
                 if lost or not is_repeat:
                     found = await self._find(submission, 0.0 if is_repeat else window)
                     if found is not None:
@@ -222,7 +222,7 @@ class ItemRunner:
             except errors.SubmissionUnknownError:
                 doubtful, lost = True, lost + 1
             else:
-                # What was refused now may have been carried out before.
+                # An earlier request may have been carried out, though this one was refused.
                 is_left = created is None and doubtful
                 return await self._leave_in_doubt(submission) if is_left else created
             if options.on_ambiguous == "raise":
@@ -230,7 +230,7 @@ class ItemRunner:
         return await self._end_unknown(submission)
 
     async def _leave_in_doubt(self, submission: Submission) -> BatchResult[Any] | None:
-        """The result of an item that is not sent again now; None if another run goes on with it."""
+        """The result of an item that is not sent again now; None if another run continues it."""
         if submission.abandoned or self.batch.stopped_by not in FINISHES_BEGUN:
             return None
         return await self._end_unknown(submission)
@@ -240,25 +240,25 @@ class ItemRunner:
         return await self._end_without_task(ItemState.UNKNOWN, error, submission)
 
     async def _may_resend(self, request: RunTaskRequest, is_repeat: bool) -> bool:
-        """Whether run-task may be sent once more for an item whose first answer was lost."""
+        """Whether run-task may be sent again for an item whose answer was lost."""
         batch, admission = self.batch, self.batch.admission
         if is_repeat:  # there is one task, whose maximum is reserved
             return batch.stopped_by is None or batch.stopped_by in FINISHES_BEGUN
-        # The first request may yet create a task too: the budget must pay for both.
+        # The first request may still create a task: the budget must have room for both.
         if batch.stopped_by is None and not await admission.admit_again(self.claim, request):
             batch.stop(StopReason.BUDGET)
         return batch.stopped_by is None
 
     def _submission(self, request: RunTaskRequest) -> Submission:
         creator, window = self.batch.lifecycle.creator, self.batch.options.settle_window
-        # The token of the earlier run: a task that it created is found by the same mark.
-        # "raise": it is looked for here, since ledger and budget are asked before it is sent again.
+        # The token of the earlier run: a task that it created is found by the same mark. "raise":
+        # the search is made here, since ledger and budget decide before it is sent again.
         submission = creator.prepare(request, "raise", window, self._row.token)
         # `InputReader` refuses requests whose own metadata leaves no room for it.
         assert submission.token is not None
         options, row = self.batch.options, self._row
         if self.item.has_own_key and options.sends_keys:
-            # The same in every ledger, unlike the mark, which tells whose task it is.
+            # The same in every ledger, unlike the mark, which belongs to one submission.
             submission.key = submission_key(options.key_prefix, row.key, row.number)
         self._entry.token = submission.token
         self._entry.maximum_cents = TaskPrice.of(request).maximum_cents
@@ -271,8 +271,8 @@ class ItemRunner:
 
     async def _find(self, submission: Submission, window: float) -> str | None:
         """Look for the task for the settle window, counted from now."""
-        # Every request was sent before now, by this process or by one that has ended, so that no
-        # clock of this machine is needed.
+        # Every request was sent before now, by this process or by one that has ended, so no clock
+        # is needed.
         assert submission.token is not None
         batch, loop = self.batch, asyncio.get_running_loop()
         reconciler = batch.lifecycle.creator.reconciler
@@ -316,12 +316,12 @@ class ItemRunner:
             else:
                 batch.backoff.reset()
                 return task_id
-            # Only after a pause: the batch may have been stopped or closed meanwhile.
+            # Checked after a pause: the batch may have been stopped or closed meanwhile.
             if batch.stopped_by is not None or submission.abandoned:
                 return None
 
     def _stop_for(self, error: errors.BrowserUseError, submission: Submission) -> None:
-        """Submit nothing more: the account, or a scope that the batch runs in, has no room."""
+        """Submit nothing more: the account, or a budget around the batch, has no room."""
         if isinstance(error, errors.PaymentRequiredError):
             self.batch.stop(StopReason.BALANCE)
             return
@@ -329,13 +329,13 @@ class ItemRunner:
         self.batch.stop(StopReason.BUDGET)
 
     def _is_only_refused(self, submission: Submission) -> bool:
-        """Whether a repetition was refused for now, which says nothing of the one before it."""
+        """Whether only the repetition was refused, so the first request may have succeeded."""
         return submission.state is SubmissionState.UNSENT and self._entry.may_repeat
 
     async def _end_refused(
         self, error: errors.BrowserUseError, submission: Submission
     ) -> str | BatchResult[Any]:
-        """A dead letter; or the task, if it is its own although its request is another now."""
+        """A dead letter; or its own task, if only its request has changed."""
         self.batch.backoff.reset()  # a refusal is an answer, too
         task_id = error.task_id if isinstance(error, errors.SubmissionKeyConflictError) else None
         if task_id is not None and await self._is_own(task_id):
@@ -343,7 +343,7 @@ class ItemRunner:
         return await self._end_without_task(ItemState.DEAD, error, submission)
 
     async def _is_own(self, task_id: str) -> bool:
-        """Whether the task of its key is its own: its secrets were renewed since the request."""
+        """Whether the key's task is its own, and only its secrets were renewed since."""
         while True:
             try:
                 task = await self.batch.lifecycle.tasks.get(task_id)
@@ -376,7 +376,7 @@ class ItemRunner:
         attempts = 0 if submission is None else submission.attempts
         try:
             poller, timeout = batch.lifecycle.poller, batch.options.timeout
-            # Created here or, as the ledger says, by an earlier run: an outage is sat out.
+            # The task exists, by this run or by the ledger: the wait goes on through an outage.
             task = await wait(poller, task_id, timeout, sent_at, exists=True)
         except FATAL:
             raise

@@ -1,4 +1,4 @@
-"""What the items of one run of a batch share, and what becomes of them when it ends early."""
+"""The shared state of one run of a batch, and its shutdown."""
 
 import asyncio
 import contextlib
@@ -25,12 +25,12 @@ FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0  # in seconds, before jitter
 
 
 async def learn_service(lifecycle: SubmissionRunner) -> None:
-    """Ask whether the service keeps keys, and for its time, with which tokens are stamped."""
+    """Ask whether the service keeps keys, and for its time, which tokens contain."""
     transport = lifecycle.creator.transport
     try:
-        # Before the first item: only what was sent to a service that keeps its key may be repeated.
+        # Before the first item: a request may be repeated only if the service kept its key.
         await transport.learn_keys()
-        for _answer in range(2):  # it is believed once two `Date` headers agree
+        for _answer in range(2):  # its time counts once two `Date` headers agree
             if transport.server_clock.now() is None:
                 await transport.call(table.PING)
     except BrowserUseError as error:
@@ -40,7 +40,7 @@ async def learn_service(lifecycle: SubmissionRunner) -> None:
 class SharedBackoff:
     """Shared backoff while the service rejects submissions. No I/O."""
 
-    # All items share it, so that the service is not tried more often the more items there are.
+    # Shared, so that many items do not try the service more often than one.
 
     def __init__(self, tolerance: float, rng: random.Random) -> None:
         self._tolerance = tolerance
@@ -60,7 +60,7 @@ class SharedBackoff:
         # Measured from the first failure since the last success, not since the last attempt.
         if now - self._since >= self._tolerance:
             return None
-        # Items that failed during one pause tried at the same time: they count as one failure.
+        # Items that failed during one pause count as one failure.
         if now >= self._paused_until:
             longest = min(FIRST_PAUSE * 2.0 ** min(self._failures, 10), LONGEST_PAUSE)
             self._failures += 1
@@ -73,9 +73,9 @@ class InFlight:
     """An item that is being submitted or whose task runs."""
 
     key: str
-    submission: Submission | None = None  # what is being sent for it, if something is
+    submission: Submission | None = None  # the submission under way, if any
     task_id: str | None = None  # its task, once it exists
-    is_stopped: bool = False  # whether the end of the batch has stopped its task, or has tried to
+    is_stopped: bool = False  # whether the end of the batch has tried to stop its task
     worker: "asyncio.Task[Any] | None" = attrs.field(factory=asyncio.current_task)  # that runs it
     # Set when no request for it is under way, and none will be sent
     settled: asyncio.Event = attrs.field(factory=asyncio.Event)
@@ -89,16 +89,16 @@ class InFlight:
 
     @property
     def is_joined(self) -> bool:
-        """Whether something else has created its task, and may wait for it."""
+        """Whether other code has created its task, and may wait for it."""
         return self.submission is not None and self.submission.is_joined
 
     @property
     def may_cost(self) -> bool:
-        """Whether it has a task, or may have one, whatever the ledger held about it."""
+        """Whether it has a task, or may have one, whatever its row says."""
         return self.task_id is not None or self.is_sending
 
     def abandon(self) -> bool:
-        """Send nothing more for it; returns whether a request is on the wire."""
+        """Send nothing more for it; returns whether a request is under way."""
         if self.submission is None:
             return False
         self.submission.abandoned = True
@@ -117,17 +117,17 @@ class BatchState:
     counter: ProgressCounter
     backoff: SharedBackoff
     on_change: Callable[[], None]  # called when a count has changed
-    history: History = attrs.field(factory=History)  # what a forecast is made from
+    history: History = attrs.field(factory=History)  # for forecasts
     stopped_by: StopReason | None = None  # why nothing more is submitted, or None
     failures_in_row: int = 0  # tasks that failed in this run since one succeeded
     # By their indexes in the input
     in_flight: dict[int, InFlight] = attrs.field(factory=dict)
-    # Those whose workers were cancelled or have failed: their tasks may run on
+    # Items whose workers were cancelled or have failed: their tasks may run on
     cut_off: list[InFlight] = attrs.field(factory=list)
 
     @property
     def unfinished(self) -> list[InFlight]:
-        """Items under way, and those that were when their workers ended; none that is stopped."""
+        """Items under way, and those whose workers have ended; without stopped ones."""
         found = dict.fromkeys([*self.cut_off, *self.in_flight.values()])
         return [each for each in found if not each.is_stopped]
 
@@ -144,7 +144,7 @@ class BatchState:
 
 
 def running_task() -> "asyncio.Task[Any] | None":
-    """The asyncio task that runs now; None outside of an event loop, as in a signal handler."""
+    """The running asyncio task; None outside of an event loop, as in a signal handler."""
     with contextlib.suppress(RuntimeError):
         return asyncio.current_task()
     return None
@@ -155,13 +155,13 @@ MOST_NAMED = 20  # tasks in the text of an error
 
 async def shut_down(workers: "Iterable[asyncio.Task[None]]", batch: BatchState) -> None:
     """Cancel all workers; their tasks at the service run on, or are stopped within seconds."""
-    # Requests under way are aborted, unless tasks are to be stopped: the ledger says that they may
-    # have been sent, and the next run looks for their tasks. Nothing is sent afterwards.
+    # Requests under way are aborted, unless tasks are to be stopped. The ledger says that they may
+    # have been sent, and the next run searches for their tasks. Nothing is sent afterwards.
     pending = [worker for worker in workers if not worker.done()]
     stops = batch.options.on_cancel == "stop" and bool(batch.unfinished)
     try:
         if stops:
-            # Only an answer tells the id of the task that is to be stopped.
+            # The id of the task that is to be stopped is known from the answer only.
             await _drain_in_flight(pending, batch)
     finally:
         unfinished = batch.unfinished
@@ -170,7 +170,7 @@ async def shut_down(workers: "Iterable[asyncio.Task[None]]", batch: BatchState) 
         # Before the stops: a worker must not create another task while tasks are stopped.
         for worker in pending:
             worker.cancel()
-    # In the background, which bounds it.
+    # In the background, which limits its time.
     if stops:
         background = batch.lifecycle.background
         await background.finish(
@@ -181,9 +181,9 @@ async def shut_down(workers: "Iterable[asyncio.Task[None]]", batch: BatchState) 
 
 
 async def stop_before_closing(batch: BatchState) -> None:
-    """Submit nothing more and stop what is to be stopped, while the session can do it."""
+    """Submit nothing more and stop tasks if required, while the session is open."""
     batch.stop(StopReason.DRAINED)
-    # Of others nothing is cancelled: what has ended by now is still recorded and given.
+    # Other workers are not cancelled: results that have come are still recorded and yielded.
     unsent = [each for each in batch.in_flight.values() if not each.may_cost]
     workers = [each.worker for each in unsent if each.worker is not None]
     for worker in workers:
@@ -199,7 +199,7 @@ async def stop_before_closing(batch: BatchState) -> None:
 def session_closed_error(
     options: BatchOptions, in_flight: Iterable[InFlight]
 ) -> SessionClosedError:
-    """The error of a batch whose session is closed in the middle of it."""
+    """The error of a batch whose session was closed before its end."""
     text = "the session was closed before its batch came to its end"
     if options.is_recorded:
         text = f"{text}; run it again with the same ledger, in a new session"
@@ -211,7 +211,7 @@ def session_closed_error(
 
 
 def worker_cancelled_error() -> BrowserUseError:
-    """The error of a batch of which something else has cancelled a worker."""
+    """The error of a batch whose worker was cancelled by other code."""
     return BrowserUseError(
         "other code cancelled an asyncio task of the batch, so an item has no result; run the "
         "batch again with the same ledger"
@@ -219,7 +219,7 @@ def worker_cancelled_error() -> BrowserUseError:
 
 
 def name_running_tasks(error: LedgerError, in_flight: Iterable[InFlight]) -> LedgerError:
-    """An error of the ledger that also names the tasks that run on although the batch ends."""
+    """The error of the ledger, which also names the tasks that run on."""
     names = _names_of(in_flight)
     if not names:
         return error
@@ -229,7 +229,7 @@ def name_running_tasks(error: LedgerError, in_flight: Iterable[InFlight]) -> Led
 
 
 def _names_of(in_flight: Iterable[InFlight]) -> str:
-    """Which tasks of a batch may run on; empty if there are none."""
+    """The sentence about tasks that may run on; empty if there are none."""
     running = [_name(each) for each in in_flight if each.may_cost]
     if not running:
         return ""
@@ -245,27 +245,27 @@ def _name(item: InFlight) -> str:
 
 
 async def _drain_in_flight(workers: "Iterable[asyncio.Task[None]]", batch: BatchState) -> None:
-    """Send nothing more, and wait within bounds for the answers to what was sent."""
+    """Send nothing more, and wait a limited time for the answers to what was sent."""
     sending = [each for each in batch.in_flight.values() if each.abandon()]
-    # They would wait for tasks that are to be stopped, or send what was not sent yet.
+    # Workers that wait for a task to be stopped, or that have not sent anything.
     for worker in workers:
         if all(worker is not each.worker for each in sending):
             worker.cancel()
     unanswered = [each.settled.wait() for each in sending]
-    # What is not answered by then stays unresolved: the ledger or the log has its token.
+    # Unanswered requests stay unresolved: the ledger or the log has their tokens.
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(CLEANUP_SECONDS):
             await asyncio.gather(*unanswered)
 
 
 def _warn_unresolved(in_flight: Iterable[InFlight], batch: BatchState) -> None:
-    """Log a token for each unanswered request: without a ledger it is the only trace of a task."""
+    """Log a token for each unanswered request: without a ledger it is a task's only trace."""
     for each in in_flight:
         submission = each.submission
         if submission is not None and each.is_sending:
             LOGGER.warning(
                 "a batch was closed before run-task was answered, so a paid task may exist; "
-                "session.resolve_submission(%r) tells",
+                "session.resolve_submission(%r) finds out",
                 batch.lifecycle.creator.token_text(submission),
             )
 

@@ -1,7 +1,7 @@
-"""How long items take and what they cost, from those that ended and those that go on. Pure.
+"""Times and costs of items, estimated from ended ones and from those under way. No I/O.
 
-Items that end first are the short ones: their mean is too low while others of the same age go on.
-The Kaplan-Meier estimate counts these, too. https://en.wikipedia.org/wiki/Kaplan-Meier_estimator
+Short items end first, so the mean of the ended ones is too low while others of the same age go on.
+The Kaplan-Meier estimate counts those, too. https://en.wikipedia.org/wiki/Kaplan-Meier_estimator
 """
 
 import math
@@ -12,29 +12,29 @@ import attrs
 
 NOT_BEGUN = -1.0  # the age of an item that has not begun: even an end at once lies before it
 _LEAST_SHARE = 1e-9
-_LATE_PART, _LEAST_LATE = 8, 15  # of the ends are the longest ones
+_LATE_PART, _LEAST_LATE = 8, 15  # one of 8 ends, but at least 15, are the longest ones
 
 
 @attrs.frozen
 class Observed:
-    """One item that was watched from its begin."""
+    """One item that was watched from its beginning."""
 
     seconds: float  # how long it took, or its age
     cents: float | None  # what it cost, or None if it has not ended
-    weight: float  # for how many items it stands
+    weight: float  # how many items it represents
 
 
 @attrs.frozen
 class Expected:
-    """What is expected of one item: means and variances."""
+    """The expectation for one item: means and variances."""
 
     cents: float  # what it costs
     cents_variance: float
-    seconds: float  # that are left of it
+    seconds: float  # how long it still takes
     seconds_variance: float
 
     def drawn_to(self, other: "Expected", weight: float) -> "Expected":
-        """The same with another one, which has this share in it."""
+        """The mean with another expectation, which has this weight."""
         return Expected(
             self.cents + weight * (other.cents - self.cents),
             self.cents_variance + weight * (other.cents_variance - self.cents_variance),
@@ -44,13 +44,13 @@ class Expected:
 
 
 class Survival:
-    """The Kaplan-Meier estimate of the times that items take, and of what they cost by these."""
+    """The Kaplan-Meier estimate of the times of items, and of their costs by time."""
 
     def __init__(self, observed: Iterable[Observed]) -> None:
         everything = sorted(observed, key=lambda each: each.seconds)
         ended = [each for each in everything if each.cents is not None]
         self.ends = len(ended)
-        # Of those that outlive all that ended nothing is known but how fast the longest ones end.
+        # About items that outlive all ended ones, only the speed of the longest ends is known.
         self._later = _mean_of_late(everything, ended)
         shares = _shares(everything)
         self._times = [each.seconds for each in ended]
@@ -58,7 +58,7 @@ class Survival:
         alive = 1.0 - sum(shares)
         self._unseen = alive if alive > _LEAST_SHARE else 0.0  # outlive all that ended
         self._cost_after = _line(ended, shares)
-        # Sums over the ends from each one on, so that items of any age are looked up quickly.
+        # Sums over the ends from each one on, for quick look-ups by age.
         share = time = time_square = cost = cost_square = 0.0
         sums = [(share, time, time_square, cost, cost_square)]
         for part, each in zip(reversed(shares), reversed(ended), strict=True):
@@ -72,16 +72,16 @@ class Survival:
         self._sums = sums[::-1]
         self.new = self.after(NOT_BEGUN)
         late = self._last + self._later
-        # How much of the means is only due to what outlives all that ended, between 0 and 1.
+        # The part of the means, from 0 to 1, that is due to items that outlive all ended ones.
         self.unseen_cents = _ratio(self._unseen * self._cost_after(late), self.new.cents)
         self.unseen_seconds = _ratio(self._unseen * late, self.new.seconds)
 
     def after(self, age: float) -> Expected:
-        """What is expected of an item that has not ended at an age in seconds."""
+        """The expectation for an item that has not ended at this age in seconds."""
         share, time, time_square, cost, cost_square = self._sums[bisect_right(self._times, age)]
         unseen = self._unseen
         if share + unseen <= _LEAST_SHARE:
-            unseen = 1.0  # it outlives all that were seen
+            unseen = 1.0  # it outlives all ended ones
         if unseen:
             later = self._later
             late = max(self._last, age) + later
@@ -102,7 +102,7 @@ class Survival:
     def outliving(self, seconds: float, slower: float = 1.0) -> float:
         """The share of items that take longer.
 
-        Those that outlive all that ended go on for `slower` times what the longest ends suggest.
+        Items that outlive all ended ones take `slower` times as long as the longest ends suggest.
         """
         if seconds <= self._last:
             return self._sums[bisect_right(self._times, seconds)][0] + self._unseen
@@ -111,7 +111,7 @@ class Survival:
         return alive * math.exp((self._last - seconds) / later) if later else 0.0
 
     def beyond(self, seconds: float) -> float:
-        """For how long items go on after so many seconds, on average over all of them."""
+        """How long items go on after so many seconds, on average over all of them."""
         if seconds > self._last:
             return self._later * self.outliving(seconds)
         share, time, *_squares = self._sums[bisect_right(self._times, seconds)]
@@ -119,7 +119,7 @@ class Survival:
 
 
 def _shares(everything: Iterable[Observed]) -> list[float]:
-    """Which share of all items each end stands for, in the order of their times."""
+    """The share of all items that each end represents, in the order of their times."""
     items = list(everything)
     at_risk, alive = sum(each.weight for each in items), 1.0
     shares: list[float] = []
@@ -142,7 +142,7 @@ def _mean_of_late(everything: Iterable[Observed], ended: list[Observed]) -> floa
 
 
 def _line(ended: list[Observed], shares: list[float]) -> Callable[[float], float]:
-    """What an item costs that takes so long: a line through those that ended, which never falls."""
+    """The cost of an item by its time: a line through the ended items that never falls."""
     whole = sum(shares)
     pairs = [
         (part, each.seconds, each.cents or 0.0) for part, each in zip(shares, ended, strict=True)

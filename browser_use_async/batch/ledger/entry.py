@@ -1,4 +1,4 @@
-"""The row of one item in a ledger, as the run of that item writes it."""
+"""Writes the row of one item in a ledger, while the item runs."""
 
 import asyncio
 from collections.abc import Callable
@@ -26,13 +26,13 @@ from browser_use_async.types import Task
 class LedgerEntry(Journal):
     """The ledger row of one item; each step is written before the next one can happen."""
 
-    # It belongs to the item's submission: run-task is not sent before the ledger says so.
+    # It is the journal of the item's submission: run-task is sent after the ledger has its intent.
 
     writer: LedgerWriter[LedgerStore]
     claim: Claim  # of the row
     now: Callable[[], datetime]  # the wall clock
     keys: SubmissionKeys  # whether the service keeps them
-    # What the task carries, once that is known
+    # The token of the task, once that is known
     token: SubmissionToken | None = attrs.field(init=False)
     maximum_cents: Decimal = Decimal(0)  # what the task may cost
     has_ended: bool = False  # whether the row says how the item ended
@@ -42,7 +42,7 @@ class LedgerEntry(Journal):
     _claimed: str | None = attrs.field(default=None, init=False)  # the new task that the row has
     # Whether the row has a request whose outcome it does not have
     _is_open: bool = attrs.field(init=False)
-    # Whether that one was sent to a service that keeps keys
+    # Whether that request was sent to a service that keeps keys
     _is_keyed: bool = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -52,17 +52,17 @@ class LedgerEntry(Journal):
 
     @property
     def may_repeat(self) -> bool:
-        """Whether sending the last request again can make no second task."""
-        # Both times the key must be kept: a service that was replaced meanwhile knows it not.
+        """Whether sending the last request again cannot create a second task."""
+        # The service must keep keys both times: one that was replaced meanwhile does not know it.
         return self._is_keyed and self.keys.are_kept
 
     def is_paid_elsewhere(self, task: Task) -> bool:
-        """Whether its key has given it a task that something else has created."""
+        """Whether its key has returned a task that other code has created."""
         own = "" if self.token is None else self.token.mark
         return self._is_keyed and mark_of(task) not in {"", own}
 
     async def before_send(self) -> None:
-        """Record durably that run-task is about to be sent, and only then return."""
+        """Record that run-task is about to be sent; returns once that is durable."""
         assert self.token is not None
         claim, self._sent_at = self.claim, self.now().timestamp()
         intent = Intent(
@@ -83,16 +83,16 @@ class LedgerEntry(Journal):
     def not_created(self) -> None:
         """Record that the last request created nothing."""
         if self.is_repeat:
-            return  # the one that it repeats may have created the task, so the row stays in doubt
+            return  # an earlier request may have created the task, so the row stays in doubt
         self._is_open = False
         claim, sent_at = self.claim, self._sent_at
         self.writer.post(lambda store: store.mark_not_sent(claim, sent_at))
 
-    # A task that has a key need not be durable by itself: after a crash the same request with the
-    # same key brings it. Without keys the list would have to be searched for it.
+    # A task with a key need not be durable: after a crash the same request with the same key
+    # returns it. Without keys the list would have to be searched for it.
 
     async def claim_task(self, task_id: str) -> bool:
-        """Record that a new task exists; False if the ledger holds it for another item."""
+        """Record that a new task exists; False if it is another item's task in the ledger."""
         claim = self.claim
         try:
             is_own = await self.writer.run(TaskFound(claim, task_id), durable=not self._is_keyed)
@@ -125,7 +125,7 @@ class LedgerEntry(Journal):
         )
 
     async def record_result(self, result: BatchResult[Any]) -> BatchResult[Any]:
-        """Record how the item ended, and only then give the result."""
+        """Record how the item ended; returns the result once that is recorded."""
         await self.writer.run(ItemEnds(self.claim, result))
         self.has_ended = True
         return result

@@ -31,8 +31,8 @@ _LOG = "-wal"
 _SAVED = ".saved"
 # FULL and fullfsync: a commit must survive power loss, also on macOS.
 _DURABLE = "PRAGMA synchronous = FULL; PRAGMA fullfsync = ON; PRAGMA checkpoint_fullfsync = ON;"
-# Pages of the log before it is merged into the file, 32 MB: an item writes to a page more than
-# once, and each merging waits for the disk twice.
+# Pages of the log before it is merged into the file, 32 MB: items write to a page several times,
+# and each merge waits for the disk twice.
 _MERGES = "PRAGMA wal_autocheckpoint = 8192;"
 
 
@@ -42,13 +42,13 @@ class LedgerFile:
 
     path: Path | None  # the file, or None for a temporary one
     connection: sqlite3.Connection  # in autocommit mode: the writer begins and commits
-    owner: sqlite3.Connection | None  # holds the lock
+    owner: sqlite3.Connection | None  # has the lock
     # Device and inode of each of its files when it was opened, by path
     identities: Mapping[Path, tuple[int, int]] = attrs.field(factory=dict)
 
     def check_files(self) -> None:
         """Raise a `LedgerError` if a file of the ledger was deleted, moved or replaced."""
-        # Writes to a deleted file succeed, and are gone when this process ends.
+        # Writes to a deleted file succeed, and are lost when this process ends.
         for path in self._lost_files():
             raise self._lost(path)
 
@@ -83,7 +83,7 @@ class LedgerFile:
         return None
 
     def close(self) -> None:
-        """Close it and release the lock; after an orderly end only the ledger itself remains."""
+        """Close it and release the lock; after a normal end only the ledger file remains."""
         is_whole = self.path is not None and not self._lost_files()
         try:
             if is_whole:
@@ -96,8 +96,8 @@ class LedgerFile:
                 self.owner.close()
 
     def _merge_log(self) -> None:
-        """Leave one plain file: readers, too, would make a log and not remove it."""
-        # A reader at work has the log in use; then it stays for the next run.
+        """Leave one plain file; else readers would make a log, too, and not remove it."""
+        # If a reader uses the log, it stays for the next run.
         with contextlib.suppress(sqlite3.Error):
             self.connection.execute("PRAGMA busy_timeout = 0")
             self.connection.execute("PRAGMA journal_mode = DELETE")
@@ -130,7 +130,7 @@ def open_ledger(path: str | os.PathLike[str]) -> LedgerFile:
 
 
 def refuse_folder(path: Path) -> None:
-    """Refuse a folder, in which SQLite would leave a lock and tell of a database.
+    """Refuse a folder: SQLite would leave a lock in it and report an error of a database.
 
     Raises:
         LedgerError: It is one.
@@ -143,13 +143,13 @@ def refuse_folder(path: Path) -> None:
 
 
 def _identities(file: Path) -> dict[Path, tuple[int, int]]:
-    """The ledger, its log, without which it lacks its last commits, and its lock."""
+    """The files of the ledger: itself, its log with the last commits, and its lock."""
     paths = [file.with_name(file.name + ending) for ending in ("", _LOG, _LOCK)]
     return {path: identity for path in paths if (identity := _identity(path)) is not None}
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
-    """Device and inode, which no other file has while this one is open."""
+    """Device and inode, which are unique while the file is open."""
     try:
         status = os.stat(path)  # noqa: PTH116 - faster, and called three times per commit
     except OSError:
@@ -160,7 +160,7 @@ def _identity(path: Path) -> tuple[int, int] | None:
 def open_scratch() -> LedgerFile:
     """Open a temporary ledger, which spills to disk when it is large."""
     connection = sqlite3.connect("", isolation_level=None, check_same_thread=False)
-    # Nothing of it outlives this process, nor need its journal.
+    # It does not outlive this process, so its journal need not either.
     connection.execute("PRAGMA journal_mode = MEMORY")
     connection.executescript(schema.SCHEMA)
     return LedgerFile(None, connection, None)
@@ -193,7 +193,7 @@ def _lock(file: Path) -> sqlite3.Connection:
         _create(lock_file)
         before = _identity(lock_file)
         owner = _locked(lock_file, file)
-        # Its last owner may have removed it meanwhile: a lock that no other process finds.
+        # Its last owner may have removed the file meanwhile; then no other process finds the lock.
         if before is not None and _identity(lock_file) == before:
             return owner
         owner.close()
@@ -228,7 +228,7 @@ def _create(file: Path) -> bool:
 
 
 def _open(file: Path) -> sqlite3.Connection:
-    # SQLite would create it readable for all users.
+    # Created here, since SQLite would create it readable for all users.
     _create(file)
     address = f"{file.as_uri()}?mode=rw"
     return sqlite3.connect(
@@ -245,7 +245,7 @@ def _prepare(connection: sqlite3.Connection, file: Path) -> None:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.executescript(_DURABLE + _MERGES)
         return
-    # No tables yet, but another program's mark: do not turn its file into a ledger.
+    # No tables, but the mark of another program: its file must not become a ledger.
     if connection.execute("PRAGMA application_id").fetchone()[0]:
         raise _corrupt(file, "it belongs to another program")
     connection.execute("PRAGMA journal_mode = WAL")
@@ -308,7 +308,7 @@ class FileStore(LedgerStore):
         return LedgerCorruptError(f"the ledger has lost its row {position}")
 
     def hand_back(self, claim: Claim, *, waits: bool) -> None:
-        """Nothing: no other process asks for it."""
+        """Does nothing: no other process works on it."""
 
     def record_outcome(self, claim: Claim, result: BatchResult[Any]) -> None:
         """Record how the item ended."""

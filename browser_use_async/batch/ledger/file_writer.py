@@ -18,8 +18,8 @@ MAX_LINGER = 0.005  # seconds for which a commit waits for more jobs
 class FileConnection(LedgerConnection):
     """The one connection to a file."""
 
-    # After a statement or a commit has failed nothing is written any more, because rows may be
-    # missing that callers rely on.
+    # After a failed statement or commit nothing more is written, because rows may be missing that
+    # callers rely on.
 
     def __init__(self, ledger: LedgerFile, store: FileStore) -> None:
         self._ledger = ledger
@@ -35,13 +35,13 @@ class FileConnection(LedgerConnection):
         return self._commits_at if self._ledger.connection.in_transaction else None
 
     def execute(self, jobs: Sequence[Job]) -> Sequence[Job]:
-        """Execute jobs in the open transaction; gives those that need not be durable."""
+        """Execute jobs in the open transaction; returns those that need not be durable."""
         is_first = not self._waiting
         self._waiting += [job for job in jobs if job.durable]
         try:
             self._refuse_after_failure()
             if not self._ledger.connection.in_transaction:
-                # IMMEDIATE: a lock that is busy fails here and not in the middle of the jobs.
+                # IMMEDIATE: a busy lock fails here and not between the jobs.
                 self._ledger.connection.execute("BEGIN IMMEDIATE")
             for job in jobs:
                 self._work(job)
@@ -52,7 +52,7 @@ class FileConnection(LedgerConnection):
             self._commits_at = time.monotonic() + writer.IDLE_SECONDS
             return passing
         count = len(self._waiting)
-        # An item that is alone waits for no others.
+        # A single item does not wait for others.
         if count >= MAX_GROUP or (count == 1 and self._is_alone):
             return [*passing, *self.commit()]
         if is_first:
@@ -70,7 +70,7 @@ class FileConnection(LedgerConnection):
             job.error = error
 
     def commit(self) -> Sequence[Job]:
-        """Commit the open transaction, if there is one; gives the jobs that have waited for it."""
+        """Commit the open transaction, if there is one; returns the jobs that waited for it."""
         if not self._ledger.connection.in_transaction:
             return ()
         try:
@@ -84,7 +84,7 @@ class FileConnection(LedgerConnection):
         return committed
 
     def _fail(self, error: Exception, jobs: Sequence[Job] = ()) -> Sequence[Job]:
-        """Undo the open transaction, with which jobs that succeeded are lost as well."""
+        """Roll the open transaction back; its successful jobs are lost, too."""
         self._failure = as_ledger_error(error, self._ledger.path)
         if self._ledger.connection.in_transaction:
             self._ledger.connection.execute("ROLLBACK")

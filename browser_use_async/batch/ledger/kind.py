@@ -1,4 +1,4 @@
-"""Where the ledger of a batch is: in a file, in memory, or in PostgreSQL."""
+"""The kinds of ledgers: in a file, in memory, or in PostgreSQL."""
 
 import os
 from collections.abc import Awaitable, Callable
@@ -20,7 +20,7 @@ from browser_use_async.postgres.address import is_postgres, require_packages
 
 @attrs.frozen
 class LedgerKind:
-    """How a batch opens its ledger, and what keeps its budget."""
+    """How a batch opens its ledger, and which admission keeps its budget."""
 
     start_writer: Callable[[], Awaitable[LedgerWriter[LedgerStore]]]
     # Of the budget, the concurrency, and whether the first task must fit
@@ -42,7 +42,7 @@ def kind_of_ledger(
     if ledger is not None and is_postgres(ledger):
         address = LedgerAddress.parse(str(ledger))
         require_packages("a ledger", "psycopg", "psycopg_pool")
-        # Loaded by those who use it.
+        # Loaded when used.
         from browser_use_async.batch.postgres.admission import LedgerAdmission  # noqa: PLC0415
         from browser_use_async.batch.postgres.writer import open_postgres_writer  # noqa: PLC0415
 

@@ -1,4 +1,4 @@
-"""What the rows of a ledger say for a forecast. Pure."""
+"""Reads the rows of a ledger for a forecast. No I/O."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -11,7 +11,7 @@ from browser_use_async.batch.ledger.records import FINAL_STATES, ItemState
 from browser_use_async.batch.ledger.row import MILLICENTS
 from browser_use_async.batch.ledger.statements import IS_ENDED
 
-_MOST_READ = 20_000  # rows; of a larger ledger each n-th one stands for all
+_MOST_READ = 20_000  # rows; in a larger ledger each n-th one represents all
 # The columns that are read; retries are part of what an item costs.
 _COLUMNS = (
     "state, task, limit_key, sent_at, created_at, finished_at, cost + COALESCE((SELECT "
@@ -25,12 +25,12 @@ LATEST_TIMES = f"SELECT sent_at, created_at, finished_at {_LATEST}"
 
 
 def step_of(count: int) -> int:
-    """Of a ledger of so many rows each n-th one is read."""
+    """In a ledger of so many rows, each n-th one is read."""
     return -(-count // _MOST_READ) or 1
 
 
 def sample(count: int) -> str:
-    """The statement that reads those that have ended or not begun, of so many rows."""
+    """The statement that reads items that have ended or not begun, in a ledger of so many rows."""
     step = step_of(count)
     return (
         "WITH RECURSIVE places(place) AS (SELECT 0 UNION ALL "
@@ -47,7 +47,7 @@ class Past:
         self._waiting = Counter[str]()  # by kind
         self._waiting_keys = Counter[str]()  # by limit key
         self._begun: list[tuple[str | None, float]] = []  # each since when
-        self._latest = 0.0  # what was written last: the ledger may be of a batch that has stopped
+        self._latest = 0.0  # the time of the last write: the batch may have stopped since
 
     def read(self, rows: Iterable[tuple[Any, ...]]) -> None:
         """Read items."""
@@ -64,9 +64,9 @@ class Past:
                 self._begun.append((task, sent_at))
 
     def count_time(self, rows: Iterable[tuple[float | None, float | None, float | None]]) -> None:
-        """Read how many of the latest items were under way at once, while any was.
+        """Read how many of the latest items were under way at once, in times with any.
 
-        So the pauses between runs do not count.
+        So pauses between runs do not count.
         """
         starts, ends = list[float](), list[float]()
         for sent_at, created_at, finished_at in rows:
@@ -92,7 +92,7 @@ class Past:
             self.history.note(item, task, since)
         count = sum(counts.values())
         unknown = max((total or 0) - count, 0)
-        # Those that the ledger does not know are taken to be like those that it knows.
+        # Unknown items are expected to be like the known ones.
         kinds = None if unknown else self._waiting
         ended = sum(counts[state] for state in FINAL_STATES)
         ahead = max(count - ended - len(self._begun), 0) + unknown
@@ -101,7 +101,7 @@ class Past:
         return forecast(self.history, ahead, kinds, self._latest, budget_left, in_turn)
 
     def earlier(self) -> History:
-        """The history for another run: what was under way went on for so long at least."""
+        """The history for another run; items under way went on at least until the last write."""
         for task, since in self._begun:
             self.history.add(task, self._latest - since, None)
         return self.history

@@ -32,20 +32,20 @@ from browser_use_async.errors import LedgerCorruptError, LedgerError
 from browser_use_async.money import plain_amounts
 from browser_use_async.postgres.address import is_postgres, require_packages
 
-# Executes a statement; the rows come a few at a time, so that a large ledger is not held in memory.
+# Executes a statement; the rows come a few at a time, so a large ledger is never all in memory.
 Query = Callable[[str], Iterable[tuple[Any, ...]]]
 
 
 @attrs.frozen(kw_only=True, field_transformer=plain_amounts)
 class LedgerView:
-    """What a ledger says at one moment."""
+    """The content of a ledger at one moment."""
 
     path: Path | LedgerAddress
     id: str  # the batch's id
     created_at: datetime  # when the batch was first run
     runs: int  # how many times it was run
-    labels: Mapping[str, str]  # what the caller wrote down about the batch, such as its template
-    key_prefix: str  # stands before the keys of its items in their submission keys
+    labels: Mapping[str, str]  # the caller's notes about the batch, such as its template
+    key_prefix: str  # the beginning of the submission keys of its items
     budget_cents: Decimal | None  # the budget of the last run in US cents, or None
     # What its tasks cost, from their steps and the published prices, in US cents
     cost_cents: Decimal
@@ -54,7 +54,7 @@ class LedgerView:
 
     @property
     def name(self) -> str:
-        """What people call the ledger: the name of its file, or its address."""
+        """The name of the ledger for people: that of its file, or its address."""
         return self.path.name if isinstance(self.path, Path) else str(self.path)
 
     @property
@@ -65,7 +65,7 @@ class LedgerView:
     def rows(self) -> Iterator[LedgerRow]:
         """Each item, in the order in which the input first named them.
 
-        Reads anew, and a few rows at a time, so that a large ledger is not held in memory.
+        Reads the ledger again, a few rows at a time, so that a large ledger is never all in memory.
 
         Raises:
             LedgerError: The ledger cannot be read, or is damaged.
@@ -78,8 +78,8 @@ class LedgerView:
     def to_rows(self) -> list[dict[str, Any]]:
         """Each item as a flat mapping of plain values, for a data frame.
 
-        The columns are those of `LedgerRow` but for the former tasks, of which there is the number,
-        and `seconds`; times are aware datetimes, and costs numbers of US cents.
+        The columns are those of `LedgerRow` and `seconds`; of the former tasks there is only the
+        number. Times are aware datetimes, and costs numbers of US cents.
 
         Raises:
             LedgerError: The ledger cannot be read, or is damaged.
@@ -89,14 +89,13 @@ class LedgerView:
     def forecast(self, total: int | None = None) -> Forecast | None:
         """What the rest will cost and how long it will take, or None before 30 items have ended.
 
-        It is made from the costs and times of what has ended, by the template and the site of the
-        tasks where enough of these have. Reads anew; of a large ledger each n-th row, 20,000 of
-        them. Time passes for a batch only while something of it is under way: how long it has been
-        stopped does not count.
+        It is computed from the costs and times of items that have ended. Items with the same
+        template or site are compared where enough of them have ended. Reads the ledger again, but
+        at most 20,000 rows of a large one. The time in which a batch was stopped does not count.
 
         Args:
-            total: How many items the batch has. A ledger in a file knows an item once a run has
-                reached it, so that this says how many come after those.
+            total: How many items the batch has. A ledger in a file knows only items that a run has
+                reached; with this number the forecast includes the others.
 
         Raises:
             LedgerError: The ledger cannot be read, or is damaged.
@@ -120,14 +119,14 @@ class LedgerView:
 
 
 def read_ledger(path: str | os.PathLike[str]) -> LedgerView:
-    """Read what a ledger says, without owning it: a batch may be running.
+    """Read a ledger without locking it, also while a batch is running.
 
     Args:
         path: The file, or the address of a ledger in PostgreSQL.
 
     Raises:
         LedgerError: There is no such ledger, it cannot be read, or no batch has begun to use it.
-        InvalidRequestError: It is an address that names no batch.
+        InvalidRequestError: The address names no batch.
         ConfigurationError: It is an address, and the extra `fleet` is not installed.
         LedgerCorruptError: It is no ledger, or is damaged.
         LedgerVersionError: Another version of this package wrote it, in another format.
@@ -172,7 +171,7 @@ def _snapshot(place: Path | LedgerAddress) -> AbstractContextManager[Query]:
     if isinstance(place, Path):
         return _file_snapshot(place)
     require_packages("a ledger", "psycopg")
-    # Loaded by those who use it.
+    # Loaded when used.
     from browser_use_async.batch.postgres.reader import snapshot  # noqa: PLC0415
 
     return snapshot(place)
@@ -194,7 +193,7 @@ def _file_snapshot(file: Path) -> Generator[Query, None, None]:
                 raise _not_begun(file)
             schema.check(connection, str(file))
             yield connection.execute
-    # OperationalError is a DatabaseError, but the file is whole: it is busy or not readable.
+    # OperationalError is a DatabaseError, too, but the file is whole: busy or not readable.
     except sqlite3.OperationalError as error:
         raise LedgerError(f"the ledger {file} cannot be read: {error}") from None
     except (sqlite3.DatabaseError, ValueError) as error:

@@ -1,4 +1,4 @@
-"""The states of an item, and what a ledger says about a batch. Pure.
+"""The states of an item, and the records that a ledger reads and writes. No I/O.
 
 An item goes through seven states; the ledger stores their words:
 
@@ -76,7 +76,7 @@ class DuplicateSuspect:
     """An item that was sent again although an earlier answer had been lost."""
 
     key: str
-    token: SubmissionToken  # what its tasks carry
+    token: SubmissionToken  # the token of its tasks
     task_id: str | None  # the task that counts, if one does
     steps: int | None  # how many steps that one took, if it has ended
     cost_cents: Decimal  # what it cost
@@ -85,28 +85,27 @@ class DuplicateSuspect:
 
 @attrs.frozen(kw_only=True, field_transformer=plain_amounts)
 class Orphan:
-    """A task that carries an item's mark but is not the one that the ledger knows."""
+    """A task with an item's mark that is not the item's task in the ledger."""
 
     task_id: str
     key: str  # the item's key
     found_at: datetime  # when it was found
     stopped: bool  # whether it was stopped
-    # What it cost until it was found, by the published prices, in US cents; None if that
-    # cannot be told
+    # What it cost until it was found, by the published prices, in US cents; None if that is unknown
     cost_cents: Decimal | None = None
     name: str | None = None  # what the item is called, if that is not its key
 
     @property
     def title(self) -> str:
-        """What people are shown of the item."""
+        """The item's text for people."""
         return self.name or self.key
 
 
 @attrs.frozen(kw_only=True)
 class LedgerTotals:
-    """What a ledger holds when a run begins."""
+    """The totals of a ledger when a run begins."""
 
     counts: Mapping[ItemState, int]  # how many items are in each state
-    cost_cents: Decimal  # what the tasks cost that have ended
-    reserved_cents: Decimal  # what is set aside for tasks that have not ended
+    cost_cents: Decimal  # the cost of the tasks that have ended
+    reserved_cents: Decimal  # what is reserved for tasks that have not ended
     has_open_round: bool = False  # whether a run that tried failed items again did not end

@@ -1,4 +1,4 @@
-"""A row of a ledger: all that is known of one item, for runs and for people. Pure."""
+"""A row of a ledger: the state of one item, for runs and for people. No I/O."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -14,13 +14,13 @@ from browser_use_async.batch.ledger.records import MAY_COST, ItemState
 from browser_use_async.errors import LedgerMismatchError
 from browser_use_async.money import plain_amounts
 
-# Money is stored as whole thousandths of a cent, so that sums in SQL are exact.
+# Money is stored in whole thousandths of a cent, so that sums in SQL are exact.
 MILLICENTS = 1000
 
 
 @attrs.frozen(kw_only=True, field_transformer=plain_amounts)
 class FormerTask:
-    """A task that failed, and whose item was tried again with another one."""
+    """A failed task, whose item was tried again with another task."""
 
     task_id: str | None
     status: str | None  # its last status
@@ -28,12 +28,12 @@ class FormerTask:
     cost_cents: Decimal | None  # what it cost, in US cents
     error: str | None  # the class of the error with which it ended
     reason: str | None  # the error in words
-    round: int = 0  # of retries in which it got a successor
+    round: int = 0  # the round of retries in which another task replaced it
 
 
 @attrs.frozen(kw_only=True, field_transformer=plain_amounts)
 class LedgerRow:
-    """One item, as the ledger has it."""
+    """One item in a ledger."""
 
     index: int  # its place among all items that the ledger has seen, counted from 0
     key: str
@@ -45,7 +45,7 @@ class LedgerRow:
     steps: int | None = None  # how many steps the task took, once it has ended
     # What it cost, from its steps and the published prices, in US cents
     cost_cents: Decimal | None = None
-    joined: bool = False  # whether the task was there before, and is paid for elsewhere
+    joined: bool = False  # whether other code had created the task, and paid for it
     error: str | None = (
         None  # the class of the error with which it ended, such as `TaskFailedError`
     )
@@ -60,8 +60,8 @@ class LedgerRow:
     name: str | None = None  # what the item is called, if that is not its key
     # The beginning of the text of its task, or None if the item was refused
     task: str | None = attrs.field(default=None, repr=False)
-    reserved_cents: Decimal = Decimal(0)  # what is set aside for its task until it has ended
-    # What its tasks carry, if one was about to be sent
+    reserved_cents: Decimal = Decimal(0)  # the reservation for its task until that has ended
+    # The token of its tasks, if one was about to be sent
     token: SubmissionToken | None = attrs.field(default=None, repr=False)
     # Whether the last request was sent to a service that keeps submission keys
     keyed: bool = attrs.field(default=False, repr=False)
@@ -71,7 +71,7 @@ class LedgerRow:
 
     @property
     def title(self) -> str:
-        """What people are shown: its name, its key, or the text of its task."""
+        """Its text for people: its name, its key, or the text of its task."""
         if self.name is not None:
             return self.name
         looks_like_digest = re.fullmatch("[0-9a-f]{32}", self.key) is not None
@@ -79,17 +79,17 @@ class LedgerRow:
 
     @property
     def number(self) -> int:
-        """Which task of the item the next one or the present one is, counted from 1."""
+        """The number of the current or next task of the item, counted from 1."""
         return len(self.former_tasks) + 1
 
     @property
     def former_cents(self) -> Decimal:
-        """What the tasks cost that failed before this one, in US cents."""
+        """The cost of its earlier failed tasks, in US cents."""
         return sum((each.cost_cents or Decimal(0) for each in self.former_tasks), Decimal(0))
 
     @property
     def total_cents(self) -> Decimal | None:
-        """What its tasks cost together, in US cents; None if nothing is known of any."""
+        """The cost of all its tasks, in US cents; None if no cost is known."""
         costs = [each.cost_cents for each in self.former_tasks] + [self.cost_cents]
         known = [cost for cost in costs if cost is not None]
         return sum(known, Decimal(0)) if known else None
@@ -103,7 +103,7 @@ class LedgerRow:
 
     @property
     def is_begun(self) -> bool:
-        """Whether it has a task, may have one, or holds money that nothing else can use."""
+        """Whether it has a task, may have one, or has money reserved that nothing else can use."""
         return self.state in MAY_COST or self.reserved_cents > 0
 
     def to_row(self) -> dict[str, Any]:
@@ -145,11 +145,11 @@ class LedgerRow:
 
 @attrs.frozen(kw_only=True)
 class Claim:
-    """A row of the ledger as one run of its item may write it."""
+    """A row of the ledger, claimed for one run of its item."""
 
     row: LedgerRow
-    # Which claim of the row it is. A process may claim a row again that it has lost meanwhile, and
-    # what it was about to write for the first claim must not reach the row then.
+    # Identifies this claim of the row. A process may lose a row and claim it again; then writes for
+    # the first claim must not reach the row.
     call: str | None = None
     known: bool = True  # whether the row was there before this claim
     repeated: bool = False  # whether this run has reached it before
@@ -165,7 +165,7 @@ class Claim:
 
 
 def mismatch(key: str, *, repeated: bool) -> LedgerMismatchError:
-    """The error of a key that stands for another request than before."""
+    """The error of a key whose request is another one than before."""
     return LedgerMismatchError(
         f"the item {key!r} has changed: its key stands for another request "
         f"{'earlier in the input' if repeated else 'in the ledger'}. Nothing was sent for it. Give "
@@ -190,18 +190,18 @@ _COLUMNS = (
     "run"
 ).split()
 _FORMER = "task_id status steps cost error reason".split()
-# A row for each former task of an item, or one without; in the order of the items.
+# One row for each former task of an item, or one row without any; in the order of the items.
 COLUMNS = ", ".join(
     [f"items.{name}" for name in _COLUMNS] + [f"former.{name}" for name in ("round", *_FORMER)]
 )
-# For many rows at once, whose answers may be large.
+# For many rows at once, since answers may be large.
 WITHOUT_OUTPUT = COLUMNS.replace("items.output,", "NULL AS output,")
 WITH_FORMER = "LEFT JOIN former_tasks AS former ON former.position = items.position"
 IN_ORDER = "ORDER BY items.position, former.round"
 
 
 def rows_of(found: Iterable[tuple[Any, ...]]) -> Iterator[tuple[LedgerRow, tuple[Any, ...]]]:
-    """The rows of some items, from `COLUMNS`; with each the columns that were asked for behind."""
+    """The rows of some items, from `COLUMNS`, each with the columns selected after these."""
     for _position, group in groupby(found, key=lambda columns: columns[0]):
         each = list(group)
         yield _row(each), each[0][_WIDTH:]
@@ -257,7 +257,7 @@ def _former_task(values: tuple[Any, ...]) -> FormerTask:
 
 
 def moment(seconds: float) -> datetime:
-    """A time as a ledger has it, in UTC."""
+    """A stored time, in UTC."""
     return datetime.fromtimestamp(seconds, UTC)
 
 
@@ -266,15 +266,15 @@ def _moment_if_any(seconds: float | None) -> datetime | None:
 
 
 def cents(amount: Decimal | int | None) -> Decimal:
-    """An amount of a ledger in US cents."""
+    """A stored amount, in US cents."""
     return Decimal(amount or 0) / MILLICENTS
 
 
 def cents_if_any(amount: int | None) -> Decimal | None:
-    """The same of an amount that may not be known."""
+    """A stored amount in US cents, or None."""
     return None if amount is None else cents(amount)
 
 
 def millicents(amount: Decimal | None) -> int | None:
-    """An amount in US cents as a ledger stores it."""
+    """An amount in US cents in the stored form."""
     return None if amount is None else round(amount * MILLICENTS)

@@ -10,11 +10,11 @@ VERSION = 5
 
 # Times are seconds since 1970. A file has digests of requests and the beginnings of tasks.
 #
-# `reserved` is what the task of an item can cost at most, until it has ended. `doubt` is the same
-# for earlier requests whose answers were lost: each of them may yet make a task. `keyed`: the last
-# request went to a service that keeps submission keys, so the same one again makes no second task.
-# `joined`: the task was there before, and is paid for elsewhere. Of items with the same `limit_key`
-# at most `per_key` are under way at once.
+# `reserved` is the most that the task of an item can cost, until it has ended. `doubt` is the same
+# for earlier requests whose answers were lost: each of them may still create a task. `keyed`: the
+# last request went to a service that keeps submission keys, so repeating it creates no second task.
+# `joined`: other code had created the task, and paid for it. At most `per_key` items with the same
+# `limit_key` are under way at once.
 TABLES = """
 CREATE TABLE batch (
     id TEXT NOT NULL,
@@ -92,12 +92,12 @@ SCHEMA = f"""
 {TABLES.replace("BOOLEAN", "INTEGER")}
 PRAGMA application_id = {APPLICATION_ID};
 PRAGMA user_version = {VERSION};
-"""  # SQLite's strict tables know no booleans
+"""  # SQLite's strict tables have no booleans
 
 
 def check(connection: sqlite3.Connection, path: str) -> None:
     """Refuse a file that is no ledger, or one of another format."""
-    # Before anything else: the other pragmas and tables of a foreign file mean nothing here.
+    # First of all: other pragmas and tables of a foreign file have no meaning here.
     if connection.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
         raise LedgerCorruptError(
             f"{path} is not a ledger of this package; nothing was sent and the file was not "

@@ -1,4 +1,4 @@
-"""Parts of the statements of a ledger that several of them share. Pure."""
+"""Parts of statements that several statements of a ledger share. No I/O."""
 
 from collections.abc import Collection, Iterable
 from typing import Any
@@ -7,14 +7,14 @@ from browser_use_async.batch.ledger.records import ItemState
 
 # What a row says of an item that has a task, or may have one.
 IN_DOUBT = f"('{ItemState.INTENT}', '{ItemState.UNKNOWN}')"
-# An earlier request may have made a task, and one more request may make another. Its value says
-# whether that one goes to a service that keeps keys.
+# An earlier request may have created a task, and the next one may create another. Its value says
+# whether the next one goes to a service that keeps keys.
 MAY_DOUBLE = f"state IN {IN_DOUBT} AND NOT (keyed AND %s)"
 IS_ENDED = f"NOT (state = '{ItemState.SUBMITTED}' OR state IN {IN_DOUBT})"
 IS_FINAL = f"state IN ('{ItemState.DONE}', '{ItemState.FAILED}', '{ItemState.DEAD}')"
 SUM_RESERVED = "SELECT COALESCE(SUM(reserved + doubt), 0) FROM items"
 TASK = "state = %s, task_id = %s"
-# A task that the item itself had before is not its task now, either.
+# A former task of the item itself does not count as its task, either.
 ELSEWHERE = (
     "(EXISTS (SELECT 1 FROM items WHERE task_id = %s AND position != %s) "
     "OR EXISTS (SELECT 1 FROM former_tasks WHERE task_id = %s))"
@@ -43,5 +43,5 @@ def others(keys: Collection[str]) -> str:
 
 
 def counts_by_state(rows: Iterable[tuple[Any, ...]]) -> dict[ItemState, int]:
-    """How many items are in each state, from the rows of `STATE_COUNTS`; every state is there."""
+    """How many items are in each state, from the rows of `STATE_COUNTS`; with all states."""
     return dict.fromkeys(ItemState, 0) | {ItemState(state): count for state, count in rows}

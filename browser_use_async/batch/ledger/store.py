@@ -1,6 +1,6 @@
-"""The SQL statements of a ledger, for SQLite and PostgreSQL alike. Not aware of threads."""
+"""The SQL statements of a ledger, for SQLite and PostgreSQL. Not thread-safe."""
 
-# The parameters are written as psycopg takes them.
+# Parameters have psycopg's notation.
 
 import json
 import uuid
@@ -56,7 +56,7 @@ from browser_use_async.batch.ledger.statements import (
 from browser_use_async.batch.results import BatchResult
 from browser_use_async.errors import LedgerError
 
-# Characters of output that are stored; a longer one is fetched from the service again.
+# Characters of output that are stored; a longer output is fetched from the service again.
 MAX_KEPT_OUTPUT = 1_000_000
 
 Values = Sequence[Any] | Mapping[str, Any]
@@ -65,10 +65,10 @@ Columns = tuple[Any, ...]
 
 @attrs.define(kw_only=True)
 class RunContext:
-    """What the stores of one process know of its run."""
+    """The context of a run, which all stores of a process share."""
 
-    owner: str = ""  # of the items that this process works on, in a ledger that several share
-    lease: float = 0.0  # seconds of silence after which others may have its items
+    owner: str = ""  # this process, as the owner of items in a shared ledger
+    lease: float = 0.0  # seconds after which others may take its items over
     run: int = 0
     round: int | None = None  # in which failed items are tried again
 
@@ -79,26 +79,26 @@ class LedgerStore(ABC):
     columns = COLUMNS
     # The column of the call that claimed a row last
     last_call = "NULL"
-    # What a row forgets with a request that created nothing
+    # The columns to reset after a request that created nothing
     freed = ", reserved = 0"
 
     def __init__(self, context: RunContext, call: str | None = None) -> None:
         self.context = context
-        self.call = call  # what a claim of this store is known by
+        self.call = call  # identifies the claims of this store
 
-    # --- what the kinds of ledgers differ in ------------------------------------------------
+    # --- different in each kind of ledger ---------------------------------------------------
 
     @abstractmethod
     def _all(self, statement: str, values: Values = ()) -> list[Columns]:
-        """Execute a statement that gives rows."""
+        """Execute a statement that returns rows."""
 
     @abstractmethod
     def _do(self, statement: str, values: Values = ()) -> int:
-        """Execute a statement, and give the number of rows that it wrote."""
+        """Execute a statement; returns the number of rows that it wrote."""
 
     @abstractmethod
     def _transaction(self) -> AbstractContextManager[object]:
-        """Make several statements one, unless they are anyway."""
+        """A transaction for several statements, unless there is one already."""
 
     @abstractmethod
     def _find(self, keys: Sequence[str]) -> tuple[str, Columns]:
@@ -106,19 +106,19 @@ class LedgerStore(ABC):
 
     @abstractmethod
     def _insert(self, items: Mapping[str, Item], now: float) -> list[int]:
-        """Insert items by their keys, and give their positions."""
+        """Insert items by their keys; returns their positions."""
 
     @abstractmethod
     def _take(self, claims: Sequence[tuple[Claim, Item]]) -> None:
-        """Mark items that were there before as reached by this run."""
+        """Mark existing items as reached by this run."""
 
     @abstractmethod
     def _own(self, claim: Claim) -> tuple[str, Columns]:
-        """The condition that a row is still claimed so, and its values."""
+        """The condition that a row still has this claim, and its values."""
 
     @abstractmethod
     def _lost(self, position: int) -> LedgerError:
-        """The error of an item that is no longer this process's."""
+        """The error of an item that this process has lost."""
 
     @abstractmethod
     def record_outcome(self, claim: Claim, result: BatchResult[Any]) -> None:
@@ -126,18 +126,18 @@ class LedgerStore(ABC):
 
     @abstractmethod
     def hand_back(self, claim: Claim, *, waits: bool) -> None:
-        """Let an item of this process be worked on by any, or not in this run."""
+        """Give an item back: to any process, or to the next run."""
 
     def _is_repeated(self, row: LedgerRow, call: str | None) -> bool:
         """Whether this run has reached a row before, which was claimed by that call."""
         return row.run == self.context.run
 
     def _is_known(self, row: LedgerRow, call: str | None, now: float) -> bool:
-        """Whether a row was there before this call."""
+        """Whether a row existed before this call."""
         return True
 
     def _storable(self, text: str | None) -> str | None:
-        """The text without lone surrogates, which JSON may hold and no database takes."""
+        """The text without lone surrogates, which are valid in JSON and not in databases."""
         return None if text is None else text.encode("utf-8", "replace").decode()
 
     # --- a run ----------------------------------------------------------------------------
@@ -178,12 +178,12 @@ class LedgerStore(ABC):
             return self.totals()
 
     def key_prefix(self) -> str | None:
-        """What stands before the keys of the items, or None if no run has begun."""
+        """The prefix of the items' submission keys, or None if no run has begun."""
         row = self._one("SELECT key_prefix FROM batch")
         return None if row is None else str(row[0])
 
     def totals(self) -> LedgerTotals:
-        """What the ledger holds."""
+        """The totals of the ledger: items by state, and costs."""
         return LedgerTotals(
             counts=counts_by_state(self._all(STATE_COUNTS)),
             cost_cents=cents(self._required(SUM_OF_COSTS)[0]),
@@ -203,14 +203,14 @@ class LedgerStore(ABC):
         ]
 
     def earlier_history(self, concurrency: int) -> History:
-        """What earlier runs say for a forecast, from the latest items that had begun."""
+        """The history of earlier runs for a forecast, from the latest items that had begun."""
         past = Past(concurrency)
         past.read(self._all(LATEST))
         return past.earlier()
 
-    # A round of retries is recorded before the first item of it is sent, and ends with the run
-    # that has read the whole input. A run that goes on after a crash joins it, so that no item is
-    # tried twice in it.
+    # A round of retries is recorded before its first item is sent, and ends with the run that has
+    # read the whole input. After a crash the next run continues the round, so that no item is tried
+    # twice in it.
 
     def _begin_round(self, now: float) -> None:
         self.context.round = self._open_round()
@@ -233,7 +233,7 @@ class LedgerStore(ABC):
 
     def claim(self, items: Sequence[Item], now: float, *, revive: bool = False) -> list[Claim]:
         """Claim the rows of items, inserted if they are new, as reached by this run."""
-        keys = [str(self._storable(item.key)) for item in items]  # what is stored is found again
+        keys = [str(self._storable(item.key)) for item in items]  # as stored, to be found again
         by_key: dict[str, Item] = {}
         for key, item in zip(keys, items, strict=True):
             if by_key.setdefault(key, item).digest != item.digest:
@@ -265,7 +265,7 @@ class LedgerStore(ABC):
             seen.add(key)
 
     def _rows(self, condition: str, values: Columns) -> Iterator[tuple[LedgerRow, Columns]]:
-        """The rows of some items, each with the call that claimed it last."""
+        """The rows of some items, each with the call of its last claim."""
         columns = f"{self.columns}, {self.last_call}"
         statement = f"SELECT {columns} FROM items {WITH_FORMER} WHERE {condition} {IN_ORDER}"
         return rows_of(self._all(statement, values))
@@ -282,7 +282,7 @@ class LedgerStore(ABC):
         is_valid = item is not None and item.problem is None
         if row.state is ItemState.DEAD and (changed or revive) and is_valid and not repeated:
             assert item is not None
-            # A dead letter has no task, so a corrected or retried item starts afresh.
+            # A dead letter has no task, so a corrected or retried item starts again.
             self._do(
                 "UPDATE items SET digest = %s, state = %s, attempts = 0, error = NULL, "
                 "reason = NULL WHERE position = %s",
@@ -299,15 +299,15 @@ class LedgerStore(ABC):
         return current is not None and all(each.round != current for each in row.former_tasks)
 
     def _shown(self, item: Item) -> tuple[str | None, str | None]:
-        """An item's name and the beginning of its task, as they are stored."""
+        """An item's name and the beginning of its task, in the stored form."""
         return self._storable(item.name), self._storable(item.task and item.task[:MAX_KEPT_TASK])
 
     def begin_send(self, claim: Claim, intent: Intent) -> None:
-        """Record that run-task is about to be sent, and what an item's failed task was."""
+        """Record that run-task is about to be sent, and archive an item's failed task."""
         if self.context.round is None:
             self._record_intent(claim, intent)
             return
-        # In the same transaction as the intent: a crash loses neither or both.
+        # In the same transaction as the intent: a crash loses both or neither.
         with self._transaction():
             self._archive(claim)
             self._record_intent(claim, intent)
@@ -315,7 +315,7 @@ class LedgerStore(ABC):
     def _record_intent(self, claim: Claim, intent: Intent) -> None:
         self._update(
             claim,
-            # If there may be two tasks, both are reserved for.
+            # If there may be two tasks, there is a reservation for both.
             f"doubted = doubted OR ({MAY_DOUBLE}), "
             f"doubt = doubt + CASE WHEN {MAY_DOUBLE} THEN reserved ELSE 0 END, "
             "state = %s, mark = %s, token = %s, keyed = %s, attempts = attempts + 1, "
@@ -327,7 +327,7 @@ class LedgerStore(ABC):
         )
 
     def _archive(self, claim: Claim) -> None:
-        """Move the task of a failed item to the history; without effect on any other item."""
+        """Move the task of a failed item to the history; no effect on other items."""
         condition, values = self._own(claim)
         where = f"{condition} AND state = '{ItemState.FAILED}'"
         self._do(
@@ -337,11 +337,11 @@ class LedgerStore(ABC):
         )
         self._do(f"UPDATE items SET state = '{ItemState.NEW}', {FORGOTTEN} WHERE {where}", values)
 
-    # A statement whose connection broke is executed again, and may still arrive later: what it
-    # writes must not go over what was written since then.
+    # A statement whose connection broke is executed again, and the first one may still arrive
+    # later: it must not overwrite later values.
 
     def mark_not_sent(self, claim: Claim, sent_at: float) -> bool:
-        """Record that the request of an intent created nothing; False if that is not the last."""
+        """Record that the request of an intent created nothing; False if it is not the last one."""
         condition, own = self._own(claim)
         statement = (
             f"UPDATE items SET state = '{ItemState.NEW}'{self.freed} "
@@ -375,14 +375,14 @@ class LedgerStore(ABC):
             "state": result.state,
             "status": None if result.status is None else str(result.status),
             "steps": result.steps,
-            # A task that may exist costs something, and nothing is known of it: that is no zero.
+            # A task that may exist has an unknown cost, which is not zero.
             "cost": None if task is None else millicents(result.cost_cents),
             "joined": result.joined,
             "error": None if error is None else type(error).__name__,
             "reason": None if error is None else self._storable(str(error)),
             "created_at": None if task is None else _seconds(task.created_at),
             "finished_at": None if task is None else _seconds(task.finished_at),
-            # "surrogatepass": JSON may hold lone surrogates, which have no UTF-8.
+            # "surrogatepass": JSON may contain lone surrogates, which have no UTF-8.
             "output_bytes": None
             if output is None
             else len(output.encode("utf-8", "surrogatepass")),
@@ -392,9 +392,9 @@ class LedgerStore(ABC):
     # --- duplicate tasks ------------------------------------------------------------------
 
     def end_doubts(self, kept: Collection[str]) -> None:
-        """Give back what is kept for lost requests of items that have ended, but for some keys.
+        """Release the reservations for lost requests of ended items, except for some keys.
 
-        Called when the tasks that these have made were looked for.
+        Called after the search for tasks of these requests.
         """
         statement = f"UPDATE items SET doubt = 0 WHERE doubt > 0 AND {IS_ENDED}{others(kept)}"
         self._do(statement, tuple(kept))

@@ -1,4 +1,4 @@
-"""Executes the jobs of a batch on its ledger, in threads: statements block."""
+"""Executes the jobs of a batch on its ledger, in threads, since statements block."""
 
 import asyncio
 import contextlib
@@ -18,13 +18,13 @@ from browser_use_async.errors import LedgerError
 ResultT = TypeVar("ResultT")
 StoreT_co = TypeVar("StoreT_co", bound=LedgerStore, covariant=True)
 
-MOST_GIVEN = 256  # jobs that wait for more before they are handed over
-IDLE_SECONDS = 0.5  # after which jobs are committed although no caller waits for that
+MOST_GIVEN = 256  # jobs that may wait for more before they are handed over
+IDLE_SECONDS = 0.5  # after which jobs are committed even if no caller waits
 
 
 @attrs.define(eq=False)
 class Job:
-    """What an event loop gives a thread to do."""
+    """Work that an event loop hands over to a thread."""
 
     work: Callable[[Any], Any]  # is called with a store
     future: "asyncio.Future[Any] | None"  # of the caller that waits for it
@@ -33,7 +33,7 @@ class Job:
     error: Exception | None = None
 
     def deliver(self) -> None:
-        """Give the result to the caller; in the event loop."""
+        """Pass the result to the caller; called in the event loop."""
         future = self.future
         if future is None or future.done():
             return
@@ -44,16 +44,16 @@ class Job:
 
 
 class LedgerConnection(ABC):
-    """What one thread of a writer executes jobs on; no other thread uses it."""
+    """The connection of one thread of a writer; no other thread uses it."""
 
     @staticmethod
     def parts(jobs: Sequence[Job]) -> Iterable[Sequence[Job]]:
-        """How jobs are handed over: what is executed together."""
+        """Divide jobs into parts that are executed together."""
         return [jobs]
 
     @abstractmethod
     def execute(self, jobs: Sequence[Job]) -> Sequence[Job]:
-        """Execute jobs; gives those whose callers need not wait for a later commit."""
+        """Execute jobs; returns those whose callers need not wait for a later commit."""
 
     @property
     def commits_at(self) -> float | None:
@@ -61,27 +61,27 @@ class LedgerConnection(ABC):
         return None
 
     def commit(self) -> Sequence[Job]:
-        """Commit what was executed; gives the jobs whose callers have waited for that."""
+        """Commit the executed jobs; returns those whose callers waited for the commit."""
         return ()
 
     @abstractmethod
     def close(self) -> None:
-        """Close it; not called before all is committed."""
+        """Close it; called after the last commit."""
 
 
 _Jobs = queue.SimpleQueue[Sequence[Job] | None]
 
 
 class LedgerWriter(Generic[StoreT_co]):
-    """Executes jobs in the order in which they are given, on one connection or on several."""
+    """Executes jobs in order, on one connection or on several."""
 
-    # Of several connections the first one executes only what must not wait for other jobs.
+    # With several connections, the first one executes only jobs that must not wait for others.
 
     def __init__(
         self,
         connections: Sequence[LedgerConnection],
         *,
-        lease: float = math.inf,  # seconds after which another process may have this one's items
+        lease: float = math.inf,  # seconds after which another process may take the items over
         closing: threading.Event | None = None,  # is set when the writer begins to close
         linger: float = 0.0,  # seconds for which jobs wait for more before they are handed over
         on_end: Callable[[], None] = lambda: None,  # called by the last thread
@@ -103,7 +103,7 @@ class LedgerWriter(Generic[StoreT_co]):
         self._ended: asyncio.Future[None] = self._loop.create_future()
         for connection, jobs in zip(connections, self._queues, strict=True):
             # A daemon: a program that ends without closing the batch does not hang. Every job that
-            # a caller has relied on is committed by then.
+            # a caller relies on is committed by then.
             threading.Thread(
                 target=self._execute_all, args=(connection, jobs), name="batch-ledger", daemon=True
             ).start()
@@ -119,15 +119,15 @@ class LedgerWriter(Generic[StoreT_co]):
     ) -> ResultT:
         """Run a job, before others that wait if it is `first`.
 
-        A `durable` one is committed when this returns, and what it told is still true; else it is
+        A `durable` one is committed when this returns, and its result is still true; else it is
         committed no later than the next durable one.
         """
         while True:
             asked = time.monotonic()
-            # What was posted is written before any later job, on whatever connection.
+            # Posted jobs are written before any later job, on all connections.
             while self._posted and not first:
                 await asyncio.wait(self._posted)
-            # A cancellation ends the waiting only: what a thread writes stands.
+            # A cancellation ends only the waiting: the thread writes the job.
             result: ResultT = await self._start(work, durable=durable, first=first)
             # After a lease the row may have another owner.
             if not durable or time.monotonic() - asked <= self._lease:
@@ -138,7 +138,7 @@ class LedgerWriter(Generic[StoreT_co]):
         if self._closing.is_set():
             return
         future = self._start(work, durable=False)
-        # One that fails leaves a row that says less than what is true, as its next owner finds out.
+        # If it fails, the row lacks something, which the next owner finds out.
         future.add_done_callback(lambda done: done.cancelled() or done.exception())
         if len(self._queues) > 1:
             self._posted.add(future)
@@ -153,12 +153,12 @@ class LedgerWriter(Generic[StoreT_co]):
         elif first:
             self._first_jobs.put([Job(work, future, durable)])
         else:
-            # What one turn of the loop gives is handed over at once: each waking of a thread costs
-            # more than a job.
+            # All jobs of one turn of the loop are handed over together: to wake a thread costs more
+            # than a job.
             if not self._given:
                 if self._linger and not self._is_alone:
                     self._loop.call_later(self._linger, self._hand_over)
-                else:  # a job that is alone waits for no others
+                else:  # a single job does not wait for others
                     self._loop.call_soon(self._hand_over)
             self._given.append(Job(work, future, durable))
             if len(self._given) == MOST_GIVEN:
@@ -221,7 +221,7 @@ class LedgerWriter(Generic[StoreT_co]):
         if not jobs:
             return
         with self._mutex:
-            is_woken = bool(self._executed)  # the event loop, which has not looked yet
+            is_woken = bool(self._executed)  # the event loop will deliver these, too
             self._executed += jobs
         if not is_woken:
             self._call_in_loop(self._deliver)
@@ -235,6 +235,6 @@ class LedgerWriter(Generic[StoreT_co]):
             self._call_in_loop(self._set_ended)
 
     def _call_in_loop(self, call: Callable[[], None]) -> None:
-        # An event loop that is closed has no caller that waits.
+        # In a closed event loop no caller waits.
         with contextlib.suppress(RuntimeError):
             self._loop.call_soon_threadsafe(call)

@@ -1,4 +1,4 @@
-"""What is written of an item on its way: jobs that a ledger may do for many items at once."""
+"""The writes for an item: jobs that a ledger may execute for many items at once."""
 
 from typing import Any
 
@@ -24,7 +24,7 @@ class SendBegins:
 
 @attrs.frozen
 class TaskFound:
-    """A new task exists; gives whether it belongs to no other item."""
+    """A new task exists; returns whether it belongs to no other item."""
 
     claim: Claim
     task_id: str
@@ -36,7 +36,7 @@ class TaskFound:
 
 @attrs.frozen
 class ItemEnds:
-    """The item has come to its end."""
+    """The item has ended."""
 
     claim: Claim
     result: BatchResult[Any]

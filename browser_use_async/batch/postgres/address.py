@@ -13,15 +13,15 @@ _PREFIX = "browser_use_batch_"
 
 @attrs.frozen
 class LedgerAddress:
-    """Where a ledger is; shown without the password."""
+    """The address of a ledger; its text has no password."""
 
-    conninfo: str = attrs.field(repr=False)  # what libpq is given
+    conninfo: str = attrs.field(repr=False)  # for libpq
     shown: str  # the address without password and options
     name: str  # of the batch
 
     @classmethod
     def parse(cls, text: str) -> "LedgerAddress":
-        """Read an address; raises `InvalidRequestError` for one that names no batch, or is none."""
+        """Read an address; raises `InvalidRequestError` if it is none, or names no batch."""
         try:
             parts = urlsplit(text)
         except ValueError:
@@ -36,7 +36,7 @@ class LedgerAddress:
 
     @property
     def schema(self) -> str:
-        """The schema of the database with its tables, and those of its jobs."""
+        """The schema of the database with its tables."""
         return _PREFIX + self.name
 
     def __str__(self) -> str:
@@ -49,7 +49,7 @@ def _without_password(parts: SplitResult) -> str:
 
 
 def _refused(problem: str) -> InvalidRequestError:
-    # The text itself may hold a password.
+    # The text itself may contain a password.
     return InvalidRequestError(
         f"ledger: a PostgreSQL address {problem}; nothing was sent", field="ledger"
     )

@@ -1,4 +1,4 @@
-"""The admission of tasks to a budget that a ledger in PostgreSQL keeps, for many processes."""
+"""Admission of tasks to a budget in PostgreSQL, which many processes share."""
 
 import asyncio
 import contextlib
@@ -16,11 +16,11 @@ from browser_use_async.logs import LOGGER
 from browser_use_async.money import NO_LIMIT, BudgetAmounts, TaskPrice
 from browser_use_async.types import RunTaskRequest
 
-PAUSE = 1.0  # seconds between two attempts to get money that other processes hold
+PAUSE = 1.0  # seconds between two attempts to reserve money that other processes use
 
 
 class PlaceNeededError(Exception):
-    """The budget has room once items have ended that wait for a process: they need the place."""
+    """The budget has no room until waiting items have ended: these need this process."""
 
 
 @attrs.define(eq=False, repr=False)
@@ -28,16 +28,16 @@ class LedgerAdmission(Admission):
     """Admits a task once the ledger has a reservation for it."""
 
     _writer: LedgerWriter[PostgresStore] = attrs.field(alias="writer")
-    # What may be spent at most, whatever the ledger says
+    # The upper limit of the budget, whatever the ledger says
     _limit: Decimal = attrs.field(init=False)
-    # One item asks, the others stand behind it.
+    # One item asks at a time; the others wait.
     _line: asyncio.Lock = attrs.field(factory=asyncio.Lock, init=False)
 
     def __attrs_post_init__(self) -> None:
         self._limit = self.budget.limit_cents
 
     async def admit(self, claim: Claim, request: RunTaskRequest) -> bool:
-        """Reserve what a task can cost at most, as soon as the budget has room."""
+        """Reserve the most that a task can cost, once the budget has room."""
         price = TaskPrice.of(request)
         if self._limit != NO_LIMIT:
             async with self._line:
@@ -72,43 +72,43 @@ class LedgerAdmission(Admission):
         return answer
 
     def _record_amounts(self, budget: BudgetAmounts) -> None:
-        """Record the amounts that the ledger had when it was asked."""
-        # No other process changes them. So what this one knows is never older than the answer,
-        # which may come after that of a later statement on another connection.
+        """Record the amounts in the ledger's answer."""
+        # Nothing to do: no other process changes them. So this process knows them at least as well
+        # as the answer, which may arrive after that of a later statement on another connection.
 
     def follow(self, claim: Claim, request: RunTaskRequest) -> None:
-        """Make a reservation for a task that exists, or may exist, if the ledger has none."""
+        """Reserve for a task that exists, or may exist, if the ledger has no reservation."""
         most = TaskPrice.of(request).maximum_cents
         self._writer.post(lambda store: store.reserve_known(claim, most))
         super().follow(claim, request)
 
     async def admit_again(self, claim: Claim, request: RunTaskRequest) -> bool:
-        """Reserve for one more request of an item, whose earlier ones may have made a task."""
+        """Reserve for one more request of an item; earlier ones may have created a task."""
         self._writer.post(lambda store: store.doubt(claim))
         return await super().admit_again(claim, request)
 
     def release(self, claim: Claim) -> None:
-        """Give back what the ledger has set aside for an item, if anything: it has no task."""
+        """Release the ledger's reservation for an item, if any: it has no task."""
         self._writer.post(lambda store: store.release(claim))
         super().release(claim)
 
 
 @attrs.define(eq=False, repr=False)
 class SharedAdmission(LedgerAdmission):
-    """The admission of a process that works beside others."""
+    """The admission of a process that works together with others."""
 
     _rng: random.Random = attrs.field(kw_only=True, alias="rng")
     _is_stopped: Callable[[], bool] = attrs.field(kw_only=True, alias="is_stopped")
-    _is_short: bool = attrs.field(default=False, init=False)  # whether that was said once
+    _is_short: bool = attrs.field(default=False, init=False)  # whether the lack of room was logged
 
     def _record_amounts(self, budget: BudgetAmounts) -> None:
-        self.budget = budget  # with what others have spent
+        self.budget = budget  # includes the costs of other processes
 
     async def _may_ask_again(self) -> bool:
         if not self._is_short:
             self._is_short = True
             LOGGER.warning("%s", self.note)
-        # Other processes, too, make room: only the ledger knows.
+        # Other processes make room, too, which only the ledger knows.
         await asyncio.sleep(PAUSE * self._rng.uniform(0.5, 1.0))
         return not self._is_stopped()
 

@@ -1,4 +1,4 @@
-"""Connections to a ledger in PostgreSQL, their errors translated, and the lock of a batch."""
+"""Connections to a ledger in PostgreSQL, their errors, and the lock of a batch."""
 
 import threading
 from collections.abc import Generator
@@ -21,7 +21,7 @@ _SECONDS = 10  # for an answer of the server
 
 @contextmanager
 def ledger_errors(address: LedgerAddress) -> Generator[None]:
-    """Raise what goes wrong with the server as the error of a ledger."""
+    """Convert errors of the server into errors of the ledger."""
     try:
         yield
     except UnusableServerError as error:
@@ -34,7 +34,7 @@ def ledger_errors(address: LedgerAddress) -> Generator[None]:
 
 
 def connection_parameters(address: LedgerAddress) -> dict[str, Any]:
-    """What libpq is given: the user's own settings win."""
+    """The parameters for libpq; the user's own settings go before ours."""
     with ledger_errors(address):
         return postgres.connection_parameters(
             address.conninfo,
@@ -61,7 +61,7 @@ def connect_again(address: LedgerAddress) -> psycopg.Connection:
 
 
 class BatchLock:
-    """A lock that the server holds for a process, and releases when its connection ends."""
+    """A lock of a process on the server, which is released when its connection ends."""
 
     # With `is_shared` other processes may use the batch too, if they share it as well.
 
@@ -77,8 +77,8 @@ class BatchLock:
             raise
 
     def renew(self) -> None:
-        """Take it again if its connection was lost, unless another process has meanwhile."""
-        # Several threads may find at once that the connection is lost.
+        """Take it again if its connection was lost, unless another process has taken it."""
+        # Several threads may notice at once that the connection is lost.
         with self._mutex:
             try:
                 self.connection.execute("SELECT 1")
@@ -89,7 +89,7 @@ class BatchLock:
                 except LedgerLockedError:
                     raise
                 except LedgerError:
-                    return  # still away: the next attempt renews it
+                    return  # still unreachable: the next attempt renews it
                 self._acquire()
 
     def _acquire(self) -> None:
@@ -105,15 +105,15 @@ class BatchLock:
 
     def close(self) -> None:
         """Release it."""
-        # Said by itself: the server notices only some time after a connection was closed, and who
-        # opens the batch meanwhile would be told that another process uses it.
+        # Released explicitly: the server notices a closed connection only after some time, and
+        # meanwhile the batch would count as used by another process.
         with suppress(psycopg.Error):
             self.connection.execute("SELECT pg_advisory_unlock_all()")
         self.connection.close()
 
 
 async def acquire_lock(address: LedgerAddress, *, is_shared: bool, creates: bool) -> BatchLock:
-    """Check the server and the tables, creating these if need be, and take the batch's lock."""
+    """Check the server and the tables, create missing tables, and take the batch's lock."""
     opens = partial(_open_lock, address, is_shared=is_shared, creates=creates)
     return await open_in_thread(opens, BatchLock.close)
 

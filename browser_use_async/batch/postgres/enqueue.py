@@ -40,7 +40,7 @@ _RECORD_REFUSED = (
     "UPDATE items SET recorded_at = extract(epoch FROM clock_timestamp()) "
     "WHERE position >= %s AND error IS NOT NULL"
 )
-# What is handed out stays so: a process is at work on it.
+# A handed out item stays so, since a process works on it.
 _UPDATE = f"""
 UPDATE items SET run = %s, name = %s, task = %s, request = %s, limit_key = %s,
     queue_state = CASE WHEN queue_state = {AT_REST} AND %s THEN {WAITING} ELSE queue_state END
@@ -50,7 +50,7 @@ WHERE position = %s
 
 @attrs.frozen(kw_only=True)
 class EnqueueOptions:
-    """How a batch is to be worked on."""
+    """The options of an enqueued batch."""
 
     budget_cents: Decimal | None = None
     retry_failed: bool = False  # whether items whose task failed get another one
@@ -62,13 +62,13 @@ class EnqueueOptions:
 
 @attrs.define(kw_only=True)
 class Enqueued:
-    """How many items an input had, by what becomes of them."""
+    """How many items an input had, by state."""
 
     items: int = 0
-    waiting: int = 0  # are handed out
-    ended: int = 0  # have come to their end before
-    refused: int = 0  # are no valid request
-    duplicates: int = 0  # were named before by this input
+    waiting: int = 0  # to be handed out
+    ended: int = 0  # have already ended
+    refused: int = 0  # no valid requests
+    duplicates: int = 0  # were earlier in this input
 
 
 async def enqueue(
@@ -77,9 +77,9 @@ async def enqueue(
     options: EnqueueOptions,
     fields: Mapping[str, Any],
 ) -> Enqueued:
-    """Write a whole input to the ledger, which is created if need be."""
-    # After an error the same call goes on; what is written is handed out already. Of secrets only
-    # the names are written.
+    """Write a whole input to the ledger, which is created if it is missing."""
+    # After an error the same call continues; written items are handed out already. Only the names
+    # of secrets are written.
     limits = options.limits
     key_of = None if limits is None else limits.key_of
     reader = InputReader(requests, fields, limit_key_of=key_of)
@@ -98,7 +98,7 @@ async def enqueue(
                 )
         finally:
             if writing is not None:
-                await writing  # also what was read before the input raised an exception
+                await writing  # also items that were read before the input raised an exception
         await queue.run(queue.end)
     finally:
         await asyncio.to_thread(queue.close)
@@ -131,7 +131,7 @@ class _Queue:
     def begin(self) -> None:
         """Begin a run. Two inputs for one batch come one after the other."""
         connection = self._connection = connect(self.address)
-        # The input before this one may take any time.
+        # The previous input may take any time.
         connection.execute("SET lock_timeout = 0")
         connection.execute("SET statement_timeout = 0")
         connection.execute(
@@ -149,7 +149,7 @@ class _Queue:
             connection.execute("UPDATE batch SET is_complete = false")
 
     def end(self) -> None:
-        """Say that the whole input is written."""
+        """Record that the whole input is written."""
         assert self._connection is not None
         self._connection.execute("UPDATE batch SET is_complete = true")
 
@@ -188,26 +188,26 @@ class EnqueueStore(PostgresStore):
     columns = WITHOUT_OUTPUT
 
     def _is_repeated(self, row: LedgerRow, call: str | None) -> bool:
-        return row.run == self.context.run  # which process has it does not matter
+        return row.run == self.context.run  # whichever process has it
 
     def _is_known(self, row: LedgerRow, call: str | None, now: float) -> bool:
         return True
 
     def _insert(self, items: Mapping[str, Item], now: float) -> list[int]:
-        # No other process inserts any meanwhile.
+        # No other process inserts items meanwhile.
         first: int = self._required("SELECT items FROM batch")[0]
         positions = [*range(first, first + len(items))]
         with self.connection.cursor() as cursor, cursor.copy(_COPY) as copy:
             for position, (key, item) in zip(positions, items.items(), strict=True):
                 copy.write_row((position, key, *self._columns(key, item, now)))
-        # At the end: a process that reserves money or records an outcome waits for this row.
+        # Last, since a process that reserves money or records an outcome waits for this row.
         self._do("UPDATE batch SET items = %s", (first + len(items),))
         if any(item.problem is not None for item in items.values()):
             self._do(_RECORD_REFUSED, (first,))
         return positions
 
     def _columns(self, key: str, item: Item, now: float) -> Columns:
-        """The columns of a new item behind its position and key."""
+        """The columns of a new item after its position and key."""
         problem = item.problem
         shared = (key_digest(key), item.digest, self.context.run)
         shown = (*self._shown(item), storable(item.content), item.limit_key)

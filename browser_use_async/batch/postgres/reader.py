@@ -24,8 +24,8 @@ from browser_use_async.batch.postgres.connection import (
 from browser_use_async.batch.postgres.statements import IS_OVER
 from browser_use_async.postgres.connection import PASSING, literal
 
-LOOK_SECONDS = 5.0  # after which the ledger is read although no notification came
-OVERLAP = 20.0  # seconds: a result is recorded a little before others can see it
+LOOK_SECONDS = 5.0  # after which the ledger is read even without a notification
+OVERLAP = 20.0  # seconds: a result is recorded a little before it is visible
 _FETCHED = 1000  # rows at a time
 _ENDED = f"""
 SELECT {COLUMNS}, recorded_at FROM (
@@ -37,7 +37,7 @@ SELECT {COLUMNS}, recorded_at FROM (
 
 @contextlib.contextmanager
 def snapshot(address: LedgerAddress) -> Generator[Query, None, None]:
-    """All statements that are executed inside of it read the same state."""
+    """All statements inside of it read the same state."""
 
     def query(statement: str) -> Iterator[tuple[Any, ...]]:
         with connection.cursor(f"rows_{next(numbers)}") as cursor:
@@ -47,7 +47,7 @@ def snapshot(address: LedgerAddress) -> Generator[Query, None, None]:
     numbers = itertools.count()
     with contextlib.closing(connect(address)) as connection, ledger_errors(address):
         schema.check(connection, address)
-        # A reader may be slow: it holds no lock that others wait for.
+        # A reader may be slow: it has no lock that others wait for.
         connection.execute("SET idle_in_transaction_session_timeout = 0")
         connection.execute("SET statement_timeout = 0")
         connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
@@ -66,13 +66,13 @@ def exists(address: LedgerAddress) -> bool:
 
 
 async def follow_results(address: LedgerAddress, patience: float) -> AsyncIterator[LedgerRow]:
-    """Each item that has ended or ends now, until the batch is over; again if it is tried again."""
+    """Each item that has ended or ends now, until the batch is over; a retried one again."""
     view, lost_at = _ResultCursor(), None
     while True:
         try:
             async with await _connect(address) as connection:
                 async for row in view.rows(connection, address):
-                    # An outage that is over does not count any more.
+                    # The outage is over.
                     lost_at = None
                     yield row
             return
@@ -87,7 +87,7 @@ async def follow_results(address: LedgerAddress, patience: float) -> AsyncIterat
 
 @attrs.define
 class _ResultCursor:
-    """What was seen, over lost connections."""
+    """The results seen so far, also over lost connections."""
 
     since: float = 0.0  # when the latest result was recorded
     _seen: dict[int, float] = attrs.field(factory=dict)  # when, by the item's position
@@ -95,10 +95,10 @@ class _ResultCursor:
     async def rows(
         self, connection: psycopg.AsyncConnection, address: LedgerAddress
     ) -> AsyncIterator[LedgerRow]:
-        # Before the first reading, so that what ends in between is told.
+        # Before the first read, so that no end in between is missed.
         await connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(address.schema)))
         while True:
-            # Asked first: what ended before the batch was over is read afterwards.
+            # Asked first, so that the last results are read before the end.
             over = await (await connection.execute(literal(IS_OVER))).fetchone()
             async for row in self._new(connection):
                 yield row
@@ -120,7 +120,7 @@ class _ResultCursor:
             if not rows:
                 break
         self.since = max(self.since, after)
-        # Those that will not be read again need not be remembered.
+        # Results that will not be read again are forgotten.
         kept = {each: at for each, at in self._seen.items() if at > self.since - OVERLAP}
         self._seen = kept
 

@@ -15,8 +15,8 @@ from browser_use_async.postgres.connection import literal
 # What `queue_state` says: whether an item is to be handed to worker processes.
 AT_REST, WAITING, HANDED_OUT = 0, 1, 2
 
-# An item that must come to its end whatever the budget has left: it may cost something, or holds
-# money that nothing else can use.
+# An item that must come to its end whatever the budget has left: it may cost something, or has
+# money reserved that nothing else can use.
 IS_BEGUN = f"(state = '{ItemState.SUBMITTED}' OR state IN {IN_DOUBT} OR reserved > 0)"
 
 # An item that waits for room under its limit key, and one that takes such room.
@@ -26,8 +26,8 @@ COUNTS_FOR_KEY = (
     f"(queue_state = {HANDED_OUT} OR (queue_state = {WAITING} AND {IS_BEGUN}))"
 )
 
-# The order of those that wait. Not `position` itself: then a plan that is made while all items wait
-# reads the primary key, and passes all that have ended ever after.
+# The order of waiting items. Not `position` itself: a plan made while all items wait would then use
+# the primary key, and read all ended items for ever.
 IN_TURN = "(position + 0)"
 
 _IN_POSTGRES = {
@@ -35,7 +35,7 @@ _IN_POSTGRES = {
     " REAL": " DOUBLE PRECISION",
     " BLOB": " BYTEA",
     " STRICT": "",
-    # Keys may be longer than an index takes, and most marks are NULL: see below.
+    # Keys may be too long for an index, and most marks are NULL: see below.
     " UNIQUE": "",
 }
 _COMMON = re.sub("|".join(_IN_POSTGRES), lambda found: _IN_POSTGRES[found[0]], TABLES)
@@ -74,9 +74,9 @@ what was spent, and what is reserved."""
 
 
 def create(connection: psycopg.Connection, address: LedgerAddress) -> None:
-    """Create the tables, unless they are there."""
+    """Create the tables, unless they exist."""
     with connection.transaction():
-        # Two processes that begin together: the second one waits and finds the tables.
+        # If two processes begin together, the second one waits and finds the tables.
         connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 1))", [address.name])
         if not exists(connection, address):
             name = sql.Identifier(address.schema)

@@ -19,12 +19,13 @@ from browser_use_async.batch.postgres.schema import (
     WAITS_FOR_KEY,
 )
 
-# What the statements for many items at once are given: the columns of each as an object of JSON,
-# which takes less time to make than arrays do.
+# The parameter of statements for many items at once: the columns of each as a JSON object, which
+# takes less time to make than arrays.
 _GIVEN = "given AS (SELECT * FROM json_to_recordset(%s) AS given"
-# The same token at the same moment: it is this very statement, executed twice. Sent again although
-# an earlier request may have created a task, and not with its key: there may be two, and `doubt`
-# keeps what was reserved for the earlier one. Never over a task or an end, which come after it.
+# The same token with the same time means that this statement is executed a second time. If run-task
+# is sent again although an earlier request may have created a task, and not with its key, there may
+# be two tasks: `doubt` keeps the reservation of the earlier one. A task or an end is never
+# overwritten, since it is newer.
 RECORD_INTENTS = f"""
 WITH {_GIVEN}(
     position BIGINT, call TEXT, mark TEXT, token TEXT, is_keyed BOOLEAN, moment DOUBLE PRECISION,
@@ -60,7 +61,7 @@ FROM given WHERE items.position = given.position AND claim = given.call AND NOT 
     ) AND NOT EXISTS (SELECT 1 FROM former_tasks WHERE former_tasks.task_id = given.task)
 RETURNING items.position
 """
-# Gives the budget as it was if the item has a reservation then; no row if there is no room.
+# Returns the previous budget if the item then has a reservation; no row if there is no room.
 RESERVE = """
 WITH found AS (
     SELECT position, items.reserved, budget, spent, batch.reserved AS total
@@ -75,8 +76,8 @@ WITH found AS (
 )
 SELECT budget, spent, total FROM found WHERE reserved > 0 OR EXISTS (TABLE fitting)
 """
-# What the ends of items do to the sums of the batch, in one statement, so that the row of the
-# batch, which all processes share, is locked for no longer than the server needs:
+# The effects of ended items on the sums of the batch, in one statement, so that the row of the
+# batch, which all processes share, is locked only for a short time:
 #
 # | the item     | cost in `spent` | `reserved` of the item | `doubt` of the item                  |
 # |--------------|-----------------|------------------------|--------------------------------------|
@@ -117,8 +118,8 @@ WITH beat AS (
 )
 """
 HELD = f"{BEAT} SELECT position FROM items WHERE owner = %(owner)s AND queue_state = {HANDED_OUT}"
-# The array is made first: joined with a limit that no plan knows, all rows could be read. A process
-# that claims is alive: its items are not taken over at once.
+# The array is made first: in a join with a limit that the planner does not know, all rows could be
+# read. A claim also renews the lease, so that the items are not taken over at once.
 CLAIM_NEXT = f"""
 {BEAT}, begun AS MATERIALIZED (
     SELECT position FROM items WHERE queue_state = {WAITING} AND {IS_BEGUN}
@@ -137,11 +138,11 @@ RETURNING *
 )
 SELECT {COLUMNS}, request FROM claimed AS items {WITH_FORMER} {IN_ORDER}
 """
-# Two processes that counted at once would exceed the limit together. The statement that counts must
-# begin after the lock was taken: else it does not see what the process before has claimed.
+# If two processes counted at once, they could exceed the limit together. The statement that counts
+# must begin after the lock was taken: else it does not see the claims of the previous process.
 LOCK_KEYS = "SELECT pg_advisory_xact_lock(hashtextextended(current_schema(), 3))"
-# From a limit key on, the items for which there is room under their keys; of each key those that
-# stand first. Full keys cost a look at two indexes each, however many items wait for them.
+# From a limit key on, the items that have room under their keys; for each key the first ones. A
+# full key costs two index look-ups, however many items wait for it.
 CLAIM_LIMITED = f"""
 {BEAT.replace("WITH", "WITH RECURSIVE", 1)}, keys AS (
     (
@@ -170,8 +171,8 @@ CLAIM_LIMITED = f"""
 )
 SELECT {COLUMNS}, request, limit_key FROM claimed AS items {WITH_FORMER} {IN_ORDER}
 """
-# The claim of an item that waits for its key ends: else a process that was silent could go on with
-# it after another one has counted.
+# The claim of an item that waits for its key is removed: else the silent process could continue it
+# after another one has counted.
 RESCUE = f"""
 WITH silent AS (
     DELETE FROM workers WHERE lease <= %(longest)s
@@ -191,7 +192,7 @@ HAND_BACK_ALL = f"""
 WITH gone AS (DELETE FROM workers)
 UPDATE items SET queue_state = {WAITING} WHERE queue_state = {HANDED_OUT}
 """
-# Each the first one in the order of an index: EXISTS by itself may read all items.
+# Each selects the first row of an index: EXISTS alone may read all items.
 HOLDERS = f"""
 SELECT (
     SELECT true FROM items WHERE queue_state = {HANDED_OUT} AND reserved > 0 ORDER BY owner LIMIT 1

@@ -1,8 +1,8 @@
 """The SQL statements of a ledger in PostgreSQL. The connection is in autocommit mode.
 
-What happens to an item once is one statement where it can be: each round trip waits for the event
-loop's thread. All may be executed twice, because the answer to a commit can be lost: what the same
-call has written is not written again.
+A write for an item is one statement if possible, since each round trip takes time. Each statement
+may be executed twice, because the answer to a commit can be lost: what the same call has written is
+not written again.
 """
 
 import hashlib
@@ -61,19 +61,19 @@ from browser_use_async.postgres.connection import literal
 
 
 class Reservation(Enum):
-    """What a ledger says when money is to be set aside."""
+    """The answer of a ledger to a reservation."""
 
     MADE = "made"
-    FULL = "full"  # tasks that processes work on hold what is left
-    LEFT = "left"  # items that wait for a process hold what is left
-    REFUSED = "refused"  # it does not fit, and nothing that is begun will make room
+    FULL = "full"  # the rest is reserved for tasks that processes work on
+    LEFT = "left"  # the rest is reserved for items that wait for a process
+    REFUSED = "refused"  # it does not fit, and no begun item will make room
 
 
 class PostgresStore(LedgerStore):
-    """The statements that a batch executes; `call` is the same when they are executed again."""
+    """The statements of a batch; `call` is the same when they are executed again."""
 
     last_call = "claim"
-    freed = ""  # what is set aside comes back with `release`, which counts it
+    freed = ""  # reservations are released by `release`, which counts them
 
     def __init__(self, connection: psycopg.Connection, context: RunContext, call: str) -> None:
         super().__init__(context, call)
@@ -94,15 +94,15 @@ class PostgresStore(LedgerStore):
     # --- an item --------------------------------------------------------------------------
 
     def _find(self, keys: Sequence[str]) -> tuple[str, Columns]:
-        # In binary, because thousands of digests are costly to write as text.
+        # In binary, because thousands of digests take long to write as text.
         return "key_digest = ANY(%b)", ([key_digest(key) for key in keys],)
 
     def _is_repeated(self, row: LedgerRow, call: str | None) -> bool:
-        # Marked by this very call if the answer to its first commit was lost.
+        # This call has marked it if the answer to its first commit was lost.
         return super()._is_repeated(row, call) and call != self.call
 
     def _is_known(self, row: LedgerRow, call: str | None, now: float) -> bool:
-        # The answer to the insertion was lost: the item is still one that this run has made.
+        # If the answer to the insertion was lost, the item is still new.
         return (call, row.entered_at) != (self.call, moment(now))
 
     def _insert(self, items: Mapping[str, Item], now: float) -> list[int]:
@@ -136,8 +136,8 @@ class PostgresStore(LedgerStore):
             )
 
     def _own(self, claim: Claim) -> tuple[str, Columns]:
-        # And not only for the process: what it was about to write for an earlier claim of the row
-        # may be written after it has claimed the row again.
+        # Not only for the process: a write for an earlier claim of the row may come after the
+        # process has claimed it again.
         return "position = %s AND claim = %s", (claim.position, claim.call)
 
     def _lost(self, position: int) -> LeaseLostError:
@@ -147,15 +147,15 @@ class PostgresStore(LedgerStore):
             "sent for it here"
         )
 
-    # The statements for many items give the positions of those that they have written. A row that
-    # is not among them has another owner, or another state.
+    # The statements for many items return the positions that they have written. Any other row has
+    # another owner, or another state.
 
     def _write_all(self, statement: str, rows: Sequence[Mapping[str, Any]]) -> set[int]:
         found = self._all(statement, (json.dumps(rows, ensure_ascii=False),))
         return {columns[0] for columns in found}
 
     def begin_sends(self, sends: Sequence[SendBegins]) -> set[int]:
-        """Record that run-task is about to be sent for items that are not tried again."""
+        """Record that run-task is about to be sent for items that are not retried."""
         if self.context.round is not None:
             return set()
         return self._record_intents([(each.claim, each.intent) for each in sends])
@@ -183,7 +183,7 @@ class PostgresStore(LedgerStore):
 
     def claim_tasks(self, tasks: Sequence[TaskFound]) -> set[int]:
         """Record the new tasks of items, unless other items have them."""
-        # Of two that name the same task here, the later one is refused by itself.
+        # If two name the same task, the later one is refused by itself.
         by_task = {each.task_id: each for each in reversed(tasks)}
         return self._write_all(
             CLAIM_TASKS,
@@ -203,12 +203,12 @@ class PostgresStore(LedgerStore):
         values = self._outcome_values(claim.position, result)
         values["spent"] = values["cost"] or 0
         values["call"] = claim.call
-        # An item that is in doubt keeps its reservation: it may have a task.
+        # An item in doubt keeps its reservation: it may have a task.
         values["is_over"] = result.state in FINAL_STATES
         return values
 
     def release(self, claim: Claim) -> None:
-        """Give back what was set aside for an item of this process that has no task."""
+        """Release the reservation for an item of this process without a task."""
         condition, own = self._own(claim)
         self._do(
             "WITH before AS (SELECT position, reserved AS freed FROM items "
@@ -227,16 +227,16 @@ class PostgresStore(LedgerStore):
     # --- the batch ------------------------------------------------------------------------
 
     def budget(self) -> BudgetAmounts | None:
-        """What all processes of the batch together may spend, or None if nothing was enqueued."""
+        """The budget of all processes of the batch, or None if nothing was enqueued."""
         row = self._one("SELECT budget, spent, reserved FROM batch")
         return None if row is None else _amounts(*row)
 
     # --- handing out items ----------------------------------------------------------------
 
     def claim_next(self, count: int, first: int = 0, *, only_begun: bool = False) -> list[Claim]:
-        """Make items that wait this process's own: those that are begun, then from a position on.
+        """Claim waiting items: those that are begun, then others from a position on.
 
-        What was claimed before can write nothing more for them.
+        Earlier claims of these items can write nothing more.
         """
         new = 0 if only_begun else count
         values = {"count": count, "new": new, "first": first, "call": self.call, **self._beat()}
@@ -244,10 +244,10 @@ class PostgresStore(LedgerStore):
         return [self._claimed(row, *request) for row, request in found]
 
     def claim_limited(self, count: int, after: str = "") -> tuple[list[Claim], str]:
-        """Make items with a limit key this process's own: those for which there is room.
+        """Claim items with a limit key that have room.
 
-        Begins behind a limit key, and gives the last one that it came to, or an empty text if it
-        came to all.
+        Begins after a limit key; also returns the last key that it reached, or an empty text if it
+        reached all.
         """
         values = {"count": count, "after": after, "call": self.call, **self._beat()}
         with self.connection.transaction():
@@ -268,7 +268,7 @@ class PostgresStore(LedgerStore):
         return attrs.evolve(claim, fields=None if request is None else json.loads(request))
 
     def hand_back(self, claim: Claim, *, waits: bool) -> None:
-        """Let an item of this process be handed out again, or not in this run."""
+        """Give an item of this process back, to be handed out again or not in this run."""
         condition, own = self._own(claim)
         self._do(
             f"UPDATE items SET queue_state = %s WHERE {condition} AND queue_state = {HANDED_OUT}",
@@ -276,7 +276,7 @@ class PostgresStore(LedgerStore):
         )
 
     def give_back(self, positions: Collection[int]) -> None:
-        """Let items of this process be handed out again."""
+        """Give items of this process back, to be handed out again."""
         self._do(
             f"UPDATE items SET queue_state = {WAITING} "
             f"WHERE position = ANY(%s) AND owner = %s AND queue_state = {HANDED_OUT}",
@@ -289,37 +289,37 @@ class PostgresStore(LedgerStore):
         return {"owner": self.context.owner, "lease": self.context.lease}
 
     def record_heartbeat(self) -> tuple[set[int], float]:
-        """Say that this process lives; gives what is handed out to it, and the shortest lease."""
+        """Renew the lease of this process; returns its items, and the shortest lease of all."""
         held = {position for (position,) in self._all(HELD, self._beat())}
         shortest = "SELECT LEAST(MIN(lease), %s) FROM workers"
         return held, self._required(shortest, (self.context.lease,))[0]
 
     def leave(self) -> None:
-        """Say that this process works no more, so that what it holds is handed out again."""
+        """Delete the lease of this process, so that its items are handed out again."""
         self._do("DELETE FROM workers WHERE owner = %s", (self.context.owner,))
 
     def rescue(self, longest: float) -> list[int]:
-        """Let be handed out again what processes hold that were silent for their lease.
+        """Take the items of processes whose leases have expired back, to be handed out again.
 
-        Of one with a longer lease than `longest` seconds that is not known.
+        Only leases of at most `longest` seconds are checked.
         """
         return sorted(position for (position,) in self._all(RESCUE, {"longest": longest}))
 
     # --- the end of the batch -------------------------------------------------------------
 
     def is_over(self) -> bool:
-        """Whether all that was enqueued has been handed out and worked on."""
+        """Whether all enqueued items have been handed out and finished."""
         row = self._one(IS_OVER)
         return row is not None and bool(row[0])
 
     def is_settled(self) -> bool:
-        """Whether no item that was begun waits for a process, or is worked on by one."""
+        """Whether no begun item waits for a process, or is worked on."""
         return bool(self._required(IS_SETTLED)[0])
 
     def finish(self, now: float) -> bool:
-        """End the round of retries, and tell one process that it looks for duplicates."""
+        """End the round of retries; returns True to the one process that looks for duplicates."""
         with self.connection.transaction():
-            # The lock keeps a new round from beginning meanwhile.
+            # The lock prevents a new round from beginning meanwhile.
             self._one("SELECT 1 FROM batch FOR UPDATE")
             if not self.is_over():
                 return False
@@ -331,9 +331,9 @@ class PostgresStore(LedgerStore):
     def reserve(
         self, claim: Claim, maximum_cents: Decimal, limit: Decimal = NO_LIMIT
     ) -> tuple[Reservation, BudgetAmounts]:
-        """Set aside what a task can cost at most, if the budget of the whole batch has room.
+        """Reserve the most that a task can cost, if the budget of the whole batch has room.
 
-        Also gives the budget as it was, with `limit` instead of its own if that is lower.
+        Also returns the previous budget, with `limit` as its limit if that is lower.
         """
         values = {
             "position": claim.position,
@@ -351,10 +351,9 @@ class PostgresStore(LedgerStore):
     def _reserve_later(
         self, claim: Claim, maximum_cents: Decimal, limit: Decimal
     ) -> tuple[Reservation, BudgetAmounts]:
-        """Say why there was no room, unless there is by now."""
+        """Return why there was no room, unless there is room by now."""
         with self.connection.transaction():
-            # The row of the batch, too: whatever makes room waits for it, so that what follows is
-            # one decision.
+            # Locks the row of the batch, too: nothing else can make room until this is decided.
             condition, values = self._own(claim)
             row = self._one(
                 "SELECT items.reserved, budget, spent, batch.reserved FROM items, batch "
@@ -370,7 +369,7 @@ class PostgresStore(LedgerStore):
             if budget.admits(maximum_cents):
                 self._set_aside(claim.position, maximum_cents)
                 return Reservation.MADE, budget
-            # Of what is reserved, only that of items which come to their end can be given back.
+            # Only items that end can release their reservations.
             handed_out, waiting = self._required(HOLDERS)
         if handed_out:
             return Reservation.FULL, budget
@@ -382,7 +381,7 @@ class PostgresStore(LedgerStore):
         self._do("UPDATE items SET reserved = %s WHERE position = %s", (amount, position))
 
     def reserve_known(self, claim: Claim, maximum_cents: Decimal) -> None:
-        """Set money aside for a task that exists already, if none is."""
+        """Reserve for a task that already exists, if there is no reservation."""
         condition, own = self._own(claim)
         amount = millicents(maximum_cents)
         self._do(
@@ -393,15 +392,15 @@ class PostgresStore(LedgerStore):
         )
 
     def doubt(self, claim: Claim) -> None:
-        """Keep what is set aside for an item for the requests of it whose answers were lost."""
+        """Keep the reservation of an item for its requests whose answers were lost."""
         self._update(claim, "doubt = doubt + reserved, reserved = 0", ())
 
     def end_doubts(self, kept: Collection[str]) -> None:
-        """Give back what is kept for lost requests of items that have ended, but for some keys."""
+        """Release the reservations for lost requests of ended items, except for some keys."""
         self._do(END_DOUBTS.format(others=others(kept)), tuple(kept))
 
     def record_orphan(self, orphan: Orphan) -> None:
-        """Record a duplicate task, or what has changed about it, and what was spent."""
+        """Record a duplicate task, or its changes, and its cost."""
         with self.connection.transaction():
             self._do(
                 "UPDATE batch SET spent = spent + %s - "
@@ -418,17 +417,17 @@ def _amounts(limit: int | None, spent: int, reserved: int) -> BudgetAmounts:
 def waits(claim: Claim, item: Item) -> bool:
     """Whether an item is to be worked on."""
     if item.problem is not None:
-        return claim.row.state in MAY_COST  # a task that it has comes to its end
+        return claim.row.state in MAY_COST  # an existing task is finished
     return claim.row.state not in FINAL_STATES or claim.may_retry
 
 
 def key_digest(key: str) -> bytes:
-    """What an item is found by: keys may be longer than an index takes."""
+    """The digest by which an item is found: keys may be too long for an index."""
     return hashlib.sha256(key.encode()).digest()
 
 
 def storable(text: str | None) -> str | None:
-    """The text without what PostgreSQL does not take: NUL and lone surrogates."""
+    """The text without NUL and lone surrogates, which PostgreSQL does not accept."""
     if text is None or (text.isascii() and "\0" not in text):
         return text
     return text.encode("utf-8", "replace").decode().replace("\0", "\N{REPLACEMENT CHARACTER}")

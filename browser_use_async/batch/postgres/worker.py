@@ -1,8 +1,8 @@
-"""A process that works on the items of a batch, beside others that do the same."""
+"""A process that works on the items of a batch, together with others."""
 
-# Who works on an item stands in its row and nowhere else, so that no job can be lost or doubled: a
-# process claims as many rows as it has room for in one statement. It says regularly that it lives;
-# what a silent one holds is handed out again.
+# The row of an item is the only place that names its worker, so no job can be lost or doubled: a
+# process claims as many rows as it has room for in one statement. It renews its lease regularly;
+# the items of a process that does not are handed out again.
 
 import asyncio
 import contextlib
@@ -48,34 +48,34 @@ from browser_use_async.logs import LOGGER
 from browser_use_async.transport.config import Runtime
 from browser_use_async.types import RunTaskRequest
 
-PAUSE = 0.5  # seconds between two looks for items, if none wait
-# Of its leases of unbroken contact before a silent process is believed to have ended: while the
-# database is away, no process can report that it is alive.
+PAUSE = 0.5  # seconds between two claims, if no items wait
+# How many leases the contact to the database must last before a silent process counts as lost:
+# while the database is unreachable, no process can renew its lease.
 CONTACT = 1.5
-MOST_BETWEEN = 0.75  # of the shortest lease between two answers that are one contact
-_BEATS = 6  # in the shortest lease: an outage that is long for one process is seen by all
-_MOST_CLAIMED = 256  # in one statement, whose answer has their requests
+MOST_BETWEEN = 0.75  # of the shortest lease; a longer gap between answers ends the contact
+_BEATS = 6  # in the shortest lease, so that all processes notice an outage
+_MOST_CLAIMED = 256  # in one statement, whose answer contains their requests
 OnResult = Callable[[BatchResult[Any]], None]
 
 
 @attrs.define(eq=False)
 class ItemQueue:
-    """The items of one batch that wait, as one process sees them."""
+    """The waiting items of a batch, as known to one process."""
 
     writer: LedgerWriter[PostgresStore]
-    lease: float  # the shortest one, in seconds after which a silent process has lost its items
-    _first: int = 0  # no item before this position waits, as far as is known
-    is_limited: bool = True  # whether items wait for their limit keys, as far as is known
-    _after: str = ""  # the limit key behind which the next claim begins
-    _contact_since: float | None = None  # when the database answered first since it last did not
-    _answered_at: float = 0.0  # when it answered last
+    lease: float  # the shortest one, in seconds
+    _first: int = 0  # no item before this position waits, as far as known
+    is_limited: bool = True  # whether items wait for their limit keys, as far as known
+    _after: str = ""  # the limit key after which the next claim begins
+    _contact_since: float | None = None  # since when the database has answered without a gap
+    _answered_at: float = 0.0  # when it last answered
     _unknown: set[int] = attrs.field(factory=set)  # items without a worker here, once seen
 
     async def claim(self, room: int, *, only_begun: bool) -> list[Claim]:
-        """Make up to so many items that wait this process's own.
+        """Claim up to so many waiting items.
 
-        Those that are begun come first. Unless `only_begun`, others follow: those with a limit key
-        in turns of their keys, then those without one in their order.
+        Begun items come first. Unless `only_begun`, others follow: those with a limit key, key by
+        key, then those without one in their order.
         """
         if only_begun or not self.is_limited:
             return await self._claim_in_order(room, only_begun=only_begun)
@@ -105,7 +105,7 @@ class ItemQueue:
                 durable=False,
             )
             taken += more
-            # The index has claimed rows before it until a vacuum; most claims need not pass them.
+            # Until a vacuum the index has claimed rows before it, which most claims can skip.
             new = [each.position + 1 for each in more if not each.row.is_begun]
             self._first = max(new, default=first)
             if only_begun and len(more) < count:
@@ -117,13 +117,13 @@ class ItemQueue:
         return taken
 
     async def supervise(self, known: Collection[int]) -> None:
-        """Say that this process, at work on `known`, lives, and rescue what ended ones hold."""
+        """Renew the lease of this process, which works on `known`, and rescue lost items."""
         while True:
             await asyncio.sleep(self.lease / _BEATS)
             held, self.lease = await self.writer.run(
                 lambda store: store.record_heartbeat(), durable=False, first=True
             )
-            # Those that were given back since, too.
+            # Then items that were given back are found, too.
             self._first = 0
             self.is_limited = await self.writer.run(
                 lambda store: store.has_limited(), durable=False, first=True
@@ -132,15 +132,16 @@ class ItemQueue:
             await self._rescue(self._contact() / CONTACT)
 
     async def _give_back(self, unknown: set[int]) -> None:
-        """Items are claimed and the answer lost: seen twice, they have no worker."""
+        """Give items back whose claim was not answered: they are seen twice without a worker."""
         lost, self._unknown = unknown & self._unknown, unknown
         if lost:
             await self.writer.run(lambda store: store.give_back(lost), durable=False, first=True)
 
     def _contact(self) -> float:
-        """For how many seconds the database has answered, so that living processes could beat."""
+        """For how many seconds the database has answered, so that processes could renew leases."""
         now = time.monotonic()
-        # Statements wait for a database that is away: a round that took long says that it was.
+        # Statements wait for an unreachable database, so a long round means that it was
+        # unreachable.
         if self._contact_since is None or now - self._answered_at > MOST_BETWEEN * self.lease:
             self._contact_since = now
         self._answered_at = now
@@ -159,19 +160,19 @@ class ItemQueue:
 
 @attrs.define(eq=False)
 class BatchWorker:
-    """Works on a batch until all of it has come to its end, or it is told to stop."""
+    """Works on a batch until all items have ended, or until it is stopped."""
 
     lifecycle: SubmissionRunner
     runtime: Runtime
     address: LedgerAddress
     options: WorkerOptions
-    on_result: OnResult = lambda _result: None  # called for each item that it brought to its end
+    on_result: OnResult = lambda _result: None  # called for each item that it finished
     make_store: MakeStore[PostgresStore] = PostgresStore
     orphans: tuple[Orphan, ...] = ()  # duplicate tasks that it found at the end
     _drained: bool = False
     _failure: Exception | None = None
     _items: dict[int, "asyncio.Task[None]"] = attrs.field(factory=dict)  # by position
-    _wakes_at: int = 0  # how many items may be under way when the next ones are claimed
+    _wakes_at: int = 0  # the next items are claimed when so few are under way
     _woken: asyncio.Event = attrs.field(factory=asyncio.Event)
     _state: BatchState | None = None
     _admission: SharedAdmission | None = None
@@ -179,7 +180,7 @@ class BatchWorker:
 
     @property
     def stopped_by(self) -> StopReason | None:
-        """Why it submits nothing more although there are items left, or None."""
+        """Why it submits nothing more although items are left, or None."""
         return None if self._state is None else self._state.stopped_by
 
     @property
@@ -189,18 +190,18 @@ class BatchWorker:
 
     @property
     def _takes_begun(self) -> bool:
-        """Whether it still brings to its end what has a task, or may have one."""
+        """Whether it still finishes items that have a task, or may have one."""
         reason = self.stopped_by
         return self._failure is None and (reason is None or reason in FINISHES_BEGUN)
 
     def drain(self) -> None:
-        """Take no more items; those under way come to their end."""
+        """Take no more items; those under way are finished."""
         self._drained = True
         if self._state is not None:
             self._state.stop(StopReason.DRAINED)
 
     async def run(self) -> None:
-        """Work until the batch is over; cancelled, leave what is under way to other processes."""
+        """Work until the batch is over; a cancellation leaves its items to other processes."""
         async with self._open_writer() as writer:
             self._writer = writer
             state = self._state = await self._open_state(writer)
@@ -264,7 +265,7 @@ class BatchWorker:
     # --- working --------------------------------------------------------------------------
 
     async def _work(self, queue: ItemQueue) -> None:
-        # Also while the last items come to their end, which may outlast a lease.
+        # Also while the last items are finished, which may take longer than a lease.
         supervising = asyncio.create_task(
             queue.supervise(self._items.keys()),
             name="browser-use: supervises the items of a batch worker",
@@ -278,7 +279,7 @@ class BatchWorker:
                 ended = {supervising, *self._items.values()}
                 await asyncio.wait(ended, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            # If it was told to leave them, or cannot say any more that it lives.
+            # If it was stopped, or can no longer renew its lease.
             tasks = {supervising, working, *self._items.values()}
             for task in tasks:
                 task.cancel()
@@ -289,7 +290,7 @@ class BatchWorker:
                 raise error
 
     async def _claim_items(self, queue: ItemQueue) -> None:
-        """Start items as long as there are any and there is room; return when all is over."""
+        """Start items while there is room; returns when the batch is over."""
         most = self.options.concurrency
         while self._takes_begun:
             room = most - len(self._items)
@@ -302,12 +303,12 @@ class BatchWorker:
             elif not self._items and await self._is_over(queue.writer):
                 return
             else:
-                # An item that ends may make room for another one of its key.
+                # The end of an item may make room for another one of its key.
                 count = len(self._items) - 1 if queue.is_limited else 0
                 await self._until_items(count, PAUSE * self.runtime.rng.uniform(0.5, 1.0))
 
     def _report_searches(self, taken: list[Claim]) -> None:
-        # Else a process that only searches is silent for the whole settle window.
+        # Else a process that only searches would log nothing for the whole settle window.
         keys_are_kept = self.lifecycle.creator.transport.keys.are_kept
         count = sum(
             each.row.state in DOUBTFUL and not (each.row.keyed and keys_are_kept) for each in taken
@@ -324,11 +325,11 @@ class BatchWorker:
     async def _is_over(self, writer: LedgerWriter[PostgresStore]) -> bool:
         if not self._is_stopped:
             return await writer.run(lambda store: store.is_over(), durable=False)
-        # What others work on as well: one of them may end, and its items would be left lying.
+        # Also items of other processes: one of these may end, and leave its items.
         return await writer.run(lambda store: store.is_settled(), durable=False)
 
     async def _until_items(self, count: int, timeout: float | None = None) -> None:
-        """Wait until so few items are under way, for some seconds at most."""
+        """Wait until only `count` items are under way, for some seconds at most."""
         self._wakes_at = count
         self._woken.clear()
         if self._items and len(self._items) <= count:
@@ -341,8 +342,8 @@ class BatchWorker:
         position = taken.position
         before = self._items.get(position)
         if before is not None:
-            # This process was silent for so long that its own item came back to it, with a row that
-            # may be older than what is done: it is given back, and read anew once that has ended.
+            # This process lost its lease and has claimed its own item again, with a row that may be
+            # out of date: it is given back, and claimed again once the first run has ended.
             before.cancel()
             self._hand_back(taken)
             return
@@ -361,7 +362,7 @@ class BatchWorker:
         assert state is not None
         assert admission is not None
         if self._is_stopped and not (self._takes_begun and taken.row.state in MAY_COST):
-            if taken.row.state not in MAY_COST:  # what is left out holds no money
+            if taken.row.state not in MAY_COST:  # nothing is reserved for what is left out
                 admission.release(taken)
             self._hand_back(taken)
             return

@@ -1,4 +1,4 @@
-"""Writes to a ledger in PostgreSQL: many jobs of a kind are one statement, which is repeated."""
+"""Writes to a ledger in PostgreSQL: many jobs of a kind are one statement, repeated if lost."""
 
 import copy
 import itertools
@@ -31,8 +31,8 @@ ResultT = TypeVar("ResultT")
 StoreT = TypeVar("StoreT", bound=PostgresStore)
 MakeStore = Callable[[psycopg.Connection, RunContext, str], StoreT]
 
-# What does a kind of job for many items in one statement. Gives the positions of the items that it
-# has written; the jobs of the others are executed alone.
+# Methods that execute a kind of job for many items in one statement. They return the positions of
+# the items that they have written; the other jobs are executed alone.
 TOGETHER: dict[type, Callable[[PostgresStore, Sequence[Any]], set[int]]] = {
     SendBegins: lambda store, works: store.begin_sends(works),
     TaskFound: lambda store, works: store.claim_tasks(works),
@@ -40,7 +40,7 @@ TOGETHER: dict[type, Callable[[PostgresStore, Sequence[Any]], set[int]]] = {
 }
 
 LINGER = 0.02  # seconds for which jobs of several items wait for more
-CONNECTIONS = 4  # beside the one for what must not wait
+CONNECTIONS = 4  # without the one for jobs that must not wait
 PAUSE = 0.25  # between two attempts to reach the database, in seconds
 CLOSING_PATIENCE = 5.0  # seconds for which a closing batch waits for the database
 
@@ -52,13 +52,13 @@ class PostgresLedger:
     address: LedgerAddress
     lock: BatchLock  # shows the server that this process uses the batch
     context: RunContext
-    patience: float  # seconds for which the database may be away
+    patience: float  # seconds for which the database may be unreachable
     closing: threading.Event = attrs.field(factory=threading.Event, init=False)
     _name: str = attrs.field(factory=lambda: uuid.uuid4().hex, init=False)
     _calls: "itertools.count[int]" = attrs.field(factory=itertools.count, init=False)
 
     def next_call(self) -> str:
-        """What a job is known by: statements know what an attempt has written that was lost."""
+        """The id of a job, by which statements know the writes of a lost attempt."""
         return f"{self._name}.{next(self._calls)}"
 
     def writer(self, make_store: MakeStore[StoreT]) -> LedgerWriter[StoreT]:
@@ -74,10 +74,10 @@ class PostgresLedger:
 
 @attrs.define(eq=False)
 class PostgresConnection(LedgerConnection):
-    """The connection of one thread, which is made when it is needed, and again once it is lost."""
+    """The connection of one thread; made on first use, and again after it was lost."""
 
-    # Unlike the writer of a file it goes on after a failure: the database may be restarted, and is
-    # waited for. Commits of several jobs share the disk's writes in the server.
+    # Unlike the writer of a file it continues after a failure, since the database may be restarted.
+    # Commits of several jobs share the server's writes to disk.
 
     _ledger: PostgresLedger
     _make_store: Callable[[psycopg.Connection, RunContext, str], PostgresStore]
@@ -85,7 +85,7 @@ class PostgresConnection(LedgerConnection):
 
     @staticmethod
     def parts(jobs: Sequence[Job]) -> Iterable[Sequence[Job]]:
-        """Jobs of a kind that one statement does; each of the others by itself."""
+        """The jobs of a kind that one statement executes together; each other job by itself."""
         by_kind: defaultdict[type, list[Job]] = defaultdict(list)
         for job in jobs:
             if type(job.work) in TOGETHER:
@@ -102,12 +102,12 @@ class PostgresConnection(LedgerConnection):
         return jobs
 
     def _execute_together(self, jobs: Sequence[Job]) -> Sequence[Job]:
-        """Execute jobs of a kind; gives those that must be executed alone."""
+        """Execute jobs of a kind; returns those that must be executed alone."""
         works = [cast("Write", job.work) for job in jobs]
         try:
             written = self._transact(lambda store: TOGETHER[type(works[0])](store, works))
         except psycopg.Error:
-            return jobs  # it is about one of them, which fails once more by itself
+            return jobs  # one of them is wrong, which then fails by itself
         except Exception as error:  # noqa: BLE001 - raised by the callers that wait
             for job in jobs:
                 job.error = copy.copy(error)
@@ -146,8 +146,8 @@ class PostgresConnection(LedgerConnection):
         return time.monotonic() - started > patience
 
     def _recover(self) -> None:
-        """Wait for the database, and make sure that this process still uses the batch."""
-        # Closing, too, waits for so long: a server that refuses connections does so at once.
+        """Wait for the database, and make sure that this process still has the batch."""
+        # Also while closing: a server that refuses connections does so at once.
         time.sleep(PAUSE)
         with suppress(*PASSING):
             self._ledger.lock.renew()
@@ -167,7 +167,7 @@ class PostgresConnection(LedgerConnection):
 async def open_postgres_writer(
     address: LedgerAddress, patience: float
 ) -> LedgerWriter[PostgresStore]:
-    """Open a ledger for a process that enqueues items and works on them, alone meanwhile."""
+    """Open a ledger for a process that alone enqueues items and works on them."""
     lock = await acquire_lock(address, is_shared=False, creates=True)
     context = RunContext(owner=uuid.uuid4().hex)
     ledger = PostgresLedger(address=address, lock=lock, context=context, patience=patience)
