@@ -1,4 +1,4 @@
-"""Whether options are what their annotations say, asked before anything is sent."""
+"""Checks options against their annotations, before anything is sent."""
 
 import os
 import types
@@ -21,15 +21,15 @@ _NAMES: Mapping[Any, str] = {
 
 
 def check_settings(kinds: Mapping[str, Any], values: Mapping[str, object]) -> None:
-    """Raise `ConfigurationError` for the first setting that is not what its annotation says."""
+    """Raise `ConfigurationError` for the first setting that does not fit its annotation."""
     for name, kind in kinds.items():
         if name in values and (problem := _problem(name, values[name], kind)) is not None:
             raise ConfigurationError(problem)
 
 
 def check_option(name: str, value: object, kind: Any) -> None:
-    """Raise `InvalidRequestError` for an option of a call that is not what its annotation says."""
-    # What most callers pass is known at once: each task that is created comes here.
+    """Raise `InvalidRequestError` for an option of a call that does not fit its annotation."""
+    # The usual values first, for speed: this is called for each new task.
     if type(value) is kind or (type(value) is str and value in getattr(kind, "__args__", ())):
         return
     if (problem := _problem(name, value, kind)) is not None:
@@ -41,7 +41,7 @@ def _alternatives(kind: Any) -> tuple[Any, ...]:
 
 
 def _problem(name: str, value: object, kind: Any) -> str | None:
-    """What a value must be instead, or None if it is of the kind that its annotation names."""
+    """The required kind of a value, or None if it fits its annotation."""
     kinds = _alternatives(kind)
     if any(_is_one(value, each) for each in kinds):
         fitting = next(each for each in kinds if _is_one(value, each))
@@ -50,28 +50,28 @@ def _problem(name: str, value: object, kind: Any) -> str | None:
     # None comes last: it leaves the option out.
     wanted = [word for each in sorted(kinds, key=_is_none) for word in _words(each)]
     either = wanted[0] if len(wanted) == 1 else f"{', '.join(wanted[:-1])} or {wanted[-1]}"
-    # The type alone where a value may be a secret.
+    # Only the type if the value may be a secret.
     is_word = any(get_origin(each) is Literal for each in kinds)
     return f"{name} must be {either}, not {f'{value!r:.60}' if is_word else type(value).__name__}"
 
 
 def _is_one(value: Any, kind: Any) -> bool:
-    """Whether a value is of a kind that is no union, whatever is inside of it."""
+    """Whether a value is of a kind that is no union; its items are not checked."""
     origin = get_origin(kind) or kind
     if origin is Literal:
         return value in get_args(kind)
     if origin in {int, float}:
-        # True is an int for Python, and no number for people.
+        # True is an int in Python, but not for people.
         return isinstance(value, int | origin) and not isinstance(value, bool)
     if origin is Sequence:
-        # A text is a sequence, but its letters are not what is meant.
+        # A text is a sequence, too, but its letters are not meant.
         return isinstance(value, Sequence) and not isinstance(value, str | bytes)
-    # Names that only type checkers know, such as type variables, are not looked at.
+    # Names for type checkers only, such as type variables, are not checked.
     return not isinstance(origin, type) or origin is Any or isinstance(value, origin)
 
 
 def _parts(value: Any, kind: Any) -> Iterator[tuple[str, object, object]]:
-    """What is in a list or a mapping: each with its place and the kind that it must be of."""
+    """The items of a list or a mapping, each with its place and its required kind."""
     origin = get_origin(kind)
     if origin is Sequence:
         (item,) = get_args(kind)
@@ -88,7 +88,7 @@ def _is_none(kind: object) -> bool:
 
 
 def _words(kind: Any) -> list[str]:
-    """What a value of a kind is called; each word of those that it may be."""
+    """The words for the values of a kind."""
     origin = get_origin(kind) or kind
     if origin is Literal:
         return [repr(each) for each in get_args(kind)]

@@ -21,37 +21,38 @@ if TYPE_CHECKING:
 
 
 class BrowserProfileEndpoints(Section):
-    """`session.browser_profiles`: one method is one HTTP call, but for `iterate`. All are free.
+    """`session.browser_profiles`: one method is one HTTP call, except `iterate`. All are free.
 
-    Pay-as-you-go accounts of the hosted service have one profile; subscriptions have many.
-    Every method raises `BrowserUseError`, as those of `session.tasks` do.
+    Pay-as-you-go accounts of the hosted service have one profile; subscriptions have many. Every
+    method raises `BrowserUseError`, like those of `session.tasks`.
     """
 
     async def list(self, *, page: int = 1, limit: int = 10) -> BrowserProfilePage:
-        """One page of the profiles. API page: List Browser Profiles.
+        """Return one page of the profiles. API page: List Browser Profiles.
 
-        `iterate` walks all pages.
+        `iterate` reads all pages.
 
         Args:
             page: Which page, counted from 1.
             limit: Rows on a page, 1 or more.
 
         Raises:
-            InvalidRequestError: A bound was missed; nothing was sent.
+            InvalidRequestError: An argument is out of bounds; nothing was sent.
         """
         query = build_request(PageQuery, {"page": page, "limit": limit})
         rows: BrowserProfilePage = await self._call(table.LIST_BROWSER_PROFILES, query)
         return rows
 
     def iterate(self, *, page_size: int = 100, prefetch: int = 1) -> "ListIterator[BrowserProfile]":
-        """Give every browser profile of the account: `async for` rows, or `.pages()`.
+        """Iterate over all browser profiles of the account: `async for` rows, or `.pages()`.
 
-        Each one that exists throughout is given exactly once, though others come and go, in the
-        order of the service, which does not specify it. API page: List Browser Profiles.
+        Each profile that exists the whole time is yielded exactly once, even if others are created
+        or deleted. The order is that of the service, which does not specify it. API page: List
+        Browser Profiles.
 
         Args:
             page_size: Rows on a page, 1 or more.
-            prefetch: Pages that are read ahead while you work: 0 or 1.
+            prefetch: How many pages are read ahead: 0 or 1.
 
         Raises:
             InvalidRequestError: An option is out of bounds.
@@ -78,11 +79,12 @@ class BrowserProfileEndpoints(Section):
     ) -> BrowserProfile:
         """Create a profile. API page: Create Browser Profile.
 
-        Sent again only if it provably was not sent, or on 429.
+        It is sent again only if it was certainly not sent, or on 429.
 
         Args:
-            profile_name: What to call it, or a whole request.
-            fields: The fields of `CreateBrowserProfileRequest`. What is not given is not sent.
+            profile_name: The name of the profile, or a whole request.
+            fields: The fields of `CreateBrowserProfileRequest`. Fields that are not given are not
+                sent.
 
         Raises:
             InvalidRequestError: A field was refused; nothing was sent.
@@ -93,7 +95,7 @@ class BrowserProfileEndpoints(Section):
         return profile
 
     async def get(self, profile_id: str) -> BrowserProfile:
-        """One profile. API page: Get Browser Profile."""
+        """Return one profile. API page: Get Browser Profile."""
         profile: BrowserProfile = await self._call(table.GET_BROWSER_PROFILE, ProfileId(profile_id))
         return profile
 
@@ -104,7 +106,7 @@ class BrowserProfileEndpoints(Section):
         request: UpdateBrowserProfileRequest | None = None,
         **fields: Unpack[NamedBrowserProfileFields],
     ) -> BrowserProfile:
-        """Change a profile: exactly the fields given. API page: Update Browser Profile.
+        """Change the given fields of a profile. API page: Update Browser Profile.
 
         Args:
             profile_id: The profile's id.
@@ -112,7 +114,7 @@ class BrowserProfileEndpoints(Section):
             fields: The fields of `UpdateBrowserProfileRequest`.
 
         Returns:
-            The profile as it is now.
+            The changed profile.
 
         Raises:
             InvalidRequestError: A field was refused; nothing was sent.

@@ -1,7 +1,7 @@
 """JSON to models, through one lenient cattrs converter, and models to the JSON of the service."""
 
-# Lenient means: open enums, unknown fields kept in `extra`, null where an optional value could
-# stand, naive datetimes in UTC. What is required and missing, or of the wrong shape, raises
+# Lenient means: open enums, unknown fields kept in `extra`, null for any optional value, naive
+# datetimes in UTC. A missing required value, or one of the wrong shape, raises
 # `ResponseDecodeError` with the JSON path and never with the value.
 
 import types
@@ -34,7 +34,7 @@ from browser_use_async.types import UNSET, Balance, Created, OpenEnum, TaskStatu
 
 
 def _balance(value: Any, _type: Any) -> Balance:
-    """Not field by field: the model names the unit, and the API does not."""
+    """Not field by field: the model's field has the unit in its name, and the API's has not."""
     if not isinstance(value, dict):
         raise MismatchError("expected an object")
     cents = _exact(value["balance"])
@@ -49,7 +49,7 @@ def _exact(value: Any) -> Decimal:
     """A finite number, written as number or as text."""
     if isinstance(value, str | int | float) and not isinstance(value, bool):
         try:
-            # Through text, or a float would bring its binary error along.
+            # Through text, since a float would add its binary error.
             number = Decimal(str(value))
         except InvalidOperation:
             number = Decimal("NaN")
@@ -95,13 +95,14 @@ def _model_hook(model: type[Any], converter: cattrs.Converter) -> Callable[[Any,
         result = generated(value, model)
         if value.keys() - known:
             result.extra = {name: each for name, each in value.items() if name not in known}
-        # Of the model's own field only: an unknown one of that name, as in a step, may be anything.
+        # Only if the model has the field: an unknown one of that name, as in a step, may be
+        # anything.
         if "metadata" in known and result.metadata:
-            # Reserved pairs are ours: kept where the reconciler finds them, out of users' sight.
+            # Reserved pairs are the SDK's: moved to `extra`, where the reconciler reads them.
             for name in RESERVED_KEYS:
                 if name in result.metadata:
                     result.extra[name] = result.metadata.pop(name)
-        # A text that is no timestamp is kept, and does not fail the whole answer.
+        # A text that is no timestamp is kept; it must not make the whole answer fail.
         for name in moments:
             if getattr(result, name) is None and value.get(name) is not None:
                 result.extra[name] = value[name]
@@ -112,7 +113,7 @@ def _model_hook(model: type[Any], converter: cattrs.Converter) -> Callable[[Any,
 
 @cache
 def _plain_list(model: Any) -> Callable[[list[Any]], list[Any] | None]:
-    """A short cut for lists of models that hold nothing but texts and numbers, else None."""
+    """A fast path for lists of models with only texts and numbers; None if it does not apply."""
     # None too where anything is to be converted, missing or unknown. A task can have a hundred
     # steps, so they are checked all at once, in C.
     fields = [each for each in attrs.fields(model) if each.name != "extra"]
@@ -153,7 +154,7 @@ def _list_hook(annotation: Any, converter: cattrs.Converter) -> Callable[[Any, A
                 step.step = step.step or place
         return rows
 
-    # Item by item, for the one that is wrong to be named; only after the quick one has failed.
+    # Item by item after a failure, so that the error names the wrong item.
     def detailed_hook(value: Any, _type: Any) -> list[Any]:
         if not isinstance(value, list):
             raise MismatchError("expected an array")
@@ -170,17 +171,17 @@ def _list_hook(annotation: Any, converter: cattrs.Converter) -> Callable[[Any, A
 
 @cache
 def _converter(*, detailed: bool) -> cattrs.Converter:
-    """The converter, or a slow twin of it that names the path of a failure."""
+    """The converter, or a slower one that reports the path of a failure."""
     converter = cattrs.Converter(detailed_validation=detailed, prefer_attrib_converters=False)
     for kind, hook in ((str, read_text), (int, read_integer), (bool, read_boolean)):
         converter.register_structure_hook(kind, hook)
     converter.register_structure_hook(datetime, read_moment)
-    # By class rather than by predicate: cattrs would take the hook of `str` for its subclasses.
+    # By class and not by predicate: cattrs would use the hook of `str` for its subclasses.
     converter.register_structure_hook(OpenEnum, read_open_enum)
     converter.register_structure_hook_func(lambda kind: kind == datetime | None, read_moment)
     converter.register_structure_hook_factory(_is_list, lambda kind: _list_hook(kind, converter))
     converter.register_structure_hook_factory(attrs.has, lambda kind: _model_hook(kind, converter))
-    # Registered last, so that they win over the factory above.
+    # Registered last, so that they go before the factory above.
     converter.register_structure_hook(TaskStatus, read_status)
     converter.register_structure_hook(Created, _created)
     converter.register_structure_hook(Balance, _balance)
@@ -188,7 +189,7 @@ def _converter(*, detailed: bool) -> cattrs.Converter:
 
 
 def _created(value: Any, _type: Any) -> Created:
-    """Strict: an id that is not one would be adopted, and waited for, as a paid task."""
+    """Strict, since a wrong id would be waited for as a paid task."""
     if not isinstance(value, dict):
         raise MismatchError("expected an object")
     task_id = value["id"]
@@ -203,7 +204,7 @@ def structure(value: Any, kind: Any) -> Any:
         return _converter(detailed=False).structure(value, kind)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError):
         pass
-    # Outside the except block, so that no exception holding response values is chained.
+    # Outside of the except block, so that no exception with response values is chained.
     path, problem = _locate(value, kind)
     raise ResponseDecodeError(f"at {path}: {problem}", path=path)
 
@@ -211,14 +212,14 @@ def structure(value: Any, kind: Any) -> Any:
 def _locate(value: Any, kind: Any) -> tuple[str, str]:
     try:
         _converter(detailed=True).structure(value, kind)
-    except Exception as error:  # noqa: BLE001 - whatever it is, only its place is told
+    except Exception as error:  # noqa: BLE001 - of any error only the place is reported
         return _first_leaf(error, "$")
     return "$", "the value does not fit"
 
 
 def _first_leaf(error: BaseException, path: str) -> tuple[str, str]:
     if isinstance(error, BaseExceptionGroup):
-        # The first is enough: a message about a hundred rows is no help.
+        # Only the first one, since a message about a hundred rows would not help.
         first = error.exceptions[0]
         return _first_leaf(first, path + _place(first))
     return described(error, path)
@@ -230,7 +231,7 @@ def _place(error: BaseException) -> str:
             # `described` names a missing field itself.
             return "" if isinstance(error, KeyError) else f".{note.name}"
         if isinstance(note, cattrs.IterableValidationNote):
-            # A key of the server's own could be anything, so only list places are told.
+            # A key could contain anything, also a secret, so only list indexes are reported.
             return f"[{note.index}]" if isinstance(note.index, int) else ".*"
     return ""
 
@@ -239,15 +240,15 @@ def _place(error: BaseException) -> str:
 
 
 def _shortest(number: Decimal) -> str:
-    """Return a number without an exponent and without zeros that say nothing."""
+    """Return a number without an exponent and without trailing zeros."""
     text = format(number, "f")  # `normalize` would round to 28 digits
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def unstructure(response: Any) -> Any:
-    """The JSON value of a response, as the service writes it: nulls stay, `extra` goes."""
+    """The JSON value of a response in the form of the service: with nulls, without `extra`."""
     if isinstance(response, Balance):
-        # The API names the amount, and the model its unit.
+        # The API's field is the amount, and the model's name has its unit.
         return {"balance": _shortest(response.cents)}
     if attrs.has(type(response)):
         return {
@@ -265,15 +266,15 @@ def unstructure(response: Any) -> Any:
 
 
 def export(response: Any, *, include_secrets: bool) -> Any:
-    """The JSON value of a response as `structure` reads it back, with its unknown fields."""
-    # What its repr hides, since it grants access, is included only if asked for.
+    """The JSON value of a response, for `structure` to read back, with unknown fields."""
+    # Values that grant access, which the repr hides, are included only if asked for.
     if isinstance(response, list):
         return [export(each, include_secrets=include_secrets) for each in response]
     if not attrs.has(type(response)):
         return unstructure(response)
     if isinstance(response, Balance):
         return {**unstructure(response), **response.extra}
-    # A hidden field that is None hides nothing, and is told like any other.
+    # A secret field that is None hides nothing, and is exported like any other.
     exported = {
         field.alias: export(value, include_secrets=include_secrets)
         for field in attrs.fields(type(response))

@@ -1,7 +1,7 @@
 """The 26 calls of Cloud API v1, one row of data for each, read by the SDK and by the server."""
 
-# Types stand in the rows by their names and are loaded when a row is first used, so that a program
-# pays for the sections that it calls.
+# The rows have the names of types, which are loaded when a row is first used, so that a program
+# pays only for the sections that it calls.
 
 from enum import StrEnum
 from functools import partial
@@ -15,11 +15,11 @@ API_PREFIX = "/api/v1"
 
 
 class Effect(StrEnum):
-    """What a call does to the account, which decides when it may be sent again."""
+    """The effect of a call on the account, which decides when it may be sent again."""
 
     READS = "reads"  # nothing: may be repeated at will
-    IDEMPOTENT = "idempotent"  # the same however often: may be repeated, then is verified
-    SWITCHES = "switches"  # what others switch as well: after a lost answer the state is read
+    IDEMPOTENT = "idempotent"  # the same each time: may be repeated, then is verified
+    SWITCHES = "switches"  # a state that others switch, too: read after a lost answer
     CREATES = (
         "creates"  # something, often for money: sent again only if provably not sent, or on 429
     )
@@ -40,7 +40,7 @@ class Endpoint:
     method: str  # the HTTP method
     path: str  # the path below `/api/v1`, with `{parameters}`
     effect: Effect
-    summary: str  # what it does, in a sentence, for the documents that the server shows
+    summary: str  # what it does, in a sentence, for the OpenAPI document of the server
     section: str = attrs.field(kw_only=True)  # the API section that documents it
     # The type of the answer, or its name; None for calls that answer nothing.
     _returns: type[Any] | str | None = attrs.field(default=None, alias="returns")
@@ -50,8 +50,8 @@ class Endpoint:
     _body: type[Any] | str | None = attrs.field(default=None, alias="body")
     authenticated: bool = True  # whether the call needs an API key
     subscription: bool = False  # whether the service asks for an active subscription
-    identity: str | None = None  # the field of the answer that must be the id asked for
-    leaves_a_trace: bool = True  # whether another call tells afterwards if it was carried out
+    identity: str | None = None  # the field of the answer that must be the requested id
+    leaves_a_trace: bool = True  # whether another call shows afterwards if it was carried out
 
     @property
     def returns(self) -> Any:
@@ -114,7 +114,7 @@ GET_TASK = _task(
     "GET",
     "/task/{task_id}",
     Effect.READS,
-    "Tells everything about a task: status, steps, output and files.",
+    "Returns everything about a task: status, steps, output and files.",
     returns="Task",
     parameters="TaskId",
     identity="id",
@@ -124,7 +124,7 @@ GET_TASK_STATUS = _task(
     "GET",
     "/task/{task_id}/status",
     Effect.READS,
-    "Tells where a task stands, and nothing else.",
+    "Returns the status of a task, and nothing else.",
     returns="TaskStatus",
     parameters="TaskId",
 )
@@ -142,7 +142,7 @@ GET_TASK_MEDIA = _task(
     "GET",
     "/task/{task_id}/media",
     Effect.READS,
-    "Gives links to the recordings of a task.",
+    "Returns links to the recordings of a task.",
     returns="TaskMedia",
     parameters="TaskId",
 )
@@ -151,7 +151,7 @@ GET_TASK_SCREENSHOTS = _task(
     "GET",
     "/task/{task_id}/screenshots",
     Effect.READS,
-    "Gives links to the screenshots of a task, one for each step.",
+    "Returns links to the screenshots of a task, one for each step.",
     returns="TaskScreenshots",
     parameters="TaskId",
 )
@@ -160,7 +160,7 @@ GET_TASK_OUTPUT_FILE = _task(
     "GET",
     "/task/{task_id}/output-file/{file_name}",
     Effect.READS,
-    "Gives a link to a file that the task made.",
+    "Returns a link to a file that the task made.",
     returns="OutputFile",
     parameters="TaskFile",
 )
@@ -182,7 +182,7 @@ CREATE_SCHEDULED_TASK = _schedule(
     "POST",
     "/scheduled-task",
     Effect.CREATES,
-    "Creates a schedule that runs a task again and again.",
+    "Creates a schedule that runs a task repeatedly.",
     returns="Created",
     body="CreateScheduledTaskRequest",
     subscription=True,
@@ -192,7 +192,7 @@ GET_SCHEDULED_TASK = _schedule(
     "GET",
     "/scheduled-task/{task_id}",
     Effect.READS,
-    "Tells everything about a schedule.",
+    "Returns everything about a schedule.",
     returns="ScheduledTask",
     parameters="TaskId",
     identity="id",
@@ -202,7 +202,7 @@ UPDATE_SCHEDULED_TASK = _schedule(
     "PUT",
     "/scheduled-task/{task_id}",
     Effect.IDEMPOTENT,
-    "Changes the fields of a schedule that are given.",
+    "Changes the given fields of a schedule.",
     returns="ScheduledTask",
     parameters="TaskId",
     body="UpdateScheduledTaskRequest",
@@ -243,7 +243,7 @@ GET_BROWSER_PROFILE = _profile(
     "GET",
     "/browser-profiles/{profile_id}",
     Effect.READS,
-    "Tells everything about a browser profile.",
+    "Returns everything about a browser profile.",
     returns="BrowserProfile",
     parameters="ProfileId",
     identity="profile_id",
@@ -253,7 +253,7 @@ UPDATE_BROWSER_PROFILE = _profile(
     "PUT",
     "/browser-profiles/{profile_id}",
     Effect.IDEMPOTENT,
-    "Changes the fields of a browser profile that are given.",
+    "Changes the given fields of a browser profile.",
     returns="BrowserProfile",
     parameters="ProfileId",
     body="UpdateBrowserProfileRequest",
@@ -270,13 +270,13 @@ DELETE_BROWSER_PROFILE = _profile(
 
 # --- Files -----------------------------------------------------------------------------------
 
-# Asking for an upload URL creates nothing that lasts, so it may be repeated like a read.
+# A request for an upload URL creates nothing lasting, so it may be repeated like a read.
 CREATE_UPLOAD_URL = Endpoint(
     "upload_file_presigned_url",
     "POST",
     "/uploads/presigned-url",
     Effect.READS,
-    "Gives a link to put a file at, for tasks to read.",
+    "Returns a link for the upload of a file that tasks may read.",
     returns="UploadUrl",
     section="Files",
     body="UploadRequest",
@@ -300,7 +300,7 @@ SEARCH_URL = _search(
     "POST",
     "/search-url",
     Effect.CREATES,
-    "Reads one website live for what fits a query.",
+    "Searches one website live for passages that fit a query.",
     returns="SearchResult",
     body="SearchUrlRequest",
     leaves_a_trace=False,
@@ -314,10 +314,10 @@ CHECK_BALANCE = _user(
     "GET",
     "/balance",
     Effect.READS,
-    "Tells the credit in US cents.",
+    "Returns the credit in US cents.",
     returns="Balance",
 )
-ME = _user("me", "GET", "/me", Effect.READS, "Tells whether the API key is good.", returns="bool")
+ME = _user("me", "GET", "/me", Effect.READS, "Checks whether the API key is valid.", returns="bool")
 
 # --- Health Check ----------------------------------------------------------------------------
 
@@ -326,7 +326,7 @@ PING = Endpoint(
     "GET",
     "/ping",
     Effect.READS,
-    "Tells that the server is there.",
+    "Answers if the server can be reached.",
     section="Health Check",
     authenticated=False,
 )

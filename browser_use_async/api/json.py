@@ -1,4 +1,4 @@
-"""JSON that is read without trust: no duplicate keys, finite numbers, bounded depth."""
+"""Reads untrusted JSON: no duplicate keys, finite numbers, limited depth."""
 
 # With orjson installed (the extra `speed`) the same is read in a third of the time.
 
@@ -15,7 +15,7 @@ except ImportError:
 
 
 class JsonRefusedError(ValueError):
-    """A text that is not the JSON it should be. Its message never quotes the text."""
+    """A text that is no valid JSON. The message never quotes the text."""
 
 
 def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -73,15 +73,15 @@ _DECODER = _decoder(_no_duplicates)
 
 
 def skim_json(body: bytes) -> Any:
-    """The value of JSON text that is only looked at, and read leniently for that."""
+    """The value of JSON text that is only inspected, and so read leniently."""
     return json.loads(body) if orjson is None else orjson.loads(body)
 
 
 def _read_quickly(body: bytes) -> Any:
-    """The value, if that is beyond doubt; else `_UNREAD`."""
+    """The value, if orjson certainly reads it right; else `_UNREAD`."""
     # orjson keeps the last of two equal keys, rounds large integers and may make a number infinite,
-    # which it writes as null. What it writes again just as it came, without white space as most
-    # servers do, has none of these.
+    # which it writes as null. If it writes exactly the text that it has read, without white space
+    # as most servers do, none of these is in it.
     if orjson is None or _SPACED.match(body):
         return _UNREAD
     try:
@@ -92,9 +92,9 @@ def _read_quickly(body: bytes) -> Any:
 
 
 def read_json(body: bytes, most: int | None = None) -> Any:
-    """The value that UTF-8 JSON text stands for; raises `JsonRefusedError` where that is unsafe.
+    """The value of UTF-8 JSON text; raises `JsonRefusedError` for anything ambiguous or unsafe.
 
-    With `most`, a text with more objects is refused as soon as these have been read.
+    With `most`, a text with more objects is refused as soon as these were read.
     """
     value = _read_quickly(body) if most is None else _UNREAD
     if value is not _UNREAD:
@@ -109,7 +109,7 @@ def read_json(body: bytes, most: int | None = None) -> Any:
     except UnicodeDecodeError:
         problem = "the text is not UTF-8"
     except json.JSONDecodeError as error:
-        # Only the position: the exception of the standard library holds the whole body.
+        # Only the position: the exception of the standard library contains the whole body.
         problem = f"{error.msg} at character {error.pos}"
     except JsonRefusedError as error:
         problem = str(error)

@@ -1,4 +1,4 @@
-"""Bounds and checks that several rooms share: rows, pairs, files, numbers, and local hosts."""
+"""Shared bounds and checks: rows, pairs, files, numbers, and local hosts."""
 
 import ipaddress
 import sys
@@ -14,20 +14,20 @@ MAX_METADATA_PAIRS = 10
 
 
 def is_count(value: object) -> bool:
-    """Whether something is a number of things: a whole number of 1 or more."""
+    """Whether a value is a count: a whole number of 1 or more."""
     return isinstance(value, int) and not isinstance(value, bool) and value >= 1
 
 
 def is_seconds(value: object) -> bool:
-    """Whether something is a length of time in seconds: a finite number of 0 or more."""
-    # True is an int for Python, and no length of time.
+    """Whether a value is a duration in seconds: a finite number of 0 or more."""
+    # True is an int in Python, but no duration.
     if isinstance(value, bool) or not isinstance(value, int | float):
         return False
     return 0 <= value <= sys.float_info.max
 
 
 def check_counts(**options: object) -> None:
-    """Raise `ConfigurationError` for an option that is no number of things."""
+    """Raise `ConfigurationError` for an option that is no count."""
     for name, value in options.items():
         if not is_count(value):
             raise ConfigurationError(f"{name} must be a whole number from 1, not {value!r}")
@@ -36,7 +36,7 @@ def check_counts(**options: object) -> None:
 def check_seconds(
     *, is_optional: bool = False, is_positive: bool = False, **options: object
 ) -> None:
-    """Raise `ConfigurationError` for an option that is no length of time."""
+    """Raise `ConfigurationError` for an option that is no duration."""
     for name, value in options.items():
         if is_optional and value is None:
             continue
@@ -48,7 +48,7 @@ def check_seconds(
 # The largest file, in bytes.
 MAX_FILE_BYTES = 10 * 1024 * 1024
 
-# What all files of one task may add up to, in bytes.
+# The largest size of all files of one task together, in bytes.
 MAX_TASK_FILE_BYTES = 50 * 1024 * 1024
 
 _OFFICE = "application/vnd.openxmlformats-officedocument"
@@ -89,18 +89,18 @@ _CONTENT_TYPE_ALIASES = {
 
 
 def is_supported_content_type(content_type: str) -> bool:
-    """Whether uploads may have a content type, whose parameters and usual aliases do not matter."""
+    """Whether uploads may have a content type; its parameters and usual aliases are ignored."""
     name = content_type.partition(";")[0].strip().lower()
     return _CONTENT_TYPE_ALIASES.get(name, name) in CONTENT_TYPES.values()
 
 
 def content_type_of(file_name: str) -> str | None:
-    """The content type that a file name stands for, or None if the API does not take it."""
+    """The content type of a file name's ending, or None if the API does not accept it."""
     return CONTENT_TYPES.get(PurePath(file_name).suffix.lower())
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host, as it is written, is this machine; names are not resolved."""
+    """Whether a host is this machine, by its text only; names are not resolved."""
     if host == "localhost":
         return True
     try:

@@ -1,6 +1,6 @@
-"""The words of long polls on the wire: `Prefer: wait=N` (RFC 7240), and the lines of changes."""
+"""The wire format of long polls: `Prefer: wait=N` (RFC 7240), and the lines of changes."""
 
-# An extension of the bundled server, which it advertises; every other part of v1 is as it was.
+# An extension of the bundled server, which it advertises; the rest of v1 is unchanged.
 
 import re
 from collections.abc import Iterable
@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from browser_use_async.api.json import JsonRefusedError, read_json
 from browser_use_async.errors import ResponseDecodeError
 
-# In list answers: the cursor of now. In requests: the cursor from which changes are streamed.
+# In list answers: the current cursor. In requests: the cursor from which changes are streamed.
 CHANGES_HEADER = "Browser-Use-Changes"
 # The content type of a stream of changes, one JSON object a line.
 CHANGES_TYPE = "application/x-ndjson"
@@ -22,9 +22,9 @@ MAX_WHOLE = 64 * 1024
 # The most bytes of a line.
 MAX_LINE = MAX_WHOLE + 4096
 
-# A comma within quotes separates nothing, nor does a semicolon.
+# Commas and semicolons within quotes are no separators.
 _PREFERENCE = re.compile(r'(?:[^,"]|"[^"]*"?)+')
-# A cursor goes back in a header, so it is nothing else than a header can carry.
+# A cursor is sent back in a header, so it may have only characters of headers.
 _CURSOR = re.compile("[!-~]{1,200}")
 _PARAMETER = re.compile(r'(?:[^;"]|"[^"]*"?)+')
 
@@ -33,8 +33,8 @@ class Wait(NamedTuple):
     """How long the answer to a call may take."""
 
     seconds: int
-    status: str | None = None  # of the task, as far as the client knows
-    whole: bool = False  # whether a change to an end is to bring the task
+    status: str | None = None  # the status that the client knows
+    whole: bool = False  # whether the line of an end shall contain the whole task
 
     def __str__(self) -> str:
         known = "" if self.status is None else f"; status={self.status}"
@@ -42,7 +42,7 @@ class Wait(NamedTuple):
 
 
 def read_wait(headers: Iterable[str]) -> Wait | None:
-    """The first `wait` of `Prefer` or `Preference-Applied` headers; what is no wait is ignored."""
+    """The first `wait` in `Prefer` or `Preference-Applied` headers; others are ignored."""
     wait, whole = None, False
     for preference in _PREFERENCE.findall(",".join(headers)):
         pairs = [each.partition("=") for each in _PARAMETER.findall(preference)]
@@ -56,9 +56,9 @@ def read_wait(headers: Iterable[str]) -> Wait | None:
 
 
 class Change(NamedTuple):
-    """One line: a task has changed, or without a task, what the cursor stands for."""
+    """One line: a change of a task, or without a task only a cursor."""
 
-    cursor: str  # from which the next call goes on
+    cursor: str  # from which the next call continues
     task_id: str | None = None
     status: str | None = None
     is_reset: bool = False  # whether changes before it were missed
@@ -67,7 +67,7 @@ class Change(NamedTuple):
 
 
 def read_change(line: bytes) -> Change:
-    """Read a line; raises `ResponseDecodeError` for one that the contract does not know."""
+    """Read a line; raises `ResponseDecodeError` if it does not fit the contract."""
     try:
         value = read_json(line)
     except JsonRefusedError:
@@ -79,5 +79,5 @@ def read_change(line: bytes) -> Change:
             return Change(cursor, is_reset=is_reset)
         if isinstance(task_id, str) and isinstance(status, str):
             return Change(cursor, task_id, status, task=value.get("task"), size=len(line))
-    # Raised here and not where it was caught, whose exception holds the line.
-    raise ResponseDecodeError(f"a line of {len(line)} bytes tells no change of a task")
+    # Raised here and not where it was caught: that exception contains the line.
+    raise ResponseDecodeError(f"a line of {len(line)} bytes is no change of a task")

@@ -1,4 +1,4 @@
-"""From keyword arguments to a checked request, or a refusal before anything is sent."""
+"""Makes checked requests from keyword arguments, or refuses them before anything is sent."""
 
 import sys
 import warnings
@@ -16,8 +16,8 @@ RequestT = TypeVar("RequestT")
 
 
 def build_request(model: type[RequestT], fields: MutableMapping[str, Any]) -> RequestT:
-    """A request that the API accepts, as far as that can be known here."""
-    # Cleared, as all that follows, before anything is raised: tracebacks with locals show secrets.
+    """A request that the API accepts, as far as this can be checked here."""
+    # Cleared before anything is raised, since tracebacks with locals show secrets.
     given = dict(fields)
     fields.clear()
     if issubclass(model, TaskSettings):
@@ -38,11 +38,11 @@ def build_request(model: type[RequestT], fields: MutableMapping[str, Any]) -> Re
 
 
 def _name_script(given: dict[str, Any]) -> None:
-    """Make metadata of the script and its inputs, and put these into the text."""
+    """Turn the script and its inputs into metadata, and put the inputs into the text."""
     name, inputs = given.pop("script", None), given.pop("inputs", None)
     if name is None and inputs is None:
         return
-    # Loaded by those who name one.
+    # Loaded with the first script.
     from browser_use_async.api.script_pairs import (  # noqa: PLC0415
         ScriptPairsError,
         pairs_of,
@@ -56,12 +56,12 @@ def _name_script(given: dict[str, Any]) -> None:
     if text is not None:
         given["task"] = text
     own = given.get("metadata")
-    if own is None or isinstance(own, Mapping):  # else it is refused for what it is
+    if own is None or isinstance(own, Mapping):  # else validation refuses it
         given["metadata"] = {**(own or {}), **pairs}
 
 
 def _explained(problem: Problem) -> str:
-    """A problem as a Python caller reads it; the service's words are for JSON."""
+    """A problem in terms of Python; the service's terms are for JSON."""
     given, context = problem.value, problem.context
     if problem.kind == "list_type" and isinstance(given, str) and len(given) <= 100:
         return f"must be a list; pass [{given!r}]"
@@ -69,7 +69,7 @@ def _explained(problem: Problem) -> str:
         return f"must be {_WANTED[problem.kind]}, not {type(given).__name__}"
     if problem.kind == "value_error":
         return problem.message.removeprefix("Value error, ")
-    size = len(given) if isinstance(given, str) else given  # of a long text only its length is told
+    size = len(given) if isinstance(given, str) else given  # of a text only the length is shown
     return _TEXTS[problem.kind].format(given=size, **context)
 
 
@@ -96,7 +96,7 @@ _TEXTS = {
 
 
 def warn_if_unconfined(request: object) -> None:
-    """Warn of secrets that the agent may type on any website, at the line that gave them."""
+    """Warn of secrets that the agent may type on any website, at the caller's line."""
     if isinstance(request, TaskSettings) and request.secrets and not request.allowed_domains:
         warnings.warn(
             "this task has secrets but no allowed_domains, so the agent may type them on any "
@@ -107,9 +107,9 @@ def warn_if_unconfined(request: object) -> None:
 
 
 def _stacklevel_of_caller() -> int:
-    """The `stacklevel`, in the function that called this one, of the code that called the package.
+    """The `stacklevel` of the code that called the package, for the function that called this one.
 
-    In an asyncio task that the caller made of the call, it is that of asyncio.
+    If the call is an asyncio task of its own, it is the level of asyncio.
     """
     level, frame = 1, sys._getframe(1)  # noqa: SLF001 - the documented way to the frame
     while frame.f_globals["__name__"].startswith("browser_use_async."):
@@ -120,11 +120,11 @@ def _stacklevel_of_caller() -> int:
 
 
 def merged_request(model: type[RequestT], name: str, given: object, fields: object) -> RequestT:
-    """The request of a call that takes its first field, or a whole request, and keyword fields."""
+    """The request of a call with its first field, or a whole request, and keyword fields."""
     drained = cast("dict[str, Any]", fields)
     merged = encode_given(given) if isinstance(given, model) else {name: given}
     merged.update(drained)
-    # The caller's own mapping, which a traceback with locals would show with the secrets in it.
+    # Cleared, since a traceback with locals would show the caller's mapping with its secrets.
     drained.clear()
     request = build_request(model, merged)
     warn_if_unconfined(request)

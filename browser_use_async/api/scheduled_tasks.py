@@ -22,36 +22,37 @@ if TYPE_CHECKING:
 
 
 class ScheduledTaskEndpoints(Section):
-    """`session.scheduled_tasks`: one method is one HTTP call, but for `iterate`.
+    """`session.scheduled_tasks`: one method is one HTTP call, except `iterate`.
 
-    Every method raises `BrowserUseError`, as those of `session.tasks` do.
+    Every method raises `BrowserUseError`, like those of `session.tasks`.
     """
 
     async def list(self, *, page: int = 1, limit: int = 10) -> ScheduledTaskPage:
-        """One page of the schedules. Free. API page: List Scheduled Tasks.
+        """Return one page of the schedules. Free. API page: List Scheduled Tasks.
 
-        `iterate` walks all pages.
+        `iterate` reads all pages.
 
         Args:
             page: Which page, counted from 1.
             limit: Rows on a page, 1 or more.
 
         Raises:
-            InvalidRequestError: A bound was missed; nothing was sent.
+            InvalidRequestError: An argument is out of bounds; nothing was sent.
         """
         query = build_request(PageQuery, {"page": page, "limit": limit})
         rows: ScheduledTaskPage = await self._call(table.LIST_SCHEDULED_TASKS, query)
         return rows
 
     def iterate(self, *, page_size: int = 100, prefetch: int = 1) -> "ListIterator[ScheduledTask]":
-        """Give every schedule of the account: `async for` rows, or `.pages()`. Free.
+        """Iterate over all schedules of the account: `async for` rows, or `.pages()`. Free.
 
-        Each one that exists throughout is given exactly once, though others come and go, in the
-        order of the service, which does not specify it. API page: List Scheduled Tasks.
+        Each schedule that exists the whole time is yielded exactly once, even if others are created
+        or deleted. The order is that of the service, which does not specify it. API page: List
+        Scheduled Tasks.
 
         Args:
             page_size: Rows on a page, 1 or more.
-            prefetch: Pages that are read ahead while you work: 0 or 1.
+            prefetch: How many pages are read ahead: 0 or 1.
 
         Raises:
             InvalidRequestError: An option is out of bounds.
@@ -76,11 +77,13 @@ class ScheduledTaskEndpoints(Section):
     async def create(self, task: str | CreateScheduledTaskRequest, **fields: Any) -> Created:
         """Create a schedule. Its runs cost money, and it needs an active subscription.
 
-        Sent again only if it provably was not sent, or on 429. API page: Create Scheduled Task.
+        It is sent again only if it was certainly not sent, or on 429. API page: Create Scheduled
+        Task.
 
         Args:
             task: What the agent should do at each run, or a whole request.
-            fields: The fields of `CreateScheduledTaskRequest`. What is not given is not sent.
+            fields: The fields of `CreateScheduledTaskRequest`. Fields that are not given are not
+                sent.
 
         Returns:
             The new schedule's id.
@@ -94,7 +97,7 @@ class ScheduledTaskEndpoints(Section):
         return created
 
     async def get(self, task_id: str) -> ScheduledTask:
-        """One schedule. Free. API page: Get Scheduled Task."""
+        """Return one schedule. Free. API page: Get Scheduled Task."""
         schedule: ScheduledTask = await self._call(table.GET_SCHEDULED_TASK, TaskId(task_id))
         return schedule
 
@@ -105,7 +108,7 @@ class ScheduledTaskEndpoints(Section):
         request: UpdateScheduledTaskRequest | None = None,
         **fields: Unpack[UpdateScheduledTaskFields],
     ) -> ScheduledTask:
-        """Change a schedule: exactly the fields given. API page: Update Scheduled Task.
+        """Change the given fields of a schedule. API page: Update Scheduled Task.
 
         Args:
             task_id: The schedule's id.
@@ -113,7 +116,7 @@ class ScheduledTaskEndpoints(Section):
             fields: The fields of `UpdateScheduledTaskRequest`.
 
         Returns:
-            The schedule as it is now.
+            The changed schedule.
 
         Raises:
             InvalidRequestError: A field or a combination was refused; nothing was sent.

@@ -1,4 +1,4 @@
-"""The metadata pairs that name a script and its inputs; every server takes them. Pure."""
+"""The metadata pairs that name a script and its inputs; all servers accept them. No I/O."""
 
 import json
 import re
@@ -19,17 +19,17 @@ _PLACEHOLDER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_.-]{0,63})\}", re.ASCII)
 
 
 def placeholders_in(text: str) -> list[str]:
-    """The names that stand in braces in a text, each once, in their order."""
+    """The names in braces in a text, each once, in their order."""
     return list(dict.fromkeys(_PLACEHOLDER.findall(text)))
 
 
 def fill_text(text: str, values: Mapping[str, str]) -> str:
-    """A text with values in place of the names in braces; others stay as they are."""
+    """A text with values in place of the names in braces; other names are unchanged."""
     return _PLACEHOLDER.sub(lambda found: values.get(found[1], found[0]), text)
 
 
 class ScriptPairsError(ValueError):
-    """Pairs that name no script. Its text is a sentence without its end."""
+    """Pairs that name no script. The text is a sentence without its end."""
 
 
 @attrs.frozen
@@ -43,7 +43,7 @@ class ScriptPairs:
         """The metadata pairs.
 
         Raises:
-            ScriptPairsError: A name is none, or the inputs are too long.
+            ScriptPairsError: A name is invalid, or the inputs are too long.
         """
         if SCRIPT_NAME.fullmatch(self.name) is None:
             raise ScriptPairsError(
@@ -72,7 +72,7 @@ class ScriptPairs:
         """The script that metadata names, or None.
 
         Raises:
-            ScriptPairsError: They name something else.
+            ScriptPairsError: The pairs are invalid.
         """
         name = (metadata or {}).get(SCRIPT_KEY)
         if name is None:
@@ -93,10 +93,10 @@ class ScriptPairs:
 def pairs_of(name: object, inputs: object, task: object) -> tuple[dict[str, str], str | None]:
     """The metadata pairs of the keywords `script` and `inputs`, and the text with the inputs.
 
-    The text is None if the task is none, which is refused elsewhere.
+    The text is None if the task is no text, which is refused elsewhere.
 
     Raises:
-        ScriptPairsError: They name no script, or the text names an input that is not there.
+        ScriptPairsError: The script's name is invalid, or the text names a missing input.
     """
     if name is None:
         raise ScriptPairsError("inputs are those of a script; pass script= too")

@@ -1,4 +1,4 @@
-"""What the sections of the API have in common: how they call, show themselves, and take fields."""
+"""The base of the sections of the API: calls, reprs, and keyword fields."""
 
 from collections.abc import Callable
 from inspect import Parameter, signature
@@ -9,7 +9,7 @@ from browser_use_async.types import UNSET
 
 
 class Section:
-    """A section of the API: its methods are calls."""
+    """A section of the API, whose methods are calls."""
 
     def __init__(self, call: Call) -> None:
         self._call = call
@@ -23,8 +23,8 @@ MethodT = TypeVar("MethodT", bound=Callable[..., Any])
 
 
 def takes_fields(fields: Any) -> Callable[[MethodT], MethodT]:
-    """Name the keywords of a TypedDict in the signature of a method with `**fields`."""
-    # Jupyter completes the keywords of a signature, and does not see those of `Unpack`.
+    """Put the keywords of a TypedDict into the signature of a method with `**fields`."""
+    # Jupyter completes the keywords of a signature, but not those of `Unpack`.
 
     def decorate(method: MethodT) -> MethodT:
         own = signature(method)

@@ -1,4 +1,4 @@
-"""The bytes of an answer to its typed value, and models to JSON."""
+"""Reads the bytes of answers into typed values, and writes models as JSON."""
 
 import contextlib
 import re
@@ -18,35 +18,35 @@ from browser_use_async.types import UNSET, Task, TaskStatus
 
 
 class StatusPage(NamedTuple):
-    """Where the tasks of one page stand."""
+    """The statuses of the tasks of one page."""
 
     ids: list[str]  # of the tasks, newest first
     statuses: list[str]  # of the same tasks
     limit: int  # how many rows a page has at most, as the answer says
     total_count: int  # how many tasks there are on all pages
     size: int  # bytes of the answer
-    digest: int | None = None  # of these bytes, if the answer before was as long
+    digest: int | None = None  # of these bytes, if the previous answer had the same length
 
 
 _ID, _STATUS = itemgetter("id"), itemgetter("status")
 
-# The same call as `LIST_TASKS`, with less read of its answer.
+# The same call as `LIST_TASKS`, of whose answer less is read.
 LIST_STATUSES: Endpoint = attrs.evolve(LIST_TASKS, returns=StatusPage)
 
 
-# Bytes of a list beyond which its objects are counted: few rows can be as large, but not as many.
+# Bytes above which the objects of a list are counted: a large page may have few rows, not many.
 _LARGE = 2 * 1024 * 1024
-# Objects that a row may have, and a page besides: the specification's rows have one.
+# Objects that a row may have, and a page in addition: in the specification a row has one.
 _OF_A_ROW, _OF_A_PAGE = 100, 1000
 
 
 def read_status_page(
     body: bytes, known: StatusPage | None = None, most: int | None = None
 ) -> StatusPage:
-    """Read a page of so many objects; one that is as it was is the known one itself."""
-    # Told by a digest, which takes a fifth of the time of reading, and not by the bytes themselves,
-    # which would have to be kept: a page is a hundred times as large as what is read of it. Where
-    # rows move on, since tasks are created, lengths differ and no digest is worked out.
+    """Read a page of at most `most` objects; returns `known` itself if nothing has changed."""
+    # Compared by a digest, which takes a fifth of the time of reading. To compare the bytes they
+    # would have to be kept: a page is a hundred times as large as what is read of it. If tasks
+    # were created meanwhile, the lengths differ and no digest is computed.
     digest = None
     if known is not None and known.size == len(body):
         digest = hash(body)
@@ -61,13 +61,13 @@ def read_status_page(
 
 @cache
 def _page_reader() -> Callable[[bytes], StatusPage | None]:
-    """What reads a page in a third of the time, if it can."""
+    """A reader that needs a third of the time, if msgspec is installed."""
     try:
         import msgspec  # noqa: PLC0415 - 10 ms that only shared polls need
     except ImportError:
         return lambda _body: None
 
-    # It skips all that a row says besides, and neither decodes it nor makes texts and lists of it.
+    # It skips other fields of a row, without decoding them.
     class Row(msgspec.Struct, gc=False):
         id: str
         status: str
@@ -81,7 +81,7 @@ def _page_reader() -> Callable[[bytes], StatusPage | None]:
     id_of, status_of = attrgetter("id"), attrgetter("status")
 
     def read(body: bytes) -> StatusPage | None:
-        # What it refuses is read again in the other way, so that the verdict is always the same.
+        # If it refuses a page, the other reader decides, so the result is always the same.
         with contextlib.suppress(msgspec.MsgspecError, ValueError, RecursionError):
             page = decode(body)
             rows, limit, total = page.tasks, page.limit, page.total_count
@@ -94,7 +94,7 @@ def _page_reader() -> Callable[[bytes], StatusPage | None]:
 
 
 def _is_count(value: object) -> TypeGuard[int]:
-    # Readers of JSON differ in what becomes of a number beyond 64 bits.
+    # Readers of JSON differ for numbers of more than 64 bits.
     return isinstance(value, int) and abs(value) < 2**63
 
 
@@ -102,16 +102,16 @@ def _skim_status_page(body: bytes, most: int | None) -> StatusPage:
     with contextlib.suppress(ValueError, TypeError, LookupError, RecursionError):
         page: Any = skim_json(body) if most is None else read_json(body, most)
         rows, limit, total = page["tasks"], page["limit"], page["total_count"]
-        # Two lists of texts and no pairs, which the garbage collector would look through.
+        # Two lists of texts and no pairs, which the garbage collector would have to visit.
         ids, statuses = [*map(_ID, rows)], [*map(_STATUS, rows)]
         are_texts = {*map(type, ids), *map(type, statuses)} <= {str}
         if _is_count(limit) and _is_count(total) and are_texts:
             return StatusPage(ids, statuses, limit, total, len(body))
-    # Raised here and not where it was caught, whose exception holds the body.
+    # Raised here and not where it was caught: that exception contains the body.
     raise ResponseDecodeError("the answer is no page of tasks with their statuses")
 
 
-# What nearly every look at a task brings, told without reading JSON.
+# What nearly every status poll is answered with, recognized without reading JSON.
 _STATUS_BODIES = {f'"{status}"'.encode(): status for status in TaskStatus}
 _BARE_STATUS = rb"\s*([A-Za-z][A-Za-z_-]{0,63})\s*"
 

@@ -71,8 +71,8 @@ class FileEndpoints(Section):
 class SearchEndpoints(Section):
     """`session.search`: one method is one HTTP call.
 
-    Both cost money, and nothing at the service tells afterwards whether a search ran: a lost
-    answer raises `APIConnectionError` and the search is never sent again on a guess.
+    Both cost money, and no other call shows afterwards whether a search ran: a lost answer raises
+    `APIConnectionError`, and the search is never sent again on a guess.
     """
 
     async def simple_search(

@@ -1,4 +1,4 @@
-"""What is wrong with a JSON schema or a domain of a task, asked before the task is paid for."""
+"""Checks the JSON schema and the domains of a task before the task is paid for."""
 
 import difflib
 import re
@@ -7,20 +7,20 @@ from typing import Any, TypeAlias
 from urllib.parse import unquote
 
 _TYPES = ("any", "array", "boolean", "integer", "null", "number", "object", "string")
-# The keywords whose values hold schemas: by name, in a list, or one.
+# The keywords whose values are schemas: by name, in a list, or one.
 _BY_NAME = ("properties", "patternProperties", "$defs", "definitions", "dependentSchemas")
 _IN_A_LIST = ("anyOf", "oneOf", "allOf", "prefixItems")
 _ONE = ("additionalProperties", "not", "contains", "propertyNames", "if", "then", "else")
 
-# The way to a part, its last step first: the parts share what they have in common of it.
+# The path to a part, its last step first, so that parts can share the beginnings of paths.
 _Way: TypeAlias = "tuple[_Way, str] | None"
 _SHOWN = 80  # characters of a name or value in a problem
 
 
 def schema_problem(schema: Mapping[str, Any]) -> str | None:
-    """What makes a JSON schema one that no answer can follow, with its place, or None."""
-    # Keywords that are not known are fine, as the standard has it.
-    # A stack instead of a recursion: how deep a schema is lies with the user.
+    """Why no answer can follow a JSON schema, with the place, or None."""
+    # Unknown keywords are allowed by the standard. A stack and no recursion, since a user's schema
+    # may be deep.
     parts: list[tuple[_Way, Any]] = [(None, schema)]
     while parts:
         way, part = parts.pop()
@@ -67,14 +67,14 @@ def _type_problem(part: Mapping[str, Any]) -> str | None:
 
 def _reference_problem(part: Mapping[str, Any], root: Mapping[str, Any]) -> str | None:
     reference = part.get("$ref")
-    # References to other documents, and by anchors, are left to who follows the schema.
+    # References to other documents and to anchors are not checked.
     if not isinstance(reference, str) or not reference.startswith("#/"):
         return None
     found = resolve_pointer(root, reference)
     return f"$ref {reference!r:.{_SHOWN}} leads nowhere" if found is MISSING else None
 
 
-# What `resolve_pointer` gives where there is nothing; null is something.
+# The result of `resolve_pointer` for a missing part; null is not missing.
 MISSING: Any = object()
 
 
@@ -88,7 +88,7 @@ def resolve_pointer(root: Any, reference: str) -> Any:
         key = name.replace("~1", "/").replace("~0", "~")
         if isinstance(target, Mapping):
             target = target.get(key, MISSING)
-        # Bounded, since a number of a million digits is no index and takes long to read.
+        # Limited, since a number of a million digits is no index and takes long to read.
         elif isinstance(target, list) and key.isascii() and key.isdigit() and len(key) < 10:
             target = target[int(key)] if int(key) < len(target) else MISSING
         else:
@@ -97,7 +97,7 @@ def resolve_pointer(root: Any, reference: str) -> Any:
 
 
 def _below(part: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """The schemas inside a schema, each with the step that leads to it."""
+    """The schemas inside a schema, each with the step to it."""
     for keyword in _BY_NAME:
         for name, each in part.get(keyword, {}).items():
             yield f"{keyword}.{name:.{_SHOWN}}", each
@@ -112,7 +112,7 @@ def _below(part: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
         yield "items", each
 
 
-# A scheme, a host in which * stands for any part, a port; what follows is not looked at.
+# A scheme, a host in which * is any part, a port; the rest is not checked.
 _DOMAIN = re.compile(
     r"(?:[a-z*][a-z0-9+.*-]*://)?(?:\[[0-9a-f:.]+\]|[\w*-]+(?:\.[\w*-]+)*\.?)(?::\d{1,5})?(?:[/?#]\S*)?",
     re.IGNORECASE,
@@ -120,7 +120,7 @@ _DOMAIN = re.compile(
 
 
 def domain_problem(domain: str) -> str | None:
-    """What makes an entry of `allowed_domains` one that no page can fit, or None."""
+    """Why no page can fit an entry of `allowed_domains`, or None."""
     if _DOMAIN.fullmatch(domain.strip()):
         return None
     if "," in domain:

@@ -26,24 +26,24 @@ if TYPE_CHECKING:
 
 
 class TaskEndpoints(Section):
-    """`session.tasks`: one method is one HTTP call, but for `iterate`, which reads all pages.
+    """`session.tasks`: one method is one HTTP call, except `iterate`, which reads all pages.
 
     Every method raises `BrowserUseError`: `APIConnectionError` without an answer,
-    `APIStatusError` for an error status, `ResponseDecodeError` for an answer that the API does
-    not promise.
+    `APIStatusError` for an error status, `ResponseDecodeError` for an answer that does not fit
+    the API.
     """
 
     @takes_fields(RunTaskFields)
     async def run(self, task: str | RunTaskRequest, **fields: Unpack[RunTaskFields]) -> Created:
-        """Create a task, in one plain call that is never sent again on a guess.
+        """Create a task in one call, which is never sent again on a guess.
 
-        Costs money, and needs an active subscription on the hosted service.
-        `session.submit` and `session.run_and_wait` create tasks too, and find the task when the
-        answer is lost. API page: Run Task.
+        Costs money, and needs an active subscription on the hosted service. `session.submit` and
+        `session.run_and_wait` also create tasks, and find the task if the answer is lost. API page:
+        Run Task.
 
         Args:
             task: What the agent should do, or a whole request.
-            fields: The optional fields of `RunTaskRequest`. What is not given is not sent.
+            fields: The optional fields of `RunTaskRequest`. Fields that are not given are not sent.
 
         Returns:
             The new task's id.
@@ -59,7 +59,7 @@ class TaskEndpoints(Section):
     async def stop(self, task_id: str) -> None:
         """Stop a task for good. Free. API page: Stop Task.
 
-        A task that has ended already, in whichever way, is no error: its status tells how.
+        A task that has already ended is no error, whatever its status is.
 
         Args:
             task_id: The task. It cannot be resumed afterwards.
@@ -79,26 +79,26 @@ class TaskEndpoints(Section):
         await self._call(table.RESUME_TASK, TaskId(task_id))
 
     async def get(self, task_id: str) -> Task:
-        """Everything about a task: steps, output, files. Free. API page: Get Task."""
+        """Return everything about a task: steps, output, files. Free. API page: Get Task."""
         task: Task = await self._call(table.GET_TASK, TaskId(task_id))
         return task
 
     async def get_status(self, task_id: str) -> TaskStatus:
-        """Only where a task stands; the lightest call. Free. API page: Get Task Status."""
+        """Return only the status of a task; the cheapest call. Free. API page: Get Task Status."""
         status: TaskStatus = await self._call(table.GET_TASK_STATUS, TaskId(task_id))
         return status
 
     async def list(self, *, page: int = 1, limit: int = 10) -> TaskPage:
-        """One page of the task list, newest first. Free. API page: List Tasks.
+        """Return one page of the task list, newest first. Free. API page: List Tasks.
 
-        `iterate` walks all pages and stays exact while tasks come.
+        `iterate` reads all pages, exactly even while tasks are created.
 
         Args:
             page: Which page, counted from 1.
             limit: Rows on a page, 1 to 100.
 
         Raises:
-            InvalidRequestError: A bound was missed; nothing was sent.
+            InvalidRequestError: An argument is out of bounds; nothing was sent.
         """
         query = build_request(PageQuery, {"page": page, "limit": limit})
         if limit > MAX_TASK_PAGE:
@@ -118,21 +118,21 @@ class TaskEndpoints(Section):
         prefetch: int = 1,
         resume: str | None = None,
     ) -> "PageIterator":
-        """Give every task of the account, newest first: `async for` rows, or `.pages()`. Free.
+        """Iterate over all tasks of the account, newest first: rows, or `.pages()`. Free.
 
-        Each task that exists throughout is given exactly once, though others come and go.
-        The iterator's `resume_token` is a text with which another process goes on just as
-        exactly. API page: List Tasks.
+        Each task that exists the whole time is yielded exactly once, even if others are created or
+        deleted. With the iterator's `resume_token` another process continues just as exactly. API
+        page: List Tasks.
 
         Args:
             statuses: Only tasks in these statuses, or None for all. A text must be one that this
                 version knows; for a newer one pass `TaskStatus("...")`.
             created_after: Only tasks created at this time or later; aware.
             page_size: Rows on a page, 1 to 100.
-            prefetch: Pages that are read ahead while you work: 0 to 8. More than one are read at
-                the same time, until a task disappears: then one by one again.
-            resume: A `resume_token`, or None to begin at the top. It brings its filters and its
-                page size along.
+            prefetch: How many pages are read ahead: 0 to 8. Several are read at the same time,
+                until a task disappears; after that one by one.
+            resume: A `resume_token`, or None to begin at the top. The token contains its filters
+                and its page size.
 
         Raises:
             InvalidRequestError: An option is out of bounds, or the text is no resume token.
@@ -150,7 +150,7 @@ class TaskEndpoints(Section):
         )
 
     async def get_media(self, task_id: str) -> "types.TaskMedia":
-        """Signed URLs of the recordings of a completed task. Free. API page: Get Task Media.
+        """Return signed URLs of the recordings of a completed task. Free. API page: Get Task Media.
 
         Args:
             task_id: The task. Recordings are kept for 30 days.
@@ -159,7 +159,7 @@ class TaskEndpoints(Section):
         return media
 
     async def get_screenshots(self, task_id: str) -> "types.TaskScreenshots":
-        """Signed URLs of the screenshots so far. Free. API page: Get Task Screenshots.
+        """Return signed URLs of the screenshots so far. Free. API page: Get Task Screenshots.
 
         Args:
             task_id: The task. Screenshots are kept for 30 days.
@@ -170,7 +170,7 @@ class TaskEndpoints(Section):
         return screenshots
 
     async def get_output_file(self, task_id: str, file_name: str) -> "types.OutputFile":
-        """A signed URL of one output file. Free. API page: Get Task Output File.
+        """Return a signed URL of one output file. Free. API page: Get Task Output File.
 
         Args:
             task_id: The id of the task.

@@ -1,7 +1,7 @@
-"""Whether a request is one that the API accepts: asked by the SDK and by the server."""
+"""Checks whether the API accepts a request; used by the SDK and by the server."""
 
-# Problems come in the shape in which the service reports them (`loc`, `msg`, `type`, `input`), so
-# that the bundled server can answer with them as they are.
+# Problems have the form in which the service reports them (`loc`, `msg`, `type`, `input`), so that
+# the bundled server can answer with them unchanged.
 
 import calendar
 import math
@@ -26,7 +26,7 @@ _EMPTY_LIST = (
     "Value error, is an empty list, which some servers read as all and some as none; leave it out "
     "for no restriction, or name the domains that the agent may visit"
 )
-# The most problems that an answer names; a client with more mends these first.
+# The most problems that an answer names.
 MAX_PROBLEMS = 100
 # The most elements of a list in a request to the bundled server.
 MAX_LIST_ITEMS = 1000
@@ -35,9 +35,9 @@ _RUNS_BY = {ScheduleType.INTERVAL: "interval_minutes", ScheduleType.CRON: "cron_
 
 
 def contradictions(values: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """What is wrong with fields that are right one by one."""
-    # A schedule has the figure that its type runs by, and ends after it begins. No other request
-    # has fields that depend on each other.
+    """The problems of fields that contradict each other."""
+    # A schedule has the field that its type needs, and ends after its start. No other request has
+    # fields that depend on each other.
     found: list[tuple[str, str]] = []
     for kind, field in _RUNS_BY.items():
         if values.get("schedule_type") == kind and values.get(field) is None:
@@ -49,9 +49,9 @@ def contradictions(values: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 class Mode(StrEnum):
-    """Who asks: the two sides agree on everything but leniency."""
+    """The caller of the check: the two sides differ only in leniency."""
 
-    CLIENT = "client"  # Python values as they are; enums are open
+    CLIENT = "client"  # Python values without coercion; enums are open
     SERVER = "server"  # JSON or query text, coerced as the service does; enums are closed
 
 
@@ -68,12 +68,12 @@ class Problem:
 
     @property
     def sentence(self) -> str:
-        """Where and what, for people."""
+        """The place and the problem, for people."""
         message = self.message.removeprefix("Value error, ")
         return f"{'.'.join(map(str, self.location))}: {message}"
 
 
-class _Refused(Exception):  # noqa: N818 - carries problems to the loop below, and no further
+class _Refused(Exception):  # noqa: N818 - only for the loop below
     def __init__(self, *problems: Problem) -> None:
         super().__init__()
         self.problems = problems
@@ -94,7 +94,7 @@ def validate(
                 problems.append(Problem((field.name,), "Field required", "missing", dict(given)))
             continue
         if rule.blank_is_null and mode is Mode.SERVER and value == _BLANK.get(rule.kind, ""):
-            value = None  # what forms and generated clients send for a field that is not used
+            value = None  # forms and generated clients send this for an unused field
         if value is None and rule.nullable:
             values[field.name] = None
             continue
@@ -107,7 +107,7 @@ def validate(
                 attrs.evolve(each, location=(field.name, *each.location))
                 for each in refused.problems
             ]
-    # Relations of fields that are wrong by themselves would only repeat that.
+    # Not for fields that are wrong by themselves, whose relations would repeat the problem.
     if not problems:
         problems += [
             Problem((field,), f"Value error, {message}", "value_error", dict(given))
@@ -124,7 +124,7 @@ def _not_text(value: Any, *location: str | int) -> Problem | None:
     if not isinstance(value, str):
         return Problem(location, "Input should be a valid string", "string_type", value)
     try:
-        # Python strings can hold what UTF-8 cannot.
+        # Python strings may contain what UTF-8 cannot encode.
         value.encode()
     except UnicodeEncodeError:  # half of a surrogate pair can be neither sent nor stored
         message = "Input should be a valid string, unable to parse raw data as a unicode string"
@@ -133,7 +133,7 @@ def _not_text(value: Any, *location: str | int) -> Problem | None:
 
 
 def _wrong_length(value: str, least: int | None, most: int | None, *location: str) -> list[Problem]:
-    # A text of blanks gives an agent no instructions either.
+    # A text of blanks is no instruction, either.
     if least is not None and len(value.strip()) < least:
         message = f"String should have at least {least} {_characters(least)}"
         return [Problem(location, message, "string_too_short", value, {"min_length": least})]
@@ -148,8 +148,8 @@ def _characters(count: int) -> str:
 
 
 def _text(given: Any, rule: FieldRule, mode: Mode) -> str:
-    # The client lets unknown models and countries pass: the service may know more of them. One that
-    # is a known one in another spelling would be refused there.
+    # The client accepts unknown models and countries, since the service may know more of them. A
+    # known one in another spelling would be refused there.
     if rule.enum is not None and mode is Mode.SERVER:
         return _member(given, rule, rule.enum)
     if problem := _not_text(given):
@@ -172,7 +172,7 @@ def _member(given: Any, rule: FieldRule, enum: type[OpenEnum]) -> str:
 
 
 _INTEGER = r"\s*([+-]?[0-9]+(?:_[0-9]+)*)(?:\.0+)?\s*"
-_INTEGER_LIMIT = 2**63  # what databases hold
+_INTEGER_LIMIT = 2**63  # of databases
 _MOST_DIGITS = 4300  # Python itself refuses to convert more
 _TOO_BIG = "Unable to parse input string as an integer, exceeded maximum size"
 
@@ -236,13 +236,13 @@ def _integer_of_text(value: str) -> int:
 
 
 def _number(value: Any, rule: FieldRule, mode: Mode) -> "Decimal":
-    # Only calls of administration have such fields, so that sessions do not load it.
+    # Only calls of administration have such fields, so sessions do not load it.
     from decimal import Decimal, InvalidOperation  # noqa: PLC0415
 
     if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
         raise _refuse("Input should be a valid number", "decimal_type", value)
     try:
-        # Through str, because Decimal(float) has the binary rounding of the float.
+        # Through str, since Decimal(float) has the binary rounding of the float.
         number = Decimal(str(value))
     except InvalidOperation:
         raise _refuse("Input should be a valid number", "decimal_parsing", value) from None
@@ -271,10 +271,10 @@ def _boolean(value: Any, rule: FieldRule, mode: Mode) -> bool:
 
 
 def _text_list(value: Any, rule: FieldRule, mode: Mode) -> list[str]:
-    # A string is a sequence of strings as well, and never what was meant.
+    # A string is a sequence of strings, too, but is never meant as one.
     if isinstance(value, str | bytes) or not isinstance(value, Sequence):
         raise _refuse("Input should be a valid list", "list_type", value)
-    # The service knows no such bound, so the client leaves it to whichever server it asks.
+    # The service has no such bound, so the client leaves the check to the server.
     if mode is Mode.SERVER and len(value) > MAX_LIST_ITEMS:
         raise _too_long("List", value, MAX_LIST_ITEMS)
     found = (problem for place, each in enumerate(value) if (problem := _not_text(each, place)))
@@ -314,7 +314,7 @@ def _text_map(value: Any, rule: FieldRule, mode: Mode) -> dict[str, str]:
 
 
 def _pair(key: Any, value: Any, rule: FieldRule) -> list[Problem]:
-    shown = str(key)[:100]  # the location is told to people
+    shown = str(key)[:100]  # the location is part of the error message
     if problem := _not_text(key, shown, "[key]"):
         return [problem]
     problems = []
@@ -412,7 +412,7 @@ def check_cron(expression: str) -> None:
     # with `*` counts as unrestricted.
     either_day = not texts[2].startswith("*") and not texts[4].startswith("*")
     longest = max(calendar.monthrange(_LEAP_YEAR, month)[1] for month in months)
-    # Any date comes to fall on any day of the week, so that only dates can be missing.
+    # Each date falls on each day of the week in some year, so only dates can be missing.
     if not either_day and min(days) > longest:
         raise CronSyntaxError("the expression names a day that does not exist in any year")
 

@@ -1,6 +1,6 @@
-"""What travels: attrs requests and responses, one file per API section."""
+"""Requests and responses as attrs classes, one file per API section."""
 
-# All but what every session needs is loaded when it is first used.
+# Classes that not every session needs are loaded on first use.
 
 from typing import TYPE_CHECKING
 
@@ -119,7 +119,7 @@ _HOMES = homes(
         "tasks": "ParsedTask",
     }
 )
-"""Where the names come from that are loaded when they are first used."""
+"""The modules of names that are loaded on first use."""
 
 if not TYPE_CHECKING:
     __getattr__, __dir__ = load_on_first_use(__name__, _HOMES)

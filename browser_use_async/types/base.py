@@ -1,4 +1,4 @@
-"""What requests and responses have in common, and the rules that fields of requests carry."""
+"""The base of requests and responses, and the rules of request fields."""
 
 import json
 import types
@@ -31,29 +31,29 @@ RULE = "rule"
 
 
 class FieldKind(StrEnum):
-    """The JSON shapes that request fields have."""
+    """The JSON shapes of request fields."""
 
     TEXT = "text"
     INTEGER = "integer"
-    NUMBER = "number"  # a JSON number, or its text, which no binary fraction rounds
+    NUMBER = "number"  # a JSON number, or its text, read without binary rounding
     BOOLEAN = "boolean"
     TEXT_LIST = "text_list"
     LIST = "list"
     TEXT_MAP = "text_map"
     DATETIME = "datetime"
-    JSON_SCHEMA = "json_schema"  # a string that holds a JSON object
+    JSON_SCHEMA = "json_schema"  # a string with a JSON object in it
     CRON = "cron"  # a string of five fields
 
 
 @attrs.frozen
 class FieldRule:
-    """What one request field may hold.
+    """The rule of one request field.
 
     Attributes:
         kind: The JSON shape.
         required: Whether the field must be given.
         nullable: Whether `null` is accepted.
-        enum: The known values. The SDK sends others too; the bundled server refuses them.
+        enum: The known values. The SDK also sends others; the bundled server refuses them.
         lower_case: Whether the value is lower-cased before it is compared and sent.
         minimum: The smallest integer or number.
         maximum: The largest integer or number.
@@ -63,8 +63,8 @@ class FieldRule:
         min_length: How many characters a text must have.
         blank_is_null: Whether the bundled server takes an empty text or list for null, as the
             service does. The SDK refuses such a list.
-        default: What the service takes for a field that is not given, where it is published.
-        check: Says what is wrong with a value of this shape, or None.
+        default: The service's default for a field that is not given, if it is published.
+        check: Returns the problem of a value of this shape, or None.
     """
 
     kind: FieldKind
@@ -90,7 +90,7 @@ def ruled(
     converter: Callable[[Any], Any] | None = None,
     shown: Callable[[Any], str] | None = None,
 ) -> Any:
-    """An attrs field that carries its rule; `shown` makes the text for the repr."""
+    """An attrs field with a rule; `shown` makes the text for the repr."""
     return attrs.field(
         default=attrs.NOTHING if rule.required else default,
         converter=converter,
@@ -100,7 +100,7 @@ def ruled(
 
 
 def rule_of(field: "attrs.Attribute[Any]") -> FieldRule:
-    """The rule that an attrs field carries."""
+    """The rule of an attrs field."""
     rule: FieldRule = field.metadata[RULE]
     return rule
 
@@ -112,9 +112,9 @@ def rule_of(field: "attrs.Attribute[Any]") -> FieldRule:
 class Response:
     """A response of the API, which can be stored as JSON and read back.
 
-    `dict(response)` and FastAPI's `jsonable_encoder(response)` give `to_dict()`. pydantic
+    `dict(response)` and FastAPI's `jsonable_encoder(response)` return `to_dict()`. pydantic
     validates responses and writes them as JSON: as fields of a model, or as the return type of a
-    FastAPI route. It is imported by no one but you.
+    FastAPI route. This package does not import pydantic itself.
 
     Attributes:
         extra: Fields that this version does not know.
@@ -123,23 +123,23 @@ class Response:
     extra: dict[str, Any] = attrs.field(factory=dict, repr=False, kw_only=True)
 
     def to_dict(self, *, include_secrets: bool = False) -> dict[str, Any]:
-        """The response as the API writes it, ready for `json.dumps`.
+        """Return the response in the form of the API, for `json.dumps`.
 
-        Field names are the API's own, times are texts, and fields that this version does not
-        know are included. What the repr hides is left out, since its holder can use it:
-        live and public links, signed URLs, and cookies.
+        It has the field names of the API, times as texts, and fields that this version does not
+        know. Values that grant access are left out, as in the repr: live and public links, signed
+        URLs, and cookies.
 
         Args:
-            include_secrets: Whether those are included.
+            include_secrets: Whether these values are included.
         """
-        # Responses are read and written a level above; loaded by those who store them.
+        # Responses are read and written a level above; loaded when they are stored.
         from browser_use_async.api.converter import export  # noqa: PLC0415
 
         exported: dict[str, Any] = export(self, include_secrets=include_secrets)
         return exported
 
     def to_json(self, *, include_secrets: bool = False, indent: int | None = None) -> str:
-        """`to_dict` as a text.
+        """Return `to_dict` as a JSON text.
 
         Args:
             include_secrets: As for `to_dict`.
@@ -149,12 +149,13 @@ class Response:
 
     @classmethod
     def from_dict(cls, value: Mapping[str, Any]) -> Self:
-        """The response that `to_dict` gave, or that the API wrote.
+        """Make a response from the result of `to_dict`, or from JSON of the API.
 
-        With `include_secrets` it is equal to the first one, without it lacks what was left out.
+        From a `to_dict` with `include_secrets` it is equal to the original; else it lacks the
+        secrets.
 
         Raises:
-            ResponseDecodeError: It does not fit; `.path` says where.
+            ResponseDecodeError: The JSON does not fit; `.path` says where.
         """
         from browser_use_async.api.converter import structure  # noqa: PLC0415
 
@@ -168,11 +169,11 @@ class Response:
     def __getitem__(self, name: str) -> Any:
         return self.to_dict()[name]
 
-    # Without it a loop over a response would ask for item 0, and a page is not its rows.
+    # Else a loop over a response would ask for item 0; a page is not a list of its rows.
     __iter__ = None
 
     def _repr_html_(self) -> str:
-        """How a notebook shows it: a table of its fields, or of the rows of a page."""
+        """The HTML for notebooks: a table of its fields, or of the rows of a page."""
         from browser_use_async.types.notebook import response_html  # noqa: PLC0415
 
         return response_html(self)
@@ -181,13 +182,13 @@ class Response:
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
-        """How pydantic reads and writes responses; called by pydantic alone."""
+        """The pydantic schema of responses; only pydantic calls this."""
         from pydantic_core import core_schema  # noqa: PLC0415 - there, since pydantic calls
 
-        # As JSON only: `model_dump()` keeps a response as it is.
+        # As JSON only: `model_dump()` keeps a response unchanged.
         return core_schema.no_info_plain_validator_function(
             partial(cls._validated, arguments=get_args(source)),
-            ref=_type_name(source),  # which makes it a schema of its own, such as `Task`
+            ref=_type_name(source),  # a name makes it a separate schema, such as `Task`
             serialization=core_schema.plain_serializer_function_ser_schema(
                 _serialized, info_arg=True, when_used="json"
             ),
@@ -195,7 +196,7 @@ class Response:
 
     @classmethod
     def __get_pydantic_json_schema__(cls, schema: Any, handler: Any) -> dict[str, Any]:
-        """The JSON schema, such as OpenAPI documents of FastAPI show it."""
+        """The JSON schema, for example in OpenAPI documents of FastAPI."""
         fields = [each for each in attrs.fields(cls) if each.name != "extra"]
         return {
             "title": cls.__name__,
@@ -206,14 +207,14 @@ class Response:
 
     @classmethod
     def _validated(cls, value: Any, *, arguments: tuple[Any, ...]) -> Self:  # noqa: ARG003
-        """The response that pydantic was given, or one from its JSON."""
+        """The response that pydantic got, or one made from its JSON."""
         if isinstance(value, cls):
             return value
         try:
             return cls.from_dict(value)
         except ResponseDecodeError as error:
             problem = str(error)
-        raise ValueError(problem)  # which pydantic reports with the place in the model
+        raise ValueError(problem)  # pydantic adds the place in the model
 
 
 def _serialized(response: Response, info: Any) -> dict[str, Any]:
@@ -230,7 +231,7 @@ _SCALARS: dict[Any, dict[str, Any]] = {
 
 
 def _type_name(kind: Any) -> str:
-    """A name that no other type has, as pydantic makes it; its id makes it so."""
+    """A unique name of a type, in the form of pydantic, with the id of the type."""
     owner, arguments = get_origin(kind) or kind, get_args(kind)
     if not isinstance(owner, type):
         return repr(kind)
@@ -255,7 +256,7 @@ def _json_schema(kind: Any, handler: Any) -> dict[str, Any]:
         from pydantic import TypeAdapter  # noqa: PLC0415 - there, since pydantic asks
         from pydantic_core import core_schema  # noqa: PLC0415
 
-        # In a list, since the handler names what is inside of a schema, and not the schema itself.
+        # In a list, since the handler gives names only to inner schemas.
         listed = handler(core_schema.list_schema(TypeAdapter(kind).core_schema))
         return dict(listed["items"])
     if kind is Any or isinstance(kind, TypeVar):

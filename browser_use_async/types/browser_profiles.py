@@ -51,8 +51,8 @@ class CreateBrowserProfileRequest:
     """The body of creating a profile. API page: Create Browser Profile.
 
     Attributes:
-        profile_name: What to call it.
-        description: What it is for.
+        profile_name: The name of the profile.
+        description: Its purpose.
         persist: Whether cookies, local storage and session data are kept between tasks.
         ad_blocker: Whether advertisements and popups are blocked.
         proxy: Whether traffic goes through mobile proxies.
@@ -77,7 +77,7 @@ class CreateBrowserProfileRequest:
 
 @attrs.frozen
 class UpdateBrowserProfileRequest:
-    """The body of changing a profile: exactly the fields given change.
+    """The body of changing a profile: only the given fields change.
 
     API page: Update Browser Profile. The fields are those of `CreateBrowserProfileRequest`.
     """
@@ -98,8 +98,8 @@ class BrowserProfile(Response):
 
     Attributes:
         profile_id: The profile's id.
-        profile_name: What it is called.
-        description: What it is for.
+        profile_name: Its name.
+        description: Its purpose.
         persist: Whether cookies, local storage and session data are kept between tasks.
         ad_blocker: Whether advertisements and popups are blocked.
         proxy: Whether traffic goes through mobile proxies.

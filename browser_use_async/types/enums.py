@@ -1,4 +1,4 @@
-"""String enums that accept values they have never heard of."""
+"""String enums that accept unknown values."""
 
 from enum import StrEnum
 from typing import Any, Self
@@ -11,40 +11,40 @@ def _folded(text: str) -> str:
 class OpenEnum(StrEnum):
     """A string enum that keeps unknown values instead of refusing them.
 
-    The service adds values without notice. `TaskStatus("archived")` is a `TaskStatus` that
-    equals `"archived"` and whose `is_known` is False. Iterating gives the known members only.
+    The service adds values without notice. `TaskStatus("archived")` is a `TaskStatus` that equals
+    `"archived"` and whose `is_known` is False. Iteration yields only the known members.
     """
 
     @classmethod
     def _missing_(cls, value: object) -> Self | None:
         if not isinstance(value, str):
             return None
-        # Kept nowhere: a server may send any number of values.
+        # Not stored, since a server may send any number of values.
         member = str.__new__(cls, value)
         member._name_ = value
         member._value_ = value
         return member
 
     def __reduce_ex__(self, proto: object) -> tuple[Any, ...]:
-        """Pickle by value: up to CPython 3.11.3 enums do it by name, which unknown ones lack."""
+        """Pickle by value: up to CPython 3.11.3 enums pickle by name, which unknown ones lack."""
         return type(self), (self.value,)
 
     @classmethod
     def respelt(cls, text: str) -> Self | None:
-        """The known value that a text differs from in case, spaces, `_` or `-` only, if any."""
+        """The known value that differs from a text only in case, spaces, `_` or `-`, or None."""
         folded = {_folded(member): member for member in cls}
         member = folded.get(_folded(text))
         return None if member == text else member
 
     @property
     def is_known(self) -> bool:
-        """Whether this version of the package lists the value."""
+        """Whether this version of the package knows the value."""
         # By identity: the unknown value "FINISHED" has the name of a member, too.
         return type(self).__members__.get(self.name) is self
 
 
 class TaskStatus(OpenEnum):
-    """Where a task stands. API page: Get Task Status."""
+    """The status of a task. API page: Get Task Status."""
 
     CREATED = "created"
     RUNNING = "running"
@@ -55,7 +55,7 @@ class TaskStatus(OpenEnum):
 
     @property
     def is_terminal(self) -> bool:
-        """Whether the task has ended for good. Unknown statuses are taken to be alive."""
+        """Whether the task has ended. Unknown statuses count as not ended."""
         return self in _TERMINAL
 
 
@@ -97,7 +97,7 @@ class ProxyCountry(OpenEnum):
 
 
 class ScheduleType(OpenEnum):
-    """How a schedule tells its runs. API page: Create Scheduled Task."""
+    """How a schedule sets the times of its runs. API page: Create Scheduled Task."""
 
     INTERVAL = "interval"
     CRON = "cron"
@@ -108,7 +108,7 @@ DEFAULT_MAX_STEPS = 75
 
 
 def price_terms(max_steps: object, model: object) -> tuple[int, str]:
-    """What makes the price of a task: its most steps and its model, else the service's defaults."""
+    """The terms of a task's price: its most steps and its model, else the service's defaults."""
     return (
         max_steps if isinstance(max_steps, int) else DEFAULT_MAX_STEPS,
         str(model) if isinstance(model, str) else str(LlmModel.GPT_4_1),

@@ -1,7 +1,7 @@
-"""HTML of what a notebook shows, which calls `_repr_html_` of an object."""
+"""HTML for notebooks, which call `_repr_html_` of an object."""
 
-# Every text that comes from elsewhere is escaped. A live link is shown until its task has ended,
-# since it lets a reader of the notebook steer the task; afterwards the text says only the host.
+# Every external text is escaped. A live link is shown only until its task has ended, since it lets
+# a reader of the notebook steer the task; afterwards only its host is shown.
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
@@ -28,7 +28,7 @@ _CAPTION = 'style="text-align: left; white-space: nowrap"'
 
 
 class _Html(str):
-    """A text that is HTML already."""
+    """A text that is already HTML."""
 
     __slots__ = ()
 
@@ -41,7 +41,7 @@ class Row(NamedTuple):
 
 
 def task_html(task: "Task") -> str:
-    """A table of what a task is and did, with its steps below."""
+    """A table of a task, with its steps below."""
     rows = [Row("id", task.id), Row("status", str(task.status)), Row("task", task.task)]
     if task.live_url is not None:
         url = task.live_url
@@ -54,7 +54,7 @@ def task_html(task: "Task") -> str:
         rows.append(Row("seconds", f"{task.duration:.1f}"))
     if task.output_files:
         rows.append(Row("files", ", ".join(task.output_files)))
-    # The latest ones, which say where the task is; a notebook is no place for two hundred.
+    # Only the latest ones, since two hundred are too many for a notebook.
     steps = task.steps[-_MOST_ROWS:]
     if not steps:
         return table("Task", rows)
@@ -75,7 +75,7 @@ def response_html(response: "Response") -> str:
 
 
 def shown_fields(response: attrs.AttrsInstance) -> dict[str, Any]:
-    """The fields of a response by name; what its repr hides is hidden here too."""
+    """The fields of a response by name; values that the repr hides are hidden here, too."""
     fields = dict[str, Any]()
     for field in attrs.fields(type(response)):
         value = getattr(response, field.name)
@@ -91,7 +91,7 @@ def shown_fields(response: attrs.AttrsInstance) -> dict[str, Any]:
 
 
 def grid_row(response: attrs.AttrsInstance) -> dict[str, Any]:
-    """The fields that are worth a column: none that is hidden, and no id of what has a number."""
+    """The fields with a column: no hidden ones, and no ids of rows with numbers."""
     hidden = {field.name for field in attrs.fields(type(response)) if callable(field.repr)}
     fields = {name: each for name, each in shown_fields(response).items() if name not in hidden}
     if "step" in fields:
@@ -100,7 +100,7 @@ def grid_row(response: attrs.AttrsInstance) -> dict[str, Any]:
 
 
 def grid(title: str, rows: Sequence[Mapping[str, object]]) -> str:
-    """A table with a row for each mapping; columns in which nothing stands are left out."""
+    """A table with a row for each mapping; empty columns are left out."""
     texts = [{name: _text(value) for name, value in row.items()} for row in rows[:_MOST_ROWS]]
     names = dict.fromkeys(name for row in texts for name in row)
     names = {name: None for name in names if any(row.get(name) for row in texts)}
@@ -113,13 +113,13 @@ def grid(title: str, rows: Sequence[Mapping[str, object]]) -> str:
 
 
 def progress_html(value: int, most: int | None, text: str) -> str:
-    """A bar and a text beside it; a bar that only moves if it is not known how far it goes."""
+    """A progress bar with a text; an indeterminate one if the total is unknown."""
     known = "" if most is None else f' value="{value}" max="{max(most, 1)}"'
     return f'<div><progress{known} style="width: 12em"></progress> {escape(text)}</div>'
 
 
 def links_html(title: str, urls: Sequence[str], text: str) -> str:
-    """Links that a program has asked for, by number."""
+    """Links that a program has requested, by number."""
     rows = [Row(str(number), _link(url, text)) for number, url in enumerate(urls, 1)]
     return table(f"{title}: {len(urls)}", rows)
 
@@ -167,7 +167,7 @@ def _hidden(url: str) -> str:
 
 
 def _link(url: str, text: str) -> str:
-    # A scheme such as `javascript:` would be run by a click.
+    # A click would run a scheme such as `javascript:`.
     try:
         is_web = urlsplit(url).scheme in {"http", "https"}
     except ValueError:

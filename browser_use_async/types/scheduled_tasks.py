@@ -76,7 +76,7 @@ class CreateScheduledTaskRequest(TaskSettings):
 
 @attrs.frozen
 class UpdateScheduledTaskRequest:
-    """The body of changing a schedule: exactly the fields given change.
+    """The body of changing a schedule: only the given fields change.
 
     API page: Update Scheduled Task. The fields are those of `CreateScheduledTaskRequest`.
 

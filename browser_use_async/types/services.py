@@ -15,7 +15,7 @@ _SHOWN_WIDTH = 640  # pixels, of a picture in a notebook
 
 @attrs.define(repr=False)
 class Balance(Response):
-    """What is left on the account. API page: Check Balance.
+    """The balance of the account. API page: Check Balance.
 
     Attributes:
         cents: The credit in US cents; exact, because the API sends a string.
@@ -28,7 +28,7 @@ class Balance(Response):
 
     @classmethod
     def __get_pydantic_json_schema__(cls, schema: Any, handler: Any) -> dict[str, Any]:
-        """The JSON schema: the API names the amount, and the attribute its unit."""
+        """The JSON schema: the API's field is the amount, and the attribute's name has the unit."""
         written = super().__get_pydantic_json_schema__(schema, handler)
         balance = {"balance": written["properties"]["cents"]}
         return {**written, "properties": balance, "required": ["balance"]}
@@ -36,11 +36,11 @@ class Balance(Response):
 
 @attrs.frozen
 class UploadRequest:
-    """The body of asking for an upload URL. API page: Upload File Presigned URL.
+    """The body of the request for an upload URL. API page: Upload File Presigned URL.
 
     Attributes:
         file_name: The name under which tasks will include the file.
-        content_type: Its media type; the upload itself must carry the same.
+        content_type: Its media type; the upload itself must have the same.
     """
 
     file_name: str = ruled(_TEXT)
@@ -49,7 +49,7 @@ class UploadRequest:
 
 @attrs.define
 class UploadUrl(Response):
-    """Where a file can be put.
+    """The address for an upload.
 
     Attributes:
         upload_url: A signed URL that expires.
@@ -82,7 +82,7 @@ class TaskMedia(Response):
     recordings: list[str] = attrs.field(factory=list, repr=hidden_urls)
 
     def _repr_html_(self) -> str:
-        """How a notebook shows them: as links to the films, until these expire."""
+        """The HTML for notebooks: links to the recordings, until these expire."""
         from browser_use_async.types.notebook import links_html  # noqa: PLC0415
 
         return links_html("Recordings", self.recordings, "watch the film")
@@ -101,7 +101,7 @@ class TaskScreenshots(Response):
 
 @attrs.frozen
 class Screenshot:
-    """One picture of a task, in memory; the end of a cell in a notebook shows it.
+    """One picture of a task, in memory; a notebook shows it as the last value of a cell.
 
     Attributes:
         file_name: The name at the end of its URL.
@@ -113,7 +113,7 @@ class Screenshot:
 
     @property
     def content_type(self) -> str:
-        """`image/png`, which the service makes; `image/jpeg` or `image/webp` from other servers."""
+        """`image/png` from the service; `image/jpeg` or `image/webp` from other servers."""
         if self.data.startswith(b"\xff\xd8\xff"):
             return "image/jpeg"
         return "image/webp" if self.data[8:12] == b"WEBP" else "image/png"
@@ -121,14 +121,14 @@ class Screenshot:
     def _repr_mimebundle_(
         self, include: object = None, exclude: object = None
     ) -> tuple[dict[str, object], dict[str, object]]:
-        """How a notebook shows it: no wider than a page of text."""
+        """The HTML for notebooks, no wider than a page of text."""
         shown = {"width": _SHOWN_WIDTH}
         return {self.content_type: self.data, "text/plain": repr(self)}, {self.content_type: shown}
 
 
 @attrs.define
 class OutputFile(Response):
-    """Where an output file can be fetched. API page: Get Task Output File.
+    """The address of an output file. API page: Get Task Output File.
 
     Attributes:
         download_url: A signed URL that expires.
@@ -145,7 +145,7 @@ class SimpleSearchRequest:
     """The body of a search over several websites. API page: Simple Search.
 
     Attributes:
-        query: What to look for.
+        query: The text to search for.
         max_websites: How many websites at most, 1 to 10.
         depth: How deep each is read, 2 to 5.
     """
@@ -162,8 +162,8 @@ class SearchUrlRequest:
     """The body of a search in one website. API page: Search URL.
 
     Attributes:
-        url: Where to begin.
-        query: What to look for.
+        url: The page to begin with.
+        query: The text to search for.
         depth: How deep it is read, 2 to 5.
     """
 
@@ -174,7 +174,7 @@ class SearchUrlRequest:
 
 @attrs.define
 class SearchResult(Response):
-    """What one website says.
+    """The result of one website.
 
     Attributes:
         url: The page that was read.
@@ -187,10 +187,10 @@ class SearchResult(Response):
 
 @attrs.define
 class SearchResults(Response):
-    """What several websites say.
+    """The results of several websites.
 
     Attributes:
-        results: One for each website that had something to say.
+        results: One for each website with fitting passages.
     """
 
     results: list[SearchResult] = attrs.field(factory=list)

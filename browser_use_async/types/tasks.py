@@ -1,4 +1,4 @@
-"""What the agent shall do, and the responses of the API section Tasks but for files."""
+"""Requests and responses of the API section Tasks, except for files."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 OutputT = TypeVar("OutputT")
 
-# With what a step begins that asks a person for something, on servers that say so.
+# The beginning of a step that asks a person for help, on servers that report it.
 ASKS_PERSON = "Ask a person ("
 IDENTIFIER = FieldRule(FieldKind.TEXT, required=True, nullable=False)  # in a path
 
@@ -61,7 +61,7 @@ METADATA_RULE = FieldRule(FieldKind.TEXT_MAP, max_pairs=10, max_key_length=100, 
 
 
 def _masked(secrets: Mapping[str, str] | Unset | None) -> Mapping[str, str] | Unset | None:
-    """Wrap well-formed secrets; what is not well formed is left for validation to refuse."""
+    """Wrap well-formed secrets; others are left for validation, which refuses them."""
     return SecretMapping(secrets) if isinstance(secrets, Mapping) else secrets
 
 
@@ -79,9 +79,9 @@ def _shown_secrets(secrets: object) -> str:
 class RunTaskFields(TypedDict, total=False):
     """The optional fields of run-task, as keyword arguments. `TaskSettings` explains them.
 
-    `script` names a script, and `inputs` the values of its inputs, which stand in the text as
-    `{name}` too. Both travel as metadata pairs. A server that keeps scripts records what the first
-    task with the name does, and plays it for the next ones; others do nothing with them.
+    `script` names a script, and `inputs` has the values of its inputs, which may be in the text as
+    `{name}`. Both are sent as metadata pairs. A server with scripts records what the first task
+    with the name does, and plays it for the next ones; other servers ignore them.
     """
 
     secrets: Mapping[str, str] | None
@@ -119,14 +119,14 @@ class RunTaskFields(TypedDict, total=False):
     metadata: Mapping[str, str] | None
     """Up to 10 pairs of your own: keys of 1 to 100 characters, values up to 1000."""
     script: str
-    """The name of a script: what the first task with it did, which a server plays again."""
+    """The name of a script: the recorded actions of its first task, which a server plays again."""
     inputs: Mapping[str, str]
-    """The values of the script's inputs, which stand in the text as `{name}`."""
+    """The values of the script's inputs, which are in the text as `{name}`."""
 
 
 @attrs.frozen
 class TaskSettings:
-    """What the agent shall do and how. A field that is not given is not sent.
+    """The instructions and settings of a task. Fields that are not given are not sent.
 
     Attributes:
         task: What the agent should do.
@@ -187,7 +187,7 @@ class RunTaskRequest(TaskSettings):
 
 @attrs.define
 class Created(Response):
-    """What run-task and creating a schedule answer.
+    """The answer of run-task, and of the creation of a schedule.
 
     Attributes:
         id: The new task's id.
@@ -201,12 +201,12 @@ class TaskStep(Response):
     """One step of the agent.
 
     Attributes:
-        id: The step's id; empty from servers that give none.
-        step: Its number, counted from 1; its place in the list where the server gives none.
-        evaluation_previous_goal: How the agent judges the step before. Of a failed task, the
-            last one says why it failed: `Task.failure`.
-        next_goal: What the step sets out to do.
-        url: The page on which the step was taken; empty from servers that do not tell.
+        id: The step's id; empty if the server gives none.
+        step: Its number, counted from 1; its place in the list if the server gives none.
+        evaluation_previous_goal: The agent's judgement of the previous step. In the last step of a
+            failed task it says why the task failed: `Task.failure`.
+        next_goal: The goal of the step.
+        url: The page on which the step was taken; empty if the server does not report it.
     """
 
     id: str = ""
@@ -236,9 +236,9 @@ class TaskSummary(Response):
     Attributes:
         id: The task's id.
         task: Its instructions.
-        status: Where it stands.
-        created_at: When it was created; None if the server's text was no timestamp, which is
-            then kept in `extra`.
+        status: Its status.
+        created_at: When it was created; None if the server's text was no timestamp. The text is
+            then in `extra`.
         output: Its answer, when it has one.
         finished_at: When it ended.
         live_url: A page to watch it on.
@@ -262,20 +262,21 @@ class TaskSummary(Response):
 
 @attrs.define
 class Task(Response):
-    """Everything that the API tells about a task. API page: Get Task.
+    """Everything that the API returns about a task. API page: Get Task.
 
-    `session.cost(task)` says what it costs. Two tasks are equal if all that the API told is equal,
-    so one task before and after its end is not: a `Task` has no hash; put `task.id` into sets.
+    `session.cost(task)` computes its cost. Two tasks are equal if all fields of the API are equal,
+    so the same task before and after its end is not equal. A `Task` has no hash: put `task.id`
+    into sets.
 
     Attributes:
         id: The task's id.
         task: Its instructions.
-        status: Where it stands.
-        created_at: When it was created; None if the server's text was no timestamp, which is
-            then kept in `extra`.
+        status: Its status.
+        created_at: When it was created; None if the server's text was no timestamp. The text is
+            then in `extra`.
         output: Its answer; None unless it finished, and possibly even then.
         steps: The steps so far.
-        live_url: A page to watch and steer it on; some servers give None until the browser is up.
+        live_url: A page to watch and steer it; None from some servers until the browser runs.
         finished_at: When it ended.
         browser_data: Cookies, if `save_browser_data` was set.
         user_uploaded_files: Names of the uploads that it was given.
@@ -289,16 +290,16 @@ class Task(Response):
     task: str
     """Its instructions."""
     status: TaskStatus
-    """Where it stands."""
+    """Its status."""
     created_at: datetime | None
-    """When it was created; None if the server's text was no timestamp, which is then kept in
+    """When it was created; None if the server's text was no timestamp. The text is then in
     `extra`."""
     output: str | None = None
     """Its answer; None unless it finished, and possibly even then."""
     steps: list[TaskStep] = attrs.field(factory=list)
     """The steps so far."""
     live_url: str | None = attrs.field(default=None, repr=hidden_url)
-    """A page to watch and steer it on; some servers give None until the browser is up."""
+    """A page to watch and steer it; None from some servers until the browser runs."""
     finished_at: datetime | None = None
     """When it ended."""
     browser_data: BrowserData | None = None
@@ -314,7 +315,7 @@ class Task(Response):
 
     @property
     def has_ended(self) -> bool:
-        """Whether it has ended for good; one in an unknown status has if it was given a time."""
+        """Whether it has ended. In an unknown status it has if it has a time of its end."""
         return self.status.is_terminal or (
             not self.status.is_known and self.finished_at is not None
         )
@@ -328,8 +329,8 @@ class Task(Response):
     def failure(self) -> str | None:
         """Why it failed, in the words of the service; None if it did not fail.
 
-        A task that ended in a way that this version does not know has failed; a stopped one has
-        not. Where the service said nothing, the text is "the service gave no reason".
+        A task that ended with an unknown status counts as failed; a stopped one does not. Without a
+        reason from the service, the text is "the service gave no reason".
         """
         if not self.has_ended or self.status in {TaskStatus.FINISHED, TaskStatus.STOPPED}:
             return None
@@ -339,10 +340,10 @@ class Task(Response):
     def raise_for_status(self) -> Self:
         """Return the task itself, unless it ended without success.
 
-        A task that has not ended is returned too: nothing has failed yet.
+        A task that has not ended is returned, too: it has not failed yet.
 
         Raises:
-            TaskFailedError: It failed, or ended in a way that this version does not know.
+            TaskFailedError: It failed, or ended with a status that this version does not know.
             TaskStoppedError: It was stopped.
         """
         if self.status is TaskStatus.FINISHED or not self.has_ended:
@@ -357,16 +358,16 @@ class Task(Response):
         )
 
     def parse(self, output_type: "TypeForm[OutputT]") -> "ParsedTask[OutputT]":
-        """The finished task with its output parsed into a type.
+        """Return the finished task with its output parsed into a type.
 
         Args:
-            output_type: As of `BrowserUseSession.run_and_wait`.
+            output_type: As in `BrowserUseSession.run_and_wait`.
 
         Raises:
-            TaskFailedError: It failed, or ended in a way that this version does not know.
+            TaskFailedError: It failed, or ended with a status that this version does not know.
             TaskStoppedError: It was stopped.
-            InvalidRequestError: It has not ended, or the type has no JSON form.
-            OutputValidationError: The output does not fit; `.raw_output` keeps it.
+            InvalidRequestError: It has not ended, or the type has no JSON schema.
+            OutputValidationError: The output does not fit; `.raw_output` has it.
         """
         if not self.raise_for_status().has_ended:
             raise InvalidRequestError(
@@ -378,7 +379,7 @@ class Task(Response):
         return _parsed(self, output_type)
 
     def _repr_html_(self) -> str:
-        """How a notebook shows it: status, output and steps, and until it ends the live link."""
+        """The HTML for notebooks: status, output and steps, and until its end the live link."""
         from browser_use_async.types.notebook import task_html  # noqa: PLC0415
 
         return task_html(self)
@@ -408,8 +409,8 @@ class ParsedTask(Task, Generic[OutputT]):
     """A task that was awaited with an `output_type`.
 
     Attributes:
-        parsed: The output as that type. Of a task that did not finish there is none, and reading
-            it raises the `TaskFailedError` or `TaskStoppedError` of `raise_for_status()`.
+        parsed: The output as a value of that type. If the task did not finish, reading it raises
+            the `TaskFailedError` or `TaskStoppedError` of `raise_for_status()`.
     """
 
     _parsed: OutputT | Unset = attrs.field(alias="parsed", default=UNSET, kw_only=True)
@@ -420,7 +421,7 @@ class ParsedTask(Task, Generic[OutputT]):
 
     @property
     def parsed(self) -> OutputT:
-        """The output as the type asked for."""
+        """The output as a value of the `output_type`."""
         value = self._parsed
         if value is not UNSET:
             return value
@@ -429,7 +430,7 @@ class ParsedTask(Task, Generic[OutputT]):
 
     @classmethod
     def of(cls, task: Task, parsed: OutputT | Unset = UNSET) -> "ParsedTask[OutputT]":
-        """The same task with its parsed output, or with none if it did not finish."""
+        """The same task with its parsed output, or without one if it did not finish."""
         fields = {field.name: getattr(task, field.name) for field in attrs.fields(Task)}
         return ParsedTask(**fields, parsed=parsed)
 
@@ -437,7 +438,7 @@ class ParsedTask(Task, Generic[OutputT]):
         """`Task.to_dict` with the JSON of `parsed`, if it finished.
 
         Args:
-            include_secrets: As for `Task.to_dict`.
+            include_secrets: As in `Task.to_dict`.
         """
         from browser_use_async.structured_output.types import json_value  # noqa: PLC0415
 
@@ -446,12 +447,12 @@ class ParsedTask(Task, Generic[OutputT]):
 
     @classmethod
     def from_dict(cls, value: Mapping[str, Any]) -> Self:
-        """As `Task.from_dict`, with `parsed` as the JSON value that it is.
+        """Like `Task.from_dict`, with `parsed` as a plain JSON value.
 
-        `task.parse(M)` makes a type of it again.
+        `task.parse(M)` parses it again.
 
         Raises:
-            ResponseDecodeError: It does not fit; `.path` says where.
+            ResponseDecodeError: The JSON does not fit; `.path` says where.
         """
         task = Task.from_dict(value)
         restored: Any = cls.of(task, task.extra.pop("parsed", UNSET))
@@ -459,7 +460,7 @@ class ParsedTask(Task, Generic[OutputT]):
 
     @classmethod
     def _validated(cls, value: Any, *, arguments: tuple[Any, ...]) -> Any:
-        """The task that pydantic was given; from JSON, parsed into the type of the annotation."""
+        """The task that pydantic got; from JSON, parsed into the type of the annotation."""
         task: ParsedTask[Any] = super()._validated(value, arguments=arguments)
         known = bool(arguments) and not isinstance(arguments[0], TypeVar)
         if task is value or not known or task.status is not TaskStatus.FINISHED:
@@ -472,10 +473,10 @@ class ParsedTask(Task, Generic[OutputT]):
 
 
 def _parsed(task: Task, output_type: Any) -> ParsedTask[Any]:
-    # Loaded by those who ask for a type.
+    # Loaded with the first output type.
     from browser_use_async.structured_output import parse  # noqa: PLC0415
 
-    # The error is raised outside of the except block: its context would hold the whole output.
+    # Raised outside of the except block: the error's context would contain the whole output.
     problem: str
     try:
         value = parse.parse_output(task.output, output_type)
