@@ -26,13 +26,13 @@ Listing = Callable[[], Awaitable[Sequence[SignedUrl]]]
 
 
 def shared_progress(count: int, callback: OnProgress) -> list[OnProgress]:
-    """A callback for each of several downloads, whose progress one callback gets as a sum."""
+    """A callback for each of several downloads; one callback gets the sum of their progress."""
     received, totals = [0] * count, dict[int, int | None]()
 
     def update(index: int, so_far: int, total: int | None) -> None:
         received[index], totals[index] = so_far, total
         known = [each for each in totals.values() if each is not None]
-        # A sum of the known sizes only would let the progress run backwards later.
+        # A sum of only the known sizes would let the progress run backwards later.
         callback(sum(received), sum(known) if len(known) == count else None)
 
     return [partial(update, index) for index in range(count)]
@@ -59,7 +59,7 @@ class Downloader:
             file = await self._tasks.get_output_file(self._task_id, file_name)
             return self._checked(SignedUrl(file.download_url))
 
-        # The destination is checked before the API is asked: then a mistake costs no request.
+        # The destination is checked before the API is asked, so that a mistake costs no request.
         self._transport.bind()
         task_id, options = self._task_id, self._options
         path_of = partial(target_path, self._destination, file_name, task_id)
@@ -80,7 +80,7 @@ class Downloader:
         return await self._all("screenshot", "png", self._screenshots)
 
     async def screenshot(self, step: int | None) -> Screenshot:
-        """The screenshot of one step, or the latest one, by way of the destination."""
+        """Download the screenshot of one step, or the latest one, to the destination."""
         self._transport.bind()
         urls = await self._screenshots()
         index = len(urls) - 1 if step is None else _place_of(step, urls)
@@ -106,7 +106,7 @@ class Downloader:
 
     async def _all(self, label: str, suffix: str, listing: Listing) -> list[Path]:
         self._transport.bind()
-        # All of them are checked before any file is fetched: with a bad one nothing is written.
+        # All are checked before any file is downloaded: with a bad one nothing is written.
         urls = [self._checked(url) for url in await listing()]
         names = unique_names(
             safe_name(url.file_name, f"{label}-{number}.{suffix}")
@@ -170,7 +170,7 @@ async def screenshot_of(
     options: DownloadOptions,
 ) -> Screenshot:
     """One screenshot of a task in memory: of a step, or the latest one."""
-    # A download resumes and checks itself on a disk, and a picture is small.
+    # Via a folder, since downloads resume and check files on disk; a picture is small.
     directory = await asyncio.to_thread(TemporaryDirectory, prefix="browser-use-")
     try:
         downloader = Downloader(transport, tasks, task_id, directory.name, options)
@@ -180,8 +180,8 @@ async def screenshot_of(
 
 
 def _place_of(step: int, urls: Sequence[SignedUrl]) -> int:
-    """Where the screenshot of a step is in the list; beyond it if there is none."""
-    # The service says that the file's name has the number; it does not say how.
+    """The index of a step's screenshot in the list; beyond the list if there is none."""
+    # The service says that the file's name has the number, but not in which form.
     found = [re.search(r"(\d{1,9})\D*$", url.file_name) for url in urls]
     places = {int(each[1]): place for place, each in enumerate(found) if each is not None}
     return places.get(step, len(urls)) if len(places) == len(urls) else step - 1
@@ -203,8 +203,8 @@ async def _run_all(downloads: Sequence[Download], concurrency: int) -> None:
                     one(download), name=f"browser-use: downloads file {number} of {len(downloads)}"
                 )
     except BaseExceptionGroup as failures:
-        failure = failures.exceptions[0]  # it cancelled the others
+        failure = failures.exceptions[0]  # the first one has cancelled the others
     else:
         return
-    # Raised here, because inside `except` it would show the group as its context.
+    # Raised here, since inside of `except` its context would be the group.
     raise failure

@@ -19,14 +19,14 @@ _BIDIRECTIONAL = frozenset(
 _SEPARATORS = frozenset("/\\:")
 _DEVICES = frozenset(
     (
-        # Windows takes the superscripts for digits.
+        # Windows treats the superscripts as digits.
         "con prn aux nul conin$ conout$ " + " ".join(f"com{n} lpt{n}" for n in "0123456789¹²³")
     ).split()
 )
 
 
 def problem_with(name: str) -> str | None:
-    """Why this file name is not safe, on this system or another, or None."""
+    """Why this file name is not safe on this or another system, or None."""
     if name in {"", ".", ".."}:
         return "it is no file name"
     if any(map(_is_bad, name)):
@@ -43,7 +43,7 @@ def problem_with(name: str) -> str | None:
 
 
 def check_name(name: str, *, task_id: str | None = None) -> None:
-    """Refuse a name that would leave its directory or trouble a file system."""
+    """Refuse a name that leads out of its directory, or that a file system does not accept."""
     problem = problem_with(name)
     if problem is not None:
         raise UnsafeFileNameError(
@@ -53,7 +53,7 @@ def check_name(name: str, *, task_id: str | None = None) -> None:
 
 
 def safe_name(text: str, fallback: str) -> str:
-    """A safe name that is as close as possible to a text."""
+    """The safe name that is closest to a text."""
     normal = unicodedata.normalize("NFC", text)
     shown = "".join("_" if _is_bad(character) else character for character in normal)
     name = truncate(MAX_NAME_BYTES, shown.strip(" .")).strip(" .")
@@ -65,7 +65,7 @@ def safe_name(text: str, fallback: str) -> str:
 
 
 def unique_names(names: Iterable[str]) -> list[str]:
-    """The names, numbered where some file system would not distinguish two of them."""
+    """The names, numbered if a file system would not distinguish two of them."""
     taken: set[str] = set()
     result: list[str] = []
     for name in names:
@@ -79,7 +79,7 @@ def unique_names(names: Iterable[str]) -> list[str]:
 
 
 def truncate(size: int, name: str) -> str:
-    """A name of at most so many bytes, with its suffix if that is of usual length."""
+    """A name of at most so many bytes, with its suffix if that has a usual length."""
     content = name.encode()
     if len(content) <= size:
         return name
@@ -95,7 +95,7 @@ def target_path(
     """The path for one file, checked; nothing is created."""
     text = os.fspath(destination)
     target = Path(text)
-    # Any other path names the file itself, as the caller wants it.
+    # Any other path is that of the file itself.
     if text.endswith(os.sep) or target.is_dir():
         check_name(file_name, task_id=task_id)
         target /= file_name
@@ -116,7 +116,7 @@ def check_replaceable(target: Path, task_id: str, *, overwrite: bool) -> None:
             task_id=task_id,
         )
     if not overwrite:
-        # The name comes from the service: it could be that of any file in the directory.
+        # The name comes from the service, and could be that of any file in the directory.
         raise FileTransferError(
             f"{target} is there already; it is replaced only with overwrite=True, on the command "
             "line --force",

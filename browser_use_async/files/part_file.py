@@ -1,7 +1,7 @@
 """The unfinished file beside its target: `report.pdf.4f0c2a9b7d1e6358.part`."""
 
 # The middle is a hash of the file's identity and version (ETag and size), so a part is only ever
-# continued by bytes of the same version. The writer of a part holds a lock on it (`flock`): a
+# continued by bytes of the same version. The writer of a part has a lock on it (`flock`): a
 # second download of the same file, in this process or another, uses a part with a random name, and
 # both end as the same whole file. The lock ends with its process, so after a crash the next
 # download of the same version finds the part and continues from its length; bytes are only
@@ -41,16 +41,16 @@ SLOW_SECONDS = 0.01  # a write of this length makes the next ones use a thread
 
 @attrs.frozen
 class FileVersion:
-    """The version of a file that a reply carries."""
+    """The version of a file in a reply."""
 
     # A strong ETag, else a `Last-Modified` that is old enough to be unique, else None. A weak ETag
-    # does not promise equal bytes, so a part must not be continued by it.
+    # does not guarantee equal bytes, so it must not be used to continue a part.
     validator: str | None = None
     total: int | None = None  # the file's size in bytes, or None if the reply does not say
 
     @classmethod
     def from_headers(cls, headers: Mapping[str, str]) -> "FileVersion":
-        """The version that a reply with the whole file carries."""
+        """The version in a reply with the whole file."""
         etag = headers.get("ETag", "")
         length = headers.get("Content-Length", "")
         return cls(
@@ -60,7 +60,7 @@ class FileVersion:
 
     @property
     def is_resumable(self) -> bool:
-        """Whether a part of this version can be recognised, and known to be incomplete."""
+        """Whether a part of this version can be recognized, and is known to be incomplete."""
         return self.validator is not None and self.total is not None
 
     def tag(self, identity: str) -> str:
@@ -69,12 +69,12 @@ class FileVersion:
         return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:16]
 
     def is_continued_by(self, headers: Mapping[str, str], offset: int) -> bool:
-        """Whether a partial reply carries the rest of this version."""
+        """Whether a partial reply has the rest of this version."""
         if self.total is None:
             return False
         expected = f"bytes {offset}-{self.total - 1}/{self.total}"
         etag = headers.get("ETag")
-        # A date as validator says nothing about the ETag: then `If-Range` has decided.
+        # If the validator is a date, there is no ETag to compare: `If-Range` has decided.
         same = etag is None or etag == self.validator or not str(self.validator).startswith('"')
         return same and headers.get("Content-Range", "").strip().lower() == expected
 
@@ -101,22 +101,22 @@ class PartFile:
 
     def __init__(self, target: Path, path: Path, descriptor: int, *, is_found_again: bool) -> None:
         self.path = path
-        self.is_found_again = is_found_again  # by its name, which a later download looks for
+        self.is_found_again = is_found_again  # whether a later download looks for its name
         self.size = os.fstat(descriptor).st_size  # bytes
         self._target = target
         self._descriptor: int | None = descriptor
-        # A cancelled task can leave a write behind in a thread. The lock keeps that write from a
-        # descriptor that was closed meanwhile and may belong to another file by now.
+        # A cancelled task can leave a write behind in a thread. The lock protects a descriptor that
+        # was closed meanwhile and may already belong to another file.
         self._lock = threading.Lock()
 
     @classmethod
     def open(cls, target: Path, tag: str | None) -> "PartFile":
-        """Open the part of a version, or a new one if that is taken or there is no version."""
-        # Creates the directory if it does not exist, and removes the parts that crashed downloads
-        # of other versions to the same target left.
+        """Open the part of a version, or a new part if that one is in use or has no version."""
+        # Creates the directory if it does not exist, and removes parts of other versions of the
+        # same target that crashed downloads have left.
         target.parent.mkdir(parents=True, exist_ok=True)
         _remove_second_names(target)
-        if tag is not None and system.IS_POSIX:  # without locks no name can be shared
+        if tag is not None and system.IS_POSIX:  # without locks names are not shared
             path = _beside(target, tag)
             descriptor = _open_locked(path)
             if descriptor is not None:
@@ -135,7 +135,7 @@ class PartFile:
             if self._descriptor is None:
                 return
             rest: list[bytes | memoryview] = list(chunks)
-            # The system may take a part of them only, as on a disk that is nearly full.
+            # The system may write only a part of them, as on a disk that is nearly full.
             while rest:
                 written = system.write_chunks(self._descriptor, rest)
                 self.size += written
@@ -157,7 +157,7 @@ class PartFile:
             if self._descriptor is not None:
                 os.fsync(self._descriptor)
                 if not system.IS_POSIX:
-                    self._close()  # or Windows would not rename it
+                    self._close()  # else Windows would not rename it
                 if overwrite:
                     self.path.replace(self._target)
                 else:
@@ -184,13 +184,13 @@ class PartFile:
 
 
 def _rename_to_free_name(path: Path, target: Path) -> None:
-    # POSIX renames over what is there; only a link is made atomically under a free name alone.
+    # POSIX renames over existing files; only a link fails atomically if the name is taken.
     try:
         system.link(path, target)
     except FileExistsError:
         raise
     except OSError:  # a file system without hard links
-        # Taken first, so that nothing of another program is replaced.
+        # Created first, so that no file of another program is replaced.
         os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
         path.replace(target)
     else:
@@ -208,7 +208,7 @@ def _open_locked(path: Path) -> int | None:
     except FileExistsError:
         try:
             descriptor = os.open(path, _FLAGS)
-        except FileNotFoundError:  # its download finished in between
+        except FileNotFoundError:  # its download has finished meanwhile
             return None
     if _is_ours(descriptor) and system.try_lock(descriptor) and _is_still_at(descriptor, path):
         return descriptor
@@ -217,15 +217,15 @@ def _open_locked(path: Path) -> int | None:
 
 
 def _is_ours(descriptor: int) -> bool:
-    # In a directory that others can write to, they could prepare a part, or a second name of it.
+    # If others can write to the directory, they could prepare a part, or a second name of it.
     status = os.fstat(descriptor)
     plain = stat.S_ISREG(status.st_mode) and status.st_nlink == 1
     return plain and system.is_own(status)
 
 
 def _is_still_at(descriptor: int, path: Path) -> bool:
-    # Between opening and locking, its owner may have renamed it to the finished file, or have been
-    # killed when it had both names.
+    # Between opening and locking, its owner may have renamed it to the finished file, or may have
+    # been killed while it had both names.
     try:
         there = path.lstat()
     except FileNotFoundError:
@@ -243,7 +243,7 @@ def _parts_beside(target: Path) -> list[Path]:
 
 
 def _remove_second_names(target: Path) -> None:
-    """Remove what a crash has left between the two steps in which a part got its final name."""
+    """Remove the second name of a part that a crash has left during the renaming."""
     with contextlib.suppress(OSError):
         there = target.lstat()
         if there.st_nlink > 1:
@@ -267,10 +267,10 @@ def _remove_stale_parts(target: Path, own: Path) -> None:
 class PartWriter:
     """Writes to a part from the event loop, one write at a time."""
 
-    # Into the memory of a healthy system a quarter of a megabyte is written in a tenth of a
-    # millisecond, and the way to a thread and back halves the speed of a download. So bytes are
-    # written directly until one write is slow; from then on a thread writes them while the next
-    # ones arrive.
+    # Usually a write of a quarter of a megabyte goes to memory, and takes a tenth of a millisecond.
+    # The way to a thread and back would halve the speed of a download. So bytes are written
+    # directly until one write is slow; from then on a thread writes them while the next ones
+    # arrive.
 
     def __init__(self, part: PartFile) -> None:
         self._part = part
@@ -280,7 +280,7 @@ class PartWriter:
         self._writing: asyncio.Future[None] | None = None
 
     async def write(self, chunk: bytes) -> None:
-        """Add bytes; waits only if the disk is slower, and raises if the write before failed."""
+        """Add bytes; waits only if the disk is slower, and raises if the previous write failed."""
         self._chunks.append(chunk)
         self._bytes += len(chunk)
         if self._bytes >= WRITE_BYTES or len(self._chunks) >= WRITE_CHUNKS:

@@ -1,12 +1,12 @@
 """One download from its first request to the finished file."""
 
-# A cut connection is resumed with `Range` and `If-Range`, any number of times as long as the file
-# grows; without growth as often as the session's `RetryPolicy` says. A reply that does not match
-# the bytes received so far (200 instead of 206, another range, 416, another ETag) starts the file
-# from 0, so that bytes of two versions are never mixed. The length is compared with the announced
-# one. A reply that announces none is accepted if its framing ended properly: the last chunk came,
-# or the connection that marks the end was closed and not reset; a body of the latter kind that a
-# storage itself cuts short cannot be distinguished from a whole one.
+# After a cut connection the download resumes with `Range` and `If-Range`, any number of times while
+# the file grows; without growth as often as the session's `RetryPolicy` says. If a reply does not
+# match the bytes received so far (200 instead of 206, another range, 416, another ETag), the file
+# starts again from 0, so that bytes of two versions are never mixed. The length is compared with
+# the announced one. A reply without a length is accepted if its framing ended properly: the last
+# chunk came, or the connection that marks the end was closed and not reset. If the storage itself
+# cuts a body of the latter kind, it cannot be distinguished from a whole one.
 #
 # An interrupted download leaves a `.part` file for the next one to continue, if its version is
 # known; see `part_file`. One that was refused, or failed on this side, leaves nothing.
@@ -33,10 +33,10 @@ from browser_use_async.transport.retry import may_try_again
 from browser_use_async.transport.signed_urls import SignedUrl
 from browser_use_async.transport.storage import StorageError, StorageReply
 
-# With these storages refuse a signed URL that is too old; S3 says 403.
+# With these statuses storages refuse an expired signed URL; S3 answers 403.
 EXPIRED_URL_STATUSES = frozenset({400, 401, 403})
 
-# Called with the bytes received and the bytes in all, None while that is not known.
+# Called with the received bytes and the size, which is None while it is unknown.
 OnProgress = Callable[[int, int | None], object]
 
 
@@ -47,7 +47,7 @@ class DownloadOptions:
     max_bytes: int | None = None  # the largest size of one file, or None
     on_progress: OnProgress | None = None  # called after each chunk
     concurrency: int = 1  # how many files at once
-    overwrite: bool = False  # whether files that are there may be replaced
+    overwrite: bool = False  # whether existing files may be replaced
 
     def __attrs_post_init__(self) -> None:
         for field in ("max_bytes", "concurrency"):
@@ -63,7 +63,7 @@ class DownloadOptions:
 
 @attrs.define(eq=False, repr=False)
 class Download:
-    """What to download and where to, and how far that is. Run it once."""
+    """One download and its state. Run it once."""
 
     _transport: Transport
     _task_id: str  # the task whose file it is
@@ -83,13 +83,13 @@ class Download:
     _renewed: bool = False
 
     async def run(self) -> Path:
-        """Download the file; raises `FileTransferError` if it cannot be had whole."""
+        """Download the file; raises `FileTransferError` if that is not possible."""
         try:
             while not self._is_whole():
                 await self._attempt()
             await self._commit()
-        # An interrupted download can be continued later. Any other error comes from this side, such
-        # as the caller's `on_progress`, and leaves nothing.
+        # An interrupted download can be continued later. After any other error, such as one of the
+        # caller's `on_progress`, nothing is left.
         except (asyncio.CancelledError, BrowserUseError):
             await self._release_part(keep=self._is_worth_keeping())
             raise
@@ -115,7 +115,7 @@ class Download:
         await self._recover(outcome)
 
     async def _prepare_part(self, reply: StorageReply) -> bool:
-        """Prepare the part for a reply; False if a request for the rest only is better."""
+        """Prepare the part for a reply; False if a request for only the rest is better."""
         # Compressed bytes have other lengths and offsets than the ranges of the file.
         encoding = reply.headers.get("Content-Encoding", "").strip().lower()
         if encoding not in {"", "identity"}:
@@ -129,13 +129,13 @@ class Download:
         return await self._begin(FileVersion.from_headers(reply.headers))
 
     async def _begin(self, version: FileVersion) -> bool:
-        """Start a version from 0, or find that an earlier download has begun it."""
+        """Start a version from 0, or continue the part of an earlier download."""
         if version.total is not None:
             self._refuse_above_limit(version.total)
         tag = version.tag(f"{self._task_id}\n{self._target.name}") if version.is_resumable else None
         self._version = version
         if self._part is not None and tag is not None and tag == self._tag:
-            # Counted apart, because growth can reset the failures: a file that changes all the time
+            # Counted separately, since growth resets the failures: a file that changes all the time
             # must not be downloaded for ever.
             self._restarts += self._size > 0
             await self._truncate()
@@ -166,7 +166,7 @@ class Download:
                 if self._options.on_progress is not None:
                     self._options.on_progress(received, self._version.total)
         except StorageError:
-            # What came before the cut counts: the next attempt asks for the rest only.
+            # Bytes before the cut count: the next attempt requests only the rest.
             with self._disk():
                 await writer.flush()
             raise
@@ -205,7 +205,7 @@ class Download:
         await self._transport.storage.sleep(pause)
 
     def _pause_after(self, outcome: Outcome) -> float | None:
-        """Seconds until the next attempt, or None if there is no point in one."""
+        """Seconds until the next attempt, or None if it would be useless."""
         if outcome.status == 416:  # the range is beyond this version: start from 0
             self._fits = False
         elif not may_try_again(Effect.READS, outcome):
@@ -252,10 +252,10 @@ class Download:
         try:
             check_replaceable(target, task_id, overwrite=overwrite)
             self._part.commit(overwrite=overwrite)
-        except (FileTransferError, FileExistsError):  # another one has taken the name meanwhile
+        except (FileTransferError, FileExistsError):  # another file has got the name meanwhile
             self._fits = False  # a download that replaces it starts anew
             check_replaceable(target, task_id, overwrite=overwrite)
-            raise  # and has let go of it again
+            raise  # after the part was closed
 
     @contextlib.contextmanager
     def _disk(self) -> Generator[None]:
@@ -278,7 +278,7 @@ class Download:
 
 
 def _release_unused(part: PartFile) -> None:
-    """Let go of a part that was opened too late; what an earlier download has left stays."""
+    """Close a part that was opened too late; the part of an earlier download stays."""
     if part.size:
         part.close()
     else:

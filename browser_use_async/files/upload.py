@@ -26,10 +26,10 @@ _READ_BYTES = 1024 * 1024  # in one `read`
 
 
 class BinaryStream(Protocol):
-    """Something with a blocking `read` that gives bytes, such as a file opened in binary mode."""
+    """An object with a blocking `read` that returns bytes, such as a file in binary mode."""
 
     def read(self, size: int, /) -> bytes:
-        """At most so many bytes; none at the end."""
+        """Return at most so many bytes; none at the end."""
         ...
 
 
@@ -43,7 +43,7 @@ async def upload(
     file_name: str | None,
     content_type: str | None,
 ) -> str:
-    """Upload a file and give its name; the same bytes are sent again after a transient fault."""
+    """Upload a file; returns its name. After a transient fault the same bytes are sent again."""
     check_option("file_name", file_name, str | None)
     check_option("content_type", content_type, str | None)
     transport.bind()
@@ -62,7 +62,7 @@ async def upload(
 
 
 async def _put(transport: Transport, files: FileEndpoints, file: StoredFile) -> tuple[Outcome, int]:
-    """Send a file to a new URL; the last outcome, and how many attempts were made."""
+    """Send a file to a new URL; returns the last outcome and the number of attempts."""
     given = await files.create_upload_url(file.name, file.content_type)
     what = f"{file.name} was not uploaded: the URL that the API gave"
     url = transport.storage.checked(SignedUrl(given.upload_url), what)
@@ -74,7 +74,7 @@ async def _put(transport: Transport, files: FileEndpoints, file: StoredFile) -> 
     async def put() -> Outcome:
         return await transport.storage.put(url, file)
 
-    # PUT of the same bytes to the same URL is idempotent, whatever became of the first.
+    # PUT of the same bytes to the same URL is idempotent, whatever happened to the first one.
     effect, sleep = Effect.IDEMPOTENT, transport.storage.sleep
     retrying = Retrying(transport.retry, lambda: effect, transport.rng, emit_retry, sleep)
     return await retrying.go_on(await put(), put)
@@ -83,7 +83,7 @@ async def _put(transport: Transport, files: FileEndpoints, file: StoredFile) -> 
 async def read_source(
     source: Source, file_name: str | None, content_type: str | None
 ) -> StoredFile:
-    """Read a file whole and check that the API takes it."""
+    """Read a file whole and check that the API accepts it."""
     name = _name_of(source) if file_name is None else file_name
     check_name(name)
     # The name and the type are checked first, since they cost nothing.
@@ -101,7 +101,7 @@ async def read_source(
 
 
 def _name_of(source: Source) -> str:
-    given: object = source  # the name of a stream can be anything, such as a file descriptor
+    given: object = source  # a stream's name may be anything, such as a file descriptor
     if not isinstance(source, str | os.PathLike):
         given = getattr(source, "name", None)
     if isinstance(given, str | os.PathLike):
@@ -160,8 +160,8 @@ def _open_at_once(path: str, flags: int) -> int:
 
 
 def _content_in(stream: BinaryStream) -> bytes:
-    """What is left in a stream, or one byte more than the API takes."""
-    # Read in pieces: a stream without an end must not fill the memory.
+    """The rest of a stream, or one byte more than the API accepts."""
+    # In pieces, since a stream without an end must not fill the memory.
     content = bytearray()
     while len(content) <= MAX_FILE_BYTES:
         chunk = _checked_chunk(stream.read(min(_READ_BYTES, MAX_FILE_BYTES + 1 - len(content))))
@@ -176,7 +176,7 @@ def _checked_chunk(chunk: object) -> bytes:
         return bytes(chunk)
     advice = "open it in binary mode"
     if inspect.iscoroutine(chunk):
-        chunk.close()  # or Python warns that it was never awaited
+        chunk.close()  # else Python warns that it was never awaited
         advice = "it is asynchronous: pass what it gives when awaited"
     raise InvalidRequestError(
         f"source: its read() gives {type(chunk).__name__} and not bytes; {advice}. "

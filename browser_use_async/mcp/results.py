@@ -1,4 +1,4 @@
-"""What the tools answer: models whose JSON schema a client is told once."""
+"""The answers of the tools: models whose JSON schema a client gets once."""
 
 from datetime import datetime
 from typing import Any

@@ -185,7 +185,7 @@ def new_server(session_of: SessionOf, max_wait: float) -> MCPServer[Any]:
 
 
 def _tools_of(tools: Tools) -> Iterator[Tool]:
-    told: list[Any] = []  # a client learns each model from one tool
+    described: list[Any] = []  # a client gets the schema of each model with one tool
     for name, (title, annotations) in TOOLS.items():
         method = getattr(tools, name)
         tool = Tool.from_function(
@@ -197,10 +197,10 @@ def _tools_of(tools: Tools) -> Iterator[Tool]:
         )
         tool.parameters = concise(tool.parameters, nullable=False) | {"additionalProperties": False}
         answered = tool.fn_metadata
-        is_new = answered.output_model not in told and not answered.wrap_output
+        is_new = answered.output_model not in described and not answered.wrap_output
         schema = answered.output_schema if is_new else None
         answered.output_schema = None if schema is None else concise(schema, nullable=True)
-        told.append(answered.output_model)
+        described.append(answered.output_model)
         yield tool
 
 
@@ -254,8 +254,8 @@ async def serve_http(
         server.serve(sockets=[listener]), name="browser-use: serves MCP clients over HTTP"
     )
     try:
-        # The server is not cancelled: it would tell of each open request with a traceback. They end
-        # with the application, and it ends after them.
+        # The server is not cancelled: it would log a traceback for each open request. These end
+        # with the application, and the server ends after them.
         async with application.router.lifespan_context(application):
             await asyncio.wait([serving])
     finally:

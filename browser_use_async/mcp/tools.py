@@ -35,9 +35,9 @@ HEARTBEAT = 5.0
 async def wait_until_settled(
     handle: TaskHandle[Any], seconds: float, context: Context[Any, Any]
 ) -> None:
-    """Wait until a task has ended or is paused, for some seconds, and tell how it goes on."""
+    """Wait for some seconds until a task has ended or is paused, and report its progress."""
     reporter = _Reporter(handle, seconds, context)
-    telling = [
+    reporting = [
         asyncio.create_task(each, name=f"browser-use: reports task {handle.id} to an MCP client")
         for each in (reporter.tell_steps(), reporter.tick())
     ]
@@ -47,14 +47,14 @@ async def wait_until_settled(
                 if status is TaskStatus.PAUSED:
                     return
     finally:
-        for each in telling:
+        for each in reporting:
             each.cancel()
-        # A client that left cannot be told, which is no reason to fail.
-        await asyncio.gather(*telling, return_exceptions=True)
+        # A report to a client that has left fails, which is no reason to fail here.
+        await asyncio.gather(*reporting, return_exceptions=True)
 
 
 class _Reporter:
-    """Tells the seconds that went by, with the latest step as the message."""
+    """Reports the seconds that went by, with the latest step as the message."""
 
     def __init__(self, handle: TaskHandle[Any], seconds: float, context: Context[Any, Any]) -> None:
         self._handle = handle
@@ -97,7 +97,7 @@ ResultT = TypeVar("ResultT")
 
 
 class Tools:
-    """The tools, each a method whose docstring the model is told.
+    """The tools, each a method whose docstring the model reads.
 
     The task lives in the Cloud API server: a call that ends early, or a client that goes away,
     does not end it.
@@ -325,7 +325,7 @@ TOOLS = {
 def answering(
     tool: Callable[ArgumentsT, Awaitable[ResultT]],
 ) -> Callable[ArgumentsT, Awaitable[CallToolResult]]:
-    """Let a tool answer with content, and tell errors of the package as its own, in their words."""
+    """Let a tool answer with content, and raise errors of the package as errors of the tool."""
 
     @functools.wraps(tool)
     async def call(*arguments: ArgumentsT.args, **named: ArgumentsT.kwargs) -> CallToolResult:

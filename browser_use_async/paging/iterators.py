@@ -1,4 +1,4 @@
-"""The iterators over tasks, schedules and profiles that users see."""
+"""The public iterators over tasks, schedules and profiles."""
 
 import asyncio
 import contextlib
@@ -24,15 +24,15 @@ RowT = TypeVar("RowT")
 
 @attrs.frozen
 class Rows(Generic[RowT]):
-    """One page of a list, whatever the API calls its rows."""
+    """One page of a list, of any kind of rows."""
 
     rows: Sequence[RowT]
     total_count: int  # how many there are on all pages
-    limit: int = 0  # rows on a page, as the server says; 0 if it does not
+    limit: int = 0  # rows on a page, as the server says; 0 if unknown
 
 
 class _Iterator(Generic[RowT]):
-    """What the iterators share: each loop starts a new reading, whose rows they give."""
+    """The base of the iterators: each loop starts a new reading."""
 
     def __init__(
         self,
@@ -44,20 +44,20 @@ class _Iterator(Generic[RowT]):
     ) -> None:
         self._fetch, self._new_reader = fetch, new_reader
         self._page_size, self._is_ahead = page_size, is_ahead
-        # Until a loop starts, a resume token marks where this process was resumed.
+        # Until a loop starts, the resume token is the place at which this process was resumed.
         self._reader = new_reader()
 
     def _matches(self, row: RowT) -> bool:
-        """Whether the caller wants a row."""
+        """Whether a row passes the filters."""
         return True
 
     async def __aiter__(self) -> AsyncGenerator[RowT, None]:
-        """Yield each row that existed throughout exactly once, in the order of the list."""
+        """Yield each row that existed the whole time exactly once, in the order of the list."""
         reader = self._reader = self._new_reader()
         async with contextlib.aclosing(self._pages(reader)) as pages:
             async for rows in pages:
                 for row in rows:
-                    # First, so that a token read in the loop body includes it.
+                    # First, so that a token that is read in the loop body includes the row.
                     reader.commit()
                     if self._matches(row):
                         yield row
@@ -79,7 +79,8 @@ class _Iterator(Generic[RowT]):
                 await self._start_requests(requests, in_flight)
                 page = await in_flight[requests[0]]
                 rows = reader.feed(page.rows, page.total_count, page.limit)
-                # Before the rows are given: it is under way while the caller works on them.
+                # Before the rows are yielded, so that it is under way while the caller works on
+                # them.
                 if self._is_ahead:
                     await self._start_requests(reader.requests(), in_flight)
                 if rows:
@@ -105,7 +106,7 @@ class _Iterator(Generic[RowT]):
 async def _cancel(requests: Collection[asyncio.Task[Any]]) -> None:
     for request in requests:
         request.cancel()
-    # Awaited, so that no request of this reading outlives it; errors of dropped ones are dropped.
+    # Awaited, so that no request outlives this reading; their errors are ignored.
     if requests:
         await asyncio.gather(*requests, return_exceptions=True)
 
@@ -180,14 +181,13 @@ class PageIterator(_Iterator[TaskSummary]):
     def resume_token(self) -> str | None:
         """A text with which `session.tasks.iterate(resume=...)` continues, in any process.
 
-        It marks the last row or page that was yielded by the loop that started last, also after an
-        error. None before anything was read. Continuing is as exact as a loop that was only slow.
-        It holds no task and no secret: dates, counts, and digests of the few ids that no date
-        decides, those of the same microsecond as the last one.
+        It marks the last row or page that the latest loop has yielded, also after an error; it is
+        None before anything was read. A continued loop is as exact as one without a break. The text
+        contains no task and no secret, but dates, counts, and digests of those ids that have the
+        same microsecond as the last one.
 
-        It stays below 300 characters where tasks have dates of their own, and grows by 11 for each
-        other task of the last one's microsecond. Without readable dates, or where these are out of
-        order, it grows by 11 characters for each task.
+        It has less than 300 characters, and 11 more for each other task of the last one's
+        microsecond. If dates cannot be read or are out of order, it has 11 more for each task.
         """
         return encode(self._reader.resume_point()) if self._reader.has_begun else None
 
@@ -221,7 +221,7 @@ class ListIterator(_Iterator[RowT]):
 
         super().__init__(fetch, new_reader, page_size=page_size, is_ahead=prefetch > 0)
 
-    if not TYPE_CHECKING:  # which would take any name for one that is there
+    if not TYPE_CHECKING:  # type checkers would accept any name
         __getattr__ = missing_name
 
     def __repr__(self) -> str:
@@ -233,7 +233,7 @@ class ListIterator(_Iterator[RowT]):
 # --- options ------------------------------------------------------------------------------
 
 
-# What other services call the statuses
+# Names of the statuses at other services
 _SYNONYMS = {
     "created": ("pending", "queued", "new", "waiting"),
     "running": ("active", "started", "in progress", "working"),
@@ -245,7 +245,7 @@ _SYNONYMS = {
 
 
 def _known_status(status: object) -> TaskStatus:
-    """A status to look for; a plain text that no task ever has would only find nothing."""
+    """A status to look for; an unknown text is refused, since it would find nothing."""
     if isinstance(status, TaskStatus) or (isinstance(status, str) and TaskStatus(status).is_known):
         return TaskStatus(status)
     import difflib  # noqa: PLC0415 - for those who misspell
@@ -268,7 +268,7 @@ def _check_number(field: str, value: object, least: int, most: int | None = None
 
 
 def _check_date(created_after: object) -> None:
-    # Programs without a type checker pass anything.
+    # Programs without a type checker may pass anything.
     if not isinstance(created_after, datetime | None):
         raise InvalidRequestError(
             "created_after must be a datetime with a time zone, "
@@ -283,7 +283,7 @@ def _check_date(created_after: object) -> None:
 
 
 def _refuse_other(field: str, given: object, resumed: object) -> None:
-    """Refuse an option that contradicts the token; the caller may repeat it."""
+    """Refuse an option that contradicts the token; equal options are allowed."""
     if given is not None and given != resumed:
         raise InvalidRequestError(
             f"{field} differs from that of the resume token; leave it out", field=field

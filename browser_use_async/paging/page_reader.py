@@ -1,4 +1,4 @@
-"""Reads a list page by page: which rows to give, and where another process continues."""
+"""Reads a list page by page: which rows to yield, and where another process continues."""
 
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -14,7 +14,7 @@ RowT = TypeVar("RowT")
 
 
 class _Entry(NamedTuple, Generic[RowT]):
-    """A row of a page, and what a reading asks of it."""
+    """A row of a page, with its id and date."""
 
     row: RowT
     id: str
@@ -41,14 +41,14 @@ class PageReader(Generic[RowT]):
         self._read: set[str] = set()
         self._oldest = start.border  # the date of the oldest row that was read
         self._is_ordered = start.is_ordered
-        # Rows that were read and not given yet, with the number of rows below each.
+        # Rows that were read but not yielded yet, each with the number of rows below it.
         self._pending: deque[tuple[_Entry[RowT], int]] = deque()
-        self._left = start.unread  # rows from the bottom that may not have been given
-        # Of the rows that were given: the oldest date, and the ids that it does not decide.
+        self._left = start.unread  # rows from the bottom that may not have been yielded
+        # Of the yielded rows: the oldest date, and the ids that it does not decide.
         self._border = start.border
         self._tied: list[str] = []
         self._undated: list[str] = []
-        # Known tasks of one date may stand anywhere among them: these are read one page at a time.
+        # Known tasks of one date may be anywhere among them, so these are read one page at a time.
         self._positions.may_read_ahead = self._is_usual and len(start.tied) <= 1
 
     def requests(self) -> Sequence[PageRequest]:
@@ -56,7 +56,7 @@ class PageReader(Generic[RowT]):
         return self._positions.requests()
 
     def feed(self, page: Sequence[RowT], total_count: int, limit: int) -> list[RowT]:
-        """Process the answer to the first of `requests()`, and return the rows to give."""
+        """Process the answer to the first of `requests()`; returns the rows to yield."""
         rows = [_Entry(row, self._key(row), self._date(row)) for row in page]
         count = max(total_count, 0)
         if not self.has_begun:
@@ -66,7 +66,7 @@ class PageReader(Generic[RowT]):
         begin = self._positions.process(count, known)
         if begin is None:
             return []
-        # A dict, because a page of a faulty server can hold one row twice.
+        # A dict, because a page of a faulty server may contain a row twice.
         fresh = {
             row.id: (row, begin - index - 1) for index, row in enumerate(rows) if not known[index]
         }
@@ -81,7 +81,7 @@ class PageReader(Generic[RowT]):
     def _begin(self, rows: Sequence[_Entry[RowT]], count: int, limit: int) -> None:
         self.has_begun = True
         dates = [row.date for row in rows if row.date is not None]
-        # Without this order the first row's date says nothing about what was created later.
+        # Without this order the first row's date would not show which rows are new.
         if dates and dates == sorted(dates, reverse=True):
             self._ceiling = dates[0]
         self._positions.begin(count, len(rows), limit)
@@ -108,14 +108,14 @@ class PageReader(Generic[RowT]):
             self._oldest = row.date
         after = self._start.created_after
         last = rows[-1].date if rows else None
-        # All rows that follow are older, as long as the list runs from new to old.
+        # All following rows are older if the list runs from new to old.
         if after is not None and last is not None and last < after:
             self._positions.is_done = True
 
     # --- where it stands ------------------------------------------------------------------
 
     def commit(self) -> None:
-        """Record that the first pending row was given."""
+        """Record that the first pending row was yielded."""
         row, below = self._pending.popleft()
         self._left = min(self._left, below)
         if row.date is None:
@@ -126,7 +126,7 @@ class PageReader(Generic[RowT]):
             self._tied.append(row.id)
 
     def resume_point(self) -> ResumePoint:
-        """Where another process can continue, without the rows that were not given yet."""
+        """The point from which another process continues, before the rows not yielded yet."""
         start, pending = self._start, {row.id for row, _below in self._pending}
         border, tied, others = start.border, start.tied, start.others
         is_done = self._positions.is_done and not pending

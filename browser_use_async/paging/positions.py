@@ -1,9 +1,9 @@
 """Which pages of a list to read while it changes, in positions counted from its bottom. No I/O."""
 
-# The service numbers pages from the top, where tasks are created, so that a position counted from
-# there changes all the time. Counted from the bottom, a row stays where it is when others are
-# created, and a deletion can only bring it nearer to the bottom. So all rows that may be unread
-# stay within the lowest `unread` positions, whatever happens between two pages:
+# The service numbers pages from the top, where tasks are created, so positions from the top change
+# all the time. Counted from the bottom, the position of a row does not change when others are
+# created, and a deletion can only move it down. So all rows that may be unread stay within the
+# lowest `unread` positions, whatever happens between two pages:
 #
 # 1. A page that begins at or above position `unread` leaves nothing out. Rows on it that were read
 #    before are known by their ids, and rows that are new by their dates.
@@ -24,9 +24,9 @@ from typing import NamedTuple
 from browser_use_async.paging.tokens import ResumePoint
 
 PATIENCE = 8  # pages without unread rows beyond what churn explains, before reading ends
-FEW_ROWS = 8  # as which smaller pages count: on those, what comes and goes hides the rest easily
-MOST_IDLE = 16  # pages in a row that creations may fill before one page is read at a time
-MOST_EXPLAINED = 200  # pages in a row that churn may explain: a count that only jumps is false
+FEW_ROWS = 8  # smaller pages count as this size, since changes easily hide their other rows
+MOST_IDLE = 16  # pages in a row that creations may fill; then one page is read at a time
+MOST_EXPLAINED = 200  # pages in a row that churn may explain: a jumping count may be wrong
 
 
 class PageRequest(NamedTuple):
@@ -39,7 +39,7 @@ class PageRequest(NamedTuple):
 
 
 class Positions:
-    """What of a list may be unread, and so which pages to request."""
+    """The part of a list that may be unread, and so the pages to request."""
 
     def __init__(self, start: ResumePoint, depth: int, *, newest_first: bool | None) -> None:
         self.size, self.count = start.served_size, start.count
@@ -48,7 +48,7 @@ class Positions:
         self.is_done = start.is_done
         self.may_read_ahead = False
         self._depth = depth  # requests in flight, if pages may be read ahead
-        self._newest_first = newest_first  # None while the order is not known
+        self._newest_first = newest_first  # None while the order is unknown
         self._first_count = start.count
         self._requests: list[PageRequest] = []
         self._planned = 0  # rows from the bottom that no request covers
@@ -57,13 +57,13 @@ class Positions:
         self._is_probing = False  # whether the first page is read again, to learn the order
         self._idle = 0  # pages in flight in a row that showed no unread row
         self._stale = 0  # rows in a row that were all known
-        self._explained = 0  # how many of these what came and went may have caused
+        self._explained = 0  # how many of these changes of the list may have caused
 
     def begin(self, count: int, rows: int, limit: int) -> None:
         """Start with the first page."""
         self.count = self.unread = self._first_count = count
         if 0 < rows < self.size and (rows == limit or rows < count):
-            self.size = rows  # the server gives smaller pages than asked for
+            self.size = rows  # the server's pages are smaller than requested
 
     def requests(self) -> Sequence[PageRequest]:
         """The requests to have in flight, in the order of processing; none at the end."""
@@ -87,9 +87,9 @@ class Positions:
         return PageRequest(next(self._numbers), page, self.count, self._answered)
 
     def process(self, count: int, known: Sequence[bool]) -> int | None:
-        """Process the answer to the first request; `known` says which rows need not be given.
+        """Process the answer to the first request; `known` says which rows need not be yielded.
 
-        Returns the position of its first row, or None if its rows are to be read again.
+        Returns the position of its first row, or None if its rows must be read again.
         """
         request = self._requests[0]
         above = (request.page - 1) * self.size
@@ -102,7 +102,7 @@ class Positions:
             self._newest_first = known[:1] == [False]
         self._is_probing = False
         if len(self._requests) > 1 or request.answered < self._answered:
-            change = max(change, 0)  # an answer that is older than the one above it says nothing
+            change = max(change, 0)  # an answer that is older than the one above it proves nothing
             self.count += change
             if not self._continues(request, count, begin, known):
                 return None
@@ -141,7 +141,7 @@ class Positions:
         return True
 
     def _read_one_by_one(self) -> None:
-        """Go back to one request in flight, for good: each failure wastes those in flight."""
+        """Use one request at a time from now on: each failure wastes those in flight."""
         self._depth = 1
         self._requests.clear()
 
@@ -151,13 +151,13 @@ class Positions:
         self._count_stale([True] * len(known))
 
     def _count_stale(self, known: Sequence[bool]) -> None:
-        """End where all was read, or after too many rows that were all known."""
+        """End once all is read, or after too many known rows in a row."""
         self.known += known.count(False)
         if not all(known):
             self._stale = self._explained = 0
         else:
             self._stale += len(known) or self.size
-        # Without churn no more than all known rows can come again.
+        # Without churn at most all known rows can come again.
         explained = min(self._explained, MOST_EXPLAINED * self.size)
         patience = self.known + PATIENCE * max(self.size, FEW_ROWS) + explained
         added = max(self.count - self._first_count, 0) if self._newest_first is False else 0

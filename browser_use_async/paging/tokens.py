@@ -1,8 +1,8 @@
 """Resume tokens: the text with which another process continues to read the task list. No I/O."""
 
 # In a newest-first list every task that was not given is below those that were, so that the date of
-# the last one decides nearly all. The token holds this date, and digests of the tasks that it does
-# not decide: those of the same date, and those without one. Where dates are out of order it holds a
+# the last one decides nearly all. The token has this date, and digests of the tasks that it does
+# not decide: those of the same date, and those without one. Where dates are out of order it has a
 # digest of each task that was given.
 
 import base64
@@ -22,33 +22,33 @@ _DIGEST_BYTES = 8
 _CHECKSUM_BYTES = 4
 _MOST = 2**53  # rows; above it, JSON numbers are not exact everywhere
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-# What decoding a damaged or forged text raises
+# The exceptions of decoding a damaged or forged text
 _DAMAGE = (ValueError, TypeError, OverflowError, RecursionError, binascii.Error)
 
 
 def digest_of(task_id: str) -> bytes:
-    """The bytes that stand for an id in a token."""
-    # An id comes from a server and may hold a lone surrogate, which plain UTF-8 refuses.
+    """The digest of an id in a token."""
+    # An id comes from a server and may contain a lone surrogate, which UTF-8 refuses.
     text = task_id.encode("utf-8", "surrogatepass")
     return hashlib.blake2b(text, digest_size=_DIGEST_BYTES).digest()
 
 
 @attrs.frozen(kw_only=True)
 class ResumePoint:
-    """Where one reading of a list begins or continues."""
+    """The point at which a reading of a list begins or continues."""
 
-    page_size: int  # rows on a page, as asked for
-    served_size: int  # rows on a page, as the server gives them
+    page_size: int  # rows on a page, as requested
+    served_size: int  # rows on a page, as served
     has_begun: bool = False
-    unread: int = 0  # how many rows from the bottom may not have been given
+    unread: int = 0  # how many rows from the bottom may not have been yielded
     count: int = 0  # how many rows there were on all pages at that time
-    known: int = 0  # how many rows were read in all
-    is_done: bool = False  # whether there is nothing more to give
-    is_ordered: bool = True  # whether the list runs from new to old, as far as it was read
-    border: datetime | None = None  # rows above this date were given
+    known: int = 0  # how many rows were read so far
+    is_done: bool = False  # whether all rows were yielded
+    is_ordered: bool = True  # whether the list so far runs from new to old
+    border: datetime | None = None  # rows above this date were yielded
     ceiling: datetime | None = None  # rows above this date are new
-    tied: Collection[bytes] = ()  # digests of the rows of the border's date that were given
-    others: Collection[bytes] = ()  # digests of the other rows that were and no date decides
+    tied: Collection[bytes] = ()  # digests of the yielded rows with the border's date
+    others: Collection[bytes] = ()  # digests of other yielded rows that no date decides
     statuses: str | None = None  # the filters of the caller
     created_after: datetime | None = None
 
@@ -83,7 +83,7 @@ def _decode(text: object) -> ResumePoint:
     encoded = text.removeprefix(_PREFIX)
     data = base64.b64decode(encoded + "=" * (-len(encoded) % 4), altchars=b"-_", validate=True)
     content = data[_CHECKSUM_BYTES:]
-    # Against damage, not forgery: a token grants nothing.
+    # Against damage, not against forgery: a token grants nothing.
     if data[:_CHECKSUM_BYTES] != _checksum(content):
         raise ValueError
     head, _, digests = content.partition(b"\n")

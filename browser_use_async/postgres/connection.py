@@ -9,7 +9,7 @@ import psycopg_pool
 from psycopg.conninfo import conninfo_to_dict
 
 OLDEST = 13
-"""The oldest version: jobs need it, and it tells what has become of a transaction."""
+"""The oldest version: jobs need it, and it can report the outcome of a transaction."""
 
 POOL_SECONDS = 2.0
 """Seconds for which a connection of a pool is waited for before the database is tried again."""

@@ -1,9 +1,9 @@
-"""From the text that a task answered to the type that the caller asked for."""
+"""Parses the output of a task into the caller's type."""
 
-# Written by hand, because the converter that reads responses is lenient by design, and this must
-# not be: a string is no array of its characters, and "false" is not true. A converter of an
-# attrs field makes it more lenient: a value that does not fit the type of the field is passed to it
-# unchanged, and what it raises is reported like any other mismatch.
+# Written by hand, because the converter of responses is lenient by design, and this must not be: a
+# string is no array of its characters, and "false" is not true. The converter of an attrs field
+# makes the field more lenient: a value that does not fit its type is passed to the converter
+# unchanged, and an exception of the converter is reported like any other mismatch.
 
 import json
 import re
@@ -45,7 +45,7 @@ _NAMES: dict[type[Any], str] = {
 }
 
 
-# What reads a scalar that is written as another JSON type than its own: None is a misfit.
+# Readers of scalars that are written as another JSON type than their own; None is a misfit.
 
 
 def _is_number(value: Any) -> bool:
@@ -53,7 +53,7 @@ def _is_number(value: Any) -> bool:
 
 
 def _integer(value: Any) -> int | None:
-    # JSON has one kind of number: 3.0 is 3 for many writers.
+    # JSON has one kind of number, and many writers write 3 as 3.0.
     return int(value) if isinstance(value, float) and value.is_integer() else None
 
 
@@ -64,7 +64,7 @@ def _number(value: Any) -> float | None:
 def _decimal(value: Any) -> Decimal | None:
     if not (_is_number(value) or isinstance(value, str)):
         return None
-    # Through text, or a float would bring its binary error along.
+    # Through text, since a float would add its binary error.
     number = Decimal(str(value))
     return number if number.is_finite() else None
 
@@ -82,17 +82,16 @@ _READERS: dict[type[Any], Callable[[Any], Any]] = {
 }
 
 
-MAX_PROBLEMS = 5  # told in one message
+MAX_PROBLEMS = 5  # named in one message
 
-# Models like to wrap JSON in a Markdown fence, or to say a sentence around it.
-# White space before the end is left to `strip`: a model may write it without end, and a pattern
-# would look through what is left of it from each of its characters.
+# Models often wrap JSON in a Markdown fence, or write sentences around it. White space at the end
+# is left to `strip`: a model may write a lot of it, and a pattern would take quadratic time.
 _FENCE = re.compile(r"```[a-zA-Z0-9_-]*[ \t]*\r?\n(.*?)```", re.DOTALL)
 _LONGEST_FENCE = re.compile(r"```[a-zA-Z0-9_-]*[ \t]*\r?\n(.*)```", re.DOTALL)
 
 
 class OutputMismatchError(ValueError):
-    """The output does not fit the type; says where, in words."""
+    """The output does not fit the type; the text says where."""
 
 
 def parse_output(text: str | None, kind: Any) -> Any:
@@ -100,9 +99,9 @@ def parse_output(text: str | None, kind: Any) -> Any:
     if text is None:
         raise OutputMismatchError("the task finished without an output")
     problem = ""
-    # The first candidate that is JSON decides, so that an error names what the model meant.
+    # The first candidate that is JSON decides, so that an error is about what the model meant.
     for candidate in _candidates(text):
-        # Strict JSON: of a repeated key no value is better than the other.
+        # Strict JSON: if a key is repeated, neither value is better.
         try:
             value = read_json(candidate.strip().encode())
         except (JsonRefusedError, UnicodeEncodeError) as error:
@@ -111,7 +110,7 @@ def parse_output(text: str | None, kind: Any) -> Any:
         reading = _Reading()
         try:
             parsed = reading.value(value, kind, "$")
-        except RecursionError:  # a type that holds itself; plain JSON may nest deeper
+        except RecursionError:  # a type that contains itself; plain JSON may nest deeper
             reading.problems.append("the output nests too deeply")
         else:
             if not reading.problems:
@@ -119,7 +118,7 @@ def parse_output(text: str | None, kind: Any) -> Any:
         problem = "; ".join(reading.problems[:MAX_PROBLEMS])
         break
     if _takes_text(kind):
-        return text  # prose is a fine answer to a question for text
+        return text  # prose is a valid answer for text
     raise OutputMismatchError(problem)
 
 
@@ -127,7 +126,7 @@ def _candidates(text: str) -> Iterator[str]:
     yield text
     for fenced in _FENCE.finditer(text):
         yield fenced[1]
-    longest = _LONGEST_FENCE.search(text)  # the JSON itself may hold a fence
+    longest = _LONGEST_FENCE.search(text)  # the JSON itself may contain a fence
     if longest is not None:
         yield longest[1]
 
@@ -144,16 +143,16 @@ class _Reading:
     """One attempt to read a value as a type."""
 
     problems: list[str] = attrs.field(factory=list)  # what does not fit, and where
-    # How far it had to be stretched to fit: keys that no field takes, and numbers that
-    # changed their class
+    # How badly it fits: the number of keys without a field, and of numbers that changed their
+    # class
     stretch: int = 0
-    # How arrays and objects were read as unions, by the ids of both; with the options, so that
-    # their id stays theirs. Each option that holds the union itself would read all that is inside
-    # anew, and with each level of nesting so many times more.
+    # The readings of arrays and objects as unions, by the ids of both; with the options, so that
+    # their ids stay in use. Without this, each option that contains the union itself would read all
+    # that is inside again, which multiplies with each level of nesting.
     known: dict[tuple[int, int], tuple["_Reading", Any, object]] = attrs.field(factory=dict)
 
     def value(self, value: Any, kind: Any, place: str) -> Any:
-        """Read a value. If `problems` grew, what is given means nothing."""
+        """Read a value. If `problems` grew, the result has no meaning."""
         match shape_of(kind):
             case AnyType():
                 return value
@@ -184,7 +183,7 @@ class _Reading:
         return fits
 
     def _scalar(self, value: Any, kind: type[Any], place: str) -> Any:
-        # Not isinstance: True is an int, and must not pass for one.
+        # Not isinstance: True is an int, but must not be accepted as one.
         if type(value) is kind:
             return value
         result, expected = None, _NAMES[kind]
@@ -195,12 +194,12 @@ class _Reading:
         except (ValueError, InvalidOperation):  # of a text
             pass
         if result is None:
-            # These are written as texts, of which only some are right.
+            # These are written as texts, and only some texts are valid.
             other = isinstance(value, str) and kind in {Decimal, datetime, date}
             given = "another string" if other else _NAMES[type(value)]
             self._refuse(place, f"expected {expected}, not {given}")
             return None
-        # Of several options of a union the one that stretches least is taken.
+        # Of several options of a union the one with the least stretch is used.
         self.stretch += isinstance(value, int | float) or kind is Decimal
         return result
 
@@ -208,7 +207,7 @@ class _Reading:
         if not self._expect(value, list, place):
             return None
         items = [self.value(each, item, f"{place}[{at}]") for at, each in enumerate(value)]
-        # Items that do not fit mean nothing, and `build` may raise for them.
+        # Items that do not fit have no meaning, and `build` may raise for them.
         if self.problems:
             return None
         try:
@@ -236,7 +235,7 @@ class _Reading:
         }
 
     def _one_of(self, value: Any, options: tuple[Any, ...], place: str) -> Any:
-        """Read a value as the option that needs the least stretch; of equals, the first."""
+        """Read a value as the option with the least stretch; the first one of equal ones."""
         key = id(value), id(options)
         known = self.known.get(key)
         if known is None:
@@ -256,7 +255,7 @@ class _Reading:
 
     def _constant(self, value: Any, values: tuple[tuple[Any, Any], ...], place: str) -> Any:
         for each, member in values:
-            # 1 == True in Python, and is no match in JSON.
+            # 1 == True in Python, but not in JSON.
             if value == each and isinstance(value, bool) is isinstance(each, bool):
                 return member
         allowed = ", ".join(json.dumps(each) for each, _member in values)
@@ -268,7 +267,7 @@ class _Reading:
         if validate is None:
             validate = model.__pydantic_validator__.validate_json
         try:
-            # As JSON, because strict models take strings for times from JSON only.
+            # As JSON, because strict models accept strings as times only from JSON.
             parsed = validate(json.dumps(value))
         except Exception as error:  # noqa: BLE001 - pydantic is not imported here
             self._refuse_model(error, place)
@@ -279,8 +278,10 @@ class _Reading:
         return parsed
 
     def _refuse_model(self, error: Exception, place: str) -> None:
-        tell = getattr(error, "errors", None)
-        details = tell(include_url=False, include_input=False) if callable(tell) else []
+        list_problems = getattr(error, "errors", None)
+        details = []
+        if callable(list_problems):
+            details = list_problems(include_url=False, include_input=False)
         if not isinstance(details, list) or not details:
             self._refuse(place, str(error) or type(error).__name__)
             return
@@ -312,8 +313,8 @@ class _Reading:
             return None
 
     def _field(self, value: Any, field: Field, place: str, raw: list[Field]) -> Any:
-        """Read the value of a field; one that does not fit is left to the field's converter."""
-        # Apart, since its problems do not count where a converter takes over.
+        """Read the value of a field; if it does not fit, the field's converter gets it."""
+        # Separately, since its problems do not count if a converter gets the value.
         reading = _Reading(known=self.known)
         result = reading.value(value, field.kind, place)
         if reading.problems and field.converter is not None:
@@ -325,17 +326,17 @@ class _Reading:
 
 
 def _best_of(readings: list[_Reading]) -> int:
-    """Which of several readings of one value is the best, or was meant if none fits."""
+    """The best of several readings of a value, or the intended one if none fits."""
     fitting = [index for index, reading in enumerate(readings) if not reading.problems]
     if fitting:
         return min(fitting, key=lambda index: readings[index].stretch)
-    # The option that went wrong deepest inside.
+    # The option whose first problem is deepest inside.
     places = [len(reading.problems[0].partition(":")[0]) for reading in readings]
     return places.index(max(places))
 
 
 def _is_refused(value: Any, field: Field) -> bool:
-    """Whether a field's converter raises for a value, as far as that can be asked."""
+    """Whether a field's converter raises for a value, if that can be tried."""
     convert: Any = field.converter
     is_wrapped = isinstance(field.converter, attrs.Converter)
     if is_wrapped:

@@ -1,13 +1,13 @@
-"""What an `output_type` looks like in JSON, for the schema and the parser alike."""
+"""The JSON shape of an `output_type`, for both the schema and the parser."""
 
-# A type that is not understood here is refused before anything is sent, so that no task is paid for
-# whose answer could not be parsed.
+# An unsupported type is refused before anything is sent, so that no task is paid for whose answer
+# could not be parsed.
 
-# The JSON key of a field is its name, that of a private field with its underscore. An attrs field
-# that was given an alias has that as its key, and the name is none then. The alias that attrs makes
-# for `_x` by itself counts for nothing; one that is given and says the same, `alias="x"`, is told
-# from it by attrs 26.1 and later, and not before. The schema of a field with a converter is that of
-# its annotation; an answer that is of another type goes to the converter as it came.
+# The JSON key of a field is its name, also of a private field with its underscore. If an attrs
+# field was given an alias, the alias is its only key. The alias that attrs makes for `_x` by itself
+# does not count. attrs 26.1 and later can distinguish it from an equal one that was given,
+# `alias="x"`; earlier versions cannot. The schema of a field with a converter is that of its
+# annotation; an answer of another type is passed to the converter unchanged.
 
 import dataclasses
 import enum
@@ -46,7 +46,7 @@ class Scalar:
 
 @attrs.frozen
 class AnyType:
-    """Any JSON value, as it is."""
+    """Any JSON value, unchanged."""
 
 
 @attrs.frozen
@@ -67,7 +67,7 @@ class TupleType:
 
 @attrs.frozen
 class MapType:
-    """An object whose keys are not known before."""
+    """An object with arbitrary keys."""
 
     key: Any
     value: Any
@@ -82,7 +82,7 @@ class UnionOf:
 
 @attrs.frozen
 class EnumType:
-    """One of these JSON values, and what each stands for."""
+    """One of these JSON values, each with its Python value."""
 
     values: tuple[tuple[Any, Any], ...]
 
@@ -109,7 +109,7 @@ class RecordType:
 
 @attrs.frozen
 class Model:
-    """A class that pydantic describes and validates, or that does both itself in the same way."""
+    """A class that pydantic describes and validates, or that does so itself in the same way."""
 
     kind: Any
 
@@ -135,29 +135,29 @@ _MAPPINGS = frozenset({dict, Mapping, MutableMapping})
 
 
 def is_pydantic_model(kind: Any) -> bool:
-    """Whether a class describes and validates itself as pydantic's models and dataclasses do."""
+    """Whether a class describes and validates itself, like pydantic's models and dataclasses."""
     return isinstance(kind, type) and (
         hasattr(kind, "model_json_schema") or is_pydantic_dataclass(kind)
     )
 
 
 def is_pydantic_dataclass(kind: type[Any]) -> bool:
-    """Whether pydantic made this dataclass; its subclasses may be plain ones, and inherit all."""
+    """Whether pydantic made this dataclass; plain subclasses of it inherit everything."""
     return dataclasses.is_dataclass(kind) and "__pydantic_validator__" in kind.__dict__
 
 
 def is_alias(kind: Any) -> bool:
-    """Whether a type is a name for another one, made by `type X = ...` of Python 3.12."""
+    """Whether a type is an alias, made by `type X = ...` of Python 3.12."""
     return isinstance(kind, _ALIASES)
 
 
 def aliased(kind: Any) -> Any:
-    """The type that a name stands for."""
+    """The type behind an alias."""
     return _named(kind, frozenset())
 
 
 def _named(kind: Any, names: frozenset[Any]) -> Any:
-    """What a name stands for, unless that leads to one of the names that led to it."""
+    """The type behind an alias; an alias of itself is refused."""
     while is_alias(kind):
         if kind in names:
             _refuse(kind, "it stands for itself")
@@ -166,7 +166,7 @@ def _named(kind: Any, names: frozenset[Any]) -> Any:
             kind = kind.__value__
         except Exception as error:  # noqa: BLE001 - annotations are code, and raise what they like
             _refuse(kind, f"what it stands for cannot be resolved ({error})")
-    # Parsing such a value would not end, since each option of the union leads back to it.
+    # Parsing would not end, since each option of the union leads back to the alias.
     for each in get_args(kind) if get_origin(kind) in {Union, types.UnionType} else ():
         if is_alias(each):
             _named(each, names)
@@ -174,7 +174,7 @@ def _named(kind: Any, names: frozenset[Any]) -> Any:
 
 
 def shape_of(kind: Any) -> Shape:
-    """What a type looks like in JSON; of what it contains, only the types."""
+    """The JSON shape of a type; of its parts only their types."""
     kind = aliased(kind)
     if isinstance(kind, typing.NewType):
         return shape_of(kind.__supertype__)
@@ -185,7 +185,7 @@ def shape_of(kind: Any) -> Shape:
         return UnionOf(arguments)
     if origin is Literal:
         return _constants(kind, arguments)
-    # By identity, since a type may have an equality of its own.
+    # By identity, since a type may define its own equality.
     if any(kind is each for each in _ANYTHING):
         return AnyType()
     if kind is None:
@@ -214,7 +214,7 @@ def _class_or_container(kind: Any, origin: Any, arguments: tuple[Any, ...]) -> S
 
 def _items(kind: Any, build: Callable[[list[Any]], Any], item: Any) -> ArrayType:
     unique = build in {set, frozenset}
-    # Refused before the task is paid for: its answer could not be collected.
+    # Refused before the task is paid for, since its answer could not be collected.
     if unique and not _is_hashable(item):
         _refuse(kind, "its items cannot be hashed, so they make no set")
     return ArrayType(item, build, unique)
@@ -290,7 +290,7 @@ def _fields(kind: Any, hints: dict[str, Any]) -> Iterator[Field]:
 
 
 def _key_of(attribute: Any) -> str:
-    """The JSON key of an attrs field: the alias that was given, else the name."""
+    """The JSON key of an attrs field: the given alias, else the name."""
     made: bool | None = getattr(attribute, "alias_is_default", None)
     if made is None:  # before attrs 26.1
         made = attribute.alias == attribute.name.lstrip("_")
@@ -299,7 +299,7 @@ def _key_of(attribute: Any) -> str:
 
 
 def _check_signature(kind: type[Any], arguments: set[str]) -> None:
-    """Refuse a class that cannot be made from its fields, such as one with an own `__init__`."""
+    """Refuse a class that cannot be made from its fields, such as one with its own `__init__`."""
     parameters = inspect.signature(kind).parameters.values()
     named = {each.name for each in parameters if each.kind is not each.VAR_KEYWORD}
     needed = {each.name for each in parameters if each.default is each.empty} & named
@@ -309,7 +309,7 @@ def _check_signature(kind: type[Any], arguments: set[str]) -> None:
 
 
 def _demanded(hint: Any, *, required: bool) -> tuple[Any, bool]:
-    """A field's type without `Required[...]` or `NotRequired[...]`, and whether it is needed."""
+    """A field's type without `Required[...]` or `NotRequired[...]`, and whether it is required."""
     # Postponed annotations hide these two from the class itself.
     if get_origin(hint) in {typing.Required, typing.NotRequired}:
         return get_args(hint)[0], get_origin(hint) is typing.Required

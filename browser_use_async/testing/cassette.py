@@ -1,4 +1,4 @@
-"""A cassette: whole tasks as they went, and the executor that replays them in the server."""
+"""Cassettes: recorded tasks, and the executor that replays them in the server."""
 
 import difflib
 import os
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 Match = Literal["exact", "any"]
 
-# Of tasks, and of the events that webhooks receive.
+# The statuses of tasks, and of webhook events.
 _STATUSES = list(dict.fromkeys([*map(str, TaskStatus), *sorted(EVENTS)]))
 
 # How many tasks of a cassette a message names.
@@ -54,7 +54,7 @@ class RecordedStatus:
 
 def _status(field: str, value: object) -> None:
     checks.text(field, value)
-    # A status of tomorrow is replayed, too; one that is nearly one of today is misspelt.
+    # An unknown status is replayed, too; one that is nearly a known one is misspelt.
     meant = checks.closest(value, _STATUSES)
     if value not in _STATUSES and (meant is not None or not value):
         checks.one_of(field, value, _STATUSES)
@@ -110,21 +110,21 @@ def _list_of(kind: type) -> checks.Check:
 @checks.names_its_fields
 @attrs.frozen
 class RecordedTask:
-    """How one task went.
+    """One recorded task.
 
     Attributes:
-        task: Its instructions, by which it is found again.
-        pattern: A regular expression for instructions that follow this recording too, which may
-            be written into the file by hand.
-        llm_model: The language model, which makes the price.
-        max_agent_steps: How many steps it might take, which are paid; None if that is not known.
-        statuses: Its statuses, in order. One that has no end yet is replayed as far as it came,
-            and goes on until it is stopped; so is one that was stopped.
+        task: Its instructions, by which the recording is found.
+        pattern: A regular expression for more instructions that use this recording; it may be
+            written into the file by hand.
+        llm_model: The language model, which decides the price.
+        max_agent_steps: How many steps it could take; None if that is unknown.
+        statuses: Its statuses, in order. A task without an end, or with a stop, is replayed to
+            its last status, and then goes on until it is stopped.
         steps: Its steps, in order.
         output: Its answer.
         files: Its output files by name.
         recordings: Its films by the ending of their names.
-        webhooks: The events that came meanwhile, if a receiver was given.
+        webhooks: The events during the recording, if a receiver was given.
     """
 
     task: str
@@ -148,25 +148,25 @@ class RecordedTask:
 
     @property
     def seconds(self) -> float:
-        """How long it took, from its creation to its last status."""
+        """The seconds from its creation to its last status."""
         return self.statuses[-1].at if self.statuses else 0.0
 
     @property
     def cost_cents(self) -> Decimal:
-        """What it cost by the published prices, in US cents."""
+        """Its cost by the published prices, in US cents."""
         return task_cents(len(self.steps), self.llm_model, self.max_agent_steps)
 
     def scenario(self, speed: float = 1.0) -> Scenario:
-        """The same as a scenario of a `ScriptedExecutor`.
+        """Return the recording as a scenario of a `ScriptedExecutor`.
 
         Args:
-            speed: How many times faster it goes than it went; `math.inf` for no time at all.
+            speed: The factor by which it is faster than the recording; `math.inf` for no time.
         """
         _check_speed(speed)
         failed = self.status is TaskStatus.FAILED
-        # The last step of a failed task was not taken: it says why the task failed.
+        # The last step of a failed task is no action: it says why the task failed.
         played = self.steps[:-1] if failed else self.steps
-        # Pauses were ordered by the client, who orders them again.
+        # Without the pauses: the client made them, and makes them again.
         moments = [self._active(self._started), *(self._active(each.at) for each in played)]
         pauses = [max(0.0, later - earlier) for earlier, later in pairwise(moments)]
         return Scenario(
@@ -229,10 +229,10 @@ def _check_speed(speed: object) -> None:
 @checks.names_its_fields
 @attrs.define
 class Cassette:
-    """Whole tasks as they went: statuses and their times, steps, files, films, cost.
+    """Recorded tasks: statuses with their times, steps, files, recordings, cost.
 
-    Record it against any server, save it as one JSON file without keys and secrets, and replay it
-    from the bundled server, in real, scaled or virtual time, with faults if wanted:
+    Record a cassette with any server, save it as one JSON file without keys and secrets, and replay
+    it in the bundled server, in real, scaled or virtual time, also with faults:
 
         async with Cassette.record(session, "cassettes/prices.json"):
             await my_code(session)
@@ -243,7 +243,7 @@ class Cassette:
 
     Attributes:
         tasks: The tasks, in the order of their creation.
-        name: What messages call it, such as the name of its file.
+        name: Its name in messages, such as that of its file.
     """
 
     tasks: list[RecordedTask] = attrs.field(factory=list)
@@ -257,8 +257,7 @@ class Cassette:
         """Read a file.
 
         Raises:
-            ConfigurationError: It cannot be read, or is no cassette of a version that this
-                package knows.
+            ConfigurationError: It cannot be read, or is no cassette of a known version.
         """
         from browser_use_async.testing.cassette_file import read_tasks  # noqa: PLC0415
 
@@ -266,7 +265,7 @@ class Cassette:
         return cls(read_tasks(Path(path)), Path(path).name)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write a file, whole or not at all; folders are made.
+        """Write a file, whole or not at all; missing folders are created.
 
         Raises:
             OSError: It cannot be written.
@@ -288,24 +287,24 @@ class Cassette:
     ) -> "CassetteRecorder":
         """Record each task that a session creates within an `async with` block.
 
-        The block's end waits for the tasks, and saves the cassette. Recording polls each task as
-        a stream does, and costs nothing. Not recorded: the API key, the values of `secrets`, live
+        The end of the block waits for the tasks, and saves the cassette. Recording polls each task
+        like a stream, and costs nothing. Not recorded: the API key, the values of `secrets`, live
         and public URLs, signed URLs, and cookies.
 
         Args:
             session: The session, which has to stay open until the block has ended.
-            path: Where to save it if the block raises nothing; None for nowhere.
+            path: Where to save it unless the block raises an exception; None: it is not saved.
             media: Whether screenshots and films are recorded.
             webhooks: A receiver whose events are recorded.
-            redact: More texts that must not be in it.
-            wait: Seconds for which the block's end waits for tasks that have not ended.
+            redact: More texts to remove.
+            wait: Seconds that the end of the block waits for tasks that have not ended.
 
         Returns:
             The recorder. Its `cassette` is complete when the block has ended; `follow(task_id)`
             records a task that the session did not create, or created by `session.tasks.run`.
 
         Raises:
-            ConfigurationError: An argument cannot work.
+            ConfigurationError: An argument is invalid.
         """
         from browser_use_async.session import BrowserUseSession  # noqa: PLC0415
         from browser_use_async.testing.cassette_recorder import CassetteRecorder  # noqa: PLC0415
@@ -315,7 +314,7 @@ class Cassette:
         checks.flag("media", media)
         if webhooks is not None and not callable(getattr(webhooks, "subscribe", None)):
             checks.instance("webhooks", webhooks, WebhookReceiver)
-        if isinstance(redact, str):  # whose letters would be hidden everywhere
+        if isinstance(redact, str):  # else each of its letters would be hidden
             raise ConfigurationError(f"redact: {redact!r} is no list of texts; write [{redact!r}]")
         given = cast("object", redact)
         words = tuple(given) if isinstance(given, Iterable) else given
@@ -325,16 +324,16 @@ class Cassette:
         return CassetteRecorder(session, path, media, webhooks, tuple(redact), wait)
 
     def executor(self, *, speed: float = 1.0, match: Match = "exact") -> "CassetteExecutor":
-        """An executor for `LocalServer` that replays the tasks.
+        """Return an executor for `LocalServer` that replays the tasks.
 
         Args:
-            speed: How many times faster they go than they went; `math.inf` for no time at all.
-            match: How the recording of a task is found: `exact` by its text or `pattern`, the
-                second task of one text being the second recording of it; `any` by the order of
-                creation alone. Where recordings run out, the last one is used again.
+            speed: The factor by which they are faster than the recording; `math.inf` for no time.
+            match: How the recording of a task is found: `exact` by its text or `pattern`, where
+                the second task of a text gets its second recording; `any` only by the order of
+                creation. After the last recording, that one is used again.
 
         Raises:
-            ConfigurationError: An argument cannot work.
+            ConfigurationError: An argument is invalid.
         """
         _check_speed(speed)
         checks.one_of("match", match, get_args(Match))
@@ -343,10 +342,10 @@ class Cassette:
 
 @attrs.define(eq=False, repr=False)
 class CassetteExecutor(Executor):
-    """Lets each task go as one of a cassette went, and fails those that it does not have."""
+    """Replays a task of a cassette for each task; fails tasks without a recording."""
 
     name = "cassette"
-    reports_start = True  # tasks wait as long as they did
+    reports_start = True  # tasks start after their recorded time
 
     _cassette: Cassette
     _speed: float
@@ -367,8 +366,8 @@ class CassetteExecutor(Executor):
         if not recorded:
             problem = _unknown(text, self._cassette)
             return Scenario(steps=(), outcome="failed", reason=problem)
-        # Where recordings run out the last one goes on: a program may ask once more than it did.
-        # A recording with a pattern is counted by its own text, whatever text it follows.
+        # After the last recording that one is used again: a program may create one task more. A
+        # recording with a pattern is counted by its own text.
         key = "" if self._match == "any" else recorded[0].task
         number = min(self._played[key], len(recorded) - 1)
         self._played[key] += 1
@@ -379,7 +378,7 @@ class CassetteExecutor(Executor):
         if self._match == "any":
             return tasks
         exact = [each for each in tasks if each.task == text]
-        # The whole text: part of one would let a short pattern take every task.
+        # A pattern must match the whole text, else a short one would match every task.
         patterns = [each for each in tasks if each.pattern is not None]
         return exact or [each for each in patterns if re.fullmatch(each.pattern or "", text)]
 

@@ -34,7 +34,7 @@ def write_tasks(path: Path, tasks: Sequence[RecordedTask]) -> None:
     }
     text = json.dumps(document, indent=2, ensure_ascii=False) + "\n"
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Beside the file, since only within one file system a rename is whole or not at all.
+    # Beside the file, since a rename is atomic only within one file system.
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
@@ -57,12 +57,12 @@ def _task_as_json(task: RecordedTask) -> dict[str, Any]:
         "output": task.output,
         "cost_cents": str(task.cost_cents),
         "webhooks": [_as_json(each) for each in task.webhooks],
-        # What is long comes last.
+        # Long values come last.
         "files": {name: _content_as_json(content) for name, content in task.files.items()},
         "screenshots": pictures if any(pictures) else [],
         "recordings": {name: _as_base64(content) for name, content in task.recordings.items()},
     }
-    # An answer of null says something; an empty list of films does not.
+    # An answer of null is kept; empty lists are left out.
     return {name: value for name, value in document.items() if value or name == "output"}
 
 
@@ -86,7 +86,7 @@ def _as_base64(content: bytes | None) -> str | None:
 
 
 def read_tasks(path: Path) -> list[RecordedTask]:
-    """Read a file; the `ConfigurationError` of one that is no cassette names the place."""
+    """Read a file; the `ConfigurationError` of an invalid cassette names the place."""
     try:
         document = read_json(path.read_bytes())
     except OSError as error:
@@ -95,7 +95,7 @@ def read_tasks(path: Path) -> list[RecordedTask]:
         raise ConfigurationError(f"{path}: {error}") from None
     if not isinstance(document, dict) or _VERSION_KEY not in document:
         raise ConfigurationError(f"{path}: it is no cassette; it has no {_VERSION_KEY!r}")
-    # Refused as a whole: a later version may mean something else by the same names.
+    # Refused as a whole: in a later version the same names may have other meanings.
     if document[_VERSION_KEY] != _VERSION:
         version = document[_VERSION_KEY]
         what = f"it is a cassette of version {version!r}, and this package reads {_VERSION}"
@@ -140,7 +140,7 @@ def _task_from_json(source: _Object) -> RecordedTask:
         re.compile(pattern or "")
     except re.error as error:
         raise ConfigurationError(f"{source.place}.pattern: {error}") from None
-    # Beside the steps and not in them, where they would be in an editor's way.
+    # Beside the steps and not in them, so that the steps are easy to edit.
     pictures = source.field("screenshots", list, [])
     steps = source.objects("steps")
     return RecordedTask(

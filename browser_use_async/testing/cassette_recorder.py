@@ -1,4 +1,4 @@
-"""Follows the tasks of a session and records how they go."""
+"""Follows and records the tasks of a session."""
 
 import asyncio
 import contextlib
@@ -31,7 +31,7 @@ class _Followed:
     """One task while it is followed."""
 
     task_id: str
-    created_at: float  # by the clock of the event loop, as all times here
+    created_at: float  # the loop time, like all times here
     request: RunTaskRequest | None
     statuses: list[RecordedStatus] = attrs.field(factory=list)
     step_times: dict[int, float] = attrs.field(factory=dict)
@@ -47,7 +47,7 @@ class CassetteRecorder:
     """Records the tasks of a session within an `async with` block; see `Cassette.record`.
 
     Attributes:
-        cassette: What was recorded; complete when the block has ended.
+        cassette: The recorded tasks; complete when the block has ended.
     """
 
     _session: BrowserUseSession
@@ -59,7 +59,7 @@ class CassetteRecorder:
     cassette: Cassette = attrs.field(init=False)
     _observers: Observers = attrs.field(init=False)
     _table: dict[type, Observe] = attrs.field(init=False)
-    _api_key: tuple[str, ...] = attrs.field(init=False)  # which no cassette may hold
+    _api_key: tuple[str, ...] = attrs.field(init=False)  # must not be in a cassette
     _is_discarded: bool = False
     _followed: dict[str, _Followed] = attrs.field(factory=dict)
     _watches: dict[str, "asyncio.Task[None]"] = attrs.field(factory=dict)
@@ -78,11 +78,11 @@ class CassetteRecorder:
             self.follow(ended.task_id, about.request)
 
     def follow(self, task_id: str, request: RunTaskRequest | None = None) -> None:
-        """Record a task that exists already, from now on.
+        """Record an existing task from now on.
 
         Args:
             task_id: The id of the task.
-            request: What it was created with, for its model and its secrets.
+            request: Its request, for its model and its secrets.
         """
         loop = asyncio.get_running_loop()
         if task_id not in self._followed and not self._is_discarded:
@@ -92,7 +92,7 @@ class CassetteRecorder:
             )
 
     def discard(self) -> None:
-        """Record nothing: the block's end waits for no task and saves no file."""
+        """Stop recording: the end of the block waits for no task and saves no file."""
         self._is_discarded = True
         for watch in self._watches.values():
             watch.cancel()
@@ -103,7 +103,7 @@ class CassetteRecorder:
         self._loop = asyncio.get_running_loop()
         self._observers.add(self._table, name="a cassette")
         if self._webhooks is not None:
-            # What receives them may outlive many recordings, and knows no end of a subscription.
+            # Weak: a receiver may outlive many recordings, and subscriptions have no end.
             own = weakref.WeakMethod(self._event_received)
 
             def take(event: object) -> None:
@@ -120,7 +120,7 @@ class CassetteRecorder:
         traceback: TracebackType | None,
     ) -> None:
         self._observers.remove(self._table)
-        # Half a test run would replace a whole one.
+        # Else a failed test run would replace a whole one.
         if error is not None:
             self.discard()
         try:
@@ -135,7 +135,7 @@ class CassetteRecorder:
     # --- while the tasks run ----------------------------------------------------------------
 
     async def _watch(self, followed: _Followed) -> None:
-        # Two streams, which share their polls: one of tasks would have no pauses in it.
+        # Two streams, which share their polls: a stream of steps has no pauses.
         async with asyncio.TaskGroup() as group:
             group.create_task(
                 self._watch_statuses(followed),
@@ -159,7 +159,7 @@ class CassetteRecorder:
                 followed.step_times[step.step] = followed.seconds
 
     def _event_received(self, event: object) -> None:
-        """Record an event, in the loop of the session whatever thread brings it."""
+        """Record an event in the session's loop, from whichever thread it comes."""
         if isinstance(event, TaskStatusUpdate) and self._loop is not None:
             with contextlib.suppress(RuntimeError):  # closed, and the recording with it
                 self._loop.call_soon_threadsafe(self._record_event, event)
@@ -172,7 +172,7 @@ class CassetteRecorder:
     # --- when they have ended ---------------------------------------------------------------
 
     async def _record_all(self) -> None:
-        """Record all tasks, and save them; then raise what went wrong with one of them."""
+        """Record all tasks, and save them; then raise the error of a task, if any."""
         failure: BrowserUseError | None = None
         for followed in self._followed.values():
             try:
@@ -187,12 +187,12 @@ class CassetteRecorder:
             raise failure
 
     async def _recorded(self, followed: _Followed) -> RecordedTask:
-        # Once more, since steps may have come late, and streams tell no output.
+        # Once more, since steps may have come late, and a stream has no output.
         task = await self._session.tasks.get(followed.task_id)
         redactor = self._redactor(followed).with_urls_of(task)
         end = _end(followed, task)
         request = followed.request
-        model, max_steps = "gpt-4.1", None  # a task that was created elsewhere does not tell
+        model, max_steps = "gpt-4.1", None  # unknown for a task that was created elsewhere
         if request is not None:
             max_steps, model = price_terms(request.max_agent_steps, request.llm_model)
         with tempfile.TemporaryDirectory(prefix="browser-use-cassette-") as folder:
@@ -232,7 +232,7 @@ class CassetteRecorder:
             download = self._session.download_output_file(task.id, name, target)
             if await _attempted(download, task, f"its file {shown!r}") is None:
                 continue
-            # Two names may differ in their secrets only.
+            # Two names may differ only in their secrets.
             kept = f"{index}-{shown}" if shown in files else shown
             try:
                 files[kept] = redactor.content(target.read_bytes())
@@ -254,7 +254,7 @@ class CassetteRecorder:
 
 
 async def _attempted(download: Awaitable[ResultT], task: Task, what: str) -> ResultT | None:
-    """What is downloaded, or None: a task that was paid for is recorded without it."""
+    """The downloaded content, or None: then the task is recorded without it."""
     try:
         return await download
     except BrowserUseError as error:
@@ -263,7 +263,7 @@ async def _attempted(download: Awaitable[ResultT], task: Task, what: str) -> Res
 
 
 def _end(followed: _Followed, task: Task) -> float:
-    """When the task ended; by the service's dates where they fit what was seen."""
+    """When the task ended, by the service's dates if they fit the observed times."""
     times = [*(each.at for each in followed.statuses), *followed.step_times.values()]
     seen = followed.statuses[-1].at if followed.statuses else followed.seconds
     if not task.status.is_terminal:
@@ -271,7 +271,7 @@ def _end(followed: _Followed, task: Task) -> float:
     if (lasted := task.duration) is None:
         return seen
     earlier = [each for each in times if each < seen]
-    # A poll sees an end late, but never before it: other dates are those of another clock.
+    # A poll sees an end late but never early: dates that do not fit are of another clock.
     return lasted if max(earlier, default=0.0) <= lasted <= seen else seen
 
 
@@ -282,8 +282,8 @@ def _statuses(followed: _Followed, task: Task, end: float) -> tuple[RecordedStat
         seen.append(RecordedStatus(followed.seconds, str(task.status)))
     if task.status.is_terminal:
         seen[-1] = attrs.evolve(seen[-1], at=end)
-        if len(seen) == 1:  # its first poll saw the end
+        if len(seen) == 1:  # the first poll saw its end
             seen.insert(0, RecordedStatus(0.0, str(TaskStatus.RUNNING)))
-    # What the first poll saw is taken to have been so from the start.
+    # The first seen status counts from the start.
     seen[0] = attrs.evolve(seen[0], at=0.0)
     return tuple(seen)

@@ -1,4 +1,4 @@
-"""Takes secrets out of what a cassette keeps."""
+"""Removes secrets from the content of a cassette."""
 
 import base64
 import bz2
@@ -16,9 +16,9 @@ from browser_use_async.server.executors.redaction import SecretRedactor
 from browser_use_async.types import Task
 from browser_use_async.types.secrets import hidden_url
 
-# In JSON a slash may be escaped, and Go escapes `&` so.
+# In JSON a slash may be escaped, and Go also escapes `&`.
 _URL = re.compile(r"(?:https?|wss?):(?:\\?/){2}(?:[^\s\"'<>\\]|\\/|\\u0026)+", re.IGNORECASE)
-# Names of parameters that sign a URL, or are a key by themselves.
+# Names of parameters that sign a URL, or that are keys.
 _GRANTS_ACCESS = re.compile(
     r"[?&;#](?:x-amz-|x-goog-|awsaccesskeyid=|sig=|apikey=|[\w-]*token=|"
     r"\w*sess(?:ion)?[_-]?id=|"
@@ -27,8 +27,8 @@ _GRANTS_ACCESS = re.compile(
     r"(?:(?:auth|authorization)[_-])?code=|(?:pass|policy|saml(?:request|response|art))=)",
     re.IGNORECASE,
 )
-# Long runs that no person would type: a reset link has such a run in its path. Each repetition has
-# a limit, here and below, so that no text takes time that grows with the square of its length.
+# Long random runs of characters, as in the path of a reset link. Each repetition has a limit, here
+# and below, so that no text takes quadratic time.
 _RANDOM = re.compile(
     r"(?=[a-z]{0,64}\d)(?=\d{0,64}[a-z])[a-z\d]{20,}|(?=[A-Z]{0,64}\d)(?=\d{0,64}[A-Z])[A-Z\d]{20,}"
     r"|(?=[a-zA-Z]{0,64}\d)(?=[A-Z\d]{0,64}[a-z])(?=[a-z\d]{0,64}[A-Z])[a-zA-Z\d]{16,}"
@@ -42,7 +42,7 @@ _HEADER = re.compile(
     re.IGNORECASE,
 )
 _MIN_TOKEN = 16
-_MAX_DECODINGS = 3  # an address may stand in the query of another one
+_MAX_DECODINGS = 3  # an address may be in the query of another one
 _MIN_BASE64 = 6
 
 _MAX_UNPACKED_BYTES = 100 * 1024 * 1024
@@ -66,11 +66,11 @@ _DAMAGE = (
 
 
 class UnreadableFileError(Exception):
-    """A compressed file holds a secret, or cannot be searched for one."""
+    """A compressed file contains a secret, or cannot be searched for one."""
 
 
 class CassetteRedactor:
-    """Replaces what must not be in a file by `***`, in texts and in the contents of files."""
+    """Replaces secrets by `***`, in texts and in the contents of files."""
 
     def __init__(self, secrets: Iterable[str]) -> None:
         self._secrets = [each for each in secrets if each]
@@ -85,8 +85,8 @@ class CassetteRedactor:
         ]
 
     def with_urls_of(self, task: Task) -> "CassetteRedactor":
-        """One that knows the pages of a task too, which open for anyone with their address."""
-        # Their tokens alone as well, since a page or an answer may quote just these.
+        """A redactor that also removes the pages of a task, which need no key."""
+        # Their tokens alone, too, since a page or an answer may quote only these.
         pages = [each for each in (task.live_url, task.public_share_url) if each]
         return CassetteRedactor([*self._secrets, *pages, *map(_token, pages)])
 
@@ -104,7 +104,7 @@ class CassetteRedactor:
         """The content of a file without secrets; signed URLs are replaced in UTF-8 texts only.
 
         Raises:
-            UnreadableFileError: It is compressed, and holds a secret or cannot be searched.
+            UnreadableFileError: It is compressed, and contains a secret or cannot be searched.
         """
         self._search_packed(content, _MAX_NESTED)
         return self._plain(content)
@@ -113,9 +113,9 @@ class CassetteRedactor:
         try:
             content = self.text(content.decode()).encode()
         except UnicodeDecodeError:
-            # In Latin-1 each byte is a character, and stays what it was.
+            # In Latin-1 each byte is a character and is preserved.
             content = self._without_values(content.decode("latin-1")).encode("latin-1")
-        # UTF-16 may pass for UTF-8 as well.
+        # UTF-16 may be valid UTF-8, too.
         return self._redactor.content(content)
 
     def _search_packed(self, content: bytes, depth: int) -> None:
@@ -160,7 +160,7 @@ def _in_base64(value: str) -> str:
     data = value.encode("utf-8", "surrogatepass")
     forms = []
     for before, first in ((0, 0), (1, 2), (2, 3)):
-        # The characters that depend on nothing but the value.
+        # The characters that depend only on the value.
         whole = base64.b64encode(bytes(before) + data).decode()
         core = whole[first : (before + len(data)) * 8 // 6]
         if len(core) >= _MIN_BASE64:
@@ -172,7 +172,7 @@ def _in_base64(value: str) -> str:
 
 
 def _token(url: str) -> str:
-    """The part of a page's address that cannot be guessed."""
+    """The random part of a page's address."""
     last = urlsplit(url).path.rpartition("/")[2]
     return last if len(last) >= _MIN_TOKEN else ""
 
@@ -191,7 +191,7 @@ def _without_access(found: re.Match[str]) -> str:
 
 
 def _grants_access(url: str) -> bool:
-    """Whether the URL, or one within it, is signed or has a part that cannot be guessed."""
+    """Whether the URL, or one within it, is signed or has a random part."""
     for _ in range(1 + _MAX_DECODINGS):
         if _GRANTS_ACCESS.search(url) or _RANDOM.search(url, url.find("/", url.find("//") + 2)):
             return True
@@ -203,7 +203,7 @@ def _grants_access(url: str) -> bool:
 
 
 def _unpacked(content: bytes) -> Iterator[bytes]:
-    """What a compressed file contains; nothing of any other file."""
+    """The contents of a compressed file; nothing for any other file."""
     if content.startswith(_SEALED):
         raise ValueError("a format that Python does not unpack")
     left = _MAX_UNPACKED_BYTES
