@@ -1,4 +1,4 @@
-"""How commands reach the administration of a bundled server."""
+"""The client of commands for the administration of a bundled server."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from browser_use_async.errors import ConfigurationError
 from browser_use_async.server.keys.admin_client import AdminClient
 
 _NO_SERVER = (
-    "this is asked of a bundled server: name a running one with --base-url, "
+    "this command needs a bundled server: name a running one with --base-url, "
     "BROWSER_USE_BASE_URL, `browser-use-async login` or --admin-socket"
 )
 _REMEDY = "run `browser-use-async login`, set BROWSER_USE_API_KEY, or pass --api-key file:PATH"
@@ -23,10 +23,10 @@ ADMIN_SOCKET = option(
 
 
 def admin_client(server: ServerOptions, socket: Path | None) -> AdminClient:
-    """A client of the administration of the server that the options name.
+    """A client for the administration of the server in the options.
 
     Raises:
-        ConfigurationError: They name none, or there is no key.
+        ConfigurationError: The options name no server, or there is no key.
     """
     configuration = configured(server)
     if server.local or ("base_url" not in configuration.places and socket is None):

@@ -1,4 +1,4 @@
-"""A finished task as an answer: text on a terminal, JSON in a pipe, or its output and no more."""
+"""A finished task as an answer: text on a terminal, JSON in a pipe, or only its output."""
 
 import json
 from decimal import Decimal
@@ -31,7 +31,7 @@ def print_answer(
     Args:
         task: The task.
         console: Where to print it.
-        output_only: Whether to print its output and no more.
+        output_only: Whether to print only its output.
         cost_cents: What it cost by the published prices, in US cents, if that is known.
 
     Raises:
@@ -52,7 +52,7 @@ def _print_for_people(task: Task, console: Console, cost_cents: Decimal | None) 
         console.answer(_readable(task.output))
         console.line()
     console.line(*_summary(task, cost_cents))
-    # Why a task failed is said by what prints the answer: a command that waits ends with the error.
+    # The reason of a failure is printed elsewhere: a command that waits ends with the error.
     if task.failure is None and task.status is not TaskStatus.FINISHED and task.steps:
         last = task.steps[-1]
         console.line(("last step: ", Style.FAINT), last.evaluation_previous_goal or last.next_goal)
@@ -68,7 +68,7 @@ def _print_for_people(task: Task, console: Console, cost_cents: Decimal | None) 
 
 
 def _readable(output: str) -> str:
-    """An answer that is JSON with line breaks, another one unchanged."""
+    """An answer that is JSON, with line breaks; any other answer unchanged."""
     try:
         value = read_json(output.encode("utf-8", "surrogatepass"))
     except JsonRefusedError:
@@ -80,7 +80,7 @@ def _readable(output: str) -> str:
 def _summary(task: Task, cost_cents: Decimal | None) -> list[Span]:
     """The status, steps, cost and duration in one line."""
     parts = [counted(len(task.steps), "step")]
-    # The model of a task that another command created is not known, nor is its price.
+    # The model of a task that another command created is unknown, and so is its price.
     if cost_cents is not None:
         parts.append(f"about {format_cents(cost_cents)}")
     if task.duration is not None:

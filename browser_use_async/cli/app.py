@@ -1,7 +1,7 @@
-"""The command line on click: what options, commands and groups of commands are, and the program.
+"""The command line on click: options, commands, groups of commands, and the program.
 
 A command is a coroutine function in a module of `cli.commands`; its docstring is its help. The
-module is imported when its name is the command, by its place: a word of a task loads nothing.
+module is imported only if the command is called.
 
     @command(
         "run",
@@ -17,10 +17,10 @@ module is imported when its name is the command, by its place: a word of a task 
     )
     async def run(console: Console, server: ServerOptions, task: str, ...) -> int: ...
 
-`group(title, *options)` shows options below a heading of the help, and `either(*options)` lets one
-of them be given. The function gets a `Console`, then `ServerOptions` if the command connects to a
-server, then the values of its own options by name. What an option accepts is a `type` of click, or
-a function of `cli.values` that raises `click.BadParameter`.
+`group(title, *options)` shows options below a heading of the help, and `either(*options)` allows
+only one of them. The function gets a `Console`, then `ServerOptions` if the command connects to a
+server, then the values of its own options by name. The `type` of an option is one of click, or a
+function of `cli.values` that raises `click.BadParameter`.
 """
 
 import os
@@ -101,7 +101,7 @@ def _show_version(context: click.Context, _option: click.Parameter, value: bool)
 
 
 class _Program(Group):
-    """All commands; the module of a command is imported when it is asked for."""
+    """All commands; the module of a command is imported on first use."""
 
     def __init__(self) -> None:
         super().__init__(NAME, _ABOUT, other_names={"schedule": "schedules"})
@@ -127,7 +127,7 @@ class _Program(Group):
         return cast("click.Command", getattr(module, name))
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """The names of all commands, none of which is imported."""
+        """The names of all commands, without importing them."""
         return list(COMMANDS)
 
     def summaries(self, ctx: click.Context) -> list[tuple[str, str]]:
@@ -135,7 +135,7 @@ class _Program(Group):
         return [(name, summary) for name, (_, summary) in COMMANDS.items()]
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
-        """The commands that begin like a word, and the options before them."""
+        """The commands that begin with a word, and the options before them."""
         known = [
             CompletionItem(name, help=summary)
             for name, summary in self.summaries(ctx)
@@ -153,18 +153,18 @@ program = _Program()
 
 
 def called_name() -> str:
-    """The name by which the program was started, of the two that it has."""
+    """The name by which the program was started, one of two."""
     return SHORT_NAME if Path(sys.argv[0]).stem == SHORT_NAME else NAME
 
 
 def parse(words: Sequence[str]) -> click.Context:
-    """The command that words name, with the values of its options in `params`.
+    """The command in the words, with the values of its options in `params`.
 
     Raises:
-        click.UsageError: They are wrong.
-        click.exceptions.Exit: They ask for help, which was given.
+        click.UsageError: The words are wrong.
+        click.exceptions.Exit: They ask for help, which was printed.
     """
-    # The words are kept for the command that resumes a batch.
+    # Kept for the message with the command that resumes a batch.
     context = program.make_context(called_name(), list(words), obj=tuple(words))
     while isinstance(context.command, Group):
         name, found, rest = context.command.resolve_command(context, context.args)

@@ -1,4 +1,4 @@
-"""Commands and groups of commands on click, and how a mistake in their words is told."""
+"""Commands and groups of commands on click, and the messages for mistakes in their arguments."""
 
 import asyncio
 import inspect
@@ -46,7 +46,7 @@ class _Explained(click.Command):
     """A command or a group with a help that has headings and examples."""
 
     examples: Sequence[str] = ()
-    notes = ""  # stand below the help
+    notes = ""  # below the help
 
     def format_usage(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the usage in one line: the options are listed below it."""
@@ -54,7 +54,7 @@ class _Explained(click.Command):
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the arguments, then the options below their headings."""
-        # These come first, also where a command declares them last.
+        # These come first, even if a command declares them last.
         headings: dict[tuple[str, str], list[tuple[str, str]]] = {
             ("arguments", ""): [],
             ("options", ""): [],
@@ -79,7 +79,7 @@ class _Explained(click.Command):
         """Write nothing: `format_options` writes the arguments."""
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the examples as they are typed."""
+        """Write the examples unwrapped."""
         if self.examples:
             called = str(ctx.find_root().info_name)
             lines = [f"  {NAME} {line}".replace(NAME, called) for line in self.examples]
@@ -110,7 +110,7 @@ class Command(_Explained):
             name,
             params=[*params, *shared],
             help=inspect.getdoc(execute),
-            # What is left over is refused in words of ours.
+            # Extra words are refused with our own message.
             context_settings={**_SETTINGS, "allow_extra_args": True},
         )
         self.examples = examples
@@ -118,7 +118,7 @@ class Command(_Explained):
         self._connects = connects
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Parse the words behind the name of the command."""
+        """Parse the words after the name of the command."""
         words = [f"{TEXT}{each}" if _is_text(each) else each for each in args]
         try:
             if not ctx.resilient_parsing and not set(_HELP).intersection(words):
@@ -133,7 +133,7 @@ class Command(_Explained):
         return rest
 
     def _check_words(self, context: click.Context, words: Sequence[str]) -> None:
-        """Refuse what click would take silently: repeated options, rivals, flags as values."""
+        """Refuse what click accepts silently: repeated options, rivals, flags as values."""
         values, _, order = self.make_parser(context).parse_args(args=list(words))
         given = [each for each in order if isinstance(each, Option)]
         flags = {flag for each in self.params for flag in (*each.opts, *each.secondary_opts)}
@@ -181,7 +181,7 @@ def command(
     connects: bool = True,
     examples: Sequence[str] = (),
 ) -> Callable[[Execute], Command]:
-    """A decorator that makes a command of a coroutine function.
+    """A decorator that makes a coroutine function a command.
 
     Args:
         name: Its word on the command line.
@@ -193,12 +193,12 @@ def command(
 
 
 def _is_text(word: str) -> bool:
-    """Whether a word that begins with a dash is a text: there is a blank in it."""
+    """Whether a word that begins with a dash is a text: it has a blank."""
     return word.startswith("-") and " " in word.partition("=")[0]
 
 
 def _written(option: Option, words: Sequence[str]) -> list[str]:
-    """The flags by which an option was written, in order."""
+    """The flags with which an option was given, in order."""
     flags = (*option.opts, *option.secondary_opts)
     end = words.index("--") if "--" in words else len(words)
     found = [
@@ -211,14 +211,14 @@ def _written(option: Option, words: Sequence[str]) -> list[str]:
 
 
 class Group(_Explained, click.Group):
-    """Commands below one name; one of them may be meant if none is named.
+    """Commands below one name; one of them may be the default.
 
     Args:
         name: Its word on the command line.
         summary: What its commands are for, in a sentence.
-        default: The command that is meant.
+        default: The command that is run if none is named.
         takes_words: Whether that one has arguments: else a word is the name of a command.
-        other_names: Words that mean a command, and its name.
+        other_names: Other names of commands, and the names.
         examples: Lines below its help, without the name of the program.
     """
 
@@ -240,7 +240,7 @@ class Group(_Explained, click.Group):
         self._other_names = other_names or {}
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Bring options that every command has behind its name, and parse what is before it."""
+        """Move common options behind the name of the command, and parse what is before it."""
         place = 0
         while place < len(args) and (flag := args[place].partition("=")[0]) in SHARED:
             takes_next = SHARED[flag] or (flag == "--json" and self._are_fields(args[place + 1 :]))
@@ -252,7 +252,7 @@ class Group(_Explained, click.Group):
         end = rest.index("--") if "--" in rest else len(rest)
         words = [*rest[:end], *shared, *rest[end:]] if rest else []
         try:
-            # Not that of click's group, which splits the words and counts on its own `invoke`.
+            # Not that of click's group, which splits the words and relies on its own `invoke`.
             return click.Command.parse_args(self, ctx, words)
         except click.UsageError as error:
             error.ctx = error.ctx or ctx
@@ -267,13 +267,13 @@ class Group(_Explained, click.Group):
         return not is_known and (self._takes_words or words[0].startswith("-"))
 
     def _are_fields(self, words: Sequence[str]) -> bool:
-        """Whether the word behind `--json` names fields of the list that is meant by default."""
+        """Whether the word after `--json` names fields of the default list."""
         if self._default is None or self._takes_words or not words or words[0].startswith("-"):
             return False
         return words[0] not in {*self.commands, *self._other_names}
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The command of a name, or of another name for it."""
+        """The command with a name or another name."""
         return super().get_command(ctx, self._other_names.get(cmd_name, cmd_name))
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -283,7 +283,7 @@ class Group(_Explained, click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """The command that the words name, and the words behind it."""
+        """The command in the words, and the words after it."""
         if not args:
             self.refuse_nothing(ctx)
         found = self.get_command(ctx, args[0])
@@ -303,7 +303,7 @@ class Group(_Explained, click.Group):
         super().format_options(ctx, formatter)
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
-        """The actions that begin like a word; a file, where it may be an argument."""
+        """The actions that begin with a word; a file, if it may be an argument."""
         found = super().shell_complete(ctx, incomplete)
         return found or [CompletionItem(incomplete, type="file")] * self._takes_words
 

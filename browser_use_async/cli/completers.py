@@ -1,6 +1,6 @@
-"""What a shell completes as a value: words with commas between them, and ids that the server knows.
+"""Completion of values in a shell: words with commas between them, and ids from the server.
 
-A shell waits for the answer while its user types, so what is not there within a second is left out.
+A shell waits for the answer while its user types, so ids that need more than a second are left out.
 """
 
 import asyncio
@@ -23,12 +23,12 @@ Completer = Callable[[click.Context, click.Parameter, str], list[CompletionItem]
 _SECONDS = 1.0
 _MOST = 100  # one page, the newest first
 _LONGEST_HELP = 60
-# A shell puts a completed word into the command line without quotes, and runs what it says there.
+# A shell puts a completed word into the command line without quotes, and would run what it says.
 _HARMLESS = re.compile(r"[A-Za-z0-9_.-]+")
 
 
 def complete_words(known: Iterable[str], *, several: bool = False) -> Completer:
-    """Complete one of some words; `several` of them may stand there with commas between them."""
+    """Complete one of some words, or with `several` a list with commas."""
     words = list(known)
 
     def complete(
@@ -72,14 +72,14 @@ async def _found(
     server, console = ServerOptions(**given), Console()
     console.is_quiet = True
     if server.local:
-        return ()  # a server that is not there yet has no ids
+        return ()  # a server that is not running yet has no ids
     try:
         async with asyncio.timeout(_SECONDS), connect(server, console) as connection:
             return await read(connection.session)
     except BrowserUseError:
         return ()
     except TimeoutError:
-        # There is nothing to print, and a look-up of a name would keep the process for longer.
+        # Nothing to print, and a look-up of a name would delay the end of the process.
         os._exit(0)
 
 

@@ -22,7 +22,7 @@ REMEDY = (
 
 
 class KeyRefusedError(BrowserUseError):
-    """The server answered that it does not know the key."""
+    """The server answered that the key is wrong."""
 
 
 @attrs.frozen
@@ -37,7 +37,7 @@ class Connection:
         """Replace `{site}` in a text by the address of the example site.
 
         Raises:
-            ConfigurationError: There is none, so that the text would be paid for in vain.
+            ConfigurationError: There is none, and the task would cost money in vain.
         """
         if "{site}" not in task:
             return task
@@ -55,7 +55,7 @@ async def connect(
     """Open a session with the server that the options name; with `--local`, start it first.
 
     Raises:
-        ConfigurationError: An option or a variable cannot work.
+        ConfigurationError: An option or a variable is invalid.
     """
     async with AsyncExitStack() as stack:
         site_url, poll = None, PollPolicy()
@@ -78,15 +78,15 @@ async def connect(
             on_event=reporter.report,
             allow_insecure_http=server.allow_insecure_http,
         )
-        stack.push_async_callback(session.aclose)  # not entered: that demands a key
+        stack.push_async_callback(session.aclose)  # not entered, which would need a key
         yield Connection(session, configuration, site_url)
 
 
 def configured(server: ServerOptions) -> Configuration:
-    """What the options say, else the environment, else the configuration file.
+    """The configuration from options, else the environment, else the configuration file.
 
     Raises:
-        ConfigurationError: One of them cannot work.
+        ConfigurationError: A value is invalid.
     """
     return Configuration.resolve(
         Secret.hide(server.given_key()),
@@ -97,10 +97,10 @@ def configured(server: ServerOptions) -> Configuration:
 
 
 async def check_key(connection: Connection) -> None:
-    """Ask the server, free of charge, whether it takes the key.
+    """Ask the server, free of charge, whether it accepts the key.
 
     Raises:
-        BrowserUseError: It does not, or cannot be asked.
+        BrowserUseError: It does not, or cannot be reached.
     """
     if not await connection.session.account.me():
         raise KeyRefusedError(
@@ -116,8 +116,8 @@ async def _start_local(stack: AsyncExitStack) -> tuple[Any, Any]:
     site = await stack.enter_async_context(
         site_module.StaticSite(site_module.example_site_directory())
     )
-    # Server and task belong to one user, but pages are strangers: of this machine only the example
-    # site is open, and what a task names with its port.
+    # Server and task belong to one user, but pages are not trusted: on this machine they may open
+    # only the example site, and addresses that a task names with their port.
     chromium = server_package.ChromiumSettings(allow_private_addresses=[site.url])
     server = server_package.LocalServer(search=[site.url], chromium=chromium)
     return await stack.enter_async_context(server), site

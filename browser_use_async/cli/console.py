@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 _NARROWEST_TEXT = 30
 # Control and format characters, line separators, lone surrogates, and other characters without
-# width: raw they steer a terminal, or hide text from its reader. Escaped they are the same JSON.
-# The variation selectors of emoji stay.
+# width: unescaped they control a terminal, or hide text from its reader. Escaped, the JSON is the
+# same. The variation selectors of emoji stay.
 _UNSEEN = re.compile(
     "[\x7f-\x9f\xad\u034f\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u115f\u1160\u17b4\u17b5"
     "\u180b-\u180f\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ud800-\udfff\ufeff\uffa0"
@@ -34,13 +34,13 @@ _UNSEEN = re.compile(
 
 
 def printable(text: str) -> str:
-    """Untrusted text with blanks for what a terminal would obey, and for what cannot be seen."""
+    """Untrusted text with blanks in place of control characters and invisible ones."""
     seen = text if text.isascii() else _UNSEEN.sub(" ", text)
     return "".join(each if each.isprintable() else " " for each in seen)
 
 
 def json_text(value: Any, *, indent: int | None = None, ascii_only: bool = False) -> str:
-    """JSON text with characters escaped that steer a terminal or cannot be seen."""
+    """JSON text in which control characters and invisible ones are escaped."""
     return _UNSEEN.sub(_escaped, json.dumps(value, ensure_ascii=ascii_only, indent=indent))
 
 
@@ -58,7 +58,7 @@ class Console:
         self._stdout: TextIO = open_or_closed(stdout or sys.stdout)
         errors = open_or_closed(stderr or sys.stderr)
         for stream in (self._stdout, errors):
-            # An old encoding must not turn output about a task, already paid for, into a traceback.
+            # An old encoding must not turn output about a paid task into a traceback.
             if isinstance(stream, io.TextIOWrapper):
                 stream.reconfigure(errors="backslashreplace")
         self._err = Screen(errors, plain=plain)
@@ -68,7 +68,7 @@ class Console:
         self._out = Screen(self._stdout, plain=plain)
         self.is_json = as_json
         self.prefers_text = plain  # also in a pipe
-        # With --output-only no more than errors.
+        # With --output-only: only errors.
         self.is_quiet = False
 
     @property
@@ -92,12 +92,12 @@ class Console:
             self._say(spans)
 
     def _say(self, spans: Sequence[Span]) -> None:
-        # A command does its work and gives its result though stderr is closed or full.
+        # A command works and prints its result even if stderr is closed or full.
         with suppress(OSError):
             self._err.write_line([_cleaned(span) for span in spans])
 
     def labelled(self, prefix: Sequence[Span], text: str, style: Style = Style.PLAIN) -> None:
-        """Write a text to stderr behind a prefix; wrapped lines are indented by its width."""
+        """Write a text to stderr after a prefix; wrapped lines are indented by its width."""
         if not self.is_quiet:
             self._say_labelled(prefix, text, style)
 
@@ -109,19 +109,19 @@ class Console:
             self._say([" " * indent, (line, style)])
 
     def report(self, prefix: Sequence[Span], text: str, style: Style = Style.PLAIN) -> None:
-        """Write a result that is text to stdout, and the words beside a result in JSON to stderr.
+        """Write a text result to stdout, or with a JSON result the same text to stderr.
 
         Raises:
             OutputError: It cannot be written.
         """
-        # A terminal shows both, and stderr has the lines that change.
+        # A terminal shows both, and changing lines are on stderr.
         if self.shows_text and not self._stdout.isatty():
             self.line(*prefix, (" ".join(text.split()), style))
         else:
             self.labelled(prefix, text, style)
 
     def note_visible(self, flag: str) -> None:
-        """Say who sees the secret that was given with an option."""
+        """Warn that other users can see the secret in an option."""
         self.labelled(
             [("note: ", Style.WAITING)],
             f"other users of this machine can see what is given with {flag} in the process list; "
@@ -133,18 +133,18 @@ class Console:
         self._say_labelled([("error: ", Style.BAD)], text, Style.PLAIN)
 
     def traceback(self, error: BaseException) -> None:
-        """Write where an error arose to stderr, also with `--output-only`."""
+        """Write the traceback of an error to stderr, also with `--output-only`."""
         for line in "".join(traceback.format_exception(error)).splitlines():
             self._say([line])
 
     @property
     def can_ask(self) -> bool:
-        """Whether a person sits at a terminal, who sees questions and can answer."""
+        """Whether there is a terminal, at which a person can answer questions."""
         is_seen = self._err.width is not None
         return is_seen and sys.stdin is not None and sys.stdin.isatty()
 
     async def confirm(self, question: str) -> bool:
-        """Ask a person who sits at a terminal; without one the answer is yes."""
+        """Ask a question at a terminal; without one the answer is yes."""
         if not self.can_ask:
             return True
         return (await self.ask(f"{question}. Go on? [y/N]")).lower() in {"y", "yes"}
@@ -156,7 +156,7 @@ class Console:
             question: What to ask.
             is_hidden: Whether the terminal shows nothing of the answer.
         """
-        # Before the question: an answer can be pasted as soon as that is there.
+        # Before the question, since an answer may be pasted as soon as it is shown.
         with system.hidden_typing(sys.stdin) if is_hidden else nullcontext():
             self.info(question)
             # A terminal is readable once a line is complete; until then Ctrl-C must work.
@@ -205,7 +205,7 @@ class Console:
             yield lambda lines: show([[_cleaned(span) for span in line] for line in lines])
 
     def result(self, value: Any) -> None:
-        """Write a result to stdout: as JSON, or as text that says the same.
+        """Write a result to stdout: as JSON, or as text with the same content.
 
         JSON is one line in a pipe, and indented on a terminal.
 
@@ -220,7 +220,7 @@ class Console:
         self._print(json_text(value, indent=indent, ascii_only=not is_unicode))
 
     def done(self, text: str, value: Any) -> None:
-        """Say what was done; programs get a value.
+        """Write what was done: a text for people, or a value for programs.
 
         Raises:
             OutputError: It cannot be written.
@@ -244,7 +244,7 @@ class Console:
             self.line((name.ljust(width), Style.FAINT), " ".join(shown.split()))
 
     def answer(self, text: str) -> None:
-        """Write a text to stdout unchanged; a terminal gets it without what would steer it.
+        """Write a text to stdout unchanged, but to a terminal without control characters.
 
         Raises:
             OutputError: It cannot be written.
@@ -267,7 +267,7 @@ class Console:
             print(text, file=self._stdout, flush=True)
 
     def table(self, heads: "Sequence[Head]", rows: Sequence[Sequence[Span]]) -> None:
-        """Write aligned columns to stdout, which fit into the width of a terminal."""
+        """Write aligned columns to stdout, fitted into the width of a terminal."""
         from browser_use_async.cli.table import fitted  # noqa: PLC0415 - by commands with tables
 
         cells = [[_cleaned(cell) for cell in row] for row in rows]

@@ -1,7 +1,7 @@
-"""How a command ends: its exit code, the report of an error, and the signals that end it.
+"""The end of a command: its exit code, the report of an error, and signals.
 
-Scripts rely on the codes, so they are fixed. Ctrl-C cancels a command, unless it ends gracefully by
-itself.
+Scripts rely on the codes, so they are fixed. Ctrl-C cancels a command, unless it handles the
+signal itself.
 """
 
 import asyncio
@@ -33,8 +33,8 @@ class ExitCode(IntEnum):
     TIMED_OUT = 124
 
 
-# The first match counts, so a subclass stands before its base: all are `BrowserUseError`s.
-# Errors that are not listed came from the API, and exit with `ExitCode.API`.
+# The first match counts, so a subclass comes before its base: all are `BrowserUseError`s. Errors
+# that are not listed came from the API, and exit with `ExitCode.API`.
 _BY_ERROR: tuple[tuple[type[BaseException], ExitCode], ...] = (
     (errors.WaitTimeoutError, ExitCode.TIMED_OUT),
     (errors.TaskError, ExitCode.TASK_FAILED),
@@ -61,7 +61,7 @@ def exit_code_of(error: errors.BrowserUseError) -> ExitCode:
 def report_error(error: BrowserUseError, console: Console) -> ExitCode:
     """Print an error and what to do about it, and return its exit code."""
     console.error(str(error))
-    # The one error that leaves a question open: whether a task was created, and is paid for.
+    # After this error it is unknown whether a task was created, and paid for.
     if isinstance(error, SubmissionUnknownError) and error.submission_token:
         console.info(
             f"to find out, free of charge: browser-use-async watch {error.submission_token}"
@@ -73,7 +73,7 @@ def report_error(error: BrowserUseError, console: Console) -> ExitCode:
 
 def report_output_error(error: OutputError, console: Console) -> int:
     """Print why a result could not be written, and return the exit code."""
-    # A reader of a list that has seen enough, such as `head`, is no error to speak of.
+    # A reader that has seen enough of a list, such as `head`, is no error to report.
     if error.task_id is not None:
         console.error(
             f"the answer of task {error.task_id} could not be written to stdout: {error}; to get "
@@ -96,7 +96,7 @@ async def run_until_signal(work: Coroutine[Any, Any, int], console: Console) -> 
     caught: list[signal.Signals] = []
 
     def handle(received: signal.Signals) -> None:
-        # Each handler is good for one Ctrl-C: the next one always cancels.
+        # Each handler is for one Ctrl-C: the next one always cancels.
         if received is signal.SIGINT and handlers:
             handlers.pop()()
             return

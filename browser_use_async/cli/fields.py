@@ -25,12 +25,12 @@ class FieldOption:
     """The option for one field of a request."""
 
     field: str  # the field, as the API spells it
-    usage: str  # its flags, and what stands for its value in the help
+    usage: str  # its flags, and the placeholder of its value in the help
     help: str  # what it does
 
 
 def field_options(request: type[Any], options: Iterable[FieldOption]) -> list[Option]:
-    """An option for each field, by the rule of the field."""
+    """An option for each field, made from the field's rule."""
     rules = {field.name: rule_of(field) for field in attrs.fields(request)}
     return [_option(each, rules[each.field]) for each in options]
 
@@ -44,7 +44,7 @@ def given_changes(values: Mapping[str, Any]) -> dict[str, Any]:
     """The fields that were given, at least one.
 
     Raises:
-        ConfigurationError: There is none: a request without effect, and most likely a mistake.
+        ConfigurationError: There is none: a request without effect is most likely a mistake.
     """
     if not (changes := given_fields(values)):
         raise ConfigurationError("nothing to change: name at least one field, as --help lists them")
@@ -52,7 +52,7 @@ def given_changes(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _option(field: FieldOption, rule: FieldRule) -> Option:
-    # No option has a default: None is how `given_fields` recognises a field to leave out.
+    # No option has a default: `given_fields` leaves fields out that are None.
     shape: dict[str, Any] = {}
     usage = field.usage
     match rule.kind:
@@ -66,7 +66,7 @@ def _option(field: FieldOption, rule: FieldRule) -> Option:
             check = _domain if field.field == "allowed_domains" else str
             shape = {"multiple": True, "type": check, "callback": _as_list}
         case FieldKind.TEXT_MAP:
-            # Values of secrets must not stand in the process list or in a shell's history.
+            # Values of secrets must not be in the process list or in a shell's history.
             kind = secret if field.field == "secrets" else pair
             shape = {"multiple": True, "type": kind, "callback": _as_map}
         case FieldKind.JSON_SCHEMA:
@@ -91,7 +91,7 @@ def _as_list(
 def _as_map(
     _context: click.Context, _option: click.Parameter, value: Sequence[tuple[str, str]]
 ) -> dict[str, str] | None:
-    """Pairs by name, each of which may be given once: one of two would be lost."""
+    """Pairs by name; each name may be given once, since one of two would be lost."""
     names = [name for name, _ in value]
     for name in names:
         if names.count(name) > 1:

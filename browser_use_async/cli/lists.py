@@ -35,23 +35,23 @@ RowT = TypeVar("RowT")
 class Column(Generic[RowT]):
     """A column of a table.
 
-    Its name is that of a field. The name tells what is in it: times end in `at`, money in `_cents`.
+    Its name is that of a field. The name shows the kind: times end in `at`, money in `_cents`.
     """
 
     name: str
     cell: Callable[[RowT], Span | datetime | None] | None = None  # None: the field itself
     is_text: bool = False  # whether it may be cut
-    missing: str = ""  # what stands for null
+    missing: str = ""  # the text for null
 
     @property
     def heading(self) -> str:
-        """What stands above it."""
+        """The text above the column."""
         words = self.name.removesuffix("_at").removesuffix("_cents").replace("_", " ").upper()
         return in_local_time("TIME" if words == "AT" else words) if self.is_time else words
 
     @property
     def is_time(self) -> bool:
-        """Whether a time is in it."""
+        """Whether it has times."""
         return self.name == "at" or self.name.endswith("_at")
 
     def head(self, cells: Sequence[Span]) -> Head:
@@ -62,7 +62,7 @@ class Column(Generic[RowT]):
         return Head(self.heading, self.is_text, is_number)
 
     def shown(self, row: RowT) -> Span:
-        """What stands in it for a row."""
+        """The cell of a row."""
         value: Any = unstructure(row).get(self.name) if self.cell is None else self.cell(row)
         if self.is_time and isinstance(value, str):
             value = parse_timestamp(value) or value
@@ -78,11 +78,11 @@ class Column(Generic[RowT]):
 
 
 class Listing(Generic[RowT]):
-    """What a list shows, and what `--columns` and `--json` may choose from.
+    """The columns and fields of a list, from which `--columns` and `--json` choose.
 
     Args:
-        nothing: What is said if there are no rows.
-        columns: What the table shows unless `--columns` says otherwise.
+        nothing: The message if there are no rows.
+        columns: The columns of the table without `--columns`.
         fields: The class of the rows, or the names of their fields.
     """
 

@@ -1,4 +1,4 @@
-"""What is wrong with a command line: one line with a suggestion, then the usage in one line."""
+"""Messages for mistakes in a command line: the mistake with a suggestion, then the usage."""
 
 from collections.abc import Iterable
 
@@ -25,7 +25,7 @@ def usage(context: click.Context) -> str:
 
 
 def unknown(context: click.Context, noun: str, word: str, known: Iterable[str]) -> str:
-    """The sentence for a word that is none of the known ones, or that earlier versions knew."""
+    """The sentence for an unknown word, or for one that earlier versions had."""
     command = next(iter(context.command_path.split()[1:]), "")
     for name in (f"{command} {word}", word):
         if name in REMOVED:
@@ -48,7 +48,7 @@ def _name(parameter: click.Parameter) -> str:
 
 
 def _sentence(error: click.ClickException) -> str:
-    """What is wrong, for the user of a command."""
+    """The sentence about a mistake, for the user of a command."""
     context = error.ctx if isinstance(error, click.UsageError) else None
     if isinstance(error, click.NoSuchOption) and context is not None:
         known = [each for each in _flags(context) if each.startswith("--")]
@@ -70,7 +70,7 @@ def _sentence(error: click.ClickException) -> str:
 
 
 def report_mistake(error: click.ClickException) -> int:
-    """Say what is wrong, how it is written, and where more is said."""
+    """Print the mistake, the usage, and where to read more."""
     console = Console()
     console.error(_sentence(error))
     context = error.ctx if isinstance(error, click.UsageError) else None

@@ -10,7 +10,7 @@ from click.shell_completion import CompletionItem
 from browser_use_async.cli.values import given_secret, seconds, suggestion
 from browser_use_async.secret_sources import WAYS
 
-# Stands before a text that begins with a dash while click parses: no word can contain it.
+# Marks a text that begins with a dash while click parses; no word can contain it.
 TEXT = "\0"
 
 
@@ -22,19 +22,19 @@ def without_mark(value: Any) -> Any:
 
 
 class Option(click.Option):
-    """An option, which may stand below a heading of the help and exclude others."""
+    """An option, which may have a heading in the help and exclude others."""
 
     title = "options"
-    about = ""  # what the help says below the heading
+    about = ""  # the text below the heading
     rivals: frozenset[str | None] = frozenset()  # names of options of which one may be given
 
     def type_cast_value(self, ctx: click.Context, value: Any) -> Any:
-        """Convert what was written."""
+        """Convert the text of the command line."""
         return super().type_cast_value(ctx, without_mark(value))
 
     @property
     def shape(self) -> str:
-        """The flags, and what stands for the value."""
+        """The flags, and the placeholder of the value."""
         flags = ", ".join([*self.opts, *self.secondary_opts])
         if self.is_flag or self.count:
             return flags
@@ -51,12 +51,12 @@ class Argument(click.Argument):
         self.help = help
 
     def type_cast_value(self, ctx: click.Context, value: Any) -> Any:
-        """Convert what was written."""
+        """Convert the text of the command line."""
         return super().type_cast_value(ctx, without_mark(value))
 
     @property
     def shape(self) -> str:
-        """What stands for the value in a usage."""
+        """The placeholder of the value in a usage."""
         word = str(self.metavar)
         if self.nargs == -1:
             return f"{word} ..." if self.required else f"[{word} ...]"
@@ -64,7 +64,7 @@ class Argument(click.Argument):
 
 
 class Choice(click.Choice):  # type: ignore[type-arg] # no generic class before click 8.2
-    """One of some words; the mistake names the one that is most like what was written."""
+    """One of some words; the message for another word suggests the most similar one."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Return a value that is one of the words."""
@@ -79,10 +79,10 @@ def option(usage: str, help: str, *, name: str | None = None, **shape: Any) -> O
     """An option by its usage, such as `-o --output FILE`; without a value it is a switch.
 
     Args:
-        usage: Its flags, and what stands for its value.
+        usage: Its flags, and the placeholder of its value.
         help: What it does.
-        name: The parameter of the function, if that is not called like the last flag.
-        shape: What else `click.Option` takes.
+        name: The parameter of the function, if its name is not that of the last flag.
+        shape: More arguments of `click.Option`.
     """
     words = usage.split()
     flags = [each for each in words if each.startswith("-")]
@@ -95,8 +95,8 @@ def option(usage: str, help: str, *, name: str | None = None, **shape: Any) -> O
 
 
 def group(title: str, *options: Option, about: str = "") -> list[Option]:
-    """Options below a heading of the help, and what it says of them."""
-    # Copies: the same options may stand below another heading in another command.
+    """Options below a heading of the help, with a text about them."""
+    # Copies: the same options may have another heading in another command.
     copies = [copy(each) for each in options]
     for each in copies:
         each.title, each.about = title, about
@@ -120,7 +120,7 @@ def complete_files(
 
 @attrs.frozen
 class ServerOptions:
-    """The server that a command is told to talk to, and the key for it."""
+    """The server that a command uses, and the key for it."""
 
     base_url: str | None = None
     local: bool = False  # whether to start the bundled server for this command
@@ -132,7 +132,7 @@ class ServerOptions:
         """The key of `--api-key`, or None if it was not given.
 
         Raises:
-            ConfigurationError: Its place cannot be read.
+            ConfigurationError: The source of the key cannot be read.
         """
         key = self.api_key
         return None if key is None else given_secret(key, "--api-key").strip()

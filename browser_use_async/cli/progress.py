@@ -23,7 +23,7 @@ STATUS_STYLES: dict[str, Style] = {
 _LAST_STEPS_SECONDS = 2.0
 
 ResultT = TypeVar("ResultT")
-# Without a terminal, each update is a new line; so they are this far apart.
+# Without a terminal each update is a new line, so there are fewer updates.
 _SECONDS_BETWEEN_LINES = 2.0
 
 
@@ -49,7 +49,7 @@ class TaskProgress:
         created: bool = True,
     ) -> None:
         self._console = console
-        self._is_known = created  # else it may not exist, until a status is seen
+        self._is_known = created  # else it may not exist until a status was seen
         self._prefix = prefix
         self._spinning = spinning
         self._following: asyncio.Task[None] | None = None
@@ -109,7 +109,7 @@ class TaskProgress:
         before: TaskStatus | None = None
         async for status in handle.stream_status():
             self._is_known = True
-            # Only pauses are printed: the start and the end are shown in other ways.
+            # Only pauses are printed: the start and the end are shown elsewhere.
             is_news = status is TaskStatus.PAUSED or before is TaskStatus.PAUSED
             if is_news and not status.is_terminal:
                 self._console.info(*self._prefix, "the task is ", status_span(status))
@@ -130,7 +130,7 @@ class TaskProgress:
         return ExitCode.TIMED_OUT
 
     def report_exit(self, on_exit: str) -> None:
-        """Print what happens to a task that is left after the command has ended."""
+        """Print what happens to a task that runs on after the end of the command."""
         # Whether a task was stopped or paused is shown when the service has answered.
         if self.task_id is None or on_exit != "leave":
             return
@@ -143,7 +143,7 @@ class TaskProgress:
             self._console.info(f"whether task {task} exists is not known; {again}")
 
     def report_end(self, task: Task) -> None:
-        """Print how the task ended, unless the answer that follows on a terminal says so."""
+        """Print how the task ended, unless the answer on a terminal shows it."""
         if self._console.shows_text:
             return
         took = "" if task.duration is None else f" and {task.duration:.1f} s"
@@ -152,7 +152,7 @@ class TaskProgress:
 
 
 class Transfers:
-    """Several transfers, each made whether or not an earlier one failed."""
+    """Several transfers; a failed one does not stop the next."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -161,7 +161,7 @@ class Transfers:
     async def attempt(
         self, label: str, transfer: Callable[..., Awaitable[ResultT]]
     ) -> ResultT | None:
-        """Make one transfer, which is given `on_progress`, and show it; None if it failed."""
+        """Make one transfer, which gets `on_progress`, and show it; None if it failed."""
         try:
             with self._displayed(label) as on_progress:
                 return await transfer(on_progress=on_progress)

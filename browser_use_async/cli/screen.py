@@ -55,7 +55,7 @@ class Screen:
         is_dumb = os.environ.get("TERM") in {"dumb", "unknown"}
         # FORCE_COLOR asks for colours in a pipe as well: https://force-color.org
         if not plain and not is_dumb and (self._is_terminal or os.environ.get("FORCE_COLOR")):
-            # Imported on first use: output to a pipe need not wait for it.
+            # Imported on first use, since output to a pipe does not need it.
             from rich.console import Console as RichConsole  # noqa: PLC0415
 
             # Some terminals without a size export 0 columns, in which rich would write nothing.

@@ -70,7 +70,7 @@ def _forget(variables: Sequence[str]) -> None:
 
 
 def _report(problem: str | None) -> None:
-    """Tell that the server serves, or why it does not."""
+    """Report that the server serves, or why it does not."""
     print(json.dumps({"problem": problem}), flush=True)
 
 

@@ -57,7 +57,7 @@ class ServerProcesses:
         """Start all of them, and wait until they serve.
 
         Raises:
-            ConfigurationError: One cannot serve, for this reason.
+            ConfigurationError: A process cannot serve; the text says why.
         """
         try:
             await asyncio.gather(*(self._start(place) for place in range(len(self.orders))))
@@ -75,7 +75,7 @@ class ServerProcesses:
         await self._end()
 
     async def keep(self) -> None:
-        """Start again each that ends, until this is cancelled."""
+        """Restart each process that ends, until this is cancelled."""
         async with asyncio.TaskGroup() as group:
             for place in range(len(self.orders)):
                 group.create_task(
@@ -114,7 +114,7 @@ class ServerProcesses:
         self._running[place] = process
         assert process.stdin is not None
         assert process.stdout is not None
-        # It stays open: its end tells the process that this one has died.
+        # It stays open: the process ends when it is closed, also by the end of this one.
         process.stdin.write(pickle.dumps(self.orders[place]))
         said = await process.stdout.readline()
         if not said:
@@ -129,7 +129,7 @@ class ServerProcesses:
         self.console.info((f"{name}: ", style), what)
 
     async def _end(self) -> None:
-        """Ask all to end, once more if this process is asked again, and wait until they have."""
+        """Ask all processes to end, again if this one is asked again, and wait for their ends."""
         waiting = asyncio.gather(*(each.wait() for each in self._running.values()))
         try:
             self._signal(signal.SIGTERM)
@@ -160,7 +160,7 @@ def orders_of(
     webhooks: Sequence[Webhook],
     **common: Any,
 ) -> list[ServerOrders]:
-    """What each of several processes is to do: the first one has the socket and the webhooks."""
+    """The orders of several processes: the first one has the socket and the webhooks."""
     first = ServerOrders({**settings, "reuse_port": True}, webhooks, **common)
     return [first, *(_further(first, number) for number in range(2, count + 1))]
 

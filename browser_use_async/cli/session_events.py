@@ -18,7 +18,7 @@ from browser_use_async.cli.console import Console
 from browser_use_async.cli.screen import Style
 
 _TICK = 1.0  # seconds between two updates of the status line
-# The address is known from the options, and a status line is short.
+# Left out: the address is known from the options, and a status line is short.
 _ADDRESS = re.compile(r"no connection to \S+: (?=\S)")
 _DONE = {
     "stop": "the service was asked to stop task {0}",
@@ -61,7 +61,7 @@ class EventReporter:
                 self._note(_text_of(event))
 
     def close(self) -> None:
-        """Show no outage any more."""
+        """Stop showing an outage."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -71,7 +71,7 @@ class EventReporter:
         self._down_since = asyncio.get_running_loop().time() - event.seconds
         self._reason = _brief(event.reason)
         text = self._tick()
-        # A terminal shows it in the status line; anything else gets a line of its own.
+        # A terminal shows it in the status line; any other output gets a line.
         if not self._console.is_interactive:
             self._note(text)
 
@@ -89,7 +89,7 @@ class EventReporter:
 def _brief(reason: str) -> str:
     """The reason without the address; the first letter is small, as in the middle of a line."""
     brief = _ADDRESS.sub("", reason)
-    # "TLS" stays as it is.
+    # "TLS" stays in capitals.
     is_word = brief[1:2].islower()
     return brief[:1].lower() + brief[1:] if brief != reason and is_word else brief
 

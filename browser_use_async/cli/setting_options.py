@@ -1,4 +1,4 @@
-"""Options that are made from settings, and settings from what was given with them."""
+"""Options made from settings, and the settings that were given with them."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -13,7 +13,7 @@ from browser_use_async.server.setting_kinds import PATH, Kind, Setting, own_sett
 
 
 class _Value(click.ParamType):  # type: ignore[type-arg] # no generic class before click 8.2
-    """What an option takes; a secret stays as it was written until `given` reads it."""
+    """The value of an option; a secret stays unread until `given` reads it."""
 
     def __init__(self, kind: Kind) -> None:
         self.name = kind.unit
@@ -30,7 +30,7 @@ class _Value(click.ParamType):  # type: ignore[type-arg] # no generic class befo
 
 
 class _Word(Choice):
-    """One of some words, once its kind has read it."""
+    """One of some words, after its kind has read it."""
 
     def __init__(self, kind: Kind) -> None:
         super().__init__(kind.choices)
@@ -73,7 +73,7 @@ def given(owner: type, values: Mapping[str, Any]) -> dict[str, Any]:
     """The settings that options give, by the names of their fields.
 
     Raises:
-        ConfigurationError: The place of a secret cannot be read.
+        ConfigurationError: The source of a secret cannot be read.
     """
     found: dict[str, Any] = {}
     for field, each, raw in _written(owner, values):
@@ -105,7 +105,7 @@ def named_variables(owners: Iterable[type], values: Mapping[str, Any]) -> Iterat
 def _written(
     owner: type, values: Mapping[str, Any]
 ) -> Iterator[tuple["attrs.Attribute[Any]", Setting, Any]]:
-    """The settings that have options, and what was written; None where nothing was."""
+    """The settings that have options, with the given values; None if not given."""
     for field, each in settings_of(owner):
         if each.option is not None:
             raw = values[each.option.removeprefix("--").replace("-", "_")]

@@ -19,15 +19,15 @@ class OutputError(Exception):
 
 
 class ClosedStream(io.TextIOBase):
-    """Stands for a stream that the shell closed with `>&-`, for which Python has None."""
+    """Replaces a stream that the shell closed with `>&-`, for which Python has None."""
 
     def write(self, text: str, /) -> int:
-        """Fail as the file descriptor would."""
+        """Fail like the closed file descriptor."""
         raise OSError(errno.EBADF, os.strerror(errno.EBADF))
 
 
 def open_or_closed(stream: TextIO | None) -> TextIO:
-    """A standard stream, or one that refuses each write if it is closed."""
+    """A standard stream, or a stream that refuses each write if that one is closed."""
     return cast("TextIO", ClosedStream()) if stream is None else stream
 
 
@@ -42,7 +42,7 @@ def output_errors() -> Generator[None]:
 
 @contextmanager
 def answer_of(task_id: str | None) -> Generator[None]:
-    """Name the task whose answer is written in the block, if that fails."""
+    """Add the task whose answer is written in the block to an `OutputError`."""
     try:
         yield
     except OutputError as error:
@@ -51,7 +51,7 @@ def answer_of(task_id: str | None) -> Generator[None]:
 
 
 def flush_at_exit() -> OutputError | None:
-    """Write what is buffered; what cannot be written is dropped, and the error given for stdout."""
+    """Write what is buffered. What cannot be written is dropped; returns the error of stdout."""
     failure = None
     # stderr first, so that an error of stdout, which decides the exit code, is the one that stays.
     streams: tuple[TextIO | None, ...] = (sys.stderr, sys.stdout)

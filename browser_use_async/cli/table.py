@@ -1,4 +1,4 @@
-"""How a table fits into the width of a terminal. Pure."""
+"""Fits a table into the width of a terminal. No I/O."""
 
 import textwrap
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from rich.cells import cell_len, set_cell_size
 from browser_use_async.cli.screen import Style, cut_at
 
 _GAP = 2
-# No text is cut to fewer columns: what is left would say nothing.
+# No text is cut to fewer columns, since it would not be readable.
 _NARROWEST = 10
 
 Cell = tuple[str, Style]
@@ -27,12 +27,12 @@ class Head:
 def fitted(
     heads: Sequence[Head], rows: Sequence[Sequence[Cell]], width: int | None
 ) -> list[list[Cell]]:
-    """The lines of a table; where it does not fit, each row is one line for each cell.
+    """The lines of a table; if it does not fit, each cell has its own line.
 
     Args:
         heads: The heads of the columns.
         rows: The cells below them.
-        width: How wide a line may be; None for any width.
+        width: The width of a line; None for any width.
     """
     widths = [
         max(cell_len(text) for text in (head.text, *(row[place][0] for row in rows)))
@@ -69,7 +69,7 @@ def _line(heads: Sequence[Head], cells: Sequence[Cell], widths: Sequence[int]) -
         blanks = " " * (width - cell_len(shown))
         line.append((blanks + shown if head.is_number else shown + blanks, style))
         line.append((" " * _GAP, Style.PLAIN))
-    # No blanks at the end of a line: they would wrap where a terminal becomes narrower.
+    # No blanks at the end of a line: they would wrap when a terminal becomes narrower.
     while line and not line[-1][0].strip():
         line.pop()
     if line:

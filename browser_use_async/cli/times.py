@@ -1,7 +1,7 @@
 """Times and spans of time as text for people.
 
-One rule for every command: a time is local, and its zone stands in the head of the column or behind
-the time. JSON has the time of the API, in UTC.
+One rule for all commands: times are local, and the zone is in the head of the column or after the
+time. JSON has the times of the API, in UTC.
 """
 
 import re
@@ -31,7 +31,7 @@ def local_time(moment: datetime | None, *, with_zone: bool = False) -> str:
     if moment is None:
         return "?"
     text, zone = f"{moment.astimezone():%Y-%m-%d %H:%M:%S}", _zone_at(moment)
-    # In summer it may be another zone than the heading's.
+    # In summer the zone may differ from that of the heading.
     return f"{text} {zone}" if with_zone or zone != _zone_at(datetime.now(UTC)) else text
 
 
@@ -41,8 +41,8 @@ def in_local_time(heading: str) -> str:
 
 
 def _zone_at(moment: datetime) -> str:
-    """What local time is at a moment: `UTC`, `UTC-5`, `UTC+5:30`."""
-    # By its distance: names of zones are ambiguous, and Windows has others.
+    """The local zone at a moment: `UTC`, `UTC-5`, `UTC+5:30`."""
+    # By its offset: names of zones are ambiguous, and Windows has others.
     sign, hours, minutes = re.findall(r"([+-])(\d\d)(\d\d)", f"{moment.astimezone():%z}")[0]
     if (hours, minutes) == ("00", "00"):
         return "UTC"

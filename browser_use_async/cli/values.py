@@ -23,7 +23,7 @@ _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 def suggestion(word: str, known: Iterable[str]) -> str:
     """`; did you mean run?` for the known word that is most like another, or nothing."""
     words = list(known)
-    # What is cut short is meant, however much is missing.
+    # A word that is the beginning of a known one is suggested, however short.
     longer = [each for each in words if len(word) > len("--") and each.startswith(word)]
     close = longer if len(longer) == 1 else difflib.get_close_matches(word, words, n=1, cutoff=0.6)
     return f"; did you mean {close[0]}?" if close else ""
@@ -124,7 +124,7 @@ def secret(text: str) -> tuple[str, str]:
     name, equals, source = text.partition("=")
     if not name or not equals or not source:
         raise click.BadParameter("write it as NAME=VARIABLE or NAME=@FILE")
-    # No message shows `source`, which may be the secret itself, written there by mistake.
+    # No message shows `source`: by mistake it may be the secret itself.
     if not source.startswith("@"):
         value = os.environ.get(source)
         if value is None:
@@ -151,7 +151,7 @@ def given_secret(text: str, flag: str) -> str:
     """The secret that an option names or is; an error names the option.
 
     Raises:
-        ConfigurationError: Its place cannot be read.
+        ConfigurationError: The source cannot be read.
     """
     try:
         return read_secret(text)

@@ -39,7 +39,7 @@ Call = tuple[bytes, Mapping[str, str]]
 
 
 class _ForwardingReceiver(WebhookReceiver):
-    """A receiver that queues verified requests unchanged, repeated ones included."""
+    """A receiver that queues verified requests unchanged, also repeated ones."""
 
     def __init__(self, secret: str, *, path: str, calls: "asyncio.Queue[Call] | None") -> None:
         super().__init__(secret, path=path)
@@ -66,7 +66,7 @@ async def listen(
     host: str, port: int, path: str, forward: str | None, secret: str, console: Console
 ) -> int:
     """Receive webhooks until a signal ends the command."""
-    # The receiver logs at INFO why it refused a request; the answer itself does not say it.
+    # The receiver logs at INFO why it refused a request; its answer does not say why.
     if not LOGGER.isEnabledFor(logging.INFO):
         LOGGER.setLevel(logging.INFO)
     calls: asyncio.Queue[Call] | None = asyncio.Queue(_MAX_QUEUED) if forward else None
@@ -118,7 +118,7 @@ def _announce(url: str, forward: str | None, console: Console) -> None:
     if forward is not None:
         console.info("genuine calls are sent on to ", (forward, Style.LINK))
     console.info(
-        "to be told by a server here: browser-use-async serve "
+        "to get events of a server here: browser-use-async serve "
         f"--webhook {url} --webhook-secret env:..."
     )
     console.info(f"to try it: browser-use-async webhooks trigger finished --to {url}")

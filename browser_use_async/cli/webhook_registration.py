@@ -12,17 +12,17 @@ _LONGEST_PAUSE = 30.0  # seconds between two attempts to reach it
 
 async def register(server: LocalServer, webhook: Webhook, console: Console) -> None:
     """Register a webhook, as soon as its receiver answers."""
-    pause, told = 1.0, ""
+    pause, shown = 1.0, ""
     while True:
         try:
-            # Not saved: the command line gives it again after a restart.
+            # Not saved, since the command line has it again after a restart.
             await server.add_webhook(webhook, save=False)
         except ConfigurationError as error:
-            if str(error) != told:
-                told = str(error)
+            if str(error) != shown:
+                shown = str(error)
                 console.labelled(
                     [("webhook: ", Style.WAITING)],
-                    f"{told.removeprefix('url: ')}; trying again. Events until then wait for it",
+                    f"{shown.removeprefix('url: ')}; trying again. Events until then wait for it",
                 )
         else:
             console.info(("webhook: ", Style.GOOD), f"{webhook.origin} passed the test event")

@@ -24,7 +24,7 @@ _OF_ONE_TASK = (
 )
 _FIRST = 3  # so many rows of a reason are named
 _SHOWN = 10  # reasons that are shown
-_MOST = 1_000  # reasons that are told apart, so that memory stays bounded
+_MOST = 1_000  # reasons that are kept apart, so that memory stays bounded
 _LONGEST = 300
 _LONGEST_TITLE = 40
 _OTHERS = "other reasons"

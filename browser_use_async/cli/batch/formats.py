@@ -1,7 +1,7 @@
 """The formats of a results file: lines of JSON, or a CSV table for spreadsheets.
 
-Both are appended to record by record. What a crash left of the last record is told from a whole
-one, and each whole one says which item it is of.
+Both are appended to record by record. A record that a crash has cut off is recognized, and each
+whole one names its item.
 """
 
 import csv

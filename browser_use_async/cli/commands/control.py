@@ -42,7 +42,7 @@ async def _control(
     server: ServerOptions,
     console: Console,
 ) -> ExitCode:
-    """Make the calls one after the other, the rest also if one is refused."""
+    """Make the calls one after the other, also after a refused one."""
     codes: list[ExitCode] = []
     async with connect(server, console) as connection:
         # Not concurrently, so that the output has the order of the arguments.

@@ -1,4 +1,4 @@
-"""`demo`: five tasks over the SDK against the bundled server, without a key and a network.
+"""`demo`: five tasks with the SDK and the bundled server, without a key and a network.
 
 The tasks are written for any site, not for the pages of the example site.
 """
@@ -59,14 +59,14 @@ class FrontPage:
     description: str | None = None
 
 
-# Its name is printed with the text of a task that failed.
+# The name is printed with the text of a failed task.
 class UnexpectedError(Exception):
     """A demo task did not go as expected; the text says how."""
 
 
 @attrs.frozen
 class Context:
-    """What a demo task works with."""
+    """The context of a demo task."""
 
     session: BrowserUseSession  # the session that all tasks share
     site_url: str  # the site's first page
@@ -95,7 +95,7 @@ async def _question(context: Context) -> str | None:
 
 
 async def _read_into_a_dataclass(context: Context) -> FrontPage:
-    """The JSON schema of a dataclass goes with the task, and an instance comes back."""
+    """The task gets the JSON schema of a dataclass, and an instance comes back."""
     task = await context.session.run_and_wait(
         f"Open {context.site_url} and extract its title, its description and its links",
         output_type=FrontPage,
@@ -123,7 +123,7 @@ async def _pause_and_resume(context: Context) -> str | None:
 
 
 async def _fail(context: Context) -> str:
-    """A task that may not open the page that it is sent to; the error carries the task."""
+    """A task that may not open its page; the error has the task."""
     try:
         await context.session.run_and_wait(
             f"Open {context.site_url} and list its links",
@@ -191,7 +191,7 @@ async def run_demo_tasks(
     works: dict[str, asyncio.Task[DemoResult]] = {}
 
     async def front_page() -> FrontPage:
-        # Shielded: a task that gives up waiting must not cancel the one that it waits for.
+        # Shielded: a task that stops waiting must not cancel the one that it waits for.
         outcome = await asyncio.shield(works[FRONT_PAGE.name])
         if not isinstance(outcome.result, FrontPage):
             raise UnexpectedError(f"it needs the result of {FRONT_PAGE.name!r}, and there is none")

@@ -62,8 +62,8 @@ class _Check:
     name: str
     detail: str
     code: ExitCode = ExitCode.FINISHED
-    is_missing: bool = False  # something optional that is not there
-    is_taken: bool = False  # a port that another program has
+    is_missing: bool = False  # an optional part is not installed
+    is_taken: bool = False  # another program uses the port
 
     @property
     def is_good(self) -> bool:
@@ -115,7 +115,7 @@ async def _checks(
 
 
 def _machine() -> Iterator[_Check]:
-    """What this machine has, of which the SDK itself needs the first only."""
+    """The parts of this machine; the SDK itself needs only the first."""
     installed = f"browser-use-async {__version__}, aiohttp {version('aiohttp')}"
     yield _Check("installation", f"{installed}, Python {platform.python_version()}")
     for extra, (packages, purpose) in _EXTRAS.items():
@@ -135,7 +135,7 @@ def _extra(extra: str, packages: Sequence[str], purpose: str) -> _Check:
             missing.append(package)
     if not missing:
         return _Check(f"extra {extra}", ", ".join(found))
-    # Which ones, if some are there: these were removed or forgotten.
+    # The missing ones, if some are installed.
     which = f" ({', '.join(missing)} missing)" if found else ""
     detail = f"for {purpose}{which}: pip install 'browser-use-async[{extra}]'"
     return _Check(f"extra {extra}", detail, is_missing=True)
@@ -177,7 +177,7 @@ async def _model() -> _Check | None:
 
 
 async def _workers() -> _Check:
-    """Which walls stand around the processes of `serve` that read pages and tasks."""
+    """The isolation of the processes of `serve` that read pages and tasks."""
     # Imported here: other commands need no server.
     from browser_use_async.server.walls import Wall, walls  # noqa: PLC0415
     from browser_use_async.server.worker import WorkRefusedError, in_worker  # noqa: PLC0415
@@ -187,7 +187,7 @@ async def _workers() -> _Check:
         held = await in_worker(walls, kind=JobKind.PLANNING)
     except WorkRefusedError as error:
         return _Check("walls", f"a process that reads pages {error}", is_missing=True)
-    # A server of another user than root has its rights, which are few.
+    # A server of another user than root has few rights anyway.
     absent = [each for each in Wall if each not in held and (each != Wall.USER or is_root())]
     without = f"; without: {', '.join(absent)}" if absent else ""
     return _Check("walls", f"{', '.join(held)}{without}", is_missing=bool(absent))
@@ -195,7 +195,7 @@ async def _workers() -> _Check:
 
 async def _port() -> _Check:
     with socket.socket() as probe:
-        # As the server does: a port whose last server has just ended is free.
+        # As the server does: a port is free if its last server has just ended.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", _SERVE_PORT))
@@ -219,7 +219,7 @@ async def _answers_as_serve() -> bool:
 
 
 async def _database(place: str | None) -> AsyncIterator[_Check]:
-    """What a server that shares a database would find there, up to the first check that fails."""
+    """The checks of a shared database, up to the first one that fails."""
     try:
         if place is None:
             return
@@ -246,7 +246,7 @@ def _config_file() -> _Check:
 
 
 async def _service(connection: Connection) -> AsyncIterator[_Check]:
-    """What is configured, up to the first check that fails; a missing key does not hide others."""
+    """The checks of the configuration and the service, up to the first one that fails."""
     configuration = connection.configuration
     yield _Check(
         "configuration", _described(configuration, is_local=connection.site_url is not None)
@@ -259,7 +259,7 @@ async def _service(connection: Connection) -> AsyncIterator[_Check]:
             return
         check = await _run_check(name, probe, connection)
         yield check
-        # Each check needs what the ones before it have shown to work.
+        # Each check needs the success of those before it.
         if not check.is_good:
             return
 
@@ -272,7 +272,7 @@ async def _run_check(name: str, probe: "_Probe", connection: Connection) -> _Che
 
 
 def _described(configuration: Configuration, *, is_local: bool) -> str:
-    """Each value but the key, and where each stands."""
+    """Each value except the key, with its source."""
     shown = {
         "base_url": f"base URL {configuration.base_url}",
         "timeout": f"{configuration.timeout:g} s for a request",

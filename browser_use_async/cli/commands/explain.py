@@ -92,7 +92,7 @@ async def explain(
 
 
 def _is_ledger(path: Path) -> bool:
-    """Whether a file is meant, also one that does not exist: no task's id ends like this."""
+    """Whether it is a file, existing or not: no task's id has such an ending."""
     return os.path.isfile(path) or path.suffix in {".db", ".sqlite"}  # noqa: PTH113 - false for a name that is too long, too
 
 
@@ -114,7 +114,7 @@ def _explain_ledger(view: LedgerView, key: str | None, console: Console, *, as_j
 
 
 def _of_row(row: LedgerRow, view: LedgerView) -> Iterator[_Entry]:
-    """What the ledger knows of an item, in the order in which it happened."""
+    """The entries of an item in the ledger, in order of time."""
     yield _Entry(row.entered_at, "intended", f"item {row.index + 1:,} of the input")
     for former in row.former_tasks:
         text = f"task {former.task_id} {former.status}, and the item was tried again"
@@ -155,15 +155,15 @@ def _end_of_row(row: LedgerRow) -> Iterator[_Entry]:
 
 
 def _of_task(task: Task, model: LlmModel, max_steps: int | None) -> Iterator[_Entry]:
-    """What the service knows of a task; steps have no times there."""
+    """The entries of a task at the service, which has no times of steps."""
     yield _Entry(task.created_at, "created", f"task {task.id}", TASK_START_CENTS)
     for step in task.steps:
-        # How a task failed is judged by its last step, which has nothing more to do.
-        told = (step.next_goal, step.evaluation_previous_goal, step.url)
+        # The last step of a failed task has no goal, but says why it failed.
+        texts = (step.next_goal, step.evaluation_previous_goal, step.url)
         if task.status is TaskStatus.FAILED and step is task.steps[-1]:
-            told = (step.evaluation_previous_goal, step.next_goal, step.url)
-        yield _Entry(None, f"step {step.step}", next(filter(None, told), ""))
-    # The service tells no limit; by default a task that fails after one step more has met it.
+            texts = (step.evaluation_previous_goal, step.next_goal, step.url)
+        yield _Entry(None, f"step {step.step}", next(filter(None, texts), ""))
+    # The service reports no limit; a task that fails one step after the default limit has met it.
     cents = TaskPrice.of_terms(max_steps, model).cost(task)
     steps = _steps(len(task.steps))
     if task.status.is_terminal:
@@ -197,7 +197,7 @@ def _show(
         Head("ABOUT", is_text=True),
     )
     console.table(heads, [_cells(each) for each in entries])
-    if reason:  # whole, since a terminal cuts what stands in the table
+    if reason:  # whole, since a table on a terminal cuts it
         console.labelled([("why: ", Style.FAINT)], " ".join(reason.split()))
 
 

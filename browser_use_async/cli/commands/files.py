@@ -72,7 +72,7 @@ def _uploading(
 ) -> Callable[..., Awaitable[str]]:
     async def upload(*, on_progress: OnProgress) -> str:
         uploaded = await session.upload_file(path, file_name=name)
-        # An upload reports no progress, so the whole size is shown at its end.
+        # An upload reports no progress, so its whole size is shown at the end.
         on_progress(size, size)
         return uploaded
 
@@ -111,8 +111,8 @@ async def _download(
         raise ConfigurationError(
             "nothing to download: name output files, or say --all, --screenshots or --media"
         )
-    # The separator at the end says that it is a directory, though it may not be there yet.
-    directory = os.path.join(output, "")  # noqa: PTH118 - a Path would drop it
+    # The separator at the end marks it as a directory, which may not exist yet.
+    directory = os.path.join(output, "")  # noqa: PTH118 - a Path would remove it
     transfers, paths = Transfers(console), list[str]()
     async with connect(server, console) as connection:
         session = connection.session

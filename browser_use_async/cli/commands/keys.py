@@ -37,7 +37,7 @@ def _words(text: str) -> list[str]:
 
 
 def _id(text: str) -> str:
-    # As part of a path it must not lead to another route, such as ../links/TASK_ID.
+    # As part of a path it must not reach another route, such as ../links/TASK_ID.
     if text in {"", ".", ".."} or "/" in text or "\\" in text:
         raise click.BadParameter(f"{text!r} is not an id; `keys list --all` has the ids")
     return text

@@ -28,8 +28,8 @@ _VARIABLES = ("BROWSER_USE_BASE_URL", "BROWSER_USE_API_KEY")
 async def login(console: Console, server: ServerOptions) -> None:
     """Save the address and the key for later commands and programs.
 
-    Asks for what no option gives, and tries the key with one call that costs nothing. The file can
-    be read by your user only. Options and environment variables win over it.
+    Asks for what no option gives, and tries the key with one call that costs nothing. Only your
+    user can read the file. Options and environment variables go before it.
     """
     if server.local:
         raise ConfigurationError("the server of --local ends with its command: leave --local out")
@@ -55,7 +55,7 @@ async def logout(console: Console) -> None:
     """Delete the address and the key that `login` has saved."""
     path = _path()
     try:
-        path.resolve().unlink()  # what a link leads to has the key
+        path.resolve().unlink()  # the target of a link has the key
         was_there = True
     except FileNotFoundError:
         was_there = False
@@ -79,7 +79,7 @@ async def _ask_address(console: Console) -> str:
     try:
         likely = configured(ServerOptions()).base_url
     except ConfigurationError:
-        likely = DEFAULT_BASE_URL  # what cannot be used is replaced now
+        likely = DEFAULT_BASE_URL  # the unusable configuration is replaced now
     if not console.can_ask:
         return likely
     return await console.ask(f"address of the API (Enter for {likely}):") or likely

@@ -72,13 +72,13 @@ async def mcp(
             )
         await _serve_http(server, timeout, host, port, console)
         return
-    # For streams that the shell closed with `<&-` and `>&-` Python has None.
+    # Python has None for streams that the shell closed with `<&-` and `>&-`.
     if None in (sys.stdin, sys.stdout):
         raise ConfigurationError(
             "standard input and standard output must be open: an MCP client starts this "
             "command and talks to it through them; others connect to --transport http"
         )
-    # Loaded by this command only.
+    # Loaded only by this command.
     from browser_use_async.mcp.server import serve_stdio  # noqa: PLC0415
 
     async with connect(server, console) as connection:
@@ -95,7 +95,7 @@ async def _serve_http(
         serve_http,
     )
 
-    # Resolved once: what cannot work is said at the start, not to each client.
+    # Resolved once: an invalid value is reported at the start, not to each client.
     configuration = configured(server)
 
     def open_session(key: str) -> BrowserUseSession:

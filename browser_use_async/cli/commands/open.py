@@ -22,8 +22,8 @@ async def open(  # noqa: A001 - the name of the command
 ) -> int:
     """Open the page of a task in the browser.
 
-    It is the live page, on which a running task can be steered: its address is a secret. Where
-    there is no browser or no terminal, the address is printed.
+    It is the live page, on which a running task can be steered, so its address is a secret. Without
+    a browser or a terminal, the address is printed.
     """
     async with connect(server, console) as connection:
         session = connection.session
@@ -32,7 +32,7 @@ async def open(  # noqa: A001 - the name of the command
     if address is None:
         console.error(f"the server has no page for task {found.id}")
         return ExitCode.API
-    # A program of this machine gets what a server says: it must be a page, no option and no file.
+    # The address is passed to a program of this machine: it must be no option and no file.
     if not address.startswith(("https://", "http://")):
         console.error(f"the server's address for task {found.id} is none of a page")
         return ExitCode.API

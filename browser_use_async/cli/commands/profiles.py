@@ -99,7 +99,7 @@ async def _show(console: Console, server: ServerOptions, profile_id: str) -> Non
 async def _update(
     console: Console, server: ServerOptions, profile_id: str, **fields: object
 ) -> None:
-    """Change a profile; fields that you leave out stay as they are."""
+    """Change a profile; fields that you leave out keep their values."""
     request = UpdateBrowserProfileRequest(**given_changes(fields))
     async with connect(server, console) as connection:
         console.result(

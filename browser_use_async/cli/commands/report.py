@@ -53,7 +53,7 @@ async def report(
     try:
         async with AsyncExitStack() as stack:
             session = None
-            # The page alone needs the ledger only: no key and no network.
+            # The page needs only the ledger: no key and no network.
             if steps or screenshots:
                 session = (await stack.enter_async_context(connect(server, console))).session
             update = stack.enter_context(console.status(f"writing {output}"))

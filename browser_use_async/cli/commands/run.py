@@ -1,4 +1,4 @@
-"""`run`: create a task and stay until its end, or leave at once with `--detach`."""
+"""`run`: create a task and wait for its end, or leave at once with `--detach`."""
 
 import asyncio
 from contextlib import suppress
@@ -113,7 +113,7 @@ async def run(
                 )
         except TaskError as error:
             progress.report_end(error.task)
-            # A failed task is a result too, which scripts find on stdout.
+            # A failed task is a result, too, which scripts find on stdout.
             answer(error.task)
             raise
         except WaitTimeoutError as error:
@@ -147,7 +147,7 @@ async def _submit(
 ) -> None:
     session = connection.session
     handle = await session.submit(connection.fill_in(task), key=key, **fields)
-    # First of all: the task is paid for, whatever becomes of the call after it.
+    # First of all, since the task is paid for, and the next call may fail.
     console.result({"id": handle.id, "token": handle.to_token()})
     state = "the key names a task that exists already" if handle.joined else "the task is created"
     advice = f"to follow it: browser-use-async watch {handle.id}"

@@ -1,4 +1,4 @@
-"""`schedules`: tasks that the service runs by the clock."""
+"""`schedules`: tasks that the service runs at set times."""
 
 from collections.abc import AsyncGenerator, Mapping
 from datetime import UTC, datetime, timedelta
@@ -144,7 +144,7 @@ async def _create(console: Console, server: ServerOptions, task: str, **fields: 
         if server.local:
             console.info("with --local the schedule ends with this command; `serve` lets it run")
         else:
-            # After the id is printed: what follows is a word about it, and may fail.
+            # After the id is printed, since this is only a note and may fail.
             _report_runs(await connection.session.scheduled_tasks.get(created.id), console)
 
 
@@ -168,7 +168,7 @@ async def _show(console: Console, server: ServerOptions, schedule_id: str) -> No
 async def _update(
     console: Console, server: ServerOptions, schedule_id: str, **fields: object
 ) -> None:
-    """Change a schedule; fields that you leave out stay as they are."""
+    """Change a schedule; fields that you leave out keep their values."""
     changes = _with_type(given_changes(fields))
     async with connect(server, console) as connection:
         if "task" in changes:
@@ -190,7 +190,7 @@ async def _delete(console: Console, server: ServerOptions, schedule_id: str) -> 
 
 
 def _with_type(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields with the type of the schedule, which the API wants to match them."""
+    """The fields with the type of the schedule, which has to match them."""
     if "cron_expression" in fields:
         return {**fields, "schedule_type": ScheduleType.CRON}
     if "interval_minutes" in fields:
@@ -199,7 +199,7 @@ def _with_type(fields: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _report_runs(schedule: ScheduledTask, console: Console) -> None:
-    """Say when it runs, and that the first run of an interval may cost money at once."""
+    """Print when it runs, and that the first run of an interval may cost money at once."""
     now, following = datetime.now(UTC), schedule.next_run_at
     if _has_ended(schedule):
         console.info(("note: ", Style.WAITING), "it never runs: its end has passed already")
@@ -208,7 +208,7 @@ def _report_runs(schedule: ScheduledTask, console: Console) -> None:
     minutes = schedule.interval_minutes
     if minutes and started is not None and started <= now:
         console.info(("cost: ", Style.WAITING), "its first run begins at once, and is charged")
-        # What is due now is that run, which the service may not have counted yet.
+        # A run that is due now is the first one, which the service may not have counted yet.
         if following is None or following <= now:
             following = started + timedelta(minutes=minutes)
     console.info(f"next run: {local_time(following, with_zone=True)}")
@@ -216,5 +216,5 @@ def _report_runs(schedule: ScheduledTask, console: Console) -> None:
 
 
 def _has_ended(schedule: ScheduledTask) -> bool:
-    """Whether it runs no more, although the API always names a next run."""
+    """Whether it has no more runs: the API always names a next run."""
     return schedule.end_at is not None and schedule.end_at <= datetime.now(UTC)

@@ -159,7 +159,7 @@ async def _import(
 async def _delete(
     console: Console, server: ServerOptions, name: str, admin_socket: Path | None
 ) -> None:
-    """Delete all versions of a script; the next task that names it records it anew."""
+    """Delete all versions of a script; the next task that names it records it again."""
     await admin_client(server, admin_socket).delete(f"/admin/scripts/{name}")
     console.done(f"{name}: all versions are deleted", {"id": name, "deleted": True})
 

@@ -26,7 +26,7 @@ def _query(text: str) -> str:
 
 
 def _address(text: str) -> str:
-    # `{site}` becomes an address when the example site is up.
+    # `{site}` becomes an address once the example site runs.
     if not re.fullmatch(r"(?:https?://[^\s/?#]|\{site\})\S*", text):
         raise click.BadParameter(f"{text!r} is not an address; write https://shop.example")
     return text

@@ -61,7 +61,7 @@ class ServeSettings:
     example_site: int | None = setting(
         None,
         attrs.evolve(whole(0, 65_535, unit="port", metavar="PORT"), implied=DEFAULT_SITE_PORT),
-        "serve the example site too, to read from",
+        "serve the example site, too",
         more=f"At the port {DEFAULT_SITE_PORT}, or at a free one if that is taken, unless a port "
         "is given.",
         option="--example-site",
@@ -70,7 +70,7 @@ class ServeSettings:
         1,
         COUNT,
         "processes, on one PostgreSQL",
-        more="Each is a server of its own at the same port, and is started again if it dies; see "
+        more="Each is a server at the same port, and is restarted if it dies; see "
         "[several servers](fleet.md#several-processes-on-one-machine).",
         option="--processes",
     )
@@ -78,14 +78,14 @@ class ServeSettings:
         True,
         FLAG,
         "write no line to stderr for each request",
-        more="Secret parts of links are masked in these lines.",
+        more="Secret parts of links are hidden in these lines.",
         option="--no-access-log",
     )
     webhook: str | None = setting(
         None,
         URL_TEXT,
         "an address that receives events about tasks",
-        more="It has to pass the test event: https, or http on this machine.",
+        more="It has to accept the test event; https, or http on this machine.",
         option="--webhook",
     )
     webhook_secret: str | None = setting(
@@ -110,10 +110,10 @@ _OWNERS = (ServerSettings, ChromiumSettings, AgentSettings, CloudSettings, Serve
 async def serve(console: Console, **values: Any) -> int:
     """Run a Cloud API v1 server on this machine.
 
-    KEY, SECRET and other secrets are given as file:PATH or env:NAME, or as they are. All settings,
+    KEY, SECRET and other secrets are given as file:PATH, env:NAME or plain text. All settings,
     also those without an option: docs/command-line.md.
     """
-    close_memory()  # with its keys and secrets, also in the environment at the start
+    close_memory()  # it has keys and secrets, also in the initial environment
     own = ServeSettings(**given(ServeSettings, values))
     ACCESS_LOG.setLevel(logging.INFO if own.access_log else logging.WARNING)
     for option in visible_secrets(_OWNERS, values):
@@ -140,12 +140,12 @@ async def serve(console: Console, **values: Any) -> int:
             show(server.url)
             await _warn_of_old_browser(server.settings, console)
             _close_environment(values)
-            # A receiver that starts later, as in a compose file, is no reason not to serve.
+            # A receiver may start later, as in a compose file; the server does not wait for it.
             await asyncio.gather(
                 asyncio.Event().wait(), *(register(server, each, console) for each in webhooks)
             )
     except asyncio.CancelledError:
-        pass  # the one way in which a server ends
+        pass  # the normal end of a server
     return ExitCode.FINISHED
 
 
@@ -158,7 +158,7 @@ async def _serve_by_processes(
     console: Console,
     show: Callable[[str], None],
 ) -> None:
-    """Have several processes do what a server was to do, which is not started itself."""
+    """Run several processes in place of one server."""
     address = ListenAddress.of(attrs.evolve(server.settings, reuse_port=True))
     with address.reserve() as reserved:
         orders = orders_of(
@@ -193,12 +193,12 @@ def _check_processes(settings: Mapping[str, Any]) -> None:
 def _groups(
     values: Mapping[str, Any], site_url: str | None, settings: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """The settings of the executors, and the example site as what tasks and searches may read."""
+    """The settings of the executors; tasks and searches may read the example site."""
     chromium, agent = given(ChromiumSettings, values), given(AgentSettings, values)
     cloud = given(CloudSettings, values)
     found: dict[str, Any] = {}
     if site_url is not None:
-        # The example site is on this machine, where tasks may otherwise open nothing.
+        # The example site is on this machine, where tasks may open nothing else.
         chromium.setdefault("allow_private_addresses", [site_url])
         if "search" not in settings:
             found["search"] = [site_url]
@@ -224,14 +224,14 @@ def _secret_variables(values: Mapping[str, Any]) -> list[str]:
 
 
 def _close_environment(values: Mapping[str, Any]) -> None:
-    """Forget the variables with keys, which have been read: no program is to inherit them."""
+    """Remove the variables with keys, which were read: no program may inherit them."""
     for variable in _secret_variables(values):
         os.environ.pop(variable, None)
 
 
 async def _open_site(wanted: int, port: int, stack: AsyncExitStack, console: Console) -> StaticSite:
-    """The example site at its port, or at a free one if that was not asked for."""
-    # A server at any port wants no fixed one for its site either.
+    """The example site at its port, or at a free port if none was chosen."""
+    # With any port for the server, the site gets any port, too.
     if wanted == DEFAULT_SITE_PORT and port == 0:
         wanted = 0
     try:
@@ -273,7 +273,7 @@ def _announce(
 ) -> None:
     base_url = url + API_PREFIX
     console.info("Cloud API v1; executor of the tasks: ", (server.executor.name, Style.STRONG))
-    # What stands behind # is never sent, and the page takes it out of the address bar.
+    # The part after # is never sent, and the page removes it from the address bar.
     fragment = f"#key={server.api_key}" if given_key is None else ""
     console.info("all tasks at ", (f"{url}/{fragment}", Style.LINK))
     if site_url is not None:
@@ -297,12 +297,12 @@ def _announce(
 
 
 def _export_of_key(server: LocalServer, given_key: str | None) -> str:
-    """The line that gives other commands the key, which it shows only if it was invented."""
+    """The line that sets the key for other commands; it shows only a generated key."""
     if given_key is None:
         return f"export BROWSER_USE_API_KEY={shlex.quote(server.api_key)}"
     if (file := file_of(given_key)) is not None:
         return f'export BROWSER_USE_API_KEY="$(cat {shlex.quote(file)})"'
     if (variable := variable_of(given_key)) is not None:
         return f'export BROWSER_USE_API_KEY="${variable}"'
-    # The shell asks for it, and shows nothing of it.
+    # The shell asks for it without an echo.
     return "read -rs BROWSER_USE_API_KEY && export BROWSER_USE_API_KEY"

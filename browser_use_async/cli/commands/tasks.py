@@ -95,7 +95,7 @@ async def _list(
         rows = connection.session.tasks.iterate(
             statuses=[TaskStatus(each) for each in status] or None,
             created_after=created_after,
-            # No larger page than is shown; what is searched comes in the largest.
+            # No larger page than is shown; a search reads the largest pages.
             page_size=_LARGEST_PAGE if is_searched else min(most or _LARGEST_PAGE, _LARGEST_PAGE),
         )
         found = 0

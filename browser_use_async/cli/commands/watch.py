@@ -1,4 +1,4 @@
-"""`watch`: follow an existing task until its end; the task runs on if `watch` is interrupted."""
+"""`watch`: follow an existing task until its end. An interruption leaves the task running."""
 
 import asyncio
 

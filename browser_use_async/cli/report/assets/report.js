@@ -15,10 +15,10 @@ function filter() {
     row.hidden = !shown(row);
     count += !row.hidden;
   }
-  told.textContent = count === rows.length ? "" : count.toLocaleString("en-US") + " of " + rows.length.toLocaleString("en-US");
+  counter.textContent = count === rows.length ? "" : count.toLocaleString("en-US") + " of " + rows.length.toLocaleString("en-US");
 }
 
-// Numbers are told exactly by their element; what is missing comes last in either order.
+// The `data` element has the exact number; what is missing comes last in either order.
 function valueOf(row, column) {
   const cell = row.cells[column];
   const data = cell.querySelector("data");
@@ -58,8 +58,8 @@ function stateButtons() {
   }));
 }
 
-const told = document.createElement("span");
-told.setAttribute("role", "status");
+const counter = document.createElement("span");
+counter.setAttribute("role", "status");
 if (rows.length > 1) {
   const tools = document.createElement("div");
   tools.className = "tools";
@@ -72,7 +72,7 @@ if (rows.length > 1) {
   field.placeholder = "Search in the results";
   field.setAttribute("aria-label", "Search in the results");
   field.addEventListener("input", () => { chosen.text = field.value.trim().toLowerCase(); filter(); });
-  tools.append(group, told, field);
+  tools.append(group, counter, field);
   sheet.parentElement.before(tools);
   [...sheet.tHead.rows[0].cells].forEach((heading, column) => {
     heading.replaceChildren(button(heading.textContent, null, () => sort(column, heading)));
