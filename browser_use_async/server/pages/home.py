@@ -65,13 +65,13 @@ _PRICES: dict[Endpoint, str] = {
 
 
 def application_page(links: Links, executor_name: str, nodes: Sequence[str]) -> web.Response:
-    """Return the document, which holds no key and no task: it needs no authentication.
+    """Return the document. It contains no key and no task, so it needs no authentication.
 
     Its script calls the API with the key that the user types.
 
     Args:
         links: Addresses of this server.
-        executor_name: What carries tasks out.
+        executor_name: The executor, as the page shows it.
         nodes: The addresses of other servers, to which a live page may lead.
     """
     values = {

@@ -131,7 +131,7 @@ async def test_a_step_and_a_view_stand_in_the_address(browser: Browser, api: Cal
     assert "[\n  1\n]" in shown
     assert "“dream” is no view" in words
     assert "no step “99”: the task has 5 steps." in words
-    assert "Nothing is known of what went on behind this step" in await page.text(".behind")
+    assert "There is no trace of this step" in await page.text(".behind")
 
 
 async def test_a_task_that_is_gone_has_a_page_that_says_so(browser: Browser, api: Caller):

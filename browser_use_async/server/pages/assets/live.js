@@ -10,7 +10,7 @@ let socket = null;
 let pause = FIRST_PAUSE;
 let heading = null; // of the frame whose picture comes next
 let shownAddress = "";
-// Of the task's page, in CSS pixels; the property would be how large the picture is shown.
+// The size of the task's page in CSS pixels; the property would be the size on the screen.
 let page = { width: Number(picture.getAttribute("width")), height: Number(picture.getAttribute("height")) };
 let heard = () => {}; // replaced where there are buttons
 
@@ -34,7 +34,7 @@ function span(from, to) {
   return seconds < 60 ? Math.round(seconds) + " s" : Math.floor(seconds / 60) + " min " + Math.round(seconds % 60) + " s";
 }
 
-// How long a step took, and what it cost, where that is told.
+// How long a step took, and what it cost, if known.
 function sayFacts(line) {
   const { from, to, cents } = line.dataset;
   const cost = cents && cents !== "None" ? " · " + DOLLARS.format(cents / 100) : "";
@@ -62,11 +62,11 @@ function addLine(item, name, text) {
 
 function addSteps(added) {
   const steps = find("steps");
-  const panel = steps.closest(".told");
+  const panel = steps.closest(".report");
   const atEnd = panel.scrollHeight - panel.scrollTop - panel.clientHeight < 40;
   for (const step of added) {
     if (step.step <= steps.children.length) continue;
-    // What a step says is how the one before it went.
+    // A step contains the result of the one before it.
     const before = steps.lastElementChild;
     if (before) addLine(before, "evaluation", step.evaluation_previous_goal);
     if (before) before.append(before.querySelector(".facts"));
@@ -147,7 +147,7 @@ function connect() {
     if (event.code === 1008) return location.reload(); // taken back: the page says so
     if (document.body.dataset.ended === "true") return;
     find("connection").hidden = false;
-    // Not all pages at once: they lost the server at the same moment.
+    // At a random moment: all pages lost the server at the same time.
     setTimeout(connect, pause * (0.75 + Math.random() / 2));
     pause = Math.min(2 * pause, LONGEST_PAUSE);
   };
@@ -160,6 +160,6 @@ for (const time of document.querySelectorAll("time")) {
 document.body.classList.toggle("bare", location.hash === "#browser");
 screen_.style.setProperty("--ratio", String(page.width / page.height));
 addSteps([]);
-// What a task waits for stands in the page already.
+// The reason for a wait is part of the page from the beginning.
 if (find("status").textContent !== "created") describe(find("status").textContent);
 if (document.body.dataset.ended !== "true") connect();

@@ -22,7 +22,7 @@ function showButtons() {
   find("stop").hidden = asks || ended;
   find("control").hidden = asks || !hasBrowser;
   if (!hasBrowser && steering) steer(false);
-  // The focus goes from a button that is gone to the one in its place.
+  // The focus moves from a hidden button to the one in its place.
   const next = { pause: "resume", resume: "pause", "stop-yes": "stop" }[focused];
   if (next && find(focused).closest("[hidden]") && !find(next).hidden) find(next).focus();
 }
@@ -113,7 +113,7 @@ function flushMove() {
 
 function move(event) {
   if (!steering) return;
-  // As many as there are pictures; more would only make the rest wait.
+  // One for each picture; more would only delay the rest.
   if (!waitingMove) requestAnimationFrame(flushMove);
   waitingMove = event;
 }
@@ -180,7 +180,7 @@ function leaves(event) {
 
 screen_.addEventListener("keydown", (event) => {
   const pastes = (event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "v";
-  // What is being composed comes as text, through the field below.
+  // A composed character arrives as text, through the field below.
   if (!steering || pastes || event.isComposing || ["Dead", "Process", "Unidentified"].includes(event.key)) return;
   event.preventDefault();
   if (leaves(event)) {

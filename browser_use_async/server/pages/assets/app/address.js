@@ -14,7 +14,7 @@ function follow(event) {
   go(event.currentTarget.getAttribute("href"));
 }
 
-// A person returns to the place in the list, and to as many rows, as it had when it was left.
+// Back restores the scroll position of a list and the number of its rows.
 function keepPlace(more) {
   history.replaceState({ ...history.state, top: window.scrollY, ...more }, "");
 }
@@ -26,7 +26,7 @@ function inQuery() {
   return new URLSearchParams(location.search);
 }
 
-// A choice can be taken back with Back; what is typed or played replaces the address. Empty values are left out.
+// Back undoes a choice; text that is typed and film positions replace the address. Empty values are left out.
 function inAddress(fields, { replaces = false } = {}) {
   const query = inQuery();
   for (const [name, value] of Object.entries(fields)) {
@@ -46,12 +46,12 @@ function askedNumber(name, otherwise) {
   return /^[1-9]\d{0,8}$/.test(text || "") ? Number(text) : otherwise;
 }
 
-// The page of a list that the address names, and what leads to another one.
+// The page of a list that the address names, and a function that opens another one.
 function usePage() {
   return [askedNumber("page", 1), (page) => inAddress({ page: page > 1 ? page : "" })];
 }
 
-// A word of the address that stands for nothing is named, with those that do.
+// Reports an unknown value in the address, with the known ones.
 function wrongIn(name, value, known) {
   return value && !known.includes(value) ? "“" + value.slice(0, 60) + "” is no " + name + "; the address can have " + known.join(", ") + "." : "";
 }
@@ -63,7 +63,7 @@ function WrongAddress({ problems, names }) {
   return html`<div class="alert wait wrong-address" role="alert"><p>${found.join(" ")}</p><button type="button" onClick=${clear}>Show all</button></div>`;
 }
 
-// What is typed goes into the address after a pause, or with `null` not at all; Back shows in the field, too.
+// Typed text goes into the address after a pause, or never with a pause of `null`; Back updates the field, too.
 function useTypedInto(name, pause) {
   const there = inQuery().get(name) || "";
   const [typed, type] = useState(there);
@@ -85,14 +85,14 @@ function useTypedInto(name, pause) {
   return [typed, type];
 }
 
-// What stands behind # was never sent to the server; here it leaves the address bar as well.
+// The part after # was never sent to the server; here it is removed from the address bar as well.
 function keyInAddress() {
   const key = new URLSearchParams(location.hash.slice(1)).get("key");
   if (key) history.replaceState(null, "", location.pathname + location.search);
   return key;
 }
 
-// A link that is opened in this tab changes what stands behind # only, and loads no page.
+// A link that is opened in this tab changes only the part after #, and loads no page.
 window.addEventListener("hashchange", () => {
   const key = keyInAddress();
   if (key) signIn(key);

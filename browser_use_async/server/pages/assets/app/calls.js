@@ -4,7 +4,7 @@ function resolve(document_, schema) {
   return schema || {};
 }
 
-// Of a field that may be null, the schema that is not.
+// The schema of a field without its null.
 function named(schema) {
   return (schema.anyOf || [schema]).find((each) => each.type !== "null") || schema;
 }
@@ -49,7 +49,7 @@ function bodyExample(document_, operation) {
 
 function FieldTable({ document_, of, title, rows }) {
   if (!rows.length) return null;
-  // With roles: on a telephone it is not laid out as a table, which hides it from who listens.
+  // With roles: without a table layout, as on a telephone, screen readers would not find a table.
   return html`<h4>${title}</h4><div class="scroll" tabindex="0" role="region" aria-label=${title + " of " + of}><table class="fields" role="table"><thead role="rowgroup"><tr role="row">${["Name", "Type", "Notes"].map((name) => html`<th scope="col" role="columnheader" key=${name}>${name}</th>`)}</tr></thead><tbody role="rowgroup">
     ${rows.map((row) => html`<tr key=${row.name} role="row"><td role="cell"><code>${row.name}</code>${row.required && html`<span class="required">required</span>`}</td><td role="cell">${typeName(document_, row.schema)}</td><td role="cell">${[row.description || row.schema.description, limits({ ...resolve(document_, named(row.schema)), ...row.schema })].filter(Boolean).map((each, place) => html`<span key=${place} class=${place ? "limits" : ""}>${inline(each)}</span>`)}</td></tr>`)}</tbody></table></div>`;
 }

@@ -16,7 +16,7 @@ function choice(text) {
   return text === "" ? undefined : text === "yes";
 }
 
-// What is left empty is not sent.
+// Empty fields are not sent.
 function requestOf(form) {
   const request = {
     task: form.task.trim(),

@@ -1,4 +1,4 @@
-// The key, requests, and what is asked again and again.
+// The key, requests, and what is read repeatedly.
 const { html, render, Component, useState, useEffect, useRef, useMemo } = htmPreact;
 const DATA = document.body.dataset;
 const API = DATA.api;
@@ -6,7 +6,7 @@ const KEPT = "browser-use-async key"; // in this tab only, and gone with it
 
 class Refused extends Error {}
 
-const store = { key: "", me: null, told: "", offline: false, draft: null, toast: "", showsKeys: false, watchers: new Set() };
+const store = { key: "", me: null, notice: "", offline: false, draft: null, toast: "", showsKeys: false, watchers: new Set() };
 
 function change(fields) {
   Object.assign(store, fields);
@@ -24,19 +24,19 @@ function useStore() {
 }
 
 let toastTimer = 0;
-function tell(toast) {
+function showToast(toast) {
   clearTimeout(toastTimer);
   change({ toast });
   toastTimer = setTimeout(() => change({ toast: "" }), 6000);
 }
 
 function signIn(key) {
-  change({ key, told: "", me: null });
+  change({ key, notice: "", me: null });
 }
 
-function signOut(told = "") {
+function signOut(notice = "") {
   sessionStorage.clear();
-  change({ key: "", me: null, told, draft: null, offline: false, showsKeys: false });
+  change({ key: "", me: null, notice, draft: null, offline: false, showsKeys: false });
 }
 
 function may(scope) {
@@ -74,20 +74,20 @@ function problemOf(error) {
   throw error;
 }
 
-// Carry something out for a person: what it is refused for is said in words.
+// Carry out an action of a person; a refusal is shown as a message.
 async function attempt(work, done) {
   try {
     const value = await work();
-    if (done) tell(done);
+    if (done) showToast(done);
     return value;
   } catch (error) {
     if (error.wrongKey) signOut(error.silent ? "" : error.message);
-    else tell(error instanceof TypeError ? "The server does not answer; nothing was done." : problemOf(error));
+    else showToast(error instanceof TypeError ? "The server does not answer; nothing was done." : problemOf(error));
     return undefined;
   }
 }
 
-// Read now and every so often, as long as the page is seen. What an older round brings late is dropped.
+// Read now and at an interval, while the page is visible. A late answer to an older request is dropped.
 function useLive(read, every, inputs) {
   const [state, set] = useState({ value: undefined, problem: "" });
   const refresh = useRef(() => {});

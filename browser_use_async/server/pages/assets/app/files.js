@@ -43,5 +43,5 @@ function FilesPage() {
     <h2 class="day">Made by tasks</h2>
     ${value && !value.tasks.length && html`<${Empty} title="No task has made a file"><p>Downloads, answers written to files, traces and recordings stand here.</p><//>`}
     <ul class="items" id="made">${(value ? value.tasks : []).map((each) => html`<${MadeFiles} key=${each.id} task=${each} />`)}</ul>
-    ${removed && html`<${Confirm} title=${"Delete " + removed.name + "?"} text="Tasks that are still to read it fail." word="Delete" close=${() => remove(null)} work=${() => take(removed.name)} />`}`;
+    ${removed && html`<${Confirm} title=${"Delete " + removed.name + "?"} text="Tasks that have not read it yet will fail." word="Delete" close=${() => remove(null)} work=${() => take(removed.name)} />`}`;
 }

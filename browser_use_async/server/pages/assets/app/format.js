@@ -1,4 +1,4 @@
-// Amounts, moments and durations as people read them.
+// Amounts, times and durations for people.
 // Made once: a formatter takes longer to make than a row takes to draw.
 const DOLLARS = new Intl.NumberFormat("en-US", { style: "currency", currency: "USD", maximumFractionDigits: 2 });
 const EXACT_DOLLARS = new Intl.NumberFormat("en-US", { style: "currency", currency: "USD", maximumFractionDigits: 4 });
@@ -50,7 +50,7 @@ function count(number, one, many = one + "s") {
   return NUMBERS.format(number) + " " + (number === 1 ? one : many);
 }
 
-// Markdown in one line of a list is noise: its marks go, its words stay.
+// In one line of a list the marks of Markdown are removed and its words stay.
 function oneLine(text) {
   return text.replace(/^[ \t]*#{1,6}\s+/gm, "").replace(/(^|[^\w`*])[*_`]{1,3}(\S[^*_`\n]*)[*_`]{1,3}(?!\w)/g, "$1$2").replace(/\s+/g, " ").trim();
 }

@@ -11,7 +11,7 @@ const PAGES = [
   { path: "/docs", name: "API", icon: "docs", page: CallsPage, open: true },
 ];
 
-// A mistyped address may hold a sign of percent that begins nothing.
+// A mistyped address may contain a percent sign that is no escape.
 function decoded(part) {
   try {
     return decodeURIComponent(part);
@@ -41,7 +41,7 @@ function SignIn() {
   return html`<main class="sign-in"><div class="card"><${Mark} /><h1>Browser tasks</h1>
     <p>Cloud API v1 of Browser Use, served by <code>browser-use-async</code>; it is not the hosted service. Tasks are carried out by the executor <code>${DATA.executor}</code>.</p>
     <form id="key-form" onSubmit=${submit} class="form"><${Field} label="API key" hint="Printed by serve when it starts, with a link that signs in. It stays in this tab."><input id="key" ref=${field} type="password" autocomplete="off" spellcheck="false" required /><//>
-    ${alertOf(store.told)}<button type="submit" class="strong">Sign in</button></form>
+    ${alertOf(store.notice)}<button type="submit" class="strong">Sign in</button></form>
     <p class="note"><${A} href="/docs">Read about the API<//> without a key.</p></div></main>`;
 }
 
@@ -52,11 +52,11 @@ function Mark() {
 function Account() {
   useLive(async () => change({ me: await ask("/admin/key") }), 5000, [store.key]);
   const me = store.me;
-  return html`<div class="account">${me && html`<span class="executor" title="What carries tasks out">${me.executor}</span><span class="balance"><span class="reader-only">Balance </span><b id="balance">${money(me.balance_cents)}</b></span>`}
+  return html`<div class="account">${me && html`<span class="executor" title="Executor">${me.executor}</span><span class="balance"><span class="reader-only">Balance </span><b id="balance">${money(me.balance_cents)}</b></span>`}
     <button type="button" id="sign-out" class="quiet" onClick=${() => signOut()}>Sign out</button></div>`;
 }
 
-// On the list of tasks it seeks while a person types; on other pages Enter leads there.
+// On the list of tasks it searches while a person types; on other pages Enter opens the list.
 function Search() {
   const isList = location.pathname === "/";
   const [typed, type] = useTypedInto("text", isList ? 150 : null);

@@ -1,5 +1,5 @@
-// An output as text, formatted as its marks say, as a tree, or as a table. Each cell and each line of a tree is an
-// element, and a page has only so many: what a site makes an output of must not hold up the browser.
+// An output as text, as Markdown, as a tree, or as a table. Each cell and each line of a tree is an element, and
+// their number is limited: an output that a site has made large must not block the browser.
 const DEEPEST = 100;
 const MOST_COLUMNS = 50;
 const SHORT = 20_000; // characters of an output that is shown with its second level open
@@ -38,7 +38,7 @@ function Scalar({ value }) {
   return html`<span class=${"json-" + (value === null ? "null" : typeof value)}>${typeof value === "string" ? value : String(value)}</span>`;
 }
 
-// What is closed is not drawn.
+// Closed parts are not drawn.
 function Tree({ name, value, levels, depth = 0 }) {
   const [isOpen, open] = useState(depth < levels);
   if (value === null || typeof value !== "object") return html`<div class="leaf"><span class="json-name">${name}</span><${Scalar} value=${value} /></div>`;

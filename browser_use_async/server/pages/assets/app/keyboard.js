@@ -4,7 +4,7 @@ const KEYS = [
   ["n", "Describe a new task"],
   ["j", "Next row, or next step"],
   ["k", "Row or step before"],
-  ["Enter", "Open what is marked"],
+  ["Enter", "Open the marked row"],
   ["?", "Show these keys"],
   ["Esc", "Close a dialog"],
   ["Ctrl Enter", "Run the task that is described"],
@@ -49,7 +49,7 @@ document.addEventListener("keydown", (event) => {
   action();
 });
 
-// Single letters get in the way of speech input: they can be turned off.
+// Single-letter keys disturb speech input, so they can be turned off.
 function KeysDialog() {
   const [isOff, turnOff] = useState(areKeysOff);
   const turn = (on) => {

@@ -1,4 +1,4 @@
-// How things go: tasks, failures, cost and time by day, and why tasks failed.
+// The overview: tasks, failures, cost and time by day, and why tasks failed.
 const RANGES = ["7", "14", "30", "90"];
 const DAY = new Intl.DateTimeFormat([], { weekday: "short", day: "numeric", month: "short", timeZone: "UTC" });
 const [PLOT_WIDTH, PLOT_HEIGHT] = [600, 120];
@@ -14,7 +14,7 @@ function sumOf(days, value) {
   return days.reduce((sum, day) => sum + value(day), 0);
 }
 
-// A bar for each day, by statuses one above the other. The table under the charts says the same to who listens.
+// A bar for each day, by statuses one above the other. The table under the charts has the same numbers for screen readers.
 function Bars({ days, measure }) {
   const { name, value, shown, parts } = measure;
   const most = Math.max(1e-9, ...days.map(value));

@@ -1,4 +1,4 @@
-// What several pages are made of.
+// Parts of several pages.
 const ICONS = {
   tasks: "M4 6h2M10 6h10M4 12h2M10 12h10M4 18h2M10 18h10",
   overview: "M4 20h16M6 16v-5M11 16V5M16 16V9",
@@ -50,7 +50,7 @@ function loading(value, problem) {
   return value || problem ? null : html`<div class="waiting" aria-label="Loading"></div>`;
 }
 
-// A picture that cannot be shown is said in words, instead of the torn one of the browser.
+// A picture that cannot be shown is replaced by a text, not by the browser's broken image.
 function Picture({ src, without, ...more }) {
   const [broken, setBroken] = useState("");
   if (broken === src) return without;
@@ -68,9 +68,9 @@ function Check({ label, checked, onChange }) {
 async function copy(text) {
   try {
     await navigator.clipboard.writeText(text);
-    tell("Copied");
+    showToast("Copied");
   } catch {
-    tell("The browser does not allow copying here; select the text instead.");
+    showToast("The browser does not allow copying here; select the text instead.");
   }
 }
 

@@ -1,4 +1,4 @@
-// What browsers remember, and how they go to the web.
+// Browser profiles: kept cookies, and the proxy.
 const NEW_PROFILE = { profile_name: "", description: "", persist: true, ad_blocker: true, proxy: true, proxy_country_code: "us", browser_viewport_width: 1280, browser_viewport_height: 960 };
 
 function ProfileDialog({ profile, close, refresh }) {

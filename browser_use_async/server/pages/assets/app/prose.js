@@ -1,8 +1,8 @@
-// The marks of Markdown that answers use: headings, lists, code and emphasis. What else there is stays as it
-// is, and no tag or link comes of any text.
+// The marks of Markdown that answers use: headings, lists, code and emphasis. Everything else
+// is shown unchanged, and no text becomes a tag or a link.
 const MARKS = /^#{1,6} +\S|^ *[-*] +\S|^ *\d+\. +\S|^```|\*\*\S[^*]*\*\*/m;
 
-// Longer answers are shown as they are: each block is an element, and a page has only so many.
+// Longer answers are shown as plain text: each block is an element, and their number is limited.
 const MOST_CHARACTERS = 100_000;
 
 function hasMarks(text) {

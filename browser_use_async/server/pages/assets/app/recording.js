@@ -1,4 +1,4 @@
-// The film of a task that has ended, and where in it each step is.
+// The film of a task that has ended, and the place of each step in it.
 
 // From which second to which each step went; null for one that was over before the film began. A step
 // goes from the one before it until it is reported.
@@ -8,7 +8,7 @@ function spansOf(task) {
   return moments.map((to, number) => (to > 0 ? { from: Math.max(0, moments[number - 1] || 0), to } : null));
 }
 
-// After a seek the film stands a little before or after what was asked for.
+// After a seek the position of the film differs a little from the requested one.
 function stepAt(spans, second) {
   return spans.findLastIndex((each) => each && each.from <= second + 0.05);
 }

@@ -1,4 +1,4 @@
-// The rows of the list of tasks: a table, of which only what changed and is seen is drawn again.
+// The rows of the list of tasks: a table, of which only changed and visible rows are drawn again.
 const COLUMNS = { created: "Created", took: "Time", steps: "Steps", cost: "Cost" };
 
 function rowNews(task) {
@@ -9,14 +9,14 @@ function rowNews(task) {
   return null;
 }
 
-// How long a task has been at work; the time for which it was paused is said apart.
+// How long a task has been at work; the time of its pauses is shown separately.
 function timesOf(task, now) {
   const paused = 1000 * (task.paused_seconds || 0);
   const whole = Math.max(0, new Date(task.finished_at || now) - new Date(task.created_at));
   return { active: span(Math.max(0, whole - paused)), paused: paused ? span(paused) : "" };
 }
 
-// Rows that are seen, or about to be.
+// Rows in view, or about to be.
 const rowsBySight = new Map();
 const sight = new IntersectionObserver((changes) => {
   for (const { target, isIntersecting } of changes) rowsBySight.get(target)?.near(isIntersecting);
@@ -44,7 +44,7 @@ function catchUp() {
   if (isCatchingUp) whenIdle(catchUp, { timeout: 1000 });
 }
 
-// A row that says the same is not drawn again.
+// A row with the same content is not drawn again.
 class TaskRow extends Component {
   isNear = true;
 
@@ -106,7 +106,7 @@ function SortHeader({ name, sort }) {
   return html`<th role="columnheader" scope="col" aria-sort=${direction} class=${name === "created" ? "" : "number"}><button type="button" class="quiet" onClick=${() => inAddress({ sort: next, before: "" })}>${COLUMNS[name]}<span class="arrow" aria-hidden="true">${{ ascending: "↑", descending: "↓", none: "" }[direction]}</span></button></th>`;
 }
 
-// With roles: as a grid it would be no table any more for who listens.
+// With roles: as a CSS grid it would be no table for screen readers.
 function Rows({ tasks, sort, chosen, choose }) {
   const now = Date.now();
   return html`<table class="rows" role="table" aria-label="Tasks"><thead role="rowgroup"><tr role="row" class="head">
@@ -116,7 +116,7 @@ function Rows({ tasks, sort, chosen, choose }) {
     <tbody role="rowgroup">${tasks.map((task) => html`<${TaskRow} key=${task.id} task=${task} now=${now} chosen=${chosen.has(task.id)} choose=${choose} />`)}</tbody></table>`;
 }
 
-// More rows are asked for before the end of the list is seen.
+// More rows are read before the end of the list is visible.
 function MoreRows({ next }) {
   const button = useRef(null);
   useEffect(() => {

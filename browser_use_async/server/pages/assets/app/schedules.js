@@ -20,7 +20,7 @@ function formOfSchedule(schedule) {
   return { ...NEW_SCHEDULE, task: schedule.task, kind: schedule.schedule_type, cron: schedule.cron_expression || NEW_SCHEDULE.cron, minutes: String(schedule.interval_minutes || 60), model: schedule.llm_model, end: local(schedule.end_at) };
 }
 
-// Steps, domains and profile are part of a schedule from its beginning; the API changes none of them.
+// The API cannot change the steps, domains and profile of a schedule.
 function scheduleBody(form, isNew) {
   const domains = lines(form.domains);
   return {
@@ -48,7 +48,7 @@ function ScheduleDialog({ schedule, close, refresh }) {
     ${form.kind === "cron" ? html`<${Field} label="Cron expression" hint=${"In UTC: " + cronInWords(form.cron)}><input class="mono" required value=${form.cron} onInput=${set("cron")} /><//>` : html`<${Field} label="Minutes between runs" hint="The first run is at once, and is charged"><input type="number" min="1" required value=${form.minutes} onInput=${set("minutes")} /><//>`}
     <${Field} label="Ends" hint="In your time; empty: after a year"><input type="datetime-local" value=${form.end} onInput=${set("end")} /><//>
     <${Field} label="Model"><select value=${form.model} onChange=${set("model")}>${MODELS.map((each) => html`<option key=${each} value=${each}>${each}${each === DATA.model ? " (as for tasks)" : ""}</option>`)}</select><//>
-    ${schedule ? html`<p class="hint">Steps, domains and profile stay as they are: to change them, add another schedule.</p>` : html`<div class="pair"><${Field} label="Most steps" hint="1 to 200; 75 unless said"><input type="number" min="1" max="200" value=${form.steps} onInput=${set("steps")} /><//>
+    ${schedule ? html`<p class="hint">Steps, domains and profile cannot be changed: for others, add another schedule.</p>` : html`<div class="pair"><${Field} label="Most steps" hint="1 to 200; 75 unless said"><input type="number" min="1" max="200" value=${form.steps} onInput=${set("steps")} /><//>
       <${Field} label="Browser profile"><select value=${form.profile} onChange=${set("profile")}><option value="">Default</option>${profiles.map((each) => html`<option key=${each.profile_id} value=${each.profile_id}>${each.profile_name}</option>`)}</select><//></div>
       <${Field} label="Allowed domains" hint="One a line; *.example.com for subdomains"><textarea rows="2" spellcheck="false" value=${form.domains} onInput=${set("domains")}></textarea><//>`}
     <div class="actions end"><button type="button" onClick=${close}>Cancel</button><button type="submit" class="strong">${schedule ? "Save" : "Add schedule"}</button></div></form><//>`;
@@ -63,7 +63,7 @@ function NextRuns({ schedule }) {
   return html`<span>next run ${ago(first)}: ${RUN.format(new Date(first))}</span>${later.length > 0 && html`<span>then ${later.map((each) => RUN.format(new Date(each))).join("; ")}</span>`}`;
 }
 
-// What became of the last run, and the way to all of them.
+// The result of the last run, and a link to all runs.
 function LastRun({ schedule }) {
   const { last } = schedule;
   if (!last) return html`<p class="facts"><span>has not run yet</span></p>`;
@@ -88,7 +88,7 @@ function ScheduleRow({ schedule, edit, refresh }) {
     <p class="facts"><span title=${schedule.cron_expression || ""}>${rhythm(schedule)}</span>${state === "active" && html`<${NextRuns} schedule=${schedule} />`}<span>${schedule.llm_model}</span></p><${LastRun} schedule=${schedule} /></div>
     ${may("run") && html`<div class="actions"><button type="button" aria-label=${(schedule.is_active ? "Pause: " : "Resume: ") + name} onClick=${toggle}>${schedule.is_active ? "Pause" : "Resume"}</button>
     <button type="button" aria-label=${"Edit: " + name} onClick=${() => edit(schedule)}>Edit</button><button type="button" class="danger" aria-label=${"Delete: " + name} onClick=${() => ask_(true)}>Delete</button></div>`}
-    ${asks && html`<${Confirm} title="Delete this schedule?" text="It runs no more. Tasks that it has started go on." word="Delete" close=${() => ask_(false)} work=${remove} />`}</li>`;
+    ${asks && html`<${Confirm} title="Delete this schedule?" text="It starts no more tasks. Tasks that it has started go on." word="Delete" close=${() => ask_(false)} work=${remove} />`}</li>`;
 }
 
 function SchedulesPage() {

@@ -1,4 +1,4 @@
-// Scripts: what the first task with a name did, its versions side by side, and what came of playing them.
+// Scripts: what the first task with a name did, its versions side by side, and the results of playing them.
 const ORIGINS = { recorded: "recorded by a task", healed: "mended by a task", edited: "edited by a person", loaded: "loaded from a file" };
 
 function played(script) {
@@ -21,7 +21,7 @@ function ScriptsPage() {
     <ul class="items">${(value ? value.scripts : []).map((each) => html`<${ScriptRow} key=${each.name} script=${each} />`)}</ul>`;
 }
 
-// Which lines two texts share, by their longest common part; very long ones stand side by side as they are.
+// Which lines two texts share, by their longest common part; very long ones stand side by side without marks.
 function compare(before, after) {
   const [a, b] = [before.split("\n"), after.split("\n")];
   if (a.length * b.length > 4e6) return Array.from({ length: Math.max(a.length, b.length) }, (_, row) => [a[row] ?? null, b[row] ?? null, false]);
@@ -53,7 +53,7 @@ function ScriptEditor({ script, close, refresh }) {
     setProblem("");
     try {
       const made = await ask("/admin/scripts/" + encodeURIComponent(script.name), { method: "PUT", body: { text } });
-      tell("Version " + made.version + " is played from now on");
+      showToast("Version " + made.version + " is played from now on");
     } catch (error) {
       return setProblem(problemOf(error));
     }

@@ -28,7 +28,7 @@ function ShareDialog({ task, close, refresh }) {
     } catch (error) {
       return setProblem(problemOf(error));
     }
-    tell(done);
+    showToast(done);
     refresh();
   };
   const link = task.public_share_url;
@@ -92,8 +92,8 @@ function Scrubber({ task, step, choose }) {
     <span class="note">${step + 1} / ${last}</span></div>`;
 }
 
-// What is to be seen: the browser live, the film or the picture of a step; and which step that is. The address
-// has both. A step that is picked is sought in the film, where that is shown and has it.
+// The view: the live browser, the film, or the picture of a step. The address names the view and the step. In
+// the film a chosen step is a position to seek.
 function useStage(task) {
   const [played, play] = useState(0);
   const video = useRef(null);
@@ -138,14 +138,14 @@ function Stage({ task, stage }) {
   </section>`;
 }
 
-// A long text is cut on a telephone, so that the browser is seen at once.
+// A long text is cut on a telephone, so that the browser is visible without scrolling.
 function TaskTitle({ text }) {
   const [isOpen, open] = useState(false);
   return html`<span class=${isOpen ? "task-text is-open" : "task-text"} tabindex=${text.length > 300 ? 0 : null}>${text}</span>
     ${text.length > 90 && html`<button type="button" class="quiet whole-text" aria-expanded=${String(isOpen)} onClick=${() => open(!isOpen)}>${isOpen ? "Less" : "Whole text"}</button>`}`;
 }
 
-// What a person is asked for: the task has paused for it.
+// What a paused task asks a person to do.
 function askedOf(task) {
   const last = task.status === "paused" && task.steps[task.steps.length - 1];
   return last ? /^Ask a person \(([\w -]+)\): ([^]*)$/.exec(last.next_goal) : null;
@@ -155,7 +155,7 @@ function askedFor(task) {
   const asked = askedOf(task);
   if (!asked) return null;
   return html`<div class="alert wait asked" role="status"><p><b>It waits for you: ${asked[1]}</b></p><p>${asked[2]}</p>
-    <p>${may("run") ? "Do it in the browser below with “Take control”, and then press Resume." : "It takes a key with the scope run to do it."}</p></div>`;
+    <p>${may("run") ? "Do it in the browser below with “Take control”, and then press Resume." : "This needs a key with the scope run."}</p></div>`;
 }
 
 function TaskPage({ id }) {

@@ -1,4 +1,4 @@
-// Beside the browser and the steps of a task: its files, its facts, and what went on behind a step.
+// Beside the browser and the steps of a task: its files, its facts, and the trace of a step.
 function FileLinks({ task }) {
   const names = task.output_files || [];
   const given = task.user_uploaded_files || [];
@@ -60,7 +60,7 @@ function Trace({ trace }) {
     ${!errors.length && !failed.length && html`<p class="note">No errors in the console, and no request failed.</p>`}`;
 }
 
-// Read when a step is looked at: what is behind all steps would be much.
+// Read when a step is opened: the traces of all steps would be large.
 function Behind({ task, step }) {
   const [read, setRead] = useState({});
   const known = task.steps_more[step];
@@ -74,7 +74,7 @@ function Behind({ task, step }) {
   if (step < 0) return null;
   const trace = read.path === path ? read.trace : null;
   return html`<section class="card behind" aria-label=${"Behind step " + (step + 1)}><h2>Behind step ${step + 1}</h2>
-    ${!isKnown && html`<p class="note">Nothing is known of what went on behind this step: only the browser of this server notes that.</p>`}
+    ${!isKnown && html`<p class="note">There is no trace of this step: only the browser of this server records one.</p>`}
     ${isKnown && !trace && (read.path === path && read.problem ? html`<p class="note">${read.problem}</p>` : html`<p class="note">Reading…</p>`)}
     ${isKnown && trace && html`<${Trace} trace=${trace} />`}</section>`;
 }

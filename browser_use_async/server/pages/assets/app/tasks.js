@@ -19,14 +19,14 @@ function momentOf(text) {
   return Number.isNaN(moment.getTime()) ? null : moment;
 }
 
-// What the address asks for. What it has wrong is left out, and said.
+// The filters in the address. Invalid ones are left out and reported.
 function filtersInAddress() {
   const query = inQuery();
   const get = (name) => (query.get(name) || "").trim();
   const words = (known) => Object.keys(known).filter(Boolean);
   const problems = [wrongIn("status", get("status"), words(STATUSES)), wrongIn("time", get("created"), words(SPANS)), wrongIn("order", get("sort"), words(SORTS))];
   for (const name of ["since", "until"]) if (get(name) && !momentOf(get(name))) problems.push("“" + get(name).slice(0, 60) + "” is no moment.");
-  for (const name of ["text", "metadata"]) if (get(name).length > 1000) problems.push("What is sought has more than 1,000 characters.");
+  for (const name of ["text", "metadata"]) if (get(name).length > 1000) problems.push("The search text has more than 1,000 characters.");
   const before = askedNumber("before", "");
   if (get("before") && !before) problems.push("“" + get("before").slice(0, 60) + "” is no place in the list.");
   const one = (name, known) => (get(name) in known ? get(name) : "");
@@ -38,7 +38,7 @@ function filtersInAddress() {
   };
 }
 
-// Of a span up to now the beginning moves; by whole minutes, so that the list stays the same.
+// A span up to now begins at a whole minute, so that the list is not read anew at each moment.
 function moments({ created, since, until }) {
   const seconds = SPANS[created][1];
   if (seconds > 0) return { since: new Date(Math.floor(Date.now() / 60000) * 60000 - seconds * 1000).toISOString() };
@@ -84,7 +84,7 @@ async function stopAll(ids, refresh) {
     const answer = await attempt(() => ask(API + "/stop-task?task_id=" + encodeURIComponent(id), { method: "PUT" }).then(() => true));
     if (answer) stopped += 1;
   }
-  tell(count(stopped, "task") + " stopped");
+  showToast(count(stopped, "task") + " stopped");
   refresh();
 }
 

@@ -1,5 +1,5 @@
 // The steps of a task as a list, of which only what is near the view is drawn.
-// The next step judges what a step did; the last one of a failed task is the reason itself.
+// The result of a step stands in the next one; the last step of a failed task has the reason.
 function judged(task) {
   return task.steps.map((step, number) => {
     const next = task.steps[number + 1];
@@ -12,7 +12,7 @@ function judged(task) {
   });
 }
 
-// What the step under way sets out to do, where the executor says so, and for how long it has been at it.
+// The goal of the step under way, if the executor reports it, and for how long it has worked on it.
 function Now({ task }) {
   const last = task.steps_more[task.steps_more.length - 1];
   const since = (last && last.taken_at) || task.created_at;
@@ -31,7 +31,7 @@ function StepItem({ each, number, isBad, isCurrent, problems, pick }) {
 const GROUP = 50; // steps that are drawn together
 const STEP_PIXELS = 76; // as high as most steps are; a group that was drawn is known better
 
-// Of a group out of view there is an empty item as high as it was.
+// A group out of view is replaced by an empty item of the same height.
 function useWindow(list, groups) {
   const [near, setNear] = useState(() => new Set([groups - 1]));
   useEffect(() => {
@@ -51,7 +51,7 @@ function useWindow(list, groups) {
   return near;
 }
 
-// Beside the stage the list moves along with the film; under it, on a telephone, the stage comes into view.
+// Beside the stage the list scrolls along with the film; under it, on a telephone, the stage comes into view.
 function Timeline({ task, step, choose }) {
   const list = useRef(null);
   const heights = useRef(new Map());

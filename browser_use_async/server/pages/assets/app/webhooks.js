@@ -1,4 +1,4 @@
-// Who is told about tasks, and what became of each event.
+// The receivers of webhooks, and the deliveries of events.
 const EVENTS = ["initializing", "started", "paused", "stopped", "finished"];
 
 // A field that is unchanged is not sent: secrets are never shown, and a receiver is tested only for new values.
@@ -23,14 +23,14 @@ function WebhookDialog({ of, close, refresh }) {
     } catch (error) {
       return setProblem(problemOf(error));
     }
-    tell(of ? "The webhook is changed" : "The webhook is added");
+    showToast(of ? "The webhook is changed" : "The webhook is added");
     close();
     refresh();
   };
   return html`<${Dialog} title=${of ? "Edit webhook" : "New webhook"} close=${close}><form onSubmit=${save} class="form">
     <${Field} label="Address" hint="It is sent a test event first, and must answer it with 2xx"><input type="url" required placeholder="https://receiver.example/hook" value=${form.url} onInput=${(event) => setForm({ ...form, url: event.currentTarget.value })} /><//>
     <${Field} label="Secret" hint=${of ? "Both sides sign with it. Empty: unchanged" : "Both sides sign with it"}><input type="password" required=${!of} autocomplete="off" value=${form.secret} onInput=${(event) => setForm({ ...form, secret: event.currentTarget.value })} /><//>
-    <fieldset><legend class="label">Is told when a task is</legend>${EVENTS.map((each) => html`<${Check} key=${each} label=${each} checked=${form.events.includes(each)} onChange=${() => toggle(each)} />`)}</fieldset>
+    <fieldset><legend class="label">Gets an event when a task is</legend>${EVENTS.map((each) => html`<${Check} key=${each} label=${each} checked=${form.events.includes(each)} onChange=${() => toggle(each)} />`)}</fieldset>
     ${alertOf(problem)}
     <div class="actions end"><button type="button" onClick=${close}>Cancel</button><button type="submit" class="strong">${of ? "Save" : "Add webhook"}</button></div></form><//>`;
 }
@@ -54,11 +54,11 @@ function Receivers() {
   const take = (id) => attempt(() => ask("/admin/webhooks/" + encodeURIComponent(id), { method: "DELETE" }), "The webhook is removed").then(refresh);
   return html`<section class="card"><div class="card-head"><h2>Receivers</h2>${value && html`<button type="button" onClick=${() => add(true)}><${Icon} name="plus" />New webhook</button>`}</div>
     ${problem && html`<p class="note">${problem}</p>`}
-    ${value && !value.webhooks.length && html`<p class="note">None. Nothing is sent about tasks.</p>`}
+    ${value && !value.webhooks.length && html`<p class="note">None. No events are sent.</p>`}
     ${value && value.webhooks.length > 0 && html`<ul class="files receivers">${value.webhooks.map((each) => html`<${ReceiverRow} key=${each.id} webhook=${each} edit=${edit} remove=${remove} refresh=${refresh} />`)}</ul>`}
     ${adds && html`<${WebhookDialog} close=${() => add(false)} refresh=${refresh} />`}
     ${edited && html`<${WebhookDialog} of=${edited} close=${() => edit(null)} refresh=${refresh} />`}
-    ${removed && html`<${Confirm} title="Remove this webhook?" text="What is still to be sent to it is given up." word="Remove" close=${() => remove(null)} work=${() => take(removed.id)} />`}</section>`;
+    ${removed && html`<${Confirm} title="Remove this webhook?" text="Events that are still to be sent to it are discarded." word="Remove" close=${() => remove(null)} work=${() => take(removed.id)} />`}</section>`;
 }
 
 function attemptInWords(attempt_) {
@@ -71,11 +71,11 @@ function headerLines(headers) {
 
 function Answer({ attempt: each }) {
   const { exchange, status } = each;
-  if (!exchange) return html`<p class="note">What it sent and got back is kept of the latest deliveries only.</p>`;
+  if (!exchange) return html`<p class="note">Requests and answers are kept for the latest deliveries only.</p>`;
   return html`<p class="facts"><span>after ${NUMBERS.format(exchange.milliseconds)} ms</span></p>
     <details><summary>Headers sent</summary><pre tabindex="0" aria-label="Headers sent">${headerLines(Object.entries(exchange.sent))}</pre></details>
     ${status !== null && html`<pre tabindex="0" aria-label="Answer">${status + "\n" + headerLines(exchange.headers) + "\n\n" + (exchange.body || "(no body)")}</pre>
-    ${exchange.is_cut && html`<p class="note">It goes on; the beginning is kept.</p>`}`}`;
+    ${exchange.is_cut && html`<p class="note">Only the beginning is kept.</p>`}`}`;
 }
 
 // Read when it is opened, and once more for each further attempt. Only the operator sees whole answers.
