@@ -89,11 +89,11 @@ def _check_key(api_key: str | None) -> None:
 
 @attrs.frozen(kw_only=True, slots=False)
 class ListenSettings:
-    """Where a server listens, and what is needed before other machines reach it.
+    """Where a server listens, and the requirements before other machines can reach it.
 
     Raises:
-        ConfigurationError: Others would reach it without a key of the operator's, or in the
-            clear; or something of this makes no sense.
+        ConfigurationError: Others would reach it without a key of the operator, or without
+            encryption; or a setting is invalid.
     """
 
     called: ClassVar = "LocalServer"
@@ -108,22 +108,22 @@ class ListenSettings:
         0,
         whole(0, 65_535, unit="port", metavar="PORT"),
         "the port; 0 takes a free one",
-        more="By default a free one, and 8765 of `serve`.",
+        more="By default a free one; for `serve` 8765.",
         option="--port",
         served=8765,
     )
     reuse_port: bool = setting(
         False,
         FLAG,
-        "let other servers of its user listen at the same port",
+        "let other servers of the same user listen at the same port",
         more="Linux spreads the connections over them. `serve --processes` sets it.",
     )
     api_key: str | None = setting(
         None,
         secret(),
         "the key that clients need",
-        more=f"At least {MIN_KEY} characters, and {MIN_EXPOSED_KEY} if other machines reach the "
-        "server.",
+        more=f"At least {MIN_KEY} characters, and {MIN_EXPOSED_KEY} if other machines can reach "
+        "the server.",
         option="--api-key",
         otherwise="random",
     )
@@ -131,15 +131,15 @@ class ListenSettings:
         False,
         FLAG,
         "let other machines reach --host",
-        more="Clients with the key can then have pages opened from this machine, so it takes a key "
-        f"of at least {MIN_EXPOSED_KEY} characters, and TLS or a proxy that does it.",
+        more="Clients with the key can then open pages from this machine. So it needs a key "
+        f"of at least {MIN_EXPOSED_KEY} characters, and TLS, by the server or by a proxy.",
         option="--allow-any-host",
     )
     tls_cert: str | os.PathLike[str] | None = setting(
         None,
         PATH,
         "the server's certificate, as PEM",
-        more="With those that vouch for it.",
+        more="With its chain of certificates.",
         option="--tls-cert",
     )
     tls_key: str | os.PathLike[str] | None = setting(
@@ -149,7 +149,7 @@ class ListenSettings:
         None,
         URL_TEXT,
         "the address that other machines use",
-        more="An https address such as `https://tasks.example`, which stands in links.",
+        more="An https address such as `https://tasks.example`, which is used in links.",
         option="--public-url",
     )
     behind_proxy: bool = setting(
@@ -178,23 +178,23 @@ class ListenSettings:
         None,
         PATH,
         "a Unix socket for the routes below /admin",
-        more="Open to the server's user alone. Behind a proxy they are refused at `host` and "
-        "`port`.",
+        more="Only the server's user can open it. Behind a proxy, these routes are refused at "
+        "`host` and `port`.",
         option="--admin-socket",
     )
     max_wrong_keys: int = setting(
         MAX_WRONG_KEYS,
         COUNT,
         "wrong keys that an address may send in a minute",
-        more="For a minute after that its wrong keys are answered with 429. Right ones are always "
-        "taken.",
+        more="After that its wrong keys are answered with 429 for a minute. Right keys are always "
+        "accepted.",
     )
     max_connections_per_address: int | None = setting(
         None,
         COUNT,
         "connections that an address may have at once",
         more=f"Further ones are answered with 429. By default {MOST_OF_ADDRESS} if other machines "
-        "reach the server without a proxy in front, and any number otherwise.",
+        "can reach the server without a proxy in front, else any number.",
     )
 
     def __attrs_post_init__(self) -> None:
@@ -233,7 +233,7 @@ class ListenSettings:
 
     @property
     def proxy_networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
-        """Where proxies in front of the server have their addresses."""
+        """The networks of proxies in front of the server."""
         networks = self.trusted_proxies or _THIS_MACHINE
         return tuple(map(ip_network, networks)) if self.behind_proxy else ()
 
@@ -247,14 +247,14 @@ class ListenSettings:
 
 @attrs.frozen
 class ListenAddress:
-    """An address to listen on, with what is made for it."""
+    """An address to listen on, with its TLS context."""
 
     host: str
     port: int  # the port; 0 takes a free one
     api_key: str = attrs.field(repr=False)  # the key that clients need
     tls: ssl.SSLContext | None  # the TLS context, or None for plain HTTP
     public_url: str | None  # the address that clients use, or None for its own
-    reuse_port: bool = False  # whether others of its user may listen there, too
+    reuse_port: bool = False  # whether other servers of its user may listen there, too
 
     @classmethod
     def of(cls, settings: ListenSettings) -> Self:
@@ -264,7 +264,7 @@ class ListenAddress:
             ConfigurationError: The certificate cannot be used.
         """
         return cls(
-            # The name has two addresses, for which port 0 would take two different ports.
+            # The name has two addresses, for which port 0 would be two different ports.
             "127.0.0.1" if settings.host == "localhost" else settings.host,
             settings.port,
             settings.api_key or f"bu_local_{secrets.token_urlsafe(24)}",
@@ -277,7 +277,7 @@ class ListenAddress:
         """Return a listening socket.
 
         Raises:
-            ConfigurationError: The address is not to be had.
+            ConfigurationError: The address cannot be used.
         """
         try:
             return socket.create_server(
@@ -290,7 +290,7 @@ class ListenAddress:
         """Return a socket without a listener, at whose port others of this user may listen.
 
         Raises:
-            ConfigurationError: The address is not to be had.
+            ConfigurationError: The address cannot be used.
         """
         bound = socket.socket(self._family)
         try:
@@ -367,7 +367,7 @@ def _unix_listener(path: Path) -> socket.socket:
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         _remove_dead_socket(path)
-        # The file gets its mode as it is made: changed afterwards, it would be open until then.
+        # The file is created with its mode: set afterwards, it would be open until then.
         mask = os.umask(0o177)
         try:
             listener.bind(str(path))

@@ -1,6 +1,6 @@
-"""The settings of a server: each is a field that says its kind, default, option and help, once.
+"""The settings of a server: each is a field with its kind, default, option and help.
 
-`LocalServer` takes them as keywords, `serve` as options, and docs/command-line.md shows them.
+`LocalServer` takes them as keywords, `serve` as options, and docs/command-line.md lists them.
 """
 
 import os
@@ -56,7 +56,7 @@ _SEARXNG = "searxng:"
 
 
 def utc_now() -> datetime:
-    """The time by the clock of the machine."""
+    """The time of the machine's clock."""
     return datetime.now(UTC)
 
 
@@ -140,7 +140,7 @@ _DATABASE = Kind(
 
 @attrs.frozen(kw_only=True, slots=False)
 class StorageSettings:
-    """What is kept, where, and for how long."""
+    """What a server stores, where, and for how long."""
 
     called: ClassVar = "LocalServer"
 
@@ -148,10 +148,10 @@ class StorageSettings:
         ":memory:",
         _DATABASE,
         "where to store everything",
-        more="A file, used by no other server meanwhile and made if it does not exist; or "
+        more="A file of this server alone, which is created if it does not exist; or "
         "`postgresql://…`, which [several servers](fleet.md) share. With `:memory:` nothing is "
-        "written anywhere. Secrets, cookies and webhooks are written only under the key in "
-        "`BROWSER_USE_SERVER_KEY`.",
+        "written to a disk. Secrets, cookies and webhooks are written only if they can be "
+        "encrypted with the key in `BROWSER_USE_SERVER_KEY`.",
         option="--database",
         otherwise="in memory only",
     )
@@ -160,24 +160,24 @@ class StorageSettings:
         Kind(unit="URL", metavar="URL", check=checks.text),
         "object storage for files, s3://bucket/prefix",
         more="Credentials come from the environment variables of AWS; it needs the extra `s3`. By "
-        "default they stay in the database.",
+        "default files are stored in the database.",
         option="--files",
     )
     task_days: float | None = setting(
         None,
         attrs.evolve(whole(1, unit="days", metavar="DAYS"), check=_days),
         "delete tasks so many days after their end",
-        more="The oldest are deleted first, with their steps and files, up to the first that is "
-        "still to be kept.",
+        more="The oldest first, with their steps and files, up to the first task that is to be "
+        "kept.",
         option="--task-days",
         otherwise="for ever",
     )
     page_lifetime: float = setting(
         30 * 86400.0,
         SECONDS,
-        "time after the end of a task for which its live and public pages can be looked at",
+        "how long the live and public pages of a task can be opened after its end",
     )
-    link_lifetime: float = setting(3600.0, SECONDS, "time for which links to files are good")
+    link_lifetime: float = setting(3600.0, SECONDS, "how long links to files are valid")
     screenshots: bool = setting(True, FLAG, "store no screenshots", option="--no-screenshots")
     recordings: bool = setting(
         True,
@@ -189,19 +189,19 @@ class StorageSettings:
     max_upload_bytes: int = setting(
         1024**3,
         whole(0, unit="bytes"),
-        "what all uploaded files may add up to",
-        more="Those of one name of keys may have half of it; more are answered with 507.",
+        "the most bytes of all uploaded files together",
+        more="The files of one owner may have half of it; further ones are answered with 507.",
     )
 
     @property
     def task_lifetime(self) -> timedelta | None:
-        """How long tasks that have ended are kept, or None for ever."""
+        """How long ended tasks are kept, or None for ever."""
         return None if self.task_days is None else timedelta(days=self.task_days)
 
 
 @attrs.frozen(kw_only=True, slots=False)
 class AccountSettings:
-    """What the account may do, and what it has."""
+    """The plan, balance and limits of the account."""
 
     called: ClassVar = "LocalServer"
 
@@ -209,8 +209,8 @@ class AccountSettings:
         "subscription",
         one_of(*get_args(Plan), metavar="PLAN"),
         "subscription or pay_as_you_go",
-        more="`pay_as_you_go` is refused what only a subscription has: tasks, schedules, webhooks "
-        "and a second profile.",
+        more="With `pay_as_you_go` everything is refused that needs a subscription: tasks, "
+        "schedules, webhooks and a second profile.",
         option="--plan",
     )
     balance_cents: Decimal | float = setting(
@@ -231,8 +231,8 @@ class AccountSettings:
         None,
         COUNT,
         "the most calls of an owner in a window; more get 429",
-        more="The headers `RateLimit` and `RateLimit-Policy` of the answers say what is left. Each "
-        "server of a fleet counts for itself.",
+        more="The headers `RateLimit` and `RateLimit-Policy` of the answers say how many are left. "
+        "Each server of a fleet counts separately.",
         otherwise="any number",
         option="--max-calls",
     )
@@ -246,7 +246,7 @@ class AccountSettings:
 
 @attrs.frozen(kw_only=True, slots=False)
 class ServiceSettings:
-    """What the server does besides, and what goes wrong on purpose."""
+    """Searches, webhooks, faults, and the clock."""
 
     called: ClassVar = "LocalServer"
 
@@ -261,8 +261,8 @@ class ServiceSettings:
         ),
         "a website for simple-search to index, or searxng:URL",
         more="It can be repeated. In a program it is the address of a SearXNG server, a list of "
-        "those of websites, or an object with the method `addresses`. Without it simple-search "
-        "answers 503; the example site of `serve` is searched unless another source is given.",
+        "addresses of websites, or an object with the method `addresses`. Without it simple-search "
+        "answers 503, except that `serve` with the example site searches that site.",
         option="--search",
     )
     faults: Sequence[Fault] | None = setting(
@@ -274,7 +274,7 @@ class ServiceSettings:
             parse=_faults,
             gather=lambda values: [each for found in values for each in found],
         ),
-        "what goes wrong on purpose, for tests of clients",
+        "a fault on purpose, for tests of clients",
         more="`KIND [OPERATION,...] [NAME=VALUE ...]`, such as `lost_reply run_task calls=1`, or "
         "`file:faults.json`; it can be repeated. See [faults](testing.md#faults-on-purpose).",
         option="--fault",
@@ -288,7 +288,7 @@ class ServiceSettings:
         1.0,
         SECONDS,
         "pause before the first of 5 retries of an event that a webhook did not receive",
-        more="Each further one waits twice as long.",
+        more="Each further pause is twice as long.",
     )
     now: Callable[[], datetime] = setting(
         utc_now,
@@ -299,14 +299,14 @@ class ServiceSettings:
         True,
         FLAG,
         "ignore submission keys, as other v1 servers do",
-        more="As other servers of v1 do, so that clients search for what a lost answer has left "
-        "open. See [submission keys](server.md#submission-keys).",
+        more="Clients then search for the task of a lost answer. See [submission "
+        "keys](server.md#submission-keys).",
         option="--no-submission-keys",
     )
     stop_cleanup_delay: float = setting(
         0.0,
         SECONDS,
-        "time between a stop, which flips the status at once, and the end of the executor's work",
+        "seconds for which the executor goes on after a stop, which sets the status at once",
     )
 
 
@@ -317,7 +317,7 @@ class ServerSettings(
     """All settings of one server.
 
     Raises:
-        ConfigurationError: One cannot be used, or they do not fit each other.
+        ConfigurationError: A setting is invalid, or two settings exclude each other.
     """
 
     called: ClassVar = "LocalServer"
@@ -333,16 +333,16 @@ class ServerSettings(
         ),
         "auto, chromium, browser_use, cloud-v4, reader or scripted",
         more="What carries out the tasks: "
-        "`browser_use` is the open-source agent with a language model of yours, `chromium` (or "
-        "`browser`) works in a real browser by step lines, `reader` reads web pages by step lines "
-        "without one; `auto` is the first of these for which there is what it needs, "
-        "`cloud-v4` has the hosted service do the tasks, `scripted` plays scenarios. In a program "
-        "any other object that has the methods of `executors.protocol.Executor` does what it does; "
+        "`browser_use` is the open-source agent with your language model, `chromium` (or "
+        "`browser`) follows step lines in a real browser, `reader` follows step lines without a "
+        "browser. `auto` is the first of these whose requirements are installed. "
+        "`cloud-v4` sends the tasks to the hosted service, `scripted` plays scenarios. A program "
+        "may pass any object with the methods of `executors.protocol.Executor`; "
         "the server closes it at the end.",
         option="--executor",
     )
     chromium: ChromiumSettings | None = setting(
-        None, value_of(ChromiumSettings, "browser"), "what the browser may do, and which one it is"
+        None, value_of(ChromiumSettings, "browser"), "the browser, and what it may do"
     )
     agent: AgentSettings | None = setting(
         None, value_of(AgentSettings, "agent"), "the language model of `browser_use`"
@@ -355,17 +355,17 @@ class ServerSettings(
         None,
         PATH,
         "a folder of scripts to load",
-        more="Its files NAME.script are read at the start. Each becomes the latest version of the "
-        "script with its name if its text is another one. They belong to the owner `default`.",
+        more="Its files NAME.script are read at the start. A file with a new text becomes the "
+        "latest version of the script with its name. Scripts belong to the owner `default`.",
         option="--scripts",
     )
     scripts_unattended: bool = setting(
         False,
         FLAG,
         "never pause a script to wait for a person",
-        more="A task fails where its script needs a person. Without it the task is paused where a "
-        "step changes something and its page is not as it was: a person takes the step on the "
-        "live page, and resumes it.",
+        more="A task fails if its script needs a person. Without this option, the task is paused "
+        "before a step that changes something if its page has changed: a person takes the step on "
+        "the live page, and resumes the task.",
         option="--scripts-unattended",
     )
 
@@ -389,7 +389,7 @@ class ServerSettings(
 
     @property
     def browser(self) -> ChromiumSettings:
-        """What the browser may do, by who reaches the server."""
+        """The settings of the browser, which depend on who can reach the server."""
         settings = ChromiumSettings() if self.chromium is None else self.chromium
         if settings.allow_named_addresses is not None:
             return settings
@@ -397,14 +397,14 @@ class ServerSettings(
 
     @property
     def capacity(self) -> int:
-        """Tasks that a server of several carries out at once; none if it leaves them to others."""
+        """Tasks that one of several servers carries out at once; 0 if it carries out none."""
         if self.role == "api":
             return 0
         return self.slots or self.browser.max_browsers or DEFAULT_SLOTS
 
 
 def _check_executor(group: object, executor: str) -> None:
-    """Refuse what is set for another executor."""
+    """Refuse settings of another executor."""
     for field, each in settings_of(type(group)):
         fits = each.executor is None or executor == each.executor
         is_automatic = executor == "auto" and each.executor in {"browser_use", "chromium"}

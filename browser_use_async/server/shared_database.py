@@ -37,7 +37,7 @@ def _lease(field: str, value: Any) -> None:
     if not checks.is_number(value) or not LEAST_LEASE <= value <= 3600:
         raise ConfigurationError(
             f"{field} must be a number of seconds from {LEAST_LEASE} to 3600; in less time a "
-            "machine that is only busy could not be told from one that is lost"
+            "machine that is only busy would count as lost"
         )
 
 
@@ -55,7 +55,7 @@ def _named(url: str) -> str:
 
 @attrs.frozen(kw_only=True, slots=False)
 class FleetSettings:
-    """How a server takes part in what several with one database do."""
+    """The settings of one of several servers with one database."""
 
     called: ClassVar = "LocalServer"
 
@@ -63,9 +63,8 @@ class FleetSettings:
         "both",
         one_of(*get_args(Role), metavar="ROLE"),
         "api, worker or both",
-        more="What it does of what several servers with one database do: `api` creates tasks and "
-        "runs schedules, `worker` carries tasks out and delivers events. A worker answers calls, "
-        "too.",
+        more="With several servers on one database: `api` creates tasks and runs schedules, "
+        "`worker` carries tasks out and delivers events. A worker answers calls, too.",
         option="--role",
     )
     slots: int | None = setting(
@@ -78,11 +77,11 @@ class FleetSettings:
     lease: float = setting(
         30.0,
         Kind(unit=f"seconds, {LEAST_LEASE} to 3600", check=_lease),
-        "time after which others believe that a silent server is lost",
+        "time after which a silent server counts as lost",
         more="Its tasks fail then.",
     )
     drain: float = setting(
-        600.0, SECONDS, "time that tasks at work have to end when the server closes"
+        600.0, SECONDS, "time in which running tasks may end when the server closes"
     )
     node_url: str | None = setting(
         None,
@@ -95,19 +94,19 @@ class FleetSettings:
 
     @property
     def node_address(self) -> str | None:
-        """Where people's browsers reach this server."""
+        """The address of this server for people's browsers."""
         return None if self.node_url is None else _named(self.node_url)
 
     @property
     def has_fleet_settings(self) -> bool:
-        """Whether something is set that only servers with one database have."""
+        """Whether a setting is given that only servers with a shared database have."""
         return any(getattr(self, each.name) != each.default for each in attrs.fields(FleetSettings))
 
 
 def open_database(
     database: str | os.PathLike[str],
 ) -> "SqliteDatabase | PostgresDatabase":
-    """SQLite in a file or in memory, or PostgreSQL, which is still to be opened.
+    """SQLite in a file or in memory, or PostgreSQL; not opened yet.
 
     Raises:
         ConfigurationError: It cannot be used, or a package for it is missing.
@@ -123,10 +122,10 @@ def open_database(
 
 
 async def examine_database(address: str) -> AsyncIterator[tuple[str, str]]:
-    """What a server would find at its start: names of what is right, with a sentence about each.
+    """The checks of a server at its start: the names of what is right, each with a sentence.
 
     Raises:
-        ConfigurationError: It would not start, for this reason.
+        ConfigurationError: A server would not start; the text says why.
     """
     if not is_postgres(address):
         raise ConfigurationError("servers share a database in PostgreSQL, postgresql://…")
@@ -151,11 +150,11 @@ def _is_node_url(text: str) -> bool:
 
 @attrs.frozen
 class Node:
-    """A server, as it last said."""
+    """A server, by its last announcement."""
 
     worker: str
     url: str  # empty if it has none
-    slots: int  # none if it carries out no tasks
+    slots: int  # 0 if it carries out no tasks
     keeps_keys: bool  # whether it keeps submission keys
     seen_at: datetime
 
@@ -164,14 +163,14 @@ _NODES = Table("nodes", Node)
 
 
 class Nodes:
-    """What servers of one database announce to each other: that they are there, and where."""
+    """The servers of one database, as they announce themselves to each other."""
 
     def __init__(self, database: Database, now: Callable[[], datetime]) -> None:
         self._database = database
         self._now = now
 
     async def announce(self, worker: str, url: str | None, slots: int, *, keeps_keys: bool) -> None:
-        """Say where a server is reached, if it is, and forget those that are silent for long."""
+        """Announce a server and its address, and delete servers that were silent for long."""
         now = self._now()
         node = Node(worker, url or "", slots, keeps_keys, now)
         await self._database.put("nodes", "worker", _NODES.values(node))
@@ -180,20 +179,20 @@ class Nodes:
         )
 
     async def withdraw(self, worker: str) -> None:
-        """Forget a server that ends."""
+        """Delete a server that ends."""
         await self._database.delete("nodes", worker=worker)
 
     async def all(self) -> list[Node]:
-        """The servers that carry out tasks and have said so within the hour."""
+        """The servers that carry out tasks, and were announced within an hour."""
         return await _NODES.find(self._database, "slots > 0 ORDER BY worker")
 
     async def all_keep_keys(self, silence: timedelta) -> bool:
-        """Whether all that have said something within a time keep submission keys."""
+        """Whether all servers that were announced within a time keep submission keys."""
         condition = "keeps_keys = 0 AND seen_at >= :since"
         since = self._now() - silence
         return await _NODES.first(self._database, condition, since=since) is None
 
     async def url(self, worker: str) -> str | None:
-        """Where people's browsers reach a server, or None if it has not said so."""
+        """The address of a server for people's browsers, or None if it has none."""
         node = await _NODES.first(self._database, worker=worker)
         return (node and node.url) or None

@@ -1,4 +1,4 @@
-"""What the operator decides about browsers and agents, and where a remote browser is."""
+"""The operator's settings of browsers and agents, and the address of a remote browser."""
 
 import os
 import re
@@ -32,7 +32,7 @@ from browser_use_async.server.setting_kinds import (
 )
 
 CONNECT_SECONDS = 20.0
-"""How long a remote browser may take to be there."""
+"""Seconds that a remote browser may take to be ready."""
 
 _SCHEMES = frozenset({"ws", "wss", "http", "https"})
 _STATUS = re.compile(r"(?:WebSocket error: \S+|Unexpected status) ([45]\d\d)\b")
@@ -64,7 +64,7 @@ _OTHER_PROTOCOL = {
     'endpoint_protocol="cdp"',
 }
 DEFAULT_MEMORY_MB = 2048
-"""What a browser may take with one task in it: the heaviest of usual pages take half as much."""
+"""The memory of a browser with one task; the heaviest usual pages take half of it."""
 
 
 _WITH_BROWSER = "chromium"
@@ -87,11 +87,11 @@ def _proxies_of(text: str) -> list[tuple[str, str]]:
 
 
 def _proxy(text: str, place: str) -> tuple[str, str]:
-    # No message shows the address, in which there may be a password.
+    # No message shows the address, which may contain a password.
     country, separator, address = text.partition("=")
-    # `*` is the proxy for all countries that have none of their own.
+    # `*` is the proxy for all countries without one of their own.
     if not separator or not address or (country != "*" and not country.isalpha()):
-        raise ConfigurationError(f"{place}a country code, = and the address of a proxy are due")
+        raise ConfigurationError(f"{place}write a country code, = and the address of a proxy")
     return country.lower(), address
 
 
@@ -108,7 +108,7 @@ _PROXIES = Kind(
 
 @attrs.frozen
 class ChromiumSettings:
-    """What the operator of a server decides about its browser; the docs have a table of it."""
+    """The operator's settings of the browser; the docs have a table of them."""
 
     browser: str | os.PathLike[str] | None = setting(
         None,
@@ -121,15 +121,15 @@ class ChromiumSettings:
         False,
         _OPENINGS,
         "let tasks open this machine and private networks",
-        more="For tasks, searches and webhooks. A program may list single ones, as "
-        "`http://host:port`; the example site of `serve` is always open.",
+        more="For tasks, searches and webhooks. A program may list single addresses, such as "
+        "`http://host:port`; the example site of `serve` is always allowed.",
         option="--allow-private-addresses",
     )
     allow_named_addresses: bool | None = setting(
         None,
         FLAG,
         "whether a request may open an address of this machine that it names with its port",
-        more="By default it may if only this machine reaches the server.",
+        more="By default it may if only this machine can reach the server.",
     )
     proxies: Mapping[str, str] = setting(
         attrs.Factory(dict),
@@ -154,15 +154,15 @@ class ChromiumSettings:
         DEFAULT_MEMORY_MB,
         whole(256, unit="MB", metavar="MB"),
         "memory of a browser with one task in it",
-        more="Each further task of its owner adds 250. Beyond that the page that takes most is "
-        "ended, and its task fails. Watched on Linux.",
+        more="Each further task of its owner adds 250. Above this, the page that takes most is "
+        "ended, and its task fails. Checked on Linux only.",
         option="--browser-memory",
     )
     endpoint: str | None = setting(
         None,
         secret("URL", "URL"),
         "a remote browser instead of one of this machine",
-        more="Its address with its key, such as `wss://host/?token=KEY`. Each task has a "
+        more="Its address with its key, such as `wss://host/?token=KEY`. Each task has its own "
         "connection.",
         option="--browser-endpoint",
         variable="BROWSER_USE_BROWSER_ENDPOINT",
@@ -171,38 +171,38 @@ class ChromiumSettings:
     endpoint_protocol: Literal["cdp", "playwright"] = setting(
         "cdp",
         one_of("cdp", "playwright"),
-        "what the remote browser speaks: the DevTools protocol, or that of a Playwright server",
+        "the protocol of the remote browser: DevTools, or that of a Playwright server",
     )
     sandbox: bool = setting(
         True,
         FLAG,
         "run pages without Chromium's sandbox",
-        more="For machines that let it have none: a page that finds a hole in the browser then has "
-        "the rights of the browser's user, who is `nobody` for a server that runs as root.",
+        more="For machines on which the sandbox cannot work. A page that exploits the browser then "
+        "has the rights of the browser's user, which is `nobody` if the server runs as root.",
         option="--no-sandbox",
     )
     trace: Literal["always", "failure", "off"] = setting(
         "off",
         one_of("always", "failure", "off"),
-        "of which tasks a Playwright trace is an output file, `trace.zip`",
-        more="It has pictures, pages and requests. There is none of tasks with secrets.",
+        "which tasks get a Playwright trace as an output file, `trace.zip`",
+        more="It has pictures, pages and requests. Tasks with secrets get none.",
     )
 
     def where(self, *, is_exposed: bool) -> "ChromiumSettings":
-        """The same, with what depends on who reaches the server.
+        """The same, with the settings that depend on who can reach the server.
 
         Args:
-            is_exposed: Whether other machines do.
+            is_exposed: Whether other machines can.
         """
         if self.allow_named_addresses is not None:
             return self
         return attrs.evolve(self, allow_named_addresses=not is_exposed)
 
     def egress(self) -> Egress:
-        """How connections leave this machine under these settings.
+        """The egress of this machine under these settings.
 
         Raises:
-            ConfigurationError: One of them cannot be used.
+            ConfigurationError: A setting is invalid.
         """
         return Egress(
             allow_private_addresses=self.allow_private_addresses,
@@ -214,11 +214,11 @@ class ChromiumSettings:
 
 @attrs.frozen
 class BrowserEndpoint:
-    """Where a remote browser is. Its address is a secret: most hold a key.
+    """The address of a remote browser, which is a secret: most contain a key.
 
     Attributes:
         url: The whole address.
-        protocol: What is spoken there.
+        protocol: Its protocol.
     """
 
     url: str = attrs.field(repr=False)
@@ -227,7 +227,7 @@ class BrowserEndpoint:
     @classmethod
     def find(cls, settings: ChromiumSettings) -> Self | None:
         """The endpoint of the settings or of the environment; None without one."""
-        # No name for the text itself: reports of crashes show the variables of a function.
+        # No variable for the text itself, since crash reports show local variables.
         found = cls(or_environment(settings, "endpoint") or "", settings.endpoint_protocol)
         if not found.url:
             return None
@@ -240,7 +240,7 @@ class BrowserEndpoint:
 
     @property
     def is_usable(self) -> bool:
-        """Whether it is an address."""
+        """Whether it is a valid address."""
         try:
             url = URL(self.url)
             return url.scheme in _SCHEMES and bool(url.host) and url.port is not None
@@ -249,7 +249,7 @@ class BrowserEndpoint:
 
     @property
     def is_open_to_readers(self) -> bool:
-        """Whether it leads to another machine without TLS."""
+        """Whether it is another machine without TLS, so that others can read the traffic."""
         url = URL(self.url)
         return url.scheme in {"ws", "http"} and not is_loopback(url.host or "")
 
@@ -258,7 +258,7 @@ class BrowserEndpoint:
         return f"{url.scheme}://{url.host_subcomponent}:{url.port}"
 
     def note(self, assignment: Assignment) -> str:
-        """What the first step says about it."""
+        """The note about it in the first step."""
         note = (
             f"The browser is a remote one, at {URL(self.url).host}. Allowed domains, private "
             "addresses and advertising are judged when it asks for something, and not where it "
@@ -282,13 +282,13 @@ _AGENT = "browser_use"
 
 @attrs.frozen
 class AgentSettings:
-    """What the operator of a server decides about its agents; the docs have a table of it."""
+    """The operator's settings of agents; the docs have a table of them."""
 
     llm_base_url: str | None = setting(
         None,
         URL_TEXT,
         "the OpenAI-compatible endpoint of the model",
-        more="Such as `http://127.0.0.1:11434/v1`. With it `auto` is the agent.",
+        more="Such as `http://127.0.0.1:11434/v1`. With it `auto` chooses the agent.",
         option="--llm-base-url",
         variable="OPENAI_BASE_URL",
         executor=_AGENT,
@@ -297,8 +297,8 @@ class AgentSettings:
         None,
         TEXT,
         "the model for every task",
-        more="Without it a task's own `llm_model` is used where the endpoint knows it, and the "
-        "endpoint's only model where it has but one.",
+        more="Without it the task's own `llm_model` is used if the endpoint has it, and else the "
+        "endpoint's model if it has only one.",
         option="--llm-model",
         executor=_AGENT,
     )
@@ -317,7 +317,7 @@ class AgentSettings:
         True,
         FLAG,
         "show the model no screenshots",
-        more="For one that reads only.",
+        more="For a model that reads only text.",
         option="--llm-reads-only",
         executor=_AGENT,
     )

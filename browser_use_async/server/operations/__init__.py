@@ -1,4 +1,4 @@
-"""The operations of the endpoint table, as `api` has them: the small sections are in `services`."""
+"""The operations of the endpoint table, by section; the small sections are in `services`."""
 
 from browser_use_async.api.endpoint_table import ENDPOINTS
 from browser_use_async.server.operations import (

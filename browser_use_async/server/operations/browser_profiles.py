@@ -57,7 +57,7 @@ async def update_browser_profile(
     """Change the fields that were given."""
     profile = await _find(server, path.profile_id)
     problem = await _change_there(server, profile.profile_id, request)
-    if problem is not None:  # all of ours stays, so that the same request can be made again
+    if problem is not None:  # nothing is changed here, so the request can be repeated
         raise UnavailableError(f"The profile is not changed: {problem}")
     return await server.stores.profiles.update(profile, request)
 
@@ -68,7 +68,7 @@ async def delete_browser_profile(server: RunningServer, path: ProfileId) -> None
     profile = await _find(server, path.profile_id)
     durable = server.runner.durable
     problem = await durable.delete_profile(profile.profile_id) if durable is not None else None
-    if problem is not None:  # its logins are still there: the call can be repeated
+    if problem is not None:  # its logins still exist there: the call can be repeated
         raise UnavailableError(f"The profile is kept: {problem}")
     await server.stores.profiles.delete(profile.profile_id)
 
@@ -76,12 +76,12 @@ async def delete_browser_profile(server: RunningServer, path: ProfileId) -> None
 async def _change_there(
     server: RunningServer, profile_id: str, request: UpdateBrowserProfileRequest
 ) -> str | None:
-    """Why another service could not change what it has of a profile, or None."""
+    """Why another service could not change its copy of a profile, or None."""
     durable, name = server.runner.durable, request.profile_name
     if durable is None:
         return None
     if request.persist is False:
-        # As here, nothing is left of what it has kept; its next use makes another one.
+        # As here, all its data is deleted; its next use makes a new one.
         return await durable.delete_profile(profile_id)
     return await durable.rename_profile(profile_id, name) if isinstance(name, str) else None
 

@@ -89,10 +89,10 @@ async def _find(server: RunningServer, schedule_id: str) -> ScheduleRecord:
 
 
 def _refuse_contradictions(record: ScheduleRecord, request: UpdateScheduledTaskRequest) -> None:
-    """Refuse an update that contradicts fields which the schedule has already."""
+    """Refuse an update that contradicts other fields of the schedule."""
     given = given_fields(request)
     start, end = given.get("start_at", record.start_at), given.get("end_at", record.end_at)
-    # Validation has compared the two only if the request has both.
+    # Validation compares the two only if the request has both.
     if end <= start:
         raise invalid_field(("end_at",), "must be later than start_at", str(end), {})
 

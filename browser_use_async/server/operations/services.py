@@ -59,7 +59,7 @@ def create_upload_url(server: RunningServer, request: UploadRequest) -> UploadUr
     problem = _problem_of(request.file_name)
     if problem is not None:
         raise UnsupportedError(problem)
-    # No header has a line break, which in the signature stands between two of its parts.
+    # No line breaks: in the signature they separate two parts.
     is_supported = request.content_type.isprintable() and is_supported_content_type(
         request.content_type
     )
@@ -69,14 +69,14 @@ def create_upload_url(server: RunningServer, request: UploadRequest) -> UploadUr
 
 
 def _problem_of(name: str) -> str | None:
-    """Why a file name is invalid on some system, or None."""
+    """Why a file name is invalid on some systems, or None."""
     # In bytes, as file systems count.
     if len(name.encode("utf-8", "replace")) > _LONGEST_NAME:
         return f"The file name is longer than {_LONGEST_NAME} bytes"
     if any(character in '/\\:*?"<>|' for character in name):
-        return "The file name holds a character that file systems do not take"
+        return "The file name contains a character that file systems do not accept"
     if any(unicodedata.category(character).startswith("C") for character in name):
-        return "The file name holds a control character"
+        return "The file name contains a control character"
     if name.startswith(".") or name != name.strip(" ."):
         return "The file name begins or ends with a dot or a space"
     if name.partition(".")[0].lower() in _RESERVED:
@@ -140,7 +140,7 @@ async def check_balance(server: RunningServer) -> Balance:
     remote = await _remote_account(server)
     if remote is None:
         return Balance(cents=await server.stores.account.balance_cents())
-    if remote.cents is None:  # an old amount would be taken for credit that may be gone
+    if remote.cents is None:  # an old amount may already be spent
         raise UnavailableError(f"The balance is not known. {remote.problem}")
     left = await server.stores.account.budget_left_cents()
     return Balance(cents=remote.cents if left is None else min(remote.cents, left))
@@ -148,7 +148,7 @@ async def check_balance(server: RunningServer) -> Balance:
 
 @operation(ME)
 async def me(server: RunningServer) -> bool:
-    """Return True; a request with a wrong key is refused before."""
+    """Return True; requests with a wrong key are refused earlier."""
     remote = await _remote_account(server)
     if remote is not None and remote.cents is None:
         raise (KeyRefusedError if remote.is_key_refused else UnavailableError)(remote.problem)
@@ -157,11 +157,11 @@ async def me(server: RunningServer) -> bool:
 
 @operation(PING)
 def ping(server: RunningServer) -> None:
-    """Answer that the server is there."""
+    """Answer, since the server can be reached."""
 
 
 async def _remote_account(server: RunningServer) -> RemoteAccount | None:
-    """What another service says of the account that pays it, to the server's own key only."""
+    """The account at another service that pays; only for the server's own key."""
     durable = server.runner.durable
     is_own_key = server.stores.account.owner == DEFAULT_OWNER
     return await durable.account() if durable is not None and is_own_key else None

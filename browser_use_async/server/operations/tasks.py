@@ -41,10 +41,10 @@ from browser_use_async.types import (
     TaskStep,
 )
 
-# The most characters of outputs on one page of the list: with their escapes in JSON, and all else,
-# less than the 32 MB that clients of this package take.
+# The most characters of outputs on one page of the list: escaped as JSON, and with the other
+# fields, less than the 32 MB that clients of this package accept.
 MAX_PAGE_CHARACTERS = 2 * 1024 * 1024
-# How a task ends that is not stopped.
+# The ends of tasks that were not stopped.
 _BY_ITSELF = frozenset({TaskStatus.FINISHED, TaskStatus.FAILED})
 _CUT = " [the rest of this output is in the task itself]"
 
@@ -52,7 +52,7 @@ _CUT = " [the rest of this output is in the task itself]"
 def _row_text(row: TaskRow, links: Links, longest: int | None) -> str:
     """A row of the task list as JSON, with an output of so many characters at most.
 
-    Put together from what is stored in the form of the answer: a page has a hundred of them.
+    Made from texts that are stored in the form of the answer, since a page has a hundred rows.
     """
     output = row.output and from_text(row.output)
     if output is not None and longest is not None and len(output) > longest:
@@ -112,15 +112,15 @@ async def run_task(
 
 @operation(STOP_TASK)
 async def stop_task(server: RunningServer, query: TaskId) -> None:
-    """Stop a task for good; one that has ended by itself is not changed."""
+    """Stop a task for good; a task that has ended by itself is not changed."""
     record = await find_task(server, query.task_id)
-    # As the service answers: only a task that was stopped before is refused.
+    # As at the service, only a task that was already stopped is refused.
     if record.status in _BY_ITSELF:
         return
     try:
         await server.runner.stop(record)
     except TransitionRefusedError as refused:
-        if refused.status not in _BY_ITSELF:  # where it has not ended since it was read
+        if refused.status not in _BY_ITSELF:  # unless it has ended since it was read
             raise
 
 
@@ -157,7 +157,7 @@ async def get_task_status(server: RunningServer, path: TaskId) -> TaskStatus:
 @operation(LIST_TASKS)
 async def list_tasks(server: RunningServer, query: PageQuery) -> Ready:
     """One page of the tasks, newest first. A list without rows has no pages."""
-    # A larger limit is cut silently.
+    # A larger limit is lowered silently.
     limit = min(query.limit, MAX_TASK_PAGE)
     key = ("page", query.page, limit, server.owner, server.links.may_steer)
 
@@ -175,12 +175,12 @@ async def list_tasks(server: RunningServer, query: PageQuery) -> Ready:
 
 
 def _longest_output(rows: list[TaskRow]) -> int | None:
-    """The most characters of an output where all of them make too large an answer, else None.
+    """The most characters of an output if all outputs are too large together, else None.
 
-    Every row stays, because clients count them. What else is in one is bounded at its creation.
+    Every row stays, because clients count them. Other fields are limited at their creation.
     """
     characters = sum([len(row.output) for row in rows if row.output])
-    if characters > MAX_PAGE_CHARACTERS:  # though texts that are stored as JSON may be shorter
+    if characters > MAX_PAGE_CHARACTERS:  # as JSON; the texts themselves may be shorter
         characters = sum(len(from_text(row.output)) for row in rows if row.output)
     return MAX_PAGE_CHARACTERS // len(rows) if characters > MAX_PAGE_CHARACTERS else None
 
@@ -194,7 +194,7 @@ async def get_task_media(server: RunningServer, path: TaskId) -> TaskMedia:
 
 @operation(GET_TASK_SCREENSHOTS)
 async def get_task_screenshots(server: RunningServer, path: TaskId) -> TaskScreenshots:
-    """Links to the screenshots so far: one for each step, or none if they are switched off."""
+    """Links to the screenshots so far, one for each step; none if they are turned off."""
     record = await find_task(server, path.task_id)
     return TaskScreenshots([server.links.file_url(record.id, name) for name in record.screenshots])
 
@@ -216,7 +216,7 @@ async def find_task(server: RunningServer, task_id: str) -> TaskRecord:
     """
     record = await server.stores.tasks.get(task_id)
     if record is None and (other := session_id_of(task_id)) is not None:
-        record = await server.stores.tasks.get(other)  # the id of its session, as webhooks tell it
+        record = await server.stores.tasks.get(other)  # the id of its session, which webhooks send
     if record is None:
         raise NotFoundError("Task not found")
     return record
