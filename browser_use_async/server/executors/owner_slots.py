@@ -39,7 +39,7 @@ class OwnerSlots:
             raise
 
     def _give_back(self) -> None:
-        """Give a slot to whom it belongs next."""
+        """Pass a slot to the next owner in turn."""
         while self._waiting:
             owner, turns = next(iter(self._waiting.items()))
             turn = turns.popleft()

@@ -167,6 +167,6 @@ async def test_a_run_is_stopped_at_its_last_step(hosted: HostedV4, opens: Opens)
         task = await handle.wait()
 
     assert task.status == "failed"
-    assert "what its events tell is counted here" in task.steps[0].evaluation_previous_goal
+    assert "it is not sent, and steps are counted here" in task.steps[0].evaluation_previous_goal
     assert "3 steps" in task.steps[-1].evaluation_previous_goal
     assert hosted.at_work == 0

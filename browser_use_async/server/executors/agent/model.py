@@ -58,7 +58,7 @@ class ModelEndpoint:
         return choose_model(wanted, await self._listed(outbound))
 
     async def _listed(self, outbound: HttpClient) -> list[str] | None:
-        """The names of its models, or None if it does not tell."""
+        """The names of its models, or None if it does not list them."""
         headers = {"Authorization": f"Bearer {self.key}"} if self.key else {}
         try:
             answer = await outbound.send("GET", f"{self.base_url}/models", headers=headers)

@@ -125,7 +125,7 @@ class AgentProcess:
         return cls(process, log)
 
     async def send(self, message: Mapping[str, Any]) -> None:
-        """Tell the agent."""
+        """Send a message to the agent."""
         assert self._process.stdin is not None
         with contextlib.suppress(ConnectionError):  # it has ended; the next look finds that out
             self._process.stdin.write(pack(message))
@@ -142,7 +142,9 @@ class AgentProcess:
             raise AgentEndedError(f"The agent was silent for {seconds:g} s.") from None
         except asyncio.IncompleteReadError:
             code = await self._process.wait()
-            raise AgentEndedError(f"The agent's process ended by itself ({_told(code)}).") from None
+            raise AgentEndedError(
+                f"The agent's process ended by itself ({_exit_text(code)})."
+            ) from None
 
     async def end(self) -> None:
         """End the process with all of its children."""
@@ -163,7 +165,7 @@ async def _pass_on(process: Process, log: Callable[[str], None]) -> None:
             rest = b""  # whatever that is, it is no line
 
 
-def _told(code: int) -> str:
+def _exit_text(code: int) -> str:
     if code >= 0:
         return f"exit code {code}"
     try:
@@ -193,8 +195,8 @@ class Conversation:
     _goal: str = attrs.field(default="", init=False)  # of the latest step
 
     async def next_item(self) -> Step | Finished | Failed:
-        """Let the agent work until it has something to tell."""
-        # A step is told as soon as the model has decided on it; its actions follow.
+        """Let the agent work until it reports a step or its end."""
+        # A step is reported as soon as the model has decided on it; its actions follow.
         self.control.doing(self._goal)
         while True:
             message: Message = await self.agent.receive(self.answer_seconds + _STEP_SECONDS)

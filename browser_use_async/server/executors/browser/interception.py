@@ -82,7 +82,7 @@ class RequestInterception:
         frame_id = str(event.get("frameId", ""))
         if frame_id and frame_id not in self._is_foreign:
             context_id = self._context_id
-            # Frames in the process of their page are not told apart, and judged.
+            # A frame in the process of its page has no target: it counts as this client's.
             with contextlib.suppress(PlaywrightError):
                 answer = await session.send("Target.getTargetInfo", {"targetId": frame_id})
                 context_id = answer["targetInfo"].get("browserContextId", context_id)

@@ -25,7 +25,7 @@ from browser_use_async.server.executors.browser.browser_folder import (
 _START_SECONDS = 30.0
 _END_SECONDS = 3.0
 _LOOK_SECONDS = 0.05
-_CRASH_SECONDS = 10.0  # until the crash of a page is told
+_CRASH_SECONDS = 10.0  # until an event reports the crash of a page
 _EXIT_CODE = re.compile(r"exitCode=(\d+)")
 _FLAGS = (
     "--no-pings",
@@ -55,7 +55,7 @@ class BrowserNotStartedError(Exception):
 
 
 class BrowserError(Exception):
-    """A browser or page that does not do what it is told. Its text is a clause for a person."""
+    """A browser or page that does not carry out a command. Its text is a clause for a person."""
 
 
 class CommandFailedError(BrowserError):

@@ -20,7 +20,7 @@ _RETRY_SECONDS = 0.05
 _MOST_PENDING = 256
 _MOST_COPIED = 100_000
 _MOUSE = {"move": "mouseMoved", "down": "mousePressed", "up": "mouseReleased"}
-# Windows' virtual key codes, by which pages tell keys that make no text, and the text of some.
+# Windows' virtual key codes, by which pages know keys that make no text, and the text of some.
 _NAMED_KEYS = (
     "Backspace 8 Tab 9 Enter 13 Shift 16 Control 17 Alt 18 Escape 27 PageUp 33 PageDown 34 End 35 "
     "Home 36 ArrowLeft 37 ArrowUp 38 ArrowRight 39 ArrowDown 40 Insert 45 Delete 46 Meta 91"
@@ -67,7 +67,7 @@ class Screencast:
         self._context.remove_listener("page", self._opened)
         self._ended = True
         self.page = None
-        self._tell_viewers()
+        self._notify_viewers()
         self._restart()
         await self._work.join()
 
@@ -117,7 +117,7 @@ class Screencast:
             self._capture = self._work.start(self._run_capture(self.page))
 
     async def _run_capture(self, page: Page) -> None:
-        with suppress(Error):  # the window or the browser is gone, which others tell
+        with suppress(Error):  # the window or the browser is gone, which is reported elsewhere
             session = self._session = await self._context.new_cdp_session(page)
             session.on("Page.screencastFrame", lambda event: self._take(session, event))
             width, height = self.size
@@ -153,9 +153,9 @@ class Screencast:
         if session is self._session:  # others still have frames under way
             image = base64.b64decode(data)
             self._newest = Frame(image, "image/jpeg", *self.size)
-            self._tell_viewers()
+            self._notify_viewers()
 
-    def _tell_viewers(self) -> None:
+    def _notify_viewers(self) -> None:
         self._changed.set()
         self._changed = asyncio.Event()
 

@@ -90,7 +90,7 @@ def missing_playwright() -> str | None:
 
 
 def version_warning(program: str) -> str | None:
-    """What to tell the operator about a browser, or None if there is nothing to tell."""
+    """The warning for the operator about the version of a browser, or None."""
     version = _version(program)
     if version is None or version >= LEAST_VERSION:
         return None

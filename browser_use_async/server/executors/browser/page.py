@@ -108,7 +108,7 @@ class TaskPage:
 
     async def wait_for_rest(self) -> None:
         """Wait for what comes of an action: loaded, and its scripts ask for nothing more."""
-        await asyncio.sleep(_NOTICE_SECONDS)  # until what the action asks for is told
+        await asyncio.sleep(_NOTICE_SECONDS)  # until requests of the action have begun
         await self._rest()
 
     async def _rest(self) -> None:
@@ -256,7 +256,7 @@ class TaskPage:
         """Note a request of the page."""
         if request.is_navigation_request():
             if request.frame is not self.page.main_frame:
-                return  # of a frame that may go on in another process, so that its end is not told
+                return  # of a frame that may move to another process, whose end no event reports
             self.asked.set()
             self._document_request, self._is_shown, self._loading = request, False, True
             self._inflight.clear()

@@ -1,1 +1,1 @@
-"""What tasks tell executors without a language model, read by strict patterns."""
+"""Instructions for executors without a language model, read by strict patterns."""

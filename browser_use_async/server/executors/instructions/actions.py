@@ -1,4 +1,4 @@
-"""Plans and their actions: what a task's instructions tell a reader or a browser to do."""
+"""Plans and their actions: the steps of a reader or a browser for the instructions of a task."""
 
 from enum import StrEnum
 from typing import Literal
@@ -38,7 +38,7 @@ class Fill:
 
     @property
     def shown(self) -> str:
-        """The value as it may be told."""
+        """The value as it may be shown: a secret by its name only."""
         return f"the secret {self.secret}" if self.secret else f"“{self.value}”"
 
 

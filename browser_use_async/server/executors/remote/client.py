@@ -210,7 +210,7 @@ def _read(content: bytes, status: int) -> Any:
     try:
         return json.loads(content) if content else None
     except ValueError:
-        if status < 400:  # the call may have had its effect, which is not to be told from this
+        if status < 400:  # the call may have had its effect: this answer does not show it
             raise aiohttp.ClientPayloadError("the answer is no JSON") from None
         return content[:_LONGEST_WORDS].decode("utf-8", "replace")
 

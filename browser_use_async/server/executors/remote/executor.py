@@ -198,7 +198,7 @@ class CloudExecutor(DurableExecutor):
             return await run.share()
         except RefusedError as error:
             _logger.warning("a remote task has no public page of its own: %s", error)
-            return None  # that of this server is told then
+            return None  # then the page of this server is returned
 
     def _end(self, news: News, results: Results, note: str) -> Finished | Failed:
         """What a task of the service has come to."""

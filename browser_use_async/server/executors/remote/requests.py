@@ -45,7 +45,7 @@ def misfits(assignment: Assignment, settings: CloudSettings) -> Iterator[Misfit]
     if "highlight_elements" in asked and assignment.highlight_elements:
         yield Misfit("highlight_elements", "version 4 highlights nothing", is_harmless=True)
     if "max_agent_steps" in asked:
-        message = "version 4 counts no steps; left out there, what its events tell is counted here"
+        message = "version 4 counts no steps; it is not sent, and steps are counted here"
         yield Misfit("max_agent_steps", message, is_harmless=True)
     if assignment.structured_output_json is not None and _schema(assignment) is None:
         yield Misfit("structured_output_json", "version 4 takes a schema that is an object only")
@@ -66,7 +66,7 @@ def _common_misfits(assignment: Assignment) -> Iterator[Misfit]:
         yield Misfit("save_browser_data", message, is_harmless=True)
     if any(is_seed(value) for value in assignment.secrets.values()):
         # The service would type or keep the seed itself, which gives it away for good.
-        yield Misfit("secrets", "the service is told no otpauth:// seed; leave it out")
+        yield Misfit("secrets", "an otpauth:// seed is never sent to the service; leave it out")
     sides = zip(("width", "height"), assignment.viewport, (_WIDTHS, _HEIGHTS), strict=True)
     for side, pixels, allowed in sides:
         if pixels not in allowed:

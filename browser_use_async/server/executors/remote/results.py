@@ -24,7 +24,7 @@ class News:
     """What a look at a remote task has shown."""
 
     status: TaskStatus  # where it stands, in the words of v1
-    steps: Sequence[Step] = ()  # those that were not told before
+    steps: Sequence[Step] = ()  # those that were not reported before
     cents: Decimal | None = None  # what it has cost so far
     live_url: str | None = attrs.field(default=None, repr=False)
     reason: str = ""  # why it failed, in the service's words
@@ -50,7 +50,7 @@ def page_url(value: Any) -> str | None:
 
 
 def cents_of(*amounts: Any) -> Decimal | None:
-    """The sum of amounts in US dollars, in cents; None if the first one is not told."""
+    """The sum of amounts in US dollars, in cents; None if the first one is missing."""
     found = [_amount(each) for each in amounts]
     if not found or found[0] is None:
         return None

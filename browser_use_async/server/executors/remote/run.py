@@ -72,7 +72,7 @@ class RemoteRun:
         self._stands = TaskStatus.CREATED
         self._file_ids: dict[str, str] = {}  # names of files
         self._unconfirmed: list[str] = []
-        self._steps_told = 0
+        self._steps_reported = 0
 
     @property
     def is_created(self) -> bool:
@@ -240,10 +240,10 @@ class RemoteRun:
                 return
 
     def _first_step(self) -> list[Step]:
-        # No list of its events is published, so that there may be nothing else to tell.
-        if self._steps_told or self._stands is TaskStatus.CREATED:
+        # The service publishes no list of its events, so this may be the only step.
+        if self._steps_reported or self._stands is TaskStatus.CREATED:
             return []
-        self._steps_told = 1
+        self._steps_reported = 1
         words = ""
         if self._unconfirmed:
             words = f"The service does not find files that it was given: {self._unconfirmed}."
@@ -256,10 +256,10 @@ class RemoteRun:
         text = next((data[key] for key in _TEXTS if isinstance(data.get(key), str)), "")
         # Steps that cannot be counted end no task, unless the task itself asks for a bound.
         is_bounded = "max_agent_steps" in self._assignment.requested
-        is_full = self._steps_told >= self._assignment.max_agent_steps
+        is_full = self._steps_reported >= self._assignment.max_agent_steps
         if not text.strip() or (is_full and not is_bounded):
             return []
-        self._steps_told += 1
+        self._steps_reported += 1
         return [Step(text[:_LONGEST_GOAL], url=page_url(data.get("url")) or "")]
 
     async def _ended_browsers(self) -> list[Any]:

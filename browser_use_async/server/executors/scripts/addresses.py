@@ -46,7 +46,7 @@ def put_inputs_in_address(url: str, inputs: Mapping[str, str]) -> str:
 
 
 def quoted_inputs(inputs: Mapping[str, str]) -> dict[str, str]:
-    """The inputs as they stand in addresses; one that is an address itself stays as it is."""
+    """The inputs, quoted for addresses; one that is an address itself is unchanged."""
     return {
         name: value if value.startswith(("http://", "https://")) else quote(value, safe="")
         for name, value in inputs.items()

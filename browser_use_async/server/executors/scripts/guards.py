@@ -11,7 +11,7 @@ _ATTRIBUTES = ("test_id", "id", "field", "placeholder", "options")
 
 @attrs.frozen
 class SeenElement:
-    """An element as it is on the page now."""
+    """The current state of an element on its page."""
 
     description: Description
     url: str  # of the page, or of the frame, that it stands in

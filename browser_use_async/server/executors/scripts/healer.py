@@ -95,7 +95,7 @@ async def _elements(page: TaskPage, kind: Kind) -> list[tuple[ElementHandle, See
 
 
 def _in_words(element: Description) -> str:
-    """An element as a person would tell it apart."""
+    """An element as a person would describe it."""
     said = f"{element.role or element.tag} “{element.name}”"
     places = (
         ("of", element.item),

@@ -324,7 +324,7 @@ def _blocks(text: str) -> Iterator[_Block]:
 
 
 def _value(text: str) -> str:
-    """A value, in quotation marks or without; a list stays as it is written."""
+    """A value, in quotation marks or without; a list stays unchanged."""
     if not text.startswith('"'):
         return text
     is_string = _TOKEN.fullmatch(text) is not None

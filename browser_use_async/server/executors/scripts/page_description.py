@@ -61,7 +61,7 @@ def _checked_tree(raw: Any, left: list[int]) -> list[Any]:
 
 
 async def described_element(page: TaskPage, handle: ElementHandle) -> Description:
-    """What an element is told apart by."""
+    """The properties that identify an element."""
     asking = handle.evaluate(f"element => ({script('describe')}).describe(element)")
     return seen_element(await page.run(asking, "a question to the page")).description
 

@@ -326,7 +326,7 @@ class ScriptPlayer:
         return (await self.snapshot()).tree != before.tree
 
     def _agrees(self, dialog: Dialog) -> bool:
-        """Whether to answer OK: to what only tells something, and to what was asked before."""
+        """Whether to answer OK: to what asks nothing, and to what was confirmed before."""
         if dialog.type in {"alert", "beforeunload"} or dialog.message in self._confirms:
             return True
         self._asked = dialog.message[:_ASKED_CHARACTERS]

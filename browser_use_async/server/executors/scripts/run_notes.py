@@ -70,7 +70,7 @@ class RunRecording:
     async def note(
         self, page: TaskPage, action: Action, element: Element | None
     ) -> tuple[Action, Element | None]:
-        """Note an action that is about to be done; returns it as it is to be done.
+        """Note the next action; returns the action and element that are to be used.
 
         A form is sent by its button, which a script can find and check.
         """

@@ -27,7 +27,7 @@ class Effect(StrEnum):
 
 @attrs.frozen
 class Description:
-    """What an element is told apart by, and where on its page it stands."""
+    """The properties that identify an element, and its place on the page."""
 
     role: str = ""
     name: str = ""

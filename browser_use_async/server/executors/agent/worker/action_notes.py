@@ -16,7 +16,7 @@ class ActingTools(Protocol):
 
 
 class ActionNotes:
-    """Tells the server of each action: its element, the page right before it, how it went."""
+    """Reports each action to the server: its element, the page before it, and its result."""
 
     def __init__(self, channel: Channel, describe: str) -> None:
         self._channel = channel

@@ -115,7 +115,7 @@ class Channel:
         threading.Thread(target=self._listen, name="lifeline", daemon=True).start()
 
     def send(self, message: Message) -> None:
-        """Tell the server."""
+        """Send a message to the server."""
         self._outgoing.write(pack(message))
         self._outgoing.flush()
 

@@ -1,4 +1,4 @@
-// What a script asks a page: how an element is told apart, and what is to be seen of the page. The
+// What a script asks a page: how to identify an element, and what is visible on the page. The
 // last statement is an object; a call of one of its functions is put behind it.
 (() => {
   const MOST_CHARACTERS = 200;

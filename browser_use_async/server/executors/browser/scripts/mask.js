@@ -2,7 +2,7 @@
 // before it is painted.
 ((secrets) => {
   const SELECTOR = 'input, textarea, select, [contenteditable]';
-  const holds = (text) => typeof text === 'string' && secrets.some((secret) => text.includes(secret));
+  const isSecret = (text) => typeof text === 'string' && secrets.some((secret) => text.includes(secret));
   // Set anew whenever the page has set its own style: a mark would outlive what it stands for.
   const set = (element, name, value) => {
     const { style } = element;
@@ -15,7 +15,7 @@
   };
   const look = (node) => {
     if (node.nodeType === Node.TEXT_NODE) {
-      if (holds(node.data)) hide(node.parentElement);
+      if (isSecret(node.data)) hide(node.parentElement);
       return;
     }
     if (!(node instanceof Element || node instanceof Document || node instanceof ShadowRoot)) return;
@@ -23,7 +23,7 @@
     while (texts.nextNode()) look(texts.currentNode);
     const fields = node.querySelectorAll(SELECTOR);
     for (const field of node instanceof Element ? [node, ...fields] : fields) {
-      if (holds(field.value) || holds(field.placeholder)) hide(field);
+      if (isSecret(field.value) || isSecret(field.placeholder)) hide(field);
     }
     for (const element of node.querySelectorAll('*')) if (element.shadowRoot) watch(element.shadowRoot);
   };
@@ -37,19 +37,19 @@
         else look(change.target);
         // Text that comes in pieces is whole only in the element around it.
         const around = change.target instanceof Element ? change.target : change.target.parentElement;
-        if (around && around.childElementCount === 0 && holds(around.textContent)) hide(around);
+        if (around && around.childElementCount === 0 && isSecret(around.textContent)) hide(around);
       }
     }).observe(root, { childList: true, subtree: true, characterData: true, attributes: true, attributeFilter: ['value', 'placeholder', 'style', 'class'] });
     for (const kind of ['beforeinput', 'input', 'change', 'focusin']) {
       root.addEventListener(kind, (event) => {
         const field = event.composedPath()[0];
         const typed = kind === 'beforeinput' ? event.data : field?.value ?? field?.textContent;
-        if (field instanceof Element && (holds(typed) || holds(field.value))) hide(field);
+        if (field instanceof Element && (isSecret(typed) || isSecret(field.value))) hide(field);
       }, { capture: true });
     }
     // A script may set a value without any event.
     const again = () => {
-      for (const field of root.querySelectorAll(SELECTOR)) if (holds(field.value)) hide(field);
+      for (const field of root.querySelectorAll(SELECTOR)) if (isSecret(field.value)) hide(field);
       requestAnimationFrame(again);
     };
     again();
