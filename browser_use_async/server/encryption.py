@@ -41,7 +41,7 @@ class Seal:
             text = self.decrypt(kind, key, sealed)
         except ValueError:
             raise ConfigurationError(
-                f"the database holds secrets that the key in {KEY_VARIABLE} does not open; "
+                f"the database has secrets that the key in {KEY_VARIABLE} does not open; "
                 "give the server the key under which they were sealed"
             ) from None
         document: dict[str, Any] = json.loads(text)

@@ -83,7 +83,7 @@ async def _expire_tasks(database: Database, sealed: Secrets, before: datetime) -
     for (owner,) in await database.rows("SELECT owner FROM accounts"):
         while await _expire_oldest(database, sealed, owner, before):  # noqa: ASYNC110 - as above
             await asyncio.sleep(0)
-    # What was told about them has texts of theirs. What is still to be told goes at a later time.
+    # Delivered events contain texts of deleted tasks. Pending ones are deleted in a later run.
     await database.rows(
         "DELETE FROM outbox WHERE state <> 'pending' "
         "AND NOT EXISTS (SELECT 1 FROM tasks WHERE tasks.id = outbox.task_id)"

@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from browser_use_async.server.extras import missing_packages
 
-# How such a secret begins: the text that the QR code of a second factor holds.
+# How such a secret begins: the text in the QR code of a second factor.
 PREFIX = "otpauth://"
 
 _PERIODS = 3  # whose codes are hidden: a page may show what was typed a while ago

@@ -108,7 +108,7 @@ class Assignment:
         takes_recording: Whether the server keeps a recording.
         requested: The names of the settings that the request itself gives.
         profile_name: What the profile is called.
-        saves_browser_data: Whether cookies shall be kept and told.
+        saves_browser_data: Whether cookies are kept and returned.
         is_shared: Whether a public page is asked for.
         remote: What was remembered of it before the server was started again.
         lost_secrets: Whether it had secrets that the server has no longer.

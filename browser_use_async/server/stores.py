@@ -30,7 +30,7 @@ class Stores:
     """What a server reads and writes.
 
     Raises:
-        ConfigurationError: There is no such plan, or a file holds secrets under another key.
+        ConfigurationError: There is no such plan, or a file has secrets under another key.
     """
 
     def __init__(

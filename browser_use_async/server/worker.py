@@ -280,7 +280,7 @@ class _Worker:
             pass
 
     def _ended(self) -> _WorkerEndedError:
-        # An end that comes with broken pipes is not told at once.
+        # After a broken pipe the exit code is known only a moment later.
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(timeout=5)
         code = self._process.returncode

@@ -65,7 +65,7 @@ class FaultRules:
 
 @admin_operation("admin_key", "GET /admin/key")
 async def show_key(server: RunningServer) -> Json:
-    """Tells whose key this is, what it may do, and what carries tasks out."""
+    """Returns the owner of the key, its scopes, and the executor."""
     return Json(
         name=server.owner,
         scopes=sorted(server.scopes),
@@ -77,7 +77,7 @@ async def show_key(server: RunningServer) -> Json:
 
 @admin_operation("admin_costs", "GET /admin/costs", Scope.READ, query=TaskIds)
 async def show_costs(server: RunningServer, query: TaskIds) -> Json:
-    """Tells what tasks have cost, in US cents."""
+    """Returns what tasks have cost, in US cents."""
     records = [await server.stores.tasks.get(each) for each in query.task_id]
     return Json(costs={each.id: str(each.cost_cents) for each in records if each is not None})
 

@@ -105,8 +105,8 @@ class Sought:
                 values[name] = value
         if self.metadata is not None:
             # Nothing else in the JSON reads the same: within a text quotation marks are escaped.
-            name, told = self.metadata
-            pair = f"{to_json(name)}:" + ("" if told is None else to_json(told))
+            name, value = self.metadata
+            pair = f"{to_json(name)}:" + ("" if value is None else to_json(value))
             conditions.append("LOWER(metadata) LIKE :metadata ESCAPE '!'")
             values["metadata"] = _pattern(pair.lower())
         if self.schedule:
@@ -161,7 +161,7 @@ _NEWEST_FIRST = "ORDER BY position DESC LIMIT :most"
 
 
 async def find_task_row(at: Database, owner: str, task_id: str) -> OverviewRow | None:
-    """One task of an owner as it is listed, or None."""
+    """The row of one task in the list of its owner, or None."""
     return await _OVERVIEW.first(at, "id = :id AND owner = :owner", id=task_id, owner=owner)
 
 

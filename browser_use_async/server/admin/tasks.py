@@ -161,7 +161,7 @@ async def show_tasks(server: RunningServer, query: OverviewQuery) -> Json:
     "admin_overview_task", "GET /admin/overview/{task_id}", Scope.READ, parameters=TaskId
 )
 async def show_task(server: RunningServer, path: TaskId) -> Json:
-    """Tells of one task what the API does not: its costs, its request and why it failed."""
+    """Returns what the API does not have of a task: its costs, its request and why it failed."""
     record = await find_task(server, path.task_id)
     return Json(
         cost_cents=f"{record.cost_cents:f}",
@@ -188,7 +188,7 @@ async def show_task(server: RunningServer, path: TaskId) -> Json:
     parameters=StepPlace,
 )
 async def show_trace(server: RunningServer, path: StepPlace) -> Json:
-    """Tells what went on behind a step: addresses, errors, failed requests and times."""
+    """Returns the trace of a step: addresses, errors, failed requests and times."""
     record = await find_task(server, path.task_id)
     if not 1 <= path.number <= len(record.steps):
         raise NotFoundError(f"The task has {len(record.steps)} steps, and no step {path.number}")
@@ -197,7 +197,7 @@ async def show_trace(server: RunningServer, path: StepPlace) -> Json:
 
 @admin_operation("admin_next_runs", "GET /admin/next-runs", Scope.READ, query=ScheduleIds)
 async def show_runs(server: RunningServer, query: ScheduleIds) -> Json:
-    """Tells the next three runs of schedules, and what became of the last one."""
+    """Returns the next three runs of schedules, and the result of the last one."""
     runs, last = {}, {}
     for each in dict.fromkeys(query.id[:_MOST_RUNS]):
         found = await server.stores.schedules.get(each)

@@ -152,12 +152,12 @@ async def show_deliveries(server: RunningServer, query: DeliveriesQuery) -> Json
     return Json(deliveries=rows, count=count)
 
 
-# An answer of a receiver can tell what is not for the owners of tasks.
+# An answer of a receiver may contain what owners of tasks must not see.
 @admin_operation(
     "admin_delivery", "GET /admin/deliveries/{delivery_id}", Scope.ADMIN, parameters=DeliveryId
 )
 async def show_delivery(server: RunningServer, path: DeliveryId) -> Json:
-    """Tells what a delivery sent and got back."""
+    """Returns what a delivery sent and got back."""
     delivery = await server.webhooks.outbox.get_of(server.owner, path.delivery_id)
     if delivery is None:
         raise NotFoundError("Delivery not found")

@@ -54,7 +54,7 @@ class Metrics:
         runner: Carries out the tasks of this process.
         slots: How many it carries out at once, or None for any number.
         nodes: The servers that share the database.
-        now: The time, by which ages are told.
+        now: The time, from which ages are computed.
 
     Attributes:
         answers: How many requests were answered, by route and status.
@@ -159,7 +159,7 @@ class Metrics:
         ends = [(str(each), counts.statuses[each]) for each in TaskStatus if each.is_terminal]
         causes = [(str(cause), counts.failures[cause]) for cause in FailureCause]
         slots = []
-        if self._slots is not None:  # of an executor without a bound there is nothing to tell
+        if self._slots is not None:  # an executor without a bound has no such numbers
             free = max(0, self._slots - self._runner.count)
             slots = [
                 _gauge("slots", "Tasks that this process can carry out at once.", self._slots),

@@ -212,7 +212,7 @@ class Destination:
 
     host: str  # the host, as the page names it, in lower case
     port: int
-    schemes: tuple[str, ...]  # what may be spoken there; a tunnel does not tell
+    schemes: tuple[str, ...]  # what may be spoken there; several for a tunnel
 
     @classmethod
     def of(cls, url: URL) -> "Destination":

@@ -1,7 +1,7 @@
 """The only way out of one task's browser: a proxy on this machine that keeps to the rules.
 
 The protocol's own interception sees neither WebSockets nor what a window asks for before it is
-attached, and it sees names where only addresses tell what is private. A proxy sees every
+attached, and it sees names where only addresses show what is private. A proxy sees every
 connection of pages, frames, workers and windows, redirects included, looks each name up once, and
 connects to exactly the address that it has judged.
 """

@@ -48,7 +48,7 @@ class UnknownHostError(Exception):
 
 
 class RefusalNotes:
-    """What was refused, and why hosts could not be asked, for the steps of one task to tell."""
+    """What was refused, and why hosts could not be asked: for the steps of one task."""
 
     def __init__(self) -> None:
         self._refusals: dict[Refusal, None] = {}

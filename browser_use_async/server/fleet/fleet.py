@@ -81,7 +81,7 @@ class Fleet(Deployment):
         if runner.durable is not None:
             raise ConfigurationError(
                 "an executor that has the hosted service do the tasks needs a database of its own: "
-                "of servers that share one none could tell whether another still waits for a task"
+                "a server that shares one cannot know whether another still waits for a task"
             )
         self.most_at_work = settings.max_concurrent_tasks
         self.slots = self._slots = settings.capacity

@@ -106,7 +106,7 @@ class FleetWorker:
         except StorageUnavailableError:
             return None
         finally:
-            # Its end is not waited for: the driver tells the server first, by the same network.
+            # Not awaited: the driver cancels the query at the server first, over the same network.
             asked.cancel()
 
     def _forget(self, asked: "asyncio.Future[dict[str, TaskStatus]]") -> None:

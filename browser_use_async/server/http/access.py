@@ -139,7 +139,7 @@ class ApiKeyCheck:
         api_key: The key that the server was started with.
         keys: The others.
         now: The time, at which keys expire.
-        proxies: The proxies in front, which tell the client's address in `X-Forwarded-For`.
+        proxies: The proxies in front, which pass the client's address in `X-Forwarded-For`.
         max_wrong_keys: The most wrong keys that an address may send within a minute.
     """
 
@@ -205,7 +205,7 @@ class ApiKeyCheck:
         return hmac.compare_digest(given, self._api_key)
 
     def address_of(self, request: web.BaseRequest) -> IPv4Address | IPv6Address | None:
-        """The client's address, or None if neither the connection nor the proxy tells one."""
+        """The client's address, or None if neither the connection nor the proxy has one."""
         address = _address(request.remote or "")
         if not self._proxies:
             return address

@@ -67,8 +67,8 @@ class CallQuota:
             "RateLimit": f'"calls";r={self._most - window.made};t={seconds}',
         }
         if is_refused:
-            told = f"Too many calls: {self._most} in {self._seconds} s are allowed"
-            refusal = QuotaSpentError(429, told)
+            message = f"Too many calls: {self._most} in {self._seconds} s are allowed"
+            refusal = QuotaSpentError(429, message)
             refusal.headers = {**headers, hdrs.RETRY_AFTER: str(seconds)}
             raise refusal
         return headers

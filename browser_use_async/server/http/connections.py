@@ -331,6 +331,6 @@ class _Connection(web.RequestHandler):
 
 
 def note_request(request: web.BaseRequest) -> None:
-    """Tell the connection that the head of a request is whole."""
+    """Record in the connection that the head of a request is whole."""
     if isinstance(request.protocol, _Connection):
         request.protocol.begin(request)

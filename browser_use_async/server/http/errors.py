@@ -78,11 +78,11 @@ def http_error(error: Exception) -> HttpError | None:
 def _detail(error: RefusedError) -> Any:
     if not isinstance(error, InvalidRequestError):
         return str(error)
-    told = [_described(part, problem) for part, problem in error.problems[:MAX_PROBLEMS]]
+    described = [_described(part, problem) for part, problem in error.problems[:MAX_PROBLEMS]]
     if len(error.problems) > MAX_PROBLEMS:
         more = f"There are more problems; these are the first {MAX_PROBLEMS}"
-        told.append({"type": "too_many_problems", "loc": [], "msg": more, "input": None})
-    return told
+        described.append({"type": "too_many_problems", "loc": [], "msg": more, "input": None})
+    return described
 
 
 def _described(part: str, problem: Problem) -> dict[str, Any]:

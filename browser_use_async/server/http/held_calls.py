@@ -1,4 +1,4 @@
-"""Held calls: an answer that waits until there is something to tell.
+"""Held calls: an answer that waits until something has changed.
 
 `Prefer: wait=N` (RFC 7240) on the call for a task's status, and on a list call that asks for
 changes. docs/server.md has the contract.
@@ -36,7 +36,7 @@ LONGEST_WAIT = 60
 # The most calls that are held at once, of which those of one owner are half at most: further ones
 # are answered at once. The owner of the server's own key may have all.
 MAX_HELD = 1000
-# The most of them that tell changes, which each change wakes.
+# The most of them that stream changes; each change wakes all of these.
 MAX_STREAMS = 100
 # The most of them that bring whole tasks at their end, for all owners together.
 MAX_WHOLE_STREAMS = 10

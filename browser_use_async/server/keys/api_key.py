@@ -14,7 +14,7 @@ DEFAULT_NAME = "default"
 
 # What is answered about an id that no key has.
 NO_KEY = "There is no API key with this id"
-# What the holder of a revoked key is told.
+# What is answered to a revoked key.
 REVOKED = "The API key was revoked"
 
 _PREFIX = "bu_"

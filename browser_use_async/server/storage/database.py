@@ -76,7 +76,7 @@ class Database(ABC):
 
     @abstractmethod
     async def announce(self, subject: str, news: str) -> None:
-        """Tell all servers of the database, once the transaction is committed."""
+        """Notify all servers of the database, once the transaction is committed."""
 
     @abstractmethod
     async def defer(

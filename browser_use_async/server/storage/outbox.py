@@ -327,8 +327,8 @@ def _exchanges(delivery: Delivery) -> list[dict[str, Any] | None]:
 def _restored(row: Row) -> Delivery:
     *columns, attempts, state, exchanges = row
     number, webhook_id, address, task_id, status, body, delivery_id = columns
-    told = json.loads(attempts)
-    kept = json.loads(exchanges) if exchanges else [None] * len(told)
+    made = json.loads(attempts)
+    kept = json.loads(exchanges) if exchanges else [None] * len(made)
     restored = [
         Attempt(
             parse_timestamp(each["at"]) or datetime.now(UTC),
@@ -336,7 +336,7 @@ def _restored(row: Row) -> Delivery:
             each["problem"],
             None if exchange is None else exchange_from_json(exchange),
         )
-        for each, exchange in zip(told, kept, strict=True)
+        for each, exchange in zip(made, kept, strict=True)
     ]
     return Delivery(
         number, webhook_id, address, task_id, status, body.encode(), delivery_id, restored, state

@@ -112,7 +112,7 @@ async def text_of_step(at: Database, task_id: str, number: int) -> str | None:
 
 @attrs.frozen
 class StepFacts:
-    """What is known of a step beside what the API tells of it."""
+    """What is known of a step beside what the API returns."""
 
     taken_at: str  # when it was reported; it lasts from the step before until then
     cents: Decimal | None
@@ -142,7 +142,7 @@ async def trace_of_step(at: Database, task_id: str, number: int) -> dict[str, An
 
 
 def cents_of_step(record: TaskRecord, number: int) -> Decimal | None:
-    """What a step costs in US cents; None where another service tells the cost of all."""
+    """What a step costs in US cents; None where another service reports the cost of the task."""
     if record.remote is not None:
         return None
     return step_cents(record.llm_model) if number <= record.max_agent_steps else Decimal(0)
@@ -154,7 +154,7 @@ async def insert_step(
     """Store a step with its picture and charge it, in a transaction; only the first time.
 
     The step that says that no more may be taken is free, and so are those of another service,
-    which tells itself what a task costs.
+    which reports itself what a task costs.
     """
     picture = step.screenshot if record.takes_screenshots else None
     # The picture of a step that brings none is drawn from its text when it is asked for.

@@ -1,4 +1,4 @@
-"""One task, as its row tells it, and the names of what belongs to it."""
+"""One task, as it stands in its row, and the names of what belongs to it."""
 
 import uuid
 from collections.abc import Mapping, Sequence
@@ -54,14 +54,14 @@ def screenshot_name(task_id: str, number: int) -> str:
 
 @attrs.define(eq=False)
 class TaskRecord:
-    """A task as it stood when it was read. Holds no task secrets."""
+    """A task as it stood when it was read. Contains no task secrets."""
 
     id: str  # the task's id
     task: str
     created_at: datetime  # when it was created
     metadata: dict[str, str]  # the caller's own pairs
     viewport: tuple[int, int]  # width and height of the page in pixels
-    save_browser_data: bool  # whether the cookies may be told
+    save_browser_data: bool  # whether the cookies may be returned
     included_file_names: list[str] | None  # the uploads that it was given, or None
     live_token: str = attrs.field(repr=False)  # what opens the live page
     # What opens the public page, if one was asked for
@@ -99,7 +99,7 @@ class TaskRecord:
 
     @property
     def remote_json(self) -> str | None:
-        """What another service does for it, as it is stored."""
+        """Its task at another service, in the stored form."""
         if self.remote is None:
             return None
         links = {"live_url": self.remote.live_url, "share_url": self.remote.share_url}
@@ -138,7 +138,7 @@ class TaskRecord:
 
 
 class TaskRow(NamedTuple):
-    """A task as lists tell it, in the form in which it is stored."""
+    """A task in a list, in the stored form."""
 
     id: str
     task: str
@@ -161,7 +161,7 @@ _SETTINGS = frozenset(each.name for each in attrs.fields(RunTaskRequest)) - {
 
 
 def request_text(request: TaskSettings) -> str:
-    """What a client sent, as it is stored."""
+    """The request of a client, in the stored form."""
     return to_json({k: v for k, v in encode_request(request).items() if k in _SETTINGS})
 
 

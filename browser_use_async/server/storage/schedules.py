@@ -34,7 +34,7 @@ class RunTakenError(Exception):
 
 
 def _request_text(request: CreateScheduledTaskRequest) -> str:
-    """What was asked for, as it is stored: without the secrets, which are sealed."""
+    """The request in its stored form: without the secrets, which are sealed."""
     fields = encode_request(request)
     fields.pop("secrets", None)
     return to_json(fields)
@@ -67,7 +67,7 @@ class Schedules(Collection[ScheduleRecord]):
         found = await _SCHEDULES.find(self._database, is_active=True)
         missing = missing_for_schedules(*(each.request.schedule_type for each in found))
         if missing is not None:
-            raise ConfigurationError(f"the database holds schedules by cron expression. {missing}")
+            raise ConfigurationError(f"the database has schedules by cron expression. {missing}")
 
     async def create(
         self, request: CreateScheduledTaskRequest, claim: Claim | None = None

@@ -67,7 +67,7 @@ class Secrets:
     async def put(self, at: Database, kind: str, key: str, document: Mapping[str, Any]) -> None:
         """Keep a document, in place of the one under the same key."""
         if self.refusal is not None:
-            _logger.warning("what %s %s holds in secret is not kept: %s", kind, key, self.refusal)
+            _logger.warning("the secrets of %s %s are not kept: %s", kind, key, self.refusal)
             self._unsealed[kind, key] = json.dumps(document).encode()
             return
         body = self._closed(kind, key, document)
@@ -118,7 +118,7 @@ class Secrets:
             return
         if self.seal is None:
             raise ConfigurationError(
-                f"{self._database.place} holds secrets sealed under {KEY_VARIABLE}, but "
+                f"{self._database.place} has secrets sealed under {KEY_VARIABLE}, but "
                 f"{missing_for_encryption()}; start the server with what it had when "
                 "they were sealed"
             )

@@ -282,7 +282,7 @@ class SqliteDatabase(Database):
         return result
 
     async def announce(self, subject: str, news: str) -> None:
-        """Tell the only server."""
+        """Notify the only server."""
         self.heard(subject, news)
 
     async def defer(
@@ -384,7 +384,7 @@ class _Transaction(Database):
         return await work(self)
 
     async def announce(self, subject: str, news: str) -> None:
-        """Tell the only server when the transaction is committed."""
+        """Notify the only server when the transaction is committed."""
         self._announced.append((subject, news))
 
     async def defer(

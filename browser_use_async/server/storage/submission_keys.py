@@ -73,7 +73,7 @@ class SubmissionKeys(Owned):
             raise KeyTakenError
 
     async def digests(self, call: str, key: str, request: attrs.AttrsInstance) -> dict[str, str]:
-        """Digests of the fields of a request, which tell whether another one is equal.
+        """Digests of the fields of a request, to find out whether another one is equal.
 
         No digest says anything about another key, or without a key of this server.
         """
@@ -102,8 +102,8 @@ def _digest(key: bytes, made_of: bytes) -> str:
 def _are_equal(first: str | None, other: str | None) -> bool:
     if first is None or other is None or first == other:
         return first == other
-    # Digests by different keys tell nothing: that of secrets which are not kept is a new one after
-    # each start.
+    # Digests by different keys cannot be compared: that of secrets which are not kept is a new one
+    # after each start.
     return first.partition(" ")[0] != other.partition(" ")[0]
 
 

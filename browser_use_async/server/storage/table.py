@@ -32,7 +32,7 @@ RecordT = TypeVar("RecordT")
 
 @attrs.frozen
 class Codec:
-    """How the values of a column are stored and restored, where no type tells it."""
+    """How the values of a column are stored and restored, where their type does not say it."""
 
     encode: Callable[[Any], Any]
     decode: Callable[[Any], Any]
@@ -78,7 +78,7 @@ class Table(Generic[RecordT]):
         self._decoders = [(place, each) for place, each in enumerate(decoders) if each is not None]
 
     async def find(self, at: Database, condition: str = "", **values: Any) -> list[RecordT]:
-        """The records of the rows that have some values, or for which a condition holds."""
+        """The records of the rows that have some values, or for which a condition is true."""
         statement = f"SELECT {self.columns} FROM {self.name} WHERE {condition or equal(*values)}"
         return [self.read(row) for row in await at.rows(statement, **to_row(values))]
 

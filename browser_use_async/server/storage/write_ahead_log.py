@@ -1,4 +1,4 @@
-"""What SQLite does not tell of its log: whether commits in it could not be read any more."""
+"""Finds what SQLite does not report: commits in its log that cannot be read any more."""
 
 # SQLite takes the first frame whose checksum is wrong for the end of the log, because a process
 # that dies while it writes leaves such a one. See https://sqlite.org/fileformat2.html#walformat.

@@ -16,7 +16,7 @@ KEPT_HEADERS = 4096
 HIDDEN = "(hidden)"
 
 _MARGIN = 2048  # bytes that are looked at beyond it
-# The most bytes of a body that are read: one more tells that there is more.
+# The most bytes of a body that are read: one more than is kept shows that there is more.
 READ_BODY = KEPT_BODY + _MARGIN + 1
 
 _CREDENTIALS = {"set-cookie", "set-cookie2"}  # they open the receiver

@@ -19,7 +19,7 @@ SCHEMA = "browser_use_server"
 """The schema of all tables. There is one deployment in a database."""
 
 CHANNEL = "browser_use_server"
-"""On which servers tell each other what they have changed."""
+"""The channel on which servers notify each other of changes."""
 
 _logger = logging.getLogger(__name__)
 

@@ -133,7 +133,7 @@ class PostgresDatabase(Database):
         return await self._patiently(lambda: self._attempt(attempts), ends)
 
     async def announce(self, subject: str, news: str) -> None:
-        """Tell all servers now."""
+        """Notify all servers now."""
         await self.transact(lambda at: at.announce(subject, news))
 
     async def defer(
@@ -170,7 +170,7 @@ class PostgresDatabase(Database):
             at = _Transaction(connection, self)
             await connection.execute("BEGIN")
             try:
-                # First of all, before the transaction holds what others wait for.
+                # First of all, before the transaction has locks that others wait for.
                 if not await _write_token(connection, attempts.token):
                     await connection.execute("ROLLBACK")
                     return attempts.results[-1]
@@ -303,7 +303,7 @@ class _Transaction(Database):
         return await work(self)
 
     async def announce(self, subject: str, news: str) -> None:
-        """Tell all servers when the transaction is committed."""
+        """Notify all servers when the transaction is committed."""
         text = to_json([subject, news])
         await self._connection.execute("SELECT pg_notify(%s, %s)", [CHANNEL, text])
 
