@@ -278,10 +278,8 @@ class _Reading:
         return parsed
 
     def _refuse_model(self, error: Exception, place: str) -> None:
-        list_problems = getattr(error, "errors", None)
-        details = []
-        if callable(list_problems):
-            details = list_problems(include_url=False, include_input=False)
+        describe = getattr(error, "errors", None)
+        details = describe(include_url=False, include_input=False) if callable(describe) else []
         if not isinstance(details, list) or not details:
             self._refuse(place, str(error) or type(error).__name__)
             return
