@@ -1,4 +1,4 @@
-"""The account that pays for everything, and what each owner has spent of it."""
+"""The account that pays, and the spending of each owner."""
 
 from decimal import Decimal
 from typing import Literal
@@ -56,8 +56,8 @@ class Account(Owned):
         self._database = database
 
     async def open(self, balance_cents: Decimal) -> None:
-        """Begin with some credit, unless the account has been opened before."""
-        # The database has whole millionths of a cent, in 64 bits.
+        """Begin with some credit, unless the account exists already."""
+        # The database has amounts in whole millionths of a cent, in 64 bits.
         if not (balance_cents.is_finite() and abs(balance_cents) <= _MOST_CENTS):
             raise ConfigurationError(
                 f"balance_cents must be a number of US cents of at most {_MOST_CENTS:,}"
@@ -65,12 +65,12 @@ class Account(Owned):
         await open_account(self._database, self.owner, balance_cents)
 
     async def balance_cents(self) -> Decimal:
-        """The credit that is left, or what is left of the owner's budget if that is less."""
+        """The remaining credit, or the rest of the owner's budget if that is less."""
         balance, spent, budget = await self._read()
         return from_micro(balance if budget is None else min(balance, budget - spent))
 
     async def budget_left_cents(self) -> Decimal | None:
-        """What is left of the owner's budget; None if there is none."""
+        """The rest of the owner's budget; None without a budget."""
         _balance, spent, budget = await self._read()
         return None if budget is None else from_micro(budget - spent)
 
@@ -84,7 +84,7 @@ class Account(Owned):
         await self._database.rows(_CHARGE, owner=DEFAULT_OWNER, **values)
 
     async def require_credit(self, cents: Decimal) -> None:
-        """Refuse something new while there is nothing to pay it with."""
+        """Refuse something new if there is no credit for it."""
         balance, spent, budget = await self._read()
         amount = to_micro(cents)
         _check(balance, spent + amount, budget, amount)
@@ -97,7 +97,7 @@ class Account(Owned):
         return balance, spent, budget
 
     def require_subscription(self, what: str) -> None:
-        """Refuse what only a subscription includes."""
+        """Refuse what needs a subscription."""
         if self.plan != "subscription":
             raise PlanRefusesError(f"{what} requires an active subscription")
 
@@ -114,7 +114,7 @@ async def open_account(at: Database, owner: str, balance_cents: Decimal = Decima
 
 
 async def lock_account(at: Database, owner: str) -> None:
-    """Take the row of an owner in a transaction, so that two that add something see each other."""
+    """Lock the row of an owner in a transaction, so that two additions see each other."""
     await at.rows(f"SELECT owner FROM accounts WHERE owner = :owner {at.lock}", owner=owner)
 
 
@@ -141,10 +141,10 @@ async def charge_task(at: Database, owner: str, cents: Decimal, most: int | None
     at work as may be. These rows are hot: a transaction locks them last.
     """
     position, concurrency = await _pay(at, owner, cents, tasks=1)
-    # Counted while the row is held: of two that begin at once the second one sees the first.
+    # Counted while the row is locked: if two begin at once, the second one sees the first.
     if concurrency is not None and await _at_work(at, "owner = :owner AND ", owner) >= concurrency:
         raise TooManyError(TOO_MANY_TASKS)
-    # That of the account that pays for all is held, too.
+    # The row of the paying account is locked, too.
     if most is not None and await _at_work(at, "", owner) >= most:
         raise TooManyError(TOO_MANY_TASKS)
     return position
@@ -159,13 +159,13 @@ async def _pay(at: Database, owner: str, cents: Decimal, tasks: int = 0) -> tupl
     """Pay for something new; gives the number of the owner's tasks, and their limit."""
     amount = to_micro(cents)
     balance, spent, budget, position, concurrency = await charge(at, owner, cents, tasks)
-    # What was written is taken back with the transaction.
+    # The transaction is rolled back.
     _check(balance + amount, spent, budget, amount)
     return position, concurrency
 
 
 def _check(balance: int, spent: int, budget: int | None, amount: int) -> None:
-    """Refuse what there was no credit for, or what has made the sum of an owner pass the budget."""
+    """Refuse what has no credit, or exceeds the budget of an owner."""
     if balance <= 0:
         raise NoCreditError(_NO_CREDIT)
     if budget is not None and spent > budget:

@@ -1,4 +1,4 @@
-"""What the repositories ask of a database, whichever it is: statements and transactions."""
+"""The interface of databases for the repositories: statements and transactions."""
 
 import asyncio
 import logging
@@ -17,13 +17,13 @@ from browser_use_async.types.base import Response
 _logger = logging.getLogger(__name__)
 
 _STORAGE_SECONDS = 1.0
-"""Seconds until work is done again that the database has not taken."""
+"""Seconds until work is repeated that the database did not accept."""
 
 Row = tuple[Any, ...]
 ResultT = TypeVar("ResultT")
 FindRows = Callable[[int, int, int], Awaitable[list[ResultT]]]
 Claim = Callable[["Database", Response], Awaitable[None]]
-"""Writes in the transaction that creates something why it is created, or raises what prevents it.
+"""Writes the reason of a creation in its transaction, or raises an error that prevents it.
 
 It is called first of all, with the answer to the call that creates it.
 """
@@ -37,21 +37,21 @@ class Database(ABC):
     """
 
     milliseconds = "CAST(ROUND((JULIANDAY({}) - 2440587.5) * 86400000) AS INTEGER)"
-    """In SQL, the milliseconds since 1970 of a moment in a column, which stands for `{}`."""
+    """The SQL for the milliseconds since 1970 of a moment in a column; `{}` is the column."""
     lock = ""
-    """What a SELECT ends with whose rows the transaction changes."""
+    """The end of a SELECT whose rows the transaction changes."""
     is_shared = False
     """Whether other servers use it at the same time."""
     is_kept = True
-    """Whether what is written outlives the process."""
+    """Whether the data outlives the process."""
     place: str
-    """Where it is, for people, without a password."""
+    """Its address for people, without a password."""
     objects: ObjectStore | None = None
-    """Where the bytes of files are moved to."""
+    """The object storage for the bytes of files."""
 
     @property
     def version(self) -> int | None:
-        """A number that differs after each change; None where changes are not known at once."""
+        """A number that changes with each write; None if writes of others are not known at once."""
         return None
 
     @abstractmethod
@@ -60,7 +60,7 @@ class Database(ABC):
 
     @abstractmethod
     async def transact(self, work: Callable[["Database"], Coroutine[Any, Any, ResultT]]) -> ResultT:
-        """Do all of some work or nothing of it.
+        """Do all of some work or none of it.
 
         It is a function, so that it can be done again, and is given the database to work with. It
         must wait for nothing else: statements of others would become part of the transaction.
@@ -68,7 +68,7 @@ class Database(ABC):
 
     @property
     def joined(self) -> "Database":
-        """The same for a read whose reader answers nothing before a transaction of its own.
+        """The same for a read whose reader does not answer before its own transaction.
 
         It may show what is not committed yet, and is committed before that transaction or with it.
         """
@@ -89,7 +89,7 @@ class Database(ABC):
         """
 
     async def exclusively(self, name: str, work: Callable[[], Awaitable[None]]) -> bool:
-        """Do some work unless another server is at it; returns whether it was done."""
+        """Do some work unless another server is doing it; returns whether it was done."""
         await work()
         return True
 
@@ -156,7 +156,7 @@ def _change(table: str, *names: str, where: tuple[str, ...]) -> str:
 
 
 async def stored(work: Callable[[], Awaitable[ResultT]]) -> ResultT:
-    """Do work on the database until it takes it: what a task has done is not done again."""
+    """Do work on the database until it succeeds, since a task's actions are not repeated."""
     while True:
         try:
             return await work()
@@ -166,19 +166,19 @@ async def stored(work: Callable[[], Awaitable[ResultT]]) -> ResultT:
 
 
 class Owned:
-    """What an owner sees of one kind of rows; others do not see it."""
+    """The rows of one kind that belong to an owner; others do not see them."""
 
     owner = DEFAULT_OWNER
 
     def of(self, owner: str) -> Self:
-        """The same for another owner."""
+        """The rows of another owner."""
         view = copy(self)
         view.owner = owner
         return view
 
 
 def immediate(coroutine: Coroutine[Any, Any, ResultT]) -> ResultT:
-    """Run a coroutine that waits for nothing, such as any on SQLite, and return its result."""
+    """Run a coroutine that never suspends, such as any on SQLite, and return its result."""
     try:
         coroutine.send(None)
     except StopIteration as stop:

@@ -24,17 +24,17 @@ _NO_OBJECTS = (
 )
 
 DELETED = "deleted:"
-"""What the keys of files begin with whose objects are still to be deleted."""
+"""The prefix of the keys of files whose objects are still to be deleted."""
 
 
 def object_name(key: str, digest: str) -> str:
-    """The name of a file in object storage: another one for each content."""
+    """The name of a file in object storage, which differs for each content."""
     return f"{key}/{digest[:32]}"
 
 
 @attrs.frozen
 class FileFacts:
-    """What a file is known by without its bytes."""
+    """The size and the digest of a file."""
 
     size: int  # in bytes
     digest: str  # SHA-256 in hexadecimal digits
@@ -59,7 +59,7 @@ class Files:
         self._database = database
 
     async def put(self, key: str, content: bytes) -> None:
-        """Keep a file, in place of the one under the same key."""
+        """Store a file; it replaces one with the same key."""
         await self.delete(key)
         for number, start in enumerate(range(0, len(content), _PART_BYTES)):
             part = {"key": key, "number": number, "body": content[start : start + _PART_BYTES]}
@@ -71,7 +71,7 @@ class Files:
         return await _FACTS.first(self._database, key=key)
 
     async def sizes(self, keys: Sequence[str]) -> dict[str, int]:
-        """The sizes of files in bytes, by their keys; those that are gone are left out."""
+        """The sizes of files in bytes, by key; deleted files are left out."""
         found: dict[str, int] = {}
         for start in range(0, len(keys), _KEYS_AT_ONCE):
             names = {f"key{place}": key for place, key in enumerate(keys[start:][:_KEYS_AT_ONCE])}
@@ -83,7 +83,7 @@ class Files:
         return found
 
     async def get(self, key: str, wanted: range) -> bytes:
-        """Some consecutive bytes of a file that is there, without reading the others."""
+        """Some consecutive bytes of an existing file, without reading the others."""
         if not wanted:
             return b""
         first, last = wanted.start // _PART_BYTES, (wanted.stop - 1) // _PART_BYTES
@@ -101,7 +101,7 @@ class Files:
         return bytes(content[start : start + len(wanted)])
 
     async def whole(self, key: str) -> bytes:
-        """All bytes of a file, of one content also if it is replaced meanwhile."""
+        """All bytes of a file, of the same content even if it is replaced meanwhile."""
         while True:
             facts = await self.facts(key)
             gone: ObjectGoneError | None = None
@@ -124,7 +124,7 @@ class Files:
         return await objects.get(object_name(key, facts.digest), wanted)
 
     async def delete(self, key: str) -> None:
-        """Forget a file, if there is one."""
+        """Delete a file, if there is one."""
         await self._database.delete("file_parts", key=key)
         if self._database.objects is None:
             await self._database.delete("files", key=key)
@@ -135,7 +135,7 @@ class Files:
 
 
 def in_parts(wanted: range) -> Iterator[range]:
-    """Consecutive bytes of a file in pieces, each of which one row has."""
+    """Consecutive bytes of a file in pieces, one for each row."""
     start = wanted.start
     while start < wanted.stop:
         stop = min(wanted.stop, (start // _PART_BYTES + 1) * _PART_BYTES)
@@ -145,14 +145,14 @@ def in_parts(wanted: range) -> Iterator[range]:
 
 @attrs.frozen
 class StoredFile:
-    """A file of a task, of which only what is asked for is read."""
+    """A file of a task, of which only the requested bytes are read."""
 
     facts: FileFacts
     read: Callable[[range], Coroutine[Any, Any, bytes]]
 
 
 async def put_results(at: Database, record: TaskRecord, result: Finished | Failed) -> None:
-    """Keep what a task made, in a transaction."""
+    """Store the files of a task, in a transaction."""
     films = {f"{record.id}-recording.{kind}": film for kind, film in result.recordings.items()}
     changes = {
         "output": result.output if isinstance(result, Finished) else None,
@@ -168,7 +168,7 @@ async def put_results(at: Database, record: TaskRecord, result: Finished | Faile
 
 
 async def stored_file(database: Database, record: TaskRecord, name: str) -> StoredFile | None:
-    """A file whose bytes are still to be read, or None if none of this name is stored."""
+    """A file whose bytes are read later, or None if there is none with this name."""
     key, files = record.files.get(name, ""), Files(database)
     facts = await files.facts(key)
     return None if facts is None else StoredFile(facts, lambda wanted: files.get(key, wanted))
@@ -199,7 +199,7 @@ class Upload:
 UPLOADS = Table("uploads", Upload)
 
 
-# The bytes of all uploads but one, and of these those of its owner.
+# The bytes of all other uploads, and of those of its owner.
 _ROOM = (
     "SELECT COALESCE(SUM(size), 0), "
     "COALESCE(SUM(CASE WHEN owner = :owner THEN size ELSE 0 END), 0) "
@@ -208,7 +208,7 @@ _ROOM = (
 
 
 class UploadsFullError(Exception):
-    """There is no room for another upload, for a reason in words."""
+    """There is no room for another upload; the text says why."""
 
 
 class LinkUsedError(Exception):
@@ -216,7 +216,7 @@ class LinkUsedError(Exception):
 
 
 class Uploads(Owned):
-    """The files that clients uploaded for tasks, by name; a new one replaces its namesake."""
+    """The files that clients uploaded for tasks, by name; a new one replaces an equal name."""
 
     def __init__(self, database: Database, now: Callable[[], datetime]) -> None:
         self._database = database
@@ -244,10 +244,10 @@ class Uploads(Owned):
             used_for = await at.value("SELECT digest FROM used_links WHERE id = :id", id=link)
             if used_for != digest:
                 raise LinkUsedError
-            # Its row first: of two files of one name the second one waits here for the first.
+            # Its row first: if two files have one name, the second one waits here for the first.
             await at.put(UPLOADS.name, "owner, name", UPLOADS.values(new))
             await Files(at).put(new.key, content)
-            # Of two that come at once the second one sees the first, whichever server takes it.
+            # If two come at once, the second one sees the first, on any server.
             await lock_account(at, DEFAULT_OWNER)
             await self._check_room(at, name, len(content), most)
 
@@ -266,12 +266,12 @@ class Uploads(Owned):
         assert row is not None
         if int(row[0]) + size > most:
             raise UploadsFullError(f"All uploads of this server may have {most} bytes together")
-        # Otherwise one owner could keep all others from uploading. The server's own key may.
+        # Else one owner could prevent all others from uploading. The server's own key may.
         if int(row[1]) + size > most // 2 and self.owner != DEFAULT_OWNER:
             raise UploadsFullError(f"The uploads of one owner may have {most // 2} bytes together")
 
     async def get(self, name: str) -> Upload | None:
-        """The file of a name, or None."""
+        """The file with a name, or None."""
         return await UPLOADS.first(self._database, owner=self.owner, name=name)
 
     async def all(self) -> list[Upload]:
@@ -280,7 +280,7 @@ class Uploads(Owned):
         return await UPLOADS.find(self._database, condition, owner=self.owner)
 
     async def delete(self, name: str) -> bool:
-        """Forget the file of a name; returns whether there was one."""
+        """Delete the file with a name; returns whether there was one."""
         found = await self.get(name)
         if found is None:
             return False
@@ -292,8 +292,8 @@ class Uploads(Owned):
 
 
 async def delete_upload(at: Database, upload: Upload) -> bool:
-    """Delete a file, in a transaction; returns whether it was there."""
-    # In the order in which one that replaces it takes the rows, so that neither waits for ever.
+    """Delete a file, in a transaction; returns whether it existed."""
+    # In the order in which a replacement locks the rows; prevents deadlock.
     was_there = await at.delete(UPLOADS.name, owner=upload.owner, name=upload.name)
     await Files(at).delete(upload.key)
     return was_there

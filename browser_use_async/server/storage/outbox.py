@@ -1,4 +1,4 @@
-"""The outbox: events for webhooks, written in the transaction of what they report.
+"""The outbox: events for webhooks, written in the transaction of the change that they report.
 
 An event stays until it is delivered, and then for a while with what its receiver answered.
 """
@@ -21,14 +21,14 @@ from browser_use_async.server.storage.webhooks import STATUS_AFTER, WebhookRegis
 # How many of the latest deliveries of each owner are kept, and all pending ones.
 MOST_DELIVERIES = 10_000
 
-# Of how many of the latest deliveries of each owner it is kept what was sent and what came back.
+# For how many of the latest deliveries of each owner requests and answers are kept.
 KEPT_EXCHANGES = 1_000
 
 _LAST_PLACE = "SELECT COALESCE(MAX(place), 0) FROM outbox WHERE owner = :owner"
-_MOST_EXCHANGES = 6  # of one delivery, which can have more attempts if they are duplicated
+_MOST_EXCHANGES = 6  # of one delivery; a fault may duplicate attempts
 
 _COLUMNS = "number, webhook_id, address, task_id, status, body, id, attempts, state"
-_IN_LISTS = f"{_COLUMNS}, NULL"  # lists do without the exchanges, which are large
+_IN_LISTS = f"{_COLUMNS}, NULL"  # lists leave the exchanges out, which are large
 _WHOLE = f"{_COLUMNS}, exchanges"
 
 _OF_OWNER = "task_id IN (SELECT tasks.id FROM tasks WHERE tasks.owner = :owner)"
@@ -38,7 +38,7 @@ _SAVE = (
     "THEN :exchanges END WHERE number = :number"
 )
 STATES = ("pending", "delivered", "failed")
-"""The states of a delivery; one that failed was given up."""
+"""The states of a delivery; after `failed` it is not repeated."""
 _IN_STATE = " AND state = :state"
 _SHOWN_CHARACTERS = 120  # of a task's text in lists
 
@@ -48,7 +48,7 @@ class Exchange:
     """The headers of an attempt, and its answer, if one came."""
 
     sent: Mapping[str, str]  # headers, with the signature, but never the secret
-    milliseconds: int  # until the answer was there, or it was clear that none comes
+    milliseconds: int  # until the answer, or until the attempt failed
     headers: tuple[tuple[str, str], ...] = ()  # of the answer
     body: str = ""  # the beginning of the body of the answer
     is_cut: bool = False  # whether the answer had more than that
@@ -61,7 +61,7 @@ class Attempt:
     at: datetime  # when it was sent
     status: int | None = None  # the HTTP status that came back, or None if no answer came
     problem: str | None = None  # why no answer came, in words
-    # What was sent and what came back, if that is kept
+    # The request and the answer, if these are kept
     exchange: Exchange | None = attrs.field(default=None, repr=False, eq=False)
 
     @property
@@ -84,7 +84,7 @@ class Delivery:
     id: str  # the delivery's id
     # The attempts so far; several succeed if a fault duplicates the event
     attempts: list[Attempt] = attrs.field(factory=list)
-    state: str = "pending"  # `pending`, `delivered`, or `failed` when it was given up
+    state: str = "pending"  # `pending`, `delivered`, or `failed` after the last attempt
 
 
 class Outbox:
@@ -129,7 +129,7 @@ class Outbox:
         status: str,
         body: bytes,
     ) -> int:
-        """Add an event, in a transaction, and give its number.
+        """Add an event, in a transaction; returns its number.
 
         The oldest ended ones of the owner beyond the limit are dropped.
         """
@@ -148,7 +148,7 @@ class Outbox:
         }
         ((number,),) = await at.insert("outbox", event, "RETURNING number")
         await self._forget_exchanges(at, owner, place)
-        # Pending deliveries are never dropped, so the log may exceed its limit for a while.
+        # Pending deliveries are never deleted, so the log may exceed its limit for some time.
         await at.rows(
             "DELETE FROM outbox WHERE owner = :owner AND place <= :oldest AND state <> 'pending'",
             owner=owner,
@@ -157,7 +157,7 @@ class Outbox:
         return int(number)
 
     async def _forget_exchanges(self, at: Database, owner: str, place: int) -> None:
-        """Forget what was sent and came back where an owner's newest delivery has moved the limit.
+        """Delete requests and answers that are beyond the limit after an owner's newest delivery.
 
         It moves by one: no other delivery beyond it has any left.
         """
@@ -165,12 +165,12 @@ class Outbox:
         await at.update("outbox", {"exchanges": None}, **values)
 
     async def get(self, number: int) -> Delivery | None:
-        """The delivery of a number, or None."""
+        """The delivery with a number, or None."""
         found = await self._read("number = :number", _WHOLE, number=number)
         return found[0] if found else None
 
     async def get_of(self, owner: str, delivery_id: str) -> Delivery | None:
-        """A delivery about a task of an owner, with what was sent and what came back, or None."""
+        """A delivery about a task of an owner, with requests and answers, or None."""
         condition = f"id = :id AND {_OF_OWNER}"
         found = await self._read(condition, _WHOLE, id=to_text(delivery_id), owner=owner)
         return found[0] if found else None
@@ -187,7 +187,7 @@ class Outbox:
         return found[0] if found else None
 
     async def pending_tasks(self, address: str) -> list[str]:
-        """The tasks of which events are to be sent to an address, in order."""
+        """The tasks with events to be sent to an address, in order."""
         found = await self._database.rows(
             "SELECT task_id FROM outbox WHERE state = 'pending' AND address = :address "
             "GROUP BY task_id ORDER BY MIN(number)",
@@ -218,7 +218,7 @@ class Outbox:
         return found[::-1]
 
     async def latest_of(self, owner: str, count: int, state: str = "") -> list[Delivery]:
-        """The latest deliveries about tasks of an owner, in a state or all, oldest first."""
+        """The latest deliveries about tasks of an owner, in one state or in all, oldest first."""
         condition = f"{_OF_OWNER}{_IN_STATE if state else ''} ORDER BY number DESC LIMIT :count"
         found = await self._read(condition, owner=owner, count=count, state=state)
         return found[::-1]
@@ -258,7 +258,7 @@ class Outbox:
         return delivery
 
     async def count_of(self, owner: str, state: str = "") -> int:
-        """How many deliveries there are about tasks of an owner, in a state or at all."""
+        """How many deliveries about tasks of an owner there are, in one state or in all."""
         condition = f"{_OF_OWNER}{_IN_STATE if state else ''}"
         statement = f"SELECT COUNT(*) FROM outbox WHERE {condition}"
         return int(await self._database.value(statement, owner=owner, state=state))
@@ -292,7 +292,7 @@ def status_body(record: TaskRecord, status: str, now: datetime) -> bytes:
 
 
 def delivery_as_json(delivery: Delivery) -> dict[str, Any]:
-    """Return a delivery as a JSON object, without the address, which may hold a secret."""
+    """Return a delivery as a JSON object, without the address, which may contain a secret."""
     return {
         "id": delivery.id,
         "webhook_id": delivery.webhook_id,
@@ -308,7 +308,7 @@ def delivery_as_json(delivery: Delivery) -> dict[str, Any]:
 
 
 def whole_delivery_as_json(delivery: Delivery) -> dict[str, Any]:
-    """Return a delivery as a JSON object, with what each attempt sent and got back."""
+    """Return a delivery as a JSON object, with the request and answer of each attempt."""
     value = delivery_as_json(delivery)
     for attempt, each in zip(value["attempts"], delivery.attempts, strict=True):
         attempt["exchange"] = None if each.exchange is None else attrs.asdict(each.exchange)
@@ -316,7 +316,7 @@ def whole_delivery_as_json(delivery: Delivery) -> dict[str, Any]:
 
 
 def _exchanges(delivery: Delivery) -> list[dict[str, Any] | None]:
-    """What is kept of each attempt."""
+    """The stored form of an attempt."""
     oldest = len(delivery.attempts) - _MOST_EXCHANGES
     return [
         None if each.exchange is None or number < oldest else attrs.asdict(each.exchange)
@@ -344,6 +344,6 @@ def _restored(row: Row) -> Delivery:
 
 
 def exchange_from_json(value: Mapping[str, Any]) -> Exchange:
-    """Read what was kept."""
+    """Read the stored form."""
     headers = tuple((name, text) for name, text in value["headers"])
     return Exchange(value["sent"], value["milliseconds"], headers, value["body"], value["is_cut"])

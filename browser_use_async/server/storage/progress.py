@@ -1,4 +1,4 @@
-"""How a task gets on: the table of its life, its status, and its numbered steps.
+"""The progress of a task: its state machine, its status, and its numbered steps.
 
 Every transition that exists stands in the table. In a transaction a status is compared and set.
 """
@@ -25,7 +25,7 @@ from browser_use_async.types import TaskStatus, TaskStep
 
 
 class TaskEvent(StrEnum):
-    """What can happen to a task."""
+    """The events of a task."""
 
     START = "start"
     PAUSE = "pause"
@@ -51,29 +51,29 @@ TRANSITIONS: dict[tuple[TaskStatus, TaskEvent], TaskStatus] = {
 }
 
 TARGETS = {event: status for (_, event), status in TRANSITIONS.items()}
-"""Where a task stands after an event."""
+"""The status of a task after an event."""
 
 FENCE = " AND COALESCE(worker, :worker) = :worker"
-"""What every statement of a worker ends with: the task of another one is not touched."""
+"""The end of each statement of a worker: it changes no task of another worker."""
 
 STEP = "step"
-"""What is announced of a task that has taken a step, in place of its status."""
+"""The announcement for a task that has taken a step, in place of its status."""
 
 _STEPS = Table("steps", TaskStep, renamed={"step": "number"})
 
 
 class TransitionRefusedError(Exception):
-    """The task is in a status in which this cannot happen to it."""
+    """The event is not possible in the status of the task."""
 
     def __init__(self, status: TaskStatus, event: TaskEvent) -> None:
         super().__init__(f"a task that is {status} cannot {event}")
-        self.status = status  # where the task stands
-        self.event = event  # what was to happen
+        self.status = status  # of the task
+        self.event = event  # the refused event
 
 
 @cache
 def _statement(event: TaskEvent, *, is_worker: bool) -> str:
-    """What moves a task on, if it stands where the event is allowed."""
+    """The change of a task by an event, if its status allows that."""
     before = ", ".join(f"'{status}'" for status, each in TRANSITIONS if each is event)
     target, fence = TARGETS[event], FENCE if is_worker else ""
     changes = ", finished_at = :now" if target.is_terminal else ""
@@ -91,7 +91,7 @@ def _statement(event: TaskEvent, *, is_worker: bool) -> str:
 async def advance(
     at: Database, task_id: str, event: TaskEvent, now: datetime, worker: str | None
 ) -> None:
-    """Move a task on, in a transaction: of two who change a status, the second one is refused."""
+    """Apply an event to a task, in a transaction; of two concurrent ones the second is refused."""
     statement = _statement(event, is_worker=worker is not None)
     if not await at.rows(statement, id=task_id, now=to_moment(now), worker=worker):
         status = await at.value("SELECT status FROM tasks WHERE id = :id", id=task_id)
@@ -104,7 +104,7 @@ async def read_steps(at: Database, task_id: str) -> list[TaskStep]:
 
 
 async def text_of_step(at: Database, task_id: str, number: int) -> str | None:
-    """What was on the page of a step; None if its picture is a file, or is no longer kept."""
+    """The page content of a step; None if its picture is a file, or is no longer kept."""
     statement = "SELECT text FROM steps WHERE task_id = :id AND number = :number"
     text: str | None = await at.value(statement, id=task_id, number=number)
     return None if text is None else from_text(text)
@@ -119,7 +119,7 @@ class StepFacts:
     problems: int | None  # errors and failed requests behind it; None if they were not noted
 
     def as_json(self) -> dict[str, Any]:
-        """The facts as pages read them."""
+        """The facts in the form for pages."""
         cents = None if self.cents is None else f"{self.cents:f}"
         return {"taken_at": self.taken_at, "cost_cents": cents, "problems": self.problems}
 
@@ -135,7 +135,7 @@ async def step_facts(at: Database, record: TaskRecord) -> list[StepFacts]:
 
 
 async def trace_of_step(at: Database, task_id: str, number: int) -> dict[str, Any] | None:
-    """What went on behind a step; None if that is not known."""
+    """The trace of a step; None if there is none."""
     statement = "SELECT trace FROM steps WHERE task_id = :id AND number = :number"
     trace = await at.value(statement, id=task_id, number=number)
     return None if trace is None else dict(from_json(trace))
@@ -157,7 +157,7 @@ async def insert_step(
     which reports itself what a task costs.
     """
     picture = step.screenshot if record.takes_screenshots else None
-    # The picture of a step that brings none is drawn from its text when it is asked for.
+    # If a step has no picture, one is drawn from its text when it is requested.
     text = step.text if record.takes_screenshots and picture is None else None
     taken = TaskStep(
         str(uuid.uuid4()), number, step.evaluation_previous_goal, step.next_goal, step.url

@@ -63,18 +63,18 @@ class TaskRecord:
     viewport: tuple[int, int]  # width and height of the page in pixels
     save_browser_data: bool  # whether the cookies may be returned
     included_file_names: list[str] | None  # the uploads that it was given, or None
-    live_token: str = attrs.field(repr=False)  # what opens the live page
-    # What opens the public page, if one was asked for
+    live_token: str = attrs.field(repr=False)  # opens the live page
+    # Opens the public page, if there is one
     share_token: str | None = attrs.field(repr=False)
-    llm_model: str = "gpt-4.1"  # the language model, which makes the price
+    llm_model: str = "gpt-4.1"  # the language model, which decides the price
     max_agent_steps: int = 75  # how many steps may be taken
-    status: TaskStatus = TaskStatus.CREATED  # where it stands
+    status: TaskStatus = TaskStatus.CREATED
     started: bool = False  # whether it has ever run, so that there is something to watch
     finished_at: datetime | None = None  # when it ended
     takes_screenshots: bool = True  # whether pictures of the steps are kept
     # The names of the recordings, until they expire
     recordings: list[str] = attrs.field(factory=list)
-    recorded_from: datetime | None = None  # the moment that their first picture shows
+    recorded_from: datetime | None = None  # the moment of their first picture
     output: str | None = None
     # The names of the files that it made, until they expire
     output_files: list[str] = attrs.field(factory=list)
@@ -83,18 +83,18 @@ class TaskRecord:
     request_json: str = attrs.field(default="{}", repr=False)
     owner: str = DEFAULT_OWNER
     worker: str | None = None  # the server that has begun it
-    pauses: str = ""  # the moments of its pauses, as `pauses.py` writes them
+    pauses: str = ""  # the moments of its pauses, in the form of `pauses.py`
     steps: list[TaskStep] = attrs.field(factory=list)  # the steps so far
     # The browser's cookies at the end
     cookies: Sequence[Mapping[str, Any]] = attrs.field(factory=list, repr=False)
-    remote: RemoteTask | None = None  # what another service does for it
+    remote: RemoteTask | None = None  # its task at another service
     has_secrets: bool = False  # whether a remote task was given secrets
-    is_sealed: bool = True  # whether secrets may be stored with which it is to begin
-    remote_cents: Decimal = TASK_START_CENTS  # what a remote task has been charged
+    is_sealed: bool = True  # whether the secrets for its beginning may be stored
+    remote_cents: Decimal = TASK_START_CENTS  # the charges of a remote task
 
     @property
     def request(self) -> RunTaskRequest:
-        """What the client sent, without secrets."""
+        """The request of the client, without secrets."""
         return RunTaskRequest(self.task, metadata=self.metadata, **from_json(self.request_json))
 
     @property
@@ -124,14 +124,14 @@ class TaskRecord:
 
     @property
     def cost_cents(self) -> Decimal:
-        """What it has cost so far, in US cents."""
+        """Its cost so far, in US cents."""
         if self.remote is not None:
             return self.remote_cents
         return task_cents(len(self.steps), self.llm_model, self.max_agent_steps)
 
     @property
     def failure(self) -> str | None:
-        """Why the task failed, which stands in its last step."""
+        """Why the task failed, from its last step."""
         if self.status is TaskStatus.FAILED and self.steps:
             return self.steps[-1].evaluation_previous_goal
         return None
@@ -153,7 +153,7 @@ class TaskRow(NamedTuple):
 
 
 STILL_OPEN = '"over":false'
-"""What stands in `remote_json` unless nothing goes on there any more; no address can hold it."""
+"""The text in `remote_json` of a task that goes on there; no address contains it."""
 
 _SETTINGS = frozenset(each.name for each in attrs.fields(RunTaskRequest)) - {
     *("task", "metadata", "secrets"),
@@ -166,14 +166,14 @@ def request_text(request: TaskSettings) -> str:
 
 
 def read_remote(stored: str) -> RemoteTask:
-    """What another service does for a task, as it was stored."""
+    """Its task at another service, from the stored form."""
     document = from_json(stored)
     is_over = document.get("over", False)
     return RemoteTask(document["identity"], document["live_url"], document["share_url"], is_over)
 
 
 def remote_cents(stored: str) -> Decimal:
-    """What a task has been charged that another service does, as it was stored."""
+    """The charges of a task at another service, from the stored form."""
     return Decimal(from_json(stored)["cents"])
 
 
