@@ -1,4 +1,4 @@
-"""Tasks that go on beside what started them."""
+"""Background tasks, which go on beside the code that started them."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -8,16 +8,16 @@ ResultT = TypeVar("ResultT")
 
 
 class BackgroundTasks:
-    """Tasks of one owner, which ends them with itself; what they do is in their names."""
+    """Background tasks of one owner, which ends them when it closes; named by their work."""
 
     def __init__(self, what: str) -> None:
         self._name = f"browser-use: {what}"
         self._tasks: set[asyncio.Task[Any]] = set()
 
     def start(self, work: Coroutine[Any, Any, ResultT]) -> asyncio.Task[ResultT]:
-        """Begin to do something."""
+        """Start a task."""
         task = asyncio.get_running_loop().create_task(work, name=self._name)
-        # The loop itself does not keep it from being collected.
+        # The loop itself keeps no reference to it.
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
@@ -26,7 +26,7 @@ class BackgroundTasks:
         return len(self._tasks)
 
     async def join(self) -> None:
-        """Wait until all have ended, well or badly."""
+        """Wait until all have ended; errors are ignored."""
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def aclose(self) -> None:

@@ -1,4 +1,4 @@
-"""Validation of what a program constructs. Each error text begins with the name of the field."""
+"""Validation of objects that programs construct. Each error text begins with the field's name."""
 
 import functools
 import inspect
@@ -16,7 +16,7 @@ ClassT = TypeVar("ClassT", bound=type)
 
 
 def names_its_fields(owner: ClassT) -> ClassT:
-    """A class decorator: a field that the class has not is refused with the one that was meant."""
+    """A class decorator: refuses an unknown field, with a suggestion."""
     construct = owner.__init__  # type: ignore[misc]
     names = list(inspect.signature(construct).parameters)[1:]
 
@@ -30,7 +30,7 @@ def names_its_fields(owner: ClassT) -> ClassT:
 
 
 def refuse_unknown(owner: str, given: Iterable[str], names: Collection[str]) -> None:
-    """Refuse names of fields that a class has not, or no longer has."""
+    """Refuse names of fields that a class does not have, or no longer has."""
     for name in given:
         if name not in names:
             refuse_removed(owner, (name,))
@@ -38,7 +38,7 @@ def refuse_unknown(owner: str, given: Iterable[str], names: Collection[str]) -> 
 
 
 def no_such(name: str, names: Iterable[str]) -> str:
-    """What is wrong with the name of a field, or of something else that has a name."""
+    """The problem of an unknown name of a field, or of another named thing."""
     meant = closest(name, names)
     return "there is no such name; " + (
         f"did you mean {meant!r}?" if meant else f"there are {', '.join(names) or 'none'}"
@@ -50,7 +50,7 @@ def one_of(field: str, value: object, known: Iterable[str]) -> None:
     words = [str(word) for word in known]
     if isinstance(value, str) and value in words:
         return
-    # The closest one says more than a list of thirty, of which it is one.
+    # The closest word is more helpful than a list of thirty.
     meant = closest(value, words)
     if meant is not None:
         raise ConfigurationError(f"{field}: {value!r} is not known; did you mean {meant!r}?")
@@ -61,7 +61,7 @@ def closest(value: object, words: Iterable[str]) -> str | None:
     """The word that was probably meant, or None."""
     if not isinstance(value, str):
         return None
-    # Without underscores and hyphens, which are what is forgotten.
+    # Without underscores and hyphens, which are often forgotten.
     plain = {_plain(word): word for word in words}
     near = get_close_matches(_plain(value), plain, n=1, cutoff=0.6)
     return plain[near[0]] if near else None
@@ -146,7 +146,7 @@ def mapping(field: str, value: object) -> None:
 
 def sequence(field: str, value: object, kind: str) -> None:
     """Refuse what is no list; `kind` is what belongs into it."""
-    # A text is a sequence, but its letters are not what is meant.
+    # A text is a sequence, too, but its letters are not meant.
     if not isinstance(value, Sequence) or isinstance(value, str | bytes):
         raise ConfigurationError(f"{field}: {shown(value)} is no list of {kind}; write [...]")
 
@@ -190,5 +190,5 @@ def check_fields(owner: object, rules: Mapping[str, Check]) -> None:
 
 
 def shown(value: object) -> str:
-    """A value in an error, which must fit on a line."""
+    """A value in an error, short enough for a line."""
     return f"{value!r:.60}" if isinstance(value, str) else f"{value!r:.80}"

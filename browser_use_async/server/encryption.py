@@ -1,4 +1,4 @@
-"""Documents that only the holder of the operator's key can read, which is kept elsewhere."""
+"""Encryption of documents with the operator's key, which is not stored with them."""
 
 import hashlib
 import json
@@ -17,7 +17,7 @@ KEY_VARIABLE = "BROWSER_USE_SERVER_KEY"
 
 _SHORTEST_KEY = 16
 _NONCE_BYTES = 12
-# 16 MB and some tens of milliseconds for each guess at a key that a person made up.
+# Each guess of a key that a person chose costs 16 MB and some tens of milliseconds.
 _SCRYPT = {"n": 2**14, "r": 8, "p": 1, "dklen": 32}
 
 
@@ -28,11 +28,11 @@ class Seal:
         self._cipher = cipher
 
     def close(self, kind: str, key: str, document: Mapping[str, Any]) -> bytes:
-        """The document as bytes that only the key opens."""
+        """The encrypted document, which only the key opens."""
         return self.encrypt(kind, key, json.dumps(document).encode())
 
     def open(self, kind: str, key: str, sealed: bytes) -> dict[str, Any]:
-        """The document that was sealed.
+        """The decrypted document.
 
         Raises:
             ConfigurationError: It was sealed under another key, or altered.
@@ -53,7 +53,7 @@ class Seal:
         return nonce + self._cipher.encrypt(nonce, data, _place(kind, key))
 
     def decrypt(self, kind: str, key: str, sealed: bytes) -> bytes:
-        """The bytes that were encrypted.
+        """The decrypted bytes.
 
         Raises:
             ValueError: They were encrypted under another key, kind or name, or altered.
@@ -68,7 +68,7 @@ class Seal:
 
 
 def missing_for_encryption() -> str | None:
-    """What is missing before secrets can be kept on disk, or None."""
+    """What is missing for secrets on disk, or None."""
     if not os.environ.get(KEY_VARIABLE):
         return f"the environment variable {KEY_VARIABLE} is not set"
     if find_spec("cryptography") is None:

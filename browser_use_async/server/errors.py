@@ -1,4 +1,4 @@
-"""What a server refuses, and why: raised where it happens; `http.errors` has the statuses."""
+"""Refusals of a server, raised where they happen; `http.errors` maps them to statuses."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,15 +7,15 @@ from browser_use_async.api.validation import Problem
 
 
 class RefusedError(Exception):
-    """What was asked for is not done. The text is for the client."""
+    """The request is refused. The text is for the client."""
 
 
 class UnsupportedError(RefusedError):
-    """This server cannot do that, however often it is asked."""
+    """This server can never do that."""
 
 
 class NoCreditError(RefusedError):
-    """The balance, or the budget of the key, does not pay for it."""
+    """The balance, or the budget of the key, is too low for it."""
 
 
 class PlanRefusesError(RefusedError):
@@ -23,7 +23,7 @@ class PlanRefusesError(RefusedError):
 
 
 class NotFoundError(RefusedError):
-    """Nothing of the owner has this id or name."""
+    """The owner has nothing with this id or name."""
 
 
 class ConflictError(RefusedError):
@@ -31,11 +31,11 @@ class ConflictError(RefusedError):
 
 
 class ExpiredError(RefusedError):
-    """What was asked for has existed, and was kept long enough."""
+    """It existed, and was deleted because of its age."""
 
 
 class InvalidRequestError(RefusedError):
-    """The request has values with which this server can do nothing."""
+    """The request has invalid values."""
 
     def __init__(self, *problems: tuple[str, Problem]) -> None:
         super().__init__("; ".join(problem.message for _, problem in problems))
@@ -45,13 +45,13 @@ class InvalidRequestError(RefusedError):
 def invalid_field(
     location: tuple[str | int, ...], message: str, given: Any, context: Mapping[str, str]
 ) -> InvalidRequestError:
-    """One field of a body that is wrong by what this server knows, not by its form."""
+    """One field of a body is wrong on this server, although its form is valid."""
     problem = Problem(location, f"Value error, {message}", "value_error", given, context)
     return InvalidRequestError(("body", problem))
 
 
 class TooManyError(RefusedError):
-    """As much as may be at work at once, or wait, is there already."""
+    """The most work at once, or the most waiting work, is reached."""
 
 
 class NoKeyError(RefusedError):
@@ -59,7 +59,7 @@ class NoKeyError(RefusedError):
 
 
 class KeyRefusedError(RefusedError):
-    """The service that carries tasks out does not take the key of this server."""
+    """The service that carries tasks out does not accept the key of this server."""
 
 
 class WebsiteUnavailableError(RefusedError):
@@ -71,12 +71,12 @@ class UnavailableError(RefusedError):
 
 
 class StorageUnavailableError(UnavailableError):
-    """The database did not take a statement; nothing of the transaction was written."""
+    """The database refused a statement; nothing of the transaction was written."""
 
 
 class StorageFullError(StorageUnavailableError):
-    """There is no room for it on the disk."""
+    """The disk is full."""
 
 
 class ObjectGoneError(StorageUnavailableError):
-    """The object storage answers, and does not have the object: to wait for it is of no use."""
+    """The object storage answers that it does not have the object; waiting is useless."""

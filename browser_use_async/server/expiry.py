@@ -1,4 +1,4 @@
-"""The deletion of what is too old: files and uploads, and tasks if the operator wants it."""
+"""Deletion by age: files and uploads, and tasks if the operator wants that."""
 
 import asyncio
 import logging
@@ -17,7 +17,7 @@ from browser_use_async.server.storage.secret_documents import Secrets
 _FILE_LIFETIME = timedelta(days=30)
 
 _EXPIRY_SECONDS = 24 * 60 * 60.0
-_AT_ONCE = 50  # tasks in one transaction, after which others have their turn
+_AT_ONCE = 50  # tasks in one transaction, so that others need not wait long
 _EXPIRED = {"files_expired": True, "recordings": [], "output_files": []}
 _logger = logging.getLogger(__name__)
 
@@ -35,7 +35,7 @@ class FileExpiry:
         await self._loop.aclose()
 
     async def _expire(self) -> None:
-        """Delete screenshots, output files and uploads that are too old, and tasks if it is wanted.
+        """Delete old screenshots, output files and uploads, and old tasks if that is wanted.
 
         Uploads that a schedule includes stay, also while it is switched off, until it has ended.
         """
@@ -103,7 +103,7 @@ async def _expire_oldest(database: Database, sealed: Secrets, owner: str, before
             await at.delete("steps", task_id=record.id)
             await at.delete("schedule_runs", task_id=record.id)
             await at.delete("submission_keys", resource_id=record.id)
-            # Only what this transaction deletes: another server may be at it, too.
+            # Only what this transaction deletes: another server may delete, too.
             count += await at.delete("tasks", id=record.id)
         statement = "UPDATE accounts SET expired_tasks = expired_tasks + :count "
         await at.rows(f"{statement}WHERE owner = :owner", owner=owner, count=count)
@@ -115,7 +115,7 @@ async def _expire_oldest(database: Database, sealed: Secrets, owner: str, before
 async def _expire_uploads(
     database: Database, before: datetime, keep: Collection[tuple[str, str]]
 ) -> None:
-    """Forget files of all owners that came before a moment, but for some, as owner and name."""
+    """Delete files of all owners from before a moment, except some, by owner and name."""
 
     async def work(at: Database) -> None:
         for upload in await UPLOADS.find(at, "uploaded_at < :before", before=before):

@@ -1,16 +1,16 @@
-"""The extra `server`: which of its packages are there, and the sentence for those that are not."""
+"""The extra `server`: checks which of its packages are installed."""
 
 from importlib.util import find_spec
 
 # The command that installs all of them.
 SERVER_EXTRA = "pip install 'browser-use-async[server]'"
 
-# What reading HTML needs: the executors reader and chromium, and the searches.
+# For reading HTML: the executors reader and chromium, and searches.
 READS_PAGES = ("selectolax", "trafilatura")
 
 
 def missing_packages(purpose: str, *packages: str) -> str | None:
-    """The sentence that asks for the extra, or None if all of its packages in question are there.
+    """The sentence that asks for the extra, or None if all needed packages are installed.
 
     Args:
         purpose: What they are needed for, which begins the sentence.

@@ -1,4 +1,4 @@
-"""The way of the bytes of files from the database to object storage."""
+"""Moves the bytes of files from the database to object storage."""
 
 import asyncio
 import logging
@@ -11,7 +11,7 @@ from browser_use_async.server.storage.object_store import ObjectStore
 
 _logger = logging.getLogger(__name__)
 
-# Seconds between two looks.
+# Seconds between two rounds.
 _SECONDS = 2.0
 _LONGEST_SECONDS = 60.0
 _AT_ONCE = 100
@@ -27,7 +27,7 @@ _FILES_HERE = (
 
 
 class FileMover:
-    """Moves what is there, and deletes what has been deleted, on one server at a time.
+    """Moves new files, and deletes deleted ones, on one server at a time.
 
     A file is part of the transaction that made it, whether object storage answers or not; until
     it does, the database has the bytes.
@@ -63,7 +63,7 @@ class FileMover:
 
     async def _delete(self, tombstone: str, digest: str) -> None:
         key = tombstone.removeprefix(DELETED).partition("/")[2]
-        # The same content may have come again under the same key.
+        # The same content may have been stored again under the same key.
         same = await self._database.rows(
             "SELECT 1 FROM files WHERE key = :key AND digest = :digest", key=key, digest=digest
         )
@@ -74,7 +74,7 @@ class FileMover:
     async def _move(self, key: str, size: int, digest: str) -> None:
         content = await Files(self._database).get(key, range(size))
         if FileFacts.of(content).digest != digest:
-            return  # replaced while others were moved: it is found again
+            return  # replaced meanwhile: the next round moves it
         await self._objects.put(object_name(key, digest), content)
         # Unless the file was replaced or deleted meanwhile.
         await self._database.rows(

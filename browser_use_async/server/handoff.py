@@ -46,7 +46,7 @@ class Elsewhere:
 
 
 class Handoff:
-    """Sends people to the server that carries a task out, and takes those that others send.
+    """Sends people to the server that carries a task out, and accepts people from others.
 
     Args:
         nodes: Where the servers are reached.
@@ -62,7 +62,7 @@ class Handoff:
         self._worker = worker
 
     async def elsewhere(self, record: TaskRecord, page: Page) -> Elsewhere | None:
-        """Which other server has the browser of a task; None if none has, or this one does."""
+        """The other server that has the browser of a task; None if this one has it, or none."""
         worker = record.worker
         if record.status.is_terminal or worker is None or worker == self._worker:
             return None
@@ -73,11 +73,11 @@ class Handoff:
         return Elsewhere(link, _ANOTHER_SERVER.format(worker=worker[:8]))
 
     async def origins(self) -> list[str]:
-        """The addresses of the servers, on whose pages people may end."""
+        """The addresses of the servers to which people may be sent."""
         return sorted({str(URL(node.url).origin()) for node in await self._nodes.all() if node.url})
 
     def add_route(self, application: web.Application, tasks: TaskStore) -> None:
-        """Add the route to which other servers send people; its signature authenticates it."""
+        """Add the route to which other servers send people; a signature authenticates them."""
 
         async def receive(request: web.Request) -> web.Response:
             page, task_id = request.match_info["page"], request.match_info["task_id"]

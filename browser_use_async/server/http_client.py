@@ -33,7 +33,7 @@ SILENCE_SECONDS = 10.0
 EXCHANGE_SECONDS = 30.0
 USER_AGENT = "browser-use-async-server"
 
-_BEGINNING_SECONDS = 2.0  # for the beginning of a body on which nothing depends
+_BEGINNING_SECONDS = 2.0  # for the beginning of an optional body
 
 
 class HttpClientError(Exception):
@@ -66,7 +66,7 @@ class HttpRefusedError(HttpClientError):
 
 
 class HttpClient:
-    """Sends requests that are bounded in time and size, to where a policy allows.
+    """Sends requests with limits of time and size, to addresses that a policy allows.
 
     Each has a connection of its own, to an address that was judged. One client is for one task: the
     names of others do not hold up its look-ups. It needs no closing.
@@ -134,7 +134,7 @@ class HttpClient:
 
     def _session(self, resolver: JudgingResolver) -> aiohttp.ClientSession:
         return aiohttp.ClientSession(
-            # A pooled connection may be dead, and no request is sent a second time.
+            # No pooled connections: one may be dead, and no request is sent twice.
             connector=aiohttp.TCPConnector(
                 resolver=resolver, use_dns_cache=False, force_close=True
             ),

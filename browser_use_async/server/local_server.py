@@ -66,7 +66,7 @@ class LocalServer:
 
     @property
     def base_url(self) -> str:
-        """What a client takes as its base URL."""
+        """The base URL for clients."""
         return self.url + API_PREFIX
 
     @property
@@ -108,7 +108,7 @@ class LocalServer:
 
     @property
     def balance_cents(self) -> Decimal:
-        """The credit that is left, in US cents."""
+        """The remaining credit, in US cents."""
         self._require_own("balance_cents")
         return immediate(self._assembly.stores.account.balance_cents())
 

@@ -1,4 +1,4 @@
-"""The loops of a server: what it does beside answering calls, for as long as it runs."""
+"""The loops of a server: its background work while it runs."""
 
 import asyncio
 import logging
@@ -6,15 +6,15 @@ from collections.abc import Awaitable, Callable
 
 from browser_use_async.server.failures import log_failure
 
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.3, 5.0  # seconds until a loop is begun again; each doubles
-_STEADY = 60.0  # seconds of work after which earlier ends do not count any more
-_FAILING = 3  # ends in a row after which it shows
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.3, 5.0  # seconds until a loop is restarted; each doubles
+_STEADY = 60.0  # seconds of work after which earlier ends no longer count
+_FAILING = 3  # ends in a row after which it counts as failing
 
 _logger = logging.getLogger(__name__)
 
 
 class Loop:
-    """Work that goes on until it is closed: whenever it ends, it is begun again.
+    """Work that goes on until it is closed: if it ends, it is restarted.
 
     Args:
         name: What it is called in the log and by `/healthz`.
@@ -34,7 +34,7 @@ class Loop:
 
     @property
     def is_failing(self) -> bool:
-        """Whether it ends again and again, or was ended from outside."""
+        """Whether it ends repeatedly, or was ended from outside."""
         if self._is_closing:
             return False
         is_new = self._clock() - self._ended_at < _STEADY
@@ -53,7 +53,7 @@ class Loop:
                 await self._work()
                 _logger.error("the loop %s has ended, and is begun again", self.name)
             except asyncio.CancelledError as error:
-                # A library may leak the cancellation of something else.
+                # A library may leak the cancellation of another task.
                 if self._task.cancelling():
                     raise
                 log_failure(_logger, f"the loop {self.name} is begun again", error)
@@ -78,5 +78,5 @@ class Loops:
 
     @property
     def failing(self) -> list[str]:
-        """The names of the loops that do not do their work."""
+        """The names of the failing loops."""
         return [each.name for each in self._loops if each.is_failing]

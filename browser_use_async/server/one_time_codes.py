@@ -1,4 +1,4 @@
-"""Secrets that are seeds of one-time codes: what is typed is the code of the moment."""
+"""Secrets that are seeds of one-time codes: the current code is typed."""
 
 import hashlib
 import time
@@ -10,7 +10,7 @@ from browser_use_async.server.extras import missing_packages
 # How such a secret begins: the text in the QR code of a second factor.
 PREFIX = "otpauth://"
 
-_PERIODS = 3  # whose codes are hidden: a page may show what was typed a while ago
+_PERIODS = 3  # whose codes are hidden: a page may show a code that was typed earlier
 
 
 _DIGESTS = {"SHA1": hashlib.sha1, "SHA256": hashlib.sha256, "SHA512": hashlib.sha512}
@@ -26,7 +26,7 @@ def is_seed(secret: str) -> bool:
 
 
 def typed_text(name: str, secret: str) -> str:
-    """What is typed for a secret: itself, or of a seed the code of this moment.
+    """The text to type for a secret: itself, or the current code of a seed.
 
     Raises:
         SeedRefusedError: There is no such code.
@@ -39,7 +39,7 @@ def latest_codes(secret: str) -> list[str]:
     try:
         generator = _generator("", secret)
     except SeedRefusedError:
-        return []  # it was refused where it was to be typed
+        return []  # typing it was refused
     now = time.time()
     return [str(generator.at(now - each * generator.interval)) for each in range(_PERIODS)]
 
@@ -52,7 +52,7 @@ def _generator(name: str, secret: str) -> Any:
         generator = _parsed(secret)
         generator.now()
     except (KeyError, ValueError, ArithmeticError):
-        # Nothing of the seed may stand in the message or in a chained error.
+        # The seed must not be in the message or in a chained error.
         problem = f"The secret “{name}” is no otpauth://totp/ address with a valid seed."
     else:
         return generator
@@ -63,7 +63,7 @@ def _parsed(address: str) -> Any:
     from pyotp.totp import TOTP  # noqa: PLC0415 - for tasks with such a secret only
 
     class Totp(TOTP):
-        # How long a seed is, the site has decided: many still give 80 bits.
+        # The site chooses the length of a seed: many use only 80 bits.
         min_secret_length_bits = 0
 
     parts = urlsplit(address)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from PIL.ImageDraw import ImageDraw
     from PIL.ImageFont import FreeTypeFont
 
-# The most dots that a drawn picture has on a side, so that no request can ask for gigabytes.
+# The most dots on a side of a drawn picture, so that no request can cost gigabytes.
 LONGEST_SIDE = 4096
 
 _WHITE, _BLACK, _BLUE, _GREY = range(4)
@@ -28,14 +28,14 @@ _PALETTE = bytes((255, 255, 255, 28, 32, 40, 32, 74, 135, 96, 104, 118))
 _MARGIN = 24
 _LINE_HEIGHT = 1.5
 _LONGEST_LINE = 400  # characters, which no picture is wide enough for
-_FASTEST = 1  # drawn pictures are mostly one colour, so that more effort gains nothing
-# The font that Pillow brings has ASCII and quotation marks.
+_FASTEST = 1  # drawn pictures have mostly one colour, so more effort would gain nothing
+# Pillow's font has ASCII and quotation marks.
 _LOOKALIKES = {ord("\u2022"): "*", ord("\u00df"): "ss"}
 
 
 @attrs.frozen
 class Drawing:
-    """A screenshot that is drawn when it is asked for.
+    """A screenshot that is drawn when it is requested.
 
     Attributes:
         step: The step's number.
@@ -56,7 +56,7 @@ class Drawing:
         width, height = (min(side, LONGEST_SIDE) for side in self.viewport)
         if find_spec("PIL") is None:
             return _white_page(width, height)
-        # An optional dependency, and only for those who look at pictures.
+        # An optional dependency, loaded when a picture is requested.
         from PIL import Image, ImageDraw  # noqa: PLC0415
 
         image = Image.new("P", (width, height), _WHITE)
@@ -82,7 +82,7 @@ def _paragraph(canvas: "ImageDraw", top: int, text: str, size: int, ink: int) ->
     width, height = canvas.im.size
     step = round(size * _LINE_HEIGHT)
     room = max(0, (height - top) // step)
-    # No more text is measured than can be seen: a page may bring megabytes.
+    # Only visible text is measured, since a page may have megabytes.
     for line in _plain(text[: room * _LONGEST_LINE]).splitlines()[:room]:
         for part in _wrapped(line, size, width - 2 * _MARGIN):
             if top + step > height:
@@ -125,7 +125,7 @@ def _font(size: int) -> "FreeTypeFont":
 
 
 def _plain(text: str) -> str:
-    """The text with what the font can show: accents dropped, compatible characters taken apart."""
+    """The text in characters of the font: without accents, compatible characters decomposed."""
     decomposed = unicodedata.normalize("NFKD", text.translate(_LOOKALIKES))
     return "".join(each for each in decomposed if not unicodedata.combining(each))
 

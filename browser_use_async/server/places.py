@@ -1,4 +1,4 @@
-"""Places for what costs memory while it lasts, of which each owner, link or address has few."""
+"""Limits for things that cost memory while they last, for each owner, link or address."""
 
 import math
 from collections import Counter
@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 
 class Places:
-    """How many of something there may be at once.
+    """Limits how many of something there may be at once.
 
     Args:
         of_each: How many with one key, such as an owner.

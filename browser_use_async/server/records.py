@@ -1,4 +1,4 @@
-"""What the executor of a task is given, and what it reports: values that the server stores."""
+"""The assignments and the reports of executors, which the server stores."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -12,12 +12,12 @@ from browser_use_async.types import LlmModel
 DEFAULT_MODEL = LlmModel.GPT_4_1
 """The model of tasks that name none."""
 DEFAULT_OWNER = "default"
-"""Who owns everything on a server with a single API key."""
+"""The owner of everything on a server with a single API key."""
 
 
 @attrs.frozen
 class RemoteTask:
-    """What another service does for a task of this server.
+    """The task at another service that carries out a task of this server.
 
     Attributes:
         identity: What names it there, by the service's own words; it survives a restart.
@@ -33,13 +33,13 @@ class RemoteTask:
 
     @property
     def is_open(self) -> bool:
-        """Whether something was begun there that may still go on."""
+        """Whether work there may still go on."""
         return bool(self.identity) and not self.is_over
 
 
 @attrs.frozen
 class ScriptOrder:
-    """The script that a task wants played, or recorded if there is none.
+    """The script that a task plays, or records if there is none.
 
     Attributes:
         name: What it is called.
@@ -58,7 +58,7 @@ class ScriptOrder:
 
 @attrs.frozen
 class ScriptOutcome:
-    """What a task did with its script.
+    """The result of a task with a script.
 
     Attributes:
         name: The script's.
@@ -161,7 +161,7 @@ class FailedRequest:
 
 @attrs.frozen(kw_only=True)
 class StepTrace:
-    """What went on behind a step, since the step before.
+    """The trace of a step, since the previous step.
 
     Attributes:
         seconds: How long the step took.
@@ -236,11 +236,11 @@ class Finished:
 
 
 class FailureCause(StrEnum):
-    """What kind of failure ended a task, for those who count them."""
+    """The kinds of failures that end tasks, for metrics."""
 
     TASK = "task"  # the executor says that it cannot be done
     STEP_LIMIT = "step_limit"  # it was not done within `max_agent_steps`
-    EXECUTOR = "executor"  # the executor raised, or ended without a result
+    EXECUTOR = "executor"  # the executor raised an exception, or ended without a result
     RESTART = "restart"  # the server was restarted meanwhile
     WORKER_LOST = "worker_lost"  # the worker that was carrying it out was lost
 

@@ -1,4 +1,4 @@
-"""Every call that a server answers with JSON: its row, the scopes it needs, and its operation."""
+"""The calls that a server answers with JSON: row, required scopes, and operation."""
 
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -8,7 +8,7 @@ import attrs
 from browser_use_async.api.endpoint_table import API_PREFIX, ME, Effect, Endpoint
 from browser_use_async.server.keys.api_key import Scope
 
-# Takes the `RunningServer` of a key, then the path, query and body objects that the row has.
+# Called with the `RunningServer` of a key, then with the path, query and body objects of the row.
 Operation = Callable[..., Any]
 OperationT = TypeVar("OperationT", bound=Operation)
 
@@ -22,9 +22,9 @@ class Route:
 
     endpoint: Endpoint
     path: str  # the whole path
-    scopes: tuple[Scope, ...]  # what a key needs; none for calls that any key may make
+    scopes: tuple[Scope, ...]  # the required scopes; none for calls that any key may make
     operation: Operation
-    is_administration: bool  # whether it is a call of this server, and not of the API
+    is_administration: bool  # whether it is a call of this server and not of the API
 
 
 # By the name of the row, which faults, metrics and the audit trail use.
@@ -39,7 +39,7 @@ def operation(endpoint: Endpoint) -> Callable[[OperationT], OperationT]:
     """
     scopes: tuple[Scope, ...] = (Scope.READ if endpoint.method == "GET" else Scope.RUN,)
     if endpoint is ME or not endpoint.authenticated:
-        scopes = ()  # whether a key is good is for the key to ask, whatever it may do
+        scopes = ()  # any key may ask whether it is valid
     return _registering(endpoint, API_PREFIX + endpoint.path, scopes)
 
 

@@ -1,4 +1,4 @@
-"""What the operations of one server work with."""
+"""The context of the operations of a server."""
 
 from typing import TYPE_CHECKING
 
@@ -25,20 +25,20 @@ if TYPE_CHECKING:
 
 @attrs.frozen(kw_only=True)
 class RunningServer:
-    """One running server, as the owner of a key sees it: stores and links are theirs."""
+    """One running server for the owner of a key, with the owner's stores and links."""
 
-    settings: ServerSettings  # what the operator decides
-    stores: Stores  # what is stored
+    settings: ServerSettings  # of the operator
+    stores: Stores  # the repositories
     links: Links  # addresses on this server
     runner: TaskRunner  # the running tasks
     deployment: Deployment  # whether other servers have the tasks too
     search: SearchEngine  # the search operations
-    webhooks: WebhookSender  # the webhooks, and what they receive
-    faults: FaultInjector  # what goes wrong on purpose
+    webhooks: WebhookSender  # the webhooks and their deliveries
+    faults: FaultInjector  # faults on purpose
     held_calls: HeldCalls  # calls that wait for a change
-    loops: Loops  # what is done beside answering calls
+    loops: Loops  # the background work
     handoff: "Handoff"  # sends people to the server that carries a task out
-    ready: ReadyAnswers = attrs.field(factory=ReadyAnswers)  # what was answered last
+    ready: ReadyAnswers = attrs.field(factory=ReadyAnswers)  # the latest answers as bytes
     scopes: frozenset[Scope] = EVERY_SCOPE  # what the key may do
     # What was made by `of`, which each request asks for
     _views: "dict[tuple[str, frozenset[Scope]], RunningServer]" = attrs.field(
@@ -47,7 +47,7 @@ class RunningServer:
 
     @property
     def owner(self) -> str:
-        """Whose things these are."""
+        """The owner."""
         return self.stores.account.owner
 
     def of(self, owner: str, scopes: frozenset[Scope] = EVERY_SCOPE) -> "RunningServer":

@@ -31,16 +31,16 @@ from browser_use_async.server.tasks.runner import TaskRunner
 _logger = logging.getLogger(__name__)
 
 CONTACT = 1.5
-"""Leases of unbroken contact before a silent server is believed to have ended.
+"""Leases of unbroken contact before a silent server counts as lost.
 
 While the database is away, no server can report that it is alive.
 """
 _DELIVERIES_AT_ONCE = 20
 _JANITOR_SECONDS = 30.0
 _SILENT_INTERVALS = 3
-"""Announcements that a server may miss before the others no longer count with it."""
+"""Announcements that a server may miss before the others ignore it."""
 
-_KEPT = timedelta(hours=1)  # longer than anybody asks whether a transaction was committed
+_KEPT = timedelta(hours=1)  # longer than any server asks whether a transaction was committed
 _JOB = (
     "SELECT 1 FROM procrastinate_jobs AS jobs WHERE jobs.queue_name = 'tasks' "
     "AND jobs.status IN ('todo', 'doing') AND jobs.args->>'task_id' = tasks.id"
@@ -62,7 +62,7 @@ _EVENTS_WITHOUT_JOB = (
 
 
 class Fleet(Deployment):
-    """What a server does beside answering calls, because others share its database."""
+    """The background work of a server that shares its database."""
 
     longest_sleep = 5.0
 
@@ -104,7 +104,7 @@ class Fleet(Deployment):
         self._contact = Contact()
 
     async def open(self) -> None:
-        """Hear of the others, and write jobs from now on."""
+        """Receive announcements of the others, and write jobs from now on."""
         self._placement.serve(self._worker.run_task, self._webhooks.deliver)
         await self._placement.app.open_async()
         self._beside = [self._loops.start("listener", self._listener.run)]
@@ -113,10 +113,10 @@ class Fleet(Deployment):
         self._beside.append(self._loops.start("announcements", self._keep_announcing))
 
     def require_room(self) -> None:
-        """Refuse nothing: what is at work is counted where the task is created."""
+        """Refuse nothing: running tasks are counted where a task is created."""
 
     def begin(self, record: TaskRecord, assignment: Assignment) -> None:
-        """Do nothing: the task has a job, and the server that takes it begins the task."""
+        """Do nothing: the task has a job, and the server that takes the job begins the task."""
 
     def work(self) -> None:
         """Take jobs from now on."""
@@ -134,13 +134,13 @@ class Fleet(Deployment):
         ]
 
     async def drain(self) -> None:
-        """Take no more jobs, and wait for those at work."""
+        """Take no more jobs, and wait for running ones."""
         if self._runner.count:
             _logger.warning("waiting for %d tasks at work", self._runner.count)
         await asyncio.gather(*(each.aclose() for each in self._working))
 
     async def aclose(self) -> None:
-        """End everything but the tasks, which `drain` has waited for."""
+        """End everything except the tasks, for which `drain` has waited."""
         await self.drain()
         await asyncio.gather(*(each.aclose() for each in self._beside))
         await _guarded("leaving", lambda: self._nodes.withdraw(self._worker_id))
@@ -197,14 +197,14 @@ async def _guarded(what: str, work: Callable[[], Awaitable[None]]) -> None:
 
 
 class _Janitor:
-    """Mends what a bug in the jobs, or a job that was deleted, would break."""
+    """Repairs tasks without jobs, after a bug or a deleted job."""
 
     def __init__(self, database: Database, tasks: TaskStore) -> None:
         self._database = database
         self._tasks = tasks
 
     async def clean(self) -> None:
-        """Look once, unless another server does."""
+        """Check once, unless another server does."""
         await self._database.exclusively("janitor", self._clean)
 
     async def _clean(self) -> None:

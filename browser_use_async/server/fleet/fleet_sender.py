@@ -5,14 +5,14 @@ from browser_use_async.server.webhooks.events import retry_delay
 
 
 class FleetSender(WebhookSender):
-    """Sends one event at a time, as the jobs that this server takes say."""
+    """Sends one event for each job that this server takes."""
 
     async def register(self, webhook: Webhook, *, save: bool = True) -> None:
-        """Register a webhook for all servers, so that each knows it: it is always saved."""
+        """Register a webhook for all servers: it is always saved."""
         await super().register(webhook, save=True)
 
     async def deliver(self, number: int) -> float | None:
-        """Try once to deliver an event; gives the seconds until the next attempt, if there is one.
+        """Try once to deliver an event; returns the seconds until the next attempt, or None.
 
         The caller ensures that events about one task come one after the other.
         """
@@ -37,4 +37,4 @@ class FleetSender(WebhookSender):
         """Do nothing: each event has a job, written with it."""
 
     async def aclose(self) -> None:
-        """Do nothing: what is not delivered is for the other servers."""
+        """Do nothing: the other servers deliver the rest."""

@@ -23,11 +23,11 @@ _DOING = (
     "SELECT id FROM procrastinate_jobs "
     "WHERE status = 'doing' AND worker_id = ANY(%(workers)s::bigint[])"
 )
-_AFTER_A_FAULT = 5.0  # seconds until a job is done again that raised something
+_AFTER_A_FAULT = 5.0  # seconds until a failed job is repeated
 
 
 class RetryLaterError(Exception):
-    """The job is to be done again."""
+    """The job must be repeated."""
 
     def __init__(self, seconds: float) -> None:
         super().__init__(f"again in {seconds} seconds")
@@ -35,7 +35,7 @@ class RetryLaterError(Exception):
 
 
 class _Retries(BaseRetryStrategy):
-    """Always: how often a delivery is tried stands in its row."""
+    """Always: the row of a delivery limits its attempts."""
 
     def get_retry_decision(self, *, exception: BaseException, job: Job) -> RetryDecision:
         seconds = _AFTER_A_FAULT
@@ -46,7 +46,7 @@ class _Retries(BaseRetryStrategy):
 
 @attrs.define(eq=False)
 class Placement:
-    """The jobs as one server sees them.
+    """The jobs of one server.
 
     Attributes:
         at_work: The jobs that this server does, and procrastinate's numbers of their workers.
@@ -56,7 +56,7 @@ class Placement:
     lease: float  # seconds after which a silent server has lost its jobs
     drain: float  # seconds that jobs have to end when the server does
     at_work: dict[int, int] = attrs.field(factory=dict)
-    _workers: list[Worker] = attrs.field(factory=list)  # that take jobs, or failed at it
+    _workers: list[Worker] = attrs.field(factory=list)  # running and failed ones
     _unknown: set[int] = attrs.field(factory=set)  # jobs without a worker here, seen once
 
     def serve(
@@ -64,7 +64,7 @@ class Placement:
         run_task: Callable[[str], Awaitable[None]],
         deliver: Callable[[int], Awaitable[float | None]],
     ) -> None:
-        """Say what is done when this server takes a job."""
+        """Set the functions that carry out the jobs of this server."""
 
         async def task(context: procrastinate.JobContext, task_id: str) -> None:
             await self._counted(context, run_task(task_id))
@@ -88,33 +88,33 @@ class Placement:
             self.at_work.pop(job.id, None)
 
     async def work(self, queue: str, slots: int) -> None:
-        """Do jobs until this is cancelled; then those at work come to their end first."""
+        """Carry out jobs until this is cancelled; then running jobs are finished first."""
         worker = Worker(
             self.app,
             queues=[queue],
             concurrency=slots,
             wait=True,
-            delete_jobs="always",  # millions of old ones would make all others slow
+            delete_jobs="always",  # millions of old jobs would slow down all others
             fetch_job_polling_interval=1.0,
-            abort_job_polling_interval=3600.0,  # nothing asks for it
+            abort_job_polling_interval=3600.0,  # not used
             update_heartbeat_interval=self.lease / 6,
-            # Those that are pruned lose their jobs at once, so not after every outage.
+            # Pruned workers lose their jobs at once, so not after every outage.
             stalled_worker_timeout=20 * self.lease,
             shutdown_graceful_timeout=self.drain,
             install_signal_handlers=False,
         )
         self._workers.append(worker)
         await worker.run()  # type: ignore[no-untyped-call]
-        self._workers.remove(worker)  # it has given back what it had; one that failed may not have
+        self._workers.remove(worker)  # it has given its jobs back; a failed one may not have
 
     async def beat(self) -> None:
-        """Say that this server is alive, also while it ends."""
-        # Beside procrastinate's own heart, which stops while a worker drains.
+        """Send heartbeats, also while this server ends."""
+        # In addition to procrastinate's heartbeats, which stop while a worker drains.
         for worker in set(self.at_work.values()):
             await self.app.job_manager.update_heartbeat(worker)
 
     async def rescue(self) -> None:
-        """Let the jobs of silent servers, and those that got lost, be done again."""
+        """Have the jobs of silent servers, and lost jobs, repeated."""
         manager = self.app.job_manager
         for job in await manager.get_stalled_jobs(seconds_since_heartbeat=self.lease):
             if job.id not in self.at_work:
@@ -122,32 +122,32 @@ class Placement:
                     "the server that had the job %s was silent for too long", job.call_string
                 )
                 await manager.retry_job(job)
-        # Of all workers that this process has had: one that lost a job may have no other.
+        # Of all workers of this process: one that lost a job may have no other.
         numbers = [each.worker_id for each in self._workers if each.worker_id is not None]
         found = await self.app.connector.execute_query_all_async(_DOING, workers=numbers)
         unknown = {row["id"] for row in found} - self.at_work.keys()
-        # A job was fetched and the answer lost: seen twice, it is a job without a worker.
+        # If the answer to a fetched job was lost, the job is seen twice without a worker.
         for job_id in unknown & self._unknown:
             await manager.retry_job_by_id_async(job_id, datetime.now(UTC))
         self._unknown = unknown
 
 
 class Contact:
-    """For how long the database has answered, and when it last did."""
+    """How long the database has answered, and when it last did."""
 
     def __init__(self) -> None:
         self._since = self._last = time.monotonic()
         self._is_lost = False
 
     def made(self) -> None:
-        """The database has answered."""
+        """Record that the database has answered."""
         self._last = time.monotonic()
         if self._is_lost:
-            # From now on, and not from the last question that had no answer.
+            # From now on, not from the last question without an answer.
             self._since, self._is_lost = self._last, False
 
     def lost(self) -> None:
-        """It has not."""
+        """Record that it has not answered."""
         self._is_lost = True
 
     @property

@@ -1,4 +1,4 @@
-"""A server that carries out tasks which any server has created."""
+"""Carries out tasks that any server has created."""
 
 import asyncio
 import logging
@@ -26,16 +26,16 @@ _STOPPED = "The server was stopped while the task was at work, and could not wai
 _NO_FILE = "A file that the task was to read is not there any more"
 
 PATIENCE = 0.6
-"""Leases without contact after which a worker ends its browsers: before anybody takes over."""
+"""Leases without contact after which a worker ends its browsers, before others take over."""
 LATE_PATIENCE = 0.8
-"""The same for a worker whose own process was held up: its question may have been answered."""
+"""The same for a worker whose process was suspended: its question may be answered."""
 _LOOK_SECONDS = 1.0
 _LATE_SECONDS = 0.5
 _CLOSE_SECONDS = 5.0
 
 
 class FleetWorker:
-    """Begins tasks, follows what clients do to them, and gives them up when it is cut off."""
+    """Begins tasks, applies their changes by clients, and gives them up when it is cut off."""
 
     def __init__(self, worker: str, tasks: TaskStore, runner: TaskRunner, lease: float) -> None:
         self._worker = worker
@@ -49,9 +49,9 @@ class FleetWorker:
         self._reason = _STOPPED
 
     async def run_task(self, task_id: str) -> None:
-        """Carry out a task, or let it fail that another server has begun and lost."""
+        """Carry out a task, or fail one that another server has begun and lost."""
         if task_id in self._runner.running:
-            return  # the job was handed out twice
+            return  # the job was assigned twice
         claimed = await stored(lambda: self._tasks.claim(task_id, self._worker))
         if claimed is None:
             await self._fail_lost(task_id)
@@ -69,11 +69,11 @@ class FleetWorker:
             await self._fail(record, self._worker, _STOPPED)
             raise
         if work.cancelled():
-            # Stopped by a client, which is in its row already, or given up.
+            # Stopped by a client, which its row already says, or given up.
             await self._fail(record, self._worker, self._reason)
 
     async def watch(self) -> None:
-        """Look once a second what has become of the tasks, and whether the database answers."""
+        """Check once a second the statuses of the tasks, and whether the database answers."""
         loop = asyncio.get_running_loop()
         while True:
             ends = loop.time() + _LOOK_SECONDS + self._answer_seconds
@@ -81,7 +81,7 @@ class FleetWorker:
             running = self._runner.running
             statuses = await self._statuses()
             if statuses is None:
-                # A loop that was held up ends a wait whose answer has arrived.
+                # A blocked loop may end a wait although the answer has arrived.
                 was_late = loop.time() > ends + _LATE_SECONDS
                 self._check_contact(LATE_PATIENCE if was_late else PATIENCE)
                 continue
@@ -92,12 +92,12 @@ class FleetWorker:
                 self._runner.follow(task_id, statuses.get(task_id))
 
     async def _statuses(self) -> dict[str, TaskStatus] | None:
-        """Where its tasks stand, or None if the database does not say so in time."""
+        """The statuses of its tasks, or None if the database does not answer in time."""
         asked = asyncio.create_task(
             self._tasks.statuses_at_work(self._worker),
             name="browser-use: reads the statuses of a worker's tasks",
         )
-        # Kept, or it might be collected before it has ended.
+        # Kept, since else it might be garbage-collected before its end.
         self._questions.add(asked)
         asked.add_done_callback(self._forget)
         try:
@@ -112,7 +112,7 @@ class FleetWorker:
     def _forget(self, asked: "asyncio.Future[dict[str, TaskStatus]]") -> None:
         self._questions.discard(asked)
         if not asked.cancelled():
-            asked.exception()  # seen, also of one that was given up
+            asked.exception()  # retrieved, also after it was given up
 
     def _check_contact(self, patience: float) -> None:
         if self._contact.silence > patience * self._lease and self._runner.running:

@@ -65,8 +65,8 @@ class LiveConnection:
         self._record = record
         self._server = server
         self._page: Page = page
-        self._find = find  # the task at the page's address, or None if that was taken back
-        self._note = note  # writes into the audit trail what was done
+        self._find = find  # finds the task of the page's address; None if it was revoked
+        self._note = note  # writes actions into the audit trail
         self._noted_input = False
         self._changes = server.stores.changes
         self._frame_acked = asyncio.Event()
@@ -85,7 +85,7 @@ class LiveConnection:
                 async for message in self._socket:
                     if message.type is WSMsgType.TEXT:
                         await self._handle_message(message.data)
-                    # Those that have arrived are read without a wait, however many there are.
+                    # Messages that have arrived are read without waiting.
                     await asyncio.sleep(0)
         finally:
             streaming.cancel()
@@ -120,7 +120,7 @@ class LiveConnection:
         await self._send_screenshot(wait_for_ack=False)
 
     async def _refresh(self) -> bool:
-        """Read the task again; False if the address of the page was taken back."""
+        """Read the task again; False if the address of the page was revoked."""
         record = await self._find()
         if record is not None:
             self._record = record
@@ -145,7 +145,7 @@ class LiveConnection:
                 state["elsewhere"] = self._elsewhere and self._elsewhere.notice
                 state["is_moved"] = self._elsewhere is not None and self._elsewhere.url is not None
                 state["doing"] = doing = self._doing()
-                # Counted before sending: more steps may be added meanwhile.
+                # Counted before sending, since more steps may be added meanwhile.
                 sent += len(state["steps"])
                 if state != last:
                     await self._send_message("state", **state)
@@ -158,7 +158,7 @@ class LiveConnection:
         return self._server.runner.doing(self._record.id)
 
     async def _await_change(self, changed: asyncio.Event, doing: str | None) -> None:
-        """Wait until something of the task is stored, or it does something else."""
+        """Wait until a change of the task is stored, or its current work changes."""
         while not changed.is_set() and self._doing() == doing:
             with suppress(TimeoutError):
                 async with asyncio.timeout(_POLL_SECONDS):
@@ -263,7 +263,7 @@ class LiveConnection:
                 await self._refuse(409, _NO_BROWSER if elsewhere is None else elsewhere.notice)
             else:
                 if not self._noted_input:
-                    self._noted_input = True  # once: a hand on a mouse is hundreds of events
+                    self._noted_input = True  # once: a moving mouse sends hundreds of events
                     await self._note("input")
                 await view.put(event)
         except ConnectionError:

@@ -33,7 +33,7 @@ class Command:
 
 Message = FrameAck | Command | Input
 
-# The keys are the words of the page's script, so they stay as they are.
+# The keys are those of the page's script.
 _MODELS: dict[str, type[Message]] = {
     "drawn": FrameAck,
     "order": Command,
@@ -44,7 +44,7 @@ _MODELS: dict[str, type[Message]] = {
 
 
 class MessageRefusedError(Exception):
-    """A message that no page of this server sends."""
+    """An invalid message, which no page of this server sends."""
 
 
 def read_message(text: str) -> Message:

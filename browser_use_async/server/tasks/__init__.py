@@ -1,4 +1,4 @@
-"""Tasks: what is done while they run, what happens to them, and which server has them."""
+"""Running tasks: their execution, their changes, and the deployment of servers."""
 
 from browser_use_async.server.tasks.runner import TaskRunner
 

@@ -1,4 +1,4 @@
-"""The log of what happens to tasks, for callers that wait for it or read it later."""
+"""The log of changes of tasks, for callers that wait for them or read them later."""
 
 import asyncio
 import secrets
@@ -28,19 +28,19 @@ class ChangeLog:
 
     @property
     def position(self) -> int:
-        """The place behind the newest change."""
+        """The place after the newest change."""
         return self._count
 
     def cursor(self, position: int) -> str:
-        """A place as clients know it."""
+        """The cursor of a place, for clients."""
         return f"{self._life}-{position}"
 
     def position_of(self, cursor: str) -> int | None:
-        """The place of a cursor, or None if what came after it cannot be read any more."""
+        """The place of a cursor, or None if later changes can no longer be read."""
         life, _, number = cursor.partition("-")
         if life != self._life or not (number.isascii() and number.isdigit()):
             return None
-        # Compared as a text first: a number of a million digits takes a while to read.
+        # Compared as a text first: a number of a million digits takes long to read.
         position = int(number) if len(number) <= len(str(self._count)) else self._count + 1
         return position if self.has(position) else None
 
@@ -54,7 +54,7 @@ class ChangeLog:
         return [self._changes[index] for index in range(position - self._count, 0)]
 
     def record(self, task_id: str, status: TaskStatus) -> None:
-        """Record a change, and wake those who read."""
+        """Record a change, and wake the readers."""
         self._count += 1
         self._changes.append((task_id, status))
         for event in self._readers:
@@ -79,7 +79,7 @@ class ChangeLog:
 
 
 class Changes:
-    """Who listens to which task, and what can be read again of each owner's tasks.
+    """The listeners of each task, and the latest changes of each owner's tasks.
 
     A task without a listener costs nothing.
     """
@@ -101,7 +101,7 @@ class Changes:
                 del self._listeners[task_id]
 
     def note(self, task_id: str) -> None:
-        """Wake those who listen to a task."""
+        """Wake the listeners of a task."""
         for event in self._listeners.get(task_id, ()):
             event.set()
 
@@ -110,19 +110,19 @@ class Changes:
         return self._logs[owner]
 
     def record(self, owner: str, task_id: str, status: TaskStatus) -> None:
-        """Record a change of status, and wake those who listen or read."""
+        """Record a change of status, and wake listeners and readers."""
         self._logs[owner].record(task_id, status)
         self.note(task_id)
 
     def miss(self) -> None:
-        """Wake everybody, because something may have happened that was not heard of."""
+        """Wake all listeners and readers, because a change may have been missed."""
         for log in self._logs.values():
             log.skip()
         for task_id in [*self._listeners]:
             self.note(task_id)
 
     def hear(self, task_id: str, news: str) -> TaskStatus | None:
-        """Take what some server has announced of a task; gives its new status, if it has one."""
+        """Handle an announcement of a server about a task; returns its new status, if any."""
         word, _, owner = news.partition(" ")
         if word == STEP:
             self.note(task_id)

@@ -1,4 +1,4 @@
-"""What a server does otherwise when it is the only one of its database, and when it is not."""
+"""The deployment of a server: alone on its database, or with others."""
 
 from abc import ABC, abstractmethod
 
@@ -15,7 +15,7 @@ class Deployment(ABC):
     """The servers of one database."""
 
     most_at_work: int | None = None
-    """How many tasks may be at work, counted in the database; None for any number."""
+    """How many tasks may run, counted in the database; None for any number."""
     slots: int | None = None
     """How many tasks this server carries out at once, or None for any number."""
     schedules = True
@@ -25,35 +25,35 @@ class Deployment(ABC):
     keeps_keys = True
     """Whether the other servers keep submission keys, as far as this one knows."""
     longest_sleep: float | None = None
-    """Seconds after which it looks for what others have scheduled; None where there are none."""
+    """Seconds after which it looks for schedules of others; None without other servers."""
 
     @abstractmethod
     async def open(self) -> None:
-        """Hear of what is written from now on."""
+        """Receive announcements from now on."""
 
     @abstractmethod
     def require_room(self) -> None:
-        """Refuse a task while as many are at work here as may be."""
+        """Refuse a task while the maximum runs here."""
 
     @abstractmethod
     def begin(self, record: TaskRecord, assignment: Assignment) -> None:
-        """See to it that a task which was just created is carried out."""
+        """Arrange that a new task is carried out."""
 
     @abstractmethod
     def work(self) -> None:
-        """Take what is to be done from now on."""
+        """Take work from now on."""
 
     @abstractmethod
     async def drain(self) -> None:
-        """Take no more, and wait for what is at work."""
+        """Take no more work, and wait for running tasks."""
 
     @abstractmethod
     async def aclose(self) -> None:
-        """End everything but the tasks."""
+        """End everything except the tasks."""
 
 
 class SingleServer(Deployment):
-    """One server, which carries out itself what it is asked for."""
+    """One server, which carries out its tasks itself."""
 
     continues_tasks = True
 
@@ -73,12 +73,12 @@ class SingleServer(Deployment):
         self.slots = runner.slots
 
     async def open(self) -> None:
-        """Hear of what is written from now on."""
+        """Receive announcements from now on."""
         self._database.heard = self._hear
         self._database.gather()
 
     def require_room(self) -> None:
-        """Refuse a task while as many are at work here as may be."""
+        """Refuse a task while the maximum runs here."""
         if self._most is not None and self._runner.count >= self._most:
             raise TooManyError(TOO_MANY_TASKS)
 
@@ -87,13 +87,13 @@ class SingleServer(Deployment):
         self._runner.start(record, assignment)
 
     def work(self) -> None:
-        """Do nothing: tasks run from their start on."""
+        """Do nothing: tasks run from their creation on."""
 
     async def drain(self) -> None:
-        """Wait for nothing: tasks that are at work are cancelled by their runner."""
+        """Wait for nothing: the runner cancels running tasks."""
 
     async def aclose(self) -> None:
-        """Do nothing beside what the parts do themselves."""
+        """Do nothing: the parts close themselves."""
 
     def _hear(self, task_id: str, news: str) -> None:
         if self._changes.hear(task_id, news) is not None:

@@ -34,7 +34,7 @@ from browser_use_async.types.tasks import ASKS_PERSON
 _logger = logging.getLogger(__name__)
 
 _REFUSED_SECONDS = 0.2
-"""Seconds until a result is stored again that a pause has refused."""
+"""Seconds until the storing of a result is tried again that a pause has refused."""
 _CLOSE_SECONDS = 5.0
 """Seconds that executors have for their clean-up when the server closes."""
 
@@ -44,7 +44,7 @@ async def _ignore(_value: object) -> None:
 
 
 class TaskControl:
-    """What an executor is given to report the start of a task, and to wait while it is paused."""
+    """The executor's control of a task: reports its start, and waits while it is paused."""
 
     def __init__(
         self,
@@ -58,7 +58,7 @@ class TaskControl:
         self.is_left_alone = False
         self.is_stopped = False
         self.goal = ""
-        """What the step under way sets out to do, if the executor says so."""
+        """The goal of the step under way, if the executor reports it."""
         self._beginning: asyncio.Task[None] | None = None
         self._open = asyncio.Event()
         self._open.set()
@@ -91,15 +91,15 @@ class TaskControl:
             await self._open.wait()
 
     def doing(self, goal: str) -> None:
-        """Note what the step under way sets out to do."""
+        """Record the goal of the step under way."""
         self.goal = goal
 
     async def remember(self, remote: RemoteTask) -> None:
-        """Store what another service does for the task."""
+        """Store the task at another service."""
         await stored(lambda: self._remember(remote))
 
     async def charge(self, cents: Decimal) -> None:
-        """Charge what the task has cost so far at another service."""
+        """Charge the cost of the task at another service so far."""
         await stored(lambda: self._charge(cents))
 
 
@@ -125,21 +125,21 @@ class TaskRunner:
         self._scripts = scripts if getattr(executor, "plays_scripts", False) else None
         self.executor_name = executor.name
         self._tasks = tasks
-        self._worker = worker  # under whose id this server writes what its executor reports
+        self._worker = worker  # the id under which this server writes reports of its executor
         self._stop_cleanup_delay = stop_cleanup_delay
         self._runs: dict[str, _Run] = {}
         self.durable = executor if isinstance(executor, DurableExecutor) else None
-        """The executor, if another service goes on with its tasks after this process has ended."""
+        """The executor, if its tasks go on at another service after the end of this process."""
 
     @property
     def count(self) -> int:
-        """The number of running tasks, paused ones included."""
+        """The number of running tasks, including paused ones."""
         return len(self._runs)
 
     @property
     def slots(self) -> int | None:
         """How many tasks can be carried out at once, or None for any number."""
-        # Of executors that have few browsers; the others know no bound.
+        # Executors with a few browsers have a limit; others have none.
         slots: int | None = getattr(self._executor, "capacity", None)
         return slots
 
@@ -148,12 +148,12 @@ class TaskRunner:
         return self._executor.view(record.id) if isinstance(self._executor, Viewable) else None
 
     def doing(self, task_id: str) -> str | None:
-        """What a task does at this moment, if it runs here and its executor says so."""
+        """The current work of a task, if it runs here and its executor reports it."""
         run = self._runs.get(task_id)
         return run.redactor.text(run.control.goal) or None if run is not None else None
 
     def waits_for(self, record: TaskRecord) -> str | None:
-        """What a task waits for that has not begun, in words; None once it has begun."""
+        """The reason why a task has not begun, in words; None once it has begun."""
         if record.status is not TaskStatus.CREATED:
             return None
         if record.id not in self._runs:
@@ -174,7 +174,7 @@ class TaskRunner:
         return frozenset(self._runs)
 
     def start(self, record: TaskRecord, assignment: Assignment) -> "asyncio.Task[None]":
-        """Start a task; gives its work."""
+        """Start a task; returns its asyncio task."""
         control = self._control(record)
         redactor = SecretRedactor(assignment.secrets)
         loop = asyncio.get_running_loop()
@@ -185,7 +185,7 @@ class TaskRunner:
         return work
 
     def stop_there(self, record: TaskRecord, assignment: Assignment) -> None:
-        """Have another service stop what it still does for a task that has ended here."""
+        """Stop the work at another service for a task that has ended here."""
         if self.durable is not None:
             self.durable.stop(assignment, self._control(record))
 
@@ -218,7 +218,7 @@ class TaskRunner:
         self.follow(record.id, TaskStatus.RUNNING)
 
     async def stop(self, record: TaskRecord) -> None:
-        """Stop a task for good. Its status flips now; the executor may take a little longer.
+        """Stop a task for good. Its status changes now; the executor may need a little longer.
 
         Raises:
             TransitionRefusedError: The task has ended already.
@@ -227,7 +227,7 @@ class TaskRunner:
         self.follow(record.id, TaskStatus.STOPPED)
 
     def follow(self, task_id: str, status: TaskStatus | None) -> None:
-        """Do what the new status of a task says, or that it is no longer this server's."""
+        """Apply the new status of a task, or the loss of the task to another server."""
         run = self._runs.get(task_id)
         if run is None:
             return
@@ -237,12 +237,11 @@ class TaskRunner:
             run.control.open()
         elif status is None or status is TaskStatus.STOPPED:
             run.control.is_stopped = True
-            # The status is final at once; the work ends later, as with executors that clean up
-            # slowly.
+            # The status is final at once; the work ends later, since executors may clean up slowly.
             asyncio.get_running_loop().call_later(self._stop_cleanup_delay, run.work.cancel)
 
     def abandon(self) -> None:
-        """End all work, whatever becomes of the tasks."""
+        """End all work, without changing the tasks."""
         for run in [*self._runs.values()]:
             run.work.cancel()
 
@@ -255,7 +254,7 @@ class TaskRunner:
         for work in works:
             work.cancel()
         if works:
-            # An executor that ignores its cancellation must not keep the server from closing.
+            # An executor that ignores its cancellation must not prevent the server from closing.
             _, late = await asyncio.wait(works, timeout=_CLOSE_SECONDS)
             for work in late:
                 _logger.error("%s: did not end within %s s", work.get_name(), _CLOSE_SECONDS)
@@ -273,8 +272,8 @@ class TaskRunner:
         control: TaskControl,
         redactor: SecretRedactor,
     ) -> None:
-        OWNER.set(record.owner)  # of this task's work alone, as its context is
-        # Of a task that is new here `follow` would know.
+        OWNER.set(record.owner)  # only for this task's work, which has its own context
+        # For a new task `follow` would know it.
         if control.is_stopped or (record.started and await self._is_over(record)):
             return  # stopped before it began
         try:
@@ -288,7 +287,7 @@ class TaskRunner:
             finally:
                 await _close(items)
         except asyncio.CancelledError as error:
-            # An executor may leak the cancellation of its own work, which is its failure.
+            # An executor may leak the cancellation of its own work, which counts as its failure.
             if _is_being_cancelled():
                 raise
             await self._fail(record, redactor, error)
@@ -309,7 +308,7 @@ class TaskRunner:
     async def _finish(
         self, record: TaskRecord, result: Finished, profile_id: str, control: TaskControl
     ) -> None:
-        """Store a result; that of a task which was paused just before, once it is resumed."""
+        """Store a result; if the task was just paused, once it is resumed."""
         while True:
             await control.checkpoint()
             try:
@@ -319,8 +318,8 @@ class TaskRunner:
                     return  # stopped meanwhile
             else:
                 return
-            # Paused, by another server or while the database took nothing; perhaps resumed by now,
-            # of which this server hears in a moment.
+            # Paused by another server, or while the database was unreachable. It may already be
+            # resumed, which this server is notified about in a moment.
             await asyncio.sleep(_REFUSED_SECONDS)
 
     async def _end_badly(self, record: TaskRecord, failure: Failed) -> None:
@@ -338,7 +337,7 @@ class TaskRunner:
         number = 0
         async for item in items:
             if not isinstance(item, Failed):
-                await control.begun()  # an executor that takes steps has begun, said so or not
+                await control.begun()  # it takes steps, so it has begun
             # Not all executors wait by themselves: nothing is stored while the task is paused.
             await control.checkpoint()
             if isinstance(item, Finished):
@@ -366,7 +365,7 @@ class TaskRunner:
 
 
 def _with_request(step: Step) -> Step:
-    """The step, whose goal says what a person is asked for."""
+    """The step, whose goal says what a person should do."""
     if not step.asks_for:
         return step
     return attrs.evolve(step, next_goal=f"{ASKS_PERSON}{step.asks_for}): {step.next_goal}")

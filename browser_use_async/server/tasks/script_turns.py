@@ -1,4 +1,4 @@
-"""Whose turn it is to record a script of which there is no version yet."""
+"""Decides which task records a script that has no version yet."""
 
 import asyncio
 
@@ -10,7 +10,7 @@ from browser_use_async.server.storage.database import stored
 from browser_use_async.server.storage.scripts import ScriptStore
 from browser_use_async.server.tasks.changes import Changes
 
-_LOOK_SECONDS = 5.0  # until it is looked whether a change was missed
+_LOOK_SECONDS = 5.0  # until a missed change is looked for
 
 
 class ScriptTurns:
@@ -26,10 +26,10 @@ class ScriptTurns:
         self._changes = changes
 
     async def take(self, assignment: Assignment) -> Assignment:
-        """The assignment with the latest version of its script, or in whose turn it is recorded."""
+        """The assignment with the latest version of its script, or with the turn to record it."""
         try:
             pairs = ScriptPairs.of(assignment.metadata)
-        except ScriptPairsError:  # of a task that was created before they were checked
+        except ScriptPairsError:  # the task is older than the check of pairs
             pairs = None
         if pairs is None:
             return assignment
