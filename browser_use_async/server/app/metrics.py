@@ -1,4 +1,4 @@
-"""What load balancers and monitoring systems ask of a server: `/healthz` and `/metrics`."""
+"""`/healthz` for load balancers, and `/metrics` for monitoring systems."""
 
 import asyncio
 import json
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
     from prometheus_client.metrics_core import Metric
 
-# Seconds that the database has for its answer: probes do not wait longer either.
+# Seconds that the database has for its answer: probes do not wait longer, either.
 _DATABASE_SECONDS = 2.0
 
 _PREFIX = "browser_use_"
-# By the index of the tasks that have not ended, whose number does not grow with that of all.
+# By the index of tasks that have not ended, whose number does not grow with all tasks.
 _AT_WORK = (
     "SELECT status, COUNT(*), MIN(created_at) FROM tasks WHERE finished_at IS NULL GROUP BY status"
 )
@@ -45,7 +45,7 @@ _OLDEST_DELIVERY = "SELECT body FROM outbox WHERE state = 'pending' ORDER BY num
 
 
 class Metrics:
-    """Reads the state from the database when it is asked, and counts what this process does.
+    """Reads the state from the database on request, and counts the work of this process.
 
     Args:
         database: Where tasks and deliveries are; on a database of several servers all of them.
@@ -94,7 +94,7 @@ class Metrics:
         from prometheus_client.exposition import choose_encoder  # noqa: PLC0415
 
         if self._registry is None:
-            # Of this server alone: a program has several, and metrics of its own.
+            # A registry of this server: a program may have several servers, and metrics of its own.
             self._registry = CollectorRegistry()
             ProcessCollector(registry=self._registry)
         found = _Collection([*await self._stored(), *await self._fleet(), *self._counted()])
@@ -201,7 +201,7 @@ def add_monitoring(
     authorization: Authorization,
     metrics: Metrics,
 ) -> None:
-    """Add the routes; anybody may ask for the health, and who has the scope for the metrics."""
+    """Add the routes; the health needs no key, and the metrics need a key with the scope."""
 
     async def health(_request: web.Request) -> web.Response:
         return await health_response(server.stores.database, server.loops)
@@ -234,7 +234,7 @@ async def health_response(database: Database, loops: Loops) -> web.Response:
 
 
 class _Collection:
-    """What a registry asks for metrics."""
+    """Collects the metrics for a registry."""
 
     def __init__(self, metrics: Sequence["Metric"]) -> None:
         self._metrics = metrics

@@ -80,7 +80,7 @@ _OWN_REFUSALS: dict[Endpoint, tuple[int, ...]] = {
     ME: (503,),
 }
 
-# Without quotes, in quotes, and for what is not ASCII: see `api.submission_key`.
+# Without quotes, in quotes, and for text that is not ASCII: see `api.submission_key`.
 _KEY_PATTERN = (
     rf"^(?:[!#$&-~][!#-~]{{0,{MAX_KEY_LENGTH - 1}}}"
     rf'|"(?:[ !#-\[\]-~]|\\["\\]){{1,{MAX_KEY_LENGTH}}}"'
@@ -126,7 +126,7 @@ def _document(
 def _operation(route: Route) -> dict[str, Any]:
     endpoint = route.endpoint
     operation: dict[str, Any] = {
-        # As published, for clients generated from it: they make one module of each tag.
+        # As published, since generated clients make one module of each tag.
         "tags": [ADMINISTRATION if route.is_administration else _TAG],
         "x-section": endpoint.section,
         "summary": endpoint.name.replace("_", " ").title(),
@@ -192,7 +192,7 @@ def _responses(route: Route) -> dict[str, Any]:
 
 
 def _answer_headers(endpoint: Endpoint) -> dict[str, Any]:
-    """Those about submission keys, and the tag."""
+    """The headers about submission keys, and the entity tag."""
     headers: dict[str, Any] = {}
     if endpoint in _TAGGED:
         about = "Names the body of the answer, for If-None-Match"
@@ -217,7 +217,7 @@ def _answer_schema(endpoint: Endpoint) -> dict[str, Any]:
 
 
 def _refusals(endpoint: Endpoint) -> set[int]:
-    """The statuses that a call may be refused with."""
+    """The statuses of refusals of a call."""
     statuses = set(_OWN_REFUSALS.get(endpoint, ()))
     takes_body = endpoint.body is not None
     if endpoint.authenticated:

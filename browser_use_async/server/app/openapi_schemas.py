@@ -1,4 +1,4 @@
-"""The models as JSON schemas, under the names that the service published. Pure.
+"""The models as JSON schemas, under the published names of the service. No I/O.
 
 Requests are described by the rules of their fields. The classes of responses are more lenient
 than the service promises to be, so what it promises is written here.
@@ -77,7 +77,7 @@ _RESPONSES: dict[str, type[Any]] = {
     "ListScheduledTasksResponse": ScheduledTaskPage,
     "CreateBrowserProfileResponse": BrowserProfile,
     "UpdateBrowserProfileResponse": BrowserProfile,
-    "GetBrowserProfileResponse": BrowserProfile,  # the last one is the one that lists refer to
+    "GetBrowserProfileResponse": BrowserProfile,  # lists refer to the last one
     "ListBrowserProfilesResponse": BrowserProfilePage,
     "UploadFileResponse": UploadUrl,
     "SimpleSearchResponse": SearchResults,
@@ -96,7 +96,7 @@ _NAMES: dict[type[Any], str] = {
     Balance: "CheckUserBalanceResponse",
 }
 
-# Fields that an answer may leave out or hold null in.
+# Fields that may be missing or null in an answer.
 _OPTIONAL: dict[type[Any], str] = {
     Task: "live_url finished_at browser_data user_uploaded_files output_files public_share_url "
     "metadata",
@@ -104,14 +104,14 @@ _OPTIONAL: dict[type[Any], str] = {
     ScheduledTask: "structured_output_json browser_profile_id interval_minutes cron_expression "
     "metadata",
 }
-# Fields that are always there, possibly with null.
+# Fields that are always present, possibly null.
 _NULLABLE = frozenset({"output", "recordings", "screenshots"})
 
 _NULL: Schema = {"type": "null"}
 _STRING: Schema = {"type": "string"}
 _MOMENT: Schema = {"type": "string", "format": "date-time"}
 _LARGEST = 2**63 - 1
-# Blank to Python, and not to the patterns of JSON Schema: four separators, and the next line.
+# Blank in Python but not in patterns of JSON Schema: four separators, and the next line.
 _NOT_BLANK = r"[^\s\x1c-\x1f\x85]"
 # The kinds whose schema does not depend on the rest of the rule.
 _SHAPES: dict[FieldKind, Schema] = {
@@ -130,7 +130,7 @@ _SCALARS: dict[type[Any], str] = {str: "string", int: "integer", bool: "boolean"
 
 
 def reference(model: type[Any]) -> Schema:
-    """Where a model's schema stands in the document."""
+    """The reference to a model's schema in the document."""
     return _named(_NAMES[model])
 
 
@@ -224,7 +224,7 @@ _BOUND_BY_MEANING: dict[tuple[type[Any], str], Schema] = {
 
 
 def _schedule_conditions() -> Iterator[Schema]:
-    """Each type of schedule needs its own figure."""
+    """Each type of schedule needs its own field."""
     for kind, field, shape in (
         (ScheduleType.INTERVAL, "interval_minutes", "integer"),
         (ScheduleType.CRON, "cron_expression", "string"),

@@ -35,14 +35,14 @@ from browser_use_async.server.running_server import RunningServer
 from browser_use_async.types import PageQuery, TaskId
 
 Respond = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
-# Gives a response headers.
+# Adds headers to a response.
 Mark = Callable[[web.Request, web.StreamResponse], Awaitable[object]]
 
 _ID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 _NUMBER = r"(page|limit)=([1-9][0-9]{0,5})"
 _CALL = re.compile(rf"{API_PREFIX}/(?:task/({_ID})(/status)?|tasks(?:\?{_NUMBER}(?:&{_NUMBER})?)?)")
 
-# What makes another call of one of these: it is held, or says something of a submission key.
+# Headers that make it another call: a held one, or one with a submission key.
 _UNUSUAL = (hdrs.EXPECT, istr("Prefer"), istr(KEY_HEADER))
 
 
@@ -78,7 +78,7 @@ class PolledReads:
         self._answers = answers
 
     def before(self, application: Respond) -> Respond:
-        """The handler of all requests, of which the application gets the others."""
+        """The handler of all requests; the application gets the others."""
 
         async def handle(request: web.BaseRequest) -> web.StreamResponse:
             note_request(request)
@@ -101,7 +101,7 @@ class PolledReads:
             if self._quota is not None:
                 response.headers.update(self._quota.spend(key.name))
         except StorageUnavailableError as error:
-            # Here, because the application would wait for the database as long again.
+            # Answered here, since the application would wait for the database a second time.
             refusal = http_error(error)
             assert refusal is not None
             response = json_response(refusal.body, refusal.status, refusal.headers)
@@ -126,7 +126,7 @@ class PolledReads:
 
 
 def _call_of(request: web.Request) -> tuple[Endpoint, TaskId | PageQuery] | None:
-    """Which of these calls a request is, and what it is about; None for another one."""
+    """Which of these calls a request is, and its subject; None for any other request."""
     if request.method != hdrs.METH_GET or any(each in request.headers for each in _UNUSUAL):
         return None
     match = _CALL.fullmatch(request.raw_path)

@@ -1,4 +1,4 @@
-"""Where connections may lead: hosts by the task's domains, addresses by what they are.
+"""The policy for connections: hosts by the task's domains, addresses by their kind.
 
 A name says nothing about where it leads. So names are compared with the allowed domains and with
 the hosts of advertisements, and the address that will be connected to decides about the rest.
@@ -36,8 +36,8 @@ def _networks(*networks: str) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Net
     return tuple(map(ipaddress.ip_network, networks))
 
 
-# Written out, because `is_global` of the ipaddress module differs between versions of Python, and
-# takes addresses for public that lead to private ones by translation.
+# Listed here, because `is_global` of the ipaddress module differs between versions of Python, and
+# is true for addresses that lead to private ones by translation.
 _CLOSED = _networks(
     "0.0.0.0/8",  # "this host", which connects to this machine
     "169.254.0.0/16",  # link-local, and the metadata services of most clouds
@@ -65,13 +65,13 @@ _PRIVATE = _networks(
     "2001:db8::/32",
     "3fff::/20",
 )
-# Outside of it and of fc00::/7 nothing of IPv6 is to be reached: link-local and site-local,
-# multicast, NAT64 (64:ff9b::), and IPv4 in its other disguises.
+# Outside of it and of fc00::/7 no IPv6 address may be reached: link-local and site-local,
+# multicast, NAT64 (64:ff9b::), and other forms of IPv4.
 _GLOBAL_IPV6 = ipaddress.IPv6Network("2000::/3")
 
 
 class AddressKind(StrEnum):
-    """What an address is, as seen from this machine."""
+    """The kind of an address, as seen from this machine."""
 
     PUBLIC = "public"
     LOOPBACK = "loopback"
@@ -80,7 +80,7 @@ class AddressKind(StrEnum):
 
 
 def kind_of(address: str) -> AddressKind:
-    """Return what the address of a connection is."""
+    """Return the kind of a connection's address."""
     found = _parsed(address)
     if found.is_loopback:
         return AddressKind.LOOPBACK
@@ -183,7 +183,7 @@ def _rule(entry: str) -> _Rule | None:
     scheme, port = match["scheme"], match["port"]
     host, wildcard = match["host"], match["wildcard"] is not None
     if host == "*" and wildcard:
-        return None  # `*.*`: all domains are `*`, and nothing else is that wide
+        return None  # `*.*`: all domains are `*`, and no other pattern is as wide
     if host != "*":
         try:
             host = _normalised(URL(f"http://{host}/").raw_host or "")
@@ -202,13 +202,13 @@ def _normalised(host: str) -> str:
 
 
 def is_here(host: str) -> bool:
-    """Whether a host means this machine by its spelling, whatever a name server says."""
+    """Whether a host is this machine by its spelling, whatever a name server says."""
     return is_loopback(host) or host.endswith(".localhost")
 
 
 @attrs.frozen
 class Destination:
-    """What a connection leads to."""
+    """The destination of a connection."""
 
     host: str  # the host, as the page names it, in lower case
     port: int
@@ -216,7 +216,7 @@ class Destination:
 
     @classmethod
     def of(cls, url: URL) -> "Destination":
-        """Where a request for an http or https address leads."""
+        """The destination of a request for an http or https address."""
         return cls((url.raw_host or "").lower(), url.port or 0, (url.scheme,))
 
     @property
@@ -232,18 +232,18 @@ class Destination:
 
 @attrs.frozen
 class Refusal:
-    """A connection that was not made."""
+    """A refused connection."""
 
-    destination: Destination  # where it would have led
+    destination: Destination
     reason: str  # why not: the end of a sentence that begins with the destination
-    is_advertising: bool = False  # whether it was for an advertisement, as is every day's business
+    is_advertising: bool = False  # whether it was for an advertisement, which happens often
 
     def __str__(self) -> str:
         return f"{self.destination} {self.reason}"
 
 
 class AdHosts:
-    """Hosts of advertisements and trackers, with everything below them.
+    """Hosts of advertisements and trackers, with their subdomains.
 
     A hosts file may name more: `0.0.0.0 ads.example` or `ads.example` in a line.
     """
@@ -266,19 +266,19 @@ class AdHosts:
 class PrivateAddresses:
     """Which addresses of this machine and of private networks may be opened."""
 
-    all: bool = False  # whether all of them are open by the operator's word
-    # hosts and ports that are open by the operator's word
+    all: bool = False  # whether the operator allows all of them
+    # hosts and ports that the operator allows
     listed: frozenset[tuple[str, int]] = frozenset()
     # hosts and ports of this machine that the request names itself
     named: frozenset[tuple[str, int]] = frozenset()
 
     @classmethod
     def of(cls, allowed: bool | Iterable[str]) -> "PrivateAddresses":
-        """Those that the operator opens."""
+        """The addresses that the operator allows."""
         return cls(all=allowed) if isinstance(allowed, bool) else cls().opening(allowed)
 
     def opening(self, origins: Iterable[str]) -> "PrivateAddresses":
-        """The same, and those at these `http://host:port`, by the operator's word."""
+        """The same, and those at these `http://host:port`, allowed by the operator."""
         return attrs.evolve(self, listed=self.listed | set(map(_host_and_port, origins)))
 
     def naming(self, urls: Iterable[str]) -> "PrivateAddresses":
@@ -323,7 +323,7 @@ class EgressPolicy:
         return cls(private=PrivateAddresses(all=True))
 
     def after_public(self) -> "EgressPolicy":
-        """The policy for addresses that came out of a public page.
+        """The policy for addresses from a public page.
 
         The operator's permission for all private addresses is for users of that network; a public
         page must not use it.
@@ -367,7 +367,7 @@ def _known_ad_hosts() -> frozenset[str]:
 def _hosts_in(lines: Iterable[str]) -> Iterable[str]:
     for line in lines:
         words = line.partition("#")[0].split()
-        # The first word of two is the address that a hosts file sends the name to.
+        # The first word of two is the address of the name in a hosts file.
         if words and words[-1].lower() not in _NAMES_OF_THIS_MACHINE:
             yield words[-1].lower().strip(".")
 

@@ -1,4 +1,4 @@
-"""The only way out of one task's browser: a proxy on this machine that keeps to the rules.
+"""The only way out of one task's browser: a proxy on this machine that applies the policy.
 
 The protocol's own interception sees neither WebSockets nor what a window asks for before it is
 attached, and it sees names where only addresses show what is private. A proxy sees every
@@ -63,7 +63,7 @@ _Ends = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 class _UnreachableError(Exception):
-    """There is no connection. Its text is a sentence for a person."""
+    """There is no connection. The text is a sentence for a person."""
 
 
 @attrs.frozen
@@ -72,7 +72,7 @@ class Upstream:
 
     host: str
     port: int
-    # the value of `Proxy-Authorization`, if it wants one
+    # the value of `Proxy-Authorization`, if it needs one
     authorization: str = attrs.field(default="", repr=False)
 
     @classmethod
@@ -111,7 +111,7 @@ class _Request:
         return Destination.of(url)
 
     def head(self, target: str, more: Sequence[tuple[str, str]] = ()) -> bytes:
-        """The request as it goes on; the connection serves no second one."""
+        """The forwarded request; the connection serves no second one."""
         upgrades = any(name.lower() == "upgrade" for name, _ in self.headers)
         kept = [pair for pair in self.headers if pair[0].lower() not in _HOP_BY_HOP]
         kept += [("Connection", "Upgrade" if upgrades else "close"), *more]
@@ -120,7 +120,7 @@ class _Request:
 
 
 class Gateway:
-    """Connects one task's browser with the world, maybe through the operator's proxy.
+    """Connects one task's browser with the internet, perhaps through the operator's proxy.
 
     Behind such a proxy names are looked up here too, so that private ones are refused, but the
     proxy looks them up again.
@@ -135,7 +135,7 @@ class Gateway:
         self.notes = RefusalNotes()
 
     def admit(self, policy: EgressPolicy, upstream: Upstream | None = None) -> None:
-        """Take over what a task may connect to, and the proxy that it uses."""
+        """Set the policy of a task, and the proxy that it uses."""
         self._policy, self._upstream = policy, upstream
 
     async def start(self) -> None:
@@ -192,7 +192,7 @@ class Gateway:
     async def _pump_tunnel(
         self, destination: Destination, client: asyncio.StreamReader, server: asyncio.StreamWriter
     ) -> None:
-        """Pass on what the browser sends, if its first byte shows a scheme that is allowed."""
+        """Forward what the browser sends, if its first byte shows an allowed scheme."""
         first = await client.read(_CHUNK)
         # Only here a tunnel shows what is spoken in it: TLS begins with a handshake record.
         spoken = "https" if first[:1] == _TLS_HANDSHAKE else "http"
@@ -276,7 +276,7 @@ async def _answer(client: asyncio.StreamWriter, status: str, text: str) -> None:
 
 
 async def _join(*pumps: Coroutine[Any, Any, None]) -> None:
-    """Let both directions flow until either ends."""
+    """Forward both directions until one ends."""
     flowing = [
         asyncio.get_running_loop().create_task(
             pump, name="browser-use: copies one direction of a connection of a browser"
@@ -292,7 +292,7 @@ async def _join(*pumps: Coroutine[Any, Any, None]) -> None:
 
 
 async def _pump_answer(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
-    """Pass an answer on, and keep the browser from sending a second request after it.
+    """Forward an answer, and prevent the browser from sending a second request after it.
 
     The connection leads to one server, and the next request may be for another.
     """
@@ -319,7 +319,7 @@ async def _pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> Non
 
 
 class Egress:
-    """How connections leave this machine, as the operator has decided."""
+    """How connections leave this machine, by the operator's settings."""
 
     def __init__(
         self,

@@ -81,7 +81,7 @@ def _calls(value: Calls) -> tuple[int, ...] | None:
 @names_its_fields
 @attrs.frozen
 class Fault:
-    """One thing that goes wrong with some of the calls that reach a bundled server.
+    """A fault of some calls to a bundled server.
 
     Raises:
         ConfigurationError: A field has a value that it cannot have, is missing, or is none of
@@ -107,7 +107,7 @@ class Fault:
     count: int | None = attrs.field(default=None, kw_only=True)
 
     def __attrs_post_init__(self) -> None:
-        # None stands for a field that was not given; what is required follows from the kind.
+        # None is a field that was not given; the kind decides which are required.
         for field, kind in checks.OF_FIELDS.items():
             value: Any = getattr(self, field)
             if value is not None:

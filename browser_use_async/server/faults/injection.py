@@ -142,7 +142,8 @@ class FaultInjector:
             matching = rules.matching(request.match_info.route.name or "")
             if not matching or self._closing.is_set():
                 return await handler(request)
-            # Read first: a late commit cannot, and closing with unread data would be a reset.
+            # Read first: a late commit cannot read it, and closing with unread data would be a
+            # reset.
             await request.read()
             proceed = handler
             # Built from the inside out, so that the first fault becomes the outermost layer.

@@ -1,4 +1,4 @@
-"""Lists of tasks that new tasks appear in too late."""
+"""Lists of tasks in which new tasks appear late."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -12,7 +12,7 @@ from browser_use_async.server.storage.tasks import ROW, TaskStore
 
 
 class LateTaskStore(TaskStore):
-    """Tasks some of which lists do not show; all else goes on as if they did."""
+    """Tasks of which lists hide some; everything else is normal."""
 
     def __init__(
         self, database: Database, sealed: Secrets, outbox: Outbox, now: Callable[[], datetime]

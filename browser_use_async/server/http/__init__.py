@@ -1,1 +1,1 @@
-"""What a server says by HTTP."""
+"""The HTTP layer of the server."""

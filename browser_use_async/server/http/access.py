@@ -1,4 +1,4 @@
-"""Who may speak with the server: the hosts it answers for, its API key, and requests passed on."""
+"""Access control: allowed hosts, API keys, and requests through proxies."""
 
 import asyncio
 import hmac
@@ -28,7 +28,7 @@ ANY_ORIGIN = "*"
 MAX_WRONG_KEYS = 20
 BRAKE_SECONDS = 60.0
 
-_MAX_ADDRESSES = 1024  # remembered for their wrong keys; the oldest are forgotten first
+_MAX_ADDRESSES = 1024  # whose wrong keys are counted; the oldest are forgotten first
 _MAX_WARNINGS = 10
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[^\s:/@\[\]]+)(?::\d{1,5})?", re.IGNORECASE)
 _FORWARDED = re.compile(r"forwarded|via|x-real-ip|x-forwarded-.*|cf-.*|.*-client-ip", re.IGNORECASE)
@@ -76,7 +76,7 @@ class AllowedHosts:
         return all(map(self.allows, request.headers.getall(hdrs.HOST, ())))
 
     def middleware(self) -> Middleware:
-        """What refuses all other requests with 403."""
+        """The middleware that refuses all other requests with 403."""
 
         @web.middleware
         async def check_host(
@@ -133,7 +133,7 @@ class _Guesses:
 
 
 class ApiKeyCheck:
-    """Finds out whose key a request has, and brakes addresses that send wrong ones.
+    """Finds the key of a request, and slows addresses down that send wrong ones.
 
     Args:
         api_key: The key that the server was started with.
@@ -174,12 +174,12 @@ class ApiKeyCheck:
             raise HttpError(403, "Invalid authentication credentials")
         if self._is_default(credentials):
             return DEFAULT_KEY
-        # An index does not compare in constant time. What its time could show is how far the digest
-        # of a guess is right, which leads to no key.
+        # An index does not compare in constant time. Its time could only show how much of a guess's
+        # digest is right, which does not lead to a key.
         key = await self._keys.find(digest_of(credentials))
         if key is None:
-            # Right keys are never braked: others behind the same address may send wrong ones. What
-            # makes guesses hopeless is the length of keys.
+            # Right keys are never refused: others behind the same address may send wrong ones. The
+            # length of keys makes guesses hopeless.
             self._check_brake(request)
             self._record_wrong_key(request)
             raise HttpError(401, "Invalid API key")
@@ -190,7 +190,7 @@ class ApiKeyCheck:
         return key
 
     async def find_again(self, request: web.BaseRequest) -> ApiKey | None:
-        """The key of a request if it is valid and was seen before; None proves nothing."""
+        """The key of a request if it is valid and known here; None proves nothing."""
         scheme, credentials = _credentials(request)
         if scheme != "bearer" or not credentials:
             return None
@@ -200,7 +200,7 @@ class ApiKeyCheck:
         return key if key is not None and key.is_valid(self._now()) else None
 
     def _is_default(self, credentials: str) -> bool:
-        # In constant time: the duration must not show how much of a guess was right.
+        # In constant time, since the duration must not show how much of a guess was right.
         given = credentials.encode("utf-8", "surrogateescape")
         return hmac.compare_digest(given, self._api_key)
 
@@ -213,8 +213,8 @@ class ApiKeyCheck:
         passed = [each.strip() for header in headers for each in header.split(",")]
         if passed and not self._is_proxy(address):
             self._warn_of(request.remote or "")
-        # Each proxy adds the address that it was asked from. What stands before the first of these
-        # that is no proxy is what the client says.
+        # Each proxy adds the address of its client. Addresses before the last one that is no
+        # trusted proxy are only claims of the client.
         while passed and self._is_proxy(address):
             address = _address(passed.pop())
         return address
@@ -261,12 +261,12 @@ class ApiKeyCheck:
             )
 
     def client_of(self, request: web.BaseRequest) -> str:
-        """The client's address, of IPv6 the network that one customer has."""
+        """The client's address, or for IPv6 the network of one customer."""
         return _client_of(self.address_of(request))
 
 
 def _credentials(request: web.BaseRequest) -> tuple[str, str]:
-    """The scheme, in small letters, and what follows it."""
+    """The scheme, in lower case, and the rest."""
     scheme, _, credentials = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
     return scheme.lower(), credentials.strip()
 
@@ -286,7 +286,7 @@ def check_local_client(request: web.Request) -> None:
 
 
 def check_direct_client(request: web.Request) -> None:
-    """Refuse what a proxy has passed on to the listener that is for this machine."""
+    """Refuse requests through a proxy at the listener for this machine."""
     if was_forwarded(request):
         raise HttpError(403, "Only clients on this machine may do this")
 

@@ -1,4 +1,4 @@
-"""The access log: one line for each request, in which no part of a URL is a secret.
+"""The access log: one line for each request, without secret parts of URLs.
 
 Links to live pages and to files are secrets: their holder can watch a task or fetch its files.
 So tokens in paths and all values of a query but those of the API's own parameters are masked.
@@ -20,9 +20,9 @@ from browser_use_async.api.submission_key import REPLAYED_HEADER
 LOGGER = logging.getLogger("browser_use_async.server.access")
 
 _MASK = "***"
-# Wherever it stands: a client or a proxy may have put something in front, or encoded a slash.
+# At any place: a client or a proxy may have added a prefix, or encoded a slash.
 _TOKEN = re.compile(r"\b(live|share)((?:/|%2f)+)[^/]+", re.IGNORECASE)
-# A client may write a key by mistake where an id is due.
+# By mistake a client may write a key in place of an id.
 _KEY = re.compile(r"\bbu_[\w-]{16,}")
 _LONGEST = 200  # characters of a path or a query
 _MAX_DECODINGS = 3  # a proxy may decode a path, and the server decodes it again
@@ -50,8 +50,8 @@ class AccessLogger(AbstractAccessLogger):
 
 
 def masked_target(request: web.BaseRequest) -> str:
-    """The path and query of a request, without what gives access to anything."""
-    # Percent-encoded, so that no request can write a line of its own.
+    """The path and query of a request, without parts that grant access."""
+    # Percent-encoded, so that no request can add a line.
     path, query = request.rel_url.raw_path, request.rel_url.raw_query_string
     shown = _masked_path(path)[:_LONGEST]
     return f"{shown}?{_masked_query(path, query)[:_LONGEST]}" if query else shown
@@ -76,7 +76,7 @@ def _masked_query(path: str, query: str) -> str:
 
 
 def _pair(name: str, value: str, known: Iterable[str]) -> str:
-    # A name that is not the API's can be anything, and be a secret itself.
+    # An unknown name may be anything, also a secret.
     if name not in known:
         return f"{_MASK}={_MASK}" if not name.isidentifier() else f"{name}={_MASK}"
     return f"{name}={_KEY.sub(_MASK, value) if value.isprintable() else _MASK}"
@@ -84,6 +84,6 @@ def _pair(name: str, value: str, known: Iterable[str]) -> str:
 
 @cache
 def _parameters() -> frozenset[str]:
-    """The names that the queries of Cloud API v1 have."""
+    """The names of query parameters of Cloud API v1."""
     models = {each.query for each in ENDPOINTS if each.query is not None}
     return frozenset(field.name for model in models for field in attrs.fields(model))

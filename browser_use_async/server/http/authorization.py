@@ -1,4 +1,4 @@
-"""What every route does that needs a key: who asks, may they, and the entry in the audit trail."""
+"""The guard of routes that need a key: key, scopes, and the entry in the audit trail."""
 
 import logging
 import re
@@ -16,7 +16,7 @@ from browser_use_async.server.http.errors import HttpError, QuotaSpentError, htt
 from browser_use_async.server.keys.api_key import ApiKey, Scope
 from browser_use_async.server.keys.audit_trail import AuditEntry
 
-# What the trail has in place of the id of a key for what was done on a live page.
+# In the trail, in place of a key's id, for actions on a live page.
 LINK_ID = "live_url"
 
 _logger = logging.getLogger(__name__)
@@ -29,11 +29,11 @@ class Call:
     """One call of a client whose key was checked."""
 
     key: ApiKey
-    subject: str | None = None  # the id of what it is about, if the request does not name it
+    subject: str | None = None  # the id of its subject, if the request does not name it
 
 
 def call_by_link(owner: str, task_id: str) -> Call:
-    """What the holder of the `live_url` of a task does, without a key."""
+    """An action of a holder of a task's `live_url`, without a key."""
     return Call(ApiKey(LINK_ID, owner, frozenset({Scope.RUN})), task_id)
 
 
@@ -43,7 +43,7 @@ RecordEntry = Callable[[AuditEntry], Awaitable[None]]
 
 
 class Authorization:
-    """Checks the keys and scopes of calls, and records in the audit trail what they did."""
+    """Checks the keys and scopes of calls, and records the calls in the audit trail."""
 
     def __init__(self, keys: ApiKeyCheck, record: RecordEntry, now: Callable[[], datetime]) -> None:
         self._keys = keys
@@ -65,14 +65,14 @@ class Authorization:
                 _check_scopes(call.key, scopes)
                 response = await handler(request, call)
             except (StorageUnavailableError, QuotaSpentError):
-                raise  # without an entry: the database would not take it, or not without end
+                raise  # no entry: it could not be written, or there would be too many
             except Exception as error:
                 refusal = http_error(error)
                 await self.record(route, request, call, 500 if refusal is None else refusal.status)
                 if refusal is None:
                     raise
                 if route == ME.name and refusal.status in {401, 403}:
-                    refusal.body = False  # the one call that answers whether the key is good
+                    refusal.body = False  # the call that answers whether the key is valid
                 raise refusal from None
             if not is_read:
                 await self.record(route, request, call, response.status)
@@ -86,15 +86,15 @@ class Authorization:
         return key if key is not None and Scope.READ in key.scopes else None
 
     def client_of(self, request: web.Request) -> str:
-        """The client's address, of IPv6 the network that one customer has."""
+        """The client's address, or for IPv6 the network of one customer."""
         return self._keys.client_of(request)
 
     async def record(
         self, route: str, request: web.Request, call: Call | None, status: int = 200
     ) -> None:
-        """Write an entry about a call; None stands for one without a valid key."""
-        # Of calls without a valid key only guesses are recorded, whose number is bounded: no client
-        # can make the trail forget what others did.
+        """Write an entry about a call; the key is None if it was not valid."""
+        # Of calls without a valid key only guesses are recorded, whose number is limited: so no
+        # client can push the entries of others out of the trail.
         if call is None and status != 401:
             return
         address = self._keys.address_of(request)
@@ -114,7 +114,7 @@ class Authorization:
 
 
 def _subject_of(request: web.Request) -> str | None:
-    """The id that a request names; no other text that stands in its place, which may be secret."""
+    """The id that a request names; any other text in its place may be a secret."""
     given = (request.match_info.get(each) for each in _ID_PARAMETERS)
     subject = next(filter(None, given), None) or request.query.get("task_id", "")
     return subject if _ID.fullmatch(subject) else None

@@ -1,7 +1,7 @@
-"""How many calls the keys of an owner may make in a window of time, and the headers that say so."""
+"""Quotas of calls: how many an owner's keys may make in a window, and the headers for them."""
 
 # The headers are those of draft-ietf-httpapi-ratelimit-headers-10. A window begins with the first
-# call after the one before has ended. Each server of a fleet counts for itself.
+# call after the end of the previous window. Each server of a fleet counts separately.
 
 import asyncio
 import math
@@ -29,7 +29,7 @@ class CallQuota:
         self._windows: dict[str, _Window] = {}  # by owner; there are as many as names of keys
 
     def limit(self, handler: CallHandler) -> CallHandler:
-        """A handler whose calls count, and whose answers say what is left."""
+        """A handler whose calls count, and whose answers have the remaining number."""
 
         async def handle(request: web.Request, call: Call) -> web.StreamResponse:
             headers = self.spend(call.key.name)

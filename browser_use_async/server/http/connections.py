@@ -1,4 +1,4 @@
-"""Connections of clients: bounded in number and time, and silent about what they sent.
+"""Connections of clients, with limits of number and time, and without logs of their content.
 
 aiohttp waits for ever for the rest of a head, and logs and echoes the line of a malformed request,
 in which there may be a key or the link of a live page.
@@ -36,7 +36,7 @@ MOST_UNREAD = 512 * 1024 * 1024
 MOST_AHEAD = 64 * 1024
 # The most connections of one address to a server that other machines reach.
 MOST_OF_ADDRESS = 64
-# How many a process that is a server and nothing else asks for.
+# How many descriptors a process asks for that is only a server.
 DESCRIPTORS = 65536
 
 _MOST = 4096
@@ -49,14 +49,14 @@ _logger = logging.getLogger(__name__)
 
 
 def most_connections() -> int:
-    """Number of connections that leaves the process descriptors for everything else."""
+    """The number of connections that leaves enough descriptors for everything else."""
     limits = system.descriptor_limits()
     return _MOST if limits is None else min(_MOST, max(limits[0] - _SPARED, limits[0] // 2))
 
 
 def limit_unsent(listener: socket.socket) -> None:
-    """Bound what the system keeps of answers that clients do not take."""
-    # By default some megabytes for each connection, which no limit of the process counts.
+    """Limit how much of unread answers the system buffers."""
+    # The default is some megabytes for each connection, which no limit of the process counts.
     if (option := getattr(socket, "TCP_NOTSENT_LOWAT", None)) is not None:
         listener.setsockopt(socket.IPPROTO_TCP, option, _UNSENT)
 
@@ -81,7 +81,7 @@ class Connections:
         self._unread = 0  # bytes of answers that wait for a client
 
     def factory(self, server: web.Server, **options: Any) -> "Callable[[], web.RequestHandler]":
-        """What makes the protocol of each connection.
+        """The factory of the protocol of each connection.
 
         Args:
             server: The server of aiohttp, which hands the requests on.
@@ -108,7 +108,7 @@ class Connections:
             new.refuse(status, f"There are {most} connections {place} already, which are the most")
             return
         surplus.cut()
-        self.closed(surplus)  # at once: the next one may come before it is gone
+        self.closed(surplus)  # at once, since the next one may come before it is closed
         self._count(new)
 
     def _count(self, connection: "_Connection") -> None:
@@ -117,17 +117,17 @@ class Connections:
         self._waiting[connection] = None
 
     def waits(self, connection: "_Connection") -> None:
-        """Note that a connection waits for its client from now on."""
+        """Record that a connection waits for its client from now on."""
         if connection in self._all:
             self._waiting.pop(connection, None)
             self._waiting[connection] = None
 
     def works(self, connection: "_Connection") -> None:
-        """Note that a connection does not wait for its client."""
+        """Record that a connection does not wait for its client."""
         self._waiting.pop(connection, None)
 
     def unread(self, connection: "_Connection", left: int) -> None:
-        """Note how many bytes of an answer wait for the client of a connection."""
+        """Record how many bytes of an answer wait for the client of a connection."""
         if connection not in self._all:
             return
         more, connection.left = left - connection.left, left
@@ -172,12 +172,12 @@ class _Connection(web.RequestHandler):
         self._clock = loop
         self._timer: asyncio.TimerHandle | None = None
         self._deadline = math.inf
-        self._body: StreamReader | None = None  # of the request that is answered
-        self._ahead = 0  # bytes of requests behind it
+        self._body: StreamReader | None = None  # of the request under way
+        self._ahead = 0  # bytes of later requests
         self._is_idle = False
-        self._is_unread = False  # whether the client takes an answer more slowly than it is made
+        self._is_unread = False  # whether the client reads an answer more slowly than it is made
         self.address = ""
-        self.left = 0  # bytes that the client had not taken when the deadline was set
+        self.left = 0  # bytes that the client had not read when the deadline was set
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # aiohttp forgets its own when it closes, while the transport waits for the client. That of
@@ -218,10 +218,10 @@ class _Connection(web.RequestHandler):
         self._await_client()
 
     def begin(self, request: web.BaseRequest) -> None:
-        """Note that the head of a request is whole."""
+        """Record that the head of a request is complete."""
         self._is_idle = False
         self._ahead = 0
-        # What comes on a WebSocket are no requests.
+        # A WebSocket has no requests.
         self._body = None if hdrs.UPGRADE in request.headers else request.content
         if not request.content.is_eof():
             request.content.on_eof(self._await_client)
@@ -237,16 +237,16 @@ class _Connection(web.RequestHandler):
             self._await_client()
 
     def cut(self) -> None:
-        """Close at once, without waiting for a client that does not take what was sent."""
+        """Close at once, without waiting for a client that does not read."""
         self._cancel_timer()
         if self._wire.get_write_buffer_size():
-            # Otherwise the system keeps what was sent, and goes on to offer it.
+            # Else the system would keep what was sent, and try to deliver it.
             wire: socket.socket = self._wire.get_extra_info("socket")
             wire.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGERING)
         self._wire.abort()
 
     def refuse(self, status: int, detail: str) -> None:
-        """Answer whatever is asked with an error, and close."""
+        """Answer any request with an error, and close."""
         body = json.dumps({"detail": detail})
         self._wire.write(
             f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\nRetry-After: 1\r\n"
@@ -262,7 +262,7 @@ class _Connection(web.RequestHandler):
         exc: BaseException | None = None,
         message: str | None = None,
     ) -> web.StreamResponse:
-        """Answer what is no proper request, or what went wrong, with fixed words."""
+        """Answer an invalid request, or an internal error, with a fixed text."""
         if status >= 500 and exc is not None:
             log_failure(_logger, "answering a request", exc)
         else:
@@ -274,7 +274,7 @@ class _Connection(web.RequestHandler):
         return response
 
     def log_exception(self, *args: Any, **kw: Any) -> None:
-        """Log what went wrong without the text of the exception."""
+        """Log an error without the text of the exception."""
         error = kw.get("exc_info")
         if isinstance(error, web.RequestPayloadError):
             _logger.debug("a malformed body was refused")
@@ -284,10 +284,10 @@ class _Connection(web.RequestHandler):
             _logger.error("a request could not be answered")
 
     def log_debug(self, *args: Any, **kw: Any) -> None:
-        """Log nothing: what aiohttp says here quotes what a client sent."""
+        """Log nothing: aiohttp's message would quote what a client sent."""
 
     def _await_client(self) -> None:
-        """Limit what the client has to do next, if there is anything."""
+        """Set the deadline of the client's next action, if there is one."""
         if self._is_unread:
             seconds = WRITE_SECONDS
         elif self._is_idle:
@@ -306,8 +306,8 @@ class _Connection(web.RequestHandler):
     def _limit(self, seconds: float) -> None:
         """Cut the connection after some seconds."""
         self._deadline = self._clock.time() + seconds
-        # Not a timer for each limit, of which a request has three: the one that there is looks at
-        # the deadline, and is never later than the shortest limit.
+        # One timer and not one for each of the three limits of a request: it checks the deadline,
+        # and is never later than the shortest limit.
         if self._timer is None and seconds < math.inf:
             self._timer = self._clock.call_later(min(seconds, HEAD_SECONDS), self._check_limit)
 
@@ -331,6 +331,6 @@ class _Connection(web.RequestHandler):
 
 
 def note_request(request: web.BaseRequest) -> None:
-    """Record in the connection that the head of a request is whole."""
+    """Record in the connection that the head of a request is complete."""
     if isinstance(request.protocol, _Connection):
         request.protocol.begin(request)

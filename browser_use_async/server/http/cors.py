@@ -33,7 +33,7 @@ class CrossOriginPolicy:
         """Answer the preflights of allowed origins, and mark the responses to them."""
         if self._allowed:
             application.middlewares.insert(0, self._answer_preflight)
-            # A signal and not the middleware: errors and streamed files pass it as well.
+            # A signal and no middleware, since it also sees errors and streamed files.
             application.on_response_prepare.append(self._mark)
 
     @web.middleware
@@ -49,10 +49,10 @@ class CrossOriginPolicy:
             hdrs.ACCESS_CONTROL_ALLOW_METHODS: _METHODS,
             hdrs.ACCESS_CONTROL_MAX_AGE: str(_MAX_AGE_SECONDS),
         }
-        # As they were asked for: `*` would not cover Authorization.
+        # The requested ones, since `*` would not cover Authorization.
         if wanted := request.headers.get(hdrs.ACCESS_CONTROL_REQUEST_HEADERS):
             headers[hdrs.ACCESS_CONTROL_ALLOW_HEADERS] = wanted
-        # Asked by browsers when a page of the internet calls a server on this machine.
+        # Browsers ask for this when a page of the internet calls a server on this machine.
         if _PRIVATE_NETWORK in request.headers:
             headers["Access-Control-Allow-Private-Network"] = "true"
         return web.Response(headers=headers)

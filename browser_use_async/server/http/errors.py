@@ -1,4 +1,4 @@
-"""How errors are answered: the one map from what happened to a status and a body.
+"""The answers to errors: the only map from errors to statuses and bodies.
 
 Problems of the inputs are worded as FastAPI words them, which the service was made with.
 """
@@ -31,7 +31,7 @@ from browser_use_async.types import TaskStatus
 _LONGEST_INPUT = 1000
 _JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
-# The first class that an error is an instance of counts.
+# The first class of which an error is an instance counts.
 _STATUSES: Mapping[type[RefusedError], int] = {
     UnsupportedError: 400,
     NoKeyError: 401,
@@ -64,7 +64,7 @@ class QuotaSpentError(HttpError):
 
 
 def http_error(error: Exception) -> HttpError | None:
-    """How an error is answered; None for one that is no refusal, but a fault of the server."""
+    """The answer to an error; None if it is no refusal, but a fault of the server."""
     if isinstance(error, HttpError):
         return error
     if isinstance(error, TransitionRefusedError):
@@ -100,11 +100,11 @@ def _described(part: str, problem: Problem) -> dict[str, Any]:
 
 
 def _beginning(value: Any) -> Any:
-    """What was given, or where it is long the beginning of its text or JSON."""
+    """The given value, or the beginning of its text or JSON if that is long."""
     if isinstance(value, str):
         text = value
     else:
-        # Piece by piece: a whole body takes milliseconds, for which all other calls wait.
+        # Piece by piece: a whole body takes milliseconds, in which all other calls wait.
         pieces, text = _JSON.iterencode(value), ""
         while len(text) <= _LONGEST_INPUT and (piece := next(pieces, "")):
             text += piece

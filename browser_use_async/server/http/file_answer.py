@@ -14,13 +14,13 @@ from browser_use_async.server.storage.files import StoredFile, in_parts
 MOST_OF_FILE = 20
 MOST_OF_OWNER = 50
 
-_PIECE_BYTES = 256 * 1024  # that are given to the connection together
+_PIECE_BYTES = 256 * 1024  # that are written to the connection together
 
 _logger = logging.getLogger(__name__)
 
 
 class Downloads:
-    """The downloads that are under way: each costs the memory of a part."""
+    """The downloads under way, each of which costs the memory of a part."""
 
     def __init__(self) -> None:
         self._of_owner = Places(MOST_OF_OWNER, "downloads of this owner are under way")
@@ -76,8 +76,8 @@ class FileAnswer(web.StreamResponse):
         return await self._found.read(self._wanted)
 
     async def write_eof(self, data: bytes = b"") -> None:
-        """Send the bytes as fast as the client takes them."""
-        # Here and not in the handler, so that faults see an answer that is not sent yet.
+        """Send the bytes as fast as the client reads them."""
+        # Here and not in the handler, so that faults get an answer that is not sent yet.
         with self._place:
             parts = in_parts(self._wanted)
             if next(parts, None) is not None:

@@ -33,36 +33,37 @@ from browser_use_async.types import PageQuery, TaskId
 
 # The most seconds for which a call is held.
 LONGEST_WAIT = 60
-# The most calls that are held at once, of which those of one owner are half at most: further ones
-# are answered at once. The owner of the server's own key may have all.
+# The most calls that are held at once; one owner may have half of them. Further ones are answered
+# at once. The owner of the server's own key may have all.
 MAX_HELD = 1000
 # The most of them that stream changes; each change wakes all of these.
 MAX_STREAMS = 100
-# The most of them that bring whole tasks at their end, for all owners together.
+# The most of them that send whole ended tasks, for all owners together.
 MAX_WHOLE_STREAMS = 10
-# Bytes of tasks after which a write brings no more of them: all of it is in memory.
+# Bytes of tasks after which a write gets no more of them, since all of it is in memory.
 WHOLE_AT_ONCE = 1024 * 1024
 
 _LATE = 10.0  # seconds for a client that reads slowly
 _TICK = 0.001  # timers may fire a little early
-# Seconds after a write in which changes are gathered: each write wakes a client and costs it.
+# Seconds after a write in which changes are collected: each write wakes a client.
 _GATHERING = 0.01
 
-# Takes the request, who reads and its inputs; gives the answer, or headers of the ordinary one.
+# Called with the request, the reader and the inputs; returns the answer, or headers for the normal
+# one.
 Hold = Callable[..., Awaitable[web.StreamResponse | dict[str, str]]]
 
 
 @attrs.frozen
 class Reader:
-    """Whose call is held."""
+    """The client of a held call."""
 
     key_id: str
     tasks: TaskStore  # the tasks of the owner
-    view: Callable[[TaskRecord], dict[str, Any]]  # a task as get-task gives it
+    view: Callable[[TaskRecord], dict[str, Any]]  # the answer of get-task for a task
 
 
 class HeldCalls:
-    """The held calls of one server. Each costs memory, and no thread and no timer but its pulse."""
+    """The held calls of one server. Each costs memory and one timer, but no thread."""
 
     def __init__(self, changes: Changes) -> None:
         self._changes = changes
@@ -114,7 +115,7 @@ class HeldCalls:
 
     @contextmanager
     def streaming(self, reader: Reader, *, is_whole: bool) -> Generator[asyncio.Event]:
-        """Count a stream of changes; gives the event that is set by each."""
+        """Count a stream of changes; returns the event that each change sets."""
         owner = reader.tasks.owner
         with (
             self._streams.taken(owner),
@@ -131,7 +132,7 @@ class HeldCalls:
         wait = _wait_of(request)
         if wait is None or (wait.seconds and self._held.refusal(tasks.owner)):
             return {}
-        # With the status that the client knows, no change between two of its calls is missed.
+        # Compared with the status that the client knows, so no change between two calls is missed.
         known = wait.status
         loop = asyncio.get_running_loop()
         until = loop.time() + wait.seconds
@@ -140,7 +141,7 @@ class HeldCalls:
             self.holding(changed, reader),
         ):
             while True:
-                changed.clear()  # first: what changes while the status is read ends the next wait
+                changed.clear()  # first: a change while the status is read ends the next wait
                 status = await tasks.status(path.task_id)
                 if status is None:
                     return {}
@@ -185,8 +186,8 @@ class ChangeStream(web.StreamResponse):
         self._position = self._log.position if asked is None else asked
 
     async def write_eof(self, data: bytes = b"") -> None:
-        """Send changes for as long as the client wants, and end."""
-        # Here and not in the handler, so that faults see an answer that is not sent yet.
+        """Send changes for the time that the client has named."""
+        # Here and not in the handler, so that faults get an answer that is not sent yet.
         try:
             async with asyncio.timeout(self._seconds + _LATE):
                 with self._calls.streaming(self._reader, is_whole=self._is_whole) as changed:
@@ -225,7 +226,7 @@ class ChangeStream(web.StreamResponse):
         return b"".join(lines)
 
     async def _ended_task(self, task_id: str) -> bytes:
-        """A task as get-task answers it; empty if it is too large, or not there any more."""
+        """The answer of get-task for a task; empty if it is too large, or the task was deleted."""
         record = await self._reader.tasks.get(task_id)
         text = b"" if record is None else compact_json(self._reader.view(record))
         return text if len(text) <= MAX_WHOLE else b""
@@ -235,7 +236,7 @@ class ChangeStream(web.StreamResponse):
 
 
 def _line(**fields: str | bool) -> bytes:
-    """A line as `api.held_calls.read_change` reads it."""
+    """A line in the form that `api.long_poll` reads."""
     return compact_json(fields) + b"\n"
 
 

@@ -1,4 +1,4 @@
-"""Answers in the bytes in which they are sent, kept while the same bytes would be made again."""
+"""A cache of answers as bytes, kept while the same bytes would be made again."""
 
 import asyncio
 import hashlib
@@ -14,7 +14,7 @@ from browser_use_async.server.background_tasks import BackgroundTasks
 # The most bytes of all answers that are kept.
 MOST_BYTES = 4 * 1024 * 1024
 
-_TURN_SECONDS = 1.0  # for which an answer waits for the one before
+_TURN_SECONDS = 1.0  # for which an answer waits for the previous one
 _OVERHEAD = 512  # bytes for the objects around an answer
 _TAG_LENGTH = 32
 _ANY = "*"
@@ -34,25 +34,25 @@ class Ready:
 
     @cached_property
     def tag(self) -> str:
-        """What names these bytes, on each server of a fleet."""
+        """The entity tag of these bytes, the same on each server of a fleet."""
         return hashlib.sha256(self.body).hexdigest()[:_TAG_LENGTH]
 
 
 class ReadyAnswers:
-    """The answers of one server, bounded in memory: those that were not asked for longest go."""
+    """The answers of one server, limited in memory: the least recently used ones are dropped."""
 
     def __init__(self, most_bytes: int = MOST_BYTES) -> None:
         self._most_bytes = most_bytes
         self._kept: OrderedDict[Hashable, Ready] = OrderedDict()
         self._bytes = 0
-        self._next: dict[Hashable, asyncio.Task[Ready]] = {}  # what is not begun yet
+        self._next: dict[Hashable, asyncio.Task[Ready]] = {}  # answers that are not begun yet
         self._begun: WeakValueDictionary[Hashable, asyncio.Task[Ready]] = WeakValueDictionary()
         self._tasks = BackgroundTasks("makes an answer for several clients at once")
 
     async def read(
         self, key: Hashable, version: int | None, make: Callable[[], Awaitable[bytes]]
     ) -> Ready:
-        """The answer with a key, made unless it is kept of this version.
+        """The answer with a key; it is made unless there is one of this version.
 
         Without versions it is made for all together that ask for it before that is begun.
         """
@@ -71,7 +71,7 @@ class ReadyAnswers:
         return ready
 
     async def aclose(self) -> None:
-        """End what is being made."""
+        """Cancel the answers that are being made."""
         await self._tasks.aclose()
 
     async def _make(
@@ -81,9 +81,9 @@ class ReadyAnswers:
         begun: "asyncio.Task[Ready] | None",
     ) -> Ready:
         if begun is not None:
-            # So that many share this one. While the database is away, it must not wait for long.
+            # So that many share this one. While the database is unreachable, it must not wait long.
             await asyncio.wait([begun], timeout=_TURN_SECONDS)
-        # What asks from here on may have seen a change that this does not see.
+        # Later requests may have seen a change that this answer does not contain.
         self._begun[key] = self._next.pop(key)
         return Ready(await make())
 

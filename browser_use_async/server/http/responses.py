@@ -12,7 +12,7 @@ json_text = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",
 
 
 class Json(dict[str, Any]):
-    """An answer that is JSON already, and is not converted; text is not either."""
+    """An answer that is already JSON; it is not converted, and neither is text."""
 
 
 def json_response(
@@ -31,11 +31,11 @@ def compact_json(value: Any) -> bytes:
 
 def json_bytes(text: str) -> bytes:
     """Return the bytes of a JSON text."""
-    return text.encode("utf-8", "replace")  # a name may hold half a surrogate pair
+    return text.encode("utf-8", "replace")  # a name may contain half a surrogate pair
 
 
 def id_of(created: Any) -> str | None:
-    """The id of what a call has created, from what it answers."""
+    """The id of the created object in the answer of a call."""
     if isinstance(created, dict):
         return created.get("id")
     return getattr(created, "id", None) or getattr(created, "profile_id", None)

@@ -1,4 +1,4 @@
-"""Submission keys on the wire: a creating call that is repeated with its key is answered as before.
+"""Submission keys on the wire: a repeated creating call with its key gets the first answer.
 
 A new key is claimed where something is created, so it is looked up only if that fails: no repeat is
 refused for want of money or room.
@@ -38,9 +38,9 @@ from browser_use_async.server.storage.submission_keys import (
 from browser_use_async.types.base import Response
 
 KEYED = frozenset(each.name for each in ENDPOINTS if each.takes_key)
-"""The calls that take a key: their answer names what they have created."""
+"""The calls that accept a key: their answers name what they have created."""
 ADVERTISING = KEYED | {LIST_TASKS.name}
-"""The calls whose answers say that keys are kept: those, and what a client asks when in doubt."""
+"""The calls whose answers say that keys are kept: those above, and the task list."""
 
 _PLACES = frozenset(
     (each.method, API_PREFIX + each.path) for each in ENDPOINTS if each.name in ADVERTISING
@@ -48,11 +48,11 @@ _PLACES = frozenset(
 
 
 def advertise(request: web.Request, response: web.StreamResponse) -> None:
-    """Say in an answer that keys are kept here, and which one has arrived."""
+    """Add headers to an answer: that keys are kept, and the received key."""
     if (request.method, request.path) in _PLACES:
         response.headers[SUPPORTED_HEADER] = TRUE
         given = ", ".join(request.headers.getall(KEY_HEADER, []))
-        if given and given.isascii():  # as the header of a key always is; others could not be sent
+        if given and given.isascii():  # a valid key is always ASCII; others could not be sent back
             response.headers[KEY_HEADER] = given
 
 
@@ -66,7 +66,7 @@ def key_of(request: web.Request) -> str | None:
     if not given:
         return None
     try:
-        return parse_key(", ".join(given))  # as one that is sent in several lines is read
+        return parse_key(", ".join(given))  # a header in several lines is joined like this
     except ValueError as error:
         raise _refused("invalid", str(error)) from None
 
@@ -79,7 +79,7 @@ async def answer_once(
     request: attrs.AttrsInstance,
     create: Callable[[Claim], Awaitable[Response]],
 ) -> web.Response:
-    """Answer a call with what it creates, or as an earlier one with its key was answered.
+    """Answer a call with what it creates, or with the answer to an earlier call with its key.
 
     Args:
         keys: Those of the owner.
@@ -109,7 +109,7 @@ async def answer_once(
         except StorageUnavailableError:
             raise
         except RefusedError as error:
-            refusal = error  # perhaps by what an earlier call with this key has begun
+            refusal = error  # perhaps because of an earlier call with this key
         else:
             call.subject = id_of(created)
             return json_response(unstructure(created))

@@ -1,4 +1,4 @@
-"""API keys of a server: who a client is, and what it may do."""
+"""API keys of a server: identity and permissions of clients."""
 
 from browser_use_async.server.keys.api_key import DEFAULT_NAME, ApiKey, Scope
 

@@ -64,15 +64,15 @@ class AdminClient:
         return entries
 
     async def get(self, path: str) -> dict[str, Any]:
-        """What a path below `/admin` shows."""
+        """Get a path below `/admin`."""
         return await self._call("GET", path)
 
     async def put(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
-        """Put something at a path below `/admin`."""
+        """Put a value at a path below `/admin`."""
         return await self._call("PUT", path, body)
 
     async def delete(self, path: str) -> None:
-        """Delete what is at a path below `/admin`."""
+        """Delete a path below `/admin`."""
         await self._call("DELETE", path)
 
     async def _call(

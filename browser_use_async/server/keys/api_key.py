@@ -1,4 +1,4 @@
-"""An API key: its name, scopes and validity, and how its text is made. Never the text itself."""
+"""An API key: its name, scopes and validity, and how its text is made, but not the text."""
 
 import hashlib
 import re
@@ -12,9 +12,9 @@ import attrs
 # The name and the id of the key that a server is started with.
 DEFAULT_NAME = "default"
 
-# What is answered about an id that no key has.
+# The answer for an unknown id.
 NO_KEY = "There is no API key with this id"
-# What is answered to a revoked key.
+# The answer to a revoked key.
 REVOKED = "The API key was revoked"
 
 _PREFIX = "bu_"
@@ -31,7 +31,7 @@ class Scope(StrEnum):
 
 
 EVERY_SCOPE = frozenset(Scope)
-# The scopes of a new key unless its maker says otherwise.
+# The default scopes of a new key.
 DEFAULT_SCOPES = frozenset({Scope.RUN, Scope.READ})
 
 
@@ -40,7 +40,7 @@ class ApiKey:
     """One key. Keys of one name belong to one owner, and share everything."""
 
     id: str
-    name: str  # whose tasks, profiles, schedules and files it works with
+    name: str  # the owner of the tasks, profiles, schedules and files that it works with
     scopes: frozenset[Scope]
     created_at: datetime | None = None  # None for the key that the server is started with
     expires_at: datetime | None = None
@@ -48,7 +48,7 @@ class ApiKey:
     last_used_at: datetime | None = None  # to the minute
 
     def is_valid(self, now: datetime) -> bool:
-        """Whether the key opens anything at a moment."""
+        """Whether the key is valid at a moment."""
         expired = self.expires_at is not None and self.expires_at <= now
         return self.revoked_at is None and not expired
 
@@ -63,14 +63,14 @@ def new_key_text() -> str:
 
 
 def digest_of(text: str) -> bytes:
-    """What is stored of a key."""
-    # A fast hash is right here: 256 random bits cannot be guessed, however fast, and a slow
-    # hash would cost every request what it costs a login. Keys that people think up are not stored.
+    """The stored digest of a key."""
+    # A fast hash is enough: 256 random bits cannot be guessed, and a slow hash would cost each
+    # request as much as a login. Keys that people choose are not stored.
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).digest()
 
 
 def name_problem(name: str) -> str | None:
-    """What is wrong with the name of a key, or None."""
+    """The problem of a key's name, or None."""
     if _NAME.fullmatch(name) is not None:
         return None
     return (
@@ -80,7 +80,7 @@ def name_problem(name: str) -> str | None:
 
 
 def scopes_problem(words: Collection[str]) -> str | None:
-    """What is wrong with the names of scopes, or None."""
+    """The problem of the names of scopes, or None."""
     if words and {*words} <= {*Scope}:
         return None
     return f"scopes are one or more of {', '.join(Scope)}"

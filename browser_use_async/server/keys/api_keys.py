@@ -42,7 +42,7 @@ _KEYS = Table(
 
 @attrs.frozen
 class ListedKey:
-    """A key, and what its owner has spent and may spend."""
+    """A key, and the spending and budget of its owner."""
 
     key: ApiKey
     spent_cents: Decimal
@@ -52,16 +52,16 @@ class ListedKey:
 
 
 class ApiKeys:
-    """The keys of a server but the one that it is started with."""
+    """The keys of a server, except the one that it is started with."""
 
     def __init__(self, database: Database, now: Callable[[], datetime]) -> None:
         self._database = database
         self._now = now
-        # By their digests, with the version of the database that had them so.
+        # By digest, each with the version of the database.
         self._found: dict[bytes, tuple[ApiKey, int | None]] = {}
 
     async def find(self, digest: bytes) -> ApiKey | None:
-        """The key with a digest, valid or not; notes that it was used."""
+        """The key with a digest, valid or not; records its use."""
         if (known := await self.find_again(digest)) is not None:
             return known
         version = self._database.version
@@ -74,7 +74,7 @@ class ApiKeys:
         return await self._note_use(key)
 
     async def find_again(self, digest: bytes) -> ApiKey | None:
-        """The same for a key that was found before; None for any other, without a look."""
+        """The same for a cached key; None for any other, without reading the database."""
         known = self._found.get(digest)
         if known is None:
             return None
@@ -92,7 +92,7 @@ class ApiKeys:
         now = self._now()
         is_noted = key.last_used_at is not None and now - key.last_used_at < _USE_INTERVAL
         if key.is_valid(now) and not is_noted:
-            # A read must work on a full disk, too; the next call notes it.
+            # A read must work on a full disk, too; the next call records the use.
             with suppress(StorageUnavailableError):
                 await self._database.update("api_keys", {"last_used_at": now}, id=key.id)
         return key
@@ -118,7 +118,7 @@ class ApiKeys:
         ]
 
     async def has_valid(self, owner: str) -> bool:
-        """Whether any key of a name opens something."""
+        """Whether any key of a name is valid."""
         return bool(await self._valid(self._database, owner))
 
     async def add(self, new: NewKey) -> tuple[ApiKey, str]:
@@ -139,7 +139,7 @@ class ApiKeys:
         return await self._database.transact(work), text
 
     async def revoke(self, key_id: str) -> ApiKey | None:
-        """Make a key open nothing from now on; None if there is none with this id."""
+        """Revoke a key from now on; None if there is none with this id."""
         found = await self._database.first(
             "UPDATE api_keys SET revoked_at = COALESCE(revoked_at, :now) WHERE id = :id "
             f"RETURNING {_KEYS.columns}",
@@ -150,7 +150,7 @@ class ApiKeys:
 
     async def _with_room(self, at: Database, owner: str) -> list[ApiKey]:
         """The valid keys of an owner who may have another one, and now has an account."""
-        if owner != DEFAULT_NAME:  # whose account the server opens, with its credit
+        if owner != DEFAULT_NAME:  # the server has opened that account, with its credit
             await open_account(at, owner)
         others = await self._valid(at, owner)
         if len(others) >= MAX_VALID_KEYS:

@@ -18,7 +18,7 @@ from browser_use_async.server.storage.table import Table
 _KEPT_ENTRIES = 100_000  # of one name
 _KEPT_DAYS = 90
 
-_SHARE_OF_GUESSES = 10  # calls with a wrong key have the tenth part of the room
+_SHARE_OF_GUESSES = 10  # calls with a wrong key may have a tenth of the entries
 
 
 @attrs.frozen
@@ -30,7 +30,7 @@ class AuditEntry:
     name: str | None  # the name of the key
     call: str  # the name of the operation or route
     subject: str | None  # the id of the task, profile, schedule, webhook or key
-    address: str | None  # where it came from
+    address: str | None  # of the client
     status: int  # the HTTP status of the answer
 
 
@@ -43,7 +43,7 @@ def entry_as_json(entry: AuditEntry) -> dict[str, Any]:
 
 
 class AuditTrail:
-    """The entries of a server, of which the oldest are deleted.
+    """The entries of a server; the oldest ones are deleted.
 
     Each name has room of its own, so that no client makes the trail forget what others did.
 
@@ -65,7 +65,7 @@ class AuditTrail:
         self._now = now
         self._most = most
         self._lifetime = timedelta(days=days)
-        # Not at each entry: that would cost more than to write it.
+        # Not with each entry, which would cost more than writing it.
         self._interval = max(1, most // 100)
         self._recorded: Counter[str | None] = Counter()
 
@@ -85,7 +85,7 @@ class AuditTrail:
         return found[::-1]
 
     async def _expire(self, name: str | None) -> None:
-        """Delete what is too old, and of a name, or of guesses, what is too much."""
+        """Delete entries that are too old, and those of a name, or guesses, that are too many."""
         before = to_moment(self._now() - self._lifetime)
         await self._database.rows("DELETE FROM audit_trail WHERE at < :before", before=before)
         condition = "name IS NULL" if name is None else "name = :name"

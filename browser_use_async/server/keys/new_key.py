@@ -1,4 +1,4 @@
-"""What is asked for a new key, and what it may be."""
+"""The request for a new key, and its checks."""
 
 from decimal import Decimal
 
@@ -33,7 +33,7 @@ class NewKey:
     scopes: list[str] | None = ruled(
         FieldRule(FieldKind.TEXT_LIST, check=scopes_problem), default=None
     )
-    # Limits of the name; None leaves them as they are
+    # Limits of the name; None leaves them unchanged
     budget_cents: Decimal | None = ruled(
         FieldRule(FieldKind.NUMBER, minimum=0, maximum=_MOST_CENTS), default=None
     )

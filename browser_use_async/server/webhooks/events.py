@@ -1,4 +1,4 @@
-"""How events are sent: the test event, signatures and the retry schedule. No I/O."""
+"""The sending of events: the test event, signatures and the retry schedule. No I/O."""
 
 from datetime import datetime
 

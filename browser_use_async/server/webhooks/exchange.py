@@ -1,4 +1,4 @@
-"""What one attempt of a delivery sent and got back, bounded and cleaned."""
+"""The request and the answer of one attempt, shortened and without secrets."""
 
 import codecs
 import unicodedata
@@ -12,16 +12,16 @@ KEPT_BODY = 4096
 # The most characters of the headers of an answer that are kept.
 KEPT_HEADERS = 4096
 
-# What stands in place of a secret.
+# The text in place of a secret.
 HIDDEN = "(hidden)"
 
-_MARGIN = 2048  # bytes that are looked at beyond it
+_MARGIN = 2048  # bytes that are read beyond it
 # The most bytes of a body that are read: one more than is kept shows that there is more.
 READ_BODY = KEPT_BODY + _MARGIN + 1
 
 _CREDENTIALS = {"set-cookie", "set-cookie2"}  # they open the receiver
 _KEPT_CONTROLS = {"\n", "\t"}
-# They change the order in which the text around them is shown.
+# Characters that change the order in which text is shown.
 _BIDIRECTIONAL = frozenset(
     "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 )
@@ -31,7 +31,7 @@ _UNSEEN = {"Cc", "Cs", "Zl", "Zp"}
 def exchange_of(
     sent: Mapping[str, str], seconds: float, answer: HttpResponse | None, hidden: Sequence[str]
 ) -> Exchange:
-    """What is kept of an attempt.
+    """The stored part of an attempt.
 
     Args:
         sent: The headers that were sent.
@@ -45,7 +45,7 @@ def exchange_of(
         return Exchange(shown, milliseconds)
     read = [(name, _value(name, value, hidden)) for name, value in answer.headers.items()]
     headers = _bounded(read)
-    # What is hidden is replaced before the text is cut, or half of it could stand at the end.
+    # Secrets are replaced before the text is cut; else half of one could be at the end.
     ends = len(answer.body) < READ_BODY
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
     body = _cleaned(decoder.decode(answer.body[: READ_BODY - 1], final=ends), hidden)
@@ -68,7 +68,7 @@ def _bounded(headers: list[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
 
 
 def _cleaned(text: str, hidden: Sequence[str]) -> str:
-    """A foreign text in which nothing acts and nothing hides, without what must not be kept."""
+    """A foreign text without control characters, invisible ones and secrets."""
     lines = text.replace("\r\n", "\n")
     for each in hidden:
         lines = lines.replace(each, HIDDEN)

@@ -50,14 +50,14 @@ class WebhookSender:
         self._first_retry = first_retry
         self._duplicates = duplicates
         self._egress = egress
-        # One for each webhook: the names of one do not hold up the events of another.
+        # One for each webhook: slow look-ups of one do not delay the events of another.
         self._clients: dict[Webhook, HttpClient] = {}
         self._webhooks = outbox.webhooks
         self._slots: dict[str, asyncio.Semaphore] = {}
-        # One worker for each address and task: that keeps a task's events in order.
+        # One worker for each address and task, which keeps a task's events in order.
         self._workers: dict[tuple[str, str], asyncio.Task[None]] = {}
         self._closing = asyncio.Event()
-        # Of the registered webhooks, one change at a time: a test event takes a while.
+        # One change of the registered webhooks at a time, since a test event takes time.
         self._changing = asyncio.Lock()
         self._database = database
         self.outbox = outbox
@@ -85,7 +85,7 @@ class WebhookSender:
         await self._send_pending(webhook)
 
     async def start(self) -> None:
-        """Send the pending events of an earlier run whose webhooks were registered then."""
+        """Send the pending events of an earlier run for webhooks that were registered then."""
         await self._webhooks.load()
         for webhook in self.webhooks:
             await self._send_pending(webhook)
@@ -118,7 +118,7 @@ class WebhookSender:
             return new if is_replaced else None
 
     async def remove(self, webhook_id: str) -> bool:
-        """Remove a webhook, and give up its pending events; False if there is none with this id."""
+        """Remove a webhook and discard its pending events; False if there is none with this id."""
         async with self._changing:
             await self.refresh()
             webhook = self._webhooks.with_id(webhook_id)
@@ -129,12 +129,12 @@ class WebhookSender:
             return True
 
     def send(self, task_id: str) -> None:
-        """Send what has been written about a task."""
+        """Send the events that were written about a task."""
         for webhook in self.webhooks:
             self._work_on(webhook.address, task_id)
 
     async def send_again(self, delivery_id: str, owner: str) -> Delivery | None:
-        """Send the event of an ended delivery as a new one; None if the owner has none such."""
+        """Send the event of an ended delivery again; None if the owner has no such delivery."""
 
         async def work(at: Database) -> Delivery | None:
             return await self.outbox.repeat(at, delivery_id, owner)
@@ -182,7 +182,7 @@ class WebhookSender:
             while not (await self._send_all(address, task_id) or self._closing.is_set()):
                 await self._sleep(_AFTER_A_FAULT)
         finally:
-            # No wait since the last look, so that nothing was written in between.
+            # Nothing was awaited since the last check, so nothing was written meanwhile.
             del self._workers[address, task_id]
 
     async def _send_all(self, address: str, task_id: str) -> bool:
@@ -199,7 +199,7 @@ class WebhookSender:
 
     async def _deliver(self, delivery: Delivery) -> None:
         while (webhook := self._webhooks.get(delivery.address)) is not None:
-            # An event that waits for its first attempt when the server closes still gets it.
+            # If an event waits for its first attempt when the server closes, it still gets it.
             if delivery.attempts and self._closing.is_set():
                 return
             attempt = await self._attempt(webhook, delivery)
@@ -225,7 +225,7 @@ class WebhookSender:
         )
 
     async def _attempt(self, webhook: Webhook, delivery: Delivery) -> Attempt:
-        # The slot is given back between attempts, so that retries do not hold up other events.
+        # The slot is released between attempts, so that retries do not delay other events.
         async with self._slots.setdefault(webhook.address, asyncio.Semaphore(_AT_ONCE)):
             attempt = await self._send(webhook, delivery.id, delivery.body)
         delivery.attempts.append(attempt)
