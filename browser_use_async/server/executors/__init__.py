@@ -1,1 +1,1 @@
-"""Whatever carries out tasks for the bundled server."""
+"""The executors, which carry out tasks for the bundled server."""

@@ -28,7 +28,7 @@ def choose_executor(
     agent: AgentSettings | None = None,
     cloud: CloudSettings | None = None,
 ) -> Executor:
-    """The executor that is meant. Only the one that is asked for is imported."""
+    """The executor with a name. Only this one is imported."""
     if not isinstance(choice, str):
         return choice
     if choice == "auto" and (found := _configured_agent(agent, chromium)) is not None:
@@ -80,13 +80,13 @@ def _configured_agent(
     except ConfigurationError as error:
         if settings.llm_base_url is not None:
             raise
-        # The environment may have the endpoint for another program.
+        # The endpoint in the environment may be for another program.
         _logger.warning("tasks are not given to the model of OPENAI_BASE_URL. %s", error)
         return None
 
 
 def _with_what_it_needs(choice: str) -> str:
-    """The executor, by its first name, or what takes its place where packages are missing."""
+    """The executor, or its replacement if packages are missing."""
     choice = "chromium" if choice == "browser" else choice
     missing = None
     if choice in {"auto", "browser_use", "chromium", "reader"}:

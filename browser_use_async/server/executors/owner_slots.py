@@ -1,4 +1,4 @@
-"""Room for tasks, of which there is less than tasks: owners take it by turns."""
+"""Slots for tasks, which owners get in turn."""
 
 import asyncio
 from collections import OrderedDict, deque
@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 
 class OwnerSlots:
-    """So many tasks at once. Of several owners that wait each gets the next slot in turn.
+    """Slots for so many tasks at once. Waiting owners get the next slots in turn.
 
     Within an owner the task that waits longest is first.
     """
@@ -18,7 +18,7 @@ class OwnerSlots:
 
     @asynccontextmanager
     async def slot(self, owner: str) -> AsyncGenerator[None]:
-        """Wait for a slot, and have it until the context is left."""
+        """Wait for a slot, and use it until the context is left."""
         await self._take(owner)
         try:
             yield

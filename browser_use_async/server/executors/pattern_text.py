@@ -25,7 +25,7 @@ _UNICODE = 32  # the flag that each pattern has
 
 
 class PatternRefusedError(Exception):
-    """No text is known that matches. Its text says why, for a person."""
+    """No matching text is known. The message says why, for a person."""
 
 
 def matching_text(pattern: str, *, least: int = 0, most: int = _MAX_TEXT, variant: int = 0) -> str:
@@ -45,7 +45,7 @@ def matching_text(pattern: str, *, least: int = 0, most: int = _MAX_TEXT, varian
 
 def _parsed(pattern: str) -> list[Any]:
     """The parts of a pattern, without the anchors around it."""
-    # Private, and what every tool reads that walks through patterns; the language is Python's own.
+    # Private, but the only parser of Python's own patterns.
     parser: Any = import_module("re._parser")
     try:
         parsed = parser.parse(pattern)
@@ -92,7 +92,7 @@ class _Writer(NamedTuple):
                 count: int = min(least + self.extra, most)
                 if count > _MAX_TEXT:
                     raise PatternRefusedError(f"its texts are longer than {_MAX_TEXT:,} characters")
-                # What is repeated gets no repetitions of its own: their product would be huge.
+                # Nested repetitions are not repeated, since their product would be huge.
                 repeated: str = self._replace(extra=0).sequence(part)
                 return repeated * count
             case _:

@@ -1,4 +1,4 @@
-"""What the server asks of an executor, and what an executor reports of a task."""
+"""The interface of executors: the server's calls, and the executor's reports."""
 
 from collections.abc import AsyncIterator
 from decimal import Decimal
@@ -10,37 +10,37 @@ from browser_use_async.server.records import Assignment, Failed, Finished, Remot
 
 
 class Control(Protocol):
-    """What an executor reports the start of a task to, and waits on while it is paused.
+    """The control of a task, for its executor: reports the start, and waits while it is paused.
 
     Stopping a task cancels its executor.
     """
 
     def started(self) -> None:
-        """Say that the task has what it needs, such as a browser; only the first call counts.
+        """Report that the task has what it needs, such as a browser; only the first call counts.
 
-        Until then it is `created`, if the executor says `reports_start = True`. Tasks of other
-        executors are `running` from the moment that `run` is called.
+        Until then its status is `created`, if the executor has `reports_start = True`. Tasks of
+        other executors are `running` once `run` is called.
         """
 
     async def checkpoint(self) -> None:
         """Return at once while the task runs; wait while it is paused."""
 
     def doing(self, goal: str) -> None:
-        """Say what is done from now on; pages show it until the next `Step`.
+        """Report the current work; pages show it until the next `Step`.
 
         Args:
-            goal: What the step that begins now sets out to do, as `Step.next_goal` will say it, or
-                what follows on the latest step. Empty where that is not known.
+            goal: The goal of the step that begins now, as in its `Step.next_goal`, or the work
+                after the latest step. Empty if it is unknown.
         """
 
     async def remember(self, remote: RemoteTask) -> None:
-        """Store what another service does for the task; it is `assignment.remote` after a restart.
+        """Store the task at another service; after a restart it is `assignment.remote`.
 
         Only tasks of a `DurableExecutor` are started again.
         """
 
     async def charge(self, cents: Decimal) -> None:
-        """Charge what the task has cost so far at another service, instead of the list prices.
+        """Charge the cost of the task at another service so far, in place of the list prices.
 
         Args:
             cents: The whole cost until now, in US cents.
@@ -50,7 +50,7 @@ class Control(Protocol):
     def is_left_alone(self) -> bool:
         """Whether the executor is cancelled only because the server closes.
 
-        What another service does goes on then, and is adopted at the next start.
+        The work at another service then goes on, and is continued at the next start.
         """
         ...
 
@@ -65,12 +65,12 @@ class FieldProblem:
 
 @attrs.frozen
 class RemoteAccount:
-    """What another service says of the account that pays it.
+    """The account at another service that pays for it.
 
     Attributes:
-        cents: What is left there, in US cents; None if that is not known.
-        problem: Why it is not known, as a sentence without its end.
-        is_key_refused: Whether the service does not take the key of this server.
+        cents: The balance there, in US cents; None if it is unknown.
+        problem: Why it is unknown, as a sentence without its end.
+        is_key_refused: Whether the service does not accept the key of this server.
     """
 
     cents: Decimal | None = None
@@ -85,17 +85,17 @@ class Executor(Protocol):
     """
 
     name: str
-    """What `/` and the first step call it."""
+    """Its name on `/` and in the first step."""
 
     def check(self, assignment: Assignment) -> FieldProblem | None:
-        """Say before a task is accepted and paid which of its settings cannot be followed.
+        """Check the settings of a task before it is accepted and paid for.
 
         Args:
             assignment: The task as it would be carried out. Nothing has been done for it, and this
-                method does nothing for it either.
+                method must not begin anything, either.
 
         Returns:
-            What cannot be followed; None if the task can be accepted.
+            A setting that cannot be followed; None if the task can be accepted.
         """
         return None
 
@@ -111,47 +111,46 @@ class Executor(Protocol):
         ...
 
     async def aclose(self) -> None:
-        """Release whatever tasks share, such as a browser process."""
+        """Release shared resources, such as a browser process."""
 
 
 @runtime_checkable
 class DurableExecutor(Executor, Protocol):
-    """An executor whose tasks another service carries out, beyond the end of this process.
+    """An executor whose tasks another service carries out, also after the end of this process.
 
-    Its tasks that are at work are run again after a restart, with what it has remembered of them
-    as `assignment.remote`, instead of failing. It says itself what they cost, and they cannot be
-    paused.
+    After a restart its running tasks do not fail: `run` is called again with the remembered
+    `assignment.remote`. It reports itself what they cost, and they cannot be paused.
     """
 
     pause_refusal: str
     """Why its tasks cannot be paused."""
 
     def stop(self, assignment: Assignment, control: Control) -> None:
-        """Begin to stop what the service still does for a task that has ended here.
+        """Begin to stop the work of the service for a task that has ended here.
 
         It is called after a restart for tasks whose stop was not delivered before.
         """
 
     async def account(self) -> RemoteAccount:
-        """Ask the service for the account that pays it. It may be called at any rate."""
+        """Ask the service for the paying account. It may be called as often as wanted."""
         ...
 
     async def rename_profile(self, profile_id: str, name: str) -> str | None:
-        """Rename a browser profile there; why it could not, or None."""
+        """Rename a browser profile there; returns the reason of a failure, or None."""
 
     async def delete_profile(self, profile_id: str) -> str | None:
-        """Delete what the service keeps of a browser profile; why it could not, or None."""
+        """Delete a browser profile there; returns the reason of a failure, or None."""
 
 
 class CannotContinueError(Exception):
-    """A task that cannot go on. Its text is a sentence for a person."""
+    """The task cannot go on. The text is a sentence for a person."""
 
 
 class StepLimiter:
-    """The steps of one task.
+    """Limits the steps of one task.
 
     Attributes:
-        steps: How many have been begun.
+        steps: How many have begun.
     """
 
     def __init__(self, assignment: Assignment, control: Control) -> None:
@@ -160,7 +159,7 @@ class StepLimiter:
         self.steps = 0
 
     async def begin(self, goal: str = "") -> None:
-        """Wait while the task is paused, count a step, and say what it sets out to do.
+        """Wait while the task is paused, count a step, and report its goal.
 
         Raises:
             CannotContinueError: No step is left.

@@ -11,9 +11,9 @@ from browser_use_async.server.one_time_codes import is_seed, latest_codes
 from browser_use_async.server.records import Failed, Finished, Step, StepTrace
 
 _SHORTEST = 4
-"""Shorter values are parts of ordinary words; replacing them would protect nothing."""
+"""Shorter values are parts of ordinary words, so replacing them would protect nothing."""
 
-# The longest first: a part of UTF-32 would be taken for UTF-16.
+# The longest first, since a part of UTF-32 looks like UTF-16.
 _ENCODINGS = ("utf-32-le", "utf-32-be", "utf-16-le", "utf-16-be", "utf-8")
 
 
@@ -62,7 +62,7 @@ class SecretRedactor:
         )
 
     def trace(self, trace: StepTrace) -> StepTrace:
-        """What went on behind a step, without secrets."""
+        """The trace of a step, without secrets."""
         failed = [
             attrs.evolve(each, url=self.text(each.url), problem=self.text(each.problem))
             for each in trace.failed
@@ -92,13 +92,13 @@ class SecretRedactor:
         )
 
     def _named(self, files: Mapping[str, bytes]) -> dict[str, bytes]:
-        """The files by names without secrets, and without what no link can hold."""
+        """The files by names without secrets, and without characters that no link may contain."""
         names = (self.text(name).encode("utf-8", "replace").decode() for name in files)
         return dict(zip(names, files.values(), strict=True))
 
 
 def _spellings(value: str) -> set[str]:
     """The value itself, and its escaped forms in URLs, JSON and HTML."""
-    # A URL may carry a secret in its path or in a form field, each with an encoding of its own.
+    # A URL may contain a secret in its path or in a form field, which have different encodings.
     plain = {quote(value), quote(value, safe=""), quote_plus(value), html.escape(value)}
     return {value, *plain, *(json.dumps(value, ensure_ascii=each)[1:-1] for each in (True, False))}

@@ -1,4 +1,4 @@
-"""JSON schemas as far as a value is built from them: references, alternatives and null."""
+"""JSON schemas, for the building of values: references, alternatives and null."""
 
 import json
 from collections.abc import Mapping
@@ -21,7 +21,7 @@ _KEYWORDS: dict[str, tuple[type, ...]] = {
     **dict.fromkeys(("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"), (int, float)),
 }
 _TYPES = frozenset({"any", "array", "boolean", "integer", "null", "number", "object", "string"})
-# The types of schemas that name none, by their keywords.
+# The types of schemas without one, by their keywords.
 _IMPLIED = {
     "object": ("properties", "required", "additionalProperties", "minProperties"),
     "array": ("items", "prefixItems", "minItems"),
@@ -31,16 +31,16 @@ _IMPLIED = {
 _MAX_REFERENCES = 32
 _MAX_SCHEMA = 100_000  # characters
 _MAX_LOOKS = 50_000
-_MEMBERS = 20  # that are put together with others: as many cost as much as one look
+_MEMBERS = 20  # that are merged; so many cost as much as one more look
 
 
 @attrs.frozen
 class Alternatives:
-    """What a value may be."""
+    """The allowed values."""
 
-    # schemas without alternatives of their own, of which one has to fit
+    # schemas without alternatives, of which one has to fit
     branches: list[dict[str, Any]]
-    nullable: bool  # whether null will do as well
+    nullable: bool  # whether null fits, too
     followed: list[frozenset[str]]  # the references that led to each of the branches
 
 
@@ -62,7 +62,7 @@ class Schema:
         self._looks = 0
 
     def alternatives(self, part: Any) -> Alternatives:
-        """What a value may be by a part of this schema."""
+        """The allowed values of a part of this schema."""
         self._count(1)
         schema, followed = self._resolved(part)
         for keyword in ("anyOf", "oneOf"):
@@ -84,7 +84,7 @@ class Schema:
         return chosen
 
     def _resolved(self, part: Any) -> tuple[dict[str, Any], frozenset[str]]:
-        """A part with its references and `allOf` put in place, and those references."""
+        """A part with its references and `allOf` resolved, and those references."""
         if part is True:
             return {}, frozenset()
         followed: frozenset[str] = frozenset()
@@ -108,7 +108,7 @@ class Schema:
         raise CannotContinueError("structured_output_json has references that lead in a circle.")
 
     def _merged(self, first: dict[str, Any], second: dict[str, Any]) -> dict[str, Any]:
-        """One schema of what two of them ask for."""
+        """One schema with the requirements of two."""
         first, second = _checked(first), _checked(second)
         merged = {**first, **second}
         sized = (each for each in merged.values() if isinstance(each, dict | list))
@@ -148,7 +148,7 @@ def _by_type(schema: dict[str, Any], followed: frozenset[str]) -> Alternatives:
 
 
 def _both(keyword: str, one: Any, other: Any) -> Any:
-    """What a keyword says that has one value in one schema and another value in another one."""
+    """The merged value of a keyword that differs in two schemas."""
     match keyword:
         case "required":
             return list(dict.fromkeys([*one, *other]))
@@ -196,7 +196,7 @@ def _checked(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def _implied(schema: Mapping[str, Any]) -> str:
-    """The type of a schema that names none."""
+    """The type of a schema without one."""
     kinds = (kind for kind, keywords in _IMPLIED.items() if not schema.keys().isdisjoint(keywords))
     return next(kinds, "any")
 

@@ -1,4 +1,4 @@
-"""A value that a JSON schema allows, for answers of scripted tasks; always the same one.
+"""Makes a value that a JSON schema allows, for answers of scripted tasks; always the same one.
 
 The number of the variant makes a value differ from the others of a list.
 """
@@ -20,7 +20,7 @@ _UNSUPPORTED = ("not", "if", "contains", "dependentSchemas", "$dynamicRef")
 _MAX_PARTS = 5_000
 _MAX_DEPTH = 120
 _MAX_ITEMS = 1_000
-_VARIANTS = 64  # that are tried for an item that differs from those before
+_VARIANTS = 64  # that are tried for an item that differs from earlier ones
 _MAX_LENGTH = 100_000
 _MAX_CHARACTERS = 1_000_000  # of an answer
 
@@ -41,7 +41,7 @@ _FORMATS = {
 
 
 class SchemaUnsatisfiedError(CannotContinueError):
-    """No value is known that the schema allows. Its text says where and why, for a person."""
+    """No value is known that the schema allows. The text says where and why, for a person."""
 
 
 class _TooLargeError(SchemaUnsatisfiedError):
@@ -54,9 +54,9 @@ def instance_of(schema_text: str) -> Any:
         try:
             return _Builder(Schema(schema_text)).whole()
         except _TooLargeError:
-            # Models that hold each other have endlessly many whole instances; a lean one is short.
+            # Models that contain each other have no largest instance; a lean one is short.
             return _Builder(Schema(schema_text), lean=True).whole()
-    # Keywords are read as what they should be, and what they are lies with the client.
+    # Keywords may have wrong types, since the schema is the client's.
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         raise SchemaUnsatisfiedError(
             f"a keyword has a value that is none: {error!s:.80}"
@@ -96,7 +96,7 @@ class _Builder:
             for branch, followed in zip(known.branches, known.followed, strict=True)
         ]
         if known.nullable:
-            # Null comes last: a value shows more of what a program does with it.
+            # Null comes last, since another value tests more of a program.
             options.insert(0 if self.lean else len(options), lambda: None)
         first = variant % len(options) if options else 0
         failure = SchemaUnsatisfiedError(f"{place}: nothing is allowed")
@@ -114,7 +114,7 @@ class _Builder:
     ) -> Any:
         if repeated := followed & self.within:
             raise SchemaUnsatisfiedError(f"{place}: {min(repeated)} contains itself without an end")
-        # Its size counts: all of its members are looked at.
+        # Its size counts, since all of its members are visited.
         sized = (each for each in branch.values() if isinstance(each, dict | list))
         self.parts += sum(map(len, sized)) // 64
         before = self.within
@@ -175,7 +175,7 @@ class _Builder:
         return items
 
     def _other_than(self, taken: set[str], part: Any, place: str, variant: int) -> Any:
-        """An item that is not among those taken, and is then."""
+        """A new item that differs from earlier ones."""
         for other in range(variant, variant + len(taken) + _VARIANTS):
             item = self.value(part, place, other)
             if (written := json.dumps(item, sort_keys=True)) not in taken:
@@ -210,7 +210,7 @@ class _Builder:
         """Add properties without a name in the schema: as many as it needs, one of a map."""
         other = part.get("additionalProperties", True)
         least = part.get("minProperties", 0)
-        # Names that have to follow a schema of their own are not made up.
+        # Names that have to fit a schema are not made.
         has_rules = "propertyNames" in part or "patternProperties" in part
         is_map = isinstance(other, dict) and not (values or has_rules or self.lean)
         wanted = min(max(least, is_map), part.get("maxProperties", math.inf))
@@ -260,7 +260,7 @@ def _constant(part: dict[str, Any], place: str, variant: int) -> Any:
 def _number(part: dict[str, Any], place: str, variant: int) -> int | float:
     """A multiple of the step, the first one from 1 if it is within; else one between the bounds."""
     bounds = {each: Fraction(str(part[each])) for each in _BOUNDS if each in part}
-    # Of two bounds the narrower one counts.
+    # The narrower of two bounds counts.
     low = max((bounds[each] for each in _BOUNDS[:2] if each in bounds), default=None)
     high = min((bounds[each] for each in _BOUNDS[2:] if each in bounds), default=None)
     excluded = {bound for name, bound in bounds.items() if name.startswith("exclusive")}

@@ -1,4 +1,4 @@
-"""An executor that plays scenarios: for tests that need tasks to go a certain way."""
+"""An executor that plays scenarios, for tests that need a certain course of a task."""
 
 import asyncio
 import json
@@ -25,16 +25,16 @@ class ScriptedStep:
     """One step of a scenario.
 
     Attributes:
-        next_goal: What the step sets out to do.
-        evaluation_previous_goal: How the step before went.
+        next_goal: The goal of the step.
+        evaluation_previous_goal: The result of the previous step.
         url: The page on which it is taken.
-        text: What stands on the page, with line breaks, for the drawn screenshot.
+        text: The text of the page, with line breaks, for the drawn screenshot.
         screenshot: A PNG instead of the drawn one.
         seconds: How long the step takes; None for the scenario's `step_seconds`.
-        asks_for: What a person is asked for, such as `captcha` or `login`; the task is paused then.
+        asks_for: What a person should do, such as `captcha` or `login`; the task is then paused.
 
     Raises:
-        ConfigurationError: A field has a value that it cannot have. The text begins with the field.
+        ConfigurationError: A field has an invalid value. The text begins with the field.
     """
 
     next_goal: str
@@ -60,15 +60,15 @@ _STEP_RULES: Mapping[str, checks.Check] = {
 @checks.names_its_fields
 @attrs.frozen
 class Scenario:
-    """How a task goes.
+    """The scenario of a task.
 
     Attributes:
         steps: The steps; a text is a step with that goal.
         step_seconds: How long a step takes.
         start_delay: Seconds before the first step.
         outcome: Whether the task finishes or fails.
-        output: The answer of a task that finishes; anything but a text is written as JSON. By
-            default an instance of the task's schema, or "Done." for a task without one.
+        output: The answer of a finished task; any value that is no text is written as JSON. By
+            default an instance of the task's schema, or "Done." for a task without a schema.
         reason: Why a task fails: a text, or the whole step whose `evaluation_previous_goal` it is.
         files: Output files by name.
         cookies: The browser's cookies at the end.
@@ -77,10 +77,10 @@ class Scenario:
         end_delay: Seconds between the last step and the end.
         recordings: Films of the browser, by the ending of their names: `mp4` or `webm`.
         recording_delay: Seconds from the start of the task to the first picture of the films, by
-            which its page finds the steps in them; None if that is not known.
+            which its page finds the steps in them; None if unknown.
 
     Raises:
-        ConfigurationError: A field has a value that it cannot have. The text begins with the field.
+        ConfigurationError: A field has an invalid value. The text begins with the field.
     """
 
     steps: Sequence[ScriptedStep | str] = ("Open the page", "Read what is on it")
@@ -159,15 +159,15 @@ _SCENARIO_RULES: Mapping[str, checks.Check] = {
 class ScriptedExecutor(Executor):
     """Plays a scenario for each task.
 
-    The scenario of a task is the one that its metadata name under `scenario`; else the one of
-    exactly its text; else the one with the longest name that its text contains; else the default.
+    The scenario of a task is the one that its metadata names as `scenario`; else the one whose name
+    is its text; else the one with the longest name that its text contains; else the default.
 
     Args:
         scenarios: Scenarios by name, which may be a task's text or a part of one.
         default: The scenario of all other tasks.
 
     Raises:
-        ConfigurationError: One of them is no `Scenario`.
+        ConfigurationError: A value is no `Scenario`.
     """
 
     name = "scripted"
@@ -191,13 +191,13 @@ class ScriptedExecutor(Executor):
         """Play the scenario of one task.
 
         Args:
-            assignment: What is to be done, and with which files, secrets and bounds.
-            control: Where it waits while it is paused.
+            assignment: The task with its files, secrets and limits.
+            control: Waits while the task is paused.
         """
         return play(self._choose(assignment), assignment, control)
 
     async def aclose(self) -> None:
-        """There is nothing to release."""
+        """Nothing to release."""
 
     def _choose(self, assignment: Assignment) -> Scenario:
         named = assignment.metadata.get("scenario")
@@ -216,8 +216,8 @@ def _scenario(field: str, value: object) -> None:
 async def play(
     scenario: Scenario, assignment: Assignment, control: Control
 ) -> AsyncIterator[Step | Finished | Failed]:
-    """Report what a scenario says, when it says it."""
-    if scenario.queue_delay > 0:  # else not a turn of the loop, in which it would be seen
+    """Report the steps and the end of a scenario at their times."""
+    if scenario.queue_delay > 0:  # else no turn of the loop, which would be visible
         await asyncio.sleep(scenario.queue_delay)
     control.started()
     started = datetime.now(UTC)

@@ -1,4 +1,4 @@
-"""What a person who watches a task sees of its browser, and what they may do in it.
+"""The view of a task's browser: frames for viewers, and their input.
 
 The rules of inputs are those by which the messages of a live page are read.
 """
@@ -30,7 +30,7 @@ def _among(*words: str) -> FieldRule:
 
 
 def _empty(given: str) -> str | None:
-    # Not by the least length of a rule, for which spaces do not count.
+    # Not by the minimum length of a rule, which ignores spaces.
     return None if given else "it is empty"
 
 
@@ -59,7 +59,7 @@ class PointerInput:
     button: Literal["none", "left", "middle", "right"] = ruled(
         _among("none", "left", "middle", "right"), default="none"
     )
-    # Which click in a row it is: 2 for a double click
+    # The number of the click in a row: 2 for a double click
     clicks: int = ruled(_CLICKS, default=0)
     # How far a wheel scrolls to the right, in CSS pixels
     delta_x: float = ruled(_PIXELS, default=0.0, converter=float)
@@ -81,7 +81,7 @@ class KeyInput:
 
 @attrs.frozen
 class TextInput:
-    """Text that no single key makes: pasted, composed, or typed on a telephone."""
+    """Text without single keys: pasted, composed, or typed on a telephone."""
 
     text: str = ruled(attrs.evolve(_KEY, required=True, max_length=MAX_TEXT), shown=lambda _: "…")
 
@@ -100,11 +100,11 @@ class View(Protocol):
         ...
 
     async def put(self, event: Input) -> None:
-        """Do in the browser what a person does; nothing happens once the browser has ended."""
+        """Apply the input of a person; no effect once the browser has ended."""
 
 
 async def close_frames(frames: AsyncIterator[Frame]) -> None:
-    """End an iteration over frames now, if it is a generator; others clean up by themselves."""
+    """End an iteration over frames, if it is a generator; others clean up by themselves."""
     close = getattr(frames, "aclose", None)
     if close is not None:
         await close()

@@ -1,4 +1,4 @@
-"""The actions of a plan on the pages of a task, and what comes of them."""
+"""The actions of a plan on the pages of a task, and their results."""
 
 import asyncio
 import contextlib
@@ -65,7 +65,7 @@ _ERRORS = {
     "ERR_ABORTED": "it answered with nothing to show",
 }
 
-# Has what a link leads to saved, even if the browser would show it.
+# Downloads the target of a link, even if the browser would show it.
 _SAVE = "element => element.closest('a[href]:not([download])')?.setAttribute('download', '')"
 _WAIT_SECONDS = 30.0
 _LOOK_SECONDS = 0.2
@@ -76,7 +76,7 @@ _Handler = Callable[[TaskPage, Any, Element | None], Awaitable[Page | None]]
 
 
 async def _begin(page: TaskPage) -> None:
-    """Wait until a new window asks for its page, which it does right away if it ever does."""
+    """Wait until a new window requests its page, which happens at once or never."""
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(_BEGIN_SECONDS):
             await page.asked.wait()
@@ -84,7 +84,7 @@ async def _begin(page: TaskPage) -> None:
 
 def _check(document: Document, problem: str | None) -> None:
     url = document.url
-    # The gateway's own answers look like the site's, so what it knows comes first.
+    # The proxy's own answers look like the site's, so its notes come first.
     if problem is not None and (document.error or document.status in {0, 403, 502}):
         is_refused = "allowed domains" in problem
         raise PageNotOpenedError(
@@ -99,14 +99,14 @@ def _check(document: Document, problem: str | None) -> None:
 
 
 class ActionRunner:
-    """Carries out actions on the current page of a task, and finds out what came of them."""
+    """Carries out actions on the current page of a task, and finds their results."""
 
     def __init__(self, context: TaskContext, assignment: Assignment, control: Control) -> None:
         self._context = context
         self._files = assignment.files
         self._secrets = assignment.secrets
         self._control = control
-        self.clicks_covered = True  # whether to click on what something lies over
+        self.clicks_covered = True  # whether to click on covered elements
         self._handlers: Mapping[type[Any], _Handler] = {
             OpenAddress: self._open,
             Click: self._click,
@@ -158,7 +158,7 @@ class ActionRunner:
         return await self._after(page, before)
 
     async def has(self, phrase: str) -> bool:
-        """Whether there is something to click of these words."""
+        """Whether there is something to click with these words."""
         try:
             await find(await self._context.current(), "clickables", phrase, patience=False)
         except ElementNotFoundError:
@@ -187,7 +187,7 @@ class ActionRunner:
             value = action.value
             if action.secret:
                 self._context.secrets.note_field(element.handle)
-                # Only now: a one-time code is good for half a minute.
+                # Only now: a one-time code is valid for half a minute.
                 value = typed_text(action.secret, self._secrets[action.secret])
             await fill(page, element, value, action.shown)
 
@@ -195,7 +195,7 @@ class ActionRunner:
         await check(page, element or await find(page, "fields", action.phrase), on=action.on)
 
     async def _upload(self, page: TaskPage, action: Upload, given: Element | None) -> None:
-        # Only this gives files to pages: one that asks unasked gets none.
+        # Only this gives files to pages; a page that opens a chooser by itself gets none.
         file = self._file(action.file)
         if page.chooser is not None and not action.field:
             await self._answer_chooser(page, file)
@@ -208,7 +208,7 @@ class ActionRunner:
 
     async def _press(self, page: TaskPage, action: PressKey, _: Element | None) -> Page | None:
         before = self._before(page)
-        # A key may close or hang the page: the next call to the page finds out.
+        # A key may close or hang the page, which the next call to the page notices.
         key = "Space" if action.key == " " else action.key
         try:
             await page.run(page.page.keyboard.press(key), "a key")
@@ -272,7 +272,7 @@ class ActionRunner:
     async def _outlined(self, page: TaskPage) -> tuple[str, bytes]:
         texts = await page.ask_frames("draw", ", ".join(SELECTORS.values()))
         picture = await self._context.secrets.screenshot(page)
-        # Not where that fails or is cancelled: a page that hangs would hold up the end of its task.
+        # Not after a failure or a cancellation: a hanging page would delay the end of its task.
         await page.ask_frames("erase")
         return "\n".join(texts), picture
 
@@ -285,7 +285,7 @@ class ActionRunner:
         return "\n".join(await self._context.ask(lambda page: page.ask_frames("text")))
 
     async def read(self) -> Page:
-        """The present content of the page."""
+        """The current content of the page."""
         read = await self._context.ask(lambda page: page.ask("read"))
         try:
             body = str(read["text"]).encode("utf-8", "replace")
@@ -294,20 +294,20 @@ class ActionRunner:
             url = str(read["url"])
             raise PageNotOpenedError(f"{url} could not be read: {error}.", url) from error
 
-    # --- what comes of actions --------------------------------------------------------------
+    # --- results of actions -----------------------------------------------------------------
 
     def _before(self, page: TaskPage) -> Document:
-        """Note where a page is before an action, for `_after`."""
+        """Record the state of a page before an action, for `_after`."""
         self._context.downloads.expect()
         return page.document
 
     async def _after(self, page: TaskPage, before: Document) -> Page | None:
-        """Wait for what comes of an action; what was downloaded, if that is it."""
+        """Wait for the result of an action; returns a download, if that is the result."""
         try:
             await page.wait_for_rest()
         except PageLostError:
             if await self._context.current() is page:
-                raise  # it has crashed; one that has closed itself is not current any more
+                raise  # it has crashed; a page that has closed itself is no longer current
         now = await self._context.current()
         if now is not page:
             await _begin(now)
@@ -316,9 +316,9 @@ class ActionRunner:
         return await self._result(page, before)
 
     async def _result(self, page: TaskPage, before: Document | None = None) -> Page | None:
-        """What was downloaded, if that is what a page has come to; a document as before is good."""
+        """The download, if a page became one; an unchanged document is accepted."""
         downloads = self._context.downloads
-        # A page is given up for a file; that is reported before or after the file.
+        # A page is aborted for a file, which is reported before or after the file.
         is_given_up = page.document is not before and page.is_given_up
         if downloads.is_expected or (is_given_up and await downloads.begun()):
             await downloads.finish()
@@ -329,7 +329,7 @@ class ActionRunner:
         return None
 
     def _check_downloads(self) -> None:
-        """Make sure that what was to be downloaded has arrived."""
+        """Make sure that the expected download has arrived."""
         problems = self._context.downloads.take_problems()
         if problems:
             raise CannotContinueError(f"{problems[0]}.")

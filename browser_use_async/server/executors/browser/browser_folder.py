@@ -20,11 +20,11 @@ _logger = logging.getLogger(__name__)
 
 PREFIX = "browser-use-async-chromium-"
 USER = "nobody"
-"""The user of the browser where the server runs as root."""
+"""The user of the browser if the server runs as root."""
 
 _LOCK, _PID, _LOG = "server.lock", "browser.pid", "browser.log"
 _SHOWN_CHARACTERS = 300
-# Else a page that names another one's candidate for WebRTC has a name asked for by multicast.
+# Else a page could cause look-ups by multicast with a candidate for WebRTC.
 _OFF = "WebRtcHideLocalIpsWithMdns"
 _KEPT = frozenset(
     "FONTCONFIG_FILE FONTCONFIG_PATH HOME LANG LANGUAGE LD_LIBRARY_PATH PATH SSL_CERT_DIR"
@@ -51,14 +51,14 @@ class BrowserUser:
 
     @property
     def command(self) -> list[str]:
-        """What stands before the command that it shall run."""
+        """The words before the command that it runs."""
         ids = [f"--reuid={self.uid}", f"--regid={self.gid}", "--clear-groups"]
         return [self.setpriv, *ids, "--no-new-privs", "--"]
 
 
 @attrs.frozen
 class BrowserProgram:
-    """Which browser is started, and how."""
+    """The browser to start, and how."""
 
     path: str
     sandbox: bool  # whether its pages run in one
@@ -84,7 +84,7 @@ class BrowserProgram:
 
 
 class BrowserFolder:
-    """A temporary folder with all files of a browser, which is gone at the end.
+    """A temporary folder with all files of a browser, deleted at the end.
 
     A lock in it shows servers that start later whether this one is alive: the system releases the
     lock when the process ends in any way.
@@ -97,8 +97,8 @@ class BrowserFolder:
 
     @classmethod
     def make(cls, user: BrowserUser | None = None) -> Self:
-        """A new folder, in which the browser's user can write only where it has to."""
-        # Another name until it is locked, or another server could remove it as left behind.
+        """A new folder, in which the browser's user can write only where needed."""
+        # Another name until it is locked; else another server could remove it as stale.
         new = Path(tempfile.mkdtemp(prefix=f".{PREFIX}"))
         lock = os.open(new / _LOCK, os.O_CREAT | os.O_RDWR, 0o600)
         assert system.try_lock(lock)  # no other process knows its name
@@ -108,14 +108,14 @@ class BrowserFolder:
         for name in ("profile", "home", "tmp"):
             folder.for_browser(name)
         folder._copy_authorities()
-        # Of the server, so that no browser can put a link in the place of a task's folder.
+        # Owned by the server, so that no browser can replace a task's folder by a link.
         (folder.path / "tasks").mkdir(mode=0o711)
         return folder
 
     def _copy_authorities(self) -> None:
         """Have the browser trust the authorities that the server's user trusts."""
-        # Without the private keys beside them, with which pages could ask who the user is, and
-        # without the list of modules, which may load libraries.
+        # Without private keys, with which pages could identify the user, and without the list of
+        # modules, which may load libraries.
         authorities = Path(os.path.expanduser("~/.pki/nssdb/cert9.db"))  # noqa: PTH111 - never raises
         if not os.access(authorities, os.R_OK):
             return
@@ -139,7 +139,7 @@ class BrowserFolder:
         return path
 
     def closed_parent(self) -> Path | None:
-        """The folder around it that the browser's user cannot pass, if there is one."""
+        """A parent folder that the browser's user cannot enter, if there is one."""
         if self._user is None:
             return None
         closed = (each for each in self.path.parents if not each.stat().st_mode & stat.S_IXOTH)
@@ -150,14 +150,14 @@ class BrowserFolder:
         path = self.path / "launch"
         # The later flag counts. Playwright's own profile belongs to root.
         last = shlex.join([*flags, f"--user-data-dir={self.path / 'profile'}"])
-        # Pages may take all the time of all cores; the server, which shares them, goes first.
+        # Pages may use all cores completely, so the server gets a higher priority.
         user = program.user.command if program.user else ()
         command = ["nice", "-n", "5", *user, program.path]
         in_folder = {name: shlex.quote(str(self.path / name)) for name in (_PID, _LOG, "home")}
         path.write_text(
             "#!/bin/sh\n"
             f"echo $$ > {in_folder[_PID]}\n"
-            # Where memory ends altogether, a browser ends before the server.
+            # If the machine runs out of memory, a browser ends before the server.
             "[ -w /proc/self/oom_score_adj ] && echo 500 > /proc/self/oom_score_adj\n"
             f"cd {in_folder['home']}\n"
             # Only the last of these lists counts, and Playwright passes one as well.
@@ -170,7 +170,7 @@ class BrowserFolder:
 
     @property
     def environment(self) -> dict[str, str]:
-        """The variables of the browser: its folders are here, and nothing of the server's."""
+        """The variables of the browser: its own folders, and none of the server's variables."""
         homes = dict.fromkeys(("HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME"), self.path / "home")
         places = {**homes, "TMPDIR": self.path / "tmp"}
         return {**kept_environment(), **{name: str(path) for name, path in places.items()}}
@@ -185,7 +185,7 @@ class BrowserFolder:
 
     @property
     def last_words(self) -> str:
-        """What the browser wrote last on its standard error."""
+        """The end of the browser's standard error."""
         try:
             text = (self.path / _LOG).read_text(errors="replace").strip()
         except OSError:
@@ -193,19 +193,19 @@ class BrowserFolder:
         return " ".join(text[-_SHOWN_CHARACTERS:].split())
 
     def remove(self) -> None:
-        """Delete it, and end the handlers of crashes, which are in no group of the browser's."""
+        """Delete it, and end crash handlers, which are not in the browser's group."""
         # A handler may wait for ever for the page that has crashed, and keep it alive.
         for line in _processes("-eo", "pid=,command="):
             if f"--database={self.path}" in line:
                 system.kill(int(line.split()[0]))
         _delete(self.path)
         lock, self._lock = self._lock, -1
-        if lock >= 0:  # the number may be another file's by the second time
+        if lock >= 0:  # a second time the number may belong to another file
             os.close(lock)
 
 
 def clean_up_after_the_dead() -> int:
-    """Delete the folders of servers that died, and end their browsers; how many there were."""
+    """Delete the folders of servers that died, and end their browsers; returns how many."""
     folders = Path(tempfile.gettempdir()).glob(f"{PREFIX}*")
     return sum(_clean_up(folder) for folder in folders if _is_ours(folder))
 
@@ -214,7 +214,7 @@ def _is_ours(folder: Path) -> bool:
     try:
         status = folder.lstat()
     except OSError:
-        return False  # gone meanwhile
+        return False  # deleted meanwhile
     return folder.is_dir() and not folder.is_symlink() and system.is_own(status)
 
 
@@ -241,7 +241,7 @@ def _processes(*options: str) -> list[str]:
 
 
 def _delete(path: Path) -> None:
-    # Processes that are just dying may still write; the second look finds what they wrote.
+    # Dying processes may still write; the second attempt deletes that, too.
     for _ in range(3):
         shutil.rmtree(path, ignore_errors=True)
         if not path.exists():

@@ -1,4 +1,4 @@
-"""A browser for all tasks of an owner: as many at once as memory has room for.
+"""One browser for all tasks of an owner; as many tasks at once as memory allows.
 
 One that is lost is started anew.
 """
@@ -38,22 +38,22 @@ from browser_use_async.server.records import DEFAULT_OWNER, Assignment
 
 _logger = logging.getLogger(__name__)
 
-_ALIVE_SECONDS = 10.0  # its answer comes after what pages that flood it have caused before
+_ALIVE_SECONDS = 10.0  # its answer comes after earlier work for pages that flood it
 _BUSY_SECONDS = 5.0
 """How long a browser may take for a new page before the task is given another browser."""
 
 _SHARED_BYTES = 400 * 1024**2
-"""What a browser and its driver take before anything is shown, and is left to the machine."""
+"""The memory of a browser and its driver without pages, and the reserve of the machine."""
 
 _EACH_BYTES = 250 * 1024**2
-"""What a task's pages take: most take less, heavy ones take more."""
+"""The memory of a task's pages: most need less, heavy ones more."""
 
 _MOST = 32
-# Each takes a good part of a core for a while: those that begin together would all be late.
+# Each start takes much of a core: browsers that start together would all be slow.
 _OPENED_AT_ONCE = max(2, os.cpu_count() or 1)
 _ENDED = "the browser has ended unexpectedly"
 _CONTROL_GROUPS = Path("/sys/fs/cgroup")
-# Of both versions: the folder, the limit, what is used, and what of that is only cached.
+# For both versions of cgroups: folder, limit, usage, and the cached part of it.
 _LIMITS = (
     ("", "memory.max", "memory.current", "inactive_file"),
     ("memory", "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
@@ -63,11 +63,11 @@ Viewport = tuple[int, int]
 
 
 class PlaywrightDriver:
-    """The program through which Playwright drives browsers, started when it is needed."""
+    """The program through which Playwright drives browsers, started on first use."""
 
     def __init__(self) -> None:
-        # One for all that ask while it starts. It starts also if their tasks are stopped: then it
-        # is still known here, and `stop` ends it.
+        # One start for all callers. It goes on even if their tasks are stopped: then it is still
+        # known here, and `stop` ends it.
         self._starting: asyncio.Task[Playwright] | None = None
         self._has_cleaned_up = False
 
@@ -116,9 +116,9 @@ class BrowserPool:
         self._opening = asyncio.Semaphore(_OPENED_AT_ONCE)
         self._processes: dict[str, BrowserProcess] = {}  # by owner
         self._drivers: dict[BrowserProcess, PlaywrightDriver] = {}
-        self._places: dict[str, BrowserProcess] = {}  # where each task works
+        self._places: dict[str, BrowserProcess] = {}  # the browser of each task
         self._task_ended = asyncio.Event()
-        # Those that no further task is given, and that end with the last task in them.
+        # Browsers that get no more tasks, and end with their last task.
         self._draining: list[BrowserProcess] = []
         self._bytes = megabytes * 1024**2
         self._watch = MemoryWatch(self._bounds)
@@ -140,11 +140,11 @@ class BrowserPool:
                 try:
                     context = await self._open(process, assignment.viewport)
                 except BrowserError as error:
-                    # It has ended, or pages keep it from everything else. Nothing of the task has
-                    # been done yet, so another browser can do it.
+                    # It has ended, or is blocked by pages. Nothing of the task has been done yet,
+                    # so another browser can do it.
                     _logger.warning("a task is given a new browser, because %s", error)
                     self._drain(process)
-                    del self._places[assignment.task_id]  # or it might wait for its own end
+                    del self._places[assignment.task_id]  # else it might wait for its own end
                     process = await self._running(assignment.owner)
                     self._places[assignment.task_id] = process
                     context = await self._open(process, assignment.viewport, ANSWER_SECONDS)
@@ -154,9 +154,9 @@ class BrowserPool:
             except (NoAnswerError, PageLostError):
                 if await _is_alive(process):
                     if context is not None:
-                        context.check_bounds()  # which is why it did not answer, if one is passed
+                        context.check_bounds()  # an exceeded bound is why it did not answer
                     raise
-                # The end of pages is reported before the end of their browser.
+                # The ends of pages are reported before the end of their browser.
                 is_hung = process.browser.is_connected()
                 await self._retire(process)
                 how = "the browser hung, and was ended" if is_hung else _ENDED
@@ -168,13 +168,13 @@ class BrowserPool:
     async def _clean_up(
         self, process: BrowserProcess, context: TaskContext | None, assignment: Assignment
     ) -> None:
-        """Clean up behind a task, also if its caller is cancelled."""
+        """Clean up after a task, even if its caller is cancelled."""
         try:
             if context is not None:
                 await self._close(context, process)
             await self._end_unused(process)
         finally:
-            self._task_ended.set()  # or a task that waits for memory might wait for ever
+            self._task_ended.set()  # else a task that waits for memory might wait for ever
 
     async def aclose(self) -> None:
         """End the browsers and their drivers."""
@@ -197,7 +197,7 @@ class BrowserPool:
         return context
 
     async def _running(self, owner: str) -> BrowserProcess:
-        """The browser of an owner, started when one more fits or no task is at work."""
+        """The browser of an owner, started once one more fits or no task runs."""
         while True:
             async with self._starting:
                 process = self._processes.get(owner)
@@ -209,11 +209,11 @@ class BrowserPool:
                 if not self._places or self._free_bytes() >= _SHARED_BYTES + _EACH_BYTES:
                     return await self._start(owner)
                 self._task_ended.clear()
-            # Without the lock: tasks of owners that have a browser go on meanwhile.
+            # Without the lock, so that tasks of owners with a browser go on.
             await self._task_ended.wait()
 
     async def _start(self, owner: str) -> BrowserProcess:
-        # One for each browser: what the pages of one owner keep busy, no other owner waits for.
+        # One for each browser, so that no owner waits for the pages of another.
         driver = PlaywrightDriver()
         try:
             process = await BrowserProcess.start(await driver.start(), self._program)
@@ -225,7 +225,7 @@ class BrowserPool:
         return process
 
     def _bounds(self) -> Mapping[BrowserProcess, int]:
-        """What the browsers with tasks may take: each further task may show a usual page."""
+        """The memory that browsers with tasks may need, with a usual page for each further task."""
         tasks = Counter(self._places.values())
         return {each: self._bytes + (count - 1) * _EACH_BYTES for each, count in tasks.items()}
 
@@ -254,7 +254,7 @@ class BrowserPool:
                 self._draining.append(process)
 
     async def _end_unused(self, kept: BrowserProcess | None) -> None:
-        """End those in which no task is any more, but for one that may get the next task."""
+        """End browsers without tasks, except one for the next task."""
         for process in self._all():
             is_kept = process is kept and process not in self._draining
             if not is_kept and process not in self._places.values():
@@ -264,7 +264,7 @@ class BrowserPool:
         try:
             await context.aclose()
         except BrowserError as error:
-            # The page of one task must not end those of others.
+            # A page of one task must not end the tasks of others.
             _logger.error("the browser is given no task, because it keeps a page: %s", error)  # noqa: TRY400 - the text says it
             self._drain(process)
             await self._end_unused(process)
@@ -282,19 +282,19 @@ async def _is_alive(process: BrowserProcess) -> bool:
 
 
 def browsers_that_fit(free: int | None = None, each_bytes: int = _EACH_BYTES) -> int:
-    """How many tasks may have a browser at once in so many free bytes; at least one."""
+    """How many tasks may have a browser at once with so many free bytes; at least one."""
     free = free_bytes() if free is None else free
     return max(1, min(_MOST, (free - _SHARED_BYTES) // each_bytes))
 
 
 def free_bytes(control_groups: Path = _CONTROL_GROUPS) -> int:
-    """The memory that is free on this machine, and for this process."""
+    """The free memory of this machine, limited to that of this process."""
     free = _free_on_machine()
     for place, limit, used, cached in _LIMITS:
         folder = control_groups / place
         try:
             lines = (folder / "memory.stat").read_text().splitlines()
-            # Files that are only cached make room for whatever needs it.
+            # The memory of cached files is available.
             taken = int((folder / used).read_text()) - int(dict(map(str.split, lines))[cached])
             free = min(free, int((folder / limit).read_text()) - taken)
         except (OSError, ValueError, KeyError):
@@ -307,5 +307,5 @@ def _free_on_machine() -> int:
         lines = Path("/proc/meminfo").read_text().splitlines()
         return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvail"))
     except (OSError, StopIteration):
-        # Not Linux: half of what is built in.
+        # Not Linux: half of the installed memory.
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2

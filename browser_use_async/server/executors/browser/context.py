@@ -31,8 +31,8 @@ _COOKIE_FIELDS = ("name", "value", "domain", "path", "expires", "httpOnly", "sec
 _CLOSE_SECONDS = 5.0
 _MOST_PAGES = 20
 _MOST_EARLY = 100
-# What keeps a browser busy, and all other pages in it waiting: so much at once, and in a second.
-# It is counted for all windows together, or a page would open another one for more.
+# Limits of the load that a context may cause, at once and in a second, since it delays all other
+# pages of the browser. Counted for all windows together, so that more windows do not allow more.
 _MOST_LOAD, _LOAD_IN_SECOND = 2000.0, 100.0
 _WINDOW_LOAD = 20
 _MOST_CLOSED = 300  # windows that close under one question: as many as a minute of them allows
@@ -77,17 +77,17 @@ class TaskContext:
 
     @property
     def playwright_context(self) -> BrowserContext:
-        """What Playwright calls it."""
+        """Playwright's context."""
         if self._context is None:
             raise PageLostError("the page has been closed")
         return self._context
 
     async def open(self, seconds: float = ANSWER_SECONDS) -> None:
-        """Make the context and its first page; nothing of it depends on the task but its size."""
+        """Make the context and its first page, which depend only on the size of the task."""
         await self._in_time(self._open(), seconds)
 
     async def begin(self, assignment: Assignment, *, trace: bool) -> None:
-        """Take over what a task brings along; what happens is traced unless it has secrets."""
+        """Apply the settings of a task; it is traced unless it has secrets."""
         await self._in_time(self._begin(assignment, trace=trace))
 
     async def _in_time(
@@ -107,7 +107,7 @@ class TaskContext:
         width, height = self._viewport
         options: dict[str, Any] = {"service_workers": "block"}
         if isinstance(self.gateway, Gateway):
-            # Nothing goes past the proxy, this machine's own addresses included.
+            # Nothing bypasses the proxy, also not for this machine's addresses.
             server = f"http://127.0.0.1:{self.gateway.port}"
             options = {"proxy": {"server": server, "bypass": "<-loopback>"}}
         context = await self.browser.new_context(
@@ -141,14 +141,14 @@ class TaskContext:
         await self.current()
 
     async def aclose(self) -> None:
-        """Close the context and its way out, and delete its files."""
+        """Close the context and its proxy, and delete its files."""
         for work in self._preparing.values():
             work.cancel()
         await asyncio.gather(*self._preparing.values(), return_exceptions=True)
         for page in self._pages.values():
             page.mark_lost("the page has been closed")
         self._pages.clear()
-        # It goes on without its caller: the page may delay others until it is closed.
+        # It goes on even if its caller is cancelled: the page may delay others until it is closed.
         self._closing = _start(self._close())
         try:
             async with asyncio.timeout(_CLOSE_SECONDS):
@@ -169,7 +169,7 @@ class TaskContext:
             await self.downloads.aclose()
 
     async def current(self) -> TaskPage:
-        """The page that was opened last and is open, ready to be used."""
+        """The open page that was opened last, ready to be used."""
         self.check_bounds()
         while self._pages:
             page, task_page = list(self._pages.items())[-1]
@@ -182,7 +182,7 @@ class TaskContext:
         raise PageLostError("the page has been closed")
 
     async def ask(self, question: Callable[[TaskPage], Awaitable[AnswerT]]) -> AnswerT:
-        """What the current page answers; if it closes itself meanwhile, the one that is then."""
+        """The answer of the current page; if it closes itself, that of the next current page."""
         for _ in range(_MOST_CLOSED):
             page = await self.current()
             try:
@@ -193,7 +193,7 @@ class TaskContext:
         raise PageLimitError("its windows close before they can be looked at")
 
     def check_bounds(self) -> None:
-        """Raise if its pages have done more than they may."""
+        """Raise an error if its pages have exceeded a limit."""
         if self._failure:
             raise PageLimitError(self._failure)
 
@@ -208,7 +208,7 @@ class TaskContext:
         return kept
 
     async def trace(self) -> bytes | None:
-        """The trace of what has happened, or None if there is none or it is too large."""
+        """The Playwright trace, or None if there is none or it is too large."""
         if not self._is_traced or self._context is None:
             return None
         self._is_traced = False
@@ -223,7 +223,7 @@ class TaskContext:
     ) -> None:
         for cookie in cookies:
             kept = {name: cookie[name] for name in _COOKIE_FIELDS if cookie.get(name) is not None}
-            # One that the browser does not take must not keep the others out.
+            # One by one, so that a refused cookie does not prevent the others.
             with contextlib.suppress(PlaywrightError):
                 await context.add_cookies([cast("Any", kept)])
 
@@ -263,7 +263,7 @@ class TaskContext:
         if page in self._pages:
             getattr(self._pages[page], method)(event)
         elif request.is_navigation_request():
-            # A window has begun to load before it is announced.
+            # A window begins to load before it is announced.
             self._early = [*self._early[-_MOST_EARLY:], (request, method, event)]
 
     def _replay(self, opened: TaskPage) -> None:

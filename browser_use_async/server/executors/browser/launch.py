@@ -41,8 +41,8 @@ _FLAGS = (
     "--gcm-checkin-url=http://127.0.0.1:9/",
     "--gcm-registration-url=http://127.0.0.1:9/",
     "--gcm-mcs-endpoint=127.0.0.1:9",
-    # Nothing leaves the browser past the proxy that each task has: no names are looked up, no
-    # datagrams are sent, and what belongs to no task goes to a closed port.
+    # Nothing leaves the browser except through the proxy of a task: no names are looked up, no
+    # datagrams are sent, and requests of no task go to a closed port.
     "--proxy-server=http://127.0.0.1:9",
     "--proxy-bypass-list=<-loopback>",
     "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1",
@@ -51,11 +51,11 @@ _FLAGS = (
 
 
 class BrowserNotStartedError(Exception):
-    """The browser could not be started. Its text is a clause for a person."""
+    """The browser could not be started. The text is a clause for a person."""
 
 
 class BrowserError(Exception):
-    """A browser or page that does not carry out a command. Its text is a clause for a person."""
+    """A browser or page does not carry out a command. The text is a clause for a person."""
 
 
 class CommandFailedError(BrowserError):
@@ -71,7 +71,7 @@ class PageLostError(BrowserError):
 
 
 class PageLimitError(BrowserError):
-    """The page did more than a page may do, and is closed."""
+    """The page has exceeded a limit, and is closed."""
 
 
 class BrowserLostError(BrowserError):
@@ -92,8 +92,8 @@ class BrowserProcess:
     async def start(
         cls, playwright: Playwright, program: BrowserProgram, flags: Sequence[str] = ()
     ) -> Self:
-        """Start a browser; of two flags with one name the later one counts."""
-        # Not in a thread: a task that is stopped meanwhile would leave the folder behind.
+        """Start a browser; the later one of two equal flags counts."""
+        # Not in a thread, since a task that is stopped meanwhile would leave the folder behind.
         folder = BrowserFolder.make(program.user)
         try:
             return cls(await _launch(playwright, program, folder, flags), folder)
@@ -123,11 +123,11 @@ class BrowserProcess:
         raise BrowserNotStartedError("it opened no port for an agent")
 
     def note_excess(self, reason: str) -> None:
-        """Remember why a page is about to crash."""
+        """Record why a page is about to crash."""
         self._excess = reason, asyncio.get_running_loop().time()
 
     def take_excess(self) -> str:
-        """Why a page has crashed, if it was ended a moment ago; empty if it crashed by itself."""
+        """Why a page was ended a moment ago; empty if it crashed by itself."""
         reason, noted_at = self._excess
         self._excess = "", 0.0
         is_new = asyncio.get_running_loop().time() - noted_at < _CRASH_SECONDS
@@ -139,7 +139,7 @@ class BrowserProcess:
         try:
             await asyncio.shield(ending)
         except asyncio.CancelledError:
-            # As when the server closes while a task cleans up: nothing may be left then, either.
+            # Also when the server closes while a task cleans up: nothing may be left behind.
             await ending
             raise
 
@@ -147,7 +147,7 @@ class BrowserProcess:
         with contextlib.suppress(PlaywrightError, TimeoutError):
             async with asyncio.timeout(_END_SECONDS):
                 await self.browser.close()
-        # Its children too, which may hang by themselves.
+        # Its children, too, which may hang.
         system.kill_group(self.pid)
         CLOSED_PORTS.discard(self._port)
         await asyncio.to_thread(self.folder.remove)
@@ -165,11 +165,11 @@ async def _launch(
     return await playwright.chromium.launch(
         executable_path=folder.write_launcher(program, flags),
         args=list(_FLAGS),
-        # Without it, a page that moves on in a loop keeps the browser from all other pages.
+        # Without it, a page that navigates in a loop blocks all other pages of the browser.
         ignore_default_args=["--disable-ipc-flooding-protection"],
         chromium_sandbox=program.sandbox,
         downloads_path=folder.path / "tmp",
-        # Otherwise a folder of its own, which stays behind when the server is killed.
+        # Else Playwright makes a folder, which stays behind when the server is killed.
         artifacts_dir=folder.path / "tmp",
         env=dict(folder.environment),
         handle_sigint=False,

@@ -1,4 +1,4 @@
-"""One page of a task: opening addresses, waiting for it to come to rest, and asking it."""
+"""One page of a task: navigation, waiting for rest, and commands."""
 
 import asyncio
 import base64
@@ -48,7 +48,7 @@ _MOST_DIALOGS = 50
 _FRAME_LOAD, _WORKER_LOAD = 5, 20  # a request is 1
 _DIALOG_CHARACTERS = 300
 MOST_URL_CHARACTERS = 1000
-"""What is kept of an address, which a page can make as long as it likes."""
+"""The most characters that are kept of an address, which may have any length."""
 
 ResultT = TypeVar("ResultT")
 
@@ -63,14 +63,14 @@ class Document:
 
 
 class TaskPage:
-    """One page; what is asked of it raises `BrowserError` if it does not do it."""
+    """One page; its methods raise `BrowserError` if the page does not carry them out."""
 
     def __init__(self, page: Page, add_load: Callable[[int], None] = lambda _: None) -> None:
         self.page = page
-        self._add_load = add_load  # called with what keeps the browser busy
+        self._add_load = add_load  # called with the load that it causes
         self.document = Document("about:blank")
-        self.dialogs: list[str] = []  # what it has said in message boxes
-        self.chooser: FileChooser | None = None  # the latest that nothing has answered
+        self.dialogs: list[str] = []  # the texts of its message boxes
+        self.chooser: FileChooser | None = None  # the latest one without an answer
         self.asked = asyncio.Event()  # for a document
         self._dialog_count = 0
         self._loading = False
@@ -107,7 +107,7 @@ class TaskPage:
         await self._rest()
 
     async def wait_for_rest(self) -> None:
-        """Wait for what comes of an action: loaded, and its scripts ask for nothing more."""
+        """Wait for the result of an action: the page is loaded, and its scripts are at rest."""
         await asyncio.sleep(_NOTICE_SECONDS)  # until requests of the action have begun
         await self._rest()
 
@@ -130,7 +130,7 @@ class TaskPage:
     async def run(
         self, awaitable: Awaitable[ResultT], what: str, seconds: float = ANSWER_SECONDS
     ) -> ResultT:
-        """Wait for what Playwright does, not longer than a page may take or is there."""
+        """Wait for Playwright, at most as long as a page may take or exists."""
         work = asyncio.ensure_future(awaitable)
         try:
             async with asyncio.timeout(seconds):
@@ -157,11 +157,11 @@ class TaskPage:
         for _ in range(2):
             with contextlib.suppress(CommandFailedError):
                 return await self._ask(self.page.main_frame, function, *arguments)
-            await self.wait_for_rest()  # the page moved on in between
+            await self.wait_for_rest()  # the page navigated meanwhile
         return await self._ask(self.page.main_frame, function, *arguments)
 
     async def ask_frames(self, function: str, *arguments: Any) -> list[Any]:
-        """The same in each frame that is to be seen, the main one first."""
+        """The same in each visible frame, the main one first."""
         answers = []
         async for frame in self.frames():
             if frame is self.page.main_frame:
@@ -172,8 +172,8 @@ class TaskPage:
         return answers
 
     async def screenshot(self) -> bytes:
-        """A PNG of what is to be seen of it, of the viewport's size."""
-        # Playwright's own packs it harder, which takes longer than all else of a step together.
+        """A PNG of its visible part, of the viewport's size."""
+        # Playwright's own method compresses more, which takes longer than the rest of a step.
         parameters = {"format": "png", "optimizeForSpeed": True}
         answer = await self.send("Page.captureScreenshot", parameters, what="a screenshot")
         return base64.b64decode(answer["data"])
@@ -181,7 +181,7 @@ class TaskPage:
     async def send(
         self, command: str, parameters: dict[str, Any] | None = None, *, what: str
     ) -> dict[str, Any]:
-        """Give a command of the DevTools protocol."""
+        """Send a command of the DevTools protocol."""
         if self._session is None:
             opening = self.page.context.new_cdp_session(self.page)
             self._session = await self.run(opening, "a session")
@@ -190,26 +190,26 @@ class TaskPage:
 
     @property
     def is_given_up(self) -> bool:
-        """Whether the document that it asked for is not shown: it is a file, or nothing at all."""
+        """Whether the requested document is not shown: it is a file, or nothing."""
         return not self._is_shown and self.document.error in {"", "net::ERR_ABORTED"}
 
     def check(self) -> None:
-        """Make sure that it is still there."""
+        """Raise an error if it is closed."""
         if self._lost.done() or self.page.is_closed() or not self._is_connected():
             raise self._loss()
 
     def mark_lost(self, reason: str, error: type[BrowserError] = PageLostError) -> None:
-        """Note that it is gone, which ends whatever waits for it."""
+        """Record that it is closed, which ends all waits for it."""
         if not self._lost.done():
             self._lost.set_result((error, reason))
 
     def crash(self) -> None:
-        """End it at once: closing a busy page takes long, and delays all others."""
+        """End it at once, since closing a busy page takes long and delays all others."""
         self.in_background(self._crash)
 
     async def _crash(self) -> None:
         session = self._session or await self.page.context.new_cdp_session(self.page)
-        with contextlib.suppress(TimeoutError):  # what has crashed does not answer
+        with contextlib.suppress(TimeoutError):  # a crashed page does not answer
             async with asyncio.timeout(FRAME_SECONDS):
                 await session.send("Page.crash")
 
@@ -233,7 +233,7 @@ class TaskPage:
         return await self.run(frame.evaluate(call), "a question to the page", seconds)
 
     async def frames(self) -> AsyncIterator[Frame]:
-        """The frames that are to be seen, the main one first."""
+        """The visible frames, the main one first."""
         yield self.page.main_frame
         for frame in self.page.frames[1:_MOST_FRAMES]:
             with contextlib.suppress(CommandFailedError, NoAnswerError):
@@ -241,10 +241,10 @@ class TaskPage:
                 if await self.run(element.is_visible(), "a frame", FRAME_SECONDS):
                     yield frame
 
-    # --- what the page does ---------------------------------------------------------------
+    # --- events of the page ---------------------------------------------------------------
 
     def note_shown(self) -> None:
-        """Note that it already shows what it has asked for, as a window that opens itself does."""
+        """Record that it already shows its document, as a window does that opens itself."""
         self._is_shown = True
         self.in_background(self._note_loaded)
 
@@ -253,7 +253,7 @@ class TaskPage:
         self._loading = False
 
     def request_sent(self, request: Request) -> None:
-        """Note a request of the page."""
+        """Record a request of the page."""
         if request.is_navigation_request():
             if request.frame is not self.page.main_frame:
                 return  # of a frame that may move to another process, whose end no event reports
@@ -265,12 +265,12 @@ class TaskPage:
             self._inflight.add(request)
 
     def response_received(self, response: Response) -> None:
-        """Note the answer to one."""
+        """Record the answer to a request."""
         if response.request is self._document_request:
             self.document = Document(response.url[:MOST_URL_CHARACTERS], response.status)
 
     def request_ended(self, request: Request) -> None:
-        """Note that one has ended, well or badly."""
+        """Record the end of a request, with success or not."""
         self._inflight.discard(request)
         if request is self._document_request and request.failure:
             self._loading = False
@@ -281,11 +281,11 @@ class TaskPage:
             self._is_shown = self._loading = True
 
     def _loaded(self, _: Page) -> None:
-        if self._is_shown:  # else of the document before
+        if self._is_shown:  # else it is of the previous document
             self._loading = False
 
     def dialog_opened(self, dialog: Dialog, *, agrees: bool) -> None:
-        """Note what a message box says, and answer it with OK or with Cancel."""
+        """Record the text of a message box, and answer it with OK or Cancel."""
         self._dialog_count += 1
         if self._dialog_count > _MOST_DIALOGS:
             what = f"it showed more than {_MOST_DIALOGS} message boxes"
@@ -295,14 +295,14 @@ class TaskPage:
         self.in_background(dialog.accept if agrees else dialog.dismiss)
 
     def _files_asked_for(self, chooser: FileChooser) -> None:
-        # Answered by the step that uploads a file, and by nothing else.
+        # Only a step that uploads a file answers it.
         self.chooser = chooser
 
     def in_background(self, function: Callable[[], Awaitable[None]]) -> None:
-        """Do something that may fail when the page is gone."""
+        """Do something that may fail if the page is closed."""
 
         async def work() -> None:
-            with contextlib.suppress(PlaywrightError):  # the page is gone
+            with contextlib.suppress(PlaywrightError):  # the page is closed
                 await function()
 
         self._work.start(work())
