@@ -35,7 +35,7 @@ class SubmissionToken:
     """Everything that another process needs to look for a task."""
 
     mark: str  # the value of the reserved metadata pair; random, and derived from nothing
-    digest: str  # a digest of the task's text: tells candidates apart without the text
+    digest: str  # a digest of the task's text, to compare candidates without the text
     sent_at: datetime  # when the first attempt was made
     settle_window: float  # seconds after which a task that did not appear is taken never to appear
     # Whether `sent_at` is the service's time, and the machine's clock agreed. Else it may be
