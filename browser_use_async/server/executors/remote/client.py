@@ -32,11 +32,11 @@ _SLOT_WORDS = ("concurrent", "active session")
 
 
 class CloudError(Exception):
-    """Why a task cannot be done on the service; the text is a sentence for the client."""
+    """A task cannot be done on the service; the text is a sentence for the client."""
 
 
 class RefusedError(CloudError):
-    """The service answered, and the answer is no."""
+    """The service refused the call."""
 
     def __init__(self, status: int, words: str) -> None:
         super().__init__(_sentence(status, words))
@@ -44,7 +44,7 @@ class RefusedError(CloudError):
 
 
 class NoAnswerError(CloudError):
-    """No usable answer came, so it is not known whether the call had its effect."""
+    """No usable answer came, so it is unknown whether the call had its effect."""
 
 
 class OddAnswerError(CloudError):
@@ -56,7 +56,7 @@ class OddAnswerError(CloudError):
 
 
 ODD_ANSWERS = (KeyError, TypeError, ValueError, AttributeError, IndexError)
-"""What reading an answer of another form raises."""
+"""The exceptions of reading an answer of another form."""
 
 
 class CloudClient:
@@ -96,7 +96,7 @@ class CloudClient:
                 self.rate_limiter.learn(bucket, reply.headers)
                 if reply.status == 429:
                     self._wait_for(reply, takes_slot=takes_slot)
-                    continue  # nothing was done, so that nothing can be done twice
+                    continue  # nothing was done, so it cannot be done twice
                 if reply.status >= 400:
                     raise RefusedError(reply.status, self._words(reply.value))
                 return reply.value
@@ -127,7 +127,7 @@ class CloudClient:
         headers: Mapping[str, str] | None = None,
         body: bytes | None = None,
     ) -> bytes:
-        """What a link answers, in one of three attempts."""
+        """The answer of a link, in one of three attempts."""
         problem = ""
         for _attempt in range(3):
             try:
@@ -154,7 +154,7 @@ class CloudClient:
         body: Mapping[str, Any] | None,
         query: Mapping[str, str] | None,
     ) -> "_Reply | None":
-        """One request; None if there is no answer, or one that leaves its effect open."""
+        """One request; None if there is no answer, or if its effect is unknown."""
         if self._http is None:
             self._http = aiohttp.ClientSession(
                 cookie_jar=aiohttp.DummyCookieJar(),
@@ -187,7 +187,7 @@ class CloudClient:
             self.rate_limiter.pause(reply.headers)
 
     def _words(self, value: Any) -> str:
-        """What the service says about a refusal: bounded, in one line, without the key."""
+        """The service's reason of a refusal: shortened, in one line, without the key."""
         detail = value.get("detail", value) if isinstance(value, dict) else value
         text = detail if isinstance(detail, str) else json.dumps(detail, ensure_ascii=False)
         return clean(text.replace(self.settings.api_key or "\0", "***"))
@@ -201,7 +201,7 @@ class _Reply:
 
 
 def clean(text: str) -> str:
-    """Words of the service for a person: one line, bounded, without control characters."""
+    """A text of the service for a person: one short line without control characters."""
     line = " ".join("".join(each if each.isprintable() else " " for each in text).split())
     return line if len(line) <= _LONGEST_WORDS else line[: _LONGEST_WORDS - 1] + "…"
 

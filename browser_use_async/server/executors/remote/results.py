@@ -1,4 +1,4 @@
-"""What a look at a remote task shows, and what the task leaves behind."""
+"""The news and the results of a remote task."""
 
 import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -16,28 +16,28 @@ from browser_use_async.types import TaskStatus
 _logger = logging.getLogger(__name__)
 
 _LONGEST_NAME = 200
-_MOST_DOLLARS = 1_000_000  # more is no price, and has no room in the account
+_MOST_DOLLARS = 1_000_000  # more is no price, and too large for the account
 
 
 @attrs.frozen
 class News:
-    """What a look at a remote task has shown."""
+    """The news of a remote task."""
 
-    status: TaskStatus  # where it stands, in the words of v1
+    status: TaskStatus  # in terms of v1
     steps: Sequence[Step] = ()  # those that were not reported before
-    cents: Decimal | None = None  # what it has cost so far
+    cents: Decimal | None = None  # its cost so far
     live_url: str | None = attrs.field(default=None, repr=False)
     reason: str = ""  # why it failed, in the service's words
 
 
 @attrs.frozen
 class Results:
-    """What a remote task has left behind."""
+    """The results of a remote task."""
 
     output: str | None = None
     files: Mapping[str, bytes] = attrs.field(factory=dict, repr=False)
     recordings: Mapping[str, bytes] = attrs.field(factory=dict, repr=False)
-    cents: Decimal | None = None  # what it has cost in all
+    cents: Decimal | None = None  # its whole cost
 
 
 def page_url(value: Any) -> str | None:
@@ -82,7 +82,7 @@ def file_name(path: str, taken: Mapping[str, bytes]) -> str:
 async def fetch_files(
     client: CloudClient, links: AsyncIterator[tuple[str, Any]]
 ) -> dict[str, bytes]:
-    """The files behind named links, as far as they can be fetched and fit."""
+    """The files behind named links, except those that cannot be fetched or are too large."""
     files = dict[str, bytes]()
     size = 0
     async for path, url in links:

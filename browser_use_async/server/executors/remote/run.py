@@ -47,12 +47,12 @@ _STATUSES = {
 _ENDS = frozenset({"run.completed", "run.failed", "run.cancelled", "run.dispatch_failed"})
 _TEXTS = ("next_goal", "goal", "summary", "text", "message", "title")
 _LONGEST_GOAL = 2000
-_LOOKS_PER_STATUS = 4  # in case that no event brings the end
+_LOOKS_PER_STATUS = 4  # in case that no event reports the end
 _WORKSPACE, _PAID, _SESSION = "workspace", "run", "session"
 _WORKSPACE_AT = "workspace_made"
 _GONE_SECONDS = 10.0  # for which the service may not know a task that it has created
 _MARGIN = timedelta(minutes=1)  # between two times of the service
-_FILES_PER_PAGE = 10  # links to them are good for a minute
+_FILES_PER_PAGE = 10  # links to them are valid for a minute
 _FILES_PER_UPLOAD = 10
 
 
@@ -76,12 +76,12 @@ class RemoteRun:
 
     @property
     def is_created(self) -> bool:
-        """Whether the identity names what is paid for."""
+        """Whether the identity names the paid run."""
         return _PAID in self.identity
 
     @property
     def has_workspace(self) -> bool:
-        """Whether the identity names the workspace, which the paid create names."""
+        """Whether the identity names the workspace, which the paid request names."""
         return _WORKSPACE in self.identity
 
     async def create_workspace(self) -> None:
@@ -123,7 +123,7 @@ class RemoteRun:
             raise NoAnswerError("The answer to the paid call cannot be read") from error
 
     async def find(self) -> bool:
-        """Look for a run in the workspace, until one would be seen: new ones may be late."""
+        """Look for a run in the workspace, for as long as a new one may be late."""
         loop = asyncio.get_running_loop()
         settled = loop.time() + self._client.settings.settle_seconds
         while True:
@@ -137,7 +137,7 @@ class RemoteRun:
             await asyncio.sleep(min(1.0, max(0.0, settled - loop.time())))
 
     async def look(self) -> News:
-        """Read the events since the last look, and now and then the status."""
+        """Read new events, and from time to time the status."""
         path = f"/runs/{self.identity[_PAID]}"
         events = [each async for each in self._events(path)]
         is_over = any(each["type"] in _ENDS for each in events)
@@ -161,7 +161,7 @@ class RemoteRun:
         return page_url((await self._client.call("POST", path))["shareUrl"])
 
     async def results(self) -> Results:
-        """Fetch the output, the files and the film; its browsers have ended then."""
+        """Fetch the output, the files and the recording, after the end of its browsers."""
         browsers = await self._ended_browsers()
         run = await self._client.call("GET", f"/runs/{self.identity[_PAID]}")
         files = await fetch_files(self._client, self._links(browsers))
@@ -182,10 +182,10 @@ class RemoteRun:
         return await self._profiles.id_of(assignment.profile_id, assignment.profile_name)
 
     def _status(self, word: Any) -> TaskStatus:
-        """What the service's word for a status means."""
+        """The status for a word of the service."""
         status = _STATUSES.get(str(word))
         if status is None:
-            # New words come without notice. One that does not end a task is no reason to end it.
+            # New words come without notice. An unknown one does not end a task.
             _logger.warning("the hosted service says of a task that it is %r", clean(str(word)))
             return TaskStatus.RUNNING
         return status
@@ -254,7 +254,7 @@ class RemoteRun:
             return []
         data = event["data"]
         text = next((data[key] for key in _TEXTS if isinstance(data.get(key), str)), "")
-        # Steps that cannot be counted end no task, unless the task itself asks for a bound.
+        # Steps that cannot be counted end no task, unless the task has a limit of its own.
         is_bounded = "max_agent_steps" in self._assignment.requested
         is_full = self._steps_reported >= self._assignment.max_agent_steps
         if not text.strip() or (is_full and not is_bounded):
@@ -283,7 +283,7 @@ class RemoteRun:
                     _logger.warning("the files of a remote task are not listed: %s", error)
                     break
                 for each in page["files"]:
-                    if not each["path"].startswith("uploads/"):  # what the task was given
+                    if not each["path"].startswith("uploads/"):  # not the inputs of the task
                         yield each["path"], each.get("url")
                 if not page.get("hasMore") or not page.get("nextCursor"):
                     break
@@ -297,7 +297,7 @@ class RemoteRun:
 
 
 async def follow(run: RemoteRun, pause: float) -> AsyncGenerator[News]:
-    """Look at a run again and again, `pause` seconds apart, until it has ended."""
+    """Poll a run, `pause` seconds apart, until it has ended."""
     loop = asyncio.get_running_loop()
     gone_since = None
     while True:

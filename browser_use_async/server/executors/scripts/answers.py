@@ -1,4 +1,4 @@
-"""The values of an answer and their places: learnt from the pages of one run, read in the next.
+"""The places of an answer's values: learned from the pages of one run, read in the next.
 
 A value that is read again is one that stands on the page now. What cannot be found, or could be
 either of two values, is refused and never taken from the run before.
@@ -39,30 +39,30 @@ _STEM = 5  # letters by which two words are one
 
 
 class ValueNotFoundError(Exception):
-    """A value of an answer does not stand where it stood. Its text is a clause for a person."""
+    """A value of an answer is not at its place. The text is a clause for a person."""
 
 
 @attrs.frozen
 class Reading:
-    """A place, and what becomes of the text there."""
+    """A place, and the conversion of its text."""
 
     place: Place
     conversion: Conversion
-    is_named: bool = False  # whether the place is called like the field
+    is_named: bool = False  # whether the place has the name of the field
 
 
 @attrs.frozen
 class ValueRule:
-    """Where one value of an answer stands. All of its readings that are there must agree."""
+    """The places of one value of an answer. All existing readings must agree."""
 
     field: str  # the path in the answer, such as `company.city`; empty for the answer itself
-    shown: str  # the name of the pages on which it stands
+    shown: str  # the name of the pages that have it
     readings: tuple[Reading, ...]
 
 
 @attrs.frozen
 class ListRule:
-    """Where the rows of a list stand, and the values of a row."""
+    """The places of the rows of a list, and of the values of a row."""
 
     field: str
     shown: tuple[str, ...]  # the names of the pages, in the order of the rows
@@ -78,14 +78,14 @@ Pages = Mapping[str, Sequence[PageNode]]
 
 @attrs.frozen
 class Learnt:
-    """What was learnt of an answer."""
+    """The learned places of an answer."""
 
     rules: tuple[Rule, ...]
-    unplaced: tuple[str, ...]  # the fields whose values stand on no page
+    unplaced: tuple[str, ...]  # the fields whose values are on no page
 
 
 def learn(answer: Any, pages: Pages) -> Learnt:
-    """Find where the values of an answer stand.
+    """Find the places of the values of an answer.
 
     Args:
         answer: The answer, as JSON.
@@ -108,7 +108,7 @@ def learn(answer: Any, pages: Pages) -> Learnt:
 
 
 def read(rules: Sequence[Rule], pages: Pages) -> Any:
-    """The answer that the pages give now.
+    """Read the answer from the current pages.
 
     Raises:
         ValueNotFoundError: A value does not stand where it stood, or could be several values.
@@ -184,7 +184,7 @@ def _readings_of(
 def _preferred(
     found: Mapping[Place, Conversion], field: str, twins: Sequence[str]
 ) -> tuple[Reading, ...]:
-    """Which of several places are kept: those that remain have to agree later, too.
+    """Choose the places to keep, which have to agree later, too.
 
     One goes only where another is called exactly like the field, or where it belongs to a field
     with the same value.
@@ -206,7 +206,7 @@ def is_like(place: Place, field: str) -> bool:
 
 
 def _likeness(place: Place, name: str) -> int:
-    """2 where a place is called like the field, 1 where they share a word."""
+    """2 if a place has the name of the field, 1 if they share a word."""
     asked, said = _stems(name), _stems(place.name)
     return 2 if said == asked != frozenset() else int(bool(said & asked))
 
@@ -238,7 +238,7 @@ def _value(rule: ValueRule, pages: Pages) -> Value:
 
 
 def _list_rule(field: str, values: Sequence[Any], pages: Pages) -> ListRule | None:
-    """One rule for all rows of a list, which gives back exactly these."""
+    """One rule for all rows of a list, which reads exactly these."""
     rows = [each if isinstance(each, dict) else {"": each} for each in values]
     names = {tuple(row) for row in rows}
     if len(names) != 1 or any(
@@ -259,7 +259,7 @@ def _list_rule(field: str, values: Sequence[Any], pages: Pages) -> ListRule | No
 
 
 def _groups(pages: Pages) -> Iterator[tuple[str, ...]]:
-    """Which pages may have a list together: one, or those of a step with those after it."""
+    """The pages that may have a list together: one, or those of a step and those after it."""
     names = [*pages]
     for place in reversed(range(len(names))):
         later = names[place + 1 :]
@@ -270,7 +270,7 @@ def _groups(pages: Pages) -> Iterator[tuple[str, ...]]:
 def _kinds_of_rows(
     roots: Sequence[PageNode], rows: Sequence[Mapping[str, Any]]
 ) -> Iterator[RowKind]:
-    """What kinds of rows the list may have: the innermost elements with all values of one."""
+    """The possible kinds of rows: the innermost elements with all values of one row."""
     first = next((row for row in rows if None not in row.values()), rows[0])
     for root in roots:
         fitting = [
@@ -325,7 +325,7 @@ def _rows(rule: ListRule, pages: Pages) -> list[Any]:
 
 
 def _cell(what: str, name: str, readings: Sequence[Reading], row: PageNode) -> Value:
-    """A value of one row: all places that are there agree, one with a name among them."""
+    """A value of one row: all existing places agree, and one of them has a name."""
     values, kinds = set[Value](), set[PlaceKind]()
     for reading in readings:
         text = text_in_row(row, reading.place)

@@ -1,4 +1,4 @@
-"""What must be true of an element before a step is taken with it. Pure."""
+"""The conditions of an element before a step is taken with it. No I/O."""
 
 import attrs
 
@@ -14,7 +14,7 @@ class SeenElement:
     """The current state of an element on its page."""
 
     description: Description
-    url: str  # of the page, or of the frame, that it stands in
+    url: str  # of its page or frame
     is_disabled: bool = False
 
 
@@ -47,7 +47,7 @@ def problem_with(step: ScriptStep, seen: SeenElement) -> str:
 
 
 def _signs(was: Description, now: Description) -> int:
-    """How many other signs say that two descriptions are of one element."""
+    """How many other properties two descriptions share."""
     pairs = ((getattr(was, name), getattr(now, name)) for name in _ATTRIBUTES)
     same: int = sum(bool(one) and one == other for one, other in pairs)
     same += was.type == now.type and was.type not in _TELLING_NOTHING

@@ -1,4 +1,4 @@
-"""What a model is asked where a page is not as a script expects: one question, and no more."""
+"""Asks a model about a page that is not in the state that a script needs: one question only."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -40,7 +40,7 @@ class ModelHealer:
         self.tokens = 0
 
     async def element(self, page: TaskPage, step: ScriptStep) -> Element | None:
-        """The element that a step means now, or None if there is none."""
+        """The current element of a step, or None if there is none."""
         assert step.element is not None
         kind: Kind = "fields" if isinstance(step.action, Fill | Tick | Upload) else "clickables"
         found = await _elements(page, kind)
@@ -61,7 +61,7 @@ class ModelHealer:
         return Element(handle, described.name, described.tag, described.type)
 
     async def answer(self, texts: Mapping[str, str]) -> Any:
-        """The answer that the texts of pages give, by their addresses."""
+        """The answer from the texts of pages, by address."""
         schema = self._assignment.structured_output_json
         shape = f"the JSON schema {schema}" if schema else 'the shape {"answer": "…"}'
         pages = "\n\n".join(f"Page {url}:\n{text}" for url, text in texts.items())
@@ -90,7 +90,7 @@ async def _elements(page: TaskPage, kind: Kind) -> list[tuple[ElementHandle, See
                 raw = await page.run(handle.evaluate(describe), "a question to the page")
                 found.append((handle, seen_element(raw)))
         except (CommandFailedError, NoAnswerError):
-            continue  # the page has moved on
+            continue  # the page has navigated
     return found
 
 

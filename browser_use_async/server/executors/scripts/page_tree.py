@@ -1,4 +1,4 @@
-"""A page as a tree of what is to be seen of it, and where its texts stand."""
+"""A page as a tree of its visible elements, and the places of its texts."""
 
 import re
 from collections.abc import Iterator
@@ -47,7 +47,7 @@ class PageNode:
 
     @property
     def text(self) -> str:
-        """All text inside of it, without that of attributes."""
+        """All text inside of it, without attributes."""
         if self._text is None:
             parts = (
                 each if isinstance(each, str) else "" if each.is_attribute else each.text
@@ -58,21 +58,21 @@ class PageNode:
 
     @property
     def is_attribute(self) -> bool:
-        """Whether it stands for an attribute."""
+        """Whether it represents an attribute."""
         return self.tag.startswith("@")
 
     @property
     def has_own_text(self) -> bool:
-        """Whether some text stands in it directly."""
+        """Whether it directly contains text."""
         return any(isinstance(each, str) for each in self.content)
 
     @property
     def children(self) -> "list[PageNode]":
-        """The elements directly inside of it."""
+        """Its child elements."""
         return [each for each in self.content if isinstance(each, PageNode)]
 
     def walk(self) -> "Iterator[PageNode]":
-        """Itself and all that is inside of it, in the order of the page."""
+        """Itself and all descendants, in the order of the page."""
         waiting: list[PageNode] = [self]
         while waiting:
             node = waiting.pop()
@@ -80,18 +80,18 @@ class PageNode:
             waiting.extend(reversed(node.children))
 
     def texts(self) -> "list[PageNode]":
-        """All inside of it in which some text stands directly."""
+        """All descendants that directly contain text."""
         return [each for each in self.walk() if each.has_own_text]
 
     def within(self, *tags: str) -> "PageNode | None":
-        """The innermost element with one of these tags that it is or stands in."""
+        """Itself or the innermost ancestor with one of these tags."""
         node: PageNode | None = self
         while node is not None and node.tag not in tags:
             node = node.parent
         return node
 
     def ancestors(self) -> "Iterator[PageNode]":
-        """What it stands in, the innermost first."""
+        """Its ancestors, the innermost first."""
         node = self.parent
         while node is not None:
             yield node
@@ -99,9 +99,9 @@ class PageNode:
 
 
 class PlaceKind(StrEnum):
-    """By what a text is found on a page."""
+    """The ways to find a text on a page."""
 
-    TERM = "term"  # what is said right before it: `<dt>`, the first of two cells, "City:"
+    TERM = "term"  # the text right before it: `<dt>`, the first of two cells, "City:"
     CELL = "cell"  # a column of a table, and the first cell of its row
     HEADING = "heading"  # the heading or the title itself
     PROPERTY = "property"  # itemprop, data-testid or id
@@ -112,14 +112,14 @@ class PlaceKind(StrEnum):
 
 
 NAMED = frozenset(PlaceKind) - {PlaceKind.ORDINAL}
-"""Kinds of places that say by a word of the page what stands there."""
-# A few words and no clause: else what stands between two others could be a new sentence.
+"""Kinds of places that a word of the page names."""
+# A few words and no clause; else the text between two others could be a new sentence.
 _FEW_WORDS = r"[^\s;:!?()]+(?: [^\s;:!?()]+){0,3}?"
 
 
 @attrs.frozen
 class Place:
-    """Where a text stands on a page."""
+    """The place of a text on a page."""
 
     kind: PlaceKind
     name: str  # the term, column, tag, value of the attribute, words before, or number
@@ -127,7 +127,7 @@ class Place:
 
 
 def places_of(node: PageNode) -> Iterator[Place]:
-    """Each way to say where a node stands, the best first."""
+    """The places of a node, the best first."""
     if node.is_attribute:
         owner = "" if node.parent is None else node.parent.text
         yield Place(PlaceKind.TERM, f"{node.tag} {owner}".strip())
@@ -144,7 +144,7 @@ def places_of(node: PageNode) -> Iterator[Place]:
 
 
 def places_in_row(row: PageNode, node: PageNode) -> Iterator[Place]:
-    """Each way to say where a node stands in one row of a list, the best first."""
+    """The places of a node in one row of a list, the best first."""
     if (cell := _cell(node)) is not None:
         column = f"{cell[0]} {node.tag}" if node.is_attribute else cell[0]
         yield Place(PlaceKind.COLUMN, column)
@@ -155,7 +155,7 @@ def places_in_row(row: PageNode, node: PageNode) -> Iterator[Place]:
 
 
 def texts_at(root: PageNode, place: Place) -> list[str]:
-    """The texts that stand at a place; a good place has one."""
+    """The texts at a place; a good place has one."""
     if place.kind is PlaceKind.BETWEEN:
         sentence = re.compile(
             rf"{re.escape(place.name)}\s*({_FEW_WORDS})\s*{re.escape(place.detail)}"
@@ -164,7 +164,7 @@ def texts_at(root: PageNode, place: Place) -> list[str]:
         return [match[1] for match in matches if match is not None]
     found = [each for each in root.walk() if each.content and place in places_of(each)]
     kept = {id(each) for each in found}
-    # Of an element in another one that stands at the same place, the outer one counts.
+    # If an element and one inside of it are at the same place, the outer one counts.
     outer = [each for each in found if each.parent is None or id(each.parent) not in kept]
     return [each.text for each in outer]
 
@@ -180,7 +180,7 @@ def text_in_row(row: PageNode, place: Place) -> str | None:
 
 
 def holding(root: PageNode) -> list[PageNode]:
-    """The nodes with a text in which a value may stand, without whole paragraphs."""
+    """The nodes with a text that may contain a value, without whole paragraphs."""
     return [each for each in root.walk() if 0 < len(each.text) <= _MOST_SENTENCE]
 
 
@@ -218,7 +218,7 @@ def _content(node: PageNode) -> list[str | PageNode]:
 
 
 def _cell(node: PageNode) -> tuple[str, str] | None:
-    """The column of a cell that a node stands in, and the first text of its row."""
+    """The column of a node's cell, and the first text of its row."""
     cell = node.within(*_CELLS)
     row = None if cell is None else cell.within("tr")
     table = None if cell is None else cell.within("table")
@@ -240,7 +240,7 @@ def _cell(node: PageNode) -> tuple[str, str] | None:
 
 @attrs.frozen
 class RowKind:
-    """Which elements of a page are the rows of a list."""
+    """The selector of the rows of a list."""
 
     heading: str  # the words above the list; empty if there are none
     tag: str
@@ -248,7 +248,7 @@ class RowKind:
 
 
 def rows_of(root: PageNode, kind: RowKind) -> list[PageNode]:
-    """The rows of a list, without those that name the columns."""
+    """The rows of a list, without rows that name the columns."""
     found = [
         each
         for each in _below(root, kind.heading)
@@ -259,12 +259,12 @@ def rows_of(root: PageNode, kind: RowKind) -> list[PageNode]:
 
 
 def lists_of(rows: list[PageNode]) -> int:
-    """In how many tables or lists the rows stand."""
+    """The number of tables or lists that contain the rows."""
     return len({id(each.within("table", "ul", "ol")) for each in rows})
 
 
 def row_kind_of(root: PageNode, row: PageNode) -> RowKind:
-    """What kind of rows a row is one of."""
+    """The kind of rows to which a row belongs."""
     return RowKind(_heading_above(root, row), row.tag, row.attributes.get("class", ""))
 
 
@@ -273,7 +273,7 @@ def _names_columns(row: PageNode) -> bool:
 
 
 def _below(root: PageNode, heading: str) -> Iterator[PageNode]:
-    """What stands below a heading, up to the next one of its level."""
+    """The content below a heading, up to the next one of its level."""
     if not heading:
         yield from root.walk()
         return

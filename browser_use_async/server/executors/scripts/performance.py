@@ -1,4 +1,4 @@
-"""A task that plays a script: its steps as they are taken, and its answer."""
+"""Plays a script as a task: yields its steps, and its answer."""
 
 import json
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
@@ -69,7 +69,7 @@ async def play(
     healer: ModelHealer | None = None,
     guards: bool = True,
 ) -> AsyncGenerator[Step | Finished | Failed, None]:
-    """Play a script; `guards` are switched off only to show that they are needed."""
+    """Play a script; `guards` are turned off only to show that they are needed."""
     order = assignment.script
     assert order is not None
     player = ScriptPlayer(
@@ -118,7 +118,7 @@ def _check(script: Script, assignment: Assignment, order: ScriptOrder, *, can_as
 
 @attrs.define(eq=False)
 class _Performance:
-    """One play: the pages that it has seen, and what becomes of them."""
+    """One play of a script, with the pages that it has seen."""
 
     assignment: Assignment
     script: Script
@@ -128,7 +128,7 @@ class _Performance:
     healer: ModelHealer | None
     pages: dict[str, list[Snapshot]] = attrs.field(factory=dict)
     characters: int = 0  # of these pages
-    new_rules: tuple[Rule, ...] | None = None  # where the answer stands now, as a model says
+    new_rules: tuple[Rule, ...] | None = None  # the new places of the answer, by a model
 
     @property
     def in_words(self) -> str:
@@ -174,8 +174,8 @@ class _Performance:
         goal = goal_of(step.action)
         evaluation = _after(await run.begin_step(goal), self.player.played)
         if step.effect is Effect.CHANGES:
-            # Before it is taken: if this process dies meanwhile, it is known what it was about to
-            # do, and nothing begins the task again.
+            # Reported before it is taken: if this process dies meanwhile, the step is known, and
+            # nothing begins the task again.
             yield await run.step(f"{goal}, which changes something", evaluation)
             await self.player.take(located)
         else:
@@ -183,7 +183,7 @@ class _Performance:
             yield await run.step(f"Script: {goal}", evaluation)
 
     async def _ask_person(self, number: int, refusal: StepRefusedError) -> Step:
-        """Have a person take a step that changes something, on a page that is not as it was."""
+        """Have a person take a step that changes something, on a page that has changed."""
         step = self.player.step(number)
         if step.effect is not Effect.CHANGES or self.player.is_taking:
             raise refusal
@@ -197,7 +197,7 @@ class _Performance:
         return attrs.evolve(taken, asks_for="approval")
 
     async def answer(self, *, guards: bool = True) -> str | None:
-        """The answer that the pages give; a model reads what stands at no place of its own."""
+        """The answer from the pages; a model reads fields without known places."""
         if not self.script.rules and not self.script.unplaced:
             return shorten(await self.task_run.runner.text(), MAX_TEXT)
         self.pages[END] = [await self.player.snapshot()]
@@ -233,7 +233,7 @@ class _Performance:
         return await self.healer.answer(texts)
 
     def outcome(self, *, is_whole: bool = False, may_go_on: bool = False) -> ScriptOutcome:
-        """What was done with the script."""
+        """The result for the script."""
         played, text = self.player.played, ""
         if is_whole and (played.healed or self.new_rules is not None):
             steps = list(self.script.steps)
@@ -262,14 +262,14 @@ async def _in_worker(work: Callable[..., Any], *given: Any) -> Any:
 
 
 def learn_again(answer: Any, trees: dict[str, list[list[Any]]]) -> Learnt:
-    """Where the values of an answer stand now, in a worker."""
+    """Find the places of an answer's values, in a worker."""
     return learn(
         answer, {name: [PageNode.of(each) for each in seen] for name, seen in trees.items()}
     )
 
 
 def _completed(answer: Any, said: Any, fields: Sequence[str]) -> Any:
-    """An answer that was read, with the fields that a model has said."""
+    """An answer, with the fields that a model has read."""
     for field in fields:
         *groups, name = field.split(".")
         inside, source = answer, said
@@ -290,11 +290,11 @@ def _texts(tree: list[Any]) -> Iterator[str]:
 def read_answer(
     script: Script, trees: dict[str, list[list[Any]]], inputs: dict[str, str], guards: bool
 ) -> Any:
-    """The answer of a script that the trees of pages give, in a worker."""
+    """Read the answer of a script from page trees, in a worker."""
     shown: list[Any] = []
     pages: dict[str, list[PageNode]] = {}
     for name, seen in trees.items():
-        # The last page of a repetition is the one that follows it, too.
+        # The last page of a repetition is also the page after it.
         pages[name] = [PageNode.of(each) for each in seen if each not in shown[-1:]]
         shown += seen
     answer = read(fill_in(script.rules, inputs), pages)
@@ -304,7 +304,7 @@ def read_answer(
 
 
 def _pages_of(script: Script) -> set[str]:
-    """The names of the pages on which the answer stands."""
+    """The names of the pages with the answer."""
     names = set[str]()
     for rule in script.rules:
         names.update(rule.shown if isinstance(rule, ListRule) else (rule.shown,))
@@ -316,6 +316,6 @@ def _fields_in_words(fields: Sequence[str]) -> str:
 
 
 def _after(evaluation: str, played: Played) -> str:
-    """How the step before went, with what was healed or closed for it."""
+    """The result of the previous step, with what was healed or closed for it."""
     said, played.said = played.said, []
     return " ".join([evaluation, *said])

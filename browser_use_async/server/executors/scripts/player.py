@@ -1,4 +1,4 @@
-"""Plays a script on the pages of a task: finds, checks, acts, and waits for what came of it."""
+"""Plays a script on the pages of a task: finds, checks, acts, and waits for the effects."""
 
 import asyncio
 import re
@@ -38,13 +38,13 @@ from browser_use_async.server.executors.scripts.script import (
 )
 
 _FIND_SECONDS = 3.0
-_MISS_SECONDS = 0.6  # for a step that repeats: it may well be over
+_MISS_SECONDS = 0.6  # for a step that repeats, since it may be over
 _LOOK_SECONDS = 0.15
 _CAUSE_SECONDS = 5.0
 _REDRAW_SECONDS = 2.0
 _ASKED_CHARACTERS = 300
 _ASKING = frozenset({"document", "xhr", "fetch"})
-# What closes a banner; "accept" is clicked only where there is no other button.
+# Buttons that close a banner; "accept" is clicked only if there is no other one.
 _HARMLESS = re.compile(
     r"only necessary|necessary only|reject|decline|no,? thanks|not now|close|dismiss|got it|^ok$",
     re.IGNORECASE,
@@ -66,25 +66,25 @@ _COVER = """element => {
 
 
 class StepRefusedError(CannotContinueError):
-    """A page that is not as the step expects. Its text is a sentence for a person."""
+    """The page is not in the state that the step needs. The text is a sentence for a person."""
 
 
 @attrs.define(eq=False)
 class Played:
-    """What came of a play so far."""
+    """The results of a play so far."""
 
     steps: int = 0
     model_calls: int = 0
     has_changed: bool = False  # whether a step was begun that changes something
-    needs_person: bool = False  # whether one was refused that a person must take
-    # What is to be said with the next step: what was healed, what drifts, what was closed.
+    needs_person: bool = False  # whether a person must take a refused step
+    # Notes for the next step: healed elements, drifting ones, closed banners.
     said: list[str] = attrs.field(factory=list)
     healed: dict[int, Description] = attrs.field(factory=dict)  # by the number of the step, from 0
 
 
 @attrs.frozen
 class Located:
-    """A step, and the element that it is taken with."""
+    """A step and its element."""
 
     step: ScriptStep
     element: Element | None
@@ -92,7 +92,7 @@ class Located:
 
 
 class ScriptPlayer:
-    """Takes the steps of a script, each only on a page that is as it was."""
+    """Takes the steps of a script, each only on a page in the recorded state."""
 
     def __init__(
         self,
@@ -111,12 +111,12 @@ class ScriptPlayer:
         self._healer = healer
         self._guards = guards  # off only to show that they are needed
         self.played = Played()
-        self.is_taking = False  # whether a step was begun and has not ended well
+        self.is_taking = False  # whether a step has begun but not succeeded yet
         self._begun: set[Request] = set()
         self._ended: list[str] = []
-        self._confirms: tuple[str, ...] = ()  # what the page may ask during the step
-        self._asked = ""  # what it has asked besides
-        self._goes_on = True  # whether the latest scrolling has brought something
+        self._confirms: tuple[str, ...] = ()  # the questions that the page may ask during the step
+        self._asked = ""  # another question of the page
+        self._goes_on = True  # whether the latest scrolling has shown more
         if guards:
             context.agrees = self._agrees
             runner.clicks_covered = False
@@ -136,7 +136,7 @@ class ScriptPlayer:
         return filled
 
     async def locate(self, number: int, *, is_again: bool = False) -> "Located | None":
-        """Find what a step is taken with; None if it repeats and there is nothing more.
+        """Find the element of a step; None if the step repeats and there is no more.
 
         Raises:
             StepRefusedError: The page is not as the step expects.
@@ -181,7 +181,7 @@ class ScriptPlayer:
         self.is_taking = False
 
     async def snapshot(self) -> Snapshot:
-        """What is to be seen of the page now."""
+        """The visible content of the page."""
         return await snapshot_of(await self._context.current())
 
     # --- elements ---------------------------------------------------------------------------
@@ -225,7 +225,7 @@ class ScriptPlayer:
             try:
                 found += await page.run(locator.element_handles(), "a question", FRAME_SECONDS)
             except (CommandFailedError, NoAnswerError):
-                continue  # the page has moved on
+                continue  # the page has navigated
         return found
 
     async def _described(self, page: TaskPage, handle: ElementHandle) -> SeenElement:
@@ -233,7 +233,7 @@ class ScriptPlayer:
         return seen_element(await page.run(asking, "a question to the page"))
 
     async def _looks_alike(self, page: TaskPage, step: ScriptStep) -> bool:
-        """Whether what a repetition is taken with may still be there under another name."""
+        """Whether the element of a repetition may still exist under another name."""
         was = step.element
         assert was is not None
         kin = "a[href]" if was.href else was.tag or "button"
@@ -248,7 +248,7 @@ class ScriptPlayer:
     async def _healed(
         self, page: TaskPage, number: int, step: ScriptStep, refusal: StepRefusedError
     ) -> Element:
-        """The element that a model says is the one now; never for a step that changes something."""
+        """The element that a model chooses; never for a step that changes something."""
         if self._healer is None or step.effect is Effect.CHANGES or step.element is None:
             raise refusal
         self.played.model_calls += 1
@@ -262,7 +262,7 @@ class ScriptPlayer:
         return element
 
     async def _uncover(self, page: TaskPage, element: Element, step: ScriptStep) -> None:
-        """Close what lies over an element by its own button; it is never clicked through."""
+        """Close what covers an element with its own button; it is never clicked through."""
         if not self._guards or element.type in {"checkbox", "radio", "file"}:
             return
         await page.run(element.handle.scroll_into_view_if_needed(timeout=2000), "scrolling")
@@ -271,7 +271,7 @@ class ScriptPlayer:
             if frame.parent_frame is None:
                 break
             handles.append(await page.run(frame.frame_element(), "a frame"))
-        for each in reversed(handles):  # what lies over a frame lies over all in it
+        for each in reversed(handles):  # what covers a frame covers everything in it
             await self._uncover_in_frame(page, each, step)
 
     async def _uncover_in_frame(
@@ -294,7 +294,7 @@ class ScriptPlayer:
     # --- effects ----------------------------------------------------------------------------
 
     async def _wait_for_effects(self, step: ScriptStep, before: Snapshot | None) -> None:
-        """Wait for what the step caused when it was recorded."""
+        """Wait for the recorded effects of the step."""
         if not self._guards:
             self._goes_on = False
             return
@@ -367,7 +367,7 @@ def _path_of(page: TaskPage, frame: Frame) -> str:
 
 
 async def _closing_button(page: TaskPage, cover: ElementHandle) -> tuple[str, ElementHandle] | None:
-    """The button by which a banner is closed: the one that agrees to least."""
+    """The button that closes a banner: the one that agrees to the least."""
     buttons = await page.run(cover.query_selector_all("button, [role=button], a"), "a question")
     named: list[tuple[str, ElementHandle]] = []
     for button in buttons:

@@ -1,4 +1,4 @@
-"""From what was done in a run to a script of it. Pure."""
+"""Makes a script from the notes of a run. No I/O."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -50,25 +50,25 @@ _NEXT = re.compile(r"\b(load more|more|next|older|show more|weiter)\b", re.IGNOR
 
 
 class NotRecordableError(Exception):
-    """A run of which there is no script. Its text is a clause for a person."""
+    """No script can be made of the run. The text is a clause for a person."""
 
 
 @attrs.frozen
 class Snapshot:
-    """What was to be seen of a page."""
+    """The visible content of a page."""
 
     url: str
-    tree: list[Any] = attrs.field(repr=False)  # as `PageNode.of` takes it
+    tree: list[Any] = attrs.field(repr=False)  # for `PageNode.of`
 
 
 @attrs.frozen
 class Note:
-    """One thing that was done in a run."""
+    """One action of a run."""
 
     at: float  # the moment before, by the machine's monotonic clock
     before: Snapshot  # the page at that moment
     action: Action | None = None  # None if the page was only read
-    element: Description | None = None  # what it was done with
+    element: Description | None = None  # its element
     problem: str = ""  # why it cannot be played
 
 
@@ -82,12 +82,12 @@ class SeenRequest:
     kind: str  # as Playwright calls it
     body: str = attrs.field(default="", repr=False)  # its beginning
     has_ended: bool = True
-    is_file: bool = False  # whether a file to save came of it
+    is_file: bool = False  # whether it became a download
 
 
 @attrs.frozen
 class SeenDialog:
-    """A message box that a page showed in a run, and that was answered with OK."""
+    """A message box of a page in a run, which was answered with OK."""
 
     at: float
     kind: str  # as Playwright calls it
@@ -96,7 +96,7 @@ class SeenDialog:
 
 @attrs.frozen
 class Run:
-    """What is known of a run that ended well."""
+    """The notes of a successful run."""
 
     notes: Sequence[Note]
     requests: Sequence[SeenRequest]
@@ -146,7 +146,7 @@ def record(name: str, run: Run) -> Script:
 
 
 def without_secrets(script: Script, secrets: Mapping[str, str]) -> Script:
-    """The script without the values of secrets, wherever a page repeats them."""
+    """The script without the values of secrets, also where a page repeats them."""
     values = sorted(filter(None, secrets.values()), key=len, reverse=True)
 
     def change(text: str) -> str:
@@ -161,7 +161,7 @@ def without_secrets(script: Script, secrets: Mapping[str, str]) -> Script:
 
 
 def _without_detours(notes: Sequence[Note]) -> Iterator[Note]:
-    """Leave out a link that was followed and left again at once."""
+    """Leave out a link whose page was left again at once."""
     skipped = False
     for note, following in zip(notes, [*notes[1:], None], strict=True):
         if skipped:
@@ -175,7 +175,7 @@ def _without_detours(notes: Sequence[Note]) -> Iterator[Note]:
 
 def _steps(taken: Sequence[Note], run: Run) -> tuple[list[ScriptStep], list[list[Note]]]:
     """The steps, and the notes of each: several for a step that repeats."""
-    asked = set[str]()  # what pages ask by themselves when they are opened
+    asked = set[str]()  # the questions that pages ask when they are opened
     steps, kept = list[ScriptStep](), list[list[Note]]()
     ends = [*(each.at for each in taken[1:]), float("inf")]
     pages = [*(each.before for each in taken[1:]), run.end]
@@ -213,7 +213,7 @@ def _step(
     if isinstance(action, Click) and any(each.is_file for each in made):
         action = Download(action.phrase)
     if isinstance(action, Scroll) and own and has_changed:
-        # A list that goes on: it is scrolled until nothing more comes.
+        # An endless list is scrolled until nothing more comes.
         return ScriptStep(
             Scroll("bottom"), page=before_is, effect=effect, redraws=True, repeats=True
         )
@@ -225,7 +225,8 @@ def _step(
         leads_to=after_is if moves and _leads(action, after_is, inputs) else "",
         causes=tuple(sorted({*_causes(own, is_open=is_open, inputs=inputs)})),
         redraws=bool(own) and not moves and has_changed,
-        # One that leads on is followed until there is none, also if it was followed only once.
+        # A link to the next page is followed until there is none, even if it was followed only
+        # once.
         repeats=isinstance(action, Click)
         and bool(_NEXT.search(name))
         and not _CHANGING.search(name),
@@ -233,12 +234,12 @@ def _step(
 
 
 def _described(element: Description, inputs: Mapping[str, str]) -> Description:
-    """An element with placeholders; its options are the same, whichever of them is chosen."""
+    """An element with placeholders; its options do not depend on the chosen one."""
     return attrs.evolve(put_inputs(element, inputs), options=element.options)
 
 
 def _with_inputs(text: str, inputs: Mapping[str, str]) -> str:
-    """What a page asks, with placeholders; for a short input too, where it stands there once."""
+    """The question of a page, with placeholders, also for a short input that is in it once."""
     for name, value in inputs.items():
         parts = re.split(rf"(?<!\w){re.escape(value)}(?!\w)", text) if value else []
         text = f"{{{name}}}".join(parts) if len(parts) == 2 else text
@@ -258,7 +259,7 @@ def _played(action: Action, run: Run) -> Action:
 
 
 def _leads(action: Action, after: str, inputs: Mapping[str, str]) -> bool:
-    """Whether it must be checked where a step leads; a page that is opened may lead to another."""
+    """Whether the address after a step must be checked; an opened page may redirect."""
     if isinstance(action, OpenAddress):
         return pattern_of(action.url, inputs.values()) != after
     return not isinstance(action, TakePicture)
@@ -267,17 +268,17 @@ def _leads(action: Action, after: str, inputs: Mapping[str, str]) -> bool:
 def _causes(
     own: Sequence[SeenRequest], *, is_open: bool, inputs: Mapping[str, str]
 ) -> Iterator[str]:
-    """The requests that a step has to wait for; a page is waited for when it is opened."""
+    """The requests that a step waits for; opening a page waits by itself."""
     for request in {each.url: each for each in own if each.has_ended and not each.is_file}.values():
         if not (is_open and request.kind == "document"):
             yield f"{request.method} {pattern_of(request.url, inputs.values())}"
 
 
 def _effect(action: Action, name: str, own: Sequence[SeenRequest], asked: set[str]) -> Effect:
-    """What a step does, by the requests that it caused and by the words of its element."""
+    """The effect of a step, by its requests and by the words of its element."""
     sent = [each for each in own if each.method not in _SAFE]
     if isinstance(action, OpenAddress):
-        # What a page asks by itself when it is opened is a question, and is one later as well.
+        # A request that a page makes when it is opened only reads, and so later, too.
         asked |= {f"{each.method} {pattern_of(each.url)}" for each in sent}
         return Effect.READS
     does = [
@@ -290,7 +291,7 @@ def _effect(action: Action, name: str, own: Sequence[SeenRequest], asked: set[st
 
 
 def _repeats(before: ScriptStep | None, step: ScriptStep) -> bool:
-    """Whether a step is the one before once more."""
+    """Whether a step repeats the previous one."""
     if before is not None and isinstance(step.action, Scroll):
         return step.repeats and step == before
     return (
@@ -328,7 +329,7 @@ def _pages(run: Run, kept: Sequence[Sequence[Note]]) -> Pages:
 
 
 def step_name(number: int) -> str:
-    """What the page before a step is called, counted from 1."""
+    """The name of the page before a step, counted from 1."""
     return f"step {number}"
 
 
@@ -341,7 +342,7 @@ def _texts(answer: Any, path: str = "") -> Iterator[tuple[str, str]]:
 
 
 def echo_problem(script: Script, answer: Any, inputs: Mapping[str, str]) -> str:
-    """What in an answer is not what was asked for; empty if all is."""
+    """The parts of an answer that do not fit the request; empty if all fit."""
     said = dict(_texts(answer))
     for field, template in script.echoes.items():
         wanted = fill_in(template, inputs)

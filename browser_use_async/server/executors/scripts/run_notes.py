@@ -1,4 +1,4 @@
-"""Notes what is done in a browser, so that a script can be made of it."""
+"""Records the actions in a browser, so that a script can be made of them."""
 
 import contextlib
 import json
@@ -50,7 +50,7 @@ _SUBMITTING = """(() => {
 
 
 class RunRecording:
-    """What is noted of one run."""
+    """The notes of one run."""
 
     def __init__(self, context: BrowserContext, *, has_model: bool = False) -> None:
         self._has_model = has_model  # whether a model answers, and no rule
@@ -92,7 +92,7 @@ class RunRecording:
     def note_action(
         self, at: float, before: Snapshot, action: Action, element: Description | None
     ) -> None:
-        """Note an action that was done elsewhere."""
+        """Record an action that was done elsewhere."""
         self._add(Note(at, before, action, element))
 
     def _add(self, note: Note) -> None:
@@ -103,21 +103,21 @@ class RunRecording:
             self.note_problem("its pages have more in them than can be compared")
 
     def replace_last(self, action: Action) -> None:
-        """Say what the last action has come to, such as all that was typed into a field."""
+        """Replace the last action by its final form, such as the whole text typed into a field."""
         self._notes[-1] = attrs.evolve(self._notes[-1], action=action)
 
     def note_problem(self, problem: str) -> None:
-        """Note what cannot be played."""
+        """Record an action that cannot be played."""
         nowhere = Snapshot("", ["body", {}, []])
         self._notes.append(Note(time.monotonic(), nowhere, problem=problem))
 
     async def note_end(self, page: TaskPage) -> None:
-        """Note the page on which the run ends."""
+        """Record the page on which the run ends."""
         with contextlib.suppress(BrowserError):
             self.end = await snapshot_of(page)
 
     async def outcome(self, assignment: Assignment, output: str | None) -> ScriptOutcome:
-        """The script of a run that ended well, or why there is none."""
+        """The script of a successful run, or why there is none."""
         order, end = assignment.script, self.end
         assert order is not None
         if end is None:
@@ -175,7 +175,7 @@ class RunRecording:
 
 
 def outcome_in_words(outcome: ScriptOutcome) -> str:
-    """What became of a recording, as a sentence."""
+    """The result of a recording, as a sentence."""
     return outcome.problem or f"The script {outcome.name} is recorded."
 
 
@@ -193,7 +193,7 @@ def recorded_text(name: str, run: Run) -> str:
 
 
 def answer_of(output: str | None, *, is_json: bool) -> Any:
-    """An answer as JSON; one in words is a text."""
+    """An answer as JSON; an answer in words is a text."""
     if not is_json or output is None:
         return output or ""
     try:

@@ -1,4 +1,4 @@
-"""A script: the steps of a task with what a page must be like for each, and where its answer is."""
+"""A script: the steps of a task, the required states of pages, and the places of its answer."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -18,7 +18,7 @@ ValueT = TypeVar("ValueT")
 
 
 class Effect(StrEnum):
-    """What a step does to the world."""
+    """The effect of a step."""
 
     READS = "reads"
     SIGNS_IN = "signs in"
@@ -56,14 +56,14 @@ class ScriptStep:
     effect: Effect = Effect.READS
     leads_to: str = ""  # the address of the page afterwards, if it is another
     causes: tuple[str, ...] = ()  # the requests of the page that it waits for
-    confirms: tuple[str, ...] = ()  # what the page asks in a message box, and is answered with OK
+    confirms: tuple[str, ...] = ()  # the questions in message boxes that are answered with OK
     redraws: bool = False  # whether the page shows something else afterwards
     repeats: bool = False  # whether it is taken until there is nothing to take it with
 
 
 @attrs.frozen
 class Script:
-    """What one task did, to be done again with other inputs."""
+    """The actions of one task, to be played again with other inputs."""
 
     name: str
     steps: tuple[ScriptStep, ...]
@@ -76,7 +76,7 @@ class Script:
 
 
 def map_texts(value: ValueT, change: Callable[[str], str]) -> ValueT:
-    """A value with all texts in it changed: those of tuples, mappings and attrs classes too."""
+    """A value with all texts in it changed, also those in tuples, mappings and attrs classes."""
     changed: Any = value
     if isinstance(value, str):
         changed = value if isinstance(value, StrEnum) else change(value)
