@@ -32,7 +32,7 @@ from tests.support.hygiene import CANARIES, KEY, SECRET
 
 _TESTS = f"{Path(__file__).parents[1]}{os.sep}"
 _KEY_OF_A_SERVER = re.compile(r"bu_local_[\w-]{32}")
-# A pickled task keeps its URLs, which SECURITY.md says; the key and task secrets are in no pickle.
+# A pickled task keeps its URLs (docs/security.md); the key and task secrets are in no pickle.
 _NEVER_PICKLED = {name: text for name, text in CANARIES.items() if text in {KEY, SECRET}}
 _AS_BYTES = {name: text.encode() for name, text in CANARIES.items()}
 _MOST_ERRORS = 200  # of one test; a simulation makes thousands that are all alike
