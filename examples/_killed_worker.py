@@ -1,6 +1,6 @@
 """Lets examples of durable engines kill their worker between a submission and its result.
 
-Your own program needs none of this: a deployment, a full disk or a power failure does it there.
+Your own program needs none of this: a deployment, a full disk or a power failure kills it there.
 """
 
 import asyncio
@@ -35,7 +35,7 @@ async def killed_once(program: str, **variables: str) -> AsyncGenerator[None, No
             if worker.returncode is not None:
                 raise RuntimeError("the worker ended before it had submitted anything")
             await asyncio.sleep(0.01)
-        # With what it has started: nothing of it can say goodbye.
+        # The worker and the programs that it has started are killed without a warning.
         os.killpg(worker.pid, signal.SIGKILL)
         print("killed with exit code", await worker.wait(), flush=True)
         yield

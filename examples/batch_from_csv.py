@@ -2,7 +2,7 @@
 
     python examples/batch_from_csv.py
 
-Run it again with the same ledger and it goes on where it was, whatever has ended it. The command
+Run it again with the same ledger: it continues where it was, even after a crash. The command
 line does the same: `browser-use-async batch pages.csv --template "…" --ledger run.db`.
 
 Uses BROWSER_USE_API_KEY and BROWSER_USE_BASE_URL; without both, the bundled server.
@@ -33,7 +33,7 @@ about again,about.html
 
 @dataclass
 class Page:
-    """What is to be found out about each page."""
+    """What the batch finds out about each page."""
 
     title: str
 
@@ -45,7 +45,7 @@ def write_rows(path: Path) -> Path:
 
 
 def items(path: Path, site: str) -> Iterator[BatchItem]:
-    """The tasks of the file, made when they are wanted: a million rows need no more memory."""
+    """The tasks of the file, made one by one: a million rows need no more memory than ten."""
     with path.open(newline="", encoding="utf-8") as file:
         for row in csv.DictReader(file):
             yield BatchItem(f"Open {site}{row['page']} and tell me its title", key=row["key"])
@@ -67,7 +67,7 @@ async def main() -> None:
                 ledger=ledger,
                 output_type=Page,
                 budget_cents=200,
-                max_agent_steps=20,  # what a task may cost: the less, the more fit a budget at once
+                max_agent_steps=20,  # bounds the cost of each task, so that more fit the budget
                 on_progress=show,
             )
             async with batch:

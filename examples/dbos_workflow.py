@@ -1,4 +1,4 @@
-"""Run browser tasks as steps of DBOS workflows, which go on after a crash and pay once.
+"""Run browser tasks as steps of DBOS workflows, which continue after a crash and pay once.
 
     python examples/dbos_workflow.py
 
@@ -34,11 +34,11 @@ async def pay(number: int) -> str:
 
 
 async def work() -> None:
-    """The worker: nothing in it knows whether it is the first one."""
+    """The worker. It does not know whether an earlier worker was killed."""
     address = f"sqlite:///{os.environ['DBOS_FOLDER']}/dbos.sqlite"  # or postgresql://…
     config: DBOSConfig = {"name": "invoices", "system_database_url": address}
     DBOS(config={**config, "console_log_level": "ERROR", "executor_id": "worker-1"})
-    DBOS.launch()  # and recover what an earlier worker left
+    DBOS.launch()  # and recover the workflows of an earlier worker
     with SetWorkflowID("invoice-7"):  # the id of an invoice, so that it is one workflow
         handle = await DBOS.start_workflow_async(pay, 7)
     print("answer:", await handle.get_result())
@@ -46,7 +46,7 @@ async def work() -> None:
 
 
 async def main() -> None:
-    """Be the power failure, and the accountant."""
+    """Start the worker, kill it, start it again, and count the tasks that were paid for."""
     with tempfile.TemporaryDirectory() as folder:
         async with killed_once(__file__, DBOS_FOLDER=folder):
             print("DBOS recovers the workflow", flush=True)

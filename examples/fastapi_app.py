@@ -19,12 +19,13 @@ from fastapi.responses import JSONResponse, StreamingResponse
 
 from browser_use_async import BrowserUseSession, Task, errors
 
-# What each error means for our own clients. Most special first; the rest is our fault: 500.
+# The status for each error. The most special class comes first; any other error is answered with
+# 500.
 STATUS_OF_ERROR: tuple[tuple[type[errors.BrowserUseError], int], ...] = (
     (errors.InvalidRequestError, 422),
     (errors.NotFoundError, 404),
-    (errors.WaitTimeoutError, 504),  # the task lives on, and its id stands in the answer
-    (errors.TaskError, 502),  # it was carried out, and failed or was stopped
+    (errors.WaitTimeoutError, 504),  # the task goes on, and its id is in the answer
+    (errors.TaskError, 502),  # the task ended as failed or stopped
     (errors.RateLimitError, 503),
     (errors.PaymentRequiredError, 503),
     (errors.APIConnectionError, 503),
@@ -44,7 +45,7 @@ app = FastAPI(title="Tasks", lifespan=lifespan)
 
 @app.exception_handler(errors.BrowserUseError)
 async def explain(request: Request, error: errors.BrowserUseError) -> JSONResponse:
-    """Answer an error of the package with a status that tells what to do about it."""
+    """Answer an error of the package with a status that says what to do about it."""
     status = next((code for kind, code in STATUS_OF_ERROR if isinstance(error, kind)), 500)
     seconds = getattr(error, "retry_after", None)
     headers = {} if seconds is None else {"Retry-After": f"{seconds:.0f}"}
@@ -53,15 +54,15 @@ async def explain(request: Request, error: errors.BrowserUseError) -> JSONRespon
 
 
 async def while_connected(request: Request, work: Coroutine[Any, Any, Task]) -> Task:
-    """Await work for a client, and cancel it when the client leaves: FastAPI does not."""
+    """Await work for a client, and cancel it when the client disconnects: FastAPI does not."""
     working = asyncio.create_task(work)
     try:
         while not (await asyncio.wait({working}, timeout=0.5))[0]:
             if await request.is_disconnected():
-                raise HTTPException(499, "The client has left")  # nobody reads it
+                raise HTTPException(499, "The client has left")  # the client does not read it
         return working.result()
     finally:
-        working.cancel()  # which stops the task of a `run_and_wait`
+        working.cancel()  # this stops the task of a `run_and_wait`
         await asyncio.wait({working})
 
 

@@ -16,7 +16,7 @@ from browser_use_async import BrowserUseSession, errors
 
 
 def browser_tool(session: BrowserUseSession, cents: int) -> StructuredTool:
-    """A tool whose calls may cost so many cents together."""
+    """A tool whose calls may cost this many cents together."""
     budget = session.budget(cents=Decimal(cents))
 
     async def browse(task: str) -> str:
@@ -31,7 +31,7 @@ def browser_tool(session: BrowserUseSession, cents: int) -> StructuredTool:
     return StructuredTool.from_function(
         coroutine=browse,
         name="browse",
-        description="Do a task in a web browser, told in plain words, and give its answer.",
+        description="Do a task, described in plain words, in a web browser, and give its answer.",
     )
 
 

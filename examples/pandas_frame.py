@@ -18,7 +18,7 @@ from browser_use_async.batch import BatchItem
 
 @dataclass
 class Page:
-    """What is to be found out about each page; its fields become columns."""
+    """What the tasks find out about each page; its fields become columns."""
 
     title: str
 

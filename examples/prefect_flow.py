@@ -1,4 +1,4 @@
-"""Run browser tasks as tasks of Prefect flows, which a second run of the flow does not pay again.
+"""Run browser tasks as tasks of Prefect flows. A second run of the flow does not pay again.
 
     python examples/prefect_flow.py
 
@@ -24,7 +24,7 @@ if "worker" in sys.argv:  # its imports take seconds
     from browser_use_async import BrowserUseSession
 
     def key_of(context: TaskRunContext, parameters: dict[str, Any]) -> str:
-        """What this work is called, in Prefect's cache and on the server."""
+        """The name of this work, in Prefect's cache and on the server."""
         return f"invoice-{parameters['number']}"
 
     @task(cache_key_fn=key_of, persist_result=True, retries=2)
@@ -63,7 +63,7 @@ async def start_prefect(port: int, folder: str) -> asyncio.subprocess.Process:
 
 
 async def main() -> None:
-    """Be the power failure, and the accountant."""
+    """Start the worker, kill it, start it again, and count the tasks that were paid for."""
     with socket.create_server(("127.0.0.1", 0)) as free, tempfile.TemporaryDirectory() as folder:
         port = free.getsockname()[1]
         free.close()

@@ -4,7 +4,7 @@
 
 Needs `pip install "browser-use-async[fleet]"` and PostgreSQL, whose address is in DATABASE_URL.
 Needs no key: it uses the bundled server. This program starts itself as a worker, kills it while the
-task runs, and starts it again: the job is given out anew, and gets the task of its first attempt by
+task runs, and starts it again: the job runs again, and gets the task of its first attempt by
 its `key`, which is the id of the job.
 """
 
@@ -18,7 +18,7 @@ from procrastinate import App, JobContext, PsycopgConnector
 
 from browser_use_async import BrowserUseSession
 
-# In a program of yours the app stands in a module of its own, as procrastinate asks.
+# In your program the app is in a module of its own, as procrastinate requires.
 logging.getLogger("procrastinate").setLevel(logging.ERROR)
 app = App(connector=PsycopgConnector(conninfo=os.environ.get("DATABASE_URL", "")))
 SILENCE = 2.0  # seconds after which a worker without a heartbeat counts as dead; 30 by default
@@ -33,7 +33,7 @@ async def browse(context: JobContext, text: str) -> None:
 
 
 async def work() -> None:
-    """The worker: it gives jobs of dead workers out anew, and ends when there are none left."""
+    """The worker: it runs jobs of dead workers again, and ends when no jobs are left."""
     async with app.open_async():
         while jobs := [*await app.job_manager.list_jobs_async(queue="browser")]:
             if not {"todo", "doing"} & {job.status for job in jobs}:
@@ -45,7 +45,7 @@ async def work() -> None:
 
 
 async def main() -> None:
-    """Give a job, be the power failure, and the accountant."""
+    """Defer a job, kill its worker, start it again, and count the tasks that were paid for."""
     async with app.open_async():
         if not await app.check_connection_async():
             await app.schema_manager.apply_schema_async()

@@ -20,18 +20,18 @@ from browser_use_async import BrowserUseSession, errors
 
 
 def browser_tool(session: BrowserUseSession, cents: int) -> Tool[None]:
-    """A tool whose calls may cost so many cents together."""
+    """A tool whose calls may cost this many cents together."""
     budget = session.budget(cents=Decimal(cents))
 
     async def browse(task: str) -> str:
-        """Do a task in a web browser, told in plain words, and give its answer."""
+        """Do a task, described in plain words, in a web browser, and give its answer."""
         try:
             async with budget:
                 finished = await session.run_and_wait(task, max_agent_steps=20, timeout=300)
         except errors.BudgetExceededError as error:
             return f"There is no money left for this: {error}"
         except errors.TaskFailedError as error:
-            # The model reads why, and may say the task in other words.
+            # The model reads the reason, and may try again with other words.
             raise ModelRetry(str(error)) from error
         return finished.output or "The task finished without an answer."
 
@@ -39,12 +39,12 @@ def browser_tool(session: BrowserUseSession, cents: int) -> Tool[None]:
 
 
 def scripted_model(page: str) -> FunctionModel:
-    """Stands for a language model: it calls the tool once and repeats what it gave."""
+    """Takes the place of a language model: it calls the tool once and repeats its result."""
 
     def answer(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
-        told = [part for part in messages[-1].parts if part.part_kind == "tool-return"]
-        if told:
-            return ModelResponse([TextPart(f"The title is: {told[0].content}")])
+        returned = [part for part in messages[-1].parts if part.part_kind == "tool-return"]
+        if returned:
+            return ModelResponse([TextPart(f"The title is: {returned[0].content}")])
         arguments = {"task": f"Open {page} and tell me its title"}
         return ModelResponse([ToolCallPart(info.function_tools[0].name, arguments)])
 

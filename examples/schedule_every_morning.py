@@ -14,7 +14,10 @@ from browser_use_async import BrowserUseSession
 
 
 async def main() -> None:
-    """Live through the whole life of a schedule. Only its runs cost money, and none comes due."""
+    """Create, change, read and delete a schedule.
+
+    Only runs cost money, and none becomes due here.
+    """
     async with reachable_api() as page, BrowserUseSession() as session:
         created = await session.scheduled_tasks.create(
             f"Open {page} and tell me its title",

@@ -23,7 +23,8 @@ async def main() -> None:
         try:
             results = await session.search.simple_search("opening hours", max_websites=2, depth=2)
         except errors.APIConnectionError as error:
-            # Nothing tells afterwards whether a search ran, so it is never sent again on a guess.
+            # The service does not report whether a search ran, so a search is never sent again on a
+            # guess.
             print("  it", "may have been" if error.sent else "was not", "paid:", error)
         else:
             for result in results:

@@ -31,16 +31,16 @@ Extract
 
 @dataclass
 class Sent:
-    """What the page says that it was sent."""
+    """What the page received from the form."""
 
     name: str
     topic: str
 
 
 async def main() -> None:
-    """Start a site and a server with a browser, run the task, and save what came of it."""
+    """Start a site and a server with a browser, run the task, and save its results."""
     async with StaticSite(example_site_directory()) as site:
-        # Pages of this machine are closed to the browser, except for this one.
+        # The browser may not open pages of this machine, except for this one.
         browser = ChromiumSettings(allow_private_addresses=[site.url])
         try:
             server = LocalServer(executor="chromium", chromium=browser)
@@ -51,7 +51,7 @@ async def main() -> None:
             task = await session.run_and_wait(
                 TASK.format(page=site.url),
                 output_type=Sent,
-                secrets={"door_code": "4711-tulip"},  # typed, and shown nowhere
+                secrets={"door_code": "4711-tulip"},  # typed into the page, and never shown
                 allowed_domains=["127.0.0.1"],
                 timeout=120,
             )

@@ -1,4 +1,4 @@
-"""Submit a task, then follow it: its live page, its steps and its status as they come.
+"""Submit a task, then follow it: its live page, its steps and its status.
 
     python examples/stream_progress.py
 
@@ -25,7 +25,7 @@ async def show_status(handle: TaskHandle) -> None:
 
 
 async def main() -> None:
-    """Follow one task in two ways at once. Both streams and the wait share their requests."""
+    """Follow one task in two ways at once. Both streams and the wait share their polls."""
     async with reachable_api() as page, BrowserUseSession() as session:
         handle = await session.submit(f"Open {page} and tell me its title")
         print("watch it at:", await handle.wait_for_live_url())

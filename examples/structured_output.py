@@ -40,7 +40,7 @@ async def main() -> None:
                 timeout=300,
             )
         except errors.OutputValidationError as error:
-            print("the answer does not fit, and was paid for all the same:", error.raw_output)
+            print("the answer does not fit, and is paid for:", error.raw_output)
             return
         web_page = task.parsed  # a WebPage, for type checkers too
         print("title:", web_page.title)

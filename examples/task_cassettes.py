@@ -18,7 +18,7 @@ from browser_use_async.testing import Cassette, Fault, LocalServer
 
 
 async def read_title(session: BrowserUseSession, page: str) -> Task:
-    """Stands for your own code."""
+    """Takes the place of your own code."""
     return await session.run_and_wait(f"Open {page} and tell me its title", timeout=300)
 
 
@@ -34,7 +34,7 @@ async def main() -> None:
 
     for each in cassette.tasks:
         statuses = " > ".join(status.status for status in each.statuses)
-        print(f"holds:    {len(each.steps)} steps, {each.cost_cents} cents, {statuses}")
+        print(f"contains: {len(each.steps)} steps, {each.cost_cents} cents, {statuses}")
 
     # At once, and the answer to run-task is lost: the code must not pay for a second task.
     faults = [Fault("lost_reply", "run_task", calls=1)]

@@ -1,4 +1,4 @@
-"""Test your program against a server that goes wrong when you tell it to.
+"""Test your program against a server that fails on request.
 
     python examples/testing_with_faults.py
 
@@ -13,13 +13,13 @@ from browser_use_async.testing import Fault, LocalServer
 
 
 async def pay_the_bill(session: BrowserUseSession) -> str:
-    """Stands for your own code, which must not pay twice."""
+    """Takes the place of your own code, which must not pay twice."""
     task = await session.run_and_wait("Pay the bill", timeout=60)
     return str(task.status)
 
 
 async def main() -> None:
-    """Let the same code meet three kinds of trouble."""
+    """Run the same code with three kinds of faults."""
     often = PollPolicy(interval=0.1, latency_target=0.25)  # a test need not wait for long
     async with (
         LocalServer(executor="scripted") as server,

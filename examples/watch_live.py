@@ -1,9 +1,9 @@
-"""Watch a task in your browser, and help it there: pause it, take mouse and keyboard, resume it.
+"""Watch a task in your browser and help it: pause it, use mouse and keyboard, resume it.
 
     python examples/watch_live.py
 
-Open the printed page, or put it on a page of your own: it is made to be embedded.
-Uses BROWSER_USE_API_KEY and BROWSER_USE_BASE_URL; without both, the bundled server.
+Open the printed page, or embed it in a page of your own. Uses BROWSER_USE_API_KEY and
+BROWSER_USE_BASE_URL; without both, the bundled server.
 """
 
 import asyncio
@@ -16,19 +16,19 @@ from browser_use_async import BrowserUseSession, TaskHandle, errors
 
 
 def embedded(live_url: str) -> str:
-    """What shows the live page within a page of your own."""
+    """The HTML that shows the live page within a page of your own."""
     source = escape(live_url, quote=True)
     return f'<iframe src="{source}" width="600" height="450" title="The task at work"></iframe>'
 
 
 async def wait_for_a_person(handle: TaskHandle) -> None:
-    """Hold the task until Enter is pressed here, if there is somebody who could."""
+    """Pause the task until Enter is pressed here, if the program runs in a terminal."""
     if not sys.stdin.isatty():
         return
     try:
         await handle.pause()
     except errors.BadRequestError:
-        return  # it is done already
+        return  # the task has ended already
     print("It is paused. Open the page, look around, and press Enter here to let it go on.")
     await asyncio.to_thread(sys.stdin.readline)
     if await handle.get_status() == "paused":  # the page has a button for it, too
@@ -42,7 +42,7 @@ async def show_steps(handle: TaskHandle) -> None:
 
 
 async def main() -> None:
-    """Run one task under the eyes of a person. Whoever has the live URL may steer the task."""
+    """Run one task with its live page. Everyone who has the live URL can steer the task."""
     async with reachable_api() as page, BrowserUseSession() as session:
         handle = await session.submit(
             f"Open {page} and tell me its title", enable_public_share=True

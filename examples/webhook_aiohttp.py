@@ -32,7 +32,7 @@ def make_application(receiver: webhooks.WebhookReceiver) -> web.Application:
 
 
 async def main() -> None:
-    """Serve the application, and let the bundled server tell it of a task."""
+    """Serve the application, and let the bundled server send it the events of a task."""
     receiver = webhooks.WebhookReceiver(SECRET)
 
     @receiver.on(webhooks.TestEvent)
@@ -41,7 +41,7 @@ async def main() -> None:
 
     @receiver.on(webhooks.TaskStatusUpdate)
     async def note(update: webhooks.TaskStatusUpdate) -> None:
-        # The sender has its answer already, so that this may take its time.
+        # The receiver has answered the sender already, so the handler may take its time.
         await asyncio.sleep(0.1)
         print(f"order {update.metadata['order']} is {update.status}")
 

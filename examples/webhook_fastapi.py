@@ -29,7 +29,10 @@ last_status: dict[str, str] = {}
 
 @receiver.on(webhooks.TaskStatusUpdate)
 async def note(update: webhooks.TaskStatusUpdate) -> None:
-    """Runs after the sender has its answer. Events may come out of order: keep what is final."""
+    """Runs after the sender has its answer.
+
+    Events may arrive out of order: keep the final status.
+    """
     print(f"{update.status}: {update.metadata}")
     if last_status.get(update.task_id) not in {"finished", "stopped"}:
         last_status[update.task_id] = str(update.status)
@@ -37,7 +40,7 @@ async def note(update: webhooks.TaskStatusUpdate) -> None:
 
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncGenerator[None, None]:
-    """Close the receiver with the app, which does not pass its own end on to what it mounts."""
+    """Close the receiver with the app: the app does not report its own end to a mounted app."""
     yield
     await receiver.aclose()
 
@@ -48,12 +51,12 @@ app.mount("/webhooks", receiver.asgi)
 
 @app.get("/tasks/{task_id}")
 async def show(task_id: str) -> dict[str, str | None]:
-    """Tell what the webhooks told."""
+    """Show what the webhooks reported."""
     return {"id": task_id, "status": last_status.get(task_id)}
 
 
 async def main() -> None:
-    """Serve the app, and let the bundled server tell it of a task."""
+    """Serve the app, and let the bundled server send it the events of a task."""
     serving = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="warning"))
     work = asyncio.create_task(serving.serve())
     while not serving.started:  # noqa: ASYNC110 - uvicorn has no event for it

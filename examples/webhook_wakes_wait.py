@@ -1,4 +1,4 @@
-"""Let webhooks wake waits: no polling but a safety net, and the news within a round trip.
+"""Let webhooks wake waits: they return within a round trip, and few polls are left.
 
     python examples/webhook_wakes_wait.py
 
@@ -16,11 +16,11 @@ from browser_use_async.server import LocalServer, Webhook
 from browser_use_async.testing import Scenario, ScriptedExecutor
 
 SECRET = "any text will do to try it"  # noqa: S105 - and it is used nowhere else
-CALM = PollPolicy(interval=20, latency_target=20)  # so slow that only an event can be this quick
+CALM = PollPolicy(interval=20, latency_target=20)  # so slow that only an event is quick
 
 
 async def main() -> None:
-    """Run twenty tasks of four seconds, and see when the waits hear of their ends."""
+    """Run twenty tasks of four seconds, and measure when the waits learn of their ends."""
     receiver = webhooks.WebhookReceiver(SECRET)
     finished: dict[str, float] = {}
 

@@ -1,4 +1,4 @@
-"""A worker that loses answers and is killed in the middle, and still pays for each job once.
+"""A worker that loses answers and is killed twice, and still pays for each job once.
 
     python examples/worker_that_must_not_pay_twice.py
 
@@ -20,7 +20,7 @@ JOBS = [BatchItem(f"Pay invoice {number}", key=f"invoice-{number}") for number i
 
 
 async def work(ledger: str) -> None:
-    """The worker: nothing in it knows whether it is the first one, or what became of the others."""
+    """The worker. It does not know whether an earlier worker was killed, nor what that one did."""
     quick = PollPolicy(interval=0.1, latency_target=0.2)  # the server is on this machine
     async with BrowserUseSession(poll=quick) as session:
         batch = session.run_many(
@@ -31,7 +31,7 @@ async def work(ledger: str) -> None:
         )
         async with batch:
             async for result in batch:
-                if not result.restored:  # an earlier worker has told of it
+                if not result.restored:  # an earlier worker has reported it
                     print(f"  {result.key} {result.status}", flush=True)
 
 
@@ -48,14 +48,14 @@ async def start_worker(server: LocalServer, ledger: Path) -> asyncio.subprocess.
 
 
 async def main() -> None:
-    """Be the power failure, and the accountant."""
+    """Start the worker, kill it twice, and count the tasks that were paid for."""
     lost = Fault("lost_reply", "run_task", probability=1 / 3, seed=4)
     with tempfile.TemporaryDirectory() as folder:
         ledger = Path(folder, "invoices.db")
         async with LocalServer(executor="scripted", faults=[lost]) as server:
             for killed_after in (4, 12):  # tasks
                 worker = await start_worker(server, ledger)
-                while server.tasks_created < killed_after:  # noqa: ASYNC110 - only a count tells
+                while server.tasks_created < killed_after:  # noqa: ASYNC110 - only a count shows it
                     await asyncio.sleep(0.01)
                 worker.kill()
                 await worker.wait()

@@ -32,7 +32,7 @@ def hanging(others: "dict[str, Scenario] | None" = None) -> ScriptedExecutor:
 
 
 class Held(ScriptedExecutor):
-    """Begins with tasks when it is told to.
+    """Begins with tasks when `released` is set.
 
     Args:
         text: Those of this text only; by default all.
@@ -49,7 +49,7 @@ class Held(ScriptedExecutor):
         self.text = text
 
     async def run(self, assignment: Assignment, control: Control) -> AsyncIterator[Any]:
-        """Wait, and do it."""
+        """Wait until released, then run the task."""
         if self.text in {None, assignment.task}:
             await self.released.wait()
         async for item in super().run(assignment, control):
@@ -57,7 +57,7 @@ class Held(ScriptedExecutor):
 
 
 class Mended(ScriptedExecutor):
-    """Tasks with one of these texts in theirs fail, until it is taken out.
+    """Tasks whose text contains a broken one fail, until that is removed.
 
     Attributes:
         broken: The texts by which tasks fail.
@@ -68,7 +68,7 @@ class Mended(ScriptedExecutor):
         self.broken = set(broken)
 
     async def run(self, assignment: Assignment, control: Control) -> AsyncIterator[Any]:
-        """Take a step and fail, or do it."""
+        """Take a step and fail, or run the task."""
         if any(text in assignment.task for text in self.broken):
             yield Step("Look", "Looked", "about:blank")
             yield Failed("The site is down")
@@ -95,7 +95,7 @@ class Open(Protocol):
 
 @pytest.fixture
 async def serve(nothing_leaks: None) -> AsyncIterator[Serve]:
-    """Start servers; at the end nothing may be left of them."""
+    """Start servers; at the end none may be left."""
     async with AsyncExitStack() as stack:
 
         async def start(*, scenarios: Any = None, **options: Any) -> LocalServer:
@@ -124,11 +124,11 @@ async def open_session(serve: Serve) -> AsyncIterator[Open]:
 
 @pytest.fixture
 def ledger(tmp_path: Path) -> Path:
-    """A path at which there is no ledger yet."""
+    """A path without a ledger."""
     return tmp_path / "run.db"
 
 
 @pytest.fixture
 def texts() -> Callable[[int], list[str]]:
-    """So many different tasks."""
+    """This many different tasks."""
     return lambda count: [f"Task {number}" for number in range(count)]

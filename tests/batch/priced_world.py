@@ -54,7 +54,7 @@ class PricedService(FakeService):
         self.name = "task-{:06d}".format
 
     def _priced(self, body: dict[str, Any]) -> FakeTask:
-        """One step takes about five seconds, for some tasks less and some more."""
+        """One step takes about five seconds; some tasks take less and some more."""
         pace = STEP_SECONDS * random.Random(len(self.tasks)).uniform(0.7, 1.3)
         steps = _steps(body["task"])
         return lives(pace * (steps + 0.5), steps=steps, step_seconds=pace, live_after=None)
@@ -62,7 +62,7 @@ class PricedService(FakeService):
 
 @attrs.frozen
 class Outcome:
-    """What one batch came to.
+    """The outcome of one batch.
 
     Attributes:
         results: What it gave.

@@ -1,4 +1,4 @@
-"""Programs that run a batch and are killed: `Program` starts them, and this file is what runs.
+"""Programs that run a batch and are killed: `Program` starts them, and this file is the program.
 
 Started once, it forks for each run, so that a run that is to be killed need not import anything
 first.
@@ -70,7 +70,7 @@ class Run:
 
 
 def items(count: int) -> Iterator[BatchItem]:
-    """The input, lazily: several items share a text, and each has its key."""
+    """The input, one by one: several items share a text, and each has its key."""
     for number in range(count):
         key = f"item-{number}"
         yield BatchItem(RunTaskRequest(f"Task {number % 7}", metadata={"item": key}), key)
@@ -87,7 +87,7 @@ class Checkpointing(FileStore):
     """A store that is killed while it moves the log into the ledger, again and again."""
 
     def record_outcome(self, claim: Claim, result: BatchResult[Any]) -> None:
-        """Write it, and die soon."""
+        """Record it, and die soon."""
         super().record_outcome(claim, result)
         if claim.position < 4:
             return
@@ -100,7 +100,7 @@ class Checkpointing(FileStore):
 
 
 def _dying(run: Run) -> Callable[..., FileStore]:
-    """A store in whose method of that name the process is killed."""
+    """A store that kills the process in the method of that name."""
     calls = 0
 
     def die_at(self: FileStore, *arguments: Any, **named: Any) -> Any:
@@ -165,14 +165,14 @@ def _serve_runs() -> None:
 
 
 def _ended(child: int, kill_after: float | None) -> int:
-    """Wait for a run, kill it when its time is up, and give how it ended."""
+    """Wait for a run, kill it after its time, and return how it ended."""
     killed_at = None if kill_after is None else time.monotonic() + kill_after
     while True:
         done, status = os.waitpid(child, 0 if killed_at is None else os.WNOHANG)
         if done:
             return os.waitstatus_to_exitcode(status)
         if killed_at is not None and time.monotonic() >= killed_at:
-            os.kill(child, signal.SIGKILL)  # not reaped yet, so the number is still its own
+            os.kill(child, signal.SIGKILL)  # not reaped yet, so the process id is still its own
             killed_at = None
         else:
             time.sleep(0.002)

@@ -1,4 +1,4 @@
-"""Whole batches by seeded generators, and their ledgers as they were at some moment."""
+"""Whole batches from seeded generators, and their ledgers at chosen moments."""
 
 import heapq
 import math
@@ -51,7 +51,7 @@ class World:
 
     @property
     def is_wide(self) -> bool:
-        """Whether so many run at once that a few of the longest tasks decide on the time."""
+        """Whether so many run at once that a few of the longest tasks determine the time."""
         return self.concurrency > 100
 
 
@@ -64,7 +64,7 @@ def item(rng: random.Random, task: str, steps: float, *, failing: float = 0.05) 
 
 
 def timed(rng: random.Random, task: str, steps: int, state: str = "done") -> Past:
-    """An item of so many steps, each of which takes some 8 seconds."""
+    """An item of this many steps, each of which takes some 8 seconds."""
     seconds = rng.uniform(3.0, 10.0) + rng.gammavariate(4.0 * steps, 2.0)
     return Past(task, seconds, START_CENTS + steps * STEP_CENTS, state)
 
@@ -82,7 +82,7 @@ def two_sites(rng: random.Random) -> list[Past]:
 
 
 def sorted_sites(rng: random.Random) -> list[Past]:
-    """Three sites, one after the other: the dearest comes last."""
+    """Three sites, one after the other: the most expensive comes last."""
     sites = [("quick.test", 4.0, 900), ("middle.test", 8.0, 600), ("slow.test", 16.0, 700)]
     return [
         item(rng, f"Read page {n} of {site}", steps)
@@ -112,7 +112,7 @@ def heavy_tails(rng: random.Random) -> list[Past]:
 
 
 def unlike_ends(rng: random.Random) -> list[Past]:
-    """One in six fails, one in ten joins a task that another has paid, some are refused."""
+    """One in six fails, one in ten joins a task that was paid elsewhere, some are refused."""
     found = []
     for n in range(1500):
         chance, each = rng.random(), item(rng, f"Check order {n}", 8.0, failing=0.17)
@@ -135,13 +135,13 @@ WORLDS = (
     World("one site, 300 at once", one_site, concurrency=300),
     World("heavy tails, 300 at once", heavy_tails, concurrency=300),
 )
-# The rest is mostly of a site of which nothing is known.
+# The rest is mostly of a site without any ended item.
 UNLIKE = World("sorted by site, the dearest not begun", sorted_sites, shares=(0.5, 0.6))
 
 
 @attrs.frozen
 class Split:
-    """A batch at one moment, and what came after it.
+    """A batch at one moment, and its real rest.
 
     Attributes:
         items: All its items, in the order of the input.

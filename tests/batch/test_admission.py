@@ -1,4 +1,4 @@
-"""Which task may start: the arithmetic of a budget, and the queue in front of it."""
+"""The arithmetic of a budget, and the queue of tasks that wait for it."""
 
 import asyncio
 import math
@@ -59,7 +59,7 @@ class Run:
     most_running: int = 0
 
     def run(self) -> None:
-        """Until nothing runs and the next task is not admitted, or there is none."""
+        """Run until no task runs and the next one is not admitted, or none is left."""
         turn = 0
         while True:
             while self._may_start():
@@ -93,7 +93,7 @@ def _runs() -> st.SearchStrategy[Run]:
 
 @given(_runs())
 def test_a_limit_is_never_passed(run: Run) -> None:
-    """Whatever tasks take, and in whatever order they end."""
+    """For any costs, and for any order of the ends."""
     run.run()
 
     started = run.jobs[: run.started]
@@ -103,7 +103,7 @@ def test_a_limit_is_never_passed(run: Run) -> None:
 
 @given(_runs())
 def test_nothing_stays_reserved_when_nothing_runs(run: Run) -> None:
-    """Every reservation comes back, so that what was not used can be used by others."""
+    """Each reservation is released, so that other tasks can use what was not spent."""
     run.run()
 
     assert run.budget.reserved_cents == 0
@@ -112,7 +112,7 @@ def test_nothing_stays_reserved_when_nothing_runs(run: Run) -> None:
 
 @given(_runs())
 def test_an_ample_limit_admits_everything_at_once(run: Run) -> None:
-    """A limit that pays for all maxima delays nothing, and neither does none."""
+    """A limit that covers all maxima delays nothing, and neither does no limit."""
     run.budget.limit_cents = sum((job.price.maximum_cents for job in run.jobs), Decimal(0))
     run.run()
     assert run.most_running == len(run.jobs)
@@ -124,7 +124,7 @@ def test_an_ample_limit_admits_everything_at_once(run: Run) -> None:
 
 @given(_prices(), st.decimals(4, 3000, places=2))
 def test_the_steps_within_an_amount_are_paid_by_it(price: TaskPrice, cents: Decimal) -> None:
-    """The advice about `max_agent_steps` is right: so many steps fit, and one more does not."""
+    """The advice about `max_agent_steps` is right: this many steps fit, and one more does not."""
     steps = price.steps_within(cents)
 
     assert price.cents(steps) <= cents < price.cents(steps + 1)
@@ -146,7 +146,7 @@ def _queue(limit: int, *, reserved: int = 0) -> Admission:
 
 
 async def test_who_came_first_is_admitted_first() -> None:
-    """One task at a time fits, and those that wait start in the order in which they came."""
+    """One task fits at a time, and those that wait start in their order."""
     queue = _queue(76)
     admitted: list[int] = []
 
@@ -176,8 +176,8 @@ async def test_a_cancelled_task_gives_its_turn_to_the_next() -> None:
     assert head.cancelled()
 
 
-async def test_what_the_end_of_a_task_leaves_too_little_for_is_refused() -> None:
-    """A task waits while another one runs, and is refused when that has cost too much."""
+async def test_a_waiting_task_is_refused_when_too_little_is_left() -> None:
+    """A task waits while another one runs, and is refused when that one has cost too much."""
     queue = _queue(76)
     assert await queue.admit(item(0), REQUEST)
     second = asyncio.ensure_future(queue.admit(item(1), REQUEST))
@@ -192,18 +192,18 @@ async def test_what_the_end_of_a_task_leaves_too_little_for_is_refused() -> None
 
 
 async def test_an_abandoned_task_stays_reserved_and_is_not_waited_for() -> None:
-    """A task that runs on although this run does not follow it still costs something."""
+    """A task that runs on although this run does not follow it still costs money."""
     queue = _queue(100)
     assert await queue.admit(item(0), REQUEST)
     queue.abandon(item(0))
-    queue.abandon(item(1))  # of which nothing is known
+    queue.abandon(item(1))  # a task that is not known otherwise
 
     assert queue.budget.reserved_cents == MAXIMUM
     assert not await queue.admit(item(2), REQUEST)
 
 
 async def test_tasks_of_earlier_runs_are_reserved_for_before_the_input_names_them() -> None:
-    """What the ledger has reserved counts from the beginning, and once."""
+    """The reservations in the ledger count from the beginning, and once."""
     queue = _queue(200, reserved=2 * 76)
     assert not await queue.admit(item(0), REQUEST)
 
@@ -215,7 +215,7 @@ async def test_tasks_of_earlier_runs_are_reserved_for_before_the_input_names_the
 
 
 async def test_a_request_that_is_sent_again_has_a_second_maximum() -> None:
-    """The first one stays reserved, since it may yet make a task."""
+    """The first maximum stays reserved, since its request may still create a task."""
     queue = _queue(2 * 76)
     assert await queue.admit(item(0), REQUEST)
     assert await queue.admit_again(item(0), REQUEST)

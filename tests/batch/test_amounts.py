@@ -1,4 +1,4 @@
-"""How much at once: items, slots, memory, and answers."""
+"""Amounts: items at once, slots, memory, and the size of answers."""
 
 import asyncio
 import gc
@@ -41,7 +41,7 @@ def _states(ledger: Path) -> tuple[int, int]:
 async def test_never_more_at_once_and_no_more_memory_for_more_items(
     serve: Serve, open_session: Open
 ) -> None:
-    """Items under way stay below the bound, and what is kept does not grow with the input."""
+    """Items in progress stay below the bound, and memory does not grow with the input."""
     server = await serve()
     session = await open_session(server)
     running: list[int] = []
@@ -62,7 +62,7 @@ async def test_never_more_at_once_and_no_more_memory_for_more_items(
 async def test_fewer_slots_than_wanted_slow_it_down_and_no_more(
     serve: Serve, open_session: Open, texts: Texts
 ) -> None:
-    """With two slots for ten at once, everything runs, and nothing fails."""
+    """With two slots for ten at once, all items run, and none fails."""
     executor = Held()
     server = await serve(max_concurrent_tasks=2, executor=executor)
     session = await open_session(server)
@@ -80,12 +80,12 @@ async def test_fewer_slots_than_wanted_slow_it_down_and_no_more(
 async def test_an_item_that_waits_for_a_slot_is_new(
     serve: Serve, open_session: Open, ledger: Path, texts: Texts
 ) -> None:
-    """What was refused a slot is known not to exist, so that the next run need not look."""
+    """A refused slot means that no task exists, so that the next run need not search."""
     server = await serve(max_concurrent_tasks=1, executor=hanging({}))
     session = await open_session(server, limits=CallLimits(slot_timeout=60))
     batch = session.run_many(texts(3), concurrency=3, ledger=ledger)
     running = asyncio.ensure_future(batch.collect())
-    # A request that was counted need not be answered yet: what its answer was stands in the ledger.
+    # A counted request may be without an answer yet: the ledger has what its answer was.
     await until(lambda: server.requests["run_task"] > 1 and _states(ledger) == (1, 2))
 
     await batch.aclose()
@@ -98,7 +98,7 @@ async def test_an_item_that_waits_for_a_slot_is_new(
 async def test_a_huge_answer_is_given_and_not_kept(
     serve: Serve, open_session: Open, ledger: Path
 ) -> None:
-    """20 MB come through, the ledger keeps their size only, and the next run asks again."""
+    """20 MB are returned, the ledger keeps their size only, and the next run reads them again."""
     huge = Scenario(steps=("Look",), step_seconds=0.0, output="x" * 20_000_000)
     session = await open_session(await serve(scenarios={"huge": huge}))
 
@@ -112,7 +112,7 @@ async def test_a_huge_answer_is_given_and_not_kept(
 
 
 def test_as_many_run_at_once_by_default_wherever_a_batch_is_run() -> None:
-    """`run_many`, `batch.work` and the command line begin with the same number: ten."""
+    """`run_many`, `batch.work` and the command line have the same default: ten."""
     command = parse(["batch", "run", "rows.csv"]).params
     methods = (BrowserUseSession.run_many, batch.work)
 

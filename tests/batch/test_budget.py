@@ -1,4 +1,4 @@
-"""What a batch may cost: its budget, the balance, and what is left for the next run."""
+"""The cost of a batch: its budget, the balance, and what is left for the next run."""
 
 import asyncio
 from collections.abc import Callable, Iterator
@@ -28,7 +28,7 @@ ONE_STEP = {"max_agent_steps": 1}
 async def test_a_budget_ends_submitting(
     serve: Serve, open_session: Open, ledger: Path, texts: Texts, concurrency: int, is_lazy: bool
 ) -> None:
-    """At the cap nothing more is submitted, what runs ends, and the rest runs with more."""
+    """At the cap nothing more is submitted, running tasks end, and more money runs the rest."""
     server = await serve()
     session = await open_session(server)
 
@@ -51,10 +51,10 @@ async def test_a_budget_ends_submitting(
     assert (view.cost_cents, view.budget_cents) == (12 * EACH, 100)
 
 
-async def test_what_was_left_out_is_told_with_what_it_would_have_cost(
+async def test_items_left_out_are_reported_with_their_cost(
     serve: Serve, open_session: Open, texts: Texts
 ) -> None:
-    """A batch says that its budget does not suffice when that is so, and by how much."""
+    """The batch reports that its budget did not suffice, and by how much."""
     long = Scenario(steps=tuple(f"Step {n}" for n in range(10)), step_seconds=0.01)
     server = await serve(scenarios={"Task": long})
     session = await open_session(server)
@@ -76,7 +76,7 @@ async def test_what_was_left_out_is_told_with_what_it_would_have_cost(
 async def test_a_batch_that_ends_within_its_budget_leaves_nothing_out(
     serve: Serve, open_session: Open, texts: Texts
 ) -> None:
-    """What did not fit for a while was not left out."""
+    """An item that did not fit for a while was not left out."""
     session = await open_session(await serve())
 
     batch = session.run_many(texts(5), concurrency=5, budget_cents=5 * EACH, **ONE_STEP)
@@ -90,7 +90,7 @@ async def test_a_batch_that_ends_within_its_budget_leaves_nothing_out(
 async def test_a_budget_of_nothing_sends_nothing(
     serve: Serve, open_session: Open, texts: Texts
 ) -> None:
-    """With nothing to spend nothing is sent, and the error says so."""
+    """With a budget of zero nothing is sent, and the error says so."""
     server = await serve()
     session = await open_session(server)
 
@@ -136,7 +136,7 @@ async def test_what_an_earlier_run_spent_counts(
 async def test_an_empty_balance_pauses_the_batch(
     serve: Serve, open_session: Open, ledger: Path, texts: Texts, concurrency: int
 ) -> None:
-    """When the service says that the money is gone, the rest stays as it is: new."""
+    """When the account has no money left, the rest stays new."""
     broke = Fault("status", "run_task", status=402, calls=range(4, 40))
     server = await serve(faults=[broke])
     session = await open_session(server)
@@ -155,7 +155,7 @@ async def test_an_empty_balance_pauses_the_batch(
 async def test_a_tight_budget_says_which_maximum_lets_more_run_at_once(
     serve: Serve, open_session: Open, texts: Texts
 ) -> None:
-    """One line of the progress names it while few run, and taking it lets all run at once."""
+    """One line of the progress names it while few run; with that maximum all run at once."""
     held = Held()
     session = await open_session(await serve(executor=held))
     batch = session.run_many(texts(4), concurrency=4, budget_cents=400)
@@ -182,7 +182,7 @@ async def test_a_tight_budget_says_which_maximum_lets_more_run_at_once(
 async def test_an_option_that_is_gone_says_what_replaces_it(
     serve: Serve, open_session: Open, name: str
 ) -> None:
-    """The budget is always strict, and an option that never was is another error."""
+    """The error says that the budget is always strict; an unknown option is another error."""
     session = await open_session(await serve())
     expected = TypeError if name == "budget_strict" else InvalidRequestError
 
@@ -193,7 +193,7 @@ async def test_an_option_that_is_gone_says_what_replaces_it(
 
 
 def test_an_estimate_takes_all_the_steps_that_a_task_may() -> None:
-    """The most that requests cost goes by their models and steps, or by the shared ones."""
+    """The maximum of a request is computed from its model and steps, or the shared ones."""
     requests = [
         "text",
         ("key", RunTaskRequest("t", max_agent_steps=10)),

@@ -31,7 +31,7 @@ MAXIMUM = task_cents(75)
 def test_a_budget_is_never_exceeded(
     steps_of: StepsOf, budget: int, models: tuple[str, ...]
 ) -> None:
-    """With 50 at once, whatever tasks take; and it is used as far as maxima fit."""
+    """With 50 at once, whatever tasks cost; and the budget is used as far as maxima fit."""
     run = {"steps_of": steps_of, "count": MANY, "budget_cents": budget, "concurrency": 50}
 
     (done,) = run_batches(run, models=models)
@@ -39,7 +39,7 @@ def test_a_budget_is_never_exceeded(
     dearest = max(task_cents(75, model) for model in models)
     assert budget - dearest < done.spent_cents <= budget
     assert done.progress.stopped_by is StopReason.BUDGET
-    assert done.calls["get"] == done.tasks  # no look at running ones
+    assert done.calls["get"] == done.tasks  # running tasks are not polled for their cost
 
 
 @pytest.mark.long
@@ -59,7 +59,7 @@ def test_a_budget_holds_over_several_runs(tmp_path: Path) -> None:
 
 @pytest.mark.long
 def test_an_ample_budget_costs_neither_time_nor_requests() -> None:
-    """While all that run could take their maximum, they run at once, as without a budget."""
+    """While all running tasks fit with their maximum, they run as without a budget."""
     run = {"steps_of": mixed, "count": 100, "concurrency": 50}
     (free,) = run_batches({**run, "budget_cents": None})
     (ample,) = run_batches({**run, "budget_cents": int(100 * MAXIMUM)})
@@ -69,7 +69,7 @@ def test_an_ample_budget_costs_neither_time_nor_requests() -> None:
 
 
 async def test_a_budget_too_small_for_any_task_is_refused_at_once(ledger: Path) -> None:
-    """Nothing would run, so nothing is opened, and the error says what would help."""
+    """The ledger is not opened, and the error says what would help."""
     requests = [RunTaskRequest("a"), RunTaskRequest("b", llm_model="claude-sonnet-4-20250514")]
     async with BrowserUseSession(KEY, base_url="http://127.0.0.1:9/api/v1") as session:
         with raises(InvalidRequestError) as caught:
@@ -77,7 +77,7 @@ async def test_a_budget_too_small_for_any_task_is_refused_at_once(ledger: Path) 
 
     assert caught.value.field == "budget_cents"
     told = str(caught.value)
-    assert "188.5" in told  # what it has to be
+    assert "188.5" in told  # the value that it must have
     assert "max_agent_steps to 39" in told
     assert "nothing was sent" in told
     assert not ledger.exists()  # noqa: ASYNC240
@@ -86,7 +86,7 @@ async def test_a_budget_too_small_for_any_task_is_refused_at_once(ledger: Path) 
 async def test_a_lower_maximum_of_steps_makes_a_small_budget_suffice(
     serve: Serve, open_session: Open, texts: Texts
 ) -> None:
-    """What the error advises works."""
+    """The advice of the error works."""
     session = await open_session(await serve())
 
     batch = session.run_many(texts(3), concurrency=2, budget_cents=100, max_agent_steps=39)
@@ -98,7 +98,7 @@ async def test_a_lower_maximum_of_steps_makes_a_small_budget_suffice(
 async def test_a_lazy_input_is_refused_with_its_first_task(
     serve: Serve, open_session: Open, texts: Texts
 ) -> None:
-    """An input that is not known beforehand is refused when its first task is."""
+    """An input of unknown size is refused when its first task is."""
     server = await serve()
     session = await open_session(server)
 
@@ -130,7 +130,7 @@ async def test_a_balance_too_small_for_any_task_is_refused(
 async def test_a_task_that_does_not_fit_the_budget_is_left_out(
     serve: Serve, open_session: Open, most: int
 ) -> None:
-    """Its maximum is more than is left, or than there ever was; it is reported with that."""
+    """Its maximum exceeds what is left, or the whole budget; the report has that maximum."""
     session = await open_session(await serve())
     requests = [RunTaskRequest("a", max_agent_steps=10), RunTaskRequest("b", max_agent_steps=most)]
 
@@ -146,7 +146,7 @@ async def test_a_task_that_does_not_fit_the_budget_is_left_out(
 async def test_tasks_of_an_earlier_run_have_their_share_before_their_turn_comes(
     serve: Serve, open_session: Open, texts: Texts, ledger: Path
 ) -> None:
-    """What an earlier run left running is reserved for, wherever it stands in the input."""
+    """A task that an earlier run left running has its reservation, wherever it is in the input."""
     server = await serve(executor=hanging())
     session = await open_session(server)
     earlier = session.run_many(texts(3), concurrency=3, ledger=ledger)
@@ -173,7 +173,7 @@ async def test_tasks_of_an_earlier_run_have_their_share_before_their_turn_comes(
 async def test_a_task_that_is_waited_for_no_longer_keeps_its_share(
     serve: Serve, open_session: Open, texts: Texts
 ) -> None:
-    """A task whose wait timed out runs on, and costs what it may."""
+    """A task whose wait timed out runs on, and may cost its maximum."""
     server = await serve(executor=hanging())
     session = await open_session(server)
 
@@ -189,7 +189,7 @@ async def test_a_task_that_is_waited_for_no_longer_keeps_its_share(
 async def test_a_drained_batch_ends_for_all_who_queue_for_the_budget(
     serve: Serve, open_session: Open, texts: Texts
 ) -> None:
-    """Who is admitted after that gives its room to the next in the queue, to be sent away too."""
+    """An admitted item is not sent after a drain: its money goes to the next in the queue."""
     held = Held()
     server = await serve(executor=held)
     session = await open_session(server)
@@ -206,7 +206,7 @@ async def test_a_drained_batch_ends_for_all_who_queue_for_the_budget(
 async def test_what_was_lost_is_sent_again_only_if_it_fits(
     serve: Serve, open_session: Open, ledger: Path
 ) -> None:
-    """Both requests of an item whose answer was lost in an earlier run have their maximum."""
+    """Both requests of an item whose answer was lost in an earlier run reserve a maximum."""
     server = await serve(submission_keys=False, faults=[Fault("reset", "run_task", calls=2)])
     session = await open_session(server)
     options = {"concurrency": 1, "ledger": ledger, "settle_window": 0.05}
@@ -219,7 +219,7 @@ async def test_what_was_lost_is_sent_again_only_if_it_fits(
 
     assert server.requests["run_task"] == before
     assert batch.progress.next_cents == MAXIMUM
-    # Its task may exist all the same: it is not one that was never sent.
+    # Its task may exist: it is not an item that was never sent.
     assert (batch.progress.unknown, batch.progress.new, batch.progress.left_out) == (1, 0, 0)
     assert [result.state for result in await more.collect()] == [ItemState.DONE] * 2
 
@@ -253,7 +253,7 @@ async def test_a_task_that_is_made_late_is_within_the_budget(
 async def test_a_second_task_counts_in_the_budget_of_the_next_run(
     serve: Serve, open_session: Open, ledger: Path
 ) -> None:
-    """A duplicate that was found at the end of a run was paid for, too."""
+    """A duplicate that was found at the end of a run is counted as spent."""
     server = await serve(submission_keys=False, faults=[Fault("reset", "run_task", calls=1)])
     session = await open_session(server)
     options = {"concurrency": 1, "ledger": ledger, "settle_window": 0.3, "max_agent_steps": 2}
@@ -288,7 +288,7 @@ async def test_a_second_task_that_runs_on_keeps_its_reservation(
     # Not only created: then it would be held, too.
     await until(lambda: [each for each in server.store.tasks if each.status.is_terminal])
     mark = dict(server.store.tasks[0].metadata)
-    # The text of the second one decides how it goes: as the item's own it would end at once.
+    # The text of the second one decides its end: as the item's own it would end at once.
     held.text = "one"
     second = await session.tasks.run("one", max_agent_steps=2, metadata=mark)
     await collecting
@@ -327,7 +327,7 @@ async def test_a_second_task_that_runs_on_keeps_its_reservation(
     ids=repr,
 )
 async def test_a_budget_that_is_no_amount_of_money_is_refused(budget: Any, ledger: Path) -> None:
-    """By a typed error that names the field, before the ledger is looked at."""
+    """A typed error names the field, before the ledger is opened."""
     ledger.write_bytes(b"not a ledger")  # noqa: ASYNC240
     async with BrowserUseSession(KEY, base_url="http://127.0.0.1:9/api/v1") as session:
         with raises(InvalidRequestError) as caught:
@@ -341,7 +341,7 @@ async def test_a_budget_that_is_no_amount_of_money_is_refused(budget: Any, ledge
 async def test_amounts_of_any_numeric_type_are_budgets(
     serve: Serve, open_session: Open, ledger: Path, budget: Any
 ) -> None:
-    """What is a number of cents reaches the ledger unchanged."""
+    """An amount of cents of any numeric type reaches the ledger unchanged."""
     session = await open_session(await serve())
 
     batch = session.run_many(

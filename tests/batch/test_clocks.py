@@ -1,4 +1,4 @@
-"""Batches on a machine whose clock is wrong, and with services that do not tell the time."""
+"""Batches on a machine whose clock is wrong, and with services that send no time."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -24,7 +24,7 @@ DATES: dict[str, Callable[[datetime], str | None]] = {
 
 @pytest.mark.long
 def test_no_clock_makes_an_item_paid_twice(tmp_path: Path) -> None:
-    """Random faults and crashes, a clock that is set all the time, and untrue dates."""
+    """Random faults and crashes, a clock that is set repeatedly, and wrong dates."""
     report = sum(
         (simulate_batch(seed, CLOCKS, tmp_path / f"{seed}.db") for seed in range(15)), Report()
     )
@@ -37,14 +37,14 @@ def test_no_clock_makes_an_item_paid_twice(tmp_path: Path) -> None:
 @pytest.mark.parametrize("date", DATES)
 @pytest.mark.parametrize("skew", [-3 * DAY, 0.0, 3 * DAY])
 def test_tasks_too_many_are_found_at_every_skew(tmp_path: Path, date: str, skew: float) -> None:
-    """What a window that is too short has created twice is reported, whatever the clocks."""
+    """Duplicates that a short window has caused are reported, whatever the clocks show."""
 
     async def live(seed: int) -> tuple[int, int]:
         world = BatchWorld(seed, HASTY, tmp_path / f"{seed}.db")
         world.set_clock(timedelta(seconds=skew))
         world.server.date = DATES[date]
         report = await world.run()
-        # Some of them have appeared after the batch had ended, so it is continued once more.
+        # Some of them appear after the batch has ended, so it is continued once more.
         world.orphans = 0
         await world.run_machine()
         return report.tasks - report.jobs, world.orphans

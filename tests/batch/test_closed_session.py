@@ -1,4 +1,4 @@
-"""Batches whose session is closed under them, and batches that end with an error."""
+"""Batches whose session is closed while they run, and batches that end with an error."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -27,7 +27,7 @@ def _statuses(server: LocalServer) -> set[TaskStatus]:
 async def test_a_loop_that_is_left_with_its_session_stops_its_tasks(
     serve: Serve, texts: Texts, way: str
 ) -> None:
-    """Without a ledger nobody knows them any more, also when the session is closed at once."""
+    """Without a ledger no other run knows them, also when the session is closed at once."""
     server = await serve(executor=hanging({"Task 0": QUICK}))
     seen = asyncio.Event()
 
@@ -59,7 +59,7 @@ async def test_a_loop_that_is_left_with_its_session_stops_its_tasks(
 async def test_closing_the_session_stops_what_no_ledger_knows(
     serve: Serve, open_session: Open, texts: Texts, is_answered: bool
 ) -> None:
-    """Whoever collects the results is told, and the tasks are stopped, unanswered ones too."""
+    """The program that collects gets an error; the tasks are stopped, unanswered ones too."""
     slow = Fault("latency", "run_task", seconds=0.5, probability=0.0 if is_answered else 1.0)
     server = await serve(executor=hanging(), faults=[slow])
     session = await open_session(server, poll=POLLED)
@@ -79,7 +79,7 @@ async def test_closing_the_session_stops_what_no_ledger_knows(
 async def test_what_waits_for_a_slot_is_not_sent_when_the_session_closes(
     serve: Serve, open_session: Open, texts: Texts
 ) -> None:
-    """The slot of a task that is stopped is taken by no other task of the batch."""
+    """The slot of a task that is stopped is used by no other task of the batch."""
     slow = Fault("latency", "stop_task", seconds=2, when="after")
     server = await serve(max_concurrent_tasks=1, executor=hanging(), faults=[slow])
     session = await open_session(server)
@@ -96,7 +96,7 @@ async def test_what_waits_for_a_slot_is_not_sent_when_the_session_closes(
 async def test_closing_the_session_names_the_tasks_that_live_on(
     serve: Serve, open_session: Open
 ) -> None:
-    """Where they are left although there is no ledger, the error has the id of each."""
+    """Where tasks are left running without a ledger, the error has the id of each."""
     server = await serve(executor=hanging())
     session = await open_session(server, poll=POLLED)
     given = [("a", "Task"), ("b", "Task")]
@@ -115,7 +115,7 @@ async def test_closing_the_session_names_the_tasks_that_live_on(
 async def test_closing_a_batch_twice_stops_nothing_twice(
     serve: Serve, open_session: Open, texts: Texts
 ) -> None:
-    """A loop that is left, the `async with` around it and `aclose` are one end."""
+    """Leaving the loop, the `async with` around it and `aclose` close the batch once."""
     server = await serve(executor=hanging({"Task 0": QUICK}))
     session = await open_session(server)
 
@@ -132,7 +132,7 @@ async def test_closing_a_batch_twice_stops_nothing_twice(
 async def test_an_error_of_every_wait_stops_what_no_ledger_knows(
     serve: Serve, open_session: Open, texts: Texts
 ) -> None:
-    """The error names one task at most; the others would run on unknown to anybody."""
+    """The error names one task at most; the others would run on unknown."""
     server = await serve(executor=hanging())
     session = await open_session(server, retry=RETRY, poll=POLLED)
     collecting = asyncio.ensure_future(session.run_many(texts(3), concurrency=3).collect())
@@ -148,14 +148,14 @@ async def test_an_error_of_every_wait_stops_what_no_ledger_knows(
 
 
 async def _waiting(given: list[str]) -> AsyncIterator[str]:
-    """An input that has more to give only in hours, as one that reads a queue."""
+    """An input that has more items only in hours, as one that reads a queue."""
     for each in given:
         yield each
     await asyncio.get_running_loop().create_future()
 
 
 async def test_an_error_ends_a_batch_whose_input_waits(serve: Serve, open_session: Open) -> None:
-    """What is true of every item is raised at once, and not when the next item comes."""
+    """An error that applies to every item is raised at once, not with the next item."""
     refusal = Fault("status", "run_task", status=401)
     session = await open_session(await serve(faults=[refusal]))
 

@@ -1,4 +1,4 @@
-"""Batches that are cut off: closed in the middle of a submission, and cancelled from outside."""
+"""Batches that are closed in the middle of a submission, or cancelled from outside."""
 
 import asyncio
 import sys
@@ -25,7 +25,7 @@ def browser_use_server_options() -> dict[str, object]:
 
 
 async def test_a_batch_that_closes_submits_nothing_more(serve: Serve, open_session: Open) -> None:
-    """While one answer is waited for, to stop its task, other workers begin with nothing new."""
+    """While the batch waits for an answer, to stop its task, workers begin nothing new."""
     server = await serve(faults=[Fault("latency", "run_task", seconds=1, calls=1, when="before")])
     session = await open_session(server)
     batch = session.run_many((f"Task {n}" for n in range(1000)), concurrency=4, on_cancel="stop")
@@ -35,13 +35,13 @@ async def test_a_batch_that_closes_submits_nothing_more(serve: Serve, open_sessi
 
     await batch.aclose()
 
-    # Those that had been under way when it was closed are all there are.
+    # Only those that were in progress when it was closed exist.
     assert server.requests["run_task"] <= sent + 3
     assert server.tasks_created <= sent + 3
 
 
 async def test_a_batch_that_closes_tries_nothing_again(serve: Serve, open_session: Open) -> None:
-    """An answer that creates no task ends an item, although it would be tried again else."""
+    """An answer without a task ends an item, which would be retried otherwise."""
     refusal = Fault("status", "run_task", status=429)
     slow = Fault("latency", "run_task", seconds=1)
     server = await serve(faults=[slow, refusal])
@@ -81,7 +81,7 @@ async def test_a_second_cancellation_aborts_no_stop(
 async def test_a_program_that_cancels_everything_leaves_no_task_running(
     browser_use_server: ThreadedServer, spares_consumer: bool
 ) -> None:
-    """Workers cancelled by the program still have their tasks stopped, and the batch says so."""
+    """Workers that the program cancels still stop their tasks, and the batch says so."""
     key, url = browser_use_server.api_key, browser_use_server.base_url
     me = asyncio.current_task()
 
@@ -91,7 +91,7 @@ async def test_a_program_that_cancels_everything_leaves_no_task_running(
 
     running = asyncio.ensure_future(run())
     await until(lambda: browser_use_server.tasks_created == 4)
-    await asyncio.sleep(0.2)  # until all answers have come
+    await asyncio.sleep(0.2)  # until all answers have arrived
     for each in asyncio.all_tasks() - {me} - ({running} if spares_consumer else set()):
         each.cancel()
     await asyncio.wait([running], timeout=PATIENCE)
@@ -108,7 +108,7 @@ async def test_a_program_that_cancels_everything_leaves_no_task_running(
 async def test_an_input_that_awaits_what_was_cancelled_has_not_ended(
     serve: Serve, open_session: Open, ledger: Path, concurrency: int
 ) -> None:
-    """Its `CancelledError` is an exception of the input, and not the end of it."""
+    """Its `CancelledError` is an exception of the input, and not its end."""
     session = await open_session(await serve())
 
     async def given() -> AsyncIterator[str]:
@@ -125,7 +125,7 @@ async def test_an_input_that_awaits_what_was_cancelled_has_not_ended(
 async def test_budgets_count_the_task_of_a_lost_answer(
     browser_use_server: ThreadedServer,
 ) -> None:
-    """What a batch has adopted costs what it costs, and keeps no reservation."""
+    """An adopted task is charged with its cost, and its reservation is released."""
     browser_use_server.set_faults([Fault("lost_reply", "run_task", calls=1)])
     key, url = browser_use_server.api_key, browser_use_server.base_url
     async with (
@@ -142,7 +142,7 @@ async def test_budgets_count_the_task_of_a_lost_answer(
 
 @pytest.mark.skipif(sys.version_info < (3, 12), reason="eager tasks came with Python 3.12")
 async def test_eager_tasks_keep_to_the_concurrency(browser_use_server: ThreadedServer) -> None:
-    """In a loop that begins tasks at once, a batch runs no more items than it was told to."""
+    """In a loop with eager tasks, a batch runs no more items than `concurrency`."""
     key, url = browser_use_server.api_key, browser_use_server.base_url
     loop: Any = asyncio.get_running_loop()
     before, most = loop.get_task_factory(), 0

@@ -1,4 +1,4 @@
-"""What the rest of a batch will cost and how long it will take, said before it has."""
+"""The forecast of a batch: the cost and the time of its rest."""
 
 import random
 import sqlite3
@@ -20,7 +20,7 @@ WORLD = {world.name: world for world in WORLDS}
 
 
 def forecast_of(split: Split, tmp_path: Path) -> Forecast:
-    """What the ledger says at that moment."""
+    """The forecast of a ledger at that moment."""
     found = read_ledger(split.write(tmp_path / "run.db")).forecast()
     assert found is not None
     return found
@@ -31,7 +31,7 @@ def forecast_of(split: Split, tmp_path: Path) -> Forecast:
 
 @pytest.mark.parametrize("name", [world.name for world in WORLDS if not world.is_wide])
 def test_the_rest_is_foretold(name: str, tmp_path: Path) -> None:
-    """Cents and seconds are within 15 % nine times of ten, and seldom above what is said."""
+    """The real cents and seconds are within 15 % in nine of ten cases, and seldom above."""
     near, below = list[bool](), list[bool]()
     for split in recorded(WORLD[name], 3):
         said = forecast_of(split, tmp_path)
@@ -50,7 +50,7 @@ def test_the_rest_is_foretold(name: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["one site, 300 at once", "sorted by site, all sites begun"])
 def test_means_of_what_has_ended_are_wrong(name: str) -> None:
-    """The control: those that end first are the short ones, or those of the first site."""
+    """The control: the items that end first are the short ones, or those of the first site."""
     splits = [*recorded(WORLD[name], 3)]
     near = [
         abs(fmean(each.cents for each in split.ended) * split.left / split.cents - 1.0) <= NEAR
@@ -61,7 +61,7 @@ def test_means_of_what_has_ended_are_wrong(name: str) -> None:
 
 
 def test_items_of_which_nothing_is_known_are_counted(tmp_path: Path) -> None:
-    """A site that has not begun may cost anything: the forecast says how many items it has."""
+    """A site without an ended item may cost anything: the forecast says how many items it has."""
     split = next(recorded(UNLIKE, 1))
     said = forecast_of(split, tmp_path)
 
@@ -71,7 +71,7 @@ def test_items_of_which_nothing_is_known_are_counted(tmp_path: Path) -> None:
 
 
 def test_a_ledger_that_knows_the_begun_items_only(tmp_path: Path) -> None:
-    """The number of all items is given, and the others are taken to be like those."""
+    """The number of all items is given, and the unknown ones are assumed to be similar."""
     split = [*recorded(WORLD["one site"], 1)][2]
     view = read_ledger(split.write(tmp_path / "run.db", whole=False))
     begun, all_of_them = view.forecast(), view.forecast(len(split.items))
@@ -85,7 +85,7 @@ def test_a_ledger_that_knows_the_begun_items_only(tmp_path: Path) -> None:
 
 
 def test_pauses_between_runs_do_not_count(tmp_path: Path) -> None:
-    """A ledger that lay for a day is as quick as before."""
+    """The pace of a ledger that was idle for a day is the same as before."""
     begun = [0.0, 100.0, 86_400.0, 86_500.0]
     path = tmp_path / "run.db"
     rows = [
@@ -103,7 +103,7 @@ def test_pauses_between_runs_do_not_count(tmp_path: Path) -> None:
 
 
 def test_of_a_large_ledger_some_rows_stand_for_all(tmp_path: Path) -> None:
-    """The rest of a large ledger is foretold from a part of its rows, and counted as it is."""
+    """The forecast of a large ledger is made from a part of its rows, and counts all of them."""
     rng = random.Random(3)
     rows = [
         item(f"k{n}", task=f"Read page {n} of {site}", cost=cost + rng.randrange(1000))
@@ -122,7 +122,7 @@ def test_of_a_large_ledger_some_rows_stand_for_all(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("per_key", "seconds"), [(None, 1000.0), (2, 5000.0), (50, 1000.0)])
 def test_items_of_one_key_run_in_turns(per_key: int | None, seconds: float, tmp_path: Path) -> None:
-    """A limit per key lets fewer run at once than before."""
+    """A limit per key lets fewer items run at once than before."""
     rows = [
         item(f"{turn}-{number}", task="x", cost=3500, created_at=BEGAN + 100.0 * turn)
         | {"finished_at": BEGAN + 100.0 * turn + 100.0}
@@ -149,7 +149,7 @@ def test_little_is_known_at_first(ends: int, tmp_path: Path) -> None:
 
 
 def test_all_that_ended_cost_nothing(tmp_path: Path) -> None:
-    """Of tasks that others pay, and of refused items, the rest costs nothing, too."""
+    """Items that joined paid tasks, and refused items, cost nothing, and so does the rest."""
     rows = [item(f"k{n}", task="x", cost=0, joined=True) for n in range(30)]
     rows += [item(f"d{n}", "dead letter") for n in range(10)]
     rows += [item(f"new{n}", "new", task="x") for n in range(5)]
@@ -161,7 +161,7 @@ def test_all_that_ended_cost_nothing(tmp_path: Path) -> None:
 
 
 def test_failed_tasks_and_retries_cost_too(tmp_path: Path) -> None:
-    """What failed cost something, and what is tried again costs twice."""
+    """A failed item has a cost, and an item that is retried costs twice."""
     rows = [item(f"k{n}", "failed" if n % 2 else "done", task="x", cost=4000) for n in range(40)]
     rows += [item(f"new{n}", "new", task="x") for n in range(10)]
     said = read_ledger(write_ledger(tmp_path / "run.db", rows)).forecast()
@@ -171,7 +171,7 @@ def test_failed_tasks_and_retries_cost_too(tmp_path: Path) -> None:
 
 
 def test_the_sentence(tmp_path: Path) -> None:
-    """The forecast is said with its interval, what it is made from, and what a budget leaves."""
+    """The sentence has the forecast, its interval, its basis, and what a budget leaves."""
     rows = [item(f"k{n}", task="x", cost=4000) for n in range(40)]
     rows += [item(f"new{n}", "new", task="x") for n in range(100)]
     path = write_ledger(tmp_path / "run.db", rows, budget_cents=300)
@@ -200,7 +200,7 @@ def executor() -> ScriptedExecutor:
 
 
 async def test_while_it_runs(serve: Serve, open_session: Open, ledger: Path) -> None:
-    """There is a forecast from the 30th end on, of the sites of what is left; last, of nothing."""
+    """From the 30th end on there is a forecast for each remaining site; at the end it is empty."""
     session = await open_session(await serve(executor=executor()))
     rng = random.Random(5)
     sites = [rng.choice([*SITES]) for _ in range(40)] + ["slow.test"] * 40
@@ -232,7 +232,7 @@ async def test_while_it_runs(serve: Serve, open_session: Open, ledger: Path) -> 
 async def test_the_next_run_knows_what_the_first_one_cost(
     serve: Serve, open_session: Open, ledger: Path
 ) -> None:
-    """A run that goes on has a forecast at once, from the ends that its ledger has."""
+    """A later run has a forecast at once, from the ends in its ledger."""
     session = await open_session(await serve())
     items = [f"Task {number}" for number in range(50)]
     async with session.run_many(items, concurrency=5, ledger=ledger) as batch:
@@ -255,7 +255,7 @@ async def test_the_next_run_knows_what_the_first_one_cost(
 async def test_items_that_wait_for_their_key_are_of_the_rest(
     serve: Serve, open_session: Open, ledger: Path
 ) -> None:
-    """What was read and waits for its site counts as what it is: most of it is of the dear one."""
+    """Items that wait for their site are in the forecast; most are of the expensive one."""
     session = await open_session(await serve(executor=executor()))
     sites = ["quick.test", "slow.test"] * 60
     items = [BatchItem(f"Read page {n} of {site}", key=f"{n}") for n, site in enumerate(sites)]
@@ -276,7 +276,7 @@ async def test_items_that_wait_for_their_key_are_of_the_rest(
 
 
 async def test_an_input_of_unknown_size(serve: Serve, open_session: Open, ledger: Path) -> None:
-    """As long as it is not known how many items a generator has, nothing is foretold."""
+    """While the number of items of a generator is unknown, there is no forecast."""
     session = await open_session(await serve())
     told = list[Forecast | None]()
     texts = (f"Task {number}" for number in range(45))

@@ -1,4 +1,4 @@
-"""What goes into a batch: poison, inputs that raise, repeated keys, and other inputs next time."""
+"""The input of a batch: invalid items, exceptions, repeated keys, and other inputs later."""
 
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
@@ -20,7 +20,7 @@ Texts = Callable[[int], list[str]]
 
 
 async def test_poison_is_set_aside(serve: Serve, open_session: Open, ledger: Path) -> None:
-    """What cannot be sent or is refused is a dead letter with a reason; the others run."""
+    """An item that cannot be sent or is refused is a dead letter with a reason; the others run."""
     refusal = Fault("status", "run_task", status=422, probability=1.0, calls=1)
     server = await serve(faults=[refusal])
     session = await open_session(server)
@@ -62,7 +62,7 @@ async def test_poison_is_set_aside(serve: Serve, open_session: Open, ledger: Pat
 async def test_dead_letters_are_tried_again_if_asked_for(
     serve: Serve, open_session: Open, ledger: Path
 ) -> None:
-    """A dead letter is tried again when asked for, or when its content was put right."""
+    """A dead letter is tried again on request, or when its content was corrected."""
     refusals = Fault("status", "run_task", status=422, first=2)
     server = await serve(faults=[refusals])
     session = await open_session(server)
@@ -89,7 +89,7 @@ async def test_an_input_that_raises_ends_the_batch_in_order(
     ledger: Path,
     is_async: bool,
 ) -> None:
-    """What was read before is brought to its end, and the error says after how many."""
+    """The items before the exception are completed, and the error says how many there were."""
     server = await serve()
     session = await open_session(server)
 
@@ -116,7 +116,7 @@ async def test_an_input_that_raises_ends_the_batch_in_order(
     assert read_ledger(ledger).counts[ItemState.DONE] == len(server.store.tasks) == 2
 
 
-async def test_what_is_named_twice_is_done_once(
+async def test_an_item_that_stands_twice_is_done_once(
     serve: Serve, open_session: Open, ledger: Path
 ) -> None:
     """The same content, or the same key with the same content, is one task with several results."""
@@ -161,7 +161,7 @@ async def test_a_key_that_means_something_else_is_refused(
 async def test_a_key_of_a_refused_item_means_nothing_else_in_the_same_run(
     serve: Serve, open_session: Open, ledger: Path
 ) -> None:
-    """A dead letter may be put right in the next run; here the second item would be passed over."""
+    """A dead letter may be corrected in the next run; in the same run its key is taken."""
     session = await open_session(await serve())
 
     with raises(errors.LedgerMismatchError) as caught:
@@ -173,7 +173,7 @@ async def test_a_key_of_a_refused_item_means_nothing_else_in_the_same_run(
 async def test_a_refused_item_that_is_named_twice_is_tried_once(
     serve: Serve, open_session: Open, ledger: Path
 ) -> None:
-    """Also in a run that was asked to try dead letters again."""
+    """This includes a run that retries dead letters."""
     server = await serve(faults=[Fault("status", "run_task", status=422)])
     session = await open_session(server)
 

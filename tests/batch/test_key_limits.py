@@ -1,4 +1,4 @@
-"""Limits per key: so many items of one key at once, while those of other keys go on."""
+"""Limits per key: only this many items of one key run at once, while other keys continue."""
 
 import asyncio
 import itertools
@@ -29,16 +29,16 @@ from tests.support.patience import until
 
 PER_KEY = 2
 CALM = Laws(jobs=0, others=0.0, fault_rate=0.0)
-NOTICED = 8.0  # seconds in which the end of a task is noticed, and the next one is created
+NOTICED = 8.0  # seconds in which a poll sees the end of a task, and the next one is created
 
 
 def site_of(item: BatchItem) -> str:
-    """The limit key: what stands before the first slash of the key."""
+    """The limit key: the text before the first slash of the key."""
     return str(item.key).partition("/")[0]
 
 
 def most_at_once(spans: Iterable[tuple[Any, Any]]) -> int:
-    """How many of these spans of time overlap at most."""
+    """The most of these spans that overlap."""
     changes = [change for begin, end in spans for change in ((begin, 1), (end, -1))]
     # An end at the very moment of a begin comes first.
     return max(itertools.accumulate(each for _, each in sorted(changes)), default=0)
@@ -61,7 +61,7 @@ def items(*keys: str) -> list[BatchItem]:
 async def test_no_more_than_so_many_of_a_key_run_at_once(
     serve: Serve, open_session: Open, ledger: Path, has_ledger: bool
 ) -> None:
-    """Each site has at most two tasks at once, and all items come to their end."""
+    """Each site has at most two tasks at once, and all items end."""
     executor = Held()
     server = await serve(executor=executor)
     session = await open_session(server)
@@ -87,7 +87,7 @@ async def test_no_more_than_so_many_of_a_key_run_at_once(
 async def test_an_item_that_waits_for_its_key_does_not_hold_up_other_keys(
     serve: Serve, open_session: Open
 ) -> None:
-    """One key has a task that runs on and many items behind it: others, and those without, end."""
+    """One key has a task that runs on and many items that wait: all other items end."""
     executor = Held("a/0")
     server = await serve(executor=executor)
     session = await open_session(server)
@@ -117,7 +117,7 @@ async def test_an_item_that_waits_for_its_key_does_not_hold_up_other_keys(
 async def test_a_key_becomes_free_while_the_input_is_waited_for(
     serve: Serve, open_session: Open
 ) -> None:
-    """An item waits for its key, and starts although the input gives nothing meanwhile."""
+    """An item that waits for its key starts although the input returns nothing meanwhile."""
     server = await serve()
     session = await open_session(server)
     is_over = asyncio.Event()
@@ -137,10 +137,10 @@ async def test_a_key_becomes_free_while_the_input_is_waited_for(
     assert seen == ["a/0", "a/1"]
 
 
-async def test_an_item_whose_key_cannot_be_told_is_a_dead_letter(
+async def test_an_item_without_a_valid_limit_key_is_a_dead_letter(
     serve: Serve, open_session: Open, ledger: Path
 ) -> None:
-    """What `limit_by` raises, and a key of another type, is the reason; the others run."""
+    """An exception of `limit_by`, or a key of another type, is the reason; the others run."""
     server = await serve()
     session = await open_session(server)
 
@@ -165,10 +165,10 @@ async def test_an_item_whose_key_cannot_be_told_is_a_dead_letter(
     assert len(server.store.tasks) == 4
 
 
-async def test_a_task_that_exists_comes_to_its_end_whatever_limit_by_says(
+async def test_an_existing_task_ends_whatever_limit_by_raises(
     serve: Serve, open_session: Open, ledger: Path
 ) -> None:
-    """A later run in which `limit_by` raises waits for a running task, and gives what is done."""
+    """A later run in which `limit_by` raises waits for a running task, and returns its result."""
     executor = Held("a/1")
     server = await serve(executor=executor)
     session = await open_session(server)
@@ -189,7 +189,7 @@ async def test_a_task_that_exists_comes_to_its_end_whatever_limit_by_says(
 
 
 async def test_limit_by_sees_the_whole_request(serve: Serve, open_session: Open) -> None:
-    """Whatever the input gives, `limit_by` gets an item with its key and its whole request."""
+    """`limit_by` gets an item with its key and its whole request, for every kind of input."""
     server = await serve()
     session = await open_session(server)
     seen: list[BatchItem] = []
@@ -233,7 +233,7 @@ async def test_limits_that_make_no_sense_are_refused(
 async def test_what_the_input_raises_ends_a_limited_batch(
     serve: Serve, open_session: Open, ledger: Path
 ) -> None:
-    """As any batch: what was submitted comes to its end, and the rest is left for the next run."""
+    """As in any batch: submitted items end, and the rest is left for the next run."""
     server = await serve()
     session = await open_session(server)
 
@@ -256,7 +256,7 @@ async def test_what_the_input_raises_ends_a_limited_batch(
 async def test_a_drained_batch_leaves_what_waits_for_its_key(
     serve: Serve, open_session: Open, ledger: Path
 ) -> None:
-    """Nothing more is submitted, and the next run goes on, with the keys that count."""
+    """Nothing more is submitted, and the next run continues, by its own limit keys."""
     executor = Held()
     server = await serve(executor=executor)
     session = await open_session(server)
@@ -276,7 +276,7 @@ async def test_a_drained_batch_leaves_what_waits_for_its_key(
 async def test_a_task_that_an_earlier_run_has_left_counts(
     serve: Serve, open_session: Open, ledger: Path
 ) -> None:
-    """Also if the input does not name it any more: no other of its key starts before its end."""
+    """A running task of an item that is no longer in the input counts for its key."""
     executor = Held("a/0")
     server = await serve(executor=executor)
     session = await open_session(server)
@@ -308,7 +308,7 @@ async def test_a_task_that_an_earlier_run_has_left_counts(
 async def test_an_item_that_is_tried_again_waits_for_what_runs(
     serve: Serve, open_session: Open, ledger: Path
 ) -> None:
-    """With `retry_failed` a failed item stands before a task that runs, and both have one key."""
+    """With `retry_failed` a failed item waits for a running task of its key."""
     executor = Mended("a/0")
     server = await serve(executor=executor)
     session = await open_session(server)
@@ -339,7 +339,7 @@ async def test_an_item_that_is_tried_again_waits_for_what_runs(
 
 
 def limited_world(seed: int, ledger: Path, per_key: int) -> BatchWorld:
-    """A world without losses, whose batch has limits per key."""
+    """A simulated service without losses, with a batch that has limits per key."""
     world = BatchWorld(seed, CALM, ledger)
     world.options = {"limit_by": site_of, "per_key": per_key}
     return world
@@ -365,7 +365,7 @@ def spans_by_site(tasks: Iterable[FakeTask]) -> dict[str, list[tuple[float, floa
 def test_limits_are_kept_and_no_place_stays_empty(
     tmp_path: Path, seed: int, sites: list[str], per_key: int
 ) -> None:
-    """Never more of a key, every item ends, and none waits that could run."""
+    """No key exceeds its limit, every item ends, and none waits that could run."""
 
     async def live() -> BatchWorld:
         world = limited_world(seed, folder / "run.db", per_key)
@@ -395,11 +395,11 @@ def test_limits_are_kept_and_no_place_stays_empty(
 
 
 class LimitedMachine(BatchMachine):
-    """The same world as that of any batch, with limits per key, and with failed items retried."""
+    """The machine of batches with limits per key, and with failed items retried."""
 
     @initialize(seed=st.integers(0, 1000), count=st.integers(3, 9))
     def begin(self, seed: int, count: int) -> None:
-        """A new world with some items of three sites."""
+        """A new simulated service with some items of three sites."""
 
         async def make() -> BatchWorld:
             return limited_world(seed, self.folder / "run.db", PER_KEY)
@@ -410,7 +410,7 @@ class LimitedMachine(BatchMachine):
 
     @rule(count=st.integers(1, 6))
     def more(self, count: int) -> None:
-        """The input grows."""
+        """Add items to the input."""
         numbers = [next(self.numbers) for _ in range(count)]
         self.world.jobs += tuple(
             Job(f"{'abc'[number % 3]}/{number}", "Buy milk", 0.0) for number in numbers
@@ -418,19 +418,19 @@ class LimitedMachine(BatchMachine):
 
     @rule(retries=st.booleans())
     def choose(self, retries: bool) -> None:
-        """The next runs try failed items again, or do not."""
+        """Decide whether the next runs retry failed items."""
         self.world.options["retry_failed"] = retries
 
     @invariant()
     def no_key_has_too_many_tasks(self) -> None:
-        """At most so many tasks of each site at any moment."""
+        """No site exceeds its limit at any moment."""
         if hasattr(self, "world"):
             spans = spans_by_site(self.world.service.tasks.values())
             assert all(most_at_once(each) <= PER_KEY for each in spans.values()), spans
 
     @invariant()
     def no_item_has_two_tasks(self) -> None:
-        """Of each item, one task runs at any moment: others have failed before."""
+        """One task of each item runs at a time; earlier ones have failed."""
         if hasattr(self, "world"):
             jobs = defaultdict(list)
             for task in self.world.service.tasks.values():
@@ -439,15 +439,15 @@ class LimitedMachine(BatchMachine):
 
     @invariant()
     def what_has_ended_stays_so(self) -> None:
-        """What failed may be tried again here; that done stays done is seen elsewhere."""
+        """A failed item may be retried here; another test checks that done stays done."""
 
     @invariant()
     def the_model_allows_it(self) -> None:
-        """The model has no rounds in one process; that is seen elsewhere."""
+        """The model has no rounds in one process; another test checks them."""
 
 
 def run_machine(machine: type[BatchMachine], **options: Any) -> None:
-    """Try sequences of events."""
+    """Run sequences of events."""
     run_state_machine_as_test(
         machine,
         settings=settings(deadline=None, suppress_health_check=list(HealthCheck), **options),
@@ -463,23 +463,23 @@ def run_machine(machine: type[BatchMachine], **options: Any) -> None:
     ],
 )
 def test_any_sequence_of_events_keeps_the_limits(examples: int, steps: int) -> None:
-    """Whatever crashes, stops, retries and orders of the input there are."""
+    """For any crashes, stops, retries and orders of the input."""
     run_machine(LimitedMachine, max_examples=examples, stateful_step_count=steps)
 
 
 class UnlimitedMachine(LimitedMachine):
-    """The same in a batch without limits."""
+    """The same machine with batches without limits."""
 
     @initialize(seed=st.integers(0, 1000), count=st.integers(3, 9))
     def begin(self, seed: int, count: int) -> None:
-        """A new world with some items of three sites."""
+        """A new simulated service with some items of three sites."""
         super().begin(seed, count)
         self.world.options = {}
 
 
 @pytest.mark.long
 def test_the_limits_can_be_exceeded() -> None:
-    """The control: without limits some sequence of events gives a site too many tasks."""
+    """The control: without limits some sequence of events exceeds a site's limit."""
     with pytest.raises(AssertionError):
         run_machine(
             UnlimitedMachine,

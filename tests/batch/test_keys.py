@@ -1,4 +1,4 @@
-"""Items as submission keys: one task for a key, whatever ledger, crash or lost answer there is."""
+"""Items as submission keys: one task for a key, for any ledger, crash or lost answer."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -32,7 +32,7 @@ COST = 1 + Decimal("2.5")  # of a task with one step
 
 
 def test_a_key_is_the_item_s_behind_the_prefix() -> None:
-    """Each task of an item that failed has another one; what is no key is named by a digest."""
+    """Each retry of a failed item has a key of its own; an invalid key is replaced by a digest."""
     assert submission_key("", "7", 1) == "7"
     assert submission_key("bills/", "7", 1) == "bills/7"
     assert submission_key("bills/", "7", 3) == "bills/7 (round 3)"
@@ -42,7 +42,7 @@ def test_a_key_is_the_item_s_behind_the_prefix() -> None:
     assert {len(each) for each in digests} == {len("sha256:") + 64}
     assert len(digests) == 2 * len(odd)
     assert submission_key("", "ä" * MAX_KEY_LENGTH, 1) == "ä" * MAX_KEY_LENGTH
-    # The key of an item that is called like a round of another one, or like a digest
+    # The key of an item that equals that of a retry, or a digest
     assert submission_key("", "7 (round 2)", 1).startswith("sha256:")
     assert submission_key("", "sha256:1", 1) != "sha256:1"
 
@@ -64,7 +64,7 @@ async def test_a_prefix_is_printable(serve: Serve, open_session: Open, prefix: A
 async def test_a_call_with_the_same_key_has_the_same_task(
     serve: Serve, open_session: Open, key: str
 ) -> None:
-    """A batch and a call mean the same by a key, however long or odd the one of the item is."""
+    """A batch and a call use the same key, however long or unusual the one of the item is."""
     server = await serve()
     session = await open_session(server)
     (result,) = await session.run_many([(key, "Do it")], key_prefix="p/").collect()
@@ -82,7 +82,7 @@ async def test_a_call_with_the_same_key_has_the_same_task(
 async def test_two_ledgers_pay_once(
     serve: Serve, open_session: Open, tmp_path: Path, is_lost: bool
 ) -> None:
-    """The second ledger has the tasks and answers of the first one, lost or not, and no cost."""
+    """The second ledger has the tasks and answers of the first one, at no cost."""
     server = await serve()
     first = await _run(await open_session(server), tmp_path / "first.db")
     if is_lost:
@@ -110,7 +110,7 @@ async def test_two_ledgers_pay_once(
 async def test_two_ledgers_of_one_session_pay_once(
     serve: Serve, open_session: Open, tmp_path: Path
 ) -> None:
-    """Also at the same time, and though the session knows the tasks as those of the other."""
+    """This includes two batches at the same time in one session, which knows all tasks."""
     server = await serve()
     session = await open_session(server)
 
@@ -119,7 +119,7 @@ async def test_two_ledgers_of_one_session_pay_once(
     assert len(server.store.tasks) == 2
     assert {each.task_id for each in both[0]} == {task.id for task in server.store.tasks}
     assert [each.task_id for each in both[1]] == [each.task_id for each in both[0]]
-    # Who was first has paid.
+    # The first batch has paid.
     costs = [read_ledger(tmp_path / f"{each}.db").cost_cents for each in range(2)]
     assert sum(costs) == 2 * COST
     assert server.requests["run_task"] == 4
@@ -128,7 +128,7 @@ async def test_two_ledgers_of_one_session_pay_once(
 async def test_what_is_joined_leaves_room_in_the_budget(
     serve: Serve, open_session: Open, tmp_path: Path
 ) -> None:
-    """A budget for one task brings two, of which another ledger has paid one."""
+    """A budget for one task returns two, of which another ledger has paid one."""
     server = await serve()
     fields = {"max_agent_steps": 1, "concurrency": 1}
     await _run(await open_session(server), tmp_path / "first.db", ITEMS[:1], **fields)
@@ -144,7 +144,7 @@ async def test_what_is_joined_leaves_room_in_the_budget(
 async def test_prefixes_keep_batches_apart(
     serve: Serve, open_session: Open, tmp_path: Path
 ) -> None:
-    """With another prefix the same keys are other work, and so are items without a key."""
+    """Another prefix makes the same keys other work; items without a key are never shared."""
     server = await serve()
     session = await open_session(server)
 
@@ -162,7 +162,7 @@ async def test_prefixes_keep_batches_apart(
 async def test_without_a_ledger_keys_name_tasks_only_with_a_prefix(
     serve: Serve, open_session: Open, prefix: str, count: int
 ) -> None:
-    """Nothing is kept beyond the run, unless its prefix says that the keys mean something."""
+    """The keys are forgotten after the run, unless a prefix says that they are lasting."""
     server = await serve()
     session = await open_session(server)
 
@@ -174,7 +174,7 @@ async def test_without_a_ledger_keys_name_tasks_only_with_a_prefix(
 
 
 async def test_a_ledger_keeps_its_prefix(serve: Serve, open_session: Open, ledger: Path) -> None:
-    """Run again with another one it is refused with both, and nothing is sent."""
+    """A run with another prefix is refused with both prefixes, and nothing is sent."""
     server = await serve()
     session = await open_session(server)
     await _run(session, ledger, key_prefix="2025/")
@@ -194,7 +194,7 @@ async def test_a_ledger_keeps_its_prefix(serve: Serve, open_session: Open, ledge
 async def test_a_joined_task_is_not_stopped(
     serve: Serve, open_session: Open, tmp_path: Path
 ) -> None:
-    """Who leaves a batch stops the tasks that it has created, and not those that it has joined."""
+    """A batch that is left stops the tasks that it has created, and not those that it joined."""
     server = await serve(executor=hanging())
     first, second = await open_session(server), await open_session(server)
     owner = asyncio.ensure_future(_run(first, tmp_path / "first.db", ITEMS[:1]))
@@ -219,7 +219,7 @@ async def test_a_joined_task_is_not_stopped(
 async def test_a_key_that_means_something_else_is_a_dead_letter(
     serve: Serve, open_session: Open, tmp_path: Path
 ) -> None:
-    """Its reason names the first task and what differs; the other items go on."""
+    """Its reason names the first task and the differing fields; the other items continue."""
     server = await serve()
     session = await open_session(server)
     first = await _run(session, tmp_path / "first.db")
@@ -242,7 +242,7 @@ async def test_a_key_that_means_something_else_is_a_dead_letter(
 async def test_a_renewed_secret_is_no_other_request(
     serve: Serve, open_session: Open, ledger: Path
 ) -> None:
-    """What was lost and is sent again with another secret has the task of the first request."""
+    """A repetition with another value of a secret gets the task of the first request."""
     server = await serve(faults=[Fault("lost_reply", "run_task", first=20)])
     session = await open_session(server)
 
@@ -272,7 +272,7 @@ async def test_a_renewed_secret_is_no_other_request(
 async def test_each_task_of_a_failed_item_has_a_key(
     serve: Serve, open_session: Open, tmp_path: Path
 ) -> None:
-    """A second ledger that tries it again joins the failed task, and then each successor."""
+    """A second ledger that retries the item joins the failed task, and then each later one."""
     server = await serve(executor=Mended("one"))
     session = await open_session(server)
     ledgers = [tmp_path / "first.db", tmp_path / "second.db"]
@@ -296,7 +296,7 @@ async def test_each_task_of_a_failed_item_has_a_key(
 async def test_a_lost_answer_is_asked_for_again(
     serve: Serve, open_session: Open, ledger: Path
 ) -> None:
-    """Nothing is searched for, no second maximum is reserved, and no duplicate is suspected."""
+    """No search begins, no second maximum is reserved, and no duplicate is suspected."""
     server = await serve(faults=[Fault("lost_reply", "run_task", calls=(1, 2, 4))])
     session = await open_session(server)
     fields = {"max_agent_steps": 1, "concurrency": 1, "budget_cents": 2 * COST}
@@ -313,10 +313,10 @@ async def test_a_lost_answer_is_asked_for_again(
 
 
 @pytest.mark.parametrize("on_ambiguous", ["reconcile", "raise", "resubmit"])
-async def test_what_no_answer_has_told_is_sent_again_at_once_by_the_next_run(
+async def test_an_unanswered_request_is_repeated_at_once_by_the_next_run(
     serve: Serve, open_session: Open, ledger: Path, on_ambiguous: Any
 ) -> None:
-    """However answers are to be made good: a repetition with its key is no second request."""
+    """With any `on_ambiguous`: a repetition with its key is no second task."""
     server = await serve(faults=[Fault("lost_reply", "run_task", first=20)])
     session = await open_session(server)
     lost = await _run(session, ledger, on_ambiguous="raise")
@@ -336,7 +336,7 @@ async def test_what_no_answer_has_told_is_sent_again_at_once_by_the_next_run(
 async def test_a_refused_repetition_says_nothing_of_the_first_request(
     serve: Serve, open_session: Open, ledger: Path
 ) -> None:
-    """Its item stays in doubt, with its money, until an answer tells."""
+    """Its item stays in doubt, with its reservation, until an answer decides."""
     server = await serve(faults=[Fault("lost_reply", "run_task", first=20)])
     session = await open_session(server)
     options = {"settle_window": FOREVER, "max_agent_steps": 1, "budget_cents": COST}
@@ -356,7 +356,7 @@ async def test_a_refused_repetition_says_nothing_of_the_first_request(
 
 @pytest.fixture
 async def program() -> AsyncIterator[Program]:
-    """What is killed."""
+    """The program that is killed."""
     async with Program() as started:
         yield started
 
@@ -374,7 +374,7 @@ def _program_run(server: LocalServer, ledger: Path, **options: Any) -> Run:
 async def test_killed_at_a_write_a_batch_goes_on_at_once(
     serve: Serve, program: Program, ledger: Path, method: str, committed: bool
 ) -> None:
-    """What may have been sent is sent again with its key, however long the settle window is."""
+    """A request that may have been sent is repeated with its key, before the settle window ends."""
     server = await serve()
     at = 1 if method == "begin_run" else 5
     doomed = _program_run(server, ledger, store=method, at=at, committed=committed)
@@ -397,7 +397,7 @@ async def test_killed_at_a_write_a_batch_goes_on_at_once(
 async def test_what_a_service_without_keys_was_sent_is_searched_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, serve: Serve, open_session: Open, ledger: Path
 ) -> None:
-    """The service learns to keep keys between two runs: those of the first it does not know."""
+    """The service learns keys between two runs: it does not know those of the first run."""
     monkeypatch.setenv(KEY_VARIABLE, "a-key-of-the-tests-0123456789")
     place = {"database": str(tmp_path / "server.db"), "api_key": "bu_the_same_key_both_times"}
     lost = [Fault("lost_reply", "run_task", first=20)]

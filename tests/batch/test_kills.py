@@ -1,4 +1,4 @@
-"""Real processes, killed with SIGKILL, against the bundled server: it survives, and counts."""
+"""Real processes, killed with SIGKILL, against the bundled server, which survives and counts."""
 
 import random
 from collections import Counter
@@ -34,7 +34,7 @@ WINDOWS = {False: 1.0, True: 1e6}
 
 @pytest.fixture(params=[False, True], ids=["tokens", "keys"])
 async def server(request: pytest.FixtureRequest) -> AsyncIterator[LocalServer]:
-    """A server in this process, which no killed one takes along."""
+    """A server in this process, which survives the killed ones."""
     async with served(keys=request.param) as started:
         yield started
 
@@ -48,18 +48,18 @@ def served(*, keys: bool) -> LocalServer:
 
 @pytest.fixture
 async def program() -> AsyncIterator[Program]:
-    """What is killed."""
+    """The program that is killed."""
     async with Program() as started:
         yield started
 
 
 def tasks_per_item(server: LocalServer, before: int = 0) -> Counter[str]:
-    """How many tasks the server has for each item, but for the first ones."""
+    """How many tasks the server has for each item, without the first ones."""
     return Counter(task.metadata["item"] for task in server.store.tasks[before:])
 
 
 async def run_to_the_end(program: Program, run: Run, draw: random.Random, kills: int) -> int:
-    """Kill a batch at random moments, so many times at most, and let it come to its end.
+    """Kill a batch at random moments, this often at most, and let it end.
 
     Returns:
         How many times it was killed.
@@ -71,7 +71,7 @@ async def run_to_the_end(program: Program, run: Run, draw: random.Random, kills:
             break
         killed += 1
     assert await program.run(run) == 0
-    # An item whose attempts have all met a fault is unknown until the next run looks for it.
+    # An item whose attempts all met a fault is unknown until the next run searches for it.
     for _ in range(MOST_MORE_RUNS):
         if all(row.state is not ItemState.UNKNOWN for row in read_ledger(run.ledger).rows()):
             break
@@ -80,7 +80,7 @@ async def run_to_the_end(program: Program, run: Run, draw: random.Random, kills:
 
 
 def judge(server: LocalServer, before: int, ledger: Path, count: int) -> tuple[int, int]:
-    """How many items are lost, and how many have two tasks, as the server says."""
+    """How many items are lost, and how many have two tasks, by the server's count."""
     tasks = tasks_per_item(server, before)
     known = {task.id for task in server.store.tasks[before:]}
     rows = list(read_ledger(ledger).rows())
@@ -104,7 +104,7 @@ async def test_killed_at_random_moments_a_batch_loses_and_repeats_nothing(
     count: int,
     kills: int,
 ) -> None:
-    """SIGKILL again and again, batches of 200 items, faults on: one task for each item."""
+    """SIGKILL repeatedly, batches of 200 items, faults on: one task for each item."""
     draw = random.Random(20)
     window = WINDOWS["keys" in request.node.callspec.id]
     killed = lost = doubled = batches = 0
@@ -115,7 +115,7 @@ async def test_killed_at_random_moments_a_batch_loses_and_repeats_nothing(
         run = Run(
             *(server.base_url, server.api_key, str(ledger), count),
             settle_window=window,
-            key_prefix=f"{batches}/",  # the same items are other work
+            key_prefix=f"{batches}/",  # the same items count as other work
         )
         killed += await run_to_the_end(program, run, draw, kills - killed)
         missing, twice = judge(server, before, ledger, count)
@@ -127,7 +127,7 @@ async def test_killed_at_random_moments_a_batch_loses_and_repeats_nothing(
 
 @pytest.mark.long
 async def test_killed_without_the_intent_a_batch_repeats(program: Program, tmp_path: Path) -> None:
-    """The control: the same with a ledger that does not say what is about to be sent."""
+    """The control: the same with a ledger that does not record a request before it is sent."""
     draw = random.Random(20)
     doubled = killed = 0
     async with served(keys=False) as server:

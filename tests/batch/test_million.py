@@ -1,4 +1,4 @@
-"""The short form of `make million`: a batch that is killed twice, against a server of its own."""
+"""The short form of `make million`: a batch that is killed twice, with a server of its own."""
 
 import subprocess
 import sys
@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.mark.long
 def test_killed_twice_each_item_has_one_task_and_one_result() -> None:
-    """Killed with SIGKILL at a third and at two thirds, 1,200 items are 1,200 tasks and results."""
+    """Killed by SIGKILL at a third and at two thirds, 1,200 items have 1,200 tasks and results."""
     program = [sys.executable, "-m", "benchmarks.million", "--items", "1200"]
     ended = subprocess.run(program, cwd=ROOT, capture_output=True, text=True, check=False)
 

@@ -1,4 +1,4 @@
-"""Any sequence of runs, crashes, stops, waits and new items, beside what has to hold."""
+"""Any sequence of runs, crashes, stops, waits and new items keeps the promises."""
 
 import asyncio
 import itertools
@@ -28,7 +28,7 @@ TEXTS = ("Buy milk", "Buy bread")
 
 
 class BatchMachine(RuleBasedStateMachine):
-    """A world to which things happen in any order."""
+    """A simulated service in which events come in any order."""
 
     store: type[TracedStore] = TracedStore
 
@@ -41,7 +41,7 @@ class BatchMachine(RuleBasedStateMachine):
         self.numbers = itertools.count()
 
     def teardown(self) -> None:
-        """End the world."""
+        """Close it."""
         self.loop.run_until_complete(asyncio.sleep(LAWS.late + 30.0))
         self.loop.close()
         shutil.rmtree(self.folder)
@@ -51,7 +51,7 @@ class BatchMachine(RuleBasedStateMachine):
 
     @initialize(seed=st.integers(0, 1000), count=st.integers(1, 5))
     def begin(self, seed: int, count: int) -> None:
-        """A new world with some items."""
+        """A new simulated service with some items."""
 
         async def make() -> BatchWorld:
             return BatchWorld(seed, LAWS, self.folder / "run.db", self.store)
@@ -69,18 +69,18 @@ class BatchMachine(RuleBasedStateMachine):
 
     @rule()
     def reorder(self) -> None:
-        """The input comes in another order."""
+        """Change the order of the input."""
         self.world.jobs = self.world.jobs[::-1]
 
     @rule(events=st.integers(1, 300))
     def run_and_die(self, events: int) -> None:
-        """A run, and the machine dies at some event, if it comes so far."""
+        """Run, and let the machine die at some event, if the run gets that far."""
         self.world.crash_after(events)
         self._do(self.world.run_machine())
 
     @rule()
     def run_to_the_end(self) -> None:
-        """A run that comes to its end: everything has ended then."""
+        """Run until everything has ended."""
         self.world.crash_after(None)
         assert self._do(self.world.run_machine())
         rows = {row.key: row.state for row in self.world.view().rows()}
@@ -88,32 +88,32 @@ class BatchMachine(RuleBasedStateMachine):
 
     @rule(seconds=st.floats(0.0, 500.0))
     def let_time_pass(self, seconds: float) -> None:
-        """Nothing happens for a while, but for what was under way."""
+        """Let time pass, so that only running tasks change."""
         self._do(asyncio.sleep(seconds))
 
     @rule(hours=st.integers(-30, 30))
     def set_clock(self, hours: int) -> None:
-        """Somebody sets the machine's clock."""
+        """Set the machine's clock."""
         self.world.set_clock(timedelta(hours=hours))
 
     @precondition(lambda self: hasattr(self, "world") and self.world.service.tasks)
     @rule(data=st.data())
     def stop_one(self, data: st.DataObject) -> None:
-        """Somebody stops a task."""
+        """Stop a task, as another client does."""
         task: FakeTask = data.draw(st.sampled_from(list(self.world.service.tasks.values())))
         if (now := self.loop.time()) < task.ended_at:
             task.overruled, task.stopped_at = "stopped", now
 
     @invariant()
     def no_item_has_two_tasks(self) -> None:
-        """One task for each key, ever."""
+        """Each key has one task at most, ever."""
         if hasattr(self, "world"):
             jobs = [task.job for task in self.world.service.tasks.values()]
             assert len(jobs) == len(set(jobs)), jobs
 
     @invariant()
     def the_model_allows_it(self) -> None:
-        """No commit, no task and no crash is one that the model of paying once cannot do."""
+        """Each commit, task and crash is a step that the model of paying once allows."""
         if hasattr(self, "world"):
             assert self.world.traces.problems(ONE_PROCESS, LAWS.window) == []
 
@@ -148,7 +148,7 @@ class BatchMachine(RuleBasedStateMachine):
     ],
 )
 def test_any_sequence_of_events_keeps_the_promises(examples: int, steps: int) -> None:
-    """At most one task for each key, done means finished, and the end is for good."""
+    """At most one task for each key, done means finished, and an end is final."""
     from hypothesis.stateful import run_state_machine_as_test
 
     run_state_machine_as_test(
@@ -163,7 +163,7 @@ def test_any_sequence_of_events_keeps_the_promises(examples: int, steps: int) ->
 
 
 class ForgetfulMachine(BatchMachine):
-    """The same with a ledger that does not say what is about to be sent."""
+    """The same with a ledger that does not record a request before it is sent."""
 
     store = Forgetful
 
@@ -182,7 +182,7 @@ def test_the_promises_can_be_broken() -> None:
                 deadline=None,
                 database=None,
                 derandomize=True,
-                phases=[Phase.generate],  # the first one is enough, however long
+                phases=[Phase.generate],  # the first failing sequence is enough, however long
                 suppress_health_check=list(HealthCheck),
             ),
         )

@@ -1,4 +1,4 @@
-"""Items that stand in an input more than once: one task, and a result for each of them."""
+"""Items that are in an input more than once: one task, and a result for each of them."""
 
 import asyncio
 from collections.abc import Iterator
@@ -20,14 +20,14 @@ BAD = Scenario(outcome="failed", reason="No such page")
 
 @attrs.frozen
 class Answer:
-    """What is asked for."""
+    """The type of the answers."""
 
     number: int
 
 
 @pytest.mark.parametrize("concurrency", [1, 4])
 async def test_each_item_has_its_result(serve: Serve, open_session: Open, concurrency: int) -> None:
-    """`zip(rows, await batch.collect())` pairs each row with its own answer, and is paid once."""
+    """`zip(rows, await batch.collect())` pairs each row with its own answer, and pays once."""
     server = await serve(scenarios={"x": Scenario(output='{"number": 7}')})
     session = await open_session(server)
     rows = ["x1", "x1", ("key", "x2"), "x3", ("key", "x2"), "x1"]
@@ -51,7 +51,7 @@ async def test_each_item_has_its_result(serve: Serve, open_session: Open, concur
 
 
 async def test_a_repeat_holds_no_place(serve: Serve, open_session: Open) -> None:
-    """An input of pairs is worked on as widely as one without repeats."""
+    """An input of pairs runs as many tasks at once as one without repeats."""
     executor = Held()
     server = await serve(executor=executor)
     session = await open_session(server)
@@ -66,7 +66,7 @@ async def test_a_repeat_holds_no_place(serve: Serve, open_session: Open) -> None
 
 
 async def test_a_loop_that_keeps_nothing(serve: Serve, open_session: Open, ledger: Path) -> None:
-    """A repeat of an item whose result the program has dropped is read from the ledger."""
+    """The result of a repeat, whose first one the program has dropped, is read from the ledger."""
     server = await serve(scenarios={"bad": BAD})
     session = await open_session(server)
     batch = session.run_many(["good", "bad", "other", "good", "bad"], concurrency=1, ledger=ledger)
@@ -83,7 +83,7 @@ async def test_a_loop_that_keeps_nothing(serve: Serve, open_session: Open, ledge
 
 
 async def test_the_next_run_gives_as_many(serve: Serve, open_session: Open, ledger: Path) -> None:
-    """A run that goes on with a ledger gives a result for each item, too, and sends nothing."""
+    """A later run returns a result for each item, too, and sends nothing."""
     server = await serve(scenarios={"bad": BAD})
     session = await open_session(server)
     rows = ["a", "bad", "a", "bad"]
@@ -98,8 +98,8 @@ async def test_the_next_run_gives_as_many(serve: Serve, open_session: Open, ledg
     assert server.requests["run_task"] == 2
 
 
-async def test_what_is_left_is_left_as_often(serve: Serve, open_session: Open) -> None:
-    """Items that the budget leaves have no result, however often they stand in the input."""
+async def test_an_item_left_out_has_no_result_anywhere(serve: Serve, open_session: Open) -> None:
+    """Items that do not fit the budget have no result, however often they are in the input."""
     server = await serve()
     session = await open_session(server)
     rows = [("one", "a"), ("two", "b"), ("two", "b"), ("one", "a")]

@@ -1,4 +1,4 @@
-"""Answers that name the task of another item, which the ledger knows."""
+"""Answers that name the task of another item in the ledger."""
 
 import json
 from pathlib import Path
@@ -16,7 +16,7 @@ QUIET = Laws(jobs=1, fault_rate=0.0, late=0.0, lag=0.0, crashes=0, others=0.0)
 
 
 def replayed(task_id: str) -> Fault:
-    """The task is created, and a proxy answers with what it kept of an earlier call."""
+    """The task is created, and a proxy answers with the stored answer to an earlier call."""
     body = json.dumps({"id": task_id})
     head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(body)}"
     return Fault("replayed", garbage=f"{head}\r\n\r\n{body}".encode())
@@ -24,7 +24,7 @@ def replayed(task_id: str) -> Fault:
 
 @pytest.mark.parametrize("same_run", [True, False], ids=["one run", "a later run"])
 def test_every_item_has_its_own_task(tmp_path: Path, same_run: bool) -> None:
-    """The first item's id, as the answer for the second one, is not written down for both."""
+    """The first item's task in the answer for the second one is not recorded for both."""
     ledger = tmp_path / "run.db"
 
     async def run(world: BatchWorld, items: list[str]) -> list[str | None]:
@@ -51,7 +51,7 @@ def test_every_item_has_its_own_task(tmp_path: Path, same_run: bool) -> None:
 
 
 def test_a_ledger_of_an_earlier_version_is_read(tmp_path: Path) -> None:
-    """It lacks the index by which tasks are found, and gets it when a batch goes on."""
+    """It has no index of tasks, and gets one when a batch continues."""
     import sqlite3
 
     ledger = tmp_path / "run.db"

@@ -1,4 +1,4 @@
-"""What a batch gives: results, keys, order, progress, and refusals of what cannot be meant."""
+"""The results of a batch: keys, order, progress, and refused arguments."""
 
 import asyncio
 from collections.abc import Callable
@@ -75,7 +75,7 @@ async def test_collect_keeps_the_order_of_the_input(
 
 
 async def test_a_failed_task_is_a_result(serve: Serve, open_session: Open, ledger: Path) -> None:
-    """A task that fails has an error that holds it, in this run and in the next."""
+    """The error has the failed task, in this run and in the next."""
     bad = Scenario(outcome="failed", reason="No such page")
     session = await open_session(await serve(scenarios={"bad": bad}))
 
@@ -94,7 +94,7 @@ async def test_a_failed_task_is_a_result(serve: Serve, open_session: Open, ledge
 
 @attrs.frozen
 class Answer:
-    """What is asked for."""
+    """The type of the answers."""
 
     number: int
 
@@ -124,7 +124,7 @@ async def test_outputs_are_parsed_in_each_run(
 async def test_progress_adds_up(
     serve: Serve, open_session: Open, texts: Texts, ledger: Path
 ) -> None:
-    """At each moment the counts make the whole, and at the end everything has ended."""
+    """At each moment the counts add up to the total, and at the end everything has ended."""
     session = await open_session(await serve())
     told: list[BatchProgress] = []
 
@@ -206,7 +206,7 @@ async def test_an_unknown_option_is_refused_at_the_call(
 
 @pytest.mark.parametrize("requests", ["text", RunTaskRequest("one"), 5, {"a": 1}])
 async def test_one_request_is_not_many(serve: Serve, open_session: Open, requests: Any) -> None:
-    """A text is not a list of letters."""
+    """A text is not an input of letters."""
     session = await open_session(await serve())
 
     with raises(errors.InvalidRequestError):
@@ -214,7 +214,7 @@ async def test_one_request_is_not_many(serve: Serve, open_session: Open, request
 
 
 async def test_a_batch_is_iterated_over_once(serve: Serve, open_session: Open) -> None:
-    """A second iteration says what to do instead of giving nothing."""
+    """The error of a second iteration says what to do instead."""
     batch = (await open_session(await serve())).run_many(["a"], concurrency=1)
     await batch.collect()
 
@@ -225,7 +225,7 @@ async def test_a_batch_is_iterated_over_once(serve: Serve, open_session: Open) -
 async def test_progress_can_be_read_before_and_after(
     serve: Serve, open_session: Open, texts: Texts
 ) -> None:
-    """`progress` is there at any time, and its clock stands still in the end."""
+    """`progress` can be read at any time, and its clock stops at the end."""
     batch = (await open_session(await serve())).run_many(texts(2), concurrency=2)
     before = batch.progress
     await batch.collect()

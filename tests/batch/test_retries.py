@@ -31,7 +31,7 @@ async def _balance(server: LocalServer) -> Decimal:
 async def test_failed_items_get_another_task_when_asked_for(
     serve: Serve, open_session: Open, ledger: Path
 ) -> None:
-    """Only those, once; the former tasks and what they cost remain in the ledger and the sums."""
+    """Only failed items, once; the former tasks and their costs stay in the ledger and the sums."""
     executor = Mended("a", "b")
     server = await serve(executor=executor)
     session = await open_session(server)
@@ -67,7 +67,7 @@ async def test_failed_items_get_another_task_when_asked_for(
 async def test_what_fails_again_is_tried_again_in_the_next_run(
     serve: Serve, open_session: Open, ledger: Path
 ) -> None:
-    """Each run that is asked for it and reads the whole input tries a failed item once."""
+    """Each run with `retry_failed` that reads the whole input tries a failed item once."""
     server = await serve(executor=Mended("a"))
     session = await open_session(server)
 
@@ -107,7 +107,7 @@ async def test_stopped_tasks_are_tried_again_too(
 async def test_former_tasks_count_against_the_budget(
     serve: Serve, open_session: Open, ledger: Path
 ) -> None:
-    """What failed tasks cost is spent; a retry that the budget has no room for is not sent."""
+    """The cost of failed tasks is spent; a retry that does not fit the budget is not sent."""
     executor = Mended("a")
     server = await serve(executor=executor)
     session = await open_session(server)
@@ -128,7 +128,7 @@ async def test_former_tasks_count_against_the_budget(
 async def test_a_refused_item_that_is_corrected_is_counted_once(
     serve: Serve, open_session: Open, ledger: Path
 ) -> None:
-    """A dead letter that starts afresh is no dead letter any more."""
+    """A corrected dead letter that starts again is no dead letter any more."""
     session = await open_session(await serve())
     bad: list[Any] = [("k", 5), ("l", "fine")]
     await session.run_many(bad, concurrency=1, ledger=ledger).collect()
@@ -145,7 +145,7 @@ async def test_a_refused_item_that_is_corrected_is_counted_once(
 async def test_a_batch_stops_after_failures_in_a_row(
     serve: Serve, open_session: Open, ledger: Path
 ) -> None:
-    """Nothing more is submitted, what runs ends, and the next run goes on with the rest."""
+    """Nothing more is submitted, running tasks end, and the next run continues with the rest."""
     executor = Mended(*(f"bad {number:02}" for number in range(20)))
     server = await serve(executor=executor)
     session = await open_session(server)
@@ -166,7 +166,7 @@ async def test_a_batch_stops_after_failures_in_a_row(
 
 
 async def test_a_success_begins_a_new_count(serve: Serve, open_session: Open, ledger: Path) -> None:
-    """Failures here and there do not stop a batch."""
+    """Failures that do not follow one another do not stop a batch."""
     texts = [f"{'bad' if number % 3 else 'good'} {number}" for number in range(12)]
     session = await open_session(await serve(scenarios={"bad": FAILURE}))
     batch = session.run_many(texts, concurrency=1, ledger=ledger, max_failures=3)
@@ -179,7 +179,7 @@ async def test_a_success_begins_a_new_count(serve: Serve, open_session: Open, le
 
 
 async def test_a_count_of_failures_is_checked(serve: Serve, open_session: Open) -> None:
-    """Zero failures would be no batch."""
+    """A limit of zero failures is refused."""
     session = await open_session(await serve())
     with raises(errors.InvalidRequestError) as caught:
         session.run_many(["a"], concurrency=1, max_failures=0)
@@ -193,7 +193,7 @@ async def test_a_count_of_failures_is_checked(serve: Serve, open_session: Open) 
 async def test_the_account_agrees_on_failed_tasks(
     serve: Serve, open_session: Open, ledger: Path, limit: int
 ) -> None:
-    """To the hundredth of a cent, also where a task fails because it has no more steps."""
+    """To the hundredth of a cent, also where a task fails at its limit of steps."""
     long = Scenario(steps=("Look",) * 5, step_seconds=0.01, outcome="failed", reason="No way")
     server = await serve(scenarios={"bad": FAILURE, "long": long})
     session, before = await open_session(server), await _balance(server)
@@ -214,7 +214,7 @@ async def test_the_account_agrees_on_failed_tasks(
 
 
 async def test_items_have_names(serve: Serve, open_session: Open, ledger: Path) -> None:
-    """A name of its own, else the key, else the text; a name identifies nothing."""
+    """The name given, else the key, else the text; a name identifies nothing."""
     session = await open_session(await serve())
     items = [BatchItem("one", name="line 2"), BatchItem("two", "k"), "three " * 30]
     first = await session.run_many(items, concurrency=1, ledger=ledger).collect()
@@ -233,13 +233,13 @@ async def test_items_have_names(serve: Serve, open_session: Open, ledger: Path) 
 
 @pytest.fixture
 async def program() -> AsyncIterator[Program]:
-    """What is killed."""
+    """The program that is killed."""
     async with Program() as started:
         yield started
 
 
 def _tasks_of(server: LocalServer) -> dict[str, set[int]]:
-    """How many tasks the items have, by text: one number each if all have the same."""
+    """How many tasks the items have, by text, where all have the same number."""
     per_item = Counter((task.task, task.metadata["item"]) for task in server.store.tasks)
     found: dict[str, set[int]] = {}
     for (text, _item), count in per_item.items():
@@ -255,7 +255,7 @@ def _tasks_of(server: LocalServer) -> dict[str, set[int]]:
 async def test_killed_while_it_is_recorded_a_retry_is_paid_once(
     program: Program, tmp_path: Path, store: str, at: int, committed: bool
 ) -> None:
-    """Before and after the retry is on the disk, and before its end is."""
+    """Killed before and after the retry is on the disk, and before its end is."""
     executor = Mended("Task 0", "Task 1")
     async with LocalServer(executor=executor) as server:
         run = Run(server.base_url, server.api_key, str(tmp_path / "run.db"), 28, concurrency=4)
@@ -274,7 +274,7 @@ async def test_killed_while_it_is_recorded_a_retry_is_paid_once(
 async def test_killed_again_and_again_a_retry_is_paid_once(
     program: Program, tmp_path: Path
 ) -> None:
-    """300 items of which 86 failed, SIGKILL again and again: 86 tasks more, and exact sums."""
+    """300 items of which 86 failed, SIGKILL repeatedly: 86 tasks more, and exact sums."""
     executor = Mended("Task 0", "Task 1")
     ledger = tmp_path / "run.db"
     async with LocalServer(executor=executor) as server:

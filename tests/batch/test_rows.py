@@ -1,4 +1,4 @@
-"""A batch as rows for a data frame, and as it shows itself."""
+"""The rows of a batch for a data frame, and its representations."""
 
 import asyncio
 import json
@@ -14,7 +14,7 @@ from tests.batch.conftest import Held, Open, Serve, hanging
 
 
 class Place(TypedDict):
-    """Where something is."""
+    """A place with a record in it."""
 
     lat: float
 
@@ -35,7 +35,7 @@ SCENARIOS = {
 
 
 async def test_rows_have_the_same_plain_columns(serve: Serve, open_session: Open) -> None:
-    """Records are spread over columns, lists are whole, and what is missing is None."""
+    """Records are spread over columns, lists are whole, and a missing value is None."""
     session = await open_session(await serve(scenarios=SCENARIOS))
     batch = session.run_many([("a", "good"), ("b", "bad")], concurrency=1, output_type=Office)
     assert batch.to_rows() == []
@@ -59,7 +59,7 @@ async def test_rows_have_the_same_plain_columns(serve: Serve, open_session: Open
 
 
 class Folder(TypedDict):
-    """A record that holds itself."""
+    """A record that contains itself."""
 
     name: str
     parent: "Folder | None"
@@ -78,7 +78,7 @@ class Folder(TypedDict):
 async def test_rows_have_the_columns_of_the_type_if_all_items_fail(
     kind: Any, columns: set[str], serve: Serve, open_session: Open
 ) -> None:
-    """They are None, and asking for one raises no KeyError."""
+    """The columns are None, and reading one raises no KeyError."""
     session = await open_session(await serve(scenarios=SCENARIOS))
     batch = session.run_many([("b", "bad")], concurrency=1, output_type=kind)
     await batch.collect()
@@ -90,7 +90,7 @@ async def test_rows_have_the_columns_of_the_type_if_all_items_fail(
 
 
 async def test_rows_of_a_running_batch(serve: Serve, open_session: Open) -> None:
-    """While `collect()` runs they are what it has so far."""
+    """While `collect()` runs they are the results so far."""
     executor = Held("slow")
     session = await open_session(await serve(executor=executor))
     batch = session.run_many(["slow", "quick"], concurrency=2)
@@ -105,8 +105,8 @@ async def test_rows_of_a_running_batch(serve: Serve, open_session: Open) -> None
     assert batch.to_rows() == [each.to_row() for each in results]
 
 
-async def test_a_loop_over_a_batch_holds_nothing(serve: Serve, open_session: Open) -> None:
-    """Its rows are made in the loop; the error says so."""
+async def test_a_loop_over_a_batch_keeps_no_rows(serve: Serve, open_session: Open) -> None:
+    """A loop keeps no results: it makes the rows itself; the error says so."""
     session = await open_session(await serve(scenarios=SCENARIOS))
     batch = session.run_many(["good"], concurrency=1)
 
@@ -134,7 +134,7 @@ async def test_a_ledger_has_the_same_rows(serve: Serve, open_session: Open, ledg
 
 
 async def test_a_batch_shows_how_far_it_is(serve: Serve, open_session: Open) -> None:
-    """In one line, to rich and in a notebook; nothing of its tasks is in it."""
+    """In one line, for rich and for a notebook, without any content of its tasks."""
     session = await open_session(await serve(executor=hanging(SCENARIOS)))
     batch = session.run_many(["good", "another"], concurrency=2)
     assert repr(batch) == "<Batch: ended 0 of 2, cost $0.00>"

@@ -1,4 +1,4 @@
-"""Lost answers, second tasks, outages, and keys that do not work."""
+"""Lost answers, duplicate tasks, outages, and refused keys."""
 
 import asyncio
 from collections.abc import Callable
@@ -31,7 +31,7 @@ Texts = Callable[[int], list[str]]
 async def test_a_lost_answer_is_made_good(
     serve: Serve, open_session: Open, ledger: Path, texts: Texts
 ) -> None:
-    """The task of a lost answer is adopted, and the session's listener hears of it."""
+    """The task of a lost answer is adopted, and the session's listener gets an event."""
     server = await serve(
         submission_keys=False, faults=[Fault("lost_reply", "run_task", calls=(2, 3))]
     )
@@ -49,7 +49,7 @@ async def test_a_lost_answer_is_made_good(
 async def test_what_was_lost_for_good_is_unknown_or_sent_again(
     serve: Serve, open_session: Open, ledger: Path, on_ambiguous: OnAmbiguous
 ) -> None:
-    """Where nothing was created, one policy says so and the other sends again."""
+    """Where no task was created, one policy reports it and the other sends again."""
     server = await serve(submission_keys=False, faults=[Fault("reset", "run_task", calls=1)])
     session = await open_session(server)
 
@@ -79,14 +79,14 @@ async def test_a_task_that_comes_too_late_is_found(
     caplog: pytest.LogCaptureFixture,
     stop_orphans: bool,
 ) -> None:
-    """A second task, created after the window, is reported, and stopped if allowed."""
+    """A second task, created after the window, is reported, and stopped on request."""
     server = await serve(
         submission_keys=False, faults=[Fault("reset", "run_task", calls=1)], executor=hanging()
     )
     session = await open_session(server)
 
     async def end_all_but_the_late_one() -> None:
-        await until(lambda: len(server.store.tasks) == 2)  # the window is over: it was sent again
+        await until(lambda: len(server.store.tasks) == 2)  # after the window: it was sent again
         (again,) = (each for each in server.store.tasks if each.task == "one")
         await session.tasks.run("one", metadata={TOKEN_KEY: again.metadata[TOKEN_KEY]})
         await until(lambda: [len(task.steps) for task in server.store.tasks] == [2, 2, 2])
@@ -121,7 +121,7 @@ async def test_a_task_that_comes_too_late_is_found(
 async def test_a_task_that_comes_after_its_run_is_found_by_a_later_one(
     serve: Serve, open_session: Open, ledger: Path, retried: bool
 ) -> None:
-    """It was sent again while its fate was unknown, so that it may get another one at any time."""
+    """The request was sent again while its outcome was unknown, so a second task may come later."""
     executor = Mended("one") if retried else None
     options = {} if executor is None else {"executor": executor}
     server = await serve(
@@ -154,7 +154,7 @@ async def test_a_task_that_comes_after_its_run_is_found_by_a_later_one(
 async def test_an_outage_is_sat_out(
     serve: Serve, open_session: Open, ledger: Path, texts: Texts
 ) -> None:
-    """While nothing can be created items wait, and nothing is a dead letter."""
+    """While no task can be created items wait, and none becomes a dead letter."""
     server = await serve(faults=[Fault("status", "run_task", status=521, first=8)])
     session = await open_session(server)
 
@@ -168,7 +168,7 @@ async def test_an_outage_is_sat_out(
 async def test_an_outage_that_lasts_too_long_ends_the_batch(
     serve: Serve, open_session: Open, ledger: Path, texts: Texts
 ) -> None:
-    """In the end the last call's error is raised; everything is still to be run."""
+    """The last call's error is raised; all items are still to be run."""
     server = await serve(faults=[Fault("status", "run_task", status=521)])
     session = await open_session(server)
 
@@ -182,7 +182,7 @@ async def test_an_outage_that_lasts_too_long_ends_the_batch(
 async def test_a_wrong_key_ends_the_batch_at_once(
     serve: Serve, open_session: Open, ledger: Path, texts: Texts
 ) -> None:
-    """What is true of every item is raised once, and no item is at fault."""
+    """An error that applies to every item is raised once, and no item is blamed."""
     server = await serve(faults=[Fault("status", "run_task", status=401)])
     session = await open_session(server)
 
@@ -213,7 +213,7 @@ async def test_a_task_that_is_not_awaited_longer_is_followed_by_the_next_run(
 async def test_a_task_of_an_earlier_run_sits_out_an_outage(
     serve: Serve, open_session: Open, ledger: Path
 ) -> None:
-    """The ledger says that it exists, though this run has seen nothing of it yet."""
+    """The ledger says that it exists, though this run has not read it yet."""
     steered = FromQueue()
     server = await serve(executor=steered)
     session = await open_session(server)
@@ -239,7 +239,7 @@ async def test_a_task_of_an_earlier_run_sits_out_an_outage(
 async def test_an_answer_ends_an_outage(
     serve: Serve, open_session: Open, texts: Texts, is_refused: bool
 ) -> None:
-    """A service that takes items or refuses them is there: the next failure counts anew."""
+    """A service that accepts or refuses items is reachable: the next failure counts anew."""
     down = Fault("status", "run_task", status=429, headers={"Retry-After": "0"}, calls=(1, 4))
     refuses = Fault("status", "run_task", status=422, calls=(2, 3))
     slow = Fault("latency", "run_task", seconds=0.5, calls=3)

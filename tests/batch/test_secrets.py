@@ -1,4 +1,4 @@
-"""What a ledger must not have, and what it is given to keep."""
+"""What a ledger must not contain, and what a caller stores in it."""
 
 import json
 from collections.abc import Callable
@@ -17,7 +17,7 @@ Texts = Callable[[int], list[str]]
 async def test_secrets_are_not_in_the_ledger(
     serve: Serve, open_session: Open, ledger: Path
 ) -> None:
-    """Of secrets the ledger has no value and no digest: renewed ones are the same item."""
+    """The ledger has neither a value nor a digest of secrets: renewed ones are the same item."""
     server = await serve()
     session = await open_session(server)
 
@@ -33,7 +33,7 @@ async def test_secrets_are_not_in_the_ledger(
 
 
 async def test_labels_stay_with_the_ledger(serve: Serve, open_session: Open, ledger: Path) -> None:
-    """What a caller writes down is read again, and a later run adds to it."""
+    """A caller's labels are read again, and a later run adds to them."""
     session = await open_session(await serve())
     for labels in ({"template": "Find {x}", "by": "me"}, {"by": "you"}):
         await session.run_many(["a"], concurrency=1, ledger=ledger, labels=labels).collect()

@@ -1,4 +1,4 @@
-"""Leaving a batch: by break, by cancellation, by closing, by draining."""
+"""The ways to leave a batch: break, cancellation, closing, draining."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -20,12 +20,12 @@ Texts = Callable[[int], list[str]]
 async def test_leaving_leaves_or_stops(
     serve: Serve, open_session: Open, ledger: Path, texts: Texts, way: str, on_cancel: Any
 ) -> None:
-    """Left in any way, tasks live on or are stopped, and the next run goes on with them."""
+    """Left in any way, tasks run on or are stopped, and the next run continues with them."""
     server = await serve(scenarios={"Task 0": QUICK}, executor=hanging({"Task 0": QUICK}))
     session = await open_session(server)
     batch = session.run_many(texts(5), concurrency=3, ledger=ledger, on_cancel=on_cancel)
 
-    # Whoever leaves before an answer has come leaves a doubt, which is another matter.
+    # A batch that is left before an answer has come has an item in doubt, which is another case.
     await _leave(batch, way, lambda: read_ledger(ledger).counts[ItemState.SUBMITTED] == 3)
 
     statuses = [task.status for task in server.store.tasks if task.task != "Task 0"]
@@ -43,7 +43,7 @@ async def test_leaving_leaves_or_stops(
 
 
 async def _leave(batch: Any, way: str, condition: Callable[[], object]) -> None:
-    """Leave a batch that has given its first result, as soon as a condition holds."""
+    """Leave a batch that has returned its first result, as soon as a condition is true."""
     seen = asyncio.Event()
 
     async def iterate() -> None:
@@ -67,7 +67,7 @@ async def _leave(batch: Any, way: str, condition: Callable[[], object]) -> None:
 async def test_without_a_ledger_leaving_stops(
     serve: Serve, open_session: Open, texts: Texts
 ) -> None:
-    """When nobody would know the running tasks any more, they are stopped."""
+    """Where no ledger keeps the running tasks, they are stopped."""
     server = await serve(executor=hanging({"Task 0": QUICK}))
     session = await open_session(server)
 
@@ -86,7 +86,7 @@ async def test_draining_finishes_what_runs(
     ledger: Path,
     waits_for_input: bool,
 ) -> None:
-    """After `drain()` nothing is submitted, what runs is finished, and the loop ends."""
+    """After `drain()` nothing is submitted, running tasks end, and the loop ends."""
     server = await serve()
     session = await open_session(server)
 
@@ -113,7 +113,7 @@ async def test_draining_finishes_what_runs(
 async def test_an_input_may_drain_its_batch(
     serve: Serve, open_session: Open, ledger: Path, concurrency: int
 ) -> None:
-    """What the input gives after that is not submitted, and the loop ends without an error."""
+    """Later items of the input are not submitted, and the loop ends without an error."""
     session = await open_session(await serve())
 
     def given() -> Iterator[str]:
@@ -133,7 +133,7 @@ async def test_an_input_may_drain_its_batch(
 async def test_a_loop_that_is_left_needs_no_closing(
     serve: Serve, open_session: Open, ledger: Path, texts: Texts
 ) -> None:
-    """After a plain `break` the ledger is free again within a moment, and nothing is left."""
+    """After a plain `break` the ledger is free within a moment, and no task is left."""
     session = await open_session(await serve())
 
     async for _result in session.run_many(texts(5), concurrency=2, ledger=ledger):
@@ -167,7 +167,7 @@ async def test_closing_before_the_ledger_is_open_leaves_it_to_others(
 
 
 async def _when_the_ledger_is_free(batch: Callable[[], Any]) -> list[Any]:
-    """The results of a batch, which begins as soon as the thread of another has let go."""
+    """The results of a batch, which begins as soon as another has released the ledger."""
     async with asyncio.timeout(PATIENCE):
         while True:
             try:

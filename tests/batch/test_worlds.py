@@ -1,4 +1,4 @@
-"""Batches in random worlds, and with a crash at every event: each item has one task."""
+"""Batches in simulated services, with a crash at every event: each item has one task."""
 
 from pathlib import Path
 
@@ -24,7 +24,7 @@ def _worlds(folder: Path, laws: Laws, seeds: range, store: MakeStore = TracedSto
 def test_every_item_has_one_task_whatever_breaks_or_dies(
     tmp_path: Path, on_ambiguous: OnAmbiguous
 ) -> None:
-    """Random faults, late work, lagging lists and crashes: none doubled, none lost."""
+    """Random faults, late work, late lists and crashes: none is doubled, none is lost."""
     report = _worlds(tmp_path, attrs.evolve(FEW, on_ambiguous=on_ambiguous), range(15))
 
     assert (report.doubled, report.lost, report.forbidden) == (0, 0, 0)
@@ -64,7 +64,7 @@ def test_the_machine_may_die_at_any_event(tmp_path: Path, seed: int, step: int) 
 
 
 def test_without_the_intent_items_are_paid_twice(tmp_path: Path) -> None:
-    """The control: a ledger that does not say what is about to be sent shows duplicates."""
+    """The control: a ledger that does not record requests before they are sent shows duplicates."""
     report = _worlds(tmp_path, FEW, range(8), Forgetful)
 
     assert report.doubled > 0
@@ -73,7 +73,7 @@ def test_without_the_intent_items_are_paid_twice(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("cause", ["late", "lag"])
 def test_a_window_that_is_too_short_pays_twice(tmp_path: Path, cause: str) -> None:
-    """The control: the condition of the promise is needed."""
+    """The control: the promise needs a window that is long enough."""
     hasty = attrs.evolve(FEW, window=5.0, late=0.0, lag=0.0)
     laws = attrs.evolve(hasty, late=60.0) if cause == "late" else attrs.evolve(hasty, lag=60.0)
 

@@ -1,4 +1,4 @@
-"""Worlds of the simulator in which the program is a batch: its ledger is all that survives it."""
+"""Simulated services whose client is a batch: only its ledger survives a crash."""
 
 import asyncio
 import sqlite3
@@ -34,25 +34,25 @@ AT_ONCE = 6
 
 @attrs.define(eq=False)
 class Recorder:
-    """Notes what the statements of a ledger write, once that is durable."""
+    """Records what the statements of a ledger write, once it is durable."""
 
     traces: Traces
     _pending: list[tuple[str, Event]] = attrs.field(factory=list, init=False)
 
     def note(self, item: str, what: What, row: str | None = None) -> None:
-        """Note what is not committed yet."""
+        """Record what is not committed yet."""
         now = asyncio.get_running_loop().time()
         self._pending.append((item, Event(at=now, what=what, row=row)))
 
     def commit(self) -> None:
-        """Let all that was noted be true."""
+        """Make all records durable."""
         for item, event in self._pending:
             self.traces.add(item, event)
         self._pending.clear()
 
 
 class TracedStore(FileStore):
-    """A store that says what it writes."""
+    """A store that reports what it writes."""
 
     def __init__(self, connection: sqlite3.Connection, traces: Traces) -> None:
         super().__init__(connection)
@@ -72,33 +72,33 @@ class TracedStore(FileStore):
         self.recorder.note(claim.row.key, What.INTENT)
 
     def mark_not_sent(self, claim: Claim, sent_at: float) -> bool:
-        """Take the intent back."""
+        """Withdraw the intent."""
         is_last = super().mark_not_sent(claim, sent_at)
         if is_last:
             self.recorder.note(claim.row.key, What.NOT_CREATED)
         return is_last
 
     def record_task(self, claim: Claim, task_id: str) -> None:
-        """Write the task that was found."""
+        """Record the task that was found."""
         super().record_task(claim, task_id)
         self.recorder.note(claim.row.key, What.SUBMITTED)
 
     def claim_task(self, claim: Claim, task_id: str) -> bool:
-        """Write the task that an answer names."""
+        """Record the task that an answer names."""
         is_own = super().claim_task(claim, task_id)
         if is_own:
             self.recorder.note(claim.row.key, What.SUBMITTED)
         return is_own
 
     def record_outcome(self, claim: Claim, result: BatchResult[Any]) -> None:
-        """Write the end."""
+        """Record the end."""
         super().record_outcome(claim, result)
         is_over = result.state in FINAL_STATES
         self.recorder.note(claim.row.key, What.ENDED if is_over else What.DOUBTED)
 
 
 class Forgetful(TracedStore):
-    """A store that forgets what is about to be sent: the control."""
+    """The control: a store that forgets the intents."""
 
     def begin_send(self, claim: Claim, intent: Intent) -> None:
         """Write nothing."""
@@ -106,7 +106,7 @@ class Forgetful(TracedStore):
 
 @attrs.define(eq=False)
 class DiskWriter:
-    """Writes at once and without a thread, which would not keep to this world's time.
+    """Writes at once and without a thread, which would not follow the virtual time.
 
     Each commit is an event of the machine; what is not committed when it dies is lost.
     """
@@ -117,7 +117,7 @@ class DiskWriter:
     closed: bool = False
 
     async def run(self, work: Callable[[TracedStore], ResultT], *, durable: bool = True) -> ResultT:
-        """Do something."""
+        """Run a statement."""
         if not durable:
             if not self.machine.alive:
                 await asyncio.get_running_loop().create_future()
@@ -130,12 +130,12 @@ class DiskWriter:
         result = work(self.store)
         self.ledger.connection.execute("COMMIT")
         self.store.recorder.commit()
-        if not self.machine.happens("ledger committed"):  # durable, and nobody hears of it
+        if not self.machine.happens("ledger committed"):  # durable, and the answer is lost
             await asyncio.get_running_loop().create_future()
         return result
 
     def post(self, work: Callable[[FileStore], object]) -> None:
-        """Do something without being waited for."""
+        """Run a statement without a waiter."""
         if self.machine.alive and not self.closed:
             self._begin()
             work(self.store)
@@ -180,7 +180,7 @@ class BatchWorker:
 
     def _unfinished(self) -> set[ItemState]:
         states = {ItemState.NEW, ItemState.INTENT, ItemState.SUBMITTED}
-        # A run sends an item a few times only, for a service that loses every answer.
+        # A run sends an item only a few times, to a service that loses every answer.
         return states | {ItemState.UNKNOWN} if self.world.is_persistent else states
 
     async def _run(self) -> None:
@@ -269,11 +269,11 @@ class BatchWorld(World):
         return self.laws.on_ambiguous == "resubmit"
 
     def view(self) -> LedgerView:
-        """What the ledger says."""
+        """The content of the ledger."""
         return read_ledger(self.ledger)
 
     def judged(self) -> Report:
-        """Compare what the service has with what the ledger says."""
+        """Compare the service with the ledger."""
         report = super().judged()
         report.doubled = report.lost = report.unknown = 0
         rows = {row.key: row for row in self.view().rows()}

@@ -1,4 +1,4 @@
-"""The server that the commands of these tests talk to."""
+"""The server that the commands of these tests use."""
 
 import logging
 from collections.abc import AsyncIterator, Iterator
@@ -12,14 +12,14 @@ from .running import Recorder, forking
 
 @pytest.fixture(scope="session", autouse=True)
 def quick_starts() -> Iterator[None]:
-    """Commands need not import what they need, each time anew."""
+    """Commands start in a process that has imported what they need."""
     with forking():
         yield
 
 
 @pytest.fixture(autouse=True)
 def log_level() -> Iterator[None]:
-    """What a command in the process of its test logs is no matter of the tests after it."""
+    """The log level that a command sets is undone after its test."""
     logger = logging.getLogger("browser_use_async")
     level = logger.level
     yield
@@ -28,7 +28,7 @@ def log_level() -> Iterator[None]:
 
 @pytest.fixture
 def recorder() -> Recorder:
-    """What carries out the tasks of `server`."""
+    """The executor of `server`."""
     return Recorder()
 
 

@@ -1,7 +1,7 @@
 """Commands in processes of their own that need not import anything first.
 
-A program that has imported the command line forks for each command, when `Forker` asks it to. What
-a command starts with is its own all the same: words, environment, directory and standard files.
+A program that has imported the command line forks for each command, when `Forker` asks it to. Each
+command still has its own words, environment, directory and standard files.
 """
 
 import asyncio
@@ -47,7 +47,7 @@ _IMPORTED_BY_COMMANDS = (
 
 
 class Forked:
-    """A command that was started; what `asyncio.subprocess.Process` has of the same name.
+    """A command that was started; its members are those of `asyncio.subprocess.Process`.
 
     Attributes:
         returncode: Its exit code, minus the number of the signal that ended it, or None.
@@ -108,7 +108,7 @@ class Forker:
     async def start(
         self, words: Sequence[str], environment: Mapping[str, str], terminal: int | None = None
     ) -> Forked:
-        """Start a command, without anything to read.
+        """Start a command whose standard input is empty.
 
         Args:
             words: The command line.
@@ -143,7 +143,7 @@ async def _reading(end: int, reader: asyncio.StreamReader) -> asyncio.StreamRead
 
 
 def serve(control: int) -> None:
-    """Fork for each command until the tests let go of their end; in a child, run it.
+    """Fork for each command until the tests close the socket; in a child, run it.
 
     Args:
         control: The socket over which the files of each command come.
@@ -176,7 +176,8 @@ def serve(control: int) -> None:
             if child == 0:
                 signal.set_wakeup_fd(-1)
                 signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-                # What a shell runs in the background ignores it, and so would the command.
+                # A shell lets commands in the background ignore this signal, and so would the
+                # command here.
                 signal.signal(signal.SIGINT, signal.default_int_handler)
                 for file in (*reports.values(), ended, waker, files[0]):
                     os.close(file)
@@ -210,7 +211,7 @@ def _report_ends(reports: dict[int, int]) -> None:
 
 
 def _run(order: int, *standard: int) -> int:
-    """Become the command, as if this process had just been started."""
+    """Run the command as if this process had just been started."""
     with open(order, "rb") as file:
         words, environment, folder = json.load(file)
     for number, given in enumerate(standard):

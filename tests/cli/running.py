@@ -1,4 +1,4 @@
-"""Runs the command line as a person's shell would: another process, its output, its exit code."""
+"""Runs the command line as a shell does: another process, its output, its exit code."""
 
 import asyncio
 import json
@@ -43,7 +43,7 @@ SCENARIOS = {
 
 
 class Recorder(ScriptedExecutor):
-    """Plays `SCENARIOS`, and keeps what it was asked for.
+    """Plays `SCENARIOS`, and records the assignments.
 
     Attributes:
         assignments: All assignments, in order.
@@ -58,8 +58,8 @@ class Recorder(ScriptedExecutor):
     async def run(
         self, assignment: Assignment, control: Control
     ) -> AsyncIterator[Step | Finished | Failed]:
-        """Keep the assignment and play its scenario."""
-        control.started()  # also of a task that is held back
+        """Record the assignment and play its scenario."""
+        control.started()  # also for a task that waits
         self.assignments.append(assignment)
         if "Held" in assignment.task:
             await self.released.wait()
@@ -69,7 +69,7 @@ class Recorder(ScriptedExecutor):
 
 @attrs.frozen
 class Result:
-    """What became of a command.
+    """The result of a command.
 
     Attributes:
         code: Its exit code.
@@ -100,7 +100,7 @@ class Running:
         self._seen = ""
 
     async def says(self, text: str) -> str:
-        """Wait until stderr contains a text, and give all of it so far."""
+        """Wait until stderr contains a text, and return all of it so far."""
         assert self._process.stderr is not None
         async with asyncio.timeout(PATIENCE):
             while text not in self._seen:
@@ -120,7 +120,7 @@ class Running:
         self._process.send_signal(number)
 
     async def ends(self, seconds: float = PATIENCE) -> Result:
-        """Wait for its end, so many seconds at most."""
+        """Wait for its end, this many seconds at most."""
         async with asyncio.timeout(seconds):
             stdout, stderr = await self._process.communicate()
         assert self._process.returncode is not None
@@ -128,7 +128,7 @@ class Running:
 
 
 def environment(server: LocalServer | None = None, **more: str) -> dict[str, str]:
-    """The environment of a command: this one without our own variables, and those of a server."""
+    """The environment of a command: this one without the package's variables, and a server's."""
     own = {name: value for name, value in os.environ.items() if not name.startswith("BROWSER_USE")}
     own.pop("COLUMNS", None)
     if server is not None:
@@ -165,7 +165,7 @@ async def _start(
 
 
 def _of_python(environment: Mapping[str, str]) -> dict[str, str]:
-    """What Python itself reads when it starts."""
+    """The variables that Python itself reads when it starts."""
     return {name: text for name, text in environment.items() if name.startswith("PYTHON")}
 
 
@@ -184,7 +184,7 @@ def forking() -> Iterator[None]:
 async def run(
     *words: str, env: Mapping[str, str] | None = None, seconds: float = PATIENCE
 ) -> Result:
-    """Run a command to its end. The key in its environment may appear nowhere in its output."""
+    """Run a command to its end. The key in its environment must not appear in its output."""
     async with running(*words, env=env) as command:
         result = await command.ends(seconds)
     key = (env or {}).get("BROWSER_USE_API_KEY")
@@ -229,7 +229,7 @@ async def answered(
 
 
 async def run_on_terminal(*words: str, env: Mapping[str, str], columns: int = 90) -> str:
-    """Run a command whose output and errors go to one terminal, and give what was written to it."""
+    """Run a command whose output and errors go to one terminal, and return what it shows."""
     master, slave = pty.openpty()
     try:
         process = await _start(words, {**env, "COLUMNS": str(columns)}, slave)
@@ -242,12 +242,12 @@ async def run_on_terminal(*words: str, env: Mapping[str, str], columns: int = 90
 
 
 def _read_all(master: int) -> str:
-    """Everything that comes out of a terminal until the last process has let go of it."""
+    """All output of a terminal until the last process has closed it."""
     parts: list[bytes] = []
     try:
         while part := os.read(master, 10_000):
             parts.append(part)
-    except OSError:  # Linux says so when nobody holds the other end
+    except OSError:  # Linux raises this when no process has the other end open
         pass
     finally:
         os.close(master)

@@ -21,7 +21,7 @@ from .running import Result, environment, run, run_on_terminal
 
 
 async def _shell(command: str, env: Mapping[str, str]) -> Result:
-    """Run a line of the shell in which `PROGRAM` stands for the program."""
+    """Run a line of the shell in which `PROGRAM` is replaced by the program."""
     line = command.replace("PROGRAM", f"{sys.executable} -m browser_use_async")
 
     def finished() -> "subprocess.CompletedProcess[str]":
@@ -54,7 +54,7 @@ async def _submit(server: LocalServer, task: str) -> str:
 
 @pytest.mark.long
 async def test_text_on_a_terminal(shop: LocalServer) -> None:
-    """The answer comes first, its lines as lines, then one line about the task; no JSON."""
+    """The answer comes first, with its lines, then one line about the task; no JSON."""
     async with shop:
         written = await run_on_terminal("run", "Text", "--plain", env=environment(shop))
         task_id = shop.store.tasks[0].id
@@ -69,7 +69,7 @@ async def test_text_on_a_terminal(shop: LocalServer) -> None:
 
 @pytest.mark.long
 async def test_the_cost_of_a_task_that_fails_at_its_limit(shop: LocalServer) -> None:
-    """The step that says so is free, for the account as well."""
+    """The step that reports the limit is free, for the account as well."""
     async with shop:
         words = ("run", "Text", "--max-agent-steps", "1", "--plain")
         written = await run_on_terminal(*words, env=environment(shop))
@@ -108,7 +108,7 @@ async def test_failed_on_a_terminal(shop: LocalServer) -> None:
 
 @pytest.mark.long
 async def test_output_only(shop: LocalServer) -> None:
-    """For scripts there is the output as it is, and nothing on stderr unless something is wrong."""
+    """For scripts there is the output unchanged, and nothing on stderr unless it failed."""
     async with shop:
         env = environment(shop)
         data = await run("run", "Data", "--output-only", env=env)
@@ -157,7 +157,7 @@ async def test_balance() -> None:
 async def test_an_answer_that_cannot_be_written(
     shop: LocalServer, redirection: str, code: int, reason: str
 ) -> None:
-    """What was paid for is not lost: the error names the task, and the command to get it."""
+    """A paid answer is not lost: the error names the task, and the command to get it."""
     async with shop:
         result = await _shell(f"PROGRAM run Data {redirection}", environment(shop))
         task_id = shop.store.tasks[0].id
@@ -174,7 +174,7 @@ async def test_an_answer_that_cannot_be_written(
 @pytest.mark.long
 @pytest.mark.parametrize("redirection", ["2>&-", "2> /dev/full"])
 async def test_stderr_that_cannot_be_written(shop: LocalServer, redirection: str) -> None:
-    """The answer is printed all the same."""
+    """The answer is printed although stderr is closed or full."""
     async with shop:
         result = await _shell(f"PROGRAM run Data {redirection}", environment(shop))
 
@@ -194,7 +194,7 @@ async def test_stderr_that_cannot_be_written(shop: LocalServer, redirection: str
     ],
 )
 async def test_closed_and_full_streams(shop: LocalServer, line: str, code: int) -> None:
-    """No traceback and the right exit code, whatever the shell has closed."""
+    """No traceback and the right exit code, whatever files the shell has closed."""
     async with shop:
         await _submit(shop, "Data")
         result = await _shell(line, environment(shop))
@@ -204,7 +204,7 @@ async def test_closed_and_full_streams(shop: LocalServer, line: str, code: int) 
 
 @pytest.mark.long
 async def test_colours_in_a_pipe(shop: LocalServer) -> None:
-    """FORCE_COLOR colours messages in a pipe, but moves nothing; JSON stays JSON."""
+    """FORCE_COLOR colours messages in a pipe, but changes no layout; JSON stays JSON."""
     async with shop:
         coloured = await run("run", "Fail", env=environment(shop, FORCE_COLOR="1"))
         unset = await run("run", "Fail", env=environment(shop, FORCE_COLOR=""))
@@ -216,7 +216,7 @@ async def test_colours_in_a_pipe(shop: LocalServer) -> None:
 
 
 async def test_the_duration_is_that_of_the_task() -> None:
-    """`watch` of a task that ended long ago tells how long the task took, not the watch."""
+    """`watch` of a task that ended long ago shows the time of the task, not of the watch."""
     queue, clock = FromQueue(), WallClock()
     clock.time = datetime.now(UTC) - timedelta(hours=1)
     async with LocalServer(executor=queue, now=clock) as server:
@@ -238,7 +238,7 @@ async def test_the_duration_is_that_of_the_task() -> None:
 async def test_a_row_that_cannot_be_written(
     shop: LocalServer, tmp_path: Path, redirection: str
 ) -> None:
-    """A row of a batch is paid for like any task: the error names it, and how to go on."""
+    """A row of a batch was paid for: the error names it, and how to continue."""
     (tmp_path / "in.csv").write_text("key,task\na,Data\n")
     ledger = tmp_path / "run.db"
     async with shop:

@@ -32,7 +32,7 @@ def companies(folder: Path, *names: str) -> str:
 
 
 def words(folder: Path, source: str, *more: str) -> tuple[str, ...]:
-    """The words of a batch that writes its results and its ledger to a folder."""
+    """The command line of a batch that writes its results and its ledger to a folder."""
     files = ("-o", str(folder / "out.jsonl"), "--ledger", str(folder / "run.db"))
     return ("batch", "run", source, "--template", TEMPLATE, *files, *more)
 
@@ -43,12 +43,12 @@ def results(folder: Path) -> list[dict[str, Any]]:
 
 
 def keys_of(lines: list[dict[str, Any]]) -> list[str]:
-    """Which items are in them, each as many times as it is."""
+    """The keys of the items in the results, each as often as it is there."""
     return sorted(each["key"] for each in lines)
 
 
 def resume_words(result: Result) -> list[str]:
-    """The command that a run printed to go on with."""
+    """The command to continue that a run has printed."""
     match = re.search(r"to go on: browser-use-async (.*)", result.stderr)
     assert match is not None, result.stderr
     return shlex.split(match[1])
@@ -57,7 +57,7 @@ def resume_words(result: Result) -> list[str]:
 @pytest.mark.long
 @pytest.mark.timeout(180)
 async def test_a_batch(server: LocalServer, tmp_path: Path) -> None:
-    """Each row is a task and a line of results; a failed one is told, and makes exit code 1."""
+    """Each row is a task and a line of results; a failed one is reported and makes exit code 1."""
     source = companies(tmp_path, "Acme", "Fail & Co", "Other")
     result = await run(*words(tmp_path, source), env=environment(server))
     lines = {each["key"]: each for each in results(tmp_path)}
@@ -85,7 +85,7 @@ async def test_a_batch(server: LocalServer, tmp_path: Path) -> None:
 
 @pytest.mark.long
 async def test_without_files(server: LocalServer, tmp_path: Path) -> None:
-    """`batch FILE` is `batch run FILE`; results go to stdout, and what is missing is said."""
+    """`batch FILE` is `batch run FILE`; results go to stdout, and a note names what is missing."""
     path = tmp_path / "in.jsonl"
     path.write_text('{"task": "Go"}\n{"task": "Go"}\n{"task": "Look"}\n')
     result = await run("batch", str(path), env=environment(server))
@@ -126,10 +126,10 @@ async def test_fields_and_schema(server: LocalServer, recorder: Recorder, tmp_pa
 
 @pytest.mark.torture
 async def test_resume(server: LocalServer, tmp_path: Path) -> None:
-    """A finished batch that is resumed sends nothing, and fills up a file of results."""
+    """A finished batch that is resumed sends nothing, and completes a file of results."""
     source = companies(tmp_path, "Acme", "Other")
     env = environment(server)
-    (tmp_path / "run.db").touch()  # as a crash at the very beginning leaves it
+    (tmp_path / "run.db").touch()  # as after a crash at the very beginning
     first = await run(*words(tmp_path, source, "--resume"), env=env)
     refused = await run(*words(tmp_path, source), env=env)
     (tmp_path / "out.jsonl").write_bytes((tmp_path / "out.jsonl").read_bytes()[:-5])
@@ -145,7 +145,7 @@ async def test_resume(server: LocalServer, tmp_path: Path) -> None:
 
 @pytest.mark.long
 async def test_a_ledger_in_use(server: LocalServer, tmp_path: Path) -> None:
-    """A batch that another process runs is not said to have done nothing."""
+    """The error does not say that the batch has done nothing."""
     source = companies(tmp_path, "Acme", "Other")
     rows = [("k0", "Find Acme's head office"), ("k1", "Find Other's head office")]
     options: dict[str, Any] = {"ledger": tmp_path / "run.db", "labels": {"template": TEMPLATE}}
@@ -162,7 +162,7 @@ async def test_a_ledger_in_use(server: LocalServer, tmp_path: Path) -> None:
 
 @pytest.mark.torture
 async def test_interrupted_once(server: LocalServer, recorder: Recorder, tmp_path: Path) -> None:
-    """Ctrl-C lets what runs come to its end, begins nothing more, and prints how to go on."""
+    """Ctrl-C lets running tasks end, begins nothing more, and prints how to continue."""
     source = companies(tmp_path, *(f"Held {number}" for number in range(6)))
     env = environment(server)
     async with running(*words(tmp_path, source, "--concurrency", "2"), env=env) as command:
@@ -185,7 +185,7 @@ async def test_interrupted_once(server: LocalServer, recorder: Recorder, tmp_pat
 
 @pytest.mark.torture
 async def test_interrupted_twice(server: LocalServer, recorder: Recorder, tmp_path: Path) -> None:
-    """A second Ctrl-C leaves what runs; the printed command finds it again and pays for nothing."""
+    """A second Ctrl-C leaves running tasks; the printed command finds them and pays nothing."""
     source = companies(tmp_path, *(f"Held {number}" for number in range(4)))
     env = environment(server)
     async with running(*words(tmp_path, source, "--concurrency", "2"), env=env) as command:
@@ -208,7 +208,7 @@ async def test_interrupted_twice(server: LocalServer, recorder: Recorder, tmp_pa
 
 @pytest.mark.torture
 async def test_interrupted_without_a_ledger(server: LocalServer, tmp_path: Path) -> None:
-    """Tasks that nobody would find again are stopped."""
+    """Tasks that no later run could find are stopped."""
     source = companies(tmp_path, "Hang")
     env = environment(server)
     async with running("batch", source, "--template", TEMPLATE, env=env) as command:
@@ -234,7 +234,7 @@ async def test_killed(server: LocalServer, recorder: Recorder, tmp_path: Path) -
         command.send(signal.SIGKILL)
         result = await command.ends()
     recorder.released.set()
-    # What was about to be sent is looked for that long; this server lists a new task at once.
+    # Unanswered requests are searched for that long; this server lists a new task at once.
     again = await run(*words(tmp_path, source, "--resume", "--settle-window", "2"), env=env)
 
     assert result.code == -signal.SIGKILL
@@ -245,7 +245,7 @@ async def test_killed(server: LocalServer, recorder: Recorder, tmp_path: Path) -
 
 @pytest.mark.long
 async def test_another_ledger_joins(server: LocalServer, tmp_path: Path) -> None:
-    """The keys of rows, behind a prefix, name their tasks: another ledger pays nothing for them."""
+    """The keys of rows, with a prefix, name their tasks: another ledger pays nothing for them."""
     source, env = companies(tmp_path, "Acme", "Other"), environment(server)
     prefixed = ("--key-prefix", "offices/")
 
@@ -273,7 +273,7 @@ async def test_another_ledger_joins(server: LocalServer, tmp_path: Path) -> None
 
 @pytest.mark.torture
 async def test_another_template(server: LocalServer, tmp_path: Path) -> None:
-    """With another template, model or schema each row would be paid for again: it is refused."""
+    """Another template, model or schema would pay for each row again: it is refused."""
     source = companies(tmp_path, "Acme")
     env = environment(server)
     await run(*words(tmp_path, source), env=env)
@@ -290,7 +290,7 @@ async def test_another_template(server: LocalServer, tmp_path: Path) -> None:
 
 @pytest.mark.torture
 async def test_budget(server: LocalServer, tmp_path: Path) -> None:
-    """At the budget no more tasks are created; what is left is told, and more money goes on."""
+    """At the budget no more tasks are created; the rest is reported, and more money continues."""
     source = companies(tmp_path, *(f"Company {number}" for number in range(6)))
     env = environment(server)
     more = ("--concurrency", "1", "--max-agent-steps", "2", "--budget-cents")
@@ -315,7 +315,7 @@ async def test_budget(server: LocalServer, tmp_path: Path) -> None:
 async def test_a_budget_below_one_task(
     server: LocalServer, tmp_path: Path, given: tuple[str, ...]
 ) -> None:
-    """Nothing is sent, and the error says what would be enough."""
+    """Nothing is sent, and the error says which budget suffices."""
     source = companies(tmp_path, "Acme", "Other", "More")
     result = await run(*words(tmp_path, source, *given), env=environment(server))
 
@@ -334,7 +334,7 @@ async def poor_server(recorder: Recorder) -> AsyncIterator[LocalServer]:
 
 @pytest.mark.torture
 async def test_empty_account(poor_server: LocalServer, tmp_path: Path) -> None:
-    """When the account is empty, the batch stops with exit code 3, and says how to go on."""
+    """When the account is empty, the batch stops with exit code 3, and says how to continue."""
     source = companies(tmp_path, *(f"Company {number}" for number in range(5)))
     result = await run(*words(tmp_path, source, "--concurrency", "1"), env=environment(poor_server))
 
@@ -345,8 +345,8 @@ async def test_empty_account(poor_server: LocalServer, tmp_path: Path) -> None:
 
 
 @pytest.mark.torture
-async def test_time_is_up(server: LocalServer, tmp_path: Path) -> None:
-    """When the time is up, the exit code is 124, and what runs is left to a later run."""
+async def test_timeout(server: LocalServer, tmp_path: Path) -> None:
+    """After the timeout the exit code is 124, and running tasks are left to a later run."""
     source = companies(tmp_path, "Hang")
     more = ("--timeout", "10")
     result = await run(*words(tmp_path, source, *more), env=environment(server), seconds=50)
@@ -359,8 +359,8 @@ async def test_time_is_up(server: LocalServer, tmp_path: Path) -> None:
 
 
 @pytest.mark.torture
-async def test_nobody_listens(tmp_path: Path) -> None:
-    """A server that cannot be reached is exit code 4, and the ledger keeps what is to be done."""
+async def test_no_server_listens(tmp_path: Path) -> None:
+    """A server that cannot be reached is exit code 4, and the ledger keeps the open items."""
     source = companies(tmp_path, "Acme")
     with bound_socket() as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}/api/v1"
@@ -405,8 +405,8 @@ def test_wrong_usage(
     more: tuple[str, ...],
     problem: str,
 ) -> None:
-    """What is wrong is told in words, with exit code 2, before anything is sent."""
-    with bound_socket() as listener:  # where nobody answers, so that a request would be code 4
+    """Wrong arguments are explained with exit code 2, before anything is sent."""
+    with bound_socket() as listener:  # where no server answers, so that a request would be code 4
         url = f"http://127.0.0.1:{listener.getsockname()[1]}/api/v1"
         monkeypatch.setenv("BROWSER_USE_BASE_URL", url)
         monkeypatch.setenv("BROWSER_USE_API_KEY", "bu_canary")
@@ -435,13 +435,13 @@ def test_wrong_usage(
     ],
 )
 def test_how_to_go_on(given: list[str], printed: str) -> None:
-    """The command that goes on is the same one, fit for a shell, and never shows the key."""
+    """The command that continues is the same one, quoted for a shell, without the key."""
     assert resume_command(given) == printed
 
 
 @pytest.mark.torture
 async def test_local(tmp_path: Path) -> None:
-    """`--local` needs no key, and `{site}` stands for the example site that it starts."""
+    """`--local` needs no key, and `{site}` is the address of the example site that it starts."""
     path = tmp_path / "in.csv"
     path.write_text("page\nabout.html\n")
     words = (
@@ -459,7 +459,7 @@ async def test_local(tmp_path: Path) -> None:
 
 @pytest.mark.long
 async def test_on_a_terminal(server: LocalServer, tmp_path: Path) -> None:
-    """A person sees results as words, and no JSON between them."""
+    """A person sees results as words, without JSON between them."""
     source = companies(tmp_path, "Acme", "Stroll")
     shown = await run_on_terminal(
         "batch", source, "--template", TEMPLATE, env=environment(server), columns=100
@@ -476,7 +476,7 @@ async def test_on_a_terminal(server: LocalServer, tmp_path: Path) -> None:
 
 @pytest.mark.torture
 async def test_status(server: LocalServer, tmp_path: Path) -> None:
-    """While a batch runs, its ledger tells where it stands, and the service where to watch it."""
+    """While a batch runs, its ledger says how far it is, and the service where to watch it."""
     source = companies(tmp_path, "Hang", "Acme")
     ledger, out = str(tmp_path / "run.db"), tmp_path / "out.jsonl"
     env = environment(server)
@@ -499,8 +499,8 @@ async def test_status(server: LocalServer, tmp_path: Path) -> None:
 
 
 @pytest.mark.torture
-async def test_status_tells_what_tasks_too_many_cost(tmp_path: Path) -> None:
-    """A task that was paid for twice is named with its price, and with none where nobody knows."""
+async def test_status_names_the_cost_of_duplicates(tmp_path: Path) -> None:
+    """A task that was paid for twice is named with its price, or without one if it is unknown."""
     twice = [("t-8", "a", 0.0, True, 3500), ("t-9", "a", 0.0, False, None)]
     ledger = write_ledger(tmp_path / "run.db", [item("a")], orphans=twice)
 
@@ -514,7 +514,7 @@ async def test_status_tells_what_tasks_too_many_cost(tmp_path: Path) -> None:
 
 @pytest.mark.torture
 async def test_status_foretells_the_rest(tmp_path: Path) -> None:
-    """What the ledger has says what the rest costs, of all items that `batch run` has counted."""
+    """The forecast comes from the ledger, for all items that `batch run` has counted."""
     rows = [item(f"k{n}", task="x", cost=3500) for n in range(40)]
     ledger = write_ledger(tmp_path / "run.db", rows, labels={"items": "100"})
     early = write_ledger(tmp_path / "early.db", rows[:9])
@@ -533,7 +533,7 @@ async def test_status_foretells_the_rest(tmp_path: Path) -> None:
 
 @pytest.mark.torture
 async def test_status_of_nothing(tmp_path: Path) -> None:
-    """A ledger that is not there, or none, is exit code 2; no key is needed to be told so."""
+    """A path without a ledger is exit code 2; no key is needed for that."""
     (tmp_path / "diary.txt").write_text("Dear diary" * 100)
     missing = await run("batch", "status", str(tmp_path / "run.db"))
     other = await run("batch", "status", str(tmp_path / "diary.txt"))

@@ -24,7 +24,7 @@ _WHY = "the task failed: The page is on fire"
 
 
 async def test_a_run_counts_them(server: LocalServer, tmp_path: Path) -> None:
-    """`batch run` prints the first failure of a reason, and at the end how many there were."""
+    """`batch run` prints the first failure of a reason, and at the end their number."""
     source, ledger, output = (tmp_path / name for name in ("in.csv", "run.db", "out.csv"))
     source.write_text(_ROWS)
     words = ("--ledger", str(ledger), "-o", str(output))
@@ -56,8 +56,8 @@ async def test_a_run_counts_them(server: LocalServer, tmp_path: Path) -> None:
     assert "`line` is the line of the input" in result.stderr
 
 
-def test_what_differs_from_task_to_task_is_no_reason() -> None:
-    """Ids, addresses and numbers of steps are left out, and each reason is reported once."""
+def test_details_of_a_task_are_no_part_of_a_reason() -> None:
+    """Ids, addresses and numbers of steps are left out, so that each reason is reported once."""
     failures = Failures()
     first = []
     for place in range(3):
@@ -89,7 +89,7 @@ def test_what_differs_from_task_to_task_is_no_reason() -> None:
 
 
 def test_tasks_that_were_stopped_have_one_reason() -> None:
-    """The words for programs, `error.task`, are not in it."""
+    """The hint for programs, `error.task`, is not in it."""
     failures = Failures()
     for place in range(2):
         task = Task(str(uuid4()), "Look", TaskStatus.STOPPED, None, finished_at=datetime.now(UTC))

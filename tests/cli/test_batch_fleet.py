@@ -33,7 +33,7 @@ def rows(tmp_path: Path) -> Path:
 
 @pytest.mark.long
 async def test_rows_are_enqueued_worked_on_and_waited_for(postgres: str, rows: Path) -> None:
-    """One command waits for what another one does, and a third one reads what became of it."""
+    """One command waits for the work of another, and a third one reads the results."""
     ledger, template = f"{postgres}#cli", ["--template", "Find {company}"]
     async with LocalServer(executor="scripted") as server:
         target = ["--base-url", server.base_url, "--api-key", server.api_key]
@@ -67,8 +67,8 @@ async def test_a_file_is_no_ledger_of_many(rows: Path, tmp_path: Path) -> None:
 
 @pytest.mark.long
 async def test_a_settle_window_that_is_too_short_for_the_lease_is_refused() -> None:
-    """What a silent process has sent must be there before its item is sent again."""
-    ledger = "postgresql://127.0.0.1:9/work#batch"  # is not looked at
+    """A task of a silent process must be listed before its item is sent again."""
+    ledger = "postgresql://127.0.0.1:9/work#batch"  # is not read
     times = ("--lease", "60", "--attempt-timeout", "20", "--settle-window", "80")
 
     code, _lines, said = await run("work", ledger, *times, "--api-key", "a-key-of-no-account")
@@ -80,7 +80,7 @@ async def test_a_settle_window_that_is_too_short_for_the_lease_is_refused() -> N
 
 @pytest.mark.long
 async def test_a_batch_that_is_there_is_not_begun_again(postgres: str, rows: Path) -> None:
-    """Without --resume the same ledger is refused, without the password of its address."""
+    """Without --resume the same ledger is refused; the password of its address is not shown."""
     words = ["enqueue", str(rows), "--template", "Find {company}", "--ledger"]
     ledger = postgres.replace("tester@", "tester:hush@") + "#again"
     assert (await run(*words, ledger))[0] == 0
@@ -93,9 +93,7 @@ async def test_a_batch_that_is_there_is_not_begun_again(postgres: str, rows: Pat
 
 
 @pytest.mark.long
-async def test_unknown_items_are_told_about_and_brought_to_their_end(
-    postgres: str, rows: Path
-) -> None:
+async def test_unknown_items_are_reported_and_completed(postgres: str, rows: Path) -> None:
     """The command ends, says what to do and how long it takes; doing so ends the batch."""
     ledger = f"{postgres}#lost"
     put = ["enqueue", str(rows), "--template", "Find {company}", "--ledger", ledger, "--resume"]

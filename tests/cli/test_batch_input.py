@@ -22,7 +22,7 @@ def written(folder: Path, name: str, content: str | bytes) -> Path:
 
 
 def tasks(path: Path, template: str | None = None, encoding: str = "utf-8") -> list[InputItem]:
-    """The tasks that a file stands for, checked first as the command does it."""
+    """The tasks of a file, which is checked first as the command does it."""
     file = InputFile(RowFile(path, encoding), None if template is None else Template.read(template))
     items = list(file.items())
     assert file.check().count == len(items)
@@ -42,7 +42,7 @@ def tasks(path: Path, template: str | None = None, encoding: str = "utf-8") -> l
     ],
 )
 def test_a_template_is_filled(text: str, filled: str) -> None:
-    """Columns fill their places, doubled braces are braces, and values are never read again."""
+    """Columns fill their places, doubled braces are braces, and values are never expanded."""
     values = {"company": "Acme", "the town": "Oslo", "a.b": "{company}"}
 
     assert Template.read(text).render(values) == filled
@@ -50,8 +50,8 @@ def test_a_template_is_filled(text: str, filled: str) -> None:
 
 @pytest.mark.long
 @given(st.dictionaries(st.text(st.characters(exclude_characters="{}"), min_size=1), st.text()))
-def test_any_value_is_filled_in_as_it_is(values: dict[str, str]) -> None:
-    """Whatever a cell holds stands in the task letter by letter."""
+def test_any_value_is_filled_in_unchanged(values: dict[str, str]) -> None:
+    """Whatever a cell contains is in the task letter by letter."""
     template = Template.read("".join(f"{{{{{{{name}}}}}}}" for name in {**values, "x": ""}))
 
     assert template.render({"x": "", **values}) == "".join(
@@ -70,7 +70,7 @@ def test_any_value_is_filled_in_as_it_is(values: dict[str, str]) -> None:
     ],
 )
 def test_a_template_that_cannot_be(text: str, problem: str) -> None:
-    """A template that is no good is refused in words."""
+    """An invalid template is refused with an explanation."""
     with pytest.raises(ConfigurationError, match=problem):
         Template.read(text)
 
@@ -105,14 +105,14 @@ def test_csv(tmp_path: Path) -> None:
     ],
 )
 def test_the_column_task_is_the_task(tmp_path: Path, name: str, content: str) -> None:
-    """Without a template `task` is the task, whatever parts the columns, with BOM or without."""
+    """Without a template the column `task` is the task, for any separator, with BOM or without."""
     path = written(tmp_path, name, content)
 
     assert [(each.key, each.task) for each in tasks(path)] == [(None, "Go, there")]
 
 
 def test_values_of_json(tmp_path: Path) -> None:
-    """What is no text in a JSON row stands in the task as JSON."""
+    """A value of a JSON row that is no text is in the task as JSON."""
     row = {"key": 7, "n": 1.5, "is": True, "list": ["ä", 1]}
     path = written(tmp_path, "in.jsonl", json.dumps(row))
 
@@ -134,7 +134,7 @@ def test_values_of_json(tmp_path: Path) -> None:
 def test_what_python_writes_is_read_back(
     tmp_path_factory: pytest.TempPathFactory, rows: list[dict[str, str]], delimiter: str
 ) -> None:
-    """Any texts that Python's own CSV writer writes come back the same."""
+    """All texts that Python's own CSV writer writes are read unchanged."""
     out = io.StringIO(newline="")
     writer = csv.DictWriter(out, ["company", "x"], restval="x", delimiter=delimiter)
     writer.writeheader()
@@ -145,7 +145,7 @@ def test_what_python_writes_is_read_back(
 
 
 def test_reading_is_lazy(tmp_path: Path) -> None:
-    """The first rows of a file are there before the last, which here is broken."""
+    """The first rows of a file are read before the last, which is broken here."""
     path = written(tmp_path, "in.csv", "task\n" + "Go\n" * 100_000 + '"broken')
     rows = InputFile(RowFile(path)).items()
 
@@ -190,7 +190,7 @@ def test_other_encodings(tmp_path: Path) -> None:
 def test_an_input_that_cannot_be(
     tmp_path: Path, name: str, content: str | bytes, problem: str
 ) -> None:
-    """What is wrong with an input is told in words that name the line, before it is used."""
+    """An invalid input is refused before it is used, and the error names the line."""
     path = written(tmp_path, name, content)
     file = InputFile(RowFile(path), Template.read(HEAD_OFFICE))
 
@@ -201,7 +201,7 @@ def test_an_input_that_cannot_be(
 
 @pytest.mark.parametrize("name", ["missing.csv", "."])
 def test_an_input_that_cannot_be_read(tmp_path: Path, name: str) -> None:
-    """A file that is not there, or is none, is told in words."""
+    """A missing file, or a path that is no file, is refused with an explanation."""
     (tmp_path / "folder.csv").mkdir()
     path = tmp_path / (name if name != "." else "folder.csv")
 
@@ -211,7 +211,7 @@ def test_an_input_that_cannot_be_read(tmp_path: Path, name: str) -> None:
 
 @given(st.binary(max_size=200), st.sampled_from(["in.csv", "in.tsv", "in.jsonl"]))
 def test_any_bytes(tmp_path_factory: pytest.TempPathFactory, content: bytes, name: str) -> None:
-    """Whatever a file holds gives tasks or a typed error, and nothing else."""
+    """Any bytes of a file result in tasks or a typed error, and nothing else."""
     path = written(tmp_path_factory.mktemp("any"), name, content)
     try:
         said = str(InputFile(RowFile(path)).check())

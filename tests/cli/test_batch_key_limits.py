@@ -30,7 +30,7 @@ def brief_server() -> LocalServer:
 
 @pytest.mark.long
 async def test_rows_of_one_site_run_one_after_another(pages: str) -> None:
-    """`batch run` keeps the limit; a row without a value has none."""
+    """`batch run` keeps the limit; a row without a value has no limit."""
     async with brief_server() as server:
         done = await run("batch", pages, *LIMITS, env=environment(server))
 
@@ -40,7 +40,7 @@ async def test_rows_of_one_site_run_one_after_another(pages: str) -> None:
 
 @pytest.mark.long
 async def test_processes_keep_the_limit_of_the_rows(postgres: str, pages: str) -> None:
-    """`batch enqueue` writes it down for `batch work`."""
+    """`batch enqueue` records the limit for `batch work`."""
     ledger = f"{postgres}#limited"
     async with brief_server() as server:
         target = ("--base-url", server.base_url, "--api-key", server.api_key)
@@ -64,7 +64,7 @@ async def test_processes_keep_the_limit_of_the_rows(postgres: str, pages: str) -
 async def test_limits_that_make_no_sense_are_refused(
     pages: str, given: tuple[str, ...], problem: str
 ) -> None:
-    """Before anything is sent, with what to do."""
+    """They are refused before anything is sent, and the error says what to do."""
     words = ("batch", pages, "--template", "{page}", *given, "--api-key", "a-key-of-no-account")
 
     done = await run(*words)

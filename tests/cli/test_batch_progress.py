@@ -44,7 +44,7 @@ def text_of(spans: list[object]) -> str:
 
 
 def test_the_board() -> None:
-    """A person sees how far it is, what became of each, the pace, the rest and the cost."""
+    """A person sees how far the batch is, the results, the pace, the rest and the cost."""
     lines = [text_of(list(line)) for line in live_lines(HALF_WAY)]
 
     assert lines == [
@@ -55,7 +55,7 @@ def test_the_board() -> None:
 
 
 def test_the_rest_is_foretold() -> None:
-    """What the rest will cost is said with its interval, and whether the budget pays for it."""
+    """The forecast of the cost has its interval, and says whether the budget suffices."""
     forecast = Forecast(
         items=100,
         ends=100,
@@ -93,13 +93,13 @@ def test_the_rest_is_foretold() -> None:
     ],
 )
 def test_any_progress_has_a_board(progress: BatchProgress) -> None:
-    """Of an input of unknown size, or a ledger that has more than the input, it is shown, too."""
+    """It is shown also for an input of unknown size, and a ledger with more items."""
     assert all(len(text_of(list(line))) < 80 for line in live_lines(progress))
 
 
 @contextmanager
 def at(*stages: BatchProgress) -> Iterator[object]:
-    """What tells the stages one after the other, and stays at the last one."""
+    """Returns the stages one after the other, and then the last one again."""
     told = iter(stages)
     last = stages[-1]
     yield lambda: next(told, last)
@@ -107,7 +107,7 @@ def at(*stages: BatchProgress) -> Iterator[object]:
 
 @pytest.mark.looptime
 async def test_a_log() -> None:
-    """Where lines cannot be changed, a line tells now and then, and only if something changed."""
+    """Where lines cannot be changed, a line is printed now and then, and only for changes."""
     pipe = Pipe()
     later = attrs.evolve(HALF_WAY, done=91, seconds=41.0)
     with at(HALF_WAY, attrs.evolve(HALF_WAY, seconds=45.0), later) as look:
@@ -122,7 +122,7 @@ async def test_a_log() -> None:
 
 @pytest.mark.looptime
 async def test_a_log_begins_when_something_is_known() -> None:
-    """Before the ledger is read nobody knows what was done and spent, and zeros would be untrue."""
+    """Before the ledger is read the done items and the cost are unknown; zeros would be wrong."""
     pipe = Pipe()
     with at(BatchProgress(total=200), HALF_WAY) as look:
         async with BatchDisplay(Console(stdout=pipe, stderr=pipe), look):  # type: ignore[arg-type]
@@ -136,7 +136,7 @@ async def test_a_log_begins_when_something_is_known() -> None:
     ("reason", "word"), [(StopReason.BUDGET, "budget"), (StopReason.BALANCE, "balance")]
 )
 async def test_why_it_stops(reason: StopReason, word: str) -> None:
-    """Why nothing more is submitted is said once, even if it is known only in the end."""
+    """The reason to stop submitting is printed once, even if it is known only at the end."""
     pipe = Pipe()
     with at(HALF_WAY, attrs.evolve(HALF_WAY, stopped_by=reason)) as look:
         async with BatchDisplay(Console(stdout=pipe, stderr=pipe), look):  # type: ignore[arg-type]
@@ -146,8 +146,8 @@ async def test_why_it_stops(reason: StopReason, word: str) -> None:
     assert word in pipe.getvalue()
 
 
-async def test_what_a_budget_leaves_out_is_told_with_the_figures() -> None:
-    """What the next task may cost, and how many are left."""
+async def test_items_left_out_are_reported_with_the_figures() -> None:
+    """The most that the next task may cost, and how many are left."""
     pipe = Pipe()
     note = "the next task may cost up to $11.89"
     told = {"stopped_by": StopReason.BUDGET, "next_cents": Decimal("1188.5"), "left_out": 97}
@@ -164,8 +164,8 @@ async def test_what_a_budget_leaves_out_is_told_with_the_figures() -> None:
 
 
 @pytest.mark.parametrize("shows_results", [False, True])
-async def test_what_is_told_of_results(shows_results: bool) -> None:
-    """Failures are told as they come, good results if nobody else tells; restored ones never."""
+async def test_lines_about_results(shows_results: bool) -> None:
+    """Failures are printed when they come, good results only without a file."""
     terminal = Terminal()
     console = Console(plain=True, stdout=terminal, stderr=terminal)
     display = BatchDisplay(console, lambda: OVER, shows_results=shows_results)
@@ -206,12 +206,12 @@ async def test_what_is_told_of_results(shows_results: bool) -> None:
     ],
 )
 def test_exit_codes(changes: dict[str, object], code: int) -> None:
-    """What a script is told follows from what became of the items."""
+    """The exit code follows from the states of the items."""
     assert exit_code_for(attrs.evolve(OVER, **changes)) == code
 
 
 def test_the_end() -> None:
-    """The end is told with all figures, in words and as JSON."""
+    """The end is printed with all figures, in words and as JSON."""
     assert remaining(HALF_WAY) == 100
     assert text_of(list(summary_line(HALF_WAY))) == (
         "90 done, 4 failed, 2 refused, 1 unknown, 100 left, 3 repeated in the input; $8.25, 40 s"

@@ -22,7 +22,7 @@ from tests.files.contents import listing
 
 
 def line(key: str, state: str = "done") -> dict[str, object]:
-    """What is written down about an item, in short."""
+    """The record of an item, in short."""
     return {"key": key, "state": state}
 
 
@@ -32,7 +32,7 @@ def read(path: Path) -> list[dict[str, object]]:
 
 
 def test_what_is_written_down() -> None:
-    """A result is told with its row, its exact figures and its error; JSON only if asked for."""
+    """A result is written with its row, its exact figures and its error; JSON only on request."""
     result = BatchResult[object](
         index=3,
         key="a",
@@ -59,14 +59,14 @@ def test_what_is_written_down() -> None:
 
 
 def test_an_output_that_is_no_json() -> None:
-    """Where a schema was asked for and the output is something else, nothing is parsed."""
+    """Where a schema was given and the output is no JSON, nothing is parsed."""
     result = BatchResult[object](index=0, key="a", state=ItemState.DONE, output="Done.")
 
     assert result_record(result, None, has_schema=True)["parsed"] is None
 
 
 def test_each_item_once(tmp_path: Path) -> None:
-    """Lines are there as soon as they are added; what a run has written the next does not."""
+    """A line is written as soon as it is added, and a later run does not write it again."""
     path = tmp_path / "out.jsonl"
     with ResultFile(path, JsonLines(), resume=False) as file:
         assert file.add(line("a"))
@@ -79,7 +79,7 @@ def test_each_item_once(tmp_path: Path) -> None:
 
 
 def test_an_item_that_is_repeated(tmp_path: Path) -> None:
-    """An item that stands three times in the input has three lines, also after an interruption."""
+    """An item that is three times in the input has three lines, also after an interruption."""
     path = tmp_path / "out.jsonl"
     with ResultFile(path, JsonLines(), resume=False) as file:
         assert file.add(line("a"))
@@ -92,7 +92,7 @@ def test_an_item_that_is_repeated(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("form", [JsonLines(), CsvTable(["city"])], ids=["json", "csv"])
 def test_results_are_for_their_owner(tmp_path: Path, form: JsonLines | CsvTable) -> None:
-    """Only its user reads a new file; one that others were given to read, they still may."""
+    """A new file is readable for its user only; an existing file keeps its permissions."""
     path = tmp_path / "out"
     umask = os.umask(0o022)
     try:
@@ -114,7 +114,7 @@ def test_results_are_for_their_owner(tmp_path: Path, form: JsonLines | CsvTable)
 
 
 def test_a_link_in_the_place_of_a_left_over(tmp_path: Path) -> None:
-    """What is written beside the results while rows leave it goes through no link."""
+    """The file beside the results, in which rows are replaced, never follows a link."""
     path, outside = tmp_path / "out.jsonl", tmp_path / "outside"
     outside.write_text("untouched")
     with ResultFile(path, JsonLines(), resume=False) as file:
@@ -133,7 +133,7 @@ def test_a_link_in_the_place_of_a_left_over(tmp_path: Path) -> None:
     st.integers(0, 10_000),
 )
 def test_any_cut(tmp_path: Path, keys: list[str], cut: int) -> None:
-    """Wherever a crash cuts the file, the next run has each key exactly once in the end."""
+    """Wherever a crash cuts the file, after the next run each key is there exactly once."""
     path = tmp_path / "cut.jsonl"
     path.unlink(missing_ok=True)
     with ResultFile(path, JsonLines(), resume=False) as file:
@@ -150,7 +150,7 @@ def test_any_cut(tmp_path: Path, keys: list[str], cut: int) -> None:
 
 
 def test_rows_that_are_tried_again(tmp_path: Path) -> None:
-    """Lines of refused rows make room for what becomes of them, and for nothing else."""
+    """Only the lines of refused rows are replaced by their new results."""
     path = tmp_path / "out.jsonl"
     with ResultFile(path, JsonLines(), resume=False) as file:
         for key, state in (("a", "done"), ("b", "dead letter"), ("c", "failed")):
@@ -164,7 +164,7 @@ def test_rows_that_are_tried_again(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("content", ["Dear diary\n", '{"name": "b"}\n', '{"key": 1}\n', "[]\n\n"])
 def test_another_file_is_left_alone(tmp_path: Path, content: str) -> None:
-    """A file that holds something else is refused by its line, and not changed."""
+    """A file with other content is refused, the error names the line, and it is unchanged."""
     path = tmp_path / "diary.jsonl"
     path.write_text(content + "and no end")
     with pytest.raises(ConfigurationError, match="line 1: it is no result of a batch"):
@@ -174,7 +174,7 @@ def test_another_file_is_left_alone(tmp_path: Path, content: str) -> None:
 
 
 def test_a_file_that_cannot_be(tmp_path: Path) -> None:
-    """A file that is there, or that cannot be written, is refused in words."""
+    """A file that exists, or that cannot be written, is refused with an explanation."""
     (tmp_path / "out.jsonl").write_text("")
     with pytest.raises(ConfigurationError, match="--resume adds to it"):
         ResultFile(tmp_path / "out.jsonl", JsonLines(), resume=False)
@@ -203,7 +203,7 @@ with ResultFile(Path(sys.argv[1]), JsonLines(), resume=False) as file:
 
 @pytest.mark.long
 def test_no_room(tmp_path: Path) -> None:
-    """When the disk is full, the file ends with the line before, and the error says what to do."""
+    """On a full disk the file ends with the line before, and the error says what to do."""
     path = tmp_path / "out.jsonl"
     result = subprocess.run(
         [sys.executable, "-c", _FULL_DISK, str(path)], capture_output=True, text=True, check=True
@@ -217,7 +217,7 @@ def test_no_room(tmp_path: Path) -> None:
 
 
 def record(key: str, **more: object) -> dict[str, object]:
-    """What is written of an item."""
+    """The record of an item."""
     result = BatchResult[object](index=0, key=key, name=key, state=ItemState.DONE, task_id=key)
     given = {"city": "Oslo", "=note": "n"}
     return {**result_record(result, InputItem(2, key, "Go", given), has_schema=True), **more}
@@ -288,7 +288,7 @@ def test_a_table(tmp_path: Path) -> None:
     ],
 )
 def test_no_cell_is_a_formula(given: str, written: str) -> None:
-    """What a page says cannot make a spreadsheet compute; numbers stay numbers."""
+    """Text of a page cannot become a formula of a spreadsheet; numbers stay numbers."""
     table = CsvTable([])
     (cells,) = csv.reader([table.encode(record("k", output=given)).decode()])
 
@@ -301,7 +301,7 @@ def test_no_cell_is_a_formula(given: str, written: str) -> None:
     st.integers(0, 600),
 )
 def test_any_cut_of_a_table(tmp_path: Path, keys: list[str], cut: int) -> None:
-    """Wherever a crash cuts it, also in its header, the next run has each item once in the end."""
+    """Wherever a crash cuts it, also in its header, after the next run each item is there once."""
     path, form = tmp_path / "cut.csv", CsvTable(["city"])
     path.unlink(missing_ok=True)
     with ResultFile(path, form, resume=False) as file:
@@ -318,7 +318,7 @@ def test_any_cut_of_a_table(tmp_path: Path, keys: list[str], cut: int) -> None:
 
 
 def test_a_long_output_is_read_again(tmp_path: Path) -> None:
-    """An output beyond the 131,072 characters that `csv` reads by itself does not end a resume."""
+    """An output beyond the 131,072 characters that `csv` reads by default does not end a resume."""
     path, form = tmp_path / "out.csv", CsvTable(["city"])
     long = 'one "line"\r\n' * 30_000
     limit = csv.field_size_limit()
@@ -334,7 +334,7 @@ def test_a_long_output_is_read_again(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("foreign", ["\r\n", "a\r\n", '"a"b,c\r\n', "a" * 200_000 + "\r\n"])
 def test_a_line_that_is_no_record(tmp_path: Path, foreign: str) -> None:
-    """What is no record behind the right header is refused by its line, and not changed."""
+    """A line that is no record is refused, the error names it, and the file is unchanged."""
     path, form = tmp_path / "out.csv", CsvTable(["city"])
     content = form.header + foreign.encode()
     path.write_bytes(content)
@@ -346,7 +346,7 @@ def test_a_line_that_is_no_record(tmp_path: Path, foreign: str) -> None:
 
 @pytest.mark.parametrize("key", ["=1+1", "'=1+1", "-", "plain"])
 def test_a_row_whose_key_looks_like_a_formula(tmp_path: Path, key: str) -> None:
-    """Without a task its key identifies it, as it was before a spreadsheet had to be kept off."""
+    """Without a task the row is found by its key, without the mark against formulas."""
     path, form = tmp_path / "out.csv", CsvTable(["city"])
     with ResultFile(path, form, resume=False) as file:
         assert file.add(record(key, task_id=None))
@@ -366,7 +366,7 @@ def test_another_table_is_left_alone(tmp_path: Path, content: str) -> None:
 
 
 def test_failed_items_leave_a_table_when_they_are_tried_again(tmp_path: Path) -> None:
-    """The header and all others stay."""
+    """The header and all other rows stay."""
     path, form = tmp_path / "out.csv", CsvTable(["city"])
     with ResultFile(path, form, resume=False) as file:
         for key, state in (("a", "done"), ("b", "failed")):

@@ -1,4 +1,4 @@
-"""`batch run --retry-failed` and `--max-failures`: what was paid for twice, and what was not."""
+"""`batch run --retry-failed` and `--max-failures`: which rows are paid for twice."""
 
 import signal
 from collections import Counter
@@ -19,7 +19,7 @@ from .test_batch import companies, keys_of, results, resume_words, words
 
 @pytest.fixture
 def executor() -> Mended:
-    """Tasks about a bad company fail until it is mended."""
+    """Tasks about a bad company fail until it is corrected."""
     return Mended("Bad")
 
 
@@ -64,7 +64,7 @@ async def test_failed_rows_are_tried_again(
 async def test_failures_in_a_row_stop_the_batch(
     server: LocalServer, executor: Mended, tmp_path: Path
 ) -> None:
-    """With the reason, and the command that goes on with what is left."""
+    """The end has the reason, and the command that continues with the rest."""
     source = companies(tmp_path, *(f"Bad {number}" for number in range(9)))
     env = environment(server)
     more = ("--concurrency", "1", "--max-failures", "2")
@@ -114,7 +114,7 @@ async def test_killed_while_rows_are_tried_again(
 async def test_a_person_is_asked_first(
     server: LocalServer, executor: Mended, tmp_path: Path, answer: str, code: int, created: int
 ) -> None:
-    """What it may cost is said; without a yes nothing is sent, and the results stay."""
+    """The question names the highest cost; without a yes nothing is sent, and the results stay."""
     source, env = companies(tmp_path, "Bad"), environment(server)
     await run(*words(tmp_path, source), env=env)
     lines = results(tmp_path)
@@ -133,7 +133,7 @@ async def test_a_person_is_asked_first(
 async def test_a_batch_without_a_budget_asks_first(
     server: LocalServer, tmp_path: Path, answer: str, code: int, created: int
 ) -> None:
-    """On a terminal it says what all rows may cost; without a yes nothing is sent."""
+    """On a terminal it names the highest cost of all rows; without a yes nothing is sent."""
     source = companies(tmp_path, "Acme", "Bolt", "Cogs", "Dale", "Eden", "Fizz")
 
     ended, shown = await answered(
@@ -147,8 +147,8 @@ async def test_a_batch_without_a_budget_asks_first(
 
 
 @pytest.mark.long
-async def test_what_bounds_a_batch_asks_nothing(server: LocalServer, tmp_path: Path) -> None:
-    """Neither with a budget nor with `--yes`, nor when a batch that was begun goes on."""
+async def test_a_bounded_batch_asks_no_question(server: LocalServer, tmp_path: Path) -> None:
+    """A budget or `--yes` needs no question, and neither does a batch that continues."""
     names, env = ["Acme", "Bolt", "Cogs", "Dale", "Eden", "Fizz"], environment(server)
     given = words(tmp_path, companies(tmp_path, *names))
     said = [
@@ -162,7 +162,7 @@ async def test_what_bounds_a_batch_asks_nothing(server: LocalServer, tmp_path: P
 
 
 @pytest.mark.long
-async def test_what_costs_little_asks_nothing(server: LocalServer, tmp_path: Path) -> None:
+async def test_a_cheap_batch_asks_no_question(server: LocalServer, tmp_path: Path) -> None:
     """Five tasks of at most $1.89 are below 10 dollars."""
     source = companies(tmp_path, "Acme", "Bolt", "Cogs", "Dale", "Eden")
 
@@ -174,7 +174,7 @@ async def test_what_costs_little_asks_nothing(server: LocalServer, tmp_path: Pat
 
 
 async def test_without_a_terminal_nothing_is_asked(server: LocalServer, tmp_path: Path) -> None:
-    """A program is asked nothing, whatever a batch may cost."""
+    """A program gets no question, whatever a batch may cost."""
     source = companies(tmp_path, "Acme", "Bolt", "Cogs", "Dale", "Eden", "Fizz")
 
     done = await run(*words(tmp_path, source), env=environment(server))

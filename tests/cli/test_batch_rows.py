@@ -1,4 +1,4 @@
-"""How rows are called, what of them is in the results, and which rows belong to a ledger."""
+"""The names of rows, what of them is in the results, and which rows belong to a ledger."""
 
 import csv
 import signal
@@ -23,7 +23,7 @@ def shops(folder: Path, *names: str, file: str = "shops.csv") -> str:
 
 @pytest.mark.long
 async def test_rows_without_keys_have_readable_names(server: LocalServer, tmp_path: Path) -> None:
-    """In the results, the progress, the ledger and the report; nowhere a digest."""
+    """The name is in the results, the progress, the ledger and the report; a digest is nowhere."""
     source = shops(tmp_path, "Acme", "Fail & Co")
     env, ledger = environment(server), str(tmp_path / "run.db")
     ended = await run(*words(tmp_path, source), env=env)
@@ -43,7 +43,7 @@ async def test_rows_without_keys_have_readable_names(server: LocalServer, tmp_pa
 
 @pytest.mark.long
 async def test_the_separator_is_said(server: LocalServer, tmp_path: Path) -> None:
-    """If it is another one than the comma, which the first line shows."""
+    """The first line shows it if it is not the comma."""
     source, other = tmp_path / "semicolons.csv", tmp_path / "other"
     other.mkdir()
     source.write_text("company;city\nAcme;Paris\n")
@@ -57,7 +57,7 @@ async def test_the_separator_is_said(server: LocalServer, tmp_path: Path) -> Non
 
 @pytest.mark.torture
 async def test_a_key_column(server: LocalServer, tmp_path: Path) -> None:
-    """Any column says what a row is called; a row without it is refused, as is another one."""
+    """Any column can name the rows; a row without a value and a missing column are refused."""
     source = shops(tmp_path, "Acme", "Other")
     env, more = environment(server), ("--key-column", "sku")
     wrong = await run(*words(tmp_path, source, "--key-column", "id"), env=env)
@@ -100,7 +100,7 @@ async def test_a_table_of_results(server: LocalServer, recorder: Recorder, tmp_p
 
 @pytest.mark.long
 async def test_another_input_is_refused(server: LocalServer, tmp_path: Path) -> None:
-    """Rows of another file are paid for only with --extend; the ledger names both."""
+    """Rows of another file are paid for only with --extend; the error names both files."""
     env = environment(server)
     first = shops(tmp_path, "Acme", "Other")
     await run(*words(tmp_path, first), env=env)
@@ -120,7 +120,7 @@ async def test_another_input_is_refused(server: LocalServer, tmp_path: Path) -> 
 
 @pytest.mark.torture
 async def test_a_longer_input_is_the_same_one(server: LocalServer, tmp_path: Path) -> None:
-    """With all rows of the ledger in it: the input of a run that was interrupted is longer, too."""
+    """An input that contains all rows of the ledger is the same one, as after an interruption."""
     env = environment(server)
     await run(*words(tmp_path, companies(tmp_path, "Acme")), env=env)
     again = await run(*words(tmp_path, companies(tmp_path, "Acme", "More"), "--resume"), env=env)

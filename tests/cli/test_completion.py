@@ -26,7 +26,7 @@ printf '%s\\n' "${COMPREPLY[@]}"
 
 
 async def _complete(*words: str, server: LocalServer | None = None) -> list[tuple[str, str]]:
-    """What the program answers to bash: the kind and the text of each completion."""
+    """The program's answer to bash: the kind and the text of each completion."""
     asked = {
         COMPLETE: "bash_complete",
         "COMP_WORDS": "\n".join(["browser-use-async", *words]),
@@ -73,12 +73,12 @@ async def test_words(words: tuple[str, ...], completed: list[str]) -> None:
     [("files", "upload", "comp"), ("run", "x", "--schema", "comp"), ("batch", "comp")],
 )
 async def test_files(words: tuple[str, ...]) -> None:
-    """Where a file is due, the shell completes its name."""
+    """Where a file is expected, the shell completes its name."""
     assert await _complete(*words) == [("file", "comp")]
 
 
 async def test_ids(server: LocalServer) -> None:
-    """The server says which tasks, schedules and profiles there are."""
+    """The ids of tasks, schedules and profiles come from the server."""
     async with BrowserUseSession(server.api_key, base_url=server.base_url) as session:
         task = (await session.submit("Look around")).id
         schedule = await session.scheduled_tasks.create(
@@ -103,7 +103,7 @@ async def test_ids(server: LocalServer) -> None:
 
 
 async def test_ids_of_no_server() -> None:
-    """Without a key, without a server and of one that does not answer: nothing, and no word."""
+    """Without a key or a server, and of one that does not answer: nothing is printed."""
     with bound_socket() as silent:
         silent.listen()
         port = silent.getsockname()[1]
@@ -114,7 +114,7 @@ async def test_ids_of_no_server() -> None:
 
 
 async def test_ids_that_a_shell_would_run(http_service: str) -> None:
-    """A shell puts a word into the line without quotes: what a server says there is left out."""
+    """A shell inserts the word without quotes: an id that it would run is left out."""
     given = ("--api-key", "bu_nothing", "--base-url", http_service)
 
     assert await _complete("watch", *given, "") == [("plain", "task-1")]
@@ -122,7 +122,7 @@ async def test_ids_that_a_shell_would_run(http_service: str) -> None:
 
 @pytest.fixture
 async def http_service() -> AsyncIterator[str]:
-    """A service whose tasks have ids that are no ids."""
+    """A service whose tasks have ids that a shell would run."""
     ids = ["task-1", "$(touch x)", "a;b", "a b", "`x`", "a\nb", "\x1b[2J"]
     moment = "2026-03-01T00:00:00Z"
     rows = [
@@ -156,7 +156,7 @@ def _bash(*words: str) -> subprocess.CompletedProcess[str]:
 
 
 async def test_bash(tmp_path: Path) -> None:
-    """A bash that has read the script asks the program, and takes its answer."""
+    """A bash that has read the script runs the program, and uses its answer."""
     script = tmp_path / "completion.bash"
     script.write_text((await run("completion", "bash")).stdout)
     program = Path(sys.executable).with_name("browser-use-async")
@@ -199,7 +199,7 @@ def test_both_names_are_installed() -> None:
 
 
 async def test_other_shells() -> None:
-    """The scripts of zsh and fish name the program, and how it is asked."""
+    """The scripts of zsh and fish name the program, and how it is called."""
     zsh, fish = [await run("completion", shell) for shell in ("zsh", "fish")]
 
     assert zsh.stdout.startswith("#compdef browser-use-async\n")

@@ -18,7 +18,7 @@ class Terminal(io.StringIO):
     encoding = "utf-8"
 
     def isatty(self) -> bool:
-        """Claim it."""
+        """Always true."""
         return True
 
 
@@ -31,7 +31,7 @@ class Pipe(io.StringIO):
 @pytest.mark.long
 @given(st.text())
 def test_printable(text: str) -> None:
-    """No character that could steer a terminal is left, and none is lost."""
+    """No character that could control a terminal is left, and none is lost."""
     cleaned = printable(text)
 
     assert cleaned.isprintable()
@@ -41,7 +41,7 @@ def test_printable(text: str) -> None:
 @pytest.mark.long
 @given(st.recursive(st.none() | st.booleans() | st.text(), st.lists))
 def test_emitted_json(value: object) -> None:
-    """Whatever is emitted is one line of JSON that reads back the same and steers no terminal."""
+    """Emitted JSON is one line that reads back the same and contains no control character."""
     out = Pipe()
     Console(stdout=out, stderr=Pipe()).result(value)
     (line,) = out.getvalue().splitlines()
@@ -67,11 +67,11 @@ def test_no_character_is_hidden_in_json() -> None:
 
     assert json.loads(written) == {text: [text, "\xe9 \u4e2d \u3000 \U0001f600"]}
     assert [each for each in UNSEEN if each in written] == []
-    assert "\xe9 \u4e2d \u3000 \U0001f600" in written  # what can be seen stays as it is
+    assert "\xe9 \u4e2d \u3000 \U0001f600" in written  # visible characters stay unchanged
 
 
 def test_no_character_is_hidden_in_words() -> None:
-    """What cannot be seen, or steers the terminal, is a blank in words for people."""
+    """An invisible character, or one that controls the terminal, is a blank in words for people."""
     text = "a".join(UNSEEN)
 
     assert printable(text) == "a".join(" " for _each in UNSEEN)
@@ -95,7 +95,7 @@ def test_a_status_cannot_steer_the_terminal() -> None:
 
 
 def test_emitted_json_on_a_terminal() -> None:
-    """A person who asks for JSON gets it indented; an old stream gets an umlaut as its escape."""
+    """On a terminal JSON is indented; a stream with an old encoding escapes an umlaut."""
     terminal, old = Terminal(), Pipe()
     Pipe.encoding, encoding = "ascii", Pipe.encoding
     try:
@@ -109,7 +109,7 @@ def test_emitted_json_on_a_terminal() -> None:
 
 
 def test_item_is_wrapped_behind_its_prefix(monkeypatch: pytest.MonkeyPatch) -> None:
-    """On a terminal long text is wrapped, so that the prefix stands alone; in a pipe it is not."""
+    """On a terminal long text is wrapped behind its prefix; in a pipe it is not."""
     monkeypatch.setenv("COLUMNS", "50")
     terminal, pipe = Terminal(), Pipe()
     text = "nine words that do not fit into one line\nof a terminal"
@@ -123,7 +123,7 @@ def test_item_is_wrapped_behind_its_prefix(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_text_from_elsewhere_cannot_steer_the_terminal() -> None:
-    """Escape sequences in what a server says are shown as spaces, with rich and without."""
+    """Escape sequences in texts of a server are shown as spaces, with rich and without."""
     for plain in (True, False):
         terminal = Terminal()
         console = Console(plain=plain, stdout=terminal, stderr=terminal)
@@ -151,7 +151,7 @@ def test_table(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_wide_characters_take_two_columns(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Columns are aligned and cut as a terminal draws them; accents on letters take none."""
+    """Columns are aligned and cut as a terminal draws them; combining accents have no width."""
     monkeypatch.setenv("COLUMNS", "20")
     terminal = Terminal()
     console = Console(plain=True, stdout=terminal, stderr=Pipe())
@@ -185,7 +185,7 @@ def test_colours(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_terminal_without_columns_gets_all_words(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Some programs export a width of 0 where nobody knows it."""
+    """Some programs export a width of 0 when it is unknown."""
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("COLUMNS", "0")
     monkeypatch.setenv("NO_COLOR", "1")
@@ -199,7 +199,7 @@ def test_a_terminal_without_columns_gets_all_words(monkeypatch: pytest.MonkeyPat
 
 
 def test_a_dumb_terminal_gets_lines_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It would show a control sequence as it is; it still has a width."""
+    """It would print control sequences as text; it still has a width."""
     monkeypatch.setenv("TERM", "dumb")
     monkeypatch.setenv("COLUMNS", "12")
     terminal = Terminal()
@@ -222,7 +222,7 @@ def test_long_address_stays_whole(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_working(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is under way is shown while it is, on a screen that can; elsewhere it is not."""
+    """Work in progress is shown while it lasts, on a terminal that can; elsewhere it is not."""
     monkeypatch.setenv("TERM", "xterm")
     terminal, pipe = Terminal(), Pipe()
     with Console(stdout=pipe, stderr=terminal).status("one moment") as change:

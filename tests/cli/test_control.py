@@ -27,7 +27,7 @@ async def test_several_tasks(server: LocalServer) -> None:
 
 
 async def test_one_is_refused(server: LocalServer) -> None:
-    """A task that is not there does not keep the others from being stopped; the exit code tells."""
+    """A missing task does not keep the others from being stopped; the exit code shows it."""
     async with BrowserUseSession(server.api_key, base_url=server.base_url) as session:
         handle = await session.submit("Hang")
     result = await run("stop", "no-such-task", handle.id, env=environment(server))
@@ -49,7 +49,7 @@ async def test_resume_what_was_never_paused(server: LocalServer) -> None:
 
 
 @pytest.mark.torture
-async def test_nobody_listens() -> None:
+async def test_no_server_listens() -> None:
     """A server that cannot be reached is exit code 4."""
     with bound_socket() as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}/api/v1"

@@ -79,7 +79,7 @@ async def test_another_site(tmp_path: Path) -> None:
 
 @pytest.mark.torture
 async def test_site_without_links(tmp_path: Path) -> None:
-    """A part that does not end as it should is shown, and makes the exit code 1."""
+    """A part with the wrong end is shown, and makes the exit code 1."""
     (tmp_path / "index.html").write_text("<title>Lonely</title><p>No link at all.</p>")
     result = await run("demo", "--site", str(tmp_path))
     verdicts = {part["name"]: part["ok"] for part in result.json["parts"]}
@@ -116,7 +116,7 @@ async def test_keep() -> None:
 
 @pytest.fixture
 def without_the_extra(tmp_path: Path) -> dict[str, str]:
-    """The environment of a command that does not find what reads pages."""
+    """The environment of a command that does not find the packages that read pages."""
     (tmp_path / "sitecustomize.py").write_text("import sys\nsys.modules['selectolax'] = None\n")
     return environment(PYTHONPATH=os.pathsep.join([str(tmp_path), *sys.path]))
 
@@ -134,7 +134,7 @@ async def test_without_the_extra_server(without_the_extra: dict[str, str]) -> No
 
 @pytest.mark.long
 async def test_own_pages_are_not_played(without_the_extra: dict[str, str]) -> None:
-    """What is on them nobody knows without reading: the demo says what is missing."""
+    """Pages of one's own are unknown without reading: the demo says what is missing."""
     result = await run("demo", "--site", str(example_site_directory()), env=without_the_extra)
 
     assert result.code != 0
@@ -144,7 +144,7 @@ async def test_own_pages_are_not_played(without_the_extra: dict[str, str]) -> No
 @pytest.mark.parametrize("more", [(), ("--plain",)])
 @pytest.mark.torture
 async def test_on_a_terminal(more: tuple[str, ...]) -> None:
-    """A terminal shows colours, with --plain the same words; no JSON comes in between."""
+    """A terminal shows colours, with --plain the same words; no JSON is between them."""
     written = await run_on_terminal("demo", *more, env=environment(), columns=100)
 
     assert ("\x1b[" in written) is (not more)

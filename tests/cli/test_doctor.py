@@ -17,7 +17,7 @@ from tests.support.wire import WireServer, answering, bound_socket, response
 from .running import Result, environment, run, run_on_terminal, running
 
 ROOT = Path(__file__).parents[2]
-PORT = 8765  # of `serve`, unless it is told another one
+PORT = 8765  # of `serve`, without an option
 MACHINE = [
     "installation",
     *("extra cli", "extra speed", "extra server", "extra browser", "extra local-agent"),
@@ -43,7 +43,7 @@ async def test_all_is_well(server: LocalServer) -> None:
 
 
 async def test_every_package_of_an_extra_is_looked_for() -> None:
-    """Those of `pyproject.toml`: of a missing one the check of its extra would say nothing."""
+    """The packages of each extra in `pyproject.toml`: its check names a missing one."""
     declared = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     result = await run("doctor", "--local")
     details = {each["name"]: each for each in result.json["checks"]}
@@ -55,7 +55,7 @@ async def test_every_package_of_an_extra_is_looked_for() -> None:
 
 
 async def test_the_model_is_asked_one_tiny_question() -> None:
-    """What it cost is said; a model that refuses the key fails the check."""
+    """The cost is shown; a model that refuses the key fails the check."""
     async with ScriptedModel([{"yes": True}]) as model:
         env = environment(OPENAI_BASE_URL=model.url, OPENAI_API_KEY=MODEL_KEY)
         good = await run("doctor", "--local", env=env)
@@ -72,7 +72,7 @@ async def test_the_model_is_asked_one_tiny_question() -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="names walls of Linux")
 async def test_the_walls_of_this_system_are_named() -> None:
-    """What stands between a page that takes over a parser and this machine."""
+    """The check names the walls between a page that takes over a parser and this machine."""
     checks = (await run("doctor", "--local")).json["checks"]
     (walls,) = (check for check in checks if check["name"] == "walls")
 
@@ -87,7 +87,7 @@ async def test_local() -> None:
 
 
 async def test_a_port_that_is_taken() -> None:
-    """It is no fault and nothing that is missing; the answer shows which program has it."""
+    """A used port is no failure; the line shows which program has it."""
     # One after the other in one test, since two tests may run at the same time.
     for is_serve in (True, False):
         async with AsyncExitStack() as held:
@@ -112,7 +112,7 @@ async def test_a_port_that_is_taken() -> None:
 
 
 async def test_wrong_key(server: LocalServer) -> None:
-    """A wrong key is exit code 3; what works is told all the same."""
+    """A wrong key is exit code 3; the other checks are shown, too."""
     env = environment(server, BROWSER_USE_API_KEY="bu_wrong_0815")
     result = await run("doctor", env=env)
 
@@ -123,7 +123,7 @@ async def test_wrong_key(server: LocalServer) -> None:
 
 
 async def test_no_key(server: LocalServer) -> None:
-    """A missing key is named first, and the server is asked all the same."""
+    """A missing key is named first, and the server is checked, too."""
     result = await run("doctor", env=environment(BROWSER_USE_BASE_URL=server.base_url))
 
     assert result.code == 2
@@ -142,7 +142,7 @@ async def test_impossible_configuration() -> None:
 
 
 async def test_what_is_missing_is_no_failure(server: LocalServer, tmp_path: Path) -> None:
-    """Without a browser and ffmpeg all is well, and it is said what would need them."""
+    """Without a browser and ffmpeg the checks pass, and say what would need them."""
     env = environment(server, PATH=str(tmp_path), BROWSER_USE_SERVER_CHROMIUM="no-such-browser")
     result = await run("doctor", env=env)
     checks = {check["name"]: check for check in result.json["checks"]}
@@ -155,7 +155,7 @@ async def test_what_is_missing_is_no_failure(server: LocalServer, tmp_path: Path
 
 @pytest.mark.long
 async def test_columns_are_aligned(server: LocalServer) -> None:
-    """On a terminal each detail begins in the same column, and `--json` gives the JSON there."""
+    """On a terminal each detail begins in the same column, and `--json` prints JSON there."""
     written = await run_on_terminal("doctor", "--plain", env=environment(server), columns=80)
     lines = [line for line in written.splitlines() if not line.startswith(" ")]
     as_json = await run_on_terminal("doctor", "--json", "--plain", env=environment(server))
@@ -167,8 +167,8 @@ async def test_columns_are_aligned(server: LocalServer) -> None:
 
 
 @pytest.mark.torture
-async def test_no_key_and_nobody_listens() -> None:
-    """The commonest trouble is named although the server cannot be reached."""
+async def test_no_key_and_no_server() -> None:
+    """The missing key is named although the server cannot be reached."""
     with bound_socket() as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}/api/v1"
         result = await run("doctor", env=environment(BROWSER_USE_BASE_URL=url))
@@ -178,7 +178,7 @@ async def test_no_key_and_nobody_listens() -> None:
 
 
 @pytest.mark.torture
-async def test_nobody_listens() -> None:
+async def test_no_server_listens() -> None:
     """A server that cannot be reached is exit code 4."""
     with bound_socket() as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}/api/v1"
@@ -200,7 +200,7 @@ async def test_not_this_api() -> None:
 
 
 async def test_empty_account() -> None:
-    """With nothing left on the account, new tasks would be rejected: exit code 3."""
+    """Without money on the account, new tasks would be rejected: exit code 3."""
     answers = [response(body=body) for body in ("{}", "true", '{"balance":"0"}')]
     async with WireServer(answering(*answers)) as wire:
         env = environment(BROWSER_USE_BASE_URL=wire.url, BROWSER_USE_API_KEY="bu_canary")
@@ -211,7 +211,7 @@ async def test_empty_account() -> None:
 
 
 def _browser_of(version: str, folder: Path) -> Path:
-    """A program that says that it is a browser of some version."""
+    """A program that claims to be a browser of some version."""
     program = folder / "chromium"
     program.write_text(f'#!/bin/sh\necho "Chromium {version} built on something"\n')
     program.chmod(0o755)
@@ -219,8 +219,8 @@ def _browser_of(version: str, folder: Path) -> Path:
 
 
 @pytest.mark.parametrize(("version", "is_old"), [("147.0.1.2", True), ("148.0.0.1", False)])
-async def test_an_old_browser_is_told(version: str, is_old: bool, tmp_path: Path) -> None:
-    """One that lacks half a year of fixes is named with its version, and what to do."""
+async def test_an_old_browser_is_named(version: str, is_old: bool, tmp_path: Path) -> None:
+    """A browser without the fixes of half a year is named with its version, and what to do."""
     program = _browser_of(version, tmp_path)
     env = environment(BROWSER_USE_SERVER_CHROMIUM=str(program))
     result = await run("doctor", "--local", env=env)
@@ -231,7 +231,7 @@ async def test_an_old_browser_is_told(version: str, is_old: bool, tmp_path: Path
 
 
 async def test_serve_warns_of_an_old_browser(tmp_path: Path) -> None:
-    """Before the first task, and serves all the same."""
+    """The warning comes before the first task, and the server starts."""
     program = _browser_of("147.0.1.2", tmp_path)
     env = environment(BROWSER_USE_SERVER_CHROMIUM=str(program))
     async with running("serve", "--port", "0", env=env) as command:

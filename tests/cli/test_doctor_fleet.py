@@ -31,7 +31,7 @@ async def _start(postgres: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.long
 async def test_an_empty_database(postgres: str):
-    """It will do, and stays as it is."""
+    """It is accepted, and stays unchanged."""
     result, told = await _checks(postgres)
 
     assert result.code == 0
@@ -45,7 +45,7 @@ async def test_an_empty_database(postgres: str):
 
 @pytest.mark.long
 async def test_one_that_a_server_has_used(postgres: str, monkeypatch: pytest.MonkeyPatch):
-    """Tables, key and workers are told."""
+    """Tables, key and workers are shown."""
     await _start(postgres, monkeypatch)
 
     result, told = await _checks(postgres)
@@ -59,7 +59,7 @@ async def test_one_that_a_server_has_used(postgres: str, monkeypatch: pytest.Mon
 
 @pytest.mark.long
 async def test_the_servers_of_a_fleet(postgres: str, monkeypatch: pytest.MonkeyPatch):
-    """Each with where people reach it, its slots, and how many tasks it has."""
+    """Each is shown with its public address, its slots, and its number of tasks."""
     monkeypatch.setenv(KEY_VARIABLE, KEY)
     key = "bu_of_the_doctors_tests_01"
     async with LocalServer(database=postgres, api_key=key, executor="scripted", drain=0, slots=3):
@@ -70,7 +70,7 @@ async def test_the_servers_of_a_fleet(postgres: str, monkeypatch: pytest.MonkeyP
 
 @pytest.mark.long
 async def test_another_key(postgres: str, monkeypatch: pytest.MonkeyPatch):
-    """What a server would be refused for at its start is exit code 2."""
+    """A key with which a server would not start is exit code 2."""
     await _start(postgres, monkeypatch)
 
     result, told = await _checks(postgres, "another-key-of-the-tests-0123")
@@ -82,7 +82,7 @@ async def test_another_key(postgres: str, monkeypatch: pytest.MonkeyPatch):
 
 @pytest.mark.long
 async def test_tables_of_other_versions(postgres: str, monkeypatch: pytest.MonkeyPatch):
-    """A server would refuse both, and says what to do."""
+    """A server would refuse both, and the check says what to do."""
     await _start(postgres, monkeypatch)
     with psycopg.connect(postgres, autocommit=True) as connection:
         connection.execute("UPDATE browser_use_server.schema_version SET version = 3")
@@ -105,7 +105,7 @@ async def test_tables_of_other_versions(postgres: str, monkeypatch: pytest.Monke
     ],
 )
 async def test_none(address: str, words: str):
-    """The machine is checked all the same, and no password is shown."""
+    """The machine is checked, too, and no password is shown."""
     pytest.importorskip("psycopg_pool")
 
     result, told = await _checks(address)

@@ -1,4 +1,4 @@
-"""`explain`: a task by what the service knows, a batch by what its ledger knows."""
+"""`explain`: a task by the service's data, a batch by its ledger."""
 
 import re
 from pathlib import Path
@@ -45,7 +45,7 @@ def _told(entries: list[dict[str, Any]]) -> list[tuple[str, str, float | None]]:
 
 
 async def test_items_of_a_batch(ledger: Path) -> None:
-    """Intended, sent, unknown, created, ended, and what it cost: as far as the ledger knows."""
+    """Intended, sent, unknown, created, ended, and the cost: as far as the ledger has it."""
     result = await run("explain", str(ledger), env=environment())
 
     told = {each["of"]: _told(each["entries"]) for each in result.json_lines}
@@ -116,8 +116,8 @@ async def test_one_item(ledger: Path) -> None:
     assert '"what": "ended"' in as_json
 
 
-async def test_a_long_reason_is_told_whole(tmp_path: Path) -> None:
-    """A table is cut at the edge of a terminal, and the reason stands below it."""
+async def test_a_long_reason_is_shown_whole(tmp_path: Path) -> None:
+    """A table is cut at the edge of a terminal, and the whole reason is below it."""
     reason = "task 1 failed after 3 steps: " + "the page says that it is closed " * 5
     failed = item("failed", "failed", steps=2, error="TaskFailedError", reason=reason)
     path = write_ledger(tmp_path / "run.db", [failed, item("done", steps=1)])
@@ -131,7 +131,7 @@ async def test_a_long_reason_is_told_whole(tmp_path: Path) -> None:
 
 @pytest.mark.long
 async def test_a_task(server: LocalServer) -> None:
-    """What the service knows: times, steps, the end, and the cost by the published prices."""
+    """From the service: times, steps, the end, and the cost by the published prices."""
     env = environment(server)
     ran = await run("run", "Buy milk", env=env)
     task_id = ran.json["id"]
@@ -151,7 +151,7 @@ async def test_a_task(server: LocalServer) -> None:
 
 @pytest.mark.long
 async def test_why_a_task_failed() -> None:
-    """The last step of a failed task tells the reason, and not where the browser was."""
+    """The last step of a failed task has the reason, and not the place of the browser."""
     executor = ScriptedExecutor(default=Scenario(outcome="failed", reason="no such page"))
     async with LocalServer(executor=executor) as server:
         env = environment(server)
@@ -167,7 +167,7 @@ async def test_why_a_task_failed() -> None:
 @pytest.mark.long
 @pytest.mark.parametrize("limit", [None, 2])
 async def test_a_task_that_failed_at_its_limit(limit: int | None) -> None:
-    """The step that says so is free, by the service's own limit or by the one that is named."""
+    """The step that reports it is free, by the service's own limit or by the given one."""
     names = () if limit is None else ("--max-agent-steps", str(limit))
     executor = ScriptedExecutor(default=Scenario(steps=["Read"] * 100))
     async with LocalServer(executor=executor) as server:
@@ -182,7 +182,7 @@ async def test_a_task_that_failed_at_its_limit(limit: int | None) -> None:
 
 @pytest.mark.long
 async def test_a_task_of_another_limit() -> None:
-    """Without its limit each step of a task that ended otherwise is counted."""
+    """Each step of a task with another end is counted if its limit is unknown."""
     executor = ScriptedExecutor(default=Scenario(steps=["Read"] * 76))
     async with LocalServer(executor=executor) as server:
         env = environment(server)

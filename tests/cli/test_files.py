@@ -53,7 +53,7 @@ async def test_put(server: LocalServer, tmp_path: Path) -> None:
 
 
 async def test_put_by_another_name(server: LocalServer, tmp_path: Path) -> None:
-    """One file may be given another name; with several the name would be ambiguous."""
+    """One file may be given another name; with several files the option is refused."""
     path = tmp_path / "orders"
     path.write_text("Item,Price\n")
     one = await run("files", "put", str(path), "--name", "list.csv", env=environment(server))
@@ -64,7 +64,7 @@ async def test_put_by_another_name(server: LocalServer, tmp_path: Path) -> None:
 
 
 async def test_put_what_the_api_does_not_take(server: LocalServer, tmp_path: Path) -> None:
-    """A type or size that is refused is exit code 2, and the others are uploaded all the same."""
+    """A type or size that is refused is exit code 2, and the others are uploaded."""
     names = ("tool.exe", "empty.txt", "large.txt", "good.txt")
     for name, size in zip(names, (1, 0, 10 * 1024 * 1024 + 1, 1), strict=True):
         (tmp_path / name).write_bytes(b"x" * size)
@@ -88,7 +88,7 @@ async def test_put_no_file(server: LocalServer, tmp_path: Path) -> None:
 
 
 async def test_get_by_name(writing: LocalServer, tmp_path: Path) -> None:
-    """A named file is downloaded into a directory that is made, and its path printed."""
+    """A named file is downloaded into a directory that is created, and its path printed."""
     task_id = await _finished(writing, "Write")
     folder = tmp_path / "deep" / "folder"
     words = ("files", "get", task_id, "report.csv", "-o", str(folder), "--verbose")
@@ -102,7 +102,7 @@ async def test_get_by_name(writing: LocalServer, tmp_path: Path) -> None:
 
 
 async def test_get_all(writing: LocalServer, tmp_path: Path) -> None:
-    """`--all` downloads every output file, a file that is named as well only once."""
+    """`--all` downloads every output file once, also one that is named as well."""
     task_id = await _finished(writing, "Write")
     words = ("files", "get", task_id, "report.csv", "--all", "-o", str(tmp_path))
     result = await run(*words, env=environment(writing))
@@ -131,7 +131,7 @@ async def test_get_pictures(writing: LocalServer, tmp_path: Path) -> None:
 
 @pytest.mark.torture
 async def test_get_what_is_not_there(writing: LocalServer, tmp_path: Path) -> None:
-    """A file or task that is not there is exit code 3, and other files come all the same."""
+    """A file or task that does not exist is exit code 3, and other files are downloaded."""
     task_id = await _finished(writing, "Write")
     env = environment(writing)
     words = ("none.csv", "report.csv", "-o", str(tmp_path))
@@ -158,7 +158,7 @@ async def test_get_a_name_that_leaves_the_directory(writing: LocalServer, tmp_pa
 
 
 async def test_get_what_is_there_already(writing: LocalServer, tmp_path: Path) -> None:
-    """A file that is there stays, and the others come; `--force` replaces it."""
+    """An existing file stays, and the others are downloaded; `--force` replaces it."""
     task_id = await _finished(writing, "Write")
     (tmp_path / "report.csv").write_bytes(b"mine")
     words = ("files", "get", task_id, "--all", "-o", str(tmp_path))
@@ -193,7 +193,7 @@ async def test_names_cannot_steer_the_terminal(server: LocalServer, tmp_path: Pa
 
 
 async def test_get_nothing(server: LocalServer, tmp_path: Path) -> None:
-    """It has to be said what to download: exit code 2."""
+    """Without a file to download: exit code 2."""
     for words in (("-o", str(tmp_path)), ()):
         result = await run("files", "get", "some-id", *words, env=environment(server))
 
@@ -217,7 +217,7 @@ async def test_into_the_working_folder(
 
 @pytest.mark.torture
 async def test_task_without_files(server: LocalServer, tmp_path: Path) -> None:
-    """A task that made no files gives an empty list and a word."""
+    """A task without files gives an empty list and a note."""
     task_id = await _finished(server, "Look")
     words = ("files", "get", task_id, "--all", "-o", str(tmp_path))
     result = await run(*words, env=environment(server))
@@ -228,7 +228,7 @@ async def test_task_without_files(server: LocalServer, tmp_path: Path) -> None:
 
 
 @pytest.mark.torture
-async def test_nobody_listens(tmp_path: Path) -> None:
+async def test_no_server_listens(tmp_path: Path) -> None:
     """A server that cannot be reached is exit code 4."""
     (tmp_path / "a.csv").write_text("x")
     with bound_socket() as listener:
@@ -240,7 +240,7 @@ async def test_nobody_listens(tmp_path: Path) -> None:
 
 
 async def test_local(tmp_path: Path) -> None:
-    """`--local` takes an upload on the bundled server."""
+    """`--local` uploads to the bundled server."""
     (tmp_path / "a.csv").write_text("x")
     result = await run("files", "put", str(tmp_path / "a.csv"), "--local")
 

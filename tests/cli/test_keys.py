@@ -15,7 +15,7 @@ from .running import environment, run, run_on_terminal
 
 @pytest.mark.long
 async def test_on_a_running_server(server: LocalServer) -> None:
-    """A key is made, shown alone on stdout, listed, revoked and found in the trail."""
+    """A key is created, printed alone on stdout, listed, revoked and found in the audit trail."""
     env = environment(server)
     words = ("--scopes", "run,read", "--budget-cents", "50.5", "--concurrency", "9")
     added = await run("keys", "add", "shop", *words, "--expires-in", "30", env=env)
@@ -57,7 +57,7 @@ async def test_on_a_terminal_of_some_width(server: LocalServer, columns: int) ->
 
 @pytest.mark.long
 async def test_over_the_socket_of_administration(server: LocalServer) -> None:
-    """As behind a proxy."""
+    """This works without the API's port, as behind a proxy."""
     with tempfile.TemporaryDirectory(prefix="admin-") as folder:
         path = Path(folder) / "admin"
         async with LocalServer(executor="scripted", admin_socket=path) as behind:
@@ -119,7 +119,7 @@ async def test_without_a_server() -> None:
 
 
 async def test_a_key_without_the_scope(server: LocalServer) -> None:
-    """It is refused by the server, with the scope."""
+    """The server refuses it, and the error names the scope."""
     added = await run("keys", "add", "shop", env=environment(server))
     env = {**environment(server), "BROWSER_USE_API_KEY": added.stdout.strip()}
     result = await run("keys", "list", env=env)

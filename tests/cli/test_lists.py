@@ -33,7 +33,7 @@ async def history(server: LocalServer) -> AsyncIterator[list[str]]:
 
 
 async def test_fields_of_json(server: LocalServer, history: list[str]) -> None:
-    """`--json` gives the fields that it names, in their order; without names it gives all."""
+    """`--json` prints the fields that it names, in their order; without names it prints all."""
     env = environment(server)
     some = await run("tasks", "list", "--json", "status,id", env=env)
     meant = await run("tasks", "--json", "id", "--limit", "1", env=env)
@@ -48,7 +48,7 @@ async def test_fields_of_json(server: LocalServer, history: list[str]) -> None:
 
 
 async def test_columns(server: LocalServer, history: list[str]) -> None:
-    """`--columns` makes a table of them, in a pipe too; several options add up."""
+    """`--columns` makes a table of them, also in a pipe; repeated options are combined."""
     words = ("--columns", "status,id", "--columns", "metadata")
     result = await run("tasks", *words, env=environment(server))
 
@@ -75,7 +75,7 @@ async def test_columns(server: LocalServer, history: list[str]) -> None:
     ],
 )
 async def test_unknown_names(words: tuple[str, ...], said: str, server: LocalServer) -> None:
-    """A name that no list has is refused with the nearest one, and nothing is sent."""
+    """A name without such a field is refused with the nearest one, and nothing is sent."""
     result = await run(*words, env=environment(server))
 
     assert (result.code, result.stdout) == (2, "")
@@ -98,7 +98,7 @@ async def test_text_and_metadata(server: LocalServer, history: list[str]) -> Non
 
 
 async def test_plain_in_a_pipe(server: LocalServer, history: list[str]) -> None:
-    """`--plain` is text in a pipe, too: of a list, of an object and of a report."""
+    """`--plain` prints text also in a pipe: for a list, an object and a report."""
     env = environment(server)
     listed = await run("tasks", "--plain", "--limit", "2", env=env)
     balance = await run("balance", "--plain", env=env)
@@ -128,7 +128,7 @@ async def test_times_have_their_zone(server: LocalServer, columns: int) -> None:
 
 @pytest.mark.parametrize("columns", [60, 100, 140])
 async def test_keys_at_any_width(server: LocalServer, columns: int) -> None:
-    """No word of a key is cut, amounts are dollars, and no line is longer than the terminal."""
+    """No word of a key is cut, amounts are in dollars, and no line is longer than the terminal."""
     env = environment(server)
     await run("keys", "add", "shop", "--budget-cents", "2000", env=env)
     written = await run_on_terminal("keys", "list", "--plain", env=env, columns=columns)
@@ -143,7 +143,7 @@ async def test_keys_at_any_width(server: LocalServer, columns: int) -> None:
     st.integers(5, 90),
 )
 def test_a_table_of_any_width(rows: list[tuple[str, str]], width: int) -> None:
-    """Only texts are cut: a cell that is none stays whole, and the columns stay aligned."""
+    """Only texts are cut: any other cell stays whole, and the columns stay aligned."""
     heads = (Head("TEXT", is_text=True), Head("ID"))
     cells = [[(text, Style.PLAIN) for text in row] for row in rows]
     lines = ["".join(text for text, _ in line) for line in fitted(heads, cells, width)]
@@ -158,7 +158,7 @@ def test_a_table_of_any_width(rows: list[tuple[str, str]], width: int) -> None:
 
 
 async def test_repeated_options(server: LocalServer) -> None:
-    """Scopes add up, another option may be given once, and none may be cut short."""
+    """Scopes are combined, another option may be given once, and none may be abbreviated."""
     env = environment(server)
     added = await run(
         *("keys", "add", "shop", "--scopes", "run", "--scopes", "read", "--json"), env=env

@@ -1,4 +1,4 @@
-"""The log of a command on stderr: when it is shown, and that it stays out of everything else."""
+"""The log of a command on stderr: when it is shown, and that it does not mix with output."""
 
 import json
 import re
@@ -15,14 +15,14 @@ ATTEMPT = re.compile(r"\d\d:\d\d:\d\d DEBUG #\d+ [A-Z]+ /\S+ 200 in \d+ ms, atte
 
 
 def _attempts(text: str) -> list[str]:
-    erased = re.sub(r"[^\n]*\x1b\[2K", "", text)  # what a spinner had written there before
+    erased = re.sub(r"[^\n]*\x1b\[2K", "", text)  # what a spinner had written before
     plain = re.sub(r"\x1b\[[\d;?]*[A-Za-z]|\r", "", erased)
     return [line for line in plain.splitlines() if "DEBUG #" in line]
 
 
 @pytest.mark.long
 async def test_verbose_shows_each_attempt(server: LocalServer) -> None:
-    """`--verbose` adds lines to stderr, and none without it; the result is the same."""
+    """`--verbose` adds lines to stderr; without it there are none, and the result is the same."""
     env = environment(server)
     quiet = await run("run", "Buy milk", env=env)
     result = await run("run", "Buy milk", "--verbose", env=env)
@@ -36,7 +36,7 @@ async def test_verbose_shows_each_attempt(server: LocalServer) -> None:
 
 
 async def test_the_variable_does_the_same(server: LocalServer) -> None:
-    """A command is a program like any other: `BROWSER_USE_LOG` shows its log."""
+    """As in any program, `BROWSER_USE_LOG` shows the log."""
     env = {**environment(server), "BROWSER_USE_LOG": "debug"}
     result = await run("tasks", env=env)
     wrong = await run("tasks", env={**env, "BROWSER_USE_LOG": "loud"})
@@ -48,7 +48,7 @@ async def test_the_variable_does_the_same(server: LocalServer) -> None:
 
 @pytest.mark.long
 async def test_lines_stand_above_the_spinner(server: LocalServer) -> None:
-    """On a terminal with a moving line each record is a line of its own, and whole."""
+    """Above a spinner on a terminal each record is a whole line of its own."""
     shown = await run_on_terminal(
         "run", "Buy milk", "--verbose", env=environment(server), columns=200
     )
@@ -60,7 +60,7 @@ async def test_lines_stand_above_the_spinner(server: LocalServer) -> None:
 
 @pytest.mark.parametrize("options", [(), ("--no-access-log",)], ids=["shown", "not shown"])
 async def test_the_access_log_of_a_server(options: tuple[str, ...]) -> None:
-    """`serve` shows requests unless told not to, without the tokens of pages."""
+    """`serve` logs requests unless this is switched off, without the tokens of pages."""
     words = ("serve", "--port", "0", "--executor", "scripted", *options)
     async with running(*words, env=environment()) as command:
         place = json.loads(await command.writes())

@@ -1,4 +1,4 @@
-"""`login`, `logout`, and what `doctor` says of the file that they write and delete."""
+"""`login`, `logout`, and what `doctor` says about their file."""
 
 import asyncio
 import json
@@ -18,7 +18,7 @@ from tests.support.wire import bound_socket
 
 from .running import answered, environment, run, running
 
-pytestmark = pytest.mark.canaries_by_design("files")  # it is the file for the key
+pytestmark = pytest.mark.canaries_by_design("files")  # this is the file for the key
 
 
 def _env(tmp_path: Path, server: LocalServer | None = None, **more: str) -> dict[str, str]:
@@ -39,7 +39,7 @@ async def _log_in(tmp_path: Path, server: LocalServer) -> None:
 
 
 async def test_a_person_is_asked(server: LocalServer, tmp_path: Path) -> None:
-    """For address and key, of which the terminal shows nothing; then both are known."""
+    """It asks for address and key; the terminal does not show the key. Then both are saved."""
     answers = (("/api/v1):", f"{server.base_url}\n"), ("not shown):", f"{server.api_key}\n"))
     code, shown = await answered("login", env=_env(tmp_path), answers=answers)
     balance = await run("balance", env=_env(tmp_path))
@@ -77,7 +77,7 @@ def _is_shown(terminal: int) -> bool:
 
 @pytest.mark.long
 async def test_typing_is_seen_again_after_ctrl_c(tmp_path: Path) -> None:
-    """The terminal is left as it was found."""
+    """The terminal is restored."""
     master, slave = pty.openpty()
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "browser_use_async", "login"),
@@ -89,7 +89,7 @@ async def test_typing_is_seen_again_after_ctrl_c(tmp_path: Path) -> None:
     )
     try:
         await until(lambda: not _is_shown(slave))
-        # Its handler of signals was there before: it asks from inside the event loop.
+        # A handler of signals is installed: the command asks from inside the event loop.
         process.send_signal(signal.SIGINT)
         code = await process.wait()
         is_shown = _is_shown(slave)
@@ -102,7 +102,7 @@ async def test_typing_is_seen_again_after_ctrl_c(tmp_path: Path) -> None:
 
 
 async def test_all_that_makes_sessions_reads_it(server: LocalServer, tmp_path: Path) -> None:
-    """Commands, programs that name nothing, and administration."""
+    """Commands, programs without arguments, and administration."""
     await _log_in(tmp_path, server)
     env = _env(tmp_path)
     done = await run("run", "Look around", env=env)
@@ -123,7 +123,7 @@ async def test_all_that_makes_sessions_reads_it(server: LocalServer, tmp_path: P
 
 
 async def test_options_and_variables_win(server: LocalServer, tmp_path: Path) -> None:
-    """A wrong key given in either way is the one that is sent."""
+    """A wrong key given in either way is sent, and not the saved one."""
     await _log_in(tmp_path, server)
     option = await run("balance", "--api-key", "bu_wrong", env=_env(tmp_path))
     variable = await run("balance", env=_env(tmp_path, BROWSER_USE_API_KEY="bu_wrong"))
@@ -133,7 +133,7 @@ async def test_options_and_variables_win(server: LocalServer, tmp_path: Path) ->
 
 
 async def test_doctor_says_where_each_value_comes_from(server: LocalServer, tmp_path: Path) -> None:
-    """And never the key."""
+    """The key is never shown."""
     await _log_in(tmp_path, server)
     words = ("doctor", "--attempt-timeout", "9")
     saved = await run(*words, env=_env(tmp_path))
@@ -151,7 +151,7 @@ async def test_doctor_says_where_each_value_comes_from(server: LocalServer, tmp_
 
 
 async def test_doctor_and_a_file_that_others_can_read(server: LocalServer, tmp_path: Path) -> None:
-    """The check fails with what to do, and so does each command in one line."""
+    """The check fails and says what to do; each command fails in one line."""
     await _log_in(tmp_path, server)
     _file(tmp_path).chmod(0o644)
     doctor = await run("doctor", env=_env(tmp_path))
@@ -171,7 +171,7 @@ async def test_doctor_and_a_file_that_others_can_read(server: LocalServer, tmp_p
 async def test_a_new_login_replaces_what_is_broken(
     server: LocalServer, tmp_path: Path, content: str
 ) -> None:
-    """Also what others could read."""
+    """This includes a file that other users could read."""
     _file(tmp_path).parent.mkdir(parents=True)
     _file(tmp_path).write_text(content)
     _file(tmp_path).chmod(0o644)
@@ -181,7 +181,7 @@ async def test_a_new_login_replaces_what_is_broken(
 
 
 async def test_a_wrong_key_or_address_is_not_saved(server: LocalServer, tmp_path: Path) -> None:
-    """Nor what cannot be tried, for lack of a server or of a terminal."""
+    """Nor are values that cannot be tested, without a server or a terminal."""
     with bound_socket() as taken:
         nobody = f"http://127.0.0.1:{taken.getsockname()[1]}/api/v1"
     tried = {
@@ -199,7 +199,7 @@ async def test_a_wrong_key_or_address_is_not_saved(server: LocalServer, tmp_path
 
 
 async def test_a_key_from_standard_input(server: LocalServer, tmp_path: Path) -> None:
-    """As scripts of a password manager give it: it is in no process list."""
+    """As scripts of a password manager pass it: the key is in no process list."""
     words = ("login", "--base-url", server.base_url, "--api-key", "file:/dev/stdin")
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "browser_use_async", *words),
@@ -214,7 +214,7 @@ async def test_a_key_from_standard_input(server: LocalServer, tmp_path: Path) ->
 
 
 async def test_where_nothing_can_be_written(server: LocalServer, tmp_path: Path) -> None:
-    """One line with the reason."""
+    """The error is one line with the reason."""
     (tmp_path / "config").write_text("no folder")
     words = ("--base-url", server.base_url, "--api-key", "env:KEY_OF_TEST")
     done = await run("login", *words, env=_env(tmp_path, KEY_OF_TEST=server.api_key))
@@ -224,7 +224,7 @@ async def test_where_nothing_can_be_written(server: LocalServer, tmp_path: Path)
 
 
 async def test_logout(server: LocalServer, tmp_path: Path) -> None:
-    """The file is gone, and what a link leads to; twice does no harm."""
+    """The file is deleted, also through a link; a second logout does no harm."""
     await _log_in(tmp_path, server)
     elsewhere = tmp_path / "elsewhere.toml"
     _file(tmp_path).rename(elsewhere)

@@ -115,7 +115,7 @@ async def test_each_is_one_line_with_a_way_out(server: LocalServer, line: str) -
 async def test_wrong_keys(
     server: LocalServer, words: tuple[str, ...], code: int, problem: str
 ) -> None:
-    """A key that the server refuses, or that is not there, is one line."""
+    """A key that the server refuses, or that is missing, is one line."""
     result = await run("run", "x", *words, env=environment(server))
 
     assert result.code == code
@@ -125,7 +125,7 @@ async def test_wrong_keys(
 
 
 async def test_an_address_without_the_path_of_the_api(server: LocalServer) -> None:
-    """The commonest mistake in a base URL is named below the error."""
+    """The most frequent mistake in a base URL is named below the error."""
     result = await run("run", "x", "--base-url", server.url, env=environment(server))
 
     assert result.code == 3
@@ -134,7 +134,7 @@ async def test_an_address_without_the_path_of_the_api(server: LocalServer) -> No
 
 
 async def test_the_usage_is_one_line() -> None:
-    """After the error stand the arguments that the command needs, and where there is more."""
+    """After the error are the arguments that the command needs, and where to find more."""
     result = await run("report", "x")
 
     assert result.stderr.splitlines()[1:] == [
@@ -152,7 +152,7 @@ async def test_on_a_narrow_terminal() -> None:
 
 
 async def test_a_traceback_cannot_steer_the_terminal(server: LocalServer, tmp_path: Path) -> None:
-    """With `--verbose` neither, where an error quotes the name of a file."""
+    """This includes `--verbose`, where an error quotes the name of a file."""
     words = ("batch", "--verbose", str(tmp_path / "\x1b]0;title\x07\x9b2Jrows.csv"))
     written = await run_on_terminal(*words, env=environment(server))
 
@@ -163,7 +163,7 @@ async def test_a_traceback_cannot_steer_the_terminal(server: LocalServer, tmp_pa
 
 
 async def test_options_before_the_command(server: LocalServer) -> None:
-    """What every command understands may stand before its name, values and all."""
+    """Options of all commands may come before its name, with their values."""
     env = environment(BROWSER_USE_API_KEY=server.api_key)
     result = await run("--base-url", server.base_url, "--json", "balance", "--plain", env=env)
     equals = await run(f"--base-url={server.base_url}", "tasks", "list", env=env)
@@ -173,7 +173,7 @@ async def test_options_before_the_command(server: LocalServer) -> None:
 
 
 def test_lists_that_are_given_twice_add_up() -> None:
-    """Where an option takes several values, it may be repeated as well."""
+    """An option that takes several values may be repeated as well."""
     added = parse(shlex.split("keys add shop --scopes run --scopes read,admin")).params
     served = parse(shlex.split("serve --search http://a --search http://b")).params
     listed = parse(shlex.split("tasks list --status failed --status paused --json --json")).params
@@ -198,7 +198,7 @@ def test_lists_that_are_given_twice_add_up() -> None:
     ],
 )
 def test_other_names_and_orders(given: str, meant: str) -> None:
-    """Old names, an action that is meant, and options before the command."""
+    """Old names, a misspelt action, and options before the command."""
     found, wanted = parse(given.split()), parse(meant.split())
 
     assert found.command_path == wanted.command_path
@@ -207,12 +207,12 @@ def test_other_names_and_orders(given: str, meant: str) -> None:
 
 @pytest.mark.parametrize("words", [["run", "- open a page"], ["run", "--", "-x"], ["run", "-1 x"]])
 def test_a_task_may_begin_with_a_dash(words: list[str]) -> None:
-    """A word with a blank in it is a text, and what follows `--` is one, too."""
+    """A word with a blank in it is a text, and so is what follows `--`."""
     assert parse(words).params["task"] == words[-1]
 
 
 def test_a_flag_is_no_value() -> None:
-    """A value that was forgotten is named, where the next option would be taken for it."""
+    """A missing value is named, where the next option would be mistaken for it."""
     with pytest.raises(click.BadOptionUsage):
         parse(["batch", "x.csv", "--template", "--resume"])
 
@@ -249,7 +249,7 @@ def test_examples_of_the_help_are_right(
 
 
 def test_every_command_has_examples() -> None:
-    """No command is without one, and each begins with the words of its command."""
+    """No command is without an example, and each begins with the words of its command."""
     for words, command in _commands():
         assert command.examples or len(words) > 1, words
         assert all(line.split()[0] == words[0] for line in command.examples)
@@ -257,7 +257,7 @@ def test_every_command_has_examples() -> None:
 
 
 def test_every_option_is_explained() -> None:
-    """Each option and each argument has words in the help, and no name is given twice."""
+    """Each option and each argument has a text in the help, and no name is given twice."""
     for words, command in _commands():
         named = [flag for each in command.params for flag in (*each.opts, *each.secondary_opts)]
         assert len(set(named)) == len(named), words

@@ -1,4 +1,4 @@
-"""Which modules a command loads: what it needs, and nothing of other commands."""
+"""Which modules a command loads: those that it needs, and none of other commands."""
 
 import asyncio
 import os

@@ -16,7 +16,7 @@ _TASK = (
 
 
 def _browser(folder: Path, code: int = 0) -> str:
-    """A program that keeps the addresses that it is to open."""
+    """A program that records the addresses that it is to open."""
     program = folder / "browser"
     program.write_text(f'#!/bin/sh\necho "$@" >> {folder}/opened\nexit {code}\n')
     program.chmod(0o755)
@@ -24,7 +24,7 @@ def _browser(folder: Path, code: int = 0) -> str:
 
 
 async def test_the_browser_gets_the_live_page(server: LocalServer, tmp_path: Path) -> None:
-    """On a terminal; the address, which is a secret, is not shown there."""
+    """This is on a terminal, which does not show the address, since it is a secret."""
     env = environment(server, BROWSER=_browser(tmp_path))
     created = await run("run", "Hang", "--detach", env=env)
     written = await run_on_terminal("open", created.json["token"], env=env)
@@ -39,7 +39,7 @@ async def test_the_browser_gets_the_live_page(server: LocalServer, tmp_path: Pat
 async def test_without_a_terminal_the_address_is_printed(
     server: LocalServer, tmp_path: Path
 ) -> None:
-    """And with `--print`, and as JSON with `--json`; no browser is started."""
+    """So do `--print`, and `--json` as JSON; no browser is started."""
     env = environment(server, BROWSER=_browser(tmp_path))
     created = await run("run", "Look around", env=env)
     task_id = created.json["id"]
@@ -57,7 +57,7 @@ async def test_without_a_terminal_the_address_is_printed(
 async def test_without_a_browser_the_address_is_printed(
     server: LocalServer, tmp_path: Path, is_broken: bool
 ) -> None:
-    """Or with one that cannot start."""
+    """So is it with a browser that cannot start."""
     env = environment(server)
     task_id = (await run("run", "Look around", env=env)).json["id"]
     (tmp_path / "empty").mkdir()
@@ -78,7 +78,7 @@ async def test_without_a_browser_the_address_is_printed(
     ],
 )
 async def test_what_is_no_page(live_url: str, said: str) -> None:
-    """One line, and nothing is opened."""
+    """The error is one line, and nothing is opened."""
     async with WireServer(answering(response(200, _TASK.format(live_url)))) as wire:
         env = environment(BROWSER_USE_BASE_URL=wire.url, BROWSER_USE_API_KEY="bu_canary")
         result = await run("open", "t-1", env=env)
@@ -88,7 +88,7 @@ async def test_what_is_no_page(live_url: str, said: str) -> None:
 
 
 async def test_no_such_task(server: LocalServer) -> None:
-    """One line with what to check."""
+    """The error is one line that says what to check."""
     result = await run("open", "nothing", env=environment(server))
 
     assert result.code == 3

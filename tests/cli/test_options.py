@@ -14,13 +14,13 @@ FIELDS = {field.name for field in attrs.fields(RunTaskRequest)} - {"task"}
 
 
 def test_every_field_of_run_task_has_an_option() -> None:
-    """A field that is added to run-task without an option would be missed here."""
+    """A field that is added to run-task without an option fails this test."""
     assert {option.field for option in TASK_FIELDS} == FIELDS
     assert len({option.usage for option in TASK_FIELDS}) == len(TASK_FIELDS)
 
 
 def test_what_is_not_given_is_not_sent() -> None:
-    """Options that were not written become no fields, a written `--no-` does."""
+    """Options that are not given become no fields; a given `--no-` does."""
     without, given = parse(["run", "x"]).params, parse(["run", "x", "--no-proxy"]).params
 
     assert [name for name in FIELDS if without[name] is not None] == []
@@ -40,7 +40,7 @@ def test_moment() -> None:
 
 @pytest.mark.parametrize("text", ["", "yesterday", "2026-13-01", "h", "-2h", "999999d"])
 def test_no_moment(text: str) -> None:
-    """What is no time, or lies before all times, is refused in words."""
+    """A text that is no time, or before all times, is refused with an explanation."""
     with pytest.raises(click.BadParameter, match="time"):
         moment(text)
 
@@ -54,7 +54,7 @@ def test_no_seconds(text: str) -> None:
 
 
 def test_pair() -> None:
-    """Only the first equals sign parts name and value; the value may be empty."""
+    """Only the first equals sign separates name and value; the value may be empty."""
     assert pair("a=b=c") == ("a", "b=c")
     assert pair("a=") == ("a", "")
     for text in ("a", "=b", ""):
@@ -63,7 +63,7 @@ def test_pair() -> None:
 
 
 def test_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A secret is read where it is kept; no message repeats what stands behind the sign."""
+    """A secret is read from its variable or file; no message repeats the text behind the sign."""
     monkeypatch.setenv("PIN", "4711")
     (tmp_path / "pin").write_text("0815\n")
     (tmp_path / "bytes").write_bytes(b"\xff\xfe")

@@ -1,4 +1,4 @@
-"""What commands say while the server does not answer, and what they claim to have done."""
+"""What commands print while the server does not answer."""
 
 import asyncio
 import re
@@ -37,7 +37,7 @@ def _fails(*routes: str) -> Callable[[Call], Fault | None]:
 
 @pytest.mark.long
 async def test_watching_nothing_ends_within_seconds() -> None:
-    """Nobody listens: one line about it, then the error, and no claim about the task."""
+    """No server listens: one line about it, then the error, and no claim about the task."""
     with bound_socket() as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}/api/v1"
         result = await run("watch", "some-task", env=_env(url))
@@ -53,7 +53,7 @@ async def test_watching_nothing_ends_within_seconds() -> None:
 
 @pytest.mark.long
 async def test_a_timeout_says_why_nothing_is_known() -> None:
-    """The time is up before the outage is certain: the refused connection is quoted."""
+    """The timeout ends before the outage is certain: the refused connection is quoted."""
     with bound_socket() as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}/api/v1"
         result = await run("watch", "some-task", "--timeout", "1", env=_env(url))
@@ -67,7 +67,7 @@ async def test_a_timeout_says_why_nothing_is_known() -> None:
 
 @pytest.mark.long
 async def test_an_outage_is_a_line_and_its_end_another(api: FakeApi) -> None:
-    """Without a terminal an outage is told once, and that it is over."""
+    """Without a terminal one line reports an outage, and another one its end."""
     task = api.add(FakeTask(life=((0.0, "running"),)))
     async with running("watch", task.id, env=_env(api.url)) as command:
         await command.says("watch live")
@@ -85,7 +85,7 @@ async def test_an_outage_is_a_line_and_its_end_another(api: FakeApi) -> None:
 
 @pytest.mark.long
 async def test_the_status_line_shows_an_outage_and_returns(api: FakeApi) -> None:
-    """On a terminal the spinner says for how long there is no answer, and then goes on."""
+    """On a terminal the spinner shows for how long there is no answer, and then continues."""
     task = api.add(FakeTask(life=((0.0, "running"),)))
 
     def fault(call: Call) -> Fault | None:
@@ -107,8 +107,8 @@ async def test_the_status_line_shows_an_outage_and_returns(api: FakeApi) -> None
 
 @pytest.mark.long
 @pytest.mark.parametrize("action", ["stop", "pause"])
-async def test_what_could_not_be_done_is_not_claimed(api: FakeApi, action: str) -> None:
-    """Ctrl-C during an outage: the task may still run, and the command that ends it is named."""
+async def test_a_stop_without_an_answer_is_not_reported(api: FakeApi, action: str) -> None:
+    """Ctrl-C during an outage: the task may still run, and the command to stop it is named."""
     words = ("run", "x", "--on-cancel", action)
     async with running(*words, env=_env(api.url)) as command:
         await command.says("watch live")
@@ -128,10 +128,10 @@ async def test_what_could_not_be_done_is_not_claimed(api: FakeApi, action: str) 
 
 
 @pytest.mark.long
-async def test_a_stop_at_the_timeout_is_told_when_it_is_answered(
+async def test_a_stop_at_the_timeout_is_reported_when_it_is_answered(
     server: LocalServer,
 ) -> None:
-    """`--on-timeout stop` says so once the service has done it."""
+    """`--on-timeout stop` prints this once the service has confirmed it."""
     words = ("run", "Hang", "--timeout", "3", "--on-timeout", "stop")
     result = await run(*words, env=environment(server))
 
@@ -142,8 +142,8 @@ async def test_a_stop_at_the_timeout_is_told_when_it_is_answered(
 
 
 @pytest.mark.long
-async def test_a_batch_tells_of_an_outage(api: FakeApi, tmp_path: Path) -> None:
-    """The lines of a batch say that no answer comes, and that they come again."""
+async def test_a_batch_reports_an_outage(api: FakeApi, tmp_path: Path) -> None:
+    """A batch prints a line when answers stop, and one when they come again."""
     rows = tmp_path / "rows.csv"
     rows.write_text("key,task\na,Look\nb,Read\n")
     output = str(tmp_path / "out.jsonl")
@@ -163,7 +163,7 @@ async def test_a_batch_tells_of_an_outage(api: FakeApi, tmp_path: Path) -> None:
 
 @pytest.mark.long
 async def test_a_batch_says_which_tasks_it_could_not_stop(api: FakeApi, tmp_path: Path) -> None:
-    """Left by a second Ctrl-C in an outage, each task is named with the command that ends it."""
+    """After a second Ctrl-C in an outage, each task is named with the command to stop it."""
     rows = tmp_path / "rows.csv"
     rows.write_text("key,task\na,Look\nb,Read\n")
     output = str(tmp_path / "out.jsonl")

@@ -39,7 +39,7 @@ async def test_the_life_of_a_profile(server: LocalServer) -> None:
 
 @pytest.mark.torture
 async def test_list(server: LocalServer) -> None:
-    """In a pipe each profile is one line of JSON, on a terminal a row that steers nothing."""
+    """In a pipe each profile is one line of JSON, on a terminal a row without controls."""
     env = environment(server)
     for number in range(11):
         await run("profiles", "create", f"Shop {number}", *NEW[1:], env=env)
@@ -74,7 +74,7 @@ async def test_local() -> None:
     ],
 )
 async def test_wrong_usage(server: LocalServer, words: tuple[str, ...], named: str) -> None:
-    """What makes no sense is exit code 2, named in words, and nothing is sent."""
+    """Wrong arguments are explained with exit code 2, and nothing is sent."""
     result = await run("profiles", *words, env=environment(server))
 
     assert result.code == 2
@@ -85,7 +85,7 @@ async def test_wrong_usage(server: LocalServer, words: tuple[str, ...], named: s
 
 @pytest.mark.torture
 async def test_unknown_id(server: LocalServer) -> None:
-    """A profile that is not there is exit code 3, whatever is asked of it."""
+    """A profile that does not exist is exit code 3, for every action."""
     for words in (("show", "no-id"), ("update", "no-id", "--proxy"), ("delete", "no-id")):
         result = await run("profiles", *words, env=environment(server))
 
@@ -94,7 +94,7 @@ async def test_unknown_id(server: LocalServer) -> None:
 
 
 async def test_plan_without_several_profiles() -> None:
-    """What the plan of the account lacks is exit code 3, in the words of the server."""
+    """A feature that the account's plan lacks is exit code 3, in the words of the server."""
     async with LocalServer(executor="scripted", plan="pay_as_you_go") as server:
         result = await run("profiles", "create", "Second", env=environment(server))
 
@@ -103,7 +103,7 @@ async def test_plan_without_several_profiles() -> None:
 
 
 @pytest.mark.torture
-async def test_nobody_listens() -> None:
+async def test_no_server_listens() -> None:
     """A server that cannot be reached is exit code 4."""
     with bound_socket() as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}/api/v1"

@@ -49,7 +49,7 @@ def test_no_command(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_unknown_command(capsys: pytest.CaptureFixture[str]) -> None:
-    """An unknown command is exit code 2, and the message names the one that is most like it."""
+    """An unknown command is exit code 2, and the message names the most similar one."""
     assert main(["rum"]) == 2
 
     shown = capsys.readouterr().err
@@ -61,13 +61,13 @@ def test_unknown_command(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
-    """`--version` tells the installed version."""
+    """`--version` prints the installed version."""
     assert main(["--version"]) == 0
     assert capsys.readouterr().out == f"browser-use-async {__version__}\n"
 
 
 def test_a_word_that_is_a_command_elsewhere(capsys: pytest.CaptureFixture[str]) -> None:
-    """A command's name as an argument of another command is just a word."""
+    """A command's name as an argument of another command is only a word."""
     assert main(["stop", "run", "tasks", "--limit", "3"]) == 2
     assert "--limit" in capsys.readouterr().err
 
@@ -90,7 +90,7 @@ def test_help_loads_nothing_heavy() -> None:
 
 @pytest.mark.parametrize("missing", ["click", "rich"])
 def test_without_the_extra(missing: str) -> None:
-    """One line says what to install, where click or rich is not there."""
+    """One line says what to install, if click or rich is missing."""
     code = (
         f"import sys\nsys.modules[{missing!r}] = None\n"
         "from browser_use_async.cli import main\nsys.exit(main(['balance']))\n"
@@ -128,13 +128,13 @@ def test_the_help_of_a_command_and_of_an_action(capsys: pytest.CaptureFixture[st
 
 
 async def test_ctrl_c_while_options_are_read(tmp_path: Path) -> None:
-    """The exit code is 130, and no traceback is printed, before the command has begun, too."""
+    """The exit code is 130, without a traceback, also before the command has begun."""
     schema = tmp_path / "schema.json"
     os.mkfifo(schema)
     async with running("run", "x", "--schema", str(schema)) as command:
         written = await asyncio.to_thread(os.open, schema, os.O_WRONLY)  # it reads the option now
         command.send(signal.SIGINT)
-        os.close(written)  # a signal just before it reads is seen when the read is over
+        os.close(written)  # a signal just before the read is handled after it
         result = await command.ends()
 
     assert (result.code, result.stdout, result.stderr) == (130, "", "")

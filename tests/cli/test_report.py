@@ -12,7 +12,7 @@ from .running import environment, run, run_on_terminal
 
 @pytest.mark.long
 async def test_report(tmp_path: Path) -> None:
-    """The page is written without a key and without asking anybody; figures go to stdout."""
+    """The page is written without a key and without a request; figures go to stdout."""
     ledger = write_ledger(
         tmp_path / "run.db", [item("a", steps=3, cost=8500), item("b", "failed", reason="no")]
     )
@@ -31,7 +31,7 @@ async def test_report(tmp_path: Path) -> None:
 
 @pytest.mark.torture
 async def test_of_a_batch_with_screenshots(server: LocalServer, tmp_path: Path) -> None:
-    """What the service still knows is embedded: steps in words, screenshots as pictures."""
+    """The service's data is embedded: steps in words, screenshots as pictures."""
     source, ledger, target = (tmp_path / name for name in ("in.csv", "run.db", "report.html"))
     source.write_text("key,task\na,Go\nb,Fail\n")
     env = environment(server)
@@ -54,7 +54,7 @@ async def test_of_a_batch_with_screenshots(server: LocalServer, tmp_path: Path) 
 
 @pytest.mark.torture
 async def test_tasks_that_the_service_does_not_know(server: LocalServer, tmp_path: Path) -> None:
-    """What cannot be had is named in its row, and the rest of the report is there."""
+    """A missing part is named in its row, and the rest of the report is there."""
     ledger = write_ledger(tmp_path / "run.db", [item("a"), item("b")])
     target = tmp_path / "report.html"
     result = await run("report", str(ledger), "-o", str(target), "--steps", env=environment(server))
@@ -65,7 +65,7 @@ async def test_tasks_that_the_service_does_not_know(server: LocalServer, tmp_pat
 
 @pytest.mark.torture
 async def test_on_a_terminal(tmp_path: Path) -> None:
-    """A person gets words and no JSON."""
+    """A person gets words without JSON."""
     ledger = write_ledger(tmp_path / "run.db", [item("a")])
     words = ("report", str(ledger), "-o", str(tmp_path / "report.html"))
     shown = await run_on_terminal(*words, env=environment())
@@ -92,7 +92,7 @@ def test_wrong_usage(
     words: tuple[str, ...],
     problem: str,
 ) -> None:
-    """What is wrong is told in words, with exit code 2, and no file is changed."""
+    """Wrong arguments are explained with exit code 2, and no file is changed."""
     monkeypatch.chdir(tmp_path)
     write_ledger(Path("run.db"), [item("a")])
     Path("diary.txt").write_text("Dear diary\n" * 100)

@@ -32,7 +32,7 @@ async def test_finished(server: LocalServer) -> None:
 
 @pytest.mark.long
 async def test_failed(server: LocalServer) -> None:
-    """A task that fails is printed too, its reason is told in one line, and the exit code is 1."""
+    """A task that fails is printed too, its reason is one line, and the exit code is 1."""
     result = await run("run", "Fail", env=environment(server))
 
     assert result.code == 1
@@ -42,7 +42,7 @@ async def test_failed(server: LocalServer) -> None:
 
 
 @pytest.mark.torture
-async def test_stopped_by_somebody_else(server: LocalServer) -> None:
+async def test_stopped_by_another_program(server: LocalServer) -> None:
     """A task that another program stops ends with exit code 1."""
     async with running("run", "Hang", env=environment(server)) as command:
         await command.says("watch live at")
@@ -108,7 +108,7 @@ async def test_detach(server: LocalServer) -> None:
     ],
 )
 async def test_detach_says_what_was_seen(status: str | None, said: str) -> None:
-    """A task can fail at once; where nothing was seen the task exists all the same."""
+    """A task can fail at once; the task exists also where no status was seen."""
 
     async def answer(connection: Connection) -> None:
         while True:
@@ -129,7 +129,7 @@ async def test_detach_says_what_was_seen(status: str | None, said: str) -> None:
 
 
 async def test_the_same_key_is_the_same_task(server: LocalServer) -> None:
-    """The second call says that it has created nothing, detached too; other work is refused."""
+    """The second call says that it has created nothing, also detached; other work is refused."""
     given = ("run", "Look at the weather", "--key", "weather-7")
     first = await run(*given, env=environment(server))
     again = await run(*given, env=environment(server))
@@ -175,7 +175,7 @@ async def test_timeout_before_the_task_is_sent(server: LocalServer) -> None:
 )
 @pytest.mark.torture
 async def test_timeout(server: LocalServer, fate: str, status: TaskStatus, advice: str) -> None:
-    """When the time is up, the exit code is 124 and the task is left, stopped or paused."""
+    """After the timeout the exit code is 124 and the task is left, stopped or paused."""
     words = ("run", "Hang", "--timeout", "10", "--on-timeout", fate)
     result = await run(*words, env=environment(server), seconds=50)
     record = server.store.tasks[0]
@@ -219,7 +219,7 @@ async def test_signal(
 
 @pytest.mark.torture  # where there is a browser it is started
 async def test_local() -> None:
-    """`--local` needs no key, and `{site}` stands for the example site that it starts."""
+    """`--local` needs no key, and `{site}` is the address of the example site that it starts."""
     result = await run("run", "--local", "Open {site} and tell me its title", seconds=90)
 
     assert result.code == 0
@@ -246,7 +246,7 @@ async def test_local() -> None:
     ],
 )
 async def test_wrong_usage(server: LocalServer, words: tuple[str, ...], problem: str) -> None:
-    """What is wrong is told in words, with exit code 2, before anything is sent."""
+    """Wrong arguments are explained with exit code 2, before anything is sent."""
     result = await run("run", *words, env=environment(server))
 
     assert result.code == 2
@@ -256,7 +256,7 @@ async def test_wrong_usage(server: LocalServer, words: tuple[str, ...], problem:
 
 
 async def test_secret_on_the_command_line(server: LocalServer) -> None:
-    """Whoever writes the secret where its variable belongs does not see it in the message."""
+    """A secret that is given in place of its variable is not in the message."""
     result = await run("run", "x", "--secret", "password=hunter2", env=environment(server))
 
     assert result.code == 2
@@ -267,7 +267,7 @@ async def test_secret_on_the_command_line(server: LocalServer) -> None:
 @pytest.mark.long
 @pytest.mark.parametrize("domains", [(), ("--allowed-domain", "a.example")], ids=["any", "one"])
 async def test_a_secret_without_domains(server: LocalServer, domains: tuple[str, ...]) -> None:
-    """A secret for any website is sent with a warning in words on stderr, without its value."""
+    """A secret for any website is sent with a warning on stderr, without its value."""
     words = ("run", "x", "--secret", "password=MY_PASSWORD", *domains)
     result = await run(*words, env=environment(server, MY_PASSWORD="hunter2-secret"))
 
@@ -281,7 +281,7 @@ async def test_a_secret_without_domains(server: LocalServer, domains: tuple[str,
 
 @pytest.mark.long
 async def test_an_empty_domain(server: LocalServer) -> None:
-    """A variable without a value bounds nothing by mistake: both ways out are said."""
+    """An empty variable does not limit the domains by mistake: the error names both ways out."""
     result = await run("run", "x", "--allowed-domain", "", env=environment(server))
 
     assert result.code == 2
@@ -315,7 +315,7 @@ async def test_wrong_key(server: LocalServer) -> None:
 @pytest.mark.long
 @pytest.mark.canaries_by_design("files")  # the key file that the user made
 async def test_key_from_a_file(server: LocalServer, tmp_path: Path) -> None:
-    """The key may stand in a file, with a line break at its end."""
+    """The key may be in a file, with a line break at its end."""
     (tmp_path / "key").write_text(f"{server.api_key}\n")
     env = environment(server, BROWSER_USE_API_KEY="bu_wrong_0815")
     result = await run("run", "x", "--api-key", f"file:{tmp_path / 'key'}", env=env)
@@ -325,8 +325,8 @@ async def test_key_from_a_file(server: LocalServer, tmp_path: Path) -> None:
 
 
 @pytest.mark.torture
-async def test_nobody_listens() -> None:
-    """A server that cannot be reached is exit code 4, after a word about each new attempt."""
+async def test_no_server_listens() -> None:
+    """A server that cannot be reached is exit code 4, after a line about each new attempt."""
     with bound_socket() as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}/api/v1"
         env = environment(BROWSER_USE_BASE_URL=url, BROWSER_USE_API_KEY="bu_canary")
@@ -339,7 +339,7 @@ async def test_nobody_listens() -> None:
 
 @pytest.mark.torture
 async def test_answer_does_not_come() -> None:
-    """When the time is up before it is known whether the task exists, a token is printed."""
+    """The timeout ends before it is known whether the task exists: a token is printed."""
 
     async def stall(connection: Connection) -> None:
         await connection.read_request()
@@ -356,7 +356,7 @@ async def test_answer_does_not_come() -> None:
 
 
 async def test_verbose(server: LocalServer) -> None:
-    """`--verbose` shows where an error arose; the key stays out of it."""
+    """`--verbose` shows where an error was raised, without the key."""
     env = environment(server, BROWSER_USE_API_KEY="bu_wrong_0815")
     async with running("run", "x", "--verbose", env=env) as command:
         result = await command.ends()
@@ -368,7 +368,7 @@ async def test_verbose(server: LocalServer) -> None:
 
 @pytest.mark.torture
 async def test_many_at_once(server: LocalServer) -> None:
-    """Commands do not get into each other's way."""
+    """Commands do not disturb each other."""
     results = await asyncio.gather(
         *(run("run", f"Task {number}", env=environment(server)) for number in range(3))
     )
@@ -379,7 +379,7 @@ async def test_many_at_once(server: LocalServer) -> None:
 
 @pytest.mark.long
 async def test_pages_of_a_local_run_reach_no_other_service() -> None:
-    """With --local a page reads no other service of the machine; what is named is opened."""
+    """With --local a page reaches no other service of the machine; a named one is opened."""
     asked: list[str] = []
 
     async def inner(connection: Connection) -> None:

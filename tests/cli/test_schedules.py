@@ -88,7 +88,7 @@ async def test_what_runs_at_once_is_said(server: LocalServer) -> None:
 
 @pytest.mark.long
 async def test_times(server: LocalServer) -> None:
-    """Beginning and end are times, or spans from now."""
+    """Start and end are times, or spans from now."""
     env = environment(server)
     words = ("Go", "--every", "60", "--start-at", "+2h", "--end-at", "2101-01-01T00:00+02:00")
     created = await run("schedules", "create", *words, env=env)
@@ -100,7 +100,7 @@ async def test_times(server: LocalServer) -> None:
 
 
 async def test_an_end_that_has_passed(server: LocalServer) -> None:
-    """No run and no cost is announced of a schedule that has ended before it begins."""
+    """No run and no cost is announced for a schedule that has ended before it begins."""
     words = ("Go", "--every", "60", "--end-at", "2020-01-01")
     created = await run("schedules", "create", *words, env=environment(server))
 
@@ -142,7 +142,7 @@ async def test_zones_by_their_distance(server: LocalServer, zone: str, shown: st
 
 
 def test_a_time_of_the_other_half_of_the_year(monkeypatch: pytest.MonkeyPatch) -> None:
-    """In summer it is another zone than in winter: what does not fit the heading says so."""
+    """In summer the zone differs from winter: a time that does not fit the heading has its own."""
     monkeypatch.setenv("TZ", "EST5EDT,M3.2.0,M11.1.0")
     time.tzset()
     try:
@@ -158,7 +158,7 @@ def test_a_time_of_the_other_half_of_the_year(monkeypatch: pytest.MonkeyPatch) -
 
 @pytest.mark.long
 async def test_one_on_a_terminal(server: LocalServer) -> None:
-    """A person gets the fields of a schedule in a column, with --json the JSON."""
+    """A person gets the fields of a schedule in a column; `--json` prints the JSON."""
     [schedule_id] = await _ids(server, 1)
     words = ("schedules", "show", schedule_id, "--plain")
     written = await run_on_terminal(*words, env=environment(server))
@@ -173,7 +173,7 @@ async def test_one_on_a_terminal(server: LocalServer) -> None:
 
 @pytest.mark.long
 async def test_list_in_a_pipe(server: LocalServer) -> None:
-    """Each schedule is one line of JSON; without any, stdout stays empty."""
+    """Each schedule is one line of JSON; without any, stdout is empty."""
     empty = await run("schedule", "list", env=environment(server))
     ids = await _ids(server, 12)
     listed = await run("schedule", "list", env=environment(server))
@@ -184,7 +184,7 @@ async def test_list_in_a_pipe(server: LocalServer) -> None:
 
 
 async def test_list_on_a_terminal(server: LocalServer) -> None:
-    """On a terminal there is a table, with the option for it before or behind the action."""
+    """On a terminal there is a table; its option may be before or behind the action."""
     [schedule_id] = await _ids(server, 1)
     for words in (("schedule", "list", "--plain"), ("schedule", "--plain", "list")):
         written = await run_on_terminal(*words, env=environment(server), columns=110)
@@ -198,7 +198,7 @@ async def test_list_on_a_terminal(server: LocalServer) -> None:
 
 @pytest.mark.torture
 async def test_local() -> None:
-    """`--local` tries a schedule out on the bundled server, with the example site's address."""
+    """`--local` tries a schedule on the bundled server, with the example site's address."""
     created = await run("schedule", "create", "Open {site}", "--every", "5", "--local")
     listed = await run("schedule", "list", "--local")
 
@@ -226,7 +226,7 @@ async def test_local() -> None:
     ],
 )
 async def test_wrong_usage(server: LocalServer, words: tuple[str, ...], named: str) -> None:
-    """What makes no sense is exit code 2, named in words, and nothing is sent."""
+    """Wrong arguments are explained with exit code 2, and nothing is sent."""
     result = await run("schedule", *words, env=environment(server))
 
     assert result.code == 2
@@ -237,7 +237,7 @@ async def test_wrong_usage(server: LocalServer, words: tuple[str, ...], named: s
 
 @pytest.mark.long
 async def test_unknown_id(server: LocalServer) -> None:
-    """A schedule that is not there is exit code 3, whatever is asked of it."""
+    """A schedule that does not exist is exit code 3, for every action."""
     for words in (("show", "no-id"), ("update", "no-id", "--active"), ("delete", "no-id")):
         result = await run("schedule", *words, env=environment(server))
 
@@ -246,7 +246,7 @@ async def test_unknown_id(server: LocalServer) -> None:
 
 
 @pytest.mark.torture
-async def test_nobody_listens() -> None:
+async def test_no_server_listens() -> None:
     """A server that cannot be reached is exit code 4."""
     with bound_socket() as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}/api/v1"

@@ -48,7 +48,7 @@ async def test_a_script_is_imported_shown_compared_exported_and_deleted(
 async def test_a_file_that_is_no_script_is_refused_with_its_line(
     server: LocalServer, tmp_path: Path
 ) -> None:
-    """And one of another name."""
+    """So is one with another name."""
     env = environment(server)
     (tmp_path / "a.script").write_text("script a\nopn https://shop.example/\n")
     (tmp_path / "b.script").write_text(TEXT)
@@ -82,7 +82,7 @@ async def test_run_names_a_script_and_its_inputs(server: LocalServer) -> None:
 
 
 async def test_the_columns_of_a_batch_are_the_inputs(server: LocalServer, tmp_path: Path) -> None:
-    """Of the template; the ledger knows the rows again."""
+    """The columns fill the template, and the ledger recognises the rows again."""
     env = environment(server)
     rows = tmp_path / "rows.csv"
     rows.write_text("company,id\nBlue Mill,1\nOld Mill,2\n")

@@ -8,7 +8,7 @@ from .running import environment, run, run_on_terminal
 
 @pytest.mark.long
 async def test_websites() -> None:
-    """The most that it costs is said first; what was found is one JSON list."""
+    """The highest cost is printed first; the results are one JSON list."""
     words = ("opening hours", "--max-websites", "2", "--depth", "3")
     result = await run("search", *words, "--local")
 
@@ -33,7 +33,7 @@ async def test_one_website() -> None:
 
 @pytest.mark.long
 async def test_on_a_terminal() -> None:
-    """A person gets the address and the passages as text, with --json the JSON."""
+    """A person gets the address and the passages as text; `--json` prints the JSON."""
     words = ("search", "opening hours", "--max-websites", "1", "--local", "--plain")
     written = await run_on_terminal(*words, env=environment())
     as_json = await run_on_terminal(*words, "--json", env=environment())
@@ -45,7 +45,7 @@ async def test_on_a_terminal() -> None:
 
 @pytest.mark.long
 async def test_nothing_found() -> None:
-    """A search that finds nothing is an empty list and a word."""
+    """A search that finds nothing is an empty list and a note."""
     result = await run("search", "xylophone", "--local")
 
     assert result.code == 0
@@ -56,7 +56,7 @@ async def test_nothing_found() -> None:
 
 @pytest.mark.long
 async def test_the_balance_goes_down_by_what_was_said() -> None:
-    """What is said to be the price is what the server takes."""
+    """The server charges the price that was printed."""
     async with (
         StaticSite(example_site_directory()) as site,
         LocalServer(executor="scripted", balance_cents=100, search=[site.url]) as server,
@@ -82,7 +82,7 @@ async def test_the_balance_goes_down_by_what_was_said() -> None:
     ],
 )
 async def test_wrong_usage(server: LocalServer, words: tuple[str, ...]) -> None:
-    """What is out of bounds is exit code 2; nothing is sent, and so nothing is paid."""
+    """A value out of bounds is exit code 2; nothing is sent, and so nothing is paid."""
     result = await run("search", *words, env=environment(server))
 
     assert result.code == 2
@@ -91,7 +91,7 @@ async def test_wrong_usage(server: LocalServer, words: tuple[str, ...]) -> None:
 
 
 async def test_no_backend(server: LocalServer) -> None:
-    """A server that knows no addresses says how to give it some: exit code 3."""
+    """A server without addresses says how to configure them: exit code 3."""
     result = await run("search", "x", env=environment(server))
 
     assert result.code == 3

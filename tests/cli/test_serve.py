@@ -21,7 +21,7 @@ SCRIPTED = ("serve", "--port", "0", "--executor", "scripted")
 @pytest.mark.torture  # where there is a browser it is started
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 async def test_serves_until_a_signal(number: signal.Signals) -> None:
-    """What it prints lets any program use it: lines to copy, and JSON. A signal ends it with 0."""
+    """It prints lines to copy and JSON, so that any program can use it. A signal ends it with 0."""
     async with running("serve", "--port", "0", "--example-site") as command:
         place = json.loads(await command.writes())
         said = await command.says("Ctrl-C ends the server")
@@ -44,7 +44,7 @@ async def test_serves_until_a_signal(number: signal.Signals) -> None:
 
 
 async def test_a_key_of_ones_own() -> None:
-    """A key that the person chose is accepted, and printed nowhere."""
+    """A key that the person chose is accepted, and never printed."""
     key = "bu_canary_of_serve"
     words = ("serve", "--port", "0", "--api-key", key, "--executor", "scripted")
     async with running(*words) as command:
@@ -61,10 +61,10 @@ async def test_a_key_of_ones_own() -> None:
 @pytest.mark.long
 @pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="looks into /proc")
 async def test_other_programs_of_its_user_find_no_key(tmp_path: Path) -> None:
-    """The memory and the environment of `serve` are closed, once it says that it serves."""
+    """The memory and the environment of `serve` are protected, once it says that it serves."""
     keys = {"BROWSER_USE_SERVER_KEY": "a-key-of-an-operator", "OWN_KEY": "bu_0123456789abcdef"}
     words = ("--database", str(tmp_path / "tasks.db"), "--api-key", "env:OWN_KEY")
-    # Root may look into all processes, as long as it has these rights.
+    # Root may read all processes, as long as it has these capabilities.
     rights = "--bounding-set=-sys_ptrace,-perfmon,-sys_admin"
     without = ("setpriv", rights) if system.is_root() else ()
     process = await asyncio.create_subprocess_exec(
@@ -86,7 +86,7 @@ async def test_other_programs_of_its_user_find_no_key(tmp_path: Path) -> None:
 
 
 async def test_port_that_is_taken() -> None:
-    """A port that is taken is exit code 2, with a clear word."""
+    """A used port is exit code 2, with a clear message."""
     with bound_socket() as listener:
         listener.listen()
         port = str(listener.getsockname()[1])
@@ -100,7 +100,7 @@ async def test_port_that_is_taken() -> None:
 
 @pytest.mark.parametrize("words", [("--host", "0.0.0.0"), ("--port", "x"), ("--executor", "magic")])
 async def test_wrong_usage(words: tuple[str, ...]) -> None:
-    """An address that others reach has to be asked for; nonsense is refused: exit code 2."""
+    """A public address needs an option; wrong values are refused: exit code 2."""
     result = await run("serve", *words)
 
     assert result.code == 2
@@ -108,7 +108,7 @@ async def test_wrong_usage(words: tuple[str, ...]) -> None:
 
 
 async def test_a_database_that_cannot_be_used(tmp_path: Path) -> None:
-    """Said in words, with the exit code of wrong usage."""
+    """The error explains it, with the exit code of wrong usage."""
     path = tmp_path / "diary.db"
     path.write_text("Dear diary")
     result = await run("serve", "--port", "0", "--database", str(path))
@@ -120,7 +120,7 @@ async def test_a_database_that_cannot_be_used(tmp_path: Path) -> None:
 
 @pytest.mark.long
 async def test_the_account_that_was_asked_for() -> None:
-    """Credit, plan and the number of tasks at once are those of the command line."""
+    """Credit, plan and the limit of tasks at once are those of the command line."""
     words = ("--balance-cents", "12.5", "--max-concurrent-tasks", "1", "--executor", "scripted")
     async with running("serve", "--port", "0", *words) as command:
         place = json.loads(await command.writes())
@@ -152,7 +152,7 @@ async def test_a_webhook_without_a_subscription() -> None:
 
 @pytest.mark.long
 async def test_search_on_the_example_site() -> None:
-    """With the example site simple-search finds its pages without being told to."""
+    """With the example site simple-search finds its pages without an option."""
     async with running("serve", "--port", "0", "--example-site") as command:
         place = json.loads(await command.writes())
         async with BrowserUseSession(place["api_key"], base_url=place["base_url"]) as session:
@@ -178,7 +178,7 @@ async def test_search_on_given_websites() -> None:
 @pytest.mark.parametrize("prefix", ["", "searxng:"])
 @pytest.mark.parametrize("address", ["searx.example", "ftp://searx.example", "http://", "http://["])
 async def test_what_is_no_address_to_search(prefix: str, address: str) -> None:
-    """It is refused by the name of the option, and repeated."""
+    """It is refused: the error has the name of the option and the value."""
     words = ("--search", f"{prefix}{address}")
     result = await run("serve", "--port", "0", "--executor", "scripted", *words)
 
@@ -198,7 +198,7 @@ async def test_what_is_no_address_to_search(prefix: str, address: str) -> None:
     ],
 )
 async def test_wrong_account_or_search(words: tuple[str, ...]) -> None:
-    """A plan, amount or address that makes no sense is exit code 2, and nothing is served."""
+    """A plan, amount or address that is invalid is exit code 2, and the server does not start."""
     result = await run("serve", "--port", "0", *words)
 
     assert result.code == 2
@@ -207,7 +207,7 @@ async def test_wrong_account_or_search(words: tuple[str, ...]) -> None:
 
 @pytest.mark.canaries_by_design("files")  # the key file that the user made
 async def test_a_key_from_a_file_is_exported_from_it(tmp_path: Path) -> None:
-    """The lines to paste read the key where it is; a key on the command line is not repeated."""
+    """The lines to copy read the key from its file; a key on the command line is not repeated."""
     file = tmp_path / "my key.txt"
     file.write_text("bu_0123456789_of_the_file\n")
     async with running(*SCRIPTED, "--api-key", f"file:{file}") as command:
@@ -241,7 +241,7 @@ async def test_the_lines_to_paste_ask_for_a_key_of_ones_own() -> None:
 
 @pytest.mark.long
 async def test_a_webhook_that_answers_later(tmp_path: Path) -> None:
-    """The server serves while the receiver is down, says so, and registers it once it is up."""
+    """The server starts while the receiver is down, says so, and registers it once it is up."""
     secret = tmp_path / "secret"
     secret.write_text("a secret of webhooks")
     with bound_socket() as taken:
@@ -269,7 +269,7 @@ async def test_a_webhook_that_answers_later(tmp_path: Path) -> None:
 
 
 async def _of_json(listener: Running) -> str:
-    """The next line that is JSON about an event: the first line names the address."""
+    """The next line with JSON about an event: the first line names the address."""
     while True:
         line = await listener.writes()
         if "payload" in line:
@@ -277,7 +277,7 @@ async def _of_json(listener: Running) -> str:
 
 
 async def test_the_port_of_the_example_site() -> None:
-    """It is the one that was named, the same after each start; a taken one is exit code 2."""
+    """It is the given one, the same after each start; a used one is exit code 2."""
     with bound_socket() as taken:
         free = str(taken.getsockname()[1])
     async with running(*SCRIPTED, "--example-site", free) as command:
@@ -294,7 +294,7 @@ async def test_the_port_of_the_example_site() -> None:
 
 @pytest.mark.long
 async def test_a_key_without_encryption(tmp_path: Path) -> None:
-    """The key for secrets on disk is of no use without the package: said at the start, exit 2."""
+    """The key for secrets on disk needs a package: the error comes at the start, exit code 2."""
     (tmp_path / "sitecustomize.py").write_text("import sys\nsys.modules['cryptography'] = None\n")
     env = environment(BROWSER_USE_SERVER_KEY="0123456789abcdef", PYTHONPATH=str(tmp_path))
     result = await run(*SCRIPTED, "--database", str(tmp_path / "server.db"), env=env)

@@ -31,7 +31,7 @@ from .running import environment, run, running
     ],
 )
 async def test_what_cannot_be_served(words: list[str], said: str) -> None:
-    """Options that make no sense, or lack what they need, are exit code 2 with a clear word."""
+    """Options that are invalid, or lack another one, are exit code 2 with a clear message."""
     result = await run("serve", "--port", "0", *words, env=environment(OPENAI_BASE_URL=""))
 
     assert result.code == 2
@@ -39,7 +39,7 @@ async def test_what_cannot_be_served(words: list[str], said: str) -> None:
 
 
 async def test_a_key_in_the_place_of_its_variable() -> None:
-    """Whoever writes the key itself where its variable is meant does not see it repeated."""
+    """A key that is given in place of its variable is not repeated."""
     words = ("serve", "--port", "0", "--executor", "browser_use", "--llm-key", f"env:{KEY}")
 
     result = await run(*words, env=environment())
@@ -49,7 +49,7 @@ async def test_a_key_in_the_place_of_its_variable() -> None:
 
 
 async def test_a_model_of_the_environment_that_cannot_be_used_is_said() -> None:
-    """It may be there for another program, so that tasks are carried out without it."""
+    """It may be there for another program, so that tasks are executed without it."""
     env = environment(
         OPENAI_BASE_URL="http://127.0.0.1:9/v1", BROWSER_USE_AGENT_PYTHON="/bin/false"
     )

@@ -36,7 +36,7 @@ def _settings(*words: str) -> CloudSettings:
     ],
 )
 async def test_what_cannot_be_served(words: list[str], said: str) -> None:
-    """Options that make no sense, or lack what they need, are exit code 2 with a clear word."""
+    """Options that are invalid, or lack another one, are exit code 2 with a clear message."""
     result = await run("serve", "--port", "0", *words, env=environment(BROWSER_USE_CLOUD_KEY=""))
 
     assert result.code == 2
@@ -44,7 +44,7 @@ async def test_what_cannot_be_served(words: list[str], said: str) -> None:
 
 
 def test_parameters_of_models() -> None:
-    """A JSON object behind the name of the service's model; an empty one is none of them."""
+    """A JSON object behind the name of the service's model; an empty one is refused."""
     settings = _settings(
         *("--cloud-model", 'o3=gpt-5.6 {"reasoning": {"effort": "high"}}'),
         *("--cloud-model", "o4-mini=gpt-5.6 {}", "--cloud-model", "*=minimax-m3"),
@@ -58,12 +58,12 @@ def test_parameters_of_models() -> None:
 
 
 def test_the_bound_of_the_cost() -> None:
-    """It is in US dollars, exact as it was written."""
+    """It is in US dollars, exactly as it was written."""
     assert _settings("--cloud-max-cost-usd", "0.10").max_cost_usd == Decimal("0.10")
 
 
 def test_what_the_options_say(tmp_path: Path) -> None:
-    """The key comes from a file; models add up."""
+    """The key comes from a file; models are combined."""
     (tmp_path / "key").write_text("key-of-the-file\n")
     settings = _settings(
         *("--cloud-lenient", "--cloud-key", f"file:{tmp_path / 'key'}"),

@@ -22,7 +22,7 @@ LONG_KEY = KEY + "-" * MIN_EXPOSED_KEY
 
 @pytest.mark.canaries_by_design("files")
 async def test_a_key_from_a_file(tmp_path: Path) -> None:
-    """It is in no process list, and printed nowhere; the link to the page goes without it."""
+    """The key is in no process list, and never printed; the link to the page is without it."""
     file = tmp_path / "key.txt"
     file.write_text(f"{LONG_KEY}\n")
     async with running(*SERVE, "--api-key", f"file:{file}") as command:
@@ -40,7 +40,7 @@ async def test_a_key_from_a_file(tmp_path: Path) -> None:
 
 @pytest.mark.long
 async def test_a_key_from_the_environment() -> None:
-    """Nor does one of a variable stand in the process list or in what is printed."""
+    """The key of a variable is neither in the process list nor in what is printed."""
     env = environment(MY_KEY=LONG_KEY)
     async with running(*SERVE, "--api-key", "env:MY_KEY", env=env) as command:
         place = json.loads(await command.writes())
@@ -79,7 +79,7 @@ HOOK = "http://127.0.0.1:9/hook"
     ],
 )
 async def test_a_secret_on_the_command_line(words: tuple[str, ...], option: str | None) -> None:
-    """A note says who sees it there, and which options keep it from them."""
+    """A note says who can see it there, and which options hide it."""
     executor = "chromium" if option == "--browser-endpoint" else "scripted"
     async with running("serve", "--port", "0", "--executor", executor, *words) as command:
         said = " ".join((await command.says("Ctrl-C ends the server")).split())
@@ -101,7 +101,7 @@ def _browser(*words: str) -> ChromiumSettings:
 
 
 def test_proxies_from_a_file_or_a_variable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One COUNTRY=URL a line, with comments; what stands later wins."""
+    """One COUNTRY=URL a line, with comments; a later one replaces an earlier one."""
     file = tmp_path / "proxies"
     file.write_text(f"# of the office\n{PROXY}\n\n  DE=http://127.0.0.2:3128  \n")
     monkeypatch.setenv("MY_PROXIES", f"{PROXY} *=http://127.0.0.3:3128")
@@ -125,7 +125,7 @@ def test_proxies_from_a_file_or_a_variable(tmp_path: Path, monkeypatch: pytest.M
     ],
 )
 async def test_proxies_that_cannot_be_read(tmp_path: Path, proxy: str, said: str) -> None:
-    """The place is told, and no password."""
+    """The error names the place, and no password."""
     (tmp_path / "bad").write_text(f"{PROXY}\nhttp://name:proxy-canary@127.0.0.1:3128\n")
     env = environment(A_PROXY="http://name:proxy-canary@127.0.0.1:3128")
     result = await run(*SERVE, "--proxy", proxy.replace("{}", str(tmp_path)), env=env)
@@ -138,7 +138,7 @@ async def test_proxies_that_cannot_be_read(tmp_path: Path, proxy: str, said: str
 async def test_a_browser_endpoint_from_a_file_or_a_variable(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Out of the process list; it is in no repr, and for one executor only."""
+    """It is in no process list and in no repr, and is for one executor only."""
     (tmp_path / "endpoint").write_text(f"{ENDPOINT}\n")
     monkeypatch.setenv("MY_BROWSER", ENDPOINT)
     ways = (f"file:{tmp_path / 'endpoint'}", "env:MY_BROWSER")
@@ -153,7 +153,7 @@ async def test_a_browser_endpoint_from_a_file_or_a_variable(
 
 
 async def test_the_link_to_the_page_carries_an_invented_key() -> None:
-    """Behind the #, where it is sent to nobody."""
+    """The key is behind the #, which browsers do not send."""
     async with running(*SERVE) as command:
         place = json.loads(await command.writes())
         said = await command.says("Ctrl-C ends the server")
@@ -164,7 +164,7 @@ async def test_the_link_to_the_page_carries_an_invented_key() -> None:
 
 @pytest.mark.canaries_by_design("files")
 async def test_tls(certificate: Certificate, tmp_path: Path) -> None:
-    """Other machines reach a server with a key of its own and a certificate."""
+    """Other machines reach a server that has a key of its own and a certificate."""
     file = tmp_path / "key.txt"
     file.write_text(LONG_KEY)
     words = ("--host", "0.0.0.0", "--allow-any-host", "--api-key", f"file:{file}")
@@ -181,7 +181,7 @@ async def test_tls(certificate: Certificate, tmp_path: Path) -> None:
 
 @pytest.mark.canaries_by_design("files")
 async def test_behind_a_proxy(tmp_path: Path) -> None:
-    """What is printed is the address of the proxy."""
+    """The printed address is the one of the proxy."""
     file = tmp_path / "key.txt"
     file.write_text(LONG_KEY)
     words = ("--behind-proxy", "--public-url", "https://tasks.example")
@@ -202,7 +202,7 @@ async def test_behind_a_proxy(tmp_path: Path) -> None:
     ],
 )
 async def test_what_exposes_too_much(words: tuple[str, ...], way_out: str) -> None:
-    """Exit code 2 and the way out in words, before anything listens."""
+    """Exit code 2 and what to do instead, before the server listens."""
     result = await run(*SERVE, *words)
 
     assert result.code == 2

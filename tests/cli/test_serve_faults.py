@@ -1,4 +1,4 @@
-"""`serve --fault`: what goes wrong on purpose, asked for in a shell."""
+"""`serve --fault`: faults on purpose, given in a shell."""
 
 import json
 import signal
@@ -12,7 +12,7 @@ from .running import run, running
 
 @pytest.mark.long
 async def test_faults_of_both_forms(tmp_path: Path) -> None:
-    """Rules in words come first, then those of the file; what fired is told over HTTP."""
+    """Rules on the command line come before those of the file; HTTP reports which ones fired."""
     path = tmp_path / "faults.json"
     path.write_text('{"faults": [{"kind": "status", "operations": ["me"], "status": 402}]}')
     words = ("--fault", "status ping status=429 headers=Retry-After:2 calls=1", "--fault")
@@ -45,7 +45,7 @@ async def test_faults_of_both_forms(tmp_path: Path) -> None:
 async def test_rules_that_are_refused(
     words: tuple[str, str], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Exit code 2, and the field at fault is named."""
+    """Exit code 2, and the error names the wrong field."""
     (tmp_path / "wrong.json").write_text('{"faults": [{"kind": "latency"}]}')
     monkeypatch.chdir(tmp_path)
     result = await run("serve", *words)

@@ -35,13 +35,13 @@ _SERVED = ("--port", "0", "--executor", "scripted", "--api-key", KEY)
 
 @attrs.frozen
 class Served:
-    """A command that serves, and where."""
+    """A running `serve`, and its address."""
 
     process: asyncio.subprocess.Process
     base_url: str
 
     def session(self) -> BrowserUseSession:
-        """A client of it."""
+        """A session with it."""
         return BrowserUseSession(KEY, base_url=self.base_url)
 
     def children(self) -> list[int]:
@@ -91,7 +91,7 @@ async def _has_ended(pid: int) -> None:
 
 
 async def test_one_that_is_killed_loses_no_task_and_is_started_again(postgres: str) -> None:
-    """While one of two is killed, each call is answered and each task is made and paid once."""
+    """While one of two is killed, each call is answered and each task is created and paid once."""
     async with _serving(postgres, "--processes", "2", "--role", "api") as served:
         async with served.session() as session, asyncio.TaskGroup() as group:
             before = (await session.account.get_balance()).cents
@@ -135,7 +135,7 @@ async def test_one_that_is_killed_loses_no_task_and_is_started_again(postgres: s
 
 
 async def test_both_processes_answer(postgres: str, tmp_path: Path) -> None:
-    """Both get connections and are nodes of the fleet, and each tells what it has answered."""
+    """Both get connections and are nodes of the fleet, and each counts its answers."""
     place = tmp_path / "admin"
     words = ("--processes", "2", "--slots", "3", "--admin-socket", str(place))
     async with _serving(postgres, *words) as served:
@@ -174,7 +174,7 @@ def _slots(database: str) -> list[int]:
 
 
 async def test_they_end_with_the_process_that_has_started_them(postgres: str) -> None:
-    """If that is killed, no process goes on at its port."""
+    """If it is killed, no process continues at its port."""
     async with _serving(postgres, "--processes", "2", "--role", "api") as served:
         children = served.children()
         served.process.kill()
@@ -185,7 +185,7 @@ async def test_they_end_with_the_process_that_has_started_them(postgres: str) ->
 
 
 async def test_what_prevents_one_is_said_once() -> None:
-    """A database that does not answer is refused in a sentence, as for one process."""
+    """A database that does not answer is one sentence, as for one process."""
     with bound_socket() as port:
         address = f"postgresql://nobody@127.0.0.1:{port}/none"
         result = await run("serve", *_SERVED, "--database", address, "--processes", "2")
@@ -196,7 +196,7 @@ async def test_what_prevents_one_is_said_once() -> None:
 
 @pytest.mark.parametrize("words", [(), ("--database", "tasks.db")])
 async def test_sqlite_is_refused(words: tuple[str, ...]) -> None:
-    """SQLite has one process; the sentence names what several need, and no file is made."""
+    """SQLite has one process; the sentence names what several need, and no file is created."""
     result = await run("serve", *_SERVED, *words, "--processes", "2")
 
     assert result.code == 2
@@ -205,7 +205,7 @@ async def test_sqlite_is_refused(words: tuple[str, ...]) -> None:
 
 
 async def test_an_address_of_one_process_is_refused() -> None:
-    """Live pages could not be led to the process that has a task."""
+    """Live pages could not be routed to the process that has a task."""
     words = ("--database", "postgresql://127.0.0.1:1/tasks", "--node-url", "http://127.0.0.1:1")
     result = await run("serve", *_SERVED, *words, "--processes", "2")
 

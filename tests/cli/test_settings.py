@@ -1,4 +1,4 @@
-"""The settings of a server: each stands in the docs, and in `serve --help` or is for programs."""
+"""The settings of a server: each is in the docs, and in `serve --help` or for programs only."""
 
 import inspect
 import shlex
@@ -32,9 +32,9 @@ from .running import environment, run
 OWNERS = (ServerSettings, ChromiumSettings, AgentSettings, CloudSettings, ServeSettings)
 SETTINGS = [(owner, field, each) for owner in OWNERS for field, each in settings_of(owner)]
 OPTIONS = {each.option for _, _, each in SETTINGS if each.option is not None}
-# Keywords for programs; what is not here has an option.
+# Keywords for programs; all others have an option.
 KEYWORDS_ONLY = {
-    *("chromium", "agent", "cloud"),  # made of options of their own
+    *("chromium", "agent", "cloud"),  # built from options of their own
     *("now", "webhooks", "page_lifetime", "link_lifetime", "max_upload_bytes"),
     *("webhook_retry_delay", "stop_cleanup_delay", "max_wrong_keys", "lease", "drain"),
     *("max_connections_per_address", "browser", "ad_hosts", "trace"),
@@ -45,7 +45,7 @@ KEYWORDS_ONLY = {
 
 
 async def test_each_option_is_in_the_help() -> None:
-    """What has an option is in `serve --help`, on two screens; the rest is for programs."""
+    """Each option is in `serve --help`, on two screens; the other settings are for programs."""
     help_text = (await run("serve", "--help")).stdout
 
     assert {each for each in OPTIONS if f"  {each}" not in help_text} == set()
@@ -55,7 +55,7 @@ async def test_each_option_is_in_the_help() -> None:
 
 
 def test_options_are_those_of_the_settings() -> None:
-    """The command has no option that is no setting, but those of all commands."""
+    """Each option of the command is a setting or an option of all commands."""
     own = {flag for each in serve.params for flag in each.opts}
 
     assert own - OPTIONS == {"--plain", "--json", "--verbose"}
@@ -63,7 +63,7 @@ def test_options_are_those_of_the_settings() -> None:
 
 
 def test_the_page_has_every_setting() -> None:
-    """By its keyword and its option."""
+    """With its keyword and its option."""
     text = settings()
 
     for _, field, each in SETTINGS:
@@ -73,7 +73,7 @@ def test_the_page_has_every_setting() -> None:
 
 
 def test_without_options_the_defaults_are_those_of_a_program() -> None:
-    """`serve` and `LocalServer` differ in nothing but the port."""
+    """`serve` and `LocalServer` differ only in the port."""
     values = parse(["serve"]).params
     settings = ServerSettings(**given(ServerSettings, values))
 
@@ -82,7 +82,7 @@ def test_without_options_the_defaults_are_those_of_a_program() -> None:
 
 
 def test_keywords_of_a_server_are_the_settings() -> None:
-    """The signature tells them, and each group is a part of them."""
+    """The signature has them, and each group is a part of them."""
     names = list(inspect.signature(LocalServer).parameters)
 
     assert names == [field.name for field in attrs.fields(ServerSettings)]
@@ -92,7 +92,7 @@ def test_keywords_of_a_server_are_the_settings() -> None:
 
 
 def test_environment_variables_are_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """What is not given is what its variable says; what is given wins."""
+    """A value that is not given comes from its variable; a given one has priority."""
     program = tmp_path / "browser"
     program.write_text("#!/bin/sh\n")
     program.chmod(0o700)
@@ -126,7 +126,7 @@ GONE = [name for name in REMOVED if name.startswith("serve --")]
 
 @pytest.mark.parametrize("name", GONE)
 async def test_options_that_are_gone(name: str) -> None:
-    """The sentence names what replaces them, and options that it names exist."""
+    """The sentence names their replacements, and the options that it names exist."""
     result = await run(*shlex.split(name), "x", env=environment())
     said = " ".join(result.stderr.split())
 
@@ -149,6 +149,6 @@ async def test_options_that_are_gone(name: str) -> None:
     ],
 )
 def test_what_does_not_fit(fields: dict[str, Any], words: str) -> None:
-    """A program is told as the command line is, in the same words."""
+    """A program gets the same message as the command line."""
     with pytest.raises(ConfigurationError, match=words):
         LocalServer(executor="scripted", **fields)

@@ -13,7 +13,7 @@ from .running import environment, run, run_on_terminal
 
 @pytest.fixture
 async def history(server: LocalServer) -> AsyncIterator[list[str]]:
-    """The ids of three tasks, newest first: one is at work, one failed, one finished."""
+    """The ids of three tasks, newest first: one runs, one failed, one finished."""
     async with BrowserUseSession(server.api_key, base_url=server.base_url) as session:
         handles = [await session.submit(task) for task in ("Look\x1b[31m around", "Fail", "Hang")]
         for handle in handles[:2]:
@@ -48,7 +48,7 @@ async def test_filters(server: LocalServer, history: list[str]) -> None:
 
 
 async def test_table_on_a_terminal(server: LocalServer, history: list[str]) -> None:
-    """On a terminal there is an aligned table, cut at its edge, without anything that steers it."""
+    """On a terminal there is an aligned table, cut at its edge, without control characters."""
     written = await run_on_terminal("tasks", "--plain", env=environment(server), columns=80)
     lines, words = written.splitlines(), ["TASK", "Hang", "Fail", "Look"]
 
@@ -64,7 +64,7 @@ async def test_table_on_a_terminal(server: LocalServer, history: list[str]) -> N
     "words", [("--limit", "0"), ("--status", "gone"), ("--created-after", "x")]
 )
 async def test_wrong_usage(server: LocalServer, words: tuple[str, ...]) -> None:
-    """A limit, status or time that makes no sense is exit code 2, and nothing is sent."""
+    """A limit, status or time that is invalid is exit code 2, and nothing is sent."""
     result = await run("tasks", *words, env=environment(server))
 
     assert result.code == 2
@@ -74,7 +74,7 @@ async def test_wrong_usage(server: LocalServer, words: tuple[str, ...]) -> None:
 
 @pytest.mark.long
 async def test_reader_that_leaves(server: LocalServer, history: list[str]) -> None:
-    """`| head -0` ends the command without a word of complaint."""
+    """`| head -0` ends the command without a message."""
     command = f"{sys.executable} -m browser_use_async tasks | true; exit ${{PIPESTATUS[0]}}"
     env = environment(server)
 

@@ -45,7 +45,7 @@ async def test_failed(server: LocalServer) -> None:
 
 @pytest.mark.torture
 async def test_pause_and_resume_are_seen(server: LocalServer) -> None:
-    """Whoever watches learns that somebody else pauses and resumes the task."""
+    """The watching command shows that another client pauses and resumes the task."""
     task_id, _token = await _submitted(server, "Hang")
     async with running("watch", task_id, env=environment(server)) as command:
         await command.says("step 1")
@@ -62,7 +62,7 @@ async def test_pause_and_resume_are_seen(server: LocalServer) -> None:
 
 @pytest.mark.torture
 async def test_timeout(server: LocalServer) -> None:
-    """When the time is up the exit code is 124, and the task goes on."""
+    """After the timeout the exit code is 124, and the task runs on."""
     task_id, _token = await _submitted(server, "Hang")
     words = ("watch", task_id, "--timeout", "10")
     result = await run(*words, env=environment(server), seconds=50)
@@ -73,7 +73,7 @@ async def test_timeout(server: LocalServer) -> None:
 
 
 async def test_ctrl_c_leaves_the_task(server: LocalServer) -> None:
-    """Watching is only looking: Ctrl-C ends the command and not the task."""
+    """Watching only reads: Ctrl-C ends the command and not the task."""
     task_id, _token = await _submitted(server, "Hang")
     async with running("watch", task_id, env=environment(server)) as command:
         await command.says("step 1")

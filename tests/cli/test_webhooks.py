@@ -30,7 +30,7 @@ async def _next(command: Running) -> Any:
 
 
 @pytest.mark.long
-async def test_a_server_tells_a_listener() -> None:
+async def test_a_server_sends_events_to_a_listener() -> None:
     """The server's events are shown in aligned lines, and as JSON lines; a signal ends it."""
     async with (
         running(*LISTEN, env=ENV) as command,
@@ -66,7 +66,7 @@ async def test_a_server_tells_a_listener() -> None:
     "kind", ["initializing", "started", "paused", "stopped", "finished", "test"]
 )
 async def test_a_sample_of_each_kind(kind: str) -> None:
-    """Each is taken by a listener with the same secret, and the answer is told."""
+    """A listener with the same secret accepts each, and the answer is shown."""
     async with running(*LISTEN, env=ENV) as command:
         url = await _url(command)
         words = ("--to", url, "--task-id", "task-1", "--metadata", "a=b")
@@ -87,7 +87,7 @@ async def test_a_sample_of_each_kind(kind: str) -> None:
 async def test_calls_are_sent_on_as_they_came(tmp_path: Path) -> None:
     """Genuine calls reach the local address with their body and signature; others do not."""
     secret = tmp_path / "secret"
-    secret.write_text("canary-of-a-webhook-secret\n")  # that of the receiver below
+    secret.write_text("canary-of-a-webhook-secret\n")  # the port of the receiver below
     source = ("--secret", f"file:{secret}")
     async with receiving() as receiver:
         words = (*LISTEN, "--path", "/in", "--forward", f"{receiver.url}/app", *source)
@@ -108,7 +108,7 @@ async def test_calls_are_sent_on_as_they_came(tmp_path: Path) -> None:
 
 
 async def test_a_secret_on_the_command_line() -> None:
-    """A note says who sees it there."""
+    """A note says who can see it there."""
     words = ("webhooks", "trigger", "finished", "--to", "http://127.0.0.1:9/hook", "--secret")
     visible = await run(*words, SECRET, env=environment())
     named = await run(*words, "env:BROWSER_USE_WEBHOOK_SECRET", env=ENV)
@@ -118,8 +118,8 @@ async def test_a_secret_on_the_command_line() -> None:
     assert SECRET not in visible.stderr + named.stderr
 
 
-async def test_nobody_listens() -> None:
-    """Nobody there is exit code 4, with a clear word."""
+async def test_no_server_listens() -> None:
+    """An address without a listener is exit code 4, with a clear message."""
     with bound_socket() as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}/webhook"
         result = await run("webhooks", "trigger", "finished", "--to", url, env=ENV)
@@ -145,7 +145,7 @@ async def test_nobody_listens() -> None:
     ],
 )
 async def test_wrong_usage(words: tuple[str, ...]) -> None:
-    """Other machines, unknown events and secrets that are none: exit code 2, nothing sent."""
+    """Other machines, unknown events and invalid secrets: exit code 2, nothing sent."""
     result = await run("webhooks", *words, env=ENV)
 
     assert result.code == 2
@@ -153,7 +153,7 @@ async def test_wrong_usage(words: tuple[str, ...]) -> None:
 
 
 async def test_without_a_secret() -> None:
-    """Both actions say where it comes from."""
+    """Both commands say where it comes from."""
     for words in (("listen",), ("trigger", "finished")):
         result = await run("webhooks", *words, env=environment())
 
@@ -162,7 +162,7 @@ async def test_without_a_secret() -> None:
 
 
 async def test_a_port_that_is_taken() -> None:
-    """It is exit code 2, with a clear word."""
+    """It is exit code 2, with a clear message."""
     with bound_socket() as listener:
         listener.listen()
         port = str(listener.getsockname()[1])
@@ -174,7 +174,7 @@ async def test_a_port_that_is_taken() -> None:
 
 @pytest.mark.torture
 async def test_headers_that_do_not_come() -> None:
-    """A listener closes connections that are silent, or whose headers drip, in ten seconds."""
+    """A listener closes silent connections, and those with slow headers, within ten seconds."""
     loop = asyncio.get_running_loop()
 
     async def lasts(url: str, data: bytes, *, drips: bool) -> float:

@@ -64,7 +64,7 @@ EXPECTED = {
         r"PaymentRequiredError with 2 tasks in all",
     ),
     "task_cassettes.py": (
-        r"\Arecorded: (\S.*)\nholds:    \d+ steps, [\d.]+ cents, .*finished\n",
+        r"\Arecorded: (\S.*)\ncontains:  \d+ steps, [\d.]+ cents, .*finished\n",
         r"recorded: (\S.*)\n(?:.*\n)+replayed: \1\npaid for: 1 task\n\Z",
     ),
     "webhook_aiohttp.py": (
@@ -116,7 +116,7 @@ EXPECTED = {
         r"TaskFailedError: .* has (?:no link|nothing to click)",
     ),
 }
-"""What the output of each example holds, in this order or not."""
+"""What the output of each example contains, in any order."""
 
 
 NEEDS = {
@@ -134,10 +134,10 @@ WITH_POSTGRES = {"procrastinate_worker.py"}
 async def _output(name: str, **variables: str) -> str:
     """The output of an example that ends with exit code 0 and without a warning."""
     own = {key: value for key, value in os.environ.items() if not key.startswith("BROWSER_USE")}
-    # A server tells what it removes of those that were killed, and other tests kill some. The path
-    # is short, because browsers make sockets there.
+    # A server logs what it removes of killed servers, and other tests kill some. The path is short,
+    # because browsers create sockets there.
     temporary = tempfile.mkdtemp(prefix="bua-")
-    # The browser of a server of root is somebody else's process.
+    # A server that runs as root starts its browser as another user.
     Path(temporary).chmod(0o711)  # noqa: ASYNC240 - it takes microseconds
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-W", "error", str(EXAMPLES / name)),
@@ -166,7 +166,7 @@ EACH = [pytest.param(name, marks=() if name in QUICK else pytest.mark.torture) f
 @pytest.mark.long
 @pytest.mark.parametrize("name", EACH)
 async def test_without_a_key(name: str, request: pytest.FixtureRequest) -> None:
-    """Each example runs as it is: it starts the bundled server where nothing is configured."""
+    """Each example runs unchanged: it starts the bundled server where nothing is configured."""
     for package in NEEDS.get(name, ()):
         pytest.importorskip(package, reason=f"{package} is not installed: `make examples` has it")
     database = {}
@@ -180,7 +180,7 @@ async def test_without_a_key(name: str, request: pytest.FixtureRequest) -> None:
 
 @pytest.mark.long
 async def test_without_the_key_of_the_step_it_is_paid_twice(tmp_path: Path) -> None:
-    """The control of the engines: the same workflow, killed in the same way."""
+    """The control: the same workflow without its key, killed in the same way, pays twice."""
     pytest.importorskip("dbos", reason="dbos is not installed: `make examples` has it")
     whole = (EXAMPLES / "dbos_workflow.py").read_text()
     program = tmp_path / "dbos_workflow.py"
@@ -209,7 +209,7 @@ async def test_with_a_configured_server() -> None:
 
 
 def test_each_example_is_run_and_short() -> None:
-    """No example is forgotten here; each tells how to run it and fits on a screen or two."""
+    """Each example is run by a test, says how to run it, and is short."""
     names = {path.name for path in EXAMPLES.glob("*.py") if not path.name.startswith("_")}
 
     assert names == {*EXPECTED, "fastapi_app.py"}

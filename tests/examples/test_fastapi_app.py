@@ -57,7 +57,7 @@ async def test_run_a_task(app: Any) -> None:
 
 
 async def test_a_client_that_leaves(app: Any) -> None:
-    """The task of a client that has gone is stopped, which nobody would look at."""
+    """The task of a client that has disconnected is stopped."""
     leaving, tasks = asyncio.Event(), app.state.session.tasks
     asked = asyncio.create_task(request(app, "POST", "/tasks", {"task": "Hang"}, leaving))
     while not (page := await tasks.list()).tasks or page.tasks[0].status != "running":  # noqa: ASYNC110
@@ -88,7 +88,7 @@ async def test_events_of_no_task(app: Any) -> None:
 
 @pytest.mark.looptime
 async def test_takes_too_long(app: Any) -> None:
-    """A task that takes longer than the request may is 504, with the id to go on with."""
+    """A task that takes longer than a request may is answered with 504 and its id."""
     answer = await request(app, "POST", "/tasks", {"task": "Hang", "timeout": 0.4})
 
     assert answer.status == 504
@@ -112,7 +112,7 @@ async def test_wrong_request(app: Any, content: object) -> None:
 
 
 async def test_wait_that_the_server_asks_for(example: Any) -> None:
-    """A rate limit is passed on with the pause that the server asked for."""
+    """A rate limit is passed on with the pause that the service asked for."""
     error = errors.RateLimitError("slow down", retry_after=7.0)
     answer = await example.explain(None, error)
 
@@ -121,7 +121,7 @@ async def test_wait_that_the_server_asks_for(example: Any) -> None:
 
 
 async def test_wrong_key(example: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """That our own key is wrong is our fault: 500, and the key is not shown."""
+    """A wrong key of the app itself is answered with 500, and the key is not shown."""
     async with LocalServer(executor="scripted") as server:
         monkeypatch.setenv("BROWSER_USE_API_KEY", "bu_wrong_0815")
         monkeypatch.setenv("BROWSER_USE_BASE_URL", server.base_url)
@@ -134,9 +134,9 @@ async def test_wrong_key(example: Any, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.torture  # where there is a browser it is started
 async def test_without_a_key(example: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without a key the app starts the bundled server, and a page to read comes with it."""
+    """Without a key the app starts the bundled server, which has a page to read."""
     for name in ("BROWSER_USE_API_KEY", "BROWSER_USE_BASE_URL"):
-        monkeypatch.setenv(name, "")  # noted, so that what the example sets is undone afterwards
+        monkeypatch.setenv(name, "")  # recorded, so that what the example sets is undone afterwards
     async with alive(example.app):
         page = example.app.state.page
         answer = await request(

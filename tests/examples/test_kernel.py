@@ -117,7 +117,7 @@ def test_a_wait_shows_one_line(cells: dict[str, list[Any]]) -> None:
 
 
 def test_a_stream_and_several_waits_show_one_line(cells: dict[str, list[Any]]) -> None:
-    """One for each cell, however many tasks it waits for."""
+    """One line for each cell, however many tasks it waits for."""
     (line,) = cells["stream"]
     assert "finished" in line.data["text/plain"]
 
@@ -145,7 +145,7 @@ def test_a_batch_shows_how_far_it_is(cells: dict[str, list[Any]]) -> None:
 
 
 def test_lists_are_tables(cells: dict[str, list[Any]]) -> None:
-    """Of steps and tasks; any other list is shown as ever."""
+    """Lists of steps and of tasks are shown as tables; any other list is shown as before."""
     steps = _html(cells["steps"])
     assert "TaskStep: 2" in steps
     assert "Look around" in steps
@@ -157,7 +157,7 @@ def test_lists_are_tables(cells: dict[str, list[Any]]) -> None:
 
 
 def test_a_handle_says_why_it_knows_no_status(cells: dict[str, list[Any]]) -> None:
-    """After `submit` nothing has asked, since showing something makes no request."""
+    """After `submit` no status is known, because showing a handle makes no request."""
     assert "submitted; not asked for since" in _html(cells["handle"])
 
 
@@ -198,7 +198,7 @@ def test_progress_is_switched_off(cells: dict[str, list[Any]]) -> None:
     ],
 )
 async def test_elsewhere_nothing_is_shown(start: str) -> None:
-    """Where ipykernel is only imported, or IPython runs in a terminal, there is no notebook."""
+    """Where ipykernel is only imported, or IPython runs in a terminal, nothing is shown."""
     pytest.importorskip("ipykernel", reason="ipykernel: `make examples` has it")
     program = f"{start}; from browser_use_async import BrowserUseSession as S; print(S('bu_key'))"
     process = await asyncio.create_subprocess_exec(

@@ -1,4 +1,4 @@
-"""The workflow for n8n, whose HTTP nodes are played against the bundled server."""
+"""The workflow for n8n: its HTTP nodes run against the bundled server."""
 
 import json
 import re
@@ -18,7 +18,7 @@ _EXPRESSION = re.compile(r"\{\{ (?:\$\('([\w ]+)'\)\.item\.json|\$json)\.(\w+) \
 
 @attrs.define
 class Player:
-    """Follows the connections of a workflow and does what its nodes say, as n8n would.
+    """Follows the connections of a workflow and runs its nodes, as n8n would.
 
     It knows the kinds of nodes and expressions that this workflow uses, and no others.
     """
@@ -26,11 +26,11 @@ class Player:
     http: aiohttp.ClientSession
     key: str
     settings: dict[str, Any]  # in the place of those of the node "Settings"
-    items: dict[str, Any] = attrs.field(factory=dict)  # what each node gave last
+    items: dict[str, Any] = attrs.field(factory=dict)  # what each node returned last
     requests: list[str] = attrs.field(factory=list)
 
     async def play(self, workflow: dict[str, Any]) -> Any:
-        """What the last node gives."""
+        """The result of the last node."""
         nodes = {node["name"]: node for node in workflow["nodes"]}
         (name,) = (each for each in nodes if "Trigger" in nodes[each]["type"])
         item: Any = {}
@@ -46,8 +46,8 @@ class Player:
         kind, given = node["type"].rpartition(".")[2], node["parameters"]
         if kind == "set":
             pairs = given["assignments"]["assignments"]
-            told = {each["name"]: self._value(each["value"], item) for each in pairs}
-            return 0, {**told, **(self.settings if node["name"] == "Settings" else {})}
+            values = {each["name"]: self._value(each["value"], item) for each in pairs}
+            return 0, {**values, **(self.settings if node["name"] == "Settings" else {})}
         if kind == "httpRequest":
             return 0, await self._request(node, item)
         if kind == "if":
@@ -73,7 +73,7 @@ class Player:
             return await response.json()
 
     def _value(self, text: Any, item: Any) -> Any:
-        """What a parameter says: an expression begins with `=`."""
+        """The value of a parameter: an expression begins with `=`."""
         if not isinstance(text, str) or not text.startswith("="):
             return text
         found = [
@@ -114,7 +114,7 @@ async def test_its_nodes_run_a_task(scenario: Scenario, status: str, output: str
 
 
 def test_only_reading_is_repeated() -> None:
-    """The call that costs money is not sent again by itself, and its node says why."""
+    """The call that costs money is not repeated, and its node says why."""
     nodes = json.loads(FILE.read_text())["nodes"]
     retried = {node["name"] for node in nodes if node.get("retryOnFail")}
     (run,) = (node for node in nodes if node["parameters"].get("method") == "POST")

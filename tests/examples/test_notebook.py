@@ -63,7 +63,7 @@ def test_a_kernel_shows_what_it_gives() -> None:
 
 
 def test_it_is_stored_without_outputs() -> None:
-    """What it printed on somebody's machine is no part of it."""
+    """The notebook is stored without outputs, so nothing of a machine is in it."""
     cells = json.loads(NOTEBOOK.read_text())["cells"]
 
     assert [cell["id"] for cell in cells if cell.get("outputs")] == []

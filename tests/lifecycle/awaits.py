@@ -52,7 +52,7 @@ class Awaits:
 
 
 class _Counted(Coroutine[Any, Any, Any]):
-    """A coroutine that tells of its awaits.
+    """A coroutine that counts its awaits.
 
     Args:
         work: The coroutine.

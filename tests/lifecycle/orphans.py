@@ -1,4 +1,4 @@
-"""Tasks that run although nobody waits for them any longer."""
+"""Tasks that run although no caller waits for them."""
 
 import asyncio
 from typing import Any
@@ -20,7 +20,7 @@ def forever(_body: Any = None) -> FakeTask:
 
 
 async def steps(count: int) -> None:
-    """Let the loop take so many turns."""
+    """Let the loop take this many turns."""
     for _ in range(count):
         await asyncio.sleep(0)
 

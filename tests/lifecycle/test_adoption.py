@@ -1,4 +1,4 @@
-"""A webhook that carries the mark of a submission names the task whose answer was lost."""
+"""A webhook that carries the token of a submission names the task whose answer was lost."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -26,12 +26,12 @@ from tests.support.virtual_time import loop_time
 
 pytestmark = pytest.mark.looptime
 
-NEVER = 1e6  # seconds before the list shows a task, so that nothing but an event can tell
+NEVER = 1e6  # seconds before the list shows a task, so that only an event can name it
 
 
 @attrs.frozen
 class Parts:
-    """What creates tasks, and what a receiver of webhooks tells about them."""
+    """A creator of tasks, and the receiver of webhooks that reports them."""
 
     creator: TaskCreator
     reconciler: Reconciler
@@ -55,7 +55,7 @@ async def parts(api: FakeApi) -> AsyncIterator[Parts]:
 
 
 def _deliver(api: FakeApi, parts: Parts, after: float) -> None:
-    """Tell of each task that is created, so many seconds after its creation."""
+    """Report each task that is created, this many seconds after its creation."""
 
     def make(body: dict[str, Any]) -> FakeTask:
         task = FakeTask()
@@ -76,12 +76,12 @@ async def test_an_event_takes_the_place_of_the_answer(api: FakeApi, parts: Parts
 
     assert created in api.tasks
     assert api.count("run") == 1
-    assert api.count("get") == 0  # the event told whose task it is
+    assert api.count("get") == 0  # the event named the task
     assert loop_time() == pytest.approx(20.0, abs=0.05)
 
 
 async def test_an_event_before_the_answer_saves_the_search(api: FakeApi, parts: Parts):
-    """The event came while the answer, which is then lost, was under way: nobody looks."""
+    """The event came before the answer was lost, so the list is not searched."""
     api.list_lag = NEVER
     api.break_calls("run", {1: Fault(cut=True, done=True, stall=3.0)})
     _deliver(api, parts, after=1.0)
@@ -103,7 +103,7 @@ async def test_an_event_before_a_good_answer_changes_nothing(api: FakeApi, parts
 
 
 async def test_an_adopted_task_is_confirmed_by_reading_it(api: FakeApi, parts: Parts):
-    """The event only names the task; what `resolve()` gives is what the API says of it."""
+    """The event only names the task; `resolve()` reads the task from the API."""
     api.list_lag = NEVER
     api.break_calls("run", {1: Fault(cut=True, done=True)})
     _deliver(api, parts, after=2.0)
@@ -122,7 +122,7 @@ async def test_an_adopted_task_is_confirmed_by_reading_it(api: FakeApi, parts: P
 async def test_an_event_about_another_task_is_not_adopted(
     api: FakeApi, parts: Parts, mark: str | None
 ):
-    """Only the very mark of the submission ends its search."""
+    """Only an event with the token of the submission ends its search."""
     api.list_lag = 30.0
     api.break_calls("run", {1: Fault(cut=True, done=True)})
     asyncio.get_running_loop().call_later(5.0, parts.reconciler.record, "somebody's", mark)

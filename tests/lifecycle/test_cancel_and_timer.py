@@ -1,4 +1,4 @@
-"""A cancellation and the end of the time in one turn of the loop."""
+"""A cancellation and a timeout in one turn of the loop."""
 
 import asyncio
 
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.looptime
 async def test_a_cancellation_wins_over_the_timeout(
     api: FakeApi, open_session: OpenSession, shift: float
 ):
-    """Of 50 calls that are cancelled in the turn of their timeout, none swallows it."""
+    """Of 50 calls that are cancelled in the turn of their timeout, none loses the cancellation."""
     session = await open_session()
     api.make = forever
     loop = asyncio.get_running_loop()
@@ -38,7 +38,7 @@ async def test_a_cancellation_wins_over_the_timeout(
 async def test_an_outer_timeout_in_the_turn_of_the_inner_one(
     api: FakeApi, open_session: OpenSession
 ):
-    """Where both are due in one turn, it is the outer one that is told."""
+    """Where both timeouts are due in one turn, the outer one is raised."""
     session = await open_session()
     task = api.add(forever())
     loop = asyncio.get_running_loop()

@@ -1,4 +1,4 @@
-"""Cancelled at each await: the call ends, nothing leaks, and no task is left that nobody knows."""
+"""A call cancelled at any await ends, leaks nothing, and leaves no unknown task."""
 
 import asyncio
 import re
@@ -59,8 +59,8 @@ async def test_cancelling_at_every_await(
 async def _note_what_is_left(
     api: FakeApi, session: BrowserUseSession, known: set[str], log: pytest.LogCaptureFixture
 ) -> None:
-    """Add to what is known the tasks that the log tells of."""
-    await asyncio.sleep(5.0)  # what was sent is carried through
+    """Add the tasks that the log names to the known ones."""
+    await asyncio.sleep(5.0)  # what was sent runs to its end
     known |= {task_id for task_id in api.tasks if task_id in log.text}
     for token in re.findall(r"resolve_submission\('(bu1[^']+)'\)", log.text):
         found = await session.resolve_submission(token)
@@ -77,7 +77,7 @@ FOLLOWING: dict[str, Callable[[BrowserUseSession, str], AsyncGenerator[object, N
 
 @pytest.mark.parametrize("verb", ["wait", *FOLLOWING])
 async def test_cancelling_what_only_follows(api: FakeApi, verb: str):
-    """Waits and streams cancelled at every await look no more, and leave the task alone."""
+    """Waits and streams cancelled at any await stop polling, and leave the task alone."""
 
     async def follow(session: BrowserUseSession, task_id: str) -> None:
         if verb == "wait":
@@ -107,7 +107,7 @@ async def test_cancelling_what_only_follows(api: FakeApi, verb: str):
 
 @pytest.mark.long
 async def test_leaving_a_batch_at_every_await(api: FakeApi, caplog: pytest.LogCaptureFixture):
-    """A program with a batch and no ledger, cancelled anywhere: tasks are stopped, or told."""
+    """A batch without a ledger, cancelled at any await: its tasks are stopped or reported."""
 
     async def program() -> None:
         async with BrowserUseSession(api_key=KEY, base_url=api.url) as session:
@@ -116,7 +116,7 @@ async def test_leaving_a_batch_at_every_await(api: FakeApi, caplog: pytest.LogCa
 
     ages: Iterator[float] = iter(())
     api.make = lambda _body: lives(next(ages))
-    known: set[str] = set()  # of all rounds: what one has told of lives on in the next
+    known: set[str] = set()  # of all rounds: a task that one round has reported runs on in the next
     point = leaks = 0
     reached = True
     while reached:
@@ -125,7 +125,7 @@ async def test_leaving_a_batch_at_every_await(api: FakeApi, caplog: pytest.LogCa
         awaits = Awaits(point)
         reached = await cancelled(awaits.start(program()))
         assert reached is awaits.reached, f"await {point}"
-        await asyncio.sleep(0.5)  # what was sent is carried through
+        await asyncio.sleep(0.5)  # what was sent runs to its end
         async with BrowserUseSession(api_key=KEY, base_url=api.url) as session:
             await _note_what_is_left(api, session, known, caplog)
         assert {task.id for task in orphans(api)} <= known, f"await {point}"
@@ -135,7 +135,7 @@ async def test_leaving_a_batch_at_every_await(api: FakeApi, caplog: pytest.LogCa
 
 
 async def test_closing_is_cancelled_at_every_await(api: FakeApi):
-    """`aclose` cut short anywhere: waits are told, and no connection is left."""
+    """`aclose` cancelled at any await: waits raise, and no connection is left."""
     api.make = lambda _body: lives(1e6)
     api.fault = lambda call: Fault(delay=2.0) if call.route == "stop" else None
     point = leaks = 0

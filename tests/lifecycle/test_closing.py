@@ -1,4 +1,4 @@
-"""What becomes of tasks and calls when the session is closed."""
+"""What happens to tasks and calls when the session is closed."""
 
 import asyncio
 
@@ -31,7 +31,7 @@ async def test_closing_gives_stops_their_time(api: FakeApi, open_session: OpenSe
 
 
 async def test_closing_in_the_turn_of_a_cancellation(api: FakeApi, open_session: OpenSession):
-    """Cancelled and closed in one turn, as `asyncio.run` does at its end, nothing is lost."""
+    """A call is cancelled and the session closed in one turn, as at the end of `asyncio.run`."""
     session = await open_session()
     api.make = forever
     runs = [asyncio.create_task(session.run_and_wait("x")) for _ in range(5)]
@@ -49,7 +49,7 @@ async def test_closing_in_the_turn_of_a_cancellation(api: FakeApi, open_session:
 async def test_closing_that_is_cancelled_with_a_call_loses_nothing(
     api: FakeApi, caplog: pytest.LogCaptureFixture, turns: int
 ):
-    """A program that cancels everything while it closes stops the task, or hears of it."""
+    """A program that cancels everything while it closes stops the task, or the log names it."""
     api.make = forever
     session = BrowserUseSession(api_key=KEY, base_url=api.url)
     run = asyncio.create_task(session.run_and_wait("x"))
@@ -67,7 +67,7 @@ async def test_closing_that_is_cancelled_with_a_call_loses_nothing(
 
 
 async def test_a_wait_in_a_closed_session_names_its_task(api: FakeApi, open_session: OpenSession):
-    """It ends at once, and says that the task lives on."""
+    """The wait ends at once, and its error says that the task runs on."""
     session = await open_session()
     handle = await session.submit("x")
     await session.aclose()
@@ -111,7 +111,7 @@ async def test_closing_during_a_creation_is_unknown(api: FakeApi, open_session: 
 
 
 async def test_closing_before_the_request_is_closing(api: FakeApi, open_session: OpenSession):
-    """Nothing is on the wire, so the caller is told that the session is closed."""
+    """Nothing was sent, so the caller gets the error of a closed session."""
     session = await open_session()
     api.break_calls("run", {1: Fault(status=429, headers={"Retry-After": "50"})})
     submission = asyncio.create_task(session.submit("x"))
@@ -125,7 +125,7 @@ async def test_closing_before_the_request_is_closing(api: FakeApi, open_session:
 
 
 async def test_closing_during_the_wait_of_a_run(api: FakeApi, open_session: OpenSession):
-    """The task lives on, and the error carries its id."""
+    """The task runs on, and the error carries its id."""
     session = await open_session()
     api.make = forever
     run = asyncio.create_task(session.run_and_wait("x"))

@@ -1,4 +1,4 @@
-"""Who stops the task when nobody waits any longer: cancellation and timeouts."""
+"""Which caller stops its task: after a cancellation, and after a timeout."""
 
 import asyncio
 import logging
@@ -33,8 +33,8 @@ async def test_cancelling_at_every_step_leaves_no_orphan(api: FakeApi, open_sess
         assert not orphans(api), f"an orphan after {turns} turns"
 
     assert api.in_flight == 0
-    assert api.count("status") > 20  # the last points lie inside the wait
-    assert api.count("stop") == len(api.tasks)  # once for each, never twice
+    assert api.count("status") > 20  # the last turns are inside the wait
+    assert api.count("stop") == len(api.tasks)  # one stop for each, never two
     # Cancelled before the first turn, nothing was sent, and nothing was paid.
     assert len(api.tasks) < points
 
@@ -42,7 +42,7 @@ async def test_cancelling_at_every_step_leaves_no_orphan(api: FakeApi, open_sess
 async def test_cancelling_a_submission_at_every_step_leaves_no_orphan(
     api: FakeApi, open_session: OpenSession
 ):
-    """`submit` cancelled after k turns: there is no task, or it was stopped or handed over."""
+    """`submit` cancelled after k turns: there is no task, or it is stopped, or handed over."""
     session = await open_session()
     api.make = forever
     handed: set[str] = set()
@@ -63,7 +63,7 @@ async def test_cancelling_a_submission_at_every_step_leaves_no_orphan(
 async def test_cancelling_a_submission_with_a_lost_answer_leaves_no_orphan(
     api: FakeApi, open_session: OpenSession
 ):
-    """Cancelled while the request, its loss or the search is under way: found and stopped."""
+    """A lost answer, cancelled at any time of the search: the task is found and stopped."""
     session = await open_session()
     api.make = forever
     api.latency = 0.1
@@ -87,7 +87,7 @@ async def test_cancelling_a_submission_with_a_lost_answer_leaves_no_orphan(
 async def test_a_cancelled_submission_that_may_not_look_leaves_its_token(
     api: FakeApi, open_session: OpenSession, caplog: pytest.LogCaptureFixture
 ):
-    """With `raise` nobody looks, so the log holds what finds the task in any process."""
+    """With `raise` no search runs; the log has the token, which finds the task in any process."""
     session = await open_session()
     api.make = forever
     api.break_calls("run", {1: Fault(cut=True, done=True, stall=2.0)})
@@ -109,7 +109,7 @@ async def test_a_cancelled_submission_that_may_not_look_leaves_its_token(
 async def test_cancelling_at_any_time_leaves_no_orphan(
     api: FakeApi, open_session: OpenSession, lost: bool
 ):
-    """With slow replies and with lost answers, whatever was created is stopped in the end."""
+    """With slow replies and with lost answers, each task that was created is stopped."""
     session = await open_session()
     api.make = forever
     api.latency = 0.3
@@ -146,7 +146,7 @@ async def test_cancelling_stops_in_each_state(api: FakeApi, open_session: OpenSe
 
 @pytest.mark.parametrize(("fate", "route"), [("stop", "stop"), ("pause", "pause"), ("leave", "")])
 async def test_on_cancel(api: FakeApi, open_session: OpenSession, fate: Any, route: str):
-    """The fate of the task is what was asked for."""
+    """The task is left, paused or stopped, as `on_cancel` says."""
     session = await open_session()
     api.make = forever
     run = asyncio.create_task(session.run_and_wait("x", on_cancel=fate))
@@ -163,7 +163,7 @@ async def test_on_cancel(api: FakeApi, open_session: OpenSession, fate: Any, rou
 async def test_an_error_thrown_into_the_wait(
     api: FakeApi, open_session: OpenSession, fate: Any, route: str
 ):
-    """Whatever ends the call, the task meets the fate that was asked for and is named."""
+    """Any exception ends the call; `on_cancel` is applied to the task, and the error names it."""
     session = await open_session()
     api.make = forever
     call = session.run_and_wait("x", on_cancel=fate)
@@ -171,7 +171,7 @@ async def test_an_error_thrown_into_the_wait(
 
     @types.coroutine
     def driven() -> Generator[Any, None, Any]:
-        # What the call waits for is waited for, until the error comes.
+        # The call waits for this, until the error comes.
         step = call.send(None)
         while not thrown.done():
             yield from asyncio.wait({step, thrown}, return_when="FIRST_COMPLETED").__await__()
@@ -192,7 +192,7 @@ async def test_an_error_thrown_into_the_wait(
 
 @pytest.mark.parametrize(("fate", "route"), [("stop", "stop"), ("pause", "pause"), ("leave", "")])
 async def test_on_timeout(api: FakeApi, open_session: OpenSession, fate: Any, route: str):
-    """The call ends on time; what becomes of the task is done behind its back."""
+    """The call ends on time; the task is stopped or paused in the background."""
     session = await open_session()
     api.make = forever
     api.fault = lambda call: Fault(delay=3.0) if call.route in {"stop", "pause"} else None
@@ -202,7 +202,7 @@ async def test_on_timeout(api: FakeApi, open_session: OpenSession, fate: Any, ro
 
     assert now() == pytest.approx(60.0, abs=0.05)
     assert caught.value.task_id in api.tasks
-    await session.aclose()  # waits for the stop that is under way
+    await session.aclose()  # waits for the stop that is in progress
     assert api.count("stop", "pause") == (1 if route else 0)
     assert not route or now() >= 63.0
     assert bool(orphans(api)) is not bool(route)
@@ -211,7 +211,7 @@ async def test_on_timeout(api: FakeApi, open_session: OpenSession, fate: Any, ro
 async def test_a_slow_stop_delays_a_cancellation_by_five_seconds(
     api: FakeApi, open_session: OpenSession
 ):
-    """The stop is shielded and bounded; the cancellation comes through all the same."""
+    """The stop is shielded and has a time limit; the cancellation is raised after it."""
     session = await open_session()
     api.make = forever
     api.fault = lambda call: Fault(delay=20.0) if call.route == "stop" else None
@@ -222,14 +222,14 @@ async def test_a_slow_stop_delays_a_cancellation_by_five_seconds(
     assert await cancelled(run)
     assert now() == pytest.approx(15.0, abs=0.05)
     await asyncio.sleep(20.0)
-    assert not orphans(api)  # it went on in the background
+    assert not orphans(api)  # it continued in the background
 
 
 @pytest.mark.parametrize("pause", [0.0, 1.0], ids=["the next turn", "during the stop"])
 async def test_a_second_cancellation_ends_the_first(
     api: FakeApi, open_session: OpenSession, pause: float
 ):
-    """Whoever cancels twice does not wait for the stop, which goes on."""
+    """A second cancellation does not wait for the stop, which continues."""
     session = await open_session()
     api.make = forever
     api.fault = lambda call: Fault(delay=20.0) if call.route == "stop" else None
@@ -285,7 +285,7 @@ async def test_a_failing_sibling_cancels_the_group(api: FakeApi, open_session: O
 async def test_a_stop_that_fails_is_logged(
     api: FakeApi, open_session: OpenSession, caplog: pytest.LogCaptureFixture
 ):
-    """A task that could not be stopped is named in the log; the cancellation comes through."""
+    """A task that could not be stopped is named in the log; the cancellation is raised."""
     events: list[object] = []
     session = await open_session(on_event=events.append)
     api.make = forever
@@ -310,7 +310,7 @@ async def test_a_stop_that_fails_is_logged(
 async def test_what_was_done_with_a_task_is_an_event(
     api: FakeApi, open_session: OpenSession, end: str, action: Any
 ):
-    """Told once the service has answered, and not before."""
+    """The event comes once, after the service has answered, and not before."""
     events: list[object] = []
     session = await open_session(on_event=events.append)
     api.make = forever
@@ -330,8 +330,8 @@ async def test_what_was_done_with_a_task_is_an_event(
     assert events == [EndActionAttempted(task, action, None)]
 
 
-async def test_a_stop_that_there_was_no_time_for_is_told(api: FakeApi, open_session: OpenSession):
-    """Closing waits five seconds for it, and then says that the task may still run."""
+async def test_a_stop_without_time_is_logged(api: FakeApi, open_session: OpenSession):
+    """Closing waits five seconds for the stop, and then logs that the task may still run."""
     events: list[object] = []
     session = await open_session(on_event=events.append)
     api.make = forever
@@ -349,10 +349,10 @@ async def test_a_stop_that_there_was_no_time_for_is_told(api: FakeApi, open_sess
 async def test_a_task_that_ended_just_before_is_not_logged(
     api: FakeApi, open_session: OpenSession, caplog: pytest.LogCaptureFixture
 ):
-    """A stop that comes too late because the task has ended is no failure to stop it."""
+    """A stop that is refused because the task has ended is not logged as a failure."""
     session = await open_session()
     api.make = lambda _body: lives(4.5)
-    # The end is not heard of before the cancellation.
+    # The end is not known before the cancellation.
     api.fault = lambda call: Fault(delay=30.0) if call.route in {"status", "list"} else None
     run = asyncio.create_task(session.run_and_wait("x"))
     await asyncio.sleep(5.0)

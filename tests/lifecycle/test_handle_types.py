@@ -1,4 +1,4 @@
-"""Handles that know their output type, waits that check, and all that a task can be named by."""
+"""Handles with an output type, waits that check, and all ways to name a task."""
 
 import pickle
 from collections.abc import Callable
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.looptime
 
 @attrs.define
 class Title:
-    """What the page calls itself."""
+    """The title of a page."""
 
     title: str
 
@@ -48,7 +48,7 @@ async def test_a_token_and_a_type_make_the_handle_again(api: FakeApi, open_sessi
 
 
 async def test_wait_parses_into_a_type(api: FakeApi, open_session: OpenSession):
-    """`session.wait` takes a type, or has it from the handle that it is given."""
+    """`session.wait` takes a type, or uses the one of its handle."""
     session, other = await open_session(), await open_session()
     task = _ends(api, "finished")
     handle = session.handle(task.id, output_type=Title)
@@ -73,7 +73,7 @@ async def test_wait_parses_into_a_type(api: FakeApi, open_session: OpenSession):
 async def test_whatever_names_a_task(
     api: FakeApi, open_session: OpenSession, reference: Callable[[Any, FakeTask], Any]
 ):
-    """Verbs that follow a task take it by id, token, handle or response."""
+    """Methods that follow a task take its id, token, handle or response."""
     session = await open_session()
     task = _ends(api, "finished")
     named = reference(session, task)
@@ -86,7 +86,7 @@ async def test_whatever_names_a_task(
 
 
 async def test_a_row_of_the_list_can_be_waited_for(api: FakeApi, open_session: OpenSession):
-    """What `tasks.list` gives needs no unwrapping."""
+    """A row of `tasks.list` can be waited for directly."""
     session = await open_session()
     task = _ends(api, "finished")
     (row,) = (await session.tasks.list()).tasks
@@ -137,7 +137,7 @@ async def test_a_wait_that_checks(
 
 
 async def test_a_checked_wait_gives_what_finished(api: FakeApi, open_session: OpenSession):
-    """With nothing to complain of it gives the task."""
+    """A checked wait returns the task that finished."""
     session = await open_session()
     task = _ends(api, "finished")
 
@@ -146,19 +146,19 @@ async def test_a_checked_wait_gives_what_finished(api: FakeApi, open_session: Op
 
 
 async def test_a_type_without_json_is_refused_by_the_handle(open_session: OpenSession):
-    """At once, and not when the task has ended."""
+    """The type is refused at once, and not only when the task has ended."""
     session = await open_session()
 
     with pytest.raises(errors.InvalidRequestError, match="output_type"):
         session.handle("t-1", output_type=bytes)
 
 
-# --- tasks by themselves ------------------------------------------------------------------
+# --- tasks without a wait -----------------------------------------------------------------
 
 
 @pytest.mark.parametrize("status", ["created", "running", "paused", "thinking"])
 def test_a_task_that_has_not_ended_has_not_failed(status: str):
-    """`raise_for_status` gives it back, and there is nothing to parse yet."""
+    """`raise_for_status` returns the task, and there is nothing to parse yet."""
     task = _task(status, output=None)
 
     assert task.raise_for_status() is task
@@ -180,7 +180,7 @@ def test_parsing_a_task_by_hand():
 
 
 def test_a_status_that_is_new_to_this_version():
-    """With a time of its end it has ended, and not as finished; run_and_wait sees it so, too."""
+    """A task with a finish time has ended, and has not finished; `run_and_wait` agrees."""
     ended = attrs.evolve(_task("expired"), finished_at=_NOW)
 
     with pytest.raises(errors.TaskFailedError, match="expired"):
@@ -188,7 +188,7 @@ def test_a_status_that_is_new_to_this_version():
 
 
 def test_a_parsed_task_without_a_value_survives_pickling():
-    """It raises the same error afterwards; one that finished has its value."""
+    """Unpickled, it raises the same error; a task that finished has its value."""
     failed = pickle.loads(pickle.dumps(ParsedTask.of(_task("failed"))))
 
     with pytest.raises(errors.TaskFailedError):
@@ -207,7 +207,7 @@ def test_handles_without_a_type_argument():
 async def test_a_status_is_asked_for_and_never_a_silent_coroutine(
     api: FakeApi, open_session: OpenSession
 ):
-    """`handle.status` says what replaces it, so that no comparison with it is silently false."""
+    """`handle.status` says what to use instead, so that no comparison is silently false."""
     handle = (await open_session()).handle(_ends(api, "finished").id)
     await handle.wait()
 
@@ -224,8 +224,8 @@ async def test_a_status_is_asked_for_and_never_a_silent_coroutine(
     }
 
 
-async def test_a_handle_of_this_session_is_taken_as_it_is(open_session: OpenSession):
-    """Another type makes another handle, and without one it is the same."""
+async def test_a_handle_of_this_session_is_returned_unchanged(open_session: OpenSession):
+    """The handle itself is returned, unless another type is asked for."""
     session, other = await open_session(), await open_session()
     handle = session.handle("t-1", output_type=str)
 

@@ -1,4 +1,4 @@
-"""Requests for a person's help, as a task that is paused makes them."""
+"""Requests for a person's help, which a paused task makes."""
 
 import asyncio
 from contextlib import aclosing
@@ -28,7 +28,7 @@ _PURCHASE = Scenario(
 
 @pytest.fixture
 def browser_use_server_options() -> dict[str, object]:
-    """Tasks that ask, and tasks that stand still after a step of the given words."""
+    """Tasks that ask for help, and tasks that pause after a step with the given words."""
     standing = {goal: Scenario(steps=[goal], hangs=True) for goal in ("Enter the code", "Read")}
     return {"executor": ScriptedExecutor({"Buy tea": _PURCHASE, **standing})}
 
@@ -56,7 +56,7 @@ async def test_a_task_asks_and_goes_on(browser_use_session: BrowserUseSession):
 
 
 async def test_a_pause_by_hand_is_a_request(browser_use_session: BrowserUseSession):
-    """On any server: the last step is what is known of it; stopping ends the requests."""
+    """On any server the last step describes the pause; stopping the task ends the requests."""
     handle = await browser_use_session.submit("Enter the code")
     async for _step in handle.stream_steps():
         break
@@ -88,13 +88,13 @@ async def test_a_pause_right_after_a_resume_is_another_request(
 
 
 def test_kinds_are_gone():
-    """Their name says what a program looks at instead."""
+    """The error for the removed kinds says what a program reads instead."""
     with pytest.raises(ImportError, match=r"no InterventionKind any more: .*text"):
         browser_use_async.InterventionKind  # type: ignore[attr-defined]  # noqa: B018
 
 
 async def test_waiting_for_requests_has_an_end(browser_use_session: BrowserUseSession):
-    """The time that was given bounds it, and the task lives on."""
+    """The given timeout bounds the wait, and the task runs on."""
     handle = await browser_use_session.submit("Read")
     with pytest.raises(errors.WaitTimeoutError):
         await anext(handle.interventions(timeout=0.2))
@@ -102,7 +102,7 @@ async def test_waiting_for_requests_has_an_end(browser_use_session: BrowserUseSe
 
 
 async def test_a_paused_task_asks_each_listener(browser_use_session: BrowserUseSession):
-    """A program that comes later, in another process, gets the request that is open."""
+    """A program that listens later, in another process, gets the open request."""
     handle = await browser_use_session.submit("Buy tea")
 
     async def first(token: str) -> Intervention:
@@ -118,7 +118,7 @@ async def test_a_paused_task_asks_each_listener(browser_use_session: BrowserUseS
 async def test_a_late_listener_is_asked_about_the_pause_of_the_moment(
     browser_use_session: BrowserUseSession,
 ):
-    """Those that somebody else has ended meanwhile are over; this one is a request of its own."""
+    """A pause that another client has ended is not asked about; the present one is."""
     handle = await browser_use_session.submit("Buy tea")
     late = handle.interventions(timeout=PATIENCE)
     first = await anext(late)
@@ -138,7 +138,7 @@ async def test_a_late_listener_is_asked_about_the_pause_of_the_moment(
 
 @pytest.mark.looptime
 async def test_a_person_is_asked_at_each_pause(api: FakeApi, open_session: OpenSession):
-    """Once, whatever a slow reply tells from before; and again, though no step was taken."""
+    """Each pause is asked about once, also when a slow reply reports an older state."""
     session = await open_session()
     slow = Fault(stall=8.0)
     api.fault = lambda call: slow if call.route == "get" and call.number == 4 else None
@@ -154,7 +154,7 @@ async def test_a_person_is_asked_at_each_pause(api: FakeApi, open_session: OpenS
 async def test_a_step_that_is_listed_late_is_no_second_request(
     api: FakeApi, open_session: OpenSession
 ):
-    """The service may show it only after the pause that it led to."""
+    """The service may list the step only after the pause that it led to."""
     session = await open_session()
     life = ((0.0, "running"), (5.0, "paused"), (20.0, "running"), (30.0, "finished"))
     task = api.add(FakeTask(life=life, steps=lambda age: range(1, 2 if age < 8 else 3)))
@@ -166,7 +166,7 @@ async def test_a_step_that_is_listed_late_is_no_second_request(
 
 @pytest.mark.looptime
 async def test_a_pause_that_no_poll_sees_gives_no_request(api: FakeApi, open_session: OpenSession):
-    """Another client has ended it, so that no help is needed."""
+    """Another client has ended the pause, so that no help is needed."""
     session = await open_session(runtime=Runtime(rng=NoChance()))
     life = ((0.0, "running"), (5.0, "paused"), (5.2, "running"), (30.0, "finished"))
     task = api.add(FakeTask(life=life, steps=1))
@@ -181,7 +181,7 @@ async def test_a_pause_that_no_poll_sees_gives_no_request(api: FakeApi, open_ses
 async def test_an_answer_from_before_the_resume_is_no_other_pause(
     api: FakeApi, open_session: OpenSession
 ):
-    """A poll that began before it may be answered after it."""
+    """A poll that began before the resume may be answered after it."""
     session = await open_session()
     task = api.add(FakeTask(life=((0.0, "running"), (40.0, "finished")), steps=1))
     handle, slow = session.handle(task.id), Fault(stall=6.0)
@@ -190,7 +190,7 @@ async def test_an_answer_from_before_the_resume_is_no_other_pause(
     async for request in handle.interventions():
         asked += 1
         api.fault = lambda call: slow if call.route == "get" and call.at < 10.0 else None
-        await asyncio.sleep(4.0)  # meanwhile polls begin
+        await asyncio.sleep(4.0)  # polls begin meanwhile
         await request.resume()
 
     assert asked == 1
@@ -198,7 +198,7 @@ async def test_an_answer_from_before_the_resume_is_no_other_pause(
 
 @pytest.mark.looptime
 async def test_a_pause_after_a_long_one_is_seen(api: FakeApi, open_session: OpenSession):
-    """What stands still for long is polled by its status, but not after it was resumed."""
+    """A task in a long pause is polled by its status, and no longer so after it was resumed."""
     session = await open_session()
     task = api.add(FakeTask(life=((0.0, "running"), (200.0, "finished")), steps=1))
     handle = session.handle(task.id)

@@ -1,4 +1,4 @@
-"""One task for one submission, whatever becomes of the answer to run-task."""
+"""One task for one submission, whatever happens to the answer to run-task."""
 
 import asyncio
 import random
@@ -34,7 +34,7 @@ async def test_a_lost_answer_raises_if_asked_to(api: FakeApi, open_session: Open
 async def test_what_a_middleware_makes_of_an_answer_is_found(
     api: FakeApi, open_session: OpenSession
 ):
-    """Its exception is the caller's, and notes how to find the task that may have been paid."""
+    """A middleware's exception is raised, with a note how to find the task that may be paid."""
 
     async def broken(request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
         await handler(request)
@@ -51,10 +51,10 @@ async def test_what_a_middleware_makes_of_an_answer_is_found(
     assert found.id == api.only_task().id
 
 
-async def test_what_breaks_the_search_for_a_task_tells_its_token(
+async def test_what_breaks_the_search_for_a_task_has_its_token(
     api: FakeApi, open_session: OpenSession
 ):
-    """A middleware that raises there is no reason to lose the task of a lost answer."""
+    """The search breaks on a middleware's exception, and the error still has the token."""
 
     async def broken(request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
         if request.url.path.endswith("/tasks"):
@@ -75,7 +75,7 @@ async def test_what_breaks_the_search_for_a_task_tells_its_token(
 
 @pytest.mark.parametrize("rows_tell", [True, False], ids=["rows with metadata", "bare rows"])
 async def test_a_lost_answer_is_made_good(api: FakeApi, open_session: OpenSession, rows_tell: bool):
-    """By default the task is found among the newest and adopted, and an event tells it."""
+    """By default the task is found among the newest and adopted, and an event reports it."""
     events: list[object] = []
     session = await open_session(on_event=events.append)
     api.rows_tell_metadata = rows_tell
@@ -95,7 +95,7 @@ async def test_a_lost_answer_is_made_good(api: FakeApi, open_session: OpenSessio
     assert len(api.tasks) == 7
     assert api.count("run") == 1
     assert api.count("list") == 1
-    # A row that does not tell whose task it is costs a get; rows of other texts cost nothing.
+    # A row that does not show whose task it is costs a get; rows with other texts cost nothing.
     assert api.count("get") == (0 if rows_tell else 1)
     assert [type(event) for event in events] == [SubmissionAdopted]
     assert events[0].task_id == handle.id  # type: ignore[attr-defined]
@@ -127,8 +127,8 @@ async def test_a_stalled_answer_is_made_good(api: FakeApi, open_session: OpenSes
     assert loop_time() <= 11.0
 
 
-async def test_a_task_that_was_never_created_is_told(api: FakeApi, open_session: OpenSession):
-    """Without resubmitting, after the settle window the caller knows that nothing appeared."""
+async def test_a_task_that_was_never_created_is_reported(api: FakeApi, open_session: OpenSession):
+    """Without resubmitting, the caller learns after the settle window that there is no task."""
     session = await open_session()
     api.break_calls("run", {1: LOST_BEFORE})
 
@@ -141,7 +141,7 @@ async def test_a_task_that_was_never_created_is_told(api: FakeApi, open_session:
 
 
 async def test_resubmitting_waits_for_the_window(api: FakeApi, open_session: OpenSession):
-    """With `resubmit` a request that was lost on the way there is sent once more."""
+    """With `resubmit` a request that never arrived is sent once more."""
     session = await open_session()
     api.break_calls("run", {1: LOST_BEFORE})
 
@@ -156,7 +156,7 @@ async def test_resubmitting_waits_for_the_window(api: FakeApi, open_session: Ope
 async def test_a_failure_before_or_after_creation_is_one_post(
     api: FakeApi, open_session: OpenSession, status: int, created: bool
 ):
-    """With `raise` nothing is sent again, and resolving tells which of the two it was."""
+    """With `raise` nothing is sent again; resolving shows whether there is a task."""
     session = await open_session()
     api.break_calls("run", {0: Fault(status=status, done=created)})
 
@@ -172,7 +172,7 @@ async def test_a_failure_before_or_after_creation_is_one_post(
 async def test_a_late_creation_within_the_window_is_one_task(
     api: FakeApi, open_session: OpenSession, late: float
 ):
-    """A request that is carried out late, but within the window, is not sent again."""
+    """A request that is executed late, but within the window, is not sent again."""
     session = await open_session()
     api.break_calls("run", {1: Fault(cut=True, done_after=late)})
 
@@ -186,7 +186,7 @@ async def test_a_late_creation_within_the_window_is_one_task(
 async def test_a_late_creation_beyond_the_window_is_two_tasks(
     api: FakeApi, open_session: OpenSession
 ):
-    """The control: beyond the window resubmitting does create a second task."""
+    """The control: a task that appears after the window is a second one."""
     session = await open_session()
     api.break_calls("run", {1: Fault(cut=True, done_after=61.5)})
 
@@ -195,14 +195,14 @@ async def test_a_late_creation_beyond_the_window_is_two_tasks(
 
     assert len(api.tasks) == 2
     marks = {task.metadata[TOKEN_KEY] for task in api.tasks.values()}
-    assert len(marks) == 1  # so that a sweep can tell that they are twins
+    assert len(marks) == 1  # so that a search can see that they have the same text
 
 
 @pytest.mark.parametrize(("lag", "tasks"), [(30.0, 1), (59.0, 1), (90.0, 2)])
 async def test_a_list_that_lags_is_waited_for(
     api: FakeApi, open_session: OpenSession, lag: float, tasks: int
 ):
-    """A task that appears within the window is adopted; the control with a longer lag."""
+    """A task that the list shows late is adopted within the window, and not after it."""
     session = await open_session()
     api.list_lag = lag
     api.break_calls("run", {1: LOST_AFTER})
@@ -213,7 +213,7 @@ async def test_a_list_that_lags_is_waited_for(
 
 
 async def test_resubmitting_has_an_end(api: FakeApi, open_session: OpenSession):
-    """A service that loses every answer and creates nothing is not paid for ever."""
+    """A service that loses every answer and creates nothing does not get requests for ever."""
     session = await open_session(retry=RetryPolicy(max_attempts=3))
     api.break_calls("run", {0: LOST_BEFORE})
 
@@ -223,8 +223,8 @@ async def test_resubmitting_has_an_end(api: FakeApi, open_session: OpenSession):
     assert api.count("run") == 3
 
 
-async def test_nobody_resubmits_blindly(api: FakeApi, open_session: OpenSession):
-    """When the list cannot be read, the window passes without knowledge, and nothing is sent."""
+async def test_without_a_list_nothing_is_resubmitted(api: FakeApi, open_session: OpenSession):
+    """If the list cannot be read during the window, nothing is sent again."""
     session = await open_session(retry=RetryPolicy(max_attempts=2, max_delay=0.1))
     broken = Fault(status=503)
     api.fault = lambda call: LOST_AFTER if call.route == "run" else broken
@@ -279,7 +279,7 @@ async def test_no_job_is_doubled_or_lost(api: FakeApi, open_session: OpenSession
 
 
 async def test_what_was_not_sent_is_raised_at_once(open_session: OpenSession, api: FakeApi):
-    """Refused connections are tried again and told, and nobody looks for a task."""
+    """Refused connections are retried and raised, and no search begins."""
     session = await open_session(base_url="http://127.0.0.1:1/api/v1")
 
     with pytest.raises(errors.APIConnectionError) as caught:
@@ -304,7 +304,7 @@ async def test_a_rejection_is_raised_at_once(api: FakeApi, open_session: OpenSes
 
 
 async def test_too_many_requests_are_waited_out(api: FakeApi, open_session: OpenSession):
-    """429 with Retry-After three times, then one task; each pause is told by an event."""
+    """429 with Retry-After three times, then one task; an event reports each pause."""
     events: list[Any] = []
     session = await open_session(on_event=events.append)
     limited = Fault(status=429, headers={"Retry-After": "5"})

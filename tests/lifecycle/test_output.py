@@ -1,4 +1,4 @@
-"""From a task that has ended to what the caller gets: the task, a parsed task, or an error."""
+"""What a caller gets of an ended task: the task, a parsed task, or an error."""
 
 import json
 import pickle
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.looptime
 
 @attrs.define
 class Title:
-    """What the page calls itself."""
+    """The title of a page."""
 
     title: str
     stars: int = 0
@@ -88,7 +88,7 @@ async def test_a_handle_parses_too(api: FakeApi, open_session: OpenSession):
 
 
 async def test_a_dataclass_of_pydantic_is_validated(api: FakeApi, open_session: OpenSession):
-    """Its own names and bounds hold, and what does not fit is told by place."""
+    """Its names and bounds are respected, and an error names the place that does not fit."""
     session = await open_session()
     _answers(api, '{"Title": "Example"}')
     ended = await session.run_and_wait("x", output_type=TitleDataclass)
@@ -131,7 +131,7 @@ async def test_an_output_that_does_not_fit_is_kept(
 
 
 async def test_failure_comes_before_parsing(api: FakeApi, open_session: OpenSession):
-    """A task that failed raises so, though its output does not fit either; the reason is told."""
+    """A failed task raises its failure, also when its output does not fit; the reason is in it."""
     session = await open_session()
     _answers(api, "no JSON", end="failed", steps=lambda _age: [1, 2])
 
@@ -152,8 +152,8 @@ async def test_failure_without_a_reason_says_so(api: FakeApi, open_session: Open
         await session.run_and_wait("x")
 
 
-async def test_a_stopped_task_is_told(api: FakeApi, open_session: OpenSession):
-    """A task that somebody stopped raises an error of its own."""
+async def test_a_stopped_task_has_its_own_error(api: FakeApi, open_session: OpenSession):
+    """A task that another client stopped raises an error of its own."""
     session = await open_session()
     _answers(api, None, end="stopped", steps=1)
 
@@ -162,7 +162,7 @@ async def test_a_stopped_task_is_told(api: FakeApi, open_session: OpenSession):
 
 
 async def test_an_unknown_end_is_a_failure(api: FakeApi, open_session: OpenSession):
-    """A terminal status of the future is no success, and carries the task."""
+    """A terminal status that is unknown to this version is no success; the error has the task."""
     session = await open_session()
     _answers(api, "x", end="expired", ends=frozenset({"expired"}))
 
@@ -172,8 +172,8 @@ async def test_an_unknown_end_is_a_failure(api: FakeApi, open_session: OpenSessi
     assert caught.value.task.output is None
 
 
-async def test_wait_gives_whatever_ended(api: FakeApi, open_session: OpenSession):
-    """`wait`, and a handle's, give a failed task rather than raise; reading `parsed` raises."""
+async def test_wait_returns_a_failed_task(api: FakeApi, open_session: OpenSession):
+    """Both kinds of `wait` return a failed task; reading its `parsed` raises."""
     session = await open_session()
     _answers(api, None, end="failed")
     handle = await session.submit("x", output_type=Title)
@@ -192,7 +192,7 @@ class _Plain:
 
 @pytest.mark.parametrize("kind", [bytes, _Plain, dict[int, str], 5, "Title", set[Title]], ids=repr)
 async def test_a_type_without_json_is_refused(api: FakeApi, open_session: OpenSession, kind: Any):
-    """What could not be parsed afterwards is refused before anything is sent."""
+    """A type that cannot be parsed is refused before anything is sent."""
     session = await open_session()
 
     for verb in (session.submit, session.run_and_wait):
@@ -219,7 +219,7 @@ async def test_two_schemas_are_refused(api: FakeApi, open_session: OpenSession):
 
 
 async def test_an_output_is_not_lost_with_the_answer(api: FakeApi, open_session: OpenSession):
-    """A lost answer, an adopted task, a parsed output."""
+    """A lost answer leads to an adopted task and a parsed output."""
     session = await open_session()
     _answers(api, '{"title": "Example"}')
     api.break_calls("run", {1: Fault(cut=True, done=True)})

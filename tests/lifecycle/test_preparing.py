@@ -1,4 +1,4 @@
-"""What is refused, hidden and kept before a task is created, and the token for another process."""
+"""What is checked before a task is created, and the token for another process."""
 
 import asyncio
 import pickle
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.looptime
 
 
 async def test_ten_own_pairs_leave_no_room(api: FakeApi, open_session: OpenSession):
-    """Ten pairs of the user's own are sent as they are; a lost answer then says so."""
+    """Ten pairs of the caller's own are sent unchanged; after a lost answer the error says so."""
     session = await open_session()
     api.break_calls("run", {1: LOST_AFTER})
     metadata = {f"key{number}": "value" for number in range(10)}
@@ -47,7 +47,7 @@ async def test_ten_own_pairs_leave_no_room(api: FakeApi, open_session: OpenSessi
 async def test_impossible_metadata_is_refused(
     api: FakeApi, open_session: OpenSession, metadata: Any
 ):
-    """What the API would not take, and the reserved name, are refused before sending."""
+    """Metadata that the API refuses, and the reserved name, are refused before sending."""
     session = await open_session()
 
     for verb in (session.submit, session.run_and_wait):
@@ -77,7 +77,7 @@ async def test_impossible_metadata_is_refused(
 async def test_impossible_options_are_refused(
     api: FakeApi, open_session: OpenSession, options: dict[str, Any], field: str
 ):
-    """Options are checked before anything is sent: a task that nobody waits for is never paid."""
+    """Options are checked before anything is sent, so a wrong one costs nothing."""
     session = await open_session()
 
     with pytest.raises(errors.InvalidRequestError) as caught:
@@ -88,7 +88,7 @@ async def test_impossible_options_are_refused(
 
 
 async def test_the_mark_is_hidden(api: FakeApi, open_session: OpenSession):
-    """The reserved pair travels, and shows neither in `metadata` nor in a request or an event."""
+    """The reserved pair is sent, and is not in `metadata`, a request or an event."""
     events: list[object] = []
     session = await open_session(on_event=events.append)
     request = RunTaskRequest(task="x", metadata={"mine": "1"})
@@ -106,7 +106,7 @@ async def test_the_mark_is_hidden(api: FakeApi, open_session: OpenSession):
 
 
 async def test_another_process_resolves(api: FakeApi, open_session: OpenSession):
-    """The error pickles; where it is unpickled, any session can look for the task."""
+    """The error can be pickled; any session of another process can search for the task."""
     session = await open_session()
     api.break_calls("run", {1: LOST_AFTER})
     with pytest.raises(errors.SubmissionUnknownError) as caught:
@@ -127,7 +127,7 @@ async def test_another_process_resolves(api: FakeApi, open_session: OpenSession)
 
 
 async def test_resolving_gives_none_after_the_window(api: FakeApi, open_session: OpenSession):
-    """`resolve_submission` looks for the rest of the settle window, then says that it is none."""
+    """`resolve_submission` searches for the rest of the settle window, then returns none."""
     session = await open_session()
     api.break_calls("run", {1: LOST_BEFORE})
     with pytest.raises(errors.SubmissionUnknownError) as caught:
@@ -140,7 +140,7 @@ async def test_resolving_gives_none_after_the_window(api: FakeApi, open_session:
 
 
 async def test_the_window_counts_from_the_lost_answer(api: FakeApi, open_session: OpenSession):
-    """A request that waited out a 429 for minutes has its whole window before it."""
+    """A request that waited minutes for a 429 to end still has its whole window."""
     session = await open_session(timeout=20.0)
     limited = Fault(status=429, headers={"Retry-After": "55"})
     api.break_calls("run", {1: limited, 2: limited, 3: limited, 4: Fault(done=True, stall=60.0)})
@@ -149,7 +149,7 @@ async def test_the_window_counts_from_the_lost_answer(api: FakeApi, open_session
 
     token = SubmissionToken.parse(caught.value.submission_token or "")
 
-    # The wall clock stands still in this test, so only the window that was asked for is left.
+    # The wall clock does not move in this test, so only the given window is left.
     assert token.settle_window >= 40.0
     assert (await caught.value.resolve()) is not None
 
@@ -157,7 +157,7 @@ async def test_the_window_counts_from_the_lost_answer(api: FakeApi, open_session
 async def test_the_window_of_a_request_under_way_begins_when_it_is_given_up(
     api: FakeApi, open_session: OpenSession
 ):
-    """The caller's time is up after 5 s, and the service may create the task for 15 s more."""
+    """The caller's timeout is 5 s, and the service may create the task for 15 s more."""
     session = await open_session(timeout=20.0)
     api.break_calls("run", {1: Fault(stall=60.0)})
     with pytest.raises(errors.SubmissionUnknownError) as caught:
@@ -169,7 +169,7 @@ async def test_the_window_of_a_request_under_way_begins_when_it_is_given_up(
 
 
 async def test_resolving_refuses_other_texts(open_session: OpenSession, api: FakeApi):
-    """What is no token is refused before anything is sent."""
+    """A text that is no token is refused before anything is sent."""
     session = await open_session()
 
     for text in ("", "bu1.x", "task-1"):
@@ -180,7 +180,7 @@ async def test_resolving_refuses_other_texts(open_session: OpenSession, api: Fak
 
 
 async def test_a_task_that_is_known_is_not_looked_up(api: FakeApi, open_session: OpenSession):
-    """After a timeout during the creation, the answer that came meanwhile resolves for free."""
+    """The answer came after the timeout, so resolving the token needs no request."""
     session = await open_session()
     api.break_calls("run", {1: Fault(delay=10.0)})
     with pytest.raises(errors.SubmissionUnknownError) as caught:

@@ -15,13 +15,13 @@ pytestmark = pytest.mark.looptime
 
 
 def replayed(task_id: str, *, stall: float = 0.0) -> Fault:
-    """The task is created, and a proxy answers with what it kept of an earlier call."""
+    """The task is created, and a proxy answers with the stored answer to an earlier call."""
     return Fault(status=200, body=json.dumps({"id": task_id}), done=True, stall=stall)
 
 
 @pytest.fixture(params=[True, False], ids=["rows with metadata", "bare rows"], autouse=True)
 def rows(request: pytest.FixtureRequest, api: FakeApi) -> None:
-    """What list rows tell."""
+    """The requests for pages of the list."""
     api.rows_tell_metadata = request.param
 
 
@@ -38,7 +38,7 @@ def _created(api: FakeApi, number: int) -> FakeTask:
 
 @pytest.mark.parametrize("text", ["first", "second"])
 async def test_the_token_finds_the_right_task(api: FakeApi, open_session: OpenSession, text: str):
-    """The handle is that of the caller's own task, also if both submissions say the same."""
+    """The handle is that of the caller's own task, also if both submissions are equal."""
     session = await open_session()
     first = await _first(api, session)
 
@@ -60,7 +60,7 @@ async def test_a_run_ends_with_its_own_task(api: FakeApi, open_session: OpenSess
 
 
 async def test_a_server_that_gives_every_task_one_id(api: FakeApi, open_session: OpenSession):
-    """As mocks do: the second submission is told within seconds, and not after the window."""
+    """Some mocks do this: the second submission fails within seconds, not after the window."""
     session = await open_session()
     first = await session.submit("first")
     body = json.dumps({"id": first.id})
@@ -76,7 +76,7 @@ async def test_a_server_that_gives_every_task_one_id(api: FakeApi, open_session:
 
 
 async def test_a_replay_before_a_list_that_lags(api: FakeApi, open_session: OpenSession):
-    """The task of a replayed answer is found, also if the list shows it some seconds later."""
+    """The task behind a replayed answer is found, also if the list shows it seconds later."""
     session = await open_session()
     await _first(api, session)
     api.list_lag = 3.0
@@ -115,7 +115,7 @@ async def test_what_was_never_created_is_sent_again(api: FakeApi, open_session: 
 async def test_without_room_for_a_token_the_fate_is_unknown(
     api: FakeApi, open_session: OpenSession
 ):
-    """All ten pairs are the caller's own: the other task's handle is not given out for it."""
+    """The caller uses all ten pairs, so there is no token: the other task is not returned."""
     session = await open_session()
     await _first(api, session)
 
@@ -128,7 +128,7 @@ async def test_without_room_for_a_token_the_fate_is_unknown(
 async def test_of_two_answers_that_name_one_task_the_tasks_own_mark_decides(
     api: FakeApi, open_session: OpenSession
 ):
-    """The wrong answer came first, and the right one is not taken for the replay."""
+    """The wrong answer came first; the right one is not mistaken for the replay."""
     session = await open_session()
     first_task = lives(1e6)
     api.next_tasks = [first_task]
@@ -142,7 +142,7 @@ async def test_of_two_answers_that_name_one_task_the_tasks_own_mark_decides(
 
 
 async def test_a_task_seen_in_the_list_is_known_too(api: FakeApi, open_session: OpenSession):
-    """A task of somebody else, which a search has met, is nobody's answer."""
+    """A task of another client that a search has read is accepted as no answer."""
     session = await open_session()
     theirs = FakeTask(task="second", metadata={"team": "theirs"})
     lost = Fault(cut=True, done=True, stall=2.0)

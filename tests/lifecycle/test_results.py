@@ -1,4 +1,4 @@
-"""What a task came to: why it failed, how long it took, and what it cost."""
+"""The result of a task: why it failed, how long it took, and what it cost."""
 
 from decimal import Decimal
 
@@ -30,7 +30,7 @@ def browser_use_server_options() -> dict[str, object]:
 
 
 async def test_a_failed_task_says_why(browser_use_session: BrowserUseSession):
-    """The task has the reason, and so has the error's text: once."""
+    """The reason is in the task, and once in the text of the error."""
     with pytest.raises(errors.TaskFailedError) as caught:
         await browser_use_session.run_and_wait("Fail")
 
@@ -40,7 +40,7 @@ async def test_a_failed_task_says_why(browser_use_session: BrowserUseSession):
 
 
 async def test_only_what_failed_has_a_failure(browser_use_session: BrowserUseSession):
-    """A finished, a running and a stopped task have none; one that says nothing has a sentence."""
+    """Only a failed task has a failure; without a reason it has a general sentence."""
     session = browser_use_session
     finished = await session.run_and_wait("Look")
     handle = await session.submit("Hang")
@@ -52,7 +52,7 @@ async def test_only_what_failed_has_a_failure(browser_use_session: BrowserUseSes
     assert [each.failure for each in (finished, running, stopped)] == [None, None, None]
     assert (running.duration, running.status.is_terminal) == (None, False)
     assert silent.failure == "the service gave no reason"
-    # A status of the future that is an end is no success.
+    # An end with a status that is unknown to this version is no success.
     assert attrs.evolve(finished, status=TaskStatus("lost")).failure is not None
 
 
@@ -75,14 +75,14 @@ async def test_the_duration_is_that_of_the_service(browser_use_session: BrowserU
     [
         ("Look", {}, "$0.06"),  # the start, and two steps of 2.5
         ("Look", {"llm_model": "gpt-4.1-mini"}, "$0.025"),
-        ("Fail", {"llm_model": "o3"}, "$0.04"),  # the step with the reason is one
+        ("Fail", {"llm_model": "o3"}, "$0.04"),  # the step with the reason counts as one
         ("Endless", {"llm_model": "o3", "max_agent_steps": 4}, "$0.05"),  # and free at the limit
     ],
 )
 async def test_the_cost_is_what_the_account_pays(
     browser_use_session: BrowserUseSession, text: str, fields: dict[str, object], cents: str
 ):
-    """By the model and the limit with which this session has created the task."""
+    """The cost is computed from the model and the limit with which the task was created."""
     session = browser_use_session
     before = (await session.account.get_balance()).cents
     task = await session.wait(await session.submit(text, **fields))  # type: ignore[arg-type]
@@ -104,7 +104,7 @@ async def test_a_result_of_a_batch_has_the_same_cost(browser_use_session: Browse
 
 
 async def test_a_task_that_a_key_finds_again_has_its_cost(browser_use_session: BrowserUseSession):
-    """What it cost, though nothing is paid for it again."""
+    """Its cost is what the first call paid."""
     session = browser_use_session
     await session.run_and_wait("Look", key="once", llm_model="gpt-4.1-mini")
     joined = await session.submit("Look", key="once", llm_model="gpt-4.1-mini")
@@ -115,7 +115,7 @@ async def test_a_task_that_a_key_finds_again_has_its_cost(browser_use_session: B
 async def test_another_sessions_task_needs_its_model(
     browser_use_session: BrowserUseSession, browser_use_server: ThreadedServer
 ):
-    """The service does not tell the model: it is asked for, never guessed."""
+    """The service does not report the model: the caller names it, and it is never guessed."""
     task = await browser_use_session.run_and_wait("Look", llm_model="o3")
     server = browser_use_server
     async with BrowserUseSession(server.api_key, base_url=server.base_url) as session:
@@ -129,7 +129,7 @@ async def test_another_sessions_task_needs_its_model(
 
 
 def test_a_task_has_no_hash_but_its_id_has() -> None:
-    """Two answers about one task differ, so that a set of tasks would keep both."""
+    """Two responses about one task differ, so a set of responses would keep both."""
     task = Task("t-1", "Look", TaskStatus.RUNNING, None)
 
     with pytest.raises(TypeError, match="unhashable type: 'Task'"):

@@ -1,4 +1,4 @@
-"""What `run_and_wait` does beside the wait: the callback, and a creation that is cut short."""
+"""What `run_and_wait` does besides the wait: the callback, and a creation that is cut short."""
 
 import asyncio
 from typing import Any
@@ -28,8 +28,8 @@ async def _cancelled(task: "asyncio.Task[Any]") -> bool:
     return task.cancelled()
 
 
-async def test_nothing_is_sent_for_a_caller_that_left(api: FakeApi, open_session: OpenSession):
-    """Cancelled while a 429 is waited out, a submission is not sent again, only to be paid."""
+async def test_nothing_is_sent_after_a_cancellation(api: FakeApi, open_session: OpenSession):
+    """A submission that is cancelled while it waits for a 429 to end is not sent again."""
     session = await open_session()
     api.break_calls("run", {1: Fault(status=429, headers={"Retry-After": "20"})})
     run = asyncio.create_task(session.run_and_wait("x"))
@@ -45,7 +45,7 @@ async def test_nothing_is_sent_for_a_caller_that_left(api: FakeApi, open_session
 async def test_nothing_is_sent_after_the_request_on_the_wire(
     api: FakeApi, open_session: OpenSession
 ):
-    """Cancelled while the request is answered with 429, it is not sent again either."""
+    """A submission whose request is answered with 429 after the cancellation is not sent again."""
     session = await open_session()
     limited = Fault(status=429, headers={"Retry-After": "5"}, delay=2.0)
     api.break_calls("run", {1: limited})
@@ -58,10 +58,10 @@ async def test_nothing_is_sent_after_the_request_on_the_wire(
     assert api.count() == 1
 
 
-async def test_nobody_resubmits_for_a_caller_that_left(
+async def test_nothing_is_resubmitted_after_a_cancellation(
     api: FakeApi, open_session: OpenSession, caplog: pytest.LogCaptureFixture
 ):
-    """Cancelled while a lost answer is looked for, a task that turns up is stopped, no more."""
+    """Cancelled during the search for a lost answer: a task that is found is stopped, no more."""
     session = await open_session()
     api.break_calls("run", {1: Fault(cut=True)})
     run = asyncio.create_task(
@@ -73,11 +73,11 @@ async def test_nobody_resubmits_for_a_caller_that_left(
     assert await _cancelled(run)
     await asyncio.sleep(300.0)
     assert api.count("run") == 1
-    assert "bu1." in caplog.text  # the token, for whoever wants to make sure
+    assert "bu1." in caplog.text  # the token, by which the caller can search
 
 
 async def test_a_pause_beyond_the_deadline_is_not_begun(api: FakeApi, open_session: OpenSession):
-    """A pause that ends after the deadline is not begun: nothing exists, and nothing will."""
+    """A pause that would end after the deadline does not begin: no task exists, and none will."""
     session = await open_session()
     api.break_calls("run", {0: Fault(status=429, headers={"Retry-After": "30"})})
 
@@ -91,7 +91,7 @@ async def test_a_pause_beyond_the_deadline_is_not_begun(api: FakeApi, open_sessi
 
 
 async def test_a_timeout_on_the_wire_is_unknown(api: FakeApi, open_session: OpenSession):
-    """The time is up while run-task is under way: the error finds the task, which lives on."""
+    """The timeout ends while run-task is in progress: the error finds the task, which runs on."""
     session = await open_session()
     api.make = _forever
     api.break_calls("run", {1: Fault(delay=8.0)})
@@ -119,8 +119,8 @@ async def test_a_timeout_on_the_wire_can_stop(api: FakeApi, open_session: OpenSe
     assert not _orphans(api)
 
 
-async def test_on_created_is_told_once(api: FakeApi, open_session: OpenSession):
-    """The callback gets the handle before the wait, whether it is a coroutine or not."""
+async def test_on_created_is_called_once(api: FakeApi, open_session: OpenSession):
+    """The callback gets the handle before the wait, as a coroutine or a plain function."""
     session = await open_session()
     told: list[TaskHandle] = []
 
@@ -136,7 +136,7 @@ async def test_on_created_is_told_once(api: FakeApi, open_session: OpenSession):
 
 
 async def test_on_created_does_not_move_the_deadline(api: FakeApi, open_session: OpenSession):
-    """A callback that hangs ends with the timeout, and the task has the fate asked for."""
+    """A callback that hangs ends with the timeout, and `on_timeout` is applied to the task."""
     session = await open_session()
     api.make = _forever
 
@@ -158,7 +158,7 @@ async def test_on_created_does_not_move_the_deadline(api: FakeApi, open_session:
 async def test_the_error_says_what_becomes_of_the_task(
     api: FakeApi, open_session: OpenSession, action: EndAction
 ):
-    """A task that is stopped or paused as the time is up is not said to live on."""
+    """The error of a timeout says whether the task is stopped, paused or runs on."""
     session = await open_session()
     api.make = _forever
 
@@ -177,7 +177,7 @@ async def test_the_error_says_what_becomes_of_the_task(
 async def test_what_on_created_raises_comes_through(
     api: FakeApi, open_session: OpenSession, error: Exception
 ):
-    """An exception of the callback is the caller's, and notes which task lives on."""
+    """The callback's exception is raised, with a note that names the running task."""
     session = await open_session()
     api.make = _forever
 

@@ -13,7 +13,7 @@ TEXT = "Find the head office of {company}"
 
 
 async def test_a_script_travels_as_pairs_and_its_inputs_stand_in_the_text() -> None:
-    """Pairs of the caller's own stay, and a request object can name one as well."""
+    """The caller's own pairs stay, and a request object can name a script as well."""
     async with (
         LocalServer(executor="scripted") as server,
         BrowserUseSession(server.api_key, base_url=server.base_url) as session,
@@ -91,7 +91,7 @@ async def test_the_rows_of_a_batch_are_the_inputs() -> None:
 
 
 async def test_a_batch_has_no_inputs_of_its_own() -> None:
-    """They are those of its rows."""
+    """The inputs are those of the rows."""
     async with BrowserUseSession("key", base_url="http://127.0.0.1:9/api/v1") as session:
         with pytest.raises(InvalidRequestError, match="the values of its rows"):
             session.run_many([], task=TEXT, script="office", inputs={"company": "x"})

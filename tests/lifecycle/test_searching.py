@@ -1,4 +1,4 @@
-"""Looking for a task whose creation got no answer: pages, candidates, several searches at once."""
+"""The search for a task whose creation got no answer: pages, candidates, parallel searches."""
 
 import asyncio
 import random
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.looptime
 
 
 async def test_an_outage_while_looking_is_survived(api: FakeApi, open_session: OpenSession):
-    """Looks that fail are made again within the window."""
+    """Requests of the search that fail are repeated within the window."""
     session = await open_session(retry=RetryPolicy(max_attempts=1))
 
     def fault(call: Call) -> Fault | None:
@@ -35,7 +35,7 @@ async def test_an_outage_while_looking_is_survived(api: FakeApi, open_session: O
 async def test_a_candidate_that_cannot_be_read_is_no_knowledge(
     api: FakeApi, open_session: OpenSession
 ):
-    """A row that may be the task, but cannot be asked, is not taken for another task."""
+    """A row that may be the task, but cannot be read, is not judged to be another task."""
     session = await open_session(retry=RetryPolicy(max_attempts=1))
     api.rows_tell_metadata = False
 
@@ -56,7 +56,7 @@ async def test_a_candidate_that_cannot_be_read_is_no_knowledge(
 
 
 async def test_a_refused_key_ends_the_search_at_once(api: FakeApi, open_session: OpenSession):
-    """A 401 while looking is not looked through for the whole window."""
+    """A 401 during the search ends it, before the window is over."""
     session = await open_session()
     api.fault = lambda call: LOST_AFTER if call.route == "run" else Fault(status=401)
 
@@ -74,7 +74,7 @@ async def test_a_refused_key_ends_the_search_at_once(api: FakeApi, open_session:
 async def test_pages_are_read_far_enough(
     api: FakeApi, open_session: OpenSession, limit: int, older: int
 ):
-    """The task is found behind 130 newer ones, also if the server gives smaller pages."""
+    """The task is found behind 130 newer ones, also if the server returns smaller pages."""
     session = await open_session()
     api.page_limit = limit
     for _ in range(older):
@@ -115,11 +115,11 @@ async def test_a_busy_account_hides_nothing(api: FakeApi, open_session: OpenSess
     crowding.cancel()
     assert TOKEN_KEY in api.tasks[handle.id].metadata
     print(f"{api.count('list')} pages and {api.count('get')} gets for {len(api.tasks)} tasks")
-    assert api.count("get") <= len(api.tasks)  # each task is asked for once
+    assert api.count("get") <= len(api.tasks)  # each task is read once
 
 
 async def test_a_server_that_repeats_a_page_ends_the_sweep(api: FakeApi, open_session: OpenSession):
-    """A list that never ends is left after a few pages."""
+    """A list that repeats a page is left after a few pages."""
     session = await open_session()
     rows = ",".join(
         f'{{"id": "t{number}", "task": "other", "status": "running", "created_at": null}}'
@@ -141,7 +141,7 @@ async def test_a_server_that_repeats_a_page_ends_the_sweep(api: FakeApi, open_se
 async def test_a_row_that_claims_to_be_old_does_not_end_the_reading(
     api: FakeApi, open_session: OpenSession
 ):
-    """The last row of the first page is dated years ago, and the task is on the second."""
+    """The last row of the first page has a date years ago; the task on the second is found."""
     session = await open_session()
     api.fault = lambda call: LOST_AFTER if call.route == "run" else None
     api.list_lag = 3.0  # so that the task is listed together with those above it
@@ -156,7 +156,7 @@ async def test_a_row_that_claims_to_be_old_does_not_end_the_reading(
 
 
 async def test_a_row_of_a_time_to_come_hides_no_task(api: FakeApi, open_session: OpenSession):
-    """Ages count back from the newest date, and no row is newer than the answer that has it."""
+    """Ages are counted back from the newest date, and no row is newer than its response."""
     session = await open_session()
     api.fault = lambda call: LOST_AFTER if call.route == "run" else None
     api.list_lag = 3.0
@@ -195,7 +195,7 @@ async def test_identical_submissions_are_not_mixed_up(api: FakeApi, open_session
 async def test_a_search_that_is_cancelled_leaves_the_others(
     api: FakeApi, open_session: OpenSession
 ):
-    """Of two searches that share a sweep one is cancelled; the other one finds its task."""
+    """Two searches share a sweep; one is cancelled, and the other one finds its task."""
     session = await open_session()
     api.latency = 2.0  # a sweep is under way for two seconds
     tokens: list[str] = []
@@ -220,12 +220,12 @@ async def test_a_search_that_is_cancelled_leaves_the_others(
 
 
 async def test_a_late_search_gets_a_look_of_its_own(api: FakeApi, open_session: OpenSession):
-    """A sweep that has read its rows already is no look for a search that begins now."""
+    """A sweep that has read its rows does not answer a search that begins later."""
     session = await open_session()
 
     def fault(call: Call) -> Fault | None:
         if call.route == "list":
-            return Fault(stall=2.0)  # the rows are chosen, and then they travel
+            return Fault(stall=2.0)  # the rows are chosen, and then the response is sent
         return LOST_BEFORE if call.body["task"] == "other" else LOST_AFTER
 
     api.fault = fault
@@ -241,7 +241,7 @@ async def test_a_late_search_gets_a_look_of_its_own(api: FakeApi, open_session: 
 
 
 async def test_a_cancelled_search_leaves_no_sweep(api: FakeApi, open_session: OpenSession):
-    """The last search takes its sweep along, in the middle of a page."""
+    """The last search that is cancelled ends its sweep, also in the middle of a page."""
     session = await open_session()
     api.break_calls("run", {1: LOST_BEFORE})
     with pytest.raises(errors.SubmissionUnknownError) as caught:

@@ -1,4 +1,4 @@
-"""How long ago a submission was sent, as far as it is known."""
+"""How long ago a submission was sent, where that is known."""
 
 import asyncio
 import math
@@ -17,7 +17,7 @@ def _ages(service_time: datetime | None = None) -> SubmissionAges:
 
 
 async def test_only_so_many_submissions_are_remembered() -> None:
-    """What is forgotten has an unknown age, so that nothing is concluded from it."""
+    """The age of a forgotten submission is unknown, and nothing is concluded from it."""
     ages = _ages()
     tokens = [ages.new_token("x", 60.0) for _number in range(REMEMBERED + 1)]
     for token in tokens:
@@ -30,8 +30,8 @@ async def test_only_so_many_submissions_are_remembered() -> None:
 
 
 @pytest.mark.parametrize("minutes", [-31, 31])
-async def test_a_stamp_of_a_time_to_come_tells_no_age(minutes: int) -> None:
-    """One of the two times is untrue, and nobody knows which; a small difference is none."""
+async def test_a_time_in_the_future_gives_no_age(minutes: int) -> None:
+    """A time in the future gives no age; a small difference counts as none."""
     sent_at = NOW + timedelta(minutes=minutes)
     token = SubmissionToken.new("x", 60.0, sent_at, by_service=True)
 
@@ -42,7 +42,7 @@ async def test_a_stamp_of_a_time_to_come_tells_no_age(minutes: int) -> None:
 
 @pytest.mark.parametrize("seconds", [-61, -59, 0, 59, 61])
 async def test_no_time_is_taken_from_one_clock_alone(seconds: int) -> None:
-    """The service's clock counts where this machine's agrees, for the sender and for the reader."""
+    """The server's time is used where this machine's clock agrees, by sender and by reader."""
     ages = _ages(NOW + timedelta(seconds=seconds))
     token = SubmissionToken.new("x", 60.0, NOW - timedelta(hours=1), by_service=True)
 
@@ -52,7 +52,7 @@ async def test_no_time_is_taken_from_one_clock_alone(seconds: int) -> None:
 
 
 async def test_a_token_of_another_process_keeps_its_time() -> None:
-    """Passed on while the service's time is unknown, it does not claim to hold that any more."""
+    """A token passed on while the server's time is unknown does not claim to have that time."""
     token = SubmissionToken.new("x", 60.0, NOW, by_service=True)
 
     assert _ages(NOW).for_other_process(token, 0.0).by_service
@@ -61,7 +61,7 @@ async def test_a_token_of_another_process_keeps_its_time() -> None:
 
 @pytest.mark.parametrize("has_service_time", [True, False])
 async def test_sleep_of_the_machine_makes_no_submission_younger(has_service_time: bool) -> None:
-    """The loop's clock stood still meanwhile: by it the task would seem to be of later."""
+    """The loop's clock stops while the machine sleeps, and the age is not too small by that."""
     wall = [NOW]
     ages = SubmissionAges(lambda: wall[0] if has_service_time else None, lambda: wall[0])
     token = ages.new_token("x", 60.0)
@@ -76,7 +76,7 @@ async def test_sleep_of_the_machine_makes_no_submission_younger(has_service_time
 
 @pytest.mark.looptime
 async def test_the_window_of_another_process_begins_when_the_answer_was_lost() -> None:
-    """Until then the task may have been created, and not since the first attempt alone."""
+    """The task may be created until then, not only until the first attempt."""
     ages = _ages()
     token = ages.new_token("x", 60.0)
     ages.record_sent(token.mark)

@@ -1,4 +1,4 @@
-"""Submission keys: the same key is the same task, and a lost answer is asked for again."""
+"""Submission keys: the same key is the same task, and a lost answer is repeated."""
 
 import asyncio
 import json
@@ -54,7 +54,7 @@ async def _count(session: BrowserUseSession) -> int:
 
 
 async def test_the_same_key_is_the_same_task(server: LocalServer):
-    """From another session too, and after its end."""
+    """Also from another session, and after the task has ended."""
     async with _session(server) as first, _session(server) as second:
         task = await first.run_and_wait("Pay", key="invoice-7")
         again = await second.run_and_wait("Pay", key="invoice-7")
@@ -105,7 +105,7 @@ async def test_a_key_of_another_request_is_refused(server: LocalServer):
 
 
 async def test_a_trace_does_not_make_another_request(keeper: LocalServer):
-    """What clients note in the metadata for themselves is not compared."""
+    """The pairs that clients add to the metadata for themselves are not compared."""
     async with _session(keeper) as first, _session(keeper) as second:
         handle = await first.submit("Pay", key="k", metadata={"team": "a"})
         again = await second.submit("Pay", key="k", metadata={"team": "a"})
@@ -142,7 +142,7 @@ async def test_impossible_options_are_refused(
 
 
 async def test_a_cancelled_call_leaves_the_task_of_its_key(keeper: LocalServer):
-    """Others may wait for it, and the key finds it again."""
+    """Other callers may wait for the task, and the key finds it again."""
     async with _session(keeper) as session:
         call = asyncio.create_task(session.run_and_wait("hangs", key="k"))
         other = await session.submit("hangs", key="k")
@@ -154,7 +154,7 @@ async def test_a_cancelled_call_leaves_the_task_of_its_key(keeper: LocalServer):
 
 
 async def test_a_task_that_exists_costs_a_budget_nothing(keeper: LocalServer):
-    """Who joins it pays nothing."""
+    """A call that joins a task pays nothing."""
     async with _session(keeper) as session:
         await session.run_and_wait("Pay", key="k", max_agent_steps=5)
         async with session.budget(100) as budget:
@@ -167,7 +167,7 @@ async def test_a_task_that_exists_costs_a_budget_nothing(keeper: LocalServer):
 
 
 async def test_a_first_lost_answer_is_asked_for_again(keeper: LocalServer):
-    """One page of the list tells that keys are kept, and has the task."""
+    """One page of the list shows that keys are kept, and has the task."""
     events: list[object] = []
     async with _session(keeper, on_event=events.append) as session:
         keeper.set_faults([Fault("lost_reply", ("run_task",), calls=(1,))])
@@ -180,7 +180,7 @@ async def test_a_first_lost_answer_is_asked_for_again(keeper: LocalServer):
 
 @pytest.mark.parametrize("kind", ["lost_reply", "reset"])
 async def test_a_later_lost_answer_is_asked_for_again_at_once(keeper: LocalServer, kind: str):
-    """Without a look at the list, whether the request was carried out or not."""
+    """The list is not read, whether the request was executed or not."""
     async with _session(keeper) as session:
         await session.submit("Pay")
         keeper.set_faults(
@@ -198,7 +198,7 @@ async def test_a_later_lost_answer_is_asked_for_again_at_once(keeper: LocalServe
 
 
 async def test_requests_that_never_arrived_are_sent_again(keeper: LocalServer):
-    """The list shows nothing, and the key makes it safe."""
+    """The list does not show the task, and the key makes the repetition safe."""
     async with _session(keeper) as session:
         keeper.set_faults([Fault("reset", ("run_task",), calls=(1, 2), when="before")])
         await session.submit("Pay")
@@ -207,7 +207,7 @@ async def test_requests_that_never_arrived_are_sent_again(keeper: LocalServer):
 
 
 async def test_a_key_needs_no_pair_of_metadata_where_it_is_kept(keeper: LocalServer):
-    """Which the list tells before anything is sent."""
+    """The list shows that keys are kept, before anything is sent."""
     pairs = {f"pair-{number}": "x" for number in range(10)}
     async with _session(keeper) as session:
         first = await session.submit("Pay", metadata=pairs, key="k")
@@ -219,7 +219,7 @@ async def test_a_key_needs_no_pair_of_metadata_where_it_is_kept(keeper: LocalSer
 
 @pytest.mark.parametrize("has_own_key", [True, False])
 async def test_all_metadata_may_be_the_callers_own(keeper: LocalServer, has_own_key: bool):
-    """Where keys are kept, no pair is needed for finding the task again."""
+    """Where keys are kept, no pair is needed to find the task again."""
     pairs = {f"pair-{number}": "x" for number in range(10)}
     key = "k" if has_own_key else None
     async with _session(keeper) as session:
@@ -232,7 +232,7 @@ async def test_all_metadata_may_be_the_callers_own(keeper: LocalServer, has_own_
 
 
 async def test_all_creating_calls_are_made_good(keeper: LocalServer):
-    """Plain calls too, and each creates one thing."""
+    """This includes plain calls, and each creates one thing."""
     async with _session(keeper) as session:
         await session.tasks.run("First")
         before = await session.browser_profiles.list()
@@ -257,7 +257,7 @@ async def test_all_creating_calls_are_made_good(keeper: LocalServer):
 
 
 async def test_a_lost_answer_to_an_existing_key_may_be_ones_own(keeper: LocalServer):
-    """With `raise` the error says that, and has the handle."""
+    """With `raise` the error says so, and has the handle."""
     async with _session(keeper) as session:
         await session.submit("First")
         keeper.set_faults([Fault("lost_reply", ("run_task",), calls=(1,))])
@@ -288,7 +288,7 @@ async def test_keys_are_searched_for_within_their_window(api: FakeApi, open_sess
 
 @pytest.mark.looptime
 async def test_lost_answers_with_a_key_are_searched_for(api: FakeApi, open_session: OpenSession):
-    """As without one."""
+    """The search is the same as without a key."""
     session = await open_session()
     api.break_calls("run", {1: LOST_AFTER})
     handle = await session.submit("Pay", key="k")
@@ -299,7 +299,7 @@ async def test_lost_answers_with_a_key_are_searched_for(api: FakeApi, open_sessi
 
 @pytest.mark.looptime
 async def test_a_key_needs_a_pair_of_metadata_there(api: FakeApi, open_session: OpenSession):
-    """Else the task could not be found again."""
+    """Without the pair the task could not be found again."""
     session = await open_session()
     with pytest.raises(errors.InvalidRequestError, match="one of the 10 pairs"):
         await session.submit("Pay", key="k", metadata={f"p{n}": "x" for n in range(10)})
@@ -307,11 +307,11 @@ async def test_a_key_needs_a_pair_of_metadata_there(api: FakeApi, open_session: 
     assert api.count("run") == 0
 
 
-# --- what stands between ------------------------------------------------------------------------
+# --- proxies ------------------------------------------------------------------------------------
 
 
 class _Between:
-    """A server with keys, as a proxy shows it that treats each answer to run-task in its way."""
+    """A server with keys behind a proxy that changes each answer to run-task."""
 
     def __init__(self, *treatments: str) -> None:
         self.treatments = list(treatments)
@@ -346,7 +346,7 @@ def _echo(request: Request) -> dict[str, str]:
 
 
 async def test_a_proxy_that_takes_keys_away_is_reported(nothing_leaks: None):
-    """Once, and keys are not relied on any more."""
+    """The warning comes once, and keys are not relied on any more."""
     events: list[object] = []
     between = _Between("echo", "lost", "stripped", "stripped", "lost")
     async with (
@@ -367,7 +367,7 @@ async def test_a_proxy_that_takes_keys_away_is_reported(nothing_leaks: None):
 
 
 async def test_an_answer_with_another_key_is_not_believed(nothing_leaks: None):
-    """As a cache gives it; the request is sent again."""
+    """A cache may answer so; the request is sent again."""
     between = _Between("echo", "of another", "echo")
     async with (
         WireServer(between) as wire,
@@ -381,7 +381,7 @@ async def test_an_answer_with_another_key_is_not_believed(nothing_leaks: None):
 
 @pytest.mark.parametrize("echo", ["", "0815", '"another"', "invoice-7"])
 async def test_other_servers_may_use_the_header_in_their_own_way(nothing_leaks: None, echo: str):
-    """Without the word that keys are kept, it says nothing."""
+    """Without the header that confirms keys, theirs is ignored."""
     created = response(200, '{"id": "t-1"}', headers=[("Idempotency-Key", echo)])
     async with (
         WireServer(answering(created)) as wire,
@@ -391,7 +391,7 @@ async def test_other_servers_may_use_the_header_in_their_own_way(nothing_leaks: 
 
 
 async def test_connections_are_kept_where_keys_are(nothing_leaks: None):
-    """The first call takes one of its own, since nothing is known before its answer."""
+    """The first call uses a connection of its own, since nothing is known before its answer."""
     between = _Between(*["echo"] * 6)
     async with (
         WireServer(between) as wire,

@@ -1,4 +1,4 @@
-"""Wrong clients and ours through the same lost answers and the same deadlines."""
+"""Wrong clients and this package, with the same lost answers and the same deadlines."""
 
 import asyncio
 import contextlib
@@ -25,7 +25,7 @@ from tests.support.hygiene import KEY
 
 pytestmark = [pytest.mark.looptime, pytest.mark.usefixtures("nothing_leaks")]
 
-TIMEOUT = 60.5  # seconds of each wait; no multiple of anybody's interval
+TIMEOUT = 60.5  # seconds of each wait; no multiple of an interval of a client
 PRECISION = 0.05  # seconds by which a wait may overrun
 
 Connect = Callable[[FakeApi], AbstractAsyncContextManager[Client]]
@@ -59,7 +59,7 @@ SPOILED: Mapping[str, FaultOf] = {
 
 @attrs.frozen
 class Comparison:
-    """How a client fared; all but the last in percent.
+    """The figures of a client; all but the last in percent.
 
     Attributes:
         duplicates: Of the jobs, those that became more than one task.
@@ -107,7 +107,7 @@ async def _create(connect: Connect, fault: Fault) -> tuple[int, bool]:
 
 
 async def _wait(connect: Connect, spoil: FaultOf, task: FakeTask) -> tuple[float, bool]:
-    """By how many seconds a wait overran, and whether it gave up what it should not have."""
+    """By how many seconds a wait overran, and whether it gave up too early."""
     loop = asyncio.get_running_loop()
     async with FakeApi() as api, connect(api) as client:
         api.add(task)
@@ -144,7 +144,7 @@ def _percent(hits: list[bool]) -> int:
 @pytest.mark.long
 @pytest.mark.parametrize(("on_ambiguous", "unserved"), [("reconcile", 20), ("resubmit", 0)])
 async def test_ours_pays_once_and_ends_on_time(on_ambiguous: OnAmbiguous, unserved: int):
-    """No duplicate, no task that nobody can name, no overrun, no wait that dies."""
+    """No duplicate, no task without a name, no overrun, and no wait that ends early."""
     found = await _compare(functools.partial(_ours, on_ambiguous))
 
     assert found == Comparison(0, 0, unserved, overruns=0, died=0, worst=found.worst)
@@ -161,7 +161,7 @@ async def test_three_attempts_pay_twice():
 
 @pytest.mark.long
 async def test_the_vendor_rule_loses_the_id():
-    """Who repeats on 429 only pays once and does not know for what; its waits die."""
+    """A client that repeats on 429 only pays once and loses the id; its waits end early."""
     found = await _compare(functools.partial(_wrong, VendorRule))
 
     assert found.duplicates == 0

@@ -1,4 +1,4 @@
-"""Clients that are wrong on purpose, in the three ways in which real ones are, and ours.
+"""Clients that are wrong on purpose, in the three usual ways, and this package.
 
 Each can create a task and wait for one; that is all that the comparison needs.
 """
@@ -17,11 +17,11 @@ from tests.support.fake_task import TERMINAL
 
 __all__ = ["Client", "Ours", "TenacityOnEverything", "ThreeAttempts", "VendorRule"]
 
-INTERVAL = 2.0  # seconds between two looks
+INTERVAL = 2.0  # seconds between two polls
 
 
 class Client(Protocol):
-    """What is compared."""
+    """A client of the comparison."""
 
     async def create(self) -> str:
         """Create a task and give its id."""
@@ -33,7 +33,7 @@ class Client(Protocol):
 
 
 class _Wrong:
-    """What the wrong clients share: plain calls without any judgement.
+    """What the wrong clients share: plain calls whose errors are not classified.
 
     Args:
         http: The aiohttp session, with aiohttp's own defaults.
@@ -56,7 +56,7 @@ class _Wrong:
 
 
 class ThreeAttempts(_Wrong):
-    """What examples do: three attempts on any exception, and a wait that counts its looks."""
+    """What examples do: three attempts on any exception, and a wait that counts its polls."""
 
     async def create(self) -> str:
         """Create a task; whatever goes wrong, try again."""
@@ -68,7 +68,7 @@ class ThreeAttempts(_Wrong):
         return await self._post()
 
     async def wait(self, task_id: str, timeout: float) -> str:
-        """Look so many times as fit into the time if looking took none."""
+        """Poll as often as fits into the timeout if polls took no time."""
         for _look in range(int(timeout / INTERVAL) + 1):
             try:
                 status = await self._status(task_id)
@@ -83,7 +83,7 @@ class ThreeAttempts(_Wrong):
 class VendorRule(_Wrong):
     """The vendor's rule: a POST goes out again on 429 only, and any other failure loses the id.
 
-    Looks are repeated after 429, 502, 503, 504 and broken connections, but not after silence.
+    Polls are repeated after 429, 502, 503, 504 and broken connections, but not after silence.
     """
 
     async def create(self) -> str:
@@ -91,7 +91,7 @@ class VendorRule(_Wrong):
         return await self._retried(self._post, frozenset({429}), ())
 
     async def wait(self, task_id: str, timeout: float) -> str:
-        """Look, sleep a whole interval, and only then look at the clock."""
+        """Poll, sleep a whole interval, and only then read the clock."""
         loop = asyncio.get_running_loop()
         ends = loop.time() + timeout
         while loop.time() < ends:
@@ -131,7 +131,7 @@ class TenacityOnEverything(_Wrong):
         return await self._retrying()(self._post)
 
     async def wait(self, task_id: str, timeout: float) -> str:
-        """Look at the clock before each look, but not while the look is repeated."""
+        """Read the clock before each poll, but not while the poll is repeated."""
         loop = asyncio.get_running_loop()
         ends = loop.time() + timeout
         while loop.time() < ends:

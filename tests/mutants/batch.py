@@ -127,7 +127,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "str(index)",
         (
             "batch/test_inputs.py::test_the_next_run_goes_by_keys_and_not_by_places",
-            "batch/test_inputs.py::test_what_is_named_twice_is_done_once",
+            "batch/test_inputs.py::test_an_item_that_stands_twice_is_done_once",
         ),
     ),
     Mutant(
@@ -271,7 +271,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "LedgerFile._save",
         'self.connection.execute("VACUUM INTO ?", (str(copy),))',
         "assert copy is not None",
-        ("batch/ledger/test_identity.py::test_what_the_ledger_said_is_saved_and_goes_on",),
+        ("batch/ledger/test_identity.py::test_the_next_run_continues_with_the_saved_copy",),
     ),
     Mutant(
         "any decimal is accepted as an amount",

@@ -91,7 +91,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "Assembly._application",
         "refuse_client if self.settings.behind_proxy else check_local_client",
         "check_local_client",
-        ("server/test_administration.py::test_behind_a_proxy_nobody_administrates",),
+        ("server/test_administration.py::test_behind_a_proxy_administration_is_refused",),
     ),
     Mutant(
         "all servers have one key",
@@ -155,7 +155,7 @@ MUTANTS: tuple[Mutant, ...] = (
             found = await self._read(statement, {"ids": [*ids]}, ends)
             del self._next[table, columns]
         """,
-        ("server/storage/test_database.py::test_a_look_up_tells_of_every_change_made_before_it",),
+        ("server/storage/test_database.py::test_a_look_up_sees_every_change_made_before_it",),
     ),
     Mutant(
         "closing the server leaves its scheduler running",

@@ -126,7 +126,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "SqliteDatabase._prepare",
         "self.path.chmod(0o600)",
         "self.path.chmod(0o644)",
-        ("server/storage/test_database.py::test_nobody_else_can_read_the_file",),
+        ("server/storage/test_database.py::test_only_the_owner_can_read_the_file",),
     ),
     Mutant(
         "a host name that begins with localhost counts as local",

@@ -54,7 +54,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "ReadyAnswers.read",
         "ready is not None and ready.version == version",
         "ready is not None",
-        (f"{_READS}::test_what_was_answered_is_read_by_the_next_call",),
+        (f"{_READS}::test_the_next_call_reads_each_change",),
     ),
     Mutant(
         "reads on servers that share a database join one that has begun",
@@ -69,7 +69,7 @@ MUTANTS: tuple[Mutant, ...] = (
             self._begun[key] = self._next.pop(key)
             return ready
         """,
-        (f"{_READS}::test_without_versions_those_who_wait_share_the_next_answer",),
+        (f"{_READS}::test_without_versions_waiting_calls_share_the_next_answer",),
     ),
     Mutant(
         "tasks that are hidden are on pages that were made before",
@@ -77,7 +77,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "LateTaskStore.version",
         "None if self.hidden else super().version",
         "super().version",
-        (f"{_READS}::test_a_task_that_lists_did_not_show_is_on_the_page_at_last",),
+        (f"{_READS}::test_a_hidden_task_is_on_the_page_after_the_fault",),
     ),
     Mutant(
         "keys that were found are not looked at again",
@@ -85,7 +85,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "ApiKeys.find_again",
         "version is None or version != before",
         "version is None",
-        (f"{_READS}::test_a_key_opens_nothing_from_its_end_on",),
+        (f"{_READS}::test_a_key_is_refused_from_its_end_on",),
     ),
     Mutant(
         "scopes of keys are not checked",
@@ -117,7 +117,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "SqliteDatabase._take_part",
         "_Transaction(self, announced)",
         "_Transaction(self, group.announced)",
-        (f"{_GROUPS}::test_one_that_fails_takes_back_nothing_of_the_others",),
+        (f"{_GROUPS}::test_one_that_fails_undoes_none_of_the_others",),
     ),
     Mutant(
         "one of several transactions that fails leaves what it has written",
@@ -125,7 +125,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "SqliteDatabase._take_part",
         "execute('ROLLBACK TO work')",
         "None",
-        (f"{_GROUPS}::test_one_that_fails_takes_back_nothing_of_the_others",),
+        (f"{_GROUPS}::test_one_that_fails_undoes_none_of_the_others",),
     ),
     Mutant(
         "a transaction returns before its commit",
@@ -170,7 +170,7 @@ MUTANTS: tuple[Mutant, ...] = (
             for log in self._logs.values():
                 log.record(task_id, status)
         """,
-        ("server/keys/test_owners.py::test_the_stream_of_changes_tells_ones_own",),
+        ("server/keys/test_owners.py::test_the_stream_of_changes_has_only_its_owners_tasks",),
     ),
     Mutant(
         "links that steer are shown to all keys",
@@ -218,7 +218,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "_administrating.administrate",
         "check_client(request)",
         "pass",
-        ("server/test_administration.py::test_whoever_comes_through_a_proxy_is_elsewhere",),
+        ("server/test_administration.py::test_clients_behind_a_proxy_are_remote",),
     ),
     Mutant(
         "budgets of keys are not kept",

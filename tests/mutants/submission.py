@@ -172,7 +172,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "Reconciler._find",
         "began >= ends_at() - TICK",
         "True",
-        ("lifecycle/test_lost_answers.py::test_a_task_that_was_never_created_is_told",),
+        ("lifecycle/test_lost_answers.py::test_a_task_that_was_never_created_is_reported",),
     ),
     Mutant(
         "tasks with other texts are fetched for their tokens",

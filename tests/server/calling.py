@@ -1,4 +1,4 @@
-"""Raw HTTP for the tests of the server: foreign clients see no more than this."""
+"""Raw HTTP for the tests of the server, as other clients send it."""
 
 import json
 from typing import Any
@@ -17,7 +17,7 @@ __all__ = ["Answer", "Caller"]
 
 @attrs.frozen
 class Answer:
-    """What came back.
+    """An answer.
 
     Attributes:
         status: The HTTP status.
@@ -48,7 +48,7 @@ class Answer:
 
 
 class Caller:
-    """Sends requests to one server, with its key unless told otherwise."""
+    """Sends requests to one server, with its key unless another one is given."""
 
     def __init__(
         self, server: LocalServer, http: aiohttp.ClientSession, api_key: str | None = None
@@ -64,7 +64,7 @@ class Caller:
         return Caller(self.server, self._http, answer.json["key"])
 
     async def ask(self, method: str, path: str, *, key: bool = True, **options: Any) -> Answer:
-        """One request; a path without a host is one of the API, byte for byte as given."""
+        """Make one request; a path without a host is one of the API, byte for byte as given."""
         url = path if path.startswith("http") else self.server.base_url + path
         headers = dict(options.pop("headers", None) or {})
         if key:
@@ -99,18 +99,18 @@ class Caller:
         return answer.json
 
     def stored(self, task_id: str) -> TaskRecord:
-        """A task as the server has it now."""
+        """A task in the server's store."""
         record = self.server.store.task(task_id)
         assert record is not None
         return record
 
     async def reached(self, task_id: str, status: str, *, steps: int = 0) -> Any:
-        """Wait until the server has a task in a status with so many steps; its JSON."""
+        """Wait until the server has a task in a status with this many steps; its JSON."""
 
         def has_reached() -> bool:
             record = self.stored(task_id)
             return record.status == status and len(record.steps) >= steps
 
-        # Foreign clients poll too: the server has nothing to wait on.
+        # Other clients poll too: the server has no state to wait for.
         await until(has_reached)
         return await self.task(task_id)

@@ -42,7 +42,7 @@ async def api(http: aiohttp.ClientSession) -> AsyncIterator[Caller]:
 
 @pytest.fixture
 def queue() -> FromQueue:
-    """An executor that the test steers."""
+    """An executor that the test controls."""
     return FromQueue()
 
 

@@ -1,4 +1,4 @@
-"""Web servers that answer with given bytes, to be as rude as no library would let them be."""
+"""Web servers that answer with given bytes, which no HTTP library would send."""
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -28,7 +28,7 @@ def page(
 
 @asynccontextmanager
 async def raw_server(answers: Mapping[str, bytes] | Script) -> AsyncIterator[str]:
-    """Serve bytes by path, or do what a script does; gives the address without a slash.
+    """Serve bytes by path, or run a script; yields the address without a slash.
 
     Args:
         answers: Answers by path, 404 for all others; or a script.

@@ -1,4 +1,4 @@
-"""Executors for tests that steer a task item by item."""
+"""Executors for tests that control a task item by item."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -52,11 +52,11 @@ class FromQueue(Executor):
             self.ended += 1
 
     async def aclose(self) -> None:
-        """Note that it was released."""
+        """Record that it was released."""
         self.closed = True
 
 
 class NeverBegun(FromQueue):
-    """Takes tasks and never begins them."""
+    """Accepts tasks and never begins them."""
 
     reports_start = True

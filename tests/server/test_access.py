@@ -1,4 +1,4 @@
-"""Which requests are answered: by host, origin, key, and how often the key was wrong."""
+"""Which requests are answered: by host, origin, key, and number of wrong keys."""
 
 import asyncio
 import logging
@@ -50,8 +50,8 @@ async def reachable(**options: Any) -> AsyncIterator[tuple[LocalServer, str]]:
     ],
 )
 @pytest.mark.parametrize("path", ["/", "/docs", "/api/v1/ping", "/openapi.json", "/live/x", "/x"])
-async def test_a_host_of_somebody_else_is_refused(host: str, path: str, api: Caller) -> None:
-    """A website whose name resolves to this machine gets nothing, with the key or without."""
+async def test_a_foreign_host_is_refused(host: str, path: str, api: Caller) -> None:
+    """A website whose name resolves to this machine gets no answer, with the key or without."""
     for has_key in (True, False):
         answer = await api.get(api.server.url + path, key=has_key, headers={"Host": host})
         assert (answer.status, "public_url" in answer.text) == (403, True)
@@ -61,7 +61,7 @@ async def test_a_host_of_somebody_else_is_refused(host: str, path: str, api: Cal
     "host", ["localhost", "LOCALHOST:1", "localhost.", "127.0.0.1", "127.8.9.10:99", "[::1]:80"]
 )
 async def test_this_machine_is_answered(host: str, api: Caller) -> None:
-    """By whichever of its names, and through a tunnel with another port."""
+    """By any of its names, and through a tunnel with another port."""
     assert (await api.get("/ping", headers={"Host": host})).status == 200
 
 
@@ -102,7 +102,7 @@ async def test_another_scheme_is_another_origin(
 
 
 async def test_a_host_of_ones_own_choice_is_no_origin(http: aiohttp.ClientSession) -> None:
-    """Whoever names himself as the host is refused as the host."""
+    """A client that names itself as the host is refused because of the host."""
     async with LocalServer(executor=Showing()) as server:
         task = await running_task(Caller(server, http))
         there = f"evil.example:{URL(server.url).port}"
@@ -125,7 +125,7 @@ async def test_a_host_of_ones_own_choice_is_no_origin(http: aiohttp.ClientSessio
 async def test_whole_origins_are_allowed(
     allowed: str, origin: str, is_allowed: bool, http: aiohttp.ClientSession
 ) -> None:
-    """Scheme, host and port, whether or not the port is written."""
+    """An origin is a scheme, a host and a port, whether or not the port is written."""
     async with LocalServer(executor="scripted", allow_origins=[allowed]) as server:
         answer = await Caller(server, http).get("/ping", headers={"Origin": origin})
 
@@ -136,7 +136,7 @@ async def test_whole_origins_are_allowed(
 
 
 def test_short_keys_are_refused() -> None:
-    """On this machine too, with the way to a better one and without the key."""
+    """On this machine too; the error says how to get a better one, and does not show the key."""
     with pytest.raises(ConfigurationError, match=r"16 characters.*token_urlsafe") as caught:
         LocalServer(executor="scripted", api_key="letmein-letmein")
 
@@ -150,7 +150,7 @@ async def guess(api: Caller, count: int, **headers: str) -> list[int]:
 
 
 async def test_wrong_keys_are_slowed_down(api: Caller, caplog: pytest.LogCaptureFixture) -> None:
-    """After 20 wrong keys of an address the next are 429, by the API and the other routes."""
+    """After 20 wrong keys of an address the next are answered 429, by the API and other routes."""
     statuses = await guess(api, MAX_WRONG_KEYS + 5)
     paths = ("/me", "/balance", f"{api.server.url}/admin/faults")
     wrong = [await api.get(path, headers=WRONG) for path in paths]
@@ -164,7 +164,7 @@ async def test_wrong_keys_are_slowed_down(api: Caller, caplog: pytest.LogCapture
 
 
 async def test_a_right_key_is_never_refused_for_wrong_ones(http: aiohttp.ClientSession) -> None:
-    """A program left with an old key locks out no other behind the same address."""
+    """A program with an old key does not lock out others behind the same address."""
     async with LocalServer(executor="scripted", max_wrong_keys=3) as server:
         api = Caller(server, http)
         shop = await api.with_new_key("shop")
@@ -179,8 +179,8 @@ async def test_a_right_key_is_never_refused_for_wrong_ones(http: aiohttp.ClientS
     assert still == [429]
 
 
-async def test_how_many_guesses_can_be_set(http: aiohttp.ClientSession) -> None:
-    """A server that wrong keys are sent to on purpose takes more of them."""
+async def test_the_number_of_guesses_is_a_setting(http: aiohttp.ClientSession) -> None:
+    """A server that gets wrong keys on purpose accepts more of them."""
     async with LocalServer(executor="scripted", max_wrong_keys=3) as server:
         statuses = await guess(Caller(server, http), 5)
 
@@ -190,15 +190,15 @@ async def test_how_many_guesses_can_be_set(http: aiohttp.ClientSession) -> None:
 
 
 async def test_what_is_no_guess_is_not_counted(api: Caller) -> None:
-    """Calls without a key, and calls with the right one."""
+    """Calls without a key, and calls with the right one, do not count."""
     for _ in range(MAX_WRONG_KEYS + 1):
         assert (await api.get("/me", key=False)).status == 403
         assert (await api.get("/me")).status == 200
 
 
 @pytest.mark.looptime
-async def test_the_brake_is_let_go(http: aiohttp.ClientSession) -> None:
-    """After the time that Retry-After says; a few wrong keys a minute never brake."""
+async def test_the_brake_ends(http: aiohttp.ClientSession) -> None:
+    """It ends after the time in Retry-After; a few wrong keys a minute never start it."""
     async with LocalServer(executor="scripted") as server:
         api = Caller(server, http)
         for _ in range(3):
@@ -213,7 +213,7 @@ async def test_the_brake_is_let_go(http: aiohttp.ClientSession) -> None:
 
 
 async def test_each_address_has_a_brake_of_its_own(http: aiohttp.ClientSession) -> None:
-    """Behind a proxy the address is what the proxy has added, and not what a client says."""
+    """Behind a proxy the address is the one that the proxy has added, not a client's header."""
     async with reachable(**BEHIND) as (server, here):
         api = Caller(server, http)
 
@@ -233,10 +233,10 @@ async def test_each_address_has_a_brake_of_its_own(http: aiohttp.ClientSession) 
     assert (network.status, elsewhere.status) == (429, 401)
 
 
-async def test_only_named_proxies_tell_the_address_of_a_client(
+async def test_only_named_proxies_report_the_address_of_a_client(
     http: aiohttp.ClientSession, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Another program cannot blame its guesses on an address, nor spread them over many."""
+    """Another program cannot blame an address for its guesses, nor spread them over many."""
     async with reachable(**BEHIND, trusted_proxies=["192.0.2.0/24"]) as (server, here):
         api = Caller(server, http)
         for number in range(MAX_WRONG_KEYS):
@@ -249,8 +249,8 @@ async def test_only_named_proxies_tell_the_address_of_a_client(
     assert caplog.text.count("is ignored: if this is your proxy") == 1
 
 
-async def test_an_address_is_told_through_several_proxies(http: aiohttp.ClientSession) -> None:
-    """Of a chain of named proxies the client is the one that asked the first of them."""
+async def test_an_address_is_reported_through_several_proxies(http: aiohttp.ClientSession) -> None:
+    """In a chain of named proxies the client is the one that called the first of them."""
     async with reachable(**BEHIND, trusted_proxies=["127.0.0.1", "10.0.0.0/8"]) as (server, here):
         api = Caller(server, http)
 
@@ -269,7 +269,7 @@ async def test_an_address_is_told_through_several_proxies(http: aiohttp.ClientSe
 
 @pytest.mark.long
 async def test_addresses_are_forgotten(http: aiohttp.ClientSession) -> None:
-    """Whoever has many addresses takes no memory for each: the oldest are forgotten."""
+    """Many addresses need no more memory: the oldest are forgotten."""
     async with reachable(**BEHIND) as (server, here):
         api = Caller(server, http)
         for _ in range(MAX_WRONG_KEYS):

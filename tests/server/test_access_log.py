@@ -37,7 +37,7 @@ async def _get(server: LocalServer, *paths: str) -> None:
 
 
 async def test_a_request_is_a_line(server: LocalServer, caplog: pytest.LogCaptureFixture):
-    """Method, path, status, bytes and milliseconds; of the API's own parameters the values too."""
+    """Method, path, status, bytes and milliseconds; the API's own parameters with their values."""
     async with BrowserUseSession(server.api_key, base_url=server.base_url) as session:
         handle = await session.submit("Hang")
         await session.tasks.list(page=1, limit=5)
@@ -51,7 +51,7 @@ async def test_a_request_is_a_line(server: LocalServer, caplog: pytest.LogCaptur
 
 
 async def test_links_are_masked(server: LocalServer, caplog: pytest.LogCaptureFixture):
-    """Tokens in paths are, whatever stands around them, and what is no parameter of the API."""
+    """Tokens in paths are masked, whatever surrounds them, and so are unknown parameters."""
     await _get(
         server,
         "/live/abc-secret",
@@ -76,8 +76,8 @@ async def test_links_are_masked(server: LocalServer, caplog: pytest.LogCaptureFi
     ]
 
 
-async def _get_as_it_is(server: LocalServer, path: str) -> bytes:
-    """Make a request whose path no client has normalised."""
+async def _get_unchanged(server: LocalServer, path: str) -> bytes:
+    """Make a request whose path no client normalises."""
     reader, writer = await asyncio.open_connection("127.0.0.1", int(server.url.rpartition(":")[2]))
     writer.write(f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
     answer = await reader.read()
@@ -99,11 +99,11 @@ async def _get_as_it_is(server: LocalServer, path: str) -> bytes:
 async def test_links_are_masked_however_they_are_encoded(
     server: LocalServer, caplog: pytest.LogCaptureFixture, path: str, shown: str
 ):
-    """The server decodes a path, so its letters may be percent-encoded, and opens the page."""
+    """The server decodes a path, so percent-encoded letters open the same page."""
     async with BrowserUseSession(server.api_key, base_url=server.base_url) as session:
         await session.submit("Hang")
     token = str(server.store.tasks[0].live_token)
-    await _get_as_it_is(server, path.format(token))
+    await _get_unchanged(server, path.format(token))
 
     (line,) = _lines(caplog)[1:]
     assert token not in line
@@ -111,8 +111,8 @@ async def test_links_are_masked_however_they_are_encoded(
 
 
 async def test_a_request_cannot_write_lines(server: LocalServer, caplog: pytest.LogCaptureFixture):
-    """What a client sends stays on the one line that is about it."""
-    await _get_as_it_is(server, "/a%0d%0aGET%20/b")
+    """The text of a client stays on the one line about its request."""
+    await _get_unchanged(server, "/a%0d%0aGET%20/b")
 
     assert _lines(caplog) == ["GET /a%0d%0aGET%20/b 404 B bytes N ms"]
 

@@ -1,4 +1,4 @@
-"""What tasks cost, and what an empty account may do."""
+"""The cost of tasks, and what is refused on an empty account."""
 
 import asyncio
 from pathlib import Path
@@ -29,7 +29,7 @@ async def test_a_task_costs_its_start_and_its_steps(model: str, left: str, api: 
 
 
 async def test_an_empty_account_is_refused_until_there_is_credit(http: aiohttp.ClientSession):
-    """What has begun ends; the balance may fall below zero by the steps it took."""
+    """Running tasks end; the balance may fall below zero by their steps."""
     async with LocalServer(executor="scripted", balance_cents=2) as server:
         api = Caller(server, http)
         await api.reached(await api.create(), "finished")
@@ -45,7 +45,7 @@ async def test_an_empty_account_is_refused_until_there_is_credit(http: aiohttp.C
 
 @pytest.mark.parametrize("body", [{}, {"cents": 0}, {"cents": -1}, {"cents": "NaN"}, [], "x"])
 async def test_credit_is_a_number_above_zero(body: Any, api: Caller):
-    """Everything else changes nothing."""
+    """Any other value changes nothing."""
     answer = await api.post(f"{api.server.url}/admin/credits", json=body)
 
     assert answer.status == 422
@@ -53,14 +53,14 @@ async def test_credit_is_a_number_above_zero(body: Any, api: Caller):
 
 
 async def test_credit_needs_the_key(api: Caller):
-    """As every call of the API does."""
+    """It is needed as for every call of the API."""
     answer = await api.post(f"{api.server.url}/admin/credits", json={"cents": 5}, key=False)
 
     assert answer.status == 403
 
 
 async def test_too_many_tasks_at_once_are_refused(http: aiohttp.ClientSession, queue: FromQueue):
-    """With the service's sentence; a task that has ended makes room."""
+    """The refusal has the service's sentence; a task that has ended makes room."""
     async with LocalServer(executor=queue, max_concurrent_tasks=1) as server:
         api = Caller(server, http)
         first = await api.create()
@@ -79,13 +79,13 @@ async def test_too_many_tasks_at_once_are_refused(http: aiohttp.ClientSession, q
     "options", [{"plan": "gold"}, {"balance_cents": "NaN"}, {"balance_cents": 1e30}]
 )
 def test_an_account_that_cannot_be_is_refused(options: dict[str, Any]):
-    """When the server is made, and not at the first task."""
+    """It is refused when the server is created, and not at the first task."""
     with pytest.raises(ConfigurationError):
         LocalServer(**options)
 
 
 async def test_a_failure_at_the_limit_of_steps_is_free(http: aiohttp.ClientSession):
-    """The step that only says so; a task never costs more than its start and its maximum."""
+    """The step that reports it is free; a task never costs more than its start and its maximum."""
     executor = ScriptedExecutor(default=Scenario(steps=("Look",) * 9, step_seconds=0))
     async with LocalServer(executor=executor, balance_cents=1000) as server:
         api = Caller(server, http)
@@ -98,7 +98,7 @@ async def test_a_failure_at_the_limit_of_steps_is_free(http: aiohttp.ClientSessi
 async def test_a_restart_is_billed_as_what_the_task_shows(
     tmp_path: Path, http: aiohttp.ClientSession, queue: FromQueue
 ):
-    """One step, which says that the server was restarted: the account and `/admin/costs` agree."""
+    """The restart is one step, with its cost: the account and `/admin/costs` agree."""
     place = tmp_path / "server.db"
     async with LocalServer(executor=queue, database=place, balance_cents=1000) as server:
         task_id = await Caller(server, http).create()
@@ -113,7 +113,7 @@ async def test_a_restart_is_billed_as_what_the_task_shows(
 
 
 async def test_the_last_cent_begins_a_task(http: aiohttp.ClientSession):
-    """What costs all that is left is not refused; the next one is."""
+    """A task that costs the whole rest is not refused; the next one is."""
     async with LocalServer(executor=FromQueue(), balance_cents=1) as server:
         api = Caller(server, http)
         answers = [await api.post("/run-task", json={"task": "x"}) for _ in range(2)]

@@ -1,4 +1,4 @@
-"""What only whoever runs the server may do, and what its own page reads."""
+"""The operator's calls, and the data of the server's own page."""
 
 import socket
 from pathlib import Path
@@ -18,7 +18,7 @@ FOR_THE_PAGE = ("/admin/costs", "/admin/deliveries")
 
 
 async def test_what_tasks_have_cost(api: Caller):
-    """The start and each step by model, also the one that says why it failed."""
+    """The start and each step by model, also the step with the reason of a failure."""
     quick = await api.create(llm_model="gpt-4.1-mini")
     failing = await api.create(metadata={"scenario": "fails"})
     await api.reached(quick, "finished")
@@ -37,7 +37,7 @@ async def test_tasks_that_do_not_exist_cost_nothing(api: Caller):
 
 
 async def test_the_latest_deliveries(http: aiohttp.ClientSession):
-    """All of them, or as many of the latest as are asked for, oldest first."""
+    """All of them, or the given number of the latest ones, oldest first."""
     async with receiving() as receiver:
         webhooks = [Webhook(receiver.url, SECRET)]
         async with LocalServer(executor="scripted", webhooks=webhooks) as server:
@@ -58,7 +58,7 @@ async def test_the_latest_deliveries(http: aiohttp.ClientSession):
 
 @pytest.mark.parametrize("path", [*FOR_THIS_MACHINE, *FOR_THE_PAGE])
 async def test_the_key_is_needed(path: str, api: Caller):
-    """As for every call of the API."""
+    """It is needed as for every call of the API."""
     url = api.server.url + path
 
     assert (await api.get(url, key=False)).status == 403
@@ -73,8 +73,8 @@ async def test_the_key_is_needed(path: str, api: Caller):
         *("X-Forwarded-Host", "CF-Connecting-IP", "CF-Ray", "True-Client-IP", "X-Client-IP"),
     ],
 )
-async def test_whoever_comes_through_a_proxy_is_elsewhere(header: str, api: Caller):
-    """Also if the proxy is on this machine; the server's own page is shown to them too."""
+async def test_clients_behind_a_proxy_are_remote(header: str, api: Caller):
+    """This includes a proxy on this machine; its clients get the server's own page, too."""
     sent = {header: "for=192.0.2.1"}
     for path in FOR_THIS_MACHINE:
         answer = await api.get(api.server.url + path, headers=sent)
@@ -87,7 +87,7 @@ async def test_whoever_comes_through_a_proxy_is_elsewhere(header: str, api: Call
 
 
 async def test_costs_outlive_a_restart(tmp_path: Path, http: aiohttp.ClientSession):
-    """Like the tasks that they are of."""
+    """They are kept like the tasks."""
     place = tmp_path / "server.db"
     async with LocalServer(executor="scripted", database=place) as server:
         api = Caller(server, http)
@@ -100,8 +100,8 @@ async def test_costs_outlive_a_restart(tmp_path: Path, http: aiohttp.ClientSessi
     assert answer.json == {"costs": {task_id: "3"}}
 
 
-async def test_behind_a_proxy_nobody_administrates(http: aiohttp.ClientSession):
-    """A proxy that says nothing looks like a client on this machine."""
+async def test_behind_a_proxy_administration_is_refused(http: aiohttp.ClientSession):
+    """A proxy without headers looks like a client on this machine."""
     async with reachable(**BEHIND) as (server, here):
         api = Caller(server, http)
         answers = [await api.get(here + path) for path in FOR_THIS_MACHINE]
@@ -112,7 +112,7 @@ async def test_behind_a_proxy_nobody_administrates(http: aiohttp.ClientSession):
 
 
 async def test_administration_has_a_listener_of_its_own(short_folder: Path):
-    """It asks for the key, refuses what a proxy passes on, and answers nothing else."""
+    """It needs the key, refuses what a proxy forwards, and answers no other call."""
     path, place = short_folder / "admin", "http://localhost"
     async with (
         reachable(**BEHIND, admin_socket=path) as (server, _),
@@ -132,7 +132,7 @@ async def test_administration_has_a_listener_of_its_own(short_folder: Path):
 
 
 async def test_administration_has_a_socket_of_its_own(short_folder: Path):
-    """Which only the server's user may open, and which is gone with the server."""
+    """Only the server's user may open it, and it is deleted with the server."""
     path = short_folder / "admin"
     async with reachable(**BEHIND, admin_socket=path) as (server, _):
         mode = path.stat().st_mode & 0o777
@@ -162,7 +162,7 @@ async def test_a_socket_that_a_killed_server_left(short_folder: Path):
 
 
 async def test_administration_is_described(api: Caller):
-    """Each row in an OpenAPI document of its own, with what its key needs and its body has."""
+    """Each route is in an OpenAPI document of its own, with its scope and its body."""
     document = (await api.get(f"{api.server.url}/admin/openapi.json", key=False)).json
     operations = {
         each["operationId"]: each for path in document["paths"].values() for each in path.values()
@@ -179,7 +179,7 @@ async def test_administration_is_described(api: Caller):
 
 
 async def test_a_mistyped_field_is_refused(api: Caller):
-    """The word that was meant is said; a key with more scopes than were asked for is not made."""
+    """The nearest name is given; a key with wider scopes by a mistake is not made."""
     body = {"name": "shop", "scope": ["read"]}
     answer = await api.post(f"{api.server.url}/admin/keys", json=body)
 
@@ -188,7 +188,7 @@ async def test_a_mistyped_field_is_refused(api: Caller):
 
 
 async def test_no_answer_of_administration_is_kept(api: Caller):
-    """By no browser and no proxy: one of them has the text of a key."""
+    """Neither by a browser nor by a proxy: one of the answers has the text of a key."""
     answers = [
         await api.post(f"{api.server.url}/admin/keys", json={"name": "shop"}),
         await api.get(f"{api.server.url}/admin/key"),

@@ -1,4 +1,4 @@
-"""How many calls a server answers in a window of time, and what its answers say of it."""
+"""The number of calls that a server answers in a window of time, and its headers."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -23,7 +23,7 @@ async def limited(http: aiohttp.ClientSession) -> AsyncIterator[Caller]:
 
 
 async def test_answers_say_what_is_left(limited: Caller):
-    """Those of refused requests too; the fourth call is refused, and says when to come again."""
+    """Answers to refused requests, too; the fourth call is refused, with the time to retry."""
     answers = [
         await limited.get("/balance"),
         await limited.get("/task/none"),
@@ -53,7 +53,7 @@ async def test_each_owner_has_a_quota(limited: Caller):
 
 
 async def test_what_is_not_the_owners_call_does_not_count(limited: Caller):
-    """Calls without a key, with a wrong one, and those of the administration."""
+    """Calls without a key, with a wrong one, and those of administration do not count."""
     for _ in range(5):
         await limited.get("/ping", key=False)
         await limited.get("/balance", headers={"Authorization": "Bearer wrong"}, key=False)
@@ -66,7 +66,7 @@ async def test_what_is_not_the_owners_call_does_not_count(limited: Caller):
 
 
 async def test_calls_beyond_the_quota_leave_nothing_in_the_database(limited: Caller):
-    """No entries of the audit trail, or a program that goes on calling would fill it."""
+    """There are no audit entries, or a program that continues to call would fill it."""
     for _ in range(20):
         await limited.post("/run-task", json={"task": "x"})
 
@@ -83,7 +83,7 @@ async def test_a_server_without_a_quota_says_nothing(api: Caller):
 
 @pytest.mark.parametrize("options", [{"max_calls": 0}, {"max_calls_window": 0}])
 def test_a_quota_that_cannot_be_is_refused(options: dict[str, int]):
-    """When the server is made."""
+    """It is refused when the server is created."""
     with pytest.raises(ConfigurationError):
         LocalServer(**options)
 

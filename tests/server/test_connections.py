@@ -1,4 +1,4 @@
-"""Connections of clients: bounded in time and number, and quiet about malformed requests."""
+"""Connections of clients: limits of time and number, and malformed requests without noise."""
 
 import asyncio
 import logging
@@ -57,7 +57,7 @@ async def _connection(server: LocalServer, sent: bytes = b"") -> AsyncIterator[E
 
 
 async def _rest(reader: asyncio.StreamReader) -> bytes:
-    """What comes until the end of the connection, however that comes."""
+    """The rest of a connection until its end, however it ends."""
     try:
         return await reader.read()
     except ConnectionError:
@@ -78,7 +78,7 @@ async def _rest(reader: asyncio.StreamReader) -> bytes:
     ids=["nothing", "half a head", "half a body"],
 )
 async def test_unfinished_requests_are_cut(server: LocalServer, sent: bytes, seconds: float):
-    """A connection without a whole head is closed after ten seconds; a body has sixty."""
+    """A connection without a complete head is closed after ten seconds; a body has sixty."""
     if b"Content-Length" in sent:
         key = f"Authorization: Bearer {server.api_key}\r\n".encode()
         sent = sent.replace(b"Content-Length", key + b"Content-Length")
@@ -91,7 +91,7 @@ async def test_unfinished_requests_are_cut(server: LocalServer, sent: bytes, sec
 
 @pytest.mark.looptime
 async def test_idle_connections_are_cut(server: LocalServer):
-    """After an answer a connection waits for 75 seconds; a head that begins has ten again."""
+    """After an answer a connection stays open for 75 seconds; a new head has ten again."""
     async with _connection(server, PING) as (idle, _), _connection(server, PING) as (late, writer):
         for reader in (idle, late):
             assert b"200 OK" in await reader.readuntil(b"\r\n\r\n")
@@ -109,7 +109,7 @@ async def test_idle_connections_are_cut(server: LocalServer):
 
 @pytest.mark.looptime
 async def test_held_calls_are_not_idle(server: LocalServer):
-    """The control: a call that the server holds is cut by no limit on connections."""
+    """The control: no limit on connections ends a call that the server holds."""
     held = "GET /api/v1/tasks HTTP/1.1\r\nHost: localhost\r\nPrefer: wait=60\r\n"
     held += f"Authorization: Bearer {server.api_key}\r\nBrowser-Use-Changes: now\r\n\r\n"
     async with _connection(server, held.encode()) as (reader, writer):
@@ -123,7 +123,7 @@ async def test_held_calls_are_not_idle(server: LocalServer):
 
 
 async def test_connections_are_fewer_than_descriptors(monkeypatch: pytest.MonkeyPatch):
-    """Silent connections make room for a request as soon as there are too many of them."""
+    """Silent connections are closed for a request as soon as there are too many of them."""
     monkeypatch.setattr(resource, "getrlimit", lambda _: (80, 80))
     most = most_connections()
     async with LocalServer(executor="scripted") as server:
@@ -145,7 +145,7 @@ async def test_connections_are_fewer_than_descriptors(monkeypatch: pytest.Monkey
 
 
 async def test_unfinished_bodies_do_not_lock_others_out(monkeypatch: pytest.MonkeyPatch):
-    """Requests whose bodies do not come make room for others as soon as there are too many."""
+    """Requests with incomplete bodies are ended for others as soon as there are too many."""
     monkeypatch.setattr(resource, "getrlimit", lambda _: (80, 80))
     half = b"POST /api/v1/run-task HTTP/1.1\r\nContent-Length: 9\r\n" + _KEY_AND_TYPE + b"\r\n{"
     async with LocalServer(executor="scripted", api_key="sesame-" * 4) as server:
@@ -162,7 +162,7 @@ async def test_unfinished_bodies_do_not_lock_others_out(monkeypatch: pytest.Monk
 def test_the_bound_follows_the_limit_of_the_process(
     monkeypatch: pytest.MonkeyPatch, soft: int, most: int
 ):
-    """Descriptors are left for browsers, files, and what else the program has open."""
+    """Descriptors are left for browsers, files, and the rest of the program."""
     monkeypatch.setattr(resource, "getrlimit", lambda _: (soft, soft))
 
     assert most_connections() == most
@@ -182,7 +182,7 @@ MALFORMED = {
 async def test_malformed_requests_are_not_quoted(
     server: LocalServer, sent: bytes, caplog: pytest.LogCaptureFixture
 ):
-    """Neither the log nor the answer holds a piece of what a broken client or proxy sent."""
+    """Neither the log nor the answer contains a part of the malformed request."""
     with caplog.at_level(logging.DEBUG):
         async with _connection(server, sent) as (reader, _), asyncio.timeout(PATIENCE):
             answer = await _rest(reader)
@@ -206,7 +206,7 @@ BROKEN_BODIES = {
 async def test_broken_bodies_are_no_errors_of_the_server(
     server: LocalServer, sent: bytes, caplog: pytest.LogCaptureFixture
 ):
-    """Of a client that hung up, or sent another encoding than it said: 400, and no line."""
+    """A client that disconnected, or sent another encoding than it declared: 400, and no line."""
     head = b"POST /api/v1/run-task HTTP/1.1\r\n" + _KEY_AND_TYPE
     answered: list[bytes] = []
     with caplog.at_level(logging.DEBUG):
@@ -228,7 +228,7 @@ UNREAD = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n" * 40
 
 
 async def _unread(server: LocalServer, sent: bytes = UNREAD, buffer: int = 4096) -> socket.socket:
-    """A connection with a small buffer that asks for much and reads nothing."""
+    """A connection with a small buffer that requests much and reads nothing."""
     client = socket.socket()
     client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
     client.setblocking(False)
@@ -239,10 +239,10 @@ async def _unread(server: LocalServer, sent: bytes = UNREAD, buffer: int = 4096)
 
 
 async def _taken(client: socket.socket, most: int) -> bytes:
-    """What a client reads; no time passes for the server meanwhile."""
+    """Read as a client; no time passes for the server meanwhile."""
     taken = bytearray()
     while len(taken) < most:
-        # Not by the loop, whose clock would go on: the system may take a moment.
+        # Not in the loop, whose clock would move: the system may need a moment.
         if select.select([client], [], [], 0.01)[0]:
             if not (part := client.recv(most - len(taken))):
                 break
@@ -270,7 +270,7 @@ async def _is_answered(server: LocalServer) -> bool:
 async def test_unread_answers_do_not_lock_others_out(
     monkeypatch: pytest.MonkeyPatch, record_property: Callable[[str, object], None]
 ):
-    """Where clients that read nothing take all connections, others are answered at once."""
+    """Where clients that read nothing use all connections, other clients are answered at once."""
     monkeypatch.setattr(resource, "getrlimit", lambda _: (256, 256))
     async with LocalServer(executor="scripted") as server:
         unread = [await _unread(server) for _ in range(128)]
@@ -291,7 +291,7 @@ async def test_unread_answers_do_not_lock_others_out(
 
 @pytest.mark.looptime
 async def test_unread_answers_are_cut(server: LocalServer):
-    """A connection whose client takes nothing of an answer for a minute is closed."""
+    """A connection whose client reads nothing of an answer for a minute is closed."""
     client = await _unread(server)
     await until(lambda: server.requests["home_page"])
     start = asyncio.get_running_loop().time()
@@ -304,7 +304,7 @@ async def test_unread_answers_are_cut(server: LocalServer):
 
 @pytest.mark.looptime
 async def test_slow_readers_are_not_cut(server: LocalServer):
-    """The control: a client that takes 512 KB in each half minute gets all that it asked for."""
+    """The control: a client that reads 512 KB in each half minute gets its whole answer."""
     end = UNREAD + PING.replace(b"Host", b"Connection: close\r\nHost")
     client = await _unread(server, end, buffer=64 * 1024)
     received = bytearray()
@@ -318,7 +318,7 @@ async def test_slow_readers_are_not_cut(server: LocalServer):
 
 @pytest.mark.looptime
 async def test_requests_behind_an_answer_are_bounded(server: LocalServer):
-    """64 KB of further requests may come while one is answered; with more it is cut."""
+    """64 KB of further requests may arrive during an answer; with more the connection is cut."""
     held = "GET /api/v1/tasks HTTP/1.1\r\nHost: localhost\r\nPrefer: wait=60\r\n"
     held += f"Authorization: Bearer {server.api_key}\r\nBrowser-Use-Changes: now\r\n\r\n"
     start = asyncio.get_running_loop().time()
@@ -333,8 +333,8 @@ async def test_requests_behind_an_answer_are_bounded(server: LocalServer):
     assert asyncio.get_running_loop().time() - start < 30
 
 
-async def test_an_address_has_so_many_connections():
-    """Of more than the setting says the longest idle one is closed, else the new one told."""
+async def test_connections_of_an_address_are_limited():
+    """Beyond the setting the longest idle connection is closed, else the new one is refused."""
     held = b"GET /api/v1/tasks HTTP/1.1\r\nHost: localhost\r\nPrefer: wait=60\r\n"
     held += b"Authorization: Bearer " + b"sesame-" * 4 + b"\r\nBrowser-Use-Changes: now\r\n\r\n"
     async with LocalServer(
@@ -343,7 +343,7 @@ async def test_an_address_has_so_many_connections():
         idle = await _connected(server, PING)
         await idle[0].readuntil(b"\r\n\r\n")
         holding = []
-        for _ in range(3):  # the last of them in the place of the idle one
+        for _ in range(3):  # the last of them replaces the idle one
             holding.append(await _connected(server, held))
             await holding[-1][0].readuntil(b'"reset":false}\n')
         async with asyncio.timeout(PATIENCE):
@@ -364,17 +364,19 @@ async def test_an_address_has_so_many_connections():
 
 @pytest.mark.parametrize("most", [0, -1])
 def test_the_bound_of_an_address_is_checked(most: int):
-    """A server to which no client could connect is refused when it is made."""
+    """A server that no client could connect to is refused when it is created."""
     with pytest.raises(ConfigurationError, match=f"address: {most} is no whole number"):
         LocalServer(executor="scripted", max_connections_per_address=most)
 
 
-async def test_unread_answers_have_a_sum(server: LocalServer, monkeypatch: pytest.MonkeyPatch):
-    """Of more bytes the connection that has not taken its answer for the longest time is closed."""
+async def test_the_sum_of_unread_answers_is_limited(
+    server: LocalServer, monkeypatch: pytest.MonkeyPatch
+):
+    """Beyond the sum, the connection that has read nothing for the longest time is closed."""
     unread = [await _unread(server) for _ in range(3)]
     await until(lambda: server.requests["home_page"] >= 3)
     await _steady(lambda: server.requests["home_page"])
-    # Less than three pages without what the system keeps of each, some 130 KB of 210.
+    # Less than three pages without what the system buffers of each, some 130 KB of 210.
     monkeypatch.setattr(connections, "MOST_UNREAD", 160_000)
     unread.append(await _unread(server))
     await until(lambda: _is_reset(unread[1]))

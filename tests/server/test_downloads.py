@@ -75,10 +75,10 @@ async def test_a_name_with_special_characters(api: Caller):
 
 
 @pytest.mark.parametrize("kind", [Finished, Failed])
-async def test_names_tell_no_secret_and_fit_into_links(
+async def test_names_contain_no_secret_and_fit_into_links(
     kind: type[Finished | Failed], steered: Caller, queue: FromQueue
 ):
-    """Also those of a task that failed, and half a pair of surrogates becomes a question mark."""
+    """Failed tasks included; half of a surrogate pair becomes a question mark."""
     files = {"bill-of-hunter2hunter2.txt": b"1", "read \ud83d.txt": b"2"}
     queue.items.put_nowait(kind("The bill is here", files=files))
     task_id = await steered.create(
@@ -95,7 +95,7 @@ async def test_names_tell_no_secret_and_fit_into_links(
 
 
 async def test_files_run_no_scripts_here(api: Caller):
-    """A page of the open web must not act as this server when a person opens it."""
+    """A page of another site must not act as this server when a person opens it."""
     answer = await api.get(await _link(api))
 
     assert answer.headers["Content-Security-Policy"] == "sandbox"
@@ -119,7 +119,7 @@ async def test_the_link_is_presigned_style(timed: Caller, queue: FromQueue, cloc
 
 
 async def test_an_expired_link(timed: Caller, queue: FromQueue, clock: WallClock):
-    """Good until the last second, then access denied; a new one opens again."""
+    """It is valid until the last second, then access is denied; a new one opens again."""
     queue.items.put_nowait(Finished("x", files={"a.txt": b"text"}))
     url = await _link(timed, name="a.txt")
     clock.time += timedelta(seconds=59)
@@ -154,7 +154,7 @@ async def test_an_altered_link(alter: Callable[[str], str], api: Caller):
 
 
 async def test_a_link_without_signature(api: Caller):
-    """A key does not help: these links stand for themselves."""
+    """A key does not help: the link alone is the permission."""
     answer = await api.get((await _link(api)).split("?")[0])
 
     _assert_refused(answer, 403, "AccessDenied")
@@ -172,7 +172,7 @@ async def test_a_link_of_another_server(api: Caller, http: aiohttp.ClientSession
 async def test_a_good_link_to_a_file_that_is_gone(
     http: aiohttp.ClientSession, queue: FromQueue, clock: WallClock, tmp_path: Path
 ):
-    """As object storage says it."""
+    """The answer is that of object storage."""
     options = {"now": clock, "link_lifetime": 90 * 86400, "database": tmp_path / "server.db"}
     queue.items.put_nowait(Finished("x", files={"a.txt": b"text"}))
     async with LocalServer(executor=queue, **options) as server:
@@ -183,8 +183,8 @@ async def test_a_good_link_to_a_file_that_is_gone(
         _assert_refused(await Caller(server, http).get(server.url + url), 404, "NoSuchKey")
 
 
-async def test_head_tells_the_same_without_the_bytes(api: Caller):
-    """Downloaders ask for size and version first."""
+async def test_head_answers_the_same_without_the_bytes(api: Caller):
+    """Downloaders read size and version first."""
     url = await _link(api)
     head, got = await api.ask("HEAD", url), await api.get(url)
 
@@ -204,7 +204,7 @@ async def test_head_tells_the_same_without_the_bytes(api: Caller):
     ],
 )
 async def test_a_range(asked: str, content: bytes, told: str, api: Caller):
-    """An interrupted download goes on where it stopped."""
+    """An interrupted download continues where it stopped."""
     answer = await api.get(await _link(api), headers={"Range": asked})
 
     assert (answer.status, answer.body) == (206, content)
@@ -221,7 +221,7 @@ async def test_a_range_after_the_end(asked: str, api: Caller):
 
 
 async def test_a_range_of_another_version(api: Caller):
-    """If-Range with another ETag gives everything; with the right one, the range."""
+    """If-Range with another ETag returns everything; with the right one, the range."""
     url = await _link(api)
     etag = (await api.get(url)).headers["ETag"]
     headers = {"Range": "bytes=2-4"}
@@ -236,18 +236,18 @@ async def test_a_range_of_another_version(api: Caller):
     "header", [None, "", "bytes=-", "bytes=4-2", "bytes=0-1,4-5", "lines=1-2", "bytes=a-b"]
 )
 def test_ranges_that_mean_everything(header: str | None):
-    """Several ranges and nonsense are ignored, as the RFC allows."""
+    """Several ranges and malformed ones are ignored, as the RFC allows."""
     assert byte_range(header, 10) is None
 
 
-def test_nothing_can_be_taken_of_an_empty_file():
+def test_an_empty_file_has_no_range():
     """Every range begins after its end."""
     with pytest.raises(UnsatisfiableRangeError):
         byte_range("bytes=0-", 0)
 
 
 async def test_an_output_file_may_be_large(timed: Caller, queue: FromQueue):
-    """More than the server would take as a request."""
+    """It may be larger than the server accepts as a request."""
     content = bytes(range(256)) * 20_000
     queue.items.put_nowait(Finished("x", files={"big.bin": content}))
 
@@ -262,7 +262,7 @@ async def test_a_byte_costs_a_byte(
     monkeypatch: pytest.MonkeyPatch,
     database: str,
 ):
-    """A range reads its own bytes, and the digest of the file is kept with it."""
+    """A range reads only its own bytes, and the digest of the file is stored with it."""
     content = bytes(range(256)) * 32_768  # 8 MB
     queue.items.put_nowait(Finished("x", files={"big.bin": content}))
     place = database if database == ":memory:" else tmp_path / database
@@ -293,10 +293,10 @@ async def test_a_byte_costs_a_byte(
 
 
 @pytest.mark.long
-async def test_unread_downloads_hold_a_part_each(
+async def test_unread_downloads_use_bounded_memory(
     http: aiohttp.ClientSession, queue: FromQueue, record_property: Callable[[str, object], None]
 ):
-    """20 unread downloads of 10 MB take no more than 2 MB each, and a further one is refused."""
+    """20 unread downloads of 10 MB use no more than 2 MB each, and a further one is refused."""
     content = bytes(range(256)) * 40_960
     queue.items.put_nowait(Finished("x", files={"big.bin": content}))
     async with LocalServer(executor=queue) as server:
@@ -329,7 +329,7 @@ async def test_unread_downloads_hold_a_part_each(
 
 
 async def _unread(server: LocalServer, sent: bytes) -> socket.socket:
-    """A connection with a small buffer that asks for something and reads nothing."""
+    """A connection with a small buffer that requests a file and reads nothing."""
     client = socket.socket()
     client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     client.setblocking(False)
@@ -340,10 +340,10 @@ async def _unread(server: LocalServer, sent: bytes) -> socket.socket:
 
 
 @pytest.mark.parametrize("rest", [b"", StorageUnavailableError("the disk is gone")])
-async def test_a_file_that_goes_while_it_is_sent_breaks_off(
+async def test_a_file_that_is_deleted_while_it_is_sent_breaks_off(
     http: aiohttp.ClientSession, rest: bytes | StorageUnavailableError
 ):
-    """So that no client takes the beginning of a file for the whole."""
+    """The connection is cut, so that no client mistakes the beginning of a file for the whole."""
 
     async def read(wanted: range) -> bytes:
         if isinstance(rest, Exception):
@@ -362,7 +362,7 @@ async def test_a_file_that_goes_while_it_is_sent_breaks_off(
 
 
 async def test_screenshots_have_the_size_of_the_viewport(api: Caller):
-    """Each step has its own picture, drawn when it is asked for."""
+    """Each step has its own picture, drawn when it is requested."""
     task_id = await api.create(browser_viewport_width=640, browser_viewport_height=480)
     await api.reached(task_id, "finished")
     urls = (await api.get(f"/task/{task_id}/screenshots")).json["screenshots"]
@@ -374,7 +374,7 @@ async def test_screenshots_have_the_size_of_the_viewport(api: Caller):
 
 
 async def test_a_step_may_bring_its_picture(steered: Caller, queue: FromQueue):
-    """Real page captures are served as they are."""
+    """Real screenshots are served unchanged."""
     queue.step(screenshot=b"\x89PNG captured")
     queue.items.put_nowait(Finished("x"))
     task_id = await steered.create()
@@ -385,7 +385,7 @@ async def test_a_step_may_bring_its_picture(steered: Caller, queue: FromQueue):
 
 
 async def test_a_failure_has_a_picture_too(api: Caller):
-    """One for each step, the one with the reason included."""
+    """There is one for each step, also for the one with the reason."""
     task_id = await api.create(metadata={"scenario": "fails"})
     await api.reached(task_id, "failed")
     urls = (await api.get(f"/task/{task_id}/screenshots")).json["screenshots"]

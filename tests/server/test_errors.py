@@ -1,4 +1,4 @@
-"""What happened below, and with which status it is answered."""
+"""The status of each error of the lower layers."""
 
 from collections.abc import Iterator
 
@@ -17,7 +17,7 @@ def _refusals(kind: type[RefusedError] = RefusedError) -> Iterator[type[RefusedE
 
 @pytest.mark.parametrize("kind", [*_refusals()], ids=lambda kind: kind.__name__)
 def test_each_refusal_has_a_status(kind: type[RefusedError]):
-    """A new one without a status would be answered as a fault of the server."""
+    """A new one without a status would be answered as an internal error."""
     answer = http_error(kind("why") if kind is not InvalidRequestError else kind())
     assert answer is not None
 
@@ -26,7 +26,7 @@ def test_each_refusal_has_a_status(kind: type[RefusedError]):
 
 
 def test_a_full_disk_differs_from_a_silent_database():
-    """The first class of the map that fits counts, and one derives from the other."""
+    """The first matching class of the map counts, and one derives from the other."""
     statuses = [
         answer.status
         for kind in (errors.StorageFullError, errors.ObjectGoneError, errors.UnavailableError)
@@ -37,5 +37,5 @@ def test_a_full_disk_differs_from_a_silent_database():
 
 
 def test_a_fault_of_the_server_is_no_refusal():
-    """Such as a mistake in it: its text is not for clients."""
+    """It is a defect of the server: its text is not for clients."""
     assert http_error(ValueError("secret")) is None

@@ -1,4 +1,4 @@
-"""Files that have become old."""
+"""The deletion of old files."""
 
 import asyncio
 import sqlite3
@@ -46,7 +46,7 @@ async def _files(api: Caller, task_id: str) -> tuple[int, int]:
 async def test_a_start_deletes_what_is_too_old(
     days: float, is_gone: bool, tmp_path: Path, http: aiohttp.ClientSession
 ):
-    """Thirty days after their end, tasks have no files, on disk neither; their text stays."""
+    """Thirty days after their end, tasks have no files, also not on disk; their text stays."""
     time = START
     path = tmp_path / "server.db"
     queue = FromQueue()
@@ -74,7 +74,7 @@ async def test_a_start_deletes_what_is_too_old(
 @pytest.mark.looptime
 @pytest.mark.torture
 async def test_a_running_server_deletes_them_too():
-    """Within a day, uploads of an active schedule and files of tasks at work excepted."""
+    """It does so within a day, but for uploads of an active schedule and of running tasks."""
     loop = asyncio.get_running_loop()
     begin, jump = loop.time(), timedelta()
 
@@ -116,7 +116,7 @@ async def test_a_running_server_deletes_them_too():
 async def test_old_tasks_go_with_all_that_was_theirs(
     tmp_path: Path, http: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
 ):
-    """Of each owner the oldest, up to the first that stays: nobody's list has a gap."""
+    """Each owner's oldest ones, up to the first that stays, so that no list has a gap."""
     monkeypatch.setenv(KEY_VARIABLE, "a key of the operator's own")
     time, path = START, tmp_path / "server.db"
     executor = ScriptedExecutor(SCENARIOS)
@@ -151,8 +151,8 @@ async def test_old_tasks_go_with_all_that_was_theirs(
         left = {each for (each,) in rows.execute("SELECT task_id FROM steps")}
         sealed = {each for (each,) in rows.execute("SELECT key FROM secrets WHERE kind = 'task'")}
         files = "".join(each for (each,) in rows.execute("SELECT key FROM files"))
-        told = {each for (each,) in rows.execute("SELECT task_id FROM outbox")}
-    assert told == {*kept}
+        pending = {each for (each,) in rows.execute("SELECT task_id FROM outbox")}
+    assert pending == {*kept}
     assert left == {*kept, young}
     assert not sealed
     assert not any(each in files for each in gone)
@@ -161,7 +161,7 @@ async def test_old_tasks_go_with_all_that_was_theirs(
 async def test_a_schedule_keeps_the_files_of_its_owner_only(
     tmp_path: Path, http: aiohttp.ClientSession
 ):
-    """A file of the same name that another owner has uploaded goes when it is old."""
+    """A file of the same name that another owner has uploaded is deleted when it is old."""
     time, path = START, tmp_path / "server.db"
     async with LocalServer(database=path, executor=FromQueue(), now=lambda: time) as server:
         api = Caller(server, http)

@@ -30,7 +30,7 @@ def hide(monkeypatch: pytest.MonkeyPatch) -> Hide:
 
 
 async def test_schedules_by_cron_expression_are_refused_without_cronsim(api: Caller, hide: Hide):
-    """Created and changed, with the extra that is missing; intervals go on."""
+    """Creating and changing fail with the name of the missing extra; intervals still work."""
     hide("cronsim")
     created = await api.post("/scheduled-task", json=DAILY)
     hourly = await api.post("/scheduled-task", json=HOURLY)
@@ -51,7 +51,7 @@ async def test_schedules_by_cron_expression_are_refused_without_cronsim(api: Cal
 async def test_a_database_with_schedules_by_cron_expression_is_not_opened_without_cronsim(
     http: aiohttp.ClientSession, tmp_path: Path, hide: Hide
 ):
-    """They would not run, and nobody would notice; those that are switched off do not matter."""
+    """They would silently not run; schedules that are switched off do not matter."""
     path = tmp_path / "server.db"
     async with LocalServer(executor="scripted", database=path) as server:
         schedule = (await Caller(server, http).post("/scheduled-task", json=DAILY)).json["id"]
@@ -68,7 +68,7 @@ async def test_a_database_with_schedules_by_cron_expression_is_not_opened_withou
 
 
 async def test_steps_have_white_pictures_without_pillow(api: Caller, hide: Hide):
-    """One for each step all the same."""
+    """There is one for each step."""
     hide("PIL")
     task_id = await api.create()
     await api.reached(task_id, "finished")
@@ -83,7 +83,7 @@ async def test_steps_have_white_pictures_without_pillow(api: Caller, hide: Hide)
 
 @pytest.mark.parametrize("executor", ["reader", "chromium"])
 def test_an_executor_that_reads_pages_names_the_extra(executor: str, hide: Hide):
-    """The server is not made: its tasks would all fail."""
+    """The server is not created: its tasks would all fail."""
     hide("selectolax", "trafilatura")
     with pytest.raises(ConfigurationError) as caught:
         LocalServer(executor=executor)
@@ -97,7 +97,7 @@ def test_an_executor_that_reads_pages_names_the_extra(executor: str, hide: Hide)
 async def test_a_server_of_a_bare_installation_plays_scenarios(
     http: aiohttp.ClientSession, hide: Hide, caplog: pytest.LogCaptureFixture
 ):
-    """It starts, its log says what the extra would bring, and its tasks finish."""
+    """It starts, its log says what the extra would add, and its tasks finish."""
     hide("selectolax", "trafilatura", "lxml", "PIL", "cronsim", "cryptography")
     async with LocalServer() as server:
         api = Caller(server, http)
@@ -115,7 +115,7 @@ async def test_a_server_of_a_bare_installation_plays_scenarios(
 async def test_searches_name_the_extra_and_cost_nothing(
     http: aiohttp.ClientSession, path: str, fields: dict[str, str], hide: Hide
 ):
-    """A 503, as where there is no search backend."""
+    """The answer is 503, as without a search backend."""
     hide("selectolax")
     sites = ["https://a.example/"]
     async with LocalServer(executor="scripted", search=sites, balance_cents=100) as server:
@@ -132,7 +132,7 @@ async def test_searches_name_the_extra_and_cost_nothing(
 
 @pytest.mark.parametrize("executor", ["chromium", "browser", "browser_use"])
 def test_an_executor_with_a_browser_names_its_extra(executor: str, hide: Hide):
-    """Without Playwright the server is not made, and says what to install."""
+    """Without Playwright the server is not created, and the error says what to install."""
     hide("playwright")
     with pytest.raises(ConfigurationError) as caught:
         LocalServer(executor=executor)
@@ -150,8 +150,8 @@ def test_auto_reads_pages_without_playwright(hide: Hide):
     assert type(LocalServer().executor).__name__ == "ReaderExecutor"
 
 
-def test_a_playwright_without_driver_is_told(monkeypatch: pytest.MonkeyPatch):
-    """Some installations lack the program that drives the browser; the words say how to get it."""
+def test_a_playwright_without_driver_is_an_error(monkeypatch: pytest.MonkeyPatch):
+    """Some installations lack the program that drives the browser; the error says how to get it."""
     monkeypatch.setenv("PLAYWRIGHT_NODEJS_PATH", "/nowhere/node")
     with pytest.raises(ConfigurationError, match=r"has no driver in .* --force-reinstall"):
         LocalServer(executor="chromium")

@@ -1,4 +1,4 @@
-"""Headers that every response has, whatever it answers."""
+"""The headers that every response has."""
 
 import aiohttp
 import pytest
@@ -15,7 +15,7 @@ PATHS = (
 
 @pytest.mark.parametrize("path", PATHS)
 async def test_the_server_names_no_versions(path: str, api: Caller):
-    """What it is made of is nobody's business."""
+    """No header names the software of the server."""
     answer = await api.get(api.server.url + path)
 
     assert answer.headers["Server"] == "browser-use-async"
@@ -23,7 +23,7 @@ async def test_the_server_names_no_versions(path: str, api: Caller):
 
 
 async def test_encryption_is_asked_for(http: aiohttp.ClientSession):
-    """Where others reach the server by https, browsers shall come by nothing else."""
+    """Where others reach the server by https, browsers must use nothing else."""
     async with reachable(**BEHIND) as (server, here):
         answers = [await Caller(server, http).get(here + path) for path in PATHS]
 
@@ -36,7 +36,7 @@ async def test_encryption_is_asked_for(http: aiohttp.ClientSession):
 async def test_pictures_are_for_pages_of_this_site(
     allowed: list[str], policy: str, http: aiohttp.ClientSession
 ):
-    """And for those of other sites where pages of others may call the API."""
+    """Where pages of other origins may call the API, they may show its pictures, too."""
     async with LocalServer(executor="scripted", allow_origins=allowed) as server:
         api = Caller(server, http)
         task_id = await api.create()

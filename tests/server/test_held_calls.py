@@ -1,4 +1,4 @@
-"""Held calls as foreign clients see them: `Prefer: wait`, and the stream of changes."""
+"""Held calls in raw HTTP: `Prefer: wait`, and the stream of changes."""
 
 import asyncio
 import json
@@ -26,13 +26,13 @@ HEADER = "Browser-Use-Changes"
 
 @pytest.fixture(autouse=True)
 def bounds(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Other bounds on held calls, before there is a server."""
+    """Other limits of held calls, before there is a server."""
     for name, value in getattr(request, "param", {}).items():
         monkeypatch.setattr(server_held_calls, name, value)
 
 
 def bounded(**bounds: int) -> pytest.MarkDecorator:
-    """Run a test with these bounds."""
+    """Run a test with these limits."""
     return pytest.mark.parametrize("bounds", [bounds], indirect=True, ids=[""])
 
 
@@ -55,7 +55,7 @@ class _Stream:
         self.response = response
 
     async def line(self) -> Any:
-        """The next line that tells something; None at the end."""
+        """The next line that is not empty; None at the end."""
         while raw := await self.response.content.readline():
             if raw.strip():
                 return json.loads(raw)
@@ -80,7 +80,7 @@ async def _stream(
 
 
 async def test_a_status_call_is_held_until_the_status_changes(running: tuple[Caller, str]):
-    """It is answered in the moment of the change, and says for how long it could have waited."""
+    """It is answered at the change, and its header says for how long it could have waited."""
     api, task_id = running
     call = asyncio.create_task(_held(api, task_id, "wait=30"))
     await asyncio.sleep(10.0)
@@ -95,7 +95,7 @@ async def test_a_status_call_is_held_until_the_status_changes(running: tuple[Cal
 
 
 async def test_a_status_call_without_change_is_answered_in_the_end(running: tuple[Caller, str]):
-    """With the status that still holds; steps in between are no change of it."""
+    """It has the current status; steps in between do not change the status."""
     api, task_id = running
     queue = api.server.executor
     assert isinstance(queue, FromQueue)
@@ -109,10 +109,10 @@ async def test_a_status_call_without_change_is_answered_in_the_end(running: tupl
     assert 30.0 <= loop_time() < 31.0
 
 
-async def test_a_change_while_the_status_is_read_is_told_at_once(
+async def test_a_change_while_the_status_is_read_is_answered_at_once(
     running: tuple[Caller, str], monkeypatch: pytest.MonkeyPatch
 ):
-    """A database that several servers share answers a moment after it has read."""
+    """A shared database answers a moment after the read."""
     api, task_id = running
     has_read, may_answer, by_id = asyncio.Event(), asyncio.Event(), SqliteDatabase.by_id
 
@@ -152,7 +152,7 @@ async def test_a_change_while_the_status_is_read_is_told_at_once(
 async def test_these_are_answered_at_once(
     running: tuple[Caller, str], prefer: str, applied: str | None
 ):
-    """A status that the client does not know yet, and preferences that are none."""
+    """A status that the client does not know yet, and invalid preferences."""
     api, task_id = running
 
     answer = await _held(api, task_id, prefer)
@@ -198,7 +198,7 @@ async def test_beyond_the_bound_calls_are_not_held(
 
 @bounded(MAX_HELD=4)
 async def test_an_owner_has_half_of_the_held_calls(running: tuple[Caller, str]):
-    """Others are held while one has all that it may have; the server's own key may have all."""
+    """Others are held while one has its half; the server's own key may use all."""
     api, task_id = running
     shop, other = await api.with_new_key("shop"), await api.with_new_key("other")
     ids = {each: await each.create() for each in (shop, other)}
@@ -224,7 +224,7 @@ async def test_an_owner_has_half_of_the_held_calls(running: tuple[Caller, str]):
 async def test_an_owner_has_half_of_the_streams(
     running: tuple[Caller, str], http: aiohttp.ClientSession
 ):
-    """Also of those that bring whole tasks."""
+    """This includes streams that send whole tasks."""
     shop = await running[0].with_new_key("shop")
     other, prefer = await running[0].with_new_key("other"), "wait=30, return=representation"
     async with _stream(shop, http, prefer=prefer) as first:
@@ -254,7 +254,7 @@ async def test_a_client_that_has_gone_frees_its_place(running: tuple[Caller, str
 
 
 async def test_closing_the_server_answers_what_is_held(http: aiohttp.ClientSession):
-    """A held call and a stream end at once and whole."""
+    """A held call and a stream end at once and complete."""
     async with LocalServer(executor=FromQueue()) as server:
         api = Caller(server, http)
         task_id = await api.create()
@@ -272,7 +272,7 @@ async def test_closing_the_server_answers_what_is_held(http: aiohttp.ClientSessi
     assert loop_time() < 2.5
 
 
-async def test_a_stream_tells_each_change_of_each_task(
+async def test_a_stream_has_each_change_of_each_task(
     running: tuple[Caller, str], http: aiohttp.ClientSession
 ):
     """New tasks too, and in their order."""
@@ -295,10 +295,10 @@ async def test_a_stream_tells_each_change_of_each_task(
     assert 10.0 <= loop_time() < 10.5
 
 
-async def test_a_stream_brings_the_tasks_that_end_to_those_who_ask(
+async def test_a_stream_sends_ended_tasks_on_request(
     running: tuple[Caller, str], http: aiohttp.ClientSession
 ):
-    """As get-task gives them, and with nothing for a task that goes on."""
+    """As get-task returns them; a task that goes on is sent without its content."""
     api, first = running
     prefer = "wait=30, return=representation"
     async with _stream(api, http) as plain, _stream(api, http, prefer=prefer) as stream:
@@ -317,10 +317,10 @@ async def test_a_stream_brings_the_tasks_that_end_to_those_who_ask(
 
 
 @bounded(MAX_WHOLE_STREAMS=1)
-async def test_few_streams_bring_tasks_and_a_write_brings_few(
+async def test_few_streams_send_tasks_and_a_write_sends_few(
     running: tuple[Caller, str], http: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
 ):
-    """Since every stream is told of everybody's tasks, and a late one of thousands at once."""
+    """Every stream gets the events of all tasks, and a late one those of thousands at once."""
     api, _task_id = running
     prefer = "wait=30, return=representation"
     monkeypatch.setattr(server_held_calls, "WHOLE_AT_ONCE", 1)
@@ -342,7 +342,7 @@ async def test_few_streams_bring_tasks_and_a_write_brings_few(
 async def test_a_cursor_continues_where_a_stream_broke_off(
     running: tuple[Caller, str], http: aiohttp.ClientSession
 ):
-    """What happened in between is told first."""
+    """The changes in between are sent first."""
     api, task_id = running
     async with _stream(api, http) as stream:
         cursor = (await stream.line())["cursor"]
@@ -360,7 +360,7 @@ async def test_a_cursor_continues_where_a_stream_broke_off(
 async def test_a_list_answer_gives_the_cursor_of_its_moment(
     running: tuple[Caller, str], http: aiohttp.ClientSession
 ):
-    """What a page shows, and all that follows it, have no gap between them."""
+    """The page and the stream that follows it have no gap between them."""
     api, task_id = running
     page = await api.get("/tasks")
     await api.put(f"/stop-task?task_id={task_id}")
@@ -376,7 +376,7 @@ async def test_a_list_answer_gives_the_cursor_of_its_moment(
 async def test_an_unknown_cursor_is_refused_safely(
     running: tuple[Caller, str], http: aiohttp.ClientSession, cursor: str
 ):
-    """The first line says that changes may have been missed, and the stream goes on from now."""
+    """The first line says that changes may be missing, and the stream continues from now."""
     api, task_id = running
     async with _stream(api, http, cursor) as stream:
         assert (await stream.line())["reset"] is True
@@ -387,7 +387,7 @@ async def test_an_unknown_cursor_is_refused_safely(
 async def test_a_cursor_of_before_a_restart_and_one_that_is_too_old_are_refused(
     running: tuple[Caller, str], http: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
 ):
-    """Another life has other numbers; and only the latest changes are there to be told."""
+    """Another run has other numbers, and only the latest changes are stored."""
     api, _task_id = running
     cursor = (await api.get("/tasks")).headers[HEADER]
     monkeypatch.setattr(server_changes, "MAX_LOGGED", 2)
@@ -405,7 +405,7 @@ async def test_a_cursor_of_before_a_restart_and_one_that_is_too_old_are_refused(
 async def test_a_silent_stream_shows_that_it_lives_and_ends_in_time(
     running: tuple[Caller, str], http: aiohttp.ClientSession
 ):
-    """An empty line every few seconds."""
+    """It sends an empty line every few seconds."""
     api, _task_id = running
     async with _stream(api, http, wait=10) as stream:
         text = await stream.response.read()
@@ -427,7 +427,7 @@ async def test_a_silent_stream_shows_that_it_lives_and_ends_in_time(
 async def test_faults_meet_streams_too(
     running: tuple[Caller, str], http: aiohttp.ClientSession, fault: Fault
 ):
-    """Each as it meets any answer that is not sent yet; and the place in the bound is freed."""
+    """Each affects a stream like an answer that is not sent yet, and its place is freed."""
     api, _task_id = running
     api.server.set_faults([fault])
     try:
@@ -445,7 +445,7 @@ async def test_faults_meet_streams_too(
 
 
 async def test_a_held_call_needs_the_key(running: tuple[Caller, str]):
-    """As every call does, and without waiting."""
+    """It is needed as for every call, and refused without a wait."""
     api, task_id = running
     refused = await api.get(f"/task/{task_id}/status", key=False, headers={"Prefer": "wait=30"})
 
@@ -455,10 +455,10 @@ async def test_a_held_call_needs_the_key(running: tuple[Caller, str]):
 
 @bounded(MAX_STREAMS=1)
 async def test_a_client_that_does_not_read_is_let_go(steered: Caller, http: aiohttp.ClientSession):
-    """Its place is free again, though it leaves the connection open."""
+    """Its place is free again, although the connection stays open."""
     log = steered.server.store.change_log
     async with _stream(steered, http, wait=5) as stream:
-        for _ in range(60):  # more than the buffers of both sides hold
+        for _ in range(60):  # more than the buffers of both sides contain
             for _ in range(1000):
                 log.record("x" * 200, TaskStatus.RUNNING)
             await asyncio.sleep(0.03)
@@ -472,7 +472,7 @@ async def test_a_client_that_does_not_read_is_let_go(steered: Caller, http: aioh
 async def test_a_burst_of_changes_reaches_a_stream_in_order(
     steered: Caller, http: aiohttp.ClientSession
 ):
-    """Without a gap in the numbers of their cursors."""
+    """The numbers of their cursors have no gap."""
     async with _stream(steered, http) as stream:
         place = await stream.line()
         ids = [await steered.create() for _ in range(300)]

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.usefixtures("nothing_leaks")
 
 @pytest.fixture
 def outbound() -> HttpClient:
-    """A client with little patience, which only tests in virtual time put to the test."""
+    """A client with short timeouts, which pass only in tests with virtual time."""
     return HttpClient(EgressPolicy.of_operator(), connect=10, silence=10, exchange=20)
 
 
@@ -33,8 +33,8 @@ async def fails(outbound: HttpClient, url: str, limit: int = 1000) -> str:
     return str(caught.value)
 
 
-async def test_answer_is_given_as_it_came(outbound: HttpClient):
-    """Status, reason, repeated headers and body of an answer are all there."""
+async def test_answer_is_returned_unchanged(outbound: HttpClient):
+    """Status, reason, repeated headers and body of an answer are all returned."""
     answer_bytes = page(b"hello", status="418 Teapot", headers={"X-Kind": "a\r\nX-Kind: b"})
     async with raw_server({"/x?q=1": answer_bytes}) as url:
         answer = await outbound.send("GET", f"{url}/x?q=1#fragment")
@@ -45,7 +45,7 @@ async def test_answer_is_given_as_it_came(outbound: HttpClient):
 
 
 async def test_redirects_are_answers(outbound: HttpClient):
-    """A redirect is handed back, and nothing else is asked."""
+    """A redirect is returned, and no other request is sent."""
     moved = page(status="302 Found", headers={"Location": "/next"})
     async with WireServer(answering(moved)) as server:
         assert (await outbound.send("GET", origin(server))).status == 302
@@ -54,7 +54,7 @@ async def test_redirects_are_answers(outbound: HttpClient):
 
 
 async def test_request_introduces_itself_and_keeps_no_cookies(outbound: HttpClient):
-    """The second request carries our name and accepts gzip, and no cookie of the first answer."""
+    """The second request has our name and accepts gzip, and has no cookie of the first answer."""
     async with WireServer(answering(page(headers={"Set-Cookie": "a=b"}))) as server:
         for _ in range(2):
             await outbound.send("GET", origin(server), headers={"X-Mine": "1"})
@@ -67,7 +67,7 @@ async def test_request_introduces_itself_and_keeps_no_cookies(outbound: HttpClie
 
 
 async def test_each_request_has_a_connection_of_its_own(outbound: HttpClient):
-    """No request goes out over a connection that may have died meanwhile."""
+    """No request uses a connection that may be closed meanwhile."""
     async with WireServer(answering(page())) as server:
         for _ in range(2):
             await outbound.send("GET", origin(server))
@@ -78,7 +78,7 @@ async def test_each_request_has_a_connection_of_its_own(outbound: HttpClient):
 async def test_environment_does_not_choose_a_proxy(
     outbound: HttpClient, monkeypatch: pytest.MonkeyPatch
 ):
-    """Proxies of the environment are not asked."""
+    """Proxies of the environment are ignored."""
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
     async with raw_server({"/": page(b"direct")}) as url:
         assert (await outbound.send("GET", url)).body == b"direct"
@@ -115,13 +115,13 @@ BAD_BODIES = {
 
 @pytest.mark.parametrize(("sent", "reason"), BAD_BODIES.values(), ids=BAD_BODIES)
 async def test_unusable_answer_fails_with_a_reason(outbound: HttpClient, sent: bytes, reason: str):
-    """Too much, too little or nonsense is refused, and says which."""
+    """Too much, too little or invalid data is refused, with the reason."""
     async with raw_server({"/": sent}) as url:
         assert reason in await fails(outbound, url)
 
 
 async def test_nothing_is_sent_twice(outbound: HttpClient):
-    """A connection that dies after the request leaves one request, not two."""
+    """A connection that breaks after the request leaves one request, not two."""
 
     async def cut(connection: Connection):
         await connection.read_request()
@@ -135,7 +135,7 @@ async def test_nothing_is_sent_twice(outbound: HttpClient):
 
 @pytest.mark.looptime
 async def test_silence_ends(outbound: HttpClient):
-    """A server that says nothing is given up after the allowed silence."""
+    """A server that sends nothing is given up after the allowed silence."""
     start = asyncio.get_running_loop().time()
     async with raw_server(Connection.stall) as url:
         assert "in time" in await fails(outbound, url)
@@ -145,7 +145,7 @@ async def test_silence_ends(outbound: HttpClient):
 
 @pytest.mark.looptime
 async def test_dripping_ends(outbound: HttpClient):
-    """A server that sends a byte now and then is given up after the time of an exchange."""
+    """A server that sends a byte now and then is given up after the timeout of an exchange."""
     answer = page(b"x" * 500)
 
     async def drip(connection: Connection) -> None:
@@ -160,7 +160,7 @@ async def test_dripping_ends(outbound: HttpClient):
 
 
 async def test_refused_connection_names_the_host(outbound: HttpClient):
-    """Where nobody listens, the reason names host and port."""
+    """Where no server listens, the reason names host and port."""
     async with raw_server({}) as url:
         pass
     assert url.removeprefix("http://") in await fails(outbound, url)
@@ -194,7 +194,7 @@ BAD_ADDRESSES = {
 
 @pytest.mark.parametrize(("url", "reason"), BAD_ADDRESSES.items(), ids=list(BAD_ADDRESSES))
 async def test_bad_address_is_refused(outbound: HttpClient, url: str, reason: str):
-    """Only http and https addresses of hosts that exist are asked, without user names."""
+    """Only http and https addresses of existing hosts are requested, without user names."""
     assert reason in await fails(outbound, url)
 
 

@@ -1,4 +1,4 @@
-"""A server is there for its own client only: this machine, its own key, its own tasks."""
+"""A server is only for its own client: this machine, its own key, its own tasks."""
 
 import asyncio
 import gc
@@ -29,7 +29,7 @@ SERVERS = 100
 
 
 async def test_this_machine_only(http: aiohttp.ClientSession):
-    """An address that others reach is refused without the flag, before anything listens."""
+    """A public address is refused without the flag, before the server listens."""
     sockets = open_sockets()
     for host in ELSEWHERE:
         with pytest.raises(ConfigurationError, match="allow_any_host=True"):
@@ -47,7 +47,7 @@ async def test_this_machine_only(http: aiohttp.ClientSession):
 async def test_a_key_that_is_good_nowhere_else(
     http: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
 ):
-    """The server invents its key; that of the hosted service opens nothing."""
+    """The server generates its key; the one of the hosted service is refused."""
     monkeypatch.setenv("BROWSER_USE_API_KEY", "bu_of_the_service")
     async with LocalServer(executor="scripted") as server:
         hosted = {"Authorization": "Bearer bu_of_the_service"}
@@ -59,7 +59,7 @@ async def test_a_key_that_is_good_nowhere_else(
 
 @pytest.mark.long
 async def test_a_hundred_servers():
-    """Each has its own port, key, tasks and counts, and when they close nothing is left."""
+    """Each has its own port, key, tasks and counts, and after closing nothing is left."""
     sockets, coroutines = open_sockets(), asyncio.all_tasks()
     with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always", ResourceWarning)
@@ -79,7 +79,7 @@ async def test_a_hundred_servers():
                 )
             )
             ports = {server.url.rsplit(":", 1)[1] for server in servers}
-        await asyncio.sleep(0)  # closed transports let go of their sockets in the next turn
+        await asyncio.sleep(0)  # closed transports release their sockets in the next turn
         gc.collect()
     left = open_sockets() - sockets
     still_at_work = asyncio.all_tasks() - coroutines

@@ -1,4 +1,4 @@
-"""Who reaches the server: this machine, unless key and encryption are fit for others."""
+"""Who can reach the server: this machine, unless key and encryption suffice for others."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -38,7 +38,7 @@ PROXY: Mapping[str, Any] = {"behind_proxy": True, "public_url": "https://tasks.e
     ],
 )
 def test_what_exposes_too_much(options: Mapping[str, Any], way_out: str) -> None:
-    """Refused before anything is opened, with the way out and without the key."""
+    """It is refused before anything is opened, with what to do, and without the key."""
     with pytest.raises(ConfigurationError) as caught:
         LocalServer(executor="scripted", **options)
 
@@ -61,7 +61,7 @@ def test_what_exposes_too_much(options: Mapping[str, Any], way_out: str) -> None
     ],
 )
 def test_public_addresses_that_cannot_be(url: str) -> None:
-    """An https origin, and nothing behind it; what stands in a wrong one is not echoed."""
+    """Only an https origin is accepted; the text of a wrong one is not repeated."""
     with pytest.raises(ConfigurationError, match="public_url") as caught:
         LocalServer(executor="scripted", public_url=url)
 
@@ -69,7 +69,7 @@ def test_public_addresses_that_cannot_be(url: str) -> None:
 
 
 async def test_behind_a_proxy(http: aiohttp.ClientSession) -> None:
-    """The address of the proxy stands in everything that clients are told."""
+    """Clients get the address of the proxy in all texts."""
     async with LocalServer(executor="scripted", api_key=GOOD_KEY, **PROXY) as server:
         assert server.url == "https://tasks.example"
         assert server.base_url == "https://tasks.example/api/v1"
@@ -77,13 +77,13 @@ async def test_behind_a_proxy(http: aiohttp.ClientSession) -> None:
 
 
 async def test_another_name_of_this_machine(http: aiohttp.ClientSession) -> None:
-    """Behind a tunnel the server has another port; no proof of encryption is asked for then."""
+    """Behind a tunnel the port is another one; encryption is not required then."""
     async with LocalServer(executor="scripted", public_url="http://localhost:9999/") as server:
         assert server.url == "http://localhost:9999"
 
 
 async def test_tls(certificate: Certificate, http: aiohttp.ClientSession) -> None:
-    """Its address says https, a client that trusts the certificate gets through, others do not."""
+    """Its address is https, and a client that trusts the certificate connects; others do not."""
     server = LocalServer(
         executor="scripted",
         host="0.0.0.0",
@@ -107,14 +107,14 @@ async def test_tls(certificate: Certificate, http: aiohttp.ClientSession) -> Non
 
 
 def test_half_of_what_tls_needs(certificate: Certificate) -> None:
-    """A certificate without its key is of no use, nor is a key without its certificate."""
+    """A certificate without its key is refused, and so is a key without its certificate."""
     for option in ("tls_cert", "tls_key"):
         with pytest.raises(ConfigurationError, match="come together"):
             LocalServer(executor="scripted", **{option: certificate.file})
 
 
 def test_files_that_are_no_certificate(certificate: Certificate, tmp_path: Path) -> None:
-    """Named, with the reason."""
+    """The error names them, with the reason."""
     nonsense = tmp_path / "nonsense.pem"
     nonsense.write_text("nothing")
     for cert, key, reason in (

@@ -1,4 +1,4 @@
-"""The server as a thing: options, beginning, end, and that nothing stays behind."""
+"""The server object: options, start, end, and that nothing is left."""
 
 import asyncio
 import gc
@@ -35,7 +35,7 @@ async def test_addresses_and_key():
 
 
 async def test_a_key_of_ones_own(http: aiohttp.ClientSession):
-    """For programs whose key stands in a file."""
+    """For programs whose key is in a file."""
     async with LocalServer(executor=FromQueue(), api_key="bu_mine_and_nobody_else_s") as server:
         assert (await Caller(server, http).get("/me")).body == b"true"
 
@@ -60,7 +60,7 @@ async def test_a_key_of_ones_own(http: aiohttp.ClientSession):
     ids=str,
 )
 def test_options_that_cannot_work(options: Mapping[str, Any]):
-    """Refused before anything is opened, without echoing a key."""
+    """They are refused before anything is opened, without the key in the error."""
     with pytest.raises(ConfigurationError) as caught:
         LocalServer(**{"executor": "scripted", **options})
 
@@ -69,7 +69,7 @@ def test_options_that_cannot_work(options: Mapping[str, Any]):
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.2", "::1"])
 async def test_every_name_of_this_machine(host: str, http: aiohttp.ClientSession):
-    """IPv6 gets its brackets."""
+    """IPv6 addresses get brackets."""
     if host == "::1" and not _has_ipv6():
         pytest.skip("no IPv6 on this machine")
     async with LocalServer(executor="scripted", host=host) as server:
@@ -85,7 +85,7 @@ def _has_ipv6() -> bool:
 
 
 async def test_a_port_that_is_taken():
-    """A typed error that names the way out, and the executor is not left open."""
+    """A typed error says what to do, and the executor is closed."""
     async with LocalServer(executor="scripted") as server:
         port = int(server.url.rsplit(":")[-1])
         with pytest.raises(ConfigurationError, match="port 0 takes a free one"):
@@ -93,7 +93,7 @@ async def test_a_port_that_is_taken():
 
 
 async def test_an_address_only_after_the_start():
-    """Before, there is no port."""
+    """Before the start there is no port."""
     server = LocalServer(executor="scripted")
     with pytest.raises(ConfigurationError, match="start it first"):
         _ = server.url
@@ -103,7 +103,7 @@ async def test_an_address_only_after_the_start():
 
 
 async def test_a_server_starts_once():
-    """Also not again after its end."""
+    """It does not start again after its end, either."""
     async with LocalServer(executor="scripted") as server:
         with pytest.raises(ConfigurationError, match="starts once"):
             await server.start()
@@ -120,7 +120,7 @@ async def test_the_reader_is_the_default():
 
 
 async def test_two_servers_side_by_side(http: aiohttp.ClientSession):
-    """Keys, tasks and counts are each server's own."""
+    """Each server has keys, tasks and counts of its own."""
     async with (
         LocalServer(executor="scripted") as one,
         LocalServer(executor="scripted") as two,
@@ -138,7 +138,7 @@ async def test_two_servers_side_by_side(http: aiohttp.ClientSession):
 
 
 async def test_timestamps_come_from_the_clock_that_was_given(http: aiohttp.ClientSession):
-    """One wall clock for everything, so that tests can turn it."""
+    """One wall clock is used everywhere, so that tests can set it."""
     moment = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
     async with LocalServer(executor="scripted", now=lambda: moment) as server:
         api = Caller(server, http)
@@ -159,7 +159,7 @@ async def test_the_end_leaves_nothing_behind():
                 for _ in range(3):
                     await api.reached(await api.create(), "running")
             assert asyncio.all_tasks() == before
-        await asyncio.sleep(0)  # closed transports let go of their sockets in the next turn
+        await asyncio.sleep(0)  # closed transports release their sockets in the next turn
         gc.collect()
 
     assert [warning for warning in warned if issubclass(warning.category, ResourceWarning)] == []
@@ -168,7 +168,7 @@ async def test_the_end_leaves_nothing_behind():
 
 
 async def test_closing_waits_for_the_clean_up():
-    """Executors get their seconds."""
+    """Executors have some seconds for it."""
     queue = FromQueue(cleanup=0.05)
     async with aiohttp.ClientSession() as http, LocalServer(executor=queue) as server:
         api = Caller(server, http)
@@ -193,7 +193,7 @@ async def test_closing_does_not_wait_for_ever(caplog: pytest.LogCaptureFixture):
 
 
 async def test_closing_twice_is_harmless():
-    """Programs close in `finally` too: the second time nothing is left to do, or to break."""
+    """Programs close in `finally` too: the second call does nothing."""
     queue = FromQueue()
     server = LocalServer(executor=queue)
     await server.start()
@@ -207,7 +207,7 @@ async def test_closing_twice_is_harmless():
 async def test_nothing_is_logged_by_default(
     api: Caller, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ):
-    """But for the access log, which is shown where a program asks for it, and holds no secret."""
+    """The exception is the access log, shown where a program enables it; it has no secret."""
     with caplog.at_level(logging.DEBUG):
         task = await api.reached(await api.create(), "finished")
         await api.get(task["live_url"])
@@ -240,7 +240,7 @@ async def test_an_hour_of_polling_in_virtual_time():
 
 @pytest.mark.long
 async def test_scripted_needs_no_reader():
-    """Only the executor that is asked for is imported."""
+    """Only the executor that is used is imported."""
     code = (
         "import sys, browser_use_async.server as s; s.LocalServer(executor='scripted');"
         "print([name for name in sys.modules if 'executors.reader' in name])"

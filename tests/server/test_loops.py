@@ -1,4 +1,4 @@
-"""What a server does beside answering calls goes on after any failure, and its health shows it."""
+"""The server's background loops continue after any failure, and its health shows it."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -44,10 +44,10 @@ class _Clock:
 
 
 @pytest.mark.looptime
-async def test_schedules_outlive_whatever_was_raised(
+async def test_schedules_outlive_any_exception(
     http: aiohttp.ClientSession, caplog: pytest.LogCaptureFixture
 ):
-    """The log and the health say that they fail, and they run when nothing is raised any more."""
+    """Log and health report the failures; schedules run again when they end."""
     clock = _Clock()
     async with LocalServer(executor=FromQueue(), now=clock) as server:
         api = Caller(server, http)
@@ -69,8 +69,8 @@ async def test_schedules_outlive_whatever_was_raised(
 
 
 @pytest.mark.looptime
-async def test_events_are_sent_on_after_whatever_was_raised(http: aiohttp.ClientSession):
-    """Those that could not be sent arrive when nothing is raised any more."""
+async def test_events_are_sent_after_any_exception(http: aiohttp.ClientSession):
+    """Events that could not be sent arrive when the failures end."""
     clock = _Clock()
     async with receiving() as receiver:
         webhook = Webhook(receiver.url, SECRET)
@@ -92,8 +92,8 @@ async def test_events_are_sent_on_after_whatever_was_raised(http: aiohttp.Client
 
 @pytest.mark.long
 @pytest.mark.timeout(120)
-async def test_a_server_listens_on_after_an_announcement_of_strangers(start: Start, postgres: str):
-    """What cannot be read on the channel of the servers keeps none of them from hearing others."""
+async def test_a_server_listens_on_after_an_unreadable_announcement(start: Start, postgres: str):
+    """An unreadable message on the servers' channel does not stop them from reading others."""
     api, other, queue = await start(role="api"), await start(role="api"), FromQueue()
     await start(role="worker", executor=queue)
     task_id = await api.create()

@@ -1,4 +1,4 @@
-"""What load balancers and monitoring systems ask: /healthz and /metrics."""
+"""The routes for load balancers and monitoring systems: /healthz and /metrics."""
 
 import asyncio
 import sys
@@ -46,8 +46,8 @@ async def _scraped(api: Caller) -> Values:
     }
 
 
-async def test_a_healthy_server_says_so_to_anybody(api: Caller):
-    """Without a key, and without any detail."""
+async def test_a_healthy_server_says_so_without_a_key(api: Caller):
+    """It answers without a key, and without details."""
     answer = await api.get(f"{api.server.url}/healthz", key=False)
 
     assert (answer.status, answer.json) == (200, {"status": "ok"})
@@ -56,7 +56,7 @@ async def test_a_healthy_server_says_so_to_anybody(api: Caller):
 async def test_a_server_whose_database_does_not_answer_is_not_healthy(
     http: aiohttp.ClientSession, tmp_path: Path
 ):
-    """A load balancer sees a 503, and does not learn why."""
+    """A load balancer gets a 503 without the reason."""
     database = SqliteDatabase(tmp_path / "server.db")
     database.close()
 
@@ -79,7 +79,7 @@ async def test_a_server_whose_database_does_not_answer_is_not_healthy(
 
 
 async def test_tasks_are_counted_as_they_go_on(steered: Caller, queue: FromQueue):
-    """Those at work now, and all that were created, ended and charged."""
+    """Tasks in progress, and all that were created, ended and charged."""
     task = await steered.create()
     queue.step("Open it")
     await steered.reached(task, "running", steps=1)
@@ -103,7 +103,7 @@ async def test_tasks_are_counted_as_they_go_on(steered: Caller, queue: FromQueue
 
 
 async def test_tasks_that_nothing_has_begun_are_queued(http: aiohttp.ClientSession):
-    """With the age of the oldest, and beside the slots: the signal for more machines."""
+    """With the age of the oldest, besides the slots: the signal for more machines."""
 
     class FewBrowsers(FromQueue):
         reports_start = True
@@ -124,8 +124,10 @@ async def test_tasks_that_nothing_has_begun_are_queued(http: aiohttp.ClientSessi
     assert (full["slots",], full["slots_free",]) == (2, 0)
 
 
-async def test_failures_are_told_apart(api: Caller, tmp_path: Path, http: aiohttp.ClientSession):
-    """What the executor could not do, the limit of steps, and a restart."""
+async def test_failures_are_counted_by_kind(
+    api: Caller, tmp_path: Path, http: aiohttp.ClientSession
+):
+    """The kinds are errors of the executor, the limit of steps, and a restart."""
     await api.reached(await api.create(metadata={"scenario": "fails"}), "failed")
     await api.reached(await api.create(max_agent_steps=1), "failed")
     failed = await _scraped(api)
@@ -144,7 +146,7 @@ async def test_failures_are_told_apart(api: Caller, tmp_path: Path, http: aiohtt
 async def test_deliveries_are_counted_until_they_arrive_or_are_given_up(
     http: aiohttp.ClientSession,
 ):
-    """An unreachable webhook shows as events that grow old, then as events given up."""
+    """Events to an unreachable webhook grow old in the metrics, and are given up then."""
     async with receiving() as receiver:
         webhooks = [Webhook(receiver.url, SECRET)]
         async with (
@@ -165,10 +167,10 @@ async def test_deliveries_are_counted_until_they_arrive_or_are_given_up(
 
 
 @pytest.mark.long
-async def test_servers_of_one_database_tell_the_same_queue(
+async def test_servers_of_one_database_report_the_same_queue(
     postgres: str, monkeypatch: pytest.MonkeyPatch, http: aiohttp.ClientSession
 ):
-    """A server for the API alone has no slots; a worker has as many as it was given."""
+    """A server for the API alone has no slots; a worker has as many as its setting says."""
     monkeypatch.setenv(KEY_VARIABLE, "a-key-of-the-tests-0123456789")
     shared = {"database": postgres, "api_key": "bu_of-the-tests-of-monitoring"}
     async with LocalServer(executor=FromQueue(), role="api", **shared) as server:
@@ -191,7 +193,7 @@ async def test_servers_of_one_database_tell_the_same_queue(
 async def test_a_server_cut_from_its_database_is_not_healthy(
     postgres: str, monkeypatch: pytest.MonkeyPatch, http: aiohttp.ClientSession
 ):
-    """Until the database is there again, within the time that a probe waits."""
+    """It is healthy again when the database is; each probe is answered in time."""
     monkeypatch.setenv(KEY_VARIABLE, "a-key-of-the-tests-0123456789")
     port = urlsplit(postgres).port or 5432
     async with TcpProxy("127.0.0.1", port) as proxy:
@@ -215,7 +217,7 @@ async def test_a_server_cut_from_its_database_is_not_healthy(
 
 
 async def test_requests_are_counted_by_route_and_status(api: Caller):
-    """By the name of the route, never by the path, which strangers choose."""
+    """By the name of the route, never by the path, which any client chooses."""
     await api.create()
     await api.get("/task/no-such-task")
     await api.get(f"{api.server.url}/no/such/page")
@@ -227,7 +229,7 @@ async def test_requests_are_counted_by_route_and_status(api: Caller):
 
 
 async def test_metrics_are_for_keys_with_the_scope_admin(api: Caller):
-    """A monitoring system has a key that opens nothing else; its scrapes leave no entry."""
+    """A monitoring system has a key for nothing else; its scrapes leave no audit entry."""
     url = f"{api.server.url}/metrics"
     reader = await api.with_new_key("reader", scopes=["read", "run"])
     monitor = await api.with_new_key("monitor", scopes=["admin"])
@@ -243,7 +245,7 @@ async def test_metrics_are_for_keys_with_the_scope_admin(api: Caller):
 
 
 async def test_other_machines_read_metrics_behind_a_proxy(http: aiohttp.ClientSession):
-    """Where everything else of administration is refused."""
+    """Everything else of administration is refused there."""
     async with reachable(**BEHIND) as (server, here):
         api = Caller(server, http)
         proxied = {"X-Forwarded-For": "192.0.2.1"}
@@ -256,7 +258,7 @@ async def test_other_machines_read_metrics_behind_a_proxy(http: aiohttp.ClientSe
 async def test_servers_of_one_program_have_metrics_of_their_own(
     api: Caller, http: aiohttp.ClientSession
 ):
-    """In the form of OpenMetrics too, and with the memory of the process."""
+    """This includes the OpenMetrics format, and the memory of the process."""
     await api.create()
     async with LocalServer(executor="scripted") as server:
         other = await _scraped(Caller(server, http))
@@ -274,7 +276,7 @@ async def test_servers_of_one_program_have_metrics_of_their_own(
 async def test_without_the_package_metrics_say_what_is_missing(
     api: Caller, monkeypatch: pytest.MonkeyPatch
 ):
-    """And nothing else of the server needs it."""
+    """No other part of the server needs the package."""
     monkeypatch.setitem(sys.modules, "prometheus_client", None)
     answer = await api.get(f"{api.server.url}/metrics")
 

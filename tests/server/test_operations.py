@@ -22,7 +22,7 @@ from tests.server.conftest import SCENARIOS
 
 @pytest.fixture
 async def site(tmp_path: Path) -> AsyncIterator[StaticSite]:
-    """A website that searches find pages on."""
+    """A website for searches."""
     (tmp_path / "index.html").write_text("<title>Baker</title><p>We bake bread.</p>")
     async with StaticSite(tmp_path) as pages:
         yield pages
@@ -38,14 +38,14 @@ async def api(http: aiohttp.ClientSession, site: StaticSite) -> AsyncIterator[Ca
 
 
 def test_every_row_has_exactly_one_operation():
-    """The tables and the operations name the same calls."""
+    """The table and the operations have the same calls."""
     assert [each.endpoint for each in API_ROUTES] == [*ENDPOINTS]
     assert len(API_ROUTES) + len(ADMIN_ROUTES) == len(ROUTES)
     assert len({id(each.operation) for each in ROUTES.values()}) == len(ROUTES)
 
 
 def test_a_row_is_not_answered_twice():
-    """A second operation for a row is a mistake that shows when the module is loaded."""
+    """A second operation for a row is an error when the module is loaded."""
     with pytest.raises(ValueError, match="two operations answer GET /ping"):
         operation(PING)(lambda _backend: None)
 
@@ -66,7 +66,7 @@ _BODIES: dict[str, dict[str, object]] = {
 async def test_every_row_answers_what_its_row_promises(
     row: Endpoint, api: Caller, site: StaticSite
 ):
-    """The SDK's own decoder takes the answer of each call to something that exists."""
+    """The SDK's decoder accepts the answer of each call about an existing object."""
     scenario = "hangs" if row.method == "PUT" else "files"
     task_id = await api.create(metadata={"scenario": scenario})
     await api.reached(task_id, "running" if row.method == "PUT" else "finished")
@@ -91,7 +91,7 @@ async def test_every_row_answers_what_its_row_promises(
 
 @pytest.mark.parametrize("call", ["stop", "pause"])
 async def test_calls_that_answer_nothing_answer_an_empty_object(call: str, api: Caller):
-    """Clients of the time call .json() on it."""
+    """Clients of 2025 call .json() on it."""
     task_id = await api.create(metadata={"scenario": "hangs"})
     await api.reached(task_id, "running")
 
@@ -99,7 +99,7 @@ async def test_calls_that_answer_nothing_answer_an_empty_object(call: str, api: 
 
 
 async def test_ping_needs_no_key_and_answers_an_empty_object(api: Caller):
-    """The one call for everybody."""
+    """It is the one call without a key."""
     answer = await api.get("/ping", key=False)
 
     assert (answer.status, answer.body) == (200, b"{}")
@@ -139,7 +139,7 @@ async def test_a_whole_task(api: Caller):
 
 
 async def test_timestamps_have_microseconds_and_z(api: Caller):
-    """The form that the service was seen to use."""
+    """The format is that of the service."""
     task = await api.reached(await api.create(), "finished")
 
     form = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
@@ -149,7 +149,7 @@ async def test_timestamps_have_microseconds_and_z(api: Caller):
 
 
 async def test_browser_data_only_when_it_was_to_be_saved(api: Caller):
-    """Cookies are told to those who asked for them before."""
+    """Cookies are returned to tasks that asked for them before."""
     metadata = {"scenario": "files"}
     kept = await api.create(metadata=metadata, save_browser_data=True)
     not_kept = await api.create(metadata=metadata, save_browser_data=False)
@@ -161,7 +161,7 @@ async def test_browser_data_only_when_it_was_to_be_saved(api: Caller):
 
 
 async def test_structured_output_files_and_uploads(api: Caller):
-    """Output is text even when it is JSON; names of files go in and out."""
+    """Output is text also where it is JSON; names of files go in and out."""
     names = ["data.csv", "plan.pdf"]
     for name, kind in zip(names, ("text/csv", "application/pdf"), strict=True):
         asked = {"file_name": name, "content_type": kind}
@@ -176,7 +176,7 @@ async def test_structured_output_files_and_uploads(api: Caller):
 
 
 async def test_media_and_screenshots_are_lists(api: Caller):
-    """No recordings are made; each step has a screenshot whose name tells task and step."""
+    """There are no recordings; each step has a screenshot whose name has task and step."""
     task_id = await api.create()
     await api.reached(task_id, "finished")
 
@@ -190,7 +190,7 @@ async def test_media_and_screenshots_are_lists(api: Caller):
     "row", [row for row in ENDPOINTS if row.parameters or row.method == "PUT"], ids=str
 )
 async def test_what_is_unknown_is_not_found(row: Endpoint, api: Caller):
-    """The same sentence for every call of a section."""
+    """All calls of a section have the same sentence."""
     path = row.path.format(task_id="nobody", file_name="a.txt", profile_id="nobody")
     body = _BODIES.get(row.name)
     answer = await api.ask(row.method, path + "?task_id=nobody", json=body)
@@ -201,14 +201,14 @@ async def test_what_is_unknown_is_not_found(row: Endpoint, api: Caller):
 
 
 async def test_an_unknown_output_file_is_not_found(api: Caller):
-    """The task is there; the file is not."""
+    """The task exists, and the file does not."""
     answer = await api.get(f"/task/{await api.create()}/output-file/missing.txt")
 
     assert (answer.status, answer.json) == (404, {"detail": "File not found"})
 
 
 async def test_the_server_counts_what_it_receives(api: Caller):
-    """By operation, and everything else as unrouted; refused requests count too."""
+    """By operation, and everything else as unrouted; refused requests are counted too."""
     await api.create()
     await api.create()
     await api.get("/tasks", key=False)

@@ -1,4 +1,4 @@
-"""What the application asks beside the API: whose tasks it tells of, and how they are sought."""
+"""The application's own calls besides the API: its list of tasks, and searches in it."""
 
 import asyncio
 import sqlite3
@@ -31,7 +31,7 @@ async def _ids(api: Caller, query: str = "") -> list[str]:
 
 
 async def test_pages_follow_one_another_by_position(api: Caller):
-    """Newest first, and no row twice or left out when a task comes meanwhile."""
+    """Newest first; no row is repeated or left out when a task is created meanwhile."""
     ids = [await api.create(f"Task {number}") for number in range(5)]
     first = (await api.get(f"{api.server.url}/admin/overview?limit=2")).json
     await api.create("Another")
@@ -45,8 +45,8 @@ async def test_pages_follow_one_another_by_position(api: Caller):
 
 
 @pytest.mark.parametrize("text", ["100%", "a_b", "It's", "!", "' OR 1=1 --"])
-async def test_a_text_is_sought_as_it_is(text: str, api: Caller):
-    """No sign of it means something else to the database."""
+async def test_a_text_is_sought_literally(text: str, api: Caller):
+    """No character of it has a special meaning in the database."""
     found = await api.create(f"Read {text} of it")
     await api.create("Read 100 of axb")
 
@@ -70,7 +70,7 @@ async def _ids_of(api: Caller, value: str, name: str = "text") -> list[str]:
 
 
 async def test_metadata_are_sought_by_name_and_value(api: Caller):
-    """A pair of the task, and no text that only looks like one."""
+    """A pair of the task is found, and not a text that looks like one."""
     found = await api.create(metadata={"shop": "Tern & Tide", "town": "Kiel"})
     await api.create('Not "shop":"Tern & Tide"', metadata={"other": '"shop":"Tern & Tide"'})
 
@@ -81,7 +81,7 @@ async def test_metadata_are_sought_by_name_and_value(api: Caller):
 
 
 async def test_tasks_are_sought_by_the_time_of_their_creation(api: Caller):
-    """From a moment on, and before one; the first moment belongs to it."""
+    """From a moment on, and before one; the first moment is included."""
     ids = [await api.create(f"Task {number}") for number in range(3)]
     moments = [api.stored(each).created_at.isoformat() for each in ids]
 
@@ -90,8 +90,8 @@ async def test_tasks_are_sought_by_the_time_of_their_creation(api: Caller):
     assert await _ids_of(api, moments[0], "until") == []
 
 
-async def test_each_step_tells_when_it_was_taken_and_what_it_cost(api: Caller):
-    """In their order; together with the start they are what the task has cost."""
+async def test_each_step_has_its_time_and_its_cost(api: Caller):
+    """In their order; with the start they add up to the cost of the task."""
     task_id = await api.create(llm_model="o3")
     await api.reached(task_id, "finished")
     task = (await api.get(f"{api.server.url}/admin/overview/{task_id}")).json
@@ -105,7 +105,7 @@ async def test_each_step_tells_when_it_was_taken_and_what_it_cost(api: Caller):
 
 
 async def test_a_long_output_with_odd_characters_is_listed(http: aiohttp.ClientSession):
-    """By its beginning, also where it is stored in another form because of what is in it."""
+    """By its beginning, also where its characters need another form of storage."""
     scenario = Scenario(step_seconds=0, output="\0" + "a" * 400)
     async with LocalServer(executor=ScriptedExecutor(default=scenario)) as server:
         api = Caller(server, http)
@@ -116,23 +116,23 @@ async def test_a_long_output_with_odd_characters_is_listed(http: aiohttp.ClientS
     assert answer.json["tasks"][0]["output"] == "\0" + "a" * 299
 
 
-async def test_what_runs_now_is_told_without_secrets(http: aiohttp.ClientSession):
-    """The step that has not ended yet, which is in no list of steps."""
+async def test_the_step_in_progress_is_shown_without_secrets(http: aiohttp.ClientSession):
+    """The step in progress, which is in no list of steps."""
     steps = (ScriptedStep("Look"), ScriptedStep("Type s3cret-pin", seconds=3600.0))
     scenario = Scenario(steps=steps, step_seconds=0)
     async with LocalServer(executor=ScriptedExecutor(default=scenario)) as server:
         api = Caller(server, http)
         task_id = await api.create("Type it", secrets={"pin": "s3cret-pin"})
         await api.reached(task_id, "running", steps=1)
-        # The executor goes on in a later turn of the loop than that in which the step is stored.
+        # The executor continues in a later turn of the loop than the one that stores the step.
         task = (await api.get(f"{server.url}/admin/overview/{task_id}")).json
         (row,) = (await api.get(f"{server.url}/admin/overview")).json["tasks"]
 
     assert task["doing"] == row["doing"] == "Type ***"
 
 
-async def test_the_next_runs_of_a_schedule_are_told(api: Caller):
-    """Three moments, in their order; of another owner's schedule none."""
+async def test_the_next_runs_of_a_schedule_are_listed(api: Caller):
+    """Three times, in their order; of another owner's schedule none."""
     body = {"task": "Read", "schedule_type": "cron", "cron_expression": "0 7 * * *"}
     made = (await api.post("/scheduled-task", json=body)).json["id"]
     place = f"{api.server.url}/admin/next-runs?id={made}"
@@ -146,7 +146,7 @@ async def test_the_next_runs_of_a_schedule_are_told(api: Caller):
 
 
 async def test_files_are_listed_and_uploads_deleted(api: Caller):
-    """Uploads with their sizes, and what tasks made; of its owner alone."""
+    """Uploads with their sizes, and files of tasks; those of the owner only."""
     other = await api.with_new_key("other")
     link = (
         await api.post(
@@ -165,8 +165,8 @@ async def test_files_are_listed_and_uploads_deleted(api: Caller):
     assert (await api.get(place)).json["uploads"] == []
 
 
-async def test_nobody_sees_the_tasks_of_others(api: Caller):
-    """Neither in the list nor by id; secrets and live links are told to nobody."""
+async def test_tasks_of_other_owners_are_hidden(api: Caller):
+    """Neither in the list nor by id; secrets and live links are in no answer."""
     mine = await api.create("Mine", secrets={"pin": "s3cret-pin"})
     other = await api.with_new_key("other")
     shown = await api.get(f"{api.server.url}/admin/overview/{mine}")
@@ -195,7 +195,7 @@ async def test_nobody_sees_the_tasks_of_others(api: Caller):
     ],
 )
 async def test_what_cannot_be_sought_is_refused(query: str, api: Caller):
-    """With 422 and a word on what is wrong."""
+    """With 422 and the reason."""
     answer = await api.get(f"{api.server.url}/admin/overview?{query}")
 
     assert answer.status == 422
@@ -203,7 +203,7 @@ async def test_what_cannot_be_sought_is_refused(query: str, api: Caller):
 
 
 async def test_an_unknown_delivery_is_not_sent_again(api: Caller):
-    """What does not exist, or is another owner's, is not found."""
+    """One that does not exist, or that is another owner's, is not found."""
     answer = await api.post(f"{api.server.url}/admin/deliveries/nothing/again")
 
     assert answer.status == 404
@@ -213,7 +213,7 @@ async def test_an_unknown_delivery_is_not_sent_again(api: Caller):
 async def test_calls_are_answered_during_a_search(
     http: aiohttp.ClientSession, tmp_path: Path, record_property: Callable[[str, object], None]
 ):
-    """Others are answered while it looks at 10,000 tasks, and it finds what is far down."""
+    """Other calls are answered during a search in 10,000 tasks, which finds the last ones."""
     path = tmp_path / "server.db"
     async with LocalServer(executor=FromQueue(), database=path) as server:
         api = Caller(server, http)
@@ -243,7 +243,7 @@ async def test_calls_are_answered_during_a_search(
 
 
 async def test_tasks_are_sorted_among_the_latest(api: Caller):
-    """By cost, steps and time, in either direction; the answer says among how many."""
+    """By cost, steps and time, in either direction; the answer has the number of tasks sorted."""
     short = await api.reached(await api.create("fails"), "failed")
     long = await api.reached(await api.create("quick", llm_model="o3"), "finished")
     place = f"{api.server.url}/admin/overview?sort="
@@ -258,8 +258,8 @@ async def test_tasks_are_sorted_among_the_latest(api: Caller):
     assert (refused.status, "price" in refused.json["detail"]) == (422, True)
 
 
-async def test_pauses_are_told_apart_from_the_work(steered: Caller, queue: FromQueue):
-    """As long as the task is paused they grow; then they stay."""
+async def test_pauses_are_counted_apart_from_the_work(steered: Caller, queue: FromQueue):
+    """The time of pauses grows while the task is paused, and then stays."""
     task_id = await steered.create()
     queue.step()
     await steered.reached(task_id, "running", steps=1)
@@ -276,7 +276,7 @@ async def test_pauses_are_told_apart_from_the_work(steered: Caller, queue: FromQ
     assert 0 < first < second < third == fourth == row["paused_seconds"]
 
 
-async def test_the_last_run_of_a_schedule_is_told_and_its_tasks_are_listed(api: Caller):
+async def test_the_last_run_of_a_schedule_and_its_tasks_are_listed(api: Caller):
     """With its status and cost; of another owner's schedule nothing."""
     await api.create("By hand")
     body = {"task": "quick", "schedule_type": "interval", "interval_minutes": 60}
@@ -301,7 +301,7 @@ async def test_the_last_run_of_a_schedule_is_told_and_its_tasks_are_listed(api: 
 
 
 async def test_files_of_tasks_have_sizes(api: Caller):
-    """As those of uploads."""
+    """They are like those of uploads."""
     await api.reached(await api.create("files"), "finished")
     (task,) = (await api.get(f"{api.server.url}/admin/files")).json["tasks"]
     sizes = {each["name"]: each["size"] for each in task["files"]}

@@ -1,4 +1,4 @@
-"""Room for tasks that is shared: owners take it by turns."""
+"""Slots for tasks are shared: owners take turns."""
 
 import asyncio
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from browser_use_async.server.executors.owner_slots import OwnerSlots
 
 
 async def _order(most: int, owners: Sequence[str]) -> list[str]:
-    """In which order tasks of some owners, which come at once, get their slots."""
+    """The order in which tasks of some owners, created at once, get their slots."""
     slots, order = OwnerSlots(most), list[str]()
 
     async def work(owner: str) -> None:
@@ -22,7 +22,7 @@ async def _order(most: int, owners: Sequence[str]) -> list[str]:
 
 
 async def test_an_owner_waits_for_one_task_of_another_and_not_for_all() -> None:
-    """Of ann's twenty tasks one is at work and one is next when bob comes; his is after those."""
+    """Of ann's twenty tasks one runs and one is next when bob comes; his task follows."""
     order = await _order(1, ["ann"] * 20 + ["bob"] + ["cat"] * 2)
 
     assert order[:6] == ["ann", "ann", "bob", "cat", "ann", "cat"]
@@ -50,7 +50,7 @@ async def test_one_owner_has_all_slots_while_no_other_waits() -> None:
 
 @pytest.mark.parametrize("turns", [0, 1])
 async def test_a_task_that_is_stopped_while_it_waits_loses_no_slot(turns: int) -> None:
-    """Whether it had just got its slot or not, the next one gets it."""
+    """Whether or not it had just got its slot, the next task gets it."""
     slots = OwnerSlots(1)
     release = asyncio.Event()
 

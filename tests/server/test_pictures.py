@@ -1,4 +1,4 @@
-"""Drawn screenshots: real PNG files on which the text can be read."""
+"""Drawn screenshots: real PNG files with readable text."""
 
 import sys
 
@@ -15,7 +15,7 @@ Colour = tuple[int, int, int]
 
 
 def _row_of(image: Image.Image, text: str, size: int, ink: Colour, paper: Colour = WHITE) -> int:
-    """The row at which a line of text stands in a picture, and nothing beside it."""
+    """The row at which a line of text is in a picture, with nothing beside it."""
     line = Image.new("P", (image.width, size + size // 3), 0)
     line.putpalette(bytes((*paper, *ink)))
     ImageDraw.Draw(line).text((_LEFT, 0), text, fill=1, font_size=size)
@@ -49,14 +49,14 @@ def test_the_text_of_a_screenshot_can_be_read():
 
 
 def test_other_characters_become_plain():
-    """Accents go, and what the font has not is written with what it has."""
+    """Accents are removed, and characters that the font lacks are replaced."""
     image = read_png(Drawing(1, "", "", "“Crème brûlée” \u2022 groß", (800, 400)).png())
 
     _row_of(image, "“Creme brulee” * gross", 16, BLACK)
 
 
 def test_long_lines_are_wrapped_at_words():
-    """No word runs over the right edge, and one that is longer than a line is broken."""
+    """No word passes the right edge, and one that is longer than a line is broken."""
     text = "alpha beta gamma delta " + "W" * 100
     image = read_png(Drawing(1, "", "", text, (160, 400)).png())
     edge = image.crop((140, 80, 160, 400))
@@ -67,14 +67,14 @@ def test_long_lines_are_wrapped_at_words():
 
 @pytest.mark.parametrize("viewport", [(1, 1), (40, 3), (200, 40), (1920, 1080)])
 def test_every_viewport_has_its_picture(viewport: tuple[int, int]):
-    """Also where no text has room."""
+    """This includes viewports without room for text."""
     text = "word " * 1000 + "\n" * 50
 
     assert read_png(Drawing(1, text, text, text, viewport).png()).size == viewport
 
 
 def test_a_huge_viewport_is_bounded():
-    """No request can ask for gigabytes."""
+    """No request can cause a picture of gigabytes."""
     assert read_png(Drawing(1, "", "", "", (10**9, 5)).png()).size == (LONGEST_SIDE, 5)
 
 

@@ -1,4 +1,4 @@
-"""Reads that are answered before the application: they are those of the application."""
+"""Reads that are answered before the application have the answers of the application."""
 
 import asyncio
 import json
@@ -42,7 +42,7 @@ APPLICATION = "Prefer: handling=lenient"
 
 @attrs.frozen
 class Served:
-    """A server with tasks, and what requests to it may name."""
+    """A server with tasks, and the ids that requests to it may name."""
 
     server: ThreadedServer
     ids: Sequence[str]  # its own tasks', then one of another owner
@@ -111,7 +111,7 @@ def served(request: pytest.FixtureRequest) -> Iterator[Served]:
 
 
 def exchange(served: Served, requests: Sequence[tuple[str, str, Sequence[str]]]) -> bytes:
-    """Everything that a connection answers to some requests that are sent at once."""
+    """All answers of a connection to requests that are sent at once."""
     parts = []
     for place, (method, target, headers) in enumerate(requests):
         last = ["Connection: close"] if place == len(requests) - 1 else []
@@ -228,7 +228,7 @@ def _id_of(served: Served, kind: str) -> str:
 def _with_key(
     served: Served, headers: Sequence[str], key: str, scheme: str = "Bearer "
 ) -> list[str]:
-    """The headers of a request with a key, and with a host if they name none."""
+    """The headers of a request with a key, and with a host if they have none."""
     host = [] if any(each.startswith("Host") for each in headers) else ["Host: 127.0.0.1"]
     if key == "basic":
         return [*host, *headers, "Authorization: Basic YTpi"]
@@ -238,7 +238,7 @@ def _with_key(
 @pytest.mark.parametrize("key", KEYS)
 @pytest.mark.parametrize("path", [*_EXACT, "/api/v1/tasks?page=1&limit=2"])
 def test_each_header_is_answered_as_by_the_application(served: Served, key: str, path: str):
-    """With each key; a third of these requests is unusual, and all others are refused or not."""
+    """With each key; a third of these requests is unusual."""
     target = path.format(served.ids[2 if key in {"other", "expired"} else 0])
     for header in HEADERS:
         given = _with_key(served, [header], key)
@@ -264,7 +264,7 @@ def test_each_header_is_answered_as_by_the_application(served: Served, key: str,
 )
 @given(_REQUESTS)
 def test_any_request_is_answered_as_by_the_application(served: Served, requests: Sequence[Any]):
-    """Status, headers and body are the same, whatever stands in the request."""
+    """Status, headers and body are the same, whatever the request contains."""
     plain = [
         (
             method,
@@ -280,7 +280,7 @@ def test_any_request_is_answered_as_by_the_application(served: Served, requests:
 
 @pytest.mark.parametrize("path", _EXACT)
 def test_http_1_0_is_answered_as_by_the_application(served: Served, path: str):
-    """Without a host, and the connection ends."""
+    """It has no host, and the connection ends."""
     head = f"GET {path.format(served.ids[0])} HTTP/1.0\r\nAuthorization: Bearer {KEY}\r\n"
 
     def ask(more: str) -> bytes:
@@ -296,20 +296,20 @@ def test_http_1_0_is_answered_as_by_the_application(served: Served, path: str):
 
 @pytest.mark.parametrize("path", _EXACT)
 def test_a_body_is_not_read_as_the_next_request(served: Served, path: str):
-    """Of a GET that has one; the connection goes on after it."""
+    """A GET may have a body; the connection continues after it."""
     target = path.format(served.ids[0])
     own = ["Host: localhost", f"Authorization: Bearer {KEY}"]
     answers = []
     for more in ([], [APPLICATION]):
         first = ("GET", target, [*own, *more, "Content-Length: 18", "", "GET / HTTP/1.1\r\n\r\n"])
-        # The empty line of the first request's end belongs to nothing, and is skipped.
+        # The empty line after the first request belongs to no request, and is skipped.
         answers.append(comparable(exchange(served, [first, ("GET", target, [*own, *more])])))
 
     assert answers[0] == answers[1]
     assert [each[0][:12] for each in answers[0][1:]] == [b"HTTP/1.1 200"] * 2
 
 
-# --- what counts the calls, and what refuses them -------------------------------------------
+# --- counters and refusals -------------------------------------------------------------------
 
 
 @pytest.fixture(params=_EXACT)
@@ -350,10 +350,10 @@ async def test_calls_are_counted(polled: str, api: Caller):
 async def test_each_is_a_line_of_the_access_log(
     polled: str, api: Caller, caplog: pytest.LogCaptureFixture
 ):
-    """With its status and its bytes."""
+    """It has the status and the bytes."""
     with caplog.at_level("INFO", "browser_use_async.server.access"):
         answer = await api.get(polled)
-        await api.get("/ping")  # its line is written behind that of the other
+        await api.get("/ping")  # its line is written after that of the other
 
     (line,) = (each for each in caplog.messages if each.startswith(f"GET /api/v1{polled} "))
     _, _, status, sent, *_ = line.split()
@@ -379,7 +379,7 @@ async def test_wrong_keys_are_braked(polled: str, http: aiohttp.ClientSession):
 
 
 async def test_calls_spend_the_quota(polled: str, http: aiohttp.ClientSession):
-    """The answers say what is left, and the next one is refused."""
+    """The answers have the rest, and the next call is refused."""
     async with LocalServer(executor="scripted", max_calls=4, max_calls_window=3600) as server:
         api = Caller(server, http)
         path = _of(await api.create(), polled)
@@ -392,7 +392,7 @@ async def test_calls_spend_the_quota(polled: str, http: aiohttp.ClientSession):
 
 
 async def test_faults_apply_from_the_next_call_on(polled: str, api: Caller):
-    """And end with it."""
+    """They end at once, too."""
     api.server.set_faults([Fault("status", _name_of(polled), status=503)])
     during = await api.get(polled)
     api.server.set_faults([])
@@ -402,7 +402,7 @@ async def test_faults_apply_from_the_next_call_on(polled: str, api: Caller):
 
 
 async def test_a_task_that_lists_do_not_show_yet_stays_hidden(api: Caller):
-    """Though the fault that hides it is gone."""
+    """It does so after the fault that hides it has ended."""
     first = await api.create()
     await api.reached(first, "finished")
     await api.get("/tasks")
@@ -414,8 +414,8 @@ async def test_a_task_that_lists_do_not_show_yet_stays_hidden(api: Caller):
     assert [row["id"] for row in page["tasks"]] == [first]
 
 
-async def test_a_task_that_lists_did_not_show_is_on_the_page_at_last(api: Caller):
-    """Though nothing else has changed since the page was read without it."""
+async def test_a_hidden_task_is_on_the_page_after_the_fault(api: Caller):
+    """Nothing else has changed since the page was read without it."""
     api.server.set_faults([Fault("list_lag", seconds=1)])
     task_id = await api.create()
     api.server.set_faults([])
@@ -427,8 +427,8 @@ async def test_a_task_that_lists_did_not_show_is_on_the_page_at_last(api: Caller
     assert [row["id"] for row in page] == [task_id]
 
 
-async def test_a_key_opens_nothing_from_its_end_on(polled: str, http: aiohttp.ClientSession):
-    """To the second; and nothing once it is revoked, though it was just answered."""
+async def test_a_key_is_refused_from_its_end_on(polled: str, http: aiohttp.ClientSession):
+    """To the second; and not once it is revoked, although it was answered just before."""
     clock = Clock()
     async with LocalServer(executor="scripted", now=clock) as server:
         api = Caller(server, http)
@@ -448,8 +448,8 @@ async def test_a_key_opens_nothing_from_its_end_on(polled: str, http: aiohttp.Cl
 # --- what is read ---------------------------------------------------------------------------
 
 
-async def test_what_was_answered_is_read_by_the_next_call(steered: Caller, queue: FromQueue):
-    """A task that was created, paused, resumed or stopped, through each of the three calls."""
+async def test_the_next_call_reads_each_change(steered: Caller, queue: FromQueue):
+    """A task that was created, paused, resumed or stopped, by each of the three calls."""
 
     async def seen() -> tuple[Any, Any, Any]:
         page = (await steered.get("/tasks")).json
@@ -488,7 +488,7 @@ async def test_links_that_were_taken_back_are_in_no_answer(api: Caller):
 
 
 async def test_keys_with_and_without_links_have_answers_of_their_own(api: Caller):
-    """A key that may not steer sees no link, though another one of its owner has just seen it."""
+    """A key that may not steer gets no link, although another key of its owner just got it."""
     both = await api.with_new_key("shop")
     reads = await api.with_new_key("shop", scopes=["read"])
     task_id = await both.create()
@@ -507,7 +507,7 @@ async def test_keys_with_and_without_links_have_answers_of_their_own(api: Caller
 
 @pytest.mark.parametrize("with_page", [True, False])
 async def test_a_client_that_has_an_answer_gets_none(with_page: bool, api: Caller):
-    """304 without a body, until something has changed."""
+    """The answer is 304 without a body, until the task changes."""
     task_id = await api.create(metadata={"scenario": "hangs"})
     await api.reached(task_id, "running", steps=1)
     path = "/tasks?limit=5" if with_page else f"/task/{task_id}"
@@ -530,7 +530,7 @@ async def test_a_client_that_has_an_answer_gets_none(with_page: bool, api: Calle
 
 
 class Maker:
-    """Makes answers, each when it may, and counts them."""
+    """Makes answers, each when it is released, and counts them."""
 
     def __init__(self, size: int = 1) -> None:
         self.made = 0
@@ -539,7 +539,7 @@ class Maker:
         self._size = size
 
     async def __call__(self) -> bytes:
-        """Another answer than the ones before."""
+        """Another answer than before."""
         self.made += 1
         body = f"{self.made}".ljust(self._size).encode()
         await self.may.wait()
@@ -547,7 +547,7 @@ class Maker:
 
 
 async def test_answers_are_bounded_in_memory():
-    """Those go first that were not asked for longest; one that takes much room is not kept."""
+    """The ones that were unused for longest are dropped; a very large one is not kept."""
     answers, make, large = ReadyAnswers(most_bytes=20_000), Maker(1000), Maker(5001)
     for number in range(100):
         await answers.read(number, 1, make)
@@ -565,15 +565,15 @@ async def test_answers_are_bounded_in_memory():
 
 
 async def test_an_answer_is_made_once_for_a_version():
-    """And again for another one."""
+    """Another version needs another answer."""
     answers, make = ReadyAnswers(), Maker()
     bodies = [(await answers.read("a", version, make)).body for version in (1, 1, 2, 2, 1)]
 
     assert bodies == [b"1", b"1", b"2", b"2", b"3"]
 
 
-async def test_without_versions_those_who_wait_share_the_next_answer():
-    """And none of them one that was begun before it asked, which may be older."""
+async def test_without_versions_waiting_calls_share_the_next_answer():
+    """None of them gets an answer that was begun before its call, which may be older."""
     answers, make = ReadyAnswers(), Maker()
     make.may.clear()
     first = [asyncio.create_task(answers.read("a", None, make)) for _ in range(3)]
@@ -592,7 +592,7 @@ async def test_without_versions_those_who_wait_share_the_next_answer():
 
 
 async def test_each_change_makes_another_version():
-    """One that is taken back, too; within a transaction there is none."""
+    """So does one that is rolled back; within a transaction there is no version."""
     database = SqliteDatabase()
 
     async def work(at: Database) -> None:

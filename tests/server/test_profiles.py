@@ -1,4 +1,4 @@
-"""Browser profiles and what they keep."""
+"""Browser profiles and their cookies."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -15,14 +15,14 @@ COOKIE: Mapping[str, Any] = {"name": "session", "value": "1", "domain": "a.examp
 
 
 async def _run(api: Caller, queue: FromQueue, **fields: Any) -> tuple[Mapping[str, Any], ...]:
-    """Run a task that leaves a cookie; what it began with."""
+    """Run a task that leaves a cookie; the cookies that it began with."""
     queue.items.put_nowait(Finished("Done", cookies=[COOKIE]))
     await api.reached(await api.create(**fields), "finished")
     return tuple(queue.assignments[-1].cookies)
 
 
 async def test_there_is_a_profile_from_the_beginning(api: Caller):
-    """It serves tasks that name none."""
+    """It is used by tasks that name none."""
     page = (await api.get("/browser-profiles")).json
 
     assert page["total_count"] == 1
@@ -30,7 +30,7 @@ async def test_there_is_a_profile_from_the_beginning(api: Caller):
 
 
 async def test_a_profile_takes_the_published_defaults(api: Caller):
-    """The country is lower case on output, whatever the input."""
+    """The country is lower case on output, whatever the input is."""
     answer = await api.post(
         "/browser-profiles", json={"profile_name": "Work", "proxy_country_code": "DE"}
     )
@@ -60,7 +60,7 @@ async def test_an_update_changes_exactly_what_it_names(api: Caller):
 
 
 async def test_a_deleted_profile_is_gone(api: Caller):
-    """The next call does not find it; deleting the last one leaves a new default."""
+    """The next call does not find it; deleting the last one creates a new default."""
     for profile in (await api.get("/browser-profiles")).json["profiles"]:
         path = f"/browser-profiles/{profile['profile_id']}"
         assert (await api.ask("DELETE", path)).body == b"{}"
@@ -71,7 +71,7 @@ async def test_a_deleted_profile_is_gone(api: Caller):
 
 
 async def test_pages_are_in_order_of_creation(api: Caller):
-    """A limit above 100 is taken as it is; past the end there are no rows."""
+    """A limit above 100 is accepted; past the end there are no rows."""
     for number in range(4):
         await api.post("/browser-profiles", json={"profile_name": f"P{number}"})
     whole = (await api.get("/browser-profiles?limit=500")).json
@@ -97,7 +97,7 @@ async def test_pages_are_in_order_of_creation(api: Caller):
     ],
 )
 async def test_bad_profiles_are_refused(fields: dict[str, Any], place: str, api: Caller):
-    """Each with a 422 that names the field, and nothing is kept."""
+    """Each gets a 422 that names the field, and nothing is stored."""
     answer = await api.post("/browser-profiles", json=fields)
 
     assert answer.problem["loc"] == ["body", place]
@@ -106,7 +106,7 @@ async def test_bad_profiles_are_refused(fields: dict[str, Any], place: str, api:
 
 async def test_an_unknown_profile_runs_nothing(api: Caller):
     """The task is not created, and nothing is charged."""
-    answer = await api.post("/run-task", json={"task": "x", "browser_profile_id": "nobody"})
+    answer = await api.post("/run-task", json={"task": "x", "browser_profile_id": "unknown"})
 
     assert (answer.status, answer.json) == (404, {"detail": "Browser profile not found"})
     assert api.server.tasks_created == 0
@@ -114,7 +114,7 @@ async def test_an_unknown_profile_runs_nothing(api: Caller):
 
 
 async def test_a_profile_keeps_cookies_for_the_next_task(steered: Caller, queue: FromQueue):
-    """When the task asked for it and the profile persists; deleting it forgets them."""
+    """If the task asked for it and the profile persists; deleting it deletes them."""
     profile = (await steered.post("/browser-profiles", json={"profile_name": "Work"})).json
     chosen = {"browser_profile_id": profile["profile_id"]}
 
@@ -128,7 +128,7 @@ async def test_a_profile_keeps_cookies_for_the_next_task(steered: Caller, queue:
 
 
 async def test_pay_as_you_go_has_one_profile(http: aiohttp.ClientSession):
-    """And neither tasks nor schedules."""
+    """It has neither more tasks nor schedules."""
     async with LocalServer(executor="scripted", plan="pay_as_you_go") as server:
         api = Caller(server, http)
         answers = [

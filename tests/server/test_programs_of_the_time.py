@@ -1,4 +1,4 @@
-"""What programs written for the hosted service send and expect, request by request."""
+"""Requests and expectations of programs that were written for the hosted service."""
 
 import asyncio
 import sqlite3
@@ -33,7 +33,7 @@ DAY = timedelta(days=1)
 async def test_the_session_id_of_an_event_finds_its_task(
     http: aiohttp.ClientSession, queue: FromQueue
 ):
-    """Programs ask for the session that a webhook named, and some stop it by that id."""
+    """Programs read the session that a webhook named, and some stop it by that id."""
     async with receiving() as receiver:
         webhook = Webhook(receiver.url + "/hook", SECRET)
         async with LocalServer(executor=queue, webhooks=[webhook]) as server:
@@ -51,7 +51,7 @@ async def test_the_session_id_of_an_event_finds_its_task(
 
 
 class _OneBrowser(Executor):
-    """Carries out tasks one after the other, as a browser executor with one browser does."""
+    """Runs tasks one after the other, as a browser executor with one browser does."""
 
     name = "one-browser"
     capacity = 1
@@ -62,7 +62,7 @@ class _OneBrowser(Executor):
         self.release = asyncio.Event()
 
     async def run(self, assignment: Assignment, control: Control) -> AsyncIterator[Step | Finished]:
-        """Take one step as soon as there is a browser, and end after the release."""
+        """Take one step as soon as the browser is free, and end after the release."""
         async with self._browser:
             control.started()
             yield Step("Open it")
@@ -70,7 +70,7 @@ class _OneBrowser(Executor):
             yield Finished("Done")
 
     async def aclose(self) -> None:
-        """Hold nothing."""
+        """Nothing to release."""
 
 
 async def test_a_task_is_created_until_there_is_a_browser(http: aiohttp.ClientSession):
@@ -91,8 +91,8 @@ async def test_a_task_is_created_until_there_is_a_browser(http: aiohttp.ClientSe
 
     assert waiting == ["created", "created"]
     assert paused.json == {"detail": "Agent session is not running but created"}
-    told = [(call.event["payload"]["task_id"], call.status) for call in receiver.calls[1:]]
-    by_task = {each: [status for task, status in told if task == each] for each, _ in told}
+    seen = [(call.event["payload"]["task_id"], call.status) for call in receiver.calls[1:]]
+    by_task = {each: [status for task, status in seen if task == each] for each, _ in seen}
     assert by_task == {
         first: ["initializing", "started", "finished"],
         second: ["initializing", "started", "finished"],
@@ -101,7 +101,7 @@ async def test_a_task_is_created_until_there_is_a_browser(http: aiohttp.ClientSe
 
 
 async def test_a_task_can_be_watched_from_its_creation(http: aiohttp.ClientSession):
-    """Programs read `live_url` as a text from their first GET on, and its page says the wait."""
+    """Programs read `live_url` as a text from their first GET on; its page says so."""
     executor = _OneBrowser()
     async with LocalServer(executor=executor) as server:
         api = Caller(server, http)
@@ -124,7 +124,7 @@ async def test_a_task_can_be_watched_from_its_creation(http: aiohttp.ClientSessi
 
 @pytest.mark.parametrize("field", ["structured_output_json", "browser_profile_id"])
 async def test_an_empty_text_is_no_schema_and_no_profile(field: str, api: Caller):
-    """Generated forms and clients send `""` for what was not filled in."""
+    """Generated forms and clients send `""` for empty fields."""
     task_id = await api.create(**{field: ""})
     schedule = {"task": "Look", "schedule_type": "interval", "interval_minutes": 60, field: ""}
 
@@ -133,7 +133,7 @@ async def test_an_empty_text_is_no_schema_and_no_profile(field: str, api: Caller
 
 
 async def test_a_form_with_an_empty_list_of_domains(http: aiohttp.ClientSession):
-    """It sends `[]` for "all domains", and its task reaches the page that it names."""
+    """It sends `[]` for "all domains", and its task opens the page that it names."""
     async with (
         StaticSite(example_site_directory()) as site,
         LocalServer(executor="reader") as server,
@@ -150,7 +150,7 @@ async def test_a_form_with_an_empty_list_of_domains(http: aiohttp.ClientSession)
 async def test_an_empty_list_of_domains_is_none_given(
     secrets: dict[str, str] | None, steered: Caller, queue: FromQueue
 ):
-    """For tasks and for schedules, with secrets and without: what leaves the field out says."""
+    """For tasks and schedules, with secrets and without: it is like a missing field."""
     fields = {"task": "Look", "allowed_domains": [], "secrets": secrets}
     hourly = {**fields, "schedule_type": "interval", "interval_minutes": 60}
     answers = [
@@ -166,7 +166,7 @@ async def test_an_empty_list_of_domains_is_none_given(
 async def test_a_schedule_of_an_older_server_that_allows_no_domain(
     http: aiohttp.ClientSession, tmp_path: Path
 ):
-    """An empty list that was stored when it allowed nothing does not open everything later."""
+    """An empty list that was stored when it meant "none" does not become "all domains"."""
     database, queue = tmp_path / "server.db", FromQueue()
     yearly = {"task": "Look", "schedule_type": "interval", "interval_minutes": 60}
     yearly |= {"start_at": "2026-01-01T01:00:00Z", "allowed_domains": ["old.example"]}
@@ -182,7 +182,7 @@ async def test_a_schedule_of_an_older_server_that_allows_no_domain(
 
 @pytest.mark.parametrize("schema", ["{}", " { } "])
 async def test_an_empty_schema_is_none(schema: str, http: aiohttp.ClientSession):
-    """Forms send it, every answer follows it, and the answer is the text that it would be."""
+    """Forms send it, and the answer is text, as without a schema."""
     async with (
         StaticSite(example_site_directory()) as site,
         LocalServer(executor="reader") as server,
@@ -198,7 +198,7 @@ async def test_an_empty_schema_is_none(schema: str, http: aiohttp.ClientSession)
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-32"])
 async def test_bodies_of_windows_programs(encoding: str, api: Caller):
-    """They begin with a byte order mark, or are UTF-16, both of which the framework read."""
+    """They begin with a byte order mark, or are UTF-16; the framework read both."""
     body = '{"task": "Grüße", "metadata": {"scenario": "quick"}}'.encode(encoding)
     answer = await api.post("/run-task", data=body, headers={"Content-Type": "application/json"})
 
@@ -226,7 +226,7 @@ async def test_a_later_version_of_the_api_is_named(api: Caller):
 
 
 async def test_unlisted_calls_of_older_programs(api: Caller):
-    """The gif of a task, the version, and the document where the documentation pointed to."""
+    """The gif of a task, the version, and the document at its documented address."""
     task_id = await api.create()
     version = await api.get("/browser-use-version", key=False)
     documents = [
@@ -242,7 +242,7 @@ async def test_unlisted_calls_of_older_programs(api: Caller):
 
 
 async def test_generated_clients_can_be_swapped(api: Caller):
-    """They name their module after the only tag, and pass content types as plain text."""
+    """They name their module after the only tag, and send content types as plain text."""
     document = (await api.get(api.server.url + "/openapi.json")).json
     operations = [each for path in document["paths"].values() for each in path.values()]
     upload = document["components"]["schemas"]["UploadFileRequest"]["properties"]
@@ -266,7 +266,7 @@ async def test_generated_clients_can_be_swapped(api: Caller):
     ],
 )
 async def test_usual_names_of_content_types(name: str, content_type: str, api: Caller):
-    """What browsers and libraries guess is taken, and the upload has to say the same."""
+    """Names that browsers and libraries guess are accepted; the upload must use the same one."""
     wanted = {"file_name": name, "content_type": content_type}
     url = (await api.post("/uploads/presigned-url", json=wanted)).json["upload_url"]
     headers = {"Content-Type": content_type}
@@ -299,7 +299,7 @@ async def _upload(
     ],
 )
 async def test_the_example_of_the_upload_page(text: str, http: aiohttp.ClientSession):
-    """The first rows of the table that was uploaded, as the published page asks for them."""
+    """The first rows of the uploaded table, as in the published page."""
     rows = "".join(f"item {number},{number}\n" for number in range(1, 9))
     async with LocalServer(executor="reader") as server:
         api = Caller(server, http)
@@ -316,7 +316,7 @@ async def test_the_example_of_the_upload_page(text: str, http: aiohttp.ClientSes
 
 
 async def test_no_run_after_the_end_of_a_schedule(http: aiohttp.ClientSession, tmp_path: Path):
-    """A server that was down over the end makes up for nothing; one that was down before does."""
+    """A server that was down at the end makes no run later; one that was down before does."""
     database = tmp_path / "server.db"
     hourly = {"task": "Look", "schedule_type": "interval", "interval_minutes": 60}
     hourly["start_at"] = "2026-01-01T01:00:00Z"
@@ -341,7 +341,7 @@ async def test_no_run_after_the_end_of_a_schedule(http: aiohttp.ClientSession, t
 
 
 async def test_files_of_a_schedule_outlive_its_pause(http: aiohttp.ClientSession, tmp_path: Path):
-    """Uploads stay for 30 days, and as long as a schedule includes them, switched off or not."""
+    """Uploads stay for 30 days, and as long as a schedule includes them, active or not."""
     database = tmp_path / "server.db"
     cron = {"task": "Look", "schedule_type": "cron", "cron_expression": "0 0 1 1 *"}
     async with LocalServer(executor="scripted", database=database, now=_at(START)) as server:
@@ -369,7 +369,7 @@ async def _run_with_file(api: Caller, name: str) -> Answer:
 
 
 async def test_webhooks_need_a_subscription(http: aiohttp.ClientSession):
-    """Without one none is registered, by no way, and the receiver is sent no test event."""
+    """Without one none is registered, in no way, and the receiver gets no test event."""
     async with receiving() as receiver:
         webhook = Webhook(receiver.url + "/hook", SECRET)
         with pytest.raises(ConfigurationError, match="webhooks require an active subscription"):
@@ -387,7 +387,7 @@ async def test_webhooks_need_a_subscription(http: aiohttp.ClientSession):
 
 
 async def test_the_balance_keeps_its_form(http: aiohttp.ClientSession):
-    """A number without zeros that say nothing, before and after the first charge."""
+    """It has no superfluous zeros, before and after the first charge."""
     async with LocalServer(executor="scripted", balance_cents=500_000) as server:
         api = Caller(server, http)
         balances = [(await api.get("/balance")).json["balance"]]
@@ -419,7 +419,7 @@ def _preflight(origin: str) -> dict[str, Any]:
 
 
 async def test_a_page_of_an_allowed_origin(open_to_pages: Caller):
-    """Its preflights are answered, and its answers marked: results, errors and files."""
+    """Its preflights are answered, and its answers are marked: results, errors and files."""
     api = open_to_pages
     preflight = await api.ask("OPTIONS", "/run-task", **_preflight(ORIGIN))
     origin = {"Origin": ORIGIN}
@@ -444,7 +444,7 @@ async def test_a_page_of_an_allowed_origin(open_to_pages: Caller):
     "origin", ["http://evil.example", "null", ORIGIN + "0", "http://localhost"]
 )
 async def test_a_page_of_another_origin(origin: str, open_to_pages: Caller):
-    """Nothing tells its browser to hand the answer over."""
+    """No header allows its browser to pass the answer on."""
     preflight = await open_to_pages.ask("OPTIONS", "/run-task", **_preflight(origin))
     answer = await open_to_pages.get("/ping", headers={"Origin": origin})
 
@@ -454,7 +454,7 @@ async def test_a_page_of_another_origin(origin: str, open_to_pages: Caller):
 
 
 async def test_every_origin(http: aiohttp.ClientSession):
-    """`*` needs the key all the same, and opens neither live pages nor administration."""
+    """`*` still needs the key, and opens neither live pages nor administration."""
     async with LocalServer(executor="scripted", allow_origins=["*"]) as server:
         api = Caller(server, http)
         answer = await api.get("/balance", headers={"Origin": "null"})
@@ -470,7 +470,7 @@ async def test_every_origin(http: aiohttp.ClientSession):
 
 
 async def test_no_page_may_call_by_default(api: Caller):
-    """As without the option."""
+    """The answers are those without the option."""
     preflight = await api.ask("OPTIONS", "/run-task", **_preflight(ORIGIN))
 
     assert preflight.status == 405
@@ -480,6 +480,6 @@ async def test_no_page_may_call_by_default(api: Caller):
     "origin", ["localhost", "http://a.example/", "ftp://a.example", "", "http://"]
 )
 def test_what_is_no_origin(origin: str):
-    """Refused with an example, before the server starts."""
+    """It is refused with an example, before the server starts."""
     with pytest.raises(ConfigurationError, match="http://localhost:5173"):
         LocalServer(executor="scripted", allow_origins=[origin])

@@ -1,4 +1,4 @@
-"""What the server refuses, in the words of the service's framework."""
+"""The refusals of the server, in the words of the service's framework."""
 
 import io
 import json
@@ -23,7 +23,7 @@ _LOCKED = [row for row in ENDPOINTS if row.authenticated]
 
 @pytest.mark.parametrize("row", _LOCKED, ids=lambda row: row.name)
 async def test_every_row_but_ping_needs_a_key(row: Endpoint, api: Caller):
-    """Without a header nothing is looked at, not even the body."""
+    """Without a header no other part is read, not even the body."""
     path = row.path.format(task_id="t", file_name="f", profile_id="p")
     answer = await api.ask(row.method, path, key=False)
 
@@ -58,7 +58,7 @@ async def test_a_wrong_key_is_unauthorized(wrong: str, api: Caller):
 
 
 async def test_me_answers_false_to_a_wrong_key(api: Caller):
-    """The documentation has 401 with a bare `false`, and `false` without a key too."""
+    """The documentation has 401 with a bare `false`, also without a key."""
     wrong = await api.get("/me", headers={"Authorization": "Bearer bu_wrong"})
     missing = await api.get("/me", key=False)
 
@@ -122,7 +122,7 @@ async def test_a_missing_task_is_missing(api: Caller):
 async def test_a_field_out_of_bounds(
     field: str, value: Any, kind: str, place: list[str | int], api: Caller
 ):
-    """Each rule of the specification holds for raw HTTP callers, and names its place."""
+    """Each rule of the specification applies to raw HTTP callers; the error has the place."""
     answer = await api.post("/run-task", json={"task": "Do it", field: value})
 
     assert answer.problem["type"] == kind
@@ -134,7 +134,7 @@ async def test_a_field_out_of_bounds(
 
 
 async def test_all_problems_at_once(api: Caller):
-    """A person who fixes one should not learn of the next by trying again."""
+    """A person who corrects one need not try again to learn of the next."""
     answer = await api.post("/run-task", json={"max_agent_steps": 999, "use_adblock": 7})
 
     assert [each["loc"][1] for each in answer.json["detail"]] == [
@@ -161,7 +161,7 @@ async def test_figures_of_a_message_stand_in_ctx(api: Caller):
     ],
 )
 async def test_a_body_that_is_no_json(body: bytes, place: int, reason: str, api: Caller):
-    """The position is told, the text is not."""
+    """The position is in the error, the text is not."""
     answer = await api.post("/run-task", data=body, headers={"Content-Type": "application/json"})
 
     assert answer.problem == {
@@ -186,7 +186,7 @@ async def test_a_body_that_is_no_json(body: bytes, place: int, reason: str, api:
     ids=["not UTF-8", "half pair", "same key twice", "NaN", "too deep", "too many digits"],
 )
 async def test_a_body_that_cannot_be_read(body: bytes, api: Caller):
-    """Hostile JSON is the client's fault, and no crash."""
+    """Hostile JSON is an error of the client, and not a crash."""
     answer = await api.post("/run-task", data=body, headers={"Content-Type": "application/json"})
 
     assert answer.status in {400, 422}
@@ -196,7 +196,7 @@ async def test_a_body_that_cannot_be_read(body: bytes, api: Caller):
 
 @pytest.mark.parametrize("body", [b"", b"null"])
 async def test_no_body(body: bytes, api: Caller):
-    """Nothing and null are the same to the service."""
+    """An empty body and null are the same for the service."""
     answer = await api.post("/run-task", data=body, headers={"Content-Type": "application/json"})
 
     assert answer.problem == {
@@ -209,7 +209,7 @@ async def test_no_body(body: bytes, api: Caller):
 
 @pytest.mark.parametrize("body", [[], "text", 5, True])
 async def test_a_body_that_is_no_object(body: Any, api: Caller):
-    """JSON of another shape."""
+    """It is JSON of another type."""
     answer = await api.post("/run-task", json=body)
 
     assert answer.problem == {
@@ -238,7 +238,7 @@ async def test_json_under_its_content_types(kind: str, api: Caller):
 
 
 async def test_json_without_a_content_type(http: aiohttp.ClientSession, api: Caller):
-    """Clients that say nothing mean JSON."""
+    """Clients without the header send JSON."""
     async with http.post(
         f"{api.server.base_url}/run-task",
         data=b'{"task": "t"}',
@@ -249,7 +249,7 @@ async def test_json_without_a_content_type(http: aiohttp.ClientSession, api: Cal
 
 
 async def test_unknown_fields_and_nulls_are_accepted(api: Caller):
-    """Live clients send both without harm."""
+    """Real clients send both."""
     nulls = dict.fromkeys(
         (
             "secrets allowed_domains save_browser_data structured_output_json llm_model "
@@ -266,14 +266,14 @@ async def test_unknown_fields_and_nulls_are_accepted(api: Caller):
 
 
 async def test_a_body_that_is_too_large(api: Caller):
-    """Bounded to 1 MiB; just below passes."""
+    """The limit is 1 MiB; a body just below it is accepted."""
     room = 1024 * 1024 - len(json.dumps({"task": "x", "unknown": ""}))
     kind = {"Content-Type": "application/json"}
     bodies = [
         json.dumps({"task": "x", "unknown": "x" * length}).encode()
         for length in (room - 1, room + 10)
     ]
-    # As streams, because aiohttp's client warns of large bodies in one piece.
+    # As streams, because aiohttp's client warns about large bodies in one piece.
     fits, too_large = [
         await api.post("/run-task", data=io.BytesIO(body), headers=kind) for body in bodies
     ]
@@ -297,10 +297,10 @@ BOMBS: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("name", BOMBS)
-async def test_what_a_refusal_tells_is_bounded(
+async def test_a_refusal_is_bounded(
     name: str, api: Caller, record_property: Callable[[str, object], None]
 ):
-    """However wrong a body is: at most 100 problems and a remark, of 1,000 characters each."""
+    """For any body: at most 100 problems and a remark, of 1,000 characters each."""
     body = json.dumps(BOMBS[name]["0"] if name == "no object" else BOMBS[name]).encode()
     kind = {"Content-Type": "application/json"}
     answer = await api.post("/run-task", data=io.BytesIO(body), headers=kind)
@@ -314,8 +314,8 @@ async def test_what_a_refusal_tells_is_bounded(
     assert (problems[-1]["type"] == "too_many_problems") == (name in _MANY)
 
 
-async def test_what_was_too_much_is_told_with_its_bound(api: Caller):
-    """A list that is too long, more problems than are told, and where an input was cut."""
+async def test_a_bound_that_is_exceeded_is_named(api: Caller):
+    """A list that is too long, more problems than are listed, and an input that is cut."""
     long = await api.post("/run-task", json={"task": "x", "allowed_domains": ["a.example"] * 1001})
     many = await api.post("/run-task", json=BOMBS["two lists"])
     cut = await api.post("/run-task", json={"unknown": "x" * 2000})
@@ -344,7 +344,7 @@ async def test_what_was_too_much_is_told_with_its_bound(api: Caller):
     ],
 )
 async def test_a_query_out_of_bounds(query: str, field: str, kind: str, api: Caller):
-    """The input is the text that was given."""
+    """The input is the given text."""
     answer = await api.get(f"/tasks?{query}")
 
     assert answer.problem["type"] == kind
@@ -354,7 +354,7 @@ async def test_a_query_out_of_bounds(query: str, field: str, kind: str, api: Cal
 
 @pytest.mark.parametrize("call", ["stop", "pause", "resume"])
 async def test_a_missing_task_id(call: str, api: Caller):
-    """It belongs into the query; a body does not help."""
+    """It must be in the query; a body does not help."""
     answer = await api.put(f"/{call}-task", json={"task_id": "t"})
 
     assert answer.problem == {
@@ -388,7 +388,7 @@ async def test_an_unknown_path(path: str, api: Caller):
     ("POST", "/stop-task", "PUT"),
 ])  # fmt: skip
 async def test_a_wrong_method(method: str, path: str, allowed: str, api: Caller):
-    """The right ones stand in the Allow header."""
+    """The right ones are in the Allow header."""
     answer = await api.ask(method, path)
 
     assert (answer.status, answer.json) == (405, {"detail": "Method Not Allowed"})
@@ -406,7 +406,7 @@ async def test_a_wrong_method(method: str, path: str, allowed: str, api: Caller)
     ],
 )
 async def test_a_slash_in_a_parameter_is_not_found(path: str, api: Caller):
-    """Raw or escaped, as with the service's framework."""
+    """Raw or escaped, as in the service's framework."""
     answer = await api.get(path.format(id=await api.create()))
 
     assert (answer.status, answer.json) == (404, {"detail": "Not Found"})
@@ -415,7 +415,7 @@ async def test_a_slash_in_a_parameter_is_not_found(path: str, api: Caller):
 async def test_a_crash_is_a_plain_500_and_is_logged_without_its_values(
     api: Caller, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ):
-    """The server lives on, and the log tells where it happened but not with what."""
+    """The server continues, and the log has the place of the crash, but no values."""
     password = "hunter22"
 
     def crash(_account: object) -> None:

@@ -1,4 +1,4 @@
-"""Schedules that really fire, in virtual time."""
+"""Schedules that run, in virtual time."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -52,7 +52,7 @@ async def _add(api: Caller, **fields: Any) -> str:
 
 @pytest.mark.looptime
 async def test_an_interval_runs_from_its_start_to_its_end(http: aiohttp.ClientSession):
-    """At once when it starts now, then each interval, and not beyond the end."""
+    """At once when it starts now, then in each interval, and not after the end."""
     async with _timed(http) as timed:
         await _add(timed, end_at="2026-01-01T03:30:00Z")
         await asyncio.sleep(24 * 3600)
@@ -80,7 +80,7 @@ async def test_cron_runs_at_its_minutes(http: aiohttp.ClientSession):
 
 @pytest.mark.looptime
 async def test_a_schedule_that_is_switched_off_waits_to_be_switched_on(http: aiohttp.ClientSession):
-    """Runs that fall into the pause are not made up for."""
+    """Runs during the pause are not made later."""
     async with _timed(http) as timed:
         schedule_id = await _add(timed)
         await asyncio.sleep(60)
@@ -94,7 +94,7 @@ async def test_a_schedule_that_is_switched_off_waits_to_be_switched_on(http: aio
 
 @pytest.mark.looptime
 async def test_a_changed_interval_counts_from_the_start(http: aiohttp.ClientSession):
-    """`next_run_at` tells what will happen, and it happens."""
+    """`next_run_at` has the time of the next run, which then takes place."""
     async with _timed(http) as timed:
         schedule_id = await _add(timed)
         await asyncio.sleep(60)
@@ -107,7 +107,7 @@ async def test_a_changed_interval_counts_from_the_start(http: aiohttp.ClientSess
 
 @pytest.mark.looptime
 async def test_a_deleted_schedule_lets_its_task_end(http: aiohttp.ClientSession):
-    """The run under way goes on; there is no other."""
+    """The current run continues, and no other one starts."""
     executor = ScriptedExecutor({}, default=Scenario(steps=("Wait",), step_seconds=1800))
     async with LocalServer(executor=executor, now=_clock()) as server:
         api = Caller(server, http)
@@ -122,7 +122,7 @@ async def test_a_deleted_schedule_lets_its_task_end(http: aiohttp.ClientSession)
 
 @pytest.mark.looptime
 async def test_runs_carry_the_settings_of_the_schedule(http: aiohttp.ClientSession):
-    """Metadata included; the model of a schedule is gpt-4o unless it says otherwise."""
+    """Metadata included; the default model of a schedule is gpt-4o."""
     async with _timed(http) as timed:
         schedule_id = await _add(timed, metadata={"team": "a"}, llm_model=None)
         await asyncio.sleep(1)
@@ -137,7 +137,7 @@ async def test_runs_carry_the_settings_of_the_schedule(http: aiohttp.ClientSessi
 async def test_a_blocked_loop_makes_one_run_and_not_each_that_was_missed(
     http: aiohttp.ClientSession,
 ):
-    """The same after a server was down: what was missed is made once."""
+    """The same applies after a server was down: missed runs are made once."""
     offset = timedelta()
     clock = _clock()
     async with LocalServer(executor="scripted", now=lambda: clock() + offset) as server:
@@ -156,7 +156,7 @@ async def test_an_empty_account_skips_runs_and_goes_on(http: aiohttp.ClientSessi
     async with _timed(http, balance_cents=1) as timed:
         await _add(timed)
         await asyncio.sleep(60)
-        assert timed.server.balance_cents == 0  # the first run cost it
+        assert timed.server.balance_cents == 0  # the first run cost the credit
         await asyncio.sleep(2 * 3600)
         await timed.post(f"{timed.server.url}/admin/credits", json={"cents": 500})
         await asyncio.sleep(3600)
@@ -181,7 +181,7 @@ async def test_an_empty_account_skips_runs_and_goes_on(http: aiohttp.ClientSessi
     ],
 )
 async def test_bad_schedules_are_refused(fields: dict[str, Any], place: str, api: Caller):
-    """Each with a 422 that names the field, and nothing is kept."""
+    """Each gets a 422 that names the field, and nothing is stored."""
     answer = await api.post("/scheduled-task", json={**HOURLY, **fields})
 
     assert answer.problem["loc"][:2] == ["body", place]
@@ -189,7 +189,7 @@ async def test_bad_schedules_are_refused(fields: dict[str, Any], place: str, api
 
 
 async def test_an_update_may_not_contradict_what_is_there(api: Caller):
-    """An end before the start of the schedule, though the update names no start."""
+    """An end before the start is refused, though the update names no start."""
     schedule_id = await _add(api, start_at="2026-06-01T00:00:00Z", end_at="2026-07-01T00:00:00Z")
     answer = await api.put(
         f"/scheduled-task/{schedule_id}", json={"end_at": "2026-05-01T00:00:00Z"}
@@ -201,7 +201,7 @@ async def test_an_update_may_not_contradict_what_is_there(api: Caller):
 
 
 async def test_an_update_changes_exactly_what_it_names(api: Caller):
-    """Everything else stays as it was, `updated_at` excepted."""
+    """Everything else is unchanged, except for `updated_at`."""
     schedule_id = await _add(api, metadata={"a": "b"}, start_at="2030-01-01T00:00:00Z")
     before = (await api.get(f"/scheduled-task/{schedule_id}")).json
     after = (await api.put(f"/scheduled-task/{schedule_id}", json={"use_proxy": False})).json

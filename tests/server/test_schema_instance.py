@@ -1,4 +1,4 @@
-"""Answers that a scripted server makes up for a schema: valid, the same each time, or refused."""
+"""Answers that a scripted server generates for a schema: valid, always the same, or refused."""
 
 import contextlib
 import dataclasses
@@ -34,14 +34,14 @@ class Color(enum.Enum):
 
 
 class Leaf(BaseModel):
-    """One of two, told apart by `kind`."""
+    """One of two variants, distinguished by `kind`."""
 
     kind: Literal["leaf"]
     weight: Annotated[float, Field(gt=0, lt=1)]
 
 
 class Node(BaseModel):
-    """Holds itself, in a list and in a field."""
+    """A record that contains itself, in a list and in a field."""
 
     kind: Literal["node"]
     children: list[Annotated["Leaf | Node", Field(discriminator="kind")]]
@@ -49,7 +49,7 @@ class Node(BaseModel):
 
 
 class Everything(BaseModel):
-    """A field of each sort."""
+    """A field of each kind."""
 
     name: Annotated[str, Field(min_length=30, max_length=40)]
     code: Annotated[str, Field(pattern=r"^[A-Z]{3}-\d{4}$")]
@@ -90,7 +90,7 @@ def test_a_model_with_everything_is_answered():
 
 @dataclasses.dataclass
 class Price:
-    """A dataclass that holds itself."""
+    """A dataclass that contains itself."""
 
     product: str
     cents: int
@@ -132,7 +132,7 @@ class Shop(TypedDict):
     ],
 )
 def test_a_pattern_that_is_not_short_and_plain_is_refused(pattern: str, problem: str):
-    """With the reason; nothing is tried, so that no pattern holds up the server."""
+    """With the reason; it is never tried, so that no pattern blocks the server."""
     with pytest.raises(PatternRefusedError, match=problem):
         matching_text(pattern, least=9 if pattern == "^abc$" else 0)
 
@@ -156,7 +156,7 @@ def _lists(text: object, depth: int) -> dict[str, Any]:
     ids=["texts", "constants", "names", "patterns", "different items"],
 )
 def test_the_answer_is_bounded(schema: dict[str, Any]):
-    """A schema of a few bytes may ask for an answer of hundreds of megabytes, which is refused."""
+    """A schema of a few bytes may require an answer of hundreds of megabytes, which is refused."""
     with pytest.raises(CannotContinueError, match=r"too large|is not possible"):
         _made(schema)
 
@@ -180,7 +180,7 @@ def test_different_items_are_compared_without_writing_all_of_them_again(
 
 
 def test_lists_of_options_do_not_double():
-    """`allOf` that holds `allOf`, twice at each level, is as large as all of its parts."""
+    """`allOf` within `allOf`, twice at each level, is as large as its parts."""
     parts: dict[str, Any] = {"x40": {"type": "string"}, "y40": {"type": "string", "minLength": 1}}
     for level in range(40):
         inner = [{"$ref": f"#/$defs/x{level + 1}"}, {"$ref": f"#/$defs/y{level + 1}"}]
@@ -209,7 +209,7 @@ def test_lists_of_options_do_not_double():
     ],
 )
 def test_a_malformed_schema_is_refused(schema: dict[str, Any]):
-    """With the reason, and never with an exception of another kind."""
+    """With the reason, and never with another kind of exception."""
     with pytest.raises(CannotContinueError):
         _made(schema)
 
@@ -225,14 +225,14 @@ def test_a_malformed_schema_is_refused(schema: dict[str, Any]):
     max_leaves=20,
 ))  # fmt: skip
 def test_any_json_is_answered_or_refused(schema: Any):
-    """Whatever stands in a keyword, there is an answer or a reason."""
+    """Whatever a keyword contains, there is an answer or a reason."""
     with contextlib.suppress(CannotContinueError):
         json.dumps(_made(schema))
 
 
 @pytest.mark.parametrize("kind", [Price, list[Price], Shop, dict[str, Shop], int | None, list[Any]])
 def test_our_own_types_are_answered(kind: Any):
-    """Dataclasses, TypedDicts and containers of them: the answer parses."""
+    """Dataclasses, TypedDicts and containers of them: the answer can be parsed."""
     answer = json.dumps(instance_of(output_schema(kind)))
 
     parse_output(answer, kind)
@@ -265,7 +265,7 @@ def test_our_own_types_are_answered(kind: Any):
     ],
 )  # fmt: skip
 def test_what_is_answered(schema: object, value: object):
-    """The shortest whole value, as a person would write it."""
+    """The shortest complete value, as a person would write it."""
     assert _made(schema) == value
 
 
@@ -304,8 +304,8 @@ def test_what_cannot_be_answered_is_named(schema: object, problem: str):
         _made(schema)
 
 
-def test_models_that_hold_each_other_have_a_bounded_answer():
-    """Twelve of them, each of which has room for all: a whole instance would be endless."""
+def test_models_that_contain_each_other_have_a_bounded_answer():
+    """Twelve models, each with a field for all of them: a complete instance would be endless."""
     names = [f"m{number}" for number in range(12)]
     each = {name: {"anyOf": [{"$ref": f"#/$defs/{name}"}, {"type": "null"}]} for name in names}
     part = {"type": "object", "properties": each, "required": names}
@@ -321,11 +321,11 @@ def test_models_that_hold_each_other_have_a_bounded_answer():
     r"^(?:[a-z0-9-]{1,63}\.)+[a-z]{2,}$", r"[^\D5]\W\S",
 ]))  # fmt: skip
 def test_texts_match_their_pattern(variant: int, least: int, pattern: str):
-    """Whatever is given matches and is long enough; a refusal says so."""
+    """Each result matches and is long enough; a refusal says so."""
     try:
         text = matching_text(pattern, least=least, variant=variant)
     except PatternRefusedError:
-        # Those that only match texts of certain lengths
+        # Patterns that only match texts of certain lengths
         assert least > 0
     else:
         assert re.search(pattern, text)
@@ -392,7 +392,7 @@ _TYPES = st.recursive(_SCALARS, _containers, max_leaves=6)
 @settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(_TYPES)
 def test_the_answer_to_a_generated_model_is_valid(kind: Any):
-    """Pydantic's schema of any type is answered with what pydantic takes for an instance."""
+    """Pydantic's schema of any type has an answer that pydantic accepts."""
     adapter = TypeAdapter(kind)
     answer = json.dumps(instance_of(json.dumps(adapter.json_schema())))
 

@@ -1,4 +1,4 @@
-"""Scenarios: which one a task follows, and how it goes."""
+"""Scenarios: which one a task gets, and how it runs."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -20,7 +20,7 @@ async def _begun() -> None:
 
 
 async def _played(executor: ScriptedExecutor, task: str = "t", **fields: object) -> list[object]:
-    """Everything that is reported for a task."""
+    """All reports of a task."""
     items: AsyncIterator[object] = executor.run(
         Assignment("id", task, **fields), TaskControl(_begun)
     )
@@ -63,21 +63,21 @@ async def test_steps_are_texts_or_whole_steps():
     [("plain", "plain"), (None, None), ({"a": "ü"}, '{"a": "ü"}'), ([1, 2], "[1, 2]")],
 )
 async def test_output_that_is_no_text_is_written_as_json(output: object, text: str | None):
-    """So that scenarios of structured output stay readable."""
+    """Scenarios with structured output stay readable."""
     executor = ScriptedExecutor(default=Scenario(steps=(), output=output))
 
     assert await _played(executor) == [Finished(text)]
 
 
 async def test_a_scenario_may_fail():
-    """With its reason."""
+    """It has a reason."""
     executor = ScriptedExecutor(default=Scenario(steps=(), outcome="failed", reason="Closed"))
 
     assert await _played(executor) == [Failed("Closed")]
 
 
 async def test_an_output_that_is_not_given_follows_the_schema():
-    """An instance of it, unless the scenario says what the answer is."""
+    """An instance of it, unless the scenario has an output."""
     schema = '{"type": "object", "properties": {"cents": {"type": "integer"}}}'
     quick = Scenario(steps=())
     for scenario, output in ((quick, '{"cents": 1}'), (attrs.evolve(quick, output="No"), "No")):
@@ -86,7 +86,7 @@ async def test_an_output_that_is_not_given_follows_the_schema():
 
 
 async def test_a_schema_that_cannot_be_followed_fails_the_task():
-    """With what in it, and the way out."""
+    """With its unsupported part, and what to do."""
     schema = '{"properties": {"a": {"minimum": 2, "maximum": 1, "type": "integer"}},'
     schema += '"required": ["a"]}'
     executor = ScriptedExecutor(default=Scenario(steps=()))
@@ -109,7 +109,7 @@ async def test_a_schema_that_cannot_be_followed_fails_the_task():
     ids=["malformed", "of another type", "endless", "long"],
 )
 async def test_a_hostile_schema_fails_the_task(schema: str):
-    """In a sentence, whatever it asks for."""
+    """With one sentence, for any schema."""
     executor = ScriptedExecutor(default=Scenario(steps=()))
     (item,) = await _played(executor, structured_output_json=schema)
 
@@ -119,7 +119,7 @@ async def test_a_hostile_schema_fails_the_task(schema: str):
 
 
 async def test_a_whole_step_may_be_the_reason():
-    """With its page and picture, and with films."""
+    """It has its page and picture, and recordings."""
     step = ScriptedStep("Pay", "The card was refused", "https://shop.example/", screenshot=b"png")
     scenario = Scenario(steps=(), outcome="failed", reason=step, recordings={"mp4": b"film"})
 
@@ -130,7 +130,7 @@ async def test_a_whole_step_may_be_the_reason():
 
 @pytest.mark.looptime
 async def test_a_queued_task_has_not_started():
-    """It stands as created, can be stopped, and starts when its time has come."""
+    """It is `created`, can be stopped, and starts when its time has come."""
     executor = ScriptedExecutor(default=Scenario(queue_delay=60, step_seconds=0))
     async with (
         LocalServer(executor=executor) as server,
@@ -153,7 +153,7 @@ async def test_a_queued_task_has_not_started():
 
 @pytest.mark.looptime
 async def test_delays_add_up():
-    """The start, each step's own time, the scenario's for the others, and the end."""
+    """The start, each step's own time, the scenario's time for the others, and the end."""
     steps = ("a", ScriptedStep("b", seconds=5), "c")
     scenario = Scenario(steps, step_seconds=2, start_delay=10, end_delay=1)
     await _played(ScriptedExecutor(default=scenario))
@@ -175,7 +175,7 @@ async def test_a_hanging_scenario_stays_at_its_last_step():
 
 @pytest.mark.looptime
 async def test_a_paused_scenario_begins_no_step():
-    """The checkpoint comes before each one."""
+    """It waits for permission before each step."""
     gate = TaskControl(_begun)
     gate.close()
     items = ScriptedExecutor(default=Scenario(("a",))).run(Assignment("id", "t"), gate)

@@ -1,4 +1,4 @@
-"""What reaches the executor."""
+"""The settings that an executor gets."""
 
 import gc
 import logging
@@ -16,7 +16,7 @@ from tests.support.patience import until
 
 
 def test_defaults_are_the_published_ones():
-    """What the documentation says about fields that are not given."""
+    """They are those of the documentation for missing fields."""
     profile = BrowserProfile("p-1", "Default")
     assignment = resolve_settings(RunTaskRequest("Do it"), profile, "gpt-4.1")
 
@@ -42,7 +42,7 @@ def test_defaults_are_the_published_ones():
 
 
 def test_the_profile_stands_between_the_request_and_the_default():
-    """What the request leaves open is the profile's to say."""
+    """The profile sets what the request leaves open."""
     profile = BrowserProfile(
         "p-1",
         "Work",
@@ -63,7 +63,7 @@ def test_the_profile_stands_between_the_request_and_the_default():
 
 
 async def test_every_setting_arrives(steered: Caller, queue: FromQueue):
-    """From JSON over the checks to the executor."""
+    """From JSON through the checks to the executor."""
     task_id = await steered.create(
         "Do it",
         max_agent_steps="7",
@@ -123,7 +123,7 @@ async def test_one_side_of_the_viewport_is_enough(steered: Caller, queue: FromQu
 async def test_secrets_show_nowhere(
     succeeds: bool, steered: Caller, queue: FromQueue, caplog: pytest.LogCaptureFixture
 ):
-    """Whatever an executor reports: no answer, page or log has a secret's value."""
+    """Whatever an executor reports: no answer, page or log has the value of a secret."""
     value = "correct-horse"
     caplog.set_level(logging.DEBUG)
     queue.step(
@@ -153,7 +153,7 @@ async def test_secrets_show_nowhere(
 async def test_secrets_in_an_exception_show_nowhere(
     steered: Caller, queue: FromQueue, caplog: pytest.LogCaptureFixture
 ):
-    """The reason is told without them, the log only says what kind of error it was."""
+    """The reason is shown without them, and the log has only the type of the error."""
     value = "correct-horse"
     queue.items.put_nowait(RuntimeError(f"cannot type {value}"))
     task = await steered.reached(await steered.create(secrets={"p": value}), "failed")
@@ -166,7 +166,7 @@ async def test_secrets_in_an_exception_show_nowhere(
 
 
 def _holders(mirrored: str) -> list[str]:
-    """The classes of the objects that refer to a text, of which only the mirror image is given."""
+    """The classes of the objects that refer to a text, which is given reversed."""
     gc.collect()
     return [
         type(each).__name__
@@ -176,8 +176,8 @@ def _holders(mirrored: str) -> list[str]:
 
 
 async def test_secrets_are_dropped_at_the_end(steered: Caller, queue: FromQueue):
-    """Nothing in the process refers to them once the task has ended."""
-    mirrored = secrets.token_hex(16)  # all that the test itself refers to
+    """No object of the process refers to them once the task has ended."""
+    mirrored = secrets.token_hex(16)  # all objects that the test itself refers to
     task_id = await steered.create(secrets={"p": mirrored[::-1]})
     await steered.reached(task_id, "running")
     while_it_runs = _holders(mirrored)

@@ -20,7 +20,7 @@ def _reachable(status: TaskStatus) -> set[TaskStatus]:
 
 
 def test_only_paused_tasks_resume() -> None:
-    """The specification: only paused tasks can be resumed, and then they run."""
+    """By the specification only paused tasks can be resumed, and then they run."""
     resuming = {
         origin: to for (origin, event), to in TRANSITIONS.items() if event is TaskEvent.RESUME
     }
@@ -29,7 +29,7 @@ def test_only_paused_tasks_resume() -> None:
 
 
 def test_only_running_tasks_pause() -> None:
-    """The specification: pausing halts a running task."""
+    """By the specification pausing stops a running task for a while."""
     pausing = {
         origin: to for (origin, event), to in TRANSITIONS.items() if event is TaskEvent.PAUSE
     }
@@ -39,14 +39,14 @@ def test_only_running_tasks_pause() -> None:
 
 @pytest.mark.parametrize("status", ALIVE)
 def test_whatever_is_alive_can_be_stopped(status: TaskStatus) -> None:
-    """Stopping works before the start, during the run and during a pause."""
+    """A task can be stopped before the start, during the run and during a pause."""
     assert TRANSITIONS.get((status, TaskEvent.STOP)) is TaskStatus.STOPPED
 
 
 @pytest.mark.parametrize("status", TERMINAL)
 @pytest.mark.parametrize("event", TaskEvent)
 def test_nothing_happens_to_an_ended_task(status: TaskStatus, event: TaskEvent) -> None:
-    """The specification: stop is irreversible; the other two ends are just as final."""
+    """By the specification a stop is final; the other two ends are as well."""
     assert TRANSITIONS.get((status, event)) is None
 
 
@@ -64,18 +64,18 @@ def test_every_status_is_reachable() -> None:
 
 @pytest.mark.parametrize("status", ALIVE)
 def test_whatever_is_alive_can_end_in_each_way(status: TaskStatus) -> None:
-    """No living status is a trap from which an end cannot be reached."""
+    """From each status that is no end, each end can be reached."""
     assert set(TERMINAL) <= _reachable(status)
 
 
 def test_unknown_statuses_have_no_transitions() -> None:
-    """The table does not guess about statuses that it does not know."""
+    """The table has no entries for statuses that it does not know."""
     assert TRANSITIONS.get((TaskStatus("archived"), TaskEvent.STOP)) is None
 
 
 @given(st.lists(st.sampled_from(TaskEvent)))
 def test_random_lives(events: list[TaskEvent]) -> None:
-    """Whatever befalls a task, it stays in a listed status and never leaves an end."""
+    """After any transitions a task is in a listed status, and never leaves an end."""
     status = TaskStatus.CREATED
     for event in events:
         after = TRANSITIONS.get((status, event))
@@ -89,7 +89,7 @@ def test_random_lives(events: list[TaskEvent]) -> None:
 
 @given(st.lists(st.sampled_from([TaskEvent.PAUSE, TaskEvent.RESUME])))
 def test_pausing_and_resuming_is_a_switch(events: list[TaskEvent]) -> None:
-    """Of any presses of the two buttons, only those that change something are allowed."""
+    """Of any sequence of pauses and resumes, only those that change the status are allowed."""
     status = TaskStatus.RUNNING
     for event in events:
         allowed = (status is TaskStatus.RUNNING) is (event is TaskEvent.PAUSE)

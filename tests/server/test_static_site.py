@@ -28,7 +28,7 @@ def folder(tmp_path: Path):
 
 
 async def fetched(folder: Path, path: str) -> tuple[int, bytes, str]:
-    """Status, body and type of an answer to a path that is sent exactly as it is written."""
+    """Status, body and type of an answer to a path that is sent unchanged."""
     async with StaticSite(folder) as site:
         host, port = site.url.removeprefix("http://").split(":")
         reader, writer = await asyncio.open_connection(host, int(port))
@@ -75,7 +75,7 @@ async def test_files_are_served_with_their_type(folder: Path, path: str, body: b
     ],
 )
 async def test_nothing_else_is_served(folder: Path, path: str):
-    """No listing, no hidden file, and nothing outside of the folder, however it is spelled."""
+    """No listing, no hidden file, and nothing outside of the folder, for any spelling."""
     status, body, _ = await fetched(folder, path)
 
     assert status in {400, 404}
@@ -90,7 +90,7 @@ async def test_sites_run_side_by_side(folder: Path):
 
 
 async def test_every_link_of_the_example_site_leads_somewhere():
-    """The pages link only to each other, and all are there; only the form leads to its thanks."""
+    """The pages link only to each other, and all exist; only the form leads to its thanks."""
     from browser_use_async.server.html.visit import open_page
 
     async with StaticSite(example_site_directory()) as site:
@@ -108,7 +108,7 @@ async def test_every_link_of_the_example_site_leads_somewhere():
 
 
 def test_packaged_copy_of_the_site_is_preferred(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """The copy inside the package wins over the checkout's, and one of them has to be there."""
+    """The copy in the package has priority over the checkout's, and one of them must exist."""
     module = tmp_path / "package" / "server" / "static_site.py"
     packaged, checkout = module.parent / "example_site", tmp_path / "examples" / "site"
     monkeypatch.setattr(static_site, "__file__", str(module))

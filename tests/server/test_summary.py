@@ -1,4 +1,4 @@
-"""How tasks went, by day and by reason, on both databases."""
+"""The results of tasks by day and by reason, on both databases."""
 
 import base64
 from collections.abc import AsyncIterator
@@ -51,13 +51,13 @@ def database(
 
 @pytest.fixture
 def clock() -> _Clock:
-    """Half an hour before midnight."""
+    """A clock at half an hour before midnight."""
     return _Clock()
 
 
 @pytest.fixture
 async def api(database: str, clock: _Clock, http: aiohttp.ClientSession) -> AsyncIterator[Caller]:
-    """A server whose clock the test moves."""
+    """A server whose clock the test sets."""
     executor = ScriptedExecutor(_SCENARIOS, default=Scenario(step_seconds=0, output="Done"))
     key = "bu_of-the-tests-of-summaries"
     async with LocalServer(executor=executor, database=database, now=clock, api_key=key) as server:
@@ -78,7 +78,7 @@ async def _task(api: Caller, task_id: str) -> dict[str, Any]:
 
 
 async def test_days_and_reasons_are_summed_up(api: Caller, clock: _Clock):
-    """By the clock of who looks; others see nothing; what was longer ago is left out."""
+    """By the caller's time zone; other owners' tasks and older ones are left out."""
     await _ended(api, "Long ago")
     clock.now += timedelta(days=30)
     first = await _ended(api, "Read")
@@ -110,7 +110,7 @@ async def test_days_and_reasons_are_summed_up(api: Caller, clock: _Clock):
 async def test_time_goes_from_the_creation_to_the_end(
     http: aiohttp.ClientSession, database: str, clock: _Clock
 ):
-    """A task that is at work has none yet."""
+    """A running task has none yet."""
     hangs = Scenario(steps=(), hangs=True)
     key = "bu_of-the-tests-of-summaries"
     executor = ScriptedExecutor(default=hangs)
@@ -130,7 +130,7 @@ async def test_time_goes_from_the_creation_to_the_end(
 
 @pytest.mark.parametrize("query", ["days=0", "days=91", "days=x", "utc_offset=900"])
 async def test_what_cannot_be_summed_up_is_refused(query: str, api: Caller):
-    """With 422 and a word on what is wrong."""
+    """With 422 and the reason."""
     answer = await api.get(f"{api.server.url}/admin/summary?{query}")
 
     assert answer.status == 422
@@ -138,7 +138,7 @@ async def test_what_cannot_be_summed_up_is_refused(query: str, api: Caller):
 
 
 def test_reasons_leave_out_what_is_particular():
-    """Addresses, quotations, ids and numbers."""
+    """Without addresses, quotations, ids and numbers."""
     assert reason_of("“Buy” was not found on https://a.b/?c=1 in 30 s.") == (
         "… was not found on … in … s."
     )

@@ -1,4 +1,4 @@
-"""The life of a task, seen from outside."""
+"""The life of a task, as clients see it."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -53,12 +53,12 @@ async def _let(api: Caller, call: str, task_id: str) -> Answer:
 
 @pytest.mark.parametrize("call", _EVENTS)
 @pytest.mark.parametrize("status", ["running", "paused", "finished", "failed", "stopped"])
-async def test_the_table_of_transitions_holds(
+async def test_the_table_of_transitions_applies(
     status: str, call: str, steered: Caller, queue: FromQueue
 ):
-    """What the table allows flips the status at once; all else answers 400 and changes nothing.
+    """An allowed transition changes the status at once; any other is answered 400.
 
-    But for the stop of a task that has ended by itself: it succeeds, as the service answers it.
+    The exception is the stop of a task that has ended by itself: it succeeds, as in the service.
     """
     task_id = await _brought_to(status, steered, queue)
 
@@ -88,14 +88,14 @@ async def test_the_table_of_transitions_holds(
 async def test_a_refused_change_says_why(
     status: str, call: str, detail: str, steered: Caller, queue: FromQueue
 ):
-    """Clients know an already stopped task by this sentence."""
+    """Clients recognise an already stopped task by this sentence."""
     task_id = await _brought_to(status, steered, queue)
 
     assert (await _let(steered, call, task_id)).json == {"detail": detail}
 
 
 async def test_a_task_that_has_not_begun(http: aiohttp.ClientSession):
-    """Before its first moment it has a live page, it cannot be paused, but stopped."""
+    """Before it starts it has a live page, and can be stopped, but not paused."""
     async with LocalServer(executor=NeverBegun()) as server:
         api = Caller(server, http)
         created = await api.create()
@@ -114,7 +114,7 @@ def _now() -> datetime:
 
 
 async def _server(queue: FromQueue, lag: float) -> RunningServer:
-    """A server that nobody reaches over HTTP."""
+    """A server without HTTP clients."""
     database = SqliteDatabase()
     stores = Stores(database, _now, "subscription", Decimal(100))
     await stores.open()
@@ -140,7 +140,7 @@ async def _server(queue: FromQueue, lag: float) -> RunningServer:
 async def test_stopping_before_the_first_moment_never_reaches_the_executor(
     lag: float, queue: FromQueue
 ):
-    """Created and stopped in one breath."""
+    """It is created and stopped at once."""
     server = await _server(queue, lag)
     created = await run_task(server, RunTaskRequest("Do it"))
     before = await get_task_status(server, TaskId(created.id))
@@ -155,7 +155,7 @@ async def test_stopping_before_the_first_moment_never_reaches_the_executor(
 
 
 async def test_steps_come_one_by_one_and_output_only_at_the_end(steered: Caller, queue: FromQueue):
-    """A running task shows its steps, and no output."""
+    """A running task has its steps, and no output."""
     task_id = await steered.create()
     queue.step("First", url="https://example.com/", evaluation_previous_goal="None yet")
     running = await steered.reached(task_id, "running", steps=1)
@@ -175,14 +175,14 @@ async def test_steps_come_one_by_one_and_output_only_at_the_end(steered: Caller,
 
 
 async def test_finished_does_not_imply_output(steered: Caller, queue: FromQueue):
-    """The service was seen to finish without one."""
+    """The service sometimes finishes a task without one."""
     queue.items.put_nowait(Finished(None))
 
     assert (await steered.reached(await steered.create(), "finished"))["output"] is None
 
 
 async def test_a_paused_task_holds_back_what_was_under_way(steered: Caller, queue: FromQueue):
-    """No step and no end arrives during a pause, and nothing is lost by it."""
+    """No step and no end is stored during a pause, and nothing is lost."""
     task_id = await _brought_to("paused", steered, queue)
     queue.step("Under way")
     queue.items.put_nowait(Finished("Done"))
@@ -200,8 +200,8 @@ def _is_paused_or_has_steps(api: Caller, task_id: str) -> bool:
     return record.status == "paused" or bool(record.steps)
 
 
-async def test_a_pause_right_after_a_resume_holds(steered: Caller, queue: FromQueue):
-    """The waiter may wake up only when the gate is closed again."""
+async def test_a_pause_right_after_a_resume_applies(steered: Caller, queue: FromQueue):
+    """The waiter may run only when the task is paused again."""
     task_id = await _brought_to("paused", steered, queue)
     queue.step()
     await asyncio.sleep(0.01)
@@ -215,7 +215,7 @@ async def test_a_pause_right_after_a_resume_holds(steered: Caller, queue: FromQu
 
 
 async def test_stopping_closes_the_executor(steered: Caller, queue: FromQueue):
-    """Its clean-up runs, and the end is noted."""
+    """Its clean-up runs, and the end is recorded."""
     task_id = await _brought_to("running", steered, queue)
     await _let(steered, "stop", task_id)
     await until(lambda: queue.ended)
@@ -228,7 +228,7 @@ async def test_stopping_closes_the_executor(steered: Caller, queue: FromQueue):
 
 
 async def test_a_paused_task_can_be_stopped(steered: Caller, queue: FromQueue):
-    """The pause does not hold the clean-up."""
+    """The pause does not delay the clean-up."""
     task_id = await _brought_to("paused", steered, queue)
     await _let(steered, "stop", task_id)
     await until(lambda: queue.ended)
@@ -238,7 +238,7 @@ async def test_a_paused_task_can_be_stopped(steered: Caller, queue: FromQueue):
 
 @pytest.mark.looptime
 async def test_the_status_flips_before_the_clean_up(http: aiohttp.ClientSession, queue: FromQueue):
-    """With a lag the executor goes on for a while, and what it reports is no longer noted."""
+    """With a lag the executor goes on for a while, and its reports are no longer stored."""
     async with LocalServer(executor=queue, stop_cleanup_delay=0.1) as server:
         api = Caller(server, http)
         task_id = await _brought_to("running", api, queue)
@@ -255,7 +255,7 @@ async def test_the_status_flips_before_the_clean_up(http: aiohttp.ClientSession,
 
 
 async def test_the_clean_up_runs_out_after_the_lag(http: aiohttp.ClientSession, queue: FromQueue):
-    """Even if the executor never reports anything again."""
+    """This is so even if the executor never reports again."""
     async with LocalServer(executor=queue, stop_cleanup_delay=0.02) as server:
         api = Caller(server, http)
         await _let(api, "stop", await _brought_to("running", api, queue))
@@ -263,10 +263,8 @@ async def test_the_clean_up_runs_out_after_the_lag(http: aiohttp.ClientSession, 
 
 
 @pytest.mark.parametrize("steps_before", [0, 2])
-async def test_a_failure_is_told_in_the_last_step(
-    steps_before: int, steered: Caller, queue: FromQueue
-):
-    """In `evaluation_previous_goal`, where clients look for it."""
+async def test_a_failure_is_in_the_last_step(steps_before: int, steered: Caller, queue: FromQueue):
+    """In `evaluation_previous_goal`, where clients read it."""
     for number in range(steps_before):
         queue.step(f"Step {number}", url="https://example.com/here")
     queue.items.put_nowait(Failed("There is no such page"))
@@ -281,7 +279,7 @@ async def test_a_failure_is_told_in_the_last_step(
 
 
 async def test_a_failure_may_bring_its_page(steered: Caller, queue: FromQueue):
-    """The page at hand is better than the one of the step before."""
+    """Its page is better than the one of the step before."""
     queue.step(url="https://example.com/")
     queue.items.put_nowait(Failed("Not there", url="https://example.com/404"))
     task = await steered.reached(await steered.create(), "failed")
@@ -300,7 +298,7 @@ async def test_more_steps_than_allowed_fail_the_task(steered: Caller, queue: Fro
 
 
 async def test_exactly_the_allowed_steps_are_enough(steered: Caller, queue: FromQueue):
-    """The bound is a maximum, not a limit to stay under."""
+    """The limit is a maximum, which may be reached."""
     for _ in range(3):
         queue.step()
     queue.items.put_nowait(Finished("Done"))
@@ -322,7 +320,7 @@ async def test_exactly_the_allowed_steps_are_enough(steered: Caller, queue: From
 async def test_a_broken_executor_fails_the_task_and_not_the_server(
     item: object, reason: str, steered: Caller, queue: FromQueue
 ):
-    """The reason is there, and the next task runs."""
+    """The reason is stored, and the next task runs."""
     queue.items.put_nowait(item)
     broken = await steered.reached(await steered.create(), "failed")
     queue.items.put_nowait(Finished("Fine"))
@@ -356,7 +354,7 @@ async def test_a_recursion_without_an_end_is_logged_in_short(
 async def test_an_executor_that_breaks_during_a_pause_fails_the_task(
     steered: Caller, queue: FromQueue
 ):
-    """There is nothing left that could be resumed."""
+    """No task is left that could be resumed."""
     task_id = await _brought_to("paused", steered, queue)
     queue.items.put_nowait(RuntimeError("gone"))
 
@@ -388,7 +386,7 @@ async def test_clean_up_that_breaks_changes_nothing_any_more(
 
 
 async def test_an_executor_may_be_any_iterator(http: aiohttp.ClientSession):
-    """One without `aclose` cleans up by itself."""
+    """One without `aclose` needs no clean-up."""
 
     class Once:
         def __init__(self) -> None:

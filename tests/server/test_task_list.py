@@ -1,4 +1,4 @@
-"""The list of tasks: pages that shift, newest first."""
+"""The list of tasks: its pages, newest first."""
 
 from typing import Any
 
@@ -23,7 +23,7 @@ async def test_newest_first_with_figures(api: Caller):
 
 
 async def test_a_row_has_the_fields_of_the_documentation(api: Caller):
-    """And no steps: that is what the single task is for."""
+    """It has no steps: only the single task has them."""
     task_id = await api.create(metadata={"team": "a"})
     await api.reached(task_id, "finished")
     (row,) = (await api.get("/tasks")).json["tasks"]
@@ -35,7 +35,7 @@ async def test_a_row_has_the_fields_of_the_documentation(api: Caller):
 
 
 async def test_defaults(api: Caller):
-    """Page 1 with ten rows."""
+    """They are page 1 and ten rows."""
     for _ in range(11):
         await api.create()
     page = (await api.get("/tasks")).json
@@ -46,7 +46,7 @@ async def test_defaults(api: Caller):
 
 @pytest.mark.parametrize("page", [2, 10**6, 10**18])
 async def test_past_the_end_there_are_no_rows(page: int, api: Caller):
-    """200, and the figures are still right."""
+    """The status is 200, and the figures are right."""
     await api.create()
     answer = await api.get(f"/tasks?page={page}")
 
@@ -56,7 +56,7 @@ async def test_past_the_end_there_are_no_rows(page: int, api: Caller):
 
 
 async def test_without_tasks_there_is_no_page(api: Caller):
-    """The specification does not say; this server says 0."""
+    """The specification leaves it open; this server answers 0."""
     assert (await api.get("/tasks")).json == {
         "tasks": [],
         "total_pages": 0,
@@ -67,7 +67,7 @@ async def test_without_tasks_there_is_no_page(api: Caller):
 
 
 async def test_a_page_has_at_most_a_hundred_rows(api: Caller):
-    """More is clamped, and the answer says so."""
+    """A larger limit is reduced, and the answer says so."""
     for _ in range(3):
         await api.create()
     page = (await api.get("/tasks?limit=5000")).json
@@ -76,7 +76,7 @@ async def test_a_page_has_at_most_a_hundred_rows(api: Caller):
 
 
 async def test_the_store_has_tasks_in_creation_order(api: Caller):
-    """Tests of users look there."""
+    """Tests of users read it."""
     created = [await api.create() for _ in range(3)]
 
     assert [record.id for record in api.server.store.tasks] == created
@@ -85,7 +85,7 @@ async def test_the_store_has_tasks_in_creation_order(api: Caller):
 async def test_long_outputs_are_cut_where_the_page_would_be_too_large(
     steered: Caller, queue: FromQueue
 ):
-    """A page has all of its rows and never more than clients take; the task has the rest."""
+    """A page has all of its rows and never more than clients accept; the task has the rest."""
     outputs = ["é" * 1_500_000, "short", "x" * 1_500_000]
     for output in outputs:
         queue.items.put_nowait(Finished(output))
@@ -107,7 +107,7 @@ async def test_long_outputs_are_cut_where_the_page_would_be_too_large(
 
 @pytest.mark.parametrize(("letter", "count"), [("x", 20 * 1024), ("é", 10 * 1024)])
 async def test_a_text_may_have_twenty_kilobytes(api: Caller, letter: str, count: int):
-    """In bytes of UTF-8; more is refused before it is paid for, and not quoted whole."""
+    """In bytes of UTF-8; a longer one is refused before it is paid for, and not quoted whole."""
     fits = await api.post("/run-task", json={"task": letter * count})
     refused = await api.post("/run-task", json={"task": letter * (count + 1)})
     schedule = await api.post(
@@ -132,7 +132,7 @@ async def test_a_text_may_have_twenty_kilobytes(api: Caller, letter: str, count:
 async def test_a_task_has_a_bounded_list_of_each_kind(
     field: str, fitting: Any, one_more: Any, api: Caller
 ):
-    """Pages are held against each domain and each secret, so more are refused unpaid."""
+    """Pages are compared with each domain and each secret, so more are refused before the cost."""
     timing = {"schedule_type": "interval", "interval_minutes": 5}
     domains = {"allowed_domains": ["a.example"]}
     fits = await api.post("/run-task", json={"task": "x", **domains, field: fitting})
@@ -152,7 +152,7 @@ async def test_a_task_has_a_bounded_list_of_each_kind(
     ['"quoted" \\ \n\t', "\x00\x01\x7f\u2028", "\x01{}", "grün 😀", "\\u0041"],
 )
 async def test_a_row_has_the_same_texts_as_its_task(text: str, api: Caller):
-    """Whatever is in them."""
+    """For any characters in them."""
     task_id = await api.create(text, metadata={text: text, "scenario": "quick"})
     task = await api.reached(task_id, "finished")
     (row,) = (await api.get("/tasks")).json["tasks"]

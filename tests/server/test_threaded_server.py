@@ -1,4 +1,4 @@
-"""The server in a thread of its own, used by synchronous code."""
+"""The server in a thread of its own, for synchronous code."""
 
 import json
 import threading
@@ -27,7 +27,7 @@ def _ask(server: ThreadedServer, method: str, path: str, body: object = None) ->
 
 
 def test_synchronous_code_runs_a_task():
-    """Nothing but the standard library on the other side."""
+    """The client uses only the standard library."""
     with ThreadedServer(executor="scripted", api_key="bu_test_in_a_thread") as server:
         created = _ask(server, "POST", "/run-task", {"task": "Do it"})
         listed = _ask(server, "GET", "/tasks")
@@ -41,7 +41,7 @@ def test_synchronous_code_runs_a_task():
 
 
 def test_its_data_can_be_read_in_any_thread():
-    """Copies of the tasks, as of the moment; also after the end."""
+    """Copies of the tasks at that moment; also after the end."""
     with ThreadedServer(executor="scripted", balance_cents=100) as server:
         created = _ask(server, "POST", "/run-task", {"task": "Do it", "max_agent_steps": 7})
         record = server.store.task(created["id"])
@@ -66,7 +66,7 @@ def test_its_data_can_be_read_in_any_thread():
 
 
 def test_the_thread_ends_with_it():
-    """And the counts can still be read."""
+    """Its counts can still be read."""
     before = set(threading.enumerate())  # of which those of earlier tests may end meanwhile
     with ThreadedServer(executor="scripted") as server:
         _ask(server, "GET", "/me")
@@ -78,7 +78,7 @@ def test_the_thread_ends_with_it():
 
 
 def test_a_start_that_fails_raises_here():
-    """In the thread that called, not in the other one."""
+    """In the calling thread, not in the other one."""
     with ThreadedServer(executor="scripted") as server:
         port = int(server.url.rsplit(":")[-1])
         before = set(threading.enumerate())

@@ -30,7 +30,7 @@ async def _put(api: Caller, link: str, content: Any, kind: str | None = "text/cs
 
 
 async def test_a_file_reaches_the_executor(steered: Caller, queue: FromQueue):
-    """By its name, byte for byte, and without a key; a second upload replaces the first."""
+    """By its name, byte for byte, without a key; a second upload replaces the first."""
     for content in (b"old", b"a,b\n1,2\n"):
         assert (await _put(steered, await _link(steered), content)).status == 200
     await steered.reached(await steered.create(included_file_names=["data.csv"]), "running")
@@ -54,7 +54,7 @@ async def test_every_published_type_is_taken(api: Caller):
     ],
 )
 async def test_other_types_are_refused(name: str, kind: str, api: Caller):
-    """With the service's sentence."""
+    """The answer has the service's sentence."""
     answer = await api.post(
         "/uploads/presigned-url", json={"file_name": name, "content_type": kind}
     )
@@ -76,7 +76,7 @@ async def test_other_types_are_refused(name: str, kind: str, api: Caller):
     ],
 )
 async def test_hostile_names_are_refused(name: str, api: Caller):
-    """No link is made for them."""
+    """They get no link."""
     answer = await api.post(
         "/uploads/presigned-url", json={"file_name": name, "content_type": "text/csv"}
     )
@@ -86,7 +86,7 @@ async def test_hostile_names_are_refused(name: str, api: Caller):
 
 @pytest.mark.parametrize("kind", [None, "text/plain"])
 async def test_the_content_type_is_part_of_the_signature(kind: str | None, api: Caller):
-    """As with object storage: a missing or another one does not match."""
+    """As in object storage, a missing or another content type does not match."""
     answer = await _put(api, await _link(api), b"x", kind)
 
     assert answer.status == 403
@@ -104,7 +104,7 @@ async def test_a_link_is_good_for_its_file_and_its_time(api: Caller):
 
 
 async def test_an_expired_link_takes_nothing(http: aiohttp.ClientSession):
-    """The lifetime of links is that of the server."""
+    """The lifetime of links is a setting of the server."""
     async with LocalServer(executor="scripted", link_lifetime=0) as server:
         api = Caller(server, http)
         answer = await _put(api, await _link(api), b"x")
@@ -114,7 +114,7 @@ async def test_an_expired_link_takes_nothing(http: aiohttp.ClientSession):
 
 
 async def test_the_largest_file_fits_and_one_byte_more_does_not(api: Caller):
-    """10 MB for each file; nothing half-written is kept."""
+    """10 MB for each file; no part of a larger one is stored."""
     link = await _link(api)
     fits = await _put(api, link, bytes(MAX_FILE_BYTES))
     too_large = await _put(api, await _link(api, "big.csv"), bytes(MAX_FILE_BYTES + 1))
@@ -128,7 +128,7 @@ async def test_the_largest_file_fits_and_one_byte_more_does_not(api: Caller):
 
 
 async def test_a_link_takes_one_upload(steered: Caller, queue: FromQueue):
-    """The same bytes may come again, as after a lost answer; other ones need a new link."""
+    """The same bytes may be sent again after a lost answer; other ones need a new link."""
     first, second = await _link(steered), await _link(steered)
     answers = [
         (await _put(steered, link, content)).status
@@ -145,7 +145,7 @@ async def test_a_link_takes_one_upload(steered: Caller, queue: FromQueue):
 
 
 async def test_uploads_have_a_total(http: aiohttp.ClientSession):
-    """More than the operator allows is answered 507; a file of the same name makes room."""
+    """Beyond the operator's limit the answer is 507; a file of the same name makes room."""
     async with LocalServer(executor="scripted", max_upload_bytes=100) as server:
         api = Caller(server, http)
         answers = [
@@ -160,7 +160,7 @@ async def test_uploads_have_a_total(http: aiohttp.ClientSession):
 
 
 async def test_an_owner_has_half_of_the_room(http: aiohttp.ClientSession):
-    """So that others can upload, too; the server's own key may use all of it."""
+    """Others can upload, too; the server's own key may use all of it."""
     async with LocalServer(executor="scripted", max_upload_bytes=100) as server:
         api = Caller(server, http)
         shop, other = await api.with_new_key("shop"), await api.with_new_key("other")
@@ -180,7 +180,7 @@ async def test_an_owner_has_half_of_the_room(http: aiohttp.ClientSession):
 
 
 async def test_few_uploads_of_an_owner_arrive_at_once(http: aiohttp.ClientSession):
-    """Each is in memory while it comes: further ones are told to wait, and others are taken."""
+    """Each is in memory meanwhile: further ones have to wait, and others' are accepted."""
     async with LocalServer(executor="scripted") as server:
         api = Caller(server, http)
         shop, other = await api.with_new_key("shop"), await api.with_new_key("other")
@@ -206,7 +206,7 @@ async def test_few_uploads_of_an_owner_arrive_at_once(http: aiohttp.ClientSessio
 
 @pytest.mark.long
 async def test_a_task_takes_fifty_megabytes_and_no_more(api: Caller):
-    """All of its files together."""
+    """This counts all of its files together."""
     names = [f"part{number}.csv" for number in range(6)]
     for name in names:
         await _put(api, await _link(api, name), bytes(MAX_FILE_BYTES))

@@ -1,4 +1,4 @@
-"""Work on texts of others, in processes that may be lost."""
+"""Work on foreign texts, in processes that may be lost."""
 
 import asyncio
 import json
@@ -34,7 +34,7 @@ on_linux = pytest.mark.skipif(sys.platform != "linux", reason="needs walls of Li
 
 
 async def test_a_worker_calls_a_function():
-    """In another process, with its arguments and its result; several jobs at a time wait."""
+    """In another process, with arguments and a result; more jobs than workers wait."""
     results = await asyncio.gather(*(in_worker(json.loads, f"[{number}]") for number in range(9)))
 
     assert results == [[number] for number in range(9)]
@@ -47,7 +47,7 @@ async def test_a_worker_is_in_no_group_of_the_terminal():
 
 
 async def test_a_job_that_takes_too_long_is_ended_and_the_next_one_is_done():
-    """An expression that would be tried for years loses its worker, not the server."""
+    """A pattern that would be tried for years costs its worker, not the server."""
     with pytest.raises(WorkRefusedError, match=r"\Atakes too long\Z"):
         await in_worker(re.fullmatch, *_ENDLESS, seconds=0.5)
 
@@ -55,13 +55,13 @@ async def test_a_job_that_takes_too_long_is_ended_and_the_next_one_is_done():
 
 
 async def test_a_job_that_takes_too_much_memory_is_refused():
-    """More than a gigabyte."""
+    """The limit is a gigabyte."""
     with pytest.raises(WorkRefusedError, match=r"\Atakes too much memory\Z"):
         await in_worker(bytes, 2**32)
 
 
-async def test_a_worker_that_dies_is_told():
-    """As a crash of a parser would be."""
+async def test_a_worker_that_dies_is_an_error():
+    """As after a crash of a parser."""
     with pytest.raises(WorkRefusedError, match=r"\Aended its process with code 3\Z"):
         await in_worker(os._exit, 3)
 
@@ -76,7 +76,7 @@ async def test_jobs_that_end_their_workers_come_to_an_end():
 
 
 async def test_a_worker_that_has_ended_before_its_job_is_replaced():
-    """One without work ends after a minute, perhaps at the moment when there is some."""
+    """An idle one ends after a minute, perhaps when a job arrives."""
     pid = await in_worker(os.getpid)
     os.kill(pid, signal.SIGKILL)
     await asyncio.to_thread(os.waitid, os.P_PID, pid, os.WEXITED | os.WNOWAIT)
@@ -85,15 +85,15 @@ async def test_a_worker_that_has_ended_before_its_job_is_replaced():
 
 
 async def test_errors_of_this_package_come_through_and_others_are_named():
-    """The text of an error of a library may hold anything, so that only its type is told."""
+    """A library's error may have any text, so that only its type is reported."""
     with pytest.raises(UnreadableDocumentError, match="said to be JSON"):
         await in_worker(parse_document, "https://a.example/", "application/json", b"{")
     with pytest.raises(WorkRefusedError, match=r"\Afailed \(JSONDecodeError\)\Z"):
         await in_worker(json.loads, "{")
 
 
-async def test_an_answer_holds_values_only():
-    """What unpickling would call is refused, and the worker that sent it is ended."""
+async def test_an_answer_has_values_only():
+    """A result that would call code when unpickled is refused, and its worker is ended."""
     with pytest.raises(WorkRefusedError, match="gives more than values"):
         await in_worker(operator.attrgetter, "name")
     # A method is pickled as an attribute of its object, as members of enums are by Python 3.11.2.
@@ -104,9 +104,9 @@ async def test_an_answer_holds_values_only():
 
 
 async def test_a_worker_has_no_keys(monkeypatch: pytest.MonkeyPatch):
-    """A parser that was taken over finds nothing in its environment."""
+    """A parser that was taken over finds none in its environment."""
     monkeypatch.setenv("BROWSER_USE_API_KEY", "bu_1")
-    # Those of before are gone then: the next one is started with this environment.
+    # Earlier workers are gone then: the next one is started with this environment.
     jobs = [in_worker(os._exit, 1) for _ in range(2)]
     ends = await asyncio.gather(*jobs, return_exceptions=True)
     assert [type(end) for end in ends] == [WorkRefusedError] * 2
@@ -120,7 +120,7 @@ async def test_a_worker_has_no_keys(monkeypatch: pytest.MonkeyPatch):
 @on_linux
 @pytest.mark.parametrize("kind", JobKind)
 async def test_a_worker_has_all_walls_of_this_system(kind: JobKind):
-    """On Linux no files, no network, no programs, no new rights, and another user under root."""
+    """On Linux no files, no network, no programs, no new rights, and another user than root."""
     held = await in_worker(walls, kind=kind)
 
     assert set(held) == set(Wall) - (set() if system.is_root() else {Wall.USER})
@@ -163,7 +163,7 @@ async def test_a_worker_may_only_compute(function: Callable[..., Any], arguments
 
 
 async def test_a_worker_reads_all_kinds_of_documents_without_files():
-    """All that libraries read from files is there before the walls are: the answer is the same."""
+    """Libraries read their files before the walls are up: the result is the same."""
     words = "<p>Words of a page that is long enough to be searched for its main part.</p>" * 20
     for page in (
         f"<html><head><meta charset=CHARSET></head><body><article>{words}</article></body></html>",
@@ -195,7 +195,7 @@ async def test_an_owner_does_not_wait_for_all_jobs_of_another(kind: JobKind):
 
 
 async def test_a_worker_is_left_for_planning():
-    """Tasks are understood while all workers that read pages are busy with those of others."""
+    """Tasks are planned while all workers that read pages are busy with those of others."""
     busy = [asyncio.create_task(_of(f"a{n % 3}", time.sleep, 2.0)) for n in range(18)]
     await asyncio.wait(busy, return_when=asyncio.FIRST_COMPLETED)
 
@@ -204,8 +204,8 @@ async def test_a_worker_is_left_for_planning():
     await _cancel(busy)
 
 
-async def test_what_took_too_long_is_not_done_again_for_a_minute():
-    """A page that holds a worker as long as it may does so once, for its owner only."""
+async def test_a_slow_job_is_not_repeated_for_a_minute():
+    """A slow page occupies a worker once, and only for its owner."""
     endless = partial(re.fullmatch, *_ENDLESS)
     with pytest.raises(WorkRefusedError, match=r"\Atakes too long\Z"):
         await in_worker(endless, seconds=0.3, about="https://slow.example/")
@@ -218,7 +218,7 @@ async def test_what_took_too_long_is_not_done_again_for_a_minute():
 
 
 async def test_what_waits_of_an_owner_is_bounded(api: Caller):
-    """Beyond 64 MB of jobs a new task is answered with 429 and the bound; it works again later."""
+    """Beyond 64 MB of jobs a new task is answered 429 with the limit; later it is accepted."""
     busy = [asyncio.create_task(in_worker(time.sleep, 5.0)) for _ in range(2)]
     waiting = [asyncio.create_task(in_worker(len, bytes(MOST_WAITING // 8))) for _ in range(8)]
     await until(lambda: waiting_refusal(DEFAULT_OWNER))

@@ -1,4 +1,4 @@
-"""What is on the disk before what leaves for the network."""
+"""What is on the disk before a request leaves."""
 
 import asyncio
 import re
@@ -55,7 +55,7 @@ async def test_the_intent_is_on_the_disk_before_the_request_leaves(
 
 @pytest.mark.parametrize("exists", [False, True])
 def test_commits_survive_a_power_loss(ledger: Path, *, exists: bool) -> None:
-    """Each is on the disk before it is relied on, in a new ledger and in an old one."""
+    """Each commit is on the disk before it is relied on, in a new and in an old ledger."""
     if exists:
         open_ledger(ledger).close()
     opened = open_ledger(ledger)
@@ -87,7 +87,7 @@ def _read_trace(trace: Path) -> tuple[int, int, int]:
 
 
 class Auditor(ScriptedExecutor):
-    """Looks into the ledger, as any other process could, whenever a task begins."""
+    """Reads the ledger as another process does, whenever a task begins."""
 
     def __init__(self, ledger: Path) -> None:
         super().__init__(default=QUICK)
@@ -95,7 +95,7 @@ class Auditor(ScriptedExecutor):
         self.found: list[ItemState] = []
 
     async def run(self, assignment: Assignment, control: Control) -> AsyncIterator[Any]:
-        """Look, and do it."""
+        """Read the ledger, then run the task."""
         rows = {row.key: row.state for row in read_ledger(self._ledger).rows()}
         self.found.append(rows.get(assignment.metadata["item"], ItemState.NEW))
         async for event in super().run(assignment, control):
@@ -119,7 +119,7 @@ async def _audited(
 async def test_others_see_the_intent_before_the_task_exists(
     serve: Serve, open_session: Open, ledger: Path
 ) -> None:
-    """With 20 at once, whoever looks when a task begins finds it in the committed ledger."""
+    """With 20 at once, each task that begins has its intent in the committed ledger."""
     found = await _audited(serve, open_session, ledger, FileStore)
 
     assert len(found) == 60
@@ -130,5 +130,5 @@ async def test_others_see_the_intent_before_the_task_exists(
 async def test_a_forgetful_ledger_is_noticed(
     serve: Serve, open_session: Open, ledger: Path
 ) -> None:
-    """The control: without the intent the same look finds nothing."""
+    """The control: without the intent the same reader finds nothing."""
     assert ItemState.NEW in await _audited(serve, open_session, ledger, Forgetful)

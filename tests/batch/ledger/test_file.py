@@ -1,4 +1,4 @@
-"""The ledger as a file: damage, full disks, other owners, other versions. Nothing unrecorded."""
+"""The ledger as a file: damage, full disks, other owners, other versions."""
 
 import asyncio
 import os
@@ -83,10 +83,10 @@ def _flip_log(ledger: Path) -> None:
 async def test_what_a_power_cut_does_to_the_log_is_survived(
     serve: Serve, ledger: Path, damage: Callable[[Path], None]
 ) -> None:
-    """Without its index, cut short or damaged at its end, the ledger opens and goes on."""
+    """Without its index, cut short or damaged at its end, the ledger opens and continues."""
     server = await serve()
     async with Program() as program:
-        # Nobody has heard of the last commit, so its damage is what a power cut can do.
+        # The last commit was never reported, so a power cut may damage it.
         doomed = _run(server, ledger, store="claim_task", at=6, committed=True)
         assert await program.run(doomed) == KILLED
         damage(ledger)
@@ -98,7 +98,7 @@ async def test_what_a_power_cut_does_to_the_log_is_survived(
 
 @pytest.mark.long
 async def test_killed_while_the_log_is_moved_a_ledger_is_whole(serve: Serve, ledger: Path) -> None:
-    """A kill in the middle of checkpoints, several times over, costs nothing."""
+    """Kills in the middle of checkpoints, several times, lose nothing."""
     server = await serve()
     async with Program() as program:
         for _time in range(3):
@@ -160,7 +160,7 @@ async def test_a_damaged_ledger_is_refused(
 async def test_another_file_is_no_ledger(
     serve: Serve, open_session: Open, ledger: Path, content: bytes
 ) -> None:
-    """A file that is something else is refused and left as it is."""
+    """A file that is something else is refused and left unchanged."""
     _write(ledger, content)
 
     await _refused(open_session, await serve(), ledger, errors.LedgerCorruptError)
@@ -171,7 +171,7 @@ async def test_another_file_is_no_ledger(
 async def test_the_database_of_another_program_is_no_ledger(
     serve: Serve, open_session: Open, ledger: Path
 ) -> None:
-    """A good database without our mark is refused and left as it is."""
+    """A valid database without the mark of a ledger is refused and left unchanged."""
     with sqlite3.connect(ledger) as connection:
         connection.execute("CREATE TABLE items (name)")
     connection.close()
@@ -187,7 +187,7 @@ async def test_the_database_of_another_program_is_no_ledger(
 async def test_a_ledger_of_another_format_is_refused(
     serve: Serve, open_session: Open, ledger: Path, difference: int
 ) -> None:
-    """Another version may mean something else by the same words."""
+    """Another version may use the same columns for something else."""
     open_ledger(ledger).close()
     with sqlite3.connect(ledger) as connection:
         connection.execute(f"PRAGMA user_version = {schema.VERSION + difference}")
@@ -203,7 +203,7 @@ async def test_a_ledger_of_another_format_is_refused(
 async def test_a_missing_directory_is_refused(
     serve: Serve, open_session: Open, ledger: Path
 ) -> None:
-    """A directory is not made up."""
+    """A missing directory is not created."""
     text = await _refused(
         open_session, await serve(), ledger.parent / "no" / "run.db", errors.LedgerError
     )
@@ -212,7 +212,7 @@ async def test_a_missing_directory_is_refused(
 
 
 async def test_a_folder_is_refused(serve: Serve, open_session: Open, tmp_path: Path) -> None:
-    """As one, and no lock is left beside it."""
+    """The error says that it is a folder, and no lock is left beside it."""
     folder = await asyncio.to_thread(tempfile.mkdtemp, dir=tmp_path)
     text = await _refused(open_session, await serve(), Path(folder), errors.LedgerError)
 
@@ -224,7 +224,7 @@ async def test_a_folder_is_refused(serve: Serve, open_session: Open, tmp_path: P
 async def test_a_directory_that_cannot_be_written_to_is_refused(
     serve: Serve, open_session: Open
 ) -> None:
-    """Nothing is sent that could not be written down."""
+    """Nothing is sent that could not be recorded."""
     # /proc takes no new files, from root either.
     text = await _refused(
         open_session, await serve(), Path("/proc/self/run.db"), errors.LedgerError
@@ -234,7 +234,7 @@ async def test_a_directory_that_cannot_be_written_to_is_refused(
 
 
 async def test_only_its_owner_may_read_it(serve: Serve, open_session: Open, ledger: Path) -> None:
-    """The ledger and what lies beside it have mode 0600, whatever the umask."""
+    """The ledger and the files beside it have mode 0600, whatever the umask is."""
     session = await open_session(await serve())
     before = os.umask(0)
     try:
@@ -272,7 +272,7 @@ def test_a_ledger_without_a_batch_says_so(ledger: Path, begun: bool) -> None:
 async def test_a_second_process_is_refused_at_once(
     serve: Serve, open_session: Open, ledger: Path
 ) -> None:
-    """While a process owns the ledger another is refused; killed, it owns it no longer."""
+    """While a process owns the ledger another is refused; after a kill it is free."""
     server = await serve()
     session = await open_session(server)
     async with Program() as program:
@@ -280,7 +280,7 @@ async def test_a_second_process_is_refused_at_once(
         await until(lambda: _runs_asked_for(server) > 0)
         with raises(errors.LedgerLockedError):
             await session.run_many(["one"], concurrency=1, ledger=ledger).collect()
-        counted = read_ledger(ledger).total  # anybody may read meanwhile
+        counted = read_ledger(ledger).total  # other processes may read meanwhile
         program.kill()
         assert await running == KILLED
         await session.run_many(["one"], concurrency=1, ledger=ledger).collect()
@@ -293,7 +293,7 @@ async def test_a_second_process_is_refused_at_once(
 async def test_a_second_batch_of_the_same_process_is_refused(
     serve: Serve, open_session: Open, ledger: Path, alias: str
 ) -> None:
-    """The same file by another name, in the same process, is the same ledger."""
+    """A link to the same file, in the same process, is the same ledger."""
     session = await open_session(await serve())
     if alias != ledger.name:
         ledger.with_name(alias).symlink_to(ledger)
@@ -347,7 +347,7 @@ class _Full:
 async def test_a_full_disk_ends_the_batch_and_doubles_nothing(
     serve: Serve, open_session: Open, ledger: Path, texts: Texts, method: str
 ) -> None:
-    """What cannot be written down is not sent; what was sent is found by the next run."""
+    """What cannot be recorded is not sent; what was sent is found by the next run."""
     server = await serve()
     disk = _Full(method, 3)
     session = await open_session(server, runtime=disk.runtime())
@@ -371,7 +371,7 @@ async def test_a_full_disk_ends_the_batch_and_doubles_nothing(
 async def test_a_limit_of_the_system_ends_the_batch_as_well(
     serve: Serve, open_session: Open, ledger: Path, texts: Texts
 ) -> None:
-    """A file that may grow no further is an error that says what to do."""
+    """A limit of the file size is an error that says what to do."""
     server = await serve()
     session = await open_session(server)
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -406,7 +406,7 @@ def _tasks_by_text(server: LocalServer) -> dict[str, int]:
 async def test_the_clock_may_be_set_between_two_runs(
     serve: Serve, open_session: Open, ledger: Path, hours: int
 ) -> None:
-    """With a clock that was a day off when it was sent, a lost task is still found."""
+    """The clock was a day off when a task was sent: a lost task is still found."""
     from datetime import UTC, datetime, timedelta
 
     def wrong_clock() -> datetime:

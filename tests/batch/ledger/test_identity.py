@@ -1,4 +1,4 @@
-"""A ledger that is deleted or replaced while a batch uses it: noticed before anything is sent."""
+"""A ledger that is deleted or replaced while a batch uses it is noticed before a request."""
 
 import asyncio
 import shutil
@@ -53,7 +53,7 @@ def _move(ledger: Path) -> None:
 
 @attrs.define(eq=False)
 class Running:
-    """A batch with a task that runs, and an item that comes when it is let in.
+    """A batch with a running task, and an item that comes when the gate opens.
 
     Attributes:
         server: Its server.
@@ -102,7 +102,7 @@ async def running(serve: Serve, open_session: Open, tmp_path: Path) -> Running:
     [_delete, _delete_all, _delete_folder, _delete_log, _delete_lock, _replace, _move],
 )
 async def test_nothing_is_sent_that_no_ledger_remembers(running: Running, damage: Damage) -> None:
-    """The next intent is not relied on, and the error says what runs and what to do."""
+    """The next intent is not relied on; the error says what runs and what to do."""
     run = await running.start()
     (task,) = running.server.store.tasks
     damage(running.ledger)
@@ -115,12 +115,12 @@ async def test_nothing_is_sent_that_no_ledger_remembers(running: Running, damage
     assert running.server.requests["run_task"] == 1
     assert "deleted" in told or "replaced" in told
     assert f"'first' (task {task.id})" in told
-    assert "'second'" not in told  # it was not sent
+    assert "'second'" not in told  # the second task was not sent
 
 
 @pytest.mark.parametrize("damage", [_delete, _delete_all, _delete_log, _replace])
-async def test_what_the_ledger_said_is_saved_and_goes_on(running: Running, damage: Damage) -> None:
-    """The copy that the error names is the ledger of the next run; nothing is paid twice."""
+async def test_the_next_run_continues_with_the_saved_copy(running: Running, damage: Damage) -> None:
+    """The error names a copy, which is the ledger of the next run; nothing is paid twice."""
     run = await running.start()
     damage(running.ledger)
     running.gate.set()
@@ -143,7 +143,7 @@ async def test_what_the_ledger_said_is_saved_and_goes_on(running: Running, damag
 
 
 async def test_a_saved_copy_replaces_no_file(running: Running) -> None:
-    """What is there already under the name of the copy is left as it is."""
+    """A file that has the name of the copy already is left unchanged."""
     run = await running.start()
     running.ledger.with_name("run.db.saved").write_text("mine")
     _delete(running.ledger)
@@ -158,7 +158,7 @@ async def test_a_saved_copy_replaces_no_file(running: Running) -> None:
 async def test_few_tasks_are_created_after_the_ledger_is_gone(
     serve: Serve, open_session: Open, ledger: Path
 ) -> None:
-    """Under load only what was about to leave when it went still leaves."""
+    """Under load only requests that were about to leave still leave."""
     server = await serve()
     session = await open_session(server)
     texts = (f"Task {number}" for number in range(500))
@@ -183,7 +183,7 @@ async def test_few_tasks_are_created_after_the_ledger_is_gone(
 async def test_a_ledger_that_is_only_read_meanwhile_is_fine(
     serve: Serve, open_session: Open, ledger: Path
 ) -> None:
-    """Readers and copies change nothing about the file."""
+    """Readers and copies do not change the file."""
     session = await open_session(await serve())
     batch = session.run_many([f"Task {n}" for n in range(30)], concurrency=3, ledger=ledger)
 

@@ -1,4 +1,4 @@
-"""The files beside a ledger: which there are while a batch runs, and that none stays after it."""
+"""The files beside a ledger: which ones exist while a batch runs, and that none stays."""
 
 import asyncio
 import signal
@@ -28,7 +28,7 @@ def files(ledger: Path) -> set[str]:
 async def test_after_the_end_only_the_ledger_is_left(
     serve: Serve, open_session: Open, ledger: Path
 ) -> None:
-    """Also when it is read afterwards, run again, or left in the middle."""
+    """This includes a ledger that is read later, run again, or left in the middle."""
     session = await open_session(await serve(scenarios={"slow": Scenario(hangs=True)}))
     await session.run_many(["a", "b"], concurrency=2, ledger=ledger).collect()
     assert files(ledger) == {"run.db"}
@@ -43,7 +43,7 @@ async def test_after_the_end_only_the_ledger_is_left(
 
 
 async def test_a_reader_may_keep_the_log(serve: Serve, open_session: Open, ledger: Path) -> None:
-    """A batch ends at once although its ledger is read; the next one tidies up."""
+    """A batch ends at once while its ledger is read; the next one removes the log."""
     session = await open_session(await serve())
     batch = session.run_many(["a", "b"], concurrency=1, ledger=ledger)
     results = aiter(batch)
@@ -60,8 +60,8 @@ async def test_a_reader_may_keep_the_log(serve: Serve, open_session: Open, ledge
 
 
 @pytest.mark.long
-async def test_what_a_crash_leaves_goes_with_the_next_run(tmp_path: Path) -> None:
-    """After SIGKILL the log and the lock stay, and the next run takes them in."""
+async def test_the_next_run_removes_what_a_crash_leaves(tmp_path: Path) -> None:
+    """After SIGKILL the log and the lock stay, and the next run takes them over."""
     ledger = tmp_path / "run.db"
     executor = ScriptedExecutor(default=Scenario(steps=("Look",), step_seconds=0.05))
     async with LocalServer(executor=executor) as server, Program() as program:
@@ -78,7 +78,7 @@ async def test_what_a_crash_leaves_goes_with_the_next_run(tmp_path: Path) -> Non
 
 
 def test_a_lock_that_is_removed_while_it_is_taken_is_none(tmp_path: Path) -> None:
-    """Its last owner ends between the opening of the lock's file and the locking."""
+    """Its last owner ends after the lock's file is opened and before it is locked."""
     ledger = tmp_path / "run.db"
     ending = [open_ledger(ledger)]
 
@@ -95,8 +95,8 @@ def test_a_lock_that_is_removed_while_it_is_taken_is_none(tmp_path: Path) -> Non
     owned.close()
 
 
-def test_who_has_lost_its_ledger_leaves_the_next_ones_lock(tmp_path: Path) -> None:
-    """Somebody has deleted all its files meanwhile, and another run has begun at the same path."""
+def test_a_run_without_its_ledger_leaves_the_lock_of_the_next_one(tmp_path: Path) -> None:
+    """All files were deleted meanwhile, and another run has begun at the same path."""
     ledger = tmp_path / "run.db"
     lost = open_ledger(ledger)
     for each in ledger.parent.iterdir():
@@ -110,7 +110,7 @@ def test_who_has_lost_its_ledger_leaves_the_next_ones_lock(tmp_path: Path) -> No
 
 
 def test_an_empty_database_of_another_program_is_no_ledger(tmp_path: Path) -> None:
-    """Its mark says whose it is, though it has no tables yet."""
+    """Its mark shows the owner, though it has no tables yet."""
     path = tmp_path / "run.db"
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("PRAGMA application_id = 7")
@@ -120,7 +120,7 @@ def test_an_empty_database_of_another_program_is_no_ledger(tmp_path: Path) -> No
 
 
 def test_the_lock_is_one_although_it_is_removed(tmp_path: Path) -> None:
-    """Threads that open and close one ledger again and again never own it together."""
+    """Threads that open and close one ledger repeatedly never own it together."""
     ledger, owners, together, opened = tmp_path / "run.db", [0], [0], [0]
 
     def open_and_close() -> None:

@@ -1,4 +1,4 @@
-"""The writer's thread: one transaction for each drain, in order, and no more after a failure."""
+"""The writer's thread: one transaction for each drain, in order, and none after a failure."""
 
 import asyncio
 import contextlib
@@ -50,7 +50,7 @@ def _claim(number: int) -> Callable[[FileStore], object]:
 
 
 async def test_those_who_wait_together_share_one_transaction(traced: Traced) -> None:
-    """Whatever is in the queue when the thread looks is committed at once."""
+    """All that is in the queue when the thread reads it is committed at once."""
     entered, gate = threading.Event(), threading.Event()
 
     def hold(_store: FileStore) -> None:
@@ -67,10 +67,10 @@ async def test_those_who_wait_together_share_one_transaction(traced: Traced) -> 
     assert traced.count("BEGIN") == traced.count("COMMIT") == 2
 
 
-async def test_what_nobody_waits_for_goes_along_with_the_next(
+async def test_a_write_without_a_waiter_joins_the_next_transaction(
     traced: Traced, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A claim costs no fsync of its own, and comes before what follows it."""
+    """A claim needs no fsync of its own, and is written before what follows it."""
     monkeypatch.setattr(writer, "IDLE_SECONDS", 3600.0)  # however busy the machine is
     claimed = await traced.writer.run(_claim(1), durable=False)
     commits = traced.count("COMMIT")
@@ -81,7 +81,7 @@ async def test_what_nobody_waits_for_goes_along_with_the_next(
     assert traced.count("COMMIT") == 1
 
 
-async def test_what_nobody_waits_for_is_not_kept_for_ever(traced: Traced) -> None:
+async def test_a_write_without_a_waiter_is_committed_soon(traced: Traced) -> None:
     """After a moment without work the open transaction is committed, so that readers see it."""
     await traced.writer.run(_claim(1), durable=False)
 
@@ -89,7 +89,7 @@ async def test_what_nobody_waits_for_is_not_kept_for_ever(traced: Traced) -> Non
 
 
 async def test_after_a_failure_nothing_is_written(traced: Traced) -> None:
-    """Once a statement has failed, all who wait hear of it, and nothing is committed any more."""
+    """After a failed statement all waiters get its error, and nothing is committed any more."""
 
     def fail(store: FileStore) -> None:
         store.connection.execute("INSERT INTO nowhere VALUES (1)")
@@ -103,7 +103,7 @@ async def test_after_a_failure_nothing_is_written(traced: Traced) -> None:
 
 
 async def test_what_a_failure_has_undone_is_not_written_at_the_end(ledger: Path) -> None:
-    """Those who were told that it failed may do it again."""
+    """Callers that were informed of the failure may write the same again."""
     writer = file_writer(open_ledger(ledger))
     await writer.run(lambda store: store.begin_run(0.0, None, {}))
 
@@ -119,8 +119,8 @@ async def test_what_a_failure_has_undone_is_not_written_at_the_end(ledger: Path)
         assert connection.execute("SELECT key FROM items").fetchall() == []
 
 
-async def test_one_who_is_cancelled_keeps_nothing_from_the_others(traced: Traced) -> None:
-    """Who waits for the same transaction, or for the end, hears of it all the same."""
+async def test_a_cancelled_waiter_delays_no_other(traced: Traced) -> None:
+    """Callers that wait for the same transaction, or for the end, get its result."""
     gate = threading.Event()
     held = asyncio.ensure_future(traced.writer.run(lambda _store: gate.wait(10)))
     impatient, patient = (
@@ -138,13 +138,13 @@ async def test_one_who_is_cancelled_keeps_nothing_from_the_others(traced: Traced
 
 
 async def test_an_error_of_any_class_reaches_those_who_wait(traced: Traced) -> None:
-    """A thread that dies silently would let everybody wait for ever."""
+    """A thread that ends silently would let all callers wait for ever."""
     with pytest.raises(errors.LedgerError, match="division"):
         await traced.writer.run(lambda _store: 1 // 0)
 
 
 async def test_closing_commits_and_refuses_what_comes_later(ledger: Path) -> None:
-    """What was told before is kept; what comes later is an error, and closing twice is none."""
+    """Confirmed writes are kept; later ones are errors, and closing twice is none."""
     traced = Traced(ledger)
     await traced.writer.run(lambda store: store.begin_run(0.0, None, {}))
     traced.writer.post(_claim(1))
@@ -161,7 +161,7 @@ async def test_closing_commits_and_refuses_what_comes_later(ledger: Path) -> Non
 
 
 def test_a_scratch_ledger_is_gone_when_closed() -> None:
-    """Without a path there is a ledger all the same, which nobody else can see."""
+    """A batch without a path has a ledger of its own, which no other process can see."""
     scratch = open_scratch()
     store = FileStore(scratch.connection)
     store.begin_run(0.0, None, {})

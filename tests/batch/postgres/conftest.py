@@ -22,13 +22,13 @@ def ledger(postgres: str) -> str:
 
 @pytest.fixture
 def texts() -> Callable[[int], list[str]]:
-    """So many different tasks."""
+    """This many different tasks."""
     return lambda count: [f"Task {number}" for number in range(count)]
 
 
 @pytest.fixture
 def work() -> Work:
-    """Works on a batch in this process, until it is over; gives the worker."""
+    """Work on a batch in this process until it is over; returns the worker."""
     from browser_use_async.batch.options import WorkerOptions
     from browser_use_async.batch.postgres.address import LedgerAddress
     from browser_use_async.batch.postgres.worker import BatchWorker

@@ -1,4 +1,4 @@
-"""Worker processes of a batch, which can be killed: `Worker` starts one, and this file is it."""
+"""Worker processes of a batch that can be killed: `Worker` starts one, this file is its program."""
 
 import asyncio
 import json
@@ -54,9 +54,9 @@ class Works:
 
 
 class Unfenced(PostgresStore):
-    """The control: who writes is believed, whatever the row says by then."""
+    """The control: a writer is believed, whatever owner the row has by then."""
 
-    # Writes an intent over a task or an end, too.
+    # Writes an intent also over a task or an end.
     _record_intent = LedgerStore._record_intent
 
     def _own(self, claim: Claim) -> tuple[str, tuple[Any, ...]]:
@@ -69,7 +69,7 @@ async def work(works: Works) -> None:
     Args:
         works: How.
     """
-    # Here, so that tests without psycopg are skipped and not broken.
+    # Imported here, so that tests without psycopg are skipped.
     from browser_use_async.batch.options import WorkerOptions
     from browser_use_async.batch.postgres import worker, writer
     from browser_use_async.batch.postgres.worker import BatchWorker
@@ -106,14 +106,14 @@ async def work(works: Works) -> None:
 
 
 class Worker:
-    """A process that works."""
+    """A worker process."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self.process = process
 
     @classmethod
     async def start(cls, works: Works) -> Self:
-        """Start one, and wait until it is about to begin."""
+        """Start one, and wait until it is ready to begin."""
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
@@ -137,12 +137,12 @@ class Worker:
         os.kill(self.process.pid, number)
 
     async def end(self, seconds: float = PATIENCE) -> int:
-        """Its exit code, once it has ended."""
+        """Its exit code, after it has ended."""
         async with asyncio.timeout(seconds):
             return await self.process.wait()
 
     async def kill(self) -> None:
-        """End it at once, unless it has ended."""
+        """Kill it at once, unless it has ended."""
         if self.process.returncode is None:
             self.process.kill()
         await self.process.wait()

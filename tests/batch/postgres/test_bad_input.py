@@ -1,4 +1,4 @@
-"""What cannot be used as a ledger in PostgreSQL, and what each error says."""
+"""Addresses that cannot be a ledger in PostgreSQL, and what each error says."""
 
 import asyncio
 import sys
@@ -25,7 +25,7 @@ from tests.support.tcp_proxy import TcpProxy, through, without_notifications
 
 @pytest.fixture
 async def session() -> AsyncIterator[BrowserUseSession]:
-    """A session whose server is never asked."""
+    """A session whose server gets no request."""
     async with BrowserUseSession("k" * 20, base_url="http://127.0.0.1:9/api/v1") as opened:
         yield opened
 
@@ -38,7 +38,7 @@ async def refusal(session: BrowserUseSession, ledger: str) -> LedgerError:
 
 
 def change(address: str, *statements: str) -> None:
-    """Do something to a database."""
+    """Change a database."""
     import psycopg
 
     with psycopg.connect(address, autocommit=True) as connection:
@@ -48,7 +48,7 @@ def change(address: str, *statements: str) -> None:
 
 @pytest.mark.parametrize("name", ["", "#", "#Ärger", "#a/b", "#" + "a" * 41])
 async def test_an_address_names_a_batch(session: BrowserUseSession, name: str) -> None:
-    """Without a name that a schema can have it is refused at the call; no password is shown."""
+    """An address without the name of a schema is refused at the call; no password is shown."""
     with pytest.raises(InvalidRequestError, match="the name of the batch") as caught:
         session.run_many(["one"], concurrency=1, ledger=f"postgresql://me:hush@host/db{name}")
 
@@ -70,7 +70,7 @@ async def test_a_missing_package_is_named(
 
 @pytest.mark.long
 async def test_no_server(session: BrowserUseSession, postgres_server: object) -> None:
-    """Nobody listens: the error has the address without its password."""
+    """Nothing listens there: the error has the address without its password."""
     error = await refusal(session, "postgresql://me:hush@127.0.0.1:9/db#run")
 
     assert "postgresql://me@127.0.0.1:9/db#run cannot be reached" in str(error)
@@ -93,7 +93,7 @@ async def test_a_server_that_is_too_old(session: BrowserUseSession, postgres: st
 
 @pytest.mark.long
 async def test_a_pooler_of_transactions(session: BrowserUseSession, postgres: str) -> None:
-    """Where notifications get lost, locks do too: the server itself is asked for."""
+    """A pooler loses notifications and locks: the error asks for the server itself."""
     port = urlsplit(postgres).port or 5432
 
     async with TcpProxy("127.0.0.1", port, without_notifications) as proxy:
@@ -103,7 +103,7 @@ async def test_a_pooler_of_transactions(session: BrowserUseSession, postgres: st
 
 
 async def test_a_pooler_without_settings(session: BrowserUseSession, postgres: str) -> None:
-    """A pooler that refuses the settings of a session says so at once."""
+    """A pooler that refuses the settings of a session causes an error at once."""
 
     async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read(1000)
@@ -123,7 +123,7 @@ async def test_a_pooler_without_settings(session: BrowserUseSession, postgres: s
 async def test_a_schema_of_another_version(
     serve: Serve, open_session: Open, postgres: str, ledger: str
 ) -> None:
-    """It is named, for the batch and for whoever reads."""
+    """The error names it, for a batch and for a reader."""
     opened = await open_session(await serve())
     await opened.run_many(["one"], concurrency=1, ledger=ledger).collect()
     change(postgres, 'UPDATE "browser_use_batch_run".ledger_version SET version = 99')
@@ -136,7 +136,7 @@ async def test_a_schema_of_another_version(
         read_ledger(ledger)
 
 
-async def test_a_schema_of_somebody_else(
+async def test_a_schema_of_another_program(
     session: BrowserUseSession, postgres: str, ledger: str
 ) -> None:
     """A schema of that name without a ledger in it is left alone."""
@@ -158,7 +158,7 @@ async def test_a_batch_that_is_not_there(
 async def test_one_batch_of_one_process_at_a_time(
     serve: Serve, open_session: Open, ledger: str, work: Work, texts: Callable[[int], list[str]]
 ) -> None:
-    """Neither a second `run_many` nor a worker may use a ledger that one uses, and later both."""
+    """A ledger in use refuses a second `run_many` and a worker; later it admits both."""
     server = await serve(executor=hanging())
     session = await open_session(server)
     async with session.run_many(texts(1), concurrency=1, ledger=ledger) as batch:
@@ -177,7 +177,7 @@ async def test_one_batch_of_one_process_at_a_time(
 async def test_a_batch_that_ended_is_free_at_once(
     serve: Serve, open_session: Open, postgres: str, texts: Callable[[int], list[str]]
 ) -> None:
-    """The next one need not wait until the server notices that a connection was closed."""
+    """The next batch need not wait until the server notices that a connection was closed."""
     from browser_use_async.batch.postgres.address import LedgerAddress
     from browser_use_async.batch.postgres.enqueue import EnqueueOptions, enqueue
 
@@ -193,7 +193,7 @@ async def test_a_batch_that_ended_is_free_at_once(
     assert [result.restored for result in (*first, *second)] == [False, True, False]
 
 
-async def test_a_lost_table_is_told(
+async def test_a_lost_table_is_an_error(
     serve: Serve, open_session: Open, postgres: str, ledger: str
 ) -> None:
     """A ledger without its items is damaged, and nothing is sent."""

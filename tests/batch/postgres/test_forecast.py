@@ -1,4 +1,4 @@
-"""What the rest of a batch in PostgreSQL will cost, which all its processes have worked on."""
+"""The forecast of a batch in PostgreSQL on which several processes have worked."""
 
 from decimal import Decimal
 
@@ -19,7 +19,7 @@ CENTS = 3.5  # of each task
 async def test_the_rest_of_a_batch_that_its_budget_has_stopped(
     serve: Serve, open_session: Open, ledger: str, work: Work
 ) -> None:
-    """All rows are known, and the budget does not pay for those that are left."""
+    """All rows are known, and the budget does not cover those that are left."""
     session = await open_session(await serve())
     texts = [f"Task {number}" for number in range(80)]
     options = EnqueueOptions(budget_cents=Decimal(150))
@@ -41,7 +41,7 @@ async def test_the_rest_of_a_batch_that_its_budget_has_stopped(
 async def test_a_run_goes_on_with_what_it_knows(
     serve: Serve, open_session: Open, ledger: str
 ) -> None:
-    """A batch of one process has its forecast from the earlier run of the same ledger."""
+    """A batch of one process has a forecast from the earlier run of the same ledger."""
     session = await open_session(await serve())
     texts = [f"Task {number}" for number in range(60)]
     async with session.run_many(texts, concurrency=5, ledger=ledger) as batch:

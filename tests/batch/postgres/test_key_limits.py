@@ -21,7 +21,7 @@ from tests.support.patience import until
 
 
 def limits(per_key: int) -> Any:
-    """Limits by the site of an item; one without a key has none."""
+    """The limit key is the site of an item; an item without a key has none."""
     from browser_use_async.batch.key_limits import KeyLimits
 
     return KeyLimits.of(lambda item: site_of(item) if item.key else None, per_key)
@@ -32,7 +32,7 @@ def limits(per_key: int) -> Any:
 async def test_processes_keep_a_limit_together(
     serve: Serve, open_session: Open, ledger: str, seed: int
 ) -> None:
-    """Four processes, one of which is killed: no site has more tasks at once, and all end."""
+    """Four processes, one of which is killed: no site exceeds its limit, and all items end."""
     rng = random.Random(seed)
     per_key = rng.choice((1, 2, 3))
     keys = [f"{rng.choice('aabcdefgh')}/{number}" for number in range(80)]
@@ -55,7 +55,7 @@ async def test_processes_keep_a_limit_together(
 
 @pytest.mark.long
 async def test_processes_count_one_after_another(ledger: str) -> None:
-    """Of each site only so many items are claimed, and no more by the next claim."""
+    """Of each site only this many items are claimed, and the next claim adds none."""
     from browser_use_async.batch.ledger.store import RunContext
     from browser_use_async.batch.postgres.address import LedgerAddress
     from browser_use_async.batch.postgres.connection import connect
@@ -82,7 +82,7 @@ async def test_processes_count_one_after_another(ledger: str) -> None:
 async def test_items_that_wait_for_their_key_hold_up_no_other(
     serve: Serve, open_session: Open, ledger: str, work: Work
 ) -> None:
-    """A thousand items stand behind one that runs on; the last of the input ends meanwhile."""
+    """A thousand items wait for one that runs; the last item of the input ends meanwhile."""
     executor = Held("a/0")
     server = await serve(executor=executor)
     sessions = [await open_session(server) for _ in range(2)]
@@ -103,7 +103,7 @@ async def test_items_that_wait_for_their_key_hold_up_no_other(
 async def test_what_is_tried_again_waits_for_a_task_of_its_key(
     serve: Serve, open_session: Open, ledger: str, work: Work
 ) -> None:
-    """With `retry_failed`, too: the failed item has the first place, and a task of its key runs."""
+    """This includes `retry_failed`: the failed item is first, and a task of its key runs."""
     executor = Mended("a/0")
     server = await serve(executor=executor)
     session = await open_session(server)
@@ -119,7 +119,7 @@ async def test_what_is_tried_again_waits_for_a_task_of_its_key(
     more = items("a/0", "a/1", "b/0", "b/1")
     again = await put(more, ledger, limits=limits(1), retry_failed=True)
     other = asyncio.ensure_future(work(await open_session(server), ledger))
-    # Both were claimed after a look at the items of the other key.
+    # Both were claimed when no task of the other key ran.
     await until(lambda: read_ledger(ledger).counts[ItemState.DONE] == 2)
     tasks = [task.task for task in server.store.tasks]
     held.released.set()
@@ -135,7 +135,7 @@ async def test_what_is_tried_again_waits_for_a_task_of_its_key(
 async def test_a_later_input_may_change_or_end_the_limit(
     serve: Serve, open_session: Open, ledger: str, work: Work
 ) -> None:
-    """Processes at work keep to the limit of the last input; without one all may run at once."""
+    """Processes at work use the limit of the last input; without one all items may run."""
     executor = Held()
     server = await serve(executor=executor)
     session = await open_session(server)
@@ -158,7 +158,7 @@ async def test_a_later_input_may_change_or_end_the_limit(
 async def test_one_process_keeps_a_limit_in_postgresql(
     serve: Serve, open_session: Open, ledger: str, work: Work
 ) -> None:
-    """`run_many` does, and what it has left another process goes on with, by the same limit."""
+    """`run_many` keeps the limit, and another process continues with the same limit."""
     executor = Held("a/0")
     server = await serve(executor=executor)
     session = await open_session(server)

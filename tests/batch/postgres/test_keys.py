@@ -36,7 +36,7 @@ async def put(ledger: str, items: Any = ITEMS, **options: Any) -> None:
 async def test_workers_have_the_prefix_of_the_ledger(
     serve: Serve, open_session: Open, postgres: str, work: Work
 ) -> None:
-    """A worker's tasks are those of any batch with the same prefix, and of a call with the key."""
+    """A worker's tasks are those of a batch with the same prefix, and of a call with the key."""
     server = await serve()
     session = await open_session(server)
     await put(f"{postgres}#first", key_prefix="p/")
@@ -59,7 +59,7 @@ async def test_workers_have_the_prefix_of_the_ledger(
 async def test_a_ledger_keeps_its_prefix(
     serve: Serve, open_session: Open, postgres: str, ledger: str
 ) -> None:
-    """More items, or a run, with another prefix are refused, and the ledger stays as it was."""
+    """More items, or a run, with another prefix are refused; the ledger stays unchanged."""
     session = await open_session(await serve())
     await put(ledger, ITEMS[:1], key_prefix="p/")
 
@@ -76,7 +76,7 @@ async def test_a_ledger_keeps_its_prefix(
 async def test_a_retry_has_the_key_of_its_number(
     serve: Serve, open_session: Open, postgres: str, work: Work
 ) -> None:
-    """A second batch that retries joins the tasks of the first one, one after the other."""
+    """A second batch that retries joins the tasks of the first one, in order."""
     server = await serve(executor=Mended("Do 0"))
     session = await open_session(server)
     for name in ("first", "second"):
@@ -97,7 +97,7 @@ async def test_a_retry_has_the_key_of_its_number(
 async def test_what_a_killed_process_has_sent_is_sent_again_at_once(
     ledger: str,
 ) -> None:
-    """The next owner repeats it with its key, however long the settle window is."""
+    """The next owner repeats it with its key, and does not wait for the settle window."""
     late = Fault("latency", "run_task", seconds=1.0, first=4)
     executor = ScriptedExecutor(default=Scenario(steps=("Look",), step_seconds=0.1))
     async with LocalServer(executor=executor, faults=[late]) as server:

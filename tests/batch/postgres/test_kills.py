@@ -1,4 +1,4 @@
-"""Worker processes that are killed, stand still or are cut off: one task for each item."""
+"""Worker processes that are killed, stopped or cut off: one task for each item."""
 
 from collections.abc import AsyncIterator
 
@@ -10,7 +10,7 @@ from tests.fleet.batches import LOST, SLOW, away, cut_off, killed, served
 
 @pytest.fixture(params=[False, True], ids=["tokens", "keys"])
 async def server(request: pytest.FixtureRequest) -> AsyncIterator[LocalServer]:
-    """A server in this process that loses some answers to run-task, and keeps keys or does not."""
+    """A server in this process that loses some answers to run-task, with or without keys."""
     async with served(LOST, keys=request.param) as started:
         yield started
 
@@ -43,13 +43,13 @@ async def test_killed_processes_lose_and_repeat_nothing(
 async def test_a_process_that_was_cut_off_sends_nothing_more(
     server: LocalServer, postgres: str
 ) -> None:
-    """Its items are done by another one, and when it hears again it creates no task for them."""
+    """Another process takes its items over; with contact again it creates no task for them."""
     assert (await cut_off(server, postgres, is_fenced=True)).is_exact
 
 
 @pytest.mark.long
 async def test_without_the_fence_a_process_that_was_cut_off_repeats(postgres: str) -> None:
-    """The control: if statements do not ask for the owner, items get two tasks or lose theirs."""
+    """The control: if statements do not check the owner, items get two tasks or lose theirs."""
     async with served(LOST) as server:
         assert not (await cut_off(server, postgres, is_fenced=False)).is_exact
 
@@ -58,7 +58,7 @@ async def test_without_the_fence_a_process_that_was_cut_off_repeats(postgres: st
 async def test_no_living_process_is_taken_over_after_an_outage_of_the_database(
     slow_server: LocalServer, postgres: str
 ) -> None:
-    """Whoever reaches it first gives the others time to say that they are alive."""
+    """The first process that reaches the database gives the others time to report."""
     assert (await away(slow_server, postgres, asks_for_contact=True)).is_exact
 
 
@@ -66,5 +66,5 @@ async def test_no_living_process_is_taken_over_after_an_outage_of_the_database(
 async def test_without_contact_a_living_process_is_taken_over(
     slow_server: LocalServer, postgres: str
 ) -> None:
-    """The control: what it has sent, and what is executed later, is sent once more or lost."""
+    """The control: what a living process has sent is sent once more or lost."""
     assert not (await away(slow_server, postgres, asks_for_contact=False)).is_exact

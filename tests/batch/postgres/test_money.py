@@ -1,4 +1,4 @@
-"""Several processes and one budget: it is kept, used as far as it goes, and what is paid ends."""
+"""Several processes and one budget: it is kept and used up, and paid tasks are recorded."""
 
 import asyncio
 import threading
@@ -25,13 +25,13 @@ from browser_use_async.batch.postgres.store import PostgresStore  # noqa: E402
 from browser_use_async.batch.postgres.worker import BatchWorker  # noqa: E402
 
 TWO_STEPS = {"max_agent_steps": 2}  # at most 6 cents, and 3.5 in fact
-BLOCKED = 1.5  # seconds for which a thread waits for what a lock keeps from happening
+BLOCKED = 1.5  # seconds for which a thread waits for what a lock prevents
 
 pytestmark = pytest.mark.long
 
 
 class Rows:
-    """What the tables of a ledger say, and what another process would write there."""
+    """The rows of a ledger's tables, and what another process would write there."""
 
     def __init__(self, address: str) -> None:
         self._connection = psycopg.connect(address, autocommit=True)
@@ -48,7 +48,7 @@ class Rows:
         return int(row[0])
 
     def give_to_dead(self, position: int, **columns: object) -> None:
-        """Let an item be one of a process that has money for it, and does not work any more."""
+        """Give an item to a process that has money for it, and has ended."""
         self.execute("INSERT INTO workers VALUES ('dead', clock_timestamp(), 60)")
         values = {"owner": "dead", "claim": "dead", "queue_state": HANDED_OUT, **columns}
         assigned = ", ".join(f"{name} = %s" for name in (*values, "reserved"))
@@ -57,11 +57,11 @@ class Rows:
         self.execute("UPDATE batch SET reserved = reserved + 6000")
 
     def bury_dead(self) -> None:
-        """Let the others know that it does not work any more."""
+        """Mark that process as ended."""
         self.execute("DELETE FROM workers WHERE owner = 'dead'")
 
     def rescue(self) -> None:
-        """Hand out again all that is handed out, as if its process were not heard of."""
+        """Release all items, as if their process were silent."""
         self.execute(f"UPDATE items SET queue_state = {WAITING} WHERE queue_state = {HANDED_OUT}")
 
     def close(self) -> None:
@@ -83,7 +83,7 @@ def worker_of(
     make_store: Callable[..., PostgresStore] = PostgresStore,
     **options: Any,
 ) -> BatchWorker:
-    """A process that works on a batch."""
+    """A worker of a batch."""
     chosen = WorkerOptions(**{"concurrency": 5, "settle_window": 0.3, "lease": 2.0, **options})
     address = LedgerAddress.parse(ledger)
     parts = session._runner, session._runtime
@@ -111,10 +111,10 @@ class Watched:
         return getattr(self._connection, name)
 
 
-async def test_room_that_is_made_while_it_is_asked_for_is_used(
+async def test_money_that_is_released_during_a_request_is_used(
     serve: Serve, open_session: Open, ledger: str, rows: Rows
 ) -> None:
-    """A task that ends while another one asks for its money does not end the batch."""
+    """A task that ends while another one requests its money does not end the batch."""
     held, loop = Held("one"), asyncio.get_running_loop()
     server = await serve(executor=held)
     await put(["one", "two"], ledger, TWO_STEPS, budget_cents=Decimal(10))
@@ -142,7 +142,7 @@ async def test_room_that_is_made_while_it_is_asked_for_is_used(
 async def test_money_of_an_item_whose_process_ended_is_used_first(
     serve: Serve, open_session: Open, ledger: str, rows: Rows, budget: int
 ) -> None:
-    """An item that was paid for and waits for a process gets the place of one without money."""
+    """An item that has money and waits for a process comes before one without money."""
     session = await open_session(await serve())
     await put(["one", "two"], ledger, TWO_STEPS, budget_cents=Decimal(budget))
     rows.give_to_dead(0)
@@ -164,7 +164,7 @@ async def test_money_of_an_item_whose_process_ended_is_used_first(
 async def test_what_is_paid_is_recorded_after_a_stop(
     serve: Serve, open_session: Open, ledger: str, rows: Rows, state: str
 ) -> None:
-    """A process that may submit nothing more still brings the tasks of ended ones to their end."""
+    """A process that may submit nothing more still follows the tasks of ended processes."""
     server = await serve(faults=[Fault("status", "run_task", calls=2, status=402)])
     session = await open_session(server)
     await put(["one", "two"], ledger, TWO_STEPS, budget_cents=Decimal(20))
@@ -195,7 +195,7 @@ async def test_a_budget_that_comes_later_counts_what_runs_already(
     rows: Rows,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """A task that was begun without a budget is reserved for when the batch gets one."""
+    """A task that began without a budget gets a reservation when the batch gets a budget."""
     held = Held("one")
     server = await serve(executor=held)
     await put(["one", "two"], ledger, TWO_STEPS)
@@ -219,7 +219,7 @@ async def test_a_budget_that_comes_later_counts_what_runs_already(
 async def test_a_request_is_sent_again_only_with_a_second_maximum(
     serve: Serve, open_session: Open, ledger: str, rows: Rows
 ) -> None:
-    """A task that is made after the settle window has its own money, until it is looked for."""
+    """A task that is created after the settle window has money of its own until it is searched."""
     late = Fault("late_commit", "run_task", calls=1, seconds=1.0)
     server = await serve(faults=[late], submission_keys=False)
     session = await open_session(server)
@@ -245,7 +245,7 @@ async def test_a_request_is_sent_again_only_with_a_second_maximum(
 async def test_lost_requests_that_made_no_task_are_free_in_the_end(
     serve: Serve, open_session: Open, ledger: str, rows: Rows
 ) -> None:
-    """What was set aside for them comes back when the batch is over; a duplicate is counted."""
+    """Their reservations are released when the batch is over; a duplicate is counted."""
     faults = [
         Fault("reset", "run_task", calls=1),
         Fault("late_commit", "run_task", calls=3, seconds=0.7),
@@ -271,7 +271,7 @@ async def test_lost_requests_that_made_no_task_are_free_in_the_end(
 async def test_an_item_that_comes_back_late_is_not_paid_twice(
     serve: Serve, open_session: Open, ledger: str, rows: Rows
 ) -> None:
-    """The answer to a claim may come when the former run of the item has ended."""
+    """The answer to a claim may arrive when the former run of the item has ended."""
     server = await serve()
     await put(["one"], ledger, TWO_STEPS)
     claimed_again = threading.Event()
@@ -298,10 +298,10 @@ async def test_an_item_that_comes_back_late_is_not_paid_twice(
     assert read_ledger(ledger).counts[ItemState.DONE] == len(server.store.tasks) == 1
 
 
-async def test_an_end_is_not_undone_by_what_was_to_be_written_before(
+async def test_a_late_write_does_not_undo_an_end(
     serve: Serve, open_session: Open, ledger: str, rows: Rows
 ) -> None:
-    """An intent that a thread writes after the item has ended in another run changes nothing."""
+    """An intent that a thread writes after another run has ended the item changes nothing."""
     server = await serve()
     await put(["one"], ledger, TWO_STEPS)
     late: list[bool] = []
@@ -323,7 +323,7 @@ async def test_an_end_is_not_undone_by_what_was_to_be_written_before(
 
 
 def wait_until(holds: Callable[[], object]) -> None:
-    """Block a thread until something holds, or a lock has kept it from happening for long."""
+    """Block a thread until a condition is true, or a lock has prevented it for long."""
     for _time in range(int(BLOCKED / 0.05)):
         if holds():
             return

@@ -1,15 +1,16 @@
-"""The tests of a ledger in a file, with one in PostgreSQL: the promises are the same."""
+"""The tests of a ledger in a file, run with one in PostgreSQL: the promises are the same."""
 
 from tests.batch import test_budget_maxima as maxima
 from tests.batch import test_retries as retries
 from tests.batch import test_runner as runner
 
-# What looks into the file, or asks for the order in which one thread writes, stays with it.
+# Tests that read the file, or that check the order in which one thread writes, run with a file
+# only.
 _OF_FILES = {"test_a_task_that_comes_too_late_is_found"}
-# Those take as long again as all others, and kill what writes to a file.
+# These tests take as long as all others together, and kill a process that writes to a file.
 _KILLED = {name for name in vars(retries) if name.startswith("test_killed")}
 
-# Those of a budget over several runs, which the rows have to carry.
+# The tests of a budget over several runs, which the rows have to store.
 _OF_BUDGETS = (
     maxima.test_tasks_of_an_earlier_run_have_their_share_before_their_turn_comes,
     maxima.test_a_task_that_is_waited_for_no_longer_keeps_its_share,

@@ -1,4 +1,4 @@
-"""What a ledger in PostgreSQL admits: one owner, one budget, and intents before requests."""
+"""The store of a ledger in PostgreSQL: one owner, one budget, and intents before requests."""
 
 import asyncio
 import threading
@@ -38,7 +38,7 @@ MakeStore = Callable[..., PostgresStore]
 
 @pytest.fixture
 async def enqueued(ledger: str) -> str:
-    """A batch of some items with a budget of one cent, a thousand of a ledger's units."""
+    """A batch of some items with a budget of one cent, a thousand units of a ledger."""
     texts = [f"Task {number}" for number in range(ITEMS)]
     options = EnqueueOptions(budget_cents=Decimal(1))
     await enqueue(texts, LedgerAddress.parse(ledger), options, {})
@@ -47,7 +47,7 @@ async def enqueued(ledger: str) -> str:
 
 @pytest.fixture
 def store_of(enqueued: str) -> Iterator[MakeStore]:
-    """The store of a process, by its name, on a connection of its own."""
+    """The store of a process, by name, with a connection of its own."""
     opened: list[closing[psycopg.Connection]] = []
 
     def make(owner: str, lease: float = 60.0) -> PostgresStore:
@@ -61,18 +61,18 @@ def store_of(enqueued: str) -> Iterator[MakeStore]:
 
 
 def intent(text: str, at: float) -> Intent:
-    """What is written down before a task is created."""
+    """The record that is written before a task is created."""
     token = SubmissionToken.new(text, 1.0, datetime.now(UTC))
     return Intent(token=token, at=at, maximum_cents=Decimal(1))
 
 
 def positions(taken: Iterable[Claim]) -> list[int]:
-    """Which items these are."""
+    """The positions of these items."""
     return sorted(each.position for each in taken)
 
 
 def test_items_are_handed_out_once_in_their_order(store_of: MakeStore) -> None:
-    """Processes that ask at once share them; a claim gives no more than it is asked for."""
+    """Processes that claim at the same time share the items; a claim keeps to its limit."""
     stores = [store_of(f"process-{number}") for number in range(4)]
     together = threading.Barrier(len(stores))
 
@@ -91,7 +91,7 @@ def test_items_are_handed_out_once_in_their_order(store_of: MakeStore) -> None:
 
 
 def test_only_silent_processes_lose_their_items(store_of: MakeStore) -> None:
-    """Whoever says that it lives keeps its items; those of others are handed out once more."""
+    """A process that reports keeps its items; those of silent ones are claimed again."""
     living, silent, gone = (store_of(name) for name in ("living", "silent", "gone"))
     taken = {store: positions(store.claim_next(2)) for store in (living, silent, gone)}
     assert living.rescue(60.0) == []
@@ -109,7 +109,7 @@ def test_only_silent_processes_lose_their_items(store_of: MakeStore) -> None:
 
 
 def test_each_process_has_its_own_lease(store_of: MakeStore) -> None:
-    """One of another lease takes over what was silent for its own, and knows of no longer ones."""
+    """Another process takes over after the silent one's own lease, not after its own."""
     patient, hasty = store_of("patient", 100.0), store_of("hasty", 10.0)
     taken = {store: positions(store.claim_next(2)) for store in (patient, hasty)}
     silent = "UPDATE workers SET beaten_at = now() - make_interval(secs => %s)"
@@ -127,7 +127,7 @@ def test_each_process_has_its_own_lease(store_of: MakeStore) -> None:
 
 
 def test_an_item_that_nobody_knows_is_handed_out_again(store_of: MakeStore) -> None:
-    """The answer to a claim was lost: its items go back, and those of others stay."""
+    """The answer to a claim was lost: its items are released, and those of others stay."""
     first, second = store_of("first"), store_of("second")
     lost, kept = positions(first.claim_next(2)), positions(second.claim_next(2))
 
@@ -137,7 +137,7 @@ def test_an_item_that_nobody_knows_is_handed_out_again(store_of: MakeStore) -> N
 
 
 def test_many_items_are_written_in_one_statement(store_of: MakeStore) -> None:
-    """Of those that a process has lost nothing is written, and the others have all of it."""
+    """Rows of items that a process has lost are not written; those of the others are complete."""
     first, second = store_of("first"), store_of("second")
     taken = first.claim_next(4)
     first.give_back([taken[1].position])
@@ -175,7 +175,7 @@ def done(claim: Claim, output: str) -> BatchResult[Any]:
 
 
 def test_a_former_owner_writes_nothing(store_of: MakeStore) -> None:
-    """Once another process has taken an item, no statement of the first one reaches its row."""
+    """Once another process owns an item, no statement of the former owner changes its row."""
     first, second = store_of("first"), store_of("second")
     (ours,) = first.claim_next(1)
     lost = ours
@@ -203,7 +203,7 @@ def test_a_former_owner_writes_nothing(store_of: MakeStore) -> None:
 
 
 def test_a_task_is_one_item_s(store_of: MakeStore, enqueued: str) -> None:
-    """What an answer names is not written down for a second item, of whatever process."""
+    """A task that an answer names is not recorded for a second item of any process."""
     first, second = store_of("first"), store_of("second")
     (ours,) = first.claim_next(1)
     (theirs,) = second.claim_next(1)
@@ -220,7 +220,7 @@ def test_a_task_is_one_item_s(store_of: MakeStore, enqueued: str) -> None:
 
 
 def test_a_refusal_that_arrives_late_takes_back_no_other_intent(store_of: MakeStore) -> None:
-    """The statement of a connection that broke may be executed when run-task is sent again."""
+    """A statement of a broken connection may be executed when run-task is sent again."""
     store = store_of("first")
     (claim,) = store.claim_next(1)
     store.begin_send(claim, intent("first", 1.0))
@@ -236,7 +236,7 @@ def test_a_refusal_that_arrives_late_takes_back_no_other_intent(store_of: MakeSt
 
 @pytest.mark.parametrize("state", [ItemState.DONE, ItemState.FAILED])
 def test_nothing_that_arrives_late_undoes_an_end(store_of: MakeStore, state: ItemState) -> None:
-    """What was written before the end, and is executed once more after it, changes nothing."""
+    """What is executed once more after the end changes nothing."""
     store = store_of("first")
     (claim,) = store.claim_next(1)
     store.begin_send(claim, intent("first", 1.0))
@@ -258,7 +258,7 @@ def test_nothing_that_arrives_late_undoes_an_end(store_of: MakeStore, state: Ite
 
 @pytest.mark.parametrize(("maximum", "fitting"), [("0.3", 3), ("0.5", 2), ("1", 1), ("1.001", 0)])
 def test_a_shared_budget_is_bounded(store_of: MakeStore, maximum: str, fitting: int) -> None:
-    """However many processes ask at once, the maxima of what is admitted fit the budget."""
+    """However many processes claim at once, the admitted maxima fit the budget."""
     stores = [store_of(f"process-{number}") for number in range(4)]
     together = threading.Barrier(len(stores))
 
@@ -274,8 +274,8 @@ def test_a_shared_budget_is_bounded(store_of: MakeStore, maximum: str, fitting: 
     assert answers.count(Reservation.MADE) == fitting
 
 
-def test_what_is_given_back_has_room_again(store_of: MakeStore) -> None:
-    """A reservation that is released, or made twice, leaves the sums as they were."""
+def test_a_released_reservation_can_be_used_again(store_of: MakeStore) -> None:
+    """A reservation that is released, or made twice, leaves the sums unchanged."""
     store, maximum = store_of("one"), Decimal("0.9")
     one, two = (each for each in store.claim_next(2))
     assert store.reserve(one, maximum)[0] is store.reserve(one, maximum)[0] is Reservation.MADE
@@ -291,7 +291,7 @@ def test_what_is_given_back_has_room_again(store_of: MakeStore) -> None:
 async def test_the_intent_is_committed_before_the_request(
     serve: Serve, open_session: Open, postgres: str, ledger: str, work: Work
 ) -> None:
-    """However long the commit takes, no task exists before its row says that one may."""
+    """However long the commit takes, no task exists before its row allows one."""
     server = await serve()
     await enqueue(["one"], LedgerAddress.parse(ledger), EnqueueOptions(), {})
     with psycopg.connect(postgres, autocommit=True) as connection:

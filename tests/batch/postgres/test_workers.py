@@ -42,7 +42,7 @@ async def put(requests: Any, ledger: str, fields: dict[str, Any] | None = None, 
 async def test_two_workers_share_a_batch(
     serve: Serve, open_session: Open, ledger: str, texts: Texts, work: Work
 ) -> None:
-    """Both create tasks, each item has one, and what is read says so."""
+    """Both create tasks, each item has one, and the summary says so."""
     server = await serve()
     sessions = [await open_session(server) for _ in range(2)]
     enqueued = await put([*texts(20), "Task 3"], ledger, labels={"of": "us"})
@@ -59,10 +59,10 @@ async def test_two_workers_share_a_batch(
 
 
 @pytest.mark.long
-async def test_a_budget_holds_over_all_workers(
+async def test_all_workers_keep_one_budget(
     serve: Serve, open_session: Open, ledger: str, texts: Texts, work: Work
 ) -> None:
-    """Two workers spend no more than it, stop, and go on when there is more."""
+    """Two workers spend no more than the budget, stop, and continue when there is more."""
     server = await serve()
     sessions = [await open_session(server) for _ in range(2)]
     fields = {"max_agent_steps": 2}  # at most 6 cents each
@@ -81,10 +81,10 @@ async def test_a_budget_holds_over_all_workers(
 
 
 @pytest.mark.long
-async def test_what_nobody_waits_for_holds_up_no_worker(
+async def test_an_abandoned_task_delays_no_worker(
     serve: Serve, open_session: Open, ledger: str, work: Work
 ) -> None:
-    """A task that is left running keeps its money, and the others are not waited for for ever."""
+    """A task that is left running keeps its money, and the others do not wait for it for ever."""
     server = await serve(executor=hanging())
     session = await open_session(server)
     fields = {"max_agent_steps": 2}  # at most 6 cents each
@@ -102,7 +102,7 @@ async def test_what_nobody_waits_for_holds_up_no_worker(
 async def test_what_a_worker_leaves_running_keeps_its_money(
     serve: Serve, open_session: Open, postgres: str, ledger: str, work: Work
 ) -> None:
-    """No other task is paid from the reservation of a task whose worker was told to end."""
+    """No other task uses the reservation of a task whose worker was asked to end."""
     import psycopg
 
     from browser_use_async.batch.postgres.schema import HANDED_OUT
@@ -132,7 +132,7 @@ async def test_what_a_worker_leaves_running_keeps_its_money(
 async def test_failed_items_are_retried_once(
     serve: Serve, open_session: Open, ledger: str, work: Work
 ) -> None:
-    """With `retry_failed` each gets one more task, and the former one remains in the ledger."""
+    """With `retry_failed` each gets one more task, and the former one stays in the ledger."""
     executor = Mended("bad")
     server = await serve(executor=executor)
     session = await open_session(server)
@@ -155,7 +155,7 @@ async def test_failed_items_are_retried_once(
 async def test_refused_items_are_dead_letters_until_they_are_corrected(
     serve: Serve, open_session: Open, ledger: str, work: Work
 ) -> None:
-    """An invalid request is never handed out; a correct one under its key is."""
+    """An invalid request is never claimed; a correct one under its key is."""
     server = await serve()
     session = await open_session(server)
     await put([("a", "")], ledger)
@@ -182,7 +182,7 @@ async def test_changed_content_under_a_key_is_refused(ledger: str) -> None:
 async def test_what_was_read_before_an_input_fails_is_enqueued(
     ledger: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The chunk that is being written then is written to its end, and the same call goes on."""
+    """The chunk that is being written is completed, and the same call continues later."""
 
     def broken() -> Iterator[tuple[str, str]]:
         yield from items
@@ -204,7 +204,7 @@ async def test_what_was_read_before_an_input_fails_is_enqueued(
 async def test_secrets_are_given_to_workers_and_not_to_the_ledger(
     serve: Serve, open_session: Open, postgres: str, ledger: str, work: Work
 ) -> None:
-    """The database has their names; a worker without them says which one it needs."""
+    """The database has their names; a worker without the values says which ones it needs."""
     import psycopg
 
     server = await serve()
@@ -228,7 +228,7 @@ async def test_secrets_are_given_to_workers_and_not_to_the_ledger(
 async def test_one_process_and_many_go_on_with_each_other(
     serve: Serve, open_session: Open, ledger: str, texts: Texts, work: Work
 ) -> None:
-    """What `run_many` began, workers end, once the requests are there; and the other way."""
+    """Workers end what `run_many` began, once the requests are stored; and the reverse."""
     server = await serve()
     session = await open_session(server)
     batch = session.run_many(texts(6), concurrency=1, ledger=ledger)
@@ -278,7 +278,7 @@ async def test_a_second_task_of_an_item_is_found_at_the_end(
 async def test_a_claim_whose_answer_was_lost_is_made_good(
     serve: Serve, open_session: Open, ledger: str, texts: Texts
 ) -> None:
-    """Items that the ledger says are a process's, and that it knows nothing of, are done."""
+    """Items that the ledger gives to a process, and that it does not know of, are done."""
     from browser_use_async.batch.ledger.row import Claim
     from browser_use_async.batch.options import WorkerOptions
     from browser_use_async.batch.postgres.address import LedgerAddress
@@ -325,10 +325,10 @@ async def test_a_wrong_key_ends_a_worker_and_loses_nothing(
     assert read_ledger(ledger).counts[ItemState.DONE] == 3 == len(server.store.tasks)
 
 
-async def test_items_without_a_request_are_told(
+async def test_items_without_a_request_are_an_error(
     serve: Serve, open_session: Open, postgres: str, ledger: str, work: Work
 ) -> None:
-    """A row that has lost its request names what to do."""
+    """The error for a row without its request says what to do."""
     import psycopg
 
     await put(["one"], ledger)
@@ -342,7 +342,7 @@ async def test_items_without_a_request_are_told(
 async def test_workers_go_on_with_what_run_many_left(
     serve: Serve, open_session: Open, ledger: str, texts: Texts, work: Work
 ) -> None:
-    """Each item that a batch of one process has begun stands in the queue, with its request."""
+    """Each item that a batch of one process has begun is in the queue, with its request."""
     server = await serve()
     session = await open_session(server)
     left = session.run_many(texts(12), ledger=ledger, concurrency=4, max_agent_steps=2)
@@ -367,7 +367,7 @@ async def test_workers_go_on_with_what_run_many_left(
 async def test_run_many_goes_on_with_what_workers_left(
     serve: Serve, open_session: Open, ledger: str, texts: Texts, work: Work
 ) -> None:
-    """What is enqueued is done by a batch of one process, within the budget that it has left."""
+    """A batch of one process does the enqueued items, within the rest of the budget."""
     server = await serve()
     session = await open_session(server)
     fields = {"max_agent_steps": 2}  # at most 6 cents each
@@ -396,7 +396,7 @@ async def test_the_database_may_restart(
     work: Work,
     mode: str,
 ) -> None:
-    """A restart under running items, also by a crash, costs a moment: one task for each item."""
+    """A restart or a crash under running items costs a moment: one task for each item."""
     slow = ScriptedExecutor(default=Scenario(steps=("Look",), step_seconds=0.2))
     server = await serve(executor=slow)
     sessions = [await open_session(server) for _ in range(2)]
@@ -415,7 +415,7 @@ async def test_the_database_may_restart(
 async def test_results_are_followed_over_all_workers(
     serve: Serve, open_session: Open, ledger: str, texts: Texts, work: Work
 ) -> None:
-    """Whoever looks gets each item once, in whatever process it ended, and then the end."""
+    """A reader gets each item once, whatever process has ended it, and then the end."""
     from browser_use_async.batch.postgres.address import LedgerAddress
     from browser_use_async.batch.postgres.reader import follow_results
 
@@ -436,7 +436,7 @@ async def test_results_are_followed_over_all_workers(
 async def test_a_program_works_on_a_batch(
     serve: Serve, open_session: Open, ledger: str, texts: Texts
 ) -> None:
-    """`batch.work` gives each result, ends with the batch, and takes no more once it is told to."""
+    """`batch.work` returns each result, ends with the batch, and claims no more after a drain."""
     server = await serve()
     session = await open_session(server)
     await put(texts(3), ledger)
@@ -458,7 +458,7 @@ async def test_a_program_works_on_a_batch(
 async def test_a_program_is_refused_what_the_command_is(open_session: Open, serve: Serve) -> None:
     """A settle window that is too short for the lease, a file, and a nonsense lease."""
     session = await open_session(await serve())
-    address = "postgresql://127.0.0.1:9/work#batch"  # is not looked at
+    address = "postgresql://127.0.0.1:9/work#batch"  # is not read
     with pytest.raises(InvalidRequestError, match="A process that was silent for its"):
         await batch.work(address, session=session, settle_window=10.0)
     with pytest.raises(InvalidRequestError, match="lease must be"):

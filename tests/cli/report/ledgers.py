@@ -1,4 +1,4 @@
-"""Ledgers as batches leave them, written row by row."""
+"""Ledgers of batches, written row by row."""
 
 import json
 import sqlite3

@@ -1,4 +1,4 @@
-"""A report as a reader without eyes gets it: what stands where, read from the HTML alone."""
+"""A report as a screen reader gets it: what is where, read from the HTML alone."""
 
 from html.parser import HTMLParser
 from typing import Any
@@ -9,7 +9,7 @@ VOID = {"meta", "img", "br", "link", "input", "hr", "path"}
 
 
 class Page(HTMLParser):
-    """What a page holds.
+    """The content of a page.
 
     Attributes:
         tags: Every tag with its attributes, in order.
@@ -69,7 +69,7 @@ class Page(HTMLParser):
                 self.values[str(given["id"])] = value
 
     def _cell(self) -> str | None:
-        """What the innermost cell of a row of items is called."""
+        """The label of the innermost cell of a row of items."""
         in_items = any((given.get("id") or "").startswith("item-") for _, given in self._open)
         for tag, given in reversed(self._open):
             if in_items and tag in {"td", "th"}:
@@ -77,7 +77,7 @@ class Page(HTMLParser):
         return None
 
     def close(self) -> Any:
-        """End, and note what is still open."""
+        """End, and record what is still open."""
         super().close()
         self.unclosed += [tag for tag, _ in self._open]
 

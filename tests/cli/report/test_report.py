@@ -35,7 +35,7 @@ def names(folder: Path) -> list[str]:
 
 
 def many(count: int, seed: int = 7) -> list[dict[str, object]]:
-    """Items in all states, with figures that a seed draws."""
+    """Items in all states, with random figures from a seed."""
     draw = Random(seed)
     states = [str(state) for state in ItemState]
     return [
@@ -53,7 +53,7 @@ def many(count: int, seed: int = 7) -> list[dict[str, object]]:
 
 
 async def test_figures_are_those_of_the_ledger(tmp_path: Path) -> None:
-    """Every figure of the page, of all items and of each, is what the ledger says."""
+    """Every figure of the page, of all items and of each, is the one of the ledger."""
     ledger = write_ledger(tmp_path / "run.db", many(300), budget_cents=20_00)
     view = read_ledger(ledger)
     page = await report_of(tmp_path, ledger)
@@ -84,7 +84,7 @@ async def test_figures_are_those_of_the_ledger(tmp_path: Path) -> None:
 
 
 async def test_the_rest_is_foretold(tmp_path: Path) -> None:
-    """Of a batch that is not over the page says what will come, and of another one nothing."""
+    """The page of an unfinished batch has a forecast, and that of another one has none."""
     rows = [item(f"k{n}", task="x", cost=3500) for n in range(40)]
     over = await report_of(tmp_path, write_ledger(tmp_path / "over.db", rows))
     rows += [item(f"new{n}", "new", task="x") for n in range(60)]
@@ -96,7 +96,7 @@ async def test_the_rest_is_foretold(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["durations", "costs"])
-async def test_the_plots_hold_every_item(tmp_path: Path, name: str) -> None:
+async def test_the_plots_count_every_item(tmp_path: Path, name: str) -> None:
     """The bars of a plot, and the table beside it, count each ended task or cost once."""
     ledger = write_ledger(tmp_path / "run.db", many(200))
     await report_of(tmp_path, ledger)
@@ -114,7 +114,7 @@ async def test_the_plots_hold_every_item(tmp_path: Path, name: str) -> None:
 
 
 async def test_results_come_first(tmp_path: Path) -> None:
-    """Failures with their reasons, then all results; plots and states stand below them."""
+    """Failures with their reasons come first, then all results, then plots and states."""
     items = [
         item("f" * 32, "failed", reason="No such page", name="Acme", task="Read acme.example"),
         item("a", cost=3500),
@@ -133,8 +133,8 @@ async def test_results_come_first(tmp_path: Path) -> None:
     assert not {"state-unknown", "state-new"} & set(page.values)
 
 
-async def test_one_file_that_asks_nobody(tmp_path: Path) -> None:
-    """No script but its own, no address of another file, and it forbids others to itself."""
+async def test_one_file_that_loads_no_other(tmp_path: Path) -> None:
+    """No script but its own, no address of another file, and its policy forbids others."""
     ledger = write_ledger(tmp_path / "run.db", many(50))
     page = await report_of(tmp_path, ledger)
     text = (tmp_path / "report.html").read_text()
@@ -168,8 +168,8 @@ async def test_the_policy_allows_the_style(tmp_path: Path) -> None:
         assert f"{name}-src 'sha256-{digest}'" in text
 
 
-async def test_readers_without_eyes(tmp_path: Path) -> None:
-    """The page has a language, each table headings with a scope, and everything is closed."""
+async def test_screen_readers(tmp_path: Path) -> None:
+    """The page has a language, each table has headings with a scope, and all tags are closed."""
     ledger = write_ledger(
         tmp_path / "run.db", many(50), orphans=[("t-9", "item 1", BEGAN + 9, True, 3500)]
     )
@@ -192,7 +192,7 @@ async def test_readers_without_eyes(tmp_path: Path) -> None:
 
 
 async def test_hostile_text(tmp_path: Path) -> None:
-    """What an agent or a page wrote stands in the report as text, whatever it is."""
+    """Text of an agent or a page is in the report as text, whatever it contains."""
     clean = HOSTILE.encode("utf-8", "replace").decode()
     ledger = write_ledger(
         tmp_path / "run<b>.db",
@@ -218,7 +218,7 @@ async def test_hostile_text(tmp_path: Path) -> None:
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
 @given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=500))
 async def test_any_text(tmp_path: Path, text: str) -> None:
-    """Whatever a key, an output and a reason hold, the page keeps its form and its two rows."""
+    """Whatever a key, an output and a reason contain, the page keeps its form and its two rows."""
     ledger = tmp_path / "any.db"
     ledger.unlink(missing_ok=True)
     write_ledger(ledger, [item(text, "failed", output=text, reason=text), item("last")])
@@ -230,7 +230,7 @@ async def test_any_text(tmp_path: Path, text: str) -> None:
 
 
 async def test_very_long_text(tmp_path: Path) -> None:
-    """Of an output of megabytes the page shows the beginning, and says how much there is more."""
+    """Of an output of megabytes the page shows the beginning, and the length of the rest."""
     long = "word " * 1_000_000
     ledger = write_ledger(
         tmp_path / "run.db",
@@ -249,7 +249,7 @@ async def test_very_long_text(tmp_path: Path) -> None:
 
 
 async def test_the_same_ledger_gives_the_same_page(tmp_path: Path) -> None:
-    """Written twice, the page is the same byte for byte, and replaces what was there."""
+    """Written twice, the page is the same byte for byte, and replaces the former file."""
     ledger = write_ledger(tmp_path / "run.db", many(40))
     target = tmp_path / "report.html"
     await write_report(ledger, target)
@@ -262,7 +262,7 @@ async def test_the_same_ledger_gives_the_same_page(tmp_path: Path) -> None:
 
 
 async def test_a_report_is_for_its_owner(tmp_path: Path) -> None:
-    """It says what a ledger says, which is read by its user alone; so is it, new or again."""
+    """Like the ledger, a report is readable for its user only, whether it is new or replaced."""
     ledger = write_ledger(tmp_path / "run.db", many(3))
     target = tmp_path / "report.html"
     target.write_text("former")
@@ -278,7 +278,7 @@ async def test_a_report_is_for_its_owner(tmp_path: Path) -> None:
 
 
 async def test_an_empty_batch(tmp_path: Path) -> None:
-    """A batch of nothing, or of nothing that has ended, has a report too."""
+    """A batch without items, or without ended ones, has a report too."""
     empty = await report_of(tmp_path, write_ledger(tmp_path / "empty.db", []))
     begun = await report_of(
         tmp_path, write_ledger(tmp_path / "begun.db", [item("a", "submitted", seconds=None)])
@@ -291,7 +291,7 @@ async def test_an_empty_batch(tmp_path: Path) -> None:
 
 
 async def test_nothing_is_left_of_a_report_that_failed(tmp_path: Path) -> None:
-    """Where there is no ledger or no room for the page, nothing is written and nothing changed."""
+    """Without a ledger, or without room for the page, nothing is written or changed."""
     ledger = write_ledger(tmp_path / "run.db", many(3))
     with pytest.raises(LedgerError, match="no ledger"):
         await write_report(tmp_path / "missing.db", tmp_path / "report.html")
@@ -326,7 +326,7 @@ async def test_a_report_takes_the_place_of_files_only(tmp_path: Path) -> None:
 
 @given(st.lists(st.floats(0, 1e7), min_size=1))
 def test_bins(durations: list[float]) -> None:
-    """There are 16 bins at most, side by side, and each duration is in the one that it fits."""
+    """There are 16 bins at most, side by side, and each duration is in the right one."""
     durations.sort()
     found = bins(durations)
 
@@ -359,7 +359,7 @@ def test_durations_in_words(seconds: float | None, words: str) -> None:
 
 
 def _luminance(colour: str) -> float:
-    """How bright a colour is, as WCAG 2 defines it."""
+    """The luminance of a colour, as WCAG 2 defines it."""
     digits = colour[1:] if len(colour) == 7 else "".join(each * 2 for each in colour[1:])
     parts = [int(digits[place : place + 2], 16) / 255 for place in (0, 2, 4)]
     linear = [
@@ -371,7 +371,7 @@ def _luminance(colour: str) -> float:
 @pytest.mark.parametrize("scheme", [0, 1], ids=["light", "dark"])
 @pytest.mark.parametrize("name", ["ink", "faint", "accent", "good", "bad", "waiting"])
 async def test_contrast(tmp_path: Path, scheme: int, name: str) -> None:
-    """Every colour of text stands out from the backgrounds by 4.5 to 1, in light and in dark."""
+    """Every colour of text has a contrast of 4.5 to 1 to its backgrounds, in light and in dark."""
     await report_of(tmp_path, write_ledger(tmp_path / "run.db", []))
     text = (tmp_path / "report.html").read_text()
     colours = dict(re.findall(r"--(\w+): (#\w+)", re.findall(r":root \{(.*?)\}", text)[scheme]))
@@ -382,7 +382,7 @@ async def test_contrast(tmp_path: Path, scheme: int, name: str) -> None:
 
 
 async def test_the_design_is_that_of_the_servers_pages(tmp_path: Path) -> None:
-    """Every colour of the report is one of the pages, in light and in dark."""
+    """Every colour of the report is one of the server's pages, in light and in dark."""
     await report_of(tmp_path, write_ledger(tmp_path / "run.db", []))
     text = (tmp_path / "report.html").read_text()
     pages = files("browser_use_async.server.pages").joinpath("assets", "page.css").read_text()

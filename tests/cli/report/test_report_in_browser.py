@@ -1,4 +1,4 @@
-"""A person at the page of a batch, in a real browser."""
+"""The page of a batch in a real browser."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -41,7 +41,7 @@ async def url(tmp_path: Path) -> AsyncIterator[str]:
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize("width", [1920, 1024, 390])
 async def test_everybody_can_read_it(browser: Browser, url: str, width: int, dark: bool):
-    """Contrast, names, headings and width are right, on a desk and on a telephone."""
+    """Contrast, names, headings and width are right, on a desktop and on a telephone."""
     page = await browser.open(url, width=width, dark=dark, phone=width == 390)
 
     assert await barriers(page) == []
@@ -49,7 +49,7 @@ async def test_everybody_can_read_it(browser: Browser, url: str, width: int, dar
 
 
 async def test_what_needs_attention_leads_to_its_item(browser: Browser, url: str):
-    """A click on a failed item goes to its row, which tells why."""
+    """A click on a failed item scrolls to its row, which has the reason."""
     page = await browser.open(url)
     await page.click('a[href="#item-1"]')
     await page.until("location.hash === '#item-1'")

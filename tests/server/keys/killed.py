@@ -1,6 +1,6 @@
 """Kills a server at each statement of its database in turn: `python -m tests.server.keys.killed`.
 
-Prints, for each statement at which it was killed, what the owners and the account have spent.
+Prints, for each statement at which it was killed, what the owners and the account spent.
 """
 
 import asyncio
@@ -69,7 +69,7 @@ async def make(path: Path) -> str:
 
 
 async def live(path: Path, key: str, countdown: Countdown) -> None:
-    """A task of each owner, from its start to its end."""
+    """Run a task of each owner from its start to its end."""
     async with served(path) as server, aiohttp.ClientSession() as http:
         countdown.is_armed = True
         for each in (key, KEY):
@@ -91,7 +91,7 @@ def sums(path: Path) -> tuple[float, ...]:
 
 
 def main(folder: Path) -> None:
-    """Kill at one statement after the other, until the last one was survived."""
+    """Kill at one statement after the other, until one run survives."""
     first = folder / "first.db"
     key = asyncio.run(make(first))
     results = list[tuple[float, ...]]()

@@ -20,7 +20,7 @@ NOON = datetime(2026, 11, 1, 12, tzinfo=UTC)
 
 
 async def trail(api: Caller, query: str = "") -> list[dict[str, Any]]:
-    """The entries but those of administration."""
+    """The entries without those of administration."""
     answer = await api.get(f"{api.server.url}/admin/audit{query}")
     assert answer.status == 200, answer.text
     entries: list[dict[str, Any]] = answer.json["entries"]
@@ -28,7 +28,7 @@ async def trail(api: Caller, query: str = "") -> list[dict[str, Any]]:
 
 
 async def test_what_changes_something_is_recorded(api: Caller):
-    """With the key, the call, the id that it is about, the address and the status."""
+    """With the key, the call, the id in it, the address and the status."""
     caller = await api.with_new_key("shop")
     task_id = await caller.create("A secret errand", metadata={"scenario": "hangs"})
     await caller.reached(task_id, "running")
@@ -57,7 +57,7 @@ async def test_what_is_refused_is_recorded(api: Caller):
     await reader.put(f"/stop-task?task_id={UNKNOWN}")
     await caller.post("/run-task", json={"task": "A secret errand"})
     await caller.get(f"/task/{UNKNOWN}")
-    await caller.get("/balance", headers={"Authorization": "Bearer a-wrong-key-of-somebody"})
+    await caller.get("/balance", headers={"Authorization": "Bearer a-wrong-key-of-a-stranger"})
     entries = await trail(api)
 
     assert [(each["name"], each["call"], each["status"]) for each in entries] == [
@@ -70,7 +70,7 @@ async def test_what_is_refused_is_recorded(api: Caller):
 
 
 async def test_administration_is_recorded(api: Caller):
-    """Also that the trail was read, under the server's own key."""
+    """This includes reads of the trail, under the server's own key."""
     await api.with_new_key("shop")
     (key,) = await listed(api, "shop")
     await api.ask("DELETE", f"{api.server.url}/admin/keys/{key['id']}")
@@ -87,7 +87,7 @@ async def test_administration_is_recorded(api: Caller):
 
 
 async def test_reads_and_calls_without_a_key_leave_no_entry(api: Caller):
-    """However many there are: polling writes nothing, and strangers push nothing out."""
+    """Polling writes nothing, and calls of strangers displace no entry."""
     task_id = await api.create()
     for _ in range(5):
         await api.get(f"/task/{task_id}/status")
@@ -100,7 +100,7 @@ async def test_reads_and_calls_without_a_key_leave_no_entry(api: Caller):
 
 
 async def test_no_value_and_no_text_is_in_it(api: Caller, tmp_path: Path):
-    """Not the task, its metadata and secrets, nor what stands in place of an id."""
+    """Neither the task, its metadata and secrets, nor a text in place of an id."""
     secret = "an-id-that-is-a-password"
     await api.create(secret, metadata={"a": secret}, secrets={"password": secret})
     await api.put(f"/stop-task?task_id={secret}")
@@ -112,7 +112,7 @@ async def test_no_value_and_no_text_is_in_it(api: Caller, tmp_path: Path):
 
 
 async def test_one_name_and_the_latest(api: Caller):
-    """As many of the latest as are asked for, oldest first, of all names or of one."""
+    """The given number of the latest, oldest first, of all names or of one."""
     ann, bob = await api.with_new_key("ann"), await api.with_new_key("bob")
     tasks = [await each.create() for each in (ann, bob, ann, bob)]
     of_ann = await trail(api, "?name=ann")
@@ -146,7 +146,7 @@ async def test_entries_are_deleted_after_90_days(http: aiohttp.ClientSession):
 
 
 async def test_each_name_has_room_of_its_own(tmp_path: Path):
-    """The oldest entries of a name make room for its newest; guesses have the tenth part."""
+    """The oldest entries of a name make room for its newest; guesses have a tenth."""
     database = SqliteDatabase(tmp_path / "db")
     kept = AuditTrail(database, lambda: NOON, most=20)
     names = [*["ann"] * 30, *["bob"] * 60, *[None] * 100]
@@ -171,7 +171,7 @@ async def test_it_outlives_a_restart(tmp_path: Path, http: aiohttp.ClientSession
 
 
 async def test_what_is_done_on_a_live_page_is_recorded(http: aiohttp.ClientSession):
-    """By whoever has the link, for the owner of the task; input once for each connection."""
+    """By the holder of the link, for the owner of the task; input once for each connection."""
     executor = Showing()
     async with LocalServer(executor=executor) as server:
         api = Caller(server, http)

@@ -1,4 +1,4 @@
-"""The life of a key: it is made, used, joined by a second one, revoked or expired."""
+"""The life of a key: created, used, joined by a second one, revoked or expired."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -42,7 +42,7 @@ async def revoke(api: Caller, key_id: str) -> None:
 
 
 async def test_a_new_key_works_and_is_listed_without_its_text(api: Caller):
-    """With the scopes to run and read, no limits and no end, unless it is said otherwise."""
+    """By default with the scopes to run and read, without limits and without an end."""
     caller = await api.with_new_key("shop")
     me = await caller.get("/me")
     answer = await api.get(f"{api.server.url}/admin/keys")
@@ -59,7 +59,7 @@ async def test_a_new_key_works_and_is_listed_without_its_text(api: Caller):
 
 
 async def test_a_key_has_256_random_bits(api: Caller):
-    """So that its digest may be a fast one."""
+    """Its digest may therefore be a fast one."""
     keys = [(await api.with_new_key(f"shop-{number}")).api_key for number in range(3)]
 
     assert len(set(keys)) == 3
@@ -67,7 +67,7 @@ async def test_a_key_has_256_random_bits(api: Caller):
 
 
 async def test_two_keys_of_a_name_are_valid_and_a_third_is_refused(api: Caller):
-    """In a rotation both work; the third is made once one of them is revoked."""
+    """In a rotation both work; the third is created once one of them is revoked."""
     first = await api.with_new_key("shop", scopes=["read"], budget_cents=500)
     second = await api.with_new_key("shop")
     third = await api.post(f"{api.server.url}/admin/keys", json={"name": "shop"})
@@ -87,7 +87,7 @@ async def test_two_keys_of_a_name_are_valid_and_a_third_is_refused(api: Caller):
 
 
 async def test_keys_that_are_added_at_once_are_two(api: Caller):
-    """Of ten that are asked for together two are made."""
+    """Of ten simultaneous requests two succeed."""
     asked = [api.post(f"{api.server.url}/admin/keys", json={"name": "shop"}) for _ in range(10)]
     answers = await asyncio.gather(*asked)
 
@@ -95,8 +95,8 @@ async def test_keys_that_are_added_at_once_are_two(api: Caller):
     assert len(await listed(api, "shop")) == 2
 
 
-async def test_a_revoked_key_opens_nothing_from_the_next_request_on(api: Caller):
-    """Not even what its owner made, and the answer says why; twice does no harm."""
+async def test_a_revoked_key_is_refused_from_the_next_request_on(api: Caller):
+    """Also not what its owner created; the answer says why, and a second revocation is harmless."""
     caller = await api.with_new_key("shop")
     task_id = await caller.create(metadata={"scenario": "hangs"})
     (key,) = await listed(api, "shop")
@@ -113,7 +113,7 @@ async def test_a_revoked_key_opens_nothing_from_the_next_request_on(api: Caller)
     assert unknown.status == 404
 
 
-async def test_a_forgotten_program_with_a_revoked_key_locks_nobody_out(api: Caller):
+async def test_a_forgotten_program_with_a_revoked_key_locks_no_other_out(api: Caller):
     """Its requests are no guesses, however many it sends."""
     caller = await api.with_new_key("shop")
     await revoke(api, (await listed(api, "shop"))[0]["id"])
@@ -124,7 +124,7 @@ async def test_a_forgotten_program_with_a_revoked_key_locks_nobody_out(api: Call
 
 
 async def test_a_key_expires(http: aiohttp.ClientSession):
-    """At its moment, and makes room for another one of its name."""
+    """At its time, and it makes room for another one of its name."""
     clock = Clock()
     async with LocalServer(executor="scripted", now=clock) as server:
         api = Caller(server, http)
@@ -165,7 +165,7 @@ async def test_a_stream_ends_when_its_key_is_revoked(api: Caller, http: aiohttp.
 
 
 async def test_live_pages_of_a_name_without_a_key_are_taken_back(http: aiohttp.ClientSession):
-    """Whoever steers is cut off with the last valid key of the name, and not before."""
+    """Steering ends with the last valid key of the name, and not before."""
     async with LocalServer(executor=Showing()) as server:
         admin = Caller(server, http)
         first, second = await admin.with_new_key("shop"), await admin.with_new_key("shop")
@@ -210,7 +210,7 @@ async def test_live_pages_of_a_name_without_a_key_are_taken_back(http: aiohttp.C
     ],
 )
 async def test_what_no_key_can_have_is_refused(fields: dict[str, Any], named: str, api: Caller):
-    """With the field, and no key is made."""
+    """The error names the field, and no key is created."""
     answer = await api.post(f"{api.server.url}/admin/keys", json=fields)
 
     assert (answer.status, named in answer.json["detail"]) == (422, True)
@@ -218,7 +218,7 @@ async def test_what_no_key_can_have_is_refused(fields: dict[str, Any], named: st
 
 
 async def test_keys_outlive_a_restart(tmp_path: Path, http: aiohttp.ClientSession):
-    """With a database: they, what they spent, and that they were revoked."""
+    """With a database: the keys, their spending, and their revocation."""
     place = tmp_path / "server.db"
     async with LocalServer(executor="scripted", database=place) as server:
         admin = Caller(server, http)
@@ -246,7 +246,7 @@ def content_of(folder: Path) -> bytes:
 
 
 async def test_a_full_disk_keeps_no_key_from_reading(tmp_path: Path, http: aiohttp.ClientSession):
-    """That a key was used is noted when there is room again."""
+    """The last use of a key is recorded when there is room again."""
     async with LocalServer(executor="scripted", database=tmp_path / "server.db") as server:
         api = Caller(server, http)
         caller = await api.with_new_key("shop")
@@ -295,7 +295,7 @@ async def test_the_text_of_a_key_is_nowhere(
 
 
 async def test_a_key_that_is_revoked_twice_was_revoked_the_first_time(http: aiohttp.ClientSession):
-    """Whoever asks again changes nothing."""
+    """A second revocation changes nothing."""
     clock = Clock()
     async with LocalServer(executor="scripted", now=clock) as server:
         api = Caller(server, http)
@@ -310,7 +310,7 @@ async def test_a_key_that_is_revoked_twice_was_revoked_the_first_time(http: aioh
 
 
 async def test_live_pages_of_the_servers_own_key_stay(api: Caller):
-    """It is valid, though the last key that was made of its name is revoked."""
+    """It is valid, though the last created key of its name is revoked."""
     await api.with_new_key("default")
     task_id = await api.create(metadata={"scenario": "hangs"})
     before = (await api.reached(task_id, "running"))["live_url"]

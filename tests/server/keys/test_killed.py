@@ -1,4 +1,4 @@
-"""What owners have spent, after the server was killed in between."""
+"""The spending of owners, after the server was killed in between."""
 
 import asyncio
 import json
@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[3]
 
 @pytest.mark.torture
 async def test_sums_agree_wherever_a_server_is_killed(tmp_path: Path) -> None:
-    """At each statement of two tasks: owners have spent what the account lost and tasks cost."""
+    """At each statement of two tasks: owners spent what the account lost and tasks cost."""
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "tests.server.keys.killed", str(tmp_path),
         cwd=ROOT, stdout=asyncio.subprocess.PIPE,

@@ -1,4 +1,4 @@
-"""Budgets and numbers of tasks at once: exact, also for calls that arrive together."""
+"""Budgets and limits of tasks at once: exact, also for simultaneous calls."""
 
 import asyncio
 import logging
@@ -31,7 +31,7 @@ async def start(caller: Caller, count: int, **fields: Any) -> list[int]:
 
 
 async def test_a_budget_admits_as_many_starts_as_it_pays(steered: Caller):
-    """Of ten tasks at once that cost a cent each to start, three are within three cents."""
+    """Of ten tasks at once that cost a cent each to start, three fit into three cents."""
     caller = await steered.with_new_key("shop", budget_cents=3)
     statuses = await start(caller, 10)
     refused = await caller.post("/run-task", json={"task": "x"})
@@ -43,7 +43,7 @@ async def test_a_budget_admits_as_many_starts_as_it_pays(steered: Caller):
 
 
 async def test_what_has_begun_may_end(api: Caller):
-    """Steps pass the budget as they may pass the balance; then nothing new begins."""
+    """Steps may exceed the budget as they may exceed the balance; then nothing new begins."""
     caller = await api.with_new_key("shop", budget_cents=2)
     task_id = await caller.create(llm_model="gpt-4.1")
     task = await caller.reached(task_id, "finished")
@@ -56,7 +56,7 @@ async def test_what_has_begun_may_end(api: Caller):
 
 
 async def test_each_name_spends_its_own(api: Caller):
-    """The account pays for all of them: what they spent together is what it lost."""
+    """The account pays for all of them: the sum of their spending is what it lost."""
     before = Decimal(str((await api.get("/balance")).json["balance"]))
     ann, bob = await api.with_new_key("ann"), await api.with_new_key("bob", budget_cents=50)
     for caller, model in ((ann, "o3"), (bob, "gpt-4.1-mini"), (bob, "gpt-4.1"), (api, "o3")):
@@ -70,7 +70,7 @@ async def test_each_name_spends_its_own(api: Caller):
 
 
 async def test_both_keys_of_a_name_have_one_budget(api: Caller):
-    """A rotation gives nobody a second budget; the operator can raise it with a new key."""
+    """A rotation adds no second budget; the operator can raise it with a new key."""
     first = await api.with_new_key("shop", budget_cents=1)
     second = await api.with_new_key("shop")
     hangs = {"task": "x", "metadata": {"scenario": "hangs"}}
@@ -83,7 +83,7 @@ async def test_both_keys_of_a_name_have_one_budget(api: Caller):
 
 
 async def test_tasks_at_once_are_counted_for_each_name(api: Caller):
-    """Of ten at once two begin; others have their own, and what has ended makes room."""
+    """Of ten at once two begin; others have their own limit, and ended tasks make room."""
     ann, bob = await api.with_new_key("ann", concurrency=2), await api.with_new_key("bob")
     statuses = await start(ann, 10, metadata={"scenario": "hangs"})
     refused = await ann.post("/run-task", json={"task": "x"})
@@ -115,7 +115,7 @@ async def test_a_refused_start_leaves_nothing(api: Caller):
 async def test_runs_of_a_schedule_are_within_the_budget(
     http: aiohttp.ClientSession, caplog: pytest.LogCaptureFixture
 ):
-    """A run that would pass it is left out, which the log says."""
+    """A run that would exceed it is left out, which the log says."""
     executor = ScriptedExecutor({}, default=Scenario(steps=(), step_seconds=0))
     async with LocalServer(executor=executor) as server:
         admin = Caller(server, http)
@@ -156,7 +156,7 @@ async def test_schedules_of_a_name_without_a_key_do_not_run(
 
 
 async def test_a_search_is_within_the_budget(tmp_path: Path, http: aiohttp.ClientSession):
-    """Its whole price is, and what is refused costs nothing."""
+    """Its whole price must fit, and a refused search costs nothing."""
     (tmp_path / "index.html").write_text("<title>Baker</title><p>We bake bread.</p>")
     async with (
         StaticSite(tmp_path) as site,

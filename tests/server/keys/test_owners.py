@@ -1,4 +1,4 @@
-"""Keys of one name see what is theirs, and nothing of what belongs to others."""
+"""Keys of one name see their own data, and nothing of other owners."""
 
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,7 @@ BODIES: dict[str, dict[str, object]] = {
 
 @attrs.frozen
 class Two:
-    """Two owners of one server, and what the first one has."""
+    """Two owners of one server, and the data of the first one."""
 
     ann: Caller
     bob: Caller
@@ -72,7 +72,7 @@ NAMING_AN_ID = [
 
 @pytest.mark.parametrize("row", NAMING_AN_ID, ids=lambda row: row.name)
 async def test_what_is_of_another_owner_does_not_exist(row: Endpoint, two: Two):
-    """Its id is answered byte for byte as an unknown one, and its owner finds it unchanged."""
+    """The answer is byte for byte that for an unknown id, and the owner's data is unchanged."""
     is_schedule = "scheduled-task" in row.path
     task_id = (
         two.schedule_id if is_schedule else two.finished_id if row.method == "GET" else two.task_id
@@ -94,7 +94,7 @@ async def test_what_is_of_another_owner_does_not_exist(row: Endpoint, two: Two):
 
 
 async def test_the_session_of_another_owners_task_does_not_exist(two: Two):
-    """The id that webhooks tell leads to no task of others."""
+    """The id in webhooks leads to no task of others."""
     session_id = session_id_of(two.task_id)
 
     assert (await two.ann.get(f"/task/{session_id}")).status == 200
@@ -109,8 +109,10 @@ async def test_the_session_of_another_owners_task_does_not_exist(two: Two):
         ("/browser-profiles", "profiles", 2),
     ],
 )
-async def test_lists_show_and_count_what_is_ones_own(path: str, name: str, count: int, two: Two):
-    """A new owner has nothing but a default profile."""
+async def test_lists_show_and_count_only_their_owners_data(
+    path: str, name: str, count: int, two: Two
+):
+    """A new owner has only a default profile."""
     ann, bob = (await two.ann.get(path)).json, (await two.bob.get(path)).json
     others = 1 if name == "profiles" else 0
 
@@ -119,7 +121,7 @@ async def test_lists_show_and_count_what_is_ones_own(path: str, name: str, count
 
 
 async def test_pages_have_no_gaps(two: Two):
-    """Rows of other owners in between leave no page short."""
+    """Rows of other owners in between make no page shorter."""
     created = []
     for number in range(7):
         created.append(await two.bob.create(f"Bob's {number}"))
@@ -136,7 +138,7 @@ async def test_pages_have_no_gaps(two: Two):
 
 
 async def test_a_task_takes_no_profile_or_file_of_others(two: Two):
-    """A profile is not found, a file was not uploaded; the same name may be uploaded by both."""
+    """A profile is not found, a file was not uploaded; both may upload the same name."""
     await _upload(two.ann, "prices.csv", b"ann")
     with_profile = await two.bob.post(
         "/run-task", json={"task": "x", "browser_profile_id": two.profile_id}
@@ -162,8 +164,10 @@ async def _upload(caller: Caller, name: str, content: bytes) -> Answer:
 
 
 @pytest.mark.long
-async def test_the_stream_of_changes_tells_ones_own(two: Two, http: aiohttp.ClientSession):
-    """Also for whom both change at the same moment, and with whole tasks."""
+async def test_the_stream_of_changes_has_only_its_owners_tasks(
+    two: Two, http: aiohttp.ClientSession
+):
+    """Also when both change at the same moment, and with whole tasks."""
     headers = {
         "Authorization": f"Bearer {two.bob.api_key}",
         "Prefer": "wait=2, return=representation",
@@ -189,16 +193,16 @@ async def test_a_held_call_for_another_owners_task_is_not_held(two: Two):
     assert "Preference-Applied" not in theirs.headers
 
 
-async def test_costs_are_of_ones_own_tasks(two: Two):
-    """The home page of one owner is told nothing of others."""
+async def test_costs_are_of_the_owners_tasks(two: Two):
+    """The home page of one owner shows nothing of others."""
     url = f"{two.ann.server.url}/admin/costs?task_id={two.finished_id}"
 
     assert two.finished_id in (await two.ann.get(url)).json["costs"]
     assert (await two.bob.get(url)).json == {"costs": {}}
 
 
-async def test_deliveries_are_of_ones_own_tasks(http: aiohttp.ClientSession):
-    """Webhooks are the operator's, and get the events of all; each owner is shown its own."""
+async def test_deliveries_are_of_the_owners_tasks(http: aiohttp.ClientSession):
+    """The operator's webhooks get the events of all tasks; each owner sees its own deliveries."""
     async with receiving() as receiver:
         webhooks = [Webhook(receiver.url, SECRET)]
         executor = ScriptedExecutor(SCENARIOS, default=SCENARIOS["quick"])
@@ -222,7 +226,7 @@ async def test_deliveries_are_of_ones_own_tasks(http: aiohttp.ClientSession):
 
 
 async def test_a_default_key_works_beside_the_servers_own(api: Caller):
-    """A key of the name `default` belongs to the same owner as the key of the server."""
+    """A key with the name `default` belongs to the same owner as the key of the server."""
     task_id = await api.create()
     other = await api.with_new_key("default")
 
@@ -231,7 +235,7 @@ async def test_a_default_key_works_beside_the_servers_own(api: Caller):
 
 @pytest.mark.parametrize("steers", [True, False])
 async def test_a_key_that_cannot_steer_gets_no_link_that_can(steers: bool, api: Caller):
-    """Neither from the task, nor from the list, nor from the stream; the public page is told."""
+    """Neither in the task, nor in the list, nor in the stream; the public page is there."""
     maker = await api.with_new_key("reader", scopes=["run", "read"])
     task_id = await maker.create(metadata={"scenario": "hangs"}, enable_public_share=True)
     await maker.reached(task_id, "running")
@@ -243,7 +247,7 @@ async def test_a_key_that_cannot_steer_gets_no_link_that_can(steers: bool, api: 
 
 
 async def test_a_link_for_an_upload_is_for_its_owner(two: Two):
-    """Whoever changes the owner in it is refused, as for everything that is signed."""
+    """A link with another owner is refused, as everything that is signed."""
     asked = {"file_name": "prices.csv", "content_type": "text/csv"}
     link = (await two.bob.post("/uploads/presigned-url", json=asked)).json["upload_url"]
     csv = {"headers": {"Content-Type": "text/csv"}, "data": b"mine", "key": False}
@@ -261,7 +265,7 @@ async def test_a_link_for_an_upload_is_for_its_owner(two: Two):
 async def test_a_task_reads_its_owners_file_after_a_restart(
     tmp_path: Path, http: aiohttp.ClientSession
 ):
-    """And not that of the same name which another owner has uploaded."""
+    """And not the file of the same name that another owner has uploaded."""
     database = tmp_path / "server.db"
     body = {"file_name": "notes.txt", "content_type": "text/plain"}
     async with LocalServer(executor=NeverBegun(), database=database) as server:

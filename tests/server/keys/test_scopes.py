@@ -1,4 +1,4 @@
-"""Which calls a key may make: every scope beside every call of the API and of administration."""
+"""Which calls a key may make: every scope with every call of the API and of administration."""
 
 import itertools
 from typing import Any
@@ -8,37 +8,37 @@ import pytest
 from browser_use_async.api.endpoint_table import ENDPOINTS, Endpoint
 from tests.server.calling import Caller
 
-NOBODY = "00000000-0000-0000-0000-000000000000"
-PLACES = {"task_id": NOBODY, "profile_id": NOBODY, "file_name": "a.csv"}
+UNKNOWN_ID = "00000000-0000-0000-0000-000000000000"
+PLACES = {"task_id": UNKNOWN_ID, "profile_id": UNKNOWN_ID, "file_name": "a.csv"}
 ADMINISTRATION = (
     ("POST", "/admin/credits", "admin"),
     ("GET", "/admin/faults", "admin"),
     ("PUT", "/admin/faults", "admin"),
-    ("DELETE", f"/admin/links/{NOBODY}", "admin"),
+    ("DELETE", f"/admin/links/{UNKNOWN_ID}", "admin"),
     ("GET", "/admin/webhooks", "admin"),
     ("POST", "/admin/webhooks", "admin"),
-    ("PATCH", f"/admin/webhooks/{NOBODY}", "admin"),
-    ("DELETE", f"/admin/webhooks/{NOBODY}", "admin"),
+    ("PATCH", f"/admin/webhooks/{UNKNOWN_ID}", "admin"),
+    ("DELETE", f"/admin/webhooks/{UNKNOWN_ID}", "admin"),
     ("GET", "/admin/keys", "admin"),
     ("POST", "/admin/keys", "admin"),
-    ("DELETE", f"/admin/keys/{NOBODY}", "admin"),
+    ("DELETE", f"/admin/keys/{UNKNOWN_ID}", "admin"),
     ("GET", "/admin/audit", "admin"),
-    ("GET", f"/admin/deliveries/{NOBODY}", "admin"),
+    ("GET", f"/admin/deliveries/{UNKNOWN_ID}", "admin"),
     ("GET", "/admin/costs", "read"),
     ("GET", "/admin/deliveries", "read"),
     ("GET", "/admin/files", "read"),
     ("DELETE", "/admin/files/a.csv", "run"),
-    ("PUT", f"/admin/shares/{NOBODY}", "run read"),
-    ("DELETE", f"/admin/shares/{NOBODY}", "run"),
+    ("PUT", f"/admin/shares/{UNKNOWN_ID}", "run read"),
+    ("DELETE", f"/admin/shares/{UNKNOWN_ID}", "run"),
     ("GET", "/admin/next-runs", "read"),
     ("GET", "/admin/overview", "read"),
-    ("GET", f"/api/v1/task/{NOBODY}/gif", "read"),
+    ("GET", f"/api/v1/task/{UNKNOWN_ID}/gif", "read"),
 )
 SCOPES = ("run", "read", "admin")
 
 
 def scope_of(endpoint: Endpoint) -> str | None:
-    """What the documentation says that a call needs."""
+    """The scope that the documentation gives for a call."""
     if endpoint.name in {"me", "ping"}:
         return None
     return "read" if endpoint.method == "GET" else "run"
@@ -51,11 +51,11 @@ def refused(answer: Any, scope: str) -> bool:
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda row: row.name)
 async def test_each_call_needs_its_scope(endpoint: Endpoint, api: Caller):
-    """With all others it is refused with 403 and its name; alone it is enough."""
+    """With all other scopes it is refused with 403 and its name; alone it is enough."""
     needed = scope_of(endpoint)
     path = endpoint.path.format(**PLACES)
     if endpoint.query is not None and endpoint.method == "PUT":
-        path += f"?task_id={NOBODY}"
+        path += f"?task_id={UNKNOWN_ID}"
     body = {} if endpoint.body is not None else None
     for scope in SCOPES:
         others = [each for each in SCOPES if each != scope]

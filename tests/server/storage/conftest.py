@@ -1,4 +1,4 @@
-"""What the tests of storage share: a database of each kind."""
+"""The database fixtures of the tests of storage, one of each kind."""
 
 from collections.abc import AsyncIterator
 

@@ -1,8 +1,8 @@
 """A server that kills itself at a statement: `python -m tests.server.storage.dying` and its words.
 
 For each point it forks a server that lives the same life on a new file and is killed in front of
-the statement of that number, and then another one that finds what is left and goes on. Each says
-what it told its clients, and what is stored at the end, in lines of JSON.
+the statement of that number, and then another one that finds what is left and goes on. Each prints
+what it answered its clients, and what is stored at the end, in lines of JSON.
 """
 
 import asyncio
@@ -32,14 +32,14 @@ _TRANSACTIONS = frozenset({"BEGIN IMMEDIATE", "COMMIT", "ROLLBACK"})
 
 
 class _Connection(sqlite3.Connection):
-    """Dies in front of a statement; without transactions each statement stands for itself."""
+    """Dies before a statement; without transactions each statement is committed alone."""
 
     point = 0
     has_transactions = True
     _count = 0
 
     def execute(self, statement: str, *values: Any) -> sqlite3.Cursor:
-        # A death in front of one that reads is the same as behind the one before it.
+        # A death before a statement that reads is the same as one after the statement before.
         type(self)._count += not statement.startswith("SELECT")
         if self._count == self.point:
             os.kill(os.getpid(), signal.SIGKILL)
@@ -115,7 +115,7 @@ async def _go_on(path: Path, receiver: str) -> None:
 
 
 async def _until_quiet(server: LocalServer, client: _Client, tasks: int) -> None:
-    """Wait until no task is at work, no event is to be sent, and no schedule is active."""
+    """Wait until no task runs, no event is pending, and no schedule is active."""
     async with asyncio.timeout(20):
         while True:
             schedules = (await client.ask("GET", "/scheduled-tasks"))["tasks"]
@@ -128,7 +128,7 @@ async def _until_quiet(server: LocalServer, client: _Client, tasks: int) -> None
 
 
 def _forked(work: Any, *words: Any) -> bool:
-    """Whether work in a process of its own came to its end."""
+    """Whether work in a process of its own ended normally."""
     child = os.fork()
     if child == 0:
         try:

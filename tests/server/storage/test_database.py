@@ -1,4 +1,4 @@
-"""The database itself: one owner, an order, and clear words when it cannot be used."""
+"""The database itself: one owner, an order, and clear errors when it cannot be used."""
 
 import asyncio
 import os
@@ -45,7 +45,7 @@ async def _names(database: Database) -> list[str]:
 
 @pytest.mark.parametrize("is_in_memory", [False, True])
 async def test_a_transaction_is_done_all_or_not_at_all(is_in_memory: bool, path: Path):
-    """What was written before its failure is not there; the next one is done."""
+    """The writes before its failure are undone; the next one is done."""
     database = SqliteDatabase(None if is_in_memory else path)
 
     async def fails(at: Database) -> None:
@@ -85,8 +85,8 @@ async def _add_event(database: Database, event_id: str) -> None:
     )
 
 
-async def test_a_look_up_tells_of_every_change_made_before_it(database: Database):
-    """However many others look up rows meanwhile, whose answers it may share."""
+async def test_a_look_up_sees_every_change_made_before_it(database: Database):
+    """This applies however many others look up rows meanwhile, whose answers it may share."""
     names = ["changed", *map(str, range(20))]
     for name in names:
         await _add_event(database, name)
@@ -122,7 +122,7 @@ async def test_a_look_up_that_is_cancelled_ends_alone(database: Database):
 
 @pytest.mark.parametrize("text", ["", "nobody", "a\0b", "\x01", "half \ud83d of a pair"])
 async def test_a_look_up_of_any_text(text: str, database: Database):
-    """What no row has is not there, and fails nobody who asks at the same time."""
+    """A text that no row has is not found, and disturbs no other look-up."""
     await _add_event(database, "a")
     ids = ("a", text, "a")
     found = await asyncio.gather(*(database.by_id("outbox", "id", each) for each in ids))
@@ -134,7 +134,7 @@ async def test_a_look_up_of_any_text(text: str, database: Database):
     "text", ["", "plain", "ü 🎉", "a\nb\x7f", "a\0b", "\x01", "half \ud83d of a pair", "\x01\ud83d"]
 )
 async def test_any_text_comes_back(text: str, database: Database):
-    """Also what databases do not take: NUL, and halves of surrogate pairs."""
+    """This includes what databases refuse: NUL, and halves of surrogate pairs."""
     stored = to_text(text)
     found = await database.rows("SELECT :text", text=stored)
 
@@ -146,7 +146,7 @@ async def test_any_text_comes_back(text: str, database: Database):
 @pytest.mark.long
 @pytest.mark.parametrize("size", [0, 1, 2**20, 2**20 + 1, 5 * 2**20])
 async def test_files_are_read_in_parts(size: int, database: Database):
-    """Any range of a file of any length; what is deleted or unknown has no facts."""
+    """Any range of a file of any length; a deleted or unknown file has no facts."""
     files = Files(database)
     content = bytes(number % 251 for number in range(size))
     await files.put("a", b"replaced")
@@ -162,8 +162,8 @@ async def test_files_are_read_in_parts(size: int, database: Database):
     assert await files.get("b", range(5)) == b"other"
 
 
-def test_nobody_else_can_read_the_file(path: Path):
-    """Neither a new one, whatever the mask, nor one that was readable before, nor its log."""
+def test_only_the_owner_can_read_the_file(path: Path):
+    """Neither a new one, for any mask, nor one that was readable before, nor its log."""
     mask = os.umask(0)
     try:
         database = SqliteDatabase(path)
@@ -190,7 +190,7 @@ async def test_a_closed_database_is_one_file(path: Path):
 
 
 async def test_a_second_owner_in_the_same_process(path: Path):
-    """Refused at once, and free again after the first has gone."""
+    """It is refused at once; the database is free when the first one has gone."""
     database = SqliteDatabase(path)
     with pytest.raises(ConfigurationError, match="in use by another server"):
         SqliteDatabase(path)
@@ -204,7 +204,7 @@ async def test_a_second_owner_in_the_same_process(path: Path):
 
 @pytest.mark.torture
 def test_a_second_owner_in_another_process(path: Path):
-    """The same, across processes, for a database with a past and for a new one."""
+    """The same across processes, for an existing database and for a new one."""
     program = (
         "import sys; from browser_use_async.server import LocalServer; "
         "LocalServer(database=sys.argv[1])"
@@ -221,7 +221,7 @@ def test_a_second_owner_in_another_process(path: Path):
     database.close()
 
 
-def test_a_server_that_was_never_started_lets_go(path: Path):
+def test_a_server_that_was_never_started_releases_the_file(path: Path):
     """Closing it, or dropping it, is enough."""
     server = LocalServer(database=path)
     with pytest.raises(ConfigurationError, match="in use by another server"):
@@ -232,11 +232,11 @@ def test_a_server_that_was_never_started_lets_go(path: Path):
 
 
 def test_a_server_that_is_refused_takes_no_file(path: Path):
-    """Settings are refused before the file is locked, which another server can open then."""
+    """Settings are refused before the file is locked, so that another server can open it."""
     with pytest.raises(ConfigurationError, match="s3://") as refusal:
         LocalServer(database=path, files="a folder")
 
-    # While the error, and with it the server that was not made, is still there.
+    # While the error, and with it the failed server, still exists.
     SqliteDatabase(path).close()
     assert refusal.value
 
@@ -250,7 +250,7 @@ def test_a_server_that_is_refused_takes_no_file(path: Path):
     ],
 )
 def test_a_database_of_another_version(path: Path, version: int, words: str):
-    """Refused before anything is changed, with what to do."""
+    """It is refused before anything is changed, and the error says what to do."""
     SqliteDatabase(path).close()
     connection = sqlite3.connect(path)
     connection.execute(f"PRAGMA user_version = {version}")
@@ -263,7 +263,7 @@ def test_a_database_of_another_version(path: Path, version: int, words: str):
 
 
 def test_a_database_of_another_program(path: Path):
-    """Its tables and its mode are left alone."""
+    """Its tables and its mode are unchanged."""
     connection = sqlite3.connect(path)
     connection.execute("CREATE TABLE theirs (a)")
     connection.close()
@@ -293,7 +293,7 @@ def _overwrite(path: Path, start: int, content: bytes) -> None:
     ids=["no database", "overwritten", "cut off", "no tables"],
 )
 async def test_a_damaged_database(damage: Callable[[Path], object], path: Path):
-    """Found at the start, before somebody's data is half served."""
+    """It is found at the start, before a part of the data is served."""
     database = SqliteDatabase(path)
     await _add(database, *map(str, range(200)))
     database.close()
@@ -314,13 +314,13 @@ async def test_a_damaged_database(damage: Callable[[Path], object], path: Path):
     ],
 )
 def test_a_place_where_no_file_can_be(place: str, words: str, tmp_path: Path):
-    """Said with the reason, and what to do."""
+    """The error has the reason, and says what to do."""
     with pytest.raises(ConfigurationError, match=words):
         SqliteDatabase(tmp_path / place)
 
 
 def test_a_read_only_directory(tmp_path: Path):
-    """Neither a new file nor the log of one that exists can be made there."""
+    """Neither a new file nor the log of an existing one can be created there."""
     path = tmp_path / "server.db"
     SqliteDatabase(path).close()
     tmp_path.chmod(0o500)
@@ -334,7 +334,7 @@ def test_a_read_only_directory(tmp_path: Path):
 
 
 def test_a_read_only_file(path: Path):
-    """Refused at the start, and left as it was."""
+    """It is refused at the start, and unchanged."""
     SqliteDatabase(path).close()
     path.chmod(0o400)
     with as_ordinary_user(), pytest.raises(ConfigurationError, match=_READ_ONLY):
@@ -344,7 +344,7 @@ def test_a_read_only_file(path: Path):
 
 
 async def test_a_full_disk(path: Path):
-    """A typed error that says what to do, nothing half written; with room it goes on."""
+    """A typed error that says what to do, and no partial write; with room it continues."""
     database = SqliteDatabase(path)
     (pages,) = (await database.rows("PRAGMA page_count"))[0]
     await database.rows(f"PRAGMA max_page_count = {pages + 5}")
@@ -386,7 +386,7 @@ async def _opened(path: Path) -> dict[str, Any]:
 
 
 async def test_secrets_come_back_under_the_key(path: Path, monkeypatch: pytest.MonkeyPatch):
-    """Sealed in between, and gone once they are forgotten."""
+    """They are sealed meanwhile, and deleted once they are forgotten."""
     monkeypatch.setenv(KEY_VARIABLE, KEY)
     await _put(path, "schedule", "a", {"password": "canary-7531"})
     database = SqliteDatabase(path)
@@ -417,14 +417,14 @@ def test_secrets_under_another_key(
     monkeypatch.setenv(KEY_VARIABLE, key)
     before = path.read_bytes()
 
-    for _ in range(2):  # the first refusal has let go of the file
+    for _ in range(2):  # the first refusal has released the file
         with pytest.raises(ConfigurationError, match=words):
             LocalServer(database=path)
     assert path.read_bytes() == before
 
 
 async def test_a_secret_opens_in_its_own_place_only(path: Path, monkeypatch: pytest.MonkeyPatch):
-    """Whoever can write the file cannot give one schedule the secrets of another."""
+    """A program that can write the file cannot give one schedule the secrets of another."""
     monkeypatch.setenv(KEY_VARIABLE, KEY)
     await _put(path, "schedule", "a", {"password": "x"})
     connection = sqlite3.connect(path)
@@ -449,7 +449,7 @@ async def test_a_key_that_protects_nothing(path: Path, monkeypatch: pytest.Monke
 async def test_without_a_key_secrets_are_not_kept(
     path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ):
-    """The reason is logged, the secret is not."""
+    """The reason is logged, and the secret is not."""
     monkeypatch.delenv(KEY_VARIABLE, raising=False)
     await _put(path, "profile", "a", {"cookies": "canary-7531"})
 
@@ -460,7 +460,7 @@ async def test_without_a_key_secrets_are_not_kept(
 
 @pytest.mark.long
 def test_without_the_package_secrets_are_not_kept(path: Path):
-    """In an interpreter that does not find `cryptography`, the reason names the extra."""
+    """In an interpreter without `cryptography`, the reason names the extra."""
     program = (
         "import sys; from pathlib import Path; sys.modules['cryptography'] = None; "
         "from browser_use_async.server.storage.sqlite import SqliteDatabase; "
@@ -479,7 +479,7 @@ def test_without_the_package_secrets_are_not_kept(path: Path):
 
 
 async def test_what_was_announced_is_heard_once_it_is_committed():
-    """In its order; of a transaction that was taken back nothing is heard."""
+    """In its order; announcements of a transaction that was rolled back are not sent."""
     database, heard = SqliteDatabase(), list[tuple[str, str]]()
     database.heard = lambda subject, news: heard.append((subject, news))
 

@@ -1,4 +1,4 @@
-"""Who comes second changes nothing: statuses, steps, charges and runs of schedules."""
+"""A second write changes nothing: statuses, steps, charges and runs of schedules."""
 
 import uuid
 from datetime import timedelta
@@ -53,7 +53,7 @@ class Stores:
         return await self.tasks.create(RunTaskRequest("Do it"), assignment, claim)
 
     async def spent(self) -> Decimal:
-        """What all tasks have cost."""
+        """The cost of all tasks."""
         return CENTS - await self.account.balance_cents()
 
 
@@ -76,7 +76,7 @@ async def stores(database: Database) -> Stores:
 
 
 async def test_the_second_change_of_a_status_is_refused(stores: Stores):
-    """It is told where the task stands, which stays as it is."""
+    """The error has the status of the task, which is unchanged."""
     record = await stores.created()
     await stores.tasks.change(record, TaskEvent.START)
     await stores.tasks.change(record, TaskEvent.STOP)
@@ -94,7 +94,7 @@ async def test_the_second_change_of_a_status_is_refused(stores: Stores):
 
 
 async def test_a_step_that_comes_again_is_neither_stored_nor_charged(stores: Stores):
-    """Each has its number; of a task that has ended none is taken any more."""
+    """Each has its number; an ended task gets none any more."""
     record = await stores.created()
     await stores.tasks.change(record, TaskEvent.START)
     for number, goal in ((1, "first"), (1, "again"), (2, "second"), (2, "again")):
@@ -110,7 +110,7 @@ async def test_a_step_that_comes_again_is_neither_stored_nor_charged(stores: Sto
 
 
 async def test_a_worker_changes_its_own_tasks_only(stores: Stores):
-    """Another one's are not begun again, get no steps and do not end; clients may stop them."""
+    """Another's tasks get no start, no steps and no end from it; clients may stop them."""
     tasks = stores.tasks
     record = await stores.created()
     claimed = await tasks.claim(record.id, "one")
@@ -172,7 +172,7 @@ async def test_each_owner_has_tasks_of_their_own(stores: Stores):
     assert (await other.page(1, 10))[0] == 1
     assert await other.get(mine.id) is None
     assert await stores.tasks.status(theirs.id) is None
-    if isinstance(stores.database, SqliteDatabase):  # else a listener hears of them
+    if isinstance(stores.database, SqliteDatabase):  # else a listener gets an event
         assert [task_id for task_id, _ in changes.log("other").since(0)] == [theirs.id]
 
 

@@ -1,4 +1,4 @@
-"""Transactions on SQLite that are committed together, each for itself."""
+"""Transactions on SQLite that are committed together and fail separately."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -18,7 +18,7 @@ _NAMES = "SELECT name FROM server_keys ORDER BY name"
 
 @pytest.fixture
 async def database(tmp_path: Path) -> AsyncIterator[SqliteDatabase]:
-    """A database in a file, as a server that runs has it."""
+    """A database in a file, as of a running server."""
     made = SqliteDatabase(tmp_path / "tasks.db")
     made.gather()
     yield made
@@ -26,7 +26,7 @@ async def database(tmp_path: Path) -> AsyncIterator[SqliteDatabase]:
 
 
 def _commits(log: Path) -> int:
-    """How many commits the log of a database has: the frames that end one say so."""
+    """The number of commits in the log of a database, by the frames that end one."""
     content = log.read_bytes()
     page = int.from_bytes(content[8:12], "big")
     frames = range(32, len(content), 24 + page)
@@ -69,7 +69,7 @@ async def test_what_is_written_at_once_is_committed_together(
 async def test_one_after_the_other_each_has_its_commit(
     database: SqliteDatabase, tmp_path: Path
 ) -> None:
-    """A transaction that is waited for is committed by then: the control of the test above."""
+    """The control of the test above: a transaction that is awaited is committed then."""
     await _add(database, "before")
     before = _commits(tmp_path / "tasks.db-wal")
 
@@ -80,10 +80,10 @@ async def test_one_after_the_other_each_has_its_commit(
 
 
 @pytest.mark.parametrize("failing", [0, 1, 2])
-async def test_one_that_fails_takes_back_nothing_of_the_others(
+async def test_one_that_fails_undoes_none_of_the_others(
     database: SqliteDatabase, failing: int
 ) -> None:
-    """Whichever of three transactions fails, the others are committed, and only they are told."""
+    """When one of three transactions fails, the others are committed, and only it has the error."""
     heard: list[str] = []
     database.heard = lambda subject, _news: heard.append(subject)
 
@@ -100,7 +100,7 @@ async def test_one_that_fails_takes_back_nothing_of_the_others(
 async def test_a_read_in_between_sees_what_is_committed(
     database: SqliteDatabase, tmp_path: Path
 ) -> None:
-    """What reads while a transaction waits for its commit commits first, and sees it."""
+    """A read while a transaction waits for its commit commits first, and sees it."""
     await _add(database, "before")
     log = tmp_path / "tasks.db-wal"
     before = _commits(log)
@@ -116,7 +116,7 @@ async def test_a_read_in_between_sees_what_is_committed(
 
 
 async def test_a_disk_that_is_full_at_the_commit_fails_all(database: SqliteDatabase) -> None:
-    """If there is no room for one of a group, no transaction of it says that it has written."""
+    """If one of a group has no room, no transaction of it reports success."""
     await _add(database, "before")
     pages = (await database.rows("PRAGMA page_count"))[0][0]
     await database.rows(f"PRAGMA max_page_count = {pages + 3}")
@@ -137,7 +137,7 @@ async def test_a_disk_that_is_full_at_the_commit_fails_all(database: SqliteDatab
 async def test_a_caller_that_is_cancelled_leaves_the_others_alone(
     database: SqliteDatabase,
 ) -> None:
-    """One of two who wait for the same commit is cancelled, and the other one returns."""
+    """One of two callers that wait for the same commit is cancelled, and the other one returns."""
     one, other = (asyncio.ensure_future(_add(database, name)) for name in ("one", "other"))
     await asyncio.sleep(0)
 
@@ -164,5 +164,5 @@ async def test_calls_that_create_tasks_share_their_commits(tmp_path: Path) -> No
                 )
             )
         assert server.tasks_created == 41
-        # Each task has three: it is created, it begins, and the audit trail has an entry.
+        # Each task has three: its creation, its start, and the entry of the audit trail.
         assert _commits(log) - before < 80

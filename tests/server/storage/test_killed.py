@@ -42,7 +42,7 @@ class _Client:
 
 @asynccontextmanager
 async def _served(path: Path, http: aiohttp.ClientSession, port: int = 0) -> AsyncIterator[_Client]:
-    """A server that is killed at the end, without any chance to tidy up."""
+    """A server that is killed at the end, without any clean-up."""
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "tests.server.storage.serving", str(path), str(port),
         cwd=ROOT, stdout=asyncio.subprocess.PIPE,
@@ -59,7 +59,7 @@ async def _served(path: Path, http: aiohttp.ClientSession, port: int = 0) -> Asy
 
 @pytest.mark.torture
 async def test_kill_with_fifty_tasks_at_work(tmp_path: Path, http: aiohttp.ClientSession):
-    """No task, step or file that was told of is lost; who was at work says so; one run was due."""
+    """No reported task, step or file is lost; interrupted tasks say so; one run was due."""
     path = tmp_path / "server.db"
     async with _served(path, http) as client:
         port = urlsplit(client.base_url).port
@@ -71,7 +71,7 @@ async def test_kill_with_fifty_tasks_at_work(tmp_path: Path, http: aiohttp.Clien
         await client.ask("PUT", f"/pause-task?task_id={paused}")
         told = await client.tasks()
         balance = (await client.ask("GET", "/balance"))["balance"]
-        start = datetime.now(UTC) + timedelta(seconds=5)  # about to come when the server is killed
+        start = datetime.now(UTC) + timedelta(seconds=5)  # due when the server is killed
         schedule = {
             "task": "quick", "metadata": {"scenario": "quick", "by": "schedule"},
             "schedule_type": "interval", "interval_minutes": 600, "start_at": start.isoformat(),

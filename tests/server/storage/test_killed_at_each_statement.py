@@ -1,4 +1,4 @@
-"""A server that is killed in front of each statement of a task's life, and goes on afterwards."""
+"""A server that is killed before each statement of a task's life, and continues afterwards."""
 
 import asyncio
 import json
@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[3]
 
 @pytest.fixture
 async def receiver() -> AsyncIterator[Receiver]:
-    """Takes every event."""
+    """Accepts every event."""
     async with receiving() as started:
         yield started
 
@@ -28,7 +28,7 @@ async def receiver() -> AsyncIterator[Receiver]:
 async def _points(
     folder: Path, receiver: Receiver, first: int, stride: int, mode: str
 ) -> AsyncIterator[tuple[int, list[str]]]:
-    """What is wrong after a death at each point."""
+    """The errors after a death at each point."""
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "tests.server.storage.dying",
         str(folder), receiver.url, str(first), str(stride), mode,
@@ -82,7 +82,7 @@ def _problems_of(task: Any, calls: list[Call]) -> list[str]:
     if task["file"] != (task["status"] == "finished"):
         problems.append(f"a task that is {task['status']} has a file: {task['file']}")
     bodies = [c.body for c in calls if c.status != "test" and _task_of(c) == task["id"]]
-    # A receiver may be told again what it has answered to a server that died: the same bytes.
+    # A receiver may get an event again that it answered to a dead server: the same bytes.
     statuses = [json.loads(body)["payload"]["status"] for body in dict.fromkeys(bodies)]
     expected = ["initializing", *["started"] * task["started"]]
     expected += ["finished"] * (task["status"] == "finished")
@@ -113,13 +113,13 @@ async def test_some_statements(tmp_path: Path, receiver: Receiver) -> None:
 @pytest.mark.torture
 @pytest.mark.timeout(600)
 async def test_each_statement(tmp_path: Path, receiver: Receiver) -> None:
-    """The same at each of them, those included that make the tables of a new file."""
+    """The same at each statement, also at those that create the tables of a new file."""
     await _assert_exact(tmp_path, receiver, 1, 1)
 
 
 @pytest.mark.long
 async def test_without_transactions(tmp_path: Path, receiver: Receiver) -> None:
-    """The control: where each statement stands for itself, a death leaves half of a change."""
+    """The control: where each statement is committed alone, a death leaves half of a change."""
     async with aclosing(_points(tmp_path, receiver, 62, 1, "none")) as found:
         async for _point, problems in found:
             if problems:

@@ -30,13 +30,13 @@ def log_of(path: Path) -> Path:
 
 
 async def fill(database: SqliteDatabase, count: int = ROWS, size: int = 500) -> None:
-    """Add so many rows, each in a transaction of its own."""
+    """Add this many rows, each in a transaction of its own."""
     for number in range(count):
         await server_key(database, f"key {number}", size)
 
 
 def kill(path: Path, database: SqliteDatabase) -> Path:
-    """The files as the death of their owner would leave them, which lives on."""
+    """The files as after the death of their owner, which lives on."""
     left = path.parent / "left" / path.name
     left.parent.mkdir(exist_ok=True)
     for each in (path, log_of(path)):
@@ -46,7 +46,7 @@ def kill(path: Path, database: SqliteDatabase) -> Path:
 
 
 async def open_again(path: Path, caplog: pytest.LogCaptureFixture) -> tuple[int, list[str]]:
-    """How many rows a new owner finds, and what it warns of."""
+    """The rows that a new owner finds, and its warnings."""
     caplog.clear()
     database = SqliteDatabase(path)
     rows = await database.value("SELECT COUNT(*) FROM server_keys")
@@ -71,10 +71,10 @@ DAMAGES: dict[str, Callable[[Path], object]] = {
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
-async def test_what_is_lost_with_the_log_is_told(
+async def test_a_lost_log_is_warned_of(
     damage: str, path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Once, with the names of both files; what is done from then on is kept and not warned of."""
+    """Once, with the names of both files; later writes are kept and cause no warning."""
     database = SqliteDatabase(path)
     await fill(database)
     left = kill(path, database)
@@ -106,7 +106,7 @@ async def test_a_death_with_its_log_loses_nothing(
 async def test_a_death_in_the_middle_of_a_write_is_no_loss(
     path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """What is written of a transaction that was never committed is no damage."""
+    """The written part of a transaction that was never committed is no damage."""
     database = SqliteDatabase(path)
     await fill(database)
     before = log_of(path).stat().st_size
@@ -141,7 +141,7 @@ async def test_a_copy_of_a_closed_database_is_whole(
 
 
 @pytest.mark.long
-async def test_serve_tells_it(path: Path) -> None:
+async def test_serve_warns_of_it(path: Path) -> None:
     """On stderr, when it starts without the log of the server that was killed."""
 
     async def started() -> asyncio.subprocess.Process:

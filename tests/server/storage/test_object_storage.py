@@ -1,4 +1,4 @@
-"""Files on object storage: moved there after they are committed, read from there with ranges."""
+"""Files in object storage: moved there after their commit, read from there with ranges."""
 
 import asyncio
 import json
@@ -47,7 +47,7 @@ def endpoint() -> Iterator[str]:
 async def bucket(
     endpoint: str, monkeypatch: pytest.MonkeyPatch, http: aiohttp.ClientSession
 ) -> S3Store:
-    """An empty bucket, which the environment leads to."""
+    """An empty bucket, which the environment names."""
     for name, value in {
         "AWS_ACCESS_KEY_ID": "id-of-the-tests",
         "AWS_SECRET_ACCESS_KEY": "secret-of-the-tests",
@@ -85,7 +85,7 @@ async def _link(api: Caller, task: str) -> str:
 
 @pytest.mark.long
 async def test_files_are_moved_and_read_from_there(bucket: S3Store, http: aiohttp.ClientSession):
-    """The whole of it and a range, by the same link as before."""
+    """The whole file and a range, by the same link as before."""
     async with _server() as server:
         api = Caller(server, http)
         task = await api.create()
@@ -106,7 +106,7 @@ async def test_files_are_moved_and_read_from_there(bucket: S3Store, http: aiohtt
 
 @pytest.mark.long
 async def test_replaced_files_leave_nothing_behind(bucket: S3Store, http: aiohttp.ClientSession):
-    """An upload of the same name takes the place of the object, and the same content keeps it."""
+    """An upload of the same name replaces the object, and the same content keeps it."""
     async with _server() as server:
         api = Caller(server, http)
 
@@ -132,9 +132,9 @@ async def test_replaced_files_leave_nothing_behind(bucket: S3Store, http: aiohtt
 
 
 async def test_files_that_are_replaced_while_they_are_moved():
-    """No name in the storage gets the bytes of another content, whatever comes in between."""
+    """No name in the storage gets the bytes of another content, whatever happens in between."""
     database, stored = SqliteDatabase(), {}
-    # What replaces the second file while others are put: another content, then the first one again.
+    # Replaces the second file while others are put: another content, then the first one again.
     contents = iter([b"other", b"first"])
     is_moved = asyncio.Event()
 
@@ -166,7 +166,7 @@ async def test_files_that_are_replaced_while_they_are_moved():
 async def test_files_of_a_shared_database_are_moved_and_deleted(
     bucket: S3Store, http: aiohttp.ClientSession, postgres: str, monkeypatch: pytest.MonkeyPatch
 ):
-    """From PostgreSQL by one server at a time, and deletions inside of transactions are known."""
+    """From PostgreSQL by one server at a time; deletions within transactions are included."""
     monkeypatch.setenv(KEY_VARIABLE, "a-key-of-the-tests-0123456789")
     async with LocalServer(
         executor="scripted", database=postgres, api_key="bu_of-the-tests-of-files", files=URL
@@ -187,13 +187,13 @@ async def test_files_of_a_shared_database_are_moved_and_deleted(
 async def test_a_server_without_its_object_storage_says_what_is_missing(
     bucket: S3Store, http: aiohttp.ClientSession, tmp_path: Path
 ):
-    """A file that was moved is not empty; with the storage it is there again."""
+    """A file that was moved is not empty; with the storage it can be read again."""
     database = tmp_path / "server.db"
     async with _server(database) as server:
         api = Caller(server, http)
         task = await api.create()
         await until(lambda: _names(bucket))
-        await api.create()  # moved after the first one, which then is nowhere else
+        await api.create()  # moved after the first one, which then is only there
         await until(lambda: len(_names(bucket)) == 2)
     async with _server(database, files=None) as server:
         api = Caller(server, http)
@@ -211,7 +211,7 @@ async def test_a_server_without_its_object_storage_says_what_is_missing(
 async def test_files_stay_in_the_database_while_the_storage_refuses(
     bucket: S3Store, http: aiohttp.ClientSession, endpoint: str
 ):
-    """Tasks go on and their files can be read; they are moved when there is a bucket again."""
+    """Tasks continue and their files can be read; they are moved when a bucket exists again."""
     async with _server() as server:
         api = Caller(server, http)
         await (await http.delete(f"{endpoint}/files")).release()
@@ -237,7 +237,7 @@ async def test_files_stay_in_the_database_while_the_storage_refuses(
 async def test_storage_that_cannot_be_used_is_an_error_at_the_start(
     url: str, says: str, bucket: S3Store
 ):
-    """Before the first task, with what to look at and without the credentials."""
+    """Before the first task; the error says what to check, without the credentials."""
     with pytest.raises(ConfigurationError, match=says) as caught:
         async with _server(files=url):
             pass
@@ -246,7 +246,7 @@ async def test_storage_that_cannot_be_used_is_an_error_at_the_start(
 
 
 async def test_object_storage_needs_its_extra(monkeypatch: pytest.MonkeyPatch):
-    """The sentence names it."""
+    """The error names it."""
     import sys
 
     monkeypatch.setitem(sys.modules, "obstore", None)
@@ -254,7 +254,7 @@ async def test_object_storage_needs_its_extra(monkeypatch: pytest.MonkeyPatch):
         _server()
 
 
-# --- what else happens while a file comes from there ------------------------------------------
+# --- other events while a file is read from there ---------------------------------------------
 
 HOURLY = {"task": "Again", "schedule_type": "interval", "interval_minutes": 60}
 
@@ -267,7 +267,7 @@ async def _send(api: Caller, file_name: str, content: bytes) -> None:
 
 
 async def _upload(api: Caller, bucket: S3Store) -> None:
-    """Upload `notes.txt`, and wait until it is in object storage and nowhere else."""
+    """Upload `notes.txt`, and wait until it is only in object storage."""
     file_name = "notes.txt"
     for count, content in enumerate((b"first", b"second"), 1):
         await _send(api, file_name, content)
@@ -280,7 +280,7 @@ async def _upload(api: Caller, bucket: S3Store) -> None:
 async def test_tasks_that_wait_for_their_files_are_counted(
     bucket: S3Store, http: aiohttp.ClientSession
 ):
-    """Of several that are asked for at once as many begin as may be at work."""
+    """Of several that are created at once only as many begin as there are slots."""
     executor = ScriptedExecutor({}, default=Scenario(steps=("Wait",), step_seconds=0, hangs=True))
     async with LocalServer(executor=executor, files=URL, max_concurrent_tasks=2) as server:
         api = Caller(server, http)
@@ -296,7 +296,7 @@ async def test_tasks_that_wait_for_their_files_are_counted(
 async def test_a_file_that_is_replaced_while_a_task_gets_its_files_is_whole(
     bucket: S3Store, http: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
 ):
-    """It is the one or the other, and never as much of one as the other has bytes."""
+    """It is one of the two files, and never a part of one with the length of the other."""
     gets, may_go_on, get = asyncio.Event(), asyncio.Event(), ObjectStore.get
 
     async def late(objects: ObjectStore, name: str, wanted: range) -> bytes:
@@ -322,10 +322,10 @@ async def test_a_file_that_is_replaced_while_a_task_gets_its_files_is_whole(
 
 
 @pytest.mark.long
-async def test_changes_of_a_schedule_that_meet_are_both_made(
+async def test_simultaneous_changes_of_a_schedule_are_both_made(
     bucket: S3Store, http: aiohttp.ClientSession
 ):
-    """One that waits for a file does not take back what was changed meanwhile."""
+    """One that waits for a file does not undo another one."""
     async with _server() as server:
         api = Caller(server, http)
         await _upload(api, bucket)
@@ -341,7 +341,7 @@ async def test_changes_of_a_schedule_that_meet_are_both_made(
 
 
 @pytest.mark.long
-async def test_a_schedule_without_its_file_holds_up_no_other(
+async def test_a_schedule_without_its_file_delays_no_other(
     bucket: S3Store, http: aiohttp.ClientSession, tmp_path: Path
 ):
     """Its run waits for the storage, and those that are due after it take place."""
@@ -366,7 +366,7 @@ async def test_a_schedule_without_its_file_holds_up_no_other(
 async def test_a_task_whose_file_is_gone_keeps_no_server_from_its_start(
     bucket: S3Store, http: aiohttp.ClientSession, tmp_path: Path
 ):
-    """It fails with the reason, if it had not begun; others wait on for their beginning."""
+    """It fails with the reason, if it had not begun; others still wait for their start."""
     database = tmp_path / "server.db"
     async with LocalServer(executor=NeverBegun(), database=database, files=URL) as server:
         api = Caller(server, http)
@@ -386,7 +386,7 @@ async def test_a_task_whose_file_is_gone_keeps_no_server_from_its_start(
 async def test_a_task_of_a_fleet_whose_file_is_gone_fails(
     bucket: S3Store, http: aiohttp.ClientSession, postgres: str, monkeypatch: pytest.MonkeyPatch
 ):
-    """With the reason, and it keeps its slot from no other task."""
+    """With the reason, and it does not keep its slot from other tasks."""
     monkeypatch.setenv(KEY_VARIABLE, "a-key-of-the-tests-0123456789")
     key = "bu_of-the-tests-of-files"
     options: dict[str, Any] = {"database": postgres, "api_key": key, "files": URL, "drain": 0}

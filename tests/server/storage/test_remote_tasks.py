@@ -1,4 +1,4 @@
-"""Tasks that another service does: what is remembered of them, and what they cost."""
+"""Tasks that another service executes: what is stored of them, and their cost."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -18,7 +18,7 @@ _KEY = "bu_test_of_remote_tasks"
 
 
 class _Forwarder(DurableExecutor):
-    """Remembers each task once, and ends it when it is told to."""
+    """Remembers each task once, and ends it when `ended` is set."""
 
     name = "forwarder"
     reports_start = True
@@ -51,7 +51,7 @@ class _Forwarder(DurableExecutor):
         yield Finished("done")
 
     async def aclose(self) -> None:
-        """There is nothing to release."""
+        """Nothing to release."""
 
 
 def _server(executor: _Forwarder, database: Path | str) -> LocalServer:
@@ -63,7 +63,7 @@ def _session(server: LocalServer) -> BrowserUseSession:
 
 
 async def test_a_remote_task_survives_a_restart(tmp_path: Path) -> None:
-    """It is started again with what was remembered, its steps and its cost count once."""
+    """It is resumed with the stored data, and its steps and its cost count once."""
     first, second = _Forwarder(), _Forwarder()
     async with _server(first, tmp_path / "db") as server, _session(server) as session:
         handle = await session.submit("Buy milk", max_agent_steps=9)
@@ -85,8 +85,8 @@ async def test_a_remote_task_survives_a_restart(tmp_path: Path) -> None:
     assert [each.live_url for each in (before, task, row)] == ["https://live.example/7"] * 3
 
 
-async def test_a_stop_is_told_from_the_end_of_the_server(tmp_path: Path) -> None:
-    """Only when a server with a file closes is the remote task left alone."""
+async def test_a_stop_differs_from_the_end_of_the_server(tmp_path: Path) -> None:
+    """The remote task is left alone only when a server with a file closes."""
     executor = _Forwarder()
     async with _server(executor, tmp_path / "db") as server, _session(server) as session:
         handle = await session.submit("Buy milk")

@@ -66,14 +66,14 @@ def starting(path: Path, http: aiohttp.ClientSession) -> Starting:
 
 
 async def _everything(api: Caller) -> list[Any]:
-    """What the API tells of all tasks, except for the port in its links."""
+    """The API's answers about all tasks, without the port in its links."""
     page = (await api.get("/tasks?limit=100")).json
     tasks = [await api.task(row["id"]) for row in page["tasks"]]
     told = repr([page, tasks, (await api.get("/balance")).json])
     return [told.replace(api.server.url, "URL"), len(tasks)]
 
 
-async def test_tasks_are_told_as_before(starting: Starting):
+async def test_tasks_are_answered_as_before(starting: Starting):
     """Order, pages, steps, output, metadata, public page, counts and balance."""
     async with starting() as api:
         for number in range(12):
@@ -96,7 +96,7 @@ async def test_tasks_are_told_as_before(starting: Starting):
 
 
 async def test_files_are_the_same_bytes(starting: Starting):
-    """Captured pictures, drawn ones and output files, the empty one too."""
+    """Captured pictures, drawn ones and output files, also an empty one."""
     async with starting() as api:
         pictured = await api.create(metadata={"scenario": "pictured"})
         drawn = await api.create(browser_viewport_width=640, browser_viewport_height=480)
@@ -171,7 +171,7 @@ async def test_tasks_at_work_have_failed(starting: Starting):
 
 
 async def test_pictures_are_not_read_at_the_start(starting: Starting, path: Path):
-    """A restart holds no bytes of past tasks; it reads them when somebody asks."""
+    """After a restart no bytes of past tasks are in memory; they are read on request."""
     size = 8 * 1024 * 1024
     queue = FromQueue()
     async with starting(executor=queue) as api:
@@ -216,7 +216,7 @@ async def test_schedules_profiles_and_uploads(starting: Starting):
 
 
 async def test_a_used_link_stays_used(starting: Starting):
-    """After a restart a link for an upload takes the same bytes again, and no other ones."""
+    """After a restart a link for an upload accepts the same bytes again, and no other ones."""
     upload = {"file_name": "a.txt", "content_type": "text/plain"}
     headers = {"Content-Type": "text/plain"}
     async with starting() as api:
@@ -248,7 +248,7 @@ def _on_disk(path: Path) -> bytes:
 
 
 async def _use_secrets(api: Caller, queue: FromQueue) -> str:
-    """Everything that brings secrets; the id of a task that saved its cookies."""
+    """Use everything that has secrets; the id of a task that saved its cookies."""
     queue.step("Typed canary-7531", text="canary-7531", url="https://x/?canary-7531")
     queue.items.put_nowait(Finished("Was canary-7531", cookies=COOKIES))
     secrets = {"password": "canary-7531"}
@@ -263,7 +263,7 @@ async def _use_secrets(api: Caller, queue: FromQueue) -> str:
 async def test_no_secret_is_on_disk_in_clear(
     starting: Starting, path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    """Under a key they come back, and neither file nor log shows them at any time."""
+    """With a key they come back, and neither file nor log shows them at any time."""
     monkeypatch.setenv(KEY_VARIABLE, KEY)
     queue = FromQueue()
     async with starting(executor=queue) as api:
@@ -294,7 +294,7 @@ async def test_no_secret_is_on_disk_in_clear(
 async def test_secrets_go_when_the_task_begins(
     starting: Starting, path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    """Sealed in the database while a task waits, and gone once it is at work."""
+    """Sealed in the database while a task waits, and deleted once it runs."""
     monkeypatch.setenv(KEY_VARIABLE, KEY)
     secrets = {"password": "canary-7531"}
     slow = ScriptedExecutor({}, default=Scenario(steps=(), hangs=True, queue_delay=600))
@@ -324,7 +324,7 @@ async def test_without_a_key_schedules_with_secrets_are_refused(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ):
-    """With the reason; cookies are not kept, which the log says, and nothing is in clear."""
+    """With the reason; cookies are not stored, which the log says, and nothing is in clear."""
     monkeypatch.delenv(KEY_VARIABLE, raising=False)
     queue = FromQueue()
     async with starting(executor=queue) as api:
@@ -345,6 +345,6 @@ async def test_without_a_key_schedules_with_secrets_are_refused(
 
 
 async def test_in_memory_nothing_is_refused(http: aiohttp.ClientSession):
-    """Secrets of schedules are for servers without a file as they always were."""
+    """Schedules with secrets are accepted by servers without a file, as before."""
     async with LocalServer(executor=FromQueue()) as server:
         assert (await Caller(server, http).post("/scheduled-task", json=SCHEDULE)).status == 200

@@ -11,7 +11,7 @@ _BODY = {"task": "Look", "schedule_type": "interval"}
 
 @pytest.mark.parametrize("minutes", [2**63 - 1, 10**10])
 async def test_an_interval_beyond_the_calendar_has_no_second_run(minutes: int, api: Caller):
-    """The schedule is accepted, and after its first run there is only its end."""
+    """The schedule is accepted, and ends after its first run."""
     begun = {**_BODY, "interval_minutes": minutes, "start_at": "2000-01-01T00:00:00Z"}
     answer = await api.post("/scheduled-task", json=begun)
     assert answer.status == 200
@@ -21,7 +21,7 @@ async def test_an_interval_beyond_the_calendar_has_no_second_run(minutes: int, a
 
 
 async def test_a_schedule_of_the_last_year_ends_with_the_calendar(api: Caller):
-    """A year after the beginning would be after the last moment there is."""
+    """A year after its start is after the last possible date."""
     begun = {**_BODY, "interval_minutes": 5, "start_at": "9999-06-01T00:00:00Z"}
     answer = await api.post("/scheduled-task", json=begun)
     assert answer.status == 200

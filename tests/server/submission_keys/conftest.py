@@ -25,7 +25,7 @@ _HANGS = Scenario(steps=("Wait",), step_seconds=0, hangs=True)
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.long)])
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """Where a database is: a file, or PostgreSQL."""
+    """The place of a database: a file, or PostgreSQL."""
     if request.param == "sqlite":
         return str(tmp_path / "server.db")
     return str(request.getfixturevalue("postgres"))
@@ -35,7 +35,7 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 async def serve(
     place: str, http: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Serve]:
-    """Starts another server there; the one before it is closed, unless both are to run."""
+    """Starts another server there; the one before is closed, unless both are to run."""
     monkeypatch.setenv(KEY_VARIABLE, "a-key-of-the-tests-0123456789")
     async with AsyncExitStack() as stack:
 

@@ -1,4 +1,4 @@
-"""Kills servers in front of each statement of a submission: `python -m` this, and its words.
+"""Kills servers before each statement of a submission: `python -m` this, and its arguments.
 
 The words are a database, a path of the API, and where the key is written: `inside` of the
 transaction or `late`. For each point a process serves, submits with a key of its own and dies; then
@@ -32,7 +32,7 @@ _TIMES = {"start_at": "2099-01-01T00:00:00Z", "end_at": "2100-01-01T00:00:00Z"}
 
 
 class Countdown:
-    """Kills this process in front of the statement that it counts down to, once it is armed."""
+    """Kills this process before the statement to which it counts down, once it is armed."""
 
     def __init__(self, statements: int) -> None:
         self._left = statements
@@ -67,7 +67,7 @@ class Countdown:
 
 
 class LateKeys(SubmissionKeys):
-    """The control: keys that are written once the transaction is over."""
+    """The control: keys that are written after the transaction."""
 
     async def claim(self, at: Database, keyed: KeyedCall) -> None:
         """Write the key later."""
@@ -96,7 +96,7 @@ class _Client:
         self._url, self._http = server.base_url, http
 
     async def ask(self, method: str, path: str, key: str = "", body: Any = None) -> tuple[str, str]:
-        """The text of an answer, and whether it is said to be a replay."""
+        """The text of an answer, and whether it is marked as a replay."""
         headers = {"Authorization": f"Bearer {_KEY}"}
         if key:
             headers["Idempotency-Key"] = f'"{key}"'
@@ -114,7 +114,7 @@ class _Client:
 async def _die(place: str, path: str, key: str, countdown: Countdown) -> None:
     async with _served(place) as server, aiohttp.ClientSession() as http:
         client = _Client(server, http)
-        await client.ask("GET", "/browser-profiles")  # makes the default one
+        await client.ask("GET", "/browser-profiles")  # creates the default one
         countdown.is_armed = True
         told, _ = await client.submit(path, key)
         print(json.dumps({"told": told}), flush=True)
@@ -155,7 +155,7 @@ def _points(place: str, path: str, keys: str) -> Iterator[dict[str, Any]]:
 
 
 def main(place: str, path: str, keys: str) -> None:
-    """Kill at one statement after the other, until the last one was survived."""
+    """Kill at one statement after the other, until one run survives."""
     for each in _points(place, path, keys):
         print(json.dumps(each), flush=True)
 

@@ -42,7 +42,7 @@ async def test_a_repeat_at_another_server(start: Start):
 
 
 async def test_many_at_once_at_two_servers(start: Start):
-    """Whichever of them is first, the others wait for it."""
+    """One of them is first, and the others wait for it."""
     servers = [await start(role="api"), await start(role="api")]
     answers = await asyncio.gather(*(_submit(each) for each in servers * 50))
     page = await servers[0].get("/tasks")
@@ -55,7 +55,7 @@ async def test_many_at_once_at_two_servers(start: Start):
 
 @pytest.mark.parametrize("role", ["api", "worker", "both"])
 async def test_one_without_keys(role: str, start: Start):
-    """Whatever it does, others say nothing of keys while it is there, but go on to keep them."""
+    """While it is there, the others do not announce keys, but continue to keep them."""
     without = await start(role=role, submission_keys=False, lease=10)
     beside = await start(lease=10)
     answers = [await _submit(beside) for _ in range(2)]
@@ -70,7 +70,7 @@ async def test_one_without_keys(role: str, start: Start):
 
 
 async def test_one_that_was_killed(start: Start, postgres: str):
-    """It is silent, and after three announcements that it has missed it counts no more."""
+    """After three missed announcements it does not count any more."""
     await start(lease=10)
     told = stored_rows(
         postgres,

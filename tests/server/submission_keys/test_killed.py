@@ -17,7 +17,7 @@ CALLS = ("/run-task", "/scheduled-task", "/browser-profiles")
 
 @attrs.frozen
 class Outcome:
-    """What a server has told before its death at a statement, and what the repeat has found."""
+    """The answers of a server before its death at a statement, and what the repeat has found."""
 
     point: int
     told: str | None  # the answer, if there was one
@@ -51,7 +51,7 @@ async def _outcomes(place: str, path: str, keys: str = "inside") -> list[Outcome
 
 def _assert_exact(outcomes: list[Outcome]) -> None:
     assert [each for each in outcomes if not each.is_exact or each.is_lost] == []
-    # Deaths in front of the commit, between it and the answer, and after the answer.
+    # Deaths before the commit, between it and the answer, and after the answer.
     assert {(each.was_there, each.told is not None) for each in outcomes} == {
         *((False, False), (True, False), (True, True)),
     }

@@ -1,4 +1,4 @@
-"""What becomes of a creating call that is repeated with its key."""
+"""A creating call that is repeated with its key."""
 
 import asyncio
 from typing import Any
@@ -45,7 +45,7 @@ async def _tasks(api: Caller) -> Any:
 
 @pytest.mark.parametrize("path", CALLS)
 async def test_a_repeat_is_answered_as_before(path: str, serve: Serve):
-    """The same bytes, marked as a replay, and nothing is created or paid for; not even later."""
+    """The same bytes, marked as a replay; nothing is created or paid for, also not later."""
     api = await serve()
     first = await _submit(api, path=path)
     counts = await _counts(api)
@@ -61,7 +61,7 @@ async def test_a_repeat_is_answered_as_before(path: str, serve: Serve):
 
 
 async def test_calls_and_owners_have_keys_of_their_own(serve: Serve):
-    """The same key means something else in another call, and to another owner."""
+    """The same key is another one in another call, and for another owner."""
     api = await serve()
     other = await api.with_new_key("shop")
     answers = [await _submit(api, path=path) for path in CALLS]
@@ -72,7 +72,7 @@ async def test_calls_and_owners_have_keys_of_their_own(serve: Serve):
 
 
 async def test_requests_that_say_the_same_are_equal(serve: Serve):
-    """A published default may be left out, null says nothing, and clients keep books."""
+    """A published default may be missing, null is no value, and the SDK's pairs are ignored."""
     api = await serve()
     first = await _submit(api, metadata={"team": "a", "bu_async.token": "1"})
     equal = [
@@ -102,7 +102,7 @@ async def test_requests_that_say_the_same_are_equal(serve: Serve):
 async def test_another_request_is_refused(
     path: str, first: dict[str, Any], other: dict[str, Any], names: str, serve: Serve
 ):
-    """With the id of what was created, and the names of fields that differ, but no value."""
+    """With the id of what was created, and the names of differing fields, but no value."""
     api = await serve()
     created = await _submit(api, path=path, **first)
     refused = await _submit(api, path=path, **other)
@@ -139,7 +139,7 @@ async def test_what_is_no_key_is_refused(header: str, api: Caller):
 
 
 async def test_two_headers_are_refused(api: Caller):
-    """Nothing tells which of them is meant."""
+    """It is unknown which of them is meant."""
     headers = [("Idempotency-Key", '"a"'), ("Idempotency-Key", '"b"')]
     async with (
         aiohttp.ClientSession() as http,
@@ -166,7 +166,7 @@ async def test_a_key_has_several_spellings(api: Caller):
 
 @pytest.mark.long
 async def test_two_hundred_at_once_create_one_task(serve: Serve):
-    """One is carried out, and the others wait for it."""
+    """One is executed, and the others wait for it."""
     api = await serve()
     answers = await asyncio.gather(*(_submit(api) for _ in range(200)))
 
@@ -177,7 +177,7 @@ async def test_two_hundred_at_once_create_one_task(serve: Serve):
 
 
 async def test_a_repeat_is_never_refused(serve: Serve):
-    """Neither while all slots are full, nor without credit or subscription."""
+    """Neither while all slots are in use, nor without credit or subscription."""
     api = await serve(max_concurrent_tasks=1, balance_cents=1)
     first = await _submit(api, task="hangs")
     full = await _submit(api, '"other"', task="hangs")
@@ -192,7 +192,7 @@ async def test_a_repeat_is_never_refused(serve: Serve):
 
 
 async def test_a_repeat_while_slots_are_full(serve: Serve):
-    """It needs none."""
+    """It needs no slot."""
     api = await serve(max_concurrent_tasks=1)
     answers = [await _submit(api, task="hangs") for _ in range(3)]
     full = await _submit(api, '"other"', task="hangs")
@@ -202,7 +202,7 @@ async def test_a_repeat_while_slots_are_full(serve: Serve):
 
 
 async def test_a_refused_call_leaves_its_key_free(serve: Serve):
-    """Its transaction was rolled back, or it never came to one."""
+    """Its transaction was rolled back, or did not begin."""
     api = await serve(max_concurrent_tasks=1)
     running = await _submit(api, '"running"', task="hangs")
     refused = [await _submit(api), await _submit(api, included_file_names=["none.txt"])]
@@ -228,7 +228,7 @@ async def test_a_key_goes_with_what_it_has_created(path: str, serve: Serve):
 
 
 async def test_a_profile_is_answered_as_it_was_created(serve: Serve):
-    """Also where it was changed since."""
+    """This is so also where it was changed later."""
     api = await serve()
     first = await _submit(api, path="/browser-profiles")
     path = f"/browser-profiles/{first.json['profile_id']}"
@@ -239,7 +239,7 @@ async def test_a_profile_is_answered_as_it_was_created(serve: Serve):
 
 
 async def test_the_list_says_that_keys_are_kept(api: Caller):
-    """And echoes one, which does nothing else there; other calls say nothing."""
+    """It echoes a key, which has no other effect there; other calls do not announce keys."""
     plain = await api.get("/tasks")
     asked = await api.get("/tasks", headers={"Idempotency-Key": '"a"'})
     odd = await api.get("/tasks", headers={"Idempotency-Key": "grün"})
@@ -253,7 +253,7 @@ async def test_the_list_says_that_keys_are_kept(api: Caller):
 
 @pytest.mark.parametrize("path", CALLS)
 async def test_without_a_key_nothing_is_the_same(path: str, api: Caller):
-    """Each call creates something, as ever."""
+    """Each call creates something."""
     answers = [await _submit(api, None, path) for _ in range(2)]
 
     assert [_of_keys(each) for each in answers] == [[None, "?1", None]] * 2
@@ -261,7 +261,7 @@ async def test_without_a_key_nothing_is_the_same(path: str, api: Caller):
 
 
 async def test_a_server_without_keys(http: aiohttp.ClientSession):
-    """It ignores the header, whatever it says, as other servers of v1 do."""
+    """It ignores the header, as other servers of v1 do."""
     async with LocalServer(executor="scripted", submission_keys=False) as server:
         api = Caller(server, http)
         answers = [await _submit(api, key) for key in ('"a"', '"a"', "")]

@@ -1,4 +1,4 @@
-"""What people see of repeats: in the audit trail, the access log and the metrics; and expiry."""
+"""Repeats in the audit trail, the access log and the metrics; and expiry."""
 
 import logging
 from datetime import timedelta
@@ -34,7 +34,7 @@ async def test_the_audit_trail_names_the_first_task(serve: Serve):
 
 
 async def test_the_access_log_and_the_metrics(serve: Serve, caplog: pytest.LogCaptureFixture):
-    """The line of a replay ends with the word, and a counter has their number."""
+    """The line of a replay ends with that word, and a counter has their number."""
     caplog.set_level(logging.INFO, "browser_use_async.server.access")
     api = await serve()
     for _ in range(3):

@@ -1,4 +1,4 @@
-"""Keys as rows: what a transaction finds that another one has begun, ended or taken back."""
+"""Keys as rows: what a transaction finds that another one has begun, committed or rolled back."""
 
 import asyncio
 import contextlib
@@ -43,7 +43,7 @@ async def keys(database: Database) -> SubmissionKeys:
 
 
 async def test_a_key_is_claimed_once(database: Database, keys: SubmissionKeys):
-    """By each owner; what was written is read as it was."""
+    """Once by each owner; the stored answer is read unchanged."""
     first, other = _keyed("1"), _keyed("2", "shop")
     for each in (first, other):
         await database.transact(lambda at, each=each: keys.claim(at, each))
@@ -58,7 +58,7 @@ async def test_a_key_is_claimed_once(database: Database, keys: SubmissionKeys):
 @pytest.mark.long
 @pytest.mark.parametrize("is_committed", [True, False])
 async def test_the_second_waits_for_the_first(is_committed: bool, postgres: str):
-    """And has its key if the first one is taken back. On SQLite no two are under way at once."""
+    """The second gets the key if the first one is rolled back. On SQLite no two run at once."""
     from browser_use_async.server.storage.postgres.database import PostgresDatabase
 
     database = PostgresDatabase(postgres)
@@ -98,7 +98,7 @@ async def test_the_second_waits_for_the_first(is_committed: bool, postgres: str)
 async def test_a_refusal_for_what_the_first_call_has_spent(
     is_taken: bool, database: Database, keys: SubmissionKeys
 ):
-    """Where the key was taken since it was looked up, the call is answered as that one was."""
+    """Where the key was claimed since the look-up, the call gets the stored answer."""
 
     async def refuse(claim: Claim) -> Created:
         if is_taken:
@@ -130,7 +130,7 @@ async def _digests(database: Database, key: str = "k", **fields: object) -> dict
 
 
 async def test_digests_say_nothing_about_other_keys(keys: SubmissionKeys):
-    """Those of the same values differ by owner, call and key."""
+    """Digests of the same values differ by owner, call and key."""
     found = [
         await keys.digests(_TASK, "a", _request()),
         await keys.digests(_TASK, "b", _request()),
@@ -146,7 +146,7 @@ async def test_digests_say_nothing_about_other_keys(keys: SubmissionKeys):
 async def test_secrets_after_a_restart(
     key: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    """They are compared as before, or where the server may keep no secrets, no more."""
+    """They are compared as before, or not at all where the server may not store secrets."""
     monkeypatch.delenv(KEY_VARIABLE, raising=False)
     if key is not None:
         monkeypatch.setenv(KEY_VARIABLE, key)
@@ -166,7 +166,7 @@ async def test_secrets_after_a_restart(
 async def test_secrets_within_a_server_without_a_key(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    """They are compared by a key that is written nowhere, nor is any that only they need."""
+    """They are compared by a key that is never written, and nothing else is written for them."""
     monkeypatch.delenv(KEY_VARIABLE, raising=False)
     path = tmp_path / "server.db"
     database = SqliteDatabase(path)
@@ -183,7 +183,7 @@ async def test_secrets_within_a_server_without_a_key(
 
 
 async def test_without_secrets_nothing_is_sealed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """A database without secrets can be opened without the operator's key later."""
+    """A database without secrets can be opened later without the operator's key."""
     monkeypatch.setenv(KEY_VARIABLE, "a-key-of-the-tests-0123456789")
     database = SqliteDatabase(tmp_path / "server.db")
     await _digests(database)

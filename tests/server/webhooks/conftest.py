@@ -1,4 +1,4 @@
-"""A receiver for each test, and a server that the test steers and that tells it everything."""
+"""A receiver for each test, and a server that the test controls and that sends it all events."""
 
 from collections.abc import AsyncIterator
 
@@ -22,7 +22,7 @@ async def receiver() -> AsyncIterator[Receiver]:
 
 
 @pytest.fixture
-async def told(
+async def notified(
     http: aiohttp.ClientSession, queue: FromQueue, receiver: Receiver
 ) -> AsyncIterator[Caller]:
     """A server whose tasks do what the test puts into `queue`, with a webhook."""

@@ -1,4 +1,4 @@
-"""A receiver on a real socket that remembers every call."""
+"""A receiver on a real socket that records every call."""
 
 import asyncio
 import json
@@ -25,7 +25,7 @@ SECRET = "canary-of-a-webhook-secret"
 
 @attrs.frozen
 class Call:
-    """One call as it came."""
+    """One call, unchanged."""
 
     body: bytes
     timestamp: str
@@ -48,7 +48,7 @@ class Call:
 
 
 class Receiver:
-    """What came, and what is answered."""
+    """The calls, and the answers to them."""
 
     def __init__(self, url: str = "") -> None:
         self.url = url
@@ -66,7 +66,7 @@ class Receiver:
         return [call.status for call in self.calls]
 
     async def handle(self, request: web.Request) -> web.Response:
-        """Remember a call."""
+        """Record a call."""
         headers = request.headers
         call = Call(await request.read(), headers[TIMESTAMP_HEADER], headers[SIGNATURE_HEADER])
         self.calls.append(call)
@@ -77,7 +77,7 @@ class Receiver:
         return web.Response(status=status, headers=headers, body=self.body)
 
     async def has(self, count: int) -> None:
-        """Wait for so many calls."""
+        """Wait for this many calls."""
         await until(lambda: len(self.calls) >= count)
 
 

@@ -1,4 +1,4 @@
-"""A webhook that is changed: its address, secret and events, and paused."""
+"""A webhook that is changed: its address, secret and events, and its pause."""
 
 import asyncio
 from pathlib import Path
@@ -35,8 +35,8 @@ async def _run(api: Caller) -> None:
     await until(lambda: all(each.state != "pending" for each in api.server.deliveries))
 
 
-async def test_it_is_told_of_the_chosen_events(api: Caller, receiver: Receiver) -> None:
-    """From the beginning or from a change on; a receiver is not tested again for that."""
+async def test_it_gets_the_chosen_events(api: Caller, receiver: Receiver) -> None:
+    """From the start or after a change, for which the receiver is not tested again."""
     await _add(api, receiver, events=["started", "finished"])
     await _run(api)
     changed = await _change(api, events=["initializing"])
@@ -46,8 +46,8 @@ async def test_it_is_told_of_the_chosen_events(api: Caller, receiver: Receiver) 
     assert changed.json["events"] == ["initializing"]
 
 
-async def test_a_paused_one_is_told_nothing(api: Caller, receiver: Receiver) -> None:
-    """Nor, once it goes on, of what happened meanwhile; also if it answers nothing then."""
+async def test_a_paused_one_gets_no_events(api: Caller, receiver: Receiver) -> None:
+    """Events during the pause are not sent later; the receiver need not answer for a pause."""
     await _add(api, receiver)
     receiver.answer = lambda _: 500
     paused = await _change(api, is_active=False)
@@ -63,7 +63,7 @@ async def test_a_paused_one_is_told_nothing(api: Caller, receiver: Receiver) -> 
 
 
 async def test_another_address_has_to_pass_the_test(api: Caller, receiver: Receiver) -> None:
-    """Else nothing has changed; the secret may stay as it is, and the id does."""
+    """Otherwise nothing changes; the secret may stay the same, and the id does."""
     await _add(api, receiver)
     before = await _webhook(api)
     async with receiving() as other:
@@ -93,7 +93,7 @@ async def test_another_secret_is_tested_and_signs(api: Caller, receiver: Receive
 
 
 async def test_two_webhooks_do_not_get_one_address(api: Caller, receiver: Receiver) -> None:
-    """Each would be told of all."""
+    """Both would get all events."""
     await _add(api, receiver)
     async with receiving() as other:
         await _add(api, other)
@@ -123,7 +123,7 @@ async def test_two_webhooks_do_not_get_one_address(api: Caller, receiver: Receiv
     ],
 )
 async def test_what_is_refused(fields: dict[str, Any], api: Caller, receiver: Receiver) -> None:
-    """With 422, as for a new one, and nothing has changed."""
+    """With 422, as a new one, and nothing is changed."""
     await _add(api, receiver)
     before = await _webhook(api)
     answer = await _change(api, **fields)
@@ -146,7 +146,7 @@ async def test_a_change_outlives_a_restart(
     receiver: Receiver,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Of a webhook that was added while the server ran; that of its start is as it says."""
+    """This is for a webhook that was added at run time; one of the start has its options."""
     monkeypatch.setenv(KEY_VARIABLE, "a key of the operator's own")
     place = tmp_path / "server.db"
     async with receiving() as other:
@@ -172,7 +172,7 @@ async def test_changes_that_meet_come_one_after_the_other(
     receiver: Receiver,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """While one waits for the test event, another is neither lost nor undone, on disk neither."""
+    """While one waits for the test event, another is neither lost nor undone, also on disk."""
     monkeypatch.setenv(KEY_VARIABLE, "a key of the operator's own")
     path = tmp_path / "server.db"
     async with LocalServer(executor="scripted", database=path) as server:
@@ -205,7 +205,7 @@ async def test_one_that_was_replaced_is_gone(
     receiver: Receiver,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """It does not come back, with its old secret, when the one in its place is removed."""
+    """It does not return, with its old secret, when its successor is removed."""
     monkeypatch.setenv(KEY_VARIABLE, "a key of the operator's own")
     path = tmp_path / "server.db"
     async with LocalServer(executor="scripted", database=path) as server:
@@ -221,7 +221,7 @@ async def test_one_that_was_replaced_is_gone(
 async def test_another_address_is_not_opened_as_the_first_one(
     receiver: Receiver, short_folder: Path
 ) -> None:
-    """Private addresses are for who starts the server; a change of other fields leaves it so."""
+    """Only an option of the start allows private addresses; a change of other fields keeps it."""
     async with (
         receiving() as other,
         LocalServer(

@@ -1,4 +1,4 @@
-"""What a webhook is told, in which order, and how often."""
+"""The events that a webhook gets, their order, and their repetitions."""
 
 import asyncio
 import itertools
@@ -27,17 +27,17 @@ def _moment(seconds: int) -> datetime:
 
 
 def _fails(times: int, status: str) -> Callable[[Call], int]:
-    """Answers the first calls that tell of a status with 500."""
+    """Answers the first calls about a status with 500."""
     numbers = itertools.count()
     return lambda call: 500 if call.status == status and next(numbers) < times else 200
 
 
-async def test_a_life(told: Caller, queue: FromQueue, receiver: Receiver) -> None:
-    """Creation, start, pause and end are told in order; a resumption is no second start."""
-    task_id = await told.create(metadata=METADATA)
-    await told.reached(task_id, "running")
-    await told.put(f"/pause-task?task_id={task_id}")
-    await told.put(f"/resume-task?task_id={task_id}")
+async def test_a_life(notified: Caller, queue: FromQueue, receiver: Receiver) -> None:
+    """Creation, start, pause and end are sent in order; a resumption is no second start."""
+    task_id = await notified.create(metadata=METADATA)
+    await notified.reached(task_id, "running")
+    await notified.put(f"/pause-task?task_id={task_id}")
+    await notified.put(f"/resume-task?task_id={task_id}")
     queue.items.put_nowait(Finished("Done"))
     await receiver.has(5)
 
@@ -52,23 +52,25 @@ async def test_a_life(told: Caller, queue: FromQueue, receiver: Receiver) -> Non
     assert session_id != task_id
 
 
-async def test_a_stop_is_told(told: Caller, receiver: Receiver) -> None:
-    """Stopped is the last word."""
-    task_id = await told.create()
-    await told.reached(task_id, "running")
-    await told.put(f"/stop-task?task_id={task_id}")
+async def test_a_stop_is_sent(notified: Caller, receiver: Receiver) -> None:
+    """Stopped is the last event."""
+    task_id = await notified.create()
+    await notified.reached(task_id, "running")
+    await notified.put(f"/stop-task?task_id={task_id}")
     await receiver.has(4)
 
     assert receiver.statuses[1:] == ["initializing", "started", "stopped"]
 
 
-async def test_a_failure_is_not_told(told: Caller, queue: FromQueue, receiver: Receiver) -> None:
+async def test_a_failure_is_not_sent(
+    notified: Caller, queue: FromQueue, receiver: Receiver
+) -> None:
     """The API has no status for it."""
-    failed = await told.create()
+    failed = await notified.create()
     queue.items.put_nowait(Failed("No such page"))
-    await told.reached(failed, "failed")
-    other = await told.create()
-    await told.reached(other, "running")
+    await notified.reached(failed, "failed")
+    other = await notified.create()
+    await notified.reached(other, "running")
     await receiver.has(5)
 
     words = [(each["task_id"], each["status"]) for each in map(_payload, receiver.calls[1:])]
@@ -81,12 +83,12 @@ def _payload(call: Call) -> dict[str, str]:
     return dict(call.event["payload"])
 
 
-async def test_retries(told: Caller, queue: FromQueue, receiver: Receiver) -> None:
-    """After 4 refusals the fifth attempt succeeds, same body; later events wait."""
+async def test_retries(notified: Caller, queue: FromQueue, receiver: Receiver) -> None:
+    """After 4 refusals the fifth attempt succeeds with the same body; later events wait."""
     receiver.answer = _fails(4, "initializing")
     queue.items.put_nowait(Finished("Done"))
     started = asyncio.get_running_loop().time()
-    await told.create(metadata=METADATA)
+    await notified.create(metadata=METADATA)
     await receiver.has(8)
     elapsed = asyncio.get_running_loop().time() - started
 
@@ -94,17 +96,17 @@ async def test_retries(told: Caller, queue: FromQueue, receiver: Receiver) -> No
     assert len({call.body for call in receiver.calls[1:6]}) == 1
     assert all(call.is_genuine for call in receiver.calls)
     assert elapsed >= 0.01 + 0.02 + 0.04 + 0.08
-    first = told.server.deliveries[0]
+    first = notified.server.deliveries[0]
     assert [each.status for each in first.attempts] == [500, 500, 500, 500, 200]
 
 
 async def test_all_attempts_have_the_id_of_their_event(
-    told: Caller, queue: FromQueue, receiver: Receiver
+    notified: Caller, queue: FromQueue, receiver: Receiver
 ) -> None:
-    """By Standard Webhooks: the reference library verifies each, and each event has another id."""
+    """As Standard Webhooks requires: the reference library verifies each attempt."""
     receiver.answer = _fails(3, "initializing")
     queue.items.put_nowait(Finished("Done"))
-    await told.create(metadata=METADATA)
+    await notified.create(metadata=METADATA)
     await receiver.has(7)
 
     reference = StandardWebhook(SECRET.encode())
@@ -113,11 +115,11 @@ async def test_all_attempts_have_the_id_of_their_event(
     ids = [headers["webhook-id"] for _, headers in receiver.requests]
     assert len(set(ids[1:5])) == 1
     assert len(set(ids)) == 4  # test, initializing, started, finished
-    assert set(ids[1:]) == {delivery.id for delivery in told.server.deliveries}
+    assert set(ids[1:]) == {delivery.id for delivery in notified.server.deliveries}
 
 
 async def test_each_attempt_is_signed_anew(http: aiohttp.ClientSession, receiver: Receiver) -> None:
-    """A retry carries its own time, so that a receiver's window lets it in."""
+    """A retry has its own time, so that a receiver's window accepts it."""
     clock = itertools.count(1_800_000_000, 10)
     async with LocalServer(
         executor=NeverBegun(), webhook_retry_delay=0.0, now=lambda: _moment(next(clock))
@@ -135,15 +137,15 @@ async def test_each_attempt_is_signed_anew(http: aiohttp.ClientSession, receiver
 
 
 async def test_an_event_is_given_up(
-    told: Caller, receiver: Receiver, caplog: pytest.LogCaptureFixture
+    notified: Caller, receiver: Receiver, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """After the first and 5 retries; the next event is sent all the same, and no secret logged."""
+    """After the first attempt and 5 retries; the next event is sent, and no secret is logged."""
     receiver.answer = lambda call: 500 if call.status == "initializing" else 200
-    await told.create()
+    await notified.create()
     await receiver.has(8)
-    log = await told.ask("GET", told.server.url + "/admin/deliveries")
-    only = await told.ask("GET", told.server.url + "/admin/deliveries?state=failed")
-    wrong = await told.ask("GET", told.server.url + "/admin/deliveries?state=lost")
+    log = await notified.ask("GET", notified.server.url + "/admin/deliveries")
+    only = await notified.ask("GET", notified.server.url + "/admin/deliveries?state=failed")
+    wrong = await notified.ask("GET", notified.server.url + "/admin/deliveries?state=lost")
 
     assert receiver.statuses == ["test", *["initializing"] * 6, "started"]
     assert [each["state"] for each in only.json["deliveries"]] == ["failed"]
@@ -156,42 +158,47 @@ async def test_an_event_is_given_up(
     )
     assert started["status"] == "started"
     assert "did not receive an event" in caplog.text
-    for text in (caplog.text, log.text, repr(told.server.deliveries), repr(told.server.webhooks)):
+    for text in (
+        caplog.text,
+        log.text,
+        repr(notified.server.deliveries),
+        repr(notified.server.webhooks),
+    ):
         assert "canary" not in text
 
 
-async def test_a_redirect_is_no_success(told: Caller, receiver: Receiver) -> None:
-    """It is not followed; the same address is asked again."""
+async def test_a_redirect_is_no_success(notified: Caller, receiver: Receiver) -> None:
+    """It is not followed; the same address is called again."""
     numbers = itertools.count()
     receiver.answer = lambda _: 307 if next(numbers) == 0 else 200
-    await told.create()
+    await notified.create()
     await receiver.has(4)
 
     assert receiver.statuses == ["test", "initializing", "initializing", "started"]
-    assert [each.status for each in told.server.deliveries[0].attempts] == [307, 200]
+    assert [each.status for each in notified.server.deliveries[0].attempts] == [307, 200]
 
 
 async def test_events_are_sent_again_on_purpose(
-    told: Caller, queue: FromQueue, receiver: Receiver
+    notified: Caller, queue: FromQueue, receiver: Receiver
 ) -> None:
-    """The fault is counted for each event that it happened to; the copies are the same event."""
-    told.server.set_faults([Fault("duplicate_webhook", calls=[1, 3], count=2)])
+    """The fault counts each event that it affected; the copies are the same event."""
+    notified.server.set_faults([Fault("duplicate_webhook", calls=[1, 3], count=2)])
     queue.items.put_nowait(Finished("Done"))
-    await told.create()
+    await notified.create()
     await receiver.has(8)
 
     words = [*["initializing"] * 3, "started", *["finished"] * 3]
     assert receiver.statuses == ["test", *words]
     assert len({call.body for call in receiver.calls[1:]}) == 3
-    assert told.server.faults_fired == {"duplicate_webhook": 2}
+    assert notified.server.faults_fired == {"duplicate_webhook": 2}
 
 
-async def test_a_slow_webhook_delays_no_other(told: Caller, receiver: Receiver) -> None:
+async def test_a_slow_webhook_delays_no_other(notified: Caller, receiver: Receiver) -> None:
     """Each webhook has its own queues."""
     async with receiving() as other:
-        await told.server.add_webhook(Webhook(other.url, SECRET))
+        await notified.server.add_webhook(Webhook(other.url, SECRET))
         receiver.answer = lambda _: 500
-        await told.create()
+        await notified.create()
         await other.has(3)
 
     assert other.statuses == ["test", "initializing", "started"]
@@ -200,7 +207,7 @@ async def test_a_slow_webhook_delays_no_other(told: Caller, receiver: Receiver) 
 async def test_the_last_event_is_still_sent(
     http: aiohttp.ClientSession, receiver: Receiver
 ) -> None:
-    """A server that closes at once has told what was to be told."""
+    """A server that closes at once has sent all events."""
     webhooks = [Webhook(receiver.url, SECRET)]
     async with LocalServer(executor=NeverBegun(), webhooks=webhooks) as server:
         await Caller(server, http).create()
@@ -209,21 +216,23 @@ async def test_the_last_event_is_still_sent(
 
 
 def test_the_waits_double() -> None:
-    """From the first one on, until 5 retries were made."""
+    """From the first one on, until there were 5 retries."""
     assert [retry_delay(n, 1.0) for n in range(1, 7)] == [1.0, 2.0, 4.0, 8.0, 16.0, None]
 
 
-async def test_a_delivery_that_has_ended_is_sent_again(told: Caller, receiver: Receiver) -> None:
+async def test_a_delivery_that_has_ended_is_sent_again(
+    notified: Caller, receiver: Receiver
+) -> None:
     """With the same bytes, as a new delivery; one that is still being sent is not."""
-    place = f"{told.server.url}/admin/deliveries"
+    place = f"{notified.server.url}/admin/deliveries"
     receiver.gate.clear()
-    await told.create()
+    await notified.create()
     await receiver.has(2)
-    first = told.server.deliveries[0]
-    early = await told.post(f"{place}/{first.id}/again")
+    first = notified.server.deliveries[0]
+    early = await notified.post(f"{place}/{first.id}/again")
     receiver.gate.set()
-    await until(lambda: all(each.state == "delivered" for each in told.server.deliveries))
-    again = await told.post(f"{place}/{first.id}/again")
+    await until(lambda: all(each.state == "delivered" for each in notified.server.deliveries))
+    again = await notified.post(f"{place}/{first.id}/again")
     await receiver.has(4)
 
     assert (early.status, again.status) == (404, 200)

@@ -1,4 +1,4 @@
-"""What a delivery sent and got back: kept within bounds, cleaned, and shown to the operator."""
+"""What a delivery has sent and received: bounded, cleaned, and shown to the operator."""
 
 import gzip
 from datetime import UTC, datetime
@@ -22,7 +22,7 @@ from tests.support.wire import WireServer, answering
 
 
 async def _first(api: Caller) -> Any:
-    """The first delivery, whole, once it has ended."""
+    """The first delivery, complete, once it has ended."""
     await until(lambda: api.server.deliveries and api.server.deliveries[0].state != "pending")
     delivery_id = api.server.deliveries[0].id
     answer = await api.get(f"{api.server.url}/admin/deliveries/{delivery_id}")
@@ -31,12 +31,12 @@ async def _first(api: Caller) -> Any:
     return answer.json
 
 
-async def test_headers_and_bodies_of_both_sides(told: Caller, receiver: Receiver) -> None:
-    """As they were on the wire: with the signature, and without what opens the receiver."""
+async def test_headers_and_bodies_of_both_sides(notified: Caller, receiver: Receiver) -> None:
+    """As sent: with the signature, and without what is secret to the receiver."""
     receiver.headers = {"X-Request": "r-17", "Set-Cookie": "session=canary-of-a-cookie"}
     receiver.body = f"thanks, {SECRET}, grün, /hook?token=canary-token".encode()
-    await told.create()
-    delivery = await _first(told)
+    await notified.create()
+    delivery = await _first(notified)
     ((attempt,), call) = delivery["attempts"], receiver.calls[1]
     exchange = attempt["exchange"]
     headers = dict(exchange["headers"])
@@ -51,13 +51,13 @@ async def test_headers_and_bodies_of_both_sides(told: Caller, receiver: Receiver
     assert (exchange["is_cut"], 0 <= exchange["milliseconds"] < 30_000) == (False, True)
 
 
-async def test_foreign_texts_are_cut_and_cleaned(told: Caller, receiver: Receiver) -> None:
-    """The first 4 KB, without half of a secret, and nothing that acts on a terminal or hides."""
+async def test_foreign_texts_are_cut_and_cleaned(notified: Caller, receiver: Receiver) -> None:
+    """The first 4 KB, without half of a secret, and without control or hidden characters."""
     receiver.headers = {f"X-Long-{number}": "x" * 1000 for number in range(9)}
     begin = b"a\r\nb\tc\x1b[31m\x00\xff\xe2\x80\xae"
     receiver.body = begin + b"-" * 4080 + SECRET.encode() + b"lost" * 1000
-    await told.create()
-    exchange = (await _first(told))["attempts"][0]["exchange"]
+    await notified.create()
+    exchange = (await _first(notified))["attempts"][0]["exchange"]
     sizes = [len(name) + len(value) for name, value in exchange["headers"]]
 
     assert exchange["body"].startswith("a\nb\tc\ufffd[31m\ufffd\ufffd\ufffd-")
@@ -69,7 +69,7 @@ async def test_foreign_texts_are_cut_and_cleaned(told: Caller, receiver: Receive
 async def test_each_attempt_has_its_own(
     http: aiohttp.ClientSession, receiver: Receiver, tmp_path: Path
 ) -> None:
-    """Also those before a restart, and those that got no answer."""
+    """This includes those before a restart, and those that got no answer."""
     webhook = Webhook(receiver.url, SECRET)
     options: dict[str, Any] = {"database": tmp_path / "server.db", "api_key": "bu_test_of_storage"}
     receiver.answer = lambda call: 200 if call.status == "test" else 503
@@ -96,11 +96,11 @@ async def test_each_attempt_has_its_own(
     assert signed == [call.signature for call in receiver.calls if call.status == "initializing"]
 
 
-async def test_an_attempt_without_an_answer(told: Caller, receiver: Receiver) -> None:
-    """What was sent and how long it took, and why nothing came back."""
+async def test_an_attempt_without_an_answer(notified: Caller, receiver: Receiver) -> None:
+    """What was sent, how long it took, and why there is no answer."""
     receiver.headers = {"Transfer-Encoding": "of no kind"}
-    await told.create()
-    delivery = await _first(told)
+    await notified.create()
+    delivery = await _first(notified)
     (*_, attempt) = delivery["attempts"]
 
     assert (delivery["state"], attempt["status"]) == ("failed", None)
@@ -121,7 +121,7 @@ async def test_an_attempt_without_an_answer(told: Caller, receiver: Receiver) ->
     ids=["large", "large when it is decompressed", "br", "no gzip", "without end"],
 )
 async def test_the_status_decides(answer: bytes, kept: str, http: aiohttp.ClientSession) -> None:
-    """A receiver that has accepted is told once, whatever the body of its answer is."""
+    """A receiver that has accepted an event gets it once, whatever the body of its answer is."""
     async with (
         WireServer(answering(answer)) as receiver,
         LocalServer(
@@ -140,14 +140,14 @@ async def test_the_status_decides(answer: bytes, kept: str, http: aiohttp.Client
     assert len(receiver.requests) == 2
 
 
-async def test_only_whoever_runs_the_server_sees_them(told: Caller) -> None:
-    """An answer can name the receiver: its owner's own deliveries are listed without it."""
-    shop = await told.with_new_key("shop")
-    operator = await told.with_new_key("operator", scopes=["admin", "run", "read"])
+async def test_only_the_operator_sees_them(notified: Caller) -> None:
+    """An answer can name the receiver: an owner's list of deliveries is without it."""
+    shop = await notified.with_new_key("shop")
+    operator = await notified.with_new_key("operator", scopes=["admin", "run", "read"])
     task_id = await shop.create()
-    await until(lambda: told.server.deliveries[0].state != "pending")
-    delivery_id = told.server.deliveries[0].id
-    place = f"{told.server.url}/admin/deliveries"
+    await until(lambda: notified.server.deliveries[0].state != "pending")
+    delivery_id = notified.server.deliveries[0].id
+    place = f"{notified.server.url}/admin/deliveries"
     listed = await shop.get(place)
     answers = [await each.get(f"{place}/{delivery_id}") for each in (shop, operator)]
 
@@ -179,7 +179,7 @@ async def _kept(outbox: Outbox) -> list[tuple[str, list[bool]]]:
 
 
 async def test_they_are_kept_of_the_latest_deliveries(tmp_path: Path) -> None:
-    """Of others the attempts stay, and of one delivery those of six attempts."""
+    """Older ones keep their attempts, and one delivery keeps those of six attempts."""
     database = SqliteDatabase(tmp_path / "server.db")
     outbox = outbox_of(database, exchanges=2)
     for _ in range(4):
@@ -191,7 +191,7 @@ async def test_they_are_kept_of_the_latest_deliveries(tmp_path: Path) -> None:
 
 
 async def test_an_owner_with_many_deliveries_leaves_those_of_others(tmp_path: Path) -> None:
-    """Each has as many as there are for all of its own, however many the others have."""
+    """Each owner has room for its own, however many the others have."""
     database = SqliteDatabase(tmp_path / "server.db")
     outbox = outbox_of(database, exchanges=2)
     for owner in ("shop", "shop", "shop", "busy", "busy", "busy", "busy"):
@@ -213,7 +213,7 @@ async def test_an_owner_with_many_deliveries_leaves_those_of_others(tmp_path: Pa
 
 
 async def test_an_old_delivery_that_ends_late_keeps_none(tmp_path: Path) -> None:
-    """One that was tried for long is no longer among the latest, and stays within the bound."""
+    """One with many attempts is no longer among the latest, and stays within the bound."""
     database = SqliteDatabase(tmp_path / "server.db")
     outbox = outbox_of(database, exchanges=2)
     number = await database.transact(

@@ -1,4 +1,4 @@
-"""Who is told: in code, over HTTP, and from the command line."""
+"""How webhooks are registered: in code, over HTTP, and on the command line."""
 
 from collections.abc import Callable
 from typing import Any
@@ -18,7 +18,7 @@ def _always(status: int) -> Callable[[Call], int]:
 
 
 async def test_the_test_event_comes_first(receiver: Receiver, nothing_leaks: None) -> None:
-    """Signed, with the documented content; whoever does not answer 2xx is not registered."""
+    """Signed, with the documented content; a receiver without a 2xx answer is not registered."""
     async with LocalServer(executor="scripted") as server:
         for status in (500, 403, 307, 404):
             receiver.answer = _always(status)
@@ -33,8 +33,10 @@ async def test_the_test_event_comes_first(receiver: Receiver, nothing_leaks: Non
     assert all(call.is_genuine for call in receiver.calls)
 
 
-async def test_a_server_does_not_start_untold(receiver: Receiver, nothing_leaks: None) -> None:
-    """A webhook given in code has to pass as well."""
+async def test_a_server_does_not_start_without_its_webhook(
+    receiver: Receiver, nothing_leaks: None
+) -> None:
+    """A webhook given in code must pass the test as well."""
     receiver.answer = lambda _: 500
     server = LocalServer(executor="scripted", webhooks=[Webhook(receiver.url + "/t0ken", SECRET)])
     with pytest.raises(ConfigurationError) as caught:
@@ -45,7 +47,7 @@ async def test_a_server_does_not_start_untold(receiver: Receiver, nothing_leaks:
 
 
 async def test_over_http(api: Caller, receiver: Receiver) -> None:
-    """Registered, shown without its secret, told, replaced, and removed."""
+    """Registered, shown without its secret, called, replaced, and removed."""
     place = api.server.url + "/admin/webhooks"
     order = {"url": receiver.url, "secret": SECRET}
     await api.ask("POST", place, json=order)
@@ -80,7 +82,7 @@ async def test_over_http(api: Caller, receiver: Receiver) -> None:
     ],
 )
 async def test_what_is_refused(api: Caller, body: Any) -> None:
-    """With 422, and nobody outside this machine is asked."""
+    """With 422, and no request leaves this machine."""
     answer = await api.ask("POST", api.server.url + "/admin/webhooks", json=body)
 
     assert answer.status == 422, answer.text
@@ -97,14 +99,14 @@ async def test_what_is_refused(api: Caller, body: Any) -> None:
     ],
 )
 async def test_the_key_is_needed(api: Caller, method: str, path: str) -> None:
-    """As for everything that an administrator may do."""
+    """It is needed as for everything that an administrator may do."""
     answer = await api.ask(method, api.server.url + path, key=False)
 
     assert answer.status in {401, 403}
 
 
 def test_a_secret_does_not_show() -> None:
-    """Neither in the representation of a webhook nor, with the path, in that of its errors."""
+    """Neither in the repr of a webhook nor, with the path, in that of its errors."""
     webhook = Webhook("https://example.com/t0ken?u=t0ken", SECRET)
 
     assert "t0ken" not in repr(webhook)

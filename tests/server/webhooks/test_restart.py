@@ -1,4 +1,4 @@
-"""What is on its way outlives the server, in order; secrets on disk are sealed or not there."""
+"""Pending events outlive the server, in order; secrets on disk are sealed or missing."""
 
 import asyncio
 import json
@@ -39,7 +39,7 @@ def _server(path: Path, **options: object) -> LocalServer:
     return LocalServer(executor=executor, database=path, **given)  # type: ignore[arg-type]
 
 
-async def _told_nothing(server: LocalServer, http: aiohttp.ClientSession) -> str:
+async def _first_attempt_failed(server: LocalServer, http: aiohttp.ClientSession) -> str:
     """Create a task, let it end, and wait until the first attempt of its first event has failed."""
     caller = Caller(server, http)
     task_id = await caller.create(metadata={"order": "7"})
@@ -55,17 +55,17 @@ def _fails_after_the_test(call: Call) -> int:
 async def test_what_was_pending_is_sent_again(
     path: Path, http: aiohttp.ClientSession, receiver: Receiver
 ) -> None:
-    """In order, with the same bodies, and counting the attempts that were made before."""
+    """In order, with the same bodies, and with the count of earlier attempts."""
     webhook = Webhook(receiver.url, SECRET)
     receiver.answer = _fails_after_the_test
     async with _server(path, webhooks=[webhook]) as server:
-        task_id = await _told_nothing(server, http)
+        task_id = await _first_attempt_failed(server, http)
         before = [each.body for each in server.deliveries]
     receiver.calls.clear()
     receiver.answer = lambda _: 200
     async with _server(path, webhooks=[Webhook(receiver.url, SECRET)]) as server:
         await receiver.has(4)
-        # Received is not yet recorded.
+        # It was received, and this is not recorded yet.
         await until(lambda: all(each.state == "delivered" for each in server.deliveries))
         log = server.deliveries
 
@@ -87,8 +87,8 @@ async def test_what_was_pending_is_sent_again(
 async def test_a_new_secret_takes_over(
     path: Path, http: aiohttp.ClientSession, receiver: Receiver
 ) -> None:
-    """A webhook that is replaced while events are on their way is told them under its new one."""
-    # Under the old secret nothing is taken but the test, also not an attempt that is under way.
+    """After a replacement, pending events are signed with the new secret."""
+    # Under the old secret only the test is accepted, also not a running attempt.
     receiver.answer = lambda call: 200 if call.is_genuine or call.status == "test" else 500
 
     def taken() -> list[str]:
@@ -96,7 +96,7 @@ async def test_a_new_secret_takes_over(
 
     async with _server(path, webhook_retry_delay=0.05) as server:
         await server.add_webhook(Webhook(receiver.url, NEW_SECRET))
-        await _told_nothing(server, http)
+        await _first_attempt_failed(server, http)
         await server.add_webhook(Webhook(receiver.url, SECRET))
         await until(lambda: len(taken()) == 4)
 
@@ -106,7 +106,7 @@ async def test_a_new_secret_takes_over(
 async def test_webhooks_come_back_under_the_key(
     path: Path, http: aiohttp.ClientSession, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One that was added at run time is told after a restart, without another test event."""
+    """One that was added at run time gets events after a restart, without another test event."""
     monkeypatch.setenv(KEY_VARIABLE, "a key of the operator's own")
     async with _server(path) as server:
         await server.add_webhook(Webhook(receiver.url + "/t0ken", SECRET))
@@ -133,7 +133,7 @@ async def test_webhooks_come_back_under_the_key(
 async def test_webhooks_in_code_are_of_this_run(
     path: Path, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Who takes an address out of the code is not surprised by calls to it."""
+    """An address that is removed from the code gets no calls any more."""
     monkeypatch.setenv(KEY_VARIABLE, "a key of the operator's own")
     async with _server(path, webhooks=[Webhook(receiver.url, SECRET)]):
         pass
@@ -144,11 +144,11 @@ async def test_webhooks_in_code_are_of_this_run(
 async def test_without_a_key_they_are_not_kept(
     path: Path, http: aiohttp.ClientSession, receiver: Receiver, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """That is said; events that are pending wait until the address is registered again."""
+    """The log says so; pending events wait until the address is registered again."""
     receiver.answer = _fails_after_the_test
     async with _server(path) as server:
         await server.add_webhook(Webhook(receiver.url, SECRET))
-        await _told_nothing(server, http)
+        await _first_attempt_failed(server, http)
     said = caplog.text
     on_disk = b"".join(each.read_bytes() for each in path.parent.iterdir())
     receiver.calls.clear()
@@ -172,7 +172,7 @@ async def _add(outbox: Outbox, database: Database, status: str, owner: str = "de
 
 @pytest.mark.parametrize("is_in_memory", [False, True])
 async def test_the_log_is_bounded(is_in_memory: bool, path: Path) -> None:
-    """The oldest that are over are forgotten, on disk as well; what is pending is kept."""
+    """The oldest ended ones are deleted, also on disk; pending ones are kept."""
     database = SqliteDatabase(None if is_in_memory else path)
     outbox = outbox_of(database, most=3)
     for number in range(6):
@@ -189,8 +189,8 @@ async def test_the_log_is_bounded(is_in_memory: bool, path: Path) -> None:
     assert pending.status == "word 1"
 
 
-async def test_one_owner_forgets_nothing_of_another(path: Path) -> None:
-    """Each has as many as there are for all of its own, however many the others have."""
+async def test_one_owner_does_not_displace_another(path: Path) -> None:
+    """Each owner has room for its own, however many the others have."""
     database = SqliteDatabase(path)
     outbox = outbox_of(database, most=3)
     for number in range(6):
@@ -225,7 +225,7 @@ async def _killed_at_the_end(path: Path, environment: Mapping[str, str]) -> Asyn
 async def test_kill_before_an_event_was_received(
     path: Path, http: aiohttp.ClientSession, receiver: Receiver
 ) -> None:
-    """A server that is killed sends it when it starts again: at least once, in order."""
+    """A killed server sends it when it starts again: at least once, in order."""
     environment = {**os.environ, KEY_VARIABLE: "a key of the operator's own"}
     headers = {"Authorization": "Bearer bu_test_of_storage"}
     receiver.answer = _fails_after_the_test
@@ -256,7 +256,7 @@ async def test_kill_before_an_event_was_received(
 async def test_a_full_disk_ends_no_delivery(
     path: Path, http: aiohttp.ClientSession, receiver: Receiver, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """What was received is noted when there is room again, and is not sent another time."""
+    """A received event is recorded when there is room again, and is not sent again."""
     disk = ExitStack()
 
     def fills_the_disk(call: Call) -> int:
@@ -277,7 +277,7 @@ async def test_a_full_disk_ends_no_delivery(
 async def test_events_wait_until_the_receiver_passes_the_test(
     path: Path, http: aiohttp.ClientSession, receiver: Receiver
 ) -> None:
-    """A receiver that is away when the server starts hears of all that happened meanwhile."""
+    """A receiver that is down when the server starts gets all events later."""
     webhook = Webhook(receiver.url, SECRET)
     async with _server(path, webhooks=[webhook]) as server:
         await Caller(server, http).create()
