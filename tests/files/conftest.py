@@ -18,5 +18,5 @@ async def storage(nothing_leaks: None) -> AsyncIterator[FakeStorage]:
 
 @pytest.fixture
 async def session(storage: FakeStorage, connect: Connect) -> BrowserUseSession:
-    """A session with quick retries, which talks to that API."""
+    """A session with quick retries, which uses that API."""
     return await connect(storage.api, retry=FAST)

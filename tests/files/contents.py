@@ -1,4 +1,4 @@
-"""What the files of these tests hold, and what a directory holds."""
+"""The contents of the files of these tests, and of a directory."""
 
 import random
 from pathlib import Path

@@ -28,7 +28,7 @@ def as_file(directory: Path) -> Any:
 
 
 def as_raw_file(directory: Path) -> Any:
-    """The content as an opened file, whose `read` may give less than asked for."""
+    """The content as an opened file, whose `read` may return less than requested."""
     return as_path(directory).open("rb", buffering=0)
 
 

@@ -18,7 +18,7 @@ SHOTS = [f"{TASK}/step-{number}.png" for number in range(1, 8)]
 
 
 def content_of(path: str) -> bytes:
-    """What the screenshot at a path holds."""
+    """The content of the screenshot at a path."""
     return path.encode() * 1000
 
 
@@ -34,7 +34,7 @@ def shots(storage: FakeStorage) -> list[str]:
 async def test_screenshots_are_downloaded_in_order(
     session: BrowserUseSession, shots: list[str], tmp_path: Path
 ) -> None:
-    """Each file has the name at the end of its URL, and the paths come in the API's order."""
+    """Each file has the name at the end of its URL, and the paths are in the API's order."""
     directory = tmp_path / "new" / "directory"
 
     paths = await session.download_screenshots(TASK, directory)
@@ -82,7 +82,7 @@ async def test_a_screenshot_is_found_by_its_number(
 async def test_media_are_downloaded(
     session: BrowserUseSession, storage: FakeStorage, tmp_path: Path
 ) -> None:
-    """Recordings come the same way, from their own list."""
+    """Recordings are downloaded the same way, from their own list."""
     storage.recordings = ["video.mp4"]
     storage.keep("video.mp4", b"moving")
 
@@ -149,7 +149,7 @@ async def test_names_from_urls_stay_inside_and_apart(
     assert len(listing(directory)) == len(targets)
 
 
-async def test_again_is_the_same(
+async def test_a_second_download_has_the_same_names(
     session: BrowserUseSession, storage: FakeStorage, shots: list[str], tmp_path: Path
 ) -> None:
     """A second download may replace the files of the first, under the same names."""
@@ -166,7 +166,7 @@ async def test_again_is_the_same(
 async def test_a_file_that_is_there_ends_all_downloads(
     session: BrowserUseSession, storage: FakeStorage, shots: list[str], tmp_path: Path
 ) -> None:
-    """`.bashrc` stays, whatever the address of a screenshot says; no file is fetched."""
+    """`.bashrc` stays, whatever the address of a screenshot is; no file is downloaded."""
     storage.recordings = [f"{TASK}/.bashrc"]
     storage.keep(storage.recordings[0], b"evil")
     for name in ("bashrc", ".bashrc", "step-7.png"):
@@ -192,7 +192,7 @@ async def test_several_at_once_with_a_bound(
     tmp_path: Path,
     concurrency: int,
 ) -> None:
-    """At most `concurrency` files are under way, and so many if there are enough."""
+    """At most `concurrency` downloads run, and as many if there are enough files."""
     running, most = 0, 0
 
     async def count(connection: Connection, request: Request, file: StoredFile) -> None:
@@ -214,7 +214,7 @@ async def test_several_at_once_with_a_bound(
 async def test_bounds_are_checked(
     session: BrowserUseSession, storage: FakeStorage, tmp_path: Path, options: dict[str, Any]
 ) -> None:
-    """Bounds that make no sense are refused before anything is sent, and say which."""
+    """Invalid bounds are refused before anything is sent, and the error names them."""
     for download in (session.download_media, session.download_screenshots):
         with refusing(InvalidRequestError) as caught:
             await download(TASK, tmp_path, **options)
@@ -242,7 +242,7 @@ async def test_progress_is_the_sum(
 async def test_each_is_resumed(
     session: BrowserUseSession, storage: FakeStorage, shots: list[str], tmp_path: Path
 ) -> None:
-    """Files that are cut go on where they were, each with its own version."""
+    """Interrupted files continue where they were, each with its own version."""
     storage.next = [cut_after(5000 + number) for number in range(len(shots))]
 
     paths = await session.download_screenshots(TASK, tmp_path)
@@ -254,7 +254,7 @@ async def test_each_is_resumed(
 async def test_an_expired_url_is_renewed_by_its_place(
     session: BrowserUseSession, storage: FakeStorage, shots: list[str], tmp_path: Path
 ) -> None:
-    """The list is asked for again, and the file gets the URL at its own place in it."""
+    """The list is read again, and the file gets the URL at its own place in it."""
 
     async def expire_third(connection: Connection, request: Request, file: StoredFile) -> None:
         expired = "step-3" in request.target and request.target.endswith("-2")
@@ -288,7 +288,7 @@ async def test_a_url_that_is_gone_when_renewed(
 async def test_the_first_failure_ends_the_others(
     session: BrowserUseSession, storage: FakeStorage, shots: list[str], tmp_path: Path
 ) -> None:
-    """One file that is refused raises its own error, and nothing goes on behind the back."""
+    """A refused file raises its own error, and nothing continues in the background."""
 
     async def refuse_second(connection: Connection, request: Request, file: StoredFile) -> None:
         if "step-2" in request.target:
@@ -312,7 +312,7 @@ async def test_the_first_failure_ends_the_others(
 async def test_what_progress_raises_ends_all(
     session: BrowserUseSession, shots: list[str], tmp_path: Path
 ) -> None:
-    """An exception of the callback comes out as it is, not in a group."""
+    """An exception of the callback is raised unchanged, not in a group."""
 
     def stop(received: int, total: int | None) -> None:
         raise LookupError("enough")
@@ -345,7 +345,7 @@ async def test_cancelling_ends_all(
 async def test_a_directory_that_is_a_file(
     session: BrowserUseSession, storage: FakeStorage, shots: list[str], tmp_path: Path
 ) -> None:
-    """A file in the place of the directory is a typed error, before any file is asked for."""
+    """A file in the place of the directory is a typed error, before any file is requested."""
     (tmp_path / "file").write_bytes(b"1")
 
     with refusing(FileTransferError):
@@ -357,7 +357,7 @@ async def test_a_directory_that_is_a_file(
 async def test_links_among_the_targets_are_refused(
     session: BrowserUseSession, storage: FakeStorage, shots: list[str], tmp_path: Path
 ) -> None:
-    """A link in the place of one of the files is refused before any file is asked for."""
+    """A link in the place of one of the files is refused before any file is requested."""
     (tmp_path / "step-3.png").symlink_to(tmp_path / "outside")
 
     with refusing(FileTransferError):
@@ -369,7 +369,7 @@ async def test_links_among_the_targets_are_refused(
 async def test_a_closed_session_downloads_nothing(
     storage: FakeStorage, connect: Connect, tmp_path: Path
 ) -> None:
-    """After `aclose()` both are refused before anything is looked at."""
+    """After `aclose()` both are refused before anything is read."""
     session = await connect(storage.api)
     await session.aclose()
 

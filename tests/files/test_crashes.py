@@ -53,7 +53,7 @@ async def _at_least(directory: Path, size: int) -> int:
 async def test_a_killed_download_is_finished_by_the_next(
     session: BrowserUseSession, storage: FakeStorage, tmp_path: Path
 ) -> None:
-    """Kill -9 leaves no file under the final name; the next process goes on to the end."""
+    """Kill -9 leaves no file under the final name; the next process completes it."""
     storage.keep(NAME, CONTENT)
 
     async def stop_at_three_quarters(
@@ -83,7 +83,7 @@ async def test_a_killed_download_is_finished_by_the_next(
 
 @pytest.mark.torture
 async def test_killed_again_and_again(storage: FakeStorage, tmp_path: Path) -> None:
-    """Whenever the process is killed, what is under the final name is whole or absent."""
+    """Whenever the process is killed, the file under the final name is complete or missing."""
     storage.keep(NAME, CONTENT)
     storage.behave = _slowly
     target = tmp_path / NAME
@@ -93,7 +93,7 @@ async def test_killed_again_and_again(storage: FakeStorage, tmp_path: Path) -> N
         process = await _start(storage, tmp_path)
         await _first_request(storage, len(storage.requests))
         await asyncio.sleep(draw.uniform(0.0, 0.15))
-        with contextlib.suppress(ProcessLookupError):  # it was quicker than its murderer
+        with contextlib.suppress(ProcessLookupError):  # it ended before the kill
             process.send_signal(signal.SIGKILL)
         await process.wait()
         assert not target.exists() or target.read_bytes() == CONTENT

@@ -1,4 +1,4 @@
-"""Downloads of one file: places, refusals, progress, and ends before the end."""
+"""Downloads of one file: places, refusals, progress, and early ends."""
 
 import asyncio
 import threading
@@ -33,7 +33,7 @@ from tests.support.wire import Connection, Request, response
 async def test_a_file_is_written(
     session: BrowserUseSession, storage: FakeStorage, tmp_path: Path
 ) -> None:
-    """An output file lands in the directory under its name, byte for byte, and nothing else."""
+    """An output file is written into the directory under its name, byte for byte, alone."""
     storage.keep(NAME, SMALL)
 
     path = await session.download_output_file(TASK, NAME, tmp_path)
@@ -72,7 +72,7 @@ async def test_an_empty_file_is_a_file(
 async def test_an_older_file_is_replaced_at_the_end(
     session: BrowserUseSession, storage: FakeStorage, tmp_path: Path
 ) -> None:
-    """The file that is there stays whole until the new one is."""
+    """The old file stays complete until the new one is."""
     storage.keep(NAME, SMALL)
     target = tmp_path / NAME
     target.write_bytes(b"old")
@@ -92,7 +92,7 @@ async def test_an_older_file_is_replaced_at_the_end(
 async def test_a_file_that_is_there_is_refused(
     session: BrowserUseSession, storage: FakeStorage, tmp_path: Path, destination: str
 ) -> None:
-    """Without `overwrite=True` it stays as it is, and nothing is sent."""
+    """Without `overwrite=True` it stays unchanged, and nothing is sent."""
     storage.keep(NAME, SMALL)
     (tmp_path / NAME).write_bytes(b"mine")
 
@@ -109,7 +109,7 @@ async def test_a_file_that_is_there_is_refused(
 async def test_a_file_that_appears_meanwhile_is_not_replaced(
     session: BrowserUseSession, storage: FakeStorage, tmp_path: Path, when: str
 ) -> None:
-    """Nor is one that another program writes while the download is under way."""
+    """A file that another program writes during the download is not replaced, either."""
     storage.keep(NAME, LARGE)
     target = tmp_path / NAME
 
@@ -136,7 +136,7 @@ async def test_a_file_that_appears_meanwhile_is_not_replaced(
 async def test_a_refusal_is_not_the_file(
     session: BrowserUseSession, storage: FakeStorage, tmp_path: Path, status: int
 ) -> None:
-    """The XML of a refusal never becomes the file; code and message are told, no signature."""
+    """The XML of a refusal never becomes the file; the error has code and message, no signature."""
     storage.behave = refuse(status, "NoSuchKey", "The specified key does not exist.")
 
     with refusing(FileTransferError) as caught:
@@ -151,7 +151,7 @@ async def test_a_refusal_is_not_the_file(
 async def test_other_statuses_are_not_the_file(
     session: BrowserUseSession, storage: FakeStorage, tmp_path: Path, status: int
 ) -> None:
-    """Only 200 and 206 bring a file."""
+    """Only 200 and 206 return a file."""
     storage.behave = send_raw(response(status))
 
     with refusing(FileTransferError):
@@ -163,7 +163,7 @@ async def test_other_statuses_are_not_the_file(
 async def test_a_refusal_that_echoes_the_url_shows_none_of_it(
     session: BrowserUseSession, storage: FakeStorage, tmp_path: Path
 ) -> None:
-    """A page that repeats the URL, escaped or not, is told without its query."""
+    """A page that repeats the URL, escaped or not, is quoted without its query."""
 
     async def echo(connection: Connection, request: Request, file: StoredFile) -> None:
         text = f"<h1>Not found</h1> {request.target} {request.target.replace('&', '&amp;')}"
@@ -181,7 +181,7 @@ async def test_a_refusal_that_echoes_the_url_shows_none_of_it(
 async def test_an_error_of_the_api_is_the_api_error(
     session: BrowserUseSession, storage: FakeStorage, tmp_path: Path
 ) -> None:
-    """A file that the API does not know is its 404, and makes no directory."""
+    """A file that the API does not know is its 404, and no directory is created."""
     storage.api_replies = [response(404, '{"detail": "File not found"}')]
 
     with refusing(NotFoundError) as caught:
@@ -195,7 +195,7 @@ async def test_an_error_of_the_api_is_the_api_error(
 # --- progress, cancelling, closing --------------------------------------------------------------
 
 
-async def test_progress_is_told_in_bytes(
+async def test_progress_is_in_bytes(
     session: BrowserUseSession, storage: FakeStorage, tmp_path: Path
 ) -> None:
     """The callback gets the bytes so far and the size, also after a cut."""
@@ -217,7 +217,7 @@ async def test_progress_is_told_in_bytes(
 async def test_what_progress_raises_ends_the_download(
     session: BrowserUseSession, storage: FakeStorage, tmp_path: Path
 ) -> None:
-    """An exception of the callback comes out as it is, and nothing is left."""
+    """An exception of the callback is raised unchanged, and nothing is left."""
     storage.keep(NAME, LARGE)
 
     def stop(received: int, total: int | None) -> None:
@@ -233,7 +233,7 @@ async def test_what_progress_raises_ends_the_download(
 async def test_cancelling_leaves_a_part_to_go_on_with(
     session: BrowserUseSession, storage: FakeStorage, tmp_path: Path
 ) -> None:
-    """A cancelled download ends at once, and the next one goes on where it was."""
+    """A cancelled download ends at once, and the next one continues where it was."""
     storage.keep(NAME, LARGE)
     arrived = asyncio.Event()
 
@@ -267,12 +267,12 @@ async def test_cancelling_leaves_a_part_to_go_on_with(
 async def test_cancelling_while_a_part_is_opened_leaves_nothing(
     session: BrowserUseSession, storage: FakeStorage, tmp_path: Path
 ) -> None:
-    """A thread cannot be cancelled: what it opens after that is closed and removed."""
+    """A thread cannot be cancelled: what it opens later is closed and removed."""
     storage.keep(NAME, SMALL)
     opened, goes_on = threading.Event(), threading.Event()
 
     class Slow(ThreadPoolExecutor):
-        """Holds back the result of what has opened the part."""
+        """Delays the result of the function that opens the part."""
 
         def submit(self, call: Any, /, *given: Any, **named: Any) -> Any:
             def work() -> Any:
@@ -320,7 +320,7 @@ async def test_closing_the_session_ends_downloads(
 async def test_two_downloads_of_the_same_file(
     session: BrowserUseSession, storage: FakeStorage, tmp_path: Path
 ) -> None:
-    """Two at once do not get into each other's bytes, and both end with the whole file."""
+    """Two at once do not mix their bytes, and both end with the complete file."""
     storage.keep(NAME, LARGE)
     storage.next = [cut_after(1_000_000), cut_after(2_000_000)]
 
@@ -336,7 +336,7 @@ async def test_two_downloads_of_the_same_file(
 async def test_two_downloads_of_the_same_file_of_which_one_may_be(
     session: BrowserUseSession, storage: FakeStorage, tmp_path: Path
 ) -> None:
-    """The first that is whole is the file, and the other one is refused."""
+    """The first that is complete becomes the file, and the other one is refused."""
     storage.keep(NAME, LARGE)
 
     results = await asyncio.gather(

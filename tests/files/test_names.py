@@ -1,4 +1,4 @@
-"""Names of files, which come from servers."""
+"""Names of files that servers choose."""
 
 from pathlib import Path
 
@@ -76,7 +76,7 @@ HARMLESS = [
 
 @pytest.mark.parametrize("name", HOSTILE, ids=ascii)
 def test_hostile_names_are_refused(name: str) -> None:
-    """A name that leaves its directory or troubles a file system is refused, and says why."""
+    """A name that leaves its directory or is invalid in a file system is refused with a reason."""
     with pytest.raises(UnsafeFileNameError, match="because") as caught:
         check_name(name, task_id=TASK)
 
@@ -87,7 +87,7 @@ def test_hostile_names_are_refused(name: str) -> None:
 
 @pytest.mark.parametrize("name", HARMLESS)
 def test_ordinary_names_are_taken(name: str) -> None:
-    """Names as people give them pass."""
+    """The usual names of people are accepted."""
     assert problem_with(name) is None
 
 
@@ -119,13 +119,13 @@ def test_hostile_names_are_made_safe(name: str, tmp_path: Path) -> None:
     ],
 )
 def test_safe_names_stay_close(text: str, name: str) -> None:
-    """What is harmless in a name is kept, its suffix first of all."""
+    """Harmless parts of a name are kept, first of all its suffix."""
     assert safe_name(text, "fallback") == name
 
 
 @given(st.text())
 def test_every_text_can_be_made_safe(text: str) -> None:
-    """Whatever the text, the derived name is safe, and deriving it again changes nothing."""
+    """For any text the derived name is safe, and deriving it again changes nothing."""
     name = safe_name(text, "fallback")
 
     assert problem_with(name) is None
@@ -133,7 +133,7 @@ def test_every_text_can_be_made_safe(text: str) -> None:
 
 
 def test_names_that_some_file_system_confuses_get_numbers() -> None:
-    """Names that differ only in case or in the form of their accents are told apart."""
+    """Names that differ only in case or in the form of their accents get numbers."""
     names = ["shot.png", "Shot.PNG", "shot.png", "caf\u00e9", "cafe\u0301", "shot-2.png", "ß", "SS"]
 
     assert unique_names(names) == [
@@ -150,7 +150,7 @@ def test_names_that_some_file_system_confuses_get_numbers() -> None:
 
 @given(st.lists(st.text("aA.é-2", min_size=1, max_size=4).map(lambda text: safe_name(text, "f"))))
 def test_distinct_names_are_distinct(names: list[str]) -> None:
-    """No two results are the same in any case, each is safe, and the first keeps its name."""
+    """No two results are equal in any case, each is safe, and the first keeps its name."""
     made = unique_names(names)
 
     assert len({name.casefold() for name in made}) == len(names)
@@ -159,7 +159,7 @@ def test_distinct_names_are_distinct(names: list[str]) -> None:
 
 
 def test_long_names_with_numbers_are_not_too_long() -> None:
-    """The number finds room in a name that has the full length already."""
+    """The number fits into a name that has the full length already."""
     made = unique_names(["é" * 125 + ".png"] * 3)
 
     assert len(set(made)) == 3
@@ -176,7 +176,7 @@ def test_cutting_keeps_characters_whole() -> None:
 async def test_an_unsafe_output_file_is_refused_in_a_directory(
     session: BrowserUseSession, storage: FakeStorage, tmp_path: Path, name: str
 ) -> None:
-    """Nothing is sent for a name that is not safe; under a name of one's own it can be had."""
+    """Nothing is sent for a name that is not safe; with a name of one's own it works."""
     storage.keep(name, b"content")
 
     with refusing(UnsafeFileNameError):
@@ -192,7 +192,7 @@ async def test_an_unsafe_output_file_is_refused_in_a_directory(
 async def test_a_name_that_is_no_segment_is_refused_everywhere(
     session: BrowserUseSession, storage: FakeStorage, tmp_path: Path, name: str
 ) -> None:
-    """A name that would reach another route of the API is not asked for at all."""
+    """A name that would reach another route of the API is not requested at all."""
     with refusing(InvalidRequestError):
         await session.download_output_file(TASK, name, tmp_path / "mine.bin")
 

@@ -1,4 +1,4 @@
-"""Parts on the disk: links, locks, left-overs, a disk that refuses or is slow."""
+"""Parts on the disk: links, locks, remains, and a disk that refuses or is slow."""
 
 import asyncio
 import errno
@@ -28,7 +28,7 @@ CONTENT = bytes(range(256)) * 4000
 
 
 def part_of(directory: Path, tag: str = TAG) -> Path:
-    """Where the part of a version is."""
+    """The path of the part of a version."""
     return directory / f"{NAME}.{tag}.part"
 
 
@@ -46,7 +46,7 @@ def opened(directory: Path, tag: str | None = TAG) -> Iterator[PartFile]:
 
 
 def test_a_part_becomes_the_file(tmp_path: Path) -> None:
-    """What is written in pieces has the final name after `commit`, and only then."""
+    """A file written in pieces has the final name after `commit`, and only then."""
     with opened(tmp_path) as part:
         part.write([b"ab", b"c"])
         part.write([b"def"])
@@ -59,7 +59,7 @@ def test_a_part_becomes_the_file(tmp_path: Path) -> None:
 
 
 def test_a_part_that_was_left_is_found(tmp_path: Path) -> None:
-    """A part of the same version goes on behind the bytes that are there."""
+    """A part of the same version continues after its bytes."""
     with opened(tmp_path) as part:
         part.write([b"abc"])
     with opened(tmp_path) as part:
@@ -71,7 +71,7 @@ def test_a_part_that_was_left_is_found(tmp_path: Path) -> None:
 
 
 def test_after_the_end_nothing_is_written(tmp_path: Path) -> None:
-    """A write that an abandoned thread makes too late does nothing, whatever the end was."""
+    """A late write of an abandoned thread does nothing, whatever the end was."""
     for end in (PartFile.commit, PartFile.close, PartFile.discard):
         part = PartFile.open(tmp_path / NAME, None)
         part.write([b"abc"])
@@ -85,7 +85,7 @@ def test_after_the_end_nothing_is_written(tmp_path: Path) -> None:
 
 
 def test_a_part_can_be_emptied(tmp_path: Path) -> None:
-    """A part that starts again holds nothing of what it held."""
+    """A part that starts again contains nothing of its former content."""
     with opened(tmp_path) as part:
         part.write([b"abc"])
         part.truncate()
@@ -96,7 +96,7 @@ def test_a_part_can_be_emptied(tmp_path: Path) -> None:
 
 
 def test_many_small_pieces_are_written_whole(tmp_path: Path) -> None:
-    """Pieces that the system takes only in part, as a pipe would, are written on."""
+    """Pieces that the system accepts only in part, as a pipe would, are written completely."""
     with opened(tmp_path) as part:
         part.write([bytes((number % 256,)) * number for number in range(1, 500)])
 
@@ -114,7 +114,7 @@ def test_long_names_leave_room_for_the_ending(tmp_path: Path) -> None:
 
 
 def test_a_file_that_is_there_is_not_replaced(tmp_path: Path) -> None:
-    """Unless it may be, a part takes no name that is in use; the part stays."""
+    """By default a part does not take a name that is in use; the part stays."""
     (tmp_path / NAME).write_bytes(b"mine")
     with opened(tmp_path) as part:
         part.write([b"abc"])
@@ -132,7 +132,7 @@ def test_a_file_that_is_there_is_not_replaced(tmp_path: Path) -> None:
 def test_a_file_system_without_hard_links(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, taken: bool
 ) -> None:
-    """It knows no way to name a file unless the name is in use, which holds there as well."""
+    """There a file is named only if its name is free, as elsewhere."""
 
     def refuse(*_paths: object, **_options: object) -> None:
         raise PermissionError(errno.EPERM, "Operation not permitted")
@@ -164,7 +164,7 @@ def test_a_second_name_of_the_file_is_removed(tmp_path: Path, tag: str | None) -
 
 
 def test_left_overs_of_other_versions_are_removed(tmp_path: Path) -> None:
-    """Parts of the same target that nobody holds go; everything else stays."""
+    """Parts of the same target without an owner are removed; everything else stays."""
     stays = [
         tmp_path / f"{NAME}.part",
         tmp_path / f"{NAME}.{TAG}.part.bak",
@@ -212,7 +212,7 @@ async def test_a_target_that_is_a_link_is_refused(
 async def test_a_target_that_is_no_plain_file_is_refused(
     session: BrowserUseSession, storage: FakeStorage, tmp_path: Path, kind: str
 ) -> None:
-    """What is not a plain file is not replaced, be it a directory, a FIFO or a device."""
+    """A directory, a FIFO or a device is not replaced."""
     target = tmp_path / NAME
     if kind == "directory":
         target.mkdir()
@@ -230,7 +230,7 @@ async def test_a_target_that_is_no_plain_file_is_refused(
 async def test_a_link_that_appears_meanwhile(
     session: BrowserUseSession, storage: FakeStorage, tmp_path: Path
 ) -> None:
-    """The place is looked at again at the end; the file is then not written."""
+    """The place is checked again at the end; the file is then not written."""
     storage.keep(NAME, CONTENT)
     outside = tmp_path / "outside.bin"
     target = tmp_path / "in" / NAME
@@ -257,7 +257,7 @@ def _make_second_name(path: Path, outside: Path) -> None:
 async def test_a_part_that_is_a_link_is_not_written_to(
     session: BrowserUseSession, storage: FakeStorage, tmp_path: Path, make: "object"
 ) -> None:
-    """A link, or a second name of a file, in the place of the part leads nowhere."""
+    """A link, or a second name of a file, in the place of the part is not followed."""
     storage.keep(NAME, CONTENT)
     storage.next = [cut_after(1000)]
     storage.behave = cut_after(0)
@@ -285,7 +285,7 @@ async def test_a_part_that_is_a_link_is_not_written_to(
 
 @contextmanager
 def files_no_larger_than(size: int) -> Iterator[None]:
-    """Let the system refuse bytes behind this place, as a full disk does."""
+    """Let the system refuse bytes beyond this size, as a full disk does."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
     try:
@@ -298,7 +298,7 @@ def files_no_larger_than(size: int) -> Iterator[None]:
 async def test_a_full_disk(
     session: BrowserUseSession, storage: FakeStorage, tmp_path: Path, limit: int
 ) -> None:
-    """A disk that takes no more bytes is a typed error, and its space is given back."""
+    """A disk that is full is a typed error, and its space is released."""
     storage.keep(NAME, CONTENT)
 
     with files_no_larger_than(limit), pytest.raises(FileTransferError) as caught:
@@ -317,7 +317,7 @@ async def test_a_full_disk(
 async def test_a_place_that_takes_no_files(
     session: BrowserUseSession, storage: FakeStorage, destination: str
 ) -> None:
-    """A path below a file, in a directory that takes none, or with a NUL is a typed error."""
+    """A path below a file, in a read-only directory, or with a NUL is a typed error."""
     storage.keep(NAME, CONTENT)
 
     with refusing(FileTransferError) as caught:
@@ -349,7 +349,7 @@ async def test_no_permission(
 
 
 def test_a_part_has_one_owner(tmp_path: Path) -> None:
-    """Who comes second gets a part of a random name, and both can finish."""
+    """The second one gets a part with a random name, and both can finish."""
     with opened(tmp_path) as first, opened(tmp_path) as second:
         first.write([b"first"])
         second.write([b"second"])
@@ -381,7 +381,7 @@ def test_a_lock_of_another_process_counts(tmp_path: Path) -> None:
 def test_the_finished_file_is_not_taken_for_a_part(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, new: bytes | None
 ) -> None:
-    """A part that its owner renames between our opening and our locking is not written to."""
+    """A part that its owner renames between its opening and its locking here is not written to."""
     owner = PartFile.open(tmp_path / NAME, TAG)
     owner.write([b"whole"])
     lock = fcntl.flock
@@ -412,7 +412,7 @@ class Disk(PartFile):
     fails_at = 0
 
     def write(self, chunks: Sequence[bytes]) -> None:
-        """Note the thread, take the time, fail or write."""
+        """Record the thread, take the time, fail or write."""
         self.threads.append(threading.get_ident())
         time.sleep(self.seconds)
         if len(self.threads) == self.fails_at:
@@ -459,16 +459,16 @@ async def test_a_slow_disk_makes_the_loop_wait_once(disk: Disk) -> None:
 
 
 @pytest.mark.parametrize("number", [1, 2, 3, 6])
-async def test_a_write_that_fails_is_told(disk: Disk, number: int) -> None:
-    """Whether on the spot or in a thread, the error comes out before the end."""
+async def test_a_write_that_fails_raises(disk: Disk, number: int) -> None:
+    """In the loop or in a thread, the error is raised before the end."""
     disk.seconds, disk.fails_at = 0.02, number
 
     with pytest.raises(OSError, match="No space"):
         await _write_all(PartWriter(disk))
 
 
-async def test_nobody_has_to_ask_how_it_went(disk: Disk, caplog: pytest.LogCaptureFixture) -> None:
-    """A failed write that nobody waits for, as after a cancellation, is not complained about."""
+async def test_a_failed_write_without_a_waiter_is_silent(disk: Disk, caplog: pytest.LogCaptureFixture) -> None:
+    """The error of a write without a waiter, as after a cancellation, is not reported."""
     disk.seconds, disk.fails_at = 0.02, 2
     writer = PartWriter(disk)
     await writer.write(PIECES[0])
@@ -483,7 +483,7 @@ async def test_nobody_has_to_ask_how_it_went(disk: Disk, caplog: pytest.LogCaptu
 
 
 async def test_small_pieces_are_collected(disk: Disk) -> None:
-    """Single bytes are not written one by one, nor more at once than a system call takes."""
+    """Single bytes are not written one by one, nor more at once than a system call accepts."""
     writer = PartWriter(disk)
     for _ in range(WRITE_CHUNKS + 1):
         await writer.write(b"x")

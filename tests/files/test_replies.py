@@ -1,4 +1,4 @@
-"""Replies that do not fit what is there, or what they promise."""
+"""Replies that do not fit the existing part, or their own headers."""
 
 import asyncio
 from pathlib import Path
@@ -54,7 +54,7 @@ _SIZE = len(SMALL)
 async def test_another_range_starts_the_file_again(
     session: BrowserUseSession, storage: FakeStorage, tmp_path: Path, answer: Behaviour
 ) -> None:
-    """A partial reply that is not exactly the rest is thrown away with what was there."""
+    """A partial reply that is not exactly the rest is dropped together with the part."""
     storage.keep(NAME, SMALL)
     storage.next = [cut_after(1000), answer]
 
@@ -81,7 +81,7 @@ async def test_a_part_of_another_size_than_promised(
     body: bytes,
     ranges: list[str | None],
 ) -> None:
-    """A partial reply that brings fewer bytes is gone on with; one that brings more is not."""
+    """A partial reply with fewer bytes is continued; one with more is not."""
     storage.keep(NAME, SMALL)
     storage.next = [cut_after(1000), _partial(f"bytes 1000-{_SIZE - 1}/{_SIZE}", body=body)]
 
@@ -94,7 +94,7 @@ async def test_a_part_of_another_size_than_promised(
 async def test_parts_without_bytes_are_given_up(
     session: BrowserUseSession, storage: FakeStorage, tmp_path: Path
 ) -> None:
-    """A storage that promises the rest again and again and never brings it is given up."""
+    """A storage that promises the rest repeatedly and never sends it is given up."""
     storage.keep(NAME, SMALL)
     storage.next = [cut_after(1000)]
     storage.behave = _partial(f"bytes 1000-{_SIZE - 1}/{_SIZE}", body=b"")
@@ -108,7 +108,7 @@ async def test_parts_without_bytes_are_given_up(
 async def test_a_storage_without_ranges(
     session: BrowserUseSession, storage: FakeStorage, tmp_path: Path
 ) -> None:
-    """A whole file in answer to a range takes the place of what was there."""
+    """A complete file in answer to a range replaces the part."""
     storage.keep(NAME, SMALL, ranges=False)
     storage.next = [cut_after(1000)]
 
@@ -121,7 +121,7 @@ async def test_a_storage_without_ranges(
 async def test_a_storage_that_starts_again_each_time(
     session: BrowserUseSession, storage: FakeStorage, tmp_path: Path
 ) -> None:
-    """Without ranges, getting a little further each time does not go on for ever."""
+    """Without ranges, getting a little further each time does not continue for ever."""
     storage.keep(NAME, SMALL, ranges=False)
     storage.next = [cut_after(1000 * number) for number in range(1, 50)]
 
@@ -166,7 +166,7 @@ async def test_a_storage_that_never_serves_the_rest(
 async def test_leftovers_of_another_version_go(
     session: BrowserUseSession, storage: FakeStorage, tmp_path: Path
 ) -> None:
-    """A part of a version that is no longer served is neither used nor left lying about."""
+    """A part of a version that is no longer served is neither used nor kept."""
     storage.keep(NAME, SMALL)
     storage.next = [cut_after(1000)]
     storage.behave = cut_after(0)
@@ -205,7 +205,7 @@ async def test_a_body_shorter_than_promised(
 async def test_chunks_without_a_length(
     session: BrowserUseSession, storage: FakeStorage, tmp_path: Path, ended: bool
 ) -> None:
-    """Without a length, the file is whole when the last chunk came, and not before."""
+    """Without a length, the file is complete when the last chunk came, and not before."""
     storage.behave = chunked([SMALL[:1000], SMALL[1000:]], ended=ended)
 
     if ended:
@@ -221,7 +221,7 @@ async def test_chunks_without_a_length(
 async def test_a_body_that_ends_with_its_connection(
     session: BrowserUseSession, storage: FakeStorage, tmp_path: Path, rudely: bool
 ) -> None:
-    """Neither length nor chunks: whole if the connection was closed, not if it was reset."""
+    """Neither length nor chunks: complete if the connection was closed, not if it was reset."""
     storage.behave = send_raw(b"HTTP/1.1 200 OK\r\n\r\n" + SMALL, rudely=rudely)
 
     if rudely:
@@ -248,7 +248,7 @@ async def test_bytes_behind_the_end_do_not_get_in(
 async def test_compression_is_not_asked_for_and_not_taken(
     session: BrowserUseSession, storage: FakeStorage, tmp_path: Path
 ) -> None:
-    """`identity` is asked for, and a compressed body is refused."""
+    """The request asks for `identity`, and a compressed body is refused."""
     storage.behave = send_raw(response(200, b"\x1f\x8b...", [("Content-Encoding", "gzip")]))
 
     with refusing(FileTransferError) as caught:
@@ -262,7 +262,7 @@ async def test_compression_is_not_asked_for_and_not_taken(
 async def test_an_endless_body_is_stopped(
     session: BrowserUseSession, storage: FakeStorage, tmp_path: Path
 ) -> None:
-    """Bytes that never end are cut off at `max_bytes`, and what was written is removed."""
+    """Endless bytes are cut off at `max_bytes`, and the written ones are removed."""
 
     async def endless(connection: Connection, request: Request, file: StoredFile) -> None:
         connection.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")

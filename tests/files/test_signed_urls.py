@@ -1,4 +1,4 @@
-"""Where signed URLs may lead, what goes there, and where they are not shown."""
+"""Signed URLs: which ones are allowed, what is sent there, and where they are hidden."""
 
 import pickle
 from collections.abc import Callable
@@ -26,7 +26,7 @@ HERE = "http://127.0.0.1:8000/api/v1"
 
 
 async def test_storages_get_no_key(storage: FakeStorage, connect: Connect, tmp_path: Path) -> None:
-    """Neither upload nor download nor redirect carries the key, a cookie or anything else."""
+    """Neither upload nor download nor redirect has the key, a cookie or anything else."""
     seen: list[str] = []
 
     async def add_header(request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
@@ -59,7 +59,7 @@ async def test_storages_get_no_key(storage: FakeStorage, connect: Connect, tmp_p
 async def test_traces_of_the_user_see_no_signed_url(
     storage: FakeStorage, connect: Connect, tmp_path: Path
 ) -> None:
-    """Trace configurations, which often end in logs, hear of the API's calls only."""
+    """Trace configurations, which often end in logs, get the API's calls only."""
     hosts: list[str] = []
     trace = aiohttp.TraceConfig()
 
@@ -81,7 +81,7 @@ async def test_traces_of_the_user_see_no_signed_url(
 async def test_cookies_of_a_storage_are_not_kept(
     session: BrowserUseSession, storage: FakeStorage, tmp_path: Path
 ) -> None:
-    """What a storage sets is not sent back to it."""
+    """A cookie of a storage is not sent back to it."""
     storage.keep(NAME, b"content", ("Set-Cookie", "a=b; Path=/"))
 
     for _ in range(2):
@@ -107,7 +107,7 @@ EXACT = [
 async def test_a_url_is_sent_byte_for_byte(
     session: BrowserUseSession, storage: FakeStorage, tmp_path: Path, target: str
 ) -> None:
-    """Path and query arrive as they were given, on download and on upload."""
+    """Path and query are sent unchanged, on download and on upload."""
     storage.url_of = lambda _path, _number: f"http://127.0.0.1:{storage.server.port}{target}"
 
     await session.download_output_file(TASK, NAME, tmp_path)
@@ -226,7 +226,7 @@ BUCKET = "https://bucket.example/a?sig=1"
     ],
 )
 def test_redirects(start: str, location: str, end: str | None) -> None:
-    """A redirect stays on https, and leads to no place that trusts its visitors more."""
+    """A redirect stays on https, and leads to no host in a more private network."""
     url = SignedUrl(start)
     target = url.redirected(location)
     problem = url.redirect_problem(target, allow_insecure_http=False)
@@ -301,14 +301,14 @@ async def test_a_url_of_the_api_is_refused(
 
 @pytest.mark.parametrize("show", [repr, str, "{}".format], ids=["repr", "str", "format"])
 def test_a_signed_url_is_not_shown(show: Callable[[object], str]) -> None:
-    """Every way to print one shows its host and nothing else."""
+    """Every representation of it shows its host and nothing else."""
     assert show(SignedUrl(f"https://bucket.example/a?sig={SIGNATURE}")) == (
         "SignedUrl('https://bucket.example/***')"
     )
 
 
 def test_a_signed_url_is_not_pickled() -> None:
-    """A pickle would carry the signature elsewhere."""
+    """A pickle would contain the signature."""
     with pytest.raises(TypeError, match="not pickled"):
         pickle.dumps(SignedUrl(BUCKET))
 
@@ -318,7 +318,7 @@ def test_a_signed_url_is_not_pickled() -> None:
     [("example.com", 0), ("8.8.8.8", 0), ("10.1.2.3", 1), ("::1", 2), ("", 0), (None, 0)],
 )
 def test_reach(host: str | None, reach: int) -> None:
-    """Hosts are told apart by from where they can be reached."""
+    """Hosts are classified by the networks from which they can be reached."""
     assert Reach.of(host) == reach
 
 
@@ -336,5 +336,5 @@ def test_reach(host: str | None, reach: int) -> None:
     ],
 )
 def test_words_of_a_refusal(body: bytes, text: str) -> None:
-    """What a storage says is told in one line, without what belongs to the URL."""
+    """The message of a storage is one line, without the parts of the URL."""
     assert refusal_text(403, body, SignedUrl("https://h/a?sig=secret%2Dof%2D8&b=1")) == text

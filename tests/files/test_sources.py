@@ -1,4 +1,4 @@
-"""What is uploaded, and what is refused before anything is sent."""
+"""The sources of uploads, and what is refused before anything is sent."""
 
 import io
 import os
@@ -33,7 +33,7 @@ async def test_a_file_is_uploaded(
     tmp_path: Path,
     source: Callable[[Path], Any],
 ) -> None:
-    """Every kind of source arrives whole, with its length and the type that was signed."""
+    """Every kind of source arrives complete, with its length and the signed type."""
     opened = source(tmp_path)
 
     name = await session.upload_file(opened, file_name=NAME)
@@ -53,7 +53,7 @@ async def test_a_file_is_uploaded(
 async def test_names_are_the_sources_own(
     session: BrowserUseSession, storage: FakeStorage, tmp_path: Path
 ) -> None:
-    """Paths and opened files have a name; without one of its own a source needs `file_name`."""
+    """Paths and opened files have a name; other sources need `file_name`."""
     path = as_path(tmp_path)
 
     assert await session.upload_file(path) == NAME
@@ -81,14 +81,14 @@ async def test_types_come_from_the_name(
 async def test_another_type_of_the_list_can_be_said(
     session: BrowserUseSession, storage: FakeStorage
 ) -> None:
-    """`content_type` overrules the name."""
+    """`content_type` has priority over the name."""
     await session.upload_file(b"1", file_name="a.txt", content_type="text/markdown")
 
     assert storage.requests[0].headers["content-type"] == "text/markdown"
 
 
 async def test_the_largest_file_is_taken(session: BrowserUseSession, storage: FakeStorage) -> None:
-    """Ten megabytes go up in one piece."""
+    """Ten megabytes are uploaded in one piece."""
     await session.upload_file(bytes(MAX_FILE_BYTES), file_name="a.pdf")
 
     assert [len(body) for body in storage.uploads] == [MAX_FILE_BYTES]
@@ -98,7 +98,7 @@ async def test_the_largest_file_is_taken(session: BrowserUseSession, storage: Fa
 async def test_other_types_are_refused(
     session: BrowserUseSession, storage: FakeStorage, name: str
 ) -> None:
-    """A suffix that is not on the API's list is refused, whatever type is said."""
+    """A suffix that is not on the API's list is refused, whatever type is given."""
     kind = UnsafeFileNameError if name == "a." else UnsupportedFileError
 
     with refusing(kind):
@@ -128,7 +128,7 @@ async def test_other_content_types_are_refused(
 async def test_unsafe_names_are_refused(
     session: BrowserUseSession, storage: FakeStorage, name: str
 ) -> None:
-    """What would be no safe name for a download is none for an upload."""
+    """A name that is not safe for a download is not safe for an upload."""
     with refusing(UnsafeFileNameError):
         await session.upload_file(b"1", file_name=name)
 
@@ -139,7 +139,7 @@ async def test_unsafe_names_are_refused(
 async def test_other_sizes_are_refused(
     session: BrowserUseSession, storage: FakeStorage, tmp_path: Path, size: int
 ) -> None:
-    """Nothing, and one byte too many, are refused from every source."""
+    """No bytes, and one byte too many, are refused from every source."""
     path = tmp_path / NAME
     with path.open("wb") as file:
         file.truncate(size)
@@ -148,7 +148,7 @@ async def test_other_sizes_are_refused(
         await session.upload_file(path, file_name=NAME)
     with refusing(UnsupportedFileError):
         await session.upload_file(io.BytesIO(bytes(size)), file_name=NAME)
-    with pytest.raises(UnsupportedFileError):  # looking at all of ten megabytes takes seconds
+    with pytest.raises(UnsupportedFileError):  # comparing all of ten megabytes takes seconds
         await session.upload_file(bytes(size), file_name=NAME)
 
     assert not storage.api.requests
@@ -200,7 +200,7 @@ class _NonBlockingStream:
 async def test_only_bytes_are_sent(
     session: BrowserUseSession, storage: FakeStorage, source: Any, advice: str
 ) -> None:
-    """A stream whose `read()` gives no bytes is refused."""
+    """A stream whose `read()` returns no bytes is refused."""
     with refusing(InvalidRequestError) as caught:
         await session.upload_file(source, file_name=NAME)
 
@@ -215,7 +215,7 @@ async def test_only_bytes_are_sent(
 async def test_other_things_are_refused(
     session: BrowserUseSession, storage: FakeStorage, source: Any
 ) -> None:
-    """What is neither path nor bytes nor stream is refused."""
+    """An object that is neither path nor bytes nor stream is refused."""
     with refusing(InvalidRequestError) as caught:
         await session.upload_file(source, file_name=NAME)
 
@@ -226,7 +226,7 @@ async def test_other_things_are_refused(
 async def test_an_error_of_the_stream_comes_out(
     session: BrowserUseSession, storage: FakeStorage
 ) -> None:
-    """What the user's own stream raises is the user's own."""
+    """An exception of the user's own stream is raised unchanged."""
     closed = io.BytesIO(b"1")
     closed.close()
 
@@ -239,7 +239,7 @@ async def test_an_error_of_the_stream_comes_out(
 async def test_a_file_that_changes_meanwhile(
     session: BrowserUseSession, storage: FakeStorage, tmp_path: Path
 ) -> None:
-    """The file is read once, so both attempts send what it was, though it grew and changed."""
+    """The file is read once, so both attempts send its first content, though it changed."""
     path = as_path(tmp_path)
 
     async def change(connection: Connection, request: Request, file: StoredFile) -> None:

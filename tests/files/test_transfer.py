@@ -29,7 +29,7 @@ from tests.support.wire import Connection, Request, response
 async def test_cut_at_every_tenth(
     session: BrowserUseSession, storage: FakeStorage, tmp_path: Path, rudely: bool
 ) -> None:
-    """A file whose connection breaks at every tenth is put together to the same hash."""
+    """A file whose connection breaks at every tenth has the right hash in the end."""
     storage.keep(NAME, LARGE)
     tenth = len(LARGE) // 10
     storage.next = [cut_after(tenth, rudely=rudely)] * 9
@@ -38,7 +38,7 @@ async def test_cut_at_every_tenth(
 
     assert hashlib.sha256(path.read_bytes()).digest() == hashlib.sha256(LARGE).digest()
     assert len(storage.requests) == 10
-    if not rudely:  # a reset may throw away what was under way
+    if not rudely:  # a reset may drop bytes on the way
         assert storage.ranges == [None, *[f"bytes={tenth * n}-" for n in range(1, 10)]]
     assert not parts(tmp_path)
 
@@ -47,7 +47,7 @@ async def test_cut_at_every_tenth(
 async def test_one_cut_costs_no_byte_twice(
     session: BrowserUseSession, storage: FakeStorage, tmp_path: Path, tenth: int
 ) -> None:
-    """After one cut, wherever it is, only the rest is asked for, of the same version."""
+    """After a cut at any place only the rest is requested, of the same version."""
     file = storage.keep(NAME, SMALL)
     offset = len(SMALL) * tenth // 10
     storage.next = [cut_after(offset)]
@@ -63,7 +63,7 @@ async def test_one_cut_costs_no_byte_twice(
 async def test_last_modified_serves_where_there_is_no_etag(
     session: BrowserUseSession, storage: FakeStorage, tmp_path: Path
 ) -> None:
-    """Without an ETag, a date that is older than the reply tells the version."""
+    """Without an ETag, a date that is older than the reply identifies the version."""
     date = "Wed, 01 Jan 2025 10:00:00 GMT"
     storage.keep(NAME, SMALL, ("Last-Modified", date), ("Date", "Wed, 01 Jan 2025 11:00:00 GMT"))
     storage.next = [cut_after(1000)]
@@ -87,13 +87,13 @@ async def test_last_modified_serves_where_there_is_no_etag(
     ],
     ids=["weak", "none", "date-alone", "date-too-young"],
 )
-async def test_what_cannot_be_told_apart_is_started_again(
+async def test_a_file_without_a_validator_is_started_again(
     session: BrowserUseSession,
     storage: FakeStorage,
     tmp_path: Path,
     headers: list[tuple[str, str]],
 ) -> None:
-    """Without a strong validator no range is asked for, and no part is left for later."""
+    """Without a strong validator no range is requested, and no part is left for later."""
     storage.keep(NAME, SMALL, *headers)
     storage.next = [cut_after(1000), cut_after(40_000)]
 
@@ -107,7 +107,7 @@ async def test_what_cannot_be_told_apart_is_started_again(
 async def test_no_growth_ends_it(
     session: BrowserUseSession, storage: FakeStorage, tmp_path: Path
 ) -> None:
-    """A file that stops growing is given up after the policy's attempts; the rest is kept."""
+    """A file that stops growing is given up after the policy's attempts; the part is kept."""
     storage.keep(NAME, SMALL)
     storage.next = [cut_after(1000), cut_after(1000)]
     storage.behave = cut_after(0)
@@ -125,7 +125,7 @@ async def test_no_growth_ends_it(
 async def test_the_next_call_goes_on(
     session: BrowserUseSession, storage: FakeStorage, tmp_path: Path
 ) -> None:
-    """What a download that was given up left is continued by the next one."""
+    """The next download continues the part of one that was given up."""
     storage.keep(NAME, SMALL)
     storage.next = [cut_after(30_000)]
     storage.behave = cut_after(0)
@@ -141,10 +141,10 @@ async def test_the_next_call_goes_on(
     assert not parts(tmp_path)
 
 
-async def test_retries_follow_the_policy_and_are_told(
+async def test_retries_follow_the_policy_and_are_reported(
     storage: FakeStorage, connect: Connect, tmp_path: Path
 ) -> None:
-    """Pauses are the policy's, `Retry-After` counts, and each one is an event without a URL."""
+    """Pauses are the policy's, `Retry-After` applies, and each is an event without a URL."""
     told: list[object] = []
     policy = RetryPolicy(base_delay=0.0, retry_after_cap=5.0)
     session = await connect(storage.api, retry=policy, on_event=told.append)
@@ -181,7 +181,7 @@ async def test_one_attempt_means_one(
 async def test_a_stall_is_cut_and_resumed(
     storage: FakeStorage, connect: Connect, tmp_path: Path
 ) -> None:
-    """A connection that goes silent in the middle for longer than `timeout` is taken up again."""
+    """A connection that is silent for longer than `timeout` is replaced."""
     session = await connect(storage.api, timeout=20.0)
     storage.keep(NAME, SMALL)
 
@@ -204,7 +204,7 @@ async def test_a_stall_is_cut_and_resumed(
 async def test_the_url_expires_in_the_middle(
     session: BrowserUseSession, storage: FakeStorage, tmp_path: Path, changed: bool
 ) -> None:
-    """A new URL is fetched, and the file goes on if its version is the same."""
+    """A new URL is requested, and the file continues if its version is the same."""
     storage.keep(NAME, SMALL)
 
     async def expire(connection: Connection, request: Request, file: StoredFile) -> None:
@@ -225,7 +225,7 @@ async def test_the_url_expires_in_the_middle(
 async def test_a_url_is_renewed_once(
     session: BrowserUseSession, storage: FakeStorage, tmp_path: Path
 ) -> None:
-    """A storage that refuses the new URL as well is believed; its words are told."""
+    """A storage that refuses the new URL as well is final; the error has its message."""
     storage.keep(NAME, SMALL)
     storage.behave = refuse(403)
 

@@ -1,4 +1,4 @@
-"""Uploads that die, are refused, or are sent to URLs that expired."""
+"""Uploads that break, are refused, or use URLs that expired."""
 
 import asyncio
 from collections.abc import Callable
@@ -45,7 +45,7 @@ async def test_an_upload_that_dies_is_sent_again_whole(
     source: Callable[[Path], Any],
     death: Any,
 ) -> None:
-    """However often the connection dies after the body, what is stored is never empty."""
+    """However often the connection breaks after the body, the stored file is never empty."""
     storage.next = [death, death]
     opened = source(tmp_path)
 
@@ -69,10 +69,10 @@ async def test_one_attempt_is_one_request(storage: FakeStorage, connect: Connect
     assert "again is safe" in str(caught.value)
 
 
-async def test_transient_refusals_are_retried_and_told(
+async def test_transient_refusals_are_retried_and_reported(
     storage: FakeStorage, connect: Connect
 ) -> None:
-    """503 is sent again as the policy says, with one event each and no URL in it."""
+    """503 is repeated as the policy says, with one event each and no URL in it."""
     told: list[object] = []
     policy = RetryPolicy(max_attempts=3, base_delay=0.0)
     session = await connect(storage.api, retry=policy, on_event=told.append)
@@ -92,7 +92,7 @@ async def test_transient_refusals_are_retried_and_told(
 
 @pytest.mark.looptime
 async def test_a_stalled_upload_is_sent_again(storage: FakeStorage, connect: Connect) -> None:
-    """A storage that does not answer within `timeout` is asked again."""
+    """The upload to a storage that does not answer within `timeout` is repeated."""
     session = await connect(storage.api, timeout=20.0)
 
     async def silence(connection: Connection, request: Request, file: StoredFile) -> None:
@@ -106,7 +106,7 @@ async def test_a_stalled_upload_is_sent_again(storage: FakeStorage, connect: Con
 
 
 async def test_an_expired_url_is_renewed(session: BrowserUseSession, storage: FakeStorage) -> None:
-    """After a 403 the file goes to a new URL."""
+    """After a 403 the file is sent to a new URL."""
     storage.next = [refuse(403)]
 
     await session.upload_file(CONTENT, file_name=NAME)
@@ -116,7 +116,7 @@ async def test_an_expired_url_is_renewed(session: BrowserUseSession, storage: Fa
 
 
 async def test_a_url_is_renewed_once(session: BrowserUseSession, storage: FakeStorage) -> None:
-    """A second 403 is the end; status and S3's words are told, not the signature in them."""
+    """A second 403 is final; the error has status and message of S3, not the signature."""
     storage.behave = refuse(403, "SignatureDoesNotMatch", "The signature does not match.")
 
     with refusing(FileTransferError) as caught:
@@ -136,7 +136,7 @@ async def test_a_url_is_renewed_once(session: BrowserUseSession, storage: FakeSt
 async def test_other_refusals_are_final(
     session: BrowserUseSession, storage: FakeStorage, answer: Any
 ) -> None:
-    """What a new URL cannot cure is not repeated; redirects of an upload are not followed."""
+    """An error that a new URL cannot solve is final; redirects of an upload are not followed."""
     storage.behave = answer
 
     with refusing(FileTransferError):
@@ -159,7 +159,7 @@ async def test_every_2xx_is_a_success(
 async def test_an_error_of_the_api_is_the_api_error(
     session: BrowserUseSession, storage: FakeStorage
 ) -> None:
-    """What the API says against a file is its own error."""
+    """A file that the API refuses is an API error."""
     storage.api_replies = [response(400, '{"detail": "Unsupported content type"}')]
 
     with refusing(BadRequestError):
@@ -169,7 +169,7 @@ async def test_an_error_of_the_api_is_the_api_error(
 
 
 async def test_garbage_is_no_success(session: BrowserUseSession, storage: FakeStorage) -> None:
-    """A reply that is no HTTP is never taken for an upload that arrived."""
+    """A reply that is no HTTP is no successful upload."""
     storage.behave = send_raw(b"nonsense\r\n\r\n")
 
     with refusing(FileTransferError):
@@ -179,7 +179,7 @@ async def test_garbage_is_no_success(session: BrowserUseSession, storage: FakeSt
 
 
 async def test_closing_the_session_ends_uploads(storage: FakeStorage, connect: Connect) -> None:
-    """`aclose()` ends an upload under way; afterwards nothing is read or sent."""
+    """`aclose()` ends a running upload; afterwards nothing is read or sent."""
     session = await connect(storage.api)
     started = asyncio.Event()
 

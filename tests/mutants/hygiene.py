@@ -92,7 +92,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "return \"Secret('***')\"",
         'return f"Secret({self._text!r})"',
         (
-            "transport/test_secrets.py::test_nothing_shows_what_it_holds",
+            "transport/test_secrets.py::test_no_object_shows_its_secret",
             "transport/test_secrets.py::test_unusable_keys_are_refused_without_an_echo",
         ),
     ),

@@ -108,7 +108,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "Connections.aclose",
         "self._closing.set()",
         "",
-        ("transport/test_lifetime.py::test_calls_that_rest_end_when_the_session_closes",),
+        ("transport/test_lifetime.py::test_calls_in_a_pause_end_when_the_session_closes",),
     ),
     Mutant(
         "closing does not wait for stops",

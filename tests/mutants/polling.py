@@ -98,7 +98,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "",
         "errors.NotFoundError",
         "errors.InternalServerError",
-        ("polling/test_faults.py::test_a_task_that_disappears_is_told",),
+        ("polling/test_faults.py::test_a_task_that_disappears_is_an_error",),
     ),
     # Long polls.
     Mutant(
@@ -107,7 +107,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "LongPoll._lose",
         "watched = self._coverage.stop_long_poll()",
         "return",
-        ("polling/test_long_poll.py::test_a_way_that_cuts_calls_after_five_seconds",),
+        ("polling/test_long_poll.py::test_a_proxy_that_cuts_calls_after_five_seconds",),
     ),
     Mutant(
         "a stream that goes on has missed nothing",
@@ -219,7 +219,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "Schedule.discard",
         "del self.watched[watched.task_id]",
         "pass",
-        ("polling/test_weight.py::test_what_has_ended_is_let_go",),
+        ("polling/test_weight.py::test_ended_waits_are_released",),
     ),
     Mutant(
         "each list page has a timer of its own",
@@ -292,7 +292,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "task.has_ended",
         "task.status",
         (
-            "polling/test_events.py::test_an_event_that_is_not_true_ends_nothing",
+            "polling/test_events.py::test_a_wrong_event_ends_no_wait",
             "polling/test_faults.py::test_a_terminal_status_counts_once_the_task_agrees",
         ),
     ),
@@ -321,7 +321,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "Schedule.overdue",
         "max(self.interval, 4 * self.reply_time, 0.5)",
         "60.0",
-        ("polling/test_trouble.py::test_a_slow_reply_delays_nobody_else",),
+        ("polling/test_trouble.py::test_a_slow_reply_delays_no_other",),
     ),
     Mutant(
         "a cancelled poll is not rescheduled",

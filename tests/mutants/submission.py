@@ -125,7 +125,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "options.connector()",
         (
             "transport/test_blocked_loop.py::test_a_blocked_loop_makes_no_call_ambiguous",
-            "transport/test_paid_calls.py::test_a_stray_answer_is_nobodys_task",
+            "transport/test_paid_calls.py::test_a_stray_answer_is_no_task",
         ),
     ),
     Mutant(
@@ -134,7 +134,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "PoolOptions.connector",
         "self.make_connector(limit=0, ssl=self.ssl or True, **settings)",
         "self.make_connector(limit=25, ssl=self.ssl or True, **settings)",
-        ("transport/test_connections.py::test_waiting_for_a_slot_is_nobodys_timeout",),
+        ("transport/test_connections.py::test_waiting_for_a_slot_is_no_timeout",),
     ),
     Mutant(
         "redirects are followed",

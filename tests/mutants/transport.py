@@ -164,7 +164,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "may_try_again",
         "{Effect.READS, Effect.IDEMPOTENT}",
         "{Effect.READS, Effect.IDEMPOTENT, Effect.SWITCHES}",
-        ("transport/test_idempotency.py::test_a_pause_is_not_repeated_over_somebodys_resume",),
+        ("transport/test_idempotency.py::test_a_pause_is_not_repeated_over_a_resume",),
     ),
     Mutant(
         "a repeated delete that finds nothing is an error",
@@ -209,7 +209,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "True",
         (
             "transport/test_call_quotas.py::test_a_limited_service_has_to_refuse_no_call",
-            "transport/test_call_quotas.py::test_answers_that_overtake_each_other_give_nothing_back",
+            "transport/test_call_quotas.py::test_answers_out_of_order_do_not_raise_the_rest",
         ),
     ),
     Mutant(

@@ -279,7 +279,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "PollPolicy.safety_pause",
         "max(SAFETY_PAUSE, self._max_pause)",
         "max(SAFETY_PAUSE, self._max_pause) * 100",
-        ("polling/test_safety.py::test_an_end_that_no_event_tells",),
+        ("polling/test_safety.py::test_an_end_without_an_event",),
     ),
     Mutant(
         "a contradicted webhook makes polls rare",

@@ -1,4 +1,4 @@
-"""Deadlines: nothing overruns, nothing is thrown away just before them."""
+"""Deadlines: no wait ends late, and no result just before a deadline is lost."""
 
 import asyncio
 
@@ -15,7 +15,7 @@ from tests.support.virtual_time import loop_time
 
 @pytest.mark.looptime
 async def test_the_deadline_hits_while_sleeping(api: FakeApi, open_session: OpenSession):
-    """Between two looks the wait ends on time, carries the id, and leaves the task alone."""
+    """Between two polls the wait ends on time, carries the id, and leaves the task alone."""
     session = await open_session()
     task = api.add(lives(1e6))
 
@@ -31,7 +31,7 @@ async def test_the_deadline_hits_while_sleeping(api: FakeApi, open_session: Open
 
 @pytest.mark.looptime
 async def test_the_deadline_hits_while_polling(api: FakeApi, open_session: OpenSession):
-    """A look that is under way is dropped at the deadline."""
+    """A poll in progress is dropped at the deadline."""
     session = await open_session()
     task = api.add(lives(1e6))
     api.fault = lambda call: Fault(delay=25.0) if call.at > 50.0 else None
@@ -62,7 +62,7 @@ async def test_the_deadline_hits_while_backing_off(api: FakeApi, open_session: O
 async def test_a_task_that_ends_just_before_the_deadline_is_given(
     api: FakeApi, open_session: OpenSession, before: float
 ):
-    """A last look comes just before the deadline, whatever the poll interval."""
+    """A final poll comes just before the deadline, whatever the poll interval is."""
     session = await open_session()
     task = api.add(lives(60.0 - before))
 
@@ -75,7 +75,7 @@ async def test_a_task_that_ends_just_before_the_deadline_is_given(
 async def test_the_last_look_starts_early_enough_for_slow_replies(
     api: FakeApi, open_session: OpenSession
 ):
-    """With replies of 1.5 s the last look begins early enough for both of its calls."""
+    """With replies of 1.5 s the final poll begins early enough for both of its calls."""
     session = await open_session()
     api.latency = 1.5
     task = api.add(lives(55.0))
@@ -87,7 +87,7 @@ async def test_the_last_look_starts_early_enough_for_slow_replies(
 
 @pytest.mark.looptime
 async def test_there_is_one_last_look(api: FakeApi, open_session: OpenSession):
-    """The look before the deadline is one look, though replies get faster all the time."""
+    """The poll before the deadline is one poll, although replies get faster all the time."""
     policy = PollPolicy(interval=7.0, latency_target=7.0)
     session = await open_session(poll=policy, runtime=Runtime(rng=NoChance()))
     task = api.add(lives(1e6))
@@ -100,7 +100,7 @@ async def test_there_is_one_last_look(api: FakeApi, open_session: OpenSession):
 
 @pytest.mark.looptime
 async def test_a_last_look_is_dropped_at_the_deadline(api: FakeApi, open_session: OpenSession):
-    """A last look that takes longer than all others does not delay the end."""
+    """A final poll that takes longer than all others does not delay the end."""
     session = await open_session()
     task = api.add(lives(30.0))
     api.fault = lambda call: Fault(delay=20.0) if call.at > 29.0 else None
@@ -115,12 +115,12 @@ async def test_a_last_look_is_dropped_at_the_deadline(api: FakeApi, open_session
 async def test_an_answer_in_the_turn_of_the_deadline_counts(
     api: FakeApi, open_session: OpenSession
 ):
-    """An answer that arrives in the very turn in which the time is up is not thrown away."""
+    """An answer that arrives in the turn of the loop in which the deadline passes counts."""
     session = await open_session()
     task = api.add(lives(9.0))
 
     def slow(call: Call) -> Fault | None:
-        # Both calls of the last look together end exactly at the deadline.
+        # Both calls of the final poll together end exactly at the deadline.
         return Fault(delay=10.0 - call.at) if call.route == "get" else None
 
     api.fault = slow
@@ -136,7 +136,7 @@ async def test_an_answer_in_the_turn_of_the_deadline_counts(
 
 @pytest.mark.looptime
 async def test_timeout_zero_ends_at_once(api: FakeApi, open_session: OpenSession):
-    """A timeout of 0 is a timeout, and leaves nothing under way."""
+    """A timeout of 0 is a timeout, and leaves no request behind."""
     session = await open_session()
     task = api.add(lives(0.0))
 
@@ -152,7 +152,7 @@ async def test_timeout_zero_ends_at_once(api: FakeApi, open_session: OpenSession
 async def test_impossible_timeouts_are_refused(
     api: FakeApi, open_session: OpenSession, timeout: float
 ):
-    """Every verb that waits refuses them with a typed error, before any request."""
+    """Every method that waits refuses them with a typed error, before any request."""
     session = await open_session()
     handle = session.handle("t1")
 
@@ -174,7 +174,7 @@ async def test_impossible_timeouts_are_refused(
 
 @pytest.mark.looptime
 async def test_each_follower_has_its_own_deadline(api: FakeApi, open_session: OpenSession):
-    """Waits of one task with different timeouts each end on their own time."""
+    """Waits of one task with different timeouts each end at their own time."""
     session = await open_session()
     task = api.add(lives(50.0))
 
@@ -193,7 +193,7 @@ async def test_each_follower_has_its_own_deadline(api: FakeApi, open_session: Op
 
 @pytest.mark.looptime
 async def test_cancellation_wins_over_the_deadline(api: FakeApi, open_session: OpenSession):
-    """Cancelled in the very turn in which the time is up, a wait is cancelled."""
+    """Cancelled in the turn of the loop in which the deadline passes, a wait is cancelled."""
     session = await open_session()
     task = api.add(lives(1e6))
     loop = asyncio.get_running_loop()
@@ -213,7 +213,7 @@ async def test_cancellation_wins_over_the_deadline(api: FakeApi, open_session: O
 @pytest.mark.looptime
 @pytest.mark.parametrize("inner", [False, True], ids=["outer", "inner and outer"])
 async def test_no_wait_overruns(api: FakeApi, open_session: OpenSession, inner: bool):
-    """200 concurrent waits end on their deadline, each in another moment of its looks.
+    """200 concurrent waits end at their deadline, each at another moment of its polls.
 
     With the time limits that most clients use, every second one overruns. `make bench` counts
     them in real time.

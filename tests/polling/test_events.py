@@ -1,4 +1,4 @@
-"""Waits and submissions that hear of webhooks: woken at once, never fooled."""
+"""Waits and submissions with webhooks: events wake them at once, and never mislead them."""
 
 import asyncio
 
@@ -17,7 +17,7 @@ SLOW = PollPolicy(interval=30.0, latency_target=60.0)
 
 
 async def test_an_event_wakes_a_wait_at_once(api: FakeApi, open_session: OpenSession):
-    """From the event to the awaiter it takes one round trip, and one request."""
+    """Between the event and the return of the wait are one round trip and one request."""
     session = await open_session(poll=SLOW)
     source = Source()
     session.attach(source)
@@ -42,8 +42,8 @@ async def test_an_event_wakes_a_wait_at_once(api: FakeApi, open_session: OpenSes
     assert api.count() - asked <= 20 + 2
 
 
-async def test_a_stream_hears_of_a_pause_at_once(api: FakeApi, open_session: OpenSession):
-    """Not only of ends, which are all that a wait needs."""
+async def test_a_stream_gets_a_pause_at_once(api: FakeApi, open_session: OpenSession):
+    """The stream gets more than ends, which are all that a wait needs."""
     session = await open_session(poll=SLOW)
     source = Source()
     session.attach(source)
@@ -58,7 +58,7 @@ async def test_a_stream_hears_of_a_pause_at_once(api: FakeApi, open_session: Ope
 
 @pytest.mark.parametrize("end", ["finished", "failed"])
 async def test_lost_events_cost_a_poll(api: FakeApi, open_session: OpenSession, end: str):
-    """No event comes, as none ever does for a task that fails: polling finds it."""
+    """A failed task, for example, has no event: polling finds its end."""
     session = await open_session(poll=PollPolicy(latency_target=5.0))
     session.attach(Source())
     task = api.add(lives(61.0, end))
@@ -70,10 +70,10 @@ async def test_lost_events_cost_a_poll(api: FakeApi, open_session: OpenSession, 
 
 
 @pytest.mark.parametrize("word", ["finished", "stopped", "started", "paused", "archived"])
-async def test_an_event_that_is_not_true_ends_nothing(
+async def test_a_wrong_event_ends_no_wait(
     api: FakeApi, open_session: OpenSession, word: str
 ):
-    """Events that are early, stale or invented: the API is asked, and the wait goes on."""
+    """After an early, old or invented event the API is asked, and the wait continues."""
     session = await open_session()
     source = Source()
     session.attach(source)
@@ -99,7 +99,7 @@ async def test_an_event_that_is_not_true_ends_nothing(
 async def test_an_event_during_a_look_is_not_missed(
     api: FakeApi, open_session: OpenSession, route: str
 ):
-    """The look that is under way may bring older news, so another one follows it at once."""
+    """The poll in progress may return an older state, so another one follows at once."""
     session = await open_session(poll=SLOW)
     source = Source()
     session.attach(source)
@@ -115,7 +115,7 @@ async def test_an_event_during_a_look_is_not_missed(
 
 
 async def test_events_of_other_tasks_cost_nothing(api: FakeApi, open_session: OpenSession):
-    """What nobody waits for is not asked about."""
+    """A task without a wait is not polled."""
     session = await open_session()
     source = Source()
     session.attach(source)
@@ -154,7 +154,7 @@ async def test_an_event_settles_a_lost_submission(api: FakeApi, open_session: Op
 
 
 async def test_without_an_event_it_stays_unknown(api: FakeApi, open_session: OpenSession):
-    """The other way round: with the same lost answer and no event the caller is told so."""
+    """The control: with the same lost answer and no event the caller gets an error."""
     session = await open_session()
     session.attach(Source())
     api.list_lag = 1e6

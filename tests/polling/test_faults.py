@@ -1,4 +1,4 @@
-"""Odd statuses, tasks that are missing, refusals, and answers that contradict each other."""
+"""Unknown statuses, missing tasks, refusals, and contradictory answers."""
 
 import asyncio
 import logging
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.looptime
 async def test_an_unknown_status_is_alive(
     api: FakeApi, open_session: OpenSession, caplog: pytest.LogCaptureFixture
 ):
-    """`archived`, then finished: the wait goes on, with one warning and one event."""
+    """`archived`, then finished: the wait continues, with one warning and one event."""
     events: list[object] = []
     session = await open_session(on_event=events.append)
     life = ((0.0, "running"), (5.0, "archived"), (60.0, "finished"))
@@ -37,7 +37,7 @@ async def test_an_unknown_status_is_alive(
 
 
 async def test_an_unknown_status_with_an_end_ends_the_wait(api: FakeApi, open_session: OpenSession):
-    """A status of the future that has `finished_at` is terminal, and comes through."""
+    """An unknown status with `finished_at` is terminal, and the wait returns the task."""
     session = await open_session()
     life = ((0.0, "running"), (5.0, "completed"))
     task = api.add(FakeTask(life=life, ends=frozenset({"completed"})))
@@ -52,7 +52,7 @@ async def test_an_unknown_status_with_an_end_ends_the_wait(api: FakeApi, open_se
 async def test_an_unknown_status_for_ever_ends_at_the_deadline(
     api: FakeApi, open_session: OpenSession
 ):
-    """No crash and no hang; the error tells the status."""
+    """No crash and no hang; the error has the status."""
     session = await open_session()
     task = api.add(FakeTask(life=((0.0, "archived"),)))
 
@@ -64,7 +64,7 @@ async def test_an_unknown_status_for_ever_ends_at_the_deadline(
 
 
 async def test_an_own_new_task_may_be_missing_at_first(api: FakeApi, open_session: OpenSession):
-    """404 for 25 s after our own submission is a lag of the service."""
+    """404 for 25 s after this session's submission is a delay of the service."""
     session = await open_session()
     api.next_tasks.append(lives(40.0))
     handle = await session.submit("x")
@@ -77,7 +77,7 @@ async def test_an_own_new_task_may_be_missing_at_first(api: FakeApi, open_sessio
 
 
 async def test_a_task_that_waited_for_its_slot_is_as_new(api: FakeApi, open_session: OpenSession):
-    """The time in which a task may be missing begins when it is created, not when it is refused."""
+    """A task may be missing for a time after its creation, not after the refusal before it."""
     session = await open_session()
     full = Fault(status=429, body='{"detail": "Too many concurrent active sessions."}')
     api.fault = lambda call: full if call.at < 60.0 else None
@@ -94,7 +94,7 @@ async def test_a_task_that_waited_for_its_slot_is_as_new(api: FakeApi, open_sess
 
 
 async def test_a_task_of_a_second_attempt_is_as_new(api: FakeApi, open_session: OpenSession):
-    """Nor does it begin with an attempt that was lost on its way and created nothing."""
+    """That time does not begin with an attempt that was lost and created nothing, either."""
     session = await open_session()
     api.break_calls("run", {1: LOST_BEFORE})
     api.next_tasks.append(lives(40.0))
@@ -110,7 +110,7 @@ async def test_a_task_of_a_second_attempt_is_as_new(api: FakeApi, open_session: 
 
 
 async def test_an_own_task_that_never_appears_is_given_up(api: FakeApi, open_session: OpenSession):
-    """After the grace the 404 is what the caller gets, with the task's id."""
+    """After that time the caller gets the 404, with the task's id."""
     session = await open_session()
     handle = await session.submit("x")
     api.tasks.clear()
@@ -123,7 +123,7 @@ async def test_an_own_task_that_never_appears_is_given_up(api: FakeApi, open_ses
 
 
 async def test_a_foreign_unknown_id_fails_at_once(api: FakeApi, open_session: OpenSession):
-    """An id that was never seen and is not our own is a mistake, told at once."""
+    """An id that was never seen and is not of this session is an error at once."""
     session = await open_session()
 
     with pytest.raises(errors.NotFoundError) as caught:
@@ -133,8 +133,8 @@ async def test_a_foreign_unknown_id_fails_at_once(api: FakeApi, open_session: Op
     assert api.count() == 1
 
 
-async def test_a_task_that_disappears_is_told(api: FakeApi, open_session: OpenSession):
-    """Several 404s over ten seconds or more, and a task that was seen is gone."""
+async def test_a_task_that_disappears_is_an_error(api: FakeApi, open_session: OpenSession):
+    """After several 404s over at least ten seconds, a task that was seen is gone."""
     session = await open_session()
     task = api.add(lives(1e6))
     asyncio.get_running_loop().call_later(100.0, api.tasks.clear)
@@ -148,7 +148,7 @@ async def test_a_task_that_disappears_is_told(api: FakeApi, open_session: OpenSe
 
 @pytest.mark.parametrize("body", ['{"detail": "Task not found"}', '{"detail": "Not Found"}', "<p>"])
 async def test_a_blink_is_no_disappearance(api: FakeApi, open_session: OpenSession, body: str):
-    """A task, or its whole route, that is missing for a few seconds is waited for."""
+    """A wait goes on while a task, or its whole route, is missing for a few seconds."""
     session = await open_session()
     task = api.add(lives(60.0))
     missing = Fault(status=404, body=body)
@@ -173,7 +173,7 @@ async def test_a_blink_is_no_disappearance(api: FakeApi, open_session: OpenSessi
 async def test_a_refusal_ends_the_wait_at_once(
     api: FakeApi, open_session: OpenSession, status: int, kind: type[errors.APIStatusError]
 ):
-    """What time does not heal is raised after one request, and carries the task's id."""
+    """A permanent error is raised after one request, and carries the task's id."""
     session = await open_session()
     task = api.add(lives(1e6))
     api.fault = lambda call: Fault(status=status) if call.at >= 60.0 else None
@@ -190,7 +190,7 @@ async def test_a_refusal_ends_the_wait_at_once(
 
 @pytest.mark.long
 async def test_paused_is_alive(api: FakeApi, open_session: OpenSession):
-    """Created, running, paused, running, finished are told in this order."""
+    """Created, running, paused, running, finished are reported in this order."""
     session = await open_session()
     life = (
         (0.0, "created"),
@@ -208,7 +208,7 @@ async def test_paused_is_alive(api: FakeApi, open_session: OpenSession):
 
 @pytest.mark.long
 async def test_paused_for_ever_ends_at_the_deadline(api: FakeApi, open_session: OpenSession):
-    """A paused task is neither an end nor an error, and the timeout counts."""
+    """A paused task is neither an end nor an error, and the timeout applies."""
     session = await open_session()
     task = api.add(FakeTask(life=((0.0, "running"), (5.0, "paused"))))
 
@@ -239,7 +239,7 @@ async def test_a_terminal_status_counts_once_the_task_agrees(
 
 
 async def test_a_task_that_never_agrees_ends_no_wait(api: FakeApi, open_session: OpenSession):
-    """A status call alone is never believed: the wait ends at its deadline, and says so."""
+    """The status call alone is not believed: the wait ends at its deadline, and says so."""
     session = await open_session()
     task = api.add(
         FakeTask(
@@ -256,7 +256,7 @@ async def test_a_task_that_never_agrees_ends_no_wait(api: FakeApi, open_session:
 
 
 async def test_anothers_task_is_not_taken(api: FakeApi, open_session: OpenSession):
-    """An answer of get-task about another task is asked for again, not handed out."""
+    """An answer of get-task about another task is not returned, and the call is repeated."""
     session = await open_session()
     task, other = api.add(lives(5.0)), api.add(lives(0.0))
     foreign = Fault(
@@ -274,7 +274,7 @@ async def test_anothers_task_is_not_taken(api: FakeApi, open_session: OpenSessio
 async def test_a_loop_that_refuses_a_request_ends_no_wait(
     api: FakeApi, open_session: OpenSession, caplog: pytest.LogCaptureFixture
 ):
-    """A task factory that raises costs one poll; it is logged, and the wait goes on."""
+    """A task factory that raises costs one poll; the error is logged, and the wait continues."""
     refused = []
 
     def factory(loop: Any, work: Any, **options: Any) -> "asyncio.Task[Any]":

@@ -1,4 +1,4 @@
-"""A task list whose rows change their order, stand twice or are left out now and then."""
+"""A task list whose rows are sometimes out of order, repeated or missing."""
 
 import asyncio
 import random
@@ -40,7 +40,7 @@ def _flickering(shuffled: float, twice: float, missing: float) -> Any:
 async def test_rows_out_of_order_are_read_nonetheless(
     api: FakeApi, open_session: OpenSession, count: int, longest: float, most: float
 ):
-    """What is left out is asked for again, which is all that it costs, and no wait ends later."""
+    """A missing row is read again, at that cost only, and no wait ends later."""
     api.page_lies = _flickering(shuffled=0.3, twice=0.2, missing=0.2)
     rng, session = random.Random(2), await open_session()
     tasks = [api.add(lives(rng.uniform(20.0, longest))) for _ in range(count)]

@@ -1,4 +1,4 @@
-"""Waits, streams, pages and webhooks that meet on the same tasks; in virtual time."""
+"""Waits, streams, pages and webhooks for the same tasks, in virtual time."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -21,7 +21,7 @@ def _now() -> float:
 
 @asynccontextmanager
 async def _running(*coroutines: Any) -> AsyncIterator[list["asyncio.Task[Any]"]]:
-    """Run something meanwhile."""
+    """Run a coroutine meanwhile."""
     tasks = [asyncio.create_task(each) for each in coroutines]
     try:
         yield tasks
@@ -47,7 +47,7 @@ async def _steps(
 
 
 async def _late(session: BrowserUseSession, task: FakeTask) -> float:
-    """Wait for a task; seconds from its end to the wait's."""
+    """Wait for a task; return the seconds from its end to the end of the wait."""
     await session.wait(task.id)
     return _now() - task.born - task.life[-1][0]
 
@@ -57,7 +57,7 @@ async def _late(session: BrowserUseSession, task: FakeTask) -> float:
 async def test_pauses_shorter_than_a_tick_leave_the_loop_running(
     api: FakeApi, open_session: OpenSession, target: float | None
 ):
-    """Tests of users poll every millisecond: no two polls of a task at the same moment."""
+    """Users' tests poll every millisecond: no two polls of a task happen at the same moment."""
     policy = PollPolicy(interval=0.001, latency_target=target)
     session = await open_session(poll=policy)
     api.latency = 0.01
@@ -71,7 +71,7 @@ async def test_pauses_shorter_than_a_tick_leave_the_loop_running(
 async def test_a_wait_that_is_left_alone_does_not_wait_for_a_slow_page(
     api: FakeApi, open_session: OpenSession
 ):
-    """Of two waits that share a page one is cancelled; the other is polled by itself in time."""
+    """Two waits share a page; one is cancelled, and the other one is polled alone in time."""
     session = await open_session()
     tasks = [api.add(lives(10.0)) for _ in range(2)]
     slow_page = asyncio.Event()
@@ -115,7 +115,7 @@ async def test_a_stream_of_statuses_does_not_wait_for_the_safety_net(
 
 
 async def test_the_live_page_of_a_task_long_paused(api: FakeApi, open_session: OpenSession):
-    """A wait has seen nothing but its status; who asks for more gets the whole task."""
+    """A wait has read only its status; a page that needs more gets the whole task."""
     session = await open_session()
     task = api.add(FakeTask(life=((0.0, "running"), (5.0, "paused"))))
 
@@ -128,7 +128,7 @@ async def test_the_live_page_of_a_task_long_paused(api: FakeApi, open_session: O
 
 
 async def test_the_steps_taken_since_another_stream_ended(api: FakeApi, open_session: OpenSession):
-    """What an earlier stream has seen of the task is old; it is paused again since."""
+    """The steps of an earlier stream are old; since then the task ran and is paused again."""
     session = await open_session()
     task = api.add(FakeTask(life=((0.0, "paused"), (5.0, "running"), (30.0, "paused")), steps=25))
 
@@ -144,7 +144,7 @@ async def test_the_steps_taken_since_another_stream_ended(api: FakeApi, open_ses
 
 
 async def test_whole_tasks_are_wanted_during_a_status_call(api: FakeApi, open_session: OpenSession):
-    """Who joins a wait while its poll is under way does not wait for the one after."""
+    """A stream that joins during a status call does not wait for the poll after it."""
     session = await open_session(poll=PollPolicy(interval=30.0, latency_target=60.0))
     api.latency = 0.5
     task = api.add(lives(1e6, live_after=0.0))
@@ -159,7 +159,7 @@ async def test_whole_tasks_are_wanted_during_a_status_call(api: FakeApi, open_se
 async def test_pages_do_not_outdate_the_steps_of_a_slow_reply(
     api: FakeApi, open_session: OpenSession
 ):
-    """Pages tell newer statuses than a get that takes three seconds, but no steps."""
+    """Pages have newer statuses than a get that takes three seconds, but no steps."""
     session = await open_session()
     tasks = [api.add(lives(1e6)) for _ in range(20)]
     api.fault = lambda call: Fault(stall=3.0) if call.route == "get" else None
@@ -177,7 +177,7 @@ async def test_pages_do_not_outdate_the_steps_of_a_slow_reply(
 async def test_many_streams_do_not_keep_waits_from_being_polled(
     api: FakeApi, open_session: OpenSession
 ):
-    """Streams want more calls than there are slots; ten waits need one page in two seconds."""
+    """Streams need more calls than there are slots; ten waits need one page in two seconds."""
     session = await open_session()
     api.latency = 1.0
     streamed = [api.add(lives(1e6)) for _ in range(300)]
@@ -187,14 +187,14 @@ async def test_many_streams_do_not_keep_waits_from_being_polled(
         late = await asyncio.gather(*(_late(session, task) for task in tasks))
 
     assert sorted(late)[-2] <= 5.0
-    assert max(late) <= 8.0  # the last one shares with nobody, and has its turn among the streams
+    assert max(late) <= 8.0  # the last one shares no page, and has its turn among the streams
 
 
 @pytest.mark.long
 async def test_an_event_overtakes_the_polls_that_are_queued(
     api: FakeApi, open_session: OpenSession
 ):
-    """A stream whose next poll has to wait for a slot ends soon after the event of its end."""
+    """A stream whose next poll waits for a slot ends soon after the event of its end."""
     session = await open_session()
     source = Source()
     session.attach(source)
@@ -220,7 +220,7 @@ async def test_an_event_overtakes_the_polls_that_are_queued(
 async def test_an_outage_is_no_storm_while_the_list_is_not_read(
     api: FakeApi, open_session: OpenSession, count: int
 ):
-    """Tasks polled one by one are polled less often while nothing is answered."""
+    """Tasks that are polled one by one are polled less often while no answer comes."""
     session = await open_session()
     tasks = [api.add(lives(100.0)) for _ in range(count)]
 
@@ -234,8 +234,8 @@ async def test_an_outage_is_no_storm_while_the_list_is_not_read(
 
     calls = sum(30.0 <= at < 60.0 for at in api.times())
     print(f"{count} waits: {calls} calls in 30 s of outage")
-    # As if nothing had happened it would be 6,000 for 400 tasks: about one round more than is
-    # usual is left to answers that a busy machine holds back while virtual time goes on.
+    # Without an outage it would be 6,000 for 400 tasks: the margin is about one round for answers
+    # that a busy machine delays while virtual time goes on.
     assert calls <= 200 + 2.5 * count
     assert max(late) <= 2.2
     back = {at for task in tasks for at in api.told[task.id] if at >= 60.0}
@@ -243,7 +243,7 @@ async def test_an_outage_is_no_storm_while_the_list_is_not_read(
 
 
 async def test_the_last_of_two_waits_keeps_its_long_pause(api: FakeApi, open_session: OpenSession):
-    """While webhooks arrive no task is polled before half of the safety interval is over."""
+    """While webhooks arrive no task is polled before half of the safety interval has passed."""
     session = await open_session()
     source = Source()
     session.attach(source)
@@ -261,7 +261,7 @@ async def test_the_last_of_two_waits_keeps_its_long_pause(api: FakeApi, open_ses
 async def test_a_wait_for_an_older_task_of_the_session_polls_at_once(
     api: FakeApi, open_session: OpenSession
 ):
-    """It may have ended long since, however many others are waited for."""
+    """It may have ended long ago, however many other tasks have waits."""
     session = await open_session()
     others = [api.add(lives(1e6)) for _ in range(300)]
 
@@ -276,7 +276,7 @@ async def test_a_wait_for_an_older_task_of_the_session_polls_at_once(
 
 
 async def test_an_end_that_is_found_twice_was_reported(api: FakeApi, open_session: OpenSession):
-    """A second wait for a task whose end a webhook reported does not make polls frequent."""
+    """A webhook has reported the end, so that a second wait does not make polls frequent."""
     session = await open_session()
     source = Source()
     session.attach(source)

@@ -1,4 +1,4 @@
-"""Waits against a server that can hold calls: how few requests they take, and how soon they end."""
+"""Waits with a server that holds calls: few requests, and ends without delay."""
 
 import asyncio
 import contextlib
@@ -27,7 +27,7 @@ __all__ = ["nothing_leaks"]
 
 
 class Sleeper(Executor):
-    """An executor whose tasks take as many seconds as their text says."""
+    """An executor whose tasks take the seconds in their text."""
 
     name = "sleeper"
 
@@ -57,7 +57,7 @@ async def session_with(
 
 
 def detections(server: LocalServer) -> int:
-    """Requests that asked where tasks stand."""
+    """The requests that read statuses."""
     return server.requests["get_task_status"] + server.requests["list_tasks"]
 
 
@@ -74,7 +74,7 @@ async def ends_of(session: BrowserUseSession, seconds: list[float]) -> list[floa
 
 
 async def test_a_lone_wait_holds_its_status_call(server: LocalServer):
-    """Ten minutes take a request every half minute, and the end is noticed at once."""
+    """Ten minutes need a request every half minute, and the end is noticed at once."""
     async with session_with(server) as session:
         (late,) = await ends_of(session, [600.0])
 
@@ -84,7 +84,7 @@ async def test_a_lone_wait_holds_its_status_call(server: LocalServer):
 
 
 async def test_many_waits_share_one_stream(server: LocalServer):
-    """A hundred tasks take hardly more requests than one."""
+    """A hundred tasks need hardly more requests than one."""
     async with session_with(server) as session:
         late = await ends_of(session, [5.0 + each for each in range(100)])
 
@@ -93,7 +93,7 @@ async def test_many_waits_share_one_stream(server: LocalServer):
 
 
 async def test_a_stream_brings_the_task_that_has_ended(server: LocalServer):
-    """No request follows for it, and it is what get-task gives."""
+    """No further request is needed, and the task is that of get-task."""
     async with session_with(server) as session:
         handles = [await session.submit(str(5.0 + each)) for each in range(10)]
         tasks = await asyncio.gather(*(each.wait() for each in handles))
@@ -108,7 +108,7 @@ async def test_a_stream_brings_the_task_that_has_ended(server: LocalServer):
 async def test_a_task_too_large_for_a_line_is_fetched(
     server: LocalServer, monkeypatch: pytest.MonkeyPatch
 ):
-    """The line tells its end, and get-task the rest."""
+    """The line has its end, and get-task the rest."""
     monkeypatch.setattr(server_held_calls, "MAX_WHOLE", 100)
     async with session_with(server) as session:
         late = await ends_of(session, [5.0 + each for each in range(10)])
@@ -119,7 +119,7 @@ async def test_a_task_too_large_for_a_line_is_fetched(
 
 @pytest.mark.long
 async def test_tasks_that_come_one_after_the_other_share_it(server: LocalServer):
-    """Each new one is told about from its birth on."""
+    """Each new one is in the stream from its creation on."""
     async with session_with(server) as session:
         waits = [asyncio.create_task(ends_of(session, [20.0])) for _ in range(2)]
         for _ in range(100):
@@ -140,7 +140,7 @@ async def test_tasks_that_come_one_after_the_other_share_it(server: LocalServer)
     ids=["late answer", "lost answer"],
 )
 async def test_an_end_before_the_stream_begins_is_noticed(server: LocalServer, faults: list[Fault]):
-    """The task ends while its answer is under way, and the stream that begins does not tell it."""
+    """The task ends before the stream begins, which does not report it."""
     server.set_faults(faults)
     async with session_with(server) as session:
         early = asyncio.create_task(session.submit("0.05"))
@@ -156,8 +156,8 @@ async def test_an_end_before_the_stream_begins_is_noticed(server: LocalServer, f
     assert seconds < 3.0
 
 
-async def test_tasks_that_end_before_anyone_waits_are_noticed(server: LocalServer):
-    """Changes may be told before the answer to run-task has come."""
+async def test_tasks_that_end_before_a_wait_are_noticed(server: LocalServer):
+    """The stream may report changes before the answer to run-task has come."""
     async with session_with(server) as session:
         others = asyncio.create_task(ends_of(session, [30.0, 30.0]))
         await asyncio.sleep(5.0)
@@ -167,10 +167,9 @@ async def test_tasks_that_end_before_anyone_waits_are_noticed(server: LocalServe
     assert max(late) < 0.5
 
 
-async def test_tasks_that_end_before_anyone_waits_are_not_fetched(server: LocalServer):
-    """The stream brings them before the answer to run-task has come, and they are kept until then.
-
-    So it is while at times nothing is waited for, as in a batch whose tasks end at once.
+async def test_tasks_that_end_before_a_wait_are_not_fetched(server: LocalServer):
+    """The stream has them before the answer to run-task has come, and they are kept until then.
+    This applies also when there is no wait at times, as in a batch whose tasks end at once.
     """
     async with session_with(server) as session:
         await ends_of(session, [1.5, 1.5])
@@ -186,7 +185,7 @@ async def test_tasks_that_end_before_anyone_waits_are_not_fetched(server: LocalS
 async def test_what_is_kept_of_unwatched_tasks_is_bounded(
     server: LocalServer, monkeypatch: pytest.MonkeyPatch
 ):
-    """A task of which more was reported than is kept is polled, and its end is found."""
+    """A task with more reported changes than are kept is polled, and its end is found."""
     monkeypatch.setattr(recent_changes, "MAX_BYTES", 1500)
     async with session_with(server) as session:
         others = asyncio.create_task(ends_of(session, [30.0, 30.0]))
@@ -199,7 +198,7 @@ async def test_what_is_kept_of_unwatched_tasks_is_bounded(
 
 
 async def test_a_stream_ends_soon_after_the_last_wait(server: LocalServer):
-    """It goes on for a moment only, and a later wait begins another."""
+    """It goes on for a moment only, and a later wait begins another one."""
     async with session_with(server) as session:
         await ends_of(session, [5.0, 5.0])
         asked = detections(server)
@@ -211,8 +210,8 @@ async def test_a_stream_ends_soon_after_the_last_wait(server: LocalServer):
     assert max(late) < 0.1
 
 
-async def test_a_task_of_long_ago_is_polled_once_and_then_told_about(server: LocalServer):
-    """What happened before the stream began is not told by it."""
+async def test_an_old_task_is_polled_once_and_then_in_the_stream(server: LocalServer):
+    """The stream does not report what happened before it began."""
     async with session_with(server) as session:
         handles = [await session.submit(str(20.0 + each)) for each in range(10)]
         await asyncio.sleep(15.0)
@@ -223,8 +222,8 @@ async def test_a_task_of_long_ago_is_polled_once_and_then_told_about(server: Loc
     assert detections(server) <= 8
 
 
-async def test_a_stream_of_statuses_is_told_each(nothing_leaks: None):
-    """Alone and in company, a pause is noticed at once."""
+async def test_a_stream_of_statuses_gets_each_change(nothing_leaks: None):
+    """Alone and with others, it gets a pause at once."""
     async with LocalServer(executor=FromQueue()) as server, session_with(server) as session:
         handle = await session.submit("a")
         other = await session.submit("b")
@@ -247,7 +246,7 @@ async def test_a_stream_of_statuses_is_told_each(nothing_leaks: None):
 
 
 async def test_it_can_be_switched_off(server: LocalServer):
-    """Then nothing is held, and no header asks for it."""
+    """Then no call is held, and no header asks for it."""
     async with session_with(server, poll=PollPolicy(long_poll=False)) as session:
         await ends_of(session, [60.0])
 
@@ -255,7 +254,7 @@ async def test_it_can_be_switched_off(server: LocalServer):
 
 
 async def test_a_session_with_few_connections_holds_none_of_them(server: LocalServer):
-    """A held call would keep the only connection from all others."""
+    """A held call would occupy the only connection."""
     connector = aiohttp.TCPConnector(limit=1)
     async with (
         aiohttp.ClientSession(connector=connector) as http,
@@ -268,7 +267,7 @@ async def test_a_session_with_few_connections_holds_none_of_them(server: LocalSe
 
 
 async def test_a_timeout_is_kept_in_a_held_call(server: LocalServer):
-    """With the last look before it, and in company as well."""
+    """With the final poll before it, and also with other waits."""
     async with session_with(server) as session:
         handles = [await session.submit("100") for _ in range(3)]
         for count in (1, 3):
@@ -280,7 +279,7 @@ async def test_a_timeout_is_kept_in_a_held_call(server: LocalServer):
 
 
 async def test_a_cancelled_wait_ends_its_call(server: LocalServer):
-    """And closing the session ends the others."""
+    """Closing the session ends the others."""
     async with session_with(server) as session:
         handles = [await session.submit("100") for _ in range(3)]
         lone = asyncio.create_task(handles[0].wait())
@@ -300,8 +299,8 @@ async def test_a_cancelled_wait_ends_its_call(server: LocalServer):
 
 
 @pytest.mark.parametrize("count", [1, 20])
-async def test_a_way_that_cuts_calls_after_five_seconds(server: LocalServer, count: int):
-    """Waits get shorter than that, and no end is noticed later than by polls."""
+async def test_a_proxy_that_cuts_calls_after_five_seconds(server: LocalServer, count: int):
+    """Held calls get shorter than that, and no end is noticed later than by polls."""
     async with cutting(server, 5.0) as url, session_with(server, url) as session:
         late = await ends_of(session, [100.0 + each for each in range(count)])
 
@@ -310,7 +309,7 @@ async def test_a_way_that_cuts_calls_after_five_seconds(server: LocalServer, cou
 
 
 @pytest.mark.parametrize("count", [1, 20])
-async def test_a_way_that_cuts_calls_after_one_second(server: LocalServer, count: int):
+async def test_a_proxy_that_cuts_calls_after_one_second(server: LocalServer, count: int):
     """Held calls are given up, and tasks are polled."""
     policy = PollPolicy(long_poll=False)
     async with session_with(server, poll=policy) as session:
@@ -325,7 +324,7 @@ async def test_a_way_that_cuts_calls_after_one_second(server: LocalServer, count
 
 @pytest.mark.parametrize("count", [1, 20])
 async def test_a_restart_in_a_held_call(nothing_leaks: None, tmp_path: Any, count: int):
-    """A cursor of before it is refused, and each task is polled again."""
+    """An older cursor is refused, and each task is polled again."""
     async with AsyncExitStack() as stack:
         first = LocalServer(executor=FromQueue(), database=tmp_path / "server.db")
         await first.start()
@@ -353,13 +352,13 @@ async def test_a_restart_in_a_held_call(nothing_leaks: None, tmp_path: Any, coun
 async def test_changes_that_a_stream_has_missed_are_polled(
     nothing_leaks: None, monkeypatch: pytest.MonkeyPatch
 ):
-    """It says so itself, and each task is polled once more."""
+    """The stream reports the loss, and each task is polled once more."""
     monkeypatch.setattr(server_changes, "MAX_LOGGED", 10)
     async with LocalServer(executor=Sleeper()) as server, session_with(server) as session:
         waiting = asyncio.create_task(ends_of(session, [30.0, 100.0, 100.0]))
         await asyncio.sleep(20.0)
         await until(lambda: any(each.status.is_terminal for each in server.store.tasks))
-        for _ in range(20):  # more than are remembered, before the end is told
+        for _ in range(20):  # more changes than are kept, before the end is reported
             server.store.change_log.record("another", TaskStatus.RUNNING)
         late = await waiting
 
@@ -368,7 +367,7 @@ async def test_changes_that_a_stream_has_missed_are_polled(
 
 
 async def test_an_outage_in_a_held_call_ends_the_wait_as_ever(server: LocalServer):
-    """Ordinary polls find out that the service is gone, and how long that is tolerated."""
+    """Ordinary polls find the outage, and tolerate it for its time."""
     policy = PollPolicy(outage_timeout=60.0)
     async with cutting(server, 1e9) as url, session_with(server, url, poll=policy) as session:
         handle = await session.submit("1000")
@@ -382,7 +381,7 @@ async def test_an_outage_in_a_held_call_ends_the_wait_as_ever(server: LocalServe
 
 
 async def test_a_pause_that_the_service_asks_for_is_kept(server: LocalServer):
-    """A held call is as good as any other to be told of it, and none begins meanwhile."""
+    """A held call can be refused like any other, and none begins during the pause."""
     async with session_with(server) as session:
         waiting = asyncio.create_task(ends_of(session, [100.0, 100.0]))
         await asyncio.sleep(20.0)
@@ -399,7 +398,7 @@ async def test_a_pause_that_the_service_asks_for_is_kept(server: LocalServer):
 
 @asynccontextmanager
 async def cutting(server: LocalServer, seconds: float) -> AsyncIterator[str]:
-    """The base URL of a proxy that closes connections on which no answer came for so long."""
+    """The base URL of a proxy that closes connections without an answer for this long."""
     port = int(server.url.rpartition(":")[2])
     tasks: set[asyncio.Task[None]] = set()
 
@@ -445,7 +444,7 @@ async def cutting(server: LocalServer, seconds: float) -> AsyncIterator[str]:
 
 
 async def test_a_long_poll_is_named_for_what_it_waits_for(server: LocalServer):
-    """`asyncio.all_tasks` shows the task whose change is waited for, or that it is all of them."""
+    """`asyncio.all_tasks` shows the task whose change is awaited, or that it is all of them."""
     names: list[set[str]] = []
     async with session_with(server) as session:
         waits = []

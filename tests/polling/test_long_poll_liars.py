@@ -1,4 +1,4 @@
-"""Servers that hold nothing, and servers that say they do: no request more than polls take."""
+"""Servers that hold no call, also if they claim to: they get no more requests than polls."""
 
 import json
 import random
@@ -28,11 +28,11 @@ MOST_CALLS = 5000  # many times what any test here makes
 
 
 class LyingApi(FakeApi):
-    """Advertises held calls, and answers them at once.
+    """Announces held calls, and answers them at once.
 
     Attributes:
-        told: What a list call that asks for changes is answered with; None for a page.
-        applies: Whether a status call is said to have been held.
+        changes: The answer to a list call that asks for changes; None for a page.
+        applies: Whether the answer to a status call claims that it was held.
     """
 
     def __init__(self, stream: Told | None = None, *, applies: bool = False) -> None:
@@ -42,9 +42,9 @@ class LyingApi(FakeApi):
         self.cursors: list[str] = []  # that came
 
     def respond(self, request: web.Request, asked: Asked) -> web.Response:
-        """Answer truly, but for what is said about held calls."""
+        """Answer correctly, except for what it claims about held calls."""
         if asked.route == "status" and len(self.calls) > MOST_CALLS:
-            # Calls without a pause would go on for ever, since virtual time stands still meanwhile.
+            # Calls without a pause would never end, since virtual time does not move meanwhile.
             for each in self.tasks.values():
                 each.overruled = "stopped"
         answer = super().respond(request, asked)
@@ -77,7 +77,7 @@ def _false_ends(api: LyingApi) -> bytes:
 
 
 def _ends_with(whole: Callable[[FakeTask], object]) -> Told:
-    """Says that each task has ended, and brings something for it."""
+    """Reports that each task has ended, with some content for it."""
 
     def stream(api: LyingApi) -> bytes:
         said = [
@@ -137,7 +137,7 @@ async def _calls(api: FakeApi, count: int, *, long_poll: bool) -> list[tuple[flo
 @pytest.mark.long
 @pytest.mark.parametrize("count", [1, 2, 50])
 async def test_a_server_that_holds_nothing_gets_the_same_requests(nothing_leaks: None, count: int):
-    """The same ones at the same times as without asking."""
+    """The same requests at the same times as without held calls."""
     asked = await _calls(FakeApi(), count, long_poll=True)
     polled = await _calls(FakeApi(), count, long_poll=False)
 
@@ -147,11 +147,12 @@ async def test_a_server_that_holds_nothing_gets_the_same_requests(nothing_leaks:
 @pytest.mark.long
 @pytest.mark.parametrize("lie", LIES)
 async def test_a_stream_that_lies_costs_a_few_requests(nothing_leaks: None, lie: str):
-    """Whatever it says, each wait ends with its task, and polls are what they were."""
+    """Each wait ends with its task, and polls are as before."""
     asked = await _calls(LyingApi(LIES[lie]), 50, long_poll=True)
     polled = await _calls(FakeApi(), 50, long_poll=False)
 
-    # For a task that it calls ended, a get and a status call; and a few streams before each break.
+    # For a task that it reports as ended, a get and a status call; and a few streams before each
+    # break.
     are_confirmed = "ends" in lie or lie == "unknown statuses"
     assert len(asked) <= len(polled) + 2 * 50 * are_confirmed + 15
 
@@ -162,17 +163,17 @@ def _long_line(api: LyingApi) -> bytes:
 
 @pytest.mark.long
 async def test_a_whole_line_is_no_longer_than_half_a_line_may_be(nothing_leaks: None):
-    """A stream with a line that is too long tells nothing, also if the line came in one piece."""
+    """A stream with a line that is too long is ignored, also if the line came in one piece."""
     asked = await _calls(LyingApi(_long_line), 50, long_poll=True)
     polled = await _calls(FakeApi(), 50, long_poll=False)
 
-    # What it says of the ends of tasks behind that line is not followed by a call for each.
+    # Ends that are reported behind that line do not cause a call each.
     assert len(asked) <= len(polled) + 15
 
 
 @pytest.mark.parametrize("cursor", ["x 1", "x\r\nX-Other: 1", "", "x" * 201, "ü", "\x7f"])
 async def test_a_cursor_that_no_header_can_carry_is_not_sent(nothing_leaks: None, cursor: str):
-    """A stream that gives one is no stream of changes, and is not asked to go on from there."""
+    """A stream with such a cursor is not accepted, and is not continued from there."""
     api = LyingApi(lambda _api: _lines({**PLACE, "cursor": cursor}))
     await _calls(api, 50, long_poll=True)
 
@@ -190,7 +191,7 @@ async def test_a_status_call_that_is_not_held_though_it_says_so(nothing_leaks: N
 async def test_a_stream_that_keeps_changes_to_itself(
     nothing_leaks: None, monkeypatch: pytest.MonkeyPatch
 ):
-    """The first ends that only polls find show it, and polls are as frequent as ever."""
+    """The first ends that only polls find show it, and polls are as frequent as before."""
     async with LocalServer(executor=Sleeper(), balance_cents=10**9) as server:
         monkeypatch.setattr(server.store.change_log, "record", lambda *_change: None)
         async with session_with(server) as session:
@@ -202,7 +203,7 @@ async def test_a_stream_that_keeps_changes_to_itself(
 
 @pytest.mark.long
 async def test_a_thousand_waits_take_a_request_for_a_hundred(nothing_leaks: None):
-    """Counted without those that create the tasks and fetch them."""
+    """Without the requests that create and fetch the tasks."""
     async with LocalServer(executor=Sleeper(), balance_cents=10**9) as server:
         async with session_with(server) as session:
             late = await ends_of(session, [30.0 + each / 20 for each in range(1000)])

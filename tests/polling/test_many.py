@@ -21,7 +21,7 @@ async def _fill(items: list[Any], stream: AsyncIterable[Any]) -> None:
 
 
 async def test_many_tasks_come_as_they_end(api: FakeApi, open_session: OpenSession):
-    """`wait_many` gives each task once, in the order of their ends, also one named twice."""
+    """`wait_many` returns each task once, in the order of their ends, also one named twice."""
     session = await open_session()
     tasks = [api.add(lives(100.0 - 10.0 * number)) for number in range(8)]
     ids = [task.id for task in tasks]
@@ -32,7 +32,7 @@ async def test_many_tasks_come_as_they_end(api: FakeApi, open_session: OpenSessi
 
 
 async def test_many_tasks_with_a_slow_consumer(api: FakeApi, open_session: OpenSession):
-    """Tasks that end while the consumer works are given, even past the deadline."""
+    """Tasks that end while the consumer works are returned, even past the deadline."""
     session = await open_session()
     tasks = [api.add(lives(10.0 + number)) for number in range(5)]
     ended: list[str] = []
@@ -45,7 +45,7 @@ async def test_many_tasks_with_a_slow_consumer(api: FakeApi, open_session: OpenS
 
 
 async def test_many_tasks_time_out_together(api: FakeApi, open_session: OpenSession):
-    """What ended in time is given; then the error tells how many are left."""
+    """The tasks that ended in time are returned; then the error has the number of the others."""
     session = await open_session()
     tasks = [api.add(lives(length)) for length in (5.0, 1e6, 1e6)]
     ended: list[Task] = []
@@ -63,7 +63,7 @@ async def test_many_tasks_time_out_together(api: FakeApi, open_session: OpenSess
 async def test_many_tasks_that_have_ended_come_before_the_timeout(
     api: FakeApi, open_session: OpenSession
 ):
-    """Who comes back late gets what has ended meanwhile, and then hears of the others."""
+    """A late consumer gets what has ended meanwhile, and then the error about the others."""
     session = await open_session()
     tasks = [api.add(lives(end, id=name)) for name, end in (("a", 5.0), ("b", 1e6), ("c", 40.0))]
     ended: list[str] = []
@@ -81,7 +81,7 @@ async def test_many_tasks_that_have_ended_come_before_the_timeout(
 
 
 async def test_many_tasks_end_with_the_first_refusal(api: FakeApi, open_session: OpenSession):
-    """A task that cannot be waited for raises, and the others are let go."""
+    """A task that cannot be awaited raises, and the others are not polled any more."""
     session = await open_session()
     task = api.add(lives(1e6))
 
@@ -96,7 +96,7 @@ async def test_many_tasks_end_with_the_first_refusal(api: FakeApi, open_session:
 async def test_own_tasks_sit_out_an_outage(
     api: FakeApi, open_session: OpenSession, by_handle: bool, way: str
 ):
-    """A task that this session has created exists, though no wait has seen it yet."""
+    """A task that this session has created exists, though no wait has read it yet."""
     session = await open_session()
     handles = [await session.submit("Buy milk"), await session.submit("Buy tea")]
     given = handles if by_handle else [each.id for each in handles]
@@ -112,7 +112,7 @@ async def test_own_tasks_sit_out_an_outage(
 
 
 async def test_own_tasks_may_be_missing_at_first(api: FakeApi, open_session: OpenSession):
-    """`wait_many` of handles bears that a new task cannot be read yet, as their own waits do."""
+    """`wait_many` of handles accepts, like their own waits, that a new task is not readable yet."""
     session = await open_session()
     handle = await session.submit("Buy milk")
     missing = Fault(status=404, body='{"detail": "Task not found"}')
@@ -124,7 +124,7 @@ async def test_own_tasks_may_be_missing_at_first(api: FakeApi, open_session: Ope
 
 
 async def test_no_tasks_are_no_wait(api: FakeApi, open_session: OpenSession):
-    """`wait_many` of nothing ends at once; of one string it is refused."""
+    """`wait_many` without tasks ends at once; a single string is refused."""
     session = await open_session()
 
     assert [task async for task in session.wait_many([])] == []
@@ -134,7 +134,7 @@ async def test_no_tasks_are_no_wait(api: FakeApi, open_session: OpenSession):
 
 
 async def test_breaking_out_of_many_tasks_lets_them_go(api: FakeApi, open_session: OpenSession):
-    """Closing `wait_many` ends the polls of all tasks that are left."""
+    """Closing `wait_many` ends the polls of all remaining tasks."""
     session = await open_session()
     tasks = [api.add(lives(length)) for length in (5.0, 1e6, 1e6)]
     stream = session.wait_many([task.id for task in tasks])

@@ -1,4 +1,4 @@
-"""Waits over answers that are odd in places where oddity must not cost a task."""
+"""Waits with answers that are odd in places where that must not cost a task."""
 
 import json
 from collections.abc import Callable

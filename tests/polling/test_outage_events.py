@@ -1,4 +1,4 @@
-"""Outages are reported: once, in time, and only if there is one; and errors say what is known."""
+"""Outages are reported once and in time, and errors say what is known."""
 
 import asyncio
 import logging
@@ -32,7 +32,7 @@ UNAVAILABLE = Fault(status=503)
 
 @attrs.define
 class Heard:
-    """The outages that a session reported, with the loop times at which it did."""
+    """The outages that a session reported, with the times of the loop."""
 
     down: list[tuple[float, ServiceUnreachable]] = attrs.field(factory=list)
     up: list[tuple[float, ServiceRecovered]] = attrs.field(factory=list)
@@ -47,7 +47,7 @@ class Heard:
 
 @pytest.fixture
 def heard() -> Heard:
-    """What `on_event` was called with."""
+    """The events of `on_event`."""
     return Heard()
 
 
@@ -87,7 +87,7 @@ async def test_an_outage_is_reported_once_and_in_time(
     seconds: float,
     fault: Fault,
 ):
-    """Five minutes without an answer are one event, one warning, and as much at their end."""
+    """Five minutes without an answer are one event and one warning, and the same at their end."""
     session = await open_session(on_event=heard.on_event)
     end = 10.0 + seconds
     tasks = [api.add(lives(end + 10.0)) for _ in range(count)]
@@ -112,7 +112,7 @@ async def test_an_outage_is_reported_once_and_in_time(
 
 @pytest.mark.long
 async def test_each_outage_is_reported(api: FakeApi, open_session: OpenSession, heard: Heard):
-    """A second outage of the same wait is another one."""
+    """A second outage of the same wait is reported, too."""
     session = await open_session(on_event=heard.on_event)
     task = api.add(lives(200.0))
     first, second = _outage(10.0, 40.0, CUT), _outage(100.0, 130.0, UNAVAILABLE)
@@ -166,7 +166,7 @@ async def test_single_lost_requests_are_no_outage(
 async def test_a_route_that_fails_is_no_outage(
     api: FakeApi, open_session: OpenSession, heard: Heard, fault: Fault, count: int
 ):
-    """As long as status calls are answered, a list that is not is no news."""
+    """While status calls are answered, a list that fails is not reported."""
     session = await open_session(on_event=heard.on_event)
     api.fault = lambda call: fault if call.route == "list" else None
     tasks = [api.add(lives(60.0)) for _ in range(count)]
@@ -181,7 +181,7 @@ async def test_a_route_that_fails_is_no_outage(
 async def test_a_refusal_is_no_outage(
     api: FakeApi, open_session: OpenSession, heard: Heard, status: int
 ):
-    """A service that says why it does not do something is there."""
+    """A service that refuses with a reason is reachable."""
     session = await open_session(on_event=heard.on_event)
     api.fault = _outage(5.0, 60.0, Fault(status=status))
     task = api.add(lives(60.0))
@@ -194,7 +194,7 @@ async def test_a_refusal_is_no_outage(
 async def test_an_unanswered_call_and_a_much_later_one_are_no_outage(
     api: FakeApi, open_session: OpenSession, heard: Heard
 ):
-    """Nothing was asked for ten minutes, so nothing is known of them."""
+    """Between them no call was made for ten minutes, so nothing is known of that time."""
     session = await open_session(on_event=heard.on_event, retry=RetryPolicy(max_attempts=1))
     api.fault = lambda _call: CUT
     for _call in range(2):
@@ -205,7 +205,7 @@ async def test_an_unanswered_call_and_a_much_later_one_are_no_outage(
     assert (heard.down, heard.up) == ([], [])
 
 
-async def test_an_outage_in_which_nobody_asks_goes_on(
+async def test_an_outage_without_calls_goes_on(
     api: FakeApi, open_session: OpenSession, heard: Heard
 ):
     """Once it is reported only an answer ends it, and it is one outage."""
@@ -224,7 +224,7 @@ async def test_an_outage_in_which_nobody_asks_goes_on(
 
 
 async def test_a_web_page_ends_no_outage(api: FakeApi, open_session: OpenSession, heard: Heard):
-    """A proxy's page with the status 200 says nothing about the service behind it."""
+    """A proxy's page with status 200 says nothing about the service behind it."""
     session = await open_session(on_event=heard.on_event)
     task = api.add(lives(70.0))
     pages = _outage(10.0, 60.0, Fault(status=200, body="<html>"))
@@ -240,7 +240,7 @@ async def test_a_web_page_ends_no_outage(api: FakeApi, open_session: OpenSession
 async def test_an_outage_begins_with_the_last_answer(
     api: FakeApi, open_session: OpenSession, heard: Heard
 ):
-    """Not with a request that was sent before another was answered, and lost after that."""
+    """It does not begin with a request that was sent before another answer, and lost later."""
     session = await open_session(on_event=heard.on_event, retry=RetryPolicy(max_attempts=1))
     api.break_calls("ping", {1: Fault(cut=True, stall=10.0), 3: CUT, 4: CUT})
     lost = asyncio.create_task(session.ping())
@@ -261,7 +261,7 @@ async def test_an_outage_begins_with_the_last_answer(
 async def test_a_list_that_is_refused_a_connection_is_an_outage(
     unserved: BrowserUseSession, heard: Heard
 ):
-    """Nothing listens, so that no other call is needed to tell."""
+    """No server listens, so that no other call is needed to know it."""
     for _call in range(2):
         with pytest.raises(errors.APIConnectionError):
             await unserved.tasks.list()
@@ -273,7 +273,7 @@ async def test_a_list_that_is_refused_a_connection_is_an_outage(
 async def test_calls_that_are_made_again_report_an_outage(
     api: FakeApi, open_session: OpenSession, heard: Heard
 ):
-    """Not only waits: the attempts of a call count, and the next answered call ends it."""
+    """Besides waits, the attempts of a call count, and the next answered call ends it."""
     session = await open_session(
         on_event=heard.on_event, retry=RetryPolicy(max_attempts=6, base_delay=4.0)
     )
@@ -289,7 +289,7 @@ async def test_calls_that_are_made_again_report_an_outage(
 async def test_nothing_is_reported_after_closing(
     api: FakeApi, open_session: OpenSession, heard: Heard
 ):
-    """A session that was closed between the failure and the news says nothing."""
+    """A session that was closed between the failure and the report is silent."""
     session = await open_session(on_event=heard.on_event)
     api.fault = lambda _call: CUT
     task = api.add(lives(60.0))
@@ -310,7 +310,7 @@ async def test_nothing_is_reported_after_closing(
 async def test_a_task_that_was_never_seen_is_not_waited_for(
     unserved: BrowserUseSession, count: int
 ):
-    """Nobody listens: the waits fail within seconds, and say why and what to check."""
+    """No server listens: the waits fail within seconds, and say why and what to check."""
     raised = await asyncio.gather(
         *(unserved.wait(f"task-{number}") for number in range(count)), return_exceptions=True
     )
@@ -328,7 +328,7 @@ async def test_a_task_that_was_never_seen_is_not_waited_for(
 
 
 async def test_a_timeout_quotes_the_refused_connection(unserved: BrowserUseSession):
-    """It does not claim that a task lives on which was never seen."""
+    """It does not claim that a task runs that was never seen."""
     with pytest.raises(errors.WaitTimeoutError) as caught:
         await unserved.wait("x", timeout=1.0)
 
@@ -339,7 +339,7 @@ async def test_a_timeout_quotes_the_refused_connection(unserved: BrowserUseSessi
 
 
 async def test_a_timeout_of_a_seen_task_quotes_the_outage(api: FakeApi, open_session: OpenSession):
-    """The last status is told, and what has failed since."""
+    """The error has the last status, and the failure since then."""
     session = await open_session()
     handle = session.handle(api.add(lives(1e6)).id)
     api.fault = _outage(5.0, 1e9, CUT)
@@ -355,7 +355,7 @@ async def test_a_timeout_of_a_seen_task_quotes_the_outage(api: FakeApi, open_ses
 
 
 async def test_a_timeout_without_a_failure_has_no_cause(api: FakeApi, open_session: OpenSession):
-    """A task that just takes longer lives on."""
+    """A task that only takes longer runs on."""
     session = await open_session()
     api.fault = lambda call: CUT if call.number == 3 else None
 
@@ -368,7 +368,7 @@ async def test_a_timeout_without_a_failure_has_no_cause(api: FakeApi, open_sessi
 
 @pytest.mark.parametrize("how", ["created here", "seen by a stream", "seen by an earlier wait"])
 async def test_a_known_task_is_waited_for(api: FakeApi, open_session: OpenSession, how: str):
-    """Five minutes of outage from the first poll of a wait on are survived."""
+    """Five minutes of outage from the first poll of a wait on are tolerated."""
     session = await open_session()
     api.make = lambda _body: lives(200.0)
     handle = await session.submit("x")
@@ -389,7 +389,7 @@ async def test_a_known_task_is_waited_for(api: FakeApi, open_session: OpenSessio
 async def test_a_service_that_comes_back_at_once_loses_no_unseen_task(
     api: FakeApi, open_session: OpenSession
 ):
-    """Single failures at the start of a wait are no reason to give up."""
+    """Single failures at the start of a wait do not end it."""
     session = await open_session(poll=PollPolicy(latency_target=None))
     api.fault = lambda call: CUT if call.number <= 2 else None
 

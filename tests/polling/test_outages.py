@@ -1,4 +1,4 @@
-"""Waits while the API fails: now and then, and for minutes."""
+"""Waits while the API fails: sometimes, and for minutes."""
 
 import asyncio
 import random
@@ -24,7 +24,7 @@ def _outage(begin: float, end: float) -> Any:
     "count", [100, pytest.param(1000, marks=[pytest.mark.torture, pytest.mark.timeout(180)])]
 )
 async def test_random_failures_lose_no_task(api: FakeApi, open_session: OpenSession, count: int):
-    """With 30 % of all looks failing in every way, all tasks come to their end."""
+    """With 30 % of all polls failing in every way, all waits return their task."""
     draw = random.Random(7)
     failures = [
         Fault(status=500),
@@ -51,7 +51,7 @@ async def test_random_failures_lose_no_task(api: FakeApi, open_session: OpenSess
 
 @pytest.mark.long
 async def test_an_outage_within_the_tolerance_is_survived(api: FakeApi, open_session: OpenSession):
-    """Five minutes of outage in a wait of eleven go unnoticed."""
+    """Five minutes of outage within a wait of eleven cause no error."""
     session = await open_session()
     task = api.add(lives(660.0))
     api.fault = _outage(300.0, 600.0)
@@ -59,13 +59,13 @@ async def test_an_outage_within_the_tolerance_is_survived(api: FakeApi, open_ses
     ended = await session.wait(task.id, timeout=1500.0)
 
     assert ended.status is TaskStatus.FINISHED
-    # Backing off up to 10 s: an outage is no reason to knock at full speed.
+    # Polls back off to 10 s: during an outage they are not sent at full speed.
     assert 30 <= len([at for at in api.times() if 300 <= at < 600]) <= 80
 
 
 @pytest.mark.long
 async def test_an_outage_beyond_the_tolerance_interrupts(api: FakeApi, open_session: OpenSession):
-    """With a tolerance of a minute the wait gives up, and the error says where to go on."""
+    """With a tolerance of a minute the wait gives up, and the error says how to continue."""
     session = await open_session(poll=PollPolicy(outage_timeout=60.0))
     task = api.add(lives(1200.0))
     api.fault = _outage(300.0, 1e9)
@@ -81,7 +81,7 @@ async def test_an_outage_beyond_the_tolerance_interrupts(api: FakeApi, open_sess
 
 @pytest.mark.long
 async def test_each_failure_in_a_row_counts_anew(api: FakeApi, open_session: OpenSession):
-    """An answer in between resets the tolerance, so a flickering API interrupts nobody."""
+    """An answer in between resets the tolerance, so single failures interrupt no wait."""
     session = await open_session(poll=PollPolicy(outage_timeout=30.0))
     task = api.add(lives(150.0))
     api.fault = lambda call: Fault(status=503) if call.number % 3 else None
@@ -94,7 +94,7 @@ async def test_each_failure_in_a_row_counts_anew(api: FakeApi, open_session: Ope
 async def test_all_followers_are_interrupted_with_errors_of_their_own(
     api: FakeApi, open_session: OpenSession
 ):
-    """Two waits and a stream of one task each get the error, not one shared instance."""
+    """Two waits and a stream of one task each get an error of their own."""
     session = await open_session(poll=PollPolicy(outage_timeout=10.0))
     task = api.add(lives(1200.0))
     api.fault = _outage(0.0, 1e9)
@@ -112,7 +112,7 @@ async def test_all_followers_are_interrupted_with_errors_of_their_own(
 
 
 async def test_a_wait_after_an_interruption_looks_again(api: FakeApi, open_session: OpenSession):
-    """A follower that has not heard of the interruption yet does not pass it on to a new wait."""
+    """An interruption that a slow consumer has not read yet is not passed on to a new wait."""
     session = await open_session(poll=PollPolicy(outage_timeout=10.0))
     task = api.add(lives(200.0))
     api.fault = _outage(5.0, 60.0)
@@ -130,7 +130,7 @@ async def test_a_wait_after_an_interruption_looks_again(api: FakeApi, open_sessi
 @pytest.mark.long
 @pytest.mark.timeout(180)
 async def test_a_service_in_trouble_is_left_alone(api: FakeApi, open_session: OpenSession):
-    """One request at a time finds out whether hundreds of waits can go on."""
+    """One request at a time checks whether hundreds of waits can continue."""
     rng, begin, end = random.Random(1), 60.0, 1860.0
     kinds = [Fault(status=503), Fault(cut=True), Fault(stall=60.0)]
     api.fault = lambda call: rng.choice(kinds) if begin <= call.at < end else None
@@ -148,7 +148,7 @@ async def test_a_service_in_trouble_is_left_alone(api: FakeApi, open_session: Op
 
 
 async def test_pages_end_with_the_last_wait(api: FakeApi, open_session: OpenSession):
-    """In an outage a page may hang for long, and it is of no use once no wait is left."""
+    """In an outage a page may hang for long, and is useless once no wait is left."""
     session = await open_session(poll=PollPolicy(long_poll=False))
     tasks = [api.add(lives(1e6)) for _ in range(40)]
     api.fault = lambda call: Fault(stall=50.0) if call.at >= 10.0 else None

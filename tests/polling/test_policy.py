@@ -19,14 +19,14 @@ def _pauses(policy: PollPolicy, looks: int) -> list[float]:
 
 
 def test_pauses_grow_up_to_the_latency_target():
-    """In full the pauses are exactly the documented formula."""
+    """Without jitter the pauses are exactly the documented formula."""
     policy = PollPolicy(interval=1.0, latency_target=1.25)
 
     assert _pauses(policy, 5) == pytest.approx([1.0, 1.1, 1.21, 1.25, 1.25])
 
 
 def test_without_a_target_pauses_grow_to_ten_seconds():
-    """`latency_target=None` leaves a bound, whatever the interval."""
+    """`latency_target=None` leaves an upper bound, whatever the interval is."""
     assert _pauses(PollPolicy(interval=8.0, latency_target=None), 5) == pytest.approx(
         [8.0, 8.8, 9.68, 10.0, 10.0]
     )
@@ -34,7 +34,7 @@ def test_without_a_target_pauses_grow_to_ten_seconds():
 
 
 def test_a_target_wins_over_a_longer_interval():
-    """No pause is longer than the latency target, whatever the interval."""
+    """No pause is longer than the latency target, whatever the interval is."""
     assert _pauses(PollPolicy(interval=60.0, latency_target=2.0), 2) == [2.0, 2.0]
 
 
@@ -44,7 +44,7 @@ def test_a_target_wins_over_a_longer_interval():
     looks=st.integers(1, 10**7),
 )
 def test_pauses_stay_in_bounds(interval: float, target: float | None, looks: int):
-    """Whatever the policy and however long the wait, a pause is shortened by up to a tenth."""
+    """For any policy and any duration of the wait, a pause is shortened by up to a tenth."""
     policy = PollPolicy(interval=interval, latency_target=target)
     ceiling = 10.0 if target is None else target
 
@@ -56,7 +56,7 @@ def test_pauses_stay_in_bounds(interval: float, target: float | None, looks: int
 
 
 def test_jitter_is_spread_evenly():
-    """10,000 pauses have the mean that a uniform jitter has, and reach both ends."""
+    """10,000 pauses have the mean of a uniform jitter, and reach both ends."""
     policy, draw = PollPolicy(interval=1.0, latency_target=1.0), random.Random(1)
 
     pauses = [policy.pause(number, draw) for number in range(1, 10_001)]
@@ -77,7 +77,7 @@ def test_jitter_is_spread_evenly():
     ],
 )
 def test_removed_options_say_what_replaces_them(option: str, instead: str):
-    """An option of a former version is refused in one sentence."""
+    """An option of a former version is refused with one sentence."""
     options: dict[str, Any] = {option: 1.0}
 
     with pytest.raises(TypeError, match=f"has no option {option} any more: .*{instead}"):
@@ -85,7 +85,7 @@ def test_removed_options_say_what_replaces_them(option: str, instead: str):
 
 
 def test_the_signature_is_that_of_its_options():
-    """What help and completion show of a policy are its six options."""
+    """Help and completion show the six options of a policy."""
     names = list(inspect.signature(PollPolicy).parameters)
 
     assert names == [*"interval latency_target timeout outage_timeout shared long_poll".split()]
@@ -109,7 +109,7 @@ def test_the_signature_is_that_of_its_options():
     ids=str,
 )
 def test_impossible_policies_are_refused(options: dict[str, float]):
-    """Every bound is checked when the policy is made, and the error names the option."""
+    """Every bound is checked when the policy is created, and the error names the option."""
     with pytest.raises(ConfigurationError, match=next(iter(options))):
         PollPolicy(**options)
 
@@ -124,6 +124,6 @@ def test_impossible_policies_are_refused(options: dict[str, float]):
     ],
 )
 def test_how_long_something_may_take_is_a_timeout(take: Any, option: str, advice: str):
-    """The former names of such options are refused, and say the new ones."""
+    """The former names of such options are refused, and the error has the new ones."""
     with pytest.raises(TypeError, match=f"has no option {option} any more: {advice}"):
         take(**dict[str, Any]({option: 1.0}))

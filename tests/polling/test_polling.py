@@ -1,4 +1,4 @@
-"""What a wait costs and how soon it tells, in virtual time."""
+"""The cost of a wait, and its delay, in virtual time."""
 
 import asyncio
 import itertools
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.looptime
 @pytest.mark.long
 @pytest.mark.timeout(180)
 async def test_half_an_hour_of_polling(api: FakeApi, open_session: OpenSession):
-    """A 30-minute task is polled to its end within 2 s of it, by a thousand small requests."""
+    """A 30-minute task is polled until 2 s after its end at most, by a thousand small requests."""
     session = await open_session()
     task = api.add(lives(1800.0))
 
@@ -28,13 +28,13 @@ async def test_half_an_hour_of_polling(api: FakeApi, open_session: OpenSession):
 
     assert ended.status is TaskStatus.FINISHED
     assert 1800.0 <= asyncio.get_running_loop().time() <= 1802.1
-    # Pauses of at most 2 s, at least 1.8 s: between 900 and 1010 looks, and one get at the end.
+    # Pauses of at most 2 s, at least 1.8 s: between 900 and 1010 polls, and one get at the end.
     assert 900 <= api.count("status") <= 1010
     assert api.count("get") == 1
 
 
 async def test_polls_follow_the_policy(api: FakeApi, open_session: OpenSession):
-    """Without chance the looks come exactly when the policy says."""
+    """Without jitter the polls come exactly when the policy says."""
     policy = PollPolicy(interval=8.0, latency_target=None)
     session = await open_session(poll=policy, runtime=Runtime(rng=NoChance()))
     task = api.add(lives(40.0))
@@ -46,7 +46,7 @@ async def test_polls_follow_the_policy(api: FakeApi, open_session: OpenSession):
 
 @pytest.mark.long
 async def test_jitter_stays_inside_its_bounds(api: FakeApi, open_session: OpenSession):
-    """Every pause between two looks is shortened by up to a tenth."""
+    """Every pause between two polls is shortened by up to a tenth."""
     session = await open_session(poll=PollPolicy(interval=1.0, latency_target=1.0))
     task = api.add(lives(200.0))
 
@@ -62,7 +62,7 @@ async def test_jitter_stays_inside_its_bounds(api: FakeApi, open_session: OpenSe
 @pytest.mark.long
 @pytest.mark.timeout(180)
 async def test_many_waits_spread_out(api: FakeApi, open_session: OpenSession):
-    """200 waits that begin together end up with no more than twice the mean in any 100 ms."""
+    """200 waits that begin together have at most twice the mean in any 100 ms in the end."""
     poll = PollPolicy(interval=0.5, latency_target=0.5, shared=False)
     session = await open_session(poll=poll, runtime=Runtime(rng=random.Random(1)))
     tasks = [api.add(lives(55.0)) for _ in range(200)]
@@ -78,7 +78,7 @@ async def test_many_waits_spread_out(api: FakeApi, open_session: OpenSession):
 
 
 @pytest.mark.long
-async def test_the_latency_target_holds(api: FakeApi, open_session: OpenSession):
+async def test_the_latency_target_is_kept(api: FakeApi, open_session: OpenSession):
     """A task's end is seen at most the latency target, and a reply, after it."""
     session = await open_session(poll=PollPolicy(latency_target=2.0))
     loop = asyncio.get_running_loop()
@@ -106,7 +106,7 @@ async def test_a_finished_task_costs_two_requests(api: FakeApi, open_session: Op
 
 
 async def test_a_wait_without_timeout_is_bounded(api: FakeApi, open_session: OpenSession):
-    """`PollPolicy.timeout` ends a wait that was given no timeout."""
+    """`PollPolicy.timeout` ends a wait without a timeout of its own."""
     session = await open_session(poll=PollPolicy(timeout=90.0))
     task = api.add(lives(1e9))
 
@@ -131,7 +131,7 @@ async def test_waits_of_one_task_share_its_polls(api: FakeApi, open_session: Ope
 async def test_no_burst_after_the_loop_was_blocked(
     api: FakeApi, open_session: OpenSession, looptime: Any
 ):
-    """After ten minutes in which nothing ran there is one look per task, not 300."""
+    """After ten minutes in which nothing ran there is one poll per task, not 300."""
     session = await open_session()
     tasks = [api.add(lives(2000.0)) for _ in range(20)]
     waits = [asyncio.create_task(session.wait(task.id, timeout=3000.0)) for task in tasks]
@@ -152,7 +152,7 @@ async def test_no_burst_after_the_loop_was_blocked(
 
 
 async def test_the_deadline_is_checked_first_after_a_block(api: FakeApi, open_session: OpenSession):
-    """A wait whose deadline passed while nothing ran ends at once, with at most one look."""
+    """A wait whose deadline passed while nothing ran ends at once, with at most one poll."""
     session = await open_session()
     task = api.add(lives(1e6))
     wait = asyncio.create_task(session.wait(task.id, timeout=60.0))
@@ -167,8 +167,8 @@ async def test_the_deadline_is_checked_first_after_a_block(api: FakeApi, open_se
     assert api.count() - before <= 2
 
 
-async def test_no_polls_when_nobody_waits(api: FakeApi, open_session: OpenSession):
-    """After the last wait has ended nothing is looked at any more."""
+async def test_no_polls_without_a_wait(api: FakeApi, open_session: OpenSession):
+    """After the last wait has ended nothing is polled any more."""
     session = await open_session()
     task = api.add(lives(1e6))
     with pytest.raises(TimeoutError):
@@ -181,13 +181,13 @@ async def test_no_polls_when_nobody_waits(api: FakeApi, open_session: OpenSessio
 
 
 async def test_a_second_wait_starts_afresh(api: FakeApi, open_session: OpenSession):
-    """A wait that begins just as another one ends is not left without a watcher."""
+    """A wait that begins just as another one ends is polled."""
     session = await open_session()
     tasks = [api.add(lives(20.0)) for _ in range(2)]
     for task in tasks:
         with pytest.raises(TimeoutError):
             await session.wait(task.id, timeout=5.0)
-        # No turn of the loop in between: the watcher is just about to end.
+        # No turn of the loop in between: the poller is just about to end.
 
     ended = await session.wait(tasks[0].id)
 
@@ -195,7 +195,7 @@ async def test_a_second_wait_starts_afresh(api: FakeApi, open_session: OpenSessi
 
 
 async def test_a_wait_joins_one_that_has_just_settled(api: FakeApi, open_session: OpenSession):
-    """A follower that comes between the last look and its news gets the answer too."""
+    """A wait that joins between the final poll and its result gets the answer too."""
     session = await open_session()
     task = api.add(lives(5.0))
     statuses: list[TaskStatus] = []
@@ -213,7 +213,7 @@ async def test_a_wait_joins_one_that_has_just_settled(api: FakeApi, open_session
 
 @pytest.mark.long
 async def test_at_most_fifty_looks_at_once(api: FakeApi, open_session: OpenSession):
-    """Hundreds of waits leave room for other calls, and each is looked at all the same."""
+    """Hundreds of waits leave room for other calls, and each one is polled."""
     session = await open_session(poll=PollPolicy(latency_target=4.0, shared=False))
     api.latency = 0.2
     tasks = [api.add(lives(30.0)) for _ in range(200)]

@@ -14,8 +14,8 @@ pytestmark = pytest.mark.looptime
 
 
 @pytest.mark.long
-async def test_a_long_retry_after_pauses_everyone(api: FakeApi, open_session: OpenSession):
-    """One 429 with `Retry-After: 300`, and no wait of the session knocks for 300 s."""
+async def test_a_long_retry_after_pauses_all_waits(api: FakeApi, open_session: OpenSession):
+    """After one 429 with `Retry-After: 300`, no wait of the session sends a request for 300 s."""
     session = await open_session()
     tasks = [api.add(lives(400.0)) for _ in range(40)]
     told: list[float] = []
@@ -33,7 +33,7 @@ async def test_a_long_retry_after_pauses_everyone(api: FakeApi, open_session: Op
     assert {each.status for each in ended} == {TaskStatus.FINISHED}
     times = [at for at in api.times() if at > told[0] + 0.01]
     assert min(times) >= told[0] + 300.0
-    # No stampede afterwards: one probe, then spread over the policy's interval.
+    # No burst afterwards: one probe, then polls spread over the policy's interval.
     after = [at for at in api.times() if told[0] + 300.0 <= at < 399.0]
     peak = max(sum(1 for other in after if at <= other < at + 0.1) for at in after)
     print(f"looks in the busiest 100 ms after the pause: {peak} of {len(tasks)}")
@@ -61,7 +61,7 @@ async def test_a_limited_service_is_probed_by_one(
 
 
 async def test_an_absurd_retry_after_is_capped(api: FakeApi, open_session: OpenSession):
-    """One bogus header does not put every wait of the session to sleep for years."""
+    """One wrong header does not stop every wait of the session for years."""
     session = await open_session()
     task = api.add(lives(60.0))
     api.break_calls("status", {3: Fault(status=429, headers={"Retry-After": "99999999"})})

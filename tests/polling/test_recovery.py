@@ -1,4 +1,4 @@
-"""How soon waits go on when a service is back, and pauses that would end too late to be of use."""
+"""How soon waits continue when a service is back, and pauses that would end too late."""
 
 import asyncio
 import itertools
@@ -16,7 +16,7 @@ from tests.support.virtual_time import loop_time
 
 pytestmark = pytest.mark.looptime
 
-LONGEST_PAUSE = 10.0  # seconds between two looks at a service that fails
+LONGEST_PAUSE = 10.0  # seconds between two polls of a service that fails
 SEEN = 3.0  # seconds within which each task has been polled
 OUTAGES = {
     "errors": Fault(status=503),
@@ -36,7 +36,7 @@ OUTAGES = {
 async def test_the_first_answer_of_a_recovered_service_is_not_missed_for_long(
     api: FakeApi, open_session: OpenSession, outage: str
 ):
-    """40 waits through outages of up to five minutes hear of their end within one pause."""
+    """40 waits in outages of up to five minutes see the end of their task within one pause."""
     session = await open_session()
     took: list[float] = []
     firsts: list[float] = []
@@ -44,7 +44,7 @@ async def test_the_first_answer_of_a_recovered_service_is_not_missed_for_long(
     for seconds in (20.0, 75.0, 300.0):
         tasks = [api.add(lives(SEEN + seconds / 2)) for _ in range(40)]
         waits = [asyncio.create_task(session.wait(task.id)) for task in tasks]
-        await asyncio.sleep(SEEN)  # a task that was never seen is not waited for in an outage
+        await asyncio.sleep(SEEN)  # a task that was never seen is not awaited in an outage
         back = loop_time() + seconds
         api.fault = lambda call, back=back: OUTAGES[outage] if call.at < back else None
         firsts.append(math.inf)
@@ -54,8 +54,8 @@ async def test_the_first_answer_of_a_recovered_service_is_not_missed_for_long(
             firsts[-1] = min(firsts[-1], took[-1])
 
     assert min(took) >= 0
-    assert max(firsts) <= LONGEST_PAUSE + 2.0  # the sweep in which the outage ends may take a while
-    # Where the list recovers a moment after the status calls, the others are asked one by one.
+    assert max(firsts) <= LONGEST_PAUSE + 2.0  # the poll round in which the outage ends may take a while
+    # Where the list recovers a moment after the status calls, the others are polled one by one.
     assert max(took) <= LONGEST_PAUSE + RAMP_SECONDS + 0.5
 
 
@@ -63,7 +63,7 @@ async def test_the_first_answer_of_a_recovered_service_is_not_missed_for_long(
 async def test_a_pause_that_would_end_after_the_deadline_is_not_begun(
     api: FakeApi, open_session: OpenSession, *, asked: bool
 ):
-    """10 s are left and the pause would take 11 s or more: the caller is told at once."""
+    """10 s are left and the pause would take 11 s or more: the error is raised at once."""
     retry = RetryPolicy() if asked else RetryPolicy(base_delay=1e6, max_delay=1e6)
     session = await open_session(retry=retry)
     api.break_calls("run", {0: Fault(status=429, headers={"Retry-After": "11"} if asked else {})})
@@ -77,7 +77,7 @@ async def test_a_pause_that_would_end_after_the_deadline_is_not_begun(
 
 
 async def test_pauses_end_before_the_deadline(api: FakeApi, open_session: OpenSession):
-    """Attempts go on for as long as there is time for one more, and never beyond."""
+    """Attempts go on while there is time for one more, and never beyond."""
     session = await open_session()
     api.break_calls("run", {0: Fault(status=429, headers={"Retry-After": "4"})})
 
@@ -92,7 +92,7 @@ async def test_pauses_end_before_the_deadline(api: FakeApi, open_session: OpenSe
 async def test_a_jump_of_the_wall_clock_moves_no_deadline(
     api: FakeApi, open_session: OpenSession, monkeypatch: pytest.MonkeyPatch, jump: int
 ):
-    """The clock jumps in the middle of a wait, which looks as often and ends as it would."""
+    """The clock jumps in the middle of a wait, which polls as often and ends as before."""
     loop = asyncio.get_running_loop()
     monkeypatch.setattr(time, "time", lambda: 2e9 + loop.time() + jump * (loop.time() >= 30.0))
     session = await open_session()

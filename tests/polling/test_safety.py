@@ -1,4 +1,4 @@
-"""What polling is left while webhooks arrive, and what it is there for; in virtual time."""
+"""The polls that remain while webhooks arrive, and their purpose, in virtual time."""
 
 import asyncio
 import itertools
@@ -19,21 +19,21 @@ ROUND_TRIP = 0.05
 
 
 def _at_the_end(source: Source, task: FakeTask, delay: float = 0.02, word: str = "") -> None:
-    """Have an event come when a task ends."""
+    """Send an event when a task ends."""
     seconds, end = task.life[-1]
     moment = task.born + seconds + delay
     asyncio.get_running_loop().call_at(moment, source.tell, task, word or end)
 
 
 def _proven(api: FakeApi, source: Source) -> None:
-    """Let one event come, of a task that nobody waits for."""
+    """Send one event, of a task without a wait."""
     source.tell(api.add(lives(0.0)), "finished")
 
 
 async def _costs(
     api: FakeApi, open_session: OpenSession, *, attached: bool, count: int = 200
 ) -> tuple[float, list[float]]:
-    """Run tasks of lognormal length, 100 at once; requests per task and delays, in order."""
+    """Run tasks of lognormal length, 100 at once; return requests per task and sorted delays."""
     draw = random.Random(11)
     source = Source()
     session = await open_session()
@@ -60,7 +60,7 @@ async def _costs(
 @pytest.mark.looptime
 @pytest.mark.timeout(180)
 async def test_what_a_task_costs(api: FakeApi, open_session: OpenSession):
-    """One confirming get, and little more; woken within two round trips of the event."""
+    """One confirming get, and little more; the wait ends within two round trips of the event."""
     cost, delays = await _costs(api, open_session, attached=True)
 
     assert cost <= 1.2
@@ -71,7 +71,7 @@ async def test_what_a_task_costs(api: FakeApi, open_session: OpenSession):
 @pytest.mark.looptime
 @pytest.mark.timeout(180)
 async def test_what_a_task_costs_without(api: FakeApi, open_session: OpenSession):
-    """The control: nothing is attached, so that the same count is far above the bound."""
+    """The control: without a receiver the same count is far above the bound."""
     cost, delays = await _costs(api, open_session, attached=False, count=100)
 
     assert cost > 2
@@ -81,10 +81,10 @@ async def test_what_a_task_costs_without(api: FakeApi, open_session: OpenSession
 @pytest.mark.looptime
 @pytest.mark.parametrize("count", [1, 40])
 @pytest.mark.parametrize("end", ["finished", "failed"])
-async def test_an_end_that_no_event_tells(
+async def test_an_end_without_an_event(
     api: FakeApi, open_session: OpenSession, end: str, count: int
 ):
-    """Events came before, and then no more: found within the safety interval."""
+    """Events came before, and then no more: the end is found within the safety interval."""
     session = await open_session()
     source = Source()
     session.attach(source)
@@ -100,13 +100,13 @@ async def test_an_end_that_no_event_tells(
 
     delays = sorted(found.values())
     assert delays[-1] <= SAFETY + ROUND_TRIP
-    assert delays[-1] > TARGET  # or else it is not resting that is measured
+    assert delays[-1] > TARGET  # or else it is not the rare polling that is measured
 
 
 @pytest.mark.long
 @pytest.mark.looptime
 async def test_lost_events_are_noticed(api: FakeApi, open_session: OpenSession):
-    """After one end that no event told of, polling is as usual until events come again."""
+    """After one end without an event, polling is as usual until events come again."""
     session = await open_session()
     source = Source()
     session.attach(source)
@@ -130,7 +130,7 @@ async def test_lost_events_are_noticed(api: FakeApi, open_session: OpenSession):
 
 @pytest.mark.looptime
 async def test_promises_are_not_enough(api: FakeApi, open_session: OpenSession):
-    """A source that never brings an event changes nothing: a wrong address costs no time."""
+    """A source without any event changes nothing: a wrong address costs no time."""
     session = await open_session()
     session.attach(Source())
     task = api.add(lives(61.0))
@@ -143,7 +143,7 @@ async def test_promises_are_not_enough(api: FakeApi, open_session: OpenSession):
 @pytest.mark.looptime
 @pytest.mark.parametrize("count", [1, 5])
 async def test_an_event_that_comes_too_soon(api: FakeApi, open_session: OpenSession, count: int):
-    """The API does not know of the end yet; it is asked as often as without events."""
+    """The API does not know of the end yet; it is polled as often as without events."""
     session = await open_session()
     source = Source()
     session.attach(source)
@@ -161,7 +161,7 @@ async def test_an_event_that_comes_too_soon(api: FakeApi, open_session: OpenSess
     "words", [["finished", "started"], ["paused", "finished", "paused"], ["finished"] * 3]
 )
 async def test_events_in_the_wrong_order(api: FakeApi, open_session: OpenSession, words: list[str]):
-    """Whatever comes late or twice, the wait ends with what the API says."""
+    """After late and repeated events the wait ends with the API's answer."""
     session = await open_session()
     source = Source()
     session.attach(source)
@@ -180,7 +180,7 @@ async def test_events_in_the_wrong_order(api: FakeApi, open_session: OpenSession
 async def test_an_event_that_came_before_the_wait(
     api: FakeApi, open_session: OpenSession, count: int
 ):
-    """A quick task ends before anybody waits for it; the wait asks at once."""
+    """A quick task ends before its wait begins; the wait polls at once."""
     session = await open_session()
     source = Source()
     session.attach(source)
@@ -197,7 +197,7 @@ async def test_an_event_that_came_before_the_wait(
 
 @pytest.mark.looptime
 async def test_a_task_that_failed_before_the_wait(api: FakeApi, open_session: OpenSession):
-    """No event told of it, and somebody waits late: the first look does not keep him waiting."""
+    """A wait that starts after the task has ended returns with its first poll."""
     session = await open_session()
     source = Source()
     session.attach(source)
@@ -213,8 +213,8 @@ async def test_a_task_that_failed_before_the_wait(api: FakeApi, open_session: Op
 
 
 @pytest.mark.looptime
-async def test_streams_are_looked_at_as_before(api: FakeApi, open_session: OpenSession):
-    """No webhook tells of steps and of resumptions; and who waits beside a stream still rests."""
+async def test_streams_are_polled_as_before(api: FakeApi, open_session: OpenSession):
+    """No webhook reports steps and resumptions; a wait beside a stream still polls rarely."""
     session = await open_session()
     source = Source()
     session.attach(source)
@@ -261,7 +261,7 @@ async def test_a_policy_of_ones_own(api: FakeApi, open_session: OpenSession):
 
 
 async def test_a_receiver_in_another_thread(api: FakeApi, open_session: OpenSession):
-    """Events that another thread brings are taken in the session's own loop."""
+    """Events of another thread are handled in the session's own loop."""
     session = await open_session(poll=PollPolicy(interval=20.0, latency_target=60.0))
     source = Source()
     session.attach(source)
@@ -280,7 +280,7 @@ async def test_a_receiver_in_another_thread(api: FakeApi, open_session: OpenSess
 
 @pytest.mark.looptime
 async def test_events_after_the_end_of_a_session(api: FakeApi, open_session: OpenSession):
-    """A receiver may outlive the sessions that hear of it."""
+    """A receiver may outlive the sessions that get its events."""
     session = await open_session()
     source = Source()
     session.attach(source)

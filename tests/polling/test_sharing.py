@@ -1,4 +1,4 @@
-"""Many waits of a session that share their looks."""
+"""Many waits of a session that share their polls."""
 
 import asyncio
 import random
@@ -17,27 +17,27 @@ pytestmark = pytest.mark.looptime
 
 
 def _pauses(api: FakeApi, tasks: list[FakeTask]) -> list[float]:
-    """How long they went without a look, each time."""
+    """The times without a poll, each one."""
     times = [api.told[task.id] for task in tasks]
     return [later - sooner for each in times for sooner, later in pairwise(each)]
 
 
 class _Misquoted(FakeTask):
-    """A task that the list calls finished all the time."""
+    """A task that the list reports as finished all the time."""
 
     def row(self) -> dict[str, Any]:
         """Its row."""
         return {**super().row(), "status": "finished"}
 
     def whole(self) -> dict[str, Any]:
-        """All of it."""
+        """The whole task."""
         return {**super().whole(), "status": self.status()}
 
 
 async def _run_many(
     api: FakeApi, session: BrowserUseSession, width: int, count: int
 ) -> tuple[float, list[float]]:
-    """Run tasks of lognormal length, so many at once: looks per task, and delays in order."""
+    """Run tasks of lognormal length, this many at once: polls per task, and sorted delays."""
     draw = random.Random(7)
     api.make = lambda _body: lives(draw.lognormvariate(4.094, 0.8))
     delays: list[float] = []
@@ -49,7 +49,7 @@ async def _run_many(
             left += 1
             task = api.tasks[(await session.run_and_wait("x")).id]
             delays.append(loop_time() - task.born - task.life[-1][0])
-            if left < count:  # so long as so many are in flight
+            if left < count:  # so long as so many are running
                 looks, finished = api.count("status", "list"), len(delays)
 
     await asyncio.gather(*(work() for _ in range(width)))
@@ -59,7 +59,7 @@ async def _run_many(
 async def test_a_wait_that_joins_finds_its_task_on_a_page_that_stays_the_same(
     api: FakeApi, open_session: OpenSession
 ):
-    """What need not be read again still shows all its rows, and a new status as long as the old."""
+    """An unchanged page still shows all its rows, new statuses and old ones."""
     session = await open_session()
     others = [api.add(lives(1e6)) for _ in range(20)]
     task = api.add(FakeTask([(0.0, "created"), (60.0, "running"), (90.0, "finished")]))
@@ -88,7 +88,7 @@ async def test_a_wait_that_joins_finds_its_task_on_a_page_that_stays_the_same(
 async def test_looks_per_task_are_few(
     api: FakeApi, open_session: OpenSession, width: int, count: int, most: float
 ):
-    """Detecting an end takes few requests, at the delay of a poll every two seconds."""
+    """An end needs few requests, with the delay of a poll every two seconds."""
     session = await open_session()
 
     looks, delays = await _run_many(api, session, width, count)
@@ -102,7 +102,7 @@ async def test_looks_per_task_are_few(
 async def test_waits_that_do_not_share_cost_ten_times_as_much(
     api: FakeApi, open_session: OpenSession
 ):
-    """With `shared=False` each wait polls for itself."""
+    """With `shared=False` each wait has polls of its own."""
     session = await open_session(poll=PollPolicy(shared=False))
 
     looks, _delays = await _run_many(api, session, 10, 40)
@@ -112,7 +112,7 @@ async def test_waits_that_do_not_share_cost_ten_times_as_much(
 
 
 async def test_a_single_wait_asks_for_the_status(api: FakeApi, open_session: OpenSession):
-    """Alone, a wait polls the lightweight status endpoint."""
+    """A single wait uses the lightweight status endpoint."""
     session = await open_session()
     task = api.add(lives(60.0))
 
@@ -124,7 +124,7 @@ async def test_a_single_wait_asks_for_the_status(api: FakeApi, open_session: Ope
 
 @pytest.mark.long
 async def test_tasks_of_other_programs_are_found(api: FakeApi, open_session: OpenSession):
-    """Two hundred waits for ids that this session did not create: three pages, and that often."""
+    """Two hundred waits for ids that this session did not create: three pages in each round."""
     session = await open_session()
     tasks = [api.add(lives(30.0)) for _ in range(200)]
 
@@ -137,7 +137,7 @@ async def test_tasks_of_other_programs_are_found(api: FakeApi, open_session: Ope
 
 @pytest.mark.long
 async def test_tasks_far_down_the_list_are_found(api: FakeApi, open_session: OpenSession):
-    """Where a thousand newer tasks stand above them, a page further is read with each sweep."""
+    """Below a thousand newer tasks, a page further is read with each poll round."""
     session = await open_session()
     tasks = [api.add(lives(300.0)) for _ in range(30)]
     for _ in range(1000):
@@ -161,7 +161,7 @@ async def test_tasks_far_down_the_list_are_found(api: FakeApi, open_session: Ope
 async def test_a_list_that_grows_is_followed(
     api: FakeApi, open_session: OpenSession, width: int, pause: float, most: float
 ):
-    """Tasks move down as others are created: few looks are late, few at a task by itself."""
+    """Tasks move down as others are created: few polls are late, and few are for one task."""
     session = await open_session()
     tasks = [api.add(lives(30.0)) for _ in range(width)]
 
@@ -179,7 +179,7 @@ async def test_a_list_that_grows_is_followed(
     late = sum(pause > 2.01 for pause in pauses) / len(pauses)
     pages = api.count("list") / loop_time() * 2
     assert late <= most
-    assert pages <= 1.7 * (width / 100 + 1)  # while all move on by 40 places
+    assert pages <= 1.7 * (width / 100 + 1)  # while all move down by 40 places
     assert api.count("status") <= width / 10
 
 
@@ -187,9 +187,9 @@ async def test_a_list_that_grows_is_followed(
 async def test_pages_follow_the_pace_of_creation(
     api: FakeApi, open_session: OpenSession, caplog: pytest.LogCaptureFixture
 ):
-    """Tasks that end at their first or second poll, hundreds in a second, share their polls, too.
+    """Tasks that end at their first or second poll, hundreds per second, share polls, too.
 
-    Answers to run-task come in another order than the list has, and later than the list has them.
+    Answers to run-task come in another order than in the list, and later.
     """
     count, source = 900, random.Random(1)
     api.make = lambda _body: lives(source.uniform(0.1, 0.5))
@@ -218,8 +218,8 @@ async def test_pages_follow_the_pace_of_creation(
     assert "one by one" not in caplog.text
 
 
-async def test_a_crowd_is_looked_at_once_in_each_interval(api: FakeApi, open_session: OpenSession):
-    """Pages that are spread over the interval start early by a little, and not twice as often."""
+async def test_many_tasks_are_polled_once_in_each_interval(api: FakeApi, open_session: OpenSession):
+    """Pages that are spread over the interval start a little early, and not twice as often."""
     session = await open_session()
     tasks = [api.add(lives(60.0 + number % 53)) for number in range(1200)]
     waits: list[asyncio.Task[Any]] = []
@@ -244,14 +244,14 @@ async def test_a_crowd_is_looked_at_once_in_each_interval(api: FakeApi, open_ses
     [
         (600, 100, 0.0),
         (60, 12, 0.0),
-        (60, 12, 1e6),  # nobody shows in the list, so that each is asked for by itself
+        (60, 12, 1e6),  # no task is in the list, so that each is polled alone
         pytest.param(600, 100, 1e6, marks=pytest.mark.long),
     ],
 )
-async def test_nobody_is_looked_at_late_when_a_crowd_shrinks(
+async def test_no_task_is_polled_late_when_most_waits_end(
     api: FakeApi, open_session: OpenSession, width: int, stays: int, lag: float
 ):
-    """Most waits end in one moment; the others are still looked at every two seconds."""
+    """Most waits end at one moment; the others are still polled every two seconds."""
     session = await open_session()
     api.list_lag = lag
     tasks = [api.add(lives(30.0)) for _ in range(width)]
@@ -266,7 +266,7 @@ async def test_nobody_is_looked_at_late_when_a_crowd_shrinks(
 
 
 async def test_a_list_that_lags_costs_status_calls_only(api: FakeApi, open_session: OpenSession):
-    """A new task that the list does not show yet is asked for by itself."""
+    """A new task that the list does not show yet is polled alone."""
     session = await open_session()
     api.list_lag = 15.0
     api.make = lambda _body: lives(8.0)
@@ -282,7 +282,7 @@ async def test_a_list_that_lags_costs_status_calls_only(api: FakeApi, open_sessi
 async def test_a_list_that_does_not_work_is_left_alone(
     api: FakeApi, open_session: OpenSession, fault: Fault
 ):
-    """Where only the status endpoint answers, waits go on with that, and on time."""
+    """Where only the status endpoint answers, waits use it, and end on time."""
     session = await open_session()
     tasks = [api.add(lives(200.0)) for _ in range(20)]
     api.break_calls("list", {0: fault})
@@ -295,7 +295,7 @@ async def test_a_list_that_does_not_work_is_left_alone(
 
 @pytest.mark.long
 async def test_an_outage_is_asked_little(api: FakeApi, open_session: OpenSession):
-    """In an outage a hundred waits ask less than once a second together, and go on after it."""
+    """In an outage a hundred waits send less than one request a second, and then continue."""
     session = await open_session()
     tasks = [api.add(lives(100.0)) for _ in range(100)]
     down = Fault(status=503)
@@ -307,7 +307,7 @@ async def test_an_outage_is_asked_little(api: FakeApi, open_session: OpenSession
     asked = [at for at in api.times() if 20.0 <= at < 320.0]
     print(f"{len(asked)} requests in 300 s of outage for 100 waits")
     # Each probe is a page, and a status call in case only the page fails. Random pauses of 5.5 s on
-    # average make that 180, give or take 15; polls that went on as before would be 15,000.
+    # average make that 180, give or take 15; polls as usual would be 15,000.
     assert len(asked) <= 300
     assert loop_time() <= 320.0 + 15.0
 
@@ -316,7 +316,7 @@ async def test_an_outage_is_asked_little(api: FakeApi, open_session: OpenSession
 async def test_an_outage_is_not_blamed_on_the_list(
     api: FakeApi, open_session: OpenSession, caplog: pytest.LogCaptureFixture, begins: float
 ):
-    """While nothing is answered nothing is said of the list, and its pages are read afterwards."""
+    """While no call is answered the list is not given up, and its pages are read afterwards."""
     session = await open_session()
     api.make = lambda _body: lives(begins + 50.0)
     handles = [await session.submit(f"{number}") for number in range(3)]
@@ -331,7 +331,7 @@ async def test_an_outage_is_not_blamed_on_the_list(
 
 
 async def test_a_page_that_fails_is_asked_for_again(api: FakeApi, open_session: OpenSession):
-    """A page is asked for twice more; in an outage no sooner than after the usual 2 s."""
+    """A page is read twice more; in an outage no sooner than after the usual 2 s."""
     session = await open_session()
     tasks = [api.add(lives(60.0)) for _ in range(100)]
     down = Fault(status=503)
@@ -351,7 +351,7 @@ async def test_a_page_that_fails_is_asked_for_again(api: FakeApi, open_session: 
 async def test_an_outage_beyond_the_tolerance_ends_every_wait(
     api: FakeApi, open_session: OpenSession
 ):
-    """Each gets its own error, with its own id."""
+    """Each gets an error of its own, with its own id."""
     session = await open_session(poll=PollPolicy(outage_timeout=60.0))
     tasks = [api.add(lives(1e6)) for _ in range(30)]
     api.fault = lambda call: Fault(status=503) if call.at >= 10.0 else None
@@ -363,7 +363,7 @@ async def test_an_outage_beyond_the_tolerance_ends_every_wait(
 
 
 async def test_an_end_that_cannot_be_fetched_is_given_up(api: FakeApi, open_session: OpenSession):
-    """Each page tells of it again, and only get-task, which fails, could confirm it."""
+    """Each page reports it again, and only get-task, which fails, could confirm it."""
     session = await open_session(poll=PollPolicy(outage_timeout=60.0))
     tasks = [api.add(lives(seconds)) for seconds in (5.0, 200.0, 200.0)]
     api.fault = lambda call: (
@@ -382,7 +382,7 @@ async def test_an_end_that_cannot_be_fetched_is_given_up(api: FakeApi, open_sess
 async def test_a_key_that_is_refused_ends_every_wait_at_once(
     api: FakeApi, open_session: OpenSession
 ):
-    """After a 401 hardly anything more is asked, and each wait names its own task."""
+    """After a 401 hardly any request is sent, and each wait names its own task."""
     session = await open_session(retry=RetryPolicy(max_attempts=1))
     tasks = [api.add(lives(1e6)) for _ in range(30)]
     refused = Fault(status=401)
@@ -396,7 +396,7 @@ async def test_a_key_that_is_refused_ends_every_wait_at_once(
 
 
 async def test_a_page_that_lies_ends_no_wait(api: FakeApi, open_session: OpenSession):
-    """The list calls everything finished; the tasks themselves do not, and they decide."""
+    """The list reports all tasks as finished; the tasks themselves do not, and they decide."""
     session = await open_session()
     life = ((0.0, "running"), (40.0, "finished"))
     tasks = [api.add(_Misquoted(life=life)) for _ in range(5)]
@@ -407,8 +407,8 @@ async def test_a_page_that_lies_ends_no_wait(api: FakeApi, open_session: OpenSes
     assert loop_time() >= 40.0
 
 
-async def test_who_stops_following_is_not_looked_at(api: FakeApi, open_session: OpenSession):
-    """When all but one leave, the last one goes on by itself; when it leaves, nothing is asked."""
+async def test_a_task_without_a_wait_is_not_polled(api: FakeApi, open_session: OpenSession):
+    """When all but one leave, the last one polls alone; when it leaves, nothing is polled."""
     session = await open_session()
     tasks = [api.add(lives(1e6)) for _ in range(10)]
     waits = [asyncio.create_task(session.wait(task.id)) for task in tasks]
@@ -430,7 +430,7 @@ async def test_who_stops_following_is_not_looked_at(api: FakeApi, open_session: 
 
 
 async def test_streams_share_too(api: FakeApi, open_session: OpenSession):
-    """Streams of many tasks give each change, the first status at once."""
+    """Streams of many tasks yield each change, the first status at once."""
     session = await open_session()
     life = (
         (0.0, "created"),
@@ -457,8 +457,8 @@ async def test_streams_share_too(api: FakeApi, open_session: OpenSession):
     assert api.count("status", "list") <= 60
 
 
-async def test_what_has_ended_is_not_looked_at(api: FakeApi, open_session: OpenSession):
-    """Results that a slow consumer has not taken yet cost no more requests."""
+async def test_ended_tasks_are_not_polled(api: FakeApi, open_session: OpenSession):
+    """Results that a slow consumer has not read yet cost no more requests."""
     session = await open_session()
     tasks = [api.add(lives(10.0)) for _ in range(20)]
     waiting = session.wait_many(task.id for task in tasks)

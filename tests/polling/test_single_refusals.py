@@ -1,4 +1,4 @@
-"""A service that answers some calls with 429 and says nothing about a pause."""
+"""A service that answers some calls with 429 and asks for no pause."""
 
 import asyncio
 import random

@@ -17,15 +17,15 @@ pytestmark = pytest.mark.looptime
 
 EVERY = 2.0
 SLEEP = 30 * EVERY
-# One look per task in each interval, to the millisecond.
+# One poll per task in each interval, to the millisecond.
 ALONE: dict[str, Any] = {
     "poll": PollPolicy(interval=EVERY, latency_target=EVERY, shared=False),
     "runtime": Runtime(rng=NoChance()),
 }
 
 
-async def test_missed_looks_are_not_made_up_for(api: FakeApi, open_session: OpenSession):
-    """After a sleep of thirty intervals each task is looked at once, then as ever."""
+async def test_missed_polls_are_not_made_up_for(api: FakeApi, open_session: OpenSession):
+    """After a sleep of thirty intervals each task is polled at once, then as usual."""
     session = await open_session(**ALONE)
     tasks = [api.add(lives(1e6)) for _ in range(4)]
     waits = [asyncio.create_task(session.wait(task.id)) for task in tasks]
@@ -44,7 +44,7 @@ async def test_missed_looks_are_not_made_up_for(api: FakeApi, open_session: Open
 
 
 async def test_a_deadline_that_passed_during_the_sleep(api: FakeApi, open_session: OpenSession):
-    """The wait ends as soon as the process runs again, however much there is to look at."""
+    """The wait ends as soon as the process runs again, however many polls are due."""
     session = await open_session(**ALONE)
     tasks = [api.add(lives(1e6)) for _ in range(4)]
     just_passed = 5 * EVERY + SLEEP - 0.5

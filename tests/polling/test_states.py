@@ -1,4 +1,4 @@
-"""The table of the states of a watched task, which people read to find out who sets what."""
+"""The table of the states of a watched task, and the functions that set them."""
 
 import ast
 import re
@@ -28,7 +28,7 @@ def _assigned(function: ast.AST) -> Iterator[str]:
 
 
 def test_the_table_names_each_function_that_sets_a_state():
-    """Those that it names set the states of their row, and no other function of the room does."""
+    """The named functions set the states of their row, and no other function of the room does."""
     setters: dict[str, set[str]] = defaultdict(set)
     for path in (ROOT / "browser_use_async" / "polling").glob("*.py"):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
@@ -43,7 +43,7 @@ def test_the_table_names_each_function_that_sets_a_state():
 
 
 def test_the_module_has_the_same_table():
-    """Each state stands in the docstring of the module that has it, with the same functions."""
+    """Each state is in the docstring of its module, with the same functions."""
     module = ROOT / "browser_use_async" / "polling" / "watched_task.py"
     docstring = ast.get_docstring(ast.parse(module.read_text("utf-8")))
     assert docstring is not None

@@ -39,8 +39,8 @@ async def _statuses(session: BrowserUseSession, task_id: str) -> list[str]:
     return [str(status) async for status in session.stream_status(task_id)]
 
 
-async def test_statuses_are_told_once_each(api: FakeApi, open_session: OpenSession):
-    """A status that stays is told once, and the stream ends after the terminal one."""
+async def test_statuses_come_once_each(api: FakeApi, open_session: OpenSession):
+    """An unchanged status is yielded once, and the stream ends after the terminal one."""
     session = await open_session()
     task = api.add(FakeTask(life=((0.0, "created"), (4.0, "running"), (300.0, "failed"))))
 
@@ -50,7 +50,7 @@ async def test_statuses_are_told_once_each(api: FakeApi, open_session: OpenSessi
 
 
 async def test_flapping_statuses_are_changes(api: FakeApi, open_session: OpenSession):
-    """A status that comes back is a change each time."""
+    """A status that returns is a change each time."""
     session = await open_session()
     life = tuple((20.0 * number, ("running", "paused")[number % 2]) for number in range(5))
     task = api.add(FakeTask(life=(*life, (100.0, "stopped"))))
@@ -64,7 +64,7 @@ async def test_flapping_statuses_are_changes(api: FakeApi, open_session: OpenSes
 async def test_a_slow_reply_takes_no_status_back(
     api: FakeApi, open_session: OpenSession, route: str, count: int
 ):
-    """It was asked for before the pause, and comes after another one has told of it."""
+    """A reply to a request from before the pause comes after another poll has seen the pause."""
     session = await open_session()
     life = ((0.0, "running"), (10.0, "paused"), (30.0, "finished"))
     tasks = [api.add(FakeTask(life=life)) for _ in range(count)]
@@ -91,7 +91,7 @@ async def test_closing_a_stream_stops_its_polls(api: FakeApi, open_session: Open
 async def test_closing_a_stream_during_a_look_ends_the_look(
     api: FakeApi, open_session: OpenSession
 ):
-    """A request that is under way for nobody is ended, not awaited."""
+    """A request without a consumer is cancelled, not awaited."""
     session = await open_session()
     task = api.add(lives(1e6))
     stream = session.stream_status(task.id)
@@ -107,7 +107,7 @@ async def test_closing_a_stream_during_a_look_ends_the_look(
 
 
 async def test_a_slow_consumer_has_no_backlog(api: FakeApi, open_session: OpenSession):
-    """Who comes back after five changes gets the latest status, then the end."""
+    """A consumer that returns after five changes gets the latest status, then the end."""
     session = await open_session()
     life = tuple((10.0 * number, ("running", "paused")[number % 2]) for number in range(10))
     task = api.add(FakeTask(life=(*life, (200.0, "finished"))))
@@ -121,7 +121,7 @@ async def test_a_slow_consumer_has_no_backlog(api: FakeApi, open_session: OpenSe
 
 
 async def test_a_consumer_that_sleeps_past_the_end_gets_it(api: FakeApi, open_session: OpenSession):
-    """The terminal status is told even if the deadline passed while the consumer worked."""
+    """It gets the terminal status even if the deadline passed while it worked."""
     session = await open_session()
     task = api.add(lives(30.0))
     told: list[str] = []
@@ -169,18 +169,18 @@ async def test_a_stream_times_out(api: FakeApi, open_session: OpenSession):
 
 
 async def test_steps_come_once_and_in_order(api: FakeApi, open_session: OpenSession):
-    """Each step is given once, in order, and the stream ends with the task."""
+    """Each step is yielded once, in order, and the stream ends with the task."""
     session = await open_session()
     task = api.add(lives(60.0, steps=20, step_seconds=2.5))
 
     numbers = [step.step async for step in session.stream_steps(task.id)]
 
     assert numbers == list(range(1, 21))
-    assert api.count("status") == 0  # the whole task tells its status too
+    assert api.count("status") == 0  # the whole task has its status too
 
 
 async def test_steps_go_on_after_a_known_one(api: FakeApi, open_session: OpenSession):
-    """`after=` leaves out what is known already, for a stream that goes on after a restart."""
+    """`after=` leaves out the steps up to that number, for a stream after a restart."""
     session = await open_session()
     task = api.add(lives(60.0, steps=20, step_seconds=2.5))
 
@@ -190,7 +190,7 @@ async def test_steps_go_on_after_a_known_one(api: FakeApi, open_session: OpenSes
 
 
 async def test_odd_step_lists_repeat_nothing(api: FakeApi, open_session: OpenSession):
-    """A list that shrinks, shuffles and repeats gives each number once, ascending."""
+    """A list that shrinks, shuffles and repeats yields each number once, ascending."""
     session = await open_session()
 
     def steps(age: float) -> list[int]:
@@ -205,7 +205,7 @@ async def test_odd_step_lists_repeat_nothing(api: FakeApi, open_session: OpenSes
 
 
 async def test_ten_thousand_steps(api: FakeApi, open_session: OpenSession):
-    """A very long list is given whole."""
+    """A very long list is yielded completely."""
     session = await open_session()
     task = api.add(lives(0.0, steps=lambda _age: range(1, 10_001)))
 
@@ -215,7 +215,7 @@ async def test_ten_thousand_steps(api: FakeApi, open_session: OpenSession):
 
 
 async def test_two_streams_of_a_task_cost_one_poll(api: FakeApi, open_session: OpenSession):
-    """A stream of steps and one of statuses share each look; alone it would cost the same."""
+    """A stream of steps and one of statuses share each poll; one alone costs the same."""
     session = await open_session()
     task = api.add(lives(100.0, steps=10, step_seconds=5.0))
 
@@ -230,14 +230,14 @@ async def test_two_streams_of_a_task_cost_one_poll(api: FakeApi, open_session: O
     assert first == ["running", "finished"]
     assert second == third == list(range(1, 11))
     assert api.count("status") == 0
-    alone = 60  # looks of one stream: every 1 to 2 s for 100 s
+    alone = 60  # polls of one stream: every 1 to 2 s for 100 s
     assert api.count("get") <= alone
 
 
 async def test_a_stream_of_steps_that_joins_is_served_at_once(
     api: FakeApi, open_session: OpenSession
 ):
-    """Joining a wait that asks for statuses only, it does not wait for the next regular look."""
+    """It joins a wait that reads statuses only, and does not wait for the next regular poll."""
     policy = PollPolicy(interval=500.0, latency_target=500.0)
     session = await open_session(poll=policy)
     task = api.add(lives(1e6, steps=3))
@@ -255,7 +255,7 @@ async def test_a_stream_of_steps_that_joins_is_served_at_once(
 
 @pytest.mark.long
 async def test_paused_tasks_show_late_steps(api: FakeApi, open_session: OpenSession):
-    """A step that was under way when the task was paused is given while it is paused."""
+    """A step in progress at the pause is yielded during the pause."""
     session = await open_session()
     life = ((0.0, "running"), (10.0, "paused"), (500.0, "finished"))
     task = api.add(FakeTask(life=life, steps=lambda age: [1, 2] if age > 15.0 else [1]))
@@ -290,7 +290,7 @@ async def test_a_task_without_a_live_url_ends_the_wait_for_it(
 
 
 async def test_a_stream_survives_an_outage(api: FakeApi, open_session: OpenSession):
-    """A short outage shows in a stream as nothing at all."""
+    """A short outage is not visible in a stream."""
     session = await open_session()
     task = api.add(lives(100.0, steps=10, step_seconds=9.0))
     api.fault = lambda call: Fault(cut=True) if 20.0 <= call.at < 60.0 else None

@@ -1,4 +1,4 @@
-"""Where tasks stand in a list that grows at its top, as far as its pages tell."""
+"""The places of tasks in a list that grows at its top, as far as pages show them."""
 
 import math
 import random
@@ -15,7 +15,7 @@ ROWS = 100  # on the largest page
 
 
 class Service:
-    """A list, newest first, on which some tasks are watched."""
+    """A list, newest first, with some watched tasks."""
 
     def __init__(self, seed: int, count: int, share: float) -> None:
         self._draw = random.Random(seed)
@@ -26,14 +26,14 @@ class Service:
             self.create(watched=self._draw.random() < share)
 
     def create(self, *, watched: bool) -> None:
-        """Somebody creates a task at the top."""
+        """Create a task of another client at the top."""
         task_id = f"t{len(self.rows)}"
         self.rows.insert(0, task_id)
         if watched:
             self.watched[task_id] = _waited_for(task_id)
 
     def read(self, page: ListPage, now: float, *, mixed: bool = False) -> set[str]:
-        """Read a page, let the places be learnt from it, and give the ids on it."""
+        """Read a page, update the known places from it, and return its ids."""
         first = (page.number - 1) * page.limit
         shown = self.rows[first : first + page.limit]
         if mixed:
@@ -48,7 +48,7 @@ class Service:
         return set(shown)
 
     def read_all(self, now: float, *, mixed: int = 0) -> None:
-        """Read the whole list once, of which one page is out of order."""
+        """Read the whole list once, with one page out of order."""
         for number in range(1, len(self.rows) // ROWS + 2):
             self.read(self.places.search_page(number, ROWS), now, mixed=number == mixed)
 
@@ -65,7 +65,7 @@ def _plan(service: Service, each: WatchedTask, now: float) -> ListPage | None:
 @settings(max_examples=60, deadline=None)
 @given(seed=st.integers(0, 10**6), count=st.integers(2, 900), share=st.floats(0.02, 1.0))
 def test_a_planned_page_shows_the_tasks_that_it_should(seed: int, count: int, share: float) -> None:
-    """While nothing is created, each plan is exact, however the tasks are spread."""
+    """While no task is created, each plan is exact, however the tasks are spread."""
     service = Service(seed, count, share)
     service.read_all(1.0)
 
@@ -80,7 +80,7 @@ def test_a_planned_page_shows_the_tasks_that_it_should(seed: int, count: int, sh
 @pytest.mark.long
 @given(place=st.integers(100, 199), gone=st.integers(0, 20))
 def test_a_dense_page_is_read_from_its_first_place_on(place: int, gone: int) -> None:
-    """Though tasks at its top have ended: from elsewhere on, a remainder would be left over."""
+    """Tasks at its top have ended: a page from another place on would leave a remainder."""
     service = Service(1, 300, 1.0)
     service.read_all(1.0)
     for each in service.rows[100 : min(100 + gone, place)]:
@@ -114,7 +114,7 @@ def test_places_learnt_from_rows_out_of_order_are_corrected(mixed: int) -> None:
 @settings(max_examples=60, deadline=None)
 @given(seed=st.integers(0, 10**6), per_round=st.integers(0, 60))
 def test_steady_growth_is_foreseen(seed: int, per_round: int) -> None:
-    """Once others have created tasks for a while, a plan allows for those of the next second."""
+    """After others have created tasks for a while, a plan includes those of the next second."""
     service = Service(seed, 600, 0.5)
     service.read_all(1.0)
     for second in range(2, 14):
@@ -123,7 +123,7 @@ def test_steady_growth_is_foreseen(seed: int, per_round: int) -> None:
         watched = list(service.watched.values())
         page = _plan(service, watched[len(watched) // 2], float(second))
         assert page is not None
-        shown = service.read(page, float(second))  # the first one that tells of the new tasks
+        shown = service.read(page, float(second))  # the first one that shows the new tasks
         hits = sum(each.task_id in shown for each in page.tasks)
         assert second <= 8 or hits >= 0.75 * len(page.tasks)
         service.read_all(second + 0.1)

@@ -1,4 +1,4 @@
-"""Calls that fail, hang or lie while many tasks are polled: every wait ends, and in time."""
+"""Calls that fail, hang or answer wrongly while many tasks are polled: waits end in time."""
 
 import asyncio
 import itertools
@@ -22,7 +22,7 @@ def _now() -> float:
 
 
 async def _delays(session: Any, tasks: list[FakeTask]) -> list[float]:
-    """Wait for tasks that live from now on: seconds from each end to the wait's, in order."""
+    """Wait for tasks that start now: the sorted seconds from each end to the end of its wait."""
 
     async def wait(task: FakeTask) -> float:
         ended = await session.wait(task.id)
@@ -47,7 +47,7 @@ def _fails(share: float, seed: int, fault: Fault) -> Callable[[Call], Fault | No
 async def test_a_page_that_fails_while_tasks_are_created_ends_no_wait(
     api: FakeApi, open_session: OpenSession, fault: Fault
 ):
-    """The oldest of ten pages fails now and then, and the list grows by 30 each second."""
+    """The oldest of ten pages fails sometimes, and the list grows by 30 each second."""
     session = await open_session()
     tasks = [api.add(lives(seconds)) for seconds in _lifetimes(1000, seed=1, longest=60.0)]
     api.fault = lambda call: fault if call.route == "list" and call.number % 41 == 0 else None
@@ -81,7 +81,7 @@ async def test_a_page_that_fails_while_tasks_are_created_ends_no_wait(
 async def test_a_share_of_calls_fails(
     api: FakeApi, open_session: OpenSession, share: float, fault: Fault, latest: float, most: float
 ):
-    """What fails is asked for again, and not in ninety-nine parts."""
+    """A failed page is read again as a whole, and not in ninety-nine parts."""
     session = await open_session()
     tasks = [api.add(lives(seconds)) for seconds in _lifetimes(300, seed=2)]
     api.fault = _fails(share, 3, fault)
@@ -95,8 +95,8 @@ async def test_a_share_of_calls_fails(
 
 @pytest.mark.long
 @pytest.mark.parametrize("route", ["list", "get", "status"])
-async def test_a_slow_reply_delays_nobody_else(api: FakeApi, open_session: OpenSession, route: str):
-    """Every fortieth reply of a kind takes 25 s; its own tasks are asked for once more."""
+async def test_a_slow_reply_delays_no_other(api: FakeApi, open_session: OpenSession, route: str):
+    """Every fortieth reply of a kind takes 25 s; only its own tasks are polled once more."""
     session = await open_session()
     tasks = [api.add(lives(seconds)) for seconds in _lifetimes(300, seed=4)]
     slow = Fault(stall=25.0)
@@ -112,7 +112,7 @@ async def test_a_slow_reply_delays_nobody_else(api: FakeApi, open_session: OpenS
 async def test_a_single_wait_does_not_wait_for_a_slow_reply(
     api: FakeApi, open_session: OpenSession
 ):
-    """Nor does it ask a third time while two requests are in flight."""
+    """It does not send a third request while two are in progress, either."""
     session = await open_session()
     task = api.add(lives(30.0))
     api.fault = lambda call: Fault(stall=25.0) if call.number % 17 == 0 else None
@@ -133,7 +133,7 @@ def _is_internal(task: "asyncio.Task[Any]") -> bool:
 async def test_polls_that_are_cancelled_from_outside_are_made_again(
     api: FakeApi, open_session: OpenSession, count: int
 ):
-    """Somebody cancels the tasks of the loop that are not his, for four seconds."""
+    """Another part of the program cancels all foreign tasks of the loop, for four seconds."""
     session = await open_session()
     tasks = [api.add(lives(20.0)) for _ in range(count)]
     api.latency = 0.02
@@ -158,7 +158,7 @@ async def test_polls_that_are_cancelled_from_outside_are_made_again(
 async def test_a_middleware_that_raises_now_and_then_ends_no_wait(
     api: FakeApi, open_session: OpenSession, kind: type[BaseException]
 ):
-    """Whatever it raises, a poll that is lost is made again."""
+    """For any exception, a lost poll is repeated."""
     calls = itertools.count()
 
     async def flaky(
@@ -177,7 +177,7 @@ async def test_a_middleware_that_raises_now_and_then_ends_no_wait(
 
 
 class MiddlewareError(Exception):
-    """Not copyable: it needs two arguments."""
+    """Cannot be copied: it needs two arguments."""
 
     def __init__(self, one: int, two: int) -> None:
         super().__init__(f"{one} and {two}")
@@ -186,7 +186,7 @@ class MiddlewareError(Exception):
 async def test_a_middleware_that_always_raises_ends_the_wait(
     api: FakeApi, open_session: OpenSession
 ):
-    """It is the cause of an error that names the task, even if it cannot be copied."""
+    """The exception is the cause of an error that names the task, even if it cannot be copied."""
 
     async def broken(
         _request: aiohttp.ClientRequest, _handler: aiohttp.ClientHandlerType
@@ -230,10 +230,10 @@ LIES = "zero capped huge random shuffled reversed missing repeated empty".split(
 
 @pytest.mark.long
 @pytest.mark.parametrize("kind", LIES)
-async def test_a_list_that_lies_costs_requests_and_no_wait(
+async def test_a_wrong_list_costs_requests_and_no_wait(
     api: FakeApi, open_session: OpenSession, kind: str
 ):
-    """At most one and a half times as many requests as status calls alone would be."""
+    """There are at most one and a half times as many requests as status calls alone."""
     session = await open_session()
     tasks = [api.add(lives(seconds)) for seconds in _lifetimes(150, seed=5, longest=60.0)]
     for _ in range(150):  # so that there are pages beyond those of interest
@@ -246,7 +246,7 @@ async def test_a_list_that_lies_costs_requests_and_no_wait(
     used = api.count("list", "status")
     assert delays[int(0.99 * len(delays))] <= 4.0
     assert used <= 1.5 * plain
-    if kind in {"zero", "capped", "huge", "random"}:  # nobody needs the total
+    if kind in {"zero", "capped", "huge", "random"}:  # the total is not used
         assert used <= 0.1 * plain
 
 
@@ -258,13 +258,13 @@ class _Stale(FakeTask):
         return {**super().row(), "status": "running"}
 
     def whole(self) -> dict[str, Any]:
-        """All of it."""
+        """The whole task."""
         return {**super().whole(), "status": self.status()}
 
 
 @pytest.mark.long
 async def test_a_list_that_never_shows_an_end_is_found_out(api: FakeApi, open_session: OpenSession):
-    """From time to time a status call checks what the list keeps saying."""
+    """A status call sometimes checks what the list keeps reporting."""
     session = await open_session()
     stale = api.add(_Stale(life=((0.0, "running"), (100.0, "finished"))))
     others = [api.add(lives(1000.0)) for _ in range(30)]
@@ -286,7 +286,7 @@ async def test_a_list_that_never_shows_an_end_is_found_out(api: FakeApi, open_se
 async def test_waits_that_start_together_are_few_requests(
     api: FakeApi, open_session: OpenSession, is_own: bool
 ):
-    """Thousands of waits read pages from their first poll on, and no status by status."""
+    """Thousands of waits read pages from their first poll on, and not each status alone."""
     count = 2000
     session = await open_session()
     api.make = lambda _body: lives(1e6)

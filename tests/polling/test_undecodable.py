@@ -1,4 +1,4 @@
-"""Answers that can never be read end a wait with their error; until the task ends it is awaited."""
+"""Answers that cannot be decoded end a wait with their error, once the task has ended."""
 
 import json
 from typing import Any
@@ -15,12 +15,12 @@ pytestmark = pytest.mark.looptime
 
 
 class _Odd(FakeTask):
-    """A task of which get-task gives other steps."""
+    """A task of which get-task returns other steps."""
 
     odd_steps: Any = "none"
 
     def whole(self) -> dict[str, Any]:
-        """All of it."""
+        """The whole task."""
         return {**super().whole(), "steps": self.odd_steps}
 
 
@@ -35,7 +35,7 @@ def _odd(api: FakeApi, steps: Any, seconds: float = 20.0) -> str:
 async def test_a_task_that_can_never_be_read_ends_its_wait(
     api: FakeApi, open_session: OpenSession, others: int
 ):
-    """The error says where the answer is wrong, of which task, and that it has finished."""
+    """The error has the wrong place in the answer, the task, and that it has finished."""
     session = await open_session()
     handles = [session.handle(api.add(lives(1e6)).id) for _ in range(others)]
     streams = [each.stream_status() for each in handles]
@@ -68,7 +68,7 @@ async def test_a_timeout_before_that_quotes_the_error(api: FakeApi, open_session
 
 
 async def test_a_stream_of_statuses_ends_with_the_end(api: FakeApi, open_session: OpenSession):
-    """It needs no more than the status call says."""
+    """It needs only the status call."""
     session = await open_session()
     task_id = _odd(api, [{"id": "s", "step": "one"}])
 
@@ -81,7 +81,7 @@ async def test_a_stream_of_statuses_ends_with_the_end(api: FakeApi, open_session
 async def test_a_stream_of_steps_does_not_end_a_running_task(
     api: FakeApi, open_session: OpenSession
 ):
-    """A task that cannot be read while it runs may be readable in the end."""
+    """A task that cannot be decoded while it runs may be decodable at its end."""
     session = await open_session()
     task = _Odd(life=((0.0, "running"), (60.0, "finished")), live_after=None)
     api.add(task)
@@ -99,7 +99,7 @@ async def test_a_stream_of_steps_does_not_end_a_running_task(
 
 
 async def test_steps_without_ids_end_no_wait(api: FakeApi, open_session: OpenSession):
-    """What a server leaves out of its steps is empty, and they are numbered by their places."""
+    """Missing fields of a step are empty, and steps are numbered by their places."""
     session = await open_session()
     task_id = _odd(api, [{"next_goal": "Open"}, {"id": None, "next_goal": "Read", "cost": 1}])
 
@@ -114,7 +114,7 @@ async def test_steps_without_ids_end_no_wait(api: FakeApi, open_session: OpenSes
 
 @pytest.mark.parametrize("body", ["<html>maintenance</html>", "[1]"])
 async def test_pages_of_a_proxy_are_waited_out(api: FakeApi, open_session: OpenSession, body: str):
-    """A body that is nothing of what was asked for may come from something in between."""
+    """A body of another kind may come from a proxy in between."""
     session = await open_session()
     api.fault = lambda call: Fault(status=200, body=body) if 10.0 <= call.at < 130.0 else None
 

@@ -1,4 +1,4 @@
-"""What thousands of waits share, and what they let go of."""
+"""What thousands of waits share, and what they release."""
 
 import asyncio
 import gc
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.looptime
 async def test_the_deadlines_of_all_waits_take_no_timers_of_their_own(
     api: FakeApi, open_session: OpenSession, monkeypatch: pytest.MonkeyPatch
 ):
-    """Of three hundred waits for one task none sets a timer, and each one ends on time."""
+    """None of three hundred waits for one task sets a timer, and each one ends on time."""
     session = await open_session()
     task = api.add(lives(1e6))
     loop = asyncio.get_running_loop()
@@ -48,7 +48,7 @@ async def test_the_deadlines_of_all_waits_take_no_timers_of_their_own(
 
 
 async def test_deadlines_in_any_order_are_kept(api: FakeApi, open_session: OpenSession):
-    """The first to be over may come last, and others may have left before."""
+    """The first deadline may come last, and other waits may have left before."""
     session = await open_session()
     tasks = [api.add(lives(30.0 if number % 3 == 0 else 1e6)) for number in range(60)]
 
@@ -66,8 +66,8 @@ async def test_deadlines_in_any_order_are_kept(api: FakeApi, open_session: OpenS
 
 
 @pytest.mark.long
-async def test_what_has_ended_is_let_go(api: FakeApi, open_session: OpenSession):
-    """While one wait goes on, nothing is kept of 400 with hours left that have ended."""
+async def test_ended_waits_are_released(api: FakeApi, open_session: OpenSession):
+    """While one wait goes on, nothing is kept of 400 that have ended with hours left."""
     session = await open_session(poll=PollPolicy(timeout=8 * 3600.0))
     going_on = asyncio.create_task(session.wait(api.add(lives(1e6)).id))
     await asyncio.gather(*(session.wait(api.add(lives(20.0)).id) for _ in range(400)))
@@ -84,7 +84,7 @@ async def test_what_has_ended_is_let_go(api: FakeApi, open_session: OpenSession)
 
 @pytest.mark.long
 async def test_tasks_of_pages_under_way_cost_no_work(api: FakeApi, open_session: OpenSession):
-    """While pages are slow, a thousand tasks in flight are not gone through again and again."""
+    """While pages are slow, a thousand tasks in them are not visited again and again."""
     session = await open_session()
     waits = [asyncio.create_task(session.wait(api.add(lives(1e6)).id)) for _ in range(1000)]
     await asyncio.sleep(10.0)

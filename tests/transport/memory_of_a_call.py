@@ -1,4 +1,4 @@
-"""A program: makes a small call, then another, and tells by how much the second one's memory grew.
+"""Makes a small call, then another, and measures the memory that the second one needs.
 
 Prints the bytes and the error. The first argument is the base URL.
 """
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from browser_use_async import BrowserUseSession, RetryPolicy, errors
 
-ADDRESS_SPACE = 2**30  # enough for the program, and little enough to fail early instead of late
+ADDRESS_SPACE = 2**30  # enough for the program, and so little that it fails early
 
 
 def _status(name: str) -> int:

@@ -1,4 +1,4 @@
-"""One submission on the wire, and what the transport makes of it."""
+"""One submission on the wire, and the transport's classification of it."""
 
 from browser_use_async.api import endpoint_table as table
 from browser_use_async.transport.client import Transport
@@ -33,7 +33,7 @@ def finishing(data: bytes, *, rudely: bool = False) -> Script:
 
 
 async def kind_of(url: str) -> OutcomeKind:
-    """What the transport makes of one submission.
+    """The transport's classification of one submission.
 
     Args:
         url: The base URL.

@@ -1,4 +1,4 @@
-"""An account that may run only so many tasks at once."""
+"""An account with a limit of tasks at once."""
 
 import asyncio
 from collections import Counter
@@ -26,7 +26,7 @@ def _alive(api: FakeApi) -> int:
 
 
 def _allow(api: FakeApi, slots: int) -> None:
-    """Let run-task be refused while so many tasks are alive."""
+    """Let run-task be refused while this many tasks run."""
 
     def fault(call: Call) -> Fault | None:
         return FULL if call.route == "run" and _alive(api) >= slots else None
@@ -69,8 +69,8 @@ async def test_callers_that_are_refused_keep_their_order(api: FakeApi, open_sess
     assert api.count("run") >= 30 + 29  # each but the first was refused
 
 
-async def test_only_run_task_is_held_back(api: FakeApi, open_session: OpenSession):
-    """While the account is full, everything else goes on at once."""
+async def test_only_run_task_is_delayed(api: FakeApi, open_session: OpenSession):
+    """While the account is full, all other calls are sent at once."""
     session = await open_session()
     running = api.add(lives(1e6))
     _allow(api, 1)
@@ -92,7 +92,7 @@ async def test_only_run_task_is_held_back(api: FakeApi, open_session: OpenSessio
 async def test_an_end_that_a_wait_sees_frees_the_slot_at_once(
     api: FakeApi, open_session: OpenSession, asked: dict[str, str]
 ):
-    """Run-task need not sit out its own pause, though the service asked for one long before."""
+    """Run-task need not wait for its whole pause, though the service asked for one long before."""
     session = await open_session()
     api.next_tasks = [lives(300.0), lives(1.0)]
     refusal = attrs.evolve(FULL, headers=asked)
@@ -114,7 +114,7 @@ async def test_an_end_that_a_wait_sees_frees_the_slot_at_once(
 
 
 async def test_a_pause_that_the_service_asks_for_is_kept(api: FakeApi, open_session: OpenSession):
-    """Run-task is not tried before its time, though a task of the session ends meanwhile."""
+    """Run-task is not sent before its time, though a task of the session ends meanwhile."""
     session = await open_session()
     api.next_tasks = [lives(5.0), lives(1.0)]
     asked = attrs.evolve(FULL, headers={"Retry-After": "40"})
@@ -126,7 +126,7 @@ async def test_a_pause_that_the_service_asks_for_is_kept(api: FakeApi, open_sess
 
 
 async def test_pauses_are_short_again_after_a_success(api: FakeApi, open_session: OpenSession):
-    """They have grown to half a minute while the account was full, and begin anew."""
+    """They grow to half a minute while the account is full, and begin anew."""
     session = await open_session()
     full = ((0.0, 200.0), (300.0, 305.0))
     api.fault = lambda call: FULL if any(since <= call.at < to for since, to in full) else None
@@ -143,7 +143,7 @@ async def test_pauses_are_short_again_after_a_success(api: FakeApi, open_session
 async def test_after_a_refused_probe_comes_another(
     api: FakeApi, open_session: OpenSession, first: Fault, second: Fault
 ):
-    """Whatever it is refused for, neither run-task nor other calls are held back for ever."""
+    """For any refusal, neither run-task nor other calls are delayed for ever."""
     session = await open_session()
     task = api.add(lives(1e6))
     api.break_calls("run", {1: first, 2: second})
@@ -159,7 +159,7 @@ async def test_after_a_refused_probe_comes_another(
 async def test_a_probe_that_is_given_up_makes_room_for_another(
     api: FakeApi, open_session: OpenSession
 ):
-    """The one call that is to find out about a slot is cancelled: others ask in its place."""
+    """The call that tests for a slot is cancelled: another one takes its place."""
     session = await open_session()
     api.break_calls("run", {1: FULL, 2: Fault(stall=1e6)})
     probe = asyncio.create_task(session.tasks.run("x"))
@@ -174,7 +174,7 @@ async def test_a_probe_that_is_given_up_makes_room_for_another(
 
 
 async def test_one_probe_at_a_time_asks_for_a_slot(api: FakeApi, open_session: OpenSession):
-    """A hundred submissions on a full account ask a few times a minute, not a hundred."""
+    """A hundred submissions on a full account send a few requests a minute, not a hundred."""
     session = await open_session()
     blocker = api.add(lives(1e6))
     _allow(api, 1)
@@ -191,7 +191,7 @@ async def test_one_probe_at_a_time_asks_for_a_slot(api: FakeApi, open_session: O
     await asyncio.gather(*submissions, return_exceptions=True)
 
 
-async def test_nothing_is_created_for_whom_nobody_waits(api: FakeApi, open_session: OpenSession):
+async def test_nothing_is_created_after_a_cancellation(api: FakeApi, open_session: OpenSession):
     """Cancelled while it queues for a slot, a submission ends at once and is never sent."""
     session = await open_session()
     api.add(lives(50.0))
@@ -213,7 +213,7 @@ async def test_nothing_is_created_for_whom_nobody_waits(api: FakeApi, open_sessi
 async def test_a_refusal_that_comes_after_a_cancellation_is_the_last(
     api: FakeApi, open_session: OpenSession
 ):
-    """The request was on the wire when its caller left; no other is sent for it."""
+    """The request was on the wire at the cancellation; no other is sent for it."""
     session = await open_session()
     late = attrs.evolve(FULL, delay=1.0)
     api.break_calls("run", {1: late})
@@ -229,8 +229,8 @@ async def test_a_refusal_that_comes_after_a_cancellation_is_the_last(
     assert not api.tasks
 
 
-async def test_patience_ends(api: FakeApi, open_session: OpenSession):
-    """After `slot_timeout` seconds the refusal is the caller's, and nothing was created."""
+async def test_the_wait_for_a_slot_times_out(api: FakeApi, open_session: OpenSession):
+    """After `slot_timeout` seconds the refusal is raised, and nothing was created."""
     session = await open_session(
         limits=CallLimits(slot_timeout=60.0), retry=RetryPolicy(max_attempts=1)
     )
@@ -244,10 +244,10 @@ async def test_patience_ends(api: FakeApi, open_session: OpenSession):
     assert len(api.tasks) == 1
 
 
-async def test_a_timeout_while_waiting_for_a_slot_tells_the_refusal(
+async def test_a_timeout_while_waiting_for_a_slot_has_the_refusal(
     api: FakeApi, open_session: OpenSession
 ):
-    """The caller's time is up: nothing exists, and nothing will."""
+    """No task exists after the caller's timeout, and none will."""
     session = await open_session()
     api.add(lives(1e6))
     _allow(api, 1)
@@ -272,8 +272,8 @@ async def test_the_thin_layer_fails_like_any_call(api: FakeApi, open_session: Op
     assert api.count("run") == 4
 
 
-async def test_people_are_told_once(api: FakeApi, open_session: OpenSession):
-    """One event says that the task waits for a slot."""
+async def test_one_event_reports_the_wait(api: FakeApi, open_session: OpenSession):
+    """The event says that the task waits for a slot."""
     events: list[object] = []
     session = await open_session(on_event=events.append)
     api.add(lives(30.0))
@@ -286,7 +286,7 @@ async def test_people_are_told_once(api: FakeApi, open_session: OpenSession):
     assert events[0].patience == pytest.approx(3600.0, abs=1.0)
 
 
-async def test_another_429_is_no_word_about_slots(api: FakeApi, open_session: OpenSession):
+async def test_another_429_is_not_about_slots(api: FakeApi, open_session: OpenSession):
     """A plain 429 to run-task is repeated as the policy says, and then raised."""
     session = await open_session()
     api.make = lambda _body: FakeTask()

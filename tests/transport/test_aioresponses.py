@@ -37,7 +37,7 @@ async def test_calls_are_answered_without_a_network(mocked_api: MockedApi, conne
 async def test_calls_without_an_answer_fail_as_without_a_network(
     mocked_api: MockedApi, connect: Connect
 ):
-    """What nobody foresaw is a failed connection, and reaches no server."""
+    """A call without a prepared answer is a failed connection, and reaches no server."""
     session = await connect(BASE_URL, retry=ONCE)
 
     with pytest.raises(errors.APIConnectionError):
@@ -46,7 +46,7 @@ async def test_calls_without_an_answer_fail_as_without_a_network(
 
 @pytest.mark.skipif(not NEEDS_SHIM, reason="aioresponses works as it is before aiohttp 3.14")
 async def test_without_the_shim_it_does_not_work(connect: Connect):
-    """The day on which this fails is the day on which the shim can go."""
+    """When this test fails the shim can be removed."""
     session = await connect(BASE_URL, retry=ONCE)
     with aioresponses() as mock:
         mock.get(f"{BASE_URL}/task/t-1/status", body='"running"')

@@ -1,4 +1,4 @@
-"""One attempt is one request on the wire, on our own sessions and on the user's."""
+"""One attempt is one request on the wire, on this session's pools and on the user's session."""
 
 import asyncio
 import base64
@@ -51,7 +51,7 @@ class Counting:
 
 @pytest.fixture
 async def own() -> AsyncIterator[aiohttp.ClientSession]:
-    """A session that the user made."""
+    """A session that the user created."""
     async with aiohttp.ClientSession(middlewares=[Counting()]) as session:
         yield session
 
@@ -61,7 +61,7 @@ async def own() -> AsyncIterator[aiohttp.ClientSession]:
 async def test_a_dying_connection_sees_one_request(
     serve: Serve, connect: Connect, script: Any, verb: str
 ):
-    """GET and PUT are not sent a second time behind our back."""
+    """GET and PUT are not sent a second time by aiohttp."""
     server = await serve(script)
     session = await connect(server, retry=ONCE)
 
@@ -100,7 +100,7 @@ async def test_every_free_call_is_one_request_per_attempt(
 
 
 async def test_a_connection_that_dies_on_reuse_sees_one_request(serve: Serve, connect: Connect):
-    """The same on a kept connection, where aiohttp is quickest to send again."""
+    """The same on a kept connection, where aiohttp is most likely to send again."""
     server = await serve(_die_when_used_again)
     session = await connect(server, retry=ONCE)
 
@@ -131,7 +131,7 @@ async def test_connections_are_kept_for_free_calls_only(serve: Serve, connect: C
 async def test_the_users_session_sees_one_request_too(
     serve: Serve, connect: Connect, own: aiohttp.ClientSession, verb: str
 ):
-    """Our middleware stands around theirs, and theirs still runs."""
+    """The package's middleware encloses the user's, and the user's still runs."""
     server = await serve(_die)
     ours = Counting()
     session = await connect(server, retry=ONCE, http=own, middlewares=[ours])
@@ -147,7 +147,7 @@ async def test_the_users_session_sees_one_request_too(
 async def test_the_users_session_carries_free_calls_only(
     serve: Serve, connect: Connect, own: aiohttp.ClientSession
 ):
-    """Reads go over it; run-task keeps a connection that nobody else uses."""
+    """Reads use it; run-task has a connection that no other call uses."""
     server = await serve(answering(RUNNING, CREATED))
     session = await connect(server, http=own)
     (theirs,) = own._middlewares
@@ -162,7 +162,7 @@ async def test_the_users_session_carries_free_calls_only(
 
 
 async def test_the_users_session_stays_open(serve: Serve, own: aiohttp.ClientSession):
-    """It is not ours to close."""
+    """The package does not close the user's session."""
     server = await serve(answering(RUNNING))
     async with BrowserUseSession(api_key=KEY, base_url=server.url, http=own) as session:
         await session.tasks.get_status("t-1")
@@ -188,7 +188,7 @@ async def test_the_users_closed_session_is_named(serve: Serve, connect: Connect)
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of aiohttp, about BasicAuth
 @pytest.mark.parametrize("option", ["trust_env", "auth"])
 async def test_a_session_with_credentials_of_its_own_is_refused(option: str):
-    """At once, when the session is made, and without a word of the credentials."""
+    """At once, when the session is created, and without the credentials in the error."""
     values: dict[str, Any] = {"trust_env": True, "auth": aiohttp.BasicAuth("user", "password")}
     async with aiohttp.ClientSession(**{option: values.pop(option)}) as own:
         with pytest.raises(ConfigurationError, match=f"{option}=") as caught:
@@ -199,7 +199,7 @@ async def test_a_session_with_credentials_of_its_own_is_refused(option: str):
 
 
 async def test_settings_of_the_users_session_do_not_reach_the_call(serve: Serve, connect: Connect):
-    """Its default headers, error handling and decompression do not change what we read and send."""
+    """Its default headers, error handling and decompression do not change requests and answers."""
     server = await serve(answering(response(404, '{"detail":"Task not found"}'), RUNNING))
     async with aiohttp.ClientSession(
         headers={"Authorization": "Bearer other", "Accept-Encoding": "br", "X-Own": "1"},
@@ -242,7 +242,7 @@ async def test_traces_and_middlewares_of_the_user_run_for_every_call(
 async def test_a_middleware_of_the_user_that_raises_is_not_swallowed(
     serve: Serve, connect: Connect
 ):
-    """What is no failure of the connection is the user's own exception, as it was raised."""
+    """An exception other than a failed connection is raised unchanged."""
 
     async def broken(request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
         raise ZeroDivisionError
@@ -255,7 +255,7 @@ async def test_a_middleware_of_the_user_that_raises_is_not_swallowed(
 
 @pytest.mark.looptime
 async def test_a_cancelled_call_frees_its_connection(serve: Serve, connect: Connect):
-    """Cancelling in the middle of an answer closes what cannot be used again, and only that."""
+    """Cancelling in the middle of an answer closes only a connection that cannot be used again."""
 
     async def half(connection: Connection) -> None:
         await connection.read_request()

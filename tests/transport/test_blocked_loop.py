@@ -1,4 +1,4 @@
-"""A program that blocks its event loop finds that the server has closed its connections."""
+"""A program that blocks its event loop until the server has closed its connections."""
 
 import asyncio
 import threading
@@ -15,7 +15,7 @@ from tests.support.wire import Connection, WireServer, response
 
 @attrs.define
 class Elsewhere:
-    """A server in another thread, which goes on while the loop of the test is blocked.
+    """A server in another thread, which runs while the loop of the test is blocked.
 
     Attributes:
         url: Its base URL.
@@ -49,7 +49,7 @@ class Elsewhere:
             await asyncio.to_thread(self.ended.wait)
 
     def block(self) -> None:
-        """Block the loop of the caller until the connection is closed at the server's side."""
+        """Block the loop of the caller until the server has closed the connection."""
         self.idle.set()
         assert self.closed.wait(PATIENCE)
         self.idle.clear()

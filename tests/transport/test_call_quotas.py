@@ -1,4 +1,4 @@
-"""What the header `RateLimit` says is left: read, and not overdrawn."""
+"""The quota in the header `RateLimit` is read, and not exceeded."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
@@ -23,12 +23,12 @@ PATIENT = RetryPolicy(max_attempts=100)
 
 
 class LimitedApi(FakeApi):
-    """A service that limits calls as the bundled server does, and may not say so.
+    """A service that limits calls as the bundled server does, with or without the header.
 
     Attributes:
-        quota: What it limits them by; None for no limit.
-        says: Whether its answers say what is left, and refusals when there is more.
-        header: What they say instead of that.
+        quota: The limit; None for no limit.
+        says: Whether its answers have the rest, and refusals the time of the next call.
+        header: The text of the header instead of that.
         refused: When it refused calls.
     """
 
@@ -75,7 +75,7 @@ async def _read_statuses(session: BrowserUseSession, task_id: str, count: int) -
 
 @pytest.mark.parametrize("says", [True, False], ids=["with the header", "control"])
 async def test_a_limited_service_has_to_refuse_no_call(limited: LimitedApi, *, says: bool):
-    """100 calls at 40 in ten seconds: no 429, in the time that the limit asks for."""
+    """100 calls at 40 in ten seconds: no 429, in the time that the limit requires."""
     limited.quota, limited.says = CallQuota(40, 10), says
     task = limited.add(lives(1e6))
 
@@ -89,7 +89,7 @@ async def test_a_limited_service_has_to_refuse_no_call(limited: LimitedApi, *, s
 
 
 async def test_programs_that_share_a_key_share_its_quota(limited: LimitedApi):
-    """Five sessions that know nothing of each other are refused a few calls in each window."""
+    """Five independent sessions get a few refusals in each window."""
     limited.quota = CallQuota(100, 10)
     task = limited.add(lives(1e6))
     sessions = [_session(limited, in_flight=4) for _ in range(5)]
@@ -105,8 +105,8 @@ async def test_programs_that_share_a_key_share_its_quota(limited: LimitedApi):
     assert loop_time() <= 25.0
 
 
-async def test_what_fits_into_the_quota_is_not_held_back(limited: LimitedApi):
-    """A hundred calls of a hundred are made at once."""
+async def test_calls_within_the_quota_are_not_delayed(limited: LimitedApi):
+    """A hundred calls of a hundred are sent at once."""
     limited.quota = CallQuota(100, 10)
     task = limited.add(lives(1e6))
 
@@ -118,7 +118,7 @@ async def test_what_fits_into_the_quota_is_not_held_back(limited: LimitedApi):
 
 
 async def test_a_quota_concerns_the_calls_whose_answers_name_it(limited: LimitedApi):
-    """A stop is sent while no status call may be, as its answers have said nothing of a quota."""
+    """A stop is sent while status calls have to wait, as its answers had no quota."""
     limited.quota = CallQuota(5, 10)
     task = limited.add(lives(1e6))
 
@@ -157,8 +157,8 @@ async def test_a_quota_concerns_the_calls_whose_answers_name_it(limited: Limited
         "",
     ],
 )
-async def test_what_makes_no_sense_slows_nothing(header: str, limited: LimitedApi):
-    """Absurd, malformed or too many: calls are made as if it was not there."""
+async def test_an_invalid_quota_delays_no_call(header: str, limited: LimitedApi):
+    """For absurd, malformed or too many values: calls are sent as without the header."""
     limited.header = header
     task = limited.add(lives(1e6))
 
@@ -170,7 +170,7 @@ async def test_what_makes_no_sense_slows_nothing(header: str, limited: LimitedAp
 
 
 async def test_made_up_policies_do_not_pile_up(limited: LimitedApi):
-    """Each answer names another one, and what the session keeps stays bounded."""
+    """Each answer names another one, and the session's memory stays bounded."""
     quotas = CallQuotas(60.0)
     for number in range(10_000):
         quotas.learn(f"call {number % 40}", f'"p{number}";r=9;t=5', float(number))
@@ -180,7 +180,7 @@ async def test_made_up_policies_do_not_pile_up(limited: LimitedApi):
 
 
 async def test_retry_after_overrules_the_quota(limited: LimitedApi):
-    """The service says that there is nothing for 50 s, and then to come again in two."""
+    """The quota says that nothing is left for 50 s, and `Retry-After` two seconds."""
     task = limited.add(lives(1e6))
     limited.header = '"a";r=0;t=50'
     limited.break_calls("stop", {1: Fault(status=429, headers={"Retry-After": "2"})})
@@ -196,7 +196,7 @@ async def test_retry_after_overrules_the_quota(limited: LimitedApi):
 
 
 async def test_a_limit_that_has_gone_is_forgotten(limited: LimitedApi):
-    """Once the window is over and the answers say nothing any more, calls are made at once."""
+    """Once the window is over and the answers have no quota any more, calls are sent at once."""
     limited.quota = CallQuota(10, 10)
     task = limited.add(lives(1e6))
 
@@ -208,8 +208,8 @@ async def test_a_limit_that_has_gone_is_forgotten(limited: LimitedApi):
     assert loop_time() <= 11.5
 
 
-async def test_a_lost_answer_after_the_reset_holds_nothing_up(limited: LimitedApi):
-    """The call that asks for the new remainder hangs, and the others go on after a second each."""
+async def test_a_lost_answer_after_the_reset_delays_no_other(limited: LimitedApi):
+    """The call that learns the new rest hangs, and the others are sent after a second each."""
     quotas = CallQuotas(60.0)
     quotas.learn("status", '"a";r=0;t=5', 0.0)
 
@@ -221,8 +221,8 @@ async def test_a_lost_answer_after_the_reset_holds_nothing_up(limited: LimitedAp
     assert quotas.admits_at("status", 0, 5.5) <= 5.5
 
 
-def test_answers_that_overtake_each_other_give_nothing_back():
-    """The answer with nothing left came before one with one left, and counts."""
+def test_answers_out_of_order_do_not_raise_the_rest():
+    """The answer with nothing left came before one with one left, and it applies."""
     quotas = CallQuotas(60.0)
     for remaining in (9, 0, 1):
         quotas.learn("status", f'"a";r={remaining};t=8', 0.0)
@@ -250,7 +250,7 @@ def test_the_strictest_of_several_policies_counts():
     ],
 )
 def test_the_forms_of_the_field(text: str, limits: list[tuple[str, int, int]]):
-    """Those of the draft, and what structured fields allow beside."""
+    """Those of the draft, and what structured fields allow besides."""
     assert read_rate_limit(text) == limits
 
 
@@ -266,10 +266,10 @@ STEPS = st.tuples(
 
 
 @given(st.lists(STEPS, max_size=30), st.integers(0, 100))
-def test_no_call_is_held_back_for_longer_than_the_longest_wait(
+def test_no_call_is_delayed_for_longer_than_the_longest_wait(
     steps: list[tuple[str, list[tuple[str, int, int]] | None, float, bool]], in_flight: int
 ):
-    """Whatever a service says, in whatever order: a minute is a minute, as it was set here."""
+    """For any headers in any order: the limit that was set here, a minute, is kept."""
     quotas, now = CallQuotas(60.0), 0.0
     for call, limits, seconds, begins in steps:
         now += seconds
@@ -285,7 +285,7 @@ def test_no_call_is_held_back_for_longer_than_the_longest_wait(
 
 @given(st.text(max_size=60) | st.text(alphabet='"a;r=t0159,:.?-\\ ', max_size=120))
 def test_any_text_is_read_or_ignored(text: str):
-    """Numbers that could stand in a field, and never an exception."""
+    """The result is numbers that may be in a field, and never an exception."""
     for limit in read_rate_limit(text):
         assert limit.remaining >= 0
         assert limit.seconds >= 0

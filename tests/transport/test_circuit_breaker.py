@@ -1,4 +1,4 @@
-"""The circuit breaker by itself: opened, probed, closed. Pure, on a clock of plain numbers."""
+"""The circuit breaker alone: opened, probed, closed. Pure, with a clock of plain numbers."""
 
 import math
 
@@ -9,7 +9,7 @@ from browser_use_async.transport.circuit_breaker import LONGEST_GAP, RAMP_SECOND
 
 
 def test_a_closed_breaker_admits_every_call():
-    """It holds no call back and keeps no count."""
+    """It delays no call and keeps no count."""
     breaker = CircuitBreaker()
 
     assert breaker.is_closed
@@ -19,7 +19,7 @@ def test_a_closed_breaker_admits_every_call():
 
 
 def test_an_open_breaker_admits_one_probe():
-    """No call is admitted until the time is up, then one, then none until its answer."""
+    """No call is admitted before the time is over, then one, then none until its answer."""
     breaker = CircuitBreaker()
     breaker.trip(breaker.admit(0.0), 10.0)
 
@@ -41,7 +41,7 @@ def test_refusals_of_one_generation_count_once():
 
 
 def test_an_old_answer_does_not_close_it():
-    """Only a call admitted after it was opened can show that the service is well."""
+    """Only a call admitted after it was opened can show that the service is healthy."""
     breaker = CircuitBreaker()
     old = breaker.admit(0.0)
     breaker.trip(breaker.admit(0.0), 5.0)
@@ -52,7 +52,7 @@ def test_an_old_answer_does_not_close_it():
 
 
 def test_a_probe_that_is_cancelled_makes_room_for_the_next():
-    """A cancelled call does not hold the others back for ever."""
+    """A cancelled call does not delay the others for ever."""
     breaker = CircuitBreaker()
     breaker.trip(breaker.admit(0.0), 5.0)
     probe = breaker.admit(5.0)
@@ -62,8 +62,8 @@ def test_a_probe_that_is_cancelled_makes_room_for_the_next():
     assert breaker.admits_at == 5.0
 
 
-def test_what_old_calls_bring_leaves_the_pause_and_the_probe_alone():
-    """Their refusals do not shorten the pause, and their ends make no room for another probe."""
+def test_results_of_old_calls_change_neither_pause_nor_probe():
+    """Their refusals do not shorten the pause, and their ends do not allow another probe."""
     breaker = CircuitBreaker()
     old = breaker.admit(0.0)
     breaker.trip(breaker.admit(0.0), 20.0)
@@ -106,7 +106,7 @@ def test_closing_is_spread(queued: int):
 
 
 def test_an_empty_queue_closes_it():
-    """When the queued calls were cancelled there is none left to space."""
+    """When the queued calls were cancelled none is left to space out."""
     breaker = CircuitBreaker()
     breaker.trip(breaker.admit(0.0), 5.0)
     breaker.record_success(breaker.admit(5.0), 5.0, 100)

@@ -1,4 +1,4 @@
-"""Closing a session after the event loop that it belongs to was closed."""
+"""Closing a session after its event loop was closed."""
 
 import asyncio
 import contextlib
@@ -57,7 +57,7 @@ async def _by_stack(session: BrowserUseSession) -> None:
 def _close_elsewhere(
     session: BrowserUseSession, close: Callable[[BrowserUseSession], Awaitable[None]]
 ) -> list[str]:
-    """Close it twice in a new loop, and return what Python warns of, but for its sockets."""
+    """Close it twice in a new loop, and return Python's warnings, except about its sockets."""
 
     async def closing() -> None:
         await close(session)
@@ -98,7 +98,7 @@ async def test_any_loop_closes_a_session_whose_own_is_closed(
 
 
 async def test_connections_to_the_storage_are_closed_too(nothing_leaks: None, tmp_path: Path):
-    """Those that files came over."""
+    """These are the connections of file transfers."""
     async with FakeStorage() as storage:
         storage.keep("a.txt", b"content")
         session = BrowserUseSession(api_key=KEY, base_url=storage.api.url)
@@ -115,7 +115,7 @@ async def test_connections_to_the_storage_are_closed_too(nothing_leaks: None, tm
         await until(lambda: all(each.client_closed for each in ends))
 
 
-async def test_a_loop_that_only_rests_is_not_closed(serve: Serve):
+async def test_a_loop_that_only_stopped_is_not_closed(serve: Serve):
     """As long as the own loop could run again, closing elsewhere is refused, and harmless."""
     server = await serve(ANSWERS)
     session = BrowserUseSession(api_key=KEY, base_url=server.url)

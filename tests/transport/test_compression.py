@@ -1,4 +1,4 @@
-"""A compressed answer is whole or an error, however it was cut, damaged or blown up."""
+"""A compressed answer is complete or an error, if it is cut, damaged or a bomb."""
 
 import asyncio
 import gzip
@@ -31,19 +31,19 @@ MEGABYTE = 1024 * 1024
 
 
 def bomb(size: int) -> bytes:
-    """A gzip stream of zeros, a thousandth of what comes out of it.
+    """A gzip stream of zeros, a thousandth of its uncompressed size.
 
     Args:
-        size: What comes out, in bytes, a multiple of a megabyte.
+        size: The uncompressed size in bytes, a multiple of a megabyte.
     """
     compressor = zlib.compressobj(9, wbits=31)
     head = compressor.compress(bytes(MEGABYTE)) + compressor.flush(zlib.Z_FULL_FLUSH)
     piece = compressor.compress(bytes(MEGABYTE)) + compressor.flush(zlib.Z_FULL_FLUSH)
-    return head + piece * (size // MEGABYTE - 1)  # nobody gets as far as to miss the end
+    return head + piece * (size // MEGABYTE - 1)  # no reader gets as far as the missing end
 
 
 async def test_compressed_answers_are_read(serve: Serve, connect: Connect):
-    """Gzip is asked for, and nothing else, since nothing else is read."""
+    """The request asks for gzip only, since nothing else is decoded."""
     server = await serve(answering(response(200, gzip.compress(TASK.encode()), [GZIP])))
     session = await connect(server)
 
@@ -57,7 +57,7 @@ async def test_compressed_answers_are_read(serve: Serve, connect: Connect):
 
 
 async def test_truncated_compression_is_detected_at_every_offset(serve: Serve, connect: Connect):
-    """With a length that agrees, cut at each byte: never a part of an answer as the whole."""
+    """With a matching length, cut at each byte: a part of an answer is never accepted."""
     whole = gzip.compress(TASK.encode())
     server = await serve(
         answering(*(response(200, whole[:cut], [GZIP]) for cut in range(len(whole))))
@@ -95,7 +95,7 @@ def test_a_large_answer_is_detected_at_every_offset():
 
 
 def test_damaged_compression_is_detected():
-    """One bit flipped anywhere: refused, or the same text where the bit means nothing."""
+    """One bit flipped anywhere: refused, or the same text where the bit has no meaning."""
     plain = TASK.encode()
     whole = gzip.compress(plain)
     refused = wrong = 0
@@ -114,14 +114,14 @@ def test_damaged_compression_is_detected():
 
 @pytest.mark.parametrize("lost", [1, 8, 9, 5_000])
 def test_a_large_body_must_have_its_end(lost: int):
-    """What is measured first before it is decompressed is checked no less."""
+    """A body that is measured before it is decompressed is checked as well."""
     whole = gzip.compress(random.Random(3).randbytes(MEGABYTE) * 3, 1)
 
     with pytest.raises(UnreadableBodyError, match="truncated"):
         gunzip(whole[:-lost])
 
 
-# --- blown up ---------------------------------------------------------------------------------
+# --- bombs ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -154,7 +154,7 @@ def test_the_limit_is_exact(size: int):
 async def test_encodings_that_were_not_asked_for_are_refused(
     serve: Serve, connect: Connect, body: bytes, encoding: str, words: str
 ):
-    """A body in another encoding, or in two, is not guessed at."""
+    """A body in another encoding, or in two, is not decoded by a guess."""
     server = await serve(answering(response(200, body, [("Content-Encoding", encoding)])))
     session = await connect(server, retry=ONCE)
 
@@ -176,7 +176,7 @@ async def test_encodings_are_named_in_any_case(serve: Serve, connect: Connect, e
 
 
 async def test_a_bomb_is_an_error_of_the_call(serve: Serve, connect: Connect):
-    """One megabyte more than the limit, behind 33 kB."""
+    """One megabyte more than the limit, in 33 kB."""
     packed = bomb(MAX_BODY + MEGABYTE)
     server = await serve(answering(response(200, packed, [GZIP])))
     session = await connect(server, retry=ONCE)
@@ -188,7 +188,7 @@ async def test_a_bomb_is_an_error_of_the_call(serve: Serve, connect: Connect):
     assert len(packed) < 100_000
 
 
-# --- what it costs ----------------------------------------------------------------------------
+# --- its cost ---------------------------------------------------------------------------------
 
 PROGRAM = Path(__file__).with_name("memory_of_a_call.py")
 
@@ -197,7 +197,7 @@ async def _cost(url: str) -> tuple[str, float]:
     """Make one call in a process of its own.
 
     Returns:
-        What it said, and by how many bytes its memory grew at its highest.
+        Its output, and the highest growth of its memory in bytes.
     """
     child = await asyncio.create_subprocess_exec(
         sys.executable,
@@ -216,9 +216,8 @@ async def _cost(url: str) -> tuple[str, float]:
 @pytest.mark.long
 @pytest.mark.skipif(sys.platform != "linux", reason="the peak is read from /proc")
 async def test_a_gigabyte_costs_no_memory(serve: Serve):
-    """A megabyte that expands to a gigabyte: refused, with at most 20 MB more in the process.
-
-    The first call of the process is a good one, so that only the bomb is measured.
+    """A megabyte that expands to a gigabyte: refused, with at most 20 MB more in the process. The
+    first call of the process succeeds, so that only the bomb is measured.
     """
     packed = bomb(1024 * MEGABYTE)
     small = response(200, b'{"balance":"1"}')
@@ -233,7 +232,7 @@ async def test_a_gigabyte_costs_no_memory(serve: Serve):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the peak is read from /proc")
 async def test_a_body_without_an_end_is_cut_off(serve: Serve):
-    """Of 300 MB no more is taken than the limit and what was on its way."""
+    """Of 300 MB no more is read than the limit and the bytes on the way."""
     length = 300 * MEGABYTE
     sent = 0
 
@@ -255,5 +254,5 @@ async def test_a_body_without_an_end_is_cut_off(serve: Serve):
 
     assert "APIConnectionError" in said
     assert f"larger than {MAX_BODY} bytes" in said
-    assert sent < 3 * MAX_BODY  # with what two kernels hold, and a sender that hears of it late
+    assert sent < 3 * MAX_BODY  # with the buffers of two kernels, and a sender that notices it late
     assert grown < MAX_BODY + 16 * MEGABYTE

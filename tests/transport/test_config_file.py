@@ -1,4 +1,4 @@
-"""The configuration file: what a session takes from it, and what is refused."""
+"""The configuration file: what a session reads from it, and what is refused."""
 
 import os
 from pathlib import Path
@@ -14,7 +14,7 @@ from tests.support.hygiene import KEY, raises
 from tests.support.permissions import as_ordinary_user
 from tests.support.wire import answering, response
 
-pytestmark = pytest.mark.canaries_by_design("files")  # it is the file for the key
+pytestmark = pytest.mark.canaries_by_design("files")  # this is the file for the key
 
 SAVED = "https://saved.example.com/api/v1"
 BOTH = f'base_url = "{SAVED}/"\napi_key = "{KEY}"\n'
@@ -22,7 +22,7 @@ BOTH = f'base_url = "{SAVED}/"\napi_key = "{KEY}"\n'
 
 @pytest.fixture
 def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where the file stands; no variable gives a key or an address."""
+    """The path of the file; no variable has a key or an address."""
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     for name in ("API_KEY", "BASE_URL", "TIMEOUT"):
         monkeypatch.delenv(f"BROWSER_USE_{name}", raising=False)
@@ -45,7 +45,7 @@ def _values(found: Configuration) -> tuple[str | None, str]:
 
 
 async def test_a_session_without_arguments(path: Path, serve: Serve) -> None:
-    """It asks the saved address with the saved key."""
+    """It uses the saved address with the saved key."""
     server = await serve(answering(response(200, '"running"')))
     _write(path, f'base_url = "{server.url}"\napi_key = "{KEY}"\n')
 
@@ -56,10 +56,10 @@ async def test_a_session_without_arguments(path: Path, serve: Serve) -> None:
     assert request.headers["authorization"] == f"Bearer {KEY}"
 
 
-def test_arguments_win_over_the_environment_and_that_over_the_file(
+def test_arguments_precede_the_environment_and_that_the_file(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Value by value, and each knows where it stands."""
+    """Value by value, and each knows its source."""
     nothing = _resolve()
     _write(path, BOTH)
     saved = _resolve()
@@ -81,7 +81,7 @@ def test_arguments_win_over_the_environment_and_that_over_the_file(
 
 
 async def test_the_key_of_one_server_goes_to_no_other(path: Path, serve: Serve) -> None:
-    """An address from elsewhere gets the saved key only if it is the saved one."""
+    """Another address gets the saved key only if it is equal to the saved one."""
     server = await serve(answering(response(200, '"running"')))
     _write(path, BOTH)
     other = BrowserUseSession(base_url=server.url)
@@ -95,7 +95,7 @@ async def test_the_key_of_one_server_goes_to_no_other(path: Path, serve: Serve) 
 
 
 def test_a_file_with_one_setting(path: Path) -> None:
-    """A key without an address goes where the session goes; an address needs no key."""
+    """A key without an address is sent to the session's address; an address needs no key."""
     _write(path, f'\ufeff# mine\r\napi_key = "{KEY}"\r\n')
     key_alone = _resolve(base_url=SAVED)
     _write(path, f"base_url = '{SAVED}'")
@@ -107,7 +107,7 @@ def test_a_file_with_one_setting(path: Path) -> None:
     assert _values(_resolve()) == (None, DEFAULT_BASE_URL)
 
 
-# The content, and what is said of it.
+# The content, and the error about it.
 WRONG = {
     "an unknown name": (f'{BOTH}apikey = "x"', "no setting 'apikey', only base_url and api_key"),
     "a table": ("[work]", "there is no setting 'work'"),
@@ -138,7 +138,7 @@ def test_what_is_wrong_is_one_line(path: Path, kind: str) -> None:
 
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o660, 0o602])
 def test_what_others_can_read_or_write(path: Path, mode: int) -> None:
-    """It is refused, with the command that mends it."""
+    """It is refused, with the command that corrects it."""
     _write(path, BOTH, mode)
     with raises(errors.ConfigurationError) as refused:
         BrowserUseSession()
@@ -148,7 +148,7 @@ def test_what_others_can_read_or_write(path: Path, mode: int) -> None:
 
 @pytest.mark.parametrize("kind", ["an unknown name", "only the key", "plain http"])
 def test_what_is_not_needed_is_not_read(path: Path, kind: str) -> None:
-    """A session with a key and an address of its own minds no file."""
+    """A session with a key and an address of its own does not read the file."""
     _write(path, WRONG[kind][0])
 
     assert _resolve("another", SAVED).base_url == SAVED
@@ -156,7 +156,7 @@ def test_what_is_not_needed_is_not_read(path: Path, kind: str) -> None:
 
 @pytest.mark.parametrize("kind", ["folder", "pipe", "forbidden"])
 def test_what_cannot_be_read(path: Path, kind: str) -> None:
-    """One line, too, and no wait for the other end of a pipe."""
+    """The error is one line, too, and a pipe causes no wait."""
     if kind == "folder":
         path.mkdir()
     elif kind == "pipe":
@@ -172,7 +172,7 @@ def test_what_cannot_be_read(path: Path, kind: str) -> None:
 
 
 def test_a_file_that_is_too_large(path: Path) -> None:
-    """It is not read whole."""
+    """It is not read completely."""
     _write(path, BOTH + "#" * 65536)
     with raises(errors.ConfigurationError) as refused:
         _resolve()
@@ -181,7 +181,7 @@ def test_a_file_that_is_too_large(path: Path) -> None:
 
 
 def test_a_folder_of_another_user(path: Path) -> None:
-    """As with the home of another user in HOME: there is no file for this one."""
+    """As with the home of another user in HOME: the file is ignored."""
     _write(path, BOTH)
     path.parent.chmod(0)
     try:
@@ -191,8 +191,8 @@ def test_a_folder_of_another_user(path: Path) -> None:
         path.parent.chmod(0o700)
 
 
-def test_where_it_stands(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """XDG_CONFIG_HOME if that is a whole path, else `.config` in the home."""
+def test_the_path_of_the_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """XDG_CONFIG_HOME if that is an absolute path, else `.config` in the home."""
     monkeypatch.setenv("HOME", str(tmp_path))
     below = Path("browser-use-async") / "config.toml"
     for text, expected in ((str(tmp_path / "x"), tmp_path / "x"), ("x", None), ("", None)):
@@ -203,7 +203,7 @@ def test_where_it_stands(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Non
 
 
 def test_written_and_read_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """For its user's eyes only, in new folders as in old ones, whatever the umask is."""
+    """It is readable for its user only, in new and old folders, whatever the umask is."""
     folder = tmp_path / "a" / "b" / "browser-use-async"
     monkeypatch.setenv("XDG_CONFIG_HOME", str(folder.parent))
     folder.mkdir(parents=True, mode=0o755)

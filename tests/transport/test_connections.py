@@ -1,4 +1,4 @@
-"""What fails before the request leaves is known to have failed before the request left."""
+"""A failure before the request was sent is known to be one."""
 
 import asyncio
 import contextlib
@@ -35,7 +35,7 @@ async def test_a_refused_connection_is_tried_again(serve: Serve, connect: Connec
     def open_after_two(event: SessionEvent) -> None:
         events.append(event)
         if len(events) == 2:
-            listener.listen()  # connections now wait until the server below takes them
+            listener.listen()  # connections now wait until the server below accepts them
             opened.set()
 
     port = listener.getsockname()[1]
@@ -53,7 +53,7 @@ async def test_a_refused_connection_is_tried_again(serve: Serve, connect: Connec
 
 
 async def test_a_refused_connection_is_reported_as_not_sent(connect: Connect):
-    """With nobody there, the error says so, how often it was tried, and that it is safe."""
+    """The error says so, how often it was tried, and that a repetition is safe."""
     with bound_socket() as listener:
         session = await connect(f"http://127.0.0.1:{listener.getsockname()[1]}/api/v1")
 
@@ -81,7 +81,7 @@ async def test_an_unknown_name_is_reported_as_not_sent(connect: Connect):
 
 @contextlib.contextmanager
 def _full_queue():
-    """A port whose connections hang: the kernel's queue is full, and nobody takes from it."""
+    """A port whose connections hang: the kernel's queue is full, and is never read."""
     with bound_socket() as listener, contextlib.ExitStack() as stack:
         listener.listen(0)
         for _ in range(2):
@@ -97,7 +97,7 @@ def _full_queue():
 async def test_a_hanging_connection_was_not_sent(
     serve: Serve, connect: Connect, scheme: str, timeout: float, seconds: float
 ):
-    """Connecting, or shaking hands, that hangs ends in time and is known not to have sent."""
+    """A connection or handshake that hangs ends in time and is known not to have sent."""
     silent = await serve(_stall)
     with _full_queue() as full:
         port = full if scheme == "http" else silent.port
@@ -132,7 +132,7 @@ async def test_a_trusted_certificate_works(
 async def test_an_untrusted_certificate_is_refused_at_once(
     serve: Serve, connect: Connect, certificate: Certificate
 ):
-    """Not sent and not tried again, since the same certificate would come again."""
+    """Not sent and not retried, since the same certificate would come again."""
     server = await serve(CREATED, tls=certificate.server_side)
     session = await connect(server)
 
@@ -148,7 +148,7 @@ async def test_an_untrusted_certificate_is_refused_at_once(
 async def test_a_certificate_of_another_host_is_refused_at_once(
     serve: Serve, connect: Connect, certificate: Certificate, tmp_path: Path
 ):
-    """A trusted certificate that names another host is no better than an untrusted one."""
+    """A trusted certificate that names another host is refused like an untrusted one."""
     other = Certificate(tmp_path, "DNS:elsewhere.example")
     server = await serve(CREATED, tls=other.server_side)
     session = await connect(server, ssl=other.trusting)
@@ -177,8 +177,8 @@ async def test_plain_text_on_a_tls_port_was_not_sent(serve: Serve, connect: Conn
 
 
 @pytest.mark.looptime
-async def test_waiting_for_a_slot_is_nobodys_timeout(serve: Serve, connect: Connect):
-    """250 calls of 5 s each through 100 slots, none charged with the wait of another."""
+async def test_waiting_for_a_slot_is_no_timeout(serve: Serve, connect: Connect):
+    """250 calls of 5 s each through 100 slots: no timeout includes the time in the queue."""
     busy = most = 0
 
     async def slow(connection: Connection) -> None:
@@ -204,7 +204,7 @@ async def test_waiting_for_a_slot_is_nobodys_timeout(serve: Serve, connect: Conn
 
 @pytest.mark.looptime
 async def test_a_call_cancelled_in_the_queue_sends_nothing(serve: Serve, connect: Connect):
-    """Giving up while all slots are taken leaves no trace at the server."""
+    """A call that is cancelled while all slots are in use reaches no server."""
     server = await serve(_stall_after_the_request)
     session = await connect(server)
     calls = [asyncio.create_task(session.tasks.get_status("t-1")) for _ in range(100)]

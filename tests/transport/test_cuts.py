@@ -1,4 +1,4 @@
-"""The connection breaks at every single byte, in both ways in which connections break."""
+"""The connection breaks at every single byte, in both possible ways."""
 
 import pytest
 
@@ -18,7 +18,7 @@ ANSWER = response(200, '{"id":"t-1"}', [("Date", "Sat, 01 Nov 2025 10:48:01 GMT"
 
 
 class Cutter:
-    """Breaks each connection at a place of its own, and knows whether the task was created.
+    """Breaks each connection at a chosen place, and knows whether the task was created.
 
     Attributes:
         request_bytes: How much of the request is read; None for all of it.
@@ -33,7 +33,7 @@ class Cutter:
     created = False
 
     async def __call__(self, connection: Connection) -> None:
-        """Do it."""
+        """Handle one connection."""
         if self.request_bytes is None:
             await connection.read_request()
             self.created = True
@@ -48,7 +48,7 @@ class Cutter:
 
 @pytest.mark.parametrize("rudely", [False, True], ids=["FIN", "RST"])
 async def test_no_cut_is_misjudged(serve: Serve, *, rudely: bool):
-    """What was created is never "not sent", what was not is never "accepted", one POST each."""
+    """A created task is never "not sent", a missing one never "accepted", with one POST each."""
     cutter = Cutter()
     server = await serve(cutter)
     configuration = Configuration.resolve(Secret(KEY), server.url, 5.0, allow_insecure_http=False)

@@ -1,4 +1,4 @@
-"""What a shell exports and what a home directory holds does not steer the calls."""
+"""The environment of a shell and files in a home directory do not change calls."""
 
 import asyncio
 import os
@@ -24,7 +24,7 @@ asyncio.run(main())
 
 
 async def _run(**variables: str) -> tuple[int | None, str]:
-    """Run the program in another process; its exit code and its complaints."""
+    """Run the program in another process; its exit code and its output."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-c",
@@ -37,9 +37,9 @@ async def _run(**variables: str) -> tuple[int | None, str]:
 
 
 async def test_netrc_and_proxies_are_ignored(serve: Serve, tmp_path: Path):
-    """Another process under HTTP_PROXY and a netrc with a default entry: nothing of it shows.
+    """Another process under HTTP_PROXY and a netrc with a default entry: neither is used.
 
-    The proxy sees no byte, the API gets the key and the storage of a signed URL no credentials.
+    The proxy gets no byte, the API gets the key and the storage of a signed URL no credentials.
     """
     proxy = await serve(answering(response(200, '"running"')))
     storage = await serve(answering(response(200, "")))

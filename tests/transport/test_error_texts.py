@@ -1,4 +1,4 @@
-"""What an error says: what happened, to which task, in the server's words, and what to do."""
+"""The text of an error: what happened, to which task, the server's message, and what to do."""
 
 import json
 from typing import Any
@@ -49,7 +49,7 @@ DETAILS: dict[str, tuple[bytes | str, str | None]] = {
 async def test_whatever_the_server_says_can_be_shown(
     serve: Serve, connect: Connect, kind: str, status: int
 ):
-    """The message is one printable line below 2,000 characters, whatever the body is."""
+    """The message is one printable line below 2,000 characters, for any body."""
     body, detail = DETAILS[kind]
     server = await serve(answering(response(status, body)))
     session = await connect(server, retry=ONCE)
@@ -82,7 +82,7 @@ async def test_whatever_the_server_says_can_be_shown(
 async def test_a_server_that_does_not_speak_v1_is_recognised(
     serve: Serve, connect: Connect, body: str, verb: str
 ):
-    """A 404 for a route that every v1 server has tells where a v1 server can be had."""
+    """A 404 for a route that every v1 server has says where a v1 server is available."""
     server = await serve(answering(response(404, body)))
     session = await connect(server)
     section, _, name = verb.rpartition(".")
@@ -99,10 +99,10 @@ async def test_a_server_that_does_not_speak_v1_is_recognised(
 @pytest.mark.parametrize(
     ("path", "is_told"), [("", True), ("/v1", True), ("/api/v1", False), ("/gateway/api/v1", False)]
 )
-async def test_a_base_url_without_its_path_is_told(
+async def test_a_base_url_without_its_path_is_named(
     serve: Serve, connect: Connect, path: str, is_told: bool
 ):
-    """Where it lacks `/api/v1` the error says so, and it speaks of no id."""
+    """Where it lacks `/api/v1` the error says so, and mentions no id."""
     server = await serve(answering(response(404, '{"detail":"no such route"}')))
     session = await connect(server, base_url=server.url.removesuffix("/api/v1") + path)
 
@@ -130,7 +130,7 @@ async def test_a_task_that_names_what_is_missing(
 
 
 async def test_one_missing_route_is_no_wrong_base_url(serve: Serve, connect: Connect):
-    """A server that answers other calls of v1 speaks it; this route is what it lacks."""
+    """A server that answers other calls of v1 supports it; only this route is missing."""
     missing = response(404, '{"detail":"Not Found"}')
     server = await serve(answering(response(200, "{}"), missing))
     session = await connect(server)
@@ -176,7 +176,7 @@ async def test_a_missing_task_is_something_else(serve: Serve, connect: Connect, 
 
 
 async def test_refused_fields_come_without_their_values(serve: Serve, connect: Connect):
-    """422: `errors` has place, words and kind of each field, never the echoed input."""
+    """422: `errors` has place, message and type of each field, never the echoed input."""
     item: dict[str, Any] = {
         "loc": ["body", "max_agent_steps"],
         "msg": "Input should be less than or equal to 200",
@@ -198,7 +198,7 @@ async def test_refused_fields_come_without_their_values(serve: Serve, connect: C
 async def test_a_refusal_without_a_list_has_no_field_errors(
     serve: Serve, connect: Connect, detail: str
 ):
-    """422 in another shape is the same error with nothing in `errors`."""
+    """422 in another form is the same error with nothing in `errors`."""
     server = await serve(answering(response(422, f'{{"detail":{detail}}}')))
     session = await connect(server)
 
@@ -234,7 +234,7 @@ async def test_the_id_of_the_request_is_passed_on(serve: Serve, connect: Connect
     ],
 )
 async def test_errors_say_what_to_do(serve: Serve, connect: Connect, status: int, advice: str):
-    """Each status with a usual cause comes with the usual cure."""
+    """Each status with a usual cause has the usual advice."""
     server = await serve(answering(response(status, '{"detail":"no"}')))
     session = await connect(server, retry=ONCE)
 
@@ -254,7 +254,7 @@ async def test_errors_say_what_to_do(serve: Serve, connect: Connect, status: int
 async def test_an_answer_that_does_not_fit_is_located(
     serve: Serve, connect: Connect, body: str, path: str
 ):
-    """The path tells where, and the value that was found is not told."""
+    """The error has the path, and not the value at it."""
     server = await serve(answering(response(200, body)))
     session = await connect(server, retry=ONCE)
 

@@ -1,4 +1,4 @@
-"""Headers of the user's own neither replace ours nor smuggle others in."""
+"""The user's own headers neither replace the session's nor add others."""
 
 import inspect
 
@@ -15,14 +15,14 @@ RUNNING = answering(response(200, '"running"'))
 
 
 def test_there_is_no_option_for_headers():
-    """A session sends what the API asks for; a header that it lacks cannot be misused."""
+    """A session sends the headers of the API; an option that does not exist cannot be misused."""
     assert not [
         name for name in inspect.signature(BrowserUseSession).parameters if "header" in name
     ]
 
 
 async def test_an_authorization_of_the_users_session_is_not_sent(serve: Serve, connect: Connect):
-    """The key of this session goes out, once, and not what the user's own session holds."""
+    """The key of this session is sent, once, and not the one in the user's own session."""
     server = await serve(RUNNING)
     headers = {"authorization": "Bearer other", "AUTHORIZATION": "Bearer third"}
     async with aiohttp.ClientSession(headers=headers) as own:

@@ -20,7 +20,7 @@ LOST = Fault(cut=True, done=True)
 @pytest.mark.looptime
 @pytest.mark.parametrize("status", [400, 404, 409, 200])
 async def test_a_repeated_stop_succeeds(api: FakeApi, open_session: OpenSession, status: int):
-    """The first stop was carried out; whatever the second is told, the task is stopped."""
+    """The first stop was executed; for any answer to the second one, the task is stopped."""
     session = await open_session()
     task = api.add(lives(1e6))
     again = Fault(status=status, body='{"detail": "Agent session already stopped"}')
@@ -33,10 +33,10 @@ async def test_a_repeated_stop_succeeds(api: FakeApi, open_session: OpenSession,
 
 
 @pytest.mark.looptime
-async def test_a_stop_that_never_gets_an_answer_is_looked_after(
+async def test_a_stop_that_never_gets_an_answer_is_verified(
     api: FakeApi, open_session: OpenSession
 ):
-    """Every attempt ends in a 500, and the task is stopped all the same."""
+    """Every attempt ends in a 500, and the task is stopped."""
     session = await open_session()
     task = api.add(lives(1e6))
     api.break_calls("stop", {0: Fault(status=500, done=True)})
@@ -48,7 +48,7 @@ async def test_a_stop_that_never_gets_an_answer_is_looked_after(
 
 @pytest.mark.looptime
 async def test_a_stop_that_did_nothing_fails(api: FakeApi, open_session: OpenSession):
-    """When the task runs on, the error is the caller's."""
+    """When the task runs on, the error is raised."""
     session = await open_session()
     task = api.add(lives(1e6))
     api.break_calls("stop", {0: Fault(status=500)})
@@ -89,7 +89,7 @@ async def test_a_stop_of_what_has_ended_succeeds(
 async def test_a_stop_that_is_refused_in_other_words_is_verified(
     api: FakeApi, open_session: OpenSession, end: str
 ):
-    """A refusal in unknown words is success if the task's status is terminal."""
+    """A refusal with an unknown message is success if the task's status is terminal."""
     session = await open_session()
     task = api.add(lives(0.0, end))
     api.break_calls("stop", {1: Fault(status=400, body='{"detail": "Cannot do that now"}')})
@@ -106,7 +106,7 @@ async def test_a_stop_that_is_refused_in_other_words_is_verified(
 async def test_a_stop_that_is_refused_while_the_task_runs_fails(
     api: FakeApi, open_session: OpenSession, text: str
 ):
-    """Other words, and the task runs on: the error is the caller's."""
+    """The message is unknown, and the task runs on: the error is raised."""
     session = await open_session()
     task = api.add(lives(1e6))
     api.break_calls("stop", {1: Fault(status=400, body=json.dumps({"detail": text}))})
@@ -120,7 +120,7 @@ async def test_a_stop_that_is_refused_while_the_task_runs_fails(
 @pytest.mark.looptime
 @pytest.mark.parametrize("verb", ["pause", "resume"])
 async def test_a_pause_of_what_has_ended_fails(api: FakeApi, open_session: OpenSession, verb: str):
-    """Only a stop wants the task to have ended."""
+    """Only a stop requires that the task has ended."""
     session = await open_session()
     task = api.add(lives(0.0))
 
@@ -130,7 +130,7 @@ async def test_a_pause_of_what_has_ended_fails(api: FakeApi, open_session: OpenS
 
 @pytest.mark.looptime
 async def test_without_repetitions_nothing_is_looked_up(api: FakeApi, open_session: OpenSession):
-    """With one attempt a call is one request, and its error the caller's."""
+    """With one attempt a call is one request, and its error is raised."""
     session = await open_session(retry=RetryPolicy(max_attempts=1))
     task = api.add(lives(1e6))
     api.break_calls("stop", {1: LOST})
@@ -142,10 +142,10 @@ async def test_without_repetitions_nothing_is_looked_up(api: FakeApi, open_sessi
 
 
 @pytest.mark.looptime
-async def test_a_pause_is_not_repeated_over_somebodys_resume(
+async def test_a_pause_is_not_repeated_over_a_resume(
     api: FakeApi, open_session: OpenSession
 ):
-    """The pause was carried out, its answer lost, and somebody resumed the task."""
+    """The pause was executed, its answer lost, and another client resumed the task."""
     session = await open_session()
     task = api.add(lives(1e6))
     seen: list[str] = []
@@ -172,7 +172,7 @@ async def test_a_pause_is_not_repeated_over_somebodys_resume(
 @pytest.mark.looptime
 @pytest.mark.parametrize("verb", ["pause", "resume"])
 async def test_a_switch_that_shows_is_done(api: FakeApi, open_session: OpenSession, verb: str):
-    """The answer is lost, and a look at the task tells that the call did what it was for."""
+    """The answer is lost, and a status call shows that the call was executed."""
     session = await open_session()
     task = api.add(lives(1e6))
     task.overruled = "paused" if verb == "resume" else None
@@ -188,7 +188,7 @@ async def test_a_switch_that_shows_is_done(api: FakeApi, open_session: OpenSessi
 async def test_a_resume_that_does_not_show_fails(
     api: FakeApi, open_session: OpenSession, status: str
 ):
-    """Neither an end nor a status of a later version tells that the task goes on."""
+    """Neither an end nor an unknown status means that the task runs."""
     session = await open_session()
     task = api.add(lives(1e6))
     task.overruled = status
@@ -205,7 +205,7 @@ async def test_a_resume_that_does_not_show_fails(
 async def test_a_switch_that_was_refused_for_load_is_sent_again(
     api: FakeApi, open_session: OpenSession, verb: str
 ):
-    """After a 429 nothing was done, so that sending again is no guess."""
+    """After a 429 nothing was executed, so that a repetition is safe."""
     session = await open_session()
     task = api.add(lives(1e6))
     api.break_calls(verb, {1: Fault(status=429)})
@@ -251,7 +251,7 @@ async def test_a_delete_whose_answer_is_lost_succeeds(
 async def test_a_delete_whose_answer_was_lost_before_a_refusal_succeeds(
     server: LocalServer, session: BrowserUseSession
 ):
-    """That the second attempt was refused for load says nothing about the first one."""
+    """The refusal of the second attempt for load says nothing about the first one."""
     profile = await session.browser_profiles.create(profile_name="a", description="b")
     lost = ServerFault("lost_reply", "delete_browser_profile", calls=1)
     refused = ServerFault("status", "delete_browser_profile", calls=2, status=429)
@@ -263,7 +263,7 @@ async def test_a_delete_whose_answer_was_lost_before_a_refusal_succeeds(
 
 
 async def test_a_delete_of_nothing_is_refused(server: LocalServer, session: BrowserUseSession):
-    """A 404 to the first attempt, or to one after a plain refusal, is the caller's."""
+    """A 404 to the first attempt, or to one after a plain refusal, is raised."""
     with raises(errors.NotFoundError):
         await session.browser_profiles.delete("e8a5a3e2-6a0d-4a4b-8c3a-000000000000")
 
@@ -277,7 +277,7 @@ async def test_a_delete_of_nothing_is_refused(server: LocalServer, session: Brow
 async def test_an_update_whose_answer_is_lost_is_sent_again(
     server: LocalServer, session: BrowserUseSession
 ):
-    """The same body twice, and the final state is what was asked for."""
+    """The same body twice, and the final state is the requested one."""
     profile = await session.browser_profiles.create(profile_name="a", description="b")
     server.set_faults([ServerFault("lost_reply", "update_browser_profile", calls=1)])
 

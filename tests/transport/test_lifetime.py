@@ -1,4 +1,4 @@
-"""Where and how long a session can be used, and what is said when it cannot."""
+"""Where and how long a session can be used, and the errors otherwise."""
 
 import asyncio
 import gc
@@ -53,7 +53,7 @@ async def test_a_closed_session_says_so(serve: Serve, connect: Connect):
 
 
 async def test_an_unused_session_can_be_closed(serve: Serve):
-    """With nothing connected there is nothing to close, but it is closed all the same."""
+    """Without connections there is nothing to close, and the session is closed."""
     server = await serve(answering(RUNNING))
     session = BrowserUseSession(api_key=KEY, base_url=server.url)
 
@@ -70,7 +70,7 @@ async def test_an_unused_session_can_be_closed(serve: Serve):
 async def test_calls_under_way_end_when_the_session_closes(
     serve: Serve, connect: Connect, verb: str, *, borrowed: bool
 ):
-    """At once, with an error that leaves open whether the call was carried out."""
+    """At once, with an error that leaves open whether the call was executed."""
     server = await serve(_stall)
     async with aiohttp.ClientSession() as own:
         session = await connect(server, http=own if borrowed else None)
@@ -90,10 +90,10 @@ async def test_calls_under_way_end_when_the_session_closes(
 
 @pytest.mark.looptime
 @pytest.mark.parametrize("borrowed", [False, True], ids=["our connections", "the user's"])
-async def test_calls_that_rest_end_when_the_session_closes(
+async def test_calls_in_a_pause_end_when_the_session_closes(
     serve: Serve, connect: Connect, *, borrowed: bool
 ):
-    """A pause of 50 s between two attempts is not sat out, and nothing more is sent."""
+    """A pause of 50 s between two attempts ends at once, and nothing more is sent."""
     server = await serve(answering(response(429, "{}", [("Retry-After", "50")])))
     resting = asyncio.Event()
     async with aiohttp.ClientSession() as own:
@@ -115,7 +115,7 @@ async def test_calls_that_rest_end_when_the_session_closes(
 
 
 async def test_a_session_closes_beside_an_attempt_whose_time_is_up(serve: Serve, connect: Connect):
-    """A middleware that still cleans up after the timeout keeps no connection from being closed."""
+    """A middleware that still cleans up after the timeout does not keep connections open."""
     cleaning, cleaned = asyncio.Event(), asyncio.Event()
 
     async def clean_up(
@@ -158,13 +158,13 @@ async def test_calls_in_the_queue_end_when_the_session_closes(serve: Serve, conn
 async def test_a_call_that_is_cancelled_as_it_is_admitted_gives_its_place_back(
     serve: Serve, connect: Connect
 ):
-    """With one place, the next call is made."""
+    """With one slot, the next call is sent."""
     server = await serve(answering(RUNNING))
     session = await connect(server, limits=CallLimits(max_in_flight=1))
 
     async def first() -> None:
         await session.tasks.get_status("t-1")
-        second.cancel()  # in the step of the loop in which the place has become free
+        second.cancel()  # in the step of the loop in which the slot has become free
 
     calls = asyncio.create_task(first())
     await server.requests_seen()
@@ -177,9 +177,9 @@ async def test_a_call_that_is_cancelled_as_it_is_admitted_gives_its_place_back(
     assert len(server.requests) == 2
 
 
-@pytest.mark.canaries_by_design("errors")  # which hold on to the sessions that are left open
+@pytest.mark.canaries_by_design("errors")  # which refer to the sessions that are left open
 def test_another_event_loop_is_refused():
-    """The error says so, and what to do, without the loops' own words."""
+    """The error says so, and what to do, without the loops' representations."""
     session = BrowserUseSession(api_key=KEY, base_url="http://127.0.0.1:9")
 
     async def use() -> None:
@@ -206,7 +206,7 @@ def test_another_event_loop_is_refused():
 
 
 def test_a_session_made_outside_of_a_loop_connects_in_the_first_one():
-    """Making one needs no loop; the first use decides."""
+    """Creating one needs no loop; the first use decides."""
     session = BrowserUseSession(api_key=KEY, base_url="http://127.0.0.1:9")
 
     async def use() -> None:
@@ -257,7 +257,7 @@ asyncio.run(main())
     "fork" not in multiprocessing.get_all_start_methods(), reason="this system does not fork"
 )
 def test_a_forked_process_is_refused(pytestconfig: pytest.Config):
-    """The child gets an error, closes without touching the sockets, and the parent goes on."""
+    """The child gets an error, closes without touching the sockets, and the parent continues."""
     run = subprocess.run(
         [sys.executable, "-W", "error::ResourceWarning", "-c", textwrap.dedent(FORKED)],
         capture_output=True,
@@ -276,7 +276,7 @@ def test_a_forked_process_is_refused(pytestconfig: pytest.Config):
 async def test_without_a_key_only_ping_works(
     serve: Serve, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ):
-    """A missing key is told before anything is sent, with the name of the variable to set."""
+    """A missing key is an error before anything is sent, with the name of the variable to set."""
     monkeypatch.delenv("BROWSER_USE_API_KEY", raising=False)
     server = await serve(answering(response(200, "{}")))
     session = BrowserUseSession(base_url=server.url)
@@ -308,7 +308,7 @@ async def test_without_a_key_only_ping_works(
 
 @pytest.mark.parametrize("name", ["__reduce__", "copy", "deepcopy"])
 def test_sessions_are_not_copied(name: str):
-    """A session holds the key and connections, neither of which travels."""
+    """A session contains the key and connections, neither of which can be copied."""
     import copy
 
     session: Any = BrowserUseSession(api_key=KEY)

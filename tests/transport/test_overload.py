@@ -31,7 +31,7 @@ def _first_100_ms(times: list[float]) -> int:
 
 @pytest.mark.torture
 async def test_a_thousand_waiters_send_one_probe_per_pause(api: FakeApi, open_session: OpenSession):
-    """At most one probe per `Retry-After`, and no herd when the service is well again."""
+    """At most one probe per `Retry-After`, and no burst when the service is healthy again."""
     session = await open_session(poll=PollPolicy(shared=False))
     tasks = [api.add(lives(1e6)) for _ in range(1000)]
     _storm(api, 20.0, 75.0)
@@ -72,8 +72,8 @@ async def test_many_callers_send_one_probe_per_pause(
     assert first <= 40
 
 
-async def test_a_pause_holds_for_calls_of_every_kind(api: FakeApi, open_session: OpenSession):
-    """What one call is told, all others heed: a stop, a list and a new task wait as well."""
+async def test_a_pause_applies_to_calls_of_every_kind(api: FakeApi, open_session: OpenSession):
+    """The pause that one call gets applies to all: a stop, a list and a new task wait as well."""
     session = await open_session()
     task = api.add(lives(1e6))
     api.break_calls("status", {1: LIMITED})
@@ -92,8 +92,8 @@ async def _later(seconds: float, verb: Callable[[], object]) -> None:
     await verb()  # type: ignore[misc]
 
 
-async def test_a_long_pause_is_told_without_sending(api: FakeApi, open_session: OpenSession):
-    """A call that will not sit out the rest of a pause fails at once, and says how long it is."""
+async def test_a_long_pause_is_raised_without_sending(api: FakeApi, open_session: OpenSession):
+    """A call that will not wait for the rest of a pause fails at once, with its length."""
     session = await open_session()
     task = api.add(lives(1e6))
     api.break_calls("status", {1: Fault(status=429, headers={"Retry-After": "300"})})
@@ -112,8 +112,8 @@ async def test_a_long_pause_is_told_without_sending(api: FakeApi, open_session: 
     assert (await session.tasks.get(task.id)).id == task.id
 
 
-async def test_those_who_queue_hear_of_a_longer_pause(api: FakeApi, open_session: OpenSession):
-    """A call in the queue does not sit out pauses without end."""
+async def test_a_longer_pause_reaches_queued_calls(api: FakeApi, open_session: OpenSession):
+    """A call in the queue does not wait through pauses without end."""
     session = await open_session(retry=RetryPolicy(max_attempts=3))
     task = api.add(lives(1e6))
     api.fault = lambda _call: Fault(status=429, headers={"Retry-After": "50"})
@@ -129,7 +129,7 @@ async def test_those_who_queue_hear_of_a_longer_pause(api: FakeApi, open_session
 
 @pytest.mark.long
 async def test_ten_minutes_of_503_are_asked_once_per_call(api: FakeApi, open_session: OpenSession):
-    """The retry budget runs dry, and then one call is one request."""
+    """The retry budget is used up, and then one call is one request."""
     session = await open_session()
     api.fault = lambda _call: Fault(status=503)
     calls = 0
@@ -148,7 +148,7 @@ async def test_ten_minutes_of_503_are_asked_once_per_call(api: FakeApi, open_ses
     assert ratio <= 1.05
 
 
-async def test_good_times_save_up_no_repetitions(api: FakeApi, open_session: OpenSession):
+async def test_successes_add_no_repetitions_beyond_the_bucket(api: FakeApi, open_session: OpenSession):
     """However many calls have succeeded, an outage gets as many repetitions as the bucket holds."""
     quick = RetryPolicy(budget=28.0, base_delay=0.01, max_delay=0.02)
     session = await open_session(retry=quick)
@@ -166,7 +166,7 @@ async def test_good_times_save_up_no_repetitions(api: FakeApi, open_session: Ope
 async def test_without_a_budget_an_outage_is_asked_four_times(
     api: FakeApi, open_session: OpenSession
 ):
-    """The same without a budget: four requests per call."""
+    """The control without a budget: four requests per call."""
     session = await open_session(retry=RetryPolicy(budget=None))
     api.fault = lambda _call: Fault(status=503)
 
@@ -179,7 +179,7 @@ async def test_without_a_budget_an_outage_is_asked_four_times(
 
 @pytest.mark.long
 async def test_ten_percent_of_errors_are_made_good(api: FakeApi, open_session: OpenSession):
-    """The budget refills from what succeeds, so the usual errors are repeated as ever."""
+    """The budget refills with successes, so the usual errors are repeated as before."""
     succeeded = {}
     for budget in (500.0, None):
         draw = random.Random(12)

@@ -1,4 +1,4 @@
-"""A call that costs money is sent once, whatever comes back."""
+"""A call that costs money is sent once, for any answer."""
 
 import asyncio
 from datetime import UTC, datetime
@@ -19,10 +19,10 @@ CREATED = response(200, '{"id":"t-1"}')
 
 
 @pytest.mark.parametrize("rudely", [False, True], ids=["FIN", "RST"])
-async def test_a_lost_answer_raises_and_tells_how_to_find_out(
+async def test_a_lost_answer_raises_and_says_how_to_find_out(
     serve: Serve, connect: Connect, *, rudely: bool
 ):
-    """One POST, and an error with the token that the task at the server carries."""
+    """One POST, and an error with the token that the task at the server has."""
     server = await serve(finishing(b"", rudely=rudely))
     session = await connect(server)
 
@@ -35,8 +35,8 @@ async def test_a_lost_answer_raises_and_tells_how_to_find_out(
     assert "may or may not have been created" in str(caught.value)
 
 
-async def test_the_plain_call_tells_that_the_task_may_exist(serve: Serve, connect: Connect):
-    """`tasks.run` sends nothing of ours along, and its error says that it was sent."""
+async def test_the_plain_call_says_that_the_task_may_exist(serve: Serve, connect: Connect):
+    """`tasks.run` sends no token, and its error says that the request was sent."""
     server = await serve(finishing(b""))
     session = await connect(server)
 
@@ -50,7 +50,7 @@ async def test_the_plain_call_tells_that_the_task_may_exist(serve: Serve, connec
 
 @pytest.mark.parametrize("status", [408, 409, 425, 500, 502, 503, 504, 520, 524, 599, 418, 600])
 async def test_a_failure_of_the_server_is_ambiguous(serve: Serve, connect: Connect, status: int):
-    """A status that does not tell whether the task exists; never a second POST."""
+    """The status does not say whether the task exists; there is never a second POST."""
     server = await serve(answering(response(status, '{"detail":"no luck"}')))
     session = await connect(server)
 
@@ -104,7 +104,7 @@ async def test_too_many_requests_are_waited_out(serve: Serve, connect: Connect):
 async def test_a_refusal_is_final(
     serve: Serve, connect: Connect, status: int, kind: type[errors.APIStatusError]
 ):
-    """One POST, the server's own words, and no talk of an unknown fate."""
+    """One POST, the server's own message, and no mention of an unknown outcome."""
     server = await serve(
         answering(response(status, '{"detail":"not today"}', [("X-Request-ID", "r-7")]))
     )
@@ -129,7 +129,7 @@ async def test_a_refusal_is_final(
 async def test_redirects_are_not_followed(
     serve: Serve, connect: Connect, status: int, place: str, verb: str
 ):
-    """Neither key nor body reach another address, and no POST becomes a GET."""
+    """Neither key nor body are sent to another address, and no POST becomes a GET."""
     other = await serve(answering(CREATED))
     target = other.url if place == "elsewhere" else "/api/v1"
     server = await serve(
@@ -150,8 +150,8 @@ async def test_redirects_are_not_followed(
 @pytest.mark.parametrize(
     "stray", [response(408, ""), response(200, '{"id":"evil"}')], ids=["408", "an id"]
 )
-async def test_a_stray_answer_is_nobodys_task(serve: Serve, connect: Connect, stray: bytes):
-    """An answer that comes unasked on an idle connection is never that of run-task."""
+async def test_a_stray_answer_is_no_task(serve: Serve, connect: Connect, stray: bytes):
+    """An unrequested answer on an idle connection is never that of run-task."""
 
     async def script(connection: Connection) -> None:
         await connection.read_request()
@@ -183,7 +183,7 @@ async def test_a_stray_answer_is_nobodys_task(serve: Serve, connect: Connect, st
 
 @pytest.mark.looptime
 async def test_an_answer_that_comes_late_is_a_timeout(serve: Serve, connect: Connect):
-    """A server that never answers: sent, timed out, and still one POST."""
+    """The server never answers: sent, timed out, and still one POST."""
 
     async def stall(connection: Connection) -> None:
         await connection.read_request()
@@ -201,7 +201,7 @@ async def test_an_answer_that_comes_late_is_a_timeout(serve: Serve, connect: Con
 
 
 async def test_a_date_in_the_future_is_waited_for(serve: Serve, connect: Connect):
-    """Past the cap, the call fails at once and carries the figure."""
+    """Past the cap, the call fails at once, with the number of seconds."""
     date = format_datetime(datetime(2025, 11, 1, 10, 0, 0, tzinfo=UTC), usegmt=True)
     until = format_datetime(datetime(2025, 11, 1, 11, 0, 0, tzinfo=UTC), usegmt=True)
     server = await serve(answering(response(429, "{}", [("Date", date), ("Retry-After", until)])))

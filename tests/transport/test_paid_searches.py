@@ -1,4 +1,4 @@
-"""Searches cost money and leave no trace at the service: a lost answer is lost."""
+"""Searches cost money and leave no record at the service: a lost answer is lost."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -55,7 +55,7 @@ LOSSES: dict[str, Script] = {
 async def test_a_lost_search_is_not_sent_again(
     serve: Serve, connect: Connect, search: str, loss: str
 ):
-    """One POST, and an error that says that it may be paid and that nothing can tell."""
+    """One POST; the error says that it may be paid and that this cannot be checked."""
     server = await serve(LOSSES[loss])
     session = await connect(server, timeout=3.0)
 
@@ -71,7 +71,7 @@ async def test_a_lost_search_is_not_sent_again(
 async def test_an_unusable_answer_to_a_search_is_not_asked_for_again(
     serve: Serve, connect: Connect, search: str
 ):
-    """A good status with nonsense was paid for all the same."""
+    """A good status with an invalid body was paid for."""
     server = await serve(answering(response(200, '{"results":5,"url":5}')))
     session = await connect(server)
 
@@ -83,7 +83,7 @@ async def test_an_unusable_answer_to_a_search_is_not_asked_for_again(
 
 @pytest.mark.parametrize("search", SEARCHES)
 async def test_a_search_that_was_not_sent_is_tried_again(connect: Connect, search: str):
-    """What provably never left costs nothing, and the error says that it is safe."""
+    """A request that was certainly not sent costs nothing, and the error says that it is safe."""
     with bound_socket() as listener:
         session = await connect(f"http://127.0.0.1:{listener.getsockname()[1]}/api/v1")
 
@@ -96,7 +96,7 @@ async def test_a_search_that_was_not_sent_is_tried_again(connect: Connect, searc
 
 @pytest.mark.parametrize("search", SEARCHES)
 async def test_cancelling_a_search_sends_nothing_more(serve: Serve, connect: Connect, search: str):
-    """Who gives up waiting is told nothing more, and nothing more is sent."""
+    """A cancelled call sends nothing more."""
     server = await serve(_stall)
     session = await connect(server)
 

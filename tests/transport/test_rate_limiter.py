@@ -1,4 +1,4 @@
-"""How many calls at once, how fast, and who goes first."""
+"""How many calls at once, how fast, and in which order."""
 
 import asyncio
 import contextlib
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.looptime
 
 @pytest.mark.parametrize("most", [1, 7, 100])
 async def test_calls_in_flight_are_bounded(api: FakeApi, open_session: OpenSession, most: int):
-    """Never more at once than allowed, and as many when there is so much to do."""
+    """Never more at once than allowed, and as many while there are enough calls."""
     session = await open_session(limits=CallLimits(max_in_flight=most))
     task = api.add(lives(1e6))
     api.latency = 0.2
@@ -30,14 +30,14 @@ async def test_calls_in_flight_are_bounded(api: FakeApi, open_session: OpenSessi
 async def test_a_call_that_is_cancelled_as_it_is_admitted_takes_no_room(
     api: FakeApi, open_session: OpenSession
 ):
-    """Its permit goes to the next call, or one such call after the other would stop the session."""
+    """Its permit goes to the next call; otherwise such calls would stop the session."""
     session = await open_session(limits=CallLimits(max_in_flight=1))
     task = api.add(lives(1e6))
     waiting: list[asyncio.Task[TaskStatus]] = []
 
     async def make_room_and_cancel() -> None:
         await session.tasks.get_status(task.id)
-        waiting[0].cancel()  # which has been admitted, and has not gone on
+        waiting[0].cancel()  # which has been admitted, and has not continued
 
     first = asyncio.create_task(make_room_and_cancel())
     await asyncio.sleep(0)
@@ -54,7 +54,7 @@ async def test_a_call_that_is_cancelled_as_it_is_admitted_takes_no_room(
 async def test_refusals_of_calls_sent_together_halve_the_window_once(
     api: FakeApi, open_session: OpenSession
 ):
-    """Twenty of twenty are refused with a 429: ten may be under way then, and not one."""
+    """Twenty of twenty are refused with a 429: ten may run then, and not one."""
     session = await open_session(limits=CallLimits(max_in_flight=20))
     task = api.add(lives(1e6))
     api.fault = lambda call: Fault(status=429) if call.number <= 20 else None
@@ -82,7 +82,7 @@ async def test_no_pause_is_longer_than_ten_minutes(api: FakeApi, open_session: O
 
 @pytest.mark.parametrize("idle", [0.0, 60.0])
 async def test_a_rate_spaces_calls_evenly(api: FakeApi, open_session: OpenSession, idle: float):
-    """Twenty calls a second are one every 50 ms, whatever piles up, and whoever rested before."""
+    """Twenty calls a second are one every 50 ms, however many wait, also after a pause."""
     session = await open_session(limits=CallLimits(calls_per_second=20))
     task = api.add(lives(1e6))
     await session.tasks.get_status(task.id)
@@ -99,7 +99,7 @@ async def test_a_rate_spaces_calls_evenly(api: FakeApi, open_session: OpenSessio
 async def test_no_operation_waits_behind_a_thousand_of_another(
     api: FakeApi, open_session: OpenSession
 ):
-    """A stop that comes last is among the next to be sent."""
+    """A stop that comes last is among the next calls to be sent."""
     session = await open_session(limits=CallLimits(max_in_flight=2))
     task = api.add(lives(1e6))
     api.latency = 0.1
@@ -116,7 +116,7 @@ async def test_no_operation_waits_behind_a_thousand_of_another(
 
 
 async def test_calls_of_one_kind_keep_their_order(api: FakeApi, open_session: OpenSession):
-    """Who came first is served first."""
+    """First come, first served."""
     session = await open_session(limits=CallLimits(max_in_flight=1))
     tasks = [api.add(lives(1e6)) for _ in range(50)]
     api.latency = 0.1
@@ -131,7 +131,7 @@ async def test_calls_of_one_kind_keep_their_order(api: FakeApi, open_session: Op
 async def test_429_halves_what_is_sent_at_once_and_success_restores_it(
     api: FakeApi, open_session: OpenSession
 ):
-    """A service that takes eight at once gets about that many, without a word from the user."""
+    """A service that accepts eight at once gets about that many, without a setting."""
     session = await open_session(retry=RetryPolicy(max_attempts=50, base_delay=0.05, max_delay=0.2))
     task = api.add(lives(1e6))
     api.latency = 0.1
@@ -151,7 +151,7 @@ async def test_429_halves_what_is_sent_at_once_and_success_restores_it(
 async def test_what_is_sent_at_once_grows_back_to_the_bound_and_not_beyond(
     api: FakeApi, open_session: OpenSession
 ):
-    """A refusal has halved it, and answers give it back in parts of a call."""
+    """A refusal has halved the window, and answers raise it again by parts of a call."""
     session = await open_session(limits=CallLimits(max_in_flight=3))
     task = api.add(lives(1e6))
     api.latency = 0.1
@@ -162,7 +162,7 @@ async def test_what_is_sent_at_once_grows_back_to_the_bound_and_not_beyond(
     assert api.most_in_flight == 3
 
 
-async def test_who_gives_up_leaves_the_queue(api: FakeApi, open_session: OpenSession):
+async def test_a_cancelled_call_leaves_the_queue(api: FakeApi, open_session: OpenSession):
     """Cancelled in the queue, a call is never sent, and those behind it move up."""
     session = await open_session(limits=CallLimits(max_in_flight=1))
     tasks = [api.add(lives(1e6)) for _ in range(10)]
@@ -227,13 +227,13 @@ def test_limits_that_cannot_work_are_refused(wrong: dict[str, float]):
         ("run", 503, "true", 1),
         ("run", 409, "true", 1),
         ("pause", 503, "true", 1),
-        ("run", 429, "false", 2),  # nothing was done, and the pause is the rate limiter's
+        ("run", 429, "false", 2),  # nothing was executed, and the pause is the rate limiter's
     ],
 )
 async def test_what_the_server_says_about_repeating(
     api: FakeApi, open_session: OpenSession, route: str, status: int, said: str, requests: int
 ):
-    """`X-Should-Retry` is heeded for reads and idempotent calls, and for no others."""
+    """`X-Should-Retry` is respected for reads and idempotent calls, and for no others."""
     session = await open_session()
     task = api.add(lives(1e6))
     api.break_calls(route, {1: Fault(status=status, headers={"X-Should-Retry": said})})

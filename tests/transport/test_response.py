@@ -1,4 +1,4 @@
-"""An answer is whole or an error, however large, damaged or odd it is."""
+"""An answer is complete or an error, if it is large, damaged or odd."""
 
 import asyncio
 import json
@@ -39,7 +39,7 @@ NO_JSON = {
 
 
 async def test_a_body_that_ends_with_the_connection_must_be_whole(serve: Serve, connect: Connect):
-    """No length, and the connection breaks in the middle: asked again, as it is a read."""
+    """No length, and the connection breaks in the middle: repeated, as it is a read."""
 
     async def cut_first(connection: Connection) -> None:
         await connection.read_request()
@@ -87,7 +87,7 @@ async def test_no_part_of_an_answer_is_believed(serve: Serve, connect: Connect, 
 
 @pytest.mark.parametrize("status", list(TaskStatus), ids=str)
 def test_no_part_of_a_bare_status_is_another_status(status: TaskStatus):
-    """A status without quotes has no visible end, but what is left of it names no other one."""
+    """A status without quotes has no visible end, but a part of it is no other status."""
     for cut in range(1, len(status)):
         left = decode_response(GET_TASK_STATUS, status.value[:cut].encode())
         assert not left.is_known
@@ -102,7 +102,7 @@ def test_no_part_of_a_bare_status_is_another_status(status: TaskStatus):
 async def test_an_answer_that_never_ends_is_stopped(
     serve: Serve, connect: Connect, looptime: Any, flood: str
 ):
-    """Bytes that keep coming do not keep an attempt alive beyond its time."""
+    """Bytes that keep coming do not keep an attempt alive beyond its timeout."""
 
     async def script(connection: Connection) -> None:
         await connection.read_request()
@@ -127,7 +127,7 @@ async def test_an_answer_that_never_ends_is_stopped(
 
 
 async def test_a_flood_of_interim_answers_is_stopped(serve: Serve, connect: Connect):
-    """As many 1xx answers as a connection takes, in real time: the client hangs up."""
+    """As many 1xx answers as a connection transfers, in real time: the client disconnects."""
     sent = 0
 
     async def flood(connection: Connection) -> None:
@@ -147,7 +147,7 @@ async def test_a_flood_of_interim_answers_is_stopped(serve: Serve, connect: Conn
         await session.tasks.get("t-1")
 
 
-# --- what it says -----------------------------------------------------------------------------
+# --- its content ------------------------------------------------------------------------------
 
 
 async def test_what_is_no_clean_json_is_one_typed_error(serve: Serve, connect: Connect):
@@ -172,7 +172,7 @@ async def test_what_is_no_clean_json_is_one_typed_error(serve: Serve, connect: C
 
 
 async def test_a_web_page_is_no_answer(serve: Serve, connect: Connect):
-    """HTML with status 200 is asked again, then reported with a word about base_url."""
+    """HTML with status 200 is requested again, then reported with a hint about base_url."""
     page = response(200, "<!DOCTYPE html><title>Sign in</title>", content_type="text/html")
     server = await serve(answering(page))
     session = await connect(server)
@@ -187,7 +187,7 @@ async def test_a_web_page_is_no_answer(serve: Serve, connect: Connect):
 
 
 async def test_the_content_type_does_not_matter(serve: Serve, connect: Connect):
-    """JSON under another name is JSON, from the proxies that rename it."""
+    """Some proxies rename the type of JSON."""
     body = response(200, '{"balance":"5"}', content_type="text/plain")
     server = await serve(answering(body))
     session = await connect(server)
@@ -197,7 +197,7 @@ async def test_the_content_type_does_not_matter(serve: Serve, connect: Connect):
 
 @pytest.mark.parametrize("body", ["", "null", "{}", "[]", "ok", "<p>done</p>"])
 async def test_calls_that_answer_nothing_take_anything(serve: Serve, connect: Connect, body: str):
-    """What stop answers differs between servers and means nothing."""
+    """The answer to stop differs between servers and has no meaning."""
     server = await serve(answering(response(200, body)))
     session = await connect(server)
 
@@ -207,7 +207,7 @@ async def test_calls_that_answer_nothing_take_anything(serve: Serve, connect: Co
 
 
 async def test_an_empty_answer_is_none_where_one_is_promised(serve: Serve, connect: Connect):
-    """An empty 200 to a question is asked again, then an error."""
+    """An empty 200 to a read is requested again, then an error."""
     server = await serve(answering(response(200, ""), response(200, '"paused"')))
     session = await connect(server)
 
@@ -216,7 +216,7 @@ async def test_an_empty_answer_is_none_where_one_is_promised(serve: Serve, conne
 
 
 async def test_an_answer_about_another_task_is_not_passed_on(serve: Serve, connect: Connect):
-    """Asked again on the mix-up; when it stays, an error that says so."""
+    """The call is repeated once; if the answer stays wrong, the error says so."""
     other = response(200, TASK.replace('"t-1"', '"t-2"'))
     server = await serve(answering(other, response(200, TASK), other))
     session = await connect(server)
@@ -247,7 +247,7 @@ PROFILE = {
 async def test_an_answer_about_another_profile_is_not_passed_on(
     serve: Serve, connect: Connect, verb: str
 ):
-    """Profiles are asked for their ids as tasks are."""
+    """Profiles are checked by their ids as tasks are."""
     other = response(200, json.dumps({**PROFILE, "profile_id": "p-2"}))
     server = await serve(answering(other, response(200, json.dumps(PROFILE)), other))
     session = await connect(server)
@@ -280,7 +280,7 @@ async def test_the_same_wrong_answer_is_asked_for_twice(serve: Serve, connect: C
 
 
 async def test_wrong_answers_that_differ_are_asked_for_again(serve: Serve, connect: Connect):
-    """Answers that a proxy mixes up are about another task each time."""
+    """The answers that a proxy mixes up are about another task each time."""
     others = [response(200, TASK.replace('"t-1"', f'"t-{number}"')) for number in (2, 3, 4)]
     server = await serve(answering(*others, response(200, TASK)))
     session = await connect(server)
@@ -291,7 +291,7 @@ async def test_wrong_answers_that_differ_are_asked_for_again(serve: Serve, conne
 
 @pytest.mark.parametrize("wrong", ["t-2", "", "T-1", "t-1 ", "t-10", 1])
 async def test_an_id_is_equal_or_wrong(serve: Serve, connect: Connect, wrong: Any):
-    """Almost the id that was asked for is another one."""
+    """A similar id is another one."""
     server = await serve(answering(response(200, json.dumps({**json.loads(TASK), "id": wrong}))))
     session = await connect(server, retry=ONCE)
 
@@ -302,8 +302,8 @@ async def test_an_id_is_equal_or_wrong(serve: Serve, connect: Connect, wrong: An
 
 
 @pytest.mark.long
-async def test_mixed_up_answers_reach_nobody(serve: Serve, connect: Connect):
-    """Of a thousand questions at once every third is answered with somebody else's task."""
+async def test_mixed_up_answers_reach_no_caller(serve: Serve, connect: Connect):
+    """Of a thousand calls at once every third is answered with another task."""
     draw = random.Random(17)
     mixed_up = 0
 
@@ -329,7 +329,7 @@ async def test_mixed_up_answers_reach_nobody(serve: Serve, connect: Connect):
 
 
 async def test_a_mix_up_leaves_the_connection(serve: Serve, connect: Connect):
-    """A connection that carried somebody else's answer is not used again."""
+    """A connection with a foreign answer is not used again."""
     other = response(200, TASK.replace('"t-1"', '"t-2"'))
     server = await serve(answering(other, response(200, TASK)))
     session = await connect(server)
@@ -341,7 +341,7 @@ async def test_a_mix_up_leaves_the_connection(serve: Serve, connect: Connect):
 
 @pytest.mark.parametrize("seed", range(5))
 async def test_noise_is_an_error_and_never_a_crash(serve: Serve, connect: Connect, seed: int):
-    """Random bytes as body, at every call: an error of ours or a value of the promised type."""
+    """Random bytes as body, at every call: a typed error or a value of the promised type."""
     noise = random.Random(seed).randbytes(200)
     server = await serve(answering(response(200, noise)))
     session = await connect(server, retry=ONCE)
@@ -358,14 +358,14 @@ async def test_noise_is_an_error_and_never_a_crash(serve: Serve, connect: Connec
             await call
 
 
-# --- more than was asked for --------------------------------------------------------------------
+# --- more than requested ------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("row", ['{"id":"t-%d","task":"","status":"finished"}', '{"x":%d}'])
 async def test_a_list_of_many_more_rows_than_asked_for_is_not_read(
     serve: Serve, connect: Connect, row: str
 ):
-    """Of a page of ten rows with 300,000, no more than 2,000 objects are made."""
+    """Of a page of ten rows with 300,000, no more than 2,000 objects are created."""
     rows = ",".join(row % number for number in range(300_000)).encode()
     page = b'{"tasks":[' + rows + b'],"total_count":300000,"page":1,"limit":10,"total_pages":1}'
     server = await serve(answering(response(200, page)))

@@ -38,7 +38,7 @@ def _outcome(status: int | None = None, kind: OutcomeKind = OutcomeKind.AMBIGUOU
 async def test_transient_failures_of_free_calls_are_repeated(
     serve: Serve, connect: Connect, status: int, verb: str
 ):
-    """Reads and idempotent calls get through as soon as the service does."""
+    """Reads and idempotent calls succeed as soon as the service works."""
     server = await serve(answering(response(status), response(status), RUNNING))
     events: list[Any] = []
     session = await connect(server, on_event=events.append)
@@ -52,7 +52,7 @@ async def test_transient_failures_of_free_calls_are_repeated(
 
 @pytest.mark.parametrize("status", [400, 401, 402, 403, 404, 405, 409, 418, 422, 501])
 async def test_final_answers_are_not_repeated(serve: Serve, connect: Connect, status: int):
-    """What would be answered the same way again is asked once."""
+    """A call that would get the same answer again is sent once."""
     server = await serve(answering(response(status, '{"detail":"no"}')))
     session = await connect(server)
 
@@ -63,7 +63,7 @@ async def test_final_answers_are_not_repeated(serve: Serve, connect: Connect, st
 
 
 async def test_attempts_end_where_the_policy_says(serve: Serve, connect: Connect):
-    """The last failure is the one that is told, with the number of attempts."""
+    """The last failure is raised, with the number of attempts."""
     server = await serve(answering(response(503, '{"message":"come back later"}')))
     session = await connect(server, retry=RetryPolicy(max_attempts=3, base_delay=0.001))
 
@@ -77,7 +77,7 @@ async def test_attempts_end_where_the_policy_says(serve: Serve, connect: Connect
 
 
 def test_what_may_be_repeated_follows_from_the_row():
-    """The whole rule in one table: effect of the call against outcome of the attempt."""
+    """The whole rule in one table: effect of the call by outcome of the attempt."""
     never_reached = _outcome(kind=OutcomeKind.NOT_SENT)
     bad_certificate = Outcome(OutcomeKind.NOT_SENT, transient=False)
     lost = _outcome()
@@ -98,7 +98,7 @@ def test_what_may_be_repeated_follows_from_the_row():
         for outcome in (lost, edge, failed, garbled):
             assert may_try_again(effect, outcome) is free
 
-    # Asking where to put a file is the one POST that changes nothing.
+    # The request for an upload URL is the one POST that changes nothing.
     posts = [row for row in ENDPOINTS if row.method == "POST" and row.section != "Files"]
     assert {row.effect for row in posts} <= {Effect.CREATES}
 
@@ -122,7 +122,7 @@ def test_pauses_are_spread_over_the_whole_ceiling():
 
 
 def test_what_the_server_asks_for_is_a_floor():
-    """Never sooner than asked, at most 10 % later, and 0 seconds do not mean a storm."""
+    """Never sooner than requested, at most 10 % later, and 0 seconds cause no storm."""
     policy, draw = RetryPolicy(), random.Random(1)
     asked = _outcome(429, **{"Retry-After": "10"})
     at_once = _outcome(429, **{"Retry-After": "0"})
@@ -150,7 +150,7 @@ async def test_calls_that_are_repeated_at_once_stay_apart(serve: Serve, connect:
             connection.send(response(503) if first else response(200, f'"{name}"'))
 
     server = await serve(fail_first)
-    # A budget would not pay for a thousand repetitions at once.
+    # A budget would not allow a thousand repetitions at once.
     session = await connect(server, retry=attrs.evolve(FAST, budget=None))
 
     names = [f"t-{number}" for number in range(1000)]
@@ -161,8 +161,8 @@ async def test_calls_that_are_repeated_at_once_stay_apart(serve: Serve, connect:
     assert len(server.requests) == 2000
 
 
-async def test_one_wheel_for_all_calls_mixes_them_up():
-    """The same thousand calls through one tenacity object get what is not theirs."""
+async def test_one_tenacity_object_for_all_calls_mixes_them_up():
+    """The control: the same thousand calls through one tenacity object get wrong answers."""
     shared = tenacity.AsyncRetrying(
         retry=tenacity.retry_if_result(lambda answer: answer is None),
         wait=_a_moment,
@@ -192,7 +192,7 @@ async def _a_moment(_state: tenacity.RetryCallState) -> float:
 async def test_a_jump_of_the_wall_clock_changes_nothing(
     serve: Serve, connect: Connect, monkeypatch: pytest.MonkeyPatch, jump: int
 ):
-    """The clock jumps in the middle of a pause, which lasts as long as it would have."""
+    """The clock jumps in the middle of a pause, whose length stays the same."""
     loop = asyncio.get_running_loop()
     monkeypatch.setattr(time, "time", lambda: 2e9 + loop.time() + jump * (loop.time() >= 2.0))
     busy = response(429, "{}", [("Retry-After", "5")])
@@ -204,8 +204,8 @@ async def test_a_jump_of_the_wall_clock_changes_nothing(
     assert 5 <= loop.time() <= 6
 
 
-async def test_events_tell_what_went_wrong(serve: Serve, connect: Connect):
-    """`on_event` hears of each pause: which call, which task, how often, how long and why."""
+async def test_events_say_what_went_wrong(serve: Serve, connect: Connect):
+    """`on_event` gets each pause: the call, the task, the attempt, the length and the reason."""
     server = await serve(answering(response(503), RUNNING))
     events: list[Any] = []
     session = await connect(server, on_event=events.append)
@@ -220,7 +220,7 @@ async def test_events_tell_what_went_wrong(serve: Serve, connect: Connect):
 async def test_an_observer_that_raises_does_no_harm(
     serve: Serve, connect: Connect, caplog: pytest.LogCaptureFixture
 ):
-    """An exception of the user's callback is logged and goes no further."""
+    """An exception of the user's callback is logged and not raised."""
     server = await serve(answering(response(503), RUNNING))
 
     def broken(event: object) -> None:
@@ -237,7 +237,7 @@ async def test_an_observer_that_raises_does_no_harm(
 
 @pytest.mark.looptime
 async def test_cancelling_a_pause_ends_the_call(serve: Serve, connect: Connect):
-    """A call that rests between two attempts is cancelled at once, and sends nothing more."""
+    """A call between two attempts is cancelled at once, and sends nothing more."""
     server = await serve(answering(response(429, "{}", [("Retry-After", "30")])))
     session = await connect(server)
 
@@ -271,7 +271,7 @@ def test_policies_that_cannot_work_are_refused(options: dict[str, Any]):
 
 
 def test_policies_are_values():
-    """Two policies with the same figures are the same, and neither changes."""
+    """Two policies with the same figures are equal, and neither can be changed."""
     assert RetryPolicy() == RetryPolicy(
         max_attempts=4, base_delay=0.5, max_delay=8.0, retry_after_cap=60.0
     )
@@ -280,7 +280,7 @@ def test_policies_are_values():
 
 
 def test_a_pause_by_date_is_capped_as_well():
-    """A date far away is no different from a number of seconds."""
+    """A distant date is treated like a number of seconds."""
     far = datetime.now(UTC) + timedelta(days=2)
     headers = {"Retry-After": far.strftime("%a, %d %b %Y %H:%M:%S GMT")}
 
@@ -292,7 +292,7 @@ def test_a_pause_by_date_is_capped_as_well():
 async def test_answers_that_are_wrong_in_different_ways_are_asked_for_again(
     api: FakeApi, open_session: OpenSession, between: Fault
 ):
-    """Only what is wrong in the same way twice in a row is what the service has to say."""
+    """Only the same mistake twice in a row is the service's final answer."""
     session = await open_session()
     task = api.add(lives(1e6))
     wrong = Fault(status=200, body='{"id": 5}')

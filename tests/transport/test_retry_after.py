@@ -1,4 +1,4 @@
-"""What a server asks for with `Retry-After`, and what it does not get."""
+"""The header `Retry-After`: which values are respected, and which are not."""
 
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -49,7 +49,7 @@ TABLE: list[tuple[str, float | None]] = [
 
 @pytest.mark.parametrize(("text", "seconds"), TABLE, ids=[repr(row[0][:30]) for row in TABLE])
 def test_only_plain_seconds_and_dates_count(text: str, seconds: float | None):
-    """24 values that servers send, and some that no parser should be asked to take."""
+    """24 values that servers send, and some that no parser should accept."""
     assert len(TABLE) == 24
 
     headers = CIMultiDict({"retry-after": text, "date": DATE})
@@ -58,13 +58,13 @@ def test_only_plain_seconds_and_dates_count(text: str, seconds: float | None):
 
 
 def test_no_header_asks_for_nothing():
-    """Most answers carry none."""
+    """Most answers have none."""
     assert retry_after_seconds(CIMultiDict()) is None
 
 
 @pytest.mark.parametrize("skew", [timedelta(days=-1), timedelta(0), timedelta(days=1)])
 def test_the_clock_of_this_machine_does_not_matter(skew: timedelta):
-    """A date is compared with the server's own, so a day of skew changes nothing."""
+    """A date is compared with the server's own, so a day of difference changes nothing."""
     there = datetime.now(UTC) + skew
     headers = CIMultiDict(
         {
@@ -77,7 +77,7 @@ def test_the_clock_of_this_machine_does_not_matter(skew: timedelta):
 
 
 @pytest.mark.looptime
-async def test_a_call_rests_until_the_date_whatever_the_clock_says(
+async def test_a_call_waits_until_the_date_whatever_the_clock_says(
     serve: Serve, connect: Connect, looptime: Any
 ):
     """On the wire, with clocks that differ by up to a day, the pause is right to a second."""
@@ -97,7 +97,7 @@ async def test_a_call_rests_until_the_date_whatever_the_clock_says(
 
 
 def test_without_a_date_the_clock_of_this_machine_serves():
-    """A server that sends no `Date`, or a broken one, is taken to agree with us."""
+    """The clock of a server without a valid `Date` is assumed to be right."""
     until = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=42)
     header = format_datetime(until, usegmt=True)
 
@@ -110,7 +110,7 @@ def test_without_a_date_the_clock_of_this_machine_serves():
 
 @given(st.text(max_size=60), st.text(max_size=60))
 def test_no_header_crashes_or_gives_nonsense(text: str, date: str):
-    """Whatever the headers say, the answer is a sane number of seconds or none."""
+    """For any headers, the result is a sensible number of seconds or none."""
     seconds = retry_after_seconds(CIMultiDict({"Retry-After": text, "Date": date}))
 
     assert seconds is None or 0 <= seconds < 1e12
@@ -122,7 +122,7 @@ def test_no_header_crashes_or_gives_nonsense(text: str, date: str):
 async def test_a_pause_above_the_cap_fails_at_once(
     serve: Serve, connect: Connect, looptime: Any, text: str, status: int
 ):
-    """No sleep, one request, and the figure on the error."""
+    """No sleep, one request, and the number of seconds in the error."""
     server = await serve(answering(response(status, "{}", [("Retry-After", text)])))
     session = await connect(server, retry=RetryPolicy())
 

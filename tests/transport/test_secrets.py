@@ -1,4 +1,4 @@
-"""The key goes to one origin, and is seen nowhere else."""
+"""The key is sent to one origin, and is shown nowhere."""
 
 import asyncio
 import copy
@@ -27,7 +27,7 @@ RUNNING = response(200, '"running"')
 
 
 def _holders() -> list[object]:
-    """Everything that holds the key or a task secret."""
+    """All objects that contain the key or a task secret."""
     configuration = Configuration.resolve(Secret(KEY), None, None, allow_insecure_http=False)
     transport = Transport(configuration, retry=RetryPolicy(), options=PoolOptions())
     request = RunTaskRequest("Buy milk", secrets={"password": SECRET})
@@ -41,8 +41,8 @@ def _holders() -> list[object]:
 
 
 @pytest.mark.parametrize("place", range(11))
-def test_nothing_shows_what_it_holds(place: int):
-    """Repr, str, format and vars of all that holds a secret, and of what it consists of."""
+def test_no_object_shows_its_secret(place: int):
+    """Repr, str, format and vars of all objects with a secret, and of their parts."""
     holder = _holders()[place]
 
     shown = [repr(holder), str(holder), f"{holder}", f"{holder!a}", repr([holder])]
@@ -82,7 +82,7 @@ def test_secrets_do_not_travel(place: int):
         ("https://api.example.com/api/v1?key=1", False),
         ("api.example.com/api/v1", False),
         ("http://localhost/api/v1/", True),
-        # beyond the eight: what reads like a machine of one's own, or like nothing at all
+        # beyond the eight: what looks like a private machine, or like no host at all
         ("http://127.0.0.1.evil.example/", False),
         ("http://localhost@evil.example/", False),
         ("http://evil.example\\@localhost/", False),
@@ -113,13 +113,13 @@ def test_base_urls_that_would_leak_are_refused(base_url: str, *, accepted: bool)
 
 @pytest.mark.parametrize("base_url", [5, b"https://api.example.com", object()])
 def test_a_base_url_of_another_type_is_refused(base_url: Any):
-    """What is no text is no URL."""
+    """Only a text can be a URL."""
     with raises(errors.ConfigurationError):
         BrowserUseSession(base_url=base_url)
 
 
 def test_an_insecure_host_can_be_allowed():
-    """For a network of one's own, by a word that cannot be written by accident."""
+    """For a private network, by an option that cannot be set by accident."""
     session = BrowserUseSession(
         api_key=KEY, base_url="http://api.example.com/api/v1", allow_insecure_http=True
     )
@@ -142,7 +142,7 @@ KEYS: dict[str, Any] = {
 
 @pytest.mark.parametrize("kind", KEYS)
 def test_unusable_keys_are_refused_without_an_echo(kind: str):
-    """The error tells what is wrong with the key and never shows it."""
+    """The error says what is wrong with the key and never shows it."""
     with pytest.raises(errors.ConfigurationError, match="the API key") as caught:
         BrowserUseSession(api_key=KEYS[kind])
 
@@ -166,7 +166,7 @@ def test_unusable_keys_in_the_environment_are_refused(monkeypatch: pytest.Monkey
     [("base_url", "nonsense"), ("timeout", -1), ("http", "a session")],
 )
 def test_a_good_key_is_not_shown_when_another_option_is_refused(option: str, value: Any):
-    """A traceback with locals passes through frames that were given the key."""
+    """A traceback with locals shows frames that were given the key."""
     with pytest.raises((errors.ConfigurationError, AttributeError)) as caught:
         BrowserUseSession(api_key=KEY, **{option: value})
 
@@ -182,7 +182,7 @@ def test_timeouts_that_cannot_work_are_refused(timeout: Any):
     assert "timeout must be a number of seconds" in str(caught.value)
 
 
-def test_arguments_win_over_the_environment(monkeypatch: pytest.MonkeyPatch):
+def test_arguments_precede_the_environment(monkeypatch: pytest.MonkeyPatch):
     """Argument, then environment, then default."""
     monkeypatch.setenv("BROWSER_USE_API_KEY", "from-the-environment")
     monkeypatch.setenv("BROWSER_USE_BASE_URL", "https://v1.example.com/api/v1/")
@@ -210,7 +210,7 @@ def test_arguments_win_over_the_environment(monkeypatch: pytest.MonkeyPatch):
 def test_a_variable_that_cannot_work_is_named(
     monkeypatch: pytest.MonkeyPatch, name: str, value: str
 ):
-    """The error names the variable, and no argument that nobody has given."""
+    """The error names the variable, and no argument that was not given."""
     monkeypatch.setenv(f"BROWSER_USE_{name}", value)
 
     with pytest.raises(errors.ConfigurationError) as caught:
@@ -222,7 +222,7 @@ def test_a_variable_that_cannot_work_is_named(
 async def test_the_environment_does_not_redirect_the_key(
     serve: Serve, connect: Connect, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ):
-    """Proxies and netrc of the environment are ignored: the proxy sees not one byte."""
+    """Proxies and netrc of the environment are ignored: the proxy gets no byte."""
     proxy = await serve(answering(RUNNING))
     netrc = tmp_path / "netrc"
     netrc.write_text("default login someone password other\n")
@@ -244,7 +244,7 @@ async def test_the_environment_does_not_redirect_the_key(
 async def test_a_proxy_that_refuses_has_not_passed_the_call_on(
     serve: Serve, connect: Connect, status: int, attempts: int
 ):
-    """The proxy that was asked for gets no key; its refusal is known not to have sent."""
+    """The proxy that was set gets no key; its refusal means that nothing was sent."""
     proxy = await serve(answering(response(status, "")))
     session = await connect(
         "https://api.example.com/api/v1", proxy=f"http://user:{SECRET}@127.0.0.1:{proxy.port}"
@@ -262,7 +262,7 @@ async def test_a_proxy_that_refuses_has_not_passed_the_call_on(
 
 
 async def test_cookies_are_not_kept(serve: Serve, connect: Connect):
-    """What a server sets is never sent back."""
+    """A cookie of a server is never sent back."""
     setting = response(200, '"running"', [("Set-Cookie", "tracker=1; Path=/")])
     server = await serve(answering(setting))
     session = await connect(server)
@@ -296,7 +296,7 @@ async def test_a_server_that_echoes_the_key_does_not_get_it_into_an_error(
 
 
 async def test_a_cancelled_call_keeps_its_secrets_out_of_our_frames(serve: Serve, connect: Connect):
-    """Known limit: frames of aiohttp hold the key while a call is cancelled, ours do not."""
+    """Known limit: frames of aiohttp contain the key while a call is cancelled; ours do not."""
 
     async def stall(connection: Connection) -> None:
         await connection.read_request()

@@ -1,4 +1,4 @@
-"""The time at the service, as its answers tell it."""
+"""The time at the service, from the headers of its answers."""
 
 import asyncio
 from datetime import UTC, datetime
@@ -11,8 +11,8 @@ DATE = "Wed, 01 Jan 2025 12:00:00 GMT"
 AN_HOUR_LATER = "Wed, 01 Jan 2025 13:00:00 GMT"
 
 
-def _told(*dates: str) -> ServerClock:
-    """A clock that answers with these dates have told, all of them now."""
+def _from_dates(*dates: str) -> ServerClock:
+    """A clock that got these dates of answers, all of them now."""
     clock = ServerClock()
     for date in dates:
         clock.record(date, asyncio.get_running_loop().time())
@@ -20,8 +20,8 @@ def _told(*dates: str) -> ServerClock:
 
 
 async def test_it_goes_on_with_the_loop() -> None:
-    """After two answers the time is that of their `Date`, and passes as the loop's does."""
-    clock = _told(DATE, DATE)
+    """After two answers the time is that of their `Date`, and continues with the loop's time."""
+    clock = _from_dates(DATE, DATE)
 
     first = clock.now()
     await asyncio.sleep(0.02)
@@ -37,20 +37,20 @@ async def test_it_goes_on_with_the_loop() -> None:
     "date",
     ["", "yesterday", "Thu, 01 Jan 1970 00:00:00 GMT", "Fri, 31 Dec 9999 23:59:59 GMT"],
 )
-async def test_what_is_no_date_tells_nothing(date: str) -> None:
+async def test_an_invalid_date_is_ignored(date: str) -> None:
     """Answers without a readable `Date` of this age leave the time unknown."""
-    assert _told(date, date).now() is None
+    assert _from_dates(date, date).now() is None
 
 
 @pytest.mark.parametrize("dates", [(), (DATE,), (DATE, AN_HOUR_LATER), (AN_HOUR_LATER, DATE)])
 async def test_a_single_answer_is_not_believed(dates: tuple[str, ...]) -> None:
-    """A `Date` that no other one agrees with may be a cache's."""
-    assert _told(*dates).now() is None
+    """A single `Date` may be a cache's."""
+    assert _from_dates(*dates).now() is None
 
 
-async def test_an_untrue_date_is_overcome() -> None:
+async def test_a_wrong_date_is_overcome() -> None:
     """Once two answers agree again the time is known again."""
-    now = _told(DATE, AN_HOUR_LATER, DATE, DATE).now()
+    now = _from_dates(DATE, AN_HOUR_LATER, DATE, DATE).now()
 
     assert now is not None
     assert now.hour == 12

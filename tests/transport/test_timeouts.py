@@ -1,4 +1,4 @@
-"""The time that one attempt may take."""
+"""The timeout of one attempt."""
 
 import asyncio
 import contextlib
@@ -16,8 +16,8 @@ from tests.support.wire import Connection
 async def test_no_loop_of_calls_overruns_its_deadline(
     serve: Serve, connect: Connect, looptime: Any
 ):
-    """200 loops whose calls may each take just as long as the loop: none begins another."""
-    limit = 3.0  # aiohttp would round one of more than 5 s up, out of the turn that matters here
+    """200 loops whose calls may each take just as long as the loop: none begins another call."""
+    limit = 3.0  # aiohttp would round a timeout above 5 s up, out of the turn that matters here
 
     async def stall(connection: Connection) -> None:
         await connection.read_request()
@@ -34,7 +34,7 @@ async def test_no_loop_of_calls_overruns_its_deadline(
                         await session.tasks.get_status(task_id)
 
     await asyncio.gather(*(loop(f"t-{number}") for number in range(200)))
-    await asyncio.sleep(1)  # what was begun by mistake arrives
+    await asyncio.sleep(1)  # a call that began by mistake arrives
 
     calls = Counter(request.target for request in server.requests)
     again = sum(count > 1 for count in calls.values())

@@ -1,4 +1,4 @@
-"""Old versions of TLS are refused, and no switch makes certificates go unchecked."""
+"""Old versions of TLS are refused, and no option turns off certificate checks."""
 
 import ast
 import inspect
@@ -75,7 +75,7 @@ def _options(function: Callable[..., object]) -> set[str]:
 
 
 def test_no_option_turns_certificates_off():
-    """The session takes a context, and no word for leaving checks out."""
+    """The session accepts a context, and no option to skip checks."""
     unwanted = {"verify", "verify_ssl", "verify_tls", "insecure", "check_hostname", "cert_reqs"}
 
     assert "ssl" in _options(BrowserUseSession)
@@ -84,7 +84,7 @@ def test_no_option_turns_certificates_off():
 
 @pytest.mark.parametrize("value", [False, True, 0, "no", ssl.CERT_NONE])
 def test_the_context_cannot_be_a_switch(value: object):
-    """Aiohttp's own `ssl=False`, which checks nothing, is refused when the session is made."""
+    """Aiohttp's own `ssl=False`, which checks nothing, is refused when the session is created."""
     with raises(browser_use_async.errors.ConfigurationError) as caught:
         BrowserUseSession(api_key="bu_1", ssl=value)  # type: ignore[arg-type]
 

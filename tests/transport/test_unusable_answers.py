@@ -1,4 +1,4 @@
-"""An answer to run-task that names no task, or is no HTTP, leaves open what was created."""
+"""An answer to run-task without a task, or that is no HTTP, leaves open what was created."""
 
 import asyncio
 
@@ -68,7 +68,7 @@ MALFORMED: dict[str, bytes] = {
 async def test_malformed_http_is_ambiguous(
     serve: Serve, connect: Connect, kind: str, *, in_pieces: bool
 ):
-    """Aiohttp reports broken replies as status 400; it is no refusal by the service."""
+    """Aiohttp reports broken replies as status 400; the service has refused nothing."""
     data = MALFORMED[kind]
     cut = data.find(b"\r\n\r\n") + 4 if in_pieces else len(data)
 
@@ -79,7 +79,7 @@ async def test_malformed_http_is_ambiguous(
         connection.send(data[cut:])
 
     server = await serve(script)
-    # A broken chunk behind a good head keeps aiohttp waiting for more, until the time is up.
+    # A broken chunk after a good head keeps aiohttp waiting until the timeout.
     session = await connect(server, timeout=3.0)
 
     assert await kind_of(server.url) is OutcomeKind.AMBIGUOUS

@@ -1,4 +1,4 @@
-"""Webhook calls as a sender makes them, signed by the specification's rule and not by ours."""
+"""Webhook calls of a sender, signed by the specification's rule and not by this package."""
 
 import asyncio
 import hashlib
@@ -19,7 +19,7 @@ SECRET = "canary-of-a-receiver-secret"
 
 
 def event(status: str = "finished", task_id: str = "", **more: Any) -> dict[str, Any]:
-    """An event of the service; each is another one."""
+    """An event of the service; each call returns another one."""
     return {
         "type": "agent.task.status_update",
         "timestamp": datetime.now(UTC).isoformat(),
@@ -44,7 +44,7 @@ def signature(message: bytes, stamp: str, secret: str = SECRET) -> str:
 
 
 def headers_of(body: bytes, *, secret: str = SECRET, age: float = 0.0) -> dict[str, str]:
-    """The headers of a call, whose signature is over the canonical JSON where there is one."""
+    """The headers of a call, with a signature over the canonical JSON if there is one."""
     stamp = str(int(time.time() - age))
     try:
         canonical = json.dumps(json.loads(body), separators=(",", ":"), sort_keys=True).encode()
@@ -59,7 +59,7 @@ def headers_of(body: bytes, *, secret: str = SECRET, age: float = 0.0) -> dict[s
 
 @attrs.frozen
 class Reply:
-    """What was answered."""
+    """An answer."""
 
     status: int
     text: str
@@ -75,7 +75,7 @@ async def post(
     age: float = 0.0,
     **options: Any,
 ) -> Reply:
-    """Send an event, or bytes as they are; `headers` are added, and None takes one away."""
+    """Send an event, or raw bytes; `headers` are added, and a value of None removes one."""
     body = value if isinstance(value, bytes) else body_of(value)
     headers = {**headers_of(body, secret=secret, age=age), **options.pop("headers", {})}
     sent = {name: text for name, text in headers.items() if text is not None}
@@ -88,7 +88,7 @@ async def post(
 
 
 async def raw_request(url: str, lines: Sequence[str], body: bytes = b"") -> bytes:
-    """Send a POST with just these header lines, and give all that comes until the server closes."""
+    """Send a POST with exactly these header lines, and return all bytes until the server closes."""
     host, _, path = url.removeprefix("http://").partition("/")
     reader, writer = await asyncio.open_connection(*host.split(":"))
     head = [f"POST /{path} HTTP/1.1", f"Host: {host}", *lines, "", ""]

@@ -17,7 +17,7 @@ def framework(request: pytest.FixtureRequest) -> str:
 
 
 async def test_an_event_arrives(framework: str, http: aiohttp.ClientSession):
-    """It is verified, answered with 200, and told to the handlers of its class and no others."""
+    """It is verified, answered with 200, and passed to the handlers of its class and no others."""
     told: list[webhooks.Event] = []
     tests: list[webhooks.TestEvent] = []
     receiver = webhooks.WebhookReceiver(SECRET, on_event=told.append)
@@ -40,7 +40,7 @@ async def test_an_event_arrives(framework: str, http: aiohttp.ClientSession):
 
 
 async def test_nothing_without_the_secret(framework: str, http: aiohttp.ClientSession):
-    """A call that somebody else signed is 403, and says no more than that."""
+    """A call with a foreign signature is answered 403, without a reason."""
     told: list[webhooks.Event] = []
     receiver = webhooks.WebhookReceiver(SECRET, on_event=told.append)
     async with FRAMEWORKS[framework](receiver) as url:
@@ -52,9 +52,9 @@ async def test_nothing_without_the_secret(framework: str, http: aiohttp.ClientSe
 
 
 async def test_wrong_calls(framework: str, http: aiohttp.ClientSession):
-    """Other methods and other types of content are refused in a word; JSON need not say so."""
+    """Other methods and content types are refused with one word; JSON may have no type."""
     receiver = webhooks.WebhookReceiver(SECRET)
-    route = framework == "a route of Quart"  # which judges the method itself, and no more
+    route = framework == "a route of Quart"  # which checks the method itself, and nothing else
     async with FRAMEWORKS[framework](receiver) as url:
         got = await post(http, url, event(), method="GET")
         put = await post(http, url, event(), method="PUT")
@@ -71,20 +71,20 @@ async def test_wrong_calls(framework: str, http: aiohttp.ClientSession):
 
 @pytest.mark.parametrize("name", ["ASGI alone", "Starlette", "Quart", "aiohttp"])
 async def test_wrong_path(name: str, http: aiohttp.ClientSession):
-    """A receiver with a path of its own answers there, whatever part of it was mounted."""
+    """A receiver with a path of its own answers there, whatever prefix it is mounted at."""
     receiver = webhooks.WebhookReceiver(SECRET, path=PATH)
     other = webhooks.WebhookReceiver(SECRET, path="/elsewhere")
     async with FRAMEWORKS[name](receiver) as right, FRAMEWORKS[name](other) as wrong:
         replies = [await post(http, url, event()) for url in (right, f"{right}/", wrong)]
 
-    slash = 404 if name == "aiohttp" else 200  # aiohttp's own router tells them apart
+    slash = 404 if name == "aiohttp" else 200  # aiohttp's own router distinguishes them
     assert [each.status for each in replies] == [200, slash, 404]
     assert "detail" not in replies[2].text or replies[2].text == '{"detail": "Not Found"}'
 
 
 @pytest.mark.parametrize("framework", [each for each in FRAMEWORKS if "route" not in each])
 async def test_a_body_that_grows(framework: str):
-    """A body of unknown length is cut at the limit, before the rest of it has come."""
+    """A body of unknown length is cut at the limit, before its rest has come."""
     receiver = webhooks.WebhookReceiver(SECRET, max_body=10_000, body_timeout=60.0)
     sent = 0
     async with FRAMEWORKS[framework](receiver) as url:

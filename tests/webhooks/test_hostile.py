@@ -1,4 +1,4 @@
-"""Callers who mean no good: too much, too slowly, and anything at all, over real sockets."""
+"""Hostile callers: too much, too slow, and random bytes, over real sockets."""
 
 import asyncio
 import contextlib
@@ -31,14 +31,14 @@ def _status(answer: bytes) -> int:
 
 
 async def _closed(reader: asyncio.StreamReader) -> None:
-    with contextlib.suppress(ConnectionError):  # a reset, because of what was not read
+    with contextlib.suppress(ConnectionError):  # a reset, because of unread data
         await reader.read()
 
 
 @pytest.mark.parametrize("length", [1_048_577, 99_000_000_000, "9" * 5000, "-1", "ten"])
 @pytest.mark.parametrize("name", ["aiohttp", "ASGI alone"])
 async def test_a_length_that_is_too_much(name: str, length: int | str):
-    """Refused by the header alone, by us or by the web server that sees it first."""
+    """It is refused by the header alone, by the receiver or by the web server before it."""
     receiver = webhooks.WebhookReceiver(SECRET)
     lines = [*_lines(headers_of(b"{}")), f"Content-Length: {length}"]
     async with FRAMEWORKS[name](receiver) as url:
@@ -51,7 +51,7 @@ async def test_a_length_that_is_too_much(name: str, length: int | str):
 
 @pytest.mark.long
 async def test_a_compressed_bomb(http: aiohttp.ClientSession):
-    """Compressed bodies are refused unread, so that a bomb does not go off."""
+    """Compressed bodies are refused unread, so that none is expanded."""
     receiver = webhooks.WebhookReceiver(SECRET)
     bomb = gzip.compress(b" " * 100_000_000)
     headers = {**headers_of(bomb), "Content-Encoding": "gzip"}
@@ -93,7 +93,7 @@ async def test_a_body_that_does_not_come(kind: str):
 
 
 async def test_slow_ones_delay_no_others():
-    """200 connections whose bodies do not come are open while 200 good calls are answered."""
+    """200 connections with incomplete bodies are open while 200 good calls are answered."""
     told: list[webhooks.Event] = []
     receiver = webhooks.WebhookReceiver(SECRET, on_event=told.append, body_timeout=60.0)
     async with aiohttp.ClientSession() as http, in_aiohttp(receiver) as url:
@@ -118,7 +118,7 @@ async def test_slow_ones_delay_no_others():
 
 @pytest.mark.parametrize("name", ["aiohttp", "ASGI alone"])
 async def test_a_caller_that_hangs_up(name: str, caplog: pytest.LogCaptureFixture):
-    """A body that breaks off tells nothing, is counted, and is nobody's error."""
+    """An incomplete body causes no event, is counted, and is no error in the log."""
     receiver = webhooks.WebhookReceiver(SECRET)
     async with FRAMEWORKS[name](receiver) as url:
         host, _, path = url.removeprefix("http://").partition("/")
@@ -132,7 +132,7 @@ async def test_a_caller_that_hangs_up(name: str, caplog: pytest.LogCaptureFixtur
     assert not [each for each in caplog.records if each.levelno >= logging.WARNING]
 
 
-# --- anything at all ------------------------------------------------------------------------
+# --- random input -----------------------------------------------------------------------------
 
 STAMPS = st.one_of(
     st.just(str(int(time.time()))),
@@ -186,7 +186,7 @@ def test_anything_at_unwrap(
 @pytest.mark.long
 @given(body=BODIES, stamp=st.integers(0, 10**12))
 def test_anything_that_is_signed(body: bytes, stamp: int):
-    """With the secret, whatever is signed is an event or a typed refusal, in bounded time."""
+    """With the secret, any signed body is an event or a typed refusal, in bounded time."""
     headers = {
         "X-Browser-Use-Timestamp": str(stamp),
         "X-Browser-Use-Signature": signature(body, str(stamp)),
@@ -203,7 +203,7 @@ def test_anything_that_is_signed(body: bytes, stamp: int):
 
 @pytest.fixture
 def served() -> Iterator[Callable[[list[bytes]], tuple[bytes, webhooks.WebhookReceiver]]]:
-    """Sends raw requests to a receiver, each example in turn over one loop and server."""
+    """Sends raw requests to a receiver, all over one loop and server."""
     loop = asyncio.new_event_loop()
     receiver = webhooks.WebhookReceiver(SECRET, body_timeout=0.2)
     serving = in_aiohttp(receiver)
@@ -241,7 +241,7 @@ def test_anything_at_a_socket(
     stamp: str,
     given_signature: str,
 ):
-    """Every call is refused by us or by the web server; none is a 500, none is accepted."""
+    """Every call is refused by the receiver or by the web server; none is a 500 or accepted."""
     fields = [
         (b"Content-Length", str(len(body)).encode()),
         (b"Connection", b"close"),
@@ -254,13 +254,13 @@ def test_anything_at_a_socket(
 
     assert _status(answer) in {0, 400, 403, 408, 413, 415, 417}
     assert receiver.metrics.received.total() == 0
-    # aiohttp logs as an error what is no HTTP, which never reaches a handler.
+    # aiohttp logs invalid HTTP as an error, which never reaches a handler.
     errors_logged = [each for each in caplog.records if each.levelno >= logging.ERROR]
     assert {each.exc_info and each.exc_info[0] for each in errors_logged} <= {BadHttpMessage}
 
 
 def test_a_genuine_call_gets_through(served: Any):
-    """The control: the same way of sending, with the secret, is accepted."""
+    """The control: the same client, with the secret, is accepted."""
     body = body_of(event())
     fields = {**headers_of(body), "Content-Length": str(len(body)), "Connection": "close"}
     head = [f"{name}: {value}\r\n".encode() for name, value in fields.items()]

@@ -45,7 +45,7 @@ def _verify(headers: Any, **options: Any) -> webhooks.VerifiedCall:
     ids=lambda value: ascii(value)[:20],
 )
 def test_signatures_that_are_none(given: str, status: int):
-    """A typed refusal each, and nothing else is raised."""
+    """Each is a typed refusal, and nothing else is raised."""
     with pytest.raises(errors.WebhookVerificationError) as caught:
         _verify({"X-Browser-Use-Timestamp": STAMP, "X-Browser-Use-Signature": given})
 
@@ -65,7 +65,7 @@ def test_signatures_that_are_none(given: str, status: int):
 )
 @pytest.mark.parametrize("kind", [list, CIMultiDict])
 def test_signatures_that_are_found(pairs: list[tuple[Any, Any]], kind: Callable[[Any], Iterable]):
-    """Each of several is tried, however a proxy or framework hands them over."""
+    """Each of several is tried, in any form in which a proxy or framework passes them on."""
     if kind is CIMultiDict and isinstance(pairs[0][0], bytes):
         pairs = [(name.decode(), value.decode()) for name, value in pairs]
     stamp = ("X-Browser-Use-Timestamp", STAMP)
@@ -88,7 +88,7 @@ NO_SPELLINGS = ["yesterday", "NaN", "inf", "1" + "0" * 20, "-1", "1e9", "0x10", 
 
 @pytest.mark.parametrize("name", SPELLINGS)
 def test_timestamps_in_every_spelling(name: str):
-    """Read as what they mean, and signed as they are written."""
+    """They are read by their value, and signed as they are written."""
     text = SPELLINGS[name]
     sent_at = _verify(
         {
@@ -102,7 +102,7 @@ def test_timestamps_in_every_spelling(name: str):
 
 @pytest.mark.parametrize("text", NO_SPELLINGS, ids=ascii)
 def test_timestamps_that_are_none(text: str):
-    """400, even where the signature over them would be right."""
+    """The answer is 400, even where the signature over them is right."""
     with pytest.raises(errors.WebhookVerificationError) as caught:
         _verify(
             {
@@ -125,7 +125,7 @@ def test_timestamps_that_are_none(text: str):
     ],
 )
 def test_a_key_that_stands_twice(body: bytes):
-    """Refused although the signature is right, because another parser reads another event."""
+    """It is refused although the signature is right, because another parser reads another event."""
     headers = {
         "X-Browser-Use-Timestamp": STAMP,
         "X-Browser-Use-Signature": signature(body, STAMP),
@@ -137,7 +137,7 @@ def test_a_key_that_stands_twice(body: bytes):
 
 
 def _comparisons(module: ModuleType) -> list[str]:
-    """Comparisons by == and != of anything that a signature could be."""
+    """Comparisons by == and != of any value that a signature could be."""
     tree = ast.parse(inspect.getsource(module))
     return [
         ast.unparse(node)

@@ -1,4 +1,4 @@
-"""The signatures that the vendor publishes as examples, made and verified here."""
+"""The signatures that the vendor publishes as examples, created and verified here."""
 
 import json
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""What a receiver promises: once each, in order for a task, at once, bounded, and counted."""
+"""The promises of a receiver: each event once, in order for a task, at once, and bounded."""
 
 import asyncio
 import contextlib
@@ -29,7 +29,7 @@ async def _handled(receiver: webhooks.WebhookReceiver, count: int) -> None:
 
 
 async def test_an_event_that_comes_again(http: aiohttp.ClientSession):
-    """Sent five times, replayed or signed anew and laid out anew: 200 each, told once."""
+    """Sent five times, replayed, signed again and formatted again: 200 each, handled once."""
     told: list[webhooks.Event] = []
     receiver = webhooks.WebhookReceiver(SECRET, on_event=told.append)
     value = event()
@@ -48,7 +48,7 @@ async def test_an_event_that_comes_again(http: aiohttp.ClientSession):
 
 
 async def test_what_is_remembered_is_bounded():
-    """Of the latest events each is known again, and what is used again is kept."""
+    """The latest events are recognised, and one that is used again is kept."""
     told: list[webhooks.Event] = []
     receiver = webhooks.WebhookReceiver(SECRET, on_event=told.append, remember=3)
     first, *others = [event() for _ in range(4)]
@@ -60,8 +60,8 @@ async def test_what_is_remembered_is_bounded():
     await receiver.aclose()
 
 
-async def test_test_events_are_told_each():
-    """They have one content, so a new one is told again; the same call twice is not."""
+async def test_test_events_are_handled_each():
+    """They have equal content, so a new one is handled again; the same call twice is not."""
     told: list[webhooks.TestEvent] = []
     receiver = webhooks.WebhookReceiver(SECRET)
     receiver.on(webhooks.TestEvent)(told.append)
@@ -75,7 +75,7 @@ async def test_test_events_are_told_each():
 
 
 async def test_a_retry_under_an_old_timestamp():
-    """Ten minutes later the same call is stale, unless the receiver was told otherwise."""
+    """Ten minutes later the same call is stale, unless the receiver allows a longer window."""
     strict = webhooks.WebhookReceiver(SECRET)
     wide = webhooks.WebhookReceiver(SECRET, tolerance=3600)
     endless = webhooks.WebhookReceiver(SECRET, tolerance=None)
@@ -86,7 +86,7 @@ async def test_a_retry_under_an_old_timestamp():
 
 
 async def test_events_in_the_wrong_order():
-    """Handlers get them as they came, with the time at which they happened."""
+    """Handlers get them in the order of arrival, with the time at which they happened."""
     words = ["finished", "started", "paused", "initializing"]
     told: list[tuple[str, Any]] = []
     receiver = webhooks.WebhookReceiver(SECRET)
@@ -121,7 +121,7 @@ async def test_events_in_the_wrong_order():
     ids=str,
 )
 async def test_what_is_not_known(changed: dict[str, Any], label: str):
-    """200, told as what it is, and counted under a bounded number of words."""
+    """The answer is 200, the event has its own type, and the number of counted types is bounded."""
     told: list[webhooks.Event] = []
     receiver = webhooks.WebhookReceiver(SECRET, on_event=told.append)
 
@@ -135,7 +135,7 @@ async def test_what_is_not_known(changed: dict[str, Any], label: str):
 
 @pytest.mark.parametrize("missing", ["X-Browser-Use-Timestamp", "X-Browser-Use-Signature"])
 async def test_a_missing_header(missing: str):
-    """400 in a word, and the body is not even waited for."""
+    """The answer is 400 with one word, without a wait for the body."""
     receiver = webhooks.WebhookReceiver(SECRET)
     lines = [f"{name}: {text}" for name, text in headers_of(b"{}").items() if name != missing]
     async with in_aiohttp(receiver) as url:
@@ -148,7 +148,7 @@ async def test_a_missing_header(missing: str):
 
 
 async def test_handlers_that_raise(http: aiohttp.ClientSession, caplog: pytest.LogCaptureFixture):
-    """The sender has its 200, the other handlers their turn, and the log the reason."""
+    """The sender has its 200, the other handlers run, and the log has the reason."""
     told: list[webhooks.Event] = []
     receiver = webhooks.WebhookReceiver(SECRET)
 
@@ -175,7 +175,7 @@ async def test_handlers_that_raise(http: aiohttp.ClientSession, caplog: pytest.L
 
 @pytest.mark.looptime
 async def test_handlers_that_hang(caplog: pytest.LogCaptureFixture):
-    """Calls are answered meanwhile without waiting; each handler is ended in the end."""
+    """Calls are answered meanwhile without waiting; each handler is ended after its time."""
     loop = asyncio.get_running_loop()
     receiver = webhooks.WebhookReceiver(SECRET, queue_size=30, handler_timeout=60, concurrency=10)
 
@@ -203,10 +203,10 @@ async def test_handlers_that_hang(caplog: pytest.LogCaptureFixture):
 @pytest.mark.long
 @pytest.mark.timeout(180)
 async def test_a_thousand_events_in_a_second(http: aiohttp.ClientSession):
-    """None that was answered with 200 is lost, and those beyond the queue are put off."""
+    """None that was answered with 200 is lost, and those beyond the queue get a 503."""
     told: set[str] = set()
     gate = asyncio.Event()
-    # The handlers are held until all have come, however long that takes.
+    # The handlers wait until all events have come, however long that takes.
     receiver = webhooks.WebhookReceiver(SECRET, queue_size=600, handler_timeout=3600.0)
 
     @receiver.on(webhooks.TaskStatusUpdate)
@@ -240,8 +240,8 @@ async def test_a_thousand_events_in_a_second(http: aiohttp.ClientSession):
     assert receiver.metrics.delivered == {"finished": 1000}
 
 
-async def test_a_task_that_hangs_holds_up_no_other():
-    """Events of one task follow each other; those of others go past them."""
+async def test_a_task_that_hangs_delays_no_other():
+    """Events of one task follow each other; those of others overtake them."""
     told: list[str] = []
     gate = asyncio.Event()
     receiver = webhooks.WebhookReceiver(SECRET, concurrency=2)
@@ -265,7 +265,7 @@ async def test_a_task_that_hangs_holds_up_no_other():
 
 
 async def test_a_handler_may_close_its_receiver():
-    """It does not wait for itself, and what was accepted before is handled after it."""
+    """It does not wait for itself, and events that were accepted before are handled."""
     told: list[str] = []
     receiver = webhooks.WebhookReceiver(SECRET, concurrency=1)
 
@@ -288,7 +288,7 @@ async def test_a_handler_may_close_its_receiver():
 async def test_what_waits_outlives_a_cancelled_handler(
     by_handler: bool, caplog: pytest.LogCaptureFixture
 ):
-    """A handler that cancels itself, or a program that cancels all tasks, costs its event only."""
+    """A handler that cancels itself, or a program that cancels all tasks, loses one event only."""
     told: list[str] = []
     receiver = webhooks.WebhookReceiver(SECRET, concurrency=2)
 
@@ -319,7 +319,7 @@ async def test_what_waits_outlives_a_cancelled_handler(
 
 @pytest.mark.looptime
 async def test_closing_brings_what_waits_to_its_end():
-    """It does so after the program has cancelled all tasks, even before they began, too."""
+    """It does so also after the program has cancelled all tasks, even before they began."""
     told: list[str] = []
     receiver = webhooks.WebhookReceiver(SECRET, concurrency=1)
     receiver.on(webhooks.TaskStatusUpdate)(lambda update: told.append(update.task_id))
@@ -336,7 +336,7 @@ async def test_closing_brings_what_waits_to_its_end():
 
 @pytest.mark.looptime
 async def test_a_handler_that_outlives_its_receiver():
-    """One that suppresses its cancellation ends later, without an error in the log."""
+    """A handler that suppresses its cancellation ends later, without an error in the log."""
     failures: list[dict[str, Any]] = []
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(lambda _loop, context: failures.append(context))
@@ -361,7 +361,7 @@ async def test_a_handler_that_outlives_its_receiver():
 
 
 async def test_waits_are_woken_though_the_queue_is_full():
-    """Who is attached hears of an event before it is answered, and again when it comes again."""
+    """Attached sessions get an event before it is answered, and again when it comes again."""
     heard: list[webhooks.Event] = []
     receiver = webhooks.WebhookReceiver(SECRET, queue_size=1)
     receiver.on(webhooks.TaskStatusUpdate)(lambda _update: asyncio.sleep(0))
@@ -377,7 +377,7 @@ async def test_waits_are_woken_though_the_queue_is_full():
 
 @pytest.mark.skipif(sys.version_info < (3, 12), reason="eager tasks came with Python 3.12")
 async def test_eager_tasks_begin_no_handler_before_the_answer():
-    """A handler that takes its time does not hold up the answer, whatever makes the tasks."""
+    """A slow handler does not delay the answer, with any task factory."""
     began: list[webhooks.Event] = []
     loop: Any = asyncio.get_running_loop()
     before = loop.get_task_factory()
@@ -410,7 +410,7 @@ async def test_a_subscriber_that_raises(caplog: pytest.LogCaptureFixture):
 
 @pytest.mark.looptime
 async def test_closing_is_bounded(caplog: pytest.LogCaptureFixture):
-    """Handlers get a while, then they are cancelled; what was not handled is said, and counted."""
+    """Handlers get a while, then they are cancelled; unhandled events are logged and counted."""
     loop = asyncio.get_running_loop()
     receiver = webhooks.WebhookReceiver(SECRET, drain_timeout=10, concurrency=2)
 
@@ -474,7 +474,7 @@ def test_another_event_loop():
     ids=str,
 )
 def test_options_that_cannot_work(options: dict[str, Any]):
-    """They are refused when the receiver is made, and no secret is shown."""
+    """They are refused when the receiver is created, and no secret is shown."""
     given = {"secret": SECRET, **options}
     with pytest.raises(errors.ConfigurationError) as caught:
         webhooks.WebhookReceiver(given.pop("secret"), **given)

@@ -1,4 +1,4 @@
-"""Signing and verifying, against the specification's own words."""
+"""Signing and verifying, compared with the text of the specification."""
 
 import hashlib
 import hmac
@@ -41,7 +41,7 @@ def _headers(signature: str, timestamp: str = STAMP) -> dict[str, str]:
 
 
 def test_the_specifications_formula():
-    """What is signed is what the specification's sample expects, from a mapping and from bytes."""
+    """The signature is that of the specification's sample, for a mapping and for bytes."""
     body = json.dumps(EVENT, indent=2).encode()
 
     assert webhooks.sign(EVENT, STAMP, SECRET) == _by_the_specification(EVENT, STAMP)
@@ -49,7 +49,7 @@ def test_the_specifications_formula():
 
 
 def test_the_event_is_read():
-    """A call that the service would make gives a typed event."""
+    """A call of the service becomes a typed event."""
     body = json.dumps(EVENT).encode()
 
     event = webhooks.unwrap(body, _headers(_by_the_specification(EVENT, STAMP)), SECRET, now=NOW)
@@ -74,7 +74,7 @@ def test_the_test_call_is_read():
 
 @pytest.mark.parametrize("form", ["raw", "escaped", "unescaped"])
 def test_each_form_that_a_service_may_sign_is_accepted(form: str):
-    """The body as it came, canonical with and without escapes."""
+    """The body unchanged, and canonical with and without escapes."""
     body = json.dumps(EVENT, indent=1, ensure_ascii=False).encode()
     canonical = json.dumps(
         EVENT, separators=(",", ":"), sort_keys=True, ensure_ascii=form == "escaped"
@@ -89,7 +89,7 @@ def test_each_form_that_a_service_may_sign_is_accepted(form: str):
 
 
 def test_nothing_that_was_changed_is_accepted():
-    """One bit of the body, the timestamp or the signature, and the call is refused."""
+    """If one bit of the body, the timestamp or the signature changes, the call is refused."""
     body = json.dumps(EVENT).encode()
     signature = _by_the_specification(EVENT, STAMP)
     changed = [
@@ -116,7 +116,7 @@ def test_nothing_that_was_changed_is_accepted():
 
 
 def test_several_secrets():
-    """While one replaces another both are accepted, and the matching one is named."""
+    """During a rotation both are accepted, and the matching one is named."""
     body = json.dumps(EVENT).encode()
 
     verified = webhooks.verify(
@@ -132,7 +132,7 @@ def test_several_secrets():
 
 @pytest.mark.parametrize("secret", ["", "  ", [], [""], None, b"bytes"])
 def test_a_secret_that_is_none_is_refused(secret: Any):
-    """An empty secret would accept anybody's signature."""
+    """An empty secret would accept every signature."""
     with pytest.raises(errors.ConfigurationError):
         webhooks.verify(b"{}", _headers("0" * 64), secret, now=NOW)
 
@@ -142,7 +142,7 @@ def test_a_secret_that_is_none_is_refused(secret: Any):
 )
 @pytest.mark.parametrize("written", ["seconds", "milliseconds", "ISO"])
 def test_the_window_has_two_sides(seconds: int, written: str, *, fresh: bool):
-    """Too old and too new are refused, however the time is written."""
+    """Too old and too new are refused, in every format of the time."""
     moment = NOW + timedelta(seconds=seconds)
     stamp = {
         "seconds": str(int(moment.timestamp())),
@@ -179,7 +179,7 @@ def test_the_window_has_two_sides(seconds: int, written: str, *, fresh: bool):
     ids=lambda body: repr(body[:12]),
 )
 def test_a_hostile_body_is_a_typed_error_though_its_signature_is_right(body: bytes):
-    """What two readers could read in two ways is not read at all."""
+    """A body that two readers could read in two ways is not read at all."""
     headers = _headers(_hmac(STAMP.encode() + b"." + body))
 
     with pytest.raises(errors.WebhookVerificationError) as caught:
@@ -204,7 +204,7 @@ def test_whatever_comes_is_refused_and_nothing_else(
 
 @pytest.mark.parametrize("missing", [webhooks.TIMESTAMP_HEADER, webhooks.SIGNATURE_HEADER])
 def test_a_missing_header_is_a_bad_request(missing: str):
-    """As the specification's sample answers: 400."""
+    """The answer is 400, as in the specification's sample."""
     headers = _headers(_by_the_specification(EVENT, STAMP))
     del headers[missing]
 
@@ -224,8 +224,8 @@ def test_a_missing_header_is_a_bad_request(missing: str):
     ],
     ids=str,
 )
-def test_what_is_not_known_is_handed_on(changed: dict[str, Any]):
-    """An authentic event of another kind or shape crashes nobody."""
+def test_an_unknown_event_is_passed_on(changed: dict[str, Any]):
+    """An authentic event of another kind or shape causes no crash."""
     event = {**EVENT, **changed}
 
     told = webhooks.unwrap(
@@ -237,7 +237,7 @@ def test_what_is_not_known_is_handed_on(changed: dict[str, Any]):
 
 
 def test_the_submission_mark_is_kept_apart():
-    """The reserved pair is none of the user's metadata."""
+    """The reserved pair is not in the user's metadata."""
     payload = {**EVENT["payload"], "metadata": {"a": "b", "bu_async.token": "mark"}}
     event = {**EVENT, "payload": payload}
 

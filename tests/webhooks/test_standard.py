@@ -1,4 +1,4 @@
-"""Standard Webhooks: what the reference library signs is accepted, and nothing weaker than that."""
+"""Standard Webhooks: signatures of the reference library are accepted, and no weaker ones."""
 
 import base64
 import json
@@ -52,7 +52,7 @@ def test_the_specifications_example():
 
 @pytest.mark.parametrize("secret", [SECRET, SECRET.rstrip("="), PLAIN])
 def test_both_directions_with_the_reference_library(secret: str):
-    """What it signs is accepted here, and what is signed here is accepted there."""
+    """Its signatures are accepted here, and signatures made here are accepted there."""
     body = body_of(event())
     call = webhooks.verify(body, _signed(body, secret), ["another one", secret])
     ours = standard_headers("msg_2", body, secret, datetime.now(UTC))
@@ -78,14 +78,14 @@ def test_both_directions_with_the_reference_library(secret: str):
     ],
 )
 def test_nothing_that_was_changed_is_accepted(change: dict[str, str]):
-    """Id, time and signature each count."""
+    """The id, the time and the signature each count."""
     body = body_of(event())
 
     _refused(body, {**_signed(body), **change})
 
 
 def test_another_body_or_layout_is_refused():
-    """This signature is over the bytes as they came, and over nothing that only reads the same."""
+    """This signature is over the unchanged bytes, and not over an equivalent body."""
     body = body_of(event())
     headers = _signed(body)
 
@@ -102,7 +102,7 @@ def test_the_time_window_is_that_of_the_other_signature():
 
 @pytest.mark.parametrize("text", ["", "YQ==", "YQ", "not base64", "A" * 31])
 def test_a_secret_that_could_be_guessed_signs_nothing(text: str):
-    """Short or no base64: the key that it stands for is not used, in either direction."""
+    """Short, or no base64: its key is not used, in either direction."""
     secret, body = f"whsec_{text}", body_of(event())
     guesses = [b"a", text.encode(), secret.encode()]
     if text.isalnum():
@@ -116,7 +116,7 @@ def test_a_secret_that_could_be_guessed_signs_nothing(text: str):
 
 
 def test_either_signature_is_enough():
-    """A call may bring one that does not match, as with a secret that only one of them knows."""
+    """A call may have one that does not match, as with a secret that only one side has."""
     body = body_of(event())
     ours, theirs = headers_of(body, secret=SECRET), _signed(body)
     wrong = headers_of(body, secret="another one")
@@ -147,7 +147,7 @@ def test_a_signature_of_one_kind_is_none_of_the_other():
 
 
 async def test_a_receiver_knows_an_event_again_by_its_id():
-    """And by its content, however the call was changed on the way."""
+    """It uses the content, too, however the call was changed on the way."""
     told: list[webhooks.Event] = []
     receiver = webhooks.WebhookReceiver(SECRET, on_event=told.append)
     first, second = body_of(event()), body_of(event())
@@ -171,7 +171,7 @@ async def test_a_receiver_knows_an_event_again_by_its_id():
 
 
 def test_several_signatures_stand_in_one_header():
-    """During a rotation; those of other kinds are passed over."""
+    """This is so during a rotation; signatures of other kinds are skipped."""
     body = body_of(event())
     headers, old = _signed(body), _signed(body, PLAIN)["webhook-signature"]
     signatures = f"v1a,{'A' * 86}== {old} {headers['webhook-signature']}"
@@ -181,7 +181,7 @@ def test_several_signatures_stand_in_one_header():
 
 @given(st.lists(st.tuples(st.sampled_from(["webhook-id", "webhook-timestamp"]), st.text())))
 def test_any_headers_are_read_or_ignored(pairs: list[tuple[str, str]]):
-    """Repeated with two values they say nothing."""
+    """Repeated with two values they are ignored."""
     headers = {name: {value for key, value in pairs if key == name} for name, _ in pairs}
     headers["webhook-signature"] = {"v1," + "A" * 43 + "="}
     read = StandardSignature.read(headers)

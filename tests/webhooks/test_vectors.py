@@ -1,4 +1,4 @@
-"""What the specification says, computed apart from this package; and every way to write it."""
+"""The specification's calls, computed without this package, in every notation."""
 
 import hashlib
 import hmac
@@ -47,7 +47,7 @@ def _hmac(message: bytes) -> str:
 
 
 def _sample_accepts(payload: object, timestamp: str, received: str) -> bool:
-    """What the specification's sample does with a call, by its description."""
+    """The answer of the specification's sample to a call, by its description."""
     text = f"{timestamp}.{json.dumps(payload, separators=(',', ':'), sort_keys=True)}"
     expected = hmac.new(SECRET.encode(), text.encode(), hashlib.sha256).hexdigest()
     return hmac.compare_digest(expected, received)
@@ -63,7 +63,7 @@ def _accepts(body: bytes, signature: str) -> bool:
 
 @pytest.mark.parametrize(("body", "signature"), VECTORS, ids=["example", "test"])
 def test_the_specifications_calls(body: bytes, signature: str):
-    """Signed alike by another program, the specification's sample and us; and accepted."""
+    """Another program, the specification's sample and this package sign alike; all are accepted."""
     assert _sample_accepts(json.loads(body), STAMP, signature)
     assert webhooks.sign(body, STAMP, SECRET) == signature
 
@@ -109,7 +109,7 @@ LAYOUTS: dict[str, Callable[[Any], bytes]] = {
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_every_event_in_every_form(layout: str):
-    """However it is laid out; signed as it is, canonically, or canonically without escapes."""
+    """For any layout; signed unchanged, canonically, or canonically without escapes."""
     accepted, others = 0, 0
     for payload in PAYLOADS:
         body = LAYOUTS[layout](payload)
@@ -157,7 +157,7 @@ NEVER = {b'{"a":1e400}', b'\xef\xbb\xbf{"a":1}', b'{"a":1,"a":2}', b'{"a":NaN}'}
 
 
 def test_bodies_that_change_when_they_are_read():
-    """Signed just as they are, all are accepted that mean one thing, and none by another."""
+    """Signed unchanged, all bodies with one meaning are accepted, and none with two."""
     accepted = {body for body in BODIES if _accepts(body, _hmac(body))}
     changed = [
         body

@@ -1,4 +1,4 @@
-"""A real browser, by itself and in the executor; tests are skipped where there is none."""
+"""A real browser, alone and in the executor; without one the tests are skipped."""
 
 from collections.abc import AsyncIterator
 

@@ -1,4 +1,4 @@
-"""Small sites for one test each, and what they were asked for."""
+"""Small sites for one test each, which record their requests."""
 
 import struct
 from collections.abc import AsyncIterator, Mapping

@@ -1,4 +1,4 @@
-"""Browsers as services rent them out: behind a WebSocket that asks for a key."""
+"""Browsers of a rental service: behind a WebSocket that needs a key."""
 
 import asyncio
 import contextlib
@@ -22,7 +22,7 @@ KEY = SECRET
 
 
 class Rental:
-    """A service that passes what comes with the right key on to a browser.
+    """A service that forwards connections with the right key to a browser.
 
     Attributes:
         port: Where it listens.
@@ -40,12 +40,12 @@ class Rental:
         return f"ws://127.0.0.1:{self.port}/chromium?token={key}"
 
     def cut(self) -> None:
-        """Lose all connections, as a network does."""
+        """Cut all connections, as a network does."""
         for each in self._open:
             each.cancel()
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
-        """Pass one connection on."""
+        """Forward one connection."""
         if request.query.get("token") != KEY:
             return web.Response(status=401)
         self.count += 1
@@ -80,7 +80,7 @@ async def _pump(
 
 @asynccontextmanager
 async def rental(browser_path: str) -> AsyncIterator[Rental]:
-    """A browser for rent, over CDP."""
+    """A browser to rent, over CDP."""
     with tempfile.TemporaryDirectory(prefix="bua-", ignore_cleanup_errors=True) as folder:
         process = await asyncio.create_subprocess_exec(
             browser_path,
@@ -127,7 +127,7 @@ async def listening(handler: Handler | None) -> AsyncIterator[int]:
 
 
 async def _devtools_address(folder: Path) -> str:
-    """Where the browser takes commands, which it writes into a file."""
+    """The address at which the browser takes commands, which it writes into a file."""
     file = folder / "DevToolsActivePort"
     async with asyncio.timeout(PATIENCE):
         while not file.exists() or len(file.read_text().split()) < 2:  # noqa: ASYNC110
@@ -143,7 +143,7 @@ async def playwright_server(browser_path: str) -> AsyncIterator[str]:
     Args:
         browser_path: The browser.
     """
-    # `playwright run-server` would start none but the browsers that Playwright has installed.
+    # `playwright run-server` starts only the browsers that Playwright has installed.
     driver = Path(playwright.__file__).parent / "driver"
     script = f"""
       const {{ chromium }} = require({json.dumps(str(driver / "package"))});

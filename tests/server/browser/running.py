@@ -1,4 +1,4 @@
-"""Tasks in a browser, without what most tests do not look at."""
+"""Runs tasks in a browser, without the parts that most tests do not check."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ START_SECONDS = 50.0
 
 
 async def browse(executor: Executor, task: str, **settings: Any) -> Run:
-    """Carry out a task to its end, directly and without a film unless told otherwise.
+    """Run a task to its end, without a server, and without a recording by default.
 
     Args:
         executor: The executor.
@@ -21,6 +21,6 @@ async def browse(executor: Executor, task: str, **settings: Any) -> Run:
         settings: What `run` takes beside these.
     """
     chosen = {"takes_recording": False, "use_proxy": False, **settings}
-    # As in a task that came over HTTP: read where they are used, and never pickled.
+    # As in a task over HTTP: secrets are read where they are used, and never pickled.
     chosen["secrets"] = SecretMapping(chosen.get("secrets", {}))
     return await run(executor, task, **chosen)

@@ -17,7 +17,7 @@ __all__ = ["certificate"]
 
 @pytest.fixture
 def home(tmp_path: Path, certificate: Certificate, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The home of a user whose store of certificates has one more authority."""
+    """The home of a user whose certificate store has one more authority."""
     certutil = shutil.which("certutil")
     if certutil is None:
         pytest.skip("certutil is not installed, and nothing else here writes such a store")
@@ -37,7 +37,7 @@ async def _page(_request: web.Request) -> web.Response:
 @pytest.mark.long
 @pytest.mark.usefixtures("home")
 async def test_an_authority_of_the_users_own_store(certificate: Certificate, browser_path: str):
-    """A page of an intranet opens whose authority the user of the server trusts."""
+    """A page of an intranet opens if the user of the server trusts its authority."""
     application = web.Application()
     application.router.add_get("/", _page)
     runner = web.AppRunner(application)

@@ -1,4 +1,4 @@
-"""Tasks of one browser, each in a context of its own."""
+"""The tasks of one browser, each in a context of its own."""
 
 import asyncio
 
@@ -8,9 +8,9 @@ from tests.server.browser.pages import serve_pages
 from tests.server.browser.running import browse
 
 SIZE = (1280, 960)
-# What a page can tell of the context that it is in.
-TOLD = """<title>Told</title><p id=told></p><script>
-  told.textContent = JSON.stringify([
+# Shows what a page can find out about its context.
+FINDINGS = """<title>Told</title><p id=found></p><script>
+  found.textContent = JSON.stringify([
     innerWidth, innerHeight, devicePixelRatio, screen.width, navigator.userAgent,
     navigator.languages, navigator.webdriver, navigator.maxTouchPoints, history.length,
     Intl.DateTimeFormat().resolvedOptions().timeZone,
@@ -22,8 +22,8 @@ TOLD = """<title>Told</title><p id=told></p><script>
 
 
 async def test_each_task_finds_a_new_context(chromium: ChromiumExecutor):
-    """What a page finds is the same in each task, and nothing of an earlier task is left."""
-    async with serve_pages({"/": TOLD}) as site:
+    """A page finds the same in each task, and nothing of an earlier task is left."""
+    async with serve_pages({"/": FINDINGS}) as site:
         task = f"Open {site.url}/. Scroll down"
         first = await browse(chromium, task)
         others = [await browse(chromium, task) for _ in range(2)]
@@ -33,7 +33,7 @@ async def test_each_task_finds_a_new_context(chromium: ChromiumExecutor):
 
 
 async def test_tasks_that_run_together_have_their_own_cookies(chromium: ChromiumExecutor):
-    """Of two tasks that begin together each has its own cookies only, none of an earlier task."""
+    """Two tasks that begin together have their own cookies only, and none of an earlier task."""
     async with serve_pages({"/": "<title>Shop</title>"}) as site:
         await browse(chromium, f"Open {site.url}/?cookie=zero. Scroll down")
         pages = [f"{site.url}/?cookie={name}" for name in ("one", "two")]
@@ -47,13 +47,13 @@ async def test_tasks_that_run_together_have_their_own_cookies(chromium: Chromium
 
 
 async def test_secrets_are_hidden_in_their_own_task_only(chromium: ChromiumExecutor):
-    """A picture hides the secrets of its task, and not those of the task before it."""
+    """A picture masks the secrets of its task, and not those of the task before it."""
     shown = "<title>Shop</title><p>tulips-and-tides</p>"
     async with serve_pages({"/": shown}) as site:
         task = f"Open {site.url}/. Scroll down"
-        told = {"shop_password": "tulips-and-tides"}
+        found = {"shop_password": "tulips-and-tides"}
         pictures = []
-        for secrets in (told, {}, told):
+        for secrets in (found, {}, found):
             done = await browse(chromium, task, secrets=secrets, allowed_domains=["127.0.0.1"])
             pictures.append(done.steps[0].screenshot)
 

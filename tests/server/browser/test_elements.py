@@ -1,4 +1,4 @@
-"""Elements are found by their words, and take what a person gives them."""
+"""Elements are found by their words, and accept the input of a person."""
 
 import pytest
 from playwright.async_api import Page
@@ -38,7 +38,7 @@ PAGE = """
 
 @pytest.fixture
 async def elements(page: Page) -> TaskPage:
-    """A page with all kinds of elements, which something lies over."""
+    """A page with all kinds of elements, under another element that covers them."""
     task_page = TaskPage(page)
     await page.set_content(PAGE)
     return task_page
@@ -93,7 +93,7 @@ async def test_elements_are_found_by_their_words(
 async def test_several_elements_are_refused(
     elements: TaskPage, kind: Kind, phrase: str, shown: str
 ):
-    """With their names; what has exactly the words comes before what has more."""
+    """The error has their names; an exact match has priority over a longer text."""
     await elements.page.set_content(
         PAGE + "<button>Send to all today</button><input aria-label='Card holder'>"
         "<a href=/x>Help</a><footer><a href=/x>Help</a></footer><button>Help me</button>"
@@ -105,7 +105,7 @@ async def test_several_elements_are_refused(
 
 
 async def test_what_is_not_there_to_click_is_not_found(elements: TaskPage):
-    """What is hidden, disabled or something else is not clicked, and what there is, is said."""
+    """Hidden, disabled and other elements are not clicked; the error names those there are."""
     for phrase in ("Vanished", "Locked", "Your other name"):
         with pytest.raises(ElementNotFoundError, match="What can be clicked: Send, Send later"):
             await find(elements, "clickables", phrase, patience=False)
@@ -132,7 +132,7 @@ async def test_fields_take_values(elements: TaskPage):
 
 
 async def test_fields_refuse_what_does_not_fit(elements: TaskPage):
-    """A value that a field does not take is said with the field."""
+    """The error has the field and the value that it does not accept."""
     for phrase, value, reason in (
         ("Fixed", "1", "“Fixed” cannot be changed"),
         ("Topic", "Swans", "has no Swans. It has: One thing, Another"),
@@ -145,7 +145,7 @@ async def test_fields_refuse_what_does_not_fit(elements: TaskPage):
 
 
 async def test_what_is_covered_is_clicked_by_a_script(elements: TaskPage):
-    """Something that lies over an element does not keep the task from clicking it."""
+    """An element that covers another one does not keep the task from clicking it."""
     await click(elements, await find(elements, "clickables", "Make"))
 
     assert await elements.page.title() == "made"

@@ -1,4 +1,4 @@
-"""What a person does on a live page, as the task's page sees it."""
+"""A person's input on a live page, as the task's page receives it."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -51,25 +51,25 @@ async def press(view: LiveView, key: str, code: str = "", modifiers: int = 0) ->
     await view.put(KeyInput("up", key, code, modifiers))
 
 
-async def holds(page: Page, expression: str) -> None:
+async def becomes_true(page: Page, expression: str) -> None:
     """Wait until an expression is true in the page."""
     await page.wait_for_function(expression, timeout=PATIENCE * 1000)
 
 
 async def test_mouse_and_wheel(view: LiveView, page: Page):
-    """Clicks, double clicks, the right button and the wheel are the browser's own events."""
+    """Clicks, double clicks, the right button and the wheel are events of the browser itself."""
     await click(view, 120)
     await click(view, 120, clicks=2)
     await click(view, 120, button="right")
     await view.put(PointerInput("wheel", 400, 400, delta_y=300))
-    await holds(page, "scrollY > 200")
+    await becomes_true(page, "scrollY > 200")
 
     said = await page.evaluate("said")
     assert said[:4] == ["clicked", "clicked", "double", "menu"]
 
 
 async def test_keys_and_text_go_where_the_focus_is(view: LiveView, page: Page):
-    """Letters, text that no key makes, keys without text, and what the page is told of each."""
+    """Letters, text without a key, keys without text, and the events that the page gets."""
     await click(view, 220)
     await press(view, "a", "KeyA")
     await view.put(TextInput("grün 🎉"))
@@ -77,42 +77,42 @@ async def test_keys_and_text_go_where_the_focus_is(view: LiveView, page: Page):
     await press(view, "B", "KeyB", 8)
     await press(view, "Tab", "Tab")
     await press(view, "z")
-    await holds(page, "other.value === 'z'")
+    await becomes_true(page, "other.value === 'z'")
 
     assert await page.input_value("#name") == "agrün B"
     assert (await page.evaluate("said"))[:2] == ["a,KeyA,65,false", "up a"]
 
 
 async def test_enter_submits_and_control_a_selects(view: LiveView, page: Page):
-    """Enter makes its text, and editing keys edit."""
+    """Enter sends its text, and editing keys edit."""
     await page.evaluate("void (other.onkeypress = event => said.push('pressed ' + event.keyCode))")
     await page.fill("#other", "old")
     await click(view, 320)
     await press(view, "a", "KeyA", 2)
     await view.put(TextInput("new"))
     await press(view, "Enter", "Enter")
-    await holds(page, "said.includes('pressed 13')")
+    await becomes_true(page, "said.includes('pressed 13')")
 
     assert await page.input_value("#other") == "new"
 
 
 async def test_copy_cut_and_paste(view: LiveView, page: Page):
-    """They work within the task, and the page hears of the keys."""
+    """They work within the task, and the page gets events of the keys."""
     await page.fill("#name", "words")
     await click(view, 220)
     await press(view, "a", "KeyA", 2)
     await press(view, "c", "KeyC", 2)
     await press(view, "x", "KeyX", 2)
-    await holds(page, "document.getElementById('name').value === ''")
+    await becomes_true(page, "document.getElementById('name').value === ''")
     await press(view, "v", "KeyV", 2)
     await press(view, "v", "KeyV", 2)
-    await holds(page, "document.getElementById('name').value === 'wordswords'")
+    await becomes_true(page, "document.getElementById('name').value === 'wordswords'")
 
     assert "c,KeyC,0,true" in await page.evaluate("said")
 
 
 async def test_the_clipboard_is_the_tasks_own(view: LiveView, page: Page, browser: Browser):
-    """What is copied in one task is pasted in no other one, by key or middle button."""
+    """Text that is copied in one task is pasted in no other one, by key or middle button."""
     other_context = await browser.new_context()
     other_page = await other_context.new_page()
     await other_page.set_content(PAGE)
@@ -124,19 +124,19 @@ async def test_the_clipboard_is_the_tasks_own(view: LiveView, page: Page, browse
     await press(view, "c", "KeyC", 2)
     await press(view, "v", "KeyV", 2)
     await press(view, "v", "KeyV", 2)
-    await holds(page, "document.getElementById('name').value === 'privateprivate'")
+    await becomes_true(page, "document.getElementById('name').value === 'privateprivate'")
     await click(other, 220)
     await press(other, "v", "KeyV", 2)
     await click(other, 220, button="middle")
     await press(other, "e", "KeyE")
-    await holds(other_page, "document.getElementById('name').value.endsWith('e')")
+    await becomes_true(other_page, "document.getElementById('name').value.endsWith('e')")
     await other.aclose()
 
     assert await other_page.input_value("#name") == "e"
 
 
 async def test_no_key_pastes_what_a_page_has_copied(view: LiveView, page: Page, browser: Browser):
-    """What a page itself puts on the browser's clipboard is pasted in no other task."""
+    """Text that a page itself puts on the browser's clipboard is pasted in no other task."""
     await page.fill("#name", "private")
     await page.evaluate("document.getElementById('name').select(); document.execCommand('copy')")
     other_context = await browser.new_context()
@@ -148,19 +148,19 @@ async def test_no_key_pastes_what_a_page_has_copied(view: LiveView, page: Page, 
     await press(other, "Insert", "Insert", 8)
     await press(other, "v", "KeyV", 2)
     await press(other, "e", "KeyE")
-    await holds(other_page, "document.getElementById('name').value.endsWith('e')")
+    await becomes_true(other_page, "document.getElementById('name').value.endsWith('e')")
     shown = await other_page.input_value("#name")
     await other.aclose()
     # The control: the browser itself would paste it.
     await other_page.focus("#name")
     await other_page.keyboard.press("Shift+Insert")
-    await holds(other_page, "document.getElementById('name').value.includes('private')")
+    await becomes_true(other_page, "document.getElementById('name').value.includes('private')")
 
     assert shown == "e"
 
 
-async def test_a_page_that_hangs_takes_no_input_and_holds_nobody_up(view: LiveView, page: Page):
-    """Thousands of inputs return at once and are forgotten; so do those after the end."""
+async def test_a_page_that_hangs_takes_no_input_and_delays_no_other(view: LiveView, page: Page):
+    """Thousands of inputs return at once and are dropped; so are those after the end."""
     hanging = asyncio.create_task(page.evaluate("for (;;);"))
     async with asyncio.timeout(PATIENCE):
         for _ in range(3000):

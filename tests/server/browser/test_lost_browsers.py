@@ -1,4 +1,4 @@
-"""Browsers that crash or hang, and servers that are killed: tasks fail, nothing is left behind."""
+"""Browsers that crash or hang, and killed servers: tasks fail, and nothing is left."""
 
 import asyncio
 import os
@@ -29,9 +29,9 @@ from tests.support.patience import PATIENCE, until
 @pytest.fixture(autouse=True)
 def temporary(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A folder for temporary files that no other test uses."""
-    # Short, because the browser makes sockets in it, whose paths may not be long.
+    # Short, because the browser creates sockets in it, whose paths must be short.
     folder = Path(tempfile.mkdtemp(prefix="bua-"))
-    folder.chmod(0o711)  # as /tmp is: the browser may have a user of its own
+    folder.chmod(0o711)  # like /tmp: the browser may run as another user
     monkeypatch.setattr(tempfile, "tempdir", str(folder))
     yield folder
     shutil.rmtree(folder, ignore_errors=True)  # of a test that was skipped or has failed
@@ -56,16 +56,16 @@ def _check_empty(folder: Path) -> None:
 
 
 async def _crash(executor: ChromiumExecutor, url: str) -> None:
-    """Crash the page that shows `url`, and wait until Playwright has heard of it."""
+    """Crash the page that shows `url`, and wait until Playwright reports it."""
     process = executor.pool.process_of()
     assert process is not None
     pages = [page for context in process.browser.contexts for page in context.pages]
     (page,) = [page for page in pages if page.url == url]
     session = await page.context.new_cdp_session(page)
     async with page.expect_event("crash"):
-        # Killing processes from outside may hit one that the browser itself does not survive.
+        # A signal from outside may hit a process that the browser itself does not survive.
         crash = asyncio.ensure_future(session.send("Page.crash"))
-    crash.cancel()  # a page that has crashed answers nothing
+    crash.cancel()  # a page that has crashed does not answer
     await asyncio.gather(crash, return_exceptions=True)
 
 
@@ -87,11 +87,11 @@ def _group(pid: int) -> dict[int, str]:
 
 
 async def _gone(pid: int) -> None:
-    await until(lambda: not _group(pid))  # processes tell nobody that they are gone
+    await until(lambda: not _group(pid))  # no event reports the end of a process
 
 
 async def _has_browser(executor: ChromiumExecutor, url: str) -> None:
-    """Wait until the task with the id `id` shows a page."""
+    """Wait until the task with this id shows a page."""
     await until(lambda: executor.view("id") is not None, START_SECONDS)
     view = executor.view("id")
     assert view is not None
@@ -107,7 +107,7 @@ def _addresses(executor: ChromiumExecutor) -> list[str]:
 
 
 def test_a_folder_that_is_removed_twice_closes_no_other_file(temporary: Path):
-    """Two tasks may find one browser hanging, and the number of a closed file is used again."""
+    """Two tasks may find one browser hanging, and the number of a closed file may be reused."""
     folder = BrowserFolder.make()
     folder.remove()
     with Path(os.devnull).open() as other:
@@ -118,7 +118,7 @@ def test_a_folder_that_is_removed_twice_closes_no_other_file(temporary: Path):
 
 
 async def test_a_browser_that_is_killed_fails_its_task(chromium: ChromiumExecutor, site: str):
-    """The task fails at once and says why; the next one has a new browser."""
+    """The task fails at once with the reason; the next one has a new browser."""
     waiting = asyncio.create_task(browse(chromium, f"Open {site}/. Wait for rain"))
     await _has_browser(chromium, f"{site}/")
     first = _pid(chromium)
@@ -135,7 +135,7 @@ async def test_a_browser_that_is_killed_fails_its_task(chromium: ChromiumExecuto
 async def test_a_handler_of_crashes_that_hangs_is_ended(
     chromium: ChromiumExecutor, site: str, temporary: Path
 ):
-    """It is in no group of the browser's, and may wait for ever for a page that has crashed."""
+    """It is not in the browser's process group, and may wait for a crashed page for ever."""
 
     def handlers() -> list[int]:
         commands = Path("/proc").glob("[0-9]*/cmdline")
@@ -164,7 +164,7 @@ def _text(file: Path) -> str:
 
 @pytest.mark.torture
 async def test_a_page_that_hangs_fails_its_task_alone(chromium: ChromiumExecutor, site: str):
-    """A page whose script never ends fails its task; the browser goes on for the others."""
+    """A page whose script never ends fails its task; the browser continues for the others."""
     page = "<title>Busy</title><button onclick='while (true) {}'>Hang</button>"
     async with serve_pages({"/": page}) as pages:
         hanging = asyncio.create_task(
@@ -185,8 +185,8 @@ async def test_a_page_that_hangs_fails_its_task_alone(chromium: ChromiumExecutor
 async def test_a_page_that_crashes_fails_its_task_alone(
     chromium: ChromiumExecutor, site: str, what: str
 ):
-    """A page that crashes fails its task; the browser goes on for the others."""
-    # Beside another one, since Chromium at times ends with its last page.
+    """A page that crashes fails its task; the browser continues for the others."""
+    # Beside another one, since Chromium sometimes ends with its last page.
     crashing = asyncio.create_task(browse(chromium, f"Open {site}/. {what}"))
     await _has_browser(chromium, f"{site}/")
     elsewhere = f"{site}/contact.html"
@@ -207,7 +207,7 @@ async def test_a_page_that_crashes_fails_its_task_alone(
 
 @pytest.mark.torture
 async def test_a_browser_that_hangs_is_ended(chromium: ChromiumExecutor, site: str):
-    """A browser that stands still fails its task within a minute, and is replaced."""
+    """A browser that does not respond fails its task within a minute, and is replaced."""
     waiting = asyncio.create_task(browse(chromium, f"Open {site}/. Wait for rain"))
     await _has_browser(chromium, f"{site}/")
     first = _pid(chromium)
@@ -224,14 +224,14 @@ async def test_a_browser_that_hangs_is_ended(chromium: ChromiumExecutor, site: s
 async def test_a_page_that_does_not_close_fails_no_other_task(
     chromium: ChromiumExecutor, site: str
 ):
-    """The browser is given to no further task, and ends with the last one that is in it."""
+    """The browser gets no further task, and ends with its last one."""
     stopped = asyncio.create_task(browse(chromium, f"Open {site}/. Wait for rain"))
     await _has_browser(chromium, f"{site}/")
     elsewhere = f"{site}/contact.html"
     other = asyncio.create_task(browse(chromium, f"Open {elsewhere}. Wait for rain", task_id="two"))
     await until(lambda: elsewhere in _addresses(chromium), START_SECONDS)
     first = _pid(chromium)
-    os.killpg(first, signal.SIGSTOP)  # a page that floods the browser holds up its closing as well
+    os.killpg(first, signal.SIGSTOP)  # a page that floods the browser delays its closing as well
     stopped.cancel()
     await asyncio.wait([stopped])
     os.killpg(first, signal.SIGCONT)
@@ -248,7 +248,7 @@ async def test_a_page_that_does_not_close_fails_no_other_task(
 
 @pytest.mark.torture
 async def test_a_browser_that_gives_no_page_is_given_no_task(chromium: ChromiumExecutor, site: str):
-    """A task that waits in vain for a page gets another browser; those in the first one go on."""
+    """A task without a page gets another browser; tasks in the first one continue."""
     waiting = asyncio.create_task(
         browse(chromium, f"Open {site}/. Wait for rain", viewport=(800, 600))
     )
@@ -267,8 +267,8 @@ async def test_a_browser_that_gives_no_page_is_given_no_task(chromium: ChromiumE
     assert second != first
 
 
-async def test_stopping_takes_the_browser_away(chromium: ChromiumExecutor, site: str):
-    """Closing the iterator, which is what a stop does, closes the pages within seconds."""
+async def test_stopping_closes_the_pages(chromium: ChromiumExecutor, site: str):
+    """Closing the iterator, which a stop does, closes the pages within seconds."""
     await browse(chromium, f"Open {site}/ and tell me the title")
     waiting = asyncio.create_task(browse(chromium, f"Open {site}/. Wait for rain"))
     await _has_browser(chromium, f"{site}/")
@@ -278,7 +278,7 @@ async def test_stopping_takes_the_browser_away(chromium: ChromiumExecutor, site:
 
     assert waiting.cancelled()
     assert chromium.view("id") is None
-    # The context that waits for the next task has an empty page.
+    # The context for the next task has an empty page.
     assert set(_addresses(chromium)) <= {"about:blank"}
 
 
@@ -293,13 +293,13 @@ HANGS_WHEN_LOOKED_AT = """<title>Shy</title><button>Here</button><script>
 
 
 async def test_a_page_that_hangs_in_its_picture_is_stopped_at_once(chromium: ChromiumExecutor):
-    """Nothing is asked of a page any more whose task is stopped: it may not answer for long."""
+    """The page of a stopped task gets no more commands, because it may not answer for long."""
     pages_of_site = {"/": HANGS_WHEN_LOOKED_AT, "/hangs": "."}
     async with serve_pages(pages_of_site) as pages:
         looking = asyncio.create_task(browse(chromium, f"Open {pages.url}/. Wait for rain"))
         await until(lambda: "/hangs" in pages.asked, START_SECONDS)
         looking.cancel()
-        # A page that is asked has 15 seconds to answer.
+        # A page has 15 seconds to answer a command.
         async with asyncio.timeout(12):
             await asyncio.wait([looking])
 
@@ -328,7 +328,7 @@ SERVER = textwrap.dedent(
 async def test_a_killed_server_leaves_nothing(
     browser_path: str, temporary: Path, site: str, frozen: bool
 ):
-    """After kill -9 the browser ends by itself, and the next server deletes what is left."""
+    """After kill -9 the browser ends by itself, and the next server deletes its files."""
     environment = {**os.environ, "TMPDIR": str(temporary), "PYTHONPATH": str(Path.cwd())}
     server = await asyncio.create_subprocess_exec(
         sys.executable, "-c", SERVER, stdout=asyncio.subprocess.PIPE, env=environment
@@ -354,7 +354,7 @@ async def test_a_killed_server_leaves_nothing(
 
 
 def test_the_living_keep_their_folders(temporary: Path):
-    """A folder whose server lives is left alone, and one without a lock is not ours to judge."""
+    """The folder of a running server is left alone, and so is one without a lock."""
     living = BrowserFolder.make()
     (temporary / f"{PREFIX}strange").mkdir()
     (temporary / "other").mkdir()
@@ -373,7 +373,7 @@ def test_the_living_keep_their_folders(temporary: Path):
 
 @pytest.mark.long
 async def test_a_browser_that_does_not_start(temporary: Path):
-    """What the browser said before it ended stands in the reason of the task."""
+    """The last output of the browser is in the reason of the task."""
     program = temporary / "no-browser"
     program.write_text("#!/bin/sh\necho 'cannot open display' >&2\nexit 7\n")
     program.chmod(0o755)

@@ -1,4 +1,4 @@
-"""A bound on the memory of a browser: the page that grows is ended, and no other."""
+"""A limit on the memory of a browser: the page that grows is ended, and no other."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.skipif(
     not Path("/proc/self/status").exists(), reason="memory is watched on Linux only"
 )
 BOUND = 600
-# 10 GB, of which each second has at most a few hundred MB.
+# 10 GB, at most a few hundred MB of them in a second.
 _ARRAYS = "setInterval(() => kept.length < 500 && kept.push(new Uint8Array(2e7).fill(7)), 40)"
 _PICTURES = """setInterval(() => {
     if (kept.length > 150) return
@@ -38,7 +38,7 @@ _PAGES = {
 
 @pytest.fixture
 async def bounded(browser_path: str) -> AsyncIterator[ChromiumExecutor]:
-    """Browsers that may take little."""
+    """Browsers with a low limit."""
     executor = ChromiumExecutor(
         ChromiumSettings(
             browser=browser_path,
@@ -56,7 +56,7 @@ async def bounded(browser_path: str) -> AsyncIterator[ChromiumExecutor]:
 @pytest.mark.long
 @pytest.mark.parametrize("path", _GROWING)
 async def test_a_page_that_grows_is_ended_alone(bounded: ChromiumExecutor, path: str):
-    """Its task fails with the bound as the reason; another task in the same browser goes on."""
+    """Its task fails with the limit as the reason; another task in the same browser goes on."""
     pages = dict(_PAGES)
     async with serve_pages(pages) as site:
         waiting = f"Open {site.url}/calm. Wait for “Here”. Tell me its title"

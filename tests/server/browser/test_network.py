@@ -1,4 +1,4 @@
-"""Where a task's browser may go: kept at the network, whatever a page tries."""
+"""Hosts that a task's browser may reach: the limits apply at the network, whatever a page tries."""
 
 import base64
 from pathlib import Path
@@ -15,7 +15,7 @@ from tests.server.browser.running import browse
 
 HERE = ["127.0.0.1"]
 
-# Each asks for /caught of the other domain in its own way; none may get there.
+# Each requests /caught of the other domain in its own way; none may arrive there.
 WAYS = {
     "image": '<img src="OTHER/caught">',
     "frame": '<iframe src="OTHER/caught"></iframe>',
@@ -38,16 +38,16 @@ WAYS = {
 
 
 async def test_pages_reach_no_other_domain(chromium: ChromiumExecutor):
-    """However a page embeds, fetches or opens another domain, nothing comes there; steps say so."""
+    """A page may embed, fetch or open another domain: no request arrives, and steps say so."""
     pages = {f"/{name}": f"<title>{name}</title>{way}" for name, way in WAYS.items()}
     async with serve_pages({**pages, "/away": "REDIRECT OTHER/caught"}) as site:
         task = " ".join(f"Open {site.url}/{name}. Wait 1 s." for name in WAYS)
         done = await browse(chromium, task, allowed_domains=HERE)
         asked = list(site.asked)
         free = await browse(chromium, f"Open {site.url}/image. Wait 1 s.")
-    told = [step.evaluation_previous_goal for step in done.steps]
-    # Before a page's second, and after it.
-    said = {name: " ".join(told[2 * n + 1 : 2 * n + 3]) for n, name in enumerate(WAYS)}
+    goals = [step.evaluation_previous_goal for step in done.steps]
+    # Before a page's second step, and after it.
+    said = {name: " ".join(goals[2 * n + 1 : 2 * n + 3]) for n, name in enumerate(WAYS)}
 
     refused = f"localhost:{site.port} is outside the allowed domains of this task (127.0.0.1)"
     assert {name: refused in each for name, each in said.items()} == dict.fromkeys(WAYS, True)
@@ -87,7 +87,7 @@ async def test_tasks_open_no_other_domain(chromium: ChromiumExecutor):
 
 @pytest.mark.torture
 async def test_private_addresses_are_closed_unless_opened(browser_path: str):
-    """Without the operator's word no address of this machine is opened, by any of its names."""
+    """By default no address of this machine is opened, by any of its names."""
     async with serve_pages({"/": "<title>Inner</title>"}) as site:
         some = ChromiumSettings(browser_path, allow_private_addresses=[site.url])
         closed = ChromiumExecutor(ChromiumSettings(browser_path))
@@ -121,7 +121,7 @@ async def test_files_of_this_machine_are_no_pages(chromium: ChromiumExecutor):
 
 
 async def test_advertisements_are_blocked(browser_path: str, tmp_path: Path):
-    """With `use_adblock` known hosts of advertisements are blocked, and the operator's own."""
+    """With `use_adblock` known hosts of advertisements are blocked, and those of the operator."""
     more = tmp_path / "hosts"
     more.write_text("# mine\n0.0.0.0 localhost.\n127.0.0.1 ads.example # there\nplain.example\n")
     executor = ChromiumExecutor(
@@ -144,7 +144,7 @@ async def test_advertisements_are_blocked(browser_path: str, tmp_path: Path):
 
 @pytest.mark.torture
 async def test_the_proxy_of_the_country_is_used(browser_path: str):
-    """Connections go through the operator's proxy, with its password; the first step says so."""
+    """Connections use the operator's proxy, with its password; the first step says so."""
     seen: list[tuple[str, str, str]] = []
 
     async def proxy(request: web.BaseRequest) -> web.Response:
@@ -179,8 +179,8 @@ async def test_the_proxy_of_the_country_is_used(browser_path: str):
     assert ("GET", "http://inner.invalid/x", basic) in seen
 
 
-async def test_a_missing_proxy_is_told(chromium: ChromiumExecutor, site: str):
-    """A task that wants a proxy where there is none goes directly, and its first step says so."""
+async def test_a_missing_proxy_is_named(chromium: ChromiumExecutor, site: str):
+    """A task for a country without a proxy connects directly, and its first step says so."""
     task = f"Open {site}/ and tell me the title"
     done = await browse(chromium, task, use_proxy=True, proxy_requested=True)
     default = await browse(chromium, task, use_proxy=True)
@@ -213,6 +213,6 @@ def test_ad_hosts_include_what_is_below_them():
 
 @pytest.mark.parametrize("wrong", ["127.0.0.1:80:90", "somewhere", "http://["])
 def test_wrong_private_addresses(wrong: str):
-    """What is no address is refused."""
+    """A text that is no address is refused."""
     with pytest.raises(ConfigurationError, match="is no address such as"):
         PrivateAddresses.of([wrong])

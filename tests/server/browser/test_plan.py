@@ -1,4 +1,4 @@
-"""What a browser is told to do, from words alone: no browser is needed for that."""
+"""The plan of a browser task, made from its words alone: no browser is needed for it."""
 
 import contextlib
 
@@ -36,7 +36,7 @@ def _plan(text: str) -> Plan:
 
 
 def _deeds(text: str) -> list[Action]:
-    """What is done behind an opening."""
+    """The actions after an opening."""
     actions = _plan(f"Open https://shop.example/ {text}").actions
     actions = [action.action for action in actions]
     assert actions[0] == OpenAddress("https://shop.example/")
@@ -58,13 +58,13 @@ LONG = {
 @pytest.mark.long
 @pytest.mark.parametrize("said", LONG.values(), ids=LONG)
 def test_a_long_text_is_planned_or_refused(said: str):
-    """No text of 20 KB holds up the server, whatever stands in it."""
+    """No text of 20 KB blocks the server, whatever it contains."""
     with contextlib.suppress(CannotContinueError):
         assert _plan(f"Open https://shop.example/. {said}").actions
 
 
 def test_a_text_that_is_too_long_is_refused():
-    """What is longer than 20,000 characters is not read by rules; the reason says so."""
+    """A text longer than 20,000 characters is not read by rules; the reason says so."""
     said = "Open https://shop.example/. Fill Name with Ada".ljust(20_000)
 
     assert _plan(said).actions
@@ -73,7 +73,7 @@ def test_a_text_that_is_too_long_is_refused():
 
 
 def test_blanks_inside_of_quotations_are_kept():
-    """Blanks between words count once, those of a value as they are."""
+    """Blanks between words count once, those of a value are unchanged."""
     assert _deeds(' and  fill\t  Name   with  "Ada  Countess"   ') == [
         Fill("Name", "Ada  Countess")
     ]
@@ -118,14 +118,14 @@ def test_blanks_inside_of_quotations_are_kept():
     ],
 )
 def test_instructions(said: str, meant: Action):
-    """Each instruction is understood in the ways in which people say it, in lists and sentences."""
+    """Each instruction is understood in its usual phrasings, in lists and sentences."""
     assert _deeds(f"and {said}.") == [meant]
     assert _deeds(f"\n- {said[0].upper()}{said[1:]}") == [meant]
     assert _deeds(f"\n12. Then, please {said}\n") == [meant]
 
 
 def test_instructions_beside_those_of_the_reader():
-    """Once a task uses a browser's words, links and downloads are taken word for word as well."""
+    """In a task with a browser's words, links and downloads are taken literally as well."""
     text = 'and click "Service plans", then download the price list. Scroll up. Tap Contact'
 
     assert _deeds(text) == [
@@ -137,7 +137,7 @@ def test_instructions_beside_those_of_the_reader():
 
 
 def test_the_answer_is_read_where_it_is_asked_for():
-    """Questions are read on the page on which they are asked; without any it is the last one."""
+    """A question is about the page on which it is asked; without one it is the last page."""
     actions = [
         (action.action, action.answers)
         for action in _plan("Open a.example/b. Tell me it. Go back").actions
@@ -158,7 +158,7 @@ def test_the_answer_is_read_where_it_is_asked_for():
 
 
 def test_the_readers_words_make_the_readers_plan():
-    """A task without a browser's words is what the reader makes of it."""
+    """The plan of a task without a browser's words is the reader's."""
     plan = _plan("Open https://shop.example/, follow the Prices link and list the tables")
     file = _plan("Open order.csv and tell me the text")
 
@@ -191,7 +191,7 @@ def test_the_readers_words_make_the_readers_plan():
     ],
 )
 def test_what_is_not_understood(text: str, reason: str):
-    """The sentence that is not understood is named, with what would be."""
+    """A sentence that is not understood is named, with the instructions that would be."""
     with pytest.raises(CannotContinueError) as caught:
         _plan(text)
 
@@ -221,17 +221,17 @@ def test_goals_show_no_secret():
     ],
 )
 def test_a_refusal_names_the_nearest_instruction(said: str, form: str):
-    """By the verb, spelled rightly or nearly so."""
+    """By the verb, spelled correctly or nearly so."""
     with pytest.raises(CannotContinueError, match=f"The nearest instruction is: {form}"):
         _plan(f"Open a.example/. {said}")
 
 
 def test_a_verb_like_no_other_has_no_nearest_instruction():
-    """Then the refusal has the list of instructions only."""
+    """The refusal then has only the list of instructions."""
     with pytest.raises(CannotContinueError, match=r"model here\. What is understood: open ADDR"):
         _plan("Open a.example/. Xyzzy")
 
 
 def test_private_characters_of_a_text_stand_for_nothing():
-    """What the text itself has of them is not taken for a quotation or an address."""
+    """A private character in the text is not mistaken for a quotation or an address."""
     assert _deeds("and fill Name with “\U000f0000\U00100001”") == [Fill("Name", "\ufffd\ufffd")]

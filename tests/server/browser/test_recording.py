@@ -21,7 +21,7 @@ needs_ffmpeg = pytest.mark.skipif(
     reason="there is no ffmpeg on this machine",
 )
 
-# Noise, which no encoder makes small.
+# Noise, which no encoder compresses well.
 NOISE = """<body style="margin: 0"><canvas id=c width=800 height=600></canvas><script>
   const to = c.getContext("2d"), made = to.createImageData(800, 600);
   (function draw() {
@@ -32,7 +32,7 @@ NOISE = """<body style="margin: 0"><canvas id=c width=800 height=600></canvas><s
   })();
 </script>"""
 
-# One that says more in a line than a pipe holds before it reads a frame.
+# One that prints more in a line than a pipe buffers before it reads a frame.
 FFMPEG = """
 import sys
 if "-encoders" in sys.argv:
@@ -70,11 +70,11 @@ def _begin(recorder: Recorder, context: BrowserContext, folder: Path) -> Recordi
 async def test_a_recording_shows_the_page_for_as_long_as_it_lasted(
     context: BrowserContext, page: Page, tmp_path: Path
 ):
-    """It is a video of the viewport's size that can be played, and nothing is left running."""
+    """It is a video of the viewport's size that can be played, and no process is left."""
     before = datetime.now(UTC)
     recording = _begin(Recorder(), context, tmp_path)
     async with asyncio.timeout(PATIENCE):
-        while not _names(tmp_path):  # ffmpeg has taken some frames, and their times
+        while not _names(tmp_path):  # ffmpeg has read some frames, and their times
             await page.set_content(f"<h1>{time.monotonic()}</h1>")
     filmed = datetime.now(UTC)
     for number in range(10):
@@ -90,7 +90,7 @@ async def test_a_recording_shows_the_page_for_as_long_as_it_lasted(
     assert seconds >= 0.8
     assert recording.began is not None
     assert before <= recording.began <= filmed
-    # From that moment to the end, but for the last frames, which a busy machine draws too late.
+    # From that moment to the end, without the last frames, which a busy machine draws too late.
     assert ending - timedelta(seconds=0.6) <= recording.began + timedelta(seconds=seconds)
 
 
@@ -105,7 +105,7 @@ async def test_a_recording_is_bounded(
     limits: dict[str, float],
     caplog: pytest.LogCaptureFixture,
 ):
-    """At its limit it ends with a warning, and what there is can be played."""
+    """At its limit it ends with a warning, and the part so far can be played."""
     with caplog.at_level(logging.WARNING):
         recording = _begin(Recorder(**limits), context, tmp_path)  # type: ignore[arg-type]
         await page.set_content(NOISE)
@@ -116,10 +116,10 @@ async def test_a_recording_is_bounded(
     assert "as long or as large as one may be" in caplog.text
     assert width == VIEWPORT[0]
     if "max_bytes" in limits:
-        # The frames that are in work at the limit still get in.
+        # Frames in progress at the limit are still included.
         assert 0 < len(video) < 5 * limits["max_bytes"]
     else:
-        # Its own clock, not this machine's: one frame may reach past the limit.
+        # Its own clock, not this machine's: one frame may pass the limit.
         assert 0 < seconds <= limits["max_seconds"] + 0.5
 
 
@@ -127,7 +127,7 @@ async def test_a_recording_is_bounded(
 async def test_an_abandoned_recording_leaves_no_process(
     context: BrowserContext, page: Page, tmp_path: Path
 ):
-    """Of a task that was stopped there is none, and ffmpeg has ended."""
+    """A stopped task has none, and ffmpeg has ended."""
     recording = _begin(Recorder(), context, tmp_path)
     await page.set_content("<h1>Stopped</h1>")
     await recording.abandon()
@@ -156,7 +156,7 @@ async def test_without_ffmpeg_there_are_no_recordings(
 async def test_what_ffmpeg_says_may_be_one_long_line(
     context: BrowserContext, page: Page, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    """The film is kept; only the moment that it begins at is not known."""
+    """The recording is kept; only the time of its beginning is unknown."""
     programs = tmp_path / "programs"
     programs.mkdir()
     (programs / "ffmpeg").write_text(f"#!{sys.executable}{FFMPEG}", "utf-8")

@@ -1,4 +1,4 @@
-"""Tasks in a browser that is rented: over CDP behind a key, and on a Playwright server."""
+"""Tasks in a rented browser: over CDP behind a key, and on a Playwright server."""
 
 import asyncio
 import logging
@@ -22,14 +22,14 @@ from tests.support.patience import until
 
 @pytest.fixture
 async def service(browser_path: str) -> AsyncIterator[Rental]:
-    """A service that rents a browser out."""
+    """A service that rents out a browser."""
     async with rental(browser_path) as running:
         yield running
 
 
 @pytest.fixture
 async def rented(service: Rental) -> AsyncIterator[ChromiumExecutor]:
-    """An executor that works in a rented browser, where it may open pages of this machine."""
+    """An executor that uses a rented browser, which may open pages of this machine."""
     settings = ChromiumSettings(endpoint=service.endpoint(), allow_private_addresses=True)
     executor = ChromiumExecutor(settings)
     yield executor
@@ -37,7 +37,7 @@ async def rented(service: Rental) -> AsyncIterator[ChromiumExecutor]:
 
 
 async def test_a_task_in_a_rented_browser(rented: ChromiumExecutor, service: Rental):
-    """It goes as in a browser of this machine, and the first step says what is different."""
+    """It runs as in a browser of this machine, and the first step says what is different."""
     page = """<title>Rented</title><p id=said>
       <label>Name <input id=n oninput="said.textContent = n.value"></label>"""
     async with serve_pages({"/": page}) as site:
@@ -52,7 +52,7 @@ async def test_a_task_in_a_rented_browser(rented: ChromiumExecutor, service: Ren
 
 
 async def test_cookies_files_and_recordings(rented: ChromiumExecutor):
-    """Profiles bring cookies and keep them, uploads arrive, and the pages are recorded."""
+    """Profiles bring and keep cookies, uploads arrive, and the pages are recorded."""
     page = """<title>Form</title><label>File <input type=file
       onchange="this.files[0].text().then(text => said.textContent = text)"></label><p id=said>"""
     cookie = {"name": "kept", "value": "yes", "domain": "127.0.0.1", "path": "/"}
@@ -96,7 +96,7 @@ async def test_a_person_helps(rented: ChromiumExecutor):
 
 
 async def test_tasks_at_once_keep_to_their_own_rules(service: Rental):
-    """Also where one browser has the contexts of both: neither is told of the other's pages."""
+    """This includes one browser with the contexts of both: neither gets the other's pages."""
     settings = ChromiumSettings(
         endpoint=service.endpoint(), max_browsers=2, allow_private_addresses=True
     )
@@ -124,7 +124,7 @@ async def test_tasks_at_once_keep_to_their_own_rules(service: Rental):
 
 @pytest.mark.torture
 async def test_an_endpoint_that_hangs():
-    """Whoever accepts a connection and never answers is given up after 20 seconds."""
+    """An endpoint that accepts a connection and never answers is given up after 20 seconds."""
     held: list[asyncio.StreamWriter] = []
     server = await asyncio.start_server(lambda _, writer: held.append(writer), "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
@@ -138,8 +138,8 @@ async def test_an_endpoint_that_hangs():
     assert reason.endswith("it was not ready within 20 s.")
 
 
-async def test_downloads_are_refused_in_words(rented: ChromiumExecutor):
-    """A file would be on the other machine."""
+async def test_downloads_are_refused_with_a_reason(rented: ChromiumExecutor):
+    """The file would be on the other machine."""
     file = web.Response(body=b"x", headers={"Content-Disposition": "attachment; filename=a.bin"})
     async with serve_pages({"/": "<a href=/a.bin>Get it</a>", "/a.bin": file}) as site:
         done = await browse(rented, f"Open {site.url}/. Click “Get it”. Extract")
@@ -171,7 +171,7 @@ WAYS = {
 
 
 async def _ways_out(executor: ChromiumExecutor, *, is_allowed: bool) -> set[str]:
-    """The paths that pages reach on another domain, and what is said of those that they do not."""
+    """The paths that pages reach on another domain, and the reasons for the others."""
     redirects = {path: f"REDIRECT OTHER{to}" for path, to in REDIRECTED.items()}
     async with serve_pages({"/": EVERYWHERE, **redirects}) as site:
         allowed = ["127.0.0.1", *(["localhost"] if is_allowed else [])]
@@ -186,12 +186,12 @@ async def test_pages_reach_no_other_domain(rented: ChromiumExecutor):
 
 
 async def test_the_same_pages_reach_it_when_it_is_allowed(rented: ChromiumExecutor):
-    """The control: each of these ways leads out."""
+    """The control: each of these ways reaches the other domain."""
     assert await _ways_out(rented, is_allowed=True) == WAYS
 
 
-async def test_private_addresses_and_other_domains_are_told(service: Rental):
-    """A task that names one fails with the reason, also for what is this machine here."""
+async def test_private_addresses_and_other_domains_are_refused(service: Rental):
+    """A task that names one fails with the reason, also if it is this machine here."""
     executor = ChromiumExecutor(ChromiumSettings(endpoint=service.endpoint()))
     try:
         async with serve_pages({"/": "<title>Private</title>"}) as site:
@@ -254,7 +254,7 @@ async def _reason(endpoint: str, **settings: Any) -> str:
 
 
 async def test_a_wrong_key(service: Rental, caplog: pytest.LogCaptureFixture):
-    """The reason says that the key is refused, and neither it nor the log shows it."""
+    """The reason says that the key is refused; neither it nor the log shows the key."""
     key = KEY[::-1]
     with caplog.at_level(logging.DEBUG):
         reason = await _reason(service.endpoint(key))
@@ -270,7 +270,7 @@ async def test_a_wrong_key(service: Rental, caplog: pytest.LogCaptureFixture):
 @pytest.mark.long
 @pytest.mark.parametrize(("protocol", "words"), [("cdp", "playwright"), ("playwright", "cdp")])
 async def test_something_that_is_no_browser(protocol: str, words: str):
-    """A WebSocket that says something else, and one that hangs up: the reason names the option."""
+    """A WebSocket with another protocol, and one that disconnects: the reason names the option."""
 
     async def answer(request: web.Request) -> web.WebSocketResponse:
         socket = web.WebSocketResponse()
@@ -288,8 +288,8 @@ async def test_something_that_is_no_browser(protocol: str, words: str):
 
 
 @pytest.mark.long
-async def test_nobody_listens_there():
-    """A closed port is named as such."""
+async def test_no_server_listens_there():
+    """The reason names a closed port as such."""
     async with listening(None) as port:
         pass
 
@@ -298,7 +298,7 @@ async def test_nobody_listens_there():
 
 @pytest.mark.parametrize("text", [KEY, f"ftp://{KEY}@host/", "wss://", f"wss://host:port/{KEY}"])
 async def test_no_address(text: str):
-    """It is refused when the server starts, by a message without it."""
+    """The server does not start, and the message is without the address."""
     with pytest.raises(ConfigurationError, match="address such as wss://host") as refused:
         ChromiumExecutor(ChromiumSettings(endpoint=text))
 

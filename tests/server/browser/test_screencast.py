@@ -1,4 +1,4 @@
-"""What people who watch see of a task's browser."""
+"""The screencast of a task's browser, as viewers get it."""
 
 import asyncio
 import base64
@@ -26,7 +26,7 @@ def jpeg_size(image: bytes) -> tuple[int, int]:
 
 
 async def watch(screencast: Screencast, seen: list[Frame]) -> None:
-    """Note frames until there are no more."""
+    """Record frames until there are no more."""
     async with aclosing(screencast.frames()) as frames:
         async for frame in frames:
             seen.append(frame)  # noqa: PERF401 - others look at it meanwhile
@@ -35,7 +35,7 @@ async def watch(screencast: Screencast, seen: list[Frame]) -> None:
 async def test_a_still_page_is_seen_at_once_and_each_change_of_it(
     context: BrowserContext, page: Page
 ):
-    """Frames are JPEGs of the viewport's size, newer ones as the page changes, until the end."""
+    """Frames are JPEGs of the viewport's size, new ones as the page changes, until the end."""
     await page.set_content("<h1>Still</h1>")
     screencast = Screencast(context, VIEWPORT)
     seen: list[Frame] = []
@@ -54,7 +54,7 @@ async def test_a_still_page_is_seen_at_once_and_each_change_of_it(
 
 
 async def test_it_goes_on_in_the_next_document(context: BrowserContext, page: Page):
-    """A site of its own has a process of its own, and is seen all the same."""
+    """The next document is another site with a process of its own, and its frames arrive."""
     screencast = Screencast(context, VIEWPORT)
     seen: list[Frame] = []
     watching = asyncio.create_task(watch(screencast, seen))
@@ -86,7 +86,7 @@ async def _colour_of_newest(seen: list[Frame], page: Page) -> list[int]:
 
 
 async def test_new_windows_are_followed_and_closed_ones_left(context: BrowserContext, page: Page):
-    """The window that was opened last is shown, and the one before when it closes."""
+    """The newest window is shown, and the one before it when it closes."""
     reader = await (await context.browser.new_context()).new_page()  # type: ignore[union-attr]
     await page.set_content("<body style='background: red'>")
     screencast = Screencast(context, VIEWPORT)
@@ -112,8 +112,8 @@ async def test_new_windows_are_followed_and_closed_ones_left(context: BrowserCon
     await watching
 
 
-async def test_nobody_watches_and_no_frame_is_taken(context: BrowserContext, page: Page):
-    """Who comes later gets a new frame and not an old one; two see the same."""
+async def test_without_viewers_no_frame_is_taken(context: BrowserContext, page: Page):
+    """A later viewer gets a new frame and not an old one; two viewers see the same."""
     screencast = Screencast(context, VIEWPORT)
     first: list[Frame] = []
     watching = asyncio.create_task(watch(screencast, first))
@@ -133,8 +133,8 @@ async def test_nobody_watches_and_no_frame_is_taken(context: BrowserContext, pag
     assert seen[0][0].image != first[-1].image
 
 
-async def test_a_page_that_hangs_holds_nobody_up(context: BrowserContext, page: Page):
-    """The next window is shown all the same, and the screencast ends."""
+async def test_a_page_that_hangs_delays_no_other(context: BrowserContext, page: Page):
+    """The next window is shown, and the screencast ends."""
     screencast = Screencast(context, VIEWPORT)
     hanging = asyncio.create_task(page.evaluate("for (;;);"))
     seen: list[Frame] = []

@@ -1,4 +1,4 @@
-"""The values of secrets: typed where they belong, and shown nowhere."""
+"""The values of secrets: typed into pages, and shown nowhere."""
 
 import re
 import time
@@ -16,7 +16,7 @@ from tests.server.browser.running import browse
 SECRET = "tulips & tides 2000"
 OTHER = "lilies # lakes 3000"
 
-# Shows what was typed again: as text, in a box, in a frame, in pieces, and later.
+# Shows the typed value again: as text, in a box, in a frame, in pieces, and later.
 ECHO = """
 <title>Echo</title>
 <form onsubmit="return false"><label>Name <input id=name oninput="echo(this.value)"></label></form>
@@ -35,7 +35,7 @@ ECHO = """
 
 
 async def test_a_secret_is_typed_and_not_shown(chromium: ChromiumExecutor):
-    """Pages get the value; pictures show dots and a blur, and are others than without the mask."""
+    """Pages get the value; pictures show dots and a blur, and differ from unmasked ones."""
     pictures = []
     async with serve_pages({"/": ECHO}) as site:
         for secret in (SECRET, OTHER):
@@ -64,7 +64,7 @@ async def test_a_secret_is_typed_and_not_shown(chromium: ChromiumExecutor):
 
 @pytest.mark.torture
 async def test_addresses_show_no_secret(chromium: ChromiumExecutor):
-    """A form that is sent by GET puts the value into the address, in the spelling of addresses."""
+    """A GET form puts the value into the address, in the encoding of addresses."""
     page = "<title>Form</title><form action=/got><label>Name <input name=name></label></form>"
     secrets = {"pin": SECRET}
     async with serve_pages({"/": page, "/got": "<title>Got it</title>"}) as site:
@@ -84,13 +84,13 @@ SHORT = "otpauth://totp/shop:me?secret=JBSWY3DPEHPK3PXP&digits=8&period=60&algor
 
 
 def _codes() -> set[str]:
-    """The codes of the seed around this moment."""
+    """The codes of the seed around this time."""
     generator = pyotp.parse_uri(SEED)
     return {generator.at(time.time() + seconds) for seconds in (-30, 0, 30)}
 
 
-async def test_of_a_seed_the_code_is_typed(chromium: ChromiumExecutor):
-    """A page gets the code of the moment; neither code nor seed is told or shown."""
+async def test_the_code_of_a_seed_is_typed(chromium: ChromiumExecutor):
+    """A page gets the current code; neither code nor seed is reported or shown."""
     secrets = {"phone": SEED}
     async with serve_pages({"/": ECHO}) as site:
         task = f"Open {site.url}/. Fill Name with the secret phone. Wait 1 s. Extract"
@@ -108,7 +108,7 @@ async def test_of_a_seed_the_code_is_typed(chromium: ChromiumExecutor):
 
 
 async def test_a_seed_that_gives_no_codes_is_refused(chromium: ChromiumExecutor):
-    """Before anything is done, and without the seed in the reason."""
+    """Before the first action, and without the seed in the reason."""
     async with serve_pages({"/": ECHO}) as site:
         task = f"Open {site.url}/. Fill Name with the secret phone"
         done = await browse(chromium, task, secrets={"phone": "otpauth://totp/x?secret=1canary1"})
@@ -118,7 +118,7 @@ async def test_a_seed_that_gives_no_codes_is_refused(chromium: ChromiumExecutor)
 
 
 def test_a_seed_may_be_short_and_of_its_own_kind():
-    """Sites that give 80 bits, other digits, periods and digests are served as well."""
+    """Seeds of 80 bits, other numbers of digits, periods and digests work as well."""
     assert re.fullmatch(r"\d{8}", typed_text("phone", SHORT))
     assert typed_text("pin", SECRET) == SECRET
 
@@ -127,7 +127,7 @@ def test_a_seed_may_be_short_and_of_its_own_kind():
     "seed", ["totp/x", "hotp/x?secret=JBSWY3DP&counter=1", "totp/x?secret=JBSWY3DP&period=0"]
 )
 def test_other_addresses_are_no_seeds(seed: str):
-    """The reason names the secret, and holds nothing of it."""
+    """The reason names the secret, and contains nothing of it."""
     with pytest.raises(SeedRefusedError) as caught:
         typed_text("phone", f"otpauth://{seed}")
 
@@ -136,7 +136,7 @@ def test_other_addresses_are_no_seeds(seed: str):
 
 
 def test_codes_are_masked_in_texts_and_files():
-    """What a page repeats of a code that was typed in the last minute is masked."""
+    """A code that was typed in the last minute is masked where a page repeats it."""
     mask = SecretRedactor({"phone": SEED})
     code = pyotp.parse_uri(SEED).now()
 
@@ -145,7 +145,7 @@ def test_codes_are_masked_in_texts_and_files():
 
 
 def test_all_spellings_are_masked():
-    """Texts, addresses, JSON and HTML spell a value in their own ways; all are masked."""
+    """Texts, addresses, JSON and HTML encode a value in their own ways; all are masked."""
     mask = SecretRedactor({"pin": 'a"b & ü/c'})
     spelled = (
         'a"b & ü/c',

@@ -1,4 +1,4 @@
-"""A server whose tasks have a real browser, as its clients see it."""
+"""A server whose tasks have a real browser, as clients see it."""
 
 import asyncio
 import json
@@ -19,7 +19,7 @@ from tests.support.patience import until
 SECRET = "canary-in-the-form-7c1e"
 TASK_SECONDS = 90.0  # for a task in a browser that has to be started first
 OPEN = ChromiumSettings(allow_private_addresses=True)
-# Shows what the site has at `/go`, once it has something, and tells that it does.
+# Shows the content of `/go` on the site, once there is one, and requests `/seen` then.
 WAITING = """<title>Waiting</title><script>
   setInterval(async () => {
     const answer = await fetch("/go");
@@ -32,7 +32,7 @@ WAITING = """<title>Waiting</title><script>
 
 @pytest.fixture
 async def api(browser_path: str, http: aiohttp.ClientSession) -> AsyncIterator[Caller]:
-    """A server that takes what it finds."""
+    """A server that uses the programs that it finds."""
     async with LocalServer(executor="auto", chromium=OPEN) as server:
         yield Caller(server, http)
 
@@ -59,7 +59,7 @@ async def _ended(api: Caller, task_id: str) -> dict[str, Any]:
 
 
 async def test_pictures_while_it_runs_and_a_film_at_the_end(api: Caller, site: str):
-    """Screenshots are there step by step, named by task and step; the recording when it is done."""
+    """Each step has its screenshot at once, named by task and step; the recording comes last."""
     task_id = await api.create(f"Open {site}/. Click Contact. Wait 5 s. Scroll down.")
     await _steps(api, task_id, 2)
     early = (await api.get(f"/task/{task_id}/screenshots")).json["screenshots"]
@@ -67,7 +67,7 @@ async def test_pictures_while_it_runs_and_a_film_at_the_end(api: Caller, site: s
     ended = await _ended(api, task_id)
     late = (await api.get(f"/task/{task_id}/screenshots")).json["screenshots"]
     films = (await api.get(f"/task/{task_id}/media")).json["recordings"]
-    told = (await api.get(f"{api.server.url}/admin/overview/{task_id}")).json
+    overview = (await api.get(f"{api.server.url}/admin/overview/{task_id}")).json
 
     assert (status, ended["status"]) == ("running", "finished")
     assert 2 <= len(early) < len(late)
@@ -75,10 +75,11 @@ async def test_pictures_while_it_runs_and_a_film_at_the_end(api: Caller, site: s
     picture = await api.get(late[1], key=False)
     assert picture.headers["Content-Type"] == "image/png"
     assert png_size(picture.body) == (1280, 960)
-    assert (told["recorded_from"] is not None) is bool(films)
+    assert (overview["recorded_from"] is not None) is bool(films)
     for film in films:  # none without ffmpeg
-        # Before the wait of five seconds is over: the pages of the first steps are in the film.
-        assert ended["created_at"] < told["recorded_from"] < told["steps_more"][2]["taken_at"]
+        # Before the wait of five seconds is over: the pages of the first steps are in the
+        # recording.
+        assert ended["created_at"] < overview["recorded_from"] < overview["steps_more"][2]["taken_at"]
         assert f"/files/{task_id}/{task_id}-recording." in film
         answer = await api.get(film, key=False)
         assert answer.status == 200
@@ -87,12 +88,12 @@ async def test_pictures_while_it_runs_and_a_film_at_the_end(api: Caller, site: s
         assert part.status == 206
 
 
-async def test_what_the_browser_does_now_is_told(api: Caller, site: str):
-    """By the instruction under way, without the executor's name, which the first step tells."""
+async def test_the_current_action_of_the_browser_is_shown(api: Caller, site: str):
+    """As the current instruction, without the executor's name, which is in the first step."""
     task_id = await api.create(f"Open {site}/. Wait 60 s.")
     await _steps(api, task_id, 1)
     async with asyncio.timeout(TASK_SECONDS):
-        while (now := await _doing(api, task_id)) is None:  # noqa: ASYNC110 - nothing tells of it
+        while (now := await _doing(api, task_id)) is None:  # noqa: ASYNC110 - no event reports it
             await asyncio.sleep(0.02)
     await api.put(f"/stop-task?task_id={task_id}")
 
@@ -108,7 +109,7 @@ async def _doing(api: Caller, task_id: str) -> str | None:
 async def test_both_kinds_of_media_can_be_switched_off(
     browser_path: str, http: aiohttp.ClientSession, site: str
 ):
-    """A server can keep no pictures, and no films."""
+    """A server can store no pictures, and no recordings."""
     async with LocalServer(
         executor="chromium", chromium=OPEN, screenshots=False, recordings=False
     ) as server:
@@ -145,7 +146,7 @@ async def test_pause_resume_and_stop(api: Caller):
 
 
 async def test_cookies_are_kept_with_the_profile(api: Caller):
-    """A task that asks for it saves its cookies, with which later tasks of the profile begin."""
+    """A task with the option saves its cookies, with which later tasks of the profile begin."""
     created = (await api.post("/browser-profiles", json={"profile_name": "Shop"})).json
     async with serve_pages({"/": "<title>Shop</title>"}) as pages:
         profile = created["profile_id"]
@@ -183,7 +184,7 @@ async def test_no_secret_in_any_file(
 
 
 def _holding(folder: Path, text: str) -> list[str]:
-    """The files in a folder in which a text stands."""
+    """The files in a folder that contain a text."""
     return [each.name for each in folder.iterdir() if text.encode() in each.read_bytes()]
 
 
@@ -201,7 +202,7 @@ def test_no_browser(monkeypatch: pytest.MonkeyPatch):
 
 @pytest.mark.parametrize("way", ["argument", "environment"])
 def test_a_browser_that_is_not_there(monkeypatch: pytest.MonkeyPatch, way: str):
-    """A browser that was named and cannot be started is a mistake, and no reason to use another."""
+    """A browser that was named and cannot start is an error, and no other one is used."""
     if way == "environment":
         monkeypatch.setenv(locate.VARIABLE, "/nowhere/chromium")
     settings = ChromiumSettings("/nowhere/chromium") if way == "argument" else None
@@ -211,7 +212,7 @@ def test_a_browser_that_is_not_there(monkeypatch: pytest.MonkeyPatch, way: str):
 
 
 def test_a_browser_that_is_too_old(tmp_path: Path):
-    """A version that lacks what is needed is refused before anything starts."""
+    """A version without a needed feature is refused before anything starts."""
     program = tmp_path / "chromium"
     program.write_text("#!/bin/sh\necho Chromium 90.0.4430.93\n")
     program.chmod(0o755)

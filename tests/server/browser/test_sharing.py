@@ -1,4 +1,4 @@
-"""Many tasks in one browser: what they share, what they do not, and what they leave behind."""
+"""Many tasks in one browser: what they share, what they do not, and what is left."""
 
 import asyncio
 import gc
@@ -40,7 +40,7 @@ def _processes(pid: int) -> dict[int, int]:
 
 
 def _own_memory(pid: int) -> int:
-    """What a process has written itself: what others share with it comes and goes with them."""
+    """The memory of a process without the shared part, which comes and goes with others."""
     try:
         lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
     except OSError:
@@ -49,7 +49,7 @@ def _own_memory(pid: int) -> int:
 
 
 def _drivers() -> set[int]:
-    """Playwright's drivers that this process has, some of them perhaps of other tests."""
+    """Playwright's drivers of this process, some of them perhaps of other tests."""
     command = ["ps", "-ww", "-eo", "pid=,ppid=,args="]
     asked = subprocess.run(command, check=True, capture_output=True, text=True)
     rows = (line.split(maxsplit=2) for line in asked.stdout.splitlines())
@@ -70,7 +70,7 @@ def _browser_pid(executor: ChromiumExecutor, owner: str = "default") -> int:
 
 
 async def test_three_at_once_share_a_browser_and_no_cookies(chromium: ChromiumExecutor):
-    """Three tasks at once have one browser process, and each only the cookies that it was given."""
+    """Three tasks at once have one browser process, and each only its own cookies."""
     async with serve_pages({"/": "<title>Shop</title><a href='/'>Again</a>"}) as site:
         runs = [
             browse(
@@ -89,14 +89,14 @@ async def test_three_at_once_share_a_browser_and_no_cookies(chromium: ChromiumEx
     assert all(isinstance(end, Finished) for end in ends), ends
     cookies = [[cookie["value"] for cookie in each.end.cookies] for each in done]  # type: ignore[union-attr]
     assert cookies == [["one"], ["two"], ["three"]]
-    # No request came with the cookie of another task.
+    # No request has the cookie of another task.
     assert {len(each) for each in site.cookies} <= {0, 1}
     assert sorted(each["visited"] for each in site.cookies if each).count("one") >= 1
     assert _browser_pid(chromium) == pid
 
 
 async def test_owners_share_no_browser(chromium: ChromiumExecutor, site: str):
-    """Where the browser of one owner stands still, the tasks of another notice nothing of it."""
+    """A browser of one owner that hangs does not affect the tasks of another."""
     async with LocalServer(executor=chromium) as server, aiohttp.ClientSession() as http:
         operator = Caller(server, http)
         ann, bob = await operator.with_new_key("ann"), await operator.with_new_key("bob")
@@ -104,7 +104,7 @@ async def test_owners_share_no_browser(chromium: ChromiumExecutor, site: str):
         await until(lambda: chromium.view(held) is not None, START_SECONDS)
         of_ann = _browser_pid(chromium, "ann")
         os.killpg(of_ann, signal.SIGSTOP)
-        # It ends within a minute, and is not waited for.
+        # It ends within a minute, and the test does not wait for it.
         task_id = await bob.create(task=f"Open {site}/ and tell me the title")
         done = await bob.reached(task_id, "finished")
         of_bob = _browser_pid(chromium, "bob")
@@ -115,7 +115,7 @@ async def test_owners_share_no_browser(chromium: ChromiumExecutor, site: str):
 
 
 async def test_owners_share_no_driver(chromium: ChromiumExecutor, site: str):
-    """What keeps the program busy that drives the browser of one owner holds up no other owner."""
+    """A busy driver of one owner's browser does not delay another owner."""
     held = asyncio.create_task(browse(chromium, f"Open {site}/. Wait for rain", owner="ann"))
     await until(lambda: chromium.view("id") is not None, START_SECONDS)
     driver = _parent(_browser_pid(chromium, "ann"))
@@ -131,8 +131,8 @@ async def test_owners_share_no_driver(chromium: ChromiumExecutor, site: str):
     assert done.output == "Tern & Tide Bicycles"
 
 
-async def test_one_idle_browser_is_kept(chromium: ChromiumExecutor, site: str):
-    """Of browsers in which no task is only that of the latest owner goes on."""
+async def test_one_idle_browser_is_kept_running(chromium: ChromiumExecutor, site: str):
+    """Of idle browsers only the one of the latest owner keeps running."""
     for owner in ("ann", "bob"):
         await browse(chromium, f"Open {site}/. Scroll down", owner=owner)
     of_ann, of_bob = map(chromium.pool.process_of, ("ann", "bob"))
@@ -142,7 +142,7 @@ async def test_one_idle_browser_is_kept(chromium: ChromiumExecutor, site: str):
 
 
 async def test_a_browser_for_which_there_is_no_memory_waits(browser_path: str):
-    """It is started when no task is at work in another, and the first one of all at once."""
+    """It starts when no other browser has a task; the very first one starts at once."""
     asked, begun = asyncio.Event(), asyncio.Event()
 
     def memory() -> int:
@@ -167,7 +167,7 @@ async def test_a_browser_for_which_there_is_no_memory_waits(browser_path: str):
     await begun.wait()
     waiting = asyncio.create_task(is_alone())
     await asked.wait()
-    # Twice: the second time it is cleaning up, which goes on.
+    # Twice: the second time it cleans up, which continues.
     holding.cancel()
     await asyncio.sleep(0)
     holding.cancel()
@@ -179,7 +179,7 @@ async def test_a_browser_for_which_there_is_no_memory_waits(browser_path: str):
 
 
 async def test_owners_that_begin_together_without_memory_take_turns(browser_path: str):
-    """None waits for one that waits for it: each has its browser when the others have ended."""
+    """None waits for one that waits for it: each gets its browser when the others have ended."""
     program = BrowserProgram.of(browser_path, sandbox=True)
     pool = BrowserPool(program, 5, memory=lambda: 0)
     policy = ChromiumSettings(browser_path).egress().policy
@@ -234,7 +234,7 @@ async def test_a_task_that_is_stopped_while_the_driver_starts_leaves_none(
 
 
 async def test_agents_that_begin_together_share_a_driver(browser_path: str):
-    """One is started however many ask for it, and none is left at the end."""
+    """One is started however many need it, and none is left at the end."""
     others = _drivers()
     browsers = AgentBrowsers(ChromiumSettings(browser_path, max_browsers=2))
     together = asyncio.Barrier(2)
@@ -255,12 +255,12 @@ async def test_agents_that_begin_together_share_a_driver(browser_path: str):
     ("free", "fit"), [(0, 1), (400 * MEGABYTE, 1), (1400 * MEGABYTE, 4), (10**12, 32)]
 )
 def test_browsers_by_memory(free: int, fit: int):
-    """There is always room for one browser, and never for more than memory has."""
+    """There is always room for one browser, and never for more than the memory allows."""
     assert browsers_that_fit(free) == fit
 
 
 def test_browsers_in_this_machines_memory():
-    """What is free here is found out."""
+    """The free memory of this machine is read."""
     assert 1 <= browsers_that_fit() <= 32
 
 
@@ -272,7 +272,7 @@ def test_browsers_in_this_machines_memory():
     ],
 )
 def test_memory_of_a_container(tmp_path: Path, place: str, limit: str, used: str, cached: str):
-    """What the files that it has read take in the cache is free for browsers."""
+    """The page cache of files that were read is free for browsers."""
     folder = tmp_path / place
     folder.mkdir(exist_ok=True)
     (folder / limit).write_text("10000000\n")
@@ -284,8 +284,8 @@ def test_memory_of_a_container(tmp_path: Path, place: str, limit: str, used: str
     assert free_bytes(tmp_path) > 100 * MEGABYTE
 
 
-async def test_what_a_task_had_is_let_go(chromium: ChromiumExecutor, site: str):
-    """Uploads, secrets and cookies of a task are not held while its browser serves others."""
+async def test_the_data_of_a_task_is_released(chromium: ChromiumExecutor, site: str):
+    """Uploads, secrets and cookies of a task are released while its browser serves others."""
     done = await browse(chromium, f"Open {site}/. Click Contact.", files={"cat.png": b"cat"})
     gc.collect()
 
@@ -300,7 +300,7 @@ async def test_what_a_task_had_is_let_go(chromium: ChromiumExecutor, site: str):
 @pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), reason="only Linux tells")
 @pytest.mark.timeout(300)
 async def test_fifty_in_a_row_leave_nothing(chromium: ChromiumExecutor, site: str):
-    """50 tasks in a row leave no process and no folder, and neither side grows over 50 MB."""
+    """50 tasks in a row leave no process and no folder, and neither side grows by 50 MB."""
     task = f"Open {site}/. Click Contact. Fill Your name with Ada. Scroll down."
     for _ in range(5):  # until caches are full and pools have their size
         await browse(chromium, task)

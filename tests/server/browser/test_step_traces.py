@@ -1,4 +1,4 @@
-"""What the browser notes behind the steps of a task: addresses, errors, requests, times."""
+"""The trace of a step in the browser: addresses, errors, requests, times."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -53,7 +53,7 @@ async def shop() -> AsyncIterator[str]:
 
 @pytest.fixture
 async def api(chromium: ChromiumExecutor, http: aiohttp.ClientSession) -> AsyncIterator[Caller]:
-    """A server whose tasks a browser carries out."""
+    """A server whose tasks run in a browser."""
     async with LocalServer(executor=chromium) as server:
         yield Caller(server, http)
 
@@ -65,7 +65,7 @@ async def _traces(api: Caller, task_id: str) -> list[dict[str, Any]]:
 
 
 async def test_errors_and_failed_requests_are_noted(api: Caller, shop: str):
-    """In the step in which they happened, with the address and how long it took."""
+    """In their step, with the address and the duration."""
     task = f"Open {shop}/?pin=s3cret-pin and tell me its title"
     task_id = await api.create(task, secrets={"pin": "s3cret-pin"})
     await api.reached(task_id, "finished")
@@ -83,13 +83,13 @@ async def test_errors_and_failed_requests_are_noted(api: Caller, shop: str):
     assert traces[0]["requests"] >= 3
     assert traces[0]["seconds"] > 0
     assert sum(each["problems"] for each in steps) >= 4
-    # Masked before it is cut: half a secret would not be found.
+    # Masked before it is cut: a half secret would not be found.
     assert "y" * 293 + "***" in noted
     assert "s3cr" not in str(traces)
 
 
 async def test_the_step_that_failed_has_its_trace(api: Caller, shop: str):
-    """The one for which people look."""
+    """It is the step for which people look."""
     task_id = await api.create(f"Open {shop}/nothing")
     await api.reached(task_id, "failed")
     trace = (await _traces(api, task_id))[-1]
@@ -109,10 +109,10 @@ async def test_a_flood_of_errors_is_bounded(api: Caller, shop: str):
     assert trace["omitted"] > 0
 
 
-async def test_only_what_is_known_is_told_and_to_its_owner_alone(
+async def test_a_trace_is_for_its_owner_alone(
     http: aiohttp.ClientSession,
 ):
-    """A step without a trace has null; another owner's task and another step are not found."""
+    """A step without a trace has null; another owner's task and an unknown step are not found."""
     executor = FromQueue(
         Step(
             "Look", trace=StepTrace(seconds=1.5, failed=[FailedRequest("GET", "a", "b s3cret-1")])

@@ -31,7 +31,7 @@ def _pictures(done: Run) -> list[bytes]:
 
 
 async def test_clicks_fills_downloads_and_answers(chromium: ChromiumExecutor, site: str):
-    """Two pages are clicked through, a form is filled in, a file comes, the answer has a form."""
+    """Links are clicked, a form is filled in, a file is downloaded, the answer has a schema."""
     sent = properties(name={"type": "string"}, topic={"type": "string"}, message={"type": "string"})
     done = await browse(chromium, FORM.format(site=site), schema=sent, viewport=(800, 600))
 
@@ -50,7 +50,7 @@ async def test_clicks_fills_downloads_and_answers(chromium: ChromiumExecutor, si
     pictures = _pictures(done)
     assert len(pictures) == len(done.steps)
     assert {png_size(each) for each in pictures} == {(800, 600)}
-    # The picture after each deed that shows is another one than before.
+    # The picture after each visible action differs from the one before.
     assert len(set(pictures)) >= 8
 
 
@@ -67,7 +67,7 @@ async def test_the_readers_plan_is_followed(chromium: ChromiumExecutor, site: st
 
 
 async def test_a_link_to_a_file_is_downloaded_and_read(chromium: ChromiumExecutor, site: str):
-    """A link that the browser does not show is an output file, and what is in it is the answer."""
+    """A link that the browser does not show is an output file, and its content is the answer."""
     done = await browse(chromium, f"Open {site}/pricing.html and click the price list. Tell me it.")
 
     assert "Repair | Price" in done.output
@@ -76,7 +76,7 @@ async def test_a_link_to_a_file_is_downloaded_and_read(chromium: ChromiumExecuto
 
 @pytest.mark.torture
 async def test_tables_are_saved(chromium: ChromiumExecutor, site: str):
-    """What is read can be saved as it can with the reader."""
+    """Tables can be saved as with the reader."""
     done = await browse(chromium, f"Open {site}/pricing.html and save the plans as plans.csv")
 
     assert done.files["plans.csv"].startswith(b"Plan,Price per month")
@@ -93,9 +93,9 @@ async def test_what_scripts_make_is_read(chromium: ChromiumExecutor):
 
 @pytest.mark.torture
 async def test_what_cannot_be_done_fails_with_the_reason(chromium: ChromiumExecutor, site: str):
-    """What is not there, or does not take what it is given, is said in a sentence."""
-    with bound_socket() as nobody:
-        port = nobody.getsockname()[1]
+    """The reason is a sentence: an element does not exist, or does not accept the input."""
+    with bound_socket() as unused:
+        port = unused.getsockname()[1]
         reasons = {
             f"Open {site}/. Fill Name with Ada": "has no field called “Name”. Its fields: none.",
             f"Open {site}/. Go back": f"There is no page before {site}/.",
@@ -112,7 +112,7 @@ async def test_what_cannot_be_done_fails_with_the_reason(chromium: ChromiumExecu
 
 
 async def test_failure_has_a_picture(chromium: ChromiumExecutor, site: str):
-    """What there was to be seen when a task failed is to be seen."""
+    """The last picture shows the page on which the task failed."""
     done = await browse(chromium, f"Open {site}/. Click Nowhere. Scroll down.")
 
     assert "Nowhere" in done.reason
@@ -123,7 +123,7 @@ async def test_failure_has_a_picture(chromium: ChromiumExecutor, site: str):
 
 @pytest.mark.torture
 async def test_highlights_and_pictures_can_be_switched_off(chromium: ChromiumExecutor, site: str):
-    """Outlines are drawn on the pictures unless that is switched off, or all pictures are."""
+    """Outlines are drawn on the pictures by default; both can be switched off."""
     task = f"Open {site}/ and tell me the title"
     outlined, plain = (
         await browse(chromium, task),
@@ -137,7 +137,7 @@ async def test_highlights_and_pictures_can_be_switched_off(chromium: ChromiumExe
 
 @pytest.mark.parametrize("button", ["button", "label"])
 async def test_files_are_offered_to_file_inputs(chromium: ChromiumExecutor, button: str):
-    """A file of the task is given to a field by name, or to a button that asks for files."""
+    """A file of the task is given to a field by name, or to a button that requests files."""
     show = (
         "document.title = 'Got ' + [...this.files].map((file) => file.name + file.size);"
         "document.body.append(document.title)"
@@ -158,7 +158,7 @@ async def test_files_are_offered_to_file_inputs(chromium: ChromiumExecutor, butt
 
 
 async def test_new_windows_boxes_and_keys(chromium: ChromiumExecutor):
-    """A link that opens a window leads there; message boxes are answered; keys are pressed."""
+    """A link may open a window, message boxes are answered, and keys are pressed."""
     first = (
         '<a href="/second" target="_blank">Second</a>'
         '<input type="checkbox" id="c"><label for="c">Agree</label>'
@@ -178,7 +178,7 @@ async def test_new_windows_boxes_and_keys(chromium: ChromiumExecutor):
 
 
 async def test_a_window_that_closes_itself_leads_back(chromium: ChromiumExecutor):
-    """A task that waits meanwhile goes on in the window below it."""
+    """A task that waits meanwhile continues in the window below it."""
     first = "<title>First</title><a href='/second' target='_blank' rel='opener'>Second</a>"
     second = "<title>Second</title><script>setTimeout(close, 1000)</script>"
     async with serve_pages({"/": first, "/second": second}) as pages:
@@ -189,7 +189,7 @@ async def test_a_window_that_closes_itself_leads_back(chromium: ChromiumExecutor
 
 
 async def test_windows_that_close_while_they_are_looked_at(chromium: ChromiumExecutor):
-    """Whatever is asked of a window that is gone by then is asked of the one below it."""
+    """A command to a closed window goes to the one below it."""
     first = (
         "<title>First</title><script>let made = 0, other; setInterval(() => {"
         "if (made < 40 && (!other || other.closed)) made++, other = open('/second') }, 5)</script>"
@@ -203,7 +203,7 @@ async def test_windows_that_close_while_they_are_looked_at(chromium: ChromiumExe
 
 
 async def test_steps_are_limited(chromium: ChromiumExecutor, site: str):
-    """`max_agent_steps` holds."""
+    """`max_agent_steps` is respected."""
     done = await browse(chromium, f"Open {site}/. Click Contact. Scroll down.", max_agent_steps=2)
 
     assert len(done.steps) == 2
@@ -211,7 +211,7 @@ async def test_steps_are_limited(chromium: ChromiumExecutor, site: str):
 
 
 async def test_cookies_come_and_go(chromium: ChromiumExecutor):
-    """The cookies of a task can be given to a later one, which else begins without any."""
+    """A task's cookies can be given to a later one, which begins without any otherwise."""
     async with serve_pages({"/": "<title>Shop</title>"}) as pages:
         first = await browse(chromium, f"Open {pages.url}/?cookie=yes and tell me the title")
         assert isinstance(first.end, Finished)
@@ -228,7 +228,7 @@ async def test_cookies_come_and_go(chromium: ChromiumExecutor):
 
 @pytest.mark.torture
 async def test_recording(chromium: ChromiumExecutor, site: str):
-    """A film of the task comes with its end, unless that is switched off."""
+    """The recording comes with the end of the task, unless it is switched off."""
     task = f"Open {site}/. Click Contact. Scroll down."
     filmed, dark = (
         await browse(chromium, task, takes_recording=True),

@@ -1,4 +1,4 @@
-"""What a person sees who watches a task's browser, and what they can do in it."""
+"""The live view of a task's browser: what a viewer sees, and the input that they can give."""
 
 import asyncio
 from collections.abc import Callable
@@ -48,10 +48,10 @@ async def _click(view: View, x: float, y: float) -> None:
     await view.put(PointerInput("up", x, y, button="left", clicks=1))
 
 
-async def _watch(view: View, tell: Callable[[Frame], None]) -> None:
+async def _watch(view: View, on_frame: Callable[[Frame], None]) -> None:
     async with aclosing(view.frames()) as frames:
         async for frame in frames:
-            tell(frame)
+            on_frame(frame)
 
 
 async def _help(executor: ChromiumExecutor, site: Site) -> list[Frame]:
@@ -65,7 +65,7 @@ async def _help(executor: ChromiumExecutor, site: Site) -> list[Frame]:
     await view.put(TextInput("Ä"))
     for kind in ("down", "up"):
         await view.put(KeyInput("down" if kind == "down" else "up", "b", "KeyB"))
-    # The task ends once the page was scrolled, and its view with it: not before the rest was seen.
+    # The task, and its view, end once the page was scrolled: after everything else was seen.
     await until(lambda: len(seen) >= 2 and seen[0].image != seen[-1].image, START_SECONDS)
     await view.put(KeyInput("down", "Enter", "Enter"))
     await view.put(PointerInput("wheel", 400, 400, delta_y=300))
@@ -75,7 +75,7 @@ async def _help(executor: ChromiumExecutor, site: Site) -> list[Frame]:
 
 
 async def test_a_person_helps(chromium: ChromiumExecutor):
-    """Frames come as the page changes, a person clicks, types and scrolls, the task goes on."""
+    """Frames arrive as the page changes, a person clicks, types and scrolls, the task goes on."""
     async with serve_pages({"/": PAGE}) as site:
         helping = asyncio.create_task(_help(chromium, site))
         task = f"Open {site.url}/. Wait for scrolled. Extract"
@@ -92,7 +92,7 @@ async def test_a_person_helps(chromium: ChromiumExecutor):
 
 @pytest.mark.torture
 async def test_several_watch(chromium: ChromiumExecutor, site: str):
-    """Whoever comes later has a frame at once too, and all see the end."""
+    """A viewer that connects later receives a frame at once, and every viewer sees the end."""
     working = asyncio.create_task(browse(chromium, f"Open {site}/. Wait for rain"))
     watching = []
     for _ in range(2):

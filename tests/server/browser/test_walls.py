@@ -1,4 +1,4 @@
-"""Walls around the browser: what pages, other tasks and other users of the machine cannot reach."""
+"""Walls around the browser: what pages, other tasks and other users cannot reach."""
 
 import asyncio
 import io
@@ -75,9 +75,9 @@ async def _browser_pid(executor: ChromiumExecutor) -> int:
     return executor.pool.process_of().pid
 
 
-@pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="only Linux tells")
+@pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="only Linux shows it")
 async def test_no_port_is_open(chromium: ChromiumExecutor):
-    """No process of the browser listens at any port, so that nobody can command it."""
+    """No process of the browser listens at any port, so that no other program can command it."""
     pid = await _browser_pid(chromium)
     processes, sockets = _processes(pid), _sockets_of_group(pid)
 
@@ -101,9 +101,9 @@ _ASKS_FOR_NAMES = """<p>Nothing yet</p><script>(async () => {
 
 
 @pytest.mark.long
-@pytest.mark.skipif(not Path("/proc/net/udp").exists(), reason="only Linux tells")
+@pytest.mark.skipif(not Path("/proc/net/udp").exists(), reason="only Linux shows it")
 async def test_no_page_asks_the_network_for_names(chromium: ChromiumExecutor):
-    """WebRTC leads to no multicast DNS, which would go past the way out of the task."""
+    """WebRTC sends no multicast DNS, which would bypass the task's egress."""
     asked: set[str] = set()
     async with serve_pages({"/": _ASKS_FOR_NAMES}) as site:
         working = asyncio.create_task(
@@ -135,7 +135,7 @@ async def test_root_has_a_sandbox(chromium: ChromiumExecutor, site: str):
     await until(lambda: chromium.view("id") is not None, START_SECONDS)
     assert chromium.pool.process_of() is not None
     pid = chromium.pool.process_of().pid
-    # Each gets its filter as soon as it has begun.
+    # Each gets its filter as soon as it has started.
     await until(lambda: {_status(each, "Seccomp")[0] for each in _renderers(pid)} == {"2"})
     renderers = _renderers(pid)
     depth = {len(_status(each, "NSpid")) for each in renderers}
@@ -150,7 +150,7 @@ async def test_root_has_a_sandbox(chromium: ChromiumExecutor, site: str):
 
 @AS_ROOT
 def test_root_without_another_user_has_to_say_so(monkeypatch: pytest.MonkeyPatch):
-    """Where the browser can have no user of its own, `--no-sandbox` has to be said."""
+    """Where the browser can have no user of its own, `--no-sandbox` is required."""
     monkeypatch.setenv("PATH", "/nowhere")
     with pytest.raises(ConfigurationError, match="--no-sandbox"):
         BrowserProgram.of("/usr/bin/chromium", sandbox=True)
@@ -179,8 +179,8 @@ async def test_pages_get_no_files_unasked(chromium: ChromiumExecutor):
         )
 
     assert unasked.output == "Nothing"
-    told = [step.evaluation_previous_goal for step in unasked.steps]
-    assert any("The page asks for a file" in each for each in told)
+    goals = [step.evaluation_previous_goal for step in unasked.steps]
+    assert any("The page asks for a file" in each for each in goals)
     assert asked.output == "Got salaries.csv"
 
 
@@ -194,7 +194,7 @@ async def test_a_step_after_the_question_uploads(chromium: ChromiumExecutor):
 
 
 async def test_downloads_are_summed(chromium: ChromiumExecutor):
-    """Downloads that are under way count together, and what is refused leaves the disk."""
+    """Running downloads count together, and a refused one is deleted from the disk."""
     sent = 0
 
     async def serve(request: web.BaseRequest) -> web.StreamResponse:
@@ -237,7 +237,7 @@ async def test_downloads_are_summed(chromium: ChromiumExecutor):
 
 
 async def test_what_pages_name_is_bounded(chromium: ChromiumExecutor):
-    """A title of megabytes and an address of as many characters are cut in all steps."""
+    """A title of megabytes and an equally long address are cut in all steps."""
     page = (
         "<body>Read me<script>document.title = 'x'.repeat(20 * 1024 ** 2);"
         "history.replaceState(0, '', '/?' + 'y'.repeat(100000))</script>"
@@ -274,7 +274,7 @@ ECHOES = {
 @pytest.mark.torture
 @pytest.mark.parametrize("way", list(ECHOES))
 async def test_pictures_show_no_secret(chromium: ChromiumExecutor, way: str):
-    """Two secrets of one length make the same picture, however the page shows them again."""
+    """Two secrets of equal length make the same picture, however the page shows them again."""
     page = (
         "<title>Echo</title><style>.shows::before { content: attr(data-value) } "
         "body { font-family: monospace }</style>"
@@ -319,8 +319,8 @@ def _pixels(picture: bytes) -> bytes:
         return image.convert("RGB").tobytes()
 
 
-async def test_files_hold_no_secret(chromium: ChromiumExecutor):
-    """A file that the server writes of a page that repeats a secret does not hold it."""
+async def test_files_contain_no_secret(chromium: ChromiumExecutor):
+    """The file of a page that repeats a secret does not contain it."""
     page = (
         "<title>Echo</title><label>Name <input oninput='said.textContent = this.value'></label>"
         "<table><tr><th>Said</th></tr><tr><td id=said></td></tr></table>"
@@ -378,7 +378,7 @@ SPIN = (
 async def test_hostile_pages_fail_their_task_alone(
     chromium: ChromiumExecutor, site: str, kind: str
 ):
-    """Whatever has no end, and a page that never loads: a reason, and only one task."""
+    """Endless content, and a page that never loads: a reason, and only one failed task."""
     page, reason = HOSTILE[kind]
 
     async def serve(request: web.BaseRequest) -> web.StreamResponse:
@@ -407,7 +407,7 @@ async def test_hostile_pages_fail_their_task_alone(
 
 
 @pytest.mark.torture
-async def test_a_page_that_moves_on_in_a_loop_holds_up_no_other(
+async def test_a_page_that_moves_on_in_a_loop_delays_no_other(
     chromium: ChromiumExecutor, site: str
 ):
     """Addresses that change a thousand times in a second leave the browser time for others."""
@@ -431,7 +431,7 @@ async def test_a_page_that_moves_on_in_a_loop_holds_up_no_other(
 
 @pytest.mark.parametrize("trace", ["always", "failure", "off"])
 async def test_traces(browser_path: str, site: str, trace: str):
-    """A trace is an output file when it is asked for, of failed tasks too, never with secrets."""
+    """A trace is an output file on request, also for a failed task, never with secrets."""
     settings = ChromiumSettings(browser_path, allow_private_addresses=True, trace=trace)  # type: ignore[arg-type]
     executor = ChromiumExecutor(settings)
     try:

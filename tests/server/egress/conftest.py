@@ -1,4 +1,4 @@
-"""Names that mean what a test says, and a browser where there is one."""
+"""Names that resolve as a test needs it, and a browser if there is one."""
 
 import socket
 import threading
@@ -20,9 +20,9 @@ class Names:
     """A name server, as programs of this machine see it through `getaddrinfo`.
 
     Attributes:
-        known: What names stand for, each time they are looked up.
-        silent: Ends of names that are not answered before the test ends.
-        asked: What was looked up, numbers left out.
+        known: The addresses of names, for each look-up.
+        silent: Suffixes of names that get no answer before the test ends.
+        asked: The names that were looked up, without numbers.
         answers: Set at the end of the test.
     """
 
@@ -49,7 +49,7 @@ class Names:
 
 @pytest.fixture
 def names(monkeypatch: pytest.MonkeyPatch) -> Iterator[Names]:
-    """Names of the test's own; silent ones are let go at its end."""
+    """Names of the test's own; silent ones are answered at its end."""
     found = Names()
     monkeypatch.setattr(socket, "getaddrinfo", found.wrap(socket.getaddrinfo))
     yield found
@@ -58,11 +58,11 @@ def names(monkeypatch: pytest.MonkeyPatch) -> Iterator[Names]:
 
 @attrs.frozen
 class Inner:
-    """A service of this machine that no stranger shall reach.
+    """A service of this machine that must not be reached from outside.
 
     Attributes:
         port: Its port, on every address of this machine.
-        asked: What it was asked for.
+        asked: The requests that it received.
     """
 
     port: int
@@ -76,7 +76,7 @@ class Inner:
 
 @pytest.fixture
 async def inner() -> AsyncIterator[Inner]:
-    """A service with a secret, which counts who asks."""
+    """A service with a secret, which counts its requests."""
     asked: list[str] = []
 
     async def answer(connection: Connection) -> None:

@@ -58,7 +58,7 @@ def test_what_fits_an_entry_is_allowed(entries: list[str], url: str):
 
 @pytest.mark.parametrize(("entries", "url"), REFUSED)
 def test_everything_else_is_refused(entries: list[str], url: str):
-    """Look-alikes, other ports and schemes, and entries that mean nothing."""
+    """Similar names, other ports and schemes, and invalid entries."""
     assert not AllowedDomains(entries).allows(url)
 
 
@@ -70,14 +70,14 @@ def test_without_a_list_all_is_allowed():
 
 @pytest.mark.parametrize("entries", [[], ["*.*"], [""]])
 def test_a_list_without_domains_allows_nothing(entries: list[str]):
-    """A program whose list comes out empty does not send its agent everywhere."""
+    """A program whose list is empty by mistake does not allow every domain."""
     assert not AllowedDomains(entries).allows("https://a.example")
     assert not AllowedDomains(entries).allows("http://127.0.0.1:8000/")
     assert str(AllowedDomains([])) == "none"
 
 
 def test_secrets_go_by_https_unless_said():
-    """With secrets an entry without a scheme means https, but on this machine itself."""
+    """With secrets an entry without a scheme means https, except on this machine itself."""
     domains = AllowedDomains(
         ["shop.example", "http://old.example", "localhost", "*"], https_only=True
     )
@@ -111,7 +111,7 @@ def test_secrets_go_by_https_unless_said():
     ],
 )
 def test_secrets_go_to_default_ports_unless_said(entry: str, url: str, allowed: bool):
-    """On another port of a host another program may listen, but on this machine it is named so."""
+    """Another program may listen on another port of a host; on this machine the port is named."""
     assert AllowedDomains([entry], https_only=True).allows(url) is allowed
 
 
@@ -127,7 +127,7 @@ def test_exact_host_allows_only_itself(host: str, other: str):
 @settings(max_examples=200)
 @given(HOSTS, st.from_regex(r"[a-z]{1,6}", fullmatch=True))
 def test_wildcard_allows_what_ends_with_it(host: str, label: str):
-    """A wildcard needs the dot: it allows subdomains, and no host that only ends alike."""
+    """A wildcard includes the dot: it allows subdomains, and no other host with that ending."""
     domains = AllowedDomains([f"*.{host}"])
 
     assert domains.allows(f"https://{label}.{host}/")

@@ -1,4 +1,4 @@
-"""What may be connected to: addresses by what they are, hosts by what a task names."""
+"""Which connections are allowed: by the kind of an address, and by the hosts that a task names."""
 
 import subprocess
 import sys
@@ -41,7 +41,7 @@ def _opens(settings: ChromiumSettings, host: str, port: int, task: str = NAMED) 
     ],
 )
 def test_what_the_task_names_is_opened_and_nothing_beside_it(host: str, port: int, opens: bool):
-    """Host and port have to be those of the text; a neighbour's port stays closed."""
+    """Host and port must be those of the text; a neighbouring port stays closed."""
     assert _opens(ChromiumSettings(allow_named_addresses=True), host, port) is opens
 
 
@@ -67,7 +67,7 @@ def test_naming_opens_this_machine_only_and_only_with_the_port(task: str, host: 
 
 
 def test_a_name_that_leads_here_by_its_name_server_is_not_named():
-    """Naming a host opens this machine only where the host is this machine by its spelling."""
+    """A host that the task names is this machine only if its spelling says so."""
     settings = ChromiumSettings(allow_named_addresses=True)
     policy = _policy(settings, "Open http://rebind.example:8000/ and http://a.localhost:8000/")
 
@@ -76,14 +76,14 @@ def test_a_name_that_leads_here_by_its_name_server_is_not_named():
     assert policy.refusal_of(Destination("a.localhost", 8000, ("http",)), "10.0.0.1")
 
 
-def test_without_leave_naming_opens_nothing():
-    """An executor by itself does not know who reaches it, so nothing is open by default."""
+def test_without_permission_naming_opens_nothing():
+    """An executor alone does not know who can reach it, so no address is open by default."""
     assert not _opens(ChromiumSettings(), "127.0.0.1", 8000)
     assert not _opens(ChromiumSettings(allow_named_addresses=False), "127.0.0.1", 8000)
 
 
 def test_the_operators_addresses_stay_open():
-    """What the operator opened is open to every task, whatever its text names."""
+    """Addresses that the operator has opened are open to every task, whatever its text names."""
     some = ChromiumSettings(
         allow_private_addresses=["http://10.0.0.1:80"], allow_named_addresses=True
     )
@@ -95,7 +95,7 @@ def test_the_operators_addresses_stay_open():
 
 @pytest.mark.parametrize("wrong", ["127.0.0.1:80:90", "somewhere", "http://["])
 def test_wrong_private_addresses(wrong: str):
-    """What is no address is refused."""
+    """A text that is no address is refused."""
     with pytest.raises(ConfigurationError, match="is no address such as"):
         PrivateAddresses.of([wrong])
 
@@ -112,7 +112,7 @@ KINDS = {
         "2002:a9fe:a9fe::1",
         "192.88.99.1",
         "2001:0:7f00:1::",  # Teredo
-        "::7f00:1",  # IPv4 in IPv6, as it once was
+        "::7f00:1",  # IPv4 in IPv6, in its old form
         "::ffff:0:7f00:1",
         "fec0::1",
         "fe80::1%eth0",
@@ -135,12 +135,12 @@ KINDS = {
     ("address", "kind"), [(each, kind) for kind, found in KINDS.items() for each in found]
 )
 def test_addresses_are_what_they_lead_to(address: str, kind: AddressKind):
-    """Translations into private addresses, and where clouds keep secrets, are closed."""
+    """Translations into private addresses, and cloud metadata services, are closed."""
     assert kind_of(address) is kind
 
 
-def test_closed_addresses_are_closed_to_everybody():
-    """Not even the operator's word for everything opens what is no host of a network."""
+def test_closed_addresses_are_closed_for_all():
+    """Not even the operator's `*` opens an address that is no host of a network."""
     policy = _policy(ChromiumSettings(allow_private_addresses=True), "Read it")
     closed = KINDS[AddressKind.CLOSED]
 
@@ -149,7 +149,7 @@ def test_closed_addresses_are_closed_to_everybody():
 
 
 def test_addresses_of_this_machines_own_are_private():
-    """A public address of an interface of this machine is one of this machine."""
+    """A public address of an interface of this machine belongs to this machine."""
     here = "import sys; from browser_use_async.server.egress.policy import kind_of; "
     program = f'{here} print(kind_of("8.8.8.8"), kind_of("2606:4700::1"), kind_of("8.8.4.4"))'
     script = (
@@ -169,7 +169,7 @@ def test_addresses_of_this_machines_own_are_private():
 
 
 def test_public_pages_do_not_use_the_operators_word():
-    """All private addresses are open to those who work there, not to links of public pages."""
+    """The operator's private addresses are open to tasks, not to links of public pages."""
     private = PrivateAddresses.of(allowed=True).opening(["http://10.0.0.1:80"])
     policy = EgressPolicy(private=private)
     other, listed = Destination("10.0.0.2", 80, ("http",)), Destination("10.0.0.1", 80, ("http",))

@@ -1,4 +1,4 @@
-"""The gateway by itself, over raw sockets: no browser is needed for that."""
+"""The gateway alone, over raw sockets: no browser is needed."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -29,7 +29,7 @@ def _rules(*domains: str, private: bool = True) -> EgressPolicy:
 
 @asynccontextmanager
 async def _server(talk: Talk) -> AsyncIterator[int]:
-    """A server that does what it is told with each connection; its port."""
+    """A server that runs a function for each connection; its port."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -63,7 +63,7 @@ async def test_no_task_reaches_the_way_out_of_another():
 
 
 async def test_a_gateway_without_a_task_is_closed():
-    """Before there is a policy nothing is connected to, and afterwards what it allows."""
+    """Before there is a policy no connection is made, and later those that it allows."""
 
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
@@ -91,7 +91,7 @@ async def _ask(gateway: Gateway, request: str) -> str:
 
 
 async def test_a_request_goes_on_as_the_server_expects_it():
-    """The path alone is asked for, once, and no header for proxies goes on; the body does."""
+    """Only the path is requested, once, without the headers for proxies; the body is forwarded."""
     came: list[bytes] = []
 
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -112,7 +112,8 @@ async def test_a_request_goes_on_as_the_server_expects_it():
         "Content-Length: 4\r\nConnection: close\r\n\r\n"
     )
     assert came[1] == b"body"
-    # A server that would go on must not get the browser's next request, which may be another's.
+    # A server that keeps the connection must not get the browser's next request, which may be for
+    # another host.
     assert answer.endswith("Content-Length: 2\r\nConnection: close\r\n\r\nhi")
     assert "keep-alive" not in answer
 
@@ -141,7 +142,7 @@ async def test_a_tunnel_passes_bytes_both_ways():
     ],
 )
 async def test_other_domains_are_refused(request_line: str, reason: str):
-    """Nothing is even looked up, and what was refused is told once."""
+    """The name is not even looked up, and each refusal is reported once."""
     async with _open(_rules("good.example")) as gateway:
         for _ in range(2):
             answer = await _ask(gateway, f"{request_line} HTTP/1.1\n\n")
@@ -159,7 +160,7 @@ async def test_other_domains_are_refused(request_line: str, reason: str):
         "127.0.0.1",
         "localhost",
         "[::1]",
-        "[::ffff:7f00:1]",  # which Python 3.13 writes otherwise than the browser
+        "[::ffff:7f00:1]",  # which Python 3.13 writes in another form than the browser
         "0.0.0.0",
         "10.1.2.3",
         "169.254.169.254",
@@ -167,7 +168,7 @@ async def test_other_domains_are_refused(request_line: str, reason: str):
     ],
 )
 async def test_private_addresses_are_refused(host: str):
-    """By number, by name, in both versions of IP, and where clouds keep their secrets."""
+    """By number, by name, in both versions of IP, and cloud metadata services."""
     async with _open(_rules(private=False)) as gateway:
         plain = await _ask(gateway, f"GET http://{host}/ HTTP/1.1\n\n")
         known = gateway.notes.problem(f"http://{host}/")
@@ -190,13 +191,13 @@ async def test_private_addresses_are_refused(host: str):
     ],
 )
 async def test_what_is_no_request_for_a_proxy_is_dropped(request_line: str):
-    """The connection is closed without a word."""
+    """The connection is closed without an answer."""
     async with _open(_rules()) as gateway:
         assert await _ask(gateway, f"{request_line}\n\n") == ""
 
 
 async def test_problems_are_remembered_until_they_pass():
-    """Why a host could not be reached is known for as long as it holds."""
+    """The reason why a host is unreachable is remembered as long as it applies."""
 
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
@@ -204,7 +205,7 @@ async def test_problems_are_remembered_until_they_pass():
         writer.close()
 
     async with _server(talk) as port:
-        pass  # nobody listens there now
+        pass  # no server listens there now
     async with _open(_rules()) as gateway:
         url = f"http://127.0.0.1:{port}/"
         answer = await _ask(gateway, f"GET {url} HTTP/1.1\n\n")
@@ -221,8 +222,8 @@ async def test_problems_are_remembered_until_they_pass():
     assert passed is None
 
 
-async def test_a_problem_holds_while_the_next_attempt_is_under_way():
-    """A page that failed is followed by a look for its icon, which must not hide why it did."""
+async def test_a_problem_is_kept_during_the_next_attempt():
+    """After a failed page the browser requests its icon, which must not hide the reason."""
     under_way, goes_on = asyncio.Event(), asyncio.Event()
     answers = iter((b"503 Full", b"200 Connected"))
 
@@ -260,7 +261,7 @@ async def test_a_problem_holds_while_the_next_attempt_is_under_way():
     ],
 )
 async def test_a_tunnel_speaks_an_allowed_scheme_only(entry: str, first: bytes, passes: bool):
-    """An entry for https lets no plain WebSocket through to another port, nor the reverse."""
+    """An entry for https allows no plain WebSocket to another port, nor the reverse."""
     came: list[bytes] = []
 
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -284,7 +285,7 @@ async def test_a_tunnel_speaks_an_allowed_scheme_only(entry: str, first: bytes, 
 
 @pytest.mark.long
 async def test_slow_names_of_one_page_leave_other_tasks_alone(names: Names):
-    """A page with 400 names that nobody answers does not keep another task from connecting."""
+    """A page with 400 names without an answer does not keep another task from connecting."""
 
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
@@ -314,8 +315,8 @@ async def test_slow_names_of_one_page_leave_other_tasks_alone(names: Names):
     assert all(each.startswith("HTTP/1.1 502 Bad Gateway") for each in answers)
 
 
-async def test_a_silent_name_is_told_as_such(names: Names):
-    """What could not be looked up is a problem of the host, in a sentence."""
+async def test_a_silent_name_is_reported_as_such(names: Names):
+    """A name that could not be looked up is a problem of the host, in a sentence."""
     names.answers.set()
     async with _open(_rules()) as gateway:
         answer = await _ask(gateway, "GET http://a.silent.example/ HTTP/1.1\n\n")

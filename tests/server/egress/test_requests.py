@@ -1,4 +1,4 @@
-"""One rule for whatever the server opens: tasks of both kinds, searches and webhooks."""
+"""One rule for all outgoing requests of the server: tasks of both kinds, searches and webhooks."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -36,9 +36,9 @@ SPELLINGS = (
 async def _served(
     http: aiohttp.ClientSession, *, exposed: bool = False, **options: Any
 ) -> AsyncIterator[Caller]:
-    """A server with the reader, which other machines reach or not."""
+    """A server with the reader, open to other machines or not."""
     if exposed:
-        # The proxy is left out, so that nothing of the test can be reached from elsewhere.
+        # The proxy is left out, so that the test cannot be reached from elsewhere.
         port = free_port()
         options |= {
             "api_key": "a-key-of-my-own-" * 3,
@@ -55,7 +55,7 @@ async def _search(api: Caller, url: str) -> Answer:
 
 
 async def _end(api: Caller, task: str, **fields: Any) -> str:
-    """All that a task has to say when it has ended."""
+    """The output and the steps of a task after its end."""
     task_id = await api.create(task, **fields)
     await until(lambda: api.stored(task_id).status.is_terminal)
     return str(await api.task(task_id))
@@ -65,7 +65,7 @@ async def _end(api: Caller, task: str, **fields: Any) -> str:
 async def test_an_exposed_server_searches_no_private_address(
     http: aiohttp.ClientSession, inner: Inner, host: str
 ):
-    """Whoever has the key of an exposed server reads nothing of its machine by it."""
+    """The key of an exposed server does not open pages of its machine."""
     async with _served(http, exposed=True) as api:
         searched = await _search(api, f"http://{host}:{inner.port}/latest/meta-data/iam")
         done = await _end(api, f"Open http://{host}:{inner.port}/ and tell me the title")
@@ -78,7 +78,7 @@ async def test_an_exposed_server_searches_no_private_address(
 async def test_a_search_opens_this_machine_where_it_names_it(
     http: aiohttp.ClientSession, inner: Inner
 ):
-    """The control: a server of this machine only reads the address that the request names."""
+    """The control: a server for this machine only reads the address that the request names."""
     async with _served(http) as api:
         named = await _search(api, inner.url)
         spelled = await _search(api, f"http://0.0.0.0:{inner.port}/")
@@ -96,7 +96,7 @@ async def test_a_search_opens_this_machine_where_it_names_it(
 async def test_pages_lead_to_no_other_private_address(
     http: aiohttp.ClientSession, inner: Inner, host: str
 ):
-    """Neither a redirect nor a link of a page that was named leads on into the machine."""
+    """Neither a redirect nor a link of a named page leads to another private address."""
     inside = f"http://{host}:{inner.port}/admin/shutdown"
     link = f'<title>Baker</title><p>bread</p><a href="{inside}">canary bread</a>'.encode()
     answers = {
@@ -107,14 +107,14 @@ async def test_pages_lead_to_no_other_private_address(
         moved = await _search(api, f"{site}/moved")
         linked = await _search(api, f"{site}/link")
         found = await api.post("/simple-search", json={"query": "bread"})
-        told = await _end(api, f"Open {site}/moved and tell me the title")
+        redirected = await _end(api, f"Open {site}/moved and tell me the title")
         followed = await _end(api, f"Open {site}/link and click canary bread. Tell me the title")
 
     assert moved.status == 502
     assert "is a private address (127.0.0." in moved.json["detail"]
     assert "bread" in linked.json["content"]
     assert found.json["results"], found.text
-    assert "is a private address (127.0.0." in told
+    assert "is a private address (127.0.0." in redirected
     assert "is a private address (127.0.0." in followed
     assert inner.asked == []
 
@@ -122,7 +122,7 @@ async def test_pages_lead_to_no_other_private_address(
 async def test_results_of_a_search_lead_to_no_private_address(
     http: aiohttp.ClientSession, inner: Inner
 ):
-    """What a search server finds is not what the request names; the server itself is asked."""
+    """The results of a search server are not named by the request; the server itself is called."""
     body = f'{{"results": [{{"url": "{inner.url}/admin/shutdown"}}]}}'.encode()
     async with (
         raw_server({"/search?q=bread&format=json": page(body)}) as searxng,
@@ -137,7 +137,7 @@ async def test_results_of_a_search_lead_to_no_private_address(
 async def test_a_name_that_changes_its_meaning_is_judged_each_time(
     http: aiohttp.ClientSession, inner: Inner, names: Names
 ):
-    """A name of somebody else's is closed as soon as it leads into this machine."""
+    """A foreign name is closed as soon as it resolves to this machine."""
     names.known["rebind.example"] = iter(["127.0.0.1"] * 9)
     async with _served(http) as api:
         searched = await _search(api, f"http://rebind.example:{inner.port}/secret")
@@ -148,7 +148,7 @@ async def test_a_name_that_changes_its_meaning_is_judged_each_time(
 
 
 async def test_pages_of_public_hosts_lead_to_no_private_address(inner: Inner):
-    """The operator's word for all private addresses is not for links of public pages."""
+    """Private addresses that the operator has opened are not open for links of public pages."""
     client = HttpClient(EgressPolicy.of_operator())
     with pytest.raises(HttpRefusedError, match="is a private address"):
         await client.send("GET", inner.url, from_public=True)
@@ -161,9 +161,8 @@ async def test_pages_of_public_hosts_lead_to_no_private_address(inner: Inner):
 async def test_webhooks_keep_to_the_rule(
     http: aiohttp.ClientSession, inner: Inner, short_folder: Path
 ):
-    """A webhook over HTTP reaches this machine where it names the port, and nothing private.
-
-    In code, and on the command line, it is the operator who names it.
+    """A webhook over HTTP may be on this machine if it names the port, and on no other private
+    address. In code, and on the command line, the operator names it.
     """
     hook, bare = f"{inner.url}/hook", "https://127.0.0.1/hook"
     path = short_folder / "admin"
@@ -210,10 +209,10 @@ async def test_the_browser_opens_what_the_task_names(
 async def test_pages_of_the_local_server_reach_no_other_service(
     browser_path: str, http: aiohttp.ClientSession, inner: Inner, names: Names
 ):
-    """A page that a task of this machine opens reads no other service of the machine."""
+    """A page of this machine that a task opens reads no other service of the machine."""
     hosts = ("127.0.0.1", "localhost", "rebind.example")
     names.known["rebind.example"] = iter(["127.0.0.1"] * 99)
-    # The proxy's refusal is an answer too, which a page may ask for and not read.
+    # The proxy's refusal is an answer too, which a page may request and not read.
     fetches = "".join(
         f"await fetch('http://{host}:{inner.port}/{host}', {{mode: 'no-cors'}}).catch(() => 0);"
         for host in hosts

@@ -1,4 +1,4 @@
-"""Name look-ups: bounded, each task's own, and connected to as they were judged."""
+"""Name look-ups: bounded, separate for each task, and connected to as they were checked."""
 
 import asyncio
 import socket
@@ -21,7 +21,7 @@ from tests.support.patience import PATIENCE, until
 
 
 async def test_a_task_looks_up_four_names_at_once(names: Names):
-    """Silent names take four threads of their own, and further ones wait; others are free."""
+    """Silent names use four threads of their task, and further ones wait; others are free."""
     lookups, others = NameLookups(), NameLookups()
     names.known["fine.example"] = iter(["127.0.0.1"])
     waiting = [
@@ -32,7 +32,7 @@ async def test_a_task_looks_up_four_names_at_once(names: Names):
 
     async with asyncio.timeout(PATIENCE):
         assert await others.addresses("fine.example") == ("127.0.0.1",)
-        # Nor are the threads that the server shares taken.
+        # Nor are the threads that the server shares in use.
         assert await asyncio.to_thread(lambda: "free") == "free"
     with pytest.raises(UnknownHostError, match=f"while {MOST_WAITING} others wait"):
         await lookups.addresses("one-more.silent.example")
@@ -44,7 +44,7 @@ async def test_a_task_looks_up_four_names_at_once(names: Names):
 
 
 async def test_cancelled_look_ups_leave_the_queue(names: Names):
-    """What nobody waits for any more is not looked up; threads count until they end."""
+    """A look-up without a waiter does not start; threads count until they end."""
     lookups = NameLookups()
     waiting = [
         asyncio.create_task(lookups.addresses(f"{n}.silent.example")) for n in range(2 * THREADS)
@@ -88,7 +88,7 @@ async def test_numbers_are_not_looked_up(monkeypatch: pytest.MonkeyPatch):
 
 
 async def test_a_name_is_looked_up_once_for_many(names: Names):
-    """Connections to one host share a look-up, and its result, a failure included, is kept."""
+    """Connections to one host share a look-up and its result, also a failure."""
     names.known["shared.example"] = iter(["127.0.0.1"])
     lookups = NameLookups()
 
@@ -102,8 +102,8 @@ async def test_a_name_is_looked_up_once_for_many(names: Names):
     assert names.asked == ["shared.example"]
 
 
-async def test_what_was_judged_is_connected_to(names: Names):
-    """A name that means something else when it is looked up again is not looked up again."""
+async def test_the_checked_address_is_connected_to(names: Names):
+    """A name with another address in a second look-up is not looked up again."""
     names.known["rebind.example"] = iter(["93.184.216.34", "127.0.0.1"])
     resolver = JudgingResolver(EgressPolicy(), NameLookups())
     destination = Destination("rebind.example", 80, ("http",))
@@ -120,7 +120,7 @@ async def test_what_was_judged_is_connected_to(names: Names):
 
 
 async def test_every_address_of_a_name_has_to_be_allowed(monkeypatch: pytest.MonkeyPatch):
-    """One private address among public ones refuses the name."""
+    """One private address among public ones is enough to refuse the name."""
     rows = [(socket.AF_INET, 1, 6, "", (each, 0)) for each in ("93.184.216.34", "10.0.0.1")]
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: rows)
     resolver = JudgingResolver(EgressPolicy(private=PrivateAddresses()), NameLookups())

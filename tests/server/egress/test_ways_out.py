@@ -1,4 +1,4 @@
-"""Ways out of a page, of which none leads to a host that the task may not visit."""
+"""Ways out of a page, none of which reaches a host that the task may not visit."""
 
 import asyncio
 
@@ -10,7 +10,7 @@ from tests.server.browser.pages import serve_pages
 from tests.server.calling import Caller
 from tests.support.patience import until
 
-# Each asks the other host for a path of its own; AWAY is the beginning of its address.
+# Each requests a path of its own from the other host; AWAY is the beginning of its address.
 _MARKUP = {
     "image": '<img src="AWAY">',
     "image set": '<img srcset="AWAY 1x">',
@@ -72,7 +72,7 @@ _SCRIPTS = {
     "frame by script": "{const f = document.createElement('iframe'); document.body.append(f); "
     "f.contentWindow.location = 'AWAY'}",
 }
-# Datagrams: a page that looks for its own address asks a server of its choice.
+# Datagrams: a page that asks for its own address contacts a server of its choice.
 _STUN = (
     "{const c = new RTCPeerConnection({iceServers: [{urls: 'stun:127.0.0.1:UDP'}, "
     "{urls: 'turn:127.0.0.1:UDP?transport=udp', username: 'u', credential: 'p'}]});"

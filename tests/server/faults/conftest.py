@@ -1,4 +1,4 @@
-"""Fixtures of the tests that watch for leaks."""
+"""Fixtures that check for leaks."""
 
 from tests.support.hygiene import nothing_leaks
 

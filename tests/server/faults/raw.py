@@ -1,4 +1,4 @@
-"""One request over a raw socket, and everything that came back, however wrong it is."""
+"""One request over a raw socket, and its whole answer, however malformed."""
 
 import asyncio
 import json
@@ -13,7 +13,7 @@ __all__ = ["Exchange", "create", "exchange"]
 
 @attrs.frozen
 class Exchange:
-    """What came over one connection.
+    """The data of one connection.
 
     Attributes:
         received: Every byte.
@@ -27,12 +27,12 @@ class Exchange:
 
     @property
     def head(self) -> str:
-        """Status line and headers, or what stands in their place."""
+        """Status line and headers, or what is in their place."""
         return self.received.partition(b"\r\n\r\n")[0].decode("latin-1")
 
     @property
     def body(self) -> bytes:
-        """What came after the head."""
+        """The data after the head."""
         return self.received.partition(b"\r\n\r\n")[2]
 
     @property
@@ -49,7 +49,7 @@ class Exchange:
 
     @property
     def is_whole(self) -> bool:
-        """Whether this is an answer of HTTP whose body is as long as it says."""
+        """Whether this is an answer of HTTP whose body has the length that it declares."""
         return bool(self.status) and int(self.headers["content-length"]) == len(self.body)
 
 
@@ -97,6 +97,6 @@ async def create(server: LocalServer, task: str = "Do it") -> Exchange:
 
     Args:
         server: Where to.
-        task: What is to be done.
+        task: The text of the task.
     """
     return await exchange(server, "POST", "/api/v1/run-task", {"task": task})

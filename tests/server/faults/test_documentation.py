@@ -1,4 +1,4 @@
-"""docs/testing.md says what is true."""
+"""The statements of docs/testing.md are true."""
 
 import json
 import re
@@ -55,7 +55,7 @@ def test_the_fields_that_choose_calls_are_listed():
 
 
 def test_the_rules_in_the_text_are_rules():
-    """Those for the shell, and the file."""
+    """These are the rules for the shell, and the file."""
     lines = re.findall(r"^browser-use-async (serve .*)$", TEXT, re.MULTILINE)
     words = [word for line in lines for word in shlex.split(line) if " " in word]
     (content,) = re.findall(r"```json\n(.*?)```", TEXT, re.DOTALL)

@@ -1,4 +1,4 @@
-"""Each kind of fault as it shows on the wire, and what it leaves done or undone."""
+"""Each kind of fault on the wire, and whether the call is executed."""
 
 import asyncio
 import json
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.looptime
 
 @pytest.fixture
 async def server(nothing_leaks: None) -> AsyncIterator[LocalServer]:
-    """A server whose tasks end at once, and without faults so far."""
+    """A server whose tasks end at once, without faults at first."""
     async with LocalServer(executor="scripted") as server:
         yield server
 
@@ -69,7 +69,7 @@ def _is_right(got: Exchange) -> bool:
 
 Sight = Callable[[Exchange], bool]
 
-# The fields of a fault, what its victim sees, and whether the task is created all the same.
+# The fields of a fault, what the client sees, and whether the task is created.
 KINDS: dict[str, tuple[dict[str, Any], Sight, bool]] = {
     "latency": ({"seconds": 7}, _is_slow, True),
     "latency after": ({"seconds": 7, "when": "after"}, _is_slow, True),
@@ -95,7 +95,7 @@ KINDS: dict[str, tuple[dict[str, Any], Sight, bool]] = {
 
 @pytest.mark.parametrize("which", KINDS)
 async def test_a_fault_meets_the_calls_that_it_is_for(server: LocalServer, which: str):
-    """Of six calls the second and the fifth go wrong in the way of the kind, and no other."""
+    """Of six calls the second and the fifth fail in the way of the kind, and no other."""
     fields, is_wrong, is_executed = KINDS[which]
     kind, *_ = which.split()
     server.set_faults([Fault(kind, "run_task", calls=CALLS, **fields)])
@@ -111,7 +111,7 @@ async def test_a_fault_meets_the_calls_that_it_is_for(server: LocalServer, which
 
 @pytest.mark.long
 async def test_every_fault_is_counted(server: LocalServer):
-    """Faults that a seed draws are those that the wire shows, and those that are counted."""
+    """Random faults of a seed are those on the wire, and those that are counted."""
     asked, seen, counted = Counter[str](), Counter[str](), Counter[str]()
     for seed, (which, (fields, is_wrong, _)) in enumerate(KINDS.items()):
         kind, *_ = which.split()
@@ -128,7 +128,7 @@ async def test_every_fault_is_counted(server: LocalServer):
 
 
 async def test_late_commit(server: LocalServer):
-    """The answer is lost at once; the task comes when the time has passed, and not before."""
+    """The answer is lost at once; the task is created when the time has passed, and not before."""
     server.set_faults([Fault("late_commit", "run_task", first=1, seconds=60)])
 
     got = await create(server, "Come late")
@@ -155,7 +155,7 @@ async def test_a_late_commit_ends_with_the_server(nothing_leaks: None):
 
 
 async def test_list_lag(server: LocalServer):
-    """A new task is there for everybody who knows its id, and in the list only later."""
+    """A new task is found by its id at once, and in the list only later."""
     server.set_faults([Fault("list_lag", calls=2, seconds=30)])
     ids = [json.loads((await create(server, f"Task {number}")).body)["id"] for number in range(3)]
 
@@ -175,7 +175,7 @@ async def test_list_lag(server: LocalServer):
 
 
 async def test_a_lag_needs_a_task(server: LocalServer):
-    """A call that is refused creates nothing that could be late."""
+    """A refused call creates nothing that could be late."""
     server.set_faults([Fault("list_lag", seconds=30)])
 
     got = await exchange(server, "POST", "/api/v1/run-task", {"task": ""})
@@ -186,7 +186,7 @@ async def test_a_lag_needs_a_task(server: LocalServer):
 
 @pytest.mark.parametrize("at_byte", range(0, 46, 5))
 async def test_truncation_at_any_byte(server: LocalServer, at_byte: int):
-    """Exactly so many bytes of the body come; an answer that is no longer than that is whole."""
+    """Exactly this many bytes of the body arrive; a shorter answer is complete."""
     server.set_faults([Fault("truncate", "run_task", at_byte=at_byte)])
 
     got = await create(server)
@@ -198,14 +198,14 @@ async def test_truncation_at_any_byte(server: LocalServer, at_byte: int):
 
 
 async def test_truncation_by_a_reset(server: LocalServer):
-    """The connection ends rudely too, if asked to."""
+    """On request the connection ends with a reset, too."""
     server.set_faults([Fault("truncate", at_byte=9, by="rst")])
 
     assert (await create(server)).ended == "rst"
 
 
 async def test_garbage_of_ones_own(server: LocalServer):
-    """The bytes that come are those that were given."""
+    """The given bytes arrive."""
     server.set_faults([Fault("garbage", body="SSH-2.0-OpenSSH_9.9\r\n")])
 
     assert (await create(server)).received == b"SSH-2.0-OpenSSH_9.9\r\n"
@@ -222,7 +222,7 @@ async def test_garbage_of_ones_own(server: LocalServer):
     ids=str,
 )
 async def test_status(server: LocalServer, fields: dict[str, Any], status: int, body: bytes | None):
-    """Any status, with a detail like the service's or the body that was given."""
+    """Any status, with a detail like the service's or the given body."""
     server.set_faults([Fault("status", **fields)])
 
     got = await create(server)
@@ -232,7 +232,7 @@ async def test_status(server: LocalServer, fields: dict[str, Any], status: int, 
 
 
 async def test_headers_replace_the_usual_ones(server: LocalServer):
-    """A redirect or a page of a proxy is a matter of headers."""
+    """A redirect or a page of a proxy is made by headers."""
     headers = {"Location": "https://example.com/", "Content-Type": "text/html"}
     server.set_faults([Fault("status", status=307, headers=headers, body="<p>Elsewhere</p>")])
 
@@ -246,7 +246,7 @@ async def test_headers_replace_the_usual_ones(server: LocalServer):
 
 
 async def test_faults_in_a_row(server: LocalServer):
-    """Each fault is a layer around the call: what an outer one prevents does not count."""
+    """Each fault is a layer around the call: one that an outer one prevents does not count."""
     late = Fault("latency", seconds=7)
     busy = Fault("status", status=503)
     server.set_faults([late, busy, Fault("lost_reply")])
@@ -259,7 +259,7 @@ async def test_faults_in_a_row(server: LocalServer):
 
 
 async def test_a_broken_connection_is_broken_once(server: LocalServer):
-    """An outer fault has nothing to spoil once an inner one closed the connection."""
+    """An outer fault has no effect once an inner one closed the connection."""
     server.set_faults([Fault("content_type", content_type="text/html"), Fault("lost_reply")])
 
     assert _is_cut(await create(server))
@@ -268,7 +268,7 @@ async def test_a_broken_connection_is_broken_once(server: LocalServer):
 
 
 async def test_a_late_commit_that_lags(server: LocalServer):
-    """A lag is about the task, whatever becomes of the answer."""
+    """A lag is about the task, whether the answer arrives or not."""
     server.set_faults([Fault("list_lag", seconds=30), Fault("late_commit", "run_task", seconds=10)])
     await create(server)
     counts = []
@@ -281,7 +281,7 @@ async def test_a_late_commit_that_lags(server: LocalServer):
 
 
 async def test_refusals_get_lost_too(server: LocalServer):
-    """The answer to a wrong key or to a bad request travels the same way."""
+    """The answer to a wrong key or to a bad request is subject to it as well."""
     server.set_faults([Fault("lost_reply")])
 
     wrong_key = await exchange(server, "GET", "/api/v1/tasks", key="wrong")
@@ -293,7 +293,7 @@ async def test_refusals_get_lost_too(server: LocalServer):
 
 
 async def test_a_body_that_is_too_large(server: LocalServer):
-    """It is refused as ever, because no fault can read it."""
+    """It is refused as usual, because no fault can read it."""
     server.set_faults([Fault("lost_reply")])
 
     got = await exchange(server, "POST", "/api/v1/run-task", {"task": "x" * 1_100_000})
@@ -303,8 +303,8 @@ async def test_a_body_that_is_too_large(server: LocalServer):
 
 
 @pytest.mark.parametrize("kind", ["drip", "truncate"])
-async def test_files_break_off_when_they_are_meant(server: LocalServer, kind: str):
-    """Signed links are no calls of the API, and go wrong only when they are named."""
+async def test_files_break_off_when_a_rule_names_them(server: LocalServer, kind: str):
+    """Signed links are no calls of the API, and fail only when a rule names them."""
     fields: dict[str, Any] = {"at_byte": 5} if kind == "truncate" else {"bytes_per_second": 500}
     created = json.loads((await create(server)).body)["id"]
     await asyncio.sleep(5)
@@ -324,7 +324,7 @@ async def test_files_break_off_when_they_are_meant(server: LocalServer, kind: st
 
 
 async def test_a_page_far_behind_a_list_that_lags(server: LocalServer):
-    """It is empty, as that of any list."""
+    """It is empty, as in any list."""
     server.set_faults([Fault("list_lag", seconds=30)])
     await create(server)
     got = await exchange(server, "GET", f"/api/v1/tasks?page={2**62}&limit=100")
@@ -333,7 +333,7 @@ async def test_a_page_far_behind_a_list_that_lags(server: LocalServer):
 
 
 async def test_pages_are_spared(server: LocalServer):
-    """A rule for all calls is for those of the API, and not for what people look at."""
+    """A rule for all calls applies to those of the API, and not to pages for people."""
     server.set_faults([Fault("reset")])
 
     assert (await exchange(server, "GET", "/")).status == 200
@@ -343,7 +343,7 @@ async def test_pages_are_spared(server: LocalServer):
 
 @pytest.mark.parametrize("fields", [{"seconds": 3600}, {"seconds": 3600, "when": "after"}], ids=str)
 async def test_closing_ends_a_latency(nothing_leaks: None, fields: dict[str, Any]):
-    """A call that is held back is cut when the server closes, and then not executed any more."""
+    """A delayed call is cut when the server closes, and is not executed then."""
     begun = asyncio.get_running_loop().time()
     async with LocalServer(executor="scripted", faults=[Fault("latency", **fields)]) as server:
         waiting = asyncio.create_task(create(server))
@@ -357,7 +357,7 @@ async def test_closing_ends_a_latency(nothing_leaks: None, fields: dict[str, Any
 
 
 async def test_a_client_that_leaves_a_dripping_answer(server: LocalServer):
-    """Nothing is logged or left behind when it has had enough."""
+    """Nothing is logged or left after the client disconnects."""
     server.set_faults([Fault("drip", bytes_per_second=1)])
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(3):

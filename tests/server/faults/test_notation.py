@@ -1,4 +1,4 @@
-"""Rules as values, as JSON and as words: each says the same, and each names the field at fault."""
+"""Rules as values, as JSON and as words: all are equivalent, and errors name the field."""
 
 import json
 from pathlib import Path
@@ -50,14 +50,14 @@ WRITTEN: list[tuple[str, Fault]] = [
 
 @pytest.mark.parametrize(("text", "fault"), WRITTEN, ids=[text for text, _ in WRITTEN])
 def test_words_and_json_say_the_same(text: str, fault: Fault):
-    """A rule survives both ways of writing it down."""
+    """A rule survives both notations."""
     written = json.loads(json.dumps({"faults": [fault_as_json(fault)]}))
 
     assert fault_from_text(text) == fault
     assert faults_from_json(written) == [fault]
 
 
-def test_json_holds_what_was_said_and_no_more():
+def test_json_has_the_given_fields_only():
     """Defaults are left out, so that people can read it."""
     assert fault_as_json(Fault("reset", "me", first=2)) == {
         "kind": "reset",
@@ -67,7 +67,7 @@ def test_json_holds_what_was_said_and_no_more():
 
 
 def test_labels():
-    """A rule is counted under its name, or under what it does to which calls."""
+    """A rule is counted under its name, or under its kind and its calls."""
     assert Fault("reset").label == "reset"
     assert Fault("reset", ["me", "ping"], calls=2).label == "reset me,ping"
     assert Fault("reset", "me", name="mine").label == "mine"
@@ -120,7 +120,7 @@ WRONG: list[tuple[str, dict[str, Any]]] = [
 
 @pytest.mark.parametrize(("field", "fields"), WRONG, ids=[str(fields) for _, fields in WRONG])
 def test_the_field_at_fault(field: str, fields: dict[str, Any]):
-    """Whatever is wrong is refused at once, and the text begins with the name of the field."""
+    """Any mistake is refused at once, and the text begins with the name of the field."""
     rule = {"kind": "reset", **fields}
     with pytest.raises(ConfigurationError) as caught:
         Fault(**rule)
@@ -145,7 +145,7 @@ def test_the_field_at_fault(field: str, fields: dict[str, Any]):
     ids=str,
 )
 def test_json_of_another_shape(path: str, value: Any):
-    """A misspelt name is no rule that happens to do nothing."""
+    """A misspelt name is not silently a rule without effect."""
     with pytest.raises(ConfigurationError) as caught:
         faults_from_json(value)
 
@@ -199,13 +199,13 @@ def test_a_misspelt_word_is_answered_with_the_right_one(text: str, problem: str)
 
 
 def test_a_misspelt_field_in_json_is_answered_with_the_right_one():
-    """The same in files and over the admin route."""
+    """This applies to files and to the admin route."""
     with pytest.raises(ConfigurationError, match=r"faults\[0\]\.cals: .*mean 'calls'\?$"):
         faults_from_json({"faults": [{"kind": "reset", "cals": 1}]})
 
 
 def test_a_file(tmp_path: Path):
-    """A file holds any number of rules."""
+    """A file contains any number of rules."""
     path = tmp_path / "faults.json"
     path.write_text('{"faults": [{"kind": "reset"}, {"kind": "garbage", "calls": 2}]}')
 

@@ -1,4 +1,4 @@
-"""Which calls a rule is for: counting and drawing, without a server."""
+"""Which calls a rule applies to: counting and random choice, without a server."""
 
 import random
 
@@ -18,7 +18,7 @@ def _met(fault: Fault, operations: list[str]) -> list[bool]:
 
 
 def test_the_nth_calls():
-    """Only calls that the rule is for are counted, from 1."""
+    """Only calls to which the rule applies are counted, from 1."""
     fault = Fault("reset", "run_task", calls=[1, 3])
 
     assert _met(fault, ["me", "run_task", "run_task", "me", "run_task", "run_task"]) == [
@@ -39,7 +39,7 @@ def test_the_first_calls():
 
 
 def test_every_operation_of_the_api():
-    """Without operations a rule is for each row of the table, and for nothing else."""
+    """Without operations a rule applies to each row of the table, and to nothing else."""
     names = [endpoint.name for endpoint in ENDPOINTS]
 
     assert _met(Fault("reset"), names) == [True] * len(names)
@@ -49,7 +49,7 @@ def test_every_operation_of_the_api():
 
 @given(CALLS, st.integers(), st.floats(0, 1))
 def test_a_seed_gives_one_sequence(operations: list[str], seed: int, probability: float):
-    """The n-th call of a rule meets the n-th number of its seed, whatever other rules do."""
+    """The n-th call of a rule gets the n-th number of its seed, whatever other rules do."""
     fault = Fault("reset", "run_task", probability=probability, seed=seed)
     others = [Fault("garbage", probability=0.5), Fault("latency", "me", seconds=1)]
     rules = FaultRules([others[0], fault, others[1]])
@@ -60,7 +60,7 @@ def test_a_seed_gives_one_sequence(operations: list[str], seed: int, probability
 
 
 def test_a_choice_of_calls_does_not_shift_the_sequence():
-    """Drawing and choosing are independent."""
+    """The random sequence does not depend on the chosen calls."""
     drawn = _met(Fault("reset", probability=0.5, seed=3), ["me"] * 50)
     chosen = _met(Fault("reset", probability=0.5, seed=3, calls=range(20, 30)), ["me"] * 50)
 
@@ -75,14 +75,14 @@ def test_certainty_and_impossibility():
 
 
 def test_order():
-    """The first rule is the outermost; a lag is next to the execution, wherever it stands."""
+    """The first rule is the outermost; a lag is next to the execution, at any place."""
     faults = [Fault("list_lag", seconds=1), Fault("drip", bytes_per_second=1), Fault("garbage")]
 
     assert FaultRules(faults).matching("run_task") == [faults[1], faults[2], faults[0]]
 
 
 def test_counts():
-    """Rules of one label are counted together, and a new set begins anew."""
+    """Rules of one label are counted together, and a new set begins at zero."""
     rules = FaultRules([Fault("reset"), Fault("reset", first=1), Fault("reset", name="mine")])
     for fault in rules.faults:
         rules.count_fired(fault)

@@ -1,4 +1,4 @@
-"""Other rules while the server runs: in its loop, from another thread, over HTTP."""
+"""Rules that are replaced while the server runs: in its loop, from another thread, over HTTP."""
 
 import json
 from collections.abc import Mapping
@@ -28,7 +28,7 @@ async def test_rules_are_replaced(nothing_leaks: None):
 
 
 async def test_a_server_without_faults(nothing_leaks: None):
-    """The default is a server that does what it should."""
+    """By default a server has no faults."""
     async with LocalServer(executor="scripted") as server:
         shown = await exchange(server, "GET", PLACE)
 
@@ -37,7 +37,7 @@ async def test_a_server_without_faults(nothing_leaks: None):
 
 
 async def test_over_http(nothing_leaks: None):
-    """Tests in any language can switch the rules and read what fired."""
+    """Tests in any language can change the rules and read which ones fired."""
     rules = [{"kind": "status", "operations": ["ping"], "status": 429, "calls": [2]}]
     async with LocalServer(executor="scripted") as server:
         replaced = await exchange(server, "PUT", PLACE, {"faults": rules})
@@ -61,7 +61,7 @@ async def test_over_http(nothing_leaks: None):
     ids=str,
 )
 async def test_rules_that_are_refused(nothing_leaks: None, value: Any, detail: str):
-    """With 422 and the field at fault; the old rules hold on."""
+    """With 422 and the wrong field; the old rules stay."""
     async with LocalServer(executor="scripted", faults=[Fault("reset")]) as server:
         answer = await exchange(server, "PUT", PLACE, value)
 
@@ -72,7 +72,7 @@ async def test_rules_that_are_refused(nothing_leaks: None, value: Any, detail: s
 
 @pytest.mark.parametrize("method", ["GET", "PUT"])
 async def test_the_key_is_needed(nothing_leaks: None, method: str):
-    """Whoever may not call the API may not break it either."""
+    """A client without a key may not change the rules either."""
     async with LocalServer(executor="scripted", faults=[Fault("reset")]) as server:
         answer = await exchange(server, method, PLACE, {"faults": []}, key="wrong")
 
@@ -94,7 +94,7 @@ async def test_from_another_thread():
 
 
 class TestFixture:
-    """The fixtures of the pytest plugin, as users have them."""
+    """The fixtures of the pytest plugin, as users use them."""
 
     @pytest.fixture
     def browser_use_server_options(self) -> Mapping[str, Any]:
@@ -104,7 +104,7 @@ class TestFixture:
     async def test_a_lost_reply(
         self, browser_use_server: ThreadedServer, browser_use_session: BrowserUseSession
     ):
-        """The reply is lost, the task is found again, and there is one."""
+        """The reply is lost, and the search finds the one task."""
         task = await browser_use_session.run_and_wait("Pay the bill")
 
         assert task.status == "finished"

@@ -1,4 +1,4 @@
-"""What a session makes of a server whose calls go wrong: what users test with faults."""
+"""A session with a server that fails on request: what users test with faults."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -41,7 +41,7 @@ async def connect(nothing_leaks: None) -> AsyncIterator[Connect]:
         yield start
 
 
-# What goes wrong with the only attempt of get-balance, and what the session raises.
+# The fault of the only attempt of get-balance, and the error that the session raises.
 READ_ONCE: list[tuple[Fault, type[errors.BrowserUseError]]] = [
     (Fault("latency", seconds=60), errors.APITimeoutError),
     (Fault("status", status=503), errors.InternalServerError),
@@ -60,7 +60,7 @@ READ_ONCE: list[tuple[Fault, type[errors.BrowserUseError]]] = [
 
 @pytest.mark.parametrize(("fault", "error"), READ_ONCE, ids=[str(each[0]) for each in READ_ONCE])
 async def test_one_attempt(connect: Connect, fault: Fault, error: type[errors.BrowserUseError]):
-    """Each kind surfaces as the typed error that a user's program has to deal with."""
+    """Each kind becomes the typed error that a user's program has to handle."""
     session, server = await connect(fault, retry=ONCE)
     with pytest.raises(error):
         await session.account.get_balance()
@@ -71,7 +71,7 @@ async def test_one_attempt(connect: Connect, fault: Fault, error: type[errors.Br
 
 @pytest.mark.parametrize("fault", [each[0] for each in READ_ONCE if each[0].status != 307], ids=str)
 async def test_the_next_attempt(connect: Connect, fault: Fault):
-    """When only the first call goes wrong, the session's second attempt brings the answer."""
+    """When only the first call fails, the session's second attempt succeeds."""
     session, server = await connect(attrs.evolve(fault, first=1))
 
     assert await session.account.get_balance()
@@ -93,7 +93,7 @@ async def test_the_next_attempt(connect: Connect, fault: Fault):
     ids=str,
 )
 async def test_a_submission_whose_answer_is_lost(connect: Connect, fault: Fault):
-    """The task is found again and there is one, though its answer was lost, late or spoiled."""
+    """The search finds the one task, though its answer was lost, late or malformed."""
     session, server = await connect(fault, Fault("list_lag", seconds=3))
     task = await session.run_and_wait("Pay the bill")
 
@@ -103,7 +103,7 @@ async def test_a_submission_whose_answer_is_lost(connect: Connect, fault: Fault)
 
 
 async def test_a_pause_that_the_server_asks_for(connect: Connect):
-    """`Retry-After` of a 429 is waited for, and then the task is created once."""
+    """The session waits for the `Retry-After` of a 429, and then the task is created once."""
     fault = Fault("status", "run_task", status=429, headers={"Retry-After": "5"}, first=2)
     session, server = await connect(fault)
     begun = asyncio.get_running_loop().time()
@@ -115,7 +115,7 @@ async def test_a_pause_that_the_server_asks_for(connect: Connect):
 
 
 async def test_a_download_that_breaks_off(connect: Connect, tmp_path: Path):
-    """The SDK fetches the rest of a file whose first transfer was cut."""
+    """The SDK downloads the rest of a file whose first transfer was cut."""
     session, server = await connect()
     task = await session.run_and_wait("Look")
     server.set_faults([Fault("truncate", "file", at_byte=100, calls=1)])

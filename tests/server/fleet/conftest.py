@@ -51,14 +51,14 @@ async def start(http: aiohttp.ClientSession, postgres: str) -> AsyncIterator[Sta
 
 
 async def eventually(look: Callable[[], Awaitable[bool]]) -> None:
-    """Wait until something holds that only a call can tell."""
+    """Wait until a condition is true that only a call can check."""
     async with asyncio.timeout(PATIENCE):
         while not await look():  # noqa: ASYNC110 - nothing tells of it
             await asyncio.sleep(0.05)
 
 
 async def reached(api: Caller, task_id: str, status: str) -> Any:
-    """Wait until a server tells that a task is in a status; its JSON."""
+    """Wait until a server shows that a task is in a status; its JSON."""
 
     async def has_reached() -> bool:
         return bool((await api.task(task_id))["status"] == status)
@@ -68,6 +68,6 @@ async def reached(api: Caller, task_id: str, status: str) -> Any:
 
 
 def stored_rows(postgres: str, statement: str) -> list[Any]:
-    """What the servers' database holds."""
+    """The rows of the servers' database."""
     with psycopg.connect(postgres, options=f"-c search_path={SCHEMA}") as connection:
         return connection.execute(statement).fetchall()  # type: ignore[call-overload]

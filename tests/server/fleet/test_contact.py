@@ -16,12 +16,12 @@ from tests.support.tcp_proxy import TcpProxy
 pytestmark = pytest.mark.timeout(120)
 
 LEASE = 30.0
-HELD_UP = 17.2  # with what comes before, more than 0.6 leases and less than 0.8
+HELD_UP = 17.2  # with the time before, more than 0.6 leases and less than 0.8
 
 
 @pytest.fixture
 async def proxy(postgres: str) -> AsyncIterator[TcpProxy]:
-    """The way to the database, which is there for longer than the servers."""
+    """The proxy in front of the database, which lives longer than the servers."""
     async with TcpProxy("127.0.0.1", urlsplit(postgres).port or 5432) as proxy:
         yield proxy
 
@@ -33,10 +33,10 @@ def through(postgres: str, proxy: TcpProxy) -> str:
 
 
 @pytest.mark.long
-async def test_a_process_that_is_held_up_is_not_cut_off(
+async def test_a_process_that_is_delayed_is_not_cut_off(
     proxy: TcpProxy, through: str, start: Start
 ):
-    """A question that is under way meanwhile ends with the wait for it, and is asked again."""
+    """A query that is running meanwhile ends with its wait, and is repeated."""
     queue = FromQueue()
     api = await start(role="api")
     await start(role="worker", executor=queue, lease=LEASE, database=through)
@@ -44,7 +44,7 @@ async def test_a_process_that_is_held_up_is_not_cut_off(
     await reached(api, task_id, "running")
 
     proxy.hold()
-    for _ in range(3):  # until the worker has asked
+    for _ in range(3):  # until the worker has sent its query
         await asyncio.sleep(0.5)
     asyncio.get_running_loop().call_soon(time.sleep, HELD_UP)
     await asyncio.sleep(0)
@@ -62,12 +62,12 @@ async def test_a_process_that_is_held_up_is_not_cut_off(
 
 @pytest.mark.long
 async def test_a_worker_without_contact_ends_its_work(proxy: TcpProxy, through: str, start: Start):
-    """Before anybody else may take over, which is after a whole lease."""
+    """It ends before another one may take over, which is after a whole lease."""
     queue = FromQueue()
     api = await start(role="api")
     await start(role="worker", executor=queue, lease=10, database=through)
     await reached(api, await api.create(), "running")
-    await until(lambda: queue.assignments)  # its row is told of before the worker goes on
+    await until(lambda: queue.assignments)  # its row is announced before the worker goes on
 
     proxy.hold()
     try:
@@ -82,10 +82,10 @@ async def test_a_worker_without_contact_ends_its_work(proxy: TcpProxy, through: 
 
 @pytest.mark.long
 @pytest.mark.parametrize("path", ["/task/{}/status", "/task/{}", "/tasks"])
-async def test_calls_that_wait_for_others_wait_no_longer(
+async def test_calls_that_wait_for_others_have_their_own_timeout(
     path: str, proxy: TcpProxy, through: str, start: Start
 ):
-    """While the database is away, the patience of each begins with itself."""
+    """While the database is away, the timeout of each call begins with that call."""
     api = await start(role="api", database=through)
     task_id = await api.create()
     proxy.cut()
@@ -100,4 +100,4 @@ async def test_calls_that_wait_for_others_wait_no_longer(
     first, *others = await asyncio.gather(*map(ask, range(6)))
 
     assert {first[0], *(status for status, _ in others)} == {503}
-    assert max(seconds for _, seconds in others) < first[1] + 5  # the patience is 8 seconds
+    assert max(seconds for _, seconds in others) < first[1] + 5  # the timeout is 8 seconds

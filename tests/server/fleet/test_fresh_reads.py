@@ -1,4 +1,4 @@
-"""What one server has answered, the others have read: their reads are never older."""
+"""A change that one server has answered is seen by reads of the others."""
 
 import asyncio
 
@@ -29,7 +29,7 @@ async def seen(api: Caller, task_id: str) -> set[str]:
     return {*await asyncio.gather(*[call() for call in (status, task, row) for _ in range(5)])}
 
 
-async def test_what_was_answered_is_read_through_another_server(start: Start) -> None:
+async def test_another_server_reads_each_answered_change(start: Start) -> None:
     """At once, though others are reading all the time."""
     queue = FromQueue()
     one, other = await start(executor=queue), await start(role="api")
@@ -55,10 +55,10 @@ async def _read_for_ever(api: Caller, task_id: str) -> None:
         await seen(api, task_id)
 
 
-async def test_a_key_that_one_server_revokes_opens_nothing_at_another(
+async def test_a_key_that_one_server_revokes_is_refused_by_another(
     start: Start, http: aiohttp.ClientSession
 ) -> None:
-    """From the next request on, though that server has just answered it."""
+    """From the next request on, though that server has just answered one."""
     one, other = await start(role="api"), await start(role="api")
     key = await one.with_new_key("shop")
     shop = Caller(other.server, http, key.api_key)
@@ -77,7 +77,7 @@ async def test_a_key_that_one_server_revokes_opens_nothing_at_another(
 async def test_servers_give_the_same_answer_the_same_tag(
     start: Start, http: aiohttp.ClientSession
 ) -> None:
-    """A client may ask any of them."""
+    """A client may call any of them."""
     one, other = await start(role="api"), await start(role="api")
     task_id = await (await one.with_new_key("shop")).create()
     # Without links, which name the server.

@@ -38,13 +38,13 @@ class Pair:
     task: dict[str, Any]
 
     async def sent(self, page: str = "live_url") -> str:
-        """Where the page of the task at the first server leads."""
+        """The address to which the first server redirects the page of the task."""
         answer = await self.api.get(self.task[page], key=False, allow_redirects=False)
         assert answer.status == 303, answer.text
         return answer.headers["Location"]
 
     async def follow(self, link: str) -> Answer:
-        """The answer at a link, without a step further."""
+        """The answer at a link, without following it further."""
         return await self.worker.get(link, key=False, allow_redirects=False)
 
 
@@ -57,7 +57,7 @@ async def _pair(start: Start, node_url: str | None, port: int = 0, **options: An
 
 @pytest.fixture
 async def pair(start: Start) -> Pair:
-    """A server with pages, and one with the browser that has said its address."""
+    """A server with pages, and one with the browser that has announced its address."""
     port = free_port()
     return await _pair(start, f"http://127.0.0.1:{port}", port)
 
@@ -84,7 +84,7 @@ async def test_a_page_at_the_wrong_server_ends_at_the_right_one(
 
 
 async def test_the_link_between_servers_has_no_token(pair: Pair) -> None:
-    """It opens one page once it is verified; who finds it in a log a minute later has nothing."""
+    """It opens one page once it is verified; a minute later a copy from a log is useless."""
     link = await pair.sent()
     answer = await pair.follow(link)
 
@@ -95,7 +95,7 @@ async def test_the_link_between_servers_has_no_token(pair: Pair) -> None:
 
 
 async def test_the_link_is_refused_after_its_minute(start: Start) -> None:
-    """By the clock of the server that it leads to; the page says what to do."""
+    """By the clock of the target server; the page says what to do."""
     port, passed = free_port(), [0.0]
 
     def now() -> datetime:
@@ -124,7 +124,7 @@ OTHER: dict[str, Callable[[str, str], str]] = {
 
 @pytest.mark.parametrize("change", OTHER)
 async def test_a_link_that_was_altered(pair: Pair, change: str) -> None:
-    """It is good for one task, page, server and minute."""
+    """It is valid for one task, page, server and minute."""
     other = await pair.api.create()
     link = await pair.sent("public_share_url")
     changed = OTHER[change](link, other)
@@ -136,7 +136,7 @@ async def test_a_link_that_was_altered(pair: Pair, change: str) -> None:
 
 
 async def test_an_address_that_leads_to_another_server(start: Start) -> None:
-    """Such as that of a load balancer: people are told, and not sent around in a circle."""
+    """One of a load balancer, for example: the page explains it, without a redirect loop."""
     port = free_port()
     await start(role="api", port=port)
     pair = await _pair(start, f"http://127.0.0.1:{port}")
@@ -147,7 +147,7 @@ async def test_an_address_that_leads_to_another_server(start: Start) -> None:
 
 
 async def test_a_server_without_an_address(start: Start, http: aiohttp.ClientSession) -> None:
-    """The page says which server it is, shows its screenshots and can still pause the task."""
+    """The page names its server, shows the screenshots and can still pause the task."""
     pair = await _pair(start, None)
     await pair.showing.show(drawn(1))
     page = await pair.api.get(pair.task["live_url"], key=False)
@@ -171,7 +171,7 @@ async def test_a_server_without_an_address(start: Start, http: aiohttp.ClientSes
 async def test_a_page_that_was_opened_before_a_server_began(
     start: Start, http: aiohttp.ClientSession, postgres: str
 ) -> None:
-    """It is asked to load again once another server has the task, which leads it there."""
+    """It reloads once another server has the task, and is redirected there."""
     port = free_port()
     api = await start(role="api")
     await api.create()
@@ -195,7 +195,7 @@ async def test_the_end_of_the_task_ends_the_way(pair: Pair) -> None:
 
 
 async def test_in_a_real_browser(pair: Pair, browser: Browser) -> None:
-    """The page there is steered, and the application shows it in a frame."""
+    """The page there can be steered, and the application shows it in a frame."""
     await pair.showing.show(drawn(1))
     live = await browser.open(pair.task["live_url"])
     await live.until(f"{SHOWN} && {STEERABLE}")
@@ -209,8 +209,8 @@ async def test_in_a_real_browser(pair: Pair, browser: Browser) -> None:
     assert page.complaints == []
 
 
-async def test_servers_that_end_take_their_address_back(pair: Pair, postgres: str) -> None:
-    """So that no page leads to a server that is not there."""
+async def test_servers_that_end_withdraw_their_address(pair: Pair, postgres: str) -> None:
+    """No page is redirected to a server that has ended."""
     statement = "SELECT count(*) FROM nodes WHERE slots > 0"
     before = stored_rows(postgres, statement)
     await pair.worker.server.aclose()
@@ -219,7 +219,7 @@ async def test_servers_that_end_take_their_address_back(pair: Pair, postgres: st
 
 
 async def test_metrics_name_each_server(start: Start) -> None:
-    """With its slots, its tasks, and for how long it has been silent."""
+    """With its slots, its tasks, and the time since its last report."""
     api = await start(role="api")
     await start(role="worker", executor=Showing(), slots=3)
     await reached(api, await api.create(), "running")

@@ -1,4 +1,4 @@
-"""A connection that is lost at the statement which writes a job is an outage like any other."""
+"""A connection that breaks at the statement which writes a job is an ordinary outage."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -15,7 +15,7 @@ from tests.support.patience import until
 pytestmark = [pytest.mark.timeout(120), pytest.mark.long]
 
 _COUNT = 5
-# A sequence counts on, though its transaction is rolled back.
+# A sequence keeps counting, though its transaction is rolled back.
 _CUTS = """
 CREATE SEQUENCE cuts;
 CREATE FUNCTION cut() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
@@ -60,7 +60,7 @@ async def test_calls_that_write_a_job_are_answered(start: Start, postgres: str):
     assert _cuts(postgres) == _COUNT
 
 
-async def test_work_that_is_done_is_stored(start: Start, postgres: str):
+async def test_the_end_of_a_task_is_stored(start: Start, postgres: str):
     """A task whose end writes an event for a webhook finishes, and the event arrives."""
     api = await start()
     async with receiving() as receiver:
@@ -78,7 +78,7 @@ async def test_work_that_is_done_is_stored(start: Start, postgres: str):
 
 
 async def test_schedules_run_on(start: Start, postgres: str):
-    """The runs whose job could not be written at first, and those that are due later."""
+    """These are runs whose job could not be written at first, and later ones."""
     api = await start(role="api")
     _cut_jobs(postgres, "tasks")
     names = [f"Scheduled {number}" for number in range(_COUNT)]
@@ -95,7 +95,7 @@ async def test_schedules_run_on(start: Start, postgres: str):
 
 
 async def test_schedules_outlive_a_storm(start: Start, postgres: str):
-    """All connections end again and again while runs are due, and each is started once."""
+    """All connections break repeatedly while runs are due, and each is started once."""
     api = await start(role="api")
     count = 40
     for number in range(count):

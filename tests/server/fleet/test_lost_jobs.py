@@ -1,4 +1,4 @@
-"""A job that PostgreSQL has handed out, and whose answer was lost on the way."""
+"""A job that PostgreSQL has assigned, and whose answer was lost."""
 
 from collections.abc import AsyncIterator
 from urllib.parse import urlsplit, urlunsplit
@@ -17,7 +17,7 @@ _MARKS = {"task": b'"task_id"', "event": b'"number"'}
 
 
 class _Losses:
-    """Cuts the connection by which a job is handed out, once for each kind of job."""
+    """Cuts the connection that gets a job, once for each kind of job."""
 
     def __init__(self) -> None:
         self.lost: list[str] = []
@@ -32,17 +32,17 @@ class _Losses:
 
 @pytest.fixture
 async def through(postgres: str) -> AsyncIterator[tuple[str, _Losses]]:
-    """The address of the database by way of a proxy, and what that loses."""
+    """The address of a proxy in front of the database, and the losses it causes."""
     losses, parts = _Losses(), urlsplit(postgres)
     async with TcpProxy("127.0.0.1", parts.port or 5432, losses) as proxy:
         place = f"{parts.username}@127.0.0.1:{proxy.port}"
         yield urlunsplit(parts._replace(netloc=place)), losses
 
 
-async def test_a_job_whose_hand_out_was_lost_is_handed_out_again(
+async def test_a_job_whose_assignment_was_lost_is_assigned_again(
     through: tuple[str, _Losses], start: Start
 ):
-    """Within two leases, of tasks and of events, though its worker has nothing else to do."""
+    """Within two leases, for tasks and events, though its worker is idle otherwise."""
     address, losses = through
     async with receiving() as receiver:
         api = await start(role="api")

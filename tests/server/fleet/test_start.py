@@ -1,4 +1,4 @@
-"""What is refused at the start of a server that shares a database, in words."""
+"""The refusals at the start of a server that shares a database."""
 
 import asyncio
 import json
@@ -38,7 +38,7 @@ async def _refusal_through(postgres: str, rewrite: Rewrite) -> str:
 
 
 async def test_no_postgresql(postgres_server: object) -> None:
-    """The address is named without its password."""
+    """The error has the address without its password."""
     said = await _refusal("postgresql://me:hush@127.0.0.1:9/tasks")
 
     assert "postgresql://127.0.0.1:9/tasks cannot be reached" in said
@@ -46,7 +46,7 @@ async def test_no_postgresql(postgres_server: object) -> None:
 
 
 async def test_one_that_is_too_old(postgres: str) -> None:
-    """The oldest that will do is named."""
+    """The error names the oldest supported version."""
 
     def older(data: bytes) -> bytes:
         at = data.find(b"server_version\0")
@@ -57,14 +57,14 @@ async def test_one_that_is_too_old(postgres: str) -> None:
 
 @pytest.mark.long
 async def test_a_pooler_of_transactions(postgres: str) -> None:
-    """Where notifications get lost, the server itself is asked for."""
+    """Notifications get lost in it: the error asks for the server itself."""
     said = await _refusal_through(postgres, without_notifications)
 
     assert "PgBouncer in transaction mode" in said
 
 
 async def test_a_clock_that_is_off(postgres: str) -> None:
-    """By how much is told: links, schedules and leases follow the clocks."""
+    """The error says by how much: links, schedules and leases follow the clocks."""
 
     def years_ago(data: bytes) -> bytes:
         return re.sub(rb"20\d\d(-\d\d-\d\d \d\d:)", rb"2001\1", data)
@@ -85,7 +85,7 @@ async def test_a_clock_that_is_off(postgres: str) -> None:
 async def test_tables_of_another_version(
     start: Start, postgres: str, version: int, words: str
 ) -> None:
-    """A server leaves them alone, and says what to do."""
+    """A server leaves them unchanged, and says what to do."""
     await start(role="api")
     with psycopg.connect(postgres, autocommit=True) as connection:
         connection.execute("UPDATE browser_use_server.schema_version SET version = %s", [version])
@@ -94,7 +94,7 @@ async def test_tables_of_another_version(
 
 
 async def test_statements_have_a_time_limit(postgres: str) -> None:
-    """PostgreSQL ends one that takes a minute, unless the operator's address says otherwise."""
+    """PostgreSQL ends a statement after a minute, unless the operator's address differs."""
     limits = []
     for address in (
         postgres,
@@ -108,7 +108,7 @@ async def test_statements_have_a_time_limit(postgres: str) -> None:
 
 
 async def test_another_key(start: Start, postgres: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The second server finds out at its start, not when it cannot open the first secret."""
+    """The second server fails at its start, not when it cannot open the first secret."""
     await start(role="api")
     monkeypatch.setenv(KEY_VARIABLE, "another-key-of-the-tests-0123")
 
@@ -116,7 +116,7 @@ async def test_another_key(start: Start, postgres: str, monkeypatch: pytest.Monk
 
 
 async def test_no_key(postgres: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without one no task could be handed on with its secrets."""
+    """Without a key no task with secrets could be passed on."""
     monkeypatch.delenv(KEY_VARIABLE)
 
     assert f"{KEY_VARIABLE} is not set" in await _refusal(postgres)
@@ -144,15 +144,15 @@ def test_wrong_settings(options: dict[str, object], words: str) -> None:
 
 
 def test_a_missing_package(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The extra that has it is named."""
+    """The error names the extra that has it."""
     monkeypatch.setitem(sys.modules, "procrastinate", None)
 
     with pytest.raises(ConfigurationError, match=r"procrastinate: .*browser-use-async\[fleet\]"):
         LocalServer(database="postgresql://127.0.0.1:9/x", api_key=API_KEY, executor="scripted")
 
 
-async def test_what_reads_without_waiting(start: Start) -> None:
-    """The synchronous view of the data says why it is not there."""
+async def test_the_synchronous_view_is_refused(start: Start) -> None:
+    """The synchronous view of the data says why it does not exist."""
     server = (await start(role="api")).server
     for name in ("store", "balance_cents", "deliveries", "tasks_created"):
         with pytest.raises(ConfigurationError, match="which PostgreSQL cannot"):
@@ -177,7 +177,7 @@ def test_a_server_of_its_own_loads_none_of_it() -> None:
 @pytest.mark.long
 @pytest.mark.timeout(120)
 async def test_the_command_line(postgres: str) -> None:
-    """`serve` takes the address from a variable, so that its password is in no process list."""
+    """`serve` reads the address from a variable, so that its password is in no process list."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "browser_use_async", "serve", "--port", "0"),
         *("--database", "env:DATABASE", "--api-key", "env:KEY", "--executor", "scripted"),

@@ -1,4 +1,4 @@
-"""What several servers do together: one creates a task, another one carries it out."""
+"""Several servers together: one creates a task, another one runs it."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -38,7 +38,7 @@ async def test_a_task_is_carried_out_by_another_server(start: Start, postgres: s
 
 
 async def test_owners_take_turns_at_the_slots_of_workers(start: Start) -> None:
-    """Of an owner who has five tasks waiting one is done before that of another owner, not five."""
+    """Of an owner with five waiting tasks one runs before that of another owner, not five."""
     api, queue = await start(role="api"), FromQueue(*(Finished("Done") for _ in range(7)))
     ann, bob = await api.with_new_key("ann"), await api.with_new_key("bob")
     ids = [await ann.create() for _ in range(5)] + [await bob.create() for _ in range(2)]
@@ -53,7 +53,7 @@ async def test_owners_take_turns_at_the_slots_of_workers(start: Start) -> None:
 
 @pytest.mark.long
 async def test_secrets_are_sealed_until_a_server_begins(start: Start, postgres: str) -> None:
-    """The worker gets them; before and after nobody can read them in the database."""
+    """The worker gets them; before and after they are unreadable in the database."""
     api = await start(role="api")
     task_id = await api.create("Log in", secrets={"password": "hush-hush"})
     stored = stored_rows(postgres, "SELECT assignment FROM tasks") + stored_rows(
@@ -89,7 +89,7 @@ async def test_uploads_reach_the_other_server(start: Start) -> None:
 
 @pytest.mark.long
 async def test_steering_through_another_server(start: Start) -> None:
-    """A pause holds the next step, a resumption lets it go, and a stop ends the work."""
+    """A pause delays the next step, a resumption continues, and a stop ends the work."""
     api, queue = await start(role="api"), FromQueue()
     await start(role="worker", executor=queue)
     task_id = await api.create()
@@ -116,7 +116,7 @@ async def test_steering_through_another_server(start: Start) -> None:
 
 @asynccontextmanager
 async def _locked(postgres: str, statement: str) -> AsyncIterator[Callable[[int], Awaitable[None]]]:
-    """Hold what a statement locks; gives what waits until so many others wait for it."""
+    """Lock the rows of a statement; yields what waits until this many others wait for the lock."""
     waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
 
     async def queued(count: int) -> None:
@@ -131,8 +131,8 @@ async def _locked(postgres: str, statement: str) -> AsyncIterator[Callable[[int]
 
 
 @pytest.mark.long
-async def test_a_pause_that_meets_the_end_loses_no_result(start: Start, postgres: str) -> None:
-    """The worker has the result before it hears of the pause, and stores it after it."""
+async def test_a_pause_at_the_end_loses_no_result(start: Start, postgres: str) -> None:
+    """The worker has the result before it learns of the pause, and stores it after it."""
     api, queue = await start(role="api"), FromQueue()
     await start(role="worker", executor=queue)
     task_id = await api.create()
@@ -153,8 +153,8 @@ async def test_a_pause_that_meets_the_end_loses_no_result(start: Start, postgres
 
 
 @pytest.mark.long
-async def test_a_stop_that_meets_the_end_is_no_error(start: Start, postgres: str) -> None:
-    """It is answered as a stop of a task that has ended by itself before."""
+async def test_a_stop_at_the_end_is_no_error(start: Start, postgres: str) -> None:
+    """The answer is that for the stop of a task that has already ended."""
     api, queue = await start(role="api"), FromQueue()
     await start(role="worker", executor=queue)
     task_id = await api.create()
@@ -172,8 +172,8 @@ async def test_a_stop_that_meets_the_end_is_no_error(start: Start, postgres: str
 
 
 @pytest.mark.long
-async def test_a_held_call_hears_of_another_server(start: Start) -> None:
-    """It is answered when the task changes elsewhere, long before its time is over."""
+async def test_a_held_call_is_answered_for_another_server(start: Start) -> None:
+    """It is answered when the task changes elsewhere, long before its timeout."""
     api, queue = await start(role="api"), FromQueue()
     await start(role="worker", executor=queue)
     task_id = await api.create()
@@ -182,7 +182,7 @@ async def test_a_held_call_hears_of_another_server(start: Start) -> None:
     held = asyncio.ensure_future(api.get(f"/task/{task_id}/status", headers={"Prefer": "wait=30"}))
     await asyncio.sleep(0.2)
     queue.items.put_nowait(Finished("Done"))
-    async with asyncio.timeout(4):  # less than the time between two looks
+    async with asyncio.timeout(4):  # less than the time between two reads
         answer = await held
 
     assert answer.json == "finished"
@@ -190,7 +190,7 @@ async def test_a_held_call_hears_of_another_server(start: Start) -> None:
 
 @pytest.mark.long
 async def test_events_come_in_order_from_any_server(start: Start) -> None:
-    """A webhook that one server knows hears of tasks of another, also when it refuses at first."""
+    """A webhook of one server gets events of all servers' tasks, also when it refuses at first."""
     one, other = await start(role="api"), await start(role="api")
     await start(role="worker", webhook_retry_delay=0.05)
     async with receiving() as receiver:
@@ -212,7 +212,7 @@ async def test_events_come_in_order_from_any_server(start: Start) -> None:
 
 @pytest.mark.long
 async def test_a_webhook_is_replaced_while_webhooks_are_read(start: Start, postgres: str) -> None:
-    """Nothing stays of the former one, which has another secret: it would come back."""
+    """The former one, with another secret, does not come back."""
     api = await start(role="api")
     url = f"{api.server.url}/admin/webhooks"
     async with receiving() as receiver:
@@ -239,7 +239,7 @@ async def test_a_webhook_is_replaced_while_webhooks_are_read(start: Start, postg
 
 @pytest.mark.long
 async def test_a_webhook_that_another_server_removes_stays_removed(start: Start) -> None:
-    """Though one server is changing it meanwhile, and waits for the answer to its test event."""
+    """This is so while one server changes it, and waits for the answer to its test event."""
     one, other = await start(role="api"), await start(role="api")
     path = "/admin/webhooks"
     async with receiving() as receiver:
@@ -262,7 +262,7 @@ async def test_a_webhook_that_another_server_removes_stays_removed(start: Start)
 
 @pytest.mark.long
 async def test_a_schedule_runs_once(start: Start, postgres: str) -> None:
-    """Though three servers see that it is due."""
+    """Three servers see that it is due."""
     servers = [await start(role="api") for _ in range(3)]
     start_at = (datetime.now(UTC) + timedelta(seconds=1)).isoformat()
     for number in range(3):
@@ -284,7 +284,7 @@ async def test_a_schedule_runs_once(start: Start, postgres: str) -> None:
 
 @pytest.mark.long
 async def test_tasks_at_work_are_counted_over_all_servers(start: Start) -> None:
-    """The one that is too many is refused, whichever server it comes to."""
+    """The task that exceeds the limit is refused by whichever server it comes to."""
     one = await start(role="api", max_concurrent_tasks=2)
     other = await start(role="api", max_concurrent_tasks=2)
     await one.create()
@@ -296,8 +296,8 @@ async def test_tasks_at_work_are_counted_over_all_servers(start: Start) -> None:
 
 
 @pytest.mark.long
-async def test_what_an_older_server_has_told_is_told_again(start: Start, postgres: str) -> None:
-    """While servers are replaced one by one it writes events without an owner."""
+async def test_events_of_an_older_server_are_sent_again(start: Start, postgres: str) -> None:
+    """While servers are replaced one by one an older one writes events without an owner."""
     api = await start()
     async with receiving() as receiver:
         webhook = {"url": receiver.url, "secret": SECRET}
@@ -318,7 +318,7 @@ async def test_what_an_older_server_has_told_is_told_again(start: Start, postgre
 
 @pytest.mark.long
 async def test_a_server_that_ends_fails_what_it_cannot_wait_for(start: Start) -> None:
-    """The reason is the task's last step, and nobody does it again."""
+    """The reason is the task's last step, and no other server runs it again."""
     api, queue = await start(role="api"), FromQueue()
     worker = await start(role="worker", executor=queue)
     task_id = await api.create()
@@ -334,7 +334,7 @@ async def test_a_server_that_ends_fails_what_it_cannot_wait_for(start: Start) ->
 
 @pytest.mark.long
 async def test_a_silent_server_loses_its_tasks_once(start: Start, postgres: str) -> None:
-    """Another one that gets the job finds the task begun, and fails it instead of doing it."""
+    """Another one that gets the job finds the task begun, and fails it."""
     api, lost = await start(role="api"), FromQueue()
     await start(role="worker", executor=lost)
     task_id = await api.create()
@@ -343,7 +343,7 @@ async def test_a_silent_server_loses_its_tasks_once(start: Start, postgres: str)
         connection.execute("UPDATE tasks SET worker = 'gone'")
     lost.step("Too late")
     await until(lambda: lost.ended == 1)  # its statements are fenced off, so it ends its work
-    # As a rescue does whose server has fallen silent.
+    # As a rescue does for a silent server.
     with psycopg.connect(postgres, options=f"-c search_path={SCHEMA}") as connection:
         connection.execute(
             "INSERT INTO procrastinate_jobs (queue_name, task_name, args) "
@@ -367,8 +367,8 @@ async def test_a_silent_server_loses_its_tasks_once(start: Start, postgres: str)
         ("DELETE", "keys/%00"),
     ],
 )
-async def test_an_id_that_no_column_takes_is_nobody_s(method: str, path: str, start: Start):
-    """Answered as on a server with a database of its own, and not as if PostgreSQL were away."""
+async def test_an_id_that_no_column_takes_is_not_found(method: str, path: str, start: Start):
+    """The answer is as with a database of one server, and not as if PostgreSQL were away."""
     api = await start()
     answer = await api.ask(method, f"{api.server.url}/admin/{path}")
 
@@ -397,7 +397,7 @@ async def test_uploads_that_come_together_keep_to_their_total(start: Start):
 async def test_files_of_one_name_that_come_together_replace_each_other(
     start: Start, postgres: str
 ) -> None:
-    """By two links at once: both are taken, and one of them is there in the end."""
+    """By two links at once: both are accepted, and one of the files is there in the end."""
     api = await start()
     wanted = {"file_name": "a.txt", "content_type": "text/plain"}
     links = [

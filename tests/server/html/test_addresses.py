@@ -56,12 +56,12 @@ def test_addresses_are_found_without_their_surroundings(text: str, urls: list[st
 
 @pytest.mark.parametrize("text", NOT_FOUND)
 def test_other_words_are_no_addresses(text: str):
-    """Abbreviations, file names, numbers and mail addresses are left alone."""
+    """Abbreviations, file names, numbers and mail addresses are ignored."""
     assert find_addresses(text) == []
 
 
-def test_mention_tells_its_place():
-    """Start and end cut exactly the address out of the text."""
+def test_mention_has_its_place():
+    """Start and end are exactly those of the address in the text."""
     text = "See (shop.example/x)!"
     (mention,) = find_addresses(text)
 
@@ -85,7 +85,7 @@ def test_any_address_is_found_in_any_sentence(url: str, before: str, behind: str
 @settings(max_examples=200)
 @given(st.text(max_size=300))
 def test_any_text_is_searched(text: str):
-    """No text breaks the search, and what is found stands in the text."""
+    """No text breaks the search, and each result is a part of the text."""
     for mention in find_addresses(text):
         assert mention.url.endswith(text[mention.start : mention.end])
 
@@ -96,7 +96,7 @@ def test_any_text_is_searched(text: str):
     [("a.", 0), ("http://", 1), ("https://a.b/(", 1), ("https://x)", 1), ("1.", 0), ("x@", 0)],
 )
 def test_long_texts_are_searched_quickly(piece: str, found: int):
-    """In a hostile task of a hundred thousand characters an address is one long one, or none."""
+    """A hostile task of a hundred thousand characters contains one long address, or none."""
     mentions = find_addresses(piece * (100_000 // len(piece)))
 
     assert len(mentions) == found
@@ -118,5 +118,5 @@ def test_long_texts_are_searched_quickly(piece: str, found: int):
     ],
 )
 def test_links_are_made_absolute(link: str, url: str):
-    """Relative links are resolved; what cannot be opened gives nothing."""
+    """Relative links are resolved; one that cannot be opened is left out."""
     assert absolute(URL("https://a.example/d/p"), link) == url

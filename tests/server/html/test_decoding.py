@@ -16,7 +16,7 @@ from browser_use_async.server.html.document import charset_of, decode_text, load
     ],
 )
 def test_charset_stands_in_the_header(header: str, charset: str | None):
-    """The charset is found in whatever spelling."""
+    """The charset is found in any spelling."""
     assert charset_of(header) == charset
 
 
@@ -51,8 +51,8 @@ def test_bytes_become_characters(body: bytes, declared: str | None, text: str):
         b"<META http-equiv=Content-Type content='text/html; charset=ISO-8859-15'>",
     ],
 )
-def test_meta_element_tells_the_charset(meta: bytes):
-    """HTML may name its charset itself, and only HTML; a header wins."""
+def test_meta_element_names_the_charset(meta: bytes):
+    """HTML may name its charset itself, and only HTML; a header has priority."""
     body = meta + "€".encode("iso-8859-15")
 
     assert decode_text(body, markup=True).endswith("€")
@@ -72,6 +72,6 @@ def test_json_is_loaded_so_that_it_can_be_sent_again():
 
 @pytest.mark.parametrize("text", ["", "{", "[" * 100_000, "1" * 5000, "{'a': 1}"])
 def test_other_text_is_no_json(text: str):
-    """Whatever is no JSON raises the one error."""
+    """Any text that is no JSON raises the one error."""
     with pytest.raises(ValueError):
         load_json(text)

@@ -34,7 +34,7 @@ async def test_plain_text_keeps_its_lines():
 
 
 async def test_csv_is_a_table():
-    """CSV gives a table named like the file, quotes and semicolons and tabs included."""
+    """CSV gives a table named after the file, quotes and semicolons and tabs included."""
     page = await read_document(URL, "text/csv", b'Name,Price\r\n"a, b",7\r\n\r\nc,8\r\n')
     tabs = await read_document(URL, "text/tab-separated-values", b"A\tB\n1\t2\n")
     empty = await read_document(URL, "text/csv", b"Name,Price\n")
@@ -50,7 +50,7 @@ async def test_csv_is_a_table():
 
 @pytest.mark.long
 async def test_long_csv_says_that_it_was_cut():
-    """A table beyond all measure keeps its beginning and says so."""
+    """A very long table keeps its beginning and says so."""
     page = await read_document(URL, "text/csv", b"a,b\n" * 100_001)
 
     assert page.cut
@@ -76,7 +76,7 @@ async def test_json_is_text_by_pointer_and_data():
 
 
 async def test_long_json_is_shortened_as_text_only():
-    """The lines are bounded, the data is whole."""
+    """The lines are bounded, the data is complete."""
     page = await read_document(URL, "application/json", f"[{'1,' * 6000}1]".encode())
 
     assert page.text.endswith("[... and more]")
@@ -95,7 +95,7 @@ async def test_long_json_is_shortened_as_text_only():
     ],
 )
 async def test_other_documents_are_refused(kind: str, body: bytes, reason: str):
-    """What is not text, or not what it says, is refused with a reason."""
+    """A document that is no text, or not of its type, is refused with a reason."""
     with pytest.raises(UnreadableDocumentError, match=reason):
         await read_document(URL, kind, body)
 
@@ -112,5 +112,5 @@ async def test_other_documents_are_refused(kind: str, body: bytes, reason: str):
     ],
 )
 def test_files_have_types(name: str, kind: str):
-    """The type of a file is told by its name."""
+    """The type of a file is known from its name."""
     assert type_of_file(name) == kind

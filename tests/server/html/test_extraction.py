@@ -12,7 +12,7 @@ URL = "https://a.example/dir/page"
 
 
 def test_title_comes_from_the_best_place_there_is():
-    """The title element wins, then Open Graph, then the most important heading."""
+    """The title element has priority, then Open Graph, then the most important heading."""
     og = "<meta property=og:title content='From OG'>"
     shown = "<h2>Second</h2><h1>First  <b>heading</b></h1>"
 
@@ -23,7 +23,7 @@ def test_title_comes_from_the_best_place_there_is():
 
 
 def test_title_of_a_picture_is_not_the_title():
-    """The title element of an inline picture does not name the page when the page has a name."""
+    """The title element of an inline picture is not the title of a page that has one."""
     page = read_html(URL, "<title>Page</title><svg><title>Picture</title></svg>")
 
     assert page.title == "Page"
@@ -63,7 +63,7 @@ def test_readable_text_keeps_headings_and_drops_noise():
 @pytest.mark.parametrize(
     "inner", ["<main>{}</main>", "<div role=main>{}</div>", "<article>{}</article>"]
 )
-def test_main_part_is_what_there_is_to_read(inner: str):
+def test_only_the_main_part_is_read(inner: str):
     """Where a page marks its main part, or has one article, the rest is left out."""
     page = read_html(URL, f"<p>around</p>{inner.format('<p>inside</p>')}<p>around</p>")
 
@@ -145,7 +145,7 @@ def test_the_description_is_found():
     ],
 )
 def test_broken_html_is_read_as_far_as_it_goes(broken: str):
-    """Unclosed, misnested and unfinished elements do not hide what is there to read."""
+    """Unclosed, misnested and unfinished elements do not hide readable text."""
     page = read_html(URL, broken)
 
     assert "one" in page.text
@@ -165,7 +165,7 @@ def test_broken_html_is_read_as_far_as_it_goes(broken: str):
     )
 )
 def test_any_markup_makes_a_page(pieces: list[str]):
-    """However elements are thrown together, a page comes out."""
+    """Any sequence of elements gives a page."""
     page = read_html(URL, " ".join(pieces))
 
     assert page.url == URL
@@ -202,8 +202,8 @@ async def _read_or_refused(url: str, body: bytes) -> str:
 
 @pytest.mark.parametrize("piece", HOSTILE)
 @pytest.mark.torture
-async def test_hostile_page_does_not_hold_up_the_loop(piece: str):
-    """While much nonsense is read, other tasks get their turn again and again."""
+async def test_hostile_page_does_not_block_the_loop(piece: str):
+    """While much malformed markup is parsed, other tasks run in between."""
     body = piece.encode() * (400_000 // len(piece))
     turns = 0
     # Of its own: an address that took too long is not read again for a minute.
@@ -218,7 +218,7 @@ async def test_hostile_page_does_not_hold_up_the_loop(piece: str):
 
 
 @pytest.mark.long
-def test_page_beyond_all_measure_says_that_it_was_cut():
+def test_very_long_page_says_that_it_was_cut():
     """A page of more than sixty thousand elements keeps its beginning."""
     page = read_html(URL, "<p>first</p>" + "<b>x</b>" * 30_000)
 
@@ -227,21 +227,21 @@ def test_page_beyond_all_measure_says_that_it_was_cut():
 
 
 def test_slash_at_the_end_of_a_tag_means_nothing():
-    """Only void elements have nothing inside, whatever a page closes itself."""
+    """Only void elements are empty, whatever a page closes itself."""
     page = read_html(URL, "<h1/>Title</h1><p>a<br/>b<img/>c</p>")
 
     assert page.text.splitlines() == ["# Title", "a", "bc"]
 
 
 def test_endless_tag_is_skipped():
-    """A tag of hundreds of kilobytes is left out, and the page goes on behind it."""
+    """A tag of hundreds of kilobytes is left out, and the page continues behind it."""
     page = read_html(URL, f"<p>one</p><a href='{'x' * 700_000}'>link</a><p>two</p>")
 
     assert page.text.splitlines() == ["one", "link", "two"]
 
 
 def test_deeply_nested_page_is_read():
-    """Nesting beyond all sense is flattened, not followed."""
+    """Very deep nesting is flattened."""
     page = read_html(URL, "<div>" * 3000 + "deep" + "</div>" * 3000)
 
     assert page.text == "deep"
@@ -260,7 +260,7 @@ stories<ul>{_MENU}</ul></div>"""
 
 
 def test_a_page_that_marks_nothing_is_read_where_its_main_text_is():
-    """Menus and what is related stand outside; headings and tables of the main part are kept."""
+    """Menus and related links are left out; headings and tables of the main part are kept."""
     page = read_html(URL, _SOUP.replace("counted", "<b>counted</b>"))
     lines = page.text.splitlines()
 
@@ -274,7 +274,7 @@ def test_a_page_that_marks_nothing_is_read_where_its_main_text_is():
 
 
 def test_a_part_with_less_than_half_of_a_page_is_not_its_main_part():
-    """A list of goods behind a story is read as well, since nothing says which of them is meant."""
+    """A list of goods behind a story is read as well, since no mark separates them."""
     goods = "".join(
         f"<div class=item>Lamp number {number} costs {number} euros</div>" for number in range(99)
     )
@@ -284,8 +284,8 @@ def test_a_part_with_less_than_half_of_a_page_is_not_its_main_part():
     assert "Paragraph 5" in page.text
 
 
-def test_what_is_there_for_browsers_without_scripts_is_not_read():
-    """Nor does it take the rest of the page along when its elements are not closed."""
+def test_noscript_elements_are_not_read():
+    """Its elements do not hide the rest of the page when they are not closed."""
     page = read_html(URL, "<noscript><div><p>no</noscript><p>one</p><noscript><a href=x>two</a>")
 
     assert page.text == "one"

@@ -38,12 +38,12 @@ LINKS = [
     ],
 )
 def test_links_are_found_by_their_words(phrase: str, places: list[int]):
-    """Exactly these words before these words in a row, texts before tooltips, and no guess."""
+    """An exact match comes before these words in a row, texts before tooltips, without a guess."""
     assert links_named(LINKS, phrase) == [LINKS[place] for place in places]
 
 
 def test_links_to_one_address_are_one():
-    """Several to other addresses are all given, in the order of the page."""
+    """Several links to different addresses are all returned, in the order of the page."""
     more = [Link("More", f"https://a.example/{place}") for place in (1, 2, 1)]
 
     assert links_named(more, "more") == more[:2]

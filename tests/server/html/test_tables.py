@@ -39,7 +39,7 @@ def test_marked_rows_are_named():
 
 
 def test_merged_cells_are_repeated():
-    """Cells that span rows and columns stand in each of them."""
+    """Cells that span rows and columns are in each of them."""
     (table,) = tables(
         """<table><tr><th>A<th>B<th>C<tr><td rowspan=2>x<td colspan=2>y<tr><td>1<td>2
         <tr><td colspan=3>only a heading between rows<tr><td colspan=nonsense>z<td>3<td>4</table>"""
@@ -53,7 +53,7 @@ def test_merged_cells_are_repeated():
 
 
 def test_wide_table_without_marks_begins_with_its_names():
-    """Three columns of plain cells: the first row names them, unless there is a number in it."""
+    """Three columns of plain cells: the first row names them, unless it has a number."""
     (named,) = tables("<table><tr><td>A<td>B<td>C<tr><td>1<td>2<td>3</table>")
     (plain,) = tables("<table><tr><td>A<td>7<td>C<tr><td>1<td>2<td>3</table>")
 
@@ -72,7 +72,7 @@ def test_wide_table_without_marks_begins_with_its_names():
     ],
 )
 def test_tables_without_rows_are_left_out(html: str):
-    """A table in which nothing stands is none."""
+    """An empty table is none."""
     assert tables(html) == []
 
 

@@ -25,7 +25,7 @@ def moved(location: str, status: str = "302 Found") -> bytes:
 
 
 async def refusal(outbound: HttpClient, url: str) -> PageNotOpenedError:
-    """Why a page cannot be opened."""
+    """The reason why a page cannot be opened."""
     with pytest.raises(PageNotOpenedError) as caught:
         await open_page(outbound, url)
     return caught.value
@@ -50,7 +50,7 @@ async def test_five_redirects_are_enough(outbound: HttpClient):
 
 
 async def test_circles_are_noticed(outbound: HttpClient):
-    """Redirects that come back are not followed until the limit."""
+    """Redirects in a circle are not followed until the limit."""
     async with raw_server({"/a": moved("/b"), "/b": moved("/a#x")}) as url:
         error = await refusal(outbound, f"{url}/a")
 
@@ -65,7 +65,7 @@ async def test_redirect_to_nowhere_is_refused(outbound: HttpClient, location: st
 
 
 async def test_redirects_obey_the_allowed_domains():
-    """A redirect to another host is not asked when that host is not allowed."""
+    """A redirect to a host that is not allowed is not followed."""
     asked: list[str] = []
 
     async def note(connection) -> None:  # noqa: ANN001
@@ -94,7 +94,7 @@ async def test_redirects_obey_the_allowed_domains():
     ],
 )
 async def test_status_decides(outbound: HttpClient, status: str, shown: str):
-    """Only 2xx is a page; the reason gives the status."""
+    """Only 2xx is a page; the reason has the status."""
     async with raw_server({"/": page(b"x", status=status)}) as url:
         if shown:
             assert (await refusal(outbound, url)).reason == f"{url} answered {shown}."
@@ -117,7 +117,7 @@ async def test_passwords_in_addresses_are_not_shown(outbound: HttpClient):
 
 
 async def test_cookies_of_the_whole_way_are_collected(outbound: HttpClient):
-    """Cookies of redirects count; foreign domains and nonsense do not."""
+    """Cookies of redirects count; foreign domains and invalid ones do not."""
     first = page(
         status="302 Found",
         headers={"Location": "/b", "Set-Cookie": "a=1; Path=/x; HttpOnly\r\nSet-Cookie: b,c=1"},

@@ -19,7 +19,7 @@ from browser_use_async.server.html.words import singular, word_set, words
     ],
 )
 def test_spellings_of_a_name_are_the_same_words(first: str, second: str):
-    """Case, separators, accents, plurals and order do not tell names apart."""
+    """Case, separators, accents, plurals and order make no difference between names."""
     assert word_set(first) == word_set(second)
 
 

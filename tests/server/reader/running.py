@@ -14,10 +14,10 @@ __all__ = ["FREE", "Run", "properties", "run", "table_of"]
 
 class _Free:
     def started(self) -> None:
-        """Take the start of the task as told."""
+        """Accept the start of the task."""
 
     def doing(self, goal: str) -> None:
-        """Nobody asks what it does."""
+        """The tests ignore the current action."""
 
     async def checkpoint(self) -> None:
         """Let the task run."""
@@ -28,7 +28,7 @@ FREE: Control = _Free()
 
 @attrs.frozen
 class Run:
-    """What came of a task.
+    """The result of a task.
 
     Attributes:
         steps: Its steps.
@@ -72,7 +72,7 @@ async def run(
     task_id: str = "id",
     **settings: Any,
 ) -> Run:
-    """Carry out a task to its end.
+    """Run a task to its end.
 
     Args:
         executor: The executor.

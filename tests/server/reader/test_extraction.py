@@ -35,12 +35,12 @@ async def page(html: str, url: str = "https://a.example/d/p") -> Page:
 
 
 def filled(schema: Any, *pages: Page) -> Any:
-    """What a schema becomes on pages."""
+    """The values that a schema gets from pages."""
     return fill(Schema(json.dumps(schema)), PageFacts(pages))
 
 
 def properties(required: list[str] | None = None, **parts: Any) -> dict[str, Any]:
-    """The schema of an object in which all is required, unless said otherwise."""
+    """The schema of an object, all of whose fields are required by default."""
     needed = list(parts) if required is None else required
     return {"type": "object", "properties": parts, "required": needed}
 
@@ -53,7 +53,7 @@ def unread(schema: Any, *pages: Page) -> str:
 
 
 def test_blanks_between_the_items_of_a_text_are_looked_at_once():
-    """The search for what parts them does not begin anew at each of a million blanks."""
+    """A text of a million blanks is searched in linear time."""
     odd = Page("https://a.example/", data=[{"colours": f"red ,{' ' * 1_000_000}x ; blue"}])
     schema = properties(colours={"type": "array", "items": TEXT})
 
@@ -108,7 +108,7 @@ async def test_lists_are_read_from_everywhere_on_a_page():
 
 
 async def test_columns_are_lists():
-    """A column of a table is a list under its name, in the type that is asked for."""
+    """A column of a table is a list under its name, in the requested type."""
     schema = properties(
         plans={"type": "array", "items": TEXT},
         seats={"type": "array", "items": WHOLE},
@@ -123,7 +123,7 @@ async def test_columns_are_lists():
 
 
 async def test_rows_are_objects():
-    """The table whose columns fit gives the objects; its first column names them."""
+    """The table with matching columns gives the objects; its first column names them."""
     plan = properties(["name", "price_per_month"], name=TEXT, price_per_month=NUMBER, seats=WHOLE,
                       sso=FLAG, url=TEXT, note={"anyOf": [TEXT, {"type": "null"}]})  # fmt: skip
     office = properties(city=TEXT, rooms=WHOLE)
@@ -156,7 +156,7 @@ async def test_links_and_headings_are_objects_as_well():
 
 
 async def test_inner_objects_are_read_from_what_is_named_so():
-    """The terms below a heading."""
+    """The terms below a heading of that name."""
     schema = properties(
         brand=properties(name=TEXT, country=TEXT),
         details=properties(made_in=TEXT),
@@ -169,7 +169,7 @@ async def test_inner_objects_are_read_from_what_is_named_so():
 
 
 async def test_inner_object_does_not_borrow_from_the_page():
-    """The name of the page is not the name of something else on it."""
+    """The name of the page is not the name of another thing on it."""
     schema = properties(["title"], title=TEXT, shipper=properties(name=TEXT))
 
     assert filled(schema, await page(LAMP)) == {"title": "Lamp - Shop"}
@@ -178,7 +178,7 @@ async def test_inner_object_does_not_borrow_from_the_page():
 
 @pytest.mark.parametrize("name", ["anything", "page", "result"])
 async def test_wrapping_is_looked_through(name: str):
-    """An only property may be a wrapping around what the page says."""
+    """A single property may wrap the values of the page."""
     schema = properties(**{name: properties(title=TEXT, made_in=TEXT)})
 
     assert filled(schema, await page(LAMP)) == {name: {"title": "Lamp - Shop", "made_in": "Porto"}}
@@ -200,7 +200,7 @@ async def test_several_pages_are_several_objects():
 
 
 async def test_dictionaries_are_filled_with_labels():
-    """Objects with any properties: labels, those below a heading, and only what fits the type."""
+    """Objects with any properties: labels, those below a heading, and only values of the type."""
     any_text = {"type": "object", "additionalProperties": TEXT}
     numbers = {"type": "object", "additionalProperties": NUMBER}
 
@@ -232,7 +232,7 @@ async def test_dictionaries_are_filled_with_labels():
     ],
 )  # fmt: skip
 async def test_top_level_need_not_be_an_object(schema: Any, expected: Any):
-    """Lists and single values, called by the schema's title."""
+    """Lists and single values, named by the schema's title."""
     assert filled(schema, await page(PLANS)) == expected
 
 
@@ -249,7 +249,7 @@ async def test_json_documents_are_read_like_pages():
 
 
 async def test_objects_of_a_json_document_have_inner_values():
-    """Single values make lists of one, and objects dictionaries; each is found where it stands."""
+    """Single values become lists of one, and objects dictionaries; each is found at its place."""
     body = json.dumps({"shop": [{"id": 1, "size": 5, "extra": {"a": 1}}]}).encode()
     document = await read_document("https://a.example/d.json", "application/json", body)
     item = properties(
@@ -263,8 +263,8 @@ async def test_objects_of_a_json_document_have_inner_values():
     assert unread(properties(size=WHOLE, title=TEXT), document) == "size"
 
 
-async def test_lists_may_hold_members_only():
-    """A list of constants or of members of an enumeration takes no other values."""
+async def test_lists_may_have_members_only():
+    """A list of constants or of members of an enumeration accepts no other values."""
     colours = {"type": "array", "items": {"enum": ["red", "blue", "green"]}}
     only = {"type": "array", "items": {"const": "a"}}
 
@@ -278,7 +278,7 @@ async def test_lists_may_hold_members_only():
 
 @pytest.mark.parametrize("keyword", ["anyOf", "oneOf"])
 async def test_constants_are_not_guessed(keyword: str):
-    """Of several, the page says which it is; one that may be missing is null."""
+    """Of several, the page says which one applies; an optional one may be null."""
     literals = {keyword: [{"const": "pass"}, {"const": "failing"}]}
     maybe = {keyword: [{"const": "pass"}, {"type": "null"}]}
     says = await page("<dl><dt>Status<dd>failing</dl>")
@@ -342,7 +342,7 @@ async def test_missing_fields():
 
 
 async def test_missing_cell_is_named_by_its_row():
-    """One row without a number, and the answer is refused with the row's place."""
+    """With one row without a number, the answer is refused with the place of the row."""
     html = PLANS.replace("$1,200.00", "on request")
     plan = properties(plan=TEXT, price_per_month=NUMBER)
     schema = properties(plans={"type": "array", "items": plan})
@@ -351,7 +351,7 @@ async def test_missing_cell_is_named_by_its_row():
 
 
 async def test_nothing_at_all_is_no_answer():
-    """An object of which no field can be read is not answered with emptiness."""
+    """An object without any readable field is no answer."""
     schema = properties([], depth=NUMBER, height={"anyOf": [NUMBER, {"type": "null"}]})
 
     assert unread(schema, await page(LAMP)) == ""
@@ -375,7 +375,7 @@ async def test_nothing_at_all_is_no_answer():
     ],
 )
 async def test_values_keep_the_bounds_of_the_schema(part: Any, fits: bool):
-    """What is out of bounds is not what was asked for."""
+    """A value out of bounds is refused."""
     schema = properties(price=part)
 
     if fits:
@@ -385,7 +385,7 @@ async def test_values_keep_the_bounds_of_the_schema(part: Any, fits: bool):
 
 
 async def test_lists_keep_the_bounds_of_the_schema():
-    """Long lists are cut at maxItems; lists below minItems are no answer."""
+    """Long lists are cut at maxItems; lists below minItems are refused."""
     plans = {"type": "array", "items": TEXT}
 
     assert filled(properties(plans={**plans, "maxItems": 1}), await page(PLANS))["plans"] == [
@@ -395,7 +395,7 @@ async def test_lists_keep_the_bounds_of_the_schema():
 
 
 async def test_names_are_not_guessed():
-    """A name that contains the words that are asked for is another one."""
+    """A name that only contains the requested words is another one."""
     plans = await page("<dl><dt>Price per month<dd>$9</dl>")
 
     assert filled(properties(price_per_month=NUMBER), plans) == {"price_per_month": 9}
@@ -403,7 +403,7 @@ async def test_names_are_not_guessed():
 
 
 async def test_tables_are_not_guessed():
-    """Of several tables with the columns that are asked for, the list has to name one."""
+    """Of several tables with the requested columns, the list has to name one."""
     cities = "<h2>{}</h2><table><tr><th>City<th>Rooms<tr><td>{}<td>4</table>"
     both = await page(cities.format("Offices", "Porto") + cities.format("Shops", "Faro"))
     listed = {"type": "array", "items": properties(city=TEXT)}
@@ -422,7 +422,7 @@ class Office:
 
 @dataclasses.dataclass
 class Company:
-    """What the SDK sends for a dataclass."""
+    """The SDK's schema for a dataclass."""
 
     title: str
     offices: list[Office]
@@ -430,7 +430,7 @@ class Company:
 
 
 async def test_schema_of_a_dataclass_is_filled():
-    """The schema that the SDK makes of a dataclass is filled as it is."""
+    """The SDK's schema for a dataclass is filled unchanged."""
     assert fill(Schema(output_schema(Company)), PageFacts([await page(PLANS)])) == {
         "title": "Plans",
         "offices": [{"city": "Porto", "rooms": 4}],

@@ -1,4 +1,4 @@
-"""Where the reader's rules, its permissions or the page end: a reason, and no waiting."""
+"""The limits of the reader's rules, of its permissions and of pages: a reason, and no wait."""
 
 import asyncio
 from typing import Any
@@ -15,8 +15,8 @@ from tests.support.wire import Connection
 TEXT, NUMBER = {"type": "string"}, {"type": "number"}
 
 
-async def test_pause_holds_the_next_step(reader: ReaderExecutor, site: str):
-    """While the control does not let go, no step is taken and no page is opened."""
+async def test_pause_delays_the_next_step(reader: ReaderExecutor, site: str):
+    """While the task is paused, no step is taken and no page is opened."""
 
     class Gate:
         def __init__(self) -> None:
@@ -137,7 +137,7 @@ FAILURES = {
 async def test_page_that_cannot_be_read_fails_the_task(
     reader: ReaderExecutor, sent: bytes, reason: str
 ):
-    """Whatever is wrong with a page, the reason names the page and the trouble."""
+    """For any broken page, the reason has its address and the problem."""
     async with raw_server({"/": sent}) as url:
         done = await run(reader, f"Open {url}/ and read it")
 
@@ -146,7 +146,7 @@ async def test_page_that_cannot_be_read_fails_the_task(
 
 
 async def test_unreachable_page_fails_the_task(reader: ReaderExecutor):
-    """Where nobody listens, the task fails and says where."""
+    """Where no server listens, the task fails and names the address."""
     async with raw_server({}) as url:
         pass
     done = await run(reader, f"Open {url}")
@@ -158,7 +158,7 @@ async def test_unreachable_page_fails_the_task(reader: ReaderExecutor):
 
 @pytest.mark.looptime
 async def test_silent_page_fails_the_task_in_time(reader: ReaderExecutor):
-    """A server that never answers does not hold a task for longer than its patience."""
+    """A server that never answers delays a task by no more than the timeout."""
     start = asyncio.get_running_loop().time()
     async with raw_server(Connection.stall) as url:
         done = await run(reader, f"Open {url}")
@@ -167,8 +167,8 @@ async def test_silent_page_fails_the_task_in_time(reader: ReaderExecutor):
     assert asyncio.get_running_loop().time() - start == pytest.approx(10, abs=0.1)
 
 
-async def test_page_without_a_title_has_none_to_tell(reader: ReaderExecutor):
-    """A title that is asked for and not there is not made up."""
+async def test_page_without_a_title_has_none(reader: ReaderExecutor):
+    """A requested title that is missing is not made up."""
     async with raw_server({"/": page(b"<p>words</p>")}) as url:
         done = await run(reader, f"Tell me the title of {url}")
 
@@ -176,14 +176,14 @@ async def test_page_without_a_title_has_none_to_tell(reader: ReaderExecutor):
 
 
 async def test_link_that_is_not_there_fails_the_task(reader: ReaderExecutor, site: str):
-    """The reason names the links that there are."""
+    """The reason names the existing links."""
     done = await run(reader, f"Open {site} and click Careers")
 
     assert done.reason.startswith(f"{site} has no link “Careers”. Its links: Tern & Tide, Home, ")
 
 
 async def test_the_home_page_may_be_the_one_at_hand(reader: ReaderExecutor, site: str):
-    """Other words that may be a link must be one: what was not done is not passed over."""
+    """Other words that may be a link must be one: a missing step is not ignored."""
     home = await run(reader, f"Open {site}/about.html, go to the start page and tell me its title")
     bottom = await run(reader, f"Open {site} and go to the bottom, then tell me its title")
 
@@ -203,7 +203,7 @@ async def test_the_home_page_may_be_the_one_at_hand(reader: ReaderExecutor, site
     ],
 )
 async def test_task_that_cannot_be_done_fails(reader: ReaderExecutor, task: str, reason: str):
-    """Tasks without a page and beyond reading fail at once, without a step."""
+    """Tasks without a page, and tasks that need more than reading, fail at once, without a step."""
     done = await run(reader, task)
 
     assert reason in done.reason
@@ -233,7 +233,7 @@ async def test_field_that_is_not_there_fails_the_task(
 
 
 async def test_broken_schema_fails_before_a_page_is_opened(reader: ReaderExecutor, site: str):
-    """A schema that is no JSON is found out first."""
+    """A schema that is no JSON is refused first."""
     assignment = Assignment("id", f"Open {site}", structured_output_json="{")
     (end,) = [item async for item in reader.run(assignment, FREE)]
 
@@ -241,7 +241,7 @@ async def test_broken_schema_fails_before_a_page_is_opened(reader: ReaderExecuto
 
 
 @pytest.mark.torture
-async def test_table_of_half_a_page_is_not_passed_off_as_whole(reader: ReaderExecutor):
+async def test_table_of_a_cut_page_is_not_saved(reader: ReaderExecutor):
     """A page that was too long gives words with a note, and neither files nor fields."""
     body = b"<title>T</title><table><tr><th>A<th>B" + b"<tr><td>1<td>2" * 20_100
     async with raw_server({"/": page(body)}) as url:

@@ -13,14 +13,14 @@ STAFF = Table(("Name", "Role", "Since"), [Row(("Ann", "Boss", "1999"))], "Staff"
 
 
 def exported(wish: str, *pages: Page, answer: str = "answer", structured: bool = False) -> str:
-    """The content of the file that a wish asks for."""
+    """The content of the requested file."""
     wanted = read_plan(f"Open https://a.example/ and {wish}").saving
     assert wanted is not None
     return export(wanted, pages, answer, structured=structured).content.decode()
 
 
-def test_table_is_chosen_by_the_words_of_the_wish():
-    """Words of the wish or of the file's name choose the table, or the task is refused."""
+def test_table_is_chosen_by_the_words_of_the_request():
+    """Words of the request or of the file's name choose the table, or the task is refused."""
     page = Page("https://a.example", tables=[FEES, STAFF])
 
     assert exported("save the staff as x.csv", page) == "Name,Role,Since\nAnn,Boss,1999\n"
@@ -31,7 +31,7 @@ def test_table_is_chosen_by_the_words_of_the_wish():
 
 
 def test_no_cell_is_a_formula():
-    """What a page says computes nothing and sends nothing where its table is opened."""
+    """Text of a page cannot become a formula in a spreadsheet."""
     cells = ('=HYPERLINK("http://x")', "+cmd|' /C calc'!A0", "@SUM(A1)", "\uff1d1", "-2+3", "\t=1")
     harmless = ("-5", "+2.3 %", "-1.234,5", "-", "a=b", "")
     page = Page(
@@ -45,14 +45,14 @@ def test_no_cell_is_a_formula():
 
 
 def test_tables_of_all_pages_are_looked_at():
-    """The table may stand on any of the pages."""
+    """The table may be on any of the pages."""
     pages = (Page("https://a.example"), Page("https://b.example", tables=[STAFF]))
 
     assert exported("save it as x.csv", *pages).startswith("Name,")
 
 
 def test_a_definition_list_stands_in_for_a_table():
-    """It makes two columns; without one there is nothing to write."""
+    """It becomes two columns; without one there is nothing to write."""
     labels = Page("https://a.example", labels=[Label("Size", "7")])
 
     assert exported("save it as x.csv", labels) == "name,value\nSize,7\n"
@@ -61,13 +61,13 @@ def test_a_definition_list_stands_in_for_a_table():
 
 
 @pytest.mark.parametrize("name", ["x.txt", "x.md", "X.MD"])
-def test_words_are_saved_as_they_are(name: str):
-    """Text and Markdown hold the answer."""
+def test_words_are_saved_unchanged(name: str):
+    """Text and Markdown contain the answer."""
     assert exported(f"save it as {name}", Page("https://a.example"), answer="grün") == "grün\n"
 
 
-def test_a_json_file_holds_an_answer_with_a_schema():
-    """Without a schema nothing says what goes into a JSON file."""
+def test_a_json_file_contains_an_answer_with_a_schema():
+    """Without a schema the content of a JSON file is undefined."""
     page = Page("https://a.example", title="T")
 
     assert exported("save it as x.json", page, answer="[1]", structured=True) == "[1]\n"

@@ -17,7 +17,7 @@ A, B = "https://a.example/x", "https://b.example"
 
 
 def steps(task: str, files: tuple[str, ...] = ()) -> list[str]:
-    """A plan in short: addresses and files as they are, links as `>words` or `>words?`."""
+    """A plan in short: addresses and files unchanged, links as `>words` or `>words?`."""
     shown: list[str] = []
     for action in read_plan(task, files).actions:
         match action.action:
@@ -87,7 +87,7 @@ def test_files_are_read_when_nothing_else_is_named():
 
 
 def test_the_csv_file_is_the_one_that_ends_so():
-    """A kind of file, where one came with the task, is that file and no other."""
+    """The name of a file type means the file of that type that came with the task."""
     files = ("config.json", "data.csv")
 
     assert steps("Read the CSV file", files) == ["data.csv"]
@@ -122,7 +122,7 @@ def test_the_first_rows_can_be_asked_for(wish: str, rows: int | None):
     ],
 )
 def test_other_wishes_over_rows_are_refused(task: str):
-    """What would need a model is no plan."""
+    """A request that would need a model gives no plan."""
     with pytest.raises(CannotContinueError, match="is not understood"):
         read_plan(task, ["data.csv"])
 
@@ -140,7 +140,7 @@ def test_other_wishes_over_rows_are_refused(task: str):
     ],
 )
 def test_pages_on_the_way_are_no_part_of_the_answer(task: str, answering: list[bool]):
-    """A page that is left by a link answers only if something was asked about it."""
+    """A page that is left by a link answers only if the text asks about it."""
     assert [action.answers for action in read_plan(task).actions] == answering
 
 
@@ -156,7 +156,7 @@ def test_pages_on_the_way_are_no_part_of_the_answer(task: str, answering: list[b
     ],
 )
 def test_only_the_title_is_asked_for(task: str):
-    """Asking for a title in the usual words asks for nothing else."""
+    """The usual words for a title request nothing else."""
     assert read_plan(task).parts == {Part.TITLE}
 
 
@@ -177,7 +177,7 @@ def test_only_the_title_is_asked_for(task: str):
     ],
 )
 def test_what_of_a_page_is_asked_for(task: str, parts: set[Part]):
-    """The parts that are named, and the text where none is."""
+    """The named parts, and the text where none is named."""
     assert read_plan(task).parts == parts
 
 
@@ -193,7 +193,7 @@ def test_what_of_a_page_is_asked_for(task: str, parts: set[Part]):
     ],
 )
 def test_output_files_are_understood(task: str, name: str | None, what: str | None):
-    """The name of the file, and the words for what goes into it."""
+    """The name of the file, and the words for its content."""
     saving = read_plan(task).saving
 
     assert (saving.name if saving else None) == name
@@ -206,7 +206,7 @@ def test_files_that_are_read_are_not_written():
 
 
 def test_task_may_want_a_file_and_words():
-    """Whether an answer in words is wanted beside the file."""
+    """Whether an answer in words is requested besides the file."""
     assert read_plan(f"Open {A} and save it as x.txt").only_saving
     assert not read_plan(f"Open {A}, save it as x.txt and tell me the title").only_saving
     assert not read_plan(f"Open {A}").only_saving
@@ -240,7 +240,7 @@ def test_task_may_want_a_file_and_words():
     ],
 )
 def test_what_a_reader_cannot_do_is_refused(task: str, reason: str):
-    """Tasks without a page, with forms, or with another kind of file."""
+    """Tasks without a page, with forms, or with another type of file."""
     with pytest.raises(CannotContinueError, match=reason):
         read_plan(task)
 
@@ -254,7 +254,7 @@ def test_what_a_reader_cannot_do_is_refused(task: str, reason: str):
     ],
 )
 def test_words_about_forms_are_not_forms(task: str):
-    """Only an instruction to use a form is beyond a reader; a schema says what is to be read."""
+    """Only an instruction to use a form is refused; a schema says what is to be read."""
     plan = read_plan(task, structured=True)
 
     assert [action.action for action in plan.actions] == [OpenAddress(A)]
@@ -264,7 +264,7 @@ def test_words_about_forms_are_not_forms(task: str):
     "task", [f"Open {A}. Frobnicate the widget", f"Open {A}. Juggle, then tell me the price"]
 )
 def test_a_schema_explains_no_instruction(task: str):
-    """It says what the answer is, and not what else a sentence wants done."""
+    """It describes the answer, and not the other instructions of a sentence."""
     with pytest.raises(CannotContinueError, match="is not understood"):
         read_plan(task, structured=True)
 
@@ -283,13 +283,13 @@ LONG = {
 
 @pytest.mark.parametrize("task", LONG.values(), ids=LONG)
 def test_a_long_text_is_planned_or_refused(task: str):
-    """No text of 20 KB holds up the server, whatever stands in it."""
+    """No text of 20 KB blocks the server, whatever it contains."""
     with contextlib.suppress(CannotContinueError):
         assert read_plan(task).actions
 
 
 def test_a_text_that_is_too_long_is_refused():
-    """What is longer than 20,000 characters is not read by rules; the reason says so."""
+    """A text longer than 20,000 characters is not read by rules; the reason says so."""
     task = f"Open {A} and tell me its title".ljust(20_000)
 
     assert read_plan(task).actions
@@ -308,7 +308,7 @@ def test_a_text_that_is_too_long_is_refused():
     ),
 )  # fmt: skip
 def test_any_task_is_planned_or_refused(pieces: list[str]):
-    """However words are thrown together, there is a plan that begins with a page, or a refusal."""
+    """For any sequence of words there is a plan that begins with a page, or a refusal."""
     try:
         plan = read_plan(" ".join(pieces), ["t.csv"] if "as" in pieces else [])
     except CannotContinueError:

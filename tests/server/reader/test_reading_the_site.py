@@ -1,4 +1,4 @@
-"""Tasks on the example site, as a person would give them."""
+"""Tasks on the example site, in the words of a person."""
 
 import csv
 import io
@@ -47,7 +47,7 @@ async def test_links_are_followed_in_order(reader: ReaderExecutor, site: str):
 
 
 async def test_several_pages_have_a_section_each(reader: ReaderExecutor, site: str):
-    """Each page that is asked about has a section with its title and address."""
+    """Each requested page has a section with its title and address."""
     done = await run(reader, f"Read {site}/pricing.html and {site}/contact.html")
     first, second = done.output.split("\n\n---\n\n")
 
@@ -67,8 +67,8 @@ async def test_titles_of_several_pages(reader: ReaderExecutor, site: str):
     ]
 
 
-async def test_steps_tell_what_was_done(reader: ReaderExecutor, site: str):
-    """Each step has a goal, a judgement of the one before, an address and first lines."""
+async def test_steps_say_what_was_done(reader: ReaderExecutor, site: str):
+    """Each step has a goal, a judgement of the step before, an address and first lines."""
     done = await run(reader, f"Open {site} and follow the link 'Service plans'")
     first, second, third = done.steps
 
@@ -98,7 +98,7 @@ async def test_table_becomes_objects(reader: ReaderExecutor, site: str):
 
 
 async def test_article_fills_an_object(reader: ReaderExecutor, site: str):
-    """What the page says of itself, and its headings."""
+    """From the metadata of the page, and its headings."""
     schema = properties(heading=TEXT, description=TEXT, headings={"type": "array", "items": TEXT})
     done = await run(reader, f"Open {site}/journal/winter-chain-care.html", schema=schema)
 
@@ -126,7 +126,7 @@ async def test_definition_list_and_product(reader: ReaderExecutor, site: str):
 
 
 async def test_table_is_saved(reader: ReaderExecutor, site: str):
-    """A table is saved as CSV, and the answer says what is in the file."""
+    """A table is saved as CSV, and the answer describes the file."""
     done = await run(reader, f"Open {site}/products.html and save the table as bikes.csv")
     rows = list(csv.reader(io.StringIO(done.files["bikes.csv"].decode())))
 
@@ -136,7 +136,7 @@ async def test_table_is_saved(reader: ReaderExecutor, site: str):
 
 
 async def test_download_is_read_and_saved(reader: ReaderExecutor, site: str):
-    """A linked CSV file is opened, read and saved; words are added when they are asked for."""
+    """A linked CSV file is opened, read and saved; words are added on request."""
     task = (
         f"Open {site}/pricing.html, download the price list, save it as p.csv and tell me about it"
     )
@@ -157,7 +157,7 @@ async def test_structured_answer_is_saved_as_well(reader: ReaderExecutor, site: 
 
 
 async def test_files_that_came_with_the_task_are_read(reader: ReaderExecutor):
-    """A CSV and a text file stand in for pages."""
+    """A CSV and a text file take the place of pages."""
     files = {"list.csv": b"Item,Price\nLamp,$9.50\n", "note.txt": b"remember the lamp"}
     schema = properties(items=table_of(item=TEXT, price=NUMBER))
     listed = await run(reader, "Read list.csv", schema=schema, files=files)
@@ -171,7 +171,7 @@ async def test_files_that_came_with_the_task_are_read(reader: ReaderExecutor):
 
 
 async def test_cookies_are_handed_over(reader: ReaderExecutor):
-    """What servers set is part of the result, the latest of each."""
+    """Cookies of servers are part of the result, the latest of each."""
     first = page(b"<title>1</title><a href=/2>next</a>", headers={"Set-Cookie": "a=1"})
     second = page(b"<title>2</title>", headers={"Set-Cookie": "a=2"})
     async with raw_server({"/": first, "/2": second}) as url:

@@ -1,6 +1,6 @@
 """The same kinds of tasks on a site with other names, titles, prices and pages.
 
-What the reader answers must come from the pages: nothing in it may know the example site.
+The reader's answers must come from the pages: it may not know the example site.
 """
 
 import shutil
@@ -74,7 +74,7 @@ async def test_new_links_are_followed(reader: ReaderExecutor, other: str):
 
 
 async def test_new_text_is_read(reader: ReaderExecutor, other: str):
-    """The text of the article holds the new names and none of the old ones."""
+    """The text of the article contains the new names and none of the old ones."""
     done = await run(reader, f"Read {other}/journal/winter-chain-care.html")
 
     assert "# Why a kettle sings\nBy Petra Vaz" in done.output
@@ -114,7 +114,7 @@ async def test_new_product(reader: ReaderExecutor, other: str):
 
 
 async def test_new_price_list_is_saved(reader: ReaderExecutor, other: str):
-    """The downloaded file holds the new rows."""
+    """The downloaded file contains the new rows."""
     task = f"Open {other}/levels.html, download the price list and save it as out.csv"
     done = await run(reader, task)
 
@@ -122,10 +122,10 @@ async def test_new_price_list_is_saved(reader: ReaderExecutor, other: str):
 
 
 def test_package_does_not_know_the_example_site():
-    """No source file of the package holds a name, a title or an address of the example site."""
+    """No source file of the package contains a name, a title or an address of the example site."""
     package = Path(__file__).parents[3] / "browser_use_async"
     known = ("Tern & Tide", "Tern &", "Quayside", "Halloran", "winter-chain", "pricing.html")
-    # Where nothing reads pages, the demo plays its tasks, so it says what they would have found.
+    # Without the packages that read pages, the demo plays its tasks, so it has their results.
     apart = {"example_site", "demo_executor.py"}
     sources = [path for path in package.rglob("*.py") if not apart & {*path.parts}]
 

@@ -49,13 +49,13 @@ REFUSED = {
 
 @pytest.mark.parametrize(("text", "reason"), REFUSED.items(), ids=list(REFUSED))
 def test_broken_schema_is_refused(text: str, reason: str):
-    """What is no schema, or refers to what is not there, is refused in words."""
+    """An invalid schema, or one with a missing reference, is refused with a sentence."""
     with pytest.raises(CannotContinueError, match=reason):
         fill(Schema(text), PageFacts([PAGE]))
 
 
 def test_schema_that_contains_itself_is_filled_as_far_as_the_page_goes():
-    """A recursive schema ends where the page has no more."""
+    """A recursive schema ends where the page has no more data."""
     schema = {
         "type": "object",
         "properties": {"title": {"type": "string"}, "child": {"$ref": "#"}},
@@ -66,7 +66,7 @@ def test_schema_that_contains_itself_is_filled_as_far_as_the_page_goes():
 
 
 def test_lists_of_schemas_do_not_double():
-    """40 levels of `allOf`, each twice in the one above, are refused and not put together."""
+    """40 levels of `allOf`, each twice in the one above, are refused and not expanded."""
     parts: dict[str, Any] = {"d40": {"type": "string"}}
     for level in range(40):
         parts[f"d{level}"] = {"allOf": [{"$ref": f"#/$defs/d{level + 1}"}] * 2}
@@ -78,7 +78,7 @@ def test_lists_of_schemas_do_not_double():
 
 
 def test_a_schema_that_is_put_together_from_many_is_filled():
-    """What is said twice costs twice, which is allowed."""
+    """Duplicates count twice, which is allowed."""
     part = {"allOf": [{"$ref": "#/$defs/a"}, {"$ref": "#/$defs/b"}]}
     named = {"properties": {"title": {"type": "string"}}, "required": ["title"]}
     root = {**part, "$defs": {"a": {"type": "object"}, "b": {"allOf": [named, named]}}}
@@ -87,7 +87,7 @@ def test_a_schema_that_is_put_together_from_many_is_filled():
 
 
 def test_a_schema_that_is_too_deep_is_refused():
-    """300 levels, or alternatives that hold themselves, and not in Python's words."""
+    """300 levels, or alternatives that contain themselves; the message is not Python's."""
     deep: dict[str, Any] = {"type": "string"}
     for _ in range(300):
         deep = {"properties": {"a": deep}}
@@ -98,14 +98,14 @@ def test_a_schema_that_is_too_deep_is_refused():
 
 
 def test_a_schema_that_is_too_long_is_refused():
-    """One of a megabyte is no question to a page."""
+    """A schema of a megabyte is refused."""
     with pytest.raises(CannotContinueError, match="more than 100,000 characters"):
         Schema(json.dumps({"title": "t" * 100_000}))
 
 
 @pytest.mark.long
 def test_schema_out_of_proportion_is_refused():
-    """Alternatives of alternatives of alternatives end at a bound, not with the heat death."""
+    """Alternatives of alternatives of alternatives end at a limit."""
     definitions: dict[str, Any] = {"d0": {"type": "integer"}}
     for level in range(1, 25):
         definitions[f"d{level}"] = {"anyOf": [{"$ref": f"#/$defs/d{level - 1}"}] * 3}
@@ -136,7 +136,7 @@ SCHEMAS = st.recursive(
 @given(st.dictionaries(KEYWORDS, SCHEMAS, max_size=4))
 @pytest.mark.timeout(180)
 def test_any_schema_is_filled_or_refused(schema: dict[str, Any]):
-    """Whatever JSON stands for a schema, there is JSON, or one of the two refusals."""
+    """For any JSON as a schema, the result is JSON or one of the two refusals."""
     try:
         value = fill(Schema(json.dumps(schema)), PageFacts([PAGE]))
     except (NotReadableError, CannotContinueError):

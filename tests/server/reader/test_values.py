@@ -16,7 +16,7 @@ BASE = "https://a.example/d/"
 
 
 def test_a_long_text_is_no_member_in_other_words():
-    """A page may have a megabyte where a member of an enumeration is looked for."""
+    """A page may have a megabyte of text where a member of an enumeration is expected."""
     assert as_member("in  STOCK", ["sold out", "in stock"]) == "in stock"
     assert as_member("in  STOCK".ljust(2_000_000, "\ufdfa"), ["sold out"] * 5_000) is None
     assert as_member("x" * 3_000, ["x" * 3_000]) == "x" * 3_000
@@ -64,7 +64,7 @@ def test_number_is_read(text: Any, number: float):
      math.inf, math.nan],
 )  # fmt: skip
 def test_no_number_is_guessed(text: Any):
-    """Ranges, dates, telephone numbers, scaled numbers and prose are not a number."""
+    """Ranges, dates, telephone numbers, scaled numbers and prose are no numbers."""
     assert as_number(text) is None
 
 
@@ -105,7 +105,7 @@ def test_written_number_is_read_back(whole: int, cents: int):
     ],
 )
 def test_yes_or_no(value: Any, answer: bool | None):
-    """Words and signs say yes or no; other texts say neither."""
+    """Words and signs mean yes or no; other texts mean neither."""
     assert as_boolean(value) is answer
 
 
@@ -124,7 +124,7 @@ def test_yes_or_no(value: Any, answer: bool | None):
     ],
 )
 def test_member_of_an_enumeration(value: Any, members: list[Any], member: Any):
-    """A member is meant by its words; what means none is none."""
+    """A member is recognised by its words; a word for none means null."""
     assert as_member(value, members) == member
 
 
@@ -151,7 +151,7 @@ def test_member_of_an_enumeration(value: Any, members: list[Any], member: Any):
     ],
 )
 def test_text_is_brought_into_its_form(value: Any, form: str, text: str | None):
-    """Texts of all kinds of values; dates and addresses in the form that is asked for."""
+    """Texts of all kinds of values; dates and addresses in the requested form."""
     assert as_string(value, form, BASE) == text
 
 
@@ -167,7 +167,7 @@ VALUES = st.recursive(
 @given(VALUES)
 @pytest.mark.timeout(180)
 def test_any_value_is_read_or_not(value: Any):
-    """What is read has the type that was asked for, and is None where there is nothing to read."""
+    """The value has the requested type, or is None where there is nothing to read."""
     number, boolean = as_number(value), as_boolean(value)
     string, member = as_string(value, "date", BASE), as_member(value, ["a", 1, True])
 
