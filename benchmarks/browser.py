@@ -26,7 +26,7 @@ from browser_use_async.server.records import Assignment, RemoteTask, Step
 from browser_use_async.server.static_site import StaticSite, example_site_directory
 
 ROUNDS = 15
-PAUSE_SECONDS = 0.7  # as between tasks that people start; what was begun in the background ends
+PAUSE_SECONDS = 0.7  # as between tasks that people start; background work ends meanwhile
 LOOK_SECONDS = 0.03
 VIEWPORT = {"width": 1280, "height": 960}
 
@@ -35,10 +35,10 @@ class Running:
     """A task that is never paused."""
 
     def started(self) -> None:
-        """Take its start as told."""
+        """Accept its start."""
 
     def doing(self, goal: str) -> None:
-        """Nobody asks what it does."""
+        """The benchmark ignores the current action."""
 
     async def checkpoint(self) -> None:
         """Let it run."""
@@ -47,7 +47,7 @@ class Running:
         """Only tasks of another service are remembered."""
 
     async def charge(self, cents: Decimal) -> None:
-        """Nobody pays."""
+        """Tasks are free here."""
 
     @property
     def is_left_alone(self) -> bool:
@@ -79,7 +79,7 @@ async def in_executor(executor: ChromiumExecutor, url: str, name: str) -> float:
 
 
 async def over_http(session: BrowserUseSession, url: str) -> float:
-    """Seconds from `run-task` until its first step is to be read, with a recording being made."""
+    """Seconds until the first step can be read after `run-task`, with a recording in progress."""
     begun = time.perf_counter()
     handle = await session.submit(f"Open {url} and return the title")
     task = await session.tasks.get(handle.id)

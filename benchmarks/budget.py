@@ -52,7 +52,7 @@ class Setting:
 
 @attrs.frozen
 class Point:
-    """What a batch came to.
+    """The result of a batch.
 
     Attributes:
         share: What it spent, as a part of its budget.

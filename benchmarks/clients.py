@@ -29,7 +29,7 @@ class Side:
 
     Attributes:
         name: For the table.
-        connect: Given the server's root URL, makes the call.
+        connect: Makes the call for the server's root URL.
         cost: About how many times the cost of a call on aiohttp; slow ones make fewer calls.
     """
 
@@ -39,7 +39,7 @@ class Side:
 
 
 class _Exchange(asyncio.Protocol):
-    """A connection that knows one question and waits for one answer."""
+    """A connection that has one request and waits for one answer."""
 
     def __init__(self) -> None:
         self.buffer = b""

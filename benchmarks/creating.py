@@ -1,4 +1,4 @@
-"""What a created task costs over TLS: on a fresh connection each, and on kept ones.
+"""The CPU time of a created task over TLS: on a new connection each, and on kept ones.
 
 A creating call that no server with keys answers takes a connection of its own, because a kept one
 may break just when it is used. Both sides have a server of their own and take turns.
@@ -43,7 +43,7 @@ class _Figures:
 
 @attrs.define(eq=False)
 class _Side:
-    """A session, and the server that it talks to."""
+    """A session, and its server."""
 
     session: BrowserUseSession
     pipe: Connection
@@ -110,7 +110,7 @@ async def measure(effort: Effort) -> dict[bool, _Figures]:
             sides[has_keys] = side = _Side(session, server.pipe)
             side.count(trace)
             await stack.enter_async_context(session)
-            await session.submit("Look")  # by whose answer it knows of keys
+            await session.submit("Look")  # its answer shows that keys are kept
         for _round in range(effort.rounds):
             for side in sides.values():
                 await side.turn(calls)

@@ -57,7 +57,7 @@ def _head(kind: str, length: int) -> bytes:
 
 
 def serve(connection: Connection, size: int) -> None:
-    """Serve for ever, and tell the port first."""
+    """Serve for ever, and report the port first."""
 
     async def run() -> None:
         server = await asyncio.start_server(lambda r, w: _answer(r, w, size), "127.0.0.1", 0)

@@ -25,12 +25,12 @@ __all__ = ["report"]
 LEAST_LEFT = 100
 NEAR = 0.15
 WANTED = 0.9
-COVERED = 0.8  # of nine in ten: splits of one batch have the same items in them
+COVERED = 0.8  # instead of nine in ten: splits of one batch have the same items in them
 
 
 @attrs.frozen
 class Said:
-    """What was foretold: cents and seconds at p50 and p90."""
+    """A forecast: cents and seconds at p50 and p90."""
 
     cents: float
     most_cents: float
@@ -39,7 +39,7 @@ class Said:
 
 
 def said(found: Forecast | None) -> Said:
-    """What a forecast says."""
+    """The figures of a forecast."""
     assert found is not None
     cents = float(found.cents_p50), float(found.cents_p90)
     return Said(*cents, found.seconds_p50, found.seconds_p90)
@@ -57,7 +57,7 @@ OURS, CONTROLS = "forecast", ("mean of 30", "mean of all")
 
 @attrs.define
 class Score:
-    """How often one way was near, and how often the truth was below its p90."""
+    """How often one way was near, and how often the real value was below its p90."""
 
     near_cents: list[bool] = attrs.field(factory=list)
     near_seconds: list[bool] = attrs.field(factory=list)

@@ -1,7 +1,7 @@
 """Held calls against today's sweep of polls: 1,000 running tasks on the bundled server.
 
 Both sides have a server and a client process of their own, and run at the same time. The same two
-ways against a server that holds nothing show that asking for it costs nothing there.
+ways against a server that holds no calls show that asking for it costs nothing there.
 """
 
 import asyncio
@@ -40,7 +40,7 @@ ROUND_TRIP = 0.01  # seconds of a get-task on this machine while it is busy, gen
 
 @attrs.frozen
 class Figures:
-    """What one side came to.
+    """The result of one side.
 
     Attributes:
         finished: Waits that ended.
@@ -88,7 +88,7 @@ class Sleeper(Executor):
         self.ends: dict[str, float] = {}
 
     async def run(self, assignment: Assignment, control: Control) -> AsyncIterator[Finished]:
-        """Sleep, and say that it slept."""
+        """Sleep, and report it."""
         await self.begin.wait()
         await asyncio.sleep(float(assignment.task))
         self.ends[assignment.task_id] = time.monotonic()
@@ -113,7 +113,7 @@ def durations(count: int, middle: float, longest: float, seed: int) -> list[floa
 async def servers(
     executor: Sleeper, count: int, database: str | None
 ) -> AsyncGenerator[LocalServer]:
-    """The server that answers: it has the tasks, or another one of the same database has them."""
+    """The server that answers: it runs the tasks, or another one of the same database does."""
     if database is None:
         async with LocalServer(executor=executor, balance_cents=10**9) as server:
             yield server
@@ -126,7 +126,7 @@ async def servers(
 
 
 def serve(pipe: Connection, seconds: list[float], database: str | None = None) -> None:
-    """Be the server: create the tasks, let them begin when told, and give the figures at last."""
+    """Be the server: create the tasks, start them on command, and send the figures at the end."""
 
     async def run() -> None:
         executor = Sleeper()
@@ -168,7 +168,7 @@ async def wait_for_all(
 
 
 def be_client(pipe: Connection, long_poll: bool) -> None:
-    """Be a client: wait for what comes through the pipe."""
+    """Be a client: wait for the tasks that come through the pipe."""
     pipe.send("ready")
     url, key, ids, window = pipe.recv()
     pipe.send(asyncio.run(wait_for_all(url, key, ids, window, long_poll=long_poll)))
@@ -214,7 +214,7 @@ def one_round(seconds: list[float], window: float) -> dict[bool, Figures]:
 
 
 def ignoring(effort: Effort) -> list[Row]:
-    """Requests and CPU time against a server that holds nothing, asked to hold or not."""
+    """Requests and CPU time against a server that holds no calls, with and without asking."""
     longest = effort.wait_seconds
     asked: dict[bool, list[float]] = {True: [], False: []}
     used: dict[bool, list[float]] = {True: [], False: []}
@@ -244,7 +244,7 @@ def ignoring(effort: Effort) -> list[Row]:
 
 
 def through_another_node(count: int, window: float) -> list[float]:
-    """The delays of so many waits on a node that carries none of their tasks out."""
+    """The delays of this many waits on a node that runs none of their tasks."""
     source = random.Random(2)
     seconds = [source.uniform(0, count / ENDS) for _ in range(count)]
     with (
@@ -278,7 +278,7 @@ def noticing(what: str, delays: list[float]) -> Row:
 
 
 def many(effort: Effort) -> list[Row]:
-    """The share of a core that a client with very many waits takes, and when it notices ends."""
+    """The share of a core that a client with very many waits uses, and its delays."""
     window = effort.wait_seconds
     source = random.Random(1)
     sides = one_round([source.uniform(0, MANY / ENDS) for _ in range(MANY)], window)

@@ -29,13 +29,13 @@ agreed. The two columns on the right add the {len(LOSSES)} losses up.
 
 Clients are as their documentation sets them up, with the server's address; for
 "{Fault.STALL}" also with a timeout of {SHORT_TIMEOUT:.0f} s, since defaults of up to ten minutes
-cannot be sat out. The server honours `Idempotency-Key` whoever sends it. With every answer
+cannot be sat out. The server honours `Idempotency-Key` of every client. With every answer
 delivered, each call made one POST, created one thing and returned its id."""
 
 
 @attrs.frozen
 class Outcome:
-    """What one run came to.
+    """The result of one run.
 
     Attributes:
         count: What the server saw.
@@ -54,7 +54,7 @@ class Outcome:
 
     @property
     def orphans(self) -> int:
-        """Things that are paid for and whose id nobody knows."""
+        """Things that are paid for and whose id the client does not know."""
         return sum(made != self.known for made in self.count.created)
 
 
@@ -107,7 +107,7 @@ def span(figures: list[int]) -> str:
 
 
 def cell(outcomes: list[Outcome]) -> str:
-    """What the rounds of one fault came to."""
+    """The results of the rounds of one fault."""
     posts = span([outcome.count.posts for outcome in outcomes])
     created = span([outcome.created for outcome in outcomes])
     orphans = span([outcome.orphans for outcome in outcomes])

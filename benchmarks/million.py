@@ -44,15 +44,15 @@ def items(count: int) -> Iterator[tuple[str, str]]:
         yield f"company-{number:07}", f"Find the head office of company number {number}"
 
 
-def tell(**figures: float) -> None:
-    """Tell the process that kills this one."""
+def report(**figures: float) -> None:
+    """Report to the process that kills this one."""
     print(json.dumps(figures), flush=True)
 
 
 async def work(url: str, key: str, ledger: str, count: int, started: float) -> None:
     """Run the batch to its end, or until the process is killed."""
     ended = restored = 0
-    told = 0.0
+    reported = 0.0
     async with BrowserUseSession(key, base_url=url, poll=POLL) as session:
         batch = session.run_many(items(count), concurrency=CONCURRENCY, ledger=ledger)
         async for result in batch:
@@ -61,14 +61,14 @@ async def work(url: str, key: str, ledger: str, count: int, started: float) -> N
             restored += result.restored
             now = time.time()
             is_first = ended == 1 or (not result.restored and ended == restored + 1)
-            if is_first or now - told >= 0.5:
-                told = now
+            if is_first or now - reported >= 0.5:
+                reported = now
                 figures = {"ended": ended, "restored": restored, "after": now - started}
-                tell(**figures, peak=resident("VmHWM"))
-    tell(ended=ended, restored=restored, after=time.time() - started, peak=resident("VmHWM"))
+                report(**figures, peak=resident("VmHWM"))
+    report(ended=ended, restored=restored, after=time.time() - started, peak=resident("VmHWM"))
 
 
-# --- what kills it --------------------------------------------------------------------------
+# --- the process that kills it --------------------------------------------------------------
 
 
 @attrs.define
@@ -84,7 +84,7 @@ class Run:
 
 @attrs.define
 class Trial:
-    """All of it."""
+    """The whole run."""
 
     url: str
     key: str
@@ -99,7 +99,7 @@ class Trial:
         return sum(each.stat().st_size for each in files if each.exists())
 
     def run(self, until: int | None) -> None:
-        """Start the batch, and kill it once so many items have ended."""
+        """Start the batch, and kill it once this many items have ended."""
         began = time.time()
         arguments = (self.url, self.key, self.ledger, self.count, began)
         program = [sys.executable, "-m", "benchmarks.million", "--work", *map(str, arguments)]
@@ -108,32 +108,32 @@ class Trial:
         with subprocess.Popen(program, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
             assert process.stdout is not None
             for line in process.stdout:
-                told = json.loads(line)
-                self.note(run, told)
+                figures = json.loads(line)
+                self.note(run, figures)
                 if time.time() - shown >= EVERY:
                     shown = time.time()
-                    self.show(run, told)
-                if until is not None and told["ended"] >= until:
+                    self.show(run, figures)
+                if until is not None and figures["ended"] >= until:
                     process.kill()  # SIGKILL
                     break
         run.seconds = time.time() - began
         if until is None and process.returncode != 0:
             raise SystemExit(f"the batch ended with {process.returncode}")
 
-    def note(self, run: Run, told: dict[str, float]) -> None:
-        """Keep what a process tells."""
-        run.ended, run.peak = int(told["ended"]), max(run.peak, int(told["peak"]))
+    def note(self, run: Run, figures: dict[str, float]) -> None:
+        """Keep the figures of a process."""
+        run.ended, run.peak = int(figures["ended"]), max(run.peak, int(figures["peak"]))
         self.largest = max(self.largest, self.size())
-        run.first = run.first or told["after"]
-        if told["ended"] > told["restored"]:
-            run.first_new = run.first_new or told["after"]
+        run.first = run.first or figures["after"]
+        if figures["ended"] > figures["restored"]:
+            run.first_new = run.first_new or figures["after"]
 
-    def show(self, run: Run, told: dict[str, float]) -> None:
+    def show(self, run: Run, figures: dict[str, float]) -> None:
         """Print a line of progress."""
-        new = told["ended"] - told["restored"]
+        new = figures["ended"] - figures["restored"]
         print(
             f"run {len(self.runs)}: {run.ended:,} of {self.count:,} ended, {new:,.0f} of them new, "
-            f"{new / told['after']:,.0f}/s; {run.peak / MEGABYTE:.0f} MB resident; "
+            f"{new / figures['after']:,.0f}/s; {run.peak / MEGABYTE:.0f} MB resident; "
             f"ledger {self.size() / MEGABYTE:,.0f} MB",
             file=sys.stderr,
             flush=True,

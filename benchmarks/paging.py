@@ -67,7 +67,7 @@ SIDES = (SLOW, Side(1, DELAY), FAST, Side(1), Side(4), Side(8))
 
 
 async def read(session: BrowserUseSession, side: Side) -> list[str]:
-    """The ids, in the order in which they were given."""
+    """The ids, in their order."""
     ids: list[str] = []
     rows = session.iterate_all_tasks(page_size=PAGE_SIZE, prefetch=side.prefetch)
     async for page in rows.pages():

@@ -1,6 +1,6 @@
 """Runs every benchmark beside the other clients and writes the results: `make bench`.
 
-`make bench QUICK=1` takes about two minutes; its figures show a direction and no more.
+`make bench QUICK=1` takes about two minutes; its figures are only a rough guide.
 """
 
 import sys
@@ -93,7 +93,7 @@ NOTES = """\
     alone), or 18 for a page that is as it was, aiohttp 75, what is noted for each of its tasks 55,
     and the rest to start, time and classify the request. With 83 ends a second more than half of
     the pages have changed when they are read again, with 24 one of five; and all of them where
-    somebody creates tasks meanwhile, which moves each row on.
+    other clients create tasks meanwhile, which moves each row on.
   - *CPU time of a task that is woken (8)*: two HTTP exchanges, one served and one made, cost more
     than the goal with aiohttp alone. Ours adds a signature's check, what keeps an event from being
     taken twice, a typed task, and the looks that stay.
@@ -109,12 +109,12 @@ NOTES = """\
 - The share of a core for 10,000 waits includes starting them, and the confirming get of every
   task that ends; so does the delay of every client.
 - Webhooks (goal 8): the receiver, in aiohttp, runs in the event loop of the waits, and its CPU time
-  counts as theirs. Each task is told of once, at its end; the service tells of its start as well,
+  counts as theirs. Each task has one event, at its end; the service sends one at its start as well,
   which wakes no wait and costs the receiver as much again. The control is the same world without a
   receiver: sweeps are shared there too, so that it is delays that differ more than requests.
 - Batches run against the bundled server, which does far more for a task than the other servers
-  here and shares the machine with the client: that bounds all three rates, and the CPU time tells
-  them apart.
+  here and shares the machine with the client: that bounds all three rates, and the CPU time shows
+  the difference.
 """
 
 
@@ -142,7 +142,7 @@ def many_waits_and_paging(effort: Effort) -> Report:
 
 
 def collect(effort: Effort, picture: Path) -> Iterator[tuple[list[Row], list[str]]]:
-    """Run them one after the other, so that none disturbs another; all there is after each."""
+    """Run them one after the other, so that none disturbs another; yields all results so far."""
     benchmarks: dict[str, Callable[[Effort], Report]] = {
         "A status call": status_call.report,
         "What the layers add to a call": overhead.report,

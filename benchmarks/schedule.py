@@ -24,7 +24,7 @@ from benchmarks.waiters import Waiter, end, loops, official, ours, policy
 from tests.support.clock import run
 from tests.support.network import Machine, Network
 
-URL = "http://127.0.0.1:80"  # nobody listens: the network is memory
+URL = "http://127.0.0.1:80"  # no server listens: the network is memory
 LATENCY = 0.01  # seconds from one side to the other
 TARGETS = (0.5, 1.0, 2.0, 4.0, 8.0)
 PLOTTED = (1, 10, 50, 500)
@@ -53,7 +53,7 @@ class Setting:
 
 @attrs.frozen
 class Point:
-    """What one simulation came to.
+    """The result of one simulation.
 
     Attributes:
         detections: Requests per finished task that found out that it had ended.

@@ -159,7 +159,7 @@ def fill(path: Path, count: int) -> None:
 
 
 class _Client:
-    """Calls a server, and asks it what that took."""
+    """Calls a server, and reads its CPU time."""
 
     def __init__(self, pipe: Any, url: str, http: aiohttp.ClientSession) -> None:
         self._pipe, self._url, self._http = pipe, url, http

@@ -14,10 +14,10 @@ from browser_use_async.transport.config import MakeConnector, Runtime
 
 __all__ = ["SIDES", "Waiter", "end", "loops", "official", "ours", "policy"]
 
-PATIENCE = 100_000.0  # seconds: nobody gives up here
+PATIENCE = 100_000.0  # seconds: no wait gives up here
 PROMPT = "Find the opening hours"
 TOGETHER = 10  # pages that a bare sweep asks for at once, as ours does
-TURN = 0.01  # seconds between looks at whether there is anything to wait for
+TURN = 0.01  # seconds between checks whether there is anything to wait for
 TERMINAL = {"finished", "failed", "stopped"}
 
 
@@ -44,7 +44,7 @@ async def end(waits: Collection[asyncio.Task[None]]) -> None:
 
 
 def policy(seconds: float, *, shared: bool = True) -> PollPolicy:
-    """Ours, with a delay of at most so many seconds from a task's end to its notice."""
+    """This package, with a delay of at most this many seconds from a task's end to its notice."""
     return PollPolicy(interval=seconds, latency_target=seconds, shared=shared)
 
 
@@ -109,7 +109,7 @@ async def _bare(url: str, connector: MakeConnector) -> AsyncIterator[_Bare]:
 async def loops(
     url: str, seconds: float, connector: MakeConnector = aiohttp.TCPConnector
 ) -> AsyncIterator[Waiter]:
-    """What people write themselves: a loop for each task."""
+    """The usual hand-written way: a loop for each task."""
     async with _bare(url, connector) as api:
 
         async def wait(task_id: str) -> object:

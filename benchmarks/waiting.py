@@ -49,7 +49,7 @@ class Order:
 
 @attrs.frozen
 class Figures:
-    """What one run of a side came to.
+    """The result of one run of a side.
 
     Attributes:
         finished: Waits that ended.
@@ -103,7 +103,7 @@ def forget_highest() -> None:
 
 
 def control(url: str, what: str) -> dict[str, float]:
-    """Ask the server what only the benchmark may know."""
+    """Read from the server what only the benchmark may know."""
     with urllib.request.urlopen(f"{url}/control/{what}") as reply:
         answer: dict[str, float] = json.load(reply)
     return answer

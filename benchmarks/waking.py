@@ -1,4 +1,4 @@
-"""The sides of waking: processes that wait for tasks of whose end a webhook tells.
+"""The sides of waking: processes that wait for tasks whose end a webhook reports.
 
 Each has its receiver in the event loop of its waits, so that one process's CPU time is all of it.
 """
@@ -27,8 +27,8 @@ from browser_use_async import BrowserUseSession, webhooks
 
 __all__ = ["Figures", "Side", "p99", "receiving", "together"]
 
-PATIENCE = 100_000.0  # seconds: nobody gives up here
-STANDING = 3.0  # seconds until waits have begun, and the first look at all tasks is over
+PATIENCE = 100_000.0  # seconds: no wait gives up here
+STANDING = 3.0  # seconds until waits have begun, and the first poll of all tasks is over
 
 
 Wait = Callable[[str], Awaitable[object]]
@@ -51,7 +51,7 @@ class Side:
 
 @attrs.frozen
 class Figures:
-    """What a side came to.
+    """The result of a side.
 
     Attributes:
         delays: Seconds from each task's true end to the moment in which its awaiter went on.
@@ -77,7 +77,7 @@ class Figures:
 
     @property
     def looks(self) -> float:
-        """Those of them that are no confirming get."""
+        """The requests without the confirming gets."""
         asked = sum(self.counts.get(route, 0) for route in ("status", "list"))
         return asked / max(len(self.delays), 1)
 
@@ -108,7 +108,7 @@ async def receiving(handler: Callable[[web.Request], Any]) -> AsyncIterator[int]
 
 @asynccontextmanager
 async def polling(side: Side, _heard: dict[str, float]) -> AsyncIterator[tuple[Wait, None]]:
-    """Ours without a receiver, which is the control."""
+    """This package without a receiver, which is the control."""
     async with _session(side) as session:
         yield partial(session.wait, timeout=PATIENCE), None
 
@@ -120,7 +120,7 @@ def _record(heard: dict[str, float], event: object) -> None:
 
 @asynccontextmanager
 async def attached(side: Side, heard: dict[str, float]) -> AsyncIterator[tuple[Wait, int]]:
-    """Ours with a receiver."""
+    """This package with a receiver."""
     async with _session(side) as session:
         receiver = webhooks.WebhookReceiver(SECRET)
         receiver.subscribe(partial(_record, heard))
@@ -135,7 +135,7 @@ def _session(side: Side) -> BrowserUseSession:
 
 @asynccontextmanager
 async def bare(side: Side, _heard: dict[str, float]) -> AsyncIterator[tuple[Wait, int]]:
-    """aiohttp with the same two exchanges per task: no signature, no check, no look besides."""
+    """aiohttp with the same two exchanges per task: no signature, no check, no other poll."""
     futures: defaultdict[str, asyncio.Future[None]] = defaultdict(
         asyncio.get_running_loop().create_future
     )

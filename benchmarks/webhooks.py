@@ -29,7 +29,7 @@ def thousand(server: TellingServer, effort: Effort) -> Report:
     longest = effort.wait_seconds
     window = longest + 30
     names = ["attached", "control: none", f"lost after {LOST_AFTER}"]
-    told, plain, lost = [], [], []
+    notified, plain, lost = [], [], []
     for seed in range(1, min(effort.long_rounds, ROUNDS) + 1):
         population = Population(1000, longest * 0.4, 0.5, longest, seed=seed)
         far = Telling(latency=LATENCY)
@@ -39,13 +39,13 @@ def thousand(server: TellingServer, effort: Effort) -> Report:
             (Side("", "attached", window + SAFETY_PAUSE), population, Telling(LOST_AFTER, LATENCY)),
         ]
         first, second, third = together(server, orders)
-        told.append(first)
+        notified.append(first)
         plain.append(second)
         lost.append(third)
-    requests = median(each.requests for each in told)
-    trips = median(p99(each.after) for each in told) / LATENCY
+    requests = median(each.requests for each in notified)
+    trips = median(p99(each.after) for each in notified) / LATENCY
     latest = max(max(each.delays) for each in lost)
-    complete = all(len(each.delays) == 1000 for each in (*told, *plain, *lost))
+    complete = all(len(each.delays) == 1000 for each in (*notified, *plain, *lost))
     rows = [
         Row(
             8,
@@ -85,7 +85,7 @@ def thousand(server: TellingServer, effort: Effort) -> Report:
             f"{median(p99(each.delays) for each in figures):.2f}",
             f"{max(max(each.delays) for each in figures):.2f}",
         ]
-        for name, figures in zip(names, (told, plain, lost), strict=True)
+        for name, figures in zip(names, (notified, plain, lost), strict=True)
     ]
     head = "1,000 tasks, 100 ms latency|requests per task|without the get|CPU ms per task"
     return Report(rows, table(f"{head}|p50 s|p99 s|latest s".split("|"), lines))
@@ -187,7 +187,7 @@ def load(server: TellingServer, effort: Effort) -> Report:
                 exact and judge(slowest, at_most=100),
             )
         ],
-        f"The receiver's queue holds {QUEUE:,} events, and took all of the first; of "
+        f"The receiver's queue has room for {QUEUE:,} events, and took all of the first; of "
         f"{2 * QUEUE:,} more, whose bodies were all new, {beyond} were answered 503.",
     )
 

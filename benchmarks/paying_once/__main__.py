@@ -1,4 +1,4 @@
-"""Breaks submissions in every way, and prints what was paid and how long it was not known.
+"""Breaks submissions in every way, and prints what was paid and how long this was unknown.
 
 `make paying-once`; the exit code is 1 if something was paid twice or lost, or if a control, which
 must pay twice, did not. QUICK=1 takes a part of everything.

@@ -26,12 +26,12 @@ _SURVIVALS = 2  # in a row, after which all statements of a call have been tried
 
 @attrs.define
 class Killed:
-    """What came of all points.
+    """The result of all points.
 
     Attributes:
         points: At how many places the server was killed.
         twice: After how many of these a job had more than one task.
-        lost: After how many it had none, or another one than its caller was told.
+        lost: After how many it had none, or another one than its caller got.
     """
 
     points: int = 0

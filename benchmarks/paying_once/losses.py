@@ -51,7 +51,7 @@ async def lose(count: int, which: Which, *, submission_keys: bool) -> Verdict:
 
 
 async def lose_requests(count: int, window: float, *, submission_keys: bool) -> Verdict:
-    """Submit jobs whose first request never reaches the server, which only time can tell."""
+    """Submit jobs whose first request never reaches the server, which only time can show."""
     async with serving(submission_keys=submission_keys) as server:
         proxy = Proxy(server.base_url, Loss(1.0, loses_requests=True))
         async with proxy, connected(proxy.base_url, server.api_key) as session:

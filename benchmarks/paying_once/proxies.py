@@ -1,4 +1,4 @@
-"""Proxies and servers that do not do with keys what they should: what is said, what is paid."""
+"""Proxies and servers that treat keys wrongly: the warnings, and what is paid."""
 
 import asyncio
 import logging
@@ -38,7 +38,7 @@ _FIRSTS: Final = range(1, 2 * _JOBS, 2)  # the second request is the repetition
 
 @attrs.define(eq=False)
 class _Strips(Loss):
-    """Takes the key out of requests."""
+    """Removes the key from requests."""
 
     only_run_task: bool = False
 
@@ -50,18 +50,18 @@ class _Strips(Loss):
 
 @attrs.define(eq=False)
 class _Caches(Loss):
-    """Gives the answer of an earlier request for the same address, as a cache of pages does."""
+    """Returns the answer of an earlier request for the same address, as a cache of pages does."""
 
-    posts: bool = False  # answers to POST, too, whatever was asked for
+    posts: bool = False  # answers to POST, too, for any request
     _kept: dict[str, tuple[float, Message]] = attrs.field(factory=dict, init=False)
 
     def known(self, request: Message) -> Message | None:
-        """The answer that is kept."""
+        """The stored answer."""
         kept = self._kept.get(request.start)
         return kept[1] if kept is not None and time.monotonic() - kept[0] < _KEPT else None
 
     def answered(self, request: Message, answer: Message) -> Message:
-        """Keep it."""
+        """Store it."""
         if request.start.startswith("GET ") or self.posts:
             self._kept.setdefault(request.start, (time.monotonic(), answer))
             if time.monotonic() - self._kept[request.start][0] >= _KEPT:
@@ -71,20 +71,20 @@ class _Caches(Loss):
 
 @attrs.define(eq=False)
 class _Echoes(Loss):
-    """Stands for a server that says it keeps keys, sends them back, and forgets them."""
+    """Acts as a server that claims to keep keys, sends them back, and forgets them."""
 
     def answered(self, request: Message, answer: Message) -> Message:
         """With the headers of a server that keeps them."""
-        told = answer.without(KEY_HEADER, SUPPORTED_HEADER, REPLAYED_HEADER)
+        answer_without_keys = answer.without(KEY_HEADER, SUPPORTED_HEADER, REPLAYED_HEADER)
         key = request.header(KEY_HEADER)
         if key is None:
-            return told
-        return told.with_headers((SUPPORTED_HEADER, TRUE), (KEY_HEADER, key))
+            return answer_without_keys
+        return answer_without_keys.with_headers((SUPPORTED_HEADER, TRUE), (KEY_HEADER, key))
 
 
 @attrs.frozen
 class Case:
-    """Something in the way, and what must come of it."""
+    """A proxy or server, and the expected result."""
 
     name: str
     rules: Rules
@@ -112,7 +112,7 @@ CASES: Final = (
 
 @attrs.frozen
 class Found:
-    """What came of a case."""
+    """The result of a case."""
 
     verdict: Verdict
     said: Sequence[str]  # by the SDK, in its log

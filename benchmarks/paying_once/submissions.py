@@ -31,14 +31,14 @@ class Sent:
     """One submission.
 
     Attributes:
-        job: What its task is known by.
-        task_id: The task that the caller was told.
-        failure: The exception that it was told instead, or "".
+        job: The name of its task.
+        task_id: The task that the caller got.
+        failure: The exception that it got instead, or "".
         lost_at: The loop time at which its first answer was lost; None if none was.
         round_trips: Requests of it after that until it was known, and pages of the list, which all
             submissions in doubt share.
         doubt: Seconds from then until it was known.
-        is_known: Whether the caller was told what came of it.
+        is_known: Whether the caller knows the result.
     """
 
     job: str
@@ -52,7 +52,7 @@ class Sent:
 
 @attrs.frozen
 class Verdict:
-    """What submissions came to.
+    """The result of submissions.
 
     Attributes:
         jobs: How many there were.
@@ -60,7 +60,7 @@ class Verdict:
         lost: How many have a task whose id the caller did not get, or got another one for.
         missing: How many have no task.
         doubts: Of those whose answer was lost: round trips and seconds until it was known.
-        failures: The exceptions that callers were told.
+        failures: The exceptions that callers got.
     """
 
     jobs: int
@@ -77,7 +77,7 @@ class Verdict:
 
     @property
     def paid(self) -> str:
-        """In words."""
+        """As a sentence."""
         text = f"{self.jobs} jobs: {self.twice} twice, {self.lost} lost, {self.missing} without one"
         raised = ", ".join(f"{count} {name}" for name, count in self.failures.items())
         return f"{text}; raised {raised}" if raised else text
@@ -119,19 +119,19 @@ class _Watch:
 
 @asynccontextmanager
 async def serving(**options: Any) -> AsyncIterator[LocalServer]:
-    """The bundled server, whose tasks end at once and never lack money."""
+    """The bundled server, whose tasks end at once and always have money."""
     executor = ScriptedExecutor(default=Scenario(steps=("Look",), step_seconds=0.0))
     async with LocalServer(executor=executor, balance_cents=10**9, **options) as server:
         yield server
 
 
 def connected(url: str, key: str, retry: RetryPolicy | None = None) -> BrowserUseSession:
-    """A session that is watched."""
+    """A session with that middleware."""
     return BrowserUseSession(key, base_url=url, retry=retry, middlewares=[_Watch()])
 
 
 async def submit(session: BrowserUseSession, job: str, **options: Any) -> Sent:
-    """Submit one job, and note what it took."""
+    """Submit one job, and record what it needed."""
     sent = Sent(job)
     token = _sent.set(sent)
     try:
@@ -162,7 +162,7 @@ async def submit_all(
 
 
 def judged(all_sent: Sequence[Sent], tasks: Iterable[TaskRecord]) -> Verdict:
-    """Compare what callers were told with what the server has."""
+    """Compare the results of callers with the tasks of the server."""
     of_job: dict[str, list[str]] = {}
     for task in tasks:
         of_job.setdefault(task.metadata.get("job", ""), []).append(task.id)
@@ -178,7 +178,7 @@ def judged(all_sent: Sequence[Sent], tasks: Iterable[TaskRecord]) -> Verdict:
 
 
 class Heard(logging.Handler):
-    """What the SDK said in its log, each sentence once, without ids."""
+    """The SDK's log, each sentence once, without ids."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)

@@ -1,1 +1,1 @@
-"""Clients of services that create things for money: one file each, ours among them."""
+"""Clients of services that create things for money: one file each, with this package among them."""

@@ -1,4 +1,4 @@
-"""What a benchmark knows about a client."""
+"""The data of a client for benchmarks."""
 
 import importlib
 from collections.abc import Awaitable, Callable, Mapping

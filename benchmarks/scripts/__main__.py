@@ -1,7 +1,7 @@
-"""Plays recorded scripts on sites that have changed, and prints what came of it.
+"""Plays recorded scripts on sites that have changed, and prints the results.
 
-`make scripts`; the exit code is 1 if something must hold and does not, or if the control, which
-must give wrong answers, gives none. QUICK=1 plays fewer rows, and kills at fewer steps.
+`make scripts`; the exit code is 1 if a required figure is missed, or if the control, which must
+give wrong answers, gives none. QUICK=1 plays fewer rows, and kills at fewer steps.
 """
 
 import asyncio
@@ -132,7 +132,7 @@ def _wrong(outcomes: Iterable[Outcome]) -> int:
 
 
 def totals(reports: Sequence[SiteReport], name: str, attribute: str) -> Iterator[tuple[str, ...]]:
-    """What came of each version, over all sites."""
+    """The results of each version, over all sites."""
     for version in Version:
         plays: list[Mapping[Version, Outcome]] = [getattr(each, attribute) for each in reports]
         found = [each[version].verdict for each in plays if version in each]
@@ -140,7 +140,7 @@ def totals(reports: Sequence[SiteReport], name: str, attribute: str) -> Iterator
 
 
 async def measure(*, is_quick: bool) -> tuple[str, bool]:
-    """All figures as Markdown, and whether all that must hold does."""
+    """All figures as Markdown, and whether all required ones are met."""
     reports = await sweep(SITES)
     text = next((each.recorded.text for each in reports if each.site is Shop), "")
     kills = await kill_at_each_step(text, stride=2 if is_quick else 1) if text else None

@@ -28,7 +28,7 @@ _KEY = "bu_key_of_scripts"
 
 @attrs.define
 class Kills:
-    """What came of all kills.
+    """The result of all kills.
 
     Attributes:
         points: At how many places the server was killed.
@@ -44,12 +44,12 @@ class Kills:
 
 
 class _Shop(Shop):
-    """Tells of an order before it answers it."""
+    """Reports an order before it answers it."""
 
     ordered: asyncio.Event
 
     async def answer(self, path: str, given: Mapping[str, str]) -> Any:
-        """As before."""
+        """Answer as the shop does."""
         said = await super().answer(path, given)
         if path == "/order":
             self.ordered.set()
@@ -100,7 +100,7 @@ async def _kill_at(point: int | str, site: _Shop, text: str, folder: Path, kills
 
 
 async def _until_at(http: aiohttp.ClientSession, task_id: str, steps: int = 1000) -> str:
-    """Wait until a task has so many steps or has ended; its status."""
+    """Wait until a task has this many steps or has ended; its status."""
     task: Any = {"status": "unknown"}
     for _ in range(3000):
         async with http.get(f"task/{task_id}") as answer:

@@ -27,7 +27,7 @@ _SCHEMA = {
 
 @attrs.frozen
 class Rows:
-    """What came of all rows.
+    """The result of all rows.
 
     Attributes:
         count: How many there were.

@@ -1,4 +1,4 @@
-"""Recording a site's script, playing it on a version of the site, and judging what came of it."""
+"""Recording a site's script, playing it on a version of the site, and judging the result."""
 
 import json
 import re
@@ -25,7 +25,7 @@ _ENTRY = re.compile("^(\\d+)\\. (\\S*) “(.*?)”(.*)$", re.MULTILINE)
 
 
 class Verdict(StrEnum):
-    """What came of a run."""
+    """The verdict on a run."""
 
     RIGHT = "right"
     REFUSED = "refused"
@@ -35,18 +35,18 @@ class Verdict(StrEnum):
 
 @attrs.frozen
 class Outcome:
-    """What came of a run, and why."""
+    """The result of a run, and its reason."""
 
     verdict: Verdict
     why: str
     seconds: float
     calls: int  # of the model
-    bad_changes: int  # orders and the like that were not to be made, or not again
+    bad_changes: int  # orders and the like that must not be made, or not again
     text: str = attrs.field(default="", repr=False)  # a new version of the script
 
 
 class Tutor:
-    """What the model says: it leads the agent through a site, and knows all new names."""
+    """The model: it leads the agent through a site, and knows all new names."""
 
     def __init__(self, site: Site) -> None:
         self._site = site
@@ -57,7 +57,7 @@ class Tutor:
         if "numbered list" in question:
             return {"number": self._which(question)}
         if "You read web pages" in question:
-            # What is not there it makes up.
+            # A value that does not exist it makes up.
             site = self._site
             case = site.first if site.version is Version.GONE else site.later
             return cast("dict[str, Any]", case.answer)
@@ -82,7 +82,7 @@ class Tutor:
 
 
 def _groups(does: tuple[Do, ...] | Any) -> Iterator[list[Do]]:
-    """What an agent does with one answer: all fields of a form, and its button."""
+    """The actions of an agent for one answer: all fields of a form, and its button."""
     group = list[Do]()
     for do in does:
         group.append(do)
@@ -152,7 +152,7 @@ async def _run(site: Site, executor: Executor, task: str, order: ScriptOrder) ->
         async for item in items:
             if isinstance(item, Step) and item.asks_for:
                 asked = item
-                break  # where a person would be waited for
+                break  # where a person would be asked
             end = item
     seconds = time.monotonic() - began
     surplus = sum((Counter(site.log) - Counter(site.case.sent)).values())

@@ -1,4 +1,4 @@
-"""A site that serves itself in several versions, with other data than when it was recorded."""
+"""A site that serves itself in several versions, with other data than at the recording."""
 
 import re
 from collections.abc import AsyncGenerator, Mapping, Sequence
@@ -13,7 +13,7 @@ from aiohttp import web
 __all__ = ["Case", "Do", "Download", "Redirect", "Site", "Version", "serve"]
 
 
-# What is done: fill LABEL VALUE, pick LABEL VALUE, secret LABEL NAME, click WORDS, scroll
+# An action: fill LABEL VALUE, pick LABEL VALUE, secret LABEL NAME, click WORDS, scroll
 Do = tuple[str, ...]
 
 _WORDS = re.compile("«([^|»]*)[|]([^»]*)»")
@@ -39,12 +39,12 @@ class Version(StrEnum):
 
 @attrs.frozen
 class Case:
-    """What a run is about, and what must come of it."""
+    """The data of a run, and its expected result."""
 
     inputs: Mapping[str, str]
     answer: Any
-    data: Mapping[str, Any] = attrs.field(factory=dict)  # what the pages show
-    sent: Sequence[tuple[str, ...]] = ()  # what must have been ordered or sent, and nothing else
+    data: Mapping[str, Any] = attrs.field(factory=dict)  # the data of the pages
+    sent: Sequence[tuple[str, ...]] = ()  # the only thing that must have been ordered or sent
     files: Mapping[str, bytes] = attrs.field(factory=dict)
 
 
@@ -64,7 +64,7 @@ class Download:
 
 
 class Site:
-    """One site. What it was told to change it keeps in `log`, so that each change is seen."""
+    """One site. Each order or change is recorded in `log`, so that it can be checked."""
 
     kind: ClassVar[str]
     asks: ClassVar[str]  # the task, without the address
@@ -77,7 +77,7 @@ class Site:
     def __init__(self) -> None:
         self.url = ""
         self.log: list[tuple[str, ...]] = []
-        self.renamed: dict[str, str] = {}  # what the healing model knows
+        self.renamed: dict[str, str] = {}  # the knowledge of the healing model
         self.show(self.first, Version.SAME)
 
     def show(self, case: Case, version: Version) -> None:

@@ -24,7 +24,7 @@ MODEL_SECONDS = 1.0
 
 @attrs.define
 class SiteReport:
-    """What came of one site."""
+    """The results of one site."""
 
     site: type[Site]
     recorded: Outcome

@@ -1,4 +1,4 @@
-"""What each service answers, as far as its client needs: one small table per service."""
+"""The answers of each service, as far as its client needs them: one small table per service."""
 
 import re
 import uuid
@@ -41,7 +41,7 @@ class Api:
     reads: Mapping[str, Callable[[list[Made], str], object]] = attrs.field(factory=dict)
 
     def read(self, path: str, made: list[Made]) -> object:
-        """The answer to a GET, or None for a path that nobody serves."""
+        """The answer to a GET, or None for an unknown path."""
         for pattern, answer in self.reads.items():
             if match := re.fullmatch(pattern, path):
                 return answer(made, match.group(1) if match.groups() else "")
@@ -143,7 +143,7 @@ def _v1_row(made: Made) -> dict[str, Any]:
 
 
 def _v1_list(made: list[Made], _id: str) -> object:
-    # As documented: rows do not tell metadata, so that finding a task costs a get as well.
+    # As documented: rows have no metadata, so that finding a task needs a get as well.
     rows = [_v1_row(one) for one in reversed(made)]
     return {"tasks": rows, "total_pages": 1, "page": 1, "limit": 100, "total_count": len(rows)}
 

@@ -16,7 +16,7 @@ def _serve(pipe: Connection) -> None:
     async def run() -> None:
         instant = Scenario(steps=("Look",), step_seconds=0.0)
         executor = ScriptedExecutor(default=instant)
-        # What the account has is no matter here.
+        # The balance of the account does not matter here.
         async with LocalServer(executor=executor, balance_cents=10**9) as server:
             pipe.send((server.base_url, server.api_key))
             while True:
@@ -27,7 +27,7 @@ def _serve(pipe: Connection) -> None:
 
 
 class _Asking:
-    """How many tasks were asked for so far."""
+    """How many tasks were created so far."""
 
     def __init__(self, pipe: Connection) -> None:
         self._pipe = pipe
@@ -39,7 +39,7 @@ class _Asking:
 
 @contextmanager
 def bundled() -> Iterator[tuple[str, str, _Asking]]:
-    """Its base URL, its key, and what tells how many tasks were asked for."""
+    """Its base URL, its key, and a function that returns how many tasks were created."""
     with ServerProcess(_serve) as process:
         url, key = process.pipe.recv()
         yield url, key, _Asking(process.pipe)

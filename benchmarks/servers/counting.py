@@ -1,7 +1,7 @@
 """A server that carries out creating POSTs, loses the answer to the first one, and counts.
 
 Every run of a client gets a port of its own, so that many runs go on at once and none is
-counted for another. An `Idempotency-Key` is honoured whoever sends it.
+counted for another. An `Idempotency-Key` of every client is honoured.
 """
 
 import asyncio
@@ -79,7 +79,7 @@ class _Port:
         writer.close()
 
     async def _exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
-        """Answer one request, and tell whether the connection goes on."""
+        """Answer one request, and return whether the connection goes on."""
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
         method, target, _version = head[0].split(" ")
         headers = {
@@ -178,7 +178,7 @@ class CountingServer(ServerProcess):
         return port
 
     def close(self, port: int) -> Count:
-        """Stop listening on a port, and tell what came over it."""
+        """Stop listening on a port, and return what came over it."""
         self.pipe.send(port)
         count: Count = self.pipe.recv()
         return count

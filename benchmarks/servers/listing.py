@@ -106,17 +106,17 @@ def _serve(pipe: Connection, tasks: int, page_size: int, delay: float) -> None:
     }
     counts = _Counts()
 
-    def tell() -> None:
+    def send_counts() -> None:
         try:
             pipe.recv()
-        except EOFError:  # whoever started this is gone
+        except EOFError:  # the program that started this has ended
             sys.exit()
         pipe.send((counts.requests, counts.most))
         counts.requests = counts.most = 0
 
     async def forever() -> None:
         loop = asyncio.get_running_loop()
-        loop.add_reader(pipe.fileno(), tell)
+        loop.add_reader(pipe.fileno(), send_counts)
         server = await loop.create_server(lambda: _Server(answers, delay, counts), "127.0.0.1", 0)
         pipe.send(server.sockets[0].getsockname()[1])
         await server.serve_forever()

@@ -1,4 +1,4 @@
-"""A server on a file, of whichever version of the package is on the path, that tells its CPU time.
+"""A server on a file, of whichever version of the package is on the path, that prints its CPU time.
 
 `python -m benchmarks.servers.measured FILE KEY` prints its address, and a figure for each line that
 it reads.

@@ -1,4 +1,4 @@
-"""What a page must have so that everybody can use it, computed in the browser itself."""
+"""What a page needs so that everyone can use it, computed in the browser itself."""
 
 from tests.browser.driver import Page
 
@@ -68,7 +68,7 @@ _SCRIPT = """(() => {
 
 
 async def barriers(page: Page) -> list[str]:
-    """What keeps people out of a page as it is shown now; nothing of it may be.
+    """The barriers of a page in its present state; there may be none.
 
     Args:
         page: The page.

@@ -1,4 +1,4 @@
-"""A browser for tests that look at pages as people do, by hand and by eye.
+"""A browser for tests that use pages as people do, with mouse, keyboard and screen.
 
     from tests.browser.driver import Browser, browser, browser_address
 
@@ -76,7 +76,7 @@ class Page:
 
         Args:
             method: Its name.
-            parameters: What goes with it.
+            parameters: Its parameters.
         """
         return await self._session.send(method, **parameters)
 
@@ -130,7 +130,7 @@ class Page:
         value = None
         try:
             async with asyncio.timeout(PATIENCE):
-                # The page changes by itself; there is nothing else to wait on.
+                # The page changes by itself; there is no event to wait for.
                 while not (value := await self.run(condition)):  # noqa: ASYNC110
                     await asyncio.sleep(_TICK)
         except TimeoutError:
@@ -198,7 +198,7 @@ class Page:
         await self.send("Input.dispatchTouchEvent", type="touchEnd", touchPoints=[])
 
     async def press(self, key: str, modifiers: int = 0) -> None:
-        """Press a key and let it go.
+        """Press and release a key.
 
         Args:
             key: A letter, or a key's name in the DOM.
@@ -232,7 +232,7 @@ class Page:
 
         Args:
             path: The PNG to write.
-            whole: Whether what lies below the window belongs to it.
+            whole: Whether the part below the window is included.
         """
         result = await self.send(
             "Page.captureScreenshot", format="png", captureBeyondViewport=whole
@@ -282,7 +282,7 @@ class Browser:
 
 
 class _Resident:
-    """An event loop in a thread, in which one browser lives as long as the tests of a module."""
+    """An event loop in a thread, in which one browser runs as long as the tests of a module."""
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
@@ -290,7 +290,7 @@ class _Resident:
         self._thread.start()
 
     def run(self, work: Coroutine[Any, Any, ResultT]) -> ResultT:
-        """Do something there, and wait for it."""
+        """Run a coroutine there, and wait for it."""
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
     def close(self) -> None:
@@ -305,11 +305,11 @@ async def _started(playwright: Playwright, program: str) -> BrowserProcess:
     return await BrowserProcess.start(playwright, how, ["--remote-debugging-port=0"])
 
 
-# For a module and not for the session: each module that imports the fixture has one of its own,
-# and twenty idle browsers take the time of a busy one.
+# For a module and not for the session: each module that imports the fixture has one of its own, and
+# twenty idle browsers need the CPU time of a busy one.
 @pytest.fixture(scope="module")
 def browser_address() -> Iterator[str]:
-    """Where one browser takes commands; it takes a second to start, so tests share it."""
+    """The address for commands to a browser; it takes a second to start, so tests share it."""
     program = find_browser()
     if program is None:
         pytest.skip("no Chromium or Chrome is installed")
@@ -326,11 +326,11 @@ def browser_address() -> Iterator[str]:
 
 @pytest.fixture
 async def browser(browser_address: str) -> AsyncIterator[Browser]:
-    """A browser without a past: no cookies, no storage, no pages of other tests."""
+    """A browser without history: no cookies, no storage, no pages of other tests."""
     connection = await Connection.open(browser_address)
     root = connection.session()
     try:
-        # The process has a proxy that leads nowhere; each context has its own.
+        # The process has a proxy without a target; each context has its own.
         made = await root.send("Target.createBrowserContext", proxyServer="direct://")
         yield Browser(connection, made["browserContextId"])
         await root.send("Target.disposeBrowserContext", browserContextId=made["browserContextId"])

@@ -1,4 +1,4 @@
-"""The check of pages finds what it is there for."""
+"""The check of pages finds each barrier."""
 
 from urllib.parse import quote
 

@@ -1,4 +1,4 @@
-"""Budgets and lost answers: never exceeded by what comes late, and what was reserved comes back."""
+"""Budgets and lost answers: late tasks never exceed them, and reservations are released."""
 
 import asyncio
 from decimal import Decimal
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.looptime
 TEN_STEPS = Decimal(26)  # a start, and ten steps of gpt-4.1
 THREE_STEPS = Decimal("8.5")
 WINDOW = 10.0
-LATE = Fault(cut=True, done_after=60.0)  # carried out long after the settle window
+LATE = Fault(cut=True, done_after=60.0)  # executed long after the settle window
 
 
 async def submit(session: BrowserUseSession, on_ambiguous: str = "resubmit") -> str:
@@ -34,7 +34,7 @@ async def submit(session: BrowserUseSession, on_ambiguous: str = "resubmit") -> 
 async def test_each_request_of_a_submission_has_its_maximum(
     api: FakeApi, open_session: OpenSession, limit: int, sent: int
 ):
-    """What a service carries out after the settle window is within the budget as well."""
+    """A task that the service creates after the settle window is within the budget as well."""
     session = await open_session()
     api.fault = lambda call: LATE if call.route == "run" else None
     async with session.budget(cents=limit) as budget:
@@ -53,7 +53,7 @@ async def test_each_request_of_a_submission_has_its_maximum(
 async def test_a_resubmission_that_succeeds_keeps_the_money_of_the_first_request(
     api: FakeApi, open_session: OpenSession
 ):
-    """The first request may yet be carried out, whatever the second one cost."""
+    """The first request may still be executed, whatever the second one cost."""
     session = await open_session()
     api.break_calls("run", {1: LATE})
     async with session.budget(cents=60) as budget:
@@ -68,7 +68,7 @@ async def test_a_resubmission_that_succeeds_keeps_the_money_of_the_first_request
 
 
 async def test_a_batch_in_a_scope_is_bounded_too(api: FakeApi, open_session: OpenSession):
-    """A batch sends an item again only with a second maximum of the scope around it."""
+    """A batch sends an item again only if the scope around it has room for a second maximum."""
     session = await open_session()
     api.fault = lambda call: LATE if call.route == "run" else None
     async with session.budget(cents=60) as budget:
@@ -84,10 +84,10 @@ async def test_a_batch_in_a_scope_is_bounded_too(api: FakeApi, open_session: Ope
 
 
 @pytest.mark.parametrize("is_created", [False, True])
-async def test_what_a_cancelled_call_has_reserved_comes_back(
+async def test_the_reservation_of_a_cancelled_call_is_released(
     api: FakeApi, open_session: OpenSession, is_created: bool
 ):
-    """Nobody has an error to resolve, so the budget looks for the task, once it must be there."""
+    """A cancelled call raises no error to resolve, so the budget searches for the task later."""
     session = await open_session(timeout=5.0)
     lost = LOST_AFTER if is_created else LOST_BEFORE
     api.fault = lambda call: lost if call.route == "run" and call.number <= 3 else None
@@ -111,8 +111,8 @@ async def test_what_a_cancelled_call_has_reserved_comes_back(
     assert budget.reserved_cents == 0
 
 
-async def test_what_cannot_be_looked_for_stays_reserved(api: FakeApi, open_session: OpenSession):
-    """Only a whole search that shows no task gives money back."""
+async def test_without_a_search_the_money_stays_reserved(api: FakeApi, open_session: OpenSession):
+    """Only a complete search that shows no task releases money."""
     session = await open_session()
     api.break_calls("run", {1: LOST_BEFORE})
     async with session.budget(cents=40) as budget:
@@ -156,7 +156,7 @@ async def test_a_refusal_after_a_lost_answer_is_resolved(
 async def test_a_deadline_after_a_lost_answer_leaves_a_token(
     api: FakeApi, open_session: OpenSession
 ):
-    """The time may be up while a repetition waits to be sent: the first request still counts."""
+    """The deadline may pass while a repetition waits to be sent: the first request still counts."""
     session = await open_session()
     api.break_calls("run", {1: LOST_BEFORE, 2: Fault(status=429, headers={"Retry-After": "50"})})
     with pytest.raises(errors.SubmissionUnknownError) as caught:

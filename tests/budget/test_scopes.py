@@ -1,4 +1,4 @@
-"""Budgets as scopes: what is reserved, spent and refused."""
+"""Budgets as scopes: reserved, spent and refused amounts."""
 
 import asyncio
 import gc
@@ -30,7 +30,7 @@ async def _submit(session: BrowserUseSession) -> str:
 
 
 async def test_the_maximum_is_reserved_and_the_cost_spent(api: FakeApi, open_session: OpenSession):
-    """While a task runs all its steps are reserved; its end settles with those it took."""
+    """While a task runs all its steps are reserved; its end settles the real ones."""
     session = await open_session()
     async with session.budget(cents=100) as budget:
         handle = await session.submit("Buy milk", max_agent_steps=10)
@@ -42,7 +42,7 @@ async def test_the_maximum_is_reserved_and_the_cost_spent(api: FakeApi, open_ses
 
 
 async def test_what_does_not_fit_is_not_sent(api: FakeApi, open_session: OpenSession):
-    """The error says what was asked, spent and reserved, and no request was made."""
+    """The error has the needed, spent and reserved amounts, and no request was sent."""
     session = await open_session()
     async with session.budget(cents=Decimal("40.5")) as budget:
         await session.run_and_wait("Buy milk", max_agent_steps=10)
@@ -80,7 +80,7 @@ async def test_tasks_started_at_once_share_the_budget(api: FakeApi, open_session
 
 
 async def test_budgets_nest(api: FakeApi, open_session: OpenSession):
-    """What is started in an inner scope counts in the outer one, and both can refuse."""
+    """A task that starts in an inner scope counts in the outer one, and both can refuse."""
     session = await open_session()
     api.make = lambda _body: lives(1e6)
     async with session.budget(cents=60) as outer:
@@ -98,7 +98,7 @@ async def test_budgets_nest(api: FakeApi, open_session: OpenSession):
 
 
 async def test_outside_of_the_scope_nothing_is_bounded(api: FakeApi, open_session: OpenSession):
-    """Neither afterwards, nor in other asyncio tasks, nor for another session."""
+    """Neither later calls, nor those of other asyncio tasks or of another session."""
     session, other = await open_session(), await open_session()
     go_on = asyncio.Event()
 
@@ -118,8 +118,8 @@ async def test_outside_of_the_scope_nothing_is_bounded(api: FakeApi, open_sessio
     assert _amounts(budget) == (0, 0, 0)
 
 
-async def test_an_end_that_nobody_waited_for_makes_room(api: FakeApi, open_session: OpenSession):
-    """Before it refuses, a budget looks at the tasks that it has something reserved for."""
+async def test_an_end_without_a_wait_makes_room(api: FakeApi, open_session: OpenSession):
+    """Before it refuses, a budget polls the tasks that have a reservation."""
     session = await open_session()
     async with session.budget(cents=40) as budget:
         await _submit(session)
@@ -134,14 +134,14 @@ async def test_an_end_that_nobody_waited_for_makes_room(api: FakeApi, open_sessi
         assert (budget.spent_cents, budget.reserved_cents) == (2 * THREE_STEPS, 0)
 
 
-async def test_a_look_that_is_cancelled_is_made_by_the_next_call(
+async def test_a_cancelled_poll_is_repeated_by_the_next_call(
     api: FakeApi, open_session: OpenSession
 ):
-    """A cancelled submission takes the look at ended tasks with it, and refuses nobody else's."""
+    """A cancelled submission cancels its poll of ended tasks, and no other one is refused by it."""
     session = await open_session()
     async with session.budget(cents=40) as budget:
         await _submit(session)
-        await asyncio.sleep(5.0)  # it has ended, which nobody has seen
+        await asyncio.sleep(5.0)  # it has ended, which no poll has seen
         api.fault = lambda call: Fault(delay=0.5) if call.route == "get" else None
         first = asyncio.create_task(_submit(session))
         await asyncio.sleep(0.2)
@@ -156,7 +156,7 @@ async def test_a_look_that_is_cancelled_is_made_by_the_next_call(
 
 
 async def test_a_task_that_outlives_the_scope_is_settled(api: FakeApi, open_session: OpenSession):
-    """The sums go on to change when it ends after the scope was left."""
+    """The sums still change when it ends after the scope was left."""
     session = await open_session()
     async with session.budget(cents=100) as budget:
         task_id = await _submit(session)
@@ -166,7 +166,7 @@ async def test_a_task_that_outlives_the_scope_is_settled(api: FakeApi, open_sess
 
 
 async def test_a_budget_is_shared_by_entering_it_again(api: FakeApi, open_session: OpenSession):
-    """One budget for many requests of a program: entered by several asyncio tasks at once."""
+    """One budget for many requests of a program: several asyncio tasks enter it at once."""
     session = await open_session()
     budget = session.budget(cents=100)
 
@@ -180,7 +180,7 @@ async def test_a_budget_is_shared_by_entering_it_again(api: FakeApi, open_sessio
 
 
 async def test_a_lost_answer_keeps_its_reservation(api: FakeApi, open_session: OpenSession):
-    """A task may exist: only when it is found, or provably not there, its reservation goes."""
+    """The task may exist: its reservation stays until it is found, or certainly does not exist."""
     session = await open_session()
     for fault, spent in ((LOST_AFTER, THREE_STEPS), (LOST_BEFORE, Decimal(0))):
         api.break_calls("run", {0: fault})
@@ -209,7 +209,7 @@ async def test_an_adopted_task_is_charged_once(api: FakeApi, open_session: OpenS
 async def test_what_was_refused_costs_nothing(
     api: FakeApi, open_session: OpenSession, is_plain: bool
 ):
-    """An answer that says that nothing was created gives the reservation back."""
+    """An answer that says that nothing was created releases the reservation."""
     session = await open_session()
     api.break_calls("run", {0: Fault(status=402)})
     create = session.tasks.run if is_plain else session.submit
@@ -221,7 +221,7 @@ async def test_what_was_refused_costs_nothing(
 
 
 async def test_the_plain_call_is_bounded_too(api: FakeApi, open_session: OpenSession):
-    """`session.tasks.run` reserves, keeps what a lost answer may have cost, and is settled."""
+    """`session.tasks.run` reserves, keeps the possible cost of a lost answer, and is settled."""
     session = await open_session()
     api.break_calls("run", {2: LOST_AFTER})
     async with session.budget(cents=60) as budget:
@@ -238,7 +238,7 @@ async def test_the_plain_call_is_bounded_too(api: FakeApi, open_session: OpenSes
 async def test_a_cancelled_submission_that_was_not_sent_is_free(
     api: FakeApi, open_session: OpenSession
 ):
-    """Cancelled while it waits to be sent again, after an answer 429, it reserves nothing."""
+    """Cancelled while it waits to be sent again, after a 429, it reserves nothing."""
     session = await open_session()
     api.break_calls("run", {1: Fault(status=429, headers={"Retry-After": "20"})})
     async with session.budget(cents=60) as budget:
@@ -252,7 +252,9 @@ async def test_a_cancelled_submission_that_was_not_sent_is_free(
     assert _amounts(budget) == (0, 0, 60)
 
 
-async def test_the_step_that_only_tells_the_limit_is_free(api: FakeApi, open_session: OpenSession):
+async def test_the_step_that_only_reports_the_limit_is_free(
+    api: FakeApi, open_session: OpenSession
+):
     """A task that fails at its limit shows one step more than it pays for."""
     session = await open_session()
     api.next_tasks = [FakeTask(life=((0.0, "running"), (9.0, "failed")), steps=4)]
@@ -267,7 +269,7 @@ async def test_the_step_that_only_tells_the_limit_is_free(api: FakeApi, open_ses
 async def test_a_batch_in_a_scope_ends_when_its_next_task_does_not_fit(
     api: FakeApi, open_session: OpenSession
 ):
-    """What the scope has no room for is left for the next run, and is no dead letter."""
+    """Items that do not fit the scope are left for the next run, and are no dead letters."""
     session = await open_session()
     requests = ["Buy milk", "Buy bread", "Buy eggs"]
     async with session.budget(cents=40) as budget:
@@ -280,7 +282,7 @@ async def test_a_batch_in_a_scope_ends_when_its_next_task_does_not_fit(
 
 
 async def test_a_budget_is_left_where_it_was_entered(open_session: OpenSession):
-    """Left in an asyncio task that it did not bound, as by some fixtures, it says so."""
+    """Leaving it in another asyncio task, as some fixtures do, is an error."""
     session = await open_session()
     budget = session.budget(cents=100)
     await asyncio.create_task(budget.__aenter__())
@@ -307,14 +309,14 @@ async def test_budgets_that_are_left_take_no_memory(api: FakeApi, open_session: 
 
 @pytest.mark.parametrize("cents", [-1, float("nan"), "5", None, True])
 async def test_an_amount_is_a_number(open_session: OpenSession, cents: object):
-    """What is no amount is refused where the scope is made."""
+    """A value that is no amount is refused where the scope is created."""
     session = await open_session()
     with pytest.raises(errors.InvalidRequestError, match="cents must be a number of cents"):
         session.budget(cents=cents)  # type: ignore[arg-type]
 
 
 async def test_the_former_names_of_amounts_say_the_new_ones(open_session: OpenSession):
-    """Amounts are called by their unit, in US cents, everywhere."""
+    """Amounts are named with their unit, US cents, everywhere."""
     budget = (await open_session()).budget(cents=10)
     former: Any = budget
 

@@ -1,4 +1,4 @@
-"""Budgets on the bundled server: searches, schedules, and calls that it holds."""
+"""Budgets on the bundled server: searches, schedules, and held calls."""
 
 from decimal import Decimal
 
@@ -24,7 +24,7 @@ def browser_use_server_options() -> dict[str, object]:
 
 
 async def test_searches_cost_their_price(browser_use_session: BrowserUseSession):
-    """A search that was answered is spent at once; one that does not fit is not sent."""
+    """An answered search is spent at once; one that does not fit is not sent."""
     async with browser_use_session.budget(cents=12) as budget:
         await browser_use_session.search.simple_search("tea", max_websites=5)
         assert (budget.spent_cents, budget.reserved_cents) == (10, 0)
@@ -35,7 +35,7 @@ async def test_searches_cost_their_price(browser_use_session: BrowserUseSession)
 async def test_a_search_that_may_have_been_paid_stays_reserved(
     browser_use_session: BrowserUseSession,
 ):
-    """A service that fails does not say whether it was paid."""
+    """A service that fails does not say whether the search was paid."""
     async with browser_use_session.budget(cents=12) as budget:
         with pytest.raises(errors.InternalServerError):
             await browser_use_session.search.search_url("http://127.0.0.1:1/", "tea")
@@ -44,7 +44,7 @@ async def test_a_search_that_may_have_been_paid_stays_reserved(
 
 
 async def test_no_budget_bounds_a_schedule(browser_use_session: BrowserUseSession):
-    """A schedule is refused inside, before anything is sent; a profile is free."""
+    """Inside a scope a schedule is refused before anything is sent; a profile is free."""
     create = browser_use_session.scheduled_tasks.create
     schedule = {"task": "Buy milk", "schedule_type": "interval", "interval_minutes": 5}
     async with browser_use_session.budget(cents=5000) as budget:
@@ -58,8 +58,8 @@ async def test_no_budget_bounds_a_schedule(browser_use_session: BrowserUseSessio
 
 
 @pytest.mark.long
-async def test_ends_that_held_calls_tell_are_settled(browser_use_server: ThreadedServer):
-    """Where the service tells whole tasks in a call that it holds, what they cost is spent."""
+async def test_ends_in_held_calls_are_settled(browser_use_server: ThreadedServer):
+    """The cost of a task that the service sends in a held call is settled."""
     key, url = browser_use_server.api_key, browser_use_server.base_url
     async with (
         BrowserUseSession(key, base_url=url) as session,

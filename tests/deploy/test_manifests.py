@@ -1,4 +1,4 @@
-"""What deploy/ starts exists: options, extras, probes and users; no image is built or run."""
+"""The files of deploy/ use existing options, extras, probes and users; no image is built or run."""
 
 import json
 import re
@@ -61,13 +61,13 @@ def _entry_point() -> list[str]:
 
 
 def _words(command: list[str]) -> list[str]:
-    """What the command line gets, with values for the variables of compose."""
+    """The arguments of a command, with values for the variables of compose."""
     return [re.sub(r"\$\{\w+:\?[^}]*\}", "tasks.example", word) for word in command]
 
 
 @pytest.mark.parametrize("command", [*_commands()])
 def test_servers_are_started_with_options_that_exist(command: list[str]):
-    """Each command parses, is reachable from other machines and has its key from a variable."""
+    """Each command is valid, listens for other machines and reads its key from a variable."""
     words = _words([*_entry_point(), *command])
     options = SimpleNamespace(**parse(words).params)
 
@@ -79,7 +79,7 @@ def test_servers_are_started_with_options_that_exist(command: list[str]):
 
 
 def test_the_image_runs_as_a_user_without_rights():
-    """By number, and with what these extras of the project bring, each file by its hash."""
+    """The user is a number, the packages are those of the extras, each file with its hash."""
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"][
         "optional-dependencies"
     ]
@@ -100,7 +100,7 @@ def test_the_image_runs_as_a_user_without_rights():
 
 
 def test_the_image_gets_the_files_that_its_build_needs():
-    """Everything else, such as a database beside the sources, stays outside."""
+    """Everything else, such as a database beside the sources, is left out."""
     first, *kept = (DEPLOY / "Dockerfile.dockerignore").read_text().split()
 
     assert first == "*"
@@ -109,7 +109,7 @@ def test_the_image_gets_the_files_that_its_build_needs():
 
 @pytest.mark.parametrize("name", COMPOSE)
 def test_every_service_of_compose_has_bounds(name: str):
-    """None takes the memory, processors or processes of its neighbours, or becomes root."""
+    """None can use up memory, processors or processes of its neighbours, or become root."""
     for settings in _services(name).values():
         assert {"mem_limit", "cpus", "pids_limit", "networks"} <= settings.keys()
         assert settings["read_only"]
@@ -131,7 +131,7 @@ def test_the_database_of_compose_is_reached_by_servers_only():
     ("name", "service"), [("compose.yaml", "server"), ("compose.fleet.yaml", "api")]
 )
 def test_the_proxy_of_compose_is_a_named_one(name: str, service: str):
-    """Its network is the one from which clients' addresses are believed."""
+    """The server trusts the addresses of clients from its network."""
     networks = yaml.safe_load((DEPLOY / name).read_text())["networks"]
     (subnet,) = networks["front"]["ipam"]["config"]
 
@@ -166,7 +166,7 @@ def test_the_profile_refuses_what_it_does_not_name():
 
 @pytest.mark.parametrize("name", COMPOSE)
 def test_services_of_compose_keep_their_walls(name: str):
-    """Read-only, without capabilities, with a profile that exists, and no secret in the file."""
+    """Read-only, without capabilities, with an existing profile, and no secret in the file."""
     for settings in _services(name).values():
         for variable, value in settings.get("environment", {}).items():
             if "KEY" in variable or "PASSWORD" in variable:
@@ -179,7 +179,7 @@ def test_services_of_compose_keep_their_walls(name: str):
 
 
 def test_the_fleet_of_compose_has_two_of_each():
-    """And a worker has the time that its tasks need when it is to end."""
+    """A worker gets the time that its tasks need before it is ended."""
     services = _services("compose.fleet.yaml")
 
     assert services["api"]["deploy"]["replicas"] == 2
@@ -190,7 +190,7 @@ def test_the_fleet_of_compose_has_two_of_each():
 
 @pytest.mark.parametrize("name", KUBERNETES)
 def test_pods_are_probed_and_have_no_rights(name: str):
-    """Ready by /healthz, alive by the port: a database that is away must not end tasks."""
+    """Ready by /healthz, alive by the port: a database outage must not end tasks."""
     pod = _pod(name)
     (container,) = pod["containers"]
     ports = {each["name"] for each in container["ports"]}
@@ -214,7 +214,7 @@ def test_pods_are_probed_and_have_no_rights(name: str):
 
 
 def test_pods_are_reached_by_their_neighbours_only():
-    """The API by the ingress, workers by the API; neither reaches the metadata of a cloud."""
+    """The API by the ingress, workers by the API; neither reaches a cloud's metadata service."""
     policies = {each["metadata"]["name"]: each["spec"] for each in _documents("network.yaml")}
 
     for name in KUBERNETES:
@@ -232,7 +232,7 @@ def test_pods_are_reached_by_their_neighbours_only():
 
 
 def test_workers_have_time_to_drain_and_grow_with_the_queue():
-    """The autoscaler's target exists, and a worker has as many browsers as it counts with."""
+    """The autoscaler's target exists, and a worker has the number of browsers it assumes."""
     deployment = _kind("worker.yaml", "Deployment")
     scaled = _kind("autoscaling.yaml", "ScaledObject")["spec"]
     (trigger,) = scaled["triggers"]
@@ -245,7 +245,7 @@ def test_workers_have_time_to_drain_and_grow_with_the_queue():
 
 
 def test_the_service_leads_to_the_api():
-    """And the ingress to the service."""
+    """The ingress leads to the service."""
     service, ingress = _kind("api.yaml", "Service"), _kind("api.yaml", "Ingress")
     labels = _kind("api.yaml", "Deployment")["spec"]["template"]["metadata"]["labels"]
     (rule,) = ingress["spec"]["rules"]

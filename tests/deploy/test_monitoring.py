@@ -1,4 +1,4 @@
-"""The dashboard and the collector's configuration name metrics and routes that exist."""
+"""The dashboard and the collector's configuration name existing metrics and routes."""
 
 import json
 import re
@@ -20,8 +20,8 @@ class _FewBrowsers(FromQueue):
     capacity = 1
 
 
-async def _told() -> dict[str, set[str]]:
-    """The labels of each metric that a server tells."""
+async def _served() -> dict[str, set[str]]:
+    """The labels of each metric of a server."""
     async with (
         aiohttp.ClientSession() as http,
         LocalServer(executor=_FewBrowsers()) as server,
@@ -36,10 +36,10 @@ async def _told() -> dict[str, set[str]]:
     }
 
 
-async def test_the_dashboard_shows_metrics_that_a_server_tells():
-    """All of its own, each with labels that it has, in panels that do not overlap."""
+async def test_the_dashboard_shows_the_metrics_of_a_server():
+    """All of its own, each with existing labels, in panels that do not overlap."""
     dashboard = json.loads((DEPLOY / "grafana" / "dashboard.json").read_text())
-    told = await _told()
+    told = await _served()
     own = {name for name in told if name.startswith("browser_use_")}
     expressions = [target["expr"] for panel in dashboard["panels"] for target in panel["targets"]]
     places = [(panel["gridPos"]["x"], panel["gridPos"]["y"]) for panel in dashboard["panels"]]
@@ -72,7 +72,7 @@ async def test_the_collector_reads_what_a_server_serves():
 
 
 def test_the_documentation_names_the_files():
-    """Somebody who looks for metrics finds the dashboard and the collector."""
+    """A reader who searches for metrics finds the dashboard and the collector."""
     page = (DEPLOY.parent / "docs" / "errors.md").read_text()
 
     assert "deploy/grafana/dashboard.json" in page

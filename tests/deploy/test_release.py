@@ -1,4 +1,4 @@
-"""How a version is named, built and published."""
+"""The version, the build and the publishing of a release."""
 
 import json
 import re
@@ -19,12 +19,12 @@ WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 def release() -> dict[str, Any]:
     """The workflow of releases."""
     text = (ROOT / ".github" / "workflows" / "release.yml").read_text()
-    return yaml.load(text, Loader=yaml.BaseLoader)  # which leaves `on` a word
+    return yaml.load(text, Loader=yaml.BaseLoader)  # which reads `on` as a word
 
 
 @pytest.fixture(scope="module")
 def targets() -> set[str]:
-    """What the Makefile makes by name."""
+    """The targets of the Makefile."""
     text = (ROOT / "Makefile").read_text()
     return set(re.findall(r"^([a-z][a-z-]*):", text, re.MULTILINE))
 
@@ -42,7 +42,7 @@ def test_one_version_everywhere() -> None:
 
 
 def test_every_command_of_a_workflow_exists(targets: set[str]) -> None:
-    """What a workflow makes, the Makefile has; what it runs of the tree is there."""
+    """The Makefile has each target that a workflow uses; each file that it runs exists."""
     for path in WORKFLOWS:
         steps = _steps(yaml.load(path.read_text(), Loader=yaml.BaseLoader))
         commands = [step["run"] for step in steps if "run" in step]
@@ -54,7 +54,7 @@ def test_every_command_of_a_workflow_exists(targets: set[str]) -> None:
 
 
 def test_every_action_is_named_by_its_commit() -> None:
-    """A tag can be moved to other code; the release that the commit is of stands beside it."""
+    """A tag can be moved to other code; the release of the commit is in a comment."""
     for path in WORKFLOWS:
         for line in re.findall(r"uses: (.*)", path.read_text()):
             assert re.fullmatch(r"[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", line), line
@@ -74,7 +74,7 @@ def test_only_the_publishing_job_may_say_who_it_is(release: dict[str, Any]) -> N
 
 
 def test_what_is_published_was_built_once_and_is_attested(release: dict[str, Any]) -> None:
-    """The job publishes what the build stored, with attestations of how and of what."""
+    """The job publishes the stored build, with attestations of its origin."""
     steps = release["jobs"]["publish"]["steps"]
     used = [step["uses"].partition("@")[0] for step in steps if "uses" in step]
     attested = [step["with"] for step in steps if step.get("uses", "").startswith("actions/attest")]
@@ -86,7 +86,7 @@ def test_what_is_published_was_built_once_and_is_attested(release: dict[str, Any
 
 
 def test_what_is_built_meets_the_tools_of_the_build_only(release: dict[str, Any]) -> None:
-    """One job builds, with tools that are named by their hashes; no other can change its files."""
+    """One job builds, with tools that are pinned by hash; no other can change its files."""
     jobs = release["jobs"]
     commands = {name: "\n".join(_commands(job)) for name, job in jobs.items()}
     building = {name for name, each in commands.items() if re.search(r"-m build|make dist", each)}
@@ -101,7 +101,7 @@ def test_what_is_built_meets_the_tools_of_the_build_only(release: dict[str, Any]
 
 @pytest.mark.parametrize("job", ["audit", "build", "sbom", "docs", "publish"])
 def test_no_job_of_a_release_installs_by_version(release: dict[str, Any], job: str) -> None:
-    """Each package is a file whose hash is recorded, or the wheel that was built."""
+    """Each package is a file with a recorded hash, or the built wheel."""
     for command in re.findall(r"pip install (.*)", "\n".join(_commands(release["jobs"][job]))):
         options = command.split()
         if "--require-hashes" in options:
@@ -115,7 +115,7 @@ def _commands(job: dict[str, Any]) -> list[str]:
 
 
 def test_each_declared_python_is_tested_before_a_release(release: dict[str, Any]) -> None:
-    """What the package's metadata say of Python is what the workflow tries, and one newer."""
+    """The workflow tests the Python versions of the package's metadata, and one newer."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     declared = [each.rpartition(" ")[2] for each in project["classifiers"] if ":: 3." in each]
 
@@ -124,7 +124,7 @@ def test_each_declared_python_is_tested_before_a_release(release: dict[str, Any]
 
 
 def test_the_development_container_has_what_the_gate_installs(targets: set[str]) -> None:
-    """The same programs as on a machine on which the gate runs, and a command of the Makefile."""
+    """The same programs as on a machine that runs the gate, and a command of the Makefile."""
     container = json.loads((ROOT / ".devcontainer" / "devcontainer.json").read_text())
     gate = (ROOT / ".ci" / "run").read_text()
     programs = set(re.findall(r"\|\| install_packages (\S+)$", gate, re.MULTILINE))

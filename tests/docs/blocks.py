@@ -1,4 +1,4 @@
-"""The code blocks of the README and of `docs/`, and what they say that they print."""
+"""The code blocks of the README and of `docs/`, with the output that they promise."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -14,7 +14,7 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 @attrs.frozen
 class Block:
-    """One fenced block of a page. What it prints stands in it, behind `#>`."""
+    """One fenced block of a page. Its output is in it, behind `#>`."""
 
     page: str
     line: int
@@ -26,17 +26,17 @@ class Block:
 
     @property
     def printed(self) -> list[str]:
-        """The lines that it says it prints, in order."""
+        """The output lines that it promises, in order."""
         return [line for line in map(_printed, self.text.splitlines()) if line is not None]
 
     @property
     def needs_model(self) -> bool:
-        """Whether it says that a language model has to do its task."""
+        """Whether it says that its task needs a language model."""
         return self.text.startswith("# needs a language model")
 
     @property
     def commands(self) -> list[str]:
-        """The lines of a block of the shell that are typed."""
+        """The commands of a shell block."""
         lines = self.text.replace("\\\n", "").splitlines()
         return [line.strip() for line in lines if line.strip() and _printed(line) is None]
 
@@ -47,7 +47,7 @@ def _printed(line: str) -> str | None:
 
 
 def is_printed(expected: Sequence[str], output: str) -> bool:
-    """Whether an output is what a page says, line by line.
+    """Whether an output is the promised one, line by line.
 
     `…` stands for any text in a line, and for any lines where nothing else is in its line.
     """

@@ -1,4 +1,4 @@
-"""Says how many blocks of the documentation were executed."""
+"""Reports how many blocks of the documentation were executed."""
 
 import re
 from collections import Counter
@@ -14,7 +14,7 @@ KINDS = {
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Count what has passed, also where other processes have run it."""
+    """Count the passed ones, also those of other processes."""
     counted = Counter[str]()
     for report in terminalreporter.getreports("passed"):
         found = re.search(r"test_blocks\.py::(\w+)", report.nodeid)

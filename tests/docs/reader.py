@@ -1,4 +1,4 @@
-"""Does with the blocks of a page what its reader does: types them, and sees what is printed."""
+"""Executes the blocks of a page as its reader does, and reads the output."""
 
 import ast
 import asyncio
@@ -25,7 +25,7 @@ __all__ = ["ExampleServer", "outcome_of_tests", "output_of_commands", "output_of
 PATIENCE = 150
 """Seconds for one block, on a machine that is busy."""
 
-# Where the pages say that the server and its site are.
+# The addresses of the server and its site in the pages.
 _SERVER, _SITE = "127.0.0.1:8765", "127.0.0.1:8780"
 
 
@@ -39,13 +39,13 @@ class ExampleServer:
 
     @classmethod
     def of(cls, place: Mapping[str, str]) -> "ExampleServer":
-        """One that runs, from what it has printed for machines."""
+        """A running one, from its JSON output."""
         return cls(_host(place["base_url"]), _host(place["site_url"]), place["api_key"])
 
     @classmethod
     @contextmanager
     def start(cls, executor: str) -> Iterator["ExampleServer"]:
-        """Start it at free ports, and end it at the end."""
+        """Start it at free ports, and end it after the block."""
         words = ("serve", "--example-site", "--port", "0", "--executor", executor)
         process = subprocess.Popen(
             [sys.executable, "-m", "browser_use_async", *words, "--no-access-log"],
@@ -63,7 +63,7 @@ class ExampleServer:
 
     @property
     def variables(self) -> dict[str, str]:
-        """What its two lines with `export` set."""
+        """The variables of its two lines with `export`."""
         return {
             "BROWSER_USE_API_KEY": self.api_key,
             "BROWSER_USE_BASE_URL": f"http://{self.address}/api/v1",
@@ -74,7 +74,7 @@ class ExampleServer:
         return text.replace(_SERVER, self.address).replace(_SITE, self.site)
 
     def as_on_the_page(self, text: str) -> str:
-        """An output, with the addresses that the pages have."""
+        """An output, with the addresses of the pages."""
         return text.replace(self.address, _SERVER).replace(self.site, _SITE)
 
 
@@ -98,7 +98,7 @@ def _environment(server: ExampleServer | None = None) -> dict[str, str]:
 
 
 async def output_of_python(block: Block, server: ExampleServer) -> str:
-    """Run a program, or lines with `await` beside an open session; what is printed."""
+    """Run a program, or lines with `await` and an open session; its output."""
     text = server.addressed(block.text)
     if _is_program(text):
         code, output = await _run(server, sys.executable, _saved("program.py", text))
@@ -110,7 +110,7 @@ async def output_of_python(block: Block, server: ExampleServer) -> str:
 
 
 def _is_program(text: str) -> bool:
-    """Whether it runs by itself: lines with `await`, or with a session, do not."""
+    """Whether it is a whole program: lines with `await`, or with a session, are not."""
     try:
         compile(text, "block", "exec")
     except SyntaxError:
@@ -135,7 +135,7 @@ async def _output_of_lines(text: str, name: str) -> str:
 
 
 async def outcome_of_tests(block: Block, server: ExampleServer) -> str:
-    """What pytest says of a file with tests, where the page is all that there is."""
+    """pytest's output for a file with tests, in an empty folder."""
     words = ("-m", "pytest", "-q", "-p", "no:cacheprovider")
     path = _saved("test_block.py", server.addressed(block.text))
     _code, output = await _run(server, sys.executable, *words, path)
@@ -161,7 +161,7 @@ async def _run(server: ExampleServer, *command: str) -> tuple[int | None, str]:
 
 
 async def output_of_commands(lines: Sequence[str], server: ExampleServer) -> str:
-    """Run lines of a shell on a terminal of 100 columns; what is printed and said."""
+    """Run lines of a shell on a terminal of 100 columns; their output."""
     master, slave = pty.openpty()
     try:
         process = await asyncio.create_subprocess_exec(
@@ -184,7 +184,7 @@ def _read_all(master: int) -> str:
     try:
         while part := os.read(master, 10_000):
             parts.append(part)
-    except OSError:  # Linux says so when nothing has the other end open any more
+    except OSError:  # Linux raises this when no process has the other end open
         pass
     finally:
         os.close(master)

@@ -1,4 +1,4 @@
-"""Each code block of the README and of `docs/` does what it says, and prints it."""
+"""Each code block of the README and of `docs/` works, and prints what it promises."""
 
 import json
 import logging
@@ -41,7 +41,7 @@ SILENT = {
 # Pages about tasks in a real browser.
 WITH_BROWSER = {"browser.md"}
 
-# Commands that are read and not run: what they begin with or name, and why.
+# Commands that are only read: their beginning or a name in them, and why.
 NOT_RUN = {
     r"pip ": "installs",
     r"python3 ": "makes an environment or a key",
@@ -106,7 +106,7 @@ def server(
 
 @pytest.fixture(autouse=True)
 def log_level() -> Iterator[None]:
-    """What a block sets of the log is no matter of the tests after it."""
+    """The log level that a block sets is undone after its test."""
     logger = logging.getLogger("browser_use_async")
     level = logger.level
     yield
@@ -114,7 +114,7 @@ def log_level() -> Iterator[None]:
 
 
 async def _differences(blocks: Sequence[Block], server: ExampleServer) -> list[str]:
-    """Run blocks in their order; what printed something else than they say."""
+    """Run blocks in their order; the differences between promised and real output."""
     found = []
     for block in blocks:
         try:
@@ -146,7 +146,7 @@ def _to_run(page: str) -> list[Block]:
     ]
 
 
-# A reader whose machine has Chromium sees the same. The pages of `WITH_BROWSER` need one.
+# A reader with Chromium gets the same output. The pages of `WITH_BROWSER` need one.
 _IN_PAGES = [path.name for path in PAGES if _to_run(path.name)]
 _RUNS = [
     *(pytest.param(each, "reader", id=each) for each in _IN_PAGES if each not in WITH_BROWSER),
@@ -163,7 +163,7 @@ _RUNS = [
 
 @pytest.mark.parametrize(("page", "server"), _RUNS, indirect=["server"])
 async def test_a_page_prints_what_it_says(page: str, server: ExampleServer) -> None:
-    """Its blocks are run in their order, in one folder, as its reader runs them."""
+    """Its blocks are run in their order, in one folder, as a reader runs them."""
     assert "\n".join(await _differences(_to_run(page), server)) == ""
 
 
@@ -181,20 +181,20 @@ async def test_a_wrong_line_is_found(server: ExampleServer) -> None:
     assert len(await _differences([*wrong, command], server)) == 4
 
 
-# A pytest of their own takes seconds to begin. test_testing_page.py runs those of its page.
+# Each pytest takes seconds to begin. test_testing_page.py runs the tests of its page.
 @pytest.mark.long
 @pytest.mark.parametrize(
     "block", [each for each in BLOCKS if _is_test(each) and each.page != "testing.md"], ids=str
 )
 async def test_tests_pass_as_pasted(block: Block, server: ExampleServer) -> None:
-    """Each test of a block passes, in a folder where nothing else is."""
+    """Each test of a block passes in an empty folder."""
     count = len(re.findall(r"^async def test_|^def test_", block.text, re.MULTILINE))
 
     assert re.search(rf"^{count} passed in ", await outcome_of_tests(block, server), re.MULTILINE)
 
 
 def test_every_block_prints_something() -> None:
-    """Those that do not are named, each with its reason."""
+    """Blocks without output are named, each with its reason."""
     silent = [
         each
         for each in _of("python")
@@ -237,7 +237,7 @@ def test_commands_exist(line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 @pytest.mark.parametrize("block", _of("json"), ids=str)
 def test_json_is_json(block: Block) -> None:
-    """What a page shows as JSON can be read as such."""
+    """Each JSON block of a page is valid."""
     assert json.loads(block.text)
 
 
@@ -259,14 +259,14 @@ def test_toml_is_a_configuration_file(
 
 
 def test_every_block_is_of_a_kind_that_is_checked() -> None:
-    """Nothing runs that a test does not look at, but for what other programs read."""
+    """Each block is checked by a test, except for those that other programs read."""
     kinds = {"python", "console", "json", "script", "toml", "html", "nginx", "ini"}
     assert {each.language for each in BLOCKS} <= kinds
 
 
 @pytest.mark.parametrize("block", _of("script"), ids=str)
 def test_a_script_is_read(block: Block) -> None:
-    """And written as it stands on the page."""
+    """The script of the page is valid, and written as the command writes it."""
     assert notation.write(notation.parse(block.text)) == block.text
 
 
@@ -283,7 +283,7 @@ def test_links_lead_somewhere() -> None:
 
 @pytest.mark.parametrize("page", ["README.md", "tutorial.md"])
 def test_the_first_commands_work_in_a_checkout(page: str) -> None:
-    """They install what stands beside them, with extras that it has, and no package of an index."""
+    """They install the checkout, with existing extras, and no package of an index."""
     first = next(each for each in _of("console") if each.page == page)
     install, demo = first.text.splitlines()[:2]
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"][
@@ -305,12 +305,12 @@ def test_the_site_has_few_pages() -> None:
 
 
 def test_the_readme_is_short() -> None:
-    """It says what there is; how and why stand in `docs/`."""
+    """It describes the package; how and why are in `docs/`."""
     assert len((ROOT / "README.md").read_text().split()) <= 1300
 
 
 def test_every_error_is_explained() -> None:
-    """The page of errors says of each one when it is raised and what to do."""
+    """The page of errors says when each one is raised and what to do."""
     rows = re.findall(
         r"^\| `(\w+)` \| .+ \| .+ \|$", (ROOT / "docs/errors.md").read_text(), re.MULTILINE
     )

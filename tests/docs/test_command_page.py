@@ -1,4 +1,4 @@
-"""The page of the command line has what the program has; `make docs` makes it."""
+"""The page of the command line is complete; `make docs` makes it."""
 
 import re
 
@@ -29,7 +29,7 @@ COMMANDS = _leaves(program, click.Context(program, info_name=NAME))
 
 @pytest.mark.parametrize("context", COMMANDS, ids=lambda each: each.command_path)
 def test_a_command_stands_with_all_of_its_help(context: click.Context) -> None:
-    """Each option and example of `--help` is in its section, or in one that it links to."""
+    """Each option and example of `--help` is in its section, or in a linked one."""
     name = context.command_path.removeprefix(f"{NAME} ")
     section = _SECTIONS[f"`{name}`"]
     titles = re.findall(r"\[([\w -]+)\]\(#options-", section)
@@ -46,7 +46,7 @@ def test_a_command_stands_with_all_of_its_help(context: click.Context) -> None:
 
 
 def test_every_exit_code_has_its_meaning() -> None:
-    """Those of the program, and the one of Ctrl-C, which a signal gives."""
+    """Those of the program, and the one of Ctrl-C, which a signal causes."""
     rows = re.findall(r"^\| (\d+) \| .+ \|$", exit_codes(), re.MULTILINE)
 
     assert sorted(map(int, rows)) == sorted({*map(int, ExitCode), 130})

@@ -1,4 +1,4 @@
-"""The page for programs that were written for the official SDK names what exists here."""
+"""The page for programs that use the official SDK names existing parts of this package."""
 
 import inspect
 import re

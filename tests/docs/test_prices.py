@@ -1,4 +1,4 @@
-"""The page about money says what things cost."""
+"""The prices on the page about money are right."""
 
 import re
 from decimal import Decimal
@@ -23,7 +23,7 @@ def _models(cell: str) -> list[str]:
 
 @pytest.mark.parametrize("row", ROWS, ids=[row[0][:30] for row in ROWS])
 def test_the_prices_of_models(row: tuple[str, ...]) -> None:
-    """Of one step, of ten, and of as many as a task may take."""
+    """For one step, for ten, and for the most that a task may take."""
     names, step, ten, most = row
 
     for name in _models(names):
@@ -33,7 +33,7 @@ def test_the_prices_of_models(row: tuple[str, ...]) -> None:
 
 
 def test_every_model_with_a_price_has_a_row() -> None:
-    """What has none is in the last one."""
+    """A model without a price is in the last one."""
     listed = {name for row in ROWS for name in _models(row[0])}
 
     assert set(map(str, prices.STEP_CENTS)) <= listed
@@ -53,7 +53,7 @@ def browser_use_server_options() -> dict[str, Any]:
 async def test_failed_and_stopped_tasks_cost_their_steps(
     text: str, browser_use_session: BrowserUseSession, browser_use_server: ThreadedServer
 ) -> None:
-    """Stopping gives nothing back."""
+    """Stopping refunds nothing."""
     handle = await browser_use_session.submit(text)
     if text == "Hang":
         async for step in handle.stream_steps():

@@ -1,4 +1,4 @@
-"""Every test of the page "Testing your code" passes in a folder where only the page is."""
+"""Every test of the page "Testing your code" passes in a folder with the page's files only."""
 
 import importlib.metadata
 import os
@@ -16,7 +16,7 @@ _BLOCKS = [each for each in BLOCKS if each.page == _PAGE.name]
 _PLUGIN = "pytest_browser_use_async"
 _NAME = re.compile(r"^[\w.-]+")
 
-# Finds nothing that the page's reader has not installed.
+# Finds no package that the page's reader has not installed.
 _GUARD = """
 import sys
 from importlib.machinery import PathFinder
@@ -106,7 +106,7 @@ def test_every_test_passes_as_pasted(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("module", ["looptime", "hypothesis"])
 def test_the_guard_refuses_what_is_not_installed(module: str) -> None:
-    """The control: such packages are here, and the page's reader has none of them."""
+    """The control: such packages are installed here, and the page's reader has none of them."""
     assert module in _others()
     assert not {"aiohttp", "attrs", "pytest", "PIL", "pytest_asyncio"} & _others()
 

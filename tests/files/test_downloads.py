@@ -47,7 +47,7 @@ async def test_a_file_is_written(
 async def test_destinations(
     session: BrowserUseSession, storage: FakeStorage, tmp_path: Path, destination: str
 ) -> None:
-    """A path that ends in a separator is a directory, any other new one a file; both are made."""
+    """A path that ends in a separator is a directory, any other new one a file; both work."""
     storage.keep(NAME, SMALL)
     wanted = tmp_path / destination
     wanted = wanted / NAME if destination.endswith("/") else wanted

@@ -263,7 +263,7 @@ async def test_a_redirect_is_followed(
 async def test_a_redirect_is_refused(
     session: BrowserUseSession, storage: FakeStorage, tmp_path: Path, location: str, word: str
 ) -> None:
-    """A redirect to somewhere else, or without an end, is an error and not repeated."""
+    """A redirect to a place that is not allowed, or without an end, is an error."""
     storage.behave = redirect(location)
 
     with refusing(FileTransferError) as caught:

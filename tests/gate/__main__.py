@@ -24,7 +24,7 @@ __all__ = ["gate_stages", "main", "nightly_stages"]
 
 
 def gate_stages(suites: Sequence[str], others: Sequence[str] = ()) -> list[Stage]:
-    """What must hold before a change lands: the commands that README and CONTRIBUTING name.
+    """The checks before a change lands: the commands that README and CONTRIBUTING name.
 
     Args:
         suites: The long suites that the change needs.
@@ -118,7 +118,7 @@ def _run(stages: list[Stage], *, goes_on: bool) -> int:
     with tempfile.TemporaryDirectory() as folder:
         run = Run(Path(folder), ROOT, goes_on=goes_on)
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-        # Not beside each other: stages that make the same environment would meet.
+        # One after the other: stages that create the same environment would collide.
         is_right = run.run([_environments(stages)]) and run.run(stages)
     print(f"\n{run.table()}\n")
     for each in missing():
@@ -128,7 +128,7 @@ def _run(stages: list[Stage], *, goes_on: bool) -> int:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Do what the command line asks for, and return the exit code."""
+    """Run the command, and return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m tests.gate")
     commands = parser.add_subparsers(dest="command", required=True)
     for name in ("run", "nightly"):

@@ -1,4 +1,4 @@
-"""Programs that tests need beside Python: what is left out where one is missing."""
+"""Programs that tests need besides Python, and what is left out without them."""
 
 import os
 import shutil
@@ -11,7 +11,7 @@ __all__ = ["PROGRAMS", "Program", "install", "missing"]
 
 @dataclass(frozen=True)
 class Program:
-    """A program, the Debian package that has it, and what is not tested without it."""
+    """A program, its Debian package, and what is not tested without it."""
 
     name: str
     package: str
@@ -19,7 +19,7 @@ class Program:
 
     @property
     def is_here(self) -> bool:
-        """Whether it can be started, or is where Debian puts it."""
+        """Whether it can be started, or is at Debian's path."""
         return shutil.which(self.name) is not None or Path("/usr/bin", self.name).exists()
 
 
@@ -38,7 +38,7 @@ PROGRAMS = (
 
 
 def missing() -> list[Program]:
-    """Those that are not on this machine."""
+    """The programs that this machine lacks."""
     return [each for each in PROGRAMS if not each.is_here]
 
 

@@ -51,7 +51,7 @@ _FLEET = ("server/fleet", "server/remote", "batch", "fleet")
 
 # The start of a path, and the suites of what is there.
 ROOMS: tuple[tuple[str, tuple[str, ...]], ...] = (
-    # What people read: the tests of the site open the pages that `make docs` has built.
+    # Texts for people: the tests of the site open the pages that `make docs` has built.
     ("docs/", ("docs", "site")),
     ("README.md", ("docs",)),
     ("AGENTS.md", ()),
@@ -117,9 +117,9 @@ ROOMS: tuple[tuple[str, tuple[str, ...]], ...] = (
         ("server/webhooks", "server/fleet", "fleet", "webhooks"),
     ),
     ("browser_use_async/server/", (*_SERVER, *_FLEET, *_BROWSER, "server/agent", "agent", "cli")),
-    # The rest of the SDK is what every call passes.
+    # Every call passes the rest of the SDK.
     ("browser_use_async/", _SDK),
-    # The tests: a folder needs itself, what other tests share needs all of them.
+    # The tests: a folder needs itself, and shared helpers need all suites.
     ("tests/support/postgres.py", _FLEET),
     ("tests/support/hosted/", ("server/remote",)),
     ("tests/support/devtools.py", _BROWSER),

@@ -1,4 +1,4 @@
-"""Stages of the gate: commands that are run in two lanes, and the table of what they took.
+"""Stages of the gate: commands that run in two lanes, and the table of their times.
 
 A stage that computes uses both cores, so these run one after another. Beside them run, also one
 after another, those that mostly wait: for leases, browsers and downloads.
@@ -16,7 +16,7 @@ from pathlib import Path
 
 __all__ = ["Ended", "Run", "Stage"]
 
-_SHOWN_LINES = 25  # of a stage that is right
+_SHOWN_LINES = 25  # of a stage without a failure
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Stage:
     """One command of the gate.
 
     Attributes:
-        command: What a person would type.
+        command: The command line.
         waits: Whether it waits more than it computes.
     """
 
@@ -34,7 +34,7 @@ class Stage:
 
 @dataclass(frozen=True)
 class Ended:
-    """What became of a stage: seconds on the clock, of processors, and its exit code."""
+    """A stage that ended: its seconds, its CPU seconds, and its exit code."""
 
     stage: Stage
     began: float
@@ -55,7 +55,7 @@ class Run:
     """Runs stages in two lanes.
 
     Args:
-        folder: Where the output of each is kept.
+        folder: The folder of the outputs.
         root: Where they are run.
         goes_on: Whether stages are run to the end after one that failed.
     """
@@ -78,7 +78,7 @@ class Run:
         beside.start()
         try:
             self._lane(computing)
-            self._lane(waiting)  # helps with what is left
+            self._lane(waiting)  # runs the next stages, too
             beside.join()
         finally:
             self.stop()
@@ -106,7 +106,7 @@ class Run:
                 self.stop()
 
     def _begin(self, stages: list[Stage]) -> "_Running | None":
-        # Choosing and starting are one step: what `stop` does not see never starts.
+        # Choosing and starting are one step: a stage that `stop` does not see never starts.
         with self._lock:
             if not stages or self._is_over:
                 return None
@@ -140,7 +140,7 @@ class Run:
         return ended, begun.output.read_text("utf-8", errors="replace")
 
     def table(self) -> str:
-        """A line for each stage that ended, and what all of them took."""
+        """A line for each stage that ended, and the sum."""
         rows = [f"{'stage':<58} {'begins':>7} {'seconds':>8} {'processor':>10}  result"]
         for each in sorted(self.ended, key=lambda ended: ended.began):
             result = "right" if each.code == 0 else f"exit code {each.code}"

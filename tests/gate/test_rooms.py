@@ -24,7 +24,7 @@ def tracked() -> list[str]:
 
 
 def test_every_room_has_its_row() -> None:
-    """A file of the package, the tests or the docs needs what its row says, not all suites."""
+    """A file of the package, the tests or the docs needs the suites of its row, not all."""
     starts = tuple(start for start, _ in ROOMS)
     folders = ("browser_use_async/", "tests/", "docs/", "examples/", "deploy/", "benchmarks/")
     without = [
@@ -47,7 +47,7 @@ def test_every_row_names_suites_that_are_there() -> None:
 
 
 def test_every_long_test_belongs_to_a_suite() -> None:
-    """A folder with long tests is a suite, so a change of its room can ask for it."""
+    """A folder with long tests is a suite, so a change of its room can run it."""
     folders = {
         path.parent.relative_to(ROOT / "tests").as_posix()
         for path in (ROOT / "tests").rglob("test_*.py")
@@ -85,7 +85,7 @@ def test_every_long_test_belongs_to_a_suite() -> None:
     ],
 )
 def test_a_file_needs_the_suites_of_its_room(file: str, some: set[str], none: set[str]) -> None:
-    """What a change of one file runs, and what it leaves to the night."""
+    """The suites of a change in one file, and those that the night runs."""
     needed = set(needed_suites([file]))
 
     assert some <= needed
@@ -99,7 +99,7 @@ def git(folder: Path, *arguments: str) -> None:
 
 
 def test_what_changed_is_asked_of_git(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Committed, changed and new files count; an unknown base means that nothing is known."""
+    """Committed, changed and new files count; with an unknown base nothing is known."""
     git(tmp_path, "init", "-q")
     (tmp_path / "old.py").write_text("1")
     git(tmp_path, "add", ".")
@@ -120,7 +120,7 @@ def test_what_changed_is_asked_of_git(tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 def test_the_night_runs_all_that_the_gate_may_leave_out() -> None:
-    """Each target is part of the night, and all long suites are."""
+    """Each target is part of the night, and so are all long suites."""
     night = {stage.command for stage in nightly_stages()}
     commands = {command.split()[1] for command in night}
 
@@ -130,7 +130,7 @@ def test_the_night_runs_all_that_the_gate_may_leave_out() -> None:
 
 
 def test_the_nightly_workflow_has_a_job_for_each_stage_of_the_night() -> None:
-    """What `make nightly` does on one machine, the workflow does on many."""
+    """The workflow runs in many jobs what `make nightly` runs on one machine."""
     text = (ROOT / ".github" / "workflows" / "nightly.yml").read_text()
     (night,) = yaml.load(text, Loader=yaml.BaseLoader)["jobs"].values()
 
@@ -153,7 +153,7 @@ def test_pushes_and_pull_requests_run_the_first_tier() -> None:
 
 
 def test_the_gate_runs_what_a_change_needs() -> None:
-    """The suites of the change, and always what every change must keep."""
+    """The suites of the change, and those that every change needs."""
     commands = [stage.command for stage in gate_stages(["polling", "agent"], ["python3.13"])]
 
     assert commands[:2] == ["make check", "make test"]

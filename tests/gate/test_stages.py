@@ -1,4 +1,4 @@
-"""How the stages of the gate are run."""
+"""The stages of the gate: order, failures, and their table."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ import pytest
 from tests.gate.stages import Run, Stage
 
 
-def test_what_waits_runs_beside_what_computes(tmp_path: Path) -> None:
+def test_a_waiting_stage_runs_beside_a_computing_one(tmp_path: Path) -> None:
     """Each of two stages ends only when the other has begun."""
     wait = "while [ ! -e {1} ] && [ $n -lt 3000 ]; do n=$((n+1)); sleep 0.01; done"
     meet = f"touch {{0}}; n=0; {wait}; [ -e {{1}} ]"
@@ -17,15 +17,15 @@ def test_what_waits_runs_beside_what_computes(tmp_path: Path) -> None:
     assert [each.code for each in run.ended] == [0, 0]
 
 
-def test_what_computes_runs_one_after_another(tmp_path: Path) -> None:
-    """The second of two such stages finds what the first has left at its end."""
+def test_computing_stages_run_one_after_another(tmp_path: Path) -> None:
+    """The second of two such stages finds the files of the first."""
     run = Run(tmp_path, tmp_path)
 
     assert run.run([Stage("sleep 0.1; touch first"), Stage("test -e first")])
 
 
 def test_stages_may_come_in_two_parts(tmp_path: Path) -> None:
-    """What is run after others have ended is run, and counts."""
+    """A second call runs more stages, and they count."""
     run = Run(tmp_path, tmp_path)
 
     assert run.run([Stage("touch first")])
@@ -36,7 +36,7 @@ def test_stages_may_come_in_two_parts(tmp_path: Path) -> None:
 
 
 def test_a_failure_ends_the_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """What runs beside it is ended, what comes after it does not begin, and its output is shown."""
+    """Stages beside it are ended, later ones do not begin, and its output is shown."""
     run = Run(tmp_path, tmp_path)
     beside = Stage("sleep 600", waits=True)
 
@@ -56,7 +56,7 @@ def test_the_night_goes_on(tmp_path: Path) -> None:
 
 
 def test_the_table_names_seconds_and_processors(tmp_path: Path) -> None:
-    """A stage that computes shows time of processors, one that sleeps does not."""
+    """A stage that computes shows CPU time, one that sleeps does not."""
     run = Run(tmp_path, tmp_path)
     count = "python3 -c 'import time\nwhile time.process_time() < 0.3: pass'"
 
@@ -70,7 +70,7 @@ def test_the_table_names_seconds_and_processors(tmp_path: Path) -> None:
 def test_long_output_is_cut_where_all_is_right(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The last lines of a stage that is right, all of one that failed."""
+    """The last lines of a stage without a failure, all of one that failed."""
     run = Run(tmp_path, tmp_path)
     run.run([Stage("seq 1000"), Stage("seq 2000 2999; exit 1")])
 

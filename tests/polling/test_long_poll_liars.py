@@ -22,7 +22,7 @@ pytestmark = pytest.mark.looptime
 
 __all__ = ["nothing_leaks"]
 
-Told = Callable[["LyingApi"], bytes]
+Stream = Callable[["LyingApi"], bytes]
 
 MOST_CALLS = 5000  # many times what any test here makes
 
@@ -31,11 +31,11 @@ class LyingApi(FakeApi):
     """Announces held calls, and answers them at once.
 
     Attributes:
-        changes: The answer to a list call that asks for changes; None for a page.
+        stream: The answer to a list call that asks for changes; None for a page.
         applies: Whether the answer to a status call claims that it was held.
     """
 
-    def __init__(self, stream: Told | None = None, *, applies: bool = False) -> None:
+    def __init__(self, stream: Stream | None = None, *, applies: bool = False) -> None:
         super().__init__()
         self.stream = stream
         self.applies = applies
@@ -76,7 +76,7 @@ def _false_ends(api: LyingApi) -> bytes:
     return _lines(PLACE, *said)
 
 
-def _ends_with(whole: Callable[[FakeTask], object]) -> Told:
+def _ends_with(whole: Callable[[FakeTask], object]) -> Stream:
     """Reports that each task has ended, with some content for it."""
 
     def stream(api: LyingApi) -> bytes:
@@ -98,7 +98,7 @@ def _unknown_statuses(api: LyingApi) -> bytes:
     return _lines(PLACE, *said)
 
 
-LIES: dict[str, Told | None] = {
+LIES: dict[str, Stream | None] = {
     "a page": None,
     "nothing": lambda _api: b"",
     "no change": _nothing,
@@ -118,7 +118,7 @@ LIES: dict[str, Told | None] = {
 
 
 async def _calls(api: FakeApi, count: int, *, long_poll: bool) -> list[tuple[float, str]]:
-    """When which calls came, for waits of two minutes."""
+    """The times of each kind of call, for waits of two minutes."""
     policy = PollPolicy(long_poll=long_poll)
     runtime = Runtime(rng=random.Random(1))
     async with (

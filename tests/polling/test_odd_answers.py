@@ -37,7 +37,7 @@ GARBAGE = (
 
 @pytest.mark.long
 async def test_no_timestamp_ends_a_wait(api: FakeApi, open_session: OpenSession):
-    """Eight shapes are eight aware datetimes; garbage stays raw; every wait gets its task."""
+    """Eight formats become aware datetimes; garbage stays raw; every wait gets its task."""
     session = await open_session()
     aware = raw = 0
 

@@ -254,7 +254,7 @@ async def test_an_outage_begins_with_the_last_answer(
         await asyncio.sleep(2.5)
 
     ((at, down),) = heard.down
-    assert at >= 12.5  # what was lost proves nothing about the time since
+    assert at >= 12.5  # a lost request proves nothing about the time since
     assert down.seconds == pytest.approx(at - 5.0, abs=0.1)
 
 

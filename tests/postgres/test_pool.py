@@ -15,8 +15,8 @@ __all__ = ["postgres", "postgres_server"]
 
 
 @pytest.mark.parametrize("turns", range(20))
-async def test_whoever_is_cancelled_ends(postgres: str, turns: int):
-    """Also in the turn of the event loop in which a connection comes."""
+async def test_a_cancelled_waiter_ends(postgres: str, turns: int):
+    """This is so also in the turn of the event loop in which a connection becomes free."""
     async with AsyncPool(postgres, min_size=1, max_size=1, open=False) as pool:
 
         async def use() -> None:
@@ -39,7 +39,7 @@ async def test_whoever_is_cancelled_ends(postgres: str, turns: int):
         waiting.cancel()
         done, _ = await asyncio.wait([waiting], timeout=PATIENCE)
         await holding
-        async with pool.connection():  # the one there is was given back
+        async with pool.connection():  # the only one was returned
             pass
 
     assert waiting in done

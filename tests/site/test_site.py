@@ -29,7 +29,7 @@ async def site() -> AsyncIterator[str]:
 
 @pytest.fixture(params=[(1280, 900), (390, 800)], ids=["desktop", "phone"])
 async def page(request: pytest.FixtureRequest) -> AsyncIterator[Page]:
-    """A window of a desktop or a phone, whose pages must neither fail nor call elsewhere."""
+    """A window of a desktop or a phone, whose pages must neither fail nor call other hosts."""
     width, height = request.param
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=find_browser())
@@ -47,7 +47,7 @@ def _foreign(url: str) -> bool:
 
 
 async def test_the_search_finds_a_page(page: Page, site: str):
-    """Somebody who types a word gets to the page that explains it."""
+    """A reader who types a word gets the page that explains it."""
     await page.goto(f"{site}/index.html")
     if await page.locator("label.md-header__button[for=__search]").is_visible():
         await page.locator("label.md-header__button[for=__search]").click()
@@ -74,7 +74,7 @@ async def test_no_page_is_wider_than_the_window(page: Page, site: str):
 
 
 def test_the_reference_has_every_error():
-    """Made from the docstrings: a class that is missing would be missing here."""
+    """It is made from the docstrings, and each class is there."""
     text = (SITE / "errors.html").read_text()
 
     assert [

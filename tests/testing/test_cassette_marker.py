@@ -76,7 +76,7 @@ def test_a_cassette_is_recorded_once_and_replayed(project: pytest.Pytester):
 
 @pytest.mark.long
 def test_what_is_not_recorded_says_so(project: pytest.Pytester):
-    """A missing file, and a task that is not in it."""
+    """This is a missing file, or a task that is not in it."""
     result = _run(project, _TEST)
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines("*there is no cassette *tea.json; record it with --browser-use-*")
@@ -89,7 +89,7 @@ def test_what_is_not_recorded_says_so(project: pytest.Pytester):
 
 @pytest.mark.long
 def test_a_test_that_fails_records_nothing(project: pytest.Pytester):
-    """Or the failure would be replayed for good."""
+    """Otherwise the failure would be replayed for ever."""
     _run(project, _FAILING, "--browser-use-record=once").assert_outcomes(failed=1)
 
     assert not (project.path / "cassettes").exists()
@@ -97,7 +97,7 @@ def test_a_test_that_fails_records_nothing(project: pytest.Pytester):
 
 @pytest.mark.long
 def test_a_cassette_without_a_name_is_called_as_its_test(project: pytest.Pytester):
-    """Beside the test file."""
+    """It is beside the test file."""
     _run(project, _UNNAMED, "--browser-use-record=once").assert_outcomes(passed=1)
 
     assert (project.path / "cassettes" / "test_shop.test_tea.json").exists()
@@ -106,7 +106,7 @@ def test_a_cassette_without_a_name_is_called_as_its_test(project: pytest.Pyteste
 
 @pytest.mark.long
 def test_tests_of_one_name_in_two_classes_have_two_cassettes(project: pytest.Pytester):
-    """Or the second one would replay, or replace, what the first one has recorded."""
+    """Otherwise the second one would replay, or replace, the recording of the first."""
     body = _UNNAMED.replace("import pytest\n", "").replace("(b", "(self, b")
     classes = [f"class Test{name}:{body}".replace("\n", "\n    ") for name in ("Tea", "Pot")]
     tests = "import pytest\n" + "\n".join(classes).replace("price of tea", "price of a pot", 1)
@@ -119,7 +119,7 @@ def test_tests_of_one_name_in_two_classes_have_two_cassettes(project: pytest.Pyt
 
 @pytest.mark.long
 def test_what_the_marker_does_not_take_is_refused(project: pytest.Pytester):
-    """A word that is misspelt would change nothing, and nobody would know."""
+    """A misspelt option would silently change nothing."""
     _run(project, _TEST, "--browser-use-record=once").assert_outcomes(passed=1)
     marked = '"tea.json"'
     _run(project, _TEST.replace(marked, f"{marked}, 60, 'any'")).assert_outcomes(passed=1)

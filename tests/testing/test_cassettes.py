@@ -71,7 +71,7 @@ async def _session(server: LocalServer, **options: Any) -> AsyncIterator[Browser
 
 
 def _virtual_now() -> Any:
-    """A wall clock that goes with the loop, so that the dates of a server mean something."""
+    """A wall clock that follows the loop, so that the dates of a server have a meaning."""
     loop = asyncio.get_running_loop()
     start = datetime(2026, 1, 1, tzinfo=UTC) - timedelta(seconds=loop.time())
     return lambda: start + timedelta(seconds=loop.time())
@@ -90,7 +90,7 @@ async def _recorded_from(
 
 
 async def _life(session: BrowserUseSession, text: str) -> tuple[Task, list[tuple[float, str]]]:
-    """A task, and the path of its statuses with the times at which a client sees them."""
+    """A task, and its statuses with the times at which a client sees them."""
     loop = asyncio.get_running_loop()
     handle = await session.submit(text)
     start = loop.time()
@@ -158,7 +158,7 @@ async def test_the_free_step_of_a_task_that_failed_at_its_limit(tmp_path: Path):
 
 
 async def test_a_task_of_the_rule_based_browser_is_replayed_without_its_site():
-    """In real time: what it read stands in the answer, long after the site is gone."""
+    """In real time: what it read is in the answer, after the site has ended."""
     executor = ReaderExecutor()
     async with (
         StaticSite(example_site_directory()) as site,
@@ -182,8 +182,8 @@ async def test_a_task_of_the_rule_based_browser_is_replayed_without_its_site():
 
 
 @pytest.mark.looptime
-async def test_what_a_cassette_holds(tmp_path: Path):
-    """Times from the creation on, and a text file that a person can read."""
+async def test_the_content_of_a_cassette(tmp_path: Path):
+    """Times since the creation, and a text file that a person can read."""
     path = tmp_path / "shop.json"
     async with (
         _recorded_from() as (_server, session),
@@ -208,7 +208,7 @@ async def test_what_a_cassette_holds(tmp_path: Path):
 
 
 class _Revealing(Executor):
-    """An executor that tells in a file all that must not be in a cassette."""
+    """An executor whose reports contain everything that must not be in a cassette."""
 
     name = "revealing"
 
@@ -257,7 +257,7 @@ async def test_no_key_secret_or_signed_url_is_in_the_file(tmp_path: Path):
     text = path.read_text("utf-8")
 
     for secret in ("5161718", "me:pw", _KEY, "tok_5f2c9", record.live_token, record.share_token):
-        assert str(secret) in (task.output or "")  # it was there to be seen
+        assert str(secret) in (task.output or "")  # the client has seen it
         assert str(secret) not in text
     assert "hunter2!" not in text
     assert "https://store.example/***" in text
@@ -300,7 +300,7 @@ _UNSIGNED = (
 @pytest.mark.looptime
 @pytest.mark.parametrize("url", _SIGNED)
 async def test_a_url_that_grants_access_is_not_in_the_file(url: str, tmp_path: Path):
-    """Whatever its scheme, however its parameter is called, encoded or escaped."""
+    """For any scheme, and for any name of its parameter, encoded or escaped."""
     text = await _recorded_text(f"<{url}>", tmp_path)
 
     assert "KEPT-OUT" not in text
@@ -310,7 +310,7 @@ async def test_a_url_that_grants_access_is_not_in_the_file(url: str, tmp_path: P
 @pytest.mark.looptime
 @pytest.mark.parametrize("url", _UNSIGNED)
 async def test_a_url_that_grants_nothing_is_in_the_file(url: str, tmp_path: Path):
-    """As it was, since a test may need it."""
+    """It is unchanged, since a test may need it."""
     assert json.dumps(url)[1:-1] in await _recorded_text(f"<{url}>", tmp_path)
 
 
@@ -339,7 +339,7 @@ _FORMS = {
 @pytest.mark.looptime
 @pytest.mark.parametrize("form", _FORMS.values(), ids=_FORMS)
 async def test_no_form_of_a_secret_is_in_the_file(form: str, tmp_path: Path):
-    """However it is written, in a text and in the bytes of a file; what is around it stays."""
+    """In any notation, in a text and in the bytes of a file; the text around it stays."""
     output, path = f"before {form} after", tmp_path / "one.json"
     files = {"a.bin": b"\xff\xfe\xfd before " + form.encode("latin-1") + b" after"}
     text = await _recorded_text(output, tmp_path, redact=[_SECRET], files=files)
@@ -385,7 +385,7 @@ async def test_what_only_reads_like_a_header_is_in_the_file(tmp_path: Path):
 
 @pytest.mark.looptime
 async def test_no_secret_is_in_the_name_of_a_file(tmp_path: Path):
-    """Two names that differ in a secret only stay two files."""
+    """Two names that differ only in a secret stay two files."""
     files = {"hunter2-a.txt": b"1", "HUNTER2-a.txt": b"2", "b.txt": b"3"}
     text = await _recorded_text("Done", tmp_path, redact=["hunter2"], files=files)
     kept = Cassette.load(tmp_path / "one.json").tasks[0].files
@@ -449,7 +449,7 @@ async def _recorded_text(
 @pytest.mark.looptime
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-be"])
 async def test_no_secret_is_in_a_file_of_another_encoding(encoding: str, tmp_path: Path):
-    """Spreadsheets export UTF-16; what stands around a secret there stays."""
+    """Spreadsheets export UTF-16; the text around a secret there stays."""
     path = tmp_path / "one.json"
     content = f"a\tpwd\n1\thünter2 and {_KEY}\n".encode(encoding)
     scenario = Scenario(files={"a.tsv": content}, step_seconds=0)
@@ -493,7 +493,7 @@ async def test_a_task_of_half_an_hour_replays_in_no_time(speed: float, seconds: 
 @pytest.mark.long
 @pytest.mark.looptime
 async def test_pauses_and_stops_are_those_of_the_client():
-    """Orders of the recorded client are not replayed; those of the next one are followed."""
+    """Commands of the recorded client are not replayed; those of the next one are followed."""
     async with (
         _recorded_from() as (_server, session),
         Cassette.record(session, media=False) as recording,
@@ -510,7 +510,7 @@ async def test_pauses_and_stops_are_those_of_the_client():
     walked, waited = recording.cassette.tasks
 
     assert [each.status for each in walked.statuses] == ["running", "paused", "running", "finished"]
-    # The second step was under way when the pause came, and was reported after it.
+    # The second step was in progress when the pause came, and was reported after it.
     scenario = walked.scenario()
     active = sum(each.seconds for each in scenario.steps) + scenario.end_delay
     assert active == pytest.approx(22, abs=1.1)
@@ -526,7 +526,7 @@ async def test_pauses_and_stops_are_those_of_the_client():
 
 @pytest.mark.looptime
 async def test_a_replay_with_faults_still_pays_once():
-    """A cassette is an executor as any other."""
+    """A cassette is an executor like any other."""
     async with _recorded_from() as (_server, session), Cassette.record(session) as recording:
         await session.run_and_wait("Walk")
     faults = [
@@ -567,7 +567,7 @@ async def test_how_a_recording_is_found():
 
 @pytest.mark.looptime
 async def test_a_task_that_is_not_on_the_cassette_says_so():
-    """With what is, and what was probably meant."""
+    """The error has the recorded tasks, and the most similar one."""
     cassette = Cassette([RecordedTask("Find the prices"), RecordedTask("Log in")], "shop.json")
     async with LocalServer(executor=cassette.executor()) as server, _session(server) as session:
         with pytest.raises(errors.TaskFailedError) as caught:
@@ -595,7 +595,7 @@ async def test_all_ways_of_creating_a_task_are_recorded():
 
 @pytest.mark.looptime
 async def test_events_of_a_receiver_are_recorded():
-    """With their times, in their own terms."""
+    """With their times, as they came."""
     received: list[Any] = []
 
     class Source:
@@ -618,7 +618,7 @@ async def test_events_of_a_receiver_are_recorded():
 
 @pytest.mark.looptime
 async def test_a_recording_that_has_ended_is_not_kept():
-    """What receives webhooks may be told of more by then, and lives on without it."""
+    """A receiver that gets more webhooks later works on without it."""
     received: list[Any] = []
 
     class Source:
@@ -637,7 +637,7 @@ async def test_a_recording_that_has_ended_is_not_kept():
 
 
 def test_a_cassette_is_for_its_owner(tmp_path: Path):
-    """It says what a task has read, so only its user reads it, whatever the umask is."""
+    """It contains what a task has read, so only its user can read it, whatever the umask is."""
     path = tmp_path / "shop.json"
     path.write_text("former")
     path.chmod(0o644)
@@ -652,7 +652,7 @@ def test_a_cassette_is_for_its_owner(tmp_path: Path):
 
 @pytest.mark.looptime
 async def test_a_block_that_raises_saves_nothing(tmp_path: Path):
-    """An earlier recording stays as it is."""
+    """An earlier recording stays unchanged."""
     path = tmp_path / "shop.json"
     path.write_text("before")
     async with _recorded_from() as (_server, session):
@@ -666,7 +666,7 @@ async def test_a_block_that_raises_saves_nothing(tmp_path: Path):
 
 @pytest.mark.looptime
 async def test_a_task_without_an_end_is_recorded_so_far():
-    """After the patience of the recorder; its replay has no end either."""
+    """After the timeout of the recorder; its replay has no end either."""
     async with (
         _recorded_from() as (_server, session),
         Cassette.record(session, wait=30) as recording,
@@ -679,8 +679,8 @@ async def test_a_task_without_an_end_is_recorded_so_far():
     assert task.scenario().hangs
 
 
-async def test_a_session_that_is_closed_too_early_is_said(tmp_path: Path):
-    """The recorder has to be within the session; what it had is saved."""
+async def test_a_session_that_is_closed_too_early_is_an_error(tmp_path: Path):
+    """The recorder must be within the session; its recording so far is saved."""
     path = tmp_path / "shop.json"
     async with LocalServer(executor="scripted") as server:
         session = BrowserUseSession(server.api_key, base_url=server.base_url)
@@ -712,7 +712,7 @@ async def test_a_session_that_is_closed_too_early_is_said(tmp_path: Path):
     ],
 )
 def test_a_file_that_is_no_cassette(content: str, problem: str, tmp_path: Path):
-    """The message names the place."""
+    """The error names the place."""
     path = tmp_path / "a.json"
     path.write_text(content)
     with pytest.raises(errors.ConfigurationError, match=problem):
@@ -720,7 +720,7 @@ def test_a_file_that_is_no_cassette(content: str, problem: str, tmp_path: Path):
 
 
 def test_a_file_that_is_not_there(tmp_path: Path):
-    """Nor is this a traceback of the operating system."""
+    """This is no traceback of the operating system, either."""
     with pytest.raises(errors.ConfigurationError, match=r"gone\.json: No such file"):
         Cassette.load(tmp_path / "gone.json")
 

@@ -1,4 +1,4 @@
-"""What the testing kit refuses: what cannot be meant fails where it is written."""
+"""The refusals of the testing kit: a mistake fails where it is written."""
 
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -20,7 +20,7 @@ from browser_use_async.testing import (
     ThreadedServer,
 )
 
-# As a program writes them, whose types no checker has seen.
+# Values of an untyped program, which no checker has seen.
 scenario: Callable[..., Any] = Scenario
 step: Callable[..., Any] = ScriptedStep
 executor: Callable[..., Any] = ScriptedExecutor
@@ -89,10 +89,10 @@ OTHERS: dict[str, Callable[[], object]] = {
 
 
 class HalfAnExecutor:
-    """One that knows how to carry a task out, and no more."""
+    """An object that can run a task, and has no other method."""
 
     async def run(self, *_given: object) -> AsyncIterator[object]:
-        """Nothing."""
+        """Do nothing."""
         yield None
 
     def __repr__(self) -> str:
@@ -124,7 +124,7 @@ SERVERS: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("says", SCENARIOS)
 def test_a_scenario_that_cannot_be_meant(says: str) -> None:
-    """A wrong scenario is refused by its constructor, in a sentence that begins with the field."""
+    """A wrong scenario is refused by its constructor; the sentence begins with the field."""
     with pytest.raises(ConfigurationError) as caught:
         SCENARIOS[says]()
 
@@ -134,7 +134,7 @@ def test_a_scenario_that_cannot_be_meant(says: str) -> None:
 
 @pytest.mark.parametrize("says", OTHERS)
 def test_a_fault_or_cassette_that_cannot_be_meant(says: str) -> None:
-    """So are faults, and cassettes that are made by hand."""
+    """So are faults, and cassettes that are written by hand."""
     with pytest.raises(ConfigurationError) as caught:
         OTHERS[says]()
 
@@ -152,7 +152,7 @@ def test_a_server_that_cannot_be_meant(says: str, kind: Callable[..., object]) -
 
 
 def test_faults_that_are_set_later() -> None:
-    """`set_faults` takes a list of faults and nothing else, and keeps those that it has."""
+    """`set_faults` takes a list of faults and nothing else, and an error leaves the old ones."""
     known = Fault("reset")
     one = server(executor="scripted", faults=[known])
 
@@ -177,6 +177,6 @@ def test_a_cassette_file_with_a_misspelt_status(tmp_path: Path) -> None:
     assert "did you mean 'finished'?" in str(caught.value)
 
 
-def test_what_is_not_known_yet() -> None:
-    """A cassette may hold a status of a later version of the API."""
+def test_an_unknown_status() -> None:
+    """A cassette may contain a status of a later version of the API."""
     assert RecordedStatus(1, "hibernated").status == "hibernated"

@@ -148,8 +148,10 @@ async def test_ten_minutes_of_503_are_asked_once_per_call(api: FakeApi, open_ses
     assert ratio <= 1.05
 
 
-async def test_successes_add_no_repetitions_beyond_the_bucket(api: FakeApi, open_session: OpenSession):
-    """However many calls have succeeded, an outage gets as many repetitions as the bucket holds."""
+async def test_successes_add_no_repetitions_beyond_the_bucket(
+    api: FakeApi, open_session: OpenSession
+):
+    """However many calls have succeeded, an outage gets only the repetitions of the bucket."""
     quick = RetryPolicy(budget=28.0, base_delay=0.01, max_delay=0.02)
     session = await open_session(retry=quick)
     task = api.add(lives(1e6))

@@ -75,12 +75,12 @@ class Row(TypedDict):
 
 
 def note(event: SessionEvent) -> None:
-    """Take an event."""
+    """Accept an event."""
     print(event)
 
 
 async def created(handle: TaskHandle) -> None:
-    """Learn a task's handle as soon as there is one."""
+    """Get a task's handle as soon as it exists."""
     print(handle.id)
 
 
@@ -117,7 +117,7 @@ def the_settings_of_a_server() -> None:
 
 
 async def the_first_minute() -> None:
-    """What the documentation begins with."""
+    """The first program of the documentation."""
     async with LocalServer(host="127.0.0.1", port=0, api_key="bu_mine_and_long_enough") as server:
         assert_type(server.base_url, str)
         assert_type(server.api_key, str)
@@ -140,7 +140,7 @@ async def the_first_minute() -> None:
 
 
 async def typed_output(session: BrowserUseSession) -> None:
-    """The type that is asked for is the type that comes."""
+    """The requested type is the type of the result."""
     prices = await session.run_and_wait("List all prices", output_type=list[Price])
     assert_type(prices, ParsedTask[list[Price]])
     assert_type(prices.parsed, list[Price])
@@ -161,7 +161,7 @@ async def typed_output(session: BrowserUseSession) -> None:
 
 
 async def batches(session: BrowserUseSession) -> None:
-    """What is asked for is what each result has, if it has any."""
+    """Each result has the requested type, if it has an output."""
     batch = session.run_many(["a", ("key", "b")], concurrency=5, output_type=Price)
     assert_type(batch, Batch[Price])
     async for result in batch:
@@ -215,7 +215,7 @@ async def every_field(session: BrowserUseSession) -> None:
         on_ambiguous="raise",
         settle_window=10,
     )
-    # What a user mistypes, the checkers find; mypy is told that an error is expected.
+    # The checkers find a user's typing errors; mypy knows that an error is expected.
     await session.tasks.run("Log in", max_steps=5)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
     await session.tasks.run("Log in", use_proxy="yes")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     await session.run_and_wait("Log in", on_timeout="kill")  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
@@ -286,7 +286,7 @@ async def every_verb(session: BrowserUseSession) -> None:
 
 
 async def every_error(session: BrowserUseSession) -> None:
-    """What the exceptions carry."""
+    """The attributes of the exceptions."""
     try:
         await session.run_and_wait("Buy milk")
     except errors.TaskError as error:
@@ -318,7 +318,7 @@ def names() -> None:
 
 
 async def main() -> None:
-    """Bring the parts together."""
+    """Run all parts."""
     tls = create_default_context()
     async with aiohttp.ClientSession() as http:
         for session in sessions(tls, http):

@@ -1,4 +1,4 @@
-"""How the type of an answer follows its task. Checked by mypy and pyright, never run."""
+"""The type of an answer follows that of its task. Checked by mypy and pyright, never run."""
 
 from dataclasses import dataclass
 from typing import Any, Literal, Optional, TypedDict, assert_type
@@ -46,7 +46,7 @@ class Row(TypedDict):
 
 
 async def submitted(session: BrowserUseSession) -> None:
-    """A handle has the type that was asked for, and gives it to what it awaits."""
+    """A handle has the requested type, and so have its results."""
     priced = await session.submit("Read", output_type=Price)
     assert_type(priced, TaskHandle[Price])
     ended = await priced.wait(timeout=5, check=True)
@@ -85,7 +85,7 @@ async def waits(
     handle: TaskHandle[Price],
     plain: TaskHandle[None],
 ) -> None:
-    """A wait takes whatever names a task."""
+    """A wait takes everything that names a task."""
     for each in ("t-1", task, row, created, plain):
         assert_type(await session.wait(each), Task)
         assert_type(await session.wait(each, output_type=Price), ParsedTask[Price])
@@ -103,7 +103,7 @@ async def waits(
 
 
 async def ends(session: BrowserUseSession, task: Task) -> None:
-    """A task tells whether it is a success, and what it answered."""
+    """A task says whether it is a success, and what it answered."""
     assert_type(task.raise_for_status(), Task)
     parsed = task.parse(list[Price])
     assert_type(parsed, ParsedTask[list[Price]])
@@ -136,6 +136,6 @@ def all_handles(priced: TaskHandle[Price], plain: TaskHandle[None]) -> list[str]
 
 
 async def misspelt(session: BrowserUseSession) -> None:
-    """A field that does not exist, or holds something else, is found."""
+    """A field that does not exist, or has another type, is found."""
     await session.run_and_wait("Buy", max_steps=5)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
     await session.run_and_wait("Buy", output_type=Price, max_agent_steps="5")  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]

@@ -148,7 +148,7 @@ def _comparisons(module: ModuleType) -> list[str]:
 
 
 def test_signatures_are_compared_in_constant_time():
-    """By `compare_digest` on bytes, and by nothing else in the file that holds them."""
+    """The file of the signatures compares them by `compare_digest` on bytes, and only by it."""
     source = inspect.getsource(signatures)
     compared = _comparisons(signatures)
 

@@ -18,14 +18,14 @@ from tests.support.hygiene import KEY
 
 @pytest.fixture(autouse=True)
 def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever runs the tests may have an endpoint of their own."""
+    """The user who runs the tests may have an endpoint configured."""
     monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
 
 
 @pytest.mark.parametrize("wanted", LlmModel)
 def test_every_published_name_means_the_only_model(wanted: LlmModel) -> None:
-    """Where there is one model, it is meant, whatever the task asks for."""
+    """If the endpoint has one model, it is used for every published name."""
     assert choose_model(wanted, ["mine"]) == "mine"
 
 
@@ -39,19 +39,19 @@ def test_every_published_name_means_the_only_model(wanted: LlmModel) -> None:
     ],
 )
 def test_the_model_that_is_asked_for(listed: list[str] | None, chosen: str) -> None:
-    """A name that the endpoint knows is passed through, with its prefix if it has one."""
+    """A name that the endpoint knows is passed on, with its prefix if it has one."""
     assert choose_model("gpt-4.1", listed) == chosen
 
 
 @pytest.mark.parametrize("listed", [["a", "b"], ["x/gpt-4.1", "y/gpt-4.1"]])
-def test_nobody_guesses(listed: list[str]) -> None:
-    """Several models of which none, or more than one, is meant are refused and named."""
+def test_an_ambiguous_model_is_refused(listed: list[str]) -> None:
+    """Several models of which none, or more than one, fits are refused and named."""
     with pytest.raises(NoModelError, match=f"does not know gpt-4.1. It has {listed[0]}, "):
         choose_model("gpt-4.1", listed)
 
 
 def test_settings_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Address and key are those of the environment unless the operator gives others."""
+    """Address and key come from the environment unless the operator gives others."""
     monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:1/v1/")
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
 
@@ -73,7 +73,7 @@ def test_settings_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> 
     ],
 )
 def test_settings_that_make_no_sense(fields: dict[str, Any], words: str) -> None:
-    """An endpoint that cannot be asked is refused when the server is made."""
+    """An endpoint that cannot be called is refused when the server is created."""
     with pytest.raises(ConfigurationError, match=words):
         ModelEndpoint.of(AgentSettings(**fields))
 
@@ -88,7 +88,7 @@ def test_settings_that_make_no_sense(fields: dict[str, Any], words: str) -> None
     ],
 )
 async def test_the_list_of_models(answer: Any, chosen: str) -> None:
-    """The endpoint is asked with its key; what is no list of models tells nothing."""
+    """The endpoint is called with its key; an answer without a list of models is ignored."""
     keys: list[str] = []
 
     async def models(request: web.Request) -> web.Response:
@@ -112,7 +112,7 @@ async def test_the_list_of_models(answer: Any, chosen: str) -> None:
 
 
 async def test_one_model_for_all_tasks_is_not_looked_up() -> None:
-    """With `llm_model` nobody asks the endpoint for a list."""
+    """With `llm_model` the endpoint's list is not read."""
     endpoint = ModelEndpoint.of(AgentSettings(llm_base_url="http://127.0.0.1:9", llm_model="m"))
     outbound = HttpClient(EgressPolicy.of_operator())
 

@@ -1,4 +1,4 @@
-"""What is closed in an agent's browser, whatever the agent's library lets pass."""
+"""Limits of an agent's browser that do not depend on the agent's library."""
 
 import asyncio
 import json
@@ -30,11 +30,11 @@ _SHOWN = "location.href + ' ' + document.documentElement.innerText"
 
 @attrs.frozen
 class Agent:
-    """A connection such as the agent's, which asks nobody before it opens an address."""
+    """A connection such as the agent's, which opens any address without a check."""
 
     connection: Connection
     file: Path
-    port: int  # at which its browser takes commands
+    port: int  # at which its browser accepts commands
 
     async def first_page(self) -> str:
         """The id of the window that is open from the start."""
@@ -42,7 +42,7 @@ class Agent:
         return next(one["targetId"] for one in targets["targetInfos"] if one["type"] == "page")
 
     async def navigate(self, url: str) -> str:
-        """Open an address in the window that is there; the window's id."""
+        """Open an address in the existing window; returns the window's id."""
         page = await self.first_page()
         attached = await self.connection.session().send(
             "Target.attachToTarget", targetId=page, flatten=True
@@ -52,7 +52,7 @@ class Agent:
         return page
 
     async def open_window(self, url: str) -> str:
-        """Open an address in a window of its own; the window's id."""
+        """Open an address in a window of its own; returns the window's id."""
         made = await self.connection.session().send("Target.createTarget", url=url)
         return str(made["targetId"])
 
@@ -92,7 +92,7 @@ async def agent(tmp_path: Path) -> AsyncIterator[Agent]:
 async def test_other_owners_do_not_reach_its_port(
     agent: Agent, http: aiohttp.ClientSession, opens_private_addresses: bool
 ) -> None:
-    """A search or task that names the port of another's browser sees and closes nothing."""
+    """A search or task that names the port of another's browser reads and closes nothing."""
     page = await agent.first_page()
     settings = ChromiumSettings(allow_private_addresses=opens_private_addresses)
     async with LocalServer(executor="reader", chromium=settings) as server:
@@ -117,7 +117,7 @@ async def test_files_are_refused_in_the_browser(
     """No window shows a file of this machine, neither an old one nor a new one."""
     opening = agent.open_window if in_new_window else agent.navigate
     page = await opening(address.format(agent.file))
-    # The next load in the same browser is answered after the one before was.
+    # The next load in the same browser is answered after the one before.
     other = await agent.open_window("data:text/plain,ready")
     async with asyncio.timeout(PATIENCE):
         while "ready" not in await agent.shown(other):
@@ -133,7 +133,7 @@ async def test_files_are_refused_in_the_browser(
 )
 @pytest.mark.parametrize("in_new_window", [pytest.param(False, marks=pytest.mark.long), True])
 async def test_pages_of_the_browser_are_left(agent: Agent, url: str, in_new_window: bool) -> None:
-    """A window that shows a page of the browser itself is led back to an empty page."""
+    """A window with a page of the browser itself is redirected to an empty page."""
     page = await (agent.open_window if in_new_window else agent.navigate)(url)
 
     async with asyncio.timeout(PATIENCE):

@@ -34,23 +34,23 @@ SECRETS = {"password": "hidden"}
     ],
 )
 def test_allowed_domains_become_patterns(entry: str, patterns: list[str]) -> None:
-    """The agent is told hosts and wildcards with a scheme, whatever else an entry says."""
+    """The agent gets hosts and wildcards with a scheme, whatever else an entry contains."""
     assert address_patterns([entry, entry]) == patterns
 
 
 def test_without_domains_there_is_a_pattern() -> None:
-    """A task that names no domains is for http and https, and for no other scheme."""
+    """A task without domains may open http and https, and no other scheme."""
     assert address_patterns(None) == ["http*://*"]
 
 
 def test_an_empty_list_is_not_every_domain() -> None:
-    """Browser-use takes an empty list for all domains, which only a missing one means."""
+    """An empty list must not reach browser-use, which takes it for all domains."""
     assert address_patterns([]) == ["http*://nothing.invalid"]
 
 
 @pytest.mark.parametrize("entry", ["", "a*.example", "*.*.example", "http://", "::::"])
 def test_what_is_no_domain_allows_nothing(entry: str) -> None:
-    """An entry that cannot be understood is no wildcard either, and frees no secret."""
+    """An invalid entry is no wildcard either, and allows no secret."""
     assert address_patterns([entry]) == ["http*://nothing.invalid"]
     assert secrets_by_domain(SECRETS, [entry]) == {}
 
@@ -69,7 +69,7 @@ def test_secrets_are_bound_to_domains() -> None:
 
 
 def test_an_order(tmp_path: Path) -> None:
-    """Files are laid out, cookies completed, and an endpoint without a key gets a word for one."""
+    """Files are written, cookies completed, and an endpoint without a key gets a placeholder."""
     assignment = Assignment(
         task_id="t",
         task="Do it",

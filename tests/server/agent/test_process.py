@@ -22,13 +22,13 @@ from tests.support.patience import until
     ],
 )
 def test_a_python_without_browser_use(program: str, words: str) -> None:
-    """Without browser-use the executor is refused with the way to get it."""
+    """Without browser-use the executor is refused, and the error says how to get it."""
     with pytest.raises(ConfigurationError, match=words):
         check_python(program)
 
 
 def test_the_server_says_so_too() -> None:
-    """It is refused when the server is made, not when the first task comes."""
+    """It is refused when the server is created, not when the first task comes."""
     settings = AgentSettings(llm_base_url="http://127.0.0.1:9/v1", python="/bin/false")
 
     with pytest.raises(ConfigurationError, match="local-agent"):
@@ -49,7 +49,7 @@ def test_an_agent_inherits_no_key(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
 
 
 def program(folder: Path, text: str) -> str:
-    """A program that stands for a Python, and does what a shell script says."""
+    """A program in place of Python, which runs a shell script."""
     path = folder / "python"
     path.write_text(f"#!/bin/sh\n{text}\n")
     path.chmod(0o755)
@@ -65,7 +65,7 @@ def program(folder: Path, text: str) -> str:
     ],
 )
 async def test_a_process_that_ends(tmp_path: Path, script: str, words: str) -> None:
-    """An end without a last word is told with how it came."""
+    """An end without a last message is reported with its exit code or signal."""
     lines: list[str] = []
     agent = await AgentProcess.start(program(tmp_path, script), tmp_path, lines.append)
 
@@ -75,7 +75,7 @@ async def test_a_process_that_ends(tmp_path: Path, script: str, words: str) -> N
 
 
 async def test_silence(tmp_path: Path) -> None:
-    """A process that says nothing for too long is told of; its end takes its children along."""
+    """A process without output for too long is reported; its children end with it."""
     script = "sleep 1000 & echo $! >child; wait"
     agent = await AgentProcess.start(program(tmp_path, script), tmp_path, print)
 
@@ -89,8 +89,8 @@ async def test_silence(tmp_path: Path) -> None:
     await until(lambda: not _is_alive(child))
 
 
-async def test_what_it_says_is_logged(tmp_path: Path) -> None:
-    """Its standard error is passed on line by line, without colours and empty lines."""
+async def test_its_output_is_logged(tmp_path: Path) -> None:
+    """Its standard error is logged line by line, without colours and empty lines."""
     lines: list[str] = []
     script = "printf 'one\\n\\n\\033[31mtwo\\033[0m\\n' >&2"
     agent = await AgentProcess.start(program(tmp_path, script), tmp_path, lines.append)

@@ -43,7 +43,7 @@ async def rows(page: Page, selector: str = "#tasks tbody tr") -> list[str]:
         selector: Which elements are the rows.
     """
     each_row = f"[...document.querySelectorAll({json.dumps(selector)})]"
-    # A browser lays a row out a moment after it is there; those out of view it leaves.
+    # A browser lays out a row a moment after it is added, and those out of view later.
     await page.until(
         f"{each_row}.every((it) => {{ const {{ top, bottom }} = it.getBoundingClientRect();"
         " return it.innerText || top > innerHeight || bottom < 0; })"
@@ -86,7 +86,7 @@ async def type_into(page: Page, selector: str, text: str) -> None:
 
 
 async def violations(page: Page) -> list[str]:
-    """What axe finds against the WCAG, up to 2.2 AA, and against good practice.
+    """The findings of axe by the WCAG, up to 2.2 AA, and by good practice.
 
     Args:
         page: The page.

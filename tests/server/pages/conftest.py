@@ -1,4 +1,4 @@
-"""A server whose tasks have a browser to show, which the test draws."""
+"""A server whose tasks show a browser, which the test draws."""
 
 from collections.abc import AsyncIterator
 
@@ -12,7 +12,7 @@ from tests.server.pages.showing import Showing
 
 @pytest.fixture
 def showing() -> Showing:
-    """An executor that shows what the test gives it."""
+    """An executor that shows frames of the test."""
     return Showing()
 
 

@@ -1,4 +1,4 @@
-"""Texts that take over a page which takes them for anything but text."""
+"""Texts that attack a page which does not treat them as text."""
 
 __all__ = ["PAYLOADS", "TAKEN"]
 

@@ -1,4 +1,4 @@
-"""Databases and answers with more tasks than anybody would create in a test."""
+"""Databases and answers with more tasks than a test could create."""
 
 import sqlite3
 from contextlib import closing
@@ -43,7 +43,7 @@ def multiply_tasks(database: Path, times: int) -> None:
             for name in columns
         )
         numbers = "WITH RECURSIVE numbers (number) AS (SELECT 2 UNION ALL SELECT number + 1 "
-        numbers += f"FROM numbers WHERE number < {times})"  # a number of ours
+        numbers += f"FROM numbers WHERE number < {times})"  # one of this project's numbers
         connection.execute(f"{numbers} INSERT INTO tasks SELECT {others} FROM tasks, numbers")
         connection.execute(
             "INSERT INTO steps (task_id, number, id, evaluation_previous_goal, next_goal, url, "

@@ -1,4 +1,4 @@
-"""A live page in a real browser, and how to wait for what it does."""
+"""A live page in a real browser, and waits for its changes."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""An executor with a browser to show that is none: the test draws its pictures."""
+"""An executor with an imitated browser: the test draws its pictures."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -27,10 +27,10 @@ def drawn(number: int, text: str = "") -> Frame:
 
 
 class Showing(FromQueue):
-    """Shows the frames that the test gives it, and keeps what a person does.
+    """Shows the frames of the test, and records the input of a person.
 
     Attributes:
-        inputs: What a person did, in order.
+        inputs: The input of a person, in order.
         shown: How many frames each watcher has taken.
         refuses: Whether inputs fail.
     """
@@ -77,7 +77,7 @@ class Showing(FromQueue):
             yield given
 
     async def put(self, event: Input) -> None:
-        """Keep it."""
+        """Record it."""
         if self.refuses:
             raise RuntimeError("this browser is out of order")
         self.inputs.append(event)

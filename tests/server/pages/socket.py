@@ -1,4 +1,4 @@
-"""The other side of a live page, without a browser: its WebSocket."""
+"""The client side of a live page, without a browser: its WebSocket."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -14,15 +14,15 @@ __all__ = ["LiveSocket", "live_socket", "running_task"]
 
 
 class LiveSocket:
-    """What a live page's script does, told by the test.
+    """Does what a live page's script does, as the test commands.
 
     Attributes:
         state: The newest state.
         states: All of them.
         frames: The headings of all frames.
         images: Their pictures.
-        replies: What was done or refused.
-        closed_with: The code with which the server hung up.
+        replies: The confirmations and refusals.
+        closed_with: The code with which the server closed the connection.
         draws: Whether each frame is confirmed at once.
     """
 
@@ -60,13 +60,13 @@ class LiveSocket:
         return self.replies[-1]
 
     async def until(self, condition: Any) -> None:
-        """Read on until a condition holds."""
+        """Read until a condition is true."""
         async with asyncio.timeout(PATIENCE):
             while not condition():
                 await self._read()
 
     async def drain(self) -> None:
-        """Read on until the server hangs up."""
+        """Read until the server closes the connection."""
         await self.until(lambda: self.closed_with is not None)
 
     async def _read(self) -> None:
@@ -92,7 +92,7 @@ class LiveSocket:
 
     @property
     def steps(self) -> list[str]:
-        """The goals of all steps that were told, in order."""
+        """The goals of all steps so far, in order."""
         return [step["next_goal"] for state in self.states for step in state["steps"]]
 
 

@@ -1,4 +1,4 @@
-"""What the application shows stands in its address, and what an address has wrong is said."""
+"""The state of the application is in its address, and a wrong address is explained."""
 
 from collections.abc import AsyncIterator
 
@@ -36,7 +36,7 @@ async def _pressed(page: Page) -> str:
     return await page.text(".filters [aria-pressed=true]")
 
 
-async def test_a_link_narrows_the_list_and_back_takes_it_back(browser: Browser, api: Caller):
+async def test_a_link_narrows_the_list_and_back_widens_it(browser: Browser, api: Caller):
     """A pasted filter, a reload, a choice, and Back."""
     page = await open_page(browser, api, "/?status=failed")
     await page.until(f"{_SHOWN} === 'failed'")
@@ -78,7 +78,7 @@ async def test_what_is_sought_stands_in_the_address(browser: Browser, api: Calle
 
 
 async def test_wrong_filters_are_said_and_left_out(browser: Browser, api: Caller):
-    """All tasks are shown, with a word on each filter that stands for nothing."""
+    """All tasks are shown, with a message about each invalid filter."""
     page = await open_page(
         browser, api, "/?status=done&sort=price&created=ever&before=x&since=soon"
     )
@@ -100,7 +100,7 @@ async def test_wrong_filters_are_said_and_left_out(browser: Browser, api: Caller
 
 
 async def test_the_table_is_sorted_by_its_columns(browser: Browser, api: Caller):
-    """A press puts the largest first, another one the smallest; the address says which."""
+    """A press puts the largest first, another one the smallest; the address has the order."""
     page = await open_page(browser, api)
     await click_button(page, "Steps", "#tasks")
     await page.until(f"{_TITLES}.startsWith('Long')")
@@ -115,7 +115,7 @@ async def test_the_table_is_sorted_by_its_columns(browser: Browser, api: Caller)
 
 
 async def test_a_step_and_a_view_stand_in_the_address(browser: Browser, api: Caller):
-    """A pasted link opens them; what a task does not have is said."""
+    """A pasted link opens them; a missing step or view is explained."""
     task_id = (await api.get(f"{api.server.url}/admin/overview")).json["tasks"][0]["id"]
     page = await open_page(browser, api, f"/tasks/{task_id}?step=2&output=text")
     current = "document.querySelector('[aria-current=step] .goal')?.innerText"
@@ -135,7 +135,7 @@ async def test_a_step_and_a_view_stand_in_the_address(browser: Browser, api: Cal
 
 
 async def test_a_task_that_is_gone_has_a_page_that_says_so(browser: Browser, api: Caller):
-    """With a way on."""
+    """It has a link back to the list."""
     page = await open_page(browser, api, "/tasks/nothing")
     await page.until("document.querySelector('h1').innerText === 'There is no such task'")
 

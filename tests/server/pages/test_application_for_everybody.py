@@ -1,4 +1,4 @@
-"""What axe finds on each page of the application, in each width, light and dark: nothing."""
+"""axe finds no violation on any page of the application, in each width, light and dark."""
 
 from collections.abc import AsyncIterator
 
@@ -20,7 +20,7 @@ __all__ = ["browser", "browser_address"]
 
 @attrs.frozen
 class Stocked:
-    """A server with something on each page.
+    """A server with some content on each page.
 
     Attributes:
         api: The server.

@@ -1,4 +1,4 @@
-"""A person in the server's application: the key, the tasks, and what is said in words."""
+"""A person in the server's application: the key, the tasks, and its messages."""
 
 import json
 from collections.abc import AsyncIterator
@@ -53,12 +53,12 @@ async def test_a_key_is_typed_and_forgotten(browser: Browser, api: Caller):
     assert "does not know this key" in problem
     assert await page.run("sessionStorage.length + localStorage.length") == 0
     assert await page.run("document.body.innerText.includes('$10.00')") is False
-    # The wrong key was answered with 401, which browsers note; there is nothing else.
+    # The wrong key was answered with 401, which browsers log; there is nothing else.
     assert all("401" in each for each in page.complaints)
 
 
 async def test_nothing_is_asked_for_without_a_key(browser: Browser, api: Caller):
-    """A key that is forgotten while the page reads ends that reading."""
+    """Removing the key while the page reads ends that reading."""
     page = await open_page(browser, api)
     await page.run(
         "(() => { const send = window.fetch; window.waiting = [];"
@@ -152,7 +152,7 @@ async def test_tasks_are_listed_as_they_come(browser: Browser, api: Caller):
 
 
 async def test_tasks_are_found_by_status_and_text(browser: Browser, api: Caller):
-    """Whatever is typed is sought as it is, in either case."""
+    """A typed text is searched literally, in either case."""
     for text in ("Read 100% of it", "Fail it", "read Something else"):
         await api.reached(await api.create(text), "failed" if "Fail" in text else "finished")
     page = await open_page(browser, api)
@@ -193,7 +193,7 @@ async def test_more_tasks_come_as_the_list_is_scrolled(browser: Browser, api: Ca
 
 
 async def test_several_tasks_are_stopped_at_once(browser: Browser, api: Caller):
-    """After asking once more; what is not selected goes on."""
+    """After a question; tasks that are not selected continue."""
     ids = [await api.create(f"Wait for {number}") for number in range(3)]
     for task_id in ids:
         await api.reached(task_id, "running", steps=2)
@@ -213,7 +213,7 @@ async def test_several_tasks_are_stopped_at_once(browser: Browser, api: Caller):
 async def test_a_server_that_is_gone_is_said_in_words(
     browser: Browser, http: aiohttp.ClientSession
 ):
-    """And found again when it is back."""
+    """The page says so, and continues when the server is back."""
     async with LocalServer(executor="scripted", api_key="bu_again_and_again") as server:
         page = await open_page(browser, Caller(server, http))
         port = int(server.url.rsplit(":")[-1])
@@ -226,7 +226,7 @@ async def test_a_server_that_is_gone_is_said_in_words(
 
 
 async def test_hostile_texts_are_only_texts(browser: Browser, api: Caller):
-    """Whatever stands in a task, an output or a profile, no tag comes of it and no script runs."""
+    """No text of a task, an output or a profile becomes a tag, and no script runs."""
     hostile = "<img src=x onerror=\"document.title='bad'\"><script>document.title='bad'</script>"
     await api.post("/browser-profiles", json={"profile_name": hostile, "description": hostile})
     task_id = await api.create(hostile, metadata={"name": hostile})
@@ -244,7 +244,7 @@ async def test_hostile_texts_are_only_texts(browser: Browser, api: Caller):
 
 
 async def test_an_address_that_cannot_be_decoded_leads_to_no_task(browser: Browser, api: Caller):
-    """The page says so, as of any other task that is not there."""
+    """The page says so, as for any other unknown task."""
     page = await open_page(browser, api, "/tasks/%E0%A4%A")
     await page.until("document.querySelector('h1').innerText === 'There is no such task'")
 

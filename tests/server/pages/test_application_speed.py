@@ -1,6 +1,6 @@
-"""What the list asks for and draws with 10,000 tasks, and with 1,000 rows at work.
+"""The requests and the drawing of the list with 10,000 tasks, and with 1,000 running ones.
 
-How long that takes is measured by `python -m benchmarks.pages`.
+The times are measured by `python -m benchmarks.pages`.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ __all__ = ["browser", "browser_address"]
 
 _ROWS = "document.querySelectorAll('#tasks tbody tr').length"
 
-# Notes which rows anything is drawn in.
+# Records the rows in which anything is drawn.
 _NOTING = """(() => {
   window.drawn = new Set();
   const list = document.getElementById("tasks");
@@ -41,7 +41,7 @@ def _server(database: Path) -> LocalServer:
 async def test_ten_thousand_tasks_need_two_requests(
     browser: Browser, http: aiohttp.ClientSession, tmp_path: Path
 ):
-    """Before the first paint nothing else is asked for, and 50 rows are drawn."""
+    """Before the first paint nothing else is requested, and 50 rows are drawn."""
     database = tmp_path / "tasks.db"
     async with _server(database) as server:
         api = Caller(server, http)
@@ -54,7 +54,7 @@ async def test_ten_thousand_tasks_need_two_requests(
         await page.go(f"{server.url}/?again")
         await page.until(f"{_ROWS} === 50")
         await page.until("performance.getEntriesByName('first-contentful-paint').length === 1")
-        # Rows ask for their pictures themselves, which is before the paint on a slow machine.
+        # Rows request their pictures themselves, which is before the paint on a slow machine.
         asked = "performance.getEntriesByType('resource').filter((each) => each.startTime < "
         asked += "performance.getEntriesByName('first-contentful-paint')[0].startTime"
         asked += " && each.initiatorType !== 'img')"
@@ -67,7 +67,7 @@ async def test_ten_thousand_tasks_need_two_requests(
 async def test_a_row_that_says_the_same_is_not_drawn_again(
     browser: Browser, http: aiohttp.ClientSession
 ):
-    """Of 1,000 rows only those that changed are touched."""
+    """Of 1,000 rows only those that changed are drawn again."""
     async with LocalServer(executor="scripted") as server:
         page = await open_page(browser, Caller(server, http))
         changed = "number < 3 ? answers : 7"
@@ -89,7 +89,7 @@ async def test_a_row_that_says_the_same_is_not_drawn_again(
 async def test_rows_out_of_sight_are_brought_up_to_date(
     browser: Browser, http: aiohttp.ClientSession
 ):
-    """Whoever listens to the page or searches in it finds them as they are now."""
+    """A screen reader, or a search in the page, finds their present state."""
     async with LocalServer(executor="scripted") as server:
         page = await open_page(browser, Caller(server, http))
         await page.run(CHANGING_ROWS)

@@ -1,4 +1,4 @@
-"""Who may connect to a live page's WebSocket, and how a connection ends."""
+"""Which pages may connect to a live page's WebSocket, and how a connection ends."""
 
 import asyncio
 from contextlib import AsyncExitStack
@@ -23,7 +23,7 @@ CLICK = {"type": "pointer", "kind": "down", "x": 10, "y": 20.5, "button": "left"
 
 
 async def test_the_server_s_own_pages_connect(watched: Caller, http: aiohttp.ClientSession):
-    """So do programs that are no browser, which say no origin."""
+    """So do programs that are no browser, which send no origin."""
     task = await running_task(watched)
     for headers in ({}, {"Origin": watched.server.url}):
         async with live_socket(http, task["live_url"], headers=headers) as page:
@@ -36,7 +36,7 @@ async def test_the_server_s_own_pages_connect(watched: Caller, http: aiohttp.Cli
 async def test_pages_of_other_servers_cannot_connect(
     origin: str, watched: Caller, http: aiohttp.ClientSession
 ):
-    """Even if they know the token."""
+    """The token does not help them."""
     task = await running_task(watched)
     headers = {"Origin": origin.format(port=URL(watched.server.url).port)}
     with pytest.raises(aiohttp.WSServerHandshakeError, match="403"):
@@ -44,9 +44,7 @@ async def test_pages_of_other_servers_cannot_connect(
             pass
 
 
-async def test_whoever_came_by_another_name_is_at_home(
-    watched: Caller, http: aiohttp.ClientSession
-):
+async def test_a_page_under_another_name_connects(watched: Caller, http: aiohttp.ClientSession):
     """A page that was opened as `localhost` connects to `localhost`."""
     task = await running_task(watched)
     here = f"localhost:{URL(watched.server.url).port}"
@@ -59,7 +57,7 @@ async def test_whoever_came_by_another_name_is_at_home(
 async def test_a_wrong_token_opens_nothing(
     place: str, watched: Caller, http: aiohttp.ClientSession
 ):
-    """Nor does that of the other page."""
+    """The token of the other page is refused, too."""
     task = await running_task(watched)
     other = task["public_share_url" if place == "live" else "live_url"].rsplit("/")[-1]
     for token in ("x", task["id"], other):
@@ -69,7 +67,7 @@ async def test_a_wrong_token_opens_nothing(
 
 
 async def test_a_task_is_watched_by_fifty_at_most(watched: Caller, http: aiohttp.ClientSession):
-    """Another one is refused in words, until somebody leaves; other tasks do not count."""
+    """A further viewer is refused with a reason until one leaves; other tasks do not count."""
     task, other = await running_task(watched), await running_task(watched)
     async with AsyncExitStack() as stack:
         watching = [
@@ -116,15 +114,15 @@ def _from(address: str) -> aiohttp.ClientSession:
 
 
 async def _refusal(http: aiohttp.ClientSession, url: str) -> str:
-    """What the WebSocket of a page is refused with."""
+    """The code and the reason with which the WebSocket of a page is refused."""
     headers = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13"}
     async with http.get(f"{url}/socket", headers=headers) as refused:
         assert refused.status == 429
         return str((await refused.json())["detail"])
 
 
-async def test_a_server_that_closes_hangs_up(http: aiohttp.ClientSession):
-    """At once, with the code on which pages look for it again."""
+async def test_a_server_that_closes_disconnects(http: aiohttp.ClientSession):
+    """At once, with the code on which pages reconnect."""
     async with LocalServer(executor=Showing()) as server:
         api = Caller(server, http)
         task = await running_task(api)
@@ -139,7 +137,7 @@ async def test_a_server_that_closes_hangs_up(http: aiohttp.ClientSession):
 async def test_pages_that_go_away_leave_nothing(
     watched: Caller, showing: Showing, http: aiohttp.ClientSession
 ):
-    """No coroutine of theirs lives on, whatever they were waiting for."""
+    """None of their coroutines is left, whatever they were waiting for."""
     task = await running_task(watched)
     await showing.show(drawn(1))
     async with live_socket(http, task["live_url"]) as page:
@@ -152,7 +150,7 @@ async def test_pages_that_go_away_leave_nothing(
 
 
 async def test_a_page_that_came_through_a_proxy_connects(http: aiohttp.ClientSession):
-    """Its browser says the proxy's address, whatever the proxy says to the server."""
+    """Its browser sends the proxy's address, whatever the proxy sends to the server."""
     async with LocalServer(executor="scripted") as server:
         port = URL(server.url).port
     key = "a-key-that-is-long-enough"
@@ -175,7 +173,7 @@ async def test_a_page_that_came_through_a_proxy_connects(http: aiohttp.ClientSes
 
 
 class _Unviewable(Showing):
-    """Fails whoever wants to see its browser."""
+    """Fails every view of its browser."""
 
     def view(self, task_id: str) -> Showing | None:
         raise RuntimeError("this browser hides")
@@ -184,7 +182,7 @@ class _Unviewable(Showing):
 async def test_a_browser_that_cannot_be_shown(
     http: aiohttp.ClientSession, caplog: pytest.LogCaptureFixture
 ):
-    """The page is let go with the code of an error of the server, and the task works on."""
+    """The page is closed with the code of a server error, and the task continues."""
     async with LocalServer(executor=_Unviewable()) as server:
         api = Caller(server, http)
         task = await running_task(api)

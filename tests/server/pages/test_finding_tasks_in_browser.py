@@ -1,4 +1,4 @@
-"""A person who narrows the list of tasks, goes back in time, and looks for files and load."""
+"""A person who filters the list of tasks, opens older ones, and reads files and load."""
 
 from collections.abc import AsyncIterator
 
@@ -29,7 +29,7 @@ async def api(http: aiohttp.ClientSession) -> AsyncIterator[Caller]:
 
 
 async def test_tasks_are_found_by_metadata_and_time(browser: Browser, api: Caller):
-    """Each narrows what the other leaves; clearing shows all again."""
+    """Each filter narrows the rest; clearing shows all again."""
     for shop in ("tern", "tide"):
         await api.reached(await api.create(f"Read {shop}", metadata={"shop": shop}), "finished")
     page = await open_page(browser, api)
@@ -55,7 +55,7 @@ async def test_tasks_are_found_by_metadata_and_time(browser: Browser, api: Calle
 
 
 async def test_the_search_leads_to_the_list_from_any_page(browser: Browser, api: Caller):
-    """Typed on another page, Enter shows what was found."""
+    """After a search on another page, Enter shows the results in the list."""
     for text in ("Read the prices", "Check the news"):
         await api.reached(await api.create(text), "finished")
     page = await open_page(browser, api, "/schedules")
@@ -75,7 +75,7 @@ async def test_older_tasks_follow_the_thousand_that_are_kept_fresh(browser: Brow
     await page.run(script)
     await page.run("document.dispatchEvent(new Event('visibilitychange'))")
     await page.until(f"{_ROWS} === 1000")
-    # Pressed in the page: rows that are drawn meanwhile move the buttons away under a pointer.
+    # Pressed by a script: rows that are drawn meanwhile move the buttons away from a pointer.
     await page.until(
         "window.scrollTo(0, 0), window.scrollTo(0, document.body.scrollHeight),"
         f" {_PRESS % 'Older tasks'}, asked.includes('before=4711')"
@@ -84,7 +84,7 @@ async def test_older_tasks_follow_the_thousand_that_are_kept_fresh(browser: Brow
 
 
 async def test_files_are_uploaded_found_and_deleted(browser: Browser, api: Caller):
-    """What was uploaded, and what a task has made, with a link that downloads it."""
+    """Uploads and files of tasks, with a link that downloads them."""
     task_id = await api.create("Table of bicycles")
     await api.reached(task_id, "finished")
     page = await open_page(browser, api, "/files")

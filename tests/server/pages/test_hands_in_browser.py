@@ -37,7 +37,7 @@ async def test_the_mouse_acts_in_the_page(browser: Browser, watched: Caller, sho
 async def test_keys_go_to_the_page_and_come_back(
     browser: Browser, watched: Caller, showing: Showing
 ):
-    """In control every key goes to the page, Tab too; Escape twice gives the keyboard back."""
+    """In control every key goes to the page, also Tab; Escape twice releases the keyboard."""
     page, _ = await open_live(browser, watched, showing)
     await page.click("#control")
     await page.type("aB")
@@ -62,7 +62,7 @@ async def test_keys_go_to_the_page_and_come_back(
 
 
 async def test_pasted_and_composed_text(browser: Browser, watched: Caller, showing: Showing):
-    """A paste goes to the page, and so does what is written in the field below it."""
+    """A paste goes to the page, and so does the text of the field below it."""
     page, _ = await open_live(browser, watched, showing)
     await page.click("#control")
     await page.run(

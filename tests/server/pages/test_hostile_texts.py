@@ -1,4 +1,4 @@
-"""What strangers write, in every place of the pages that shows it: no script of it runs."""
+"""Texts of strangers, at every place of the pages that shows them: no script of them runs."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -28,7 +28,7 @@ __all__ = ["browser", "browser_address"]
 
 @attrs.frozen
 class Visited:
-    """A server that shows a hostile text wherever it shows any.
+    """A server that shows a hostile text at every place.
 
     Attributes:
         api: The server.
@@ -41,7 +41,7 @@ class Visited:
 
 @pytest.fixture(params=PAYLOADS, ids=range(len(PAYLOADS)))
 def payload(request: pytest.FixtureRequest) -> str:
-    """One of the twenty."""
+    """One of the twenty texts."""
     text: str = request.param
     return text
 
@@ -139,7 +139,7 @@ async def test_no_script_runs_in_a_report(browser: Browser, payload: str, tmp_pa
 
 
 async def test_the_payloads_take_over_a_careless_page(browser: Browser, tmp_path: Path):
-    """The control: most of them run where a page writes them as HTML and forbids nothing."""
+    """The control: most of them run where a page writes them as HTML and has no policy."""
     for number, text in enumerate(PAYLOADS):
         (tmp_path / f"{number}.html").write_text(f"<!doctype html><body>{text}", encoding="utf-8")
     ran = 0

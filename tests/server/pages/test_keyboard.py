@@ -1,4 +1,4 @@
-"""Every page with the keyboard alone: all that can be used is reached, seen, opened and left."""
+"""Every page with the keyboard alone: all controls can be reached, seen, opened and left."""
 
 import pytest
 
@@ -8,7 +8,7 @@ from tests.server.pages.test_application_for_everybody import Stocked, stocked
 
 __all__ = ["browser", "browser_address", "stocked"]
 
-# What a mouse can use, but for the parts of a group that the arrow keys move in.
+# The controls for a mouse, except for the parts of a group that the arrow keys move in.
 _USABLE = """[...document.querySelectorAll(
   'a[href], button, input, select, textarea, summary, [tabindex="0"]'
 )].filter((each) => !each.disabled && each.tabIndex >= 0 && each.checkVisibility())"""
@@ -51,7 +51,7 @@ async def _walk(page: Page) -> tuple[list[str], list[str]]:
                 break
             if not is_seen:
                 unseen.append(words)
-        # A list that came on the way put controls where Tab had been already.
+        # A list that was loaded meanwhile adds controls behind the focus.
         is_same, missed = await page.run(_JUDGED % _USABLE)
         if is_same:
             return missed, unseen
@@ -60,10 +60,11 @@ async def _walk(page: Page) -> tuple[list[str], list[str]]:
 @pytest.mark.long
 @pytest.mark.timeout(120)
 async def test_tab_reaches_everything_that_can_be_used(browser: Browser, stocked: Stocked):
-    """In each page, and each time one sees where one is."""
+    """In each page, and the focus is always visible."""
     for path in stocked.paths:
         page = await open_page(browser, stocked.api, path)
-        # The list and the timeline are drawn anew while a task is at work: nobody waits for that.
+        # The list and the timeline are drawn again while a task runs: the test does not wait for
+        # that.
         await page.run("Object.defineProperty(document, 'hidden', {get: () => true})")
         await page.run("document.dispatchEvent(new Event('visibilitychange'))")
 
@@ -85,7 +86,7 @@ async def test_tab_reaches_everything_that_can_be_used(browser: Browser, stocked
 async def test_a_dialog_is_opened_used_and_left(
     path: str, button: str, browser: Browser, stocked: Stocked
 ):
-    """Enter opens it, Tab stays inside, Escape closes it, and one is where one was."""
+    """Enter opens it, Tab stays inside, Escape closes it, and the focus returns."""
     page = await open_page(browser, stocked.api, path)
     focused = f"document.activeElement.innerText?.trim() === '{button}'"
     for _ in range(60):
@@ -107,7 +108,7 @@ async def test_a_dialog_is_opened_used_and_left(
 
 
 async def test_each_page_is_reached_from_the_navigation(browser: Browser, stocked: Stocked):
-    """Tab to its name and Enter; the next Tab begins in the page."""
+    """Tab to its name and Enter; the next Tab is in the page."""
     page = await open_page(browser, stocked.api)
     for name in ("Overview", "Schedules", "Profiles", "Files", "Webhooks", "Keys", "API"):
         for _ in range(300):

@@ -1,4 +1,4 @@
-"""How long the links to the pages of a task are good, and how they are taken back."""
+"""How long the links to the pages of a task are valid, and how they are revoked."""
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -21,7 +21,7 @@ DAY = timedelta(days=1)
 
 @attrs.define
 class Clock:
-    """A wall clock that the test moves."""
+    """A wall clock that the test sets."""
 
     time: datetime = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -38,7 +38,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 async def dated(http: aiohttp.ClientSession, clock: Clock) -> AsyncIterator[Caller]:
-    """A server whose pages can be looked at for seven days."""
+    """A server whose pages can be viewed for seven days."""
     options = {"now": clock, "page_lifetime": 7 * DAY.total_seconds()}
     async with LocalServer(executor=Showing(), **options) as server:  # type: ignore[arg-type]
         yield Caller(server, http)
@@ -49,7 +49,7 @@ async def stop(api: Caller, task_id: str) -> None:
     assert (await api.put(f"/stop-task?task_id={task_id}")).status == 200
 
 
-def says_in_words(answer: Answer) -> bool:
+def explains_the_end(answer: Answer) -> bool:
     """Whether it is a page for people that says that the link has ended."""
     return (
         answer.headers["Content-Type"].startswith("text/html")
@@ -58,7 +58,7 @@ def says_in_words(answer: Answer) -> bool:
 
 
 async def test_steering_ends_with_the_task(dated: Caller):
-    """The live page of a task that has ended shows it, and has nothing to steer with."""
+    """The live page of a task that has ended shows it, and has no controls."""
     task = await running_task(dated)
     during = await dated.get(task["live_url"], key=False)
     await stop(dated, task["id"])
@@ -73,9 +73,9 @@ async def test_steering_ends_with_the_task(dated: Caller):
 async def test_watching_ends_some_days_later(
     link: str, dated: Caller, clock: Clock, http: aiohttp.ClientSession
 ):
-    """Counted from the end of the task; then a page says so in words, with 410."""
+    """Counted from the end of the task; then a page explains it, with 410."""
     task = await running_task(dated)
-    clock.time += 365 * DAY  # however long it takes
+    clock.time += 365 * DAY  # whatever time it takes
     assert (await dated.get(task[link], key=False)).status == 200
     await stop(dated, task["id"])
     clock.time += 7 * DAY
@@ -87,15 +87,15 @@ async def test_watching_ends_some_days_later(
             pass
 
     assert (last.status, ended.status) == (200, 410)
-    assert says_in_words(ended)
+    assert explains_the_end(ended)
     assert task["id"] not in ended.text
 
 
 @pytest.mark.parametrize("link", LINKS)
-async def test_links_are_taken_back(
+async def test_links_are_revoked(
     link: str, watched: Caller, showing: Showing, http: aiohttp.ClientSession
 ):
-    """Pages that are open are closed, the old address is dead, and there is a new one."""
+    """Open pages are closed, the old address is invalid, and there is a new one."""
     task = await running_task(watched)
     async with live_socket(http, task[link]) as page:
         await showing.show(drawn(1))
@@ -112,12 +112,12 @@ async def test_links_are_taken_back(
 
     assert (answer.status, answer.json) == (200, {})
     assert page.closed_with == WSCloseCode.POLICY_VIOLATION
-    assert (old.status, says_in_words(old), new.status) == (404, True, 200)
+    assert (old.status, explains_the_end(old), new.status) == (404, True, 200)
     assert renewed != task[link]
 
 
-async def test_taking_links_back_needs_the_operator(watched: Caller):
-    """A key, a client on this machine, and a task."""
+async def test_revoking_links_needs_the_operator(watched: Caller):
+    """This means a key, a client on this machine, and a task."""
     task = await running_task(watched)
     place = f"{watched.server.url}/admin/links/{task['id']}"
     statuses = [
@@ -131,7 +131,7 @@ async def test_taking_links_back_needs_the_operator(watched: Caller):
 
 
 async def test_new_links_outlive_a_restart(tmp_path: Path, http: aiohttp.ClientSession):
-    """The old ones do not come back with the database."""
+    """The old ones do not return with the database."""
     file = tmp_path / "server.db"
     async with LocalServer(executor="scripted", database=file) as server:
         api = Caller(server, http)
@@ -152,8 +152,8 @@ async def _share(api: Caller, method: str, task_id: str) -> Answer:
     return await api.ask(method, f"{api.server.url}/admin/shares/{task_id}")
 
 
-async def test_a_task_is_shared_later_and_no_longer(dated: Caller, http: aiohttp.ClientSession):
-    """Once is as good as twice; what is open closes, and the live page stays as it is."""
+async def test_a_task_is_shared_later_and_unshared(dated: Caller, http: aiohttp.ClientSession):
+    """A second call changes nothing; open public pages close, and the live page stays."""
     task_id = await dated.create()
     task = await dated.reached(task_id, "running")
     made = (await _share(dated, "PUT", task_id)).json["public_share_url"]
@@ -177,7 +177,7 @@ async def test_a_task_is_shared_later_and_no_longer(dated: Caller, http: aiohttp
 
 
 async def test_only_its_owner_shares_a_task(dated: Caller):
-    """For others there is no such task; also an operator has only the one way to end a link."""
+    """For others the task does not exist; an operator can only end its links."""
     task_id = await dated.create(enable_public_share=True)
     other = await dated.with_new_key("other", scopes=["run", "read", "admin"])
     answers = [await _share(other, method, task_id) for method in ("PUT", "DELETE")]
@@ -187,7 +187,7 @@ async def test_only_its_owner_shares_a_task(dated: Caller):
 
 
 async def test_pages_that_have_expired_are_not_shared(dated: Caller, clock: Clock):
-    """It says why."""
+    """The error says why."""
     task = await running_task(dated)
     await stop(dated, task["id"])
     clock.time += 8 * DAY

@@ -1,4 +1,4 @@
-"""A person in front of a live page: what a real browser makes of it."""
+"""A live page in a real browser."""
 
 import asyncio
 import json
@@ -73,7 +73,7 @@ async def test_steps_arrive_and_the_browser_is_seen(
 async def test_its_pause_button_pauses_the_task_and_resume_resumes_it(
     browser: Browser, watched: Caller, showing: Showing
 ):
-    """A paused task takes no step; the keyboard's place moves on to the other button."""
+    """A paused task takes no step; the focus moves on to the other button."""
     page, task = await open_live(browser, watched, showing)
     await page.click("#pause")
     await page.until("document.getElementById('status').textContent === 'paused'")
@@ -90,7 +90,7 @@ async def test_its_pause_button_pauses_the_task_and_resume_resumes_it(
 
 
 async def test_stop_asks_first_and_stops(browser: Browser, watched: Caller, showing: Showing):
-    """`No` leaves everything as it is, and so does Escape; `Yes` ends the task."""
+    """`No` and Escape change nothing; `Yes` ends the task."""
     page, task = await open_live(browser, watched, showing)
     await page.click("#stop")
     await page.click("#stop-no")
@@ -130,7 +130,7 @@ async def test_the_shared_page_has_no_control(browser: Browser, watched: Caller,
 async def test_a_lost_connection_is_said_and_found_again(
     browser: Browser, watched: Caller, showing: Showing
 ):
-    """With every step once, also those that came meanwhile."""
+    """It shows every step once, also those of the meantime."""
     page, _ = await open_live(browser, watched, showing)
     showing.step("Before")
     await page.until("document.querySelectorAll('#steps li').length === 1")
@@ -178,7 +178,7 @@ async def test_it_works_in_a_frame_of_another_server(
         page = await browser.open(f"http://{host}:{port}/")
         await until(lambda: showing.shown > 1)
         await showing.show(drawn(2))
-        await until(lambda: showing.shown > 3)  # both have taken the second one
+        await until(lambda: showing.shown > 3)  # both have drawn the second one
         await page.run(f"new Promise((done) => {TWO_FRAMES})")  # input before that is dropped
         await page.click_at(*place)
         await watched.reached(task["id"], "paused")
@@ -230,7 +230,7 @@ async def test_the_whole_browser_is_seen_in_a_small_frame(
 async def test_the_typing_field_is_in_view(
     width: int, height: int, browser: Browser, watched: Caller, showing: Showing
 ):
-    """Whoever takes control sees it without scrolling: the picture makes room."""
+    """It is visible in control without scrolling: the picture makes room."""
     page, _ = await open_live(browser, watched, showing, width=width, height=height)
     await page.click("#control")
     await page.until("!document.getElementById('typing').hidden")
@@ -239,8 +239,10 @@ async def test_the_typing_field_is_in_view(
     assert await page.run(f"scrollY === 0 && {field}.bottom <= innerHeight")
 
 
-async def test_nothing_is_drawn_for_nobody(browser: Browser, watched: Caller, showing: Showing):
-    """A page that lies behind another one gets no frames, and the newest when it is seen again."""
+async def test_nothing_is_drawn_without_a_viewer(
+    browser: Browser, watched: Caller, showing: Showing
+):
+    """A hidden page gets no frames, and the newest one when it is visible again."""
     page, _ = await open_live(browser, watched, showing)
     hide = "Object.defineProperty(document, 'hidden', {value: %s, configurable: true})"
     await page.until("shownAddress === document.getElementById('picture').src")  # it is drawn

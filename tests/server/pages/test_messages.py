@@ -1,4 +1,4 @@
-"""What a live page may say, read without a server."""
+"""The messages of a live page, checked without a server."""
 
 import contextlib
 import json
@@ -32,7 +32,7 @@ _MESSAGES = st.fixed_dictionaries(
 @pytest.mark.long
 @given(st.text() | _VALUES.map(json.dumps) | _MESSAGES.map(json.dumps))
 def test_whatever_it_says_is_a_message_or_refused(text: str) -> None:
-    """Nothing else is raised, and what comes through is within its bounds."""
+    """Nothing else is raised, and an accepted message is within its bounds."""
     with contextlib.suppress(MessageRefusedError):
         message = read_message(text)
         assert isinstance(message, _KINDS)
@@ -48,8 +48,10 @@ def test_whatever_it_says_is_a_message_or_refused(text: str) -> None:
     st.sampled_from(("none", "left", "middle", "right")),
     st.integers(0, 15),
 )
-def test_a_pointer_comes_through_as_it_is(x: float, kind: str, button: str, modifiers: int) -> None:
-    """With places between pixels, and keys that are held."""
+def test_a_pointer_comes_through_unchanged(
+    x: float, kind: str, button: str, modifiers: int
+) -> None:
+    """With places between pixels, and modifier keys."""
     said = {"type": "pointer", "kind": kind, "x": x, "y": 1, "button": button}
     read = read_message(json.dumps({**said, "modifiers": modifiers}))
 
@@ -59,13 +61,13 @@ def test_a_pointer_comes_through_as_it_is(x: float, kind: str, button: str, modi
 
 
 @given(st.text(st.characters(codec="utf-8"), min_size=1, max_size=200))
-def test_a_text_comes_through_as_it_is(text: str) -> None:
+def test_a_text_comes_through_unchanged(text: str) -> None:
     """In every script, line breaks included."""
     assert read_message(json.dumps({"type": "text", "text": text})) == TextInput(text)
 
 
 def test_the_longest_text() -> None:
-    """Is as long as the page lets people type."""
+    """It is as long as the page lets people type."""
     text = "x" * MAX_TEXT
 
     assert read_message(json.dumps({"type": "text", "text": text})) == TextInput(text)

@@ -1,4 +1,4 @@
-"""A person who looks how things go: the overview, a schedule's last run, a task of many steps."""
+"""A person who reads the overview, a schedule's last run, and a task of many steps."""
 
 import asyncio
 import sqlite3
@@ -35,7 +35,7 @@ async def api(http: aiohttp.ClientSession) -> AsyncIterator[Caller]:
 
 
 async def test_the_overview_says_the_same_in_bars_and_as_a_table(browser: Browser, api: Caller):
-    """Sums, a bar for each day with tasks, the reason of the failure, and the way to its tasks."""
+    """Sums, a bar for each day with tasks, the reason of the failure, and the link to its tasks."""
     page = await open_page(browser, api, "/overview?days=7")
     await page.until("document.querySelectorAll('.bars').length === 4")
     totals = await page.run("[...document.querySelectorAll('.total')].map((it) => it.innerText)")
@@ -59,7 +59,7 @@ async def test_the_overview_says_the_same_in_bars_and_as_a_table(browser: Browse
 
 
 async def test_a_wrong_number_of_days_is_said(browser: Browser, api: Caller):
-    """And the usual ones are shown."""
+    """The usual ones are shown."""
     page = await open_page(browser, api, "/overview?days=8")
     await page.until("document.querySelectorAll('.bars').length === 4")
 
@@ -87,7 +87,7 @@ async def test_a_schedule_leads_to_its_tasks(browser: Browser, api: Caller):
 async def test_of_ten_thousand_steps_those_near_are_drawn(
     browser: Browser, http: aiohttp.ClientSession, tmp_path: Path
 ):
-    """The one in the address is in view; at the end of the list the last one is."""
+    """The one in the address is visible; at the end of the list the last one is."""
     database = tmp_path / "tasks.db"
     async with _server(database=database) as server:
         api = Caller(server, http)

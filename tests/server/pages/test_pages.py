@@ -1,4 +1,4 @@
-"""What people see: the live page, the public page, and the page at the root."""
+"""The pages for people: the live page, the public page, and the page at the root."""
 
 import base64
 import hashlib
@@ -76,7 +76,7 @@ async def test_the_live_page_shows_the_task(steered: Caller, queue: FromQueue):
 async def test_the_live_page_shows_how_it_ended(
     scenario: str, status: str, shown: str, api: Caller
 ):
-    """Output or reason; the script has nothing to do any more."""
+    """It has the output or the reason; its script has nothing left to do."""
     task = await api.reached(await api.create(metadata={"scenario": scenario}), status)
     page = _read(await api.get(task["live_url"], key=False))
 
@@ -89,7 +89,7 @@ async def test_the_live_page_shows_how_it_ended(
 
 @pytest.mark.parametrize("place", ["live_url", "public_share_url"])
 async def test_hostile_text_is_only_text(place: str, steered: Caller, queue: FromQueue):
-    """Whatever stands in task, goals, URLs or the reason, no tag comes of it."""
+    """No text of a task, its goals, URLs or its reason becomes a tag."""
     queue.step(_HOSTILE, evaluation_previous_goal=_HOSTILE, url=_HOSTILE)
     queue.items.put_nowait(RuntimeError(_HOSTILE))
     task_id = await steered.create(_HOSTILE, enable_public_share=True)
@@ -105,7 +105,7 @@ async def test_hostile_text_is_only_text(place: str, steered: Caller, queue: Fro
 async def test_half_a_pair_of_surrogates_is_shown_as_a_question_mark(
     place: str, steered: Caller, queue: FromQueue
 ):
-    """A page may call itself so, and no encoding has it."""
+    """A page's title may contain one, and no encoding has it."""
     queue.step("Read \ud83d", url="https://example.com/")
     queue.items.put_nowait(Finished(output="Read \ud83d"))
     task_id = await steered.create(enable_public_share=True)
@@ -114,7 +114,7 @@ async def test_half_a_pair_of_surrogates_is_shown_as_a_question_mark(
     assert " ".join(_read(await steered.get(task[place], key=False)).text).count("Read ?") == 2
 
 
-async def test_pages_bring_everything_along(api: Caller):
+async def test_pages_need_no_other_file(api: Caller):
     """No other file and no other host; exactly their own script and style may run."""
     task = await api.reached(await api.create(), "finished")
     here = ("/", api.server.url)
@@ -162,7 +162,7 @@ async def test_the_scripts_may_run(api: Caller):
 
 
 def test_the_scripts_write_text_only():
-    """No script of the pages makes markup of a text, and all but the vendored one are searched."""
+    """No script of the pages makes markup of a text; all but the vendored one are searched."""
     assets = files("browser_use_async.server.pages").joinpath("assets")
     scripts = [*assets.iterdir(), *assets.joinpath("app").iterdir()]
     sources = [each.read_text() for each in scripts if each.name.endswith(".js")]
@@ -180,7 +180,7 @@ def test_the_scripts_write_text_only():
 
 
 async def test_who_may_show_a_page_in_a_frame(api: Caller):
-    """Anybody who has a live URL; nobody the page at the root, which holds a key once typed."""
+    """Every site may frame a live page, and none the page at the root, which gets a key."""
     task = await api.reached(await api.create(enable_public_share=True), "finished")
     for url in (task["live_url"], task["public_share_url"]):
         headers = (await api.get(url)).headers
@@ -192,7 +192,7 @@ async def test_who_may_show_a_page_in_a_frame(api: Caller):
 
 
 async def test_the_public_page_has_no_buttons(api: Caller):
-    """Neither the buttons nor the script behind them."""
+    """It has neither the buttons nor the script behind them."""
     task_id = await api.create(enable_public_share=True, metadata={"scenario": "hangs"})
     task = await api.reached(task_id, "running")
     live = await api.get(task["live_url"])
@@ -232,7 +232,7 @@ async def test_tokens_cannot_be_guessed_or_swapped(place: str, api: Caller):
 
 
 async def test_tokens_are_long_and_each_its_own(api: Caller):
-    """192 bits."""
+    """They have 192 bits."""
     tokens = set()
     for _ in range(3):
         task = await api.reached(await api.create(enable_public_share=True), "finished")
@@ -242,8 +242,8 @@ async def test_tokens_are_long_and_each_its_own(api: Caller):
     assert {len(token) for token in tokens} == {32}
 
 
-async def test_pages_take_no_orders(api: Caller):
-    """They are for watching."""
+async def test_pages_accept_no_commands(api: Caller):
+    """Only GET is allowed."""
     task = await api.reached(await api.create(), "finished")
     answer = await api.post(task["live_url"])
 
@@ -251,7 +251,7 @@ async def test_pages_take_no_orders(api: Caller):
 
 
 async def test_the_page_at_the_root_says_what_this_is(api: Caller):
-    """Without JavaScript: the base URL and how to point a client at it, but no key."""
+    """Without JavaScript it has the base URL and the settings of a client, but no key."""
     page = _read(await api.get(api.server.url, key=False))
     text = " ".join(page.text)
 
@@ -268,7 +268,7 @@ async def test_the_page_at_the_root_says_what_this_is(api: Caller):
 
 
 async def test_one_document_stands_at_every_address_of_the_application(api: Caller):
-    """With all that it needs, in at most 250 KB; only its own pages may be shown in it."""
+    """It is complete, in at most 250 KB; only its own pages may be framed in it."""
     documents = set()
     for path in ("/", "/tasks/any", "/schedules", "/profiles", "/webhooks", "/keys", "/docs"):
         answer = await api.get(api.server.url + path, key=False)
@@ -284,7 +284,7 @@ async def test_one_document_stands_at_every_address_of_the_application(api: Call
 
 
 async def test_an_address_without_a_page_says_so_to_people(api: Caller):
-    """In words for browsers, and in JSON for programs and below the API."""
+    """As a page for browsers, and in JSON for programs and below the API."""
     as_browser = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
     page = await api.get(api.server.url + "/nowhere", headers=as_browser, key=False)
     program = await api.get(api.server.url + "/nowhere", key=False)

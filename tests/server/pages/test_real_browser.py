@@ -1,4 +1,4 @@
-"""One browser works, and in another one a person watches it and helps."""
+"""A task's real browser, which a person watches and helps in another one."""
 
 import asyncio
 import struct
@@ -21,7 +21,7 @@ __all__ = ["browser", "browser_address"]
 
 STEPS = "document.querySelectorAll('#steps li').length"
 
-# What only a person can do: no instruction of the task fills the field or presses the button.
+# Only a person can do this: no instruction of the task fills the field or presses the button.
 _GATE = """<!doctype html><html lang="en"><title>Gate</title>
 <style>body { margin: 0; font: 40px sans-serif } div { height: 200px; padding: 20px }
 input, button { font: inherit; width: 600px; height: 100px }</style>
@@ -33,7 +33,7 @@ input, button { font: inherit; width: 600px; height: 100px }</style>
 
 @pytest.fixture
 async def gate(tmp_path: Path) -> AsyncIterator[StaticSite]:
-    """A site with a gate that no rule passes."""
+    """A site with a gate that no rule can pass."""
     await asyncio.to_thread((tmp_path / "index.html").write_text, _GATE, encoding="utf-8")
     async with StaticSite(tmp_path) as site:
         yield site
@@ -41,7 +41,7 @@ async def gate(tmp_path: Path) -> AsyncIterator[StaticSite]:
 
 @pytest.fixture
 async def api(http: aiohttp.ClientSession) -> AsyncIterator[Caller]:
-    """A server whose tasks work in a real browser."""
+    """A server whose tasks run in a real browser."""
     if find_browser() is None:
         pytest.skip("no Chromium or Chrome is installed")
     chromium = ChromiumSettings(allow_private_addresses=True)
@@ -71,7 +71,7 @@ async def _press_in_page(page: Page, x: float, y: float) -> None:
 
 
 async def test_a_person_helps_through_a_gate(api: Caller, browser: Browser, gate: StaticSite):
-    """They see the page, pause the task, click, type and paste in it, and it goes on to its end."""
+    """They see the page, pause the task, click, type and paste in it, and the task ends well."""
     task, page = await _watched(api, browser, gate)
     await page.click("#pause")
     await page.until("document.getElementById('status').textContent === 'paused'")
@@ -125,10 +125,10 @@ async def _last_picture(page: Page) -> str:
     return last
 
 
-async def test_whoever_only_watches_changes_nothing(
+async def test_a_viewer_without_control_changes_nothing(
     api: Caller, browser: Browser, gate: StaticSite
 ):
-    """The shared page shows the same browser, and its clicks and keys stay out of it."""
+    """The shared page shows the same browser, and its clicks and keys do not reach it."""
     task, _ = await _watched(api, browser, gate)
     shared = await browser.open(task["public_share_url"])
     await shared.until(f"{SHOWN} && picture.src.startsWith('blob:')")

@@ -1,4 +1,4 @@
-"""The film of a task that has ended, and the marks of its steps, by pointer and by keyboard."""
+"""The recording of an ended task, and the marks of its steps, by pointer and by keyboard."""
 
 import asyncio
 import json
@@ -37,7 +37,7 @@ CHOSEN_VIEW = "document.querySelector('[role=tab][aria-selected=true]').innerTex
 
 @pytest.fixture
 async def film(tmp_path: Path) -> bytes:
-    """A film of two seconds, on which the seconds are counted."""
+    """A recording of two seconds, which shows the seconds."""
     file = tmp_path / "film.webm"
     process = await asyncio.create_subprocess_exec(
         *("ffmpeg", "-loglevel", "error", "-f", "lavfi"),
@@ -49,7 +49,7 @@ async def film(tmp_path: Path) -> bytes:
 
 @pytest.fixture
 async def api(http: aiohttp.ClientSession, film: bytes) -> AsyncIterator[Caller]:
-    """A server whose tasks take three steps, and leave the film behind."""
+    """A server whose tasks take three steps, and have that recording."""
     steps = [ScriptedStep(goal, "", "https://shop.example/", seconds=0.4) for goal in GOALS]
     scenario = Scenario(steps=steps, recordings={"webm": film}, recording_delay=0)
     async with LocalServer(executor=ScriptedExecutor(default=scenario)) as server:
@@ -57,7 +57,7 @@ async def api(http: aiohttp.ClientSession, film: bytes) -> AsyncIterator[Caller]
 
 
 async def _filmed(api: Caller) -> tuple[str, list[float]]:
-    """The page of a task that has ended, and the second of the film at which each step begins."""
+    """The page of an ended task, and the second of the recording at which each step begins."""
     task_id = await api.create("Find it")
     await api.reached(task_id, "finished")
     task: dict[str, Any] = (await api.get(f"{api.server.url}/admin/overview/{task_id}")).json
@@ -74,7 +74,7 @@ async def _opened(browser: Browser, api: Caller, path: str, **shape: Any) -> Pag
 
 
 async def test_a_mark_seeks_the_film(browser: Browser, api: Caller):
-    """To where its step begins, which both lists of steps then show as the one that is seen."""
+    """It moves to the beginning of its step, which both lists of steps then mark."""
     path, begins = await _filmed(api)
     page = await _opened(browser, api, path)
     seen = []
@@ -92,11 +92,11 @@ async def test_a_mark_seeks_the_film(browser: Browser, api: Caller):
 
 
 async def test_marks_have_names_and_one_stop_of_the_tab_key(browser: Browser, api: Caller):
-    """Arrows, Home and End lead from one to the other, and Enter seeks."""
+    """Arrows, Home and End move from one to the other, and Enter seeks."""
     path, begins = await _filmed(api)
     page = await _opened(browser, api, path)
     await page.run("document.querySelector('video').focus()")
-    for _ in range(12):  # the film's own controls come first
+    for _ in range(12):  # the recording's own controls come first
         await page.press("Tab")
         if await page.run(f"document.activeElement.matches('{MARKS}')"):
             break
@@ -120,7 +120,7 @@ async def test_marks_have_names_and_one_stop_of_the_tab_key(browser: Browser, ap
 
 
 async def test_a_step_of_the_timeline_seeks_the_film(browser: Browser, api: Caller):
-    """By pointer and by Enter; the film stays in view."""
+    """By pointer and by Enter; the recording stays visible."""
     path, begins = await _filmed(api)
     page = await _opened(browser, api, path)
     await page.click(".timeline li:nth-child(2) button")
@@ -135,7 +135,7 @@ async def test_a_step_of_the_timeline_seeks_the_film(browser: Browser, api: Call
 
 
 async def test_the_step_that_the_film_shows_is_marked_while_it_plays(browser: Browser, api: Caller):
-    """One after the other, without a movement of the page for those who do not want any."""
+    """One after the other, and without scrolling for people who prefer no motion."""
     path, _ = await _filmed(api)
     page = await _opened(browser, api, path)
     motion = {"name": "prefers-reduced-motion", "value": "reduce"}
@@ -157,7 +157,7 @@ async def test_the_step_that_the_film_shows_is_marked_while_it_plays(browser: Br
 
 
 async def test_the_views_go_on_with_the_same_step(browser: Browser, api: Caller):
-    """From the film to the picture of the step it shows, and from a picture to its place there."""
+    """From the recording to the picture of its step, and from a picture to its place there."""
     path, begins = await _filmed(api)
     page = await _opened(browser, api, path)
     await page.click(f"{MARKS}:nth-child(2)")
@@ -196,7 +196,7 @@ async def test_a_film_whose_beginning_is_not_known_has_no_marks(
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize("width", [390, 1440])
 async def test_everybody_can_use_the_marks(width: int, dark: bool, browser: Browser, api: Caller):
-    """Names, contrast and sizes, also of the mark that is shown."""
+    """Names, contrast and sizes, also of the current mark."""
     path, _ = await _filmed(api)
     page = await _opened(browser, api, path, width=width, height=900, dark=dark, phone=width == 390)
     await page.run(f"document.querySelectorAll('{MARKS}')[1].click()")

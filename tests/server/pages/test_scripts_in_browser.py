@@ -10,7 +10,7 @@ TEXT = "script office\ninputs: company\n\nopen https://shop.example/{company}\n"
 
 
 async def test_versions_stand_side_by_side_and_can_be_edited(browser: Browser, api: Caller) -> None:
-    """What is different is marked; a text that is no script is refused in the dialog."""
+    """Differences are marked; a text that is no script is refused in the dialog."""
     url = f"{api.server.url}/admin/scripts/office"
     await api.put(url, json={"text": TEXT})
     await api.put(url, json={"text": f"{TEXT}click “Prices”\n    role: link\n"})

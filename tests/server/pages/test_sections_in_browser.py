@@ -1,4 +1,4 @@
-"""A person in the other parts of the application: one task, schedules, webhooks, keys, the API."""
+"""The other parts of the application: one task, schedules, webhooks, keys, the API."""
 
 from collections.abc import AsyncIterator
 
@@ -21,7 +21,7 @@ ITEMS = ".items > li"
 
 @pytest.fixture
 async def api(http: aiohttp.ClientSession) -> AsyncIterator[Caller]:
-    """A server whose webhook is told of each task."""
+    """A server whose webhook gets the events of each task."""
     async with receiving() as receiver:
         webhooks = [Webhook(receiver.url, SECRET)]
         executor = ScriptedExecutor(SCENARIOS)
@@ -35,7 +35,7 @@ async def _until_rows(page: Page, number: int) -> list[str]:
 
 
 async def test_a_task_that_failed_says_why(browser: Browser, api: Caller):
-    """Above all else, and at the step that it gave up at; each step has its picture."""
+    """At the top of the page, and at its last step; each step has its picture."""
     task_id = await api.create("Fail it")
     await api.reached(task_id, "failed")
     page = await open_page(browser, api, f"/tasks/{task_id}")
@@ -75,7 +75,7 @@ async def test_an_output_is_a_table_a_tree_and_text(browser: Browser, api: Calle
 
 
 async def test_a_task_is_paused_resumed_and_stopped(browser: Browser, api: Caller):
-    """While its live page is in a frame, without the orders that the page has itself."""
+    """Its live page is in a frame, without its own buttons."""
     task_id = await api.create("Wait for it")
     await api.reached(task_id, "running", steps=2)
     page = await open_page(browser, api, f"/tasks/{task_id}")
@@ -95,7 +95,7 @@ async def test_a_task_is_paused_resumed_and_stopped(browser: Browser, api: Calle
 
 
 async def test_a_task_is_run_again_and_copied_as_code(browser: Browser, api: Caller):
-    """With the fields that it was given; a secret is in none of it."""
+    """With its original fields; the value of a secret is in neither."""
     task_id = await api.create(
         "Table", llm_model="o3", allowed_domains=["a.example"], secrets={"pin": "s3cret-pin"}
     )
@@ -122,8 +122,8 @@ async def test_a_task_is_run_again_and_copied_as_code(browser: Browser, api: Cal
     assert record.llm_model == "o3"
 
 
-async def test_a_task_is_shared_and_no_longer(browser: Browser, api: Caller):
-    """With a link that needs no key, until it is taken back."""
+async def test_a_task_is_shared_and_unshared(browser: Browser, api: Caller):
+    """With a link that needs no key, until it is revoked."""
     task_id = await api.create("Table")
     await api.reached(task_id, "finished")
     page = await open_page(browser, api, f"/tasks/{task_id}")
@@ -144,7 +144,7 @@ async def test_a_task_is_shared_and_no_longer(browser: Browser, api: Caller):
 
 
 async def test_an_unknown_task_is_said_in_words(browser: Browser, api: Caller):
-    """With the way back."""
+    """The page has a link back."""
     page = await open_page(browser, api, "/tasks/00000000-0000-4000-8000-000000000000")
 
     await page.until("document.querySelector('main').innerText.includes('There is no such task')")
@@ -153,7 +153,7 @@ async def test_an_unknown_task_is_said_in_words(browser: Browser, api: Caller):
 
 
 async def test_a_schedule_is_made_paused_and_deleted(browser: Browser, api: Caller):
-    """And said in words."""
+    """It is described in words."""
     page = await open_page(browser, api, "/schedules")
     await page.until("document.body.innerText.includes('Nothing runs by itself yet')")
     await click_button(page, "New schedule")
@@ -174,7 +174,7 @@ async def test_a_schedule_is_made_paused_and_deleted(browser: Browser, api: Call
 
 
 async def test_a_schedule_that_has_ended(browser: Browser, api: Caller):
-    """It is said to have, and no run is announced."""
+    """The page says so, and announces no run."""
     body = {"task": "Read it", "schedule_type": "interval", "interval_minutes": 60}
     body |= {"start_at": "2020-01-01T00:00:00Z", "end_at": "2020-02-01T00:00:00Z"}
     assert (await api.post("/scheduled-task", json=body)).status == 200
@@ -186,7 +186,7 @@ async def test_a_schedule_that_has_ended(browser: Browser, api: Caller):
 
 
 async def test_a_profile_is_made_and_changed(browser: Browser, api: Caller):
-    """Its name, and what it keeps."""
+    """Its name, and its settings."""
     page = await open_page(browser, api, "/profiles")
     await click_button(page, "New profile")
     await type_into(page, "dialog input", "shop")
@@ -223,8 +223,8 @@ async def test_a_delivery_is_shown_and_sent_again(browser: Browser, api: Caller)
     assert "answered 200" in newest
 
 
-async def test_a_delivery_shows_what_came_back(browser: Browser, http: aiohttp.ClientSession):
-    """Headers and body, as text whatever is in them; to others the answers in brief."""
+async def test_a_delivery_shows_the_answer(browser: Browser, http: aiohttp.ClientSession):
+    """Headers and body, always as text; other owners get the answers in short."""
     async with receiving() as receiver:
         receiver.body = "\n".join(PAYLOADS).encode()
         receiver.headers = {"X-Name": PAYLOADS[0]}
@@ -256,7 +256,7 @@ async def test_a_delivery_shows_what_came_back(browser: Browser, http: aiohttp.C
 async def test_a_webhook_is_added_edited_paused_and_removed(
     browser: Browser, http: aiohttp.ClientSession
 ):
-    """Its address and events; a receiver that does not pass the test is refused in words."""
+    """Its address and events; a receiver that does not pass the test is refused with a reason."""
     async with (
         receiving() as receiver,
         receiving() as other,
@@ -295,7 +295,7 @@ async def test_a_webhook_is_added_edited_paused_and_removed(
 
 
 async def test_a_key_is_made_shown_once_and_revoked(browser: Browser, api: Caller):
-    """The key opens the server until it is revoked."""
+    """The key is valid until it is revoked."""
     page = await open_page(browser, api, "/keys")
     await click_button(page, "New key")
     await type_into(page, "dialog input", "shop")
@@ -313,8 +313,8 @@ async def test_a_key_is_made_shown_once_and_revoked(browser: Browser, api: Calle
     assert "bu_" not in await page.text()
 
 
-async def test_a_form_of_a_key_keeps_what_is_refused(browser: Browser, api: Caller):
-    """What the server refuses is said in the form, and nothing of it is lost."""
+async def test_a_form_of_a_key_keeps_refused_values(browser: Browser, api: Caller):
+    """The server's refusal is shown in the form, and the values stay."""
     page = await open_page(browser, api, "/keys")
     await click_button(page, "New key")
     await type_into(page, "dialog input", "no name")
@@ -337,7 +337,7 @@ async def test_a_form_of_a_key_keeps_what_is_refused(browser: Browser, api: Call
 
 
 async def test_a_key_that_only_reads_is_offered_nothing_else(browser: Browser, api: Caller):
-    """No composer, no orders and no other keys; the reason is said in words."""
+    """No composer, no buttons and no other keys; the page says why."""
     reader = await api.with_new_key("reader", scopes=["read"])
     page = await open_page(browser, reader)
     composer = await page.run("document.querySelectorAll('.composer').length")
@@ -350,7 +350,7 @@ async def test_a_key_that_only_reads_is_offered_nothing_else(browser: Browser, a
 
 
 async def test_the_api_is_found_and_tried(browser: Browser, api: Caller):
-    """Each call with its price and an example; one of them is sent from the page."""
+    """Each call has its price and an example; one of them is sent from the page."""
     page = await browser.open(f"{api.server.url}/docs")
     await page.until("document.querySelectorAll('.call').length === 26")
     text = " ".join((await page.text("main")).split())
@@ -372,8 +372,8 @@ async def test_the_api_is_found_and_tried(browser: Browser, api: Caller):
 
 @pytest.mark.parametrize("path", ["/schedules", "/keys", "/profiles", "/files", "/webhooks"])
 @pytest.mark.parametrize("width", [1440, 390])
-async def test_the_heading_stands_first(browser: Browser, api: Caller, path: str, width: int):
-    """Above everything else of a page that has nothing to show yet, on each screen."""
+async def test_the_heading_comes_first(browser: Browser, api: Caller, path: str, width: int):
+    """It is above everything else of an empty page, on each screen."""
     page = await open_page(browser, api, path, width=width, height=900)
     order = await page.run(
         "[...document.querySelectorAll('main > *')].filter((each) => each.checkVisibility())"
@@ -386,7 +386,7 @@ async def test_the_heading_stands_first(browser: Browser, api: Caller, path: str
 
 
 async def test_a_picture_that_is_none(browser: Browser, http: aiohttp.ClientSession):
-    """What cannot be shown is said in words, in the list of tasks and at the step."""
+    """A broken picture is replaced by a text, in the list of tasks and at the step."""
     step = ScriptedStep("Look", screenshot=b"no picture")
     scenario = Scenario(steps=(step, "Read"), step_seconds=0, outcome="failed", reason=step)
     async with LocalServer(executor=ScriptedExecutor(default=scenario)) as server:

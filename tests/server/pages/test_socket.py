@@ -1,4 +1,4 @@
-"""What a live page is told and shown."""
+"""The messages and frames that a live page gets."""
 
 import aiohttp
 import pytest
@@ -14,10 +14,10 @@ CLICK = {"type": "pointer", "kind": "down", "x": 10, "y": 20.5, "button": "left"
 
 
 @pytest.mark.parametrize("place", ["live_url", "public_share_url"])
-async def test_steps_and_the_end_are_told_as_they_come(
+async def test_steps_and_the_end_are_sent_as_they_come(
     place: str, steered: Caller, queue: FromQueue, http: aiohttp.ClientSession
 ):
-    """Each step once, in order, then the output, then the server hangs up."""
+    """Each step once, in order, then the output, then the server closes the connection."""
     task = await running_task(steered)
     async with live_socket(http, task[place]) as page:
         await page.until(lambda: page.states)
@@ -34,7 +34,7 @@ async def test_steps_and_the_end_are_told_as_they_come(
     assert page.closed_with == WSCloseCode.OK
 
 
-async def test_a_failure_is_told(steered: Caller, queue: FromQueue, http: aiohttp.ClientSession):
+async def test_a_failure_is_sent(steered: Caller, queue: FromQueue, http: aiohttp.ClientSession):
     """With its reason."""
     task = await running_task(steered)
     async with live_socket(http, task["live_url"]) as page:
@@ -44,10 +44,10 @@ async def test_a_failure_is_told(steered: Caller, queue: FromQueue, http: aiohtt
     assert (page.state["status"], page.state["failure"]) == ("failed", "No such page")
 
 
-async def test_whoever_comes_late_misses_nothing(
+async def test_a_late_viewer_misses_nothing(
     steered: Caller, queue: FromQueue, http: aiohttp.ClientSession
 ):
-    """All steps, the newest picture and the output, also after the end."""
+    """It gets all steps, the newest picture and the output, also after the end."""
     task = await running_task(steered)
     for goal in ("Open", "Read"):
         queue.step(goal)
@@ -65,7 +65,7 @@ async def test_whoever_comes_late_misses_nothing(
 async def test_without_a_browser_each_step_brings_a_picture(
     steered: Caller, queue: FromQueue, http: aiohttp.ClientSession
 ):
-    """Executors that have nothing to show are watched by their screenshots."""
+    """Executors without a browser show their screenshots."""
     task = await running_task(steered)
     async with live_socket(http, task["live_url"]) as page:
         for count in (1, 2):
@@ -97,7 +97,7 @@ async def test_the_browser_is_shown(watched: Caller, showing: Showing, http: aio
 async def test_a_slow_page_skips_frames(
     watched: Caller, showing: Showing, http: aiohttp.ClientSession
 ):
-    """Until it has drawn one it gets no other, and then the newest; what is told is not held up."""
+    """Until it has drawn one it gets no other, and then the newest; messages are not delayed."""
     task = await running_task(watched)
     async with live_socket(http, task["live_url"]) as page:
         page.draws = False
@@ -117,7 +117,7 @@ async def test_a_slow_page_skips_frames(
 
 
 async def test_several_watch(watched: Caller, showing: Showing, http: aiohttp.ClientSession):
-    """One who does not draw holds up nobody else."""
+    """A viewer that does not draw delays no other."""
     task = await running_task(watched)
     async with (
         live_socket(http, task["live_url"]) as slow,
@@ -135,7 +135,7 @@ async def test_several_watch(watched: Caller, showing: Showing, http: aiohttp.Cl
 async def test_the_last_picture_is_the_newest_screenshot(
     watched: Caller, showing: Showing, http: aiohttp.ClientSession
 ):
-    """When the browser has ended, what was kept of it stays."""
+    """When the browser has ended, its last picture stays."""
     task = await running_task(watched)
     async with live_socket(http, task["live_url"]) as page:
         await showing.show(drawn(1))

@@ -1,4 +1,4 @@
-"""What a live page may do, and what nobody may."""
+"""What a live page may do, and what no page may."""
 
 import asyncio
 import logging
@@ -17,7 +17,7 @@ CLICK = {"type": "pointer", "kind": "down", "x": 10, "y": 20.5, "button": "left"
 
 
 async def test_buttons(watched: Caller, http: aiohttp.ClientSession):
-    """Pause, resume and stop do what the API's calls do."""
+    """Pause, resume and stop do the same as the API's calls."""
     task = await running_task(watched)
     async with live_socket(http, task["live_url"]) as page:
         for order, status in (("pause", "paused"), ("resume", "running"), ("stop", "stopped")):
@@ -30,7 +30,7 @@ async def test_buttons(watched: Caller, http: aiohttp.ClientSession):
 
 
 async def test_what_cannot_be_done_is_said(watched: Caller, http: aiohttp.ClientSession):
-    """In the words of the API."""
+    """The refusal has the message of the API."""
     task = await running_task(watched)
     async with live_socket(http, task["live_url"]) as page:
         running = await page.order("resume")
@@ -66,10 +66,10 @@ async def test_a_shared_page_only_watches(
     assert (await watched.task(task["id"]))["status"] == "running"
 
 
-async def test_what_a_person_does_reaches_the_browser(
+async def test_the_input_of_a_person_reaches_the_browser(
     watched: Caller, showing: Showing, http: aiohttp.ClientSession
 ):
-    """Mouse, wheel, keys and text, in order and as they were."""
+    """Mouse, wheel, keys and text, in order and unchanged."""
     task = await running_task(watched)
     async with live_socket(http, task["live_url"]) as page:
         await showing.show(drawn(1))
@@ -88,10 +88,10 @@ async def test_what_a_person_does_reaches_the_browser(
     ]
 
 
-async def test_a_paused_task_takes_what_a_person_does(
+async def test_a_paused_task_accepts_input(
     watched: Caller, showing: Showing, http: aiohttp.ClientSession
 ):
-    """That is what people pause it for."""
+    """People pause it for that."""
     task = await running_task(watched)
     async with live_socket(http, task["live_url"]) as page:
         await showing.show(drawn(1))
@@ -102,13 +102,13 @@ async def test_a_paused_task_takes_what_a_person_does(
     assert len(showing.inputs) == 1
 
 
-async def test_a_browser_that_takes_nothing(
+async def test_a_browser_that_accepts_no_input(
     watched: Caller,
     showing: Showing,
     http: aiohttp.ClientSession,
     caplog: pytest.LogCaptureFixture,
 ):
-    """The person is told, the log has no word of what was typed, and the page goes on."""
+    """The person gets an error, the log has no typed text, and the page stays open."""
     task = await running_task(watched)
     showing.refuses = True
     async with live_socket(http, task["live_url"]) as page:
@@ -151,7 +151,7 @@ async def test_a_browser_that_takes_nothing(
 async def test_nonsense_is_refused_in_words(
     text: str, watched: Caller, showing: Showing, http: aiohttp.ClientSession
 ):
-    """And the page goes on."""
+    """The page stays open."""
     task = await running_task(watched)
     async with live_socket(http, task["live_url"]) as page:
         await showing.show(drawn(1))
@@ -166,7 +166,7 @@ async def test_nonsense_is_refused_in_words(
 
 
 @pytest.mark.parametrize("place", ["live_url", "public_share_url"])
-async def test_a_flood_of_messages_holds_up_nobody(
+async def test_a_flood_of_messages_delays_no_other(
     place: str, watched: Caller, http: aiohttp.ClientSession
 ):
     """Others are answered between two messages of a page, and not after all that have arrived."""
@@ -186,7 +186,7 @@ async def test_a_flood_of_messages_holds_up_nobody(
 async def test_a_message_that_is_too_large_ends_the_connection(
     watched: Caller, http: aiohttp.ClientSession
 ):
-    """The server does not read on."""
+    """The server stops reading."""
     task = await running_task(watched)
     async with live_socket(http, task["live_url"]) as page:
         await page.raw("x" * 100_000)

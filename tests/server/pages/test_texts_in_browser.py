@@ -1,4 +1,4 @@
-"""What the application makes of texts: answers with marks, questions to people, names, prices."""
+"""How the application shows texts: answers with marks, questions to people, names, prices."""
 
 import json
 from collections.abc import AsyncIterator
@@ -65,8 +65,8 @@ async def _ended(api: Caller, text: str) -> str:
     return task_id
 
 
-async def test_the_marks_of_an_answer_are_followed(browser: Browser, api: Caller):
-    """Headings, emphasis, lists and code; a tag is a text, and the text itself is one tab away."""
+async def test_the_marks_of_an_answer_are_rendered(browser: Browser, api: Caller):
+    """Headings, emphasis, lists and code; a tag is text, and the plain text is one tab away."""
     task_id = await _ended(api, "Marked")
     page = await open_page(browser, api, f"/tasks/{task_id}")
     await page.until("!!document.querySelector('.prose')")
@@ -86,7 +86,7 @@ async def test_the_marks_of_an_answer_are_followed(browser: Browser, api: Caller
 
 
 async def test_no_script_runs_in_an_answer_with_marks(browser: Browser, api: Caller):
-    """In a heading, a list, code and emphasis each payload is a text."""
+    """In a heading, a list, code and emphasis each payload is text."""
     task_id = await _ended(api, "Hostile")
     page = await open_page(browser, api, f"/tasks/{task_id}")
     await page.until("!!document.querySelector('.prose')")
@@ -101,7 +101,7 @@ async def test_no_script_runs_in_an_answer_with_marks(browser: Browser, api: Cal
 
 
 async def test_a_plain_answer_has_no_tabs(browser: Browser, api: Caller):
-    """There is nothing to choose; its lines stay lines."""
+    """It has no tabs, and its lines stay lines."""
     task_id = await _ended(api, "Plain")
     page = await open_page(browser, api, f"/tasks/{task_id}")
     await page.until("!!document.getElementById('output')")
@@ -111,8 +111,8 @@ async def test_a_plain_answer_has_no_tabs(browser: Browser, api: Caller):
     assert await violations(page) == []
 
 
-async def test_a_very_long_answer_is_shown_as_it_is(browser: Browser, api: Caller):
-    """Its marks are not followed, as each line would be an element of the page."""
+async def test_a_very_long_answer_is_shown_unchanged(browser: Browser, api: Caller):
+    """Its marks are not rendered, as each line would be an element of the page."""
     task_id = await _ended(api, "Endless")
     page = await open_page(browser, api, f"/tasks/{task_id}")
     await page.until("!!document.getElementById('output')")
@@ -131,8 +131,8 @@ async def test_deep_json_is_shown_as_text(browser: Browser, api: Caller):
 
 
 @pytest.mark.parametrize("name", ["Unlike", "Wide"])
-async def test_much_json_does_not_hold_up_the_browser(browser: Browser, api: Caller, name: str):
-    """No table of ten thousand columns, and of a tree what is open: the rest with a click."""
+async def test_much_json_does_not_block_the_browser(browser: Browser, api: Caller, name: str):
+    """There is no table of ten thousand columns, and of a tree only open parts are drawn."""
     task_id = await _ended(api, name)
     page = await open_page(browser, api, f"/tasks/{task_id}")
     await page.until("!!document.querySelector('.node')")
@@ -145,7 +145,7 @@ async def test_much_json_does_not_hold_up_the_browser(browser: Browser, api: Cal
 
 
 async def test_a_cell_without_a_value_is_empty(browser: Browser, api: Caller):
-    """Also in a column that is called like a method of objects in the script."""
+    """This includes a column with the name of a method of objects in the script."""
     task_id = await _ended(api, "Missing")
     page = await open_page(browser, api, f"/tasks/{task_id}")
     await page.until("!!document.querySelector('#output td')")
@@ -156,14 +156,14 @@ async def test_a_cell_without_a_value_is_empty(browser: Browser, api: Caller):
 
 
 async def test_a_line_is_made_of_a_text_of_many(browser: Browser, api: Caller):
-    """In a time that grows with its length, and not with its square: this one would take hours."""
+    """The time grows with the length, and not with its square: this one would take hours."""
     page = await open_page(browser, api)
 
     assert await page.run("oneLine('a' + '\\n'.repeat(3e6) + '# b')") == "a b"
 
 
-async def test_a_list_tells_rows_in_words(browser: Browser, api: Caller):
-    """Without the marks of JSON; what costs a dollar or more is told in dollars."""
+async def test_a_list_shows_rows_in_words(browser: Browser, api: Caller):
+    """Without the syntax of JSON; amounts of a dollar or more are shown in dollars."""
     await _ended(api, "Rows")
     await _ended(api, "Long")
     page = await open_page(browser, api)
@@ -175,7 +175,7 @@ async def test_a_list_tells_rows_in_words(browser: Browser, api: Caller):
 
 
 async def test_a_task_that_waits_for_a_person_says_for_what(browser: Browser, api: Caller):
-    """Until it is resumed."""
+    """The text stays until the task is resumed."""
     task_id = await api.create("Login")
     await api.reached(task_id, "paused", steps=1)
     page = await open_page(browser, api, f"/tasks/{task_id}")
@@ -191,7 +191,7 @@ async def test_a_task_that_waits_for_a_person_says_for_what(browser: Browser, ap
 
 
 async def test_recordings_have_names(browser: Browser, api: Caller):
-    """Among the files that tasks have made none is called by the id of its task."""
+    """Among the files of tasks none has the id of its task as its name."""
     task_id = await _ended(api, "Long")
     page = await open_page(browser, api, "/files")
     await page.until("!!document.querySelector('#made .chips a')")
@@ -219,7 +219,7 @@ async def test_deliveries_name_their_tasks(browser: Browser, http: aiohttp.Clien
 
 
 async def test_fields_of_a_call_fit_on_a_telephone(browser: Browser, api: Caller):
-    """Nothing has to be moved sideways, and it is still a table to who listens."""
+    """No sideways scrolling is needed, and it is still a table for screen readers."""
     page = await open_page(browser, api, "/docs", width=390, height=844, phone=True)
     await page.until("document.querySelectorAll('.fields').length > 5")
     wide = await page.run(

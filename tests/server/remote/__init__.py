@@ -1,1 +1,1 @@
-"""Tasks that the hosted service carries out, on fakes of its versions 2 and 4."""
+"""Tasks that the hosted service runs, on fakes of its versions 2 and 4."""

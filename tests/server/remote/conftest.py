@@ -26,7 +26,7 @@ Opens = Callable[..., AbstractAsyncContextManager[Door]]
 
 @pytest.fixture
 async def hosted() -> AsyncIterator[HostedV4]:
-    """The hosted service; every call and answer must follow its document."""
+    """The hosted service; every call and answer must conform to its document."""
     async with HostedV4() as service:
         yield service
     assert service.violations == []

@@ -43,7 +43,7 @@ class ServerProcess:
         assert self.base_url
 
     async def kill(self) -> None:
-        """Kill it, if it is still there."""
+        """Kill it, if it still runs."""
         assert self._process is not None
         if self._process.returncode is None:
             self._process.kill()

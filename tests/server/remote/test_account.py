@@ -1,4 +1,4 @@
-"""`balance` and `me` behind the hosted service: what it says of the account that pays."""
+"""`balance` and `me` of a server in front of the hosted service."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -32,7 +32,7 @@ async def http() -> AsyncIterator[aiohttp.ClientSession]:
 async def test_the_balance_of_the_service(
     hosted: HostedService, opens: Opens, dollars: Any, cents: str
 ) -> None:
-    """The server's own key is told what is left there, exactly; what it counts itself stays."""
+    """The server's own key gets the exact rest there; the server's own account stays unchanged."""
     hosted.credit = dollars
     async with opens(hosted) as door:
         balance = await door.session.account.get_balance()
@@ -42,10 +42,10 @@ async def test_the_balance_of_the_service(
         assert door.server.balance_cents == 100
 
 
-async def test_one_call_for_many_who_ask(
+async def test_one_call_for_simultaneous_callers(
     hosted: HostedService, opens: Opens, http: aiohttp.ClientSession
 ) -> None:
-    """Whoever asks while the service is asked gets the same answer."""
+    """Callers during a call to the service get its answer."""
     hosted.held[_ACCOUNT] = asyncio.Event()
     async with opens(hosted, account_seconds=0) as door:
         caller = Caller(door.server, http)
@@ -66,7 +66,7 @@ async def test_one_call_for_many_who_ask(
 async def test_polling_the_balance_costs_nothing(
     hosted: HostedService, opens: Opens, http: aiohttp.ClientSession
 ) -> None:
-    """For some seconds nothing is asked again, neither after an amount nor after a refusal."""
+    """For some seconds no further call is sent, neither after an amount nor after a refusal."""
     refusal = Fault(_ACCOUNT, 404, {"detail": "No project"})
     for faults, status in ([], 200), ([refusal], 503):
         hosted.calls.clear()
@@ -83,7 +83,7 @@ async def test_polling_the_balance_costs_nothing(
 async def test_other_keys_have_the_account_of_this_server(
     hosted: HostedService, opens: Opens, http: aiohttp.ClientSession
 ) -> None:
-    """Their budgets are of it, and the operator's credit at the service is no news for them."""
+    """Their budgets are of this server, and they do not see the operator's credit."""
     async with opens(hosted) as door:
         caller = Caller(door.server, http)
         shop = await caller.with_new_key("shop", budget_cents=30)
@@ -98,15 +98,15 @@ async def test_other_keys_have_the_account_of_this_server(
 async def test_a_budget_of_the_own_key(
     hosted: HostedService, opens: Opens, http: aiohttp.ClientSession
 ) -> None:
-    """What is left of it, or at the service if that is less."""
+    """The rest of the budget, or the balance at the service if that is less."""
     async with opens(hosted, account_seconds=0) as door:
         caller = Caller(door.server, http)
         await caller.with_new_key("default", budget_cents=30)
-        told = [(await caller.get("/balance")).json]
+        balance = [(await caller.get("/balance")).json]
         hosted.credit = 0.2
-        told += [(await caller.get("/balance")).json]
+        balance += [(await caller.get("/balance")).json]
 
-    assert told == [{"balance": "30"}, {"balance": "20"}]
+    assert balance == [{"balance": "30"}, {"balance": "20"}]
 
 
 async def test_a_key_that_the_service_refuses(
@@ -134,7 +134,7 @@ async def test_a_key_that_the_service_refuses(
         (200, {"totalCreditsBalanceUsd": float("nan")}, "unknown form"),
     ],
 )
-async def test_a_balance_that_is_not_told(
+async def test_an_unknown_balance(
     hosted: HostedService,
     opens: Opens,
     http: aiohttp.ClientSession,
@@ -142,7 +142,7 @@ async def test_a_balance_that_is_not_told(
     body: Any,
     words: str,
 ) -> None:
-    """503 with the words of the service, and never an amount that may be gone."""
+    """503 with the message of the service, and never an old amount."""
     async with opens(hosted, account_seconds=0) as door:
         caller = Caller(door.server, http)
         assert (await caller.get("/balance")).status == 200
@@ -160,7 +160,7 @@ async def test_a_balance_that_is_not_told(
 async def test_a_service_without_an_answer(
     hosted: HostedV4, opens: Opens, http: aiohttp.ClientSession
 ) -> None:
-    """Nobody waits for ever: after 10 seconds it is said that there is none."""
+    """After 10 seconds the error says that there is no answer."""
     hosted.held[_ACCOUNT] = asyncio.Event()
     async with opens(hosted) as door:
         answer = await Caller(door.server, http).get("/balance")

@@ -1,4 +1,4 @@
-"""The statements of the specification, tried on a server that forwards to the hosted service."""
+"""The statements of the specification, checked on a server in front of the hosted service."""
 
 import pytest
 
@@ -8,14 +8,16 @@ from tests.conformance.statements.report import run_checks
 from tests.server.remote.conftest import Opens
 from tests.support.hosted.service import Course, HostedService
 
-# Nothing on the hosted service pauses a task.
+# The hosted service cannot pause a task.
 _CANNOT_BE = {"a running task is paused, and continues when it is resumed"}
 
 
 @pytest.mark.long
 @pytest.mark.timeout(240)
-async def test_the_statements_hold_but_for_the_pause(hosted: HostedService, opens: Opens) -> None:
-    """What the mapping says cannot be is refused; all others hold."""
+async def test_the_statements_are_true_but_for_the_pause(
+    hosted: HostedService, opens: Opens
+) -> None:
+    """What the mapping excludes is refused; all other statements are true."""
     hosted.courses["title"] = Course(files={"a b.txt": b"x"})
     async with StaticSite(example_site_directory()) as site:
         options = {"search": [site.url], "balance_cents": 10**6, "webhook_retry_delay": 0.01}

@@ -1,4 +1,4 @@
-"""What goes wrong on the hosted service: the task ends with its words, or waits."""
+"""Errors of the hosted service: the task ends with their message, or waits."""
 
 import asyncio
 from decimal import Decimal
@@ -25,7 +25,7 @@ async def _failed(door: Door, text: str = "Buy milk") -> str:
 
 
 async def test_a_wrong_key(hosted: HostedService, opens: Opens) -> None:
-    """The reason says whose key it is, and shows none."""
+    """The reason names the owner of the key, and shows no key."""
     async with opens(hosted, api_key="bu_of_somebody_else") as door:
         reason = await _failed(door)
 
@@ -46,7 +46,7 @@ async def test_a_wrong_key(hosted: HostedService, opens: Opens) -> None:
 async def test_a_refusal_of_the_paid_call(
     hosted: HostedService, opens: Opens, status: int, detail: Any, words: str
 ) -> None:
-    """Its words are the reason: in one line, bounded, without the key; nothing is left open."""
+    """Its message is the reason: in one line, bounded, without the key; nothing stays open."""
     hosted.faults += [Fault(_PAID, status, {"detail": detail})]
     async with opens(hosted) as door:
         reason = await _failed(door)
@@ -62,7 +62,7 @@ async def test_a_refusal_of_the_paid_call(
 async def test_a_refusal_of_the_first_call(
     hosted: HostedService, opens: Opens, status: int, words: str
 ) -> None:
-    """The empty workspace is refused already: nothing is paid, and the words told."""
+    """The empty workspace is refused already: nothing is paid, and the message is passed on."""
     operation = "POST /workspaces"
     hosted.faults += [Fault(operation, status, {"detail": words})]
     async with opens(hosted) as door:
@@ -92,8 +92,8 @@ async def test_no_free_place_there(hosted: HostedService, opens: Opens) -> None:
 
 
 @pytest.mark.long
-async def test_a_requested_pause_holds_everything_back(hosted: HostedService, opens: Opens) -> None:
-    """A 429 with Retry-After: no call is sent until it has passed, and none is lost."""
+async def test_a_requested_pause_delays_all_calls(hosted: HostedService, opens: Opens) -> None:
+    """A 429 with Retry-After: no call is sent until then, and none is lost."""
     slow = Fault(_PAID, 429, {"error": "rate_limited"}, {"Retry-After": "2"})
     hosted.faults += [slow]
     async with opens(hosted) as door:
@@ -111,7 +111,7 @@ async def test_a_requested_pause_holds_everything_back(hosted: HostedService, op
 
 @pytest.mark.long
 async def test_too_many_requests_at_once(hosted: HostedService, opens: Opens) -> None:
-    """A 429 without Retry-After to what needs no free place: all wait for the usual 5 seconds."""
+    """A 429 without Retry-After to a call that needs no slot: all wait for the usual 5 seconds."""
     path = "/runs/{run_id}/status"
     busy = Fault(f"GET {path}", 429, {"detail": "Too many concurrent requests"})
     hosted.faults += [busy]
@@ -130,7 +130,7 @@ async def test_too_many_requests_at_once(hosted: HostedService, opens: Opens) ->
 @pytest.mark.long
 @pytest.mark.parametrize("fault", [-1, 500, 503])
 async def test_an_outage_is_waited_for(hosted: HostedService, opens: Opens, fault: int) -> None:
-    """Looks that give no answer end no task."""
+    """Polls without an answer end no task."""
     path = "/runs/{run_id}/events"
     hosted.faults += [Fault(f"GET {path}", fault, "down", times=2)]
     async with opens(hosted) as door:
@@ -139,8 +139,8 @@ async def test_an_outage_is_waited_for(hosted: HostedService, opens: Opens, faul
     assert task.output == "Done there."
 
 
-async def test_a_status_that_nobody_knows_ends_nothing(hosted: HostedService, opens: Opens) -> None:
-    """The task goes on, until a word comes that ends it."""
+async def test_an_unknown_status_ends_no_task(hosted: HostedService, opens: Opens) -> None:
+    """The task goes on until a known end."""
     path = "/runs/{run_id}/status"
     body = {"status": "reflecting", "id": "x", "output": None, "cost": None}
     hosted.faults += [Fault(f"GET {path}", 200, body, times=2)]
@@ -152,8 +152,8 @@ async def test_a_status_that_nobody_knows_ends_nothing(hosted: HostedService, op
     assert hosted.faults[0].times == 0
 
 
-async def test_events_that_nobody_knows_end_nothing(hosted: HostedV4, opens: Opens) -> None:
-    """Whatever they are called and carry; the next ones are read from behind them."""
+async def test_unknown_events_end_no_task(hosted: HostedV4, opens: Opens) -> None:
+    """For any name and content; the next events are read from behind them."""
     kinds = ("run.rethought", "browser.exploded", "x", "agent.thought")
     data: list[dict[str, Any]] = [{}, {"live_view_url": 7}, {"text": None}, {"text": ["a"]}]
     events = [
@@ -169,7 +169,7 @@ async def test_events_that_nobody_knows_end_nothing(hosted: HostedV4, opens: Ope
 
 
 async def test_a_failure_there(hosted: HostedService, opens: Opens) -> None:
-    """It fails here with the service's words; its film is kept."""
+    """It fails here with the service's message; its recording is kept."""
     hosted.courses["milk"] = Course(outcome="failed", reason="The shop is closed")
     async with opens(hosted) as door:
         reason = await _failed(door)
@@ -180,7 +180,7 @@ async def test_a_failure_there(hosted: HostedService, opens: Opens) -> None:
     assert len(media.recordings or ()) == 1
 
 
-async def test_a_task_that_somebody_else_stops(hosted: HostedService, opens: Opens) -> None:
+async def test_a_task_that_is_stopped_there(hosted: HostedService, opens: Opens) -> None:
     """At the dashboard, for example: it fails here, and the reason says so."""
     async with opens(hosted) as door:
         handle = await door.session.submit("Wait 30 seconds")
@@ -192,7 +192,7 @@ async def test_a_task_that_somebody_else_stops(hosted: HostedService, opens: Ope
 
 
 async def test_an_odd_answer(hosted: HostedService, opens: Opens) -> None:
-    """An answer without what it must have fails the task, which is stopped there."""
+    """An answer without a required field fails the task, which is stopped there."""
     path = "/runs/{run_id}/events"
     hosted.faults += [Fault(f"GET {path}", 200, {"events": [{}]})]
     async with opens(hosted) as door:
@@ -210,10 +210,10 @@ async def test_an_odd_answer(hosted: HostedService, opens: Opens) -> None:
         ("cancelled", None, "was stopped on the hosted service"),
     ],
 )
-async def test_a_task_that_costs_what_it_may(
+async def test_a_task_that_reaches_its_cost_limit(
     hosted: HostedV4, opens: Opens, end: str, words: str | None, said: str
 ) -> None:
-    """The service ends it, with words or without: the reason tells the bound, too."""
+    """The service ends it, with or without a message: the reason has the limit, too."""
     hosted.courses["milk"] = Course(looks=-1, cost="5.00")
     hosted.end_at_bound, hosted.words_at_bound = end, words
     async with opens(hosted, max_cost_usd=Decimal("0.50")) as door:
@@ -230,7 +230,7 @@ async def test_a_task_that_costs_what_it_may(
 
 
 async def test_a_failure_below_the_bound(hosted: HostedV4, opens: Opens) -> None:
-    """The bound is not told as a reason of what it has nothing to do with."""
+    """The limit is not in the reason of an unrelated failure."""
     hosted.courses["milk"] = Course(outcome="failed", reason="The shop is closed")
     async with opens(hosted, max_cost_usd=1) as door:
         reason = await _failed(door)
@@ -240,7 +240,7 @@ async def test_a_failure_below_the_bound(hosted: HostedV4, opens: Opens) -> None
 
 
 async def test_a_cost_that_is_none(hosted: HostedService, opens: Opens) -> None:
-    """A figure that no task costs is not charged, and the task ends well."""
+    """An impossible cost is not charged, and the task ends well."""
     hosted.courses["milk"] = Course(cost="9" * 40)
     async with opens(hosted) as door:
         task = await door.session.run_and_wait("Buy milk")
@@ -251,7 +251,7 @@ async def test_a_cost_that_is_none(hosted: HostedService, opens: Opens) -> None:
 
 @pytest.mark.long
 async def test_a_task_that_vanishes(hosted: HostedService, opens: Opens) -> None:
-    """What the service no longer knows fails, after the seconds for which a new one is unknown."""
+    """It fails after the seconds in which a new task may be unknown."""
     async with opens(hosted) as door:
         handle = await door.session.submit("Wait 30 seconds")
         await until(lambda: hosted.at_work == 1 and hosted.paid)
@@ -278,7 +278,7 @@ def test_parameters_that_cannot_be_sent(params: dict[str, Any]) -> None:
 
 
 def test_a_server_without_what_it_needs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No key, no usable address, or a key that would travel in the clear: it does not start."""
+    """Without a key or a usable address, or with a key in clear text, it does not start."""
     monkeypatch.delenv("BROWSER_USE_CLOUD_KEY", raising=False)
     given: tuple[tuple[dict[str, Any], str], ...] = (
         ({}, "BROWSER_USE_CLOUD_KEY"),

@@ -1,4 +1,4 @@
-"""Tasks are paid once on a service that knows no idempotency keys: the fence."""
+"""Tasks are paid once on a service without idempotency keys, because of the fence."""
 
 import random
 from pathlib import Path
@@ -23,20 +23,20 @@ _FENCE = "POST /workspaces"
 async def test_a_lost_answer_to_the_paid_call(
     hosted: HostedService, opens: Opens, status: int
 ) -> None:
-    """The fence is asked: what was created is adopted, and what was not is sent again."""
+    """The fence shows whether the task exists: it is adopted, or the call is sent again."""
     hosted.faults += [Fault(_PAID, status, times=2)]
     async with opens(hosted) as door:
         task = await door.session.run_and_wait("Buy milk")
 
     assert task.output == "Done there."
     assert hosted.paid == {"Buy milk": 1}
-    # 502 had no effect here, so that the third request is the one that is paid.
+    # The 502 had no effect here, so that the third request is the paid one.
     assert hosted.calls[_PAID] == (1 if status == 0 else 3)
 
 
 @pytest.mark.long
 async def test_a_lost_answer_to_the_fence(hosted: HostedService, opens: Opens) -> None:
-    """Another empty thing is created, and one task is paid."""
+    """Another empty workspace is created, and one task is paid."""
     hosted.faults += [Fault(_FENCE, 0, times=2)]
     async with opens(hosted) as door:
         await door.session.run_and_wait("Buy milk")
@@ -49,7 +49,7 @@ _EMPTY_SESSION = {"id": "x", "status": "active", "tasks": []}
 
 
 async def test_an_unreadable_answer_to_the_paid_call(hosted: HostedService, opens: Opens) -> None:
-    """It may have been created: the fence is asked."""
+    """It may have been created: the fence is read."""
     hosted.faults += [Fault(_PAID, 200, {"ok": True})]
     async with opens(hosted) as door:
         await door.session.run_and_wait("Buy milk")
@@ -59,7 +59,7 @@ async def test_an_unreadable_answer_to_the_paid_call(hosted: HostedService, open
 
 @pytest.mark.long
 async def test_a_run_that_is_not_seen_yet_is_waited_for(hosted: HostedV4, opens: Opens) -> None:
-    """A list without it is no proof until new runs would be seen."""
+    """A list without it is no proof until new runs would be listed."""
     hosted.unseen = 3
     hosted.faults += [Fault(_PAID, 0)]
     async with opens(hosted, settle_seconds=5.0) as door:
@@ -70,13 +70,13 @@ async def test_a_run_that_is_not_seen_yet_is_waited_for(hosted: HostedV4, opens:
 
 
 async def _naive_create(http: aiohttp.ClientSession, service: HostedService, text: str) -> None:
-    """Create a task as programs do: once more if there is no answer."""
+    """Create a task as simple programs do: once more if there is no answer."""
     url = f"{service.url}/api/v4"
     headers = {"X-Browser-Use-API-Key": KEY}
     body: dict[str, Any] = {"task": text}
     for _attempt in range(10):
         try:
-            # Another empty thing for each attempt, as where a service makes it by itself.
+            # Another empty workspace for each attempt, as where a service creates it by itself.
             async with http.post(f"{url}/workspaces", json={}, headers=headers) as reply:
                 made = (await reply.json())["id"]
             body |= {"workspaceId": made, "browserSettings": {"record": False}}
@@ -88,7 +88,7 @@ async def _naive_create(http: aiohttp.ClientSession, service: HostedService, tex
 
 
 async def test_a_lost_answer_among_many_runs(hosted: HostedV4, opens: Opens) -> None:
-    """The list is read page by page, down to what is older than the workspace."""
+    """The list is read page by page, back to the time of the workspace."""
     async with aiohttp.ClientSession() as http:
         for number in range(60):
             await _naive_create(http, hosted, f"Buy eggs {number}")
@@ -98,7 +98,7 @@ async def test_a_lost_answer_among_many_runs(hosted: HostedV4, opens: Opens) -> 
 
     assert task.output == "Done there."
     assert hosted.paid["Buy milk"] == 1
-    assert hosted.calls["GET /runs"] >= 4  # two pages, at the first look and at the last
+    assert hosted.calls["GET /runs"] >= 4  # two pages, at the first search and at the last
 
 
 async def _created_without_the_fence(service: HostedService, tasks: int, lost: int) -> None:
@@ -112,7 +112,7 @@ async def _created_without_the_fence(service: HostedService, tasks: int, lost: i
 
 
 async def test_without_the_fence_tasks_are_paid_twice(hosted: HostedService) -> None:
-    """A program that repeats a create whose answer was lost pays for as many as were lost."""
+    """The control: a program that repeats a create after each lost answer pays for each."""
     await _created_without_the_fence(hosted, 10, 5)
 
 
@@ -123,7 +123,7 @@ async def test_without_the_fence_many_tasks_are_paid_twice(hosted: HostedService
 
 
 async def _killed_while_creating(service: HostedService, folder: Path, tasks: int) -> None:
-    """Create tasks while the server is killed again and again and answers are lost."""
+    """Create tasks while the server is killed repeatedly and answers are lost."""
     rng = random.Random(7)
     service.courses["milk"] = Course(looks=6)
     operation = _PAID

@@ -1,4 +1,4 @@
-"""The published documents of the hosted API, by which Prism judges each call and answer.
+"""The published documents of the hosted API, by which Prism checks each call and answer.
 
 They are not part of this project: `make hosted-documents DOCUMENTS=FOLDER` names a folder with
 `v4.json`, and installs Prism.
@@ -31,10 +31,10 @@ _TASKS: list[dict[str, Any]] = [
     {"proxy_country_code": "de", "structured_output_json": '{"type": "object"}'},
     {"secrets": {"name": "value-of-it"}, "allowed_domains": ["shop.example"]},
 ]
-_WITH_FILE = {"included_file_names": ["list.txt"]}  # a storage that is made up takes none
+_WITH_FILE = {"included_file_names": ["list.txt"]}  # a storage that is made up accepts none
 
 
-# Of the service's own later SDK; the published document of version 4 is older.
+# From the service's own later SDK; the published document of version 4 is older.
 _LATER = ("'outputSchema'", "'secretBindings'", "'modelParams'", "/share ")
 _MORE: dict[str, Any] = {
     "max_cost_usd": Decimal("0.50"),
@@ -53,7 +53,7 @@ def _earlier(prism: Prism) -> list[str]:
 
 @pytest.fixture
 async def mock() -> AsyncIterator[Prism]:
-    """A service without a state that makes up every answer by the document."""
+    """A stateless service that makes up every answer by the document."""
     async with _prism() as prism:
         yield prism
     assert _earlier(prism) == []
@@ -78,7 +78,7 @@ async def _door(mock: Prism) -> AsyncIterator[BrowserUseSession]:
 
 @pytest.mark.parametrize("given", _TASKS)
 async def test_a_service_without_a_state(mock: Prism, given: dict[str, Any]) -> None:
-    """Answers of any valid form end each task, and no call breaks the document."""
+    """Valid answers of any form end each task, and no call violates the document."""
     async with _door(mock) as session:
         handles = [await session.submit(f"Buy milk {number}", **given) for number in range(6)]
         ended = [await each.wait() for each in handles]
@@ -100,7 +100,7 @@ async def test_refusals_of_a_service_without_a_state(mock: Prism) -> None:
 
 
 async def test_the_fake_and_the_door(hosted: HostedService, opens: Opens) -> None:
-    """Every call of this server and every answer of the fake follows the document."""
+    """Every call of this server and every answer of the fake conforms to the document."""
     hosted.courses["eggs"] = Course(outcome="failed", reason="The shop is closed")
     hosted.courses["milk"] = Course(files={"report.csv": b"a"})
     async with _prism(hosted.url) as prism:

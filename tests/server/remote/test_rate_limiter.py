@@ -1,4 +1,4 @@
-"""The budget of requests of one account, in virtual time."""
+"""The rate of requests of one account, in virtual time."""
 
 import asyncio
 
@@ -10,7 +10,7 @@ pytestmark = pytest.mark.looptime
 
 
 async def _seconds(limiter: RateLimiter, bucket: Bucket, requests: int) -> float:
-    """How long as many requests take that all want to be sent at once."""
+    """The time of this many requests that are all sent at once."""
     loop = asyncio.get_running_loop()
     start = loop.time()
     await asyncio.gather(*(limiter.admit(bucket) for _ in range(requests)))
@@ -21,7 +21,7 @@ async def _seconds(limiter: RateLimiter, bucket: Bucket, requests: int) -> float
     ("concurrency", "rate"), [(1, 25), (10, 25), (30, 60), (50, 100), (1000, 100)]
 )
 async def test_the_rate_follows_the_concurrency(concurrency: int, rate: int) -> None:
-    """The larger of 25 and twice as many a second, 100 at most; each kind of request has it."""
+    """The larger of 25 and twice as many a second, 100 at most; for each kind of request."""
     limiter = RateLimiter(concurrency)
 
     for bucket in Bucket:
@@ -31,8 +31,8 @@ async def test_the_rate_follows_the_concurrency(concurrency: int, rate: int) -> 
 @pytest.mark.parametrize(
     ("limit", "rate"), [("500", 100), ("250", 50), ("50000", 100), ("0", 25), ("x", 25), ("", 25)]
 )
-async def test_the_service_tells_its_limit(limit: str, rate: int) -> None:
-    """It counts 5 seconds; what is no number changes nothing, and other requests keep theirs."""
+async def test_the_service_announces_its_limit(limit: str, rate: int) -> None:
+    """For 5 seconds; a text that is no number is ignored, and other requests keep their limit."""
     limiter = RateLimiter(1)
     limiter.learn(Bucket.GENERAL, {"X-RateLimit-Limit": limit})
 
@@ -43,8 +43,8 @@ async def test_the_service_tells_its_limit(limit: str, rate: int) -> None:
 @pytest.mark.parametrize(
     ("asked", "pause"), [("5", 5), ("300", 300), ("99999", 600), ("soon", 5), (None, 5)]
 )
-async def test_a_pause_holds_for_all(asked: str | None, pause: int) -> None:
-    """As long as `Retry-After` says, within ten minutes; 5 seconds where it says nothing."""
+async def test_a_pause_applies_to_all(asked: str | None, pause: int) -> None:
+    """As long as `Retry-After` says, up to ten minutes; 5 seconds without it."""
     limiter = RateLimiter(1)
     limiter.pause({} if asked is None else {"Retry-After": asked})
 
@@ -54,7 +54,7 @@ async def test_a_pause_holds_for_all(asked: str | None, pause: int) -> None:
 
 
 async def test_a_longer_pause_counts_for_those_who_wait() -> None:
-    """What waits for the end of a pause of 5 seconds waits on when the edge asks for 300."""
+    """Calls in a pause of 5 seconds wait longer when the service asks for 300."""
     limiter = RateLimiter(1)
     limiter.pause({"Retry-After": "5"})
     work = asyncio.create_task(_seconds(limiter, Bucket.GENERAL, 1))
@@ -65,7 +65,7 @@ async def test_a_longer_pause_counts_for_those_who_wait() -> None:
 
 
 async def test_reads_go_on_where_no_place_is_free() -> None:
-    """Only what takes a place waits, longer each time up to 30 seconds, until one is free."""
+    """Only calls that need a slot wait, each time longer up to 30 seconds, until one is free."""
     limiter = RateLimiter(1)
     loop = asyncio.get_running_loop()
     waits = list[float]()

@@ -1,4 +1,4 @@
-"""What the hosted service can follow of a task's settings, and what is refused."""
+"""Settings of a task that the hosted service supports, and those that are refused."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -48,7 +48,7 @@ async def _is_refused(
 
 @pytest.mark.parametrize("secret", ["x" * 4097, "é" * 2049])
 async def test_a_secret_that_is_too_long(hosted: HostedV4, opens: Opens, secret: str) -> None:
-    """It is refused at once, also with lenience; one of the longest is taken."""
+    """It is refused at once, also with lenience; one of the maximal length is accepted."""
     given: dict[str, Any] = {"allowed_domains": ["shop.example"]}
     async with opens(hosted, is_lenient=True) as door:
         with pytest.raises(UnprocessableEntityError, match="4096 bytes") as refused:
@@ -82,7 +82,7 @@ async def test_schedules_are_refused_as_tasks_are(hosted: HostedService, opens: 
 
 
 async def test_the_harmless_is_left_out_and_named(hosted: HostedService, opens: Opens) -> None:
-    """`--cloud-lenient`: the first step says it."""
+    """`--cloud-lenient`: the first step names it."""
     async with opens(hosted, is_lenient=True) as door:
         task = await door.session.run_and_wait("Buy milk", use_adblock=True)
 
@@ -91,7 +91,7 @@ async def test_the_harmless_is_left_out_and_named(hosted: HostedService, opens: 
 
 
 async def test_lenience_ends_where_it_would_harm(hosted: HostedV4, opens: Opens) -> None:
-    """Domains bound where secrets are typed; without secrets they would bound nothing."""
+    """Domains limit where secrets are typed; without secrets they would limit nothing."""
     async with opens(hosted, is_lenient=True) as door:
         with pytest.raises(UnprocessableEntityError, match="allowed_domains"):
             await door.session.tasks.run("Buy milk", allowed_domains=["shop.example"])
@@ -110,7 +110,7 @@ async def test_lenience_ends_where_it_would_harm(hosted: HostedV4, opens: Opens)
 
 
 async def test_what_the_service_is_sent(hosted: HostedV4, opens: Opens) -> None:
-    """The task, its workspace and its browser; a model where the operator names one."""
+    """The task, its workspace and its browser; a model if the operator names one."""
     async with opens(hosted, models={"o3": "claude-opus-4.8"}) as door:
         await door.session.run_and_wait("Buy milk", llm_model="o3", use_proxy=False)
 
@@ -129,7 +129,7 @@ async def test_what_the_service_is_sent(hosted: HostedV4, opens: Opens) -> None:
 
 
 async def test_parameters_of_models(hosted: HostedV4, opens: Opens) -> None:
-    """Of the model that a task gets; none at all is another wish than what the service chooses."""
+    """Of the model that a task gets; an empty object differs from none."""
     models = {
         "o3": CloudModel("gpt-5.6", {"reasoning": {"effort": "high"}}),
         "o4-mini": CloudModel("gpt-5.6", {}),
@@ -149,7 +149,7 @@ async def test_parameters_of_models(hosted: HostedV4, opens: Opens) -> None:
 
 
 async def test_parameters_that_a_model_does_not_take(hosted: HostedV4, opens: Opens) -> None:
-    """Only the service knows which a model takes: its words are the reason, and nothing is paid."""
+    """Only the service knows them: its message is the reason, and nothing is paid."""
     models = {"*": CloudModel("bu-fast", {"thinking": {"type": "adaptive"}})}
     async with opens(hosted, models=models) as door:
         task = await (await door.session.submit("Buy milk", llm_model="o3")).wait()
@@ -161,7 +161,7 @@ async def test_parameters_that_a_model_does_not_take(hosted: HostedV4, opens: Op
 
 
 async def test_a_run_is_stopped_at_its_last_step(hosted: HostedV4, opens: Opens) -> None:
-    """With lenience this server counts what it sees as steps, and stops the run there."""
+    """With lenience this server counts the steps that it sees, and stops the run at the limit."""
     async with opens(hosted, is_lenient=True) as door:
         handle = await door.session.submit("Wait 30 seconds", max_agent_steps=3)
         task = await handle.wait()

@@ -1,4 +1,4 @@
-"""What a restart of the server makes of tasks that the hosted service carries out."""
+"""Tasks on the hosted service after a restart of the server."""
 
 import socket
 from pathlib import Path
@@ -19,10 +19,10 @@ _VALUE = "open-sesame-51"
 
 
 @pytest.mark.long
-async def test_a_stop_that_a_kill_held_up_is_delivered(
+async def test_a_stop_that_a_kill_delayed_is_delivered(
     hosted: HostedService, tmp_path: Path
 ) -> None:
-    """The service is told at the next start, once, and what the task has cost is charged."""
+    """The service gets it at the next start, once, and the cost of the task is charged."""
     deaf = Fault(_STOP, -1, times=10**6)
     hosted.faults.append(deaf)
     async with ServerProcess(tmp_path / "server.db", hosted) as process:
@@ -41,22 +41,22 @@ async def test_a_stop_that_a_kill_held_up_is_delivered(
         while await _left_here(process) == before:
             pass
         await process.kill()
-        told = hosted.calls[_STOP]
+        stops = hosted.calls[_STOP]
 
         await process.start()
         async with BrowserUseSession(api_key=API_KEY, base_url=process.base_url) as session:
             await session.run_and_wait("Buy milk")
 
-    assert hosted.calls[_STOP] == told
+    assert hosted.calls[_STOP] == stops
 
 
 async def _left_here(process: ServerProcess) -> str:
-    """What is left on the account of the server itself."""
+    """The balance of the server's own account."""
     url = process.base_url.removesuffix("/api/v1") + "/admin/key"
     headers = {"Authorization": f"Bearer {API_KEY}"}
     async with aiohttp.ClientSession(headers=headers) as http, http.get(url) as reply:
-        told: str = (await reply.json())["balance_cents"]
-        return told
+        stops: str = (await reply.json())["balance_cents"]
+        return stops
 
 
 def _is_free(port: int) -> bool:
@@ -88,10 +88,10 @@ async def _restarted_with_a_secret(
     return task, kept
 
 
-async def test_secrets_that_were_kept_are_blotted_out(
+async def test_stored_secrets_are_masked(
     hosted: HostedService, opens: Opens, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With a key of the server the adopted task ends as it would have without the restart."""
+    """With a key of the server the adopted task ends as without the restart."""
     monkeypatch.setenv("BROWSER_USE_SERVER_KEY", "a key of at least sixteen bytes")
     options = {"database": tmp_path / "db", "api_key": API_KEY}
     task, kept = await _restarted_with_a_secret(hosted, opens, options)
@@ -101,10 +101,10 @@ async def test_secrets_that_were_kept_are_blotted_out(
 
 
 @pytest.mark.parametrize("outcome", ["", "failed"])
-async def test_what_cannot_be_blotted_out_is_withheld(
+async def test_texts_that_cannot_be_masked_are_withheld(
     hosted: HostedService, opens: Opens, tmp_path: Path, outcome: str
 ) -> None:
-    """Without that key the task is followed to its end and paid, and what it tells is not kept."""
+    """Without that key the task is followed to its end and paid, and its texts are not stored."""
     options = {"database": tmp_path / "db", "api_key": API_KEY}
     task, kept = await _restarted_with_a_secret(hosted, opens, options, outcome)
 

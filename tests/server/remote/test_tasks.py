@@ -1,4 +1,4 @@
-"""The life of a task that the hosted service carries out."""
+"""The life of a task that the hosted service runs."""
 
 import asyncio
 from decimal import Decimal
@@ -17,7 +17,7 @@ from tests.support.patience import PATIENCE, until
 
 
 async def test_a_task_is_done_there_and_kept_here(hosted: HostedService, opens: Opens) -> None:
-    """Its steps, output, files, film, pages and cost are those of the service."""
+    """Its steps, output, files, recording, pages and cost are those of the service."""
     hosted.courses["report"] = Course(looks=3, files={"out/report.csv": b"a,b"})
     async with opens(hosted) as door:
         task = await door.session.run_and_wait("Write a report", enable_public_share=True)
@@ -41,7 +41,7 @@ async def test_a_task_is_done_there_and_kept_here(hosted: HostedService, opens: 
 async def test_what_is_done_there_now_is_shown_here(
     hosted: HostedService, opens: Opens, http: aiohttp.ClientSession
 ) -> None:
-    """The goal of the newest step that the service tells, until the task ends."""
+    """It is the goal of the newest step at the service, until the task ends."""
     async with opens(hosted) as door:
         api = Caller(door.server, http)
         task_id = await api.create("Wait 30 seconds")
@@ -52,7 +52,7 @@ async def test_what_is_done_there_now_is_shown_here(
             return dict(row)
 
         async with asyncio.timeout(PATIENCE):
-            # A step is stored a moment before it is what is done now, and the next one comes soon.
+            # A step is stored a moment before it is the current one, and the next one comes soon.
             while (now := await row())["doing"] is None or now["doing"] != now["goal"]:  # noqa: ASYNC110
                 await asyncio.sleep(0.005)
             await api.put(f"/stop-task?task_id={task_id}")
@@ -63,7 +63,7 @@ async def test_what_is_done_there_now_is_shown_here(
 
 
 async def test_downloads_of_the_browser_are_files(hosted: HostedV4, opens: Opens) -> None:
-    """Those of the workspace and those of the browser; what the task was given is not one."""
+    """Those of the workspace and of the browser; the task's own uploads are left out."""
     hosted.courses["milk"] = Course(files={"report.csv": b"a", "old/report.csv": b"b"})
     async with opens(hosted) as door:
         await door.session.upload_file(b"list", file_name="list.txt")
@@ -75,7 +75,7 @@ async def test_downloads_of_the_browser_are_files(hosted: HostedV4, opens: Opens
 
 
 async def test_a_file_that_a_run_does_not_find(hosted: HostedV4, opens: Opens) -> None:
-    """The service goes on without it, and the first step says so, of files that were given."""
+    """The service continues without a given file, and the first step says so."""
     hosted.lost = {"list.txt"}
     hosted.strange = [str(uuid4())]
     async with opens(hosted) as door:
@@ -102,7 +102,7 @@ async def test_an_answer_follows_its_schema(hosted: HostedV4, opens: Opens) -> N
 
 @pytest.mark.long
 async def test_a_stop_reaches_the_service(hosted: HostedService, opens: Opens) -> None:
-    """The task and its browser end there, and what it has cost is charged."""
+    """The task and its browser end there, and its cost is charged."""
     async with opens(hosted) as door:
         handle = await door.session.submit("Wait 30 seconds")
         await until(lambda: hosted.paid.total() == 1)
@@ -150,7 +150,7 @@ async def test_a_profile_is_the_same_one_there(hosted: HostedService, opens: Ope
 
 @pytest.mark.long
 async def test_a_deleted_profile_is_deleted_there(hosted: HostedService, opens: Opens) -> None:
-    """With its logins; a refusal keeps ours, and one that was never used is only here."""
+    """With its logins; after a refusal it stays here, and an unused one is only here."""
     operation = "DELETE /profiles/{profile_id}"
     async with opens(hosted, is_lenient=True) as door:
         profiles = door.session.browser_profiles
@@ -171,7 +171,7 @@ async def test_a_deleted_profile_is_deleted_there(hosted: HostedService, opens: 
 
 
 async def test_a_renamed_profile_is_renamed_there(hosted: HostedService, opens: Opens) -> None:
-    """A refusal keeps all of ours; one that was never used is only here, until it is used."""
+    """A refusal changes nothing here; an unused profile is only here until its first use."""
     operation = "PATCH /profiles/{profile_id}"
     async with opens(hosted, is_lenient=True) as door:
         profiles = door.session.browser_profiles
@@ -196,7 +196,7 @@ async def test_a_renamed_profile_is_renamed_there(hosted: HostedService, opens: 
 
 
 async def test_a_profile_that_keeps_nothing_more(hosted: HostedService, opens: Opens) -> None:
-    """What it has kept there is deleted as it is here; its next use makes another, by its name."""
+    """Its data there are deleted as here; its next use creates another one, by its name."""
     operation = "DELETE /profiles/{profile_id}"
     async with opens(hosted, is_lenient=True) as door:
         profiles = door.session.browser_profiles
@@ -221,7 +221,7 @@ async def test_a_profile_that_keeps_nothing_more(hosted: HostedService, opens: O
 async def test_a_profile_that_is_missing_there_is_made_again(
     hosted: HostedService, opens: Opens
 ) -> None:
-    """Somebody deleted it at the dashboard: a new name here finds that out, and is not refused."""
+    """It was deleted at the dashboard: a new name here finds that out, and is not refused."""
     async with opens(hosted, is_lenient=True) as door:
         profiles = door.session.browser_profiles
         profile = await profiles.create("Shop")
@@ -235,7 +235,7 @@ async def test_a_profile_that_is_missing_there_is_made_again(
 
 
 async def test_a_run_that_is_late_to_be_seen_goes_on(hosted: HostedV4, opens: Opens) -> None:
-    """A new run may be unknown for seconds, and its end may be told by no event."""
+    """A new run may be unknown for seconds, and its end may come without an event."""
     hosted.unseen, hosted.has_late_events = 5, True
     async with opens(hosted) as door:
         task = await door.session.run_and_wait("Buy milk")

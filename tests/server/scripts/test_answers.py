@@ -1,4 +1,4 @@
-"""Answers: where the values of a first run stand, and what later pages give."""
+"""Answers: the places of the values of a first run, and the values of later pages."""
 
 from typing import Any
 
@@ -27,7 +27,7 @@ def spans(*pairs: tuple[str, str]) -> str:
 
 
 def table(columns: str, *rows: str, heading: str = "Entries") -> str:
-    """A list as a table; cells are cut at blanks."""
+    """A list as a table; cells are separated by blanks."""
     head = "".join(f"<th>{each}</th>" for each in columns.split())
     body = "".join(
         f"<tr>{''.join(f'<td>{cell}</td>' for cell in row.split())}</tr>" for row in rows
@@ -50,7 +50,7 @@ def items(*names: str) -> str:
 
 
 CASES: dict[str, tuple[str, Any, str, Any]] = {
-    # A page, the answer of the first run, a later page, and what a play says
+    # A page, the answer of the first run, a later page, and the result of a play
     "definition list": (
         terms(("City", "Bern"), ("Staff", "1,250")), {"city": "Bern", "staff": 1250},
         terms(("City", "Graz"), ("Staff", "980")), {"city": "Graz", "staff": 980},
@@ -224,7 +224,7 @@ CASES: dict[str, tuple[str, Any, str, Any]] = {
 
 @pytest.mark.parametrize("name", CASES)
 def test_a_later_page_gives_its_own_values(name: str) -> None:
-    """A value is found where it stands now, is refused, or needs the model; never repeated."""
+    """A value is found at its present place, is refused, or needs the model; never repeated."""
     first, answer, later, said = CASES[name]
     learnt = learn(answer, {"end": [page(first)]})
     if said == MODEL:

@@ -1,4 +1,4 @@
-"""The bench of scripts in its short form: recorded from step lines, played on sites that change."""
+"""The bench of scripts in its short form: recorded from step lines, played on changed sites."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.long, pytest.mark.timeout(180)]
 async def played(
     chromium: ChromiumExecutor, kind: type[Site], *versions: Version
 ) -> dict[Version, Outcome]:
-    """What comes of a script on later versions of its site."""
+    """The result of a script on later versions of its site."""
     async with serve(kind()) as site:
         recorded = await record(site, chromium, lines_of(site))
         assert recorded.text, recorded.why
@@ -35,7 +35,7 @@ async def played(
     [
         (Companies, {Version.SAME: RIGHT, Version.STRUCTURE: RIGHT, Version.EVIL: REFUSED}),
         (Shop, {Version.SAME: RIGHT, Version.TEXTS: ASKED, Version.EVIL: ASKED}),
-        # Its page asks in a message box before it books, and asks something else later.
+        # Its page asks in a message box before it books, and asks another question later.
         (Bookings, {Version.SAME: RIGHT, Version.EVIL: REFUSED}),
     ],
     ids=lambda it: it.__name__ if isinstance(it, type) else "",
@@ -43,14 +43,14 @@ async def played(
 async def test_scripts_are_right_or_refused(
     chromium: ChromiumExecutor, kind: type[Site], wanted: dict[Version, Verdict]
 ) -> None:
-    """Never wrong, and nothing is ordered or sent that was not asked for."""
+    """Never wrong, and nothing is ordered or sent beyond the task."""
     outcomes = await played(chromium, kind, *wanted)
     assert {version: it.verdict for version, it in outcomes.items()} == wanted, outcomes
     assert not sum(it.bad_changes for it in outcomes.values())
 
 
 async def test_a_link_that_was_renamed_does_not_end_a_list(chromium: ChromiumExecutor) -> None:
-    """It is the link to the next page still, so that the list is not whole without it."""
+    """It is still the link to the next page, so that the list is incomplete without it."""
     outcomes = await played(chromium, Invoices, Version.TEXTS)
     assert outcomes[Version.TEXTS].verdict is REFUSED
     assert "Click “Next”: nothing found" in outcomes[Version.TEXTS].why
@@ -117,9 +117,9 @@ read pages
 @pytest.mark.parametrize(
     ("kind", "text", "wanted"),
     [
-        # A list that is longer than it was is scrolled to its end.
+        # A list that is longer than before is scrolled to its end.
         (Members, MEMBERS, {Version.SAME: RIGHT, Version.EVIL: RIGHT}),
-        # What lies over a frame is closed before something in the frame is clicked.
+        # An element over a frame is closed before a click in the frame.
         (Rates, RATES, {Version.BANNER: RIGHT, Version.EVIL: REFUSED}),
         (Reports, REPORTS, {Version.SAME: RIGHT, Version.GONE: REFUSED}),
     ],
@@ -128,7 +128,7 @@ read pages
 async def test_scripts_of_the_agent_are_right_or_refused(
     chromium: ChromiumExecutor, kind: type[Site], text: str, wanted: dict[Version, Verdict]
 ) -> None:
-    """Those that no task in step lines records."""
+    """These are scripts that no task in step lines records."""
     async with serve(kind()) as site:
         for version, verdict in wanted.items():
             own = text.replace("URL", site.url)
@@ -137,7 +137,7 @@ async def test_scripts_of_the_agent_are_right_or_refused(
 
 
 async def test_a_download_that_breaks_off_is_refused(chromium: ChromiumExecutor) -> None:
-    """With the name of the file, and why."""
+    """With the name of the file, and the reason."""
 
     class Broken(Reports):
         async def answer(self, path: str, given: Mapping[str, str]) -> Any:
@@ -153,7 +153,7 @@ async def test_a_download_that_breaks_off_is_refused(chromium: ChromiumExecutor)
 
 
 async def test_without_guards_they_are_wrong(browser_path: str) -> None:
-    """The control: what keeps a script from being wrong are its guards."""
+    """The control: only the guards keep a script from wrong answers."""
     settings = ChromiumSettings(browser_path, allow_private_addresses=True)
     careless = ChromiumExecutor(settings, guards=False)
     try:

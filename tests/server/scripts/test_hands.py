@@ -1,4 +1,4 @@
-"""A person shows on the live page how a task is done, and the next tasks play it."""
+"""A person does a task on the live page, and the next tasks play it."""
 
 import asyncio
 import json
@@ -50,7 +50,7 @@ async def test_what_a_person_shows_is_played(browser_path: str, site: Site) -> N
         step = (await api.task(shown))["steps"][-1]
         view = server.executor.view(shown)  # type: ignore[attr-defined]
         assert view is not None
-        frames = view.frames()  # as on a page that is open
+        frames = view.frames()  # as on an open page
         await anext(frames)
         for event in [
             *_click(200, 77),  # the field

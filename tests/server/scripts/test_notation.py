@@ -1,4 +1,4 @@
-"""The text of a script: what is written is read again, and what is wrong is refused by its line."""
+"""The text of a script: it is read as it was written, and errors name the line."""
 
 import string
 
@@ -226,14 +226,14 @@ def test_any_script_is_read_as_it_was_written(steps: list[ScriptStep], rules: li
     ],
 )  # fmt: skip
 def test_a_wrong_line_is_refused_with_its_number(text: str, why: str) -> None:
-    """The reason says what may stand there instead."""
+    """The reason has the texts that are allowed there."""
     with pytest.raises(ScriptRefusedError) as refused:
         parse(text)
     assert why in str(refused.value)
 
 
 def test_inputs_are_put_in_place_of_placeholders_and_back() -> None:
-    """What was typed or named in the first run is an input of the next."""
+    """A value that was typed or named in the first run is an input of the next."""
     inputs = {"company": "Blue Mill", "no": "7"}
     step = ScriptStep(
         Fill("Search", "7"),

@@ -86,7 +86,7 @@ async def site() -> AsyncIterator[Site]:
 async def test_a_script_is_recorded_and_played_with_another_input(
     chromium: ChromiumExecutor, site: Site
 ) -> None:
-    """The second run asks no model, and gives the values of its own pages."""
+    """The second run needs no model, and has the values of its own pages."""
     text = await first_run(chromium, site)
     script = parse(text)
     assert script.inputs == ("company",)
@@ -117,7 +117,7 @@ async def test_a_script_is_recorded_and_played_with_another_input(
 async def test_a_changed_page_gives_the_right_answer_or_a_reason(
     chromium: ChromiumExecutor, site: Site, later: dict[str, str], reason: str
 ) -> None:
-    """What is not as it was is refused by its step, and never guessed."""
+    """A changed place is refused by its step, and never guessed."""
     text = await first_run(chromium, site)
     async with serve_pages(register(**later)) as changed:
         done = await play(chromium, text.replace(site.url, changed.url))
@@ -147,7 +147,7 @@ def _heal(question: str) -> Says:
 
 @pytest.fixture
 async def healing(browser_path: str, model: ScriptedModel) -> AsyncIterator[ChromiumExecutor]:
-    """An executor that may ask the model."""
+    """An executor that may use the model."""
     settings = ChromiumSettings(browser_path, allow_private_addresses=True)
     endpoint = ModelEndpoint.of(AgentSettings(llm_base_url=model.url, llm_key=KEY))
     executor = ChromiumExecutor(settings, Model(endpoint))
@@ -182,7 +182,7 @@ async def test_one_question_mends_a_script(
 async def test_what_changes_something_is_never_healed(
     healing: ChromiumExecutor, model: ScriptedModel
 ) -> None:
-    """Its page is not as it was: a person is asked, and nothing is ordered."""
+    """Its page has changed: a person is asked, and nothing is ordered."""
     ordered: list[str] = []
     shop = {
         "/": "<title>Shop</title><h1>Tea</h1><form method=post action=/order>"

@@ -1,4 +1,4 @@
-"""What a script is made of, from what was noted of a run."""
+"""The script of a recorded run."""
 
 import pytest
 
@@ -38,7 +38,7 @@ def run_of(
     dialogs: tuple[SeenDialog, ...] = (),
     inputs: dict[str, str] | None = None,
 ) -> Run:
-    """A run that opens a page and does one thing on it, at the moment 2."""
+    """A run that opens a page and does one action on it, at the moment 2."""
     notes = [
         Note(1.0, Snapshot("about:blank", ["body", {}, []]), OpenAddress(URL)),
         Note(2.0, page("a"), action, element),
@@ -47,12 +47,12 @@ def run_of(
 
 
 def second_step(run: Run) -> ScriptStep:
-    """The step of that thing."""
+    """The step of that action."""
     return record("shop", run).steps[1]
 
 
 def test_what_a_page_asked_is_kept_with_its_inputs() -> None:
-    """A short input is replaced, too, if it stands there once."""
+    """A short input is replaced, too, if it is there once."""
     dialogs = (SeenDialog(2.5, "confirm", "Book Attic for 2?"), SeenDialog(2.6, "alert", "Thanks"))
     booked = run_of(
         Click("Book"), Description("button", "Book"), dialogs=dialogs,
@@ -67,14 +67,14 @@ def test_what_a_page_asked_is_kept_with_its_inputs() -> None:
 
 
 def test_a_page_that_asks_for_a_text_is_not_recorded() -> None:
-    """Nothing would type it."""
+    """No step of a script would type it."""
     dialogs = (SeenDialog(2.5, "prompt", "Your name?"),)
     with pytest.raises(NotRecordableError, match="asked for a text"):
         record("shop", run_of(Click("Book"), Description("button", "Book"), dialogs=dialogs))
 
 
 def test_a_click_that_brought_a_file_is_a_download() -> None:
-    """So that a play without the file is refused."""
+    """A play without the file is refused."""
     file = SeenRequest(2.5, "GET", f"{URL}report.csv", "document", is_file=True)
     step = second_step(run_of(Click("Report"), Description("link", "Report"), requests=(file,)))
     assert step.action == Download("Report")
@@ -82,7 +82,7 @@ def test_a_click_that_brought_a_file_is_a_download() -> None:
 
 
 def test_a_list_that_went_on_is_scrolled_to_its_end() -> None:
-    """As often as something comes of it."""
+    """As often as new entries appear."""
     more = SeenRequest(2.5, "GET", f"{URL}more", "fetch")
     step = second_step(run_of(Scroll("down"), after=page("a", "b"), requests=(more,)))
     assert (step.action, step.repeats, step.redraws) == (Scroll("bottom"), True, True)

@@ -76,7 +76,7 @@ async def test_one_task_records_and_the_others_play(api: Caller, site: Site) -> 
 
 
 async def test_a_script_that_is_edited_is_played_from_then_on(api: Caller, site: Site) -> None:
-    """A version by hand is checked before it is kept, and each owner has scripts of their own."""
+    """An edited version is checked before it is stored, and each owner has scripts of their own."""
     await end_of(api, await create(api, site, "Blue Mill"))
     url = f"{api.server.url}/admin/scripts/office"
     (recorded,) = (await api.get(url)).json["versions"]
@@ -100,7 +100,7 @@ async def test_a_script_that_is_edited_is_played_from_then_on(api: Caller, site:
 
 
 async def test_the_latest_fifty_versions_are_kept() -> None:
-    """A new version drops the oldest, and the number of each stays."""
+    """A new version removes the oldest, and the number of each stays."""
     async with (
         LocalServer(executor="scripted") as server,
         aiohttp.ClientSession() as http,
@@ -127,7 +127,7 @@ async def test_the_latest_fifty_versions_are_kept() -> None:
 async def test_pairs_that_name_no_script_are_refused(
     api: Caller, metadata: dict[str, str], reason: str
 ) -> None:
-    """Before the task is paid for."""
+    """They are refused before the task is paid for."""
     answer = await api.post("/run-task", json={"task": "Do it", "metadata": metadata})
 
     assert answer.status == 422
@@ -135,7 +135,7 @@ async def test_pairs_that_name_no_script_are_refused(
 
 
 async def test_an_input_that_is_missing_is_named(api: Caller, site: Site) -> None:
-    """Nothing is opened for it."""
+    """No page is opened for it."""
     await end_of(api, await create(api, site, "Blue Mill"))
     asked = len(site.asked)
     task_id = await api.create("Find it", metadata={"bu_async.script": "office"})
@@ -147,7 +147,7 @@ async def test_an_input_that_is_missing_is_named(api: Caller, site: Site) -> Non
 
 
 async def test_scripts_of_a_folder_are_loaded(tmp_path: Path) -> None:
-    """Once for each text; a file that is none is refused with its line."""
+    """Once for each text; an invalid file is refused with its line."""
     text = "script prices\n\nopen https://shop.example/\n"
     (tmp_path / "prices.script").write_text(text)
     database = tmp_path / "server.db"

@@ -1,4 +1,4 @@
-"""Trees of pages that are written down as HTML, as a browser would describe them."""
+"""Trees of pages that are written as HTML, as a browser would describe them."""
 
 from typing import Any
 

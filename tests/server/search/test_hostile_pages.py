@@ -15,7 +15,7 @@ from tests.server.raw_server import page, raw_server
 from tests.server.reader.running import run
 
 _UTF8 = {"Content-Type": "text/html; charset=utf-8"}
-# Stands for eighteen letters once it is normalised.
+# Becomes eighteen letters once it is normalised.
 _PHRASE = "\N{ARABIC LIGATURE SALLALLAHOU ALAYHE WASALLAM}"
 _LONG_BASE = f"http://a.example/{'x' * 200_000}/"
 _COSTLY = {
@@ -36,8 +36,8 @@ async def api(http: aiohttp.ClientSession) -> AsyncIterator[Caller]:
 
 @pytest.mark.long
 @pytest.mark.parametrize("body", _COSTLY.values(), ids=_COSTLY)
-async def test_a_costly_page_does_not_hold_up_the_server(api: Caller, body: str):
-    """While it is read and compared, everything else has its turn, tens of thousands of times.
+async def test_a_costly_page_does_not_block_the_server(api: Caller, body: str):
+    """While it is read and compared, the loop makes tens of thousands of turns.
 
     Read within the server there were between 40 and 400 turns.
     """
@@ -67,7 +67,7 @@ async def test_a_long_base_is_not_part_of_each_link():
 
 async def _found(http: aiohttp.ClientSession, pages: dict[str, bytes]) -> Answer:
     class Named:
-        """Finds those pages for every query."""
+        """Finds these pages for every query."""
 
         async def addresses(self, outbound: HttpClient, query: str, limit: int) -> list[str]:
             """All of them."""
@@ -86,7 +86,7 @@ async def _found(http: aiohttp.ClientSession, pages: dict[str, bytes]) -> Answer
 
 @pytest.mark.long
 async def test_a_page_that_takes_too_long_is_left_out_of_a_search(http: aiohttp.ClientSession):
-    """Thousands of headings within each other, each of which is read, cost their own site."""
+    """Thousands of nested headings, each of which is read, cost only their own site."""
     answer = await _found(http, {"/endless": _ENDLESS, "/good": b"<p>We open at nine."})
 
     assert answer.status == 200, answer.text

@@ -33,7 +33,7 @@ PAGES = {
 
 @pytest.fixture
 async def site(tmp_path: Path) -> AsyncIterator[StaticSite]:
-    """A small website of its own."""
+    """A small website of the test."""
     for name, text in PAGES.items():
         (tmp_path / name).write_text(text)
     async with StaticSite(tmp_path) as pages:
@@ -56,7 +56,7 @@ async def _content(api: Caller, site: StaticSite, query: str, **fields: Any) -> 
 
 
 async def test_a_website_is_read_for_the_passages_that_fit(searching: Caller, site: StaticSite):
-    """One click deep by default; what does not fit is left out."""
+    """One click deep by default; passages that do not fit are left out."""
     content = await _content(searching, site, "When do you open?")
 
     assert "We open at six" in content
@@ -64,7 +64,7 @@ async def test_a_website_is_read_for_the_passages_that_fit(searching: Caller, si
 
 
 async def test_deeper_pages_need_more_depth(searching: Caller, site: StaticSite):
-    """Depth 2 does not reach what is two clicks away; depth 3 does."""
+    """Depth 2 does not reach a page two clicks away; depth 3 does."""
     shallow = await _content(searching, site, "open on holidays", depth=2)
     deep = await _content(searching, site, "open on holidays", depth=3)
 
@@ -73,7 +73,7 @@ async def test_deeper_pages_need_more_depth(searching: Caller, site: StaticSite)
 
 
 async def test_pages_are_read_live(searching: Caller, site: StaticSite, tmp_path: Path):
-    """A page that changes is read as it is now, though the index knew it before."""
+    """A page that changes is read in its present form, though the index knew it before."""
     before = await searching.post("/simple-search", json={"query": "founded"})
     (tmp_path / "history.html").write_text("<title>H</title><p>Founded in 1899 by a monk.</p>")
     after = await searching.post("/simple-search", json={"query": "founded"})
@@ -91,7 +91,7 @@ async def test_at_most_so_many_websites_are_read(searching: Caller):
 
 
 async def test_a_query_that_nothing_fits(searching: Caller, site: StaticSite):
-    """Says so honestly."""
+    """The answer says so."""
     content = await _content(searching, site, "submarines")
 
     assert content.startswith("Nothing on the 3 pages")
@@ -99,7 +99,7 @@ async def test_a_query_that_nothing_fits(searching: Caller, site: StaticSite):
 
 
 async def test_searches_cost_the_published_prices(searching: Caller, site: StaticSite):
-    """Before anything is read, and whatever is found."""
+    """Before anything is read, for any results."""
     await _content(searching, site, "open", depth=4)
     await searching.post("/simple-search", json={"query": "open", "max_websites": 3, "depth": 2})
 
@@ -119,7 +119,7 @@ async def test_searches_cost_the_published_prices(searching: Caller, site: Stati
     ],
 )
 async def test_bounds(path: str, fields: dict[str, Any], place: str, searching: Caller):
-    """Each with a 422 that names the field, and nothing is charged."""
+    """Each gets a 422 that names the field, and nothing is charged."""
     body = {"url": "http://127.0.0.1:9/", "query": "x", **fields}
     answer = await searching.post(path, json=body)
 
@@ -127,8 +127,8 @@ async def test_bounds(path: str, fields: dict[str, Any], place: str, searching: 
     assert (await searching.get("/balance")).json == {"balance": "10000"}
 
 
-async def test_an_unreachable_website_is_told(searching: Caller):
-    """With what happened, as a gateway does."""
+async def test_an_unreachable_website_is_reported(searching: Caller):
+    """With the reason, as a gateway does."""
     answer = await searching.post("/search-url", json={"url": "http://127.0.0.1:9/", "query": "x"})
 
     assert answer.status == 502
@@ -181,7 +181,7 @@ async def test_addresses_may_come_from_searxng(http: aiohttp.ClientSession, site
 
 @pytest.mark.parametrize("search", ["nowhere", [], ["ftp://x"], "file:///etc"])
 def test_a_backend_that_cannot_be_is_refused(search: Any):
-    """When the server is made."""
+    """When the server is created."""
     with pytest.raises(ConfigurationError):
         choose_backend(search)
 
@@ -189,7 +189,7 @@ def test_a_backend_that_cannot_be_is_refused(search: Any):
 async def test_each_website_comes_before_a_second_page_of_one(
     http: aiohttp.ClientSession, site: StaticSite, tmp_path_factory: pytest.TempPathFactory
 ):
-    """The API counts websites: the pages of one that fits best leave room for the others."""
+    """The API counts websites: further pages of the best one leave room for the others."""
     other_pages = tmp_path_factory.mktemp("other")
     (other_pages / "index.html").write_text("<title>Mill</title><p>Open on Sundays.</p>")
     async with (
