@@ -1,7 +1,7 @@
 """Asks the advisory service of PyPI about every package that the locks and the constraints name.
 
 Exits with 1 when one has a known vulnerability, and with `--strict` also when nothing is known of
-one. What could not be asked about is counted as that, and not as harmless.
+one. A package that could not be checked counts as unknown, and not as harmless.
 """
 
 import json
@@ -17,11 +17,11 @@ _PIN = re.compile(r"^([\w.-]+)==([^ ;\\\n]+)", re.MULTILINE)
 
 
 def main(*, is_strict: bool) -> int:
-    """Ask, print what is known, and return the exit code."""
+    """Check all packages, print the findings, and return the exit code."""
     pins = {pin for file in FILES for pin in _PIN.findall(file.read_text(encoding="utf-8"))}
     rows: list[dict[str, Any]] = []
     while pins:
-        # A call takes one version of each package, and some have another on older Pythons.
+        # A call accepts one version of each package, and some have another on older Pythons.
         versions = dict(sorted(pins))
         pins -= set(versions.items())
         rows += _ask(versions)

@@ -16,19 +16,19 @@ _SHOWN = ("aiohttp", "attrs", "cattrs", "tenacity", "pydantic", "rich", "looptim
 
 _BROWSERS = frozenset({"browser", "browser_path", "chromium"})  # fixtures
 
-# How often a virtual clock looks for news before it jumps, 42 times if nobody says. On a busy
-# machine what was written to a socket arrives a little later, and must not be jumped over. Tests
-# that take long anyway jump a thousand times as often, and cannot afford it.
+# How often a virtual clock checks for events before it jumps: 42 times by default. On a busy
+# machine data that was written to a socket arrives a little later, and must not be jumped over.
+# Tests that take long anyway jump a thousand times as often, and cannot afford it.
 _LOOKS_BEFORE_A_JUMP = 100
 
-# A slow machine must not fail a test, and a gate must give the same answer twice.
+# A slow machine must not fail a test, and a gate must have the same result twice.
 settings.register_profile("here", deadline=None)
 settings.register_profile("gate", deadline=None, derandomize=True, database=None)
 settings.load_profile("gate" if os.environ.get("CI") else "here")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Keep looptime from making an event loop in synchronous tests, which would stay open.
+    """Keep looptime from creating an event loop in synchronous tests, which would stay open.
 
     Also keep tests, and the processes that they start, from the configuration file of the person
     who runs them. Only Chromium writes to the folder.
@@ -66,7 +66,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Take what is loaded by now out of the collector's sight: it runs after thousands of tests."""
+    """Exclude loaded objects from the garbage collector: it runs after thousands of tests."""
     _freeze()
 
 
@@ -74,7 +74,7 @@ def pytest_collection_finish() -> None:
 def pytest_runtest_protocol(
     item: pytest.Item, nextitem: pytest.Item | None
 ) -> Generator[None, object, object]:
-    """After each file, the same with what outlived its tests: reports, caches of libraries.
+    """After each file, the same with objects that outlive its tests: reports, caches of libraries.
 
     aiohttp alone remembers a thousand handlers, and with them the servers that they belong to.
     """
@@ -90,7 +90,7 @@ def _freeze() -> None:
 
 
 def pytest_report_header(config: pytest.Config) -> str:
-    """Tell which versions are tested: the first thing to compare when two machines disagree."""
+    """The tested versions: the first thing to compare when two machines disagree."""
     return "with: " + ", ".join(f"{name} {_version(name)}" for name in _SHOWN)
 
 

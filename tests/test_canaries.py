@@ -1,4 +1,4 @@
-"""The scan for canaries finds what leaks, and leaves alone what does not."""
+"""The scan for canaries finds leaks, and reports nothing else."""
 
 import os
 import re
@@ -73,10 +73,10 @@ def _run(folder: Path, *options: str) -> "subprocess.CompletedProcess[str]":
 @pytest.mark.long
 @pytest.mark.timeout(180)
 def test_the_scan_finds_each_leak(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """A run of tests that leak on purpose: each fails in its teardown, and no other does."""
+    """Tests that leak on purpose: each fails in its teardown, and no other does."""
     (tmp_path / "test_leaks.py").write_text(PROGRAM)
     (tmp_path / "pytest.ini").write_text("[pytest]\n")
-    elsewhere = tmp_path_factory.mktemp("inner")  # what leaks there is no leak of this test
+    elsewhere = tmp_path_factory.mktemp("inner")  # a leak there is no leak of this test
     done = _run(tmp_path, "-rE", "--basetemp", str(elsewhere / "base"))
     found = set(re.findall(r"^ERROR \S+?::(\w+)", done.stdout, re.MULTILINE))
 
@@ -89,11 +89,11 @@ def test_the_scan_finds_each_leak(tmp_path: Path, tmp_path_factory: pytest.TempP
 def test_the_scan_sees_the_text_of_a_failure(
     tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    """A failing test whose message shows a canary says so."""
+    """A failing test whose message contains a canary says so."""
     (tmp_path / "test_leaks.py").write_text(
         "from tests.support.hygiene import KEY\ndef test_fails(): raise ValueError(KEY)\n"
     )
-    (tmp_path / "pytest.ini").write_text("[pytest]\n")  # or one of a folder above would count
+    (tmp_path / "pytest.ini").write_text("[pytest]\n")  # else one of a folder above would count
     elsewhere = tmp_path_factory.mktemp("inner")
     done = _run(tmp_path, "--basetemp", str(elsewhere / "base"))
 

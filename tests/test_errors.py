@@ -117,7 +117,7 @@ def _public_attributes(error: BaseException) -> dict[str, object]:
 
 
 def _drawn_tree() -> dict[str, tuple[str, str | None]]:
-    """Each drawn class with the class that it hangs from and the builtin in parentheses."""
+    """Each class of the drawn tree with its parent and the builtin in parentheses."""
     path = ["BrowserUseError"]
     drawn: dict[str, tuple[str, str | None]] = {}
     for line in (errors.__doc__ or "").splitlines():
@@ -149,7 +149,7 @@ def test_every_class_is_exported() -> None:
 
 
 def test_every_class_has_a_builder_below() -> None:
-    """The tests of pickling and copying miss no class."""
+    """Each class has an entry in the tests of pickling and copying."""
     assert set(BUILDERS) == set(errors.__all__)
 
 
@@ -163,7 +163,7 @@ def test_every_class_says_what_it_means() -> None:
 @pytest.mark.parametrize("name", errors.__all__)
 @pytest.mark.parametrize("protocol", range(2, pickle.HIGHEST_PROTOCOL + 1))
 def test_pickling_keeps_everything(name: str, protocol: int) -> None:
-    """An exception that crosses a process border keeps its class, text, attributes and notes."""
+    """An unpickled exception has the same class, text, attributes and notes."""
     error = BUILDERS[name]()
     error.add_note("on line 3 of the batch")
 
@@ -180,7 +180,7 @@ def test_pickling_keeps_everything(name: str, protocol: int) -> None:
 @pytest.mark.parametrize("name", errors.__all__)
 @pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy])
 def test_copying_keeps_everything(name: str, duplicate: Callable[..., BrowserUseError]) -> None:
-    """`copy` and `deepcopy` give an equal exception, as TaskGroup-like tools expect."""
+    """`copy` and `deepcopy` return an equal exception, as TaskGroup-like tools expect."""
     error = BUILDERS[name]()
 
     again = duplicate(error)
@@ -192,7 +192,7 @@ def test_copying_keeps_everything(name: str, duplicate: Callable[..., BrowserUse
 
 @pytest.mark.parametrize("name", errors.__all__)
 def test_no_text_shows_a_live_url(name: str) -> None:
-    """Neither str nor repr of an exception shows the task that it carries."""
+    """Neither str nor repr of an exception shows the live URL of its task."""
     error = BUILDERS[name]()
 
     assert "canary" not in f"{error} {error!r} {error.args}"
@@ -207,7 +207,7 @@ def test_no_text_shows_a_live_url(name: str) -> None:
     ],
 )
 def test_builtin_bases(name: str, builtin: type[Exception]) -> None:
-    """Code that knows only Python's own exceptions catches these."""
+    """Code that catches Python's own exceptions catches these."""
     error = BUILDERS[name]()
 
     with pytest.raises(builtin):
@@ -233,7 +233,7 @@ def test_other_errors_are_no_builtin_ones() -> None:
     }
 
 
-def test_a_task_id_is_always_there_to_ask_for() -> None:
+def test_a_task_id_is_always_an_attribute() -> None:
     """`error.task_id` is None rather than missing when no task is concerned."""
     assert ConfigurationError("no key").task_id is None
 
@@ -245,8 +245,8 @@ def test_a_task_id_is_always_there_to_ask_for() -> None:
         ("RateLimitError", 429),
     ],
 )
-def test_statuses_that_go_without_saying(builder: str, expected: int) -> None:
-    """The two classes that stand for one status know it."""
+def test_statuses_of_classes(builder: str, expected: int) -> None:
+    """The two classes for one status have it by default."""
     error = BUILDERS[builder]()
 
     assert isinstance(error, APIStatusError)
@@ -260,7 +260,7 @@ def test_error_of_a_task_names_the_task() -> None:
 
 
 class FakeSession:
-    """Stands for a session: all that resolving needs is one method."""
+    """Takes the place of a session: resolving needs one method only."""
 
     def __init__(self) -> None:
         self.asked: list[str] = []
@@ -272,7 +272,7 @@ class FakeSession:
 
 
 async def test_resolve_asks_the_session_that_submitted() -> None:
-    """Without an argument the session that raised the error is asked."""
+    """Without an argument the session that raised the error searches."""
     session = FakeSession()
     error = SubmissionUnknownError("lost", submission_token="tok", resolver=session)
 
@@ -283,7 +283,7 @@ async def test_resolve_asks_the_session_that_submitted() -> None:
 
 
 async def test_resolve_asks_another_session_when_given_one() -> None:
-    """An argument wins over the session that raised the error."""
+    """An argument has priority over the session that raised the error."""
     first, second = FakeSession(), FakeSession()
     error = SubmissionUnknownError("lost", submission_token="tok", resolver=first)
 
@@ -293,7 +293,7 @@ async def test_resolve_asks_another_session_when_given_one() -> None:
 
 
 async def test_resolve_after_unpickling_wants_a_session() -> None:
-    """The session does not travel; the error says so, and works once it is given one."""
+    """The session is not pickled; the error says so, and works with another one."""
     session = FakeSession()
     error = SubmissionUnknownError("lost", submission_token="tok", resolver=session)
 
@@ -305,7 +305,7 @@ async def test_resolve_after_unpickling_wants_a_session() -> None:
 
 
 async def test_resolve_without_a_token_says_what_to_do() -> None:
-    """A task that carries no token cannot be looked up, and no session is bothered."""
+    """A task without a token cannot be searched, and no session is used."""
     session = FakeSession()
     error = SubmissionUnknownError("lost", submission_token="", resolver=session)
 

@@ -28,7 +28,7 @@ QUICK = PollPolicy(interval=0.03, latency_target=0.05)
 def test_a_session_in_every_loop(
     kind: str, eager: bool, debug: bool, caplog: pytest.LogCaptureFixture
 ):
-    """Runs, waits, streams, adopts, stops and closes, and the loop has nothing to say."""
+    """Runs, waits, streams, adopts, stops and closes, and the loop reports no error."""
     if eager and sys.version_info < (3, 12):
         pytest.skip("eager tasks came with Python 3.12")
     with asyncio.Runner(debug=debug, loop_factory=LOOPS[kind]) as runner:

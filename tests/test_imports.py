@@ -1,4 +1,4 @@
-"""What an import loads and what it does not, since every program pays for it at each start."""
+"""The modules that an import loads, since every program pays for them at each start."""
 
 import asyncio
 import subprocess
@@ -17,8 +17,8 @@ __all__ = ["running_api"]
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "browser_use_async"
 
-# The package itself imports most of the others, so all but those that stand above it are
-# imported without it: only then does a circle show.
+# The package itself imports most of the others, so those below it are imported without it: only
+# then does a circle show.
 _EACH_ALONE = """
 import importlib, os, sys, traceback, types, warnings
 import aiohttp, aiohttp.web, asyncio, attrs, cattrs, cattrs.gen, tenacity  # shared by the copies
@@ -68,7 +68,7 @@ def test_each_module_can_be_imported_alone() -> None:
     assert result.returncode == 0, result.stderr
 
 
-# What a program that imports the class of a session may never need.
+# Modules that a program with the class of a session may never need.
 OTHERS = frozenset(
     """
     aiohttp.web argparse cattrs click decimal difflib importlib.metadata pydantic pytest rich
@@ -88,7 +88,7 @@ OURS = frozenset(
 
 @pytest.mark.long
 def test_importing_the_session_imports_no_more_than_needed() -> None:
-    """Other sections, files, lists, batches, webhooks, the server and the converter wait."""
+    """Other sections, files, lists, batches, webhooks, the server and the converter load later."""
     unwanted = OTHERS | {f"browser_use_async.{name}" for name in OURS}
     program = "import sys; from browser_use_async import BrowserUseSession; print(*sys.modules)"
 
@@ -118,8 +118,8 @@ asyncio.run(main())
 
 
 @pytest.mark.long
-async def test_no_call_about_tasks_waits_for_an_import(running_api: FakeApi) -> None:
-    """A session is made with all that running, waiting, listing and stopping take."""
+async def test_no_call_about_tasks_imports_a_module(running_api: FakeApi) -> None:
+    """A session loads all modules that running, waiting, listing and stopping need."""
     running_api.next_tasks = [FakeTask(life=((0.0, "finished"),))]
     command = [sys.executable, "-c", _CALLS, KEY, running_api.url]
 
@@ -135,7 +135,7 @@ async def test_no_call_about_tasks_waits_for_an_import(running_api: FakeApi) -> 
 
 @pytest.mark.long
 def test_receiving_webhooks_imports_no_framework() -> None:
-    """A receiver for ASGI is made without aiohttp's server part, and verifying without either."""
+    """A receiver for ASGI needs no server part of aiohttp, and verifying needs neither."""
     program = (
         "import sys, browser_use_async.webhooks as webhooks; before = set(sys.modules);"
         "webhooks.WebhookReceiver('secret').asgi; print(*before, '|', *sys.modules)"
@@ -177,7 +177,7 @@ async def main():
 asyncio.run(main())
 """
 
-# What the extra of the server brings.
+# The packages of the server's extra.
 LIBRARIES = frozenset(
     "PIL cronsim cryptography lxml obstore procrastinate prometheus_client psycopg selectolax "
     "trafilatura".split()
@@ -186,7 +186,7 @@ LIBRARIES = frozenset(
 
 @pytest.mark.long
 def test_a_server_imports_no_library_that_it_does_not_need() -> None:
-    """Scripted tasks run without those that read pages, draw, encrypt and evaluate expressions."""
+    """Scripted tasks need no package that reads pages, draws, encrypts or evaluates expressions."""
     result = _python(_SCRIPTED)
 
     assert result.returncode == 0, result.stderr
@@ -197,7 +197,7 @@ def test_a_server_imports_no_library_that_it_does_not_need() -> None:
 
 @pytest.mark.long
 def test_the_executors_import_no_library_before_a_page_is_read() -> None:
-    """Reading happens in workers, so that the server itself never imports a parser."""
+    """Workers read pages, so that the server itself never imports a parser."""
     program = (
         "import sys; from browser_use_async.server import LocalServer;"
         "import browser_use_async.server.executors.reader.executor;"

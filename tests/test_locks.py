@@ -46,7 +46,7 @@ def wanted(group: str) -> set[str]:
 
 @pytest.mark.parametrize("group", LOCKS)
 def test_every_package_has_hashes(group: str) -> None:
-    """What is installed is the file that was recorded, or nothing; `make lock` records."""
+    """Only a file with its recorded hash is installed; `make lock` records the hashes."""
     packages = locked(group)
 
     assert all("--hash=sha256:" in match["hashes"] for match in packages.values())
@@ -55,7 +55,7 @@ def test_every_package_has_hashes(group: str) -> None:
 
 @pytest.mark.parametrize("group", LOCKS)
 def test_locks_follow_the_constraints(group: str) -> None:
-    """A version that constraints.txt names is the one that is locked; `make lock` does so."""
+    """A version in constraints.txt is the locked one; `make lock` ensures it."""
     lines = (ROOT / "constraints.txt").read_text().split()
     pairs = (line.partition("==") for line in lines)
     versions = {normalised(name): version for name, _, version in pairs}
@@ -86,10 +86,10 @@ VULNERABLE = {"id": "PYSEC-1", "fix_versions": ["2.0"]}
 def test_audit(
     tmp_path: Path, row: dict[str, object] | None, options: str, code: int, said: str
 ) -> None:
-    """A vulnerability fails, and what nothing is known of is not said to be harmless."""
+    """A vulnerability fails, and an unknown package is not reported as harmless."""
     rows = {"dependencies": [] if row is None else [{"name": "one", "version": "1.0", **row}]}
     answers = json.dumps(rows), json.dumps({"dependencies": []})
-    # In the place of the program that asks the service: its first answer has the one package.
+    # In place of the program that calls the service: its first answer has the one package.
     (tmp_path / "pip_audit.py").write_text(
         "import pathlib, sys\n"
         + ("sys.exit('no way there')\n" if row is None else "")

@@ -1,4 +1,4 @@
-"""Typical mistakes of users: each is one typed error with the way out, and nothing is sent."""
+"""Typical mistakes of users: each is one typed error with its solution, and nothing is sent."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -37,7 +37,7 @@ Misconfigured = errors.ConfigurationError
 
 @attrs.frozen
 class Mistake:
-    """What is done, and what is said of it."""
+    """A mistake, and the expected message."""
 
     name: str
     make: Callable[[BrowserUseSession], Awaitable[Any] | AsyncIterator[Any]]
@@ -46,7 +46,7 @@ class Mistake:
 
 
 def _key(key: str, **options: Any) -> Callable[[BrowserUseSession], Awaitable[Any]]:
-    """Open a session of another configuration."""
+    """Open a session with another configuration."""
 
     async def open_it(_session: BrowserUseSession) -> None:
         async with BrowserUseSession(key, **{"base_url": LOCAL, **options}):
@@ -306,13 +306,13 @@ async def _made(mistake: Mistake, session: BrowserUseSession) -> None:
 
 
 @pytest.mark.parametrize("mistake", MISTAKES, ids=lambda mistake: mistake.name)
-async def test_a_mistake_is_one_error_with_the_way_out(
+async def test_a_mistake_is_one_error_with_its_solution(
     api: FakeApi,
     open_session: OpenSession,
     monkeypatch: pytest.MonkeyPatch,
     mistake: Mistake,
 ):
-    """At most three lines that name the mistake and what to do; the server hears nothing."""
+    """At most three lines name the mistake and its solution; the server gets no request."""
     monkeypatch.delenv("BROWSER_USE_API_KEY", raising=False)
     session = await open_session()
 
@@ -343,10 +343,10 @@ def test_there_are_enough() -> None:
     ],
     ids=["a wrong key", "a base URL without its path", "another version"],
 )
-async def test_what_only_the_server_can_tell(
+async def test_mistakes_that_only_the_server_can_find(
     options: dict[str, str], error: type[errors.APIStatusError], words: tuple[str, ...]
 ):
-    """One request, after which the error says which setting is wrong; no task exists."""
+    """After one request the error says which setting is wrong; no task exists."""
     async with LocalServer() as server:
         settings = {"api_key": server.api_key, "base_url": server.base_url}
         given = {name: text.format(url=server.url) for name, text in options.items()}

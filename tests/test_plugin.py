@@ -151,7 +151,7 @@ _ASYNCIO = ("-p", "asyncio", "-o", "asyncio_default_fixture_loop_scope=function"
 
 @pytest.fixture
 def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
-    """A project in whose environment is no other plugin than ours, unless it asks for one.
+    """A project with no other plugin in its environment, unless it loads one.
 
     Those that are installed here beside it take longer to load than all the rest.
     """
@@ -168,7 +168,7 @@ def _run(pytester: pytest.Pytester, test: str, *options: str) -> pytest.RunResul
 
 @pytest.mark.long
 def test_the_server_works_in_synchronous_tests(project: pytest.Pytester):
-    """No event loop in sight."""
+    """There is no event loop in the test."""
     _run(project, _SYNC_TEST).assert_outcomes(passed=1)
 
 
@@ -189,8 +189,8 @@ def test_the_session_works_without_pytest_asyncio(project: pytest.Pytester):
 
 @pytest.mark.long
 @pytest.mark.parametrize("test", [_TYPED_TEST, _FAST_TEST, _SCOPE_TEST])
-def test_what_the_fixtures_give(test: str, project: pytest.Pytester):
-    """Answers of the asked type, data to assert on, quick polls, and the event loop of the test."""
+def test_the_values_of_the_fixtures(test: str, project: pytest.Pytester):
+    """Parsed answers, data for assertions, quick polls, and the event loop of the test."""
     passed = 2 if test is _SCOPE_TEST else 1
     _run(project, test, *_ASYNCIO, "--asyncio-mode=auto").assert_outcomes(passed=passed)
 
@@ -224,7 +224,7 @@ def test_another_event_loop_than_that_of_asyncio_is_refused(project: pytest.Pyte
 def test_a_test_that_no_plugin_runs_says_what_is_missing(
     plugins: tuple[str, ...], way: str, project: pytest.Pytester
 ):
-    """And not only that asynchronous tests are not supported."""
+    """The message is more than that asynchronous tests are not supported."""
     result = _run(project, _ASYNC_TEST, *plugins)
 
     result.assert_outcomes(failed=1)

@@ -22,7 +22,7 @@ def test_search_url(depth: int):
 
 
 def test_defaults_are_those_of_the_calls():
-    """What a call without options costs."""
+    """The cost of a call without options."""
     assert prices.simple_search_cents() == 10
     assert prices.search_url_cents() == 2
 
@@ -32,12 +32,12 @@ def test_defaults_are_those_of_the_calls():
     [("gpt-4.1", "26"), ("o3", "11"), ("gemini-2.5-flash", "8.5"), ("gpt-4o", "31"), ("new", "31")],
 )
 def test_a_task_of_ten_steps(model: str, cents: str):
-    """A start and its steps; a model without a published price counts as the dearest."""
+    """A start and its steps; a model without a published price costs as the most expensive."""
     assert prices.task_cents(10, model) == Decimal(cents)
 
 
 def test_every_price_is_of_a_published_model():
-    """No price stands for a model that the service never named."""
+    """No price is for a model that the service never named."""
     assert set(prices.STEP_CENTS) <= set(LlmModel)
     assert len(prices.STEP_CENTS) == 12
 

@@ -1,4 +1,4 @@
-"""Sessions that are forgotten, and programs that end while a session is at work."""
+"""Sessions that are forgotten, and programs that end while a session is used."""
 
 import asyncio
 import gc
@@ -90,7 +90,7 @@ async def test_a_session_that_is_never_used_warns_not(running_api: FakeApi):
 
 @pytest.mark.long
 async def test_the_end_of_a_program_with_waits_pending(running_api: FakeApi):
-    """`asyncio.run` ends while tasks wait: nothing is destroyed pending, nothing unclosed."""
+    """`asyncio.run` ends while tasks wait: nothing is destroyed pending, nothing is unclosed."""
     program = f"""
         import asyncio
         from browser_use_async import BrowserUseSession
@@ -137,7 +137,7 @@ async def test_the_end_of_a_program_with_waits_pending(running_api: FakeApi):
 
 @pytest.mark.long
 async def test_an_interrupt_ends_a_program_and_its_tasks(running_api: FakeApi):
-    """Ctrl-C during waits: a KeyboardInterrupt, and each task was stopped once."""
+    """Ctrl-C during waits: a KeyboardInterrupt, and each task is stopped once."""
     program = f"""
         import asyncio, os, signal
         from browser_use_async import BrowserUseSession
@@ -176,7 +176,7 @@ async def test_an_interrupt_ends_a_program_and_its_tasks(running_api: FakeApi):
 
 @pytest.mark.long
 async def test_a_second_loop_in_one_program(running_api: FakeApi):
-    """Made outside of a loop, used in one, refused in the next, with the reason."""
+    """Created outside of a loop, used in one, refused in the next, with the reason."""
     program = f"""
         import asyncio
         from browser_use_async import BrowserUseSession, errors
@@ -205,7 +205,7 @@ async def test_a_second_loop_in_one_program(running_api: FakeApi):
 
 @pytest.mark.long
 async def test_a_handle_goes_to_another_process(running_api: FakeApi):
-    """A handle's token continues in a process that knows nothing but the token."""
+    """A process that has only the token continues with the handle."""
     async with BrowserUseSession(api_key=KEY, base_url=running_api.url) as session:
         running_api.make = lambda _body: FakeTask(life=((0.0, "running"), (0.3, "finished")))
         handle = await session.submit("x")

@@ -1,4 +1,4 @@
-"""What `import browser_use_async` gives, and when it loads it."""
+"""The names of `import browser_use_async`, and when they are loaded."""
 
 import subprocess
 import sys
@@ -31,7 +31,7 @@ def test_a_star_import_gives_exactly_the_public_names():
 
 
 def test_the_version_is_the_installed_one():
-    """What the package says of itself is what is installed."""
+    """The version of the package is the installed one."""
     assert browser_use_async.__version__ == version("browser-use-async")
 
 

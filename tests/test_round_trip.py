@@ -81,7 +81,7 @@ async def _use_search(session: BrowserUseSession, site: StaticSite) -> None:
 
 
 async def test_every_call_of_the_specification(site: StaticSite, tmp_path: Path):
-    """All 26, counted by the server; what was asked for is what comes back."""
+    """All 26, counted by the server; the answers have the values of the requests."""
     executor = ScriptedExecutor(SCENARIOS)
     async with (
         LocalServer(executor=executor, search=[site.url]) as server,

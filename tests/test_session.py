@@ -31,7 +31,7 @@ async def _finish(*waits: "asyncio.Task[Any]") -> list[BaseException | None]:
     ("option", "advice"), [("surroundings", "it is called runtime"), ("timeouts", "has no option")]
 )
 def test_an_option_that_a_session_does_not_have_is_refused(option: str, advice: str):
-    """A removed one names what replaces it; the key is not shown."""
+    """The error for a removed one names its replacement; the key is not shown."""
     options: dict[str, Any] = {option: None}
 
     with raises(TypeError) as caught:
@@ -41,7 +41,7 @@ def test_an_option_that_a_session_does_not_have_is_refused(option: str, advice: 
 
 
 def test_with_is_refused_and_names_the_way():
-    """A program without an event loop learns where it stands how it uses a session."""
+    """The error for a program without an event loop says how to use a session."""
     session = BrowserUseSession(KEY)
 
     with raises(TypeError) as caught, session:
@@ -56,7 +56,7 @@ def test_with_is_refused_and_names_the_way():
 
 @pytest.mark.looptime
 async def test_closing_ends_every_wait(api: FakeApi, open_session: OpenSession):
-    """Waits, streams and iterators under way get `SessionClosedError`, with the task's id."""
+    """Running waits, streams and iterators get `SessionClosedError`, with the task's id."""
     session = await open_session()
     task = api.add(_forever())
 
@@ -96,7 +96,7 @@ async def test_closing_ends_every_wait(api: FakeApi, open_session: OpenSession):
 
 @pytest.mark.looptime
 async def test_an_answer_that_came_before_closing_is_given(api: FakeApi, open_session: OpenSession):
-    """A terminal answer is never thrown away, not even in the turn of closing."""
+    """A terminal answer is never lost, not even in the turn of closing."""
     session = await open_session()
     task = api.add(FakeTask(life=((0.0, "running"), (5.0, "finished"))))
     told: list[TaskStatus] = []
@@ -117,7 +117,7 @@ async def test_an_answer_that_came_before_closing_is_given(api: FakeApi, open_se
 
 @pytest.mark.looptime
 async def test_a_closed_session_refuses_everything(api: FakeApi, open_session: OpenSession):
-    """Use after close is one clear error for each verb; closing twice does no harm."""
+    """Use after close is one clear error for each method; closing twice does no harm."""
     session = await open_session()
     task = api.add(_forever())
     handle = session.handle(task.id)
@@ -148,7 +148,7 @@ async def test_a_closed_session_refuses_everything(api: FakeApi, open_session: O
 
 @pytest.mark.looptime
 async def test_a_wait_that_begins_while_closing_is_refused(api: FakeApi, open_session: OpenSession):
-    """While `aclose` gives a stop its seconds, a new wait does not hang on."""
+    """While `aclose` waits for a stop, a new wait does not hang."""
     session = await open_session()
     api.make = lambda _body: _forever()
     api.fault = lambda call: Fault(delay=3.0) if call.route == "stop" else None
@@ -166,7 +166,7 @@ async def test_a_wait_that_begins_while_closing_is_refused(api: FakeApi, open_se
 
 @pytest.mark.looptime
 async def test_closing_that_is_cancelled_leaves_nothing(api: FakeApi, open_session: OpenSession):
-    """An `aclose` that is cut short closes the connections all the same."""
+    """An `aclose` that is cancelled still closes the connections."""
     session = await open_session()
     api.make = lambda _body: _forever()
     api.fault = lambda call: Fault(delay=30.0) if call.route == "stop" else None
@@ -185,7 +185,7 @@ async def test_closing_that_is_cancelled_leaves_nothing(api: FakeApi, open_sessi
 
 @pytest.mark.looptime
 async def test_closing_ends_a_search(api: FakeApi, open_session: OpenSession):
-    """`resolve_submission` under way gets the error too."""
+    """A running `resolve_submission` gets the error too."""
     session = await open_session()
     api.break_calls("run", {1: Fault(cut=True)})
     with pytest.raises(errors.SubmissionUnknownError) as caught:
@@ -200,7 +200,7 @@ async def test_closing_ends_a_search(api: FakeApi, open_session: OpenSession):
 
 
 async def test_a_session_is_released_with_its_last_name(api: FakeApi):
-    """Nothing keeps a closed session alive: no cycle, no task, no registry."""
+    """No cycle, no task and no registry refers to a closed session."""
     session = BrowserUseSession(api_key=KEY, base_url=api.url)
     task = api.add(FakeTask(life=((0.0, "finished"),)))
     await session.wait(task.id)
@@ -213,7 +213,7 @@ async def test_a_session_is_released_with_its_last_name(api: FakeApi):
 
 
 async def test_a_receiver_keeps_no_closed_session(api: FakeApi):
-    """One receiver may see many sessions come and go, each with all that it remembers."""
+    """One receiver may serve many sessions in turn, each with its own memory."""
     receiver = webhooks.WebhookReceiver("the secret")
     session = BrowserUseSession(api_key=KEY, base_url=api.url)
     session.attach(receiver)
@@ -231,7 +231,7 @@ async def test_a_receiver_keeps_no_closed_session(api: FakeApi):
 
 
 async def test_another_loop_is_refused(running_api: FakeApi):
-    """Waits, streams and closing in a second loop are refused by name, and harm nothing."""
+    """Waits, streams and closing in a second loop are refused with a typed error, without harm."""
     session = BrowserUseSession(api_key=KEY, base_url=running_api.url)
     wait = asyncio.create_task(session.wait("t1"))
     await asyncio.sleep(0.05)
@@ -259,7 +259,7 @@ async def test_another_loop_is_refused(running_api: FakeApi):
 
 @pytest.fixture
 async def server() -> AsyncIterator[LocalServer]:
-    """The bundled server with tasks that go as scripted."""
+    """The bundled server with scripted tasks."""
     executor = ScriptedExecutor(
         {
             "fails": Scenario(steps=("Try", "Give up"), outcome="failed", reason="no such page"),

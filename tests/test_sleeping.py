@@ -1,4 +1,4 @@
-"""Tests do not spend their time asleep, and none can hang."""
+"""Tests do not sleep for long, and none can hang."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from tests.support.sleeping import long_sleeps
 
 TESTS = Path(__file__).parent
 LIMIT = 60.0  # seconds
-SIMULATED = TESTS / "simulator"  # always in virtual time: its worlds run in a loop of their own
+SIMULATED = TESTS / "simulator"  # always in virtual time: they run in a loop of their own
 SAMPLE = """
 import asyncio, time, pytest
 PAUSE = 3.0
@@ -39,7 +39,7 @@ async def test_short():
 
 @pytest.mark.long
 def test_no_test_sleeps_for_long():
-    """A sleep of more than a second stands in virtual time only."""
+    """A sleep of more than a second is allowed in virtual time only."""
     files = [path for path in TESTS.rglob("*.py") if not path.is_relative_to(SIMULATED)]
 
     found = [
@@ -66,14 +66,14 @@ def test_a_long_sleep_is_found():
 
 
 def test_a_file_in_virtual_time_sleeps_as_long_as_it_likes():
-    """The mark of a file counts for all of its tests, but not for `time.sleep`."""
+    """The mark of a file applies to all of its tests, but not to `time.sleep`."""
     source = "pytestmark = pytest.mark.looptime\n" + SAMPLE
 
     assert len(long_sleeps(source)) == 1
 
 
 def test_a_test_that_hangs_is_ended(pytestconfig: pytest.Config):
-    """Each test has a minute, and only a few that are marked have more."""
+    """Each test has a minute, and only a few marked ones have more."""
     assert pytestconfig.pluginmanager.hasplugin("timeout")
     assert float(pytestconfig.getini("timeout")) == LIMIT
     assert not pytestconfig.getoption("timeout")

@@ -1,6 +1,6 @@
-"""The package on a system without POSIX: this one, with all that Windows lacks taken away.
+"""The package on a system without POSIX: this one, without everything that Windows lacks.
 
-It shows what is asked for, and not how Windows behaves: renaming opened files, say.
+It checks what the package uses, and not how Windows behaves, for example with opened files.
 """
 
 import asyncio
@@ -107,8 +107,8 @@ def test_the_sdk_batches_and_the_server_do_without(tmp_path: Path) -> None:
 
 
 @pytest.mark.long
-def test_what_needs_posix_says_so(tmp_path: Path) -> None:
-    """Where it is asked for, with what is missing; nothing fails at a name that is not there."""
+def test_features_that_need_posix_say_so(tmp_path: Path) -> None:
+    """At the call, with the missing feature; no missing name is an error of Python."""
     done = _program(REFUSALS, folder=tmp_path)
     lines = done.stdout.splitlines()
 
@@ -160,12 +160,12 @@ def test_ctrl_c_ends_a_server(serving: "subprocess.Popen[str]") -> None:
     assert serving.wait(timeout=30) == 0
 
 
-# A worker takes its own rights away, and so does that of an agent, which lacks the package.
+# A worker drops its own rights, and so does that of an agent, which lacks the package.
 _ELSEWHERE = {"system.py", "server/walls.py", "server/worker_process.py"}
 
 
-def test_one_module_asks_for_posix() -> None:
-    """Locks, users, limits and groups of processes stand behind `system`."""
+def test_one_module_uses_posix() -> None:
+    """Locks, users, limits and groups of processes are used through `system`."""
     pattern = re.compile(
         r"^\s*import (?:fcntl|pwd|grp|resource|termios|msvcrt)\b|\bos\.(?:O_NOFOLLOW|O_NONBLOCK|"
         r"killpg|fchmod|geteuid|getuid|writev|pwrite)\b|\bsignal\.SIG(?:HUP|KILL|PIPE)\b"

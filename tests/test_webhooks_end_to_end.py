@@ -1,4 +1,4 @@
-"""The bundled server calls, a program's own endpoint verifies, and the session hears of it."""
+"""The bundled server calls, a program's own endpoint verifies, and the session is woken."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -24,8 +24,8 @@ class Endpoint:
 
     Attributes:
         url: Where it is.
-        receiver: What answers there.
-        events: What it was told.
+        receiver: The receiver behind it.
+        events: The events that it got.
     """
 
     url: str
@@ -49,7 +49,7 @@ async def test_a_lost_answer_is_made_good_by_a_webhook(endpoint: Endpoint):
         Fault("list_lag", seconds=300),
         Fault("duplicate_webhook"),
     ]
-    poll = PollPolicy(interval=20, latency_target=60)  # what ends this test soon is the events
+    poll = PollPolicy(interval=20, latency_target=60)  # the events end this test early
     async with (
         LocalServer(
             executor="scripted", webhooks=[Webhook(endpoint.url, SECRET)], faults=faults
@@ -75,7 +75,7 @@ async def test_a_lost_answer_is_made_good_by_a_webhook(endpoint: Endpoint):
 
 @pytest.mark.long
 async def test_a_hundred_waits_are_woken(endpoint: Endpoint):
-    """Over real sockets each end costs its confirming get, and hardly anything else."""
+    """Over real sockets each end costs its confirming get, and hardly any other request."""
     poll = PollPolicy(interval=60, latency_target=60)
     executor = ScriptedExecutor(default=Scenario(steps=["Look"], step_seconds=0.5))
     async with (

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.torture
 
 
 def _python(*arguments: str | Path, folder: Path, path: Path | None = None) -> str:
-    """What a Python program prints that runs in another folder, with the wheel before the rest."""
+    """The output of a Python program in another folder, with the wheel first on its path."""
     result = subprocess.run(
         [sys.executable, *arguments],
         check=False,
@@ -43,7 +43,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder into which pip installed the wheel; what it depends on is in the environment."""
+    """A folder into which pip installed the wheel; its dependencies are in the environment."""
     folder = tmp_path_factory.mktemp("installed")
     pip = ["-m", "pip", "install", "--quiet", "--no-deps", "--no-index", "--target"]
     _python(*pip, folder, wheel, folder=folder)
@@ -55,7 +55,7 @@ def _members(wheel: Path) -> set[str]:
         return {name for name in archive.namelist() if ".dist-info/" not in name}
 
 
-def test_the_wheel_holds_the_package_and_nothing_else(wheel: Path) -> None:
+def test_the_wheel_contains_the_package_and_nothing_else(wheel: Path) -> None:
     """Every module, the type marker, the plugin and the example site; no tests, no tools."""
     package = {
         path.relative_to(ROOT).as_posix()
@@ -78,7 +78,7 @@ def _metadata(wheel: Path) -> Message:
         return Parser().parsestr(archive.read(name).decode())
 
 
-def test_the_wheel_asks_for_four_packages(wheel: Path) -> None:
+def test_the_wheel_requires_four_packages(wheel: Path) -> None:
     """Without extras, the installation brings aiohttp, attrs, cattrs and tenacity."""
     metadata = _metadata(wheel)
     needed = [each for each in metadata.get_all("Requires-Dist", []) if "extra ==" not in each]
@@ -90,7 +90,7 @@ def test_the_wheel_asks_for_four_packages(wheel: Path) -> None:
 def test_a_build_names_the_addresses_of_its_repository(
     wheel: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The wheel that a release's build makes from its source archive, and none of its own."""
+    """The wheel of a release is built from its source archive; one of another build has none."""
     monkeypatch.setenv("PROJECT_URL", "https://example.org/team/project/")
     options = ["-m", "build", "--no-isolation", "--outdir"]
     _python(*options, tmp_path, ROOT, folder=tmp_path)
@@ -106,7 +106,7 @@ def test_a_build_names_the_addresses_of_its_repository(
 
 
 @pytest.mark.parametrize("executor", ["scripted", "reader"])
-def test_a_program_of_somebody_elses(installed: Path, tmp_path: Path, executor: str) -> None:
+def test_a_program_of_a_user(installed: Path, tmp_path: Path, executor: str) -> None:
     """A task runs through the SDK against the bundled server, all of it from the wheel."""
     program = shutil.copy(ROOT / "tests" / "smoke.py", tmp_path)
 

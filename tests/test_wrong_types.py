@@ -31,7 +31,7 @@ URL = "http://127.0.0.1:9/api/v1"
 
 
 class Odd:
-    """What no option takes."""
+    """A value that no option accepts."""
 
 
 ODD = Odd()
@@ -46,14 +46,14 @@ def _number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
-# What fits, in words that have nothing to do with how the package asks.
+# Valid values, described independently of the package's checks.
 FITS: dict[str, Fits] = {
     "flag": lambda value: isinstance(value, bool),
     "count": lambda value: value == 5,
     "seconds": lambda value: _number(value) and value >= 0,
     "whole": lambda value: _number(value) and isinstance(value, int),
     "text": lambda value: isinstance(value, str),
-    "word": lambda _value: False,  # one of a few, of which none is among the values
+    "word": lambda _value: False,  # one of a few, none of which is among the values
     "object": lambda _value: False,
     "none": lambda value: value is None,
     "empty": lambda value: value in ([], (), {}) and not isinstance(value, dict),
@@ -205,7 +205,7 @@ def _cases(
 
 
 def _check(error: BaseException | None, name: str, value: Any, *, fits: bool) -> None:
-    """What does not fit is one line that names the option, and no error of Python."""
+    """A wrong value is one line that names the option, and no error of Python."""
     what = f"{name}={value!r}: {error!r}"
     if error is None:
         assert fits, what
@@ -216,7 +216,7 @@ def _check(error: BaseException | None, name: str, value: Any, *, fits: bool) ->
     assert "\n" not in text, what
     assert len(text) <= LINE, what
     assert pickle.loads(pickle.dumps(error)).args == error.args
-    # 0 is a number of seconds, and none of some options; other bounds are tested elsewhere.
+    # 0 is a number of seconds, and invalid for some options; other bounds are tested elsewhere.
     if fits:
         assert "must " in text or "is no" in text or "needs" in text, what
 
@@ -245,7 +245,7 @@ def test_what_is_constructed(
 
 
 def test_each_option_of_a_session_is_asked() -> None:
-    """An option that comes later belongs into the table above."""
+    """A new option must be added to the table above."""
     options = set(inspect.signature(BrowserUseSession).parameters)
     assert options - {"api_key", "removed"} == set(SESSION)
 
@@ -254,7 +254,7 @@ def test_each_option_of_a_session_is_asked() -> None:
     "made", [ServerSettings, ChromiumSettings, AgentSettings, CloudSettings, Webhook]
 )
 def test_each_setting_of_a_server(made: Callable[..., object]) -> None:
-    """No setting takes what it cannot be, and none lets an error of Python out."""
+    """No setting accepts a wrong value, and none raises an error of Python."""
     base = {"url": URL, "secret": "s" * 20} if made is Webhook else {}
     for name in inspect.signature(made).parameters:
         for value in VALUES:
@@ -267,7 +267,7 @@ def test_each_setting_of_a_server(made: Callable[..., object]) -> None:
 
 @pytest.mark.parametrize("value", [each for each in VALUES if each not in (None, "")])
 def test_sources_of_searches(value: Any) -> None:
-    """Whether it is one is asked by the server, which makes a backend of it."""
+    """The server checks it when it creates a backend of it."""
     error = _raised(lambda: LocalServer(search=value))
     assert isinstance(error, errors.ConfigurationError)
     assert str(error).startswith("search must be the address of a SearXNG server, a list of")
@@ -275,7 +275,7 @@ def test_sources_of_searches(value: Any) -> None:
 
 @pytest.fixture
 async def session() -> AsyncIterator[BrowserUseSession]:
-    """One with a server that does each task at once."""
+    """A session with a server that finishes each task at once."""
     executor = ScriptedExecutor(default=Scenario(step_seconds=0))
     async with (
         LocalServer(executor=executor) as server,
@@ -299,14 +299,14 @@ async def _awaited(made: Any) -> BaseException | None:
 
 
 async def test_options_of_a_batch(session: BrowserUseSession) -> None:
-    """All are refused at the call of `run_many`, with which nothing is sent."""
+    """All are refused at the call of `run_many`, and nothing is sent."""
     for name, value, fits in _cases(RUN_MANY):
         error = _raised(lambda n=name, v=value: session.run_many(["Tea"], **{n: v}))  # type: ignore[misc]
         _check(error, name, value, fits=fits)
 
 
 async def test_options_of_calls(session: BrowserUseSession, tmp_path: Path) -> None:
-    """What they do not take is refused before anything is sent."""
+    """Wrong values are refused before anything is sent."""
     path = str(tmp_path / "files") + "/"
     calls: list[tuple[Callable[..., Any], dict[str, Any], dict[str, str]]] = [
         (
@@ -337,7 +337,7 @@ async def test_options_of_calls(session: BrowserUseSession, tmp_path: Path) -> N
     ]
     for call, base, options in calls:
         for name, value, fits in _cases(options):
-            # What fits is sent, and functions are called: that is tested elsewhere.
+            # Valid values are sent, and functions are called: that is tested elsewhere.
             if not fits and not callable(value):
                 error = await _awaited(lambda n=name, v=value: call(**{**base, n: v}))  # type: ignore[misc] # noqa: B023
                 _check(error, name, value, fits=False)

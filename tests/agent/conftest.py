@@ -1,4 +1,4 @@
-"""Real tasks: browser-use in a process of its own, Chromium, and a model that follows a script.
+"""Real tasks: browser-use in a process of its own, Chromium, and a scripted model.
 
 `make agent` runs them in an environment of their own; elsewhere they are skipped.
 """
@@ -25,7 +25,7 @@ _MISSING = [
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip them where they cannot run, and leave them their time where they can."""
+    """Skip them where they cannot run, and give them more time where they can."""
     for item in items:
         if "tests/agent" in item.path.as_posix():
             item.add_marker(pytest.mark.timeout(180))
@@ -39,10 +39,10 @@ def nothing_is_left(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Each test has a directory for temporary files, empty at the end and without processes."""
     # Not below tmp_path: the names of sockets must be short.
     with tempfile.TemporaryDirectory(prefix="agent-") as folder:
-        Path(folder).chmod(0o711)  # the browser of a server of root is somebody else's process
+        Path(folder).chmod(0o711)  # a server that runs as root starts its browser as another user
         monkeypatch.setattr(tempfile, "tempdir", folder)
         yield
-        # After a server that was killed its driver still has to notice, and to clean up.
+        # A killed server's driver still has to notice its death, and to clean up.
         ends = time.monotonic() + PATIENCE
         while (left := _left_in(Path(folder))) and time.monotonic() < ends:
             time.sleep(0.1)

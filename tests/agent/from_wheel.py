@@ -1,6 +1,6 @@
 """A real task of the installed package: `serve` with a model of the environment, `run`, an answer.
 
-`python from_wheel.py CHECKOUT AGENT_PYTHON`; of the checkout only the scripted model is used.
+`python from_wheel.py CHECKOUT AGENT_PYTHON`; only the scripted model of the checkout is used.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ SECONDS = 120
 
 
 async def main() -> None:
-    """Serve, run a task, and look at its answer."""
+    """Serve, run a task, and check its answer."""
     place = Path(browser_use_async.__file__)
     assert not place.is_relative_to(checkout), f"{place} is not the installed package"
     replies = [lambda text: click("Prices", text), done("tea is 3")]

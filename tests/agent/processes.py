@@ -1,4 +1,4 @@
-"""What agents leave behind: processes and folders."""
+"""The remains of agents: processes and folders."""
 
 import tempfile
 from collections.abc import Iterable
@@ -15,7 +15,7 @@ def temporary_folders() -> list[Path]:
 
 
 def processes_of(folders: Iterable[Path]) -> list[int]:
-    """The processes that work in folders, or were told of them.
+    """The processes that work in folders, or have them in their arguments.
 
     Args:
         folders: The folders.

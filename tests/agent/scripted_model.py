@@ -1,4 +1,4 @@
-"""A language model on loopback that says what a script tells it: an OpenAI-compatible endpoint."""
+"""A language model on loopback that follows a script: an OpenAI-compatible endpoint."""
 
 import asyncio
 import json
@@ -45,7 +45,7 @@ class Garbage:
     """An answer that is no answer.
 
     Attributes:
-        text: What the model says.
+        text: The text of the answer.
     """
 
     text: str = "I would rather talk about the weather."
@@ -57,7 +57,7 @@ class Status:
 
     Attributes:
         status: The HTTP status.
-        message: What the error says.
+        message: The message of the error.
     """
 
     status: int
@@ -75,13 +75,13 @@ Reply = Says | Callable[[str], Says]
 
 
 def act(goal: str, *actions: dict[str, Any], evaluation: str = "Success", memory: str = "") -> Says:
-    """An answer of the shape that the agent asks for.
+    """An answer in the format of the agent.
 
     Args:
         goal: The next goal.
         actions: What to do.
-        evaluation: How the last goal went.
-        memory: What to keep in mind.
+        evaluation: The judgement of the last goal.
+        memory: The memory.
     """
     return {
         "thinking": "As the script says.",
@@ -111,7 +111,7 @@ class ScriptedModel:
     """The endpoint. Use it as an async context manager.
 
     Args:
-        replies: What it says, one after the other; the last one again and again.
+        replies: Its answers, one after the other; the last one is repeated.
         models: The names that it lists; None if it does not list any.
         key: The key that it takes.
         seconds: How long it takes for an answer.

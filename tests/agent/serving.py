@@ -27,7 +27,7 @@ class Command:
     Attributes:
         process: Its process, or that of the program that runs it.
         pid: The number of its own process.
-        place: What it has printed for machines.
+        place: Its JSON output.
         http: A client with its key.
     """
 
@@ -56,7 +56,7 @@ class Command:
 
 @asynccontextmanager
 async def serving(model: ScriptedModel, *runner: str) -> AsyncGenerator[Command]:
-    """A server whose agent asks a model, killed at the end if it is still there.
+    """A server whose agent asks a model, killed at the end if it still runs.
 
     Args:
         model: The model.

@@ -1,4 +1,4 @@
-"""What tests of the agent share: servers, scripts, and waiting for the end."""
+"""Shared parts of the tests of the agent: servers, scripts, and waits for the end."""
 
 import asyncio
 import io
@@ -17,7 +17,7 @@ __all__ = ["Stage", "click", "done", "ended", "screenshots", "size_of", "uploade
 
 
 class Stage:
-    """Servers whose tasks are carried out by the agent."""
+    """Servers whose tasks the agent runs."""
 
     def __init__(self, stack: AsyncExitStack, shop: Shop) -> None:
         self._stack = stack
@@ -43,7 +43,7 @@ class Stage:
 
 
 def click(label: str, text: str) -> Says:
-    """Click what has these words."""
+    """Click the element with these words."""
     return act(f"Open {label}", {"click": {"index": index_of(label, text)}})
 
 

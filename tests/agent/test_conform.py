@@ -1,4 +1,4 @@
-"""The statements of the specification, tried on a server whose tasks the agent carries out."""
+"""The statements of the specification, checked on a server whose tasks the agent runs."""
 
 import tempfile
 from pathlib import Path
@@ -13,15 +13,15 @@ from tests.support.patience import until
 
 
 def _reply(text: str) -> Says:
-    """Wait where the task says so, and answer else."""
+    """Wait where the task says so, and answer otherwise."""
     if "Wait 30 seconds" in text:
         return act("Wait", {"wait": {"seconds": 30}})
     return done("The title")
 
 
 @pytest.mark.timeout(600)
-async def test_the_statements_hold_with_the_agent(stage: Stage) -> None:
-    """All but a search of the web, for which the server has nothing to search with."""
+async def test_the_statements_are_true_with_the_agent(stage: Stage) -> None:
+    """All but a search of the web, for which the server has no backend."""
     api = await stage.server(await stage.model([_reply]))
     outcomes = await run_checks(
         Settings(
@@ -32,7 +32,7 @@ async def test_the_statements_hold_with_the_agent(stage: Stage) -> None:
         )
     )
 
-    # Tasks that were stopped at once have browsers to end, for which a closing server waits 5 s.
+    # Stopped tasks have browsers to end, for which a closing server waits 5 s.
     folders = Path(tempfile.gettempdir())
     await until(lambda: not any(folders.iterdir()), seconds=60)
 

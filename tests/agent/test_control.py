@@ -9,7 +9,7 @@ from tests.support.patience import until
 
 
 async def test_stop_ends_all_that_belongs_to_the_task(stage: Stage) -> None:
-    """While the model keeps it waiting, a task is stopped; nothing of it is left."""
+    """A task is stopped while it waits for the model; nothing of it is left."""
     model = await stage.model([act("Look", {"wait": {"seconds": 1}}), Silence()])
     api = await stage.server(model)
     task_id = await api.create("Look")
@@ -26,8 +26,8 @@ async def test_stop_ends_all_that_belongs_to_the_task(stage: Stage) -> None:
     assert not processes_of(temporary_folders())
 
 
-async def test_pause_holds_and_resume_goes_on(stage: Stage) -> None:
-    """A paused task asks its model nothing more until it is resumed."""
+async def test_pause_and_resume(stage: Stage) -> None:
+    """A paused task sends no question to its model until it is resumed."""
     look = act("Look", {"wait": {"seconds": 1}})
     model = await stage.model([look, look, look, done("Done")])
     api = await stage.server(model)
@@ -38,7 +38,7 @@ async def test_pause_holds_and_resume_goes_on(stage: Stage) -> None:
 
     await api.put(f"/pause-task?task_id={task_id}")
     counts = []
-    for _ in range(5):  # seconds in which a step that was allowed before may ask yet, and no other
+    for _ in range(5):  # seconds for the question of a step that began before
         await asyncio.sleep(1)
         counts.append(len(model.asked))
     asked = counts[1]

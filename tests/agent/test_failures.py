@@ -1,4 +1,4 @@
-"""What goes wrong fails the task with a reason, and nothing else."""
+"""An error fails the task with a reason, and nothing else."""
 
 import asyncio
 import contextlib
@@ -24,7 +24,7 @@ async def lives(api: Caller) -> bool:
 
 
 async def test_garbage(stage: Stage) -> None:
-    """A model that says nothing usable fails the task after a few tries."""
+    """A model without a usable answer fails the task after a few tries."""
     model = await stage.model([Garbage()])
     api = await stage.server(model)
 
@@ -37,7 +37,7 @@ async def test_garbage(stage: Stage) -> None:
 
 
 async def test_a_refused_key(stage: Stage) -> None:
-    """A key that the endpoint does not take is told, and not shown, before a browser starts."""
+    """A key that the endpoint refuses is reported, and not shown, before a browser starts."""
     model = await stage.model([done("Done")], key="another")
     api = await stage.server(model)
 
@@ -47,9 +47,9 @@ async def test_a_refused_key(stage: Stage) -> None:
 
 
 async def test_a_refused_key_shows_nowhere(stage: Stage) -> None:
-    """An endpoint that repeats the key in its error cannot bring it into a task."""
+    """The key in an error of the endpoint is not in the task."""
     model = await stage.model([done("Done")], key="another")
-    api = await stage.server(model, llm_model="mine")  # so that nobody asks for the list first
+    api = await stage.server(model, llm_model="mine")  # so that the list is not read first
 
     text = await reason(api)
 
@@ -58,7 +58,7 @@ async def test_a_refused_key_shows_nowhere(stage: Stage) -> None:
 
 
 async def test_errors_of_the_model(stage: Stage) -> None:
-    """An endpoint that answers errors fails the task with what it says."""
+    """Errors of the endpoint fail the task with their message."""
     model = await stage.model([Status(400, "this model takes no pictures")])
     api = await stage.server(model)
 
@@ -66,7 +66,7 @@ async def test_errors_of_the_model(stage: Stage) -> None:
 
 
 async def test_a_model_that_never_answers(stage: Stage) -> None:
-    """Silence ends the task once it has lasted too often for too long."""
+    """Silence ends the task after several timeouts."""
     model = await stage.model([Silence()])
     api = await stage.server(model, llm_timeout=2)
 
@@ -76,8 +76,8 @@ async def test_a_model_that_never_answers(stage: Stage) -> None:
     assert await lives(api)
 
 
-async def test_nobody_at_the_endpoint(stage: Stage) -> None:
-    """An endpoint that is not there is told by its address."""
+async def test_no_endpoint(stage: Stage) -> None:
+    """The error for a missing endpoint has its address."""
     async with ScriptedModel([done("Done")]) as model:
         pass
     api = await stage.server(model)
@@ -86,7 +86,7 @@ async def test_nobody_at_the_endpoint(stage: Stage) -> None:
 
 
 async def test_no_such_model(stage: Stage) -> None:
-    """Where the endpoint has several models, and not the one of the task, nobody guesses."""
+    """The endpoint has several models, and not that of the task: none is guessed."""
     model = await stage.model([done("Done")], models=("small", "large"))
     api = await stage.server(model)
 
@@ -94,7 +94,7 @@ async def test_no_such_model(stage: Stage) -> None:
 
 
 async def test_every_published_name_means_the_only_model(stage: Stage) -> None:
-    """An endpoint with one model carries out tasks for any of the published names."""
+    """An endpoint with one model runs tasks for any of the published names."""
     model = await stage.model([done("Done")], models=("mine",))
     api = await stage.server(model)
 

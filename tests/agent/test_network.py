@@ -1,4 +1,4 @@
-"""Whom a server with agents speaks to: nobody outside of this machine but the pages' servers."""
+"""The network of a server with agents: it contacts only this machine and the pages' servers."""
 
 import ipaddress
 import re
@@ -21,17 +21,17 @@ _SPOKEN_TO = (
 
 
 def addresses(trace: str) -> Counter[str]:
-    """How often each address is spoken to, by the calls that a tracer has seen."""
+    """How often each address is contacted, by the calls in a trace."""
     found: Counter[str] = Counter()
     for line in trace.splitlines():
         if "connect(" in line and "<UDP" in line:
-            continue  # which sends nothing, and is how a browser finds out whether it has IPv6
+            continue  # which sends nothing: a browser finds out so whether it has IPv6
         found.update({address for each in _SPOKEN_TO for address in each.findall(line)})
     return found
 
 
 def taken(trace: Path) -> str:
-    """What a tracer has written, which is then deleted."""
+    """The output of a tracer, which is then deleted."""
     text = trace.read_text(errors="replace")
     trace.unlink()
     return text
@@ -66,5 +66,5 @@ async def test_no_look_up_leaves_this_machine(shop: Shop) -> None:
     ],
 )
 def test_the_check_of_addresses_can_fail(line: str) -> None:
-    """A connection to another machine, and a look-up there, are seen in a trace."""
+    """The control: a connection to another machine, and a look-up there, are in the trace."""
     assert addresses(line) == {"192.0.2.1": 1}

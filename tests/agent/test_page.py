@@ -13,7 +13,7 @@ _NEEDY = [each for each in BLOCKS if each.needs_model]
 
 
 def lightest(asked: str) -> Says:
-    """The answer of the page, of a model that has seen what it is asked about."""
+    """The answer of the page, from a model that has seen its content."""
     assert "Gull Junior" in asked
     assert "7.1" in asked
     return done("The Gull Junior, with 7.1 kg.")
@@ -36,5 +36,5 @@ async def test_a_block_prints_what_it_says(block: Block, monkeypatch: pytest.Mon
 
 
 def test_the_docs_have_such_blocks() -> None:
-    """So that the test above is one."""
+    """The test above is not empty."""
     assert [each.page for each in _NEEDY] == ["browser.md"]

@@ -1,4 +1,4 @@
-"""Scripts that the agent records: the second run asks no model."""
+"""Scripts that the agent records: the second run needs no model."""
 
 import json
 from typing import Any

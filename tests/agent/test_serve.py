@@ -1,4 +1,4 @@
-"""The command: what it needs, what it keeps to itself, and what it leaves behind."""
+"""The command with an agent: its needs, its secrets, and its remains."""
 
 import asyncio
 import signal
@@ -23,7 +23,7 @@ def known_to(process: int) -> bytes:
 
 
 async def at_work(model: ScriptedModel, command: Command) -> list[int]:
-    """Begin a task whose model keeps it waiting; all processes that belong to it."""
+    """Begin a task that waits for its model; all its processes."""
     await command.create("Wait")
     async with asyncio.timeout(60):
         while not model.asked:  # noqa: ASYNC110 - the model has nothing to wait on
@@ -42,7 +42,7 @@ async def test_the_key_is_in_no_other_process() -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 async def test_a_signal_ends_all(number: signal.Signals) -> None:
-    """A server that is told to end takes its agents and browsers along, and their folders."""
+    """A server that is asked to end also ends its agents and browsers, and their folders."""
     async with ScriptedModel([Silence()]) as model, serving(model) as command:
         assert await at_work(model, command)
         command.process.send_signal(number)
@@ -66,8 +66,8 @@ async def test_nothing_outlives_a_server_that_is_killed() -> None:
         assert clean_up_after_the_dead() == left == 1
 
 
-async def test_the_command_carries_out_tasks() -> None:
-    """With nothing but an address and a key, `serve` finishes tasks."""
+async def test_the_command_runs_tasks() -> None:
+    """With only an address and a key, `serve` finishes tasks."""
     async with ScriptedModel([done("Done")]) as model, serving(model) as command:
         task = await command.ended(await command.create("Do it"))
 

@@ -46,7 +46,7 @@ async def test_two_steps_with_pictures_and_a_typed_answer(stage: Stage) -> None:
 
 
 async def test_highlights_can_be_switched_off(stage: Stage) -> None:
-    """Elements are framed on the pictures unless the task says otherwise."""
+    """Elements are framed on the pictures unless the task switches it off."""
     model = await stage.model([done("Done")])
     api = await stage.server(model)
     task = f"Open {stage.shop.url}"
@@ -62,7 +62,7 @@ async def test_highlights_can_be_switched_off(stage: Stage) -> None:
 
 
 async def test_a_wrong_answer_is_sent_back(stage: Stage) -> None:
-    """An answer that does not follow the schema is refused with what is wrong, and corrected."""
+    """An answer that does not follow the schema is refused with the mistake, and corrected."""
     model = await stage.model(
         [done('{"prices": {"tea": "three"}}'), done(f"```json\n{PRICES}\n```")]
     )
@@ -120,7 +120,7 @@ async def test_files_go_in_and_come_out(stage: Stage) -> None:
 
 
 async def test_a_profile_keeps_its_cookies(stage: Stage) -> None:
-    """What a site set in one task it gets back in the next of the same profile, if asked for."""
+    """On request a cookie of one task is sent in the next task of the same profile."""
     model = await stage.model([done("Done")])
     api = await stage.server(model)
     answer = await api.post(
@@ -141,7 +141,7 @@ async def test_a_profile_keeps_its_cookies(stage: Stage) -> None:
 
 
 async def test_secrets_are_typed_and_never_shown(stage: Stage) -> None:
-    """A secret reaches the form and neither the model, nor steps, nor output, nor files."""
+    """A secret is typed into the form, and is in no question, step, output or file."""
     shown = f"The password is {SECRET}"
     placeholder = "<secret>password</secret>"
     replies: list[Reply] = [
@@ -174,7 +174,7 @@ async def test_secrets_are_typed_and_never_shown(stage: Stage) -> None:
 
 
 async def test_only_allowed_domains_are_reached(stage: Stage) -> None:
-    """Another host, and a file of this machine, are refused, and the agent is told."""
+    """Another host, and a file of this machine, are refused, and the agent gets the reason."""
     elsewhere = stage.shop.url.replace("127.0.0.1", "localhost")
     replies: list[Reply] = [
         act("Try", {"navigate": {"url": f"{elsewhere}/prices", "new_tab": False}}),
@@ -227,7 +227,7 @@ async def test_no_file_of_the_machine_is_opened(
 
 
 async def test_private_addresses_that_are_closed(stage: Stage) -> None:
-    """Where the operator opens none, no page of this machine is reached."""
+    """If the operator opens none, no page of this machine is reached."""
     model = await stage.model([done("I cannot", success=False)])
     api = await stage.server(model, allow_private_addresses=False, allow_named_addresses=False)
 
@@ -244,5 +244,5 @@ async def test_the_last_step_is_the_last(stage: Stage) -> None:
     task = await ended(api, await api.create("Wait", max_agent_steps=2))
 
     assert task["status"] == "failed"
-    assert len(task["steps"]) == 2  # in the second the model may do nothing but answer
+    assert len(task["steps"]) == 2  # in the second the model may only answer
     assert "within its 2 steps (max_agent_steps)" in task["steps"][-1]["evaluation_previous_goal"]

@@ -1,4 +1,4 @@
-"""What people see of an agent's browser and what they must not; how many there may be."""
+"""The live view of an agent's browser: what people see, what they must not, and how many."""
 
 import asyncio
 import contextlib
@@ -18,7 +18,7 @@ from tests.support.patience import PATIENCE
 
 
 async def view_of(api: Caller, model: ScriptedModel, task_id: str) -> View:
-    """The task's browser, once its model has been asked."""
+    """The task's browser, after the first question to its model."""
     executor = api.server.executor
     assert isinstance(executor, Viewable)
     async with asyncio.timeout(60):
@@ -44,7 +44,7 @@ async def changed_frame(frames: AsyncIterator[Frame], before: Frame) -> Frame:
 
 
 async def test_a_person_sees_and_helps(stage: Stage) -> None:
-    """Frames come while the agent waits for its model; what a person types reaches the page."""
+    """Frames come while the agent waits for its model; a person's typing reaches the page."""
     replies: list[Reply] = [
         lambda text: act("Focus", {"click": {"index": index_of("User name", text)}}),
         Silence(),
@@ -90,7 +90,7 @@ async def test_the_live_page_shows_it(stage: Stage) -> None:
 
 
 async def test_no_view_before_and_after(stage: Stage) -> None:
-    """A task without a browser, or after its end, has nothing to see."""
+    """A task without a browser, or after its end, has no view."""
     model = await stage.model([done("Done")])
     api = await stage.server(model)
     executor = api.server.executor
@@ -108,7 +108,7 @@ async def test_no_view_before_and_after(stage: Stage) -> None:
 
 
 async def test_pictures_hide_secrets(stage: Stage) -> None:
-    """Two tasks that type secrets of one length into a plain field have the same pictures."""
+    """Two tasks that type secrets of equal length into a plain field have the same pictures."""
     replies: list[Reply] = [
         lambda text: act(
             "Type",
@@ -148,8 +148,8 @@ async def test_more_tasks_than_places(stage: Stage) -> None:
     assert most == 1
 
 
-async def test_what_it_does_now_is_told(stage: Stage) -> None:
-    """That its model is asked; then, while its actions are carried out, what they are for."""
+async def test_the_current_action_is_shown(stage: Stage) -> None:
+    """First the question to its model; then the goal of its running actions."""
     model = await stage.model([act("Wait for the prices", {"wait": {"seconds": 5}}), Silence()])
     api = await stage.server(model)
     task_id = await api.create("Look")
@@ -164,13 +164,13 @@ async def test_what_it_does_now_is_told(stage: Stage) -> None:
     await api.put(f"/stop-task?task_id={task_id}")
     await ended(api, task_id)
 
-    # The first time the model may be done before anybody has looked.
+    # The first time the model may have answered before the first read.
     assert told in (["Wait for the prices", deciding], [deciding, "Wait for the prices", deciding])
 
 
 @pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="there is no ffmpeg")
-async def test_there_is_a_film(stage: Stage) -> None:
-    """Where there is ffmpeg, a task is filmed."""
+async def test_there_is_a_recording(stage: Stage) -> None:
+    """With ffmpeg a task is recorded."""
     model = await stage.model([lambda text: click("Prices", text), done("Done")])
     api = await stage.server(model)
 

@@ -1,4 +1,4 @@
-"""Answers of the service as JSON values, and what is said of those that are refused."""
+"""Answers of the service as JSON values, and the errors of refused ones."""
 
 import json
 from typing import Any
@@ -45,9 +45,9 @@ def refused(endpoint: Endpoint, body: bytes) -> ResponseDecodeError:
     return caught.value
 
 
-def assert_tells_no_value(error: ResponseDecodeError) -> None:
-    """Neither the error nor anything chained to it holds what the server sent."""
+def assert_shows_no_value(error: ResponseDecodeError) -> None:
+    """Neither the error nor anything chained to it contains what the server sent."""
     assert CANARY not in f"{error} {error!r} {error.args} {vars(error)}"
-    # A chained exception would hold what was being decoded.
+    # A chained exception would contain the decoded text.
     assert error.__context__ is None
     assert error.__cause__ is None

@@ -10,7 +10,7 @@ _WORDS = frozenset({"title", "description"})
 
 
 def facts_of(document: dict[str, Any]) -> dict[str, Any]:
-    """What a client is bound to: calls by method and path, and schemas by name.
+    """The facts that a client depends on: calls by method and path, and schemas by name.
 
     Args:
         document: The OpenAPI document.
@@ -75,7 +75,7 @@ def flattened(facts: Any, place: str = "") -> Iterator[tuple[str, Any]]:
 
     Args:
         facts: What `facts_of` gave, or a part of it.
-        place: Where the part stands.
+        place: The place of the part.
     """
     if isinstance(facts, dict) and facts:
         for name, each in facts.items():

@@ -1,4 +1,4 @@
-"""What a person reads off the samples of schedules, browser profiles, files and searches."""
+"""The expected values of the samples of schedules, profiles, files and searches, by hand."""
 
 from typing import Any
 

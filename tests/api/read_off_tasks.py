@@ -1,4 +1,4 @@
-"""What a person reads off the samples of tasks, account and health check."""
+"""The expected values of the samples of tasks, account and health check, by hand."""
 
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
@@ -23,7 +23,7 @@ LIVE_URL = "https://live.example.net/view?token=canary-live-url"
 
 
 def at(*parts: Any) -> datetime:
-    """A moment in UTC."""
+    """A time in UTC."""
     return datetime(*parts, tzinfo=UTC)
 
 

@@ -1,4 +1,4 @@
-"""What can be known to be wrong is refused before anything is sent."""
+"""Requests that are certainly wrong are refused before anything is sent."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from tests.support.hygiene import SECRET, assert_hides_secrets, raises
 from tests.support.wire import answering, response
 
 REFUSED: list[tuple[str, dict[str, Any], str, str]] = [
-    # what it is about, the fields, the field at fault, words of the message
+    # what it is about, the fields, the wrong field, words of the message
     ("unknown", {"max_steps": 5}, "max_steps", "did you mean max_agent_steps?"),
     ("unknown and far off", {"zzz": 5}, "zzz", "it has task, secrets,"),
     ("empty task", {"task": ""}, "task", "must not be empty"),
@@ -70,7 +70,7 @@ REFUSED: list[tuple[str, dict[str, Any], str, str]] = [
 async def test_bad_fields_are_refused_before_sending(
     serve: Serve, connect: Connect, verb: str, fields: dict[str, Any], field: str, words: str
 ):
-    """The error names the field and says what to do, and the server hears nothing."""
+    """The error names the field and says what to do, and the server gets no request."""
     server = await serve(answering(response(200, '{"id":"t-1"}')))
     session = await connect(server)
     section, _, name = verb.rpartition(".")
@@ -87,7 +87,7 @@ async def test_bad_fields_are_refused_before_sending(
 
 
 async def test_a_missing_task_is_an_error_of_python(connect: Connect):
-    """The one required field is a parameter, so Python itself asks for it."""
+    """The one required field is a parameter, so Python itself reports it."""
     session = await connect("http://127.0.0.1:9")
 
     with pytest.raises(TypeError):
@@ -149,7 +149,7 @@ async def test_refused_secrets_are_not_shown(connect: Connect, kind: str, *, who
 async def test_secrets_are_not_shown_when_another_field_is_refused(
     connect: Connect, verb: str, field: str
 ):
-    """Good secrets beside a bad field do not stand in any frame either."""
+    """Valid secrets beside a wrong field are not in any frame either."""
     session = await connect("http://127.0.0.1:9")
     section, _, name = verb.rpartition(".")
     call = getattr(getattr(session, section) if section else session, name)
@@ -173,7 +173,7 @@ ECHOES: dict[str, tuple[int, str]] = {
 
 @pytest.mark.parametrize("kind", ECHOES)
 async def test_secrets_are_not_shown_when_the_call_fails(serve: Serve, connect: Connect, kind: str):
-    """A server that echoes the body in its error does not get the secrets into ours."""
+    """The secrets in a body that a server echoes in its error are not in the exception."""
     server = await serve(answering(response(*ECHOES[kind])))
     session = await connect(server)
 
@@ -188,7 +188,7 @@ async def test_secrets_are_not_shown_when_the_call_fails(serve: Serve, connect: 
 
 
 def test_request_objects_show_no_secrets():
-    """Repr, str and format of a request mask the values, whatever their shape."""
+    """Repr, str and format of a request mask the values, whatever their type is."""
     for secrets in SECRETS.values():
         request = RunTaskRequest("Buy milk", secrets=secrets)
 

@@ -41,7 +41,7 @@ URL_ = '"https://files.example.com/a?signature=1"'
 
 Verb = Callable[[BrowserUseSession], Awaitable[Any]]
 
-# name of the row: how it is called, its path, the answer's JSON, and what the caller gets of it
+# name of the row: how it is called, its path, the answer's JSON, and the caller's result
 CALLS: dict[str, tuple[Verb, str, str, Callable[[Any], object], object]] = {
     "run_task": (
         lambda session: session.tasks.run("Buy milk"),
@@ -280,7 +280,7 @@ def _public_methods(section: type) -> list[Callable[..., Any]]:
 
 
 def test_each_row_has_exactly_one_method():
-    """The table and the methods cover each other, with nothing left over on either side."""
+    """The table and the methods cover each other completely."""
     assert METHODS.keys() == CALLS.keys() == {row.name for row in ENDPOINTS}
 
     sections = (
@@ -323,7 +323,7 @@ def _sorted_query(url: str) -> str:
 
 
 async def test_run_sends_exactly_what_was_given(mocked_api: MockedApi, connect: Connect):
-    """All fields travel under the API's names, null included, and nothing else does."""
+    """All fields are sent under the API's names, null included, and nothing else is."""
     given: Any = {
         "secrets": {"user": "someone"},
         "allowed_domains": ["example.com", "*.example.org"],
@@ -353,7 +353,7 @@ async def test_run_sends_exactly_what_was_given(mocked_api: MockedApi, connect: 
 
 
 async def test_keywords_override_a_request_object(mocked_api: MockedApi, connect: Connect):
-    """A whole request serves as a template; the fields beside it win."""
+    """A whole request is a template; keyword fields have priority over it."""
     template = RunTaskRequest("Buy milk", llm_model="o3", use_proxy=False)
     mocked_api.answer("POST", "/run-task", '{"id":"t-1"}')
     session = await connect(BASE_URL)
@@ -376,7 +376,7 @@ async def test_keywords_override_a_request_object(mocked_api: MockedApi, connect
 async def test_me_answers_false_for_a_wrong_key(
     mocked_api: MockedApi, connect: Connect, status: int, body: str, *, expected: bool
 ):
-    """However the server says no, `me` gives False; only a true yes gives True."""
+    """For every kind of refusal `me` returns False; only a true yes gives True."""
     mocked_api.answer("GET", "/me", body, status)
     session = await connect(BASE_URL)
 

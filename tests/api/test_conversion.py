@@ -57,7 +57,7 @@ from tests.api.answers import (
     ],
 )
 def test_refused_bodies(body: bytes) -> None:
-    """An unclean body is the typed error, which tells its size and not its text."""
+    """A malformed body is the typed error, which has its size and not its text."""
     error = refused(RUN_TASK, body)
 
     assert error.path == "$"
@@ -69,7 +69,7 @@ def test_refused_bodies(body: bytes) -> None:
     "body", [b'"finished"', b"finished", b" finished\r\n", b'{"status": "finished"}']
 )
 def test_status_shapes(body: bytes) -> None:
-    """A status is understood bare, quoted and wrapped, for each was seen somewhere."""
+    """A status is accepted bare, quoted and wrapped, since servers send each of them."""
     assert decode_response(GET_TASK_STATUS, body) is TaskStatus.FINISHED
 
 
@@ -92,7 +92,7 @@ def test_status_shapes(body: bytes) -> None:
     ],
 )
 def test_what_is_no_status(body: bytes) -> None:
-    """Anything else is the typed error rather than a made-up status."""
+    """Any other value is the typed error rather than an invented status."""
     assert_tells_no_value(refused(GET_TASK_STATUS, body))
 
 
@@ -104,7 +104,7 @@ def test_me(body: bytes, expected: bool) -> None:
 
 @pytest.mark.parametrize("body", [b'"true"', b"1", b"0", b"null", b"{}", b"True", b""])
 def test_what_is_no_boolean(body: bytes) -> None:
-    """What merely resembles a boolean is refused, for a wrong yes would be worse."""
+    """A value that resembles a boolean is refused, because a wrong yes would be worse."""
     refused(ME, body)
 
 
@@ -133,7 +133,7 @@ def test_balance(written: str, expected: Decimal) -> None:
     "written", ['""', "null", '"a lot"', "true", "[]", '"NaN"', '"Infinity"', '{"a": 1}']
 )
 def test_what_is_no_amount(written: str) -> None:
-    """What is no amount is the typed error, never zero and never NaN."""
+    """An invalid amount is the typed error, never zero and never NaN."""
     error = refused(CHECK_BALANCE, f'{{"balance": {written}}}'.encode())
 
     assert error.path == "$.balance"
@@ -155,7 +155,7 @@ def test_balance_that_is_missing() -> None:
 
 @pytest.mark.parametrize("written", [7, 7.0, "7", "007"])
 def test_integers_as_text(written: Any) -> None:
-    """A whole number is understood as number or text."""
+    """A whole number is accepted as number or text."""
     assert decode(LIST_TASKS, {**PAGE, "total_count": written}).total_count == 7
 
 
@@ -163,7 +163,7 @@ def test_integers_as_text(written: Any) -> None:
     "written", [7.5, "7.0", "seven", "", "--7", "\u0667", "7" * 20, True, None]
 )
 def test_what_is_no_integer(written: Any) -> None:
-    """What is no whole number is the typed error that names the field."""
+    """An invalid integer is the typed error that names the field."""
     error = refused(LIST_TASKS, json.dumps({**PAGE, "total_count": written}).encode())
 
     assert (error.path, str(error)) == (
@@ -174,7 +174,7 @@ def test_what_is_no_integer(written: Any) -> None:
 
 @pytest.mark.parametrize(("written", "expected"), [(7, "7"), (7.5, "7.5"), ("7", "7")])
 def test_numbers_where_text_belongs(written: Any, expected: str) -> None:
-    """An id that a server counts rather than makes up is text to us."""
+    """An id that a server sends as a number becomes text."""
     assert decode(GET_TASK, {**TASK, "id": written}).id == expected
 
 
@@ -200,7 +200,7 @@ def test_booleans_as_text(written: Any, expected: bool) -> None:
 
 @pytest.mark.parametrize("written", ["yes", 2, "", [], {}])
 def test_what_is_no_boolean_in_an_object(written: Any) -> None:
-    """Anything else is the typed error that names the field."""
+    """Any other value is the typed error that names the field."""
     with pytest.raises(ResponseDecodeError) as caught:
         _schedule(is_active=written)
 
@@ -209,7 +209,7 @@ def test_what_is_no_boolean_in_an_object(written: Any) -> None:
 
 @pytest.mark.parametrize("written", ["o3", "gpt-9"])
 def test_enum_values(written: str) -> None:
-    """Known and unknown values alike are of the enum's own class."""
+    """Known and unknown values are of the enum's own class."""
     model = _schedule(llm_model=written).llm_model
 
     assert (type(model), model) == (LlmModel, written)
@@ -217,7 +217,7 @@ def test_enum_values(written: str) -> None:
 
 @pytest.mark.parametrize("written", [5, True, ["o3"], {}])
 def test_what_is_no_enum_value(written: Any) -> None:
-    """An open enum is open to text only."""
+    """An open enum accepts text only."""
     with pytest.raises(ResponseDecodeError) as caught:
         _schedule(llm_model=written)
 
@@ -225,13 +225,13 @@ def test_what_is_no_enum_value(written: Any) -> None:
 
 
 def test_unknown_fields_are_kept() -> None:
-    """What this version does not know is in `extra`, at every level, and never shared."""
+    """Fields that are unknown to this version are in `extra`, at every level, and never shared."""
     page = decode(
         LIST_TASKS, {**PAGE, "tasks": [{**TASK, "cost": 3}, {**TASK, "extra": 5}], "more": None}
     )
 
     assert page.extra == {"more": None}
-    # The steps of a task are no field of a list row, so they are kept as they came.
+    # The steps of a task are no field of a list row, so they are kept unchanged.
     assert [row.extra for row in page.tasks] == [
         {"steps": [], "cost": 3},
         {"steps": [], "extra": 5},
@@ -240,7 +240,7 @@ def test_unknown_fields_are_kept() -> None:
 
 @pytest.mark.parametrize("metadata", [5, CANARY, [TOKEN_KEY], {TOKEN_KEY: "x"}, None])
 def test_unknown_fields_may_have_names_that_are_known_elsewhere(metadata: Any) -> None:
-    """A step has no metadata, so what a server calls so is an unknown field like others."""
+    """A step has no metadata, so a field of that name is an unknown one like others."""
     task = decode(GET_TASK, {**TASK, "steps": [{"id": "s", "step": 1, "metadata": metadata}]})
 
     assert task.steps[0].extra == {"metadata": metadata}
@@ -268,7 +268,7 @@ _STEP = {"id": "s", "step": 1, "evaluation_previous_goal": "", "next_goal": "", 
     ],
 )
 def test_an_odd_step_among_ordinary_ones(odd: Any, read: list[TaskStep]) -> None:
-    """Steps as they should be are read all at once, and any other one by itself."""
+    """Ordinary steps are decoded all at once, and any other one separately."""
     ordinary = TaskStep("s", 1, url="u")
 
     task = decode(GET_TASK, {**TASK, "steps": [_STEP, odd, _STEP]})
@@ -287,7 +287,7 @@ def test_an_odd_step_among_ordinary_ones(odd: Any, read: list[TaskStep]) -> None
     ],
 )
 def test_a_wrong_step_among_ordinary_ones(wrong: Any, place: str) -> None:
-    """What is no step is refused, and the error says where it is."""
+    """An invalid step is refused, and the error has its place."""
     with pytest.raises(ResponseDecodeError) as caught:
         decode(GET_TASK, {**TASK, "steps": [_STEP, wrong, _STEP]})
 
@@ -295,7 +295,7 @@ def test_a_wrong_step_among_ordinary_ones(wrong: Any, place: str) -> None:
 
 
 def test_the_reserved_pair_is_no_metadata_of_the_users() -> None:
-    """The pair that `submit` adds is kept where the reconciler finds it, out of users' sight."""
+    """The pair that `submit` adds is kept for the reconciler, and hidden from users."""
     task = decode(GET_TASK, {**TASK, "metadata": {TOKEN_KEY: "x", "team": "marketing"}})
 
     assert task.metadata == {"team": "marketing"}
@@ -314,7 +314,7 @@ def test_optional_fields_may_be_missing_or_null() -> None:
 
 @pytest.mark.parametrize("name", ["id", "task", "status", "created_at"])
 def test_required_fields_that_are_missing(name: str) -> None:
-    """A missing field is named by its path, without a word of the rest."""
+    """A missing field is named by its path, without the rest of the body."""
     body = json.dumps({**PAGE, "tasks": [TASK, {k: v for k, v in TASK.items() if k != name}]})
 
     error = refused(LIST_TASKS, body.encode())
@@ -324,8 +324,8 @@ def test_required_fields_that_are_missing(name: str) -> None:
     assert_tells_no_value(error)
 
 
-def test_lists_may_hold_nulls() -> None:
-    """Nulls in a list are dropped: the service was seen to send `[null]`."""
+def test_lists_may_contain_nulls() -> None:
+    """Nulls in a list are dropped: the service sometimes sends `[null]`."""
     assert decode(GET_TASK_MEDIA, {"recordings": [None, "https://a", None]}).recordings == [
         "https://a"
     ]
@@ -333,7 +333,7 @@ def test_lists_may_hold_nulls() -> None:
 
 @pytest.mark.parametrize("value", ["yesterday", "", 1761994081, {"at": 1}, [], True])
 def test_created_at_garbage(value: Any) -> None:
-    """A timestamp that is none crashes nothing: it is None, and kept raw in `extra`."""
+    """An invalid timestamp is no error: it is None, and kept raw in `extra`."""
     task = decode(GET_TASK, {**TASK, "created_at": value, "finished_at": value})
 
     assert task.created_at is None
@@ -355,7 +355,7 @@ def test_created_at_garbage(value: Any) -> None:
     ],
 )
 def test_created_at_shapes(written: str) -> None:
-    """A task with any of the eight shapes is born at one aware moment."""
+    """A task with any of the eight formats has one aware time of creation."""
     task = decode(GET_TASK, {**TASK, "created_at": written})
 
     assert task.created_at.replace(microsecond=0) == datetime(2025, 11, 1, 10, 48, 1, tzinfo=UTC)
@@ -365,5 +365,5 @@ def test_created_at_shapes(written: str) -> None:
 @pytest.mark.parametrize("body", [b"", b"null", b"{}", b"[]", b'"ok"', b"OK", b"<html>", b"\xff"])
 @pytest.mark.parametrize("endpoint", [STOP_TASK, PING], ids=str)
 def test_calls_that_answer_nothing(endpoint: Endpoint, body: bytes) -> None:
-    """Whatever comes with the good status of a call without an answer is as good as nothing."""
+    """The body of a call without an answer is ignored if the status is good."""
     assert decode_response(endpoint, body) is None

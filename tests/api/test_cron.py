@@ -1,4 +1,4 @@
-"""Checking cron expressions, against an independent reading of them."""
+"""The check of cron expressions, compared with an independent implementation."""
 
 import calendar
 import random
@@ -44,7 +44,7 @@ def _is_accepted(expression: str) -> bool:
 
 @pytest.mark.long
 def test_thousands_of_expressions_and_dates():
-    """What is accepted fires after any date, and what is refused never does."""
+    """An accepted expression fires after any date, and a refused one never does."""
     draw = random.Random(20260101)
     refused = 0
     for _ in range(4000):
@@ -81,7 +81,7 @@ def test_names_leap_days_and_days_of_the_week_are_accepted(expression: str):
 
 
 def test_each_value_of_each_field_can_be_written_out():
-    """The longest expression that somebody may need."""
+    """The longest expression that may be needed."""
     minutes, hours, days = (",".join(map(str, range(*each))) for each in ((60,), (24,), (1, 32)))
     months = ",".join(calendar.month_abbr[1:])
     check_cron(f"{minutes} {hours} {days} {months} {','.join(calendar.day_abbr)}")

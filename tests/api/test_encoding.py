@@ -47,7 +47,7 @@ _GIVEN: dict[str, Any] = {
 
 @given(st.sets(st.sampled_from(sorted(_GIVEN))))
 def test_exactly_the_given_fields_are_sent(names: set[str]) -> None:
-    """Falsy values and nulls are sent when given, and nothing else ever is."""
+    """Falsy values and nulls are sent when given, and missing fields never are."""
     fields = {name: _GIVEN[name] for name in names}
 
     encoded = encode_request(RunTaskRequest("Buy milk", **fields))
@@ -56,7 +56,7 @@ def test_exactly_the_given_fields_are_sent(names: set[str]) -> None:
 
 
 def test_all_fields_can_be_sent() -> None:
-    """The fields of the test above are all that the request has."""
+    """The fields of the test above are all fields of the request."""
     assert {"task", *_GIVEN} == {field.name for field in attrs.fields(RunTaskRequest)}
 
 
@@ -80,8 +80,8 @@ def test_what_is_sent_is_plain_json() -> None:
     }
 
 
-def test_what_is_sent_can_be_changed_without_changing_the_request() -> None:
-    """The submission adds a pair to the metadata of what it sends, not to the caller's mapping."""
+def test_the_body_can_be_changed_without_changing_the_request() -> None:
+    """The submission adds a pair to the metadata of its body, not to the caller's mapping."""
     metadata = {"team": "marketing"}
     request = RunTaskRequest("Buy milk", metadata=metadata)
 
@@ -92,7 +92,7 @@ def test_what_is_sent_can_be_changed_without_changing_the_request() -> None:
 
 
 def test_queries_are_encoded_alike() -> None:
-    """Query parameters go the same way, with the defaults of the page."""
+    """Query parameters are encoded the same way, with the defaults of the page."""
     assert encode_request(PageQuery(limit=100)) == {"page": 1, "limit": 100}
 
 
@@ -102,7 +102,7 @@ class _Schedule:
 
 
 def test_moments_are_sent_in_utc() -> None:
-    """A datetime is sent in the form that the service itself writes."""
+    """A datetime is sent in the format of the service."""
     moment = datetime(2025, 11, 1, 12, tzinfo=timezone(timedelta(hours=2)))
 
     assert encode_request(_Schedule(moment)) == {"start_at": "2025-11-01T10:00:00.000000Z"}
@@ -156,14 +156,14 @@ _TASKS = st.builds(
 @pytest.mark.long
 @given(_TASKS | _SUMMARIES)
 def test_round_trip(response: Any) -> None:
-    """What the server writes of a response, the SDK reads back as the same."""
+    """The SDK reads the same response from what the server writes."""
     written = json.loads(json.dumps(unstructure(response)))
 
     assert structure(written, type(response)) == response
 
 
 def test_nulls_are_written() -> None:
-    """The service sends null for what it does not have, and so does the bundled server."""
+    """The service sends null for missing values, and so does the bundled server."""
     written = unstructure(TaskSummary("t-1", "Buy", TaskStatus.CREATED, None, extra={"a": 1}))
 
     assert written == {
@@ -191,5 +191,5 @@ def test_nulls_are_written() -> None:
     ],
 )
 def test_what_is_no_class_is_written_too(value: Any, expected: Any) -> None:
-    """Bare answers and nested values come out as plain JSON."""
+    """Bare answers and nested values are written as plain JSON."""
     assert unstructure(value) == expected

@@ -24,7 +24,7 @@ from browser_use_async.types import (
     TaskPage,
     TaskStep,
 )
-from tests.api.answers import CANARY, PAGE, ROWS, TASK, assert_tells_no_value, refused
+from tests.api.answers import CANARY, PAGE, ROWS, TASK, assert_shows_no_value, refused
 
 
 @pytest.mark.parametrize(
@@ -46,19 +46,19 @@ from tests.api.answers import CANARY, PAGE, ROWS, TASK, assert_tells_no_value, r
     ],
 )
 def test_paths(change: dict[str, Any], path: str) -> None:
-    """The error says where it is, down to the item, and nothing of what is there."""
+    """The error has the path, down to the item, and not the value there."""
     in_task = refused(GET_TASK, json.dumps({**TASK, **change}).encode())
     in_step = {name for name in change if name in {"steps", "browser_data", "output_files"}}
 
     assert in_task.path == path
     assert str(in_task).startswith(f"at {path}: ")
-    assert_tells_no_value(in_task)
+    assert_shows_no_value(in_task)
     if not in_step:
         in_list = refused(
             LIST_TASKS, json.dumps({**PAGE, "tasks": [TASK, {**TASK, **change}]}).encode()
         )
         assert in_list.path == path.replace("$", "$.tasks[1]")
-        assert_tells_no_value(in_list)
+        assert_shows_no_value(in_list)
 
 
 @pytest.mark.parametrize("value", [None, CANARY, 5, [], True])
@@ -68,7 +68,7 @@ def test_what_is_no_object(endpoint: Endpoint, value: Any) -> None:
     error = refused(endpoint, json.dumps(value).encode())
 
     assert str(error) == "at $: expected an object"
-    assert_tells_no_value(error)
+    assert_shows_no_value(error)
 
 
 def test_a_deep_answer_within_the_limit_is_kept() -> None:
@@ -111,7 +111,7 @@ _VALUES = st.recursive(
 
 
 def _assert_typed_or_refused(endpoint: Endpoint, body: bytes) -> bool:
-    """Decode, and tell whether the answer was taken."""
+    """Decode, and return whether the answer was accepted."""
     try:
         result = decode_response(endpoint, body)
     except ResponseDecodeError as error:
@@ -120,7 +120,7 @@ def _assert_typed_or_refused(endpoint: Endpoint, body: bytes) -> bool:
         assert type(result) is (endpoint.returns or type(None)), endpoint
         return True
     assert refusal.path.startswith("$"), endpoint
-    assert_tells_no_value(refusal)
+    assert_shows_no_value(refusal)
     return False
 
 
@@ -135,7 +135,7 @@ def _assert_typed_or_refused(endpoint: Endpoint, body: bytes) -> bool:
 )
 @pytest.mark.timeout(180)
 def test_anything_to_every_decoder(what: str, bodies: st.SearchStrategy[bytes]) -> None:
-    """Anything gives the promised type or the typed error, which tells no value."""
+    """Any input gives the promised type or the typed error, which contains no value."""
     counts: Counter[str] = Counter()
 
     @settings(max_examples=200)

@@ -19,7 +19,7 @@ _MODELS = {
 
 @pytest.mark.parametrize("model", sorted(_MODELS, key=repr), ids=lambda model: model.__name__)
 def test_each_field_has_a_sentence(model: type):
-    """And no sentence is about a field that is gone."""
+    """No sentence is about a removed field."""
     names = {each.name for each in attrs.fields(model)}
 
     assert names <= set(field_sentences(model))
@@ -27,7 +27,7 @@ def test_each_field_has_a_sentence(model: type):
 
 
 def test_a_long_sentence_is_joined():
-    """That of a base class too; changes have those of what was created."""
+    """This includes a base class; changes have the sentences of the created object."""
     assert field_sentences(RunTaskRequest)["secrets"] == (
         "Names and values that the agent may type but never sees; combine them with "
         "`allowed_domains`."
@@ -36,7 +36,7 @@ def test_a_long_sentence_is_joined():
 
 
 def test_the_documents_say_each_field():
-    """Of bodies, parameters and answers."""
+    """In bodies, parameters and answers."""
     document = openapi_document("http://127.0.0.1")
     schemas = document["components"]["schemas"]
     lacking = [

@@ -21,7 +21,7 @@ ENCODED = ["?", "a?task_id=b", "#", "a#b", "%2e", "%2e%2e%2f", "a b", "größe �
 
 Verb = Callable[[BrowserUseSession, str], Awaitable[Any]]
 
-# Name of the row and parameter: the call with that parameter, and the target it has on the wire.
+# Name of the row and parameter: the call with that parameter, and its target on the wire.
 CALLS: dict[str, tuple[Verb, str]] = {
     "stop_task": (lambda session, each: session.tasks.stop(each), "/stop-task?task_id={}"),
     "pause_task": (lambda session, each: session.tasks.pause(each), "/pause-task?task_id={}"),
@@ -86,7 +86,7 @@ def test_every_row_with_an_id_is_covered():
 
 @pytest.mark.parametrize("name", CALLS)
 async def test_a_hostile_id_reaches_no_other_route(serve: Serve, connect: Connect, name: str):
-    """21 hostile ids at every call that takes one; each is one segment, or is not sent."""
+    """21 hostile ids at every call with an id; each is one segment, or is not sent."""
     verb, target = CALLS[name]
     server = await serve(answering(response(404, '{"detail":"Task not found"}')))
     session = await connect(server, retry=ONCE)

@@ -1,4 +1,4 @@
-"""The document of the server against the one that the service published, fact by fact."""
+"""The document of the server compared with the published one of the service, fact by fact."""
 
 import json
 import re
@@ -13,7 +13,7 @@ from tests.api.openapi_facts import facts_of, flattened
 
 PUBLISHED = Path(__file__).parents[1] / "openapi" / "published.json"
 
-# All differences that there may be, as patterns of places; each must really occur.
+# All allowed differences, as patterns of places; each must really occur.
 REMOVED = (
     r"operations > GET /api/v1/task/\{task_id\}/gif > .*",
     r"operations > GET /api/v1/browser-use-version > .*",
@@ -33,21 +33,21 @@ ADDED = (
     r"operations > GET .*/(tasks|task/{task_id}) > responses > 304",
     # newer than the published document
     r"schemas > ScheduledTaskResponse > properties > metadata > .*",
-    # bounds that the specification states in prose
+    # bounds that the specification states in its text
     r"schemas > .*Request > properties > max_agent_steps > anyOf > 0 > (minimum|maximum)",
     r"schemas > .*Request > properties > metadata > anyOf > 0 > maxProperties",
     r"schemas > .*Request > properties > metadata > anyOf > 0 > propertyNames > .*",
     r"schemas > .*Request > properties > metadata > anyOf > 0 > additionalProperties > maxLength",
     r"schemas > .*Request > allOf > (0|1) > .*",
     r"schemas > UploadFileRequest > properties > (file_name|content_type) > .*",
-    # bounds without which a value would be senseless
+    # bounds without which a value would be meaningless
     rf"schemas > .*Request > properties > {_WIDTH}",
     r"schemas > .*Request > properties > interval_minutes > anyOf > 0 > (minimum|maximum)",
     r"schemas > .*Request > properties > (task|profile_name)( > anyOf > 0)? > (minLength|pattern)",
     r"schemas > Search.*Request > properties > (query|url) > (minLength|pattern)",
     r"schemas > SimpleSearchRequest > properties > query > (minLength|pattern)",
     r"operations > GET .* > parameters > query (page|limit) > schema > maximum",
-    # what a string holds
+    # the content of a string
     r"schemas > .*Request > properties > structured_output_json > .* > (format|contentMediaType)",
     r"schemas > .*Request > properties > cron_expression > anyOf > 0 > format",
 )
@@ -69,7 +69,7 @@ def _unexplained(places: set[str], patterns: tuple[str, ...]) -> list[str]:
     )
 
 
-def test_the_transcription_is_whole() -> None:
+def test_the_transcription_is_complete() -> None:
     """28 calls and 35 schemas were published."""
     published = json.loads(PUBLISHED.read_text(encoding="utf-8"))
 
@@ -87,29 +87,29 @@ def test_facts_that_both_documents_state_are_the_same() -> None:
 
 
 def test_nothing_published_is_missing_but_two_calls_and_empty_lists() -> None:
-    """What is left out are the two calls that the specification lacks."""
+    """The left out ones are the two calls that the specification lacks."""
     assert _unexplained(_published().keys() - _ours().keys(), REMOVED) == []
 
 
 def test_what_is_added_is_listed() -> None:
-    """Every further fact of ours has a reason in the list."""
+    """Every further fact has a reason in the list."""
     assert _unexplained(_ours().keys() - _published().keys(), ADDED) == []
 
 
 @pytest.mark.parametrize("pattern", REMOVED)
 def test_each_listed_omission_occurs(pattern: str) -> None:
-    """The list of what is left out holds nothing that is there."""
+    """The list of omissions has no entry that exists."""
     assert any(re.fullmatch(pattern, each) for each in _published().keys() - _ours().keys())
 
 
 @pytest.mark.parametrize("pattern", ADDED)
 def test_each_listed_addition_occurs(pattern: str) -> None:
-    """The list of additions holds nothing that is not there."""
+    """The list of additions has no entry that is missing."""
     assert any(re.fullmatch(pattern, each) for each in _ours().keys() - _published().keys())
 
 
 def test_every_reference_leads_somewhere() -> None:
-    """No schema is referred to that the document lacks, and none is there in vain."""
+    """Each referenced schema exists, and each schema is referenced."""
     document = openapi_document("http://127.0.0.1:1")
     referred = set(re.findall(r"#/components/schemas/(\w+)", json.dumps(document)))
 

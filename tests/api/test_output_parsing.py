@@ -1,4 +1,4 @@
-"""Outputs as types: what fits, what does not, and where it does not."""
+"""Outputs as types: which ones fit, which do not, and the place of a mistake."""
 
 import contextlib
 import enum
@@ -73,20 +73,20 @@ made: list[str] = []
 
 @attrs.define
 class Sum:
-    """A sum, which notes that it was made."""
+    """A sum, which records its creation."""
 
     left: "Sum | Product | int"
     right: "Sum | Product | int"
     kind: str = ""
 
     def __attrs_post_init__(self) -> None:
-        """Note it."""
+        """Record it."""
         made.append("sum")
 
 
 @attrs.define
 class Product(Sum):
-    """A product, which an object cannot be told from a sum by."""
+    """A product, whose object looks like that of a sum."""
 
 
 def _scaled(value: Any, tagged: Any) -> float:
@@ -208,8 +208,8 @@ class Strict(pydantic.BaseModel):
     ],
     ids=str,
 )  # fmt: skip
-def test_what_fits(kind: Any, text: str, value: Any):
-    """Each supported kind is read, and is exactly of that type."""
+def test_outputs_that_fit(kind: Any, text: str, value: Any):
+    """Each supported kind is parsed, and is exactly of that type."""
     parsed = parse_output(text, kind)
 
     assert parsed == value
@@ -272,8 +272,8 @@ def test_what_fits(kind: Any, text: str, value: Any):
     ],
     ids=str,
 )  # fmt: skip
-def test_what_does_not_fit(kind: Any, text: str | None, problem: str):
-    """Nothing is guessed, and the message names the place and what stood there."""
+def test_outputs_that_do_not_fit(kind: Any, text: str | None, problem: str):
+    """Nothing is guessed, and the message has the place and the text there."""
     with pytest.raises(OutputMismatchError) as caught:
         parse_output(text, kind)
 
@@ -298,8 +298,8 @@ def test_fences_and_prose_around_them(text: str):
     assert parse_output(text, Item) == Item("a")
 
 
-def test_a_fence_inside_of_the_json():
-    """An answer that quotes a fence is whole all the same."""
+def test_a_fence_inside_the_json():
+    """An answer that quotes a fence is complete."""
     text = '```json\n{"name": "```\\nx\\n```"}\n```'
 
     assert parse_output(text, Item) == Item("```\nx\n```")
@@ -311,13 +311,13 @@ def test_a_fence_inside_of_the_json():
 @pytest.mark.parametrize("kind", [str, str | None, Name, Annotated[str, "x"], int | str, Any])
 @pytest.mark.parametrize("text", ["Just prose.", "", "It costs 5.", "```\nnot json\n```"])
 def test_prose_for_a_text(kind: Any, text: str):
-    """Who asks for a text gets prose as it is."""
+    """With the type `str`, prose is returned unchanged."""
     assert parse_output(text, kind) == text
 
 
 @pytest.mark.parametrize("text", ["42", "true", '{"a": 1}', "[1]"])
 def test_other_json_for_a_text(text: str):
-    """Who asks for a text gets the text, though it happens to be JSON."""
+    """With the type `str`, the text is returned, even if it is JSON."""
     assert parse_output(text, str) == text
 
 
@@ -333,7 +333,7 @@ KINDS = (Page, Tree, Row, Leaf, Circle | Ring, list[Item], Level, dict[Colour, s
 
 @given(value=JSON, kind=st.sampled_from(KINDS))
 def test_any_json_is_read_or_refused(value: Any, kind: Any):
-    """Whatever a model answers, the result is a value or `OutputMismatchError`."""
+    """For any answer of a model, the result is a value or `OutputMismatchError`."""
     with contextlib.suppress(OutputMismatchError):
         parse_output(json.dumps(value), kind)
 
@@ -345,7 +345,7 @@ def test_a_long_list_is_read_quickly():
     assert len(parse_output(text, list[Item])) == 10_000
 
 
-def test_at_most_five_problems_are_told():
+def test_at_most_five_problems_are_named():
     """A message stays readable."""
     with pytest.raises(OutputMismatchError) as caught:
         parse_output(str(list(range(100))), list[str])
@@ -364,7 +364,7 @@ def test_at_most_five_problems_are_told():
     ],
 )
 def test_aliases_and_converters_of_attrs(text: str, value: Tagged):
-    """An alias is the only key; what fits no type goes to the converter as it came."""
+    """An alias is the only key; a value that fits no type is passed to the converter."""
     assert parse_output(text, Tagged) == value
 
 
@@ -381,15 +381,15 @@ def test_aliases_and_converters_of_attrs(text: str, value: Tagged):
     ],
 )
 def test_what_a_converter_refuses(text: str, problem: str):
-    """Its error is told as any other, with the place where it can be told."""
+    """Its error is reported like any other, with the place if it is known."""
     with pytest.raises(OutputMismatchError) as caught:
         parse_output(text, Tagged)
 
     assert str(caught.value).startswith(problem)
 
 
-def test_a_converter_is_a_stretch():
-    """Of two classes, the one that fits without a converter's help is meant."""
+def test_a_fit_without_a_converter_is_preferred():
+    """Of two classes, the one that fits without a converter is chosen."""
 
     @attrs.define
     class Number:
@@ -404,7 +404,7 @@ def test_a_converter_is_a_stretch():
 
 
 def test_an_output_that_nests_deeper_than_its_type_is_read():
-    """It is a misfit like any other, though as plain JSON it can be read."""
+    """It is a misfit like any other, though as plain JSON it can be parsed."""
     text = '{"value": 1, "children": [' * 300 + '{"value": 1}' + "]}" * 300
 
     with pytest.raises(OutputMismatchError, match="the output nests too deeply"):
@@ -412,8 +412,8 @@ def test_an_output_that_nests_deeper_than_its_type_is_read():
     assert isinstance(parse_output(text, dict[str, Any]), dict)
 
 
-def test_unions_that_hold_themselves_are_read_once():
-    """Each level is made a few times by each option, not twice as often as the one around it."""
+def test_recursive_unions_are_parsed_once():
+    """Each level is parsed a few times by each option, not twice as often as the one around it."""
     levels = 10
     text = '{"left": ' * levels + "1" + ', "right": 2}' * levels
     made.clear()
@@ -427,7 +427,7 @@ def test_unions_that_hold_themselves_are_read_once():
 
 @pytest.mark.parametrize("end", ["", "}\n```", "}\n``` "], ids=["no end", "the end", "a blank"])
 def test_a_fence_with_endless_blanks_is_read_in_time(end: str):
-    """Models are known to write white space until they are cut off: it is looked at once."""
+    """Some models write white space until they are cut off: it is read once."""
     text = '```json\n{"a": 1' + " " * 400_000 + end
 
     with contextlib.suppress(OutputMismatchError):

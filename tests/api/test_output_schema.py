@@ -56,7 +56,7 @@ class Row(TypedDict):
 
 @attrs.define
 class Tree:
-    """A class that holds itself."""
+    """A class that contains itself."""
 
     value: int
     children: "list[Tree]"
@@ -69,7 +69,7 @@ class Leaf(pydantic.BaseModel):
 
 
 class Branch(pydantic.BaseModel):
-    """A model that holds models."""
+    """A model that contains models."""
 
     leaf: Leaf
     branches: "list[Branch]" = []
@@ -130,7 +130,7 @@ def _schema(kind: Any) -> Any:
     ids=str,
 )
 def test_simple_types(kind: Any, schema: Any):
-    """Each kind of type has the schema that says the same."""
+    """Each kind of type has an equivalent schema."""
     assert _schema(kind) == schema
 
 
@@ -156,7 +156,7 @@ class Tagged:
 
 
 def test_aliases_and_converters_of_attrs():
-    """An alias that was given is the key, attrs' own one is not; a converter changes nothing."""
+    """A given alias is the key, attrs' own one is not; a converter changes nothing."""
     schema = _schema(Tagged)
 
     assert schema["properties"] == {
@@ -171,8 +171,8 @@ def test_aliases_and_converters_of_attrs():
 @pytest.mark.skipif(
     not hasattr(attrs.fields(Tagged).number, "alias_is_default"), reason="attrs before 26.1"
 )
-def test_an_alias_that_says_what_attrs_says():
-    """It was given all the same."""
+def test_an_alias_equal_to_that_of_attrs():
+    """It counts as given."""
 
     @attrs.define
     class Private:
@@ -182,7 +182,7 @@ def test_an_alias_that_says_what_attrs_says():
 
 
 def test_two_fields_with_one_key():
-    """An alias that is the name of another field leaves open which is meant, and is refused."""
+    """An alias that is the name of another field is ambiguous, and is refused."""
 
     @attrs.define
     class Twice:
@@ -194,7 +194,7 @@ def test_two_fields_with_one_key():
 
 
 def test_a_dataclass_with_classes_inside():
-    """Classes inside are definitions; the generated docstring of a dataclass says nothing."""
+    """Classes inside are definitions; the generated docstring of a dataclass is left out."""
     schema = _schema(Page)
 
     assert schema["required"] == ["items"]
@@ -213,16 +213,16 @@ def test_a_typed_dict():
     }
 
 
-def test_a_class_that_holds_itself():
-    """The top level is spelt out, and the definition stays for those below."""
+def test_a_class_that_contains_itself():
+    """The top level is written out, and the definition stays for lower levels."""
     schema = _schema(Tree)
 
     assert schema["properties"]["children"]["items"] == {"$ref": "#/$defs/Tree"}
     assert schema["$defs"]["Tree"]["properties"] == schema["properties"]
 
 
-def test_a_pydantic_model_speaks_for_itself():
-    """Its own schema is sent as it is."""
+def test_a_pydantic_model_has_its_own_schema():
+    """Its own schema is sent unchanged."""
     assert _schema(Branch) == Branch.model_json_schema()
 
 
@@ -234,7 +234,7 @@ class Priced:
     of: str = pydantic.Field(alias="from", description="The shop")
 
 
-def test_a_dataclass_of_pydantic_speaks_for_itself():
+def test_a_dataclass_of_pydantic_has_its_own_schema():
     """Bounds, aliases and descriptions are in its schema, at the top and inside."""
     whole = pydantic.TypeAdapter(Priced).json_schema()
 
@@ -295,7 +295,7 @@ class Box(Generic[T]):
 
 @dataclass
 class Unresolved:
-    """A name that nobody defines."""
+    """An undefined name."""
 
     value: "NowhereDefined"  # type: ignore[name-defined]  # noqa: F821
 
@@ -361,7 +361,7 @@ class Arbitrary(pydantic.BaseModel):
     ids=str,
 )
 def test_types_without_json_are_refused(kind: Any):
-    """Whatever could not be parsed later is refused now, with a typed error that names it."""
+    """A type that could not be parsed later is refused now, with a typed error that names it."""
     with pytest.raises(InvalidRequestError) as caught:
         output_schema(kind)
 
@@ -385,7 +385,7 @@ type Unknown = Missing
 
 @pytest.mark.skipif(sys.version_info < (3, 12), reason="`type` statements came with Python 3.12")
 def test_named_types():
-    """A name stands for its type, and what holds itself is described once."""
+    """A name is replaced by its type, and a recursive one is described once."""
     names: dict[str, Any] = {"Item": Item}
     exec(NAMED, names)
     tree, items = (json.loads(output_schema(names[each])) for each in ("Json", "Items"))

@@ -1,4 +1,4 @@
-"""The service is built on pydantic: what it would answer, the bundled server answers."""
+"""The service is built on pydantic: the bundled server answers as pydantic would."""
 
 from enum import StrEnum
 from typing import Annotated, Any
@@ -11,10 +11,10 @@ from pydantic import BaseModel, Field, ValidationError
 from browser_use_async.api.validation import Mode, validate
 from browser_use_async.types import LlmModel, PageQuery, ProxyCountry, RunTaskRequest
 
-# pydantic refuses to number some lists more exactly than "not more", depending on its version.
+# For some lists pydantic reports only "not more" than a number, depending on its version.
 _UNCOMPARED_MESSAGES = {"too_long"}
 
-# Ours are open, and pydantic would take any text for them.
+# These enums are open here, and pydantic would accept any text for them.
 _ClosedModel = StrEnum("_ClosedModel", {each.name: each.value for each in LlmModel})
 _ClosedCountry = StrEnum("_ClosedCountry", {each.name: each.value for each in ProxyCountry})
 
@@ -135,7 +135,7 @@ BAD = [
 
 @pytest.mark.parametrize("fields", BAD, ids=lambda fields: str(fields)[:60])
 def test_bad_requests(fields: dict[str, Any]) -> None:
-    """Kind, place, message, input and order of all problems are pydantic's own."""
+    """Type, place, message, input and order of all problems are pydantic's own."""
     given_fields = fields if "task" in fields or not fields else {"task": "Buy milk", **fields}
 
     expected = _theirs(Twin, given_fields)
@@ -144,7 +144,7 @@ def test_bad_requests(fields: dict[str, Any]) -> None:
     assert _ours(RunTaskRequest, given_fields) == expected
 
 
-_SMALL = 2**53  # both sides hold every whole number up to here, as integer and as float
+_SMALL = 2**53  # both sides accept every whole number up to here, as integer and as float
 _JSON = st.recursive(
     st.none()
     | st.booleans()
@@ -155,27 +155,28 @@ _JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner),
     max_leaves=5,
 )
-# Judged by other rules than pydantic's: blank instructions and keys, countries in capitals.
+# These have other rules than in pydantic: blank instructions and keys, countries in capitals.
 _COMPARED = sorted(set(Twin.model_fields) - {"task", "metadata", "proxy_country_code"})
 
 
 @pytest.mark.long
 @given(st.dictionaries(st.sampled_from(_COMPARED), _JSON, min_size=1, max_size=4))
 def test_any_request(fields: dict[str, Any]) -> None:
-    """Whatever JSON the optional fields hold, both find the same problems."""
+    """For any JSON in the optional fields, both find the same problems."""
     given_fields = {"task": "Buy milk", **fields}
 
     assert _ours(RunTaskRequest, given_fields) == _theirs(Twin, given_fields)
 
 
-# Leading zeros are left out: after them pydantic lets signs and underscores pass, and we do not.
+# Leading zeros are left out: after them pydantic accepts signs and underscores, and this server
+# does not.
 @given(
     st.sampled_from(["", "+", "-", " ", "--"]),
     st.text(alphabet="123456789_. ", max_size=5),
     st.sampled_from(["", "0", "_0", ".0", ".00", ".", ".5", " "]),
 )
 def test_any_number_as_text(sign: str, head: str, tail: str) -> None:
-    """Numbers in query strings are read alike, signs, blanks and underscores included."""
+    """Numbers in query strings are read alike, including signs, blanks and underscores."""
     given_fields = {"page": sign + head + tail}
     expected = _theirs(TwinQuery, given_fields)
 

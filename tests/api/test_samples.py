@@ -26,31 +26,31 @@ def _extras(value: Any) -> list[dict[str, Any]]:
 
 
 def test_every_row_has_a_sample() -> None:
-    """Each call of the table has response bytes that a person transcribed."""
+    """Each call of the table has response bytes that were transcribed by hand."""
     assert {path.parent.name for path in FILES} == set(ROWS)
 
 
 def test_every_sample_has_an_expectation() -> None:
-    """No sample lies about unread, and no expectation is without its sample."""
+    """Each sample is read by a test, and each expectation has its sample."""
     assert {_case(path) for path in FILES} == set(EXPECTED)
 
 
 @pytest.mark.parametrize("path", FILES, ids=_case)
 def test_sample(path: Path) -> None:
-    """The bytes decode to exactly what a person reads off them."""
+    """The bytes decode to exactly the expected values."""
     expected = EXPECTED[_case(path)]
 
     decoded = decode_response(ROWS[path.parent.name], path.read_bytes())
 
     assert decoded == expected
-    # Equality alone would take plain text for an enum's value.
+    # Equality alone would accept plain text for an enum's value.
     assert repr(decoded) == repr(expected)
     assert type(decoded) is type(expected)
 
 
 @pytest.mark.parametrize("path", FILES, ids=_case)
 def test_sample_shows_no_secret(path: Path) -> None:
-    """Nothing in a sample that grants access appears in the text of the decoded value."""
+    """No value of a sample that grants access is in the text of the decoded value."""
     decoded = decode_response(ROWS[path.parent.name], path.read_bytes())
 
     assert "canary" not in repr(decoded)
@@ -60,7 +60,7 @@ def test_sample_shows_no_secret(path: Path) -> None:
     "path", [each for each in FILES if hasattr(EXPECTED[_case(each)], "extra")], ids=_case
 )
 def test_sample_round_trip(path: Path) -> None:
-    """What the bundled server would write of a decoded sample decodes to the same again."""
+    """The bundled server's JSON of a decoded sample decodes to the same again."""
     row = ROWS[path.parent.name]
     decoded = decode_response(row, path.read_bytes())
 

@@ -1,4 +1,4 @@
-"""What completion shows of methods that take fields, and what they warn of."""
+"""The signatures of methods with fields, and their warnings."""
 
 import asyncio
 import inspect
@@ -47,7 +47,7 @@ EACH = pytest.mark.parametrize(
 
 @EACH
 def test_the_signature_names_every_field(method: Callable[..., Any], model: type[Any]) -> None:
-    """Completion of notebooks and shells offers what can be given, and nothing twice."""
+    """Completion in notebooks and shells offers each field once."""
     parameters = inspect.signature(method).parameters
     fields = {each.name: each for each in attrs.fields(model)}
 
@@ -78,7 +78,7 @@ def test_there_are_sixteen_fields() -> None:
 
 
 def test_a_mock_of_a_session_is_awaited() -> None:
-    """Tests of users make mocks, which must know what is a coroutine function."""
+    """Users' tests create mocks, which must detect coroutine functions."""
     mock = create_autospec(BrowserUseSession, instance=True)
 
     for running in (mock.submit("x"), mock.wait("x")):
@@ -91,7 +91,7 @@ def test_a_mock_of_a_session_is_awaited() -> None:
 
 @pytest.mark.looptime
 async def test_a_batch_warns_too(api: FakeApi, open_session: OpenSession):
-    """Items are read by workers; secrets that all of them share are warned of as well."""
+    """Workers read the items; secrets that all of them share cause the warning as well."""
     session = await open_session()
     batch = session.run_many(["Log in", "Again"], concurrency=1, secrets={"password": SECRET})
 
@@ -102,7 +102,7 @@ async def test_a_batch_warns_too(api: FakeApi, open_session: OpenSession):
 
 
 async def test_a_call_in_a_task_of_its_own_warns_too(serve: Serve, connect: Connect):
-    """No frame leads from there to the line of the caller; the warning is given nevertheless."""
+    """No frame leads from there to the line of the caller; the warning comes without it."""
     session = await connect(await serve(answering(response(200, '{"id":"t-1"}'))))
 
     with pytest.warns(UserWarning, match="allowed_domains"):

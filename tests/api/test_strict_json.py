@@ -14,7 +14,7 @@ CANARY = "canary-4711"
 
 
 def _without_orjson() -> ModuleType:
-    """The module as it is where orjson is not installed."""
+    """The module without orjson."""
     spec = importlib.util.spec_from_file_location("strict_json_alone", strict_json.__file__)
     assert spec is not None
     assert spec.loader is not None
@@ -80,14 +80,14 @@ HOSTILE = {
 @either_way
 @pytest.mark.parametrize("body", HOSTILE.values(), ids=HOSTILE)
 def test_hostile_text_is_refused(body: bytes, way: Any) -> None:
-    """Whatever is no clean JSON raises the one typed error, which quotes nothing of it."""
+    """Malformed JSON raises the one typed error, which quotes nothing of it."""
     with pytest.raises(way.JsonRefusedError) as caught:
         way.read_json(body)
 
     error = caught.value
     assert CANARY not in f"{error} {error!r} {error.args} {vars(error)}"
     assert len(str(error)) < 100
-    # The standard library's exceptions hold the whole text, so none may be chained.
+    # The standard library's exceptions contain the whole text, so none may be chained.
     assert error.__context__ is None
     assert error.__cause__ is None
 
@@ -109,24 +109,24 @@ def test_hostile_text_is_refused(body: bytes, way: Any) -> None:
     ],
 )
 def test_clean_text_is_read(body: bytes, expected: object, way: Any) -> None:
-    """Everything that RFC 8259 allows is read as the standard library reads it."""
+    """Everything that RFC 8259 allows is read as by the standard library."""
     assert way.read_json(body) == (json.loads(body) if expected is None else expected)
 
 
 @either_way
-def test_the_place_of_a_mistake_is_told(way: Any) -> None:
-    """The message says where the text goes wrong, counted in characters from the start."""
+def test_the_place_of_a_mistake_is_named(way: Any) -> None:
+    """The message has the place of the mistake, in characters from the start."""
     with pytest.raises(way.JsonRefusedError, match="at character 8"):
         way.read_json(b'{"a": 1 "b": 2}')
 
 
 def test_a_refusal_is_a_value_error() -> None:
-    """Code that expects json.loads to raise ValueError goes on working."""
+    """Code that expects json.loads to raise ValueError still works."""
     assert issubclass(strict_json.JsonRefusedError, ValueError)
 
 
 def _same_both_ways(body: bytes) -> None:
-    """A value that the standard library reads too, or a refusal, whether orjson is there or not."""
+    """A value that the standard library reads too, or a refusal, with orjson and without."""
     read = []
     for way in WAYS:
         try:
@@ -152,7 +152,7 @@ def test_any_bytes(body: bytes) -> None:
 
 @given(st.text(alphabet='{}[]",:\\ud83de0123456789.-+ntfalsrN \n'))
 def test_any_text_of_json_characters(text: str) -> None:
-    """The same for texts that look like JSON and get further into the decoder."""
+    """The same for texts that look like JSON and are parsed further by the decoder."""
     _same_both_ways(text.encode())
 
 
@@ -170,7 +170,7 @@ _VALUES = st.recursive(
 @pytest.mark.long
 @given(_VALUES, st.booleans(), st.sampled_from([(",", ":"), (", ", ": ")]))
 def test_round_trip(value: Any, ascii_only: bool, separators: tuple[str, str]) -> None:
-    """Every JSON value that Python writes, in each layout, is read back as it was."""
+    """Every JSON value that Python writes, in each layout, is read unchanged."""
     body = json.dumps(value, ensure_ascii=ascii_only, separators=separators).encode()
     for way in WAYS:
         assert repr(way.read_json(body)) == repr(value)
@@ -196,7 +196,7 @@ def test_numbers_keep_their_value(body: bytes) -> None:
 
 @either_way
 def test_skimming_reads_what_reading_reads(way: Any) -> None:
-    """Clean text gives the same value, and what is no JSON raises ValueError."""
+    """Valid text gives the same value, and invalid JSON raises ValueError."""
     assert way.skim_json(b'{"a": [1, "\xc3\xa9"]}') == {"a": [1, "é"]}
     with pytest.raises(ValueError):
         way.skim_json(b"<html>")

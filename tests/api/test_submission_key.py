@@ -1,4 +1,4 @@
-"""Submission keys: what is one, and how it travels in a header."""
+"""Submission keys: which texts are valid, and their header."""
 
 import re
 
@@ -24,7 +24,7 @@ KEYS = st.text(
 
 @given(KEYS)
 def test_each_key_travels_unchanged(key: str):
-    """In printable ASCII."""
+    """Also in printable ASCII."""
     header = format_key(key)
 
     assert header.isascii()
@@ -48,7 +48,7 @@ def test_headers_are_those_of_rfc_9651(key: str, header: str):
 
 
 def test_a_header_without_quotes_is_the_key():
-    """As clients of other services send it."""
+    """Clients of other services send it so."""
     assert parse_key("8e03978e-40d5-43e8-bc93-6894a57f9324") == (
         "8e03978e-40d5-43e8-bc93-6894a57f9324"
     )
@@ -71,7 +71,7 @@ def test_a_header_without_quotes_is_the_key():
     ],
 )
 def test_other_headers_are_refused(header: str):
-    """With the rule."""
+    """The error has the rule."""
     with pytest.raises(ValueError, match="Idempotency-Key must be a text of 1 to 255"):
         parse_key(header)
 
@@ -88,8 +88,8 @@ def test_what_is_no_key_is_refused_with_the_rule(key: object):
 
 
 @given(KEYS)
-def test_marks_look_like_those_of_other_tasks(key: str):
-    """So that searches need not tell them apart."""
+def test_marks_have_the_form_of_those_of_other_tasks(key: str):
+    """Searches need not distinguish them."""
     assert is_key(key)
     assert re.fullmatch("[0-9a-f]{32}", mark_of_key(key))
 

@@ -1,4 +1,4 @@
-"""The token by which a lost task is found: its text, its digest, its window."""
+"""The token that finds a lost task: its text, its digest, its window."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -26,8 +26,8 @@ NOW = datetime(2025, 6, 1, 12, 0, 0, 123000, tzinfo=UTC)
         timezones=st.just(UTC),
     ),
 )
-def test_the_text_says_everything(task: str, window: float, now: datetime):
-    """Whatever the task, the window and the time: what `str` writes, `parse` reads."""
+def test_the_text_has_all_values(task: str, window: float, now: datetime):
+    """For any task, window and time: `parse` reads what `str` writes."""
     token = SubmissionToken.new(task, window, now)
 
     there = SubmissionToken.parse(str(token))
@@ -38,7 +38,7 @@ def test_the_text_says_everything(task: str, window: float, now: datetime):
 
 
 def test_tokens_are_random():
-    """Two submissions of the same task have marks of their own, derived from nothing."""
+    """Two submissions of the same task have different random marks."""
     first, second = (SubmissionToken.new("x", 150.0, NOW) for _ in range(2))
 
     assert first.mark != second.mark
@@ -47,7 +47,7 @@ def test_tokens_are_random():
 
 
 def test_the_mark_fits_the_api():
-    """Key and value stay far below what the API takes."""
+    """Key and value are far below the API's limits."""
     token = SubmissionToken.new("x" * 100_000, MAX_WINDOW - 1, NOW)
 
     assert len(TOKEN_KEY) <= 100
@@ -72,7 +72,7 @@ def test_the_mark_fits_the_api():
     ids=repr,
 )
 def test_other_texts_are_refused(text: str):
-    """What is no token raises a typed error that does not echo it."""
+    """An invalid text raises a typed error that does not repeat it."""
     with pytest.raises(InvalidRequestError) as caught:
         SubmissionToken.parse(text)
 
@@ -81,7 +81,7 @@ def test_other_texts_are_refused(text: str):
 
 @given(st.integers(0, 10**14 - 1))
 def test_every_time_that_matches_is_read_or_refused(milliseconds: int):
-    """A token with a time beyond the calendar is refused as one, not with another error."""
+    """A token with a time beyond the calendar is refused as a token, not with another error."""
     text = "bu1." + "0" * 32 + "." + "0" * 16 + f".{milliseconds}.1"
 
     assert SubmissionToken.parse(text).sent_at.tzinfo is UTC
@@ -89,7 +89,7 @@ def test_every_time_that_matches_is_read_or_refused(milliseconds: int):
 
 @pytest.mark.parametrize(("seconds", "window"), [(0, 150), (45, 195), (-45, 150), (1e9, 9999999)])
 def test_a_window_can_be_extended(seconds: float, window: float):
-    """An extended token is still one; a clock that went back shortens nothing."""
+    """An extended token is still valid; a clock that went back shortens nothing."""
     token = SubmissionToken.new("x", 150.0, NOW).extended(seconds)
 
     assert token.settle_window == window
@@ -97,5 +97,5 @@ def test_a_window_can_be_extended(seconds: float, window: float):
 
 
 def test_half_a_surrogate_pair_has_a_digest():
-    """Any text that Python holds has one."""
+    """Every text of Python has one."""
     assert len(digest_of("\ud800")) == 16

@@ -11,12 +11,12 @@ TRANSCRIBED = Path(__file__).parents[1] / "samples" / "endpoints.txt"
 
 
 def _transcribed() -> dict[str, str]:
-    """Method and path to section, as a person read them off the specification."""
+    """Method and path to section, transcribed from the specification by hand."""
     rows = [line.split(maxsplit=2) for line in TRANSCRIBED.read_text().splitlines()]
     return {f"{method} {path}": section for method, path, section in rows}
 
 
-# What each call does to an account, judged by a person from the specification.
+# The effect of each call on an account, by hand from the specification.
 EFFECTS = {
     "POST /simple-search": Effect.CREATES,
     "POST /search-url": Effect.CREATES,
@@ -57,7 +57,7 @@ def test_every_call_of_the_specification_is_a_row() -> None:
 
 
 def test_sections_are_served_whole() -> None:
-    """What both sides answer are whole sections of the specification, tasks and account first."""
+    """Both sides have whole sections of the specification, tasks and account first."""
     served = {row.section for row in ENDPOINTS}
     expected = {call for call, section in _transcribed().items() if section in served}
 
@@ -65,7 +65,7 @@ def test_sections_are_served_whole() -> None:
     assert expected == {f"{row.method} {API_PREFIX}{row.path}" for row in ENDPOINTS}
 
 
-def test_no_call_stands_twice() -> None:
+def test_no_call_is_there_twice() -> None:
     """Names and calls are unique, so that logs and caches can be keyed by them."""
     assert len(set(ENDPOINTS)) == len(ENDPOINTS)
     assert len({str(row) for row in ROWS.values()}) == len(ROWS)
@@ -73,7 +73,7 @@ def test_no_call_stands_twice() -> None:
 
 @pytest.mark.parametrize("row", ROWS.values(), ids=str)
 def test_effect(row: Endpoint) -> None:
-    """Each call does what a person says it does, and every GET only reads."""
+    """Each call has the effect of the list above, and every GET only reads."""
     assert EFFECTS.get(str(row), Effect.READS) is row.effect
     assert row.method != "GET" or row.effect is Effect.READS
 
@@ -101,7 +101,7 @@ def test_path_parameters(row: Endpoint) -> None:
 
 @pytest.mark.parametrize("row", ROWS.values(), ids=str)
 def test_bodies_and_queries(row: Endpoint) -> None:
-    """Only POST and PUT carry a JSON body; the three calls that steer a task have only a query."""
+    """Only POST and PUT have a JSON body; the three calls that control a task have only a query."""
     steering = str(row) in {"PUT /stop-task", "PUT /pause-task", "PUT /resume-task"}
 
     assert (row.body is not None) is (row.method in {"POST", "PUT"} and not steering)
@@ -111,7 +111,7 @@ def test_bodies_and_queries(row: Endpoint) -> None:
 
 
 def test_calls_that_answer_nothing() -> None:
-    """Steering a task, pinging and deleting answer nothing that means anything."""
+    """The answers to controlling a task, pinging and deleting have no meaning."""
     silent = {str(row) for row in ROWS.values() if row.returns is None}
 
     assert silent == {
@@ -132,5 +132,5 @@ def test_bare_answers(name: str, expected: type) -> None:
 
 @pytest.mark.parametrize("row", ROWS.values(), ids=str)
 def test_rows_read_well(row: Endpoint) -> None:
-    """A row prints as method and path, which is how error texts name a call."""
+    """A row prints as method and path, as error texts name a call."""
     assert str(row) == f"{row.method} {row.path}"

@@ -35,7 +35,7 @@ from browser_use_async.structured_output.schema import output_schema
     ],
 )
 def test_schemas_that_no_answer_can_follow(schema: dict[str, Any], problem: str) -> None:
-    """The problem names its place inside the schema."""
+    """The problem has its place inside the schema."""
     found = schema_problem(schema)
 
     assert found is not None
@@ -54,12 +54,12 @@ def test_schemas_that_no_answer_can_follow(schema: dict[str, Any], problem: str)
     ],
 )
 def test_schemas_that_are_right(schema: dict[str, Any]) -> None:
-    """What the standard allows is accepted, unknown keywords too."""
+    """Everything that the standard allows is accepted, unknown keywords too."""
     assert schema_problem(schema) is None
 
 
 def test_a_schema_is_checked_without_copies_of_its_places() -> None:
-    """A long name costs nothing for each part below it, and is not said in full."""
+    """A long name is not copied for each part below it, and is cut in the message."""
     children: dict[str, Any] = {f"p{number}": {} for number in range(1_000)}
     children["p0"] = {"type": "x" * 20_000}
     schema = {"properties": {"n" * 20_000: {"properties": children}}}
@@ -93,13 +93,13 @@ def test_a_schema_is_checked_without_copies_of_its_places() -> None:
         max_leaves=20,
     ).filter(lambda value: isinstance(value, dict))
 )
-def test_any_object_has_a_verdict(schema: dict[str, Any]) -> None:
-    """No object, however odd, makes the check raise or go on for ever."""
+def test_any_object_is_accepted_or_refused(schema: dict[str, Any]) -> None:
+    """No object makes the check raise another error or run for ever."""
     assert isinstance(schema_problem(schema), str | None)
 
 
 def test_schemas_of_our_own() -> None:
-    """What the SDK makes of a type passes."""
+    """The SDK's own schemas pass."""
     for kind in (list[int], dict[str, float], tuple[int, str], int | None):
         assert schema_problem(json.loads(output_schema(kind))) is None
 
@@ -127,17 +127,17 @@ def test_domains(domain: str) -> None:
     "domain", ["", " ", "not a domain", "a..b", "a.com;b.com", "@", "https://"]
 )
 def test_no_domains(domain: str) -> None:
-    """What no page can fit is refused, with what to write."""
+    """An entry that no page can match is refused, and the error shows a valid one."""
     assert str(domain_problem(domain)).endswith("*.shop.example for its subdomains")
 
 
-def test_a_long_domain_is_not_said_in_full() -> None:
-    """As much as tells which one it is."""
+def test_a_long_domain_is_cut_in_the_message() -> None:
+    """The part in the message identifies it."""
     assert len(str(domain_problem(" x" * 10_000))) < 200
 
 
 def test_several_domains() -> None:
-    """A list in one text is a mistake with a name of its own."""
+    """A list in one text is a mistake with an error of its own."""
     assert (
         domain_problem("a.com,b.com") == "'a.com,b.com' is several domains; give each one by itself"
     )
@@ -157,7 +157,7 @@ def test_several_domains() -> None:
     ],
 )
 def test_references_are_pointers(reference: str, found: bool) -> None:
-    """They lead into lists, and are percent-encoded, as in any URL."""
+    """They may lead into lists, and are percent-encoded, as in any URL."""
     schema = {
         "anyOf": [{"type": "string"}, {"type": "null"}],
         "$defs": {"a b": {"type": "string"}, "c/d": {}},

@@ -24,7 +24,7 @@ WHOLE_SECOND = MOMENT.replace(microsecond=0)
     ],
 )
 def test_eight_shapes(text: str, expected: datetime) -> None:
-    """Each shape seen in the wild is the right moment, aware of its time zone."""
+    """Each known format is the right time, with a time zone."""
     parsed = parse_timestamp(text)
 
     assert parsed == expected
@@ -44,7 +44,7 @@ def test_eight_shapes(text: str, expected: datetime) -> None:
     ],
 )
 def test_further_shapes(text: str, expected: datetime) -> None:
-    """Other ISO 8601 forms are understood where they are unambiguous."""
+    """Other ISO 8601 formats are accepted where they are unambiguous."""
     assert parse_timestamp(text) == expected
 
 
@@ -70,13 +70,13 @@ def test_further_shapes(text: str, expected: datetime) -> None:
     ],
 )
 def test_garbage(text: str) -> None:
-    """What is no timestamp, or no moment that UTC can tell, is None and no exception."""
+    """An invalid timestamp, or a time outside of UTC's range, is None and no exception."""
     assert parse_timestamp(text) is None
 
 
 @given(st.text() | st.text(alphabet="0123456789-:.TZ+ W"))
 def test_any_text(text: str) -> None:
-    """Any text is an aware moment or None."""
+    """Any text is an aware time or None."""
     parsed = parse_timestamp(text)
 
     assert parsed is None or parsed.utcoffset() is not None
@@ -100,7 +100,7 @@ def test_formatting(moment: datetime, expected: str) -> None:
 @pytest.mark.long
 @given(st.datetimes(timezones=st.just(UTC) | st.timezones()))
 def test_round_trip(moment: datetime) -> None:
-    """What is formatted is parsed back to the same moment."""
+    """A formatted time is parsed to the same time."""
     try:
         in_utc = moment.astimezone(UTC)
     except OverflowError:

@@ -1,4 +1,4 @@
-"""Secrets that the agent may type anywhere: the caller is warned, at the line of the call."""
+"""Secrets without domains: the caller is warned, at the line of the call."""
 
 import warnings
 from typing import Any
@@ -63,7 +63,7 @@ async def test_secrets_without_domains_give_a_warning(
 
 
 async def test_a_line_in_a_loop_warns_once(serve: Serve, connect: Connect):
-    """Under Python's own default filter a call site is told once, however often it runs."""
+    """Under Python's own default filter a call site warns once, however often it runs."""
     session = await connect(await serve(answering(CREATED)))
 
     with warnings.catch_warnings(record=True) as caught:
@@ -87,7 +87,7 @@ async def test_a_line_in_a_loop_warns_once(serve: Serve, connect: Connect):
     ids=["with domains", "no secret", "null", "no secrets field", "nothing"],
 )
 async def test_nothing_to_warn_of(serve: Serve, connect: Connect, fields: dict[str, Any]):
-    """Requests that keep to the recommendation are sent without a word."""
+    """Requests that follow the recommendation are sent without a warning."""
     session = await connect(await serve(answering(CREATED)))
 
     with warnings.catch_warnings(record=True) as caught:

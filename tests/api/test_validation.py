@@ -25,7 +25,7 @@ def _problem(mode: Mode, **fields: Any) -> Problem:
 
 
 def _value(mode: Mode, **fields: Any) -> Any:
-    """What one accepted field becomes."""
+    """The result of one accepted field."""
     values, problems = validate(RunTaskRequest, {"task": "Buy milk", **fields}, mode)
     assert problems == []
     return values[next(iter(fields))]
@@ -53,14 +53,14 @@ EVERYTHING: dict[str, Any] = {
 
 
 @BOTH
-def test_a_good_request_is_left_as_it_is(mode: Mode) -> None:
+def test_a_good_request_is_unchanged(mode: Mode) -> None:
     """Values within their rules pass unchanged on both sides."""
     assert validate(RunTaskRequest, EVERYTHING, mode) == (EVERYTHING, [])
 
 
 @BOTH
 def test_what_is_not_given_stays_away(mode: Mode) -> None:
-    """No default is put in: the service takes what is not sent from the browser profile."""
+    """No default is added: the service reads missing fields from the browser profile."""
     assert validate(RunTaskRequest, {"task": "Buy milk"}, mode) == ({"task": "Buy milk"}, [])
 
 
@@ -84,8 +84,8 @@ def test_unknown_fields_are_ignored(mode: Mode) -> None:
 
 
 @BOTH
-def test_every_problem_is_told_at_once(mode: Mode) -> None:
-    """A caller can mend all mistakes in one go."""
+def test_all_problems_are_named_at_once(mode: Mode) -> None:
+    """A caller can correct all mistakes at once."""
     _, problems = validate(
         RunTaskRequest, {"max_agent_steps": 201, "use_proxy": [], "metadata": {"": 5}}, mode
     )
@@ -101,7 +101,7 @@ def test_every_problem_is_told_at_once(mode: Mode) -> None:
 
 @BOTH
 @pytest.mark.parametrize("task", ["", " ", "\n\t "])
-def test_a_task_says_something(mode: Mode, task: str) -> None:
+def test_an_empty_task_is_refused(mode: Mode, task: str) -> None:
     """An empty instruction is refused before it costs anything."""
     problem = _problem(mode, task=task)
 
@@ -137,7 +137,7 @@ def test_a_task_is_not_null(mode: Mode) -> None:
     ],
 )
 def test_bounds(mode: Mode, fields: dict[str, Any], kind: str, context: dict[str, Any]) -> None:
-    """Just outside a bound is refused on both sides, with the figure."""
+    """A value just outside a bound is refused on both sides, with the figure."""
     problem = _problem(mode, **fields)
 
     assert problem.location[0] == next(iter(fields))
@@ -198,7 +198,7 @@ def test_just_within_bounds(mode: Mode, fields: dict[str, Any]) -> None:
 def test_kinds(
     mode: Mode, fields: dict[str, Any], location: tuple[str | int, ...], kind: str
 ) -> None:
-    """A value of the wrong JSON kind is refused on both sides, at its exact place."""
+    """A value of the wrong JSON type is refused on both sides, at its exact place."""
     problem = _problem(mode, **fields)
 
     assert (problem.location, problem.kind) == (location, kind)
@@ -222,7 +222,7 @@ def test_a_long_key_is_shown_shortened() -> None:
     ],
 )
 def test_queries(given: dict[str, str], expected: dict[str, int]) -> None:
-    """The server coerces query text as the service does, and puts no defaults in."""
+    """The server converts query text as the service does, and adds no defaults."""
     assert validate(PageQuery, given, Mode.SERVER) == (expected, [])
 
 
@@ -245,7 +245,7 @@ def test_queries(given: dict[str, str], expected: dict[str, int]) -> None:
     ],
 )
 def test_hostile_queries(value: Any, kind: str) -> None:
-    """What a browser's address bar can send is refused with the service's name for it."""
+    """Invalid query texts are refused with the service's name for the problem."""
     (problem,) = validate(PageQuery, {"page": value}, Mode.SERVER)[1]
 
     assert (problem.location, problem.kind) == (("page",), kind)
@@ -254,7 +254,7 @@ def test_hostile_queries(value: Any, kind: str) -> None:
 @BOTH
 @pytest.mark.parametrize("model", [TaskId, TaskFile])
 def test_missing_parameters(mode: Mode, model: type[Any]) -> None:
-    """Each parameter that is not given is named."""
+    """Each missing parameter is named."""
     _, problems = validate(model, {}, mode)
 
     assert [each.location for each in problems] == [(f.name,) for f in attrs.fields(model)]
@@ -279,7 +279,7 @@ def test_missing_parameters(mode: Mode, model: type[Any]) -> None:
     ],
 )
 def test_a_problem_shows_no_value(mode: Mode, fields: dict[str, Any]) -> None:
-    """Place, message and context go into logs and exceptions; the value does not."""
+    """Place, message and context are for logs and exceptions; the value is left out."""
     problem = _problem(mode, **fields)
 
     assert CANARY not in f"{problem} {problem.message} {problem.location} {problem.context}"

@@ -1,4 +1,4 @@
-"""Where the SDK and the server judge a request differently."""
+"""Requests that the SDK and the server check differently."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -24,21 +24,21 @@ def _problem(mode: Mode, **fields: Any) -> Problem:
 
 
 def _value(mode: Mode, **fields: Any) -> Any:
-    """What one accepted field becomes."""
+    """The result of one accepted field."""
     values, problems = validate(RunTaskRequest, {"task": "Buy milk", **fields}, mode)
     assert problems == []
     return values[next(iter(fields))]
 
 
 @pytest.mark.parametrize("value", ["5", 5.0, True, 5.5, float("nan")])
-def test_the_client_takes_only_integers(value: Any) -> None:
-    """In Python an integer is an int: guessing is left to JSON and query strings."""
+def test_the_client_accepts_only_integers(value: Any) -> None:
+    """In Python an integer is an int: conversion is for JSON and query strings."""
     assert _problem(Mode.CLIENT, max_agent_steps=value).kind == "int_type"
 
 
 @pytest.mark.parametrize("value", ["true", 1, 0, 1.0, "no"])
-def test_the_client_takes_only_booleans(value: Any) -> None:
-    """`use_proxy=0` is more likely a mistake than a wish."""
+def test_the_client_accepts_only_booleans(value: Any) -> None:
+    """`use_proxy=0` is more likely a mistake than an intention."""
     assert _problem(Mode.CLIENT, use_proxy=value).kind == "bool_type"
 
 
@@ -54,8 +54,8 @@ def test_the_client_takes_only_booleans(value: Any) -> None:
         ("use_proxy", 0, False),
     ],
 )
-def test_the_server_coerces(field: str, value: Any, expected: Any) -> None:
-    """What the service understands, the bundled server understands."""
+def test_the_server_converts(field: str, value: Any, expected: Any) -> None:
+    """The bundled server accepts every form that the service accepts."""
     assert _value(Mode.SERVER, **{field: value}) == expected
 
 
@@ -64,7 +64,7 @@ def test_the_server_coerces(field: str, value: Any, expected: Any) -> None:
     [("llm_model", "gpt-9"), ("llm_model", LlmModel("gpt-9")), ("proxy_country_code", "nz")],
 )
 def test_enums_are_open_for_the_client(field: str, value: str) -> None:
-    """A model that the service adds tomorrow can be used without a new version of the SDK."""
+    """A model that the service adds later can be used without a new version of the SDK."""
     assert _value(Mode.CLIENT, **{field: value}) == value
     assert _problem(Mode.SERVER, **{field: value}).kind == "enum"
 
@@ -72,11 +72,11 @@ def test_enums_are_open_for_the_client(field: str, value: str) -> None:
 @BOTH
 @pytest.mark.parametrize("value", ["US", "us", "Us", ProxyCountry.US])
 def test_countries_in_either_case(mode: Mode, value: str) -> None:
-    """Documentation writes US and the schema us: lower case is what is sent and stored."""
+    """Documentation has US and the schema us: lower case is sent and stored."""
     assert _value(mode, proxy_country_code=value) == "us"
 
 
-def test_models_are_told_apart_by_case() -> None:
+def test_models_differ_by_case() -> None:
     """Only countries are lower-cased."""
     assert _problem(Mode.SERVER, llm_model="O3").kind == "enum"
 
@@ -95,18 +95,18 @@ MOMENT = datetime(2025, 11, 1, 10, 48, 1, tzinfo=UTC)
 @BOTH
 @pytest.mark.parametrize("text", ["2025-11-01T10:48:01Z", "2025-11-01T10:48:01"])
 def test_moments_as_text(mode: Mode, text: str) -> None:
-    """ISO 8601 text becomes a moment; naive text is UTC."""
+    """ISO 8601 text becomes a time; a text without a zone is UTC."""
     assert _schedule(text, mode) == MOMENT
 
 
 @BOTH
 @pytest.mark.parametrize("value", ["tomorrow", 5, True, [], ""])
-def test_what_is_no_moment(mode: Mode, value: Any) -> None:
-    """Anything else is refused."""
+def test_texts_that_are_no_time(mode: Mode, value: Any) -> None:
+    """Any other text is refused."""
     assert _schedule(value, mode) == "datetime_type"
 
 
-def test_the_client_takes_aware_datetimes() -> None:
+def test_the_client_accepts_aware_datetimes() -> None:
     """A naive datetime could mean any time zone, so it is refused with the reason."""
     assert _schedule(MOMENT, Mode.CLIENT) == MOMENT
     assert _schedule(MOMENT.replace(tzinfo=None), Mode.CLIENT) == "timezone_aware"

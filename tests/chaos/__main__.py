@@ -26,7 +26,7 @@ __all__ = ["main"]
 CALLS = ("list", "status", "get")
 COUNTS = ("twice", "lost", "wrong", "untyped", "typed", "unended", "forbidden")
 HEADS = ("tasks", "mean", "p99", "max", "req", *CALLS, "late", *COUNTS)
-REST = ("inversions", "spent", "of_right", "of_plain")  # told where they have a bound
+REST = ("inversions", "spent", "of_right", "of_plain")  # printed where they have a bound
 WIDTH = 34
 
 
@@ -50,7 +50,7 @@ def _jobs(scenarios: Sequence[Scenario], seeds: int | None) -> Iterable[Job]:
 
 
 def _run(job: Job) -> Report:
-    logging.disable(logging.CRITICAL)  # the SDK warns of what we do, and asyncio of what we cancel
+    logging.disable(logging.CRITICAL)  # the SDK warns of faults, and asyncio of cancelled tasks
     report = live(job.laws, job.seed)
     return Report(beside=report.counted_requests) if job.is_beside else report
 

@@ -1,4 +1,4 @@
-"""What goes wrong with single calls: which calls, how often, when, and how."""
+"""The faults of single calls: which calls, how often, when, and how."""
 
 import math
 import random
@@ -11,7 +11,7 @@ __all__ = ["Call", "Fault", "FaultInjector", "Kind", "mixed"]
 
 
 class Call(Enum):
-    """The calls that faults and reports tell apart."""
+    """The kinds of calls in faults and reports."""
 
     RUN = "run"
     GET = "get"
@@ -22,7 +22,7 @@ class Call(Enum):
 
 
 class Kind(Enum):
-    """What becomes of a reply."""
+    """The effect on a reply."""
 
     CUT = "cut"  # the connection ends before it or in the middle of it, by FIN or RST
     HANG = "hang"  # none comes, until the client gives up
@@ -31,35 +31,35 @@ class Kind(Enum):
     RATE_LIMIT = "429"
     HTML = "html"  # a proxy's page, with 200 or 502
     GARBAGE = "garbage"  # 200, and no JSON, or JSON of another shape
-    REPLAY = "replay"  # run-task is carried out and answered with an earlier task's id
+    REPLAY = "replay"  # run-task is executed and answered with an earlier task's id
 
 
 @attrs.frozen
 class Fault:
-    """One kind of trouble, and the calls that it hits."""
+    """One kind of fault, and the calls that it affects."""
 
     kind: Kind
-    share: float = 1.0  # the probability that a matching call is hit
+    share: float = 1.0  # the probability that a matching call is affected
     calls: frozenset[Call] = frozenset(Call)
     page: int | None = None  # of the task list; None for any
     since: float = 0.0  # virtual seconds
     until: float = math.inf
     every: float = 0.0  # seconds from one hit to the next, at least
     times: float = math.inf  # hits, at most
-    seconds: float = 0.0  # how late a slow reply is
-    retry_after: float | None = None  # what a 429 asks for
-    done: float = 1.0  # the probability that run-task is carried out though its reply is lost
-    done_after: float = 0.0  # the most seconds after which it is
+    seconds: float = 0.0  # the delay of a slow reply
+    retry_after: float | None = None  # the pause in a 429
+    done: float = 1.0  # the probability that run-task is executed though its reply is lost
+    done_after: float = 0.0  # the most seconds until its execution
 
     def matches(self, call: Call, page: int | None, now: float) -> bool:
-        """Whether it can hit a call."""
+        """Whether it can affect a call."""
         if call not in self.calls or not self.since <= now < self.until:
             return False
         return self.page is None or self.page == page
 
 
 def mixed(share: float) -> tuple[Fault, ...]:
-    """All kinds of trouble for a share of all calls."""
+    """All kinds of faults for a share of all calls."""
     kinds = (
         Fault(Kind.CUT),
         Fault(Kind.SERVER_ERROR),
@@ -74,7 +74,7 @@ def mixed(share: float) -> tuple[Fault, ...]:
 
 
 class FaultInjector:
-    """Decides over each call; the first fault that hits counts."""
+    """Decides on each call; the first matching fault counts."""
 
     def __init__(self, faults: Sequence[Fault], rng: random.Random) -> None:
         self._faults = faults
@@ -83,7 +83,7 @@ class FaultInjector:
         self._hits = [0] * len(faults)
 
     def choose(self, call: Call, page: int | None, now: float) -> Fault | None:
-        """The fault that hits a call, if any does."""
+        """The fault of a call, if there is one."""
         for number, fault in enumerate(self._faults):
             is_due = now - self._last[number] >= fault.every and self._hits[number] < fault.times
             if not (is_due and fault.matches(call, page, now)):

@@ -1,4 +1,4 @@
-"""What holds in a world: everything that a scenario chooses, and nothing that chance does."""
+"""The laws of a world: everything that a scenario sets, and nothing random."""
 
 import math
 from typing import Any, Literal, Protocol
@@ -15,16 +15,16 @@ Keys = Literal["unknown", "kept", "forgotten"]
 
 
 class Workload(Protocol):
-    """What the clients of a world do."""
+    """The work of the clients of a world."""
 
     async def run(self, world: Any) -> None:
-        """Do it, and note in the world's report what came of it."""
+        """Do it, and record the results in the world's report."""
         ...
 
 
 @attrs.frozen
 class Life:
-    """How tasks live, unless they are stopped."""
+    """The lives of tasks, unless they are stopped."""
 
     seconds: tuple[float, float] = (20.0, 90.0)  # from creation to end; ignored with `steps`
     failing: float = 0.1  # the share of tasks that do not finish
@@ -39,7 +39,7 @@ class Interruption(BaseException):
 
 @attrs.frozen
 class Crash:
-    """What happens to the session from inside its own process."""
+    """A failure of the session inside its own process."""
 
     cancel_at: float = math.inf  # when all of its asyncio tasks begin to be cancelled
     cancel_seconds: float = 4.0  # for how long they are
@@ -51,7 +51,7 @@ class Crash:
 
 @attrs.frozen
 class Laws:
-    """What holds in a world."""
+    """The laws of a world."""
 
     workload: Workload
     faults: tuple[Fault, ...] = ()
@@ -67,5 +67,5 @@ class Laws:
     rows_tell_metadata: bool = True
     list_lag: float = 0.0  # seconds before the list shows a new task
     slots: int | None = None  # how many tasks may run at once
-    keys: Keys = "unknown"  # what the service does with submission keys
-    false_ends: bool = False  # the service says "finished" of what still runs
+    keys: Keys = "unknown"  # how the service treats submission keys
+    false_ends: bool = False  # the service reports running tasks as "finished"

@@ -1,4 +1,4 @@
-"""In what a task list differs from the truth: its total, its rows, their order and their dates."""
+"""The errors of a task list: its total, its rows, their order and their dates."""
 
 import random
 from typing import Any, Literal
@@ -16,7 +16,7 @@ STATUSES = ("created", "running", "paused", "finished", "failed", "stopped", "co
 
 @attrs.frozen
 class ListLies:
-    """What the list gets wrong. The calls about a single task stay true."""
+    """The errors of the list. The calls about a single task stay correct."""
 
     totals: Total = "right"
     dates: Dates = "right"  # tied: to the minute
@@ -27,7 +27,7 @@ class ListLies:
     statuses: float = 0.0  # the share of rows whose status is any other
 
     def total(self, true: int, rng: random.Random) -> int:
-        """What `total_count` says."""
+        """The value of `total_count`."""
         match self.totals:
             case "zero":
                 return 0

@@ -1,4 +1,4 @@
-"""Waits as users write them without the SDK's verbs, for the controls."""
+"""Waits that users write themselves without the SDK's methods, for the controls."""
 
 import asyncio
 from functools import partial
@@ -30,13 +30,13 @@ eager_wait = partial(_poll, pause=0.2)
 
 
 async def careless_wait(world: World, task: FakeTask) -> Task:
-    """Gives up after ten seconds, with an error that does not say on which task."""
+    """Gives up after ten seconds, with an error without the task."""
     async with asyncio.timeout(10.0):
         return await _poll(world, task, pause=1.0)
 
 
 async def forgetful_wait(world: World, task: FakeTask) -> Task:
-    """Leaves the polling to another coroutine, of which nobody notices that it has died."""
+    """Leaves the polling to another coroutine, whose death it does not notice."""
     ended: asyncio.Future[Task] = asyncio.get_running_loop().create_future()
 
     async def poll() -> None:

@@ -1,4 +1,4 @@
-"""What came of one world or of several, and the bounds that it is held to."""
+"""The results of one world or of several, and their bounds."""
 
 import math
 from collections import Counter
@@ -9,7 +9,7 @@ import attrs
 
 __all__ = ["MEASURES", "Report"]
 
-LATE_SECONDS = 3.0  # told later than this counts as late
+LATE_SECONDS = 3.0  # a later end counts as late
 LATENCY_TARGET = 2.0  # seconds, of a session with the default policy
 
 
@@ -18,25 +18,25 @@ class Report:
     """Counts; seconds are virtual."""
 
     worlds: int = 0
-    tasks: int = 0  # that the clients wanted: waits, submissions, items
-    # From the real end of each task (the start of its wait, if that was later) to the moment at
-    # which the waiter had it.
+    tasks: int = 0  # that the clients requested: waits, submissions, items
+    # From the real end of each task (the start of its wait, if that was later) to the return of the
+    # wait.
     delays: list[float] = attrs.field(factory=list)
     requests: Counter[str] = attrs.field(factory=Counter)  # by call
     plain: float = 0.0  # requests with one status call per latency target, and one for the end
-    beside: int = 0  # requests in the worlds that these are compared with
+    beside: int = 0  # requests in the worlds for comparison
     twice: int = 0  # jobs with two tasks
-    lost: int = 0  # tasks that nobody knows and nobody stopped
-    # Waits that ended with another task, too early or with an untrue end; submissions that were
-    # resolved to what is not true.
+    lost: int = 0  # tasks that no caller knows and that were not stopped
+    # Waits that ended with another task, too early or with a wrong end; submissions that were
+    # resolved wrongly.
     wrong: int = 0
     untyped: int = 0  # errors that are no BrowserUseError, or do not carry the task's id
     typed: int = 0  # other errors of waits, but for tasks that failed or were stopped
     unended: int = 0  # waits that did not end
-    forbidden: int = 0  # jobs of which the model of paying once cannot do what was seen
+    forbidden: int = 0  # jobs whose events the model of paying once does not allow
     unknown: int = 0  # submissions reported as unknown
-    inversions: int = 0  # pairs of tasks created in another order than they were asked for
-    spent: float = 0.0  # the largest quotient of what a batch cost and what it might
+    inversions: int = 0  # pairs of tasks created in another order than requested
+    spent: float = 0.0  # the largest quotient of a batch's cost and its budget
     errors: Counter[str] = attrs.field(factory=Counter)  # of waits, by class
 
     def __add__(self, other: "Report") -> "Report":
@@ -61,13 +61,13 @@ class Report:
         return math.fsum(self.delays) / len(self.delays) if self.delays else 0.0
 
     def quantile(self, share: float) -> float:
-        """The delay that so many waits did not exceed."""
+        """The delay that this share of waits did not exceed."""
         ordered = sorted(self.delays)
         return ordered[math.ceil(share * len(ordered)) - 1] if ordered else 0.0
 
     @property
     def late(self) -> float:
-        """The share of ends that were told more than three seconds late."""
+        """The share of ends that were reported more than three seconds late."""
         late = sum(delay > LATE_SECONDS for delay in self.delays)
         return late / max(len(self.delays), 1)
 

@@ -1,4 +1,4 @@
-"""The scenarios: what is tried, the bounds that it is held to, and the controls."""
+"""The scenarios, their bounds, and the controls."""
 
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
@@ -28,7 +28,7 @@ class Scenario:
     name: str
     laws: tuple[Laws, ...]
     bounds: Bounds = attrs.field(factory=dict)  # besides SAFE; None for no bound
-    beside: Laws | None = None  # what the number of requests is compared with
+    beside: Laws | None = None  # the requests for comparison
     seeds: tuple[int, ...] = (0,)  # of a whole run
     quick: bool = False  # a short run has it
     control: tuple[str, ...] = ()  # the measures whose bounds must be broken
@@ -40,7 +40,7 @@ class Scenario:
         return {name: bound for name, bound in both.items() if bound is not None}
 
     def failures(self, report: Report) -> dict[str, float]:
-        """What came out otherwise than it must: broken bounds, or those that a control kept."""
+        """The unexpected results: broken bounds, or those that a control kept."""
         broken = report.broken(self.limits)
         if not self.control:
             return broken
@@ -48,7 +48,7 @@ class Scenario:
         return {name: measures[name] for name in self.control if name not in broken}
 
 
-PROMPT = LATENCY_TARGET + 0.1  # seconds: the target, and the two replies that tell
+PROMPT = LATENCY_TARGET + 0.1  # seconds: the target, and the two replies that report it
 DISTURBED = 2 * LATENCY_TARGET  # seconds
 WAITS: Bounds = {"p99": DISTURBED, "typed": 0}
 HOUR, DAY = 3600.0, 86400.0
@@ -58,7 +58,7 @@ LOST = Fault(Kind.CUT, 0.3, calls=RUNS, done=0.6)
 
 
 def _flows() -> Iterator[Scenario]:
-    """Tasks of the session's own, whose waits share the pages that fail."""
+    """Tasks of the session, whose waits share the failing pages."""
     flow = Flow(100, 25)
     name = "run_and_wait 100/s"
     cut2, cut5 = (Fault(Kind.CUT, share) for share in (0.02, 0.05))
@@ -99,7 +99,7 @@ def _shares() -> Iterator[Scenario]:
         others = {
             "5xx": ((Fault(Kind.SERVER_ERROR, 0.2),), 8.0),
             # Refusals halve the calls that may be in flight, and some replies take half a minute:
-            # what holds is that nobody is told that the API gives no answer.
+            # the promise is that no error says that the API gives no answer.
             "mixed": (mixed(0.2), 200.0),
         }
         for name, (faults, most) in others.items():
@@ -163,7 +163,7 @@ def _budgets() -> Iterator[Scenario]:
 
 
 def _crashes() -> Iterator[Scenario]:
-    """What happens inside the process."""
+    """Failures inside the process."""
     cancelled = Crash(cancel_at=12.0)
     last = DISTURBED + cancelled.cancel_seconds
     waits = tuple(Laws(Waits(count), life=SHORT, crash=cancelled) for count in (1, 50))
@@ -182,7 +182,7 @@ def _crashes() -> Iterator[Scenario]:
     often = Crash(raises=Interruption, raise_share=0.02)
     laws = Laws(Waits(50), life=SHORT, crash=often)
     yield Scenario("2 % BaseException", (laws,), WAITS, seeds=(0, 1, 2))
-    # A middleware's own exception may reach the waiter, but leaves no task to nobody.
+    # A middleware's own exception may reach the waiter, but leaves no unknown task.
     often = attrs.evolve(often, raises=KeyError)
     both = tuple(
         attrs.evolve(laws, crash=often, workload=each) for each in (Waits(50), Flow(10, 8))
@@ -191,7 +191,7 @@ def _crashes() -> Iterator[Scenario]:
 
 
 def _submissions() -> Iterator[Scenario]:
-    """Paying once, whatever is lost."""
+    """Paying once, for any lost answer."""
     replayed = Laws(Submissions(100), (Fault(Kind.REPLAY, 0.2, calls=RUNS),))
     yield Scenario("earlier id replayed", (replayed,), quick=True)
     late = attrs.evolve(LOST, done_after=30.0)
@@ -215,7 +215,7 @@ def _submissions() -> Iterator[Scenario]:
 
 
 def _lists() -> Iterator[Scenario]:
-    """The list is not true, or grows."""
+    """The list is wrong, or grows."""
     right = Laws(Waits(300), life=MIDDLE)
     for totals in ("zero", "capped", "huge", "random", "stale"):
         laws = attrs.evolve(right, lies=ListLies(totals))
@@ -237,7 +237,7 @@ def _lists() -> Iterator[Scenario]:
         laws = attrs.evolve(right, lies=lies, others=1.0)
         yield Scenario(name, (laws,), bounds, quick=name == "all of these")
     slow = attrs.evolve(right, faults=(Fault(Kind.SLOW, 0.1, calls=LISTS, seconds=3.0),))
-    # A slow page is asked for again after one interval, and the second one may be slow as well.
+    # A slow page is read again after one interval, and the second one may be slow as well.
     yield Scenario("10 % of pages take 3 s", (slow,), {**bounds, "p99": 5.0})
     for rate in (1.0, 10.0, 50.0):
         laws = attrs.evolve(right, others=rate)
@@ -247,7 +247,7 @@ def _lists() -> Iterator[Scenario]:
 
 
 def _controls() -> Iterator[Scenario]:
-    """What must fail, or the bounds say nothing."""
+    """The controls must fail, or the bounds prove nothing."""
     late: Bounds = {"mean": 2.0, "p99": DISTURBED, "max": DISTURBED, "late": 0.04}
     dear: Bounds = {"requests": 10.0, "of_right": 2.0, "of_plain": 1.5}
     lazy, eager, careless, forgetful = (

@@ -27,7 +27,7 @@ NONSENSE = (b"\x00\xff\xfe", b"{", b"[[[[", b'{"unexpected": true}', b"NaN", b""
 
 
 class ChaosServer:
-    """What all connections share."""
+    """The common part of all connections."""
 
     def __init__(
         self,
@@ -56,14 +56,14 @@ class ChaosServer:
         return self._reply * self.rng.uniform(0.5, 1.5)
 
     def headers(self, request: Request, call: Call) -> list[tuple[str, str]]:
-        """What the service says of the key of a request."""
+        """The headers about the key of a request."""
         key = request.headers.get("idempotency-key")
         if key is None or self._keys == "unknown" or call not in {Call.RUN, Call.LIST}:
             return []
         return [("Idempotency-Key-Supported", "?1"), ("Idempotency-Key", key)]
 
     def carry_out(self, asked: Asked, key: str | None) -> Answer:
-        """Do what a request asks for, and remember the tasks that it creates."""
+        """Execute a request, and remember the tasks that it creates."""
         if asked.route == "run" and key in self._answers:
             return self._answers[key]
         status, content = self.service.answer(asked)
@@ -84,7 +84,7 @@ class _Connection(HttpConnection):
         self._loop = asyncio.get_running_loop()
 
     def serve(self, request: Request) -> None:
-        """Answer it, unless a fault hits it."""
+        """Answer it, unless a fault affects it."""
         server = self._server
         asked = Asked.parse(request.method, request.target, request.body)
         call = Call(asked.route) if asked.route in _CALLS else Call.OTHER

@@ -1,7 +1,7 @@
-"""The service of the chaos bench: tasks that live as its laws say, and a list that lies.
+"""The service of the chaos bench: tasks with the lives of its laws, and a wrong list.
 
-The life of each task is drawn when it is created, so that what a wait returned can be compared with
-what was true.
+The life of each task is drawn when it is created, so that the result of a wait can be compared with
+the real one.
 """
 
 import random
@@ -16,7 +16,7 @@ __all__ = ["LookAlike"]
 
 
 class _UntrueTask(FakeTask):
-    """The service says "finished" of it while it still runs."""
+    """A running task that the service reports as "finished"."""
 
     def status(self, life: Sequence[tuple[float, str]] | None = None) -> str:
         return "finished"
@@ -36,7 +36,7 @@ class LookAlike(FakeService):
         self.rows_tell_metadata = laws.rows_tell_metadata
 
     def answer(self, asked: Asked) -> Answer:
-        """Carry a call out, as far as there are slots, and lie about the list."""
+        """Execute a call, within the slots, with a wrong list."""
         if asked.route == "run" and not self._has_slot():
             return 429, {"detail": "Too many concurrent active sessions. Please wait for one."}
         status, content = super().answer(asked)
@@ -68,5 +68,5 @@ class LookAlike(FakeService):
 
 
 def _spread(steps: int, seconds: float) -> Callable[[float], Sequence[int]]:
-    """So many steps over a life of this length."""
+    """This many steps over a life of this length."""
     return lambda age: range(1, (steps if age >= seconds else int(steps * age / seconds)) + 1)

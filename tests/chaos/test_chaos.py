@@ -55,7 +55,7 @@ def test_one_seed_is_one_report() -> None:
 @pytest.mark.long
 @pytest.mark.parametrize("scenario", CONTROLS, ids=lambda scenario: scenario.name)
 def test_controls_break_their_bounds(scenario: Scenario) -> None:
-    """What a control is there for is seen and counted."""
+    """The fault of a control is noticed and counted."""
     report = live(scenario.laws[0], 1)
     if scenario.beside is not None:
         report.beside = live(scenario.beside, 1).counted_requests
@@ -65,7 +65,7 @@ def test_controls_break_their_bounds(scenario: Scenario) -> None:
 
 
 def test_every_bound_has_a_control() -> None:
-    """Whatever a scenario is held to, some control breaks."""
+    """For each bound of a scenario, some control breaks it."""
     bounds = {name for scenario in SCENARIOS for name in scenario.limits}
 
     assert {name for control in CONTROLS for name in control.control} >= bounds
@@ -73,7 +73,7 @@ def test_every_bound_has_a_control() -> None:
 
 @pytest.mark.parametrize("name", SAFE)
 def test_a_promise_that_was_not_kept_fails_its_scenario(name: str) -> None:
-    """One count above a bound fails a promise, and is what a control needs."""
+    """One count above a bound fails a promise, and is enough for a control."""
     promise, control = Scenario("", ()), Scenario("", (), control=(name,))
     bad, good = Report(), Report()
     setattr(bad, name, 1)
@@ -83,7 +83,7 @@ def test_a_promise_that_was_not_kept_fails_its_scenario(name: str) -> None:
 
 
 def test_no_call_takes_a_step_that_the_model_forbids() -> None:
-    """What is seen of calls whose answers are lost, and of a batch, are steps of the model."""
+    """The events of calls with lost answers, and of a batch, are steps of the model."""
     cut = Fault(Kind.CUT, 0.3, calls=frozenset({Call.RUN}), done=0.5, done_after=30.0)
     busy = Fault(Kind.RATE_LIMIT, 0.1, calls=frozenset({Call.RUN}))
     calls = live(Laws(Submissions(40, on_ambiguous="resubmit"), (cut, busy), list_lag=10.0), 0)
@@ -95,7 +95,7 @@ def test_no_call_takes_a_step_that_the_model_forbids() -> None:
 
 
 def test_calls_are_repeated_at_once_where_keys_are_kept() -> None:
-    """What is seen then are steps of the model with keys, and the list is asked but at first."""
+    """The events then are steps of the model with keys, and the list is read only at first."""
     cut = Fault(Kind.CUT, 0.3, calls=frozenset({Call.RUN}), done=0.5, done_after=30.0)
     report = live(Laws(Submissions(40), (cut,), list_lag=10.0, keys="kept"), 0)
 
@@ -105,7 +105,7 @@ def test_calls_are_repeated_at_once_where_keys_are_kept() -> None:
 
 
 def test_an_undisturbed_wait_is_prompt_and_cheap() -> None:
-    """Without any trouble the look-alike sees few requests, and no end is told late."""
+    """Without faults the server gets few requests, and no end is reported late."""
     report = live(Laws(Waits(20)), 0)
 
     assert (report.tasks, len(report.delays), report.wrong) == (20, 20, 0)

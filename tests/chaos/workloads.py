@@ -1,4 +1,4 @@
-"""What clients do: wait for tasks, run them, submit them, queue for slots, and run batches."""
+"""The work of clients: wait for tasks, run them, submit them, queue for slots, run batches."""
 
 import asyncio
 import math
@@ -19,7 +19,7 @@ from tests.support.fake_task import FakeTask
 __all__ = ["Flow", "Slots", "Spending", "Submissions", "Waits"]
 
 TEXTS = ("Buy milk", "Buy bread", "Read the news")
-STOP_SECONDS = 15.0  # within which a task that nobody holds must have been stopped
+STOP_SECONDS = 15.0  # the time until an abandoned task must have been stopped
 MODEL = LlmModel.GPT_4_1
 
 Client = Callable[[World, FakeTask], Awaitable[Task]]
@@ -102,7 +102,7 @@ async def _run_and_wait(world: World, job: str) -> None:
 
 
 async def _note_abandoned(world: World, job: str, error: BaseException) -> None:
-    """A call has ended otherwise than its task; the caller knows no more than the error says."""
+    """Record a call that has ended otherwise than its task; the caller knows only the error."""
     mine = world.service.by_job[job]
     world.note_error(error, mine[0] if mine else None)
     await asyncio.sleep(STOP_SECONDS)
@@ -116,7 +116,7 @@ def _note_doubles(world: World) -> None:
 
 
 async def _resolve(world: World, job: str, error: errors.SubmissionUnknownError) -> str | None:
-    """Find out what became of a submission, and whether that is true."""
+    """Resolve a submission, and check whether the result is right."""
     world.report.unknown += 1
     world.note_call(job, What.DOUBTED)
     while True:
@@ -133,13 +133,13 @@ async def _resolve(world: World, job: str, error: errors.SubmissionUnknownError)
 
 @attrs.frozen
 class Submissions:
-    """A flow of `submit`, whose answers are lost now and then."""
+    """A flow of `submit` whose answers are sometimes lost."""
 
     count: int
     rate: float = 2.0  # in a second
     on_ambiguous: str = "reconcile"
     settle_window: float = 60.0  # seconds
-    warm: bool = True  # the service has told its time before
+    warm: bool = True  # the service has sent its time before
     naive: bool = False  # the thin call instead, once
 
     async def run(self, world: World) -> None:
@@ -218,7 +218,7 @@ class Spending:
 
     budget: int  # US cents
     concurrency: int
-    items: int = 400  # far more than it is enough for
+    items: int = 400  # far more than it suffices for
     naive: bool = False  # a loop that pays for all items
 
     async def run(self, world: World) -> None:

@@ -1,4 +1,4 @@
-"""One world: a session in virtual time, the look-alike that it talks to, and what disturbs them."""
+"""One world: a session in virtual time, the look-alike server, and the failures."""
 
 import asyncio
 import random
@@ -29,10 +29,10 @@ __all__ = ["World", "live"]
 
 KEY = "bu_key_of_the_chaos_bench"
 WAY = 0.005  # seconds from one side to the other
-LONGEST = 1200.0  # seconds after the last task's end; what has not ended then never will
+LONGEST = 1200.0  # seconds after the last task's end; a wait that has not ended then never will
 MOST_REQUESTS = 100  # for each task; a client that needs more is stopped
-DEFAULT_WINDOW = 150.0  # seconds for which a task is looked for, unless a client says otherwise
-CANCEL_EVERY = 0.25  # seconds, while everything of the session is being cancelled
+DEFAULT_WINDOW = 150.0  # seconds for which a task is searched, unless a client says otherwise
+CANCEL_EVERY = 0.25  # seconds in which everything of the session is being cancelled
 
 
 class World:
@@ -90,7 +90,7 @@ class World:
         return task
 
     async def run(self) -> Report:
-        """Let the clients work, and give what came of it."""
+        """Let the clients work, and return the report."""
         outside = (self._create_others(), self._create_bursts(), self._jump(), self._cancel())
         disturbers = [self.spawn(each) for each in outside]
         async with self.session:
@@ -111,7 +111,7 @@ class World:
         return self.report
 
     async def finish(self, clients: "list[asyncio.Task[None]]") -> None:
-        """Wait for clients; those that have not ended long after all tasks have are unended."""
+        """Wait for clients; those that run long after all tasks have ended count as unended."""
         pending = set(clients)
         while pending and not self._is_hopeless():
             _done, pending = await asyncio.wait(pending, timeout=10.0)
@@ -119,7 +119,7 @@ class World:
         for client in clients:
             if client in pending:
                 client.cancel()
-            elif client.cancelled():  # by what only the session's own tasks should have felt
+            elif client.cancelled():  # by a failure of the session's own tasks
                 self.note_error(asyncio.CancelledError(), None)
             elif (error := client.exception()) is not None:
                 self.note_error(error, None)
@@ -130,7 +130,7 @@ class World:
         requests = self.server.requests.total()
         return self.now() > ends + LONGEST or requests > MOST_REQUESTS * (self.report.tasks + 100)
 
-    # --- what disturbs it ---------------------------------------------------------------------
+    # --- failures -----------------------------------------------------------------------------
 
     async def _create_others(self) -> None:
         while self.laws.others:
@@ -162,7 +162,7 @@ class World:
     ) -> aiohttp.ClientResponse:
         crash = self.laws.crash
         may = self.now() >= crash.raise_since and self._raised < crash.raise_times
-        # What is raised when a task is created is for the caller to see.
+        # An exception at the creation of a task is for the caller.
         may = may and not request.url.path.endswith("/run-task")
         if may and crash.raises is not None and self._disturbing_rng.random() < crash.raise_share:
             self._raised += 1
@@ -172,11 +172,11 @@ class World:
     # --- what the model of paying once must allow ------------------------------------------
 
     def begin_call(self, job: str) -> None:
-        """A client calls for a task."""
+        """A client requests a task."""
         self._calls.add(job, Event(at=self.now(), what=What.CLAIMED, row="new"))
 
     def note_call(self, job: str, what: What) -> None:
-        """A client gets its task, or hears that it is not known."""
+        """A client gets its task, or learns that it is unknown."""
         self._calls.add(job, Event(at=self.now(), what=what))
 
     def _note_request(self, asked: Asked, what: What) -> None:
@@ -187,16 +187,16 @@ class World:
             self._items.add(job, Event(at=self.now(), what=what))
 
     async def _start_writer(self, open_ledger: Callable[[], Any]) -> Any:
-        """What writes a batch's ledger, without a thread, which would know no virtual time."""
+        """The writer of a batch's ledger, without a thread, which would ignore the virtual time."""
         from tests.batch.world import DiskWriter, TracedStore
 
         opened = open_ledger()
         return DiskWriter(opened, Machine(), TracedStore(opened.connection, self._items))
 
-    # --- what clients note --------------------------------------------------------------------
+    # --- records of clients -------------------------------------------------------------------
 
     async def follow(self, task: FakeTask, wait: Callable[[FakeTask], Awaitable[Task]]) -> None:
-        """Wait for a task and compare what is told with what is true."""
+        """Wait for a task and compare the result with the real one."""
         self.report.tasks += 1
         since = self.now()
         try:
@@ -217,7 +217,7 @@ class World:
         self.report.plain += (now - since) / LATENCY_TARGET + 1
 
     def note_error(self, error: BaseException, task: FakeTask | None) -> None:
-        """A wait has ended with an error that is not about how the task ended."""
+        """A wait has ended with an error that is not about the end of the task."""
         told = error.task_id if isinstance(error, errors.BrowserUseError) else None
         is_typed = task is not None and told == task.id
         self.report.typed += is_typed
@@ -229,7 +229,7 @@ def live(laws: Laws, seed: int) -> Report:
     """Run one world."""
 
     async def run() -> Report:
-        # What a crash leaves behind is not news.
+        # Errors of tasks that a crash leaves behind are expected.
         asyncio.get_running_loop().set_exception_handler(lambda _loop, _context: None)
         return await World(laws, seed).run()
 

@@ -1,4 +1,4 @@
-"""A bundled server to try the statements on, and the faults that they have to find."""
+"""A bundled server for the statements, and the faults that they have to find."""
 
 import json
 from collections.abc import AsyncIterator

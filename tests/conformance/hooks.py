@@ -1,9 +1,9 @@
-"""What schemathesis cannot read off the document, for the run of `run.py`.
+"""Rules that schemathesis cannot find in the document, for the run of `run.py`.
 
 A JSON schema says neither which files were uploaded nor that one date lies after another, nor what
-is a domain or a schema; valid cases are made true in these points. The service coerces in bodies
-what its schema calls wrong ("7" is a 7); invalid cases that it takes for that reason are made
-invalid for everybody.
+is a domain or a schema; valid cases are corrected in these points. The service coerces in bodies
+what its schema calls wrong ("7" is a 7); invalid cases that it accepts for that reason are made
+invalid for every server.
 """
 
 import json
@@ -60,7 +60,7 @@ def missing_key_is_refused(context: Any, response: Any, case: Any) -> None:
 
 @schemathesis.hook
 def before_call(context: Any, case: Any, **options: Any) -> None:
-    """Make valid cases true, and invalid ones invalid beyond coercion."""
+    """Correct valid cases, and make invalid ones invalid beyond coercion."""
     _mend_key(case)
     body = case.body
     if not isinstance(body, dict):

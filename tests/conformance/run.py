@@ -1,6 +1,6 @@
-"""Holds servers to the specification, and one to its own OpenAPI document.
+"""Checks servers by the specification, and one by its own OpenAPI document.
 
-The statements of the specification are tried with every executor that there is here. Then
+The statements of the specification are checked with every available executor. Then
 schemathesis makes thousands of requests from the document, and checks each answer. Run by
 `make conformance`; further arguments go to schemathesis.
 """
@@ -60,7 +60,7 @@ async def _schemathesis(server: LocalServer, site: StaticSite, arguments: list[s
         "SCHEMATHESIS_HOOKS": "hooks",
         "PYTHONPATH": str(HERE),
     }
-    # What it remembers of earlier runs would change this one, so it has a folder of its own.
+    # Its memory of earlier runs would change this one, so it has a folder of its own.
     with TemporaryDirectory() as folder:
         running = await asyncio.create_subprocess_exec(*command, env=surroundings, cwd=folder)
         return await running.wait()
@@ -81,7 +81,7 @@ async def _finds_every_fault() -> bool:
 
 
 async def _conforms(executor: str | ScriptedExecutor) -> bool:
-    """Try every statement of the specification on a server with an executor."""
+    """Check every statement of the specification on a server with an executor."""
     async with (
         StaticSite(example_site_directory()) as site,
         LocalServer(
@@ -110,7 +110,7 @@ async def _conforms(executor: str | ScriptedExecutor) -> bool:
 
 
 async def main(arguments: list[str]) -> int:
-    """Try the statements with each executor, and let schemathesis at a server.
+    """Check the statements with each executor, and run schemathesis against a server.
 
     Args:
         arguments: More arguments for schemathesis.

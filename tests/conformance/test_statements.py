@@ -25,7 +25,7 @@ def _deviating(outcomes: list[Outcome]) -> dict[str, str]:
 @pytest.mark.long
 @pytest.mark.parametrize("stored", [False, True], ids=["memory", "SQLite"])
 async def test_the_bundled_server_conforms(stored: bool, tmp_path: Path):
-    """Every check holds, and every call of the API is among their requests."""
+    """Every check passes, and every call of the API is among their requests."""
     database = tmp_path / "server.db" if stored else ":memory:"
     async with conforming_server(database=database) as (server, settings):
         outcomes = await run_checks(settings)
@@ -37,7 +37,7 @@ async def test_the_bundled_server_conforms(stored: bool, tmp_path: Path):
 
 @pytest.mark.long
 async def test_a_server_without_a_browser(tmp_path: Path):
-    """The reader may end a task at once: what needs one that runs is then skipped, not failed."""
+    """The reader may end a task at once: checks that need a running one are skipped, not failed."""
     async with conforming_server(executor="reader") as (_, settings):
         outcomes = await run_checks(settings)
 

@@ -135,7 +135,7 @@ async def _output_of_lines(text: str, name: str) -> str:
 
 
 async def outcome_of_tests(block: Block, server: ExampleServer) -> str:
-    """pytest's output for a file with tests, in an empty folder."""
+    """The output of pytest for a file with tests, in an empty folder."""
     words = ("-m", "pytest", "-q", "-p", "no:cacheprovider")
     path = _saved("test_block.py", server.addressed(block.text))
     _code, output = await _run(server, sys.executable, *words, path)

@@ -1,4 +1,4 @@
-"""`make fleet`: what must hold of servers that share a database, and the controls that must fail.
+"""`make fleet`: the promises of servers that share a database, and the controls that must fail.
 
 Exits with 1 if a bound is broken, or if a control does not break its own.
 """
@@ -28,7 +28,7 @@ NONE_WRONG = {
 
 @attrs.frozen
 class Case:
-    """Something that must hold, or a control that must break it."""
+    """A promise, or a control that must break it."""
 
     name: str
     run: Callable[[PostgresServer, str], Awaitable[Figures]]
@@ -36,7 +36,7 @@ class Case:
     is_control: bool = False
     equal: tuple[str, str] | None = None  # two figures that are the same
 
-    def holds(self, figures: Figures) -> bool:
+    def is_kept(self, figures: Figures) -> bool:
         """Whether the figures are within the bounds."""
         within = all(figures[name] <= most for name, most in self.bounds.items())
         same = self.equal is None or figures[self.equal[0]] == figures[self.equal[1]]
@@ -44,7 +44,7 @@ class Case:
 
 
 def quick_cases() -> list[Case]:
-    """What takes less than two minutes."""
+    """The cases that take less than two minutes."""
     return [
         Case("kill -9 of random nodes", lambda _, at: cases.kills(at, 25, 3, seed=1), NONE_WRONG),
         Case(
@@ -67,7 +67,7 @@ def quick_cases() -> list[Case]:
         Case("stop through another node", lambda _, at: cases.stops(at, 20), {}),
         Case(
             "control: a worker without contact goes on",
-            # A step under way ends when others have been told that the task failed.
+            # A running step ends when others know already that the task failed.
             lambda _, at: cases.cut(at, 3, 30.0, "--without", "patience"),
             {"acted later": 0},
             is_control=True,
@@ -170,7 +170,7 @@ async def run(case: Case) -> bool:
     try:
         with started_server() as server, server.database() as address:
             figures = await case.run(server, address)
-        is_right, told = case.holds(figures) is not case.is_control, figures
+        is_right, told = case.is_kept(figures) is not case.is_control, figures
     except (AssertionError, TimeoutError):
         is_right, told = False, {"error": traceback.format_exc()}  # a control proves nothing so
     seconds = time.monotonic() - started
@@ -180,7 +180,7 @@ async def run(case: Case) -> bool:
 
 
 def main() -> int:
-    """Run the cases that were asked for."""
+    """Run the requested cases."""
     parser = argparse.ArgumentParser(prog="python -m tests.fleet", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="less than two minutes")
     parser.add_argument("--only", default="", metavar="TEXT", help="cases whose name has it")

@@ -43,7 +43,7 @@ class Row:
     """One figure of the table.
 
     Attributes:
-        what: Which one.
+        what: Its name.
         wanted: What it must be.
         seen: What it was.
         is_good: Whether that is so.
@@ -57,14 +57,14 @@ class Row:
 
 @attrs.frozen
 class Verdict:
-    """What became of the items of a batch, as the server says.
+    """The results of the items of a batch, by the server.
 
     Attributes:
         lost: How many have no task that the ledger knows.
         twice: How many have more than one task.
         spent: What the ledger says was spent.
         billed: What the server's tasks cost.
-        forbidden: What happened to items that the model of paying once cannot do.
+        forbidden: Events of items that the model of paying once does not allow.
     """
 
     lost: int
@@ -87,7 +87,7 @@ class Verdict:
 
 
 def judge(server: LocalServer, ledger: str, count: int, window: float) -> Verdict:
-    """Compare the ledger with the server, and what has happened with the model."""
+    """Compare the ledger with the server, and the events with the model."""
     tasks, view = server.store.tasks, read_ledger(ledger)
     per_item = Counter(task.metadata["item"] for task in tasks)
     known = {task.id for task in tasks}
@@ -124,7 +124,7 @@ async def served(
 
 
 async def begin(ledger: str, count: int, budget: Decimal | None = None) -> None:
-    """Enqueue so many items."""
+    """Enqueue this many items."""
     options = EnqueueOptions(budget_cents=budget)
     address = LedgerAddress.parse(ledger)
     await enqueue(items(count), address, options, {})
@@ -133,7 +133,7 @@ async def begin(ledger: str, count: int, budget: Decimal | None = None) -> None:
 
 
 async def figure(ledger: str, what: str) -> int:
-    """A number that the ledger's tables give."""
+    """A number from the ledger's tables."""
     address = LedgerAddress.parse(ledger)
     async with await psycopg.AsyncConnection.connect(
         address.conninfo, options=f"-c search_path={address.schema}"
@@ -149,7 +149,7 @@ async def killed(
 ) -> Verdict:
     """Kill processes at random moments while others work on the same batch."""
     draw = random.Random(20)
-    # A budget, so that what is reserved has to survive, too.
+    # A budget, so that reservations have to survive, too.
     await begin(ledger, count, Decimal(count * 1000))
     works = Works(ledger, server.base_url, server.api_key, concurrency=max(5, count // 80))
     workers = [await Worker.start(works) for _ in range(processes)]
@@ -173,14 +173,14 @@ async def killed(
 
 
 def proxy_of(postgres: str) -> TcpProxy:
-    """What can hold the connections to a database."""
+    """A proxy that can hold the connections to a database."""
     port = urlsplit(postgres).port
     assert port is not None
     return TcpProxy("127.0.0.1", port)
 
 
 async def cut_off(server: LocalServer, postgres: str, *, is_fenced: bool) -> Verdict:
-    """Let a process hear nothing of the database for longer than its lease, and then again."""
+    """Keep the database from a process for longer than its lease, and give it back."""
     count, ledger = 30, f"{postgres}#cut"
     await begin(ledger, count)
     works = Works(ledger, server.base_url, server.api_key, lease=1.0, settle_window=1.0)
@@ -248,7 +248,7 @@ async def away(server: LocalServer, postgres: str, *, asks_for_contact: bool) ->
 
 
 async def until_figure(ledger: str, what: str, wanted: int) -> None:
-    """Wait until the ledger's tables say so."""
+    """Wait until the ledger's tables have this figure."""
     ends = asyncio.get_running_loop().time() + 40
     while await figure(ledger, what) < wanted:
         assert asyncio.get_running_loop().time() < ends, what
@@ -256,7 +256,7 @@ async def until_figure(ledger: str, what: str, wanted: int) -> None:
 
 
 async def run(quick: bool) -> list[Row]:
-    """Try everything on a database of its own."""
+    """Run everything on a database of its own."""
     with started_server() as postgres:
         return await _rows(postgres, *((1_000, 6) if quick else (10_000, 20)))
 
@@ -293,7 +293,7 @@ def _row(what: str, verdict: Verdict, *, is_exact: bool) -> Row:
 
 
 def main() -> int:
-    """Print the table; 1 if a figure is not as it must be."""
+    """Print the table; 1 if a figure is wrong."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="fewer items and kills")
     table = asyncio.run(run(parser.parse_args().quick))

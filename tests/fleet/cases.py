@@ -1,4 +1,4 @@
-"""What must hold of a fleet, each as a coroutine that gives the figures."""
+"""The promises of a fleet, each as a coroutine that returns the figures."""
 
 import asyncio
 import contextlib
@@ -33,13 +33,13 @@ _ORDER = ("initializing", "started", "paused", "stopped", "finished")
 
 
 async def _create(nodes: list[Node], count: int, pause: float = 0.0) -> list[str]:
-    """Create tasks through all nodes in turn; gives their ids."""
+    """Create tasks through all nodes in turn; returns their ids."""
     async with contextlib.AsyncExitStack() as stack:
         sessions = [await stack.enter_async_context(node.session()) for node in nodes]
         ids: list[str] = []
 
         async def create(number: int) -> None:
-            # As any client does whose server has died: it asks another one.
+            # Like any client whose server has died: it calls another one.
             for attempt in range(20):
                 session = sessions[(number + attempt) % len(sessions)]
                 with contextlib.suppress(BrowserUseError):
@@ -74,7 +74,7 @@ async def _webhook(node: Node) -> AsyncGenerator[Receiver]:
 
 
 def _accepted(receiver: Receiver, chance: random.Random) -> list[Call]:
-    """The calls that the receiver takes: a fifth of the events it refuses when they come first."""
+    """The accepted calls of the receiver: it refuses a fifth of the events at first."""
     accepted: list[Call] = []
     seen = set[tuple[str, str]]()
 
@@ -150,7 +150,7 @@ def _begun_twice(servers: Servers) -> int:
 async def restarts(
     server: PostgresServer, database: str, tasks: int, modes: list[str], *options: str
 ) -> Figures:
-    """PostgreSQL is restarted, or crashes, while tasks are at work."""
+    """PostgreSQL is restarted, or crashes, while tasks run."""
     async with servers_on(database) as servers:
         lease = ("--lease", str(LEASE), "--steps", "8", *options)
         apis = await servers.add("api", 1, *lease)
@@ -193,7 +193,7 @@ async def cut(database: str, tasks: int, step_seconds: float, *options: str) -> 
         cut_off = await servers.rows("SELECT id, status FROM tasks WHERE task LIKE 'task%'")
         before = await _step_counts(servers)
         proxy.heal()
-        # Until a step that was under way has ended, and who waited for the database has written.
+        # Until a running step has ended, and processes that waited for the database have written.
         await asyncio.sleep(max(8.0, step_seconds))
         after = await _step_counts(servers)
         statuses = dict(await servers.rows("SELECT id, status FROM tasks"))
@@ -213,7 +213,7 @@ async def cut(database: str, tasks: int, step_seconds: float, *options: str) -> 
 async def lost_commits(database: str, tasks: int, *options: str) -> Figures:
     """Answers to commits of a worker are lost, and the database is away for some time after that.
 
-    So long that the transaction is given up, and what it was to write is written by another one.
+    That is so long that the transaction is given up, and another one writes its data.
     """
     steps, away_seconds, is_armed = 40, 11.0, False
 
@@ -294,7 +294,7 @@ def _through(database: str, proxy: TcpProxy) -> str:
 
 
 def _acted_later(node: Node, ends: dict[str, str]) -> int:
-    """How often executors of a node did something for tasks that had failed."""
+    """How often executors of a node acted for tasks that had failed."""
     acts = [line.split() for line in node.said().splitlines() if line.startswith("acted ")]
     return sum(
         task_id in ends and float(moment) > datetime.fromisoformat(ends[task_id]).timestamp()
@@ -320,7 +320,7 @@ async def _step_counts(servers: Servers) -> Counter[str]:
 
 
 async def rolling(database: str, tasks: int, lease: float = 20.0) -> Figures:
-    """Every node is ended by SIGTERM and started again while tasks are at work."""
+    """Every node is ended by SIGTERM and started again while tasks run."""
     async with servers_on(database) as servers:
         options = ("--lease", str(lease), "--steps", "6")
         apis = await servers.add("api", 2, *options)
@@ -392,7 +392,7 @@ class _Timed(Executor):
 
 
 async def stops(database: str, count: int) -> Figures:
-    """Tasks are stopped through another node than the one that carries them out."""
+    """Tasks are stopped through another node than the one that runs them."""
     executor = _Timed()
     shared: dict[str, Any] = {"database": database, "api_key": API_KEY, "lease": LEASE}
     async with (
@@ -426,7 +426,7 @@ def _percentile(values: list[float], share: float) -> float:
 
 
 async def speed(database: str, seconds: float) -> Figures:
-    """How many calls one API node answers in a second, and what each costs its processor."""
+    """How many calls one API node answers in a second, and the CPU time of each."""
     async with servers_on(database) as servers:
         (api,) = await servers.add("api")
         async with api.session() as session:

@@ -1,4 +1,4 @@
-"""The servers of a fleet as processes that can be killed, and what their database holds."""
+"""The servers of a fleet as processes that can be killed, and the content of their database."""
 
 import asyncio
 import contextlib
@@ -58,13 +58,13 @@ class Node:
         return self
 
     def said(self) -> str:
-        """What it wrote to its log."""
+        """The content of its log."""
         self.log.seek(0)
         text: str = self.log.read()
         return text
 
     async def kill(self) -> None:
-        """End it at once, as the death of its machine does."""
+        """Kill it, as the death of its machine does."""
         await self._end(signal.SIGKILL)
 
     async def terminate(self) -> None:
@@ -72,14 +72,14 @@ class Node:
         await self._end(signal.SIGTERM)
 
     def cpu_seconds(self) -> float:
-        """What its process has used."""
+        """The CPU time of its process."""
         assert self.process is not None
         # Behind the name: state, parent, …; ticks of its own and of the system for it.
         fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def stand_still(self, *, still: bool) -> None:
-        """Stop its process where it is, or let it go on."""
+        """Stop its process where it is, or let it continue."""
         assert self.process is not None
         self.process.send_signal(signal.SIGSTOP if still else signal.SIGCONT)
 
@@ -89,7 +89,7 @@ class Node:
             await self.process.wait()
 
     def session(self) -> BrowserUseSession:
-        """A client of it."""
+        """A session with it."""
         return BrowserUseSession(
             API_KEY,
             base_url=f"http://127.0.0.1:{self.port}/api/v1",
@@ -121,7 +121,7 @@ class Servers:
             node.log.close()
 
     async def rows(self, statement: str) -> list[Any]:
-        """What the database holds."""
+        """The rows of the database."""
         async with await psycopg.AsyncConnection.connect(
             self.database, autocommit=True, options=f"-c search_path={SCHEMA}"
         ) as connection:
@@ -130,7 +130,7 @@ class Servers:
             return found
 
     async def statuses(self) -> Counter[str]:
-        """How many tasks stand where."""
+        """How many tasks have each status."""
         statement = "SELECT status, count(*) FROM tasks GROUP BY status"
         return Counter(dict(await self.rows(statement)))
 
@@ -146,7 +146,7 @@ class Servers:
         )
 
     async def until_quiet(self, seconds: float) -> float:
-        """Wait until every task is over and no job is left; gives the seconds that it took."""
+        """Wait until every task is over and no job is left; returns the seconds."""
         started = asyncio.get_running_loop().time()
         async with asyncio.timeout(seconds):
             while True:
@@ -161,7 +161,7 @@ class Servers:
                 await asyncio.sleep(0.2)
 
     async def books(self) -> dict[str, int]:
-        """What must be nought: money that does not add up, and steps that are wrong."""
+        """Figures that must be zero: money that does not add up, and wrong steps."""
         ((unbalanced,),) = await self.rows(
             "SELECT abs((SELECT spent FROM accounts) - (SELECT count(*) FROM tasks) * 1000000"
             " - (SELECT count(*) FROM steps) * 2500000)"

@@ -1,4 +1,4 @@
-"""A server whose tasks go as a test says, and MCP clients of the official library."""
+"""A server whose tasks the test scripts, and MCP clients of the official library."""
 
 from collections.abc import AsyncIterator
 
@@ -17,7 +17,7 @@ def needs_extra() -> None:
 
 @pytest.fixture
 def recorder() -> Recorder:
-    """What carries out the tasks of `server`."""
+    """The executor of `server`."""
     return Recorder()
 
 
@@ -30,7 +30,7 @@ async def server(recorder: Recorder) -> AsyncIterator[LocalServer]:
 
 @pytest.fixture
 async def session(server: LocalServer) -> AsyncIterator[BrowserUseSession]:
-    """A session with it that looks often."""
+    """A session with it that polls often."""
     poll = PollPolicy(interval=0.02, latency_target=0.05)
     async with BrowserUseSession(server.api_key, base_url=server.base_url, poll=poll) as opened:
         yield opened

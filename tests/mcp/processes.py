@@ -30,7 +30,7 @@ def environment(server: LocalServer) -> dict[str, str]:
 
 
 def stdio(server: LocalServer, *options: str) -> Any:
-    """What an MCP client starts."""
+    """The command that an MCP client starts."""
     from mcp import StdioServerParameters
 
     return StdioServerParameters(
@@ -41,7 +41,7 @@ def stdio(server: LocalServer, *options: str) -> Any:
 
 
 async def started(server: LocalServer, *options: str) -> asyncio.subprocess.Process:
-    """The command, with pipes to everything."""
+    """The command, with pipes for its standard files."""
     return await asyncio.create_subprocess_exec(
         sys.executable,
         *("-m", "browser_use_async", "mcp", *options),

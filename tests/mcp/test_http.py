@@ -41,7 +41,7 @@ async def _client(address: str, key: str) -> AsyncIterator[Any]:
 
 @pytest.mark.long
 async def test_each_client_has_its_own_key(server: LocalServer):
-    """A good key runs tasks; a wrong one is told so by the Cloud API server, without the key."""
+    """A good key runs tasks; a wrong one gets the error of the server, without the key."""
     async with serving_http(server) as address:
         async with _client(address, server.api_key) as client:
             good = await client.call_tool("run_task", {"task": "Buy milk"})
@@ -63,7 +63,7 @@ async def test_each_client_has_its_own_key(server: LocalServer):
 
 @pytest.mark.long
 async def test_without_a_key_nothing_is_served(server: LocalServer):
-    """The answer says which header is missing; pages of other sites are refused."""
+    """The answer names the missing header; pages of other sites are refused."""
     async with serving_http(server) as address, aiohttp.ClientSession() as http:
         async with http.post(address, json={}) as answer:
             assert (answer.status, answer.headers["WWW-Authenticate"]) == (401, "Bearer")
@@ -82,8 +82,8 @@ def _headers(key: str) -> dict[str, str]:
 
 
 @pytest.mark.long
-async def test_it_ends_in_one_line_while_a_client_waits(server: LocalServer):
-    """A signal ends the stream of an open call, and no request is told of as an error."""
+async def test_it_ends_with_one_line_while_a_client_waits(server: LocalServer):
+    """A signal ends the stream of an open call, and no request is logged as an error."""
     arguments = {"task": "Hang", "wait_seconds": 40}
     params = {"name": "run_task", "arguments": arguments, "_meta": {"progressToken": 1}}
     call = {"jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": params}
@@ -97,8 +97,8 @@ async def test_it_ends_in_one_line_while_a_client_waits(server: LocalServer):
 
 
 @pytest.mark.long
-async def test_no_key_opens_anything_that_outlives_its_request(server: LocalServer):
-    """Whoever greets the server gets no session, since no key is judged before a call."""
+async def test_no_key_opens_a_lasting_session(server: LocalServer):
+    """A greeting opens no session, since no key is checked before a call."""
     async with serving_http(server) as address, aiohttp.ClientSession() as http:
         for key in ("bu_wrong", server.api_key):
             async with http.post(address, json=_INITIALIZE, headers=_headers(key)) as answer:
@@ -114,7 +114,7 @@ async def test_no_key_opens_anything_that_outlives_its_request(server: LocalServ
 
 @pytest.mark.long
 async def test_calls_of_one_key_leave_room_for_the_others(server: LocalServer):
-    """A key with 50 calls under way is told so by 429, until one of them has ended."""
+    """A key with 50 running calls gets 429, until one of them has ended."""
     async with AsyncExitStack() as stack:
         address = await stack.enter_async_context(serving_http(server))
         http = await stack.enter_async_context(aiohttp.ClientSession())
@@ -134,7 +134,7 @@ async def test_calls_of_one_key_leave_room_for_the_others(server: LocalServer):
 
 
 async def _hold(url: URL, key: str, stack: AsyncExitStack) -> asyncio.StreamWriter:
-    """Begin a call whose body does not come, and wait until the server asks for the body."""
+    """Begin a call with a missing body, and wait until the server reads the body."""
     reader, writer = await asyncio.open_connection(url.host, url.port)
     stack.callback(writer.close)
     lines = ["POST /mcp HTTP/1.1", f"Host: {url.host}:{url.port}", f"Authorization: Bearer {key}"]
@@ -148,7 +148,7 @@ async def _hold(url: URL, key: str, stack: AsyncExitStack) -> asyncio.StreamWrit
 
 @pytest.mark.long
 async def test_the_key_of_the_command_is_refused(server: LocalServer):
-    """Whoever serves others does not lend them its own key."""
+    """A server for other clients does not lend them its own key."""
     process = await started(server, "--transport", "http", "--api-key", "mine")
     _out, said = await process.communicate()
 

@@ -19,7 +19,7 @@ from tests.support.patience import PATIENCE
 
 @pytest.mark.long
 async def test_a_task_longer_than_any_call(server: LocalServer, recorder: Recorder):
-    """Calls that end long before the task, and a client that comes anew, get its result."""
+    """Calls that end long before the task, and a client that reconnects, get its result."""
     from mcp import Client
 
     async with Client(stdio(server, "--timeout", "0.2")) as client:
@@ -35,9 +35,9 @@ async def test_a_task_longer_than_any_call(server: LocalServer, recorder: Record
     assert len(recorder.assignments) == 1
 
 
-@pytest.mark.canaries_by_design("files")  # it is the file for the key
+@pytest.mark.canaries_by_design("files")  # this is the file for the key
 async def test_a_server_that_was_logged_in_to(server: LocalServer, tmp_path: Path):
-    """A client need not give address and key to the command: it reads the file of `login`."""
+    """A client need not pass address and key: the command reads the file of `login`."""
     from mcp import Client, StdioServerParameters
 
     folder = tmp_path / "browser-use-async"
@@ -55,7 +55,7 @@ async def test_a_server_that_was_logged_in_to(server: LocalServer, tmp_path: Pat
 
 @pytest.mark.long
 async def test_the_list_of_tools_is_small(server: LocalServer):
-    """Each model reads it before anything else: at most 9,000 bytes, as they come in."""
+    """Each model reads it first: at most 9,000 bytes on the wire."""
     process = await started(server)
     assert process.stdin is not None
     assert process.stdout is not None
@@ -74,7 +74,7 @@ async def test_the_list_of_tools_is_small(server: LocalServer):
 
 @pytest.mark.long
 async def test_a_session_of_the_library_calls_every_tool(server: LocalServer):
-    """Over a pipe: each tool that a client is told of can be called, and answers."""
+    """Over a pipe: each listed tool can be called, and answers."""
     from mcp import ClientSession
     from mcp.client.stdio import stdio_client
 
@@ -115,7 +115,7 @@ async def test_a_session_of_the_library_calls_every_tool(server: LocalServer):
 
 @pytest.mark.long
 async def test_a_budget_bounds_the_process(server: LocalServer):
-    """What a model may spend is bounded by whoever starts the server."""
+    """The user who starts the server limits the spending of a model."""
     from mcp import Client
 
     async with Client(stdio(server, "--budget-cents", "30")) as client:
@@ -140,7 +140,7 @@ async def test_it_ends_with_its_client(server: LocalServer, ending: str):
         assert b'"id":1' in await process.stdout.readline()
         if ending == "input":
             process.stdin.close()
-        elif ending == "output":  # of a client that was killed, while an answer is due
+        elif ending == "output":  # of a client that was killed, before an answer
             cast("Any", process)._transport.get_pipe_transport(1).close()
             process.stdin.write(_LIST)
             process.stdin.close()
@@ -158,7 +158,7 @@ async def test_it_ends_with_its_client(server: LocalServer, ending: str):
     [("</dev/null", 0, ""), ("<&-", 2, "must be open"), (">&- </dev/null", 2, "must be open")],
 )
 async def test_without_a_client(server: LocalServer, streams: str, code: int, words: str):
-    """As in a container without `-i`: it ends, and what is closed is said."""
+    """As in a container without `-i`: it ends, and says that its input is closed."""
     process = await asyncio.create_subprocess_shell(
         f'exec "{sys.executable}" -m browser_use_async mcp {streams}',
         stderr=asyncio.subprocess.PIPE,

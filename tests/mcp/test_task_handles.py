@@ -19,7 +19,7 @@ Seen = list[dict[str, Any]]
 
 
 async def _ask(session: Any, method: str, task_id: str) -> dict[str, Any]:
-    """What the server answers about a handle."""
+    """The server's answer about a handle."""
     from mcp.types import Request, RequestParams, Result
     from pydantic import ConfigDict
 
@@ -38,7 +38,7 @@ async def _ask(session: Any, method: str, task_id: str) -> dict[str, Any]:
 
 
 def _extension(seen: Seen, after_first: Callable[[str, Any], Any] | None = None) -> Any:
-    """What a client needs: it takes a handle for the answer of a call, and polls until its end."""
+    """The client's part: it accepts a handle as the answer to a call, and polls until its end."""
     from mcp.client.extension import ClaimContext, ClientExtension, ResultClaim
     from mcp.types import CallToolResult, Result
     from pydantic import ConfigDict, Field
@@ -130,13 +130,13 @@ async def test_a_pause_ends_the_handle_and_not_the_task(served: Any):
 
 
 async def test_a_cancelled_handle_stops_the_task(served: Any, session: BrowserUseSession):
-    """What is cancelled costs nothing more; an input that was never asked for is ignored."""
+    """A cancelled task costs nothing more; an input without a request is ignored."""
     seen: Seen = []
 
     async def cancel(_handle: str, ask: Any) -> None:
         await ask("tasks/update")
         await ask("tasks/cancel")
-        await ask("tasks/cancel")  # a second time, it has ended
+        await ask("tasks/cancel")  # a second time, after its end
 
     async with _client(served, _extension(seen, cancel)) as client:
         result = await client.call_tool("run_task", {"task": "Hang"})
@@ -149,7 +149,7 @@ async def test_a_cancelled_handle_stops_the_task(served: Any, session: BrowserUs
 
 
 async def test_a_handle_of_nothing_is_refused(served: Any):
-    """With the code of the protocol for it, and the words of the service."""
+    """With the protocol's code for it, and the message of the service."""
     from mcp import MCPError
 
     seen: Seen = []
@@ -167,8 +167,8 @@ async def test_a_handle_of_nothing_is_refused(served: Any):
     assert codes == [-32602] * 3
 
 
-async def test_a_model_that_says_how_long_to_wait_gets_the_state(served: Any):
-    """Also from a client that knows handles."""
+async def test_a_model_that_gives_a_timeout_gets_the_state(served: Any):
+    """This is so also for a client that supports handles."""
     seen: Seen = []
     async with _client(served, _extension(seen)) as client:
         result = await client.call_tool("run_task", {"task": "Hang", "wait_seconds": 0})
@@ -179,7 +179,7 @@ async def test_a_model_that_says_how_long_to_wait_gets_the_state(served: Any):
 
 @pytest.mark.parametrize("mode", ["2026-07-28", "legacy"])
 async def test_others_get_no_handle(served: Any, mode: str):
-    """A client that does not declare the extension, or speaks an older version, waits as before."""
+    """A client without the extension, or with an older protocol version, waits as before."""
     from mcp import Client
 
     declared = [_extension([])] if mode == "legacy" else []
@@ -191,7 +191,7 @@ async def test_others_get_no_handle(served: Any, mode: str):
 
 @pytest.mark.long
 async def test_over_a_pipe_too(server: LocalServer, recorder: Recorder):
-    """A process answers with a handle, and another one for the same account could be asked."""
+    """A process answers with a handle, and another one for the same account accepts it."""
     from mcp import Client
 
     seen: Seen = []
@@ -209,7 +209,7 @@ async def test_over_a_pipe_too(server: LocalServer, recorder: Recorder):
 
 @pytest.mark.long
 async def test_over_http_each_request_needs_its_key(server: LocalServer):
-    """A handle opens nothing: the Cloud API server judges the key of who asks for it."""
+    """A handle grants nothing: the Cloud API server checks the key of each request."""
     import httpx2
     from mcp import Client, MCPError
     from mcp.client.streamable_http import streamable_http_client

@@ -1,4 +1,4 @@
-"""What each tool does, through the official client, in the process of the test."""
+"""Each tool, through the official client, in the process of the test."""
 
 import base64
 from collections.abc import AsyncIterator
@@ -14,9 +14,9 @@ from tests.cli.running import Recorder
 
 @pytest.fixture
 def connected(session: BrowserUseSession) -> Any:
-    """A client of a server whose calls wait for minutes, if need be; not entered yet.
+    """A client of a server whose calls may wait for minutes; not entered yet.
 
-    Its cancel scopes want to be left in the asyncio task in which they were entered.
+    Its cancel scopes must be left in the asyncio task in which they were entered.
     """
     from mcp import Client
 
@@ -50,7 +50,7 @@ async def _error(client: Any, tool: str, **arguments: Any) -> str:
 
 @pytest.mark.long
 async def test_every_tool_is_explained(connected: Any):
-    """Each has a title, a description, its bounds in its schema, and says whether it only reads."""
+    """Each has a title, a description, its bounds in its schema, and whether it only reads."""
     async with connected as client:
         tools = {each.name: each for each in (await client.list_tools()).tools}
 
@@ -70,7 +70,7 @@ async def test_every_tool_is_explained(connected: Any):
 
 @pytest.mark.long
 async def test_an_answer_has_its_schema_once(connected: Any):
-    """The schema of the state of a task stands at one tool, and the answers of others fit it."""
+    """The schema of the state of a task is at one tool, and the answers of others fit it."""
     jsonschema = pytest.importorskip("jsonschema")
     async with connected as client:
         tools = (await client.list_tools()).tools
@@ -86,7 +86,7 @@ async def test_an_answer_has_its_schema_once(connected: Any):
 
 
 async def test_a_task_that_ends_in_time_is_answered_whole(connected: Any):
-    """A call that waits gives the answer, and no advice."""
+    """A call that waits returns the answer, without advice."""
     async with connected as client:
         state = await _call(client, "run_task", task="Buy milk", max_agent_steps=5)
 
@@ -95,7 +95,7 @@ async def test_a_task_that_ends_in_time_is_answered_whole(connected: Any):
 
 
 async def test_the_fields_of_a_task_are_sent(connected: Any, recorder: Recorder):
-    """What a model gives reaches the task, and what it leaves out is not sent."""
+    """The model's values reach the task, and missing ones are not sent."""
     async with connected as client:
         await _call(client, "run_task", task="Buy", allowed_domains=["shop.test"], llm_model="o3")
 
@@ -104,7 +104,7 @@ async def test_the_fields_of_a_task_are_sent(connected: Any, recorder: Recorder)
 
 
 async def test_an_empty_list_of_domains_is_refused(connected: Any, recorder: Recorder):
-    """The model learns both ways out, and no task is created."""
+    """The error has both alternatives, and no task is created."""
     async with connected as client:
         said = await _error(client, "run_task", task="Buy milk", allowed_domains=[])
 
@@ -113,7 +113,7 @@ async def test_an_empty_list_of_domains_is_refused(connected: Any, recorder: Rec
 
 
 async def test_an_argument_that_no_tool_has_is_refused(connected: Any, recorder: Recorder):
-    """A model that misspells the limit of a task's steps does not pay for one without."""
+    """A model that misspells the limit of a task's steps does not pay for one without a limit."""
     async with connected as client:
         said = await _error(client, "run_task", task="Buy milk", max_steps=3)
         schemas = [each.input_schema for each in (await client.list_tools()).tools]
@@ -132,8 +132,8 @@ async def test_a_task_that_fails_says_why(connected: Any):
 
 
 @pytest.mark.long
-async def test_progress_is_told_step_by_step(connected: Any):
-    """While a tool waits, the client hears of each step, with seconds that only grow."""
+async def test_progress_is_reported_step_by_step(connected: Any):
+    """While a tool waits, the client gets each step, with growing seconds."""
     async with connected as client:
         heard: list[tuple[float, float | None, str | None]] = []
 
@@ -151,7 +151,7 @@ async def test_progress_is_told_step_by_step(connected: Any):
 
 
 async def test_a_paused_task_offers_its_live_page(connected: Any, session: BrowserUseSession):
-    """A wait ends at a pause, with the page where a person can act; resuming goes on."""
+    """A wait ends at a pause, with the page where a person can act; resuming continues."""
     async with connected as client:
         state = await _call(client, "run_task", task="Hang around", wait_seconds=0)
         task_id = state["task_id"]
@@ -170,7 +170,7 @@ async def test_a_paused_task_offers_its_live_page(connected: Any, session: Brows
 
 
 async def test_a_pause_of_the_model_needs_no_person(connected: Any, session: BrowserUseSession):
-    """Only a step that asks a person needs one; a task that was paused from here does not."""
+    """Only a step that asks a person needs one; a task that was paused by this client does not."""
     async with connected as client:
         state = await _call(client, "run_task", task="Hang around", wait_seconds=0)
         await anext(session.handle(state["task_id"]).stream_steps())
@@ -181,7 +181,7 @@ async def test_a_pause_of_the_model_needs_no_person(connected: Any, session: Bro
 
 
 async def test_a_task_that_asks_for_help_says_what_for(connected: Any):
-    """A wait ends where a person has to act, with what is to be done and where."""
+    """A wait ends where a person has to act, with the action and its page."""
     async with connected as client:
         state = await _call(client, "run_task", task="Robot check")
         assert (state["status"], state["needs_person"]) == (
@@ -197,7 +197,7 @@ async def test_a_task_that_asks_for_help_says_what_for(connected: Any):
 
 @pytest.mark.long
 async def test_steps_are_given_from_a_number_on(connected: Any):
-    """A model asks for what it has not seen."""
+    """A model reads only new steps."""
     async with connected as client:
         state = await _call(client, "run_task", task="Stroll")
         steps = await _call(client, "task_steps", task_id=state["task_id"], after=1)
@@ -206,7 +206,7 @@ async def test_steps_are_given_from_a_number_on(connected: Any):
 
 
 async def test_tasks_are_listed(connected: Any):
-    """Newest first, with how many pages there are."""
+    """Newest first, with the number of pages."""
     async with connected as client:
         for name in ("one", "two"):
             await _call(client, "run_task", task=name, wait_seconds=0)
@@ -238,7 +238,7 @@ async def test_tasks_are_found_by_status_and_text(connected: Any):
 
 
 async def test_a_filter_says_where_it_stopped(connected: Any, monkeypatch: pytest.MonkeyPatch):
-    """It looks through so many of the newest tasks, and tells a model that there may be more."""
+    """It reads a limited number of the newest tasks, and says that there may be more."""
     monkeypatch.setattr("browser_use_async.mcp.tools.MOST_SEARCHED", 2)
     async with connected as client:
         for name in ("Buy tea", "Buy milk", "Buy bread"):
@@ -250,7 +250,7 @@ async def test_a_filter_says_where_it_stopped(connected: Any, monkeypatch: pytes
 
 
 async def test_a_picture_is_content(connected: Any, session: BrowserUseSession):
-    """That of a step and the latest one are images; one that there is not is an error."""
+    """That of a step and the latest one are images; a missing one is an error."""
     async with connected as client:
         state = await _call(client, "run_task", task="Stroll", wait_seconds=0)
         said = await _error(client, "task_screenshot", task_id=state["task_id"], step=9)
@@ -269,7 +269,7 @@ async def test_a_picture_is_content(connected: Any, session: BrowserUseSession):
 
 
 async def test_the_balance_falls(connected: Any):
-    """What a task cost is gone from the account."""
+    """The cost of a task is deducted from the account."""
     async with connected as client:
         before = (await _call(client, "balance"))["cents"]
         await _call(client, "run_task", task="Buy milk")
@@ -290,8 +290,8 @@ async def test_a_schedule_lives_until_it_is_deleted(connected: Any):
         assert [each["task"] for each in listed["result"]] == ["Tell"]
 
 
-async def test_errors_are_told_in_our_words(connected: Any):
-    """A model reads what happened and what to do next, and the connection lives on."""
+async def test_errors_have_the_messages_of_the_package(connected: Any):
+    """A model reads what happened and what to do next, and the connection stays open."""
     async with connected as client:
         gone = await _error(client, "task_status", task_id="nobody")
         bound = await _error(client, "run_task", task="x", max_agent_steps=900)
@@ -308,7 +308,7 @@ async def test_errors_are_told_in_our_words(connected: Any):
 async def test_a_call_that_the_client_gives_up_leaves_the_task(
     connected: Any, session: BrowserUseSession, recorder: Recorder
 ):
-    """The client's limit ends its call; the task goes on, and its result is fetched later."""
+    """The client's limit ends its call; the task goes on, and its result is read later."""
     async with connected as client:
         from mcp import MCPError
 
@@ -326,7 +326,7 @@ async def test_a_call_that_the_client_gives_up_leaves_the_task(
 
 
 async def test_a_file_has_a_link(connected: Any):
-    """The file that a task made is at the address, which needs no key."""
+    """The file of a task is at the address, which needs no key."""
     async with connected as client:
         state = await _call(client, "run_task", task="Report")
         assert state["output_files"] == ["sum.txt"]

@@ -1,1 +1,1 @@
-"""A model of paying once: what is searched whole, beside what is tested often."""
+"""A model of paying once, which is searched completely, besides the tests."""

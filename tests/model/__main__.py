@@ -1,6 +1,5 @@
-"""Search the model of paying once, and print what was found: `make model`.
-
-The exit code is 1 if a variant is not as it must be.
+"""Search the model of paying once, and print the results: `make model`. The exit code is 1 if a
+variant has the wrong result.
 """
 
 import argparse
@@ -14,7 +13,7 @@ _QUICK = (("as built", TRUE), ("with submission keys", WITH_KEYS), ("weakened", 
 
 
 def main(words: Sequence[str]) -> int:
-    """Search, print, and say whether all is as it must be."""
+    """Search, print, and return whether all results are right."""
     parser = argparse.ArgumentParser(prog="python -m tests.model", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="without the large scopes")
     parser.add_argument("--traces", action="store_true", help="print each counterexample")

@@ -1,4 +1,4 @@
-"""What happens to the row of an item beside its workers."""
+"""The steps of the row of an item besides those of its workers."""
 
 import attrs
 
@@ -32,7 +32,7 @@ class RowSteps(Steps):
     """The steps of the database."""
 
     def add(self) -> None:
-        """Add what may happen to the row."""
+        """Add the possible steps of the row."""
         state = self.state
         if state[LATE_STATEMENT]:
             self._arrive_late()
@@ -41,7 +41,7 @@ class RowSteps(Steps):
             self.new(changed(state, QUEUE, WAITING), "item {}: `retry_failed` lets it wait again")
 
     def _arrive_late(self) -> None:
-        """A statement is carried out whose connection broke, or whose run was cancelled."""
+        """A statement is executed whose connection broke, or whose run was cancelled."""
         state, statement = self.state, self.state[LATE_STATEMENT]
         after = changed(state)
         if state[OWNER] == state[LATE_STATEMENT + 1] or not self.terms.asks_for_owner:
@@ -63,4 +63,4 @@ class RowSteps(Steps):
         elif statement == A_TASK:
             after[ROW] = SUBMITTED
         elif statement == A_REFUSAL and not terms.asks_for_intent:
-            after[ROW] = NEW  # although another request is on its way by then
+            after[ROW] = NEW  # although another request is in progress by then

@@ -1,4 +1,4 @@
-"""The state of the model, in bytes: a block for each item, and what concerns all of them.
+"""The state of the model, in bytes: a block for each item, and a common part.
 
 Items are alike, and so are workers: of states that differ in their order alone, one is searched.
 """
@@ -7,19 +7,19 @@ from typing import Final
 
 from tests.model.terms import Terms
 
-MAXIMUM: Final = 2  # what a task may cost
+MAXIMUM: Final = 2  # the most that a task costs
 WORKERS: Final = 2
 NO_OWNER: Final = 2  # the owner of a row whose process has ended
 
-# What the row of an item says
+# The content of the row of an item
 NEW, INTENT, SUBMITTED, DONE, UNKNOWN, FAILED, UNDONE = range(7)
 ROWS: Final = ("new", "intent", "submitted", "done", "unknown", "failed", "undone")
 
-# Whether it is handed out
+# Whether it is claimed
 AT_REST, WAITING, HANDED_OUT = range(3)
 QUEUES: Final = ("at rest", "waiting", "handed out")
 
-# Where a worker stands with an item: each place is in front of a statement or a request
+# The place of a worker in an item: each place is before a statement or a request
 (IDLE, RESERVE, NO_ROOM, ASK, COMMITTED, SEND, WIRE, LIST, SEARCH, FOUND, FOLLOW, ENDED, FREED) = (
     range(13)
 )
@@ -28,30 +28,30 @@ PLACES: Final = (
     *("follow", "ended", "freed"),
 )
 
-# How a worker is. One that is mute works, and its heartbeats do not arrive.
+# The state of a worker. A mute one works, and its heartbeats do not arrive.
 LIVE, MUTE, ASLEEP, KILLED, STOPPED, GONE = range(6)
 MODES: Final = ("live", "mute", "asleep", "killed", "stopped", "gone")
 
-# What a worker's session knows of submission keys
+# The knowledge of a worker's session about submission keys
 NOT_ASKED, HELD_BY_SERVER, NOT_HELD = range(3)
 
 # --- the block of an item -------------------------------------------------------------------
 
 ROW, OWNER, QUEUE, HELD, HIDDEN, SENT, TOKEN, KEYED, ROUND = range(9)
-LATE_STATEMENT: Final = 9  # what it writes, or 0 for none, who it is of, and its token
-TASKS: Final = (12, 14, 16)  # each what became of it, or 0 for none, and its token
+LATE_STATEMENT: Final = 9  # what it writes, or 0 for none, its owner, and its token
+TASKS: Final = (12, 14, 16)  # each its end, or 0 for none, and its token
 REQUESTS: Final = (18, 21)  # each an age, or 0 for none, who waits for the answer, and a token
 PROGRESS: Final = 24  # of each worker: its place, a clock, a claim under way, and its token
 STRIDE: Final = 4  # from one worker to the next
 SIZE: Final = PROGRESS + STRIDE * WORKERS
 
-# What became of a task
+# The end of a task
 RUNS, FINISHED_WELL, FINISHED_BADLY = range(1, 4)
 OUTCOME: Final = 3  # of these
 HAS_KEY: Final = 4  # the server knows its key
 IS_FORMER: Final = 8  # it is of a round before this one
 
-# What a statement writes that arrives late
+# The write of a late statement
 AN_INTENT, A_REFUSAL, A_TASK = range(1, 4)
 STATEMENTS: Final = ("", "an intent", "a refusal", "a task")
 
@@ -59,11 +59,11 @@ STATEMENTS: Final = ("", "an intent", "a refusal", "a task")
 CLAIMED: Final = 7
 IS_OLD: Final = 8
 
-LATE: Final = 15  # the age of a request that is carried out whenever it likes
+LATE: Final = 15  # the age of a request that may be executed at any time
 
-# --- what concerns all items ----------------------------------------------------------------
+# --- the common part ------------------------------------------------------------------------
 
-# Of each worker: how it is, how long it was silent, and what it knows of keys
+# Of each worker: its state, how long it was silent, and its knowledge of keys
 MODE, SILENCE, KNOWS = range(3)
 ABOUT: Final = 3  # bytes for each worker
 
@@ -74,7 +74,7 @@ ABOUT: Final = 3  # bytes for each worker
 ) = range(10)
 FAULTS: Final = ABOUT * WORKERS  # where their counters stand
 
-_SWAPPED: Final = bytes([1, 0, 2])  # owners, once the workers have changed places
+_SWAPPED: Final = bytes([1, 0, 2])  # owners, after the workers were exchanged
 _OWNERS: Final = (OWNER, LATE_STATEMENT + 1, *(request + 1 for request in REQUESTS))
 
 
@@ -115,7 +115,7 @@ def ordered(block: bytes | bytearray) -> bytes:
 
 
 def swapped(block: bytes) -> bytes:
-    """An item, once the workers have changed places."""
+    """An item, after the workers were exchanged."""
     copy = bytearray(block)
     for place in _OWNERS:
         copy[place] = _SWAPPED[block[place]]
@@ -124,12 +124,12 @@ def swapped(block: bytes) -> bytes:
 
 
 def swapped_tail(tail: bytes) -> bytes:
-    """What concerns all items, once the workers have changed places."""
+    """The common part, after the workers were exchanged."""
     return tail[ABOUT:FAULTS] + tail[:ABOUT] + tail[FAULTS:]
 
 
 def ended(block: bytes, worker: int) -> bytes:
-    """An item without a process: its row is no one's, and no answer is waited for."""
+    """An item without a process: its row has no owner, and no answer is awaited."""
     after = bytearray(block)
     at = PROGRESS + STRIDE * worker
     after[at : at + STRIDE] = bytes(STRIDE)
@@ -140,7 +140,7 @@ def ended(block: bytes, worker: int) -> bytes:
 
 
 def outcomes(block: bytes | bytearray) -> list[int]:
-    """What became of the tasks of this round."""
+    """The ends of the tasks of this round."""
     return [block[at] & OUTCOME for at in TASKS if block[at] and not block[at] & IS_FORMER]
 
 

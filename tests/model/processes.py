@@ -1,4 +1,4 @@
-"""What may happen to a process: it is killed, sleeps, is not heard, and ends."""
+"""The steps of a process: it is killed, sleeps, becomes mute, and ends."""
 
 from collections.abc import Callable
 
@@ -27,7 +27,7 @@ from tests.model.terms import ALWAYS, Terms
 
 @attrs.define(eq=False)
 class ProcessSteps:
-    """The steps of one process; the state is what concerns all items."""
+    """The steps of one process; the state is the common part."""
 
     terms: Terms
     state: bytes
@@ -37,7 +37,7 @@ class ProcessSteps:
     is_sending: bool  # whether it is about to send a request, before which it does not sleep
 
     def add(self) -> None:
-        """Add what may happen to the process."""
+        """Add the possible steps of the process."""
         place = ABOUT * self.worker
         mode = self.state[place + MODE]
         if mode == KILLED:

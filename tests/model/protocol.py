@@ -1,7 +1,7 @@
 """The model of paying once: items in a ledger, workers that claim them, a network and a service.
 
-A fault is a step that is there as long as it may happen again. Time is a step, too: it passes only
-while nothing is urgent, so that what the code does at once takes no time.
+A fault is a step that is possible as long as it may happen again. Time is a step, too: it passes
+only while nothing is urgent, so that immediate steps of the code take no time.
 
 What an item does next depends on its own block and on little else, so its steps are worked out once
 and looked up in millions of states. A state is the numbers of its blocks, in one number.
@@ -91,7 +91,7 @@ KeyT, ValueT = TypeVar("KeyT"), TypeVar("ValueT")
 
 
 class _Known(dict[KeyT, ValueT]):
-    """What was worked out before."""
+    """Results that were computed before."""
 
     def __init__(self, work: Callable[[KeyT], ValueT]) -> None:
         super().__init__()
@@ -104,7 +104,7 @@ class _Known(dict[KeyT, ValueT]):
 
 @attrs.frozen
 class _Facts:
-    """What is asked of a block again and again."""
+    """The frequently used facts of a block."""
 
     summary: int  # the number of what other items depend on
     problem: str | None  # the invariant that is broken
@@ -118,7 +118,7 @@ class _Facts:
 
 
 class PayOnce:
-    """The protocol under some terms."""
+    """The protocol with some terms."""
 
     def __init__(self, terms: Terms, *, is_canonical: bool = True) -> None:
         self.terms = terms
@@ -163,14 +163,14 @@ class PayOnce:
         return blocks[::-1], state
 
     def _canonical(self, blocks: Sequence[int], tail: int) -> int:
-        """The one of the states that differ in the order of items and workers alone."""
+        """One of the states that differ only in the order of items and workers."""
         first = self._packed(sorted(blocks), tail)
         if self.terms.workers == 1:
             return first
         other = sorted(self._swapped[block] for block in blocks)
         return min(first, self._packed(other, self._swapped_tail[tail]))
 
-    # --- what must be true ----------------------------------------------------------------
+    # --- invariants -----------------------------------------------------------------------
 
     def broken(self, state: int) -> str | None:
         """The invariant that is broken."""
@@ -215,7 +215,7 @@ class PayOnce:
             used=used(block),
             most=running * MAXIMUM + (len(tasks) - running) * COST,
             is_over=row == DONE or is_doubted or (row == FAILED and is_last),
-            # It has no task, none on its way, and no money.
+            # It has no task, none in progress, and no money.
             is_left_out=row == NEW and not tasks and not block[HELD],
             sending=tuple(each == SEND for each in block[PROGRESS::STRIDE]),
             at_work=tuple(each > 0 for each in block[PROGRESS::STRIDE]),
@@ -234,7 +234,7 @@ class PayOnce:
         return None
 
     def _summary(self, block: bytes) -> bytes:
-        """What the steps of other items depend on."""
+        """The part on which the steps of other items depend."""
         places, claims = block[PROGRESS::STRIDE], block[PROGRESS + 2 :: STRIDE]
         return bytes(
             [
@@ -259,7 +259,7 @@ class PayOnce:
             tasks=tuple(task for each in found for task in each[tasks:] if task),
         )
 
-    # --- what may happen ------------------------------------------------------------------
+    # --- steps ----------------------------------------------------------------------------
 
     def successors(self, state: int) -> list[int]:
         """The states after each step that can be taken."""
@@ -329,7 +329,7 @@ class PayOnce:
     # --- time -----------------------------------------------------------------------------
 
     def _grow_older(self, number: int) -> int | None:
-        """An item after a tick; None if a request of it is carried out first, or is late."""
+        """An item after a tick; None if a request of it is executed first, or is late."""
         block = self._blocks.values[number]
         if any(block[each] == self.terms.delay + 1 for each in REQUESTS):
             return None

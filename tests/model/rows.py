@@ -1,6 +1,5 @@
-"""The traces of a batch in PostgreSQL: a trigger writes down what each statement does to a row.
-
-No process takes part, so that a statement that arrives after its process was killed is seen, too.
+"""The traces of a batch in PostgreSQL: a trigger records the change of a row by each statement. It
+needs no process, so that a late statement of a killed process is recorded, too.
 """
 
 from collections.abc import Iterable
@@ -46,7 +45,7 @@ CREATE TRIGGER trace AFTER UPDATE ON items FOR EACH ROW EXECUTE FUNCTION trace_r
 
 
 def install(connection: psycopg.Connection) -> None:
-    """Write down from now on what happens to the items of a batch."""
+    """Record the changes of the items of a batch from now on."""
     with connection.transaction():
         connection.execute(literal(_TRIGGER))
 
@@ -70,7 +69,7 @@ class _Owners:
 
 
 def read(connection: psycopg.Connection, tasks: Iterable[TaskRecord]) -> Traces:
-    """What has happened to the items of a batch, and which tasks were made for them."""
+    """Read the changes of the items of a batch, and the tasks that were created for them."""
     found: list[tuple[float, int, str, str | None, What, str]] = [
         (at, number, key, owner, What[what], state)
         for at, number, key, owner, what, state in connection.execute(

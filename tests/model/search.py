@@ -11,7 +11,7 @@ StateT = TypeVar("StateT", bound=Hashable)
 
 
 class Model(Protocol[StateT]):
-    """What is searched. A model brings its states into one form before it adds them."""
+    """The searched model, which brings its states into one form before it adds them."""
 
     @property
     def start(self) -> StateT:
@@ -43,7 +43,7 @@ class Step:
 
 @attrs.frozen(kw_only=True)
 class Verdict:
-    """What a search has found."""
+    """The result of a search."""
 
     states: int
     depth: int
@@ -54,7 +54,7 @@ class Verdict:
 
     @property
     def text(self) -> str:
-        """The verdict in words."""
+        """The result in words."""
         if self.problem is not None:
             return f"refuted: {self.problem}"
         return "true" if self.is_whole else "true so far"

@@ -1,4 +1,4 @@
-"""What the service and the network may do with the requests of one item."""
+"""The steps of the service and the network with the requests of one item."""
 
 import attrs
 
@@ -42,7 +42,7 @@ class ServiceSteps(Steps):
     """The steps of the service."""
 
     def add(self) -> None:
-        """Add what may happen to the item."""
+        """Add the possible steps of the item."""
         state = self.state
         for task in TASKS:
             if state[task] & OUTCOME == RUNS:
@@ -70,7 +70,7 @@ class ServiceSteps(Steps):
             self.new(lost, "item {}: run-task is lost")
         if has_sender and self.left(REFUSALS):
             self._refuse(request, sender)
-        # The one that is carried out is gone, unless the network repeats it.
+        # The executed request is gone, unless the network repeats it.
         self._carry_out(self._without(changed(state), request), request, waits)
         if self.left(REPEATS):
             repeated = self.after(REPEATS, request + 1, NO_OWNER)

@@ -1,4 +1,4 @@
-"""What the steps of the parts of the model have in common: each looks at one item."""
+"""The common part of the steps of the model's parts: each changes one item."""
 
 from collections.abc import Callable
 
@@ -37,18 +37,18 @@ New = Callable[[bytearray, str], None]
 
 @attrs.frozen
 class Others:
-    """What an item's steps depend on of the other items."""
+    """The facts about the other items on which an item's steps depend."""
 
     at_work: tuple[int, ...]  # how many of them each worker works on
     claims: tuple[bool, ...]  # whether an answer to a claim is on its way to each worker
     used: int  # of the budget
     holders: frozenset[int]  # whether those with money are handed out
-    tasks: tuple[int, ...]  # what became of them, if the items are the same one
+    tasks: tuple[int, ...]  # the ends of their tasks, if the items are the same one
 
 
 @attrs.define(eq=False)
 class Steps:
-    """The steps of one part with one item; the state is its block and what concerns all items."""
+    """The steps of one part with one item; the state is its block and the common part."""
 
     terms: Terms
     state: bytes
@@ -70,17 +70,17 @@ class Steps:
         return after
 
     def knows_at(self, worker: int) -> int:
-        """Where it stands in the state what a worker knows of keys."""
+        """The place in the state for a worker's knowledge of keys."""
         return SIZE + ABOUT * worker + KNOWS
 
     @property
     def says_supported(self) -> bool:
-        """Whether servers say that they know keys, all of them."""
+        """Whether all servers announce that they know keys."""
         return self.knows_keys and (self.terms.says_early or not self.terms.has_old_nodes)
 
     @property
     def knows_keys(self) -> bool:
-        """Whether the server, or some of its nodes, know keys by now."""
+        """Whether the server, or some of its nodes, know keys by then."""
         return self.terms.has_keys and not self.left(UPGRADES)
 
     def has_key(self, state: bytes | bytearray, token: int) -> bool:
@@ -106,18 +106,18 @@ class Steps:
             return
         knows = after[self.knows_at(worker)]
         if terms.writes_whether_keyed and not after[KEYED]:
-            return  # what the server says by now is nothing about a request before that
+            return  # the server's present answer says nothing about an earlier request
         if knows == NOT_ASKED and not terms.writes_whether_keyed:
             after[progress], after[progress + 1] = LIST, 0
         elif knows == HELD_BY_SERVER and self._may_repeat(after, progress):
             after[progress], after[progress + 1] = ASK, 0  # with the same key, at once
 
     def _may_repeat(self, after: bytearray, progress: int) -> bool:
-        # What the server has a key of may be asked for without an end.
+        # A request with a key may be repeated without an end.
         return after[SENT] < self.terms.sends or self.has_key(after, after[progress + 3])
 
     def write(self, after: bytearray, label: str, statement: int, worker: int, token: int) -> None:
-        """Add a statement, and that its connection breaks, so that it is carried out once more."""
+        """Add a statement, and that its connection breaks, so that it is executed once more."""
         self.new(after, label)
         if self.left(CUTS) and not after[LATE_STATEMENT]:
             at = LATE_STATEMENT

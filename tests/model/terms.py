@@ -1,4 +1,4 @@
-"""What one search is about: its size, the faults that may happen, and what the protocol does."""
+"""The terms of one search: its size, the possible faults, and the rules of the protocol."""
 
 from typing import Final, Literal
 
@@ -21,29 +21,29 @@ class Terms:
 
     # How often each fault may happen
     kills: int = 1  # of a process
-    silences: int = 1  # a process sleeps, or works and is not heard
+    silences: int = 1  # a process sleeps, or works and is mute
     losses: int = 1  # of a request or of an answer
     refusals: int = 0  # 429
     repeats: int = 0  # of a request, by the network
     delays: int = 0  # of a request, for any time
     forgotten_keys: int = 0  # by the server
     failures: int = 0  # of a task
-    cuts: int = 0  # the database carries a statement out twice, the second time at any time
+    cuts: int = 0  # the database executes a statement twice, the second time at any time
     upgrades: int = 0  # until then the server does not know keys
 
     # In ticks
-    delay: int = 1  # until a request that is not late is carried out
+    delay: int = 1  # until a request that is not late is executed
     lag: int = 0  # until a task is in the list
     lease: int = 1
     window: int = 4  # of the search
 
-    # What the environment may do besides
+    # Further steps of the environment
     may_sleep_before_sending: bool = False  # between the answer to a commit and the request
     has_slow_claims: bool = False  # the answer to a claim takes any time
     has_slow_intents: bool = False  # the intent of an item that was cancelled is written later
     counts_late_tasks: bool = True  # whether a second task that comes late is one too many
 
-    # What the protocol does
+    # The rules of the protocol
     writes_intent: bool = True  # durably, before the request
     writes_token: bool = True  # with the intent
     asks_for_owner: bool = True  # in each statement

@@ -1,4 +1,4 @@
-"""The protocol of paying once is searched whole in small scopes; weaker ones are refuted."""
+"""The protocol of paying once is searched completely in small scopes; weaker ones are refuted."""
 
 import attrs
 import pytest
@@ -15,7 +15,7 @@ def _named(variants: tuple[Variant, ...]) -> list[object]:
 
 @pytest.mark.parametrize("variant", _named(TRUE + WITH_KEYS))
 def test_every_state_is_right_and_every_run_can_end(variant: Variant) -> None:
-    """No state that can be reached breaks an invariant."""
+    """No reachable state breaks an invariant."""
     found = variant.search()
 
     assert found.problem is None, found.trace
@@ -24,7 +24,7 @@ def test_every_state_is_right_and_every_run_can_end(variant: Variant) -> None:
 
 @pytest.mark.parametrize("variant", _named(REFUTED))
 def test_a_weakened_protocol_is_refuted(variant: Variant) -> None:
-    """The search finds a way to the broken invariant, and says each step of it."""
+    """The search finds a way to the broken invariant, and lists each step of it."""
     found = variant.search()
 
     assert found.problem is not None

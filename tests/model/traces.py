@@ -1,7 +1,8 @@
-"""What a run did with its items, replayed in the model, which says the first event that cannot be.
+"""The events of a run with its items, replayed in the model, which names the first impossible
+event.
 
-Events are what can be seen: a commit to the ledger, a task at the service, the end of a
-process. What is not seen, such as time, the network and what a process only reads, is guessed: all
+Events are the observable facts: a commit to the ledger, a task at the service, the end of a
+process. Hidden steps, such as time, the network and reads of a process, are guessed: all
 states of the model that agree with the events so far are followed.
 """
 
@@ -16,7 +17,7 @@ from tests.model.terms import ALWAYS, Terms
 
 
 class What(StrEnum):
-    """An event, and words of the step of the model that it is."""
+    """An event, and the words of its step in the model."""
 
     CLAIMED = "starts from the row"
     INTENT = "commits the intent"  # once it is durable
@@ -68,7 +69,7 @@ WITH_KEYS = attrs.evolve(WITHOUT_LEDGER, has_keys=True, writes_whether_keyed=Fal
 
 @attrs.frozen(kw_only=True)
 class Event:
-    """Something that was seen of an item."""
+    """An observed event of an item."""
 
     at: float  # seconds, by one clock for all
     what: What
@@ -86,16 +87,16 @@ class Traces:
     _events: dict[str, list[Event]] = attrs.field(factory=lambda: defaultdict(list))
 
     def add(self, item: str, event: Event) -> None:
-        """Add what was seen of one item."""
+        """Add the events of one item."""
         self._events[item].append(event)
 
     def add_to_all(self, event: Event) -> None:
-        """Add what happened to a process, to all items that were seen before."""
+        """Add an event of a process, to all items that were seen before."""
         for events in self._events.values():
             events.append(event)
 
     def problems(self, terms: Terms, window: float) -> list[str]:
-        """What the model does not allow, in words, an item each."""
+        """The events that the model does not allow, in words, an item each."""
         replay = Replay(terms)
         found = (
             (item, _sent_again_too_early(each, window) or replay.first_wrong(each))
@@ -126,7 +127,7 @@ class Replay:
         self._unseen = (*_UNSEEN, sent)
 
     def first_wrong(self, events: Sequence[Event]) -> str | None:
-        """The first event of an item that cannot be, and why; None if all can."""
+        """The first impossible event of an item, and why; None if all are possible."""
         model = self._model
         states = frozenset({model.start})
         for number, event in enumerate(events, 1):
@@ -149,7 +150,7 @@ class Replay:
 
 
 def _words_of(event: Event) -> Iterable[str]:
-    """Words of the steps that an event is."""
+    """The words of the steps of an event."""
     name = f"w{event.worker}"
     if event.what is What.DOUBTED:
         return (f"{name}: {What.KILLED}", f"{name}: {What.BEGAN}")
@@ -163,7 +164,7 @@ def _words_of(event: Event) -> Iterable[str]:
 
 
 def _after(model: PayOnce, states: Iterable[int], words: str, unseen: Collection[str]) -> set[int]:
-    """The states after a step with these words, and any steps before it that are not seen."""
+    """The states after a step with these words, and any hidden steps before it."""
     seen, waiting, after = set(states), list(states), set[int]()
     while waiting:
         for state, label in model.steps(waiting.pop()):
@@ -176,7 +177,7 @@ def _after(model: PayOnce, states: Iterable[int], words: str, unseen: Collection
 
 
 def _sent_again_too_early(events: Sequence[Event], window: float) -> str | None:
-    """Whether run-task was sent again before its task was looked for during a whole window."""
+    """Whether run-task was sent again before its task was searched for a whole window."""
     doubt_since: float | None = None
     for number, event in enumerate(events, 1):
         if event.what is What.CLAIMED:

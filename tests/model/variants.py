@@ -1,4 +1,4 @@
-"""What is searched: the protocol as built, and weaker ones, which must be refuted."""
+"""The searched variants: the protocol as built, and weaker ones, which must be refuted."""
 
 from typing import Any, Final
 
@@ -46,7 +46,7 @@ def _keys(**terms: Any) -> Terms:
 
 
 def _too_late(**terms: Any) -> Terms:
-    """A request is carried out after the window: a second task is no news then, money is."""
+    """A request is executed after the window: a second task is expected then, money is not."""
     return Terms(kills=0, silences=0, delays=1, counts_late_tasks=False, budget=4, **terms)
 
 
@@ -56,7 +56,7 @@ def _slow(**terms: Any) -> Terms:
 
 
 def _late(**terms: Any) -> Terms:
-    """A statement is carried out once more, late, since its connection broke."""
+    """A statement is executed once more, late, since its connection broke."""
     return attrs.evolve(Terms(items=1, silences=0, losses=0, refusals=1, cuts=1), **terms)
 
 
@@ -76,7 +76,7 @@ def _exchanged(**terms: Any) -> Terms:
 
 
 def _call(**terms: Any) -> Terms:
-    """A call without a ledger, whose process lives: a page of the list tells whether keys help."""
+    """A call without a ledger, whose process lives: a page of the list shows whether keys help."""
     call = Terms(items=1, workers=1, kills=0, silences=0, has_keys=True, writes_whether_keyed=False)
     return attrs.evolve(call, **terms)
 
@@ -104,7 +104,7 @@ WITH_KEYS: Final = (
     Variant("the server is exchanged for one with keys", _exchanged()),
     Variant("two ledgers with one key", _shared(has_keys=True, window=0)),
     Variant("a round of retries: a late request", _retried(has_keys=True, window=0, delays=1)),
-    Variant("a call: the list tells", _call(repeats=1)),
+    Variant("a call: the list shows it", _call(repeats=1)),
     Variant("a call: a proxy strips them", _call(strips_keys="everywhere")),
     Variant("a call: the server is exchanged", _call(upgrades=1)),
 )

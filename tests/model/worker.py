@@ -1,4 +1,4 @@
-"""What a worker may do with one item: a step of the code, in the order of the code."""
+"""The steps of a worker with one item, in the order of the code."""
 
 import attrs
 
@@ -70,7 +70,7 @@ IN_DOUBT = frozenset({INTENT, UNKNOWN})
 
 
 def used(block: bytes | bytearray) -> int:
-    """What is spent and reserved for an item, as its row says."""
+    """The spent and reserved money of an item, by its row."""
     return block[HELD] * MAXIMUM + COST * (block[ROW] == DONE)
 
 
@@ -79,23 +79,23 @@ class WorkerSteps(Steps):
     """The steps of one worker with one item."""
 
     worker: int
-    at: int = attrs.field(init=False)  # where it stands in the state how far the worker is
+    at: int = attrs.field(init=False)  # the place in the state for the worker's progress
 
     def __attrs_post_init__(self) -> None:
         self.at = PROGRESS + STRIDE * self.worker
 
     @property
     def place(self) -> int:
-        """How far the worker is with the item."""
+        """The worker's progress with the item."""
         return self.state[self.at]
 
     @property
     def mode(self) -> int:
-        """How the process is."""
+        """The state of the process."""
         return self.state[SIZE + ABOUT * self.worker + MODE]
 
     def add(self) -> None:
-        """Add what the worker may do."""
+        """Add the possible steps of the worker."""
         if self.mode in AWAKE:
             if self.place:
                 self._work()
@@ -137,7 +137,7 @@ class WorkerSteps(Steps):
             _STEPS[self.place](self)
 
     def reserve(self) -> None:
-        """Set money aside, if there is room."""
+        """Reserve money, if there is room."""
         terms, state = self.terms, self.state
         assert terms.budget is not None
         if self.mode == STOPPED:
@@ -171,7 +171,7 @@ class WorkerSteps(Steps):
         return budget is None or total + MAXIMUM <= budget
 
     def ask(self) -> None:
-        """Write down that run-task is about to be sent, and with which token."""
+        """Record that run-task is about to be sent, and its token."""
         after = changed(self.state)
         is_retried = after[ROW] == FAILED
         if is_retried:
@@ -187,7 +187,7 @@ class WorkerSteps(Steps):
             after[TOKEN] = token
         if self.terms.writes_whether_keyed:
             after[KEYED] = self.state[self.knows_at(self.worker)] == HELD_BY_SERVER
-        if is_retried:  # several statements: if their connection breaks, none is carried out
+        if is_retried:  # several statements: if their connection breaks, none is executed
             self._new(after, "commits the intent of another round")
         else:
             self._write(after, "commits the intent", AN_INTENT)
@@ -234,7 +234,7 @@ class WorkerSteps(Steps):
         self._new(after, f"gets no answer and {then}")
 
     def ask_list(self) -> None:
-        """Ask for a page of the list, with the key."""
+        """Read a page of the list, with the key."""
         terms, knows = self.terms, self.knows_at(self.worker)
         is_echoed = terms.strips_keys != "everywhere" or terms.compares_echo != "before"
         after = changed(self.state)
@@ -249,7 +249,7 @@ class WorkerSteps(Steps):
             self._new(after, "hears nothing of keys, and looks for the task")
 
     def search(self) -> None:
-        """Look for the task, for as long as the window."""
+        """Search for the task, during the window."""
         state, clock = self.state, self.at + 1
         if self._is_listed():
             self._new(self._changed(FOUND, clock, 0, self.at + 3, 0), "finds the task")
@@ -290,12 +290,12 @@ class WorkerSteps(Steps):
             self._new(self._changed(ENDED), "sees the end")
 
     def _ends(self) -> list[int]:
-        """How the tasks have ended that it may be."""
+        """The possible ends of the tasks."""
         found = {*outcomes(self.state), *(each & OUTCOME for each in self.others.tasks)}
         return sorted(found & {FINISHED_WELL, FINISHED_BADLY})
 
     def record_end(self) -> None:
-        """Write down the end, and the cost instead of the reservation."""
+        """Record the end, and the cost instead of the reservation."""
         state = self.state
         if self.place == ENDED and not self.terms.frees_at_end:
             self._new(self._changed(FREED, HELD, 0), "releases the reservation")
@@ -320,7 +320,7 @@ class WorkerSteps(Steps):
         if state[QUEUE] != WAITING or self.mode not in {LIVE, MUTE}:
             return
         after = changed(state, OWNER, self.worker, QUEUE, HANDED_OUT)
-        if self.terms.asks_for_claim:  # what is late can write nothing any more
+        if self.terms.asks_for_claim:  # a late statement can write nothing any more
             self.without_statement(after)
         if not self.terms.has_slow_claims:
             self._start(after, state[ROW])
@@ -329,7 +329,7 @@ class WorkerSteps(Steps):
         self._new(after, "claims it, and the answer is on its way")
 
     def _start(self, after: bytearray, row: int) -> None:
-        """The answer to a claim is there, with what the row said then."""
+        """The answer to a claim has come, with the row of that time."""
         at = self.at
         after[at + 2] = 0
         if after[at]:
@@ -357,7 +357,7 @@ class WorkerSteps(Steps):
         self._new(given, "gets its own item, and gives it back")
 
     def _rescue(self) -> None:
-        """Let be handed out again what a silent process has."""
+        """Make the items of a silent process free again."""
         state, owner = self.state, self.state[OWNER]
         if state[QUEUE] != HANDED_OUT or owner == self.worker:
             return

@@ -1,4 +1,4 @@
-"""`make mutants`: remove each defence by itself and run the tests that must notice.
+"""`make mutants`: remove each defence alone and run the tests that must notice.
 
 A mutant is killed when each of its killers fails, and passes on the unchanged package.
 """
@@ -45,7 +45,7 @@ def main() -> int:
 @contextlib.contextmanager
 def _forks(count: int) -> Iterator[concurrent.futures.Executor]:
     """Forks of this process, which start before it has a thread."""
-    # As Ctrl-C does, so that they end what they have started.
+    # As Ctrl-C does, so that they end their children.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     pool = concurrent.futures.ProcessPoolExecutor(count, multiprocessing.get_context("fork"))
     try:

@@ -1,4 +1,4 @@
-"""Mutants of the bundled server: its faults on purpose, and its being apart from others."""
+"""Mutants of the bundled server: its faults on purpose, and its isolation."""
 
 from tests.mutants.mutant import Mutant
 

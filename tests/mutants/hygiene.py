@@ -237,7 +237,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "Task._repr_html_",
         "task_html(self)",
         "task_html(attrs.evolve(self, status=TaskStatus.RUNNING))",
-        ("types/test_notebook.py::test_the_link_goes_with_the_end_of_the_task",),
+        ("types/test_notebook.py::test_an_ended_task_has_no_link",),
     ),
     Mutant(
         "a table in a notebook shows what a repr hides",
@@ -253,7 +253,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "_link",
         "not is_web",
         "False",
-        ("types/test_notebook.py::test_films_are_links",),
+        ("types/test_notebook.py::test_recordings_are_links",),
     ),
     Mutant(
         "a pause of the model needs a person",

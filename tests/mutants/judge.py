@@ -15,7 +15,7 @@ __all__ = ["Verdict", "failing_without_mutants", "judge"]
 
 @attrs.frozen
 class Verdict:
-    """What the tests said about a mutant.
+    """The result of the tests for a mutant.
 
     Attributes:
         mutant: Which one.

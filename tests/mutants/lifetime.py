@@ -5,7 +5,7 @@ from tests.mutants.mutant import Mutant
 __all__ = ["MUTANTS"]
 
 MUTANTS: tuple[Mutant, ...] = (
-    # Who pays for a task that nobody waits for.
+    # Which caller pays for a task without a wait.
     Mutant(
         "a cancelled wait lets its task run on",
         "lifecycle/run.py",

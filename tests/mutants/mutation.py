@@ -19,12 +19,12 @@ _DEFINITIONS = (*_FUNCTIONS, ast.ClassDef)
 
 
 class MisfitError(Exception):
-    """What a mutant replaces is not there exactly once."""
+    """The source that a mutant replaces is not there exactly once."""
 
 
 @attrs.frozen
 class Place:
-    """What a mutant replaces, and by what.
+    """The replaced node of a mutant, and the new one.
 
     Attributes:
         parent: The node that has it.
@@ -80,7 +80,7 @@ def place_of(tree: ast.Module, mutant: Mutant) -> Place:
 
 
 def _scopes(tree: ast.Module, mutant: Mutant) -> list[ast.AST]:
-    """What has the qualified name: several if a function has overloads, the module without one."""
+    """The nodes with the qualified name: several if a function has overloads."""
     scopes: list[ast.AST] = [tree]
     for name in filter(None, mutant.where.split(".")):
         inner = [
@@ -99,7 +99,7 @@ def _scopes(tree: ast.Module, mutant: Mutant) -> list[ast.AST]:
 
 
 def _inside(scope: ast.AST) -> Iterator[ast.AST]:
-    """The nodes of a function; of a class or module those outside of what is defined in it."""
+    """The nodes of a function; of a class or module those outside of inner definitions."""
     left = [scope]
     while left:
         node = left.pop()
@@ -141,7 +141,7 @@ def _expressions(scope: ast.AST, old: ast.expr, new: ast.expr) -> Iterator[Place
 
 
 def _replaced(node: object, old: ast.expr, new: ast.expr) -> Iterator[ast.expr]:
-    """What comes instead of a node: for each time that a text holds the old one, if it is one."""
+    """The replacement of a node, or of each occurrence in a text."""
     match node, old, new:
         case ast.Constant(str(text)), ast.Constant(str(piece)), ast.Constant(str(other)):
             yield from [ast.Constant(text.replace(piece, other))] * text.count(piece)

@@ -291,7 +291,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "Positions._count_stale",
         "min(self._explained, MOST_EXPLAINED * self.size)",
         "self._explained",
-        ("paging/test_unordered.py::test_lying_servers_are_left",),
+        ("paging/test_unordered.py::test_reading_ends_on_servers_with_wrong_answers",),
     ),
     Mutant(
         "reconciling reads a repeating list without end",
@@ -335,7 +335,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "Positions.process",
         "self._newest_first = known[:1] == [False]",
         "self._newest_first = True",
-        ("paging/test_unordered.py::test_nothing_is_missed_or_given_twice_when_rows_only_come",),
+        ("paging/test_unordered.py::test_births_cause_no_miss_and_no_duplicate",),
     ),
     # --- errors, ids, outputs -----------------------------------------------------------------
     Mutant(

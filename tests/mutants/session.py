@@ -69,7 +69,7 @@ class _Recorder:
     def pytest_collection_modifyitems(
         self, session: pytest.Session, config: pytest.Config, items: list[pytest.Item]
     ) -> None:
-        """Leave the wanted tests, and put those that take long behind the others."""
+        """Keep the wanted tests, and put the long ones last."""
         self._session = session
         others = [item for item in items if not _parts(self._wanted, item.nodeid)]
         config.hook.pytest_deselected(items=others)
@@ -77,12 +77,12 @@ class _Recorder:
         items.sort(key=lambda item: item.get_closest_marker("long") is not None)
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
-        """Remember what could not be loaded: its tests were not run."""
+        """Record modules that could not be loaded: their tests were not run."""
         if report.failed:
             self._problem = f"{report.nodeid} cannot be loaded: {str(report.longrepr)[-300:]}"
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Record how a phase of a test ended; a failure in any phase is the test's."""
+        """Record the result of a phase of a test; a failure in any phase is the test's."""
         if report.outcome != "passed" and self._outcome != "failed":
             self._outcome = report.outcome
         if report.when != "teardown":
@@ -96,13 +96,13 @@ class _Recorder:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
-        """Leave out what could only notice again: a test that fails may take long."""
+        """Skip tests whose killer has noticed already: a test that fails may take long."""
         if self._stops and not _parts(self._left, item.nodeid):
             pytest.skip("it is noticed")
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, exitstatus: int) -> None:
-        """Write the outcomes: what pytest finds wrong after this is the mutant's doing."""
+        """Write the outcomes: later errors of pytest are caused by the mutant."""
         if exitstatus == pytest.ExitCode.INTERNAL_ERROR:
             self._problem = "pytest failed"
         self._report.write_text(json.dumps([self._problem, self._outcomes]), "utf-8")
@@ -198,7 +198,7 @@ def _run_in_fork(child: Callable[[], None]) -> None:
     try:
         is_over = _wait(pid)
     finally:
-        # Also what its tests have started and left behind.
+        # Also the processes that its tests have started and left.
         with contextlib.suppress(ProcessLookupError):
             os.killpg(pid, signal.SIGKILL)
         if not is_over:

@@ -1,4 +1,4 @@
-"""Mutants that only a world in which everything goes wrong notices."""
+"""Mutants that only a world with all kinds of faults notices."""
 
 from tests.mutants.mutant import Mutant
 

@@ -5,7 +5,7 @@ from tests.mutants.mutant import Mutant
 __all__ = ["MUTANTS"]
 
 MUTANTS: tuple[Mutant, ...] = (
-    # What became of one attempt.
+    # The outcome of one attempt.
     Mutant(
         "a lost connection counts as not sent",
         "transport/response.py",
@@ -80,7 +80,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "status == 429",
         ("lifecycle/test_lost_answers.py::test_a_rejection_is_raised_at_once",),
     ),
-    # What may be sent again.
+    # Which requests may be sent again.
     Mutant(
         "paid calls are retried like reads",
         "transport/retry.py",
@@ -116,7 +116,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "return False",
         ("lifecycle/test_lost_answers.py::test_too_many_requests_are_waited_out",),
     ),
-    # How it travels.
+    # How requests are sent.
     Mutant(
         "paid calls use pooled connections",
         "transport/connection_pool.py",
@@ -144,7 +144,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "allow_redirects=True",
         ("transport/test_paid_calls.py::test_redirects_are_not_followed",),
     ),
-    # How a task is found again.
+    # How a task is found.
     Mutant(
         "no submission token is sent with a task",
         "lifecycle/create.py",
@@ -219,7 +219,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "False",
         ("lifecycle/test_replayed_answers.py::test_the_token_finds_the_right_task",),
     ),
-    # Whose clock is believed.
+    # Which clock is believed.
     Mutant(
         "a token for another process holds the local time",
         "lifecycle/submission_age.py",

@@ -1,4 +1,4 @@
-"""The mutants themselves: they fit the package, and judging them can go either way."""
+"""The mutants themselves: they fit the package, and the judge has both results."""
 
 import ast
 import json
@@ -44,7 +44,7 @@ def judged(mutant: Mutant, folder: Path) -> Any:
 
 
 def test_every_mutant_fits_the_package():
-    """What each removes is there, in its function and once, and what comes there is Python."""
+    """The removed code is there, in its function and once, and the replacement is Python."""
     trees: dict[str, ast.Module] = {}
     misfits: list[str] = []
     for mutant in MUTANTS:
@@ -82,7 +82,7 @@ def test_names_are_unique():
 @pytest.mark.canaries_by_design("files")  # a checkout holds their declarations
 @pytest.mark.torture
 def test_a_mutant_is_found(tmp_path: Path):
-    """A defence that is removed makes its killer fail, named with its file alone, too."""
+    """A removed defence makes its killer fail, named with its file alone, too."""
     lost = next(mutant for mutant in MUTANTS if mutant.killers == (KILLER,))
 
     for killer in (KILLER, KILLER.partition("::")[0]):
@@ -131,7 +131,7 @@ def test_a_change_that_stops_the_tests_is_no_mutant(tmp_path: Path):
 @pytest.mark.canaries_by_design("files")
 @pytest.mark.torture
 def test_a_killer_that_is_gone_kills_nothing(tmp_path: Path):
-    """A mutant whose test nothing finds is not judged, whatever else fails."""
+    """A mutant whose test does not exist is not judged, whatever else fails."""
     lost = next(mutant for mutant in MUTANTS if mutant.killers == (KILLER,))
 
     killers = (KILLER, f"{KILLER}_more")
@@ -144,7 +144,7 @@ def test_a_killer_that_is_gone_kills_nothing(tmp_path: Path):
 @pytest.mark.canaries_by_design("files")
 @pytest.mark.torture
 def test_a_test_that_fails_anyway_kills_nothing(tmp_path: Path):
-    """What noticed a mutant is run on the unchanged package."""
+    """The tests that noticed a mutant are run on the unchanged package."""
     text = "def test_right(): pass\ndef test_wrong(): assert False\n"
     asked = [f"tests/test_more.py::test_{name}" for name in ("right", "wrong", "gone")]
     command = [sys.executable, "-c", CONTROL, str(tmp_path), text, json.dumps(asked)]

@@ -34,7 +34,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "(no_hidden_retry, *options.middlewares)",
         ("transport/test_attempts.py::test_the_users_session_sees_one_request_too",),
     ),
-    # What a server asks for.
+    # The pauses that a server asks for.
     Mutant(
         "Retry-After is parsed by float()",
         _RETRY,

@@ -1,4 +1,4 @@
-"""Mutants of webhooks: verifying, receiving, sending, and what waits make of them."""
+"""Mutants of webhooks: verifying, receiving, sending, and their use by waits."""
 
 from tests.mutants.mutant import Mutant
 

@@ -12,7 +12,7 @@ __all__ = ["api", "nothing_leaks", "open_session"]
 
 @pytest.fixture
 def package_log() -> Iterator[logging.Logger]:
-    """The logger of the package, which is afterwards as it was before."""
+    """The logger of the package, which is restored afterwards."""
     logger = logging.getLogger("browser_use_async")
     level, handlers = logger.level, list(logger.handlers)
     yield logger

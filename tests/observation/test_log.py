@@ -1,4 +1,4 @@
-"""The log of a session: a line for each attempt, and what a program need not do to see it."""
+"""The log of a session: a line for each attempt, and the little that a program needs to see it."""
 
 import asyncio
 import logging
@@ -23,7 +23,7 @@ _MS = re.compile(r"in \d+ ms")
 
 
 def _lines(caplog: pytest.LogCaptureFixture, level: int) -> list[str]:
-    """The package's lines of a level, without the milliseconds and pauses, which vary."""
+    """The package's lines of a level, without the varying milliseconds and pauses."""
     records = [
         each for each in caplog.records if (each.name, each.levelno) == ("browser_use_async", level)
     ]
@@ -34,7 +34,7 @@ def _lines(caplog: pytest.LogCaptureFixture, level: int) -> list[str]:
 async def test_each_attempt_is_a_line(
     api: FakeApi, open_session: OpenSession, caplog: pytest.LogCaptureFixture
 ):
-    """Route, result, attempt and request, for what fails as for what succeeds."""
+    """Route, result, attempt and request, for failures and successes."""
     session = await open_session()
     task = api.add()
     headers = {"X-Request-ID": "req-7"}
@@ -54,10 +54,10 @@ async def test_each_attempt_is_a_line(
 
 
 @pytest.mark.looptime
-async def test_retries_slots_and_adoptions_are_told(
+async def test_retries_slots_and_adoptions_are_logged(
     api: FakeApi, open_session: OpenSession, caplog: pytest.LogCaptureFixture
 ):
-    """What makes a call slow is one INFO line each."""
+    """Each cause of a slow call is one INFO line."""
     session = await open_session()
     full = Fault(status=429, body='{"detail": "Too many concurrent tasks"}')
     faults = {
@@ -79,7 +79,7 @@ async def test_retries_slots_and_adoptions_are_told(
 
 
 @pytest.mark.looptime
-async def test_a_pause_of_the_service_is_told_once(
+async def test_a_pause_of_the_service_is_logged_once(
     api: FakeApi, open_session: OpenSession, caplog: pytest.LogCaptureFixture
 ):
     """A hundred refused calls are one line, which says for how long all of them wait."""
@@ -88,14 +88,14 @@ async def test_a_pause_of_the_service_is_told_once(
 
     await session.ping()
 
-    told = [each for each in _lines(caplog, logging.INFO) if "pause" in each]
-    assert told == ["the service asked for a pause of 7 s: every call of this session waits"]
+    pauses = [each for each in _lines(caplog, logging.INFO) if "pause" in each]
+    assert pauses == ["the service asked for a pause of 7 s: every call of this session waits"]
 
 
 async def test_a_cancelled_attempt_is_a_line_too(
     api: FakeApi, open_session: OpenSession, caplog: pytest.LogCaptureFixture
 ):
-    """What was sent is in the log, although nobody waited for the answer."""
+    """The attempt is in the log, although its answer was not awaited."""
     session = await open_session()
     api.break_calls("ping", {1: Fault(delay=60.0)})
     call = asyncio.create_task(session.ping())
@@ -172,14 +172,14 @@ def _stderr(log: str | None, *, before: str = "", after: str = "") -> str:
 
 @pytest.mark.long
 def test_without_the_variable_nothing_is_written():
-    """Lines of a log are for those who asked for them."""
+    """A log is written on request only."""
     assert _stderr(None) == ""
     assert _stderr("") == ""
 
 
 @pytest.mark.long
 def test_the_variable_shows_the_log():
-    """`BROWSER_USE_LOG=debug` is all that it takes; `info` leaves the attempts out."""
+    """`BROWSER_USE_LOG=debug` is enough; `info` leaves the attempts out."""
     assert "DEBUG browser_use_async: #1 GET /ping no connection to" in _stderr("debug")
     shown = _stderr("Info")
 
@@ -190,7 +190,7 @@ def test_the_variable_shows_the_log():
 @pytest.mark.long
 @pytest.mark.parametrize("place", ["before", "after"])
 def test_a_line_is_shown_once(place: str):
-    """A program with handlers of its own, made before the session or after it, shows each once."""
+    """A program with handlers of its own, added before the session or after it, shows each once."""
     configured = {place: "logging.basicConfig(level=logging.DEBUG)"}
 
     assert _stderr("debug", **configured).count("#1 GET /ping") == 1
@@ -198,7 +198,7 @@ def test_a_line_is_shown_once(place: str):
 
 @pytest.mark.long
 def test_a_level_of_the_program_stays():
-    """What a program has set itself is stronger than the environment of it."""
+    """A level that a program sets has priority over its environment."""
     before = 'logging.getLogger("browser_use_async").setLevel(logging.ERROR)'
 
     assert _stderr("debug", before=before) == ""
@@ -207,7 +207,7 @@ def test_a_level_of_the_program_stays():
 def test_another_level_is_refused(
     monkeypatch: pytest.MonkeyPatch, package_log: logging.Logger
 ) -> None:
-    """A typing error is told where the session is made, with the choices."""
+    """A typing error is raised when the session is created, with the choices."""
     monkeypatch.setenv("BROWSER_USE_LOG", "verbose")
 
     with pytest.raises(errors.ConfigurationError, match="debug, info or warning"):
@@ -216,7 +216,7 @@ def test_another_level_is_refused(
 
 
 def test_no_handler_is_attached(package_log: logging.Logger) -> None:
-    """Warnings of a program that configures nothing reach stderr: some are about money."""
+    """Warnings of a program without a configuration reach stderr: some are about money."""
     BrowserUseSession("key", retry=RetryPolicy(max_attempts=1))
 
     assert package_log.handlers == []

@@ -1,4 +1,4 @@
-"""Spans: one for a task, whoever sees its end, and links that cross processes."""
+"""Spans: one for a task, whichever process sees its end, and links across processes."""
 
 import asyncio
 import json
@@ -63,12 +63,12 @@ def _links(span: ReadableSpan) -> list[tuple[int, int]]:
 
 @attrs.frozen
 class Source:
-    """Brings webhooks that a test made."""
+    """Delivers webhooks that a test has made."""
 
     callbacks: list[Callable[[Event], None]] = attrs.field(factory=list)
 
     def subscribe(self, callback: Callable[[Event], None]) -> None:
-        """Call it with each event."""
+        """Subscribe a function to each event."""
         self.callbacks.append(callback)
 
 
@@ -112,8 +112,10 @@ async def test_a_task_is_one_span_linked_across_sessions(api: FakeApi, open_sess
 
 
 @pytest.mark.looptime
-async def test_the_metadata_links_who_has_no_token(api: FakeApi, open_session: OpenSession):
-    """A process that has the task's id only, or a webhook, finds the trace in a reserved pair."""
+async def test_the_metadata_links_processes_without_a_token(
+    api: FakeApi, open_session: OpenSession
+):
+    """A process with only the task's id, or a webhook, finds the trace in a reserved pair."""
     here, there = Spans(), Spans()
     session, other = await open_session(), await open_session()
     instrument(session, here.provider)
@@ -140,7 +142,7 @@ async def test_the_metadata_links_who_has_no_token(api: FakeApi, open_session: O
 
 @pytest.mark.looptime
 async def test_pairs_of_the_users_own_come_first(api: FakeApi, open_session: OpenSession):
-    """Where nine pairs leave room for one more, that is the mark; the token has the trace."""
+    """Nine own pairs leave room for one, which is the mark; the token has the trace."""
     spans = Spans()
     session = await open_session()
     instrument(session, spans.provider)
@@ -156,7 +158,7 @@ async def test_pairs_of_the_users_own_come_first(api: FakeApi, open_session: Ope
 
 
 async def test_tokens_of_every_kind_are_read(api: FakeApi, open_session: OpenSession):
-    """Old tokens, new ones in a session without spans, and what only begins like one."""
+    """Old tokens, new ones in a session without spans, and texts that only begin like one."""
     session = await open_session()
     traceparent = f"00-{'a1' * 16}-{'b2' * 8}-01"
 
@@ -170,7 +172,7 @@ async def test_tokens_of_every_kind_are_read(api: FakeApi, open_session: OpenSes
 
 @pytest.mark.looptime
 async def test_each_attempt_is_a_span(api: FakeApi, open_session: OpenSession):
-    """As HTTP's conventions say: a span for each request, and which repetition it is."""
+    """By HTTP's conventions: a span for each request, with the number of the repetition."""
     spans = Spans()
     session = await open_session()
     instrument(session, spans.provider)
@@ -215,8 +217,8 @@ async def test_a_task_that_failed(api: FakeApi, open_session: OpenSession):
 
 
 @pytest.mark.looptime
-async def test_spans_hold_no_secret(api: FakeApi, open_session: OpenSession):
-    """No key, no task secret, no text of a task, whatever goes wrong."""
+async def test_spans_contain_no_secret(api: FakeApi, open_session: OpenSession):
+    """No key, no task secret, no text of a task, for any error."""
     spans = Spans()
     session = await open_session()
     instrument(session, spans.provider)
@@ -230,10 +232,10 @@ async def test_spans_hold_no_secret(api: FakeApi, open_session: OpenSession):
     assert [each for each in (KEY, SECRET, "Buy milk") if each in shown] == []
 
 
-async def test_what_a_middleware_raises_is_told_by_its_kind(
+async def test_an_exception_of_a_middleware_is_recorded_by_its_type(
     api: FakeApi, open_session: OpenSession
 ):
-    """An error of the program's own may quote a task: the spans have its kind, not its text."""
+    """A program's own error may quote a task: the spans have its type, not its text."""
 
     async def refuse(
         request: aiohttp.ClientRequest, _handler: aiohttp.ClientHandlerType
@@ -254,9 +256,7 @@ async def test_what_a_middleware_raises_is_told_by_its_kind(
 
 
 @pytest.mark.looptime
-async def test_a_second_instrumenting_takes_the_place_of_the_first(
-    api: FakeApi, open_session: OpenSession
-):
+async def test_a_second_instrumenting_replaces_the_first(api: FakeApi, open_session: OpenSession):
     """Each span is written once, to the newest provider."""
     session, first, second = await open_session(), Spans(), Spans()
     instrument(session, first.provider)
@@ -285,7 +285,7 @@ class _Broken(SpanProcessor):
 async def test_a_span_that_cannot_be_written_ends_no_call(
     api: FakeApi, open_session: OpenSession, caplog: pytest.LogCaptureFixture
 ):
-    """What a span processor raises is logged, and the task is created once, waited for and read."""
+    """An exception of a span processor is logged; the task is created once, awaited and read."""
     session, provider = await open_session(), TracerProvider()
     provider.add_span_processor(_Broken())
     instrument(session, provider)
@@ -298,7 +298,7 @@ async def test_a_span_that_cannot_be_written_ends_no_call(
 
 @pytest.mark.looptime
 async def test_without_telemetry_nothing_is_added(api: FakeApi, open_session: OpenSession):
-    """A session that is not instrumented sends the mark alone."""
+    """A session without instrumentation sends the mark alone."""
     session = await open_session()
 
     handle = await session.submit("Buy milk")
@@ -310,7 +310,7 @@ async def test_without_telemetry_nothing_is_added(api: FakeApi, open_session: Op
 
 @pytest.mark.looptime
 async def test_the_name_of_the_pair_is_reserved(open_session: OpenSession):
-    """A user's pair of that name would be taken for a trace."""
+    """A user's pair of that name would be mistaken for a trace."""
     session = await open_session()
 
     with raises(errors.InvalidRequestError):
@@ -337,8 +337,8 @@ asyncio.run(main(*sys.argv[1:]))
 
 
 @pytest.mark.long
-async def test_another_process_ends_what_this_one_began():
-    """A real process that has the token only writes the task's span, in links with ours."""
+async def test_another_process_writes_the_span_of_the_task():
+    """A real process that has only the token writes the task's span, linked with those here."""
     spans = Spans()
     executor = ScriptedExecutor(default=Scenario(step_seconds=0.05))
     async with (

@@ -1,4 +1,4 @@
-"""The flight recorder: what errors and handles say to have happened, and what it takes."""
+"""The flight recorder: the timeline in errors and handles, and its cost."""
 
 import asyncio
 import gc
@@ -22,13 +22,13 @@ GONE = "the server closed the connection without an answer"
 MOST = Decimal("188.5")  # cents: 75 steps with gpt-4.1
 
 
-def _told(timeline: Timeline | None) -> list[tuple[str, str]]:
-    """Kinds and texts, without the length of the pauses, which is random."""
+def _entries(timeline: Timeline | None) -> list[tuple[str, str]]:
+    """Kinds and texts, without the random length of the pauses."""
     assert timeline is not None
     return [(each.kind, each.text.partition(" after ")[0]) for each in timeline]
 
 
-async def test_a_lost_answer_is_told_to_its_end(api: FakeApi, open_session: OpenSession):
+async def test_a_lost_answer_is_recorded_to_its_end(api: FakeApi, open_session: OpenSession):
     """A lost reply, two 503s and an adoption: these entries, in this order, and no others."""
     session = await open_session()
     faults = {("run", 1): LOST, ("list", 1): Fault(status=503), ("list", 2): Fault(status=503)}
@@ -37,7 +37,7 @@ async def test_a_lost_answer_is_told_to_its_end(api: FakeApi, open_session: Open
     handle = await session.submit("Buy milk", secrets={"a": SECRET}, allowed_domains=["a.example"])
 
     timeline = handle.timeline()
-    assert _told(timeline) == [
+    assert _entries(timeline) == [
         ("sent", "POST /run-task, attempt 1"),
         ("failed", f"POST /run-task: {GONE}"),
         ("failed", "GET /tasks: status 503"),
@@ -52,22 +52,22 @@ async def test_a_lost_answer_is_told_to_its_end(api: FakeApi, open_session: Open
 
 
 async def test_a_lost_answer_without_a_task(api: FakeApi, open_session: OpenSession):
-    """The error says what was sent, how it failed, and that the search was in vain."""
+    """The error has the request, its failure, and the search without a result."""
     session = await open_session()
     api.break_calls("run", {1: Fault(cut=True)})
 
     with raises(errors.SubmissionUnknownError) as caught:
         await session.submit("Buy milk", settle_window=20.0)
 
-    assert _told(caught.value.timeline) == [
+    assert _entries(caught.value.timeline) == [
         ("sent", "POST /run-task, attempt 1"),
         ("failed", f"POST /run-task: {GONE}"),
         ("not found", "a task with the mark of this submission, in 20.0 s"),
     ]
 
 
-async def test_slots_are_waited_for(api: FakeApi, open_session: OpenSession):
-    """Refusals for want of a slot, and each request that was sent after one."""
+async def test_waits_for_slots_are_recorded(api: FakeApi, open_session: OpenSession):
+    """Refusals for lack of a slot, and each request that was sent after one."""
     session = await open_session()
     full = Fault(status=429, body='{"detail": "Too many concurrent tasks"}')
     api.break_calls("run", {1: full, 2: full})
@@ -78,7 +78,7 @@ async def test_slots_are_waited_for(api: FakeApi, open_session: OpenSession):
         ("failed", "POST /run-task: status 429"),
         ("waited", "for a free agent slot"),
     ]
-    assert _told(handle.timeline()) == [
+    assert _entries(handle.timeline()) == [
         ("sent", "POST /run-task, attempt 1"),
         *refused,
         ("sent", "POST /run-task, attempt 2"),
@@ -90,7 +90,7 @@ async def test_slots_are_waited_for(api: FakeApi, open_session: OpenSession):
 
 
 async def test_the_life_of_a_task(api: FakeApi, open_session: OpenSession):
-    """Statuses as they were seen, failed polls and stops; polls are counted and not listed."""
+    """Statuses in order, failed polls and stops; successful polls are counted and not listed."""
     session = await open_session(poll=PollPolicy(interval=1.0))
     api.next_tasks = [lives(1e6)]
     api.break_calls("status", {3: Fault(status=503), 4: Fault(status=503)})
@@ -103,23 +103,23 @@ async def test_the_life_of_a_task(api: FakeApi, open_session: OpenSession):
 
     failed = next(each for each in handle.timeline() if each.kind is TimelineKind.FAILED)
     assert (failed.text, failed.count) == ("GET /task/{task_id}/status: status 503", 2)
-    told = [kind for kind, _text in _told(handle.timeline())]
-    assert told == ["sent", "answered", "status seen", "failed", "stop asked", "status seen"]
-    assert _told(caught.value.timeline) == _told(handle.timeline())[:4]
+    kinds = [kind for kind, _text in _entries(handle.timeline())]
+    assert kinds == ["sent", "answered", "status seen", "failed", "stop asked", "status seen"]
+    assert _entries(caught.value.timeline) == _entries(handle.timeline())[:4]
     assert task.status == handle.timeline()[-1].text == "stopped"
     assert handle.timeline().polls > caught.value.timeline.polls > 5  # type: ignore[union-attr]
     assert session.handle(handle.id).timeline() == handle.timeline()
 
 
-async def test_a_failed_task_brings_its_timeline(api: FakeApi, open_session: OpenSession):
-    """What `run_and_wait` raises about a task that ended has the whole story."""
+async def test_the_error_of_a_failed_task_has_its_timeline(api: FakeApi, open_session: OpenSession):
+    """The error of `run_and_wait` about a task that ended has the whole timeline."""
     session = await open_session()
     api.next_tasks = [lives(5.0, "failed")]
 
     with raises(errors.TaskFailedError) as caught:
         await session.run_and_wait("Buy milk")
 
-    kinds = [kind for kind, _text in _told(caught.value.timeline)]
+    kinds = [kind for kind, _text in _entries(caught.value.timeline)]
     assert (kinds[:2], kinds[-1]) == (["sent", "answered"], "status seen")
 
 
@@ -134,25 +134,25 @@ async def test_a_call_that_fails(api: FakeApi, open_session: OpenSession):
         await session.tasks.get("nowhere")
 
     failed = ("failed", "GET /ping: status 503")
-    assert _told(caught.value.timeline) == [failed, ("retried", "GET /ping"), failed]
-    assert _told(missing.value.timeline) == [("failed", "GET /task/{task_id}: status 404")]
+    assert _entries(caught.value.timeline) == [failed, ("retried", "GET /ping"), failed]
+    assert _entries(missing.value.timeline) == [("failed", "GET /task/{task_id}: status 404")]
 
 
-async def test_a_wait_of_a_strange_task(api: FakeApi, open_session: OpenSession):
-    """A wait that recorded nothing says at least what it saw last."""
+async def test_a_wait_for_another_clients_task(api: FakeApi, open_session: OpenSession):
+    """A wait without entries has at least its last status."""
     session = await open_session()
     task = api.add(lives(1e6))
 
     with raises(errors.WaitTimeoutError) as caught:
         await session.wait(task.id, timeout=10.0)
 
-    assert _told(caught.value.timeline) == [("status seen", "running")]
+    assert _entries(caught.value.timeline) == [("status seen", "running")]
     assert caught.value.timeline is not None
     assert caught.value.timeline.polls > 0
 
 
-async def test_nothing_to_tell(open_session: OpenSession):
-    """Without a call there is nothing to record."""
+async def test_an_empty_timeline(open_session: OpenSession):
+    """Without a call there is no entry."""
     session = await open_session()
 
     with raises(errors.InvalidRequestError) as caught:
@@ -182,7 +182,7 @@ async def test_it_is_bounded(api: FakeApi, open_session: OpenSession):
 
 
 async def test_it_pickles_and_shows_no_secret(api: FakeApi, open_session: OpenSession):
-    """Errors cross processes with it, and copies of errors have it."""
+    """Pickled errors and their copies have it."""
     session = await open_session()
     api.break_calls("run", {1: LOST})
     with raises(errors.SubmissionUnknownError) as caught:
@@ -204,7 +204,7 @@ async def test_it_pickles_and_shows_no_secret(api: FakeApi, open_session: OpenSe
 
 @pytest.mark.long
 async def test_waits_stay_light(api: FakeApi, open_session: OpenSession):
-    """Ten thousand waits of tasks that are well record nothing of their own."""
+    """Ten thousand waits without a failure record nothing."""
     count = 10_000
     session = await open_session(poll=PollPolicy(interval=300.0))
     tracemalloc.start()

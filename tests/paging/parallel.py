@@ -1,4 +1,4 @@
-"""A churning list that answers in any order, and what a reader made of it."""
+"""A changing list that answers in any order, and the result of a reader."""
 
 import asyncio
 import random
@@ -12,7 +12,7 @@ __all__ = ["ParallelServer", "check", "drawn_list", "read", "read_with_resumes"]
 
 
 class ParallelServer:
-    """Answers reads in an order of chance, with the list changing between any two of them.
+    """Answers reads in a random order; the list changes between any two of them.
 
     Args:
         tasks: The list.
@@ -25,7 +25,7 @@ class ParallelServer:
         self._draw = draw
 
     async def fetch(self, page: int, limit: int) -> TaskPage:
-        """Read a page some time after it was asked for, and bring it some time later."""
+        """Read a page some time after the request, and return it some time later."""
         self.in_flight += 1
         self.most = max(self.most, self.in_flight)
         try:
@@ -40,7 +40,7 @@ class ParallelServer:
 
 
 def drawn_list(draw: random.Random, *, deletions: bool) -> tuple[ChurningList, int]:
-    """A list with changes by chance, and a page size for it.
+    """A list with random changes, and a page size for it.
 
     Args:
         draw: The source of chance.
@@ -57,7 +57,7 @@ def drawn_list(draw: random.Random, *, deletions: bool) -> tuple[ChurningList, i
 
 
 def check(tasks: ChurningList, ids: list[str]) -> None:
-    """Each task that existed throughout exactly once, and none that was born later."""
+    """Each task that existed throughout is there exactly once, and none that was created later."""
     twice = [each for each, count in Counter(ids).items() if count > 1]
     assert not twice, f"given twice: {twice}"
     missed = set(tasks.constant) - set(ids)
@@ -66,7 +66,7 @@ def check(tasks: ChurningList, ids: list[str]) -> None:
 
 
 async def read(server: ParallelServer, size: int, depth: int) -> list[str]:
-    """Read everything; a reader that does not end fails here.
+    """Read everything; a reader without an end fails here.
 
     Args:
         server: What answers.
@@ -85,7 +85,7 @@ async def read(server: ParallelServer, size: int, depth: int) -> list[str]:
 async def read_with_resumes(
     server: ParallelServer, size: int, depth: int, stops: list[int], *, by_pages: bool = False
 ) -> tuple[list[str], int]:
-    """Read in several processes, each of which knows nothing but a token.
+    """Read in several processes, each of which has only a token.
 
     Args:
         server: What answers.

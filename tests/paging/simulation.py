@@ -13,13 +13,13 @@ EPOCH = datetime(2025, 1, 1, tzinfo=UTC)
 
 
 def row(number: int, status: str = "running") -> TaskSummary:
-    """The task of this number; later numbers are younger."""
+    """The task with this number; later numbers are younger."""
     return TaskSummary(str(number), "x", TaskStatus(status), EPOCH + timedelta(seconds=number))
 
 
 @attrs.frozen
 class Churn:
-    """What happens between two reads.
+    """The changes between two reads.
 
     Attributes:
         births: How many tasks are created.
@@ -36,9 +36,9 @@ class ChurningList:
 
     Attributes:
         rows: The tasks, newest first.
-        churn: What happens before the second read, the third one, and so on; then nothing.
+        churn: The changes before the second read, the third one, and so on; then none.
         limit: The largest page that the server gives.
-        echo: Whether the server tells the size that it really used.
+        echo: Whether the server answers with the size that it really used.
         reads: How many reads there were.
         original: The ids that existed when reading began.
         deleted: The ids that disappeared.
@@ -59,7 +59,7 @@ class ChurningList:
 
     @classmethod
     def of(cls, count: int, churn: Iterable[Churn] = (), **more: object) -> "ChurningList":
-        """A list of so many tasks."""
+        """A list of this many tasks."""
         return cls([row(number) for number in reversed(range(count))], list(churn), **more)  # type: ignore[arg-type]
 
     @property
@@ -94,7 +94,7 @@ class ChurningList:
 
 
 async def naive_ids(fetch: Callable[..., object], page_size: int) -> list[str]:
-    """What a reader gives that only drops ids it has seen: page 1, 2, 3 to the end."""
+    """The ids from a reader that only drops known ids: page 1, 2, 3 to the end."""
     seen: dict[str, None] = {}
     page = 1
     while True:

@@ -1,4 +1,4 @@
-"""Every task that existed throughout, exactly once, whatever happens between two pages."""
+"""Each task that existed throughout comes exactly once, for any changes between two pages."""
 
 import random
 from collections import Counter
@@ -20,12 +20,12 @@ CHURN = st.builds(
 
 
 async def _ids(tasks: ChurningList, page_size: int, prefetch: int = 0) -> list[str]:
-    """Read everything; a reader that does not end fails here."""
+    """Read everything; a reader without an end fails here."""
     rows = PageIterator(tasks.fetch, page_size=page_size, prefetch=prefetch)
     ids: list[str] = []
     async for each in rows:
         ids.append(each.id)
-        # Every page may be spoilt by churn once; nothing else makes a reader read on.
+        # Changes may spoil each page once; nothing else makes a reader read on.
         pages = len(tasks.original) // min(page_size, tasks.limit) + 1
         assert tasks.reads <= 3 * pages + 3 * tasks.events + 10
     return ids
@@ -50,7 +50,7 @@ def _check(tasks: ChurningList, ids: list[str]) -> None:
 )
 @example(count=50, churn=[Churn(10)] * 20, page_size=10, limit=100, echo=True, prefetch=1)
 @example(count=9, churn=[Churn(1)] * 30, page_size=1, limit=100, echo=True, prefetch=1)
-# More and more births, so that each page looked at holds the one row that is known.
+# More and more births, so that each page read has the one known row.
 @example(
     count=9,
     churn=[Churn(births) for births in range(1, 20)],
@@ -81,7 +81,7 @@ async def test_births_alone(
 async def test_births_and_deletions(
     count: int, churn: list[Churn], page_size: int, limit: int, prefetch: int
 ):
-    """Tasks come and go, even in equal numbers: 0 duplicates, 0 misses, and an end."""
+    """Tasks are created and deleted, also in equal numbers: 0 duplicates, 0 misses, and an end."""
     tasks = ChurningList.of(count, churn, limit=limit)
 
     ids = await _ids(tasks, page_size, prefetch)
@@ -92,7 +92,7 @@ async def test_births_and_deletions(
 @pytest.mark.long
 @pytest.mark.timeout(180)
 async def test_a_thousand_lists_in_motion():
-    """Births and deletions by chance: missed = 0, while a reader that only skips ids misses.
+    """Random births and deletions: missed = 0, while a reader that only skips ids misses.
 
     The control is the naive reader: it shows that the churn would be noticed.
     """
@@ -118,7 +118,7 @@ async def test_a_thousand_lists_in_motion():
 
 @pytest.mark.parametrize("prefetch", [0, 1])
 async def test_a_quiet_list_costs_its_pages(prefetch: int):
-    """Without churn there are exactly as many reads as pages."""
+    """Without changes there are exactly as many reads as pages."""
     for count, reads in ((0, 1), (1, 1), (10, 1), (11, 2), (95, 10), (100, 10)):
         tasks = ChurningList.of(count)
         assert await _ids(tasks, 10, prefetch) == tasks.original
@@ -126,7 +126,7 @@ async def test_a_quiet_list_costs_its_pages(prefetch: int):
 
 
 async def test_known_pages_are_skipped():
-    """200 births are jumped over, not read through."""
+    """200 births are skipped, not read through."""
     tasks = ChurningList.of(100, [Churn(200)])
 
     ids = await _ids(tasks, 10)
@@ -136,7 +136,7 @@ async def test_known_pages_are_skipped():
 
 
 async def test_a_row_on_a_page_while_one_comes_and_one_goes():
-    """Each page shows the row that is known, and the count says nothing: all rows are read."""
+    """Each page has the known row, and the count is unchanged: all rows are read."""
     tasks = ChurningList.of(40, [Churn(1, (1.0,))] * 20)
 
     ids = await _ids(tasks, 1)
@@ -146,16 +146,16 @@ async def test_a_row_on_a_page_while_one_comes_and_one_goes():
 
 
 @pytest.mark.parametrize("limit", [1, 7, 50])
-@pytest.mark.parametrize("echo", [True, False], ids=["told", "untold"])
+@pytest.mark.parametrize("echo", [True, False], ids=["echoed", "silent"])
 async def test_smaller_pages_than_asked_for(limit: int, echo: bool):
-    """A server that caps the page size, whether it says so or not, is read to its end."""
+    """A server that limits the page size, whether it says so or not, is read to its end."""
     tasks = ChurningList.of(60, limit=limit, echo=echo)
 
     assert await _ids(tasks, 100) == tasks.original
 
 
 class Liar:
-    """A server that does not tell the truth about its pages."""
+    """A server with wrong answers about its pages."""
 
     def __init__(self, **lies: Any) -> None:
         self.tasks = ChurningList.of(25)
@@ -163,7 +163,7 @@ class Liar:
         self.reads = 0
 
     async def fetch(self, page: int, limit: int) -> Any:
-        """Read a page and lie about it."""
+        """Read a page and change the answer."""
         self.reads += 1
         assert self.reads < 1000, "this iterator does not end"
         got = await self.tasks.fetch(self.lies.get("read", page), limit)
@@ -195,12 +195,12 @@ LIES: dict[str, tuple[dict[str, Any], bool]] = {
 }
 """What a server says that is not so, and whether its tasks can be had all the same."""
 
-BOUND, BOUND_OF_CHANGING_LIES = 30, 400  # pages; a count that changes may be churn
+BOUND, BOUND_OF_CHANGING_LIES = 30, 400  # pages; a count that changes may be a real change
 
 
 @pytest.mark.parametrize("prefetch", [0, 1])
 async def test_lying_servers_come_to_an_end(prefetch: int):
-    """Whatever the server says, the iterator ends, and gives no task twice."""
+    """For any answers of the server, the iterator ends, and yields no task twice."""
     most = most_changing = 0
     for name, (lies, complete) in LIES.items():
         server = Liar(**lies)
@@ -221,7 +221,7 @@ async def test_lying_servers_come_to_an_end(prefetch: int):
 
 
 async def test_an_unordered_list_loses_nothing():
-    """A server that lists oldest first is read whole, too: nothing is taken for a newborn."""
+    """A list with the oldest first is read completely, too."""
     tasks = ChurningList.of(35)
     tasks.rows.reverse()
 
@@ -229,7 +229,7 @@ async def test_an_unordered_list_loses_nothing():
 
 
 async def test_rows_without_a_date():
-    """Rows whose creation time cannot be read are given like any other."""
+    """Rows without a readable creation time are yielded like any other."""
     tasks = ChurningList.of(35)
     for each in tasks.rows[::2]:
         each.created_at = None

@@ -1,4 +1,4 @@
-"""The iterator that users see: filters, pages, reading ahead, and errors."""
+"""The iterator for users: filters, pages, reading ahead, and errors."""
 
 import asyncio
 from datetime import UTC, date, datetime, timedelta
@@ -15,7 +15,7 @@ from tests.support.fake_api import FakeApi, FakeTask, Fault
 
 
 class Slow:
-    """A list whose pages take a second, and that counts who reads at the same time."""
+    """A list whose pages take a second, and that counts simultaneous reads."""
 
     def __init__(self, count: int) -> None:
         self.tasks = ChurningList.of(count)
@@ -40,7 +40,7 @@ class Slow:
 @pytest.mark.looptime
 @pytest.mark.parametrize(("prefetch", "seconds"), [(0, 10.0), (1, 6.0)])
 async def test_reading_ahead(prefetch: int, seconds: float):
-    """With prefetch there is one read under way while the caller works, and never two."""
+    """With prefetch one read runs while the caller works, and never two."""
     server = Slow(50)
     during: list[int] = []
 
@@ -57,7 +57,7 @@ async def test_reading_ahead(prefetch: int, seconds: float):
 @pytest.mark.looptime
 @pytest.mark.parametrize("by", ["rows", "pages"])
 async def test_a_caller_that_stops_cancels_the_read_ahead(by: str):
-    """Closing the iterator ends the read that is under way, before `aclose` returns."""
+    """Closing the iterator ends the running read, before `aclose` returns."""
     server = Slow(50)
     iterator = PageIterator(server.fetch, page_size=10)
     rows: Any = aiter(iterator) if by == "rows" else iterator.pages()
@@ -73,7 +73,7 @@ async def test_a_caller_that_stops_cancels_the_read_ahead(by: str):
 
 @pytest.mark.looptime
 async def test_a_cancelled_caller_leaves_no_read():
-    """Cancelled while waiting for a page, the iterator takes its read along."""
+    """Cancelled while it waits for a page, the iterator cancels its read."""
     server = Slow(50)
 
     async def read() -> None:
@@ -90,8 +90,8 @@ async def test_a_cancelled_caller_leaves_no_read():
 
 
 @pytest.mark.looptime
-async def test_a_failed_read_ahead_is_told_when_its_page_is_due():
-    """The rows of the page before are given first; a caller that stops hears nothing of it."""
+async def test_a_failed_read_ahead_is_raised_when_its_page_is_due():
+    """The rows of the page before come first; a caller that stops gets no error."""
     server = Slow(50)
 
     async def fetch(page: int, limit: int) -> TaskPage:
@@ -116,7 +116,7 @@ async def test_a_failed_read_ahead_is_told_when_its_page_is_due():
 
 
 async def test_statuses():
-    """Only the statuses asked for, by name or by member, one or several, unknown ones too."""
+    """Only the given statuses, by name or by member, one or several, unknown ones too."""
     tasks = ChurningList.of(0)
     names = ["running", "finished", "failed", "archived"] * 5
     tasks.rows = [row(number, names[number]) for number in reversed(range(20))]
@@ -133,7 +133,7 @@ async def test_statuses():
 
 
 async def test_created_after_stops_early():
-    """Only tasks of this time or later are given, and no page beyond them is read."""
+    """Only tasks of this time or later are yielded, and no page beyond them is read."""
     tasks = ChurningList.of(100)
 
     rows = PageIterator(tasks.fetch, page_size=10, created_after=EPOCH + timedelta(seconds=75))
@@ -144,7 +144,7 @@ async def test_created_after_stops_early():
 
 
 async def test_created_after_misses_nothing_that_deletions_move():
-    """Deletions pull a page into the older ones; the rows above it are read all the same."""
+    """Deletions pull a page into the older ones; the rows above it are read."""
     tasks = ChurningList.of(100, [Churn(0, (0.0,) * 20)])
 
     rows = PageIterator(tasks.fetch, page_size=20, created_after=EPOCH + timedelta(seconds=50))
@@ -155,7 +155,7 @@ async def test_created_after_misses_nothing_that_deletions_move():
 
 
 async def test_pages_are_lists():
-    """`.pages()` gives the same rows in lists, and leaves out pages without a wanted row."""
+    """`.pages()` yields the same rows in lists, and leaves out pages without a wanted row."""
     tasks = ChurningList.of(0)
     tasks.rows = [
         row(number, "failed" if number % 20 == 0 else "x") for number in range(99, -1, -1)
@@ -170,7 +170,7 @@ async def test_pages_are_lists():
 
 
 async def test_each_loop_reads_anew():
-    """The iterator is no iterator that is used up: a second loop starts from the top."""
+    """The iterator can be used again: a second loop starts from the top."""
     tasks = ChurningList.of(15)
     iterator = PageIterator(tasks.fetch, page_size=10)
 
@@ -206,7 +206,7 @@ async def test_impossible_options_are_refused(options: dict[str, Any], field: st
 
 @pytest.mark.looptime
 async def test_a_session_reads_its_tasks(api: FakeApi, open_session: OpenSession):
-    """Over the wire: all tasks once, newest first, with a fault that is tried again."""
+    """Over the wire: all tasks once, newest first, with a fault that is retried."""
     session = await open_session()
     for number in range(25):
         api.add(FakeTask(task=str(number)))
@@ -221,7 +221,7 @@ async def test_a_session_reads_its_tasks(api: FakeApi, open_session: OpenSession
 
 @pytest.mark.looptime
 async def test_a_naive_loop_over_a_busy_account(api: FakeApi, open_session: OpenSession):
-    """Over the wire, tasks are created all the time, and none is given twice or missed."""
+    """Over the wire, tasks are created all the time, and none comes twice or is missed."""
     session = await open_session()
     before = [api.add(FakeTask()).id for _ in range(80)]
     api.latency = 0.1

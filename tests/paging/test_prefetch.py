@@ -1,4 +1,4 @@
-"""Several pages at the same time: as exact as one by one, whatever the order of the answers."""
+"""Several pages at the same time: as exact as one by one, for any order of the answers."""
 
 import asyncio
 import random
@@ -15,7 +15,7 @@ DEPTHS = (1, 4, 8)
 
 
 async def _sweep(seeds: range, depth: int, *, deletions: bool) -> int:
-    """Read many lists, and count those of which pages were read at once."""
+    """Read many lists, and count those with simultaneous reads."""
     at_once = 0
     for seed in seeds:
         draw = random.Random(seed)
@@ -48,7 +48,7 @@ async def test_exact_under_much_churn(depth: int, deletions: bool):
 
 
 async def test_a_naive_reader_misses_tasks_of_these_lists():
-    """The control: a reader that only skips the ids it has seen misses tasks of the same lists."""
+    """The control: a reader that only skips known ids misses tasks of the same lists."""
     missed = 0
     for seed in range(60):
         tasks, size = drawn_list(random.Random(seed), deletions=True)
@@ -58,11 +58,11 @@ async def test_a_naive_reader_misses_tasks_of_these_lists():
 
 
 class Backwards:
-    """Answers what is asked at the same time from the last page to the first.
+    """Answers simultaneous reads from the last page to the first.
 
     Args:
         tasks: The list.
-        before: What happens before it answers a page for the first time, by page.
+        before: The changes before it answers a page for the first time, by page.
         late: Pages that it answers after all others, in this order.
     """
 
@@ -93,7 +93,7 @@ class Backwards:
 
 @pytest.mark.looptime
 async def test_a_deletion_that_a_birth_hides():
-    """Rows slip between two pages while the count stays the same, and are given all the same.
+    """Rows move between two pages while the count stays equal, and are yielded.
 
     Pages 9 to 5 are answered, then 2 and 3; the oldest task disappears, another one is born, and
     page 4 is answered last: what was its last row would have become the first one of page 5.
@@ -111,7 +111,7 @@ async def test_a_deletion_that_a_birth_hides():
 
 @pytest.mark.looptime
 async def test_births_between_answers_keep_the_order():
-    """Rows that births push between two pages are read before the page below them is given."""
+    """Rows that births push between two pages are read before the page below them is yielded."""
     server = Backwards(ChurningList.of(200), {page: Churn(3) for page in range(2, 9)})
 
     ids = [each.id async for each in PageIterator(server.fetch, page_size=10, prefetch=4)]
@@ -121,7 +121,7 @@ async def test_births_between_answers_keep_the_order():
 
 @pytest.mark.looptime
 async def test_back_to_one_at_a_time_when_the_count_shrinks():
-    """After a task disappeared there is never more than one read under way."""
+    """After a task disappeared there is never more than one running read."""
     server = Backwards(ChurningList.of(300), {9: Churn(0, (0.5,) * 3)})
 
     ids = [each.id async for each in PageIterator(server.fetch, page_size=10, prefetch=4)]
@@ -147,7 +147,7 @@ async def test_as_many_at_once_as_asked_for(depth: int, seconds: int):
 
 @pytest.mark.looptime
 async def test_closing_ends_all_reads():
-    """A caller that stops leaves none of eight reads under way."""
+    """A caller that stops leaves none of eight reads running."""
     server = Backwards(ChurningList.of(400), {})
     pages = PageIterator(server.fetch, page_size=10, prefetch=8).pages()
     await anext(pages)
@@ -160,8 +160,8 @@ async def test_closing_ends_all_reads():
 
 
 @pytest.mark.parametrize("depth", [4, 8])
-async def test_what_a_quiet_list_costs(depth: int):
-    """Without churn there are exactly as many reads as pages."""
+async def test_the_reads_of_a_quiet_list(depth: int):
+    """Without changes there are exactly as many reads as pages."""
     for count, reads in ((0, 1), (10, 1), (30, 3), (31, 4), (100, 10), (990, 99)):
         tasks = ChurningList.of(count)
         iterator = PageIterator(tasks.fetch, page_size=10, prefetch=depth)
@@ -171,7 +171,7 @@ async def test_what_a_quiet_list_costs(depth: int):
 
 @pytest.mark.parametrize("limit", [1, 7, 50])
 async def test_smaller_pages_than_asked_for(limit: int):
-    """A server that caps the page size is read to its end, in order."""
+    """A server that limits the page size is read to its end, in order."""
     tasks = ChurningList.of(60, limit=limit)
 
     iterator = PageIterator(tasks.fetch, page_size=100, prefetch=8)
@@ -180,7 +180,7 @@ async def test_smaller_pages_than_asked_for(limit: int):
 
 
 async def test_created_after_stops_early():
-    """Nothing older is given, and what was asked for beyond it is dropped."""
+    """Nothing older is yielded, and running reads beyond it are dropped."""
     tasks = ChurningList.of(1000)
     after = EPOCH + timedelta(seconds=850)
 
@@ -192,7 +192,7 @@ async def test_created_after_stops_early():
 
 
 async def test_a_list_that_is_not_newest_first():
-    """It is read one page at a time, whole."""
+    """It is read one page at a time, completely."""
     tasks = ChurningList.of(100)
     tasks.rows.reverse()
     server = ParallelServer(tasks, random.Random(1))

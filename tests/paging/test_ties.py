@@ -1,4 +1,4 @@
-"""Resuming among many tasks of one date: longer tokens, and as exact as among others."""
+"""Resuming among many tasks with one date: longer tokens, and as exact as otherwise."""
 
 import contextlib
 import random
@@ -16,7 +16,7 @@ from tests.paging.simulation import EPOCH, Churn, ChurningList, row
 
 
 def _tied(draw: random.Random, count: int, churn: Collection[Churn] = ()) -> ChurningList:
-    """A list in which runs of tasks share a date; new ones arrive on top."""
+    """A list with runs of tasks of one date; new ones arrive on top."""
     dates, date = list[int](), 0
     while len(dates) < count:
         dates += [date] * draw.choice((1, 1, 2, 20, 60, 150, count))
@@ -108,8 +108,8 @@ async def test_tokens_among_ties_of_any_size(count: int):
 
 @pytest.mark.parametrize("births", [0, 3, 400])
 @pytest.mark.parametrize("deaths", [0, 1, 60, 120])
-async def test_much_happens_between_two_processes(births: int, deaths: int):
-    """The place among tasks of one date is found wherever it is by then."""
+async def test_many_changes_between_two_processes(births: int, deaths: int):
+    """The place among tasks of one date is found wherever it is then."""
     tasks = _one_date(300)
     ids, token = await _read_until(tasks, 150)
     draw = random.Random(births + deaths)
@@ -171,7 +171,7 @@ async def test_a_reading_that_is_cut_short():
 
 
 async def test_a_list_that_turns_out_of_order():
-    """From then on no date decides anything, and what the token before said still counts."""
+    """From then on dates decide nothing, and the content of earlier tokens still applies."""
     tasks = ChurningList.of(60)
     for each in tasks.rows[:30]:
         each.created_at = tasks.rows[0].created_at

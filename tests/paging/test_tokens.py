@@ -1,4 +1,4 @@
-"""Going on elsewhere, from a text, as exactly as if nothing had been interrupted."""
+"""Continuing in another process, from a text, as exactly as without an interruption."""
 
 import asyncio
 import base64
@@ -53,7 +53,7 @@ async def test_exact_under_much_churn(depth: int):
 @pytest.mark.parametrize("by_pages", [False, True], ids=["rows", "pages"])
 @pytest.mark.parametrize("depth", DEPTHS)
 async def test_at_every_place(depth: int, by_pages: bool):
-    """Whichever row or page is the last one of the first process, while the list changes."""
+    """For every last row or page of the first process, while the list changes."""
     places = 12 if by_pages else 45
     for place in range(places):
         draw = random.Random(place)
@@ -68,7 +68,7 @@ async def test_at_every_place(depth: int, by_pages: bool):
 
 @pytest.mark.parametrize("depth", DEPTHS)
 async def test_same_order_on_a_quiet_list(depth: int):
-    """After every single row another process: the same tasks in the same order."""
+    """Another process after every single row: the same tasks in the same order."""
     tasks = ChurningList.of(40)
 
     ids, _longest = await read_with_resumes(
@@ -79,7 +79,7 @@ async def test_same_order_on_a_quiet_list(depth: int):
 
 
 async def test_a_page_number_is_no_token():
-    """The control: going on with the next page number misses what deletions pulled up."""
+    """The control: continuing with the next page number misses rows that deletions move up."""
     tasks = ChurningList.of(50, [Churn(0, (0.0,) * 5)])
     first = await tasks.fetch(1, 10)
     rest = [await tasks.fetch(page, 10) for page in range(2, 6)]
@@ -91,7 +91,7 @@ async def test_a_page_number_is_no_token():
 
 @pytest.mark.parametrize("stop", range(0, 31, 5))
 async def test_tasks_of_the_same_moment(stop: int):
-    """Dates that are all equal tell nothing; the ids at the border do."""
+    """Equal dates decide nothing; the ids at the border do."""
     tasks = ChurningList.of(30, [Churn(), Churn(0, (0.1,) * 3)])
     for each in tasks.rows:
         each.created_at = EPOCH
@@ -103,7 +103,7 @@ async def test_tasks_of_the_same_moment(stop: int):
 
 @pytest.mark.parametrize("kind", ["undated", "half dated", "oldest first"])
 async def test_lists_without_a_usable_date(kind: str):
-    """Then the token holds all ids, and nothing is given twice or missed."""
+    """Then the token has all ids, and nothing is yielded twice or missed."""
     for stop in range(30):
         tasks = ChurningList.of(30)
         if kind == "oldest first":
@@ -120,7 +120,7 @@ async def test_lists_without_a_usable_date(kind: str):
 
 
 async def test_a_resumed_reader_reads_at_once():
-    """As many pages at once as asked for, also after another process took over."""
+    """As many pages at once as configured, also after another process took over."""
     tasks = ChurningList.of(100)
     first = PageIterator(tasks.fetch, page_size=5)
     await anext(pages := first.pages())
@@ -145,7 +145,7 @@ async def test_tokens_stay_short(depth: int):
 
 
 async def test_in_another_process():
-    """A token is a text, and means the same to a program that knows nothing else."""
+    """A token is a text, and works in a program that has nothing else."""
     iterator = PageIterator(ChurningList.of(30).fetch, page_size=8)
     rows = aiter(iterator)
     first = [(await anext(rows)).id for _ in range(11)]
@@ -172,7 +172,7 @@ async def test_in_another_process():
 
 
 async def test_before_the_start_and_after_the_end():
-    """None before anything was read; after the end a token that gives nothing, births or not."""
+    """None before the first read; after the end a token that yields nothing, births or not."""
     tasks = ChurningList.of(25)
     iterator = PageIterator(tasks.fetch, page_size=10)
     assert iterator.resume_token is None
@@ -187,7 +187,7 @@ async def test_before_the_start_and_after_the_end():
 
 
 async def test_after_an_error():
-    """What was given before an error is not given again after it, and nothing is lost."""
+    """Rows before an error do not come again after it, and nothing is lost."""
     tasks = ChurningList.of(50)
 
     async def broken(page: int, limit: int) -> Any:
@@ -207,7 +207,7 @@ async def test_after_an_error():
 
 
 async def test_filters_come_along():
-    """Statuses, date and page size need not be said again, and cannot be changed."""
+    """Statuses, date and page size need not be given again, and cannot be changed."""
     tasks = ChurningList.of(0)
     tasks.rows = [row(number, ("failed", "finished")[number % 2]) for number in range(59, -1, -1)]
     options: dict[str, Any] = {"statuses": "failed", "created_after": row(20).created_at}
@@ -290,7 +290,7 @@ async def test_a_damaged_token_is_refused(place: int):
 
 
 async def test_only_tasks_have_resume_tokens():
-    """Lists of schedules and profiles refuse them in a sentence that says what to do instead."""
+    """Lists of schedules and profiles refuse them with one sentence and an alternative."""
     async with BrowserUseSession(api_key="bu_x") as session:
         for iterate in (session.iterate_all_scheduled_tasks, session.iterate_all_browser_profiles):
             assert repr(iterate()).startswith("<ListIterator of ")

@@ -51,7 +51,7 @@ async def _ids(fetch: Fetch, size: int) -> list[int]:
 
 @pytest.mark.long
 @given(st.booleans(), st.integers(0, 120), st.integers(1, 20), CHURN)
-async def test_nothing_is_missed_or_given_twice_when_rows_only_come(
+async def test_births_cause_no_miss_and_no_duplicate(
     newest_first: bool, start: int, size: int, churn: list[tuple[int, list[int]]]
 ):
     """Births in either direction: exact, and it ends."""
@@ -65,7 +65,7 @@ async def test_nothing_is_missed_or_given_twice_when_rows_only_come(
 
 @pytest.mark.long
 @given(st.booleans(), st.integers(0, 120), st.integers(1, 20), CHURN)
-async def test_nothing_is_missed_or_given_twice_when_rows_only_go(
+async def test_deletions_cause_no_miss_and_no_duplicate(
     newest_first: bool, start: int, size: int, churn: list[tuple[int, list[int]]]
 ):
     """Deletions anywhere: exact, and it ends."""
@@ -79,7 +79,7 @@ async def test_nothing_is_missed_or_given_twice_when_rows_only_go(
 
 @pytest.mark.parametrize("newest_first", [True, False])
 async def test_rows_that_come_for_ever_do_not_keep_the_reader(newest_first: bool):
-    """A page full of births before every page does not keep the reading from its end."""
+    """A page full of births before every page does not keep the reader from its end."""
     listed = Listed(100, [(10, [])] * 1000, newest_first=newest_first)
 
     ids = await _ids(listed.fetch, 10)
@@ -97,7 +97,7 @@ async def test_rows_that_come_for_ever_do_not_keep_the_reader(newest_first: bool
     ],
 )
 async def test_a_birth_shows_the_order(newest_first: bool, births: int, pages: list[int]):
-    """When the list grows, the first page is read once more, and then only what may be unread."""
+    """When the list grows, the first page is read once more, and then only unread rows."""
     listed = Listed(20, [(births, [])], newest_first=newest_first)
 
     assert listed.throughout <= set(await _ids(listed.fetch, 5))
@@ -105,7 +105,7 @@ async def test_a_birth_shows_the_order(newest_first: bool, births: int, pages: l
 
 
 def test_a_naive_reader_misses_rows():
-    """The control: page after page without compensation loses what deletions pull up."""
+    """The control: page after page without compensation loses rows that deletions move up."""
     rows, given_rows = list(range(100)), list[int]()
     for page in range(10):
         given_rows += rows[page * 10 : page * 10 + 10]
@@ -133,22 +133,22 @@ BOUND = 400  # pages
 
 
 class Liar:
-    """A server of 25 rows that says anything about the count, and may give one page always."""
+    """A server of 25 rows with any count, which may always return one page."""
 
     def __init__(self, count_of: Callable[[int], int], always: int | None) -> None:
         self.reads = 0
         self._count_of, self._always = count_of, always
 
     async def fetch(self, page: int, limit: int) -> Rows[int]:
-        """Read a page and lie about it."""
+        """Read a page and change the answer."""
         self.reads += 1
         assert self.reads <= BOUND, "this reading does not end"
         top = limit * ((self._always or page) - 1)
         return Rows(range(25)[top : top + limit], self._count_of(self.reads))
 
 
-async def test_lying_servers_are_left():
-    """Lists of schedules and profiles end too, whatever the server says, without repeats."""
+async def test_reading_ends_on_servers_with_wrong_answers():
+    """Lists of schedules and profiles end too, for any answers, without repeats."""
     for name, (count_of, always) in LIES.items():
         liar = Liar(count_of, always)
 
@@ -157,7 +157,7 @@ async def test_lying_servers_are_left():
         assert len(ids) == len(set(ids)), name
 
 
-async def test_a_server_that_repeats_itself_is_left():
+async def test_reading_ends_on_a_server_that_repeats_a_page():
     """The same page for ever, and a count that is never reached."""
     liar = Liar(lambda _reads: 10**9, 1)
 

@@ -70,9 +70,7 @@ async def test_lost_events_cost_a_poll(api: FakeApi, open_session: OpenSession, 
 
 
 @pytest.mark.parametrize("word", ["finished", "stopped", "started", "paused", "archived"])
-async def test_a_wrong_event_ends_no_wait(
-    api: FakeApi, open_session: OpenSession, word: str
-):
+async def test_a_wrong_event_ends_no_wait(api: FakeApi, open_session: OpenSession, word: str):
     """After an early, old or invented event the API is asked, and the wait continues."""
     session = await open_session()
     source = Source()
@@ -86,7 +84,7 @@ async def test_a_wrong_event_ends_no_wait(
     waits = [asyncio.create_task(session.wait(task.id)), asyncio.create_task(stream())]
     for _ in range(10):
         await asyncio.sleep(1.0)
-        source.tell(task, word)
+        source.send(task, word)
     early = any(wait.done() for wait in waits)
     await asyncio.gather(*waits)
 
@@ -122,7 +120,7 @@ async def test_events_of_other_tasks_cost_nothing(api: FakeApi, open_session: Op
     await session.ping()
 
     for _ in range(100):
-        source.tell(api.add(lives(1.0)), "finished")
+        source.send(api.add(lives(1.0)), "finished")
     await asyncio.sleep(10.0)
 
     assert api.count() == 1
@@ -139,7 +137,7 @@ async def test_an_event_settles_a_lost_submission(api: FakeApi, open_session: Op
     def lose(call: Call) -> Fault | None:
         if call.route == "run":
             asyncio.get_running_loop().call_later(
-                20.0, lambda: source.tell(next(iter(api.tasks.values())), "initializing")
+                20.0, lambda: source.send(next(iter(api.tasks.values())), "initializing")
             )
             return Fault(cut=True, done=True)
         return None

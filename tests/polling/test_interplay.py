@@ -98,7 +98,7 @@ async def test_a_stream_of_statuses_does_not_wait_for_the_safety_net(
     session = await open_session()
     source = Source()
     session.attach(source)
-    source.tell(api.add(lives(0.0)), "finished")
+    source.send(api.add(lives(0.0)), "finished")
     task = api.add(FakeTask(life=((0.0, "running"), (4.0, "paused"), (10.0, "running"))))
 
     async with _running(session.wait(task.id)):
@@ -238,7 +238,7 @@ async def test_an_outage_is_no_storm_while_the_list_is_not_read(
     # that a busy machine delays while virtual time goes on.
     assert calls <= 200 + 2.5 * count
     assert max(late) <= 2.2
-    back = {at for task in tasks for at in api.told[task.id] if at >= 60.0}
+    back = {at for task in tasks for at in api.reported[task.id] if at >= 60.0}
     assert min(back) <= 71.0
 
 
@@ -247,7 +247,7 @@ async def test_the_last_of_two_waits_keeps_its_long_pause(api: FakeApi, open_ses
     session = await open_session()
     source = Source()
     session.attach(source)
-    source.tell(api.add(lives(0.0)), "finished")
+    source.send(api.add(lives(0.0)), "finished")
     tasks = [api.add(lives(10.0)), api.add(lives(1e6))]
 
     async with _running(session.wait(tasks[1].id)):
@@ -255,7 +255,7 @@ async def test_the_last_of_two_waits_keeps_its_long_pause(api: FakeApi, open_ses
         await session.wait(tasks[0].id)
         await asyncio.sleep(18.0)
 
-    assert [at for at in api.told[tasks[1].id] if at > 1.0] == []
+    assert [at for at in api.reported[tasks[1].id] if at > 1.0] == []
 
 
 async def test_a_wait_for_an_older_task_of_the_session_polls_at_once(
@@ -280,7 +280,7 @@ async def test_an_end_that_is_found_twice_was_reported(api: FakeApi, open_sessio
     session = await open_session()
     source = Source()
     session.attach(source)
-    source.tell(api.add(lives(0.0)), "finished")
+    source.send(api.add(lives(0.0)), "finished")
     other = api.add(lives(1e6))
     api.next_tasks = [lives(5.0)]
     handle = await session.submit("x")
@@ -289,7 +289,7 @@ async def test_an_end_that_is_found_twice_was_reported(api: FakeApi, open_sessio
     async with _running(session.wait(other.id)):
         await handle.wait()
         await handle.wait()
-        before = len(api.told[other.id])
+        before = len(api.reported[other.id])
         await asyncio.sleep(40.0)
 
-    assert len(api.told[other.id]) - before <= 1
+    assert len(api.reported[other.id]) - before <= 1

@@ -27,7 +27,7 @@ def _at_the_end(source: Source, task: FakeTask, delay: float = 0.02, word: str =
 
 def _proven(api: FakeApi, source: Source) -> None:
     """Send one event, of a task without a wait."""
-    source.tell(api.add(lives(0.0)), "finished")
+    source.send(api.add(lives(0.0)), "finished")
 
 
 async def _costs(
@@ -117,7 +117,7 @@ async def test_lost_events_are_noticed(api: FakeApi, open_session: OpenSession):
     for task, wait in zip(tasks[:3], waits, strict=False):
         await wait
         found.append(loop_time() - task.life[-1][0])
-    source.tell(tasks[0], "started")  # they come again
+    source.send(tasks[0], "started")  # they come again
     asked = api.count()
     _at_the_end(source, tasks[3])
     await waits[3]
@@ -187,7 +187,7 @@ async def test_an_event_that_came_before_the_wait(
     api.make = lambda _body: lives(0.0)
     handles = [await session.submit("x") for _ in range(count)]
     for task in api.tasks.values():
-        source.tell(task, "finished")
+        source.send(task, "finished")
     began = loop_time()
 
     await asyncio.gather(*(handle.wait() for handle in handles))
@@ -289,7 +289,7 @@ async def test_events_after_the_end_of_a_session(api: FakeApi, open_session: Ope
     await session.aclose()
     before = list(api.calls)
 
-    source.tell(task, "finished")
+    source.send(task, "finished")
     thread = threading.Thread(target=source.tell, args=(task, "finished"))
     thread.start()
     thread.join()

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.looptime
 
 def _pauses(api: FakeApi, tasks: list[FakeTask]) -> list[float]:
     """The times without a poll, each one."""
-    times = [api.told[task.id] for task in tasks]
+    times = [api.reported[task.id] for task in tasks]
     return [later - sooner for each in times for sooner, later in pairwise(each)]
 
 

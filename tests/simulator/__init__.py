@@ -9,7 +9,7 @@ The service is a model of its own instead of the bundled server or `tests/suppor
 shares no code with the package, so that one mistake is not made on both sides, and it is fast
 enough for a thousand worlds.
 
-What holds in every world: a request is carried out at most `late` seconds after its client has
+In every world a request is executed at most `late` seconds after its client has
 given up or crashed, or never; the list shows a task at most `lag` seconds after it was created.
 With a settle window of `late + lag`, no job may get two tasks and none may be lost.
 """

@@ -1,7 +1,7 @@
 """`make simulate`: a thousand worlds of faults and crashes, and the controls that must fail.
 
-Exits with 1 if a job got two tasks or lost its own, or if a settle window that is too short does
-no harm: then the simulation would not see any.
+Exits with 1 if a job got two tasks or lost its own, or if a settle window that is too short does no
+harm: then the simulation could not find any.
 """
 
 import argparse
@@ -28,11 +28,11 @@ class Experiment:
     """Many worlds with the same laws.
 
     Attributes:
-        name: What is tried.
+        name: Its name in the table.
         laws: The laws.
         share: How many of the seeds are enough for it.
-        harmless: Whether no job may suffer; else some must.
-        is_batch: Whether the program is a batch with a ledger, whose events are held against the
+        harmless: Whether no job may be lost or doubled; else some must be.
+        is_batch: Whether the program is a batch with a ledger, whose events are compared with the
             model of paying once.
     """
 
@@ -43,7 +43,7 @@ class Experiment:
     is_batch: bool = False
 
     def fails(self, report: Report) -> bool:
-        """Whether it came out otherwise than it must.
+        """Whether the result is not the required one.
 
         Args:
             report: All its worlds together.
@@ -73,7 +73,7 @@ EXPERIMENTS = (
 
 
 def _worlds(laws: Laws, is_batch: bool, seeds: range) -> Report:
-    logging.getLogger("browser_use_async").setLevel(logging.CRITICAL)  # it warns of what we do
+    logging.getLogger("browser_use_async").setLevel(logging.CRITICAL)  # it warns of the faults
     if not is_batch:
         return sum((simulate(seed, laws) for seed in seeds), Report())
     with tempfile.TemporaryDirectory() as folder:

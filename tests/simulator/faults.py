@@ -16,7 +16,7 @@ ATTEMPT_SECONDS = 10.0
 
 
 class Work(Enum):
-    """Whether a request is carried out."""
+    """Whether a request is executed."""
 
     NOW = auto()
     NEVER = auto()
@@ -24,7 +24,7 @@ class Work(Enum):
 
 
 class Ending(Enum):
-    """What becomes of the connection."""
+    """The end of the connection."""
 
     KEPT = auto()
     IDLE_FIN = auto()  # closed a moment after the answer, while it waits for the next request

@@ -70,7 +70,7 @@ class Trial:
             asyncio.get_running_loop().call_later(1.0, self._create_tasks, 101)
 
     async def session(self, skew: float) -> BrowserUseSession:
-        """A session of another process, on the machine, with a clock that is so far ahead."""
+        """A session of another process, on the machine, with a clock that is this far ahead."""
         self.set_clock(skew)
         session = self.world.open_session(Machine())
         self.sessions.append(session)
@@ -91,13 +91,13 @@ class Trial:
         return [task.id for task in self.world.service.tasks.values() if task.task == "mine"]
 
     async def token(self, session: BrowserUseSession) -> str:
-        """Submit with `raise`, and give the token of the error."""
+        """Submit with `raise`, and return the token of the error."""
         with pytest.raises(errors.SubmissionUnknownError) as caught:
             await session.submit("mine", on_ambiguous="raise", settle_window=WINDOW)
         return str(caught.value.submission_token)
 
     async def close(self) -> None:
-        """Close what was opened."""
+        """Close everything that was opened."""
         for session in self.sessions:
             await session.aclose()
 
@@ -114,7 +114,7 @@ def _check(run: Run, options: Iterable[tuple[Any, ...]], rows: tuple[bool, ...] 
     """Try each of these options, with the time known and not, in a world of its own.
 
     Args:
-        run: Gives what was found of the only task that may exist.
+        run: Returns the result about the only task that may exist.
         options: Arguments of it.
         rows: Whether list rows are bare.
     """
@@ -140,7 +140,7 @@ def _each(values: Iterable[Any]) -> list[tuple[Any]]:
 
 @pytest.mark.parametrize("on_ambiguous", ["reconcile", "resubmit"])
 def test_a_lost_submission_is_found_at_every_skew(on_ambiguous: Any):
-    """However wrong the clock, the task is adopted at once and nothing is paid for twice."""
+    """However wrong the clock is, the task is adopted at once and paid for once."""
 
     async def run(trial: Trial, skew: float) -> list[str | None]:
         session = await trial.session(skew)
@@ -153,7 +153,7 @@ def test_a_lost_submission_is_found_at_every_skew(on_ambiguous: Any):
 
 
 def test_a_token_resolves_at_every_skew():
-    """`raise` and then `resolve`, here and in a process whose clock is wrong in another way."""
+    """`raise` and then `resolve`, here and in a process with another wrong clock."""
 
     async def run(trial: Trial, skew: float) -> list[str | None]:
         session = await trial.session(skew)
@@ -167,14 +167,14 @@ def test_a_token_resolves_at_every_skew():
 
 @pytest.mark.long
 def test_a_token_that_is_resolved_later_finds_its_task():
-    """So many hours after the submission, while others went on creating tasks."""
+    """This many hours after the submission, while others went on creating tasks."""
 
     async def run(trial: Trial, hours: float, skew: float) -> list[str | None]:
         session = await trial.session(skew)
         trial.lose_answer()
         token = await trial.token(session)
         await asyncio.sleep(hours * HOUR)
-        await trial.session(0.0)  # whose responses carry the time
+        await trial.session(0.0)  # whose responses have the time
         trial.world.service.create("theirs")
         other = await trial.session(-skew)
         return [await _resolved(other, token), await _resolved(session, token)]
@@ -184,7 +184,7 @@ def test_a_token_that_is_resolved_later_finds_its_task():
 
 @pytest.mark.long
 def test_the_rest_of_the_window_is_waited_for_at_every_skew():
-    """A task that the list shows late is found: None is said only when the window has passed."""
+    """A task that the list shows late is found: none is reported only after the window."""
 
     async def run(trial: Trial, skew: float) -> list[str | None]:
         trial.world.lag = lambda: WINDOW - 5.0
@@ -199,7 +199,7 @@ def test_the_rest_of_the_window_is_waited_for_at_every_skew():
 
 @pytest.mark.parametrize("hours", [-24, 24])
 def test_a_stamp_that_is_a_day_off_hides_no_task(hours: int):
-    """It came from a host of the service that has another time than its list."""
+    """Its time came from a host of the service with another time than the list."""
 
     async def run(trial: Trial) -> list[str | None]:
         trial.world.server.date = lambda now: http_date_of(now + timedelta(hours=hours))
@@ -263,7 +263,7 @@ def test_a_window_that_has_passed_is_not_waited_for_again(skew: float):
 @pytest.mark.long
 @pytest.mark.parametrize("on_ambiguous", ["reconcile", "resubmit", "raise"])
 def test_a_clock_that_is_set_meanwhile_hides_nothing(on_ambiguous: Any):
-    """The clock jumps before the submission, under way, and while the task is looked for."""
+    """The clock jumps before the submission, during it, and during the search."""
 
     async def run(trial: Trial, after: float, by: float) -> list[str | None]:
         trial.world.lag = lambda: 40.0
@@ -283,7 +283,7 @@ def test_a_clock_that_is_set_meanwhile_hides_nothing(on_ambiguous: Any):
 @pytest.mark.long
 @pytest.mark.parametrize("on_ambiguous", ["resubmit", "raise"])
 def test_a_date_that_is_absent_or_untrue_hides_nothing(on_ambiguous: Any):
-    """A proxy that sends no `Date`, and a service whose `Date` is not the time of its rows."""
+    """A proxy without a `Date`, and a service whose `Date` is not the time of its rows."""
 
     async def run(trial: Trial, date: str, skew: float) -> list[str | None]:
         trial.world.server.date = DATES[date]
@@ -301,7 +301,7 @@ def test_a_date_that_is_absent_or_untrue_hides_nothing(on_ambiguous: Any):
 
 @pytest.mark.long
 def test_rows_with_absurd_dates_hide_nothing():
-    """Rows above the task that claim to be from long ago or from years to come."""
+    """Rows above the task with dates long ago or years ahead."""
 
     async def run(trial: Trial, days: float, rows: int, date: str) -> list[str | None]:
         trial.world.server.date = DATES.get(date, http_date_of)
@@ -321,7 +321,7 @@ def test_rows_with_absurd_dates_hide_nothing():
 
 @pytest.mark.parametrize("knows_time", [True, False])
 def test_older_tasks_of_the_same_text_are_not_fetched(knows_time: bool):
-    """Of a hundred equal tasks in bare rows only those cost a get that may be the lost one."""
+    """Of a hundred equal tasks in bare rows only possible ones are fetched."""
 
     async def once() -> tuple[int, int]:
         trial = Trial(knows_time)
@@ -344,7 +344,7 @@ def test_older_tasks_of_the_same_text_are_not_fetched(knows_time: bool):
 
 
 def test_a_token_of_an_earlier_version_is_still_read():
-    """It was stamped with the clock of a machine, whose error is unknown."""
+    """It has the time of a machine's clock, whose error is unknown."""
     mark = "0123456789abcdef" * 2
 
     async def run(trial: Trial, hours: int) -> list[str | None]:
@@ -359,7 +359,7 @@ def test_a_token_of_an_earlier_version_is_still_read():
     _check(run, _each((-48, -24, 0, 24, 48)))
 
 
-def test_a_token_says_whether_it_holds_server_time():
+def test_a_token_says_whether_it_has_server_time():
     """The server's after two responses, if the clocks agree; else the machine's, unused."""
 
     async def once(knows_time: bool, skew: float) -> SubmissionToken:

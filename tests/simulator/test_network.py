@@ -1,4 +1,4 @@
-"""The network in memory judges as the real one does."""
+"""The network in memory gives the same results as the real one."""
 
 import asyncio
 
@@ -29,7 +29,7 @@ Verdict = tuple[str, bool, bool, int | None]
 
 
 def reads(count: int, *, reset: bool) -> Script:
-    """Break the connection after so many bytes of the request."""
+    """Break the connection after this many bytes of the request."""
 
     async def script(connection: Connection) -> None:
         await connection.read(count)
@@ -58,7 +58,7 @@ def answers(answer: bytes, *, reset: bool = False, stalls: bool = False) -> Scri
         if stalls:
             await connection.stall()
         if reset:
-            await asyncio.sleep(0.02)  # an RST may overtake what was sent before it
+            await asyncio.sleep(0.02)  # an RST may overtake bytes that were sent before it
         end(connection, reset=reset)
 
     return script
@@ -125,8 +125,8 @@ CASES: dict[str, Script | None] = {
 }
 
 
-# Only in these is the time of an attempt up. Over sockets their time is virtual, so that a process
-# that stands still for a moment loses none of it; all others have more than they need.
+# Only these reach the timeout of an attempt. Over sockets their time is virtual, so that a process
+# that stops for a moment loses none of it; all others have more than they need.
 TIMED = frozenset(name for name in CASES if name.startswith(("a stall", "a drip")))
 
 
@@ -142,7 +142,7 @@ async def judged(url: str, options: PoolOptions, seconds: float = SECONDS) -> Ve
 
 
 async def on_sockets(script: Script | None, seconds: float) -> Verdict:
-    """The verdict over the loopback interface."""
+    """The result over the loopback interface."""
     if script is None:
         with bound_socket() as closed:
             url = f"http://127.0.0.1:{closed.getsockname()[1]}"
@@ -152,7 +152,7 @@ async def on_sockets(script: Script | None, seconds: float) -> Verdict:
 
 
 def over_loopback(name: str) -> Verdict:
-    """The verdict of a case over real sockets, however busy the machine is."""
+    """The result of a case over real sockets, on a busy machine, too."""
     if name in TIMED:
         with asyncio.Runner(loop_factory=looptime.new_event_loop) as runner:
             return runner.run(on_sockets(CASES[name], SECONDS))
@@ -160,7 +160,7 @@ def over_loopback(name: str) -> Verdict:
 
 
 async def in_memory(script: Script | None, latency: float = 0.001) -> Verdict:
-    """The verdict over the network in memory."""
+    """The result over the network in memory."""
     network = Network(accept=asyncio.Protocol, latency=lambda: latency)
     options = PoolOptions(connector=network.connector(Machine()))
     if script is None:
@@ -174,13 +174,13 @@ Verdicts = dict[str, tuple[Verdict, Verdict]]
 
 
 def differing(verdicts: Verdicts) -> Verdicts:
-    """What was judged differently."""
+    """The cases with different results."""
     return {name: (real, memory) for name, (real, memory) in verdicts.items() if real != memory}
 
 
 @pytest.mark.long
-def test_both_networks_give_the_same_verdicts() -> None:
-    """Every fault is judged in memory as it is judged over real sockets."""
+def test_both_networks_give_the_same_results() -> None:
+    """Every fault is classified in memory as over real sockets."""
     both = {
         name: (over_loopback(name), clock.run(in_memory(script))) for name, script in CASES.items()
     }
@@ -191,7 +191,7 @@ def test_both_networks_give_the_same_verdicts() -> None:
 
 
 def test_a_network_that_is_not_like_the_real_one_shows() -> None:
-    """The control: where everything comes too late, most verdicts differ."""
+    """The control: where everything arrives too late, most results differ."""
     both = {
         name: (clock.run(in_memory(script)), clock.run(in_memory(script, 2 * SECONDS)))
         for name, script in CASES.items()

@@ -1,4 +1,4 @@
-"""Settle windows that are long enough and too short, and finding a task among many others."""
+"""Settle windows that are long enough and too short, and a task among many others."""
 
 import asyncio
 
@@ -21,7 +21,7 @@ ANSWER_LOST = Fault("answer lost", share=0.0, ending=Ending.RST)
 
 
 def created_late(seconds: float) -> Fault:
-    """The connection breaks, and the task is created so many seconds later."""
+    """The connection breaks, and the task is created this many seconds later."""
     return Fault("late", work=Work.LATE, late=seconds, share=0.0, ending=Ending.FIN)
 
 
@@ -106,12 +106,12 @@ def test_by_default_a_late_task_stays_the_only_one(kind: str) -> None:
 
 @attrs.define
 class AmongOthers:
-    """Submissions while other clients create tasks all the time.
+    """Submissions while other clients keep creating tasks.
 
     Attributes:
         lost: How many submissions there are; each loses its answer.
         pages: The different pages that were read.
-        asked: The tasks that were asked for, each time that they were.
+        asked: The tasks that were read, each time.
     """
 
     lost: int = 8

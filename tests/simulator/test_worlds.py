@@ -26,7 +26,7 @@ def worlds(laws: Laws, seeds: range = SEEDS) -> Report:
 @pytest.mark.parametrize("on_ambiguous", ["resubmit", "reconcile", "raise"])
 @pytest.mark.long
 def test_no_job_is_paid_twice_or_lost(on_ambiguous: OnAmbiguous) -> None:
-    """With a window as long as late work and list lag together, whatever breaks or crashes."""
+    """With a window as long as late work and list delay together, for any fault or crash."""
     report = worlds(attrs.evolve(FEW, on_ambiguous=on_ambiguous))
 
     assert (report.doubled, report.lost) == (0, 0)
@@ -40,7 +40,7 @@ def test_no_job_is_paid_twice_or_lost(on_ambiguous: OnAmbiguous) -> None:
 @pytest.mark.parametrize("on_ambiguous", ["resubmit", "reconcile", "raise"])
 @pytest.mark.long
 def test_no_clock_makes_a_job_paid_twice(on_ambiguous: OnAmbiguous) -> None:
-    """A clock a day off that is set all the time, and a `Date` that is not the time."""
+    """A clock a day off that is set repeatedly, and a `Date` that is not the time."""
     laws = attrs.evolve(
         FEW, skew=86_400.0, set_clock=4.0, untrue_dates=True, on_ambiguous=on_ambiguous
     )
@@ -70,7 +70,7 @@ def test_a_machine_may_crash_at_any_event(step: int) -> None:
 
 
 def test_experiments_judge_their_reports() -> None:
-    """A harmless law fails with one victim of either kind, a control without any.
+    """A harmless law fails with one doubled or lost job, a control without any.
 
     That of a batch also has to be seen by the model.
     """
@@ -85,7 +85,7 @@ def test_experiments_judge_their_reports() -> None:
 @pytest.mark.parametrize("cause", ["late", "lag"])
 @pytest.mark.long
 def test_a_window_that_is_too_short_pays_twice(cause: str) -> None:
-    """The control: the same worlds show duplicates as soon as the condition does not hold."""
+    """The control: the same worlds show duplicates as soon as the condition is violated."""
     hasty = attrs.evolve(FEW, window=5.0, late=0.0, lag=0.0)
     laws = attrs.evolve(hasty, late=60.0) if cause == "late" else attrs.evolve(hasty, lag=60.0)
 

@@ -1,12 +1,12 @@
-"""A program that has jobs done by the service, on a machine that may crash at any moment.
+"""A program that gives jobs to the service, on a machine that may crash at any moment.
 
-A task's submission token cannot be known before run-task is sent: the public API gives it in
+A task's submission token cannot be known before run-task is sent: the public API has it in
 `SubmissionUnknownError`, which a crashed program never sees. So the worker does what a user can do.
-It writes down its intent, with a key of its own in the task's metadata, before it submits. After
+It records its intent, with a key of its own in the task's metadata, before it submits. After
 a restart each intent without an outcome may have been sent: the worker waits for the settle
-window, reads the list, and adopts the tasks that carry its keys; whatever has no task by then never
-will have one, and is submitted afresh. Where a `SubmissionUnknownError` was seen in time, its token
-is on the disk, and the task is resolved from that, by the next program too.
+window, reads the list, and adopts the tasks that carry its keys; a job without a task by then never
+gets one, and is submitted again. Where a `SubmissionUnknownError` was seen in time, its token is on
+the disk, and the task is resolved from that, by the next program too.
 """
 
 import asyncio
@@ -78,7 +78,7 @@ class Disk:
     """What survives the machine.
 
     Attributes:
-        entries: How far each job has come.
+        entries: The progress of each job.
     """
 
     entries: dict[str, Entry] = attrs.field(factory=dict)
@@ -102,7 +102,7 @@ class Worker:
     Attributes:
         session: How it talks to the service.
         machine: Where it runs.
-        disk: What it and its predecessors wrote down.
+        disk: The records of it and its predecessors.
         jobs: All jobs.
         on_ambiguous: What `submit` does when an answer is lost.
         window: The settle window, in seconds.
@@ -177,7 +177,7 @@ class Worker:
         except errors.SubmissionUnknownError as error:
             self._write(job, Unknown(str(error.submission_token)))
         except errors.BrowserUseError:
-            # Whatever else it says, it says that nothing was created, or that a wait was in vain.
+            # Any other error says that nothing was created, or that a wait failed.
             await asyncio.sleep(2.0)
 
     async def _create(self, job: Job) -> None:
@@ -217,7 +217,7 @@ class Worker:
             await self._submit(job)
 
     async def _adopt(self, left: list[Job]) -> None:
-        """Find what a crashed predecessor created without recording it."""
+        """Find tasks that a crashed predecessor created without recording them."""
         await asyncio.sleep(self.window)
         while True:
             await self._stop_if_crashed()
@@ -239,7 +239,7 @@ class Worker:
                 self._write(left.pop(key), Created(self.session.handle(row.id).to_token()))
 
     async def _key_of(self, row: TaskSummary) -> str | None:
-        # Remembered, so that a scan which fails half-way has not been for nothing.
+        # Remembered, so that the part before a failure of a scan is not lost.
         if row.id not in self.keys:
             metadata = row.metadata
             if not metadata:  # rows need not carry it

@@ -33,7 +33,7 @@ LONGEST = 6 * 3600.0  # seconds; a world that runs longer hangs
 
 @attrs.frozen
 class Laws:
-    """What holds in a world, except for chance.
+    """The laws of a world, without the random part.
 
     Attributes:
         jobs: How many jobs there are.
@@ -66,7 +66,7 @@ class Laws:
 
 @attrs.define
 class Report:
-    """What happened in one world, or in several.
+    """The results of one world, or of several.
 
     Attributes:
         worlds: How many.
@@ -81,7 +81,7 @@ class Report:
         doubled: Jobs with two tasks or more.
         lost: Jobs whose task the worker does not know, and jobs that ended without one.
         unknown: Jobs that were rightly given up as never created.
-        noted: Events that were held against the model.
+        noted: Events that were compared with the model.
         forbidden: Jobs with an event that the model does not allow.
         seconds: How long all of it took in the world's own time.
         trace: A hash over every event, in order.
@@ -114,7 +114,7 @@ class World:
 
     Args:
         seed: All its chance.
-        laws: What holds in it.
+        laws: Its laws.
 
     Attributes:
         lag: Seconds before the list shows a task, asked for each.
@@ -306,7 +306,7 @@ class World:
         return machine.alive
 
     def judged(self) -> Report:
-        """Compare what the service has with what the worker knows."""
+        """Compare the service with the worker's knowledge."""
         report = Report(
             worlds=1,
             jobs=len(self.jobs),
@@ -336,7 +336,7 @@ def simulate(seed: int, laws: Laws | None = None) -> Report:
 
     Args:
         seed: All its chance.
-        laws: What holds in it.
+        laws: Its laws.
     """
 
     async def run() -> Report:

@@ -1,4 +1,4 @@
-"""Fixtures that bring sessions and the fake API together, in the test's own loop."""
+"""Fixtures of sessions with the fake API, in the test's own loop."""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
@@ -30,7 +30,7 @@ async def api(nothing_leaks: None) -> AsyncIterator[FakeApi]:
 
 @pytest.fixture
 async def open_session(api: FakeApi) -> AsyncIterator[OpenSession]:
-    """Open sessions with the fake API; at the end nothing may be left of them."""
+    """Open sessions with the fake API; at the end nothing of them may be left."""
     async with AsyncExitStack() as stack:
 
         async def open_one(**options: Any) -> BrowserUseSession:

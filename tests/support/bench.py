@@ -1,4 +1,4 @@
-"""Fixtures that bring a session and a raw socket server together."""
+"""Fixtures of a session with a raw socket server."""
 
 import socket
 import ssl

@@ -1,12 +1,12 @@
-"""Looks for secrets in all that each test leaves behind.
+"""Searches for secrets in everything that each test leaves behind.
 
-The tests give the package secrets that look like nothing else: `CANARIES`, and the keys that
-bundled servers make up. After each test this plugin looks for them in log records of every level,
-in each `BrowserUseError` that was made (its texts, its pickle, the local variables of the frames
-that it passed), in warnings, and in files under `tmp_path` and their names; and when a test fails,
-in the text of its failure. Frames of the tests themselves hold canaries, and are not looked at.
+The tests give the package secrets that cannot be mistaken: `CANARIES`, and the keys that bundled
+servers generate. After each test this plugin searches for them in log records of every level, in
+each `BrowserUseError` that was made (its texts, its pickle, the local variables of the frames that
+it passed), in warnings, and in files under `tmp_path` and their names; and when a test fails, in
+the text of its failure. Frames of the tests themselves contain canaries, and are left out.
 
-A test whose input or purpose puts a canary into one of these places says so:
+A test that puts a canary into one of these places on purpose is marked:
 `@pytest.mark.canaries_by_design("files")`, with any of "files", "logs", "errors" and "warnings".
 With "errors", errors are not even kept until the end, as tests want that wait for the collector.
 """
@@ -41,7 +41,7 @@ _LARGEST_FILE = 50_000_000
 
 
 def canaries_in(text: str, canaries: dict[str, str] = CANARIES) -> list[str]:
-    """What a text gives away.
+    """The canaries in a text.
 
     Args:
         text: Any text.
@@ -54,7 +54,7 @@ def canaries_in(text: str, canaries: dict[str, str] = CANARIES) -> list[str]:
 
 
 def canaries_in_bytes(content: bytes) -> list[str]:
-    """What the content of a file gives away.
+    """The canaries in the content of a file.
 
     Args:
         content: Any bytes.
@@ -66,7 +66,7 @@ def canaries_in_bytes(content: bytes) -> list[str]:
 
 
 class _Findings:
-    """What was found since the last test, and how much was looked at in all.
+    """The findings since the last test, and how much was checked in all.
 
     Attributes:
         looked: How many log records, errors, warnings and files.
@@ -77,17 +77,17 @@ class _Findings:
         self._found: list[tuple[str, str]] = []
 
     def note(self, place: str, where: str, canaries: Iterable[str]) -> None:
-        """Note what a place shows.
+        """Record the findings of a place.
 
         Args:
             place: The kind of place, as the marker names it.
             where: Which one.
-            canaries: What it shows.
+            canaries: Its canaries.
         """
         self._found += [(place, f"{where} shows {name}") for name in canaries]
 
     def taken(self, allowed: Iterable[str]) -> list[str]:
-        """Take out what was found, without the places that may show canaries.
+        """Remove and return the findings, without the places that may show canaries.
 
         Args:
             allowed: The kinds of places.
@@ -97,14 +97,14 @@ class _Findings:
 
 
 class _Listener(logging.Handler):
-    """Looks at every log record."""
+    """Checks every log record."""
 
     def __init__(self, findings: _Findings) -> None:
         super().__init__()
         self._findings = findings
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Look at the message, and at the traceback that a formatter would write below it."""
+        """Check the message, and the traceback that a formatter would write below it."""
         self._findings.looked["log records"] += 1
         try:
             text = record.getMessage()
@@ -138,7 +138,7 @@ class _Errors:
             self._kept.append(error)
 
     def look(self) -> None:
-        """Look at those that were kept, and let them go."""
+        """Check the kept errors, and release them."""
         kept, self._kept = self._kept, []
         self._alike.clear()
         frames: set[int] = set()
@@ -149,11 +149,11 @@ class _Errors:
 
 
 def _shown_by(error: BaseException, frames: set[int]) -> Iterator[str]:
-    """What an exception gives away to people and tools."""
+    """The texts of an exception that people and tools see."""
     for text in (str(error), repr(error), repr(getattr(error, "__notes__", ""))):
         yield from canaries_in(text)
     if isinstance(error, BrowserUseError):
-        with contextlib.suppress(Exception):  # what tests put into an error need not pickle
+        with contextlib.suppress(Exception):  # not every object can be pickled
             yield from canaries_in(pickle.dumps(error).decode("latin-1"), _NEVER_PICKLED)
     values: set[int] = set()
     for frame, _ in traceback.walk_tb(error.__traceback__):
@@ -201,7 +201,7 @@ class CanaryScan:
         self._make_error = BrowserUseError.__init__
 
     def pytest_sessionstart(self) -> None:
-        """Hear of every log record and of every error."""
+        """Observe every log record and every error."""
         root = logging.getLogger()
         root.addHandler(self._listener)
         root.setLevel(logging.DEBUG)
@@ -214,7 +214,7 @@ class CanaryScan:
         BrowserUseError.__init__ = make_and_keep  # type: ignore[method-assign]
 
     def pytest_sessionfinish(self) -> None:
-        """Put things back, and tell a controlling process how much was looked at."""
+        """Restore everything, and report the totals to a controlling process."""
         BrowserUseError.__init__ = self._make_error  # type: ignore[method-assign]
         logging.getLogger().removeHandler(self._listener)
         if hasattr(self._config, "workeroutput"):
@@ -222,25 +222,25 @@ class CanaryScan:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
-        """Add what a worker looked at."""
+        """Add the totals of a worker."""
         self._findings.looked.update(getattr(node, "workeroutput", {}).get("canaries", {}))
 
     def pytest_warning_recorded(
         self, warning_message: warnings.WarningMessage, nodeid: str
     ) -> None:
-        """Look at a warning. pytest tells of it after the test, so the next test fails for it."""
+        """Check a warning. pytest reports it after the test, so the next test fails for it."""
         self._findings.looked["warnings"] += 1
         shown = canaries_in(str(warning_message.message))
         self._findings.note("warnings", f"a warning of {nodeid}", shown)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
-        """Keep errors, unless the test says that it holds them by design."""
+        """Keep errors, unless the test is marked for canaries in them."""
         self._errors.are_kept = "errors" not in _places(item)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_call(self) -> Generator[None, Any, Any]:
-        """Look at the errors before the fixtures end, which wait for what errors hold on to."""
+        """Check the errors before the fixtures end, which wait for objects that errors refer to."""
         try:
             return (yield)
         finally:
@@ -248,7 +248,7 @@ class CanaryScan:
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_teardown(self, item: pytest.Function) -> Generator[None, Any, Any]:
-        """Look at the files, and fail the test for all that was found."""
+        """Check the files, and fail the test for all findings."""
         folder = getattr(item, "funcargs", {}).get("tmp_path")
         try:
             result = yield
@@ -265,7 +265,7 @@ class CanaryScan:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(self) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-        """Say so when the text of a failure, which ends in logs, shows a canary."""
+        """Report a canary in the text of a failure, which ends in logs."""
         report = yield
         if report.failed:
             shown = canaries_in(report.longreprtext)
@@ -275,7 +275,7 @@ class CanaryScan:
         return report
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        """Tell how much was looked at."""
+        """Print how much was checked."""
         looked = ", ".join(f"{count} {kind}" for kind, count in self._findings.looked.items())
         terminalreporter.write_line(f"looked for canaries in {looked or 'nothing'}")
 
@@ -301,7 +301,7 @@ def _places(item: pytest.Item) -> set[str]:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Look for canaries in this run."""
+    """Search for canaries in this run."""
     text = "a test that puts canaries into files, logs, errors or warnings on purpose"
     config.addinivalue_line("markers", f"{_MARKER}(*places): {text}")
     config.pluginmanager.register(CanaryScan(config), "canary-scan")

@@ -1,4 +1,4 @@
-"""Certificates made on the spot, so that none in the repository runs out."""
+"""Certificates that are created on demand, so that none in the repository expires."""
 
 import shutil
 import ssl
@@ -37,14 +37,14 @@ class Certificate:
 
     @property
     def server_side(self) -> ssl.SSLContext:
-        """What a server with this certificate uses."""
+        """The context of a server with this certificate."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(self.file, self.key_file)
         return context
 
     @property
     def trusting(self) -> ssl.SSLContext:
-        """What a client uses that trusts this certificate alone."""
+        """The context of a client that trusts only this certificate."""
         return ssl.create_default_context(cafile=self.file)
 
 

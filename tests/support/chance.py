@@ -1,4 +1,4 @@
-"""Chance that is none, for tests of pauses that are exact."""
+"""Random numbers without chance, for tests of exact pauses."""
 
 import random
 

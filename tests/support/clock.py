@@ -11,7 +11,7 @@ ResultT = TypeVar("ResultT")
 
 
 class _VirtualSelector(selectors.SelectSelector):
-    """Waits by moving the clock, and watches no real file: everything happens in memory."""
+    """Waits by moving the clock, and watches no real file: everything is in memory."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -41,7 +41,7 @@ def run(world: Coroutine[Any, Any, ResultT]) -> ResultT:
     """Run a simulation to its end.
 
     Args:
-        world: What happens in it.
+        world: The coroutine that runs in it.
     """
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
         return runner.run(world)

@@ -79,8 +79,8 @@ class Connection:
         """
         client = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=None))
         try:
-            # Screenshots are large, and the browser on this machine is trusted with memory.
-            # Pyright does not see the fields of aiohttp's class.
+            # Screenshots are large, and memory limits are not needed for the browser on this
+            # machine. Pyright does not see the fields of aiohttp's class.
             patience = aiohttp.ClientWSTimeout(ws_close=2.0)  # pyright: ignore[reportCallIssue]
             websocket = await client.ws_connect(url, max_msg_size=0, compress=0, timeout=patience)
         except (aiohttp.ClientError, OSError) as error:
@@ -100,7 +100,7 @@ class Connection:
         return Session(self, session_id)
 
     def listen(self, session_id: str, event: str, listener: Listener) -> None:
-        """Have somebody called with the parameters of each event of a kind.
+        """Call a listener with the parameters of each event of a kind.
 
         Args:
             session_id: Whose events.
@@ -110,11 +110,11 @@ class Connection:
         self._listeners[session_id, event].append(listener)
 
     def forget(self, session_id: str, error: DevToolsError) -> None:
-        """Let go of a target that is gone; whoever waits for it gets the error.
+        """Forget a target that is gone; pending waiters get the error.
 
         Args:
             session_id: The target's session.
-            error: What happened.
+            error: The error.
         """
         for key in [key for key in self._listeners if key[0] == session_id]:
             del self._listeners[key]
@@ -123,7 +123,7 @@ class Connection:
                 waiting.answer.set_exception(error)
 
     def check(self) -> None:
-        """Make sure that the browser is still there.
+        """Make sure that the browser still runs.
 
         Raises:
             BrowserLostError: It is not.
@@ -132,7 +132,7 @@ class Connection:
             raise BrowserLostError("the browser has ended unexpectedly")
 
     def post(self, method: str, parameters: Mapping[str, Any], session_id: str) -> int:
-        """Send a command whose answer nobody waits for.
+        """Send a command without waiting for its answer.
 
         Args:
             method: The command.
@@ -176,7 +176,7 @@ class Connection:
             del self._waiting[number]
 
     async def aclose(self) -> None:
-        """Hang up."""
+        """Close the connection."""
         for work in self._work:
             work.cancel()
         await asyncio.gather(*self._work, return_exceptions=True)
@@ -189,7 +189,7 @@ class Connection:
             try:
                 await self._websocket.send_str(await self._outgoing.get())
             except (ConnectionError, aiohttp.ClientError):
-                return  # the reader notices too, and tells everybody
+                return  # the reader notices too, and wakes all waiters
 
     async def _read(self) -> None:
         try:
@@ -252,7 +252,7 @@ class Session:
         return await self.connection.send(method, parameters, self.id, seconds)
 
     def post(self, method: str, **parameters: Any) -> None:
-        """Send a command whose answer nobody waits for.
+        """Send a command without waiting for its answer.
 
         Args:
             method: The command.
@@ -261,7 +261,7 @@ class Session:
         self.connection.post(method, parameters, self.id)
 
     def on(self, event: str, listener: Listener) -> None:
-        """Have somebody called with the parameters of each event of a kind.
+        """Call a listener with the parameters of each event of a kind.
 
         Args:
             event: The name of the event.

@@ -1,7 +1,7 @@
-"""A small Cloud API v1 over real sockets, in the test's own loop, whose tasks live by its clock.
+"""A small Cloud API v1 over real sockets, in the test's own loop, whose tasks run by its clock.
 
-It can be made to misbehave: faults by route and number, lost answers before and after the work was
-done, latency, lists that lag.
+It can misbehave on request: faults by route and number, lost answers before and after the
+execution, latency, late lists.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ __all__ = ["LOST_AFTER", "LOST_BEFORE", "Call", "FakeApi", "FakeTask", "Fault"]
 
 @attrs.frozen
 class Fault:
-    """What happens to a call instead of, or on top of, what it asks for.
+    """The fault of a call, which replaces its execution or is added to it.
 
     Attributes:
         status: The answer's status; None keeps the true answer.
@@ -31,8 +31,8 @@ class Fault:
         delay: Seconds before anything happens.
         stall: Seconds between the work and the answer.
         cut: Whether the connection breaks instead of an answer.
-        done: Whether the call is carried out all the same.
-        done_after: Carried out so many seconds later, whatever the caller was told.
+        done: Whether the call is executed nevertheless.
+        done_after: Executed this many seconds later, for any answer.
     """
 
     status: int | None = None
@@ -59,9 +59,9 @@ class Call:
     Attributes:
         at: The loop time at which it came.
         route: `run`, `status`, `get`, `list`, `stop`, `pause`, `resume` or `ping`.
-        number: The how-manieth of its route it was, counted from 1.
+        number: Its number within its route, counted from 1.
         task_id: The task that it was about.
-        body: What it brought.
+        body: Its body.
     """
 
     at: float
@@ -129,7 +129,8 @@ class FakeApi(FakeService):
             access_log=None,
             handler_cancellation=True,
             shutdown_timeout=0.1,
-            # Its timer asks the clock again and would spin on a virtual one, which stands still.
+            # Its timer reads the clock repeatedly and would spin on a virtual one, which does not
+            # move.
             keepalive_timeout=1e9,
         )
         await self._runner.setup()
@@ -149,7 +150,7 @@ class FakeApi(FakeService):
     # --- answering --------------------------------------------------------------------------
 
     def respond(self, request: web.Request, asked: Asked) -> web.Response:
-        """Carry a call out, and answer it truly."""
+        """Execute a call, and answer it correctly."""
         del request
         status, content = self.answer(asked)
         return web.json_response(content, status=status)
@@ -174,7 +175,8 @@ class FakeApi(FakeService):
     ) -> web.StreamResponse:
         fault = self.fault(call)
         if seconds := self.latency if fault is None else fault.delay:
-            # Else at once: of calls that come together each is judged by what those before did.
+            # Otherwise at once: each of simultaneous calls is judged by the results of those
+            # before.
             await asyncio.sleep(seconds)
         if fault is None:
             return self.respond(request, asked)

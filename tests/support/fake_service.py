@@ -1,4 +1,4 @@
-"""The tasks of a made-up Cloud API v1, and what its calls create, show and change.
+"""The tasks of an imitated Cloud API v1, and its calls.
 
 It is written from the API's specification, apart from the bundled server, and knows no network:
 `FakeApi` answers for it over real sockets, and the simulator and the chaos bench, with machines
@@ -31,14 +31,14 @@ ListLies = Callable[[list[FakeTask]], tuple[list[FakeTask], int]]
 
 @attrs.frozen
 class Asked:
-    """What a request asks for.
+    """The content of a request.
 
     Attributes:
-        route: `run`, `status`, `get`, `list`, `stop`, `pause`, `resume` or `ping`; empty for what
-            the service does not know.
+        route: `run`, `status`, `get`, `list`, `stop`, `pause`, `resume` or `ping`; empty for an
+            unknown path.
         task_id: The task that it is about.
         query: The parameters of its URL.
-        body: What it brought.
+        body: Its body.
     """
 
     route: str
@@ -75,9 +75,9 @@ class FakeService:
         epoch: The service's time when the loop's clock shows 0.
         tasks: By id, oldest first.
         by_job: By the pair `job` of their metadata.
-        carried_out: How many calls were, by route.
-        told: The loop times at which answers told where a task stands, by its id.
-        next_tasks: What run-task creates, in this order; then what `make` does.
+        carried_out: The number of executed calls, by route.
+        reported: The loop times of answers with the status of a task, by its id.
+        next_tasks: The tasks that run-task creates, in this order; then those of `make`.
         make: Makes the task of a run-task body.
         name: Gives a task its id, given how many tasks there are; None keeps the task's own.
         list_lag: Seconds before the list shows a task, at least.
@@ -92,7 +92,7 @@ class FakeService:
         self.tasks: dict[str, FakeTask] = {}
         self.by_job: defaultdict[str, list[FakeTask]] = defaultdict(list)
         self.carried_out: Counter[str] = Counter()
-        self.told: defaultdict[str, list[float]] = defaultdict(list)
+        self.reported: defaultdict[str, list[float]] = defaultdict(list)
         self.next_tasks: list[FakeTask] = []
         self.make: Callable[[dict[str, Any]], FakeTask] = lambda _body: FakeTask()
         self.name: Callable[[int], str] | None = None
@@ -108,7 +108,7 @@ class FakeService:
 
         Args:
             task: The task.
-            aged: Seconds that it has lived already.
+            aged: Seconds since its start.
         """
         task = FakeTask() if task is None else task
         task.born = asyncio.get_running_loop().time() - aged
@@ -130,7 +130,7 @@ class FakeService:
         return task
 
     def answer(self, asked: Asked) -> Answer:
-        """Carry a call out."""
+        """Execute a call."""
         self.carried_out[asked.route] += 1
         match asked.route:
             case "run":
@@ -166,7 +166,7 @@ class FakeService:
         return self.add(task)
 
     def _tell(self, task: FakeTask) -> FakeTask:
-        self.told[task.id].append(asyncio.get_running_loop().time())
+        self.reported[task.id].append(asyncio.get_running_loop().time())
         return task
 
     def _page(self, query: Mapping[str, str]) -> dict[str, Any]:

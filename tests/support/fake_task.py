@@ -23,20 +23,20 @@ class FakeTask:
     """One task.
 
     Attributes:
-        life: Which status it has from which second of its life on.
-        output: What it answers in the end.
-        step_seconds: A step appears every so many seconds.
-        steps: At most so many steps; or which ones at which age.
+        life: Its status from each second of its life on.
+        output: Its output at the end.
+        step_seconds: The seconds between two steps.
+        steps: The most steps; or the steps at each age.
         live_after: Seconds until there is a page to watch it on; None for never.
-        detail_life: What get-task says, where it differs from the status call.
+        detail_life: The status in get-task, where it differs from the status call.
         ends: Whether `finished_at` is set in a status of its own.
         id: Its id.
         task: Its text.
         metadata: Its pairs.
         born: The loop time of its creation.
         listed_after: Seconds until the list shows it.
-        created_at: When it was created, as the service tells it.
-        overruled: The status that a stop or a pause gave it.
+        created_at: The time of its creation in the service's answers.
+        overruled: The status after a stop or a pause.
         stopped_at: The loop time at which it was stopped.
     """
 
@@ -63,7 +63,7 @@ class FakeTask:
 
     @property
     def job(self) -> str | None:
-        """What a client created it for; tasks of others have no such pair in their metadata."""
+        """The job of a client; tasks of others have no such pair in their metadata."""
         return self.metadata.get("job")
 
     @property
@@ -81,7 +81,7 @@ class FakeTask:
 
     @property
     def has_ended(self) -> bool:
-        """Whether it is over, whatever is said about it."""
+        """Whether it has ended, whatever answers say."""
         return self.age >= self.seconds
 
     def stop(self) -> None:
@@ -89,7 +89,7 @@ class FakeTask:
         self.overruled, self.stopped_at = "stopped", asyncio.get_running_loop().time()
 
     def status(self, life: Sequence[tuple[float, str]] | None = None) -> str:
-        """Where it stands."""
+        """Its status."""
         age = self.age if self.stopped_at is None else self.seconds
         now = [status for since, status in life or self.life if age >= since][-1]
         if self.overruled is not None and now not in TERMINAL:
@@ -97,14 +97,14 @@ class FakeTask:
         return now
 
     def step_numbers(self, age: float | None = None) -> Sequence[int]:
-        """The steps that it has taken by an age, in the order in which the server tells them."""
+        """The steps that it has taken by an age, in the server's order."""
         age = min(self.age if age is None else age, self.seconds)
         if callable(self.steps):
             return self.steps(age)
         return range(1, min(self.steps, int(age / self.step_seconds)) + 1)
 
     def row(self) -> dict[str, Any]:
-        """The task as the list tells it."""
+        """The task as a row of the list."""
         status = self.status(self.detail_life)
         is_over = status in TERMINAL or status in self.ends
         ended_at = self.created_at + timedelta(seconds=min(self.age, self.seconds))
@@ -120,7 +120,7 @@ class FakeTask:
         }
 
     def whole(self) -> dict[str, Any]:
-        """The task as get-task tells it."""
+        """The task as in get-task."""
         steps = [
             {
                 "id": f"step-{number}",
@@ -140,22 +140,22 @@ class FakeTask:
 
 
 def lives(seconds: float, end: str = "finished", **more: Any) -> FakeTask:
-    """A task that runs so long."""
+    """A task with this length."""
     return FakeTask(life=((0.0, "running"), (seconds, end)), **more)
 
 
 class Source:
-    """Events that a test makes up, as a receiver would hand them on."""
+    """Events of a test, passed on as by a receiver."""
 
     def __init__(self) -> None:
         self._hear: list[Callable[[webhooks.Event], None]] = []
 
     def subscribe(self, hear: Callable[[webhooks.Event], None], /) -> None:
-        """Call something with each event."""
+        """Call a function with each event."""
         self._hear.append(hear)
 
-    def tell(self, task: FakeTask, status: str) -> None:
-        """Bring the news that a webhook of this task would bring."""
+    def send(self, task: FakeTask, status: str) -> None:
+        """Send the event that a webhook of this task would bring."""
         event = webhooks.TaskStatusUpdate(
             task.id,
             "session-1",

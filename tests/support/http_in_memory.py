@@ -8,7 +8,7 @@ __all__ = ["HttpConnection"]
 
 
 class HttpConnection(asyncio.Protocol):
-    """Reads requests; what is answered, and what goes wrong, is up to the class that inherits.
+    """Reads requests; subclasses decide on answers and faults.
 
     Attributes:
         transport: Its way to the client.
@@ -37,7 +37,7 @@ class HttpConnection(asyncio.Protocol):
         """Whether the connection breaks before the next request is served.
 
         Args:
-            start: What has come of it.
+            start: The bytes so far.
             size: Its length in bytes; None while its head is not whole.
         """
         del start, size

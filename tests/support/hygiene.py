@@ -1,4 +1,4 @@
-"""What tests of input and output check on the side: nothing leaks, and no secret shows."""
+"""Additional checks of tests of input and output: nothing leaks, and no secret is shown."""
 
 import asyncio
 import contextlib
@@ -49,10 +49,10 @@ _FILES = Path("/proc/self/fd")
 
 
 def assert_hides_secrets(error: BaseException) -> None:
-    """Look at an exception in every way in which people and tools look at one.
+    """Check an exception in every way in which people and tools read one.
 
     Args:
-        error: The exception. Test functions must not hold a secret in a local variable.
+        error: The exception. Test functions must not have a secret in a local variable.
     """
     with_locals = traceback.TracebackException.from_exception(error, capture_locals=True)
     shown = [str(error), repr(error), "".join(with_locals.format())]
@@ -69,7 +69,7 @@ def assert_hides_secrets(error: BaseException) -> None:
 
 @contextlib.contextmanager
 def raises(kind: type[ErrorT]) -> "Iterator[pytest.ExceptionInfo[ErrorT]]":
-    """`pytest.raises` that looks for secrets in what was raised.
+    """`pytest.raises` that searches for secrets in the exception.
 
     Args:
         kind: The exact class that is expected.
@@ -82,7 +82,7 @@ def raises(kind: type[ErrorT]) -> "Iterator[pytest.ExceptionInfo[ErrorT]]":
 
 
 def open_sockets() -> int:
-    """How many sockets this process holds open; 0 where that cannot be told."""
+    """How many sockets this process has open; 0 where that is unknown."""
     if not _FILES.exists():
         return 0
     count = 0

@@ -1,4 +1,4 @@
-"""A network in memory: a connection is two transports, a wire holds what is in flight.
+"""A network in memory: a connection is two transports, a wire contains the data in flight.
 
 A client reaches it through an aiohttp connector, so everything above the socket is the real
 thing. A server is any asyncio protocol.
@@ -20,7 +20,7 @@ LATENCY = 0.01  # seconds from one side to the other, by default
 
 
 class Admission(Enum):
-    """What happens to an attempt to connect."""
+    """The outcome of an attempt to connect."""
 
     ACCEPTED = auto()
     REFUSED = auto()
@@ -33,7 +33,7 @@ class _End(Enum):
 
 
 class _SocketOptions:
-    """Stands in for the socket of a transport, on which aiohttp sets options."""
+    """Takes the place of the socket of a transport, on which aiohttp sets options."""
 
     family = None
 
@@ -57,7 +57,7 @@ class _Wire:
             self._timer = self._loop.call_at(self._in_flight[0][0], self._arrive)
 
     def lose_all(self) -> None:
-        """What is in flight never arrives."""
+        """Lose all data in flight."""
         self._in_flight.clear()
 
     def _arrive(self) -> None:
@@ -98,7 +98,7 @@ class MemoryTransport(asyncio.Transport):
         self._wire = _Wire(latency, peer.arrived)
 
     def arrived(self, item: "bytes | _End") -> None:
-        """Something came from the other side."""
+        """Handle data from the other side."""
         if self._lost:
             return
         if not self._reading or self._unread:
@@ -139,7 +139,7 @@ class MemoryTransport(asyncio.Transport):
         self._wire.send(_End.RST)
         self._lose(ConnectionResetError(104, "this machine has crashed"))
 
-    # --- what protocols call ------------------------------------------------------------------
+    # --- called by protocols --------------------------------------------------------------------
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         """Send bytes."""
@@ -179,7 +179,7 @@ class MemoryTransport(asyncio.Transport):
         return self._reading and not self._closing
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
-        """What a real transport would know."""
+        """The information of a real transport."""
         if name == "socket":
             return _SocketOptions()
         return ("127.0.0.1", 80) if name in {"peername", "sockname"} else default
@@ -193,7 +193,7 @@ class MemoryTransport(asyncio.Transport):
         self._protocol = protocol
 
     def get_write_buffer_size(self) -> int:
-        """Wires take everything at once."""
+        """Wires accept everything at once."""
         return 0
 
 
@@ -219,7 +219,7 @@ class Machine:
         """Report an event that is about to take effect.
 
         Args:
-            event: What happens.
+            event: Its name.
 
         Returns:
             Whether it takes effect: not if the machine has crashed, or crashes now.
@@ -254,7 +254,7 @@ class Network:
     latency: Callable[[], float] = lambda: LATENCY
 
     def connector(self, machine: Machine) -> Callable[..., aiohttp.BaseConnector]:
-        """What a session of this machine makes its connectors with.
+        """The function with which a session of this machine makes its connectors.
 
         Args:
             machine: Where the client runs.
@@ -290,7 +290,7 @@ class _Connector(aiohttp.BaseConnector):
         self._network = network
         self._machine = machine
 
-    # The one name of aiohttp's own that this depends on; tests compare with real sockets.
+    # The one private name of aiohttp that this depends on; tests compare with real sockets.
     async def _create_connection(
         self, req: aiohttp.ClientRequest, traces: object, timeout: aiohttp.ClientTimeout
     ) -> ResponseHandler:

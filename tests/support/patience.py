@@ -1,4 +1,4 @@
-"""How long tests wait for what comes when it comes: so long that only a broken one gives up."""
+"""The timeouts of tests, which are so long that only a broken test reaches them."""
 
 import asyncio
 from collections.abc import Callable
@@ -10,11 +10,11 @@ PATIENCE = 40.0
 
 
 async def until(condition: Callable[[], object], seconds: float = PATIENCE) -> None:
-    """Wait until something holds that no event tells of.
+    """Wait until a condition is true that no event reports.
 
     Args:
-        condition: What is to hold.
-        seconds: How long at most.
+        condition: The condition.
+        seconds: The longest time.
     """
     async with asyncio.timeout(seconds):
         while not condition():  # noqa: ASYNC110 - nothing tells of it

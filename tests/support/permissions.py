@@ -1,4 +1,4 @@
-"""Lets tests meet the permissions of files as ordinary users do, also where root runs them."""
+"""Lets tests get the file permissions of ordinary users, also where root runs them."""
 
 import ctypes
 import os
@@ -21,9 +21,9 @@ class _Capabilities(ctypes.Structure):
 
 @contextmanager
 def as_ordinary_user() -> Iterator[None]:
-    """Take the privilege to pass over permissions away from this thread and those it starts.
+    """Drop the privilege to ignore permissions in this thread and those it starts.
 
-    Whoever has no such privilege keeps what there is. The superuser remains the owner of the files.
+    A process without it stays unchanged. The superuser remains the owner of the files.
     """
     if os.geteuid() != 0:
         yield

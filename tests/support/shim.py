@@ -1,4 +1,4 @@
-"""aioresponses on every aiohttp: for the shape of calls only, since it sees nothing of the wire."""
+"""aioresponses on every aiohttp: for the form of calls only, since it does not see the wire."""
 
 import inspect
 import json
@@ -23,7 +23,7 @@ _NEEDS_WRITER = (
 
 
 class _WithWriter(ClientResponse):
-    """aiohttp 3.14 demands an argument that aioresponses 0.7.9 does not know."""
+    """aiohttp 3.14 requires an argument that aioresponses 0.7.9 does not know."""
 
     def __init__(self, *arguments: Any, **more: Any) -> None:
         super().__init__(*arguments, **{"stream_writer": Mock(output_size=0), **more})
@@ -34,7 +34,7 @@ _RESPONSE_CLASS = _WithWriter if _NEEDS_WRITER else ClientResponse
 
 @attrs.frozen
 class MockedCall:
-    """What the SDK asked of aiohttp.
+    """A call of the SDK to aiohttp.
 
     Attributes:
         method: The method.
@@ -90,6 +90,6 @@ class MockedApi:
 
 @pytest.fixture
 def mocked_api() -> Iterator[MockedApi]:
-    """An API without a network; calls that no answer was given for fail to connect."""
+    """An API without a network; calls without a prepared answer fail to connect."""
     with aioresponses() as mock:
         yield MockedApi(mock)

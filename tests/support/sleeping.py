@@ -21,8 +21,8 @@ def long_sleeps(source: str, longest: float = 1.0) -> list[int]:
     """The lines with a sleep of more than so many seconds outside virtual time.
 
     `time.sleep` is always real; `asyncio.sleep` is, unless the test or its whole file has the
-    mark `looptime`. Left to the time limit of each test are lengths that only a run can tell, and
-    functions that are no tests, in files where some tests are virtual or that hold none.
+    mark `looptime`. Not checked are lengths that only a run knows, and functions that are no tests
+    in files with virtual tests or without tests: each test has a time limit.
 
     Args:
         source: The source of a module.
@@ -54,7 +54,7 @@ def _is_real(call: ast.Call, function: Function, *, is_virtual: bool, some_virtu
 
 
 def _outermost(module: ast.Module) -> Iterator[Function]:
-    """Functions and methods, but none that stands in another one."""
+    """Functions and methods, without those inside of another one."""
     pending: list[ast.AST] = list(module.body)
     for node in pending:
         if isinstance(node, Function):

@@ -1,7 +1,7 @@
 """An API that gives signed URLs, and the storage that they lead to, each on a port of its own.
 
-The storage keeps files as object storage does: strong ETags, ranges, refusals in XML. What it
-does with a request can be overruled, request by request:
+The storage keeps files as object storage does: strong ETags, ranges, refusals in XML. Its answer
+can be replaced, request by request:
 
     storage.keep("report.csv", content)
     storage.next += [cut_after(1000), refuse(403)]
@@ -47,7 +47,7 @@ ErrorT = TypeVar("ErrorT", bound=BaseException)
 
 @contextmanager
 def refusing(kind: type[ErrorT]) -> "Iterator[pytest.ExceptionInfo[ErrorT]]":
-    """`raises` that looks for signatures too, also in the local variables of each frame.
+    """`raises` that searches for signatures too, also in the local variables of each frame.
 
     Args:
         kind: The exact class that is expected.
@@ -66,8 +66,8 @@ class StoredFile:
 
     Attributes:
         content: Its bytes.
-        headers: What every reply with it says.
-        ranges: Whether parts of it can be had.
+        headers: The headers of every reply with it.
+        ranges: Whether ranges are supported.
     """
 
     content: bytes = attrs.field(repr=False)
@@ -98,7 +98,7 @@ Behaviour = Callable[[Connection, Request, StoredFile], Awaitable[None]]
 
 
 async def whole(connection: Connection, request: Request, file: StoredFile) -> None:
-    """Reply as a good storage does."""
+    """Reply completely."""
     connection.send(file.reply(request))
 
 
@@ -151,7 +151,7 @@ def cut_after(count: int, *, rudely: bool = False) -> Behaviour:
 
 
 async def _sent(connection: Connection) -> None:
-    # A reset throws away what was not delivered yet, so it is given the time.
+    # A reset drops undelivered bytes, so there is some time before it.
     await connection.drained()
     await asyncio.sleep(0.03)
 
@@ -189,7 +189,7 @@ def redirect(location: str, status: int = 307) -> Behaviour:
 
 
 def chunked(pieces: Sequence[bytes], *, ended: bool = True) -> Behaviour:
-    """Reply in chunks, without telling a length.
+    """Reply in chunks, without a length.
 
     Args:
         pieces: The chunks.
@@ -206,9 +206,9 @@ class FakeStorage:
     Attributes:
         api: The server of the API.
         server: The server of the storage.
-        api_replies: What the API answers to the next requests, in place of the truth.
-        next: What the storage does with the next requests, one each.
-        behave: What it does with the others.
+        api_replies: The API's replacement answers to the next requests.
+        next: The storage's answers to the next requests, one each.
+        behave: Its answer to the others.
         url_of: Makes the signed URL of a file; it gets the file's path and how many were made.
         recordings: The paths that get-task-media lists.
         screenshots: The paths that get-task-screenshots lists.
@@ -246,13 +246,13 @@ class FakeStorage:
     def keep(
         self, name: str, content: bytes, *headers: tuple[str, str], ranges: bool = True
     ) -> StoredFile:
-        """Keep a file, in place of one of the same name.
+        """Store a file, which replaces one of the same name.
 
         Args:
             name: Its path in the storage.
             content: Its bytes.
             headers: Its headers; by default a strong ETag.
-            ranges: Whether parts of it can be had.
+            ranges: Whether ranges are supported.
         """
         etag = ("ETag", f'"{hashlib.md5(content).hexdigest()}"')
         file = StoredFile(content, headers or (etag,), ranges)
@@ -260,7 +260,7 @@ class FakeStorage:
         return file
 
     def signed(self, path: str, number: int) -> str:
-        """A signed URL as S3 makes them.
+        """A signed URL in S3's form.
 
         Args:
             path: The path, which is quoted.
@@ -282,10 +282,10 @@ class FakeStorage:
 
     @property
     def ranges(self) -> list[str | None]:
-        """The ranges that were asked for, None for a whole file."""
+        """The requested ranges, None for a whole file."""
         return [request.headers.get("range") for request in self.requests]
 
-    # --- what they answer -------------------------------------------------------------------
+    # --- their answers ----------------------------------------------------------------------
 
     async def _answer_api(self, connection: Connection) -> None:
         while True:

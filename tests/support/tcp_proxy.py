@@ -10,16 +10,16 @@ from urllib.parse import urlsplit, urlunsplit
 __all__ = ["TcpProxy", "through", "without_notifications"]
 
 _CHUNK = 65536
-_TERMINATE = b"X\0\0\0\4"  # what a client of PostgreSQL says last
+_TERMINATE = b"X\0\0\0\4"  # the last message of a client of PostgreSQL
 
 
 class TcpProxy:
-    """Passes bytes on, as long as nobody cuts or holds them.
+    """Forwards bytes, unless they are cut or held.
 
     Args:
         host: Of the server.
         port: Of the server.
-        rewrite: What the server's bytes are turned into on their way to the client.
+        rewrite: Changes the server's bytes on their way to the client.
     """
 
     def __init__(
@@ -47,15 +47,15 @@ class TcpProxy:
             stream.transport.abort()
 
     def hold(self) -> None:
-        """Pass nothing on, and end nothing: as a network that loses every packet."""
+        """Forward nothing, and end nothing, as a network that loses every packet."""
         self._open.clear()
 
     def hide_ends(self) -> None:
-        """Do not tell PostgreSQL of connections that clients end."""
+        """Do not report the ends of clients' connections to PostgreSQL."""
         self._tells_ends.clear()
 
     def heal(self) -> None:
-        """Pass everything on again."""
+        """Forward everything again."""
         self._is_cut = False
         self._open.set()
         self._tells_ends.set()
@@ -93,7 +93,7 @@ class TcpProxy:
             self._pump(server_reader, writer, self._rewrite),
         )
         try:
-            # Cancelled when the loop ends; asyncio would write of it to stderr.
+            # Cancelled when the loop ends; asyncio would write about it to stderr.
             with contextlib.suppress(asyncio.CancelledError):
                 await asyncio.gather(*both)
         finally:
@@ -125,7 +125,7 @@ def through(postgres: str, proxy: TcpProxy) -> str:
 
 
 def without_notifications(data: bytes) -> bytes:
-    """What PostgreSQL sends, without the notification of the SDK's own check."""
+    """PostgreSQL's bytes without the notification of the SDK's own check."""
     at = data.find(b"browser_use_check_")
     start = at - 9  # behind the type, the length and the sender's process
     if at < 0 or data[start : start + 1] != b"A":

@@ -1,4 +1,4 @@
-"""What tests in virtual time (`looptime`) do to it, besides sleeping."""
+"""Operations of tests in virtual time (`looptime`), besides sleeping."""
 
 import asyncio
 from typing import Any
@@ -7,7 +7,7 @@ __all__ = ["loop_time", "lose"]
 
 
 def lose(seconds: float) -> None:
-    """Let time pass in which the process did not run: whatever was due then is due in one turn.
+    """Let time pass in which the process did not run: all timers of that time are due in one turn.
 
     Args:
         seconds: How long the process slept, or its loop was blocked.

@@ -39,7 +39,7 @@ class ClientGoneError(Exception):
 
 @attrs.frozen
 class Request:
-    """One HTTP request as it came over the wire.
+    """One HTTP request, as received.
 
     Attributes:
         method: Its method.
@@ -79,7 +79,7 @@ Script = Callable[["Connection"], Awaitable[None]]
 
 
 class Connection(asyncio.Protocol):
-    """One accepted connection: what a script does with it, and what came over it.
+    """One accepted connection: the script's operations, and the received data.
 
     Attributes:
         received: Every byte that came, whether the script read it or not.
@@ -112,7 +112,7 @@ class Connection(asyncio.Protocol):
         self._news.set()
 
     def eof_received(self) -> bool:
-        """Leave our side open: whether and how it closes is the script's choice."""
+        """Leave this side open: whether and how it closes is the script's choice."""
         self.client_closed = True
         self._news.set()
         return self._transport.get_extra_info("sslcontext") is None
@@ -125,17 +125,17 @@ class Connection(asyncio.Protocol):
         self._writable.set()
 
     def pause_writing(self) -> None:
-        """Remember that the client is slower than the script."""
+        """Record that the client is slower than the script."""
         self._writable.clear()
 
     def resume_writing(self) -> None:
-        """Let the script go on."""
+        """Let the script continue."""
         self._writable.set()
 
     # --- scripts call these -----------------------------------------------------------------
 
     async def read(self, count: int) -> bytes:
-        """Exactly so many more bytes.
+        """Exactly this many more bytes.
 
         Args:
             count: How many.
@@ -166,14 +166,15 @@ class Connection(asyncio.Protocol):
         self._transport.write(data)
 
     async def drained(self) -> None:
-        """Wait until the client has taken most of what was sent, or has gone."""
+        """Wait until the client has read most of the sent bytes, or has disconnected."""
         await self._writable.wait()
-        # A write that fails is told of in the loop's next turn, and writing is never paused for a
-        # client that has gone: without this a script that only writes and drains never hears of it.
+        # A write that fails is reported in the loop's next turn, and writing is never paused for a
+        # client that has disconnected: without this a script that only writes and drains never gets
+        # the error.
         await asyncio.sleep(0)
 
     async def drip(self, data: bytes, pause: float) -> None:
-        """Send byte by byte until the client has had enough.
+        """Send byte by byte until the client disconnects.
 
         Args:
             data: What to send.
@@ -186,11 +187,11 @@ class Connection(asyncio.Protocol):
             await asyncio.sleep(pause)
 
     def finish(self) -> None:
-        """Close politely (FIN), after everything was sent."""
+        """Close with FIN, after everything was sent."""
         self._transport.close()
 
     def reset(self) -> None:
-        """Close rudely (RST). What was sent before may or may not arrive."""
+        """Close with RST. Bytes that were sent before may or may not arrive."""
         connection: socket.socket = self._transport.get_extra_info("socket")
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self._transport.abort()
@@ -291,7 +292,7 @@ class WireServer:
         self._news.set()
 
     async def requests_seen(self, count: int = 1) -> None:
-        """Wait until so many requests were read.
+        """Wait until this many requests were read.
 
         Args:
             count: How many.
@@ -312,7 +313,7 @@ class WireServer:
 
 
 def bound_socket() -> socket.socket:
-    """A loopback socket with a free port, which refuses connections until somebody listens."""
+    """A loopback socket with a free port, which refuses connections until a server listens."""
     # Only where the protocol is named does asyncio send small pieces without waiting for an
     # acknowledgement, which takes 40 ms of real time.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
@@ -355,10 +356,10 @@ def response(
 
 
 def answering(*responses: bytes) -> Script:
-    """A script that answers requests in order, whatever connection they come over.
+    """A script that answers requests in order, on any connection.
 
     Args:
-        responses: The answers; the last one is given again and again.
+        responses: The answers; the last one is repeated.
     """
     left = list(responses)
 

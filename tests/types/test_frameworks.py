@@ -28,7 +28,7 @@ EACH = pytest.mark.parametrize(
 
 
 class Report(BaseModel):
-    """A model of a user's."""
+    """A user's model."""
 
     title: str
     task: Task
@@ -36,7 +36,7 @@ class Report(BaseModel):
 
 
 def test_a_task_in_a_model() -> None:
-    """It is taken as it is, written as JSON without what grants access, and read back."""
+    """It is accepted unchanged, written as JSON without what grants access, and read back."""
     report = Report(title="Weekly", task=TASK)
 
     assert report.task is TASK
@@ -50,7 +50,7 @@ def test_a_task_in_a_model() -> None:
 
 
 def test_what_is_no_task_is_named_with_its_place() -> None:
-    """Pydantic says where in the model, and the SDK where in the task."""
+    """Pydantic names the place in the model, and the SDK the place in the task."""
     with pytest.raises(ValidationError) as caught:
         Report.model_validate({"title": "x", "task": {"id": "t-1"}, "others": [5]})
 
@@ -74,7 +74,7 @@ def test_every_response_is_a_type_of_pydantic(response: Any) -> None:
 
 
 def test_a_parsed_task_parses_in_pydantic() -> None:
-    """The type in the annotation is what its output is parsed into."""
+    """Its output is parsed into the type of the annotation."""
     adapter = TypeAdapter(ParsedTask[Row])
     finished = {**TASK.to_dict(), "status": "finished", "output": '{"name": "a"}'}
 
@@ -86,7 +86,7 @@ def test_a_parsed_task_parses_in_pydantic() -> None:
 
 
 async def _get(application: FastAPI, path: str) -> Any:
-    """The JSON that a route answers, asked for as an ASGI server does."""
+    """The JSON of a route, as an ASGI server requests it."""
     sent: list[Any] = []
     scope = {"type": "http", "method": "GET", "path": path, "headers": [], "query_string": b""}
 
@@ -127,7 +127,7 @@ async def test_a_route_returns_a_task() -> None:
 
 
 def test_a_parsed_task_is_named_with_its_type() -> None:
-    """Two of them in one document are two schemas, each read into a type of its own."""
+    """Two of them in one document are two schemas, each parsed into its own type."""
 
     class Both(BaseModel):
         row: ParsedTask[Row]
@@ -144,14 +144,14 @@ def test_a_parsed_task_is_named_with_its_type() -> None:
 
 
 def test_jsonable_encoder() -> None:
-    """By itself and in what surrounds it."""
+    """Alone and within other objects."""
     assert jsonable_encoder(TASK) == TASK.to_dict()
     assert jsonable_encoder({"tasks": [TASK]}) == {"tasks": [TASK.to_dict()]}
     assert jsonable_encoder(Report(title="x", task=TASK))["task"] == TASK.to_dict()
 
 
 def test_json_schemas_name_what_is_required() -> None:
-    """As the API does it."""
+    """As in the API."""
     schema = TypeAdapter(ScheduledTask).json_schema()
 
     assert schema["required"] == ["id", "task", "schedule_type"]
@@ -163,7 +163,7 @@ def test_json_schemas_name_what_is_required() -> None:
 
 
 def test_without_pydantic_nothing_is_missed() -> None:
-    """Writing and reading JSON imports nothing of it."""
+    """Writing and reading JSON does not import it."""
     program = (
         "import sys; from browser_use_async import Task; "
         "task = Task.from_dict({'id': 't', 'task': 'x', 'status': 'running', "

@@ -1,4 +1,4 @@
-"""How objects show themselves: in a notebook, to rich, and in one line."""
+"""The representations of objects: in a notebook, for rich, and in one line."""
 
 import io
 import pickle
@@ -35,7 +35,7 @@ RUNNING = Task("t-1", EVIL, TaskStatus.RUNNING, None, steps=[TaskStep("s", 1, ne
 
 
 class _Page(HTMLParser):
-    """The tags, links and texts of a piece of HTML; refuses what is not well formed."""
+    """The tags, links and texts of a piece of HTML; refuses malformed HTML."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -63,7 +63,7 @@ def _page(shown: Any) -> _Page:
 
 
 def test_a_task_shows_its_status_its_steps_and_its_live_link() -> None:
-    """What comes from elsewhere is text, never markup."""
+    """Foreign content is text, never markup."""
     page = _page(attrs.evolve(RUNNING, live_url=LIVE))
 
     assert "running" in page.text
@@ -75,8 +75,8 @@ def test_a_task_shows_its_status_its_steps_and_its_live_link() -> None:
 @pytest.mark.parametrize(
     "url", ["javascript:alert(1)", "data:text/html,canary", 'https://x/"onclick="y', "http://[", ""]
 )
-def test_a_strange_live_url_is_no_link_that_runs_something(url: str) -> None:
-    """Only web addresses become links, and none gets out of its quotes."""
+def test_a_hostile_live_url_is_no_link(url: str) -> None:
+    """Only web addresses become links, and none leaves its quotes."""
     page = _page(attrs.evolve(RUNNING, live_url=url))
 
     assert page.links in ([], [url])
@@ -84,8 +84,8 @@ def test_a_strange_live_url_is_no_link_that_runs_something(url: str) -> None:
     assert "canary" not in page.text
 
 
-def test_the_link_goes_with_the_end_of_the_task() -> None:
-    """A notebook that is stored and passed on does not hold it."""
+def test_an_ended_task_has_no_link() -> None:
+    """A stored notebook that is passed on does not contain it."""
     ended = attrs.evolve(RUNNING, live_url=LIVE, status=TaskStatus.FAILED)
 
     assert "canary" not in ended._repr_html_()
@@ -93,7 +93,7 @@ def test_the_link_goes_with_the_end_of_the_task() -> None:
 
 
 def test_a_long_output_is_cut() -> None:
-    """A notebook stays readable; the output itself is untouched."""
+    """A notebook stays readable; the output itself is unchanged."""
     ended = attrs.evolve(RUNNING, output="x" * 100_000, steps=[TaskStep("s", 1)] * 5000)
 
     assert len(ended._repr_html_()) < 100_000
@@ -102,7 +102,7 @@ def test_a_long_output_is_cut() -> None:
 
 @pytest.mark.parametrize("response", RESPONSES, ids=[type(each).__name__ for each in RESPONSES])
 def test_every_response_is_a_table(response: Any) -> None:
-    """What a repr hides stays hidden, but for what a program asks for by its own call."""
+    """Fields that a repr hides stay hidden, except those that have a call of their own."""
     page = _page(response)
 
     assert "table" in page.tags
@@ -111,7 +111,7 @@ def test_every_response_is_a_table(response: Any) -> None:
 
 
 def test_a_page_shows_its_rows() -> None:
-    """One line for each, with the columns in which something stands, and the figures above."""
+    """One line for each, with the columns that have values, and the figures above."""
     rows = [TaskSummary(f"t-{n}", EVIL, TaskStatus.RUNNING, None, live_url=LIVE) for n in (1, 2)]
     page = _page(TaskPage(rows, total_pages=3, page=1, limit=2, total_count=6))
 
@@ -137,8 +137,8 @@ def test_a_balance_is_money() -> None:
     assert _page(Balance(Decimal("995023.5"))).text == "Balancecents995023.5 ($9,950.24)"
 
 
-def test_films_are_links() -> None:
-    """A program that asks for recordings wants to see them."""
+def test_recordings_are_links() -> None:
+    """A program that requests recordings gets links to them."""
     page = _page(TaskMedia(["https://files.test/a.mp4?sig=1", "javascript:alert(1)"]))
 
     assert page.links == ["https://files.test/a.mp4?sig=1"]
@@ -146,7 +146,7 @@ def test_films_are_links() -> None:
 
 
 def test_a_picture_is_shown_no_wider_than_a_page() -> None:
-    """Its kind follows from its bytes, as other servers may send other ones than PNG."""
+    """Its type is found from its bytes, as some servers send other types than PNG."""
     for data, kind in (
         (b"\x89PNG\r\n", "image/png"),
         (b"\xff\xd8\xff\xe0", "image/jpeg"),
@@ -165,7 +165,7 @@ def _fails(depth: int) -> None:
 
 
 def test_an_error_has_at_most_ten_lines() -> None:
-    """The latest frames of the program and the words of the error; a pickle is as before."""
+    """The latest frames of the program and the message of the error; a pickle is as before."""
     with pytest.raises(TaskFailedError) as raised:
         _fails(20)
     lines = raised.value._render_traceback_()
@@ -178,7 +178,7 @@ def test_an_error_has_at_most_ten_lines() -> None:
     assert "browser_use_async/types/tasks.py" not in text
     again = pickle.loads(pickle.dumps(raised.value))
     assert str(again) == str(raised.value)
-    assert len(again._render_traceback_()) <= 10  # it was raised nowhere
+    assert len(again._render_traceback_()) <= 10  # it was never raised
 
 
 def test_a_long_message_is_cut() -> None:
@@ -194,7 +194,7 @@ def test_a_long_message_is_cut() -> None:
 
 @pytest.mark.looptime
 async def test_a_handle_shows_what_was_last_seen(api: FakeApi, open_session: OpenSession):
-    """While something follows the task its whole table, else its id."""
+    """While it is followed the whole table of its task, else its id."""
     session = await open_session(poll=PollPolicy(interval=1.0))
     task = api.add(FakeTask(life=((0.0, "running"),)))
     handle = session.handle(task.id)
@@ -212,7 +212,7 @@ async def test_a_handle_shows_what_was_last_seen(api: FakeApi, open_session: Ope
 
 @pytest.mark.parametrize("response", RESPONSES, ids=[type(each).__name__ for each in RESPONSES])
 def test_rich_shows_the_fields_of_the_repr(response: Any) -> None:
-    """In several lines, and with the same ones hidden."""
+    """In several lines, with the same ones hidden."""
     output = io.StringIO()
     Console(file=output, width=60, color_system=None).print(response)
 
@@ -223,7 +223,7 @@ def test_rich_shows_the_fields_of_the_repr(response: Any) -> None:
 
 
 async def test_sections_sessions_and_iterators_in_one_line() -> None:
-    """No address of memory, which says nothing."""
+    """No memory address, which has no meaning."""
     session = BrowserUseSession(KEY)
     shown = [
         repr(session.tasks),

@@ -25,7 +25,7 @@ def _matched(status: TaskStatus) -> str:
 
 @pytest.mark.parametrize("enum", ENUMS)
 def test_known_values_are_the_members(enum: type[OpenEnum]) -> None:
-    """Looking up a listed value gives the one member, which knows that it is listed."""
+    """Looking up a listed value returns the one member, which knows that it is listed."""
     for member in enum:
         assert enum(member.value) is member
         assert member.is_known
@@ -33,7 +33,7 @@ def test_known_values_are_the_members(enum: type[OpenEnum]) -> None:
 
 @pytest.mark.parametrize("enum", ENUMS)
 def test_unknown_values_are_kept(enum: type[OpenEnum]) -> None:
-    """A value that the service invents is a value of the enum, with the service's spelling."""
+    """An unknown value of the service is a value of the enum, with the service's spelling."""
     value = enum("Brand-New")
 
     assert isinstance(value, enum)
@@ -46,13 +46,13 @@ def test_unknown_values_are_kept(enum: type[OpenEnum]) -> None:
 @pytest.mark.parametrize("enum", ENUMS)
 @pytest.mark.parametrize("value", [5, None, True, 1.5, ["running"], b"running", {}])
 def test_what_is_no_string_is_refused(enum: type[OpenEnum], value: object) -> None:
-    """Open means open to new strings, not to anything."""
+    """New strings are accepted, and no other types."""
     with pytest.raises(ValueError, match="is not a valid"):
         enum(value)
 
 
 def test_unknown_values_never_join_the_members() -> None:
-    """Iterating, counting and membership by name stay as published."""
+    """Iteration, length and membership by name stay as published."""
     TaskStatus("archived")
 
     assert [str(each) for each in TaskStatus] == [
@@ -67,7 +67,7 @@ def test_unknown_values_never_join_the_members() -> None:
 
 
 def test_unknown_values_are_equal_by_value() -> None:
-    """Two looks at the same unknown status are equal, hash alike and differ from others."""
+    """Two values of the same unknown status are equal, hash alike and differ from others."""
     first, second, other = TaskStatus("archived"), TaskStatus("archived"), TaskStatus("deleted")
 
     assert first == second
@@ -116,7 +116,7 @@ def test_copying(value: str) -> None:
     ],
 )
 def test_match_statement(value: str, expected: str) -> None:
-    """`match` tells members apart, and unknown values by their text."""
+    """`match` distinguishes members, and unknown values by their text."""
     assert _matched(TaskStatus(value)) == expected
 
 
@@ -140,7 +140,7 @@ def test_terminal_statuses(value: str, terminal: bool) -> None:
 
 @given(st.text())
 def test_any_text_is_a_value(text: str) -> None:
-    """Whatever text the service sends becomes a value that equals and hashes as the text."""
+    """Any text of the service becomes a value that equals and hashes as the text."""
     value = TaskStatus(text)
 
     assert value == text

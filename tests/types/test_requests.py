@@ -49,7 +49,7 @@ def test_unset_is_one_object() -> None:
 
 
 def test_unset_is_neither_null_nor_true() -> None:
-    """`UNSET` is falsy, is not None, and says its name."""
+    """`UNSET` is falsy, is not None, and shows its name."""
     assert not UNSET
     assert UNSET is not None
     assert repr(UNSET) == "UNSET"
@@ -64,7 +64,7 @@ def test_fields_that_are_not_given_are_unset() -> None:
 
 
 def test_null_is_not_unset() -> None:
-    """None is a value of its own: it asks for the browser profile's setting."""
+    """None is a value of its own: it selects the browser profile's setting."""
     assert RunTaskRequest("Buy milk", use_proxy=None) != RunTaskRequest("Buy milk")
 
 
@@ -85,7 +85,7 @@ KEYWORDS = pytest.mark.parametrize(
 def test_keyword_fields_are_those_of_the_request(
     fields: Any, model: type[Any], positional: set[str]
 ) -> None:
-    """A TypedDict of keyword fields has the request's fields but those that are positional."""
+    """A TypedDict of keyword fields has the request's fields without the positional ones."""
     expected = {field.name for field in attrs.fields(model)} - positional
     required = {field.name for field in attrs.fields(model) if rule_of(field).required}
 
@@ -96,7 +96,7 @@ def test_keyword_fields_are_those_of_the_request(
 
 
 def test_keyword_fields_have_the_order_of_the_request() -> None:
-    """An editor lists the fields of run-task in the order in which the API explains them."""
+    """An editor lists the fields of run-task in the order of the API's documentation."""
     optional = [field.name for field in attrs.fields(RunTaskRequest) if not rule_of(field).required]
 
     assert list(RunTaskFields.__annotations__) == [*optional, "script", "inputs"]
@@ -125,7 +125,7 @@ def test_every_request_field_has_a_rule(model: type[Any]) -> None:
 
 @pytest.mark.parametrize("model", MODELS)
 def test_requests_are_frozen(model: type[Any]) -> None:
-    """A request cannot change between being checked and being sent."""
+    """A request cannot change after its check and before it is sent."""
     required = {f.name: "x" for f in attrs.fields(model) if f.default is attrs.NOTHING}
     request = model(**required)
     name = attrs.fields(model)[0].name
@@ -150,7 +150,7 @@ def test_secrets_stay_out_of_dictionaries_made_of_requests() -> None:
 
 
 def test_secrets_can_be_read_and_compared() -> None:
-    """The hidden mapping is a mapping all the same, equal to others with the same pairs."""
+    """The hidden mapping has the methods of a mapping, and equals others with the same pairs."""
     secrets = _request().secrets
 
     assert isinstance(secrets, SecretMapping)
@@ -162,7 +162,7 @@ def test_secrets_can_be_read_and_compared() -> None:
 
 
 def test_secrets_do_not_follow_changes_of_the_callers_mapping() -> None:
-    """The request keeps the pairs that it was made with."""
+    """The request keeps its original pairs."""
     pairs = {"password": CANARY}
     request = RunTaskRequest("Log in", secrets=pairs)
 
@@ -173,14 +173,14 @@ def test_secrets_do_not_follow_changes_of_the_callers_mapping() -> None:
 
 @pytest.mark.parametrize("protocol", range(2, pickle.HIGHEST_PROTOCOL + 1))
 def test_requests_with_secrets_are_not_pickled(protocol: int) -> None:
-    """Pickling a request with secrets fails loudly instead of writing them somewhere."""
+    """Pickling a request with secrets fails instead of writing them somewhere."""
     with pytest.raises(TypeError, match="task secrets are not pickled"):
         pickle.dumps(_request(), protocol)
 
 
 @pytest.mark.parametrize("secrets", [UNSET, None])
 def test_requests_without_secrets_pickle(secrets: Any) -> None:
-    """A request without secrets crosses a process border unchanged, unset fields included."""
+    """A request without secrets can be pickled unchanged, unset fields included."""
     request = RunTaskRequest(
         "Buy milk", secrets=secrets, metadata={"a": "b"}, allowed_domains=["example.com"]
     )
@@ -192,7 +192,7 @@ def test_requests_without_secrets_pickle(secrets: Any) -> None:
 
 
 def test_a_request_with_secrets_can_be_copied_in_memory() -> None:
-    """`copy.copy` and `attrs.evolve` work, for they write nothing anywhere."""
+    """`copy.copy` and `attrs.evolve` work, because they write nothing anywhere."""
     request = _request()
 
     assert copy.copy(request) == request
@@ -201,7 +201,7 @@ def test_a_request_with_secrets_can_be_copied_in_memory() -> None:
 
 @pytest.mark.parametrize("secrets", [CANARY, 5, [("password", CANARY)]])
 def test_malformed_secrets_are_left_to_validation(secrets: Any) -> None:
-    """What is no mapping is kept for the typed refusal to come, and is not shown either."""
+    """A value that is no mapping is kept for the typed refusal later, and is not shown either."""
     request = RunTaskRequest("Log in", secrets=secrets)
 
     assert request.secrets == secrets

@@ -103,7 +103,7 @@ def test_unknown_fields_are_not_shown(response: Any) -> None:
 
 @pytest.mark.parametrize("response", RESPONSES, ids=_name)
 def test_nothing_that_grants_access_is_shown(response: Any) -> None:
-    """URLs that open something without a key, and cookies, appear in no text of a response."""
+    """URLs that work without a key, and cookies, are in no text of a response."""
     texts = [repr(response), str(response), f"{response}", repr([response])]
 
     assert all("canary" not in text for text in texts)
@@ -112,7 +112,7 @@ def test_nothing_that_grants_access_is_shown(response: Any) -> None:
 @pytest.mark.parametrize("protocol", range(2, pickle.HIGHEST_PROTOCOL + 1))
 @pytest.mark.parametrize("response", RESPONSES, ids=_name)
 def test_pickling(response: Any, protocol: int) -> None:
-    """Results travel to other processes whole, unknown fields and all."""
+    """Results can be pickled completely, including unknown fields."""
     spacious = attrs.evolve(response, extra={"cost": 3.25})
 
     again = pickle.loads(pickle.dumps(spacious, protocol))
@@ -135,7 +135,7 @@ def test_copying(response: Any) -> None:
 
 @pytest.mark.parametrize("response", RESPONSES, ids=_name)
 def test_every_field_is_explained(response: Any) -> None:
-    """The class docstring has a line for each field, so that help() answers questions."""
+    """The class docstring has a line for each field, so that help() shows it."""
     documentation = " ".join(each.__doc__ or "" for each in type(response).__mro__[:-1])
     fields = {field.alias for field in attrs.fields(type(response))}
 
@@ -143,7 +143,7 @@ def test_every_field_is_explained(response: Any) -> None:
 
 
 def test_a_parsed_task_is_a_task() -> None:
-    """Code that takes a task takes one with parsed output."""
+    """Code for a task accepts one with parsed output."""
     assert issubclass(ParsedTask, Task)
 
 
@@ -162,17 +162,17 @@ def test_a_parsed_task_is_a_task() -> None:
     ],
 )
 def test_masked_url(url: str | None, expected: str) -> None:
-    """A masked URL tells its host, and of what is no http(s) URL not even that."""
+    """A masked URL shows its host; a text that is no http(s) URL not even that."""
     assert expected in repr(attrs.evolve(SUMMARY, live_url=url))
 
 
-def test_the_former_path_says_where_its_names_are() -> None:
-    """`models` is gone, and its import says from where to import instead."""
+def test_the_former_path_names_the_new_one() -> None:
+    """`models` is removed, and its import error names the new module."""
     with pytest.raises(ImportError, match=r"import from browser_use_async\.types and"):
         exec("from browser_use_async import models")
 
 
-def test_an_amount_shows_its_digits() -> None:
+def test_the_repr_of_an_amount_has_its_digits() -> None:
     """No repr has the name of the class of exact amounts."""
     time, kind = BORN, TimelineKind.SENT
     shown = [
@@ -196,9 +196,7 @@ def test_an_amount_shows_its_digits() -> None:
     ("kind", "documented", "beyond"),
     [(Task, Task, set()), (RunTaskFields, TaskSettings, {"script", "inputs"})],
 )
-def test_editors_say_of_a_field_what_help_says(
-    kind: type, documented: type, beyond: set[str]
-) -> None:
+def test_editors_show_the_text_of_help(kind: type, documented: type, beyond: set[str]) -> None:
     """The text under a field, which an editor shows, is that of the class's docstring."""
     [node] = ast.parse(inspect.getsource(kind)).body
     assert isinstance(node, ast.ClassDef)
@@ -214,5 +212,7 @@ def test_editors_say_of_a_field_what_help_says(
 
     assert texts.keys() == kind.__annotations__.keys()
     documentation = " ".join((documented.__doc__ or "").split())
-    told = {name: text for name, text in texts.items() if name not in beyond}
-    assert [name for name, text in told.items() if f"{name}: {text}" not in documentation] == []
+    sentences = {name: text for name, text in texts.items() if name not in beyond}
+    assert [
+        name for name, text in sentences.items() if f"{name}: {text}" not in documentation
+    ] == []

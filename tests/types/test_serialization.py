@@ -1,4 +1,4 @@
-"""Responses as JSON: what is in it, what is not, and that it can be read back."""
+"""Responses as JSON: their content, what is left out, and that they can be read back."""
 
 import copy
 import json
@@ -54,7 +54,7 @@ TASK = Task(
 
 
 def test_what_is_written() -> None:
-    """The API's names, times as text, nulls, and what this version does not know."""
+    """The API's names, times as text, nulls, and unknown fields."""
     assert TASK.to_dict() == {
         "id": "t-1",
         "task": "Buy",
@@ -88,7 +88,7 @@ def test_what_is_written() -> None:
 
 @EACH
 def test_what_grants_access_is_written_only_if_asked_for(response: Any) -> None:
-    """Live and public links, signed URLs and cookies are what the repr hides."""
+    """Live and public links, signed URLs and cookies are hidden in the repr."""
     text = response.to_json()
     whole = response.to_json(include_secrets=True)
 
@@ -100,7 +100,7 @@ def test_what_grants_access_is_written_only_if_asked_for(response: Any) -> None:
 
 @EACH
 def test_responses_are_read_back(response: Any) -> None:
-    """Whole, they are equal; without what grants access they lack just that."""
+    """The complete JSON gives an equal object; without what grants access only that is missing."""
     spacious = copy.deepcopy(response)
     spacious.extra["cost"] = 3.25
 
@@ -111,7 +111,7 @@ def test_responses_are_read_back(response: Any) -> None:
 
 
 _TEXT = st.text(max_size=8)
-_NUMBERS = st.integers(min_value=1)  # 0 stands for a step that was not numbered
+_NUMBERS = st.integers(min_value=1)  # 0 is a step without a number
 _MOMENTS = st.datetimes(
     min_value=datetime(1970, 1, 2),  # noqa: DTZ001 - hypothesis wants it naive
     max_value=datetime(9999, 12, 30),  # noqa: DTZ001
@@ -190,7 +190,7 @@ def test_round_trip(response: Any) -> None:
 
 
 def test_an_unreadable_time_and_the_reserved_pair_stay_where_the_service_has_them() -> None:
-    """What reading moved to `extra` goes back to its place."""
+    """What reading moved to `extra` is written at its original place."""
     written = {
         "id": "t-1",
         "task": "Buy",
@@ -206,7 +206,7 @@ def test_an_unreadable_time_and_the_reserved_pair_stay_where_the_service_has_the
 
 
 def test_what_is_no_response_is_refused_with_its_place() -> None:
-    """As an answer of the API would be."""
+    """The error is that of a wrong answer of the API."""
     with pytest.raises(errors.ResponseDecodeError) as caught:
         Task.from_dict({**TASK.to_dict(), "steps": [{"id": "s", "step": "x"}]})
     assert caught.value.path == "$.steps[0].step"
@@ -251,7 +251,7 @@ class Place:
 
 @attrs.define
 class Everything:
-    """An attrs class with all that an output can hold."""
+    """An attrs class with all types of an output."""
 
     _hidden: int
     amount: Decimal
@@ -286,7 +286,7 @@ def _finished(output: str) -> Task:
 
 
 def test_parsed_outputs_are_written_and_read_back() -> None:
-    """Whatever the family of the type: its JSON parses into an equal value."""
+    """For any kind of type: its JSON is parsed to an equal value."""
     task = ParsedTask.of(_finished("{}"), EVERYTHING)
 
     written = json.loads(task.to_json())["parsed"]
@@ -298,7 +298,7 @@ def test_parsed_outputs_are_written_and_read_back() -> None:
 
 
 def test_a_parsed_task_is_read_back_with_the_json_of_its_output() -> None:
-    """The class of the value is not in JSON; `parse` makes it again."""
+    """The class of the value is not in JSON; `parse` creates it again."""
     task = _finished('{"city": "Oslo", "when": "2025-11-01T10:48:00Z"}').parse(Place)
 
     again = ParsedTask.from_dict(json.loads(task.to_json()))

@@ -322,9 +322,9 @@ async def test_a_late_write_does_not_undo_an_end(
     assert len(server.store.tasks) == 1
 
 
-def wait_until(holds: Callable[[], object]) -> None:
+def wait_until(is_true: Callable[[], object]) -> None:
     """Block a thread until a condition is true, or a lock has prevented it for long."""
     for _time in range(int(BLOCKED / 0.05)):
-        if holds():
+        if is_true():
             return
         threading.Event().wait(0.05)

@@ -1,7 +1,7 @@
-"""python -m tests.conformance.statements URL: hold a Cloud API v1 server to the specification.
+"""python -m tests.conformance.statements URL: check a Cloud API v1 server by the specification.
 
 The key is BROWSER_USE_API_KEY. The exit code is 0 if no statement deviates, 1 otherwise, and 2 if
-the server was not tried.
+the server was not checked.
 """
 
 import argparse
@@ -77,7 +77,7 @@ def _settings(options: argparse.Namespace) -> Settings:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Try each statement, print the outcome, and return the exit code."""
+    """Check each statement, print the outcome, and return the exit code."""
     options = _parser().parse_args(arguments)
     try:
         settings = _settings(options)

@@ -1,4 +1,4 @@
-"""Checks of what lasts: the life of a task and the task list while it grows."""
+"""Checks over time: the life of a task, and the task list while it grows."""
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -24,7 +24,7 @@ async def _running_task(probe: Probe) -> str:
 
 
 def _refuse_ended(status: Any) -> None:
-    # Moments after its start: such a task is too short to tell anything about a call.
+    # Moments after its start: such a task is too short for a check of a call.
     if status in {"finished", "failed"}:
         raise NotApplicableError("needs a task that runs for a while; --slow-task ended at once")
 

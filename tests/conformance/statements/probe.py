@@ -1,4 +1,4 @@
-"""Requests of the checks, and what a check can come to."""
+"""Requests of the checks, and the results of a check."""
 
 import asyncio
 import contextlib
@@ -38,7 +38,7 @@ def require(holds: object, problem: str) -> None:
     """Check a statement.
 
     Raises:
-        DeviationError: It does not hold.
+        DeviationError: It is not true.
     """
     if not holds:
         raise DeviationError(problem)
@@ -103,7 +103,7 @@ def _shown(text: str) -> str:
 
 @attrs.frozen
 class Settings:
-    """What the checks are told about the server."""
+    """The settings of the checks for the server."""
 
     base_url: str  # ends in /api/v1
     api_key: str = attrs.field(repr=False)
@@ -225,7 +225,7 @@ class Probe:
             await asyncio.sleep(_POLL_SECONDS)
 
     async def aclose(self) -> None:
-        """Stop the tasks that a check has left behind."""
+        """Stop the tasks that a check has left running."""
         for task_id in self._created:
             with contextlib.suppress(DeviationError):
                 await self.call("PUT", f"/stop-task?task_id={quote(task_id, safe='')}")

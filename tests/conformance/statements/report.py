@@ -1,4 +1,4 @@
-"""Holds a Cloud API v1 server to the specification, and says where it deviates."""
+"""Checks a Cloud API v1 server by the specification, and reports the deviations."""
 
 import asyncio
 from typing import Any
@@ -28,7 +28,7 @@ _PARTS = (
 
 @attrs.frozen
 class Outcome:
-    """What a check came to."""
+    """The result of a check."""
 
     check: Check
     verdict: str  # `ok`, `deviates` or `skipped`
@@ -90,7 +90,7 @@ def as_text(outcomes: list[Outcome]) -> str:
 
 
 def _scores(outcomes: list[Outcome]) -> list[tuple[str, int, int]]:
-    """For each section and for all: how many of the checks that apply hold."""
+    """For each section and for all: how many of the applicable checks pass."""
     names = dict.fromkeys(each.check.section for each in outcomes)
     groups = [(name, [each for each in outcomes if each.check.section == name]) for name in names]
     return [

@@ -1,4 +1,4 @@
-"""Checks of servers that say they keep submission keys; others are not judged by them."""
+"""Checks of servers that announce submission keys; others are not checked."""
 
 import uuid
 

@@ -1,4 +1,4 @@
-"""Checks of webhooks: what is delivered about one task, how it is signed, and how often."""
+"""Checks of webhooks: the events of one task, their signatures, and their repetitions."""
 
 import asyncio
 import json
@@ -90,7 +90,7 @@ class Deliveries:
         return web.Response()
 
     def is_end(self, delivery: Delivery) -> bool:
-        """Whether a delivery tells that the task of the checks has finished."""
+        """Whether a delivery reports that the task of the checks has finished."""
         payload = delivery.payload
         return payload.get("task_id") == self.task_id and payload.get("status") == "finished"
 
@@ -100,7 +100,7 @@ class Deliveries:
         return [each for each in self.received if each.payload.get("task_id") == self.task_id]
 
     async def until_ends(self, count: int, seconds: float) -> bool:
-        """Wait until the end of the task was delivered so many times; whether it was."""
+        """Wait until the end of the task was delivered this many times; whether it was."""
         try:
             async with asyncio.timeout(seconds):
                 while sum(map(self.is_end, self.received)) < count:  # noqa: ASYNC110 - a poll is enough

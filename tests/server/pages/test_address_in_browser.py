@@ -58,7 +58,7 @@ async def test_a_link_narrows_the_list_and_back_widens_it(browser: Browser, api:
 
 
 async def test_what_is_sought_stands_in_the_address(browser: Browser, api: Caller):
-    """While it is typed; another page and Back bring it back; a search in vain can be cleared."""
+    """While it is typed; Back from another page restores it; an empty result can be cleared."""
     page = await open_page(browser, api)
     await type_into(page, "#search", "fail")
     await page.until(f"{_QUERY} === '?text=fail' && {_SHOWN} === 'failed'")

@@ -35,7 +35,7 @@ async def api(http: aiohttp.ClientSession) -> AsyncIterator[Caller]:
 
 
 async def test_a_key_is_typed_and_forgotten(browser: Browser, api: Caller):
-    """A wrong one is said in words; the right one opens the tasks, survives a reload, and goes."""
+    """A wrong one is explained; the right one opens the tasks, survives a reload, and goes."""
     page = await browser.open(api.server.url)
     await page.until("document.activeElement.id === 'key'")
     await page.type("wrong")
@@ -89,7 +89,7 @@ async def test_the_key_in_the_link_stays_in_the_browser(browser: Browser, api: C
 
 
 async def test_a_link_with_the_key_signs_in_on_the_page(browser: Browser, api: Caller):
-    """In a tab that shows the sign-in page it signs in and leaves the address, without a reload."""
+    """In a tab with the sign-in page it signs in and leaves the address, without a reload."""
     page = await browser.open(api.server.url)
     await page.until("document.activeElement.id === 'key'")
     await page.run("window.isTheSame = true")

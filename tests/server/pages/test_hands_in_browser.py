@@ -13,7 +13,7 @@ __all__ = ["browser", "browser_address"]
 
 
 async def test_the_mouse_acts_in_the_page(browser: Browser, watched: Caller, showing: Showing):
-    """Places are those of the page, however large its picture is; without control nothing acts."""
+    """Places are those of the page, for any size of its picture; without control nothing acts."""
     page, _ = await open_live(browser, watched, showing, width=1000, height=500)
     await page.click("#picture")
     await page.click("#control")

@@ -33,7 +33,7 @@ _JUDGED = """(() => {
 
 
 async def _walk(page: Page) -> tuple[list[str], list[str]]:
-    """Press Tab until it leaves the page: which controls were missed, and which unseen."""
+    """Press Tab until it leaves the page: the missed controls, and those with a hidden focus."""
     while True:
         await page.run(f"globalThis.usable = {_USABLE}; globalThis.reached = new Set(); 0")
         await page.run("document.activeElement.blur()")

@@ -154,7 +154,7 @@ async def test_a_lost_connection_is_said_and_found_again(
 async def test_it_works_in_a_frame_of_another_server(
     browser: Browser, watched: Caller, showing: Showing
 ):
-    """`<iframe width="600" height="450">` on a page from elsewhere shows it, buttons and all."""
+    """`<iframe width="600" height="450">` on a page of another site shows it, with its buttons."""
     task = await running_task(watched)
     await showing.show(drawn(1))
 

@@ -112,7 +112,7 @@ async def test_a_budget_of_the_own_key(
 async def test_a_key_that_the_service_refuses(
     hosted: HostedService, opens: Opens, http: aiohttp.ClientSession
 ) -> None:
-    """`me` is false, as for a wrong key here; the balance is unknown, and says whose key it is."""
+    """`me` is false, as for a wrong key here; the balance is unknown, and the key is named."""
     async with opens(hosted, api_key="bu_of_somebody_else") as door:
         caller = Caller(door.server, http)
         me, balance = await caller.get("/me"), await caller.get("/balance")

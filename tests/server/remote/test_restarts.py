@@ -55,8 +55,8 @@ async def _left_here(process: ServerProcess) -> str:
     url = process.base_url.removesuffix("/api/v1") + "/admin/key"
     headers = {"Authorization": f"Bearer {API_KEY}"}
     async with aiohttp.ClientSession(headers=headers) as http, http.get(url) as reply:
-        stops: str = (await reply.json())["balance_cents"]
-        return stops
+        balance: str = (await reply.json())["balance_cents"]
+        return balance
 
 
 def _is_free(port: int) -> bool:

@@ -133,7 +133,7 @@ async def test_a_pause_is_refused(hosted: HostedService, opens: Opens) -> None:
 
 
 async def test_a_profile_is_the_same_one_there(hosted: HostedService, opens: Opens) -> None:
-    """It is made at its first use, found again later, and has the name and id of ours."""
+    """It is created at its first use, found again later, and has the name and id of ours."""
     create = "POST /runs"
     async with opens(hosted) as door:
         profile = await door.session.browser_profiles.create("Shop")

@@ -1,4 +1,4 @@
-"""The published documents of the hosted API, and whether a call and its answer follow them."""
+"""The published documents of the hosted API, and the check of a call and its answer."""
 
 import json
 import uuid
@@ -30,7 +30,7 @@ class Contract:
         self._components = document["components"]
 
     def call_problems(self, operation: str, query: dict[str, str], body: Any) -> list[str]:
-        """What is wrong with a call; names that the document does not list are wrong, too."""
+        """The mistakes of a call; names that the document does not list are mistakes, too."""
         known = self._operations[operation]
         problems = [f"query {name} is unknown" for name in query if name not in known["query"]]
         for name, schema in known["query"].items():
@@ -45,7 +45,7 @@ class Contract:
         return problems + self._problems(schema, body)
 
     def answer_problems(self, operation: str, status: int, body: Any) -> list[str]:
-        """What is wrong with an answer that is no error."""
+        """The mistakes of an answer that is no error."""
         answers = self._operations[operation]["answers"]
         if str(status) not in answers:
             return [f"{status} is not an answer of {operation}"]

@@ -1,4 +1,4 @@
-"""Prism before the hosted API: it holds every call and answer to a published document."""
+"""Prism in front of the hosted API: it checks every call and answer by a published document."""
 
 import asyncio
 import json
@@ -19,7 +19,7 @@ _CONNECTION = frozenset(
 
 
 class Prism:
-    """Prism on a port of 127.0.0.1, and before it a relay that notes what Prism finds wrong.
+    """Prism on a port of 127.0.0.1, and in front of it a relay that records Prism's findings.
 
     Prism answers at `/tasks`, where the hosted API has `/api/v4/tasks`.
 
@@ -61,7 +61,7 @@ class Prism:
         async with asyncio.timeout(60):
             while _STARTED not in (line := await self._process.stdout.readline()):
                 assert line, "Prism did not start"
-        # Its log would fill the pipe and hold it up.
+        # Its log would fill the pipe and block it.
         self._reading = asyncio.create_task(_discard(self._process.stdout))
         self._http = aiohttp.ClientSession()
         await self._runner.setup()
@@ -99,7 +99,7 @@ class Prism:
         return answer
 
     async def _pass(self, request: web.Request) -> web.Response:
-        """What is no call, such as a file behind a link."""
+        """Forward requests that are no calls, such as files behind a link."""
         if self._upstream is None:
             return web.Response(status=404)
         return await self._send(request, self._upstream + request.path, {})

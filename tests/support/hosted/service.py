@@ -1,4 +1,4 @@
-"""What the fakes of both versions share: the key, the contract, faults, files and profiles."""
+"""The common parts of the fakes of both versions: key, contract, faults, files, profiles."""
 
 import asyncio
 import json
@@ -26,7 +26,7 @@ Handler = Callable[[web.Request, Any], Awaitable[tuple[int, Any]]]
 
 @attrs.define
 class Fault:
-    """What goes wrong with some calls of an operation.
+    """A fault of some calls of an operation.
 
     Attributes:
         operation: Its method and path in the document.
@@ -46,7 +46,7 @@ class Fault:
 
 @attrs.define
 class Course:
-    """How tasks go whose text contains a word."""
+    """The course of tasks whose text contains a word."""
 
     looks: int = 2  # at the task until it has ended; -1 never
     outcome: str = ""  # another last status than that of success
@@ -90,7 +90,7 @@ class HostedService:
         self.url = ""
         self._contract = Contract(self.version)
         self._application = web.Application(client_max_size=64 * 1024 * 1024)
-        # Version 4 has no such call: the one of version 3 is asked, whose document says the same.
+        # Version 4 has no such call: the one of version 3 is called, whose document is the same.
         self._add("GET /billing/account", self._show_account, "v3" if self.version == "v4" else "")
         self._add("GET /profiles", self._find_profiles)
         self._add("POST /profiles", self._make_profile)
@@ -118,7 +118,7 @@ class HostedService:
         await self._runner.cleanup()
 
     def course_of(self, text: str) -> Course:
-        """How a task goes."""
+        """The course of a task."""
         return next((each for word, each in self.courses.items() if word in text), Course())
 
     def _add(self, operation: str, handler: Handler, version: str = "") -> None:
@@ -228,7 +228,7 @@ def new_id() -> str:
 
 
 def now() -> str:
-    """The time in the service's form."""
+    """The time in the service's format."""
     return datetime.now(UTC).isoformat()
 
 

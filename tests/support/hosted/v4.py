@@ -35,7 +35,7 @@ class _Run:
 
     @property
     def bound(self) -> Decimal:
-        """How much its session may cost; the service's own default bounds nothing here."""
+        """The most that its session may cost; the service's own default limits nothing here."""
         return Decimal(str(self.body.get("maxCostUsd") or "Infinity"))
 
     @property
@@ -46,23 +46,23 @@ class _Run:
     def is_over(self) -> bool:
         return self.status in {"completed", "failed", "cancelled"}
 
-    def tell(self, kind: str, **data: Any) -> None:
+    def add_event(self, kind: str, **data: Any) -> None:
         number = len(self.events) + 1
         event = {"runId": self.id, "id": number, "ts": now(), "type": kind, "data": data}
         self.events.append(event)
 
 
 class HostedV4(HostedService):
-    """A run begins at the first look at its events, and ends after as many as its course says.
+    """A run begins at the first read of its events, and ends after as many as its course says.
 
     Attributes:
-        unseen: For how many looks a new run is not to be seen.
-        has_late_events: Whether no event tells of the end.
-        end_at_bound: Where a run stands that has cost what it may; no document tells it.
-        words_at_bound: What its error is then.
+        unseen: For how many reads a new run is hidden.
+        has_late_events: Whether no event reports the end.
+        end_at_bound: The status of a run that has reached its cost limit; no document has it.
+        words_at_bound: Its error then.
         without_params: Models that take no parameters.
         lost: Names of files that a run does not find, although they were uploaded.
-        strange: Ids of files that a run says it misses, although nobody gave them.
+        strange: Ids of files that a run reports as missing, although none was given.
     """
 
     version = "v4"
@@ -100,11 +100,11 @@ class HostedV4(HostedService):
         return sum(each.browser.status == "active" for each in self.runs.values())
 
     def cancel(self, run_id: str) -> None:
-        """Cancel a run, as somebody at the dashboard may."""
+        """Cancel a run, as at the dashboard."""
         run = self.runs[run_id]
         if not run.is_over:
             run.status = "cancelled"
-            run.tell("run.cancelled")
+            run.add_event("run.cancelled")
 
     async def _make_workspace(self, request: web.Request, body: Any) -> tuple[int, Any]:
         made = {
@@ -273,18 +273,18 @@ class HostedV4(HostedService):
         if run.looks == 1:
             run.status = "running"
             live = f"https://live.example/{run.browser.session_id}"
-            run.tell("browser.ready", live_view_url=live)
+            run.add_event("browser.ready", live_view_url=live)
         if run.looks > 1 and Decimal(run.course.cost) > run.bound:
             run.status, run.error = self.end_at_bound, self.words_at_bound
-            run.tell(f"run.{run.status}")
+            run.add_event(f"run.{run.status}")
         elif run.looks > run.course.looks >= 0:
             run.status = run.course.outcome or "completed"
             run.error = run.course.reason or None
             if not self.has_late_events:
-                run.tell(f"run.{run.status}")
+                run.add_event(f"run.{run.status}")
         else:
-            run.tell("agent.thought", text=f"Goal {run.looks}", url="https://shop.example/")
-            run.tell("something.new", figures=[1])
+            run.add_event("agent.thought", text=f"Goal {run.looks}", url="https://shop.example/")
+            run.add_event("something.new", figures=[1])
 
 
 def _summary(run: _Run) -> dict[str, Any]:
