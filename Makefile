@@ -1,18 +1,18 @@
 # `make help` lists the targets. Each makes the environment that it needs on first use.
 PY ?= python3
 VENV ?= .venv
-# Twice the two cores: many tests wait for programs that they start.
+# Twice the number of cores: many tests wait for programs that they start.
 WORKERS ?= 4
 # The short form of what takes long: make chaos QUICK=1
 QUICK ?=
 BIN := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest -q
 SHORT := $(if $(QUICK),--quick)
-# Else each worker, and each of the programs that tests start, compiles all modules anew: a third of the time.
+# Otherwise each worker, and each program that a test starts, compiles all modules again: a third of the time.
 unexport PYTHONDONTWRITEBYTECODE
 
-# What failed beside others runs once more by itself, and its first report stays to be read: a test that
-# passes only alone needs mending, but is no reason to repeat half an hour.
+# Tests that failed beside others run once more alone, and their first report stays visible: a test that
+# passes only alone has to be corrected, but the whole run of half an hour is not repeated for it.
 ONCE_MORE = || { test $$? = 1 && echo "== by themselves:" && $(1) --last-failed --last-failed-no-failures none $(2); }
 
 .PHONY: help test check demo docs long wheel compatibility conformance audit gate nightly environments agent chaos examples \
@@ -44,7 +44,7 @@ docs: .venv-docs/.made ## the documentation site, in site/; a dead link is an er
 
 ##@ Before a change lands
 
-gate: ## all that must hold: the same as .ci/run
+gate: ## all checks before a change lands: the same as .ci/run
 	.ci/run
 
 # Tests that take long, of the suites that tests/gate/rooms.py names: SUITES=all are all; without it those of
@@ -81,7 +81,7 @@ agent: .venv-agent/.made $(VENV)/.made ## real tasks of the browser-use agent, w
 		$(call ONCE_MORE,.venv-agent/bin/python -m pytest -q,tests/agent)
 	tests/agent/wheel.sh $(BIN)/python $(PY) .venv-agent/bin/python
 
-chaos: $(VENV)/.made ## promises under faults, lying lists, wrong clocks and crashes, with controls (QUICK=1)
+chaos: $(VENV)/.made ## promises under faults, wrong lists, wrong clocks and crashes, with controls (QUICK=1)
 	$(BIN)/python -m tests.chaos $(SHORT)
 
 simulate: $(VENV)/.made ## 1,000 seeds of faults and crashes in virtual time, with controls (QUICK=1: 300)
@@ -107,7 +107,7 @@ matrix: ## the transport's tests on the oldest supported, a middle and the newes
 examples: .venv-examples/.made ## every example, with the libraries that single ones need
 	.venv-examples/bin/python -m pytest -n 2 --dist worksteal -q tests/examples
 
-mutants: $(VENV)/.made ## each defence removed by itself must make its tests fail
+mutants: $(VENV)/.made ## each defence removed alone must make its tests fail
 	$(BIN)/python -m tests.mutants
 
 # What is sent to the hosted service and what its fakes answer, judged by Prism: DOCUMENTS is a folder with v2.json
@@ -123,7 +123,7 @@ $(PRISM):
 
 ##@ Measures
 
-bench: .venv-peers/.made ## everything measured beside other clients: 25 minutes (QUICK=1: a direction in 4)
+bench: .venv-peers/.made ## everything measured beside other clients: 25 minutes (QUICK=1: a rough guide in 4)
 	.venv-peers/bin/python -m benchmarks.run $(SHORT)
 
 million: $(VENV)/.made ## a million items with a ledger, killed twice, and what is paid and kept (QUICK=1: 3,000; ITEMS=50000)

@@ -20,7 +20,7 @@ import orjson
 from aiohttp import web
 
 from benchmarks.servers.lifelike import Population
-from benchmarks.servers.telling import SECRET, Telling, TellingServer
+from benchmarks.servers.notifying import SECRET, Notifications, NotifyingServer
 from benchmarks.waiters import end
 from benchmarks.waiting import control
 from browser_use_async import BrowserUseSession, webhooks
@@ -198,7 +198,7 @@ def be_a_side(pipe: Connection) -> None:
 
 
 def together(
-    server: TellingServer, orders: list[tuple[Side, Population, Telling]]
+    server: NotifyingServer, orders: list[tuple[Side, Population, Notifications]]
 ) -> list[Figures]:
     """Run sides at the same time, each in a world of its own."""
     context = multiprocessing.get_context("spawn")
@@ -211,8 +211,8 @@ def together(
         running.append((process, here))
     for _process, pipe in running:
         pipe.recv()
-    for (side, population, telling), (_process, pipe) in zip(orders, running, strict=True):
-        pipe.send(attrs.evolve(side, url=server.open(population, telling)))
+    for (side, population, notifications), (_process, pipe) in zip(orders, running, strict=True):
+        pipe.send(attrs.evolve(side, url=server.open(population, notifications)))
     figures = [pipe.recv() for _process, pipe in running]
     for process, _pipe in running:
         process.join()

@@ -12,7 +12,7 @@ import attrs
 
 from benchmarks.harness import FULL, QUICK, Effort, Report, Row, judge, ratio, table
 from benchmarks.servers.lifelike import Population
-from benchmarks.servers.telling import SECRET, Burst, Telling, TellingServer
+from benchmarks.servers.notifying import SECRET, Burst, Notifications, NotifyingServer
 from benchmarks.waking import Side, p99, receiving, together
 from browser_use_async import webhooks
 from browser_use_async.polling.policy import SAFETY_PAUSE
@@ -24,7 +24,7 @@ QUEUE = 1000
 ROUNDS = 3  # at most: each takes two minutes
 
 
-def thousand(server: TellingServer, effort: Effort) -> Report:
+def thousand(server: NotifyingServer, effort: Effort) -> Report:
     """What 1,000 running tasks cost, with events, without a receiver, and with events lost."""
     longest = effort.wait_seconds
     window = longest + 30
@@ -32,11 +32,15 @@ def thousand(server: TellingServer, effort: Effort) -> Report:
     notified, plain, lost = [], [], []
     for seed in range(1, min(effort.long_rounds, ROUNDS) + 1):
         population = Population(1000, longest * 0.4, 0.5, longest, seed=seed)
-        far = Telling(latency=LATENCY)
+        far = Notifications(latency=LATENCY)
         orders = [
             (Side("", "attached", window), population, far),
             (Side("", "polling", window), population, far),
-            (Side("", "attached", window + SAFETY_PAUSE), population, Telling(LOST_AFTER, LATENCY)),
+            (
+                Side("", "attached", window + SAFETY_PAUSE),
+                population,
+                Notifications(LOST_AFTER, LATENCY),
+            ),
         ]
         first, second, third = together(server, orders)
         notified.append(first)
@@ -91,7 +95,7 @@ def thousand(server: TellingServer, effort: Effort) -> Report:
     return Report(rows, table(f"{head}|p50 s|p99 s|latest s".split("|"), lines))
 
 
-def ten_thousand(server: TellingServer, effort: Effort) -> Report:
+def ten_thousand(server: NotifyingServer, effort: Effort) -> Report:
     """How soon 10,000 waits are woken, and what that costs."""
     population = Population(10_000, 60, 0.8)
     runs = [
@@ -101,7 +105,7 @@ def ten_thousand(server: TellingServer, effort: Effort) -> Report:
                 (
                     Side("", name, effort.wait_seconds),
                     attrs.evolve(population, seed=seed),
-                    Telling(),
+                    Notifications(),
                 )
                 for name in ("attached", "bare")
             ],
@@ -147,7 +151,7 @@ def ten_thousand(server: TellingServer, effort: Effort) -> Report:
     return Report(rows, text)
 
 
-async def hanging(server: TellingServer) -> tuple[list[tuple[int, float]], list[int], int]:
+async def hanging(server: NotifyingServer) -> tuple[list[tuple[int, float]], list[int], int]:
     """1,000 events in a second while handlers hang and 200 slow bodies do not come."""
     receiver = webhooks.WebhookReceiver(SECRET, queue_size=QUEUE, drain_timeout=0)
     begun: set[str] = set()
@@ -167,7 +171,7 @@ async def hanging(server: TellingServer) -> tuple[list[tuple[int, float]], list[
     return answers, [status for status, _seconds in again], taken
 
 
-def load(server: TellingServer, effort: Effort) -> Report:
+def load(server: NotifyingServer, effort: Effort) -> Report:
     """A receiver whose handlers hang."""
     runs = [asyncio.run(hanging(server)) for _ in range(min(effort.long_rounds, ROUNDS))]
     slowest = median(p99([seconds for _status, seconds in answers]) for answers, _, _ in runs) * 1e3
@@ -194,7 +198,7 @@ def load(server: TellingServer, effort: Effort) -> Report:
 
 def report(effort: Effort) -> Report:
     """Measure all of it, and compare with the goals."""
-    with TellingServer() as server:
+    with NotifyingServer() as server:
         parts = [measure(server, effort) for measure in (thousand, ten_thousand, load)]
     rows = [row for part in parts for row in part.rows]
     return Report(rows, "\n\n".join(part.details for part in parts))

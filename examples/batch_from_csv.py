@@ -39,7 +39,7 @@ class Page:
 
 
 def write_rows(path: Path) -> Path:
-    """Stands for the file that you have."""
+    """Takes the place of your own file."""
     path.write_text(ROWS, encoding="utf-8")
     return path
 

@@ -1,4 +1,4 @@
-"""Run many tasks at once with asyncio.TaskGroup, and let none of them take the others down.
+"""Run many tasks at once with asyncio.TaskGroup, so that a failed one does not cancel the others.
 
     python examples/many_tasks.py
 
@@ -30,7 +30,7 @@ async def answer(
 
 
 async def main() -> None:
-    """Ask all questions at once. All waits of a session share one watcher, so this scales."""
+    """Ask all questions at once. All waits of a session share their polls, so this scales."""
     async with reachable_api() as page, BrowserUseSession() as session:
         places = asyncio.Semaphore(3)  # as many tasks at once as your plan allows
         async with asyncio.TaskGroup() as group:

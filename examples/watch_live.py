@@ -2,8 +2,8 @@
 
     python examples/watch_live.py
 
-Open the printed page, or embed it in a page of your own. Uses BROWSER_USE_API_KEY and
-BROWSER_USE_BASE_URL; without both, the bundled server.
+Open the printed page, or embed it in a page of your own.
+Uses BROWSER_USE_API_KEY and BROWSER_USE_BASE_URL; without both, the bundled server.
 """
 
 import asyncio

@@ -2,7 +2,7 @@
 
     python examples/webhook_aiohttp.py
 
-Tries itself out: the bundled server calls it. To serve the hosted service instead, run the
+For a try, the bundled server calls it. To serve the hosted service instead, run the
 application behind an HTTPS address, and give the receiver the secret that the dashboard shows.
 """
 

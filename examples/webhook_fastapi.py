@@ -3,7 +3,7 @@
     pip install fastapi uvicorn
     python examples/webhook_fastapi.py
 
-Tries itself out: the bundled server calls it. To serve the hosted service instead:
+For a try, the bundled server calls it. To serve the hosted service instead:
 
     BROWSER_USE_WEBHOOK_SECRET=... uvicorn webhook_fastapi:app --app-dir examples
 

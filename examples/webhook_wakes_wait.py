@@ -16,7 +16,7 @@ from browser_use_async.server import LocalServer, Webhook
 from browser_use_async.testing import Scenario, ScriptedExecutor
 
 SECRET = "any text will do to try it"  # noqa: S105 - and it is used nowhere else
-CALM = PollPolicy(interval=20, latency_target=20)  # so slow that only an event is quick
+CALM = PollPolicy(interval=20, latency_target=20)  # only an event can end a wait early
 
 
 async def main() -> None:

@@ -73,8 +73,8 @@ async def _run_and_stream(api: FakeApi, session: BrowserUseSession) -> None:
     assert (await session.run_and_wait("x")).status is TaskStatus.FINISHED
     api.break_calls("run", {2: Fault(cut=True, done=True)})
     handle = await session.submit("an answer that is lost")
-    told = [str(status) async for status in handle.stream_status()]
-    assert told[-1] == "finished"
+    statuses = [str(status) async for status in handle.stream_status()]
+    assert statuses[-1] == "finished"
     many = [task.id async for task in session.wait_many(api.tasks)]
     assert len(many) == api.count("run") == 2
     with pytest.raises(errors.InvalidRequestError):

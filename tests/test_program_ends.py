@@ -142,7 +142,7 @@ async def test_an_interrupt_ends_a_program_and_its_tasks(running_api: FakeApi):
         import asyncio, os, signal
         from browser_use_async import BrowserUseSession
 
-        # Whoever starts the tests in the background has it ignored by all that they start.
+        # A shell lets programs in the background, and their children, ignore this signal.
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
         def interrupt():

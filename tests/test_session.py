@@ -99,11 +99,11 @@ async def test_an_answer_that_came_before_closing_is_given(api: FakeApi, open_se
     """A terminal answer is never lost, not even in the turn of closing."""
     session = await open_session()
     task = api.add(FakeTask(life=((0.0, "running"), (5.0, "finished"))))
-    told: list[TaskStatus] = []
+    yielded: list[TaskStatus] = []
 
     async def slow_consumer() -> None:
         async for status in session.stream_status(task.id):
-            told.append(status)
+            yielded.append(status)
             await asyncio.sleep(20.0)
 
     consumer = asyncio.create_task(slow_consumer())
@@ -112,7 +112,7 @@ async def test_an_answer_that_came_before_closing_is_given(api: FakeApi, open_se
     await session.aclose()
     await consumer
 
-    assert told == ["running", "finished"]
+    assert yielded == ["running", "finished"]
 
 
 @pytest.mark.looptime

@@ -24,10 +24,10 @@ def processes_of(folders: Iterable[Path]) -> list[int]:
     found = []
     for process in Path("/proc").glob("[0-9]*"):
         try:
-            told = process.joinpath("cmdline").read_text(errors="replace")
+            command_line = process.joinpath("cmdline").read_text(errors="replace")
             place = str(process.joinpath("cwd").readlink())
         except OSError:
             continue  # it has ended meanwhile
-        if any(name in told or name in place for name in names):
+        if any(name in command_line or name in place for name in names):
             found.append(int(process.name))
     return found

@@ -59,7 +59,7 @@ async def test_nothing_outlives_a_server_that_is_killed() -> None:
         assert await at_work(model, command)
         command.process.kill()
         async with asyncio.timeout(PATIENCE):
-            while processes_of(temporary_folders()):  # noqa: ASYNC110 - they tell nobody
+            while processes_of(temporary_folders()):  # noqa: ASYNC110 - no event for it
                 await asyncio.sleep(0.05)
         left = len(temporary_folders())
 

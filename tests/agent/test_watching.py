@@ -100,7 +100,7 @@ async def test_no_view_before_and_after(stage: Stage) -> None:
     before = executor.view(task_id)
     await ended(api, task_id)
     async with asyncio.timeout(PATIENCE):
-        while temporary_folders():  # noqa: ASYNC110 - the file system tells nobody
+        while temporary_folders():  # noqa: ASYNC110 - no event for it
             await asyncio.sleep(0.05)
 
     assert before is None
@@ -153,19 +153,19 @@ async def test_the_current_action_is_shown(stage: Stage) -> None:
     model = await stage.model([act("Wait for the prices", {"wait": {"seconds": 5}}), Silence()])
     api = await stage.server(model)
     task_id = await api.create("Look")
-    deciding, told = "Decide what to do next", list[str]()
+    deciding, shown = "Decide what to do next", list[str]()
     async with asyncio.timeout(60):
-        while told[-2:] != ["Wait for the prices", deciding]:
+        while shown[-2:] != ["Wait for the prices", deciding]:
             answer = await api.get(f"{api.server.url}/admin/overview/{task_id}")
             doing = answer.json["doing"]
-            if doing and told[-1:] != [doing]:
-                told.append(doing)
+            if doing and shown[-1:] != [doing]:
+                shown.append(doing)
             await asyncio.sleep(0.02)
     await api.put(f"/stop-task?task_id={task_id}")
     await ended(api, task_id)
 
     # The first time the model may have answered before the first read.
-    assert told in (["Wait for the prices", deciding], [deciding, "Wait for the prices", deciding])
+    assert shown in (["Wait for the prices", deciding], [deciding, "Wait for the prices", deciding])
 
 
 @pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="there is no ffmpeg")

@@ -2,7 +2,7 @@
 # Has the wheel carry out a real task with the agent, away from the checkout:
 # tests/agent/wheel.sh BUILDER PYTHON AGENT_PYTHON
 #
-# AGENT_PYTHON is one that has browser-use, as people are told to keep it apart from the server.
+# AGENT_PYTHON is one that has browser-use, which the documentation keeps apart from the server.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 

@@ -58,10 +58,10 @@ async def test_items_left_out_are_reported_with_their_cost(
     long = Scenario(steps=tuple(f"Step {n}" for n in range(10)), step_seconds=0.01)
     server = await serve(scenarios={"Task": long})
     session = await open_session(server)
-    told: list[BatchProgress] = []
+    reports: list[BatchProgress] = []
 
     batch = session.run_many(
-        texts(30), concurrency=4, budget_cents=60, on_progress=told.append, max_agent_steps=10
+        texts(30), concurrency=4, budget_cents=60, on_progress=reports.append, max_agent_steps=10
     )
     await batch.collect()
 
@@ -69,7 +69,7 @@ async def test_items_left_out_are_reported_with_their_cost(
     assert progress.cost_cents == 2 * 26  # 26 more do not fit
     assert (progress.next_cents, progress.left_out) == (26, 28)
     assert progress.stopped_by is StopReason.BUDGET
-    early = [each for each in told if each.running]
+    early = [each for each in reports if each.running]
     assert not any(each.stopped_by or each.left_out or each.next_cents for each in early)
 
 

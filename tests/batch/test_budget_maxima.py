@@ -76,10 +76,10 @@ async def test_a_budget_too_small_for_any_task_is_refused_at_once(ledger: Path) 
             session.run_many(requests, concurrency=2, ledger=ledger, budget_cents=100)
 
     assert caught.value.field == "budget_cents"
-    told = str(caught.value)
-    assert "188.5" in told  # the value that it must have
-    assert "max_agent_steps to 39" in told
-    assert "nothing was sent" in told
+    message = str(caught.value)
+    assert "188.5" in message  # the value that it must have
+    assert "max_agent_steps to 39" in message
+    assert "nothing was sent" in message
     assert not ledger.exists()  # noqa: ASYNC240
 
 

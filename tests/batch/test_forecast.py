@@ -205,16 +205,16 @@ async def test_while_it_runs(serve: Serve, open_session: Open, ledger: Path) -> 
     rng = random.Random(5)
     sites = [rng.choice([*SITES]) for _ in range(40)] + ["slow.test"] * 40
     items = [BatchItem(f"Read page {n} of {site}", key=f"{n}") for n, site in enumerate(sites)]
-    told = list[tuple[int, Forecast | None]]()
+    forecasts = list[tuple[int, Forecast | None]]()
 
     async with session.run_many(items, concurrency=5, ledger=ledger) as batch:
         assert batch.forecast() is None
         async for result in batch:
-            told.append((batch.progress.ended, batch.forecast()))
+            forecasts.append((batch.progress.ended, batch.forecast()))
             assert result.succeeded
 
-    known = [said for ended, said in told if ended >= 36]
-    assert all(said is None for ended, said in told if ended < 30)
+    known = [said for ended, said in forecasts if ended >= 36]
+    assert all(said is None for ended, said in forecasts if ended < 30)
     first = known[0]
     assert first is not None
     assert 30 <= first.ends <= 40
@@ -278,11 +278,11 @@ async def test_items_that_wait_for_their_key_are_of_the_rest(
 async def test_an_input_of_unknown_size(serve: Serve, open_session: Open, ledger: Path) -> None:
     """While the number of items of a generator is unknown, there is no forecast."""
     session = await open_session(await serve())
-    told = list[Forecast | None]()
+    forecasts = list[Forecast | None]()
     texts = (f"Task {number}" for number in range(45))
     batch = session.run_many(texts, concurrency=2, ledger=ledger)
     async for _result in batch:
-        told.append(batch.forecast())
+        forecasts.append(batch.forecast())
 
-    assert set(told[:40]) == {None}
+    assert set(forecasts[:40]) == {None}
     assert batch.forecast() is not None

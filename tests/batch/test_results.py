@@ -126,17 +126,17 @@ async def test_progress_adds_up(
 ) -> None:
     """At each moment the counts add up to the total, and at the end everything has ended."""
     session = await open_session(await serve())
-    told: list[BatchProgress] = []
+    reports: list[BatchProgress] = []
 
     await session.run_many(
-        texts(9), concurrency=3, ledger=ledger, budget_cents=1000, on_progress=told.append
+        texts(9), concurrency=3, ledger=ledger, budget_cents=1000, on_progress=reports.append
     ).collect()
 
-    assert told[0].total == 9
-    assert told[0].estimate_cents == 9 * Decimal("188.5")
-    assert max(each.running for each in told) == 3
-    assert all(each.new + each.running + each.ended <= 9 for each in told)
-    last = told[-1]
+    assert reports[0].total == 9
+    assert reports[0].estimate_cents == 9 * Decimal("188.5")
+    assert max(each.running for each in reports) == 3
+    assert all(each.new + each.running + each.ended <= 9 for each in reports)
+    last = reports[-1]
     assert (last.done, last.new, last.running, last.seconds_left) == (9, 0, 0, 0)
     assert last.cost_cents == read_ledger(ledger).cost_cents == 9 * Decimal("3.5")
     assert last.rate > 0

@@ -208,7 +208,7 @@ class BatchWorld(World):
 
     Args:
         seed: All its chance.
-        laws: What holds in it.
+        laws: Its laws.
         ledger: The file that survives.
         store: Makes the store.
 
@@ -296,7 +296,7 @@ def simulate_batch(seed: int, laws: Laws, ledger: Path, store: MakeStore = Trace
 
     Args:
         seed: All its chance.
-        laws: What holds in it.
+        laws: Its laws.
         ledger: A file that does not exist yet.
         store: Makes the store.
     """

@@ -21,7 +21,7 @@ _GOOD = '<title>Good</title><main><h1>Good</h1><p style="color:#545d6a">Words</p
         (_GOOD + '<button style="width:20px;height:20px;padding:0">x</button>', "too small"),
         (_GOOD + '<img src="data:,">', "no text for the picture"),
         (_GOOD + '<a href="#" tabindex="3">x</a>', "out of the order"),
-        (_GOOD + '<p aria-labelledby="nobody">x</p>', "labelled by nothing"),
+        (_GOOD + '<p aria-labelledby="missing">x</p>', "labelled by nothing"),
         (_GOOD + '<p id="a">x</p><p id="a">y</p>', "an id stands twice"),
         (_GOOD + "<h3>x</h3>", "a level of headings"),
         (_GOOD + '<p style="width:2000px">x</p>', "wider than the window"),

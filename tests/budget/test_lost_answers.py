@@ -46,8 +46,8 @@ async def test_each_request_of_a_submission_has_its_maximum(
     assert budget.reserved_cents == sent * TEN_STEPS <= limit
     assert caught.value.submission_token is not None
     if sent < 4:
-        told = "it was not sent again, since a second task may cost up to $0.26, and "
-        assert told in str(caught.value)
+        words = "it was not sent again, since a second task may cost up to $0.26, and "
+        assert words in str(caught.value)
 
 
 async def test_a_resubmission_that_succeeds_keeps_the_money_of_the_first_request(

@@ -79,8 +79,8 @@ def _verdict(scenario: Scenario, report: Report) -> str:
         word = "NOT SEEN" if failures else "must fail"
         return f"{word}: {', '.join(failures or scenario.control)}"
     if failures:
-        told = (f"{name} {value:.4g} > {limits[name]:g}" for name, value in failures.items())
-        return f"WRONG: {', '.join(told)}"
+        sentences = (f"{name} {value:.4g} > {limits[name]:g}" for name, value in failures.items())
+        return f"WRONG: {', '.join(sentences)}"
     return "  ".join(
         ["right", *(f"{name} {measures[name]:.2f}" for name in REST if name in limits)]
     )

@@ -133,12 +133,12 @@ def _clocks() -> Iterator[Scenario]:
                 Submissions(60, on_ambiguous=then, warm=warm),
                 (LOST,),
                 others=1.0,
-                rows_tell_metadata=tell,
+                rows_tell_metadata=has_metadata,
             )
             for then in ("reconcile", "resubmit")
-            for tell in told
+            for has_metadata in choices
         )
-        for warm, told in ((True, (True, False)), (False, (False,)))
+        for warm, choices in ((True, (True, False)), (False, (False,)))
     )
     skews = {"+1,900 s": 1900.0, "+1 h": HOUR, "+1 day": DAY, "-1 day": -DAY}
     for name, skew in skews.items():

@@ -90,13 +90,13 @@ class _Connection(HttpConnection):
         call = Call(asked.route) if asked.route in _CALLS else Call.OTHER
         page = int(asked.query.get("page", 1)) if call is Call.LIST else None
         carry_out = partial(server.carry_out, asked, request.headers.get("idempotency-key"))
-        told = server.headers(request, call)
+        headers_of_key = server.headers(request, call)
         server.requests[call] += 1
         if call is Call.RUN:
             server.note(asked, What.SENT)
         fault = server.faults.choose(call, page, self._loop.time())
         if fault is None:
-            self._loop.call_later(server.delay(), self._send, carry_out(), None, told)
+            self._loop.call_later(server.delay(), self._send, carry_out(), None, headers_of_key)
             return
         answer: Answer = (500, {"detail": "not carried out"})
         if call is Call.RUN and fault.kind is Kind.RATE_LIMIT:
@@ -107,13 +107,20 @@ class _Connection(HttpConnection):
             self._loop.call_later(server.rng.uniform(0.0, fault.done_after), carry_out)
         if fault.kind is Kind.REPLAY and len(server.created) > 1:
             answer = (200, {"id": server.rng.choice(server.created[:-1])})
-        self._loop.call_later(server.delay() + fault.seconds, self._send, answer, fault, told)
+        self._loop.call_later(
+            server.delay() + fault.seconds, self._send, answer, fault, headers_of_key
+        )
 
-    def _send(self, answer: Answer, fault: Fault | None, told: Sequence[tuple[str, str]]) -> None:
+    def _send(
+        self, answer: Answer, fault: Fault | None, headers_of_key: Sequence[tuple[str, str]]
+    ) -> None:
         rng = self._server.rng
         status, content = answer
         body = json.dumps(content).encode()
-        kind, headers = "application/json", [("Date", _http_date(int(self._loop.time()))), *told]
+        kind, headers = (
+            "application/json",
+            [("Date", _http_date(int(self._loop.time()))), *headers_of_key],
+        )
         match fault and fault.kind:
             case Kind.HANG:
                 return

@@ -81,11 +81,11 @@ async def _run_and_wait(world: World, job: str) -> None:
 
     world.begin_call(job)
     try:
-        told = await world.session.run_and_wait(
+        result = await world.session.run_and_wait(
             f"Do {job}", metadata={"job": job}, on_created=created
         )
     except errors.TaskError as error:
-        told = error.task
+        result = error.task
     except errors.SubmissionUnknownError as error:
         await _resolve(world, job, error)
         return
@@ -95,8 +95,8 @@ async def _run_and_wait(world: World, job: str) -> None:
         await _note_abandoned(world, job, error)
         return
     mine = {task.id: task for task in world.service.by_job[job]}
-    if told.id in mine:
-        world.note_end(told, mine[told.id], began)
+    if result.id in mine:
+        world.note_end(result, mine[result.id], began)
     else:
         world.report.wrong += 1
 

@@ -200,26 +200,26 @@ class World:
         self.report.tasks += 1
         since = self.now()
         try:
-            told = await wait(task)
+            result = await wait(task)
         except asyncio.CancelledError:
             raise
         except BaseException as error:  # noqa: BLE001 - a middleware's may be of any kind
             self.note_error(error, task)
         else:
-            self.note_end(told, task, since)
+            self.note_end(result, task, since)
 
-    def note_end(self, told: Task, task: FakeTask, since: float) -> None:
+    def note_end(self, result: Task, task: FakeTask, since: float) -> None:
         """A wait has ended with a task."""
         now = self.now()
-        is_true = told.id == task.id and task.has_ended and told.status == task.status()
+        is_true = result.id == task.id and task.has_ended and result.status == task.status()
         self.report.wrong += not is_true
         self.report.delays.append(now - max(since, min(task.ended_at, now)))
         self.report.plain += (now - since) / LATENCY_TARGET + 1
 
     def note_error(self, error: BaseException, task: FakeTask | None) -> None:
         """A wait has ended with an error that is not about the end of the task."""
-        told = error.task_id if isinstance(error, errors.BrowserUseError) else None
-        is_typed = task is not None and told == task.id
+        result = error.task_id if isinstance(error, errors.BrowserUseError) else None
+        is_typed = task is not None and result == task.id
         self.report.typed += is_typed
         self.report.untyped += not is_typed
         self.report.errors[type(error).__name__] += 1

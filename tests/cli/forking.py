@@ -55,12 +55,12 @@ class Forked:
         stderr: The same.
     """
 
-    def __init__(self, pid: int, told: asyncio.StreamReader) -> None:
+    def __init__(self, pid: int, exit_reports: asyncio.StreamReader) -> None:
         self.returncode: int | None = None
         self.stdout = asyncio.StreamReader()
         self.stderr = asyncio.StreamReader()
         self._pid = pid
-        self._told = told
+        self._exit_reports = exit_reports
 
     def send_signal(self, number: int) -> None:
         """Send a signal, if it has not ended."""
@@ -74,7 +74,7 @@ class Forked:
     async def wait(self) -> int:
         """Wait for its end."""
         if self.returncode is None:
-            self.returncode = int(await self._told.read())
+            self.returncode = int(await self._exit_reports.read())
         return self.returncode
 
     async def communicate(self) -> tuple[bytes, bytes]:
@@ -115,7 +115,7 @@ class Forker:
             environment: Its environment.
             terminal: What it writes to; by default two pipes.
         """
-        told, report = os.pipe()
+        exit_reports, report = os.pipe()
         nothing = os.open(os.devnull, os.O_RDONLY)
         pipes = [os.pipe(), os.pipe()] if terminal is None else []
         outputs = [os.dup(terminal)] * 2 if terminal is not None else [end for _, end in pipes]
@@ -125,7 +125,7 @@ class Forker:
             socket.send_fds(self._control, [b"."], [report, order.fileno(), nothing, *outputs])
         for file in {report, nothing, *outputs}:
             os.close(file)
-        line = await _reading(told, asyncio.StreamReader())
+        line = await _reading(exit_reports, asyncio.StreamReader())
         forked = Forked(int(await line.readline()), line)
         for (end, _), reader in zip(pipes, (forked.stdout, forked.stderr), strict=False):
             await _reading(end, reader)

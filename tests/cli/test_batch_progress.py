@@ -100,9 +100,9 @@ def test_any_progress_has_a_board(progress: BatchProgress) -> None:
 @contextmanager
 def at(*stages: BatchProgress) -> Iterator[object]:
     """Returns the stages one after the other, and then the last one again."""
-    told = iter(stages)
+    stages_left = iter(stages)
     last = stages[-1]
-    yield lambda: next(told, last)
+    yield lambda: next(stages_left, last)
 
 
 @pytest.mark.looptime
@@ -150,9 +150,9 @@ async def test_items_left_out_are_reported_with_the_figures() -> None:
     """The most that the next task may cost, and how many are left."""
     pipe = Pipe()
     note = "the next task may cost up to $11.89"
-    told = {"stopped_by": StopReason.BUDGET, "next_cents": Decimal("1188.5"), "left_out": 97}
-    told["budget_note"] = note
-    short = attrs.evolve(HALF_WAY, **told)
+    stages_left = {"stopped_by": StopReason.BUDGET, "next_cents": Decimal("1188.5"), "left_out": 97}
+    stages_left["budget_note"] = note
+    short = attrs.evolve(HALF_WAY, **stages_left)
     with at(HALF_WAY, short) as look:
         async with BatchDisplay(Console(stdout=pipe, stderr=pipe), look):  # type: ignore[arg-type]
             await asyncio.sleep(0)

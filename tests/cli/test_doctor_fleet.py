@@ -32,12 +32,12 @@ async def _start(postgres: str, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.long
 async def test_an_empty_database(postgres: str):
     """It is accepted, and stays unchanged."""
-    result, told = await _checks(postgres)
+    result, details = await _checks(postgres)
 
     assert result.code == 0
-    assert [name for name in told if name in FINE] == FINE
-    assert "PostgreSQL" in told["database"]
-    assert "the first server makes them" in told["tables"]
+    assert [name for name in details if name in FINE] == FINE
+    assert "PostgreSQL" in details["database"]
+    assert "the first server makes them" in details["tables"]
     with psycopg.connect(postgres) as connection:
         made = connection.execute("SELECT to_regnamespace('browser_use_server')").fetchone()
     assert made == (None,)
@@ -48,13 +48,13 @@ async def test_one_that_a_server_has_used(postgres: str, monkeypatch: pytest.Mon
     """Tables, key and workers are shown."""
     await _start(postgres, monkeypatch)
 
-    result, told = await _checks(postgres)
+    result, details = await _checks(postgres)
 
     assert result.code == 0
-    assert "as this version has it" in told["tables"]
-    assert "the one that the other servers have" in told["server key"]
-    assert "0 tasks wait" in told["workers"]
-    assert "node-url" not in told["workers"]  # it has ended
+    assert "as this version has it" in details["tables"]
+    assert "the one that the other servers have" in details["server key"]
+    assert "0 tasks wait" in details["workers"]
+    assert "node-url" not in details["workers"]  # it has ended
 
 
 @pytest.mark.long
@@ -63,9 +63,9 @@ async def test_the_servers_of_a_fleet(postgres: str, monkeypatch: pytest.MonkeyP
     monkeypatch.setenv(KEY_VARIABLE, KEY)
     key = "bu_of_the_doctors_tests_01"
     async with LocalServer(database=postgres, api_key=key, executor="scripted", drain=0, slots=3):
-        _, told = await _checks(postgres)
+        _, details = await _checks(postgres)
 
-    assert "at no --node-url has 0 tasks in 3 slots" in told["workers"]
+    assert "at no --node-url has 0 tasks in 3 slots" in details["workers"]
 
 
 @pytest.mark.long
@@ -73,11 +73,11 @@ async def test_another_key(postgres: str, monkeypatch: pytest.MonkeyPatch):
     """A key with which a server would not start is exit code 2."""
     await _start(postgres, monkeypatch)
 
-    result, told = await _checks(postgres, "another-key-of-the-tests-0123")
+    result, details = await _checks(postgres, "another-key-of-the-tests-0123")
 
     assert result.code == 2
-    assert "does not open" in told["database"]
-    assert "workers" not in told
+    assert "does not open" in details["database"]
+    assert "workers" not in details
 
 
 @pytest.mark.long
@@ -108,9 +108,9 @@ async def test_none(address: str, words: str):
     """The machine is checked, too, and no password is shown."""
     pytest.importorskip("psycopg_pool")
 
-    result, told = await _checks(address)
+    result, details = await _checks(address)
 
     assert result.code == 2
-    assert words in told["database"]
+    assert words in details["database"]
     assert "hush" not in result.stderr + result.stdout
-    assert "installation" in told
+    assert "installation" in details

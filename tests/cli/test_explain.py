@@ -48,9 +48,9 @@ async def test_items_of_a_batch(ledger: Path) -> None:
     """Intended, sent, unknown, created, ended, and the cost: as far as the ledger has it."""
     result = await run("explain", str(ledger), env=environment())
 
-    told = {each["of"]: _told(each["entries"]) for each in result.json_lines}
+    explained = {each["of"]: _told(each["entries"]) for each in result.json_lines}
     sent = ("sent", "run-task", None)
-    assert told == {
+    assert explained == {
         "done": [
             ("intended", "item 1 of the input", None),
             sent,
@@ -139,12 +139,12 @@ async def test_a_task(server: LocalServer) -> None:
     result = await run("explain", task_id, env=env)
     cheaper = await run("explain", task_id, "--llm-model", "o3", env=env)
 
-    told = result.json
-    kinds = [each["what"] for each in told["entries"]]
+    explained = result.json
+    kinds = [each["what"] for each in explained["entries"]]
     steps = len(ran.json["steps"])
-    assert (told["of"], told["state"]) == (task_id, "finished")
+    assert (explained["of"], explained["state"]) == (task_id, "finished")
     assert kinds == ["created", *(f"step {number + 1}" for number in range(steps)), "ended"]
-    assert told["entries"][-1]["cents"] == 1 + 2.5 * steps
+    assert explained["entries"][-1]["cents"] == 1 + 2.5 * steps
     assert cheaper.json["entries"][-1]["cents"] == 1 + steps
     assert "the published price of o3" in cheaper.stderr
 

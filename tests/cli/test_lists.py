@@ -16,7 +16,7 @@ from browser_use_async.server import LocalServer
 
 from .running import environment, run, run_on_terminal
 
-_ASKED = "Look around the shop, and tell the price of every tea that is on its shelves"
+_ASKED = "Look around the shop, and say the price of every tea that is on its shelves"
 
 
 @pytest.fixture

@@ -183,12 +183,12 @@ async def test_a_new_login_replaces_what_is_broken(
 async def test_a_wrong_key_or_address_is_not_saved(server: LocalServer, tmp_path: Path) -> None:
     """Nor are values that cannot be tested, without a server or a terminal."""
     with bound_socket() as taken:
-        nobody = f"http://127.0.0.1:{taken.getsockname()[1]}/api/v1"
+        closed_port = f"http://127.0.0.1:{taken.getsockname()[1]}/api/v1"
     tried = {
         ("--base-url", server.base_url, "--api-key", "bu_wrong"): (3, "does not accept the key"),
         ("--base-url", server.base_url): (2, "there is no terminal to ask for the key"),
         ("--base-url", "tasks.example", "--api-key", "bu_x"): (2, "http:// or https://"),
-        ("--base-url", nobody, "--api-key", "bu_x"): (4, "not sent"),
+        ("--base-url", closed_port, "--api-key", "bu_x"): (4, "not sent"),
         ("--local", "--api-key", "bu_x"): (2, "leave --local out"),
     }
     for words, (code, said) in tried.items():

@@ -34,10 +34,12 @@ async def _loaded(*words: str, server: LocalServer) -> list[str]:
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.PIPE,
     )
-    _, told = await running.communicate()
-    assert running.returncode == 0, told.decode()
+    _, output = await running.communicate()
+    assert running.returncode == 0, output.decode()
     prefix = "browser_use_async."
-    return [each.removeprefix(prefix) for each in told.decode().split() if each.startswith(prefix)]
+    return [
+        each.removeprefix(prefix) for each in output.decode().split() if each.startswith(prefix)
+    ]
 
 
 async def test_a_call_loads_no_batch_report_or_server(server: LocalServer) -> None:

@@ -39,8 +39,8 @@ async def _served() -> dict[str, set[str]]:
 async def test_the_dashboard_shows_the_metrics_of_a_server():
     """All of its own, each with existing labels, in panels that do not overlap."""
     dashboard = json.loads((DEPLOY / "grafana" / "dashboard.json").read_text())
-    told = await _served()
-    own = {name for name in told if name.startswith("browser_use_")}
+    served = await _served()
+    own = {name for name in served if name.startswith("browser_use_")}
     expressions = [target["expr"] for panel in dashboard["panels"] for target in panel["targets"]]
     places = [(panel["gridPos"]["x"], panel["gridPos"]["y"]) for panel in dashboard["panels"]]
 
@@ -48,7 +48,7 @@ async def test_the_dashboard_shows_the_metrics_of_a_server():
     for expression in expressions:
         (name,) = _METRIC.findall(expression)
         wanted = set(re.findall(r"by \((\w+)\)|\{(\w+)[=~]", expression))
-        assert {label for pair in wanted for label in pair if label} <= told[name]
+        assert {label for pair in wanted for label in pair if label} <= served[name]
     assert len(set(places)) == len(places)
 
 

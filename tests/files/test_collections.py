@@ -227,16 +227,16 @@ async def test_progress_is_the_sum(
     session: BrowserUseSession, storage: FakeStorage, shots: list[str], tmp_path: Path
 ) -> None:
     """The callback gets the bytes of all files, and their size once all are known."""
-    told: list[tuple[int, int | None]] = []
+    reports: list[tuple[int, int | None]] = []
 
     await session.download_screenshots(
-        TASK, tmp_path, on_progress=lambda received, total: told.append((received, total))
+        TASK, tmp_path, on_progress=lambda received, total: reports.append((received, total))
     )
 
     size = sum(len(content_of(path)) for path in shots)
-    assert told[0][1] is None
-    assert told[-1] == (size, size)
-    assert [received for received, _ in told] == sorted(received for received, _ in told)
+    assert reports[0][1] is None
+    assert reports[-1] == (size, size)
+    assert [received for received, _ in reports] == sorted(received for received, _ in reports)
 
 
 async def test_each_is_resumed(

@@ -201,17 +201,17 @@ async def test_progress_is_in_bytes(
     """The callback gets the bytes so far and the size, also after a cut."""
     storage.keep(NAME, LARGE)
     storage.next = [cut_after(1_000_000)]
-    told: list[tuple[int, int | None]] = []
+    reports: list[tuple[int, int | None]] = []
 
     await session.download_output_file(
-        TASK, NAME, tmp_path, on_progress=lambda received, total: told.append((received, total))
+        TASK, NAME, tmp_path, on_progress=lambda received, total: reports.append((received, total))
     )
 
-    received = [bytes_ for bytes_, _ in told]
+    received = [bytes_ for bytes_, _ in reports]
     assert received == sorted(received)
     assert received[-1] == len(LARGE)
-    assert {total for _, total in told} == {len(LARGE)}
-    assert len(told) > 5
+    assert {total for _, total in reports} == {len(LARGE)}
+    assert len(reports) > 5
 
 
 async def test_what_progress_raises_ends_the_download(

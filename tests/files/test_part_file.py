@@ -182,7 +182,7 @@ def test_left_overs_of_other_versions_are_removed(tmp_path: Path) -> None:
 
     assert {path.name for path in stays} <= left
     assert part_of(tmp_path, "f" * 16).name not in left
-    assert part_of(tmp_path, "c" * 16).name in left, "somebody held it"
+    assert part_of(tmp_path, "c" * 16).name in left, "it was locked"
     assert {part_of(tmp_path, each * 16).name for each in "de"} <= left, "it was no part"
 
 
@@ -467,7 +467,9 @@ async def test_a_write_that_fails_raises(disk: Disk, number: int) -> None:
         await _write_all(PartWriter(disk))
 
 
-async def test_a_failed_write_without_a_waiter_is_silent(disk: Disk, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_failed_write_without_a_waiter_is_silent(
+    disk: Disk, caplog: pytest.LogCaptureFixture
+) -> None:
     """The error of a write without a waiter, as after a cancellation, is not reported."""
     disk.seconds, disk.fails_at = 0.02, 2
     writer = PartWriter(disk)

@@ -145,22 +145,22 @@ async def test_retries_follow_the_policy_and_are_reported(
     storage: FakeStorage, connect: Connect, tmp_path: Path
 ) -> None:
     """Pauses are the policy's, `Retry-After` applies, and each is an event without a URL."""
-    told: list[object] = []
+    events: list[object] = []
     policy = RetryPolicy(base_delay=0.0, retry_after_cap=5.0)
-    session = await connect(storage.api, retry=policy, on_event=told.append)
+    session = await connect(storage.api, retry=policy, on_event=events.append)
     storage.keep(NAME, SMALL)
     slow_down = response(503, "<Code>SlowDown</Code>", [("Retry-After", "0.1")])
     storage.next = [send_raw(slow_down)]
 
     await session.download_output_file(TASK, NAME, tmp_path)
 
-    (event,) = told
+    (event,) = events
     assert isinstance(event, RetryScheduled)
     assert event.operation == "download_file"
     assert event.task_id == TASK
     assert event.pause == pytest.approx(0.1)
     assert "SlowDown" in event.reason
-    assert SIGNATURE not in repr(told)
+    assert SIGNATURE not in repr(events)
 
 
 async def test_one_attempt_means_one(

@@ -73,9 +73,9 @@ async def test_transient_refusals_are_retried_and_reported(
     storage: FakeStorage, connect: Connect
 ) -> None:
     """503 is repeated as the policy says, with one event each and no URL in it."""
-    told: list[object] = []
+    events: list[object] = []
     policy = RetryPolicy(max_attempts=3, base_delay=0.0)
-    session = await connect(storage.api, retry=policy, on_event=told.append)
+    session = await connect(storage.api, retry=policy, on_event=events.append)
     storage.behave = refuse(503, "SlowDown", "Please reduce your request rate.")
 
     with refusing(FileTransferError) as caught:
@@ -83,11 +83,11 @@ async def test_transient_refusals_are_retried_and_reported(
 
     assert storage.uploads == [CONTENT] * 3
     assert "after 3 attempts: status 503 (SlowDown: Please reduce" in str(caught.value)
-    assert [event.operation for event in told if isinstance(event, RetryScheduled)] == [
+    assert [event.operation for event in events if isinstance(event, RetryScheduled)] == [
         "upload_file",
         "upload_file",
     ]
-    assert SIGNATURE not in repr(told)
+    assert SIGNATURE not in repr(events)
 
 
 @pytest.mark.looptime

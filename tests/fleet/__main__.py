@@ -150,7 +150,7 @@ def full_cases() -> list[Case]:
             is_control=True,
         ),
         Case(
-            "control: whoever gets the job begins the task",
+            "control: any server that gets the job begins the task",
             lambda _, at: cases.kills(at, 40, 4, 1, "--without", "claim"),
             {"begun twice": 0},
             is_control=True,
@@ -170,11 +170,14 @@ async def run(case: Case) -> bool:
     try:
         with started_server() as server, server.database() as address:
             figures = await case.run(server, address)
-        is_right, told = case.is_kept(figures) is not case.is_control, figures
+        is_right, figures_of_run = case.is_kept(figures) is not case.is_control, figures
     except (AssertionError, TimeoutError):
-        is_right, told = False, {"error": traceback.format_exc()}  # a control proves nothing so
+        is_right, figures_of_run = (
+            False,
+            {"error": traceback.format_exc()},
+        )  # a control proves nothing so
     seconds = time.monotonic() - started
-    shown = ", ".join(f"{name} {value}" for name, value in told.items())
+    shown = ", ".join(f"{name} {value}" for name, value in figures_of_run.items())
     print(f"{'ok   ' if is_right else 'WRONG'} {case.name} ({seconds:.0f} s): {shown}", flush=True)
     return is_right
 

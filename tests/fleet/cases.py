@@ -236,7 +236,7 @@ async def lost_commits(database: str, tasks: int, *options: str) -> Figures:
             await asyncio.sleep(1.0)
             is_armed = True
             async with asyncio.timeout(_QUIET_SECONDS):
-                while is_armed:  # noqa: ASYNC110 - nothing tells of it
+                while is_armed:  # noqa: ASYNC110 - no event for it
                     await asyncio.sleep(0.01)
             await asyncio.sleep(away_seconds)
             proxy.heal()
@@ -310,7 +310,7 @@ async def _create_named(node: Node, name: str, count: int) -> list[str]:
 
 async def _until_running(servers: Servers, count: int) -> None:
     async with asyncio.timeout(_QUIET_SECONDS):
-        while (await servers.statuses())["running"] < count:  # noqa: ASYNC110 - nothing tells of it
+        while (await servers.statuses())["running"] < count:  # noqa: ASYNC110 - no event for it
             await asyncio.sleep(0.1)
 
 
@@ -402,7 +402,7 @@ async def stops(database: str, count: int) -> Figures:
     ):
         handles = [await session.submit(f"task {number}") for number in range(count)]
         for handle in handles:
-            while await handle.get_status() != TaskStatus.RUNNING:  # noqa: ASYNC110 - nothing tells of it
+            while await handle.get_status() != TaskStatus.RUNNING:  # noqa: ASYNC110 - no event for it
                 await asyncio.sleep(0.05)
         calls: list[float] = []
         released: list[float] = []
@@ -410,7 +410,7 @@ async def stops(database: str, count: int) -> Figures:
             started = time.perf_counter()
             await handle.stop()
             calls.append(time.perf_counter() - started)
-            while handle.id not in executor.ended:  # noqa: ASYNC110 - nothing tells of it
+            while handle.id not in executor.ended:  # noqa: ASYNC110 - no event for it
                 await asyncio.sleep(0.001)
             released.append(executor.ended[handle.id] - started)
     return {

@@ -125,7 +125,7 @@ async def test_an_event_about_another_task_is_not_adopted(
     """Only an event with the token of the submission ends its search."""
     api.list_lag = 30.0
     api.break_calls("run", {1: Fault(cut=True, done=True)})
-    asyncio.get_running_loop().call_later(5.0, parts.reconciler.record, "somebody's", mark)
+    asyncio.get_running_loop().call_later(5.0, parts.reconciler.record, "another's", mark)
 
     created = await parts.create()
 

@@ -122,17 +122,17 @@ async def test_a_timeout_on_the_wire_can_stop(api: FakeApi, open_session: OpenSe
 async def test_on_created_is_called_once(api: FakeApi, open_session: OpenSession):
     """The callback gets the handle before the wait, as a coroutine or a plain function."""
     session = await open_session()
-    told: list[TaskHandle] = []
+    handles: list[TaskHandle] = []
 
     async def later(handle: TaskHandle) -> None:
         await asyncio.sleep(1.0)
-        told.append(handle)
+        handles.append(handle)
 
-    for callback in (told.append, later):
+    for callback in (handles.append, later):
         ended = await session.run_and_wait("x", on_created=callback)
-        assert told[-1].id == ended.id
+        assert handles[-1].id == ended.id
 
-    assert len(told) == 2
+    assert len(handles) == 2
 
 
 async def test_on_created_does_not_move_the_deadline(api: FakeApi, open_session: OpenSession):
@@ -166,10 +166,10 @@ async def test_the_error_says_what_becomes_of_the_task(
         await session.run_and_wait("x", timeout=10.0, on_timeout=action)
     await asyncio.sleep(1.0)
 
-    told = str(caught.value)
+    handles = str(caught.value)
     asked = "" if action == "leave" else f"asks the service to {action} it now"
-    assert ("It lives on: wait again" in told) is (action == "leave")
-    assert asked in told
+    assert ("It lives on: wait again" in handles) is (action == "leave")
+    assert asked in handles
     assert (api.count("stop"), api.count("pause")) == (action == "stop", action == "pause")
 
 

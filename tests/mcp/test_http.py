@@ -127,7 +127,7 @@ async def test_calls_of_one_key_leave_room_for_the_others(server: LocalServer):
         while_held = (await status("bu_greedy"), await status("bu_other"))
         held[0].close()
         async with asyncio.timeout(PATIENCE):
-            while await status("bu_greedy") != 200:  # noqa: ASYNC110 - nothing tells of it
+            while await status("bu_greedy") != 200:  # noqa: ASYNC110 - no event for it
                 await asyncio.sleep(0.05)
 
     assert while_held == (429, 200)

@@ -281,19 +281,19 @@ async def test_a_schedule_lives_until_it_is_deleted(connected: Any):
     """Created with an interval or a cron expression, listed, deleted."""
     async with connected as client:
         created = await _call(client, "create_schedule", task="Look", interval_minutes=60)
-        await _call(client, "create_schedule", task="Tell", cron_expression="0 9 * * *")
+        await _call(client, "create_schedule", task="Say", cron_expression="0 9 * * *")
         listed = await _call(client, "list_schedules")
-        assert {each["task"] for each in listed["result"]} == {"Look", "Tell"}
+        assert {each["task"] for each in listed["result"]} == {"Look", "Say"}
 
         await _call(client, "delete_schedule", schedule_id=created["schedule_id"])
         listed = await _call(client, "list_schedules")
-        assert [each["task"] for each in listed["result"]] == ["Tell"]
+        assert [each["task"] for each in listed["result"]] == ["Say"]
 
 
 async def test_errors_have_the_messages_of_the_package(connected: Any):
     """A model reads what happened and what to do next, and the connection stays open."""
     async with connected as client:
-        gone = await _error(client, "task_status", task_id="nobody")
+        gone = await _error(client, "task_status", task_id="unknown")
         bound = await _error(client, "run_task", task="x", max_agent_steps=900)
         wait = await _error(client, "run_task", task="x", wait_seconds=-1)
         assert (await _call(client, "list_tasks"))["tasks"] == []

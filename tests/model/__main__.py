@@ -1,5 +1,6 @@
-"""Search the model of paying once, and print the results: `make model`. The exit code is 1 if a
-variant has the wrong result.
+"""Search the model of paying once, and print the results: `make model`.
+
+The exit code is 1 if a variant has the wrong result.
 """
 
 import argparse

@@ -1,5 +1,6 @@
-"""The traces of a batch in PostgreSQL: a trigger records the change of a row by each statement. It
-needs no process, so that a late statement of a killed process is recorded, too.
+"""The traces of a batch in PostgreSQL: a trigger records the change of a row by each statement.
+
+It needs no process, so that a late statement of a killed process is recorded, too.
 """
 
 from collections.abc import Iterable

@@ -1,5 +1,4 @@
-"""The events of a run with its items, replayed in the model, which names the first impossible
-event.
+"""The events of a run, replayed in the model, which names the first impossible one.
 
 Events are the observable facts: a commit to the ledger, a task at the service, the end of a
 process. Hidden steps, such as time, the network and reads of a process, are guessed: all
@@ -61,7 +60,7 @@ TWO_PROCESSES = attrs.evolve(ONE_PROCESS, workers=2, silences=ALWAYS)
 
 
 WITHOUT_LEDGER = attrs.evolve(ONE_PROCESS, writes_intent=False)
-"""A call that is made by itself: what is seen of it are requests, and what its caller is told."""
+"""A single call: its events are requests, and the result of its caller."""
 
 WITH_KEYS = attrs.evolve(WITHOUT_LEDGER, has_keys=True, writes_whether_keyed=False)
 """The same where the server keeps submission keys."""

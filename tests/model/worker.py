@@ -163,7 +163,7 @@ class WorkerSteps(Steps):
                 self._new(self._changed(RESERVE), "waits for money of others")
         else:
             stopped = self._left(QUEUE, WAITING, SIZE + ABOUT * self.worker + MODE, STOPPED)
-            self._new(stopped, "is refused: no item holds money, so it stops")
+            self._new(stopped, "is refused: no item has money, so it stops")
 
     def _has_room(self) -> bool:
         budget = self.terms.budget

@@ -27,7 +27,7 @@ __all__ = ["main"]
 def main() -> int:
     """Judge the mutants and print the table."""
     parser = argparse.ArgumentParser(prog="python -m tests.mutants", description=__doc__)
-    parser.add_argument("--only", default="", help="only mutants whose name holds this text")
+    parser.add_argument("--only", default="", help="only mutants whose name contains this text")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     options = parser.parse_args()
     chosen = [mutant for mutant in MUTANTS if options.only in mutant.name]

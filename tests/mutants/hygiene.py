@@ -6,7 +6,7 @@ __all__ = ["MUTANTS"]
 
 MUTANTS: tuple[Mutant, ...] = (
     Mutant(
-        "a cassette holds the key",
+        "a cassette contains the key",
         "testing/cassette_recorder.py",
         "CassetteRecorder._redactor",
         "[*self._api_key, *values, *self._redact]",
@@ -14,7 +14,7 @@ MUTANTS: tuple[Mutant, ...] = (
         ("testing/test_cassettes.py::test_no_key_secret_or_signed_url_is_in_the_file",),
     ),
     Mutant(
-        "a cassette holds the values of secrets",
+        "a cassette contains the values of secrets",
         "testing/cassette_recorder.py",
         "CassetteRecorder._redactor",
         "secrets.values() if isinstance(secrets, Mapping) else ()",
@@ -22,7 +22,7 @@ MUTANTS: tuple[Mutant, ...] = (
         ("testing/test_cassettes.py::test_no_key_secret_or_signed_url_is_in_the_file",),
     ),
     Mutant(
-        "a cassette holds signed URLs",
+        "a cassette contains signed URLs",
         "testing/cassette_redactor.py",
         "CassetteRedactor.text",
         "_URL.sub(_without_access, text)",
@@ -30,7 +30,7 @@ MUTANTS: tuple[Mutant, ...] = (
         ("testing/test_cassettes.py::test_no_key_secret_or_signed_url_is_in_the_file",),
     ),
     Mutant(
-        "a cassette holds signed URLs within the queries of others",
+        "a cassette contains signed URLs within the queries of others",
         "testing/cassette_redactor.py",
         "_grants_access",
         "unquote(url)",
@@ -38,7 +38,7 @@ MUTANTS: tuple[Mutant, ...] = (
         ("testing/test_cassettes.py::test_a_url_that_grants_access_is_not_in_the_file",),
     ),
     Mutant(
-        "a cassette holds secrets in UTF-16",
+        "a cassette contains secrets in UTF-16",
         "server/executors/redaction.py",
         "",
         '("utf-32-le", "utf-32-be", "utf-16-le", "utf-16-be", "utf-8")',
@@ -46,7 +46,7 @@ MUTANTS: tuple[Mutant, ...] = (
         ("testing/test_cassettes.py::test_no_secret_is_in_a_file_of_another_encoding",),
     ),
     Mutant(
-        "a cassette holds the pages of a task",
+        "a cassette contains the pages of a task",
         "testing/cassette_redactor.py",
         "CassetteRedactor.with_urls_of",
         "[*self._secrets, *pages, *map(_token, pages)]",
@@ -217,7 +217,7 @@ MUTANTS: tuple[Mutant, ...] = (
         ("api/test_unconfined_secrets.py::test_secrets_without_domains_give_a_warning",),
     ),
     Mutant(
-        "the JSON of a task holds its live link",
+        "the JSON of a task contains its live link",
         "api/converter.py",
         "export",
         """

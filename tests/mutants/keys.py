@@ -245,7 +245,7 @@ MUTANTS: tuple[Mutant, ...] = (
         ("server/keys/test_limits.py::test_a_budget_admits_as_many_starts_as_it_pays",),
     ),
     Mutant(
-        "the audit trail holds what clients write",
+        "the audit trail contains what clients write",
         "server/http/authorization.py",
         "_subject_of",
         "subject if _ID.fullmatch(subject) else None",

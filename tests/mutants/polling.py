@@ -316,7 +316,7 @@ MUTANTS: tuple[Mutant, ...] = (
         ("polling/test_trouble.py::test_a_share_of_calls_fails",),
     ),
     Mutant(
-        "a slow list page holds up its tasks",
+        "a slow list page delays its tasks",
         "polling/schedule.py",
         "Schedule.overdue",
         "max(self.interval, 4 * self.reply_time, 0.5)",

@@ -188,7 +188,7 @@ def _run_in_fork(child: Callable[[], None]) -> None:
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
             os.setsid()
             child()
-        except BaseException:  # noqa: BLE001 - there is nobody above to raise it to
+        except BaseException:  # noqa: BLE001 - no caller is left to raise it to
             traceback.print_exc()
         finally:
             sys.stdout.flush()

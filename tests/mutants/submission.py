@@ -221,7 +221,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     # Which clock is believed.
     Mutant(
-        "a token for another process holds the local time",
+        "a token for another process has the local time",
         "lifecycle/submission_age.py",
         "SubmissionAges._stamped",
         "service_time - timedelta(seconds=age)",

@@ -79,7 +79,7 @@ def test_names_are_unique():
     assert len(names) == len(set(names))
 
 
-@pytest.mark.canaries_by_design("files")  # a checkout holds their declarations
+@pytest.mark.canaries_by_design("files")  # a checkout has their declarations
 @pytest.mark.torture
 def test_a_mutant_is_found(tmp_path: Path):
     """A removed defence makes its killer fail, named with its file alone, too."""

@@ -79,9 +79,9 @@ class ChurningList:
         self.reads += 1
         size = min(limit, self.limit)
         rows = self.rows[(page - 1) * size : page * size]
-        told = size if self.echo else limit
+        echoed = size if self.echo else limit
         pages = -(-len(self.rows) // size)
-        return TaskPage(list(rows), pages, page, told, len(self.rows))
+        return TaskPage(list(rows), pages, page, echoed, len(self.rows))
 
     def _change(self, churn: Churn) -> None:
         for fraction in churn.deletions:

@@ -193,7 +193,7 @@ LIES: dict[str, tuple[dict[str, Any], bool]] = {
     "empty": ({"read": 9}, False),
     "empty, a billion": ({"read": 9, "total_count": 10**9}, False),
 }
-"""What a server says that is not so, and whether its tasks can be had all the same."""
+"""The wrong answers of a server, and whether its tasks can be read nevertheless."""
 
 BOUND, BOUND_OF_CHANGING_LIES = 30, 400  # pages; a count that changes may be a real change
 

@@ -33,7 +33,7 @@ async def test_an_event_wakes_a_wait_at_once(api: FakeApi, open_session: OpenSes
     await asyncio.sleep(1.0)
     asked = api.count()
     for number, task in enumerate(tasks):
-        asyncio.get_running_loop().call_at(10.0 + number + 0.001, source.tell, task, "finished")
+        asyncio.get_running_loop().call_at(10.0 + number + 0.001, source.send, task, "finished")
     await asyncio.gather(*waits)
 
     delays = [ended[task.id] - 10.0 - number for number, task in enumerate(tasks)]
@@ -48,12 +48,12 @@ async def test_a_stream_gets_a_pause_at_once(api: FakeApi, open_session: OpenSes
     source = Source()
     session.attach(source)
     task = api.add(FakeTask(life=((0.0, "running"), (10.0, "paused"), (100.0, "finished"))))
-    asyncio.get_running_loop().call_at(10.01, source.tell, task, "paused")
+    asyncio.get_running_loop().call_at(10.01, source.send, task, "paused")
 
-    told = [(str(status), loop_time()) async for status in session.stream_status(task.id)]
+    statuses = [(str(status), loop_time()) async for status in session.stream_status(task.id)]
 
-    assert [status for status, _at in told] == ["running", "paused", "finished"]
-    assert told[1][1] <= 10.1
+    assert [status for status, _at in statuses] == ["running", "paused", "finished"]
+    assert statuses[1][1] <= 10.1
 
 
 @pytest.mark.parametrize("end", ["finished", "failed"])
@@ -106,7 +106,7 @@ async def test_an_event_during_a_look_is_not_missed(
     api.break_calls(route, {1: Fault(stall=3.0, done=True)})
 
     wait = asyncio.create_task(session.wait(task.id))
-    asyncio.get_running_loop().call_later(1.5, source.tell, task, "finished")
+    asyncio.get_running_loop().call_later(1.5, source.send, task, "finished")
     await wait
 
     assert loop_time() <= 3.5

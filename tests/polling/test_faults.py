@@ -201,9 +201,9 @@ async def test_paused_is_alive(api: FakeApi, open_session: OpenSession):
     )
     task = api.add(FakeTask(life=life))
 
-    told = [str(status) async for status in session.stream_status(task.id)]
+    statuses = [str(status) async for status in session.stream_status(task.id)]
 
-    assert told == ["created", "running", "paused", "running", "finished"]
+    assert statuses == ["created", "running", "paused", "running", "finished"]
 
 
 @pytest.mark.long

@@ -38,12 +38,12 @@ def _waits(session: BrowserUseSession, tasks: list[FakeTask]) -> list[Any]:
 async def _steps(
     session: BrowserUseSession,
     task: FakeTask,
-    told: list[int] | None = None,
+    yielded: list[int] | None = None,
     timeout: float | None = None,
 ) -> None:
     async for step in session.stream_steps(task.id, timeout=timeout):
-        if told is not None:
-            told.append(step.step)
+        if yielded is not None:
+            yielded.append(step.step)
 
 
 async def _late(session: BrowserUseSession, task: FakeTask) -> float:
@@ -103,15 +103,15 @@ async def test_a_stream_of_statuses_does_not_wait_for_the_safety_net(
 
     async with _running(session.wait(task.id)):
         await asyncio.sleep(5.0)
-        told = []
+        yielded = []
         async for status in session.stream_status(task.id):
-            told.append((str(status), _now()))
-            if len(told) >= 2 and status == "running":
+            yielded.append((str(status), _now()))
+            if len(yielded) >= 2 and status == "running":
                 break
 
-    assert told[-2][0] == "paused"
-    assert told[-2][1] <= 5.1
-    assert told[-1][1] <= 12.1
+    assert yielded[-2][0] == "paused"
+    assert yielded[-2][1] <= 5.1
+    assert yielded[-1][1] <= 12.1
 
 
 async def test_the_live_page_of_a_task_long_paused(api: FakeApi, open_session: OpenSession):
@@ -136,11 +136,11 @@ async def test_the_steps_taken_since_another_stream_ended(api: FakeApi, open_ses
         async with _running(_steps(session, task)):
             await asyncio.sleep(4.0)
         await asyncio.sleep(76.0)
-        told: list[int] = []
+        yielded: list[int] = []
         with pytest.raises(TimeoutError):
-            await _steps(session, task, told, timeout=10.0)
+            await _steps(session, task, yielded, timeout=10.0)
 
-    assert told == list(range(1, 26))
+    assert yielded == list(range(1, 26))
 
 
 async def test_whole_tasks_are_wanted_during_a_status_call(api: FakeApi, open_session: OpenSession):
@@ -208,7 +208,7 @@ async def test_an_event_overtakes_the_polls_that_are_queued(
         return _now() - task.life[-1][0]
 
     for task in tasks:
-        asyncio.get_running_loop().call_at(task.life[-1][0], source.tell, task, "finished")
+        asyncio.get_running_loop().call_at(task.life[-1][0], source.send, task, "finished")
     async with _running(*(_steps(session, task) for task in streamed)):
         delays = await asyncio.gather(*map(late, tasks))
 
@@ -251,7 +251,7 @@ async def test_the_last_of_two_waits_keeps_its_long_pause(api: FakeApi, open_ses
     tasks = [api.add(lives(10.0)), api.add(lives(1e6))]
 
     async with _running(session.wait(tasks[1].id)):
-        asyncio.get_running_loop().call_at(10.01, source.tell, tasks[0], "finished")
+        asyncio.get_running_loop().call_at(10.01, source.send, tasks[0], "finished")
         await session.wait(tasks[0].id)
         await asyncio.sleep(18.0)
 
@@ -284,7 +284,7 @@ async def test_an_end_that_is_found_twice_was_reported(api: FakeApi, open_sessio
     other = api.add(lives(1e6))
     api.next_tasks = [lives(5.0)]
     handle = await session.submit("x")
-    asyncio.get_running_loop().call_at(5.01, source.tell, api.tasks[handle.id], "finished")
+    asyncio.get_running_loop().call_at(5.01, source.send, api.tasks[handle.id], "finished")
 
     async with _running(session.wait(other.id)):
         await handle.wait()

@@ -18,11 +18,11 @@ async def test_a_long_retry_after_pauses_all_waits(api: FakeApi, open_session: O
     """After one 429 with `Retry-After: 300`, no wait of the session sends a request for 300 s."""
     session = await open_session()
     tasks = [api.add(lives(400.0)) for _ in range(40)]
-    told: list[float] = []
+    refused_at: list[float] = []
 
     def limit(call: Call) -> Fault | None:
-        if call.at >= 30.0 and not told:
-            told.append(call.at)
+        if call.at >= 30.0 and not refused_at:
+            refused_at.append(call.at)
             return Fault(status=429, headers={"Retry-After": "300"})
         return None
 
@@ -31,10 +31,10 @@ async def test_a_long_retry_after_pauses_all_waits(api: FakeApi, open_session: O
     ended = await asyncio.gather(*(session.wait(task.id) for task in tasks))
 
     assert {each.status for each in ended} == {TaskStatus.FINISHED}
-    times = [at for at in api.times() if at > told[0] + 0.01]
-    assert min(times) >= told[0] + 300.0
+    times = [at for at in api.times() if at > refused_at[0] + 0.01]
+    assert min(times) >= refused_at[0] + 300.0
     # No burst afterwards: one probe, then polls spread over the policy's interval.
-    after = [at for at in api.times() if told[0] + 300.0 <= at < 399.0]
+    after = [at for at in api.times() if refused_at[0] + 300.0 <= at < 399.0]
     peak = max(sum(1 for other in after if at <= other < at + 0.1) for at in after)
     print(f"looks in the busiest 100 ms after the pause: {peak} of {len(tasks)}")
     assert peak <= 15

@@ -22,7 +22,7 @@ def _at_the_end(source: Source, task: FakeTask, delay: float = 0.02, word: str =
     """Send an event when a task ends."""
     seconds, end = task.life[-1]
     moment = task.born + seconds + delay
-    asyncio.get_running_loop().call_at(moment, source.tell, task, word or end)
+    asyncio.get_running_loop().call_at(moment, source.send, task, word or end)
 
 
 def _proven(api: FakeApi, source: Source) -> None:
@@ -268,7 +268,7 @@ async def test_a_receiver_in_another_thread(api: FakeApi, open_session: OpenSess
     task = api.add(lives(0.3))
     wait = asyncio.create_task(session.wait(task.id))
     await asyncio.sleep(0.5)
-    thread = threading.Thread(target=source.tell, args=(task, "finished"))
+    thread = threading.Thread(target=source.send, args=(task, "finished"))
     thread.start()
 
     async with asyncio.timeout(10):
@@ -290,7 +290,7 @@ async def test_events_after_the_end_of_a_session(api: FakeApi, open_session: Ope
     before = list(api.calls)
 
     source.send(task, "finished")
-    thread = threading.Thread(target=source.tell, args=(task, "finished"))
+    thread = threading.Thread(target=source.send, args=(task, "finished"))
     thread.start()
     thread.join()
     await asyncio.sleep(60.0)

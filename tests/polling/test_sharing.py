@@ -450,9 +450,9 @@ async def test_streams_share_too(api: FakeApi, open_session: OpenSession):
             seen.append(str(status))
         return seen
 
-    told = await asyncio.gather(*(follow(task.id) for task in tasks))
+    statuses = await asyncio.gather(*(follow(task.id) for task in tasks))
 
-    assert set(map(tuple, told)) == {("created", "running", "paused", "running", "failed")}
+    assert set(map(tuple, statuses)) == {("created", "running", "paused", "running", "failed")}
     assert max(firsts) <= 0.5
     assert api.count("status", "list") <= 60
 

@@ -44,9 +44,9 @@ async def test_statuses_come_once_each(api: FakeApi, open_session: OpenSession):
     session = await open_session()
     task = api.add(FakeTask(life=((0.0, "created"), (4.0, "running"), (300.0, "failed"))))
 
-    told = [str(status) async for status in session.stream_status(task.id)]
+    statuses_seen = [str(status) async for status in session.stream_status(task.id)]
 
-    assert told == ["created", "running", "failed"]
+    assert statuses_seen == ["created", "running", "failed"]
 
 
 async def test_flapping_statuses_are_changes(api: FakeApi, open_session: OpenSession):
@@ -55,9 +55,9 @@ async def test_flapping_statuses_are_changes(api: FakeApi, open_session: OpenSes
     life = tuple((20.0 * number, ("running", "paused")[number % 2]) for number in range(5))
     task = api.add(FakeTask(life=(*life, (100.0, "stopped"))))
 
-    told = [str(status) async for status in session.stream_status(task.id)]
+    statuses_seen = [str(status) async for status in session.stream_status(task.id)]
 
-    assert told == ["running", "paused", "running", "paused", "running", "stopped"]
+    assert statuses_seen == ["running", "paused", "running", "paused", "running", "stopped"]
 
 
 @pytest.mark.parametrize(("route", "count"), [("status", 1), ("list", 2)])
@@ -69,9 +69,9 @@ async def test_a_slow_reply_takes_no_status_back(
     life = ((0.0, "running"), (10.0, "paused"), (30.0, "finished"))
     tasks = [api.add(FakeTask(life=life)) for _ in range(count)]
     api.fault = _first_is_slow(route, 8.0)
-    told = await asyncio.gather(*(_statuses(session, task.id) for task in tasks))
+    statuses_seen = await asyncio.gather(*(_statuses(session, task.id) for task in tasks))
 
-    assert told == [["running", "paused", "finished"]] * count
+    assert statuses_seen == [["running", "paused", "finished"]] * count
 
 
 async def test_closing_a_stream_stops_its_polls(api: FakeApi, open_session: OpenSession):
@@ -111,26 +111,26 @@ async def test_a_slow_consumer_has_no_backlog(api: FakeApi, open_session: OpenSe
     session = await open_session()
     life = tuple((10.0 * number, ("running", "paused")[number % 2]) for number in range(10))
     task = api.add(FakeTask(life=(*life, (200.0, "finished"))))
-    told: list[str] = []
+    statuses_seen: list[str] = []
 
     async for status in session.stream_status(task.id):
-        told.append(str(status))
+        statuses_seen.append(str(status))
         await asyncio.sleep(57.0)
 
-    assert told == ["running", "paused", "finished"]
+    assert statuses_seen == ["running", "paused", "finished"]
 
 
 async def test_a_consumer_that_sleeps_past_the_end_gets_it(api: FakeApi, open_session: OpenSession):
     """It gets the terminal status even if the deadline passed while it worked."""
     session = await open_session()
     task = api.add(lives(30.0))
-    told: list[str] = []
+    statuses_seen: list[str] = []
 
     async for status in session.stream_status(task.id, timeout=60.0):
-        told.append(str(status))
+        statuses_seen.append(str(status))
         await asyncio.sleep(500.0)
 
-    assert told == ["running", "finished"]
+    assert statuses_seen == ["running", "finished"]
 
 
 async def test_a_consumer_that_breaks_leaves_nothing(api: FakeApi, open_session: OpenSession):
@@ -159,12 +159,12 @@ async def test_a_stream_times_out(api: FakeApi, open_session: OpenSession):
     """A stream's timeout raises as a wait's does, at the deadline."""
     session = await open_session()
     task = api.add(lives(1e6))
-    told: list[str] = []
+    statuses_seen: list[str] = []
 
     with pytest.raises(errors.WaitTimeoutError):
-        await _fill(told, session.stream_status(task.id, timeout=40.0))
+        await _fill(statuses_seen, session.stream_status(task.id, timeout=40.0))
 
-    assert told == ["running"]
+    assert statuses_seen == ["running"]
     assert loop_time() == pytest.approx(40.0, abs=0.05)
 
 

@@ -72,9 +72,9 @@ async def test_a_stream_of_statuses_ends_with_the_end(api: FakeApi, open_session
     session = await open_session()
     task_id = _odd(api, [{"id": "s", "step": "one"}])
 
-    told = [str(status) async for status in session.stream_status(task_id)]
+    statuses = [str(status) async for status in session.stream_status(task_id)]
 
-    assert told == ["running", "finished"]
+    assert statuses == ["running", "finished"]
     assert loop_time() <= 40.0
 
 

@@ -254,7 +254,7 @@ async def _taken(client: socket.socket, most: int) -> bytes:
 async def _steady(count: Callable[[], int]) -> None:
     """Wait until a count has not changed for a while."""
     last = -1
-    while last != (last := count()):  # noqa: ASYNC110 - nothing tells of it
+    while last != (last := count()):  # noqa: ASYNC110 - no event for it
         await asyncio.sleep(0.3)
 
 
@@ -296,7 +296,7 @@ async def test_unread_answers_are_cut(server: LocalServer):
     await until(lambda: server.requests["home_page"])
     start = asyncio.get_running_loop().time()
     with client:
-        while not _is_reset(client):  # noqa: ASYNC110 - nothing tells of it
+        while not _is_reset(client):  # noqa: ASYNC110 - no event for it
             await asyncio.sleep(1)
 
     assert asyncio.get_running_loop().time() - start == pytest.approx(WRITE_SECONDS, abs=5)
@@ -353,7 +353,7 @@ async def test_connections_of_an_address_are_limited():
             holding[0][1].close()
             await holding[0][1].wait_closed()
         await until(lambda: server.requests["list_tasks"] == 3)
-        while not await _is_answered(server):  # noqa: ASYNC110 - nothing tells of it
+        while not await _is_answered(server):  # noqa: ASYNC110 - no event for it
             await asyncio.sleep(0.05)
         for _, writer in (idle, *holding):
             writer.close()

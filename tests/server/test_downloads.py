@@ -194,7 +194,7 @@ async def test_head_answers_the_same_without_the_bytes(api: Caller):
 
 
 @pytest.mark.parametrize(
-    ("asked", "content", "told"),
+    ("asked", "content", "expected"),
     [
         ("bytes=2-4", b"b\n1", "bytes 2-4/8"),
         ("bytes=5-", b",2\n", "bytes 5-7/8"),
@@ -203,12 +203,12 @@ async def test_head_answers_the_same_without_the_bytes(api: Caller):
         ("bytes=-999", b"a,b\n1,2\n", "bytes 0-7/8"),
     ],
 )
-async def test_a_range(asked: str, content: bytes, told: str, api: Caller):
+async def test_a_range(asked: str, content: bytes, expected: str, api: Caller):
     """An interrupted download continues where it stopped."""
     answer = await api.get(await _link(api), headers={"Range": asked})
 
     assert (answer.status, answer.body) == (206, content)
-    assert answer.headers["Content-Range"] == told
+    assert answer.headers["Content-Range"] == expected
 
 
 @pytest.mark.parametrize("asked", ["bytes=8-", "bytes=99-100", "bytes=-0"])

@@ -285,12 +285,12 @@ async def test_a_stream_has_each_change_of_each_task(
         second = await api.create()
         await api.put(f"/stop-task?task_id={first}")
 
-        told = [await stream.line() for _ in range(3)]
+        events = [await stream.line() for _ in range(3)]
 
-    assert [(each["id"], each["status"]) for each in told if each["id"] == first] == [
+    assert [(each["id"], each["status"]) for each in events if each["id"] == first] == [
         (first, "stopped")
     ]
-    of_second = [each["status"] for each in told if each["id"] == second]
+    of_second = [each["status"] for each in events if each["id"] == second]
     assert of_second == ["created", "running"]
     assert 10.0 <= loop_time() < 10.5
 
@@ -306,14 +306,14 @@ async def test_a_stream_sends_ended_tasks_on_request(
         await plain.line()
         await api.create()
         await api.put(f"/stop-task?task_id={first}")
-        told = [await stream.line() for _ in range(3)]
+        events = [await stream.line() for _ in range(3)]
         lines = [await plain.line() for _ in range(3)]
 
     assert stream.response.headers["Preference-Applied"] == prefer
-    (ended,) = [each for each in told if each["status"] == "stopped"]
+    (ended,) = [each for each in events if each["status"] == "stopped"]
     assert ended["task"] == (await api.get(f"/task/{first}")).json
-    assert [each for each in told if "task" in each] == [ended]
-    assert lines == [{name: each[name] for name in ("cursor", "id", "status")} for each in told]
+    assert [each for each in events if "task" in each] == [ended]
+    assert lines == [{name: each[name] for name in ("cursor", "id", "status")} for each in events]
 
 
 @bounded(MAX_WHOLE_STREAMS=1)
@@ -351,10 +351,10 @@ async def test_a_cursor_continues_where_a_stream_broke_off(
     await api.put(f"/resume-task?task_id={task_id}")
 
     async with _stream(api, http, cursor) as stream:
-        place, *told = [await stream.line() for _ in range(3)]
+        place, *events = [await stream.line() for _ in range(3)]
 
     assert place == {"cursor": cursor, "reset": False}
-    assert [each["status"] for each in told] == ["paused", "running"]
+    assert [each["status"] for each in events] == ["paused", "running"]
 
 
 async def test_a_list_answer_gives_the_cursor_of_its_moment(
@@ -366,10 +366,10 @@ async def test_a_list_answer_gives_the_cursor_of_its_moment(
     await api.put(f"/stop-task?task_id={task_id}")
 
     async with _stream(api, http, page.headers[HEADER]) as stream:
-        place, told = await stream.line(), await stream.line()
+        place, events = await stream.line(), await stream.line()
 
     assert place["reset"] is False
-    assert (told["id"], told["status"]) == (task_id, "stopped")
+    assert (events["id"], events["status"]) == (task_id, "stopped")
 
 
 @pytest.mark.parametrize("cursor", ["", "nonsense", "a-1", "-1", "now-0", "9" * 5000])
@@ -476,8 +476,8 @@ async def test_a_burst_of_changes_reaches_a_stream_in_order(
     async with _stream(steered, http) as stream:
         place = await stream.line()
         ids = [await steered.create() for _ in range(300)]
-        told = [await stream.line() for _ in range(600)]
+        events = [await stream.line() for _ in range(600)]
 
-    numbers = [int(each["cursor"].partition("-")[2]) for each in (place, *told)]
+    numbers = [int(each["cursor"].partition("-")[2]) for each in (place, *events)]
     assert numbers == list(range(numbers[0], numbers[0] + 601))
-    assert {each["id"] for each in told} == set(ids)
+    assert {each["id"] for each in events} == set(ids)

@@ -191,9 +191,9 @@ async def test_media_and_screenshots_are_lists(api: Caller):
 )
 async def test_what_is_unknown_is_not_found(row: Endpoint, api: Caller):
     """All calls of a section have the same sentence."""
-    path = row.path.format(task_id="nobody", file_name="a.txt", profile_id="nobody")
+    path = row.path.format(task_id="unknown", file_name="a.txt", profile_id="unknown")
     body = _BODIES.get(row.name)
-    answer = await api.ask(row.method, path + "?task_id=nobody", json=body)
+    answer = await api.ask(row.method, path + "?task_id=unknown", json=body)
 
     noun = {"Scheduled Tasks": "Scheduled task", "Browser Profiles": "Browser profile"}
     detail = f"{noun.get(row.section, 'Task')} not found"

@@ -422,7 +422,7 @@ async def test_a_hidden_task_is_on_the_page_after_the_fault(api: Caller):
     await api.reached(task_id, "finished")
 
     async with asyncio.timeout(PATIENCE):
-        while not (page := (await api.get("/tasks")).json["tasks"]):  # noqa: ASYNC110 - nothing tells
+        while not (page := (await api.get("/tasks")).json["tasks"]):  # noqa: ASYNC110 - no event
             await asyncio.sleep(0.05)
     assert [row["id"] for row in page] == [task_id]
 

@@ -17,5 +17,5 @@ async def until(condition: Callable[[], object], seconds: float = PATIENCE) -> N
         seconds: The longest time.
     """
     async with asyncio.timeout(seconds):
-        while not condition():  # noqa: ASYNC110 - nothing tells of it
+        while not condition():  # noqa: ASYNC110 - no event for it
             await asyncio.sleep(0.005)

@@ -75,7 +75,7 @@ class PostgresServer:
     def restart(self, mode: str) -> None:
         """Stop it, `fast` or `immediate` as a crash does, and start it again."""
         if self.programs is None:
-            pytest.skip("the PostgreSQL server is somebody else's and cannot be restarted")
+            pytest.skip("the PostgreSQL server was there before and cannot be restarted")
         self.call("pg_ctl", "-w", "-m", mode, "-l", str(self.folder / "log"), "restart")
 
     def close(self) -> None:

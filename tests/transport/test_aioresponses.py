@@ -44,7 +44,7 @@ async def test_calls_without_an_answer_fail_as_without_a_network(
         await session.tasks.get_status("t-1")
 
 
-@pytest.mark.skipif(not NEEDS_SHIM, reason="aioresponses works as it is before aiohttp 3.14")
+@pytest.mark.skipif(not NEEDS_SHIM, reason="aioresponses works unchanged before aiohttp 3.14")
 async def test_without_the_shim_it_does_not_work(connect: Connect):
     """When this test fails the shim can be removed."""
     session = await connect(BASE_URL, retry=ONCE)

@@ -223,8 +223,8 @@ async def test_traces_and_middlewares_of_the_user_run_for_every_call(
     """`trace_configs` and `middlewares` see each attempt, on either kind of connection."""
     starts: list[str] = []
 
-    async def start(_session: object, _context: object, told: aiohttp.TraceRequestStartParams):
-        starts.append(told.method)
+    async def start(_session: object, _context: object, params: aiohttp.TraceRequestStartParams):
+        starts.append(params.method)
 
     trace = aiohttp.TraceConfig()
     trace.on_request_start.append(start)

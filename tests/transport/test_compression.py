@@ -207,17 +207,18 @@ async def _cost(url: str) -> tuple[str, float]:
         cwd=PROGRAM.parents[2],
         env={**os.environ, "PYTHONPATH": str(PROGRAM.parents[2])},
     )
-    told, _ = await child.communicate()
+    output_bytes, _ = await child.communicate()
     assert child.returncode == 0
-    grown, _, said = told.decode().partition(" ")
+    grown, _, said = output_bytes.decode().partition(" ")
     return said, int(grown)
 
 
 @pytest.mark.long
 @pytest.mark.skipif(sys.platform != "linux", reason="the peak is read from /proc")
 async def test_a_gigabyte_costs_no_memory(serve: Serve):
-    """A megabyte that expands to a gigabyte: refused, with at most 20 MB more in the process. The
-    first call of the process succeeds, so that only the bomb is measured.
+    """A megabyte that expands to a gigabyte: refused, with at most 20 MB more in the process.
+
+    The first call of the process succeeds, so that only the bomb is measured.
     """
     packed = bomb(1024 * MEGABYTE)
     small = response(200, b'{"balance":"1"}')

@@ -313,8 +313,8 @@ async def test_a_cancelled_call_keeps_its_secrets_out_of_our_frames(serve: Serve
     with pytest.raises(asyncio.CancelledError) as caught:
         await call
 
-    told = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
-    ours = [frame for frame in told.stack if "browser_use_async" in frame.filename]
+    trace = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
+    ours = [frame for frame in trace.stack if "browser_use_async" in frame.filename]
     assert ours
     for frame in ours:
         for value in (frame.locals or {}).values():

@@ -26,7 +26,7 @@ UNUSABLE: dict[str, bytes] = {
     "null": response(200, "null"),
     "no content": b"HTTP/1.1 204 No Content\r\n\r\n",
     "an id twice": response(200, '{"id":"t-1","id":"t-2"}'),
-    "an encoding nobody asked for": response(200, '{"id":"t-1"}', [("Content-Encoding", "br")]),
+    "an unrequested encoding": response(200, '{"id":"t-1"}', [("Content-Encoding", "br")]),
     "a length that is too long": b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n" + b'{"id":"t-1"}',
     "chunks without an end": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
     b'c\r\n{"id":"t-1"}\r\n',

@@ -18,9 +18,9 @@ def framework(request: pytest.FixtureRequest) -> str:
 
 async def test_an_event_arrives(framework: str, http: aiohttp.ClientSession):
     """It is verified, answered with 200, and passed to the handlers of its class and no others."""
-    told: list[webhooks.Event] = []
+    events: list[webhooks.Event] = []
     tests: list[webhooks.TestEvent] = []
-    receiver = webhooks.WebhookReceiver(SECRET, on_event=told.append)
+    receiver = webhooks.WebhookReceiver(SECRET, on_event=events.append)
     receiver.on(webhooks.TestEvent)(tests.append)
     changed = asyncio.Event()
 
@@ -35,19 +35,19 @@ async def test_an_event_arrives(framework: str, http: aiohttp.ClientSession):
         await receiver.aclose()
 
     assert (reply.status, reply.text) == (200, '{"status": "success"}')
-    assert [type(each) for each in told] == [webhooks.TaskStatusUpdate]
+    assert [type(each) for each in events] == [webhooks.TaskStatusUpdate]
     assert tests == []
 
 
 async def test_nothing_without_the_secret(framework: str, http: aiohttp.ClientSession):
     """A call with a foreign signature is answered 403, without a reason."""
-    told: list[webhooks.Event] = []
-    receiver = webhooks.WebhookReceiver(SECRET, on_event=told.append)
+    events: list[webhooks.Event] = []
+    receiver = webhooks.WebhookReceiver(SECRET, on_event=events.append)
     async with FRAMEWORKS[framework](receiver) as url:
         reply = await post(http, url, event(), secret="another")
 
     assert (reply.status, reply.text) == (403, '{"detail": "Forbidden"}')
-    assert told == []
+    assert events == []
     assert receiver.metrics.refused == {"signature": 1}
 
 

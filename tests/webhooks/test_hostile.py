@@ -94,8 +94,8 @@ async def test_a_body_that_does_not_come(kind: str):
 
 async def test_slow_ones_delay_no_others():
     """200 connections with incomplete bodies are open while 200 good calls are answered."""
-    told: list[webhooks.Event] = []
-    receiver = webhooks.WebhookReceiver(SECRET, on_event=told.append, body_timeout=60.0)
+    events: list[webhooks.Event] = []
+    receiver = webhooks.WebhookReceiver(SECRET, on_event=events.append, body_timeout=60.0)
     async with aiohttp.ClientSession() as http, in_aiohttp(receiver) as url:
         host, _, path = url.removeprefix("http://").partition("/")
         lines = [f"POST /{path} HTTP/1.1", f"Host: {host}", *_lines(headers_of(b"{}"))]
@@ -113,7 +113,7 @@ async def test_slow_ones_delay_no_others():
 
     assert {reply.status for reply in replies} == {200}
     assert still_open == 200
-    assert len(told) == 200
+    assert len(events) == 200
 
 
 @pytest.mark.parametrize("name", ["aiohttp", "ASGI alone"])

@@ -30,8 +30,8 @@ async def _handled(receiver: webhooks.WebhookReceiver, count: int) -> None:
 
 async def test_an_event_that_comes_again(http: aiohttp.ClientSession):
     """Sent five times, replayed, signed again and formatted again: 200 each, handled once."""
-    told: list[webhooks.Event] = []
-    receiver = webhooks.WebhookReceiver(SECRET, on_event=told.append)
+    events_seen: list[webhooks.Event] = []
+    receiver = webhooks.WebhookReceiver(SECRET, on_event=events_seen.append)
     value = event()
     turned = dict(reversed(value.items()))
     body, headers = body_of(value), headers_of(body_of(value))
@@ -41,7 +41,7 @@ async def test_an_event_that_comes_again(http: aiohttp.ClientSession):
         await _handled(receiver, 1)
 
     assert {reply.status for reply in replies} == {200}
-    assert len(told) == 1
+    assert len(events_seen) == 1
     assert receiver.metrics.received == {"finished": 10}
     assert receiver.metrics.duplicates == {"finished": 9}
     assert receiver.metrics.calls == 10
@@ -49,29 +49,29 @@ async def test_an_event_that_comes_again(http: aiohttp.ClientSession):
 
 async def test_what_is_remembered_is_bounded():
     """The latest events are recognised, and one that is used again is kept."""
-    told: list[webhooks.Event] = []
-    receiver = webhooks.WebhookReceiver(SECRET, on_event=told.append, remember=3)
+    events_seen: list[webhooks.Event] = []
+    receiver = webhooks.WebhookReceiver(SECRET, on_event=events_seen.append, remember=3)
     first, *others = [event() for _ in range(4)]
     for value in (first, *others[:2], first, others[2], first, others[0]):
         _receive(receiver, value)
     await _handled(receiver, 5)
 
-    assert len(told) == 5  # the second event was forgotten, the first was not
+    assert len(events_seen) == 5  # the second event was forgotten, the first was not
     await receiver.aclose()
 
 
 async def test_test_events_are_handled_each():
     """They have equal content, so a new one is handled again; the same call twice is not."""
-    told: list[webhooks.TestEvent] = []
+    events_seen: list[webhooks.TestEvent] = []
     receiver = webhooks.WebhookReceiver(SECRET)
-    receiver.on(webhooks.TestEvent)(told.append)
+    receiver.on(webhooks.TestEvent)(events_seen.append)
     body = body_of(TEST_EVENT)
     once = headers_of(body, age=20)
     for headers in (once, once, headers_of(body, age=10)):
         assert receiver.receive(body, headers).status == 200
     await receiver.aclose()
 
-    assert len(told) == 2
+    assert len(events_seen) == 2
 
 
 async def test_a_retry_under_an_old_timestamp():
@@ -88,21 +88,21 @@ async def test_a_retry_under_an_old_timestamp():
 async def test_events_in_the_wrong_order():
     """Handlers get them in the order of arrival, with the time at which they happened."""
     words = ["finished", "started", "paused", "initializing"]
-    told: list[tuple[str, Any]] = []
+    events_seen: list[tuple[str, Any]] = []
     receiver = webhooks.WebhookReceiver(SECRET)
 
     @receiver.on(webhooks.TaskStatusUpdate)
     async def note(update: webhooks.TaskStatusUpdate) -> None:
         await asyncio.sleep(0.01 if update.status == "finished" else 0)
-        told.append((str(update.status), update.timestamp))
+        events_seen.append((str(update.status), update.timestamp))
 
     for number, word in enumerate(words):
         value = {**event(word, "task-1"), "timestamp": f"2026-01-01T00:00:0{9 - number}Z"}
         assert _receive(receiver, value) == 200
     await receiver.aclose()
 
-    assert [word for word, _when in told] == words
-    assert [when.second for _word, when in told] == [9, 8, 7, 6]
+    assert [word for word, _when in events_seen] == words
+    assert [when.second for _word, when in events_seen] == [9, 8, 7, 6]
 
 
 @pytest.mark.parametrize(
@@ -122,15 +122,15 @@ async def test_events_in_the_wrong_order():
 )
 async def test_what_is_not_known(changed: dict[str, Any], label: str):
     """The answer is 200, the event has its own type, and the number of counted types is bounded."""
-    told: list[webhooks.Event] = []
-    receiver = webhooks.WebhookReceiver(SECRET, on_event=told.append)
+    events_seen: list[webhooks.Event] = []
+    receiver = webhooks.WebhookReceiver(SECRET, on_event=events_seen.append)
 
     assert _receive(receiver, {**event(), **changed}) == 200
     await receiver.aclose()
 
     assert receiver.metrics.delivered == {label: 1}
     assert receiver.metrics.handled == {label: 1}
-    assert isinstance(told[0], webhooks.UnknownEvent) is (label == "unknown")
+    assert isinstance(events_seen[0], webhooks.UnknownEvent) is (label == "unknown")
 
 
 @pytest.mark.parametrize("missing", ["X-Browser-Use-Timestamp", "X-Browser-Use-Signature"])
@@ -149,7 +149,7 @@ async def test_a_missing_header(missing: str):
 
 async def test_handlers_that_raise(http: aiohttp.ClientSession, caplog: pytest.LogCaptureFixture):
     """The sender has its 200, the other handlers run, and the log has the reason."""
-    told: list[webhooks.Event] = []
+    events_seen: list[webhooks.Event] = []
     receiver = webhooks.WebhookReceiver(SECRET)
 
     @receiver.on(webhooks.TaskStatusUpdate)
@@ -160,7 +160,7 @@ async def test_handlers_that_raise(http: aiohttp.ClientSession, caplog: pytest.L
     async def give_up(update: webhooks.TaskStatusUpdate) -> None:
         raise asyncio.CancelledError
 
-    receiver.on(webhooks.TaskStatusUpdate)(told.append)
+    receiver.on(webhooks.TaskStatusUpdate)(events_seen.append)
     async with in_aiohttp(receiver) as url:
         replies = [await post(http, url, event()) for _ in range(3)]
         await receiver.aclose()
@@ -204,7 +204,7 @@ async def test_handlers_that_hang(caplog: pytest.LogCaptureFixture):
 @pytest.mark.timeout(180)
 async def test_a_thousand_events_in_a_second(http: aiohttp.ClientSession):
     """None that was answered with 200 is lost, and those beyond the queue get a 503."""
-    told: set[str] = set()
+    events_seen: set[str] = set()
     gate = asyncio.Event()
     # The handlers wait until all events have come, however long that takes.
     receiver = webhooks.WebhookReceiver(SECRET, queue_size=600, handler_timeout=3600.0)
@@ -212,7 +212,7 @@ async def test_a_thousand_events_in_a_second(http: aiohttp.ClientSession):
     @receiver.on(webhooks.TaskStatusUpdate)
     async def note(update: webhooks.TaskStatusUpdate) -> None:
         await gate.wait()
-        told.add(update.task_id)
+        events_seen.add(update.task_id)
 
     values = [event() for _ in range(1000)]
     room = asyncio.Semaphore(50)
@@ -235,14 +235,14 @@ async def test_a_thousand_events_in_a_second(http: aiohttp.ClientSession):
     assert len(put_off) == 400
     assert {wait for _task_id, status, wait in first if status == 503} == {"5"}
     assert {status for _task_id, status, _wait in second} == {200}
-    assert told == {value["payload"]["task_id"] for value in values}
+    assert events_seen == {value["payload"]["task_id"] for value in values}
     assert receiver.metrics.duplicates == {"finished": 600}
     assert receiver.metrics.delivered == {"finished": 1000}
 
 
 async def test_a_task_that_hangs_delays_no_other():
     """Events of one task follow each other; those of others overtake them."""
-    told: list[str] = []
+    events_seen: list[str] = []
     gate = asyncio.Event()
     receiver = webhooks.WebhookReceiver(SECRET, concurrency=2)
 
@@ -250,35 +250,35 @@ async def test_a_task_that_hangs_delays_no_other():
     async def note(update: webhooks.TaskStatusUpdate) -> None:
         if update.task_id == "slow" and update.status == "started":
             await gate.wait()
-        told.append(f"{update.task_id} {update.status}")
+        events_seen.append(f"{update.task_id} {update.status}")
 
     for task_id in ("slow", "quick"):
         for word in ("started", "finished"):
             _receive(receiver, event(word, task_id))
     await _handled(receiver, 2)
-    meanwhile = list(told)
+    meanwhile = list(events_seen)
     gate.set()
     await receiver.aclose()
 
     assert meanwhile == ["quick started", "quick finished"]
-    assert told[2:] == ["slow started", "slow finished"]
+    assert events_seen[2:] == ["slow started", "slow finished"]
 
 
 async def test_a_handler_may_close_its_receiver():
     """It does not wait for itself, and events that were accepted before are handled."""
-    told: list[str] = []
+    events_seen: list[str] = []
     receiver = webhooks.WebhookReceiver(SECRET, concurrency=1)
 
     @receiver.on(webhooks.TaskStatusUpdate)
     async def close(update: webhooks.TaskStatusUpdate) -> None:
         await receiver.aclose()
-        told.append(update.task_id)
+        events_seen.append(update.task_id)
 
     answers = [_receive(receiver, event("finished", task_id)) for task_id in ("first", "second")]
     await _handled(receiver, 2)
 
     assert answers == [200, 200]
-    assert told == ["first", "second"]
+    assert events_seen == ["first", "second"]
     assert _receive(receiver, event("finished", "third")) == 503
     assert not receiver.metrics.handler_failures.total()
 
@@ -289,12 +289,12 @@ async def test_what_waits_outlives_a_cancelled_handler(
     by_handler: bool, caplog: pytest.LogCaptureFixture
 ):
     """A handler that cancels itself, or a program that cancels all tasks, loses one event only."""
-    told: list[str] = []
+    events_seen: list[str] = []
     receiver = webhooks.WebhookReceiver(SECRET, concurrency=2)
 
     @receiver.on(webhooks.TaskStatusUpdate)
     async def stumble(update: webhooks.TaskStatusUpdate) -> None:
-        told.append(update.task_id)
+        events_seen.append(update.task_id)
         if update.task_id == "bad" and (task := asyncio.current_task()) and by_handler:
             task.cancel()
         await asyncio.sleep(0 if by_handler else 1)
@@ -312,7 +312,7 @@ async def test_what_waits_outlives_a_cancelled_handler(
     await receiver.aclose()
 
     assert answers == [200] * 6
-    assert sorted(told) == sorted([*names, "next"])
+    assert sorted(events_seen) == sorted([*names, "next"])
     assert receiver.metrics.handler_failures == {"finished": lost}
     assert "failed on an event finished: it was cancelled" in caplog.text
 
@@ -320,9 +320,9 @@ async def test_what_waits_outlives_a_cancelled_handler(
 @pytest.mark.looptime
 async def test_closing_brings_what_waits_to_its_end():
     """It does so also after the program has cancelled all tasks, even before they began."""
-    told: list[str] = []
+    events_seen: list[str] = []
     receiver = webhooks.WebhookReceiver(SECRET, concurrency=1)
-    receiver.on(webhooks.TaskStatusUpdate)(lambda update: told.append(update.task_id))
+    receiver.on(webhooks.TaskStatusUpdate)(lambda update: events_seen.append(update.task_id))
 
     for name in ("first", "second"):
         _receive(receiver, event(task_id=name))
@@ -331,7 +331,7 @@ async def test_closing_brings_what_waits_to_its_end():
     await asyncio.sleep(0.01)
     await receiver.aclose()
 
-    assert told == ["first", "second"]
+    assert events_seen == ["first", "second"]
 
 
 @pytest.mark.looptime
@@ -435,12 +435,12 @@ async def test_closing_is_bounded(caplog: pytest.LogCaptureFixture):
 
 def test_another_event_loop():
     """A call in a second loop is refused with both named; after the first has ended it is not."""
-    told: list[webhooks.Event] = []
-    receiver = webhooks.WebhookReceiver(SECRET, on_event=told.append)
+    events_seen: list[webhooks.Event] = []
+    receiver = webhooks.WebhookReceiver(SECRET, on_event=events_seen.append)
 
     async def receive() -> int:
         status = _receive(receiver, event())
-        await _handled(receiver, len(told) + 1)
+        await _handled(receiver, len(events_seen) + 1)
         return status
 
     loop = asyncio.new_event_loop()
@@ -450,7 +450,7 @@ def test_another_event_loop():
     loop.close()
 
     assert asyncio.run(receive()) == 200
-    assert len(told) == 2
+    assert len(events_seen) == 2
 
 
 @pytest.mark.parametrize(

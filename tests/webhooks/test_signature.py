@@ -228,12 +228,12 @@ def test_an_unknown_event_is_passed_on(changed: dict[str, Any]):
     """An authentic event of another kind or shape causes no crash."""
     event = {**EVENT, **changed}
 
-    told = webhooks.unwrap(
+    event_read = webhooks.unwrap(
         json.dumps(event).encode(), _headers(_by_the_specification(event, STAMP)), SECRET, now=NOW
     )
 
-    assert isinstance(told, webhooks.UnknownEvent)
-    assert told.type == event["type"]
+    assert isinstance(event_read, webhooks.UnknownEvent)
+    assert event_read.type == event["type"]
 
 
 def test_the_submission_mark_is_kept_apart():
@@ -241,11 +241,11 @@ def test_the_submission_mark_is_kept_apart():
     payload = {**EVENT["payload"], "metadata": {"a": "b", "bu_async.token": "mark"}}
     event = {**EVENT, "payload": payload}
 
-    told = webhooks.unwrap(
+    event_read = webhooks.unwrap(
         json.dumps(event).encode(), _headers(_by_the_specification(event, STAMP)), SECRET, now=NOW
     )
 
-    assert isinstance(told, webhooks.TaskStatusUpdate)
-    assert told.metadata == {"a": "b"}
-    assert told.submission_mark == "mark"
-    assert "mark" not in repr(told)
+    assert isinstance(event_read, webhooks.TaskStatusUpdate)
+    assert event_read.metadata == {"a": "b"}
+    assert event_read.submission_mark == "mark"
+    assert "mark" not in repr(event_read)

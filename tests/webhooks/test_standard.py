@@ -148,8 +148,8 @@ def test_a_signature_of_one_kind_is_none_of_the_other():
 
 async def test_a_receiver_knows_an_event_again_by_its_id():
     """It uses the content, too, however the call was changed on the way."""
-    told: list[webhooks.Event] = []
-    receiver = webhooks.WebhookReceiver(SECRET, on_event=told.append)
+    events: list[webhooks.Event] = []
+    receiver = webhooks.WebhookReceiver(SECRET, on_event=events.append)
     first, second = body_of(event()), body_of(event())
     kind = {"Content-Type": "application/json"}
     calls = [
@@ -166,7 +166,7 @@ async def test_a_receiver_knows_an_event_again_by_its_id():
     await receiver.aclose()
 
     assert statuses == {200}
-    assert len(told) == 2
+    assert len(events) == 2
     assert receiver.metrics.duplicates == {"finished": 5}
 
 

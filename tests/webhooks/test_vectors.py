@@ -67,15 +67,15 @@ def test_the_specifications_calls(body: bytes, signature: str):
     assert _sample_accepts(json.loads(body), STAMP, signature)
     assert webhooks.sign(body, STAMP, SECRET) == signature
 
-    told = webhooks.unwrap(body, _headers(signature), SECRET, now=NOW)
+    event_read = webhooks.unwrap(body, _headers(signature), SECRET, now=NOW)
 
-    if isinstance(told, webhooks.TaskStatusUpdate):
-        assert told.task_id == "5b73fb3f-a3cb-4912-be40-17ce9e9e1a45"
-        assert told.session_id == "cd9cc7bf-e3af-4181-80a2-73f083bc94b4"
-        assert told.metadata == {"campaign": "q4-automation", "team": "marketing"}
-        assert told.timestamp == datetime(2025, 5, 25, 9, 22, 22, 269116, UTC)
+    if isinstance(event_read, webhooks.TaskStatusUpdate):
+        assert event_read.task_id == "5b73fb3f-a3cb-4912-be40-17ce9e9e1a45"
+        assert event_read.session_id == "cd9cc7bf-e3af-4181-80a2-73f083bc94b4"
+        assert event_read.metadata == {"campaign": "q4-automation", "team": "marketing"}
+        assert event_read.timestamp == datetime(2025, 5, 25, 9, 22, 22, 269116, UTC)
     else:
-        assert told == webhooks.TestEvent(
+        assert event_read == webhooks.TestEvent(
             {"test": "ok"}, datetime(2024, 3, 21, 12, 0, 0, tzinfo=UTC)
         )
 

@@ -111,11 +111,11 @@ async def test_nothing_is_sent_that_no_ledger_remembers(running: Running, damage
     with raises(LedgerError) as caught:
         await asyncio.wait_for(run, PATIENCE)
 
-    told = str(caught.value)
+    message = str(caught.value)
     assert running.server.requests["run_task"] == 1
-    assert "deleted" in told or "replaced" in told
-    assert f"'first' (task {task.id})" in told
-    assert "'second'" not in told  # the second task was not sent
+    assert "deleted" in message or "replaced" in message
+    assert f"'first' (task {task.id})" in message
+    assert "'second'" not in message  # the second task was not sent
 
 
 @pytest.mark.parametrize("damage", [_delete, _delete_all, _delete_log, _replace])

@@ -440,12 +440,14 @@ async def test_a_program_works_on_a_batch(
     server = await serve()
     session = await open_session(server)
     await put(texts(3), ledger)
-    told, drain = asyncio.Event(), asyncio.Event()
+    drain_at_once, drain = asyncio.Event(), asyncio.Event()
     drain.set()
 
     drained = await batch.work(ledger, session=session, drain=drain, concurrency=1)
     results: list[BatchResult[Any]] = []
-    worked = await batch.work(ledger, session=session, on_result=results.append, drain=told)
+    worked = await batch.work(
+        ledger, session=session, on_result=results.append, drain=drain_at_once
+    )
 
     assert drained.stopped_by is StopReason.DRAINED
     assert (worked.stopped_by, worked.orphans) == (None, ())

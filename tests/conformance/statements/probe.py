@@ -34,13 +34,13 @@ class NotApplicableError(Exception):
     """A check that says nothing about this server; the text says why."""
 
 
-def require(holds: object, problem: str) -> None:
+def require(is_true: object, problem: str) -> None:
     """Check a statement.
 
     Raises:
         DeviationError: It is not true.
     """
-    if not holds:
+    if not is_true:
         raise DeviationError(problem)
 
 

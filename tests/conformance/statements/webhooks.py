@@ -189,11 +189,11 @@ async def _status_events(probe: Probe) -> None:
         require(each.event["type"] == "agent.task.status_update", f"type is {each.event['type']}")
         pairs = each.payload["metadata"] or {}
         require(pairs.items() >= _METADATA.items(), "the metadata of the task is missing")
-    told = list(dict.fromkeys(each.payload["status"] for each in deliveries.of_task))
-    strange = [status for status in told if status not in WEBHOOK_STATUSES]
+    statuses = list(dict.fromkeys(each.payload["status"] for each in deliveries.of_task))
+    strange = [status for status in statuses if status not in WEBHOOK_STATUSES]
     require(not strange, f"{', '.join(strange)} is none of the five statuses")
     due = ["initializing", "started", "finished"]
-    require(told == due, f"the events are {', '.join(told)}, and {', '.join(due)} are due")
+    require(statuses == due, f"the events are {', '.join(statuses)}, and {', '.join(due)} are due")
 
 
 @check(_SECTION, "every event is signed over its whole body")

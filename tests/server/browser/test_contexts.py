@@ -9,7 +9,7 @@ from tests.server.browser.running import browse
 
 SIZE = (1280, 960)
 # Shows what a page can find out about its context.
-FINDINGS = """<title>Told</title><p id=found></p><script>
+FINDINGS = """<title>Findings</title><p id=found></p><script>
   found.textContent = JSON.stringify([
     innerWidth, innerHeight, devicePixelRatio, screen.width, navigator.userAgent,
     navigator.languages, navigator.webdriver, navigator.maxTouchPoints, history.length,

@@ -297,7 +297,7 @@ async def test_the_data_of_a_task_is_released(chromium: ChromiumExecutor, site: 
 
 
 @pytest.mark.torture
-@pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), reason="only Linux tells")
+@pytest.mark.skipif(not Path("/proc/self/smaps_rollup").exists(), reason="only Linux has it")
 @pytest.mark.timeout(300)
 async def test_fifty_in_a_row_leave_nothing(chromium: ChromiumExecutor, site: str):
     """50 tasks in a row leave no process and no folder, and neither side grows by 50 MB."""

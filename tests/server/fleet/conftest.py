@@ -53,7 +53,7 @@ async def start(http: aiohttp.ClientSession, postgres: str) -> AsyncIterator[Sta
 async def eventually(look: Callable[[], Awaitable[bool]]) -> None:
     """Wait until a condition is true that only a call can check."""
     async with asyncio.timeout(PATIENCE):
-        while not await look():  # noqa: ASYNC110 - nothing tells of it
+        while not await look():  # noqa: ASYNC110 - no event for it
             await asyncio.sleep(0.05)
 
 

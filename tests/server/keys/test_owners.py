@@ -219,8 +219,8 @@ async def test_deliveries_are_of_the_owners_tasks(http: aiohttp.ClientSession):
             place = f"{url}/{shown[0]['deliveries'][0]['id']}/again"
             refused = [(await each.post(place)).status for each in (bob, admin)]
 
-    told = {(each["task_id"], each["task"]) for each in shown[0]["deliveries"]}
-    assert told == {(task_id, "Do it")}
+    tasks_shown = {(each["task_id"], each["task"]) for each in shown[0]["deliveries"]}
+    assert tasks_shown == {(task_id, "Do it")}
     assert refused == [404, 404]
     assert [(len(each["deliveries"]), each["count"]) for each in shown] == [(3, 3), (3, 3), (0, 0)]
 

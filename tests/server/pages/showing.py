@@ -64,7 +64,7 @@ class Showing(FromQueue):
         return self if self._has_browser else None
 
     async def frames(self) -> AsyncIterator[Frame]:
-        """Each frame as it is shown, except those that come while the consumer is busy."""
+        """Each frame when it is shown, except those that come while the consumer is busy."""
         given: Frame | None = None
         while True:
             async with self._changed:

@@ -120,7 +120,7 @@ async def test_a_look_up_that_is_cancelled_ends_alone(database: Database):
     assert found[1::2] == [("a",)] * 15
 
 
-@pytest.mark.parametrize("text", ["", "nobody", "a\0b", "\x01", "half \ud83d of a pair"])
+@pytest.mark.parametrize("text", ["", "unknown", "a\0b", "\x01", "half \ud83d of a pair"])
 async def test_a_look_up_of_any_text(text: str, database: Database):
     """A text that no row has is not found, and disturbs no other look-up."""
     await _add_event(database, "a")

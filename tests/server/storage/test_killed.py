@@ -69,7 +69,7 @@ async def test_kill_with_fifty_tasks_at_work(tmp_path: Path, http: aiohttp.Clien
         link = (await client.ask("GET", f"/task/{done[0]}/output-file/report.csv"))["download_url"]
         paused = busy[0]
         await client.ask("PUT", f"/pause-task?task_id={paused}")
-        told = await client.tasks()
+        before_kill = await client.tasks()
         balance = (await client.ask("GET", "/balance"))["balance"]
         start = datetime.now(UTC) + timedelta(seconds=5)  # due when the server is killed
         schedule = {
@@ -88,7 +88,7 @@ async def test_kill_with_fifty_tasks_at_work(tmp_path: Path, http: aiohttp.Clien
 
     scheduled = [each for each in after if each["metadata"].get("by") == "schedule"]
     assert len(scheduled) == 1
-    _assert_nothing_lost(told, [each for each in after if each not in scheduled], set(busy))
+    _assert_nothing_lost(before_kill, [each for each in after if each not in scheduled], set(busy))
     assert content == b"a,b\n1,2\n"
     assert float(less) < float(balance)
 
@@ -103,9 +103,9 @@ async def _until_scheduled_run(client: _Client) -> None:
             await asyncio.sleep(0.05)
 
 
-def _assert_nothing_lost(told: list[Any], after: list[Any], busy: set[str]) -> None:
-    assert [each["id"] for each in after] == [each["id"] for each in told]
-    for before, now in zip(told, after, strict=True):
+def _assert_nothing_lost(before_kill: list[Any], after: list[Any], busy: set[str]) -> None:
+    assert [each["id"] for each in after] == [each["id"] for each in before_kill]
+    for before, now in zip(before_kill, after, strict=True):
         if now["id"] in busy:
             last = now["steps"].pop()
             assert now["status"] == "failed"

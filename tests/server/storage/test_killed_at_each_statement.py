@@ -35,27 +35,27 @@ async def _points(
         cwd=ROOT, stdout=asyncio.subprocess.PIPE,
     )  # fmt: skip
     assert process.stdout is not None
-    told: list[Any] = []
+    lines: list[Any] = []
     try:
         while True:
             async with asyncio.timeout(PATIENCE):
                 line = json.loads(await process.stdout.readline())
             if "point" in line:
-                point, told = line["point"], []
+                point, lines = line["point"], []
             elif "tasks" in line:
-                yield point, _problems(line, told, receiver.calls)
+                yield point, _problems(line, lines, receiver.calls)
             elif "end" in line:
                 return
             else:
-                told.append(line)
+                lines.append(line)
     finally:
         if process.returncode is None:
             process.kill()
         await process.communicate()
 
 
-def _problems(stored: Any, told: list[Any], calls: list[Call]) -> list[str]:
-    problems = [f"it failed: {each['error']}" for each in told if "error" in each]
+def _problems(stored: Any, lines: list[Any], calls: list[Call]) -> list[str]:
+    problems = [f"it failed: {each['error']}" for each in lines if "error" in each]
     ids = [task["id"] for task in stored["tasks"]]
     for task in stored["tasks"]:
         problems += _problems_of(task, calls)
@@ -63,15 +63,15 @@ def _problems(stored: Any, told: list[Any], calls: list[Call]) -> list[str]:
     if Decimal(stored["cents"]) + spent != CENTS:
         problems.append(f"{stored['cents']} cents are left after {spent}")
     if sorted(stored["listed"]) != sorted(ids) or stored["total"] != len(ids):
-        problems.append(f"the list tells of {stored['total']} tasks of {len(ids)}")
+        problems.append(f"the list has {stored['total']} tasks of {len(ids)}")
     runs = sum(task["by"] == "schedule" for task in stored["tasks"])
     if runs != len(stored["schedules"]):
         problems.append(f"{runs} runs of {len(stored['schedules'])} schedules")
-    for each in told:
+    for each in lines:
         if each.get("task", ids[:1] and ids[0]) not in ids and "task" in each:
-            problems.append("a task that was told of is gone")
+            problems.append("a task that was answered is gone")
         if "schedule" in each and each["schedule"] not in stored["schedules"]:
-            problems.append("a schedule that was told of is gone")
+            problems.append("a schedule that was answered is gone")
     return problems
 
 
@@ -87,7 +87,7 @@ def _problems_of(task: Any, calls: list[Call]) -> list[str]:
     expected = ["initializing", *["started"] * task["started"]]
     expected += ["finished"] * (task["status"] == "finished")
     if statuses != expected:
-        problems.append(f"told {statuses} instead of {expected}")
+        problems.append(f"sent {statuses} instead of {expected}")
     return problems
 
 

@@ -69,8 +69,8 @@ async def _everything(api: Caller) -> list[Any]:
     """The API's answers about all tasks, without the port in its links."""
     page = (await api.get("/tasks?limit=100")).json
     tasks = [await api.task(row["id"]) for row in page["tasks"]]
-    told = repr([page, tasks, (await api.get("/balance")).json])
-    return [told.replace(api.server.url, "URL"), len(tasks)]
+    tasks_before = repr([page, tasks, (await api.get("/balance")).json])
+    return [tasks_before.replace(api.server.url, "URL"), len(tasks)]
 
 
 async def test_tasks_are_answered_as_before(starting: Starting):
@@ -153,21 +153,21 @@ async def test_tasks_at_work_have_failed(starting: Starting):
         await api.reached(paused, "running", steps=1)
         await api.put(f"/pause-task?task_id={paused}")
     async with starting() as api:
-        told = [await api.task(each) for each in (ended, running, paused)]
+        tasks_before = [await api.task(each) for each in (ended, running, paused)]
         shots = (await api.get(f"/task/{running}/screenshots")).json["screenshots"]
         picture = await api.get(shots[-1], key=False)
         resumed = await api.put(f"/resume-task?task_id={running}")
     async with starting() as api:
         again = [await api.task(each) for each in (ended, running, paused)]
 
-    assert [task["status"] for task in told] == ["finished", "failed", "failed"]
-    for task in told[1:]:
+    assert [task["status"] for task in tasks_before] == ["finished", "failed", "failed"]
+    for task in tasks_before[1:]:
         assert [step["evaluation_previous_goal"] for step in task["steps"]] == ["", REASON]
         assert task["finished_at"] is not None
     assert read_png(picture.body).size == (1280, 960)
     assert resumed.json == {"detail": "Agent session already failed"}
-    assert [task["steps"] for task in again] == [task["steps"] for task in told]
-    assert [task["finished_at"] for task in again] == [task["finished_at"] for task in told]
+    assert [task["steps"] for task in again] == [task["steps"] for task in tasks_before]
+    assert [task["finished_at"] for task in again] == [task["finished_at"] for task in tasks_before]
 
 
 async def test_pictures_are_not_read_at_the_start(starting: Starting, path: Path):
@@ -207,12 +207,12 @@ async def test_schedules_profiles_and_uploads(starting: Starting):
     async with starting() as api:
         after = [(await api.get(each)).json for each in (url, "/browser-profiles")]
         task_id = await api.create(included_file_names=["a.txt"])
-        told = await api.reached(task_id, "finished")
+        tasks_before = await api.reached(task_id, "finished")
 
     assert after == before
     assert profile["profile_id"] in str(after[1])
     assert after[1]["total_count"] == 2
-    assert told["user_uploaded_files"] == ["a.txt"]
+    assert tasks_before["user_uploaded_files"] == ["a.txt"]
 
 
 async def test_a_used_link_stays_used(starting: Starting):
@@ -274,7 +274,7 @@ async def test_no_secret_is_on_disk_in_clear(
     closed = _on_disk(path)
     queue = FromQueue()
     async with starting(executor=queue) as api:
-        told = await api.task(saved)
+        tasks_before = await api.task(saved)
         queue.items.put_nowait(Finished("x"))
         await api.reached(await api.create(), "finished")
         (assignment,) = queue.assignments
@@ -286,7 +286,7 @@ async def test_no_secret_is_on_disk_in_clear(
     assert b"Log in" in while_open
     assert b"canary-7531" not in while_open
     assert b"canary-7531" not in closed
-    assert told["browser_data"] == {"cookies": list(COOKIES)}
+    assert tasks_before["browser_data"] == {"cookies": list(COOKIES)}
     assert kept == {"password": "canary-7531"}
     assert list(assignment.cookies) == list(COOKIES)
 
@@ -333,7 +333,7 @@ async def test_without_a_key_schedules_with_secrets_are_refused(
         plain = await api.post("/scheduled-task", json={**SCHEDULE, "secrets": {}})
         on_disk = _on_disk(path)
     async with starting() as api:
-        told = await api.task(saved)
+        tasks_before = await api.task(saved)
 
     assert (refused.status, plain.status) == (400, 200)
     assert f"{KEY_VARIABLE} is not set" in refused.json["detail"]
@@ -341,7 +341,7 @@ async def test_without_a_key_schedules_with_secrets_are_refused(
     assert f"task {saved}" in caplog.text
     assert "canary" not in caplog.text
     assert b"canary-7531" not in on_disk + _on_disk(path)
-    assert told["browser_data"] == {"cookies": []}
+    assert tasks_before["browser_data"] == {"cookies": []}
 
 
 async def test_in_memory_nothing_is_refused(http: aiohttp.ClientSession):

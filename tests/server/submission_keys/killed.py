@@ -116,8 +116,8 @@ async def _die(place: str, path: str, key: str, countdown: Countdown) -> None:
         client = _Client(server, http)
         await client.ask("GET", "/browser-profiles")  # creates the default one
         countdown.is_armed = True
-        told, _ = await client.submit(path, key)
-        print(json.dumps({"told": told}), flush=True)
+        answered, _ = await client.submit(path, key)
+        print(json.dumps({"answered": answered}), flush=True)
         await client.ask("GET", "/tasks")
         await asyncio.gather(*_later)
         countdown.is_armed = False

@@ -72,10 +72,10 @@ async def test_one_without_keys(role: str, start: Start):
 async def test_one_that_was_killed(start: Start, postgres: str):
     """After three missed announcements it does not count any more."""
     await start(lease=10)
-    told = stored_rows(
+    supporting = stored_rows(
         postgres,
         "INSERT INTO nodes (worker, url, slots, keeps_keys, seen_at) VALUES "
         "('dead', '', 1, 0, '2026-01-01T00:00:00.000000Z') RETURNING 1",
     )
-    assert told == [(1,)]
+    assert supporting == [(1,)]
     assert await _says_so(await start(lease=10))

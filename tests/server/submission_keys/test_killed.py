@@ -20,7 +20,7 @@ class Outcome:
     """The answers of a server before its death at a statement, and what the repeat has found."""
 
     point: int
-    told: str | None  # the answer, if there was one
+    answered: str | None  # the answer, if there was one
     again: str  # the answer to the repeat
     was_there: bool  # whether the repeat is a replay
     is_exact: bool  # whether there is one of it, and a third call is a replay of the second
@@ -28,7 +28,7 @@ class Outcome:
     @property
     def is_lost(self) -> bool:
         """Whether the repeat has found something else than was answered."""
-        return self.told is not None and (self.told != self.again or not self.was_there)
+        return self.answered is not None and (self.answered != self.again or not self.was_there)
 
 
 async def _outcomes(place: str, path: str, keys: str = "inside") -> list[Outcome]:
@@ -39,20 +39,20 @@ async def _outcomes(place: str, path: str, keys: str = "inside") -> list[Outcome
     output, _ = await process.communicate()
     lines: list[Any] = [json.loads(line) for line in output.splitlines()]
     assert lines[-1] == {"end": 0}
-    told, outcomes = None, []
+    answered, outcomes = None, []
     for line in lines[:-1]:
-        if "told" in line:
-            told = line["told"]
+        if "answered" in line:
+            answered = line["answered"]
         else:
-            outcomes.append(Outcome(told=told, **line))
-            told = None
+            outcomes.append(Outcome(answered=answered, **line))
+            answered = None
     return outcomes
 
 
 def _assert_exact(outcomes: list[Outcome]) -> None:
     assert [each for each in outcomes if not each.is_exact or each.is_lost] == []
     # Deaths before the commit, between it and the answer, and after the answer.
-    assert {(each.was_there, each.told is not None) for each in outcomes} == {
+    assert {(each.was_there, each.answered is not None) for each in outcomes} == {
         *((False, False), (True, False), (True, True)),
     }
 

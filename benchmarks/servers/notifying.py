@@ -1,4 +1,4 @@
-"""The lifelike service, which also tells a webhook when its tasks end; in a process of its own."""
+"""The lifelike service, which also calls a webhook when its tasks end; in a process of its own."""
 
 import asyncio
 import contextlib
@@ -17,27 +17,27 @@ from benchmarks.servers.lifelike import Population, Task, WireProtocol, World
 from benchmarks.servers.process import ServerProcess
 from browser_use_async.webhooks import sign
 
-__all__ = ["SECRET", "Burst", "Telling", "TellingServer"]
+__all__ = ["SECRET", "Burst", "Notifications", "NotifyingServer"]
 
 SECRET = "the benchmark's"
 
 
 @attrs.frozen
-class Telling:
-    """How a world tells.
+class Notifications:
+    """The webhooks of a world.
 
     Attributes:
-        told: After how many events all others are lost; None for none.
+        before_loss: The number of events after which all others are lost; None for none.
         latency: Seconds that the API takes for an answer.
     """
 
-    told: int | None = None
+    before_loss: int | None = None
     latency: float = 0.0
 
 
 @attrs.frozen
 class Burst:
-    """Events that are sent one after the other, evenly spread, whatever becomes of them.
+    """Events that are sent one after the other, evenly spread, for any answers.
 
     Attributes:
         port: Where the receiver is.
@@ -73,20 +73,20 @@ def _call(task_id: str, number: int) -> tuple[bytes, dict[str, str]]:
     }
 
 
-class TellingWorld(World):
-    """A world that tells the port that `/control/hook-PORT` names.
+class NotifyingWorld(World):
+    """A world that calls the port that `/control/hook-PORT` names.
 
     Args:
         population: Which tasks there are.
-        telling: How it tells.
-        http: What it calls with.
+        notifications: Its webhooks.
+        http: The HTTP client of its calls.
     """
 
     def __init__(
-        self, population: Population, telling: Telling, http: aiohttp.ClientSession
+        self, population: Population, notifications: Notifications, http: aiohttp.ClientSession
     ) -> None:
         super().__init__(population)
-        self._telling = telling
+        self._notifications = notifications
         self._http = http
         self._work: set[asyncio.Task[None]] = set()
 
@@ -94,26 +94,26 @@ class TellingWorld(World):
         name, _dash, port = what.partition("-")
         if name != "hook":
             return super()._control(what)
-        tasks = sorted(self.watched, key=lambda task: task.ends)[: self._telling.told]
+        tasks = sorted(self.watched, key=lambda task: task.ends)[: self._notifications.before_loss]
         for number, task in enumerate(tasks):
             self._start(task, number, f"http://127.0.0.1:{port}/webhook")
         return b"{}"
 
     def _start(self, task: Task, number: int, url: str) -> None:
         def begin() -> None:
-            work = asyncio.get_running_loop().create_task(self._tell(task, number, url))
+            work = asyncio.get_running_loop().create_task(self._notify(task, number, url))
             self._work.add(work)
             work.add_done_callback(self._work.discard)
 
         loop = asyncio.get_running_loop()
         loop.call_later(max(task.ends - time.monotonic(), 0.0), begin)
 
-    async def _tell(self, task: Task, number: int, url: str) -> None:
+    async def _notify(self, task: Task, number: int, url: str) -> None:
         body, headers = _call(task.id, number)
         # The side may have stopped listening.
         with contextlib.suppress(aiohttp.ClientError):
             async with self._http.post(url, data=body, headers=headers):
-                self.counts["told"] += 1
+                self.counts["notified"] += 1
 
 
 class LatentProtocol(WireProtocol):
@@ -161,11 +161,11 @@ def _serve(pipe: Connection) -> None:
                 if isinstance(order, Burst):
                     pipe.send(await _burst(order, http))
                     continue
-                population, telling = order
-                world = TellingWorld(population, telling, http)
+                population, notifications = order
+                world = NotifyingWorld(population, notifications, http)
                 protocol: Callable[[], asyncio.Protocol] = partial(WireProtocol, world)
-                if telling.latency:
-                    protocol = partial(LatentProtocol, world, telling.latency)
+                if notifications.latency:
+                    protocol = partial(LatentProtocol, world, notifications.latency)
                 server = await loop.create_server(protocol, "127.0.0.1", 0, backlog=1000)
                 pipe.send(server.sockets[0].getsockname()[1])
 
@@ -173,20 +173,20 @@ def _serve(pipe: Connection) -> None:
         asyncio.run(forever())
 
 
-class TellingServer(ServerProcess):
+class NotifyingServer(ServerProcess):
     """The server's process, seen from the benchmark's. Use as a context manager."""
 
     def __init__(self) -> None:
         super().__init__(_serve)
 
-    def open(self, population: Population, telling: Telling) -> str:
+    def open(self, population: Population, notifications: Notifications) -> str:
         """Begin a world, and give its root URL.
 
         Args:
             population: Which tasks exist in it.
-            telling: How it tells of their ends.
+            notifications: The webhooks about their ends.
         """
-        self.pipe.send((population, telling))
+        self.pipe.send((population, notifications))
         return f"http://127.0.0.1:{self.pipe.recv()}"
 
     def burst(self, burst: Burst) -> list[tuple[int, float]]:
