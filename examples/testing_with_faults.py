@@ -2,8 +2,8 @@
 
     python examples/testing_with_faults.py
 
-Needs no key: it always uses the bundled server. docs/testing.md lists what can go wrong, and shows
-the same in pytest.
+Needs no key: it always uses the bundled server. docs/testing.md lists the faults, and shows the
+same in pytest.
 """
 
 import asyncio

@@ -35,7 +35,7 @@ from tests.api.answers import (
     PAGE,
     ROWS,
     TASK,
-    assert_tells_no_value,
+    assert_shows_no_value,
     decode,
     refused,
 )
@@ -62,7 +62,7 @@ def test_refused_bodies(body: bytes) -> None:
 
     assert error.path == "$"
     assert f"the body of {len(body)} bytes is not JSON" in str(error)
-    assert_tells_no_value(error)
+    assert_shows_no_value(error)
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ def test_status_shapes(body: bytes) -> None:
 )
 def test_what_is_no_status(body: bytes) -> None:
     """Any other value is the typed error rather than an invented status."""
-    assert_tells_no_value(refused(GET_TASK_STATUS, body))
+    assert_shows_no_value(refused(GET_TASK_STATUS, body))
 
 
 @pytest.mark.parametrize(("body", "expected"), [(b"true", True), (b" false\n", False)])
@@ -137,7 +137,7 @@ def test_what_is_no_amount(written: str) -> None:
     error = refused(CHECK_BALANCE, f'{{"balance": {written}}}'.encode())
 
     assert error.path == "$.balance"
-    assert_tells_no_value(error)
+    assert_shows_no_value(error)
 
 
 def test_an_amount_beyond_a_float() -> None:
@@ -145,7 +145,7 @@ def test_an_amount_beyond_a_float() -> None:
     error = refused(CHECK_BALANCE, b'{"balance": 1e400}')
 
     assert "beyond the range of a float" in str(error)
-    assert_tells_no_value(error)
+    assert_shows_no_value(error)
 
 
 def test_balance_that_is_missing() -> None:
@@ -321,7 +321,7 @@ def test_required_fields_that_are_missing(name: str) -> None:
 
     assert error.path == f"$.tasks[1].{name}"
     assert str(error) == f"at $.tasks[1].{name}: a required field is missing"
-    assert_tells_no_value(error)
+    assert_shows_no_value(error)
 
 
 def test_lists_may_contain_nulls() -> None:

@@ -165,7 +165,10 @@ async def test_items_left_out_are_reported_with_the_figures() -> None:
 
 @pytest.mark.parametrize("shows_results", [False, True])
 async def test_lines_about_results(shows_results: bool) -> None:
-    """Failures are printed when they come, good results only without a file."""
+    """Failures are printed when they come, good results only on request.
+
+    Restored results never are.
+    """
     terminal = Terminal()
     console = Console(plain=True, stdout=terminal, stderr=terminal)
     display = BatchDisplay(console, lambda: OVER, shows_results=shows_results)

@@ -40,7 +40,7 @@ def ledger(tmp_path: Path) -> Path:
     return write_ledger(tmp_path / "run.db", items, orphans=orphans)
 
 
-def _told(entries: list[dict[str, Any]]) -> list[tuple[str, str, float | None]]:
+def _entries_of(entries: list[dict[str, Any]]) -> list[tuple[str, str, float | None]]:
     return [(each["what"], each["about"], each["cents"]) for each in entries]
 
 
@@ -48,7 +48,7 @@ async def test_items_of_a_batch(ledger: Path) -> None:
     """Intended, sent, unknown, created, ended, and the cost: as far as the ledger has it."""
     result = await run("explain", str(ledger), env=environment())
 
-    explained = {each["of"]: _told(each["entries"]) for each in result.json_lines}
+    explained = {each["of"]: _entries_of(each["entries"]) for each in result.json_lines}
     sent = ("sent", "run-task", None)
     assert explained == {
         "done": [

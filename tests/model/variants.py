@@ -46,7 +46,7 @@ def _keys(**terms: Any) -> Terms:
 
 
 def _too_late(**terms: Any) -> Terms:
-    """A request is executed after the window: a second task is expected then, money is not."""
+    """A request is executed after the window: a second task is allowed then, excess cost is not."""
     return Terms(kills=0, silences=0, delays=1, counts_late_tasks=False, budget=4, **terms)
 
 

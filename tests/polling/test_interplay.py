@@ -115,7 +115,7 @@ async def test_a_stream_of_statuses_does_not_wait_for_the_safety_net(
 
 
 async def test_the_live_page_of_a_task_long_paused(api: FakeApi, open_session: OpenSession):
-    """A wait has read only its status; a page that needs more gets the whole task."""
+    """A wait has read only its status; a program that needs more gets the whole task."""
     session = await open_session()
     task = api.add(FakeTask(life=((0.0, "running"), (5.0, "paused"))))
 

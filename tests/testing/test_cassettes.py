@@ -98,7 +98,7 @@ async def _life(session: BrowserUseSession, text: str) -> tuple[Task, list[tuple
     return await handle.wait(), path
 
 
-def _told(task: Task) -> object:
+def _seen_of(task: Task) -> object:
     steps = [(each.step, each.next_goal, each.evaluation_previous_goal) for each in task.steps]
     return task.task, str(task.status), task.output, steps, task.output_files
 
@@ -124,7 +124,7 @@ async def test_a_replayed_task_goes_as_the_recorded_one(text: str, tmp_path: Pat
         pictures = [server.store.file(record.id, name) for name in record.screenshots]
         film = server.store.file(record.id, f"{record.id}-recording.mp4")
 
-    assert _told(replayed) == _told(recorded)
+    assert _seen_of(replayed) == _seen_of(recorded)
     assert [status for _at, status in replayed_path] == [status for _at, status in recorded_path]
     # Both sides saw it by polls of half a second.
     for (at, _status), (recorded_at, _same) in zip(replayed_path, recorded_path, strict=True):
@@ -151,7 +151,7 @@ async def test_the_free_step_of_a_task_that_failed_at_its_limit(tmp_path: Path):
         again = server.store.tasks[0].cost_cents
 
     assert (task.status, len(task.steps)) == ("failed", 3)
-    assert _told(replayed) == _told(task)
+    assert _seen_of(replayed) == _seen_of(task)
     costs = [each.tasks[0].cost_cents for each in (recording.cassette, cassette)]
     assert costs == [cost, cost] == [6, again]  # a start, and two steps
     assert json.loads(path.read_text())["tasks"][0]["cost_cents"] == "6.0"
@@ -177,7 +177,7 @@ async def test_a_task_of_the_rule_based_browser_is_replayed_without_its_site():
 
     assert recorded.output
     assert recorded.steps
-    assert _told(replayed) == _told(recorded)
+    assert _seen_of(replayed) == _seen_of(recorded)
     assert [each.url for each in replayed.steps] == [each.url for each in recorded.steps]
 
 

@@ -97,10 +97,10 @@ async def test_a_server_that_does_not_speak_v1_is_recognised(
 
 
 @pytest.mark.parametrize(
-    ("path", "is_told"), [("", True), ("/v1", True), ("/api/v1", False), ("/gateway/api/v1", False)]
+    ("path", "is_named"), [("", True), ("/v1", True), ("/api/v1", False), ("/gateway/api/v1", False)]
 )
 async def test_a_base_url_without_its_path_is_named(
-    serve: Serve, connect: Connect, path: str, is_told: bool
+    serve: Serve, connect: Connect, path: str, is_named: bool
 ):
     """Where it lacks `/api/v1` the error says so, and mentions no id."""
     server = await serve(answering(response(404, '{"detail":"no such route"}')))
@@ -109,7 +109,7 @@ async def test_a_base_url_without_its_path_is_named(
     with raises(errors.APINotServedError) as caught:
         await session.ping()
 
-    assert ("base_url does not end in /api/v1" in str(caught.value)) == is_told
+    assert ("base_url does not end in /api/v1" in str(caught.value)) == is_named
     assert "check the id" not in str(caught.value)
 
 

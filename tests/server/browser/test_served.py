@@ -19,7 +19,7 @@ from tests.support.patience import until
 SECRET = "canary-in-the-form-7c1e"
 TASK_SECONDS = 90.0  # for a task in a browser that has to be started first
 OPEN = ChromiumSettings(allow_private_addresses=True)
-# Shows the content of `/go` on the site, once there is one, and requests `/seen` then.
+# Shows the content of `/go` on the site, once there is one, and requests `/gone` then.
 WAITING = """<title>Waiting</title><script>
   setInterval(async () => {
     const answer = await fetch("/go");

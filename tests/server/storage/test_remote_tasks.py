@@ -18,7 +18,7 @@ _KEY = "bu_test_of_remote_tasks"
 
 
 class _Forwarder(DurableExecutor):
-    """Remembers each task once, and ends it when `ended` is set."""
+    """Remembers each task once, and ends it when `may_end` is set."""
 
     name = "forwarder"
     reports_start = True

@@ -47,7 +47,7 @@ async def test_it_gets_the_chosen_events(api: Caller, receiver: Receiver) -> Non
 
 
 async def test_a_paused_one_gets_no_events(api: Caller, receiver: Receiver) -> None:
-    """Events during the pause are not sent later; the receiver need not answer for a pause."""
+    """Events during the pause are not sent later; a pause needs no answer of the receiver."""
     await _add(api, receiver)
     receiver.answer = lambda _: 500
     paused = await _change(api, is_active=False)
