@@ -43,7 +43,7 @@ def test_a_budget_is_never_exceeded(
 
 
 @pytest.mark.long
-def test_a_budget_holds_over_several_runs(tmp_path: Path) -> None:
+def test_several_runs_keep_one_budget(tmp_path: Path) -> None:
     """What earlier runs spent counts."""
     run = {"count": MANY, "concurrency": 50}
 

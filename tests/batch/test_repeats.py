@@ -50,7 +50,7 @@ async def test_each_item_has_its_result(serve: Serve, open_session: Open, concur
     assert len(batch.to_rows()) == 6
 
 
-async def test_a_repeat_holds_no_place(serve: Serve, open_session: Open) -> None:
+async def test_a_repeat_takes_no_slot(serve: Serve, open_session: Open) -> None:
     """An input of pairs runs as many tasks at once as one without repeats."""
     executor = Held()
     server = await serve(executor=executor)

@@ -123,7 +123,7 @@ def test_only_reading_is_repeated() -> None:
     assert "money" in run["notes"]
 
 
-def test_it_holds_no_key() -> None:
+def test_it_contains_no_key() -> None:
     """The key is a credential of n8n, which the file names."""
     assert "Authorization" not in FILE.read_text()
     assert "bu_" not in FILE.read_text()

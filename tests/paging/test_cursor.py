@@ -199,7 +199,7 @@ BOUND, BOUND_OF_CHANGING_LIES = 30, 400  # pages; a count that changes may be a 
 
 
 @pytest.mark.parametrize("prefetch", [0, 1])
-async def test_lying_servers_come_to_an_end(prefetch: int):
+async def test_reading_ends_on_servers_with_wrong_answers(prefetch: int):
     """For any answers of the server, the iterator ends, and yields no task twice."""
     most = most_changing = 0
     for name, (lies, complete) in LIES.items():

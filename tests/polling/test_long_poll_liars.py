@@ -136,7 +136,7 @@ async def _calls(api: FakeApi, count: int, *, long_poll: bool) -> list[tuple[flo
 
 @pytest.mark.long
 @pytest.mark.parametrize("count", [1, 2, 50])
-async def test_a_server_that_holds_nothing_gets_the_same_requests(nothing_leaks: None, count: int):
+async def test_a_server_that_holds_no_calls_gets_the_same_requests(nothing_leaks: None, count: int):
     """The same requests at the same times as without held calls."""
     asked = await _calls(FakeApi(), count, long_poll=True)
     polled = await _calls(FakeApi(), count, long_poll=False)

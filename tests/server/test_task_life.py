@@ -181,7 +181,7 @@ async def test_finished_does_not_imply_output(steered: Caller, queue: FromQueue)
     assert (await steered.reached(await steered.create(), "finished"))["output"] is None
 
 
-async def test_a_paused_task_holds_back_what_was_under_way(steered: Caller, queue: FromQueue):
+async def test_a_pause_delays_running_work(steered: Caller, queue: FromQueue):
     """No step and no end is stored during a pause, and nothing is lost."""
     task_id = await _brought_to("paused", steered, queue)
     queue.step("Under way")

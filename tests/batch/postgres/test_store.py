@@ -126,7 +126,7 @@ def test_each_process_has_its_own_lease(store_of: MakeStore) -> None:
     assert hasty.rescue(100.0) == taken[patient]
 
 
-def test_an_item_that_nobody_knows_is_handed_out_again(store_of: MakeStore) -> None:
+def test_an_item_of_a_lost_claim_is_claimed_again(store_of: MakeStore) -> None:
     """The answer to a claim was lost: its items are released, and those of others stay."""
     first, second = store_of("first"), store_of("second")
     lost, kept = positions(first.claim_next(2)), positions(second.claim_next(2))
