@@ -47,74 +47,75 @@ DISTRIBUTIONS = (
     "apify-client",
 )
 NOTES = """\
-- Ratios compare sides inside one interleaved run, on CPU time where that is possible, and are the
-  medians of the rounds' ratios. Neighbours on a shared machine move absolute figures by up to 2x.
-- The server runs in a process of its own, on the same machine, without TLS: in a real program the
-  network's time comes on top for everybody, and every ratio of CPU time moves towards 1. Created
-  tasks are measured over TLS, since a handshake is most of what a fresh connection costs.
+- Ratios compare sides within one interleaved run, on CPU time where that is possible. They are the
+  medians of the ratios of the rounds. Neighbours on a shared machine change absolute figures by up
+  to 2x.
+- The server runs in a process of its own, on the same machine, without TLS. In a real program the
+  time of the network is added for every client, and every ratio of CPU time moves towards 1.
+  Created tasks are measured over TLS, since a handshake is most of the cost of a new connection.
 - browser-use-sdk has no client for version 1 of the API. It is measured with version 2, whose
-  status answer is an object of six fields where version 1 answers one word: some of its cost per
-  call is decoding that others need not do. "httpx alone" shows how much belongs to its library.
-- openai and apify-client ask about things of their own services, whose answers are larger too.
+  status answer is an object of six fields where version 1 answers one word. So a part of its cost
+  per call is decoding that the others do not need. "httpx alone" shows the share of its library.
+- openai and apify-client request objects of their own services, whose answers are larger too.
   apify-client has its own transport in Rust, whose threads are counted in its CPU time.
-- aiohttp and httpx alone check neither status nor content, have no retries and no types. The
-  Protocol written by hand knows one question and does not understand HTTP.
-- All clients keep their own defaults: pool sizes, headers, retries; only timeouts are raised where
-  queues at 500 calls at once would meet them. browser-use-sdk polls with `interval=2`, which is
-  its default.
-- 500 waits are started at once, as `asyncio.gather` does it. Clients with a loop for each task then
-  poll in step, and one that is slow falls behind its interval: it makes fewer requests than at the
-  delay that it aims at, which flatters its count of requests and not its delay.
-- Waits in real time use shorter durations than people's tasks, or else a round would take ten
-  minutes; that is kind to clients that poll each task by itself. Virtual time uses real durations.
-- In virtual time the vendor's client is the real one on a transport in memory; CPU time plays no
-  part there, so its falling behind at 500 waits and more does not show.
-- A single wait polls as the vendor's client does, so the goal "no worse" is a tie by nature: the
+- aiohttp and httpx alone check neither status nor content, and have no retries and no types. The
+  handwritten Protocol has one fixed request and does not understand HTTP.
+- All clients keep their own defaults: pool sizes, headers, retries. Only timeouts are raised where
+  queues at 500 calls at once would reach them. browser-use-sdk polls with `interval=2`, its
+  default.
+- 500 waits start at once, as with `asyncio.gather`. Clients with a loop for each task then poll in
+  step, and a slow one falls behind its interval. It then makes fewer requests than its interval
+  means, so its number of requests looks better than it is, and its delay does not.
+- Waits in real time use shorter durations than real tasks, because a round would take ten minutes
+  otherwise. That helps clients that poll each task alone. Virtual time uses real durations.
+- In virtual time the vendor's client is the real one on a transport in memory. CPU time has no
+  effect there, so the figures do not show that it falls behind at 500 waits and more.
+- A single wait polls as the vendor's client does, so the goal "no worse" is a tie by design: the
   row compares requests times mean delay and allows two standard errors of the simulation.
-- Traced memory (`tracemalloc`) does not see what libraries allocate for themselves in C and Rust,
-  which is kind to httpx with pydantic; resident memory does. Both include what requests under way
-  hold at the worst moment, and the caller's own task, which alone costs 0.9 KB (1.5 KB with an
-  `asyncio.timeout`). Fixed costs of a session are divided by the number of waits.
+- Traced memory (`tracemalloc`) does not include what libraries allocate in C and Rust, which helps
+  httpx with pydantic; resident memory does. Both include the requests in progress at the worst
+  moment, and the caller's own task, which alone costs 0.9 KB (1.5 KB with an `asyncio.timeout`).
+  Fixed costs of a session are divided by the number of waits.
 - Paging is measured beside the 10,000 waits. Its seconds are those of a server that takes 100 ms
-  for each page, and neither of the two takes a fifth of a core.
-- Goals that were missed, and where the limit is:
-  - *Decoding without orjson (4)*: the standard library takes 125 of the 200 microseconds by itself,
-    and pydantic another 50. That is what ours takes for types, but 30 more go into noticing
-    repeated keys, which are refused; counting the keys in the text would take 75. Only a faster
-    parser helps: the extra.
-  - *Memory of 500 waits (5)*: the other side's waits weigh 19 KB here and not the 48 KB for which
-    the goal was set. A bare sweep with aiohttp, which keeps nothing but a future for each wait,
-    weighs 3.4 KB itself: the caller's task, the pages and tasks of requests under way, and a
-    session's fixed costs divided by 500. With 10,000 waits ours is 2.5 KB.
-  - *10,000 waits (6)*: aiohttp alone, which makes the same requests in the same run, checks nothing
-    and knows of no failure, takes most of what the goal allows: a hundred pages a second, each read
-    and parsed, and 83 ended tasks a second to fetch. Ours takes somewhat less than twice that.
+  for each page, and neither of the two uses a fifth of a core.
+- Goals that were missed, and the reason:
+  - *Decoding without orjson (4)*: the standard library alone takes 125 of the 200 microseconds, and
+    pydantic another 50. This package takes 50 for types, too, and 30 more to find repeated keys,
+    which are refused; counting the keys in the text would take 75. Only a faster parser helps: the
+    extra.
+  - *Memory of 500 waits (5)*: the other side's waits need 19 KB here and not the 48 KB for which
+    the goal was set. A bare sweep with aiohttp, which keeps only a future for each wait, needs
+    3.4 KB itself: the caller's task, the pages and tasks of requests in progress, and a session's
+    fixed costs divided by 500. With 10,000 waits this package needs 2.5 KB.
+  - *10,000 waits (6)*: aiohttp alone, which makes the same requests in the same run and handles no
+    failure, takes most of what the goal allows. These are a hundred pages a second, each read and
+    parsed, and 83 ended tasks a second to fetch. This package takes somewhat less than twice that.
     Without sockets a page of 100 rows takes some 250 us: JSON 50 with msgspec (80 with orjson
-    alone), or 18 for a page that is as it was, aiohttp 75, what is noted for each of its tasks 55,
-    and the rest to start, time and classify the request. With 83 ends a second more than half of
-    the pages have changed when they are read again, with 24 one of five; and all of them where
-    other clients create tasks meanwhile, which moves each row on.
+    alone), or 18 for an unchanged page; aiohttp 75; the state of its tasks 55; and the rest to
+    start, time and classify the request. With 83 ends a second more than half of the pages have
+    changed when they are read again, with 24 one of five. All of them have changed where other
+    clients create tasks meanwhile, which moves each row on.
   - *CPU time of a task that is woken (8)*: two HTTP exchanges, one served and one made, cost more
-    than the goal with aiohttp alone. Ours adds a signature's check, what keeps an event from being
-    taken twice, a typed task, and the looks that stay.
-  - *Import above that of aiohttp (10)*: its bound lies inside what one run differs from another:
-    20 to 28 ms in four runs right after this one, 39 and 49 ms in two, 6 ms on another machine.
+    than the goal with aiohttp alone. This package adds the check of a signature, the memory that
+    keeps an event from being handled twice, a typed task, and the remaining polls.
+  - *Import above that of aiohttp (10)*: its bound is smaller than the difference between runs: 20
+    to 28 ms in four runs right after this one, 39 and 49 ms in two, 6 ms on another machine.
   - *Size (10)*: the package itself is 1.7 MB of the 13.7, and its bundled server 0.7.
   - *Download (11)*: 2.4 times httpx in the run before. Both sides move 200 MB through the kernel of
     a shared machine, which takes most of the time.
-- The rows with 50 and 10,000 in flight (goal 7) lie near their bounds: two runs before this one had
+- The rows with 50 and 10,000 in flight (goal 7) are near their bounds: two runs before this one had
   2.54 requests, and 2.42 s, and missed them.
-- The import is that of the class of a session. What makes models of answers, cattrs, is loaded with
-  the first session that a program makes and takes 7 ms there; a row of its own counts it.
+- The import is that of the class of a session. cattrs, which creates the models of answers, is
+  loaded with the first session of a program and takes 7 ms there; a row of its own counts it.
 - The share of a core for 10,000 waits includes starting them, and the confirming get of every
   task that ends; so does the delay of every client.
 - Webhooks (goal 8): the receiver, in aiohttp, runs in the event loop of the waits, and its CPU time
-  counts as theirs. Each task has one event, at its end; the service sends one at its start as well,
-  which wakes no wait and costs the receiver as much again. The control is the same world without a
-  receiver: sweeps are shared there too, so that it is delays that differ more than requests.
+  is included. Each task has one event, at its end. The service sends one at its start as well,
+  which wakes no wait and costs the receiver the same again. The control is the same world without a
+  receiver. Polls are shared there too, so that the delays differ more than the requests.
 - Batches run against the bundled server, which does far more for a task than the other servers
-  here and shares the machine with the client: that bounds all three rates, and the CPU time shows
-  the difference.
+  here and shares the machine with the client. That limits all three rates; the CPU time shows the
+  difference.
 """
 
 
@@ -192,7 +193,7 @@ def summary(rows: list[Row], effort: Effort, minutes: float) -> str:
 
 def page(rows: list[Row], sections: list[str], said: str, name: str) -> str:
     """All of it as Markdown."""
-    by = "A quick run: a direction, no more." if name == "quick" else "Written by `make bench`."
+    by = "A quick run: a rough guide only." if name == "quick" else "Written by `make bench`."
     return "\n".join(
         [
             f"# Benchmarks\n\n{by}\n",
@@ -212,7 +213,7 @@ def page(rows: list[Row], sections: list[str], said: str, name: str) -> str:
 def main() -> None:
     """Measure, keep the results after each benchmark, and print them."""
     effort, name = (QUICK, "quick") if "--quick" in sys.argv else (FULL, "benchmarks")
-    # Apart, so that a run that is broken off does not leave half of the results as if it were all.
+    # A separate file, so that an interrupted run does not leave a part as the whole result.
     unfinished = RESULTS / "unfinished"
     unfinished.mkdir(parents=True, exist_ok=True)
     started = time.monotonic()

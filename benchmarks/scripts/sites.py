@@ -315,7 +315,7 @@ class Bookings(Site):
     )
 
     async def answer(self, path: str, given: Mapping[str, str]) -> Any:
-        """The form, and what came of it."""
+        """The form, and its result."""
         if path == "/":
             rooms = ["Attic", "Garden", "Tower"][:: -1 if self.version is Version.EVIL else 1]
             return self.page(
@@ -483,7 +483,7 @@ class Bills(Site):
 
 
 class Requests(Site):
-    """A slow page, with a form whose script sends it and shows what came of it."""
+    """A slow page, with a form whose script sends it and shows the result."""
 
     kind = "slow, sends by script"
     changes = True
