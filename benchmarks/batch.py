@@ -1,8 +1,8 @@
 """A batch with its ledger, beside `asyncio.gather` and bare aiohttp: speed, memory and fsyncs.
 
-The bundled server runs in a process of its own and its tasks end at once, so that what is measured
-is the client. Each side runs in a fresh process. Growth is the highest resident memory from the
-moment at which a twentieth of the items has ended, when everything is loaded and warm.
+The bundled server runs in a process of its own and its tasks end at once, so that the client is
+measured. Each side runs in a fresh process. Growth is the highest resident memory from the moment
+at which a twentieth of the items has ended, when everything is loaded and warm.
 """
 
 import asyncio
@@ -93,7 +93,7 @@ async def shared(session: BrowserUseSession, count: int, ledger: str) -> dict[st
 
 
 async def gathered(session: BrowserUseSession, count: int) -> dict[str, float]:
-    """Do the same with what asyncio has."""
+    """Do the same with asyncio alone."""
     slots = asyncio.Semaphore(CONCURRENCY)
     warm, before, ended = count // 20, 0, 0
 
@@ -131,7 +131,7 @@ async def exchanged(url: str, key: str, count: int) -> dict[str, float]:
 
 
 async def side(kind: str, url: str, key: str, count: int, ledger: str) -> dict[str, float]:
-    """Run one side, and say how long it took."""
+    """Run one side, and print its time."""
     if kind == "bare":
         return await exchanged(url, key, count)
     async with BrowserUseSession(key, base_url=url, poll=POLL) as session:

@@ -4,8 +4,8 @@ python -m benchmarks.browser        # 15 rounds
 python -m benchmarks.browser 40
 
 Each round has both: the executor's own start of a task until its first step, the same over HTTP,
-and what Playwright alone needs in the same kind of browser for a context, a page, its document
-loaded and a picture of it.
+and the time of Playwright alone, in the same kind of browser, for a context, a page, its document
+and a picture of it.
 """
 
 import asyncio

@@ -40,7 +40,7 @@ class Setting:
     """One batch.
 
     Attributes:
-        steps: The name of what its tasks take.
+        steps: The name of the steps of its tasks.
         concurrency: How many tasks at once.
         budget: In US cents.
     """

@@ -59,7 +59,7 @@ class _Side:
         config.on_connection_create_end.append(made)
 
     async def turn(self, calls: int) -> None:
-        """Create tasks, and note what each cost."""
+        """Create tasks, and record the cost of each."""
         self.pipe.send(None)
         served, used, before = self.pipe.recv(), time.process_time(), self.handshakes
 

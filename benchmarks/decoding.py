@@ -29,7 +29,7 @@ KEPT = 50
 
 
 class Step(BaseModel):
-    """The same fields as ours."""
+    """The same fields as in this package."""
 
     id: str
     step: int
@@ -39,7 +39,7 @@ class Step(BaseModel):
 
 
 class Task(BaseModel):
-    """The same fields as ours."""
+    """The same fields as in this package."""
 
     id: str
     task: str

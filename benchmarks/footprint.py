@@ -1,4 +1,4 @@
-"""Goal 10: what importing costs, and what is installed for it."""
+"""Goal 10: the cost of an import, and the packages that are installed for it."""
 
 import json
 import os
@@ -74,7 +74,7 @@ def closure(name: str) -> dict[str, Distribution]:
 
 
 def megabytes(of: Distribution) -> float:
-    """The size of its files without compiled twins; ours lies in the checkout."""
+    """The size of its files without compiled twins; this package is in the checkout."""
     if of.metadata["Name"] == "browser-use-async":
         root = Path(__file__).parent.parent / "browser_use_async"
         files = [path for path in root.rglob("*") if "__pycache__" not in path.parts]

@@ -1,8 +1,8 @@
-"""How well `read_ledger(path).forecast()` foretells: recorded batches, held-out rests, controls.
+"""The quality of `read_ledger(path).forecast()`: recorded batches, held-out rests, controls.
 
 Each batch is made by a seeded generator: so many items at once, in the order of the input. Its
-ledger is written as it was after some ends, and what the forecast says of the rest is compared with
-what the rest did cost and take. The controls foretell the same in ways that must fail.
+ledger is written as it was after some ends, and the forecast of the rest is compared with its real
+cost and time. The controls forecast the same in ways that must fail.
 
     python -m benchmarks.forecast [--quick]
 """
@@ -90,7 +90,7 @@ def scores_of(world: World, rounds: int, folder: Path) -> tuple[dict[str, Score]
 
 
 def report(effort: Effort) -> Report:
-    """Measure, and compare with what is wanted."""
+    """Measure, and compare with the goals."""
     rounds = 20 if effort.rounds >= FULL.rounds else 4
     with tempfile.TemporaryDirectory() as name:
         measured = {world: scores_of(world, rounds, Path(name)) for world in (*WORLDS, UNLIKE)}

@@ -1,4 +1,4 @@
-"""What all benchmarks share: how much effort to make, and the rows that they report."""
+"""The shared part of all benchmarks: how much to measure, and the rows that they report."""
 
 import platform
 from collections.abc import Sequence
@@ -54,9 +54,9 @@ class Row:
     Attributes:
         goal: The goal's number.
         what: What is measured.
-        ours: Our figure, with its unit.
-        against: Who or what it is compared with, and its figure.
-        measured: What the goal is about: mostly a ratio.
+        ours: This package's figure, with its unit.
+        against: The other side, and its figure.
+        measured: The figure of the goal, mostly a ratio.
         wanted: The bound.
         met: Whether it is kept; None if there is none.
     """
@@ -77,7 +77,7 @@ class Row:
 
 @attrs.frozen
 class Report:
-    """What a benchmark found out.
+    """The result of a benchmark.
 
     Attributes:
         rows: Its lines of the table of goals.
@@ -107,13 +107,13 @@ def compare(
     at_most: float | None = None,
     at_least: float | None = None,
 ) -> Row:
-    """A row about the ratio of our figure to another's.
+    """A row about the ratio of this package's figure to another's.
 
     Args:
         goal: The goal's number.
         what: What is measured.
         unit: Of both figures.
-        sides: The other's name, our figures and theirs, round by round.
+        sides: The other's name, this package's figures and the other's, round by round.
         at_most: The largest ratio that keeps the goal.
         at_least: The smallest one.
     """
@@ -140,7 +140,7 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def machine(distributions: Sequence[str]) -> str:
-    """On what was measured, and with which versions."""
+    """The machine, and the versions."""
     model = "unknown processor"
     cpuinfo = Path("/proc/cpuinfo")
     if cpuinfo.exists():

@@ -232,7 +232,7 @@ def rows_of(trial: Trial, gathered: float, found: str, *, is_exact: bool) -> lis
 
 
 def details(trial: Trial) -> str:
-    """What each process did."""
+    """The figures of each process."""
     lines = [
         f"Process {number} of a batch of {trial.count:,} items: {run.ended:,} results in "
         f"{run.seconds:.0f} s, the first after {run.first:.1f} s, the first of a new task after "

@@ -1,8 +1,8 @@
-"""Goal 2: what retrying, the rate limiter and the hooks add to a call that succeeds.
+"""Goal 2: the cost of retrying, the rate limiter and the hooks for a call that succeeds.
 
 A difference of 3 µs drowns in the noise of a call over a socket. So the exchange itself, the part
-that talks to aiohttp, is replaced by one that hands back an answer from before, and what is left
-of the call is timed: with it, and by itself.
+that talks to aiohttp, is replaced by one that returns an earlier answer, and the rest of the call
+is timed: with it, and alone.
 """
 
 import asyncio

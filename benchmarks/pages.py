@@ -42,7 +42,7 @@ _PAINTED = "performance.getEntriesByName('first-contentful-paint')[0]?.startTime
 
 @attrs.frozen
 class Round:
-    """What one page took, in milliseconds."""
+    """The times of one page, in milliseconds."""
 
     first_paint: float
     rows: float  # until 50 rows are in a frame

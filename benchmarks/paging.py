@@ -40,14 +40,14 @@ class Side:
 
     @property
     def name(self) -> str:
-        """What the table calls it."""
+        """Its name in the table."""
         caller = "slow" if self.work else "fast"
         return f"prefetch={self.prefetch}, {caller} caller"
 
 
 @attrs.define
 class Figures:
-    """What was measured, round by round.
+    """The measured figures, round by round.
 
     Attributes:
         seconds: How long reading took.

@@ -14,7 +14,7 @@ _READ = 65_536
 
 @attrs.frozen
 class Load:
-    """What a client has done.
+    """The work of a client.
 
     Attributes:
         calls: How many calls were answered.
@@ -62,7 +62,7 @@ def call(
     calls: int | None = None,
     seconds: float | None = None,
 ) -> Load:
-    """Have one call under way on each connection, for so many calls or seconds.
+    """Keep one call running on each connection, for this many calls or seconds.
 
     Raises:
         RuntimeError: A call was not answered with status 200.

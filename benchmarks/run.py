@@ -180,7 +180,7 @@ def goals(rows: list[Row]) -> str:
 
 
 def summary(rows: list[Row], effort: Effort, minutes: float) -> str:
-    """How many goals are met, and what it took to find out."""
+    """How many goals are met, and the effort of the run."""
     missed = sum(row.met is False for row in rows)
     boundless = sum(row.met is None for row in rows)
     return (

@@ -37,11 +37,11 @@ class Setting:
     """One simulation.
 
     Attributes:
-        side: Who waits.
+        side: The side that waits.
         in_flight: Tasks at once.
-        seconds: The delay that is aimed at.
+        seconds: The intended delay.
         tasks: Finished tasks that are measured.
-        shared: Whether ours may share its polling.
+        shared: Whether this package may share its polls.
     """
 
     side: str

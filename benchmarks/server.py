@@ -1,9 +1,8 @@
-"""What the bundled server pays for a call, and whether that depends on how many tasks it stores.
+"""The CPU time of a call to the bundled server, by the number of stored tasks.
 
 Servers with few and with many tasks are up at the same time and called in turn, and so is an
-application of aiohttp with a handler that does nothing: what is above that is ours. No peer has a
-row: the vendor's server is not to be had, and the other clients of these benchmarks bring none
-along.
+application of aiohttp with a handler that does nothing: the rest is this server's. No peer has a
+row: the vendor's server is not available, and the other clients of these benchmarks have none.
 
 `python -m benchmarks.server API_ONLY` prints the figures of whichever version of the package is on
 the path, with 1,000 tasks that are made over the API: two versions are compared by two such runs.
@@ -65,7 +64,7 @@ def _memory() -> float:
 
 
 def serve(pipe: Any, database: str) -> None:
-    """Serve, and answer on the pipe what the process has used so far."""
+    """Serve, and answer on the pipe with the CPU time so far."""
 
     async def run() -> None:
         begun = time.perf_counter()
@@ -212,7 +211,7 @@ class _Client:
 
 
 class _Server:
-    """A server in a process of its own, and what was measured of it."""
+    """A server in a process of its own, and its figures."""
 
     def __init__(self, process: ServerProcess) -> None:
         self._process = process

@@ -1,7 +1,7 @@
-"""What the bundled server pays for a created task, who waits meanwhile, and by how many it serves.
+"""The CPU time of a created task, the wait of other calls during searches, and several processes.
 
 Created tasks are compared with commit 2aca7bd, whose server had them in memory: its package is
-taken out of git. All load comes from `raw_client`, which costs the least that Python can.
+taken out of git. All load comes from `raw_client`, which costs as little as is possible in Python.
 """
 
 import contextlib
@@ -165,7 +165,7 @@ def _pings_beside(url: str) -> list[float]:
 
 @attrs.frozen
 class _Turn:
-    """One side's turn: what the client did, and the seconds that the server's processes took."""
+    """One side's turn: the client's work, and the CPU seconds of the server's processes."""
 
     load: Load
     cpu: float

@@ -39,7 +39,7 @@ CORES = len(os.sched_getaffinity(0))
 SLOTS = 50  # items at once in each process
 TASK_SECONDS = (1.0, 5.0)
 CALLS = 500  # that are timed
-STEPS = 10  # at which the memory is looked at
+STEPS = 10  # at which the memory is read
 
 
 def items(count: int) -> Iterator[BatchItem]:
@@ -82,13 +82,13 @@ def cpu_of_ended() -> float:
 
 @attrs.frozen
 class Run:
-    """What processes did that began to work on a batch at the same moment.
+    """The work of processes that began on a batch at the same moment.
 
     Attributes:
         count: Items.
         processes: How many.
         task_seconds: How long the service works on a task.
-        starting: Seconds until all processes were ready; no part of what follows.
+        starting: Seconds until all processes were ready; not included in the next figures.
         first: Seconds until the first task existed.
         seconds: From the first task's creation to the end of the last one, as the service says.
         cpu: Seconds of CPU, by whose they are.
@@ -123,7 +123,7 @@ class Run:
 async def work(
     server: PostgresServer, ledger: str, count: int, processes: int, task_seconds: float
 ) -> Run:
-    """Let so many processes work on a batch."""
+    """Let this many processes work on a batch."""
     await enqueue(items(count), LedgerAddress.parse(ledger), EnqueueOptions(), {})
     executor = ScriptedExecutor(default=Scenario(steps=("Look",), step_seconds=task_seconds))
     async with LocalServer(executor=executor, screenshots=False, recordings=False) as api:
@@ -157,7 +157,7 @@ async def work(
 
 
 async def put(server: PostgresServer, address: str, count: int) -> None:
-    """Print how long an input takes, the memory after each tenth of it, and what a claim takes."""
+    """Print the time of an input, the memory after each tenth of it, and the time of a claim."""
     peaks: list[int] = []
 
     def watched() -> Iterator[BatchItem]:

@@ -21,7 +21,7 @@ CONCURRENCY = (1, 50, 500)
 
 @attrs.define
 class Figures:
-    """What the rounds of one side at one concurrency came to.
+    """The results of the rounds of one side at one concurrency.
 
     Attributes:
         cpu: Microseconds of this process's CPU time per call.

@@ -23,7 +23,7 @@ TERMINAL = {"finished", "failed", "stopped"}
 
 @attrs.frozen
 class Waiter:
-    """What a side can do.
+    """The operations of a side.
 
     Attributes:
         wait: Waits for a task until it has ended.
@@ -35,7 +35,7 @@ class Waiter:
 
 
 async def end(waits: Collection[asyncio.Task[None]]) -> None:
-    """Give up what still waits, and raise what went wrong in any of them."""
+    """End the remaining waits, and raise the errors of all."""
     for each in waits:
         each.cancel()
     for result in await asyncio.gather(*waits, return_exceptions=True):
@@ -122,9 +122,8 @@ async def loops(
 
 @asynccontextmanager
 async def sweeps(url: str, seconds: float) -> AsyncIterator[Waiter]:
-    """The least that a shared sweep can cost: the requests of ours, and nothing around them.
-
-    It takes all tasks that it waits for, ended ones too, for the newest that there are.
+    """The lowest cost of a shared sweep: the requests of this package, and nothing around them. It
+    assumes that its tasks, ended ones too, are the newest that exist.
     """
     futures: dict[str, asyncio.Future[None]] = {}
     begun = 0

@@ -32,11 +32,11 @@ TIMEOUT = 2.0
 
 @attrs.frozen
 class Order:
-    """What a side's process is to do.
+    """The work of a side's process.
 
     Attributes:
         side: Which side it is.
-        seconds: The delay that it aims at.
+        seconds: Its intended delay.
         window: Seconds after which it stops waiting for what has not ended.
         traced: Whether memory is measured instead of time.
     """
@@ -146,7 +146,7 @@ async def run(order: Order, url: str) -> Figures:
 
 
 def serve_order(order: Order, pipe: Connection) -> None:
-    """Be a side: import everything, say so, and go as soon as the world begins."""
+    """Be a side: import everything, report it, and begin with the world."""
     with SIDES_READY:
         pipe.send("ready")
         pipe.send(asyncio.run(run(order, pipe.recv())))

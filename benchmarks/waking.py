@@ -36,7 +36,7 @@ Wait = Callable[[str], Awaitable[object]]
 
 @attrs.frozen
 class Side:
-    """What a process is to do.
+    """The work of a process.
 
     Attributes:
         url: The world.
@@ -192,7 +192,7 @@ async def wait_for_all(side: Side) -> Figures:
 
 
 def be_a_side(pipe: Connection) -> None:
-    """Import everything, say so, and go."""
+    """Import everything, report it, and begin."""
     pipe.send("ready")
     pipe.send(asyncio.run(wait_for_all(pipe.recv())))
 

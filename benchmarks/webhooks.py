@@ -1,4 +1,4 @@
-"""Goal 8: waits that webhooks wake, what polling is left, and a receiver under load.
+"""Goal 8: waits that webhooks wake, the polls that remain, and a receiver under load.
 
 The waits run in a process of their own, with the receiver in the same event loop; the requests are
 counted by the server, in another process, and the control is the same world without a receiver.
@@ -25,7 +25,7 @@ ROUNDS = 3  # at most: each takes two minutes
 
 
 def thousand(server: NotifyingServer, effort: Effort) -> Report:
-    """What 1,000 running tasks cost, with events, without a receiver, and with events lost."""
+    """The cost of 1,000 running tasks, with events, without a receiver, and with events lost."""
     longest = effort.wait_seconds
     window = longest + 30
     names = ["attached", "control: none", f"lost after {LOST_AFTER}"]
@@ -96,7 +96,7 @@ def thousand(server: NotifyingServer, effort: Effort) -> Report:
 
 
 def ten_thousand(server: NotifyingServer, effort: Effort) -> Report:
-    """How soon 10,000 waits are woken, and what that costs."""
+    """How soon 10,000 waits are woken, and the cost."""
     population = Population(10_000, 60, 0.8)
     runs = [
         together(

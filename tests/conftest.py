@@ -1,4 +1,4 @@
-"""What all tests share: the pytest header and the settings of hypothesis."""
+"""The shared part of all tests: the pytest header and the settings of hypothesis."""
 
 import asyncio
 import gc
@@ -49,10 +49,10 @@ def pytest_collection() -> Generator[None, object, object]:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Leave what starts a real browser to the long tests: a quick run has no time for it.
+    """Tests that start a real browser are long tests: a quick run has no time for them.
 
-    A browser is a dozen processes, which a busy machine takes long to start. What takes long on a
-    quiet machine has three minutes on a busy one.
+    A browser is a dozen processes, which a busy machine takes long to start. A test that takes long
+    on a quiet machine has three minutes on a busy one.
     """
     for item in items:
         marks = {mark.name for mark in item.iter_markers()}

@@ -55,8 +55,8 @@ class Bench:
 
     Attributes:
         effort: How much is tried.
-        lines: What was found.
-        is_right: Whether all of it is as it must be.
+        lines: The results.
+        is_right: Whether all results are right.
     """
 
     effort: Effort

@@ -76,7 +76,7 @@ PASSED = Cut()
 
 
 class Rules:
-    """What a proxy does to messages: nothing."""
+    """The rules of a proxy for messages: by default it changes nothing."""
 
     def cut(self, request: Message) -> Cut:
         """Where the connection of a request breaks."""
@@ -114,7 +114,7 @@ class Proxy:
 
     @property
     def base_url(self) -> str:
-        """What a client takes as its base URL."""
+        """The base URL for a client."""
         host, port = self._server.sockets[0].getsockname()[:2]
         return urlunsplit(urlsplit(self.target)._replace(netloc=f"{host}:{port}"))
 

@@ -1,4 +1,4 @@
-"""Submissions, what each took to be known, and what was paid for them."""
+"""Submissions, the time until each was known, and the tasks that were paid for."""
 
 import asyncio
 import contextvars

@@ -30,8 +30,8 @@ class Peer:
         distribution: The name of its distribution.
         connect: Makes a client against a server's root URL with a timeout in seconds; None keeps
             the client's own timeout.
-        creates: By how users write it, a call that creates something and gives its id.
-        look: Asks where the thing with an id stands; None for clients that are not compared in it.
+        creates: By the text of the call, a call that creates something and returns its id.
+        look: Reads the status of the thing with an id; None for clients without this comparison.
     """
 
     distribution: str

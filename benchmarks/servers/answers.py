@@ -13,11 +13,11 @@ __all__ = ["APIS", "Api", "Made"]
 
 @attrs.frozen
 class Made:
-    """What one creating POST made.
+    """The result of one creating POST.
 
     Attributes:
         id: Its id.
-        body: What the POST brought.
+        body: The body of the POST.
         at: When.
     """
 
@@ -32,8 +32,8 @@ class Api:
 
     Attributes:
         creates: The path of the creating POST.
-        created: What that POST is answered.
-        reads: By pattern of the path, what a GET is answered; the pattern's group is an id.
+        created: The answer to that POST.
+        reads: By pattern of the path, the answer to a GET; the pattern's group is an id.
     """
 
     creates: str

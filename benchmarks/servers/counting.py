@@ -22,7 +22,7 @@ __all__ = ["Count", "CountingServer", "Fault"]
 
 
 class Fault(StrEnum):
-    """What becomes of the answer to the first creating POST, after it was carried out."""
+    """The fault of the answer to the first creating POST, which is executed."""
 
     NONE = "none"
     FIN = "closed (FIN)"
@@ -33,12 +33,12 @@ class Fault(StrEnum):
 
 @attrs.frozen
 class Count:
-    """What came over one port.
+    """The requests of one port.
 
     Attributes:
         posts: Creating POSTs.
         created: The ids that they made.
-        keys: The different idempotency keys that they brought.
+        keys: The different idempotency keys in them.
         others: Other requests, as "GET /path".
     """
 

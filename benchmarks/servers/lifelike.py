@@ -82,7 +82,7 @@ class Task:
         self.ended = _json(self.row("finished"))
 
     def created(self, version: str) -> dict[str, str]:
-        """What the call that created it answers."""
+        """The answer to the call that created it."""
         return {"id": self.id} if version == "v1" else {"id": self.id, "sessionId": self.id}
 
     def row(self, status: str) -> dict[str, Any]:
@@ -211,7 +211,7 @@ class World:
         return task
 
     def answer(self, method: str, target: str) -> bytes:
-        """The body of the answer to a request, which is counted; empty for what is not there."""
+        """The body of the answer to a request, which is counted; empty for an unknown path."""
         path, _mark, query = target.partition("?")
         parts = path.strip("/").split("/")
         if parts[0] == "control":
@@ -276,7 +276,7 @@ class WireProtocol(asyncio.Protocol):
     """HTTP/1.1, as much of it as the clients use.
 
     Args:
-        world: What answers.
+        world: The tasks behind it.
     """
 
     def __init__(self, world: World) -> None:
@@ -289,7 +289,7 @@ class WireProtocol(asyncio.Protocol):
         self._transport = transport
 
     def data_received(self, data: bytes) -> None:
-        """Answer what is complete."""
+        """Answer each complete request."""
         self._buffer += data
         while True:
             head, end, rest = self._buffer.partition(b"\r\n\r\n")

@@ -12,8 +12,9 @@ class ServerProcess:
     """Use as a context manager.
 
     Args:
-        serve: What runs in the process; takes its end of the pipe, then the arguments.
-        arguments: What else it takes.
+        serve: The function that runs in the process; it gets its end of the pipe, then the
+            arguments.
+        arguments: Its further arguments.
 
     Attributes:
         pipe: This side's end of the pipe.

@@ -1,4 +1,4 @@
-"""A bundled server whose tasks are quick, sessions with it, and helpers to read what was done."""
+"""A bundled server whose tasks are quick, sessions with it, and helpers to read the results."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable

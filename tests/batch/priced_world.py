@@ -1,4 +1,4 @@
-"""A service in memory and in virtual time whose tasks take steps, and what a batch spends on it."""
+"""A service in memory and in virtual time whose tasks take steps, and the cost of a batch on it."""
 
 import asyncio
 import random

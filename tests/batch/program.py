@@ -77,7 +77,7 @@ def items(count: int) -> Iterator[BatchItem]:
 
 
 class Forgetful(FileStore):
-    """A store that forgets what is about to be sent: the control."""
+    """The control: a store that forgets the intents."""
 
     def begin_send(self, claim: Claim, intent: Intent) -> None:
         """Write nothing."""

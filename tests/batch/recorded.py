@@ -18,7 +18,7 @@ HALVES = (0.2, 0.35, 0.5, 0.65, 0.8)
 
 @attrs.frozen
 class Past:
-    """One item as it went.
+    """The course of one item.
 
     Attributes:
         task: The text of its task.
@@ -38,10 +38,10 @@ class World:
     """Batches of one kind.
 
     Attributes:
-        name: What is special about them.
+        name: Their special property.
         make: Makes the items of one, in the order of the input.
         concurrency: How many are under way at once.
-        shares: The shares of ends at which a batch is looked at.
+        shares: The shares of ends at which a batch is evaluated.
     """
 
     name: str

@@ -40,7 +40,7 @@ def site_of(item: BatchItem) -> str:
 def most_at_once(spans: Iterable[tuple[Any, Any]]) -> int:
     """The most of these spans that overlap."""
     changes = [change for begin, end in spans for change in ((begin, 1), (end, -1))]
-    # An end at the very moment of a begin comes first.
+    # An end at the very moment of a start comes first.
     return max(itertools.accumulate(each for _, each in sorted(changes)), default=0)
 
 

@@ -23,7 +23,7 @@ FAILURE = Scenario(steps=("Look",), step_seconds=0.01, outcome="failed", reason=
 
 
 async def _balance(server: LocalServer) -> Decimal:
-    """What the account has, as the service says."""
+    """The balance of the account, as the service reports it."""
     async with BrowserUseSession(server.api_key, base_url=server.base_url) as session:
         return (await session.account.get_balance()).cents
 

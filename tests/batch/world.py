@@ -249,7 +249,7 @@ class BatchWorld(World):
         return is_done
 
     def note_process(self, what: What) -> None:
-        """Note that a run begins, or ends by whatever cause."""
+        """Record that a run begins, or ends for any reason."""
         if self._is_running == (what is What.BEGAN):
             return
         self._is_running = what is What.BEGAN

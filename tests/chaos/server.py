@@ -1,4 +1,4 @@
-"""The look-alike's side of a connection: lets faults happen, answers."""
+"""The look-alike's side of a connection: it injects faults and answers."""
 
 import asyncio
 import json

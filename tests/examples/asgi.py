@@ -19,7 +19,7 @@ Application = Callable[
 
 @attrs.frozen
 class Answer:
-    """What the application answered.
+    """The answer of the application.
 
     Attributes:
         status: The HTTP status.

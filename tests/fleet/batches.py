@@ -208,7 +208,7 @@ SLOW = Fault("latency", "run_task", seconds=20.0, calls=range(1, 4))
 
 
 async def away(server: LocalServer, postgres: str, *, asks_for_contact: bool) -> Verdict:
-    """Take the database away from two living processes, and give it back to the idle one first."""
+    """Take the database away from two living processes, and return it to the idle one first."""
     count, ledger = 3, f"{postgres}#away"
     await begin(ledger, count)
     works = Works(

@@ -175,7 +175,7 @@ async def restarts(
 async def cut(database: str, tasks: int, step_seconds: float, *options: str) -> Figures:
     """A worker loses the network for three leases: its tasks fail once, and nothing else does.
 
-    What its executors do after that is read from what they say.
+    The later actions of its executors are read from their output.
     """
     port = urlsplit(database).port or 5432
     async with TcpProxy("127.0.0.1", port) as proxy, servers_on(database) as servers:

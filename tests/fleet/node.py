@@ -87,7 +87,7 @@ def _without(rule: str) -> None:
 
 
 class Traced(ScriptedExecutor):
-    """Says what it does, and when: a browser without contact must not act."""
+    """Prints its actions and their times: a browser without contact must not act."""
 
     async def run(self, assignment: Assignment, control: Control) -> AsyncIterator[Any]:
         """Play the scenario."""

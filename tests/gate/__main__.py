@@ -56,7 +56,7 @@ def gate_stages(suites: Sequence[str], others: Sequence[str] = ()) -> list[Stage
 
 
 def nightly_stages(others: Sequence[str] = ()) -> list[Stage]:
-    """All that takes long, of all suites.
+    """All long tests, of all suites.
 
     Args:
         others: Other Pythons than the one of the environments.

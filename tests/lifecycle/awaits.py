@@ -14,7 +14,7 @@ class Awaits:
     """The awaits of one call. What the server does in the same loop is not counted.
 
     Attributes:
-        seen: How often the call, or a task that it started, has given way to the loop.
+        seen: How often the call, or a task that it started, has yielded to the loop.
         alive: How many of its coroutines have not come to their end.
         reached: Whether the call was cancelled.
 

@@ -46,7 +46,7 @@ LOST: Mapping[str, Fault] = {
     "503 before": Fault(status=503),
 }
 
-# What happens while a wait with a deadline is under way, to a task that never ends.
+# The fault during a wait with a deadline, for a task that never ends.
 SPOILED: Mapping[str, FaultOf] = {
     "nothing": lambda _call: None,
     "slow answers": lambda call: Fault(stall=25.0) if call.at > 50.0 else None,

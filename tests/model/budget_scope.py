@@ -77,7 +77,7 @@ class BudgetScope:
         return None
 
     def is_good(self, state: Scope) -> bool:
-        """Whether all calls have returned, and money is held only for what may cost some."""
+        """Whether all calls have returned, and money is reserved only for possible costs."""
         return all(
             each.place in RETURNED
             and (

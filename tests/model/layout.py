@@ -40,7 +40,7 @@ NOT_ASKED, HELD_BY_SERVER, NOT_HELD = range(3)
 ROW, OWNER, QUEUE, HELD, HIDDEN, SENT, TOKEN, KEYED, ROUND = range(9)
 LATE_STATEMENT: Final = 9  # what it writes, or 0 for none, its owner, and its token
 TASKS: Final = (12, 14, 16)  # each its end, or 0 for none, and its token
-REQUESTS: Final = (18, 21)  # each an age, or 0 for none, who waits for the answer, and a token
+REQUESTS: Final = (18, 21)  # each an age, or 0 for none, the waiting worker, and a token
 PROGRESS: Final = 24  # of each worker: its place, a clock, a claim under way, and its token
 STRIDE: Final = 4  # from one worker to the next
 SIZE: Final = PROGRESS + STRIDE * WORKERS
@@ -55,7 +55,7 @@ IS_FORMER: Final = 8  # it is of a round before this one
 AN_INTENT, A_REFUSAL, A_TASK = range(1, 4)
 STATEMENTS: Final = ("", "an intent", "a refusal", "a task")
 
-# A claim: 1 and what the row said; the process claimed its own item
+# A claim: 1 and the row's content; the process claimed its own item
 CLAIMED: Final = 7
 IS_OLD: Final = 8
 

@@ -10,15 +10,15 @@ class Mutant:
     """The package with one defence removed.
 
     Attributes:
-        name: What is removed, in a few words that are unique.
+        name: The removed defence, in a few unique words.
         file: The changed file, from the package's folder.
         where: The qualified name of the function, or of the class if it stands in no function of
             it; empty if it stands in none at all.
         before: The source of what occurs there exactly once: an expression, statements that follow
             each other, or a piece of a text. Its layout does not matter.
-        after: What stands there instead; nothing if statements are removed.
-        killers: What must fail for it, from the folder of tests: `FILE::FUNCTION` with any
-            parameters, or a file or folder of which one test must.
+        after: The replacement; nothing if statements are removed.
+        killers: The tests that must fail for it, from the folder of tests: `FILE::FUNCTION` with
+            any parameters, or a file or folder of which one test must.
     """
 
     name: str

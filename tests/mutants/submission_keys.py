@@ -1,4 +1,4 @@
-"""Mutants of submission keys: what makes a repeat create nothing, and whose keys they are."""
+"""Mutants of submission keys: repeats that create nothing, and the owners of keys."""
 
 from tests.mutants.mutant import Mutant
 

@@ -38,7 +38,7 @@ print(json.dumps(failing_without_mutants(json.loads(sys.argv[3]), folder)))
 
 
 def judged(mutant: Mutant, folder: Path) -> Any:
-    """Whether a mutant is killed, by which tests, which let it live, and what went wrong."""
+    """Whether a mutant is killed, by which tests, which let it live, and the problem."""
     command = [sys.executable, "-c", JUDGE, json.dumps(attrs.asdict(mutant)), str(folder)]
     return json.loads(subprocess.check_output(command, cwd=ROOT, text=True))
 

@@ -31,7 +31,7 @@ class Queue:
 
 
 def changed(where: str, before: str, after: str) -> str:
-    """What the mutated source is, without its layout."""
+    """The mutated source, without its layout."""
     return mutated(SOURCE, Mutant("name", "queue.py", where, before, after, ()))
 
 

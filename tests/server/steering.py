@@ -14,7 +14,7 @@ class FromQueue(Executor):
     """Reports what the test puts into `items`; an exception among them is raised.
 
     Attributes:
-        items: What it reports next.
+        items: The next reports.
         assignments: The tasks that it was given.
         ended: How many runs have been closed.
         closed: Whether the server has released it.

@@ -40,7 +40,7 @@ class Fault:
     Attributes:
         kind: Its name in the table.
         request_bytes: The connection breaks after so many bytes of the request.
-        work: Whether the request is carried out.
+        work: Whether the request is executed.
         late: Seconds after which late work is done; None leaves that to chance.
         status: The status of the answer; None keeps the true answer.
         retry_after: The header of that name.
@@ -48,7 +48,7 @@ class Fault:
         share: How much of the answer is sent, from 0 to 1.
         delay: Seconds between the work and the answer.
         drip: Seconds between two bytes of the answer.
-        ending: What becomes of the connection.
+        ending: The end of the connection.
     """
 
     kind: str
@@ -155,7 +155,7 @@ class Faults:
     Attributes:
         rng: The source of random numbers.
         rate: The probability that something goes wrong with a request.
-        script: What happens to the first paying requests, before chance decides.
+        script: The faults of the first paying requests, before random ones.
         fired: How often each kind did.
     """
 
@@ -186,7 +186,7 @@ class Faults:
             self.fired[fault.kind] += 1
 
     def admit(self) -> Admission:
-        """What happens to the next attempt to connect."""
+        """The outcome of the next attempt to connect."""
         chance = self.rng.random()
         if chance >= self.rate / 8:
             return Admission.ACCEPTED

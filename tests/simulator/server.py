@@ -28,11 +28,11 @@ class FaultyServer:
     """An HTTP server on which faults happen: what all of its connections share.
 
     Attributes:
-        service: Carries requests out.
+        service: Executes requests.
         faults: What goes wrong.
         rng: The source of random numbers.
-        late: The most seconds between the moment at which a client gives up and the moment at
-            which its request is carried out.
+        late: The most seconds between the moment at which a client gives up and the moment at which
+            its request is executed.
         on_request: Called with each whole request.
         date: The `Date` header of each answer, given the service's time; None sends none.
         requests: How many came.

@@ -235,7 +235,7 @@ class World:
         else:
             self.crash_after(None)
             await self.run_machine()
-        await asyncio.sleep(self._laws.late + ATTEMPT_SECONDS)  # for what is carried out late
+        await asyncio.sleep(self._laws.late + ATTEMPT_SECONDS)  # for late work
         for each in around:
             each.cancel()
         await asyncio.wait(around)
@@ -262,7 +262,7 @@ class World:
         )
 
     def runtime(self, machine: Machine) -> Runtime:
-        """What a session of this world uses instead of chance, clock and network.
+        """The random numbers, clock and network of a session of this world.
 
         Args:
             machine: Where it runs.
@@ -286,7 +286,7 @@ class World:
         """Start the worker on a new machine.
 
         Returns:
-            Whether it came to its end; else the machine died before.
+            Whether it ended normally; else the machine died before.
         """
         machine = Machine()
         machine.on_event = lambda event: self._on_machine_event(machine, event)
@@ -296,13 +296,13 @@ class World:
         work = asyncio.create_task(worker.work())
         death = asyncio.create_task(self._crashed.wait())
         await asyncio.wait([work, death], return_when=asyncio.FIRST_COMPLETED)
-        # What a crashed program still does reaches neither the network nor the disk.
+        # Further actions of a crashed program reach neither the network nor the disk.
         for task in (work, death):
             task.cancel()
         await asyncio.wait([work, death])
         await session.aclose()
         if machine.alive:
-            await work  # raises what went wrong
+            await work  # raises the error
         return machine.alive
 
     def judged(self) -> Report:

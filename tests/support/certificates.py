@@ -15,7 +15,7 @@ class Certificate:
 
     Args:
         directory: Where the files go.
-        name: What it is for, in openssl's words, such as `IP:127.0.0.1`.
+        name: Its subject, in openssl's notation, such as `IP:127.0.0.1`.
 
     Attributes:
         file: The certificate.

@@ -165,11 +165,11 @@ class MemoryTransport(asyncio.Transport):
         return self._closing
 
     def pause_reading(self) -> None:
-        """Buffer what arrives."""
+        """Buffer incoming data."""
         self._reading = False
 
     def resume_reading(self) -> None:
-        """Deliver what was buffered."""
+        """Deliver the buffered data."""
         self._reading = True
         while self._unread and self._reading and not self._lost:
             self._deliver_item(self._unread.popleft())
@@ -207,7 +207,7 @@ class Machine:
 
     Attributes:
         on_event: Called with each event; may crash the machine.
-        alive: Whether it runs. What a crashed one sends or stores has no effect.
+        alive: Whether it runs. Sends and stores of a crashed one have no effect.
         transports: Its open connections, oldest first.
     """
 

@@ -79,7 +79,7 @@ class StoredFile:
         return dict(self.headers).get(name)
 
     def reply(self, request: Request) -> bytes:
-        """The reply to a request for it, all of it or the part that is asked for.
+        """The reply to a request for it, all of it or the requested range.
 
         Args:
             request: The request.
@@ -179,7 +179,7 @@ def refuse(
 
 
 def redirect(location: str, status: int = 307) -> Behaviour:
-    """Send somewhere else.
+    """Redirect to another place.
 
     Args:
         location: Where to.

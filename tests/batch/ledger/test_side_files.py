@@ -21,7 +21,7 @@ from tests.support.patience import until
 
 
 def files(ledger: Path) -> set[str]:
-    """What is in the ledger's directory."""
+    """The files in the ledger's directory."""
     return {each.name for each in ledger.parent.iterdir()}
 
 

@@ -16,7 +16,7 @@ class Site:
 
     Attributes:
         port: The port.
-        asked: The paths that were asked for, in order.
+        asked: The requested paths, in order.
         cookies: The cookies that came with each request.
     """
 

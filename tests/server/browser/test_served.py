@@ -79,7 +79,9 @@ async def test_pictures_while_it_runs_and_a_film_at_the_end(api: Caller, site: s
     for film in films:  # none without ffmpeg
         # Before the wait of five seconds is over: the pages of the first steps are in the
         # recording.
-        assert ended["created_at"] < overview["recorded_from"] < overview["steps_more"][2]["taken_at"]
+        assert (
+            ended["created_at"] < overview["recorded_from"] < overview["steps_more"][2]["taken_at"]
+        )
         assert f"/files/{task_id}/{task_id}-recording." in film
         answer = await api.get(film, key=False)
         assert answer.status == 200
@@ -124,14 +126,14 @@ async def test_both_kinds_of_media_can_be_switched_off(
 
 
 async def test_pause_resume_and_stop(api: Caller):
-    """A paused task takes no step, a resumed one goes on, a stopped one loses its page at once."""
+    """A paused task takes no step, a resumed one continues, a stopped one loses its page."""
     pages = {"/": WAITING}
     async with serve_pages(pages) as site:
         task_id = await api.create(f"Open {site.url}/. Wait for Gone. Scroll down. Wait for rain.")
         await _steps(api, task_id, 1)
         await api.put(f"/pause-task?task_id={task_id}")
         pages["/go"] = "Gone"
-        await until(lambda: site.asked.count("/gone"))  # the page shows what it waited for
+        await until(lambda: site.asked.count("/gone"))  # the page shows the expected text
         await asyncio.sleep(0.5)
         paused = await api.task(task_id)
         await api.put(f"/resume-task?task_id={task_id}")

@@ -57,18 +57,18 @@ class Course:
 
 
 class HostedService:
-    """A fake of one version on a port of 127.0.0.1. What breaks the contract is noted.
+    """A fake of one version on a port of 127.0.0.1. Violations of the contract are recorded.
 
     Attributes:
-        faults: What goes wrong.
-        courses: How tasks go, by a word of their text; all others succeed soon.
+        faults: The faults.
+        courses: The courses of tasks, by a word of their text; all others succeed soon.
         calls: How often each operation was called.
         paid: How many paid creates had their effect, by the text of the task.
         bodies: The bodies of the calls of each operation.
         violations: Calls and answers that do not follow the document.
-        uploads: What was put into the storage, by its key.
+        uploads: The content of the storage, by key.
         concurrency: How many tasks may be at work.
-        credit: What is left on the account, in US dollars.
+        credit: The balance of the account, in US dollars.
         held: Operations whose answers wait for an event, after the call had its effect.
     """
 
