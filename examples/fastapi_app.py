@@ -19,8 +19,7 @@ from fastapi.responses import JSONResponse, StreamingResponse
 
 from browser_use_async import BrowserUseSession, Task, errors
 
-# The status for each error. The most special class comes first; any other error is answered with
-# 500.
+# The status for each error, special classes first. Any other error is answered with 500.
 STATUS_OF_ERROR: tuple[tuple[type[errors.BrowserUseError], int], ...] = (
     (errors.InvalidRequestError, 422),
     (errors.NotFoundError, 404),

@@ -169,6 +169,7 @@ async def test_tasks_that_end_before_a_wait_are_noticed(server: LocalServer):
 
 async def test_tasks_that_end_before_a_wait_are_not_fetched(server: LocalServer):
     """The stream has them before the answer to run-task has come, and they are kept until then.
+
     This applies also when there is no wait at times, as in a batch whose tasks end at once.
     """
     async with session_with(server) as session:

@@ -97,7 +97,8 @@ async def test_a_server_that_does_not_speak_v1_is_recognised(
 
 
 @pytest.mark.parametrize(
-    ("path", "is_named"), [("", True), ("/v1", True), ("/api/v1", False), ("/gateway/api/v1", False)]
+    ("path", "is_named"),
+    [("", True), ("/v1", True), ("/api/v1", False), ("/gateway/api/v1", False)],
 )
 async def test_a_base_url_without_its_path_is_named(
     serve: Serve, connect: Connect, path: str, is_named: bool

@@ -142,9 +142,7 @@ async def test_without_repetitions_nothing_is_looked_up(api: FakeApi, open_sessi
 
 
 @pytest.mark.looptime
-async def test_a_pause_is_not_repeated_over_a_resume(
-    api: FakeApi, open_session: OpenSession
-):
+async def test_a_pause_is_not_repeated_over_a_resume(api: FakeApi, open_session: OpenSession):
     """The pause was executed, its answer lost, and another client resumed the task."""
     session = await open_session()
     task = api.add(lives(1e6))

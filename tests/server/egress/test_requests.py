@@ -161,8 +161,9 @@ async def test_pages_of_public_hosts_lead_to_no_private_address(inner: Inner):
 async def test_webhooks_keep_to_the_rule(
     http: aiohttp.ClientSession, inner: Inner, short_folder: Path
 ):
-    """A webhook over HTTP may be on this machine if it names the port, and on no other private
-    address. In code, and on the command line, the operator names it.
+    """A webhook over HTTP may be on this machine at a named port, and on no private address.
+
+    In code, and on the command line, the operator names it.
     """
     hook, bare = f"{inner.url}/hook", "https://127.0.0.1/hook"
     path = short_folder / "admin"
