@@ -187,7 +187,7 @@ async def test_they_end_with_the_process_that_has_started_them(postgres: str) ->
 async def test_what_prevents_one_is_said_once() -> None:
     """A database that does not answer is one sentence, as for one process."""
     with bound_socket() as port:
-        address = f"postgresql://unknown.0.0.1:{port}/none"
+        address = f"postgresql://unknown@127.0.0.1:{port}/none"
         result = await run("serve", *_SERVED, "--database", address, "--processes", "2")
 
     assert result.code == 2
