@@ -1,4 +1,4 @@
-"""The floor plan: who may import whom, and what is exported."""
+"""The layers: which module may import which, and the exported names."""
 
 import ast
 from collections import defaultdict
@@ -14,7 +14,7 @@ from browser_use_async.api import endpoint_table as table
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "browser_use_async"
 
-# A module imports only from its own room and from lower levels, for the type checker too.
+# A module imports only from its own room and from lower levels; this includes imports for types.
 LEVELS = {
     "lazy": 0,
     "removals": 0,
@@ -52,14 +52,14 @@ LEVELS = {
     "report": 15,
     "__main__": 15,
 }
-# Values and errors name each other: an error has the task that failed and what happened before.
+# Values and errors refer to each other: an error has the failed task and its history.
 VALUES = {"errors", "timeline", "types"}
-# What functions of a room import besides when they are called: a response that is stored or parsed
-# needs the converter and the parser, which need the classes of responses.
+# Imports inside the functions of a room: a response that is stored or parsed needs the converter
+# and the parser, which need the classes of responses.
 ON_CALL = {"types": {"api", "prices", "structured_output"}, "lazy": {"removals"}}
 # The thin layer, one module for each section of the API, stands beside the contract in `api`.
 SECTIONS = {"section", "browser_profiles", "scheduled_tasks", "services", "tasks"}
-# Outside of this order: what each may import from the others.
+# Outside of this order: the imports that each may have from the others.
 ANNEXES = {
     "server": {
         *("lazy", "removals", "system", "version", "types", "api", "prices"),
@@ -83,23 +83,23 @@ PURE = {
     )
 }
 IMPURE_LIBRARIES = {"aiohttp", "asyncio", "socket", "ssl", "tenacity", "threading"}
-# `aiohttp.web` is another matter: a webhook receiver may be one of its handlers.
+# `aiohttp.web` is a different case: a webhook receiver may be one of its handlers.
 CLIENT_LIBRARIES = {"aiohttp", "tenacity"}
 USERS_OF_CLIENT_LIBRARIES = {"transport", "server"}
-# What the session does is observed from above, by modules that the core does not know.
+# The session is observed from above, by modules that the core does not know.
 CORE = {"api", "observers", "transport", "sections", "polling", "paging", "files", "lifecycle"}
 OBSERVERS = {"budget", "flight_recorder", "notebook", "session_log", "telemetry", "testing"}
 
-# What the rows of the server may be made of: values, and how secrets are sealed.
+# The rows of the server are made of these: values, and the sealing of secrets.
 BELOW_STORAGE = {"background_tasks", "encryption", "errors", "extras", "records", "schedule"}
 
-# Rooms of the server that know no HTTP: they raise `errors`, which `http.errors` has statuses for.
+# Rooms of the server without HTTP: they raise `errors`, for which `http.errors` has statuses.
 WITHOUT_HTTP = {
     *("errors", "records", "schedule", "scheduler", "task_start"),
     *("storage", "tasks", "fleet", "executors", "keys", "webhooks", "search", "egress", "html"),
 }
 
-# What users import from; elsewhere a constant need not be exported to be read by its neighbours.
+# Modules from which users import; elsewhere `__all__` need not list a constant for its neighbours.
 PUBLIC_MODULES = {
     "browser_use_async",
     "browser_use_async.batch",
@@ -142,7 +142,7 @@ def _module(path: Path) -> str:
     return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
 
 
-# --- what the rules ask of a file ------------------------------------------------------------
+# --- the facts of a file ---------------------------------------------------------------------
 
 
 @attrs.frozen
@@ -162,10 +162,10 @@ class Import:
 
 @attrs.frozen
 class Source:
-    """What all rules ask of one file, which is parsed once for them.
+    """The facts of one file for all rules, parsed once.
 
     Attributes:
-        imports: What it imports.
+        imports: Its imports.
         exported: Its `__all__`.
         defined: The public names that it makes; in an `__init__` also those that it imports.
         tasks: The calls that make asyncio tasks.
@@ -233,7 +233,7 @@ def _is_type_variable(node: ast.Assign) -> bool:
 
 
 def _defined(tree: ast.Module, *, imports: bool) -> set[str]:
-    """The public names that a module makes; in an `__init__` also those that it imports."""
+    """The public names of a module; in an `__init__` also those that it imports."""
     names: set[str] = set()
     for node in [*tree.body, *_lazily_imported(tree)]:
         if isinstance(node, _MAKERS):
@@ -248,7 +248,7 @@ def _defined(tree: ast.Module, *, imports: bool) -> set[str]:
 
 
 def _lazily_imported(tree: ast.Module) -> list[ast.stmt]:
-    """What a lazy `__init__` shows to type checkers only, and loads on first use."""
+    """The names that a lazy `__init__` shows to type checkers only, and loads on first use."""
     return [
         statement
         for node in tree.body
@@ -262,7 +262,7 @@ def _is_tool(node: ast.ImportFrom) -> bool:
 
 
 class _WithoutSignatures(ast.NodeTransformer):
-    """Drops annotations: to name a type of aiohttp in a signature is not to use its client."""
+    """Drops annotations: a type of aiohttp in a signature is no use of its client."""
 
     def visit_arg(self, node: ast.arg) -> ast.arg:
         node.annotation = None
@@ -297,8 +297,7 @@ def _library(name: str) -> str:
 def _imported_rooms(path: Path, *, on_call: bool) -> set[str]:
     """The rooms of this package that a file names, `__init__` for the package itself.
 
-    Those that only its functions import, when they are called, are left out if not asked for; those
-    that it names for the type checker alone are not.
+    Imports inside its functions are left out by default; imports for the type checker are not.
     """
     imports = _source(path).imports
     parts = [each.name.split(".") for each in imports if on_call or not each.on_call]
@@ -329,7 +328,7 @@ def test_imports_go_downwards() -> None:
 
 
 def test_no_circle_connects_rooms() -> None:
-    """Rooms can be put into an order in which each names only those before it."""
+    """Rooms can be put into an order in which each imports only those before it."""
     named: dict[str, set[str]] = defaultdict(set)
     for path in FILES:
         named[_room(path)] |= _imported_rooms(path, on_call=False) - {_room(path)}
@@ -338,7 +337,7 @@ def test_no_circle_connects_rooms() -> None:
 
 
 def test_storage_has_rows_and_nothing_else() -> None:
-    """It names no HTTP, no picture, no executor, and nothing that is made of what it stores."""
+    """It imports no HTTP, no picture, no executor, and nothing that is built on it."""
     for path in sorted((PACKAGE / "server/storage").rglob("*.py")):
         names = _names(path)
         ours = {
@@ -350,12 +349,12 @@ def test_storage_has_rows_and_nothing_else() -> None:
 
 
 def _inner_room(name: str) -> str:
-    """The folder or module of the server to which a dotted name leads."""
+    """The folder or module of the server of a dotted name."""
     return name.split(".")[2] if name.count(".") > 1 else ""
 
 
 def _inner_rooms(path: Path) -> set[str]:
-    """The rooms of the server that one of its files names, in functions and for types, too."""
+    """The rooms of the server that one of its files imports, in functions and for types, too."""
     names = {each for each in _names(path) if each.startswith("browser_use_async.server.")}
     return {_inner_room(each) for each in names} - {_inner_room(_module(path))}
 
@@ -370,7 +369,7 @@ def test_no_circle_connects_rooms_of_the_server() -> None:
 
 
 def test_statuses_stand_above() -> None:
-    """What stores, carries out and starts tasks says what happened, and nothing of HTTP."""
+    """Rooms that store, run and start tasks raise their own errors, and know nothing of HTTP."""
     for path in SERVER_FILES:
         room = _inner_room(_module(path))
         named = _inner_rooms(path)
@@ -380,7 +379,7 @@ def test_statuses_stand_above() -> None:
 
 
 def test_the_core_knows_no_observer() -> None:
-    """What is observed names no log handler, timeline recorder, spans, budget or cassette."""
+    """Observed modules import no log handler, timeline recorder, spans, budget or cassette."""
     for path in [each for each in FILES if _room(each) in CORE]:
         assert not _imported_rooms(path, on_call=True) & OBSERVERS, _name(path)
         assert "browser_use_async.logs.StderrHandler" not in _names(path), _name(path)
@@ -408,7 +407,7 @@ def test_one_room_speaks_http() -> None:
 
 
 def test_users_import_public_names() -> None:
-    """The pytest plugin and the examples do what users can do: no underscored name."""
+    """The pytest plugin and the examples use public names only."""
     outside = [ROOT / "pytest_browser_use_async.py", *sorted((ROOT / "examples").rglob("*.py"))]
     for path in [each for each in outside if each.exists()]:
         names = [each for each in _names(path, typed=False) if each.startswith("browser_use_async")]
@@ -420,7 +419,7 @@ def test_users_import_public_names() -> None:
 
 
 def _sort_key(name: str) -> tuple[int, str]:
-    """Constants, then classes, then the rest: the order that ruff keeps."""
+    """Constants, then classes, then the rest: ruff's order."""
     if name.isupper():
         return 0, name
     return (1, name) if name[:1].isupper() else (2, name)
@@ -437,7 +436,7 @@ def test_exports_are_exact() -> None:
 
 
 def test_exports_stand_where_names_are_imported_from() -> None:
-    """`__all__` is sorted and true; inner modules do without, since their names are not offered."""
+    """`__all__` is sorted and correct; inner modules have none, since users do not import them."""
     for path in FILES:
         exported = _source(path).exported
 
@@ -478,7 +477,7 @@ def test_each_row_has_exactly_one_method() -> None:
 
 
 def test_each_asyncio_task_has_a_name() -> None:
-    """A list of a program's tasks says of each what it does, and that it is this package's."""
+    """The list of a program's asyncio tasks shows the purpose of each, and the package."""
     for path in FILES:
         for task in _source(path).tasks:
             names = [each.value for each in task.keywords if each.arg == "name"]
