@@ -1,1 +1,1 @@
-"""The open-source browser-use agent at work in a real browser, with a language model of yours."""
+"""Executor that runs the open-source browser-use agent with your own language model."""

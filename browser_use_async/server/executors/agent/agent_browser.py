@@ -1,8 +1,7 @@
-"""Where one agent works: a browser of its own, one way out of it, and an observer.
+"""The browser of one agent: its process, its gateway and the server's own connection to it.
 
-browser-use checks addresses before it opens them. That check is a library's, so the schemes that
-lead into this machine are closed here as well, in the browser itself and on a connection that the
-agent does not know.
+browser-use checks addresses before it opens them. The server does not rely on that check: it also
+blocks schemes such as `file:` in the browser, through a connection that the agent does not know.
 """
 
 import json
@@ -32,9 +31,9 @@ from browser_use_async.server.executors.settings import ChromiumSettings
 from browser_use_async.server.records import Assignment
 
 CLOSED_SCHEMES = ("file:", "chrome:", "chrome-untrusted:", "devtools:", "view-source:")
-"""What no page of an agent's browser shows: files, and pages of the browser itself."""
+"""Schemes that an agent's browser never shows: files, and pages of the browser itself."""
 
-# Documents only, but for files: the PDF viewer of the browser loads its own scripts from chrome:.
+# Except for files, only documents: the browser's PDF viewer loads its scripts from chrome:.
 _CLOSED_PATTERNS = [
     {"urlPattern": "file:*"},
     *({"urlPattern": f"{scheme}*", "resourceType": "Document"} for scheme in CLOSED_SCHEMES[1:]),
@@ -46,11 +45,11 @@ _LEAVING: tuple[tuple[str, dict[str, str]], ...] = (
 _OPEN_CHROME_PAGES = ("chrome://newtab/", "chrome://new-tab-page/")
 
 _EACH_BYTES = 700 * 1024**2
-"""What a browser, the pages of a task and the agent's process take together."""
+"""Memory that a browser, the pages of a task and the agent's process need together."""
 
 
 class LiveObserver:
-    """A second connection to an agent's browser, which leads its windows off closed schemes."""
+    """A second connection to an agent's browser, which blocks pages of closed schemes."""
 
     def __init__(self, browser: Browser, commands: CDPSession, assignment: Assignment) -> None:
         self._browser = browser
@@ -60,7 +59,7 @@ class LiveObserver:
         self.context = context = browser.contexts[0]
         self.view = LiveView(context, assignment.viewport)
         context.on("page", self._page_opened)
-        context.on("dialog", lambda _: None)  # is the agent's to answer
+        context.on("dialog", lambda _: None)  # the agent answers it
         commands.on("Target.targetCreated", self._target_changed)
         commands.on("Target.targetInfoChanged", self._target_changed)
         commands.on("Fetch.requestPaused", self._refuse)
@@ -69,13 +68,13 @@ class LiveObserver:
     async def connect(
         cls, playwright: Playwright, browser_url: str, assignment: Assignment
     ) -> "LiveObserver":
-        """Close the schemes, and follow the windows."""
+        """Connect to a browser, block the closed schemes and watch for new windows."""
         try:
             browser = await playwright.chromium.connect_over_cdp(browser_url)
             commands = await browser.new_browser_cdp_session()
             observer = cls(browser, commands, assignment)
-            # In the browser's own session and not in those of its pages: the browser asks it
-            # about the first load of a new window too, before a client could attach to that.
+            # In the browser's own session, not in those of its pages: only this session is
+            # also asked about the first load of a new window.
             await commands.send("Fetch.enable", {"patterns": _CLOSED_PATTERNS})
             await commands.send("Target.setDiscoverTargets", {"discover": True})
             await browser.contexts[0].new_page()  # as in a browser that a person has started
@@ -109,7 +108,7 @@ class LiveObserver:
             self._work.start(self._leave(target["targetId"]))
 
     async def _leave(self, target_id: str) -> None:
-        """Leave a page of a closed scheme: the browser's own pages are no requests to refuse."""
+        """Leave a page of a closed scheme; pages of the browser itself send no request."""
         attaching = self._commands.send("Target.attachToTarget", {"targetId": target_id})
         with suppress(PlaywrightError):
             session_id = (await attaching)["sessionId"]
@@ -126,16 +125,16 @@ class LiveObserver:
 
 @attrs.frozen
 class AgentBrowser:
-    """A browser that waits for an agent."""
+    """A running browser for one agent."""
 
-    url: str  # the address at which it takes commands
-    folder: Path  # an empty folder for the agent, deleted with the browser's
+    url: str  # the address of its DevTools protocol
+    folder: Path  # an empty folder for the agent, deleted when the browser ends
     observer: LiveObserver  # the server's own connection to the browser
     proxy_note: str  # a sentence about the proxy; empty if the task asks for none
 
 
 class AgentBrowsers:
-    """Browsers for agents, which take every page of one for their own, as many as there is room."""
+    """Starts one browser for each agent, up to the capacity of this machine."""
 
     def __init__(self, settings: ChromiumSettings) -> None:
         self._program = BrowserProgram.of(
@@ -149,12 +148,12 @@ class AgentBrowsers:
         self._room = OwnerSlots(most)
 
     async def aclose(self) -> None:
-        """End what starts the browsers."""
+        """Stop the browser launcher."""
         await self._driver.stop()
 
     @asynccontextmanager
     async def take(self, assignment: Assignment) -> AsyncGenerator[AgentBrowser]:
-        """Start a browser for one task as soon as there is room, and end it."""
+        """Wait for a free place, start a browser for one task, and end it afterwards."""
         async with self._room.slot(assignment.owner), AsyncExitStack() as stack:
             upstream, proxy_note = self._egress.upstream(assignment)
             gateway = Gateway(self._egress.policy(assignment), upstream)
@@ -169,16 +168,16 @@ class AgentBrowsers:
             url = await browser.address()
             observer = await LiveObserver.connect(playwright, url, assignment)
             stack.push_async_callback(observer.aclose)
-            # Of the browser's user: it writes downloads there, and reads what is uploaded.
+            # Owned by the browser's user, who writes downloads there and reads uploads.
             folder = browser.folder.for_browser("agent")
             yield AgentBrowser(url, folder, observer, proxy_note)
 
 
 def _flags(gateway: Gateway) -> list[str]:
     return [
-        "--remote-debugging-port=0",  # browser-use takes an address, and no pipe
+        "--remote-debugging-port=0",  # browser-use connects to an address only, not to a pipe
         f"--proxy-server=http://127.0.0.1:{gateway.port}",
-        # Past the gateway no name is known, so that nothing is looked up: browser-use shows a
-        # picture of its own on empty pages.
+        # Names are resolved by the gateway only. Without this, the picture that browser-use
+        # shows on empty pages would cause a look-up.
         "--proxy-bypass-list=<-loopback>;cf.browser-use.com",
     ]

@@ -1,4 +1,4 @@
-"""The executor: a language model, a browser, an agent in a process of its own, and what it says."""
+"""The executor that runs each task as a browser-use agent in its own process."""
 
 import logging
 import os
@@ -39,7 +39,7 @@ from browser_use_async.server.records import Assignment, Failed, Finished, Step
 from browser_use_async.server.setting_kinds import or_environment
 
 _NO_KEY = "none"
-"""Clients insist on a key, also for endpoints that want none."""
+"""A placeholder: clients require a key, even for endpoints that need none."""
 
 _ANY_SITE = "http*://*"
 _NO_SITE = "http*://nothing.invalid"  # a name that never exists (RFC 2606)
@@ -49,10 +49,10 @@ _logger = logging.getLogger(__name__)
 
 
 class BrowserUseExecutor(Executor):
-    """Has the open-source browser-use agent carry out tasks, with a language model of yours.
+    """Carries out tasks with the open-source browser-use agent and your own language model.
 
-    Each task has a browser and a process of its own. The agent's telemetry, cloud, look-ups and
-    extensions are off; its model, and the pages that it opens, are all that it speaks to.
+    Each task has its own browser and process. The agent's telemetry, cloud, look-ups and
+    extensions are off: it connects only to its model and to the pages that it opens.
     """
 
     name = "browser-use agent"
@@ -68,7 +68,7 @@ class BrowserUseExecutor(Executor):
         check_python(self._python)
         self._browsers = AgentBrowsers(chromium or ChromiumSettings())
         self.capacity = self._browsers.capacity  # how many tasks have a browser at once
-        # The operator names the endpoint, wherever it is.
+        # The operator configured the endpoint, so it may be a private address.
         self._outbound = HttpClient(Egress().policy_naming(opening=[self.endpoint.base_url]))
         self._recorder = Recorder()
         self._running: dict[str, AgentBrowser] = {}
@@ -79,7 +79,7 @@ class BrowserUseExecutor(Executor):
         """Carry out one task."""
         mask = SecretRedactor({**assignment.secrets, "": self.endpoint.key})
         if any(is_seed(each) for each in assignment.secrets.values()):
-            # The model's browser would type the seed itself, which gives it away for good.
+            # The agent would type the seed itself into the page, which reveals it for good.
             yield Failed("This executor types no one-time codes: leave the otpauth:// secret out.")
             return
         try:
@@ -100,7 +100,7 @@ class BrowserUseExecutor(Executor):
         return browser.observer.view if browser is not None else None
 
     async def aclose(self) -> None:
-        """End what starts the browsers of tasks."""
+        """Stop the browser launcher."""
         await self._browsers.aclose()
 
     async def _work(
@@ -149,7 +149,7 @@ class BrowserUseExecutor(Executor):
 def make_order(
     assignment: Assignment, endpoint: ModelEndpoint, model: str, browser_url: str, folder: Path
 ) -> Order:
-    """The order, with the task's files laid out for the agent."""
+    """Write the task's files for the agent, and return the order for its process."""
     for name in ("uploads", "files", "downloads"):
         (folder / name).mkdir()
     owner = folder.stat()
@@ -165,7 +165,7 @@ def make_order(
         "highlight_elements": assignment.highlight_elements,
         "takes_screenshots": assignment.takes_screenshots,
         "uploads": list(_laid_out(assignment.files, folder / "uploads")),
-        # With all that browsers want to know.
+        # With all fields of cookies that browsers read.
         "cookies": [
             {"path": "/", "secure": False, "httpOnly": False, **cookie}
             for cookie in assignment.cookies
@@ -182,21 +182,20 @@ def make_order(
 
 
 def address_patterns(entries: Sequence[str] | None) -> list[str]:
-    """Allowed domains as browser-use's patterns, each of which begins with `http`.
+    """Convert allowed domains to browser-use's patterns, each of which begins with `http`.
 
-    A host alone would open `file://HOST/` too, and no pattern at all every scheme. The patterns are
-    there for the agent to know; what leaves the browser is judged outside of it, by scheme and port
-    as well.
+    A host alone would also allow `file://HOST/`, and no pattern would allow every scheme. The
+    patterns only inform the agent: the gateway checks each connection, with scheme and port.
     """
     if entries is None:
         return [_ANY_SITE]
     hosts = [host for entry in entries for host in _with_parent(_host(entry))]
-    # browser-use takes an empty list for every address.
+    # For browser-use, an empty list allows every address.
     return [f"http*://{host}" for host in dict.fromkeys(hosts)] or [_NO_SITE]
 
 
 def _with_parent(host: str) -> Iterable[str]:
-    """The host; with a wildcard also the one below which it stands, as in the task's rules."""
+    """Yield the host, and for a wildcard also its parent domain, as the task's rules do."""
     if not host:
         return ()
     return (host, host.removeprefix("*.")) if host.startswith("*.") else (host,)
@@ -205,7 +204,7 @@ def _with_parent(host: str) -> Iterable[str]:
 def secrets_by_domain(
     secrets: Mapping[str, str], allowed_domains: Sequence[str] | None
 ) -> dict[str, Any]:
-    """Secrets bound to the domains on which they may be typed, if the task names any."""
+    """Group secrets by the domains on which they may be typed, if the task names any."""
     if allowed_domains is None:
         return dict(secrets)
     if not secrets:
@@ -222,7 +221,7 @@ def _scheme(entry: str) -> str:
 
 
 def _host(entry: str) -> str:
-    """The host of an entry with its wildcard; empty if there is none."""
+    """Return the host of an entry with its wildcard, or an empty text."""
     rest = entry.strip().rpartition("://")[2].lower()
     wildcard = "*." if rest.startswith("*.") else ""
     if rest == "*":

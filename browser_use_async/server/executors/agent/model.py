@@ -1,4 +1,4 @@
-"""The language model: an OpenAI-compatible endpoint of the operator's, and what is asked of it."""
+"""Client of the operator's language model, an OpenAI-compatible endpoint."""
 
 import json
 import re
@@ -20,7 +20,7 @@ _FENCED = re.compile(r"\s*```(?:json)?\s*\n(?P<inner>.*)\n\s*```\s*", re.DOTALL)
 
 
 class NoModelError(Exception):
-    """There is no model to ask. Its text is a sentence for a person."""
+    """No model can answer. The message is a sentence for a person."""
 
 
 @attrs.frozen
@@ -28,14 +28,14 @@ class ModelEndpoint:
     """An OpenAI-compatible endpoint."""
 
     base_url: str  # its address, which ends in `/v1` nearly everywhere
-    key: str = attrs.field(repr=False)  # its key; empty if it wants none
-    model: str | None  # the model for every task, or None to go by what each task asks for
+    key: str = attrs.field(repr=False)  # its key; empty if it needs none
+    model: str | None  # the model for every task, or None to use the one that each task names
     answer_seconds: int  # how long one answer may take
-    sees_pictures: bool  # whether the model takes screenshots
+    sees_pictures: bool  # whether the model accepts images
 
     @classmethod
     def of(cls, settings: AgentSettings) -> "ModelEndpoint":
-        """The endpoint that an operator means."""
+        """Create the endpoint from the operator's settings."""
         base_url = or_environment(settings, "llm_base_url")
         if not base_url:
             raise ConfigurationError(
@@ -52,13 +52,13 @@ class ModelEndpoint:
         )
 
     async def model_for(self, wanted: str, outbound: HttpClient) -> str:
-        """The model that a task shall use."""
+        """Choose the model for a task that asks for `wanted`."""
         if self.model is not None:
             return self.model
         return choose_model(wanted, await self._listed(outbound))
 
     async def _listed(self, outbound: HttpClient) -> list[str] | None:
-        """The names of its models, or None if it does not list them."""
+        """Request the names of the models; None if the endpoint does not list them."""
         headers = {"Authorization": f"Bearer {self.key}"} if self.key else {}
         try:
             answer = await outbound.send("GET", f"{self.base_url}/models", headers=headers)
@@ -72,7 +72,7 @@ class ModelEndpoint:
 
 
 def choose_model(wanted: str, listed: Sequence[str] | None) -> str:
-    """The endpoint's name of the model that a task asks for."""
+    """Find the endpoint's name of the model that a task asks for."""
     if not listed or wanted in listed:
         return wanted
     prefixed = [name for name in listed if name.rpartition("/")[2] == wanted]
@@ -92,7 +92,7 @@ def _names(body: bytes) -> list[str] | None:
         listed: Any = load_json(body.decode("utf-8", "replace"))
         return [str(each["id"]) for each in listed["data"]]
     except (ValueError, TypeError, KeyError):
-        return None  # something else answers under this path
+        return None  # the endpoint has no list of models at this path
 
 
 def _checked_url(text: str) -> str:
@@ -110,17 +110,17 @@ def _checked_url(text: str) -> str:
 
 @attrs.frozen
 class ModelAnswer:
-    """What a model has said."""
+    """The answer of a model."""
 
     text: str
     prompt_tokens: int = 0  # as the endpoint counts them; 0 if it does not
     answer_tokens: int = 0
 
     def as_json(self) -> Any:
-        """The answer as JSON.
+        """Parse the answer as JSON.
 
         Raises:
-            NoModelError: It is none.
+            NoModelError: The answer is not JSON.
         """
         fenced = _FENCED.fullmatch(self.text)
         try:
@@ -130,20 +130,20 @@ class ModelAnswer:
 
 
 class Model:
-    """One model of an endpoint, asked without an agent."""
+    """A model that is asked directly, without an agent."""
 
     def __init__(self, endpoint: ModelEndpoint) -> None:
         self.endpoint = endpoint
-        # The operator names the endpoint, wherever it is.
+        # The operator configured the endpoint, so it may be a private address.
         policy = Egress().policy_naming(opening=[endpoint.base_url])
         seconds = float(endpoint.answer_seconds)
         self._outbound = HttpClient(policy, silence=seconds, exchange=seconds)
 
     async def name_for(self, wanted: str) -> str:
-        """The endpoint's name of the model that a task asks for.
+        """Find the endpoint's name of the model that a task asks for.
 
         Raises:
-            NoModelError: There is none.
+            NoModelError: The endpoint has no such model.
         """
         return await self.endpoint.model_for(wanted, self._outbound)
 
@@ -151,7 +151,7 @@ class Model:
         """Ask one question.
 
         Raises:
-            NoModelError: There is no answer.
+            NoModelError: The model gave no answer.
         """
         endpoint = self.endpoint
         request = {

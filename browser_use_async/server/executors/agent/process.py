@@ -1,7 +1,7 @@
-"""One agent: its order, its process, and what it reports as items of the task.
+"""The process of one agent: its start, its messages, and the items that they become.
 
-It is a process of its own for each task, because browser-use brings a hundred packages along, sets
-up logging and signals for the whole process, and reads its settings once, from the environment.
+Each task has its own process, because browser-use imports a hundred packages, sets up logging and
+signals for the whole process, and reads its settings from the environment once.
 """
 
 import asyncio
@@ -61,11 +61,11 @@ _CHECK_SECONDS = 60
 
 
 class AgentEndedError(Exception):
-    """The process ended, or fell silent. Its text is a sentence for a person."""
+    """The process ended or stopped answering. The message is a sentence for a person."""
 
 
 def check_python(python: str) -> None:
-    """Make sure that a Python has browser-use, and what schemas are checked with."""
+    """Check that a Python has browser-use, and the package that checks schemas."""
     program = (
         "import sys; from importlib.util import find_spec; "
         "sys.exit(None in map(find_spec, ('browser_use', 'jsonschema')))"
@@ -85,7 +85,7 @@ def check_python(python: str) -> None:
 
 
 def agent_environment(folder: Path) -> dict[str, str]:
-    """The environment of an agent's process: nothing of it leads out of its folder."""
+    """Return the environment of an agent's process, with every path inside its folder."""
     homes = ("HOME", "TMPDIR", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "BROWSER_USE_CONFIG_DIR")
     return {
         **kept_environment(),
@@ -127,12 +127,12 @@ class AgentProcess:
     async def send(self, message: Mapping[str, Any]) -> None:
         """Send a message to the agent."""
         assert self._process.stdin is not None
-        with contextlib.suppress(ConnectionError):  # it has ended; the next look finds that out
+        with contextlib.suppress(ConnectionError):  # it has ended; `receive` reports that
             self._process.stdin.write(pack(message))
             await self._process.stdin.drain()
 
     async def receive(self, seconds: float) -> Any:
-        """Wait for what the agent reports next."""
+        """Wait for the agent's next message."""
         assert self._process.stdout is not None
         try:
             async with asyncio.timeout(seconds):
@@ -147,7 +147,7 @@ class AgentProcess:
             ) from None
 
     async def end(self) -> None:
-        """End the process with all of its children."""
+        """End the process and all its children."""
         system.kill_group(self.pid)
         await asyncio.shield(asyncio.gather(self._process.wait(), self._logging))
 
@@ -162,7 +162,7 @@ async def _pass_on(process: Process, log: Callable[[str], None]) -> None:
             if text:
                 log(text)
         if len(rest) > _LONGEST_LINE:
-            rest = b""  # whatever that is, it is no line
+            rest = b""  # too long for a message
 
 
 def _exit_text(code: int) -> str:
@@ -175,28 +175,28 @@ def _exit_text(code: int) -> str:
 
 
 _STEP_SECONDS = 180
-"""How long a step may take beside the model's answer; the agent's own limit is shorter."""
+"""Seconds for a step without the model's answer; the agent's own limit is shorter."""
 
 _DECIDING = "Decide what to do next"
-"""What an agent does while its model is asked."""
+"""The activity of a task that waits for its agent's model."""
 
 
 @attrs.define
 class Conversation:
-    """The conversation with one agent."""
+    """Reads the messages of one agent, and makes steps of them."""
 
     agent: AgentProcess
-    browser: AgentBrowser  # where it works
+    browser: AgentBrowser  # the browser that it uses
     control: Control  # awaited before each step
-    mask: SecretRedactor  # keeps secrets out of what it reports
-    answer_seconds: float  # how long one answer of its model may take
-    recording: RunRecording | None = None  # notes what it does, for a script
+    mask: SecretRedactor  # removes secrets from what it reports
+    answer_seconds: float  # limit for one answer of its model
+    recording: RunRecording | None = None  # records its actions for a script
     _steps: int = attrs.field(default=0, init=False)
     _goal: str = attrs.field(default="", init=False)  # of the latest step
 
     async def next_item(self) -> Step | Finished | Failed:
         """Let the agent work until it reports a step or its end."""
-        # A step is reported as soon as the model has decided on it; its actions follow.
+        # A step is reported when the model has chosen its actions, before they run.
         self.control.doing(self._goal)
         while True:
             message: Message = await self.agent.receive(self.answer_seconds + _STEP_SECONDS)
@@ -225,7 +225,7 @@ class Conversation:
         return self.mask.result(Finished(text, files, message.get("cookies", ())))
 
     def _evaluation(self, text: str) -> str:
-        """How the step before went; the first one says how the browser is connected instead."""
+        """Return the evaluation of the previous step; the first step names the proxy instead."""
         self._steps += 1
         return " ".join(filter(None, (text, self.browser.proxy_note if self._steps == 1 else "")))
 
@@ -235,7 +235,7 @@ class Conversation:
 
 
 def _note(recording: RunRecording, message: Message) -> None:
-    """Note an action of the agent; one that went wrong left nothing behind that a script needs."""
+    """Record an action of the agent for a script; a failed action is left out."""
     page, element = message.get("page"), message.get("element")
     if message.get("error"):
         return

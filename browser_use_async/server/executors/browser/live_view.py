@@ -1,4 +1,4 @@
-"""A task's browser, watched and steered: frames, and what a person does on a live page."""
+"""The live view of a task's browser: its frames, and the input of a person."""
 
 import asyncio
 import base64
@@ -20,7 +20,7 @@ _RETRY_SECONDS = 0.05
 _MOST_PENDING = 256
 _MOST_COPIED = 100_000
 _MOUSE = {"move": "mouseMoved", "down": "mousePressed", "up": "mouseReleased"}
-# Windows' virtual key codes, by which pages know keys that make no text, and the text of some.
+# Windows' virtual key codes: pages know keys without text by them. Some keys also have a text.
 _NAMED_KEYS = (
     "Backspace 8 Tab 9 Enter 13 Shift 16 Control 17 Alt 18 Escape 27 PageUp 33 PageDown 34 End 35 "
     "Home 36 ArrowLeft 37 ArrowUp 38 ArrowRight 39 ArrowDown 40 Insert 45 Delete 46 Meta 91"
@@ -43,9 +43,9 @@ _SELECTION = """() => {
 
 
 class Screencast:
-    """Frames of the window that was opened last, taken only for viewers."""
+    """The frames of the newest window, captured only while there are viewers."""
 
-    # Not Playwright's own: a task that is traced has frames of its size, 800 pixels, and no others.
+    # Playwright's own screencast is not used: in a traced task its frames have 800 pixels only.
 
     def __init__(self, context: BrowserContext, viewport: tuple[int, int]) -> None:
         self._context = context
@@ -63,7 +63,7 @@ class Screencast:
             self._opened(page)
 
     async def aclose(self) -> None:
-        """End: viewers get the last frame, and the end of the stream."""
+        """End the screencast: viewers get the last frame, then their stream ends."""
         self._context.remove_listener("page", self._opened)
         self._ended = True
         self.page = None
@@ -72,7 +72,7 @@ class Screencast:
         await self._work.join()
 
     async def frames(self) -> AsyncGenerator[Frame, None]:
-        """The newest frame at once, then newer ones as the page changes, until the end."""
+        """Yield the newest frame at once, then each newer one, until the end."""
         self._viewers += 1
         if self._viewers == 1:
             self._restart()
@@ -109,7 +109,7 @@ class Screencast:
     # --- frames -----------------------------------------------------------------------------
 
     def _restart(self) -> None:
-        """Capture the window that is shown now, or none without viewers."""
+        """Stop the capture, and start one of the current window if there are viewers."""
         if self._capture is not None:
             self._capture.cancel()
             self._capture = self._session = None
@@ -122,7 +122,8 @@ class Screencast:
             session.on("Page.screencastFrame", lambda event: self._take(session, event))
             width, height = self.size
             try:
-                # Else it ends with the first document. A page that hangs is slow to answer this.
+                # Otherwise the screencast ends with the first document. A page that hangs may
+                # never answer this, so it is not awaited.
                 self._work.start(send(session, "Page.enable"))
                 await _start(session, page, {**_FORMAT, "maxWidth": width, "maxHeight": height})
                 await self._take_first(session)
@@ -133,7 +134,7 @@ class Screencast:
                         await session.detach()
 
     async def _take_first(self, session: CDPSession) -> None:
-        """A page that does not change may send no frame, so one is taken of it."""
+        """Take a screenshot as the first frame: a page that does not change may send none."""
         before = self._newest
         while self._newest is before:
             with suppress(TimeoutError):
@@ -150,7 +151,7 @@ class Screencast:
         self._work.start(send(session, "Page.screencastFrameAck", parameters))
 
     def _show(self, session: CDPSession, data: str) -> None:
-        if session is self._session:  # others still have frames under way
+        if session is self._session:  # frames of an earlier session may still arrive
             image = base64.b64decode(data)
             self._newest = Frame(image, "image/jpeg", *self.size)
             self._notify_viewers()
@@ -161,10 +162,10 @@ class Screencast:
 
 
 async def _start(session: CDPSession, page: Page, parameters: Mapping[str, Any]) -> None:
-    """Have frames sent from now on."""
+    """Start the screencast, and retry while documents change."""
     while not page.is_closed():
-        # It is refused at the moment when one document takes the place of another, as the first
-        # page of a task does: taken for done, viewers would see a blank page to the end.
+        # The browser refuses the command while one document replaces another, as at the first
+        # page of a task. Without a retry, viewers would see a blank page until the end.
         with suppress(Error, TimeoutError):
             async with asyncio.timeout(_SECONDS):
                 await session.send("Page.startScreencast", dict(parameters))
@@ -175,7 +176,7 @@ async def _start(session: CDPSession, page: Page, parameters: Mapping[str, Any])
 async def send(
     session: CDPSession, command: str, parameters: dict[str, Any] | None = None
 ) -> dict[str, Any]:
-    """Give a command; nothing comes back if the page is closed or hangs."""
+    """Send a command, and return its answer; empty if the page is closed or hangs."""
     with suppress(Error, TimeoutError):
         async with asyncio.timeout(_SECONDS):
             answer: dict[str, Any] = await session.send(command, parameters or {})
@@ -184,11 +185,11 @@ async def send(
 
 
 class LiveView:
-    """The browser of one task, as a person sees and uses it.
+    """The live view of one task: its frames, and the input of a person.
 
-    The clipboard is the task's own, and kept here: the browser's is one for all its contexts, so
-    that nothing is copied to it or pasted from it. The middle button, which pastes what was
-    selected last, in whichever task, is left out.
+    Each task has its own clipboard, which is kept here: the clipboard of the browser is shared by
+    all its contexts, so it is never used. The middle mouse button is ignored, because it pastes
+    the latest selection of any task.
     """
 
     def __init__(self, context: BrowserContext, viewport: tuple[int, int]) -> None:
@@ -199,11 +200,11 @@ class LiveView:
         self._copied = ""
 
     def frames(self) -> AsyncIterator[Frame]:
-        """The newest frame at once, then newer ones as the page changes, until the end."""
+        """Yield the newest frame at once, then each newer one, until the end."""
         return self.screencast.frames()
 
     async def put(self, event: Input) -> None:
-        """Do in the browser what a person does, without waiting for what the page does then."""
+        """Send the input of a person to the browser, without waiting for the page's reaction."""
         page = self.screencast.page
         pastes = isinstance(event, PointerInput) and event.button == "middle"
         if page is None or pastes or len(self._pending) >= _MOST_PENDING:
@@ -221,7 +222,7 @@ class LiveView:
                     self._send(session, "Input.insertText", {"text": event.text})
 
     async def aclose(self) -> None:
-        """End the screencast, and take no more input."""
+        """End the screencast, and accept no more input."""
         await self.screencast.aclose()
         await self._pending.aclose()
 
@@ -229,7 +230,7 @@ class LiveView:
         session = self._sessions.get(page)
         if session is None:
             session = await self._context.new_cdp_session(page)
-            self._sessions = {page: session}  # no other window is acted in
+            self._sessions = {page: session}  # input goes to one window only
         return session
 
     def _send(self, session: CDPSession, command: str, parameters: dict[str, Any]) -> None:
@@ -237,10 +238,10 @@ class LiveView:
 
     async def _use_clipboard(self, page: Page, session: CDPSession, event: KeyInput) -> None:
         key = _clipboard_key(event)
-        await self._pending.join()  # what they select, for example
+        await self._pending.join()  # earlier input may change the selection
         selected = await _selection(page) if key != "v" else ""
         self._copied = selected or self._copied
-        # Without its code the page hears of the key, and the browser copies and pastes nothing.
+        # Without a key code, the page gets the event, but the browser copies and pastes nothing.
         command = _key_event(event, ["delete"] if key == "x" and selected else [])
         self._send(session, "Input.dispatchKeyEvent", {**command, "windowsVirtualKeyCode": 0})
         if key == "v" and self._copied:
@@ -248,7 +249,7 @@ class LiveView:
 
 
 def _clipboard_key(event: KeyInput) -> str:
-    """`c`, `v` or `x` for keys that copy, paste or cut; empty for all others."""
+    """Return `c`, `v` or `x` for keys that copy, paste or cut, and an empty text for others."""
     if event.kind != "down":
         return ""
     if event.modifiers & _CONTROL_OR_META and event.key.lower() in {"c", "v", "x"}:
@@ -282,7 +283,7 @@ def _key_event(event: KeyInput, commands: Sequence[str] = ()) -> dict[str, Any]:
 
 
 async def _selection(page: Page) -> str:
-    """What is selected in the page, or in the frame of it that has the keyboard."""
+    """Return the selected text of the page or of one of its frames."""
     for frame in page.frames:
         with suppress(Error):  # the frame has gone
             selected = str(await frame.evaluate(_SELECTION))

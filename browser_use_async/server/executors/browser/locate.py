@@ -1,4 +1,4 @@
-"""Finding the browser and Playwright on this machine, and whether they are fit for use."""
+"""Finds the browser and Playwright on this machine, and checks their versions."""
 
 import os
 import re
@@ -18,11 +18,11 @@ BROWSER_EXTRA = "pip install 'browser-use-async[browser]'"
 LEAST_VERSION = 148
 """The oldest major version of Chromium that is used without a warning.
 
-About half a year behind this release: each version since has closed holes that a page could use.
+About half a year older than this release. Each newer version has closed security holes.
 """
 
 _LEAST_DRIVEN = 120
-"""The oldest major version that is used at all: older ones lack commands that are needed."""
+"""The oldest major version that is used: older ones lack required commands."""
 
 _NAMES = (
     "chromium",
@@ -42,7 +42,7 @@ _VERSION_SECONDS = 20.0
 
 
 def find_browser(path: str | os.PathLike[str] | None = None) -> str | None:
-    """The browser to start, or None if this machine has none."""
+    """Return the path of the browser to start, or None if this machine has none."""
     named = os.fspath(path) if path is not None else os.environ.get(VARIABLE, "")
     if named:
         found = shutil.which(named)
@@ -54,7 +54,7 @@ def find_browser(path: str | os.PathLike[str] | None = None) -> str | None:
 
 
 def require_browser(path: str | os.PathLike[str] | None = None) -> str:
-    """The browser to start, which is there and not too old."""
+    """Return the path of the browser to start, after a check that it is not too old."""
     found = find_browser(path)
     if found is None:
         raise ConfigurationError(
@@ -72,7 +72,7 @@ def require_browser(path: str | os.PathLike[str] | None = None) -> str:
 
 
 def missing_playwright() -> str | None:
-    """The sentence that asks for the extra, or None if Playwright is there with its driver."""
+    """Return the sentence that asks for the extra; None if Playwright and its driver exist."""
     missing = [name for name in ("playwright", "PIL") if find_spec(name) is None]
     found = None if missing else find_spec("playwright")
     if found is None or found.origin is None:
@@ -90,7 +90,7 @@ def missing_playwright() -> str | None:
 
 
 def version_warning(program: str) -> str | None:
-    """The warning for the operator about the version of a browser, or None."""
+    """Return the warning for the operator about a browser's version, or None."""
     version = _version(program)
     if version is None or version >= LEAST_VERSION:
         return None
@@ -110,6 +110,6 @@ def _version(program: str) -> int | None:
             text=True,
         )
     except (OSError, subprocess.SubprocessError, ValueError):
-        return None  # it says so itself when it is needed
+        return None  # its start will report the error
     match = _VERSION.search(answer.stdout)
     return int(match[1]) if match else None

@@ -22,14 +22,14 @@ _ENCODERS = {
     "libx264": ("mp4", ["-preset", "ultrafast", "-crf", "28", "-movflags", "+faststart"]),
     "libvpx": ("webm", ["-deadline", "realtime", "-cpu-used", "8", "-b:v", "1M"]),
 }
-"""The encoders that will do, the best first: the ending of the recording's name, and options."""
+"""The usable encoders, the best first: the file extension of a recording, and options."""
 _START = re.compile(rb"Duration: .*start: (\d+\.\d+)")
-"""What ffmpeg says of its input, whose times are those of the clock."""
-_HEAD_BYTES = 65_536  # of ffmpeg's messages, which begin with that
+"""Matches the start of the input in ffmpeg's messages, as a time of the clock."""
+_HEAD_BYTES = 65_536  # of ffmpeg's messages; the start is among the first
 
 
 class Recorder:
-    """Finds out, once, whether recordings can be made here and of which kind."""
+    """Starts recordings, and checks once which encoder this machine has."""
 
     def __init__(self, *, max_bytes: int = 200 * 1024**2, max_seconds: float = 4 * 3600.0) -> None:
         self._program = shutil.which("ffmpeg")
@@ -38,7 +38,7 @@ class Recorder:
         self._search: asyncio.Task[str | None] | None = None
 
     def record(self, screencast: Screencast, folder: Path) -> "Recording":
-        """Begin a recording, which comes to nothing if none can be made here."""
+        """Begin a recording; it stays empty if this machine has no encoder."""
         return Recording(self._start(screencast.size, folder), screencast)
 
     async def _start(self, size: tuple[int, int], folder: Path) -> "Encoding | None":
@@ -55,11 +55,11 @@ class Recorder:
         shape = f"scale={width}:{height}:force_original_aspect_ratio=decrease"
         process = await asyncio.create_subprocess_exec(
             *(self._program, "-hide_banner", "-loglevel", "info", "-nostats", "-nostdin", "-y"),
-            # A frame lasts until the next one comes.
+            # Each frame is shown until the next one arrives.
             *("-use_wallclock_as_timestamps", "1", "-f", "image2pipe", "-c:v", "mjpeg", "-i", "-"),
             *("-vf", f"{shape},pad={width}:{height},format=yuv420p", "-fps_mode", "vfr"),
             *("-c:v", encoder, "-threads", "1", *options),
-            # At these it ends by itself, and what it has written until then can be played.
+            # At these limits ffmpeg ends by itself; the recording until then can be played.
             *("-fs", str(self._max_bytes), "-t", str(self._max_seconds)),
             str(file),
             stdin=PIPE,
@@ -94,14 +94,14 @@ class Recorder:
 
 @attrs.frozen
 class Encoding:
-    """What ffmpeg does for one recording."""
+    """The ffmpeg process of one recording."""
 
     process: Process
-    file: Path  # what it writes
+    file: Path  # the file that it writes
     began: asyncio.Task[datetime | None]  # done when ffmpeg has ended
 
     async def write(self, image: bytes) -> bool:
-        """Pass a frame on; whether ffmpeg takes any more."""
+        """Write a frame; returns whether ffmpeg accepts more."""
         if self.process.stdin is None or self.process.returncode is not None:
             return False
         try:
@@ -112,21 +112,21 @@ class Encoding:
         return True
 
     async def end(self, last: bytes) -> None:
-        """Let it write the rest; the last frame twice, since a frame lasts until the next one."""
+        """End it. Writes the last frame again, since each frame is shown until the next one."""
         await self.write(last)
         if self.process.stdin is not None:
             self.process.stdin.close()
         await self.process.wait()
 
     async def kill(self) -> None:
-        """End it, if it has not ended."""
+        """Kill the process if it has not ended."""
         with contextlib.suppress(ProcessLookupError):
             self.process.kill()
         await asyncio.gather(self.process.wait(), self.began, return_exceptions=True)
 
 
 class Recording:
-    """One recording that is being made."""
+    """A recording in progress."""
 
     def __init__(
         self, starting: Coroutine[Any, Any, Encoding | None], screencast: Screencast
@@ -134,12 +134,12 @@ class Recording:
         loop = asyncio.get_running_loop()
         self._screencast = screencast
         self._last = b""
-        self.began: datetime | None = None  # when its first frame was seen, known at the end
+        self.began: datetime | None = None  # the time of its first frame, known after the end
         self._starting = loop.create_task(starting, name="browser-use: starts a recording")
         self._work = loop.create_task(self._feed(), name="browser-use: feeds frames to a recording")
 
     async def finish(self) -> dict[str, bytes]:
-        """End the recording; it by the ending of its name, nothing if it came to nothing."""
+        """End the recording, and return it by its file extension; empty if there is none."""
         encoding = await self._stop()
         if encoding is None:
             return {}
@@ -158,7 +158,7 @@ class Recording:
         return {encoding.file.suffix.removeprefix("."): video} if video else {}
 
     async def abandon(self) -> None:
-        """End without a recording."""
+        """Stop, and keep no recording."""
         encoding = await self._stop()
         if encoding is not None:
             await encoding.kill()
@@ -185,9 +185,9 @@ class Recording:
 
 
 async def _read_start(messages: asyncio.StreamReader) -> datetime | None:
-    """The moment that ffmpeg gives its first frame, which waits for it while it starts."""
+    """Return the time that ffmpeg reports for its first frame, or None."""
     head = b""
-    while chunk := await messages.read(_HEAD_BYTES):  # to the end, as it would not go on otherwise
+    while chunk := await messages.read(_HEAD_BYTES):  # ffmpeg blocks unless all is read
         head = (head + chunk)[:_HEAD_BYTES]
     found = _START.search(head)
     return None if found is None else datetime.fromtimestamp(float(found[1]), UTC)

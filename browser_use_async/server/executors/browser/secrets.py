@@ -1,9 +1,9 @@
 """Secrets in pictures: hidden while the page is shown, and painted over in screenshots.
 
-A screenshot is painted over after it has been taken, so that no page can undo it: each field into
-which a secret was typed, and each text that repeats one, as the browser has laid them out. That
-reads what is drawn, whatever it is made of: letters in elements of their own, capitals, generated
-content, shadow roots. What a page draws as a picture is not found.
+A screenshot is painted over after it has been taken, so that no page can undo it. Painted over are
+each field into which a secret was typed, and each text that contains one, in the browser's layout.
+The layout also has text of separate elements, capitals, generated content and shadow roots. Text
+that a page draws as a picture is not found.
 """
 
 import asyncio
@@ -34,7 +34,7 @@ Box = tuple[float, float, float, float]
 
 
 class SecretMask:
-    """Keeps the secrets of a task out of the pictures of its pages."""
+    """Removes the secrets of a task from the pictures of its pages."""
 
     def __init__(self, secrets: Mapping[str, str]) -> None:
         self._values = SecretRedactor(secrets).values
@@ -44,10 +44,10 @@ class SecretMask:
         self._work = BackgroundTasks("types secrets into a page")
 
     async def install(self, page: Page) -> None:
-        """Hide secrets in what a person watches of a page, from now on."""
+        """Hide secrets in the live view of a page from now on."""
         if self._values:
             await self._install(page)
-            # Frames of other sites live in processes of their own.
+            # Frames of other sites have their own processes.
             page.on("framenavigated", self._follow)
 
     def note_field(self, element: ElementHandle) -> None:
@@ -55,10 +55,10 @@ class SecretMask:
         self._fields.append(element)
 
     async def screenshot(self, page: TaskPage) -> bytes:
-        """A screenshot of a page without secrets."""
+        """Take a screenshot of a page, and paint the secrets over."""
         if not self._values and not self._fields:
             return await page.screenshot()
-        # What moves meanwhile is where it was before or where it is afterwards.
+        # An element that moves meanwhile is painted over at both places, before and after.
         boxes = await self._boxes(page)
         picture = await page.screenshot()
         boxes += await self._boxes(page)
@@ -66,7 +66,7 @@ class SecretMask:
 
     async def _install(self, target: Page | Frame) -> None:
         source = f"{script('mask')}({json.dumps(self._values)})"
-        # A world of its own: the page's scripts must not learn the values of all secrets.
+        # In an isolated world: the page's scripts must not read the values of secrets.
         parameters = {"source": source, "worldName": _WORLD, "runImmediately": True}
         page = target if isinstance(target, Page) else target.page
         # Fails if it is gone, and for frames of the page's own process, which have the script.
@@ -110,12 +110,12 @@ class SecretMask:
 
 @attrs.frozen
 class _Snapshot:
-    """What the browser has laid out of a page and of the frames in its process."""
+    """The browser's layout of a page and of the frames in its process."""
 
     answer: Mapping[str, Any]
 
     def boxes(self, secrets: Sequence[str]) -> list[Box]:
-        """Where one of the secrets is to be read."""
+        """Return the boxes in which one of the secrets can be read."""
         return list(self._in_document(0, 0.0, 0.0, secrets))
 
     def _in_document(
@@ -148,7 +148,7 @@ class _Snapshot:
                 yield from self._in_document(document_number, x, y, secrets)
 
     def _repeating(self, texts: Sequence[int], secrets: Sequence[str]) -> set[int]:
-        """The laid out texts in which a secret stands, also those that make it up together."""
+        """Return the indexes of texts that contain a secret, alone or together with others."""
         parts, owners = [], []
         for index, text in enumerate(texts):
             plain = _plain(self._string(text))
@@ -171,7 +171,7 @@ class _Snapshot:
 
 
 def _plain(text: str) -> str:
-    """A text without what makes no difference to a reader: case, blanks, invisible characters."""
+    """Return a text without case, blanks and invisible characters, which readers ignore."""
     folded = unicodedata.normalize("NFKC", text).casefold()
     return "".join(
         each for each in folded if not each.isspace() and unicodedata.category(each) != "Cf"

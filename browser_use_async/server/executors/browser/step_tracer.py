@@ -1,4 +1,4 @@
-"""What goes on behind the steps of one task: addresses, requests, and errors of the pages."""
+"""The traces of a task's steps: addresses, requests, and errors of the pages."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -22,15 +22,15 @@ _MOST_KEPT = 20  # console errors of a step, and failed requests
 _MOST_ADDRESSES = 10
 _MOST_CHARACTERS = 300  # of each text
 _MOST_MASKED = 20_000  # characters that are searched for secrets
-_MOST_MESSAGES = 200  # of the console in one step; the rest is not listened to
-_REQUEST_FAILED = "Failed to load resource"  # what Chromium writes into the console of each
+_MOST_MESSAGES = 200  # of the console in one step; more are ignored
+_REQUEST_FAILED = "Failed to load resource"  # Chromium's console message for each of them
 _FAILED = 400  # and higher statuses
 
 
 class StepTracer:
-    """Notes what the pages of a context do until the next step is reported.
+    """Records the events of a context's pages until the next step is reported.
 
-    Each text is masked before it is cut: half a secret would not be found.
+    Secrets are masked before a text is cut, since half a secret would not be found.
     """
 
     def __init__(self, context: BrowserContext, secrets: Mapping[str, str]) -> None:
@@ -45,7 +45,7 @@ class StepTracer:
         context.on("requestfinished", self._request_finished)
 
     def take(self) -> StepTrace:
-        """What has been noted since the step before."""
+        """Return the events since the previous step."""
         trace = StepTrace(
             seconds=round(time.monotonic() - self._since, 3),
             addresses=tuple(self._addresses),
@@ -73,7 +73,7 @@ class StepTracer:
 
     def _message_written(self, message: ConsoleMessage) -> None:
         self._count_message()
-        # That a request failed is noted where it fails.
+        # Failed requests are recorded by their own event.
         if message.type == "error" and not message.text.startswith(_REQUEST_FAILED):
             self._note_error(message.text)
 
@@ -84,7 +84,7 @@ class StepTracer:
     def _count_message(self) -> None:
         self._messages += 1
         if self._messages > _MOST_MESSAGES and self._is_listening:
-            # A page that floods its console would keep this process busy.
+            # A page that floods its console must not keep this process busy.
             self._is_listening = False
             self._context.remove_listener("console", self._message_written)
             self._context.remove_listener("weberror", self._error_raised)
@@ -124,7 +124,7 @@ class StepTracer:
 
     def _shown(self, text: str) -> str:
         masked = self._mask.text(text[:_MOST_MASKED])
-        # Masks are short: what is shown could reach as far as a secret that was cut off.
+        # Masks shorten the text, so what is shown could reach its end, where a secret may be cut.
         if len(text) > _MOST_MASKED and len(masked) < _MOST_CHARACTERS + self._longest:
             return f"(a text of {len(text):,} characters)"
         is_cut = len(masked) > _MOST_CHARACTERS
@@ -135,4 +135,4 @@ def _is_document(request: Request) -> bool:
     try:
         return request.is_navigation_request() and request.frame.parent_frame is None
     except PlaywrightError:
-        return False  # of a window that is not announced yet
+        return False  # the window has no page object yet

@@ -1,4 +1,4 @@
-"""The run of one task in its browser context: its steps, their pictures and words."""
+"""The run of one task in its browser context: its steps with their pictures and texts."""
 
 from browser_use_async.server.executors.browser.action_runner import ActionRunner
 from browser_use_async.server.executors.browser.context import TaskContext
@@ -24,7 +24,7 @@ _TITLE_CHARACTERS = 300
 
 
 class TaskRun:
-    """The run of one task in its context."""
+    """Carries out the planned actions of one task, and makes a step of each."""
 
     def __init__(
         self,
@@ -40,15 +40,15 @@ class TaskRun:
         self.runner = ActionRunner(context, assignment, control)
         self._limiter = StepLimiter(assignment, control)
         self._proxy_note = proxy_note
-        # A file or a download that was opened, and is no page of the browser.
+        # The open file or download, if it is not a page of the browser.
         self._document: Page | None = None
-        self.answering: list[Page] = []  # what is part of the answer
+        self.answering: list[Page] = []  # the pages of the answer
         self.files: dict[str, bytes] = {}  # the output files so far
-        self.recording: RunRecording | None = None  # notes what is done, for a script
-        self.hands: HandsView | None = None  # what a person does on the live page
+        self.recording: RunRecording | None = None  # records the actions for a script
+        self.hands: HandsView | None = None  # the input of a person on the live page
 
     async def perform(self, planned: PlannedAction) -> Step | None:
-        """Carry out one action; None when the words that might name a link name none."""
+        """Carry out one action; returns None for an optional click without a matching link."""
         action, step = planned.action, None
         if not await self._is_needless(action):
             evaluation = await self.begin_step(goal_of(action))
@@ -60,19 +60,19 @@ class TaskRun:
         return step
 
     async def take_downloads(self) -> None:
-        """Keep the downloads that no action waits for, such as those of a script."""
+        """Keep downloads that no action waits for, such as those of a script."""
         await self._context.downloads.finish()
         self.files.update(self._context.downloads.files)
 
     async def begin_step(self, goal: str = "") -> str:
-        """Wait while the task is paused, and count a step; how the one before went."""
+        """Wait while the task is paused, count a step, and return the previous evaluation."""
         await self._limiter.begin(goal)
         if self._limiter.steps == 1:
             return f"None - this is the first step. {self._proxy_note}".strip()
         return " ".join([f"Success - “{await self._title()}” is open.", *await self._remarks()])
 
     async def step(self, goal: str, evaluation: str, text: str = "") -> Step:
-        """A step that has just been taken, with a picture of the page."""
+        """Make the step of the latest action, with a screenshot of the page."""
         document = self._document
         if document is not None:
             shown = text or f"{document.title[:_TITLE_CHARACTERS]}\n{document.text}"
@@ -84,14 +84,14 @@ class TaskRun:
         return Step(goal, evaluation, page.document.url, picture, text)
 
     async def last_screenshot(self) -> bytes | None:
-        """A picture for a task that fails, if there still is something to be seen."""
+        """Take a screenshot for a task that fails, if the browser still answers."""
         try:
             return (await self._look())[1] if self._document is None else None
         except BrowserError:
             return None
 
     async def url(self) -> str:
-        """The address of the page at hand; empty when there is none."""
+        """Return the address of the current page, or an empty text."""
         if self._document is not None:
             return self._document.url[:MOST_URL_CHARACTERS]
         try:
@@ -101,7 +101,7 @@ class TaskRun:
         return "" if address == "about:blank" else address
 
     async def _look(self) -> tuple[str, bytes | None]:
-        """The page's text, and a picture unless the server keeps none."""
+        """Return the page's text, and a screenshot unless the server keeps none."""
         if not self._assignment.takes_screenshots:
             return await self.runner.text(), None
         return await self.runner.look(outlined=self._assignment.highlight_elements)
@@ -109,7 +109,7 @@ class TaskRun:
     # --- actions --------------------------------------------------------------------------
 
     async def _is_needless(self, action: Action) -> bool:
-        """Whether an action is left out: a link that the task perhaps does not mean."""
+        """Whether an action is an optional click, and the page has no matching link."""
         if not isinstance(action, Click) or action.needed:
             return False
         return not await self.runner.has(action.phrase)
@@ -143,7 +143,7 @@ class TaskRun:
         return (title or (await self._context.current()).document.url)[:_TITLE_CHARACTERS]
 
     async def _remarks(self) -> list[str]:
-        """What happened beside what was asked for since the last step."""
+        """Return sentences about dialogs, refusals and problems since the last step."""
         page = await self._context.current()
         said = [f"The page said: “{text}”." for text in page.dialogs]
         page.dialogs.clear()
@@ -159,7 +159,7 @@ class TaskRun:
 
     def _goal(self, action: Action) -> str:
         goal = goal_of(action)
-        # The first step names the executor, so that rules are not taken for a language model.
+        # The first step names the executor, so that its rules are not mistaken for a model.
         if self._limiter.steps == 1:
             return f"{self._name}: {goal[0].lower()}{goal[1:]}"
         return goal
