@@ -1,4 +1,4 @@
-"""The start of a server: its parts, in an order in which they can be closed again."""
+"""The start of a server: its parts in order, and how they are closed in reverse."""
 
 import asyncio
 import socket
@@ -60,7 +60,7 @@ from browser_use_async.server.webhooks import WebhookSender
 if TYPE_CHECKING:
     from browser_use_async.server.storage.postgres.database import PostgresDatabase
 
-# Seconds for requests under way when the server closes.
+# Seconds for pending requests when the server closes.
 _CLOSE_SECONDS = 2.0
 
 
@@ -68,7 +68,7 @@ class Assembly:
     """The parts of one server, and the order in which they start and end.
 
     Raises:
-        ConfigurationError: A part cannot be made of these settings.
+        ConfigurationError: A part cannot be created from these settings.
     """
 
     def __init__(self, settings: ServerSettings) -> None:
@@ -83,7 +83,7 @@ class Assembly:
         if settings.scripts is not None:
             self._scripts = read_folder(Path(settings.scripts))
         self._search = SearchEngine(choose_backend(settings.search), egress)
-        # After what may be refused, because it takes the lock of a file.
+        # After all checks that may fail, because it locks a file.
         self.stores = _open_stores(settings)
         self._database.objects = objects
         self.faults = FaultInjector(self.stores.late_tasks)
@@ -118,14 +118,14 @@ class Assembly:
         return self.stores.database
 
     def close_unstarted(self) -> None:
-        """Give back what a server has that was never started: the file of its database."""
+        """Close the database of a server that was never started."""
         if isinstance(self._database, SqliteDatabase):
             self._database.close()
 
     async def start(self, stack: AsyncExitStack, listener: socket.socket, url: str) -> None:
-        """Start one part after the other, and leave on the stack what closes them."""
+        """Start one part after the other, and push their closing on the stack."""
         stack.callback(listener.close)
-        # Closed in reverse order: the scheduler starts no task while the runner ends them.
+        # Closed in reverse order: the scheduler ends before the runner ends the tasks.
         await self._open_database(stack)
         stack.push_async_callback(self.executor.aclose)
         stack.push_async_callback(self.webhooks.aclose)
@@ -141,12 +141,12 @@ class Assembly:
             self.address,
             listener,
         )
-        # Pushed last, so closed first: the others wait for calls that a fault may delay.
+        # Pushed last, so closed first: the other parts wait for calls that a fault may delay.
         stack.push_async_callback(self.faults.aclose)
         stack.callback(server.held_calls.close)
         await listening.start_serving()
         await self._start_administration(stack, server, authorization)
-        # While its tasks end, the server still answers.
+        # The server still answers while its tasks end.
         stack.push_async_callback(self._deployment.drain)
         self._deployment.work()
 
@@ -194,19 +194,19 @@ class Assembly:
         )
 
     async def _begin(self, stack: AsyncExitStack, server: RunningServer) -> None:
-        """Begin what goes on beside answering calls."""
+        """Start the background work: webhooks, schedules and unfinished tasks."""
         deployment = self._deployment
         stack.push_async_callback(deployment.aclose)
         await deployment.open()
         await self.webhooks.start()
         for webhook in self.settings.webhooks:
-            # Not saved: the constructor gives them again after a restart.
+            # Not saved, since the constructor passes them again after a restart.
             by_operator = attrs.evolve(webhook, by_operator=True)
             await self.webhooks.register(by_operator, save=False)
         for name, text in self._scripts.items():
             await self.stores.scripts.put(name, text, Origin.LOADED)
         if deployment.continues_tasks:
-            # Now that webhooks are registered, which get their events.
+            # After the webhooks are registered, which get the events.
             await continue_tasks(server, DEFAULT_MODEL)
         if deployment.schedules:
             scheduler = Scheduler(server, self.settings.now)
@@ -219,7 +219,7 @@ class Assembly:
             stack.push_async_callback(mover.aclose)
 
     def _new_deployment(self, egress: Egress) -> tuple[Deployment, WebhookSender]:
-        """Ask once whether other servers share the database."""
+        """Create the deployment: a fleet if servers share the database, else a single server."""
         settings, stores, database = self.settings, self.stores, self._database
         sending = (
             settings.now,
@@ -233,7 +233,7 @@ class Assembly:
             sender = WebhookSender(*sending)
             most = settings.max_concurrent_tasks
             return SingleServer(database, self._runner, stores.changes, sender, most), sender
-        # They need an extra.
+        # These need an extra.
         from browser_use_async.server.fleet.fleet import Fleet  # noqa: PLC0415
         from browser_use_async.server.fleet.fleet_sender import FleetSender  # noqa: PLC0415
 
@@ -284,13 +284,13 @@ def _open_stores(settings: ServerSettings) -> Stores:
             immediate(stores.open())
     except BaseException:
         if isinstance(database, SqliteDatabase):
-            database.close()  # the caller gets no server to close
+            database.close()  # the caller has no server to close
         raise
     return stores
 
 
 def _shared(database: Database) -> "PostgresDatabase":
-    # Needs an extra, which is there: the database was made.
+    # Needs an extra, which is installed: the database exists.
     from browser_use_async.server.storage.postgres import database as postgres  # noqa: PLC0415
 
     assert isinstance(database, postgres.PostgresDatabase)
@@ -308,7 +308,7 @@ async def _prepare_service(
     address: ListenAddress,
     listener: socket.socket,
 ) -> asyncio.Server:
-    """Get everything ready to answer at an address; calls are answered once it serves."""
+    """Prepare the application at an address; it answers after the site has started."""
     serving = web.AppRunner(application, shutdown_timeout=_CLOSE_SECONDS)
     stack.push_async_callback(serving.cleanup)
     await serving.setup()
@@ -324,7 +324,7 @@ async def _prepare_service(
         sock=listener,
         backlog=128,
         ssl=tls,
-        # Connections count from the end of the handshake on.
+        # Connections are counted after the TLS handshake.
         ssl_handshake_timeout=HEAD_SECONDS if tls is not None else None,
         start_serving=False,
     )

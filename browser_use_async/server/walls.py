@@ -1,10 +1,10 @@
-"""Walls around a worker: what its process may do no more, once it has all that it needs.
+"""Walls around a worker: they remove the rights of its process after it has loaded its code.
 
-A parser of pages is code in C, and a page may be made to take it over. What runs then has no
-rights but to work on the memory that it has, and to answer on the pipe that it was given. Several
-walls stand behind each other, because no system has all of them: the lower rights of another user,
-limits of the process, Landlock, and a filter of system calls (seccomp). The last two are asked for
-by number, since the standard library knows neither.
+Parsers of pages are written in C, and a hostile page may take one over. The attacker's code can
+then only use the memory of the process and answer on its pipe. There are several walls, because no
+system has all of them: the lower rights of another user, resource limits, Landlock, and a filter of
+system calls (seccomp). Landlock and seccomp are called by number, since the standard library has
+neither.
 """
 
 import contextlib
@@ -19,27 +19,27 @@ from enum import StrEnum
 from browser_use_async import system
 
 USER = "nobody"
-"""The user whose rights processes get that a server which runs as root trusts less than itself."""
+"""The user of the browsers and workers of a server that runs as root."""
 
 _PR_SET_DUMPABLE = 4
 _PR_SET_SECCOMP = 22
 _PR_SET_NO_NEW_PRIVS = 38
 _SECCOMP_MODE_FILTER = 2
 
-# Of Landlock: system calls, which have one number on all machines, and what each version handles.
+# Landlock: its system calls, with equal numbers on all machines, and the rights of each version.
 _CREATE_RULESET, _RESTRICT_SELF = 444, 446
 _RULESET_VERSION = 1
-_FILE_RIGHTS = {1: 13, 2: 14, 3: 15, 4: 15, 5: 16}  # by version: how many, from the lowest bit on
+_FILE_RIGHTS = {1: 13, 2: 14, 3: 15, 4: 15, 5: 16}  # by version: the lowest bits that it has
 _NET_RIGHTS = 0b11  # to bind and to connect TCP, from version 4 on
 _SCOPES = 0b11  # abstract sockets and signals, from version 6 on
 
-# Of a filter: instructions of BPF, what they give, and the machines by the kernel's numbers.
+# The filter: BPF instructions, their results, and the kernel's numbers of machines.
 _LOAD, _JUMP_IF_EQUAL, _RETURN = 0x20, 0x15, 0x06
 _ALLOW, _REFUSE = 0x7FFF0000, 0x00050001  # the latter with EPERM
 _NUMBER_AT, _MACHINE_AT = 0, 4
 _MACHINES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 
-# What Python needs to compute, to read and write open files, and to end. By machine, in this order:
+# The calls that Python needs to compute, to use open files, and to end. By machine, in order:
 _NEEDED = {
     "read": (0, 63),
     "write": (1, 64),
@@ -104,13 +104,13 @@ _raised: list[Wall] = []
 
 
 def walls() -> tuple[Wall, ...]:
-    """The walls that stand around this process."""
+    """Return the walls around this process."""
     return tuple(_raised)
 
 
 def raise_walls() -> None:
-    """Give up all rights that a worker does without, as far as this system lets it."""
-    # Each needs what the next one takes away.
+    """Give up all rights that a worker does not need, as far as this system allows."""
+    # In this order: each wall needs rights that the next one removes.
     for wall, is_raised in (
         (Wall.LIMITS, _limit),
         (Wall.USER, _change_user),
@@ -124,9 +124,9 @@ def raise_walls() -> None:
 
 
 def close_memory() -> bool:
-    """Keep this process's memory and environment from other programs of its user.
+    """Hide this process's memory and environment from other programs of its user.
 
-    They are root's then, and so is a dump of its memory. Programs that it starts are not concerned.
+    Only root can then read them or a dump of the memory. Child processes are not protected.
     """
     return sys.platform == "linux" and _prctl(_PR_SET_DUMPABLE, 0)
 
@@ -151,12 +151,12 @@ def _limit() -> bool:
 
 
 def _give_up_privileges() -> bool:
-    # The memory as well: the browsers of a server of root run as the same user.
+    # Memory too: the browsers of a server that runs as root have the same user.
     return close_memory() and _prctl(_PR_SET_NO_NEW_PRIVS, 1)
 
 
 def _close_files() -> bool:
-    """Close the whole file system and network, by rules of Landlock that allow nothing."""
+    """Block the whole file system and network, with Landlock rules that allow nothing."""
     if sys.platform != "linux":
         return False
     version = _system_call(_CREATE_RULESET, None, 0, _RULESET_VERSION)
@@ -179,28 +179,28 @@ def _close_files() -> bool:
 
 
 def _filter_system_calls() -> bool:
-    """Refuse all system calls but those that are needed."""
+    """Refuse all system calls except the needed ones."""
     machine = platform.machine()
-    # A program of 32 bits makes calls by other numbers.
+    # A 32-bit program has other numbers of calls.
     if sys.platform != "linux" or machine not in _MACHINES or sys.maxsize < 2**32:
         return False
     place = list(_MACHINES).index(machine)
     numbers = [each[place] for each in _NEEDED.values()]
     program = _program(_MACHINES[machine], [number for number in numbers if number is not None])
     buffer = ctypes.create_string_buffer(program, len(program))
-    # The number of instructions and their place, as the kernel's `sock_fprog` has them.
+    # The number of instructions and their address, as in the kernel's `sock_fprog`.
     described = struct.pack("@HP", len(program) // 8, ctypes.addressof(buffer))
     return _prctl(_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, described)
 
 
 def _program(machine: int, numbers: Sequence[int]) -> bytes:
-    """A filter that allows system calls by their numbers."""
+    """Return a filter that allows system calls by their numbers."""
     count = len(numbers)
     lines = [
         (_LOAD, 0, 0, _MACHINE_AT),
         (_JUMP_IF_EQUAL, 0, count + 1, machine),  # else to the refusal
         (_LOAD, 0, 0, _NUMBER_AT),
-        # From the one at `place` it is so far over the others and the refusal to the end.
+        # The distance from the jump at `place`, over the others and the refusal, to the end.
         *((_JUMP_IF_EQUAL, count - place, 0, each) for place, each in enumerate(numbers)),
         (_RETURN, 0, 0, _REFUSE),
         (_RETURN, 0, 0, _ALLOW),

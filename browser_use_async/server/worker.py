@@ -1,13 +1,13 @@
-"""Worker processes for work on texts of others: documents, instructions, schemas.
+"""Worker processes for untrusted texts: documents, instructions, schemas.
 
-A process and not a thread: what a text makes a parser or a regular expression do cannot be stopped
-within this process, and delays every other task. A worker does one job at a time, with a limit of
-processor time, which a busy machine does not use up, and of memory. One that goes beyond it is
-gone, and the next job has another one. A worker without work ends after a minute.
+Jobs run in processes, not in threads: a parser or a regular expression that a text makes slow
+cannot be stopped in this process, and would delay every other task. A worker does one job at a
+time, with limits of processor time and memory. A worker over a limit is killed, and the next job
+gets a new one. A worker without jobs ends after a minute.
 
-A worker is no part of the server for the system either: `walls` takes its rights away before the
-first job. Its answers may hold nothing but plain values and classes of this package without
-behaviour, so that a parser that was taken over takes over nothing else.
+`walls` removes the rights of a worker before its first job. Its answers may contain only plain
+values and classes of this package without behaviour, so a parser that was taken over cannot run
+code in the server.
 """
 
 import asyncio
@@ -36,30 +36,30 @@ from browser_use_async.server.worker_turns import MOST_WAITING, MOST_WORKERS, Jo
 
 ResultT = TypeVar("ResultT")
 
-# Seconds of processor time that a job may take: for what pages say, and for tasks and schemas.
+# Limits of processor time in seconds: for texts of pages, and for tasks and schemas.
 CPU_SECONDS = 3.0
 PLANNING_SECONDS = 2.0
 
 OWNER: ContextVar[str] = ContextVar("OWNER", default="default")
-"""The owner for which the current code works, in whose turn its jobs wait."""
+"""The owner of the current task: jobs wait for the turn of their owner."""
 
 LENGTH = struct.Struct("!Q")
-"""What stands before a job and before an answer: how long it is."""
+"""The length before each job and each answer."""
 
 _SLOW_SECONDS = 60.0
 _MOST_SLOW = 1000
 _LONGEST_ANSWER = 2**28  # bytes
 _PROGRAM = "from browser_use_async.server.worker_process import serve; serve({kind!r})"
-# A worker needs no keys, and a program that it can be made to run should find none.
+# A worker needs no keys, and code that takes it over must find none.
 _ENVIRONMENT = ("LANG", "LC_ALL", "LD_LIBRARY_PATH", "PYTHONHOME", "SYSTEMROOT", "TZ")
 
 
 class WorkRefusedError(Exception):
-    """A job that was not done. Its text says why, after words for the job."""
+    """A job was not done. The message is the reason, to follow words for the job."""
 
 
 class _TooLongError(WorkRefusedError):
-    """A job that has taken more processor time than it may."""
+    """A job has exceeded its limit of processor time."""
 
 
 async def in_worker(
@@ -73,20 +73,19 @@ async def in_worker(
 
     Args:
         function: A function of a module.
-        *arguments: What it is called with.
-        seconds: How much processor time it may take.
-        kind: Whether a task is understood or pages are read. There is a worker for the former
-            that pages never have.
-        about: What the job is about, such as an address: if that has taken too long within the
-            last minute, the job is refused at once.
+        *arguments: Its arguments.
+        seconds: The limit of processor time.
+        kind: Whether the job plans a task or reads pages. One worker is reserved for plans.
+        about: The subject of the job, such as an address. The job is refused at once if a job
+            with this subject took too long within the last minute.
 
     Returns:
-        What it returns.
+        The result of the function.
 
     Raises:
-        WorkRefusedError: It takes too much time or memory, or fails; or too much of its owner
-            waits already.
-        Exception: An exception of this package that it raises.
+        WorkRefusedError: The job exceeds its time or memory, or fails, or too many jobs of its
+            owner wait.
+        Exception: An exception of this package that the function raises.
     """
     if missing := system.missing_posix("a bounded process"):
         raise WorkRefusedError(f"is not done: {missing}")
@@ -102,16 +101,16 @@ async def in_worker(
 
 
 def waiting_refusal(owner: str) -> str | None:
-    """Why nothing new is taken on for an owner, as a clause; None unless too much waits."""
+    """Return why an owner's new jobs are refused, as a clause; None if they are accepted."""
     return _pool().refusal(owner)
 
 
 class _Pool:
-    """The workers of one process: those without work, and a thread that waits for each other."""
+    """The workers of one process: the idle ones, and a thread for each busy one."""
 
     def __init__(self) -> None:
         self._threads = ThreadPoolExecutor(MOST_WORKERS, thread_name_prefix="worker")
-        # Takes long for many pages, and would hold up the event loop.
+        # Pickling many pages takes long, and would block the event loop.
         self._packing = ThreadPoolExecutor(1, thread_name_prefix="worker-jobs")
         self._lock = threading.Lock()
         self._turns = Turns()
@@ -119,7 +118,7 @@ class _Pool:
         self._slow: dict[tuple[str, str | None], float] = {}
 
     async def do(self, kind: JobKind, call: object) -> Any:
-        """What a call in a worker returns."""
+        """Do a call in a worker, and return its result."""
         loop = asyncio.get_running_loop()
         message = await loop.run_in_executor(self._packing, pickle.dumps, call)
         job = Job(OWNER.get(), kind, message)
@@ -132,24 +131,24 @@ class _Pool:
         return await asyncio.wrap_future(job.result)
 
     def refusal(self, owner: str) -> str | None:
-        """Why no further job of an owner is taken, or None."""
+        """Return why no further job of an owner is accepted, or None."""
         if self._turns.bytes_of(owner) < MOST_WAITING:
             return None
         most = MOST_WAITING // 1024**2
         return f"{most} MB of tasks and pages of this key wait to be read"
 
     def is_slow(self, subject: tuple[str, str | None]) -> bool:
-        """Whether something has taken too long a moment ago."""
+        """Whether a job about a subject took too long within the last minute."""
         return time.monotonic() < self._slow.get(subject, 0.0)
 
     def note_slow(self, subject: tuple[str, str | None]) -> None:
-        """Remember for a minute that something has taken too long."""
+        """Remember for a minute that a job about a subject took too long."""
         while len(self._slow) >= _MOST_SLOW:
             del self._slow[next(iter(self._slow))]
         self._slow[subject] = time.monotonic() + _SLOW_SECONDS
 
     def close(self) -> None:
-        """End the workers that have no work."""
+        """End the idle workers."""
         for idle in self._idle.values():
             while idle:
                 idle.pop().close()
@@ -160,7 +159,7 @@ class _Pool:
                 self._turns.give_up(job)
 
     def _begin(self) -> None:
-        """Have threads do the jobs whose turn it is."""
+        """Start a thread for each job whose turn it is."""
         with self._lock:
             while (job := self._turns.take()) is not None:
                 self._threads.submit(self._finish, job)
@@ -169,7 +168,7 @@ class _Pool:
         try:
             if job.result.set_running_or_notify_cancel():
                 _settle(job.result, self._answer(job))
-        except BaseException as error:  # noqa: BLE001 - whatever it is, the caller waits for it
+        except BaseException as error:  # noqa: BLE001 - the caller waits for any error
             job.result.set_exception(error)
         finally:
             with self._lock:
@@ -177,7 +176,7 @@ class _Pool:
             self._begin()
 
     def _answer(self, job: Job) -> Any:
-        """The result of a job, or the exception that it raised."""
+        """Do a job, and return its result or the exception that it raised."""
         idle = self._idle[job.kind]
         try:
             worker, is_new = idle.pop(), False
@@ -191,8 +190,8 @@ class _Pool:
             except _WorkerEndedError as ended:
                 if is_new or ended.is_final:
                     raise
-            # One that was idle may have ended before it got the job. Once, and with a new one: a
-            # job that ends each worker would end all idle ones.
+            # An idle worker may have ended before it got the job. The job is repeated once, by a
+            # new worker: a job that kills its worker would otherwise kill all idle ones.
             return self._ask(_Worker(job.kind), job)
         except _WorkerEndedError as ended:
             return ended.refusal
@@ -214,7 +213,7 @@ def _settle(result: "Future[Any]", answer: Any) -> None:
         result.set_result(answer)
 
 
-# By process: a fork has the variables of its parent, and none of its threads.
+# By process id: a fork has the variables of its parent, but not its threads.
 _pools: dict[int, _Pool] = {}
 
 
@@ -227,16 +226,16 @@ def _pool() -> _Pool:
 
 
 class _WorkerEndedError(Exception):
-    """A worker that is gone. Its text says why."""
+    """A worker has ended. The message is the reason."""
 
     def __init__(self, refusal: WorkRefusedError, *, is_final: bool = True) -> None:
         super().__init__(str(refusal))
         self.refusal = refusal
-        self.is_final = is_final  # whether the job is what has ended it
+        self.is_final = is_final  # whether the job caused the end
 
 
 class _Worker:
-    """A process that waits for jobs."""
+    """A worker process, which waits for jobs."""
 
     def __init__(self, kind: JobKind) -> None:
         paths = os.pathsep.join(path or str(Path.cwd()) for path in sys.path)
@@ -247,15 +246,15 @@ class _Worker:
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             env={**given, "PYTHONPATH": paths},
-            # Ctrl-C is the parent's: a task that it lets end needs its worker.
+            # Ctrl-C is for the parent: tasks that it lets finish need their workers.
             start_new_session=True,
         )
 
     def ask(self, message: bytes) -> Any:
-        """What comes of a job.
+        """Send a job, and return the answer.
 
         Raises:
-            _WorkerEndedError: The worker has ended instead.
+            _WorkerEndedError: The worker ended without an answer.
         """
         to_worker, from_worker = self._process.stdin, self._process.stdout
         assert to_worker is not None
@@ -273,9 +272,9 @@ class _Worker:
             raise self._ended() from None
 
     def close(self) -> None:
-        """End it, if it has not ended."""
+        """End the process if it has not ended."""
         self._process.kill()
-        # Closes the pipes, one perhaps with a job that stays unread, and waits.
+        # Closes the pipes, even with an unread job, and waits.
         with contextlib.suppress(BrokenPipeError), self._process:
             pass
 
@@ -291,10 +290,10 @@ class _Worker:
 
 
 class _AnswerUnpickler(pickle.Unpickler):
-    """Reads answers of a worker, without calling what is more than a value."""
+    """Reads answers of a worker, and refuses everything except values."""
 
     def find_class(self, module: str, name: str) -> Any:
-        """A class of this package that has values only."""
+        """Return a class of this package that has values only."""
         if (module, name) == ("builtins", "getattr"):
             return _member_of  # early versions of Python 3.11 pickle a member of an enum so
         found: Any = None
@@ -307,17 +306,17 @@ class _AnswerUnpickler(pickle.Unpickler):
 
 
 def _member_of(owner: object, name: str) -> Enum:
-    """The member of an enum; no attribute of anything else."""
+    """Return a member of an enum; refuses attributes of other objects."""
     if isinstance(owner, type) and issubclass(owner, Enum) and name in owner.__members__:
         return owner[name]
     raise pickle.UnpicklingError(f"{name} is no member of an enum")
 
 
 def read_exactly(file: IO[bytes], length: int) -> bytes:
-    """Read so many bytes.
+    """Read exactly `length` bytes.
 
     Raises:
-        EOFError: There are fewer.
+        EOFError: The file has fewer.
     """
     data = file.read(length)
     if len(data) < length:

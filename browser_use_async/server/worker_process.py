@@ -24,7 +24,7 @@ _READING = (
     "browser_use_async.server.search.relevance",
     *(f"encodings.{codec.name}" for codec in pkgutil.iter_modules(encodings.__path__)),
 )
-# Parts of pages for which libraries import more, or read files that came with them.
+# Pages for which libraries import modules or read their own files.
 _PARAGRAPH = "<p>A text of some words, which only this process reads.</p>"
 _DATED = "<time datetime=2024-01-02>2 January 2024</time>"
 _PAGE = (
@@ -35,14 +35,14 @@ _PAGE = (
 
 
 def serve(kind: str) -> None:
-    """Do the jobs of a kind that come on standard input, until there are none for a minute."""
+    """Do the jobs of a kind from standard input, until none comes for a minute."""
     import resource  # noqa: PLC0415 - not on every system
 
     logging.disable(logging.CRITICAL)
     with contextlib.suppress(ValueError, OSError):  # not on every system
         resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_BYTES, _MEMORY_BYTES))
     source, sink = sys.stdin.buffer, sys.stdout.buffer
-    # What a library prints is no answer.
+    # Libraries may print to standard output, which is for answers.
     sys.stdout = sys.stderr
     _prepare(kind)
     is_closed = False
@@ -52,7 +52,7 @@ def serve(kind: str) -> None:
             message = read_exactly(source, length)
         except EOFError:
             return
-        # Imports the function, which may be in a file, and calls nothing of the text's choice.
+        # The job comes from the parent, so the untrusted text chooses no function.
         function, arguments, seconds = pickle.loads(message)  # noqa: S301 - from the parent
         if not is_closed:
             raise_walls()
@@ -63,7 +63,7 @@ def serve(kind: str) -> None:
 
 
 def _prepare(kind: str) -> None:
-    """Import what jobs need, and have libraries read their files: later none can be opened."""
+    """Import the modules of jobs and their files, since no file can be opened later."""
     for name in _PLANNING if kind == "planning" else _READING:
         with contextlib.suppress(ImportError):  # codecs of other systems
             import_module(name)
@@ -81,7 +81,7 @@ def _answer(function: Callable[..., Any], arguments: Sequence[Any], seconds: flo
         return pickle.dumps(function(*arguments))
     except MemoryError:
         return pickle.dumps(WorkRefusedError("takes too much memory"))
-    except Exception as error:  # noqa: BLE001 - whatever a library raises over a text
+    except Exception as error:  # noqa: BLE001 - libraries may raise any error
         if type(error).__module__.startswith("browser_use_async."):
             return pickle.dumps(error)
         return pickle.dumps(WorkRefusedError(f"failed ({type(error).__name__})"))

@@ -1,4 +1,4 @@
-"""Whose job is done next: owners take turns, and neither an owner nor pages have all workers."""
+"""The order of jobs: owners take turns, and no owner and no kind of job gets all workers."""
 
 from collections import Counter, OrderedDict, deque
 from concurrent.futures import Future
@@ -9,24 +9,24 @@ import attrs
 
 MOST_WORKERS = 4
 MOST_WAITING = 64 * 1024**2
-"""The bytes of an owner's jobs that may wait: a dozen of the longest documents."""
+"""The limit of an owner's waiting jobs in bytes: a dozen of the longest documents."""
 
-# Two keep two cores busy. Of the others one is at once there for another owner, and one for tasks
-# that are to be understood, however long the pages are that others read.
+# Two workers keep two cores busy. One more is reserved for another owner, and one for plans of
+# tasks, so neither waits for the long pages of others.
 _MOST_OF_OWNER = 2
 _MOST_READING = MOST_WORKERS - 1
 
 
 class JobKind(StrEnum):
-    """What a job is about."""
+    """The kind of a job."""
 
     PLANNING = "planning"  # the text of a task
-    READING = "reading"  # what pages and files say
+    READING = "reading"  # the texts of pages and files
 
 
 @attrs.frozen(eq=False)
 class Job:
-    """A call of a function in a worker, as bytes, and what comes of it."""
+    """A pickled call of a function in a worker, and its result."""
 
     owner: str
     kind: JobKind
@@ -35,7 +35,7 @@ class Job:
 
 
 class Turns:
-    """The jobs of all owners that wait or are being done. Its users lock it."""
+    """The waiting and the running jobs of all owners. Not thread-safe: callers lock it."""
 
     def __init__(self) -> None:
         self._waiting: OrderedDict[str, dict[JobKind, deque[Job]]] = OrderedDict()
@@ -44,21 +44,21 @@ class Turns:
         self._busy: Counter[JobKind] = Counter()
 
     def bytes_of(self, owner: str) -> int:
-        """How much of an owner waits or is being done."""
+        """Return the bytes of an owner's waiting and running jobs."""
         return self._bytes[owner]
 
     def needs_spare(self, kind: JobKind) -> bool:
-        """Whether one owner may have all that are at work: another waits for a new one to start."""
+        """Whether to start a spare worker, because one owner may use all the busy ones."""
         return self._busy[kind] >= _MOST_OF_OWNER
 
     def add(self, job: Job) -> None:
-        """Let a job wait."""
+        """Add a job to the waiting ones."""
         queues = self._waiting.setdefault(job.owner, {kind: deque() for kind in JobKind})
         queues[job.kind].append(job)
         self._bytes[job.owner] += len(job.message)
 
     def take(self) -> Job | None:
-        """The job that is next, if there is a worker for one that waits."""
+        """Return the next job if a worker is free for one, else None."""
         if self._working.total() >= MOST_WORKERS:
             return None
         for owner in self._waiting:
@@ -72,13 +72,13 @@ class Turns:
         return None
 
     def end(self, job: Job) -> None:
-        """A job that was taken is done."""
+        """Note that a running job is done."""
         self._busy[job.kind] -= 1
         self._working[job.owner] -= 1
         self._release(job)
 
     def give_up(self, job: Job) -> None:
-        """A job is not wanted any more; one that was taken is finished."""
+        """Drop a waiting job whose caller is gone; a running job continues."""
         queues = self._waiting.get(job.owner)
         if queues is not None and job in queues[job.kind]:
             self._leave(job)
@@ -103,4 +103,4 @@ class Turns:
         self._bytes[job.owner] -= len(job.message)
         for counts in (self._bytes, self._working):
             if not counts[job.owner]:
-                del counts[job.owner]  # owners come and go
+                del counts[job.owner]  # so that the counts stay small

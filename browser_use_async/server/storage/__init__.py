@@ -1,4 +1,4 @@
-"""What the server stores, as rows of a database: tasks, and what belongs to them."""
+"""The storage of the server: tasks and all that belongs to them, as rows of a database."""
 
 from browser_use_async.server.storage.database import Database
 from browser_use_async.server.storage.progress import TransitionRefusedError

@@ -1,4 +1,4 @@
-"""The account that pays, and the spending of each owner."""
+"""The account of a server, and the spending of each owner."""
 
 from decimal import Decimal
 from typing import Literal
@@ -42,9 +42,10 @@ def check_webhook_plan(plan: Plan) -> None:
 
 
 class Account(Owned):
-    """A plan and a balance in US cents. Spending is by the published prices.
+    """A plan and a balance in US cents. Calls cost the published prices.
 
-    There is one, which the owner `default` fills; others spend of it, within their budgets.
+    A server has one account, which the owner `default` fills. Others spend from it, within their
+    budgets.
     """
 
     def __init__(self, database: Database, plan: Plan) -> None:
@@ -56,8 +57,8 @@ class Account(Owned):
         self._database = database
 
     async def open(self, balance_cents: Decimal) -> None:
-        """Begin with some credit, unless the account exists already."""
-        # The database has amounts in whole millionths of a cent, in 64 bits.
+        """Create the account with some credit, unless it exists."""
+        # The database stores amounts as 64-bit integers of millionths of a cent.
         if not (balance_cents.is_finite() and abs(balance_cents) <= _MOST_CENTS):
             raise ConfigurationError(
                 f"balance_cents must be a number of US cents of at most {_MOST_CENTS:,}"
@@ -65,45 +66,45 @@ class Account(Owned):
         await open_account(self._database, self.owner, balance_cents)
 
     async def balance_cents(self) -> Decimal:
-        """The remaining credit, or the rest of the owner's budget if that is less."""
+        """Return the remaining credit, or the rest of the owner's budget if that is less."""
         balance, spent, budget = await self._read()
         return from_micro(balance if budget is None else min(balance, budget - spent))
 
     async def budget_left_cents(self) -> Decimal | None:
-        """The rest of the owner's budget; None without a budget."""
+        """Return the rest of the owner's budget, or None without a budget."""
         _balance, spent, budget = await self._read()
         return None if budget is None else from_micro(budget - spent)
 
     async def spend(self, cents: Decimal) -> None:
-        """Pay for something new, or refuse it."""
+        """Charge for something new, or refuse it."""
         await self._database.transact(lambda at: _pay(at, self.owner, cents))
 
     async def add(self, cents: Decimal) -> None:
-        """Buy credit."""
+        """Add credit to the balance."""
         values = {"paid": -to_micro(cents), "spent": 0, "tasks": 0}
         await self._database.rows(_CHARGE, owner=DEFAULT_OWNER, **values)
 
     async def require_credit(self, cents: Decimal) -> None:
-        """Refuse something new if there is no credit for it."""
+        """Raise the refusal if the credit is not enough for something new."""
         balance, spent, budget = await self._read()
         amount = to_micro(cents)
         _check(balance, spent + amount, budget, amount)
 
     async def _read(self) -> tuple[int, int, int | None]:
-        """The balance of the account, and what the owner has spent and may spend."""
+        """Read the balance of the account, and the spending and the budget of the owner."""
         found = await self._database.first(_READ, owner=self.owner, payer=DEFAULT_OWNER)
         assert found is not None, "each owner has an account"
         balance, spent, budget = found
         return balance, spent, budget
 
     def require_subscription(self, what: str) -> None:
-        """Refuse what needs a subscription."""
+        """Refuse a feature if the plan is no subscription."""
         if self.plan != "subscription":
             raise PlanRefusesError(f"{what} requires an active subscription")
 
 
 async def open_account(at: Database, owner: str, balance_cents: Decimal = Decimal(0)) -> None:
-    """Make the row of an owner, unless there is one."""
+    """Create the row of an owner, unless it exists."""
     await at.rows(
         "INSERT INTO accounts (owner, balance, tasks, expired_tasks) "
         "SELECT :owner, :balance, COALESCE(MAX(position), 0), 0 FROM tasks "
@@ -114,12 +115,12 @@ async def open_account(at: Database, owner: str, balance_cents: Decimal = Decima
 
 
 async def lock_account(at: Database, owner: str) -> None:
-    """Lock the row of an owner in a transaction, so that two additions see each other."""
+    """Lock the row of an owner in a transaction, so that concurrent additions are counted."""
     await at.rows(f"SELECT owner FROM accounts WHERE owner = :owner {at.lock}", owner=owner)
 
 
 async def charge(at: Database, owner: str, cents: Decimal, tasks: int = 0) -> Row:
-    """Spend in a transaction. What has begun may end, so the balance may fall below zero.
+    """Charge in a transaction. A running task may finish, so the balance may fall below zero.
 
     Returns:
         The balance of the account, and of the owner: spent, budget, tasks and concurrency.
@@ -137,11 +138,11 @@ async def charge(at: Database, owner: str, cents: Decimal, tasks: int = 0) -> Ro
 async def charge_task(at: Database, owner: str, cents: Decimal, most: int | None = None) -> int:
     """Pay for a new task in a transaction, and return its number among those of the owner.
 
-    It is refused where the money ends, or as many tasks of the owner, or `most` of all owners, are
-    at work as may be. These rows are hot: a transaction locks them last.
+    Refused without credit, and at the limit of unended tasks of the owner or, with `most`, of all
+    owners. These rows are hot, so a transaction locks them last.
     """
     position, concurrency = await _pay(at, owner, cents, tasks=1)
-    # Counted while the row is locked: if two begin at once, the second one sees the first.
+    # Counted while the row is locked: of two concurrent calls, the second counts the first.
     if concurrency is not None and await _at_work(at, "owner = :owner AND ", owner) >= concurrency:
         raise TooManyError(TOO_MANY_TASKS)
     # The row of the paying account is locked, too.
@@ -156,7 +157,7 @@ async def _at_work(at: Database, condition: str, owner: str) -> int:
 
 
 async def _pay(at: Database, owner: str, cents: Decimal, tasks: int = 0) -> tuple[int, int | None]:
-    """Pay for something new; gives the number of the owner's tasks, and their limit."""
+    """Charge for something new; returns the number of the owner's tasks, and their limit."""
     amount = to_micro(cents)
     balance, spent, budget, position, concurrency = await charge(at, owner, cents, tasks)
     # The transaction is rolled back.
@@ -165,7 +166,7 @@ async def _pay(at: Database, owner: str, cents: Decimal, tasks: int = 0) -> tupl
 
 
 def _check(balance: int, spent: int, budget: int | None, amount: int) -> None:
-    """Refuse what has no credit, or exceeds the budget of an owner."""
+    """Refuse an amount above the credit or the budget of an owner."""
     if balance <= 0:
         raise NoCreditError(_NO_CREDIT)
     if budget is not None and spent > budget:

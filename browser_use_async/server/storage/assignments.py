@@ -1,8 +1,8 @@
-"""What is stored for the executor of a task: its assignment, and its share at another service.
+"""The stored data of a task's executor: its assignment, or its remote task at another service.
 
-Of the assignment of a task that has not begun, what may be read stands in the task's row,
-secrets and cookies are sealed, and files stay where they were uploaded, so that any server can
-begin it. All of it is erased when the task begins.
+The assignment of a task that has not begun is stored so that any server can begin it: secrets and
+cookies are sealed, files stay with the uploads, and the rest is in the task's row. All of it is
+erased when the task begins.
 """
 
 from decimal import Decimal
@@ -20,25 +20,25 @@ from browser_use_async.server.storage.rows import from_json, to_json
 from browser_use_async.server.storage.secret_documents import Secrets
 
 ASSIGNMENT, REMOTE_SECRETS = "assignment", "remote"
-"""The kinds of sealed documents that hold what a task needs, here or at another service."""
+"""The kinds of sealed documents for the secrets of tasks, here or at another service."""
 
 _NOT_STORED = {
     *("owner", "secrets", "cookies", "files", "requested", "remote", "lost_secrets"),
-    "script",  # which its metadata names, and whose latest version is read when it begins
+    "script",  # named by the metadata; the latest version is read when the task begins
 }
 _STORED = [each.name for each in attrs.fields(Assignment) if each.name not in _NOT_STORED]
 
 
 async def store_assignment(at: Database, sealed: Secrets, assignment: Assignment) -> str | None:
-    """Seal what a task needs to begin, in the transaction that creates it.
+    """Store the assignment of a task, in the transaction that creates it.
 
     Returns:
-        What is stored in its row, or None if it cannot begin after a restart.
+        The text for the row of the task, or None if it cannot begin after a restart.
     """
     cookies = [dict(each) for each in assignment.cookies]
     document = {"secrets": dict(assignment.secrets), "cookies": cookies}
     is_secret = any(document.values())
-    # No other server could begin it, or none with its secrets: after a restart it has failed.
+    # No other server could begin it with its secrets, so it fails after a restart.
     if not at.is_kept or (is_secret and sealed.refusal is not None):
         return None
     if is_secret:
@@ -49,7 +49,7 @@ async def store_assignment(at: Database, sealed: Secrets, assignment: Assignment
 
 
 async def read_assignment(at: Database, sealed: Secrets, record: TaskRecord) -> Assignment | None:
-    """What a task needs to begin, or None if it was not stored or cannot be read any more."""
+    """Read the assignment of a task; None if it was not stored or cannot be read."""
     stored = await at.value("SELECT assignment FROM tasks WHERE id = :id", id=record.id)
     if stored is None:
         return None
@@ -71,10 +71,10 @@ async def read_assignment(at: Database, sealed: Secrets, record: TaskRecord) -> 
 
 
 class RemoteTasks:
-    """What is stored of tasks that another service does.
+    """The stored data of tasks that another service carries out.
 
-    Their secrets are kept, sealed, until they have ended: after a restart one may still have to be
-    sent.
+    Their secrets are kept, sealed, until the tasks end, since a task may still have to be sent
+    after a restart.
     """
 
     def __init__(self, database: Database, sealed: Secrets) -> None:
@@ -82,13 +82,13 @@ class RemoteTasks:
         self._sealed = sealed
 
     async def secrets(self, task_id: str) -> dict[str, str]:
-        """The secrets of a task that is at work, as far as they were kept."""
+        """Return the stored secrets of a running task."""
         document = await self._sealed.get(REMOTE_SECRETS, task_id)
         secrets: dict[str, str] = {} if document is None else document["secrets"]
         return secrets
 
     async def not_stopped(self) -> list[TaskRecord]:
-        """The tasks of all owners that have ended here, and perhaps not at another service."""
+        """Return the tasks of all owners that ended here, but perhaps not at the other service."""
         records = await TASKS.find(
             self._database,
             "finished_at IS NOT NULL AND status IN ('stopped', 'failed') AND remote LIKE :open",
@@ -97,13 +97,13 @@ class RemoteTasks:
         return [each for each in records if each.remote is not None and each.remote.is_open]
 
     async def remember(self, record: TaskRecord, remote: RemoteTask) -> None:
-        """Store what another service does for a task."""
+        """Store the remote task of a task."""
         record.remote = remote
         await self._database.update("tasks", {"remote": record.remote_json}, id=record.id)
         await self._database.announce(record.id, f"{STEP} {record.owner}")
 
     async def charge(self, record: TaskRecord, cents: Decimal) -> None:
-        """Charge what a task has cost so far; the same amount again changes nothing."""
+        """Charge the cost of a task so far; the same amount again changes nothing."""
 
         async def work(at: Database) -> None:
             charged = attrs.evolve(record, remote_cents=cents)

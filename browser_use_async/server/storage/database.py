@@ -17,41 +17,41 @@ from browser_use_async.types.base import Response
 _logger = logging.getLogger(__name__)
 
 _STORAGE_SECONDS = 1.0
-"""Seconds until work is repeated that the database did not accept."""
+"""Seconds until a failed transaction is repeated."""
 
 Row = tuple[Any, ...]
 ResultT = TypeVar("ResultT")
 FindRows = Callable[[int, int, int], Awaitable[list[ResultT]]]
 Claim = Callable[["Database", Response], Awaitable[None]]
-"""Writes the reason of a creation in its transaction, or raises an error that prevents it.
+"""Writes the cause of a creation in its transaction, or raises an error that prevents it.
 
-It is called first of all, with the answer to the call that creates it.
+It is called first in the transaction, with the answer of the creating call.
 """
 
 
 class Database(ABC):
-    """Statements that SQLite and PostgreSQL both understand, and transactions of them.
+    """Executes statements that SQLite and PostgreSQL both understand, and transactions.
 
-    Each statement outside of a transaction, and each transaction, is durable when it returns,
-    against the death of the process. What the database does not take is a StorageUnavailableError.
+    Each transaction, and each statement outside of one, is durable when it returns, even if the
+    process dies. If the database cannot execute it, StorageUnavailableError is raised.
     """
 
     milliseconds = "CAST(ROUND((JULIANDAY({}) - 2440587.5) * 86400000) AS INTEGER)"
-    """The SQL for the milliseconds since 1970 of a moment in a column; `{}` is the column."""
+    """SQL for the milliseconds since 1970 of the time in a column; `{}` is the column."""
     lock = ""
     """The end of a SELECT whose rows the transaction changes."""
     is_shared = False
-    """Whether other servers use it at the same time."""
+    """Whether several servers use the database at the same time."""
     is_kept = True
     """Whether the data outlives the process."""
     place: str
-    """Its address for people, without a password."""
+    """The address for messages, without a password."""
     objects: ObjectStore | None = None
     """The object storage for the bytes of files."""
 
     @property
     def version(self) -> int | None:
-        """A number that changes with each write; None if writes of others are not known at once."""
+        """A number that changes with each write; None if other servers write too."""
         return None
 
     @abstractmethod
@@ -60,86 +60,88 @@ class Database(ABC):
 
     @abstractmethod
     async def transact(self, work: Callable[["Database"], Coroutine[Any, Any, ResultT]]) -> ResultT:
-        """Do all of some work or none of it.
+        """Call `work` in a transaction, which is committed or rolled back as a whole.
 
-        It is a function, so that it can be done again, and is given the database to work with. It
-        must wait for nothing else: statements of others would become part of the transaction.
+        `work` is called with the database of the transaction, and again if the transaction must
+        be repeated. It must await nothing else, since other tasks' statements would then become
+        part of the transaction.
         """
 
     @property
     def joined(self) -> "Database":
-        """The same for a read whose reader does not answer before its own transaction.
+        """The database for reads before a transaction of the same caller.
 
-        It may show what is not committed yet, and is committed before that transaction or with it.
+        Such a read may return uncommitted rows. They are committed before that transaction or
+        with it, so the caller must not answer earlier.
         """
         return self
 
     @abstractmethod
     async def announce(self, subject: str, news: str) -> None:
-        """Notify all servers of the database, once the transaction is committed."""
+        """Notify all servers of the database when the transaction is committed."""
 
     @abstractmethod
     async def defer(
         self, job: str, lock: str | None = None, *, behind: int = 0, **arguments: Any
     ) -> None:
-        """Have one server do a job once the transaction is committed, after those of its lock.
+        """Add a job for one server, which starts after the commit and after jobs of its lock.
 
-        Jobs behind fewer others are done first.
-        Nothing where there is one server, which looks itself for what is to be done.
+        Jobs behind fewer others start first. A single server needs no jobs: it reads the tables
+        itself, and this method does nothing.
         """
 
     async def exclusively(self, name: str, work: Callable[[], Awaitable[None]]) -> bool:
-        """Do some work unless another server is doing it; returns whether it was done."""
+        """Call `work` unless another server is doing it; returns whether it was called."""
         await work()
         return True
 
     async def newest(self, last: int, most: int, find: "FindRows[ResultT]") -> list[ResultT]:
-        """At most so many of the rows up to a position, newest first.
+        """Return rows up to a position, newest first.
 
         Args:
             last: The highest position.
-            most: How many rows at most.
-            find: Reads at most so many of those from one position to another.
+            most: The largest number of rows.
+            find: Reads a limited number of rows from one position to another.
         """
         return await find(1, last, most)
 
     async def first(self, statement: str, **values: Any) -> Row | None:
-        """The first row of a statement, or None."""
+        """Return the first row of a statement, or None."""
         found = await self.rows(statement, **values)
         return found[0] if found else None
 
     async def value(self, statement: str, **values: Any) -> Any:
-        """The first value of the first row of a statement, or None."""
+        """Return the first value of the first row of a statement, or None."""
         found = await self.rows(statement, **values)
         return found[0][0] if found else None
 
     async def by_id(self, table: str, columns: str, row_id: str) -> Row | None:
-        """Some columns of the row with an id, or None, as of a moment after the call."""
+        """Return columns of the row with an id, read after the call, or None."""
         return await self.first(f"SELECT {columns} FROM {table} WHERE id = :id", id=to_text(row_id))
 
     async def insert(self, table: str, values: Mapping[str, Any], then: str = "") -> list[Row]:
-        """Add a row; then may follow what is done if there is one, and what is returned."""
+        """Add a row. `then` continues the statement, such as `ON CONFLICT` or `RETURNING`."""
         return await self.rows(_insertion(table, then, *values), **to_row(values))
 
     async def put(self, table: str, key: str, values: Mapping[str, Any]) -> None:
-        """Add a row, or change the one with the same values of some columns."""
+        """Add a row, or update the one with the same values of the `key` columns."""
         changes = ", ".join(f"{each} = excluded.{each}" for each in values)
         await self.insert(table, values, f"ON CONFLICT ({key}) DO UPDATE SET {changes}")
 
     async def update(self, table: str, changes: Mapping[str, Any], **where: Any) -> bool:
-        """Change the rows that have some values; returns whether there are any."""
+        """Change the rows with the given values; returns whether there were any."""
         values = {f"new_{name}": value for name, value in changes.items()} | where
         return bool(await self.rows(_change(table, *changes, where=tuple(where)), **to_row(values)))
 
     async def delete(self, table: str, **where: Any) -> bool:
-        """Delete the rows that have some values; returns whether there were any."""
+        """Delete the rows with the given values; returns whether there were any."""
         statement = f"DELETE FROM {table} WHERE {equal(*where)} RETURNING 1"
         return bool(await self.rows(statement, **to_row(where)))
 
 
 @cache
 def equal(*names: str) -> str:
-    """The condition that columns have the values of parameters with the same names."""
+    """Return the condition that columns equal the parameters with their names."""
     return " AND ".join(f"{name} = :{name}" for name in names)
 
 
@@ -156,22 +158,22 @@ def _change(table: str, *names: str, where: tuple[str, ...]) -> str:
 
 
 async def stored(work: Callable[[], Awaitable[ResultT]]) -> ResultT:
-    """Do work on the database until it succeeds, since a task's actions are not repeated."""
+    """Repeat work on the database until it succeeds: a task's actions cannot be repeated."""
     while True:
         try:
             return await work()
         except StorageUnavailableError as error:
-            _logger.error("a task waits for the database: %s", error)  # noqa: TRY400 - it says all
+            _logger.error("a task waits for the database: %s", error)  # noqa: TRY400 - says all
             await asyncio.sleep(_STORAGE_SECONDS)
 
 
 class Owned:
-    """The rows of one kind that belong to an owner; others do not see them."""
+    """The rows of one kind that belong to an owner; other owners cannot read them."""
 
     owner = DEFAULT_OWNER
 
     def of(self, owner: str) -> Self:
-        """The rows of another owner."""
+        """Return the same store for another owner."""
         view = copy(self)
         view.owner = owner
         return view

@@ -41,7 +41,7 @@ class FileFacts:
 
     @classmethod
     def of(cls, content: bytes) -> Self:
-        """The facts of a content."""
+        """Compute the size and the digest of a content."""
         return cls(len(content), hashlib.sha256(content).hexdigest())
 
 
@@ -52,14 +52,14 @@ _FACTS = Table("files", FileFacts)
 class Files:
     """The files of a database, or of one of its transactions.
 
-    With object storage their bytes are in the database until they have been moved there.
+    With object storage, the bytes stay in the database until they have been moved there.
     """
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def put(self, key: str, content: bytes) -> None:
-        """Store a file; it replaces one with the same key."""
+        """Store a file, in place of the one with the same key."""
         await self.delete(key)
         for number, start in enumerate(range(0, len(content), _PART_BYTES)):
             part = {"key": key, "number": number, "body": content[start : start + _PART_BYTES]}
@@ -67,11 +67,11 @@ class Files:
         await _FACTS.insert(self._database, FileFacts.of(content), key=key)
 
     async def facts(self, key: str) -> FileFacts | None:
-        """Size and digest of a file, without reading it, or None."""
+        """Return the size and the digest of a file without reading it, or None."""
         return await _FACTS.first(self._database, key=key)
 
     async def sizes(self, keys: Sequence[str]) -> dict[str, int]:
-        """The sizes of files in bytes, by key; deleted files are left out."""
+        """Return the sizes of files in bytes, by key; deleted files are left out."""
         found: dict[str, int] = {}
         for start in range(0, len(keys), _KEYS_AT_ONCE):
             names = {f"key{place}": key for place, key in enumerate(keys[start:][:_KEYS_AT_ONCE])}
@@ -83,7 +83,7 @@ class Files:
         return found
 
     async def get(self, key: str, wanted: range) -> bytes:
-        """Some consecutive bytes of an existing file, without reading the others."""
+        """Read a range of bytes of an existing file."""
         if not wanted:
             return b""
         first, last = wanted.start // _PART_BYTES, (wanted.stop - 1) // _PART_BYTES
@@ -101,7 +101,7 @@ class Files:
         return bytes(content[start : start + len(wanted)])
 
     async def whole(self, key: str) -> bytes:
-        """All bytes of a file, of the same content even if it is replaced meanwhile."""
+        """Read all bytes of a file, from one content even if it is replaced meanwhile."""
         while True:
             facts = await self.facts(key)
             gone: ObjectGoneError | None = None
@@ -118,24 +118,24 @@ class Files:
     async def _moved(self, key: str, wanted: range) -> bytes:
         facts, objects = await self.facts(key), self._database.objects
         if facts is None:
-            return b""  # deleted since it was found
+            return b""  # deleted meanwhile
         if objects is None:
             raise StorageUnavailableError(_NO_OBJECTS)
         return await objects.get(object_name(key, facts.digest), wanted)
 
     async def delete(self, key: str) -> None:
-        """Delete a file, if there is one."""
+        """Delete a file if it exists."""
         await self._database.delete("file_parts", key=key)
         if self._database.objects is None:
             await self._database.delete("files", key=key)
             return
-        # The object is deleted when this is committed.
+        # The object is deleted after the commit.
         tombstone = f"{DELETED}{secrets.token_hex(8)}/{key}"
         await self._database.update("files", {"key": tombstone}, key=key)
 
 
 def in_parts(wanted: range) -> Iterator[range]:
-    """Consecutive bytes of a file in pieces, one for each row."""
+    """Split a range of bytes into parts, one for each row."""
     start = wanted.start
     while start < wanted.stop:
         stop = min(wanted.stop, (start // _PART_BYTES + 1) * _PART_BYTES)
@@ -145,7 +145,7 @@ def in_parts(wanted: range) -> Iterator[range]:
 
 @attrs.frozen
 class StoredFile:
-    """A file of a task, of which only the requested bytes are read."""
+    """A file of a task; only the requested bytes are read."""
 
     facts: FileFacts
     read: Callable[[range], Coroutine[Any, Any, bytes]]
@@ -168,7 +168,7 @@ async def put_results(at: Database, record: TaskRecord, result: Finished | Faile
 
 
 async def stored_file(database: Database, record: TaskRecord, name: str) -> StoredFile | None:
-    """A file whose bytes are read later, or None if there is none with this name."""
+    """Find a file by name; its bytes are read later. None if there is no such file."""
     key, files = record.files.get(name, ""), Files(database)
     facts = await files.facts(key)
     return None if facts is None else StoredFile(facts, lambda wanted: files.get(key, wanted))
@@ -199,7 +199,7 @@ class Upload:
 UPLOADS = Table("uploads", Upload)
 
 
-# The bytes of all other uploads, and of those of its owner.
+# The bytes of all other uploads, and of the owner's other uploads.
 _ROOM = (
     "SELECT COALESCE(SUM(size), 0), "
     "COALESCE(SUM(CASE WHEN owner = :owner THEN size ELSE 0 END), 0) "
@@ -208,29 +208,28 @@ _ROOM = (
 
 
 class UploadsFullError(Exception):
-    """There is no room for another upload; the text says why."""
+    """There is no room for another upload; the message is the reason."""
 
 
 class LinkUsedError(Exception):
-    """The link was used for another content."""
+    """The link was already used for another content."""
 
 
 class Uploads(Owned):
-    """The files that clients uploaded for tasks, by name; a new one replaces an equal name."""
+    """The uploads of an owner for tasks, by name; a new upload replaces an equal name."""
 
     def __init__(self, database: Database, now: Callable[[], datetime]) -> None:
         self._database = database
         self._now = now
 
     async def put(self, name: str, content: bytes, most: int, link: str, expires: int) -> None:
-        """Take a file that came by a link, which is good for this content only from now on.
+        """Store a file that was uploaded by a link; the link is valid for this content only.
 
-        The same content may come again: a client that lost the answer sends it once more.
+        The same content may be uploaded again, by a client that lost the answer.
 
         Raises:
-            LinkUsedError: It came by a link that was used for another content.
-            UploadsFullError: All files, or those of this owner, would have more bytes than they may
-                have.
+            LinkUsedError: The link was already used for another content.
+            UploadsFullError: All files, or those of this owner, would exceed their limit in bytes.
         """
         new = Upload(self.owner, name, len(content), self._now())
 
@@ -244,17 +243,17 @@ class Uploads(Owned):
             used_for = await at.value("SELECT digest FROM used_links WHERE id = :id", id=link)
             if used_for != digest:
                 raise LinkUsedError
-            # Its row first: if two files have one name, the second one waits here for the first.
+            # The row is first: of two uploads of one name, the second waits here for the first.
             await at.put(UPLOADS.name, "owner, name", UPLOADS.values(new))
             await Files(at).put(new.key, content)
-            # If two come at once, the second one sees the first, on any server.
+            # Of two concurrent uploads, the second counts the first, on any server.
             await lock_account(at, DEFAULT_OWNER)
             await self._check_room(at, name, len(content), most)
 
         await self._database.transact(work)
 
     async def check_room(self, name: str, size: int, most: int) -> None:
-        """See whether a file has room, before it is written.
+        """Check that a file has room, before it is uploaded.
 
         Raises:
             UploadsFullError: As of `put`.
@@ -266,16 +265,16 @@ class Uploads(Owned):
         assert row is not None
         if int(row[0]) + size > most:
             raise UploadsFullError(f"All uploads of this server may have {most} bytes together")
-        # Else one owner could prevent all others from uploading. The server's own key may.
+        # Otherwise one owner could block all others. The server's own key has no such limit.
         if int(row[1]) + size > most // 2 and self.owner != DEFAULT_OWNER:
             raise UploadsFullError(f"The uploads of one owner may have {most // 2} bytes together")
 
     async def get(self, name: str) -> Upload | None:
-        """The file with a name, or None."""
+        """Return the upload with a name, or None."""
         return await UPLOADS.first(self._database, owner=self.owner, name=name)
 
     async def all(self) -> list[Upload]:
-        """All files, the newest first."""
+        """Return all uploads, the newest first."""
         condition = "owner = :owner ORDER BY uploaded_at DESC, name"
         return await UPLOADS.find(self._database, condition, owner=self.owner)
 
@@ -287,13 +286,13 @@ class Uploads(Owned):
         return await self._database.transact(lambda at: delete_upload(at, found))
 
     async def content(self, upload: Upload) -> bytes:
-        """The bytes of a file."""
+        """Read the bytes of an upload."""
         return await Files(self._database).whole(upload.key)
 
 
 async def delete_upload(at: Database, upload: Upload) -> bool:
     """Delete a file, in a transaction; returns whether it existed."""
-    # In the order in which a replacement locks the rows; prevents deadlock.
+    # Same lock order as for a replacement; prevents deadlock.
     was_there = await at.delete(UPLOADS.name, owner=upload.owner, name=upload.name)
     await Files(at).delete(upload.key)
     return was_there

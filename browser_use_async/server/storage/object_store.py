@@ -12,16 +12,16 @@ _TRIAL = "trial"
 
 
 class ObjectStore:
-    """A bucket, or what begins with a prefix in it.
+    """A bucket, or the objects with a prefix in it.
 
-    Credentials, region and another endpoint than Amazon's come from the environment variables of
-    AWS: `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_REGION`, `AWS_ENDPOINT_URL`.
+    Credentials, region and a custom endpoint come from the environment variables of AWS:
+    `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_REGION`, `AWS_ENDPOINT_URL`.
 
     Args:
         url: `s3://bucket/prefix`.
 
     Raises:
-        ConfigurationError: It is no such address, or the package is missing.
+        ConfigurationError: The address is malformed, or the package is missing.
     """
 
     def __init__(self, url: str) -> None:
@@ -58,10 +58,10 @@ class ObjectStore:
             ) from error
 
     async def put(self, name: str, content: bytes) -> None:
-        """Keep an object, in place of one of the same name.
+        """Write an object, in place of one with the same name.
 
         Raises:
-            StorageUnavailableError: The storage did not take it.
+            StorageUnavailableError: The storage did not accept it.
         """
         from obstore import put_async  # noqa: PLC0415
 
@@ -69,11 +69,11 @@ class ObjectStore:
             await put_async(self._store, name, content)
 
     async def get(self, name: str, wanted: range) -> bytes:
-        """Some consecutive bytes of an object.
+        """Read a range of bytes of an object.
 
         Raises:
             ObjectGoneError: The storage does not have it.
-            StorageUnavailableError: The storage did not give them.
+            StorageUnavailableError: The storage did not return them.
         """
         from obstore import get_range_async  # noqa: PLC0415
 
@@ -82,10 +82,10 @@ class ObjectStore:
         return bytes(found)
 
     async def delete(self, name: str) -> None:
-        """Forget an object, if there is one.
+        """Delete an object if it exists.
 
         Raises:
-            StorageUnavailableError: The storage did not.
+            StorageUnavailableError: The storage did not delete it.
         """
         from obstore import delete_async  # noqa: PLC0415
 
@@ -94,7 +94,7 @@ class ObjectStore:
 
 
 class _Refusals:
-    """Makes what the package raises an error of the storage."""
+    """Converts exceptions of the package to StorageUnavailableError."""
 
     def __init__(self, url: str) -> None:
         self._url = url
@@ -110,7 +110,7 @@ class _Refusals:
     ) -> None:
         from obstore.exceptions import BaseError  # noqa: PLC0415
 
-        if isinstance(error, FileNotFoundError):  # no such object, which is no such bucket as well
+        if isinstance(error, FileNotFoundError):  # also raised if the bucket does not exist
             raise ObjectGoneError(f"{self._url} has no such object") from error
         if isinstance(error, (BaseError, OSError)):
             detail = f"the object storage {self._url} refused: {_first_line(error)}"
@@ -118,5 +118,5 @@ class _Refusals:
 
 
 def _first_line(error: BaseException) -> str:
-    # The rest is a rendering of nested errors over many lines.
+    # The other lines show nested errors.
     return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]

@@ -1,6 +1,6 @@
 """The outbox: events for webhooks, written in the transaction of the change that they report.
 
-An event stays until it is delivered, and then for a while with what its receiver answered.
+An event stays until it is delivered, and for some time after that, with the receiver's answer.
 """
 
 import json
@@ -18,10 +18,10 @@ from browser_use_async.server.storage.records import TaskRecord, session_id_of
 from browser_use_async.server.storage.rows import beginning, from_text, to_row, to_text
 from browser_use_async.server.storage.webhooks import STATUS_AFTER, WebhookRegistry
 
-# How many of the latest deliveries of each owner are kept, and all pending ones.
+# The number of the latest deliveries of each owner that are kept, beside all pending ones.
 MOST_DELIVERIES = 10_000
 
-# For how many of the latest deliveries of each owner requests and answers are kept.
+# The number of the latest deliveries of each owner whose requests and answers are kept.
 KEPT_EXCHANGES = 1_000
 
 _LAST_PLACE = "SELECT COALESCE(MAX(place), 0) FROM outbox WHERE owner = :owner"
@@ -38,7 +38,7 @@ _SAVE = (
     "THEN :exchanges END WHERE number = :number"
 )
 STATES = ("pending", "delivered", "failed")
-"""The states of a delivery; after `failed` it is not repeated."""
+"""The states of a delivery; a `failed` one is not repeated."""
 _IN_STATE = " AND state = :state"
 _SHOWN_CHARACTERS = 120  # of a task's text in lists
 
@@ -59,8 +59,8 @@ class Attempt:
     """One attempt to send an event."""
 
     at: datetime  # when it was sent
-    status: int | None = None  # the HTTP status that came back, or None if no answer came
-    problem: str | None = None  # why no answer came, in words
+    status: int | None = None  # the HTTP status of the answer, or None without an answer
+    problem: str | None = None  # the reason why no answer came
     # The request and the answer, if these are kept
     exchange: Exchange | None = attrs.field(default=None, repr=False, eq=False)
 
@@ -105,7 +105,7 @@ class Outbox:
         self._exchanges = exchanges
 
     async def write(self, at: Database, record: TaskRecord, event: TaskEvent | None) -> None:
-        """Write an event about a task for all webhooks, if there is one for it."""
+        """Write the event of a task for each webhook that gets it."""
         status = STATUS_AFTER.get(event)
         if status is None:
             return
@@ -157,26 +157,26 @@ class Outbox:
         return int(number)
 
     async def _forget_exchanges(self, at: Database, owner: str, place: int) -> None:
-        """Delete requests and answers that are beyond the limit after an owner's newest delivery.
+        """Delete the request and the answer of the first delivery beyond the limit.
 
-        It moves by one: no other delivery beyond it has any left.
+        The limit moves by one, so older deliveries have none.
         """
         values = {"owner": owner, "place": place - self._exchanges}
         await at.update("outbox", {"exchanges": None}, **values)
 
     async def get(self, number: int) -> Delivery | None:
-        """The delivery with a number, or None."""
+        """Return the delivery with a number, or None."""
         found = await self._read("number = :number", _WHOLE, number=number)
         return found[0] if found else None
 
     async def get_of(self, owner: str, delivery_id: str) -> Delivery | None:
-        """A delivery about a task of an owner, with requests and answers, or None."""
+        """Return an owner's delivery with its requests and answers, or None."""
         condition = f"id = :id AND {_OF_OWNER}"
         found = await self._read(condition, _WHOLE, id=to_text(delivery_id), owner=owner)
         return found[0] if found else None
 
     async def next_pending(self, address: str, task_id: str) -> Delivery | None:
-        """The oldest event of a task that is to be sent to an address, or None."""
+        """Return the oldest pending event of a task for an address, or None."""
         found = await self._read(
             "state = 'pending' AND address = :address AND task_id = :task_id "
             "ORDER BY number LIMIT 1",
@@ -187,7 +187,7 @@ class Outbox:
         return found[0] if found else None
 
     async def pending_tasks(self, address: str) -> list[str]:
-        """The tasks with events to be sent to an address, in order."""
+        """Return the tasks with pending events for an address, in order."""
         found = await self._database.rows(
             "SELECT task_id FROM outbox WHERE state = 'pending' AND address = :address "
             "GROUP BY task_id ORDER BY MIN(number)",
@@ -196,12 +196,12 @@ class Outbox:
         return [task_id for (task_id,) in found]
 
     async def pending_count(self) -> int:
-        """How many events are still to be sent."""
+        """Return the number of pending events."""
         statement = "SELECT COUNT(*) FROM outbox WHERE state = 'pending'"
         return int(await self._database.value(statement))
 
     async def save(self, delivery: Delivery, state: str | None = None) -> None:
-        """Save the attempts of a delivery, and its end."""
+        """Save the attempts of a delivery, and its final state if it has ended."""
         delivery.state = state or delivery.state
         values = {
             "attempts": delivery_as_json(delivery)["attempts"],
@@ -213,18 +213,18 @@ class Outbox:
         )
 
     async def latest(self, count: int) -> list[Delivery]:
-        """The latest deliveries, oldest first."""
+        """Return the latest deliveries, oldest first."""
         found = await self._read("1 = 1 ORDER BY number DESC LIMIT :count", count=count)
         return found[::-1]
 
     async def latest_of(self, owner: str, count: int, state: str = "") -> list[Delivery]:
-        """The latest deliveries about tasks of an owner, in one state or in all, oldest first."""
+        """Return an owner's latest deliveries, in one state or in all, oldest first."""
         condition = f"{_OF_OWNER}{_IN_STATE if state else ''} ORDER BY number DESC LIMIT :count"
         found = await self._read(condition, owner=owner, count=count, state=state)
         return found[::-1]
 
     async def latest_tasks_of(self, owner: str, count: int, state: str = "") -> dict[str, str]:
-        """The beginnings of the texts of the tasks that an owner's latest deliveries are about."""
+        """Return the beginnings of the task texts of an owner's latest deliveries."""
         found = await self._database.rows(
             f"SELECT id, {beginning('task', _SHOWN_CHARACTERS)} FROM tasks WHERE id IN "
             f"(SELECT task_id FROM outbox WHERE {_OF_OWNER}{_IN_STATE if state else ''} "
@@ -236,7 +236,7 @@ class Outbox:
         return {task_id: from_text(text)[:_SHOWN_CHARACTERS] for task_id, text in found}
 
     async def repeat(self, at: Database, delivery_id: str, owner: str) -> Delivery | None:
-        """Add the event of an owner's ended delivery again, in a transaction."""
+        """Add the event of an owner's ended delivery once more, in a transaction."""
         added = await at.first(  # the parts are constants
             "INSERT INTO outbox "
             "(owner, place, webhook_id, address, task_id, status, body, id, attempts, state) "
@@ -258,7 +258,7 @@ class Outbox:
         return delivery
 
     async def count_of(self, owner: str, state: str = "") -> int:
-        """How many deliveries about tasks of an owner there are, in one state or in all."""
+        """Return the number of an owner's deliveries, in one state or in all."""
         condition = f"{_OF_OWNER}{_IN_STATE if state else ''}"
         statement = f"SELECT COUNT(*) FROM outbox WHERE {condition}"
         return int(await self._database.value(statement, owner=owner, state=state))
@@ -271,7 +271,7 @@ class Outbox:
 
 
 def canonical(event: Mapping[str, Any]) -> bytes:
-    """The canonical form that is signed, so that receivers may also sign the raw bytes."""
+    """Return the canonical JSON that is signed. It is sent unchanged, so the raw bytes fit too."""
     return json.dumps(event, separators=(",", ":"), sort_keys=True).encode()
 
 

@@ -40,7 +40,7 @@ def _profile(fields: Mapping[str, Any]) -> BrowserProfile:
     return profile
 
 
-@lru_cache(maxsize=256)  # each task that names no profile reads the same one
+@lru_cache(maxsize=256)  # tasks that name no profile all read the same one
 def _stored_profile(fields: str) -> BrowserProfile:
     return _profile(from_json(fields))
 
@@ -55,9 +55,9 @@ _PROFILES = _ProfileTable(
 
 
 class Profiles(Collection[BrowserProfile]):
-    """The profiles of one owner. There always is one for tasks that name none.
+    """The profiles of one owner. Tasks that name no profile have a default one.
 
-    Cookies are kept sealed, or in memory only if there is no key to seal them with.
+    Cookies are kept sealed, or in memory only if the server has no key to seal them.
     """
 
     def __init__(self, database: Database, sealed: Secrets) -> None:
@@ -69,10 +69,7 @@ class Profiles(Collection[BrowserProfile]):
         return await super().count()
 
     async def default(self) -> BrowserProfile:
-        """The profile of tasks that name none: the oldest, or a new one if all were deleted.
-
-        It is for one that is about to be created.
-        """
+        """Return the profile of tasks that name none: the oldest, or a new one."""
 
         async def work(at: Database) -> BrowserProfile:
             await lock_account(at, self.owner)
@@ -100,7 +97,7 @@ class Profiles(Collection[BrowserProfile]):
     async def update(
         self, profile: BrowserProfile, request: UpdateBrowserProfileRequest
     ) -> BrowserProfile:
-        """Change exactly the fields that were given; null changes nothing."""
+        """Change only the given fields; null changes nothing."""
 
         async def work(at: Database) -> BrowserProfile:
             before = await self.get(profile.profile_id, at) or profile
@@ -113,7 +110,7 @@ class Profiles(Collection[BrowserProfile]):
         return await self._database.transact(work)
 
     async def cookies(self, profile_id: str) -> Cookies:
-        """What the profile has kept from earlier tasks, for one that is about to be created."""
+        """Return the cookies that a profile has kept from earlier tasks, for a new task."""
         document = await self._sealed.get(_KIND, profile_id, self._database.joined)
         cookies: Cookies = () if document is None else document["cookies"]
         return cookies
@@ -122,7 +119,7 @@ class Profiles(Collection[BrowserProfile]):
 async def save_cookies(
     at: Database, sealed: Secrets, profile_id: str, document: Mapping[str, Any]
 ) -> None:
-    """Keep the cookies of a task that has ended, in a transaction, if the profile keeps any."""
+    """Save the cookies of an ended task in a transaction, if its profile keeps cookies."""
     profile = await _PROFILES.first(at, id=profile_id)
     if profile is not None and profile.persist:
         await sealed.put(at, _KIND, profile_id, document)

@@ -1,4 +1,4 @@
-"""Scripts by name, in versions that are never changed, and what came of playing them."""
+"""Scripts by name, in immutable versions, with counts of their plays."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -10,7 +10,7 @@ from browser_use_async.server.storage.database import Database, Owned
 from browser_use_async.server.storage.rows import to_text
 
 MOST_FIRST_RUNS = 2
-"""How many tasks try to record a script one after the other; then all run at once."""
+"""How many tasks try to record a script one after another; then no task waits."""
 
 MOST_VERSIONS = 50
 """How many versions of a script are kept; a new one drops the oldest."""
@@ -23,26 +23,26 @@ _COLUMNS = (
 class Origin(StrEnum):
     """Where a version of a script comes from."""
 
-    RECORDED = "recorded"  # what a task did
-    HEALED = "healed"  # a version before, mended by a task that played it
-    EDITED = "edited"  # a person
+    RECORDED = "recorded"  # the actions of a task
+    HEALED = "healed"  # an earlier version, repaired by a task that played it
+    EDITED = "edited"  # changes of a person
     LOADED = "loaded"  # a file of the operator
 
 
 class ScriptVersion(NamedTuple):
-    """One version of a script, and what came of it."""
+    """One version of a script, and the counts of its plays."""
 
     name: str
     version: int
     text: str
     origin: str
-    task_id: str | None  # the task that made it, if one did
+    task_id: str | None  # the task that created it, if any
     made_at: str
     plays: int = 0  # tasks that played it to their end
-    failures: int = 0  # tasks that it did not fit
+    failures: int = 0  # tasks that it could not finish
     steps: int = 0  # steps that were played
     model_calls: int = 0
-    healed: int = 0  # steps that were mended
+    healed: int = 0  # steps that were repaired
 
 
 class ScriptStore(Owned):
@@ -53,21 +53,21 @@ class ScriptStore(Owned):
         self._now = now
 
     async def latest(self, name: str) -> ScriptVersion | None:
-        """The latest version of a script, or None."""
+        """Return the latest version of a script, or None."""
         found = await self._find("name = :name ORDER BY version DESC LIMIT 1", name=name)
         return found[0] if found else None
 
     async def version(self, name: str, number: int) -> ScriptVersion | None:
-        """One version, or None."""
+        """Return one version, or None."""
         found = await self._find("name = :name AND version = :version", name=name, version=number)
         return found[0] if found else None
 
     async def versions(self, name: str) -> list[ScriptVersion]:
-        """All versions, the latest first."""
+        """Return all versions, the latest first."""
         return await self._find("name = :name ORDER BY version DESC", name=name)
 
     async def all(self) -> list[ScriptVersion]:
-        """The latest versions of all scripts by name; their counts are those of all versions."""
+        """Return the latest versions of all scripts by name, with counts of all their versions."""
         found = await self._find("1 = 1 ORDER BY name, version")
         latest: dict[str, ScriptVersion] = {}
         for each in found:
@@ -82,7 +82,7 @@ class ScriptStore(Owned):
         return [*latest.values()]
 
     async def put(self, name: str, text: str, origin: Origin) -> ScriptVersion:
-        """Add a version; the latest one, if its text is the same."""
+        """Add a version, unless its text equals the latest one; returns the latest."""
         while True:
             before = await self.latest(name)
             if before is not None and before.text == text:
@@ -90,7 +90,7 @@ class ScriptStore(Owned):
             version = 1 if before is None else before.version + 1
             await _add(self._database, self.owner, name, version, text, origin, self._moment())
             added = await self.version(name, version)
-            # Another writer may have been first; what it wrote comes before this one then.
+            # Another writer may have been first; its version then precedes this one.
             if added is not None and added.text == text:
                 return added
 
@@ -104,9 +104,9 @@ class ScriptStore(Owned):
         return await self._database.transact(work)
 
     async def recorder(self, name: str, task_id: str) -> str | None:
-        """The task that records a script, which is this one if no other does.
+        """Return the task that records a script; this task becomes it if there is none.
 
-        None if several have tried, so that none waits any more.
+        Returns None if several tasks have tried, so that no task waits any more.
         """
         values = {"owner": self.owner, "name": name, "task_id": task_id, "tries": 1}
 
@@ -150,10 +150,9 @@ class ScriptStore(Owned):
 async def keep_outcome(
     at: Database, owner: str, task_id: str, outcome: ScriptOutcome, moment: str, *, failed: bool
 ) -> None:
-    """Keep what a task did with its script, in the transaction that ends it.
+    """Store the play or the recording of a task's script, in the transaction that ends the task.
 
-    A version that another task has made meanwhile stays, and this one is dropped: it was made
-    from the same one before.
+    If another task has created a version from the same one meanwhile, this version is dropped.
     """
     if outcome.text:
         origin = Origin.HEALED if outcome.version else Origin.RECORDED

@@ -1,4 +1,4 @@
-"""Secrets of all kinds, sealed on disk."""
+"""Documents with secrets, encrypted in the database."""
 
 import json
 import logging
@@ -19,23 +19,23 @@ _logger = logging.getLogger(__name__)
 
 
 class Secrets:
-    """Documents that are readable with the operator's key only.
+    """Documents that are encrypted with the operator's key.
 
-    Without a key they are held in memory for as long as the server lives. In a database in memory
-    they need none. A database whose secrets the key does not open is a ConfigurationError.
+    Without a key they are kept in memory until the server ends. A database in memory needs no key.
+    If the key cannot decrypt the secrets of a database, `open` raises ConfigurationError.
     """
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self.seal: Seal | None = None
-        """What encrypts under the operator's key, or None without one."""
+        """The cipher of the operator's key, or None without a key."""
         self._unsealed: dict[tuple[str, str], bytes] = {}
         self._keys: dict[str, bytes] = {}
         if not database.is_shared:
             immediate(self.open())
 
     async def open(self) -> None:
-        """Get the key of a database that is kept, and find out whether it opens what is there."""
+        """Set up the key, and check that it decrypts the stored secrets."""
         if not self._database.is_kept:
             return
         if self._database.is_shared and missing_for_encryption() is not None:
@@ -45,27 +45,27 @@ class Secrets:
             )
         self.seal = seal_from_environment(await server_key(self._database, "salt", 16))
         if self.seal is not None and self._database.is_shared:
-            # So that the second server finds out, also while there are no secrets.
+            # So that a second server can compare its key even if there are no secrets yet.
             check = {"kind": "check", "key": "", "body": self.seal.close("check", "", {})}
             await self._database.insert("secrets", check, "ON CONFLICT DO NOTHING")
         await self._check()
 
     @property
     def refusal(self) -> str | None:
-        """Why secrets cannot be kept, in a sentence for the client, or None if they can."""
+        """The reason why secrets cannot be stored, as a sentence for the client, or None."""
         if not self._database.is_kept or self.seal is not None:
             return None
         return f"Secrets cannot be kept in the server's database: {missing_for_encryption()}"
 
     async def key(self, name: str) -> bytes:
-        """A key as secret as the documents: another one after each start if none can be kept."""
+        """Return a key that is stored encrypted, or a new one at each start if it cannot be."""
         if name not in self._keys:
             new = secrets.token_bytes(32)
             self._keys[name] = new if self.refusal is not None else await self._kept_key(name, new)
         return self._keys[name]
 
     async def put(self, at: Database, kind: str, key: str, document: Mapping[str, Any]) -> None:
-        """Keep a document, in place of the one under the same key."""
+        """Store a document, in place of the one with the same key."""
         if self.refusal is not None:
             _logger.warning("the secrets of %s %s are not kept: %s", kind, key, self.refusal)
             self._unsealed[kind, key] = json.dumps(document).encode()
@@ -74,7 +74,7 @@ class Secrets:
         await at.put("secrets", "kind, key", {"kind": kind, "key": key, "body": body})
 
     async def get(self, kind: str, key: str, at: Database | None = None) -> dict[str, Any] | None:
-        """A document, or None."""
+        """Return a document, or None."""
         if (kind, key) in self._unsealed:
             return self._opened(kind, key, self._unsealed[kind, key])
         statement = "SELECT body FROM secrets WHERE kind = :kind AND key = :key"
@@ -82,14 +82,14 @@ class Secrets:
         return None if body is None else self._opened(kind, key, body)
 
     async def all(self, kind: str, at: Database | None = None) -> dict[str, dict[str, Any]]:
-        """All documents of a kind, by key."""
+        """Return all documents of a kind, by key."""
         statement = "SELECT key, body FROM secrets WHERE kind = :kind"
         found = await (at or self._database).rows(statement, kind=kind)
         unsealed = [(key, body) for (of, key), body in self._unsealed.items() if of == kind]
         return {key: self._opened(kind, key, body) for key, body in (*found, *unsealed)}
 
     async def delete(self, at: Database, kind: str, key: str) -> None:
-        """Forget a document, if there is one."""
+        """Delete a document if it exists."""
         self._unsealed.pop((kind, key), None)
         await at.delete("secrets", kind=kind, key=key)
 
@@ -112,7 +112,7 @@ class Secrets:
         return document
 
     async def _check(self) -> None:
-        """Find out now, not at the first run of a schedule, whether the key opens the secrets."""
+        """Check at the start, before a schedule runs, that the key decrypts the secrets."""
         found = await self._database.first("SELECT kind, key, body FROM secrets LIMIT 1")
         if found is None:
             return
@@ -126,7 +126,7 @@ class Secrets:
 
 
 async def server_key(database: Database, name: str, size: int) -> bytes:
-    """A key that the server made at its first start, so that it outlives a restart."""
+    """Return a key that the server creates at its first start and keeps in the database."""
     new = {"name": name, "value": secrets.token_bytes(size)}
     await database.insert("server_keys", new, "ON CONFLICT DO NOTHING")
     statement = "SELECT value FROM server_keys WHERE name = :name"

@@ -1,4 +1,4 @@
-"""Submission keys as rows: which request has created what, and what it was answered."""
+"""The rows of submission keys: the request, the created resource, and the answer."""
 
 import hashlib
 import hmac
@@ -19,7 +19,7 @@ from browser_use_async.server.storage.table import Table
 from browser_use_async.types import FieldKind, LlmModel, rule_of
 
 _NAME = "submission_keys"
-# Pairs of metadata that clients make for themselves, and not the same ones for the same request.
+# Pairs of metadata that clients add themselves, and that differ between repeats.
 _BOOKKEEPING = "bu_async."
 _MODELS = {RUN_TASK.name: LlmModel.GPT_4_1, CREATE_SCHEDULED_TASK.name: SCHEDULE_MODEL}
 
@@ -30,21 +30,21 @@ class KeyTakenError(Exception):
 
 @attrs.frozen
 class KeyedCall:
-    """A creating call that was carried out under a key."""
+    """A creating call that was completed under a key."""
 
     owner: str
     call: str  # the name of its row in the endpoint table
     key: str
-    resource_id: str  # the id of what it has created
+    resource_id: str  # the id of the created resource
     answer: str  # the body of its answer
-    digests: dict[str, str]  # of the fields of its request that say something
+    digests: dict[str, str]  # of the fields of its request that have a meaning
 
 
 _CALLS = Table(_NAME, KeyedCall)
 
 
 class SubmissionKeys(Owned):
-    """The keys of one owner. A key is forgotten with what was created under it."""
+    """The keys of one owner. A key is deleted together with the resource that it created."""
 
     def __init__(self, database: Database, sealed: Secrets) -> None:
         self._database = database
@@ -58,30 +58,30 @@ class SubmissionKeys(Owned):
         self._digest_key = await server_key(self._database, _NAME, 32)
 
     async def find(self, call: str, key: str) -> KeyedCall | None:
-        """What was created by a call with this key, or None."""
+        """Return the completed call with this key, or None."""
         return await _CALLS.first(self._database, owner=self.owner, call=call, key=key)
 
     async def claim(self, at: Database, keyed: KeyedCall) -> None:
-        """Write that a call is carried out, in the transaction that does it.
+        """Store a call under its key, in the transaction that carries it out.
 
-        PostgreSQL waits here for the end of another transaction that has written the same key.
+        PostgreSQL waits here for another open transaction with the same key.
 
         Raises:
-            KeyTakenError: Another one has, and was committed.
+            KeyTakenError: Another call has used the key, and was committed.
         """
         if not await _CALLS.insert(at, keyed, "ON CONFLICT DO NOTHING RETURNING 1"):
             raise KeyTakenError
 
     async def digests(self, call: str, key: str, request: attrs.AttrsInstance) -> dict[str, str]:
-        """Digests of the fields of a request, to find out whether another one is equal.
+        """Return digests of the fields of a request, to compare it with a repeat.
 
-        No digest says anything about another key, or without a key of this server.
+        A digest cannot be compared under another submission key, or without a key of this server.
         """
         found = {}
         for name, value in _meaning(call, request).items():
             made_of = json.dumps([self.owner, call, key, name, value], sort_keys=True).encode()
             if name == "secrets":
-                # Their digest is as secret as they are: with its key, they could be guessed.
+                # Their digests are secret too: with the key, secrets could be guessed.
                 found[name] = _digest(await self._sealed.key(_NAME), made_of)
             else:
                 found[name] = _digest(self._digest_key, made_of)
@@ -89,7 +89,7 @@ class SubmissionKeys(Owned):
 
 
 def differing(first: Mapping[str, str], other: Mapping[str, str]) -> list[str]:
-    """The names of the fields in which two requests differ, by their digests."""
+    """Return the names of the fields whose digests differ between two requests."""
     names = sorted(first.keys() | other.keys())
     return [name for name in names if not _are_equal(first.get(name), other.get(name))]
 
@@ -102,13 +102,13 @@ def _digest(key: bytes, made_of: bytes) -> str:
 def _are_equal(first: str | None, other: str | None) -> bool:
     if first is None or other is None or first == other:
         return first == other
-    # Digests by different keys cannot be compared: that of secrets which are not kept is a new one
-    # after each start.
+    # Digests under different keys cannot be compared: the key for secrets that are not stored
+    # changes with each start.
     return first.partition(" ")[0] != other.partition(" ")[0]
 
 
 def _meaning(call: str, request: attrs.AttrsInstance) -> dict[str, Any]:
-    """The values of a request, without those that say the same as to leave the field out."""
+    """Return the values of a request, without those that equal a missing field."""
     found = {}
     given = given_fields(request)
     for field in attrs.fields(type(request)):

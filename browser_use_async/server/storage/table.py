@@ -1,6 +1,6 @@
 """Tables whose rows become records, and the rows of one owner.
 
-What reads and writes a row is made of the fields of its record.
+The columns and their conversion are derived from the fields of the record class.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -25,29 +25,29 @@ _DECODERS: dict[type, Callable[[Any], Any]] = {
     list: from_json,
     tuple: lambda stored: tuple(from_json(stored)),
 }
-MOST = 2**62  # as far as a database counts
+MOST = 2**62  # within the integers of both databases
 
 RecordT = TypeVar("RecordT")
 
 
 @attrs.frozen
 class Codec:
-    """How the values of a column are stored and restored, where their type does not say it."""
+    """The conversion of a column whose type does not determine it."""
 
     encode: Callable[[Any], Any]
     decode: Callable[[Any], Any]
 
 
 class Table(Generic[RecordT]):
-    """The columns of a table that make a record, each stored as the type of its field says.
+    """The columns of a table that make a record, each stored by the type of its field.
 
     Args:
-        name: The table's.
+        name: The name of the table.
         record: The class whose fields are the columns, in their order.
-        but: The fields that are none, which are its last ones.
-        renamed: The columns that are called otherwise than their fields, by field.
-        make: What makes a record of the values, if it is not the class itself.
-        codecs: How values of other types are stored; None is NULL in all of them.
+        but: The last fields of the class that are no columns.
+        renamed: The names of columns that differ from their fields, by field.
+        make: Creates a record from the values, if the class itself does not.
+        codecs: The conversions of other types, by field; None is always NULL.
     """
 
     def __init__(
@@ -78,27 +78,27 @@ class Table(Generic[RecordT]):
         self._decoders = [(place, each) for place, each in enumerate(decoders) if each is not None]
 
     async def find(self, at: Database, condition: str = "", **values: Any) -> list[RecordT]:
-        """The records of the rows that have some values, or for which a condition is true."""
+        """Return the records with the given values, or for which a condition is true."""
         statement = f"SELECT {self.columns} FROM {self.name} WHERE {condition or equal(*values)}"
         return [self.read(row) for row in await at.rows(statement, **to_row(values))]
 
     async def first(self, at: Database, condition: str = "", **values: Any) -> RecordT | None:
-        """The record of the first such row, or None."""
+        """Return the first such record, or None."""
         found = await self.find(at, condition, **values)
         return found[0] if found else None
 
     async def count(self, at: Database, **values: Any) -> int:
-        """How many rows have some values."""
+        """Return the number of rows with the given values."""
         statement = f"SELECT COUNT(*) FROM {self.name} WHERE {equal(*values)}"
         return int(await at.value(statement, **values))
 
     async def insert(self, at: Database, record: RecordT, then: str = "", **more: Any) -> list[Row]:
-        """Add the row of a record, with the values of columns that make no field of it."""
+        """Add the row of a record, with the values of further columns."""
         return await at.insert(self.name, {**self.values(record), **more}, then)
 
     def read(self, row: Row) -> RecordT:
-        """The record of a row with these columns."""
-        # By places: each call of the API waits for this.
+        """Create the record of a row."""
+        # By position, since this is faster, and each API call waits for it.
         values = [*row]
         for place, decode in self._decoders:
             if (value := values[place]) is not None:
@@ -106,7 +106,7 @@ class Table(Generic[RecordT]):
         return self._make(*values)
 
     def values(self, record: RecordT) -> dict[str, Any]:
-        """The values of the columns of a record."""
+        """Return the values of the columns of a record."""
         values = dict(zip(self._names, self._values_of(record), strict=True))
         for name, encode in self._encoders:
             if values[name] is not None:
@@ -115,7 +115,7 @@ class Table(Generic[RecordT]):
 
 
 def _decoder(kind: Any) -> Callable[[Any], Any] | None:
-    """What restores values of a type; None for those that are stored as they are."""
+    """Return the function that restores values of a type; None if they are stored unchanged."""
     if isinstance(kind, UnionType):
         (kind,) = (each for each in get_args(kind) if each is not NoneType)
     kind = get_origin(kind) or kind
@@ -123,9 +123,9 @@ def _decoder(kind: Any) -> Callable[[Any], Any] | None:
 
 
 class Collection(Owned, Generic[RecordT]):
-    """The records of one owner, each with a sealed document: profiles and schedules are such.
+    """The records of one owner, each with a sealed document, such as profiles and schedules.
 
-    They are in the order of their creation unless a class says otherwise.
+    The order is that of creation, unless a subclass changes it.
     """
 
     order = "position"
@@ -139,23 +139,23 @@ class Collection(Owned, Generic[RecordT]):
         self._kind = kind
 
     async def count(self) -> int:
-        """How many there are."""
+        """Return the number of records."""
         return await self._table.count(self._database, owner=self.owner)
 
     async def get(self, key: str, at: Database | None = None) -> RecordT | None:
-        """The record with this id, or None; locked in a transaction that changes it."""
+        """Return the record with this id, or None; in a transaction, its row is locked."""
         condition = f"id = :id AND owner = :owner {'' if at is None else at.lock}"
         found = await self._read(at or self._database, condition, id=key)
         return found[0] if found else None
 
     async def page(self, page: int, limit: int, at: Database | None = None) -> list[RecordT]:
-        """One page; empty past the end."""
+        """Return one page of records; empty past the end."""
         condition = f"owner = :owner ORDER BY {self.order} LIMIT :limit OFFSET :before"
         before = min((page - 1) * limit, MOST)
         return await self._read(at or self._database, condition, limit=limit, before=before)
 
     async def delete(self, key: str) -> None:
-        """Delete a record, what is sealed of it, and the submission key that made it."""
+        """Delete a record with its sealed document and its submission key."""
 
         async def work(at: Database) -> None:
             await at.delete(self._table.name, id=key)
@@ -165,7 +165,7 @@ class Collection(Owned, Generic[RecordT]):
         await self._database.transact(work)
 
     async def _append(self, at: Database, record: RecordT) -> None:
-        """Add a record behind the others, in a transaction."""
+        """Add a record at the end, in a transaction."""
         await lock_account(at, self.owner)
         statement = f"SELECT MAX(position) FROM {self._table.name} WHERE owner = :owner"
         last = await at.value(statement, owner=self.owner) or 0

@@ -1,4 +1,4 @@
-"""The rows of tasks: what happens to one is written with all that belongs to it, all or nothing."""
+"""The store of tasks: each change of a task is written in one transaction with all its parts."""
 
 import secrets
 from collections import Counter
@@ -47,14 +47,14 @@ from browser_use_async.types import UNSET, Created, TaskSettings, TaskStatus
 ROW = ", ".join(TaskRow._fields)
 _TOKEN_BYTES = 24
 _MOST_BEHIND = 100
-"""How many unended tasks of an owner count where it is decided whose task is next."""
+"""The largest number of an owner's unended tasks that counts for the order of tasks."""
 _RESTARTED = "The server was restarted while the task was at work"
 _ERASING = frozenset({TaskEvent.START, TaskEvent.STOP, TaskEvent.FAIL})
 
 
 @attrs.define
 class TaskCounts:
-    """What this process has written of tasks since it began."""
+    """Counts of the task changes that this process has written."""
 
     statuses: Counter[TaskStatus] = attrs.field(factory=Counter)  # by the status reached
     failures: Counter[FailureCause] = attrs.field(factory=Counter)
@@ -62,10 +62,10 @@ class TaskCounts:
 
 
 class TaskStore(Owned):
-    """The tasks of one owner, which others do not see.
+    """The tasks of one owner; other owners cannot read them.
 
-    Each change is announced in its transaction. What a server writes that carries tasks out, it
-    writes under its id as their worker: those of another one are not touched.
+    Each change is announced in its transaction. A server that carries out a task writes under its
+    id as the worker, and cannot change tasks of other workers.
     """
 
     def __init__(
@@ -85,37 +85,37 @@ class TaskStore(Owned):
 
     @property
     def version(self) -> int | None:
-        """A number that is the same as long as nothing of any task has changed, or None."""
+        """A number that changes with each change of any task, or None."""
         return self._database.version
 
     async def status(self, task_id: str) -> TaskStatus | None:
-        """Where a task stands, or None if there is no such task."""
+        """Return the status of a task, or None if there is no such task."""
         found = await self._database.by_id("tasks", "status, owner", task_id)
         return TaskStatus(found[0]) if found is not None and found[1] == self.owner else None
 
     async def get(self, task_id: str) -> TaskRecord | None:
-        """The task of the owner with this id, or None."""
+        """Return the owner's task with this id, or None."""
         return await self.of_any_owner(id=task_id, owner=self.owner)
 
     async def of_any_owner(self, **values: str) -> TaskRecord | None:
-        """The task with an id or a token of its pages, for holders of signed links or tokens."""
+        """Return a task of any owner by its id or a token of its pages, or None."""
         record = await TASKS.first(self._database, **values)
         return None if record is None else await self._completed(record)
 
     async def all(self) -> list[TaskRecord]:
-        """All tasks of all owners, oldest first."""
+        """Return all tasks of all owners, oldest first."""
         found = await TASKS.find(self._database, "1 = 1 ORDER BY created_at, owner, position")
         return [await self._completed(record) for record in found]
 
     async def created(self) -> int:
-        """How many tasks of all owners were created."""
+        """Return how many tasks of all owners were created."""
         return int(await self._database.value("SELECT COALESCE(SUM(tasks), 0) FROM accounts"))
 
     async def page(self, page: int, limit: int) -> tuple[int, list[TaskRow]]:
-        """How many tasks there are, and one page of them, newest first."""
+        """Return the number of tasks, and one page of them, newest first."""
         statement = "SELECT tasks, expired_tasks FROM accounts WHERE owner = :owner"
         newest, expired = await self._database.first(statement, owner=self.owner) or (0, 0)
-        # Past the end it may be a number that no database takes.
+        # Far past the end, the position may be too large for a database.
         top = max(0, newest - (page - 1) * limit)
         rows = await self._database.rows(
             f"SELECT {ROW} FROM tasks WHERE owner = :owner AND position <= :top "
@@ -142,10 +142,10 @@ class TaskStore(Owned):
         *,
         is_remote: bool = False,
     ) -> TaskRecord:
-        """Create a task and charge for it, unless `most` of all owners are at work.
+        """Create a task and charge for it, unless `most` tasks of all owners are at work.
 
-        Of a remote task the secrets are kept, sealed, until it has ended: after a restart it may
-        still have to be sent.
+        The secrets of a remote task are kept, sealed, until it ends, since it may still have to be
+        sent after a restart.
         """
         names = request.included_file_names
         record = TaskRecord(
@@ -178,7 +178,7 @@ class TaskStore(Owned):
             await at.announce(record.id, f"{record.status} {record.owner}")
             if at.is_shared:
                 await at.defer("task", behind=await self._not_ended(at), task_id=record.id)
-            # A remote task is read again from its row.
+            # A remote task is created again from its row.
             stored = None if is_remote else await store_assignment(at, self._sealed, assignment)
             position = await charge_task(at, self.owner, TASK_START_CENTS, most)
             await TASKS.insert(at, record, position=position, assignment=stored)
@@ -188,7 +188,7 @@ class TaskStore(Owned):
         return record
 
     async def _not_ended(self, at: Database) -> int:
-        """How many tasks of the owner wait or are at work, as far as that is counted."""
+        """Return the number of the owner's unended tasks, up to the limit of the count."""
         statement = (
             "SELECT COUNT(*) FROM (SELECT 1 FROM tasks WHERE owner = :owner "
             "AND finished_at IS NULL LIMIT :most) AS unended"
@@ -196,14 +196,15 @@ class TaskStore(Owned):
         return int(await at.value(statement, owner=self.owner, most=_MOST_BEHIND))
 
     async def change(self, record: TaskRecord, event: TaskEvent, worker: str | None = None) -> None:
-        """Let something happen to a task, unless its status refuses it."""
+        """Apply an event to a task, unless its status refuses it."""
         await self._database.transact(lambda at: self._advance(at, record, event, worker))
         self.counts.statuses[TARGETS[event]] += 1
 
     async def claim(self, task_id: str, worker: str) -> tuple[TaskRecord, Assignment | None] | None:
-        """Begin a task for a worker and no other one; None if it has begun.
+        """Begin a task for one worker only; returns None if it has already begun.
 
-        Its secrets are gone from the database then. There is no assignment if a file of it is gone.
+        Its secrets are deleted from the database. The assignment is None if one of its files has
+        been deleted.
         """
 
         async def work(at: Database) -> tuple[TaskRecord, Assignment | None] | None:
@@ -221,7 +222,7 @@ class TaskStore(Owned):
         return await self._database.transact(work)
 
     async def statuses_at_work(self, worker: str) -> dict[str, TaskStatus]:
-        """Where the tasks stand that a worker has begun and that are not over, by id."""
+        """Return the statuses of a worker's unended tasks, by id."""
         statement = "SELECT id, status FROM tasks WHERE worker = :worker AND finished_at IS NULL"
         found = await self._database.rows(statement, worker=worker)
         return {task_id: TaskStatus(status) for task_id, status in found}
@@ -229,9 +230,9 @@ class TaskStore(Owned):
     async def add_step(
         self, record: TaskRecord, number: int, step: Step, worker: str | None = None
     ) -> bool:
-        """Store a step and charge it; returns whether the task is still at work.
+        """Store a step and charge for it; returns whether the task is still at work.
 
-        It may be called again with the same number, which changes nothing.
+        A second call with the same number changes nothing.
         """
         fence = FENCE if worker is not None else ""
 
@@ -278,7 +279,7 @@ class TaskStore(Owned):
             await keep_outcome(at, record.owner, record.id, end.script, moment, failed=failed)
 
     async def fail(self, record: TaskRecord, failure: Failed, worker: str | None = None) -> None:
-        """End a task that could not be done. The reason becomes its last step, which is charged."""
+        """End a failed task. The reason becomes its last step, which is charged."""
 
         async def work(at: Database) -> None:
             await self._advance(at, record, TaskEvent.FAIL, worker)
@@ -302,25 +303,26 @@ class TaskStore(Owned):
     async def restart(
         self, *, but_remote: bool = False
     ) -> tuple[list[tuple[TaskRecord, Assignment]], list[TaskRecord]]:
-        """Let the tasks of all owners fail that were at work when the server ended.
+        """Fail the tasks of all owners that were at work when the server ended.
+
+        They are not repeated, so nothing is done twice.
 
         Returns:
-            Those that had not begun, so that nothing is done twice, and with `but_remote` those
-            that another service does.
+            The tasks that had not begun, and with `but_remote` those that another service does.
         """
         found = await TASKS.find(self._database, "finished_at IS NULL ORDER BY created_at")
         not_begun: list[tuple[TaskRecord, Assignment]] = []
         remote: list[TaskRecord] = []
         for record in found:
             if but_remote and record.remote is not None:
-                # No other server has this database: the task is this server's from now on.
+                # No other server uses this database, so this server becomes the task's worker.
                 await self._database.update("tasks", {"worker": None}, id=record.id)
                 remote.append(record)
                 continue
             assignment, reason = None, _RESTARTED
             try:
                 assignment = await read_assignment(self._database, self._sealed, record)
-            except StorageUnavailableError as error:  # it has a file that is not to be had
+            except StorageUnavailableError as error:  # one of its files cannot be read
                 reason = str(error)
             if assignment is None:
                 await self.fail(record, Failed(reason, cause=FailureCause.RESTART))
@@ -329,13 +331,13 @@ class TaskStore(Owned):
         return not_begun, remote
 
     async def revoke_links(self, task_id: str) -> bool:
-        """Give the pages of a task of any owner new addresses; returns whether there is one."""
+        """Give the pages of a task of any owner new addresses; returns whether the task exists."""
         share = "CASE WHEN share_token IS NULL THEN NULL ELSE :share END"
         change = f"live_token = :live, share_token = {share} WHERE id = :id"
         return await self._change_links(change, task_id, live=_new_token(), share=_new_token())
 
     async def share(self, task_id: str, *, is_shared: bool) -> None:
-        """Give a task of the owner a public page, if it has none, or take its page away."""
+        """Share the public page of an owner's task, or end the sharing."""
         token = "COALESCE(share_token, :token)" if is_shared else "NULL"
         change = f"share_token = {token} WHERE id = :id AND owner = :owner"
         await self._change_links(change, task_id, owner=self.owner, token=_new_token())
@@ -343,12 +345,12 @@ class TaskStore(Owned):
     async def _change_links(self, change: str, task_id: str, **values: str) -> bool:
         statement = f"UPDATE tasks SET {change} RETURNING id"
         changed = await self._database.rows(statement, id=to_text(task_id), **values)
-        if changed:  # open pages see that their address is no more
+        if changed:  # open pages check their address again
             await self._database.announce(task_id, f"{STEP} {self.owner}")
         return bool(changed)
 
     async def revoke_links_at_work(self) -> None:
-        """Give the pages of all tasks of the owner that are at work new addresses."""
+        """Give the pages of all running tasks of the owner new addresses."""
         statement = "SELECT id FROM tasks WHERE owner = :owner AND finished_at IS NULL"
         for (task_id,) in await self._database.rows(statement, owner=self.owner):
             await self.revoke_links(task_id)

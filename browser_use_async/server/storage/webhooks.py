@@ -1,4 +1,4 @@
-"""A webhook, and the registry of webhooks, which survives restarts with a database."""
+"""A webhook, and the registry of webhooks, which a database on disk keeps over restarts."""
 
 import hashlib
 import uuid
@@ -18,9 +18,9 @@ from browser_use_async.server.storage.progress import TaskEvent
 from browser_use_async.server.storage.secret_documents import Secrets
 from browser_use_async.webhooks.signature import key_of
 
-# The status to report after an event; None is the creation. A failure is not reported: the API has
-# no such status. Nor is a resumption: `started` means that a task has started and its browser is
-# available, which happens once.
+# The status in the event of a change; None is the creation. A failure has no event, because the API
+# has no such status. A resumption has none either: `started` means that a task has started and its
+# browser is available, which happens once.
 STATUS_AFTER: Mapping[TaskEvent | None, str] = {
     None: "initializing",
     TaskEvent.START: "started",
@@ -29,7 +29,7 @@ STATUS_AFTER: Mapping[TaskEvent | None, str] = {
     TaskEvent.FINISH: "finished",
 }
 
-# The statuses of which webhooks can get events.
+# The statuses for which webhooks can get events.
 EVENTS = frozenset(STATUS_AFTER.values())
 
 _KIND = "webhook"
@@ -39,7 +39,7 @@ _SHORTEST_HIDDEN = 6
 def _check_url(_webhook: object, _field: object, url: Any) -> None:
     try:
         target = URL(url) if isinstance(url, str) else URL()
-        # yarl checks the port only when it is read.
+        # yarl checks the port only when the property is read.
         host, _port = target.host, target.port
     except ValueError:
         raise ConfigurationError("url: it is no address") from None
@@ -77,8 +77,8 @@ def _events(given: Any) -> frozenset[str]:
 class Webhook:
     """An address that receives events about the tasks of a bundled server.
 
-    Neither the secret nor the path and query of the address, which may hold another secret, are
-    in its representation.
+    Its representation has neither the secret nor the path and the query of the address, which may
+    contain another secret.
 
     Raises:
         ConfigurationError: The address or the secret cannot be used.
@@ -87,9 +87,9 @@ class Webhook:
     url: str = attrs.field(validator=_check_url)
     secret: str = attrs.field(validator=_check_secret)
     id: str = attrs.field(factory=lambda: str(uuid.uuid4()), validator=_check_type, kw_only=True)
-    # Whether the operator names it, who may name an address of a private network
+    # Whether the operator configured it, who may use an address of a private network
     by_operator: bool = attrs.field(default=False, validator=_check_type, kw_only=True)
-    # The statuses of tasks of which it gets events
+    # The statuses of tasks for which it gets events
     events: frozenset[str] = attrs.field(default=EVENTS, converter=_events, kw_only=True)
     # Whether it gets any events
     is_active: bool = attrs.field(default=True, validator=_check_type, kw_only=True)
@@ -116,7 +116,7 @@ class Webhook:
             url.path,
             url.raw_query_string,
         }
-        # Shorter ones are no secret, and would be found in any text.
+        # Shorter parts are no secrets, and occur in any text.
         found = {each for each in parts if len(each) >= _SHORTEST_HIDDEN} | {self.secret}
         return sorted(found, key=len, reverse=True)
 
@@ -131,7 +131,7 @@ class Webhook:
             ConfigurationError: One of them cannot be used.
         """
         new = attrs.evolve(self, **fields)
-        # Another address is the choice of the client that makes the change.
+        # The client, not the operator, has chosen the new address.
         return attrs.evolve(new, by_operator=self.by_operator and new.url == self.url)
 
     def __repr__(self) -> str:
@@ -139,44 +139,44 @@ class Webhook:
 
 
 class WebhookRegistry:
-    """The webhooks of one server in the order of their registration, one for each address."""
+    """The webhooks of one server, one for each address, in the order of registration."""
 
     def __init__(self, database: Database, sealed: Secrets) -> None:
         self._database = database
         self._sealed = sealed
         self._webhooks: dict[str, Webhook] = {}
-        self._saved: set[str] = set()  # ids of those that are in the database
-        # By address: what the server was started with and has not passed the test event yet.
+        self._saved: set[str] = set()  # ids of the webhooks in the database
+        # By address: webhooks from the start of the server that await their test event.
         self._expected: dict[str, Webhook] = {}
 
     def expect(self, webhook: Webhook) -> None:
-        """Keep the events for a webhook that is to pass the test event."""
+        """Keep events for a webhook whose test event is still awaited."""
         self._expected[webhook.address] = webhook
 
     async def refresh(self, at: Database | None = None) -> None:
-        """Learn of the webhooks that other servers have registered; there are none."""
+        """Read webhooks that other servers have registered; a single server has none."""
 
     async def hearing(self, at: Database, status: str) -> list[Webhook]:
-        """Those that get the event of a status."""
+        """Return the webhooks that get the event of a status."""
         await self.refresh(at)
         expected = [each for at, each in self._expected.items() if at not in self._webhooks]
         return [each for each in (*self.all, *expected) if each.hears(status)]
 
     async def load(self, at: Database | None = None) -> None:
-        """Read the webhooks that were registered before, by this server or by another one."""
+        """Read the registered webhooks from the database."""
         found = await self._sealed.all(_KIND, at)
-        # In one go: what is known stays complete for calls in between.
+        # Replaced at once, so that concurrent calls never see a part of them.
         unsaved = {at: each for at, each in self._webhooks.items() if each.id not in self._saved}
         saved = {each.address: each for each in _restored(found)}
         self._webhooks, self._saved = {**unsaved, **saved}, set(found)
 
     @property
     def all(self) -> tuple[Webhook, ...]:
-        """All webhooks."""
+        """Return all webhooks."""
         return tuple(self._webhooks.values())
 
     def get(self, address: str) -> Webhook | None:
-        """The webhook at an address, or None."""
+        """Return the webhook at an address, or None."""
         return self._webhooks.get(address)
 
     async def add(self, webhook: Webhook, *, save: bool) -> None:
@@ -184,8 +184,8 @@ class WebhookRegistry:
         other = self._webhooks.get(webhook.address)
 
         async def work(at: Database) -> None:
-            # The new webhook has another id, under which the old one would remain stored. Of two
-            # servers that add one at the same moment the second one sees the first.
+            # The new webhook has another id, so the old row must be deleted. If two servers add
+            # one at the same time, the second waits for the lock and finds the first.
             await lock_account(at, DEFAULT_OWNER)
             stored = _restored(await self._sealed.all(_KIND, at))
             ids = {each.id for each in stored if each.address == webhook.address}
@@ -202,13 +202,13 @@ class WebhookRegistry:
             self._saved.add(webhook.id)
 
     def with_id(self, webhook_id: str) -> Webhook | None:
-        """The webhook with an id, or None."""
+        """Return the webhook with an id, or None."""
         return next((each for each in self.all if each.id == webhook_id), None)
 
     async def replace(self, old: Webhook, new: Webhook) -> bool:
-        """Put a webhook in the place of one with the same id, stored if that was.
+        """Replace a webhook by one with the same id, also in the database if the old one is there.
 
-        False if another server has removed that meanwhile.
+        Returns False if another server has removed the old one meanwhile.
         """
 
         async def work(at: Database) -> bool:
@@ -233,7 +233,7 @@ class WebhookRegistry:
             await self._sealed.delete(at, _KIND, webhook.id)
 
         await self._database.transact(work)
-        self._webhooks.pop(webhook.address, None)  # or it was seen meanwhile that it is gone
+        self._webhooks.pop(webhook.address, None)  # a refresh may have removed it
 
     async def _put(self, at: Database, webhook: Webhook) -> None:
         document = attrs.asdict(webhook)
@@ -243,10 +243,10 @@ class WebhookRegistry:
 
 
 class SharedWebhookRegistry(WebhookRegistry):
-    """The webhooks that any of several servers registers."""
+    """The webhooks of several servers that share a database."""
 
     async def refresh(self, at: Database | None = None) -> None:
-        """Learn of the webhooks that other servers have registered."""
+        """Read webhooks that other servers have registered."""
         await self.load(at)
 
 
