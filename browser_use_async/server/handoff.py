@@ -1,7 +1,7 @@
 """Live pages of tasks that another server of the fleet carries out.
 
-Nothing is passed on between servers: the browser of the person is sent to the server that has the
-task, by a link that is good for a minute and for that server alone.
+Servers do not forward requests: the person's browser is redirected to the server of the task, by a
+link that is valid for one minute and for that server only.
 """
 
 from typing import Literal
@@ -38,7 +38,7 @@ class Elsewhere:
 
     Attributes:
         url: The signed link to the page there, or None if that server has no address.
-        notice: The sentence for people that says so.
+        notice: A sentence for people about this.
     """
 
     url: str | None
@@ -46,13 +46,13 @@ class Elsewhere:
 
 
 class Handoff:
-    """Sends people to the server that carries a task out, and accepts people from others.
+    """Redirects people to the server of a task, and accepts people from other servers.
 
     Args:
         nodes: Where the servers are reached.
         links: Signs the links, under the key that all servers share.
         worker: The id of this server.
-        own_url: Where people's browsers reach this server beside its other addresses, if they do.
+        own_url: A further address of this server for people's browsers, if it has one.
     """
 
     def __init__(self, nodes: Nodes, links: Links, worker: str, own_url: str | None) -> None:
@@ -62,7 +62,7 @@ class Handoff:
         self._worker = worker
 
     async def elsewhere(self, record: TaskRecord, page: Page) -> Elsewhere | None:
-        """The other server that has the browser of a task; None if this one has it, or none."""
+        """Return the other server that has the browser of a task; None if no other has it."""
         worker = record.worker
         if record.status.is_terminal or worker is None or worker == self._worker:
             return None
@@ -73,11 +73,11 @@ class Handoff:
         return Elsewhere(link, _ANOTHER_SERVER.format(worker=worker[:8]))
 
     async def origins(self) -> list[str]:
-        """The addresses of the servers to which people may be sent."""
+        """Return the addresses of the servers to which people may be redirected."""
         return sorted({str(URL(node.url).origin()) for node in await self._nodes.all() if node.url})
 
     def add_route(self, application: web.Application, tasks: TaskStore) -> None:
-        """Add the route to which other servers send people; a signature authenticates them."""
+        """Add the route for people from other servers; a signature authenticates them."""
 
         async def receive(request: web.Request) -> web.Response:
             page, task_id = request.match_info["page"], request.match_info["task_id"]
@@ -97,6 +97,6 @@ class Handoff:
 
 
 def redirect(url: str) -> web.Response:
-    """Send the browser to another address, which is a secret."""
+    """Redirect the browser to another address, which is a secret."""
     headers = {"Location": url, "Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
     return web.Response(status=303, headers=headers)

@@ -1,4 +1,4 @@
-"""The loops of a server: its background work while it runs."""
+"""The loops of a server: background work that is restarted when it fails."""
 
 import asyncio
 import logging
@@ -14,10 +14,10 @@ _logger = logging.getLogger(__name__)
 
 
 class Loop:
-    """Work that goes on until it is closed: if it ends, it is restarted.
+    """Background work that runs until it is closed; if it fails, it is restarted.
 
     Args:
-        name: What it is called in the log and by `/healthz`.
+        name: Its name in the log and in `/healthz`.
         work: Never returns by itself.
     """
 
@@ -41,7 +41,7 @@ class Loop:
         return self._task.done() or (self._ends >= _FAILING and is_new)
 
     async def aclose(self) -> None:
-        """End it, and wait until it has ended."""
+        """End the work, and wait for its end."""
         self._is_closing = True
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
@@ -57,7 +57,7 @@ class Loop:
                 if self._task.cancelling():
                     raise
                 log_failure(_logger, f"the loop {self.name} is begun again", error)
-            except Exception as error:  # noqa: BLE001 - whatever it is, the loop goes on
+            except Exception as error:  # noqa: BLE001 - the loop survives any error
                 log_failure(_logger, f"the loop {self.name} is begun again", error)
             self._ended_at = self._clock()
             self._ends = 1 if self._ended_at - begun_at > _STEADY else self._ends + 1
@@ -71,7 +71,7 @@ class Loops:
         self._loops: list[Loop] = []
 
     def start(self, name: str, work: Callable[[], Awaitable[None]]) -> Loop:
-        """Begin a loop, which its caller closes."""
+        """Start a loop; the caller must close it."""
         loop = Loop(name, work)
         self._loops.append(loop)
         return loop

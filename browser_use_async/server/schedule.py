@@ -1,4 +1,4 @@
-"""A schedule: what runs again and again, and when next."""
+"""A schedule: a task that runs repeatedly, and the time of its next run."""
 
 import uuid
 from datetime import UTC, datetime, timedelta
@@ -27,11 +27,11 @@ _TIMING = frozenset(
 
 @attrs.define(eq=False)
 class ScheduleRecord:
-    """One schedule as the server remembers it."""
+    """One schedule as it is stored."""
 
     id: str  # the schedule's id
     owner: str
-    request: CreateScheduledTaskRequest  # what was asked for, with every later change
+    request: CreateScheduledTaskRequest  # the request, with all later changes
     start_at: datetime  # when it begins
     end_at: datetime  # when it ends
     created_at: datetime  # when it was created
@@ -58,7 +58,7 @@ def new_schedule(owner: str, request: CreateScheduledTaskRequest, now: datetime)
 def change_schedule(
     record: ScheduleRecord, request: UpdateScheduledTaskRequest, now: datetime
 ) -> None:
-    """Change exactly the fields that were given; null changes nothing.
+    """Change only the given fields; null changes nothing.
 
     Raises:
         UnsupportedError: It would have a cron expression, which this server cannot evaluate.
@@ -75,20 +75,20 @@ def change_schedule(
 
 
 def next_run(record: ScheduleRecord, after: datetime) -> datetime | None:
-    """The first run of a schedule that is later than a moment, or None if it has ended."""
+    """Return the first run of a schedule after a time, or None if it has ended."""
     by_cron = record.request.schedule_type == ScheduleType.CRON
     try:
         moment = (_next_of_cron if by_cron else _next_of_interval)(record, after)
-    except OverflowError:  # after the year 9999, when every schedule has ended
+    except OverflowError:  # after the year 9999, where datetime ends
         return None
     return None if moment is None or moment > record.end_at else moment
 
 
 def _next_of_cron(record: ScheduleRecord, after: datetime) -> datetime | None:
-    # An optional dependency, and only for those who schedule by such expressions.
+    # An optional dependency, for cron expressions only.
     from cronsim import CronSim  # noqa: PLC0415
 
-    # A run at the very beginning counts.
+    # A run at the start time counts.
     begin = max(after, record.start_at - timedelta(microseconds=1))
     return next(CronSim(str(record.request.cron_expression), begin.astimezone(UTC)), None)
 
@@ -111,7 +111,7 @@ def _year_after(moment: datetime) -> datetime:
 
 
 def missing_for_schedules(*kinds: object) -> str | None:
-    """What is missing before schedules of these types can run, or None."""
+    """Return what schedules of these types lack to run, or None."""
     is_needed = ScheduleType.CRON in kinds
     return missing_packages("A schedule by cron expression", "cronsim") if is_needed else None
 

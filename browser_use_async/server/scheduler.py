@@ -16,15 +16,15 @@ from browser_use_async.server.schedule import SCHEDULE_MODEL, ScheduleRecord
 from browser_use_async.server.storage.schedules import RunTakenError
 from browser_use_async.server.task_start import start_task
 
-_LONGEST_SLEEP = 60.0  # seconds; a wall clock that was set, or jumped in sleep mode, is noticed
-_STORAGE_SECONDS = 1.0  # until a database is asked again that was not available
+_LONGEST_SLEEP = 60.0  # seconds, after which a changed wall clock is noticed
+_STORAGE_SECONDS = 1.0  # until an unavailable database is tried again
 _logger = logging.getLogger(__name__)
 
 
 class Scheduler:
     """Starts the runs of schedules when they are due.
 
-    Runs that were missed while the server was down or busy are made up by a single one.
+    One run replaces all runs that were missed while the server was down or busy.
     """
 
     def __init__(self, server: RunningServer, now: Callable[[], datetime]) -> None:
@@ -34,7 +34,7 @@ class Scheduler:
         self._loop: Loop | None = None
 
     def start(self) -> None:
-        """Start to wait for due schedules."""
+        """Start waiting for due schedules."""
         self._server.stores.schedules.changed = self._changed.set
         self._loop = self._server.loops.start("scheduler", self._run)
 
@@ -57,17 +57,17 @@ class Scheduler:
                     await self._changed.wait()
 
     async def _start_due(self) -> float | None:
-        """Start what is due; the seconds until the next look, or None without schedules."""
+        """Start due runs; returns the seconds until the next one, or None without schedules."""
         schedules = self._server.stores.schedules
         due = await schedules.due()
         longest = self._server.deployment.longest_sleep
         if longest is not None:
-            random.shuffle(due)  # servers that look at the same moment do not meet at each of them
+            random.shuffle(due)  # so that concurrent servers do not compete for each of them
         failure = None
         for record in due:
             try:
                 await self._start_run(record)
-            except Exception as error:  # noqa: BLE001 - perhaps of this one only: others have a turn
+            except Exception as error:  # noqa: BLE001 - other schedules must run
                 failure = error
         if failure is not None:
             raise failure
@@ -80,7 +80,7 @@ class Scheduler:
     async def _start_run(self, record: ScheduleRecord) -> None:
         schedules = self._server.stores.schedules
         claim = partial(schedules.claim_run, record)
-        # The server was down when the schedule ended. A run at its very end may be a little late.
+        # After a downtime, no run starts past the end of the schedule, except a minute late.
         if self._now() <= record.end_at + timedelta(seconds=_LONGEST_SLEEP):
             server = self._server.of(record.owner)
             try:
@@ -98,10 +98,10 @@ class Scheduler:
         await self._server.stores.database.transact(partial(schedules.advance, record=record))
 
     async def _require_key(self, owner: str) -> None:
-        """Refuse the run of a schedule whose owner may do nothing any more.
+        """Refuse the run of a schedule whose owner has no valid key.
 
         Raises:
-            NoKeyError: No key of this name is valid.
+            NoKeyError: The owner has no valid key.
         """
         if owner != DEFAULT_OWNER and not await self._server.stores.api_keys.has_valid(owner):
             raise NoKeyError(f"{owner} has no valid key")

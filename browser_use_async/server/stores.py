@@ -1,4 +1,4 @@
-"""All stores of one server, and the view of its tasks for programs that do not await."""
+"""All stores of one server, and a view of its tasks for synchronous programs."""
 
 from collections.abc import Callable
 from copy import copy
@@ -27,10 +27,10 @@ from browser_use_async.server.tasks.changes import ChangeLog, Changes
 
 
 class Stores:
-    """What a server reads and writes.
+    """All stores of one server, for one owner.
 
     Raises:
-        ConfigurationError: There is no such plan, or a file has secrets under another key.
+        ConfigurationError: There is no such plan, or a database has secrets under another key.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class Stores:
         registry = SharedWebhookRegistry if database.is_shared else WebhookRegistry
         self.outbox = Outbox(database, registry(database, self.sealed), now)
         given = (database, self.sealed, self.outbox, now)
-        # Faults would be unknown to other servers.
+        # Other servers would not know of the faults.
         self.late_tasks = None if database.is_shared else LateTaskStore(*given)
         self.tasks = self.late_tasks or TaskStore(*given)
         self.profiles = Profiles(database, self.sealed)
@@ -60,7 +60,7 @@ class Stores:
         self.uploads = Uploads(database, now)
 
     def of(self, owner: str) -> Self:
-        """The same for another owner."""
+        """Return the stores of another owner."""
         view = copy(self)
         view.account = self.account.of(owner)
         view.schedules = self.schedules.of(owner)
@@ -72,10 +72,10 @@ class Stores:
         return view
 
     async def open(self) -> None:
-        """Begin, with the credit if the account is new.
+        """Open the stores; a new account gets its credit.
 
         Raises:
-            ConfigurationError: What is stored cannot be used here.
+            ConfigurationError: The stored data cannot be used here.
         """
         if self.database.is_shared:
             await self.sealed.open()
@@ -85,7 +85,7 @@ class Stores:
 
 
 class Store:
-    """What a server has stored of tasks. Each record is the task as it stood when it was read.
+    """The stored tasks of a server. Each record is a snapshot from the time of the read.
 
     Attributes:
         change_log: The latest changes of status, new tasks included.
@@ -103,16 +103,16 @@ class Store:
 
     @property
     def task_count(self) -> int:
-        """How many tasks were created."""
+        """The number of created tasks."""
         return immediate(self._tasks.created())
 
     def task(self, task_id: str) -> TaskRecord | None:
-        """The task with this id, of any owner, or None."""
+        """Return the task of any owner with this id, or None."""
         checks.text("task_id", task_id)
         return immediate(self._tasks.of_any_owner(id=task_id))
 
     def file(self, task_id: str, name: str) -> bytes | None:
-        """The content of an output file, a screenshot or a recording; None if there is none."""
+        """Return the content of an output file, a screenshot or a recording, or None."""
         checks.text("name", name)
         record = self.task(task_id)
         found = None if record is None else immediate(find_file(self._database, record, name))

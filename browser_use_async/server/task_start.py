@@ -21,9 +21,9 @@ from browser_use_async.server.storage.files import Upload
 from browser_use_async.types import UNSET, BrowserProfile, TaskSettings
 
 MAX_TASK_BYTES = 20 * 1024
-"""The longest text of a task, in bytes of UTF-8, and what its allowed domains have together."""
+"""The limit of a task's text, and of all its allowed domains together, in bytes of UTF-8."""
 MAX_SECRETS = 1000
-"""The most secrets of a task."""
+"""The limit of secrets of a task."""
 _SHOWN = 100
 
 _SAME_NAME = (
@@ -44,10 +44,10 @@ def resolve_settings(
 ) -> Assignment:
     """Resolve each setting: from the request, else the profile, else the published default.
 
-    What no request says is given by the names of an assignment.
+    Settings that no request has are passed by the names of an assignment.
     """
     given = given_fields(settings)
-    # Forms send a schema without rules, which every text follows.
+    # Forms send an empty schema, which accepts every text.
     if read_json((given.get("structured_output_json") or "null").encode()) == {}:
         del given["structured_output_json"]
     return Assignment(
@@ -81,17 +81,17 @@ async def start_task(
     """Create a task, charge for it and start it.
 
     Raises:
-        RefusedError: There is no credit, too many tasks are at work, or a profile or file is
+        RefusedError: The credit is used up, too many tasks are at work, or a profile or file is
             missing.
     """
     deployment = server.deployment
     try:
-        # All checks come before the task is stored: a refused request leaves nothing behind.
+        # All checks precede the storage of the task, so a refused request changes nothing.
         assignment = await checked_assignment(server, settings, default_model)
-        # The task is stored without a wait after this: files may have come from object storage.
+        # Nothing is awaited before the task is stored: files may have come from object storage.
         deployment.require_room()
     except RefusedError:
-        # The credit is checked as the task is paid for; where there is none, that is the reason.
+        # The charge checks the credit too; without credit, that is the reported reason.
         await server.stores.account.require_credit(TASK_START_CENTS)
         raise
     record = await server.stores.tasks.create(
@@ -108,7 +108,7 @@ async def start_task(
 async def checked_assignment(
     server: RunningServer, settings: TaskSettings, default_model: str
 ) -> Assignment:
-    """The assignment that settings make, now or at each run of a schedule.
+    """Create the assignment for settings, now or at each run of a schedule.
 
     Raises:
         RefusedError: There is no such profile or file, or the executor cannot follow a setting.
@@ -131,16 +131,16 @@ async def checked_assignment(
     problem = server.runner.check(assignment)
     if problem is not None:
         given = getattr(settings, problem.field, None)
-        # Secrets are not shown in the answer.
+        # The answer does not contain secrets.
         shown = None if given is UNSET or problem.field == "secrets" else given
         raise _refused([problem.field], problem.message, shown)
     return assignment
 
 
 async def continue_tasks(server: RunningServer, default_model: str) -> None:
-    """Go on with the tasks of all owners that had not begun, or that another service does.
+    """Continue the tasks of all owners that had not begun, or that another service carries out.
 
-    Stops that had not reached that service are delivered.
+    Stops that had not reached the other service are sent again.
     """
     is_durable = server.runner.durable is not None
     not_begun, remote = await server.stores.tasks.restart(but_remote=is_durable)
@@ -157,7 +157,7 @@ async def continue_tasks(server: RunningServer, default_model: str) -> None:
 async def _assignment_again(
     server: RunningServer, record: TaskRecord, default_model: str
 ) -> Assignment:
-    """What a task was started with, from what is stored; files that have gone are left out."""
+    """Restore the assignment of a task from its row; deleted files are left out."""
     settings = record.request
     profile_id = settings.browser_profile_id
     named = profile_id if isinstance(profile_id, str) else ""
@@ -183,11 +183,11 @@ async def _assignment_again(
 
 
 def check_fields(settings: Any) -> None:
-    """Check what a task would fail by after it was paid for, and how much is to be kept of it.
+    """Check fields by which a task would fail after the charge, and the sizes of stored fields.
 
     Raises:
-        RefusedError: No answer can follow the schema, no page fits a domain, or the text, the
-            domains or the secrets are too many.
+        RefusedError: No answer can match the schema, no page matches a domain, or the text, the
+            domains or the secrets exceed their limits.
     """
     task = getattr(settings, "task", None)
     if isinstance(task, str) and len(task.encode("utf-8", "surrogatepass")) > MAX_TASK_BYTES:
@@ -211,7 +211,7 @@ def _check_script(metadata: Mapping[str, str]) -> None:
 
 def _check_domains(domains: Any) -> None:
     given = domains if isinstance(domains, Sequence) else ()
-    # Each connection of the task's pages is compared with all, and a refused one lists them.
+    # Each connection of the task's pages is compared with every domain, and a refusal lists them.
     if sum(len(each.encode("utf-8", "surrogatepass")) for each in given) > MAX_TASK_BYTES:
         message = f"the domains of a task may have {MAX_TASK_BYTES:,} bytes together"
         raise _refused(["allowed_domains"], message, None)
@@ -236,7 +236,7 @@ async def find_profile(server: RunningServer, settings: TaskSettings) -> Browser
 
 
 async def check_files(server: RunningServer, settings: TaskSettings) -> list[Upload]:
-    """Return the included files after checking that they exist and fit; each of them once.
+    """Return the included files, each once, after a check that they exist and fit.
 
     Raises:
         RefusedError: A file was not uploaded, or all of them together are too large.

@@ -1,4 +1,4 @@
-"""One task, as it stands in its row, and the names of what belongs to it."""
+"""The record of a task, and the names of its files."""
 
 import uuid
 from collections.abc import Mapping, Sequence
@@ -15,16 +15,16 @@ from browser_use_async.server.storage.rows import from_json, to_json
 from browser_use_async.server.storage.table import Codec, Table
 from browser_use_async.types import RunTaskRequest, TaskSettings, TaskStatus, TaskStep
 
-# Any bits but those of a UUID's version and variant, so that both ids are well-formed.
+# Any bits except those of a UUID's version and variant, so that both ids are well-formed.
 _SESSION_BITS = 0x5E55_1001_0000_0000_0000_5E55_1001_5E55
 
 
 def session_id_of(task_id: str) -> str | None:
     """Return the id of a task's browser session, or the task of a session; None for other text.
 
-    The hosted service has browser sessions with ids of their own, and programs ask for a task by
-    the session that a webhook named. Here each task has one, whose id is the task's with some bits
-    inverted: nothing has to be stored, and the same function leads back.
+    In the hosted service, browser sessions have their own ids, and programs find a task by the
+    session in a webhook. Here the id of a session is the id of its task with some bits inverted,
+    so nothing has to be stored, and the same function converts both ways.
     """
     try:
         return str(uuid.UUID(int=uuid.UUID(task_id).int ^ _SESSION_BITS))
@@ -43,7 +43,7 @@ def recording_key(name: str) -> str:
 
 
 def output_key(task_id: str, place: int) -> str:
-    """The key of an output file, by its place: the names are the executor's."""
+    """Return the key of an output file by its place, since the executor chooses the name."""
     return f"output/{task_id}/{place}"
 
 
@@ -54,7 +54,7 @@ def screenshot_name(task_id: str, number: int) -> str:
 
 @attrs.define(eq=False)
 class TaskRecord:
-    """A task as it stood when it was read. Contains no task secrets."""
+    """A snapshot of a task from the time of the read. Contains no task secrets."""
 
     id: str  # the task's id
     task: str
@@ -64,17 +64,17 @@ class TaskRecord:
     save_browser_data: bool  # whether the cookies may be returned
     included_file_names: list[str] | None  # the uploads that it was given, or None
     live_token: str = attrs.field(repr=False)  # opens the live page
-    # Opens the public page, if there is one
+    # Opens the public page, if the task has one
     share_token: str | None = attrs.field(repr=False)
     llm_model: str = "gpt-4.1"  # the language model, which decides the price
     max_agent_steps: int = 75  # how many steps may be taken
     status: TaskStatus = TaskStatus.CREATED
-    started: bool = False  # whether it has ever run, so that there is something to watch
+    started: bool = False  # whether it has ever run, so that it has a live page
     finished_at: datetime | None = None  # when it ended
     takes_screenshots: bool = True  # whether pictures of the steps are kept
     # The names of the recordings, until they expire
     recordings: list[str] = attrs.field(factory=list)
-    recorded_from: datetime | None = None  # the moment of their first picture
+    recorded_from: datetime | None = None  # the time of their first frame
     output: str | None = None
     # The names of the files that it made, until they expire
     output_files: list[str] = attrs.field(factory=list)
@@ -83,13 +83,13 @@ class TaskRecord:
     request_json: str = attrs.field(default="{}", repr=False)
     owner: str = DEFAULT_OWNER
     worker: str | None = None  # the server that has begun it
-    pauses: str = ""  # the moments of its pauses, in the form of `pauses.py`
+    pauses: str = ""  # the times of its pauses, in the format of `pauses.py`
     steps: list[TaskStep] = attrs.field(factory=list)  # the steps so far
     # The browser's cookies at the end
     cookies: Sequence[Mapping[str, Any]] = attrs.field(factory=list, repr=False)
     remote: RemoteTask | None = None  # its task at another service
     has_secrets: bool = False  # whether a remote task was given secrets
-    is_sealed: bool = True  # whether the secrets for its beginning may be stored
+    is_sealed: bool = True  # whether the secrets for its start may be stored
     remote_cents: Decimal = TASK_START_CENTS  # the charges of a remote task
 
     @property
@@ -131,7 +131,7 @@ class TaskRecord:
 
     @property
     def failure(self) -> str | None:
-        """Why the task failed, from its last step."""
+        """The reason of the failure, from the last step."""
         if self.status is TaskStatus.FAILED and self.steps:
             return self.steps[-1].evaluation_previous_goal
         return None
@@ -153,7 +153,7 @@ class TaskRow(NamedTuple):
 
 
 STILL_OPEN = '"over":false'
-"""The text in `remote_json` of a task that goes on there; no address contains it."""
+"""A text in `remote_json` of a task that continues there; no address contains it."""
 
 _SETTINGS = frozenset(each.name for each in attrs.fields(RunTaskRequest)) - {
     *("task", "metadata", "secrets"),

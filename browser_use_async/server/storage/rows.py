@@ -9,23 +9,23 @@ from typing import Any
 from browser_use_async.api.scalars import format_timestamp
 from browser_use_async.types import TaskStatus
 
-_JSON = "\x01"  # in front of text that is written as JSON; such text is itself written so
+_JSON = "\x01"  # the prefix of text that is stored as JSON, as is text that begins with it
 _PER_CENT = 10**6
 
-to_json = json.JSONEncoder(separators=(",", ":")).encode  # made once: `dumps` makes one each time
-"""JSON in ASCII, which any database takes."""
+to_json = json.JSONEncoder(separators=(",", ":")).encode  # `dumps` creates an encoder each time
+"""Encodes JSON in ASCII, which every database accepts."""
 
 _decode = json.JSONDecoder().raw_decode
 
 
 def from_json(stored: str) -> Any:
-    """The value of JSON that `to_json` has written."""
-    # Half the time of `loads`, which looks for encodings and white space: rows have several.
+    """Decode JSON that `to_json` has written."""
+    # Twice as fast as `loads`, which checks encodings and white space; rows have several.
     return _decode(stored)[0]
 
 
 def to_text(text: str) -> str:
-    """A text that any database takes: without halves of surrogate pairs, and without NUL."""
+    """Convert a text so that every database accepts it: no lone surrogates, and no NUL."""
     if text.isprintable() or _is_storable(text):
         return text
     return _JSON + json.dumps(text)
@@ -40,7 +40,7 @@ def _is_storable(text: str) -> bool:
 
 
 def from_text(stored: str) -> str:
-    """The text that was stored."""
+    """Restore a text that `to_text` has converted."""
     if stored[:1] != _JSON:
         return stored
     text: str = json.loads(stored[1:])
@@ -48,23 +48,23 @@ def from_text(stored: str) -> str:
 
 
 def beginning(column: str, characters: int) -> str:
-    """In SQL, the first characters of a text; one that is written as JSON is whole."""
+    """Return SQL for the first characters of a text; text that is stored as JSON stays whole."""
     cut = f"SUBSTR({column}, 1, {characters})"
     return f"CASE WHEN SUBSTR({column}, 1, 1) = '{_JSON}' THEN {column} ELSE {cut} END"
 
 
 def to_moment(moment: datetime | None) -> str | None:
-    """A moment as text of one length in UTC, so that texts compare as moments do."""
+    """Convert a time to UTC text of fixed length, so that texts sort like times."""
     return None if moment is None else format_timestamp(moment)
 
 
 def to_micro(cents: Decimal) -> int:
-    """An amount in whole millionths of a cent, so that the database adds without rounding."""
+    """Convert cents to whole millionths, so that the database adds without rounding."""
     return int(cents * _PER_CENT)
 
 
 def from_micro(stored: int) -> Decimal:
-    """The amount in cents."""
+    """Convert millionths of a cent to cents."""
     return Decimal(stored) / _PER_CENT
 
 
@@ -79,8 +79,8 @@ _ENCODERS: dict[type, Callable[[Any], Any]] = {
 
 
 def to_row(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Values as a row has them, each stored as its type is."""
-    # One look for each: every call of the API waits for this.
+    """Convert values to those of a row, each by its type."""
+    # One dictionary look-up for each value, since every API call waits for this.
     kinds = _ENCODERS
     return {
         name: encode(value) if (encode := kinds.get(type(value))) is not None else value

@@ -34,7 +34,7 @@ class RunTakenError(Exception):
 
 
 def _request_text(request: CreateScheduledTaskRequest) -> str:
-    """The request in its stored form: without the secrets, which are sealed."""
+    """Return the request in its stored form, without the secrets, which are sealed."""
     fields = encode_request(request)
     fields.pop("secrets", None)
     return to_json(fields)
@@ -60,10 +60,10 @@ class Schedules(Collection[ScheduleRecord]):
         super().__init__(database, sealed, _SCHEDULES, "schedule")
         self._now = now
         self.changed: Callable[[], None] = lambda: None
-        """Called when another moment may be the next one."""
+        """Called when the time of the next run may have changed."""
 
     async def check_packages(self) -> None:
-        """Find out at the start whether the schedules of all owners can run."""
+        """Check at the start that the schedules of all owners can run."""
         found = await _SCHEDULES.find(self._database, is_active=True)
         missing = missing_for_schedules(*(each.request.schedule_type for each in found))
         if missing is not None:
@@ -74,8 +74,8 @@ class Schedules(Collection[ScheduleRecord]):
     ) -> ScheduleRecord:
         """Add a schedule. It begins now and ends a year later unless the request says so.
 
-        Refused are secrets that this server cannot keep, and cron expressions if it cannot evaluate
-        them.
+        Secrets are refused if this server cannot store them, and cron expressions if it cannot
+        evaluate them.
         """
         reason = self._sealed.refusal
         if _secrets_of(request) and reason is not None:
@@ -95,10 +95,10 @@ class Schedules(Collection[ScheduleRecord]):
     async def update(
         self, record: ScheduleRecord, request: UpdateScheduledTaskRequest
     ) -> ScheduleRecord:
-        """Change exactly the fields that were given; null changes nothing."""
+        """Change only the given fields; null changes nothing."""
 
         async def work(at: Database) -> ScheduleRecord:
-            # Read again: while the request was checked it may have run, or been changed.
+            # Read again, since it may have run or changed while the request was checked.
             now = await self.get(record.id, at)
             if now is None:
                 return record  # deleted meanwhile
@@ -120,18 +120,18 @@ class Schedules(Collection[ScheduleRecord]):
     # --- of all owners --------------------------------------------------------------------
 
     async def due(self) -> list[ScheduleRecord]:
-        """The schedules whose time has come, in its order."""
+        """Return the due schedules, by the time of their run."""
         condition = "is_active = 1 AND next_run_at <= :now ORDER BY next_run_at"
         return await self._read(self._database, condition, now=self._now())
 
     async def next_moment(self) -> datetime | None:
-        """When the next schedule is due, or None."""
+        """Return the time of the next run of any schedule, or None."""
         statement = "SELECT MIN(next_run_at) FROM schedules WHERE is_active = 1"
         found = await self._database.value(statement)
         return None if found is None else datetime.fromisoformat(found)
 
     async def last_run(self, schedule_id: str) -> str | None:
-        """The id of the task that a schedule has started last, or None."""
+        """Return the id of the latest task of a schedule, or None."""
         task_id: str | None = await self._database.value(
             "SELECT task_id FROM schedule_runs WHERE schedule_id = :id "
             "ORDER BY number DESC LIMIT 1",
@@ -140,10 +140,10 @@ class Schedules(Collection[ScheduleRecord]):
         return task_id
 
     async def claim_run(self, record: ScheduleRecord, at: Database, created: Response) -> None:
-        """Move on in the transaction that creates the task of a run, and note whose task it is.
+        """Claim a run, in the transaction that creates its task: advance the schedule.
 
         Raises:
-            RunTakenError: It was moved on or changed meanwhile.
+            RunTakenError: The schedule was advanced or changed meanwhile.
         """
         if not await self.advance(at, record):
             raise RunTakenError
@@ -151,9 +151,9 @@ class Schedules(Collection[ScheduleRecord]):
         await at.insert("schedule_runs", {"schedule_id": record.id, "task_id": created.id})
 
     async def advance(self, at: Database, record: ScheduleRecord) -> bool:
-        """Move on to the run after now; False if it was moved on or changed meanwhile.
+        """Advance to the first run after now; returns False if the schedule changed meanwhile.
 
-        Runs that were missed meanwhile are not made up for.
+        Missed runs are skipped.
         """
         after = next_run(record, self._now())
         values = {"due": record.next_run_at, "after": after, "is_active": after is not None}
@@ -166,7 +166,7 @@ class Schedules(Collection[ScheduleRecord]):
         return bool(moved)
 
     async def included_files(self, now: datetime) -> set[tuple[str, str]]:
-        """Owners and names of the uploads that schedules include which have not ended."""
+        """Return owners and names of uploads that active schedules include."""
         found = await _SCHEDULES.find(self._database, "end_at > :now", now=now)
         included = ((each.owner, each.request.included_file_names) for each in found)
         return {

@@ -1,12 +1,11 @@
 """SQLite: statements and transactions on one file, or in memory.
 
-SQLite runs in the thread of the event loop: a statement takes microseconds, and a thread for it
-would take many times that. What may look at all tasks looks at some of them in a statement.
+SQLite runs in the thread of the event loop: a statement takes microseconds, much less than passing
+it to another thread. A search over all tasks is split into several statements.
 
-The transactions that one turn of the loop brings are committed together, since a commit takes as
-long as the statements before it. Each returns after the commit, and is undone by itself if it
-fails. What they have written is visible from the commit on: whatever reads in between commits
-first.
+The transactions of one turn of the loop are committed together, since a commit takes as long as the
+statements before it. Each returns after the commit, and is rolled back alone if it fails. Their
+rows are visible after the commit: a read in between commits first.
 """
 
 import asyncio
@@ -30,12 +29,12 @@ from browser_use_async.server.storage.write_ahead_log import lacks_commits
 
 _logger = logging.getLogger(__name__)
 
-_APPLICATION = 0x62757365  # "buse", by which SQLite's header names the program of a file
+_APPLICATION = 0x62757365  # "buse", the application id in the header of the file
 _CHECKED_BYTES = 64 * 1024 * 1024
-"""The largest file whose pages are all checked at the start; damage in larger ones is found when
-the page is read."""
+"""The largest file whose pages are all checked at the start. In larger files, damage is found when
+its page is read."""
 _LOOKED_AT = 250
-"""Rows that a statement looks at in search of some, which takes about a millisecond."""
+"""The number of rows that a statement of a search reads, in about a millisecond."""
 _DIALECT = {"blob": "BLOB", "serial": "INTEGER PRIMARY KEY"}
 _IN_USE = "{place} is in use by another server; each needs a file of its own"
 _DAMAGED = (
@@ -61,15 +60,15 @@ _LOST = (
 )
 _MARK_OPEN = (
     "CREATE TABLE IF NOT EXISTS file_owner (one INTEGER PRIMARY KEY, is_open INTEGER NOT NULL)",
-    # Two changes, since SQLite writes nothing that is there already: until the file is closed, its
-    # log has a commit.
+    # Two changes, since SQLite does not write an unchanged value. The log has a commit until the
+    # file is closed.
     "INSERT INTO file_owner VALUES (1, 0) ON CONFLICT (one) DO UPDATE SET is_open = 0",
     "UPDATE file_owner SET is_open = 1",
-    # From now on the file itself says so.
+    # The file itself has the mark from now on.
     "PRAGMA wal_checkpoint",
 )
 _MARK_CLOSED = (
-    # Written over the log then, which a full disk does not prevent.
+    # The log is then overwritten, which is possible on a full disk.
     "PRAGMA wal_checkpoint",
     "UPDATE file_owner SET is_open = 0",
 )
@@ -87,23 +86,23 @@ class _Group:
     waiting: list["asyncio.Future[sqlite3.Error | None]"] = attrs.field(factory=list)
 
     def wait(self) -> "asyncio.Future[sqlite3.Error | None]":
-        """What is set once it is committed, or to what has prevented it."""
+        """Return a future that is set at the commit, to None or to its error."""
         waiter: asyncio.Future[sqlite3.Error | None] = asyncio.get_running_loop().create_future()
         self.waiting.append(waiter)
         return waiter
 
     def end(self, error: sqlite3.Error | None) -> None:
-        """Let all of them return."""
+        """Set the futures of all waiting transactions."""
         for waiter in self.waiting:
             if not waiter.done():
                 waiter.set_result(error)
 
 
 class SqliteDatabase(Database):
-    """SQLite on a file that no other process can open meanwhile, or in memory without a file.
+    """SQLite in a locked file that no other process can open, or in memory.
 
-    A file that is in use, damaged, of another version or of another program, or cannot be made,
-    read or written, is a ConfigurationError.
+    ConfigurationError is raised if the file is in use or damaged, belongs to another version or
+    another program, or cannot be created, read or written.
     """
 
     def __init__(self, path: Path | None = None) -> None:
@@ -111,7 +110,7 @@ class SqliteDatabase(Database):
         self.is_kept = path is not None
         self._search = asyncio.Lock()
         self.heard: Callable[[str, str], object] = lambda _subject, _news: None
-        """Called with what was announced, once it is committed."""
+        """Called with each announcement after its commit."""
         self._gathers = False
         self._group: _Group | None = None
         self._is_working = False
@@ -119,14 +118,14 @@ class SqliteDatabase(Database):
         if path is not None:
             _make_private(path)
         self._connection = sqlite3.connect(
-            # A server may be made in one thread and run in another, but never in two at once.
+            # A server may be created in one thread and run in another, but not in two at once.
             ":memory:" if path is None else path,
             timeout=0,
             isolation_level=None,
             check_same_thread=False,
             cached_statements=256,
         )
-        # A server that is made and never started is not closed by anybody else.
+        # Closes the file of a server that was never started.
         self._closing: weakref.finalize[[sqlite3.Connection], SqliteDatabase] = weakref.finalize(
             self, sqlite3.Connection.close, self._connection
         )
@@ -140,7 +139,7 @@ class SqliteDatabase(Database):
 
     @property
     def version(self) -> int | None:
-        """How many rows were ever changed; None in a transaction, which may be rolled back."""
+        """The number of changed rows; None in a transaction, which may be rolled back."""
         return None if self._connection.in_transaction else self._connection.total_changes
 
     async def rows(self, statement: str, **values: Any) -> list[Row]:
@@ -154,19 +153,19 @@ class SqliteDatabase(Database):
             raise self._unavailable(error) from error
 
     def execute(self, statement: str, values: Mapping[str, Any]) -> list[Row]:
-        """Execute a statement, in the transactions that are not committed yet."""
+        """Execute a statement in the open transaction."""
         return self._connection.execute(statement, values).fetchall()
 
     @property
     def joined(self) -> Database:
-        """The database with what is not committed yet."""
+        """The database, with rows that are not committed yet."""
         return _Transaction(self, [])
 
     async def newest(self, last: int, most: int, find: FindRows[ResultT]) -> list[ResultT]:
-        """At most so many of the rows up to a position, newest first."""
+        """Return rows up to a position, newest first."""
         found: list[ResultT] = []
         while last > 0 and len(found) < most:
-            # One search at a time: of many each would otherwise have a turn before anybody else.
+            # One search at a time: many of them would otherwise delay all other work.
             async with self._search:
                 first = max(1, last - _LOOKED_AT + 1)
                 found += await find(first, last, most - len(found))
@@ -175,7 +174,7 @@ class SqliteDatabase(Database):
         return found
 
     async def transact(self, work: Work[ResultT]) -> ResultT:
-        """Do all of some work or nothing of it."""
+        """Call `work` in a transaction."""
         try:
             if not self._gathers:
                 return self._transact("IMMEDIATE", work)
@@ -187,7 +186,7 @@ class SqliteDatabase(Database):
         try:
             result = self._take_part(group, work, is_first=is_first)
         except Exception as error:
-            # It may say what others have written, which is true once they are committed.
+            # It may be based on rows of others, which are valid after their commit.
             failure = await group.wait() if self._group is group else None
             if failure is None and isinstance(error, sqlite3.Error):
                 failure = error
@@ -199,11 +198,11 @@ class SqliteDatabase(Database):
         return result
 
     def gather(self) -> None:
-        """From now on commit together what is written at once; the loop of a server runs."""
+        """Commit the transactions of one turn together from now on, in the loop of a server."""
         self._gathers = self.is_kept
 
     def at_once(self, work: Coroutine[Any, Any, ResultT]) -> ResultT:
-        """Do work whose transactions are committed before it returns."""
+        """Run work, and commit its transactions before it returns."""
         self._commit()
         gathers, self._gathers = self._gathers, False
         try:
@@ -217,7 +216,7 @@ class SqliteDatabase(Database):
         return self._group
 
     def _take_part(self, group: _Group, work: Work[ResultT], *, is_first: bool) -> ResultT:
-        """Do some work in the open transaction, or leave no trace of it."""
+        """Call `work` in the open transaction, and undo it alone if it fails."""
         execute = self._connection.execute
         announced: list[tuple[str, str]] = []
         if not is_first:
@@ -228,7 +227,7 @@ class SqliteDatabase(Database):
         except BaseException as error:
             reason = error if isinstance(error, sqlite3.Error) else sqlite3.OperationalError()
             if is_first or not self._connection.in_transaction:
-                # A full disk has rolled it back already, with what the others had written.
+                # A full disk has rolled back the whole group already.
                 self._leave(group, reason)
             else:
                 execute("ROLLBACK TO work")
@@ -242,7 +241,7 @@ class SqliteDatabase(Database):
         return result
 
     def _commit(self) -> None:
-        """Commit what is open, and let those return who wait for that."""
+        """Commit the open transaction, and set the futures of its group."""
         assert not self._is_working, "work reads and writes with the database that it is given"
         group = self._group
         if group is None:
@@ -259,7 +258,7 @@ class SqliteDatabase(Database):
             self.heard(subject, news)
 
     def _leave(self, group: _Group, error: sqlite3.Error) -> None:
-        """Take back what is open."""
+        """Roll back the open transaction, and pass the error to its group."""
         self._group = None
         group.timer.cancel()
         if self._connection.in_transaction:
@@ -273,7 +272,7 @@ class SqliteDatabase(Database):
             result = immediate(work(_Transaction(self, announced)))
             self._connection.execute("COMMIT")
         except BaseException:
-            # Some errors, such as a full disk, have rolled it back already.
+            # Errors such as a full disk have already rolled it back.
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
             raise
@@ -291,7 +290,7 @@ class SqliteDatabase(Database):
         """Do nothing: SQLite has a single server."""
 
     def close(self) -> None:
-        """Write the log back into the file and let go of it; memory can still be read."""
+        """Write the log back into the file, and close it; a memory database stays readable."""
         if self.path is not None:
             self._commit()
             self._gathers = False
@@ -308,12 +307,12 @@ class SqliteDatabase(Database):
     def _prepare(self) -> None:
         execute = self._connection.execute
         execute("PRAGMA temp_store = MEMORY")
-        # That of SQLite knows the letters of ASCII only.
+        # The function of SQLite converts ASCII letters only.
         self._connection.create_function("LOWER", 1, _lower, deterministic=True)
         if self.path is None:
             self._make_tables(0)
             return
-        # One owner: no shared memory file, and no second server that runs the same schedules.
+        # Exclusive: no shared-memory file, and no second server that runs the same schedules.
         execute("PRAGMA locking_mode = EXCLUSIVE")
         application, version = self._pragma("application_id"), self._pragma("user_version")
         if application != _APPLICATION and self._pragma("schema_version"):
@@ -325,10 +324,10 @@ class SqliteDatabase(Database):
         is_small = self.path.stat().st_size <= _CHECKED_BYTES
         if is_small and self._pragma("quick_check(1)") != "ok":
             raise sqlite3.DatabaseError("the check of its pages failed")
-        # Only now: until here the file might have been of another program.
+        # After the checks, since the file could belong to another program.
         self.path.chmod(0o600)
         execute("PRAGMA journal_mode = WAL")
-        # Loses nothing when the process dies; the last moments may be lost when the power does.
+        # Loses nothing if the process dies. A power failure may lose the last commits.
         execute("PRAGMA synchronous = NORMAL")
         if self._was_open():
             self._check_log(self.path)
@@ -338,14 +337,14 @@ class SqliteDatabase(Database):
         _execute(self._connection, _MARK_OPEN)
 
     def _was_open(self) -> bool:
-        """Whether the last owner has not closed the file; of a new one that is not known."""
+        """Whether the last process did not close the file; False for a new file."""
         find = self._connection.execute
         if not find("SELECT 1 FROM sqlite_master WHERE name = 'file_owner'").fetchone():
             return False
         return find("SELECT 1 FROM file_owner WHERE is_open").fetchone() is not None
 
     def _check_log(self, path: Path) -> None:
-        """Warn if what a dead owner has left lacks commits; before anything is written."""
+        """Warn if the log of a dead process lacks commits, before anything is written."""
         log = path.resolve()
         log = log.with_name(f"{log.name}-wal")
         read = self._connection.execute("PRAGMA wal_checkpoint").fetchone()[1]
@@ -361,12 +360,12 @@ class SqliteDatabase(Database):
             await at.rows(f"PRAGMA application_id = {_APPLICATION}")
             await at.rows(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
-        # Takes the lock that is then held until the end, also where there is nothing to change.
+        # Takes the lock, which is then kept until the end, even without a change.
         self._transact("EXCLUSIVE", work)
 
 
 class _Transaction(Database):
-    """The database inside of a transaction, which sees what is not committed yet."""
+    """The database inside a transaction, with rows that are not committed yet."""
 
     def __init__(self, database: SqliteDatabase, announced: list[tuple[str, str]]) -> None:
         self._execute = database.execute
@@ -380,7 +379,7 @@ class _Transaction(Database):
         return self._execute(statement, values)
 
     async def transact(self, work: Work[ResultT]) -> ResultT:
-        """Do some work."""
+        """Call `work` in this transaction."""
         return await work(self)
 
     async def announce(self, subject: str, news: str) -> None:
@@ -394,7 +393,7 @@ class _Transaction(Database):
 
 
 def _execute(connection: sqlite3.Connection, statements: tuple[str, ...]) -> None:
-    # Without the mark there is no warning, which is no reason to refuse work on a full disk.
+    # Without the mark, only the warning is lost: no reason to refuse work on a full disk.
     with contextlib.suppress(sqlite3.Error):
         for each in statements:
             connection.execute(each)
@@ -410,7 +409,7 @@ def _lower(text: Any) -> Any:
 
 
 def _make_private(path: Path) -> None:
-    """Make the file, which SQLite would make readable for everybody."""
+    """Create the file for its owner only; SQLite would make it readable for all users."""
     if not path.parent.is_dir():
         raise ConfigurationError(
             f"the database {path} cannot be used: there is no folder {path.parent}; make it, or "
@@ -421,17 +420,17 @@ def _make_private(path: Path) -> None:
         if not is_new and not stat.S_ISREG(path.stat().st_mode):
             raise ConfigurationError(f"the database {path} is not a file; name another one")
         _check_writable(path, path.parent if is_new else path)
-        _check_writable(path, path.parent)  # where the log is made
+        _check_writable(path, path.parent)  # the folder of the log
         if is_new:
             os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     except FileExistsError:
-        pass  # another server makes it at this moment; one of the two will get the lock
+        pass  # another server creates it concurrently; one of them gets the lock
     except (OSError, ValueError) as error:
         raise ConfigurationError(_explanation(path, error)) from error
 
 
 def _check_writable(path: Path, place: Path) -> None:
-    # Not by opening the file: closing it again would drop the lock of a server in this process.
+    # Without opening the file: closing it would drop the lock of a server in this process.
     has_effective = os.access in os.supports_effective_ids
     if not os.access(place, os.R_OK | os.W_OK, effective_ids=has_effective):
         raise ConfigurationError(
@@ -448,6 +447,6 @@ def _explanation(path: Path | None, error: Exception) -> str:
         return f"{place} cannot be used: the server is closed"
     if not isinstance(error, sqlite3.Error):
         return f"{place} cannot be used: {error}; name another file"
-    # The extended codes hold the plain one in their last byte.
+    # The last byte of an extended code is the primary code.
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF
     return _EXPLANATIONS.get(code, _EXPLANATION).format(place=place, error=error)

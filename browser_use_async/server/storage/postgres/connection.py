@@ -1,4 +1,4 @@
-"""Connections to the database that servers share: it is checked at the start, then listened to."""
+"""Connections to the shared database: the check at the start, and the listener."""
 
 import asyncio
 import json
@@ -23,7 +23,7 @@ CHANNEL = "browser_use_server"
 
 _logger = logging.getLogger(__name__)
 
-_SECONDS = 5  # for an answer of the server
+_SECONDS = 5  # limit for an answer of the server
 _WIDEST_CLOCK = timedelta(seconds=30)
 _PAUSE = 0.3
 _SILENCE = 5.0  # seconds after which a connection that listens is asked whether it is alive
@@ -40,7 +40,7 @@ def shown(address: str) -> str:
 
 
 def connection_parameters(address: str) -> dict[str, Any]:
-    """What libpq is given: the operator's own settings win.
+    """Return the parameters for libpq; settings in the address take precedence.
 
     Raises:
         ConfigurationError: The address is malformed.
@@ -54,7 +54,7 @@ def connection_parameters(address: str) -> dict[str, Any]:
 
 
 async def connect(address: str) -> psycopg.AsyncConnection:
-    """One connection in autocommit mode.
+    """Open a connection in autocommit mode.
 
     Raises:
         ConfigurationError: The server cannot be reached, is too old or refuses.
@@ -66,7 +66,7 @@ async def connect(address: str) -> psycopg.AsyncConnection:
 
 
 async def check_server(address: str) -> None:
-    """Find out at the start what would go wrong later.
+    """Check at the start what would fail later.
 
     Raises:
         ConfigurationError: The server cannot be reached, is too old, delivers no notifications, or
@@ -104,9 +104,9 @@ class Listener:
     """Calls a function with each announcement, of this server and of others.
 
     Args:
-        address: Of the database.
-        heard: Called with the subject and the news.
-        missed: Called when some may have been missed, because there was no connection.
+        address: The address of the database.
+        heard: Called with the subject and the text of each announcement.
+        missed: Called when announcements may have been lost with the connection.
     """
 
     def __init__(
@@ -116,10 +116,10 @@ class Listener:
         self._heard = heard
         self._missed = missed
         self.listening = asyncio.Event()
-        """Set once it has listened."""
+        """Set when it first listens."""
 
     async def run(self) -> None:
-        """Listen until this is cancelled."""
+        """Listen until cancelled."""
         while True:
             with suppress(ConfigurationError, *PASSING):
                 async with await connect(self._address) as connection:

@@ -1,4 +1,4 @@
-"""The database on PostgreSQL: tables, pooled connections, transactions that outlive a restart."""
+"""The database on PostgreSQL: tables, a pool, and transactions that survive lost connections."""
 
 import asyncio
 import logging
@@ -39,7 +39,7 @@ from browser_use_async.server.storage.schema import SCHEMA_VERSION, TABLES, wron
 
 _logger = logging.getLogger(__name__)
 
-_PATIENCE = 8.0  # seconds for which work is tried again, before a call is answered with 503
+_PATIENCE = 8.0  # seconds of retries before a call is answered with 503
 _PAUSE = 0.2
 _READERS = 3  # connections for statements outside of transactions
 _NAMED = re.compile(r"(?<!:):(\w+)")
@@ -47,7 +47,7 @@ _NAMED = re.compile(r"(?<!:):(\w+)")
 _DIALECT = {"blob": "BYTEA", "serial": "BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY"}
 
 _COMMITS = (
-    # The transactions that were committed, for as long as anybody may ask.
+    # The tokens of committed transactions, kept as long as a retry may ask for them.
     """CREATE TABLE commits (
         token UUID PRIMARY KEY, at TIMESTAMPTZ NOT NULL DEFAULT now()
     )""",
@@ -64,24 +64,24 @@ def _translated(statement: str) -> str:
 
 @attrs.define(eq=False)
 class _Attempts(Generic[ResultT]):
-    """Some work that is to be committed once, however often it is tried.
+    """Work that is committed once, in one or more attempts.
 
-    When the connection is lost while it is committed, its outcome is unknown. So each
-    transaction begins with a token: another attempt waits there for an earlier one that is under
-    way, and learns whether that was committed.
+    If the connection is lost during the commit, the outcome is unknown. So each transaction
+    begins by writing a token: a later attempt waits there for an earlier one that is still open,
+    and then finds whether it was committed.
     """
 
     work: Callable[[Database], Coroutine[Any, Any, ResultT]]
     token: uuid.UUID = attrs.field(factory=uuid.uuid4)
-    results: list[ResultT] = attrs.field(factory=list)  # of those whose commit may have been lost
+    results: list[ResultT] = attrs.field(factory=list)  # of attempts whose commit is uncertain
 
 
 class PostgresDatabase(Database):
-    """PostgreSQL, which several servers use at once.
+    """A PostgreSQL database that several servers share.
 
     Args:
         address: Its address, `postgresql://…`.
-        size: The most connections for transactions.
+        size: The largest number of connections for transactions.
     """
 
     milliseconds = "CAST(EXTRACT(EPOCH FROM CAST({} AS TIMESTAMPTZ)) * 1000 AS BIGINT)"
@@ -93,13 +93,13 @@ class PostgresDatabase(Database):
         self.place = shown(address)
         self.jobs = new_app(connection_parameters(address))
         self._pool = _new_pool(address, size)
-        # A pool of their own: heartbeats must not queue behind row locks, or a worker would believe
-        # that it has no contact.
+        # A separate pool: heartbeats must not wait behind row locks, or a worker would assume
+        # that the database is lost.
         self._readers = _new_pool(address, _READERS)
         self._look_ups = _LookUps(self._read_patiently)
 
     async def open(self) -> None:
-        """Connect, and make the tables unless they are there.
+        """Connect, and create the tables unless they exist.
 
         Raises:
             ConfigurationError: The server cannot be used, or its tables are of another version.
@@ -110,7 +110,7 @@ class PostgresDatabase(Database):
         await self._readers.open()
 
     async def aclose(self) -> None:
-        """End all connections."""
+        """Close all connections."""
         await self._look_ups.aclose()
         await self._pool.close(timeout=2.0)
         await self._readers.close(timeout=2.0)
@@ -118,16 +118,16 @@ class PostgresDatabase(Database):
     async def rows(self, statement: str, **values: Any) -> list[Row]:
         """Execute a statement."""
         if not statement.startswith("SELECT"):
-            # As a transaction, whose outcome is known when the connection is lost.
+            # In a transaction, since its outcome can be checked after a lost connection.
             return await self.transact(lambda at: at.rows(statement, **values))
         return await self._read_patiently(statement, values, time.monotonic() + _PATIENCE)
 
     async def by_id(self, table: str, columns: str, row_id: str) -> Row | None:
-        """Some columns of the row with an id, read together with those that others ask for."""
+        """Return columns of the row with an id; concurrent reads share a statement."""
         return await self._look_ups.row(table, columns, to_text(row_id))
 
     async def transact(self, work: Callable[[Database], Coroutine[Any, Any, ResultT]]) -> ResultT:
-        """Do all of some work or nothing of it."""
+        """Call `work` in a transaction."""
         attempts = _Attempts(work)
         ends = time.monotonic() + _PATIENCE
         return await self._patiently(lambda: self._attempt(attempts), ends)
@@ -143,7 +143,7 @@ class PostgresDatabase(Database):
         await self.transact(lambda at: at.defer(job, lock, behind=behind, **arguments))
 
     async def exclusively(self, name: str, work: Callable[[], Awaitable[None]]) -> bool:
-        """Do some work under a lock of the database's."""
+        """Call `work` under an advisory lock, unless another server has it."""
         async with self._pool.connection() as connection:
             key = f"{SCHEMA}/{name}"
             cursor = await connection.execute(
@@ -154,7 +154,7 @@ class PostgresDatabase(Database):
             try:
                 await work()
             finally:
-                # A lost connection has lost its locks.
+                # A lost connection loses its locks.
                 with suppress(*PASSING):
                     await connection.execute(
                         "SELECT pg_advisory_unlock(hashtextextended(%s, 0))", [key]
@@ -170,7 +170,7 @@ class PostgresDatabase(Database):
             at = _Transaction(connection, self)
             await connection.execute("BEGIN")
             try:
-                # First of all, before the transaction has locks that others wait for.
+                # First, before the transaction has locks for which others wait.
                 if not await _write_token(connection, attempts.token):
                     await connection.execute("ROLLBACK")
                     return attempts.results[-1]
@@ -182,7 +182,7 @@ class PostgresDatabase(Database):
             try:
                 await connection.execute("COMMIT")
             except BaseException:
-                # Perhaps cancelled in between: it must not be used again.
+                # It may have been cancelled midway, so it must not be used again.
                 await connection.close()
                 raise
         return result
@@ -193,7 +193,7 @@ class PostgresDatabase(Database):
         return await self._patiently(lambda: self._read(statement, values), ends)
 
     async def _patiently(self, call: Callable[[], Awaitable[ResultT]], ends: float) -> ResultT:
-        """Do it again while the database is away, or two transactions are in each other's way."""
+        """Repeat a call after outages, deadlocks and serialization failures, until a deadline."""
         while True:
             try:
                 return await call()
@@ -211,7 +211,7 @@ class PostgresDatabase(Database):
                 raise kind(f"the database {self.place} refused: {first_line(error)}") from error
             await asyncio.sleep(_PAUSE)
             with suppress(*PASSING):
-                await self._pool.check()  # those that a restart has ended
+                await self._pool.check()  # closes connections that a restart has ended
                 await self._readers.check()
 
 
@@ -228,45 +228,45 @@ def _new_pool(address: str, size: int) -> AsyncPool:
 
 
 class _LookUps:
-    """Rows found by their ids; those asked for while others are read are read by one statement.
+    """Reads rows by their ids; ids that arrive during a read share the next statement.
 
-    A statement of its own costs a status call as much as all the rest of it.
+    A separate statement would double the cost of a status call.
     """
 
     def __init__(self, read: Callable[[str, dict[str, Any], float], Awaitable[list[Row]]]) -> None:
         self._read = read
-        self._reading = asyncio.Lock()  # one at a time, so that many are read by each
+        self._reading = asyncio.Lock()  # one statement at a time, so that each reads many rows
         self._tasks = BackgroundTasks("reads rows for several readers at once")
-        # The ids to be read by the next statement about some columns of a table.
+        # The ids for the next statement, by table and columns.
         self._next: dict[tuple[str, str], tuple[set[str], asyncio.Task[dict[str, Row]]]] = {}
 
     async def row(self, table: str, columns: str, row_id: str) -> Row | None:
-        """The columns of the row with an id, or None."""
+        """Return the columns of the row with an id, or None."""
         if (table, columns) not in self._next:
             ids: set[str] = set()
             self._next[table, columns] = ids, self._tasks.start(self._rows(table, columns, ids))
         ids, reading = self._next[table, columns]
         ids.add(row_id)
-        # The reading serves all callers that wait for it, and each may be cancelled.
+        # All waiting callers share the read, and each of them may be cancelled.
         return (await asyncio.shield(reading)).get(row_id)
 
     async def _rows(self, table: str, columns: str, ids: set[str]) -> dict[str, Row]:
         # From here on: while the database is away, those that waited before are in the way.
         ends = time.monotonic() + _PATIENCE
         async with self._reading:
-            # A caller from here on may have seen a change that this statement does not see.
+            # A later caller may know of a change that this statement does not see.
             del self._next[table, columns]
             statement = f"SELECT id, {columns} FROM {table} WHERE id = ANY(:ids)"
             found = await self._read(statement, {"ids": [*ids]}, ends)
         return {row[0]: row[1:] for row in found}
 
     async def aclose(self) -> None:
-        """End what is under way."""
+        """Cancel pending reads."""
         await self._tasks.aclose()
 
 
 async def _write_token(connection: psycopg.AsyncConnection, token: uuid.UUID) -> bool:
-    """Whether a transaction is the first one with a token that comes to its end."""
+    """Write a token; returns False if a transaction with this token was committed."""
     cursor = await connection.execute(
         "INSERT INTO commits (token) VALUES (%s) ON CONFLICT DO NOTHING RETURNING token", [token]
     )
@@ -281,7 +281,7 @@ async def _roll_back(connection: psycopg.AsyncConnection) -> None:
 
 
 class _Transaction(Database):
-    """One connection, in a transaction or for one statement."""
+    """A connection, used in a transaction or for one statement."""
 
     milliseconds = "CAST(EXTRACT(EPOCH FROM CAST({} AS TIMESTAMPTZ)) * 1000 AS BIGINT)"
     lock = "FOR UPDATE"
@@ -299,7 +299,7 @@ class _Transaction(Database):
         return await cursor.fetchall() if cursor.description else []
 
     async def transact(self, work: Callable[[Database], Coroutine[Any, Any, ResultT]]) -> ResultT:
-        """Do all of some work or nothing of it."""
+        """Call `work` in a transaction."""
         return await work(self)
 
     async def announce(self, subject: str, news: str) -> None:
@@ -318,10 +318,10 @@ class _Transaction(Database):
 
 
 async def _make_tables(address: str) -> None:
-    """Make the tables, and those of the jobs, unless they are there.
+    """Create the tables, and the tables of jobs, unless they exist.
 
     Raises:
-        ConfigurationError: They are of another version, or cannot be made.
+        ConfigurationError: They have another version, or cannot be created.
     """
     async with await connect(address) as connection:
         try:
@@ -334,7 +334,7 @@ async def _make_tables(address: str) -> None:
 
 
 async def _make(connection: psycopg.AsyncConnection, address: str) -> None:
-    # Servers that start together wait for the first one, however long it takes.
+    # Servers that start together wait here for the first one.
     await connection.execute("SET LOCAL lock_timeout = 0")
     await connection.execute("SET LOCAL statement_timeout = 0")
     await connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 1))", [SCHEMA])

@@ -1,4 +1,4 @@
-"""What a server would find at its start in a database that several share; nothing is changed."""
+"""Checks of a shared database, as at the start of a server, without changes."""
 
 from collections.abc import AsyncIterator
 
@@ -27,10 +27,10 @@ _NODES = (
 
 
 async def examine(address: str) -> AsyncIterator[tuple[str, str]]:
-    """Names of what is right, each with a sentence about it, up to what is not.
+    """Yield the name and a sentence of each passed check, up to the first failure.
 
     Raises:
-        ConfigurationError: A server would not start, for this reason.
+        ConfigurationError: The check by which a server would not start.
     """
     async with await connect(address) as connection:
         version = connection.info.parameter_status("server_version") or "unknown"
@@ -80,7 +80,7 @@ async def _key(connection: psycopg.AsyncConnection, *, has_tables: bool) -> str:
     if not isinstance(salt, bytes) or not isinstance(sealed, bytes):
         return f"{KEY_VARIABLE} is set, and no server has used one yet"
     seal = seal_from_environment(salt)
-    assert seal is not None  # nothing is missing
+    assert seal is not None  # checked above
     seal.open("check", "", sealed)
     return f"{KEY_VARIABLE} is the one that the other servers have"
 

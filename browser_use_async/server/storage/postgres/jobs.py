@@ -1,4 +1,4 @@
-"""Jobs of procrastinate, which are written in the transaction that writes what they are about."""
+"""Jobs of procrastinate, written in the transaction of their tasks and events."""
 
 import asyncio
 import logging
@@ -20,7 +20,7 @@ QUEUES = {"task": "tasks", "delivery": "webhooks"}
 
 
 def new_app(parameters: dict[str, Any]) -> procrastinate.App:
-    """The jobs in a database; it is opened by a server that does them."""
+    """Return the app of the jobs in a database; a server that does jobs opens it."""
     return procrastinate.App(connector=SteadyConnector(parameters, 6))
 
 
@@ -42,12 +42,12 @@ async def defer(
     try:
         await app.configure_task(job, **options, allow_unknown=True).defer_async(**arguments)
     except ConnectorException as error:
-        # An outage is what the transaction knows by psycopg's errors, and is done again after.
+        # The transaction recognises outages by psycopg's errors, and is then repeated.
         raise error.__cause__ or error from None
 
 
 class SteadyConnector(procrastinate.PsycopgConnector):
-    """Waits for a database that is away, instead of ending the worker."""
+    """Waits for an unavailable database, instead of ending the worker."""
 
     def __init__(self, parameters: dict[str, Any], size: int) -> None:
         super().__init__(
@@ -69,11 +69,11 @@ class SteadyConnector(procrastinate.PsycopgConnector):
             await asyncio.sleep(_PAUSE)
 
     async def execute_query_async(self, query: Any, **arguments: Any) -> None:
-        """Execute a statement, such as that a job has ended."""
+        """Execute a statement, such as the end of a job."""
         try:
             await self._again(super().execute_query_async, query, **arguments)
         except ConnectorException as error:
-            # The job was handed to another process meanwhile, which has ended it.
+            # Another process has taken over the job meanwhile, and ended it.
             if not isinstance(error.__cause__, psycopg.errors.RaiseException):
                 raise
             _LOGGER.debug("a job was ended elsewhere: %s", error.__cause__)
@@ -91,7 +91,7 @@ class SteadyConnector(procrastinate.PsycopgConnector):
         return rows
 
     async def listen_notify(self, on_notification: Any, channels: Iterable[str]) -> None:
-        """Listen for notifications, again and again."""
+        """Listen for notifications, and connect again after outages."""
         names = list(channels)
         while True:
             try:
@@ -102,14 +102,14 @@ class SteadyConnector(procrastinate.PsycopgConnector):
 
 
 async def _use_autocommit(connection: psycopg.AsyncConnection) -> None:
-    # A statement of procrastinate's is a transaction: without BEGIN and COMMIT it is one round trip
-    # instead of three.
+    # Each statement of procrastinate is its own transaction. Without BEGIN and COMMIT, it is one
+    # round trip instead of three.
     await connection.set_autocommit(True)
 
 
 def _pool(**options: Any) -> AsyncPool:
-    # Not checked before each statement, another round trip: the connector repeats what fails.
+    # No check before each statement, which is another round trip: the connector repeats failures.
     options["check"] = None
-    # No pauses that double: a server whose heartbeat comes back late would be believed lost.
+    # No doubled pauses: a server with a late heartbeat would be considered lost.
     options["reconnect_timeout"] = 0.0
     return AsyncPool(**options)
