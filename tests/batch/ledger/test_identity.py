@@ -79,12 +79,7 @@ class Running:
             self.items(), concurrency=2, ledger=self.ledger, settle_window=0.5
         )
         run = asyncio.ensure_future(batch.collect())
-        asked = self.server.requests
-        await until(lambda: asked["run_task"])
-        before = asked["get_task_status"] + asked["list_tasks"]
-        await until(
-            lambda: asked["get_task_status"] + asked["list_tasks"] > before
-        )  # it is awaited
+        await until(lambda: self.server.requests["get_task_status"])  # its id is known
         return run
 
 
