@@ -1,7 +1,7 @@
 """The CPU time of a created task over TLS: on a new connection each, and on kept ones.
 
-A creating call that no server with keys answers takes a connection of its own, because a kept one
-may break just when it is used. Both sides have a server of their own and take turns.
+A creating call to a server without keys uses a connection of its own, because a kept one may break
+during the call. Both sides have a server of their own and take turns.
 """
 
 import asyncio

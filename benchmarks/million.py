@@ -1,10 +1,10 @@
 """A million items with a ledger, killed twice on the way: `make million`.
 
 The bundled server runs in a process of its own, and its tasks end at once. The batch runs in
-another one, which is killed with SIGKILL when a third and two thirds of the items have ended, and
-started again with the same lines. At the end the server must have exactly one task for each item,
-and the last run must give a result for each. `asyncio.gather` without a ledger does a part of the
-same before and afterwards, on the same server.
+another one, which is killed with SIGKILL when a third and two thirds of the items have ended. It is
+started again in the same way. At the end the server must have exactly one task for each item, and
+the last run must give a result for each. `asyncio.gather` without a ledger does a part of the same
+before and afterwards, on the same server.
 """
 
 import argparse

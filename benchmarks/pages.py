@@ -4,8 +4,8 @@ python -m benchmarks.pages        # 10 rounds
 python -m benchmarks.pages 30
 
 Each round is a new page of a real Chromium on the machine of the server. A `PerformanceObserver` in
-it notes every task of the page's thread over 50 ms, the browser the first contentful paint, and the
-first frame after 50 rows are drawn when that was.
+it records every task of the page's thread over 50 ms, and the browser the first contentful paint.
+The first frame after 50 rows are drawn records its time.
 """
 
 import asyncio

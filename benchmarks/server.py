@@ -1,11 +1,12 @@
 """The CPU time of a call to the bundled server, by the number of stored tasks.
 
-Servers with few and with many tasks are up at the same time and called in turn, and so is an
-application of aiohttp with a handler that does nothing: the rest is this server's. No peer has a
+Servers with few and with many tasks run at the same time and are called in turn. So is an
+application of aiohttp with a handler that does nothing: the difference is this server's cost. No
+peer has a
 row: the vendor's server is not available, and the other clients of these benchmarks have none.
 
-`python -m benchmarks.server API_ONLY` prints the figures of whichever version of the package is on
-the path, with 1,000 tasks that are made over the API: two versions are compared by two such runs.
+`python -m benchmarks.server API_ONLY` prints the figures of the package on the path, with 1,000
+tasks that are created over the API: two versions are compared by two such runs.
 """
 
 import asyncio

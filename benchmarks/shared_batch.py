@@ -5,8 +5,8 @@ python -m benchmarks.shared_batch work 400 4 20    # the same with tasks of so m
 python -m benchmarks.shared_batch enqueue 1000000  # how long, how much memory; claims
 
 Without seconds there are two rows. Tasks of one second are shorter than those of a browser: 200 at
-once begin and end 200 times a second, so that the time of few cores bounds them, and the API and
-the database have their share of it. Tasks of five seconds are the short ones of a browser.
+once begin and end 200 times a second, so that the CPU time of few cores limits them. The API and
+the database use a part of it. Tasks of five seconds are the short ones of a browser.
 """
 
 import asyncio

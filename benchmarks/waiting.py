@@ -24,8 +24,8 @@ from benchmarks.waiters import SIDES, end, ours
 
 MEMORY_SECONDS = 6.0
 FOREVER = 100_000.0
-# In the first minute 24 of 10,000 tasks then end in a second, as many as of a steady crowd of tasks
-# that take five minutes, since those that begin together end at first more rarely.
+# In the first minute 24 of 10,000 tasks end in a second. That is the rate of a steady number of
+# tasks of five minutes, since tasks that begin together end more rarely at first.
 STEADY_MEDIAN = 142.0
 TIMEOUT = 2.0
 

@@ -1,8 +1,8 @@
 """A server that kills itself at a statement, and is started again on the same file and port.
 
-`python -m benchmarks.paying_once.dying FILE PORT POINT MODE` forks a server, which says its process
-id as soon as it serves, and counts statements from SIGUSR1 on: an even point is in front of a
-statement, an odd one behind it. When it has died, another one is forked that lives. In the mode
+`python -m benchmarks.paying_once.dying FILE PORT POINT MODE` forks a server, which prints its
+process id as soon as it serves. It counts statements from SIGUSR1 on: an even point is in front of
+a statement, an odd one behind it. When it has died, another one is forked that lives. In the mode
 `outside` the row of a submission key is written after the transaction: the control.
 """
 

@@ -1,8 +1,8 @@
 """A service whose tasks live as long as real ones do: lognormal durations, on the machine's clock.
 
 It speaks Cloud API v1 (run-task, status, task, list) and the part of version 2 that the vendor's
-client polls, counts requests by route, and shows on `/control/tasks` when each task truly ends, on
-`time.monotonic()`, which all processes of a machine share. Every world has a port of its own, so
+client polls. It counts requests by route, and shows on `/control/tasks` when each task truly ends,
+on `time.monotonic()`, which all processes of a machine share. Every world has a port of its own, so
 that several clients are measured at once and none is counted for another.
 """
 

@@ -3,8 +3,8 @@
 A fault is a step that is possible as long as it may happen again. Time is a step, too: it passes
 only while nothing is urgent, so that immediate steps of the code take no time.
 
-What an item does next depends on its own block and on little else, so its steps are worked out once
-and looked up in millions of states. A state is the numbers of its blocks, in one number.
+The next step of an item depends on its own block and on little else. So its steps are computed
+once, and looked up in millions of states. A state is the numbers of its blocks, in one number.
 """
 
 from collections.abc import Callable, Iterator, Sequence

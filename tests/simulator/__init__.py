@@ -6,7 +6,7 @@ server (`server`) that injects faults (`faults`), and the program that uses the 
 `world` puts them together.
 
 The service is a model of its own instead of the bundled server or `tests/support/fake_api.py`: it
-shares no code with the package, so that one mistake is not made on both sides, and it is fast
+shares no code with the package, so that both sides do not have the same mistake. It is also fast
 enough for a thousand worlds.
 
 In every world a request is executed at most `late` seconds after its client has

@@ -1,10 +1,11 @@
 """Searches for secrets in everything that each test leaves behind.
 
 The tests give the package secrets that cannot be mistaken: `CANARIES`, and the keys that bundled
-servers generate. After each test this plugin searches for them in log records of every level, in
-each `BrowserUseError` that was made (its texts, its pickle, the local variables of the frames that
-it passed), in warnings, and in files under `tmp_path` and their names; and when a test fails, in
-the text of its failure. Frames of the tests themselves contain canaries, and are left out.
+servers generate. After each test this plugin searches for them in several places: in log records of
+every level, in each `BrowserUseError` that was created (its texts, its pickle, the local variables
+of the frames that it passed), in warnings, and in files under `tmp_path` and their names; and when
+a test fails, in the text of its failure. Frames of the tests themselves contain canaries, and are
+left out.
 
 A test that puts a canary into one of these places on purpose is marked:
 `@pytest.mark.canaries_by_design("files")`, with any of "files", "logs", "errors" and "warnings".

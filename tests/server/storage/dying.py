@@ -1,7 +1,7 @@
 """A server that kills itself at a statement: `python -m tests.server.storage.dying` and its words.
 
-For each point it forks a server that lives the same life on a new file and is killed in front of
-the statement of that number, and then another one that finds what is left and goes on. Each prints
+For each point it forks a server with the same requests on a new file, which is killed before the
+statement of that number. Then it forks another one, which continues with the same file. Each prints
 what it answered its clients, and what is stored at the end, in lines of JSON.
 """
 
