@@ -59,6 +59,7 @@ def write_ledger(
     """
     budget = None if budget_cents is None else budget_cents * MILLICENTS
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("PRAGMA synchronous = OFF")  # no power fails here
         connection.executescript(SCHEMA)
         connection.execute("BEGIN")
         batch = ("b-1", BEGAN, 2, budget, json.dumps(labels or {}), "")
