@@ -56,7 +56,7 @@ async def test_a_database_with_schedules_by_cron_expression_is_not_opened_withou
     async with LocalServer(executor="scripted", database=path) as server:
         schedule = (await Caller(server, http).post("/scheduled-task", json=DAILY)).json["id"]
     hide("cronsim")
-    with pytest.raises(ConfigurationError, match=r"holds schedules .* needs the extra `server`"):
+    with pytest.raises(ConfigurationError, match=r"has schedules .* needs the extra `server`"):
         LocalServer(executor="scripted", database=path)
     sys.modules.pop("cronsim")
     async with LocalServer(executor="scripted", database=path) as server:
