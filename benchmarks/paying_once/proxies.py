@@ -89,7 +89,7 @@ class Case:
     name: str
     rules: Rules
     keys: bool = True  # whether the server keeps keys
-    is_late: bool = False  # whether the first request to each task is carried out late
+    is_late: bool = False  # whether the first request to each task is executed late
     is_warm: bool = False  # whether the session has created a task before
     pays_twice: bool = False  # as no client can prevent
 

@@ -1,4 +1,4 @@
-"""A server that carries out creating POSTs, loses the answer to the first one, and counts.
+"""A server that executes creating POSTs, loses the answer to the first one, and counts.
 
 Every run of a client gets a port of its own, so that many runs go on at once and none is
 counted for another. An `Idempotency-Key` of every client is honoured.

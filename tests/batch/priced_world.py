@@ -70,7 +70,7 @@ class Outcome:
         spent_cents: What its tasks cost at the service, those of earlier runs included.
         tasks: How many tasks these are.
         seconds: How long it took.
-        calls: How many requests were carried out, by route.
+        calls: How many requests were executed, by route.
     """
 
     results: list[BatchResult[Any]]

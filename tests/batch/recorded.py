@@ -40,7 +40,7 @@ class World:
     Attributes:
         name: Their special property.
         make: Makes the items of one, in the order of the input.
-        concurrency: How many are under way at once.
+        concurrency: How many run at once.
         shares: The shares of ends at which a batch is evaluated.
     """
 

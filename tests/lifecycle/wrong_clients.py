@@ -59,7 +59,7 @@ class ThreeAttempts(_Wrong):
     """What examples do: three attempts on any exception, and a wait that counts its polls."""
 
     async def create(self) -> str:
-        """Create a task; whatever goes wrong, try again."""
+        """Create a task; after any error, try again."""
         for attempt in range(2):
             try:
                 return await self._post()
@@ -127,7 +127,7 @@ class TenacityOnEverything(_Wrong):
     """Five attempts of every call on any exception, and a clock that is read between calls."""
 
     async def create(self) -> str:
-        """Create a task; whatever goes wrong, try again."""
+        """Create a task; after any error, try again."""
         return await self._retrying()(self._post)
 
     async def wait(self, task_id: str, timeout: float) -> str:

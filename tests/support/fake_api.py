@@ -46,10 +46,10 @@ class Fault:
 
 
 LOST_AFTER = Fault(cut=True, done=True)
-"""The call is carried out, and its answer is lost."""
+"""The call is executed, and its answer is lost."""
 
 LOST_BEFORE = Fault(cut=True)
-"""The call is lost before it is carried out."""
+"""The call is lost before it is executed."""
 
 
 @attrs.frozen

@@ -171,7 +171,7 @@ PROGRAM = """
     loop.close()
     asyncio.run(close())
     sys.stdout.flush()
-    os._exit(0)  # else Python has much to say of tasks that were left under way
+    os._exit(0)  # else Python warns of tasks that are still running
 """
 
 

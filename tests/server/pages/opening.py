@@ -24,7 +24,7 @@ async def open_live(
     Args:
         browser: Where to open it.
         api: The server.
-        showing: What carries out its tasks.
+        showing: The executor of its tasks.
         shape: Of the window.
     """
     task = await running_task(api)
