@@ -120,7 +120,7 @@ def test_proxies_from_a_file_or_a_variable(tmp_path: Path, monkeypatch: pytest.M
         ("file:{}/bad", "--proxy: line 2: "),
         ("file:{}/none", "--proxy: the file cannot be read"),
         ("env:http://name:proxy-canary@127.0.0.1:3128", "the environment variable is not set"),
-        ("http://name:proxy-canary@127.0.0.1:3128", "--proxy: a country code"),
+        ("http://name:proxy-canary@127.0.0.1:3128", "--proxy: write a country code"),
         ("env:A_PROXY", "--proxy: line 1: "),
     ],
 )
