@@ -24,8 +24,9 @@ import attrs
 from benchmarks.harness import FULL, QUICK, Effort, Report, Row, compare, judge, table
 from benchmarks.servers.bundled import bundled
 from browser_use_async import BatchResult, BrowserUseSession, PollPolicy, batch
+from browser_use_async.batch.options import BatchOptions
 from browser_use_async.batch.postgres.address import LedgerAddress
-from browser_use_async.batch.postgres.enqueue import EnqueueOptions, enqueue
+from browser_use_async.batch.postgres.enqueue import enqueue
 from tests.support.postgres import started_server
 
 __all__ = ["report"]
@@ -252,9 +253,7 @@ def report(effort: Effort) -> Report:
                     ledger: Path | str = folder / f"{number}.db"
                     if kind == "postgres":
                         ledger = f"{address}#bench"
-                        put = enqueue(
-                            texts(count), LedgerAddress.parse(ledger), EnqueueOptions(), {}
-                        )
+                        put = enqueue(texts(count), LedgerAddress.parse(ledger), BatchOptions(), {})
                         asyncio.run(put)
                     measured.append(run_side(kind, url, key, count, ledger))
                     assert asked() == count, (kind, asked(), count)

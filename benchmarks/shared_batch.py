@@ -26,9 +26,10 @@ import attrs
 from browser_use_async import BatchItem, RunTaskRequest
 from browser_use_async.batch import read_ledger
 from browser_use_async.batch.ledger.store import RunContext
+from browser_use_async.batch.options import BatchOptions
 from browser_use_async.batch.postgres.address import LedgerAddress
 from browser_use_async.batch.postgres.connection import connect
-from browser_use_async.batch.postgres.enqueue import EnqueueOptions, enqueue
+from browser_use_async.batch.postgres.enqueue import enqueue
 from browser_use_async.batch.postgres.store import PostgresStore
 from browser_use_async.server import LocalServer
 from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor
@@ -124,7 +125,7 @@ async def work(
     server: PostgresServer, ledger: str, count: int, processes: int, task_seconds: float
 ) -> Run:
     """Let this many processes work on a batch."""
-    await enqueue(items(count), LedgerAddress.parse(ledger), EnqueueOptions(), {})
+    await enqueue(items(count), LedgerAddress.parse(ledger), BatchOptions(), {})
     executor = ScriptedExecutor(default=Scenario(steps=("Look",), step_seconds=task_seconds))
     async with LocalServer(executor=executor, screenshots=False, recordings=False) as api:
         works = Works(
@@ -167,7 +168,7 @@ async def put(server: PostgresServer, address: str, count: int) -> None:
             yield item
 
     started, own, database = time.perf_counter(), time.process_time(), cpu_of(server)
-    await enqueue(watched(), LedgerAddress.parse(address), EnqueueOptions(), {})
+    await enqueue(watched(), LedgerAddress.parse(address), BatchOptions(), {})
     seconds = time.perf_counter() - started
     own, database = time.process_time() - own, cpu_of(server) - database
     growth = max(after - before for before, after in pairwise(peaks[1:]))

@@ -259,7 +259,7 @@ class PaidCalls:
         # Without awaiting in between: what fits here is reserved before others can take it.
         for budget in charge.budgets:
             if not budget.admits(charge.cents):
-                raise budget.refusal(f"{endpoint.method} {endpoint.path}", charge)
+                raise budget.refusal(endpoint.call, charge)
 
     # --- what became of them ------------------------------------------------------------------
 

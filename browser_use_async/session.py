@@ -79,6 +79,7 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from typing_extensions import TypeForm
+    from typing_extensions import TypeVar as TypeVarWithDefault  # as Python 3.13 has it
 
     from browser_use_async import types
     from browser_use_async.api.browser_profiles import BrowserProfileEndpoints
@@ -94,7 +95,11 @@ if TYPE_CHECKING:
     from browser_use_async.types import BrowserProfile, ScheduledTask
     from browser_use_async.webhooks import EventSource
 
+    HandleT = TypeVarWithDefault("HandleT", default=None)
+    BatchT = TypeVarWithDefault("BatchT", default=Any)
+
 OutputT = TypeVar("OutputT")
+_NO_TYPE: Any = None  # an `output_type` that is left out
 
 
 class BrowserUseSession:
@@ -426,47 +431,20 @@ class BrowserUseSession:
             submission, output_type, timeout, on_timeout, on_cancel, on_created
         )
 
-    @overload
-    async def submit(
-        self,
-        task: str | RunTaskRequest,
-        *,
-        output_type: None = None,
-        key: str | None = None,
-        if_exists: IfExists = "join",
-        key_window: float = 86400.0,
-        on_ambiguous: OnAmbiguous = "reconcile",
-        settle_window: float = 150.0,
-        **fields: Unpack[RunTaskFields],
-    ) -> TaskHandle[None]: ...
-
-    @overload
-    async def submit(
-        self,
-        task: str | RunTaskRequest,
-        *,
-        output_type: "TypeForm[OutputT]",
-        key: str | None = None,
-        if_exists: IfExists = "join",
-        key_window: float = 86400.0,
-        on_ambiguous: OnAmbiguous = "reconcile",
-        settle_window: float = 150.0,
-        **fields: Unpack[RunTaskFields],
-    ) -> TaskHandle[OutputT]: ...
-
     @takes_fields(RunTaskFields)
     async def submit(
         self,
         task: str | RunTaskRequest,
         *,
-        output_type: Any = None,
+        # None is a type form, too: that of a handle without a type.
+        output_type: "TypeForm[HandleT]" = None,  # type: ignore[assignment] # noqa: RUF013
         key: str | None = None,
         if_exists: IfExists = "join",
         key_window: float = 86400.0,
         on_ambiguous: OnAmbiguous = "reconcile",
         settle_window: float = 150.0,
         **fields: Unpack[RunTaskFields],
-    ) -> TaskHandle[Any]:
+    ) -> "TaskHandle[HandleT]":
         """Create a task, paying once, and return a handle to it. Costs money.
 
         Needs an active subscription on the hosted service. If this call is cancelled, the task is
@@ -512,62 +490,6 @@ class BrowserUseSession:
             self._poller.record_known(task.id)
         return task
 
-    @overload
-    def run_many(
-        self,
-        requests: "BatchInput",
-        *,
-        task: str | None = None,
-        concurrency: int = 10,
-        ledger: str | os.PathLike[str] | None = None,
-        output_type: "TypeForm[OutputT]",
-        budget_cents: "Decimal | float | None" = None,
-        check_balance: bool = False,
-        on_progress: "Callable[[BatchProgress], None] | None" = None,
-        stop_orphans: bool = False,
-        on_ambiguous: OnAmbiguous = "resubmit",
-        settle_window: float = 150.0,
-        timeout: float | None = None,
-        on_cancel: Literal["leave", "stop"] | None = None,
-        outage_timeout: float = 600.0,
-        retry_dead_letters: bool = False,
-        retry_failed: bool = False,
-        max_failures: int | None = None,
-        labels: Mapping[str, str] | None = None,
-        key_prefix: str = "",
-        limit_by: "LimitBy | None" = None,
-        per_key: int | None = None,
-        **fields: Unpack[RunTaskFields],
-    ) -> "Batch[OutputT]": ...
-
-    @overload
-    def run_many(
-        self,
-        requests: "BatchInput",
-        *,
-        task: str | None = None,
-        concurrency: int = 10,
-        ledger: str | os.PathLike[str] | None = None,
-        output_type: None = None,
-        budget_cents: "Decimal | float | None" = None,
-        check_balance: bool = False,
-        on_progress: "Callable[[BatchProgress], None] | None" = None,
-        stop_orphans: bool = False,
-        on_ambiguous: OnAmbiguous = "resubmit",
-        settle_window: float = 150.0,
-        timeout: float | None = None,
-        on_cancel: Literal["leave", "stop"] | None = None,
-        outage_timeout: float = 600.0,
-        retry_dead_letters: bool = False,
-        retry_failed: bool = False,
-        max_failures: int | None = None,
-        labels: Mapping[str, str] | None = None,
-        key_prefix: str = "",
-        limit_by: "LimitBy | None" = None,
-        per_key: int | None = None,
-        **fields: Unpack[RunTaskFields],
-    ) -> "Batch[Any]": ...
-
     @takes_fields(RunTaskFields)
     def run_many(
         self,
@@ -576,7 +498,7 @@ class BrowserUseSession:
         task: str | None = None,
         concurrency: int = 10,
         ledger: str | os.PathLike[str] | None = None,
-        output_type: Any = None,
+        output_type: "TypeForm[BatchT]" = _NO_TYPE,
         budget_cents: "Decimal | float | None" = None,
         check_balance: bool = False,
         on_progress: "Callable[[BatchProgress], None] | None" = None,
@@ -594,7 +516,7 @@ class BrowserUseSession:
         limit_by: "LimitBy | None" = None,
         per_key: int | None = None,
         **fields: Unpack[RunTaskFields],
-    ) -> "Batch[Any]":
+    ) -> "Batch[BatchT]":
         """Create a task for each item, and yield each result as it comes. Costs money.
 
         Needs an active subscription on the hosted service. API pages: Run Task, List Tasks.

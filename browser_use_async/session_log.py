@@ -3,16 +3,7 @@
 import logging
 from functools import partial
 
-from browser_use_async.events import (
-    EndActionAttempted,
-    KeyIgnored,
-    RetryScheduled,
-    ServiceRecovered,
-    ServiceUnreachable,
-    SlotAwaited,
-    SubmissionAdopted,
-    UnknownStatusSeen,
-)
+from browser_use_async import events
 from browser_use_async.logs import LOGGER
 from browser_use_async.observers import AttemptEnded, Observers
 from browser_use_async.types import TaskStatus
@@ -27,19 +18,19 @@ class SessionLog:
         # The level may change at any time. A call pays for its line only where there is a reader.
         is_read = partial(LOGGER.isEnabledFor, logging.DEBUG)
         observers.add({AttemptEnded: _log_attempt}, when=is_read)
-        kinds = (RetryScheduled, SlotAwaited, SubmissionAdopted)
+        kinds = (events.RetryScheduled, events.SlotAwaited, events.SubmissionAdopted)
         observers.add(
             {
                 **dict.fromkeys(kinds, _log_event),
-                EndActionAttempted: _log_end_action,
-                KeyIgnored: _log_warning,
-                ServiceRecovered: self._log_recovery,
-                ServiceUnreachable: self._log_outage,
-                UnknownStatusSeen: self._log_unknown_status,
+                events.EndActionAttempted: _log_end_action,
+                events.KeyIgnored: _log_warning,
+                events.ServiceRecovered: self._log_recovery,
+                events.ServiceUnreachable: self._log_outage,
+                events.UnknownStatusSeen: self._log_unknown_status,
             }
         )
 
-    def _log_unknown_status(self, event: UnknownStatusSeen, _about: object) -> None:
+    def _log_unknown_status(self, event: events.UnknownStatusSeen, _about: object) -> None:
         if event.status in self._unknown_statuses:
             return  # one warning, however many tasks have it
         self._unknown_statuses.add(event.status)
@@ -47,12 +38,12 @@ class SessionLog:
         text += "alive, and so is every other task with it"
         LOGGER.warning(text, event.task_id, str(event.status))
 
-    def _log_outage(self, event: ServiceUnreachable, _about: object) -> None:
+    def _log_outage(self, event: events.ServiceUnreachable, _about: object) -> None:
         text = "no answer from %s for %.0f s, after %d requests: %s"
         details = self._base_url, event.seconds, event.failures, event.reason
         LOGGER.warning(text, *details, extra={"event": event})
 
-    def _log_recovery(self, event: ServiceRecovered, _about: object) -> None:
+    def _log_recovery(self, event: events.ServiceRecovered, _about: object) -> None:
         text = "%s answers again, after %.0f s and %d failed requests"
         LOGGER.info(text, self._base_url, event.seconds, event.failures, extra={"event": event})
 
@@ -65,7 +56,7 @@ def _log_warning(event: object, _about: object) -> None:
     LOGGER.warning("%s", event, extra={"event": event})
 
 
-def _log_end_action(event: EndActionAttempted, _about: object) -> None:
+def _log_end_action(event: events.EndActionAttempted, _about: object) -> None:
     if event.problem is None:
         text = "the service was asked to %s task %s"
         LOGGER.info(text, event.action, event.task_id, extra={"event": event})

@@ -36,19 +36,16 @@ def check_option(name: str, value: object, kind: Any) -> None:
         raise InvalidRequestError(f"{problem}; nothing was sent", field=name)
 
 
-def _alternatives(kind: Any) -> tuple[Any, ...]:
-    return get_args(kind) if get_origin(kind) in {Union, types.UnionType} else (kind,)
-
-
 def _problem(name: str, value: object, kind: Any) -> str | None:
     """The required kind of a value, or None if it fits its annotation."""
-    kinds = _alternatives(kind)
+    kinds = get_args(kind) if get_origin(kind) in {Union, types.UnionType} else (kind,)
     if any(_is_one(value, each) for each in kinds):
         fitting = next(each for each in kinds if _is_one(value, each))
         parts = (_problem(f"{name}{place}", *part) for place, *part in _parts(value, fitting))
         return next((problem for problem in parts if problem is not None), None)
     # None comes last: it leaves the option out.
-    wanted = [word for each in sorted(kinds, key=_is_none) for word in _words(each)]
+    in_order = sorted(kinds, key=lambda each: each is type(None))
+    wanted = [word for each in in_order for word in _words(each)]
     either = wanted[0] if len(wanted) == 1 else f"{', '.join(wanted[:-1])} or {wanted[-1]}"
     # Only the type if the value may be a secret.
     is_word = any(get_origin(each) is Literal for each in kinds)
@@ -81,10 +78,6 @@ def _parts(value: Any, kind: Any) -> Iterator[tuple[str, object, object]]:
         for key, each in value.items():
             yield f" has a name that is no text, {key!r:.60}: each name", key, key_kind
             yield f"[{key!r:.60}]", each, item
-
-
-def _is_none(kind: object) -> bool:
-    return kind is type(None)
 
 
 def _words(kind: Any) -> list[str]:

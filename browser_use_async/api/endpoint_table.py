@@ -32,13 +32,20 @@ def _type_of(given: type[Any] | str | None) -> type[Any] | None:
     return named
 
 
+def _method_of(endpoint: "Endpoint") -> str:
+    return endpoint.call.partition(" ")[0]
+
+
+def _path_of(endpoint: "Endpoint") -> str:
+    return endpoint.call.partition(" ")[2]
+
+
 @attrs.frozen
 class Endpoint:
     """One call of the API."""
 
     name: str  # the operation's name in the service's own document
-    method: str  # the HTTP method
-    path: str  # the path below `/api/v1`, with `{parameters}`
+    call: str  # the HTTP method and the path below `/api/v1`, with `{parameters}`
     effect: Effect
     summary: str  # what it does, in a sentence, for the OpenAPI document of the server
     section: str = attrs.field(kw_only=True)  # the API section that documents it
@@ -52,6 +59,8 @@ class Endpoint:
     subscription: bool = False  # whether the service asks for an active subscription
     identity: str | None = None  # the field of the answer that must be the requested id
     leaves_a_trace: bool = True  # whether another call shows afterwards if it was carried out
+    method: str = attrs.field(init=False, default=attrs.Factory(_method_of, takes_self=True))
+    path: str = attrs.field(init=False, default=attrs.Factory(_path_of, takes_self=True))
 
     @property
     def returns(self) -> Any:
@@ -79,7 +88,7 @@ class Endpoint:
         return self.effect is Effect.CREATES and self.leaves_a_trace
 
     def __str__(self) -> str:
-        return f"{self.method} {self.path}"
+        return self.call
 
 
 # --- Tasks -----------------------------------------------------------------------------------
@@ -87,8 +96,7 @@ class Endpoint:
 _task = partial(Endpoint, section="Tasks")
 RUN_TASK = _task(
     "run_task",
-    "POST",
-    "/run-task",
+    "POST /run-task",
     Effect.CREATES,
     "Creates a task and starts it at once.",
     returns="Created",
@@ -96,23 +104,17 @@ RUN_TASK = _task(
     subscription=True,
 )
 STOP_TASK = _task(
-    "stop_task", "PUT", "/stop-task", Effect.IDEMPOTENT, "Stops a task for good.", query="TaskId"
+    "stop_task", "PUT /stop-task", Effect.IDEMPOTENT, "Stops a task for good.", query="TaskId"
 )
 PAUSE_TASK = _task(
-    "pause_task", "PUT", "/pause-task", Effect.SWITCHES, "Pauses a running task.", query="TaskId"
+    "pause_task", "PUT /pause-task", Effect.SWITCHES, "Pauses a running task.", query="TaskId"
 )
 RESUME_TASK = _task(
-    "resume_task",
-    "PUT",
-    "/resume-task",
-    Effect.SWITCHES,
-    "Continues a paused task.",
-    query="TaskId",
+    "resume_task", "PUT /resume-task", Effect.SWITCHES, "Continues a paused task.", query="TaskId"
 )
 GET_TASK = _task(
     "get_task",
-    "GET",
-    "/task/{task_id}",
+    "GET /task/{task_id}",
     Effect.READS,
     "Returns everything about a task: status, steps, output and files.",
     returns="Task",
@@ -121,8 +123,7 @@ GET_TASK = _task(
 )
 GET_TASK_STATUS = _task(
     "get_task_status",
-    "GET",
-    "/task/{task_id}/status",
+    "GET /task/{task_id}/status",
     Effect.READS,
     "Returns the status of a task, and nothing else.",
     returns="TaskStatus",
@@ -130,8 +131,7 @@ GET_TASK_STATUS = _task(
 )
 LIST_TASKS = _task(
     "list_tasks",
-    "GET",
-    "/tasks",
+    "GET /tasks",
     Effect.READS,
     "Lists the tasks, newest first; a page has 100 rows at most.",
     returns="TaskPage",
@@ -139,8 +139,7 @@ LIST_TASKS = _task(
 )
 GET_TASK_MEDIA = _task(
     "get_task_media",
-    "GET",
-    "/task/{task_id}/media",
+    "GET /task/{task_id}/media",
     Effect.READS,
     "Returns links to the recordings of a task.",
     returns="TaskMedia",
@@ -148,8 +147,7 @@ GET_TASK_MEDIA = _task(
 )
 GET_TASK_SCREENSHOTS = _task(
     "get_task_screenshots",
-    "GET",
-    "/task/{task_id}/screenshots",
+    "GET /task/{task_id}/screenshots",
     Effect.READS,
     "Returns links to the screenshots of a task, one for each step.",
     returns="TaskScreenshots",
@@ -157,8 +155,7 @@ GET_TASK_SCREENSHOTS = _task(
 )
 GET_TASK_OUTPUT_FILE = _task(
     "get_task_output_file",
-    "GET",
-    "/task/{task_id}/output-file/{file_name}",
+    "GET /task/{task_id}/output-file/{file_name}",
     Effect.READS,
     "Returns a link to a file that the task made.",
     returns="OutputFile",
@@ -170,8 +167,7 @@ GET_TASK_OUTPUT_FILE = _task(
 _schedule = partial(Endpoint, section="Scheduled Tasks")
 LIST_SCHEDULED_TASKS = _schedule(
     "list_scheduled_tasks",
-    "GET",
-    "/scheduled-tasks",
+    "GET /scheduled-tasks",
     Effect.READS,
     "Lists the schedules.",
     returns="ScheduledTaskPage",
@@ -179,8 +175,7 @@ LIST_SCHEDULED_TASKS = _schedule(
 )
 CREATE_SCHEDULED_TASK = _schedule(
     "create_scheduled_task",
-    "POST",
-    "/scheduled-task",
+    "POST /scheduled-task",
     Effect.CREATES,
     "Creates a schedule that runs a task repeatedly.",
     returns="Created",
@@ -189,8 +184,7 @@ CREATE_SCHEDULED_TASK = _schedule(
 )
 GET_SCHEDULED_TASK = _schedule(
     "get_scheduled_task",
-    "GET",
-    "/scheduled-task/{task_id}",
+    "GET /scheduled-task/{task_id}",
     Effect.READS,
     "Returns everything about a schedule.",
     returns="ScheduledTask",
@@ -199,8 +193,7 @@ GET_SCHEDULED_TASK = _schedule(
 )
 UPDATE_SCHEDULED_TASK = _schedule(
     "update_scheduled_task",
-    "PUT",
-    "/scheduled-task/{task_id}",
+    "PUT /scheduled-task/{task_id}",
     Effect.IDEMPOTENT,
     "Changes the given fields of a schedule.",
     returns="ScheduledTask",
@@ -210,8 +203,7 @@ UPDATE_SCHEDULED_TASK = _schedule(
 )
 DELETE_SCHEDULED_TASK = _schedule(
     "delete_scheduled_task",
-    "DELETE",
-    "/scheduled-task/{task_id}",
+    "DELETE /scheduled-task/{task_id}",
     Effect.IDEMPOTENT,
     "Deletes a schedule; runs under way end by themselves.",
     parameters="TaskId",
@@ -222,8 +214,7 @@ DELETE_SCHEDULED_TASK = _schedule(
 _profile = partial(Endpoint, section="Browser Profiles")
 LIST_BROWSER_PROFILES = _profile(
     "list_browser_profiles",
-    "GET",
-    "/browser-profiles",
+    "GET /browser-profiles",
     Effect.READS,
     "Lists the browser profiles.",
     returns="BrowserProfilePage",
@@ -231,8 +222,7 @@ LIST_BROWSER_PROFILES = _profile(
 )
 CREATE_BROWSER_PROFILE = _profile(
     "create_browser_profile",
-    "POST",
-    "/browser-profiles",
+    "POST /browser-profiles",
     Effect.CREATES,
     "Creates a browser profile; one is part of every plan.",
     returns="BrowserProfile",
@@ -240,8 +230,7 @@ CREATE_BROWSER_PROFILE = _profile(
 )
 GET_BROWSER_PROFILE = _profile(
     "get_browser_profile",
-    "GET",
-    "/browser-profiles/{profile_id}",
+    "GET /browser-profiles/{profile_id}",
     Effect.READS,
     "Returns everything about a browser profile.",
     returns="BrowserProfile",
@@ -250,8 +239,7 @@ GET_BROWSER_PROFILE = _profile(
 )
 UPDATE_BROWSER_PROFILE = _profile(
     "update_browser_profile",
-    "PUT",
-    "/browser-profiles/{profile_id}",
+    "PUT /browser-profiles/{profile_id}",
     Effect.IDEMPOTENT,
     "Changes the given fields of a browser profile.",
     returns="BrowserProfile",
@@ -261,8 +249,7 @@ UPDATE_BROWSER_PROFILE = _profile(
 )
 DELETE_BROWSER_PROFILE = _profile(
     "delete_browser_profile",
-    "DELETE",
-    "/browser-profiles/{profile_id}",
+    "DELETE /browser-profiles/{profile_id}",
     Effect.IDEMPOTENT,
     "Deletes a browser profile and its browser data.",
     parameters="ProfileId",
@@ -273,8 +260,7 @@ DELETE_BROWSER_PROFILE = _profile(
 # A request for an upload URL creates nothing lasting, so it may be repeated like a read.
 CREATE_UPLOAD_URL = Endpoint(
     "upload_file_presigned_url",
-    "POST",
-    "/uploads/presigned-url",
+    "POST /uploads/presigned-url",
     Effect.READS,
     "Returns a link for the upload of a file that tasks may read.",
     returns="UploadUrl",
@@ -287,8 +273,7 @@ CREATE_UPLOAD_URL = Endpoint(
 _search = partial(Endpoint, section="Search")
 SIMPLE_SEARCH = _search(
     "simple_search",
-    "POST",
-    "/simple-search",
+    "POST /simple-search",
     Effect.CREATES,
     "Searches the web and reads the best websites live.",
     returns="SearchResults",
@@ -297,8 +282,7 @@ SIMPLE_SEARCH = _search(
 )
 SEARCH_URL = _search(
     "search_url",
-    "POST",
-    "/search-url",
+    "POST /search-url",
     Effect.CREATES,
     "Searches one website live for passages that fit a query.",
     returns="SearchResult",
@@ -311,20 +295,18 @@ SEARCH_URL = _search(
 _user = partial(Endpoint, section="User")
 CHECK_BALANCE = _user(
     "check_balance",
-    "GET",
-    "/balance",
+    "GET /balance",
     Effect.READS,
     "Returns the credit in US cents.",
     returns="Balance",
 )
-ME = _user("me", "GET", "/me", Effect.READS, "Checks whether the API key is valid.", returns="bool")
+ME = _user("me", "GET /me", Effect.READS, "Checks whether the API key is valid.", returns="bool")
 
 # --- Health Check ----------------------------------------------------------------------------
 
 PING = Endpoint(
     "ping",
-    "GET",
-    "/ping",
+    "GET /ping",
     Effect.READS,
     "Answers if the server can be reached.",
     section="Health Check",

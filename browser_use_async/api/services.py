@@ -2,31 +2,23 @@
 
 from collections.abc import Mapping
 
+from browser_use_async import types
 from browser_use_async.api import endpoint_table as table
 from browser_use_async.api.requests import build_request
 from browser_use_async.api.section import Section
 from browser_use_async.errors import AuthenticationError, PermissionDeniedError
-from browser_use_async.types import (
-    Balance,
-    SearchResult,
-    SearchResults,
-    SearchUrlRequest,
-    SimpleSearchRequest,
-    UploadRequest,
-    UploadUrl,
-)
 
 
 class AccountEndpoints(Section):
     """`session.account`: one method is one HTTP call."""
 
-    async def get_balance(self) -> Balance:
+    async def get_balance(self) -> types.Balance:
         """What is left on the account, in US cents. Free. API page: Check Balance.
 
         Raises:
             BrowserUseError: The call did not succeed.
         """
-        balance: Balance = await self._call(table.CHECK_BALANCE)
+        balance: types.Balance = await self._call(table.CHECK_BALANCE)
         return balance
 
     async def me(self) -> bool:
@@ -49,7 +41,7 @@ class AccountEndpoints(Section):
 class FileEndpoints(Section):
     """`session.files`: one method is one HTTP call."""
 
-    async def create_upload_url(self, file_name: str, content_type: str) -> UploadUrl:
+    async def create_upload_url(self, file_name: str, content_type: str) -> types.UploadUrl:
         """A signed URL to put a file at. Free. API page: Upload File Presigned URL.
 
         `session.upload_file` does the whole upload.
@@ -63,8 +55,8 @@ class FileEndpoints(Section):
             BrowserUseError: The call did not succeed.
         """
         fields = {"file_name": file_name, "content_type": content_type}
-        request = build_request(UploadRequest, fields)
-        url: UploadUrl = await self._call(table.CREATE_UPLOAD_URL, None, request)
+        request = build_request(types.UploadRequest, fields)
+        url: types.UploadUrl = await self._call(table.CREATE_UPLOAD_URL, None, request)
         return url
 
 
@@ -77,7 +69,7 @@ class SearchEndpoints(Section):
 
     async def simple_search(
         self, query: str, *, max_websites: int | None = None, depth: int | None = None
-    ) -> list[SearchResult]:
+    ) -> list[types.SearchResult]:
         """Search the web and read the best pages. API page: Simple Search.
 
         Costs `depth * max_websites` US cents; see `browser_use_async.prices`.
@@ -92,11 +84,13 @@ class SearchEndpoints(Section):
             APIConnectionError: `.sent` says whether the search may have been paid.
         """
         fields = {"query": query, "max_websites": max_websites, "depth": depth}
-        request = build_request(SimpleSearchRequest, _given(fields))
-        found: SearchResults = await self._call(table.SIMPLE_SEARCH, None, request)
+        request = build_request(types.SimpleSearchRequest, _given(fields))
+        found: types.SearchResults = await self._call(table.SIMPLE_SEARCH, None, request)
         return found.results
 
-    async def search_url(self, url: str, query: str, *, depth: int | None = None) -> SearchResult:
+    async def search_url(
+        self, url: str, query: str, *, depth: int | None = None
+    ) -> types.SearchResult:
         """Read one website for what fits a query. API page: Search URL.
 
         Costs `depth` US cents; see `browser_use_async.prices`.
@@ -111,9 +105,9 @@ class SearchEndpoints(Section):
             APIConnectionError: `.sent` says whether the search may have been paid.
         """
         request = build_request(
-            SearchUrlRequest, _given({"url": url, "query": query, "depth": depth})
+            types.SearchUrlRequest, _given({"url": url, "query": query, "depth": depth})
         )
-        found: SearchResult = await self._call(table.SEARCH_URL, None, request)
+        found: types.SearchResult = await self._call(table.SEARCH_URL, None, request)
         return found
 
 

@@ -10,16 +10,6 @@ from browser_use_async.api.limits import MAX_TASK_PAGE
 from browser_use_async.api.requests import build_request, merged_request
 from browser_use_async.api.section import Section, takes_fields
 from browser_use_async.errors import InvalidRequestError
-from browser_use_async.types import (
-    Created,
-    PageQuery,
-    RunTaskFields,
-    RunTaskRequest,
-    Task,
-    TaskId,
-    TaskPage,
-    TaskStatus,
-)
 
 if TYPE_CHECKING:
     from browser_use_async.paging import PageIterator
@@ -33,8 +23,10 @@ class TaskEndpoints(Section):
     the API.
     """
 
-    @takes_fields(RunTaskFields)
-    async def run(self, task: str | RunTaskRequest, **fields: Unpack[RunTaskFields]) -> Created:
+    @takes_fields(types.RunTaskFields)
+    async def run(
+        self, task: str | types.RunTaskRequest, **fields: Unpack[types.RunTaskFields]
+    ) -> types.Created:
         """Create a task in one call, which is never sent again on a guess.
 
         Costs money, and needs an active subscription on the hosted service. `session.submit` and
@@ -52,8 +44,8 @@ class TaskEndpoints(Section):
             InvalidRequestError: A field was refused; nothing was sent.
             APIConnectionError: `.sent` says whether the task may exist.
         """
-        request = merged_request(RunTaskRequest, "task", task, fields)
-        created: Created = await self._call(table.RUN_TASK, None, request)
+        request = merged_request(types.RunTaskRequest, "task", task, fields)
+        created: types.Created = await self._call(table.RUN_TASK, None, request)
         return created
 
     async def stop(self, task_id: str) -> None:
@@ -64,11 +56,11 @@ class TaskEndpoints(Section):
         Args:
             task_id: The task. It cannot be resumed afterwards.
         """
-        await self._call(table.STOP_TASK, TaskId(task_id))
+        await self._call(table.STOP_TASK, types.TaskId(task_id))
 
     async def pause(self, task_id: str) -> None:
         """Pause a running task; `resume` continues it. Free. API page: Pause Task."""
-        await self._call(table.PAUSE_TASK, TaskId(task_id))
+        await self._call(table.PAUSE_TASK, types.TaskId(task_id))
 
     async def resume(self, task_id: str) -> None:
         """Continue a paused task. API page: Resume Task.
@@ -76,19 +68,19 @@ class TaskEndpoints(Section):
         Args:
             task_id: The task. A stopped one cannot be resumed.
         """
-        await self._call(table.RESUME_TASK, TaskId(task_id))
+        await self._call(table.RESUME_TASK, types.TaskId(task_id))
 
-    async def get(self, task_id: str) -> Task:
+    async def get(self, task_id: str) -> types.Task:
         """Return everything about a task: steps, output, files. Free. API page: Get Task."""
-        task: Task = await self._call(table.GET_TASK, TaskId(task_id))
+        task: types.Task = await self._call(table.GET_TASK, types.TaskId(task_id))
         return task
 
-    async def get_status(self, task_id: str) -> TaskStatus:
+    async def get_status(self, task_id: str) -> types.TaskStatus:
         """Return only the status of a task; the cheapest call. Free. API page: Get Task Status."""
-        status: TaskStatus = await self._call(table.GET_TASK_STATUS, TaskId(task_id))
+        status: types.TaskStatus = await self._call(table.GET_TASK_STATUS, types.TaskId(task_id))
         return status
 
-    async def list(self, *, page: int = 1, limit: int = 10) -> TaskPage:
+    async def list(self, *, page: int = 1, limit: int = 10) -> types.TaskPage:
         """Return one page of the task list, newest first. Free. API page: List Tasks.
 
         `iterate` reads all pages, exactly even while tasks are created.
@@ -100,19 +92,19 @@ class TaskEndpoints(Section):
         Raises:
             InvalidRequestError: An argument is out of bounds; nothing was sent.
         """
-        query = build_request(PageQuery, {"page": page, "limit": limit})
+        query = build_request(types.PageQuery, {"page": page, "limit": limit})
         if limit > MAX_TASK_PAGE:
             raise InvalidRequestError(
                 f"limit: a page of tasks has at most {MAX_TASK_PAGE} rows; nothing was sent",
                 field="limit",
             )
-        rows: TaskPage = await self._call(table.LIST_TASKS, query)
+        rows: types.TaskPage = await self._call(table.LIST_TASKS, query)
         return rows
 
     def iterate(
         self,
         *,
-        statuses: Collection[TaskStatus | str] | None = None,
+        statuses: Collection[types.TaskStatus | str] | None = None,
         created_after: datetime | None = None,
         page_size: int = MAX_TASK_PAGE,
         prefetch: int = 1,
@@ -155,7 +147,7 @@ class TaskEndpoints(Section):
         Args:
             task_id: The task. Recordings are kept for 30 days.
         """
-        media: types.TaskMedia = await self._call(table.GET_TASK_MEDIA, TaskId(task_id))
+        media: types.TaskMedia = await self._call(table.GET_TASK_MEDIA, types.TaskId(task_id))
         return media
 
     async def get_screenshots(self, task_id: str) -> "types.TaskScreenshots":
@@ -165,7 +157,7 @@ class TaskEndpoints(Section):
             task_id: The task. Screenshots are kept for 30 days.
         """
         screenshots: types.TaskScreenshots = await self._call(
-            table.GET_TASK_SCREENSHOTS, TaskId(task_id)
+            table.GET_TASK_SCREENSHOTS, types.TaskId(task_id)
         )
         return screenshots
 

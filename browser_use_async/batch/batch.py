@@ -10,6 +10,7 @@ from typing import Any, Generic, Self, TypeVar
 from browser_use_async.api import endpoint_table as table
 from browser_use_async.api.arguments import check_option
 from browser_use_async.batch.admission import nothing_would_run
+from browser_use_async.batch.claims import RepeatedItems
 from browser_use_async.batch.duplicates import find_duplicates
 from browser_use_async.batch.forecast import LEAST_ENDS, Forecast, forecast
 from browser_use_async.batch.history import History
@@ -26,7 +27,6 @@ from browser_use_async.batch.progress import (
     ProgressCounter,
     StopReason,
 )
-from browser_use_async.batch.repeats import RepeatedItems
 from browser_use_async.batch.results import BatchResult, columns_of
 from browser_use_async.batch.state import (
     BatchState,

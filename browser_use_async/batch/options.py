@@ -89,27 +89,14 @@ class BatchOptions:
 
 
 @attrs.frozen(kw_only=True)
-class WorkerOptions:
+class WorkerOptions(BatchOptions):
     """How a process works; the terms of the batch stand in the ledger."""
 
-    concurrency: int = CONCURRENCY
     secrets: Mapping[str, str] = attrs.field(factory=dict, repr=False)  # values by name
-    settle_window: float = 150.0
-    timeout: float | None = None  # in seconds, for each task
-    outage_timeout: float = 600.0  # in seconds, for the service and for the database
-    max_failures: int | None = None  # in a row
-    stop_orphans: bool = False
     lease: float = LEASE  # seconds after which a silent process has lost its items
 
     def __attrs_post_init__(self) -> None:
-        # The checks are those of a batch in one process.
-        BatchOptions(
-            concurrency=self.concurrency,
-            settle_window=self.settle_window,
-            timeout=self.timeout,
-            outage_timeout=self.outage_timeout,
-            max_failures=self.max_failures,
-        )
+        super().__attrs_post_init__()
         if not (is_seconds(self.lease) and self.lease > 0):
             raise _refused("lease", "a number of seconds above 0", self.lease)
 

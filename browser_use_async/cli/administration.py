@@ -22,13 +22,13 @@ ADMIN_SOCKET = option(
 )
 
 
-def admin_client(server: ServerOptions, socket: Path | None) -> AdminClient:
+def admin_client(server: ServerOptions) -> AdminClient:
     """A client for the administration of the server in the options.
 
     Raises:
         ConfigurationError: The options name no server, or there is no key.
     """
-    configuration = configured(server)
+    configuration, socket = configured(server), server.admin_socket
     if server.local or ("base_url" not in configuration.places and socket is None):
         raise ConfigurationError(_NO_SERVER)
     if configuration.api_key is None:

@@ -10,22 +10,14 @@ from functools import wraps
 from itertools import chain
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
 
+import attrs
 import click
 from click.shell_completion import CompletionItem
 
+from browser_use_async.cli import options
 from browser_use_async.cli.console import Console
 from browser_use_async.cli.exit import ExitCode, report_error, report_output_error, run_until_signal
 from browser_use_async.cli.mistakes import unknown, usage
-from browser_use_async.cli.options import (
-    OUTPUT_OPTIONS,
-    SERVER_OPTIONS,
-    SHARED,
-    TEXT,
-    Argument,
-    Option,
-    ServerOptions,
-    without_mark,
-)
 from browser_use_async.cli.screen import Style
 from browser_use_async.cli.streams import OutputError
 from browser_use_async.errors import BrowserUseError
@@ -60,9 +52,9 @@ class _Explained(click.Command):
             ("options", ""): [],
         }
         for each in self.get_params(ctx):
-            if isinstance(each, Argument):
+            if isinstance(each, options.Argument):
                 headings["arguments", ""].append((each.shape, each.help or ""))
-            elif isinstance(each, Option):
+            elif isinstance(each, options.Option):
                 rows = headings.setdefault((each.title, each.about), [])
                 rows.append((each.shape, each.help or ""))
         headings["options", ""].append((", ".join(_HELP), "show this help"))
@@ -104,7 +96,7 @@ class Command(_Explained):
         examples: Sequence[str],
     ) -> None:
         own = {flag for each in params for flag in each.opts}  # `--json FIELDS`, for one
-        shared = [*(SERVER_OPTIONS if connects else ()), *OUTPUT_OPTIONS]
+        shared = [*(options.SERVER_OPTIONS if connects else ()), *options.OUTPUT_OPTIONS]
         shared = [each for each in shared if not own.intersection(each.opts)]
         super().__init__(
             name,
@@ -119,7 +111,7 @@ class Command(_Explained):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse the words after the name of the command."""
-        words = [f"{TEXT}{each}" if _is_text(each) else each for each in args]
+        words = [f"{options.TEXT}{each}" if _is_text(each) else each for each in args]
         try:
             if not ctx.resilient_parsing and not set(_HELP).intersection(words):
                 self._check_words(ctx, words)
@@ -128,14 +120,14 @@ class Command(_Explained):
             error.ctx = error.ctx or ctx
             raise
         if rest and not ctx.resilient_parsing:
-            word = without_mark(rest[0])
+            word = options.without_mark(rest[0])
             ctx.fail(f"unexpected argument {word!r}; a text of several words needs quotes")
         return rest
 
     def _check_words(self, context: click.Context, words: Sequence[str]) -> None:
         """Refuse what click accepts silently: repeated options, rivals, flags as values."""
         values, _, order = self.make_parser(context).parse_args(args=list(words))
-        given = [each for each in order if isinstance(each, Option)]
+        given = [each for each in order if isinstance(each, options.Option)]
         flags = {flag for each in self.params for flag in (*each.opts, *each.secondary_opts)}
         for place, option in enumerate(given):
             value = values[str(option.name)]
@@ -158,8 +150,8 @@ class Command(_Explained):
         as_json = values.pop("json", False) or bool(values.get("fields"))
         console = Console(plain=plain, as_json=as_json)
         if self._connects:
-            names = [str(each.name) for each in SERVER_OPTIONS]
-            values["server"] = ServerOptions(**{name: values.pop(name) for name in names})
+            names = values.keys() & attrs.fields_dict(options.ServerOptions)
+            values["server"] = options.ServerOptions(**{name: values.pop(name) for name in names})
 
         async def work() -> int:
             return await self._execute(console, **values) or ExitCode.FINISHED
@@ -197,7 +189,7 @@ def _is_text(word: str) -> bool:
     return word.startswith("-") and " " in word.partition("=")[0]
 
 
-def _written(option: Option, words: Sequence[str]) -> list[str]:
+def _written(option: options.Option, words: Sequence[str]) -> list[str]:
     """The flags with which an option was given, in order."""
     flags = (*option.opts, *option.secondary_opts)
     end = words.index("--") if "--" in words else len(words)
@@ -233,7 +225,7 @@ class Group(_Explained, click.Group):
         examples: Sequence[str] = (),
     ) -> None:
         super().__init__(name, help=summary, context_settings=_SETTINGS, no_args_is_help=False)
-        self.params = list(OUTPUT_OPTIONS)
+        self.params = list(options.OUTPUT_OPTIONS)
         self.examples = examples
         self._default = default
         self._takes_words = takes_words
@@ -242,8 +234,10 @@ class Group(_Explained, click.Group):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Move common options behind the name of the command, and parse what is before it."""
         place = 0
-        while place < len(args) and (flag := args[place].partition("=")[0]) in SHARED:
-            takes_next = SHARED[flag] or (flag == "--json" and self._are_fields(args[place + 1 :]))
+        while place < len(args) and (flag := args[place].partition("=")[0]) in options.SHARED:
+            takes_next = options.SHARED[flag] or (
+                flag == "--json" and self._are_fields(args[place + 1 :])
+            )
             place += 2 if takes_next and flag == args[place] else 1
         shared, rest = args[:place], args[place:]
         if self._means_default(rest, is_completing=ctx.resilient_parsing):

@@ -1,6 +1,7 @@
 """Options and arguments of commands: headings of the help, and options that exclude each other."""
 
 from copy import copy
+from pathlib import Path
 from typing import Any
 
 import attrs
@@ -127,6 +128,7 @@ class ServerOptions:
     api_key: str | None = None
     attempt_timeout: float | None = None  # seconds for one HTTP request
     allow_insecure_http: bool = False
+    admin_socket: Path | None = None  # of commands that ask the administration of a server
 
     def given_key(self) -> str | None:
         """The key of `--api-key`, or None if it was not given.

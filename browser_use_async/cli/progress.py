@@ -3,8 +3,9 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Generator
 from contextlib import AsyncExitStack, contextmanager
-from types import TracebackType
 from typing import Self, TypeVar
+
+import attrs
 
 from browser_use_async import Task, TaskHandle, TaskStatus
 from browser_use_async.cli.console import Console
@@ -37,25 +38,19 @@ def counted(count: int, noun: str) -> str:
     return f"{count:,} {noun}" + ("" if count == 1 else "s")
 
 
+@attrs.define(eq=False)
 class TaskProgress:
     """Shows one task on stderr; leaving the block waits for the last steps to be shown."""
 
-    def __init__(
-        self,
-        console: Console,
-        *,
-        prefix: tuple[Span, ...] = (),
-        spinning: bool = True,
-        created: bool = True,
-    ) -> None:
-        self._console = console
-        self._is_known = created  # else it may not exist until a status was seen
-        self._prefix = prefix
-        self._spinning = spinning
-        self._following: asyncio.Task[None] | None = None
-        self._stack = AsyncExitStack()
-        self._update: Callable[[str], None] = lambda _text: None
-        self.task_id: str | None = None
+    _console: Console
+    _prefix: tuple[Span, ...] = attrs.field(default=(), alias="prefix", kw_only=True)
+    _spinning: bool = attrs.field(default=True, alias="spinning", kw_only=True)
+    # Else it may not exist until a status was seen
+    _is_known: bool = attrs.field(default=True, alias="created", kw_only=True)
+    _following: "asyncio.Task[None] | None" = attrs.field(default=None, init=False)
+    _stack: AsyncExitStack = attrs.field(factory=AsyncExitStack, init=False)
+    _update: Callable[[str], None] = attrs.field(default=lambda _text: None, init=False)
+    task_id: str | None = attrs.field(default=None, init=False)
 
     async def __aenter__(self) -> Self:
         if self._spinning:
@@ -63,12 +58,7 @@ class TaskProgress:
             self._update = self._stack.enter_context(working)
         return self
 
-    async def __aexit__(
-        self,
-        error_class: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, _kind: object, error: object, _traceback: object) -> None:
         if self._following is not None:
             # The wait may return before the stream of steps has shown the last ones.
             has_ended = error is None or isinstance(error, TaskError)

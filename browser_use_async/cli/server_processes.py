@@ -8,7 +8,6 @@ import pickle
 import signal
 import sys
 from collections.abc import Mapping, Sequence
-from types import TracebackType
 from typing import Any, NoReturn, Self
 
 import attrs
@@ -40,17 +39,12 @@ class ServerOrders:
 
 @attrs.define(eq=False)
 class ServerProcesses:
-    """The processes, which are started again if they die, until the context is left.
+    """The processes, which are started again if they die, until the context is left."""
 
-    Args:
-        orders: One for each.
-        environment: The variables that they get, also those that are forgotten here.
-        console: Where it is said that one has ended.
-    """
-
-    orders: Sequence[ServerOrders]
+    orders: Sequence[ServerOrders]  # one for each
+    # The variables that they get, also those that are forgotten here
     environment: Mapping[str, str] = attrs.field(repr=False)
-    console: Console
+    console: Console  # where it is said that one has ended
     _running: dict[int, asyncio.subprocess.Process] = attrs.field(init=False, factory=dict)
 
     async def __aenter__(self) -> Self:
@@ -66,12 +60,7 @@ class ServerProcesses:
             raise
         return self
 
-    async def __aexit__(
-        self,
-        error_type: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_error: object) -> None:
         await self._end()
 
     async def keep(self) -> None:

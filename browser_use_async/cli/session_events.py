@@ -3,17 +3,7 @@
 import asyncio
 import re
 
-from browser_use_async import (
-    EndActionAttempted,
-    KeyIgnored,
-    RetryScheduled,
-    ServiceRecovered,
-    ServiceUnreachable,
-    SessionEvent,
-    SlotAwaited,
-    SubmissionAdopted,
-    UnknownStatusSeen,
-)
+from browser_use_async import events
 from browser_use_async.cli.console import Console
 from browser_use_async.cli.screen import Style
 
@@ -42,19 +32,19 @@ class EventReporter:
         self._down_since = 0.0  # the loop time at which the outage began
         self._timer: asyncio.TimerHandle | None = None
 
-    def report(self, event: SessionEvent) -> None:
+    def report(self, event: events.SessionEvent) -> None:
         """Show an event."""
         match event:
-            case ServiceUnreachable():
+            case events.ServiceUnreachable():
                 self._begin_outage(event)
-            case ServiceRecovered():
+            case events.ServiceRecovered():
                 self.close()
                 from browser_use_async.cli.times import time_span  # noqa: PLC0415 - rare
 
                 self._note(f"the service answers again, after {time_span(event.seconds)}")
-            case EndActionAttempted(task_id=task_id, action=action, problem=None):
+            case events.EndActionAttempted(task_id=task_id, action=action, problem=None):
                 self._console.info(_DONE[action].format(task_id))
-            case EndActionAttempted(task_id=task_id, action=action, problem=problem):
+            case events.EndActionAttempted(task_id=task_id, action=action, problem=problem):
                 text = _NOT_DONE[action].format(task_id, problem)
                 self._console.labelled([("warning: ", Style.BAD)], text)
             case _:
@@ -67,7 +57,7 @@ class EventReporter:
             self._timer = None
         self._console.set_notice(None)
 
-    def _begin_outage(self, event: ServiceUnreachable) -> None:
+    def _begin_outage(self, event: events.ServiceUnreachable) -> None:
         self._down_since = asyncio.get_running_loop().time() - event.seconds
         self._reason = _brief(event.reason)
         text = self._tick()
@@ -94,16 +84,16 @@ def _brief(reason: str) -> str:
     return brief[:1].lower() + brief[1:] if brief != reason and is_word else brief
 
 
-def _text_of(event: SessionEvent) -> str:
+def _text_of(event: events.SessionEvent) -> str:
     match event:
-        case RetryScheduled():
+        case events.RetryScheduled():
             return f"{event.reason}; trying again in {event.pause:.1f} s ({event.operation})"
-        case SlotAwaited():
+        case events.SlotAwaited():
             return "too many tasks run at once; the task is created when one of them has ended"
-        case KeyIgnored():
+        case events.KeyIgnored():
             return str(event)
-        case SubmissionAdopted():
+        case events.SubmissionAdopted():
             return f"the answer was lost, and task {event.task_id} found: nothing is paid twice"
         case _:
-            assert isinstance(event, UnknownStatusSeen)
+            assert isinstance(event, events.UnknownStatusSeen)
             return f"task {event.task_id} is {event.status}, a status that is new to this version"

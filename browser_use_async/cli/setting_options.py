@@ -59,13 +59,11 @@ def option_of(name: str, field: "attrs.Attribute[Any]", each: Setting) -> Option
     return Option([name], help=text, **shape)
 
 
-def options_of(title: str, owner: type, about: str = "") -> list[Option]:
+def options_of(title: str, owner: type) -> list[Option]:
     """The options of a group of settings, below its heading."""
     found = own_settings(owner)
     return group(
-        title,
-        *(option_of(each.option, field, each) for field, each in found if each.option),
-        about=about,
+        title, *(option_of(each.option, field, each) for field, each in found if each.option)
     )
 
 

@@ -18,6 +18,7 @@ from typing import Any, Literal
 
 import attrs
 
+from browser_use_async import errors
 from browser_use_async.api import endpoint_table as table
 from browser_use_async.api.arguments import check_option
 from browser_use_async.api.limits import MAX_METADATA_PAIRS, is_seconds
@@ -27,13 +28,6 @@ from browser_use_async.api.submission_token import (
     RESERVED_KEYS,
     TOKEN_KEY,
     SubmissionToken,
-)
-from browser_use_async.errors import (
-    BrowserUseError,
-    BudgetExceededError,
-    InvalidRequestError,
-    SubmissionKeyConflictError,
-    SubmissionUnknownError,
 )
 from browser_use_async.events import SubmissionAdopted
 from browser_use_async.lifecycle.reconcile import FIRST_PAUSE, LONGEST_PAUSE, Reconciler
@@ -93,7 +87,7 @@ class Submission:
     is_new: bool = True  # whether no earlier process has sent it
     state: SubmissionState = SubmissionState.UNSENT  # how far it has come
     attempts: int = 0  # how many requests were sent
-    failure: BrowserUseError | None = None  # how the last one ended, if it did not create the task
+    failure: errors.BrowserUseError | None = None  # of the last one, if it created no task
     sent_at: float | None = None  # the loop time of the first one that may have created the task
     last_sent_at: float | None = None  # the loop time of the newest one
     lost_at: float | None = None  # the loop time at which the last answer was lost
@@ -156,7 +150,7 @@ class TaskCreator:
         metadata = request.metadata if isinstance(request.metadata, Mapping) else {}
         reserved = next((each for each in RESERVED_KEYS if each in metadata), None)
         if reserved is not None:
-            raise InvalidRequestError(
+            raise errors.InvalidRequestError(
                 f"metadata: {reserved!r} is reserved for finding the task and its trace again; "
                 "use another name",
                 field="metadata",
@@ -234,7 +228,7 @@ class TaskCreator:
             await self.transport.learn_keys()
             if self.transport.keys.are_kept:
                 return None
-            raise InvalidRequestError(
+            raise errors.InvalidRequestError(
                 "metadata: the service keeps no submission keys, so that a key needs one of the "
                 f"{MAX_METADATA_PAIRS} pairs, to find the task again; give up to "
                 f"{MAX_METADATA_PAIRS - 1}; nothing was created",
@@ -247,7 +241,7 @@ class TaskCreator:
             return None
         task = await self.get_task(task_id)
         if task.task != submission.request.task:
-            conflict = SubmissionKeyConflictError.of(key, task_id, ("task",))
+            conflict = errors.SubmissionKeyConflictError.of(key, task_id, ("task",))
             self.transport.observers.notify(ErrorMade(conflict), submission)
             raise conflict
         submission.state, submission.is_joined = SubmissionState.CREATED, True
@@ -282,7 +276,7 @@ class TaskCreator:
         """Admit one more request: the earlier one may still be carried out."""
         try:
             await self._admit(submission)
-        except BudgetExceededError as error:
+        except errors.BudgetExceededError as error:
             # Loaded only by programs with budgets.
             from browser_use_async.prices import format_cents  # noqa: PLC0415
 
@@ -301,7 +295,7 @@ class TaskCreator:
         assert submission.lost_at is not None
         try:
             task_id = await self.reconciler.find(submission.token, 0.0, submission)
-        except BrowserUseError:
+        except errors.BrowserUseError:
             return None  # the next request shows it
         if task_id is not None:
             seconds = asyncio.get_running_loop().time() - submission.lost_at
@@ -323,7 +317,7 @@ class TaskCreator:
         )
         try:
             outcome = await self.transport.perform(prepared, submitting=submitting)
-        except BrowserUseError:
+        except errors.BrowserUseError:
             raise
         except Exception as error:  # of a middleware or a trace of the caller
             self._add_token(error, submission, "run-task was under way")
@@ -337,7 +331,7 @@ class TaskCreator:
         failure = submission.failure
         if submission.state is SubmissionState.UNSENT and failure is not None:
             # The key belongs to another request, so no request of this submission was carried out.
-            if isinstance(failure, SubmissionKeyConflictError):
+            if isinstance(failure, errors.SubmissionKeyConflictError):
                 submission.lost_at = submission.sent_at = None
                 raise failure
             is_passing = outcome.kind is OutcomeKind.NOT_SENT and outcome.transient
@@ -440,7 +434,7 @@ class TaskCreator:
             # One that is given up is not sent again, so that only the list can show its task.
             key = None if submission.abandoned else submission.key
             task_id = await self.reconciler.find(token, window, submission, key=key)
-        except BrowserUseError:
+        except errors.BrowserUseError:
             # The search was not possible, so sending again would be a guess.
             raise self.unknown(submission) from None
         except Exception as error:  # of a middleware or a trace of the caller
@@ -470,7 +464,7 @@ class TaskCreator:
         """Report the result of a search for a submission whose answer was lost."""
         self.transport.observers.notify(SearchEnded(token.mark, task_id))
 
-    def unknown(self, submission: Submission, unsent: str = "") -> SubmissionUnknownError:
+    def unknown(self, submission: Submission, unsent: str = "") -> errors.SubmissionUnknownError:
         """The error of a submission with an unknown result.
 
         `unsent` says why it was not repeated; it continues the sentence.
@@ -485,7 +479,7 @@ class TaskCreator:
             if submission.token is None
             else "await error.resolve() finds out; to create it again before that may pay twice"
         )
-        error = SubmissionUnknownError(
+        error = errors.SubmissionUnknownError(
             f"a paid task may or may not have been created: {what}{unsent}; {advice}",
             submission_token=self.token_text(submission),
             resolver=self,
@@ -507,6 +501,6 @@ class TaskCreator:
 def _check_windows(**windows: float) -> None:
     for name, seconds in windows.items():
         if not is_seconds(seconds) or seconds >= MAX_WINDOW:
-            raise InvalidRequestError(
+            raise errors.InvalidRequestError(
                 f"{name} must be a number of seconds of 0 or more", field=name
             )

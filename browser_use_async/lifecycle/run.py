@@ -9,28 +9,13 @@ from typing import Any, TypeVar, cast
 
 import attrs
 
+from browser_use_async import errors
 from browser_use_async.api.arguments import check_option
 from browser_use_async.api.limits import is_seconds
 from browser_use_async.api.requests import merged_request
 from browser_use_async.api.tasks import TaskEndpoints
-from browser_use_async.errors import (
-    APITimeoutError,
-    BrowserUseError,
-    InvalidRequestError,
-    SessionClosedError,
-    SubmissionKeyExistsError,
-    WaitTimeoutError,
-)
 from browser_use_async.events import EndActionAttempted
-from browser_use_async.lifecycle.create import (
-    KEY_WINDOW,
-    EndAction,
-    IfExists,
-    OnAmbiguous,
-    Submission,
-    SubmissionState,
-    TaskCreator,
-)
+from browser_use_async.lifecycle import create
 from browser_use_async.lifecycle.handle import TaskHandle
 from browser_use_async.lifecycle.waits import being_ended, wait
 from browser_use_async.logs import LOGGER
@@ -88,7 +73,7 @@ OnCreated = Callable[["TaskHandle[Any]"], Awaitable[None] | None]
 class SubmissionRunner:
     """Submits tasks, waits for their ends, and stops those whose caller gives up."""
 
-    creator: TaskCreator
+    creator: create.TaskCreator
     tasks: TaskEndpoints
     poller: TaskPoller
     background: BackgroundTasks
@@ -98,12 +83,12 @@ class SubmissionRunner:
         task: str | RunTaskRequest,
         fields: RunTaskFields,
         output_type: Any,
-        on_ambiguous: OnAmbiguous,
+        on_ambiguous: create.OnAmbiguous,
         settle_window: float,
         key: str | None = None,
-        if_exists: IfExists = "join",
-        key_window: float = KEY_WINDOW,
-    ) -> Submission:
+        if_exists: create.IfExists = "join",
+        key_window: float = create.KEY_WINDOW,
+    ) -> create.Submission:
         """Check everything that can be checked before sending."""
         self.creator.transport.bind()
         if output_type is not None:
@@ -118,7 +103,7 @@ class SubmissionRunner:
             key_window=key_window,
         )
 
-    async def submit(self, submission: Submission, output_type: Any) -> "TaskHandle[Any]":
+    async def submit(self, submission: create.Submission, output_type: Any) -> "TaskHandle[Any]":
         """Create the task; a cancellation leaves no task behind that the caller does not know."""
         # Not in the caller's asyncio task: a cancellation must not cut the request.
         creation = self.background.start(
@@ -138,7 +123,7 @@ class SubmissionRunner:
         self._end(submission, submission.on_timeout)
         raise error
 
-    async def _create(self, submission: Submission, output_type: Any) -> "TaskHandle[Any]":
+    async def _create(self, submission: create.Submission, output_type: Any) -> "TaskHandle[Any]":
         task_id = await self.creator.create(submission)
         # For waits by its id alone, which then also wait through an outage.
         self.poller.record_known(task_id)
@@ -153,12 +138,12 @@ class SubmissionRunner:
         return handle
 
     def _exists(
-        self, submission: Submission, handle: "TaskHandle[Any]"
-    ) -> SubmissionKeyExistsError:
+        self, submission: create.Submission, handle: "TaskHandle[Any]"
+    ) -> errors.SubmissionKeyExistsError:
         doubt = ""
         if submission.lost_at is not None:
             doubt = ", perhaps by this call, one of whose answers was lost"
-        error = SubmissionKeyExistsError(
+        error = errors.SubmissionKeyExistsError(
             f"task {handle.id} was created with the key {submission.key!r} before{doubt}; nothing "
             "was created now. Its handle is the error's `handle`",
             key=submission.key,
@@ -170,17 +155,17 @@ class SubmissionRunner:
 
     async def run_and_wait(
         self,
-        submission: Submission,
+        submission: create.Submission,
         output_type: Any,
         timeout: float | None,
-        on_timeout: EndAction,
-        on_cancel: EndAction | None,
+        on_timeout: create.EndAction,
+        on_cancel: create.EndAction | None,
         on_created: OnCreated | None,
     ) -> Task:
         """Create a task, wait for its end and return it if it finished."""
         on_cancel = submission.on_cancel if on_cancel is None else on_cancel
         for name, action in (("on_timeout", on_timeout), ("on_cancel", on_cancel)):
-            check_option(name, action, EndAction)
+            check_option(name, action, create.EndAction)
         if on_created is not None:
             check_option("on_created", on_created, OnCreated)
         # One deadline for creating, the callback and waiting: `timeout` is for everything.
@@ -196,12 +181,12 @@ class SubmissionRunner:
         try:
             task.raise_for_status()
             return task if output_type is None else task.parse(output_type)
-        except BrowserUseError as error:
+        except errors.BrowserUseError as error:
             error.timeline = handle.timeline()
             raise
 
     async def _wait(
-        self, handle: "TaskHandle[Any]", submission: Submission, on_created: OnCreated | None
+        self, handle: "TaskHandle[Any]", submission: create.Submission, on_created: OnCreated | None
     ) -> Task:
         if on_created is not None:
             await self._call_on_created(on_created, handle, submission)
@@ -213,11 +198,11 @@ class SubmissionRunner:
                 submission.sent_at,
                 on_timeout=submission.on_timeout,
             )
-        except WaitTimeoutError:
+        except errors.WaitTimeoutError:
             # Not awaited: the call must end at this moment.
             self._end(submission, submission.on_timeout)
             raise
-        except BrowserUseError:
+        except errors.BrowserUseError:
             raise
         except Exception as error:  # thrown in from outside; nothing here raises it
             on_cancel = submission.on_cancel
@@ -226,7 +211,7 @@ class SubmissionRunner:
             raise
 
     async def _call_on_created(
-        self, on_created: OnCreated, handle: "TaskHandle[Any]", submission: Submission
+        self, on_created: OnCreated, handle: "TaskHandle[Any]", submission: create.Submission
     ) -> None:
         ends_at = submission.ends_at
         limit = asyncio.timeout_at(None if math.isinf(ends_at) else ends_at)
@@ -248,26 +233,30 @@ class SubmissionRunner:
             if action != "leave":
                 what = f"on_created of task {handle.id} did not return in the time allowed. "
                 what += being_ended(action)
-            raise WaitTimeoutError(
+            raise errors.WaitTimeoutError(
                 what,
                 task_id=handle.id,
                 last_status=None,
             )
 
-    def _creation_error(self, submission: Submission, *, closed: bool) -> BrowserUseError:
+    def _creation_error(
+        self, submission: create.Submission, *, closed: bool
+    ) -> errors.BrowserUseError:
         """The error of a creation that has not ended, so that there is no handle."""
         if submission.may_exist:
             return self.creator.unknown(submission)
         if closed:
-            return SessionClosedError("the session was closed; no task was created")
+            return errors.SessionClosedError("the session was closed; no task was created")
         if submission.failure is not None:
             return submission.failure
         what = "the timeout ended before run-task was sent; no task was created"
-        return APITimeoutError(what, sent=False, attempts=0)
+        return errors.APITimeoutError(what, sent=False, attempts=0)
 
     # --- ending the task of a submission whose caller gives up --------------------------------
 
-    async def _end_cancelled(self, submission: Submission, *, is_reported: bool = True) -> None:
+    async def _end_cancelled(
+        self, submission: create.Submission, *, is_reported: bool = True
+    ) -> None:
         """Do what `on_cancel` says; the caller waits for it, for a limited time."""
         ending = self._end(submission, submission.on_cancel, is_reported=is_reported)
         # A task that is left needs no call, so the caller need not wait.
@@ -275,7 +264,7 @@ class SubmissionRunner:
             await self.background.finish(ending)
 
     def _end(
-        self, submission: Submission, action: EndAction, *, is_reported: bool = True
+        self, submission: create.Submission, action: create.EndAction, *, is_reported: bool = True
     ) -> "asyncio.Task[None]":
         """Send nothing more, and end what was sent in the background, uncancelled.
 
@@ -285,8 +274,8 @@ class SubmissionRunner:
         assert creation is not None
         submission.abandoned = True
         # No request is under way, or the result of a search would not be used.
-        lost = submission.state is SubmissionState.UNKNOWN and action == "leave"
-        if submission.state is SubmissionState.UNSENT or lost:
+        lost = submission.state is create.SubmissionState.UNKNOWN and action == "leave"
+        if submission.state is create.SubmissionState.UNSENT or lost:
             creation.cancel()
         return self.background.start(
             self._end_created(submission, creation, action, is_reported),
@@ -295,9 +284,9 @@ class SubmissionRunner:
 
     async def _end_created(
         self,
-        submission: Submission,
+        submission: create.Submission,
         creation: "asyncio.Task[TaskHandle[Any]]",
-        action: EndAction,
+        action: create.EndAction,
         is_reported: bool,
     ) -> None:
         created = False
@@ -335,20 +324,20 @@ def add_output_schema(
     in_request = isinstance(task, RunTaskRequest) and task.structured_output_json is not UNSET
     if in_request or "structured_output_json" in fields:
         fields.clear()  # here and below: tracebacks with locals show secrets
-        raise InvalidRequestError(
+        raise errors.InvalidRequestError(
             "pass either output_type or structured_output_json, not both; nothing was sent",
             field="output_type",
         )
     try:
         fields["structured_output_json"] = output_schema(output_type)
-    except InvalidRequestError:
+    except errors.InvalidRequestError:
         fields.clear()
         raise
 
 
 async def apply_end_action(
     task_id: str,
-    action: EndAction,
+    action: create.EndAction,
     tasks: TaskEndpoints,
     poller: TaskPoller,
 ) -> None:
@@ -370,14 +359,14 @@ def _deadline(timeout: float | None) -> float:
     if timeout is None:
         return math.inf
     if not is_seconds(timeout) or timeout == 0:
-        raise InvalidRequestError(
+        raise errors.InvalidRequestError(
             f"timeout must be a number of seconds above 0, not {timeout!r}; nothing was sent",
             field="timeout",
         )
     return asyncio.get_running_loop().time() + timeout
 
 
-def _remaining(submission: Submission) -> float | None:
+def _remaining(submission: create.Submission) -> float | None:
     if math.isinf(submission.ends_at):
         return None
     return max(submission.ends_at - asyncio.get_running_loop().time(), 0.0)

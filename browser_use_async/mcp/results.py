@@ -106,14 +106,8 @@ class Schedule(BaseModel):
     @classmethod
     def of(cls, schedule: ScheduledTask) -> "Schedule":
         """What a client needs to know of a schedule."""
-        return cls(
-            schedule_id=schedule.id,
-            task=schedule.task,
-            is_active=schedule.is_active,
-            interval_minutes=schedule.interval_minutes,
-            cron_expression=schedule.cron_expression,
-            next_run_at=schedule.next_run_at,
-        )
+        names = cls.model_fields.keys() - {"schedule_id"}
+        return cls(schedule_id=schedule.id, **{name: getattr(schedule, name) for name in names})
 
 
 _JSON = TypeAdapter[Any](Any)

@@ -21,11 +21,34 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from browser_use_async.budget import Budget
-from browser_use_async.mcp.schemas import concise
 from browser_use_async.mcp.task_handles import TaskHandles
 from browser_use_async.mcp.tools import TOOLS, AnyContext, SessionOf, Tools, answering
 from browser_use_async.session import BrowserUseSession
 from browser_use_async.version import __version__
+
+
+def concise(schema: dict[str, Any], *, nullable: bool) -> dict[str, Any]:
+    """A schema without titles; unless nullable, what may be null may only be left out."""
+    short: dict[str, Any] = {}
+    for word, value in schema.items():
+        if word in {"properties", "$defs"}:
+            parts = value.items()
+            short[word] = {name: concise(each, nullable=nullable) for name, each in parts}
+        elif word == "items":
+            short[word] = concise(value, nullable=nullable)
+        elif word == "anyOf":
+            short |= _union([concise(each, nullable=nullable) for each in value], nullable=nullable)
+        elif word not in {"title", "default"} or (word == "default" and value is not None):
+            short[word] = value
+    return short
+
+
+def _union(arms: list[dict[str, Any]], *, nullable: bool) -> dict[str, Any]:
+    """What pydantic makes of `X | None`: X, whose type is a list if it may be null."""
+    one, null = arms
+    assert null == {"type": "null"}
+    return {**one, "type": [one["type"], "null"]} if nullable else one
+
 
 _INPUT = 0  # its descriptor
 _CHUNK = 65_536
@@ -178,9 +201,9 @@ def _problems(refusal: ValidationError) -> str:
     return "; ".join([*problems, "nothing was sent"])
 
 
-def new_server(session_of: SessionOf, max_wait: float) -> MCPServer[Any]:
+def new_server(session_of: SessionOf, timeout: float) -> MCPServer[Any]:
     """A server with all tools, and with tasks of the protocol for clients that know them."""
-    tools = Tools(session_of, max_wait)
+    tools = Tools(session_of, timeout)
     return _ToolServer([*_tools_of(tools)], TaskHandles(session_of))
 
 
@@ -204,7 +227,7 @@ def _tools_of(tools: Tools) -> Iterator[Tool]:
         yield tool
 
 
-async def serve_stdio(session: BrowserUseSession, max_wait: float, budget: Budget | None) -> None:
+async def serve_stdio(session: BrowserUseSession, timeout: float, budget: Budget | None) -> None:
     """Serve the client that started this process, until it closes the input."""
 
     @asynccontextmanager
@@ -214,7 +237,7 @@ async def serve_stdio(session: BrowserUseSession, max_wait: float, budget: Budge
 
     async with closable_input():
         serving = asyncio.create_task(
-            new_server(session_of, max_wait).run_stdio_async(),
+            new_server(session_of, timeout).run_stdio_async(),
             name="browser-use: serves an MCP client over stdio",
         )
         await asyncio.wait([serving])  # it is not cancelled: it ends with the input
@@ -226,7 +249,7 @@ async def serve_stdio(session: BrowserUseSession, max_wait: float, budget: Budge
 
 
 async def serve_http(
-    sessions: KeySessions, max_wait: float, listener: socket.socket, host: str
+    sessions: KeySessions, timeout: float, listener: socket.socket, host: str
 ) -> None:
     """Serve every client that sends a key, each with its own, until cancelled."""
 
@@ -236,7 +259,7 @@ async def serve_http(
 
     # Without sessions of the protocol, which nothing would close and any key would open: the API
     # server judges a key only when a tool is called.
-    application = new_server(session_of, max_wait).streamable_http_app(
+    application = new_server(session_of, timeout).streamable_http_app(
         streamable_http_path=PATH, host=host, stateless_http=True
     )
     # No access log, and none of headers: a key stands in each request.

@@ -15,16 +15,7 @@ from pydantic import Field
 
 from browser_use_async.errors import BrowserUseError, WaitTimeoutError
 from browser_use_async.lifecycle.handle import TaskHandle
-from browser_use_async.mcp.results import (
-    FileLink,
-    Money,
-    Schedule,
-    Step,
-    TaskRow,
-    TaskRows,
-    TaskState,
-    answer,
-)
+from browser_use_async.mcp import results
 from browser_use_async.session import BrowserUseSession
 from browser_use_async.types import CreateScheduledTaskFields, RunTaskFields, TaskStatus
 
@@ -103,9 +94,9 @@ class Tools:
     does not end it.
     """
 
-    def __init__(self, session_of: SessionOf, max_wait: float) -> None:
+    def __init__(self, session_of: SessionOf, timeout: float) -> None:
         self._session_of = session_of
-        self._max_wait = max_wait  # seconds that a call may take, so that clients do not give up
+        self._timeout = timeout  # seconds that a call may take, so that clients do not give up
 
     async def run_task(
         self,
@@ -121,7 +112,7 @@ class Tools:
         structured_output_json: Annotated[
             str | None, Field(description="JSON schema of the output")
         ] = None,
-    ) -> TaskState:
+    ) -> results.TaskState:
         """Run a task in a real browser. Costs money.
 
         A task that takes longer than the wait goes on; wait_for_task gets its result. Do not run
@@ -140,7 +131,7 @@ class Tools:
 
     async def wait_for_task(
         self, context: AnyContext, task_id: TaskId, wait_seconds: Seconds = None
-    ) -> TaskState:
+    ) -> results.TaskState:
         """Wait until a task has ended or is paused; answers as run_task does.
 
         Answers after some seconds in any case: call it again until has_ended is true.
@@ -148,21 +139,21 @@ class Tools:
         async with self._session_of(context) as session:
             return await self._state(session, session.handle(task_id), wait_seconds, context)
 
-    async def task_status(self, context: AnyContext, task_id: TaskId) -> TaskState:
+    async def task_status(self, context: AnyContext, task_id: TaskId) -> results.TaskState:
         """Where a task stands now, as run_task answers."""
         async with self._session_of(context) as session:
-            return TaskState.of(await session.tasks.get(task_id))
+            return results.TaskState.of(await session.tasks.get(task_id))
 
     async def task_steps(
         self,
         context: AnyContext,
         task_id: TaskId,
         after: Annotated[int, Field(description="number of the last known step", ge=0)] = 0,
-    ) -> list[Step]:
+    ) -> list[results.Step]:
         """The steps of a task so far: what it did, and on which pages."""
         async with self._session_of(context) as session:
             task = await session.tasks.get(task_id)
-        return [Step.model_validate(each) for each in task.steps if each.step > after]
+        return [results.Step.model_validate(each) for each in task.steps if each.step > after]
 
     async def task_screenshot(
         self,
@@ -181,29 +172,29 @@ class Tools:
         context: AnyContext,
         task_id: TaskId,
         file_name: Annotated[str, Field(description="one of output_files")],
-    ) -> FileLink:
+    ) -> results.FileLink:
         """A link to a file that a task made."""
         async with self._session_of(context) as session:
             file = await session.tasks.get_output_file(task_id, file_name)
-        return FileLink(file_name=file_name, download_url=file.download_url)
+        return results.FileLink(file_name=file_name, download_url=file.download_url)
 
-    async def pause_task(self, context: AnyContext, task_id: TaskId) -> TaskState:
+    async def pause_task(self, context: AnyContext, task_id: TaskId) -> results.TaskState:
         """Pause a running task, so that a person can act on its live_url."""
         async with self._session_of(context) as session:
             await session.tasks.pause(task_id)
-            return TaskState.of(await session.tasks.get(task_id))
+            return results.TaskState.of(await session.tasks.get(task_id))
 
-    async def resume_task(self, context: AnyContext, task_id: TaskId) -> TaskState:
+    async def resume_task(self, context: AnyContext, task_id: TaskId) -> results.TaskState:
         """Continue a paused task."""
         async with self._session_of(context) as session:
             await session.tasks.resume(task_id)
-            return TaskState.of(await session.tasks.get(task_id))
+            return results.TaskState.of(await session.tasks.get(task_id))
 
-    async def stop_task(self, context: AnyContext, task_id: TaskId) -> TaskState:
+    async def stop_task(self, context: AnyContext, task_id: TaskId) -> results.TaskState:
         """Stop a task for good. What it did so far is paid."""
         async with self._session_of(context) as session:
             await session.tasks.stop(task_id)
-            return TaskState.of(await session.tasks.get(task_id))
+            return results.TaskState.of(await session.tasks.get(task_id))
 
     async def list_tasks(
         self,
@@ -212,19 +203,21 @@ class Tools:
         text: Annotated[str | None, Field(description="what the task contains")] = None,
         page: Annotated[int, Field(ge=1)] = 1,
         limit: Annotated[int, Field(description="tasks on a page", ge=1, le=100)] = 10,
-    ) -> TaskRows:
+    ) -> results.TaskRows:
         """The tasks of the account, newest first, all or those with a status or a text."""
         async with self._session_of(context) as session:
             if status is not None or text:
                 return await _matching(session, status, text or "", page, limit)
             rows = await session.tasks.list(page=page, limit=limit)
-        tasks = [TaskRow.of(each) for each in rows.tasks]
-        return TaskRows(tasks=tasks, page=rows.page, total_pages=rows.total_pages, advice=None)
+        tasks = [results.TaskRow.of(each) for each in rows.tasks]
+        return results.TaskRows(
+            tasks=tasks, page=rows.page, total_pages=rows.total_pages, advice=None
+        )
 
-    async def balance(self, context: AnyContext) -> Money:
+    async def balance(self, context: AnyContext) -> results.Money:
         """What is left on the account."""
         async with self._session_of(context) as session:
-            return Money(cents=float((await session.account.get_balance()).cents))
+            return results.Money(cents=float((await session.account.get_balance()).cents))
 
     async def create_schedule(
         self,
@@ -238,7 +231,7 @@ class Tools:
             Field(description="instead of an interval: five fields, in UTC, as 0 9 * * 1-5"),
         ] = None,
         max_agent_steps: Steps = None,
-    ) -> Schedule:
+    ) -> results.Schedule:
         """Run a task again and again. Costs money at each run, until it is deleted."""
         given = {
             "schedule_type": "interval" if cron_expression is None else "cron",
@@ -249,12 +242,12 @@ class Tools:
         fields = cast("CreateScheduledTaskFields", _without_none(given))
         async with self._session_of(context) as session:
             created = await session.scheduled_tasks.create(task, **fields)
-            return Schedule.of(await session.scheduled_tasks.get(created.id))
+            return results.Schedule.of(await session.scheduled_tasks.get(created.id))
 
-    async def list_schedules(self, context: AnyContext) -> list[Schedule]:
+    async def list_schedules(self, context: AnyContext) -> list[results.Schedule]:
         """All schedules, which run tasks again and again."""
         async with self._session_of(context) as session:
-            return [Schedule.of(each) async for each in session.scheduled_tasks.iterate()]
+            return [results.Schedule.of(each) async for each in session.scheduled_tasks.iterate()]
 
     async def delete_schedule(
         self,
@@ -272,26 +265,26 @@ class Tools:
         handle: TaskHandle[None],
         wait_seconds: float | None,
         context: AnyContext,
-    ) -> TaskState:
-        seconds = self._max_wait if wait_seconds is None else min(wait_seconds, self._max_wait)
+    ) -> results.TaskState:
+        seconds = self._timeout if wait_seconds is None else min(wait_seconds, self._timeout)
         if seconds:
             await wait_until_settled(handle, seconds, context)
-        return TaskState.of(await session.tasks.get(handle.id))
+        return results.TaskState.of(await session.tasks.get(handle.id))
 
 
 async def _matching(
     session: BrowserUseSession, status: str | None, text: str, page: int, limit: int
-) -> TaskRows:
+) -> results.TaskRows:
     """A page of the tasks with a status and a text, among the newest ones."""
-    wanted, searched, found = text.casefold(), 0, list[TaskRow]()
+    wanted, searched, found = text.casefold(), 0, list[results.TaskRow]()
     async for row in session.tasks.iterate():
         searched += 1
         if (status is None or row.status == status) and wanted in row.task.casefold():
-            found.append(TaskRow.of(row))
+            found.append(results.TaskRow.of(row))
         if len(found) == page * limit or searched == MOST_SEARCHED:
             break
     advice = f"Only the newest {MOST_SEARCHED} tasks were looked through."
-    return TaskRows(
+    return results.TaskRows(
         tasks=found[(page - 1) * limit :],
         page=page,
         total_pages=None,
@@ -330,7 +323,7 @@ def answering(
     @functools.wraps(tool)
     async def call(*arguments: ArgumentsT.args, **named: ArgumentsT.kwargs) -> CallToolResult:
         try:
-            return answer(await tool(*arguments, **named))
+            return results.answer(await tool(*arguments, **named))
         except BrowserUseError as error:
             raise ToolError(str(error)) from error
 

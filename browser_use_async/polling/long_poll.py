@@ -18,18 +18,8 @@ from typing import Any
 import aiohttp
 
 from browser_use_async import errors
+from browser_use_async.api import long_poll as wire
 from browser_use_async.api.endpoint_table import GET_TASK_STATUS
-from browser_use_async.api.long_poll import (
-    CHANGES_HEADER,
-    CHANGES_TYPE,
-    FROM_NOW,
-    MAX_LINE,
-    PULSE_SECONDS,
-    Change,
-    Wait,
-    read_change,
-    read_wait,
-)
 from browser_use_async.api.serialization import LIST_STATUSES
 from browser_use_async.polling.policy import Break
 from browser_use_async.polling.recent_changes import RecentChanges
@@ -55,7 +45,7 @@ SHORTEST_WAIT = 3  # if calls are cut sooner, polls are as good
 MAX_CUTS = 2  # so many cuts in a row shorten the wait
 NEWS_WEIGHT = 0.25  # how much an immediate answer with a change counts as useless
 FIRST_LINE_SECONDS = 2.0  # a stream that begins later is buffered by a proxy
-SILENCE_SECONDS = PULSE_SECONDS + 4.0  # after which a stream counts as dead
+SILENCE_SECONDS = wire.PULSE_SECONDS + 4.0  # after which a stream counts as dead
 # Seconds for which a stream goes on without watched tasks: if tasks of a batch end at once, all of
 # them may have ended before one is watched.
 LINGER = 2.0
@@ -63,7 +53,7 @@ LINGER = 2.0
 _BREAK = "no long poll for %.0f s, and tasks are polled instead: %s"
 _NO_TIMEOUT = AcquireTimeout()
 
-_Consume = Callable[[list[Change]], None]
+_Consume = Callable[[list[wire.Change]], None]
 
 
 class NoLongPollError(Exception):
@@ -104,20 +94,20 @@ class LongPoll:
     # --- what the service offers ----------------------------------------------------------
 
     @property
-    def question(self) -> Wait | None:
+    def question(self) -> wire.Wait | None:
         """The wait that an ordinary status call names to learn whether the service supports it."""
         is_open = self._is_wanted and self._offers_status is None
-        return Wait(0) if is_open else None
+        return wire.Wait(0) if is_open else None
 
     def learn_status(self, headers: Mapping[str, str]) -> None:
         """Learn from the answer to a status call with the question."""
         if self._offers_status is None:
-            applied = read_wait([headers.get("Preference-Applied", "")])
+            applied = wire.read_wait([headers.get("Preference-Applied", "")])
             self._offers_status = applied is not None and self._has_room()
 
     def learn_stream(self, headers: Mapping[str, str]) -> None:
         """Learn from the answer to a list call."""
-        if CHANGES_HEADER in headers:
+        if wire.CHANGES_HEADER in headers:
             self._offers_stream = self._has_room()
 
     # --- called by the poller -------------------------------------------------------------
@@ -251,14 +241,14 @@ class LongPoll:
     async def _wait_for_change(self, watched: WatchedTask, known: TaskStatus) -> None:
         """Make the status call, which is answered when the status is not `known` any more."""
         prepared = prepare(GET_TASK_STATUS, TaskId(watched.task_id))
-        prepared.wait = Wait(self._seconds, str(known))
+        prepared.wait = wire.Wait(self._seconds, str(known))
         limiter, permit = await self._admit(prepared)
         outcome = await self._transport.connections.send(prepared)
         limiter.record(permit, prepared.endpoint, outcome)
         if outcome.kind is not OutcomeKind.ACCEPTED:
             raise self._transport.error_of(prepared, outcome)
         assert outcome.reply is not None
-        if read_wait([outcome.reply.headers.get("Preference-Applied", "")]) is None:
+        if wire.read_wait([outcome.reply.headers.get("Preference-Applied", "")]) is None:
             raise NoLongPollError
         self._record_status(watched, known, outcome.value)
 
@@ -266,8 +256,8 @@ class LongPoll:
         """Record changes, from the cursor or from now on, until the service ends the answer."""
         # The smallest page: a service without streams answers with it.
         prepared = prepare(LIST_STATUSES, PageQuery(page=1, limit=1))
-        prepared.wait = Wait(self._seconds, whole=True)
-        prepared.cursor = self._cursor or FROM_NOW
+        prepared.wait = wire.Wait(self._seconds, whole=True)
+        prepared.cursor = self._cursor or wire.FROM_NOW
         limiter, permit = await self._admit(prepared)
         refused: Outcome | None = None
 
@@ -294,7 +284,7 @@ class LongPoll:
             watched.record_answer(self._began)
             self._results.record_reported(watched, status, None)
 
-    def _record_changes(self, changes: list[Change]) -> None:
+    def _record_changes(self, changes: list[wire.Change]) -> None:
         now = loop_time()
         if self._request is not asyncio.current_task():
             return  # cancelled: these lines do not belong to the next stream
@@ -305,7 +295,7 @@ class LongPoll:
                 self._begin_coverage(each, now)
             self._cursor, self._is_first = each.cursor, False
 
-    def _begin_coverage(self, place: Change, now: float) -> None:
+    def _begin_coverage(self, place: wire.Change, now: float) -> None:
         """Rely on the stream, from its beginning or from that of an earlier one."""
         # After a cursor no change is missing, so the coverage continues that of the broken stream.
         if place.is_reset or self._cursor is None:
@@ -317,7 +307,7 @@ class LongPoll:
             self._schedule.set_timers()
             self._results.wake()
 
-    def _record_change(self, task_id: str, change: Change, now: float) -> None:
+    def _record_change(self, task_id: str, change: wire.Change, now: float) -> None:
         watched = self._schedule.watched.get(task_id)
         self._unreported.pop(task_id, None)
         if watched is None:
@@ -375,19 +365,19 @@ async def _read_lines(
     response: aiohttp.ClientResponse, timeout: asyncio.Timeout, consume: _Consume
 ) -> None:
     """Consume the lines of an answer as they come; each piece reschedules the timeout."""
-    if response.content_type != CHANGES_TYPE or response.headers.get("Content-Encoding"):
+    if response.content_type != wire.CHANGES_TYPE or response.headers.get("Content-Encoding"):
         raise NoLongPollError
     loop = asyncio.get_running_loop()
     rest, moved_at = b"", -math.inf
     while not response.content.at_eof():
         *lines, rest = (rest + await response.content.readany()).split(b"\n")
-        if len(rest) > MAX_LINE or any(len(line) > MAX_LINE for line in lines):
-            raise UnreadableBodyError(f"a line is longer than {MAX_LINE} bytes")
+        if len(rest) > wire.MAX_LINE or any(len(line) > wire.MAX_LINE for line in lines):
+            raise UnreadableBodyError(f"a line is longer than {wire.MAX_LINE} bytes")
         # Only whole lines show that a stream lives. Once a second: a timer costs as much as a line.
         if lines and (now := loop.time()) >= moved_at + 1.0:
             timeout.reschedule(now + SILENCE_SECONDS)
             moved_at = now
-        changes = [read_change(line) for line in lines if line]
+        changes = [wire.read_change(line) for line in lines if line]
         if changes:
             consume(changes)
     if rest:

@@ -6,6 +6,8 @@ import random
 from collections.abc import Callable
 from typing import Any
 
+import attrs
+
 from browser_use_async import errors
 from browser_use_async.api.serialization import read_task
 from browser_use_async.events import UnknownStatusSeen
@@ -20,37 +22,22 @@ from browser_use_async.types import Task, TaskStatus
 OUTAGE_FAILURES = 3  # failed requests in a row after which polling pauses
 
 
+@attrs.define(eq=False, repr=False)
 class PollResults:
-    """Records the results of polls, and whether they are answered at all.
+    """Records the results of polls, and whether they are answered at all."""
 
-    Attributes:
-        transport: Makes the requests.
-        policy: How often tasks are polled.
-        schedule: Which task is polled when.
-        rng: The source of jitter.
-        wake: Lets the poller start what has become due.
-        answered_at: When the last answer to any request came.
-        failed_in_a_row: How many requests have failed since then.
-        last_failure: The newest of these failures.
-    """
-
-    def __init__(
-        self,
-        transport: Transport,
-        policy: PollPolicy,
-        schedule: Schedule,
-        rng: random.Random,
-        wake: Callable[[], None],
-    ) -> None:
-        self.answered_at = -math.inf
-        self.failed_in_a_row = 0
-        self.last_failure: BaseException | None = None
-        self.transport = transport
-        self.policy = policy
-        self.schedule = schedule
-        self.rng = rng
-        self.wake = wake
-        self._pauses = 0  # pauses of the rotation in a row, since everything failed
+    transport: Transport  # makes the requests
+    policy: PollPolicy  # how often tasks are polled
+    schedule: Schedule  # which task is polled when
+    rng: random.Random  # the source of jitter
+    wake: Callable[[], None]  # lets the poller start what has become due
+    # When the last answer to any request came
+    answered_at: float = attrs.field(default=-math.inf, init=False)
+    failed_in_a_row: int = attrs.field(default=0, init=False)  # how many requests have failed since
+    # The newest of these failures
+    last_failure: BaseException | None = attrs.field(default=None, init=False)
+    # Pauses of the rotation in a row, since everything failed
+    _pauses: int = attrs.field(default=0, init=False)
 
     @property
     def is_down(self) -> bool:

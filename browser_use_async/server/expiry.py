@@ -2,16 +2,17 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from datetime import datetime, timedelta
 
-from browser_use_async.server.failures import log_failure
-from browser_use_async.server.running_server import RunningServer
+from browser_use_async.server.loops import log_failure
+from browser_use_async.server.settings import ServerSettings
 from browser_use_async.server.storage.database import Database
 from browser_use_async.server.storage.files import UPLOADS, delete_files, delete_upload
 from browser_use_async.server.storage.progress import read_steps
 from browser_use_async.server.storage.records import TASKS
 from browser_use_async.server.storage.secret_documents import Secrets
+from browser_use_async.server.stores import Stores
 
 # Age at which files of ended tasks, and uploads, are deleted.
 _FILE_LIFETIME = timedelta(days=30)
@@ -22,40 +23,24 @@ _EXPIRED = {"files_expired": True, "recordings": [], "output_files": []}
 _logger = logging.getLogger(__name__)
 
 
-class FileExpiry:
-    """Deletes old files at once and then daily."""
+async def expire_daily(stores: Stores, settings: ServerSettings) -> None:
+    """Delete old screenshots, output files and uploads, and old tasks if that is wanted."""
 
-    def __init__(self, server: RunningServer, now: Callable[[], datetime]) -> None:
-        self._server = server
-        self._now = now
-        self._loop = server.loops.start("expiry", self._expire_daily)
+    async def expire() -> None:
+        now, database = settings.now(), stores.database
+        # Uploads that a schedule includes stay, also while it is switched off, until it has ended.
+        needed = await stores.schedules.included_files(now)
+        await _expire_uploads(database, now - _FILE_LIFETIME, needed)
+        await _expire_files(database, now - _FILE_LIFETIME)
+        if settings.task_lifetime is not None:
+            await _expire_tasks(database, stores.sealed, now - settings.task_lifetime)
 
-    async def aclose(self) -> None:
-        """Stop deleting."""
-        await self._loop.aclose()
-
-    async def _expire(self) -> None:
-        """Delete old screenshots, output files and uploads, and old tasks if that is wanted.
-
-        Uploads that a schedule includes stay, also while it is switched off, until it has ended.
-        """
-        server, now = self._server, self._now()
-        before = now - _FILE_LIFETIME
-        needed = await server.stores.schedules.included_files(now)
-        await _expire_uploads(server.stores.database, before, needed)
-        await _expire_files(server.stores.database, before)
-        if server.settings.task_lifetime is not None:
-            await _expire_tasks(
-                server.stores.database, server.stores.sealed, now - server.settings.task_lifetime
-            )
-
-    async def _expire_daily(self) -> None:
-        while True:
-            try:
-                await self._server.stores.database.exclusively("expiry", self._expire)
-            except Exception as error:  # noqa: BLE001 - what is left over goes tomorrow
-                log_failure(_logger, "deleting old files", error)
-            await asyncio.sleep(_EXPIRY_SECONDS)
+    while True:
+        try:
+            await stores.database.exclusively("expiry", expire)
+        except Exception as error:  # noqa: BLE001 - what is left over goes tomorrow
+            log_failure(_logger, "deleting old files", error)
+        await asyncio.sleep(_EXPIRY_SECONDS)
 
 
 async def _expire_files(database: Database, before: datetime) -> None:

@@ -3,8 +3,9 @@
 import asyncio
 import logging
 
+import attrs
+
 from browser_use_async.server.errors import StorageUnavailableError
-from browser_use_async.server.loops import Loops
 from browser_use_async.server.storage.database import Database
 from browser_use_async.server.storage.files import DELETED, FileFacts, Files, object_name
 from browser_use_async.server.storage.object_store import ObjectStore
@@ -26,6 +27,7 @@ _FILES_HERE = (
 )
 
 
+@attrs.frozen(eq=False, repr=False)
 class FileMover:
     """Moves new files, and deletes deleted ones, on one server at a time.
 
@@ -33,16 +35,11 @@ class FileMover:
     it does, the database has the bytes.
     """
 
-    def __init__(self, database: Database, objects: ObjectStore, loops: Loops) -> None:
-        self._database = database
-        self._objects = objects
-        self._loop = loops.start("files", self._run)
+    _database: Database
+    _objects: ObjectStore
 
-    async def aclose(self) -> None:
-        """Stop; the rest is moved after the next start."""
-        await self._loop.aclose()
-
-    async def _run(self) -> None:
+    async def run(self) -> None:
+        """Move and delete until cancelled; the rest is moved after the next start."""
         pause = _SECONDS
         while True:
             try:

@@ -34,32 +34,21 @@ _NO_TASK = "The task was deleted, or its link was taken back."
 
 @attrs.frozen
 class Elsewhere:
-    """Another server has the browser of a task.
+    """Another server has the browser of a task."""
 
-    Attributes:
-        url: The signed link to the page there, or None if that server has no address.
-        notice: A sentence for people about this.
-    """
-
-    url: str | None
-    notice: str
+    url: str | None  # the signed link to the page there, or None if that server has no address
+    notice: str  # a sentence for people about this
 
 
+@attrs.frozen(eq=False, repr=False)
 class Handoff:
-    """Redirects people to the server of a task, and accepts people from other servers.
+    """Redirects people to the server of a task, and accepts people from other servers."""
 
-    Args:
-        nodes: Where the servers are reached.
-        links: Signs the links, under the key that all servers share.
-        worker: The id of this server.
-        own_url: A further address of this server for people's browsers, if it has one.
-    """
-
-    def __init__(self, nodes: Nodes, links: Links, worker: str, own_url: str | None) -> None:
-        self.own_url = own_url
-        self._nodes = nodes
-        self._links = links
-        self._worker = worker
+    _nodes: Nodes  # where the servers are reached
+    _links: Links  # signs the links, under the key that all servers share
+    _worker: str  # the id of this server
+    # A further address of this server for people's browsers, if it has one
+    own_url: str | None
 
     async def elsewhere(self, record: TaskRecord, page: Page) -> Elsewhere | None:
         """Return the other server that has the browser of a task; None if no other has it."""
@@ -81,9 +70,8 @@ class Handoff:
 
         async def receive(request: web.Request) -> web.Response:
             page, task_id = request.match_info["page"], request.match_info["task_id"]
-            expires, signature = (request.query.get(each, "") for each in ("expires", "signature"))
             home = f"{self._links.url}/"
-            fault = self._links.handoff_fault(self._worker, task_id, page, expires, signature)
+            fault = self._links.fault(request.query, "handoff", self._worker, task_id, page)
             if fault is LinkFault.EXPIRED:
                 return ended_page(410, _EXPIRED, home)
             if fault is not None:

@@ -16,18 +16,10 @@ from yarl import URL
 from browser_use_async.api.limits import is_loopback
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server import checks
+from browser_use_async.server import setting_kinds as kinds
 from browser_use_async.server.http.access import ANY_ORIGIN, MAX_WRONG_KEYS, AllowedHosts, origin_of
 from browser_use_async.server.http.connections import MOST_OF_ADDRESS
-from browser_use_async.server.setting_kinds import (
-    COUNT,
-    FLAG,
-    PATH,
-    URL_TEXT,
-    Kind,
-    secret,
-    setting,
-    whole,
-)
+from browser_use_async.server.setting_kinds import setting
 
 # The minimum length of every key.
 MIN_KEY = 16
@@ -100,13 +92,13 @@ class ListenSettings:
 
     host: str = setting(
         "127.0.0.1",
-        Kind(unit="address", metavar="HOST", check=checks.text),
+        kinds.Kind(unit="address", metavar="HOST", check=checks.text),
         "the address to listen on",
         option="--host",
     )
     port: int = setting(
         0,
-        whole(0, 65_535, unit="port", metavar="PORT"),
+        kinds.whole(0, 65_535, unit="port", metavar="PORT"),
         "the port; 0 takes a free one",
         more="By default a free one; for `serve` 8765.",
         option="--port",
@@ -114,13 +106,13 @@ class ListenSettings:
     )
     reuse_port: bool = setting(
         False,
-        FLAG,
+        kinds.FLAG,
         "let other servers of the same user listen at the same port",
         more="Linux spreads the connections over them. `serve --processes` sets it.",
     )
     api_key: str | None = setting(
         None,
-        secret(),
+        kinds.secret(),
         "the key that clients need",
         more=f"At least {MIN_KEY} characters, and {MIN_EXPOSED_KEY} if other machines can reach "
         "the server.",
@@ -129,7 +121,7 @@ class ListenSettings:
     )
     allow_any_host: bool = setting(
         False,
-        FLAG,
+        kinds.FLAG,
         "let other machines reach --host",
         more="Clients with the key can then open pages from this machine. So it needs a key "
         f"of at least {MIN_EXPOSED_KEY} characters, and TLS, by the server or by a proxy.",
@@ -137,31 +129,31 @@ class ListenSettings:
     )
     tls_cert: str | os.PathLike[str] | None = setting(
         None,
-        PATH,
+        kinds.PATH,
         "the server's certificate, as PEM",
         more="With its chain of certificates.",
         option="--tls-cert",
     )
     tls_key: str | os.PathLike[str] | None = setting(
-        None, PATH, "its private key, as PEM", more="Without a password.", option="--tls-key"
+        None, kinds.PATH, "its private key, as PEM", more="Without a password.", option="--tls-key"
     )
     public_url: str | None = setting(
         None,
-        URL_TEXT,
+        kinds.URL_TEXT,
         "the address that other machines use",
         more="An https address such as `https://tasks.example`, which is used in links.",
         option="--public-url",
     )
     behind_proxy: bool = setting(
         False,
-        FLAG,
+        kinds.FLAG,
         "a proxy in front of the server does TLS",
         more="It needs `public_url`.",
         option="--behind-proxy",
     )
     trusted_proxies: Sequence[str] = setting(
         (),
-        Kind(unit="addresses", metavar="ADDRESS", check=_networks, gather=tuple),
+        kinds.Kind(unit="addresses", metavar="ADDRESS", check=_networks, gather=tuple),
         "a proxy whose header X-Forwarded-For is trusted",
         more="An address or a network; it can be repeated.",
         option="--trusted-proxy",
@@ -169,14 +161,14 @@ class ListenSettings:
     )
     allow_origins: Sequence[str] = setting(
         (),
-        Kind(unit="origins", metavar="ORIGIN", check=_origins, gather=tuple),
+        kinds.Kind(unit="origins", metavar="ORIGIN", check=_origins, gather=tuple),
         "web pages that may call the API; * is any",
         more="Such as `http://localhost:5173`; it can be repeated.",
         option="--allow-origin",
     )
     admin_socket: str | os.PathLike[str] | None = setting(
         None,
-        PATH,
+        kinds.PATH,
         "a Unix socket for the routes below /admin",
         more="Only the server's user can open it. Behind a proxy, these routes are refused at "
         "`host` and `port`.",
@@ -184,14 +176,14 @@ class ListenSettings:
     )
     max_wrong_keys: int = setting(
         MAX_WRONG_KEYS,
-        COUNT,
+        kinds.COUNT,
         "wrong keys that an address may send in a minute",
         more="After that its wrong keys are answered with 429 for a minute. Right keys are always "
         "accepted.",
     )
     max_connections_per_address: int | None = setting(
         None,
-        COUNT,
+        kinds.COUNT,
         "connections that an address may have at once",
         more=f"Further ones are answered with 429. By default {MOST_OF_ADDRESS} if other machines "
         "can reach the server without a proxy in front, else any number.",

@@ -1,10 +1,50 @@
-"""The loops of a server: background work that is restarted when it fails."""
+"""Background work of a server: loops that are restarted when they fail, tasks, and failures."""
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+import traceback
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, TypeVar
 
-from browser_use_async.server.failures import log_failure
+ResultT = TypeVar("ResultT")
+
+
+class BackgroundTasks:
+    """Background tasks of one owner, which ends them when it closes; named by their work."""
+
+    def __init__(self, what: str) -> None:
+        self._name = f"browser-use: {what}"
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    def start(self, work: Coroutine[Any, Any, ResultT]) -> asyncio.Task[ResultT]:
+        """Start a task."""
+        task = asyncio.get_running_loop().create_task(work, name=self._name)
+        # The loop itself keeps no reference to it.
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    def __len__(self) -> int:
+        return len(self._tasks)
+
+    async def join(self) -> None:
+        """Wait until all have ended; errors are ignored."""
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def aclose(self) -> None:
+        """End all of them."""
+        for task in tuple(self._tasks):
+            task.cancel()
+        await self.join()
+
+
+def log_failure(logger: logging.Logger, message: str, error: BaseException) -> None:
+    """Log the type and traceback of an exception, without its text."""
+    # The text of an exception may contain a secret: a key, a cookie, a page's text. In an endless
+    # recursion the last frames are enough.
+    frames = "".join(traceback.format_tb(error.__traceback__, limit=-20))
+    logger.error("%s: %s\n%s", message, type(error).__name__, frames)
+
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.3, 5.0  # seconds until a loop is restarted; each doubles
 _STEADY = 60.0  # seconds of work after which earlier ends no longer count

@@ -35,21 +35,13 @@ _LOOKALIKES = {ord("\u2022"): "*", ord("\u00df"): "ss"}
 
 @attrs.frozen
 class Drawing:
-    """A screenshot that is drawn when it is requested.
+    """A screenshot that is drawn when it is requested."""
 
-    Attributes:
-        step: The step's number.
-        goal: What the step set out to do, or why the task failed.
-        url: The address of the page that the step saw.
-        text: Lines of the page.
-        viewport: Width and height in dots.
-    """
-
-    step: int
-    goal: str
-    url: str
-    text: str
-    viewport: tuple[int, int]
+    step: int  # the step's number
+    goal: str  # what the step set out to do, or why the task failed
+    url: str  # the address of the page that the step saw
+    text: str  # lines of the page
+    viewport: tuple[int, int]  # width and height in dots
 
     def png(self) -> bytes:
         """The PNG file: the number in a bar, below it the URL, the goal and the page's text."""

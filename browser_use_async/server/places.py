@@ -5,32 +5,20 @@ from collections import Counter
 from collections.abc import Generator, Hashable
 from contextlib import contextmanager
 
+import attrs
 
+
+@attrs.define(eq=False, repr=False)
 class Places:
-    """Limits how many of something there may be at once.
+    """Limits how many of something there may be at once."""
 
-    Args:
-        of_each: How many with one key, such as an owner.
-        each: What these are and do, in words.
-        of_all: How many with all keys together.
-        all_of_them: What these are and do, in words.
-        favoured: The key for which `of_all` alone counts.
-    """
-
-    def __init__(
-        self,
-        of_each: int,
-        each: str,
-        of_all: float = math.inf,
-        all_of_them: str = "",
-        favoured: Hashable = None,
-    ) -> None:
-        self._of_each = of_each
-        self._each = each
-        self._of_all = of_all
-        self._all_of_them = all_of_them
-        self._favoured = favoured
-        self._taken: Counter[Hashable] = Counter()
+    _of_each: int  # how many with one key, such as an owner
+    _each: str  # what these are and do, in words
+    _of_all: float = math.inf  # how many with all keys together
+    _all_of_them: str = ""  # what these are and do, in words
+    # The key for which `of_all` alone counts
+    _favoured: Hashable = attrs.field(default=None, alias="favoured")
+    _taken: Counter[Hashable] = attrs.field(factory=Counter, init=False)
 
     def refusal(self, key: Hashable) -> str | None:
         """Why there is no place for another one with a key, or None."""

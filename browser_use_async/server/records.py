@@ -17,18 +17,15 @@ DEFAULT_OWNER = "default"
 
 @attrs.frozen
 class RemoteTask:
-    """The task at another service that carries out a task of this server.
+    """The task at another service that carries out a task of this server."""
 
-    Attributes:
-        identity: What names it there, by the service's own words; it survives a restart.
-        live_url: Where the service shows its browser, instead of the page of this server.
-        share_url: Its public page there, instead of that of this server.
-        is_over: Whether nothing goes on there any more that this server would have to stop.
-    """
-
+    # What names it there, by the service's own words; it survives a restart
     identity: Mapping[str, str] = attrs.field(factory=dict)
+    # Where the service shows its browser, instead of the page of this server
     live_url: str | None = attrs.field(default=None, repr=False)
+    # Its public page there, instead of that of this server
     share_url: str | None = attrs.field(default=None, repr=False)
+    # Whether nothing goes on there any more that this server would have to stop
     is_over: bool = False
 
     @property
@@ -39,149 +36,89 @@ class RemoteTask:
 
 @attrs.frozen
 class ScriptOrder:
-    """The script that a task plays, or records if there is none.
+    """The script that a task plays, or records if there is none."""
 
-    Attributes:
-        name: What it is called.
-        inputs: The values of its inputs.
-        text: Its latest version; empty if there is none.
-        version: The number of that version; 0 if there is none.
-        is_attended: Whether a person can be asked.
-    """
-
-    name: str
-    inputs: Mapping[str, str] = attrs.field(factory=dict)
-    text: str = attrs.field(default="", repr=False)
-    version: int = 0
-    is_attended: bool = True
+    name: str  # what it is called
+    inputs: Mapping[str, str] = attrs.field(factory=dict)  # the values of its inputs
+    text: str = attrs.field(default="", repr=False)  # its latest version; empty if there is none
+    version: int = 0  # the number of that version; 0 if there is none
+    is_attended: bool = True  # whether a person can be asked
 
 
 @attrs.frozen
 class ScriptOutcome:
-    """The result of a task with a script.
+    """The result of a task with a script."""
 
-    Attributes:
-        name: The script's.
-        version: The version that was played; 0 if none was.
-        text: A new version of it; empty if there is none.
-        played: How many steps were played.
-        model_calls: How often a model was asked.
-        healed: How many steps were mended.
-        problem: Why nothing was recorded, as a sentence.
-        may_go_on: Whether an agent may do the task anew, since no step changed anything.
-    """
-
-    name: str
-    version: int = 0
-    text: str = attrs.field(default="", repr=False)
-    played: int = 0
-    model_calls: int = 0
-    healed: int = 0
-    problem: str = ""
-    may_go_on: bool = False
+    name: str  # the script's
+    version: int = 0  # the version that was played; 0 if none was
+    text: str = attrs.field(default="", repr=False)  # a new version of it; empty if there is none
+    played: int = 0  # how many steps were played
+    model_calls: int = 0  # how often a model was asked
+    healed: int = 0  # how many steps were mended
+    problem: str = ""  # why nothing was recorded, as a sentence
+    may_go_on: bool = False  # whether an agent may do the task anew, since no step changed anything
 
 
 @attrs.frozen
 class Assignment:
-    """A task with every setting resolved: request, then profile, then the published default.
+    """A task with every setting resolved: request, then profile, then the published default."""
 
-    Attributes:
-        task_id: The task's id.
-        task: Its instructions.
-        owner: Whose task it is: the name of an API key, or `default`. Owners share no browser.
-        max_agent_steps: How many steps may be taken.
-        allowed_domains: The domains that may be visited; None for all.
-        structured_output_json: The JSON schema that the output shall follow.
-        secrets: Values that may be typed and never shown.
-        metadata: The caller's own pairs.
-        llm_model: The language model asked for.
-        viewport: Width and height of the page in pixels.
-        use_adblock: Whether advertisements are blocked.
-        use_proxy: Whether a proxy is used, by the request or by the profile's default.
-        proxy_requested: Whether the request itself names a proxy or its country.
-        proxy_country_code: The country of the proxy, in lower case.
-        highlight_elements: Whether elements are highlighted on screenshots.
-        files: Uploaded files by name.
-        profile_id: The browser profile that it runs with.
-        cookies: What that profile has kept from earlier tasks.
-        takes_screenshots: Whether the server keeps pictures of the steps.
-        takes_recording: Whether the server keeps a recording.
-        requested: The names of the settings that the request itself gives.
-        profile_name: What the profile is called.
-        saves_browser_data: Whether cookies are kept and returned.
-        is_shared: Whether a public page is asked for.
-        remote: What was remembered of it before the server was started again.
-        lost_secrets: Whether it had secrets that the server has no longer.
-        script: The script that it names, if it names one.
-    """
-
-    task_id: str
-    task: str
+    task_id: str  # the task's id
+    task: str  # its instructions
+    # Whose task it is: the name of an API key, or `default`. Owners share no browser
     owner: str = attrs.field(default=DEFAULT_OWNER, kw_only=True)
-    max_agent_steps: int = 75
-    allowed_domains: Sequence[str] | None = None
-    structured_output_json: str | None = None
+    max_agent_steps: int = 75  # how many steps may be taken
+    allowed_domains: Sequence[str] | None = None  # the domains that may be visited; None for all
+    structured_output_json: str | None = None  # the JSON schema that the output shall follow
+    # Values that may be typed and never shown
     secrets: Mapping[str, str] = attrs.field(factory=dict, repr=False)
-    metadata: Mapping[str, str] = attrs.field(factory=dict)
-    llm_model: str = "gpt-4.1"
-    viewport: tuple[int, int] = (1280, 960)
-    use_adblock: bool = True
-    use_proxy: bool = True
-    proxy_requested: bool = False
-    proxy_country_code: str = "us"
-    highlight_elements: bool = True
-    files: Mapping[str, bytes] = attrs.field(factory=dict, repr=False)
-    profile_id: str = ""
+    metadata: Mapping[str, str] = attrs.field(factory=dict)  # the caller's own pairs
+    llm_model: str = "gpt-4.1"  # the language model asked for
+    viewport: tuple[int, int] = (1280, 960)  # width and height of the page in pixels
+    use_adblock: bool = True  # whether advertisements are blocked
+    use_proxy: bool = True  # whether a proxy is used, by the request or by the profile's default
+    proxy_requested: bool = False  # whether the request itself names a proxy or its country
+    proxy_country_code: str = "us"  # the country of the proxy, in lower case
+    highlight_elements: bool = True  # whether elements are highlighted on screenshots
+    files: Mapping[str, bytes] = attrs.field(factory=dict, repr=False)  # uploaded files by name
+    profile_id: str = ""  # the browser profile that it runs with
+    # What that profile has kept from earlier tasks
     cookies: Sequence[Mapping[str, Any]] = attrs.field(factory=list, repr=False)
-    takes_screenshots: bool = True
-    takes_recording: bool = True
+    takes_screenshots: bool = True  # whether the server keeps pictures of the steps
+    takes_recording: bool = True  # whether the server keeps a recording
+    # The names of the settings that the request itself gives
     requested: frozenset[str] = frozenset()
-    profile_name: str = ""
-    saves_browser_data: bool = False
-    is_shared: bool = False
+    profile_name: str = ""  # what the profile is called
+    saves_browser_data: bool = False  # whether cookies are kept and returned
+    is_shared: bool = False  # whether a public page is asked for
+    # What was remembered of it before the server was started again
     remote: RemoteTask = RemoteTask()
-    lost_secrets: bool = False
-    script: ScriptOrder | None = None
+    lost_secrets: bool = False  # whether it had secrets that the server has no longer
+    script: ScriptOrder | None = None  # the script that it names, if it names one
 
 
 @attrs.frozen
 class FailedRequest:
-    """A request of a page that failed, or was answered with a status of 400 and more.
+    """A request of a page that failed, or was answered with a status of 400 and more."""
 
-    Attributes:
-        method: Such as `GET`.
-        url: The address that was asked for.
-        problem: What became of it, in words.
-    """
-
-    method: str
-    url: str
-    problem: str
+    method: str  # such as `GET`
+    url: str  # the address that was asked for
+    problem: str  # what became of it, in words
 
 
 @attrs.frozen(kw_only=True)
 class StepTrace:
-    """The trace of a step, since the previous step.
+    """The trace of a step, since the previous step."""
 
-    Attributes:
-        seconds: How long the step took.
-        addresses: The status and the address of each document that was opened, in order.
-        console: The errors that pages wrote into the console or did not catch.
-        failed: The requests that failed.
-        requests: How many requests the pages made.
-        slowest: The address of the request that took longest; empty if none was answered.
-        slowest_seconds: How long that one took.
-        omitted: How many further errors and failed requests there were.
-    """
-
-    seconds: float
+    seconds: float  # how long the step took
+    # The status and the address of each document that was opened, in order
     addresses: Sequence[str] = ()
-    console: Sequence[str] = ()
-    failed: Sequence[FailedRequest] = ()
-    requests: int = 0
-    slowest: str = ""
-    slowest_seconds: float = 0.0
-    omitted: int = 0
+    console: Sequence[str] = ()  # the errors that pages wrote into the console or did not catch
+    failed: Sequence[FailedRequest] = ()  # the requests that failed
+    requests: int = 0  # how many requests the pages made
+    slowest: str = ""  # the address of the request that took longest; empty if none was answered
+    slowest_seconds: float = 0.0  # how long that one took
+    omitted: int = 0  # how many further errors and failed requests there were
 
     @property
     def problems(self) -> int:
@@ -191,48 +128,35 @@ class StepTrace:
 
 @attrs.frozen
 class Step:
-    """One step that was just taken.
+    """One step that was just taken."""
 
-    Attributes:
-        next_goal: What the step set out to do.
-        evaluation_previous_goal: How the step before went.
-        url: The page on which the step was taken.
-        screenshot: A PNG of the page, if there is a picture; the server draws one otherwise.
-        text: A line or more of what was on the page, for the drawn picture and the live page.
-        asks_for: What a person is asked for, such as `captcha`, `login`, `code` or `approval`: the
-            task is paused after this step, until it is resumed. Empty for none.
-        trace: What went on behind the step, if the executor knows that.
-    """
-
-    next_goal: str
-    evaluation_previous_goal: str = ""
-    url: str = ""
+    next_goal: str  # what the step set out to do
+    evaluation_previous_goal: str = ""  # how the step before went
+    url: str = ""  # the page on which the step was taken
+    # A PNG of the page, if there is a picture; the server draws one otherwise
     screenshot: bytes | None = attrs.field(default=None, repr=False)
+    # A line or more of what was on the page, for the drawn picture and the live page
     text: str = ""
+    # What a person is asked for, such as `captcha`, `login`, `code` or `approval`: the task is
+    # paused after this step, until it is resumed. Empty for none
     asks_for: str = ""
-    trace: StepTrace | None = None
+    trace: StepTrace | None = None  # what went on behind the step, if the executor knows that
 
 
 @attrs.frozen
 class Finished:
-    """The last item of a task that succeeded.
+    """The last item of a task that succeeded."""
 
-    Attributes:
-        output: The answer, in words or as JSON where the task has a schema.
-        files: Output files by name.
-        cookies: The browser's cookies.
-        recordings: Films of the browser, by the ending of their names: `mp4` or `webm`.
-        recorded_from: The moment that their first picture shows, with a time zone; None if it is
-            not known. With it the page of the task finds each step in the film.
-        script: What the task did with its script.
-    """
-
-    output: str | None
-    files: Mapping[str, bytes] = attrs.field(factory=dict, repr=False)
+    output: str | None  # the answer, in words or as JSON where the task has a schema
+    files: Mapping[str, bytes] = attrs.field(factory=dict, repr=False)  # output files by name
+    # The browser's cookies
     cookies: Sequence[Mapping[str, Any]] = attrs.field(factory=list, repr=False)
+    # Films of the browser, by the ending of their names: `mp4` or `webm`
     recordings: Mapping[str, bytes] = attrs.field(factory=dict, repr=False)
+    # The moment that their first picture shows, with a time zone; None if it is not known. With it
+    # the page of the task finds each step in the film
     recorded_from: datetime | None = None
-    script: ScriptOutcome | None = None
+    script: ScriptOutcome | None = None  # what the task did with its script
 
 
 class FailureCause(StrEnum):
@@ -247,28 +171,19 @@ class FailureCause(StrEnum):
 
 @attrs.frozen
 class Failed:
-    """The last item of a task that could not be done.
+    """The last item of a task that could not be done."""
 
-    Attributes:
-        reason: Why, in words for the person who asked.
-        url: The page at hand.
-        screenshot: A PNG of the page, if there is a picture.
-        recordings: Films of the browser, as those of `Finished`.
-        next_goal: What the last step set out to do, if it said so.
-        files: Output files by name, such as a trace of what happened.
-        cause: Of what kind it is.
-        recorded_from: The moment that the first picture of the films shows, as of `Finished`.
-        script: What the task did with its script.
-        trace: What went on behind the last step, if the executor knows that.
-    """
-
-    reason: str
-    url: str = ""
+    reason: str  # why, in words for the person who asked
+    url: str = ""  # the page at hand
+    # A PNG of the page, if there is a picture
     screenshot: bytes | None = attrs.field(default=None, repr=False)
+    # Films of the browser, as those of `Finished`
     recordings: Mapping[str, bytes] = attrs.field(factory=dict, repr=False)
-    next_goal: str = ""
+    next_goal: str = ""  # what the last step set out to do, if it said so
+    # Output files by name, such as a trace of what happened
     files: Mapping[str, bytes] = attrs.field(factory=dict, repr=False)
-    cause: FailureCause = FailureCause.TASK
+    cause: FailureCause = FailureCause.TASK  # of what kind it is
+    # The moment that the first picture of the films shows, as of `Finished`
     recorded_from: datetime | None = None
-    script: ScriptOutcome | None = None
-    trace: StepTrace | None = None
+    script: ScriptOutcome | None = None  # what the task did with its script
+    trace: StepTrace | None = None  # what went on behind the last step, if the executor knows that

@@ -65,8 +65,7 @@ def admin_operation(
     def register(function: OperationT) -> OperationT:
         endpoint = Endpoint(
             name,
-            method,
-            path,
+            call,
             _EFFECTS.get(method, Effect.IDEMPOTENT),
             (function.__doc__ or "").partition("\n")[0],
             section=ADMINISTRATION,

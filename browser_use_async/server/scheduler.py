@@ -8,8 +8,9 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
 
+import attrs
+
 from browser_use_async.server.errors import NoKeyError, RefusedError, StorageUnavailableError
-from browser_use_async.server.loops import Loop
 from browser_use_async.server.records import DEFAULT_OWNER
 from browser_use_async.server.running_server import RunningServer
 from browser_use_async.server.schedule import SCHEDULE_MODEL, ScheduleRecord
@@ -21,29 +22,20 @@ _STORAGE_SECONDS = 1.0  # until an unavailable database is tried again
 _logger = logging.getLogger(__name__)
 
 
+@attrs.frozen(eq=False, repr=False)
 class Scheduler:
     """Starts the runs of schedules when they are due.
 
     One run replaces all runs that were missed while the server was down or busy.
     """
 
-    def __init__(self, server: RunningServer, now: Callable[[], datetime]) -> None:
-        self._server = server
-        self._now = now
-        self._changed = asyncio.Event()
-        self._loop: Loop | None = None
+    _server: RunningServer
+    _now: Callable[[], datetime]
+    _changed: asyncio.Event = attrs.field(factory=asyncio.Event, init=False)
 
-    def start(self) -> None:
-        """Start waiting for due schedules."""
+    async def run(self) -> None:
+        """Wait for due schedules; cancelled it starts no more runs, and those under way go on."""
         self._server.stores.schedules.changed = self._changed.set
-        self._loop = self._server.loops.start("scheduler", self._run)
-
-    async def aclose(self) -> None:
-        """Start no more runs; those under way continue."""
-        if self._loop is not None:
-            await self._loop.aclose()
-
-    async def _run(self) -> None:
         while True:
             # Cleared before the schedules are read, so that no change in between is missed.
             self._changed.clear()
@@ -82,9 +74,11 @@ class Scheduler:
         claim = partial(schedules.claim_run, record)
         # After a downtime, no run starts past the end of the schedule, except a minute late.
         if self._now() <= record.end_at + timedelta(seconds=_LONGEST_SLEEP):
-            server = self._server.of(record.owner)
+            owner, keys = record.owner, self._server.stores.api_keys
+            server = self._server.of(owner)
             try:
-                await self._require_key(record.owner)
+                if owner != DEFAULT_OWNER and not await keys.has_valid(owner):
+                    raise NoKeyError(f"{owner} has no valid key")
                 # In one transaction: each run is started exactly once.
                 await start_task(server, record.request, SCHEDULE_MODEL, claim)
             except RunTakenError:
@@ -96,12 +90,3 @@ class Scheduler:
             else:
                 return
         await self._server.stores.database.transact(partial(schedules.advance, record=record))
-
-    async def _require_key(self, owner: str) -> None:
-        """Refuse the run of a schedule whose owner has no valid key.
-
-        Raises:
-            NoKeyError: The owner has no valid key.
-        """
-        if owner != DEFAULT_OWNER and not await self._server.stores.api_keys.has_valid(owner):
-            raise NoKeyError(f"{owner} has no valid key")

@@ -187,20 +187,9 @@ def amount(unit: str, metavar: str, *, above: float = -math.inf) -> Kind:
     return Kind(unit=f"{unit}{bound}", metavar=metavar, parse=parse, check=check)
 
 
-def value_of(kind: type, unit: str, hint: str = "") -> Kind:
+def value_of(kind: type, unit: str) -> Kind:
     """Objects of a class, which no option makes."""
-    return Kind(unit=unit, check=lambda field, value: checks.instance(field, value, kind, hint))
-
-
-def many(unit: str, metavar: str, parse: Callable[[str], Any] = str) -> Kind:
-    """Several values of one kind; the option is repeated."""
-    return Kind(
-        unit=unit,
-        metavar=metavar,
-        parse=parse,
-        gather=tuple,
-        check=lambda field, value: checks.sequence(field, value, unit),
-    )
+    return Kind(unit=unit, check=lambda field, value: checks.instance(field, value, kind))
 
 
 def parse_url(text: str) -> str:

@@ -16,6 +16,7 @@ from browser_use_async.postgres.address import is_postgres
 from browser_use_async.removals import REMOVED
 from browser_use_async.secret_sources import file_of, is_source, read_secret
 from browser_use_async.server import checks
+from browser_use_async.server import setting_kinds as kinds
 from browser_use_async.server.executors.protocol import Executor
 from browser_use_async.server.executors.remote.settings import CloudSettings
 from browser_use_async.server.executors.settings import AgentSettings, ChromiumSettings
@@ -27,20 +28,7 @@ from browser_use_async.server.faults import (
 )
 from browser_use_async.server.listen_address import ListenSettings
 from browser_use_async.server.search.backends import SearchBackend
-from browser_use_async.server.setting_kinds import (
-    COUNT,
-    FLAG,
-    PATH,
-    SECONDS,
-    Kind,
-    amount,
-    one_of,
-    parse_url,
-    setting,
-    settings_of,
-    value_of,
-    whole,
-)
+from browser_use_async.server.setting_kinds import setting
 from browser_use_async.server.shared_database import DEFAULT_SLOTS, FleetSettings
 from browser_use_async.server.storage.account import (
     DEFAULT_BALANCE_CENTS,
@@ -106,7 +94,7 @@ def _faults(text: str) -> list[Fault]:
 
 def _source(text: str) -> str:
     prefix = _SEARXNG if text.startswith(_SEARXNG) else ""
-    return prefix + parse_url(text.removeprefix(prefix))
+    return prefix + kinds.parse_url(text.removeprefix(prefix))
 
 
 def _sources(values: list[str]) -> str | list[str]:
@@ -123,10 +111,10 @@ def _days(field: str, value: object) -> None:
 
 
 def _database(field: str, value: object) -> None:
-    PATH.check(field, value)
+    kinds.PATH.check(field, value)
 
 
-_DATABASE = Kind(
+_DATABASE = kinds.Kind(
     unit="file or URL",
     metavar="FILE",
     check=_database,
@@ -157,7 +145,7 @@ class StorageSettings:
     )
     files: str | None = setting(
         None,
-        Kind(unit="URL", metavar="URL", check=checks.text),
+        kinds.Kind(unit="URL", metavar="URL", check=checks.text),
         "object storage for files, s3://bucket/prefix",
         more="Credentials come from the environment variables of AWS; it needs the extra `s3`. By "
         "default files are stored in the database.",
@@ -165,7 +153,7 @@ class StorageSettings:
     )
     task_days: float | None = setting(
         None,
-        attrs.evolve(whole(1, unit="days", metavar="DAYS"), check=_days),
+        attrs.evolve(kinds.whole(1, unit="days", metavar="DAYS"), check=_days),
         "delete tasks so many days after their end",
         more="The oldest first, with their steps and files, up to the first task that is to be "
         "kept.",
@@ -174,21 +162,21 @@ class StorageSettings:
     )
     page_lifetime: float = setting(
         30 * 86400.0,
-        SECONDS,
+        kinds.SECONDS,
         "how long the live and public pages of a task can be opened after its end",
     )
-    link_lifetime: float = setting(3600.0, SECONDS, "how long links to files are valid")
-    screenshots: bool = setting(True, FLAG, "store no screenshots", option="--no-screenshots")
+    link_lifetime: float = setting(3600.0, kinds.SECONDS, "how long links to files are valid")
+    screenshots: bool = setting(True, kinds.FLAG, "store no screenshots", option="--no-screenshots")
     recordings: bool = setting(
         True,
-        FLAG,
+        kinds.FLAG,
         "store no films of the browser",
         more="They are made where there is ffmpeg.",
         option="--no-recordings",
     )
     max_upload_bytes: int = setting(
         1024**3,
-        whole(0, unit="bytes"),
+        kinds.whole(0, unit="bytes"),
         "the most bytes of all uploaded files together",
         more="The files of one owner may have half of it; further ones are answered with 507.",
     )
@@ -207,7 +195,7 @@ class AccountSettings:
 
     plan: Plan = setting(
         "subscription",
-        one_of(*get_args(Plan), metavar="PLAN"),
+        kinds.one_of(*get_args(Plan), metavar="PLAN"),
         "subscription or pay_as_you_go",
         more="With `pay_as_you_go` everything is refused that needs a subscription: tasks, "
         "schedules, webhooks and a second profile.",
@@ -215,21 +203,21 @@ class AccountSettings:
     )
     balance_cents: Decimal | float = setting(
         DEFAULT_BALANCE_CENTS,
-        amount("US cents", "CENTS"),
+        kinds.amount("US cents", "CENTS"),
         "the balance at the first start, in US cents",
         more="Tasks and searches cost the published prices.",
         option="--balance-cents",
     )
     max_concurrent_tasks: int | None = setting(
         None,
-        COUNT,
+        kinds.COUNT,
         "the most tasks at once; more get status 429",
         otherwise="any number",
         option="--max-concurrent-tasks",
     )
     max_calls: int | None = setting(
         None,
-        COUNT,
+        kinds.COUNT,
         "the most calls of an owner in a window; more get 429",
         more="The headers `RateLimit` and `RateLimit-Policy` of the answers say how many are left. "
         "Each server of a fleet counts separately.",
@@ -238,7 +226,7 @@ class AccountSettings:
     )
     max_calls_window: int = setting(
         60,
-        whole(1, 3600, "seconds", "SECONDS"),
+        kinds.whole(1, 3600, "seconds", "SECONDS"),
         "the window of `max_calls`",
         option="--max-calls-window",
     )
@@ -252,7 +240,7 @@ class ServiceSettings:
 
     search: SearchBackend | str | Sequence[str] | None = setting(
         None,
-        Kind(
+        kinds.Kind(
             unit="URL",
             metavar="URL",
             check=lambda _field, _value: None,  # `choose_backend` knows what it may be
@@ -267,7 +255,7 @@ class ServiceSettings:
     )
     faults: Sequence[Fault] | None = setting(
         None,
-        Kind(
+        kinds.Kind(
             unit="faults",
             metavar="RULE",
             check=check_faults,
@@ -281,23 +269,23 @@ class ServiceSettings:
     )
     webhooks: Sequence[Webhook] = setting(
         (),
-        Kind(unit="webhooks", check=_webhooks),
+        kinds.Kind(unit="webhooks", check=_webhooks),
         "the webhooks that receive events about tasks, once they pass the test event",
     )
     webhook_retry_delay: float = setting(
         1.0,
-        SECONDS,
+        kinds.SECONDS,
         "pause before the first of 5 retries of an event that a webhook did not receive",
         more="Each further pause is twice as long.",
     )
     now: Callable[[], datetime] = setting(
         utc_now,
-        Kind(unit="function", check=_clock),
+        kinds.Kind(unit="function", check=_clock),
         "the wall clock, for timestamps and expiring links",
     )
     submission_keys: bool = setting(
         True,
-        FLAG,
+        kinds.FLAG,
         "ignore submission keys, as other v1 servers do",
         more="Clients then search for the task of a lost answer. See [submission "
         "keys](server.md#submission-keys).",
@@ -305,7 +293,7 @@ class ServiceSettings:
     )
     stop_cleanup_delay: float = setting(
         0.0,
-        SECONDS,
+        kinds.SECONDS,
         "seconds for which the executor goes on after a stop, which sets the status at once",
     )
 
@@ -324,7 +312,7 @@ class ServerSettings(
 
     executor: str | Executor = setting(
         "auto",
-        Kind(
+        kinds.Kind(
             unit="executor",
             metavar="NAME",
             check=_executor,
@@ -342,18 +330,22 @@ class ServerSettings(
         option="--executor",
     )
     chromium: ChromiumSettings | None = setting(
-        None, value_of(ChromiumSettings, "browser"), "the browser, and what it may do"
+        None,
+        kinds.value_of(ChromiumSettings, "browser"),
+        "the browser, and what it may do",
     )
     agent: AgentSettings | None = setting(
-        None, value_of(AgentSettings, "agent"), "the language model of `browser_use`"
+        None, kinds.value_of(AgentSettings, "agent"), "the language model of `browser_use`"
     )
     cloud: CloudSettings | None = setting(
-        None, value_of(CloudSettings, "hosted service"), "how `cloud-v4` uses the hosted service"
+        None,
+        kinds.value_of(CloudSettings, "hosted service"),
+        "how `cloud-v4` uses the hosted service",
     )
 
     scripts: str | os.PathLike[str] | None = setting(
         None,
-        PATH,
+        kinds.PATH,
         "a folder of scripts to load",
         more="Its files NAME.script are read at the start. A file with a new text becomes the "
         "latest version of the script with its name. Scripts belong to the owner `default`.",
@@ -361,7 +353,7 @@ class ServerSettings(
     )
     scripts_unattended: bool = setting(
         False,
-        FLAG,
+        kinds.FLAG,
         "never pause a script to wait for a person",
         more="A task fails if its script needs a person. Without this option, the task is paused "
         "before a step that changes something if its page has changed: a person takes the step on "
@@ -405,7 +397,7 @@ class ServerSettings(
 
 def _check_executor(group: object, executor: str) -> None:
     """Refuse settings of another executor."""
-    for field, each in settings_of(type(group)):
+    for field, each in kinds.settings_of(type(group)):
         fits = each.executor is None or executor == each.executor
         is_automatic = executor == "auto" and each.executor in {"browser_use", "chromium"}
         if fits or is_automatic or (each.executor, executor) == ("chromium", "browser"):

@@ -4,12 +4,14 @@ import hashlib
 import hmac
 import math
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from copy import copy
 from datetime import datetime
 from enum import StrEnum
 from typing import Self
 from urllib.parse import quote
+
+import attrs
 
 from browser_use_async.api.endpoint_table import API_PREFIX
 from browser_use_async.server.records import DEFAULT_OWNER, RemoteTask
@@ -34,26 +36,19 @@ class LinkFault(StrEnum):
         return "SignatureDoesNotMatch" if self is LinkFault.ALTERED else "AccessDenied"
 
 
+@attrs.define(eq=False, repr=False)
 class Links:
     """Creates the links of one server, and checks their signatures."""
 
-    def __init__(
-        self,
-        url: str,
-        lifetime: float,
-        now: Callable[[], datetime],
-        key: bytes | None = None,
-        *,
-        page_lifetime: float = math.inf,
-    ) -> None:
-        self.url = url
-        self.lifetime = lifetime  # seconds for which links to files are good
-        self._now = now
-        self._page_lifetime = page_lifetime  # seconds after the end of a task
-        # Links die with the process unless the caller brings a key that outlives it.
-        self._key = key or secrets.token_bytes(32)
-        self.owner = DEFAULT_OWNER
-        self.may_steer = True
+    url: str
+    lifetime: float  # seconds for which links to files are good
+    _now: Callable[[], datetime]
+    # Links die with the process unless the caller brings a key that outlives it.
+    _key: bytes = attrs.field(factory=lambda: secrets.token_bytes(32), alias="key")
+    # Seconds after the end of a task
+    _page_lifetime: float = attrs.field(default=math.inf, alias="page_lifetime", kw_only=True)
+    owner: str = attrs.field(default=DEFAULT_OWNER, init=False)
+    may_steer: bool = attrs.field(default=True, init=False)
 
     def of(self, owner: str, *, may_steer: bool) -> Self:
         """The links that an owner is given; without `may_steer` none that steers a task."""
@@ -87,54 +82,37 @@ class Links:
 
     def file_url(self, task_id: str, name: str) -> str:
         """A signed link to a file, which needs no key and expires."""
-        expires = str(int(self._now().timestamp() + self.lifetime))
-        signature = self._signature("file", task_id, name, expires)
-        place = f"{self.url}/files/{task_id}/{quote(name, safe='')}"
-        return f"{place}?expires={expires}&signature={signature}"
-
-    def file_fault(self, task_id: str, name: str, expires: str, signature: str) -> LinkFault | None:
-        """Why a link to a file is refused, or None if it is valid."""
-        return self._fault(expires, signature, "file", task_id, name)
+        place = f"{self.url}/files/{task_id}/{quote(name, safe='')}?"
+        return self._signed(place, self.lifetime, "file", task_id, name)
 
     def handoff_url(self, node_url: str, worker: str, task_id: str, page: str) -> str:
         """A link to the page of a task on the server that has it, good for a minute."""
-        expires = str(int(self._now().timestamp() + HANDOFF_SECONDS))
-        signature = self._signature("handoff", worker, task_id, page, expires)
-        place = f"{node_url.rstrip('/')}/handoff/{page}/{task_id}"
-        return f"{place}?expires={expires}&signature={signature}"
-
-    def handoff_fault(
-        self, worker: str, task_id: str, page: str, expires: str, signature: str
-    ) -> LinkFault | None:
-        """Why a link from another server is refused, or None if it is valid."""
-        return self._fault(expires, signature, "handoff", worker, task_id, page)
+        place = f"{node_url.rstrip('/')}/handoff/{page}/{task_id}?"
+        return self._signed(place, HANDOFF_SECONDS, "handoff", worker, task_id, page)
 
     def upload_url(self, name: str, content_type: str) -> str:
         """A signed link for the upload of a file, which needs no key and expires."""
-        expires = str(int(self._now().timestamp() + self.lifetime))
         # Each link is good for one upload, so that no two of one second may be the same.
-        use = secrets.token_hex(8)
-        owner = self.owner
-        signature = self._signature("upload", name, content_type, use, owner, expires)
-        place = f"{self.url}/uploads/{quote(name, safe='')}"
-        whose = "" if owner == DEFAULT_OWNER else f"&owner={owner}"
-        return f"{place}?use={use}{whose}&expires={expires}&signature={signature}"
+        use, owner = secrets.token_hex(8), self.owner
+        whose = "" if owner == DEFAULT_OWNER else f"owner={owner}&"
+        place = f"{self.url}/uploads/{quote(name, safe='')}?use={use}&{whose}"
+        return self._signed(place, self.lifetime, "upload", name, content_type, use, owner)
 
-    def upload_fault(
-        self, name: str, content_type: str, use: str, owner: str, expires: str, signature: str
-    ) -> LinkFault | None:
-        """Why an upload link is refused, or None if it is valid."""
-        return self._fault(expires, signature, "upload", name, content_type, use, owner)
-
-    def _fault(self, expires: str, signature: str, *signed: str) -> LinkFault | None:
+    def fault(self, query: Mapping[str, str], kind: str, *signed: str) -> LinkFault | None:
+        """Why a link of a kind with a query is refused, or None if it is valid."""
+        expires, signature = query.get("expires", ""), query.get("signature", "")
         if not expires or not signature:
             return LinkFault.UNSIGNED
-        right = self._signature(*signed, expires)
+        right = self._signature(kind, *signed, expires)
         # In constant time: the duration must not show how much of a guess was right.
         if not hmac.compare_digest(right.encode(), signature.encode("utf-8", "replace")):
             return LinkFault.ALTERED
         # The signature covers `expires`, so it is a number of ours from here on.
         return LinkFault.EXPIRED if self._now().timestamp() >= int(expires) else None
+
+    def _signed(self, place: str, seconds: float, kind: str, *signed: str) -> str:
+        expires = str(int(self._now().timestamp() + seconds))
+        return f"{place}expires={expires}&signature={self._signature(kind, *signed, expires)}"
 
     def _signature(self, *signed: str) -> str:
         # The kind comes first: a download link must not be valid for an upload.

@@ -4,9 +4,10 @@ import asyncio
 import socket
 import uuid
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,7 @@ from browser_use_async.server.app.polled_reads import PolledReads
 from browser_use_async.server.egress.proxy import Egress
 from browser_use_async.server.executors.choice import choose_executor
 from browser_use_async.server.executors.scripts.check import read_folder
-from browser_use_async.server.expiry import FileExpiry
+from browser_use_async.server.expiry import expire_daily
 from browser_use_async.server.faults import FaultInjector
 from browser_use_async.server.file_mover import FileMover
 from browser_use_async.server.handoff import Handoff
@@ -208,15 +209,14 @@ class Assembly:
         if deployment.continues_tasks:
             # After the webhooks are registered, which get the events.
             await continue_tasks(server, DEFAULT_MODEL)
+        beside: dict[str, Callable[[], Awaitable[None]]] = {}
         if deployment.schedules:
-            scheduler = Scheduler(server, self.settings.now)
-            scheduler.start()
-            stack.push_async_callback(scheduler.aclose)
-        stack.push_async_callback(FileExpiry(server, self.settings.now).aclose)
-        objects = self._database.objects
-        if objects is not None:
-            mover = FileMover(self._database, objects, self._loops)
-            stack.push_async_callback(mover.aclose)
+            beside["scheduler"] = Scheduler(server, self.settings.now).run
+        beside["expiry"] = partial(expire_daily, self.stores, self.settings)
+        if (objects := self._database.objects) is not None:
+            beside["files"] = FileMover(self._database, objects).run
+        for name, work in beside.items():
+            stack.push_async_callback(self._loops.start(name, work).aclose)
 
     def _new_deployment(self, egress: Egress) -> tuple[Deployment, WebhookSender]:
         """Create the deployment: a fleet if servers share the database, else a single server."""
@@ -235,7 +235,7 @@ class Assembly:
             return SingleServer(database, self._runner, stores.changes, sender, most), sender
         # These need an extra.
         from browser_use_async.server.fleet.fleet import Fleet  # noqa: PLC0415
-        from browser_use_async.server.fleet.fleet_sender import FleetSender  # noqa: PLC0415
+        from browser_use_async.server.webhooks.sender import FleetSender  # noqa: PLC0415
 
         shared = FleetSender(*sending)
         fleet = Fleet(
@@ -252,12 +252,10 @@ class Assembly:
         return fleet, shared
 
     def _authorization(self) -> Authorization:
+        settings = self.settings
         keys = ApiKeyCheck(
-            self.address.api_key,
-            self.stores.api_keys,
-            self.settings.now,
-            proxies=self.settings.proxy_networks,
-            max_wrong_keys=self.settings.max_wrong_keys,
+            *(self.address.api_key.encode("ascii"), self.stores.api_keys, settings.now),
+            *(settings.proxy_networks, settings.max_wrong_keys),
         )
         return Authorization(keys, self.stores.audit_trail.record, self.settings.now)
 

@@ -1,7 +1,6 @@
 """A server of static pages on this machine, used for the example site."""
 
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from aiohttp import web
@@ -63,12 +62,7 @@ class StaticSite:
         self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_error: object) -> None:
         await self._runner.cleanup()
 
     async def _serve(self, request: web.Request) -> web.Response:

@@ -10,11 +10,13 @@ from browser_use_async.server import checks
 from browser_use_async.server.faults.task_lists import LateTaskStore
 from browser_use_async.server.keys.api_keys import ApiKeys
 from browser_use_async.server.keys.audit_trail import AuditTrail
+from browser_use_async.server.pictures import Drawing
 from browser_use_async.server.storage.account import Account, Plan
 from browser_use_async.server.storage.database import Database, immediate
-from browser_use_async.server.storage.files import Uploads
+from browser_use_async.server.storage.files import FileFacts, StoredFile, Uploads, stored_file
 from browser_use_async.server.storage.outbox import Outbox
 from browser_use_async.server.storage.profiles import Profiles
+from browser_use_async.server.storage.progress import text_of_step
 from browser_use_async.server.storage.records import TaskRecord
 from browser_use_async.server.storage.schedules import Schedules
 from browser_use_async.server.storage.scripts import ScriptStore
@@ -22,7 +24,6 @@ from browser_use_async.server.storage.secret_documents import Secrets
 from browser_use_async.server.storage.submission_keys import SubmissionKeys
 from browser_use_async.server.storage.tasks import TaskStore
 from browser_use_async.server.storage.webhooks import SharedWebhookRegistry, WebhookRegistry
-from browser_use_async.server.task_files import find_file
 from browser_use_async.server.tasks.changes import ChangeLog, Changes
 
 
@@ -117,3 +118,21 @@ class Store:
         record = self.task(task_id)
         found = None if record is None else immediate(find_file(self._database, record, name))
         return None if found is None else immediate(found.read(range(found.facts.size)))
+
+
+async def find_file(database: Database, record: TaskRecord, name: str) -> StoredFile | None:
+    """A file whose bytes are still to be read, or None if the task has no file of this name."""
+    found = await stored_file(database, record, name)
+    if found is not None or name not in record.screenshots:
+        return found
+    step = record.steps[record.screenshots.index(name)]
+    text = await text_of_step(database, record.id, step.step)
+    if text is None:
+        return None
+    headline = step.next_goal or step.evaluation_previous_goal
+    picture = Drawing(step.step, headline, step.url, text, record.viewport).png()
+
+    async def read(wanted: range) -> bytes:
+        return picture[wanted.start : wanted.stop]
+
+    return StoredFile(FileFacts.of(picture), read)

@@ -5,7 +5,6 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
 from decimal import Decimal
-from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from browser_use_async.server.faults import Fault
@@ -153,12 +152,7 @@ class ThreadedServer:
         self.start()
         return self
 
-    def __exit__(
-        self,
-        error_type: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_error: object) -> None:
         self.close()
 
     def _run(self) -> None:

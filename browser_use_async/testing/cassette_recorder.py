@@ -7,7 +7,6 @@ import tempfile
 import weakref
 from collections.abc import Awaitable, Mapping
 from pathlib import Path
-from types import TracebackType
 from typing import Self, TypeVar
 
 import attrs
@@ -113,12 +112,7 @@ class CassetteRecorder:
             self._webhooks.subscribe(take)
         return self
 
-    async def __aexit__(
-        self,
-        error_type: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, _kind: object, error: object, _traceback: object) -> None:
         self._observers.remove(self._table)
         # Else a failed test run would replace a whole one.
         if error is not None:

@@ -13,14 +13,7 @@ import attrs
 from aiohttp.hdrs import DATE
 
 from browser_use_async import errors
-from browser_use_async.api.endpoint_table import (
-    GET_TASK,
-    GET_TASK_STATUS,
-    LIST_TASKS,
-    RUN_TASK,
-    Effect,
-    Endpoint,
-)
+from browser_use_async.api import endpoint_table as table
 from browser_use_async.api.long_poll import Wait
 from browser_use_async.api.serialization import StatusPage, load_structure
 from browser_use_async.api.submission_key import format_key
@@ -122,13 +115,13 @@ class Transport:
 
     # --- calls ----------------------------------------------------------------------------
 
-    async def call(self, endpoint: Endpoint, request: Any = None, body: Any = None) -> Any:
+    async def call(self, endpoint: table.Endpoint, request: Any = None, body: Any = None) -> Any:
         """Make a call, repeating it where that is safe, and return its typed answer."""
-        if self.observers.admissions and endpoint.effect is Effect.CREATES:
+        if self.observers.admissions and endpoint.effect is table.Effect.CREATES:
             return await self._create(endpoint, body)
         return await self._answer(prepare(endpoint, request, body))
 
-    async def _create(self, endpoint: Endpoint, body: Any) -> Any:
+    async def _create(self, endpoint: table.Endpoint, body: Any) -> Any:
         """Make a call that creates something, if it is admitted, and report how it ended."""
         about, prepared = Subject(), None
         try:
@@ -144,7 +137,7 @@ class Transport:
             raise
         is_created = outcome.kind is OutcomeKind.ACCEPTED
         may_exist = is_created or outcome.kind is OutcomeKind.AMBIGUOUS
-        task_id = getattr(outcome.value, "id", None) if endpoint is RUN_TASK else None
+        task_id = getattr(outcome.value, "id", None) if endpoint is table.RUN_TASK else None
         self.observers.notify(CreationEnded(is_created, may_exist, task_id), about)
         if is_created:
             return outcome.value
@@ -152,7 +145,7 @@ class Transport:
 
     async def call_once(
         self,
-        endpoint: Endpoint,
+        endpoint: table.Endpoint,
         request: Any = None,
         *,
         wait: Wait | None = None,
@@ -168,7 +161,7 @@ class Transport:
 
     async def call_patiently(
         self,
-        endpoint: Endpoint,
+        endpoint: table.Endpoint,
         request: Any = None,
         *,
         about: object = None,
@@ -188,14 +181,14 @@ class Transport:
         """Ask the service whether it keeps submission keys, unless an answer has shown it."""
         if self.keys.are_unknown:
             first = PageQuery(page=1, limit=1)
-            await self.call_patiently(LIST_TASKS, first, key=uuid.uuid4().hex)
+            await self.call_patiently(table.LIST_TASKS, first, key=uuid.uuid4().hex)
 
     async def _answer(self, prepared: PreparedRequest, retry: RetryPolicy | None = None) -> Any:
         outcome = await self.perform(prepared, retry)
         if outcome.kind is OutcomeKind.ACCEPTED:
             if prepared.on_headers is not None and outcome.reply is not None:
                 prepared.on_headers(outcome.reply.headers)
-            if prepared.endpoint is GET_TASK and self.observers.hears[TaskEnded]():
+            if prepared.endpoint is table.GET_TASK and self.observers.hears[TaskEnded]():
                 self._report_end(outcome.value)
             return outcome.value
         if is_deleted(prepared.endpoint, outcome) or is_stopped(prepared.endpoint, outcome):
@@ -217,7 +210,7 @@ class Transport:
         if not may_be_reached(prepared.endpoint, outcome):
             return False
         try:
-            status = await self.call(GET_TASK_STATUS, TaskId(str(prepared.task_id)))
+            status = await self.call(table.GET_TASK_STATUS, TaskId(str(prepared.task_id)))
         except errors.BrowserUseError:
             return False
         return is_reached(prepared.endpoint, outcome, status)
@@ -274,7 +267,7 @@ class Transport:
 
         if submitting is None:  # else `claim` has reported it
             report_trouble(self.observers, prepared, first)
-        is_free = policy.budget is None or prepared.endpoint.effect is Effect.CREATES
+        is_free = policy.budget is None or prepared.endpoint.effect is table.Effect.CREATES
         retrying = Retrying(
             policy,
             partial(self._effect_of, prepared),
@@ -290,10 +283,10 @@ class Transport:
             self._budget.record_success(1 if is_free else attempts)
         return last
 
-    def _effect_of(self, prepared: PreparedRequest) -> Effect:
+    def _effect_of(self, prepared: PreparedRequest) -> table.Effect:
         """The effect of sending a call again: none, with a key that the service keeps."""
         if prepared.key is not None and self.keys.are_kept:
-            return Effect.IDEMPOTENT
+            return table.Effect.IDEMPOTENT
         return prepared.endpoint.effect
 
     async def _attempt_with_slot(

@@ -14,13 +14,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from browser_use_async.api.endpoint_table import (
-    PAUSE_TASK,
-    RESUME_TASK,
-    STOP_TASK,
-    Effect,
-    Endpoint,
-)
+from browser_use_async.api import endpoint_table as table
 from browser_use_async.api.limits import check_counts, check_seconds, is_seconds
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.transport.response import TRANSIENT_STATUSES, Outcome, OutcomeKind
@@ -42,7 +36,7 @@ _HAS_ENDED = re.compile(
 _MAX_SEARCHED = 4096  # bytes
 
 
-def may_try_again(effect: Effect, outcome: Outcome) -> bool:
+def may_try_again(effect: table.Effect, outcome: Outcome) -> bool:
     """Whether the same call may be sent once more without a risk of paying twice."""
     match outcome.kind:
         case OutcomeKind.ACCEPTED:
@@ -52,7 +46,7 @@ def may_try_again(effect: Effect, outcome: Outcome) -> bool:
         # Refused before anything was done, so that a paying call may be sent again as well.
         case _ if outcome.status == 429:
             return True
-        case _ if effect not in {Effect.READS, Effect.IDEMPOTENT}:
+        case _ if effect not in {table.Effect.READS, table.Effect.IDEMPOTENT}:
             return False
         case _:
             # `X-Should-Retry` counts for these calls only: for others it could cost money.
@@ -76,35 +70,35 @@ def _retry_hint(outcome: Outcome) -> bool | None:
 # has ended has nothing left to do, and neither has a delete of what an earlier attempt deleted.
 
 
-def is_deleted(endpoint: Endpoint, outcome: Outcome) -> bool:
+def is_deleted(endpoint: table.Endpoint, outcome: Outcome) -> bool:
     """Whether a delete was answered with 404 because an earlier attempt deleted the resource."""
     return endpoint.method == "DELETE" and outcome.doubted and outcome.status == 404
 
 
-def is_stopped(endpoint: Endpoint, outcome: Outcome) -> bool:
+def is_stopped(endpoint: table.Endpoint, outcome: Outcome) -> bool:
     """Whether a stop was rejected with a text that says that the task has ended."""
     return (
-        endpoint is STOP_TASK
+        endpoint is table.STOP_TASK
         and outcome.reply is not None
         and outcome.status in _ALREADY
         and _HAS_ENDED.search(outcome.reply.body[:_MAX_SEARCHED]) is not None
     )
 
 
-def may_be_reached(endpoint: Endpoint, outcome: Outcome) -> bool:
+def may_be_reached(endpoint: table.Endpoint, outcome: Outcome) -> bool:
     """Whether the status of the task can show that the call had its effect."""
-    if endpoint is STOP_TASK:
+    if endpoint is table.STOP_TASK:
         return _is_doubtful(outcome) or outcome.status in _ALREADY
-    return endpoint.effect is Effect.SWITCHES and _is_doubtful(outcome)
+    return endpoint.effect is table.Effect.SWITCHES and _is_doubtful(outcome)
 
 
-def is_reached(endpoint: Endpoint, outcome: Outcome, status: TaskStatus) -> bool:
+def is_reached(endpoint: table.Endpoint, outcome: Outcome, status: TaskStatus) -> bool:
     """Whether the task is in the state that the call asked for."""
-    if endpoint is STOP_TASK:
+    if endpoint is table.STOP_TASK:
         return status.is_terminal
-    if endpoint is PAUSE_TASK:
+    if endpoint is table.PAUSE_TASK:
         return status is TaskStatus.PAUSED
-    assert endpoint is RESUME_TASK
+    assert endpoint is table.RESUME_TASK
     return status.is_known and status is not TaskStatus.PAUSED and not status.is_terminal
 
 
@@ -207,7 +201,7 @@ class Retrying:
     """Repeats one call that has failed; tenacity counts the attempts."""
 
     _policy: RetryPolicy
-    _effect: Callable[[], Effect]  # what sending the call again does, as known so far
+    _effect: Callable[[], table.Effect]  # what sending the call again does, as known so far
     _rng: random.Random
     # Called before each pause with the failed outcome, the failed attempts, and the pause
     _on_retry: Callable[[Outcome, int, float], None]

@@ -47,39 +47,26 @@ class FieldKind(StrEnum):
 
 @attrs.frozen
 class FieldRule:
-    """The rule of one request field.
+    """The rule of one request field."""
 
-    Attributes:
-        kind: The JSON shape.
-        required: Whether the field must be given.
-        nullable: Whether `null` is accepted.
-        enum: The known values. The SDK also sends others; the bundled server refuses them.
-        lower_case: Whether the value is lower-cased before it is compared and sent.
-        minimum: The smallest integer or number.
-        maximum: The largest integer or number.
-        max_pairs: How many pairs a map may have.
-        max_key_length: How many characters a key of the map may have.
-        max_length: How many characters a text, or a value of the map, may have.
-        min_length: How many characters a text must have.
-        blank_is_null: Whether the bundled server takes an empty text or list for null, as the
-            service does. The SDK refuses such a list.
-        default: The service's default for a field that is not given, if it is published.
-        check: Returns the problem of a value of this shape, or None.
-    """
-
-    kind: FieldKind
-    required: bool = False
-    nullable: bool = True
+    kind: FieldKind  # the JSON shape
+    required: bool = False  # whether the field must be given
+    nullable: bool = True  # whether `null` is accepted
+    # The known values. The SDK also sends others; the bundled server refuses them
     enum: type[OpenEnum] | None = None
-    lower_case: bool = False
-    minimum: int | None = None
-    maximum: int | None = None
-    max_pairs: int | None = None
-    max_key_length: int | None = None
-    max_length: int | None = None
-    min_length: int | None = None
+    lower_case: bool = False  # whether the value is lower-cased before it is compared and sent
+    minimum: int | None = None  # the smallest integer or number
+    maximum: int | None = None  # the largest integer or number
+    max_pairs: int | None = None  # how many pairs a map may have
+    max_key_length: int | None = None  # how many characters a key of the map may have
+    max_length: int | None = None  # how many characters a text, or a value of the map, may have
+    min_length: int | None = None  # how many characters a text must have
+    # Whether the bundled server takes an empty text or list for null, as the service does. The SDK
+    # refuses such a list
     blank_is_null: bool = False
+    # The service's default for a field that is not given, if it is published
     default: Any = UNSET
+    # Returns the problem of a value of this shape, or None
     check: Callable[[Any], str | None] | None = None
 
 

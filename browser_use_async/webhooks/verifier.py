@@ -10,17 +10,8 @@ from http import HTTPStatus
 import attrs
 
 from browser_use_async.errors import WebhookVerificationError
+from browser_use_async.webhooks import signature
 from browser_use_async.webhooks.events import Event, TestEvent
-from browser_use_async.webhooks.signature import (
-    SIGNATURE_HEADER,
-    TIMESTAMP_HEADER,
-    Headers,
-    VerifiedCall,
-    canonical_json,
-    claims_of,
-    header_pairs,
-    verify,
-)
 from browser_use_async.webhooks.standard import HEADERS
 
 RETRY_AFTER = "5"  # seconds after which a sender may try again when the queue is full
@@ -31,8 +22,8 @@ _KEPT = frozenset(
         "content-encoding",
         "content-length",
         "content-type",
-        SIGNATURE_HEADER.lower(),
-        TIMESTAMP_HEADER.lower(),
+        signature.SIGNATURE_HEADER.lower(),
+        signature.TIMESTAMP_HEADER.lower(),
         *HEADERS,
     }
 )
@@ -86,7 +77,7 @@ class RequestHead:
         cls, method: str, paths: Iterable[str], headers: Iterable[tuple[str | bytes, str | bytes]]
     ) -> "RequestHead":
         """The head of a framework's request."""
-        kept = [each for each in header_pairs(headers) if each[0] in _KEPT]
+        kept = [each for each in signature.header_pairs(headers) if each[0] in _KEPT]
         return cls(method, tuple(paths), kept)
 
     def first(self, name: str) -> str | None:
@@ -124,7 +115,7 @@ class RequestVerifier:
         if (head.first("content-encoding") or "identity").lower() != "identity":
             return Refusal(refusal(415), "encoding", "the body is compressed")
         try:
-            claims_of(head.headers, self.tolerance, self._moment())
+            signature.claims_of(head.headers, self.tolerance, self._moment())
         except WebhookVerificationError as error:
             return _refused(error)
         length = head.first("content-length") or "0"
@@ -138,12 +129,14 @@ class RequestVerifier:
             refusal(413), "too_large", f"the body is longer than the {self.max_body} bytes allowed"
         )
 
-    def check(self, body: bytes, headers: Headers) -> Refusal | VerifiedCall:
+    def check(self, body: bytes, headers: signature.Headers) -> Refusal | signature.VerifiedCall:
         """Verify a whole request."""
         if len(body) > self.max_body:
             return self.too_large()
         try:
-            return verify(body, headers, self.secrets, tolerance=self.tolerance, now=self._moment())
+            return signature.verify(
+                body, headers, self.secrets, tolerance=self.tolerance, now=self._moment()
+            )
         except WebhookVerificationError as error:
             return _refused(error)
 
@@ -182,9 +175,9 @@ class LatestEvents:
                 self._ids.popitem(last=False)
 
 
-def digest_of(call: VerifiedCall, event: Event) -> bytes:
+def digest_of(call: signature.VerifiedCall, event: Event) -> bytes:
     """A digest of an event's content, whatever the layout of its JSON."""
-    digest = hashlib.sha256(canonical_json(call.body))
+    digest = hashlib.sha256(signature.canonical_json(call.body))
     if isinstance(event, TestEvent):
         # All test events have the same content; a new one has another time.
         digest.update(call.sent_at.isoformat().encode())

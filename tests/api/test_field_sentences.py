@@ -5,8 +5,8 @@ import pytest
 
 from browser_use_async.api.endpoint_table import ENDPOINTS
 from browser_use_async.server.admin import ADMIN_ROUTES
-from browser_use_async.server.app.field_sentences import field_sentences
 from browser_use_async.server.app.openapi import openapi_document, openapi_of_administration
+from browser_use_async.server.app.openapi_schemas import field_sentences
 from browser_use_async.types import RunTaskRequest, UpdateScheduledTaskRequest
 
 _MODELS = {

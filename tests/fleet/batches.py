@@ -17,9 +17,10 @@ import psycopg
 
 from browser_use_async import RunTaskRequest
 from browser_use_async.batch import ItemState, read_ledger
+from browser_use_async.batch.options import BatchOptions
 from browser_use_async.batch.postgres.address import LedgerAddress
 from browser_use_async.batch.postgres.connection import connect
-from browser_use_async.batch.postgres.enqueue import EnqueueOptions, enqueue
+from browser_use_async.batch.postgres.enqueue import enqueue
 from browser_use_async.money import TaskPrice
 from browser_use_async.server import LocalServer
 from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor
@@ -125,7 +126,7 @@ async def served(
 
 async def begin(ledger: str, count: int, budget: Decimal | None = None) -> None:
     """Enqueue this many items."""
-    options = EnqueueOptions(budget_cents=budget)
+    options = BatchOptions(budget_cents=budget)
     address = LedgerAddress.parse(ledger)
     await enqueue(items(count), address, options, {})
     with connect(address) as connection:

@@ -82,7 +82,7 @@ def served(session: BrowserUseSession) -> Any:
     async def session_of(_context: Any) -> AsyncIterator[BrowserUseSession]:
         yield session
 
-    return new_server(session_of, max_wait=300.0)
+    return new_server(session_of, timeout=300.0)
 
 
 def _client(served: Any, *extensions: Any) -> Any:

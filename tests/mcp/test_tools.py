@@ -26,7 +26,7 @@ def connected(session: BrowserUseSession) -> Any:
     async def session_of(_context: Any) -> AsyncIterator[BrowserUseSession]:
         yield session
 
-    return Client(new_server(session_of, max_wait=300.0))
+    return Client(new_server(session_of, timeout=300.0))
 
 
 _TOOLS = """

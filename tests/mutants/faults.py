@@ -158,11 +158,11 @@ MUTANTS: tuple[Mutant, ...] = (
         ("server/storage/test_database.py::test_a_look_up_sees_every_change_made_before_it",),
     ),
     Mutant(
-        "closing the server leaves its scheduler running",
+        "closing the server leaves its loops running",
         "server/startup.py",
         "Assembly._begin",
-        "stack.push_async_callback(scheduler.aclose)",
-        "",
+        "stack.push_async_callback(self._loops.start(name, work).aclose)",
+        "self._loops.start(name, work)",
         ("server/test_isolation.py::test_a_hundred_servers",),
     ),
 )

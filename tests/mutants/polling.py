@@ -367,8 +367,8 @@ MUTANTS: tuple[Mutant, ...] = (
         "a whole line of a stream of changes has any length",
         "polling/long_poll.py",
         "_read_lines",
-        "len(rest) > MAX_LINE or any(len(line) > MAX_LINE for line in lines)",
-        "len(rest) > MAX_LINE",
+        "len(rest) > wire.MAX_LINE or any(len(line) > wire.MAX_LINE for line in lines)",
+        "len(rest) > wire.MAX_LINE",
         (
             (
                 "polling/test_long_poll_liars.py"

@@ -85,8 +85,8 @@ MUTANTS: tuple[Mutant, ...] = (
         "paid calls are retried like reads",
         "transport/retry.py",
         "may_try_again",
-        "{Effect.READS, Effect.IDEMPOTENT}",
-        "{Effect.READS, Effect.IDEMPOTENT, Effect.CREATES}",
+        "{table.Effect.READS, table.Effect.IDEMPOTENT}",
+        "{table.Effect.READS, table.Effect.IDEMPOTENT, table.Effect.CREATES}",
         (
             "lifecycle/test_lost_answers.py::test_a_lost_answer_raises_if_asked_to",
             "lifecycle/test_lost_answers.py::test_a_stalled_answer_is_made_good",
@@ -280,7 +280,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "a cancellation interrupts a request half-way",
         "lifecycle/run.py",
         "SubmissionRunner._end",
-        "submission.state is SubmissionState.UNSENT or lost",
+        "submission.state is create.SubmissionState.UNSENT or lost",
         "True",
         (
             (

@@ -162,8 +162,8 @@ MUTANTS: tuple[Mutant, ...] = (
         "a pause is sent again after a lost response",
         "transport/retry.py",
         "may_try_again",
-        "{Effect.READS, Effect.IDEMPOTENT}",
-        "{Effect.READS, Effect.IDEMPOTENT, Effect.SWITCHES}",
+        "{table.Effect.READS, table.Effect.IDEMPOTENT}",
+        "{table.Effect.READS, table.Effect.IDEMPOTENT, table.Effect.SWITCHES}",
         ("transport/test_idempotency.py::test_a_pause_is_not_repeated_over_a_resume",),
     ),
     Mutant(
@@ -186,8 +186,8 @@ MUTANTS: tuple[Mutant, ...] = (
         "idempotent calls are not retried",
         "transport/retry.py",
         "may_try_again",
-        "effect not in {Effect.READS, Effect.IDEMPOTENT}",
-        "effect is not Effect.READS",
+        "effect not in {table.Effect.READS, table.Effect.IDEMPOTENT}",
+        "effect is not table.Effect.READS",
         ("transport/test_idempotency.py::test_an_update_whose_answer_is_lost_is_sent_again",),
     ),
     Mutant(

@@ -63,7 +63,7 @@ async def submitted(session: BrowserUseSession) -> None:
     assert_type(await session.submit("Read", output_type=Answer), TaskHandle[Answer])
     assert_type(await session.submit("Read", output_type=Row), TaskHandle[Row])
     assert_type(await session.submit("Read", output_type=None), TaskHandle[None])
-    await session.submit("Read", output_typ=Price)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
+    await session.submit("Read", output_typ=Price)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
 
 
 async def again(session: BrowserUseSession, token: str) -> None:

@@ -13,8 +13,7 @@ from browser_use_async.api.submission_token import SubmissionToken
 from browser_use_async.batch.ledger.records import DOUBTFUL, Intent
 from browser_use_async.batch.ledger.row import Claim
 from browser_use_async.batch.ledger.store import LedgerStore
-from browser_use_async.batch.ledger.writer import LedgerWriter
-from browser_use_async.batch.ledger.writes import ItemEnds, SendBegins, TaskFound
+from browser_use_async.batch.ledger.writer import ItemEnds, LedgerWriter, SendBegins, TaskFound
 from browser_use_async.batch.results import BatchResult
 from browser_use_async.lifecycle.create import Journal
 from browser_use_async.lifecycle.reconcile import mark_of

@@ -1,7 +1,7 @@
 """A row of a ledger: the state of one item, for runs and for people. No I/O."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import groupby
@@ -46,9 +46,7 @@ class LedgerRow:
     # What it cost, from its steps and the published prices, in US cents
     cost_cents: Decimal | None = None
     joined: bool = False  # whether other code had created the task, and paid for it
-    error: str | None = (
-        None  # the class of the error with which it ended, such as `TaskFailedError`
-    )
+    error: str | None = None  # the class of the error with which it ended
     reason: str | None = None  # the error in words
     entered_at: datetime  # when the item was first read
     sent_at: datetime | None = None  # when run-task was last about to be sent
@@ -122,14 +120,8 @@ class LedgerRow:
 
     def afresh(self) -> "LedgerRow":
         """The row of the same item without its task, which becomes a former one."""
-        former = FormerTask(
-            task_id=self.task_id,
-            status=self.status,
-            steps=self.steps,
-            cost_cents=self.cost_cents,
-            error=self.error,
-            reason=self.reason,
-        )
+        names = {each.name for each in attrs.fields(FormerTask)} - {"round"}
+        former = FormerTask(**{name: getattr(self, name) for name in names})
         return LedgerRow(
             index=self.index,
             key=self.key,
@@ -211,58 +203,28 @@ _WIDTH = len(_COLUMNS) + 1 + len(_FORMER)
 
 
 def _row(found: list[tuple[Any, ...]]) -> LedgerRow:
-    row = dict(zip(_COLUMNS, found[0], strict=False))
+    row: dict[str, Any] = dict(zip(_COLUMNS, found[0], strict=False))
     formers = [each[len(_COLUMNS) : _WIDTH] for each in found]
+    for name, read in _DECODERS.items():
+        if row[name] is not None:
+            row[name] = read(row[name])
     return LedgerRow(
-        index=row["position"],
-        key=row["key"],
-        state=ItemState(row["state"]),
-        attempts=row["attempts"],
-        doubted=bool(row["doubted"]),
-        keyed=bool(row["keyed"]),
-        joined=bool(row["joined"]),
-        task_id=row["task_id"],
-        status=row["status"],
-        steps=row["steps"],
-        cost_cents=cents_if_any(row["cost"]),
-        error=row["error"],
-        reason=row["reason"],
-        entered_at=moment(row["entered_at"]),
-        sent_at=_moment_if_any(row["sent_at"]),
-        created_at=_moment_if_any(row["created_at"]),
-        finished_at=_moment_if_any(row["finished_at"]),
-        output_bytes=row["output_bytes"],
-        output=row["output"],
-        name=row["name"],
-        task=row["task"],
-        reserved_cents=cents(row["reserved"]),
-        token=None if row["token"] is None else SubmissionToken.parse(row["token"]),
-        digest=bytes(row["digest"]),
-        run=row["run"],
+        index=row.pop("position"),
+        cost_cents=row.pop("cost"),
+        reserved_cents=row.pop("reserved"),
         former_tasks=tuple(_former_task(each) for each in formers if each[0] is not None),
+        **row,
     )
 
 
 def _former_task(values: tuple[Any, ...]) -> FormerTask:
-    round_of_retries, task_id, status, steps, cost, error, reason = values
-    return FormerTask(
-        round=round_of_retries,
-        task_id=task_id,
-        status=status,
-        steps=steps,
-        cost_cents=cents_if_any(cost),
-        error=error,
-        reason=reason,
-    )
+    former = dict(zip(("round", *_FORMER), values, strict=True))
+    return FormerTask(cost_cents=cents_if_any(former.pop("cost")), **former)
 
 
 def moment(seconds: float) -> datetime:
     """A stored time, in UTC."""
     return datetime.fromtimestamp(seconds, UTC)
-
-
-def _moment_if_any(seconds: float | None) -> datetime | None:
-    return None if seconds is None else moment(seconds)
 
 
 def cents(amount: Decimal | int | None) -> Decimal:
@@ -278,3 +240,13 @@ def cents_if_any(amount: int | None) -> Decimal | None:
 def millicents(amount: Decimal | None) -> int | None:
     """An amount in US cents in the stored form."""
     return None if amount is None else round(amount * MILLICENTS)
+
+
+_DECODERS: dict[str, Callable[[Any], Any]] = {
+    "state": ItemState,
+    **dict.fromkeys(("doubted", "keyed", "joined"), bool),
+    **dict.fromkeys(("cost", "reserved"), cents),
+    **dict.fromkeys(("entered_at", "sent_at", "created_at", "finished_at"), moment),
+    "token": SubmissionToken.parse,
+    "digest": bytes,
+}

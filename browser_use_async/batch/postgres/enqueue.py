@@ -3,17 +3,16 @@
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
-from decimal import Decimal
 from typing import Any
 
 import attrs
 import psycopg
 
 from browser_use_async.batch.inputs import BatchInput, InputReader, Item
-from browser_use_async.batch.key_limits import KeyLimits
 from browser_use_async.batch.ledger.records import ItemState
 from browser_use_async.batch.ledger.row import WITHOUT_OUTPUT, Claim, LedgerRow
 from browser_use_async.batch.ledger.store import Columns, RunContext
+from browser_use_async.batch.options import BatchOptions
 from browser_use_async.batch.postgres.address import LedgerAddress
 from browser_use_async.batch.postgres.connection import (
     BatchLock,
@@ -48,18 +47,6 @@ WHERE position = %s
 """
 
 
-@attrs.frozen(kw_only=True)
-class EnqueueOptions:
-    """The options of an enqueued batch."""
-
-    budget_cents: Decimal | None = None
-    retry_failed: bool = False  # whether items whose task failed get another one
-    retry_dead_letters: bool = False  # whether items that were refused are tried again
-    labels: Mapping[str, str] = attrs.field(factory=dict)
-    key_prefix: str = ""  # of the submission keys of its items
-    limits: KeyLimits | None = None  # how many items of one key are under way at once
-
-
 @attrs.define(kw_only=True)
 class Enqueued:
     """How many items an input had, by state."""
@@ -74,7 +61,7 @@ class Enqueued:
 async def enqueue(
     requests: BatchInput,
     address: LedgerAddress,
-    options: EnqueueOptions,
+    options: BatchOptions,
     fields: Mapping[str, Any],
 ) -> Enqueued:
     """Write a whole input to the ledger, which is created if it is missing."""
@@ -118,7 +105,7 @@ class _Queue:
 
     address: LedgerAddress
     lock: BatchLock
-    options: EnqueueOptions
+    options: BatchOptions
     enqueued: Enqueued = attrs.field(factory=Enqueued)
     _connection: psycopg.Connection | None = None
     _context: RunContext = attrs.field(factory=RunContext)

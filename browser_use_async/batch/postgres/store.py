@@ -32,27 +32,13 @@ from browser_use_async.batch.ledger.store import (
     RunContext,
     Values,
 )
-from browser_use_async.batch.ledger.writes import ItemEnds, SendBegins, TaskFound
+from browser_use_async.batch.ledger.writer import ItemEnds, SendBegins, TaskFound
+from browser_use_async.batch.postgres import statements
 from browser_use_async.batch.postgres.schema import (
     AT_REST,
     HANDED_OUT,
     WAITING,
     WAITS_FOR_KEY,
-)
-from browser_use_async.batch.postgres.statements import (
-    CLAIM_LIMITED,
-    CLAIM_NEXT,
-    CLAIM_TASKS,
-    END_DOUBTS,
-    HELD,
-    HOLDERS,
-    IS_OVER,
-    IS_SETTLED,
-    LOCK_KEYS,
-    RECORD_INTENTS,
-    RECORD_OUTCOMES,
-    RESCUE,
-    RESERVE,
 )
 from browser_use_async.batch.results import BatchResult
 from browser_use_async.errors import LeaseLostError
@@ -162,7 +148,7 @@ class PostgresStore(LedgerStore):
 
     def _record_intents(self, intents: Sequence[tuple[Claim, Intent]]) -> set[int]:
         return self._write_all(
-            RECORD_INTENTS,
+            statements.RECORD_INTENTS,
             [
                 {
                     "position": claim.position,
@@ -186,7 +172,7 @@ class PostgresStore(LedgerStore):
         # If two name the same task, the later one is refused by itself.
         by_task = {each.task_id: each for each in reversed(tasks)}
         return self._write_all(
-            CLAIM_TASKS,
+            statements.CLAIM_TASKS,
             [
                 {"position": each.claim.position, "call": each.claim.call, "task": each.task_id}
                 for each in by_task.values()
@@ -196,7 +182,7 @@ class PostgresStore(LedgerStore):
     def record_outcomes(self, ends: Sequence[ItemEnds]) -> set[int]:
         """Record how items ended, and what was spent, in one statement."""
         return self._write_all(
-            RECORD_OUTCOMES, [self._outcome(each.claim, each.result) for each in ends]
+            statements.RECORD_OUTCOMES, [self._outcome(each.claim, each.result) for each in ends]
         )
 
     def _outcome(self, claim: Claim, result: BatchResult[Any]) -> dict[str, Any]:
@@ -240,7 +226,7 @@ class PostgresStore(LedgerStore):
         """
         new = 0 if only_begun else count
         values = {"count": count, "new": new, "first": first, "call": self.call, **self._beat()}
-        found = rows_of(self._all(CLAIM_NEXT, values))
+        found = rows_of(self._all(statements.CLAIM_NEXT, values))
         return [self._claimed(row, *request) for row, request in found]
 
     def claim_limited(self, count: int, after: str = "") -> tuple[list[Claim], str]:
@@ -251,8 +237,8 @@ class PostgresStore(LedgerStore):
         """
         values = {"count": count, "after": after, "call": self.call, **self._beat()}
         with self.connection.transaction():
-            self._one(LOCK_KEYS)
-            found = [*rows_of(self._all(CLAIM_LIMITED, values))]
+            self._one(statements.LOCK_KEYS)
+            found = [*rows_of(self._all(statements.CLAIM_LIMITED, values))]
         last = max((limit_key for _row, (_request, limit_key) in found), default="")
         claims = [self._claimed(row, request) for row, (request, _limit_key) in found]
         return claims, last if len(claims) == count else ""
@@ -290,7 +276,7 @@ class PostgresStore(LedgerStore):
 
     def record_heartbeat(self) -> tuple[set[int], float]:
         """Renew the lease of this process; returns its items, and the shortest lease of all."""
-        held = {position for (position,) in self._all(HELD, self._beat())}
+        held = {position for (position,) in self._all(statements.HELD, self._beat())}
         shortest = "SELECT LEAST(MIN(lease), %s) FROM workers"
         return held, self._required(shortest, (self.context.lease,))[0]
 
@@ -303,18 +289,20 @@ class PostgresStore(LedgerStore):
 
         Only leases of at most `longest` seconds are checked.
         """
-        return sorted(position for (position,) in self._all(RESCUE, {"longest": longest}))
+        return sorted(
+            position for (position,) in self._all(statements.RESCUE, {"longest": longest})
+        )
 
     # --- the end of the batch -------------------------------------------------------------
 
     def is_over(self) -> bool:
         """Whether all enqueued items have been handed out and finished."""
-        row = self._one(IS_OVER)
+        row = self._one(statements.IS_OVER)
         return row is not None and bool(row[0])
 
     def is_settled(self) -> bool:
         """Whether no begun item waits for a process, or is worked on."""
-        return bool(self._required(IS_SETTLED)[0])
+        return bool(self._required(statements.IS_SETTLED)[0])
 
     def finish(self, now: float) -> bool:
         """End the round of retries; returns True to the one process that looks for duplicates."""
@@ -341,7 +329,7 @@ class PostgresStore(LedgerStore):
             "maximum": millicents(maximum_cents),
             "limit": None if limit == NO_LIMIT else millicents(limit),
         }
-        made = self._one(RESERVE, values)
+        made = self._one(statements.RESERVE, values)
         if made is not None:
             budget = _amounts(*made)
             budget.limit_cents = min(budget.limit_cents, limit)
@@ -370,7 +358,7 @@ class PostgresStore(LedgerStore):
                 self._set_aside(claim.position, maximum_cents)
                 return Reservation.MADE, budget
             # Only items that end can release their reservations.
-            handed_out, waiting = self._required(HOLDERS)
+            handed_out, waiting = self._required(statements.HOLDERS)
         if handed_out:
             return Reservation.FULL, budget
         return (Reservation.LEFT if waiting else Reservation.REFUSED), budget
@@ -397,7 +385,7 @@ class PostgresStore(LedgerStore):
 
     def end_doubts(self, kept: Collection[str]) -> None:
         """Release the reservations for lost requests of ended items, except for some keys."""
-        self._do(END_DOUBTS.format(others=others(kept)), tuple(kept))
+        self._do(statements.END_DOUBTS.format(others=others(kept)), tuple(kept))
 
     def record_orphan(self, orphan: Orphan) -> None:
         """Record a duplicate task, or its changes, and its cost."""

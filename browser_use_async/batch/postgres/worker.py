@@ -16,17 +16,11 @@ import attrs
 from browser_use_async.api.requests import build_request
 from browser_use_async.batch.duplicates import find_duplicates
 from browser_use_async.batch.inputs import Item
-from browser_use_async.batch.ledger.records import (
-    DOUBTFUL,
-    FINAL_STATES,
-    MAY_COST,
-    ItemState,
-    Orphan,
-)
+from browser_use_async.batch.ledger import records
 from browser_use_async.batch.ledger.row import Claim
 from browser_use_async.batch.ledger.store import RunContext
 from browser_use_async.batch.ledger.writer import LedgerWriter
-from browser_use_async.batch.options import BatchOptions, WorkerOptions
+from browser_use_async.batch.options import WorkerOptions
 from browser_use_async.batch.postgres.address import LedgerAddress
 from browser_use_async.batch.postgres.admission import PlaceNeededError, SharedAdmission
 from browser_use_async.batch.postgres.connection import acquire_lock
@@ -168,7 +162,7 @@ class BatchWorker:
     options: WorkerOptions
     on_result: OnResult = lambda _result: None  # called for each item that it finished
     make_store: MakeStore[PostgresStore] = PostgresStore
-    orphans: tuple[Orphan, ...] = ()  # duplicate tasks that it found at the end
+    orphans: tuple[records.Orphan, ...] = ()  # duplicate tasks that it found at the end
     _drained: bool = False
     _failure: Exception | None = None
     _items: dict[int, "asyncio.Task[None]"] = attrs.field(factory=dict)  # by position
@@ -236,15 +230,6 @@ class BatchWorker:
         )
         if budget is None or key_prefix is None:
             raise LedgerError(f"nothing was enqueued in {self.address}: `batch enqueue` does it")
-        batch_options = BatchOptions(
-            concurrency=options.concurrency,
-            settle_window=options.settle_window,
-            timeout=options.timeout,
-            outage_timeout=options.outage_timeout,
-            max_failures=options.max_failures,
-            key_prefix=key_prefix,
-            is_recorded=True,
-        )
         await learn_service(self.lifecycle)
         self._admission = admission = SharedAdmission(
             *(budget, options.concurrency, False, writer),
@@ -254,10 +239,10 @@ class BatchWorker:
         return BatchState(
             self.lifecycle,
             self.runtime.now,
-            batch_options,
+            attrs.evolve(options, key_prefix=key_prefix, is_recorded=True),
             writer,
             admission,
-            ProgressCounter(dict.fromkeys(ItemState, 0), asyncio.get_running_loop().time()),
+            ProgressCounter(dict.fromkeys(records.ItemState, 0), asyncio.get_running_loop().time()),
             SharedBackoff(options.outage_timeout, self.runtime.rng),
             lambda: None,
         )
@@ -311,7 +296,8 @@ class BatchWorker:
         # Else a process that only searches would log nothing for the whole settle window.
         keys_are_kept = self.lifecycle.creator.transport.keys.are_kept
         count = sum(
-            each.row.state in DOUBTFUL and not (each.row.keyed and keys_are_kept) for each in taken
+            each.row.state in records.DOUBTFUL and not (each.row.keyed and keys_are_kept)
+            for each in taken
         )
         if count:
             LOGGER.warning(
@@ -361,12 +347,12 @@ class BatchWorker:
         state, admission = self._state, self._admission
         assert state is not None
         assert admission is not None
-        if self._is_stopped and not (self._takes_begun and taken.row.state in MAY_COST):
-            if taken.row.state not in MAY_COST:  # nothing is reserved for what is left out
+        if self._is_stopped and not (self._takes_begun and taken.row.state in records.MAY_COST):
+            if taken.row.state not in records.MAY_COST:  # nothing is reserved for what is left out
                 admission.release(taken)
             self._hand_back(taken)
             return
-        if taken.row.state in FINAL_STATES and not taken.may_retry:
+        if taken.row.state in records.FINAL_STATES and not taken.may_retry:
             self._hand_back(taken, waits=False)
             return
         try:
@@ -377,7 +363,7 @@ class BatchWorker:
             return
         try:
             result = await ItemRunner(state, item, taken).run()
-            if result is not None and result.state in FINAL_STATES and not result.restored:
+            if result is not None and result.state in records.FINAL_STATES and not result.restored:
                 self.on_result(result)
         except PlaceNeededError:
             pass

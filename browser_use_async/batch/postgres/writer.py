@@ -15,8 +15,15 @@ import attrs
 import psycopg
 
 from browser_use_async.batch.ledger.store import RunContext
-from browser_use_async.batch.ledger.writer import Job, LedgerConnection, LedgerWriter
-from browser_use_async.batch.ledger.writes import ItemEnds, SendBegins, TaskFound, Write
+from browser_use_async.batch.ledger.writer import (
+    ItemEnds,
+    Job,
+    LedgerConnection,
+    LedgerWriter,
+    SendBegins,
+    TaskFound,
+    Write,
+)
 from browser_use_async.batch.postgres.address import LedgerAddress
 from browser_use_async.batch.postgres.connection import (
     BatchLock,

@@ -1,22 +1,14 @@
 """`batch enqueue` and `batch work`: one batch that many processes work on."""
 
 import asyncio
-from collections.abc import Iterator, Mapping
-from typing import Any, TypedDict
+from collections.abc import Iterator
+from typing import Any
 
 import attrs
 
-from browser_use_async.batch import (
-    BatchItem,
-    BatchResult,
-    ItemState,
-    LedgerRow,
-    LedgerView,
-    StopReason,
-    read_ledger,
-    work,
-)
+from browser_use_async import batch
 from browser_use_async.batch.key_limits import KeyLimits
+from browser_use_async.batch.options import BatchOptions
 from browser_use_async.batch.postgres.address import LedgerAddress
 from browser_use_async.cli.batch.results import result_record
 from browser_use_async.cli.batch.runner import BatchRun
@@ -60,10 +52,7 @@ class BatchEnqueue:
 
     async def run(self) -> int:
         """Write them, and return the exit code."""
-        from browser_use_async.batch.postgres.enqueue import (  # noqa: PLC0415 - needs the extra
-            EnqueueOptions,
-            enqueue,
-        )
+        from browser_use_async.batch.postgres.enqueue import enqueue  # noqa: PLC0415 - needs the extra
 
         settings, console = self.settings, self.console
         address = fleet_address(settings.ledger)
@@ -73,7 +62,7 @@ class BatchEnqueue:
         if not await run.confirm(contents.count):
             console.info("nothing was enqueued")
             return ExitCode.USAGE
-        options = EnqueueOptions(
+        options = BatchOptions(
             budget_cents=settings.options["budget_cents"],
             retry_failed=settings.options["retry_failed"],
             retry_dead_letters=settings.options["retry_dead_letters"],
@@ -108,36 +97,25 @@ class BatchEnqueue:
             else:
                 with answer_of(row.task_id):
                     console.result(_row_record(row))
-        view = await asyncio.to_thread(read_ledger, str(self.settings.ledger))
+        view = await asyncio.to_thread(batch.read_ledger, str(self.settings.ledger))
         _show(view, None, console)
-        is_done = view.total == view.counts[ItemState.DONE]
+        is_done = view.total == view.counts[batch.ItemState.DONE]
         return ExitCode.FINISHED if is_done else ExitCode.TASK_FAILED
 
-    def _items(self) -> Iterator[BatchItem]:
+    def _items(self) -> Iterator[batch.BatchItem]:
         for item in self.settings.items.items():
             yield item.to_batch_item(item.task, self.settings.fields)
 
 
-class WorkOptions(TypedDict):
-    """Options of the command line that `work` takes by the same names."""
+async def work_here(ledger: str, connection: Connection, console: Console, **options: Any) -> int:
+    """Work on a batch beside other processes, and return the exit code.
 
-    concurrency: int
-    settle_window: float
-    timeout: float | None
-    outage_timeout: float
-    max_failures: int | None
-    stop_orphans: bool
-    lease: float
-
-
-async def work_here(
-    ledger: str,
-    secrets: Mapping[str, str],
-    options: WorkOptions,
-    connection: Connection,
-    console: Console,
-) -> int:
-    """Work on a batch beside other processes, and return the exit code."""
+    Args:
+        ledger: Its address.
+        connection: What the tasks are created with.
+        console: Where to show what happens.
+        options: Those that `work` takes by the same names.
+    """
     drain = asyncio.Event()
 
     def stop() -> None:
@@ -147,7 +125,7 @@ async def work_here(
             "them to other processes"
         )
 
-    def report(result: BatchResult[Any]) -> None:
+    def report(result: batch.BatchResult[Any]) -> None:
         if console.shows_text:
             console.info(f"{result.state}: {result.name}")
             return
@@ -155,15 +133,10 @@ async def work_here(
             console.result(result_record(result, None, has_schema=False))
 
     with graceful_sigint(stop):
-        worked = await work(
-            ledger,
-            session=connection.session,
-            secrets=secrets,
-            on_result=report,
-            drain=drain,
-            **options,
+        worked = await batch.work(
+            ledger, session=connection.session, on_result=report, drain=drain, **options
         )
-    view = await asyncio.to_thread(read_ledger, ledger)
+    view = await asyncio.to_thread(batch.read_ledger, ledger)
     for orphan in worked.orphans:
         outcome = "it was stopped" if orphan.stopped else "it was not stopped"
         console.labelled(
@@ -171,33 +144,23 @@ async def work_here(
             f"task {orphan.task_id} is one too many for {orphan.title}; {outcome}",
         )
     _show(view, worked.stopped_by, console)
-    is_done = worked.stopped_by is None and view.total == view.counts[ItemState.DONE]
+    is_done = worked.stopped_by is None and view.total == view.counts[batch.ItemState.DONE]
     return ExitCode.FINISHED if is_done else ExitCode.TASK_FAILED
 
 
-def _row_record(row: LedgerRow) -> dict[str, Any]:
+def _row_record(row: batch.LedgerRow) -> dict[str, Any]:
     error = None if row.error is None else {"type": row.error, "message": row.reason}
-    return {
-        "index": row.index,
-        "key": row.title,
-        "state": str(row.state),
-        "status": row.status,
-        "task_id": row.task_id,
-        "output": row.output,
-        "steps": row.steps,
-        "cost_cents": None if row.cost_cents is None else float(row.cost_cents),
-        "joined": row.joined,
-        "attempts": row.attempts,
-        "error": error,
-    }
+    names = "index key state status task_id output steps cost_cents joined attempts error".split()
+    shown = row.to_row()
+    return {**{name: shown[name] for name in names}, "key": row.title, "error": error}
 
 
-def _show(view: LedgerView, stopped_by: StopReason | None, console: Console) -> None:
+def _show(view: batch.LedgerView, stopped_by: batch.StopReason | None, console: Console) -> None:
     counts = {str(state): count for state, count in view.counts.items() if count}
     shown = ", ".join(f"{count:,} {state}" for state, count in counts.items())
     stopped = "" if stopped_by is None else f"; stopped by {stopped_by}"
     console.info(f"{shown}; cost {format_cents(view.cost_cents)}{stopped}")
-    if view.counts[ItemState.UNKNOWN]:
+    if view.counts[batch.ItemState.UNKNOWN]:
         console.info(
             "unknown: run-task was not answered, and no task has appeared. To go on, give "
             "`batch enqueue` the same input and --resume, then run `batch work`: it looks for the "

@@ -12,6 +12,7 @@ from collections.abc import Callable, Generator, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from contextlib import closing
 from hashlib import blake2b
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -122,7 +123,7 @@ def _csv_rows(file: RowFile, lines: Iterator[str]) -> Iterator[Row]:
     """Yield rows of a CSV file, whose first line names the columns and shows the delimiter."""
     first = next(lines, "")
     delimiter = _delimiter(first)
-    records = _records(file, _chained(first, lines), delimiter)
+    records = _records(file, chain([first], lines), delimiter)
     head = next(records, None)
     if head is None:
         return
@@ -133,11 +134,6 @@ def _csv_rows(file: RowFile, lines: Iterator[str]) -> Iterator[Row]:
                 line, f"it has {len(cells)} values, and the first line names {len(columns)} columns"
             )
         yield Row(line, dict(zip(columns, cells, strict=True)))
-
-
-def _chained(first: str, lines: Iterator[str]) -> Iterator[str]:
-    yield first
-    yield from lines
 
 
 def _delimiter(line: str) -> str:
@@ -411,26 +407,23 @@ def short_digest(text: str) -> int:
     return int.from_bytes(blake2b(encoded, digest_size=8).digest())
 
 
+@attrs.define(eq=False, repr=False)
 class InputTracker:
     """The input of `run_many`, which also remembers the items in flight."""
 
-    def __init__(
-        self,
-        file: InputFile,
-        contents: InputContents,
-        fill_in: Callable[[str], str],
-        fields: RunTaskFields,
-    ) -> None:
-        self._file = file
-        self._fields = fields
-        self._count = contents.count
-        self.items = contents.items
-        self.kinds = contents.kinds  # which `run_many` asks for
-        self._fill_in = fill_in
-        self._under_way: dict[int, InputItem] = {}
+    _file: InputFile
+    contents: InputContents
+    _fill_in: Callable[[str], str]
+    _fields: RunTaskFields
+    _under_way: dict[int, InputItem] = attrs.field(factory=dict)
+
+    @property
+    def kinds(self) -> InputKinds:
+        """Of the tasks, which `run_many` asks for."""
+        return self.contents.kinds
 
     def __len__(self) -> int:
-        return self._count
+        return self.contents.count
 
     def __iter__(self) -> Generator[BatchItem]:
         for index, item in enumerate(self._file.items()):

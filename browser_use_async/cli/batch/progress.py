@@ -6,8 +6,9 @@ import signal
 from collections.abc import Callable
 from contextlib import ExitStack
 from decimal import Decimal
-from types import TracebackType
 from typing import Any, Self
+
+import attrs
 
 from browser_use_async.batch import BatchProgress, BatchResult, Forecast, ItemState, StopReason
 from browser_use_async.cli.batch.failures import Failures
@@ -32,25 +33,19 @@ _BAR = 40
 _LONGEST_KEY = 40
 
 
+@attrs.define(eq=False)
 class BatchDisplay:
     """Shows a batch on stderr while its `async with` block runs."""
 
-    def __init__(
-        self,
-        console: Console,
-        read_progress: Callable[[], BatchProgress],
-        failures: Failures | None = None,
-        *,
-        shows_results: bool = False,
-    ) -> None:
-        self._console = console
-        self._read_progress = read_progress
-        self._failures = Failures() if failures is None else failures
-        self._shows_results = shows_results
-        self._stack = ExitStack()
-        self._refreshing: asyncio.Task[None] | None = None
-        self._stopped_by: StopReason | None = None
-        self._is_short = False  # whether the budget has had no room for a while
+    _console: Console
+    _read_progress: Callable[[], BatchProgress]
+    _failures: Failures = attrs.field(factory=Failures)
+    _shows_results: bool = attrs.field(default=False, alias="shows_results", kw_only=True)
+    _stack: ExitStack = attrs.field(factory=ExitStack, init=False)
+    _refreshing: "asyncio.Task[None] | None" = attrs.field(default=None, init=False)
+    _stopped_by: StopReason | None = attrs.field(default=None, init=False)
+    # Whether the budget has had no room for a while
+    _is_short: bool = attrs.field(default=False, init=False)
 
     async def __aenter__(self) -> Self:
         show = self._stack.enter_context(self._console.live())
@@ -59,12 +54,7 @@ class BatchDisplay:
         )
         return self
 
-    async def __aexit__(
-        self,
-        error_class: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_error: object) -> None:
         assert self._refreshing is not None
         self._refreshing.cancel()
         await asyncio.gather(self._refreshing, return_exceptions=True)

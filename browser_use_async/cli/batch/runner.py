@@ -167,7 +167,7 @@ class BatchRun:
         return connection.session.run_many(
             tracker,
             ledger=settings.ledger,
-            labels=labels_with_items(settings.labels, tracker.items),
+            labels=labels_with_items(settings.labels, tracker.contents.items),
             **settings.options,
             **settings.fields,
         )

@@ -1,7 +1,6 @@
 """`batch status`: the state of a batch, read from its ledger."""
 
 import asyncio
-from collections.abc import Iterable
 from itertools import islice
 from typing import Any
 
@@ -38,19 +37,14 @@ async def show_status(
     running = None
     if session is not None:
         rows = (row for row in view.rows() if row.state is ItemState.SUBMITTED)
-        running = await _with_live_pages(islice(rows, _MOST_RUNNING), session)
+        shown = islice(rows, _MOST_RUNNING)
+        running = await asyncio.gather(*(_with_live_page(row, session) for row in shown))
     if console.shows_text:
         _show(view, forecast, failures, console)
         if running is not None:
             _show_running(running, console)
     else:
         console.result({**_report(view, forecast, running), "failures": failures.record()})
-
-
-async def _with_live_pages(
-    rows: Iterable[LedgerRow], session: BrowserUseSession
-) -> list[dict[str, Any]]:
-    return await asyncio.gather(*(_with_live_page(row, session) for row in rows))
 
 
 async def _with_live_page(row: LedgerRow, session: BrowserUseSession) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 import codecs
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import click
 
@@ -275,16 +275,11 @@ async def _work(
     **options: Any,
 ) -> int:
     """Run tasks of a batch in PostgreSQL, together with other processes on any machine."""
-    from browser_use_async.cli.batch.fleet import (  # noqa: PLC0415
-        WorkOptions,
-        fleet_address,
-        work_here,
-    )
+    from browser_use_async.cli.batch.fleet import fleet_address, work_here  # noqa: PLC0415
 
     fleet_address(ledger)
     async with connect(server, console) as connection:
-        terms = cast("WorkOptions", options)
-        return await work_here(str(ledger), dict(secrets), terms, connection, console)
+        return await work_here(str(ledger), connection, console, secrets=dict(secrets), **options)
 
 
 @batch.action(

@@ -11,16 +11,10 @@ import attrs
 from browser_use_async import LlmModel, Task, TaskStatus
 from browser_use_async.batch import ItemState, LedgerRow, LedgerView, read_ledger
 from browser_use_async.batch.ledger.records import MAY_COST
+from browser_use_async.cli import options
 from browser_use_async.cli.command import command
 from browser_use_async.cli.connect import connect
 from browser_use_async.cli.console import Console
-from browser_use_async.cli.options import (
-    Argument,
-    Choice,
-    ServerOptions,
-    complete_files,
-    option,
-)
 from browser_use_async.cli.screen import Span, Style
 from browser_use_async.cli.table import Head
 from browser_use_async.cli.times import in_local_time, local_time
@@ -43,19 +37,19 @@ class _Entry:
 
 @command(
     "explain",
-    Argument(
+    options.Argument(
         "target",
         "TASK|LEDGER",
         "a task's id, a token of `run --detach`, or the ledger of a batch",
-        shell_complete=complete_files,
+        shell_complete=options.complete_files,
     ),
-    option("--key ITEM", "for a ledger: show this row only"),
-    option(
+    options.option("--key ITEM", "for a ledger: show this row only"),
+    options.option(
         "--llm-model MODEL",
         "for a task: its model, whose price is used (default: gpt-4.1)",
-        type=Choice([str(each) for each in LlmModel]),
+        type=options.Choice([str(each) for each in LlmModel]),
     ),
-    option(
+    options.option(
         "--max-agent-steps N",
         "for a task: its limit of steps; the step that says that the limit is reached is free "
         "(default: 75)",
@@ -65,7 +59,7 @@ class _Entry:
 )
 async def explain(
     console: Console,
-    server: ServerOptions,
+    server: options.ServerOptions,
     target: str,
     key: str | None,
     llm_model: str | None,

@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncGenerator, Sequence
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import click
@@ -17,8 +16,7 @@ from browser_use_async.cli.screen import Style
 from browser_use_async.cli.times import local_time
 from browser_use_async.cli.values import amount, whole
 from browser_use_async.errors import ConfigurationError
-from browser_use_async.server.keys.api_key import DEFAULT_SCOPES, Scope
-from browser_use_async.server.keys.new_key import NewKey
+from browser_use_async.server.keys.api_key import DEFAULT_SCOPES, NewKey, Scope
 
 keys = Group(
     "keys",
@@ -81,12 +79,11 @@ async def _add(
     budget_cents: Decimal | None,
     concurrency: int | None,
     expires_in: int | None,
-    admin_socket: Path | None,
 ) -> None:
     """Make a key and print it. It is not shown again."""
     named = [scope for several in scopes for scope in several] or None
     new = NewKey(name, named, budget_cents, concurrency, expires_in)
-    added = await admin_client(server, admin_socket).add(new)
+    added = await admin_client(server).add(new)
     if console.is_json:
         console.result(added)
         return
@@ -132,10 +129,10 @@ _KEYS = Listing[dict[str, Any]](
     examples=("keys list --columns name,spent_cents,budget_cents",),
 )
 async def _list(
-    console: Console, server: ServerOptions, every: bool, admin_socket: Path | None
+    console: Console, server: ServerOptions, every: bool
 ) -> AsyncGenerator[dict[str, Any], None]:
     """List the keys, but not their secret texts."""
-    for row in await admin_client(server, admin_socket).all():
+    for row in await admin_client(server).all():
         if every or row["is_valid"]:
             yield row
 
@@ -145,11 +142,9 @@ async def _list(
     Argument("key_id", "ID", "the id of the key, as `keys list` shows it", type=_id),
     ADMIN_SOCKET,
 )
-async def _revoke(
-    console: Console, server: ServerOptions, key_id: str, admin_socket: Path | None
-) -> None:
+async def _revoke(console: Console, server: ServerOptions, key_id: str) -> None:
     """Revoke a key. It stops working at once."""
-    revoked = await admin_client(server, admin_socket).revoke(key_id)
+    revoked = await admin_client(server).revoke(key_id)
     if revoked is None:
         raise ConfigurationError(f"there is no key {key_id}; `keys list --all` has the ids")
     console.done(f"the key of {revoked['name']} is revoked and stops working at once", revoked)
@@ -183,12 +178,8 @@ _ENTRIES = Listing[dict[str, Any]](
     ADMIN_SOCKET,
 )
 async def _audit(
-    console: Console,
-    server: ServerOptions,
-    latest: int,
-    name: str | None,
-    admin_socket: Path | None,
+    console: Console, server: ServerOptions, latest: int, name: str | None
 ) -> AsyncGenerator[dict[str, Any], None]:
     """Show which key did what, the newest entry last."""
-    for row in await admin_client(server, admin_socket).entries(latest, name):
+    for row in await admin_client(server).entries(latest, name):
         yield row

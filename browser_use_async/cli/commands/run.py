@@ -3,30 +3,16 @@
 import asyncio
 from contextlib import suppress
 
+from browser_use_async import errors
+from browser_use_async.cli import options
 from browser_use_async.cli.answer import OUTPUT_ONLY, print_answer
 from browser_use_async.cli.command import command
 from browser_use_async.cli.connect import Connection, connect
 from browser_use_async.cli.console import Console
 from browser_use_async.cli.exit import ExitCode, report_error
 from browser_use_async.cli.fields import TASK_OPTIONS, task_fields
-from browser_use_async.cli.options import (
-    Argument,
-    Choice,
-    ServerOptions,
-    either,
-    group,
-    option,
-)
 from browser_use_async.cli.progress import TaskProgress
 from browser_use_async.cli.values import seconds, submission_key
-from browser_use_async.errors import (
-    APITimeoutError,
-    BrowserUseError,
-    ConfigurationError,
-    SubmissionUnknownError,
-    TaskError,
-    WaitTimeoutError,
-)
 from browser_use_async.lifecycle.create import EndAction
 from browser_use_async.types import RunTaskFields, Task
 
@@ -35,29 +21,31 @@ _ON_EXIT = ("leave", "stop", "pause")
 
 @command(
     "run",
-    Argument(
+    options.Argument(
         "task", "TASK", "what the agent should do; with --local, {site} stands for the example site"
     ),
     *TASK_OPTIONS,
-    *group(
+    *options.group(
         "waiting",
-        *either(
-            option("--timeout SECONDS", "how long to wait for its end", type=seconds),
-            option("--detach", "print the task's id and a token, and do not wait for its end"),
+        *options.either(
+            options.option("--timeout SECONDS", "how long to wait for its end", type=seconds),
+            options.option(
+                "--detach", "print the task's id and a token, and do not wait for its end"
+            ),
         ),
-        option(
+        options.option(
             "--on-timeout",
             "what to do with the task when the time is over (default: leave)",
-            type=Choice(_ON_EXIT),
+            type=options.Choice(_ON_EXIT),
             default="leave",
         ),
-        option(
+        options.option(
             "--on-cancel",
             "what to do with the task on Ctrl-C (default: stop; with --key: leave)",
-            type=Choice(_ON_EXIT),
+            type=options.Choice(_ON_EXIT),
         ),
     ),
-    option(
+    options.option(
         "--key",
         "a name for this work: the same key means the same task, which is paid for once",
         type=submission_key,
@@ -72,7 +60,7 @@ _ON_EXIT = ("leave", "stop", "pause")
 )
 async def run(
     console: Console,
-    server: ServerOptions,
+    server: options.ServerOptions,
     task: str,
     timeout: float | None,
     detach: bool,
@@ -111,14 +99,14 @@ async def run(
                     on_created=progress.follow,
                     **given,
                 )
-        except TaskError as error:
+        except errors.TaskError as error:
             progress.report_end(error.task)
             # A failed task is a result, too, which scripts find on stdout.
             answer(error.task)
             raise
-        except WaitTimeoutError as error:
+        except errors.WaitTimeoutError as error:
             return progress.report_timeout(error, on_timeout)
-        except (SubmissionUnknownError, APITimeoutError) as error:
+        except (errors.SubmissionUnknownError, errors.APITimeoutError) as error:
             code = report_error(error, console)
             # The timeout also ends run-task, and the search for a task whose answer was lost.
             is_late = timeout is not None and loop.time() - began >= timeout
@@ -131,11 +119,13 @@ async def run(
     return ExitCode.FINISHED
 
 
-def _check_detached(server: ServerOptions, *, output_only: bool) -> None:
+def _check_detached(server: options.ServerOptions, *, output_only: bool) -> None:
     if output_only:
-        raise ConfigurationError("--output-only waits for the output, and --detach does not wait")
+        raise errors.ConfigurationError(
+            "--output-only waits for the output, and --detach does not wait"
+        )
     if server.local:
-        raise ConfigurationError("--detach leaves a task to a server that ends with --local")
+        raise errors.ConfigurationError("--detach leaves a task to a server that ends with --local")
 
 
 async def _submit(
@@ -151,7 +141,7 @@ async def _submit(
     console.result({"id": handle.id, "token": handle.to_token()})
     state = "the key names a task that exists already" if handle.joined else "the task is created"
     advice = f"to follow it: browser-use-async watch {handle.id}"
-    with suppress(BrowserUseError):
+    with suppress(errors.BrowserUseError):
         status = await session.tasks.get_status(handle.id)
         state += f", status {status}"
         if status.is_terminal:

@@ -54,25 +54,17 @@ _ROWS = Listing(
 
 
 @scripts.listing("list", _ROWS, ADMIN_SOCKET)
-async def _list(
-    console: Console, server: ServerOptions, admin_socket: Path | None
-) -> AsyncGenerator[dict[str, Any], None]:
+async def _list(console: Console, server: ServerOptions) -> AsyncGenerator[dict[str, Any], None]:
     """List the scripts, and how often they were played and failed."""
-    found = await admin_client(server, admin_socket).get("/admin/scripts")
+    found = await admin_client(server).get("/admin/scripts")
     for row in found["scripts"]:
         yield row
 
 
 @scripts.action("show", _NAME, _VERSION, ADMIN_SOCKET)
-async def _show(
-    console: Console,
-    server: ServerOptions,
-    name: str,
-    version: int | None,
-    admin_socket: Path | None,
-) -> None:
+async def _show(console: Console, server: ServerOptions, name: str, version: int | None) -> None:
     """Print the text of a script."""
-    found = await _versions(server, admin_socket, name)
+    found = await _versions(server, name)
     shown = _chosen(found, name, version)
     if console.shows_text:
         console.answer(shown["text"])
@@ -81,11 +73,9 @@ async def _show(
 
 
 @scripts.action("diff", _NAME, ADMIN_SOCKET)
-async def _diff(
-    console: Console, server: ServerOptions, name: str, admin_socket: Path | None
-) -> None:
+async def _diff(console: Console, server: ServerOptions, name: str) -> None:
     """Show what is different between the two latest versions."""
-    latest, *before = await _versions(server, admin_socket, name)
+    latest, *before = await _versions(server, name)
     if not before:
         raise ConfigurationError(f"{name} has one version, and nothing to compare it with")
     lines = difflib.unified_diff(
@@ -99,18 +89,16 @@ async def _diff(
 
 
 @scripts.action("edit", _NAME, ADMIN_SOCKET)
-async def _edit(
-    console: Console, server: ServerOptions, name: str, admin_socket: Path | None
-) -> None:
+async def _edit(console: Console, server: ServerOptions, name: str) -> None:
     """Change the text of a script in an editor ($EDITOR); tasks play the new version."""
     if not sys.stdin.isatty():
         raise ConfigurationError("scripts edit needs a terminal; use scripts export and import")
-    text = (await _versions(server, admin_socket, name))[0]["text"]
+    text = (await _versions(server, name))[0]["text"]
     changed = click.edit(text, extension=ENDING)
     if changed is None or changed == text:
         console.info("nothing was changed")
         return
-    await _put(console, server, admin_socket, name, changed)
+    await _put(console, server, name, changed)
 
 
 @scripts.action(
@@ -118,11 +106,9 @@ async def _edit(
     Argument("folder", "FOLDER", "where the files are written", type=click.Path(path_type=Path)),
     ADMIN_SOCKET,
 )
-async def _export(
-    console: Console, server: ServerOptions, folder: Path, admin_socket: Path | None
-) -> None:
+async def _export(console: Console, server: ServerOptions, folder: Path) -> None:
     """Write the latest version of each script to a file, NAME.script."""
-    client = admin_client(server, admin_socket)
+    client = admin_client(server)
     names = [each["name"] for each in (await client.get("/admin/scripts"))["scripts"]]
     texts = {
         name: (await client.get(f"/admin/scripts/{name}"))["versions"][0]["text"] for name in names
@@ -144,23 +130,19 @@ async def _export(
     ),
     ADMIN_SOCKET,
 )
-async def _import(
-    console: Console, server: ServerOptions, files: tuple[Path, ...], admin_socket: Path | None
-) -> None:
+async def _import(console: Console, server: ServerOptions, files: tuple[Path, ...]) -> None:
     """Add each file as the latest version of the script with its name."""
     for path in files:
         if path.suffix != ENDING:
             raise ConfigurationError(f"{path} is not called NAME{ENDING}")
     for path in files:
-        await _put(console, server, admin_socket, path.stem, _read(path))
+        await _put(console, server, path.stem, _read(path))
 
 
 @scripts.action("delete", _NAME, ADMIN_SOCKET)
-async def _delete(
-    console: Console, server: ServerOptions, name: str, admin_socket: Path | None
-) -> None:
+async def _delete(console: Console, server: ServerOptions, name: str) -> None:
     """Delete all versions of a script; the next task that names it records it again."""
-    await admin_client(server, admin_socket).delete(f"/admin/scripts/{name}")
+    await admin_client(server).delete(f"/admin/scripts/{name}")
     console.done(f"{name}: all versions are deleted", {"id": name, "deleted": True})
 
 
@@ -179,15 +161,13 @@ def _read(path: Path) -> str:
         raise ConfigurationError(f"{path} cannot be read: {error}") from None
 
 
-async def _put(
-    console: Console, server: ServerOptions, socket: Path | None, name: str, text: str
-) -> None:
-    made = await admin_client(server, socket).put(f"/admin/scripts/{name}", {"text": text})
+async def _put(console: Console, server: ServerOptions, name: str, text: str) -> None:
+    made = await admin_client(server).put(f"/admin/scripts/{name}", {"text": text})
     console.done(f"{name}: version {made['version']}", made)
 
 
-async def _versions(server: ServerOptions, socket: Path | None, name: str) -> list[dict[str, Any]]:
-    answer = await admin_client(server, socket).get(f"/admin/scripts/{name}")
+async def _versions(server: ServerOptions, name: str) -> list[dict[str, Any]]:
+    answer = await admin_client(server).get(f"/admin/scripts/{name}")
     versions: list[dict[str, Any]] = answer["versions"]
     return versions
 

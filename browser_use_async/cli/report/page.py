@@ -16,7 +16,10 @@ from browser_use_async.batch.forecast import Forecast
 from browser_use_async.batch.ledger.reader import LedgerView
 from browser_use_async.batch.ledger.records import ItemState, Orphan
 from browser_use_async.cli.batch.failures import Failures
-from browser_use_async.cli.report.format import (
+from browser_use_async.cli.report.histogram import CENTS, SECONDS, Axis, bins, plot
+from browser_use_async.cli.report.items import (
+    LONGEST_KEY,
+    STATE_CLASSES,
     cents,
     count,
     excerpt,
@@ -24,8 +27,6 @@ from browser_use_async.cli.report.format import (
     money,
     text,
 )
-from browser_use_async.cli.report.histogram import CENTS, SECONDS, Axis, bins, plot
-from browser_use_async.cli.report.items import LONGEST_KEY, STATE_CLASSES
 from browser_use_async.cli.report.summary import Figures, quantile
 from browser_use_async.cli.times import time_span
 

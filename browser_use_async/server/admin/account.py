@@ -18,10 +18,6 @@ from browser_use_async.version import __version__
 _MOST_CENTS = 10**12
 
 
-def _not_above_zero(cents: Decimal) -> str | None:
-    return None if cents > 0 else "it must be a number above 0"
-
-
 @attrs.frozen
 class Credit:
     """Credit that is added.
@@ -36,7 +32,7 @@ class Credit:
             required=True,
             nullable=False,
             maximum=_MOST_CENTS,
-            check=_not_above_zero,
+            check=lambda cents: None if cents > 0 else "it must be a number above 0",
         )
     )
 

@@ -6,10 +6,9 @@ import attrs
 
 from browser_use_async.server.errors import NotFoundError
 from browser_use_async.server.http.responses import Json
-from browser_use_async.server.keys.api_key import NO_KEY, ApiKey, Scope
+from browser_use_async.server.keys.api_key import NO_KEY, ApiKey, NewKey, Scope
 from browser_use_async.server.keys.api_keys import ListedKey
 from browser_use_async.server.keys.audit_trail import entry_as_json
-from browser_use_async.server.keys.new_key import NewKey
 from browser_use_async.server.records import DEFAULT_OWNER
 from browser_use_async.server.routes import admin_operation
 from browser_use_async.server.running_server import RunningServer

@@ -1,7 +1,5 @@
 """Administration of scripts: their versions, what came of playing them, and their texts."""
 
-from datetime import datetime
-
 import attrs
 
 from browser_use_async.server.errors import NotFoundError
@@ -82,15 +80,5 @@ async def delete_script(server: RunningServer, path: ScriptName) -> None:
 
 
 def _as_json(version: ScriptVersion) -> Json:
-    return Json(
-        name=version.name,
-        version=version.version,
-        origin=version.origin,
-        task_id=version.task_id,
-        made_at=to_moment(datetime.fromisoformat(version.made_at)),
-        plays=version.plays,
-        failures=version.failures,
-        steps=version.steps,
-        model_calls=version.model_calls,
-        healed=version.healed,
-    )
+    fields = attrs.asdict(version, filter=attrs.filters.exclude("text"))
+    return Json({**fields, "made_at": to_moment(version.made_at)})

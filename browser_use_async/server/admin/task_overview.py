@@ -9,7 +9,7 @@ import attrs
 
 from browser_use_async.prices import task_cents
 from browser_use_async.server.storage import Database
-from browser_use_async.server.storage.pauses import paused_seconds
+from browser_use_async.server.storage.progress import paused_seconds
 from browser_use_async.server.storage.records import (
     output_key,
     recording_key,

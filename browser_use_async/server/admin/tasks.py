@@ -29,8 +29,7 @@ from browser_use_async.server.running_server import RunningServer
 from browser_use_async.server.schedule import ScheduleRecord, next_run
 from browser_use_async.server.signed_links import Links
 from browser_use_async.server.storage import TaskRecord
-from browser_use_async.server.storage.pauses import paused_seconds
-from browser_use_async.server.storage.progress import step_facts, trace_of_step
+from browser_use_async.server.storage.progress import paused_seconds, step_facts, trace_of_step
 from browser_use_async.server.storage.rows import to_moment
 from browser_use_async.types import FieldKind, FieldRule, TaskId, TaskStatus
 from browser_use_async.types.base import ruled

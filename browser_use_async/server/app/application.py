@@ -18,7 +18,6 @@ from browser_use_async.server.app.file_routes import FileRoutes
 from browser_use_async.server.app.metrics import Metrics, add_monitoring
 from browser_use_async.server.app.openapi import openapi_document, openapi_of_administration
 from browser_use_async.server.app.polled_reads import PolledReads
-from browser_use_async.server.failures import log_failure
 from browser_use_async.server.http.access import AllowedHosts, ClientCheck, check_direct_client
 from browser_use_async.server.http.authorization import Authorization, Call
 from browser_use_async.server.http.call_quota import CallQuota
@@ -28,6 +27,7 @@ from browser_use_async.server.http.responses import json_response
 from browser_use_async.server.http.submission_keys import advertise
 from browser_use_async.server.keys.api_key import Scope
 from browser_use_async.server.live_view.routes import add_live_routes
+from browser_use_async.server.loops import log_failure
 from browser_use_async.server.operations import API_ROUTES
 from browser_use_async.server.operations.tasks import find_task
 from browser_use_async.server.pages import SECTIONS, application_page, icon, missing_page

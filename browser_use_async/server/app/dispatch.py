@@ -44,37 +44,29 @@ async def read_inputs(route: Route, request: web.Request) -> list[Any]:
         InvalidRequestError: The problems found.
         HttpError: 400 for a body that cannot be read, 422 for one of administration.
     """
+    endpoint = route.endpoint
+    parts: list[tuple[str, type[Any], Mapping[str, Any]]] = []
+    if endpoint.parameters is not None:
+        parts.append(("path", endpoint.parameters, request.match_info))
+    if endpoint.query is not None:
+        parts.append(("query", endpoint.query, _query(endpoint.query, request)))
+    if endpoint.body is not None and route.is_administration:
+        parts.append(("body", endpoint.body, await _read_admin_object(request, endpoint.body)))
+    elif endpoint.body is not None:
+        parts.append(("body", endpoint.body, await _read_object(request)))
     inputs: list[Any] = []
     problems: list[tuple[str, Problem]] = []
-    endpoint = route.endpoint
-    if endpoint.parameters is not None:
-        _check("path", endpoint.parameters, request.match_info, inputs, problems)
-    if endpoint.query is not None:
-        _check("query", endpoint.query, _query(endpoint.query, request), inputs, problems)
-    if endpoint.body is not None and route.is_administration:
-        given = await _read_admin_object(request, endpoint.body)
-        _check("body", endpoint.body, given, inputs, problems, Mode.CLIENT)
-    elif endpoint.body is not None:
-        _check("body", endpoint.body, await _read_object(request), inputs, problems)
+    for part, model, given in parts:
+        is_own = part == "body" and route.is_administration
+        values, found = validate(model, given, Mode.CLIENT if is_own else Mode.SERVER)
+        problems += [(part, problem) for problem in found]
+        if not found:
+            inputs.append(model(**values))
     if problems and route.is_administration:
         raise HttpError(422, "; ".join(problem.sentence for _, problem in problems))
     if problems:
         raise InvalidRequestError(*problems)
     return inputs
-
-
-def _check(
-    part: str,
-    model: type[Any],
-    given: Mapping[str, Any],
-    inputs: list[Any],
-    problems: list[tuple[str, Problem]],
-    mode: Mode = Mode.SERVER,
-) -> None:
-    values, found = validate(model, given, mode)
-    problems += [(part, problem) for problem in found]
-    if not found:
-        inputs.append(model(**values))
 
 
 def _query(model: type[Any], request: web.Request) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from browser_use_async.server.storage.files import (
     UploadsFullError,
     in_parts,
 )
-from browser_use_async.server.task_files import find_file
+from browser_use_async.server.stores import find_file
 
 _ONE_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.IGNORECASE | re.ASCII)
 
@@ -79,10 +79,7 @@ class FileRoutes:
     async def download(self, request: web.Request) -> web.StreamResponse:
         """Answer GET and HEAD of `/files/{task_id}/{file_name}`."""
         task_id, name = request.match_info["task_id"], request.match_info["file_name"]
-        signature = request.query.get("signature", "")
-        fault = self._server.links.file_fault(
-            task_id, name, request.query.get("expires", ""), signature
-        )
+        fault = self._server.links.fault(request.query, "file", task_id, name)
         if fault is not None:
             return storage_error(403, fault.code, fault)
         record = await self._server.stores.tasks.of_any_owner(id=task_id)
@@ -97,11 +94,9 @@ class FileRoutes:
         """Answer PUT of `/uploads/{file_name}`."""
         name = request.match_info["file_name"]
         content_type = request.headers.get("Content-Type", "")
-        use, expires, signature = (
-            request.query.get(each, "") for each in ("use", "expires", "signature")
-        )
-        owner = request.query.get("owner", DEFAULT_OWNER)
-        fault = self._server.links.upload_fault(name, content_type, use, owner, expires, signature)
+        query = request.query
+        use, owner = query.get("use", ""), query.get("owner", DEFAULT_OWNER)
+        fault = self._server.links.fault(query, "upload", name, content_type, use, owner)
         if fault is not None:
             return storage_error(403, fault.code, fault)
         if (reason := self._arriving.refusal(owner)) is not None:
@@ -109,7 +104,7 @@ class FileRoutes:
             refusal.force_close()  # the body is not read
             return refusal
         with self._arriving.taken(owner):
-            return await _take(self._server, request, owner, use, int(expires))
+            return await _take(self._server, request, owner, use, int(query["expires"]))
 
 
 async def _content(

@@ -5,8 +5,9 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
+import attrs
 from aiohttp import hdrs, web
 
 from browser_use_async.api.scalars import parse_timestamp
@@ -26,12 +27,16 @@ from browser_use_async.types import TaskStatus
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
+    from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
     from prometheus_client.metrics_core import Metric
+
+    MetricT = TypeVar("MetricT", GaugeMetricFamily, CounterMetricFamily)
 
 # Seconds that the database has for its answer: probes do not wait longer, either.
 _DATABASE_SECONDS = 2.0
 
 _PREFIX = "browser_use_"
+_Values = float | Mapping[Any, float]  # the value, or values by the texts of the labels
 # By the index of tasks that have not ended, whose number does not grow with all tasks.
 _AT_WORK = (
     "SELECT status, COUNT(*), MIN(created_at) FROM tasks WHERE finished_at IS NULL GROUP BY status"
@@ -44,41 +49,21 @@ _BY_SERVER = (
 _OLDEST_DELIVERY = "SELECT body FROM outbox WHERE state = 'pending' ORDER BY number LIMIT 1"
 
 
+@attrs.define(eq=False, repr=False)
 class Metrics:
-    """Reads the state from the database on request, and counts the work of this process.
+    """Reads the state from the database on request, and counts the work of this process."""
 
-    Args:
-        database: Where tasks and deliveries are; on a database of several servers all of them.
-        counts: What has happened to tasks in this process.
-        replays: How many repeats it has answered as before, by call.
-        runner: Carries out the tasks of this process.
-        slots: How many it carries out at once, or None for any number.
-        nodes: The servers that share the database.
-        now: The time, from which ages are computed.
-
-    Attributes:
-        answers: How many requests were answered, by route and status.
-    """
-
-    def __init__(
-        self,
-        database: Database,
-        counts: TaskCounts,
-        replays: Counter[str],
-        runner: TaskRunner,
-        slots: int | None,
-        nodes: Nodes,
-        now: Callable[[], datetime],
-    ) -> None:
-        self._database = database
-        self._counts = counts
-        self._replays = replays
-        self._runner = runner
-        self._slots = slots
-        self._nodes = nodes
-        self._now = now
-        self._registry: CollectorRegistry | None = None
-        self.answers: Counter[tuple[str, int]] = Counter()
+    # Where tasks and deliveries are; on a database of several servers all of them
+    _database: Database
+    _counts: TaskCounts  # what has happened to tasks in this process
+    _replays: Counter[str]  # how many repeats it has answered as before, by call
+    _runner: TaskRunner  # carries out the tasks of this process
+    _slots: int | None  # how many it carries out at once, or None for any number
+    _nodes: Nodes  # the servers that share the database
+    _now: Callable[[], datetime]  # the time, from which ages are computed
+    _registry: "CollectorRegistry | None" = attrs.field(default=None, init=False)
+    # How many requests were answered, by route and status
+    answers: Counter[tuple[str, int]] = attrs.field(factory=Counter, init=False)
 
     async def text(self, accept: str) -> tuple[bytes, str]:
         """All metrics in the form that an `Accept` header asks for, and its media type.
@@ -136,28 +121,32 @@ class Metrics:
         """Each server that shares the database and carries out tasks."""
         tasks = dict(map(tuple, await self._database.rows(_BY_SERVER)))
         nodes = await self._nodes.all()
-        silence = {n.worker: (self._now() - n.seen_at).total_seconds() for n in nodes}
+        silence = {(n.worker,): (self._now() - n.seen_at).total_seconds() for n in nodes}
         return [
-            _gauge_of_each(
+            _gauge(
                 "node_slots",
                 "Tasks that a server of the fleet can carry out at once.",
-                {node.worker: node.slots for node in nodes},
+                {(node.worker,): node.slots for node in nodes},
+                "node",
             ),
-            _gauge_of_each(
+            _gauge(
                 "node_tasks",
                 "Those that it has begun.",
-                {node.worker: tasks.get(node.worker, 0) for node in nodes},
+                {(node.worker,): tasks.get(node.worker, 0) for node in nodes},
+                "node",
             ),
-            _gauge_of_each(
-                "node_silent_seconds", "Seconds since it said that it is there.", silence
+            _gauge(
+                "node_silent_seconds", "Seconds since it said that it is there.", silence, "node"
             ),
         ]
 
     def _counted(self) -> list["Metric"]:
         """The metrics of this process alone, to be summed over all processes."""
         counts = self._counts
-        ends = [(str(each), counts.statuses[each]) for each in TaskStatus if each.is_terminal]
-        causes = [(str(cause), counts.failures[cause]) for cause in FailureCause]
+        ends = {(str(each),): counts.statuses[each] for each in TaskStatus if each.is_terminal}
+        causes = {(str(cause),): counts.failures[cause] for cause in FailureCause}
+        replays = {(call,): count for call, count in self._replays.items()}
+        answers = {(name, str(status)): n for (name, status), n in self.answers.items()}
         slots = []
         if self._slots is not None:  # an executor without a bound has no such numbers
             free = max(0, self._slots - self._runner.count)
@@ -167,27 +156,14 @@ class Metrics:
             ]
         return [
             *slots,
+            _counter("tasks_created", "Created tasks.", counts.statuses[TaskStatus.CREATED]),
+            _counter("tasks_ended", "Ended tasks.", ends, "status"),
+            _counter("tasks_failed", "Failed tasks.", causes, "cause"),
+            _counter("steps", "Steps of tasks.", counts.steps),
             _counter(
-                "tasks_created", "Created tasks.", [((), counts.statuses[TaskStatus.CREATED])]
+                "replays", "Repeated submissions that were answered as before.", replays, "call"
             ),
-            _counter("tasks_ended", "Ended tasks.", [((end,), n) for end, n in ends], "status"),
-            _counter(
-                "tasks_failed", "Failed tasks.", [((cause,), n) for cause, n in causes], "cause"
-            ),
-            _counter("steps", "Steps of tasks.", [((), counts.steps)]),
-            _counter(
-                "replays",
-                "Repeated submissions that were answered as before.",
-                [((call,), n) for call, n in self._replays.items()],
-                "call",
-            ),
-            _counter(
-                "requests",
-                "Answered requests.",
-                [((route, str(status)), n) for (route, status), n in self.answers.items()],
-                "route",
-                "status",
-            ),
+            _counter("requests", "Answered requests.", answers, "route", "status"),
         ]
 
     def _age(self, moment: str | None) -> float:
@@ -243,27 +219,20 @@ class _Collection:
         return self._metrics
 
 
-def _gauge(name: str, about: str, value: float) -> "Metric":
+def _gauge(name: str, about: str, values: _Values, *labels: str) -> "Metric":
     from prometheus_client.core import GaugeMetricFamily  # noqa: PLC0415
 
-    return GaugeMetricFamily(_PREFIX + name, about, value)
+    return _filled(GaugeMetricFamily(_PREFIX + name, about, labels=labels), values)
 
 
-def _gauge_of_each(name: str, about: str, values: Mapping[str, float]) -> "Metric":
-    from prometheus_client.core import GaugeMetricFamily  # noqa: PLC0415
-
-    family = GaugeMetricFamily(_PREFIX + name, about, labels=["node"])
-    for node, value in values.items():
-        family.add_metric([node], value)
-    return family
-
-
-def _counter(
-    name: str, about: str, values: Iterable[tuple[Sequence[str], int]], *labels: str
-) -> "Metric":
+def _counter(name: str, about: str, values: _Values, *labels: str) -> "Metric":
     from prometheus_client.core import CounterMetricFamily  # noqa: PLC0415
 
-    family = CounterMetricFamily(_PREFIX + name, about, labels=labels)
-    for given, value in values:
-        family.add_metric(given, value)
+    return _filled(CounterMetricFamily(_PREFIX + name, about, labels=labels), values)
+
+
+def _filled(family: "MetricT", values: _Values) -> "MetricT":
+    """A metric with its value, or with those by its labels."""
+    for labels, value in ({(): values} if isinstance(values, int | float) else values).items():
+        family.add_metric(labels, value)
     return family

@@ -5,23 +5,7 @@ from typing import Any
 
 import attrs
 
-from browser_use_async.api.endpoint_table import (
-    CHECK_BALANCE,
-    CREATE_BROWSER_PROFILE,
-    CREATE_UPLOAD_URL,
-    DELETE_BROWSER_PROFILE,
-    GET_TASK,
-    LIST_TASKS,
-    ME,
-    PAUSE_TASK,
-    RESUME_TASK,
-    RUN_TASK,
-    SEARCH_URL,
-    SIMPLE_SEARCH,
-    STOP_TASK,
-    UPDATE_BROWSER_PROFILE,
-    Endpoint,
-)
+from browser_use_async.api import endpoint_table as table
 from browser_use_async.api.submission_key import (
     KEY_HEADER,
     MAX_KEY_LENGTH,
@@ -30,10 +14,10 @@ from browser_use_async.api.submission_key import (
     TRUE,
 )
 from browser_use_async.server.admin import ADMIN_ROUTES
-from browser_use_async.server.app.field_sentences import field_sentences
 from browser_use_async.server.app.openapi_schemas import (
     component_schemas,
     field_schema,
+    field_sentences,
     reference,
     request_schema,
 )
@@ -61,23 +45,23 @@ _REASONS = {
 
 # Profiles have one model here and three names in the published document.
 _ANSWERS = {
-    CREATE_BROWSER_PROFILE: "CreateBrowserProfileResponse",
-    UPDATE_BROWSER_PROFILE: "UpdateBrowserProfileResponse",
-    DELETE_BROWSER_PROFILE: "DeleteBrowserProfileResponse",
+    table.CREATE_BROWSER_PROFILE: "CreateBrowserProfileResponse",
+    table.UPDATE_BROWSER_PROFILE: "UpdateBrowserProfileResponse",
+    table.DELETE_BROWSER_PROFILE: "DeleteBrowserProfileResponse",
 }
 
-_TAGGED = frozenset({GET_TASK, LIST_TASKS})
-_OWN_REFUSALS: dict[Endpoint, tuple[int, ...]] = {
-    RUN_TASK: (402,),
-    STOP_TASK: (400,),
-    PAUSE_TASK: (400,),
-    RESUME_TASK: (400,),
-    SIMPLE_SEARCH: (402, 503),
-    SEARCH_URL: (402, 502),
-    UPDATE_BROWSER_PROFILE: (503,),
-    DELETE_BROWSER_PROFILE: (503,),
-    CHECK_BALANCE: (503,),
-    ME: (503,),
+_TAGGED = frozenset({table.GET_TASK, table.LIST_TASKS})
+_OWN_REFUSALS: dict[table.Endpoint, tuple[int, ...]] = {
+    table.RUN_TASK: (402,),
+    table.STOP_TASK: (400,),
+    table.PAUSE_TASK: (400,),
+    table.RESUME_TASK: (400,),
+    table.SIMPLE_SEARCH: (402, 503),
+    table.SEARCH_URL: (402, 502),
+    table.UPDATE_BROWSER_PROFILE: (503,),
+    table.DELETE_BROWSER_PROFILE: (503,),
+    table.CHECK_BALANCE: (503,),
+    table.ME: (503,),
 }
 
 # Without quotes, in quotes, and for text that is not ASCII: see `api.submission_key`.
@@ -88,7 +72,12 @@ _KEY_PATTERN = (
 )
 
 # The only calls with a body and without anything that could be missing.
-_FINDS_NOTHING = {CREATE_BROWSER_PROFILE, CREATE_UPLOAD_URL, SIMPLE_SEARCH, SEARCH_URL}
+_FINDS_NOTHING = {
+    table.CREATE_BROWSER_PROFILE,
+    table.CREATE_UPLOAD_URL,
+    table.SIMPLE_SEARCH,
+    table.SEARCH_URL,
+}
 
 
 def openapi_document(server_url: str) -> dict[str, Any]:
@@ -146,7 +135,7 @@ def _operation(route: Route) -> dict[str, Any]:
     return operation
 
 
-def _parameters(endpoint: Endpoint) -> Iterator[dict[str, Any]]:
+def _parameters(endpoint: table.Endpoint) -> Iterator[dict[str, Any]]:
     for place, model in (("path", endpoint.parameters), ("query", endpoint.query)):
         if model is None:
             continue
@@ -163,22 +152,15 @@ def _parameters(endpoint: Endpoint) -> Iterator[dict[str, Any]]:
             }
     if endpoint in _TAGGED:
         about = "Tags of answers that the client has, of which none is sent again"
-        yield {
-            "name": "If-None-Match",
-            "in": "header",
-            "required": False,
-            "description": about,
-            "schema": {"type": "string"},
-        }
+        yield _header("If-None-Match", about)
     if endpoint.name in KEYED:
         about = "Names the work: a repeat of the request with the same key creates nothing"
-        yield {
-            "name": KEY_HEADER,
-            "in": "header",
-            "required": False,
-            "description": about,
-            "schema": {"type": "string", "pattern": _KEY_PATTERN},
-        }
+        yield _header(KEY_HEADER, about, pattern=_KEY_PATTERN)
+
+
+def _header(name: str, about: str, **bounds: str) -> dict[str, Any]:
+    schema = {"type": "string", **bounds}
+    return {"name": name, "in": "header", "required": False, "description": about, "schema": schema}
 
 
 def _responses(route: Route) -> dict[str, Any]:
@@ -191,7 +173,7 @@ def _responses(route: Route) -> dict[str, Any]:
     return {"200": answer, **known, **refusals}
 
 
-def _answer_headers(endpoint: Endpoint) -> dict[str, Any]:
+def _answer_headers(endpoint: table.Endpoint) -> dict[str, Any]:
     """The headers about submission keys, and the entity tag."""
     headers: dict[str, Any] = {}
     if endpoint in _TAGGED:
@@ -208,7 +190,7 @@ def _answer_headers(endpoint: Endpoint) -> dict[str, Any]:
     return headers
 
 
-def _answer_schema(endpoint: Endpoint) -> dict[str, Any]:
+def _answer_schema(endpoint: table.Endpoint) -> dict[str, Any]:
     if endpoint in _ANSWERS:
         return {"$ref": f"#/components/schemas/{_ANSWERS[endpoint]}"}
     if endpoint.returns is None:
@@ -216,7 +198,7 @@ def _answer_schema(endpoint: Endpoint) -> dict[str, Any]:
     return {"type": "boolean"} if endpoint.returns is bool else reference(endpoint.returns)
 
 
-def _refusals(endpoint: Endpoint) -> set[int]:
+def _refusals(endpoint: table.Endpoint) -> set[int]:
     """The statuses of refusals of a call."""
     statuses = set(_OWN_REFUSALS.get(endpoint, ()))
     takes_body = endpoint.body is not None
@@ -238,7 +220,7 @@ def _refusal(route: Route, status: int) -> dict[str, Any]:
     if status == 422 and not route.is_administration:
         schema = {"$ref": "#/components/schemas/HTTPValidationError"}
     body: dict[str, Any] = schema
-    if route.endpoint is ME and status in {401, 403}:
+    if route.endpoint is table.ME and status in {401, 403}:
         body = {"type": "boolean", "const": False}  # the one call whose answer is about the key
     return {"description": _REASONS[status], **_json(body)}
 

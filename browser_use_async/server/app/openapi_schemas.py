@@ -4,6 +4,8 @@ Requests are described by the rules of their fields. The classes of responses ar
 than the service promises to be, so what it promises is written here.
 """
 
+import inspect
+import re
 from collections.abc import Iterator
 from datetime import datetime
 from types import NoneType
@@ -11,98 +13,93 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 import attrs
 
+from browser_use_async import types
 from browser_use_async.api.limits import CONTENT_TYPES
-from browser_use_async.server.app.field_sentences import field_sentences
-from browser_use_async.types import (
-    UNSET,
-    Balance,
-    BrowserData,
-    BrowserProfile,
-    BrowserProfilePage,
-    CreateBrowserProfileRequest,
-    Created,
-    CreateScheduledTaskRequest,
-    FieldKind,
-    FieldRule,
-    LlmModel,
-    OpenEnum,
-    OutputFile,
-    ProxyCountry,
-    RunTaskRequest,
-    ScheduledTask,
-    ScheduledTaskPage,
-    ScheduleType,
-    SearchResult,
-    SearchResults,
-    SearchUrlRequest,
-    SimpleSearchRequest,
-    Task,
-    TaskMedia,
-    TaskPage,
-    TaskScreenshots,
-    TaskStatus,
-    TaskStep,
-    TaskSummary,
-    UpdateBrowserProfileRequest,
-    UpdateScheduledTaskRequest,
-    UploadRequest,
-    UploadUrl,
-    rule_of,
-)
+
+_FIELD = re.compile(r" {4}(\w+): (.*)")
+# Changes have the fields of what was created.
+_SAME_FIELDS: dict[type[Any], type[Any]] = {
+    types.UpdateScheduledTaskRequest: types.CreateScheduledTaskRequest,
+    types.UpdateBrowserProfileRequest: types.CreateBrowserProfileRequest,
+}
+
+
+def field_sentences(model: type[Any]) -> dict[str, str]:
+    """The sentence for each field that has one, those of base classes included."""
+    found = dict(field_sentences(_SAME_FIELDS[model])) if model in _SAME_FIELDS else {}
+    for each in reversed(model.__mro__):
+        found |= _attributes(inspect.cleandoc(each.__dict__.get("__doc__") or ""))
+    return found
+
+
+def _attributes(docstring: str) -> dict[str, str]:
+    """The section `Attributes`, in which longer sentences go on in indented lines."""
+    _, _, section = docstring.partition("\nAttributes:\n")
+    found: dict[str, str] = {}
+    name = ""
+    for line in section.splitlines():
+        if not line.startswith("    "):
+            break
+        if (begun := _FIELD.fullmatch(line)) is not None:
+            name, found[begun[1]] = begun[1], begun[2]
+        elif name:
+            found[name] += f" {line.strip()}"
+    return found
+
 
 Schema = dict[str, Any]
 
 _REQUESTS: dict[str, type[Any]] = {
-    "RunTaskRequest": RunTaskRequest,
-    "ScheduledTaskRequest": CreateScheduledTaskRequest,
-    "UpdateScheduledTaskRequest": UpdateScheduledTaskRequest,
-    "CreateBrowserProfileRequest": CreateBrowserProfileRequest,
-    "UpdateBrowserProfileRequest": UpdateBrowserProfileRequest,
-    "UploadFileRequest": UploadRequest,
-    "SimpleSearchRequest": SimpleSearchRequest,
-    "SearchUrlRequest": SearchUrlRequest,
+    "RunTaskRequest": types.RunTaskRequest,
+    "ScheduledTaskRequest": types.CreateScheduledTaskRequest,
+    "UpdateScheduledTaskRequest": types.UpdateScheduledTaskRequest,
+    "CreateBrowserProfileRequest": types.CreateBrowserProfileRequest,
+    "UpdateBrowserProfileRequest": types.UpdateBrowserProfileRequest,
+    "UploadFileRequest": types.UploadRequest,
+    "SimpleSearchRequest": types.SimpleSearchRequest,
+    "SearchUrlRequest": types.SearchUrlRequest,
 }
 
 _RESPONSES: dict[str, type[Any]] = {
-    "TaskCreatedResponse": Created,
-    "TaskResponse": Task,
-    "TaskSimpleResponse": TaskSummary,
-    "TaskStepResponse": TaskStep,
-    "TaskBrowserDataResponse": BrowserData,
-    "ListTasksResponse": TaskPage,
-    "TaskMediaResponse": TaskMedia,
-    "TaskScreenshotsResponse": TaskScreenshots,
-    "TaskOutputFileResponse": OutputFile,
-    "ScheduledTaskResponse": ScheduledTask,
-    "ListScheduledTasksResponse": ScheduledTaskPage,
-    "CreateBrowserProfileResponse": BrowserProfile,
-    "UpdateBrowserProfileResponse": BrowserProfile,
-    "GetBrowserProfileResponse": BrowserProfile,  # lists refer to the last one
-    "ListBrowserProfilesResponse": BrowserProfilePage,
-    "UploadFileResponse": UploadUrl,
-    "SimpleSearchResponse": SearchResults,
-    "UrlResponse": SearchResult,
+    "TaskCreatedResponse": types.Created,
+    "TaskResponse": types.Task,
+    "TaskSimpleResponse": types.TaskSummary,
+    "TaskStepResponse": types.TaskStep,
+    "TaskBrowserDataResponse": types.BrowserData,
+    "ListTasksResponse": types.TaskPage,
+    "TaskMediaResponse": types.TaskMedia,
+    "TaskScreenshotsResponse": types.TaskScreenshots,
+    "TaskOutputFileResponse": types.OutputFile,
+    "ScheduledTaskResponse": types.ScheduledTask,
+    "ListScheduledTasksResponse": types.ScheduledTaskPage,
+    "CreateBrowserProfileResponse": types.BrowserProfile,
+    "UpdateBrowserProfileResponse": types.BrowserProfile,
+    "GetBrowserProfileResponse": types.BrowserProfile,  # lists refer to the last one
+    "ListBrowserProfilesResponse": types.BrowserProfilePage,
+    "UploadFileResponse": types.UploadUrl,
+    "SimpleSearchResponse": types.SearchResults,
+    "UrlResponse": types.SearchResult,
 }
 
-_ENUMS: dict[str, type[OpenEnum]] = {
-    "LLMModel": LlmModel,
-    "ProxyCountryCode": ProxyCountry,
-    "ScheduleType": ScheduleType,
-    "TaskStatusEnum": TaskStatus,
+_ENUMS: dict[str, type[types.OpenEnum]] = {
+    "LLMModel": types.LlmModel,
+    "ProxyCountryCode": types.ProxyCountry,
+    "ScheduleType": types.ScheduleType,
+    "TaskStatusEnum": types.TaskStatus,
 }
 
 _NAMES: dict[type[Any], str] = {
     **{model: name for name, model in (_REQUESTS | _RESPONSES | _ENUMS).items()},
-    Balance: "CheckUserBalanceResponse",
+    types.Balance: "CheckUserBalanceResponse",
 }
 
 # Fields that may be missing or null in an answer.
 _OPTIONAL: dict[type[Any], str] = {
-    Task: "live_url finished_at browser_data user_uploaded_files output_files public_share_url "
-    "metadata",
-    TaskSummary: "finished_at live_url metadata",
-    ScheduledTask: "structured_output_json browser_profile_id interval_minutes cron_expression "
-    "metadata",
+    types.Task: "live_url finished_at browser_data user_uploaded_files output_files metadata "
+    "public_share_url",
+    types.TaskSummary: "finished_at live_url metadata",
+    types.ScheduledTask: "structured_output_json browser_profile_id interval_minutes metadata "
+    "cron_expression",
 }
 # Fields that are always present, possibly null.
 _NULLABLE = frozenset({"output", "recordings", "screenshots"})
@@ -114,17 +111,17 @@ _LARGEST = 2**63 - 1
 # Blank in Python but not in patterns of JSON Schema: four separators, and the next line.
 _NOT_BLANK = r"[^\s\x1c-\x1f\x85]"
 # The kinds whose schema does not depend on the rest of the rule.
-_SHAPES: dict[FieldKind, Schema] = {
-    FieldKind.BOOLEAN: {"type": "boolean"},
-    FieldKind.TEXT_LIST: {"type": "array", "items": _STRING},
-    FieldKind.LIST: {"type": "array"},
-    FieldKind.DATETIME: _MOMENT,
-    FieldKind.JSON_SCHEMA: {
+_SHAPES: dict[types.FieldKind, Schema] = {
+    types.FieldKind.BOOLEAN: {"type": "boolean"},
+    types.FieldKind.TEXT_LIST: {"type": "array", "items": _STRING},
+    types.FieldKind.LIST: {"type": "array"},
+    types.FieldKind.DATETIME: _MOMENT,
+    types.FieldKind.JSON_SCHEMA: {
         **_STRING,
         "format": "json-object",
         "contentMediaType": "application/json",
     },
-    FieldKind.CRON: {**_STRING, "format": "cron"},
+    types.FieldKind.CRON: {**_STRING, "format": "cron"},
 }
 _SCALARS: dict[type[Any], str] = {str: "string", int: "integer", bool: "boolean"}
 
@@ -143,7 +140,7 @@ def component_schemas() -> dict[str, Schema]:
     schemas = {
         **{name: request_schema(model) for name, model in _REQUESTS.items()},
         **{name: _response(model) for name, model in _RESPONSES.items()},
-        **{name: _enum(enum) for name, enum in _ENUMS.items()},
+        **{name: {"type": "string", "enum": [*map(str, enum)]} for name, enum in _ENUMS.items()},
         "CheckUserBalanceResponse": _object(
             {"balance": _said(_STRING, "What is left, in US cents.")}, ["balance"]
         ),
@@ -156,10 +153,6 @@ def component_schemas() -> dict[str, Schema]:
 def _object(properties: dict[str, Schema], required: list[str]) -> Schema:
     schema: Schema = {"type": "object", "properties": properties}
     return {**schema, "required": required} if required else schema
-
-
-def _enum(enum: type[OpenEnum]) -> Schema:
-    return {"type": "string", "enum": [str(member) for member in enum]}
 
 
 def _errors() -> dict[str, Schema]:
@@ -182,7 +175,7 @@ def _errors() -> dict[str, Schema]:
 
 def request_schema(model: type[Any]) -> Schema:
     """The schema of a body, by the rules of its fields."""
-    fields = {field.name: rule_of(field) for field in attrs.fields(model)}
+    fields = {field.name: types.rule_of(field) for field in attrs.fields(model)}
     properties = {
         name: {**field_schema(rule), **_BOUND_BY_MEANING.get((model, name), {})}
         for name, rule in fields.items()
@@ -214,20 +207,20 @@ def _suffixes() -> str:
 
 
 _BOUND_BY_MEANING: dict[tuple[type[Any], str], Schema] = {
-    (UploadRequest, "file_name"): {
+    (types.UploadRequest, "file_name"): {
         "pattern": rf'^[^\s./\\:*?"<>|][^/\\:*?"<>|\x00-\x1f]*\.({_suffixes()})$',
         "maxLength": 255,
     },
-    (UploadRequest, "content_type"): {"examples": sorted(set(CONTENT_TYPES.values()))},
-    (SearchUrlRequest, "url"): {"pattern": "^https?://"},
+    (types.UploadRequest, "content_type"): {"examples": sorted(set(CONTENT_TYPES.values()))},
+    (types.SearchUrlRequest, "url"): {"pattern": "^https?://"},
 }
 
 
 def _schedule_conditions() -> Iterator[Schema]:
     """Each type of schedule needs its own field."""
     for kind, field, shape in (
-        (ScheduleType.INTERVAL, "interval_minutes", "integer"),
-        (ScheduleType.CRON, "cron_expression", "string"),
+        (types.ScheduleType.INTERVAL, "interval_minutes", "integer"),
+        (types.ScheduleType.CRON, "cron_expression", "string"),
     ):
         chosen = {"schedule_type": {"const": str(kind)}}
         yield {
@@ -236,38 +229,34 @@ def _schedule_conditions() -> Iterator[Schema]:
         }
 
 
-def field_schema(rule: FieldRule) -> Schema:
+def field_schema(rule: types.FieldRule) -> Schema:
     """The schema of a request's field or of a parameter."""
     schema = _shape(rule)
     if rule.nullable:
         schema = {"anyOf": [schema, _NULL]}
-    if rule.default is not UNSET:
+    if rule.default is not types.UNSET:
         default = rule.default
         schema = {**schema, "default": str(default) if isinstance(default, str) else default}
     return schema
 
 
-def _shape(rule: FieldRule) -> Schema:
+def _shape(rule: types.FieldRule) -> Schema:
     if rule.enum is not None:
         return reference(rule.enum)
     match rule.kind:
-        case FieldKind.INTEGER:
-            return _integer(rule)
-        case FieldKind.NUMBER:
+        case types.FieldKind.INTEGER:
+            return {"type": "integer", "maximum": _LARGEST, **_bounds(rule)}
+        case types.FieldKind.NUMBER:
             return {**_bounds(rule), "type": "number"}
-        case FieldKind.TEXT_MAP:
+        case types.FieldKind.TEXT_MAP:
             return _text_map(rule)
-        case FieldKind.TEXT:
+        case types.FieldKind.TEXT:
             return _text(rule.min_length, rule.max_length)
         case kind:
             return _SHAPES[kind]
 
 
-def _integer(rule: FieldRule) -> Schema:
-    return {"type": "integer", "maximum": _LARGEST, **_bounds(rule)}
-
-
-def _bounds(rule: FieldRule) -> Schema:
+def _bounds(rule: types.FieldRule) -> Schema:
     bounds = {"minimum": rule.minimum, "maximum": rule.maximum}
     return {name: bound for name, bound in bounds.items() if bound is not None}
 
@@ -281,7 +270,7 @@ def _text(least: int | None, most: int | None) -> Schema:
     return schema
 
 
-def _text_map(rule: FieldRule) -> Schema:
+def _text_map(rule: types.FieldRule) -> Schema:
     schema: Schema = {"type": "object", "additionalProperties": _text(None, rule.max_length)}
     if rule.max_pairs is not None:
         schema["maxProperties"] = rule.max_pairs

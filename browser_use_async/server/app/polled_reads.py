@@ -9,6 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable
 
+import attrs
 from aiohttp import hdrs, web
 from multidict import istr
 
@@ -46,36 +47,17 @@ _CALL = re.compile(rf"{API_PREFIX}/(?:task/({_ID})(/status)?|tasks(?:\?{_NUMBER}
 _UNUSUAL = (hdrs.EXPECT, istr("Prefer"), istr(KEY_HEADER))
 
 
+@attrs.define(eq=False, repr=False)
 class PolledReads:
-    """Answers these calls of one server.
+    """Answers these calls of one server."""
 
-    Args:
-        server: The server.
-        authorization: Knows its keys.
-        hosts: The hosts that it answers for.
-        quota: How many calls each owner may make, or None for any number.
-        marks: What gives every response its headers.
-        requests: Counts the calls.
-        answers: Counts the answers.
-    """
-
-    def __init__(
-        self,
-        server: RunningServer,
-        authorization: Authorization,
-        hosts: AllowedHosts,
-        quota: CallQuota | None,
-        marks: Iterable[Mark],
-        requests: "Counter[str]",
-        answers: "Counter[tuple[str, int]]",
-    ) -> None:
-        self._server = server
-        self._authorization = authorization
-        self._hosts = hosts
-        self._quota = quota
-        self._marks = marks
-        self._requests = requests
-        self._answers = answers
+    _server: RunningServer  # the server
+    _authorization: Authorization  # knows its keys
+    _hosts: AllowedHosts  # the hosts that it answers for
+    _quota: CallQuota | None  # how many calls each owner may make, or None for any number
+    _marks: Iterable[Mark]  # what gives every response its headers
+    _requests: "Counter[str]"  # counts the calls
+    _answers: "Counter[tuple[str, int]]"  # counts the answers
 
     def before(self, application: Respond) -> Respond:
         """The handler of all requests; the application gets the others."""

@@ -18,7 +18,7 @@ import attrs
 from yarl import URL
 
 from browser_use_async.errors import ConfigurationError
-from browser_use_async.server.background_tasks import BackgroundTasks
+from browser_use_async.server.egress import resolver
 from browser_use_async.server.egress.policy import (
     CLOSED_PORTS,
     NOWHERE,
@@ -28,13 +28,7 @@ from browser_use_async.server.egress.policy import (
     EgressPolicy,
     PrivateAddresses,
 )
-from browser_use_async.server.egress.resolver import (
-    EgressRefusedError,
-    NameLookups,
-    RefusalNotes,
-    UnknownHostError,
-    judged_addresses,
-)
+from browser_use_async.server.loops import BackgroundTasks
 from browser_use_async.server.records import Assignment
 from browser_use_async.server.web_addresses import find_addresses
 
@@ -127,12 +121,12 @@ class Gateway:
     """
 
     def __init__(self, policy: EgressPolicy = NOWHERE, upstream: Upstream | None = None) -> None:
-        self._lookups = NameLookups()
+        self._lookups = resolver.NameLookups()
         self.admit(policy, upstream)
         self._server: asyncio.Server | None = None
         self.port = 0  # on 127.0.0.1, at which it listens
         self._work = BackgroundTasks("passes on a connection of a browser")
-        self.notes = RefusalNotes()
+        self.notes = resolver.RefusalNotes()
 
     def admit(self, policy: EgressPolicy, upstream: Upstream | None = None) -> None:
         """Set the policy of a task, and the proxy that it uses."""
@@ -171,7 +165,7 @@ class Gateway:
         place = destination.host, destination.port
         try:
             server = await self._connect(request, destination)
-        except EgressRefusedError as refused:
+        except resolver.EgressRefusedError as refused:
             self.notes.note(place, f"{refused}.", refused.refusal)
             return await _answer(client[1], "403 Forbidden", f"{refused}.")
         except _UnreachableError as error:
@@ -205,8 +199,8 @@ class Gateway:
 
     async def _connect(self, request: _Request, destination: Destination) -> _Ends:
         try:
-            addresses = await judged_addresses(self._policy, self._lookups, destination)
-        except UnknownHostError as error:
+            addresses = await resolver.judged_addresses(self._policy, self._lookups, destination)
+        except resolver.UnknownHostError as error:
             if self._upstream is None:
                 raise _UnreachableError(_sentence(error)) from None
             addresses = ()  # a name that only the proxy knows
@@ -224,7 +218,7 @@ class Gateway:
         more = credentials if upstream.authorization else []
         try:
             addresses = await self._lookups.addresses(upstream.host)
-        except UnknownHostError:
+        except resolver.UnknownHostError:
             raise _UnreachableError("The host name of the operator's proxy is not known.") from None
         server = await _open(addresses, upstream.port, "the operator's proxy")
         if not request.is_tunnel:

@@ -65,17 +65,11 @@ class FieldProblem:
 
 @attrs.frozen
 class RemoteAccount:
-    """The account at another service that pays for it.
+    """The account at another service that pays for it."""
 
-    Attributes:
-        cents: The balance there, in US cents; None if it is unknown.
-        problem: Why it is unknown, as a sentence without its end.
-        is_key_refused: Whether the service does not accept the key of this server.
-    """
-
-    cents: Decimal | None = None
-    problem: str = ""
-    is_key_refused: bool = False
+    cents: Decimal | None = None  # the balance there, in US cents; None if it is unknown
+    problem: str = ""  # why it is unknown, as a sentence without its end
+    is_key_refused: bool = False  # whether the service does not accept the key of this server
 
 
 class Executor(Protocol):

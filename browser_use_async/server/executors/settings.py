@@ -14,22 +14,11 @@ from browser_use_async.api.limits import is_loopback
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.secret_sources import is_source, read_secret
 from browser_use_async.server import checks
+from browser_use_async.server import setting_kinds as kinds
 from browser_use_async.server.egress.proxy import Egress
 from browser_use_async.server.executors.browser.locate import VARIABLE as CHROMIUM_VARIABLE
 from browser_use_async.server.records import Assignment
-from browser_use_async.server.setting_kinds import (
-    COUNT,
-    FLAG,
-    PATH,
-    TEXT,
-    URL_TEXT,
-    Kind,
-    one_of,
-    or_environment,
-    secret,
-    setting,
-    whole,
-)
+from browser_use_async.server.setting_kinds import setting
 
 CONNECT_SECONDS = 20.0
 """Seconds that a remote browser may take to be ready."""
@@ -95,8 +84,8 @@ def _proxy(text: str, place: str) -> tuple[str, str]:
     return country.lower(), address
 
 
-_OPENINGS = Kind(unit="yes or no, or addresses", check=_openings, is_flag=True)
-_PROXIES = Kind(
+_OPENINGS = kinds.Kind(unit="yes or no, or addresses", check=_openings, is_flag=True)
+_PROXIES = kinds.Kind(
     unit="URL by country",
     metavar="COUNTRY=URL",
     check=checks.texts_by_name,
@@ -112,7 +101,7 @@ class ChromiumSettings:
 
     browser: str | os.PathLike[str] | None = setting(
         None,
-        PATH,
+        kinds.PATH,
         "the Chromium or Chrome to start",
         more="A file, or a name in `PATH`; by default Chromium or Chrome under a usual name.",
         variable=CHROMIUM_VARIABLE,
@@ -127,7 +116,7 @@ class ChromiumSettings:
     )
     allow_named_addresses: bool | None = setting(
         None,
-        FLAG,
+        kinds.FLAG,
         "whether a request may open an address of this machine that it names with its port",
         more="By default it may if only this machine can reach the server.",
     )
@@ -140,11 +129,11 @@ class ChromiumSettings:
         option="--proxy",
     )
     ad_hosts: str | os.PathLike[str] | None = setting(
-        None, PATH, "a hosts file with more hosts that `use_adblock` blocks"
+        None, kinds.PATH, "a hosts file with more hosts that `use_adblock` blocks"
     )
     max_browsers: int | None = setting(
         None,
-        COUNT,
+        kinds.COUNT,
         "tasks with a browser at once; others wait",
         more="1 with a remote browser.",
         option="--max-browsers",
@@ -152,7 +141,7 @@ class ChromiumSettings:
     )
     browser_memory_mb: int = setting(
         DEFAULT_MEMORY_MB,
-        whole(256, unit="MB", metavar="MB"),
+        kinds.whole(256, unit="MB", metavar="MB"),
         "memory of a browser with one task in it",
         more="Each further task of its owner adds 250. Above this, the page that takes most is "
         "ended, and its task fails. Checked on Linux only.",
@@ -160,7 +149,7 @@ class ChromiumSettings:
     )
     endpoint: str | None = setting(
         None,
-        secret("URL", "URL"),
+        kinds.secret("URL", "URL"),
         "a remote browser instead of one of this machine",
         more="Its address with its key, such as `wss://host/?token=KEY`. Each task has its own "
         "connection.",
@@ -170,12 +159,12 @@ class ChromiumSettings:
     )
     endpoint_protocol: Literal["cdp", "playwright"] = setting(
         "cdp",
-        one_of("cdp", "playwright"),
+        kinds.one_of("cdp", "playwright"),
         "the protocol of the remote browser: DevTools, or that of a Playwright server",
     )
     sandbox: bool = setting(
         True,
-        FLAG,
+        kinds.FLAG,
         "run pages without Chromium's sandbox",
         more="For machines on which the sandbox cannot work. A page that exploits the browser then "
         "has the rights of the browser's user, which is `nobody` if the server runs as root.",
@@ -183,20 +172,10 @@ class ChromiumSettings:
     )
     trace: Literal["always", "failure", "off"] = setting(
         "off",
-        one_of("always", "failure", "off"),
+        kinds.one_of("always", "failure", "off"),
         "which tasks get a Playwright trace as an output file, `trace.zip`",
         more="It has pictures, pages and requests. Tasks with secrets get none.",
     )
-
-    def where(self, *, is_exposed: bool) -> "ChromiumSettings":
-        """The same, with the settings that depend on who can reach the server.
-
-        Args:
-            is_exposed: Whether other machines can.
-        """
-        if self.allow_named_addresses is not None:
-            return self
-        return attrs.evolve(self, allow_named_addresses=not is_exposed)
 
     def egress(self) -> Egress:
         """The egress of this machine under these settings.
@@ -214,21 +193,16 @@ class ChromiumSettings:
 
 @attrs.frozen
 class BrowserEndpoint:
-    """The address of a remote browser, which is a secret: most contain a key.
+    """The address of a remote browser, which is a secret: most contain a key."""
 
-    Attributes:
-        url: The whole address.
-        protocol: Its protocol.
-    """
-
-    url: str = attrs.field(repr=False)
-    protocol: Literal["cdp", "playwright"] = "cdp"
+    url: str = attrs.field(repr=False)  # the whole address
+    protocol: Literal["cdp", "playwright"] = "cdp"  # its protocol
 
     @classmethod
     def find(cls, settings: ChromiumSettings) -> Self | None:
         """The endpoint of the settings or of the environment; None without one."""
         # No variable for the text itself, since crash reports show local variables.
-        found = cls(or_environment(settings, "endpoint") or "", settings.endpoint_protocol)
+        found = cls(kinds.or_environment(settings, "endpoint") or "", settings.endpoint_protocol)
         if not found.url:
             return None
         if not found.is_usable:
@@ -286,7 +260,7 @@ class AgentSettings:
 
     llm_base_url: str | None = setting(
         None,
-        URL_TEXT,
+        kinds.URL_TEXT,
         "the OpenAI-compatible endpoint of the model",
         more="Such as `http://127.0.0.1:11434/v1`. With it `auto` chooses the agent.",
         option="--llm-base-url",
@@ -295,7 +269,7 @@ class AgentSettings:
     )
     llm_model: str | None = setting(
         None,
-        TEXT,
+        kinds.TEXT,
         "the model for every task",
         more="Without it the task's own `llm_model` is used if the endpoint has it, and else the "
         "endpoint's model if it has only one.",
@@ -304,18 +278,18 @@ class AgentSettings:
     )
     llm_key: str | None = setting(
         None,
-        secret(),
+        kinds.secret(),
         "the key of that endpoint",
         option="--llm-key",
         variable="OPENAI_API_KEY",
         executor=_AGENT,
     )
     llm_timeout: int = setting(
-        90, whole(1, unit="seconds"), "how long the model may take for one answer"
+        90, kinds.whole(1, unit="seconds"), "how long the model may take for one answer"
     )
     llm_sees_pictures: bool = setting(
         True,
-        FLAG,
+        kinds.FLAG,
         "show the model no screenshots",
         more="For a model that reads only text.",
         option="--llm-reads-only",
@@ -323,7 +297,7 @@ class AgentSettings:
     )
     python: str | os.PathLike[str] | None = setting(
         None,
-        PATH,
+        kinds.PATH,
         "a Python that has browser-use",
         option="--agent-python",
         variable="BROWSER_USE_AGENT_PYTHON",

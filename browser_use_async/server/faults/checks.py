@@ -24,21 +24,21 @@ def unknown_field(name: object, words: Iterable[str]) -> str:
     return "a fault has no such field" + (f"; did you mean {meant!r}?" if meant else "")
 
 
-def operations(names: Iterable[str] | None) -> tuple[str, ...] | None:
+def operations(names: str | Iterable[str] | None) -> tuple[str, ...] | None:
     """Return names of operations, after checking that each exists."""
     if names is None:
         return None
-    given = _items("operations", names)
+    given = _items("operations", (names,) if isinstance(names, str) else names)
     for name in given:
         check_word("operations", name, [*sorted(API_OPERATIONS), *_STORAGE_OPERATIONS])
     return given
 
 
-def calls(numbers: Iterable[int] | None) -> tuple[int, ...] | None:
+def calls(numbers: int | Iterable[int] | None) -> tuple[int, ...] | None:
     """Return call numbers, after checking that each is at least 1."""
     if numbers is None:
         return None
-    given = _items("calls", numbers)
+    given = _items("calls", (numbers,) if isinstance(numbers, int) else numbers)
     for number in given:
         count("calls", number)
     return given

@@ -1,8 +1,8 @@
 """A fault rule: which calls it applies to, and what it does to them."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from enum import StrEnum
-from typing import Any, TypeAlias
+from typing import Any
 
 import attrs
 
@@ -61,21 +61,10 @@ WEBHOOK = "webhook"
 _ABOUT = {FaultKind.LIST_LAG: "run_task", FaultKind.DUPLICATE_WEBHOOK: WEBHOOK}
 """The only operation that a kind applies to, for kinds that have one."""
 
-Calls: TypeAlias = "int | Iterable[int] | None"
-Operations: TypeAlias = "str | Iterable[str] | None"
-
 
 def _kind(value: str) -> FaultKind:
     one_of("kind", value, FaultKind)
     return FaultKind(value)
-
-
-def _operations(value: Operations) -> tuple[str, ...] | None:
-    return checks.operations((value,) if isinstance(value, str) else value)
-
-
-def _calls(value: Calls) -> tuple[int, ...] | None:
-    return checks.calls((value,) if isinstance(value, int) else value)
 
 
 @names_its_fields
@@ -89,8 +78,8 @@ class Fault:
     """
 
     kind: FaultKind = attrs.field(converter=_kind)
-    operations: tuple[str, ...] | None = attrs.field(default=None, converter=_operations)
-    calls: tuple[int, ...] | None = attrs.field(default=None, converter=_calls, kw_only=True)
+    operations: tuple[str, ...] | None = attrs.field(default=None, converter=checks.operations)
+    calls: tuple[int, ...] | None = attrs.field(default=None, converter=checks.calls, kw_only=True)
     first: int | None = attrs.field(default=None, kw_only=True)
     probability: float = attrs.field(default=1.0, kw_only=True)
     seed: int = attrs.field(default=0, kw_only=True)

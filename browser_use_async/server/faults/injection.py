@@ -11,6 +11,7 @@ from functools import partial
 from http import HTTPStatus
 from typing import Any
 
+import attrs
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
@@ -192,16 +193,14 @@ async def _list_later(tasks: LateTaskStore, task_id: str, seconds: float) -> Non
     tasks.hidden.discard(task_id)
 
 
+@attrs.frozen(eq=False, repr=False)
 class _Injection:
     """One fault applied to one call."""
 
-    def __init__(
-        self, injector: FaultInjector, fault: Fault, fire: Callable[[], None], proceed: Proceed
-    ) -> None:
-        self._injector = injector
-        self._fault = fault
-        self._fire = fire
-        self._proceed = proceed
+    _injector: FaultInjector
+    _fault: Fault
+    _fire: Callable[[], None]
+    _proceed: Proceed
 
     async def apply(self, request: web.Request) -> web.StreamResponse:
         """Answer the call with the fault applied."""
@@ -214,12 +213,9 @@ class _Injection:
             self._fire()
             return self._other_answer(request)
         response = await self._proceed(request)
-        # An inner fault has closed the connection already.
-        return (
-            response
-            if isinstance(response, _LostResponse)
-            else await self._corrupt(response, request)
-        )
+        if isinstance(response, _LostResponse):  # an inner fault has closed the connection already
+            return response
+        return await self._corrupt(response, request)
 
     async def _delay(self, request: web.Request) -> web.StreamResponse:
         seconds = self._fault.seconds or 0.0

@@ -7,11 +7,9 @@ from datetime import timedelta
 from functools import partial
 
 from browser_use_async.errors import ConfigurationError
-from browser_use_async.server.failures import log_failure
-from browser_use_async.server.fleet.fleet_sender import FleetSender
 from browser_use_async.server.fleet.placement import Contact, Placement
 from browser_use_async.server.fleet.worker import LOST, FleetWorker
-from browser_use_async.server.loops import Loop, Loops
+from browser_use_async.server.loops import Loop, Loops, log_failure
 from browser_use_async.server.records import Assignment, Failed, FailureCause
 from browser_use_async.server.settings import ServerSettings
 from browser_use_async.server.shared_database import Nodes
@@ -27,6 +25,7 @@ from browser_use_async.server.storage.postgres.jobs import QUEUES
 from browser_use_async.server.tasks.changes import Changes
 from browser_use_async.server.tasks.deployment import Deployment
 from browser_use_async.server.tasks.runner import TaskRunner
+from browser_use_async.server.webhooks.sender import FleetSender
 
 _logger = logging.getLogger(__name__)
 

@@ -46,15 +46,12 @@ class _Retries(BaseRetryStrategy):
 
 @attrs.define(eq=False)
 class Placement:
-    """The jobs of one server.
-
-    Attributes:
-        at_work: The jobs that this server does, and procrastinate's numbers of their workers.
-    """
+    """The jobs of one server."""
 
     app: procrastinate.App
     lease: float  # seconds after which a silent server has lost its jobs
     drain: float  # seconds that jobs have to end when the server does
+    # The jobs that this server does, and procrastinate's numbers of their workers
     at_work: dict[int, int] = attrs.field(factory=dict)
     _workers: list[Worker] = attrs.field(factory=list)  # running and failed ones
     _unknown: set[int] = attrs.field(factory=set)  # jobs without a worker here, seen once

@@ -107,7 +107,8 @@ async def read_document(url: str, content_type: str, body: bytes) -> Page:
 def parse_document(url: str, content_type: str, body: bytes) -> Page:
     """The same at once, and without a limit."""
     declared = charset_of(content_type)
-    kind = content_type.partition(";")[0].strip().lower() or _guessed(body)
+    guessed = "text/html" if body.lstrip()[:1] == b"<" else "text/plain"
+    kind = content_type.partition(";")[0].strip().lower() or guessed
     if kind in _HTML:
         # Optional dependencies, and the worker that reads plain text does without.
         from browser_use_async.server.html.extraction import read_html  # noqa: PLC0415
@@ -130,10 +131,6 @@ def type_of_file(name: str) -> str:
     if name.lower().endswith((".md", ".log")):
         return "text/plain"
     return mimetypes.types_map.get(PurePosixPath(name.lower()).suffix, "text/plain")
-
-
-def _guessed(body: bytes) -> str:
-    return "text/html" if body.lstrip()[:1] == b"<" else "text/plain"
 
 
 def _is_textual(kind: str) -> bool:

@@ -6,14 +6,7 @@ from operator import attrgetter, itemgetter
 import attrs
 from yarl import URL
 
-from browser_use_async.server.html.page import (
-    Heading,
-    Label,
-    Link,
-    Page,
-    Row,
-    Table,
-)
+from browser_use_async.server.html import page
 from browser_use_async.server.html.text import (
     HEADINGS,
     Element,
@@ -42,7 +35,7 @@ class _Cell:
     height: int
 
 
-def read_table(element: Element, base: URL, heading: str) -> Table | None:
+def read_table(element: Element, base: URL, heading: str) -> page.Table | None:
     """The table of a `table` element, or None when there is nothing in it."""
     if sum(inner.tag == "table" for inner in element.traverse()) > 1:
         return None  # it only arranges the page
@@ -52,11 +45,11 @@ def read_table(element: Element, base: URL, heading: str) -> Table | None:
     headers: tuple[str, ...] = ()
     if rows and _is_header(rows):
         headers, rows = rows[0].texts, rows[1:]
-    body = [Row(row.texts, row.link) for row in rows if not row.footer and any(row.texts)]
+    body = [page.Row(row.texts, row.link) for row in rows if not row.footer and any(row.texts)]
     if not body:
         return None
     named = all(row.headers[:1] == (True,) for row in rows if not row.footer)
-    return Table(headers, body, name, named)
+    return page.Table(headers, body, name, named)
 
 
 @attrs.frozen
@@ -132,7 +125,7 @@ def _span(element: Element, name: str) -> int:
     return min(max(int(number[:4]), 1), _MAX_COLUMNS)
 
 
-def read_html(url: str, text: str) -> Page:
+def read_html(url: str, text: str) -> page.Page:
     """The page that an HTML document makes, however broken it is."""
     root, cut = parse_tree(text)
     base = _base(URL(url), root)
@@ -153,8 +146,8 @@ def read_html(url: str, text: str) -> Page:
     elif len(main) >= len(shown) / 2:
         # One with less is more often a part that was overrated than all there is to read.
         shown = main
-    first = min(content.headings, key=attrgetter("level"), default=Heading(1, ""))
-    return Page(
+    first = min(content.headings, key=attrgetter("level"), default=page.Heading(1, ""))
+    return page.Page(
         url=url,
         title=next(filter(None, [*titles, first.text]), ""),
         description=description,
@@ -171,9 +164,9 @@ class _Content:
     """Headings, tables and terms, each with the heading before it."""
 
     def __init__(self, base: URL) -> None:
-        self.headings: list[Heading] = []
-        self.tables: list[Table] = []
-        self.labels: list[Label] = []
+        self.headings: list[page.Heading] = []
+        self.tables: list[page.Table] = []
+        self.labels: list[page.Label] = []
         self._base = base
         self._heading = ""
 
@@ -183,13 +176,13 @@ class _Content:
         if tag in HEADINGS:
             if words := text_of(element):
                 self._heading = words
-                self.headings.append(Heading(HEADINGS[tag], words))
+                self.headings.append(page.Heading(HEADINGS[tag], words))
         elif tag == "table":
             table = read_table(element, self._base, self._heading)
             self.tables += [table] if table is not None else []
         elif tag == "dl":
             pairs = _definitions(element)
-            self.labels += [Label(name, value, self._heading) for name, value in pairs]
+            self.labels += [page.Label(name, value, self._heading) for name, value in pairs]
 
 
 def _definitions(element: Element) -> list[tuple[str, str]]:
@@ -226,10 +219,10 @@ def _meta(root: Element, *names: str) -> str:
     return next((found[name] for name in names if name in found), "")
 
 
-def _links(root: Element, base: URL) -> Iterator[Link]:
+def _links(root: Element, base: URL) -> Iterator[page.Link]:
     for element in root.css("a[href], area[href]"):
         if url := absolute(base, attribute(element, "href")):
             pictures = (attribute(inner, "alt") for inner in (element, *element.css("[alt]")))
             words = text_of(element) or " ".join(" ".join(pictures).split())
             hint = attribute(element, "aria-label") or attribute(element, "title")
-            yield Link(words, url, " ".join(hint.split()))
+            yield page.Link(words, url, " ".join(hint.split()))

@@ -1,7 +1,7 @@
 """The elements of a parsed page, and the text of them that there is to read."""
 
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from typing import TypeAlias
 
 import attrs
@@ -65,8 +65,8 @@ def prune(root: Element, skip: Callable[[Element], bool]) -> None:
         element.decompose()
 
 
-def text_of(root: Element, without: Collection[str] = ()) -> str:
-    """The text inside an element with single spaces, but for that in elements of some tags."""
+def text_of(root: Element) -> str:
+    """The text inside an element with single spaces."""
     pieces: list[str] = []
     stack: list[Element | str] = [root]
     while stack:
@@ -75,7 +75,7 @@ def text_of(root: Element, without: Collection[str] = ()) -> str:
             pieces.append(node)
         elif node.is_text_node:
             pieces.append(node.text_content or "")
-        elif node is root or node.tag not in without:
+        else:
             space = [" "] if node.tag in _SPACED else []
             stack += [*space, *reversed([*node.iter(include_text=True)]), *space]
     return " ".join("".join(pieces).split())

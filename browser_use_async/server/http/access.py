@@ -132,33 +132,19 @@ class _Guesses:
     braked_until: float = -math.inf
 
 
+@attrs.frozen(eq=False, repr=False)
 class ApiKeyCheck:
-    """Finds the key of a request, and slows addresses down that send wrong ones.
+    """Finds the key of a request, and slows addresses down that send wrong ones."""
 
-    Args:
-        api_key: The key that the server was started with.
-        keys: The others.
-        now: The time, at which keys expire.
-        proxies: The proxies in front, which pass the client's address in `X-Forwarded-For`.
-        max_wrong_keys: The most wrong keys that an address may send within a minute.
-    """
-
-    def __init__(
-        self,
-        api_key: str,
-        keys: ApiKeys,
-        now: Callable[[], datetime],
-        *,
-        proxies: Collection[IPv4Network | IPv6Network] = (),
-        max_wrong_keys: int = MAX_WRONG_KEYS,
-    ) -> None:
-        self._api_key = api_key.encode("ascii")
-        self._keys = keys
-        self._now = now
-        self._proxies = proxies
-        self._warned_of: set[str] = set()
-        self._max_wrong_keys = max_wrong_keys
-        self._guesses: OrderedDict[str, _Guesses] = OrderedDict()
+    _api_key: bytes  # the key that the server was started with
+    _keys: ApiKeys  # the others
+    _now: Callable[[], datetime]  # at which keys expire
+    # The proxies in front, which pass the client's address in `X-Forwarded-For`
+    _proxies: Collection[IPv4Network | IPv6Network] = ()
+    # The most wrong keys that an address may send within a minute
+    _max_wrong_keys: int = MAX_WRONG_KEYS
+    _warned_of: set[str] = attrs.field(factory=set, init=False)
+    _guesses: OrderedDict[str, _Guesses] = attrs.field(factory=OrderedDict, init=False)
 
     async def check(self, request: web.BaseRequest) -> ApiKey:
         """Return the key of a request.

@@ -10,11 +10,11 @@ from aiohttp import web
 
 from browser_use_async.api.endpoint_table import ME
 from browser_use_async.server.errors import StorageUnavailableError
-from browser_use_async.server.failures import log_failure
 from browser_use_async.server.http.access import ApiKeyCheck
 from browser_use_async.server.http.errors import HttpError, QuotaSpentError, http_error
 from browser_use_async.server.keys.api_key import ApiKey, Scope
 from browser_use_async.server.keys.audit_trail import AuditEntry
+from browser_use_async.server.loops import log_failure
 
 # In the trail, in place of a key's id, for actions on a live page.
 LINK_ID = "live_url"

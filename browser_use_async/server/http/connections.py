@@ -18,8 +18,8 @@ from typing import Any, cast
 from aiohttp import StreamReader, hdrs, web
 
 from browser_use_async import system
-from browser_use_async.server.failures import log_failure
 from browser_use_async.server.http.access import network_of
+from browser_use_async.server.loops import log_failure
 
 # Seconds for the head of a request, from its first byte or from the connection on.
 HEAD_SECONDS = 10.0

@@ -8,22 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from browser_use_async.api.validation import MAX_PROBLEMS, Problem
-from browser_use_async.server.errors import (
-    ConflictError,
-    ExpiredError,
-    InvalidRequestError,
-    KeyRefusedError,
-    NoCreditError,
-    NoKeyError,
-    NotFoundError,
-    PlanRefusesError,
-    RefusedError,
-    StorageFullError,
-    TooManyError,
-    UnavailableError,
-    UnsupportedError,
-    WebsiteUnavailableError,
-)
+from browser_use_async.server import errors
 from browser_use_async.server.storage.progress import TaskEvent, TransitionRefusedError
 from browser_use_async.types import TaskStatus
 
@@ -32,20 +17,20 @@ _LONGEST_INPUT = 1000
 _JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 # The first class of which an error is an instance counts.
-_STATUSES: Mapping[type[RefusedError], int] = {
-    UnsupportedError: 400,
-    NoKeyError: 401,
-    KeyRefusedError: 401,
-    NoCreditError: 402,
-    PlanRefusesError: 403,
-    NotFoundError: 404,
-    ConflictError: 409,
-    ExpiredError: 410,
-    InvalidRequestError: 422,
-    TooManyError: 429,
-    WebsiteUnavailableError: 502,
-    StorageFullError: 507,
-    UnavailableError: 503,
+_STATUSES: Mapping[type[errors.RefusedError], int] = {
+    errors.UnsupportedError: 400,
+    errors.NoKeyError: 401,
+    errors.KeyRefusedError: 401,
+    errors.NoCreditError: 402,
+    errors.PlanRefusesError: 403,
+    errors.NotFoundError: 404,
+    errors.ConflictError: 409,
+    errors.ExpiredError: 410,
+    errors.InvalidRequestError: 422,
+    errors.TooManyError: 429,
+    errors.WebsiteUnavailableError: 502,
+    errors.StorageFullError: 507,
+    errors.UnavailableError: 503,
 }
 
 
@@ -75,8 +60,8 @@ def http_error(error: Exception) -> HttpError | None:
     return None
 
 
-def _detail(error: RefusedError) -> Any:
-    if not isinstance(error, InvalidRequestError):
+def _detail(error: errors.RefusedError) -> Any:
+    if not isinstance(error, errors.InvalidRequestError):
         return str(error)
     described = [_described(part, problem) for part, problem in error.problems[:MAX_PROBLEMS]]
     if len(error.problems) > MAX_PROBLEMS:

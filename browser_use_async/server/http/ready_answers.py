@@ -9,7 +9,7 @@ from weakref import WeakValueDictionary
 
 from aiohttp import hdrs, web
 
-from browser_use_async.server.background_tasks import BackgroundTasks
+from browser_use_async.server.loops import BackgroundTasks
 
 # The most bytes of all answers that are kept.
 MOST_BYTES = 4 * 1024 * 1024

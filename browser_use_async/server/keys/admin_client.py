@@ -10,8 +10,7 @@ from yarl import URL
 
 from browser_use_async.api.json import JsonRefusedError, read_json
 from browser_use_async.errors import APIConnectionError, APIStatusError
-from browser_use_async.server.keys.api_key import NO_KEY
-from browser_use_async.server.keys.new_key import NewKey, checked
+from browser_use_async.server.keys.api_key import NO_KEY, NewKey, checked
 
 _SECONDS = 30.0
 _MAX_ANSWER = 64 * 1024 * 1024

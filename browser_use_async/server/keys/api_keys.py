@@ -10,15 +10,7 @@ import attrs
 
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server.errors import StorageUnavailableError
-from browser_use_async.server.keys.api_key import (
-    DEFAULT_NAME,
-    DEFAULT_SCOPES,
-    ApiKey,
-    Scope,
-    digest_of,
-    new_key_text,
-)
-from browser_use_async.server.keys.new_key import NewKey
+from browser_use_async.server.keys import api_key
 from browser_use_async.server.storage.account import lock_account, open_account
 from browser_use_async.server.storage.database import Database
 from browser_use_async.server.storage.rows import from_micro, to_moment, to_text
@@ -31,11 +23,11 @@ _MOST_FOUND = 1000  # keys that are found by their ids, with those that others a
 _USE_INTERVAL = timedelta(minutes=1)  # between two writes of when a key was used
 _KEYS = Table(
     "api_keys",
-    ApiKey,
+    api_key.ApiKey,
     renamed={"name": "owner"},
     scopes=Codec(
         lambda scopes: " ".join(sorted(scopes)),
-        lambda stored: frozenset(map(Scope, stored.split())),
+        lambda stored: frozenset(map(api_key.Scope, stored.split())),
     ),
 )
 
@@ -44,7 +36,7 @@ _KEYS = Table(
 class ListedKey:
     """A key, and the spending and budget of its owner."""
 
-    key: ApiKey
+    key: api_key.ApiKey
     spent_cents: Decimal
     budget_cents: Decimal | None
     concurrency: int | None
@@ -58,9 +50,9 @@ class ApiKeys:
         self._database = database
         self._now = now
         # By digest, each with the version of the database.
-        self._found: dict[bytes, tuple[ApiKey, int | None]] = {}
+        self._found: dict[bytes, tuple[api_key.ApiKey, int | None]] = {}
 
-    async def find(self, digest: bytes) -> ApiKey | None:
+    async def find(self, digest: bytes) -> api_key.ApiKey | None:
         """The key with a digest, valid or not; records its use."""
         if (known := await self.find_again(digest)) is not None:
             return known
@@ -73,7 +65,7 @@ class ApiKeys:
             del self._found[next(iter(self._found))]
         return await self._note_use(key)
 
-    async def find_again(self, digest: bytes) -> ApiKey | None:
+    async def find_again(self, digest: bytes) -> api_key.ApiKey | None:
         """The same for a cached key; None for any other, without reading the database."""
         known = self._found.get(digest)
         if known is None:
@@ -88,7 +80,7 @@ class ApiKeys:
             self._found[digest] = key, version
         return await self._note_use(key)
 
-    async def _note_use(self, key: ApiKey) -> ApiKey:
+    async def _note_use(self, key: api_key.ApiKey) -> api_key.ApiKey:
         now = self._now()
         is_noted = key.last_used_at is not None and now - key.last_used_at < _USE_INTERVAL
         if key.is_valid(now) and not is_noted:
@@ -121,24 +113,24 @@ class ApiKeys:
         """Whether any key of a name is valid."""
         return bool(await self._valid(self._database, owner))
 
-    async def add(self, new: NewKey) -> tuple[ApiKey, str]:
+    async def add(self, new: api_key.NewKey) -> tuple[api_key.ApiKey, str]:
         """Add a key, and return it with its text, which is stored nowhere.
 
         Raises:
             ConfigurationError: Two keys of this name are valid.
         """
-        text = new_key_text()
+        text = api_key.new_key_text()
 
-        async def work(at: Database) -> ApiKey:
+        async def work(at: Database) -> api_key.ApiKey:
             others = await self._with_room(at, new.name)
-            key = self._new(new, others[-1].scopes if others else DEFAULT_SCOPES)
-            await _KEYS.insert(at, key, digest=digest_of(text).hex())
+            key = self._new(new, others[-1].scopes if others else api_key.DEFAULT_SCOPES)
+            await _KEYS.insert(at, key, digest=api_key.digest_of(text).hex())
             await _set_limits(at, new.name, new)
             return key
 
         return await self._database.transact(work), text
 
-    async def revoke(self, key_id: str) -> ApiKey | None:
+    async def revoke(self, key_id: str) -> api_key.ApiKey | None:
         """Revoke a key from now on; None if there is none with this id."""
         found = await self._database.first(
             "UPDATE api_keys SET revoked_at = COALESCE(revoked_at, :now) WHERE id = :id "
@@ -148,9 +140,9 @@ class ApiKeys:
         )
         return None if found is None else _KEYS.read(found)
 
-    async def _with_room(self, at: Database, owner: str) -> list[ApiKey]:
+    async def _with_room(self, at: Database, owner: str) -> list[api_key.ApiKey]:
         """The valid keys of an owner who may have another one, and now has an account."""
-        if owner != DEFAULT_NAME:  # the server has opened that account, with its credit
+        if owner != api_key.DEFAULT_NAME:  # the server has opened that account, with its credit
             await open_account(at, owner)
         others = await self._valid(at, owner)
         if len(others) >= MAX_VALID_KEYS:
@@ -160,24 +152,24 @@ class ApiKeys:
             )
         return others
 
-    async def _valid(self, at: Database, owner: str) -> list[ApiKey]:
+    async def _valid(self, at: Database, owner: str) -> list[api_key.ApiKey]:
         await lock_account(at, owner)
         condition = "owner = :owner AND revoked_at IS NULL ORDER BY created_at, id"
         now = self._now()
         return [key for key in await _KEYS.find(at, condition, owner=owner) if key.is_valid(now)]
 
-    def _new(self, new: NewKey, scopes: frozenset[Scope]) -> ApiKey:
+    def _new(self, new: api_key.NewKey, scopes: frozenset[api_key.Scope]) -> api_key.ApiKey:
         now, days = self._now(), new.expires_in_days
-        return ApiKey(
+        return api_key.ApiKey(
             str(uuid.uuid4()),
             new.name,
-            scopes if new.scopes is None else frozenset(map(Scope, new.scopes)),
+            scopes if new.scopes is None else frozenset(map(api_key.Scope, new.scopes)),
             created_at=now,
             expires_at=None if days is None else now + timedelta(days=days),
         )
 
 
-async def _set_limits(at: Database, owner: str, asked: NewKey) -> None:
+async def _set_limits(at: Database, owner: str, asked: api_key.NewKey) -> None:
     for column, value in (("budget", asked.budget_cents), ("concurrency", asked.concurrency)):
         if value is not None:
             await at.update("accounts", {column: value}, owner=owner)

@@ -42,37 +42,26 @@ def entry_as_json(entry: AuditEntry) -> dict[str, Any]:
     return {**attrs.asdict(entry), "at": format_timestamp(entry.at)}
 
 
+@attrs.frozen(eq=False, repr=False)
 class AuditTrail:
     """The entries of a server; the oldest ones are deleted.
 
     Each name has room of its own, so that no client makes the trail forget what others did.
-
-    Args:
-        database: Where they are.
-        now: The wall clock, for the times of entries.
-        most: The most entries of one name that are kept.
-        days: The days after which an entry is deleted.
     """
 
-    def __init__(
-        self,
-        database: Database,
-        now: Callable[[], datetime],
-        most: int = _KEPT_ENTRIES,
-        days: int = _KEPT_DAYS,
-    ) -> None:
-        self._database = database
-        self._now = now
-        self._most = most
-        self._lifetime = timedelta(days=days)
-        # Not with each entry, which would cost more than writing it.
-        self._interval = max(1, most // 100)
-        self._recorded: Counter[str | None] = Counter()
+    _database: Database
+    _now: Callable[[], datetime]
+    # The most entries of one name that are kept
+    _most: int = attrs.field(default=_KEPT_ENTRIES, alias="most")
+    # The days after which an entry is deleted
+    _days: int = attrs.field(default=_KEPT_DAYS, alias="days")
+    _recorded: Counter[str | None] = attrs.field(factory=Counter, init=False)
 
     async def record(self, entry: AuditEntry) -> None:
         """Add an entry."""
         await _ENTRIES.insert(self._database, entry)
-        if self._recorded[entry.name] % self._interval == 0:
+        # Not with each entry, which would cost more than writing it.
+        if self._recorded[entry.name] % max(1, self._most // 100) == 0:
             await self._expire(entry.name)
         self._recorded[entry.name] += 1
 
@@ -86,7 +75,7 @@ class AuditTrail:
 
     async def _expire(self, name: str | None) -> None:
         """Delete entries that are too old, and those of a name, or guesses, that are too many."""
-        before = to_moment(self._now() - self._lifetime)
+        before = to_moment(self._now() - timedelta(days=self._days))
         await self._database.rows("DELETE FROM audit_trail WHERE at < :before", before=before)
         condition = "name IS NULL" if name is None else "name = :name"
         await self._database.rows(

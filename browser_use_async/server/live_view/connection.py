@@ -6,10 +6,10 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any
 
+import attrs
 from aiohttp import WSCloseCode, WSMsgType, web
 
 from browser_use_async.server.executors.view import Frame, Input, View, close_frames
-from browser_use_async.server.failures import log_failure
 from browser_use_async.server.handoff import Elsewhere, Page
 from browser_use_async.server.http.errors import http_error
 from browser_use_async.server.live_view.messages import (
@@ -18,12 +18,13 @@ from browser_use_async.server.live_view.messages import (
     MessageRefusedError,
     read_message,
 )
+from browser_use_async.server.loops import log_failure
 from browser_use_async.server.operations.tasks import pause_task, resume_task, stop_task
 from browser_use_async.server.pages import live_state
 from browser_use_async.server.running_server import RunningServer
 from browser_use_async.server.storage import TaskRecord
 from browser_use_async.server.storage.progress import step_facts
-from browser_use_async.server.task_files import find_file
+from browser_use_async.server.stores import find_file
 from browser_use_async.types import TaskId
 
 _logger = logging.getLogger(__name__)
@@ -44,6 +45,7 @@ _COMMANDS: dict[str, Callable[[RunningServer, TaskId], Awaitable[None]]] = {
 }
 
 
+@attrs.define(eq=False, repr=False)
 class LiveConnection:
     """Streams states and frames to a page, and executes its commands and input.
 
@@ -51,28 +53,21 @@ class LiveConnection:
     skips frames, and never lags behind.
     """
 
-    def __init__(
-        self,
-        socket: web.WebSocketResponse,
-        record: TaskRecord,
-        server: RunningServer,
-        *,
-        page: Page,
-        find: Callable[[], Awaitable[TaskRecord | None]],
-        note: Callable[[str], Awaitable[None]],
-    ) -> None:
-        self._socket = socket
-        self._record = record
-        self._server = server
-        self._page: Page = page
-        self._find = find  # finds the task of the page's address; None if it was revoked
-        self._note = note  # writes actions into the audit trail
-        self._noted_input = False
-        self._changes = server.stores.changes
-        self._frame_acked = asyncio.Event()
+    _socket: web.WebSocketResponse
+    _record: TaskRecord
+    _server: RunningServer
+    _page: Page
+    # Finds the task of the page's address; None if it was revoked
+    _find: Callable[[], Awaitable[TaskRecord | None]]
+    _note: Callable[[str], Awaitable[None]]  # writes actions into the audit trail
+    _noted_input: bool = attrs.field(default=False, init=False)
+    _frame_acked: asyncio.Event = attrs.field(factory=asyncio.Event, init=False)
+    _shown_screenshot: str = attrs.field(default="", init=False)
+    # If another server has the browser
+    _elsewhere: Elsewhere | None = attrs.field(default=None, init=False)
+
+    def __attrs_post_init__(self) -> None:
         self._frame_acked.set()
-        self._shown_screenshot = ""
-        self._elsewhere: Elsewhere | None = None  # if another server has the browser
 
     async def run(self) -> None:
         """Serve the page until the task has ended or the page is closed."""
@@ -132,7 +127,7 @@ class LiveConnection:
         """Send the state of the task, then each change, until it has ended."""
         sent = 0
         last: dict[str, Any] = {}
-        with self._changes.listening(self._record.id) as changed:
+        with self._server.stores.changes.listening(self._record.id) as changed:
             while True:
                 changed.clear()
                 if not await self._refresh():
@@ -176,7 +171,7 @@ class LiveConnection:
 
     async def _send_frames(self) -> None:
         """Send frames of the browser while there is one, else the newest screenshot."""
-        with self._changes.listening(self._record.id) as changed:
+        with self._server.stores.changes.listening(self._record.id) as changed:
             while await self._refresh() and not self._record.status.is_terminal:
                 changed.clear()
                 view = self._view()
@@ -185,7 +180,8 @@ class LiveConnection:
                     with suppress(TimeoutError):
                         await asyncio.wait_for(changed.wait(), _POLL_SECONDS)
                 else:
-                    self._changes.note(self._record.id)  # the page can steer it from now on
+                    # The page can steer it from now on.
+                    self._server.stores.changes.note(self._record.id)
                     await self._send_browser_frames(view)
                     await asyncio.sleep(_POLL_SECONDS)
 

@@ -115,9 +115,9 @@ def add_live_routes(
                     response,
                     record,
                     server.of(record.owner),
-                    page=place,
-                    find=partial(find, token),
-                    note=lambda action: authorization.record(f"live_{action}", request, call),
+                    place,
+                    partial(find, token),
+                    lambda action: authorization.record(f"live_{action}", request, call),
                 )
                 await connection.run()
             return response

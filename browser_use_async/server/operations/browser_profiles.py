@@ -1,5 +1,6 @@
 """The API section Browser Profiles."""
 
+from browser_use_async import types
 from browser_use_async.api.endpoint_table import (
     CREATE_BROWSER_PROFILE,
     DELETE_BROWSER_PROFILE,
@@ -11,21 +12,15 @@ from browser_use_async.server.errors import NotFoundError, UnavailableError
 from browser_use_async.server.routes import operation
 from browser_use_async.server.running_server import RunningServer
 from browser_use_async.server.storage.database import Claim
-from browser_use_async.types import (
-    BrowserProfile,
-    BrowserProfilePage,
-    CreateBrowserProfileRequest,
-    PageQuery,
-    ProfileId,
-    UpdateBrowserProfileRequest,
-)
 
 
 @operation(LIST_BROWSER_PROFILES)
-async def list_browser_profiles(server: RunningServer, query: PageQuery) -> BrowserProfilePage:
+async def list_browser_profiles(
+    server: RunningServer, query: types.PageQuery
+) -> types.BrowserProfilePage:
     """One page of the profiles, oldest first."""
     count = await server.stores.profiles.count()
-    return BrowserProfilePage(
+    return types.BrowserProfilePage(
         profiles=await server.stores.profiles.page(query.page, query.limit),
         total_pages=-(-count // query.limit),
         page=query.page,
@@ -36,8 +31,8 @@ async def list_browser_profiles(server: RunningServer, query: PageQuery) -> Brow
 
 @operation(CREATE_BROWSER_PROFILE)
 async def create_browser_profile(
-    server: RunningServer, request: CreateBrowserProfileRequest, claim: Claim | None = None
-) -> BrowserProfile:
+    server: RunningServer, request: types.CreateBrowserProfileRequest, claim: Claim | None = None
+) -> types.BrowserProfile:
     """Add a profile; pay-as-you-go accounts have one."""
     if await server.stores.profiles.count() >= 1:
         server.stores.account.require_subscription("A second browser profile")
@@ -45,15 +40,15 @@ async def create_browser_profile(
 
 
 @operation(GET_BROWSER_PROFILE)
-async def get_browser_profile(server: RunningServer, path: ProfileId) -> BrowserProfile:
+async def get_browser_profile(server: RunningServer, path: types.ProfileId) -> types.BrowserProfile:
     """One profile."""
     return await _find(server, path.profile_id)
 
 
 @operation(UPDATE_BROWSER_PROFILE)
 async def update_browser_profile(
-    server: RunningServer, path: ProfileId, request: UpdateBrowserProfileRequest
-) -> BrowserProfile:
+    server: RunningServer, path: types.ProfileId, request: types.UpdateBrowserProfileRequest
+) -> types.BrowserProfile:
     """Change the fields that were given."""
     profile = await _find(server, path.profile_id)
     problem = await _change_there(server, profile.profile_id, request)
@@ -63,7 +58,7 @@ async def update_browser_profile(
 
 
 @operation(DELETE_BROWSER_PROFILE)
-async def delete_browser_profile(server: RunningServer, path: ProfileId) -> None:
+async def delete_browser_profile(server: RunningServer, path: types.ProfileId) -> None:
     """Remove a profile and its browser data."""
     profile = await _find(server, path.profile_id)
     durable = server.runner.durable
@@ -74,7 +69,7 @@ async def delete_browser_profile(server: RunningServer, path: ProfileId) -> None
 
 
 async def _change_there(
-    server: RunningServer, profile_id: str, request: UpdateBrowserProfileRequest
+    server: RunningServer, profile_id: str, request: types.UpdateBrowserProfileRequest
 ) -> str | None:
     """Why another service could not change its copy of a profile, or None."""
     durable, name = server.runner.durable, request.profile_name
@@ -86,7 +81,7 @@ async def _change_there(
     return await durable.rename_profile(profile_id, name) if isinstance(name, str) else None
 
 
-async def _find(server: RunningServer, profile_id: str) -> BrowserProfile:
+async def _find(server: RunningServer, profile_id: str) -> types.BrowserProfile:
     profile = await server.stores.profiles.get(profile_id)
     if profile is None:
         raise NotFoundError("Browser profile not found")

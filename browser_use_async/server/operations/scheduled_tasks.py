@@ -4,6 +4,7 @@ from typing import Any
 
 import attrs
 
+from browser_use_async import types
 from browser_use_async.api.endpoint_table import (
     CREATE_SCHEDULED_TASK,
     DELETE_SCHEDULED_TASK,
@@ -18,27 +19,16 @@ from browser_use_async.server.running_server import RunningServer
 from browser_use_async.server.schedule import SCHEDULE_MODEL, ScheduleRecord
 from browser_use_async.server.storage.database import Claim
 from browser_use_async.server.task_start import check_fields, checked_assignment
-from browser_use_async.types import (
-    UNSET,
-    Created,
-    CreateScheduledTaskRequest,
-    LlmModel,
-    PageQuery,
-    ScheduledTask,
-    ScheduledTaskPage,
-    ScheduleType,
-    TaskId,
-    TaskSettings,
-    UpdateScheduledTaskRequest,
-)
 
 
 @operation(LIST_SCHEDULED_TASKS)
-async def list_scheduled_tasks(server: RunningServer, query: PageQuery) -> ScheduledTaskPage:
+async def list_scheduled_tasks(
+    server: RunningServer, query: types.PageQuery
+) -> types.ScheduledTaskPage:
     """One page of the schedules, newest first."""
     count = await server.stores.schedules.count()
     records = await server.stores.schedules.page(query.page, query.limit)
-    return ScheduledTaskPage(
+    return types.ScheduledTaskPage(
         tasks=[await _view(server, each) for each in records],
         total_pages=-(-count // query.limit),
         page=query.page,
@@ -49,24 +39,24 @@ async def list_scheduled_tasks(server: RunningServer, query: PageQuery) -> Sched
 
 @operation(CREATE_SCHEDULED_TASK)
 async def create_scheduled_task(
-    server: RunningServer, request: CreateScheduledTaskRequest, claim: Claim | None = None
-) -> Created:
+    server: RunningServer, request: types.CreateScheduledTaskRequest, claim: Claim | None = None
+) -> types.Created:
     """Add a schedule."""
     server.stores.account.require_subscription("Scheduling tasks")
     await checked_assignment(server, request, SCHEDULE_MODEL)
-    return Created((await server.stores.schedules.create(request, claim)).id)
+    return types.Created((await server.stores.schedules.create(request, claim)).id)
 
 
 @operation(GET_SCHEDULED_TASK)
-async def get_scheduled_task(server: RunningServer, path: TaskId) -> ScheduledTask:
+async def get_scheduled_task(server: RunningServer, path: types.TaskId) -> types.ScheduledTask:
     """One schedule."""
     return await _view(server, await _find(server, path.task_id))
 
 
 @operation(UPDATE_SCHEDULED_TASK)
 async def update_scheduled_task(
-    server: RunningServer, path: TaskId, request: UpdateScheduledTaskRequest
-) -> ScheduledTask:
+    server: RunningServer, path: types.TaskId, request: types.UpdateScheduledTaskRequest
+) -> types.ScheduledTask:
     """Change the fields that were given."""
     record = await _find(server, path.task_id)
     check_fields(request)
@@ -76,7 +66,7 @@ async def update_scheduled_task(
 
 
 @operation(DELETE_SCHEDULED_TASK)
-async def delete_scheduled_task(server: RunningServer, path: TaskId) -> None:
+async def delete_scheduled_task(server: RunningServer, path: types.TaskId) -> None:
     """Remove a schedule; runs under way end by themselves."""
     await server.stores.schedules.delete((await _find(server, path.task_id)).id)
 
@@ -88,7 +78,9 @@ async def _find(server: RunningServer, schedule_id: str) -> ScheduleRecord:
     return record
 
 
-def _refuse_contradictions(record: ScheduleRecord, request: UpdateScheduledTaskRequest) -> None:
+def _refuse_contradictions(
+    record: ScheduleRecord, request: types.UpdateScheduledTaskRequest
+) -> None:
     """Refuse an update that contradicts other fields of the schedule."""
     given = given_fields(request)
     start, end = given.get("start_at", record.start_at), given.get("end_at", record.end_at)
@@ -98,29 +90,29 @@ def _refuse_contradictions(record: ScheduleRecord, request: UpdateScheduledTaskR
 
 
 async def _refuse_what_cannot_be(
-    server: RunningServer, record: ScheduleRecord, request: UpdateScheduledTaskRequest
+    server: RunningServer, record: ScheduleRecord, request: types.UpdateScheduledTaskRequest
 ) -> None:
     """Refuse settings with which no run could start."""
     given = given_fields(request)
-    names = {each.name for each in attrs.fields(TaskSettings)} & given.keys()
+    names = {each.name for each in attrs.fields(types.TaskSettings)} & given.keys()
     if names:
         changed = attrs.evolve(record.request, **{name: given[name] for name in names})
         await checked_assignment(server, changed, SCHEDULE_MODEL)
 
 
-async def _view(server: RunningServer, record: ScheduleRecord) -> ScheduledTask:
+async def _view(server: RunningServer, record: ScheduleRecord) -> types.ScheduledTask:
     request = record.request
     profile = await server.stores.profiles.get(str(request.browser_profile_id))
     profile = profile or await server.stores.profiles.default()
 
     def chosen(name: str, fallback: Any) -> Any:
         value = getattr(request, name)
-        return fallback if value is UNSET or value is None else value
+        return fallback if value is types.UNSET or value is None else value
 
-    return ScheduledTask(
+    return types.ScheduledTask(
         id=record.id,
         task=request.task,
-        schedule_type=ScheduleType(request.schedule_type),
+        schedule_type=types.ScheduleType(request.schedule_type),
         interval_minutes=chosen("interval_minutes", None),
         cron_expression=chosen("cron_expression", None),
         start_at=record.start_at,
@@ -132,7 +124,7 @@ async def _view(server: RunningServer, record: ScheduleRecord) -> ScheduledTask:
         updated_at=record.updated_at,
         save_browser_data=chosen("save_browser_data", fallback=False),
         structured_output_json=chosen("structured_output_json", None),
-        llm_model=LlmModel(chosen("llm_model", SCHEDULE_MODEL)),
+        llm_model=types.LlmModel(chosen("llm_model", SCHEDULE_MODEL)),
         use_adblock=chosen("use_adblock", profile.ad_blocker),
         use_proxy=chosen("use_proxy", profile.proxy),
         highlight_elements=chosen("highlight_elements", fallback=True),

@@ -3,14 +3,8 @@
 import unicodedata
 from typing import Any
 
-from browser_use_async.api.endpoint_table import (
-    CHECK_BALANCE,
-    CREATE_UPLOAD_URL,
-    ME,
-    PING,
-    SEARCH_URL,
-    SIMPLE_SEARCH,
-)
+from browser_use_async import types
+from browser_use_async.api import endpoint_table as table
 from browser_use_async.api.limits import content_type_of, is_supported_content_type
 from browser_use_async.prices import search_url_cents, simple_search_cents
 from browser_use_async.server.errors import (
@@ -26,16 +20,6 @@ from browser_use_async.server.html.visit import PageNotOpenedError
 from browser_use_async.server.records import DEFAULT_OWNER
 from browser_use_async.server.routes import operation
 from browser_use_async.server.running_server import RunningServer
-from browser_use_async.types import (
-    UNSET,
-    Balance,
-    SearchResult,
-    SearchResults,
-    SearchUrlRequest,
-    SimpleSearchRequest,
-    UploadRequest,
-    UploadUrl,
-)
 
 _LONGEST_NAME = 255
 # Names of devices on Windows, with any extension.
@@ -53,8 +37,8 @@ _RESERVED = frozenset(
 # --- files ----------------------------------------------------------------------------------
 
 
-@operation(CREATE_UPLOAD_URL)
-def create_upload_url(server: RunningServer, request: UploadRequest) -> UploadUrl:
+@operation(table.CREATE_UPLOAD_URL)
+def create_upload_url(server: RunningServer, request: types.UploadRequest) -> types.UploadUrl:
     """Return a signed link for the upload of a file."""
     problem = _problem_of(request.file_name)
     if problem is not None:
@@ -65,7 +49,7 @@ def create_upload_url(server: RunningServer, request: UploadRequest) -> UploadUr
     )
     if content_type_of(request.file_name) is None or not is_supported:
         raise UnsupportedError("Unsupported content type")
-    return UploadUrl(server.links.upload_url(request.file_name, request.content_type))
+    return types.UploadUrl(server.links.upload_url(request.file_name, request.content_type))
 
 
 def _problem_of(name: str) -> str | None:
@@ -87,8 +71,10 @@ def _problem_of(name: str) -> str | None:
 # --- search: both calls are charged before anything is read ---------------------------------
 
 
-@operation(SIMPLE_SEARCH)
-async def simple_search(server: RunningServer, request: SimpleSearchRequest) -> SearchResults:
+@operation(table.SIMPLE_SEARCH)
+async def simple_search(
+    server: RunningServer, request: types.SimpleSearchRequest
+) -> types.SearchResults:
     """Search the web and read the best pages live."""
     addresses = server.search.backend
     if addresses is None:
@@ -100,13 +86,13 @@ async def simple_search(server: RunningServer, request: SimpleSearchRequest) -> 
     server.require_turn()
     websites, depth = _chosen(request.max_websites, 5), _chosen(request.depth, 2)
     await server.stores.account.spend(simple_search_cents(websites, depth))
-    return SearchResults(
+    return types.SearchResults(
         await server.search.simple_search(addresses, request.query, websites, depth)
     )
 
 
-@operation(SEARCH_URL)
-async def search_url(server: RunningServer, request: SearchUrlRequest) -> SearchResult:
+@operation(table.SEARCH_URL)
+async def search_url(server: RunningServer, request: types.SearchUrlRequest) -> types.SearchResult:
     """Search one website live."""
     if not request.url.startswith(("http://", "https://")):
         message = "the URL should begin with http:// or https://"
@@ -128,25 +114,25 @@ def _require_readers() -> None:
 
 
 def _chosen(value: Any, fallback: int) -> int:
-    return fallback if value is UNSET else int(value)
+    return fallback if value is types.UNSET else int(value)
 
 
 # --- user and health check ------------------------------------------------------------------
 
 
-@operation(CHECK_BALANCE)
-async def check_balance(server: RunningServer) -> Balance:
+@operation(table.CHECK_BALANCE)
+async def check_balance(server: RunningServer) -> types.Balance:
     """Return the balance of the account that pays."""
     remote = await _remote_account(server)
     if remote is None:
-        return Balance(cents=await server.stores.account.balance_cents())
+        return types.Balance(cents=await server.stores.account.balance_cents())
     if remote.cents is None:  # an old amount may already be spent
         raise UnavailableError(f"The balance is not known. {remote.problem}")
     left = await server.stores.account.budget_left_cents()
-    return Balance(cents=remote.cents if left is None else min(remote.cents, left))
+    return types.Balance(cents=remote.cents if left is None else min(remote.cents, left))
 
 
-@operation(ME)
+@operation(table.ME)
 async def me(server: RunningServer) -> bool:
     """Return True; requests with a wrong key are refused earlier."""
     remote = await _remote_account(server)
@@ -155,7 +141,7 @@ async def me(server: RunningServer) -> bool:
     return True
 
 
-@operation(PING)
+@operation(table.PING)
 def ping(server: RunningServer) -> None:
     """Answer, since the server can be reached."""
 

@@ -2,18 +2,8 @@
 
 from typing import Any
 
-from browser_use_async.api.endpoint_table import (
-    GET_TASK,
-    GET_TASK_MEDIA,
-    GET_TASK_OUTPUT_FILE,
-    GET_TASK_SCREENSHOTS,
-    GET_TASK_STATUS,
-    LIST_TASKS,
-    PAUSE_TASK,
-    RESUME_TASK,
-    RUN_TASK,
-    STOP_TASK,
-)
+from browser_use_async import types
+from browser_use_async.api import endpoint_table as table
 from browser_use_async.api.limits import MAX_TASK_PAGE
 from browser_use_async.api.scalars import format_timestamp
 from browser_use_async.server.errors import NotFoundError
@@ -28,24 +18,12 @@ from browser_use_async.server.storage.database import Claim
 from browser_use_async.server.storage.records import TaskRow, session_id_of
 from browser_use_async.server.storage.rows import from_json, from_text
 from browser_use_async.server.task_start import start_task
-from browser_use_async.types import (
-    Created,
-    OutputFile,
-    PageQuery,
-    RunTaskRequest,
-    TaskFile,
-    TaskId,
-    TaskMedia,
-    TaskScreenshots,
-    TaskStatus,
-    TaskStep,
-)
 
 # The most characters of outputs on one page of the list: escaped as JSON, and with the other
 # fields, less than the 32 MB that clients of this package accept.
 MAX_PAGE_CHARACTERS = 2 * 1024 * 1024
 # The ends of tasks that were not stopped.
-_BY_ITSELF = frozenset({TaskStatus.FINISHED, TaskStatus.FAILED})
+_BY_ITSELF = frozenset({types.TaskStatus.FINISHED, types.TaskStatus.FAILED})
 _CUT = " [the rest of this output is in the task itself]"
 
 
@@ -89,7 +67,7 @@ def task_view(record: TaskRecord, links: Links) -> Json:
     )
 
 
-def step_view(step: TaskStep) -> dict[str, Any]:
+def step_view(step: types.TaskStep) -> dict[str, Any]:
     """A step as JSON."""
     return {
         "id": step.id,
@@ -100,18 +78,18 @@ def step_view(step: TaskStep) -> dict[str, Any]:
     }
 
 
-@operation(RUN_TASK)
+@operation(table.RUN_TASK)
 async def run_task(
-    server: RunningServer, request: RunTaskRequest, claim: Claim | None = None
-) -> Created:
+    server: RunningServer, request: types.RunTaskRequest, claim: Claim | None = None
+) -> types.Created:
     """Create a task and start it at once."""
     server.stores.account.require_subscription("Running tasks")
     server.require_turn()
-    return Created((await start_task(server, request, DEFAULT_MODEL, claim)).id)
+    return types.Created((await start_task(server, request, DEFAULT_MODEL, claim)).id)
 
 
-@operation(STOP_TASK)
-async def stop_task(server: RunningServer, query: TaskId) -> None:
+@operation(table.STOP_TASK)
+async def stop_task(server: RunningServer, query: types.TaskId) -> None:
     """Stop a task for good; a task that has ended by itself is not changed."""
     record = await find_task(server, query.task_id)
     # As at the service, only a task that was already stopped is refused.
@@ -124,20 +102,20 @@ async def stop_task(server: RunningServer, query: TaskId) -> None:
             raise
 
 
-@operation(PAUSE_TASK)
-async def pause_task(server: RunningServer, query: TaskId) -> None:
+@operation(table.PAUSE_TASK)
+async def pause_task(server: RunningServer, query: types.TaskId) -> None:
     """Pause a running task."""
     await server.runner.pause(await find_task(server, query.task_id))
 
 
-@operation(RESUME_TASK)
-async def resume_task(server: RunningServer, query: TaskId) -> None:
+@operation(table.RESUME_TASK)
+async def resume_task(server: RunningServer, query: types.TaskId) -> None:
     """Continue a paused task."""
     await server.runner.resume(await find_task(server, query.task_id))
 
 
-@operation(GET_TASK)
-async def get_task(server: RunningServer, path: TaskId) -> Ready:
+@operation(table.GET_TASK)
+async def get_task(server: RunningServer, path: types.TaskId) -> Ready:
     """Everything about a task."""
     key = ("task", path.task_id, server.owner, server.links.may_steer)
 
@@ -147,15 +125,15 @@ async def get_task(server: RunningServer, path: TaskId) -> Ready:
     return await server.ready.read(key, server.stores.tasks.version, make)
 
 
-@operation(GET_TASK_STATUS)
-async def get_task_status(server: RunningServer, path: TaskId) -> TaskStatus:
+@operation(table.GET_TASK_STATUS)
+async def get_task_status(server: RunningServer, path: types.TaskId) -> types.TaskStatus:
     """The status of a task."""
     status = await server.stores.tasks.status(path.task_id)
     return status or (await find_task(server, path.task_id)).status
 
 
-@operation(LIST_TASKS)
-async def list_tasks(server: RunningServer, query: PageQuery) -> Ready:
+@operation(table.LIST_TASKS)
+async def list_tasks(server: RunningServer, query: types.PageQuery) -> Ready:
     """One page of the tasks, newest first. A list without rows has no pages."""
     # A larger limit is lowered silently.
     limit = min(query.limit, MAX_TASK_PAGE)
@@ -185,27 +163,29 @@ def _longest_output(rows: list[TaskRow]) -> int | None:
     return MAX_PAGE_CHARACTERS // len(rows) if characters > MAX_PAGE_CHARACTERS else None
 
 
-@operation(GET_TASK_MEDIA)
-async def get_task_media(server: RunningServer, path: TaskId) -> TaskMedia:
+@operation(table.GET_TASK_MEDIA)
+async def get_task_media(server: RunningServer, path: types.TaskId) -> types.TaskMedia:
     """Links to the recordings of a task that has ended; most executors make none."""
     record = await find_task(server, path.task_id)
-    return TaskMedia([server.links.file_url(record.id, name) for name in record.recordings])
+    return types.TaskMedia([server.links.file_url(record.id, name) for name in record.recordings])
 
 
-@operation(GET_TASK_SCREENSHOTS)
-async def get_task_screenshots(server: RunningServer, path: TaskId) -> TaskScreenshots:
+@operation(table.GET_TASK_SCREENSHOTS)
+async def get_task_screenshots(server: RunningServer, path: types.TaskId) -> types.TaskScreenshots:
     """Links to the screenshots so far, one for each step; none if they are turned off."""
     record = await find_task(server, path.task_id)
-    return TaskScreenshots([server.links.file_url(record.id, name) for name in record.screenshots])
+    return types.TaskScreenshots(
+        [server.links.file_url(record.id, name) for name in record.screenshots]
+    )
 
 
-@operation(GET_TASK_OUTPUT_FILE)
-async def get_task_output_file(server: RunningServer, path: TaskFile) -> OutputFile:
+@operation(table.GET_TASK_OUTPUT_FILE)
+async def get_task_output_file(server: RunningServer, path: types.TaskFile) -> types.OutputFile:
     """A link to a file that the task made."""
     record = await find_task(server, path.task_id)
     if path.file_name not in record.output_files:
         raise NotFoundError("File not found")
-    return OutputFile(server.links.file_url(record.id, path.file_name))
+    return types.OutputFile(server.links.file_url(record.id, path.file_name))
 
 
 async def find_task(server: RunningServer, task_id: str) -> TaskRecord:

@@ -5,15 +5,7 @@ from collections.abc import Sequence
 
 from aiohttp import web
 
-from browser_use_async.api.endpoint_table import (
-    API_PREFIX,
-    CREATE_SCHEDULED_TASK,
-    ENDPOINTS,
-    RUN_TASK,
-    SEARCH_URL,
-    SIMPLE_SEARCH,
-    Endpoint,
-)
+from browser_use_async.api import endpoint_table as table
 from browser_use_async.prices import (
     STEP_CENTS,
     TASK_START_CENTS,
@@ -56,11 +48,12 @@ _SCRIPTS = (
 _LEAST, _MOST = map(format_cents, (min(STEP_CENTS.values()), max(STEP_CENTS.values())))
 _STEPS = f"{_LEAST} to {_MOST} per step, by model"
 _TASK = f"{format_cents(TASK_START_CENTS)}, and {_STEPS}"
-_PRICES: dict[Endpoint, str] = {
-    RUN_TASK: _TASK,
-    CREATE_SCHEDULED_TASK: f"each run: {_TASK}",
-    SIMPLE_SEARCH: f"{format_cents(simple_search_cents(1, 1))} per website and level of depth",
-    SEARCH_URL: f"{format_cents(search_url_cents(1))} per level of depth",
+_PRICES: dict[table.Endpoint, str] = {
+    table.RUN_TASK: _TASK,
+    table.CREATE_SCHEDULED_TASK: f"each run: {_TASK}",
+    table.SIMPLE_SEARCH: f"{format_cents(simple_search_cents(1, 1))} per website and level "
+    "of depth",
+    table.SEARCH_URL: f"{format_cents(search_url_cents(1))} per level of depth",
 }
 
 
@@ -78,12 +71,12 @@ def application_page(links: Links, executor_name: str, nodes: Sequence[str]) -> 
         "server_url": links.url,
         "base_url": links.base_url,
         "ping_url": f"{links.base_url}/ping",
-        "api_prefix": API_PREFIX,
+        "api_prefix": table.API_PREFIX,
         "executor": executor_name,
         "model": str(DEFAULT_MODEL),
         "models": json.dumps([str(each) for each in LlmModel]),
         "countries": json.dumps([str(each) for each in ProxyCountry]),
-        "calls": json.dumps({each.name: _call(each) for each in ENDPOINTS}),
+        "calls": json.dumps({each.name: _call(each) for each in table.ENDPOINTS}),
     }
     # Clickjacking: a page of another server must not embed this one in a frame.
     return html_page(
@@ -103,7 +96,7 @@ def icon() -> web.Response:
     return web.Response(text=fragment("icon.svg"), content_type="image/svg+xml", headers=headers)
 
 
-def _call(endpoint: Endpoint) -> dict[str, str | bool]:
+def _call(endpoint: table.Endpoint) -> dict[str, str | bool]:
     """What the OpenAPI document does not say of a call."""
     return {
         "price": _PRICES.get(endpoint, "free"),

@@ -53,7 +53,7 @@ def live_page(
         "task": record.task,
         "status": str(record.status),
         "created_at": unstructure(record.created_at),
-        "ended": _flag(record.status.is_terminal),
+        "ended": "true" if record.status.is_terminal else "false",
         "step_count": str(len(record.steps)),
         "picture": picture,
         "picture_hidden": "" if picture else "hidden",
@@ -94,10 +94,6 @@ def _notice(status: int, title: str, reason: str, home: str = "/") -> web.Respon
     response = html_page("notice.html", values, {}, styles=("notice.css",))
     response.set_status(status)
     return response
-
-
-def _flag(value: bool) -> str:
-    return "true" if value else "false"
 
 
 def _steps(steps: list[dict[str, Any]], created_at: str) -> str:

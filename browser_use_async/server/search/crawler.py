@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 from yarl import URL
 
-from browser_use_async.server.failures import log_failure
 from browser_use_async.server.html.page import Page
 from browser_use_async.server.html.visit import PageNotOpenedError, open_page
 from browser_use_async.server.http_client import HttpClient
+from browser_use_async.server.loops import log_failure
 from browser_use_async.server.search.relevance import best_links, without_fragment
 from browser_use_async.server.worker import in_worker
 

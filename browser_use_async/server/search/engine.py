@@ -4,9 +4,9 @@ import asyncio
 import logging
 
 from browser_use_async.server.egress.proxy import Egress
-from browser_use_async.server.failures import log_failure
 from browser_use_async.server.html.visit import PageNotOpenedError
 from browser_use_async.server.http_client import HttpClient
+from browser_use_async.server.loops import log_failure
 from browser_use_async.server.search.backends import (
     SearchBackend,
     SearxngBackend,

@@ -80,16 +80,12 @@ def _with_context(lines: Sequence[tuple[Page, str]], index: int) -> range:
         return range(index, start)
     if _CELL not in below[1]:
         # A text below a heading; what follows a table is another matter.
-        return range(index, start if _CELL in line or _is_heading(below[1]) else start + 1)
+        return range(index, start if _CELL in line or below[1].startswith("#") else start + 1)
     rows = takewhile(
         lambda place: lines[place][0] is page and _CELL in lines[place][1],
         range(start, min(start + _ROWS_OF_CONTEXT, len(lines))),
     )
     return range(index, start + len(list(rows)))
-
-
-def _is_heading(line: str) -> bool:
-    return line.startswith("#")
 
 
 def _joined(lines: Sequence[tuple[Page, str]]) -> str:

@@ -1,8 +1,8 @@
 """Object storage for the bytes of files, such as S3, by the package obstore."""
 
+from collections.abc import Generator
+from contextlib import contextmanager
 from importlib.util import find_spec
-from types import TracebackType
-from typing import Self
 
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server.errors import ObjectGoneError, StorageUnavailableError
@@ -65,7 +65,7 @@ class ObjectStore:
         """
         from obstore import put_async  # noqa: PLC0415
 
-        with _Refusals(self.url):
+        with _refusals(self.url):
             await put_async(self._store, name, content)
 
     async def get(self, name: str, wanted: range) -> bytes:
@@ -77,7 +77,7 @@ class ObjectStore:
         """
         from obstore import get_range_async  # noqa: PLC0415
 
-        with _Refusals(self.url):
+        with _refusals(self.url):
             found = await get_range_async(self._store, name, start=wanted.start, end=wanted.stop)
         return bytes(found)
 
@@ -89,32 +89,22 @@ class ObjectStore:
         """
         from obstore import delete_async  # noqa: PLC0415
 
-        with _Refusals(self.url):
+        with _refusals(self.url):
             await delete_async(self._store, name)
 
 
-class _Refusals:
-    """Converts exceptions of the package to StorageUnavailableError."""
+@contextmanager
+def _refusals(url: str) -> Generator[None]:
+    """Convert exceptions of the package to StorageUnavailableError."""
+    from obstore.exceptions import BaseError  # noqa: PLC0415
 
-    def __init__(self, url: str) -> None:
-        self._url = url
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        from obstore.exceptions import BaseError  # noqa: PLC0415
-
-        if isinstance(error, FileNotFoundError):  # also raised if the bucket does not exist
-            raise ObjectGoneError(f"{self._url} has no such object") from error
-        if isinstance(error, (BaseError, OSError)):
-            detail = f"the object storage {self._url} refused: {_first_line(error)}"
-            raise StorageUnavailableError(detail) from error
+    try:
+        yield
+    except FileNotFoundError as error:  # also raised if the bucket does not exist
+        raise ObjectGoneError(f"{url} has no such object") from error
+    except (BaseError, OSError) as error:
+        detail = f"the object storage {url} refused: {_first_line(error)}"
+        raise StorageUnavailableError(detail) from error
 
 
 def _first_line(error: BaseException) -> str:

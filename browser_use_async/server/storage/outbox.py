@@ -87,22 +87,15 @@ class Delivery:
     state: str = "pending"  # `pending`, `delivered`, or `failed` after the last attempt
 
 
+@attrs.define(eq=False, repr=False)
 class Outbox:
     """The events for webhooks: the latest of each owner, oldest first, and all pending ones."""
 
-    def __init__(
-        self,
-        database: Database,
-        webhooks: WebhookRegistry,
-        now: Callable[[], datetime],
-        most: int = MOST_DELIVERIES,
-        exchanges: int = KEPT_EXCHANGES,
-    ) -> None:
-        self._database = database
-        self.webhooks = webhooks
-        self._now = now
-        self._most = most
-        self._exchanges = exchanges
+    _database: Database
+    webhooks: WebhookRegistry
+    _now: Callable[[], datetime]
+    _most: int = attrs.field(default=MOST_DELIVERIES, alias="most")
+    _exchanges: int = attrs.field(default=KEPT_EXCHANGES, alias="exchanges")
 
     async def write(self, at: Database, record: TaskRecord, event: TaskEvent | None) -> None:
         """Write the event of a task for each webhook that gets it."""

@@ -83,7 +83,7 @@ class TaskRecord:
     request_json: str = attrs.field(default="{}", repr=False)
     owner: str = DEFAULT_OWNER
     worker: str | None = None  # the server that has begun it
-    pauses: str = ""  # the times of its pauses, in the format of `pauses.py`
+    pauses: str = ""  # the times of its pauses, in the format of `progress.py`
     steps: list[TaskStep] = attrs.field(factory=list)  # the steps so far
     # The browser's cookies at the end
     cookies: Sequence[Mapping[str, Any]] = attrs.field(factory=list, repr=False)

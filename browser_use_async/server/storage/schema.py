@@ -17,7 +17,7 @@ CREATE TABLE accounts (owner TEXT PRIMARY KEY, balance BIGINT NOT NULL, tasks BI
 -- `remote` is what another service does for the task, as JSON. `assignment` is what the task needs
 -- to begin, until it begins: then `worker` is the server that carries it out. `recorded_from` is
 -- the moment that the first picture of its recordings shows, if it is known. `pauses` has the
--- moments at which it was paused and went on, see `pauses.py`.
+-- moments at which it was paused and went on, see `progress.py`.
 CREATE TABLE tasks (id TEXT PRIMARY KEY, owner TEXT NOT NULL, position BIGINT NOT NULL,
     task TEXT NOT NULL, created_at TEXT NOT NULL, metadata TEXT NOT NULL,
     viewport TEXT NOT NULL, save_browser_data INTEGER NOT NULL, included_file_names TEXT,

@@ -3,11 +3,12 @@
 from collections.abc import Callable
 from datetime import datetime
 from enum import StrEnum
-from typing import NamedTuple
+
+import attrs
 
 from browser_use_async.server.records import ScriptOutcome
 from browser_use_async.server.storage.database import Database, Owned
-from browser_use_async.server.storage.rows import to_text
+from browser_use_async.server.storage.table import Table
 
 MOST_FIRST_RUNS = 2
 """How many tasks try to record a script one after another; then no task waits."""
@@ -15,9 +16,7 @@ MOST_FIRST_RUNS = 2
 MOST_VERSIONS = 50
 """How many versions of a script are kept; a new one drops the oldest."""
 
-_COLUMNS = (
-    "name, version, text, origin, task_id, made_at, plays, failures, steps, model_calls, healed"
-)
+_COUNTS = ("plays", "failures", "steps", "model_calls", "healed")
 
 
 class Origin(StrEnum):
@@ -29,7 +28,8 @@ class Origin(StrEnum):
     LOADED = "loaded"  # a file of the operator
 
 
-class ScriptVersion(NamedTuple):
+@attrs.frozen
+class ScriptVersion:
     """One version of a script, and the counts of its plays."""
 
     name: str
@@ -37,12 +37,15 @@ class ScriptVersion(NamedTuple):
     text: str
     origin: str
     task_id: str | None  # the task that created it, if any
-    made_at: str
+    made_at: datetime
     plays: int = 0  # tasks that played it to their end
     failures: int = 0  # tasks that it could not finish
     steps: int = 0  # steps that were played
     model_calls: int = 0
     healed: int = 0  # steps that were repaired
+
+
+_SCRIPTS = Table("scripts", ScriptVersion)
 
 
 class ScriptStore(Owned):
@@ -59,8 +62,7 @@ class ScriptStore(Owned):
 
     async def version(self, name: str, number: int) -> ScriptVersion | None:
         """Return one version, or None."""
-        found = await self._find("name = :name AND version = :version", name=name, version=number)
-        return found[0] if found else None
+        return await _SCRIPTS.first(self._database, owner=self.owner, name=name, version=number)
 
     async def versions(self, name: str) -> list[ScriptVersion]:
         """Return all versions, the latest first."""
@@ -72,13 +74,10 @@ class ScriptStore(Owned):
         latest: dict[str, ScriptVersion] = {}
         for each in found:
             before = latest.get(each.name)
-            latest[each.name] = each if before is None else each._replace(
-                plays=before.plays + each.plays,
-                failures=before.failures + each.failures,
-                steps=before.steps + each.steps,
-                model_calls=before.model_calls + each.model_calls,
-                healed=before.healed + each.healed,
-            )  # fmt: skip
+            if before is not None:
+                sums = {name: getattr(before, name) + getattr(each, name) for name in _COUNTS}
+                each = attrs.evolve(each, **sums)  # noqa: PLW2901 - it stands for those before it
+            latest[each.name] = each
         return [*latest.values()]
 
     async def put(self, name: str, text: str, origin: Origin) -> ScriptVersion:
@@ -88,7 +87,8 @@ class ScriptStore(Owned):
             if before is not None and before.text == text:
                 return before
             version = 1 if before is None else before.version + 1
-            await _add(self._database, self.owner, name, version, text, origin, self._moment())
+            new = ScriptVersion(name, version, text, str(origin), None, self._now())
+            await _add(self._database, self.owner, new)
             added = await self.version(name, version)
             # Another writer may have been first; its version then precedes this one.
             if added is not None and added.text == text:
@@ -136,71 +136,40 @@ class ScriptStore(Owned):
         return await self._database.transact(work)
 
     async def _find(self, condition: str, **values: object) -> list[ScriptVersion]:
-        rows = await self._database.rows(
-            f"SELECT {_COLUMNS} FROM scripts WHERE owner = :owner AND {condition}",
-            owner=self.owner,
-            **values,
-        )
-        return [ScriptVersion._make(each) for each in rows]
-
-    def _moment(self) -> str:
-        return self._now().isoformat()
+        condition = f"owner = :owner AND {condition}"
+        return await _SCRIPTS.find(self._database, condition, owner=self.owner, **values)
 
 
 async def keep_outcome(
-    at: Database, owner: str, task_id: str, outcome: ScriptOutcome, moment: str, *, failed: bool
+    at: Database, owner: str, task_id: str, outcome: ScriptOutcome, now: datetime, *, failed: bool
 ) -> None:
     """Store the play or the recording of a task's script, in the transaction that ends the task.
 
     If another task has created a version from the same one meanwhile, this version is dropped.
     """
     if outcome.text:
-        origin = Origin.HEALED if outcome.version else Origin.RECORDED
+        origin = str(Origin.HEALED if outcome.version else Origin.RECORDED)
         version = outcome.version + 1
-        await _add(at, owner, outcome.name, version, outcome.text, origin, moment, task_id=task_id)
+        new = ScriptVersion(outcome.name, version, outcome.text, origin, task_id, now)
+        await _add(at, owner, new)
     if outcome.version:
-        counts = {
-            "plays": int(not failed),
-            "failures": int(failed),
-            "steps": outcome.played,
-            "model_calls": outcome.model_calls,
-            "healed": outcome.healed,
-        }
-        changes = ", ".join(f"{name} = {name} + :{name}" for name in counts)
+        counts = (int(not failed), int(failed), outcome.played, outcome.model_calls, outcome.healed)
+        changes = ", ".join(f"{name} = {name} + :{name}" for name in _COUNTS)
         await at.rows(
             f"UPDATE scripts SET {changes} WHERE owner = :owner AND name = :name AND "
             "version = :version",
             owner=owner,
             name=outcome.name,
             version=outcome.version,
-            **counts,
+            **dict(zip(_COUNTS, counts, strict=True)),
         )
 
 
-async def _add(
-    at: Database,
-    owner: str,
-    name: str,
-    version: int,
-    text: str,
-    origin: Origin,
-    moment: str,
-    *,
-    task_id: str | None = None,
-) -> None:
-    values = {
-        "owner": owner,
-        "name": name,
-        "version": version,
-        "text": to_text(text),
-        "origin": str(origin),
-        "task_id": task_id,
-        "made_at": moment,
-    }
-    await at.insert("scripts", values, "ON CONFLICT DO NOTHING")
+async def _add(at: Database, owner: str, new: ScriptVersion) -> None:
+    await _SCRIPTS.insert(at, new, "ON CONFLICT DO NOTHING", owner=owner)
     await at.rows(
         "DELETE FROM scripts WHERE owner = :owner AND name = :name AND version <= :oldest",
         owner=owner,
-        name=name,
-        oldest=version - MOST_VERSIONS,
+        name=new.name,
+        oldest=new.version - MOST_VERSIONS,
     )

@@ -17,6 +17,7 @@ from browser_use_async.server.records import (
     RemoteTask,
     Step,
 )
+from browser_use_async.server.storage import progress
 from browser_use_async.server.storage.account import charge_task
 from browser_use_async.server.storage.assignments import (
     ASSIGNMENT,
@@ -29,15 +30,6 @@ from browser_use_async.server.storage.database import Claim, Database, Owned
 from browser_use_async.server.storage.files import put_results
 from browser_use_async.server.storage.outbox import Outbox
 from browser_use_async.server.storage.profiles import save_cookies
-from browser_use_async.server.storage.progress import (
-    FENCE,
-    STEP,
-    TARGETS,
-    TaskEvent,
-    advance,
-    insert_step,
-    read_steps,
-)
 from browser_use_async.server.storage.records import TASKS, TaskRecord, TaskRow, request_text
 from browser_use_async.server.storage.rows import to_text
 from browser_use_async.server.storage.scripts import keep_outcome
@@ -49,7 +41,7 @@ _TOKEN_BYTES = 24
 _MOST_BEHIND = 100
 """The largest number of an owner's unended tasks that counts for the order of tasks."""
 _RESTARTED = "The server was restarted while the task was at work"
-_ERASING = frozenset({TaskEvent.START, TaskEvent.STOP, TaskEvent.FAIL})
+_ERASING = frozenset({progress.TaskEvent.START, progress.TaskEvent.STOP, progress.TaskEvent.FAIL})
 
 
 @attrs.define
@@ -127,7 +119,7 @@ class TaskStore(Owned):
         return newest - expired, [TaskRow._make(row) for row in rows]
 
     async def _completed(self, record: TaskRecord) -> TaskRecord:
-        record.steps = await read_steps(self._database, record.id)
+        record.steps = await progress.read_steps(self._database, record.id)
         if record.save_browser_data and record.finished_at is not None:
             document = await self._sealed.get("task", record.id)
             record.cookies = [] if document is None else document["cookies"]
@@ -195,10 +187,12 @@ class TaskStore(Owned):
         )
         return int(await at.value(statement, owner=self.owner, most=_MOST_BEHIND))
 
-    async def change(self, record: TaskRecord, event: TaskEvent, worker: str | None = None) -> None:
+    async def change(
+        self, record: TaskRecord, event: progress.TaskEvent, worker: str | None = None
+    ) -> None:
         """Apply an event to a task, unless its status refuses it."""
         await self._database.transact(lambda at: self._advance(at, record, event, worker))
-        self.counts.statuses[TARGETS[event]] += 1
+        self.counts.statuses[progress.TARGETS[event]] += 1
 
     async def claim(self, task_id: str, worker: str) -> tuple[TaskRecord, Assignment | None] | None:
         """Begin a task for one worker only; returns None if it has already begun.
@@ -215,7 +209,7 @@ class TaskStore(Owned):
                 assignment = await read_assignment(at, self._sealed, record)
             except ObjectGoneError:
                 assignment = None
-            await self._advance(at, record, TaskEvent.START, worker)
+            await self._advance(at, record, progress.TaskEvent.START, worker)
             record.status, record.started = TaskStatus.RUNNING, True
             return record, assignment
 
@@ -234,7 +228,7 @@ class TaskStore(Owned):
 
         A second call with the same number changes nothing.
         """
-        fence = FENCE if worker is not None else ""
+        fence = progress.FENCE if worker is not None else ""
 
         async def work(at: Database) -> bool:
             at_work = await at.rows(
@@ -243,8 +237,8 @@ class TaskStore(Owned):
                 worker=worker,
             )
             if at_work:
-                await at.announce(record.id, f"{STEP} {record.owner}")
-                await insert_step(at, record, number, step, self._now())
+                await at.announce(record.id, f"{progress.STEP} {record.owner}")
+                await progress.insert_step(at, record, number, step, self._now())
             return bool(at_work)
 
         is_at_work = await self._database.transact(work)
@@ -261,7 +255,7 @@ class TaskStore(Owned):
         """End a task that succeeded, and save its cookies to its profile."""
 
         async def work(at: Database) -> None:
-            await self._advance(at, record, TaskEvent.FINISH, worker)
+            await self._advance(at, record, progress.TaskEvent.FINISH, worker)
             await put_results(at, record, result)
             await self._keep_script(at, record, result)
             if record.save_browser_data:
@@ -275,17 +269,17 @@ class TaskStore(Owned):
 
     async def _keep_script(self, at: Database, record: TaskRecord, end: Finished | Failed) -> None:
         if end.script is not None:
-            moment, failed = self._now().isoformat(), isinstance(end, Failed)
-            await keep_outcome(at, record.owner, record.id, end.script, moment, failed=failed)
+            now, failed = self._now(), isinstance(end, Failed)
+            await keep_outcome(at, record.owner, record.id, end.script, now, failed=failed)
 
     async def fail(self, record: TaskRecord, failure: Failed, worker: str | None = None) -> None:
         """End a failed task. The reason becomes its last step, which is charged."""
 
         async def work(at: Database) -> None:
-            await self._advance(at, record, TaskEvent.FAIL, worker)
+            await self._advance(at, record, progress.TaskEvent.FAIL, worker)
             if failure.recordings or failure.files:
                 await put_results(at, record, failure)
-            steps = await read_steps(at, record.id)
+            steps = await progress.read_steps(at, record.id)
             step = Step(
                 next_goal=failure.next_goal,
                 evaluation_previous_goal=failure.reason,
@@ -293,7 +287,7 @@ class TaskStore(Owned):
                 screenshot=failure.screenshot,
                 trace=failure.trace,
             )
-            await insert_step(at, record, len(steps) + 1, step, self._now())
+            await progress.insert_step(at, record, len(steps) + 1, step, self._now())
             await self._keep_script(at, record, failure)
 
         await self._database.transact(work)
@@ -346,7 +340,7 @@ class TaskStore(Owned):
         statement = f"UPDATE tasks SET {change} RETURNING id"
         changed = await self._database.rows(statement, id=to_text(task_id), **values)
         if changed:  # open pages check their address again
-            await self._database.announce(task_id, f"{STEP} {self.owner}")
+            await self._database.announce(task_id, f"{progress.STEP} {self.owner}")
         return bool(changed)
 
     async def revoke_links_at_work(self) -> None:
@@ -356,15 +350,15 @@ class TaskStore(Owned):
             await self.revoke_links(task_id)
 
     async def _advance(
-        self, at: Database, record: TaskRecord, event: TaskEvent, worker: str | None
+        self, at: Database, record: TaskRecord, event: progress.TaskEvent, worker: str | None
     ) -> None:
-        await advance(at, record.id, event, self._now(), worker)
-        if record.has_secrets and TARGETS[event].is_terminal:
+        await progress.advance(at, record.id, event, self._now(), worker)
+        if record.has_secrets and progress.TARGETS[event].is_terminal:
             await self._sealed.delete(at, REMOTE_SECRETS, record.id)
         if event in _ERASING and record.is_sealed:
             await self._sealed.delete(at, ASSIGNMENT, record.id)
         await self._outbox.write(at, record, event)
-        await at.announce(record.id, f"{TARGETS[event]} {record.owner}")
+        await at.announce(record.id, f"{progress.TARGETS[event]} {record.owner}")
 
 
 def _new_token() -> str:

@@ -2,6 +2,8 @@
 
 from abc import ABC, abstractmethod
 
+import attrs
+
 from browser_use_async.server.errors import TooManyError
 from browser_use_async.server.records import Assignment
 from browser_use_async.server.storage import SqliteDatabase, TaskRecord
@@ -52,25 +54,20 @@ class Deployment(ABC):
         """End everything except the tasks."""
 
 
+@attrs.define(eq=False, repr=False)
 class SingleServer(Deployment):
     """One server, which carries out its tasks itself."""
 
     continues_tasks = True
 
-    def __init__(
-        self,
-        database: SqliteDatabase,
-        runner: TaskRunner,
-        changes: Changes,
-        webhooks: WebhookSender,
-        most_at_work: int | None,
-    ) -> None:
-        self._database = database
-        self._runner = runner
-        self._changes = changes
-        self._webhooks = webhooks
-        self._most = most_at_work
-        self.slots = runner.slots
+    _database: SqliteDatabase
+    _runner: TaskRunner
+    _changes: Changes
+    _webhooks: WebhookSender
+    _most: int | None  # tasks at work
+
+    def __attrs_post_init__(self) -> None:
+        self.slots = self._runner.slots
 
     async def open(self) -> None:
         """Receive announcements from now on."""

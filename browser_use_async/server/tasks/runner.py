@@ -14,7 +14,7 @@ from browser_use_async.server.errors import UnsupportedError
 from browser_use_async.server.executors.protocol import DurableExecutor, Executor, FieldProblem
 from browser_use_async.server.executors.redaction import SecretRedactor
 from browser_use_async.server.executors.view import View, Viewable
-from browser_use_async.server.failures import log_failure
+from browser_use_async.server.loops import log_failure
 from browser_use_async.server.records import (
     Assignment,
     Failed,
@@ -43,24 +43,20 @@ async def _ignore(_value: object) -> None:
     pass
 
 
+@attrs.define(eq=False, repr=False)
 class TaskControl:
     """The executor's control of a task: reports its start, and waits while it is paused."""
 
-    def __init__(
-        self,
-        begin: Callable[[], Coroutine[Any, Any, None]],
-        remember: Callable[[RemoteTask], Awaitable[None]] = _ignore,
-        charge: Callable[[Decimal], Awaitable[None]] = _ignore,
-    ) -> None:
-        self._begin = begin
-        self._remember = remember
-        self._charge = charge
-        self.is_left_alone = False
-        self.is_stopped = False
-        self.goal = ""
-        """The goal of the step under way, if the executor reports it."""
-        self._beginning: asyncio.Task[None] | None = None
-        self._open = asyncio.Event()
+    _begin: Callable[[], Coroutine[Any, Any, None]]
+    _remember: Callable[[RemoteTask], Awaitable[None]] = _ignore
+    _charge: Callable[[Decimal], Awaitable[None]] = _ignore
+    is_left_alone: bool = False
+    is_stopped: bool = False
+    goal: str = ""  # the goal of the step under way, if the executor reports it
+    _beginning: "asyncio.Task[None] | None" = None
+    _open: asyncio.Event = attrs.field(factory=asyncio.Event, init=False)
+
+    def __attrs_post_init__(self) -> None:
         self._open.set()
 
     def started(self) -> None:

@@ -1,27 +1,109 @@
 """The sender of webhook events: signed, in order for each task, with retries."""
 
 import asyncio
+import codecs
 import contextlib
 import logging
+import unicodedata
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Any
 
+import attrs
+
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server.egress.proxy import Egress
-from browser_use_async.server.failures import log_failure
-from browser_use_async.server.http_client import HttpClient, HttpClientError
+from browser_use_async.server.http_client import (
+    USER_AGENT,
+    HttpClient,
+    HttpClientError,
+    HttpResponse,
+)
+from browser_use_async.server.loops import log_failure
 from browser_use_async.server.storage.database import Database, stored
-from browser_use_async.server.storage.outbox import Attempt, Delivery, Outbox
+from browser_use_async.server.storage.outbox import Attempt, Delivery, Exchange, Outbox
 from browser_use_async.server.storage.webhooks import Webhook
 from browser_use_async.server.webhooks.events import (
     TEST_BODY,
     retry_delay,
     signed_headers,
 )
-from browser_use_async.server.webhooks.exchange import READ_BODY, exchange_of
+
+# The most characters of the body of an answer that are kept.
+KEPT_BODY = 4096
+# The most characters of the headers of an answer that are kept.
+KEPT_HEADERS = 4096
+
+# The text in place of a secret.
+HIDDEN = "(hidden)"
+
+_MARGIN = 2048  # bytes that are read beyond it
+# The most bytes of a body that are read: one more than is kept shows that there is more.
+READ_BODY = KEPT_BODY + _MARGIN + 1
+
+_CREDENTIALS = {"set-cookie", "set-cookie2"}  # they open the receiver
+_KEPT_CONTROLS = {"\n", "\t"}
+# Characters that change the order in which text is shown.
+_BIDIRECTIONAL = frozenset(
+    "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+)
+_UNSEEN = {"Cc", "Cs", "Zl", "Zp"}
+
+
+def exchange_of(
+    sent: Mapping[str, str], seconds: float, answer: HttpResponse | None, hidden: Sequence[str]
+) -> Exchange:
+    """The stored part of an attempt.
+
+    Args:
+        sent: The headers that were sent.
+        seconds: How long it took.
+        answer: What came back, if anything did.
+        hidden: What an answer might repeat, and must not be kept: longer texts first.
+    """
+    milliseconds = round(seconds * 1000)
+    shown = {**sent, "User-Agent": USER_AGENT}
+    if answer is None:
+        return Exchange(shown, milliseconds)
+    read = [(name, _value(name, value, hidden)) for name, value in answer.headers.items()]
+    headers = _bounded(read)
+    # Secrets are replaced before the text is cut; else half of one could be at the end.
+    ends = len(answer.body) < READ_BODY
+    decoder = codecs.getincrementaldecoder("utf-8")("replace")
+    body = _cleaned(decoder.decode(answer.body[: READ_BODY - 1], final=ends), hidden)
+    is_cut = not ends or len(body) > KEPT_BODY or len(headers) < len(read)
+    return Exchange(shown, milliseconds, headers, body[:KEPT_BODY], is_cut)
+
+
+def _value(name: str, value: str, hidden: Sequence[str]) -> str:
+    return HIDDEN if name.lower() in _CREDENTIALS else _cleaned(value, hidden)
+
+
+def _bounded(headers: list[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+    kept, room = [], KEPT_HEADERS
+    for name, value in headers:
+        room -= len(name) + len(value)
+        if room < 0:
+            break
+        kept.append((name, value))
+    return tuple(kept)
+
+
+def _cleaned(text: str, hidden: Sequence[str]) -> str:
+    """A foreign text without control characters, invisible ones and secrets."""
+    lines = text.replace("\r\n", "\n")
+    for each in hidden:
+        lines = lines.replace(each, HIDDEN)
+    return "".join("\ufffd" if _is_unseen(each) else each for each in lines)
+
+
+def _is_unseen(character: str) -> bool:
+    if character in _KEPT_CONTROLS:
+        return False
+    return character in _BIDIRECTIONAL or unicodedata.category(character) in _UNSEEN
+
 
 _logger = logging.getLogger(__name__)
 # Seconds that a receiver has for its answer.
@@ -34,38 +116,29 @@ _AFTER_A_FAULT = 5.0
 _AT_ONCE = 64
 
 
+@attrs.define(eq=False, repr=False)
 class WebhookSender:
     """Sends events to the webhooks of one server."""
 
-    def __init__(
-        self,
-        now: Callable[[], datetime],
-        first_retry: float,
-        duplicates: Callable[[], int],
-        database: Database,
-        outbox: Outbox,
-        egress: Egress,
-    ) -> None:
-        self._now = now
-        self._first_retry = first_retry
-        self._duplicates = duplicates
-        self._egress = egress
-        # One for each webhook: slow look-ups of one do not delay the events of another.
-        self._clients: dict[Webhook, HttpClient] = {}
-        self._webhooks = outbox.webhooks
-        self._slots: dict[str, asyncio.Semaphore] = {}
-        # One worker for each address and task, which keeps a task's events in order.
-        self._workers: dict[tuple[str, str], asyncio.Task[None]] = {}
-        self._closing = asyncio.Event()
-        # One change of the registered webhooks at a time, since a test event takes time.
-        self._changing = asyncio.Lock()
-        self._database = database
-        self.outbox = outbox
+    _now: Callable[[], datetime]
+    _first_retry: float
+    _duplicates: Callable[[], int]
+    _database: Database
+    outbox: Outbox
+    _egress: Egress
+    # One for each webhook: slow look-ups of one do not delay the events of another.
+    _clients: dict[Webhook, HttpClient] = attrs.field(factory=dict, init=False)
+    _slots: dict[str, asyncio.Semaphore] = attrs.field(factory=dict, init=False)
+    # One worker for each address and task, which keeps a task's events in order.
+    _workers: dict[tuple[str, str], asyncio.Task[None]] = attrs.field(factory=dict, init=False)
+    _closing: asyncio.Event = attrs.field(factory=asyncio.Event, init=False)
+    # One change of the registered webhooks at a time, since a test event takes time.
+    _changing: asyncio.Lock = attrs.field(factory=asyncio.Lock, init=False)
 
     @property
     def webhooks(self) -> tuple[Webhook, ...]:
         """The registered webhooks, in order."""
-        return self._webhooks.all
+        return self.outbox.webhooks.all
 
     async def register(self, webhook: Webhook, *, save: bool = True) -> None:
         """Send the test event, and register the webhook if it passes.
@@ -79,20 +152,20 @@ class WebhookSender:
         async with self._changing:
             await self.refresh()
             if not save:
-                self._webhooks.expect(webhook)
+                self.outbox.webhooks.expect(webhook)
             await self._test(webhook)
-            await self._webhooks.add(webhook, save=save)
+            await self.outbox.webhooks.add(webhook, save=save)
         await self._send_pending(webhook)
 
     async def start(self) -> None:
         """Send the pending events of an earlier run for webhooks that were registered then."""
-        await self._webhooks.load()
+        await self.outbox.webhooks.load()
         for webhook in self.webhooks:
             await self._send_pending(webhook)
 
     async def refresh(self) -> None:
         """Learn of the webhooks that other servers have registered."""
-        await self._webhooks.refresh()
+        await self.outbox.webhooks.refresh()
 
     async def change(self, webhook_id: str, fields: Mapping[str, Any]) -> Webhook | None:
         """Change a webhook; None if there is none with this id.
@@ -105,15 +178,15 @@ class WebhookSender:
         """
         async with self._changing:
             await self.refresh()
-            old = self._webhooks.with_id(webhook_id)
+            old = self.outbox.webhooks.with_id(webhook_id)
             if old is None:
                 return None
             new = old.changed(fields)
-            if new.address != old.address and self._webhooks.get(new.address) is not None:
+            if new.address != old.address and self.outbox.webhooks.get(new.address) is not None:
                 raise ConfigurationError("url: another webhook has this address")
             if (new.url, new.secret) != (old.url, old.secret):
                 await self._test(new)
-            is_replaced = await self._webhooks.replace(old, new)
+            is_replaced = await self.outbox.webhooks.replace(old, new)
             self._clients.pop(old, None)
             return new if is_replaced else None
 
@@ -121,11 +194,11 @@ class WebhookSender:
         """Remove a webhook and discard its pending events; False if there is none with this id."""
         async with self._changing:
             await self.refresh()
-            webhook = self._webhooks.with_id(webhook_id)
+            webhook = self.outbox.webhooks.with_id(webhook_id)
             if webhook is None:
                 return False
             self._clients.pop(webhook, None)
-            await self._webhooks.remove(webhook)
+            await self.outbox.webhooks.remove(webhook)
             return True
 
     def send(self, task_id: str) -> None:
@@ -198,7 +271,7 @@ class WebhookSender:
         return True
 
     async def _deliver(self, delivery: Delivery) -> None:
-        while (webhook := self._webhooks.get(delivery.address)) is not None:
+        while (webhook := self.outbox.webhooks.get(delivery.address)) is not None:
             # If an event waits for its first attempt when the server closes, it still gets it.
             if delivery.attempts and self._closing.is_set():
                 return
@@ -259,3 +332,39 @@ class WebhookSender:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._closing.wait()
+
+
+class FleetSender(WebhookSender):
+    """Sends one event for each job that this server takes."""
+
+    async def register(self, webhook: Webhook, *, save: bool = True) -> None:
+        """Register a webhook for all servers: it is always saved."""
+        await super().register(webhook, save=True)
+
+    async def deliver(self, number: int) -> float | None:
+        """Try once to deliver an event; returns the seconds until the next attempt, or None.
+
+        The caller ensures that events about one task come one after the other.
+        """
+        delivery = await self.outbox.get(number)
+        if delivery is None or delivery.state != "pending":
+            return None
+        await self.refresh()
+        webhook = self.outbox.webhooks.get(delivery.address)
+        if webhook is not None:
+            attempt = await self._attempt(webhook, delivery)
+            if attempt.succeeded:
+                await self.outbox.save(delivery, "delivered")
+                return None
+            seconds = retry_delay(len(delivery.attempts), self._first_retry)
+            if seconds is not None:
+                await self.outbox.save(delivery)
+                return seconds
+        await self._give_up(webhook, delivery)
+        return None
+
+    def _work_on(self, address: str, task_id: str) -> None:
+        """Do nothing: each event has a job, written with it."""
+
+    async def aclose(self) -> None:
+        """Do nothing: the other servers deliver the rest."""

@@ -178,15 +178,16 @@ async def test_a_batch_that_ended_is_free_at_once(
     serve: Serve, open_session: Open, postgres: str, texts: Callable[[int], list[str]]
 ) -> None:
     """The next batch need not wait until the server notices that a connection was closed."""
+    from browser_use_async.batch.options import BatchOptions
     from browser_use_async.batch.postgres.address import LedgerAddress
-    from browser_use_async.batch.postgres.enqueue import EnqueueOptions, enqueue
+    from browser_use_async.batch.postgres.enqueue import enqueue
 
     session = await open_session(await serve())
     async with TcpProxy("127.0.0.1", urlsplit(postgres).port or 5432) as proxy:
         ledger = f"{through(postgres, proxy)}#run"
         proxy.hide_ends()
 
-        await enqueue(texts(1), LedgerAddress.parse(ledger), EnqueueOptions(), {})
+        await enqueue(texts(1), LedgerAddress.parse(ledger), BatchOptions(), {})
         first = await session.run_many(texts(1), concurrency=1, ledger=ledger).collect()
         second = await session.run_many(texts(2), concurrency=1, ledger=ledger).collect()
 

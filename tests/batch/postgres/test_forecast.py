@@ -10,8 +10,9 @@ from tests.batch.postgres.conftest import Work
 
 pytest.importorskip("psycopg")
 
+from browser_use_async.batch.options import BatchOptions
 from browser_use_async.batch.postgres.address import LedgerAddress
-from browser_use_async.batch.postgres.enqueue import EnqueueOptions, enqueue
+from browser_use_async.batch.postgres.enqueue import enqueue
 
 CENTS = 3.5  # of each task
 
@@ -22,7 +23,7 @@ async def test_the_rest_of_a_batch_that_its_budget_has_stopped(
     """All rows are known, and the budget does not cover those that are left."""
     session = await open_session(await serve())
     texts = [f"Task {number}" for number in range(80)]
-    options = EnqueueOptions(budget_cents=Decimal(150))
+    options = BatchOptions(budget_cents=Decimal(150))
     await enqueue(texts, LedgerAddress.parse(ledger), options, {"max_agent_steps": 2})
     assert read_ledger(ledger).forecast() is None
     await work(session, ledger)

@@ -17,8 +17,9 @@ from tests.support.patience import until
 
 pytest.importorskip("psycopg")
 
+from browser_use_async.batch.options import BatchOptions
 from browser_use_async.batch.postgres.address import LedgerAddress
-from browser_use_async.batch.postgres.enqueue import EnqueueOptions, enqueue
+from browser_use_async.batch.postgres.enqueue import enqueue
 
 pytestmark = pytest.mark.long
 
@@ -30,7 +31,7 @@ ITEMS = [BatchItem(f"Do {number}", f"item-{number}") for number in range(4)]
 
 async def put(ledger: str, items: Any = ITEMS, **options: Any) -> None:
     """Enqueue items."""
-    await enqueue(items, LedgerAddress.parse(ledger), EnqueueOptions(**options), {})
+    await enqueue(items, LedgerAddress.parse(ledger), BatchOptions(**options), {})
 
 
 async def test_workers_have_the_prefix_of_the_ledger(

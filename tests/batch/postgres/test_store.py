@@ -23,10 +23,11 @@ psycopg = pytest.importorskip("psycopg")
 from browser_use_async.batch.ledger.records import Intent  # noqa: E402
 from browser_use_async.batch.ledger.row import Claim  # noqa: E402
 from browser_use_async.batch.ledger.store import RunContext  # noqa: E402
-from browser_use_async.batch.ledger.writes import ItemEnds, SendBegins, TaskFound  # noqa: E402
+from browser_use_async.batch.ledger.writer import ItemEnds, SendBegins, TaskFound  # noqa: E402
+from browser_use_async.batch.options import BatchOptions  # noqa: E402
 from browser_use_async.batch.postgres.address import LedgerAddress  # noqa: E402
 from browser_use_async.batch.postgres.connection import connect  # noqa: E402
-from browser_use_async.batch.postgres.enqueue import EnqueueOptions, enqueue  # noqa: E402
+from browser_use_async.batch.postgres.enqueue import enqueue  # noqa: E402
 from browser_use_async.batch.postgres.store import (  # noqa: E402
     PostgresStore,
     Reservation,
@@ -40,7 +41,7 @@ MakeStore = Callable[..., PostgresStore]
 async def enqueued(ledger: str) -> str:
     """A batch of some items with a budget of one cent, a thousand units of a ledger."""
     texts = [f"Task {number}" for number in range(ITEMS)]
-    options = EnqueueOptions(budget_cents=Decimal(1))
+    options = BatchOptions(budget_cents=Decimal(1))
     await enqueue(texts, LedgerAddress.parse(ledger), options, {})
     return ledger
 
@@ -293,7 +294,7 @@ async def test_the_intent_is_committed_before_the_request(
 ) -> None:
     """However long the commit takes, no task exists before its row allows one."""
     server = await serve()
-    await enqueue(["one"], LedgerAddress.parse(ledger), EnqueueOptions(), {})
+    await enqueue(["one"], LedgerAddress.parse(ledger), BatchOptions(), {})
     with psycopg.connect(postgres, autocommit=True) as connection:
         connection.execute("SET search_path = browser_use_batch_run")
         connection.execute(

@@ -31,11 +31,12 @@ SECRET = "correct-horse-battery"
 
 async def put(requests: Any, ledger: str, fields: dict[str, Any] | None = None, **options: Any):
     """Enqueue an input."""
+    from browser_use_async.batch.options import BatchOptions
     from browser_use_async.batch.postgres.address import LedgerAddress
-    from browser_use_async.batch.postgres.enqueue import EnqueueOptions, enqueue
+    from browser_use_async.batch.postgres.enqueue import enqueue
 
     address = LedgerAddress.parse(ledger)
-    return await enqueue(requests, address, EnqueueOptions(**options), fields or {})
+    return await enqueue(requests, address, BatchOptions(**options), fields or {})
 
 
 @pytest.mark.long

@@ -17,7 +17,6 @@ from browser_use_async.server import LocalServer
 from browser_use_async.server.encryption import KEY_VARIABLE
 from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor
 from browser_use_async.server.file_mover import FileMover
-from browser_use_async.server.loops import Loops
 from browser_use_async.server.records import Finished
 from browser_use_async.server.storage import SqliteDatabase
 from browser_use_async.server.storage.files import FileFacts, Files, object_name
@@ -152,9 +151,10 @@ async def test_files_that_are_replaced_while_they_are_moved():
     database.objects = storage = Storage()
     for key in ("one", "two"):
         await Files(database).put(key, b"first")
-    mover = FileMover(database, storage, Loops())
+    moving = asyncio.create_task(FileMover(database, storage).run())
     await is_moved.wait()
-    await mover.aclose()
+    moving.cancel()
+    await asyncio.wait([moving])
     database.close()
 
     assert set(stored.values()) <= {b"first", b"other"}

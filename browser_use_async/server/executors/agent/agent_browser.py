@@ -14,7 +14,6 @@ import attrs
 from playwright.async_api import Browser, CDPSession, Page, Playwright
 from playwright.async_api import Error as PlaywrightError
 
-from browser_use_async.server.background_tasks import BackgroundTasks
 from browser_use_async.server.egress.proxy import Gateway
 from browser_use_async.server.executors.browser.browser_folder import BrowserProgram
 from browser_use_async.server.executors.browser.browser_pool import (
@@ -28,6 +27,7 @@ from browser_use_async.server.executors.browser.memory_watch import MemoryWatch
 from browser_use_async.server.executors.browser.secrets import SecretMask
 from browser_use_async.server.executors.owner_slots import OwnerSlots
 from browser_use_async.server.executors.settings import ChromiumSettings
+from browser_use_async.server.loops import BackgroundTasks
 from browser_use_async.server.records import Assignment
 
 CLOSED_SCHEMES = ("file:", "chrome:", "chrome-untrusted:", "devtools:", "view-source:")

@@ -23,14 +23,7 @@ from browser_use_async import system
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server.executors.agent import worker
 from browser_use_async.server.executors.agent.agent_browser import AgentBrowser
-from browser_use_async.server.executors.agent.worker.channel import (
-    HEADER_BYTES,
-    MadeFile,
-    Message,
-    pack,
-    size_of,
-    unpack,
-)
+from browser_use_async.server.executors.agent.worker import channel
 from browser_use_async.server.executors.browser.browser_folder import kept_environment
 from browser_use_async.server.executors.browser.launch import BrowserError
 from browser_use_async.server.executors.protocol import Control
@@ -128,7 +121,7 @@ class AgentProcess:
         """Send a message to the agent."""
         assert self._process.stdin is not None
         with contextlib.suppress(ConnectionError):  # it has ended; `receive` reports that
-            self._process.stdin.write(pack(message))
+            self._process.stdin.write(channel.pack(message))
             await self._process.stdin.drain()
 
     async def receive(self, seconds: float) -> Any:
@@ -136,8 +129,10 @@ class AgentProcess:
         assert self._process.stdout is not None
         try:
             async with asyncio.timeout(seconds):
-                header = await self._process.stdout.readexactly(HEADER_BYTES)
-                return unpack(await self._process.stdout.readexactly(size_of(header)))
+                header = await self._process.stdout.readexactly(channel.HEADER_BYTES)
+                return channel.unpack(
+                    await self._process.stdout.readexactly(channel.size_of(header))
+                )
         except TimeoutError:
             raise AgentEndedError(f"The agent was silent for {seconds:g} s.") from None
         except asyncio.IncompleteReadError:
@@ -199,7 +194,7 @@ class Conversation:
         # A step is reported when the model has chosen its actions, before they run.
         self.control.doing(self._goal)
         while True:
-            message: Message = await self.agent.receive(self.answer_seconds + _STEP_SECONDS)
+            message: channel.Message = await self.agent.receive(self.answer_seconds + _STEP_SECONDS)
             if message["kind"] == "noted":
                 if self.recording is not None:
                     _note(self.recording, message)
@@ -210,7 +205,7 @@ class Conversation:
             self.control.doing(_DECIDING)
             await self.agent.send({})
 
-    def _item(self, message: Message) -> Step | Finished | Failed:
+    def _item(self, message: channel.Message) -> Step | Finished | Failed:
         url, text = message.get("url", ""), message.get("text", "")
         picture = base64.b64decode(message.get("screenshot", "")) or None
         if message["kind"] == "step":
@@ -229,12 +224,12 @@ class Conversation:
         self._steps += 1
         return " ".join(filter(None, (text, self.browser.proxy_note if self._steps == 1 else "")))
 
-    def _file(self, made: MadeFile) -> tuple[str, bytes]:
+    def _file(self, made: channel.MadeFile) -> tuple[str, bytes]:
         content = Path(self.browser.folder, made["path"]).read_bytes()
         return made["name"], content if made["is_download"] else self.mask.content(content)
 
 
-def _note(recording: RunRecording, message: Message) -> None:
+def _note(recording: RunRecording, message: channel.Message) -> None:
     """Record an action of the agent for a script; a failed action is left out."""
     page, element = message.get("page"), message.get("element")
     if message.get("error"):

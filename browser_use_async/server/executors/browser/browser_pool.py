@@ -17,19 +17,12 @@ from playwright.async_api import Playwright, async_playwright
 
 from browser_use_async.server.egress.policy import EgressPolicy
 from browser_use_async.server.egress.proxy import Gateway, Upstream
+from browser_use_async.server.executors.browser import launch
 from browser_use_async.server.executors.browser.browser_folder import (
     BrowserProgram,
     clean_up_after_the_dead,
 )
 from browser_use_async.server.executors.browser.context import TaskContext
-from browser_use_async.server.executors.browser.launch import (
-    BrowserError,
-    BrowserLostError,
-    BrowserNotStartedError,
-    BrowserProcess,
-    NoAnswerError,
-    PageLostError,
-)
 from browser_use_async.server.executors.browser.memory_watch import MemoryWatch
 from browser_use_async.server.executors.browser.page import ANSWER_SECONDS
 from browser_use_async.server.executors.owner_slots import OwnerSlots
@@ -86,7 +79,7 @@ class PlaywrightDriver:
             return await asyncio.shield(self._starting)
         except (OSError, PlaywrightError) as error:
             self._starting = None
-            raise BrowserNotStartedError(f"Playwright's driver failed: {error}") from error
+            raise launch.BrowserNotStartedError(f"Playwright's driver failed: {error}") from error
 
     async def stop(self) -> None:
         """End it, and with it the browsers that it has started."""
@@ -114,16 +107,16 @@ class BrowserPool:
         self._room = OwnerSlots(capacity)
         self._starting = asyncio.Lock()
         self._opening = asyncio.Semaphore(_OPENED_AT_ONCE)
-        self._processes: dict[str, BrowserProcess] = {}  # by owner
-        self._drivers: dict[BrowserProcess, PlaywrightDriver] = {}
-        self._places: dict[str, BrowserProcess] = {}  # the browser of each task
+        self._processes: dict[str, launch.BrowserProcess] = {}  # by owner
+        self._drivers: dict[launch.BrowserProcess, PlaywrightDriver] = {}
+        self._places: dict[str, launch.BrowserProcess] = {}  # the browser of each task
         self._task_ended = asyncio.Event()
         # Browsers that get no more tasks, and end with their last task.
-        self._draining: list[BrowserProcess] = []
+        self._draining: list[launch.BrowserProcess] = []
         self._bytes = megabytes * 1024**2
         self._watch = MemoryWatch(self._bounds)
 
-    def process_of(self, owner: str = DEFAULT_OWNER) -> BrowserProcess | None:
+    def process_of(self, owner: str = DEFAULT_OWNER) -> launch.BrowserProcess | None:
         """The browser of an owner, if one is running."""
         return self._processes.get(owner)
 
@@ -139,7 +132,7 @@ class BrowserPool:
             try:
                 try:
                     context = await self._open(process, assignment.viewport)
-                except BrowserError as error:
+                except launch.BrowserError as error:
                     # It has ended, or is blocked by pages. Nothing of the task has been done yet,
                     # so another browser can do it.
                     _logger.warning("a task is given a new browser, because %s", error)
@@ -151,7 +144,7 @@ class BrowserPool:
                 context.gateway.admit(policy, upstream)
                 await context.begin(assignment, trace=self._trace)
                 yield context
-            except (NoAnswerError, PageLostError):
+            except (launch.NoAnswerError, launch.PageLostError):
                 if await _is_alive(process):
                     if context is not None:
                         context.check_bounds()  # an exceeded bound is why it did not answer
@@ -160,13 +153,13 @@ class BrowserPool:
                 is_hung = process.browser.is_connected()
                 await self._retire(process)
                 how = "the browser hung, and was ended" if is_hung else _ENDED
-                raise BrowserLostError(how) from None
+                raise launch.BrowserLostError(how) from None
             finally:
                 self._places.pop(assignment.task_id, None)
                 await asyncio.shield(self._clean_up(process, context, assignment))
 
     async def _clean_up(
-        self, process: BrowserProcess, context: TaskContext | None, assignment: Assignment
+        self, process: launch.BrowserProcess, context: TaskContext | None, assignment: Assignment
     ) -> None:
         """Clean up after a task, even if its caller is cancelled."""
         try:
@@ -183,7 +176,7 @@ class BrowserPool:
             await self._retire(process)
 
     async def _open(
-        self, process: BrowserProcess, viewport: Viewport, seconds: float = _BUSY_SECONDS
+        self, process: launch.BrowserProcess, viewport: Viewport, seconds: float = _BUSY_SECONDS
     ) -> TaskContext:
         gateway = Gateway()
         await gateway.start()
@@ -196,7 +189,7 @@ class BrowserPool:
             raise
         return context
 
-    async def _running(self, owner: str) -> BrowserProcess:
+    async def _running(self, owner: str) -> launch.BrowserProcess:
         """The browser of an owner, started once one more fits or no task runs."""
         while True:
             async with self._starting:
@@ -212,11 +205,11 @@ class BrowserPool:
             # Without the lock, so that tasks of owners with a browser go on.
             await self._task_ended.wait()
 
-    async def _start(self, owner: str) -> BrowserProcess:
+    async def _start(self, owner: str) -> launch.BrowserProcess:
         # One for each browser, so that no owner waits for the pages of another.
         driver = PlaywrightDriver()
         try:
-            process = await BrowserProcess.start(await driver.start(), self._program)
+            process = await launch.BrowserProcess.start(await driver.start(), self._program)
         except BaseException:
             await asyncio.shield(driver.stop())
             raise
@@ -224,15 +217,15 @@ class BrowserPool:
         self._processes[owner] = process
         return process
 
-    def _bounds(self) -> Mapping[BrowserProcess, int]:
+    def _bounds(self) -> Mapping[launch.BrowserProcess, int]:
         """The memory that browsers with tasks may need, with a usual page for each further task."""
         tasks = Counter(self._places.values())
         return {each: self._bytes + (count - 1) * _EACH_BYTES for each, count in tasks.items()}
 
-    def _all(self) -> tuple[BrowserProcess, ...]:
+    def _all(self) -> tuple[launch.BrowserProcess, ...]:
         return (*self._draining, *self._processes.values())
 
-    async def _retire(self, process: BrowserProcess) -> None:
+    async def _retire(self, process: launch.BrowserProcess) -> None:
         """End a browser and all tasks in it."""
         self._drain(process)
         if process in self._draining:  # the first of several tasks that find it lost or hanging
@@ -241,36 +234,36 @@ class BrowserPool:
                 _logger.error("%s, and is started anew", _ENDED)
             await asyncio.shield(self._end(process))
 
-    async def _end(self, process: BrowserProcess) -> None:
+    async def _end(self, process: launch.BrowserProcess) -> None:
         try:
             await process.end()
         finally:
             await self._drivers.pop(process).stop()
 
-    def _drain(self, process: BrowserProcess) -> None:
+    def _drain(self, process: launch.BrowserProcess) -> None:
         for owner, each in [*self._processes.items()]:
             if each is process:
                 del self._processes[owner]
                 self._draining.append(process)
 
-    async def _end_unused(self, kept: BrowserProcess | None) -> None:
+    async def _end_unused(self, kept: launch.BrowserProcess | None) -> None:
         """End browsers without tasks, except one for the next task."""
         for process in self._all():
             is_kept = process is kept and process not in self._draining
             if not is_kept and process not in self._places.values():
                 await self._retire(process)
 
-    async def _close(self, context: TaskContext, process: BrowserProcess) -> None:
+    async def _close(self, context: TaskContext, process: launch.BrowserProcess) -> None:
         try:
             await context.aclose()
-        except BrowserError as error:
+        except launch.BrowserError as error:
             # A page of one task must not end the tasks of others.
             _logger.error("the browser is given no task, because it keeps a page: %s", error)  # noqa: TRY400 - the text says it
             self._drain(process)
             await self._end_unused(process)
 
 
-async def _is_alive(process: BrowserProcess) -> bool:
+async def _is_alive(process: launch.BrowserProcess) -> bool:
     try:
         async with asyncio.timeout(_ALIVE_SECONDS):
             session = await process.browser.new_browser_cdp_session()

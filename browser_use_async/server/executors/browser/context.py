@@ -284,12 +284,12 @@ class TaskContext:
         if page is not None:
             page.dialog_opened(dialog, agrees=self.agrees(dialog))
 
+    def _page_closed(self, page: Page) -> None:
+        self._pages.pop(page, None)
+
     def _page_crashed(self, _page: Page) -> None:
         if reason := self._process.take_excess():
             self._fail(reason)
-
-    def _page_closed(self, page: Page) -> None:
-        self._pages.pop(page, None)
 
 
 def _start(work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:

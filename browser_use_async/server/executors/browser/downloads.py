@@ -11,7 +11,7 @@ from playwright.async_api import Browser, CDPSession
 from playwright.async_api import Error as PlaywrightError
 
 from browser_use_async import system
-from browser_use_async.server.background_tasks import BackgroundTasks
+from browser_use_async.server.loops import BackgroundTasks
 
 MOST_BYTES = 100 * 1024 * 1024
 """What the downloads of a task may have together, those under way included as the browser says."""

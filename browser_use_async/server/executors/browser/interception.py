@@ -13,16 +13,10 @@ from playwright.async_api import Browser, BrowserContext, CDPSession, WebSocketR
 from playwright.async_api import Error as PlaywrightError
 from yarl import URL
 
-from browser_use_async.server.background_tasks import BackgroundTasks
+from browser_use_async.server.egress import resolver
 from browser_use_async.server.egress.policy import NOWHERE, Destination, EgressPolicy
 from browser_use_async.server.egress.proxy import Upstream
-from browser_use_async.server.egress.resolver import (
-    EgressRefusedError,
-    NameLookups,
-    RefusalNotes,
-    UnknownHostError,
-    judged_addresses,
-)
+from browser_use_async.server.loops import BackgroundTasks
 
 _KEPT_NOTES = 500
 _HARMLESS = frozenset({"about", "blob", "data"})
@@ -33,11 +27,11 @@ class RequestInterception:
 
     def __init__(self) -> None:
         self._policy = NOWHERE
-        self._lookups = NameLookups()
+        self._lookups = resolver.NameLookups()
         self._session: CDPSession | None = None
         self._context_id = ""
         self._is_foreign: dict[str, bool] = {}
-        self.notes = RefusalNotes()
+        self.notes = resolver.RefusalNotes()
         self._work = BackgroundTasks("answers a request of a page")
 
     def admit(self, policy: EgressPolicy, upstream: Upstream | None = None) -> None:
@@ -109,11 +103,11 @@ class RequestInterception:
             return False
         place = destination.host, destination.port
         try:
-            await judged_addresses(self._policy, self._lookups, destination)
-        except EgressRefusedError as refused:
+            await resolver.judged_addresses(self._policy, self._lookups, destination)
+        except resolver.EgressRefusedError as refused:
             self.notes.note(place, f"{refused}.", refused.refusal)
             return False
-        except UnknownHostError as error:
+        except resolver.UnknownHostError as error:
             self.notes.note(place, f"{str(error)[:1].upper()}{str(error)[1:]}.")
             return False
         self.notes.forget(place)

@@ -8,8 +8,8 @@ from typing import Any
 
 from playwright.async_api import BrowserContext, CDPSession, Error, Page
 
-from browser_use_async.server.background_tasks import BackgroundTasks
 from browser_use_async.server.executors.view import Frame, Input, KeyInput, PointerInput
+from browser_use_async.server.loops import BackgroundTasks
 
 _FORMAT = {"format": "jpeg", "quality": 70}
 _FIRST_SECONDS = 0.5

@@ -22,7 +22,6 @@ from playwright.async_api import (
 from playwright.async_api import Error as PlaywrightError
 from playwright.async_api import TimeoutError as PlaywrightTimeoutError
 
-from browser_use_async.server.background_tasks import BackgroundTasks
 from browser_use_async.server.executors.browser.launch import (
     BrowserError,
     BrowserLostError,
@@ -31,6 +30,7 @@ from browser_use_async.server.executors.browser.launch import (
     PageLimitError,
     PageLostError,
 )
+from browser_use_async.server.loops import BackgroundTasks
 
 ANSWER_SECONDS = 15.0
 """How long a page may take for an ordinary command before it counts as hung."""

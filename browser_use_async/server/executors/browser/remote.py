@@ -15,17 +15,11 @@ from playwright.async_api import Error as PlaywrightError
 
 from browser_use_async.server.egress.policy import EgressPolicy
 from browser_use_async.server.egress.proxy import Upstream
+from browser_use_async.server.executors.browser import launch
 from browser_use_async.server.executors.browser.browser_folder import BrowserFolder
 from browser_use_async.server.executors.browser.browser_pool import PlaywrightDriver
 from browser_use_async.server.executors.browser.context import TaskContext
 from browser_use_async.server.executors.browser.interception import RequestInterception
-from browser_use_async.server.executors.browser.launch import (
-    BrowserError,
-    BrowserLostError,
-    BrowserNotStartedError,
-    BrowserProcess,
-    NoAnswerError,
-)
 from browser_use_async.server.executors.owner_slots import OwnerSlots
 from browser_use_async.server.executors.settings import CONNECT_SECONDS, BrowserEndpoint
 from browser_use_async.server.records import Assignment
@@ -65,10 +59,10 @@ class RemoteBrowsers:
                 context.gateway.admit(policy, upstream)
                 await context.begin(assignment, trace=self._trace)
                 yield context
-            except BrowserError:
+            except launch.BrowserError:
                 if not await _is_lost(process.browser):
                     raise
-                raise BrowserLostError(
+                raise launch.BrowserLostError(
                     f"the connection to the remote browser at {self._endpoint} was lost"
                 ) from None
             finally:
@@ -78,13 +72,13 @@ class RemoteBrowsers:
         """End the driver."""
         await self._driver.stop()
 
-    async def _connected(self) -> BrowserProcess:
+    async def _connected(self) -> launch.BrowserProcess:
         self._count += 1
         try:
             async with self._starting:
                 playwright = await self._driver.start()
             browser = await _connect(playwright, self._endpoint)
-            return BrowserProcess(browser, BrowserFolder.make())
+            return launch.BrowserProcess(browser, BrowserFolder.make())
         except BaseException:
             await asyncio.shield(self._disconnected())
             raise
@@ -96,8 +90,8 @@ class RemoteBrowsers:
             async with self._starting:
                 await self._driver.stop()
 
-    async def _close(self, context: TaskContext, process: BrowserProcess) -> None:
-        with contextlib.suppress(NoAnswerError):  # the connection is closed next
+    async def _close(self, context: TaskContext, process: launch.BrowserProcess) -> None:
+        with contextlib.suppress(launch.NoAnswerError):  # the connection is closed next
             await context.aclose()
         await process.end()
         await self._disconnected()
@@ -126,4 +120,4 @@ async def _connect(playwright: Playwright, endpoint: BrowserEndpoint) -> Browser
     except PlaywrightError as error:
         reason = endpoint.failure(str(error))
     # The driver's own error shows the address.
-    raise BrowserNotStartedError(f"of the remote browser at {endpoint}, {reason}")
+    raise launch.BrowserNotStartedError(f"of the remote browser at {endpoint}, {reason}")

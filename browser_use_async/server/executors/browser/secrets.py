@@ -18,10 +18,10 @@ import attrs
 from playwright.async_api import ElementHandle, Frame, Page
 from playwright.async_api import Error as PlaywrightError
 
-from browser_use_async.server.background_tasks import BackgroundTasks
 from browser_use_async.server.executors.browser.launch import BrowserError
 from browser_use_async.server.executors.browser.page import TaskPage, script
 from browser_use_async.server.executors.redaction import SecretRedactor
+from browser_use_async.server.loops import BackgroundTasks
 from browser_use_async.server.one_time_codes import is_seed, latest_codes
 
 _WORLD = "browser-use-async-mask"

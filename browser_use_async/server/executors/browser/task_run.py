@@ -4,14 +4,7 @@ from browser_use_async.server.executors.browser.action_runner import ActionRunne
 from browser_use_async.server.executors.browser.context import TaskContext
 from browser_use_async.server.executors.browser.launch import BrowserError
 from browser_use_async.server.executors.browser.page import MOST_URL_CHARACTERS
-from browser_use_async.server.executors.instructions.actions import (
-    Action,
-    Click,
-    OpenFile,
-    PlannedAction,
-    TakePicture,
-    goal_of,
-)
+from browser_use_async.server.executors.instructions import actions
 from browser_use_async.server.executors.protocol import Control, StepLimiter
 from browser_use_async.server.executors.scripts.hands import HandsView
 from browser_use_async.server.executors.scripts.run_notes import RunRecording
@@ -47,11 +40,11 @@ class TaskRun:
         self.recording: RunRecording | None = None  # records the actions for a script
         self.hands: HandsView | None = None  # the input of a person on the live page
 
-    async def perform(self, planned: PlannedAction) -> Step | None:
+    async def perform(self, planned: actions.PlannedAction) -> Step | None:
         """Carry out one action; returns None for an optional click without a matching link."""
         action, step = planned.action, None
         if not await self._is_needless(action):
-            evaluation = await self.begin_step(goal_of(action))
+            evaluation = await self.begin_step(actions.goal_of(action))
             await self._perform(action)
             self.files.update(self._context.downloads.files)
             step = await self.step(self._goal(action), evaluation)
@@ -108,18 +101,18 @@ class TaskRun:
 
     # --- actions --------------------------------------------------------------------------
 
-    async def _is_needless(self, action: Action) -> bool:
+    async def _is_needless(self, action: actions.Action) -> bool:
         """Whether an action is an optional click, and the page has no matching link."""
-        if not isinstance(action, Click) or action.needed:
+        if not isinstance(action, actions.Click) or action.needed:
             return False
         return not await self.runner.has(action.phrase)
 
-    async def _perform(self, action: Action) -> None:
-        if isinstance(action, OpenFile):
+    async def _perform(self, action: actions.Action) -> None:
+        if isinstance(action, actions.OpenFile):
             if self.recording is not None:
                 self.recording.note_problem("a file of the task was read, and no page")
             self._document = await open_file(action.name, self._assignment.files[action.name])
-        elif isinstance(action, TakePicture):
+        elif isinstance(action, actions.TakePicture):
             self.files[action.name] = await self.runner.screenshot()
         elif self.recording is None:
             self._document = await self.runner.perform(action)
@@ -157,8 +150,8 @@ class TaskRun:
         problems = self._context.downloads.take_problems()
         return [*said, *dict.fromkeys(refused), *(f"{each}." for each in problems)]
 
-    def _goal(self, action: Action) -> str:
-        goal = goal_of(action)
+    def _goal(self, action: actions.Action) -> str:
+        goal = actions.goal_of(action)
         # The first step names the executor, so that its rules are not mistaken for a model.
         if self._limiter.steps == 1:
             return f"{self._name}: {goal[0].lower()}{goal[1:]}"

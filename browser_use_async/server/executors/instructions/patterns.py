@@ -5,21 +5,7 @@ from collections.abc import Callable, Collection
 from difflib import get_close_matches
 from typing import Literal, NamedTuple, cast
 
-from browser_use_async.server.executors.instructions.actions import (
-    Action,
-    Click,
-    Download,
-    Fill,
-    GoBack,
-    PressKey,
-    Scroll,
-    Submit,
-    TakePicture,
-    Tick,
-    Upload,
-    Wait,
-    WaitFor,
-)
+from browser_use_async.server.executors.instructions import actions
 from browser_use_async.server.executors.instructions.clauses import (
     QUOTATION,
     MaskedText,
@@ -54,49 +40,49 @@ class Given(NamedTuple):
     inputs: Collection[str] = ()  # of a script
 
 
-def _fill(given: Given, field: str, value: str) -> Fill:
+def _fill(given: Given, field: str, value: str) -> actions.Fill:
     field = " ".join(field.split())
     named = _SECRET.fullmatch(value)
     name = next(filter(None, named.groups())) if named is not None else value
     if name in given.secrets:
-        return Fill(field, secret=name)
+        return actions.Fill(field, secret=name)
     if named is not None and name not in given.inputs:
         known = ", ".join(given.secrets) or "none"
         raise CannotContinueError(f"The task has no secret “{name}”. Its secrets: {known}.")
-    return Fill(field, value)
+    return actions.Fill(field, value)
 
 
-def _upload(given: Given, file: str, field: str = "") -> Upload:
+def _upload(given: Given, file: str, field: str = "") -> actions.Upload:
     if file not in given.files:
         known = ", ".join(given.files) or "none"
         raise CannotContinueError(f"No file “{file}” came with the task. Its files: {known}.")
-    return Upload(file, field)
+    return actions.Upload(file, field)
 
 
-def _wait(_: Given, number: str, unit: str) -> Wait:
+def _wait(_: Given, number: str, unit: str) -> actions.Wait:
     seconds = float(number) * (60 if unit.startswith("m") else 1)
     if seconds > _MAX_WAIT_SECONDS:
         raise CannotContinueError(f"“Wait {number} {unit}” is longer than {_MAX_WAIT_SECONDS:g} s.")
-    return Wait(seconds)
+    return actions.Wait(seconds)
 
 
-def _press(_: Given, key: str) -> PressKey | None:
+def _press(_: Given, key: str) -> actions.PressKey | None:
     name = _KEY_NAMES.get(key.casefold())
-    return PressKey(name) if name is not None else None
+    return actions.PressKey(name) if name is not None else None
 
 
-def _scroll(_: Given, to: str) -> Scroll:
-    return Scroll(cast(Literal["down", "up", "top", "bottom"], to.casefold()))
+def _scroll(_: Given, to: str) -> actions.Scroll:
+    return actions.Scroll(cast(Literal["down", "up", "top", "bottom"], to.casefold()))
 
 
-def _picture(_: Given, name: str = "screenshot.png") -> TakePicture:
+def _picture(_: Given, name: str = "screenshot.png") -> actions.TakePicture:
     if not name.casefold().endswith(".png"):
         raise CannotContinueError(f"{name} cannot be written: pictures are .png.")
-    return TakePicture(name)
+    return actions.TakePicture(name)
 
 
-def _click(_: Given, link: str) -> Click:
-    return Click(link, needed=link.casefold() not in START_PAGES)
+def _click(_: Given, link: str) -> actions.Click:
+    return actions.Click(link, needed=link.casefold() not in START_PAGES)
 
 
 THE = "(?:(?:the|its?|my|an?) )?"
@@ -122,13 +108,13 @@ class _Instruction(NamedTuple):
     form: str  # as documentation and refusals name it
     verbs: str
     rest: str
-    make: Callable[..., Action | None]
+    make: Callable[..., actions.Action | None]
 
 
 _INSTRUCTIONS = (
-    _Instruction("go back", "go", r" back", lambda _: GoBack()),
+    _Instruction("go back", "go", r" back", lambda _: actions.GoBack()),
     _Instruction(
-        "submit the form", "submit", r"(?: (?:it|(?:the|this) form))?", lambda _: Submit()
+        "submit the form", "submit", r"(?: (?:it|(?:the|this) form))?", lambda _: actions.Submit()
     ),
     _Instruction("press KEY", "press|hit", rf" {THE}(?P<key>.+?)(?: key)?", _press),
     _Instruction("click TEXT", "click|tap|press", rf"(?: on)? {_LINK}", _click),
@@ -145,13 +131,14 @@ _INSTRUCTIONS = (
         "select VALUE in FIELD", "select|choose|pick",
         rf" (?P<value>.+?) (?:in|from|for|under) {_FIELD}", _fill,
     ),
-    _Instruction("tick TEXT", "tick", rf" {THE}{_BOX}", lambda _, box: Tick(box, on=True)),
+    _Instruction("tick TEXT", "tick", rf" {THE}{_BOX}", lambda _, box: actions.Tick(box, on=True)),
     _Instruction(
         "check the TEXT box", "check", rf" {THE}(?={QUOTATION}$|.*box\b){_BOX}",
-        lambda _, box: Tick(box, on=True),
+        lambda _, box: actions.Tick(box, on=True),
     ),
     _Instruction(
-        "untick TEXT", "untick|uncheck", rf" {THE}{_BOX}", lambda _, box: Tick(box, on=False)
+        "untick TEXT", "untick|uncheck", rf" {THE}{_BOX}",
+        lambda _, box: actions.Tick(box, on=False),
     ),
     _Instruction(
         "upload FILE to FIELD", "upload|attach",
@@ -165,7 +152,7 @@ _INSTRUCTIONS = (
         "wait for TEXT", "wait",
         r" (?:for|until|till) (?P<text>.+?)(?: (?:to )?(?:appears?|shows?(?: up)?|be visible"
         r"|is (?:there|shown|visible)))?",
-        lambda _, text: WaitFor(text),
+        lambda _, text: actions.WaitFor(text),
     ),
     _Instruction(
         "scroll down", "scroll", r" (?:to )?(?:the )?(?P<to>down|up|top|bottom)(?: of the page)?",
@@ -177,7 +164,7 @@ _INSTRUCTIONS = (
         r"(?: (?:as|called|named) (?P<name>\S+))?",
         _picture,
     ),
-    _Instruction("download TEXT", "download", rf" {_LINK}", lambda _, link: Download(link)),
+    _Instruction("download TEXT", "download", rf" {_LINK}", lambda _, link: actions.Download(link)),
     _Instruction(
         "go to the TEXT page", "open|visit|load|go to|goto|navigate to|browse to", rf" {_LINK}",
         _click,
@@ -206,7 +193,7 @@ _OF_BROWSER = list(dict.fromkeys([_OPEN, *(each.form for each in _INSTRUCTIONS),
 _ANSWERS = f"{_TELL}, or the first N rows; structured_output_json gets the fields that it names"
 
 
-def action_of(clause: str, text: MaskedText, given: Given) -> Action | None:
+def action_of(clause: str, text: MaskedText, given: Given) -> actions.Action | None:
     """The action that a masked clause asks for, None if no pattern fits."""
     for pattern, make in _PATTERNS:
         if (match := pattern.fullmatch(clause)) is not None:

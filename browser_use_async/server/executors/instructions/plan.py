@@ -128,7 +128,7 @@ def read_plan(
             f"{_MAX_TASK:,} is read: upload what is longer, and name the file in the task."
         )
     text = MaskedText(task, files)
-    planner = _Planner(text, Given(secrets, files), structured=structured, in_browser=in_browser)
+    planner = _Planner(text, Given(secrets, files), structured, in_browser)
     if not text.targets:
         if not files:
             raise CannotContinueError(
@@ -153,23 +153,21 @@ class _Planned:
     asked: bool = False  # whether something is asked about the page that it ends at
 
 
+@attrs.define(eq=False, repr=False)
 class _Planner:
     """Makes a plan of clauses, one after the other."""
 
-    def __init__(
-        self, text: MaskedText, given: Given, *, structured: bool, in_browser: bool
-    ) -> None:
-        self._text = text
-        self._given = given
-        self._structured = structured
-        self._in_browser = in_browser
-        self._planned: list[_Planned] = []
-        self._parts: set[Part] = set()
-        self._saving: Saving | None = None
-        self._has_asked = False  # whether the clause before has, so that an enumeration goes on
-        self._wants_words = False
-        self._rows: int | None = None
-        self._introduction = ""  # such as "process the data in the file"
+    _text: MaskedText
+    _given: Given
+    _structured: bool
+    _in_browser: bool
+    _planned: list[_Planned] = attrs.field(factory=list)
+    _parts: set[Part] = attrs.field(factory=set)
+    _saving: Saving | None = None
+    _has_asked: bool = False  # whether the clause before has, so that an enumeration goes on
+    _wants_words: bool = False
+    _rows: int | None = None
+    _introduction: str = ""  # such as "process the data in the file"
 
     def open(self, targets: Collection[OpenAddress | OpenFile]) -> list[_Planned]:
         """Open what was not opened before."""

@@ -1,1 +1,1 @@
-"""Tasks that the hosted service carries out, by version 2 or 4 of its API."""
+"""Tasks that the hosted service carries out, by version 4 of its API."""

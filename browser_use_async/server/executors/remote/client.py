@@ -113,10 +113,10 @@ class CloudClient:
             _logger.warning("a file of the hosted service was not fetched: %s", error)
             return None
 
-    async def put(self, method: str, url: str, headers: Mapping[str, str], body: bytes) -> None:
+    async def put(self, url: str, headers: Mapping[str, str], body: bytes) -> None:
         """Send a file to a link of the service."""
         try:
-            await self._exchange(method, url, headers, body)
+            await self._exchange("PUT", url, headers, body)
         except CloudError as error:
             raise CloudError(f"A file could not be given to the service: {error}") from error
 

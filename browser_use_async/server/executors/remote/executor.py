@@ -15,15 +15,8 @@ from browser_use_async.server.executors.protocol import (
     FieldProblem,
     RemoteAccount,
 )
+from browser_use_async.server.executors.remote import client
 from browser_use_async.server.executors.remote.account import AccountReader, RemoteProfiles
-from browser_use_async.server.executors.remote.client import (
-    ODD_ANSWERS,
-    CloudClient,
-    CloudError,
-    NoAnswerError,
-    OddAnswerError,
-    RefusedError,
-)
 from browser_use_async.server.executors.remote.requests import misfits
 from browser_use_async.server.executors.remote.results import News, Results
 from browser_use_async.server.executors.remote.run import RemoteRun, follow
@@ -75,7 +68,7 @@ class CloudExecutor(DurableExecutor):
 
     def __init__(self, settings: CloudSettings | None = None) -> None:
         self._settings = (settings or CloudSettings()).checked()
-        self._client = CloudClient(self._settings)
+        self._client = client.CloudClient(self._settings)
         self._account = AccountReader(self._client)
         self._profiles = RemoteProfiles(self._client)
         self._stops: set[asyncio.Task[None]] = set()
@@ -105,10 +98,10 @@ class CloudExecutor(DurableExecutor):
                 async for item in items:
                     is_over = not isinstance(item, Step)
                     yield item
-        except CloudError as error:
+        except client.CloudError as error:
             yield Failed(self._reason(error, run))
-        except ODD_ANSWERS as error:
-            yield Failed(self._reason(OddAnswerError(error), run))
+        except client.ODD_ANSWERS as error:
+            yield Failed(self._reason(client.OddAnswerError(error), run))
         finally:
             if control.is_left_alone:
                 await stored.save(identity=dict(run.identity))  # if it came while all was closing
@@ -149,7 +142,7 @@ class CloudExecutor(DurableExecutor):
             await stored.save(identity=dict(run.identity))
             return
         if assignment.lost_secrets:
-            raise CloudError(_LOST_SECRETS)
+            raise client.CloudError(_LOST_SECRETS)
         if not run.has_workspace:
             await run.create_workspace()
             # Stored before the paid create: whatever dies after this can ask.
@@ -158,7 +151,7 @@ class CloudExecutor(DurableExecutor):
         while not run.is_created:
             try:
                 await run.create()
-            except NoAnswerError:
+            except client.NoAnswerError:
                 await run.find()
         await stored.save(identity=dict(run.identity))
 
@@ -189,14 +182,14 @@ class CloudExecutor(DurableExecutor):
                         await stored.control.charge(results.cents)
                     await stored.save(is_over=True)
                     if assignment.lost_secrets:
-                        yield Failed(self._reason(CloudError(_WITHHELD), run))
+                        yield Failed(self._reason(client.CloudError(_WITHHELD), run))
                     else:
                         yield self._end(news, results, note)
 
     async def _shared(self, run: RemoteRun) -> str | None:
         try:
             return await run.share()
-        except RefusedError as error:
+        except client.RefusedError as error:
             _logger.warning("a remote task has no public page of its own: %s", error)
             return None  # then the page of this server is returned
 
@@ -254,7 +247,7 @@ class CloudExecutor(DurableExecutor):
             if not run.is_created:
                 await run.find()  # its create may have been on its way
             cents: Decimal | None = await run.stop()
-        except (CloudError, *ODD_ANSWERS) as error:
+        except (client.CloudError, *client.ODD_ANSWERS) as error:
             _logger.error("a remote task was not stopped: %s", self._reason(error, run))  # noqa: TRY400
         else:
             if cents is not None:
@@ -268,7 +261,7 @@ async def _problem_of(change: Awaitable[None], verb: str) -> str | None:
     try:
         async with asyncio.timeout(_PROFILE_SECONDS):
             await change
-    except (CloudError, *ODD_ANSWERS) as error:
+    except (client.CloudError, *client.ODD_ANSWERS) as error:
         return f"the hosted service did not {verb} its own. {error}"
     except TimeoutError:
         return "the hosted service gives no answer"

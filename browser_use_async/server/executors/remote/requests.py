@@ -32,7 +32,9 @@ def misfits(assignment: Assignment, settings: CloudSettings) -> Iterator[Misfit]
     yield from _common_misfits(assignment)
     asked = assignment.requested
     if "llm_model" in asked and settings.model(assignment.llm_model) is None:
-        yield _unknown_model(assignment)
+        model = f"the service has no {assignment.llm_model}"
+        advice = "the operator of this server can name another model for it with --cloud-model"
+        yield Misfit("llm_model", f"{model}; {advice}")
     if assignment.allowed_domains is not None:
         yield Misfit(
             "allowed_domains",
@@ -92,14 +94,6 @@ def _binding_misfits(assignment: Assignment) -> Iterator[Misfit]:
         yield Misfit("secrets", f"version 4 takes secrets of {_LONGEST_SECRET} bytes at most")
 
 
-def _unknown_model(assignment: Assignment) -> Misfit:
-    return Misfit(
-        "llm_model",
-        f"the service has no {assignment.llm_model}; the operator of this server can name another "
-        "model for it with --cloud-model",
-    )
-
-
 def content_type(name: str) -> str:
     """What a file is, by its name."""
     return content_type_of(name) or "application/octet-stream"
@@ -121,7 +115,7 @@ def run_body(
     """The body that creates a run of version 4."""
     width, height = assignment.viewport
     browser: dict[str, Any] = {
-        "proxyCountryCode": _country(assignment),
+        "proxyCountryCode": assignment.proxy_country_code.lower() if assignment.use_proxy else None,
         "screenWidth": width,
         "screenHeight": height,
         "record": assignment.takes_recording,
@@ -152,7 +146,3 @@ def _schema(assignment: Assignment) -> dict[str, Any] | None:
     except ValueError:
         return None
     return schema if isinstance(schema, dict) else None
-
-
-def _country(assignment: Assignment) -> str | None:
-    return assignment.proxy_country_code.lower() if assignment.use_proxy else None

@@ -7,7 +7,7 @@ answer is settled by asking which runs the workspace has.
 import asyncio
 import json
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -104,7 +104,7 @@ class RemoteRun:
             links = (await self._client.call("POST", path, {"files": wanted}))["files"]
             for (name, content), link in zip(some, links, strict=True):
                 headers = {"Content-Type": requests.content_type(name)}
-                await self._client.put("PUT", link["uploadUrl"], headers, content)
+                await self._client.put(link["uploadUrl"], headers, content)
                 self._file_ids[str(link["id"])] = name
 
     async def create(self) -> None:
@@ -189,21 +189,6 @@ class RemoteRun:
             _logger.warning("the hosted service says of a task that it is %r", clean(str(word)))
             return TaskStatus.RUNNING
         return status
-
-    async def _recording(self, view: Any, ask: Callable[[], Awaitable[Any]]) -> dict[str, bytes]:
-        """The film, by the ending of its name, once the view that `ask` brings has a link to it."""
-        settings = self._client.settings
-        loop = asyncio.get_running_loop()
-        give_up = loop.time() + settings.recording_seconds
-        while (url := page_url(view.get("recordingUrl"))) is None:
-            if view.get("recordingAvailable") is False or loop.time() >= give_up:
-                return {}
-            await asyncio.sleep(settings.poll_seconds)
-            view = await ask()
-        content = await self._client.fetch(url)
-        if content is None:
-            return {}
-        return {"webm" if URL(url).path.lower().endswith(".webm") else "mp4": content}
 
     def _take(self, run: Any) -> None:
         paid, session = str(run["id"]), str(run["sessionId"])
@@ -290,10 +275,20 @@ class RemoteRun:
                 query["cursor"] = page["nextCursor"]
 
     async def _film(self, browsers: list[Any]) -> dict[str, bytes]:
+        """The film, by the ending of its name, once the first browser has a link to it."""
         if not browsers or not self._assignment.takes_recording:
             return {}
-        path = f"/browsers/{browsers[0]['id']}"
-        return await self._recording(browsers[0], lambda: self._client.call("GET", path))
+        settings, loop, browser = self._client.settings, asyncio.get_running_loop(), browsers[0]
+        give_up = loop.time() + settings.recording_seconds
+        while (url := page_url(browser.get("recordingUrl"))) is None:
+            if browser.get("recordingAvailable") is False or loop.time() >= give_up:
+                return {}
+            await asyncio.sleep(settings.poll_seconds)
+            browser = await self._client.call("GET", f"/browsers/{browser['id']}")
+        content = await self._client.fetch(url)
+        if content is None:
+            return {}
+        return {"webm" if URL(url).path.lower().endswith(".webm") else "mp4": content}
 
 
 async def follow(run: RemoteRun, pause: float) -> AsyncGenerator[News]:

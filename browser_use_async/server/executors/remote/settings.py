@@ -11,17 +11,8 @@ from yarl import URL
 from browser_use_async.api.limits import is_loopback
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server import checks
-from browser_use_async.server.setting_kinds import (
-    COUNT,
-    FLAG,
-    SECONDS,
-    Kind,
-    amount,
-    or_environment,
-    secret,
-    setting,
-    variable,
-)
+from browser_use_async.server import setting_kinds as kinds
+from browser_use_async.server.setting_kinds import setting
 
 
 @attrs.frozen
@@ -82,7 +73,7 @@ class CloudSettings:
 
     api_key: str | None = setting(
         None,
-        secret(),
+        kinds.secret(),
         "the key of the hosted service",
         more="Clients of this server never see it.",
         option="--cloud-key",
@@ -91,13 +82,13 @@ class CloudSettings:
     )
     base_url: str = setting(
         "https://api.browser-use.com",
-        Kind(unit="URL", metavar="URL", check=_address),
+        kinds.Kind(unit="URL", metavar="URL", check=_address),
         "the address before /api/v4, for a proxy",
         executor=_EXECUTOR,
     )
     is_lenient: bool = setting(
         False,
-        FLAG,
+        kinds.FLAG,
         "leave out settings that the service does not have",
         more="Those whose absence does no harm are named in the first step. By default the task "
         "is refused.",
@@ -106,7 +97,7 @@ class CloudSettings:
     )
     models: Mapping[str, str | CloudModel] = setting(
         attrs.Factory(dict),
-        Kind(
+        kinds.Kind(
             unit="model by name",
             metavar="NAME=MODEL",
             check=_models,
@@ -121,7 +112,7 @@ class CloudSettings:
     )
     max_cost_usd: Decimal | float | None = setting(
         None,
-        amount("US dollars", "USD", above=0),
+        kinds.amount("US dollars", "USD", above=0),
         "what the service may charge for one task",
         more="It ends a task that costs more. The service allows 25 by its documentation.",
         otherwise="what it allows",
@@ -131,17 +122,17 @@ class CloudSettings:
     concurrency: int = setting(
         # The tasks at once that an account has on the service before it has paid anything.
         10,
-        COUNT,
+        kinds.COUNT,
         "tasks at once that the account may have on the service",
         more="The allowed number of requests follows of it.",
     )
-    poll_seconds: float = setting(2.0, SECONDS, "pause between two looks at a task")
+    poll_seconds: float = setting(2.0, kinds.SECONDS, "pause between two looks at a task")
     settle_seconds: float = setting(
-        6.0, SECONDS, "time after which a task that was created is certain to be seen"
+        6.0, kinds.SECONDS, "time after which a task that was created is certain to be seen"
     )
-    recording_seconds: float = setting(30.0, SECONDS, "how long a recording is waited for")
+    recording_seconds: float = setting(30.0, kinds.SECONDS, "how long a recording is waited for")
     account_seconds: float = setting(
-        5.0, SECONDS, "how long what the service says of the account is not asked again"
+        5.0, kinds.SECONDS, "how long what the service says of the account is not asked again"
     )
 
     def checked(self) -> Self:
@@ -150,11 +141,11 @@ class CloudSettings:
         Raises:
             ConfigurationError: There is no key.
         """
-        key = (or_environment(self, "api_key") or "").strip()
+        key = (kinds.or_environment(self, "api_key") or "").strip()
         if not key or not key.isascii() or not key.isprintable():
             raise ConfigurationError(
                 "tasks on the hosted service need its key: --cloud-key, or the environment "
-                f"variable {variable(type(self), 'api_key')}"
+                f"variable {kinds.variable(type(self), 'api_key')}"
             )
         return attrs.evolve(self, api_key=key, base_url=self.base_url.rstrip("/"))
 

@@ -10,26 +10,12 @@ from typing import Any
 
 import attrs
 
+from browser_use_async.server.executors.scripts import page_tree
 from browser_use_async.server.executors.scripts.conversions import (
     Conversion,
     Value,
     conversion_of,
     span_of,
-)
-from browser_use_async.server.executors.scripts.page_tree import (
-    NAMED,
-    PageNode,
-    Place,
-    PlaceKind,
-    RowKind,
-    holding,
-    lists_of,
-    places_in_row,
-    places_of,
-    row_kind_of,
-    rows_of,
-    text_in_row,
-    texts_at,
 )
 
 _ROW_TAGS = frozenset({"tr", "li", "article", "section", "div", "option"})
@@ -46,7 +32,7 @@ class ValueNotFoundError(Exception):
 class Reading:
     """A place, and the conversion of its text."""
 
-    place: Place
+    place: page_tree.Place
     conversion: Conversion
     is_named: bool = False  # whether the place has the name of the field
 
@@ -66,13 +52,13 @@ class ListRule:
 
     field: str
     shown: tuple[str, ...]  # the names of the pages, in the order of the rows
-    rows: RowKind
+    rows: page_tree.RowKind
     # By name, the empty one for rows that are values themselves
     columns: Mapping[str, tuple[Reading, ...]]
 
 
 Rule = ValueRule | ListRule
-Pages = Mapping[str, Sequence[PageNode]]
+Pages = Mapping[str, Sequence[page_tree.PageNode]]
 """The pages of a run by the step before which they were seen, several for a step that repeats."""
 
 
@@ -159,30 +145,30 @@ def _value_rule(field: str, value: Value, twins: Sequence[str], pages: Pages) ->
 
 
 def _readings_of(
-    root: PageNode, value: Value, field: str, twins: Sequence[str]
+    root: page_tree.PageNode, value: Value, field: str, twins: Sequence[str]
 ) -> tuple[Reading, ...]:
-    found = dict[Place, Conversion]()
-    for node in holding(root):
+    found = dict[page_tree.Place, Conversion]()
+    for node in page_tree.holding(root):
         text = node.text
         if (conversion := conversion_of([text], [value])) is not None:
-            found |= dict.fromkeys(places_of(node), conversion)
+            found |= dict.fromkeys(page_tree.places_of(node), conversion)
         if node.has_own_text and (span := span_of(text, value)) is not None:
             said = conversion_of([text[slice(*span)]], [value])
             if said is not None:
                 before, after = text[: span[0]].strip(), text[span[1] :].strip()
-                found[Place(PlaceKind.BETWEEN, before, after)] = said
+                found[page_tree.Place(page_tree.PlaceKind.BETWEEN, before, after)] = said
         if len(found) > _MOST_CHECKED:
             break
     good = {
         place: conversion
         for place, conversion in found.items()
-        if [conversion.values(text) for text in texts_at(root, place)] == [{value}]
+        if [conversion.values(text) for text in page_tree.texts_at(root, place)] == [{value}]
     }
     return _preferred(good, field, twins)
 
 
 def _preferred(
-    found: Mapping[Place, Conversion], field: str, twins: Sequence[str]
+    found: Mapping[page_tree.Place, Conversion], field: str, twins: Sequence[str]
 ) -> tuple[Reading, ...]:
     """Choose the places to keep, which have to agree later, too.
 
@@ -200,12 +186,12 @@ def _preferred(
     return tuple(Reading(place, found[place], is_like(place, name)) for place in kept)
 
 
-def is_like(place: Place, field: str) -> bool:
+def is_like(place: page_tree.Place, field: str) -> bool:
     """Whether a place shares a word with the name of a field."""
     return _likeness(place, field.rpartition(".")[2]) > 0
 
 
-def _likeness(place: Place, name: str) -> int:
+def _likeness(place: page_tree.Place, name: str) -> int:
     """2 if a place has the name of the field, 1 if they share a word."""
     asked, said = _stems(name), _stems(place.name)
     return 2 if said == asked != frozenset() else int(bool(said & asked))
@@ -222,11 +208,13 @@ def _value(rule: ValueRule, pages: Pages) -> Value:
     roots = pages.get(rule.shown, ())
     values, is_sure = set[Value](), False
     for reading in rule.readings if roots else ():
-        texts = texts_at(roots[-1], reading.place)
+        texts = page_tree.texts_at(roots[-1], reading.place)
         if len(texts) != 1:
             continue
         values |= reading.conversion.values(texts[0])
-        is_meant = reading.place.kind in NAMED - {PlaceKind.CLASS} or reading.is_named
+        is_meant = (
+            reading.place.kind in page_tree.NAMED - {page_tree.PlaceKind.CLASS} or reading.is_named
+        )
         is_sure = is_sure or is_meant
     if len(values) != 1 or not is_sure:
         what = "could be either of several values" if len(values) > 1 else "is not where it was"
@@ -248,7 +236,7 @@ def _list_rule(field: str, values: Sequence[Any], pages: Pages) -> ListRule | No
     for shown in _groups(pages):
         roots = [root for name in shown for root in pages[name]]
         for kind in dict.fromkeys(_kinds_of_rows(roots, rows)):
-            found = [each for root in roots for each in rows_of(root, kind)]
+            found = [each for root in roots for each in page_tree.rows_of(root, kind)]
             if len(found) != len(rows):
                 continue
             columns = {name: _columns(name, rows, found) for name in rows[0]}
@@ -268,8 +256,8 @@ def _groups(pages: Pages) -> Iterator[tuple[str, ...]]:
 
 
 def _kinds_of_rows(
-    roots: Sequence[PageNode], rows: Sequence[Mapping[str, Any]]
-) -> Iterator[RowKind]:
+    roots: Sequence[page_tree.PageNode], rows: Sequence[Mapping[str, Any]]
+) -> Iterator[page_tree.RowKind]:
     """The possible kinds of rows: the innermost elements with all values of one row."""
     first = next((row for row in rows if None not in row.values()), rows[0])
     for root in roots:
@@ -283,11 +271,11 @@ def _kinds_of_rows(
             )
         ]
         outer = {id(around) for each in fitting for around in each.ancestors()}
-        yield from (row_kind_of(root, each) for each in fitting if id(each) not in outer)
+        yield from (page_tree.row_kind_of(root, each) for each in fitting if id(each) not in outer)
 
 
 def _columns(
-    name: str, rows: Sequence[Mapping[str, Any]], found: Sequence[PageNode]
+    name: str, rows: Sequence[Mapping[str, Any]], found: Sequence[page_tree.PageNode]
 ) -> tuple[Reading, ...]:
     values = [row[name] for row in rows]
     place_of = next((at for at, value in enumerate(values) if value is not None), None)
@@ -298,11 +286,11 @@ def _columns(
         place
         for node in example.texts()
         if conversion_of([node.text], [value]) is not None
-        for place in places_in_row(example, node)
+        for place in page_tree.places_in_row(example, node)
     )
-    kept = dict[Place, Conversion]()
+    kept = dict[page_tree.Place, Conversion]()
     for place in options:
-        texts = [text_in_row(each, place) for each in found]
+        texts = [page_tree.text_in_row(each, place) for each in found]
         said = [each for each in texts if each is not None]
         if len(said) == len(texts) and (conversion := conversion_of(said, values)) is not None:
             kept[place] = conversion
@@ -313,8 +301,8 @@ def _rows(rule: ListRule, pages: Pages) -> list[Any]:
     what = rule.field or "the answer"
     found = list[Any]()
     for root in (root for name in rule.shown for root in pages.get(name, ())):
-        rows = rows_of(root, rule.rows)
-        if lists_of(rows) > 1:
+        rows = page_tree.rows_of(root, rule.rows)
+        if page_tree.lists_of(rows) > 1:
             raise ValueNotFoundError(f"{what} could be either of several lists")
         for row in rows:
             values = {name: _cell(what, name, each, row) for name, each in rule.columns.items()}
@@ -324,11 +312,11 @@ def _rows(rule: ListRule, pages: Pages) -> list[Any]:
     return found
 
 
-def _cell(what: str, name: str, readings: Sequence[Reading], row: PageNode) -> Value:
+def _cell(what: str, name: str, readings: Sequence[Reading], row: page_tree.PageNode) -> Value:
     """A value of one row: all existing places agree, and one of them has a name."""
-    values, kinds = set[Value](), set[PlaceKind]()
+    values, kinds = set[Value](), set[page_tree.PlaceKind]()
     for reading in readings:
-        text = text_in_row(row, reading.place)
+        text = page_tree.text_in_row(row, reading.place)
         if text is not None:
             said = reading.conversion.values(text)
             values |= said
@@ -336,7 +324,9 @@ def _cell(what: str, name: str, readings: Sequence[Reading], row: PageNode) -> V
             if not said:
                 raise ValueNotFoundError(f"{name or 'a row'} of {what} is not as it was")
     # A list of plain words has no names to go by.
-    is_named = bool(kinds & NAMED) or not (name or {r.place.kind for r in readings} & NAMED)
+    is_named = bool(kinds & page_tree.NAMED) or not (
+        name or {r.place.kind for r in readings} & page_tree.NAMED
+    )
     if len(values) != 1 or not is_named:
         raise ValueNotFoundError(f"{name or 'a row'} of {what} is not where it was")
     return values.pop()

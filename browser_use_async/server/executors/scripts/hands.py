@@ -9,13 +9,7 @@ from browser_use_async.server.executors.browser.context import TaskContext
 from browser_use_async.server.executors.browser.elements import Element
 from browser_use_async.server.executors.browser.launch import BrowserError
 from browser_use_async.server.executors.browser.page import TaskPage
-from browser_use_async.server.executors.instructions.actions import (
-    Action,
-    Click,
-    Fill,
-    PressKey,
-    Tick,
-)
+from browser_use_async.server.executors.instructions import actions
 from browser_use_async.server.executors.scripts.page_description import described_element
 from browser_use_async.server.executors.scripts.run_notes import RunRecording
 from browser_use_async.server.executors.view import (
@@ -86,14 +80,14 @@ class HandsView(View):
             return
         elif isinstance(event, KeyInput) and event.key in _DOING:
             await self._leave_field(recording)
-            await recording.note(page, PressKey(event.key), None)
+            await recording.note(page, actions.PressKey(event.key), None)
         elif isinstance(event, KeyInput) and event.key in _LEAVING:
             if event.key == "Tab":
                 await self._leave_field(recording)
         elif self._typed is None and (field := await _focused(page)) is not None:
             self._typed = field
             # The page as it was before the first character; what it became stands in the field.
-            await recording.note(page, Fill(field.name), field)
+            await recording.note(page, actions.Fill(field.name), field)
 
     async def _note_click(
         self, recording: RunRecording, page: TaskPage, event: PointerInput
@@ -109,9 +103,9 @@ class HandsView(View):
         seen = await described_element(page, handle)
         if kind in {"text", "search", "email", "url", "tel", "password", "number"}:
             return  # to have the keyboard there; what is typed is noted
-        action: Action = Click(seen.name or seen.id or seen.tag)
+        action: actions.Action = actions.Click(seen.name or seen.id or seen.tag)
         if kind in {"checkbox", "radio"}:
-            action = Tick(seen.name or seen.id, on=not is_checked or kind == "radio")
+            action = actions.Tick(seen.name or seen.id, on=not is_checked or kind == "radio")
         await recording.note(page, action, Element(handle, seen.name, seen.tag, seen.type))
 
     async def _leave_field(self, recording: RunRecording) -> None:
@@ -121,7 +115,7 @@ class HandsView(View):
             return
         page = await self._context.current()
         *_, value = await _state(page, field.handle)
-        recording.replace_last(Fill(field.name, value))
+        recording.replace_last(actions.Fill(field.name, value))
 
 
 async def _focused(page: TaskPage) -> Element | None:

@@ -11,8 +11,7 @@ from browser_use_async.server.executors.browser.launch import CommandFailedError
 from browser_use_async.server.executors.browser.page import FRAME_SECONDS, TaskPage, script
 from browser_use_async.server.executors.instructions.actions import Fill, Tick, Upload, goal_of
 from browser_use_async.server.executors.redaction import SecretRedactor
-from browser_use_async.server.executors.scripts.guards import SeenElement
-from browser_use_async.server.executors.scripts.page_description import seen_element
+from browser_use_async.server.executors.scripts.page_description import SeenElement, seen_element
 from browser_use_async.server.executors.scripts.script import Description, ScriptStep
 from browser_use_async.server.records import Assignment
 

@@ -15,30 +15,15 @@ read city
 
 import json
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Generator, Iterator, Mapping
+from contextlib import contextmanager
 from difflib import get_close_matches
 from typing import Any
 
 import attrs
 
 from browser_use_async.api.script_pairs import INPUT_NAME, SCRIPT_NAME
-from browser_use_async.server.executors.instructions.actions import (
-    Action,
-    Click,
-    Download,
-    Fill,
-    GoBack,
-    OpenAddress,
-    OpenFile,
-    PressKey,
-    Scroll,
-    Submit,
-    TakePicture,
-    Tick,
-    Upload,
-    Wait,
-    WaitFor,
-)
+from browser_use_async.server.executors.instructions import actions
 from browser_use_async.server.executors.instructions.clauses import MaskedText
 from browser_use_async.server.executors.instructions.patterns import (
     Given,
@@ -46,13 +31,7 @@ from browser_use_async.server.executors.instructions.patterns import (
     not_understood,
 )
 from browser_use_async.server.executors.protocol import CannotContinueError
-from browser_use_async.server.executors.scripts.answers import (
-    ListRule,
-    Reading,
-    Rule,
-    ValueRule,
-    is_like,
-)
+from browser_use_async.server.executors.scripts import answers
 from browser_use_async.server.executors.scripts.conversions import Conversion, ValueKind
 from browser_use_async.server.executors.scripts.page_tree import Place, PlaceKind, RowKind
 from browser_use_async.server.executors.scripts.script import (
@@ -105,7 +84,7 @@ def write(script: Script) -> str:
 
 def _step_lines(step: ScriptStep) -> Iterator[str]:
     yield line_of(step.action)
-    if isinstance(step.action, Fill) and _quoted(step.action.value) is None:
+    if isinstance(step.action, actions.Fill) and _quoted(step.action.value) is None:
         yield _about("value", step.action.value)
     if step.element is not None:
         yield from _element_lines(step.element)
@@ -130,37 +109,37 @@ def _element_lines(element: Description) -> Iterator[str]:
             yield _about(words, list(value) if isinstance(value, tuple) else value)
 
 
-def line_of(action: Action) -> str:  # noqa: C901, PLR0912 - one line for each
+def line_of(action: actions.Action) -> str:  # noqa: C901, PLR0912 - one line for each
     """The line of a step, which is an instruction as tasks have them."""
     match action:
-        case OpenAddress(url):
+        case actions.OpenAddress(url):
             return f"open {url}"
-        case OpenFile(name):
+        case actions.OpenFile(name):
             return f"open {name}"
-        case Click(phrase):
+        case actions.Click(phrase):
             return f"click {_words(phrase)}"
-        case Fill(field, value, secret):
+        case actions.Fill(field, value, secret):
             said = f"the secret {secret}" if secret else _quoted(value) or '"value"'
             return f"fill {_words(field)} with {said}"
-        case Tick(phrase, on):
+        case actions.Tick(phrase, on):
             return f"{'tick' if on else 'untick'} {_words(phrase)}"
-        case PressKey(key):
+        case actions.PressKey(key):
             return f"press {'space' if key == ' ' else key}"
-        case Submit():
+        case actions.Submit():
             return "submit the form"
-        case Upload(file, field):
+        case actions.Upload(file, field):
             return f"upload {_words(file)}" + (f" to {_words(field)}" if field else "")
-        case WaitFor(text):
+        case actions.WaitFor(text):
             return f"wait for {_words(text)}"
-        case Wait(seconds):
+        case actions.Wait(seconds):
             return f"wait {seconds:g} s"
-        case Scroll(to):
+        case actions.Scroll(to):
             return f"scroll {to}"
-        case GoBack():
+        case actions.GoBack():
             return "go back"
-        case TakePicture(name):
+        case actions.TakePicture(name):
             return f"take a screenshot as {name}"
-        case Download(phrase):
+        case actions.Download(phrase):
             return f"download {_words(phrase)}"
 
 
@@ -184,9 +163,9 @@ def _about(name: str, value: str | list[str]) -> str:
     return f"{_INDENT}{name}: {value if is_plain else json.dumps(value, ensure_ascii=False)}"
 
 
-def _rule_lines(rule: Rule, echo: str | None) -> Iterator[str]:
+def _rule_lines(rule: answers.Rule, echo: str | None) -> Iterator[str]:
     yield f"read {rule.field}".rstrip()
-    if isinstance(rule, ValueRule):
+    if isinstance(rule, answers.ValueRule):
         yield _about("page", rule.shown)
         for reading in rule.readings:
             yield f"{_INDENT}from: {_reading(reading)}"
@@ -201,7 +180,7 @@ def _rule_lines(rule: Rule, echo: str | None) -> Iterator[str]:
         yield _about("same as", echo)
 
 
-def _reading(reading: Reading) -> str:
+def _reading(reading: answers.Reading) -> str:
     place, conversion = reading.place, reading.conversion
     said = f"{place.kind} {_string(place.name)}"
     said += f" {_string(place.detail)}" if place.detail else ""
@@ -261,7 +240,7 @@ def parse(text: str) -> Script:
         raise ScriptRefusedError("line 1: a script begins with its name, such as: script office")
     names, blocks = _names(blocks)
     name = names["script"][0]
-    steps, rules, echoes = list[ScriptStep](), list[Rule](), dict[str, str]()
+    steps, rules, echoes = list[ScriptStep](), list[answers.Rule](), dict[str, str]()
     given = Given(names["secrets"], _AnyName(), names["inputs"])
     for block in blocks:
         with _at(block.number):
@@ -284,18 +263,13 @@ def parse(text: str) -> Script:
     return script
 
 
-class _at:  # noqa: N801 - reads as a statement
-    """Names the line in what is refused."""
-
-    def __init__(self, number: int) -> None:
-        self._number = number
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
-        if isinstance(error, CannotContinueError | ScriptRefusedError | ValueError):
-            raise ScriptRefusedError(f"line {self._number}: {error}") from None
+@contextmanager
+def _at(number: int) -> Generator[None]:
+    """Name the line in what is refused."""
+    try:
+        yield
+    except (CannotContinueError, ScriptRefusedError, ValueError) as error:
+        raise ScriptRefusedError(f"line {number}: {error}") from None
 
 
 def _blocks(text: str) -> Iterator[_Block]:
@@ -376,7 +350,7 @@ def _step(block: _Block, given: Given) -> ScriptStep:
     element = Description(**described) if described else None
     effect = (block.values("effect") or [Effect.READS])[-1]
     is_password = element is not None and element.type == "password"
-    if is_password and isinstance(action, Fill) and not action.secret:
+    if is_password and isinstance(action, actions.Fill) and not action.secret:
         raise ScriptRefusedError(
             "a password stands here by its value; name a secret of the task instead: with the "
             "secret NAME"
@@ -394,35 +368,35 @@ def _step(block: _Block, given: Given) -> ScriptStep:
     )
 
 
-def _action(block: _Block, given: Given) -> Action:
+def _action(block: _Block, given: Given) -> actions.Action:
     verb, _, rest = block.line.partition(" ")
     if verb.casefold() == "open" and rest.startswith(("http://", "https://", "{")):
-        return OpenAddress(rest)
+        return actions.OpenAddress(rest)
     text = MaskedText(block.line, ())
     clauses = [*text.clauses()]
     action = action_of(clauses[0].text, text, given) if len(clauses) == 1 else None
     if action is None:
         raise not_understood(block.line, in_browser=True)
-    if isinstance(action, Fill) and (values := block.values("value")):
+    if isinstance(action, actions.Fill) and (values := block.values("value")):
         return attrs.evolve(action, value=values[-1])
     return action
 
 
-def _rule(block: _Block) -> Rule:
+def _rule(block: _Block) -> answers.Rule:
     field = block.line.removeprefix("read").strip()
     shown, rows = block.values("page") or ["end"], block.values("row")
     if not rows:
         readings = [_read_reading(_tokens(each), field) for each in block.values("from")]
         if not readings:
             raise ScriptRefusedError('a field is read from somewhere: from: term "NAME" as text')
-        return ValueRule(field, shown[0], tuple(readings))
-    columns: dict[str, tuple[Reading, ...]] = {}
+        return answers.ValueRule(field, shown[0], tuple(readings))
+    columns: dict[str, tuple[answers.Reading, ...]] = {}
     for each in block.values("each"):
         name, *tokens = _tokens(each)
         columns[name] = (*columns.get(name, ()), _read_reading(tokens, name))
     if not columns:
         raise ScriptRefusedError('a row has values: each: "NAME" column "NAME" as text')
-    return ListRule(field, tuple(shown), _read_row(_tokens(rows[0])), columns)
+    return answers.ListRule(field, tuple(shown), _read_row(_tokens(rows[0])), columns)
 
 
 def _tokens(text: str) -> list[str]:
@@ -432,7 +406,7 @@ def _tokens(text: str) -> list[str]:
     return [str(json.loads(each)) if each.startswith('"') else each for each in found]
 
 
-def _read_reading(tokens: list[str], field: str) -> Reading:
+def _read_reading(tokens: list[str], field: str) -> answers.Reading:
     try:
         middle = tokens.index("as")
         kind, *names = tokens[:middle]
@@ -451,7 +425,7 @@ def _read_reading(tokens: list[str], field: str) -> Reading:
     place = Place(PlaceKind(kind), names[0], "".join(names[1:2]))
     ways = ways[:-2] if may_be_nothing else ways
     conversion = Conversion(ValueKind(into), tuple(ways), may_be_nothing)
-    return Reading(place, conversion, is_like(place, field))
+    return answers.Reading(place, conversion, answers.is_like(place, field))
 
 
 def _read_row(tokens: list[str]) -> RowKind:
@@ -460,7 +434,7 @@ def _read_row(tokens: list[str]) -> RowKind:
 
 
 def _check(script: Script) -> None:
-    if not script.steps or not isinstance(script.steps[0].action, OpenAddress):
+    if not script.steps or not isinstance(script.steps[0].action, actions.OpenAddress):
         raise ScriptRefusedError("the first step of a script opens a page: open ADDRESS")
     if len(script.steps) > MOST_STEPS:
         raise ScriptRefusedError(f"a script may have {MOST_STEPS} steps")

@@ -1,9 +1,10 @@
-"""What a page says of itself and of its elements, which may be anything: checked and bounded."""
+"""What a page says of itself and of its elements, and how an element is found and checked again."""
 
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, cast
 
 import attrs
-from playwright.async_api import ElementHandle
+from playwright.async_api import ElementHandle, Frame, Locator
 
 from browser_use_async.server.executors.browser.launch import PageLimitError
 from browser_use_async.server.executors.browser.page import (
@@ -11,9 +12,62 @@ from browser_use_async.server.executors.browser.page import (
     TaskPage,
     script,
 )
-from browser_use_async.server.executors.scripts.guards import SeenElement
+from browser_use_async.server.executors.scripts.addresses import fits
 from browser_use_async.server.executors.scripts.recorder import Snapshot
-from browser_use_async.server.executors.scripts.script import Description
+from browser_use_async.server.executors.scripts.script import Description, Effect, ScriptStep
+
+_TELLING_NOTHING = frozenset({"", "text", "submit", "button"})  # types that many elements have
+_ATTRIBUTES = ("test_id", "id", "field", "placeholder", "options")
+
+
+@attrs.frozen
+class SeenElement:
+    """The current state of an element on its page."""
+
+    description: Description
+    url: str  # of its page or frame
+    is_disabled: bool = False
+
+
+def problem_with(step: ScriptStep, seen: SeenElement) -> str:
+    """Why a step may not be taken with an element, as a clause; empty if it may.
+
+    A step that changes something needs all of its words and its place as they were. One that only
+    reads may have another name where two other signs say that it is the same.
+    """
+    was, now = step.element, seen.description
+    assert was is not None
+    if not was.frame and step.page and not fits(seen.url, step.page):
+        return f"the page is {seen.url} and not {step.page}"
+    if (now.role, now.frame) != (was.role, was.frame):
+        return f"it is a {now.role or now.tag} and was a {was.role or was.tag}"
+    if seen.is_disabled:
+        return "it is disabled"
+    has_name = now.name == was.name
+    has_place = (now.heading, now.form) == (was.heading, was.form)
+    if step.effect is Effect.CHANGES:
+        if has_name and has_place and now.item == was.item:
+            return ""
+        place = f" of “{now.item}”" if now.item else ""
+        under = f" under “{now.heading}”" if now.heading else ""
+        return f"it is “{now.name}”{place}{under} now, and the step changes something"
+    if was.item and now.item != was.item:
+        return f"it belongs to “{now.item}” and not to “{was.item}”"
+    signs = _signs(was, now) + has_name + has_place
+    return "" if signs >= (1 if has_name else 2) else f"it is called “{now.name}” now"
+
+
+def _signs(was: Description, now: Description) -> int:
+    """How many other properties two descriptions share."""
+    pairs = ((getattr(was, name), getattr(now, name)) for name in _ATTRIBUTES)
+    same: int = sum(bool(one) and one == other for one, other in pairs)
+    same += was.type == now.type and was.type not in _TELLING_NOTHING
+    return same + (bool(was.href) and _path(was.href) == _path(now.href))
+
+
+def _path(address: str) -> str:
+    return address.partition("?")[0].partition("#")[0]
+
 
 _MOST_CHARACTERS = 2_000_000  # of a page that is compared
 _MOST_OPTIONS = 300
@@ -77,3 +131,50 @@ def seen_element(raw: Any) -> SeenElement:
     options = tuple(map(str, offered[:_MOST_OPTIONS])) if isinstance(offered, list) else ()
     url = str(given.get("url") or "")[:MOST_URL_CHARACTERS]
     return SeenElement(Description(**texts, options=options), url, bool(given.get("disabled")))
+
+
+_ROWS = "li, tr, article, [role=listitem], [role=row]"
+
+
+@attrs.frozen
+class Candidate:
+    """One way to find an element."""
+
+    by: str  # in words, for people
+    locate: Callable[[Frame], Locator]
+    # Whether it goes by words that people read: where these fit several elements, no attribute
+    # decides which of them is meant
+    has_words: bool = True
+
+
+def candidates_of(element: Description) -> Iterator[Candidate]:
+    """The ways to find an element. Its place among others is none of them."""
+    role, name, item = cast(Any, element.role), element.name, element.item
+    if item and role and name:
+        yield Candidate("its row", lambda frame: _in_row(frame, item, role, name))
+    elif role and name:
+        yield Candidate("its name", lambda frame: frame.get_by_role(role, name=name, exact=True))
+    if element.test_id:
+        yield Candidate(
+            "its test id", lambda frame: frame.get_by_test_id(element.test_id), has_words=False
+        )
+    if element.label:
+        yield Candidate("its label", lambda frame: frame.get_by_label(element.label, exact=True))
+    if element.placeholder:
+        yield Candidate(
+            "its placeholder",
+            lambda frame: frame.get_by_placeholder(element.placeholder, exact=True),
+        )
+    for attribute, value in (("name", element.field), ("id", element.id)):
+        if value and not set(value) & set('"\\\n'):
+            selector = f'{element.tag or "*"}[{attribute}="{value}"]'
+            yield Candidate(
+                f"its attribute {attribute}",
+                lambda frame, selector=selector: frame.locator(selector),  # type: ignore[misc]
+                has_words=False,
+            )
+
+
+def _in_row(frame: Frame, item: str, role: Any, name: str) -> Locator:
+    rows = frame.locator(_ROWS).filter(has=frame.get_by_text(item, exact=True))
+    return rows.get_by_role(role, name=name, exact=True)

@@ -255,7 +255,11 @@ def rows_of(root: PageNode, kind: RowKind) -> list[PageNode]:
         if each.tag == kind.tag
         and (kind.tag != "div" or each.attributes.get("class", "") == kind.css_class)
     ]
-    return [each for each in found if not (each.tag == "tr" and _names_columns(each))]
+    return [
+        each
+        for each in found
+        if each.tag != "tr" or all(cell.tag != "th" for cell in each.children)
+    ]
 
 
 def lists_of(rows: list[PageNode]) -> int:
@@ -266,10 +270,6 @@ def lists_of(rows: list[PageNode]) -> int:
 def row_kind_of(root: PageNode, row: PageNode) -> RowKind:
     """The kind of rows to which a row belongs."""
     return RowKind(_heading_above(root, row), row.tag, row.attributes.get("class", ""))
-
-
-def _names_columns(row: PageNode) -> bool:
-    return any(each.tag == "th" for each in row.children)
 
 
 def _below(root: PageNode, heading: str) -> Iterator[PageNode]:

@@ -6,6 +6,7 @@ from typing import Any
 
 import attrs
 
+from browser_use_async.server import records
 from browser_use_async.server.executors.agent.model import NoModelError
 from browser_use_async.server.executors.browser.context import TaskContext
 from browser_use_async.server.executors.browser.task_run import SHOWN_CHARACTERS, TaskRun
@@ -13,14 +14,7 @@ from browser_use_async.server.executors.instructions.actions import goal_of
 from browser_use_async.server.executors.protocol import CannotContinueError
 from browser_use_async.server.executors.reader.facts import MAX_TEXT
 from browser_use_async.server.executors.redaction import SecretRedactor
-from browser_use_async.server.executors.scripts.answers import (
-    Learnt,
-    ListRule,
-    Rule,
-    ValueNotFoundError,
-    learn,
-    read,
-)
+from browser_use_async.server.executors.scripts import answers, recorder
 from browser_use_async.server.executors.scripts.healer import ModelHealer
 from browser_use_async.server.executors.scripts.notation import write
 from browser_use_async.server.executors.scripts.page_tree import PageNode
@@ -29,13 +23,6 @@ from browser_use_async.server.executors.scripts.player import (
     Played,
     ScriptPlayer,
     StepRefusedError,
-)
-from browser_use_async.server.executors.scripts.recorder import (
-    END,
-    Snapshot,
-    echo_problem,
-    step_name,
-    without_secrets,
 )
 from browser_use_async.server.executors.scripts.script import (
     MOST_PLAYED,
@@ -46,14 +33,6 @@ from browser_use_async.server.executors.scripts.script import (
 )
 from browser_use_async.server.html.page import shorten
 from browser_use_async.server.html.visit import PageNotOpenedError
-from browser_use_async.server.records import (
-    Assignment,
-    Failed,
-    Finished,
-    ScriptOrder,
-    ScriptOutcome,
-    Step,
-)
 from browser_use_async.server.worker import WorkRefusedError, in_worker
 from browser_use_async.server.worker_turns import JobKind
 
@@ -61,14 +40,14 @@ _MOST_CHARACTERS = 20_000_000  # of all pages from which one answer is read
 
 
 async def play(
-    assignment: Assignment,
+    assignment: records.Assignment,
     script: Script,
     task_run: TaskRun,
     context: TaskContext,
     *,
     healer: ModelHealer | None = None,
     guards: bool = True,
-) -> AsyncGenerator[Step | Finished | Failed, None]:
+) -> AsyncGenerator[records.Step | records.Finished | records.Failed, None]:
     """Play a script; `guards` are turned off only to show that they are needed."""
     order = assignment.script
     assert order is not None
@@ -88,21 +67,23 @@ async def play(
         yield await task_run.step("Read the answer", said, shown)
         mask = SecretRedactor(assignment.secrets)
         files = {name: mask.content(content) for name, content in task_run.files.items()}
-        yield Finished(
+        yield records.Finished(
             output, files, await context.cookies(), script=performance.outcome(is_whole=True)
         )
     except PageNotOpenedError as error:
         outcome = performance.outcome()
         picture = await task_run.last_screenshot()
-        yield Failed(error.reason, error.url, picture, script=outcome)
-    except (CannotContinueError, NoModelError, ValueNotFoundError) as error:
+        yield records.Failed(error.reason, error.url, picture, script=outcome)
+    except (CannotContinueError, NoModelError, answers.ValueNotFoundError) as error:
         said = str(error).removesuffix(".")
         reason = f"Version {order.version} of the script {script.name} does not fit. {said}."
         url, picture = await task_run.url(), await task_run.last_screenshot()
-        yield Failed(reason, url, picture, script=performance.outcome(may_go_on=True))
+        yield records.Failed(reason, url, picture, script=performance.outcome(may_go_on=True))
 
 
-def _check(script: Script, assignment: Assignment, order: ScriptOrder, *, can_ask: bool) -> None:
+def _check(
+    script: Script, assignment: records.Assignment, order: records.ScriptOrder, *, can_ask: bool
+) -> None:
     """Refuse inputs and secrets that are missing, before anything is done."""
     for what, wanted, given in (
         ("input", script.inputs, order.inputs),
@@ -120,15 +101,15 @@ def _check(script: Script, assignment: Assignment, order: ScriptOrder, *, can_as
 class _Performance:
     """One play of a script, with the pages that it has seen."""
 
-    assignment: Assignment
+    assignment: records.Assignment
     script: Script
-    order: ScriptOrder
+    order: records.ScriptOrder
     task_run: TaskRun
     player: ScriptPlayer
     healer: ModelHealer | None
-    pages: dict[str, list[Snapshot]] = attrs.field(factory=dict)
+    pages: dict[str, list[recorder.Snapshot]] = attrs.field(factory=dict)
     characters: int = 0  # of these pages
-    new_rules: tuple[Rule, ...] | None = None  # the new places of the answer, by a model
+    new_rules: tuple[answers.Rule, ...] | None = None  # the new places of the answer, by a model
 
     @property
     def in_words(self) -> str:
@@ -141,11 +122,11 @@ class _Performance:
             "to a model."
         )
 
-    async def steps(self) -> AsyncGenerator[Step, None]:
+    async def steps(self) -> AsyncGenerator[records.Step, None]:
         """Take the steps."""
         needed = _pages_of(self.script)
         for number in range(len(self.script.steps)):
-            name = step_name(number + 1)
+            name = recorder.step_name(number + 1)
             for again in range(MOST_PLAYED):
                 try:
                     located = await self.player.locate(number, is_again=again > 0)
@@ -163,13 +144,13 @@ class _Performance:
             else:
                 raise StepRefusedError(f"Step {number + 1} goes on after {MOST_PLAYED} times")
 
-    def _keep_page(self, name: str, snapshot: Snapshot) -> None:
+    def _keep_page(self, name: str, snapshot: recorder.Snapshot) -> None:
         self.pages.setdefault(name, []).append(snapshot)
         self.characters += len(json.dumps(snapshot.tree))
         if self.characters > _MOST_CHARACTERS:
             raise CannotContinueError("Its pages have more in them than can be read together.")
 
-    async def _take(self, located: Located) -> AsyncGenerator[Step, None]:
+    async def _take(self, located: Located) -> AsyncGenerator[records.Step, None]:
         step, run = located.step, self.task_run
         goal = goal_of(step.action)
         evaluation = _after(await run.begin_step(goal), self.player.played)
@@ -182,7 +163,7 @@ class _Performance:
             await self.player.take(located)
             yield await run.step(f"Script: {goal}", evaluation)
 
-    async def _ask_person(self, number: int, refusal: StepRefusedError) -> Step:
+    async def _ask_person(self, number: int, refusal: StepRefusedError) -> records.Step:
         """Have a person take a step that changes something, on a page that has changed."""
         step = self.player.step(number)
         if step.effect is not Effect.CHANGES or self.player.is_taking:
@@ -200,22 +181,23 @@ class _Performance:
         """The answer from the pages; a model reads fields without known places."""
         if not self.script.rules and not self.script.unplaced:
             return shorten(await self.task_run.runner.text(), MAX_TEXT)
-        self.pages[END] = [await self.player.snapshot()]
+        self.pages[recorder.END] = [await self.player.snapshot()]
         trees = {name: [each.tree for each in seen] for name, seen in self.pages.items()}
         inputs = dict(self.order.inputs)
         answer: Any = {}
         try:
             if self.script.rules:
                 answer = await _in_worker(read_answer, self.script, trees, inputs, guards)
-        except ValueNotFoundError:
+        except answers.ValueNotFoundError:
             if self.healer is None:
                 raise
             answer = await self._ask()
             learnt = await _in_worker(learn_again, answer, trees)
             lost = sorted({*learnt.unplaced} - {*self.script.unplaced})
             if lost:
-                raise ValueNotFoundError(
-                    f"{_fields_in_words(lost)}, as the model says it, stands nowhere on the pages"
+                fields = ", ".join(each or "the answer" for each in lost)
+                raise answers.ValueNotFoundError(
+                    f"{fields}, as the model says it, stands nowhere on the pages"
                 ) from None
             self.new_rules = put_inputs(learnt.rules, inputs)
         else:
@@ -232,7 +214,7 @@ class _Performance:
             texts[snapshot.url] = " ".join(_texts(snapshot.tree))
         return await self.healer.answer(texts)
 
-    def outcome(self, *, is_whole: bool = False, may_go_on: bool = False) -> ScriptOutcome:
+    def outcome(self, *, is_whole: bool = False, may_go_on: bool = False) -> records.ScriptOutcome:
         """The result for the script."""
         played, text = self.player.played, ""
         if is_whole and (played.healed or self.new_rules is not None):
@@ -242,8 +224,8 @@ class _Performance:
                 steps[number] = attrs.evolve(steps[number], element=described)
             rules = self.script.rules if self.new_rules is None else self.new_rules
             mended = attrs.evolve(self.script, steps=tuple(steps), rules=rules)
-            text = write(without_secrets(mended, self.assignment.secrets))
-        return ScriptOutcome(
+            text = write(recorder.without_secrets(mended, self.assignment.secrets))
+        return records.ScriptOutcome(
             self.order.name,
             self.order.version,
             text,
@@ -261,9 +243,9 @@ async def _in_worker(work: Callable[..., Any], *given: Any) -> Any:
         raise CannotContinueError(f"Reading the answer {error}.") from error
 
 
-def learn_again(answer: Any, trees: dict[str, list[list[Any]]]) -> Learnt:
+def learn_again(answer: Any, trees: dict[str, list[list[Any]]]) -> answers.Learnt:
     """Find the places of an answer's values, in a worker."""
-    return learn(
+    return answers.learn(
         answer, {name: [PageNode.of(each) for each in seen] for name, seen in trees.items()}
     )
 
@@ -297,9 +279,9 @@ def read_answer(
         # The last page of a repetition is also the page after it.
         pages[name] = [PageNode.of(each) for each in seen if each not in shown[-1:]]
         shown += seen
-    answer = read(fill_in(script.rules, inputs), pages)
-    if problem := echo_problem(script, answer, inputs):
-        raise ValueNotFoundError(problem)
+    answer = answers.read(fill_in(script.rules, inputs), pages)
+    if problem := recorder.echo_problem(script, answer, inputs):
+        raise answers.ValueNotFoundError(problem)
     return answer
 
 
@@ -307,12 +289,8 @@ def _pages_of(script: Script) -> set[str]:
     """The names of the pages with the answer."""
     names = set[str]()
     for rule in script.rules:
-        names.update(rule.shown if isinstance(rule, ListRule) else (rule.shown,))
+        names.update(rule.shown if isinstance(rule, answers.ListRule) else (rule.shown,))
     return names
-
-
-def _fields_in_words(fields: Sequence[str]) -> str:
-    return ", ".join(each or "the answer" for each in fields)
 
 
 def _after(evaluation: str, played: Played) -> str:

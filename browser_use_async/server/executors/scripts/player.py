@@ -24,10 +24,14 @@ from browser_use_async.server.executors.browser.page import (
 from browser_use_async.server.executors.instructions.actions import OpenAddress, goal_of
 from browser_use_async.server.executors.protocol import CannotContinueError
 from browser_use_async.server.executors.scripts.addresses import fits, quoted_inputs
-from browser_use_async.server.executors.scripts.candidates import candidates_of
-from browser_use_async.server.executors.scripts.guards import SeenElement, problem_with
 from browser_use_async.server.executors.scripts.healer import ModelHealer
-from browser_use_async.server.executors.scripts.page_description import seen_element, snapshot_of
+from browser_use_async.server.executors.scripts.page_description import (
+    SeenElement,
+    candidates_of,
+    problem_with,
+    seen_element,
+    snapshot_of,
+)
 from browser_use_async.server.executors.scripts.recorder import Snapshot
 from browser_use_async.server.executors.scripts.script import (
     Description,

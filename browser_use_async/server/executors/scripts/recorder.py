@@ -7,16 +7,7 @@ from typing import Any
 
 import attrs
 
-from browser_use_async.server.executors.instructions.actions import (
-    Action,
-    Click,
-    Download,
-    Fill,
-    GoBack,
-    OpenAddress,
-    Scroll,
-    TakePicture,
-)
+from browser_use_async.server.executors.instructions import actions
 from browser_use_async.server.executors.scripts.addresses import (
     pattern_of,
     put_inputs_in_address,
@@ -67,7 +58,7 @@ class Note:
 
     at: float  # the moment before, by the machine's monotonic clock
     before: Snapshot  # the page at that moment
-    action: Action | None = None  # None if the page was only read
+    action: actions.Action | None = None  # None if the page was only read
     element: Description | None = None  # its element
     problem: str = ""  # why it cannot be played
 
@@ -121,7 +112,7 @@ def record(name: str, run: Run) -> Script:
     if problem:
         raise NotRecordableError(problem)
     taken = [*_without_detours([each for each in run.notes if each.action is not None])]
-    if not taken or not isinstance(taken[0].action, OpenAddress):
+    if not taken or not isinstance(taken[0].action, actions.OpenAddress):
         raise NotRecordableError("the run does not begin with a page that it opens")
     steps, kept = _steps(taken, run)
     if len(steps) > MOST_STEPS:
@@ -167,8 +158,8 @@ def _without_detours(notes: Sequence[Note]) -> Iterator[Note]:
         if skipped:
             skipped = False
             continue
-        is_detour = following is not None and isinstance(following.action, GoBack)
-        skipped = is_detour and isinstance(note.action, Click)
+        is_detour = following is not None and isinstance(following.action, actions.GoBack)
+        skipped = is_detour and isinstance(note.action, actions.Click)
         if not skipped:
             yield note
 
@@ -205,17 +196,17 @@ def _step(
     site = site_of(after.url)
     own = [each for each in made if site_of(each.url) == site and each.kind in _ASKING]
     before_is, after_is = (pattern_of(each.url, inputs.values()) for each in (note.before, after))
-    is_open = isinstance(action, OpenAddress)
+    is_open = isinstance(action, actions.OpenAddress)
     moves = after_is != before_is
     has_changed = after.tree != note.before.tree
     name = element.name if element is not None else ""
     effect = _effect(action, name, own, asked)
-    if isinstance(action, Click) and any(each.is_file for each in made):
-        action = Download(action.phrase)
-    if isinstance(action, Scroll) and own and has_changed:
+    if isinstance(action, actions.Click) and any(each.is_file for each in made):
+        action = actions.Download(action.phrase)
+    if isinstance(action, actions.Scroll) and own and has_changed:
         # An endless list is scrolled until nothing more comes.
         return ScriptStep(
-            Scroll("bottom"), page=before_is, effect=effect, redraws=True, repeats=True
+            actions.Scroll("bottom"), page=before_is, effect=effect, redraws=True, repeats=True
         )
     return ScriptStep(
         action=_played(action, run),
@@ -227,7 +218,7 @@ def _step(
         redraws=bool(own) and not moves and has_changed,
         # A link to the next page is followed until there is none, even if it was followed only
         # once.
-        repeats=isinstance(action, Click)
+        repeats=isinstance(action, actions.Click)
         and bool(_NEXT.search(name))
         and not _CHANGING.search(name),
     )
@@ -246,23 +237,23 @@ def _with_inputs(text: str, inputs: Mapping[str, str]) -> str:
     return put_inputs(text, inputs)
 
 
-def _played(action: Action, run: Run) -> Action:
-    if isinstance(action, OpenAddress):
-        return OpenAddress(put_inputs_in_address(action.url, run.inputs))
-    if isinstance(action, Fill) and not action.secret:
+def _played(action: actions.Action, run: Run) -> actions.Action:
+    if isinstance(action, actions.OpenAddress):
+        return actions.OpenAddress(put_inputs_in_address(action.url, run.inputs))
+    if isinstance(action, actions.Fill) and not action.secret:
         typed = next((name for name, each in run.secrets.items() if each == action.value), "")
         if typed:
-            return Fill(put_inputs(action.field, run.inputs), secret=typed)
+            return actions.Fill(put_inputs(action.field, run.inputs), secret=typed)
         value = put_inputs(action.value, run.inputs, shortest=1)
-        return Fill(put_inputs(action.field, run.inputs), value)
+        return actions.Fill(put_inputs(action.field, run.inputs), value)
     return put_inputs(action, run.inputs)
 
 
-def _leads(action: Action, after: str, inputs: Mapping[str, str]) -> bool:
+def _leads(action: actions.Action, after: str, inputs: Mapping[str, str]) -> bool:
     """Whether the address after a step must be checked; an opened page may redirect."""
-    if isinstance(action, OpenAddress):
+    if isinstance(action, actions.OpenAddress):
         return pattern_of(action.url, inputs.values()) != after
-    return not isinstance(action, TakePicture)
+    return not isinstance(action, actions.TakePicture)
 
 
 def _causes(
@@ -274,10 +265,12 @@ def _causes(
             yield f"{request.method} {pattern_of(request.url, inputs.values())}"
 
 
-def _effect(action: Action, name: str, own: Sequence[SeenRequest], asked: set[str]) -> Effect:
+def _effect(
+    action: actions.Action, name: str, own: Sequence[SeenRequest], asked: set[str]
+) -> Effect:
     """The effect of a step, by its requests and by the words of its element."""
     sent = [each for each in own if each.method not in _SAFE]
-    if isinstance(action, OpenAddress):
+    if isinstance(action, actions.OpenAddress):
         # A request that a page makes when it is opened only reads, and so later, too.
         asked |= {f"{each.method} {pattern_of(each.url)}" for each in sent}
         return Effect.READS
@@ -286,17 +279,17 @@ def _effect(action: Action, name: str, own: Sequence[SeenRequest], asked: set[st
         for each in sent
         if f"{each.method} {pattern_of(each.url)}" not in asked or "mutation" in each.body
     ]
-    is_said = isinstance(action, Click) and _CHANGING.search(name) is not None
+    is_said = isinstance(action, actions.Click) and _CHANGING.search(name) is not None
     return Effect.CHANGES if does or is_said else Effect.READS
 
 
 def _repeats(before: ScriptStep | None, step: ScriptStep) -> bool:
     """Whether a step repeats the previous one."""
-    if before is not None and isinstance(step.action, Scroll):
+    if before is not None and isinstance(step.action, actions.Scroll):
         return step.repeats and step == before
     return (
         before is not None
-        and isinstance(step.action, Click)
+        and isinstance(step.action, actions.Click)
         and step.effect is before.effect is Effect.READS
         and (step.action, step.page) == (before.action, before.page)
         and step.element is not None
@@ -310,7 +303,7 @@ def _signing_in(steps: Sequence[ScriptStep]) -> Iterator[ScriptStep]:
     if steps:
         yield steps[0]
     for before, step in pairwise(steps):
-        is_secret = isinstance(before.action, Fill) and bool(before.action.secret)
+        is_secret = isinstance(before.action, actions.Fill) and bool(before.action.secret)
         signs_in = is_secret and before.page == step.page and step.effect is Effect.CHANGES
         yield attrs.evolve(step, effect=Effect.SIGNS_IN) if signs_in else step
 

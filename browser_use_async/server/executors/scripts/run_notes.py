@@ -18,19 +18,11 @@ from browser_use_async.server.executors.instructions.actions import (
     PressKey,
     Submit,
 )
+from browser_use_async.server.executors.scripts import recorder
 from browser_use_async.server.executors.scripts.notation import write
 from browser_use_async.server.executors.scripts.page_description import (
     described_element,
     snapshot_of,
-)
-from browser_use_async.server.executors.scripts.recorder import (
-    Note,
-    NotRecordableError,
-    Run,
-    SeenDialog,
-    SeenRequest,
-    Snapshot,
-    record,
 )
 from browser_use_async.server.executors.scripts.script import Description
 from browser_use_async.server.records import Assignment, ScriptOutcome
@@ -54,13 +46,13 @@ class RunRecording:
 
     def __init__(self, context: BrowserContext, *, has_model: bool = False) -> None:
         self._has_model = has_model  # whether a model answers, and no rule
-        self._notes: list[Note] = []
+        self._notes: list[recorder.Note] = []
         self._characters = 0  # of the pages in them
-        self._requests: dict[Request, SeenRequest] = {}
+        self._requests: dict[Request, recorder.SeenRequest] = {}
         self._ended: set[Request] = set()
         self._files: set[Request] = set()
-        self._dialogs: list[SeenDialog] = []
-        self.end: Snapshot | None = None  # the page on which the run ended
+        self._dialogs: list[recorder.SeenDialog] = []
+        self.end: recorder.Snapshot | None = None  # the page on which the run ended
         context.on("request", self._request_begun)
         context.on("requestfinished", self._request_ended)
         context.on("requestfailed", self._request_ended)
@@ -86,16 +78,16 @@ class RunRecording:
         except PageLimitError as error:
             self.note_problem(f"a page could not be kept: {error}")
             return action, element
-        self._add(Note(time.monotonic(), before, action, described))
+        self._add(recorder.Note(time.monotonic(), before, action, described))
         return action, element
 
     def note_action(
-        self, at: float, before: Snapshot, action: Action, element: Description | None
+        self, at: float, before: recorder.Snapshot, action: Action, element: Description | None
     ) -> None:
         """Record an action that was done elsewhere."""
-        self._add(Note(at, before, action, element))
+        self._add(recorder.Note(at, before, action, element))
 
-    def _add(self, note: Note) -> None:
+    def _add(self, note: recorder.Note) -> None:
         self._characters += len(json.dumps(note.before.tree))
         if self._characters <= _MOST_CHARACTERS:
             self._notes.append(note)
@@ -108,8 +100,8 @@ class RunRecording:
 
     def note_problem(self, problem: str) -> None:
         """Record an action that cannot be played."""
-        nowhere = Snapshot("", ["body", {}, []])
-        self._notes.append(Note(time.monotonic(), nowhere, problem=problem))
+        nowhere = recorder.Snapshot("", ["body", {}, []])
+        self._notes.append(recorder.Note(time.monotonic(), nowhere, problem=problem))
 
     async def note_end(self, page: TaskPage) -> None:
         """Record the page on which the run ends."""
@@ -123,7 +115,7 @@ class RunRecording:
         if end is None:
             return _without_script(assignment, "the page at its end could not be looked at")
         is_json = assignment.structured_output_json is not None
-        run = Run(
+        run = recorder.Run(
             notes=self._notes,
             requests=[*self._seen()],
             end=end,
@@ -143,7 +135,7 @@ class RunRecording:
             return ScriptOutcome(order.name, text=text)
         return _without_script(assignment, text)
 
-    def _seen(self) -> list[SeenRequest]:
+    def _seen(self) -> list[recorder.SeenRequest]:
         found = []
         for request, seen in self._requests.items():
             is_over, is_file = request in self._ended, request in self._files
@@ -157,7 +149,7 @@ class RunRecording:
             body = "" if request.method in {"GET", "HEAD"} else request.post_data or ""
         except (PlaywrightError, UnicodeDecodeError):  # of bytes
             body = ""
-        self._requests[request] = SeenRequest(
+        self._requests[request] = recorder.SeenRequest(
             time.monotonic(), request.method, request.url, request.resource_type,
             body[:_BODY_CHARACTERS],
         )  # fmt: skip
@@ -168,7 +160,7 @@ class RunRecording:
 
     def _dialog_opened(self, dialog: Dialog) -> None:
         text = dialog.message[:_BODY_CHARACTERS]
-        self._dialogs.append(SeenDialog(time.monotonic(), dialog.type, text))
+        self._dialogs.append(recorder.SeenDialog(time.monotonic(), dialog.type, text))
 
     def _request_ended(self, request: Request) -> None:
         self._ended.add(request)
@@ -184,11 +176,11 @@ def _without_script(assignment: Assignment, problem: str) -> ScriptOutcome:
     return ScriptOutcome(assignment.script.name, problem=f"No script was recorded: {problem}.")
 
 
-def recorded_text(name: str, run: Run) -> str:
+def recorded_text(name: str, run: recorder.Run) -> str:
     """The text of the script of a run, or why there is none; in a worker."""
     try:
-        return write(record(name, run))
-    except NotRecordableError as error:
+        return write(recorder.record(name, run))
+    except recorder.NotRecordableError as error:
         return str(error)
 
 

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
+import attrs
 import psycopg
 
 from browser_use_async.errors import ConfigurationError
@@ -100,23 +101,16 @@ def _unusable(error: UnusableServerError, address: str) -> ConfigurationError:
     )
 
 
+@attrs.frozen(eq=False, repr=False)
 class Listener:
-    """Calls a function with each announcement, of this server and of others.
+    """Calls a function with each announcement, of this server and of others."""
 
-    Args:
-        address: The address of the database.
-        heard: Called with the subject and the text of each announcement.
-        missed: Called when announcements may have been lost with the connection.
-    """
-
-    def __init__(
-        self, address: str, heard: Callable[[str, str], None], missed: Callable[[], None]
-    ) -> None:
-        self._address = address
-        self._heard = heard
-        self._missed = missed
-        self.listening = asyncio.Event()
-        """Set when it first listens."""
+    _address: str  # the address of the database
+    _heard: Callable[[str, str], None]  # called with the subject and the text of each announcement
+    # Called when announcements may have been lost with the connection
+    _missed: Callable[[], None]
+    # Set when it first listens
+    listening: asyncio.Event = attrs.field(factory=asyncio.Event, init=False)
 
     async def run(self) -> None:
         """Listen until cancelled."""

@@ -22,8 +22,8 @@ from browser_use_async.postgres.connection import (
     first_line,
     literal,
 )
-from browser_use_async.server.background_tasks import BackgroundTasks
 from browser_use_async.server.errors import StorageFullError, StorageUnavailableError
+from browser_use_async.server.loops import BackgroundTasks
 from browser_use_async.server.storage.database import Database, Row
 from browser_use_async.server.storage.postgres.connection import (
     CHANNEL,
