@@ -64,7 +64,7 @@ EXPECTED = {
         r"PaymentRequiredError with 2 tasks in all",
     ),
     "task_cassettes.py": (
-        r"\Arecorded: (\S.*)\ncontains:  \d+ steps, [\d.]+ cents, .*finished\n",
+        r"\Arecorded: (\S.*)\ncontains: \d+ steps, [\d.]+ cents, .*finished\n",
         r"recorded: (\S.*)\n(?:.*\n)+replayed: \1\npaid for: 1 task\n\Z",
     ),
     "webhook_aiohttp.py": (

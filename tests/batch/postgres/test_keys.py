@@ -1,5 +1,6 @@
 """Submission keys of a batch that several processes work on."""
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -102,7 +103,7 @@ async def test_what_a_killed_process_has_sent_is_sent_again_at_once(
     late = Fault("latency", "run_task", seconds=1.0, first=4)
     executor = ScriptedExecutor(default=Scenario(steps=("Look",), step_seconds=0.1))
     async with LocalServer(executor=executor, faults=[late]) as server:
-        await put(ledger, budget_cents=1000)
+        await put(ledger, budget_cents=Decimal(1000))
         works = Works(ledger, server.base_url, server.api_key, settle_window=FOREVER)
         first = await Worker.start(works)
         await until(lambda: read_ledger(ledger).counts[ItemState.INTENT] == 4, 30)
