@@ -156,7 +156,7 @@ async def test_tasks_far_down_the_list_are_found(api: FakeApi, open_session: Ope
 @pytest.mark.timeout(180)
 @pytest.mark.parametrize(
     ("width", "pause", "most"),
-    [(60, 0.25, 0.0), (400, 0.05, 0.05), pytest.param(1500, 0.05, 0.05, marks=pytest.mark.long)],
+    [(60, 0.25, 0.0), (400, 0.05, 0.05), (1500, 0.05, 0.05)],
 )
 async def test_a_list_that_grows_is_followed(
     api: FakeApi, open_session: OpenSession, width: int, pause: float, most: float
@@ -245,7 +245,7 @@ async def test_many_tasks_are_polled_once_in_each_interval(api: FakeApi, open_se
         (600, 100, 0.0),
         (60, 12, 0.0),
         (60, 12, 1e6),  # no task is in the list, so that each is polled alone
-        pytest.param(600, 100, 1e6, marks=pytest.mark.long),
+        (600, 100, 1e6),
     ],
 )
 async def test_no_task_is_polled_late_when_most_waits_end(

@@ -110,7 +110,7 @@ async def test_other_owners_do_not_reach_its_port(
 
 @pytest.mark.long
 @pytest.mark.parametrize("address", ["file://{}", "file://localhost{}", "view-source:file://{}"])
-@pytest.mark.parametrize("in_new_window", [pytest.param(False, marks=pytest.mark.long), True])
+@pytest.mark.parametrize("in_new_window", [False, True])
 async def test_files_are_refused_in_the_browser(
     agent: Agent, address: str, in_new_window: bool
 ) -> None:
@@ -131,7 +131,7 @@ async def test_files_are_refused_in_the_browser(
 @pytest.mark.parametrize(
     "url", ["chrome://version/", "chrome://settings/", "view-source:chrome://version/"]
 )
-@pytest.mark.parametrize("in_new_window", [pytest.param(False, marks=pytest.mark.long), True])
+@pytest.mark.parametrize("in_new_window", [False, True])
 async def test_pages_of_the_browser_are_left(agent: Agent, url: str, in_new_window: bool) -> None:
     """A window with a page of the browser itself is redirected to an empty page."""
     page = await (agent.open_window if in_new_window else agent.navigate)(url)
