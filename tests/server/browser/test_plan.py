@@ -84,6 +84,7 @@ def test_blanks_inside_of_quotations_are_kept():
     ("said", "meant"),
     [
         ("fill Name with Ada", Fill("Name", "Ada")),
+        ('fill Name with " Ada "', Fill("Name", " Ada ")),
         ('fill in the "Your name" field with "Ada, Countess"', Fill("Your name", "Ada, Countess")),
         ("fill out the email box with a@b.example", Fill("email", "a@b.example")),
         ("type Ada into the name field", Fill("name", "Ada")),

@@ -198,10 +198,12 @@ def action_of(clause: str, text: MaskedText, given: Given) -> actions.Action | N
     for pattern, make in _PATTERNS:
         if (match := pattern.fullmatch(clause)) is not None:
             groups = {
-                "link" if name == "named" else name: text.plain(value).strip()
-                for name, value in match.groupdict().items()
-                if value is not None
+                "link" if name == "named" else name: text.plain(said).strip()
+                for name, said in match.groupdict().items()
+                if said is not None
             }
+            if "value" in groups:  # a quoted one keeps its outer spaces
+                groups["value"] = text.plain(match["value"].strip())
             if (action := make(given, **groups)) is not None:
                 return action
     return None
