@@ -1,7 +1,8 @@
 """Each task reserves its maximum: no budget is exceeded, and one for no task is refused."""
 
 import asyncio
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,12 @@ from browser_use_async import BrowserUseSession, RunTaskRequest
 from browser_use_async.batch import ItemState, StopReason, read_ledger
 from browser_use_async.errors import InvalidRequestError
 from browser_use_async.prices import task_cents
+from browser_use_async.server import LocalServer
+from browser_use_async.server.executors.protocol import Control
+from browser_use_async.server.executors.scripted import ScriptedExecutor
 from browser_use_async.server.faults import Fault
-from tests.batch.conftest import Held, Open, Serve, hanging
+from browser_use_async.server.records import Assignment
+from tests.batch.conftest import QUICK, Held, Open, Serve, hanging
 from tests.batch.priced_world import MODELS, StepsOf, mixed, run_batches
 from tests.support.hygiene import KEY, raises
 from tests.support.patience import PATIENCE, until
@@ -250,18 +255,56 @@ async def test_a_task_that_is_made_late_is_within_the_budget(
     assert len(server.store.tasks) == count
 
 
+class Turns(ScriptedExecutor):
+    """Begins with each task when the test says so."""
+
+    def __init__(self) -> None:
+        super().__init__(default=QUICK)
+        self._turns: defaultdict[str, asyncio.Event] = defaultdict(asyncio.Event)
+        self._all = False
+
+    def begin(self, task_id: str) -> None:
+        """Begin with one task."""
+        self._turns[task_id].set()
+
+    def begin_all(self) -> None:
+        """Begin with all tasks, also with those that come later."""
+        self._all = True
+        for turn in self._turns.values():
+            turn.set()
+
+    async def run(self, assignment: Assignment, control: Control) -> AsyncIterator[Any]:
+        """Wait for its turn, then run the task."""
+        if not self._all:
+            await self._turns[assignment.task_id].wait()
+        async for item in super().run(assignment, control):
+            yield item
+
+
+async def _create_second(session: BrowserUseSession, server: LocalServer, ledger: Path) -> str:
+    """A second task with the mark of the first one, once that is the item's task in the ledger."""
+    await until(lambda: server.store.tasks)
+    await until(lambda: [row for row in read_ledger(ledger).rows() if row.task_id])
+    mark = dict(server.store.tasks[0].metadata)
+    return (await session.tasks.run("one", max_agent_steps=2, metadata=mark)).id
+
+
 async def test_a_second_task_counts_in_the_budget_of_the_next_run(
     serve: Serve, open_session: Open, ledger: Path
 ) -> None:
     """A duplicate that was found at the end of a run is counted as spent."""
-    server = await serve(submission_keys=False, faults=[Fault("reset", "run_task", calls=1)])
+    turns = Turns()
+    server = await serve(
+        submission_keys=False, executor=turns, faults=[Fault("reset", "run_task", calls=1)]
+    )
     session = await open_session(server)
     options = {"concurrency": 1, "ledger": ledger, "settle_window": 0.3, "max_agent_steps": 2}
     batch = session.run_many(["one"], budget_cents=20, **options)
     collecting = asyncio.ensure_future(batch.collect())
-    await until(lambda: server.store.tasks)
-    mark = dict(server.store.tasks[0].metadata)
-    await session.wait(await session.tasks.run("one", max_agent_steps=2, metadata=mark))
+    second = await _create_second(session, server, ledger)
+    turns.begin(second)
+    await session.wait(second)
+    turns.begin_all()
     await collecting
 
     spent = [row.cost_cents for row in (*read_ledger(ledger).rows(), *batch.orphans)]
@@ -277,28 +320,24 @@ async def test_a_second_task_that_runs_on_keeps_its_reservation(
     serve: Serve, open_session: Open, ledger: Path
 ) -> None:
     """Until its end is known it may cost its maximum, in the next run too."""
-    held = Held("Held")
+    turns = Turns()
     server = await serve(
-        submission_keys=False, executor=held, faults=[Fault("reset", "run_task", calls=1)]
+        submission_keys=False, executor=turns, faults=[Fault("reset", "run_task", calls=1)]
     )
     session = await open_session(server)
     options = {"concurrency": 1, "ledger": ledger, "settle_window": 0.3, "max_agent_steps": 2}
     batch = session.run_many(["one"], budget_cents=20, **options)
     collecting = asyncio.ensure_future(batch.collect())
-    # Not only created: then it would be held, too.
-    await until(lambda: [each for each in server.store.tasks if each.status.is_terminal])
-    mark = dict(server.store.tasks[0].metadata)
-    # The text of the second one decides its end: as the item's own it would end at once.
-    held.text = "one"
-    second = await session.tasks.run("one", max_agent_steps=2, metadata=mark)
+    second = await _create_second(session, server, ledger)
+    turns.begin(server.store.tasks[0].id)
     await collecting
-    assert [orphan.task_id for orphan in batch.orphans] == [second.id]
+    assert [orphan.task_id for orphan in batch.orphans] == [second]
 
     # 3.5 for the first task, 1 for the start of the second, and 6 that stay reserved for that.
     tight = session.run_many(["two"], budget_cents=16, **options)
     assert await tight.collect() == []
-    held.released.set()
-    await session.wait(second.id)
+    turns.begin_all()
+    await session.wait(second)
     await session.run_many(["one"], **options).collect()
     (result,) = await session.run_many(["two"], budget_cents=16, **options).collect()
 
