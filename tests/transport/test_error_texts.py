@@ -183,7 +183,12 @@ async def test_refused_fields_come_without_their_values(serve: Serve, connect: C
         "msg": "Input should be less than or equal to 200",
         "type": "less_than_equal",
     }
-    echoed = {**item, "input": "nine hundred", "ctx": {"le": 200}, "url": "https://errors.pydantic.dev/"}
+    echoed = {
+        **item,
+        "input": "nine hundred",
+        "ctx": {"le": 200},
+        "url": "https://errors.pydantic.dev/",
+    }
     server = await serve(answering(response(422, json.dumps({"detail": [echoed, "odd", None]}))))
     session = await connect(server)
 
