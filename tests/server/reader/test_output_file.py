@@ -16,7 +16,7 @@ def exported(wish: str, *pages: Page, answer: str = "answer", structured: bool =
     """The content of the requested file."""
     wanted = read_plan(f"Open https://a.example/ and {wish}").saving
     assert wanted is not None
-    return export(wanted, pages, answer, structured=structured).content.decode()
+    return export(wanted, pages, answer, structured=structured)[0].decode()
 
 
 def test_table_is_chosen_by_the_words_of_the_request():

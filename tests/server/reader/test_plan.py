@@ -255,7 +255,7 @@ def test_what_a_reader_cannot_do_is_refused(task: str, reason: str):
 )
 def test_words_about_forms_are_not_forms(task: str):
     """Only an instruction to use a form is refused; a schema says what is to be read."""
-    plan = read_plan(task, structured=True)
+    plan = read_plan(task, schema="{}")
 
     assert [action.action for action in plan.actions] == [OpenAddress(A)]
 
@@ -266,7 +266,7 @@ def test_words_about_forms_are_not_forms(task: str):
 def test_a_schema_explains_no_instruction(task: str):
     """It describes the answer, and not the other instructions of a sentence."""
     with pytest.raises(CannotContinueError, match="is not understood"):
-        read_plan(task, structured=True)
+        read_plan(task, schema="{}")
 
 
 LONG = {

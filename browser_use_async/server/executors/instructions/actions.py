@@ -111,6 +111,7 @@ class Download:
     phrase: str  # the link's words
 
 
+Target = OpenAddress | OpenFile
 Action = (
     OpenAddress
     | OpenFile
@@ -129,11 +130,11 @@ Action = (
 )
 
 
-@attrs.frozen
+@attrs.define
 class PlannedAction:
-    """One thing to do."""
+    """One action of a plan."""
 
-    action: Action  # the thing
+    action: Action
     answers: bool = False  # whether the page at which it ends is part of the answer
 
 

@@ -8,7 +8,7 @@ import re
 from collections.abc import Collection, Iterator
 from typing import NamedTuple
 
-from browser_use_async.server.executors.instructions.actions import OpenAddress, OpenFile
+from browser_use_async.server.executors.instructions.actions import OpenAddress, OpenFile, Target
 from browser_use_async.server.web_addresses import find_addresses
 
 # Planes of private characters, each more than a text of 20,000 characters can need.
@@ -56,7 +56,7 @@ _FRAME = re.compile(
 class _Masked(NamedTuple):
     written: str
     text: str  # without quotation marks
-    target: OpenAddress | OpenFile | None
+    target: Target | None
 
 
 class Clause(NamedTuple):
@@ -72,7 +72,7 @@ class MaskedText:
     def __init__(self, task: str, files: Collection[str]) -> None:
         task = _PRIVATE.sub("\ufffd", task)
         self._masks: dict[str, _Masked] = {}
-        self.targets: list[OpenAddress | OpenFile] = []
+        self.targets: list[Target] = []
         """What it names to be opened, in order."""
         pieces, reached = list[str](), 0
         for start, end, target in _spans(task, files):
@@ -112,23 +112,21 @@ class MaskedText:
         shown = (self._masks[each].written if each in self._masks else each for each in masked)
         return "".join(shown)
 
-    def targets_in(self, masked: str) -> list[OpenAddress | OpenFile]:
+    def targets_in(self, masked: str) -> list[Target]:
         """What a part of the text names to be opened."""
         found = (self._masks[each].target for each in masked if each in self._masks)
         return [each for each in found if each is not None]
 
 
-def _spans(
-    task: str, files: Collection[str]
-) -> list[tuple[int, int, OpenAddress | OpenFile | None]]:
+def _spans(task: str, files: Collection[str]) -> list[tuple[int, int, Target | None]]:
     """What is masked, in order; of what begins at one place the longest is first."""
-    targets: dict[tuple[int, int], OpenAddress | OpenFile] = {
+    targets: dict[tuple[int, int], Target] = {
         (each.start, each.end): OpenAddress(each.url) for each in find_addresses(task)
     }
     for name in files:
         for match in re.finditer(rf"(?<![\w/.-]){re.escape(name)}(?!\w)", task):
             targets[match.span()] = OpenFile(name)
-    spans: list[tuple[int, int, OpenAddress | OpenFile | None]] = [
+    spans: list[tuple[int, int, Target | None]] = [
         (start, end, target) for (start, end), target in targets.items()
     ]
     for match in _QUOTED.finditer(task):

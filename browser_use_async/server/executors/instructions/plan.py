@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterator, Sequence
 
 import attrs
 
+from browser_use_async.server.executors.instructions import clauses
 from browser_use_async.server.executors.instructions.actions import (
     Action,
     Click,
@@ -15,15 +16,9 @@ from browser_use_async.server.executors.instructions.actions import (
     Plan,
     PlannedAction,
     Saving,
+    Target,
 )
-from browser_use_async.server.executors.instructions.clauses import (
-    FILE_NAME,
-    NAME,
-    QUOTATION,
-    TARGET,
-    Clause,
-    MaskedText,
-)
+from browser_use_async.server.executors.instructions.clauses import QUOTATION, TARGET
 from browser_use_async.server.executors.instructions.patterns import (
     START_PAGES,
     THE,
@@ -54,7 +49,7 @@ _OPEN_PAGE = re.compile(
     re.IGNORECASE,
 )
 _SAVE = re.compile(r"(?:save|store|export|write|download|put|convert) (?P<said>.+)", re.IGNORECASE)
-_FILE = re.compile(rf"(?:{NAME}|{QUOTATION})$")
+_FILE = re.compile(rf"(?:{clauses.NAME}|{QUOTATION})$")
 # Words between what is saved and the file's name, which say that it is a file.
 _AS = frozenset({"as", "called", "in", "into", "named", "to"})
 _FILE_WORDS = _AS | frozenset("a an csv file json markdown text the".split())
@@ -99,36 +94,28 @@ async def understood(assignment: Assignment, *, in_browser: bool) -> Plan:
     files = list(assignment.files)
     given = assignment.task, files, names, schema, in_browser
     try:
-        return await in_worker(read_task, *given, seconds=PLANNING_SECONDS, kind=JobKind.PLANNING)
+        return await in_worker(read_plan, *given, seconds=PLANNING_SECONDS, kind=JobKind.PLANNING)
     except WorkRefusedError as error:
         raise CannotContinueError(f"Understanding the task {error}.") from error
-
-
-def read_task(
-    task: str, files: Sequence[str], secrets: Sequence[str], schema: str | None, in_browser: bool
-) -> Plan:
-    """The plan of a task whose answer may have a schema."""
-    if schema is not None:
-        Schema(schema)
-    return read_plan(task, files, secrets, structured=schema is not None, in_browser=in_browser)
 
 
 def read_plan(
     task: str,
     files: Collection[str] = (),
     secrets: Collection[str] = (),
-    *,
-    structured: bool = False,
+    schema: str | None = None,
     in_browser: bool = False,
 ) -> Plan:
-    """The plan that a text makes."""
+    """The plan of a text whose answer may have a schema."""
+    if schema is not None:
+        Schema(schema)  # refused before the text is read
     if len(task) > _MAX_TASK:
         raise CannotContinueError(
             f"The task has {len(task):,} characters. Without a language model a text of up to "
             f"{_MAX_TASK:,} is read: upload what is longer, and name the file in the task."
         )
-    text = MaskedText(task, files)
-    planner = _Planner(text, Given(secrets, files), structured, in_browser)
+    text = clauses.MaskedText(task, files)
+    planner = _Planner(text, Given(secrets, files), schema is not None, in_browser)
     if not text.targets:
         if not files:
             raise CannotContinueError(
@@ -147,21 +134,15 @@ def _meant(task: str, files: Collection[str]) -> Collection[str]:
     return [name for name in files if name.casefold().endswith(kinds)] or files
 
 
-@attrs.define
-class _Planned:
-    action: Action
-    asked: bool = False  # whether something is asked about the page that it ends at
-
-
 @attrs.define(eq=False, repr=False)
 class _Planner:
     """Makes a plan of clauses, one after the other."""
 
-    _text: MaskedText
+    _text: clauses.MaskedText
     _given: Given
     _structured: bool
     _in_browser: bool
-    _planned: list[_Planned] = attrs.field(factory=list)
+    _planned: list[PlannedAction] = attrs.field(factory=list)
     _parts: set[Part] = attrs.field(factory=set)
     _saving: Saving | None = None
     _has_asked: bool = False  # whether the clause before has, so that an enumeration goes on
@@ -169,14 +150,14 @@ class _Planner:
     _rows: int | None = None
     _introduction: str = ""  # such as "process the data in the file"
 
-    def open(self, targets: Collection[OpenAddress | OpenFile]) -> list[_Planned]:
+    def open(self, targets: Collection[Target]) -> list[PlannedAction]:
         """Open what was not opened before."""
         known = [each.action for each in self._planned]
-        opened = [_Planned(each) for each in dict.fromkeys(targets) if each not in known]
+        opened = [PlannedAction(each) for each in dict.fromkeys(targets) if each not in known]
         self._planned += opened
         return opened
 
-    def read(self, clause: Clause) -> None:
+    def read(self, clause: clauses.Clause) -> None:
         """Take in the next clause: what is to be done, or what is asked for."""
         had_asked, self._has_asked = self._has_asked, False
         if self._read_saving(clause.text) or self._read_opening(clause.text):
@@ -200,7 +181,7 @@ class _Planner:
                 f"“{self._text.written(clause)}” needs a browser. A rule-based reader only opens "
                 "pages, follows links and reads; it does not use forms."
             )
-        self._planned.append(_Planned(action))
+        self._planned.append(PlannedAction(action))
 
     def _read_saving(self, clause: str) -> bool:
         """Take in `save the table as prices.csv`."""
@@ -214,8 +195,9 @@ class _Planner:
         while place and words[place - 1].casefold() in _FILE_WORDS:
             place -= 1
         is_named = not _AS.isdisjoint(word.casefold() for word in words[place:])
-        if not is_named or FILE_NAME.fullmatch(name) is None:
-            if FILE_NAME.search(self._text.plain(re.sub(TARGET, "", match["said"]))) is None:
+        if not is_named or clauses.FILE_NAME.fullmatch(name) is None:
+            said = self._text.plain(re.sub(TARGET, "", match["said"]))
+            if clauses.FILE_NAME.search(said) is None:
                 return False
             raise CannotContinueError(
                 f"“{self._text.written(clause)}” names no file that can be written: say save the "
@@ -234,14 +216,14 @@ class _Planner:
     def _read_opening(self, clause: str) -> bool:
         if _OPEN.fullmatch(clause) is not None:
             targets = self._text.targets_in(clause)
-            self._planned += [_Planned(each) for each in dict.fromkeys(targets)]
+            self._planned += [PlannedAction(each) for each in dict.fromkeys(targets)]
             return True
         if (match := _OPEN_PAGE.fullmatch(clause)) is None:
             return False
         link = self._text.plain(match["link"])
-        self._planned += [_Planned(each) for each in self._text.targets_in(match["target"])]
+        self._planned += [PlannedAction(each) for each in self._text.targets_in(match["target"])]
         if match["of"] and link.casefold() not in START_PAGES:
-            self._planned.append(_Planned(Click(link)))
+            self._planned.append(PlannedAction(Click(link)))
         return True
 
     def _read_wish(self, clause: str) -> bool:
@@ -270,30 +252,31 @@ class _Planner:
         self._has_asked = True
         self._wants_words = self._wants_words or wants_words
         for about in self.open(self._text.targets_in(clause)) or self._planned[-1:]:
-            about.asked = True
+            about.answers = True
 
     def _not_understood(self, clause: str) -> CannotContinueError:
         return not_understood(self._text.written(clause), in_browser=self._in_browser)
 
     def plan(self) -> Plan:
         """The plan that all clauses make."""
-        if not self._planned or not isinstance(self._planned[0].action, OpenAddress | OpenFile):
+        if not self._planned or not isinstance(self._planned[0].action, Target):
             raise CannotContinueError(
                 "The task does not begin with a page: open ADDRESS comes first."
             )
         if self._introduction and self._rows is None:
             # By itself it says nothing of what shall come of the data.
             raise self._not_understood(self._introduction)
+        self._mark_answers()
         return Plan(
-            actions=tuple(self._answering()),
+            actions=tuple(self._planned),
             parts=frozenset(self._parts or {Part.TEXT}),
             saving=self._saving,
             only_saving=self._saving is not None and not self._wants_words,
             rows=self._rows,
         )
 
-    def _answering(self) -> Iterator[PlannedAction]:
-        """Each action, and whether the page at which it ends is part of the answer."""
+    def _mark_answers(self) -> None:
+        """Mark the actions that end at a page of the answer."""
         only_reads = all(isinstance(each.action, _READER_ACTIONS) for each in self._planned)
         if only_reads:
             # What is behind a link is the answer, whether it is shown or downloaded.
@@ -301,15 +284,15 @@ class _Planner:
                 if isinstance(each.action, Download):
                     each.action = Click(each.action.phrase)
             self._planned = [*_without_repeats(self._planned)]
-        elif not any(each.asked for each in self._planned):
-            self._planned[-1].asked = True
+        elif not any(each.answers for each in self._planned):
+            self._planned[-1].answers = True
         for one, following in zip(self._planned, [*self._planned[1:], None], strict=True):
             # A page that is left by a link is only on the way.
             is_left = following is not None and isinstance(following.action, Click)
-            yield PlannedAction(one.action, one.asked or (only_reads and not is_left))
+            one.answers = one.answers or (only_reads and not is_left)
 
 
-def _without_repeats(planned: Sequence[_Planned]) -> Iterator[_Planned]:
+def _without_repeats(planned: Sequence[PlannedAction]) -> Iterator[PlannedAction]:
     """An address that is named again is opened again only if a link of it is followed then."""
     known: set[Action] = set()
     for one, following in zip(planned, [*planned[1:], None], strict=True):

@@ -29,13 +29,6 @@ def in_words(pages: Sequence[Page], parts: frozenset[Part]) -> str:
     return "\n\n---\n\n".join(_section(page, parts, limit, several=several) for page in pages)
 
 
-def refuse_cut(pages: Sequence[Page]) -> None:
-    """Refuse pages of which only the beginning was read, where all of their data is wanted."""
-    for page in pages:
-        if page.cut:
-            raise CannotContinueError(f"{page.url} is too long: only its beginning could be read.")
-
-
 def structured(pages: Sequence[Page], schema: Schema) -> str:
     """The JSON that a schema asks for."""
     try:
@@ -61,17 +54,17 @@ def answered(pages: Sequence[Page], plan: Plan, structured_output_json: str | No
     schema = Schema(structured_output_json) if structured_output_json is not None else None
     if plan.rows is not None:
         pages = [_beginning(page, plan.rows) for page in pages if page.tables] or pages
-    if schema is not None or plan.saving is not None:
-        refuse_cut(pages)
+    cut = [page.url for page in pages if page.cut]
+    if cut and (schema is not None or plan.saving is not None):  # all data is needed
+        raise CannotContinueError(f"{cut[0]} is too long: only its beginning could be read.")
     output = in_words(pages, plan.parts) if schema is None else structured(pages, schema)
     if plan.saving is None:
         return Finished(output)
-    name = plan.saving.name
-    exported = export(plan.saving, pages, output, structured=schema is not None)
+    content, summary = export(plan.saving, pages, output, structured=schema is not None)
     if schema is None:
-        saved = f"Saved {name}: {exported.summary}."
+        saved = f"Saved {plan.saving.name}: {summary}."
         output = saved if plan.only_saving else f"{output}\n\n{saved}"
-    return Finished(output, files={name: exported.content})
+    return Finished(output, files={plan.saving.name: content})
 
 
 def _beginning(page: Page, count: int) -> Page:
@@ -126,16 +119,10 @@ def _table_text(table: Table) -> str:
 # --- output files ---------------------------------------------------------------------------
 
 
-@attrs.frozen
-class Exported:
-    """An output file."""
-
-    content: bytes = attrs.field(repr=False)  # its bytes, UTF-8
-    summary: str  # what is in it, in words
-
-
-def export(saving: Saving, pages: Sequence[Page], answer: str, *, structured: bool) -> Exported:
-    """Write what a task wants to have in a file."""
+def export(
+    saving: Saving, pages: Sequence[Page], answer: str, *, structured: bool
+) -> tuple[bytes, str]:
+    """The content of an output file, and a summary of it in words."""
     if saving.ending == "csv":
         return _csv(saving, pages)
     if saving.ending == "json" and not structured:
@@ -143,10 +130,10 @@ def export(saving: Saving, pages: Sequence[Page], answer: str, *, structured: bo
             f"{saving.name} needs structured_output_json, which says what goes into it."
         )
     named = " and ".join(page.title or page.url for page in pages)
-    return Exported(f"{answer}\n".encode(), f"what was read from {named}")
+    return f"{answer}\n".encode(), f"what was read from {named}"
 
 
-def _csv(saving: Saving, pages: Sequence[Page]) -> Exported:
+def _csv(saving: Saving, pages: Sequence[Page]) -> tuple[bytes, str]:
     table = _table(saving, pages)
     lines = io.StringIO()
     writer = csv.writer(lines, lineterminator="\n")
@@ -154,7 +141,7 @@ def _csv(saving: Saving, pages: Sequence[Page]) -> Exported:
         writer.writerow(map(cell_of, table.headers))
     writer.writerows(map(cell_of, row.cells) for row in table.rows)
     named = f" of {table.name}" if table.name else ""
-    return Exported(lines.getvalue().encode(), f"{len(table.rows)} rows{named}")
+    return lines.getvalue().encode(), f"{len(table.rows)} rows{named}"
 
 
 def _table(saving: Saving, pages: Sequence[Page]) -> Table:

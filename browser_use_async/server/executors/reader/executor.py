@@ -1,4 +1,4 @@
-"""The executor itself: the plan of a task, the pages that it opens, the answer."""
+"""Executor that opens the pages of a task's plan and answers by rules, without a browser."""
 
 from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import Any
@@ -6,13 +6,7 @@ from typing import Any
 import attrs
 
 from browser_use_async.server.egress.proxy import Egress
-from browser_use_async.server.executors.instructions.actions import (
-    Action,
-    Click,
-    OpenAddress,
-    OpenFile,
-    PlannedAction,
-)
+from browser_use_async.server.executors.instructions import actions
 from browser_use_async.server.executors.instructions.plan import understood
 from browser_use_async.server.executors.protocol import (
     CannotContinueError,
@@ -33,21 +27,18 @@ _SHOWN_CHARACTERS = 800
 _NAMED_LINKS = 12
 
 
+@attrs.define(eq=False)
 class TaskRun:
     """The pages of one task."""
 
-    def __init__(
-        self, name: str, assignment: Assignment, client: HttpClient, control: Control
-    ) -> None:
-        self._name = name
-        self._assignment = assignment
-        self._client = client
-        self._limiter = StepLimiter(assignment, control)
-        self._page: Page | None = None
-        self._is_public = False  # whether that page came from a public host
-        self._cookies: dict[tuple[str, str, str], Mapping[str, Any]] = {}
-        self.answering: list[Page] = []
-        """The pages that are part of the answer."""
+    _name: str
+    _assignment: Assignment
+    _client: HttpClient
+    _limiter: StepLimiter
+    _page: Page | None = None
+    _is_public: bool = False  # whether that page came from a public host
+    _cookies: dict[tuple[str, str, str], Mapping[str, Any]] = attrs.field(factory=dict)
+    answering: list[Page] = attrs.field(factory=list)  # the pages that are part of the answer
 
     @property
     def url(self) -> str:
@@ -59,13 +50,13 @@ class TaskRun:
         """What servers set on the way, the latest of each name, domain and path."""
         return list(self._cookies.values())
 
-    async def perform(self, planned: PlannedAction) -> Step | None:
+    async def perform(self, planned: actions.PlannedAction) -> Step | None:
         """Open what an action names."""
         action, step = planned.action, None
         target = await self._target(action)
         if target is not None:
             evaluation = await self.begin_step(self._goal(action, target))
-            followed = isinstance(action, Click)
+            followed = isinstance(action, actions.Click)
             self._page = await self._opened(target, from_public=followed and self._is_public)
             step = Step(
                 next_goal=self._goal(action, target),
@@ -85,17 +76,17 @@ class TaskRun:
             return "None - this is the first step."
         return f"Success - “{self._page.title or self._page.url}” is open."
 
-    async def _target(self, action: Action) -> OpenAddress | OpenFile | None:
-        if isinstance(action, OpenAddress | OpenFile):
+    async def _target(self, action: actions.Action) -> actions.Target | None:
+        if isinstance(action, actions.Target):
             return action
-        assert isinstance(action, Click)  # no other is in a reader's plan
+        assert isinstance(action, actions.Click)  # no other is in a reader's plan
         links = self._page.links if self._page is not None else ()
         try:
             named = await in_worker(links_named, links, action.phrase)
         except WorkRefusedError as error:
             raise CannotContinueError(f"Comparing the links of {self.url} {error}.") from error
         if len(named) == 1:
-            return OpenAddress(named[0].url)
+            return actions.OpenAddress(named[0].url)
         if named:
             raise CannotContinueError(
                 f"{self.url} has {len(named)} links called “{action.phrase}”: "
@@ -109,8 +100,8 @@ class TaskRun:
             f"Its links: {_names(each.text for each in links)}."
         )
 
-    async def _opened(self, target: OpenAddress | OpenFile, *, from_public: bool) -> Page:
-        if isinstance(target, OpenFile):
+    async def _opened(self, target: actions.Target, *, from_public: bool) -> Page:
+        if isinstance(target, actions.OpenFile):
             self._is_public = True  # its links are no more the request's own than those of a page
             return await open_file(target.name, self._assignment.files[target.name])
         visit = await open_page(self._client, target.url, from_public=from_public)
@@ -119,10 +110,10 @@ class TaskRun:
             self._cookies[cookie["name"], cookie["domain"], cookie["path"]] = cookie
         return visit.page
 
-    def _goal(self, action: Action, target: OpenAddress | OpenFile) -> str:
-        if isinstance(action, Click):
+    def _goal(self, action: actions.Action, target: actions.Target) -> str:
+        if isinstance(action, actions.Click):
             return f"Follow the link “{action.phrase}”"
-        named = target.url if isinstance(target, OpenAddress) else f"the file {target.name}"
+        named = target.url if isinstance(target, actions.OpenAddress) else f"the file {target.name}"
         # The first step names the executor, so that rules are not taken for a language model.
         return f"{self._name}: open {named}" if self._limiter.steps == 1 else f"Open {named}"
 
@@ -149,7 +140,7 @@ class ReaderExecutor(Executor):
     ) -> AsyncIterator[Step | Finished | Failed]:
         """Carry out one task."""
         client = HttpClient(self._egress.policy(assignment))
-        run = TaskRun(self.name, assignment, client, control)
+        run = TaskRun(self.name, assignment, client, StepLimiter(assignment, control))
         try:
             plan = await understood(assignment, in_browser=False)
             for planned in plan.actions:

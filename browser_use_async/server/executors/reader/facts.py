@@ -1,4 +1,4 @@
-"""What pages say, by the names of their parts, the terms of their lists and columns of tables."""
+"""Facts of pages, by the names of their parts, the terms of their lists and columns of tables."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -17,18 +17,13 @@ class Facts:
     def __init__(self, pairs: Iterable[tuple[str, Any]], base: str) -> None:
         self.base = base  # what addresses are relative to
         self._values: dict[frozenset[str], list[Any]] = {}
-        self.pairs = list(pairs)
-        """What an object with any properties may hold."""
+        self.pairs = list(pairs)  # the properties of an object that may have any
         for name, value in self.pairs:
             self._values.setdefault(word_set(name[:_MAX_NAME]), []).append(value)
 
     def values(self, name: str) -> list[Any]:
         """The values of a name, the first on the page first."""
         return self._values.get(word_set(name), []) if name else []
-
-    def has(self, name: str) -> bool:
-        """Whether there is a value of a name."""
-        return bool(self.values(name))
 
     def within(self, value: Any) -> "Facts | None":
         """The facts of an inner object, or of a list of one; None for other values."""
@@ -68,7 +63,7 @@ class PageFacts(Facts):
         """The only table with all columns that are needed, or the one of them with that name."""
         tables = [table for page in self._pages for table in page.tables]
         rows = [Facts(_of_row(table, table.rows[0], name), self.base) for table in tables]
-        counts = [sum(map(row.has, required)) for row in rows]
+        counts = [sum(bool(row.values(each)) for each in required) for row in rows]
         most = max(counts, default=0)
         # What is missing in the rows of the closest one is named then.
         fitting = [table for table, count in zip(tables, counts, strict=True) if count == most]

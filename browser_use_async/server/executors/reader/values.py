@@ -1,5 +1,6 @@
 """Texts of pages as the numbers, dates and choices that a schema asks for."""
 
+import math
 import re
 from collections.abc import Mapping
 from datetime import datetime
@@ -31,7 +32,7 @@ _NO = frozenset(
     "no|false|off|none|not included|not available|unavailable|out of stock|sold out"
     "|-|\u2013|\u2014|\u2717|\u2718|\u2715|\u274c|0".split("|")
 )
-_DATE_FORMATS = ("%d %B %Y", "%B %d, %Y", "%B %d %Y", "%d %b %Y", "%b %d, %Y", "%d.%m.%Y")
+_DATE_FORMATS = ("", "%d %B %Y", "%B %d, %Y", "%B %d %Y", "%d %b %Y", "%b %d, %Y", "%d.%m.%Y")
 _SPEAKING_KEYS = ("name", "text", "url")  # of an object where a text is asked for
 
 
@@ -52,7 +53,7 @@ def as_number(value: Any, *, whole: bool = False) -> float | int | None:
     if isinstance(value, bool):
         return None
     number = value if isinstance(value, int | float) else _parsed(_text(value))
-    if number is None or number != number or abs(number) == float("inf"):  # noqa: PLR0124
+    if number is None or (isinstance(number, float) and not math.isfinite(number)):
         return None
     if number == int(number) and (whole or isinstance(number, int)):
         return int(number)
@@ -127,24 +128,15 @@ def _digits(text: str) -> float | int:
 
 
 def _moment(text: str, form: str) -> str | None:
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        day = _day(text)
-        if day is None:
-            return None
-        moment = day
-    if form == "date":
-        return moment.date().isoformat()
-    return text if "T" in text else moment.isoformat()
-
-
-def _day(text: str) -> datetime | None:
     for spelled in _DATE_FORMATS:
         try:
-            return datetime.strptime(text, spelled)  # noqa: DTZ007 - a day has no zone
+            # A day has no zone.
+            read = datetime.strptime(text, spelled) if spelled else datetime.fromisoformat(text)  # noqa: DTZ007
         except ValueError:
             continue
+        if form == "date":
+            return read.date().isoformat()
+        return text if "T" in text else read.isoformat()
     return None
 
 
