@@ -35,9 +35,7 @@ def choose_executor(
         return found
     choice = _with_what_it_needs(choice)
     if choice == "chromium" or (choice == "auto" and _has_browser(chromium)):
-        from browser_use_async.server.executors.browser.executor import (  # noqa: PLC0415
-            ChromiumExecutor,
-        )
+        from browser_use_async.server.executors.browser.executor import ChromiumExecutor  # noqa: PLC0415
 
         return ChromiumExecutor(chromium)
     if choice == "browser_use":
@@ -49,9 +47,7 @@ def choose_executor(
     if choice == "cloud-v2":
         raise ConfigurationError(f"the executor {choice} is gone: {REMOVED[f'executor {choice}']}")
     if choice == "cloud-v4":
-        from browser_use_async.server.executors.remote.executor import (  # noqa: PLC0415
-            CloudExecutor,
-        )
+        from browser_use_async.server.executors.remote.executor import CloudExecutor  # noqa: PLC0415
 
         return CloudExecutor(cloud)
     if choice == "scripted":
@@ -109,16 +105,10 @@ def _agent_executor(agent: AgentSettings | None, settings: ChromiumSettings | No
             "the executor browser_use works in a browser of this machine; a browser endpoint is "
             "for the executor chromium"
         )
-    from browser_use_async.server.executors.agent.executor import (  # noqa: PLC0415
-        BrowserUseExecutor,
-    )
+    from browser_use_async.server.executors.agent.executor import BrowserUseExecutor  # noqa: PLC0415
     from browser_use_async.server.executors.agent.model import Model  # noqa: PLC0415
-    from browser_use_async.server.executors.browser.executor import (  # noqa: PLC0415
-        ChromiumExecutor,
-    )
-    from browser_use_async.server.executors.scripts.executor import (  # noqa: PLC0415
-        ScriptExecutor,
-    )
+    from browser_use_async.server.executors.browser.executor import ChromiumExecutor  # noqa: PLC0415
+    from browser_use_async.server.executors.scripts.executor import ScriptExecutor  # noqa: PLC0415
 
     executor = BrowserUseExecutor(agent, settings)
     return ScriptExecutor(executor, ChromiumExecutor(settings, Model(executor.endpoint)))

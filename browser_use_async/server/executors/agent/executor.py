@@ -27,10 +27,7 @@ from browser_use_async.server.executors.browser.page import script as page_scrip
 from browser_use_async.server.executors.browser.recorder import Recorder, Recording
 from browser_use_async.server.executors.protocol import Control, Executor
 from browser_use_async.server.executors.redaction import SecretRedactor
-from browser_use_async.server.executors.scripts.run_notes import (
-    RunRecording,
-    outcome_in_words,
-)
+from browser_use_async.server.executors.scripts.run_notes import RunRecording, outcome_in_words
 from browser_use_async.server.executors.settings import AgentSettings, ChromiumSettings
 from browser_use_async.server.executors.view import View
 from browser_use_async.server.http_client import HttpClient

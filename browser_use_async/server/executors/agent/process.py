@@ -32,10 +32,7 @@ from browser_use_async.server.executors.scripts.agent_actions import (
     UnplayableError,
     action_of_agent,
 )
-from browser_use_async.server.executors.scripts.page_description import (
-    seen_element,
-    snapshot_from,
-)
+from browser_use_async.server.executors.scripts.page_description import seen_element, snapshot_from
 from browser_use_async.server.executors.scripts.run_notes import RunRecording
 from browser_use_async.server.records import Failed, Finished, Step
 

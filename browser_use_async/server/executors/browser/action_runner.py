@@ -3,44 +3,16 @@
 import asyncio
 import contextlib
 import mimetypes
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
 
+import attrs
 from playwright.async_api import Error as PlaywrightError
 from playwright.async_api import FilePayload
 
+from browser_use_async.server.executors.browser import elements, launch
 from browser_use_async.server.executors.browser.context import TaskContext
-from browser_use_async.server.executors.browser.elements import (
-    SELECTORS,
-    Element,
-    ElementNotFoundError,
-    check,
-    click,
-    fill,
-    find,
-    give_file,
-)
-from browser_use_async.server.executors.browser.launch import (
-    CommandFailedError,
-    NoAnswerError,
-    PageLostError,
-)
+from browser_use_async.server.executors.browser.elements import Element, find
 from browser_use_async.server.executors.browser.page import Document, TaskPage
-from browser_use_async.server.executors.instructions.actions import (
-    Action,
-    Click,
-    Download,
-    Fill,
-    GoBack,
-    OpenAddress,
-    PressKey,
-    Scroll,
-    Submit,
-    Tick,
-    Upload,
-    Wait,
-    WaitFor,
-)
+from browser_use_async.server.executors.instructions import actions
 from browser_use_async.server.executors.protocol import CannotContinueError, Control
 from browser_use_async.server.html.document import (
     UnreadableDocumentError,
@@ -72,9 +44,6 @@ _LOOK_SECONDS = 0.2
 _CHOOSER_SECONDS = 3.0
 
 
-_Handler = Callable[[TaskPage, Any, Element | None], Awaitable[Page | None]]
-
-
 async def _begin(page: TaskPage) -> None:
     """Wait until a new window requests its page, which happens at once or never."""
     with contextlib.suppress(TimeoutError):
@@ -98,78 +67,81 @@ def _check(document: Document, problem: str | None) -> None:
         raise PageNotOpenedError(f"{url} answered {in_words(document.status)}.", url)
 
 
+@attrs.define(eq=False)
 class ActionRunner:
     """Carries out actions on the current page of a task, and finds their results."""
 
-    def __init__(self, context: TaskContext, assignment: Assignment, control: Control) -> None:
-        self._context = context
-        self._files = assignment.files
-        self._secrets = assignment.secrets
-        self._control = control
-        self.clicks_covered = True  # whether to click on covered elements
-        self._handlers: Mapping[type[Any], _Handler] = {
-            OpenAddress: self._open,
-            Click: self._click,
-            Download: self._download,
-            Fill: self._fill,
-            Tick: self._tick,
-            Upload: self._upload,
-            PressKey: self._press,
-            Submit: self._submit,
-            WaitFor: self._wait_for,
-            Wait: self._wait,
-            Scroll: self._scroll,
-            GoBack: self._go_back,
-        }
+    _context: TaskContext
+    _assignment: Assignment
+    _control: Control
+    clicks_covered: bool = True  # whether to click on covered elements
 
-    async def perform(self, action: Action, element: Element | None = None) -> Page | None:
+    async def perform(  # noqa: C901, PLR0912 - one case for each action
+        self, action: actions.Action, element: Element | None = None
+    ) -> Page | None:
         """Carry out an action, with an element or the one that its words name.
 
         Returns what was downloaded, if anything.
         """
         page = await self._context.current()
-        downloaded = await self._handlers[type(action)](page, action, element)
-        if isinstance(action, Fill | Tick | Upload | Scroll | GoBack):
-            await page.wait_for_rest()
-        return downloaded
+        match action:
+            case actions.OpenAddress(url):
+                self._context.downloads.expect()
+                await page.open(url)
+                return await self._result(page)
+            case actions.Click(phrase):
+                return await self._click(page, element or await find(page, "clickables", phrase))
+            case actions.PressKey(key):
+                return await self._press(page, key)
+            case actions.Submit():
+                return await self._submit(page)
+            case actions.Download(phrase):
+                await self._download(page, element or await find(page, "clickables", phrase))
+                return None
+            case actions.WaitFor(text):
+                await self._wait_for(text)
+                return None
+            case actions.Wait(seconds):
+                await self._wait(seconds)
+                return None
+            case actions.Fill(field):
+                await self._fill(page, action, element or await find(page, "fields", field))
+            case actions.Tick(phrase, on):
+                element = element or await find(page, "fields", phrase)
+                await elements.check(page, element, on=on)
+            case actions.Upload():
+                await self._upload(page, action, element)
+            case actions.Scroll(to):
+                await page.ask("scroll", to)
+            case actions.GoBack():
+                await self._go_back(page)
+            case _:
+                raise TypeError(f"{action!r} is not done on a page")
+        await page.wait_for_rest()
+        return None
 
-    async def element_of(self, action: Action) -> Element | None:
+    async def element_of(self, action: actions.Action) -> Element | None:
         """The element that the words of an action name; None if it names none."""
         page = await self._context.current()
         match action:
-            case Click(phrase) | Download(phrase):
+            case actions.Click(phrase) | actions.Download(phrase):
                 return await find(page, "clickables", phrase)
-            case Fill(words) | Tick(words):
+            case actions.Fill(words) | actions.Tick(words):
                 return await find(page, "fields", words)
-            case Upload(_, words) if page.chooser is None or words:
+            case actions.Upload(_, words) if page.chooser is None or words:
                 return await self._upload_field(page, words)
             case _:
                 return None
 
-    async def _open(self, page: TaskPage, action: OpenAddress, _: Element | None) -> Page | None:
-        self._context.downloads.expect()
-        await page.open(action.url)
-        return await self._result(page)
-
-    async def _click(self, page: TaskPage, action: Click, element: Element | None) -> Page | None:
-        element = element or await find(page, "clickables", action.phrase)
+    async def _click(self, page: TaskPage, element: Element) -> Page | None:
         before = self._before(page)
-        await click(page, element, covered=self.clicks_covered)
+        await elements.click(page, element, covered=self.clicks_covered)
         return await self._after(page, before)
 
-    async def has(self, phrase: str) -> bool:
-        """Whether there is something to click with these words."""
-        try:
-            await find(await self._context.current(), "clickables", phrase, patience=False)
-        except ElementNotFoundError:
-            return False
-        return True
-
-    async def _download(self, page: TaskPage, action: Download, element: Element | None) -> None:
-        element = element or await find(page, "clickables", action.phrase)
+    async def _download(self, page: TaskPage, element: Element) -> None:
         await page.run(element.handle.evaluate(_SAVE), "a question to the page")
         self._context.downloads.expect()
-        await click(page, element, covered=self.clicks_covered)
+        await elements.click(page, element, covered=self.clicks_covered)
         if not await self._context.downloads.begun():
             refused = self._context.gateway.notes.take_refusals()
             why = f": {refused[0]}" if refused else ""
@@ -179,22 +151,18 @@ class ActionRunner:
         await self._context.downloads.finish()
         self._check_downloads()
 
-    async def _fill(self, page: TaskPage, action: Fill, element: Element | None) -> None:
-        element = element or await find(page, "fields", action.field)
-        if element.type == "file" and action.value in self._files:
-            await give_file(page, element, self._file(action.value))
+    async def _fill(self, page: TaskPage, action: actions.Fill, element: Element) -> None:
+        if element.type == "file" and action.value in self._assignment.files:
+            await elements.give_file(page, element, self._file(action.value))
         else:
             value = action.value
             if action.secret:
                 self._context.secrets.note_field(element.handle)
                 # Only now: a one-time code is valid for half a minute.
-                value = typed_text(action.secret, self._secrets[action.secret])
-            await fill(page, element, value, action.shown)
+                value = typed_text(action.secret, self._assignment.secrets[action.secret])
+            await elements.fill(page, element, value, action.shown)
 
-    async def _tick(self, page: TaskPage, action: Tick, element: Element | None) -> None:
-        await check(page, element or await find(page, "fields", action.phrase), on=action.on)
-
-    async def _upload(self, page: TaskPage, action: Upload, given: Element | None) -> None:
+    async def _upload(self, page: TaskPage, action: actions.Upload, given: Element | None) -> None:
         # Only this gives files to pages; a page that opens a chooser by itself gets none.
         file = self._file(action.file)
         if page.chooser is not None and not action.field:
@@ -202,28 +170,27 @@ class ActionRunner:
         else:
             element = given or await self._upload_field(page, action.field)
             if element.type == "file":
-                await give_file(page, element, file)
+                await elements.give_file(page, element, file)
             else:
                 await self._upload_by_button(page, element, file)
 
-    async def _press(self, page: TaskPage, action: PressKey, _: Element | None) -> Page | None:
+    async def _press(self, page: TaskPage, key: str) -> Page | None:
         before = self._before(page)
         # A key may close or hang the page, which the next call to the page notices.
-        key = "Space" if action.key == " " else action.key
         try:
-            await page.run(page.page.keyboard.press(key), "a key")
-        except (CommandFailedError, NoAnswerError):
+            await page.run(page.page.keyboard.press("Space" if key == " " else key), "a key")
+        except (launch.CommandFailedError, launch.NoAnswerError):
             page.check()
         return await self._after(page, before)
 
-    async def _submit(self, page: TaskPage, _: Submit, __: Element | None) -> Page | None:
+    async def _submit(self, page: TaskPage) -> Page | None:
         before = self._before(page)
         if not await page.ask("submit"):
             raise CannotContinueError(f"{page.document.url} has no form to submit.")
         return await self._after(page, before)
 
-    async def _wait_for(self, page: TaskPage, action: WaitFor, _: Element | None) -> None:
-        wanted = " ".join(action.text.casefold().split())
+    async def _wait_for(self, text: str) -> None:
+        wanted = " ".join(text.casefold().split())
         now = asyncio.get_running_loop().time
         deadline = now() + _WAIT_SECONDS
         while now() < deadline:
@@ -236,13 +203,11 @@ class ActionRunner:
                 return
             await asyncio.sleep(_LOOK_SECONDS)
         url = (await self._context.current()).document.url
-        raise CannotContinueError(
-            f"“{action.text}” did not appear on {url} within {_WAIT_SECONDS:g} s."
-        )
+        raise CannotContinueError(f"“{text}” did not appear on {url} within {_WAIT_SECONDS:g} s.")
 
-    async def _wait(self, page: TaskPage, action: Wait, _: Element | None) -> None:
+    async def _wait(self, seconds: float) -> None:
         now = asyncio.get_running_loop().time
-        deadline = now() + action.seconds
+        deadline = now() + seconds
 
         async def rest(page: TaskPage) -> None:
             left = max(deadline - now(), 0.0)
@@ -250,10 +215,7 @@ class ActionRunner:
 
         await self._context.ask(rest)
 
-    async def _scroll(self, page: TaskPage, action: Scroll, _: Element | None) -> None:
-        await page.ask("scroll", action.to)
-
-    async def _go_back(self, page: TaskPage, _: GoBack, __: Element | None) -> None:
+    async def _go_back(self, page: TaskPage) -> None:
         history = await page.send("Page.getNavigationHistory", what="the history")
         place = history["currentIndex"] - 1
         # The first entry is the empty page of a new window.
@@ -263,18 +225,17 @@ class ActionRunner:
 
     async def look(self, *, outlined: bool) -> tuple[str, bytes]:
         """All text of the page and of its frames, and a picture without secrets."""
-        return await self._context.ask(self._outlined if outlined else self._plain)
+        drawing = ("draw", ", ".join(elements.SELECTORS.values()))
 
-    async def _plain(self, page: TaskPage) -> tuple[str, bytes]:
-        texts = await page.ask_frames("text")
-        return "\n".join(texts), await self._context.secrets.screenshot(page)
+        async def seen(page: TaskPage) -> tuple[str, bytes]:
+            texts = await page.ask_frames(*(drawing if outlined else ("text",)))
+            picture = await self._context.secrets.screenshot(page)
+            if outlined:
+                # Not after a failure or a cancellation: a hanging page would delay the task's end.
+                await page.ask_frames("erase")
+            return "\n".join(texts), picture
 
-    async def _outlined(self, page: TaskPage) -> tuple[str, bytes]:
-        texts = await page.ask_frames("draw", ", ".join(SELECTORS.values()))
-        picture = await self._context.secrets.screenshot(page)
-        # Not after a failure or a cancellation: a hanging page would delay the end of its task.
-        await page.ask_frames("erase")
-        return "\n".join(texts), picture
+        return await self._context.ask(seen)
 
     async def screenshot(self) -> bytes:
         """A picture of the page, without secrets."""
@@ -305,7 +266,7 @@ class ActionRunner:
         """Wait for the result of an action; returns a download, if that is the result."""
         try:
             await page.wait_for_rest()
-        except PageLostError:
+        except launch.PageLostError:
             if await self._context.current() is page:
                 raise  # it has crashed; a page that has closed itself is no longer current
         now = await self._context.current()
@@ -348,24 +309,21 @@ class ActionRunner:
     def _file(self, name: str) -> FilePayload:
         # Its content, not its path: the browser cannot read the server's files.
         mime_type = mimetypes.guess_type(name)[0] or "application/octet-stream"
-        return {"name": name, "mimeType": mime_type, "buffer": self._files[name]}
+        return {"name": name, "mimeType": mime_type, "buffer": self._assignment.files[name]}
 
     async def _upload_field(self, page: TaskPage, phrase: str) -> Element:
         try:
             return await find(page, "fields", phrase)
-        except ElementNotFoundError:
-            if not phrase:
-                raise
-            try:
-                return await find(page, "clickables", phrase, patience=False)
-            except ElementNotFoundError:
-                pass
+        except elements.ElementNotFoundError:
+            if phrase:
+                with contextlib.suppress(elements.ElementNotFoundError):
+                    return await find(page, "clickables", phrase, patience=False)
             raise
 
     async def _upload_by_button(self, page: TaskPage, element: Element, file: FilePayload) -> None:
         try:
             async with page.page.expect_file_chooser(timeout=_CHOOSER_SECONDS * 1000):
-                await click(page, element)
+                await elements.click(page, element)
         except PlaywrightError as error:
             page.check()
             raise CannotContinueError(f"The field “{element.name}” takes no files.") from error

@@ -7,6 +7,7 @@ from functools import partial
 import attrs
 
 from browser_use_async.server.executors.agent.model import Model
+from browser_use_async.server.executors.browser.action_runner import ActionRunner
 from browser_use_async.server.executors.browser.browser_folder import BrowserProgram
 from browser_use_async.server.executors.browser.browser_pool import BrowserPool, browsers_that_fit
 from browser_use_async.server.executors.browser.context import TaskContext
@@ -23,6 +24,7 @@ from browser_use_async.server.executors.protocol import (
     CannotContinueError,
     Control,
     Executor,
+    StepLimiter,
 )
 from browser_use_async.server.executors.reader.answer import answer
 from browser_use_async.server.executors.redaction import SecretRedactor
@@ -32,10 +34,7 @@ from browser_use_async.server.executors.scripts.hands import HandsView
 from browser_use_async.server.executors.scripts.healer import ModelHealer
 from browser_use_async.server.executors.scripts.notation import ScriptRefusedError
 from browser_use_async.server.executors.scripts.performance import play
-from browser_use_async.server.executors.scripts.run_notes import (
-    RunRecording,
-    outcome_in_words,
-)
+from browser_use_async.server.executors.scripts.run_notes import RunRecording, outcome_in_words
 from browser_use_async.server.executors.settings import BrowserEndpoint, ChromiumSettings
 from browser_use_async.server.executors.view import View
 from browser_use_async.server.html.page import shorten
@@ -149,8 +148,9 @@ class ChromiumExecutor(Executor):
             if assignment.takes_recording:
                 recording = self._recorder.record(view.screencast, context.folder)
                 stack.push_async_callback(recording.abandon)
-            task_run = TaskRun(self.name, assignment, context, control, proxy_note)
-            task_run.hands = hands
+            limiter = StepLimiter(assignment, control)
+            runner = ActionRunner(context, assignment, control)
+            task_run = TaskRun(self.name, assignment, context, limiter, proxy_note, runner, hands)
             tracer = StepTracer(context.playwright_context, assignment.secrets)
             async with aclosing(perform(task_run, context)) as items:
                 async for item in items:

@@ -10,15 +10,7 @@ from importlib.resources import files
 from typing import Any, TypeVar
 
 import attrs
-from playwright.async_api import (
-    CDPSession,
-    Dialog,
-    FileChooser,
-    Frame,
-    Page,
-    Request,
-    Response,
-)
+from playwright.async_api import CDPSession, Dialog, FileChooser, Frame, Page, Request, Response
 from playwright.async_api import Error as PlaywrightError
 from playwright.async_api import TimeoutError as PlaywrightTimeoutError
 

@@ -4,13 +4,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
-from playwright.async_api import (
-    BrowserContext,
-    ConsoleMessage,
-    Request,
-    Response,
-    WebError,
-)
+from playwright.async_api import BrowserContext, ConsoleMessage, Request, Response, WebError
 from playwright.async_api import Error as PlaywrightError
 
 from browser_use_async.server.executors.redaction import SecretRedactor

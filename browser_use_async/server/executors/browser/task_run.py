@@ -1,11 +1,14 @@
 """The run of one task in its browser context: its steps with their pictures and texts."""
 
+import attrs
+
 from browser_use_async.server.executors.browser.action_runner import ActionRunner
 from browser_use_async.server.executors.browser.context import TaskContext
+from browser_use_async.server.executors.browser.elements import ElementNotFoundError, find
 from browser_use_async.server.executors.browser.launch import BrowserError
 from browser_use_async.server.executors.browser.page import MOST_URL_CHARACTERS
 from browser_use_async.server.executors.instructions import actions
-from browser_use_async.server.executors.protocol import Control, StepLimiter
+from browser_use_async.server.executors.protocol import StepLimiter
 from browser_use_async.server.executors.scripts.hands import HandsView
 from browser_use_async.server.executors.scripts.run_notes import RunRecording
 from browser_use_async.server.html.page import Page, shorten
@@ -16,29 +19,21 @@ SHOWN_CHARACTERS = 800
 _TITLE_CHARACTERS = 300
 
 
+@attrs.define(eq=False)
 class TaskRun:
     """Carries out the planned actions of one task, and makes a step of each."""
 
-    def __init__(
-        self,
-        name: str,
-        assignment: Assignment,
-        context: TaskContext,
-        control: Control,
-        proxy_note: str,
-    ) -> None:
-        self._name = name
-        self._assignment = assignment
-        self._context = context
-        self.runner = ActionRunner(context, assignment, control)
-        self._limiter = StepLimiter(assignment, control)
-        self._proxy_note = proxy_note
-        # The open file or download, if it is not a page of the browser.
-        self._document: Page | None = None
-        self.answering: list[Page] = []  # the pages of the answer
-        self.files: dict[str, bytes] = {}  # the output files so far
-        self.recording: RunRecording | None = None  # records the actions for a script
-        self.hands: HandsView | None = None  # the input of a person on the live page
+    _name: str
+    _assignment: Assignment
+    _context: TaskContext
+    _limiter: StepLimiter
+    _proxy_note: str
+    runner: ActionRunner
+    hands: HandsView  # the input of a person on the live page
+    recording: RunRecording | None = None  # records the actions for a script
+    _document: Page | None = None  # the open file or download, if it is no page of the browser
+    answering: list[Page] = attrs.field(factory=list)  # the pages of the answer
+    files: dict[str, bytes] = attrs.field(factory=dict)  # the output files so far
 
     async def perform(self, planned: actions.PlannedAction) -> Step | None:
         """Carry out one action; returns None for an optional click without a matching link."""
@@ -105,7 +100,11 @@ class TaskRun:
         """Whether an action is an optional click, and the page has no matching link."""
         if not isinstance(action, actions.Click) or action.needed:
             return False
-        return not await self.runner.has(action.phrase)
+        try:
+            await find(await self._context.current(), "clickables", action.phrase, patience=False)
+        except ElementNotFoundError:
+            return True
+        return False
 
     async def _perform(self, action: actions.Action) -> None:
         if isinstance(action, actions.OpenFile):

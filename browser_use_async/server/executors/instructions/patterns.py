@@ -6,10 +6,7 @@ from difflib import get_close_matches
 from typing import Literal, NamedTuple, cast
 
 from browser_use_async.server.executors.instructions import actions
-from browser_use_async.server.executors.instructions.clauses import (
-    QUOTATION,
-    MaskedText,
-)
+from browser_use_async.server.executors.instructions.clauses import QUOTATION, MaskedText
 from browser_use_async.server.executors.protocol import CannotContinueError
 
 START_PAGES = frozenset({"front", "home", "homepage", "landing", "main", "start"})

@@ -34,7 +34,6 @@ async def demonstrate(
         assert opened is not None
         yield opened
         hands = task_run.hands
-        assert hands is not None
         hands.recording = recording
         evaluation = await task_run.begin_step(_GOAL)
         asked = await task_run.step(_GOAL, evaluation)

@@ -8,9 +8,7 @@ from types import ModuleType
 def main() -> None:
     """Carry out the one task that comes on the standard input."""
     _let_neighbours_be_imported()
-    from browser_use_async.server.executors.agent.worker.task_run import (  # noqa: PLC0415
-        carry_out,
-    )
+    from browser_use_async.server.executors.agent.worker.task_run import carry_out  # noqa: PLC0415
 
     carry_out()
 
