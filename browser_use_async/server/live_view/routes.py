@@ -1,11 +1,13 @@
 """Routes of `/live/TOKEN` and `/share/TOKEN`, and of their WebSockets."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Generator, Hashable
+from collections.abc import Generator, Hashable
 from contextlib import ExitStack, contextmanager
 from functools import partial
+from typing import get_args
 from weakref import WeakSet
 
+import attrs
 from aiohttp import WSCloseCode, web
 
 from browser_use_async.server.handoff import Page, redirect
@@ -70,70 +72,86 @@ class Viewers:
             yield
 
 
+@attrs.frozen(eq=False, repr=False)
+class _LinkRoutes:
+    """The page and the WebSocket of one kind of link, whose token is the only authentication."""
+
+    place: Page
+    server: RunningServer
+    authorization: Authorization
+    viewers: Viewers
+    sockets: WeakSet[web.WebSocketResponse]
+
+    @property
+    def may_steer(self) -> bool:
+        return self.place == "live"
+
+    async def find(self, token: str) -> TaskRecord | None:
+        return await self.server.stores.tasks.of_any_owner(**{f"{self.place}_token": token})
+
+    async def page(self, request: web.Request) -> web.Response:
+        server, record = self.server, await self.find(request.match_info["token"])
+        if record is None:
+            return ended_page(404, _NO_PAGE)
+        if server.links.has_expired(record):
+            return ended_page(410, _EXPIRED)
+        elsewhere = await server.handoff.elsewhere(record, self.place)
+        if elsewhere is not None and elsewhere.url is not None:
+            return redirect(elsewhere.url)
+        facts = await step_facts(server.stores.database, record)
+        return live_page(
+            record,
+            live_state(record, facts, tells_cost=self.may_steer)["steps"],
+            server.links,
+            may_steer=self.may_steer and not record.status.is_terminal,
+            waits_for=server.runner.waits_for(record),
+            notice="" if elsewhere is None else elsewhere.notice,
+        )
+
+    async def socket(self, request: web.Request) -> web.WebSocketResponse:
+        server, token = self.server, request.match_info["token"]
+        record = await self.find(token)
+        if record is None:
+            raise HttpError(404, "Not Found")
+        if server.links.has_expired(record):
+            raise HttpError(410, _EXPIRED)
+        _check_origin(request, server.links.url, server.handoff.own_url or "")
+        public_to = None if self.may_steer else self.authorization.client_of(request)
+        call = call_by_link(record.owner, record.id)
+        with self.viewers.one_more(record.id, public_to):
+            # Frames are compressed images already.
+            response = web.WebSocketResponse(
+                heartbeat=_HEARTBEAT_SECONDS, max_msg_size=_MAX_MESSAGE_BYTES, compress=False
+            )
+            await response.prepare(request)
+            self.sockets.add(response)
+            await LiveConnection(
+                response,
+                record,
+                server.of(record.owner),
+                self.place,
+                partial(self.find, token),
+                lambda action: self.authorization.record(f"live_{action}", request, call),
+            ).run()
+        return response
+
+
 def add_live_routes(
     application: web.Application, server: RunningServer, authorization: Authorization
 ) -> None:
-    """Add the routes; the token in the path is their only authentication."""
-    sockets = WeakSet[web.WebSocketResponse]()
-    viewers = Viewers()
-
-    def add(
-        place: Page, find: Callable[[str], Awaitable[TaskRecord | None]], may_steer: bool
-    ) -> None:
-        async def page(request: web.Request) -> web.Response:
-            record = await find(request.match_info["token"])
-            if record is None:
-                return ended_page(404, _NO_PAGE)
-            if server.links.has_expired(record):
-                return ended_page(410, _EXPIRED)
-            elsewhere = await server.handoff.elsewhere(record, place)
-            if elsewhere is not None and elsewhere.url is not None:
-                return redirect(elsewhere.url)
-            steers = may_steer and not record.status.is_terminal
-            waits_for = server.runner.waits_for(record)
-            notice = "" if elsewhere is None else elsewhere.notice
-            facts = await step_facts(server.stores.database, record)
-            steps = live_state(record, facts, tells_cost=may_steer)["steps"]
-            return live_page(
-                record, steps, server.links, may_steer=steers, waits_for=waits_for, notice=notice
-            )
-
-        async def socket(request: web.Request) -> web.WebSocketResponse:
-            token = request.match_info["token"]
-            record = await find(token)
-            if record is None:
-                raise HttpError(404, "Not Found")
-            if server.links.has_expired(record):
-                raise HttpError(410, _EXPIRED)
-            _check_origin(request, server.links.url, server.handoff.own_url or "")
-            public_to = None if may_steer else authorization.client_of(request)
-            with viewers.one_more(record.id, public_to):
-                response = await _open_socket(request)
-                sockets.add(response)
-                call = call_by_link(record.owner, record.id)
-                connection = LiveConnection(
-                    response,
-                    record,
-                    server.of(record.owner),
-                    place,
-                    partial(find, token),
-                    lambda action: authorization.record(f"live_{action}", request, call),
-                )
-                await connection.run()
-            return response
-
+    """Add the routes of live and public links, and of links from other servers."""
+    viewers, sockets = Viewers(), WeakSet[web.WebSocketResponse]()
+    for place in get_args(Page):
+        routes = _LinkRoutes(place, server, authorization, viewers, sockets)
         path = f"/{place}/{{token}}"
-        application.router.add_get(path, page, name=f"{place}_page")
-        application.router.add_get(f"{path}/socket", socket, name=f"{place}_socket")
+        application.router.add_get(path, routes.page, name=f"{place}_page")
+        application.router.add_get(f"{path}/socket", routes.socket, name=f"{place}_socket")
 
     # Open sockets would otherwise hold up the shutdown until its time limit.
     async def close_sockets(application: web.Application) -> None:
         closing = (each.close(code=WSCloseCode.GOING_AWAY) for each in [*sockets])
         await asyncio.gather(*closing, return_exceptions=True)
 
-    find = server.stores.tasks.of_any_owner
-    add("live", lambda token: find(live_token=token), may_steer=True)
-    add("share", lambda token: find(share_token=token), may_steer=False)
     application.on_shutdown.append(close_sockets)
     server.handoff.add_route(application, server.stores.tasks)
 
@@ -151,12 +169,3 @@ def _check_origin(request: web.Request, *urls: str) -> None:
     here = (f"{request.scheme}://{request.host}", *urls)
     if origin_of(origin) not in {origin_of(each) for each in here} - {None}:
         raise HttpError(403, "Only the pages of this server may connect")
-
-
-async def _open_socket(request: web.Request) -> web.WebSocketResponse:
-    # Frames are compressed images already.
-    socket = web.WebSocketResponse(
-        heartbeat=_HEARTBEAT_SECONDS, max_msg_size=_MAX_MESSAGE_BYTES, compress=False
-    )
-    await socket.prepare(request)
-    return socket

@@ -10,21 +10,14 @@ from browser_use_async.server.executors.agent.executor import BrowserUseExecutor
 from browser_use_async.server.executors.browser.executor import ChromiumExecutor
 from browser_use_async.server.executors.protocol import Control, Executor, FieldProblem
 from browser_use_async.server.executors.view import View
-from browser_use_async.server.records import (
-    Assignment,
-    Failed,
-    Finished,
-    ScriptOrder,
-    ScriptOutcome,
-    Step,
-)
+from browser_use_async.server.records import Assignment, Failed, Finished, Step
 
 
 class ScriptExecutor(Executor):
-    """Plays scripts; everything else is for the agent, which also goes on where one ends.
+    """Plays scripts, and gives other tasks to the agent.
 
-    A script that does not fit, and has changed nothing yet, is done anew by the agent, and what it
-    did becomes the next version.
+    If a script does not fit and has changed nothing yet, the agent does the task from its
+    beginning, and its actions become the next version.
     """
 
     reports_start = True  # a task waits for one of few browsers
@@ -45,37 +38,25 @@ class ScriptExecutor(Executor):
     ) -> AsyncIterator[Step | Finished | Failed]:
         """Carry out one task."""
         order = assignment.script
-        if order is None or not order.text:
-            async with aclosing(_items(self._agent, assignment, control)) as items:
-                async for item in items:
-                    yield item
-            return
+        first = self._player if order is not None and order.text else self._agent
         failed: Failed | None = None
-        async with aclosing(_items(self._player, assignment, control)) as items:
+        async with aclosing(_items(first, assignment, control)) as items:
             async for item in items:
                 if isinstance(item, Failed) and item.script is not None and item.script.may_go_on:
                     failed = item
                 else:
                     yield item
-        if failed is None or failed.script is None:
+        if failed is None or failed.script is None or order is None:
             return
         yield Step("Give the task to the agent", failed.reason, failed.url, failed.screenshot)
-        async with aclosing(self._go_on(assignment, control, order, failed.script)) as rest:
-            async for item in rest:
-                yield item
-
-    async def _go_on(
-        self, assignment: Assignment, control: Control, order: ScriptOrder, played: ScriptOutcome
-    ) -> AsyncGenerator[Step | Finished | Failed, None]:
-        """Have the agent do the task from its beginning."""
         async with aclosing(_items(self._agent, assignment, control)) as items:
             async for item in items:
-                if isinstance(item, Finished | Failed):
-                    text = item.script.text if item.script is not None else ""
-                    outcome = attrs.evolve(played, version=order.version, text=text)
-                    yield attrs.evolve(item, script=outcome)
-                else:
+                if isinstance(item, Step):
                     yield item
+                else:
+                    text = item.script.text if item.script is not None else ""
+                    outcome = attrs.evolve(failed.script, version=order.version, text=text)
+                    yield attrs.evolve(item, script=outcome)
 
     def view(self, task_id: str) -> View | None:
         """The browser of a task, or None before it has one and after it has ended."""

@@ -10,7 +10,13 @@ from browser_use_async.server.executors.browser.elements import Element
 from browser_use_async.server.executors.browser.launch import BrowserError
 from browser_use_async.server.executors.browser.page import TaskPage
 from browser_use_async.server.executors.instructions import actions
-from browser_use_async.server.executors.scripts.page_description import described_element
+from browser_use_async.server.executors.scripts.page_description import (
+    FOCUSED,
+    described,
+    element_at,
+    element_of,
+    handle_at,
+)
 from browser_use_async.server.executors.scripts.run_notes import RunRecording
 from browser_use_async.server.executors.view import (
     Frame,
@@ -34,7 +40,6 @@ _AT = """([x, y]) => {
   const meant = found?.closest(ACTING) || found;
   return meant === document.body || meant === document.documentElement ? null : meant;
 }"""
-_FOCUSED = "document.activeElement === document.body ? null : document.activeElement"
 _STATE = """element => [
   element.tagName === 'IFRAME', element.type || '', Boolean(element.checked),
   element.tagName === 'SELECT'
@@ -84,7 +89,7 @@ class HandsView(View):
         elif isinstance(event, KeyInput) and event.key in _LEAVING:
             if event.key == "Tab":
                 await self._leave_field(recording)
-        elif self._typed is None and (field := await _focused(page)) is not None:
+        elif self._typed is None and (field := await element_at(page, FOCUSED)) is not None:
             self._typed = field
             # The page as it was before the first character; what it became stands in the field.
             await recording.note(page, actions.Fill(field.name), field)
@@ -92,21 +97,20 @@ class HandsView(View):
     async def _note_click(
         self, recording: RunRecording, page: TaskPage, event: PointerInput
     ) -> None:
-        finding = page.page.main_frame.evaluate_handle(_AT, [event.x, event.y])
-        handle = (await page.run(finding, "a question to the page")).as_element()
+        handle = await handle_at(page, _AT, [event.x, event.y])
         if handle is None:
             return
         is_frame, kind, is_checked, _ = await _state(page, handle)
         if is_frame:
             recording.note_problem("a person clicked into a frame of another document")
             return
-        seen = await described_element(page, handle)
         if kind in {"text", "search", "email", "url", "tel", "password", "number"}:
             return  # to have the keyboard there; what is typed is noted
-        action: actions.Action = actions.Click(seen.name or seen.id or seen.tag)
+        element = element_of(handle, (await described(page, handle)).description)
+        action: actions.Action = actions.Click(element.name)
         if kind in {"checkbox", "radio"}:
-            action = actions.Tick(seen.name or seen.id, on=not is_checked or kind == "radio")
-        await recording.note(page, action, Element(handle, seen.name, seen.tag, seen.type))
+            action = actions.Tick(element.name, on=not is_checked or kind == "radio")
+        await recording.note(page, action, element)
 
     async def _leave_field(self, recording: RunRecording) -> None:
         """Note what a field has come to, once a person is done with it."""
@@ -116,15 +120,6 @@ class HandsView(View):
         page = await self._context.current()
         *_, value = await _state(page, field.handle)
         recording.replace_last(actions.Fill(field.name, value))
-
-
-async def _focused(page: TaskPage) -> Element | None:
-    finding = page.page.main_frame.evaluate_handle(_FOCUSED)
-    handle = (await page.run(finding, "a question to the page")).as_element()
-    if handle is None:
-        return None
-    seen = await described_element(page, handle)
-    return Element(handle, seen.name or seen.id or seen.tag, seen.tag, seen.type)
 
 
 async def _state(page: TaskPage, handle: ElementHandle) -> tuple[bool, str, bool, str]:

@@ -8,10 +8,10 @@ from playwright.async_api import ElementHandle
 from browser_use_async.server.executors.agent.model import Model, NoModelError
 from browser_use_async.server.executors.browser.elements import SELECTORS, Element, Kind
 from browser_use_async.server.executors.browser.launch import CommandFailedError, NoAnswerError
-from browser_use_async.server.executors.browser.page import FRAME_SECONDS, TaskPage, script
+from browser_use_async.server.executors.browser.page import FRAME_SECONDS, TaskPage
 from browser_use_async.server.executors.instructions.actions import Fill, Tick, Upload, goal_of
 from browser_use_async.server.executors.redaction import SecretRedactor
-from browser_use_async.server.executors.scripts.page_description import SeenElement, seen_element
+from browser_use_async.server.executors.scripts.page_description import described, element_of
 from browser_use_async.server.executors.scripts.script import Description, ScriptStep
 from browser_use_async.server.records import Assignment
 
@@ -46,7 +46,7 @@ class ModelHealer:
         if not found:
             return None
         listed = "\n".join(
-            f"{number}. {_in_words(seen.description)}" for number, (_, seen) in enumerate(found, 1)
+            f"{number}. {_in_words(seen)}" for number, (_, seen) in enumerate(found, 1)
         )
         question = (
             f"The step: {goal_of(step.action)}\nIts element was: {_in_words(step.element)}\n"
@@ -55,9 +55,7 @@ class ModelHealer:
         number = (await self._ask(_WHICH, question)).get("number")
         if not isinstance(number, int) or not 1 <= number <= len(found):
             return None
-        handle, seen = found[number - 1]
-        described = seen.description
-        return Element(handle, described.name, described.tag, described.type)
+        return element_of(*found[number - 1])
 
     async def answer(self, texts: Mapping[str, str]) -> Any:
         """The answer from the texts of pages, by address."""
@@ -78,16 +76,15 @@ class ModelHealer:
         return said
 
 
-async def _elements(page: TaskPage, kind: Kind) -> list[tuple[ElementHandle, SeenElement]]:
-    found: list[tuple[ElementHandle, SeenElement]] = []
-    describe = f"element => ({script('describe')}).describe(element)"
+async def _elements(page: TaskPage, kind: Kind) -> list[tuple[ElementHandle, Description]]:
+    found: list[tuple[ElementHandle, Description]] = []
     async for frame in page.frames():
         locator = frame.locator(SELECTORS[kind]).filter(visible=True)
         try:
             handles = await page.run(locator.element_handles(), "a question", FRAME_SECONDS)
             for handle in handles[: _MOST_ELEMENTS - len(found)]:
-                raw = await page.run(handle.evaluate(describe), "a question to the page")
-                found.append((handle, seen_element(raw)))
+                seen = await described(page, handle)
+                found.append((handle, seen.description))
         except (CommandFailedError, NoAnswerError):
             continue  # the page has navigated
     return found

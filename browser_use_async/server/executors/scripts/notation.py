@@ -22,6 +22,7 @@ from typing import Any
 
 import attrs
 
+from browser_use_async.api.json import read_json
 from browser_use_async.api.script_pairs import INPUT_NAME, SCRIPT_NAME
 from browser_use_async.server.executors.instructions import actions
 from browser_use_async.server.executors.instructions.clauses import MaskedText
@@ -50,10 +51,14 @@ _QUOTES = ('""', "“”", "«»", "``")
 _UNQUOTABLE = re.compile("[\n\r\U000f0000-\U0010ffff]")
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[^\s"]+')
 _PLAIN = re.compile(r'[^\s"\[][^\n\r]*[^\s]|[^\s"\[]')
-_WORDS = {each.name: each.name.replace("_", " ") for each in attrs.fields(Description)}
-_DESCRIBED = {words: name for name, words in _WORDS.items()}
-_FLAGS = ("redraws", "repeats")
-_ABOUT_STEP = (*_DESCRIBED, "value", "page", "effect", "leads to", "causes", "confirms", *_FLAGS)
+# Fields by the words of their lines
+_OF_ELEMENT = {each.name.replace("_", " "): each.name for each in attrs.fields(Description)}
+_OF_STEP = {
+    each.name.replace("_", " "): each
+    for each in attrs.fields(ScriptStep)
+    if each.name not in {"action", "element"}
+}
+_ABOUT_STEP = (*_OF_ELEMENT, "value", *_OF_STEP)
 _ABOUT_ANSWER = ("page", "from", "row", "each", "same as")
 
 
@@ -86,27 +91,14 @@ def _step_lines(step: ScriptStep) -> Iterator[str]:
     yield line_of(step.action)
     if isinstance(step.action, actions.Fill) and _quoted(step.action.value) is None:
         yield _about("value", step.action.value)
-    if step.element is not None:
-        yield from _element_lines(step.element)
-    if step.page:
-        yield _about("page", step.page)
-    if step.effect is not Effect.READS:
-        yield _about("effect", step.effect)
-    if step.leads_to:
-        yield _about("leads to", step.leads_to)
-    for each in step.causes:
-        yield _about("causes", each)
-    for each in step.confirms:
-        yield _about("confirms", each)
-    for flag in _FLAGS:
-        if getattr(step, flag):
-            yield _about(flag, "yes")
-
-
-def _element_lines(element: Description) -> Iterator[str]:
-    for name, words in _WORDS.items():
-        if value := getattr(element, name):
+    for words, name in _OF_ELEMENT.items():
+        if value := getattr(step.element, name, None):
             yield _about(words, list(value) if isinstance(value, tuple) else value)
+    for words, field in _OF_STEP.items():
+        value = getattr(step, field.name)
+        if value != field.default:
+            for each in value if isinstance(value, tuple) else (value,):
+                yield _about(words, "yes" if each is True else each)
 
 
 def line_of(action: actions.Action) -> str:  # noqa: C901, PLR0912 - one line for each
@@ -201,17 +193,13 @@ def _string(text: str) -> str:
 # --- reading -------------------------------------------------------------------------------------
 
 
-class _AnyName(Collection[str]):
-    """The files of a task that is not there yet."""
+class _AnyName(tuple[str, ...]):
+    """The files of a task that does not exist yet: none is named, and each may be there."""
+
+    __slots__ = ()
 
     def __contains__(self, name: object) -> bool:
         return True
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(())
-
-    def __len__(self) -> int:
-        return 0
 
 
 @attrs.define
@@ -269,7 +257,10 @@ def _at(number: int) -> Generator[None]:
     try:
         yield
     except (CannotContinueError, ScriptRefusedError, ValueError) as error:
-        raise ScriptRefusedError(f"line {number}: {error}") from None
+        said = str(error)  # names its line already if it is one below a step
+        raise ScriptRefusedError(
+            said if said.startswith("line ") else f"line {number}: {said}"
+        ) from None
 
 
 def _blocks(text: str) -> Iterator[_Block]:
@@ -336,36 +327,41 @@ def _names(blocks: list[_Block]) -> tuple[dict[str, list[str]], list[_Block]]:
 
 def _step(block: _Block, given: Given) -> ScriptStep:
     action = _action(block, given)
-    described: dict[str, Any] = {}
-    for number, name, value in block.about:
+    element, said = dict[str, Any](), dict[str, Any]()
+    for number, words, value in block.about:
         with _at(number):
-            if name == "options":
-                described[name] = tuple(map(str, json.loads(value)))
-            elif name in _DESCRIBED:
-                described[_DESCRIBED[name]] = value
-            elif name in _FLAGS and value != "yes":
-                raise ScriptRefusedError(f"{name}: is yes, or is left out")
-            elif name == "effect" and value not in {*Effect}:
-                raise ScriptRefusedError(f"an effect is one of {', '.join(Effect)}")
-    element = Description(**described) if described else None
-    effect = (block.values("effect") or [Effect.READS])[-1]
-    is_password = element is not None and element.type == "password"
+            if words in _OF_ELEMENT:
+                element[_OF_ELEMENT[words]] = _options(value) if words == "options" else value
+            elif words in _OF_STEP:
+                name = _OF_STEP[words].name
+                said[name] = _field_of_step(words, value, said.get(name, ()))
+    is_password = element.get("type") == "password"
     if is_password and isinstance(action, actions.Fill) and not action.secret:
         raise ScriptRefusedError(
             "a password stands here by its value; name a secret of the task instead: with the "
             "secret NAME"
         )
-    return ScriptStep(
-        action=action,
-        page=(block.values("page") or [""])[-1],
-        element=element,
-        effect=Effect(effect),
-        leads_to=(block.values("leads to") or [""])[-1],
-        causes=tuple(block.values("causes")),
-        confirms=tuple(block.values("confirms")),
-        redraws=bool(block.values("redraws")),
-        repeats=bool(block.values("repeats")),
-    )
+    return ScriptStep(action, element=Description(**element) if element else None, **said)
+
+
+def _field_of_step(words: str, value: str, before: tuple[str, ...]) -> str | bool | tuple[str, ...]:
+    default = _OF_STEP[words].default
+    if default is False:
+        if value != "yes":
+            raise ScriptRefusedError(f"{words}: is yes, or is left out")
+        return True
+    if words == "effect":
+        if value not in {*Effect}:
+            raise ScriptRefusedError(f"an effect is one of {', '.join(Effect)}")
+        return Effect(value)
+    return (*before, value) if default == () else value
+
+
+def _options(value: str) -> tuple[str, ...]:
+    options = read_json(value.encode())
+    if not isinstance(options, list):
+        raise ScriptRefusedError('options are a list, such as: ["red", "blue"]')
+    return tuple(map(str, options))
 
 
 def _action(block: _Block, given: Given) -> actions.Action:

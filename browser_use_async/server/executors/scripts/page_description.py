@@ -6,6 +6,7 @@ from typing import Any, cast
 import attrs
 from playwright.async_api import ElementHandle, Frame, Locator
 
+from browser_use_async.server.executors.browser.elements import Element
 from browser_use_async.server.executors.browser.launch import PageLimitError
 from browser_use_async.server.executors.browser.page import (
     MOST_URL_CHARACTERS,
@@ -69,6 +70,10 @@ def _path(address: str) -> str:
     return address.partition("?")[0].partition("#")[0]
 
 
+FOCUSED = "document.activeElement === document.body ? null : document.activeElement"
+"""The expression of the element that has the keyboard."""
+
+_ASKING = "a question to the page"
 _MOST_CHARACTERS = 2_000_000  # of a page that is compared
 _MOST_OPTIONS = 300
 _DESCRIBED = {each.name for each in attrs.fields(Description)}
@@ -82,7 +87,7 @@ async def snapshot_of(page: TaskPage) -> Snapshot:
     """
     await page.wait_for_rest()
     asking = page.page.main_frame.evaluate(f"({script('describe')}).snapshot()")
-    return snapshot_from(await page.run(asking, "a question to the page"))
+    return snapshot_from(await page.run(asking, _ASKING))
 
 
 def snapshot_from(raw: Any) -> Snapshot:
@@ -114,10 +119,29 @@ def _checked_tree(raw: Any, left: list[int]) -> list[Any]:
     return [str(tag), kept, inside]
 
 
-async def described_element(page: TaskPage, handle: ElementHandle) -> Description:
-    """The properties that identify an element."""
+async def described(page: TaskPage, handle: ElementHandle) -> SeenElement:
+    """Ask a page for the properties of an element."""
     asking = handle.evaluate(f"element => ({script('describe')}).describe(element)")
-    return seen_element(await page.run(asking, "a question to the page")).description
+    return seen_element(await page.run(asking, _ASKING))
+
+
+def element_of(handle: ElementHandle, description: Description) -> Element:
+    """The element with a description, for the runner of actions."""
+    return Element(handle, description.words, description.tag, description.type)
+
+
+async def handle_at(page: TaskPage, expression: str, *given: Any) -> ElementHandle | None:
+    """The element that an expression finds in the main frame, or None."""
+    finding = page.page.main_frame.evaluate_handle(expression, *given)
+    return (await page.run(finding, _ASKING)).as_element()
+
+
+async def element_at(page: TaskPage, expression: str) -> Element | None:
+    """The same, as an element for the runner of actions."""
+    handle = await handle_at(page, expression)
+    if handle is None:
+        return None
+    return element_of(handle, (await described(page, handle)).description)
 
 
 def seen_element(raw: Any) -> SeenElement:

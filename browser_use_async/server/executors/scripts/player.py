@@ -12,24 +12,17 @@ from playwright.async_api import Error as PlaywrightError
 from browser_use_async.server.executors.browser.action_runner import ActionRunner
 from browser_use_async.server.executors.browser.context import TaskContext
 from browser_use_async.server.executors.browser.elements import Element
-from browser_use_async.server.executors.browser.launch import (
-    CommandFailedError,
-    NoAnswerError,
-)
-from browser_use_async.server.executors.browser.page import (
-    FRAME_SECONDS,
-    TaskPage,
-    script,
-)
+from browser_use_async.server.executors.browser.launch import CommandFailedError, NoAnswerError
+from browser_use_async.server.executors.browser.page import FRAME_SECONDS, TaskPage
 from browser_use_async.server.executors.instructions.actions import OpenAddress, goal_of
 from browser_use_async.server.executors.protocol import CannotContinueError
 from browser_use_async.server.executors.scripts.addresses import fits, quoted_inputs
 from browser_use_async.server.executors.scripts.healer import ModelHealer
 from browser_use_async.server.executors.scripts.page_description import (
-    SeenElement,
     candidates_of,
+    described,
+    element_of,
     problem_with,
-    seen_element,
     snapshot_of,
 )
 from browser_use_async.server.executors.scripts.recorder import Snapshot
@@ -170,7 +163,7 @@ class ScriptPlayer:
         if element is not None:
             await self._uncover(page, element, step)
             if self._guards and not located.is_healed:
-                problem = problem_with(step, await self._described(page, element.handle))
+                problem = problem_with(step, await described(page, element.handle))
                 if problem:
                     raise _refused(step, f"the page has changed: {problem}")
         before = await self.snapshot() if step.redraws else None
@@ -205,14 +198,14 @@ class ScriptPlayer:
                     count = f"{len(handles)} elements" if handles else "nothing"
                     reason = reason or f"{count} found by {candidate.by}"
                     continue
-                seen = await self._described(page, handles[0])
+                seen = await described(page, handles[0])
                 problem = problem_with(step, seen) if self._guards else ""
                 if not problem:
                     if place:
                         self.played.said.append(
                             f"Drifting: {goal_of(step.action)} was found by {candidate.by}."
                         )
-                    return _element(handles[0], seen)
+                    return element_of(handles[0], seen.description)
                 reason = problem
             if now() >= deadline:
                 raise _refused(step, reason or "there is no way to find it")
@@ -232,17 +225,13 @@ class ScriptPlayer:
                 continue  # the page has navigated
         return found
 
-    async def _described(self, page: TaskPage, handle: ElementHandle) -> SeenElement:
-        asking = handle.evaluate(f"element => ({script('describe')}).describe(element)")
-        return seen_element(await page.run(asking, "a question to the page"))
-
     async def _looks_alike(self, page: TaskPage, step: ScriptStep) -> bool:
         """Whether the element of a repetition may still exist under another name."""
         was = step.element
         assert was is not None
         kin = "a[href]" if was.href else was.tag or "button"
         for handle in await self._matching(page, was, lambda frame: frame.locator(kin)):
-            seen = (await self._described(page, handle)).description
+            seen = (await described(page, handle)).description
             has_place = bool(was.href) or (seen.heading, seen.form) == (was.heading, was.form)
             is_alike = (seen.role, _path(seen.href)) == (was.role, _path(was.href))
             if is_alike and has_place and seen.item == was.item and not _BACK.search(seen.name):
@@ -259,7 +248,7 @@ class ScriptPlayer:
         element = await self._healer.element(page, step)
         if element is None:
             raise refusal
-        seen = (await self._described(page, element.handle)).description
+        seen = (await described(page, element.handle)).description
         self.played.healed[number] = seen
         was = f"{step.element.role or step.element.tag} “{step.element.name}”"
         self.played.said.append(f"Healed: the {was} is “{seen.name}” now.")
@@ -343,11 +332,6 @@ class ScriptPlayer:
     def _request_ended(self, request: Request) -> None:
         if request in self._begun:  # not one that an earlier step has begun
             self._ended.append(f"{request.method} {request.url}")
-
-
-def _element(handle: ElementHandle, seen: SeenElement) -> Element:
-    description = seen.description
-    return Element(handle, description.name, description.tag, description.type)
 
 
 def _is_cause(cause: str, ended: str) -> bool:

@@ -63,7 +63,7 @@ class Note:
     problem: str = ""  # why it cannot be played
 
 
-@attrs.frozen
+@attrs.define
 class SeenRequest:
     """A request that a page made in a run."""
 

@@ -21,7 +21,9 @@ from browser_use_async.server.executors.instructions.actions import (
 from browser_use_async.server.executors.scripts import recorder
 from browser_use_async.server.executors.scripts.notation import write
 from browser_use_async.server.executors.scripts.page_description import (
-    described_element,
+    FOCUSED,
+    described,
+    element_at,
     snapshot_of,
 )
 from browser_use_async.server.executors.scripts.script import Description
@@ -32,7 +34,6 @@ from browser_use_async.server.worker_turns import JobKind
 _MOST_REQUESTS = 5000
 _BODY_CHARACTERS = 2000
 _MOST_CHARACTERS = 40_000_000  # of all pages of a run
-_FOCUSED = "document.activeElement === document.body ? null : document.activeElement"
 # The button with which a person sends the form at hand.
 _SUBMITTING = """(() => {
   const forms = document.forms;
@@ -49,8 +50,6 @@ class RunRecording:
         self._notes: list[recorder.Note] = []
         self._characters = 0  # of the pages in them
         self._requests: dict[Request, recorder.SeenRequest] = {}
-        self._ended: set[Request] = set()
-        self._files: set[Request] = set()
         self._dialogs: list[recorder.SeenDialog] = []
         self.end: recorder.Snapshot | None = None  # the page on which the run ended
         context.on("request", self._request_begun)
@@ -67,18 +66,16 @@ class RunRecording:
         A form is sent by its button, which a script can find and check.
         """
         if isinstance(action, Submit | PressKey):
-            element = await _element_at(
-                page, _SUBMITTING if isinstance(action, Submit) else _FOCUSED
-            )
-        described = None if element is None else await described_element(page, element.handle)
-        if isinstance(action, Submit) and described is not None:
-            action = Click(described.name or described.id or described.tag)
+            element = await element_at(page, _SUBMITTING if isinstance(action, Submit) else FOCUSED)
+        seen = None if element is None else (await described(page, element.handle)).description
+        if isinstance(action, Submit) and seen is not None:
+            action = Click(seen.words)
         try:
             before = await snapshot_of(page)
         except PageLimitError as error:
             self.note_problem(f"a page could not be kept: {error}")
             return action, element
-        self._add(recorder.Note(time.monotonic(), before, action, described))
+        self._add(recorder.Note(time.monotonic(), before, action, seen))
         return action, element
 
     def note_action(
@@ -117,7 +114,7 @@ class RunRecording:
         is_json = assignment.structured_output_json is not None
         run = recorder.Run(
             notes=self._notes,
-            requests=[*self._seen()],
+            requests=[*self._requests.values()],
             end=end,
             answer=answer_of(output, is_json=is_json),
             is_page_text=not is_json and not self._has_model,
@@ -135,13 +132,6 @@ class RunRecording:
             return ScriptOutcome(order.name, text=text)
         return _without_script(assignment, text)
 
-    def _seen(self) -> list[recorder.SeenRequest]:
-        found = []
-        for request, seen in self._requests.items():
-            is_over, is_file = request in self._ended, request in self._files
-            found.append(attrs.evolve(seen, has_ended=is_over, is_file=is_file))
-        return found
-
     def _request_begun(self, request: Request) -> None:
         if len(self._requests) >= _MOST_REQUESTS:
             return
@@ -151,19 +141,21 @@ class RunRecording:
             body = ""
         self._requests[request] = recorder.SeenRequest(
             time.monotonic(), request.method, request.url, request.resource_type,
-            body[:_BODY_CHARACTERS],
+            body[:_BODY_CHARACTERS], has_ended=False,
         )  # fmt: skip
 
     def _answered(self, response: Response) -> None:
-        if response.headers.get("content-disposition", "").startswith("attachment"):
-            self._files.add(response.request)
+        is_file = response.headers.get("content-disposition", "").startswith("attachment")
+        if is_file and (seen := self._requests.get(response.request)) is not None:
+            seen.is_file = True
 
     def _dialog_opened(self, dialog: Dialog) -> None:
         text = dialog.message[:_BODY_CHARACTERS]
         self._dialogs.append(recorder.SeenDialog(time.monotonic(), dialog.type, text))
 
     def _request_ended(self, request: Request) -> None:
-        self._ended.add(request)
+        if (seen := self._requests.get(request)) is not None:
+            seen.has_ended = True
 
 
 def outcome_in_words(outcome: ScriptOutcome) -> str:
@@ -192,12 +184,3 @@ def answer_of(output: str | None, *, is_json: bool) -> Any:
         return json.loads(output)
     except ValueError:
         return output
-
-
-async def _element_at(page: TaskPage, expression: str) -> Element | None:
-    finding = page.page.main_frame.evaluate_handle(expression)
-    handle = (await page.run(finding, "a question to the page")).as_element()
-    if handle is None:
-        return None
-    seen = await described_element(page, handle)
-    return Element(handle, seen.name, seen.tag, seen.type)

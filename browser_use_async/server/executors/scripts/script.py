@@ -45,6 +45,11 @@ class Description:
     frame: str = ""  # the path of the frame that it stands in
     options: tuple[str, ...] = ()  # of a list
 
+    @property
+    def words(self) -> str:
+        """The words that name it in the line of a step."""
+        return self.name or self.label or self.placeholder or self.id or self.tag
+
 
 @attrs.frozen
 class ScriptStep:
