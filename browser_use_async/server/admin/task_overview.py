@@ -1,6 +1,6 @@
 """The tasks as the server's own pages list them, with what is asked of all of them."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -17,8 +17,19 @@ from browser_use_async.server.storage.records import (
     screenshot_name,
 )
 from browser_use_async.server.storage.rows import beginning, to_json, to_text
-from browser_use_async.server.storage.table import Table
+from browser_use_async.server.storage.table import RecordT, Table
+from browser_use_async.types import FieldKind, FieldRule, TaskStatus
+from browser_use_async.types.base import ruled
 
+# The most tasks in one answer.
+MAX_ROWS = 1000
+SORTED = 1000
+"""Of how many of the latest tasks that match the first ones are found by another order."""
+
+_LONGEST_TEXT = 1000  # characters to seek
+_TEXT = FieldRule(FieldKind.TEXT, nullable=False, max_length=_LONGEST_TEXT)
+_MOMENT = FieldRule(FieldKind.DATETIME, blank_is_null=True)
+_LIMIT = FieldRule(FieldKind.INTEGER, nullable=False, minimum=1, maximum=MAX_ROWS, default=50)
 _BOUNDS = {"since": "created_at >=", "until": "created_at <"}
 # What a list shows of an output; the task itself has the rest.
 _SHOWN_CHARACTERS = 300
@@ -80,42 +91,79 @@ class OverviewRow:
         return self.judgement if self.status == "failed" else None
 
 
-@attrs.frozen
-class Sought:
-    """What a list is to show."""
+_ORDERS: dict[str, Callable[[OverviewRow, datetime], Any]] = {
+    "created": lambda row, _: row.position,
+    "took": OverviewRow.seconds,
+    "steps": lambda row, _: row.steps,
+    "cost": lambda row, _: row.cost_cents,
+}
+_SORTS = frozenset({*_ORDERS, *(f"-{name}" for name in _ORDERS)})  # with `-` the greatest is first
 
-    statuses: tuple[str, ...] = ()  # none stands for all
-    text: str = ""  # a part of the task's text, in either case
-    metadata: tuple[str, str | None] | None = None  # a name and its value, or any value
-    schedule: str = ""  # the id of the schedule that started them
-    since: str | None = None  # created at this moment or later, as moments are stored
-    until: str | None = None  # created before this moment
-    before: int | None = None  # the position of the last row of the page before this one
-    limit: int = 50
+
+def _unknown_status(given: list[str]) -> str | None:
+    unknown = set(given) - {str(each) for each in TaskStatus}
+    return f"{min(unknown)!r} is not the status of a task" if unknown else None
+
+
+def _unknown_order(given: str) -> str | None:
+    known = ", ".join(sorted(_SORTS))
+    return None if given in _SORTS or not given else f"{given!r} is no order; it can be {known}"
+
+
+@attrs.frozen
+class OverviewQuery:
+    """Which tasks are listed.
+
+    Attributes:
+        status: A status that they may have; it can be given several times.
+        text: A part of the text of the task, in either case.
+        metadata: The name of a pair of metadata, or `name=value`.
+        schedule: The id of the schedule that started them.
+        since: The moment from which on they were created.
+        until: The moment before which they were created.
+        before: `next` of the page before this one.
+        limit: How many tasks.
+        sort: `created`, `took`, `steps` or `cost`, with `-` the greatest first; the newest task is
+            first if it is not given.
+    """
+
+    status: list[str] = ruled(
+        FieldRule(FieldKind.TEXT_LIST, nullable=False, check=_unknown_status), default=()
+    )
+    text: str = ruled(_TEXT, default="")
+    metadata: str = ruled(_TEXT, default="")
+    schedule: str = ruled(_TEXT, default="")
+    since: datetime | None = ruled(_MOMENT, default=None)
+    until: datetime | None = ruled(_MOMENT, default=None)
+    before: int | None = ruled(
+        FieldRule(FieldKind.INTEGER, nullable=False, minimum=1, maximum=2**62), default=None
+    )
+    limit: int = ruled(_LIMIT, default=50)
+    sort: str = ruled(FieldRule(FieldKind.TEXT, nullable=False, check=_unknown_order), default="")
 
     def restrict(self, conditions: list[str]) -> dict[str, Any]:
         """Add the conditions of each row, in SQL; returns the values of its parameters."""
         values: dict[str, Any] = {}
-        if self.statuses:
-            values = {f"status{number}": each for number, each in enumerate(self.statuses)}
+        if self.status:
+            values = {f"status{number}": each for number, each in enumerate(self.status)}
             conditions.append(f"status IN ({', '.join(':' + name for name in values)})")
         for name, column in _BOUNDS.items():
             if (value := getattr(self, name)) is not None:
                 conditions.append(f"{column} :{name}")
                 values[name] = value
-        if self.metadata is not None:
+        name, is_pair, value = (each.strip() for each in self.metadata.partition("="))
+        if name:
             # Nothing else in the JSON reads the same: within a text quotation marks are escaped.
-            name, value = self.metadata
-            pair = f"{to_json(name)}:" + ("" if value is None else to_json(value))
+            pair = f"{to_json(name)}:" + (to_json(value) if is_pair else "")
             conditions.append("LOWER(metadata) LIKE :metadata ESCAPE '!'")
             values["metadata"] = _pattern(pair.lower())
         if self.schedule:
             runs = "SELECT task_id FROM schedule_runs WHERE schedule_id = :schedule"
             conditions.append(f"id IN ({runs})")
-            values["schedule"] = to_text(self.schedule)
-        if self.text:
+            values["schedule"] = self.schedule
+        if text := self.text.strip():
             conditions.append("LOWER(task) LIKE LOWER(:text) ESCAPE '!'")
-            values["text"] = _pattern(to_text(self.text))
+            values["text"] = _pattern(to_text(text))
         return values
 
 
@@ -157,7 +205,6 @@ _OVERVIEW = Table(
 )
 _WITH_FILES = Table("tasks", TaskWithFiles)
 _SOME = "owner = :owner AND position BETWEEN :first AND :last"
-_NEWEST_FIRST = "ORDER BY position DESC LIMIT :most"
 
 
 async def find_task_row(at: Database, owner: str, task_id: str) -> OverviewRow | None:
@@ -165,49 +212,50 @@ async def find_task_row(at: Database, owner: str, task_id: str) -> OverviewRow |
     return await _OVERVIEW.first(at, "id = :id AND owner = :owner", id=task_id, owner=owner)
 
 
-async def find_tasks(at: Database, owner: str, sought: Sought) -> list[OverviewRow]:
-    """One page of what is sought of an owner's tasks, newest first.
+async def find_tasks(
+    at: Database, owner: str, query: OverviewQuery, now: datetime
+) -> tuple[list[OverviewRow], int | None]:
+    """One page of an owner's tasks; of another order the first ones, and among how many.
 
     By position and not by page number: rows that come meanwhile move no other row.
     """
-    conditions = [_SOME]
-    values = sought.restrict(conditions)
-    condition = f"{' AND '.join(conditions)} {_NEWEST_FIRST}"
+    conditions: list[str] = []
+    values = query.restrict(conditions)
+    limit = SORTED if query.sort else query.limit
+    rows = await _newest(at, _OVERVIEW, owner, conditions, limit, query.before, **values)
+    if not query.sort:
+        return rows, None
+    key = _ORDERS[query.sort.removeprefix("-")]
+    rows.sort(key=lambda row: key(row, now), reverse=query.sort.startswith("-"))
+    return rows[: query.limit], len(rows)
 
-    async def find(first: int, last: int, most: int) -> list[OverviewRow]:
+
+async def latest_with_files(at: Database, owner: str, limit: int) -> list[TaskWithFiles]:
+    """The latest tasks of an owner that made files which are still there, newest first."""
+    has_files = "(output_files <> '[]' OR recordings <> '[]')"
+    conditions = ["finished_at IS NOT NULL", "files_expired = 0", has_files]
+    return await _newest(at, _WITH_FILES, owner, conditions, limit)
+
+
+async def _newest(
+    at: Database,
+    table: Table[RecordT],
+    owner: str,
+    conditions: Sequence[str],
+    limit: int,
+    before: int | None = None,
+    **values: Any,
+) -> list[RecordT]:
+    condition = f"{' AND '.join((_SOME, *conditions))} ORDER BY position DESC LIMIT :most"
+
+    async def find(first: int, last: int, most: int) -> list[RecordT]:
         given = {"owner": owner, "first": first, "last": last, "most": most}
-        return await _OVERVIEW.find(at, condition, **given, **values)
+        return await table.find(at, condition, **given, **values)
 
-    last = await _last_position(at, owner) if sought.before is None else sought.before - 1
-    return await at.newest(last, sought.limit, find)
-
-
-SORTED = 1000
-"""Of how many of the latest tasks that match the first ones are found by another order."""
-
-_ORDERS: dict[str, Callable[[OverviewRow, datetime], Any]] = {
-    "created": lambda row, _: row.position,
-    "took": OverviewRow.seconds,
-    "steps": lambda row, _: row.steps,
-    "cost": lambda row, _: row.cost_cents,
-}
-ORDERS = frozenset({*_ORDERS, *(f"-{name}" for name in _ORDERS)})
-"""The orders of a list; with `-` the greatest is first."""
-
-
-async def find_sorted(
-    at: Database, owner: str, sought: Sought, order: str, now: datetime
-) -> tuple[list[OverviewRow], int]:
-    """The first tasks by an order, among the latest ones; and among how many."""
-    rows = await find_tasks(at, owner, attrs.evolve(sought, limit=SORTED))
-    key = _ORDERS[order.removeprefix("-")]
-    rows.sort(key=lambda row: key(row, now), reverse=order.startswith("-"))
-    return rows[: sought.limit], len(rows)
-
-
-async def _last_position(at: Database, owner: str) -> int:
-    statement = "SELECT tasks FROM accounts WHERE owner = :owner"
-    return int(await at.value(statement, owner=owner) or 0)
+    if before is None:
+        statement = "SELECT tasks FROM accounts WHERE owner = :owner"
+        before = int(await at.value(statement, owner=owner) or 0) + 1
+    return await at.newest(before - 1, limit, find)
 
 
 async def count_at_work(at: Database, owner: str) -> Mapping[str, int]:
@@ -218,17 +266,3 @@ async def count_at_work(at: Database, owner: str) -> Mapping[str, int]:
         owner=owner,
     )
     return {str(status): int(count) for status, count in rows}
-
-
-async def latest_with_files(at: Database, owner: str, limit: int) -> list[TaskWithFiles]:
-    """The latest tasks of an owner that made files which are still there, newest first."""
-    condition = (
-        f"{_SOME} AND finished_at IS NOT NULL AND files_expired = 0 "
-        f"AND (output_files <> '[]' OR recordings <> '[]') {_NEWEST_FIRST}"
-    )
-
-    async def find(first: int, last: int, most: int) -> list[TaskWithFiles]:
-        given = {"owner": owner, "first": first, "last": last, "most": most}
-        return await _WITH_FILES.find(at, condition, **given)
-
-    return await at.newest(await _last_position(at, owner), limit, find)

@@ -8,19 +8,13 @@ from typing import Any
 import attrs
 
 from browser_use_async.server.admin.task_overview import (
-    ORDERS,
+    OverviewQuery,
     OverviewRow,
-    Sought,
     count_at_work,
-    find_sorted,
     find_task_row,
     find_tasks,
 )
-from browser_use_async.server.errors import (
-    ConflictError,
-    ExpiredError,
-    NotFoundError,
-)
+from browser_use_async.server.errors import ConflictError, ExpiredError, NotFoundError
 from browser_use_async.server.http.responses import Json
 from browser_use_async.server.keys.api_key import Scope
 from browser_use_async.server.operations.tasks import find_task
@@ -31,81 +25,16 @@ from browser_use_async.server.signed_links import Links
 from browser_use_async.server.storage import TaskRecord
 from browser_use_async.server.storage.progress import paused_seconds, step_facts, trace_of_step
 from browser_use_async.server.storage.rows import to_moment
-from browser_use_async.types import FieldKind, FieldRule, TaskId, TaskStatus
+from browser_use_async.types import FieldKind, FieldRule, TaskId
 from browser_use_async.types.base import ruled
 from browser_use_async.types.tasks import IDENTIFIER
 
-# The most tasks in one answer.
-MAX_ROWS = 1000
-
-_LONGEST_TEXT = 1000  # characters to seek
 _MOST_RUNS = 100  # schedules in one answer
 _NEXT_RUNS = 3
 _PAGE_EXPIRED = "The pages of this task can be looked at no longer: it ended too long ago"
 _PAGE_ELSEWHERE = (
     "The service that carried this task out has its public page, and it is taken back there"
 )
-_TEXT = FieldRule(FieldKind.TEXT, nullable=False, max_length=_LONGEST_TEXT)
-_MOMENT = FieldRule(FieldKind.DATETIME, blank_is_null=True)
-_LIMIT = FieldRule(FieldKind.INTEGER, nullable=False, minimum=1, maximum=MAX_ROWS, default=50)
-
-
-def _unknown_status(given: list[str]) -> str | None:
-    unknown = set(given) - {str(each) for each in TaskStatus}
-    return f"{min(unknown)!r} is not the status of a task" if unknown else None
-
-
-def _unknown_order(given: str) -> str | None:
-    known = ", ".join(sorted(ORDERS))
-    return None if given in ORDERS or not given else f"{given!r} is no order; it can be {known}"
-
-
-@attrs.frozen
-class OverviewQuery:
-    """Which tasks are listed.
-
-    Attributes:
-        status: A status that they may have; it can be given several times.
-        text: A part of the text of the task, in either case.
-        metadata: The name of a pair of metadata, or `name=value`.
-        schedule: The id of the schedule that started them.
-        since: The moment from which on they were created.
-        until: The moment before which they were created.
-        before: `next` of the page before this one.
-        limit: How many tasks.
-        sort: `created`, `took`, `steps` or `cost`, with `-` the greatest first; the newest task is
-            first if it is not given.
-    """
-
-    status: list[str] = ruled(
-        FieldRule(FieldKind.TEXT_LIST, nullable=False, check=_unknown_status), default=()
-    )
-    text: str = ruled(_TEXT, default="")
-    metadata: str = ruled(_TEXT, default="")
-    schedule: str = ruled(_TEXT, default="")
-    since: datetime | None = ruled(_MOMENT, default=None)
-    until: datetime | None = ruled(_MOMENT, default=None)
-    before: int | None = ruled(
-        FieldRule(FieldKind.INTEGER, nullable=False, minimum=1, maximum=2**62), default=None
-    )
-    limit: int = ruled(_LIMIT, default=50)
-    sort: str = ruled(FieldRule(FieldKind.TEXT, nullable=False, check=_unknown_order), default="")
-
-    @property
-    def sought(self) -> Sought:
-        """The same for the database."""
-        name, is_pair, value = self.metadata.partition("=")
-        pair = (name.strip(), value.strip() if is_pair else None)
-        return Sought(
-            tuple(self.status),
-            self.text.strip(),
-            pair if pair[0] else None,
-            self.schedule,
-            to_moment(self.since),
-            to_moment(self.until),
-            self.before,
-            self.limit,
-        )
 
 
 @attrs.frozen
@@ -137,12 +66,8 @@ class ScheduleIds:
 @admin_operation("admin_overview", "GET /admin/overview", Scope.READ, query=OverviewQuery)
 async def show_tasks(server: RunningServer, query: OverviewQuery) -> Json:
     """Lists tasks, newest first, with their costs and what they do now."""
-    database, sought, now = server.stores.database, query.sought, server.settings.now()
-    looked_at = None
-    if query.sort:
-        rows, looked_at = await find_sorted(database, server.owner, sought, query.sort, now)
-    else:
-        rows = await find_tasks(database, server.owner, sought)
+    database, now = server.stores.database, server.settings.now()
+    rows, looked_at = await find_tasks(database, server.owner, query, now)
     count, _ = await server.stores.tasks.page(1, 1)
     return Json(
         tasks=[
@@ -152,7 +77,7 @@ async def show_tasks(server: RunningServer, query: OverviewQuery) -> Json:
         next=rows[-1].position if looked_at is None and len(rows) == query.limit else None,
         sorted=looked_at,
         count=count,
-        at_work=await count_at_work(server.stores.database, server.owner),
+        at_work=await count_at_work(database, server.owner),
     )
 
 
