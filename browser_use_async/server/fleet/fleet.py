@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import timedelta
 from functools import partial
 
@@ -10,12 +11,11 @@ from browser_use_async.errors import ConfigurationError
 from browser_use_async.server.fleet.placement import Contact, Placement
 from browser_use_async.server.fleet.worker import LOST, FleetWorker
 from browser_use_async.server.loops import Loop, Loops, log_failure
-from browser_use_async.server.records import Assignment, Failed, FailureCause
+from browser_use_async.server.records import Failed, FailureCause
 from browser_use_async.server.settings import ServerSettings
 from browser_use_async.server.shared_database import Nodes
 from browser_use_async.server.storage import (
     Database,
-    TaskRecord,
     TaskStore,
     TransitionRefusedError,
 )
@@ -96,7 +96,7 @@ class Fleet(Deployment):
         self._webhooks = webhooks
         self._placement = Placement(database.jobs, settings.lease, settings.drain)
         self._worker = FleetWorker(worker, tasks, runner, settings.lease)
-        self._janitor = _Janitor(database, tasks)
+        self._repair = partial(_repair, database, tasks)
         self._listener = Listener(database.address, self._hear, changes.miss)
         self._beside: list[Loop] = []
         self._working: list[Loop] = []
@@ -110,12 +110,6 @@ class Fleet(Deployment):
         await self._listener.listening.wait()
         await self._announce()
         self._beside.append(self._loops.start("announcements", self._keep_announcing))
-
-    def require_room(self) -> None:
-        """Refuse nothing: running tasks are counted where a task is created."""
-
-    def begin(self, record: TaskRecord, assignment: Assignment) -> None:
-        """Do nothing: the task has a job, and the server that takes the job begins the task."""
 
     def work(self) -> None:
         """Take jobs from now on."""
@@ -142,7 +136,7 @@ class Fleet(Deployment):
         """End everything except the tasks, for which `drain` has waited."""
         await self.drain()
         await asyncio.gather(*(each.aclose() for each in self._beside))
-        await _guarded("leaving", lambda: self._nodes.withdraw(self._worker_id))
+        await _guarded("leaving", partial(self._nodes.withdraw, self._worker_id))
         await self._placement.app.close_async()
 
     def _hear(self, task_id: str, news: str) -> None:
@@ -185,46 +179,36 @@ class Fleet(Deployment):
         while True:
             await asyncio.sleep(self._interval)
             if self._contact.unbroken >= CONTACT * self._settings.lease:
-                await _guarded("cleaning up", self._janitor.clean)
+                exclusively = partial(self._database.exclusively, "janitor", self._repair)
+                await _guarded("cleaning up", exclusively)
 
 
-async def _guarded(what: str, work: Callable[[], Awaitable[None]]) -> None:
+async def _guarded(what: str, work: Callable[[], Awaitable[object]]) -> None:
     try:
         await work()
     except Exception as error:  # noqa: BLE001 - what was left over is done the next time
         log_failure(_logger, what, error)
 
 
-class _Janitor:
-    """Repairs tasks without jobs, after a bug or a deleted job."""
+async def _repair(database: Database, tasks: TaskStore) -> None:
+    """Repair tasks and events without jobs, after a bug or a deleted job."""
+    await database.transact(_make_jobs)
+    for (task_id,) in await database.rows(_LOST):
+        record = await tasks.of_any_owner(id=task_id)
+        if record is None or record.status.is_terminal:
+            continue  # ended in between
+        _logger.warning("task %s is at work without a job", task_id)
+        with suppress(TransitionRefusedError):
+            await tasks.fail(record, Failed(LOST, cause=FailureCause.WORKER_LOST))
+    await database.rows(
+        "DELETE FROM commits WHERE at < now() - CAST(:kept AS INTERVAL)",
+        kept=f"{_KEPT.total_seconds()} seconds",
+    )
 
-    def __init__(self, database: Database, tasks: TaskStore) -> None:
-        self._database = database
-        self._tasks = tasks
 
-    async def clean(self) -> None:
-        """Check once, unless another server does."""
-        await self._database.exclusively("janitor", self._clean)
-
-    async def _clean(self) -> None:
-        await self._database.transact(self._make_jobs)
-        for (task_id,) in await self._database.rows(_LOST):
-            record = await self._tasks.of_any_owner(id=task_id)
-            if record is None or record.status.is_terminal:
-                continue  # ended in between
-            _logger.warning("task %s is at work without a job", task_id)
-            try:
-                await self._tasks.fail(record, Failed(LOST, cause=FailureCause.WORKER_LOST))
-            except TransitionRefusedError:
-                continue
-        await self._database.rows(
-            "DELETE FROM commits WHERE at < now() - CAST(:kept AS INTERVAL)",
-            kept=f"{_KEPT.total_seconds()} seconds",
-        )
-
-    async def _make_jobs(self, at: Database) -> None:
-        for (task_id,) in await at.rows(_WITHOUT_JOB):
-            _logger.warning("task %s had no job, and has one now", task_id)
-            await at.defer("task", task_id=task_id)
-        for number, address, task_id in await at.rows(_EVENTS_WITHOUT_JOB):
-            await at.defer("delivery", f"{address}/{task_id}", number=number)
+async def _make_jobs(at: Database) -> None:
+    for (task_id,) in await at.rows(_WITHOUT_JOB):
+        _logger.warning("task %s had no job, and has one now", task_id)
+        await at.defer("task", task_id=task_id)
+    for number, address, task_id in await at.rows(_EVENTS_WITHOUT_JOB):
+        await at.defer("delivery", f"{address}/{task_id}", number=number)

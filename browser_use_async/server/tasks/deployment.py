@@ -1,7 +1,5 @@
 """The deployment of a server: alone on its database, or with others."""
 
-from abc import ABC, abstractmethod
-
 import attrs
 
 from browser_use_async.server.errors import TooManyError
@@ -13,8 +11,8 @@ from browser_use_async.server.tasks.runner import TaskRunner
 from browser_use_async.server.webhooks import WebhookSender
 
 
-class Deployment(ABC):
-    """The servers of one database."""
+class Deployment:
+    """What a server does with the other servers of its database: by default nothing."""
 
     most_at_work: int | None = None
     """How many tasks may run, counted in the database; None for any number."""
@@ -29,34 +27,28 @@ class Deployment(ABC):
     longest_sleep: float | None = None
     """Seconds after which it looks for schedules of others; None without other servers."""
 
-    @abstractmethod
     async def open(self) -> None:
         """Receive announcements from now on."""
 
-    @abstractmethod
     def require_room(self) -> None:
-        """Refuse a task while the maximum runs here."""
+        """Refuse a task while the maximum runs here, unless the database counts them."""
 
-    @abstractmethod
     def begin(self, record: TaskRecord, assignment: Assignment) -> None:
-        """Arrange that a new task is carried out."""
+        """Start a new task, unless it has a job, which some server takes."""
 
-    @abstractmethod
     def work(self) -> None:
         """Take work from now on."""
 
-    @abstractmethod
     async def drain(self) -> None:
-        """Take no more work, and wait for running tasks."""
+        """Take no more work, and wait for running tasks; a single server cancels them."""
 
-    @abstractmethod
     async def aclose(self) -> None:
         """End everything except the tasks."""
 
 
 @attrs.define(eq=False, repr=False)
 class SingleServer(Deployment):
-    """One server, which carries out its tasks itself."""
+    """One server, which carries out its tasks itself, from their creation on."""
 
     continues_tasks = True
 
@@ -70,7 +62,7 @@ class SingleServer(Deployment):
         self.slots = self._runner.slots
 
     async def open(self) -> None:
-        """Receive announcements from now on."""
+        """Receive announcements from now on, and commit together what one turn writes."""
         self._database.heard = self._hear
         self._database.gather()
 
@@ -80,17 +72,8 @@ class SingleServer(Deployment):
             raise TooManyError(TOO_MANY_TASKS)
 
     def begin(self, record: TaskRecord, assignment: Assignment) -> None:
-        """Start the task."""
+        """Start a task."""
         self._runner.start(record, assignment)
-
-    def work(self) -> None:
-        """Do nothing: tasks run from their creation on."""
-
-    async def drain(self) -> None:
-        """Wait for nothing: the runner cancels running tasks."""
-
-    async def aclose(self) -> None:
-        """Do nothing: the parts close themselves."""
 
     def _hear(self, task_id: str, news: str) -> None:
         if self._changes.hear(task_id, news) is not None:
