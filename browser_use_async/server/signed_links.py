@@ -2,7 +2,6 @@
 
 import hashlib
 import hmac
-import math
 import secrets
 from collections.abc import Callable, Mapping
 from copy import copy
@@ -43,10 +42,8 @@ class Links:
     url: str
     lifetime: float  # seconds for which links to files are good
     _now: Callable[[], datetime]
-    # Links die with the process unless the caller brings a key that outlives it.
-    _key: bytes = attrs.field(factory=lambda: secrets.token_bytes(32), alias="key")
-    # Seconds after the end of a task
-    _page_lifetime: float = attrs.field(default=math.inf, alias="page_lifetime", kw_only=True)
+    _key: bytes  # outlives the process, and so do the links
+    _page_lifetime: float  # seconds after the end of a task
     owner: str = attrs.field(default=DEFAULT_OWNER, init=False)
     may_steer: bool = attrs.field(default=True, init=False)
 

@@ -23,7 +23,7 @@ from browser_use_async.server.storage.scripts import ScriptStore
 from browser_use_async.server.storage.secret_documents import Secrets
 from browser_use_async.server.storage.submission_keys import SubmissionKeys
 from browser_use_async.server.storage.tasks import TaskStore
-from browser_use_async.server.storage.webhooks import SharedWebhookRegistry, WebhookRegistry
+from browser_use_async.server.storage.webhooks import WebhookRegistry
 from browser_use_async.server.tasks.changes import ChangeLog, Changes
 
 
@@ -49,8 +49,7 @@ class Stores:
         self.api_keys = ApiKeys(database, now)
         self.audit_trail = AuditTrail(database, now)
         self.changes = Changes()
-        registry = SharedWebhookRegistry if database.is_shared else WebhookRegistry
-        self.outbox = Outbox(database, registry(database, self.sealed), now)
+        self.outbox = Outbox(database, WebhookRegistry(database, self.sealed), now)
         given = (database, self.sealed, self.outbox, now)
         # Other servers would not know of the faults.
         self.late_tasks = None if database.is_shared else LateTaskStore(*given)

@@ -546,9 +546,10 @@ class Maker:
         return body
 
 
-async def test_answers_are_bounded_in_memory():
+async def test_answers_are_bounded_in_memory(monkeypatch: pytest.MonkeyPatch):
     """The ones that were unused for longest are dropped; a very large one is not kept."""
-    answers, make, large = ReadyAnswers(most_bytes=20_000), Maker(1000), Maker(5001)
+    monkeypatch.setattr("browser_use_async.server.http.ready_answers.MOST_BYTES", 20_000)
+    answers, make, large = ReadyAnswers(), Maker(1000), Maker(5001)
     for number in range(100):
         await answers.read(number, 1, make)
         await answers.read(0, 1, make)

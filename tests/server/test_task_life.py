@@ -118,7 +118,7 @@ async def _server(queue: FromQueue, lag: float) -> RunningServer:
     database = SqliteDatabase()
     stores = Stores(database, _now, "subscription", Decimal(100))
     await stores.open()
-    links = Links("http://x", 60, _now)
+    links = Links("http://x", 60, _now, b"", 60)
     runner = TaskRunner(queue, stores.tasks, lag)
     sender = WebhookSender(_now, 1.0, lambda: 0, database, stores.outbox, Egress())
     return RunningServer(

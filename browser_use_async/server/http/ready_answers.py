@@ -41,8 +41,7 @@ class Ready:
 class ReadyAnswers:
     """The answers of one server, limited in memory: the least recently used ones are dropped."""
 
-    def __init__(self, most_bytes: int = MOST_BYTES) -> None:
-        self._most_bytes = most_bytes
+    def __init__(self) -> None:
         self._kept: OrderedDict[Hashable, Ready] = OrderedDict()
         self._bytes = 0
         self._next: dict[Hashable, asyncio.Task[Ready]] = {}  # answers that are not begun yet
@@ -89,13 +88,13 @@ class ReadyAnswers:
 
     def _keep(self, key: Hashable, ready: Ready) -> None:
         body = ready.body
-        if len(body) > self._most_bytes // 4:
+        if len(body) > MOST_BYTES // 4:
             return
         if (old := self._kept.pop(key, None)) is not None:
             self._bytes -= len(old.body) + _OVERHEAD
         self._kept[key] = ready
         self._bytes += len(body) + _OVERHEAD
-        while self._bytes > self._most_bytes:
+        while self._bytes > MOST_BYTES:
             _, oldest = self._kept.popitem(last=False)
             self._bytes -= len(oldest.body) + _OVERHEAD
 

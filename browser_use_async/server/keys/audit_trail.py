@@ -15,8 +15,10 @@ from browser_use_async.server.storage.database import Database
 from browser_use_async.server.storage.rows import to_moment
 from browser_use_async.server.storage.table import Table
 
-_KEPT_ENTRIES = 100_000  # of one name
-_KEPT_DAYS = 90
+# The most entries of one name that are kept.
+KEPT_ENTRIES = 100_000
+
+_KEPT = timedelta(days=90)
 
 _SHARE_OF_GUESSES = 10  # calls with a wrong key may have a tenth of the entries
 
@@ -51,17 +53,13 @@ class AuditTrail:
 
     _database: Database
     _now: Callable[[], datetime]
-    # The most entries of one name that are kept
-    _most: int = attrs.field(default=_KEPT_ENTRIES, alias="most")
-    # The days after which an entry is deleted
-    _days: int = attrs.field(default=_KEPT_DAYS, alias="days")
     _recorded: Counter[str | None] = attrs.field(factory=Counter, init=False)
 
     async def record(self, entry: AuditEntry) -> None:
         """Add an entry."""
         await _ENTRIES.insert(self._database, entry)
         # Not with each entry, which would cost more than writing it.
-        if self._recorded[entry.name] % max(1, self._most // 100) == 0:
+        if self._recorded[entry.name] % max(1, KEPT_ENTRIES // 100) == 0:
             await self._expire(entry.name)
         self._recorded[entry.name] += 1
 
@@ -75,13 +73,13 @@ class AuditTrail:
 
     async def _expire(self, name: str | None) -> None:
         """Delete entries that are too old, and those of a name, or guesses, that are too many."""
-        before = to_moment(self._now() - timedelta(days=self._days))
+        before = to_moment(self._now() - _KEPT)
         await self._database.rows("DELETE FROM audit_trail WHERE at < :before", before=before)
         condition = "name IS NULL" if name is None else "name = :name"
         await self._database.rows(
             f"DELETE FROM audit_trail WHERE {condition} AND number <= ("
             f"SELECT number FROM audit_trail WHERE {condition} "
             "ORDER BY number DESC LIMIT 1 OFFSET :most)",
-            most=self._most // _SHARE_OF_GUESSES if name is None else self._most,
+            most=KEPT_ENTRIES // _SHARE_OF_GUESSES if name is None else KEPT_ENTRIES,
             name=name,
         )

@@ -80,8 +80,7 @@ class Database(ABC):
     async def announce(self, subject: str, news: str) -> None:
         """Notify all servers of the database when the transaction is committed."""
 
-    @abstractmethod
-    async def defer(
+    async def defer(  # noqa: B027 - a single server has no jobs
         self, job: str, lock: str | None = None, *, behind: int = 0, **arguments: Any
     ) -> None:
         """Add a job for one server, which starts after the commit and after jobs of its lock.

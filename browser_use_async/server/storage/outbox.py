@@ -29,7 +29,6 @@ _MOST_EXCHANGES = 6  # of one delivery; a fault may duplicate attempts
 
 _COLUMNS = "number, webhook_id, address, task_id, status, body, id, attempts, state"
 _IN_LISTS = f"{_COLUMNS}, NULL"  # lists leave the exchanges out, which are large
-_WHOLE = f"{_COLUMNS}, exchanges"
 
 _OF_OWNER = "task_id IN (SELECT tasks.id FROM tasks WHERE tasks.owner = :owner)"
 _SAVE = (
@@ -94,8 +93,6 @@ class Outbox:
     _database: Database
     webhooks: WebhookRegistry
     _now: Callable[[], datetime]
-    _most: int = attrs.field(default=MOST_DELIVERIES, alias="most")
-    _exchanges: int = attrs.field(default=KEPT_EXCHANGES, alias="exchanges")
 
     async def write(self, at: Database, record: TaskRecord, event: TaskEvent | None) -> None:
         """Write the event of a task for each webhook that gets it."""
@@ -145,7 +142,7 @@ class Outbox:
         await at.rows(
             "DELETE FROM outbox WHERE owner = :owner AND place <= :oldest AND state <> 'pending'",
             owner=owner,
-            oldest=place - self._most,
+            oldest=place - MOST_DELIVERIES,
         )
         return int(number)
 
@@ -154,30 +151,23 @@ class Outbox:
 
         The limit moves by one, so older deliveries have none.
         """
-        values = {"owner": owner, "place": place - self._exchanges}
-        await at.update("outbox", {"exchanges": None}, **values)
+        place -= KEPT_EXCHANGES
+        await at.update("outbox", {"exchanges": None}, owner=owner, place=place)
 
     async def get(self, number: int) -> Delivery | None:
         """Return the delivery with a number, or None."""
-        found = await self._read("number = :number", _WHOLE, number=number)
-        return found[0] if found else None
+        return await self._first("number = :number", number=number)
 
     async def get_of(self, owner: str, delivery_id: str) -> Delivery | None:
         """Return an owner's delivery with its requests and answers, or None."""
         condition = f"id = :id AND {_OF_OWNER}"
-        found = await self._read(condition, _WHOLE, id=to_text(delivery_id), owner=owner)
-        return found[0] if found else None
+        return await self._first(condition, id=to_text(delivery_id), owner=owner)
 
     async def next_pending(self, address: str, task_id: str) -> Delivery | None:
         """Return the oldest pending event of a task for an address, or None."""
-        found = await self._read(
-            "state = 'pending' AND address = :address AND task_id = :task_id "
-            "ORDER BY number LIMIT 1",
-            _WHOLE,
-            address=address,
-            task_id=task_id,
-        )
-        return found[0] if found else None
+        condition = "state = 'pending' AND address = :address AND task_id = :task_id"
+        oldest = f"{condition} ORDER BY number LIMIT 1"
+        return await self._first(oldest, address=address, task_id=task_id)
 
     async def pending_tasks(self, address: str) -> list[str]:
         """Return the tasks with pending events for an address, in order."""
@@ -201,9 +191,8 @@ class Outbox:
             "exchanges": _exchanges(delivery),
             "state": delivery.state,
         }
-        await self._database.rows(
-            _SAVE, **to_row(values), kept=self._exchanges, number=delivery.number
-        )
+        values = to_row(values)
+        await self._database.rows(_SAVE, **values, kept=KEPT_EXCHANGES, number=delivery.number)
 
     async def latest(self, count: int) -> list[Delivery]:
         """Return the latest deliveries, oldest first."""
@@ -256,10 +245,13 @@ class Outbox:
         statement = f"SELECT COUNT(*) FROM outbox WHERE {condition}"
         return int(await self._database.value(statement, owner=owner, state=state))
 
-    async def _read(
-        self, condition: str, columns: str = _IN_LISTS, **values: Any
-    ) -> list[Delivery]:
-        statement = f"SELECT {columns} FROM outbox WHERE {condition}"
+    async def _first(self, condition: str, **values: Any) -> Delivery | None:
+        statement = f"SELECT {_COLUMNS}, exchanges FROM outbox WHERE {condition}"
+        row = await self._database.first(statement, **values)
+        return None if row is None else _restored(row)
+
+    async def _read(self, condition: str, **values: Any) -> list[Delivery]:
+        statement = f"SELECT {_IN_LISTS} FROM outbox WHERE {condition}"
         return [_restored(row) for row in await self._database.rows(statement, **values)]
 
 

@@ -284,11 +284,6 @@ class SqliteDatabase(Database):
         """Notify the only server."""
         self.heard(subject, news)
 
-    async def defer(
-        self, job: str, lock: str | None = None, *, behind: int = 0, **arguments: Any
-    ) -> None:
-        """Do nothing: SQLite has a single server."""
-
     def close(self) -> None:
         """Write the log back into the file, and close it; a memory database stays readable."""
         if self.path is not None:
@@ -375,21 +370,13 @@ class _Transaction(Database):
         self.objects = database.objects
 
     async def rows(self, statement: str, **values: Any) -> list[Row]:
-        """Execute a statement."""
         return self._execute(statement, values)
 
     async def transact(self, work: Work[ResultT]) -> ResultT:
-        """Call `work` in this transaction."""
         return await work(self)
 
     async def announce(self, subject: str, news: str) -> None:
-        """Notify the only server when the transaction is committed."""
         self._announced.append((subject, news))
-
-    async def defer(
-        self, job: str, lock: str | None = None, *, behind: int = 0, **arguments: Any
-    ) -> None:
-        """Do nothing: SQLite has a single server."""
 
 
 def _execute(connection: sqlite3.Connection, statements: tuple[str, ...]) -> None:

@@ -154,7 +154,9 @@ class WebhookRegistry:
         self._expected[webhook.address] = webhook
 
     async def refresh(self, at: Database | None = None) -> None:
-        """Read webhooks that other servers have registered; a single server has none."""
+        """Read webhooks that other servers have registered."""
+        if self._database.is_shared:
+            await self.load(at)
 
     async def hearing(self, at: Database, status: str) -> list[Webhook]:
         """Return the webhooks that get the event of a status."""
@@ -240,14 +242,6 @@ class WebhookRegistry:
         del document["id"]
         document["events"] = sorted(webhook.events)
         await self._sealed.put(at, _KIND, webhook.id, document)
-
-
-class SharedWebhookRegistry(WebhookRegistry):
-    """The webhooks of several servers that share a database."""
-
-    async def refresh(self, at: Database | None = None) -> None:
-        """Read webhooks that other servers have registered."""
-        await self.load(at)
 
 
 def _restored(documents: Mapping[str, Mapping[str, Any]]) -> list[Webhook]:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import pytest
 
 from browser_use_async.server import LocalServer
 from browser_use_async.server.keys.audit_trail import AuditEntry, AuditTrail
@@ -145,10 +146,11 @@ async def test_entries_are_deleted_after_90_days(http: aiohttp.ClientSession):
     assert [each["name"] for each in later] == ["bob", "eve"]
 
 
-async def test_each_name_has_room_of_its_own(tmp_path: Path):
+async def test_each_name_has_room_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """The oldest entries of a name make room for its newest; guesses have a tenth."""
+    monkeypatch.setattr("browser_use_async.server.keys.audit_trail.KEPT_ENTRIES", 20)
     database = SqliteDatabase(tmp_path / "db")
-    kept = AuditTrail(database, lambda: NOON, most=20)
+    kept = AuditTrail(database, lambda: NOON)
     names = [*["ann"] * 30, *["bob"] * 60, *[None] * 100]
     for name in names:
         await kept.record(AuditEntry(NOON, None, name, "run_task", None, None, 401))

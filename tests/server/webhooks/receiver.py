@@ -98,7 +98,7 @@ async def receiving() -> AsyncIterator[Receiver]:
         await runner.cleanup()
 
 
-def outbox_of(database: Database, **limits: int) -> Outbox:
+def outbox_of(database: Database) -> Outbox:
     """The outbox of a database without webhooks."""
     registry = WebhookRegistry(database, Secrets(database))
-    return Outbox(database, registry, lambda: datetime.now(UTC), **limits)
+    return Outbox(database, registry, lambda: datetime.now(UTC))

@@ -169,6 +169,12 @@ async def _delivered(
     await outbox.save(delivery, "delivered")
 
 
+@pytest.fixture
+def two_exchanges(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of each owner, those of the two latest deliveries are kept."""
+    monkeypatch.setattr("browser_use_async.server.storage.outbox.KEPT_EXCHANGES", 2)
+
+
 async def _kept(outbox: Outbox) -> list[tuple[str, list[bool]]]:
     found = [await outbox.get(each.number) for each in await outbox.latest(20)]
     return [
@@ -178,10 +184,11 @@ async def _kept(outbox: Outbox) -> list[tuple[str, list[bool]]]:
     ]
 
 
+@pytest.mark.usefixtures("two_exchanges")
 async def test_they_are_kept_of_the_latest_deliveries(tmp_path: Path) -> None:
     """Older ones keep their attempts, and one delivery keeps those of six attempts."""
     database = SqliteDatabase(tmp_path / "server.db")
-    outbox = outbox_of(database, exchanges=2)
+    outbox = outbox_of(database)
     for _ in range(4):
         await _delivered(outbox, database, attempts=8)
     kept = [exchanges for _, exchanges in await _kept(outbox)]
@@ -190,10 +197,11 @@ async def test_they_are_kept_of_the_latest_deliveries(tmp_path: Path) -> None:
     assert kept == [[False] * 8] * 2 + [[False] * 2 + [True] * 6] * 2
 
 
+@pytest.mark.usefixtures("two_exchanges")
 async def test_an_owner_with_many_deliveries_leaves_those_of_others(tmp_path: Path) -> None:
     """Each owner has room for its own, however many the others have."""
     database = SqliteDatabase(tmp_path / "server.db")
-    outbox = outbox_of(database, exchanges=2)
+    outbox = outbox_of(database)
     for owner in ("shop", "shop", "shop", "busy", "busy", "busy", "busy"):
         await _delivered(outbox, database, owner)
     kept = await _kept(outbox)
@@ -212,10 +220,11 @@ async def test_an_owner_with_many_deliveries_leaves_those_of_others(tmp_path: Pa
     ]
 
 
+@pytest.mark.usefixtures("two_exchanges")
 async def test_an_old_delivery_that_ends_late_keeps_none(tmp_path: Path) -> None:
     """One with many attempts is no longer among the latest, and stays within the bound."""
     database = SqliteDatabase(tmp_path / "server.db")
-    outbox = outbox_of(database, exchanges=2)
+    outbox = outbox_of(database)
     number = await database.transact(
         lambda at: outbox.add(at, "default", "w", "a", "t", "late", b"{}")
     )

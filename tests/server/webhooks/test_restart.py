@@ -170,11 +170,18 @@ async def _add(outbox: Outbox, database: Database, status: str, owner: str = "de
     await database.transact(lambda at: outbox.add(at, owner, "w", "a", "t", status, b"{}"))
 
 
+@pytest.fixture
+def three_deliveries(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of each owner, the three latest deliveries are kept."""
+    monkeypatch.setattr("browser_use_async.server.storage.outbox.MOST_DELIVERIES", 3)
+
+
+@pytest.mark.usefixtures("three_deliveries")
 @pytest.mark.parametrize("is_in_memory", [False, True])
 async def test_the_log_is_bounded(is_in_memory: bool, path: Path) -> None:
     """The oldest ended ones are deleted, also on disk; pending ones are kept."""
     database = SqliteDatabase(None if is_in_memory else path)
-    outbox = outbox_of(database, most=3)
+    outbox = outbox_of(database)
     for number in range(6):
         await _add(outbox, database, f"word {number}")
         if number != 1:
@@ -189,10 +196,11 @@ async def test_the_log_is_bounded(is_in_memory: bool, path: Path) -> None:
     assert pending.status == "word 1"
 
 
+@pytest.mark.usefixtures("three_deliveries")
 async def test_one_owner_does_not_displace_another(path: Path) -> None:
     """Each owner has room for its own, however many the others have."""
     database = SqliteDatabase(path)
-    outbox = outbox_of(database, most=3)
+    outbox = outbox_of(database)
     for number in range(6):
         for owner in ("shop", "busy", "busy"):
             if number < 2 or owner == "busy":

@@ -41,6 +41,7 @@ _logger = logging.getLogger(__name__)
 
 _PATIENCE = 8.0  # seconds of retries before a call is answered with 503
 _PAUSE = 0.2
+_WRITERS = 10  # connections for transactions
 _READERS = 3  # connections for statements outside of transactions
 _NAMED = re.compile(r"(?<!:):(\w+)")
 
@@ -77,22 +78,17 @@ class _Attempts(Generic[ResultT]):
 
 
 class PostgresDatabase(Database):
-    """A PostgreSQL database that several servers share.
-
-    Args:
-        address: Its address, `postgresql://…`.
-        size: The largest number of connections for transactions.
-    """
+    """A PostgreSQL database that several servers share."""
 
     milliseconds = "CAST(EXTRACT(EPOCH FROM CAST({} AS TIMESTAMPTZ)) * 1000 AS BIGINT)"
     lock = "FOR UPDATE"
     is_shared = True
 
-    def __init__(self, address: str, size: int = 10) -> None:
+    def __init__(self, address: str) -> None:
         self.address = address
         self.place = shown(address)
         self.jobs = new_app(connection_parameters(address))
-        self._pool = _new_pool(address, size)
+        self._pool = _new_pool(address, _WRITERS)
         # A separate pool: heartbeats must not wait behind row locks, or a worker would assume
         # that the database is lost.
         self._readers = _new_pool(address, _READERS)
@@ -294,23 +290,19 @@ class _Transaction(Database):
         self.objects = database.objects
 
     async def rows(self, statement: str, **values: Any) -> list[Row]:
-        """Execute a statement."""
         cursor = await self._connection.execute(literal(_translated(statement)), values)
         return await cursor.fetchall() if cursor.description else []
 
     async def transact(self, work: Callable[[Database], Coroutine[Any, Any, ResultT]]) -> ResultT:
-        """Call `work` in a transaction."""
         return await work(self)
 
     async def announce(self, subject: str, news: str) -> None:
-        """Notify all servers when the transaction is committed."""
         text = to_json([subject, news])
         await self._connection.execute("SELECT pg_notify(%s, %s)", [CHANNEL, text])
 
     async def defer(
         self, job: str, lock: str | None = None, *, behind: int = 0, **arguments: Any
     ) -> None:
-        """Write a job in the transaction."""
         await defer(self._jobs, self._connection, job, lock, behind, **arguments)
 
 

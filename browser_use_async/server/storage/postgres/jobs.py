@@ -13,7 +13,7 @@ from browser_use_async.postgres.connection import PASSING, POOL_SECONDS, AsyncPo
 
 _LOGGER = logging.getLogger("browser_use_async")
 _PAUSE = 0.3
-
+_CONNECTIONS = 6
 
 QUEUES = {"task": "tasks", "delivery": "webhooks"}
 """The queue of each job."""
@@ -21,7 +21,7 @@ QUEUES = {"task": "tasks", "delivery": "webhooks"}
 
 def new_app(parameters: dict[str, Any]) -> procrastinate.App:
     """Return the app of the jobs in a database; a server that does jobs opens it."""
-    return procrastinate.App(connector=SteadyConnector(parameters, 6))
+    return procrastinate.App(connector=SteadyConnector(parameters))
 
 
 async def defer(
@@ -49,11 +49,11 @@ async def defer(
 class SteadyConnector(procrastinate.PsycopgConnector):
     """Waits for an unavailable database, instead of ending the worker."""
 
-    def __init__(self, parameters: dict[str, Any], size: int) -> None:
+    def __init__(self, parameters: dict[str, Any]) -> None:
         super().__init__(
             kwargs=parameters,
             min_size=1,
-            max_size=size,
+            max_size=_CONNECTIONS,
             timeout=POOL_SECONDS,
             configure=_use_autocommit,
             pool_factory=_pool,
