@@ -5,10 +5,11 @@ import secrets
 import socket
 import ssl
 import sys
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import attrs
 from yarl import URL
@@ -237,33 +238,19 @@ class ListenSettings:
         return MOST_OF_ADDRESS if most is None and is_open else most
 
 
-@attrs.frozen
 class ListenAddress:
-    """An address to listen on, with its TLS context."""
+    """An address to listen on, with the key that clients need and the TLS context.
 
-    host: str
-    port: int  # the port; 0 takes a free one
-    api_key: str = attrs.field(repr=False)  # the key that clients need
-    tls: ssl.SSLContext | None  # the TLS context, or None for plain HTTP
-    public_url: str | None  # the address that clients use, or None for its own
-    reuse_port: bool = False  # whether other servers of its user may listen there, too
+    Raises:
+        ConfigurationError: The certificate cannot be used.
+    """
 
-    @classmethod
-    def of(cls, settings: ListenSettings) -> Self:
-        """The address of some settings.
-
-        Raises:
-            ConfigurationError: The certificate cannot be used.
-        """
-        return cls(
-            # The name has two addresses, for which port 0 would be two different ports.
-            "127.0.0.1" if settings.host == "localhost" else settings.host,
-            settings.port,
-            settings.api_key or f"bu_local_{secrets.token_urlsafe(24)}",
-            _tls(settings.tls_cert, settings.tls_key),
-            None if settings.public_url is None else _public_origin(settings.public_url),
-            settings.reuse_port,
-        )
+    def __init__(self, settings: ListenSettings) -> None:
+        # The name has two addresses, for which port 0 would be two different ports.
+        self._host = "127.0.0.1" if settings.host == "localhost" else settings.host
+        self._settings = settings
+        self.api_key = settings.api_key or f"bu_local_{secrets.token_urlsafe(24)}"
+        self.tls = _tls(settings.tls_cert, settings.tls_key)
 
     def open(self) -> socket.socket:
         """Return a listening socket.
@@ -272,9 +259,8 @@ class ListenAddress:
             ConfigurationError: The address cannot be used.
         """
         try:
-            return socket.create_server(
-                (self.host, self.port), family=self._family, reuse_port=self.reuse_port
-            )
+            address, reuse = (self._host, self._settings.port), self._settings.reuse_port
+            return socket.create_server(address, family=self._family, reuse_port=reuse)
         except OSError as error:
             raise self._refused(error) from error
 
@@ -288,7 +274,7 @@ class ListenAddress:
         try:
             bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
             bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            bound.bind((self.host, self.port))
+            bound.bind((self._host, self._settings.port))
         except OSError as error:
             bound.close()
             raise self._refused(error) from error
@@ -296,24 +282,25 @@ class ListenAddress:
 
     @property
     def _family(self) -> socket.AddressFamily:
-        return socket.AF_INET6 if ":" in self.host else socket.AF_INET
+        return socket.AF_INET6 if ":" in self._host else socket.AF_INET
 
     def _refused(self, error: OSError) -> ConfigurationError:
         return ConfigurationError(
-            f"cannot listen on {self.host} port {self.port}: {error}; port 0 takes a free one"
+            f"cannot listen on {self._host} port {self._settings.port}: {error}; port 0 takes a "
+            "free one"
         )
 
     def allowed_hosts(self, *urls: str) -> AllowedHosts:
         """The hosts that a server at these URLs answers for."""
         return AllowedHosts(
-            {self.host, *(URL(url).raw_host or "" for url in urls)},
-            any_address=self.host in _EVERY_ADDRESS,
+            {self._host, *(URL(url).raw_host or "" for url in urls)},
+            any_address=self._host in _EVERY_ADDRESS,
         )
 
     def url(self, listener: socket.socket) -> str:
         """The scheme, host and port that clients use."""
-        if self.public_url is not None:
-            return self.public_url
+        if self._settings.public_url is not None:
+            return _public_origin(self._settings.public_url)
         address: tuple[str, int] = listener.getsockname()[:2]
         host, port = address
         # A client cannot connect to the wildcard address.
@@ -322,33 +309,23 @@ class ListenAddress:
         return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
 
-@attrs.frozen
-class AdminSocket:
-    """The Unix socket on which administration listens, for this machine only."""
+@contextmanager
+def open_admin_socket(place: str | os.PathLike[str]) -> Generator[socket.socket]:
+    """Listen on a Unix socket that only the server's user may open; its file is deleted at the end.
 
-    path: Path
-
-    @classmethod
-    def of(cls, path: str | os.PathLike[str]) -> "AdminSocket":
-        """The socket at a path, which stays the same if the working directory changes."""
-        return cls(Path(path).absolute())
-
-    def open(self) -> socket.socket:
-        """Return a listening socket, which only the server's user may open.
-
-        Raises:
-            ConfigurationError: The path cannot be used.
-        """
-        try:
-            return _unix_listener(self.path)
-        except OSError as error:
-            raise ConfigurationError(
-                f"administration cannot listen on {self.path}: {error}"
-            ) from error
-
-    def remove(self) -> None:
-        """Delete the file of the socket."""
-        self.path.unlink(missing_ok=True)
+    Raises:
+        ConfigurationError: The path cannot be used.
+    """
+    path = Path(place).absolute()  # the working directory may change
+    try:
+        listener = _unix_listener(path)
+    except OSError as error:
+        raise ConfigurationError(f"administration cannot listen on {path}: {error}") from error
+    try:
+        with listener:
+            yield listener
+    finally:
+        path.unlink(missing_ok=True)
 
 
 def _unix_listener(path: Path) -> socket.socket:

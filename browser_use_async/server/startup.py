@@ -9,7 +9,6 @@ from contextlib import AsyncExitStack
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import attrs
 from aiohttp import web
@@ -24,7 +23,7 @@ from browser_use_async.server.expiry import expire_daily
 from browser_use_async.server.faults import FaultInjector
 from browser_use_async.server.file_mover import FileMover
 from browser_use_async.server.handoff import Handoff
-from browser_use_async.server.http.access import ApiKeyCheck, check_local_client, refuse_client
+from browser_use_async.server.http.access import ApiKeyCheck
 from browser_use_async.server.http.access_log import LOGGER as ACCESS_LOG
 from browser_use_async.server.http.access_log import AccessLogger
 from browser_use_async.server.http.authorization import Authorization
@@ -34,11 +33,9 @@ from browser_use_async.server.http.connections import (
     limit_unsent,
     most_connections,
 )
-from browser_use_async.server.http.cors import CrossOriginPolicy
 from browser_use_async.server.http.held_calls import HeldCalls
-from browser_use_async.server.listen_address import AdminSocket, ListenAddress
+from browser_use_async.server.listen_address import ListenAddress, open_admin_socket
 from browser_use_async.server.loops import Loops
-from browser_use_async.server.records import DEFAULT_MODEL
 from browser_use_async.server.running_server import RunningServer
 from browser_use_async.server.scheduler import Scheduler
 from browser_use_async.server.search.backends import choose_backend
@@ -58,9 +55,6 @@ from browser_use_async.server.tasks.runner import TaskRunner
 from browser_use_async.server.tasks.script_turns import ScriptTurns
 from browser_use_async.server.webhooks import WebhookSender
 
-if TYPE_CHECKING:
-    from browser_use_async.server.storage.postgres.database import PostgresDatabase
-
 # Seconds for pending requests when the server closes.
 _CLOSE_SECONDS = 2.0
 
@@ -74,7 +68,7 @@ class Assembly:
 
     def __init__(self, settings: ServerSettings) -> None:
         self.settings = settings
-        self.address = ListenAddress.of(settings)
+        self.address = ListenAddress(settings)
         self.requests: Counter[str] = Counter()
         browser = settings.browser
         self.executor = choose_executor(settings.executor, browser, settings.agent, settings.cloud)
@@ -85,7 +79,8 @@ class Assembly:
             self._scripts = read_folder(Path(settings.scripts))
         self._search = SearchEngine(choose_backend(settings.search), egress)
         # After all checks that may fail, because it locks a file.
-        self.stores = _open_stores(settings)
+        self._database = open_database(settings.database)
+        self.stores = _open_stores(self._database, settings)
         self._database.objects = objects
         self.faults = FaultInjector(self.stores.late_tasks)
         self.faults.set_faults(settings.faults or ())
@@ -104,19 +99,6 @@ class Assembly:
         self._nodes = Nodes(self._database, settings.now)
         self._loops = Loops()
         self._deployment, self.webhooks = self._new_deployment(egress)
-        self._metrics = Metrics(
-            self._database,
-            self.stores.tasks.counts,
-            self.stores.submission_keys.replays,
-            self._runner,
-            self._deployment.slots,
-            self._nodes,
-            settings.now,
-        )
-
-    @property
-    def _database(self) -> Database:
-        return self.stores.database
 
     def close_unstarted(self) -> None:
         """Close the database of a server that was never started."""
@@ -135,38 +117,29 @@ class Assembly:
         stack.push_async_callback(server.ready.aclose)
         await self._begin(stack, server)
         authorization = self._authorization()
-        listening = await _prepare_service(
-            stack,
-            *self._application(server, authorization, url),
-            Connections(most_connections(), self.settings.connections_of_address),
-            self.address,
-            listener,
-        )
+        metrics = Metrics(server, self._nodes, self.requests)
+        hosts = self.address.allowed_hosts(*filter(None, (url, self.settings.node_address)))
+        built = build_application(server, authorization, hosts, metrics)
+        listening = await self._prepare_service(stack, *built, listener)
         # Pushed last, so closed first: the other parts wait for calls that a fault may delay.
         stack.push_async_callback(self.faults.aclose)
         stack.callback(server.held_calls.close)
         await listening.start_serving()
-        await self._start_administration(stack, server, authorization)
+        if self.settings.admin_socket is not None:
+            administration = build_administration(server, authorization, metrics)
+            admin_listener = stack.enter_context(open_admin_socket(self.settings.admin_socket))
+            await _serve_administration(stack, administration, admin_listener)
         # The server still answers while its tasks end.
         stack.push_async_callback(self._deployment.drain)
         self._deployment.work()
 
-    async def _start_administration(
-        self, stack: AsyncExitStack, server: RunningServer, authorization: Authorization
-    ) -> None:
-        if self.settings.admin_socket is None:
-            return
-        administration = build_administration(server, authorization, self.requests, self._metrics)
-        admin_socket = AdminSocket.of(self.settings.admin_socket)
-        await _serve_administration(stack, administration, admin_socket)
-
     async def _open_database(self, stack: AsyncExitStack) -> None:
-        if self._database.objects is not None:
-            await self._database.objects.check()
-        if isinstance(self._database, SqliteDatabase):
-            stack.callback(self._database.close)
+        database = self._database
+        if database.objects is not None:
+            await database.objects.check()
+        if isinstance(database, SqliteDatabase):
+            stack.callback(database.close)
             return
-        database = _shared(self._database)
         await database.open()
         stack.push_async_callback(database.aclose)
         await self.stores.open()
@@ -178,7 +151,7 @@ class Assembly:
             settings.link_lifetime,
             settings.now,
             await server_key(self._database, "signing_key", 32),
-            page_lifetime=settings.page_lifetime,
+            settings.page_lifetime,
         )
         return RunningServer(
             settings=settings,
@@ -208,7 +181,7 @@ class Assembly:
             await self.stores.scripts.put(name, text, Origin.LOADED)
         if deployment.continues_tasks:
             # After the webhooks are registered, which get the events.
-            await continue_tasks(server, DEFAULT_MODEL)
+            await continue_tasks(server)
         beside: dict[str, Callable[[], Awaitable[None]]] = {}
         if deployment.schedules:
             beside["scheduler"] = Scheduler(server, self.settings.now).run
@@ -241,7 +214,7 @@ class Assembly:
         fleet = Fleet(
             settings,
             self._worker,
-            _shared(database),
+            database,
             stores.tasks,
             self._runner,
             stores.changes,
@@ -259,23 +232,39 @@ class Assembly:
         )
         return Authorization(keys, self.stores.audit_trail.record, self.settings.now)
 
-    def _application(
-        self, server: RunningServer, authorization: Authorization, url: str
-    ) -> tuple[web.Application, PolledReads]:
-        return build_application(
-            server,
-            authorization,
-            self.address.allowed_hosts(*filter(None, (url, self.settings.node_address))),
-            self.requests,
-            self._metrics,
-            CrossOriginPolicy(self.settings.allow_origins),
-            refuse_client if self.settings.behind_proxy else check_local_client,
-            is_encrypted=self.settings.is_exposed and url.startswith("https:"),
+    async def _prepare_service(
+        self,
+        stack: AsyncExitStack,
+        application: web.Application,
+        reads: PolledReads,
+        listener: socket.socket,
+    ) -> asyncio.Server:
+        """Prepare the application at its address; it answers once serving has started."""
+        serving = web.AppRunner(application, shutdown_timeout=_CLOSE_SECONDS)
+        stack.push_async_callback(serving.cleanup)
+        await serving.setup()
+        assert serving.server is not None
+        serving.server.request_handler = reads.before(serving.server.request_handler)
+        connections = Connections(most_connections(), self.settings.connections_of_address)
+        protocols = connections.factory(
+            serving.server, access_log=ACCESS_LOG, access_log_class=AccessLogger
         )
+        limit_unsent(listener)
+        tls = self.address.tls
+        listening = await asyncio.get_running_loop().create_server(
+            protocols,
+            sock=listener,
+            backlog=128,
+            ssl=tls,
+            # Connections are counted after the TLS handshake.
+            ssl_handshake_timeout=HEAD_SECONDS if tls is not None else None,
+            start_serving=False,
+        )
+        stack.callback(listening.close)
+        return listening
 
 
-def _open_stores(settings: ServerSettings) -> Stores:
-    database = open_database(settings.database)
+def _open_stores(database: Database, settings: ServerSettings) -> Stores:
     try:
         stores = Stores(database, settings.now, settings.plan, Decimal(str(settings.balance_cents)))
         if isinstance(database, SqliteDatabase):
@@ -287,55 +276,9 @@ def _open_stores(settings: ServerSettings) -> Stores:
     return stores
 
 
-def _shared(database: Database) -> "PostgresDatabase":
-    # Needs an extra, which is installed: the database exists.
-    from browser_use_async.server.storage.postgres import database as postgres  # noqa: PLC0415
-
-    assert isinstance(database, postgres.PostgresDatabase)
-    return database
-
-
-# --- the applications at their addresses ----------------------------------------------------
-
-
-async def _prepare_service(
-    stack: AsyncExitStack,
-    application: web.Application,
-    reads: PolledReads,
-    connections: Connections,
-    address: ListenAddress,
-    listener: socket.socket,
-) -> asyncio.Server:
-    """Prepare the application at an address; it answers after the site has started."""
-    serving = web.AppRunner(application, shutdown_timeout=_CLOSE_SECONDS)
-    stack.push_async_callback(serving.cleanup)
-    await serving.setup()
-    assert serving.server is not None
-    serving.server.request_handler = reads.before(serving.server.request_handler)
-    protocols = connections.factory(
-        serving.server, access_log=ACCESS_LOG, access_log_class=AccessLogger
-    )
-    limit_unsent(listener)
-    tls = address.tls
-    listening = await asyncio.get_running_loop().create_server(
-        protocols,
-        sock=listener,
-        backlog=128,
-        ssl=tls,
-        # Connections are counted after the TLS handshake.
-        ssl_handshake_timeout=HEAD_SECONDS if tls is not None else None,
-        start_serving=False,
-    )
-    stack.callback(listening.close)
-    return listening
-
-
 async def _serve_administration(
-    stack: AsyncExitStack, application: web.Application, admin_socket: AdminSocket
+    stack: AsyncExitStack, application: web.Application, listener: socket.socket
 ) -> None:
-    listener = admin_socket.open()
-    stack.callback(admin_socket.remove)
-    stack.callback(listener.close)
     serving = web.AppRunner(
         application,
         access_log=ACCESS_LOG,

@@ -13,7 +13,7 @@ from browser_use_async.api.serialization import given_fields
 from browser_use_async.api.task_fields import domain_problem, schema_problem
 from browser_use_async.prices import TASK_START_CENTS
 from browser_use_async.server.errors import NotFoundError, RefusedError, invalid_field
-from browser_use_async.server.records import Assignment
+from browser_use_async.server.records import DEFAULT_MODEL, Assignment
 from browser_use_async.server.running_server import RunningServer
 from browser_use_async.server.storage import TaskRecord
 from browser_use_async.server.storage.database import Claim
@@ -137,7 +137,7 @@ async def checked_assignment(
     return assignment
 
 
-async def continue_tasks(server: RunningServer, default_model: str) -> None:
+async def continue_tasks(server: RunningServer) -> None:
     """Continue the tasks of all owners that had not begun, or that another service carries out.
 
     Stops that had not reached the other service are sent again.
@@ -148,22 +148,20 @@ async def continue_tasks(server: RunningServer, default_model: str) -> None:
         server.runner.start(record, assignment)
     for record in remote:
         owned = server.of(record.owner)
-        server.runner.start(record, await _assignment_again(owned, record, default_model))
+        server.runner.start(record, await _assignment_again(owned, record))
     for record in await server.stores.tasks.remote.not_stopped() if is_durable else ():
         owned = server.of(record.owner)
-        server.runner.stop_there(record, await _assignment_again(owned, record, default_model))
+        server.runner.stop_there(record, await _assignment_again(owned, record))
 
 
-async def _assignment_again(
-    server: RunningServer, record: TaskRecord, default_model: str
-) -> Assignment:
+async def _assignment_again(server: RunningServer, record: TaskRecord) -> Assignment:
     """Restore the assignment of a task from its row; deleted files are left out."""
     settings = record.request
     profile_id = settings.browser_profile_id
     named = profile_id if isinstance(profile_id, str) else ""
     profile = await server.stores.profiles.get(named) if named else None
     assignment = resolve_settings(
-        settings, profile or await server.stores.profiles.default(), default_model
+        settings, profile or await server.stores.profiles.default(), DEFAULT_MODEL
     )
     secrets = await server.stores.tasks.remote.secrets(record.id)
     names = record.included_file_names or ()

@@ -159,7 +159,7 @@ async def _serve_by_processes(
     show: Callable[[str], None],
 ) -> None:
     """Run several processes in place of one server."""
-    address = ListenAddress.of(attrs.evolve(server.settings, reuse_port=True))
+    address = ListenAddress(attrs.evolve(server.settings, reuse_port=True))
     with address.reserve() as reserved:
         orders = orders_of(
             own.processes,

@@ -3,7 +3,6 @@
 import json
 import logging
 import re
-from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable
 from functools import lru_cache
 from typing import Any
@@ -15,10 +14,16 @@ from browser_use_async.api.endpoint_table import API_PREFIX
 from browser_use_async.server.admin import ADMIN_ROUTES
 from browser_use_async.server.app.dispatch import handler_of
 from browser_use_async.server.app.file_routes import FileRoutes
-from browser_use_async.server.app.metrics import Metrics, add_monitoring
+from browser_use_async.server.app.metrics import Metrics
 from browser_use_async.server.app.openapi import openapi_document, openapi_of_administration
 from browser_use_async.server.app.polled_reads import PolledReads
-from browser_use_async.server.http.access import AllowedHosts, ClientCheck, check_direct_client
+from browser_use_async.server.http.access import (
+    AllowedHosts,
+    ClientCheck,
+    check_direct_client,
+    check_local_client,
+    refuse_client,
+)
 from browser_use_async.server.http.authorization import Authorization, Call
 from browser_use_async.server.http.call_quota import CallQuota
 from browser_use_async.server.http.cors import CrossOriginPolicy
@@ -55,52 +60,49 @@ def build_application(
     server: RunningServer,
     authorization: Authorization,
     hosts: AllowedHosts,
-    requests: "Counter[str]",
     metrics: Metrics,
-    cross_origin: CrossOriginPolicy,
-    check_client: ClientCheck,
-    *,
-    is_encrypted: bool,
 ) -> tuple[web.Application, PolledReads]:
     """Build the application of one server, and what answers before it."""
+    settings = server.settings
+    cross_origin = CrossOriginPolicy(settings.allow_origins)
+    check_client = refuse_client if settings.behind_proxy else check_local_client
+    is_encrypted = settings.is_exposed and server.links.url.startswith("https:")
     # Errors are answered inside the faults, which apply to error responses too, and outside, for
     # bodies that are too large for the faults to read.
     middlewares = [
-        _counting(requests, metrics.answers),
+        _counting(metrics),
         _answer_errors,
         server.faults.middleware(),
         _answer_errors,
     ]
     application = web.Application(client_max_size=MAX_BODY, middlewares=middlewares)
     quota = None
-    if server.settings.max_calls is not None:
-        quota = CallQuota(server.settings.max_calls, server.settings.max_calls_window)
+    if settings.max_calls is not None:
+        quota = CallQuota(settings.max_calls, settings.max_calls_window)
     _add_routes(application, API_ROUTES, server, authorization, check_client, quota)
     _add_routes(application, ADMIN_ROUTES, server, authorization, check_client)
     _add_pages(application, server, authorization)
     _add_documents(application, server)
-    add_monitoring(application, server, authorization, metrics)
+    metrics.add_routes(application, authorization)
     cross_origin.install(application)
     application.on_response_prepare.append(_marking(cross_origin, is_encrypted=is_encrypted))
-    if server.settings.submission_keys:
+    if settings.submission_keys:
         application.on_response_prepare.append(_advertising(server))
     # The first of all: whatever else a request wants, it wants it from this server.
     application.middlewares.insert(0, hosts.middleware())
     marks = application.on_response_prepare
-    return application, PolledReads(
-        server, authorization, hosts, quota, marks, requests, metrics.answers
-    )
+    return application, PolledReads(server, authorization, hosts, quota, marks, metrics)
 
 
 def build_administration(
-    server: RunningServer, authorization: Authorization, requests: "Counter[str]", metrics: Metrics
+    server: RunningServer, authorization: Authorization, metrics: Metrics
 ) -> web.Application:
     """Build the application of a listener that is for administration alone."""
     hosts = AllowedHosts((), any_address=False)
-    middlewares = [hosts.middleware(), _counting(requests, metrics.answers), _answer_errors]
+    middlewares = [hosts.middleware(), _counting(metrics), _answer_errors]
     application = web.Application(client_max_size=MAX_BODY, middlewares=middlewares)
     _add_routes(application, ADMIN_ROUTES, server, authorization, check_direct_client)
-    add_monitoring(application, server, authorization, metrics)
+    metrics.add_routes(application, authorization)
     application.on_response_prepare.append(_marking(None, is_encrypted=False))
     return application
 
@@ -210,7 +212,7 @@ def _document_text(make: Callable[[str], dict[str, Any]], url: str) -> bytes:
     return json.dumps(make(url), separators=(",", ":")).encode()
 
 
-def _counting(requests: "Counter[str]", answers: "Counter[tuple[str, int]]") -> Middleware:
+def _counting(metrics: Metrics) -> Middleware:
     @web.middleware
     async def count(
         request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -220,9 +222,9 @@ def _counting(requests: "Counter[str]", answers: "Counter[tuple[str, int]]") -> 
         misfit = any("/" in value for value in match.values())
         unrouted = misfit or match.http_exception is not None
         name = UNROUTED if unrouted else match.route.name or UNROUTED
-        requests[name] += 1
+        metrics.requests[name] += 1
         response = _not_found(request) if misfit else await handler(request)
-        answers[name, response.status] += 1
+        metrics.answers[name, response.status] += 1
         return response
 
     return count

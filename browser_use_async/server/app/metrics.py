@@ -3,8 +3,7 @@
 import asyncio
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
@@ -21,8 +20,6 @@ from browser_use_async.server.records import FailureCause
 from browser_use_async.server.running_server import RunningServer
 from browser_use_async.server.shared_database import Nodes
 from browser_use_async.server.storage import Database
-from browser_use_async.server.storage.tasks import TaskCounts
-from browser_use_async.server.tasks import TaskRunner
 from browser_use_async.types import TaskStatus
 
 if TYPE_CHECKING:
@@ -53,14 +50,9 @@ _OLDEST_DELIVERY = "SELECT body FROM outbox WHERE state = 'pending' ORDER BY num
 class Metrics:
     """Reads the state from the database on request, and counts the work of this process."""
 
-    # Where tasks and deliveries are; on a database of several servers all of them
-    _database: Database
-    _counts: TaskCounts  # what has happened to tasks in this process
-    _replays: Counter[str]  # how many repeats it has answered as before, by call
-    _runner: TaskRunner  # carries out the tasks of this process
-    _slots: int | None  # how many it carries out at once, or None for any number
+    _server: RunningServer
     _nodes: Nodes  # the servers that share the database
-    _now: Callable[[], datetime]  # the time, from which ages are computed
+    requests: Counter[str]  # how many requests came, by the name of the operation or page
     _registry: "CollectorRegistry | None" = attrs.field(default=None, init=False)
     # How many requests were answered, by route and status
     answers: Counter[tuple[str, int]] = attrs.field(factory=Counter, init=False)
@@ -92,9 +84,10 @@ class Metrics:
 
     async def _stored(self) -> list["Metric"]:
         """The metrics of all servers of the database."""
-        tasks = {row[0]: row[1:] for row in await self._database.rows(_AT_WORK)}
-        deliveries = dict(map(tuple, await self._database.rows(_DELIVERIES)))
-        oldest = await self._database.rows(_OLDEST_DELIVERY)
+        database = self._server.stores.database
+        tasks = {row[0]: row[1:] for row in await database.rows(_AT_WORK)}
+        deliveries = dict(map(tuple, await database.rows(_DELIVERIES)))
+        oldest = await database.rows(_OLDEST_DELIVERY)
         queued, since = tasks.get(TaskStatus.CREATED, (0, None))
         event = json.loads(oldest[0][0])["timestamp"] if oldest else None
         return [
@@ -119,9 +112,9 @@ class Metrics:
 
     async def _fleet(self) -> list["Metric"]:
         """Each server that shares the database and carries out tasks."""
-        tasks = dict(map(tuple, await self._database.rows(_BY_SERVER)))
-        nodes = await self._nodes.all()
-        silence = {(n.worker,): (self._now() - n.seen_at).total_seconds() for n in nodes}
+        tasks = dict(map(tuple, await self._server.stores.database.rows(_BY_SERVER)))
+        nodes, now = await self._nodes.all(), self._server.settings.now()
+        silence = {(each.worker,): (now - each.seen_at).total_seconds() for each in nodes}
         return [
             _gauge(
                 "node_slots",
@@ -142,16 +135,17 @@ class Metrics:
 
     def _counted(self) -> list["Metric"]:
         """The metrics of this process alone, to be summed over all processes."""
-        counts = self._counts
+        stores, runner = self._server.stores, self._server.runner
+        counts = stores.tasks.counts
         ends = {(str(each),): counts.statuses[each] for each in TaskStatus if each.is_terminal}
         causes = {(str(cause),): counts.failures[cause] for cause in FailureCause}
-        replays = {(call,): count for call, count in self._replays.items()}
+        replays = {(call,): count for call, count in stores.submission_keys.replays.items()}
         answers = {(name, str(status)): n for (name, status), n in self.answers.items()}
-        slots = []
-        if self._slots is not None:  # an executor without a bound has no such numbers
-            free = max(0, self._slots - self._runner.count)
+        slots, most = [], self._server.deployment.slots
+        if most is not None:  # an executor without a bound has no such numbers
+            free = max(0, most - runner.count)
             slots = [
-                _gauge("slots", "Tasks that this process can carry out at once.", self._slots),
+                _gauge("slots", "Tasks that this process can carry out at once.", most),
                 _gauge("slots_free", "Those of them that are free.", free),
             ]
         return [
@@ -168,30 +162,25 @@ class Metrics:
 
     def _age(self, moment: str | None) -> float:
         begun = None if moment is None else parse_timestamp(moment)
-        return 0.0 if begun is None else max(0.0, (self._now() - begun).total_seconds())
+        now = self._server.settings.now()
+        return 0.0 if begun is None else max(0.0, (now - begun).total_seconds())
 
+    def add_routes(self, application: web.Application, authorization: Authorization) -> None:
+        """Add the routes; the health needs no key, and the metrics need a key with the scope."""
 
-def add_monitoring(
-    application: web.Application,
-    server: RunningServer,
-    authorization: Authorization,
-    metrics: Metrics,
-) -> None:
-    """Add the routes; the health needs no key, and the metrics need a key with the scope."""
+        async def health(_request: web.Request) -> web.Response:
+            return await health_response(self._server.stores.database, self._server.loops)
 
-    async def health(_request: web.Request) -> web.Response:
-        return await health_response(server.stores.database, server.loops)
+        async def numbers(request: web.Request, _call: Call) -> web.Response:
+            body, media_type = await self.text(request.headers.get(hdrs.ACCEPT, ""))
+            return web.Response(body=body, headers={hdrs.CONTENT_TYPE: media_type})
 
-    async def numbers(request: web.Request, _call: Call) -> web.Response:
-        body, media_type = await metrics.text(request.headers.get(hdrs.ACCEPT, ""))
-        return web.Response(body=body, headers={hdrs.CONTENT_TYPE: media_type})
-
-    application.router.add_get("/healthz", health, name="healthz")
-    # Unlike the routes below /admin for other machines too: it changes nothing and shows no
-    # task, and what reads it runs elsewhere.
-    # A monitoring system reads them every few seconds, which the audit trail would only repeat.
-    guarded = authorization.guard("metrics", [Scope.ADMIN], numbers, is_read=True)
-    application.router.add_get("/metrics", guarded, name="metrics")
+        application.router.add_get("/healthz", health, name="healthz")
+        # Unlike the routes below /admin for other machines too: it changes nothing and shows no
+        # task, and what reads it runs elsewhere.
+        # A monitoring system reads them every few seconds, which the audit trail would only repeat.
+        guarded = authorization.guard("metrics", [Scope.ADMIN], numbers, is_read=True)
+        application.router.add_get("/metrics", guarded, name="metrics")
 
 
 async def health_response(database: Database, loops: Loops) -> web.Response:

@@ -6,7 +6,6 @@ refusal, is left to the application, for which nothing of the call has happened 
 """
 
 import re
-from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable
 
 import attrs
@@ -23,6 +22,7 @@ from browser_use_async.api.endpoint_table import (
 from browser_use_async.api.long_poll import CHANGES_HEADER
 from browser_use_async.api.submission_key import KEY_HEADER
 from browser_use_async.server.app.dispatch import response_of
+from browser_use_async.server.app.metrics import Metrics
 from browser_use_async.server.errors import StorageUnavailableError
 from browser_use_async.server.http.access import AllowedHosts
 from browser_use_async.server.http.authorization import Authorization
@@ -56,8 +56,7 @@ class PolledReads:
     _hosts: AllowedHosts  # the hosts that it answers for
     _quota: CallQuota | None  # how many calls each owner may make, or None for any number
     _marks: Iterable[Mark]  # what gives every response its headers
-    _requests: "Counter[str]"  # counts the calls
-    _answers: "Counter[tuple[str, int]]"  # counts the answers
+    _metrics: Metrics  # counts calls and answers
 
     def before(self, application: Respond) -> Respond:
         """The handler of all requests; the application gets the others."""
@@ -91,8 +90,8 @@ class PolledReads:
             return None
         for mark in self._marks:
             await mark(request, response)
-        self._requests[endpoint.name] += 1
-        self._answers[endpoint.name, response.status] += 1
+        self._metrics.requests[endpoint.name] += 1
+        self._metrics.answers[endpoint.name, response.status] += 1
         return response
 
     async def _read(
