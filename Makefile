@@ -6,13 +6,14 @@ WORKERS ?= 4
 # The short form of what takes long: make chaos QUICK=1
 QUICK ?=
 BIN := $(VENV)/bin
-PYTEST := $(BIN)/python -m pytest -q
+# Each target has its own list of failed tests: the gate runs several at once.
+PYTEST = $(BIN)/python -m pytest -q -o cache_dir=$(VENV)/pytest-$@
 SHORT := $(if $(QUICK),--quick)
 # Otherwise each worker, and each program that a test starts, compiles all modules again: a third of the time.
 unexport PYTHONDONTWRITEBYTECODE
 
 # Tests that failed beside others run once more alone, and their first report stays visible: a test that
-# passes only alone has to be corrected, but the whole run of half an hour is not repeated for it.
+# passes only alone has to be corrected, but the whole gate of 45 minutes is not repeated for it.
 ONCE_MORE = || { test $$? = 1 && echo "== by themselves:" && $(1) --last-failed --last-failed-no-failures none $(2); }
 
 .PHONY: help test check demo docs long wheel compatibility conformance audit gate nightly environments agent chaos examples \
@@ -26,8 +27,9 @@ help: ## this list
 
 ##@ Every day
 
+SHORT_TESTS := -m "not torture and not long"
 test: $(VENV)/.made ## the test suite, in about three minutes on two cores
-	$(PYTEST) -n $(WORKERS) --dist worksteal -m "not torture and not long" tests
+	$(PYTEST) -n $(WORKERS) --dist worksteal $(SHORT_TESTS) tests $(call ONCE_MORE,$(PYTEST),$(SHORT_TESTS) tests)
 
 check: $(VENV)/.made ## ruff, mypy strict, pyright strict, and zizmor for the workflows
 	$(BIN)/ruff check .
@@ -59,10 +61,10 @@ wheel: $(VENV)/.made ## the built wheel, used away from the checkout, and the bl
 	tests/wheel.sh $(BIN)/python $(PY)
 
 # Asyncio, pickling, typing, addresses and imports are what failed on one Python alone.
+COMPATIBILITY := $(SHORT_TESTS) tests/test_*.py tests/api tests/types tests/transport tests/polling tests/lifecycle \
+	tests/batch tests/webhooks tests/mcp tests/server/egress tests/server/test_worker.py tests/server/fleet
 compatibility: $(VENV)/.made ## what may differ between Pythons (PY=python3.13 VENV=.venv-3.13)
-	$(PYTEST) -n $(WORKERS) --dist worksteal -m "not torture and not long" tests/test_*.py tests/api tests/types \
-		tests/transport tests/polling tests/lifecycle tests/batch tests/webhooks tests/mcp \
-		tests/server/egress tests/server/test_worker.py tests/server/fleet
+	$(PYTEST) -n $(WORKERS) --dist worksteal $(COMPATIBILITY) $(call ONCE_MORE,$(PYTEST),$(COMPATIBILITY))
 
 conformance: .venv-conformance/.made ## statements and generated requests, of the bundled server; with URL=… statements of that one
 	.venv-conformance/bin/python -m tests.conformance$(if $(URL),.statements $(URL) $(WORDS),.run)
