@@ -28,43 +28,29 @@ class Seal:
         self._cipher = cipher
 
     def close(self, kind: str, key: str, document: Mapping[str, Any]) -> bytes:
-        """The encrypted document, which only the key opens."""
-        return self.encrypt(kind, key, json.dumps(document).encode())
+        """The encrypted document; only the same key, kind and name open it."""
+        nonce = os.urandom(_NONCE_BYTES)
+        text = json.dumps(document).encode()
+        return nonce + self._cipher.encrypt(nonce, text, _place(kind, key))
 
     def open(self, kind: str, key: str, sealed: bytes) -> dict[str, Any]:
         """The decrypted document.
 
         Raises:
-            ConfigurationError: It was sealed under another key, or altered.
+            ConfigurationError: It was sealed under another key, kind or name, or altered.
         """
+        from cryptography.exceptions import InvalidTag  # noqa: PLC0415 - an optional dependency
+
+        nonce, body = sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:]
         try:
-            text = self.decrypt(kind, key, sealed)
-        except ValueError:
+            text = self._cipher.decrypt(nonce, body, _place(kind, key))
+        except InvalidTag:
             raise ConfigurationError(
                 f"the database has secrets that the key in {KEY_VARIABLE} does not open; "
                 "give the server the key under which they were sealed"
             ) from None
         document: dict[str, Any] = json.loads(text)
         return document
-
-    def encrypt(self, kind: str, key: str, data: bytes) -> bytes:
-        """Bytes that only the same key opens, and only under the same kind and name."""
-        nonce = os.urandom(_NONCE_BYTES)
-        return nonce + self._cipher.encrypt(nonce, data, _place(kind, key))
-
-    def decrypt(self, kind: str, key: str, sealed: bytes) -> bytes:
-        """The decrypted bytes.
-
-        Raises:
-            ValueError: They were encrypted under another key, kind or name, or altered.
-        """
-        from cryptography.exceptions import InvalidTag  # noqa: PLC0415 - an optional dependency
-
-        nonce, body = sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:]
-        try:
-            return self._cipher.decrypt(nonce, body, _place(kind, key))
-        except InvalidTag:
-            raise ValueError("the bytes were encrypted under another key, or altered") from None
 
 
 def missing_for_encryption() -> str | None:

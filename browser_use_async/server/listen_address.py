@@ -9,7 +9,7 @@ from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import attrs
 from yarl import URL
@@ -88,8 +88,6 @@ class ListenSettings:
         ConfigurationError: Others would reach it without a key of the operator, or without
             encryption; or a setting is invalid.
     """
-
-    called: ClassVar = "LocalServer"
 
     host: str = setting(
         "127.0.0.1",

@@ -110,14 +110,10 @@ def _days(field: str, value: object) -> None:
         raise ConfigurationError(f"{field} must be a number of days above 0, or None")
 
 
-def _database(field: str, value: object) -> None:
-    kinds.PATH.check(field, value)
-
-
 _DATABASE = kinds.Kind(
     unit="file or URL",
     metavar="FILE",
-    check=_database,
+    check=checks.path,
     parse=lambda text: read_secret(text).strip(),
     reveals=lambda text: not is_source(text) and is_postgres(text) and "@" in text,
 )
@@ -129,8 +125,6 @@ _DATABASE = kinds.Kind(
 @attrs.frozen(kw_only=True, slots=False)
 class StorageSettings:
     """What a server stores, where, and for how long."""
-
-    called: ClassVar = "LocalServer"
 
     database: str | os.PathLike[str] = setting(
         ":memory:",
@@ -191,8 +185,6 @@ class StorageSettings:
 class AccountSettings:
     """The plan, balance and limits of the account."""
 
-    called: ClassVar = "LocalServer"
-
     plan: Plan = setting(
         "subscription",
         kinds.one_of(*get_args(Plan), metavar="PLAN"),
@@ -235,8 +227,6 @@ class AccountSettings:
 @attrs.frozen(kw_only=True, slots=False)
 class ServiceSettings:
     """Searches, webhooks, faults, and the clock."""
-
-    called: ClassVar = "LocalServer"
 
     search: SearchBackend | str | Sequence[str] | None = setting(
         None,

@@ -8,7 +8,7 @@ import socket
 from collections.abc import AsyncIterator, Callable
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import attrs
 from yarl import URL
@@ -56,8 +56,6 @@ def _named(url: str) -> str:
 @attrs.frozen(kw_only=True, slots=False)
 class FleetSettings:
     """The settings of one of several servers with one database."""
-
-    called: ClassVar = "LocalServer"
 
     role: Role = setting(
         "both",

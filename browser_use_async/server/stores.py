@@ -1,10 +1,10 @@
 """All stores of one server, and a view of its tasks for synchronous programs."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from copy import copy
 from datetime import datetime
 from decimal import Decimal
-from typing import Self
+from typing import Any, Self, TypeVar
 
 from browser_use_async.server import checks
 from browser_use_async.server.faults.task_lists import LateTaskStore
@@ -12,7 +12,7 @@ from browser_use_async.server.keys.api_keys import ApiKeys
 from browser_use_async.server.keys.audit_trail import AuditTrail
 from browser_use_async.server.pictures import Drawing
 from browser_use_async.server.storage.account import Account, Plan
-from browser_use_async.server.storage.database import Database, immediate
+from browser_use_async.server.storage.database import Database, Owned, immediate
 from browser_use_async.server.storage.files import FileFacts, StoredFile, Uploads, stored_file
 from browser_use_async.server.storage.outbox import Outbox
 from browser_use_async.server.storage.profiles import Profiles
@@ -25,6 +25,8 @@ from browser_use_async.server.storage.submission_keys import SubmissionKeys
 from browser_use_async.server.storage.tasks import TaskStore
 from browser_use_async.server.storage.webhooks import WebhookRegistry
 from browser_use_async.server.tasks.changes import ChangeLog, Changes
+
+ResultT = TypeVar("ResultT")
 
 
 class Stores:
@@ -62,13 +64,9 @@ class Stores:
     def of(self, owner: str) -> Self:
         """Return the stores of another owner."""
         view = copy(self)
-        view.account = self.account.of(owner)
-        view.schedules = self.schedules.of(owner)
-        view.tasks = self.tasks.of(owner)
-        view.profiles = self.profiles.of(owner)
-        view.submission_keys = self.submission_keys.of(owner)
-        view.scripts = self.scripts.of(owner)
-        view.uploads = self.uploads.of(owner)
+        for name, store in vars(self).items():
+            if isinstance(store, Owned):
+                setattr(view, name, store.of(owner))
         return view
 
     async def open(self) -> None:
@@ -99,24 +97,32 @@ class Store:
     @property
     def tasks(self) -> tuple[TaskRecord, ...]:
         """All tasks, oldest first."""
-        return tuple(immediate(self._tasks.all()))
+        return tuple(self._read(self._tasks.all))
 
     @property
     def task_count(self) -> int:
         """The number of created tasks."""
-        return immediate(self._tasks.created())
+        return self._read(self._tasks.created)
 
     def task(self, task_id: str) -> TaskRecord | None:
         """Return the task of any owner with this id, or None."""
         checks.text("task_id", task_id)
-        return immediate(self._tasks.of_any_owner(id=task_id))
+        return self._read(lambda: self._tasks.of_any_owner(id=task_id))
 
     def file(self, task_id: str, name: str) -> bytes | None:
         """Return the content of an output file, a screenshot or a recording, or None."""
+        checks.text("task_id", task_id)
         checks.text("name", name)
-        record = self.task(task_id)
-        found = None if record is None else immediate(find_file(self._database, record, name))
-        return None if found is None else immediate(found.read(range(found.facts.size)))
+
+        async def read() -> bytes | None:
+            record = await self._tasks.of_any_owner(id=task_id)
+            found = record and await find_file(self._database, record, name)
+            return await found.read(range(found.facts.size)) if found else None
+
+        return self._read(read)
+
+    def _read(self, work: Callable[[], Coroutine[Any, Any, ResultT]]) -> ResultT:
+        return immediate(work())
 
 
 async def find_file(database: Database, record: TaskRecord, name: str) -> StoredFile | None:

@@ -3,46 +3,28 @@
 import asyncio
 import threading
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from decimal import Decimal
 from typing import Any, Self, TypeVar
 
 from browser_use_async.server.faults import Fault
 from browser_use_async.server.local_server import LocalServer
-from browser_use_async.server.storage import TaskRecord
+from browser_use_async.server.storage.database import immediate
 from browser_use_async.server.stores import Store
 from browser_use_async.server.webhooks import Delivery
 
 ResultT = TypeVar("ResultT")
 
 
-class ThreadedStore:
+class ThreadedStore(Store):
     """The data of a server in a thread, read there: every record is a copy, as of that moment."""
 
     def __init__(self, store: Store, call: Callable[[Callable[[], Any]], Any]) -> None:
-        self._store = store
+        vars(self).update(vars(store))
         self._call = call
 
-    @property
-    def tasks(self) -> tuple[TaskRecord, ...]:
-        """All tasks, oldest first."""
-        return self._read(lambda: self._store.tasks)
-
-    @property
-    def task_count(self) -> int:
-        """How many tasks there are."""
-        return self._read(lambda: self._store.task_count)
-
-    def task(self, task_id: str) -> TaskRecord | None:
-        """The task with this id, or None."""
-        return self._read(lambda: self._store.task(task_id))
-
-    def file(self, task_id: str, name: str) -> bytes | None:
-        """The content of an output file, a screenshot or a recording; None if there is none."""
-        return self._read(lambda: self._store.file(task_id, name))
-
-    def _read(self, function: Callable[[], ResultT]) -> ResultT:
-        result: ResultT = self._call(function)
+    def _read(self, work: Callable[[], Coroutine[Any, Any, ResultT]]) -> ResultT:
+        result: ResultT = self._call(lambda: immediate(work()))
         return result
 
 

@@ -6,6 +6,7 @@ from contextlib import suppress
 
 from browser_use_async.server.errors import StorageUnavailableError
 from browser_use_async.server.fleet.placement import Contact
+from browser_use_async.server.loops import BackgroundTasks
 from browser_use_async.server.records import Failed, FailureCause
 from browser_use_async.server.storage import TaskRecord, TaskStore, TransitionRefusedError
 from browser_use_async.server.storage.database import stored
@@ -45,7 +46,7 @@ class FleetWorker:
         # So that it asks twice before it gives up.
         self._answer_seconds = PATIENCE * lease / 2 - _LOOK_SECONDS
         self._contact = Contact()
-        self._questions: set[asyncio.Future[dict[str, TaskStatus]]] = set()
+        self._questions = BackgroundTasks("reads the statuses of a worker's tasks")
         self._reason = _STOPPED
 
     async def run_task(self, task_id: str) -> None:
@@ -93,13 +94,9 @@ class FleetWorker:
 
     async def _statuses(self) -> dict[str, TaskStatus] | None:
         """The statuses of its tasks, or None if the database does not answer in time."""
-        asked = asyncio.create_task(
-            self._tasks.statuses_at_work(self._worker),
-            name="browser-use: reads the statuses of a worker's tasks",
-        )
-        # Kept, since else it might be garbage-collected before its end.
-        self._questions.add(asked)
-        asked.add_done_callback(self._forget)
+        asked = self._questions.start(self._tasks.statuses_at_work(self._worker))
+        # Its error is retrieved, also after it was given up.
+        asked.add_done_callback(lambda _: asked.cancelled() or asked.exception())
         try:
             await asyncio.wait([asked], timeout=self._answer_seconds)
             return asked.result() if asked.done() else None
@@ -108,11 +105,6 @@ class FleetWorker:
         finally:
             # Not awaited: the driver cancels the query at the server first, over the same network.
             asked.cancel()
-
-    def _forget(self, asked: "asyncio.Future[dict[str, TaskStatus]]") -> None:
-        self._questions.discard(asked)
-        if not asked.cancelled():
-            asked.exception()  # retrieved, also after it was given up
 
     def _check_contact(self, patience: float) -> None:
         if self._contact.silence > patience * self._lease and self._runner.running:

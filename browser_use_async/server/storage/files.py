@@ -232,7 +232,6 @@ class Uploads(Owned):
             UploadsFullError: All files, or those of this owner, would exceed their limit in bytes.
         """
         new = Upload(self.owner, name, len(content), self._now())
-
         digest = hashlib.sha256(content).hexdigest()
         use = {"id": link, "digest": digest, "expires": expires}
 
@@ -248,20 +247,13 @@ class Uploads(Owned):
             await Files(at).put(new.key, content)
             # Of two concurrent uploads, the second counts the first, on any server.
             await lock_account(at, DEFAULT_OWNER)
-            await self._check_room(at, name, len(content), most)
+            await self.check_room(name, len(content), most, at)
 
         await self._database.transact(work)
 
-    async def check_room(self, name: str, size: int, most: int) -> None:
-        """Check that a file has room, before it is uploaded.
-
-        Raises:
-            UploadsFullError: As of `put`.
-        """
-        await self._check_room(self._database, name, size, most)
-
-    async def _check_room(self, at: Database, name: str, size: int, most: int) -> None:
-        row = await at.first(_ROOM, owner=self.owner, name=to_text(name))
+    async def check_room(self, name: str, size: int, most: int, at: Database | None = None) -> None:
+        """Check that a file has room; raises the error of `put`."""
+        row = await (at or self._database).first(_ROOM, owner=self.owner, name=to_text(name))
         assert row is not None
         if int(row[0]) + size > most:
             raise UploadsFullError(f"All uploads of this server may have {most} bytes together")

@@ -3,8 +3,8 @@
 import asyncio
 import json
 import logging
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Generator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
@@ -40,18 +40,31 @@ def shown(address: str) -> str:
     return f"postgresql://{parts.hostname or ''}{port}{parts.path}"
 
 
+@contextmanager
+def _refusals(address: str) -> Generator[None]:
+    """Convert errors to ConfigurationErrors that name the server."""
+    try:
+        yield
+    except UnusableServerError as error:
+        raise ConfigurationError(
+            f"the PostgreSQL server {shown(address)} {error.problem}. {error.remedy}"
+        ) from None
+    except psycopg.Error as error:
+        raise ConfigurationError(
+            f"the PostgreSQL server {shown(address)} cannot be used: {first_line(error)}"
+        ) from None
+
+
 def connection_parameters(address: str) -> dict[str, Any]:
     """Return the parameters for libpq; settings in the address take precedence.
 
     Raises:
         ConfigurationError: The address is malformed.
     """
-    try:
+    with _refusals(address):
         return postgres.connection_parameters(
             address, schema=SCHEMA, application="browser-use-async server", seconds=_SECONDS
         )
-    except UnusableServerError as error:
-        raise _unusable(error, address) from None
 
 
 async def connect(address: str) -> psycopg.AsyncConnection:
@@ -60,10 +73,8 @@ async def connect(address: str) -> psycopg.AsyncConnection:
     Raises:
         ConfigurationError: The server cannot be reached, is too old or refuses.
     """
-    try:
+    with _refusals(address):
         return await postgres.connect_async(connection_parameters(address))
-    except UnusableServerError as error:
-        raise _unusable(error, address) from None
 
 
 async def check_server(address: str) -> None:
@@ -73,14 +84,8 @@ async def check_server(address: str) -> None:
         ConfigurationError: The server cannot be reached, is too old, delivers no notifications, or
             its clock and this one differ.
     """
-    try:
+    with _refusals(address):
         await asyncio.to_thread(_check, connection_parameters(address), address)
-    except UnusableServerError as error:
-        raise _unusable(error, address) from None
-    except psycopg.Error as error:
-        raise ConfigurationError(
-            f"the PostgreSQL server {shown(address)} cannot be used: {first_line(error)}"
-        ) from None
 
 
 def _check(parameters: dict[str, Any], address: str) -> None:
@@ -93,12 +98,6 @@ def _check(parameters: dict[str, Any], address: str) -> None:
                 f"{difference.total_seconds():.0f} seconds; set them by NTP"
             )
         postgres.check_notifications(connection, parameters)
-
-
-def _unusable(error: UnusableServerError, address: str) -> ConfigurationError:
-    return ConfigurationError(
-        f"the PostgreSQL server {shown(address)} {error.problem}. {error.remedy}"
-    )
 
 
 @attrs.frozen(eq=False, repr=False)
