@@ -70,9 +70,6 @@ class HttpClient:
 
     Each has a connection of its own, to an address that was judged. One client is for one task: the
     names of others do not hold up its look-ups. It needs no closing.
-
-    Args:
-        policy: Where requests may go.
     """
 
     def __init__(

@@ -60,11 +60,7 @@ class RunningServer:
         return view
 
     def require_turn(self) -> None:
-        """Refuse new work of an owner that has too much waiting.
-
-        Raises:
-            TooManyError: With the bound.
-        """
+        """Refuse new work of an owner that has too much waiting."""
         refusal = waiting_refusal(self.owner)
         if refusal is not None:
             raise TooManyError(f"{refusal}; try again when they are read")

@@ -4,6 +4,7 @@ from collections.abc import Callable, Coroutine
 from copy import copy
 from datetime import datetime
 from decimal import Decimal
+from functools import partial
 from typing import Any, Self, TypeVar
 
 from browser_use_async.server import checks
@@ -13,7 +14,7 @@ from browser_use_async.server.keys.audit_trail import AuditTrail
 from browser_use_async.server.pictures import Drawing
 from browser_use_async.server.storage.account import Account, Plan
 from browser_use_async.server.storage.database import Database, Owned, immediate
-from browser_use_async.server.storage.files import FileFacts, StoredFile, Uploads, stored_file
+from browser_use_async.server.storage.files import FileFacts, Files, StoredFile, Uploads
 from browser_use_async.server.storage.outbox import Outbox
 from browser_use_async.server.storage.profiles import Profiles
 from browser_use_async.server.storage.progress import text_of_step
@@ -127,9 +128,12 @@ class Store:
 
 async def find_file(database: Database, record: TaskRecord, name: str) -> StoredFile | None:
     """A file whose bytes are still to be read, or None if the task has no file of this name."""
-    found = await stored_file(database, record, name)
-    if found is not None or name not in record.screenshots:
-        return found
+    key, files = record.files.get(name, ""), Files(database)
+    facts = await files.facts(key)
+    if facts is not None:
+        return StoredFile(facts, partial(files.get, key))
+    if name not in record.screenshots:
+        return None
     step = record.steps[record.screenshots.index(name)]
     text = await text_of_step(database, record.id, step.step)
     if text is None:

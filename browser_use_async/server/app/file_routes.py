@@ -83,12 +83,12 @@ class FileRoutes:
         if fault is not None:
             return storage_error(403, fault.code, fault)
         record = await self._server.stores.tasks.of_any_owner(id=task_id)
-        found = (
-            None if record is None else await find_file(self._server.stores.database, record, name)
-        )
+        found = None
+        if record is not None:
+            found = await find_file(self._server.stores.database, record, name)
         if record is None or found is None:
             return storage_error(404, "NoSuchKey", "The specified key does not exist.")
-        return await _content(found, record, name, request, self._downloads)
+        return await self._content(request, record, name, found)
 
     async def upload(self, request: web.Request) -> web.Response:
         """Answer PUT of `/uploads/{file_name}`."""
@@ -104,41 +104,58 @@ class FileRoutes:
             refusal.force_close()  # the body is not read
             return refusal
         with self._arriving.taken(owner):
-            return await _take(self._server, request, owner, use, int(query["expires"]))
+            return await self._take(request, owner, use, int(query["expires"]))
 
+    async def _content(
+        self, request: web.Request, record: TaskRecord, name: str, found: StoredFile
+    ) -> web.StreamResponse:
+        size, etag = found.facts.size, f'"{found.facts.digest[:32]}"'
+        headers = {**_HARMLESS, "ETag": etag, "Accept-Ranges": "bytes"}
+        headers["Content-Type"] = _type_of(name)
+        # If-Range: a range of another version would not fit the part that the client has.
+        resumes = request.headers.get("If-Range", etag) == etag
+        try:
+            wanted = byte_range(request.headers.get("Range") if resumes else None, size)
+        except UnsatisfiableRangeError:
+            refusal = storage_error(416, "InvalidRange", "The requested range is not satisfiable")
+            refusal.headers["Content-Range"] = f"bytes */{size}"
+            return refusal
+        status = 200 if wanted is None else 206
+        if wanted is None:
+            wanted = range(size)
+        else:
+            headers["Content-Range"] = f"bytes {wanted.start}-{wanted.stop - 1}/{size}"
+        if request.method == "HEAD":
+            headers["Content-Length"] = str(len(wanted))
+            return web.Response(status=status, headers=headers)
+        # Before it is counted: it may take a while, and a storage that fails is answered with 503.
+        first = await found.read(next(in_parts(wanted), range(0)))
+        owner, file = record.owner, (record.id, name)
+        if (reason := self._downloads.refusal(owner, file)) is not None:
+            return _busy(reason)
+        place = self._downloads.one_more(owner, file)
+        return FileAnswer(found, wanted, first, place, status=status, headers=headers)
 
-async def _content(
-    found: StoredFile,
-    record: TaskRecord,
-    name: str,
-    request: web.Request,
-    downloads: Downloads,
-) -> web.StreamResponse:
-    size, etag = found.facts.size, f'"{found.facts.digest[:32]}"'
-    headers = {**_HARMLESS, "ETag": etag, "Accept-Ranges": "bytes", "Content-Type": _type_of(name)}
-    # If-Range: a range of another version would not fit the part that the client has.
-    resumes = request.headers.get("If-Range", etag) == etag
-    try:
-        wanted = byte_range(request.headers.get("Range") if resumes else None, size)
-    except UnsatisfiableRangeError:
-        refusal = storage_error(416, "InvalidRange", "The requested range is not satisfiable")
-        refusal.headers["Content-Range"] = f"bytes */{size}"
-        return refusal
-    status = 200 if wanted is None else 206
-    if wanted is None:
-        wanted = range(size)
-    else:
-        headers["Content-Range"] = f"bytes {wanted.start}-{wanted.stop - 1}/{size}"
-    if request.method == "HEAD":
-        headers["Content-Length"] = str(len(wanted))
-        return web.Response(status=status, headers=headers)
-    # Before it is counted: it may take a while, and a storage that fails is answered with 503.
-    first = await found.read(next(in_parts(wanted), range(0)))
-    owner, file = record.owner, (record.id, name)
-    if (reason := downloads.refusal(owner, file)) is not None:
-        return _busy(reason)
-    place = downloads.one_more(owner, file)
-    return FileAnswer(found, wanted, first, place, status=status, headers=headers)
+    async def _take(self, request: web.Request, owner: str, use: str, expires: int) -> web.Response:
+        name, content = request.match_info["file_name"], await _body(request)
+        if content is None:
+            message = "Your proposed upload exceeds the maximum allowed size"
+            refusal = storage_error(400, "EntityTooLarge", message)
+            refusal.force_close()  # the rest of the body is not read
+            return refusal
+        if not content:
+            return storage_error(400, "IncompleteBody", "The file is empty")
+        uploads = self._server.stores.uploads.of(owner)
+        most = self._server.settings.max_upload_bytes
+        try:
+            await uploads.check_room(name, len(content), most)
+            await uploads.put(name, content, most, use, expires)
+        except LinkUsedError:
+            return storage_error(403, LinkFault.USED.code, LinkFault.USED)
+        except UploadsFullError as error:
+            return storage_error(507, "QuotaExceeded", str(error))
+        # S3 uses the MD5 digest as the entity tag.
+        return web.Response(headers={"ETag": f'"{hashlib.md5(content).hexdigest()}"'})  # noqa: S324 - S3's
 
 
 def _busy(reason: str) -> web.Response:
@@ -150,29 +167,6 @@ def _busy(reason: str) -> web.Response:
 def _type_of(name: str) -> str:
     kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
     return f"{kind}; charset=utf-8" if kind.startswith("text/") else kind
-
-
-async def _take(
-    server: RunningServer, request: web.Request, owner: str, use: str, expires: int
-) -> web.Response:
-    name, content = request.match_info["file_name"], await _body(request)
-    if content is None:
-        message = "Your proposed upload exceeds the maximum allowed size"
-        refusal = storage_error(400, "EntityTooLarge", message)
-        refusal.force_close()  # the rest of the body is not read
-        return refusal
-    if not content:
-        return storage_error(400, "IncompleteBody", "The file is empty")
-    uploads, most = server.stores.uploads.of(owner), server.settings.max_upload_bytes
-    try:
-        await uploads.check_room(name, len(content), most)
-        await uploads.put(name, content, most, use, expires)
-    except LinkUsedError:
-        return storage_error(403, LinkFault.USED.code, LinkFault.USED)
-    except UploadsFullError as error:
-        return storage_error(507, "QuotaExceeded", str(error))
-    # S3 uses the MD5 digest as the entity tag.
-    return web.Response(headers={"ETag": f'"{hashlib.md5(content).hexdigest()}"'})  # noqa: S324 - S3's
 
 
 async def _body(request: web.Request) -> bytes | None:

@@ -22,7 +22,7 @@ from browser_use_async.server.storage import (
 from browser_use_async.server.storage.postgres.connection import Listener
 from browser_use_async.server.storage.postgres.database import PostgresDatabase
 from browser_use_async.server.storage.postgres.jobs import QUEUES
-from browser_use_async.server.tasks.changes import Changes
+from browser_use_async.server.stores import Stores
 from browser_use_async.server.tasks.deployment import Deployment
 from browser_use_async.server.tasks.runner import TaskRunner
 from browser_use_async.server.webhooks.sender import FleetSender
@@ -70,9 +70,8 @@ class Fleet(Deployment):
         settings: ServerSettings,
         worker: str,
         database: PostgresDatabase,
-        tasks: TaskStore,
+        stores: Stores,
         runner: TaskRunner,
-        changes: Changes,
         webhooks: FleetSender,
         nodes: Nodes,
         loops: Loops,
@@ -83,7 +82,7 @@ class Fleet(Deployment):
                 "a server that shares one cannot know whether another still waits for a task"
             )
         self.most_at_work = settings.max_concurrent_tasks
-        self.slots = self._slots = settings.capacity
+        self.slots = settings.capacity
         self._interval = min(_JANITOR_SECONDS, settings.lease)
         self.schedules = settings.role != "worker"
         self._settings = settings
@@ -91,13 +90,13 @@ class Fleet(Deployment):
         self._nodes = nodes
         self._loops = loops
         self._database = database
-        self._changes = changes
+        self._changes = stores.changes
         self._runner = runner
         self._webhooks = webhooks
         self._placement = Placement(database.jobs, settings.lease, settings.drain)
-        self._worker = FleetWorker(worker, tasks, runner, settings.lease)
-        self._repair = partial(_repair, database, tasks)
-        self._listener = Listener(database.address, self._hear, changes.miss)
+        self._worker = FleetWorker(worker, stores.tasks, runner, settings.lease)
+        self._repair = partial(_repair, database, stores.tasks)
+        self._listener = Listener(database.address, self._hear, stores.changes.miss)
         self._beside: list[Loop] = []
         self._working: list[Loop] = []
         self._contact = Contact()
@@ -122,7 +121,7 @@ class Fleet(Deployment):
             start("janitor", self._clean),
         ]
         self._working = [
-            start("tasks", partial(placement.work, QUEUES["task"], self._slots)),
+            start("tasks", partial(placement.work, QUEUES["task"], self._settings.capacity)),
             start("events", partial(placement.work, QUEUES["delivery"], _DELIVERIES_AT_ONCE)),
         ]
 
@@ -148,8 +147,8 @@ class Fleet(Deployment):
         settings = self._settings
         await self._nodes.announce(
             self._worker_id,
-            settings.node_address if self._slots else None,
-            self._slots,
+            settings.node_address if settings.capacity else None,
+            settings.capacity,
             keeps_keys=settings.submission_keys,
         )
         # A client may make a call here, and repeat it at another server.

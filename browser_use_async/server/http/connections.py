@@ -81,12 +81,7 @@ class Connections:
         self._unread = 0  # bytes of answers that wait for a client
 
     def factory(self, server: web.Server, **options: Any) -> "Callable[[], web.RequestHandler]":
-        """The factory of the protocol of each connection.
-
-        Args:
-            server: The server of aiohttp, which hands the requests on.
-            options: Those of `web.RequestHandler`.
-        """
+        """The factory of the protocol of each connection, with options of `web.RequestHandler`."""
         return lambda: _Connection(self, server, **options)
 
     def opened(self, connection: "_Connection") -> None:

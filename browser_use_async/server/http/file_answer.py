@@ -27,12 +27,7 @@ class Downloads:
         self._of_file = Places(MOST_OF_FILE, "downloads of this file are under way")
 
     def refusal(self, owner: str, file: tuple[str, str]) -> str | None:
-        """Why no further one may begin, or None.
-
-        Args:
-            owner: Whose file it is.
-            file: The id of its task, and its name.
-        """
+        """Why no further one of a file, by the id of its task and its name, may begin, or None."""
         return self._of_file.refusal(file) or self._of_owner.refusal(owner)
 
     @contextmanager
@@ -43,16 +38,7 @@ class Downloads:
 
 
 class FileAnswer(web.StreamResponse):
-    """Some consecutive bytes of a file.
-
-    Args:
-        found: The file.
-        wanted: Which bytes.
-        first: Those of the first part.
-        place: What counts the download while it is sent.
-        status: The status.
-        headers: The headers.
-    """
+    """Some consecutive bytes of a file, of which `first` are those of the first part."""
 
     def __init__(
         self,
@@ -69,7 +55,7 @@ class FileAnswer(web.StreamResponse):
         self._found = found
         self._wanted = wanted
         self._first = first
-        self._place = place
+        self._place = place  # counts the download while it is sent
 
     async def whole(self) -> bytes:
         """All of its bytes, for faults that send others."""

@@ -81,13 +81,7 @@ async def answer_once(
 ) -> web.Response:
     """Answer a call with what it creates, or with the answer to an earlier call with its key.
 
-    Args:
-        keys: Those of the owner.
-        call: Who calls.
-        name: Which call it is.
-        key: Its key.
-        request: Its body.
-        create: Creates something, with the claim in the same transaction.
+    `create` creates something, with the claim in the same transaction.
 
     Raises:
         InvalidRequestError: The earlier call has made another request.

@@ -97,10 +97,7 @@ class Database(ABC):
     async def newest(self, last: int, most: int, find: "FindRows[ResultT]") -> list[ResultT]:
         """Return rows up to a position, newest first.
 
-        Args:
-            last: The highest position.
-            most: The largest number of rows.
-            find: Reads a limited number of rows from one position to another.
+        `find` reads a limited number of rows from one position to another.
         """
         return await find(1, last, most)
 

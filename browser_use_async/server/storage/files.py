@@ -167,13 +167,6 @@ async def put_results(at: Database, record: TaskRecord, result: Finished | Faile
         await Files(at).put(recording_key(name), film)
 
 
-async def stored_file(database: Database, record: TaskRecord, name: str) -> StoredFile | None:
-    """Find a file by name; its bytes are read later. None if there is no such file."""
-    key, files = record.files.get(name, ""), Files(database)
-    facts = await files.facts(key)
-    return None if facts is None else StoredFile(facts, lambda wanted: files.get(key, wanted))
-
-
 async def delete_files(at: Database, record: TaskRecord) -> None:
     """Delete all files of a task, whose steps have been read, in a transaction."""
     for key in record.files.values():

@@ -15,10 +15,8 @@ class ObjectStore:
     """A bucket, or the objects with a prefix in it.
 
     Credentials, region and a custom endpoint come from the environment variables of AWS:
-    `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_REGION`, `AWS_ENDPOINT_URL`.
-
-    Args:
-        url: `s3://bucket/prefix`.
+    `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_REGION`, `AWS_ENDPOINT_URL`. What the
+    storage refuses raises StorageUnavailableError.
 
     Raises:
         ConfigurationError: The address is malformed, or the package is missing.
@@ -58,11 +56,7 @@ class ObjectStore:
             ) from error
 
     async def put(self, name: str, content: bytes) -> None:
-        """Write an object, in place of one with the same name.
-
-        Raises:
-            StorageUnavailableError: The storage did not accept it.
-        """
+        """Write an object, in place of one with the same name."""
         from obstore import put_async  # noqa: PLC0415
 
         with _refusals(self.url):
@@ -73,7 +67,6 @@ class ObjectStore:
 
         Raises:
             ObjectGoneError: The storage does not have it.
-            StorageUnavailableError: The storage did not return them.
         """
         from obstore import get_range_async  # noqa: PLC0415
 
@@ -82,11 +75,7 @@ class ObjectStore:
         return bytes(found)
 
     async def delete(self, name: str) -> None:
-        """Delete an object if it exists.
-
-        Raises:
-            StorageUnavailableError: The storage did not delete it.
-        """
+        """Delete an object if it exists."""
         from obstore import delete_async  # noqa: PLC0415
 
         with _refusals(self.url):

@@ -15,11 +15,7 @@ def lacks_commits(log: Path, read: int) -> bool:
     """Whether the log of a database that was not closed has lost commits.
 
     A log that was cut off looks like one that ends there, and a bad last commit like one that was
-    being written.
-
-    Args:
-        log: The log, as its owner left it.
-        read: How many of its frames SQLite could read.
+    being written. SQLite could read some frames of it.
     """
     with log.open("rb") as file:
         header = file.read(_HEADER)

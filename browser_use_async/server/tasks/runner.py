@@ -99,11 +99,13 @@ class TaskControl:
         await stored(lambda: self._charge(cents))
 
 
-@attrs.frozen
+@attrs.define(eq=False)
 class _Run:
-    work: "asyncio.Task[None]"
+    record: TaskRecord
+    assignment: Assignment
     control: TaskControl
     redactor: SecretRedactor
+    work: "asyncio.Task[None]" = attrs.field(init=False)
 
 
 class TaskRunner:
@@ -171,14 +173,14 @@ class TaskRunner:
 
     def start(self, record: TaskRecord, assignment: Assignment) -> "asyncio.Task[None]":
         """Start a task; returns its asyncio task."""
-        control = self._control(record)
         redactor = SecretRedactor(assignment.secrets)
-        loop = asyncio.get_running_loop()
-        coroutine = self._run_task(record, assignment, control, redactor)
-        work = loop.create_task(coroutine, name=f"browser-use: runs task {record.id}")
-        self._runs[record.id] = _Run(work, control, redactor)
-        work.add_done_callback(lambda _: self._runs.pop(record.id))
-        return work
+        run = _Run(record, assignment, self._control(record), redactor)
+        run.work = asyncio.get_running_loop().create_task(
+            self._run_task(run), name=f"browser-use: runs task {record.id}"
+        )
+        self._runs[record.id] = run
+        run.work.add_done_callback(lambda _: self._runs.pop(record.id))
+        return run.work
 
     def stop_there(self, record: TaskRecord, assignment: Assignment) -> None:
         """Stop the work at another service for a task that has ended here."""
@@ -261,54 +263,48 @@ class TaskRunner:
         with suppress(TransitionRefusedError):  # stopped while it waited for a browser
             await stored(lambda: self._tasks.change(record, TaskEvent.START, self._worker))
 
-    async def _run_task(
-        self,
-        record: TaskRecord,
-        assignment: Assignment,
-        control: TaskControl,
-        redactor: SecretRedactor,
-    ) -> None:
+    async def _run_task(self, run: _Run) -> None:
+        record, control = run.record, run.control
         OWNER.set(record.owner)  # only for this task's work, which has its own context
         # For a new task `follow` would know it.
         if control.is_stopped or (record.started and await self._is_over(record)):
             return  # stopped before it began
         try:
             if self._scripts is not None:
-                assignment = await self._scripts.take(assignment)
+                run.assignment = await self._scripts.take(run.assignment)
             if not getattr(self._executor, "reports_start", False):
                 await control.begun()
-            items = self._executor.run(assignment, control)
+            items = self._executor.run(run.assignment, control)
             try:
-                await self._follow(record, assignment, items, control, redactor)
+                await self._follow(run, items)
             finally:
                 await _close(items)
         except asyncio.CancelledError as error:
             # An executor may leak the cancellation of its own work, which counts as its failure.
             if _is_being_cancelled():
                 raise
-            await self._fail(record, redactor, error)
+            await self._fail(run, error)
         except Exception as error:  # noqa: BLE001 - an executor may raise anything; the server lives
-            await self._fail(record, redactor, error)
+            await self._fail(run, error)
 
     async def _is_over(self, record: TaskRecord) -> bool:
         status = await stored(lambda: self._tasks.of(record.owner).status(record.id))
         return status is None or status.is_terminal
 
-    async def _fail(
-        self, record: TaskRecord, redactor: SecretRedactor, error: BaseException
-    ) -> None:
-        log_failure(_logger, f"the executor failed on task {record.id}", error)
+    async def _fail(self, run: _Run, error: BaseException) -> None:
+        log_failure(_logger, f"the executor failed on task {run.record.id}", error)
         reason = f"The executor raised {type(error).__name__}: {error}"
-        await self._end_badly(record, redactor.failure(Failed(reason, cause=FailureCause.EXECUTOR)))
+        failure = run.redactor.failure(Failed(reason, cause=FailureCause.EXECUTOR))
+        await self._end_badly(run.record, failure)
 
-    async def _finish(
-        self, record: TaskRecord, result: Finished, profile_id: str, control: TaskControl
-    ) -> None:
+    async def _finish(self, run: _Run, result: Finished) -> None:
         """Store a result; if the task was just paused, once it is resumed."""
+        profile_id = run.assignment.profile_id
+        finish = partial(self._tasks.finish, run.record, result, profile_id, self._worker)
         while True:
-            await control.checkpoint()
+            await run.control.checkpoint()
             try:
-                await stored(lambda: self._tasks.finish(record, result, profile_id, self._worker))
+                await stored(finish)
             except TransitionRefusedError as refused:
                 if refused.status.is_terminal:
                     return  # stopped meanwhile
@@ -322,22 +318,16 @@ class TaskRunner:
         with suppress(TransitionRefusedError):  # stopped meanwhile
             await stored(lambda: self._tasks.fail(record, failure, self._worker))
 
-    async def _follow(
-        self,
-        record: TaskRecord,
-        assignment: Assignment,
-        items: AsyncIterator[Step | Finished | Failed],
-        control: TaskControl,
-        redactor: SecretRedactor,
-    ) -> None:
-        number = 0
+    async def _follow(self, run: _Run, items: AsyncIterator[Step | Finished | Failed]) -> None:
+        record, control, redactor = run.record, run.control, run.redactor
+        number, limit = 0, run.assignment.max_agent_steps
         async for item in items:
             if not isinstance(item, Failed):
                 await control.begun()  # it takes steps, so it has begun
             # Not all executors wait by themselves: nothing is stored while the task is paused.
             await control.checkpoint()
             if isinstance(item, Finished):
-                await self._finish(record, redactor.result(item), assignment.profile_id, control)
+                await self._finish(run, redactor.result(item))
                 return
             if isinstance(item, Failed):
                 await self._end_badly(record, redactor.failure(item))
@@ -345,8 +335,7 @@ class TaskRunner:
             number += 1
             control.doing("")
             # Enforced here as well, for executors that do not count their steps.
-            if number > assignment.max_agent_steps:
-                limit = assignment.max_agent_steps
+            if number > limit:
                 reason = f"The task was not done within its {limit} steps (max_agent_steps)"
                 await self._end_badly(record, Failed(reason, cause=FailureCause.STEP_LIMIT))
                 return
