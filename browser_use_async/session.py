@@ -436,8 +436,7 @@ class BrowserUseSession:
         self,
         task: str | RunTaskRequest,
         *,
-        # None is a type form, too: that of a handle without a type.
-        output_type: "TypeForm[HandleT]" = None,  # type: ignore[assignment] # noqa: RUF013
+        output_type: "TypeForm[HandleT]" = _NO_TYPE,
         key: str | None = None,
         if_exists: IfExists = "join",
         key_window: float = 86400.0,

@@ -57,14 +57,11 @@ class BrowserProfileEndpoints(Section):
         Raises:
             InvalidRequestError: An option is out of bounds.
         """
-        from browser_use_async.paging import ListIterator, Rows  # noqa: PLC0415
-
-        async def fetch(page: int, limit: int) -> "Rows[BrowserProfile]":
-            found = await self.list(page=page, limit=limit)
-            return Rows(found.profiles, found.total_count)
+        from browser_use_async.paging import ListIterator  # noqa: PLC0415
 
         return ListIterator(
-            fetch,
+            self.list,
+            lambda page: page.profiles,
             lambda row: row.profile_id,
             kind="profiles",
             page_size=page_size,

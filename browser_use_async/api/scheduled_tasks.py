@@ -57,14 +57,15 @@ class ScheduledTaskEndpoints(Section):
         Raises:
             InvalidRequestError: An option is out of bounds.
         """
-        from browser_use_async.paging import ListIterator, Rows  # noqa: PLC0415
-
-        async def fetch(page: int, limit: int) -> "Rows[ScheduledTask]":
-            found = await self.list(page=page, limit=limit)
-            return Rows(found.tasks, found.total_count)
+        from browser_use_async.paging import ListIterator  # noqa: PLC0415
 
         return ListIterator(
-            fetch, lambda row: row.id, kind="schedules", page_size=page_size, prefetch=prefetch
+            self.list,
+            lambda page: page.tasks,
+            lambda row: row.id,
+            kind="schedules",
+            page_size=page_size,
+            prefetch=prefetch,
         )
 
     @overload

@@ -133,7 +133,7 @@ class TaskEndpoints(Section):
         from browser_use_async.paging import PageIterator  # noqa: PLC0415
 
         return PageIterator(
-            lambda page, limit: self.list(page=page, limit=limit),
+            self.list,
             statuses=statuses,
             created_after=created_after,
             page_size=page_size,

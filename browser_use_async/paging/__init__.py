@@ -1,5 +1,5 @@
 """Exact iteration over pages that shift while they are read."""
 
-from browser_use_async.paging.iterators import ListIterator, PageIterator, Rows
+from browser_use_async.paging.iterators import ListIterator, PageIterator
 
-__all__ = ["ListIterator", "PageIterator", "Rows"]
+__all__ = ["ListIterator", "PageIterator"]

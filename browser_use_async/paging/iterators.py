@@ -7,8 +7,6 @@ from collections.abc import AsyncGenerator, Callable, Collection, Coroutine, Seq
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-import attrs
-
 from browser_use_async.api.arguments import check_option
 from browser_use_async.api.limits import MAX_TASK_PAGE
 from browser_use_async.errors import InvalidRequestError
@@ -19,16 +17,10 @@ from browser_use_async.removals import missing_name
 from browser_use_async.types import TaskPage, TaskStatus, TaskSummary
 
 MAX_PREFETCH = 8  # pages
+PageT = TypeVar("PageT")
 RowT = TypeVar("RowT")
-
-
-@attrs.frozen
-class Rows(Generic[RowT]):
-    """One page of a list, of any kind of rows."""
-
-    rows: Sequence[RowT]
-    total_count: int  # how many there are on all pages
-    limit: int = 0  # rows on a page, as the server says; 0 if unknown
+# The call of one page, by its number and size
+ListPage = Callable[..., Coroutine[Any, Any, PageT]]
 
 
 class _Iterator(Generic[RowT]):
@@ -36,13 +28,16 @@ class _Iterator(Generic[RowT]):
 
     def __init__(
         self,
-        fetch: Callable[[int, int], Coroutine[Any, Any, Rows[RowT]]],
+        list_page: ListPage[PageT],
+        rows_of: Callable[[PageT], Sequence[RowT]],
         new_reader: Callable[[], PageReader[RowT]],
         *,
         page_size: int,
         is_ahead: bool,
     ) -> None:
-        self._fetch, self._new_reader = fetch, new_reader
+        self._list_page: ListPage[Any] = list_page
+        self._rows_of: Callable[[Any], Sequence[RowT]] = rows_of
+        self._new_reader = new_reader
         self._page_size, self._is_ahead = page_size, is_ahead
         # Until a loop starts, the resume token is the place at which this process was resumed.
         self._reader = new_reader()
@@ -73,12 +68,12 @@ class _Iterator(Generic[RowT]):
                     yield wanted
 
     async def _pages(self, reader: PageReader[RowT]) -> AsyncGenerator[list[RowT], None]:
-        in_flight: dict[PageRequest, asyncio.Task[Rows[RowT]]] = {}
+        in_flight: dict[PageRequest, asyncio.Task[Any]] = {}
         try:
             while requests := reader.requests():
                 await self._start_requests(requests, in_flight)
                 page = await in_flight[requests[0]]
-                rows = reader.feed(page.rows, page.total_count, page.limit)
+                rows = reader.feed(self._rows_of(page), page.total_count, page.limit)
                 # Before the rows are yielded, so that it is under way while the caller works on
                 # them.
                 if self._is_ahead:
@@ -89,16 +84,14 @@ class _Iterator(Generic[RowT]):
             await _cancel(in_flight.values())
 
     async def _start_requests(
-        self,
-        requests: Sequence[PageRequest],
-        in_flight: dict[PageRequest, asyncio.Task[Rows[RowT]]],
+        self, requests: Sequence[PageRequest], in_flight: dict[PageRequest, asyncio.Task[Any]]
     ) -> None:
         """Start the requests that are not in flight, and cancel those no longer wanted."""
         dropped = [in_flight.pop(each) for each in tuple(in_flight) if each not in requests]
         for request in requests:
             if request not in in_flight:
                 name = f"browser-use: reads page {request.page} for {self!r}"
-                page = self._fetch(request.page, self._page_size)
+                page = self._list_page(page=request.page, limit=self._page_size)
                 in_flight[request] = asyncio.create_task(page, name=name)
         await _cancel(dropped)
 
@@ -122,7 +115,7 @@ class PageIterator(_Iterator[TaskSummary]):
 
     def __init__(
         self,
-        fetch: Callable[[int, int], Coroutine[Any, Any, TaskPage]],
+        list_page: ListPage[TaskPage],
         *,
         statuses: Collection[TaskStatus | str] | None = None,
         created_after: datetime | None = None,
@@ -153,15 +146,17 @@ class PageIterator(_Iterator[TaskSummary]):
         self._start = start
         self._statuses = None if start.statuses is None else frozenset(start.statuses.splitlines())
 
-        async def rows(page: int, limit: int) -> Rows[TaskSummary]:
-            found = await fetch(page, limit)
-            return Rows(found.tasks, found.total_count, found.limit)
-
         def new_reader() -> PageReader[TaskSummary]:
             depth = max(prefetch, 1)
             return PageReader(lambda row: row.id, lambda row: row.created_at, start, depth=depth)
 
-        super().__init__(rows, new_reader, page_size=start.page_size, is_ahead=prefetch > 0)
+        super().__init__(
+            list_page,
+            lambda page: page.tasks,
+            new_reader,
+            page_size=start.page_size,
+            is_ahead=prefetch > 0,
+        )
 
     def _matches(self, row: TaskSummary) -> bool:
         if self._statuses is not None and row.status not in self._statuses:
@@ -204,7 +199,8 @@ class ListIterator(_Iterator[RowT]):
 
     def __init__(
         self,
-        fetch: Callable[[int, int], Coroutine[Any, Any, Rows[RowT]]],
+        list_page: ListPage[PageT],
+        rows_of: Callable[[PageT], Sequence[RowT]],
         key: Callable[[RowT], str],
         *,
         kind: str,
@@ -219,7 +215,7 @@ class ListIterator(_Iterator[RowT]):
         def new_reader() -> PageReader[RowT]:
             return PageReader(key, lambda _row: None, start, newest_first=None)
 
-        super().__init__(fetch, new_reader, page_size=page_size, is_ahead=prefetch > 0)
+        super().__init__(list_page, rows_of, new_reader, page_size=page_size, is_ahead=prefetch > 0)
 
     if not TYPE_CHECKING:  # type checkers would accept any name
         __getattr__ = missing_name

@@ -286,32 +286,18 @@ class Task(Response):
     """
 
     id: str
-    """The task's id."""
     task: str
-    """Its instructions."""
     status: TaskStatus
-    """Its status."""
     created_at: datetime | None
-    """When it was created; None if the server's text was no timestamp. The text is then in
-    `extra`."""
     output: str | None = None
-    """Its answer; None unless it finished, and possibly even then."""
     steps: list[TaskStep] = attrs.field(factory=list)
-    """The steps so far."""
     live_url: str | None = attrs.field(default=None, repr=hidden_url)
-    """A page to watch and steer it; None from some servers until the browser runs."""
     finished_at: datetime | None = None
-    """When it ended."""
     browser_data: BrowserData | None = None
-    """Cookies, if `save_browser_data` was set."""
     user_uploaded_files: list[str] = attrs.field(factory=list)
-    """Names of the uploads that it was given."""
     output_files: list[str] = attrs.field(factory=list)
-    """Names of the files that it made."""
     public_share_url: str | None = attrs.field(default=None, repr=hidden_url)
-    """A link that needs no key, if `enable_public_share` was set."""
     metadata: dict[str, str] = attrs.field(factory=dict)
-    """The pairs given at creation, without the reserved submission token."""
 
     @property
     def has_ended(self) -> bool:

@@ -1,15 +1,24 @@
 """Reading lists of unknown direction while they change."""
 
 from collections.abc import Callable, Coroutine, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from browser_use_async.paging import ListIterator, Rows
+from browser_use_async.paging import ListIterator
 
-Fetch = Callable[[int, int], Coroutine[Any, Any, Rows[int]]]
+
+class Page(NamedTuple):
+    """A page of the list, whose server does not say how many rows a page has."""
+
+    rows: Sequence[int]
+    total_count: int
+    limit: int = 0
+
+
+Fetch = Callable[..., Coroutine[Any, Any, Page]]
 
 CHURN = st.lists(
     st.tuples(st.integers(0, 30), st.lists(st.integers(0, 500), max_size=6)), max_size=40
@@ -29,7 +38,7 @@ class Listed:
         self._changes = iter(churn)
         self._newest_first = newest_first
 
-    async def fetch(self, page: int, limit: int) -> Rows[int]:
+    async def fetch(self, page: int, limit: int) -> Page:
         """Read a page."""
         if self.reads:
             births, deaths = next(self._changes, (0, []))
@@ -41,11 +50,13 @@ class Listed:
         self.reads.append(page)
         assert len(self.reads) < 5_000, "this reading does not end"
         listed = self.rows[::-1] if self._newest_first else self.rows
-        return Rows(listed[(page - 1) * limit : page * limit], len(listed))
+        return Page(listed[(page - 1) * limit : page * limit], len(listed))
 
 
 async def _ids(fetch: Fetch, size: int) -> list[int]:
-    iterator = ListIterator(fetch, str, kind="schedules", page_size=size, prefetch=0)
+    iterator = ListIterator(
+        fetch, lambda page: page.rows, str, kind="schedules", page_size=size, prefetch=0
+    )
     return [each async for each in iterator]
 
 
@@ -139,12 +150,12 @@ class Liar:
         self.reads = 0
         self._count_of, self._always = count_of, always
 
-    async def fetch(self, page: int, limit: int) -> Rows[int]:
+    async def fetch(self, page: int, limit: int) -> Page:
         """Read a page and change the answer."""
         self.reads += 1
         assert self.reads <= BOUND, "this reading does not end"
         top = limit * ((self._always or page) - 1)
-        return Rows(range(25)[top : top + limit], self._count_of(self.reads))
+        return Page(range(25)[top : top + limit], self._count_of(self.reads))
 
 
 async def test_reading_ends_on_servers_with_wrong_answers():
