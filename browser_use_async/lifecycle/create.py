@@ -33,8 +33,8 @@ from browser_use_async.events import SubmissionAdopted
 from browser_use_async.lifecycle.reconcile import FIRST_PAUSE, LONGEST_PAUSE, Reconciler
 from browser_use_async.lifecycle.submission_age import SubmissionAges
 from browser_use_async.observers import CreationEnded, CreationSent, ErrorMade, SearchEnded
-from browser_use_async.transport.client import Submitting, Transport
-from browser_use_async.transport.request import PreparedRequest, prepare
+from browser_use_async.transport.client import Transport
+from browser_use_async.transport.request import PreparedRequest, Submitting, prepare
 from browser_use_async.transport.response import Outcome, OutcomeKind
 from browser_use_async.transport.submission_keys import is_replayed
 from browser_use_async.types import RunTaskRequest, Task
@@ -308,15 +308,15 @@ class TaskCreator:
         prepared = prepare(table.RUN_TASK, None, submission.request, submission.key)
         prepared.about, prepared.attempts = submission, submission.attempts
         prepared.is_doubted = submission.lost_at is not None
-        prepared.before_sending = None if entry is None else entry.before_send
-        prepared.on_sent = partial(self._record_sent, submission, prepared)
-        submitting = Submitting(
+        prepared.submitting = Submitting(
             submission.ends_at,
+            None if entry is None else entry.before_send,
+            partial(self._record_sent, submission, prepared),
             partial(self._claim, submission),
             partial(self._record_failure, submission, prepared),
         )
         try:
-            outcome = await self.transport.perform(prepared, submitting=submitting)
+            outcome = await self.transport.perform(prepared)
         except errors.BrowserUseError:
             raise
         except Exception as error:  # of a middleware or a trace of the caller
@@ -324,7 +324,7 @@ class TaskCreator:
             raise
         finally:
             submission.attempts = prepared.attempts
-            prepared.on_sent = None  # breaks a reference cycle
+            prepared.submitting = None  # breaks a reference cycle
         if outcome.kind is OutcomeKind.ACCEPTED:
             task_id: str = outcome.value.id
             return task_id

@@ -5,7 +5,7 @@ import math
 import random
 import uuid
 from collections.abc import Awaitable, Callable
-from functools import cached_property, partial
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import aiohttp
@@ -17,9 +17,11 @@ from browser_use_async.api import endpoint_table as table
 from browser_use_async.api.long_poll import Wait
 from browser_use_async.api.serialization import StatusPage, load_structure
 from browser_use_async.api.submission_key import format_key
-from browser_use_async.events import SlotAwaited
+from browser_use_async.events import RetryScheduled, SlotAwaited
 from browser_use_async.observers import (
+    AttemptBegan,
     AttemptEnded,
+    CallTroubled,
     CreationEnded,
     ErrorMade,
     Observers,
@@ -32,13 +34,7 @@ from browser_use_async.transport.connections import Connections
 from browser_use_async.transport.error_factory import error_of
 from browser_use_async.transport.health import ServiceHealth
 from browser_use_async.transport.rate_limiter import AcquireTimeout, Permit, RateLimiter
-from browser_use_async.transport.reports import (
-    report_began,
-    report_ended,
-    report_retry,
-    report_trouble,
-)
-from browser_use_async.transport.request import OnHeaders, PreparedRequest, prepare
+from browser_use_async.transport.request import OnHeaders, PreparedRequest, Submitting, prepare
 from browser_use_async.transport.response import Outcome, OutcomeKind, says_no_free_slot
 from browser_use_async.transport.retry import (
     RetryBudget,
@@ -61,16 +57,6 @@ _NO_TIMEOUT = AcquireTimeout()
 
 # Makes the call of an endpoint's row, with a request and a body, and returns its typed answer.
 Call = Callable[..., Awaitable[Any]]
-
-
-@attrs.frozen(eq=False, repr=False)
-class Submitting:
-    """The parts of a call that pays once, beside its request."""
-
-    ends_at: float  # the loop time after which its answer is not used
-    # Returns the outcome of an accepted attempt; its answer may make it ambiguous
-    claim: Callable[[Outcome], Awaitable[Outcome]]
-    on_failure: Callable[[Outcome], None]  # called after each attempt that was not accepted
 
 
 class Transport:
@@ -217,62 +203,59 @@ class Transport:
 
     def error_of(self, prepared: PreparedRequest, outcome: Outcome) -> errors.BrowserUseError:
         """A new error for a call that did not succeed."""
-        key, body = self.configuration.api_key, prepared.body
-        texts = {} if body is None or body.secrets is None else body.secrets
-        secrets = (*(() if key is None else (key.reveal(),)), *texts.values())
-        base_url, served = self.configuration.base_url, self.health.served
-        error = error_of(prepared, outcome, prepared.attempts, secrets, served, base_url)
+        error = error_of(prepared, outcome, self.configuration, self.health.served)
         self.observers.notify(ErrorMade(error), prepared.about)
         return error
 
     # --- retry, permit, wire --------------------------------------------------------------
 
-    async def perform(
-        self,
-        prepared: PreparedRequest,
-        retry: RetryPolicy | None = None,
-        submitting: Submitting | None = None,
-    ) -> Outcome:
+    async def perform(self, prepared: PreparedRequest, retry: RetryPolicy | None = None) -> Outcome:
         """Make a call, repeating it where that is safe, and return its last outcome."""
         limiter = self.limiter()
         if self.configuration.api_key is None and prepared.endpoint.authenticated:
             raise self.configuration.missing_key()
         policy = self.retry if retry is None else retry
         prepared.most_attempts = policy.max_attempts
-        if submitting is None:
+        if prepared.submitting is None:
             first = await self._attempt(limiter, prepared)
         else:
-            first = await self._attempt_with_slot(limiter, prepared, submitting)
+            first = await self._attempt_with_slot(limiter, prepared, prepared.submitting)
         if first.kind is OutcomeKind.ACCEPTED:
             self._budget.record_success(1)
             return first
-        return await self._repeat(limiter, prepared, policy, submitting, first)
+        return await self._repeat(limiter, prepared, policy, first)
 
     async def _repeat(
-        self,
-        limiter: RateLimiter,
-        prepared: PreparedRequest,
-        policy: RetryPolicy,
-        submitting: Submitting | None,
-        first: Outcome,
+        self, limiter: RateLimiter, prepared: PreparedRequest, policy: RetryPolicy, first: Outcome
     ) -> Outcome:
         """Repeat a failed call, if that is safe."""
+        submitting = prepared.submitting
 
         async def attempt() -> Outcome:
             if submitting is not None:
                 return await self._attempt_with_slot(limiter, prepared, submitting)
             outcome = await self._attempt(limiter, prepared)
-            report_trouble(self.observers, prepared, outcome)
+            self._report_trouble(prepared, outcome)
             return outcome
 
-        if submitting is None:  # else `claim` has reported it
-            report_trouble(self.observers, prepared, first)
+        def effect() -> table.Effect:
+            # With a key that the service keeps, sending a call again has no further effect.
+            is_named = prepared.key is not None and self.keys.are_kept
+            return table.Effect.IDEMPOTENT if is_named else prepared.endpoint.effect
+
+        def report(outcome: Outcome, failures: int, pause: float) -> None:
+            name, task_id = prepared.endpoint.name, prepared.task_id
+            event = RetryScheduled(name, task_id, failures, pause, outcome.problem)
+            self.observers.notify(event, prepared.about)
+
+        if submitting is None:  # else it was reported with its slot
+            self._report_trouble(prepared, first)
         is_free = policy.budget is None or prepared.endpoint.effect is table.Effect.CREATES
         retrying = Retrying(
             policy,
-            partial(self._effect_of, prepared),
+            effect,
             self.rng,
-            partial(report_retry, self.observers, prepared),
+            report,
             self.connections.sleep,
             None if is_free else self._budget,
             math.inf if submitting is None else submitting.ends_at,
@@ -283,11 +266,16 @@ class Transport:
             self._budget.record_success(1 if is_free else attempts)
         return last
 
-    def _effect_of(self, prepared: PreparedRequest) -> table.Effect:
-        """The effect of sending a call again: none, with a key that the service keeps."""
-        if prepared.key is not None and self.keys.are_kept:
-            return table.Effect.IDEMPOTENT
-        return prepared.endpoint.effect
+    def _report_trouble(
+        self, prepared: PreparedRequest, outcome: Outcome, *, awaits_slot: bool = False
+    ) -> None:
+        """Report the end of an attempt, if at least one attempt of the call has failed."""
+        # Created only now: nearly all calls succeed at once, and need no subject.
+        prepared.about = prepared.about if prepared.about is not None else Subject()
+        problem = "" if outcome.kind is OutcomeKind.ACCEPTED else outcome.problem
+        is_sent = outcome.kind is not OutcomeKind.NOT_SENT
+        troubled = CallTroubled(prepared.endpoint, problem, is_sent, awaits_slot)
+        self.observers.notify(troubled, prepared.about)
 
     async def _attempt_with_slot(
         self, limiter: RateLimiter, prepared: PreparedRequest, submitting: Submitting
@@ -304,7 +292,7 @@ class Transport:
                 return outcome
             left = ends_at - limiter.loop.time()
             is_full = outcome.reply is not None and says_no_free_slot(outcome.reply)
-            report_trouble(self.observers, prepared, outcome, awaits_slot=is_full and left > 0)
+            self._report_trouble(prepared, outcome, awaits_slot=is_full and left > 0)
             submitting.on_failure(outcome)
             if not is_full or left <= 0:
                 return outcome
@@ -314,36 +302,33 @@ class Transport:
 
     async def _attempt(self, limiter: RateLimiter, prepared: PreparedRequest) -> Outcome:
         """Send one request, after a permit was acquired."""
-        endpoint, observers = prepared.endpoint, self.observers
+        endpoint = prepared.endpoint
         # First without awaiting, which is enough for nearly all calls.
-        permit = limiter.acquire_now(endpoint)
+        permit: Permit | float | None = limiter.acquire_now(endpoint)
         if permit is None:
-            acquired = await self._wait_for_permit(limiter, prepared)
-            if not isinstance(acquired, Permit):
-                return acquired
-            permit = acquired
+            timeout = _NO_TIMEOUT if prepared.is_patient else self._timeout
+            permit = await limiter.acquire(endpoint, timeout, arrived=prepared.arrived)
+        if not isinstance(permit, Permit):
+            return Outcome(
+                OutcomeKind.NOT_SENT,
+                problem=f"the service asked for a pause of which {permit:.0f} s are left",
+                transient=False,
+                pause_left=permit,
+            )
         prepared.attempts += 1
         self._requests += 1
-        # An outcome of None: a call that was cancelled, or that failed before it was sent.
-        began, outcome = None, None
+        outcome = None  # of a call that is cancelled, or that fails before it is sent
         sent_at = limiter.loop.time()
+        is_observed = self.observers.hears[AttemptEnded]()
+        send = self._send_observed if is_observed else self.connections.send
         try:
-            if prepared.before_sending is not None:
-                await prepared.before_sending()
+            if prepared.submitting is not None and prepared.submitting.before_sending is not None:
+                await prepared.submitting.before_sending()
                 # Work before the request, such as writing to a ledger, does not count as its time.
                 sent_at = limiter.loop.time()
-            if observers.hears[AttemptEnded]():
-                began = report_began(observers, prepared, self._requests)
-            outcome = sent = await self.connections.send(prepared)
-        except BaseException as error:
-            if began is not None:
-                seconds = limiter.loop.time() - sent_at
-                report_ended(observers, prepared, began, None, seconds, error)
-            raise
+            outcome = sent = await send(prepared)
         finally:
             limiter.release(permit, endpoint, outcome)
-        if began is not None:
-            report_ended(observers, prepared, began, sent, limiter.loop.time() - sent_at)
         self.health.record(endpoint, sent, sent_at, limiter.loop)
         if prepared.key is not None:
             self.keys.record(prepared, sent, is_repeated=prepared.is_doubted)
@@ -352,20 +337,34 @@ class Transport:
             self.server_clock.record(date, limiter.loop.time())
         return sent
 
-    async def _wait_for_permit(
-        self, limiter: RateLimiter, prepared: PreparedRequest
-    ) -> Permit | Outcome:
-        """A permit; or the outcome of a call that does not wait for the rest of a pause."""
-        timeout = _NO_TIMEOUT if prepared.is_patient else self._timeout
-        permit = await limiter.acquire(prepared.endpoint, timeout, arrived=prepared.arrived)
-        if isinstance(permit, Permit):
-            return permit
-        return Outcome(
-            OutcomeKind.NOT_SENT,
-            problem=f"the service asked for a pause of which {permit:.0f} s are left",
-            transient=False,
-            pause_left=permit,
-        )
+    async def _send_observed(self, prepared: PreparedRequest) -> Outcome:
+        """Send one request, and notify observers before it and after it."""
+        loop, attempts = asyncio.get_running_loop(), (prepared.attempts, prepared.most_attempts)
+        began = AttemptBegan(prepared.endpoint, prepared.task_id, self._requests, *attempts)
+        self.observers.notify(began, prepared.about)
+        sent_at = loop.time()
+        outcome, failure = None, None
+        try:
+            outcome = await self.connections.send(prepared)
+        except BaseException as error:
+            failure = error
+            raise
+        finally:
+            reply = None if outcome is None else outcome.reply
+            # Not in a variable: the error's traceback has this frame.
+            self.observers.notify(
+                AttemptEnded(
+                    began,
+                    None if reply is None else reply.status,
+                    None if outcome is None else outcome.problem,
+                    None if reply is None else reply.headers.get("X-Request-ID"),
+                    failure,
+                    loop.time() - sent_at,
+                ),
+                prepared.about,
+            )
+            failure = None
+        return outcome
 
     # --- life -----------------------------------------------------------------------------
 

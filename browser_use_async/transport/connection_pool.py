@@ -44,8 +44,8 @@ class _PayingRequest(aiohttp.ClientRequest):
         # To a transport that closes aiohttp writes nothing.
         if prepared is not None and transport is not None and not transport.is_closing():
             prepared.is_sent = True
-            if prepared.on_sent is not None:
-                prepared.on_sent()
+            if prepared.submitting is not None:
+                prepared.submitting.on_sent()
         return await super().send(conn)
 
 

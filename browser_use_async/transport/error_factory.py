@@ -8,6 +8,7 @@ from browser_use_async import errors
 from browser_use_async.api.endpoint_table import API_PREFIX, Effect, Endpoint
 from browser_use_async.api.json import JsonRefusedError, read_json
 from browser_use_async.api.submission_key import CONFLICT_TYPE, parse_key
+from browser_use_async.transport.config import Configuration
 from browser_use_async.transport.request import PreparedRequest
 from browser_use_async.transport.response import Outcome, OutcomeKind, Reply, kind_of_status
 from browser_use_async.transport.retry import retry_after_seconds
@@ -49,43 +50,30 @@ _ADVICE: dict[int, str] = {
 def error_of(
     prepared: PreparedRequest,
     outcome: Outcome,
-    attempts: int,
-    secrets: tuple[str, ...] = (),
-    served: Collection[str] = (),
-    base_url: str = "",
+    configuration: Configuration,
+    served: Collection[str],
 ) -> errors.BrowserUseError:
     """A new error for a failed call; `served` names the calls that the server has accepted."""
+    attempts, task_id, reply = prepared.attempts, prepared.task_id, outcome.reply
     times = "" if attempts <= 1 else f" after {attempts} attempts"
     if outcome.pause_left is not None:
-        return _not_sent_error(prepared, outcome.pause_left, attempts, times)
-    if outcome.reply is None or 200 <= outcome.reply.status < 300:
-        return _no_answer_error(prepared, outcome, attempts, times)
-    return _status_error(prepared, outcome.reply, attempts, times, secrets, served, base_url)
-
-
-def _not_sent_error(
-    prepared: PreparedRequest, seconds: float, attempts: int, times: str
-) -> errors.RateLimitError:
-    return errors.RateLimitError(
-        f"{prepared} was not sent{times}: the service asked this session for a pause of which "
-        f"{seconds:.0f} s are left; call again after it",
-        attempts=attempts,
-        task_id=prepared.task_id,
-        retry_after=seconds,
-    )
-
-
-def _no_answer_error(
-    prepared: PreparedRequest, outcome: Outcome, attempts: int, times: str
-) -> errors.BrowserUseError:
+        return errors.RateLimitError(
+            f"{prepared} was not sent{times}: the service asked this session for a pause of which "
+            f"{outcome.pause_left:.0f} s are left; call again after it",
+            attempts=attempts,
+            task_id=task_id,
+            retry_after=outcome.pause_left,
+        )
+    if reply is not None and not 200 <= reply.status < 300:
+        return _status_error(prepared, reply, times, configuration, served)
     if outcome.path is not None:
-        is_page = outcome.reply is not None and outcome.reply.body.lstrip()[:1] == b"<"
+        is_page = reply is not None and reply.body.lstrip()[:1] == b"<"
         hint = "; it is a web page, so check that base_url points at the API and ends in /api/v1"
         return errors.ResponseDecodeError(
             f"{prepared} got an answer that does not fit Cloud API v1{times}: "
             f"{outcome.problem}{hint if is_page else ''}",
             path=outcome.path,
-            task_id=prepared.task_id,
+            task_id=task_id,
         )
     sent = outcome.kind is not OutcomeKind.NOT_SENT
     consequence = (
@@ -96,7 +84,7 @@ def _no_answer_error(
         f"{prepared} got no answer{times}: {outcome.problem}; {consequence}",
         sent=sent,
         attempts=attempts,
-        task_id=prepared.task_id,
+        task_id=task_id,
     )
 
 
@@ -114,12 +102,13 @@ def _consequence(prepared: PreparedRequest) -> str:
 def _status_error(
     prepared: PreparedRequest,
     reply: Reply,
-    attempts: int,
     times: str,
-    secrets: tuple[str, ...],
+    configuration: Configuration,
     served: Collection[str],
-    base_url: str,
 ) -> errors.BrowserUseError:
+    key, body = configuration.api_key, prepared.body
+    texts = {} if body is None or body.secrets is None else body.secrets
+    secrets = (*(() if key is None else (key.reveal(),)), *texts.values())
     content: Any = _NOT_JSON
     with contextlib.suppress(JsonRefusedError):
         content = read_json(reply.body)
@@ -129,7 +118,7 @@ def _status_error(
         "status": reply.status,
         "detail": detail or None,
         "request_id": reply.headers.get("X-Request-ID"),
-        "attempts": attempts,
+        "attempts": prepared.attempts,
         "task_id": prepared.task_id,
     }
     said = f" ({detail})" if detail else ""
@@ -139,7 +128,7 @@ def _status_error(
     is_no_route = content is _NOT_JSON or content == {"detail": "Not Found"}
     is_new = prepared.endpoint.name not in served
     if reply.status == 404 and (is_no_route or (is_new and not _names_something(prepared))):
-        why = _why_not_served(prepared.endpoint, served, base_url)
+        why = _why_not_served(prepared.endpoint, served, configuration.base_url)
         return errors.APINotServedError(f"{start}: {why}", **common)
     if 300 <= reply.status < 400:
         return errors.APIStatusError(

@@ -5,7 +5,7 @@ import re
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from functools import cache
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import quote, urlencode
 
 import attrs
@@ -16,6 +16,9 @@ from browser_use_async.api.serialization import StatusPage, encode_request
 from browser_use_async.api.submission_key import format_key
 from browser_use_async.errors import InvalidRequestError
 from browser_use_async.types import UNSET, SecretMapping
+
+if TYPE_CHECKING:
+    from browser_use_async.transport.response import Outcome
 
 OnHeaders = Callable[[Mapping[str, str]], None]
 
@@ -39,6 +42,18 @@ class Payload:
         raise TypeError("the body of a request is not pickled: it can contain task secrets")
 
 
+@attrs.frozen(eq=False, repr=False)
+class Submitting:
+    """What a call that pays once does at each attempt."""
+
+    ends_at: float  # the loop time after which its answer is not used
+    before_sending: Callable[[], Awaitable[None]] | None  # awaited before each attempt
+    on_sent: Callable[[], None]  # called when the first byte of an attempt is written
+    # Returns the outcome of an accepted attempt; its answer may make it ambiguous
+    claim: "Callable[[Outcome], Awaitable[Outcome]]"
+    on_failure: "Callable[[Outcome], None]"  # called with each outcome that was not accepted
+
+
 # Not frozen: that would double the cost of creating one, and each call creates one.
 @attrs.define
 class PreparedRequest:
@@ -59,10 +74,7 @@ class PreparedRequest:
     attempts: int = 0  # how many requests were made for it
     most_attempts: int = 0  # how many may be made
     about: Any = attrs.field(default=None, repr=False)  # what observers are notified about
-    # Awaited before each attempt
-    before_sending: Callable[[], Awaitable[None]] | None = attrs.field(default=None, repr=False)
-    # Called when the first byte of an attempt that pays is written
-    on_sent: Callable[[], None] | None = attrs.field(default=None, repr=False)
+    submitting: Submitting | None = attrs.field(default=None, repr=False)  # if it pays once
     # Called with the headers of an answer that was accepted
     on_headers: OnHeaders | None = attrs.field(default=None, repr=False)
     is_doubted: bool = False  # whether an answer to it was lost

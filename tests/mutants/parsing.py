@@ -260,8 +260,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "an HTML page is not named in the error",
         _FAILURES,
-        "_no_answer_error",
-        'outcome.reply is not None and outcome.reply.body.lstrip()[:1] == b"<"',
+        "error_of",
+        'reply is not None and reply.body.lstrip()[:1] == b"<"',
         "False",
         ("transport/test_response.py::test_a_web_page_is_no_answer",),
     ),
