@@ -10,17 +10,19 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from browser_use_async.api.limits import check_counts, check_seconds
-from browser_use_async.errors import ConfigurationError, WrongEventLoopError
+from browser_use_async.errors import (
+    ConfigurationError,
+    WebhookVerificationError,
+    WrongEventLoopError,
+)
 from browser_use_async.logs import LOGGER
 from browser_use_async.webhooks.dispatcher import Dispatcher, ReceiverMetrics, label_of
 from browser_use_async.webhooks.events import Event, read_event
 from browser_use_async.webhooks.signature import MAX_BODY, Headers, VerifiedCall, keys_of
 from browser_use_async.webhooks.verifier import (
     ACCEPTED,
-    RETRY_AFTER,
     Answer,
     LatestEvents,
-    Refusal,
     RequestHead,
     RequestVerifier,
     digest_of,
@@ -30,6 +32,16 @@ from browser_use_async.webhooks.verifier import (
 if TYPE_CHECKING:
     from aiohttp import web
 
+
+_RETRY_LATER = {"Retry-After": "5"}  # seconds after which a sender may try again
+_CLOSING = {"Connection": "close"}
+# The further headers of refusals, by their reasons
+_HEADERS = {
+    "closed": _RETRY_LATER,
+    "gone": _CLOSING,
+    "method": {"Allow": "POST"},
+    "too_slow": _CLOSING,
+}
 
 EventT = TypeVar("EventT", bound=Event)
 ResultT = TypeVar("ResultT")
@@ -167,24 +179,32 @@ class WebhookReceiver:
             WrongEventLoopError: The receiver belongs to another event loop.
         """
         self._bind()
-        if self._is_closed:
-            return self._refuse(_CLOSED)
-        checked = self._verifier.check(body, headers)
-        return self._refuse(checked) if isinstance(checked, Refusal) else self._accept(checked)
+        try:
+            self._refuse_if_closed()
+            call = self._verifier.check(body, headers)
+        except WebhookVerificationError as error:
+            return self._refuse(error)
+        return self._accept(call)
 
     async def answer(self, head: RequestHead, chunks: AsyncGenerator[bytes, None]) -> Answer:
         """Verify a call and read its body piece by piece; used by the adapters."""
         self._bind()
-        refused = _CLOSED if self._is_closed else self._verifier.check_head(head)
-        if refused is not None:
-            return self._refuse(refused)
+        try:
+            self._refuse_if_closed()
+            self._verifier.check_head(head)
+        except WebhookVerificationError as error:
+            return self._refuse(error)
         try:
             async with asyncio.timeout(self._body_timeout):
                 body = await self._read(chunks)
         except TimeoutError:
-            return self._refuse(_TOO_SLOW)
+            return self._refuse(
+                WebhookVerificationError(
+                    "the body did not come in time", status=408, reason="too_slow"
+                )
+            )
         except Exception:  # noqa: BLE001 - each framework has its own for this
-            return self._refuse(_GONE)
+            return self._refuse(WebhookVerificationError("the body broke off", reason="gone"))
         return self.receive(body, head.headers)
 
     async def aiohttp_handler(self, request: "web.Request") -> "web.StreamResponse":
@@ -220,12 +240,14 @@ class WebhookReceiver:
                     break
         return bytes(body)
 
-    def _refuse(self, refused: Refusal) -> Answer:
-        self.metrics.refused[refused.reason] += 1
-        LOGGER.info(
-            "a webhook call was refused with %d: %s", refused.answer.status, refused.problem
-        )
-        return refused.answer
+    def _refuse_if_closed(self) -> None:
+        if self._is_closed:
+            raise WebhookVerificationError("the receiver is closed", status=503, reason="closed")
+
+    def _refuse(self, error: WebhookVerificationError) -> Answer:
+        self.metrics.refused[error.reason] += 1
+        LOGGER.info("a webhook call was refused with %d: %s", error.status, error)
+        return refusal(error.status, _HEADERS.get(error.reason))
 
     def _accept(self, call: VerifiedCall) -> Answer:
         event, metrics = read_event(call.body), self.metrics
@@ -244,7 +266,7 @@ class WebhookReceiver:
         if self._dispatcher.full:
             # Not remembered, so that it is accepted when it comes again.
             metrics.queue_full[label] += 1
-            return refusal(503, Retry_After=RETRY_AFTER)
+            return refusal(503, _RETRY_LATER)
         self._accepted.add(digest, call.id)
         metrics.delivered[label] += 1
         self._dispatcher.put(event)
@@ -282,11 +304,6 @@ class WebhookReceiver:
                 "the webhook receiver belongs to another event loop than the one that calls it "
                 "now; make one receiver for each event loop"
             )
-
-
-_CLOSED = Refusal(refusal(503, Retry_After="5"), "closed", "the receiver is closed")
-_TOO_SLOW = Refusal(refusal(408, Connection="close"), "too_slow", "the body did not come in time")
-_GONE = Refusal(refusal(400, Connection="close"), "gone", "the body broke off")
 
 
 Message = MutableMapping[str, Any]

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
@@ -13,8 +14,6 @@ from browser_use_async.errors import WebhookVerificationError
 from browser_use_async.webhooks import signature
 from browser_use_async.webhooks.events import Event, TestEvent
 from browser_use_async.webhooks.standard import HEADERS
-
-RETRY_AFTER = "5"  # seconds after which a sender may try again when the queue is full
 
 # A head is in memory while its body is read, so only the needed headers are copied.
 _KEPT = frozenset(
@@ -46,21 +45,14 @@ class Answer:
         return self.status == HTTPStatus.OK
 
 
-def _json(value: Mapping[str, str]) -> bytes:
-    return json.dumps(value).encode()
-
-
 # For accepted events, and for repetitions of them.
-ACCEPTED = Answer(HTTPStatus.OK, _json({"status": "success"}))
+ACCEPTED = Answer(HTTPStatus.OK, json.dumps({"status": "success"}).encode())
 
 
-def refusal(status: int, **headers: str) -> Answer:
+def refusal(status: int, headers: Mapping[str, str] | None = None) -> Answer:
     """An answer that shows nothing but its status."""
-    named = {name.replace("_", "-"): value for name, value in headers.items()}
-    detail = HTTPStatus(status).phrase
-    return Answer(
-        status, _json({"detail": detail}), headers={"Content-Type": "application/json", **named}
-    )
+    body = json.dumps({"detail": HTTPStatus(status).phrase}).encode()
+    return Answer(status, body, headers={"Content-Type": "application/json", **(headers or {})})
 
 
 @attrs.frozen
@@ -85,18 +77,9 @@ class RequestHead:
         return next((value.strip() for key, value in self.headers if key == name), None)
 
 
-@attrs.frozen
-class Refusal:
-    """A refused request."""
-
-    answer: Answer
-    reason: str  # the label under which it is counted
-    problem: str  # for the log: without anything from the request
-
-
 @attrs.frozen(kw_only=True, eq=False, repr=False)
 class RequestVerifier:
-    """Verifies requests."""
+    """Verifies requests; raises `WebhookVerificationError` for those that are refused."""
 
     secrets: Sequence[str]
     path: str | None
@@ -104,41 +87,34 @@ class RequestVerifier:
     now: Callable[[], datetime] | None
     max_body: int
 
-    def check_head(self, head: RequestHead) -> Refusal | None:
+    def check_head(self, head: RequestHead) -> None:
         """Refuse a request before its body is read."""
+        # The texts are for the log, and have nothing from the request.
         if self.path is not None and self.path not in head.paths:
-            return Refusal(refusal(404), "path", "there is nothing at this path")
+            raise _refused(404, "path", "there is nothing at this path")
         if head.method != "POST":
-            return Refusal(refusal(405, Allow="POST"), "method", "the method is not POST")
+            raise _refused(405, "method", "the method is not POST")
         if not _is_json(head.first("content-type")):
-            return Refusal(refusal(415), "content_type", "the content type is not JSON")
+            raise _refused(415, "content_type", "the content type is not JSON")
         if (head.first("content-encoding") or "identity").lower() != "identity":
-            return Refusal(refusal(415), "encoding", "the body is compressed")
-        try:
-            signature.claims_of(head.headers, self.tolerance, self._moment())
-        except WebhookVerificationError as error:
-            return _refused(error)
+            raise _refused(415, "encoding", "the body is compressed")
+        signature.claims_of(head.headers, self.tolerance, self._moment())
         length = head.first("content-length") or "0"
         # A longer number is no length, and takes time to parse.
         is_number = length.isascii() and length.isdigit() and len(length) < 20
-        return self.too_large() if not is_number or int(length) > self.max_body else None
+        self._check_size(int(length) if is_number else math.inf)
 
-    def too_large(self) -> Refusal:
-        """The refusal of a body that is longer than allowed."""
-        return Refusal(
-            refusal(413), "too_large", f"the body is longer than the {self.max_body} bytes allowed"
+    def check(self, body: bytes, headers: signature.Headers) -> signature.VerifiedCall:
+        """Verify a whole request."""
+        self._check_size(len(body))
+        return signature.verify(
+            body, headers, self.secrets, tolerance=self.tolerance, now=self._moment()
         )
 
-    def check(self, body: bytes, headers: signature.Headers) -> Refusal | signature.VerifiedCall:
-        """Verify a whole request."""
-        if len(body) > self.max_body:
-            return self.too_large()
-        try:
-            return signature.verify(
-                body, headers, self.secrets, tolerance=self.tolerance, now=self._moment()
-            )
-        except WebhookVerificationError as error:
-            return _refused(error)
+    def _check_size(self, size: float) -> None:
+        if size > self.max_body:
+            text = f"the body is longer than the {self.max_body} bytes allowed"
+            raise _refused(413, "too_large", text)
 
     def _moment(self) -> datetime | None:
         return None if self.now is None else self.now()
@@ -184,8 +160,8 @@ def digest_of(call: signature.VerifiedCall, event: Event) -> bytes:
     return digest.digest()
 
 
-def _refused(error: WebhookVerificationError) -> Refusal:
-    return Refusal(refusal(error.status), error.reason, str(error))
+def _refused(status: int, reason: str, problem: str) -> WebhookVerificationError:
+    return WebhookVerificationError(problem, status=status, reason=reason)
 
 
 def _is_json(content_type: str | None) -> bool:
