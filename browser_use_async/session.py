@@ -8,7 +8,7 @@ import warnings
 import weakref
 from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from ssl import SSLContext
 from typing import (
@@ -677,8 +677,8 @@ class BrowserUseSession:
                 "cents must be a number of cents of 0 or more, not None", field="cents"
             )
         if self._paid_calls is None:
-            observers, look_for = self._transport.observers, self._creator.look_for
-            self._paid_calls = PaidCalls(observers, self.tasks.get, look_for)
+            find = partial(self._reconciler.find, seconds=0.0)  # if the list has it now
+            self._paid_calls = PaidCalls(self._transport.observers, self.tasks.get, find)
         return Budget(limit, self._paid_calls)
 
     def cost(

@@ -456,10 +456,6 @@ class TaskCreator:
         self.record_found(token, task_id)
         return None if task_id is None else await self.get_task(task_id)
 
-    async def look_for(self, token: SubmissionToken) -> str | None:
-        """The id of a token's task, if the list has it now."""
-        return await self.reconciler.find(token, 0.0)
-
     def record_found(self, token: SubmissionToken, task_id: str | None) -> None:
         """Report the result of a search for a submission whose answer was lost."""
         self.transport.observers.notify(SearchEnded(token.mark, task_id))

@@ -1,19 +1,17 @@
 """Waiting for the end of one task, and the errors of waits whose time is up."""
 
 import asyncio
-from collections.abc import Coroutine
-from typing import Any
 
 from browser_use_async import errors
 from browser_use_async.api.limits import is_seconds
 from browser_use_async.lifecycle.create import EndAction
-from browser_use_async.observers import Observers, WaitBegan, WaitEnded
+from browser_use_async.observers import WaitBegan, WaitEnded
 from browser_use_async.polling.poller import TaskPoller
 from browser_use_async.polling.watched_task import Subscriber, WatchedTask
 from browser_use_async.types import Task
 
 
-def wait(
+async def wait(
     poller: TaskPoller,
     task_id: str,
     timeout: float | None,
@@ -21,51 +19,36 @@ def wait(
     *,
     exists: bool = False,
     on_timeout: EndAction = "leave",
-) -> Coroutine[Any, Any, Task]:
+) -> Task:
     """Wait for the end of a task; the wait for one that `exists` goes on through any outage.
 
     `on_timeout` is for the error message only: the caller carries it out.
     """
-    # Not a coroutine around another: there may be ten thousand waits, and each would have two.
-    waiting = _wait(poller, task_id, timeout, submitted_at, exists=exists, on_timeout=on_timeout)
-    observers = poller.transport.observers
-    return _observed(observers, task_id, waiting) if observers.hears[WaitEnded]() else waiting
-
-
-async def _observed(observers: Observers, task_id: str, waiting: Coroutine[Any, Any, Task]) -> Task:
-    began = WaitBegan()
-    observers.notify(began, task_id)
-    try:
-        task = await waiting
-    except BaseException as error:
-        observers.notify(WaitEnded(began, error), task_id)
-        raise
-    observers.notify(WaitEnded(began, None), task_id)
-    return task
-
-
-async def _wait(
-    poller: TaskPoller,
-    task_id: str,
-    timeout: float | None,
-    submitted_at: float | None,
-    *,
-    exists: bool,
-    on_timeout: EndAction,
-) -> Task:
     # No handle, one frame and one future, since there may be ten thousand waits.
-    settled: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-    subscriber = Subscriber(_resolve, settled, deadline_of(poller, timeout))
-    watched = poller.subscribe(task_id, subscriber, submitted_at=submitted_at, exists=exists)
+    observers, began = poller.transport.observers, None
+    if observers.hears[WaitEnded]():
+        began = WaitBegan()
+        observers.notify(began, task_id)
     try:
-        if not watched.settled:
-            await settled
-        # The error is made while the task is still watched, since it needs the record of polls.
-        if not watched.settled:
-            raise timed_out(poller, [watched], on_timeout)
-    finally:
-        poller.unsubscribe(watched, subscriber)
-    return result_of(watched)
+        settled: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        subscriber = Subscriber(_resolve, settled, deadline_of(poller, timeout))
+        watched = poller.subscribe(task_id, subscriber, submitted_at=submitted_at, exists=exists)
+        try:
+            if not watched.settled:
+                await settled
+            # The error is made while the task is watched, since it needs the record of polls.
+            if not watched.settled:
+                raise timed_out(poller, [watched], on_timeout)
+        finally:
+            poller.unsubscribe(watched, subscriber)
+        task = result_of(watched)
+    except BaseException as error:
+        if began is not None:
+            observers.notify(WaitEnded(began, error), task_id)
+        raise
+    if began is not None:
+        observers.notify(WaitEnded(began, None), task_id)
+    return task
 
 
 def deadline_of(poller: TaskPoller, timeout: float | None) -> float:

@@ -5,8 +5,10 @@ Its states, which only the functions named here set:
     state            says                                     set by          cleared by
     webhooks_arrive  webhooks report ends                     record_webhook  record_end, at an end
                                                                               that none reported
-    reported_ends    these tasks have ended, said a webhook   record_webhook  the 10,001st of them
-    streaming_since  a stream reports each change since then  start_stream    stop_long_poll
+    reported_ends    these tasks have ended, said a webhook;  record_webhook  the 10,001st of them
+                     the oldest report comes first
+    streaming_since  a stream reports each change since this  start_stream    stop_long_poll
+                     loop time; infinite without one
     long_polled      the status call of this one task waits   start_status    stop_long_poll
                      for a change
 
@@ -24,16 +26,7 @@ _ANNOUNCED = frozenset({TaskStatus.FINISHED, TaskStatus.STOPPED})  # failures ar
 
 
 class Coverage:
-    """What webhooks and the long poll report on.
-
-    Attributes:
-        webhooks_arrive: Whether webhooks arrive: from the first webhook on, until a poll finds an
-            end that no webhook reported.
-        reported_ends: The tasks of which a webhook reported the end, the oldest report first.
-        streaming_since: The loop time from which on a stream reports every change; infinite
-            without one.
-        long_polled: The task whose status call is answered when its status changes.
-    """
+    """What webhooks and the long poll report on."""
 
     def __init__(self) -> None:
         self.webhooks_arrive = False

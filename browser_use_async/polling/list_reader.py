@@ -175,7 +175,7 @@ class ListReader:
     ) -> None:
         """Record a changed status; get-task confirms an end."""
         if status.is_known and not status.is_terminal:
-            self._results.record_status(watched, status, now)
+            watched.record_status(status, now)
             return
         watched.unconfirmed = status
         if status.is_terminal:

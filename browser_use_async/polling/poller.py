@@ -355,7 +355,7 @@ class TaskPoller:
                 changed = status != watched.status
                 # Else a page or the long poll has shown a newer one meanwhile.
                 if asked >= watched.answered_at:
-                    self._results.record_status(watched, status, loop_time())
+                    watched.record_status(status, loop_time())
                 if watched.interest is not Interest.STEPS or not (changed or watched.task is None):
                     return
             else:

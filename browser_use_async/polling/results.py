@@ -10,7 +10,6 @@ import attrs
 
 from browser_use_async import errors
 from browser_use_async.api.serialization import read_task
-from browser_use_async.events import UnknownStatusSeen
 from browser_use_async.observers import TaskEnded
 from browser_use_async.polling.policy import PollPolicy
 from browser_use_async.polling.schedule import Schedule
@@ -101,20 +100,14 @@ class PollResults:
             self.transport.release_slot()
             self.transport.observers.notify(TaskEnded(task, is_watched=True), task.id)
         if watched.settled or asked >= watched.answered_at:  # else a page has shown a newer one
-            self.record_status(watched, task.status, loop_time())
+            watched.record_status(task.status, loop_time())
         if watched.interest is Interest.STEPS:
             watched.notify()
-
-    def record_status(self, watched: WatchedTask, status: TaskStatus, now: float) -> None:
-        """Record a status, and warn of one that this version does not know."""
-        if not watched.record_status(status, now):
-            return
-        self.transport.observers.notify(UnknownStatusSeen(watched.task_id, status))
 
     def record_reported(self, watched: WatchedTask, status: TaskStatus, value: Any) -> None:
         """Record what the long poll reports; `value` is the JSON of the task, if it came."""
         if status.is_known and not status.is_terminal:
-            self.record_status(watched, status, loop_time())
+            watched.record_status(status, loop_time())
         elif not watched.end_reported:
             # Once: if get-task shows no end, the task is polled like any other.
             watched.end_reported, watched.unconfirmed = True, status

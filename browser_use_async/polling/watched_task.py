@@ -1,35 +1,6 @@
 """The polled state of one task, and the waits and streams that subscribe to it. No I/O.
 
-The states of a watched task and, last, of a subscriber (CONTRIBUTING.md has the same table):
-
-state           says                             set by              cleared by     asked by
-exists          an earlier wait or a ledger      subscribe           never          is_known
-                saw the task
-end_reported    a webhook or the long poll       subscribe,          never          is_known,
-                said that it has ended           webhook_received,                  needs_polling,
-                                                 record_reported                    record_end
-needs_get       only get-task can settle that    subscribe, confirm  _ask           queue, rotates,
-                                                                                    request_for
-unconfirmed     that end, or an unknown status   _record_status,     record_status  record_row,
-                                                 _ask,                              unread_end
-                                                 record_reported
-undecodable     its answers are wrong at one     _record_undecodable record_task    _ask,
-                place                                                               last_failure
-failed          polls failed since one was       record_failure,     record_answer, needs_polling,
-                answered                         record_page_failure record_row     last_failure
-poll_alone      the next poll is a call of its   _poll_page, _pop,   begin_poll     request_for
-                own                              _record_page_failure
-list_misses     so many pages in a row left it   _poll_page,         record_row     is_lost
-                out; from three on it is lost    _search
-is_queued       it waits for a request slot      queue               _pop           may_be_polled
-in_flight,      pages and calls of its own are   begin_request,      _finished,     may_be_polled
-calls           under way                        _start_single       _start
-paused_at       get-task has shown its pause     record_task         record_task,   interventions
-                                                                     record_resume
-settled         polling has ended: task is       record_task,        never          everywhere
-                terminal, or error says why      settle_with
-final_poll_started: the poll before the deadline begin_poll          never          final_poll_at
-expired         the deadline is over             expire_subscribers  never          waits
+CONTRIBUTING.md has a table of the states: what sets, clears and asks for each.
 """
 
 import asyncio
@@ -44,6 +15,7 @@ from zlib import crc32
 import attrs
 
 from browser_use_async import errors
+from browser_use_async.events import UnknownStatusSeen
 from browser_use_async.observers import ErrorMade, Observers, PollFailed, StatusSeen
 from browser_use_async.polling.policy import PollPolicy
 from browser_use_async.transport.response import is_transient
@@ -288,17 +260,16 @@ class WatchedTask:
         failed.pages += 1
         return failed.pages
 
-    def record_status(self, status: TaskStatus, now: float) -> bool:
-        """Record a status; returns whether it is unknown and new."""
+    def record_status(self, status: TaskStatus, now: float) -> None:
+        """Record a status, and report one that this version does not know once."""
         self.unconfirmed = None
-        is_new = not status.is_known and status not in self.unknown_statuses
-        if is_new:
-            self.unknown_statuses += (status,)
         if status != self.status:
             self.status, self.status_since = status, now
             self.observers.notify(StatusSeen(status), self.task_id)
             self.notify()
-        return is_new
+        if not status.is_known and status not in self.unknown_statuses:
+            self.unknown_statuses += (status,)
+            self.observers.notify(UnknownStatusSeen(self.task_id, status))
 
     def record_failure(
         self, error: BaseException, now: float, policy: PollPolicy, rng: random.Random

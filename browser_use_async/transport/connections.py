@@ -133,29 +133,23 @@ class Connections:
     async def _request(
         self, prepared: PreparedRequest, pool: ConnectionPool
     ) -> aiohttp.ClientResponse:
-        if not pool.tracks_sent:
-            return await self._start(prepared, pool)
-        before = PAYING.set(prepared)
+        before = PAYING.set(prepared) if pool.tracks_sent else None
         try:
-            return await self._start(prepared, pool)
+            return await pool.session.request(
+                prepared.endpoint.method,
+                # Already quoted: yarl would quote it differently.
+                URL(self._configuration.base_url + prepared.target, encoded=True),
+                data=None if prepared.body is None else prepared.body.content,
+                headers=self._headers(prepared),
+                allow_redirects=False,
+                raise_for_status=False,
+                auto_decompress=False,
+                timeout=TIMEOUT,
+                middlewares=pool.middlewares,
+            )
         finally:
-            PAYING.reset(before)
-
-    def _start(
-        self, prepared: PreparedRequest, pool: ConnectionPool
-    ) -> Awaitable[aiohttp.ClientResponse]:
-        return pool.session.request(
-            prepared.endpoint.method,
-            # Already quoted: yarl would quote it differently.
-            URL(self._configuration.base_url + prepared.target, encoded=True),
-            data=None if prepared.body is None else prepared.body.content,
-            headers=self._headers(prepared),
-            allow_redirects=False,
-            raise_for_status=False,
-            auto_decompress=False,
-            timeout=TIMEOUT,
-            middlewares=pool.middlewares,
-        )
+            if before is not None:
+                PAYING.reset(before)
 
     async def read(
         self,
@@ -199,9 +193,8 @@ class Connections:
         own = headers.copy()
         if prepared.key is not None:
             own[KEY_HEADER] = prepared.key
-        if prepared.wait is None:
-            return own
-        own["Prefer"] = str(prepared.wait)
+        if prepared.wait is not None:
+            own["Prefer"] = str(prepared.wait)
         if prepared.cursor is not None:
             own[CHANGES_HEADER] = prepared.cursor
             own["Accept-Encoding"] = "identity"  # a compressed stream arrives in whole blocks only
@@ -287,11 +280,8 @@ class Connections:
         if self._closed:
             return
         loop = asyncio.get_running_loop()
-        if self.loop is None or self._process != _THIS_PROCESS.id:
-            # After a fork the connections and the loop belong to the parent process.
-            self._closed = True
-            return
-        if self.is_loop_closed:
+        # After a fork the connections and the loop belong to the parent process.
+        if self.loop is None or self._process != _THIS_PROCESS.id or self.is_loop_closed:
             self.abandon()
             self._closed = True
             return
@@ -303,22 +293,19 @@ class Connections:
             # timed out ends by itself.
             if not timeout.expired():
                 timeout.reschedule(loop.time())
-        try:
-            await self._shared.aclose()
-        finally:  # also when cancelled
-            try:
-                await self._paying.aclose()
-            finally:
-                if self._keyed is not None:
-                    await self._keyed.aclose()
+        async with contextlib.AsyncExitStack() as closing:  # each, also when cancelled
+            for pool in self._pools():
+                closing.push_async_callback(pool.aclose)
 
     def abandon(self) -> bool:
         """Drop open connections without a loop to close them in; returns whether there were any."""
         if not self.is_open or self._process != _THIS_PROCESS.id:
             return False
         # Not set to closed: the session still warns that it was never closed.
-        self._shared.abandon()
-        self._paying.abandon()
-        if self._keyed is not None:
-            self._keyed.abandon()
+        for pool in self._pools():
+            pool.abandon()
         return True
+
+    def _pools(self) -> list[ConnectionPool]:
+        keyed = [] if self._keyed is None else [self._keyed]
+        return [self._shared, self._paying, *keyed]

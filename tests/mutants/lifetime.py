@@ -75,7 +75,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "a timeout swallows a cancellation",
         "lifecycle/waits.py",
-        "_wait",
+        "wait",
         "await settled",
         """
             try:
@@ -150,8 +150,8 @@ MUTANTS: tuple[Mutant, ...] = (
         "a forked process closes the connections of its parent",
         "transport/connections.py",
         "Connections.aclose",
-        "self.loop is None or self._process != _THIS_PROCESS.id",
-        "self.loop is None",
+        "self._process != _THIS_PROCESS.id",
+        "False",
         ("transport/test_lifetime.py::test_a_forked_process_is_refused",),
     ),
 )

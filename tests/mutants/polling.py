@@ -208,7 +208,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "a wait fetches whole tasks",
         "lifecycle/waits.py",
-        "_wait",
+        "wait",
         "Subscriber(_resolve, settled, deadline_of(poller, timeout))",
         "Subscriber(_resolve, settled, deadline_of(poller, timeout), Interest.STEPS)",
         ("polling/test_polling.py::test_a_finished_task_costs_two_requests",),

@@ -139,7 +139,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "redirects are followed",
         "transport/connections.py",
-        "Connections._start",
+        "Connections._request",
         "allow_redirects=False",
         "allow_redirects=True",
         ("transport/test_paid_calls.py::test_redirects_are_not_followed",),

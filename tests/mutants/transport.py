@@ -137,7 +137,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "attempts are limited by aiohttp's total timeout",
         _CONNECTIONS,
-        "Connections._start",
+        "Connections._request",
         "TIMEOUT",
         "aiohttp.ClientTimeout(total=self._configuration.timeout)",
         ("transport/test_timeouts.py::test_no_loop_of_calls_overruns_its_deadline",),

@@ -40,14 +40,3 @@ def test_the_table_names_each_function_that_sets_a_state():
     assert len(rows) == 14
     for states, functions in rows:
         assert functions == set().union(*(setters[each] for each in states)), states
-
-
-def test_the_module_has_the_same_table():
-    """Each state is in the docstring of its module, with the same functions."""
-    module = ROOT / "browser_use_async" / "polling" / "watched_task.py"
-    docstring = ast.get_docstring(ast.parse(module.read_text("utf-8")))
-    assert docstring is not None
-    table = docstring.partition("state ")[2]
-    for states, functions in _rows():
-        for name in states | functions:
-            assert re.search(rf"\b{name}\b", table), name
