@@ -43,18 +43,18 @@ class Charge:
 
     def settle(self, cents: Decimal) -> None:
         """Replace the reservation by the cost."""
+        # Once only: a wait and a stream may both see the end of a task.
         for budget in self.budgets:
-            budget.settle_charge(self, cents)
-
-    def settle_with(self, task: Task) -> None:
-        """Replace the reservation by what a task that has ended cost."""
-        assert self.price is not None
-        self.settle(self.price.cost(task))
+            if self in budget.charges:
+                del budget.charges[self]
+                budget.settle(self.cents, cents)
 
     def release(self) -> None:
         """Release the whole reservation: nothing was created."""
         for budget in self.budgets:
-            budget.release_charge(self)
+            if self in budget.charges:
+                budget.release(self.doubted_cents)
+        self.settle(Decimal(0))
 
     def is_lost_for_good(self, now: float) -> bool:
         """Whether its task would have appeared by now, and it is not sent again."""
@@ -85,7 +85,7 @@ class Budget(BudgetAmounts):
     def __init__(self, limit: Decimal, paid_calls: "PaidCalls") -> None:
         super().__init__(limit)
         self._paid_calls = paid_calls
-        self._charges: dict[Charge, None] = {}  # not settled, oldest first
+        self.charges: dict[Charge, None] = {}  # not settled, oldest first
         self._looking = asyncio.Lock()
 
     if not TYPE_CHECKING:  # type checkers would accept any name
@@ -104,7 +104,7 @@ class Budget(BudgetAmounts):
             now = asyncio.get_running_loop().time()
             stale = [
                 each
-                for each in self._charges
+                for each in self.charges
                 if (each.task_id is not None or each.is_lost_for_good(now))
                 and (each.seen_at is None or now - each.seen_at >= FRESH_SECONDS)
             ]
@@ -142,24 +142,6 @@ class Budget(BudgetAmounts):
         """Whether it applies to what a session spends."""
         return self._paid_calls is paid_calls
 
-    def reserve_charge(self, charge: Charge) -> None:
-        """Reserve the most that a call can cost."""
-        self._charges[charge] = None
-        self.reserve(charge.cents)
-
-    def release_charge(self, charge: Charge) -> None:
-        """Release the reservation of something that does not exist."""
-        if charge in self._charges:
-            self.release(charge.doubted_cents)
-            self.settle_charge(charge, Decimal(0))
-
-    def settle_charge(self, charge: Charge, cost: Decimal) -> None:
-        """Replace a reservation by the real cost."""
-        # Once only: a wait and a stream may both see the end of a task.
-        if charge in self._charges:
-            del self._charges[charge]
-            self.settle(charge.cents, cost)
-
     def refusal(self, what: str, charge: Charge) -> BudgetExceededError:
         """The error of a call that may cost more than remains."""
         terms = ""
@@ -182,7 +164,7 @@ class Budget(BudgetAmounts):
         return [format_cents(max(each, Decimal(0))) for each in amounts]
 
     def _advice(self, charge: Charge) -> str:
-        waiting = "Wait for tasks to end, or give" if self._charges else "Give"
+        waiting = "Wait for tasks to end, or give" if self.charges else "Give"
         lower = "" if charge.price is None else ", or lower max_agent_steps"
         return f"{waiting} a larger budget{lower}"
 
@@ -241,7 +223,8 @@ class PaidCalls:
         charge = Charge(budgets, *_maximum(endpoint, body, is_bounded=bool(budgets)))
         await self._find_room(endpoint, charge)
         for budget in budgets:
-            budget.reserve_charge(charge)
+            budget.charges[charge] = None
+            budget.reserve(charge.cents)
         return charge
 
     async def _reserve_again(self, charge: Charge) -> None:
@@ -286,8 +269,9 @@ class PaidCalls:
             self._record_task(charge, ended.task_id)
 
     def _task_ended(self, ended: TaskEnded, _about: object) -> None:
-        if (charge := self._running.pop(ended.task.id, None)) is not None:
-            charge.settle_with(ended.task)
+        charge = self._running.pop(ended.task.id, None)
+        if charge is not None and charge.price is not None:
+            charge.settle(charge.price.cost(ended.task))
 
     def _record_task(self, charge: Charge, task_id: str) -> None:
         if charge.budgets:

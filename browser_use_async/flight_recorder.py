@@ -2,7 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -32,10 +32,6 @@ _REMEMBERED = 1000  # tasks of one session
 _ROUTES = {each.name: str(each) for each in ENDPOINTS}
 
 Line = tuple[TimelineKind, str]
-
-
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
 
 
 def _short(error: BaseException) -> str:
@@ -104,7 +100,7 @@ class _History:
 class FlightRecorder:
     """The timelines of one session. Bounded: a program may run for months."""
 
-    def __init__(self, observers: Observers, now: Callable[[], datetime] = _utc_now) -> None:
+    def __init__(self, observers: Observers, now: Callable[[], datetime]) -> None:
         self._now = now
         self._by_task: OrderedDict[str, _History] = OrderedDict()
         self._terms: OrderedDict[str, tuple[int, str]] = OrderedDict()  # of tasks created here

@@ -28,7 +28,7 @@ from typing import (
 import aiohttp
 
 from browser_use_async.api import endpoint_table as table
-from browser_use_async.api.arguments import check_option, check_settings
+from browser_use_async.api.arguments import check_option, check_settings, hint_at
 from browser_use_async.api.requests import build_request
 from browser_use_async.api.section import takes_fields
 from browser_use_async.api.tasks import TaskEndpoints
@@ -160,7 +160,9 @@ class BrowserUseSession:
         if removed:
             refuse_removed("BrowserUseSession", removed)
             options = [*(BrowserUseSession.__init__.__kwdefaults__ or ())]
-            raise TypeError(_no_such_option("BrowserUseSession", next(iter(removed)), options))
+            unknown = next(iter(removed))
+            hint = hint_at(unknown, options)
+            raise TypeError(f"BrowserUseSession has no option {unknown}; {hint}")
         read_environment()
         configuration = Configuration.resolve(
             key, base_url, timeout, allow_insecure_http=allow_insecure_http
@@ -816,11 +818,9 @@ class BrowserUseSession:
         Raises:
             BrowserUseError: As in `TaskHandle.wait`; `.task_id` says which task.
         """
-        if output_type is not None:
+        if output_type is not None or isinstance(task, TaskHandle):
             handle = self.handle(task, output_type=output_type)
             return await handle.wait(timeout=timeout, check=check)
-        if isinstance(task, TaskHandle):
-            return await self.handle(task).wait(timeout=timeout, check=check)
         # No handle: there may be ten thousand waits.
         task_id = task_id_of(task)
         self._record_origin(task, task_id)
@@ -1113,13 +1113,5 @@ def _refuse_unknown_options(given: dict[str, Any]) -> None:
     given.clear()  # tracebacks with locals show secrets
     refuse_removed("run_many", [unknown])
     options = [*known, *(BrowserUseSession.run_many.__kwdefaults__ or ())]
-    problem = _no_such_option("run_many", unknown, options)
+    problem = f"run_many has no option {unknown}; {hint_at(unknown, options)}"
     raise InvalidRequestError(f"{problem} Nothing was sent", field=unknown)
-
-
-def _no_such_option(owner: str, unknown: str, options: Iterable[str]) -> str:
-    import difflib  # noqa: PLC0415 - for those who misspell
-
-    close = difflib.get_close_matches(unknown, options, n=1)
-    hint = f"did you mean {close[0]}?" if close else f"it has {', '.join(options)}."
-    return f"{owner} has no option {unknown}; {hint}"

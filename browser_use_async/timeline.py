@@ -4,7 +4,7 @@
 has only routes and statuses: no URL, no body and no key.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, ClassVar, overload
@@ -94,9 +94,6 @@ class Timeline(Sequence[TimelineEntry]):
 
     def __len__(self) -> int:
         return len(self.entries)
-
-    def __iter__(self) -> Iterator[TimelineEntry]:
-        return iter(self.entries)
 
     def __str__(self) -> str:
         lines = [str(each) for each in self.entries]

@@ -20,6 +20,14 @@ _NAMES: Mapping[Any, str] = {
 }
 
 
+def hint_at(name: str, known: Collection[str]) -> str:
+    """The name that was probably meant instead of an unknown one, else all known ones."""
+    import difflib  # noqa: PLC0415 - for those who misspell
+
+    close = difflib.get_close_matches(name, known, n=1)
+    return f"did you mean {close[0]}?" if close else f"it has {', '.join(known)}."
+
+
 def check_settings(kinds: Mapping[str, Any], values: Mapping[str, object]) -> None:
     """Raise `ConfigurationError` for the first setting that does not fit its annotation."""
     for name, kind in kinds.items():

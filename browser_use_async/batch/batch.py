@@ -293,9 +293,9 @@ class Batch(Generic[OutputT]):
 
     def _repr_html_(self) -> str:
         """The same for a notebook."""
-        from browser_use_async.types.notebook import Row, table  # noqa: PLC0415
+        from browser_use_async.types.notebook import table  # noqa: PLC0415
 
-        return table("Batch", [Row(*each) for each in self.progress.figures().items()])
+        return table("Batch", self.progress.figures().items())
 
     # --- the workers ----------------------------------------------------------------------
 

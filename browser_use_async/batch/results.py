@@ -12,7 +12,7 @@ from browser_use_async.batch.ledger.records import ItemState
 from browser_use_async.batch.ledger.row import LedgerRow
 from browser_use_async.errors import BrowserUseError, OutputValidationError, TaskError
 from browser_use_async.money import plain_amounts
-from browser_use_async.structured_output.types import json_value
+from browser_use_async.structured_output.shapes import json_value
 from browser_use_async.types import ParsedTask, Task, TaskStatus
 
 OutputT = TypeVar("OutputT")
@@ -94,9 +94,9 @@ class BatchResult(Generic[OutputT]):
 
     def _repr_html_(self) -> str:
         """The HTML for notebooks: the columns of its row that have a value."""
-        from browser_use_async.types.notebook import Row, table  # noqa: PLC0415
+        from browser_use_async.types.notebook import table  # noqa: PLC0415
 
-        shown = [Row(name, value) for name, value in self.to_row().items() if value is not None]
+        shown = [each for each in self.to_row().items() if each[1] is not None]
         return table(f"Result {self.index}", shown)
 
     def raise_for_error(self) -> None:

@@ -195,16 +195,15 @@ async def _run_all(downloads: Sequence[Download], concurrency: int) -> None:
         async with slots:
             await download.run()
 
-    failure: BaseException
+    tasks = [
+        asyncio.create_task(
+            one(download), name=f"browser-use: downloads file {number} of {len(downloads)}"
+        )
+        for number, download in enumerate(downloads, 1)
+    ]
     try:
-        async with asyncio.TaskGroup() as group:
-            for number, download in enumerate(downloads, 1):
-                group.create_task(
-                    one(download), name=f"browser-use: downloads file {number} of {len(downloads)}"
-                )
-    except BaseExceptionGroup as failures:
-        failure = failures.exceptions[0]  # the first one has cancelled the others
-    else:
-        return
-    # Raised here, since inside of `except` its context would be the group.
-    raise failure
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

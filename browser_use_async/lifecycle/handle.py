@@ -140,11 +140,11 @@ class TaskHandle(Generic[OutputT]):
         Returns:
             The address of the page, or None if the task ended without one.
         """
-        with self._subscribed(timeout, Interest.STEPS) as (watched, news):
-            while not watched.settled and (watched.task is None or watched.task.live_url is None):
-                await news()
-            watched.raise_error()
-            return None if watched.task is None else watched.task.live_url
+        async with aclosing(self._looks(timeout)) as looks:
+            async for task, _paused_at in looks:
+                if task.live_url is not None:
+                    return task.live_url
+        return None
 
     async def stream_status(
         self, *, timeout: float | None = None
@@ -209,14 +209,15 @@ class TaskHandle(Generic[OutputT]):
             timeout: Seconds, or None for `PollPolicy.timeout`.
         """
         # Loaded when used.
-        from browser_use_async.lifecycle.interventions import intervention_in  # noqa: PLC0415
+        from browser_use_async.lifecycle.interventions import Intervention  # noqa: PLC0415
 
         given: float | None = None  # when the pause of the last request was first seen
         async with aclosing(self._looks(timeout)) as looks:
             async for task, paused_at in looks:
                 if paused_at not in {None, given}:
                     given = paused_at
-                    yield intervention_in(task, self)
+                    last = task.steps[-1] if task.steps else TaskStep()
+                    yield Intervention(task.id, last.next_goal, task.live_url, last.url, self)
 
     async def _looks(
         self, timeout: float | None
@@ -315,7 +316,7 @@ class TaskHandle(Generic[OutputT]):
 
     def _repr_html_(self) -> str:
         """The HTML for notebooks: the id and, while one of its waits runs, the last status."""
-        from browser_use_async.types.notebook import Row, table, task_html  # noqa: PLC0415
+        from browser_use_async.types.notebook import table, task_html  # noqa: PLC0415
 
         watched = self._poller.watched(self.id)
         if watched is not None and watched.task is not None:
@@ -325,7 +326,7 @@ class TaskHandle(Generic[OutputT]):
             begun = "" if self._submitted_at is None else "submitted; "
             status = f"{begun}not asked for since, as showing a handle makes no request: "
             status += "await handle.wait() or handle.get_status()"
-        return table("Task handle", [Row("id", self.id), Row("status", status)])
+        return table("Task handle", [("id", self.id), ("status", status)])
 
 
 TaskReference: TypeAlias = str | Task | TaskSummary | Created | TaskHandle[Any]

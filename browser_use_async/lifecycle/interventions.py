@@ -4,8 +4,6 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from browser_use_async.types import Task
-
 if TYPE_CHECKING:
     from browser_use_async.lifecycle.handle import TaskHandle
 
@@ -38,10 +36,3 @@ class Intervention:
     async def stop(self) -> None:
         """Stop the task for good, since it gets no help."""
         await self._handle.stop()
-
-
-def intervention_in(task: Task, handle: "TaskHandle[Any]") -> Intervention:
-    """The request of a task that is paused."""
-    last = task.steps[-1] if task.steps else None
-    text, page_url = ("", "") if last is None else (last.next_goal, last.url)
-    return Intervention(task.id, text, task.live_url, page_url, handle)

@@ -206,32 +206,26 @@ class Reconciler:
         """Wait for a whole scan that began after this call; others may share it."""
         began = asyncio.get_running_loop().time()
         while True:
-            # Rows that were read before this call were not compared with this search.
-            shared = self._scan
-            fresh = shared is None or not shared.begun
-            scan = self._start_scan() if shared is None else shared.task
-            ends: list[asyncio.Future[Any]] = [search.found, scan]
+            if (scan := self._scan) is None or scan.task.done():
+                scan, fresh = self._start_scan(), True
+            else:  # rows that were read before this call were not compared with this search
+                fresh = not scan.begun
+            ends: list[asyncio.Future[Any]] = [search.found, scan.task]
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
             if search.found.done():
                 return None
             # An older scan is only waited for; the next turn starts or joins a new one.
             if fresh:
-                if (problem := scan.result()) is None:
+                if (problem := scan.task.result()) is None:
                     search.seen_at = began
                 return problem
 
-    def _start_scan(self) -> "asyncio.Task[errors.BrowserUseError | None]":
+    def _start_scan(self) -> _Scan:
         self._scan = scan = _Scan()
         scan.task = asyncio.get_running_loop().create_task(
             self._read(scan), name="browser-use: searches the task list for lost submissions"
         )
-
-        def ended(_task: object) -> None:
-            if self._scan is scan:
-                self._scan = None
-
-        scan.task.add_done_callback(ended)
-        return scan.task
+        return scan
 
     async def _end_scan(self) -> None:
         """Cancel the scan, since no search is left."""
@@ -253,7 +247,11 @@ class Reconciler:
         seen: set[str] = set()
         page, repeated, old = 1, 0, 0
         while self._is_searching() and repeated < REPEATED_PAGES:
-            rows = await self._fetch_page(page)
+            key = next((search.key for search in self._searches if search.key is not None), None)
+            query = PageQuery(page=page, limit=MAX_TASK_PAGE)
+            rows: TaskPage = await self._transport.call_patiently(
+                LIST_TASKS, query, about=self._subjects, key=key
+            )
             if page == 1:
                 scan.newest = self._newest_of(rows.tasks)
             fresh = [row for row in rows.tasks if row.id not in seen]
@@ -269,14 +267,6 @@ class Reconciler:
                 break
             page += 1
         return candidates
-
-    async def _fetch_page(self, page: int) -> TaskPage:
-        key = next((search.key for search in self._searches if search.key is not None), None)
-        query = PageQuery(page=page, limit=MAX_TASK_PAGE)
-        rows: TaskPage = await self._transport.call_patiently(
-            LIST_TASKS, query, about=self._subjects, key=key
-        )
-        return rows
 
     def _newest_of(self, rows: Sequence[TaskSummary]) -> datetime | None:
         """The date of the newest task, by the first page; wrong dates are outvoted."""

@@ -17,19 +17,7 @@ import attrs
 
 from browser_use_async.api.json import JsonRefusedError, read_json
 from browser_use_async.api.scalars import read_moment
-from browser_use_async.structured_output.types import (
-    AnyType,
-    ArrayType,
-    EnumType,
-    Field,
-    MapType,
-    Model,
-    RecordType,
-    Scalar,
-    TupleType,
-    UnionOf,
-    shape_of,
-)
+from browser_use_async.structured_output import shapes
 
 _NAMES: dict[type[Any], str] = {
     str: "a string",
@@ -132,10 +120,10 @@ def _candidates(text: str) -> Iterator[str]:
 
 
 def _takes_text(kind: Any) -> bool:
-    shape = shape_of(kind)
-    if isinstance(shape, UnionOf):
+    shape = shapes.shape_of(kind)
+    if isinstance(shape, shapes.UnionOf):
         return any(_takes_text(option) for option in shape.options)
-    return isinstance(shape, AnyType) or shape == Scalar(str)
+    return isinstance(shape, shapes.AnyType) or shape == shapes.Scalar(str)
 
 
 @attrs.define
@@ -153,24 +141,24 @@ class _Reading:
 
     def value(self, value: Any, kind: Any, place: str) -> Any:
         """Read a value. If `problems` grew, the result has no meaning."""
-        match shape_of(kind):
-            case AnyType():
+        match shapes.shape_of(kind):
+            case shapes.AnyType():
                 return value
-            case Scalar(scalar):
+            case shapes.Scalar(scalar):
                 return self._scalar(value, scalar, place)
-            case ArrayType(item, build, _unique):
+            case shapes.ArrayType(item, build, _unique):
                 return self._items(value, item, build, place)
-            case TupleType(items):
+            case shapes.TupleType(items):
                 return self._fixed(value, items, place)
-            case MapType(key, each):
+            case shapes.MapType(key, each):
                 return self._pairs(value, key, each, place)
-            case UnionOf(options):
+            case shapes.UnionOf(options):
                 return self._one_of(value, options, place)
-            case EnumType(values):
+            case shapes.EnumType(values):
                 return self._constant(value, values, place)
-            case Model(model):
+            case shapes.Model(model):
                 return self._model(value, model, place)
-            case RecordType() as record:
+            case shapes.RecordType() as record:
                 return self._record(value, record, place)
 
     def _refuse(self, place: str, problem: str) -> None:
@@ -287,12 +275,12 @@ class _Reading:
             inner = "".join(_step(part) for part in detail["loc"])
             self._refuse(place + inner, detail["msg"])
 
-    def _record(self, value: Any, record: RecordType, place: str) -> Any:
+    def _record(self, value: Any, record: shapes.RecordType, place: str) -> Any:
         if not self._expect(value, dict, place):
             return None
         before = len(self.problems)
         arguments: dict[str, Any] = {}
-        raw: list[Field] = []  # whose converters get what came
+        raw: list[shapes.Field] = []  # whose converters get what came
         for field in record.fields:
             if field.name in value:
                 result = self._field(value[field.name], field, f"{place}.{field.name}", raw)
@@ -310,7 +298,7 @@ class _Reading:
             self._refuse(place + inner, str(error) or type(error).__name__)
             return None
 
-    def _field(self, value: Any, field: Field, place: str, raw: list[Field]) -> Any:
+    def _field(self, value: Any, field: shapes.Field, place: str, raw: list[shapes.Field]) -> Any:
         """Read the value of a field; if it does not fit, the field's converter gets it."""
         # Separately, since its problems do not count if a converter gets the value.
         reading = _Reading(known=self.known)
@@ -333,7 +321,7 @@ def _best_of(readings: list[_Reading]) -> int:
     return places.index(max(places))
 
 
-def _is_refused(value: Any, field: Field) -> bool:
+def _is_refused(value: Any, field: shapes.Field) -> bool:
     """Whether a field's converter raises for a value, if that can be tried."""
     convert: Any = field.converter
     is_wrapped = isinstance(field.converter, attrs.Converter)

@@ -11,23 +11,7 @@ from typing import Any
 import attrs
 
 from browser_use_async.errors import InvalidRequestError
-from browser_use_async.structured_output.types import (
-    AnyType,
-    ArrayType,
-    EnumType,
-    MapType,
-    Model,
-    RecordType,
-    Scalar,
-    Shape,
-    TupleType,
-    UnionOf,
-    aliased,
-    is_alias,
-    is_pydantic_dataclass,
-    is_pydantic_model,
-    shape_of,
-)
+from browser_use_async.structured_output import shapes
 
 _REFERENCE = "#/$defs/"
 
@@ -45,9 +29,9 @@ _SCALARS: dict[type[Any], dict[str, Any]] = {
 
 def output_schema(kind: Any) -> str:
     """The JSON schema of a type, as the string that `structured_output_json` takes."""
-    kind = aliased(kind)
+    kind = shapes.aliased(kind)
     # A model's own schema has more than is read here: descriptions, examples and bounds.
-    if is_pydantic_model(kind):
+    if shapes.is_pydantic_model(kind):
         return json.dumps(_own_schema(kind))
     definitions = _Definitions()
     schema = definitions.schema_of(kind)
@@ -72,40 +56,40 @@ class _Definitions:
     names: dict[Any, str] = attrs.field(factory=dict)
 
     def schema_of(self, kind: Any) -> dict[str, Any]:
-        if is_alias(kind):
-            return self._defined(kind, kind.__name__, lambda: self.schema_of(aliased(kind)))
-        return self._schema_of(shape_of(kind))
+        if shapes.is_alias(kind):
+            return self._defined(kind, kind.__name__, lambda: self.schema_of(shapes.aliased(kind)))
+        return self._schema_of(shapes.shape_of(kind))
 
-    def _schema_of(self, shape: Shape) -> dict[str, Any]:
+    def _schema_of(self, shape: shapes.Shape) -> dict[str, Any]:
         match shape:
-            case Scalar(scalar):
+            case shapes.Scalar(scalar):
                 return dict(_SCALARS[scalar])
-            case AnyType():
+            case shapes.AnyType():
                 return {}
-            case ArrayType(item, _build, unique):
+            case shapes.ArrayType(item, _build, unique):
                 schema = {"type": "array", "items": self.schema_of(item)}
                 return {**schema, "uniqueItems": True} if unique else schema
-            case TupleType(items):
+            case shapes.TupleType(items):
                 return self._fixed([self.schema_of(each) for each in items])
-            case MapType(key, value):
+            case shapes.MapType(key, value):
                 schema = {"type": "object", "additionalProperties": self.schema_of(value)}
                 # Else the model would not know which keys fit.
-                is_open = not isinstance(shape_of(key), EnumType)
+                is_open = not isinstance(shapes.shape_of(key), shapes.EnumType)
                 return schema if is_open else {**schema, "propertyNames": self.schema_of(key)}
-            case UnionOf(options):
+            case shapes.UnionOf(options):
                 return {"anyOf": [self.schema_of(each) for each in options]}
-            case EnumType(values):
+            case shapes.EnumType(values):
                 return {"enum": [value for value, _member in values]}
-            case Model(model):
+            case shapes.Model(model):
                 return self._model(model)
-            case RecordType() as record:
+            case shapes.RecordType() as record:
                 return self._record(record)
 
     def _fixed(self, items: list[dict[str, Any]]) -> dict[str, Any]:
         schema = {"type": "array", "minItems": len(items), "maxItems": len(items)}
         return {**schema, "prefixItems": items} if items else schema
 
-    def _record(self, record: RecordType) -> dict[str, Any]:
+    def _record(self, record: shapes.RecordType) -> dict[str, Any]:
         kind = record.kind
 
         def schema() -> dict[str, Any]:
@@ -170,7 +154,7 @@ class _Definitions:
 def _own_schema(model: Any) -> dict[str, Any]:
     problem: str
     try:
-        if is_pydantic_dataclass(model):
+        if shapes.is_pydantic_dataclass(model):
             from pydantic import TypeAdapter  # noqa: PLC0415 - there, since it made the class
 
             schema: dict[str, Any] = TypeAdapter(model).json_schema()

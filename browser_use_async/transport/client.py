@@ -1,6 +1,7 @@
 """One call of the API: its attempts, their outcomes, and the answer or the error."""
 
 import asyncio
+import contextlib
 import math
 import random
 import uuid
@@ -174,32 +175,23 @@ class Transport:
         if outcome.kind is OutcomeKind.ACCEPTED:
             if prepared.on_headers is not None and outcome.reply is not None:
                 prepared.on_headers(outcome.reply.headers)
-            if prepared.endpoint is table.GET_TASK and self.observers.hears[TaskEnded]():
-                self._report_end(outcome.value)
+            is_task = prepared.endpoint is table.GET_TASK
+            if is_task and outcome.value.has_ended and self.observers.hears[TaskEnded]():
+                task: Task = outcome.value
+                self.observers.notify(TaskEnded(task, is_watched=False), task.id)
             return outcome.value
         if is_deleted(prepared.endpoint, outcome) or is_stopped(prepared.endpoint, outcome):
             return None
         # Without repetition a call is one request, so no status call follows it either.
         once = (self.retry if retry is None else retry).max_attempts == 1
-        if not once and await self._is_reached(prepared, outcome):
-            return None
+        if not once and may_be_reached(prepared.endpoint, outcome):
+            with contextlib.suppress(errors.BrowserUseError):
+                task_id = TaskId(str(prepared.task_id))
+                if is_reached(prepared.endpoint, await self.call(table.GET_TASK_STATUS, task_id)):
+                    return None
         # Raised here and not where it was caught: frames and exceptions of aiohttp contain the key
         # and whole bodies, and would stay reachable from its traceback.
         raise self.error_of(prepared, outcome)
-
-    def _report_end(self, task: Task) -> None:
-        if task.has_ended:
-            self.observers.notify(TaskEnded(task, is_watched=False), task.id)
-
-    async def _is_reached(self, prepared: PreparedRequest, outcome: Outcome) -> bool:
-        """Whether a failed call had its effect, by the status of its task."""
-        if not may_be_reached(prepared.endpoint, outcome):
-            return False
-        try:
-            status = await self.call(table.GET_TASK_STATUS, TaskId(str(prepared.task_id)))
-        except errors.BrowserUseError:
-            return False
-        return is_reached(prepared.endpoint, outcome, status)
 
     def error_of(self, prepared: PreparedRequest, outcome: Outcome) -> errors.BrowserUseError:
         """A new error for a call that did not succeed."""

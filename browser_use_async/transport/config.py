@@ -6,7 +6,7 @@ import random
 import sys
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import aiohttp
 import attrs
@@ -17,9 +17,6 @@ from browser_use_async.errors import ConfigurationError
 from browser_use_async.removals import without_removed
 from browser_use_async.types.secrets import Secret
 from browser_use_async.version import __version__
-
-if TYPE_CHECKING:
-    from browser_use_async.config_file import ConfigFile
 
 DEFAULT_BASE_URL = "https://api.browser-use.com/api/v1"
 DEFAULT_TIMEOUT = 30.0
@@ -60,7 +57,12 @@ class Configuration:
         """
         key, url = _given(api_key, "api_key"), _given(base_url, "base_url")
         seconds, unused = _given(timeout, "timeout"), ""
-        saved = _saved() if key is None or url is None else None
+        saved = None
+        if key is None or url is None:
+            # Loaded only where it is needed, which is in few programs.
+            from browser_use_async.config_file import ConfigFile  # noqa: PLC0415
+
+            saved = ConfigFile.read()
         if url is None and saved is not None and saved.base_url is not None:
             url = _Setting(saved.base_url, f"base_url in {saved.path}")
         address = _checked_url(url, allow_insecure_http=allow_insecure_http)
@@ -70,8 +72,9 @@ class Configuration:
                 key = _Setting(saved.api_key, f"api_key in {saved.path}")
             else:
                 unused = f" (that in {saved.path} is for {saved.base_url}, not for {address})"
-        secret = None if key is None else _secret(key.value)
-        if secret is not None:
+        secret = None
+        if key is not None:
+            secret = key.value if isinstance(key.value, Secret) else Secret(str(key.value))
             secret.check_as_key()
         found = {"api_key": key, "base_url": url, "timeout": seconds}
         return cls(
@@ -103,17 +106,6 @@ def _given(argument: object, name: str) -> _Setting | None:
     text = os.environ.get(variable)
     # An empty variable counts as unset, as shells and container files leave them behind.
     return _Setting(text, variable) if text else None
-
-
-def _saved() -> "ConfigFile | None":
-    # Loaded only where it is needed, which is in few programs.
-    from browser_use_async.config_file import ConfigFile  # noqa: PLC0415
-
-    return ConfigFile.read()
-
-
-def _secret(key: object) -> Secret:
-    return key if isinstance(key, Secret) else Secret(str(key))
 
 
 def _checked_timeout(setting: _Setting | None) -> float:

@@ -76,26 +76,19 @@ def error_of(
             task_id=task_id,
         )
     sent = outcome.kind is not OutcomeKind.NOT_SENT
-    consequence = (
-        _consequence(prepared) if sent else "the request was not sent; calling again is safe"
-    )
+    consequence = "the request was not sent; calling again is safe"
+    if sent and not prepared.endpoint.leaves_a_trace:
+        consequence = _NO_TRACE
+    elif sent:
+        consequence = "the request may have been carried out"
+        if prepared.endpoint.effect is Effect.SWITCHES:
+            consequence += f"; {_CHECK_STATUS}"
     kind = errors.APITimeoutError if outcome.timed_out else errors.APIConnectionError
     return kind(
         f"{prepared} got no answer{times}: {outcome.problem}; {consequence}",
         sent=sent,
         attempts=attempts,
         task_id=task_id,
-    )
-
-
-def _consequence(prepared: PreparedRequest) -> str:
-    if not prepared.endpoint.leaves_a_trace:
-        return _NO_TRACE
-    may_be_done = "the request may have been carried out"
-    return (
-        f"{may_be_done}; {_CHECK_STATUS}"
-        if prepared.endpoint.effect is Effect.SWITCHES
-        else may_be_done
     )
 
 

@@ -96,19 +96,17 @@ class ServiceHealth:
 
     def _report_outage(self, loop: asyncio.AbstractEventLoop) -> None:
         is_proven = self._is_due and self._is_certain and self._failures > 1
-        if self.is_down or not is_proven:
-            return
-        self.is_down = True
-        event = ServiceUnreachable(loop.time() - self._since, self._failures, self._reason)
-        self._observers.notify(event)
+        if is_proven and not self.is_down:
+            self.is_down = True
+            event = ServiceUnreachable(loop.time() - self._since, self._failures, self._reason)
+            self._observers.notify(event)
 
     def _record_recovery(self) -> None:
-        was_down, failures = self.is_down, self._failures
-        seconds = self._answered_at - self._since
+        was_down = self.is_down
+        event = ServiceRecovered(self._answered_at - self._since, self._failures)
         self._forget()
-        if not was_down:
-            return
-        self._observers.notify(ServiceRecovered(seconds, failures))
+        if was_down:
+            self._observers.notify(event)
 
     def _forget(self) -> None:
         self.aclose()

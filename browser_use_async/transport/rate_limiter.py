@@ -7,7 +7,7 @@ import itertools
 import math
 import random
 from bisect import insort
-from collections import deque
+from collections import OrderedDict
 from operator import attrgetter
 from typing import NamedTuple
 
@@ -85,8 +85,8 @@ class RateLimiter:
         self._in_flight = 0
         self._waiting = 0
         self._closed = False
-        self._queues: dict[str, list[_Waiter]] = {}  # each in the order of arrival
-        self._rotation: deque[str] = deque()
+        # Each in the order of arrival; the queue that was served longest ago is the first.
+        self._queues: OrderedDict[str, list[_Waiter]] = OrderedDict()
         self._numbers = itertools.count()
         self._timer: asyncio.TimerHandle | None = None
 
@@ -189,7 +189,6 @@ class RateLimiter:
                     permit = Permit(self._breaker.generation, self._slots.generation)
                     waiter.permit.set_result(permit)
         self._queues.clear()
-        self._rotation.clear()
         self._waiting = 0
 
     # --- adapting -------------------------------------------------------------------------
@@ -247,14 +246,12 @@ class RateLimiter:
 
     def _pause_slots(self, permit: Permit, now: float, pause: float | None) -> None:
         self._slot_pause_is_asked = pause is not None
-        seconds = self._slot_pause() if pause is None else pause
-        if self._slots.trip(permit.slot_generation, now + seconds):
+        if pause is None:
+            # The exponent is bounded, so that the power cannot overflow.
+            grown = FIRST_SLOT_PAUSE * 1.5 ** min(self._slot_refusals, 20)
+            pause = min(grown, LONGEST_SLOT_PAUSE) * self._rng.uniform(0.5, 1.0)
+        if self._slots.trip(permit.slot_generation, now + pause):
             self._slot_refusals += 1
-
-    def _slot_pause(self) -> float:
-        # The exponent is bounded, so that the power cannot overflow.
-        longest = min(FIRST_SLOT_PAUSE * 1.5 ** min(self._slot_refusals, 20), LONGEST_SLOT_PAUSE)
-        return longest * self._rng.uniform(0.5, 1.0)
 
     def _expire_waiters(self, now: float) -> None:
         open_until = self._breaker.open_until
@@ -268,11 +265,7 @@ class RateLimiter:
     # --- the queues -----------------------------------------------------------------------
 
     def _enqueue(self, name: str, waiter: _Waiter) -> None:
-        queue = self._queues.get(name)
-        if queue is None:
-            queue = self._queues[name] = []
-            self._rotation.append(name)
-        insort(queue, waiter, key=_arrived)
+        insort(self._queues.setdefault(name, []), waiter, key=_arrived)
         self._waiting += 1
 
     def _remove(self, name: str, waiter: _Waiter) -> None:
@@ -283,7 +276,6 @@ class RateLimiter:
         self._waiting -= 1
         if not queue:
             del self._queues[name]
-            self._rotation.remove(name)
 
     def _dispatch(self) -> None:
         """Admit all calls that may begin now, and set the timer for the next one."""
@@ -318,9 +310,8 @@ class RateLimiter:
         # One round over the queues: a call that may not begin is skipped, as run-task is while no
         # agent slot is free, so that no other call waits behind it.
         earliest = math.inf
-        for _queue in range(len(self._rotation)):
-            name = self._rotation[0]
-            self._rotation.rotate(-1)
+        for name in tuple(self._queues):
+            self._queues.move_to_end(name)
             moment = self._quotas.admits_at(name, self._in_flight, now)
             if name == RUN_TASK.name:
                 moment = max(moment, self._slots.admits_at)

@@ -92,7 +92,7 @@ def may_be_reached(endpoint: table.Endpoint, outcome: Outcome) -> bool:
     return endpoint.effect is table.Effect.SWITCHES and _is_doubtful(outcome)
 
 
-def is_reached(endpoint: table.Endpoint, outcome: Outcome, status: TaskStatus) -> bool:
+def is_reached(endpoint: table.Endpoint, status: TaskStatus) -> bool:
     """Whether the task is in the state that the call asked for."""
     if endpoint is table.STOP_TASK:
         return status.is_terminal

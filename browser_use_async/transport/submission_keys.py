@@ -1,7 +1,5 @@
 """Whether the service keeps one task for each submission key, as its answers show."""
 
-from enum import Enum, auto
-
 from browser_use_async.api.endpoint_table import Effect
 from browser_use_async.api.submission_key import (
     KEY_HEADER,
@@ -15,12 +13,6 @@ from browser_use_async.transport.request import PreparedRequest
 from browser_use_async.transport.response import Outcome, OutcomeKind, Reply, says_supported
 
 
-class _Support(Enum):
-    UNKNOWN = auto()  # no answer has shown it yet
-    KEPT = auto()  # an answer has echoed the key that was sent
-    NOT_KEPT = auto()  # something was created, and its answer has not echoed the key
-
-
 class SubmissionKeys:
     """Whether the service supports keys, as far as one session knows.
 
@@ -30,27 +22,29 @@ class SubmissionKeys:
 
     def __init__(self, observers: Observers) -> None:
         self._observers = observers
-        self._support = _Support.UNKNOWN
+        # None until an answer shows it: one that echoes the key, or one about something that was
+        # created, without the key.
+        self._kept: bool | None = None
 
     @property
     def are_kept(self) -> bool:
         """Whether a creating call can be repeated with its key without a risk of paying twice."""
-        return self._support is _Support.KEPT
+        return self._kept is True
 
     @property
     def are_unknown(self) -> bool:
         """Whether no answer has shown yet if the service keeps keys."""
-        return self._support is _Support.UNKNOWN
+        return self._kept is None
 
     def record(self, prepared: PreparedRequest, outcome: Outcome, *, is_repeated: bool) -> None:
         """Record the answer to a call with a key; `is_repeated` after a lost answer to it."""
         reply, key = outcome.reply, prepared.key
-        if reply is None or key is None or self._support is _Support.NOT_KEPT:
+        if reply is None or key is None or self._kept is False:
             return
         if echoes(reply, key):
-            self._support = _Support.KEPT
+            self._kept = True
         elif prepared.endpoint.effect is Effect.CREATES and outcome.kind is OutcomeKind.ACCEPTED:
-            was_kept, self._support = self.are_kept, _Support.NOT_KEPT
+            was_kept, self._kept = self.are_kept, False
             if was_kept:
                 task_id = getattr(outcome.value, "id", None)
                 event = KeyIgnored(prepared.endpoint.name, task_id, is_repeated)

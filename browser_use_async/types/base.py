@@ -76,6 +76,7 @@ def ruled(
     default: Any = UNSET,
     converter: Callable[[Any], Any] | None = None,
     shown: Callable[[Any], str] | None = None,
+    kw_only: bool = False,
 ) -> Any:
     """An attrs field with a rule; `shown` makes the text for the repr."""
     return attrs.field(
@@ -83,6 +84,7 @@ def ruled(
         converter=converter,
         metadata={RULE: rule},
         repr=shown or True,
+        kw_only=kw_only,
     )
 
 

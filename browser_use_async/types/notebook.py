@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from html import escape
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import attrs
@@ -27,38 +27,34 @@ _UNBROKEN = 'style="text-align: left; vertical-align: top; white-space: nowrap"'
 _CAPTION = 'style="text-align: left; white-space: nowrap"'
 
 
+Row = tuple[str, object]  # the name and the value in one line of a table
+
+
 class _Html(str):
     """A text that is already HTML."""
 
     __slots__ = ()
 
 
-class Row(NamedTuple):
-    """One line of a table."""
-
-    name: str
-    value: object
-
-
 def task_html(task: "Task") -> str:
     """A table of a task, with its steps below."""
-    rows = [Row("id", task.id), Row("status", str(task.status)), Row("task", task.task)]
+    rows: list[Row] = [("id", task.id), ("status", str(task.status)), ("task", task.task)]
     if task.live_url is not None:
         url = task.live_url
-        rows.append(Row("live", _hidden(url) if task.has_ended else _link(url, "watch it")))
+        rows.append(("live", _hidden(url) if task.has_ended else _link(url, "watch it")))
     if task.output is not None:
-        rows.append(Row("output", task.output))
+        rows.append(("output", task.output))
     if task.failure is not None:
-        rows.append(Row("failure", task.failure))
+        rows.append(("failure", task.failure))
     if task.duration is not None:
-        rows.append(Row("seconds", f"{task.duration:.1f}"))
+        rows.append(("seconds", f"{task.duration:.1f}"))
     if task.output_files:
-        rows.append(Row("files", ", ".join(task.output_files)))
+        rows.append(("files", ", ".join(task.output_files)))
     # Only the latest ones, since two hundred are too many for a notebook.
     steps = task.steps[-_MOST_ROWS:]
     if not steps:
         return table("Task", rows)
-    listed = [Row(str(step.step), step.next_goal or step.url) for step in steps]
+    listed = [(str(step.step), step.next_goal or step.url) for step in steps]
     return table("Task", rows) + table(f"Steps: {len(task.steps)}", listed)
 
 
@@ -67,7 +63,7 @@ def response_html(response: "Response") -> str:
     name, fields = type(response).__name__, shown_fields(response)
     inner = [each for each, value in fields.items() if _is_rows(value)]
     if len(inner) != 1:
-        return table(name, [Row(each, _text(value)) for each, value in fields.items()])
+        return table(name, [(each, _text(value)) for each, value in fields.items()])
     rows = fields.pop(inner[0])
     others = [f"{each} {_text(value)}" for each, value in fields.items()]
     title = ", ".join([f"{name}: {len(rows)} {inner[0]}", *others])
@@ -120,7 +116,7 @@ def progress_html(value: int, most: int | None, text: str) -> str:
 
 def links_html(title: str, urls: Sequence[str], text: str) -> str:
     """Links that a program has requested, by number."""
-    rows = [Row(str(number), _link(url, text)) for number, url in enumerate(urls, 1)]
+    rows = [(str(number), _link(url, text)) for number, url in enumerate(urls, 1)]
     return table(f"{title}: {len(urls)}", rows)
 
 

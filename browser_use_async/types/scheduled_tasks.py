@@ -62,11 +62,8 @@ class CreateScheduledTaskRequest(TaskSettings):
         end_at: When to end, aware; by default a year later.
     """
 
-    schedule_type: ScheduleType | str = attrs.field(
-        kw_only=True,
-        metadata={
-            "rule": FieldRule(FieldKind.TEXT, required=True, nullable=False, enum=ScheduleType)
-        },
+    schedule_type: ScheduleType | str = ruled(
+        FieldRule(FieldKind.TEXT, required=True, nullable=False, enum=ScheduleType), kw_only=True
     )
     interval_minutes: int | Unset | None = ruled(_MINUTES)
     cron_expression: str | Unset | None = ruled(_CRON)

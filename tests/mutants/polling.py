@@ -121,7 +121,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "a change that was forgotten never happened",
         "polling/recent_changes.py",
         "RecentChanges.record",
-        "self.since = math.nextafter(self._by_task[oldest].at, math.inf)",
+        "self.since = math.nextafter(self._by_task[oldest][1], math.inf)",
         "pass",
         ("polling/test_long_poll.py::test_what_is_kept_of_unwatched_tasks_is_bounded",),
     ),
