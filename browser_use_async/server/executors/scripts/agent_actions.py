@@ -55,7 +55,8 @@ def action_of_agent(  # noqa: C901 - one case for each action
             return actions.GoBack()
         case "upload_file":
             return actions.Upload(PurePosixPath(str(params.get("path", ""))).name, words)
-    raise UnplayableError(f"the agent used {name}, which a script cannot play")
+        case _:
+            raise UnplayableError(f"the agent used {name}, which a script cannot play")
 
 
 def _fill(words: str, params: Mapping[str, Any]) -> actions.Fill:
