@@ -1,25 +1,29 @@
 """Cassettes as files: JSON that a person can read and edit, with a version."""
 
 import base64
-import binascii
 import json
 import os
-import re
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from itertools import chain, repeat
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import attrs
 
 from browser_use_async.api.json import JsonRefusedError, read_json
 from browser_use_async.errors import ConfigurationError
+from browser_use_async.server import checks
 from browser_use_async.testing.cassette import RecordedStatus, RecordedStep, RecordedTask
 from browser_use_async.version import __version__
 
 _VERSION_KEY = "browser_use_cassette"
 _VERSION = 1
+_ABSENT = {"task": "", "at": 0.0, "status": ""}  # fields that a file may leave out
+
+_Placed = tuple[str, Mapping[str, Any]]  # an object of the file, after its place for errors
+RecordedT = TypeVar("RecordedT", bound=RecordedStatus | RecordedStep | RecordedTask)
 
 # --- write ----------------------------------------------------------------------------------
 
@@ -100,98 +104,75 @@ def read_tasks(path: Path) -> list[RecordedTask]:
         version = document[_VERSION_KEY]
         what = f"it is a cassette of version {version!r}, and this package reads {_VERSION}"
         raise ConfigurationError(f"{path}: {what}")
-    root = _Object(document, str(path))
-    return [_task_from_json(each) for each in root.objects("tasks")]
+    return [_task(*each) for each in _objects(str(path), document, "tasks")]
 
 
-class _Object:
-    """An object of the file, whose fields are checked as they are read."""
-
-    def __init__(self, value: Any, place: str) -> None:
-        if not isinstance(value, dict):
-            raise ConfigurationError(f"{place}: {value!r:.40} is no object")
-        self.value: Mapping[str, Any] = value
-        self.place = place
-
-    def field(self, name: str, kind: type | tuple[type, ...], default: Any) -> Any:
-        value = self.value.get(name, default)
-        if value is not default and not isinstance(value, kind):
-            raise ConfigurationError(f"{self.place}.{name}: {value!r:.40} is not what it should be")
-        return value
-
-    def text(self, name: str) -> str:
-        value: str = self.field(name, str, "")
-        return value
-
-    def objects(self, name: str) -> list["_Object"]:
-        values = self.field(name, list, [])
-        return [_Object(each, f"{self.place}.{name}[{at}]") for at, each in enumerate(values)]
-
-    def seconds(self) -> float:
-        value = self.field("at", (int, float), 0.0)
-        if isinstance(value, bool) or value < 0:
-            raise ConfigurationError(f"{self.place}.at: {value!r} is no number of seconds")
-        return float(value)
+def _object(place: str, value: Any) -> _Placed:
+    if not isinstance(value, dict):
+        raise ConfigurationError(f"{place}: {value!r:.40} is no object")
+    return place, value
 
 
-def _task_from_json(source: _Object) -> RecordedTask:
-    pattern = source.field("pattern", str, None)
+def _objects(place: str, source: Mapping[str, Any], name: str) -> Iterator[_Placed]:
+    values = source.get(name, [])
+    checks.sequence(f"{place}.{name}", values, "objects")
+    for number, each in enumerate(values):
+        yield _object(f"{place}.{name}[{number}]", each)
+
+
+def _recorded(
+    kind: type[RecordedT], place: str, source: Mapping[str, Any], **parts: Any
+) -> RecordedT:
+    """A recorded object, which checks its fields itself."""
+    given: dict[str, Any] = {**_ABSENT, **source, **parts}
+    names = [each.name for each in attrs.fields(kind)]
     try:
-        re.compile(pattern or "")
-    except re.error as error:
-        raise ConfigurationError(f"{source.place}.pattern: {error}") from None
-    # Beside the steps and not in them, so that the steps are easy to edit.
-    pictures = source.field("screenshots", list, [])
-    steps = source.objects("steps")
-    return RecordedTask(
-        task=source.text("task"),
-        pattern=pattern,
-        llm_model=source.text("llm_model") or "gpt-4.1",
-        max_agent_steps=source.field("max_agent_steps", int, None),
-        statuses=tuple(_status_from_json(each) for each in source.objects("statuses")),
-        steps=tuple(
-            _step_from_json(each, pictures[at] if at < len(pictures) else None)
-            for at, each in enumerate(steps)
-        ),
-        output=source.field("output", str, None),
-        files={
-            name: _content_from_json(_Object(content, f"{source.place}.files[{name!r}]"))
-            for name, content in source.field("files", dict, {}).items()
-        },
-        recordings={
-            name: _from_base64(content, f"{source.place}.recordings[{name!r}]")
-            for name, content in source.field("recordings", dict, {}).items()
-        },
-        webhooks=tuple(_status_from_json(each) for each in source.objects("webhooks")),
-    )
-
-
-def _status_from_json(source: _Object) -> RecordedStatus:
-    at, status = source.seconds(), source.text("status")
-    try:
-        return RecordedStatus(at, status)
+        return kind(**{name: given[name] for name in names if name in given})
     except ConfigurationError as error:
-        raise ConfigurationError(f"{source.place}: {error}") from None
+        # The text begins with the name of the class.
+        raise ConfigurationError(f"{place}.{str(error).partition('.')[2]}") from None
 
 
-def _step_from_json(source: _Object, picture: Any) -> RecordedStep:
-    return RecordedStep(
-        source.seconds(),
-        source.text("next_goal"),
-        source.text("evaluation_previous_goal"),
-        source.text("url"),
-        None if picture is None else _from_base64(picture, f"{source.place}: its screenshot"),
-    )
+def _task(place: str, source: Mapping[str, Any]) -> RecordedTask:
+    # Beside the steps and not in them, so that the steps are easy to edit.
+    pictures = source.get("screenshots", [])
+    checks.sequence(f"{place}.screenshots", pictures, "pictures")
+    steps = [
+        _recorded(RecordedStep, at, step, screenshot=_from_base64(picture, f"{at}.screenshot"))
+        for (at, step), picture in zip(
+            _objects(place, source, "steps"), chain(pictures, repeat(None)), strict=False
+        )
+    ]
+    files_at, files = _object(f"{place}.files", source.get("files", {}))
+    films_at, films = _object(f"{place}.recordings", source.get("recordings", {}))
+    parts = {
+        "statuses": _statuses(place, source, "statuses"),
+        "steps": tuple(steps),
+        "files": {
+            name: _content(*_object(f"{files_at}[{name!r}]", each)) for name, each in files.items()
+        },
+        "recordings": {
+            name: _from_base64(each, f"{films_at}[{name!r}]") for name, each in films.items()
+        },
+        "webhooks": _statuses(place, source, "webhooks"),
+    }
+    return _recorded(RecordedTask, place, source, **parts)
 
 
-def _content_from_json(source: _Object) -> bytes:
-    if "base64" in source.value:
-        return _from_base64(source.value["base64"], source.place)
-    return source.text("text").encode()
+def _statuses(place: str, source: Mapping[str, Any], name: str) -> tuple[RecordedStatus, ...]:
+    return tuple(_recorded(RecordedStatus, *each) for each in _objects(place, source, name))
 
 
-def _from_base64(text: Any, place: str) -> bytes:
+def _content(place: str, source: Mapping[str, Any]) -> bytes | None:
+    if "base64" in source:
+        return _from_base64(source["base64"], place)
+    text = source.get("text", "")
+    checks.text(f"{place}.text", text)
+    return str(text).encode()
+
+
+def _from_base64(text: Any, place: str) -> bytes | None:
     try:
-        return base64.b64decode(text, validate=True)
-    except (TypeError, ValueError, binascii.Error):
+        return None if text is None else base64.b64decode(text, validate=True)
+    except (TypeError, ValueError):
         raise ConfigurationError(f"{place}: it is not base64") from None

@@ -702,7 +702,7 @@ async def test_a_session_that_is_closed_too_early_is_an_error(tmp_path: Path):
         ('{"tasks": []}', "it has no 'browser_use_cassette'"),
         ('{"browser_use_cassette": 2}', "version 2, and this package reads 1"),
         ('{"browser_use_cassette": 1, "tasks": [7]}', r"tasks\[0\]: 7 is no object"),
-        ('{"browser_use_cassette": 1, "tasks": [{"task": 7}]}', r"tasks\[0\]\.task: 7 is not"),
+        ('{"browser_use_cassette": 1, "tasks": [{"task": 7}]}', r"tasks\[0\]\.task: 7 is no text"),
         ('{"browser_use_cassette": 1, "tasks": [{"pattern": "("}]}', r"\]\.pattern: "),
         ('{"browser_use_cassette": 1, "tasks": [{"steps": [{"at": -1}]}]}', r"steps\[0\]\.at: -1"),
         (

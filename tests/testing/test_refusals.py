@@ -173,7 +173,7 @@ def test_a_cassette_file_with_a_misspelt_status(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError) as caught:
         Cassette.load(path)
 
-    assert "tea.json.tasks[0].statuses[0]: RecordedStatus.status: 'finnished'" in str(caught.value)
+    assert "tea.json.tasks[0].statuses[0].status: 'finnished'" in str(caught.value)
     assert "did you mean 'finished'?" in str(caught.value)
 
 
