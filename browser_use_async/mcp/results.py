@@ -28,7 +28,7 @@ class TaskState(BaseModel):
 
     @classmethod
     def of(cls, task: Task) -> "TaskState":
-        """What a client needs to know of a task."""
+        """The state of a task."""
         last = task.steps[-1] if task.steps else None
         return cls(
             task_id=task.id,
@@ -105,7 +105,7 @@ class Schedule(BaseModel):
 
     @classmethod
     def of(cls, schedule: ScheduledTask) -> "Schedule":
-        """What a client needs to know of a schedule."""
+        """The fields of a schedule for clients."""
         names = cls.model_fields.keys() - {"schedule_id"}
         return cls(schedule_id=schedule.id, **{name: getattr(schedule, name) for name in names})
 
@@ -114,7 +114,7 @@ _JSON = TypeAdapter[Any](Any)
 
 
 def answer(value: object) -> CallToolResult:
-    """What a tool gives, as text that a model reads and as JSON for programs; a picture as one."""
+    """The result of a tool: a picture, or text for a model with JSON for programs."""
     if isinstance(value, Image):
         return CallToolResult(content=[value.to_image_content()])
     text = value if isinstance(value, str) else _JSON.dump_json(value).decode()
@@ -126,7 +126,7 @@ def answer(value: object) -> CallToolResult:
 
 
 def _request(task: Task) -> str | None:
-    """What the last step of a paused task asks a person for, if it is what paused it."""
+    """The request of the last step of a paused task, if that step paused it."""
     goal = task.steps[-1].next_goal if task.steps else ""
     is_asked = task.status is TaskStatus.PAUSED and goal.startswith(ASKS_PERSON)
     return goal if is_asked else None

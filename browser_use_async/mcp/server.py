@@ -44,7 +44,7 @@ def concise(schema: dict[str, Any], *, nullable: bool) -> dict[str, Any]:
 
 
 def _union(arms: list[dict[str, Any]], *, nullable: bool) -> dict[str, Any]:
-    """What pydantic makes of `X | None`: X, whose type is a list if it may be null."""
+    """The schema of `X | None`: that of X, whose type is a list if it may be null."""
     one, null = arms
     assert null == {"type": "null"}
     return {**one, "type": [one["type"], "null"]} if nullable else one
@@ -196,7 +196,7 @@ class _ToolServer(MCPServer[Any]):
 
 
 def _problems(refusal: ValidationError) -> str:
-    """What is wrong with which argument, without the value."""
+    """The problems of arguments, without their values."""
     problems = [f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in refusal.errors()]
     return "; ".join([*problems, "nothing was sent"])
 

@@ -129,7 +129,7 @@ def _is_declared(ctx: _RequestContext) -> bool:
 
 
 def _operation(handle: str, task: Task) -> dict[str, Any]:
-    """What every answer says of a handle; the task is kept for good, so it has no time to live."""
+    """The fields of every answer about a handle; it has no time to live, since tasks are kept."""
     now = datetime.now(UTC)
     return {
         "taskId": handle,

@@ -1,1 +1,1 @@
-"""The one rule for connections that leave this machine: policy, name look-ups and proxy."""
+"""Connections that leave this machine: policy, name look-ups and proxy."""

@@ -212,7 +212,7 @@ class Destination:
 
     host: str  # the host, as the page names it, in lower case
     port: int
-    schemes: tuple[str, ...]  # what may be spoken there; several for a tunnel
+    schemes: tuple[str, ...]  # the possible protocols; several for a tunnel
 
     @classmethod
     def of(cls, url: URL) -> "Destination":
@@ -264,7 +264,7 @@ class AdHosts:
 
 @attrs.frozen
 class PrivateAddresses:
-    """Which addresses of this machine and of private networks may be opened."""
+    """The permission to open addresses of this machine and of private networks."""
 
     all: bool = False  # whether the operator allows all of them
     # hosts and ports that the operator allows
@@ -278,11 +278,11 @@ class PrivateAddresses:
         return cls(all=allowed) if isinstance(allowed, bool) else cls().opening(allowed)
 
     def opening(self, origins: Iterable[str]) -> "PrivateAddresses":
-        """The same, and those at these `http://host:port`, allowed by the operator."""
+        """With the addresses at these `http://host:port`, allowed by the operator."""
         return attrs.evolve(self, listed=self.listed | set(map(_host_and_port, origins)))
 
     def naming(self, urls: Iterable[str]) -> "PrivateAddresses":
-        """The same, and those of this machine that a request names itself, with their ports.
+        """With the addresses of this machine that a request names itself, with their ports.
 
         A port that is not written does not count: prose is full of names without one. Nor does a
         name that only a name server leads to this machine, since it can lead elsewhere next.
@@ -315,11 +315,11 @@ class EgressPolicy:
 
     domains: AllowedDomains = _EVERYWHERE  # the domains that it may visit
     private: PrivateAddresses = PrivateAddresses()  # the private addresses that it may open
-    ads: AdHosts | None = None  # what is blocked as advertisement; None for nothing
+    ads: AdHosts | None = None  # the blocked hosts; None for none
 
     @classmethod
     def of_operator(cls) -> "EgressPolicy":
-        """What the person at this machine types may be any address that can be opened."""
+        """The policy for what the person at this machine types: any address that can be opened."""
         return cls(private=PrivateAddresses(all=True))
 
     def after_public(self) -> "EgressPolicy":

@@ -313,7 +313,7 @@ async def _pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> Non
 
 
 class Egress:
-    """How connections leave this machine, by the operator's settings."""
+    """The ways out of this machine, by the operator's settings."""
 
     def __init__(
         self,
@@ -331,7 +331,7 @@ class Egress:
         self._ads = AdHosts(ad_hosts)
 
     def policy(self, assignment: Assignment) -> EgressPolicy:
-        """Where a task may go."""
+        """The policy of a task."""
         named = self.policy_naming(mention.url for mention in find_addresses(assignment.task))
         domains = AllowedDomains(assignment.allowed_domains, https_only=bool(assignment.secrets))
         return attrs.evolve(
@@ -341,7 +341,7 @@ class Egress:
     def policy_naming(
         self, urls: Iterable[str] = (), *, opening: Iterable[str] = ()
     ) -> EgressPolicy:
-        """Where a search or a webhook may go."""
+        """The policy of a search or a webhook."""
         private = self._private.naming(urls) if self._opens_named else self._private
         return EgressPolicy(private=private.opening(opening))
 

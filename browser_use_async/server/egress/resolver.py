@@ -48,7 +48,7 @@ class UnknownHostError(Exception):
 
 
 class RefusalNotes:
-    """What was refused, and why hosts could not be asked: for the steps of one task."""
+    """Refused connections and unreachable hosts, for the steps of one task."""
 
     def __init__(self) -> None:
         self._refusals: dict[Refusal, None] = {}
@@ -67,7 +67,7 @@ class RefusalNotes:
         self._problems.pop(place, None)
 
     def take_refusals(self) -> list[Refusal]:
-        """What has been refused since this was asked for last, each destination once."""
+        """Return the refusals since the last call, each destination once."""
         taken, self._refusals = self._refusals, {}
         return list(taken)
 

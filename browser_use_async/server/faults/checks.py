@@ -19,7 +19,7 @@ _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
 def unknown_field(name: object, words: Iterable[str]) -> str:
-    """What is wrong with a field that faults do not have."""
+    """The problem of a field that faults do not have."""
     meant = closest(name, words)
     return "a fault has no such field" + (f"; did you mean {meant!r}?" if meant else "")
 

@@ -108,7 +108,7 @@ class FaultInjector:
 
     @property
     def fired(self) -> "Counter[str]":
-        """How often each rule fired since they were set, by its label."""
+        """The number of times that each rule fired since they were set, by its label."""
         return self._rules.fired
 
     def set_faults(self, faults: Sequence[Fault]) -> None:

@@ -26,7 +26,7 @@ class LateTaskStore(TaskStore):
         return None if self.hidden else super().version
 
     async def page(self, page: int, limit: int) -> tuple[int, list[TaskRow]]:
-        """How many tasks lists show, and one page of them, newest first."""
+        """The number of tasks that lists show, and one page of them, newest first."""
         if not self.hidden:
             return await super().page(page, limit)
         hidden = {f"hidden{number}": task_id for number, task_id in enumerate(self.hidden)}

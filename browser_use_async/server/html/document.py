@@ -97,7 +97,7 @@ class UnreadableDocumentError(Exception):
 
 
 async def read_document(url: str, content_type: str, body: bytes) -> Page:
-    """The page that a document makes, read in another process with a limit of its own."""
+    """Read a document in another process with a limit of its own."""
     try:
         return await in_worker(parse_document, url, content_type, body, about=url)
     except WorkRefusedError as error:
@@ -105,7 +105,7 @@ async def read_document(url: str, content_type: str, body: bytes) -> Page:
 
 
 def parse_document(url: str, content_type: str, body: bytes) -> Page:
-    """The same at once, and without a limit."""
+    """The same in this process, without a limit."""
     declared = charset_of(content_type)
     guessed = "text/html" if body.lstrip()[:1] == b"<" else "text/plain"
     kind = content_type.partition(";")[0].strip().lower() or guessed

@@ -126,7 +126,7 @@ def _span(element: Element, name: str) -> int:
 
 
 def read_html(url: str, text: str) -> page.Page:
-    """The page that an HTML document makes, however broken it is."""
+    """Read an HTML document, however broken it is."""
     root, cut = parse_tree(text)
     base = _base(URL(url), root)
     titles = [*map(text_of, root.css("title")), _meta(root, "og:title")]
@@ -138,7 +138,7 @@ def read_html(url: str, text: str) -> page.Page:
     for element in root.traverse():
         content.read(element)
     shown = readable_text(root)
-    # What is short is read whole, and what is cut would take longer than a document may.
+    # A short text is read whole, and a cut document would take too long.
     is_asked = len(shown) >= _LONG_TEXT and not cut
     main = find_main_part(text) if is_asked else ""
     if (marked := marked_part(root)) is not None:
@@ -209,7 +209,7 @@ def _base(url: URL, root: Element) -> URL:
 
 
 def _meta(root: Element, *names: str) -> str:
-    """What the first meta element with one of some names says."""
+    """The content of the first meta element with one of some names."""
     found: dict[str, str] = {}
     for element in root.css("meta[content]"):
         said = " ".join(attribute(element, "content").split())

@@ -1,4 +1,4 @@
-"""What there is to know about a page that was read."""
+"""A page that was read: its text, headings, links, tables and terms."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,7 +11,7 @@ class Link:
     """A link that can be followed."""
 
     text: str  # its words
-    url: str  # where it leads, absolute, http or https
+    url: str  # its address, absolute, http or https
     hint: str = ""  # its tooltip or label for screen readers, if there is one
 
 
@@ -28,7 +28,7 @@ class Row:
     """A row of a table."""
 
     cells: tuple[str, ...]  # the texts of its cells
-    link: str = ""  # where its first link leads, if there is one
+    link: str = ""  # the address of its first link, if there is one
 
 
 @attrs.frozen
@@ -56,15 +56,15 @@ class Page:
 
     url: str  # its address, after redirects
     title: str = ""
-    description: str = ""  # what it says of itself in a sentence
-    # what there is to read, a line for each paragraph, row or item
+    description: str = ""  # its own summary, in a sentence
+    # the readable text, a line for each paragraph, row or item
     text: str = attrs.field(default="", repr=False)
     headings: Sequence[Heading] = attrs.field(default=(), repr=False)
     links: Sequence[Link] = attrs.field(default=(), repr=False)
     tables: Sequence[Table] = attrs.field(default=(), repr=False)
     # the terms of definition lists
     labels: Sequence[Label] = attrs.field(default=(), repr=False)
-    # what it says if it is JSON
+    # the document, if it is JSON
     data: Sequence[Any] = attrs.field(default=(), repr=False)
     cut: bool = False  # whether it was too long, and its end is missing here
 

@@ -122,7 +122,7 @@ def _plain_rows(markdown: str) -> str:
 
 
 def marked_part(root: Element) -> Element | None:
-    """The element that a page marks as what there is to read: its main part or only article."""
+    """The element that a page marks as its content: its main part or only article."""
     for candidates in (root.css("main, [role=main]"), root.css("article")):
         if len(candidates) == 1 and text_of(candidates[0]):
             return candidates[0]

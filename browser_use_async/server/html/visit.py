@@ -44,7 +44,7 @@ class Visit:
     page: Page
     # whether it came from a public host, so that its links must not lead to private ones
     is_public: bool = True
-    # what its server set on the way: name, value, domain and path of each
+    # the cookies that were set on the way: name, value, domain and path of each
     cookies: list[Mapping[str, Any]] = attrs.field(factory=list, repr=False)
 
 

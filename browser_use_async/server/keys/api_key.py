@@ -129,7 +129,7 @@ class NewKey:
 
 
 def checked(new: NewKey) -> NewKey:
-    """The same key in the types of its fields.
+    """The key with its values in the types of their fields.
 
     Raises:
         ConfigurationError: A field has a value that no key can have.

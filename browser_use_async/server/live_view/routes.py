@@ -40,7 +40,7 @@ _EXPIRED = (
 
 
 class Viewers:
-    """How many connections watch each task."""
+    """The connections that watch each task, limited by task, link and address."""
 
     def __init__(self) -> None:
         self._all = Places(MAX_VIEWERS, "connections watch this task")

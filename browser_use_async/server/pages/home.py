@@ -97,7 +97,7 @@ def icon() -> web.Response:
 
 
 def _call(endpoint: table.Endpoint) -> dict[str, str | bool]:
-    """What the OpenAPI document does not say of a call."""
+    """The facts of a call that the OpenAPI document leaves out."""
     return {
         "price": _PRICES.get(endpoint, "free"),
         "subscription": endpoint.subscription,

@@ -113,7 +113,7 @@ class SiteIndexBackend:
             seconds = INDEX_SECONDS if any(self._pages.values()) else EMPTY_SECONDS
             if self._made_at is None or now - self._made_at > seconds:
                 for site in self.urls:
-                    # What was found before stays while a website is down.
+                    # The pages that were found before stay while a website is down.
                     self._pages[site] = await _walk(outbound, site) or self._pages.get(site, [])
                 self._made_at = now
         if not any(self._pages.values()):

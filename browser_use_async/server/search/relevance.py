@@ -45,7 +45,7 @@ class Weights:
 
 
 def scores(query: str, texts: Sequence[str]) -> list[float]:
-    """How relevant each of several texts is to a query, by the weights of its words in them all."""
+    """The relevance of texts to a query, by the weights of its words in all of them."""
     weights = Weights(query, texts)
     return [weights.score(text) for text in texts]
 

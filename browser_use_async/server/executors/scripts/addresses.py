@@ -29,7 +29,7 @@ def fits(url: str, pattern: str) -> bool:
 
 
 def site_of(url: str) -> str:
-    """What pages and the calls that they make to their own service share."""
+    """The domain, which a page shares with the service that it calls."""
     host = urlsplit(url).hostname or ""
     is_name = re.search("[a-z]", host.rpartition(".")[2]) is not None
     return ".".join(host.split(".")[-2:]) if is_name else host

@@ -247,7 +247,7 @@ def _list_rule(field: str, values: Sequence[Any], pages: Pages) -> ListRule | No
 
 
 def _groups(pages: Pages) -> Iterator[tuple[str, ...]]:
-    """The pages that may have a list together: one, or those of a step and those after it."""
+    """Groups of pages that may have a list together: one, or those of a step and of a later one."""
     names = [*pages]
     for place in reversed(range(len(names))):
         later = names[place + 1 :]

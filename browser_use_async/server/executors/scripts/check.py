@@ -1,4 +1,4 @@
-"""Whether a text of others is a script, found out in a worker."""
+"""Checks of scripts: texts of clients in a worker, and a folder of the operator."""
 
 from pathlib import Path
 
@@ -18,7 +18,7 @@ ENDING = ".script"
 
 
 async def check_script(text: str, name: str) -> str:
-    """Why a text is not the script with a name, as a sentence; empty if it is."""
+    """The problem of a text as the script with a name; empty if there is none."""
     try:
         return await in_worker(
             problem_with, text, name, seconds=PLANNING_SECONDS, kind=JobKind.PLANNING
@@ -28,10 +28,10 @@ async def check_script(text: str, name: str) -> str:
 
 
 async def read_script(text: str) -> Script:
-    """The script that a text is.
+    """Read a script in a worker.
 
     Raises:
-        ScriptRefusedError: It is none.
+        ScriptRefusedError: The text is no script.
     """
     try:
         return await in_worker(parse, text, seconds=PLANNING_SECONDS, kind=JobKind.PLANNING)
@@ -40,7 +40,7 @@ async def read_script(text: str) -> Script:
 
 
 def problem_with(text: str, name: str) -> str:
-    """The same, here."""
+    """The same as `check_script`, in this process."""
     try:
         script = parse(text)
     except ScriptRefusedError as error:

@@ -1,4 +1,4 @@
-"""How the text of a page becomes a value of an answer: learnt from pairs of both, then applied."""
+"""Conversions of texts of a page to values of an answer, learnt from pairs of both."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -33,7 +33,7 @@ _STYLES = {
 
 
 class ValueKind(StrEnum):
-    """What a text is read as."""
+    """Kinds of values."""
 
     TEXT = "text"
     INTEGER = "integer"
@@ -45,7 +45,7 @@ class ValueKind(StrEnum):
 
 @attrs.frozen
 class Conversion:
-    """How texts of one place become values."""
+    """The conversion of the texts of one place."""
 
     kind: ValueKind
     # All ways that fitted so far; where they differ for a text, nothing is known of its value.
@@ -53,7 +53,7 @@ class Conversion:
     may_be_nothing: bool = False  # whether a dash or the like stands for null
 
     def values(self, text: str) -> set[Value]:
-        """What a text may mean: one value, if all ways agree."""
+        """The possible values of a text: one, if all ways agree."""
         if self.may_be_nothing and text.strip().casefold() in _NOTHING:
             return {None}
         ways = _readings(text, self.kind)
@@ -61,7 +61,7 @@ class Conversion:
 
 
 def conversion_of(texts: Sequence[str], values: Sequence[Value]) -> Conversion | None:
-    """The conversion that makes values of texts, one by one; None if there is none."""
+    """Learn the conversion of texts to values, one by one; None if there is none."""
     pairs = list(zip(texts, values, strict=True))
     known = [(text, value) for text, value in pairs if value is not None]
     nothing = [text for text, value in pairs if value is None]
@@ -93,7 +93,7 @@ def _same(one: Value, other: Value) -> bool:
 
 
 def _kinds_of(values: Sequence[Value]) -> list[ValueKind]:
-    """What texts may be read as, to become these values."""
+    """The kinds as which texts may be read, to become these values."""
     kinds = [ValueKind.TEXT] if all(isinstance(each, str) for each in values) else []
     for value in values:
         if isinstance(value, bool):

@@ -1,4 +1,4 @@
-"""What a person does on the live page of a task, noted for a script."""
+"""Actions of a person on the live page of a task, noted for a script."""
 
 from collections.abc import AsyncIterator
 

@@ -216,10 +216,10 @@ class _Block:
 
 
 def parse(text: str) -> Script:
-    """The script that a text is.
+    """Read a script.
 
     Raises:
-        ScriptRefusedError: It is none.
+        ScriptRefusedError: The text is no script.
     """
     if len(text) > MOST_CHARACTERS:
         raise ScriptRefusedError(f"a script may have {MOST_CHARACTERS:,} characters")

@@ -1,4 +1,4 @@
-"""What a page says of itself and of its elements, and how an element is found and checked again."""
+"""Descriptions of pages and elements, by which an element is found and checked again."""
 
 from collections.abc import Callable, Iterator
 from typing import Any, cast
@@ -59,7 +59,7 @@ def problem_with(step: ScriptStep, seen: SeenElement) -> str:
 
 
 def _signs(was: Description, now: Description) -> int:
-    """How many other properties two descriptions share."""
+    """The number of other properties that two descriptions share."""
     pairs = ((getattr(was, name), getattr(now, name)) for name in _ATTRIBUTES)
     same: int = sum(bool(one) and one == other for one, other in pairs)
     same += was.type == now.type and was.type not in _TELLING_NOTHING
@@ -80,7 +80,7 @@ _DESCRIBED = {each.name for each in attrs.fields(Description)}
 
 
 async def snapshot_of(page: TaskPage) -> Snapshot:
-    """What is to be seen of a page, once it has come to rest.
+    """Take a snapshot of a page, once it has come to rest.
 
     Raises:
         PageLimitError: There is more than a script can compare.
@@ -91,10 +91,10 @@ async def snapshot_of(page: TaskPage) -> Snapshot:
 
 
 def snapshot_from(raw: Any) -> Snapshot:
-    """The snapshot that a page has answered with, which may be anything.
+    """Read the snapshot of a page, whose answer may be anything.
 
     Raises:
-        PageLimitError: It is none, or there is more than a script can compare.
+        PageLimitError: It is no snapshot, or there is more than a script can compare.
     """
     left = [_MOST_CHARACTERS]
     try:
@@ -131,13 +131,13 @@ def element_of(handle: ElementHandle, description: Description) -> Element:
 
 
 async def handle_at(page: TaskPage, expression: str, *given: Any) -> ElementHandle | None:
-    """The element that an expression finds in the main frame, or None."""
+    """Find an element of the main frame by an expression; None if it finds none."""
     finding = page.page.main_frame.evaluate_handle(expression, *given)
     return (await page.run(finding, _ASKING)).as_element()
 
 
 async def element_at(page: TaskPage, expression: str) -> Element | None:
-    """The same, as an element for the runner of actions."""
+    """Find an element in the same way, for the runner of actions."""
     handle = await handle_at(page, expression)
     if handle is None:
         return None
@@ -145,7 +145,7 @@ async def element_at(page: TaskPage, expression: str) -> Element | None:
 
 
 def seen_element(raw: Any) -> SeenElement:
-    """The element that a page has described, which may answer with anything."""
+    """Read the description of an element, for which a page may answer with anything."""
     given: dict[str, Any] = raw if isinstance(raw, dict) else {}
     texts = {
         name: " ".join(str(given.get(name) or "").split())[:MOST_URL_CHARACTERS]

@@ -113,7 +113,7 @@ class _Performance:
 
     @property
     def in_words(self) -> str:
-        """What was played, and what was asked."""
+        """The numbers of played steps and of questions, as a sentence."""
         played, order = self.player.played, self.order
         steps = f"{played.steps} step{'' if played.steps == 1 else 's'}"
         asked = f"{played.model_calls} question{'' if played.model_calls == 1 else 's'}"

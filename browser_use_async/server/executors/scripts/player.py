@@ -241,7 +241,7 @@ class ScriptPlayer:
     async def _healed(
         self, page: TaskPage, number: int, step: ScriptStep, refusal: StepRefusedError
     ) -> Element:
-        """The element that a model chooses; never for a step that changes something."""
+        """Have a model choose the element; never for a step that changes something."""
         if self._healer is None or step.effect is Effect.CHANGES or step.element is None:
             raise refusal
         self.played.model_calls += 1
@@ -355,7 +355,7 @@ def _path_of(page: TaskPage, frame: Frame) -> str:
 
 
 async def _closing_button(page: TaskPage, cover: ElementHandle) -> tuple[str, ElementHandle] | None:
-    """The button that closes a banner: the one that agrees to the least."""
+    """Find the button that closes a banner and agrees to the least."""
     buttons = await page.run(cover.query_selector_all("button, [role=button], a"), "a question")
     named: list[tuple[str, ElementHandle]] = []
     for button in buttons:

@@ -57,7 +57,7 @@ class ScriptStep:
 
     action: Action
     page: str = ""  # the address of the page on which it is taken; `*` stands for one part of it
-    element: Description | None = None  # what it is done with
+    element: Description | None = None
     effect: Effect = Effect.READS
     leads_to: str = ""  # the address of the page afterwards, if it is another
     causes: tuple[str, ...] = ()  # the requests of the page that it waits for
