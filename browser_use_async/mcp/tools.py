@@ -27,10 +27,27 @@ async def wait_until_settled(
     handle: TaskHandle[Any], seconds: float, context: Context[Any, Any]
 ) -> None:
     """Wait for some seconds until a task has ended or is paused, and report its progress."""
-    reporter = _Reporter(handle, seconds, context)
+    clock = asyncio.get_running_loop().time
+    started, message = clock(), f"task {handle.id} is under way"
+
+    async def report() -> None:
+        await context.report_progress(clock() - started, seconds, message)
+
+    async def report_steps() -> None:
+        nonlocal message
+        await report()
+        async for step in handle.stream_steps(timeout=seconds):
+            message = f"task {handle.id}, step {step.step}: {step.next_goal}"
+            await report()
+
+    async def report_at_intervals() -> None:
+        while True:
+            await asyncio.sleep(HEARTBEAT)
+            await report()
+
     reporting = [
         asyncio.create_task(each, name=f"browser-use: reports task {handle.id} to an MCP client")
-        for each in (reporter.tell_steps(), reporter.tick())
+        for each in (report_steps(), report_at_intervals())
     ]
     try:
         with contextlib.suppress(WaitTimeoutError):
@@ -42,34 +59,6 @@ async def wait_until_settled(
             each.cancel()
         # A report to a client that has left fails, which is no reason to fail here.
         await asyncio.gather(*reporting, return_exceptions=True)
-
-
-class _Reporter:
-    """Reports the seconds that went by, with the latest step as the message."""
-
-    def __init__(self, handle: TaskHandle[Any], seconds: float, context: Context[Any, Any]) -> None:
-        self._handle = handle
-        self._seconds = seconds
-        self._context = context
-        self._started = asyncio.get_running_loop().time()
-        self._message = f"task {handle.id} is under way"
-
-    async def tell_steps(self) -> None:
-        """Report each step as it comes."""
-        await self._report()
-        async for step in self._handle.stream_steps(timeout=self._seconds):
-            self._message = f"task {self._handle.id}, step {step.step}: {step.next_goal}"
-            await self._report()
-
-    async def tick(self) -> None:
-        """Report from time to time, also when no step comes."""
-        while True:
-            await asyncio.sleep(HEARTBEAT)
-            await self._report()
-
-    async def _report(self) -> None:
-        passed = asyncio.get_running_loop().time() - self._started
-        await self._context.report_progress(passed, self._seconds, self._message)
 
 
 AnyContext = Context[Any, Any]

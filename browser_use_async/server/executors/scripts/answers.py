@@ -78,7 +78,7 @@ def learn(answer: Any, pages: Pages) -> Learnt:
         pages: The pages of the run, the last one last.
     """
     rules, unplaced = list[Rule](), list[str]()
-    values = dict(_fields(answer, ""))
+    values = dict(fields_of(answer))
     for field, value in values.items():
         rule: Rule | None = None
         if isinstance(value, list):
@@ -104,19 +104,23 @@ def read(rules: Sequence[Rule], pages: Pages) -> Any:
         value = _found(rule, pages)
         if not rule.field:
             return value
-        *groups, name = rule.field.split(".")
-        inside = answer
-        for group in groups:
-            inside = inside.setdefault(group, {})
-        inside[name] = value
+        put_field(answer, rule.field, value)
     return answer
 
 
-def _fields(answer: Any, path: str) -> Iterator[tuple[str, Any]]:
+def put_field(answer: Any, field: str, value: Any) -> None:
+    """Put a value at its path in an answer."""
+    *groups, name = field.split(".")
+    for group in groups:
+        answer = answer.setdefault(group, {})
+    answer[name] = value
+
+
+def fields_of(answer: Any, path: str = "") -> Iterator[tuple[str, Any]]:
     """The values of an answer by their paths; a list is one value."""
     if isinstance(answer, dict) and answer and not any("." in name for name in answer):
         for name, value in answer.items():
-            yield from _fields(value, f"{path}.{name}" if path else name)
+            yield from fields_of(value, f"{path}.{name}" if path else name)
     else:
         yield path, answer
 

@@ -51,6 +51,7 @@ _QUOTES = ('""', "“”", "«»", "``")
 _UNQUOTABLE = re.compile("[\n\r\U000f0000-\U0010ffff]")
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[^\s"]+')
 _PLAIN = re.compile(r'[^\s"\[][^\n\r]*[^\s]|[^\s"\[]')
+_HEAD = re.compile("(inputs|secrets|needs the model):(.*)")
 # Fields by the words of their lines
 _OF_ELEMENT = {each.name.replace("_", " "): each.name for each in attrs.fields(Description)}
 _OF_STEP = {
@@ -226,10 +227,10 @@ def parse(text: str) -> Script:
     blocks = [*_blocks(text)]
     if not blocks or not blocks[0].line.startswith("script "):
         raise ScriptRefusedError("line 1: a script begins with its name, such as: script office")
-    names, blocks = _names(blocks)
-    name = names["script"][0]
+    name, names, blocks = _head(blocks)
+    inputs, secrets = names.get("inputs", []), names.get("secrets", [])
     steps, rules, echoes = list[ScriptStep](), list[answers.Rule](), dict[str, str]()
-    given = Given(names["secrets"], _AnyName(), names["inputs"])
+    given = Given(secrets, _AnyName(), inputs)
     for block in blocks:
         with _at(block.number):
             if block.line == "read" or block.line.startswith("read "):
@@ -241,11 +242,11 @@ def parse(text: str) -> Script:
     script = Script(
         name=name,
         steps=tuple(steps),
-        inputs=tuple(names["inputs"]),
-        secrets=tuple(names["secrets"]),
+        inputs=tuple(inputs),
+        secrets=tuple(secrets),
         rules=tuple(rules),
         echoes=echoes,
-        unplaced=tuple(names["needs the model"]),
+        unplaced=tuple(names.get("needs the model", ())),
     )
     _check(script)
     return script
@@ -301,28 +302,23 @@ def _nearest(name: str, known: Collection[str]) -> str:
     return f" The nearest is: {near[0]}." if near else f" Known are: {', '.join(known)}."
 
 
-def _names(blocks: list[_Block]) -> tuple[dict[str, list[str]], list[_Block]]:
-    names: dict[str, list[str]] = {"inputs": [], "secrets": [], "needs the model": []}
-    names["script"] = [blocks[0].line.removeprefix("script ").strip()]
-    with _at(blocks[0].number):
-        if SCRIPT_NAME.fullmatch(names["script"][0]) is None:
+def _head(blocks: list[_Block]) -> tuple[str, dict[str, list[str]], list[_Block]]:
+    """The name of a script, the lists of names below it, and the other blocks."""
+    first, *rest = blocks
+    script, names = first.line.removeprefix("script ").strip(), dict[str, list[str]]()
+    with _at(first.number):
+        if SCRIPT_NAME.fullmatch(script) is None:
             raise ScriptRefusedError(
                 "a name has up to 64 letters, digits, dots, hyphens and underscores"
             )
-    rest = blocks[1:]
-    while rest and (title := rest[0].line.partition(":")[0]) in names and ":" in rest[0].line:
-        listed = rest[0].line.partition(":")[2].split(",")
-        names[title] = [each.strip() for each in listed]
+    while rest and (match := _HEAD.fullmatch(rest[0].line)) is not None:
+        names[match[1]] = [each.strip() for each in match[2].split(",")]
         with _at(rest[0].number):
-            wrong = [
-                each
-                for each in names[title]
-                if title == "inputs" and not INPUT_NAME.fullmatch(each)
-            ]
-            if wrong:
-                raise ScriptRefusedError(f"“{wrong[0]}” is no name of an input")
-        rest = rest[1:]
-    return names, rest
+            for each in names[match[1]] if match[1] == "inputs" else ():
+                if INPUT_NAME.fullmatch(each) is None:
+                    raise ScriptRefusedError(f"“{each}” is no name of an input")
+        del rest[0]
+    return script, names, rest
 
 
 def _step(block: _Block, given: Given) -> ScriptStep:

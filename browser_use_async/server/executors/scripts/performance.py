@@ -253,11 +253,10 @@ def learn_again(answer: Any, trees: dict[str, list[list[Any]]]) -> answers.Learn
 def _completed(answer: Any, said: Any, fields: Sequence[str]) -> Any:
     """An answer, with the fields that a model has read."""
     for field in fields:
-        *groups, name = field.split(".")
-        inside, source = answer, said
-        for group in groups:
-            inside, source = inside.setdefault(group, {}), source.get(group, {})
-        inside[name] = source.get(name) if isinstance(source, dict) else None
+        value = said
+        for name in field.split("."):
+            value = value.get(name) if isinstance(value, dict) else None
+        answers.put_field(answer, field, value)
     return answer
 
 

@@ -13,7 +13,7 @@ from browser_use_async.server.executors.scripts.addresses import (
     put_inputs_in_address,
     site_of,
 )
-from browser_use_async.server.executors.scripts.answers import Pages, learn
+from browser_use_async.server.executors.scripts.answers import Pages, fields_of, learn
 from browser_use_async.server.executors.scripts.page_tree import PageNode
 from browser_use_async.server.executors.scripts.script import (
     MOST_STEPS,
@@ -120,7 +120,7 @@ def record(name: str, run: Run) -> Script:
     learnt = learn(run.answer, _pages(run, kept))
     echoes = {
         field: f"{{{each}}}"
-        for field, value in _texts(run.answer)
+        for field, value in fields_of(run.answer)
         for each, said in run.inputs.items()
         if value == said
     }
@@ -326,17 +326,9 @@ def step_name(number: int) -> str:
     return f"step {number}"
 
 
-def _texts(answer: Any, path: str = "") -> Iterator[tuple[str, str]]:
-    if isinstance(answer, dict):
-        for name, value in answer.items():
-            yield from _texts(value, f"{path}.{name}" if path else str(name))
-    elif isinstance(answer, str):
-        yield path, answer
-
-
 def echo_problem(script: Script, answer: Any, inputs: Mapping[str, str]) -> str:
     """The parts of an answer that do not fit the request; empty if all fit."""
-    said = dict(_texts(answer))
+    said = dict(fields_of(answer))
     for field, template in script.echoes.items():
         wanted = fill_in(template, inputs)
         if said.get(field) != wanted:
