@@ -94,11 +94,9 @@ def connect(parameters: dict[str, Any]) -> psycopg.Connection:
         connection: psycopg.Connection = psycopg.connect(autocommit=True, **parameters)
     except psycopg.Error as error:
         raise _not_reached(error) from None
-    try:
-        _check_version(connection.info.server_version)
-    except UnusableServerError:
+    if (refusal := _refusal_of(connection.info.server_version)) is not None:
         connection.close()
-        raise
+        raise refusal
     return connection
 
 
@@ -110,11 +108,9 @@ async def connect_async(parameters: dict[str, Any]) -> psycopg.AsyncConnection:
         )
     except psycopg.Error as error:
         raise _not_reached(error) from None
-    try:
-        _check_version(connection.info.server_version)
-    except UnusableServerError:
+    if (refusal := _refusal_of(connection.info.server_version)) is not None:
         await connection.close()
-        raise
+        raise refusal
     return connection
 
 
@@ -145,12 +141,13 @@ def first_line(error: BaseException) -> str:
     return lines[0] if lines else type(error).__name__
 
 
-def _check_version(version: int) -> None:
-    if version < OLDEST * 10_000:
-        raise UnusableServerError(
-            f"is PostgreSQL {version // 10_000}, and {OLDEST} or newer is needed",
-            "Give the address of a newer server",
-        )
+def _refusal_of(version: int) -> UnusableServerError | None:
+    if version >= OLDEST * 10_000:
+        return None
+    return UnusableServerError(
+        f"is PostgreSQL {version // 10_000}, and {OLDEST} or newer is needed",
+        "Give the address of a newer server",
+    )
 
 
 def _not_reached(error: psycopg.Error) -> UnusableServerError:

@@ -14,8 +14,6 @@ from importlib.util import find_spec
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
-import attrs
-
 if TYPE_CHECKING:
     from PIL.ImageDraw import ImageDraw
     from PIL.ImageFont import FreeTypeFont
@@ -33,40 +31,30 @@ _FASTEST = 1  # drawn pictures have mostly one colour, so more effort would gain
 _LOOKALIKES = {ord("\u2022"): "*", ord("\u00df"): "ss"}
 
 
-@attrs.frozen
-class Drawing:
-    """A screenshot that is drawn when it is requested."""
+def draw_step(step: int, goal: str, url: str, text: str, viewport: tuple[int, int]) -> bytes:
+    """The PNG file of a step: the number in a bar, below it the URL, the goal and the page's text.
 
-    step: int  # the step's number
-    goal: str  # what the step set out to do, or why the task failed
-    url: str  # the address of the page that the step saw
-    text: str  # lines of the page
-    viewport: tuple[int, int]  # width and height in dots
+    The goal of a failed task's last step is why it failed.
+    """
+    width, height = (min(side, LONGEST_SIDE) for side in viewport)
+    if find_spec("PIL") is None:
+        return _white_page(width, height)
+    # An optional dependency, loaded when a picture is requested.
+    from PIL import Image, ImageDraw  # noqa: PLC0415
 
-    def png(self) -> bytes:
-        """The PNG file: the number in a bar, below it the URL, the goal and the page's text."""
-        width, height = (min(side, LONGEST_SIDE) for side in self.viewport)
-        if find_spec("PIL") is None:
-            return _white_page(width, height)
-        # An optional dependency, loaded when a picture is requested.
-        from PIL import Image, ImageDraw  # noqa: PLC0415
-
-        image = Image.new("P", (width, height), _WHITE)
-        image.putpalette(_PALETTE)
-        self._draw(ImageDraw.Draw(image))
-        file = io.BytesIO()
-        image.save(file, "PNG", compress_level=_FASTEST)
-        return file.getvalue()
-
-    def _draw(self, canvas: "ImageDraw") -> None:
-        width = canvas.im.size[0]
-        large, small = (28, 16) if width >= 640 else (16, 10)
-        bar = large + 2 * _MARGIN
-        canvas.rectangle((0, 0, width, bar), fill=_BLUE)
-        _paragraph(canvas, _MARGIN, f"Step {self.step}", large, _WHITE)
-        below = _paragraph(canvas, bar + _MARGIN, self.url, small, _GREY)
-        below = _paragraph(canvas, below, self.goal, small + 4, _BLUE)
-        _paragraph(canvas, below, self.text, small, _BLACK)
+    image = Image.new("P", (width, height), _WHITE)
+    image.putpalette(_PALETTE)
+    canvas = ImageDraw.Draw(image)
+    large, small = (28, 16) if width >= 640 else (16, 10)
+    bar = large + 2 * _MARGIN
+    canvas.rectangle((0, 0, width, bar), fill=_BLUE)
+    _paragraph(canvas, _MARGIN, f"Step {step}", large, _WHITE)
+    below = _paragraph(canvas, bar + _MARGIN, url, small, _GREY)
+    below = _paragraph(canvas, below, goal, small + 4, _BLUE)
+    _paragraph(canvas, below, text, small, _BLACK)
+    file = io.BytesIO()
+    image.save(file, "PNG", compress_level=_FASTEST)
+    return file.getvalue()
 
 
 def _paragraph(canvas: "ImageDraw", top: int, text: str, size: int, ink: int) -> int:

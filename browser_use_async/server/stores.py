@@ -11,7 +11,7 @@ from browser_use_async.server import checks
 from browser_use_async.server.faults.task_lists import LateTaskStore
 from browser_use_async.server.keys.api_keys import ApiKeys
 from browser_use_async.server.keys.audit_trail import AuditTrail
-from browser_use_async.server.pictures import Drawing
+from browser_use_async.server.pictures import draw_step
 from browser_use_async.server.storage.account import Account, Plan
 from browser_use_async.server.storage.database import Database, Owned, immediate
 from browser_use_async.server.storage.files import FileFacts, Files, StoredFile, Uploads
@@ -139,7 +139,7 @@ async def find_file(database: Database, record: TaskRecord, name: str) -> Stored
     if text is None:
         return None
     headline = step.next_goal or step.evaluation_previous_goal
-    picture = Drawing(step.step, headline, step.url, text, record.viewport).png()
+    picture = draw_step(step.step, headline, step.url, text, record.viewport)
 
     async def read(wanted: range) -> bytes:
         return picture[wanted.start : wanted.stop]

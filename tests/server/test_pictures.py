@@ -5,7 +5,7 @@ import sys
 import pytest
 from PIL import Image, ImageDraw
 
-from browser_use_async.server.pictures import LONGEST_SIDE, Drawing
+from browser_use_async.server.pictures import LONGEST_SIDE, draw_step
 from tests.server.pngs import read_png
 
 WHITE, BLACK, BLUE, GREY = (255, 255, 255), (28, 32, 40), (32, 74, 135), (96, 104, 118)
@@ -32,10 +32,10 @@ def _row_of(image: Image.Image, text: str, size: int, ink: Colour, paper: Colour
 
 def test_the_text_of_a_screenshot_can_be_read():
     """Number, URL, goal and the page's text, from top to bottom."""
-    drawing = Drawing(
+    data = draw_step(
         7, "Find the price", "https://example.com/shop", "Blue chair\nRed table", (1280, 960)
     )
-    image = read_png(drawing.png())
+    image = read_png(data)
     rows = [
         _row_of(image, "Step 7", 28, WHITE, BLUE),
         _row_of(image, "https://example.com/shop", 16, GREY),
@@ -50,7 +50,7 @@ def test_the_text_of_a_screenshot_can_be_read():
 
 def test_other_characters_become_plain():
     """Accents are removed, and characters that the font lacks are replaced."""
-    image = read_png(Drawing(1, "", "", "“Crème brûlée” \u2022 groß", (800, 400)).png())
+    image = read_png(draw_step(1, "", "", "“Crème brûlée” \u2022 groß", (800, 400)))
 
     _row_of(image, "“Creme brulee” * gross", 16, BLACK)
 
@@ -58,7 +58,7 @@ def test_other_characters_become_plain():
 def test_long_lines_are_wrapped_at_words():
     """No word passes the right edge, and one that is longer than a line is broken."""
     text = "alpha beta gamma delta " + "W" * 100
-    image = read_png(Drawing(1, "", "", text, (160, 400)).png())
+    image = read_png(draw_step(1, "", "", text, (160, 400)))
     edge = image.crop((140, 80, 160, 400))
 
     assert edge.getcolors() == [(edge.width * edge.height, WHITE)]
@@ -70,12 +70,12 @@ def test_every_viewport_has_its_picture(viewport: tuple[int, int]):
     """This includes viewports without room for text."""
     text = "word " * 1000 + "\n" * 50
 
-    assert read_png(Drawing(1, text, text, text, viewport).png()).size == viewport
+    assert read_png(draw_step(1, text, text, text, viewport)).size == viewport
 
 
 def test_a_huge_viewport_is_bounded():
     """No request can cause a picture of gigabytes."""
-    assert read_png(Drawing(1, "", "", "", (10**9, 5)).png()).size == (LONGEST_SIDE, 5)
+    assert read_png(draw_step(1, "", "", "", (10**9, 5))).size == (LONGEST_SIDE, 5)
 
 
 @pytest.mark.parametrize("viewport", [(1, 1), (40, 3), (1280, 960)])
@@ -83,9 +83,8 @@ def test_without_pillow_the_picture_is_a_white_page(
     viewport: tuple[int, int], monkeypatch: pytest.MonkeyPatch
 ):
     """A PNG file of the right size."""
-    drawing = Drawing(7, "Find the price", "https://example.com/shop", "Blue chair", viewport)
     monkeypatch.setitem(sys.modules, "PIL", None)
-    data = drawing.png()
+    data = draw_step(7, "Find the price", "https://example.com/shop", "Blue chair", viewport)
     monkeypatch.undo()
     image = read_png(data)
 

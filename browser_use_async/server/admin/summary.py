@@ -90,13 +90,13 @@ class Sums:
         }
 
 
-@attrs.frozen
+@attrs.define
 class Summary:
     """The tasks since a moment."""
 
-    is_whole: bool  # whether no earlier task of these days was left out
-    days: dict[int, Sums]  # by the number of the day since 1970
-    reasons: dict[str, Sums]
+    is_whole: bool = True  # whether no earlier task of these days was left out
+    days: dict[int, Sums] = attrs.field(factory=dict)  # by the number of the day since 1970
+    reasons: dict[str, Sums] = attrs.field(factory=dict)
 
 
 @admin_operation("admin_summary", "GET /admin/summary", Scope.READ, query=SummaryQuery)
@@ -124,17 +124,18 @@ async def show_summary(server: RunningServer, query: SummaryQuery) -> Json:
 
 async def sum_up(at: Database, owner: str, since: datetime, utc_offset: int) -> Summary:
     """Sum up the tasks of an owner since a moment, newest first and a thousand at a time."""
-    found = Summary(False, {}, {})
+    found = Summary()
     statement = "SELECT tasks FROM accounts WHERE owner = :owner"
     newest = int(await at.value(statement, owner=owner) or 0)
     values: dict[str, Any] = {"owner": owner, "since": to_moment(since)}
     for last in range(newest, max(0, newest - MOST_TASKS), -_AT_ONCE):
         values |= {"first": last - _AT_ONCE + 1, "last": last}
         if not await _add_days(at, found, utc_offset, values):
-            return attrs.evolve(found, is_whole=True)
+            return found
         await _add_reasons(at, found, values)
         await asyncio.sleep(0)
-    return attrs.evolve(found, is_whole=newest <= MOST_TASKS)
+    found.is_whole = newest <= MOST_TASKS
+    return found
 
 
 async def _add_days(at: Database, found: Summary, utc_offset: int, values: dict[str, Any]) -> bool:

@@ -4,7 +4,7 @@ import asyncio
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import attrs
 from aiohttp import hdrs, web
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
     from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
     from prometheus_client.metrics_core import Metric
-
-    MetricT = TypeVar("MetricT", GaugeMetricFamily, CounterMetricFamily)
 
 # Seconds that the database has for its answer: probes do not wait longer, either.
 _DATABASE_SECONDS = 2.0
@@ -220,7 +218,7 @@ def _counter(name: str, about: str, values: _Values, *labels: str) -> "Metric":
     return _filled(CounterMetricFamily(_PREFIX + name, about, labels=labels), values)
 
 
-def _filled(family: "MetricT", values: _Values) -> "MetricT":
+def _filled(family: "GaugeMetricFamily | CounterMetricFamily", values: _Values) -> "Metric":
     """A metric with its value, or with those by its labels."""
     for labels, value in ({(): values} if isinstance(values, int | float) else values).items():
         family.add_metric(labels, value)

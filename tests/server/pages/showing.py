@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 from browser_use_async.server.executors.protocol import Control
 from browser_use_async.server.executors.view import Frame, Input
-from browser_use_async.server.pictures import Drawing
+from browser_use_async.server.pictures import draw_step
 from browser_use_async.server.records import Assignment
 from tests.server.steering import FromQueue
 
@@ -22,7 +22,7 @@ def drawn(number: int, text: str = "") -> Frame:
         number: The number.
         text: What else stands on it.
     """
-    image = Drawing(number, f"Frame {number}", "https://shop.example/", text, PAGE).png()
+    image = draw_step(number, f"Frame {number}", "https://shop.example/", text, PAGE)
     return Frame(image, "image/png", *PAGE)
 
 
