@@ -17,10 +17,29 @@ from browser_use_async.types.base import Unset, ruled
 _NO_WEBHOOK = "Webhook not found"
 _TEXT = FieldRule(FieldKind.TEXT, nullable=False)
 _REQUIRED = attrs.evolve(_TEXT, required=True)
+_EVENTS = FieldRule(FieldKind.TEXT_LIST, nullable=False)
+_FLAG = FieldRule(FieldKind.BOOLEAN, nullable=False)
 
 
 def _state_problem(given: str) -> str | None:
     return None if given in {"", *STATES} else f"{given!r} is not one of {', '.join(STATES)}"
+
+
+@attrs.frozen
+class NewWebhook:
+    """The webhook that is added.
+
+    Attributes:
+        url: Where events are sent.
+        secret: What both sides sign with.
+        events: The statuses of tasks that are reported.
+        is_active: Whether events are sent now.
+    """
+
+    url: str = ruled(_REQUIRED)
+    secret: str = ruled(_REQUIRED, shown=lambda _: "'***'")
+    events: list[str] | Unset = ruled(_EVENTS)
+    is_active: bool | Unset = ruled(_FLAG)
 
 
 @attrs.frozen
@@ -36,16 +55,8 @@ class WebhookChange:
 
     url: str | Unset = ruled(_TEXT)
     secret: str | Unset = ruled(_TEXT, shown=lambda _: "'***'")
-    events: list[str] | Unset = ruled(FieldRule(FieldKind.TEXT_LIST, nullable=False))
-    is_active: bool | Unset = ruled(FieldRule(FieldKind.BOOLEAN, nullable=False))
-
-
-@attrs.frozen(kw_only=True)
-class NewWebhook(WebhookChange):
-    """The webhook that is added."""
-
-    url: str = ruled(_REQUIRED)
-    secret: str = ruled(_REQUIRED, shown=lambda _: "'***'")
+    events: list[str] | Unset = ruled(_EVENTS)
+    is_active: bool | Unset = ruled(_FLAG)
 
 
 @attrs.frozen
