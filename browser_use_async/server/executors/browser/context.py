@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import itertools
 import shutil
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -12,15 +12,9 @@ from playwright.async_api import Browser, BrowserContext, Dialog, Page, Request,
 from playwright.async_api import Error as PlaywrightError
 
 from browser_use_async.server.egress.proxy import Gateway
+from browser_use_async.server.executors.browser import launch
 from browser_use_async.server.executors.browser.downloads import Downloads
 from browser_use_async.server.executors.browser.interception import RequestInterception
-from browser_use_async.server.executors.browser.launch import (
-    BrowserLostError,
-    BrowserProcess,
-    NoAnswerError,
-    PageLimitError,
-    PageLostError,
-)
 from browser_use_async.server.executors.browser.page import ANSWER_SECONDS, TaskPage
 from browser_use_async.server.executors.browser.secrets import SecretMask
 from browser_use_async.server.records import Assignment
@@ -45,7 +39,7 @@ class TaskContext:
 
     def __init__(
         self,
-        process: BrowserProcess,
+        process: launch.BrowserProcess,
         gateway: Gateway | RequestInterception,
         viewport: tuple[int, int],
     ) -> None:
@@ -79,66 +73,70 @@ class TaskContext:
     def playwright_context(self) -> BrowserContext:
         """Playwright's context."""
         if self._context is None:
-            raise PageLostError("the page has been closed")
+            raise launch.PageLostError("the page has been closed")
         return self._context
+
+    @contextlib.asynccontextmanager
+    async def _limit(self, seconds: float) -> AsyncGenerator[None]:
+        """Limit the time of setting up a page, and report why it fails."""
+        try:
+            async with asyncio.timeout(seconds):
+                yield
+        except TimeoutError:
+            raise launch.NoAnswerError("a new page was not opened in time") from None
+        except PlaywrightError as error:
+            if not self.browser.is_connected():
+                raise launch.BrowserLostError("the browser has ended unexpectedly") from error
+            raise launch.PageLostError(
+                f"a new page could not be set up: {error.message}"
+            ) from error
 
     async def open(self, seconds: float = ANSWER_SECONDS) -> None:
         """Make the context and its first page, which depend only on the size of the task."""
-        await self._in_time(self._open(), seconds)
+        async with self._limit(seconds):
+            width, height = self._viewport
+            options: dict[str, Any] = {"service_workers": "block"}
+            if isinstance(self.gateway, Gateway):
+                # Nothing bypasses the proxy, also not for this machine's addresses.
+                server = f"http://127.0.0.1:{self.gateway.port}"
+                options = {"proxy": {"server": server, "bypass": "<-loopback>"}}
+            context = await self.browser.new_context(
+                accept_downloads=True, viewport={"width": width, "height": height}, **options
+            )
+            self._context = context
+            context.on("page", self._page_opened)
+            context.on("dialog", self._dialog_opened)
+            context.on("request", self._request_sent)
+            context.on("response", lambda it: self._pass_on(it.request, "response_received", it))
+            for event in ("requestfinished", "requestfailed"):
+                context.on(event, lambda it: self._pass_on(it, "request_ended", it))
+            await context.new_page()
+            page = await self.current()
+            target = await page.send("Target.getTargetInfo", what="a question for the context")
+            context_id = target["targetInfo"]["browserContextId"]
+            if isinstance(self.gateway, RequestInterception):
+                await self.gateway.start(self.browser, context, context_id)
+            await self.downloads.follow(self.browser, context_id)
 
     async def begin(self, assignment: Assignment, *, trace: bool) -> None:
         """Apply the settings of a task; it is traced unless it has secrets."""
-        await self._in_time(self._begin(assignment, trace=trace))
-
-    async def _in_time(
-        self, work: Coroutine[Any, Any, None], seconds: float = ANSWER_SECONDS
-    ) -> None:
-        try:
-            async with asyncio.timeout(seconds):
-                await work
-        except TimeoutError:
-            raise NoAnswerError("a new page was not opened in time") from None
-        except PlaywrightError as error:
-            if not self.browser.is_connected():
-                raise BrowserLostError("the browser has ended unexpectedly") from error
-            raise PageLostError(f"a new page could not be set up: {error.message}") from error
-
-    async def _open(self) -> None:
-        width, height = self._viewport
-        options: dict[str, Any] = {"service_workers": "block"}
-        if isinstance(self.gateway, Gateway):
-            # Nothing bypasses the proxy, also not for this machine's addresses.
-            server = f"http://127.0.0.1:{self.gateway.port}"
-            options = {"proxy": {"server": server, "bypass": "<-loopback>"}}
-        context = await self.browser.new_context(
-            accept_downloads=True, viewport={"width": width, "height": height}, **options
-        )
-        self._context = context
-        context.on("page", self._page_opened)
-        context.on("dialog", self._dialog_opened)
-        context.on("request", self._request_sent)
-        context.on("response", lambda it: self._pass_on(it.request, "response_received", it))
-        for event in ("requestfinished", "requestfailed"):
-            context.on(event, lambda it: self._pass_on(it, "request_ended", it))
-        await context.new_page()
-        page = await self.current()
-        target = await page.send("Target.getTargetInfo", what="a question for the context")
-        context_id = target["targetInfo"]["browserContextId"]
-        if isinstance(self.gateway, RequestInterception):
-            await self.gateway.start(self.browser, context, context_id)
-        await self.downloads.follow(self.browser, context_id)
-
-    async def _begin(self, assignment: Assignment, *, trace: bool) -> None:
-        context = self.playwright_context
-        await self._add_cookies(context, assignment.cookies)
-        if trace and not assignment.secrets:  # a trace contains what is typed and shown
-            await context.tracing.start(screenshots=True, snapshots=True)
-            self._is_traced = True
-        if assignment.secrets:
-            self.secrets = SecretMask(assignment.secrets)
-            for page in self._pages:
-                self._preparing[page] = _start(self.secrets.install(page))
-        await self.current()
+        async with self._limit(ANSWER_SECONDS):
+            context = self.playwright_context
+            for cookie in assignment.cookies:
+                kept = {
+                    name: cookie[name] for name in _COOKIE_FIELDS if cookie.get(name) is not None
+                }
+                # One by one, so that a refused cookie does not prevent the others.
+                with contextlib.suppress(PlaywrightError):
+                    await context.add_cookies([cast("Any", kept)])
+            if trace and not assignment.secrets:  # a trace contains what is typed and shown
+                await context.tracing.start(screenshots=True, snapshots=True)
+                self._is_traced = True
+            if assignment.secrets:
+                self.secrets = SecretMask(assignment.secrets)
+                for page in self._pages:
+                    self._preparing[page] = _start(self.secrets.install(page))
+            await self.current()
 
     async def aclose(self) -> None:
         """Close the context and its proxy, and delete its files."""
@@ -154,7 +152,7 @@ class TaskContext:
             async with asyncio.timeout(_CLOSE_SECONDS):
                 await asyncio.shield(self._closing)
         except TimeoutError:
-            raise NoAnswerError("a context was not closed in time") from None
+            raise launch.NoAnswerError("a context was not closed in time") from None
         finally:
             await self.gateway.aclose()
             for folder in (self.folder, self._downloads_folder):
@@ -178,8 +176,8 @@ class TaskContext:
             if page in self._pages:  # it may have closed itself meanwhile
                 return task_page
         if not self.browser.is_connected():
-            raise BrowserLostError("the browser has ended unexpectedly")
-        raise PageLostError("the page has been closed")
+            raise launch.BrowserLostError("the browser has ended unexpectedly")
+        raise launch.PageLostError("the page has been closed")
 
     async def ask(self, question: Callable[[TaskPage], Awaitable[AnswerT]]) -> AnswerT:
         """The answer of the current page; if it closes itself, that of the next current page."""
@@ -187,15 +185,15 @@ class TaskContext:
             page = await self.current()
             try:
                 return await question(page)
-            except PageLostError:
+            except launch.PageLostError:
                 if not page.page.is_closed():  # else there may be another window
                     raise
-        raise PageLimitError("its windows close before they can be looked at")
+        raise launch.PageLimitError("its windows close before they can be looked at")
 
     def check_bounds(self) -> None:
         """Raise an error if its pages have exceeded a limit."""
         if self._failure:
-            raise PageLimitError(self._failure)
+            raise launch.PageLimitError(self._failure)
 
     async def cookies(self) -> list[dict[str, Any]]:
         """All cookies of the context."""
@@ -217,15 +215,6 @@ class TaskContext:
             async with asyncio.timeout(ANSWER_SECONDS):
                 await self._context.tracing.stop(path=path)
         return await asyncio.to_thread(_read, path)
-
-    async def _add_cookies(
-        self, context: BrowserContext, cookies: Sequence[Mapping[str, Any]]
-    ) -> None:
-        for cookie in cookies:
-            kept = {name: cookie[name] for name in _COOKIE_FIELDS if cookie.get(name) is not None}
-            # One by one, so that a refused cookie does not prevent the others.
-            with contextlib.suppress(PlaywrightError):
-                await context.add_cookies([cast("Any", kept)])
 
     def _page_opened(self, page: Page) -> None:
         page.on("crash", self._page_crashed)  # before the page itself says so, and not why
@@ -252,7 +241,7 @@ class TaskContext:
     def _fail(self, reason: str) -> None:
         self._failure = self._failure or reason
         for page in self._pages.values():
-            page.mark_lost(self._failure, PageLimitError)
+            page.mark_lost(self._failure, launch.PageLimitError)
 
     def _request_sent(self, request: Request) -> None:
         self._add_load(1)

@@ -14,14 +14,7 @@ from playwright.async_api import CDPSession, Dialog, FileChooser, Frame, Page, R
 from playwright.async_api import Error as PlaywrightError
 from playwright.async_api import TimeoutError as PlaywrightTimeoutError
 
-from browser_use_async.server.executors.browser.launch import (
-    BrowserError,
-    BrowserLostError,
-    CommandFailedError,
-    NoAnswerError,
-    PageLimitError,
-    PageLostError,
-)
+from browser_use_async.server.executors.browser import launch
 from browser_use_async.server.loops import BackgroundTasks
 
 ANSWER_SECONDS = 15.0
@@ -70,7 +63,7 @@ class TaskPage:
         self._document_request: Request | None = None
         self._is_shown = True
         self._session: CDPSession | None = None
-        self._lost: asyncio.Future[tuple[type[BrowserError], str]]
+        self._lost: asyncio.Future[tuple[type[launch.BrowserError], str]]
         self._lost = asyncio.get_running_loop().create_future()
         self._work = BackgroundTasks("handles an event of a page")
         self._listen()
@@ -91,7 +84,7 @@ class TaskPage:
         try:
             going = self.page.goto(url, wait_until="commit", timeout=_LOAD_SECONDS * 1000)
             await self.run(going, f"opening {self.document.url}", _LOAD_SECONDS + 1)
-        except CommandFailedError as error:
+        except launch.CommandFailedError as error:
             # The request itself reports an address that became a download.
             if not self.document.error:
                 code = str(error).partition("net::")[2].partition(" ")[0]
@@ -117,7 +110,7 @@ class TaskPage:
             if is_quiet or now() - loaded_since >= _MOST_QUIET_SECONDS:
                 return
             await asyncio.sleep(_LOOK_SECONDS)
-        raise NoAnswerError(f"it was still loading after {_LOAD_SECONDS:g} s")
+        raise launch.NoAnswerError(f"it was still loading after {_LOAD_SECONDS:g} s")
 
     async def run(
         self, awaitable: Awaitable[ResultT], what: str, seconds: float = ANSWER_SECONDS
@@ -129,7 +122,7 @@ class TaskPage:
                 waited: set[asyncio.Future[Any]] = {work, self._lost}
                 await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
         except TimeoutError:
-            raise NoAnswerError(f"{what} was not answered within {seconds:g} s") from None
+            raise launch.NoAnswerError(f"{what} was not answered within {seconds:g} s") from None
         finally:
             if not work.done():
                 work.cancel()
@@ -138,16 +131,18 @@ class TaskPage:
         try:
             return work.result()
         except PlaywrightTimeoutError as error:
-            raise NoAnswerError(f"{what} was not answered within {seconds:g} s") from error
+            raise launch.NoAnswerError(f"{what} was not answered within {seconds:g} s") from error
         except PlaywrightError as error:
             if self._lost.done() or self.page.is_closed() or not self._is_connected():
                 raise self._loss() from error
-            raise CommandFailedError(f"{what} failed: {str(error).splitlines()[0]}") from error
+            raise launch.CommandFailedError(
+                f"{what} failed: {str(error).splitlines()[0]}"
+            ) from error
 
     async def ask(self, function: str, *arguments: Any) -> Any:
         """Call one of the functions of `page.js` in the main frame, and return what it returns."""
         for _ in range(2):
-            with contextlib.suppress(CommandFailedError):
+            with contextlib.suppress(launch.CommandFailedError):
                 return await self._ask(self.page.main_frame, function, *arguments)
             await self.wait_for_rest()  # the page navigated meanwhile
         return await self._ask(self.page.main_frame, function, *arguments)
@@ -159,7 +154,7 @@ class TaskPage:
             if frame is self.page.main_frame:
                 answers.append(await self.ask(function, *arguments))
                 continue
-            with contextlib.suppress(CommandFailedError, NoAnswerError):
+            with contextlib.suppress(launch.CommandFailedError, launch.NoAnswerError):
                 answers.append(await self._ask(frame, function, *arguments, seconds=FRAME_SECONDS))
         return answers
 
@@ -190,7 +185,9 @@ class TaskPage:
         if self._lost.done() or self.page.is_closed() or not self._is_connected():
             raise self._loss()
 
-    def mark_lost(self, reason: str, error: type[BrowserError] = PageLostError) -> None:
+    def mark_lost(
+        self, reason: str, error: type[launch.BrowserError] = launch.PageLostError
+    ) -> None:
         """Record that it is closed, which ends all waits for it."""
         if not self._lost.done():
             self._lost.set_result((error, reason))
@@ -205,11 +202,11 @@ class TaskPage:
             async with asyncio.timeout(FRAME_SECONDS):
                 await session.send("Page.crash")
 
-    def _loss(self) -> BrowserError:
+    def _loss(self) -> launch.BrowserError:
         if not self._is_connected():
-            return BrowserLostError("the browser has ended unexpectedly")
+            return launch.BrowserLostError("the browser has ended unexpectedly")
         if not self._lost.done():
-            return PageLostError("it has been closed")
+            return launch.PageLostError("it has been closed")
         error, reason = self._lost.result()
         return error(reason)
 
@@ -228,7 +225,7 @@ class TaskPage:
         """The visible frames, the main one first."""
         yield self.page.main_frame
         for frame in self.page.frames[1:_MOST_FRAMES]:
-            with contextlib.suppress(CommandFailedError, NoAnswerError):
+            with contextlib.suppress(launch.CommandFailedError, launch.NoAnswerError):
                 element = await self.run(frame.frame_element(), "a frame", FRAME_SECONDS)
                 if await self.run(element.is_visible(), "a frame", FRAME_SECONDS):
                     yield frame
@@ -281,7 +278,7 @@ class TaskPage:
         self._dialog_count += 1
         if self._dialog_count > _MOST_DIALOGS:
             what = f"it showed more than {_MOST_DIALOGS} message boxes"
-            self.mark_lost(what, PageLimitError)
+            self.mark_lost(what, launch.PageLimitError)
         if dialog.message:
             self.dialogs.append(dialog.message[:_DIALOG_CHARACTERS])
         self.in_background(dialog.accept if agrees else dialog.dismiss)
