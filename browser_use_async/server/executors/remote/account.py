@@ -5,6 +5,8 @@ import logging
 from decimal import Decimal
 from typing import Any
 
+import attrs
+
 from browser_use_async.server.executors.protocol import RemoteAccount
 from browser_use_async.server.executors.remote.client import (
     ODD_ANSWERS,
@@ -76,14 +78,14 @@ def _cents(dollars: Any) -> Decimal:
     return amount * 100
 
 
+@attrs.define(eq=False)
 class RemoteProfiles:
     """Finds the service's profile that has the id of ours in its name; its first use makes it."""
 
-    def __init__(self, client: CloudClient) -> None:
-        self._client = client
-        self._ids: dict[str, str] = {}
-        # One at a time: two tasks that begin together would make two profiles.
-        self._lock = asyncio.Lock()
+    _client: CloudClient
+    _ids: dict[str, str] = attrs.field(factory=dict)
+    # One at a time: two tasks that begin together would make two profiles.
+    _lock: asyncio.Lock = attrs.field(factory=asyncio.Lock)
 
     async def id_of(self, profile_id: str, name: str) -> str:
         """The id of the service's profile."""
@@ -95,32 +97,25 @@ class RemoteProfiles:
 
     async def rename(self, profile_id: str, name: str) -> None:
         """Rename the service's profile, if there is one; its first use makes it by its name."""
-        async with self._lock:
-            found = await self._known(profile_id)
-            if found is not None:
-                body = {"name": _remote_name(profile_id, name)}
-                await self._change("PATCH", profile_id, found, body)
+        await self._change("PATCH", profile_id, {"name": _remote_name(profile_id, name)})
 
     async def delete(self, profile_id: str) -> None:
         """Delete the service's profile, if there is one."""
-        async with self._lock:
-            found = await self._known(profile_id)
-            if found is not None:
-                await self._change("DELETE", profile_id, found)
-                self._ids.pop(profile_id, None)
-
-    async def _known(self, profile_id: str) -> str | None:
-        return self._ids.get(profile_id) or await self._find(profile_id)
+        await self._change("DELETE", profile_id)
 
     async def _change(
-        self, method: str, profile_id: str, remote_id: str, body: dict[str, str] | None = None
+        self, method: str, profile_id: str, body: dict[str, str] | None = None
     ) -> None:
-        try:
-            await self._client.call(method, f"/profiles/{remote_id}", body)
-        except RefusedError as error:
-            if error.status != 404:
-                raise
-            self._ids.pop(profile_id, None)  # deleted there: the next use makes another
+        async with self._lock:
+            # The next use finds it again, or makes another if it was deleted there.
+            found = self._ids.pop(profile_id, None) or await self._find(profile_id)
+            if found is None:
+                return
+            try:
+                await self._client.call(method, f"/profiles/{found}", body)
+            except RefusedError as error:
+                if error.status != 404:
+                    raise
 
     async def _find(self, profile_id: str) -> str | None:
         page = await self._client.call("GET", "/profiles", query={"query": profile_id})

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 import aiohttp
@@ -104,6 +104,15 @@ class CloudClient:
                 raise NoAnswerError("The service gave no answer")
             await asyncio.sleep(pause)
             pause = min(pause * 2, _LONGEST_PAUSE)
+
+    async def items(self, path: str, name: str, query: Mapping[str, str]) -> AsyncIterator[Any]:
+        """The items of a list, by the name that they have on its pages."""
+        page: Any = None
+        while page is None or (page.get("hasMore") and page.get("nextCursor")):
+            cursor = {} if page is None else {"cursor": page["nextCursor"]}
+            page = await self.call("GET", path, query={**query, **cursor})
+            for each in page[name]:
+                yield each
 
     async def fetch(self, url: str) -> bytes | None:
         """The content behind a link of the service, which expires; None if there is none."""

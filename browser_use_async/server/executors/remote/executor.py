@@ -1,4 +1,4 @@
-"""The executor itself: tasks of this server, carried out by the hosted service."""
+"""Executor that has the hosted service carry out the tasks of this server."""
 
 import asyncio
 import logging
@@ -40,12 +40,12 @@ _PROFILE_SECONDS = 10.0  # until a change of a profile fails for want of an answ
 _STOP_SECONDS = 5.0  # for stops that are under way when the server closes
 
 
+@attrs.define(eq=False)
 class _StoredTask:
-    """What the server keeps of one remote task, each change of which is stored."""
+    """The record of one remote task, each change of which is stored."""
 
-    def __init__(self, remote: RemoteTask, control: Control) -> None:
-        self.remote = remote
-        self.control = control
+    remote: RemoteTask
+    control: Control
 
     async def save(self, **changes: Any) -> None:
         """Store fields of `RemoteTask`, if they are new."""
@@ -83,7 +83,8 @@ class CloudExecutor(DurableExecutor):
         return None
 
     def _run_of(self, assignment: Assignment) -> RemoteRun:
-        return RemoteRun(self._client, self._profiles, assignment)
+        identity = dict(assignment.remote.identity)
+        return RemoteRun(self._client, self._profiles, assignment, identity)
 
     async def run(
         self, assignment: Assignment, control: Control

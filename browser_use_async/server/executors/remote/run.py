@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+import attrs
 from yarl import URL
 
 from browser_use_async.server.executors.remote import requests
@@ -56,23 +57,21 @@ _FILES_PER_PAGE = 10  # links to them are valid for a minute
 _FILES_PER_UPLOAD = 10
 
 
+@attrs.define(eq=False)
 class RemoteRun:
     """One run, whose `identity` has the ids of its workspace, run and session, once they exist."""
 
-    def __init__(
-        self, client: CloudClient, profiles: RemoteProfiles, assignment: Assignment
-    ) -> None:
-        self.identity = dict(assignment.remote.identity)
-        self._client = client
-        self._profiles = profiles
-        self._assignment = assignment
-        self._looks = 0
-        self._live_url: str | None = None
-        self._cursor = 0
-        self._stands = TaskStatus.CREATED
-        self._file_ids: dict[str, str] = {}  # names of files
-        self._unconfirmed: list[str] = []
-        self._steps_reported = 0
+    _client: CloudClient
+    _profiles: RemoteProfiles
+    _assignment: Assignment
+    identity: dict[str, str]
+    _looks: int = 0
+    _live_url: str | None = None
+    _cursor: int = 0
+    _stands: TaskStatus = TaskStatus.CREATED
+    _file_ids: dict[str, str] = attrs.field(factory=dict)  # names of files
+    _unconfirmed: list[str] = attrs.field(factory=list)
+    _steps_reported: int = 0
 
     @property
     def is_created(self) -> bool:
@@ -110,7 +109,10 @@ class RemoteRun:
     async def create(self) -> None:
         """Create the run, in one request; `NoAnswerError` leaves open whether it exists."""
         assignment = self._assignment
-        workspace, profile_id = self.identity[_WORKSPACE], await self._profile_id()
+        workspace, profile_id = self.identity[_WORKSPACE], None
+        if "browser_profile_id" in assignment.requested:
+            name = assignment.profile_name
+            profile_id = await self._profiles.id_of(assignment.profile_id, name)
         body = requests.run_body(
             assignment, self._client.settings, workspace, profile_id, list(self._file_ids)
         )
@@ -174,13 +176,6 @@ class RemoteRun:
         run = await self._client.call("POST", f"/runs/{self.identity[_PAID]}/cancel")
         return _cost(run, await self._ended_browsers())
 
-    async def _profile_id(self) -> str | None:
-        """The service's profile, if the task names one."""
-        assignment = self._assignment
-        if "browser_profile_id" not in assignment.requested:
-            return None
-        return await self._profiles.id_of(assignment.profile_id, assignment.profile_name)
-
     def _status(self, word: Any) -> TaskStatus:
         """The status for a word of the service."""
         status = _STATUSES.get(str(word))
@@ -196,21 +191,11 @@ class RemoteRun:
 
     async def _newest_runs(self) -> AsyncIterator[Any]:
         """The runs that are not older than the workspace, newest first."""
-        oldest = datetime.fromisoformat(self.identity[_WORKSPACE_AT])
-        if oldest.tzinfo is None:
-            oldest = oldest.replace(tzinfo=UTC)
-        query = {"limit": "50"}
-        while True:
-            page = await self._client.call("GET", "/runs", query=query)
-            for each in page["runs"]:
-                created = datetime.fromisoformat(each["createdAt"])
-                created = created.replace(tzinfo=created.tzinfo or UTC)
-                if created < oldest - _MARGIN:
-                    return
-                yield each
-            if not page.get("hasMore") or not page.get("nextCursor"):
+        oldest = _moment(self.identity[_WORKSPACE_AT])
+        async for each in self._client.items("/runs", "runs", {"limit": "50"}):
+            if _moment(each["createdAt"]) < oldest - _MARGIN:
                 return
-            query["cursor"] = page["nextCursor"]
+            yield each
 
     async def _events(self, path: str) -> AsyncIterator[Any]:
         while True:
@@ -259,20 +244,14 @@ class RemoteRun:
     async def _links(self, browsers: list[Any]) -> AsyncIterator[tuple[str, Any]]:
         places = [f"/workspaces/{self.identity[_WORKSPACE]}/files"]
         places += [f"/browsers/{each['id']}/downloads" for each in browsers]
+        query = {"includeUrls": "true", "limit": str(_FILES_PER_PAGE)}
         for place in places:
-            query = {"includeUrls": "true", "limit": str(_FILES_PER_PAGE)}
-            while True:
-                try:
-                    page = await self._client.call("GET", place, query=query)
-                except RefusedError as error:
-                    _logger.warning("the files of a remote task are not listed: %s", error)
-                    break
-                for each in page["files"]:
+            try:
+                async for each in self._client.items(place, "files", query):
                     if not each["path"].startswith("uploads/"):  # not the inputs of the task
                         yield each["path"], each.get("url")
-                if not page.get("hasMore") or not page.get("nextCursor"):
-                    break
-                query["cursor"] = page["nextCursor"]
+            except RefusedError as error:
+                _logger.warning("the files of a remote task are not listed: %s", error)
 
     async def _film(self, browsers: list[Any]) -> dict[str, bytes]:
         """The film, by the ending of its name, once the first browser has a link to it."""
@@ -310,6 +289,11 @@ async def follow(run: RemoteRun, pause: float) -> AsyncGenerator[News]:
             if news.status.is_terminal:
                 return
         await asyncio.sleep(pause)
+
+
+def _moment(text: str) -> datetime:
+    moment = datetime.fromisoformat(text)
+    return moment.replace(tzinfo=moment.tzinfo or UTC)
 
 
 def _output(run: Any) -> str | None:
