@@ -5,13 +5,13 @@ import base64
 import contextlib
 import json
 import re
+import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-from browser_use_async.server.executors.agent.worker.action_notes import ActingTools, ActionNotes
 from browser_use_async.server.executors.agent.worker.channel import (
     Channel,
     MadeFile,
@@ -19,63 +19,13 @@ from browser_use_async.server.executors.agent.worker.channel import (
     Order,
 )
 
-# What is used of browser-use, whose own types are only there where it is.
+# Objects of browser-use are `Any`, since its types exist only where it is installed.
 
 
-class _PageState(Protocol):
-    url: str
-    title: str
-    screenshot: str | None
-    dom_state: Any
-
-
-class _Decision(Protocol):
-    next_goal: str | None
-    evaluation_previous_goal: str | None
-
-
-class _State(Protocol):
-    consecutive_failures: int
-    n_steps: int
-
-
-class _History(Protocol):
-    def is_done(self) -> bool: ...
-    def is_successful(self) -> bool | None: ...
-    def final_result(self) -> str | None: ...
-    def errors(self) -> list[str | None]: ...
-
-
-class _FileSystem(Protocol):
-    def get_dir(self) -> Path: ...
-
-
-class _Agent(Protocol):
-    state: _State
-    history: _History
-    file_system: _FileSystem
-
-    async def run(
-        self, max_steps: int, on_step_start: Callable[["_Agent"], Awaitable[None]]
-    ) -> _History: ...
-
-
-class _Browser(Protocol):
-    async def export_storage_state(self) -> dict[str, Any]: ...
-    async def take_screenshot(self) -> bytes: ...
-    async def get_current_page_url(self) -> str: ...
-
-
-class _Tools(ActingTools, Protocol):
-    def action(
-        self, description: str, **options: Any
-    ) -> Callable[[Callable[[Any], Awaitable[Any]]], Any]: ...
-
-
-def _make_browser(order: Order) -> _Browser:
+def _make_browser(order: Order) -> Any:
     """Connect with the browser that the server has started."""
     width, height = order["viewport"]
-    browser: _Browser = import_module("browser_use").Browser(
+    return import_module("browser_use").Browser(
         cdp_url=order["browser_url"],
         is_local=True,  # downloads are looked for on this machine
         headless=True,
@@ -88,15 +38,14 @@ def _make_browser(order: Order) -> _Browser:
         downloads_path=str(Path(order["folder"], "downloads")),
         storage_state={"cookies": order["cookies"], "origins": []},
     )
-    return browser
 
 
 def _make_agent(
     order: Order,
-    browser: _Browser,
-    tools: _Tools,
-    on_step: Callable[[_PageState, _Decision, int], Awaitable[None]],
-) -> _Agent:
+    browser: Any,
+    tools: Any,
+    on_step: Callable[[Any, Any, int], Awaitable[None]],
+) -> Any:
     """An agent that begins when it is run."""
     library = import_module("browser_use")
     model = library.ChatOpenAI(
@@ -105,7 +54,7 @@ def _make_agent(
         api_key=order["key"],
         frequency_penalty=None,  # refused by endpoints that know no such thing
     )
-    agent: _Agent = library.Agent(
+    return library.Agent(
         task=order["task"],
         llm=model,
         browser=browser,
@@ -123,10 +72,9 @@ def _make_agent(
         generate_gif=False,
         enable_signal_handler=False,
     )
-    return agent
 
 
-async def _highlighted(state: _PageState) -> bytes | None:
+async def _highlighted(state: Any) -> bytes | None:
     """The page's PNG with a frame around each element that can be acted on."""
     if state.screenshot is None:
         return None
@@ -137,6 +85,7 @@ async def _highlighted(state: _PageState) -> bytes | None:
 
 _FENCED = re.compile(r"\s*```(?:json)?\s*\n(?P<inner>.*)\n\s*```\s*", re.DOTALL)
 _SHOWN_PROBLEMS = 5
+_FILLING = frozenset({"input", "select_dropdown", "upload_file"})
 
 _LONGEST_REASON = 600
 _OWN_FILE = "todo.md"  # what the agent writes for itself
@@ -187,14 +136,10 @@ class AnswerSchema:
         return (json.dumps(value, ensure_ascii=False), "") if not problems else ("", _few(problems))
 
 
-def _require_schema(tools: _Tools, schema: AnswerSchema) -> None:
+def _require_schema(tools: Any, schema: AnswerSchema) -> None:
     """Let the agent be done only with an answer that follows the schema."""
     result = import_module("browser_use").ActionResult
 
-    @tools.action(
-        "Complete the task with an answer in JSON that follows the schema in the task.",
-        param_model=import_module("browser_use.tools.views").DoneAction,
-    )
     async def done(parameters: Any) -> Any:
         answer, problem = schema.check(parameters.text)
         if problem and parameters.success:
@@ -206,11 +151,83 @@ def _require_schema(tools: _Tools, schema: AnswerSchema) -> None:
             long_term_memory="Task completed.",
         )
 
+    tools.action(
+        "Complete the task with an answer in JSON that follows the schema in the task.",
+        param_model=import_module("browser_use.tools.views").DoneAction,
+    )(done)
+
 
 def _few(problems: list[str]) -> str:
     more = len(problems) - _SHOWN_PROBLEMS
     shown = "; ".join(problem[:200] for problem in problems[:_SHOWN_PROBLEMS])
     return f"{shown}; and {more} more" if more > 0 else shown
+
+
+class ActionNotes:
+    """Reports each action to the server: its element, the page before it, and its result."""
+
+    def __init__(self, channel: Channel, describe: str) -> None:
+        self._channel = channel
+        self._describe = describe  # the script that describes elements and pages
+
+    def watch(self, tools: Any) -> None:
+        """Note all that is done with these tools."""
+        act = tools.act
+
+        async def noted(action: Any, browser_session: Any, **options: Any) -> Any:
+            message = await self._note(action, browser_session)
+            result = await act(action=action, browser_session=browser_session, **options)
+            if result.error:
+                message["error"] = str(result.error)[:500]
+            self._channel.send(message)
+            return result
+
+        tools.act = noted
+
+    async def _note(self, action: Any, browser: Any) -> Message:
+        given = action.model_dump(exclude_unset=True)
+        name = next((name for name, params in given.items() if params is not None), "")
+        message: Message = {
+            "kind": "noted",
+            "action": name,
+            "params": given.get(name) or {},
+            "at": time.monotonic(),
+        }
+        try:
+            session = await browser.get_or_create_cdp_session(focus=False)
+            seen = await session.cdp_client.send.Runtime.evaluate(
+                {"expression": f"({self._describe}).snapshot()", "returnByValue": True},
+                session_id=session.session_id,
+            )
+            message["page"] = seen["result"].get("value")
+            index = action.get_index()
+            node = None if index is None else await browser.get_element_by_index(index)
+            if node is not None:
+                fills = name in _FILLING
+                message["element"] = await self._element(browser, node, fills=fills)
+        except Exception as error:  # noqa: BLE001 - a note that fails must not fail the action
+            message["unnoted"] = f"{type(error).__name__}: {error}"[:500]
+        return message
+
+    async def _element(self, browser: Any, node: Any, *, fills: bool) -> Any:
+        session = await browser.cdp_client_for_node(node)
+        found = await session.cdp_client.send.DOM.resolveNode(
+            {"backendNodeId": node.backend_node_id}, session_id=session.session_id
+        )
+        meant = "field" if fills else "owner"
+        function = (
+            f"function () {{ const page = ({self._describe}); "
+            f"return page.describe(page.{meant}(this)); }}"
+        )
+        said = await session.cdp_client.send.Runtime.callFunctionOn(
+            {
+                "objectId": found["object"]["objectId"],
+                "functionDeclaration": function,
+                "returnByValue": True,
+            },
+            session_id=session.session_id,
+        )
+        return said["result"].get("value")
 
 
 def carry_out() -> None:
@@ -239,7 +256,7 @@ class _Work:
         await asyncio.Event().wait()  # the server ends this process
 
     async def _last_word(self) -> Message:
-        tools: _Tools = import_module("browser_use").Tools(display_files_in_done_text=False)
+        tools: Any = import_module("browser_use").Tools(display_files_in_done_text=False)
         if self._order["schema"] is not None:
             schema = AnswerSchema(self._order["schema"])
             _require_schema(tools, schema)
@@ -253,10 +270,10 @@ class _Work:
             return await self._finished(agent, browser)
         return await _with_page(_failed(_reason(agent, self._order["max_steps"])), browser)
 
-    async def _begin(self, _: _Agent) -> None:
+    async def _begin(self, _: Any) -> None:
         await self._channel.ask_leave()
 
-    async def _report(self, state: _PageState, decision: _Decision, _: int) -> None:
+    async def _report(self, state: Any, decision: Any, _: int) -> None:
         message: Message = {
             "kind": "step",
             "next_goal": decision.next_goal or "",
@@ -268,12 +285,13 @@ class _Work:
             message["screenshot"] = picture
         self._channel.send(message)
 
-    async def _picture(self, state: _PageState) -> str | None:
+    async def _picture(self, state: Any) -> str | None:
         if self._order["highlight_elements"] and (drawn := await _highlighted(state)):
             return base64.b64encode(drawn).decode()
-        return state.screenshot
+        picture: str | None = state.screenshot
+        return picture
 
-    async def _finished(self, agent: _Agent, browser: _Browser) -> Message:
+    async def _finished(self, agent: Any, browser: Any) -> Message:
         return {
             "kind": "finished",
             "text": agent.history.final_result() or "",
@@ -289,7 +307,7 @@ def _failed(reason: str) -> Message:
     return {"kind": "failed", "text": short}
 
 
-def _reason(agent: _Agent, max_steps: int) -> str:
+def _reason(agent: Any, max_steps: int) -> str:
     history = agent.history
     if history.is_done():
         return f"The agent gave up: {history.final_result() or 'it did not say why'}"
@@ -301,7 +319,7 @@ def _reason(agent: _Agent, max_steps: int) -> str:
     return f"The task was not done within its {max_steps} steps (max_agent_steps)"
 
 
-async def _with_page(message: Message, browser: _Browser) -> Message:
+async def _with_page(message: Message, browser: Any) -> Message:
     """A failure with the page at hand, as far as there still is one."""
     with contextlib.suppress(Exception):
         message["url"] = await browser.get_current_page_url()
