@@ -9,7 +9,7 @@ import attrs
 from benchmarks.scripts.runs import Outcome, Tutor, Verdict, play, record
 from benchmarks.scripts.site import Site, Version, serve
 from browser_use_async.server.executors.agent.executor import BrowserUseExecutor
-from browser_use_async.server.executors.agent.model import Model, ModelEndpoint
+from browser_use_async.server.executors.agent.model import Model
 from browser_use_async.server.executors.browser.executor import ChromiumExecutor
 from browser_use_async.server.executors.protocol import Executor
 from browser_use_async.server.executors.scripts.executor import ScriptExecutor
@@ -52,7 +52,7 @@ async def _report(kind: type[Site]) -> SiteReport:
         tutor = ScriptedModel([Tutor(site)], seconds=MODEL_SECONDS)
         model = await stack.enter_async_context(tutor)
         settings = AgentSettings(llm_base_url=model.url, llm_key=KEY)
-        player = ChromiumExecutor(OPEN, Model(ModelEndpoint.of(settings)))
+        player = ChromiumExecutor(OPEN, Model.of(settings))
         agent = ScriptExecutor(BrowserUseExecutor(settings, OPEN), player)
         careless = ChromiumExecutor(OPEN, guards=False)
         for each in (agent, careless):

@@ -20,7 +20,7 @@ from browser_use_async.server import (
     LocalServer,
     ServerSettings,
 )
-from browser_use_async.server.executors.agent.executor import ModelEndpoint
+from browser_use_async.server.executors.agent.model import Model
 from browser_use_async.server.executors.browser.locate import find_browser
 from browser_use_async.server.executors.settings import BrowserEndpoint
 from browser_use_async.server.setting_kinds import settings_of
@@ -109,11 +109,11 @@ def test_environment_variables_are_read(monkeypatch: pytest.MonkeyPatch, tmp_pat
         monkeypatch.setenv(name, value)
 
     assert find_browser() == str(program)
-    endpoint = ModelEndpoint.of(AgentSettings())
+    model = Model.of(AgentSettings())
     browser = BrowserEndpoint.find(ChromiumSettings())
-    own = ModelEndpoint.of(AgentSettings(llm_base_url="http://127.0.0.1:1/v1", llm_key=""))
+    own = Model.of(AgentSettings(llm_base_url="http://127.0.0.1:1/v1", llm_key=""))
 
-    assert (endpoint.base_url, endpoint.key) == ("http://127.0.0.1:9/v1", "key-of-the-model")
+    assert (model.base_url, model.key) == ("http://127.0.0.1:9/v1", "key-of-the-model")
     assert (own.base_url, own.key) == ("http://127.0.0.1:1/v1", "")
     assert browser is not None
     assert str(browser) == "wss://127.0.0.1:9"

@@ -157,16 +157,12 @@ async def _model() -> _Check | None:
     if not os.environ.get("OPENAI_BASE_URL"):
         return None
     # Imported here: other commands need no server.
-    from browser_use_async.server.executors.agent.model import (  # noqa: PLC0415
-        Model,
-        ModelEndpoint,
-        NoModelError,
-    )
+    from browser_use_async.server.executors.agent.model import Model, NoModelError  # noqa: PLC0415
     from browser_use_async.server.executors.settings import AgentSettings  # noqa: PLC0415
 
     began = time.monotonic()
     try:
-        model = Model(ModelEndpoint.of(AgentSettings()))
+        model = Model.of(AgentSettings())
         name = await model.name_for(_MODEL)
         answer = await model.ask(name, "You answer with one word.", "Say yes.")
     except (NoModelError, ConfigurationError) as error:

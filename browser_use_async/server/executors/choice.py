@@ -106,12 +106,11 @@ def _agent_executor(agent: AgentSettings | None, settings: ChromiumSettings | No
             "for the executor chromium"
         )
     from browser_use_async.server.executors.agent.executor import BrowserUseExecutor  # noqa: PLC0415
-    from browser_use_async.server.executors.agent.model import Model  # noqa: PLC0415
     from browser_use_async.server.executors.browser.executor import ChromiumExecutor  # noqa: PLC0415
     from browser_use_async.server.executors.scripts.executor import ScriptExecutor  # noqa: PLC0415
 
     executor = BrowserUseExecutor(agent, settings)
-    return ScriptExecutor(executor, ChromiumExecutor(settings, Model(executor.endpoint)))
+    return ScriptExecutor(executor, ChromiumExecutor(settings, executor.model))
 
 
 def _has_browser(settings: ChromiumSettings | None) -> bool:

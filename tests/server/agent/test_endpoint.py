@@ -5,13 +5,11 @@ from aiohttp import web
 
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server import AgentSettings
-from browser_use_async.server.egress.policy import EgressPolicy
 from browser_use_async.server.executors.agent.model import (
-    ModelEndpoint,
+    Model,
     NoModelError,
     choose_model,
 )
-from browser_use_async.server.http_client import HttpClient
 from browser_use_async.types import LlmModel
 from tests.support.hygiene import KEY
 
@@ -55,11 +53,11 @@ def test_settings_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:1/v1/")
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
 
-    endpoint = ModelEndpoint.of(AgentSettings())
+    model = Model.of(AgentSettings())
 
-    assert (endpoint.base_url, endpoint.key == KEY) == ("http://127.0.0.1:1/v1", True)
-    assert KEY not in repr(endpoint)
-    assert ModelEndpoint.of(AgentSettings(llm_key="")).key == ""
+    assert (model.base_url, model.key == KEY) == ("http://127.0.0.1:1/v1", True)
+    assert KEY not in repr(model)
+    assert Model.of(AgentSettings(llm_key="")).key == ""
 
 
 @pytest.mark.parametrize(
@@ -75,7 +73,7 @@ def test_settings_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> 
 def test_settings_that_make_no_sense(fields: dict[str, Any], words: str) -> None:
     """An endpoint that cannot be called is refused when the server is created."""
     with pytest.raises(ConfigurationError, match=words):
-        ModelEndpoint.of(AgentSettings(**fields))
+        Model.of(AgentSettings(**fields))
 
 
 @pytest.mark.parametrize(
@@ -101,10 +99,9 @@ async def test_the_list_of_models(answer: Any, chosen: str) -> None:
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     url = f"http://127.0.0.1:{runner.addresses[0][1]}/v1"
-    outbound = HttpClient(EgressPolicy.of_operator())
     try:
-        endpoint = ModelEndpoint.of(AgentSettings(llm_base_url=url, llm_key="sesame"))
-        assert await endpoint.model_for("o3", outbound) == chosen
+        model = Model.of(AgentSettings(llm_base_url=url, llm_key="sesame"))
+        assert await model.name_for("o3") == chosen
     finally:
         await runner.cleanup()
 
@@ -113,7 +110,6 @@ async def test_the_list_of_models(answer: Any, chosen: str) -> None:
 
 async def test_one_model_for_all_tasks_is_not_looked_up() -> None:
     """With `llm_model` the endpoint's list is not read."""
-    endpoint = ModelEndpoint.of(AgentSettings(llm_base_url="http://127.0.0.1:9", llm_model="m"))
-    outbound = HttpClient(EgressPolicy.of_operator())
+    model = Model.of(AgentSettings(llm_base_url="http://127.0.0.1:9", llm_model="m"))
 
-    assert await endpoint.model_for("o3", outbound) == "m"
+    assert await model.name_for("o3") == "m"

@@ -4,7 +4,7 @@ import pytest
 
 from browser_use_async.server import AgentSettings
 from browser_use_async.server.executors.agent.executor import (
-    ModelEndpoint,
+    Model,
     address_patterns,
     make_order,
     secrets_by_domain,
@@ -77,9 +77,9 @@ def test_an_order(tmp_path: Path) -> None:
         files={"notes.txt": b"text", "../up.txt": b"more"},
         cookies=[{"name": "a", "value": "b", "domain": "shop.example", "secure": True}],
     )
-    endpoint = ModelEndpoint.of(AgentSettings(llm_base_url="http://host/v1", llm_key=""))
+    model = Model.of(AgentSettings(llm_base_url="http://host/v1", llm_key=""))
 
-    order = make_order(assignment, endpoint, "mine", "ws://127.0.0.1:1/x", tmp_path)
+    order = make_order(assignment, model, "mine", "ws://127.0.0.1:1/x", tmp_path)
 
     assert sorted(order["uploads"]) == [
         f"{tmp_path}/uploads/{each}" for each in ("notes.txt", "up.txt")

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Mapping
 
 import pytest
 
-from browser_use_async.server.executors.agent.model import Model, ModelEndpoint
+from browser_use_async.server.executors.agent.model import Model
 from browser_use_async.server.executors.browser.executor import ChromiumExecutor
 from browser_use_async.server.executors.scripts.notation import parse
 from browser_use_async.server.executors.scripts.script import Effect
@@ -149,8 +149,8 @@ def _heal(question: str) -> Says:
 async def healing(browser_path: str, model: ScriptedModel) -> AsyncIterator[ChromiumExecutor]:
     """An executor that may use the model."""
     settings = ChromiumSettings(browser_path, allow_private_addresses=True)
-    endpoint = ModelEndpoint.of(AgentSettings(llm_base_url=model.url, llm_key=KEY))
-    executor = ChromiumExecutor(settings, Model(endpoint))
+    mending = Model.of(AgentSettings(llm_base_url=model.url, llm_key=KEY))
+    executor = ChromiumExecutor(settings, mending)
     yield executor
     await executor.aclose()
 

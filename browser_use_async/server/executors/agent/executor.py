@@ -12,9 +12,8 @@ import attrs
 from yarl import URL
 
 from browser_use_async.server.egress.policy import is_here
-from browser_use_async.server.egress.proxy import Egress
 from browser_use_async.server.executors.agent.agent_browser import AgentBrowser, AgentBrowsers
-from browser_use_async.server.executors.agent.model import ModelEndpoint, NoModelError
+from browser_use_async.server.executors.agent.model import Model, NoModelError
 from browser_use_async.server.executors.agent.process import (
     AgentEndedError,
     AgentProcess,
@@ -30,7 +29,6 @@ from browser_use_async.server.executors.redaction import SecretRedactor
 from browser_use_async.server.executors.scripts.run_notes import RunRecording, outcome_in_words
 from browser_use_async.server.executors.settings import AgentSettings, ChromiumSettings
 from browser_use_async.server.executors.view import View
-from browser_use_async.server.http_client import HttpClient
 from browser_use_async.server.one_time_codes import is_seed
 from browser_use_async.server.records import Assignment, Failed, Finished, Step
 from browser_use_async.server.setting_kinds import or_environment
@@ -40,7 +38,6 @@ _NO_KEY = "none"
 
 _ANY_SITE = "http*://*"
 _NO_SITE = "http*://nothing.invalid"  # a name that never exists (RFC 2606)
-_SHOWN_NAMES = 8
 _LONGEST_LOG_LINE = 2000
 _logger = logging.getLogger(__name__)
 
@@ -60,13 +57,11 @@ class BrowserUseExecutor(Executor):
         self, settings: AgentSettings | None = None, chromium: ChromiumSettings | None = None
     ) -> None:
         settings = settings or AgentSettings()
-        self.endpoint = ModelEndpoint.of(settings)
+        self.model = Model.of(settings)
         self._python = os.fspath(or_environment(settings, "python") or sys.executable)
         check_python(self._python)
         self._browsers = AgentBrowsers(chromium or ChromiumSettings())
         self.capacity = self._browsers.capacity  # how many tasks have a browser at once
-        # The operator configured the endpoint, so it may be a private address.
-        self._outbound = HttpClient(Egress().policy_naming(opening=[self.endpoint.base_url]))
         self._recorder = Recorder()
         self._running: dict[str, AgentBrowser] = {}
 
@@ -74,14 +69,14 @@ class BrowserUseExecutor(Executor):
         self, assignment: Assignment, control: Control
     ) -> AsyncIterator[Step | Finished | Failed]:
         """Carry out one task."""
-        mask = SecretRedactor({**assignment.secrets, "": self.endpoint.key})
+        mask = SecretRedactor({**assignment.secrets, "": self.model.key})
         if any(is_seed(each) for each in assignment.secrets.values()):
             # The agent would type the seed itself into the page, which reveals it for good.
             yield Failed("This executor types no one-time codes: leave the otpauth:// secret out.")
             return
         try:
-            model = await self.endpoint.model_for(assignment.llm_model, self._outbound)
-            async with aclosing(self._work(assignment, control, model, mask)) as items:
+            name = await self.model.name_for(assignment.llm_model)
+            async with aclosing(self._work(assignment, control, name, mask)) as items:
                 async for item in items:
                     yield item
         except (NoModelError, AgentEndedError) as error:
@@ -101,7 +96,7 @@ class BrowserUseExecutor(Executor):
         await self._browsers.aclose()
 
     async def _work(
-        self, assignment: Assignment, control: Control, model: str, mask: SecretRedactor
+        self, assignment: Assignment, control: Control, name: str, mask: SecretRedactor
     ) -> AsyncGenerator[Step | Finished | Failed, None]:
         async with AsyncExitStack() as stack:
             browser = await stack.enter_async_context(self._browsers.take(assignment))
@@ -119,11 +114,11 @@ class BrowserUseExecutor(Executor):
             agent = await AgentProcess.start(self._python, browser.folder, log)
             stack.push_async_callback(agent.end)
             url, folder = browser.url, browser.folder
-            await agent.send(make_order(assignment, self.endpoint, model, url, folder))
+            await agent.send(make_order(assignment, self.model, name, url, folder))
             recording = None
             if assignment.script is not None:
                 recording = RunRecording(browser.observer.context, has_model=True)
-            seconds = self.endpoint.answer_seconds
+            seconds = self.model.answer_seconds
             conversation = Conversation(agent, browser, control, mask, seconds, recording)
             while isinstance(item := await conversation.next_item(), Step):
                 yield item
@@ -144,11 +139,11 @@ class BrowserUseExecutor(Executor):
 
 
 def make_order(
-    assignment: Assignment, endpoint: ModelEndpoint, model: str, browser_url: str, folder: Path
+    assignment: Assignment, model: Model, name: str, browser_url: str, folder: Path
 ) -> Order:
     """Write the task's files for the agent, and return the order for its process."""
-    for name in ("uploads", "files", "downloads"):
-        (folder / name).mkdir()
+    for place in ("uploads", "files", "downloads"):
+        (folder / place).mkdir()
     owner = folder.stat()
     # The browser writes there, and runs as another user where the server is root.
     os.chown(folder / "downloads", owner.st_uid, owner.st_gid)
@@ -169,11 +164,11 @@ def make_order(
         ],
         "folder": str(folder),
         "browser_url": browser_url,
-        "base_url": endpoint.base_url,
-        "key": endpoint.key or _NO_KEY,
-        "model": model,
-        "model_seconds": endpoint.answer_seconds,
-        "sees_pictures": endpoint.sees_pictures,
+        "base_url": model.base_url,
+        "key": model.key or _NO_KEY,
+        "model": name,
+        "model_seconds": model.answer_seconds,
+        "sees_pictures": model.sees_pictures,
         "describe": None if assignment.script is None else page_script("describe"),
     }
 

@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Self
 
 import attrs
 from yarl import URL
@@ -12,7 +12,7 @@ from browser_use_async.errors import ConfigurationError
 from browser_use_async.server.egress.proxy import Egress
 from browser_use_async.server.executors.settings import AgentSettings
 from browser_use_async.server.html.document import load_json
-from browser_use_async.server.http_client import HttpClient, HttpClientError
+from browser_use_async.server.http_client import HttpClient, HttpClientError, HttpResponse
 from browser_use_async.server.setting_kinds import or_environment
 
 _SHOWN_NAMES = 8
@@ -24,18 +24,40 @@ class NoModelError(Exception):
 
 
 @attrs.frozen
-class ModelEndpoint:
-    """An OpenAI-compatible endpoint."""
+class ModelAnswer:
+    """The answer of a model."""
 
-    base_url: str  # its address, which ends in `/v1` nearly everywhere
+    text: str
+    prompt_tokens: int = 0  # as the endpoint counts them; 0 if it does not
+    answer_tokens: int = 0
+
+    def as_json(self) -> Any:
+        """Parse the answer as JSON.
+
+        Raises:
+            NoModelError: The answer is not JSON.
+        """
+        fenced = _FENCED.fullmatch(self.text)
+        try:
+            return load_json(fenced["inner"] if fenced else self.text)
+        except ValueError:
+            raise NoModelError("The model did not answer with JSON.") from None
+
+
+@attrs.frozen
+class Model:
+    """The operator's language model, behind an OpenAI-compatible endpoint."""
+
+    base_url: str  # the endpoint's address, which ends in `/v1` nearly everywhere
     key: str = attrs.field(repr=False)  # its key; empty if it needs none
     model: str | None  # the model for every task, or None to use the one that each task names
     answer_seconds: int  # how long one answer may take
     sees_pictures: bool  # whether the model accepts images
+    _http: HttpClient = attrs.field(repr=False)
 
     @classmethod
-    def of(cls, settings: AgentSettings) -> "ModelEndpoint":
-        """Create the endpoint from the operator's settings."""
+    def of(cls, settings: AgentSettings) -> Self:
+        """Create the model from the operator's settings."""
         base_url = or_environment(settings, "llm_base_url")
         if not base_url:
             raise ConfigurationError(
@@ -43,32 +65,61 @@ class ModelEndpoint:
                 "http://127.0.0.1:11434/v1; name it with --llm-base-url, with llm_base_url=, or "
                 "in the environment variable OPENAI_BASE_URL"
             )
+        url, seconds = _checked_url(base_url), float(settings.llm_timeout)
+        # The operator configured the endpoint, so it may be a private address.
+        policy = Egress().policy_naming(opening=[url])
         return cls(
-            base_url=_checked_url(base_url),
+            base_url=url,
             key=(or_environment(settings, "llm_key") or "").strip(),
             model=settings.llm_model,
             answer_seconds=settings.llm_timeout,
             sees_pictures=settings.llm_sees_pictures,
+            http=HttpClient(policy, silence=seconds, exchange=seconds),
         )
 
-    async def model_for(self, wanted: str, outbound: HttpClient) -> str:
-        """Choose the model for a task that asks for `wanted`."""
+    async def name_for(self, wanted: str) -> str:
+        """Find the endpoint's name of the model that a task asks for.
+
+        Raises:
+            NoModelError: The endpoint has no such model.
+        """
         if self.model is not None:
             return self.model
-        return choose_model(wanted, await self._listed(outbound))
-
-    async def _listed(self, outbound: HttpClient) -> list[str] | None:
-        """Request the names of the models; None if the endpoint does not list them."""
-        headers = {"Authorization": f"Bearer {self.key}"} if self.key else {}
-        try:
-            answer = await outbound.send("GET", f"{self.base_url}/models", headers=headers)
-        except HttpClientError as error:
-            raise NoModelError(f"The model cannot be asked at {self.base_url}: {error}.") from None
+        answer = await self._send("GET", "/models")
         if answer.status in {401, 403}:
             raise NoModelError(
                 f"The model at {self.base_url} does not take the key: it answered {answer.status}."
             )
-        return _names(answer.body) if answer.status == 200 else None
+        return choose_model(wanted, _names(answer.body) if answer.status == 200 else None)
+
+    async def ask(self, wanted: str, instruction: str, question: str) -> ModelAnswer:
+        """Ask one question, without an agent.
+
+        Raises:
+            NoModelError: The model gave no answer.
+        """
+        request = {
+            "model": await self.name_for(wanted),
+            "messages": [
+                {"role": "system", "content": instruction},
+                {"role": "user", "content": question},
+            ],
+        }
+        answer = await self._send("POST", "/chat/completions", json.dumps(request).encode())
+        if answer.status != 200:
+            raise NoModelError(f"The model at {self.base_url} answered {answer.status}.")
+        return _said(answer.body)
+
+    async def _send(self, method: str, path: str, body: bytes | None = None) -> HttpResponse:
+        headers = {"Authorization": f"Bearer {self.key}"} if self.key else {}
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+        try:
+            return await self._http.send(
+                method, f"{self.base_url}{path}", headers=headers, body=body
+            )
+        except HttpClientError as error:
+            raise NoModelError(f"The model cannot be asked at {self.base_url}: {error}.") from None
 
 
 def choose_model(wanted: str, listed: Sequence[str] | None) -> str:
@@ -106,76 +157,6 @@ def _checked_url(text: str) -> str:
             "as http://127.0.0.1:11434/v1"
         )
     return str(url.with_fragment(None)).rstrip("/")
-
-
-@attrs.frozen
-class ModelAnswer:
-    """The answer of a model."""
-
-    text: str
-    prompt_tokens: int = 0  # as the endpoint counts them; 0 if it does not
-    answer_tokens: int = 0
-
-    def as_json(self) -> Any:
-        """Parse the answer as JSON.
-
-        Raises:
-            NoModelError: The answer is not JSON.
-        """
-        fenced = _FENCED.fullmatch(self.text)
-        try:
-            return load_json(fenced["inner"] if fenced else self.text)
-        except ValueError:
-            raise NoModelError("The model did not answer with JSON.") from None
-
-
-class Model:
-    """A model that is asked directly, without an agent."""
-
-    def __init__(self, endpoint: ModelEndpoint) -> None:
-        self.endpoint = endpoint
-        # The operator configured the endpoint, so it may be a private address.
-        policy = Egress().policy_naming(opening=[endpoint.base_url])
-        seconds = float(endpoint.answer_seconds)
-        self._outbound = HttpClient(policy, silence=seconds, exchange=seconds)
-
-    async def name_for(self, wanted: str) -> str:
-        """Find the endpoint's name of the model that a task asks for.
-
-        Raises:
-            NoModelError: The endpoint has no such model.
-        """
-        return await self.endpoint.model_for(wanted, self._outbound)
-
-    async def ask(self, wanted: str, instruction: str, question: str) -> ModelAnswer:
-        """Ask one question.
-
-        Raises:
-            NoModelError: The model gave no answer.
-        """
-        endpoint = self.endpoint
-        request = {
-            "model": await self.name_for(wanted),
-            "messages": [
-                {"role": "system", "content": instruction},
-                {"role": "user", "content": question},
-            ],
-        }
-        headers = {"Content-Type": "application/json"}
-        if endpoint.key:
-            headers["Authorization"] = f"Bearer {endpoint.key}"
-        url = f"{endpoint.base_url}/chat/completions"
-        try:
-            answer = await self._outbound.send(
-                "POST", url, headers=headers, body=json.dumps(request).encode()
-            )
-        except HttpClientError as error:
-            raise NoModelError(
-                f"The model cannot be asked at {endpoint.base_url}: {error}."
-            ) from None
-        if answer.status != 200:
-            raise NoModelError(f"The model at {endpoint.base_url} answered {answer.status}.")
-        return _said(answer.body)
 
 
 def _said(body: bytes) -> ModelAnswer:
