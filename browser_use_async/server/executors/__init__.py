@@ -1,1 +1,1 @@
-"""The executors, which carry out tasks for the bundled server."""
+"""Executors, which carry out tasks for the bundled server."""

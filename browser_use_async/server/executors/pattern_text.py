@@ -29,7 +29,7 @@ class PatternRefusedError(Exception):
 
 
 def matching_text(pattern: str, *, least: int = 0, most: int = _MAX_TEXT, variant: int = 0) -> str:
-    """The text of a variant, of a length within bounds, in which a pattern is found."""
+    """Return a text that contains a match of a pattern, with a length within bounds."""
     if len(pattern) > _MAX_PATTERN:
         raise PatternRefusedError(f"it has more than {_MAX_PATTERN} characters")
     parts = _parsed(pattern)

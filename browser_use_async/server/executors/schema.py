@@ -10,7 +10,7 @@ from browser_use_async.api.task_fields import MISSING, resolve_pointer
 from browser_use_async.server.executors.protocol import CannotContinueError
 from browser_use_async.server.html.document import load_json
 
-# The types that the keywords read here must have.
+# The required types of keywords.
 _KEYWORDS: dict[str, tuple[type, ...]] = {
     "properties": (dict,),
     "required": (list,),

@@ -51,11 +51,13 @@ class _TooLargeError(SchemaUnsatisfiedError):
 def instance_of(schema_text: str) -> Any:
     """A value that a schema allows: whole objects, and lists of one item where one will do."""
     try:
+        schema = Schema(schema_text)
         try:
-            return _Builder(Schema(schema_text)).whole()
+            return _Builder(schema).value(schema.root, "$")
         except _TooLargeError:
             # Models that contain each other have no largest instance; a lean one is short.
-            return _Builder(Schema(schema_text), lean=True).whole()
+            schema = Schema(schema_text)  # whose looks are counted anew
+            return _Builder(schema, lean=True).value(schema.root, "$")
     # Keywords may have wrong types, since the schema is the client's.
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         raise SchemaUnsatisfiedError(
@@ -79,10 +81,6 @@ class _Builder:
     depth: int = 0
     characters: int = 0  # of the answer
     within: frozenset[str] = frozenset()  # the references on the way down
-
-    def whole(self) -> Any:
-        """A value of the whole schema."""
-        return self.value(self.schema.root, "$")
 
     def value(self, part: Any, place: str, variant: int = 0) -> Any:
         if part is False:

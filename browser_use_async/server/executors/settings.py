@@ -65,7 +65,7 @@ def _openings(field: str, value: object) -> None:
 
 
 def _proxies_of(text: str) -> list[tuple[str, str]]:
-    """The proxies in an option, or in the file or variable that it names."""
+    """The proxies in an option, or in the file or variable behind it."""
     lines = read_secret(text).splitlines()
     found = list[tuple[str, str]]()
     for number, line in enumerate(lines, start=1):
@@ -193,7 +193,7 @@ class ChromiumSettings:
 
 @attrs.frozen
 class BrowserEndpoint:
-    """The address of a remote browser, which is a secret: most contain a key."""
+    """The address of a remote browser, a secret because most contain a key."""
 
     url: str = attrs.field(repr=False)  # the whole address
     protocol: Literal["cdp", "playwright"] = "cdp"  # its protocol
@@ -243,7 +243,7 @@ class BrowserEndpoint:
         return note
 
     def failure(self, text: str) -> str:
-        """Why there is no connection, as a clause without the address."""
+        """The reason of a failed connection, as a clause without the address."""
         status = _STATUS.search(text)
         if status is not None:
             return _REFUSALS.get(int(status[1]), f"it answered {status[1]}")

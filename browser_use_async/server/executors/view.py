@@ -35,7 +35,7 @@ def _empty(given: str) -> str | None:
 
 
 MAX_TEXT = 10_000
-"""The most characters that can be pasted at once."""
+"""The maximum length of a pasted text, in characters."""
 
 _KEY = FieldRule(FieldKind.TEXT, nullable=False, max_length=32, check=_empty)
 _PIXELS = FieldRule(FieldKind.NUMBER, nullable=False, minimum=-100_000, maximum=100_000)
@@ -51,11 +51,11 @@ def _required(rule: FieldRule, converter: Callable[[Any], Any] | None = None) ->
 class PointerInput:
     """A mouse, pen or finger."""
 
-    # What it does
+    # The action
     kind: Literal["move", "down", "up", "wheel"] = _required(_among("move", "down", "up", "wheel"))
     x: float = _required(_PIXELS, float)  # where, in CSS pixels from the left edge of the page
     y: float = _required(_PIXELS, float)  # the same from the upper edge
-    # The button that goes down or up
+    # The pressed or released button
     button: Literal["none", "left", "middle", "right"] = ruled(
         _among("none", "left", "middle", "right"), default="none"
     )
@@ -64,7 +64,7 @@ class PointerInput:
     # How far a wheel scrolls to the right, in CSS pixels
     delta_x: float = ruled(_PIXELS, default=0.0, converter=float)
     delta_y: float = ruled(_PIXELS, default=0.0, converter=float)  # the same downwards
-    # The keys held meanwhile, as a sum: 1 Alt, 2 Control, 4 Meta, 8 Shift
+    # The keys pressed meanwhile, as a sum: 1 Alt, 2 Control, 4 Meta, 8 Shift
     modifiers: int = ruled(_MODIFIERS, default=0)
 
 
@@ -72,11 +72,13 @@ class PointerInput:
 class KeyInput:
     """A key of the keyboard."""
 
-    kind: Literal["down", "up"] = _required(_among("down", "up"))  # what it does
-    key: str = _required(_KEY)  # what it means, as in the DOM: `a`, `A`, `Enter`, `ArrowLeft`
+    kind: Literal["down", "up"] = _required(_among("down", "up"))  # the action
+    key: str = _required(_KEY)  # its meaning, as in the DOM: `a`, `A`, `Enter`, `ArrowLeft`
     # Which key it is, as in the DOM: `KeyA`, `Enter`
     code: str = ruled(attrs.evolve(_KEY, check=None), default="")
-    modifiers: int = ruled(_MODIFIERS, default=0)  # the keys held meanwhile, as in `PointerInput`
+    modifiers: int = ruled(
+        _MODIFIERS, default=0
+    )  # the keys pressed meanwhile, as in `PointerInput`
 
 
 @attrs.frozen

@@ -1,4 +1,4 @@
-"""The executor that runs each task as a browser-use agent in its own process."""
+"""Executor that runs each task as a browser-use agent in its own process."""
 
 import logging
 import os

@@ -1,4 +1,4 @@
-"""The process of one agent: its start, its messages, and the items that they become.
+"""The process of one agent: its start, its messages, and their translation into items.
 
 Each task has its own process, because browser-use imports a hundred packages, sets up logging and
 signals for the whole process, and reads its settings from the environment once.
@@ -170,7 +170,7 @@ _STEP_SECONDS = 180
 """Seconds for a step without the model's answer; the agent's own limit is shorter."""
 
 _DECIDING = "Decide what to do next"
-"""The activity of a task that waits for its agent's model."""
+"""The activity of a task during a question to the model."""
 
 
 @attrs.define

@@ -1,1 +1,1 @@
-"""The executor that works in a real browser, by rules and without a language model."""
+"""Executor that works in a real browser, by rules and without a language model."""

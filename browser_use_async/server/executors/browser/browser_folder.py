@@ -51,7 +51,7 @@ class BrowserUser:
 
     @property
     def command(self) -> list[str]:
-        """The words before the command that it runs."""
+        """The prefix of a command of this user."""
         ids = [f"--reuid={self.uid}", f"--regid={self.gid}", "--clear-groups"]
         return [self.setpriv, *ids, "--no-new-privs", "--"]
 
@@ -146,7 +146,7 @@ class BrowserFolder:
         return next(closed, None)
 
     def write_launcher(self, program: BrowserProgram, flags: Sequence[str]) -> Path:
-        """The script that starts the browser."""
+        """Write the script that starts the browser."""
         path = self.path / "launch"
         # The later flag counts. Playwright's own profile belongs to root.
         last = shlex.join([*flags, f"--user-data-dir={self.path / 'profile'}"])
@@ -249,7 +249,7 @@ def _delete(path: Path) -> None:
 
 
 def kept_environment() -> dict[str, str]:
-    """The variables that a browser or an agent needs: no keys, no proxies."""
+    """Return the variables for a browser or an agent, without keys and proxies."""
     return {
         name: value for name, value in os.environ.items() if name in _KEPT or name.startswith("LC_")
     }

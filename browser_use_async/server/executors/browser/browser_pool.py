@@ -1,6 +1,6 @@
 """One browser for all tasks of an owner; as many tasks at once as memory allows.
 
-One that is lost is started anew.
+A lost browser is started anew.
 """
 
 import asyncio
@@ -56,7 +56,7 @@ Viewport = tuple[int, int]
 
 
 class PlaywrightDriver:
-    """The program through which Playwright drives browsers, started on first use."""
+    """Playwright's driver of browsers, started on first use."""
 
     def __init__(self) -> None:
         # One start for all callers. It goes on even if their tasks are stopped: then it is still
@@ -65,7 +65,7 @@ class PlaywrightDriver:
         self._has_cleaned_up = False
 
     async def start(self) -> Playwright:
-        """The driver, which is running."""
+        """Return the running driver."""
         if not self._has_cleaned_up:
             self._has_cleaned_up = True
             count = await asyncio.to_thread(clean_up_after_the_dead)
@@ -218,7 +218,7 @@ class BrowserPool:
         return process
 
     def _bounds(self) -> Mapping[launch.BrowserProcess, int]:
-        """The memory that browsers with tasks may need, with a usual page for each further task."""
+        """The memory limits of browsers with tasks, with a usual page for each further task."""
         tasks = Counter(self._places.values())
         return {each: self._bytes + (count - 1) * _EACH_BYTES for each, count in tasks.items()}
 

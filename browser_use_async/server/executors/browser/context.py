@@ -167,7 +167,7 @@ class TaskContext:
             await self.downloads.aclose()
 
     async def current(self) -> TaskPage:
-        """The open page that was opened last, ready to be used."""
+        """Return the newest open page, ready to be used."""
         self.check_bounds()
         while self._pages:
             page, task_page = list(self._pages.items())[-1]

@@ -1,4 +1,4 @@
-"""What the pages of one task download."""
+"""Downloads of the pages of one task."""
 
 import asyncio
 import os
@@ -14,7 +14,7 @@ from browser_use_async import system
 from browser_use_async.server.loops import BackgroundTasks
 
 MOST_BYTES = 100 * 1024 * 1024
-"""What the downloads of a task may have together, those under way included as the browser says."""
+"""The maximum size of all downloads of a task, including those under way."""
 
 _MOST_FILES = 100
 _MOST_NAME_CHARACTERS = 200
@@ -50,8 +50,8 @@ class Downloads:
         self._kept_bytes = 0
         self._count = 0
         self._work = BackgroundTasks("saves a download of a page")
-        self.files: dict[str, bytes] = {}  # what has arrived whole, by name
-        self.problems: list[str] = []  # why others have not, as clauses
+        self.files: dict[str, bytes] = {}  # complete downloads, by name
+        self.problems: list[str] = []  # the failures of others, as clauses
         self.latest: tuple[str, str] | None = None  # name and address
 
     async def follow(self, browser: Browser, context_id: str) -> None:
@@ -105,7 +105,7 @@ class Downloads:
             self.problems.append(f"a download took more than {_FINISH_SECONDS:g} s")
 
     def take_problems(self) -> list[str]:
-        """What has not arrived since this was asked for last."""
+        """Return the failures since the previous call."""
         problems, self.problems = self.problems, []
         return problems
 
@@ -167,7 +167,7 @@ class Downloads:
         self.latest = name, download.url
 
     def _end(self, guid: str, download: _Download) -> None:
-        (self._folder / guid).unlink(missing_ok=True)  # also of one that is refused
+        (self._folder / guid).unlink(missing_ok=True)  # also of a refused one
         if download.problem:
             self.problems.append(f"{download.name} was not downloaded: {download.problem}")
         del self._running[guid]

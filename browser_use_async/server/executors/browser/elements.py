@@ -32,7 +32,7 @@ SELECTORS: dict[Kind, str] = {
 }
 _Role = Literal["button", "link", "tab", "menuitem", "option", "checkbox", "radio", "switch"]
 _ROLES: tuple[_Role, ...] = get_args(_Role)
-# What browsers put something else into where a value is none.
+# Types of fields in which browsers replace an invalid value.
 _PICKED = frozenset("color date datetime-local month range time week".split())
 _NOTHING: dict[Kind, tuple[str, str]] = {
     "clickables": ("nothing to click", "What can be clicked"),
@@ -75,7 +75,7 @@ class Element:
 
 
 async def find(page: TaskPage, kind: Kind, phrase: str, *, patience: bool = True) -> Element:
-    """The one element that a phrase names; no words mean the field that takes files."""
+    """Find the only element with a name; without a name, the field for files."""
     deadline = asyncio.get_running_loop().time() + (_APPEAR_SECONDS if patience else 0)
     while True:
         for locate in _ways(kind, phrase):
@@ -87,7 +87,7 @@ async def find(page: TaskPage, kind: Kind, phrase: str, *, patience: bool = True
 
 
 def _ways(kind: Kind, phrase: str) -> list[Callable[[Frame], Locator]]:
-    """What is called by a phrase, then what has it as a part of its name, then by the attribute."""
+    """Ways to find a phrase: as the whole name, as a part of it, as the attribute."""
     if not phrase:
         return [lambda frame: frame.locator("input[type=file]")]
     words = r"\s+".join(map(re.escape, phrase.split()))
@@ -119,7 +119,7 @@ def _controls(frame: Frame, name: re.Pattern[str]) -> Locator:
 
 
 def _texts(frame: Frame, name: re.Pattern[str]) -> Locator:
-    """What can be clicked without such a role, by its text or tooltip."""
+    """Clickable elements without such a role, by their texts or tooltips."""
     clickables = frame.locator(SELECTORS["clickables"])
     return clickables.filter(has_text=name).or_(frame.get_by_title(name).and_(clickables))
 
@@ -137,7 +137,7 @@ def _tolerate_changes(page: TaskPage, frame: Frame) -> Generator[None, None, Non
 
 
 async def _only(page: TaskPage, locate: Callable[[Frame], Locator], phrase: str) -> Element | None:
-    """The only element of all frames that can be seen, None if there is none."""
+    """Find the only visible element in all frames, or None."""
     chosen: Element | None = None
     names: list[str] = []
     async for frame in page.frames():
@@ -185,7 +185,7 @@ async def click(page: TaskPage, element: Element, *, covered: bool = True) -> No
         clicking = element.handle.click(timeout=_CLICK_SECONDS * 1000)
         await page.run(clicking, "a click")
     except (CommandFailedError, NoAnswerError) as error:
-        # One that has been made counts, even if the page does not answer it in time.
+        # A click counts even if the page does not answer it in time.
         if "performing click" not in str(error.__cause__):
             if not covered and element.type not in {"checkbox", "radio"}:
                 raise CannotContinueError(f"“{element.name}” cannot be clicked") from error
@@ -234,7 +234,7 @@ async def _select(page: TaskPage, element: Element, value: str, shown: str) -> N
         names = ", ".join([options[index][0] for index in usable][:_NAMED])
         raise CannotContinueError(f"The list “{element.name}” has no {shown}. It has: {names}.")
     kept = [index for index, (*_, is_kept) in enumerate(options) if is_kept]
-    # The form that is sent next is the one of the field that has the keyboard.
+    # The form of the focused field is sent next.
     await page.run(element.handle.focus(), "a field")
     selecting = element.handle.select_option(index=[*kept, (same or has)[0]])
     await page.run(selecting, "selecting an option")

@@ -1,4 +1,4 @@
-"""The executor itself: a browser context, the actions of a plan with a step for each, an answer."""
+"""Executor that carries out plans and scripts in a browser context, with a step for each action."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import AsyncExitStack, aclosing
@@ -112,7 +112,7 @@ class ChromiumExecutor(Executor):
         await self.pool.aclose()
 
     async def _performance(self, assignment: Assignment) -> Performance:
-        """What is done in the browser: a script is played, or the text of the task is followed."""
+        """Choose the work in the browser: to play a script, or to follow the text of the task."""
         order = assignment.script
         if order is not None and order.text:
             healer = None if self._model is None else ModelHealer(self._model, assignment)

@@ -1,4 +1,4 @@
-"""The egress policy for a browser that is elsewhere: each request is paused and judged.
+"""The egress policy for a remote browser: each request is paused and judged.
 
 Its connections do not pass the proxy that other browsers have. So a name is judged by the addresses
 that this server finds for it, which may not be those that the browser connects to.
@@ -23,7 +23,7 @@ _HARMLESS = frozenset({"about", "blob", "data"})
 
 
 class RequestInterception:
-    """Judges what a task's pages ask for, in frames, workers and redirects too."""
+    """Judges the requests of a task's pages, in frames, workers and redirects too."""
 
     def __init__(self) -> None:
         self._policy = NOWHERE
@@ -35,7 +35,7 @@ class RequestInterception:
         self._work = BackgroundTasks("answers a request of a page")
 
     def admit(self, policy: EgressPolicy, upstream: Upstream | None = None) -> None:
-        """Take over what a task may ask for; a remote browser has no proxy of the operator."""
+        """Apply the policy of a task; a remote browser has no proxy of the operator."""
         assert upstream is None
         # `localhost` in a task is this machine, and would be another one there.
         private = attrs.evolve(policy.private, named=frozenset())

@@ -59,7 +59,7 @@ class BrowserError(Exception):
 
 
 class CommandFailedError(BrowserError):
-    """The browser answered that it cannot do it."""
+    """The browser refused the command."""
 
 
 class NoAnswerError(BrowserError):
@@ -106,7 +106,7 @@ class BrowserProcess:
             raise
 
     async def address(self) -> str:
-        """Where it takes commands over a WebSocket, if it was started with a port for that.
+        """Return the WebSocket address for commands, if it was started with a port.
 
         No page, search or webhook reaches that port until the browser ends.
         """
@@ -127,7 +127,7 @@ class BrowserProcess:
         self._excess = reason, asyncio.get_running_loop().time()
 
     def take_excess(self) -> str:
-        """Why a page was ended a moment ago; empty if it crashed by itself."""
+        """Return why a page was just ended; empty if it crashed by itself."""
         reason, noted_at = self._excess
         self._excess = "", 0.0
         is_new = asyncio.get_running_loop().time() - noted_at < _CRASH_SECONDS

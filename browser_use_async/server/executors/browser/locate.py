@@ -16,13 +16,13 @@ BROWSER_EXTRA = "pip install 'browser-use-async[browser]'"
 """The command that installs Playwright."""
 
 LEAST_VERSION = 148
-"""The oldest major version of Chromium that is used without a warning.
+"""The oldest major version of Chromium without a warning.
 
 About half a year older than this release. Each newer version has closed security holes.
 """
 
 _LEAST_DRIVEN = 120
-"""The oldest major version that is used: older ones lack required commands."""
+"""The oldest supported major version: older ones lack required commands."""
 
 _NAMES = (
     "chromium",

@@ -33,14 +33,14 @@ _MOST_DIALOGS = 50
 _FRAME_LOAD, _WORKER_LOAD = 5, 20  # a request is 1
 _DIALOG_CHARACTERS = 300
 MOST_URL_CHARACTERS = 1000
-"""The most characters that are kept of an address, which may have any length."""
+"""The maximum length of a kept address, in characters."""
 
 ResultT = TypeVar("ResultT")
 
 
 @attrs.frozen
 class Document:
-    """The document that a page shows, or tried to."""
+    """The document of a page, shown or requested."""
 
     url: str
     status: int = 0  # of HTTP; 0 if no answer came
@@ -299,6 +299,6 @@ class TaskPage:
 
 @cache
 def script(name: str) -> str:
-    """The text of one of the scripts."""
+    """Return the text of a script in the folder `scripts`."""
     folder = files("browser_use_async.server.executors.browser")
     return folder.joinpath("scripts", f"{name}.js").read_text(encoding="utf-8").strip()

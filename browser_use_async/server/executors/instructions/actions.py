@@ -139,7 +139,7 @@ class PlannedAction:
 
 
 class Part(StrEnum):
-    """What of a page an answer in words can consist of."""
+    """A part of a page, for an answer in words."""
 
     TITLE = "title"
     DESCRIPTION = "description"
@@ -160,9 +160,9 @@ class Saving:
 
 @attrs.frozen
 class Plan:
-    """What a task wants done, and what for."""
+    """The actions of a task, and the form of its answer."""
 
-    actions: tuple[PlannedAction, ...]  # what to do, in order
+    actions: tuple[PlannedAction, ...]
     parts: frozenset[Part] = frozenset({Part.TEXT})  # of the pages, for an answer in words
     saving: Saving | None = None  # the output file with what was read, if one is asked for
     only_saving: bool = False  # whether nothing is asked for beside that file
@@ -170,7 +170,7 @@ class Plan:
 
 
 def goal_of(action: Action) -> str:  # noqa: C901, PLR0912 - one line for each
-    """What an action sets out to do, in words."""
+    """Return the goal of an action, in words."""
     match action:
         case OpenAddress(url):
             return f"Open {url}"

@@ -27,7 +27,7 @@ FILE_NAME = re.compile(
     rf"(?<![\w.-])\w[\w-]*(?:\.[\w-]+)*\.(?:{_ENDINGS})(?![\w/-])", re.IGNORECASE
 )
 _QUOTED = re.compile(
-    # What opens a quotation ends the search for its end, or each of many would look for one.
+    # An opening mark ends the search for a closing one; else the time would be quadratic.
     '"[^"\n]*"|“[^“”\n]*”|„[^„“”\n]*[“”]|`[^`\n]*`|\u2018[^\u2018\u2019\n]*\u2019|«[^«»\n]*»'
     r"|(?<!\w)'[^'\n]*'(?!\w)"
 )
@@ -72,8 +72,7 @@ class MaskedText:
     def __init__(self, task: str, files: Collection[str]) -> None:
         task = _PRIVATE.sub("\ufffd", task)
         self._masks: dict[str, _Masked] = {}
-        self.targets: list[Target] = []
-        """What it names to be opened, in order."""
+        self.targets: list[Target] = []  # its addresses and files, in order
         pieces, reached = list[str](), 0
         for start, end, target in _spans(task, files):
             if start < reached:
@@ -113,13 +112,13 @@ class MaskedText:
         return "".join(shown)
 
     def targets_in(self, masked: str) -> list[Target]:
-        """What a part of the text names to be opened."""
+        """The addresses and files in a part of the text."""
         found = (self._masks[each].target for each in masked if each in self._masks)
         return [each for each in found if each is not None]
 
 
 def _spans(task: str, files: Collection[str]) -> list[tuple[int, int, Target | None]]:
-    """What is masked, in order; of what begins at one place the longest is first."""
+    """The masked places in order, the longest of one beginning first."""
     targets: dict[tuple[int, int], Target] = {
         (each.start, each.end): OpenAddress(each.url) for each in find_addresses(task)
     }

@@ -1,4 +1,4 @@
-"""The instructions that are understood: one verb and one pattern each, tried on a whole clause."""
+"""Known instructions: one verb and one pattern each, tried on a whole clause."""
 
 import re
 from collections.abc import Callable, Collection
@@ -191,7 +191,7 @@ _ANSWERS = f"{_TELL}, or the first N rows; structured_output_json gets the field
 
 
 def action_of(clause: str, text: MaskedText, given: Given) -> actions.Action | None:
-    """The action that a masked clause asks for, None if no pattern fits."""
+    """Return the action of a masked clause, or None if no pattern matches."""
     for pattern, make in _PATTERNS:
         if (match := pattern.fullmatch(clause)) is not None:
             groups = {

@@ -34,7 +34,7 @@ from browser_use_async.server.worker import PLANNING_SECONDS, WorkRefusedError, 
 from browser_use_async.server.worker_turns import JobKind
 
 _MAX_TASK = 20_000  # characters
-_READER_ACTIONS = (OpenAddress, OpenFile, Click, Download)  # what needs no browser
+_READER_ACTIONS = (OpenAddress, OpenFile, Click, Download)  # without a browser
 _SAVED_ENDINGS = frozenset({"csv", "json", "md", "txt"})
 
 _AND = "(?:,? and |, ?)"
@@ -74,7 +74,7 @@ _WISH = re.compile(
     re.IGNORECASE,
 )
 _KIND = "(?:(?:csv|json|text|attached) )?(?:files?|data)"
-# What files are about, where a task comes with some.
+# References to the files of a task.
 _FILES = re.compile(
     rf"(?:(?P<only>process)|read|open) {THE}(?:data (?:in|of) {THE})?"
     rf"(?:{_KIND}(?:{_AND}{THE}{_KIND})*|what is attached)",
@@ -88,7 +88,7 @@ _ASKS = re.compile(
 
 
 async def understood(assignment: Assignment, *, in_browser: bool) -> Plan:
-    """The plan of a task, made in a worker, as is everything that comes of the text of others."""
+    """Make the plan of a task, in a worker because its text is untrusted."""
     # A plan needs the names of secrets only. Their values stay in this process.
     names, schema = list(assignment.secrets), assignment.structured_output_json
     files = list(assignment.files)
@@ -129,7 +129,7 @@ def read_plan(
 
 
 def _meant(task: str, files: Collection[str]) -> Collection[str]:
-    """The files of the kinds that a text names, as "the CSV file" does; else all."""
+    """The files of the kinds in a text, such as "the CSV file"; else all."""
     kinds = tuple(f".{kind}" for kind in _KIND_OF_FILE.findall(task.casefold()))
     return [name for name in files if name.casefold().endswith(kinds)] or files
 
@@ -158,7 +158,7 @@ class _Planner:
         return opened
 
     def read(self, clause: clauses.Clause) -> None:
-        """Take in the next clause: what is to be done, or what is asked for."""
+        """Take in the next clause: an action or a question."""
         had_asked, self._has_asked = self._has_asked, False
         if self._read_saving(clause.text) or self._read_opening(clause.text):
             return
@@ -227,7 +227,7 @@ class _Planner:
         return True
 
     def _read_wish(self, clause: str) -> bool:
-        """Take in `tell me its title`, or what files are about."""
+        """Take in `tell me its title`, or a reference to files."""
         if self._given.files and (files := _FILES.fullmatch(clause)) is not None:
             self._introduction = clause if files["only"] else self._introduction
             return True
@@ -258,7 +258,7 @@ class _Planner:
         return not_understood(self._text.written(clause), in_browser=self._in_browser)
 
     def plan(self) -> Plan:
-        """The plan that all clauses make."""
+        """Make the plan of all clauses."""
         if not self._planned or not isinstance(self._planned[0].action, Target):
             raise CannotContinueError(
                 "The task does not begin with a page: open ADDRESS comes first."
@@ -279,7 +279,7 @@ class _Planner:
         """Mark the actions that end at a page of the answer."""
         only_reads = all(isinstance(each.action, _READER_ACTIONS) for each in self._planned)
         if only_reads:
-            # What is behind a link is the answer, whether it is shown or downloaded.
+            # The target of a link is the answer, whether it is shown or downloaded.
             for each in self._planned:
                 if isinstance(each.action, Download):
                     each.action = Click(each.action.phrase)

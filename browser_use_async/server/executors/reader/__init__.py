@@ -1,1 +1,1 @@
-"""The executor that reads pages by rules, without a browser or a language model."""
+"""Executor that reads pages by rules, without a browser or a language model."""

@@ -1,4 +1,4 @@
-"""The answer to a task, from the pages that were read, and the output file that it asks for."""
+"""The answer to a task from its pages, and the requested output file."""
 
 import csv
 import io
@@ -20,7 +20,7 @@ from browser_use_async.server.worker import PLANNING_SECONDS, WorkRefusedError, 
 
 
 def in_words(pages: Sequence[Page], parts: frozenset[Part]) -> str:
-    """The parts of pages that are asked for, a section for each page when there are several."""
+    """Return the requested parts of pages, with a section for each of several pages."""
     several = len(pages) > 1
     if parts == frozenset({Part.TITLE}):
         titles = [(_part(page, Part.TITLE, MAX_TEXT), page.url) for page in pages]
@@ -30,7 +30,7 @@ def in_words(pages: Sequence[Page], parts: frozenset[Part]) -> str:
 
 
 def structured(pages: Sequence[Page], schema: Schema) -> str:
-    """The JSON that a schema asks for."""
+    """Fill a schema from pages, and return the JSON."""
     try:
         return json.dumps(fill(schema, PageFacts(pages)), ensure_ascii=False)
     except NotReadableError as error:
@@ -50,7 +50,7 @@ async def answer(pages: Sequence[Page], plan: Plan, structured_output_json: str 
 
 
 def answered(pages: Sequence[Page], plan: Plan, structured_output_json: str | None) -> Finished:
-    """The same at once, and without a limit."""
+    """Make the answer in this process."""
     schema = Schema(structured_output_json) if structured_output_json is not None else None
     if plan.rows is not None:
         pages = [_beginning(page, plan.rows) for page in pages if page.tables] or pages
@@ -145,7 +145,7 @@ def _csv(saving: Saving, pages: Sequence[Page]) -> tuple[bytes, str]:
 
 
 def _table(saving: Saving, pages: Sequence[Page]) -> Table:
-    """The table that the task or the name of the file names, or the only one."""
+    """Find the table by the words of the task or of the file's name, or the only one."""
     tables = [table for page in pages for table in page.tables]
     labels = [Row((label.name, label.value)) for page in pages for label in page.labels]
     if not tables and labels:

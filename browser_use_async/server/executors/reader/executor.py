@@ -47,7 +47,7 @@ class TaskRun:
 
     @property
     def cookies(self) -> list[Mapping[str, Any]]:
-        """What servers set on the way, the latest of each name, domain and path."""
+        """The cookies of all pages, the latest of each name, domain and path."""
         return list(self._cookies.values())
 
     async def perform(self, planned: actions.PlannedAction) -> Step | None:

@@ -1,4 +1,4 @@
-"""From what stands on pages to the JSON value that a schema asks for."""
+"""Extraction of a JSON value from pages, by a schema."""
 
 import re
 from collections.abc import Callable, Iterable
@@ -25,7 +25,7 @@ class NotReadableError(Exception):
 
 
 def fill(schema: Schema, facts: Facts) -> Any:
-    """The value that a schema asks for; null, or nothing, for what may be missing and is."""
+    """Fill a schema; optional values that are missing are null or left out."""
     title = schema.root.get("title", "")
     name = title if isinstance(title, str) else ""
     try:
@@ -126,7 +126,7 @@ class _Extraction:
 
 
 def _listed(value: Any) -> list[Any]:
-    """A list, or what a text enumerates."""
+    """A list, or the parts of an enumeration in a text."""
     if isinstance(value, str):
         return [each.strip() for each in _SEPARATORS.split(value)]
     return value if isinstance(value, list) else [value]
@@ -135,7 +135,7 @@ def _listed(value: Any) -> list[Any]:
 def _converted_of(
     branches: Iterable[dict[str, Any]], values: Iterable[Any], base: str, path: str
 ) -> Any:
-    """The first value that one of the branches takes."""
+    """Return the first value that fits one of the branches, converted."""
     for value in values:
         for branch in branches:
             if (found := converted(branch, value, base)) is not None:
@@ -146,7 +146,7 @@ def _converted_of(
 def _first_readable(
     read: Callable[[ItemT], ResultT], candidates: Iterable[ItemT], path: str
 ) -> ResultT:
-    """What the first candidate gives that can be read; else the first problem counts."""
+    """Read the first readable candidate; without one, raise the first problem."""
     problem: NotReadableError | None = None
     for candidate in candidates:
         try:

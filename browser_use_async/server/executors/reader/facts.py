@@ -7,7 +7,7 @@ from browser_use_async.server.html.page import Page, Row, Table, shorten
 from browser_use_async.server.html.words import word_set
 
 MAX_TEXT = 20_000
-"""The most characters of a page's text that go into an answer."""
+"""The maximum length of a page's text in an answer, in characters."""
 _MAX_NAME = 200  # characters of a name that are compared
 
 
@@ -15,7 +15,7 @@ class Facts:
     """Named values, found by the words of their names in any spelling."""
 
     def __init__(self, pairs: Iterable[tuple[str, Any]], base: str) -> None:
-        self.base = base  # what addresses are relative to
+        self.base = base  # the base of relative addresses
         self._values: dict[frozenset[str], list[Any]] = {}
         self.pairs = list(pairs)  # the properties of an object that may have any
         for name, value in self.pairs:
@@ -60,12 +60,12 @@ class PageFacts(Facts):
             yield [PageFacts([page]) for page in self._pages]
 
     def _table(self, name: str, required: Sequence[str]) -> Table | None:
-        """The only table with all columns that are needed, or the one of them with that name."""
+        """Find the only table with all required columns, or among several the one by name."""
         tables = [table for page in self._pages for table in page.tables]
         rows = [Facts(_of_row(table, table.rows[0], name), self.base) for table in tables]
         counts = [sum(bool(row.values(each)) for each in required) for row in rows]
         most = max(counts, default=0)
-        # What is missing in the rows of the closest one is named then.
+        # An error then names the missing columns of the closest table.
         fitting = [table for table, count in zip(tables, counts, strict=True) if count == most]
         wanted = word_set(name)
         named = [table for table in fitting if wanted and wanted <= word_set(table.name)]

@@ -24,7 +24,7 @@ _NUMBER = re.compile(
 _ASIDE = re.compile(r"\([^()]*\)")
 _THOUSANDS = re.compile(r"\d{1,3}(?:[,'\u2019\s]\d{3})+(?:\.\d+)?")
 _LONGEST_NUMBER = 60
-_LONGEST_MEMBER = 1_000  # of a text that says a member of an enumeration in other words
+_LONGEST_MEMBER = 1_000  # of a text that names a member of an enumeration in other words
 _YES = frozenset(
     ("yes", "true", "on", "included", "available", "in stock", "\u2713", "\u2714", "\u2705", "1")
 )
@@ -61,7 +61,7 @@ def as_number(value: Any, *, whole: bool = False) -> float | int | None:
 
 
 def as_boolean(value: Any) -> bool | None:
-    """Yes or no, or None when a text says neither."""
+    """Yes or no, or None if a text is neither."""
     if isinstance(value, bool):
         return value
     said = _text(value).casefold()
@@ -71,7 +71,7 @@ def as_boolean(value: Any) -> bool | None:
 
 
 def as_member(value: Any, members: list[Any]) -> Any:
-    """The member of an enumeration that a value means, or None."""
+    """Find the member of an enumeration for a value, or None."""
     if value in members and not isinstance(value, bool):
         return value
     text = _text(value)

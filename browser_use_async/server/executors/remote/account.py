@@ -1,4 +1,4 @@
-"""The account of the hosted service: what is left on it, and its profiles for those of here."""
+"""The account of the hosted service: its balance and its profiles."""
 
 import asyncio
 import logging
@@ -25,7 +25,7 @@ _LONGEST_NAME = 100  # of a profile
 
 
 class AccountReader:
-    """Reads what is left on the account: one call for all who ask, and a pause after its answer."""
+    """Reads the balance: one call for all callers, and a pause after its answer."""
 
     def __init__(self, client: CloudClient) -> None:
         self._client = client
@@ -33,7 +33,7 @@ class AccountReader:
         self._fresh_until = 0.0
 
     async def read(self) -> RemoteAccount:
-        """What the service says, or said some seconds ago; also why it said nothing."""
+        """Return the balance, at most some seconds old, or the reason why it is unknown."""
         loop = asyncio.get_running_loop()
         asked = self._asked
         if asked is None or (asked.done() and loop.time() >= self._fresh_until):
@@ -61,7 +61,7 @@ class AccountReader:
         except TimeoutError:
             account = RemoteAccount(problem=_NO_ANSWER)
         if account.problem:  # `me` has no room for words
-            _logger.warning("what is left on the account is not known: %s", account.problem)
+            _logger.warning("the balance of the account is unknown: %s", account.problem)
         pause = self._client.settings.account_seconds
         self._fresh_until = asyncio.get_running_loop().time() + pause
         return account

@@ -18,7 +18,7 @@ _logger = logging.getLogger(__name__)
 
 KEY_HEADER = "X-Browser-Use-API-Key"
 MAX_REMOTE_FILE = 100 * 1024 * 1024
-"""The largest file or film that is fetched, in bytes."""
+"""The maximum size of a fetched file or film, in bytes."""
 _MAX_ANSWER = 32 * 1024 * 1024
 _CALL_SECONDS, _FILE_SECONDS = 60.0, 120.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0
@@ -106,7 +106,7 @@ class CloudClient:
             pause = min(pause * 2, _LONGEST_PAUSE)
 
     async def items(self, path: str, name: str, query: Mapping[str, str]) -> AsyncIterator[Any]:
-        """The items of a list, by the name that they have on its pages."""
+        """Yield the items of a list from all its pages, where `name` is their key."""
         page: Any = None
         while page is None or (page.get("hasMore") and page.get("nextCursor")):
             cursor = {} if page is None else {"cursor": page["nextCursor"]}
@@ -115,7 +115,7 @@ class CloudClient:
                 yield each
 
     async def fetch(self, url: str) -> bytes | None:
-        """The content behind a link of the service, which expires; None if there is none."""
+        """Fetch the content behind a link of the service; None if that fails."""
         try:
             return await self._exchange("GET", url)
         except CloudError as error:

@@ -74,7 +74,7 @@ class CloudExecutor(DurableExecutor):
         self._stops: set[asyncio.Task[None]] = set()
 
     def check(self, assignment: Assignment) -> FieldProblem | None:
-        """Say which setting the service does not have."""
+        """Return a setting that the service does not have, or None."""
         for each in misfits(assignment, self._settings):
             if not each.is_harmless:
                 return FieldProblem(each.field, each.message)
@@ -89,7 +89,7 @@ class CloudExecutor(DurableExecutor):
     async def run(
         self, assignment: Assignment, control: Control
     ) -> AsyncGenerator[Step | Finished | Failed]:
-        """Carry out one task, or go on with one that the service has begun before a restart."""
+        """Carry out one task, or continue one after a restart."""
         run = self._run_of(assignment)
         stored = _StoredTask(assignment.remote, control)
         is_over = False
@@ -195,7 +195,7 @@ class CloudExecutor(DurableExecutor):
             return None  # then the page of this server is returned
 
     def _end(self, news: News, results: Results, note: str) -> Finished | Failed:
-        """What a task of the service has come to."""
+        """Make the result of a task of the service."""
         if news.status is TaskStatus.FINISHED:
             return Finished(results.output, results.files, recordings=results.recordings)
         said = f"; the service says: {news.reason}" if news.reason else ""
@@ -209,7 +209,7 @@ class CloudExecutor(DurableExecutor):
         return Failed(reason, recordings=results.recordings, files=results.files)
 
     def _spent(self, cents: Decimal | None) -> str:
-        """What a task has cost, if it is what the operator allows: a stop may have no words."""
+        """Return a clause about the cost of a task, if it reached the operator's limit."""
         bound = self._settings.max_cost_usd
         if bound is None or cents is None or cents < Decimal(str(bound)) * 100:
             return ""
@@ -258,7 +258,7 @@ class CloudExecutor(DurableExecutor):
 
 
 async def _problem_of(change: Awaitable[None], verb: str) -> str | None:
-    """Why a profile of the service could not be changed, or None."""
+    """Return why a profile of the service could not be changed, or None."""
     try:
         async with asyncio.timeout(_PROFILE_SECONDS):
             await change

@@ -11,7 +11,7 @@ _FIRST_SLOT_PAUSE, _LONGEST_SLOT_PAUSE = 1.0, 30.0
 
 
 class Bucket(StrEnum):
-    """What the service counts apart."""
+    """Kinds of requests with their own limits."""
 
     GENERAL = "general"
     STATUS = "status"
@@ -29,7 +29,7 @@ class RateLimiter:
         self._slot_refusals = 0
 
     async def admit(self, bucket: Bucket, *, takes_slot: bool = False) -> None:
-        """Return when a request may be sent; one that takes a slot waits for a free one too."""
+        """Wait until a request may be sent, with `takes_slot` also for a free slot."""
         loop = asyncio.get_running_loop()
         while True:
             now = loop.time()
@@ -52,14 +52,14 @@ class RateLimiter:
             self._rates[bucket] = min(int(limit) / _WINDOW_SECONDS, MOST_PER_SECOND)
 
     def pause(self, headers: Mapping[str, str]) -> None:
-        """Hold back all requests for as long as an answer asks."""
+        """Delay all requests for as long as an answer asks."""
         text = headers.get("Retry-After", "").strip()
         asked = float(text) if text.isdecimal() and len(text) < 8 else _USUAL_PAUSE
         until = asyncio.get_running_loop().time() + min(asked, _LONGEST_PAUSE)
         self._paused_until = max(self._paused_until, until)
 
     def pause_slots(self) -> None:
-        """Hold back what takes a slot: the account has as many tasks as it may have."""
+        """Delay requests for slots, because the account has its maximum of tasks."""
         now = asyncio.get_running_loop().time()
         if now < self._slots_paused_until:
             return  # the answer to a request of before that pause is no news

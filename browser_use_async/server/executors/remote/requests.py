@@ -1,4 +1,4 @@
-"""What version 4 of the hosted API can follow of a task's settings, and how it is written."""
+"""Settings of a task in version 4 of the hosted API: the unsupported ones, and the body."""
 
 import json
 import re
@@ -28,7 +28,7 @@ class Misfit:
 
 
 def misfits(assignment: Assignment, settings: CloudSettings) -> Iterator[Misfit]:
-    """What version 4 cannot follow."""
+    """Yield the settings that version 4 does not support."""
     yield from _common_misfits(assignment)
     asked = assignment.requested
     if "llm_model" in asked and settings.model(assignment.llm_model) is None:
@@ -95,12 +95,12 @@ def _binding_misfits(assignment: Assignment) -> Iterator[Misfit]:
 
 
 def content_type(name: str) -> str:
-    """What a file is, by its name."""
+    """The media type of a file, by its name."""
     return content_type_of(name) or "application/octet-stream"
 
 
 def secret_domains(assignment: Assignment) -> list[str]:
-    """The domains of a task, each of which stands for its subdomains as well."""
+    """The domains of a task, each with its subdomains."""
     entries = assignment.allowed_domains or ()
     return list(dict.fromkeys(each.strip().removeprefix("*.") for each in entries))
 
@@ -112,7 +112,7 @@ def run_body(
     profile_id: str | None,
     file_ids: list[str],
 ) -> dict[str, Any]:
-    """The body that creates a run of version 4."""
+    """The body of the request for a run of version 4."""
     width, height = assignment.viewport
     browser: dict[str, Any] = {
         "proxyCountryCode": assignment.proxy_country_code.lower() if assignment.use_proxy else None,

@@ -190,7 +190,7 @@ class RemoteRun:
         self.identity |= {_PAID: paid, _SESSION: session}
 
     async def _newest_runs(self) -> AsyncIterator[Any]:
-        """The runs that are not older than the workspace, newest first."""
+        """Yield the runs since the workspace was created, newest first."""
         oldest = _moment(self.identity[_WORKSPACE_AT])
         async for each in self._client.items("/runs", "runs", {"limit": "50"}):
             if _moment(each["createdAt"]) < oldest - _MARGIN:
@@ -233,7 +233,7 @@ class RemoteRun:
         return [Step(text[:_LONGEST_GOAL], url=page_url(data.get("url")) or "")]
 
     async def _ended_browsers(self) -> list[Any]:
-        """The browsers of the run, after those that were still open were stopped."""
+        """Stop the open browsers of the run, and return all of them."""
         query = {"agentSessionId": self.identity[_SESSION], "pageSize": "100"}
         items = (await self._client.call("GET", "/browsers", query=query))["items"]
         for each in items:

@@ -1,4 +1,4 @@
-"""What the operator decides about tasks that the hosted service carries out."""
+"""The operator's settings of tasks on the hosted service."""
 
 import json
 from collections.abc import Mapping
@@ -66,7 +66,7 @@ def _address(field: str, value: Any) -> None:
 
 @attrs.frozen
 class CloudSettings:
-    """What the operator of a server decides about tasks on the hosted service.
+    """The operator's settings of tasks on the hosted service.
 
     docs/command-line.md has the table of its fields.
     """

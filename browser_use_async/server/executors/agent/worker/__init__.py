@@ -1,1 +1,1 @@
-"""What runs in the agent's own process, beside browser-use and without the rest of this package."""
+"""Code of the agent's own process, beside browser-use and without the rest of this package."""

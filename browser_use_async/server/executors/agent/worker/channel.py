@@ -47,7 +47,7 @@ class Order(TypedDict):
     model: str
     model_seconds: int
     sees_pictures: bool
-    # What describes elements and pages, if what is done shall be noted for a script
+    # The script that describes elements and pages, if actions are recorded for a script
     describe: str | None
 
 
@@ -60,7 +60,7 @@ class MadeFile(TypedDict):
 
 
 class Message(TypedDict):
-    """What an agent's process reports: `checkpoint` asks for leave to take the next step."""
+    """A report of an agent's process; `checkpoint` asks whether the next step may begin."""
 
     kind: Literal["checkpoint", "step", "noted", "finished", "failed"]
     text: NotRequired[str]
@@ -110,7 +110,7 @@ class Channel:
         return order
 
     def listen(self) -> None:
-        """Begin to listen for what else the server says, in the running event loop."""
+        """Begin to listen for further messages of the server, in the running event loop."""
         self._loop = asyncio.get_running_loop()
         threading.Thread(target=self._listen, name="lifeline", daemon=True).start()
 

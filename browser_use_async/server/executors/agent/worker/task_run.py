@@ -75,7 +75,7 @@ def _make_agent(
 
 
 async def _highlighted(state: Any) -> bytes | None:
-    """The page's PNG with a frame around each element that can be acted on."""
+    """Return the page's PNG with a frame around each interactive element."""
     if state.screenshot is None:
         return None
     elements: Mapping[int, Any] = state.dom_state.selector_map
@@ -88,7 +88,7 @@ _SHOWN_PROBLEMS = 5
 _FILLING = frozenset({"input", "select_dropdown", "upload_file"})
 
 _LONGEST_REASON = 600
-_OWN_FILE = "todo.md"  # what the agent writes for itself
+_OWN_FILE = "todo.md"  # the agent's own notes
 
 
 class SchemaRefusedError(Exception):
@@ -115,14 +115,14 @@ class AnswerSchema:
 
     @property
     def request(self) -> str:
-        """What the task has to say besides."""
+        """The addition to the text of the task."""
         return (
             "\n\nThe `text` of your final `done` must be JSON and nothing else, and follow this "
             f"JSON schema:\n{self.text}"
         )
 
     def check(self, answer: str) -> tuple[str, str]:
-        """Hold an answer against the schema."""
+        """Validate an answer; return it as JSON, and a description of its problems."""
         fenced = _FENCED.fullmatch(answer)
         try:
             value = json.loads(fenced["inner"] if fenced else answer)
