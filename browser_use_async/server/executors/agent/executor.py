@@ -181,16 +181,11 @@ def address_patterns(entries: Sequence[str] | None) -> list[str]:
     """
     if entries is None:
         return [_ANY_SITE]
-    hosts = [host for entry in entries for host in _with_parent(_host(entry))]
+    hosts = [host for entry in entries if (host := _host(entry))]
+    # A wildcard includes its parent domain, as in the task's rules.
+    both = dict.fromkeys(each for host in hosts for each in (host, host.removeprefix("*.")))
     # For browser-use, an empty list allows every address.
-    return [f"http*://{host}" for host in dict.fromkeys(hosts)] or [_NO_SITE]
-
-
-def _with_parent(host: str) -> Iterable[str]:
-    """Yield the host, and for a wildcard also its parent domain, as the task's rules do."""
-    if not host:
-        return ()
-    return (host, host.removeprefix("*.")) if host.startswith("*.") else (host,)
+    return [f"http*://{host}" for host in both] or [_NO_SITE]
 
 
 def secrets_by_domain(

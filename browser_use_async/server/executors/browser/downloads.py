@@ -1,6 +1,7 @@
 """Downloads of the pages of one task."""
 
 import asyncio
+import contextlib
 import os
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
@@ -88,12 +89,10 @@ class Downloads:
 
     async def begun(self) -> bool:
         """Wait a few seconds for one to begin; whether one did."""
-        try:
+        with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_NOTICE_SECONDS):
                 await self._begun.wait()
-        except TimeoutError:
-            return False
-        return True
+        return self.is_expected
 
     async def finish(self) -> None:
         """Wait until all that have begun have ended."""
@@ -147,11 +146,9 @@ class Downloads:
             return
 
         async def cancel() -> None:
-            try:
-                parameters = {"guid": guid, "browserContextId": self._context_id}
+            parameters = {"guid": guid, "browserContextId": self._context_id}
+            with contextlib.suppress(PlaywrightError):  # it has just ended, or the browser has
                 await session.send("Browser.cancelDownload", parameters)
-            except PlaywrightError:
-                return  # it has just ended, or the browser has
 
         self._work.start(cancel())
 

@@ -149,17 +149,13 @@ async def _only(page: TaskPage, locate: Callable[[Frame], Locator], phrase: str)
                 getting = locate(frame).nth(place).element_handle(timeout=seconds * 1000)
                 chosen = Element(await page.run(getting, _ASKING, seconds), phrase, tag, kind)
     if len(names) > 1:
-        raise ElementNotFoundError(_several(page, phrase, names))
+        shown = ", ".join(f"“{name}”" for name in names[:_NAMED])
+        what = f"called “{phrase}”" if phrase else "for files"
+        raise ElementNotFoundError(
+            f"{page.document.url} has {len(names)} elements {what}: {shown}. "
+            "Name one by more of its words."
+        )
     return chosen
-
-
-def _several(page: TaskPage, phrase: str, names: list[str]) -> str:
-    shown = ", ".join(f"“{name}”" for name in names[:_NAMED])
-    what = f"called “{phrase}”" if phrase else "for files"
-    return (
-        f"{page.document.url} has {len(names)} elements {what}: {shown}. "
-        "Name one by more of its words."
-    )
 
 
 async def _not_found(page: TaskPage, kind: Kind, phrase: str) -> str:

@@ -66,10 +66,6 @@ class TaskPage:
         self._lost: asyncio.Future[tuple[type[launch.BrowserError], str]]
         self._lost = asyncio.get_running_loop().create_future()
         self._work = BackgroundTasks("handles an event of a page")
-        self._listen()
-
-    def _listen(self) -> None:
-        page = self.page
         page.on("framenavigated", self._frame_navigated)
         page.on("frameattached", lambda _: self._add_load(_FRAME_LOAD))
         page.on("worker", lambda _: self._add_load(_WORKER_LOAD))
@@ -133,7 +129,7 @@ class TaskPage:
         except PlaywrightTimeoutError as error:
             raise launch.NoAnswerError(f"{what} was not answered within {seconds:g} s") from error
         except PlaywrightError as error:
-            if self._lost.done() or self.page.is_closed() or not self._is_connected():
+            if self._is_lost():
                 raise self._loss() from error
             raise launch.CommandFailedError(
                 f"{what} failed: {str(error).splitlines()[0]}"
@@ -182,7 +178,7 @@ class TaskPage:
 
     def check(self) -> None:
         """Raise an error if it is closed."""
-        if self._lost.done() or self.page.is_closed() or not self._is_connected():
+        if self._is_lost():
             raise self._loss()
 
     def mark_lost(
@@ -209,6 +205,9 @@ class TaskPage:
             return launch.PageLostError("it has been closed")
         error, reason = self._lost.result()
         return error(reason)
+
+    def _is_lost(self) -> bool:
+        return self._lost.done() or self.page.is_closed() or not self._is_connected()
 
     def _is_connected(self) -> bool:
         browser = self.page.context.browser

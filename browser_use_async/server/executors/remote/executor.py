@@ -77,9 +77,9 @@ class CloudExecutor(DurableExecutor):
         """Return a setting that the service does not have, or None."""
         for each in misfits(assignment, self._settings):
             if not each.is_harmless:
-                return FieldProblem(each.field, each.message)
+                return each
             if not self._settings.is_lenient:
-                return FieldProblem(each.field, each.message + _STRICT)
+                return attrs.evolve(each, message=each.message + _STRICT)
         return None
 
     def _run_of(self, assignment: Assignment) -> RemoteRun:

@@ -7,7 +7,7 @@ from typing import Any
 
 import attrs
 
-from browser_use_async.api.limits import content_type_of
+from browser_use_async.server.executors.protocol import FieldProblem
 from browser_use_async.server.executors.remote.settings import CloudSettings
 from browser_use_async.server.one_time_codes import is_seed
 from browser_use_async.server.records import Assignment
@@ -19,11 +19,9 @@ _LONGEST_SECRET = 4096  # bytes
 
 
 @attrs.frozen
-class Misfit:
+class Misfit(FieldProblem):
     """A setting that the service cannot follow."""
 
-    field: str  # its name in the request
-    message: str  # why not, as a clause
     is_harmless: bool = False  # whether the task is still what was asked for without it
 
 
@@ -92,11 +90,6 @@ def _binding_misfits(assignment: Assignment) -> Iterator[Misfit]:
     sizes = [len(each.encode(errors="surrogatepass")) for each in assignment.secrets.values()]
     if max(sizes) > _LONGEST_SECRET:
         yield Misfit("secrets", f"version 4 takes secrets of {_LONGEST_SECRET} bytes at most")
-
-
-def content_type(name: str) -> str:
-    """The media type of a file, by its name."""
-    return content_type_of(name) or "application/octet-stream"
 
 
 def secret_domains(assignment: Assignment) -> list[str]:

@@ -15,6 +15,7 @@ from typing import Any
 import attrs
 from yarl import URL
 
+from browser_use_async.api.limits import content_type_of
 from browser_use_async.server.executors.remote import requests
 from browser_use_async.server.executors.remote.account import RemoteProfiles
 from browser_use_async.server.executors.remote.client import (
@@ -95,15 +96,15 @@ class RemoteRun:
         files = list(self._assignment.files.items())
         for start in range(0, len(files), _FILES_PER_UPLOAD):
             some = files[start : start + _FILES_PER_UPLOAD]
+            kinds = [content_type_of(name) or "application/octet-stream" for name, _ in some]
             wanted = [
-                {"name": name, "contentType": requests.content_type(name), "size": len(content)}
-                for name, content in some
+                {"name": name, "contentType": kind, "size": len(content)}
+                for (name, content), kind in zip(some, kinds, strict=True)
             ]
             path = f"/workspaces/{self.identity[_WORKSPACE]}/files/upload"
             links = (await self._client.call("POST", path, {"files": wanted}))["files"]
-            for (name, content), link in zip(some, links, strict=True):
-                headers = {"Content-Type": requests.content_type(name)}
-                await self._client.put(link["uploadUrl"], headers, content)
+            for (name, content), kind, link in zip(some, kinds, links, strict=True):
+                await self._client.put(link["uploadUrl"], {"Content-Type": kind}, content)
                 self._file_ids[str(link["id"])] = name
 
     async def create(self) -> None:
