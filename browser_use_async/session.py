@@ -426,8 +426,13 @@ class BrowserUseSession:
             WaitInterruptedError: The API stayed unreachable for too long.
             BrowserUseError: The task was not created.
         """
-        submission = self._runner.prepare_submission(
-            task, fields, output_type, on_ambiguous, settle_window, key, if_exists, key_window
+        submission = self._creator.prepare(
+            self._runner.request_of(task, fields, output_type),
+            on_ambiguous,
+            settle_window,
+            key=key,
+            if_exists=if_exists,
+            key_window=key_window,
         )
         return await self._runner.run_and_wait(
             submission, output_type, timeout, on_timeout, on_cancel, on_created
@@ -468,8 +473,13 @@ class BrowserUseSession:
             SubmissionKeyExistsError: The key has a task, and `if_exists` is "raise".
             BrowserUseError: The task was not created.
         """
-        submission = self._runner.prepare_submission(
-            task, fields, output_type, on_ambiguous, settle_window, key, if_exists, key_window
+        submission = self._creator.prepare(
+            self._runner.request_of(task, fields, output_type),
+            on_ambiguous,
+            settle_window,
+            key=key,
+            if_exists=if_exists,
+            key_window=key_window,
         )
         return await self._runner.submit(submission, output_type)
 

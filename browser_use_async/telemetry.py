@@ -33,7 +33,7 @@ from browser_use_async.observers import (
     WaitEnded,
 )
 from browser_use_async.session import BrowserUseSession
-from browser_use_async.types import RunTaskRequest, Task, TaskStatus
+from browser_use_async.types import Task, TaskStatus
 from browser_use_async.types.enums import price_terms
 from browser_use_async.version import __version__
 from browser_use_async.webhooks import TaskStatusUpdate
@@ -131,11 +131,6 @@ class Telemetry:
         if is_traceparent(traceparent):
             _put(self._origins, task_id, _Origin(traceparent))
 
-    def record_submission(self, task_id: str, traceparent: str, request: RunTaskRequest) -> None:
-        """Remember how this session submitted a task."""
-        steps, model = price_terms(request.max_agent_steps, request.llm_model)
-        _put(self._origins, task_id, _Origin(traceparent, model, steps))
-
     # --- spans ----------------------------------------------------------------------------
 
     def _attempt_began(self, began: AttemptBegan, _about: object) -> None:
@@ -183,7 +178,9 @@ class Telemetry:
         if ended.task_id is not None:
             opened.span.set_attribute("browser_use.task.id", ended.task_id)
             if (traceparent := _traceparent(opened.span)) is not None:
-                self.record_submission(ended.task_id, traceparent, about.request)
+                request = about.request
+                steps, model = price_terms(request.max_agent_steps, request.llm_model)
+                _put(self._origins, ended.task_id, _Origin(traceparent, model, steps))
         self._end(about, ended.error)
 
     def _wait_began(self, began: WaitBegan, task_id: Any) -> None:

@@ -194,10 +194,8 @@ class TaskCreator:
         return task_id
 
     async def _admit(self, submission: Submission) -> None:
-        observers = self.transport.observers
-        if observers.admissions:
-            request = submission.request
-            submission.request = await observers.admit(table.RUN_TASK, request, submission)
+        admit, request = self.transport.observers.admit, submission.request
+        submission.request = await admit(table.RUN_TASK, request, submission)
 
     async def _create(self, submission: Submission) -> str:
         if submission.has_own_key and not self.transport.keys.are_kept:

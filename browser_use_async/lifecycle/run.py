@@ -78,30 +78,14 @@ class SubmissionRunner:
     poller: TaskPoller
     background: BackgroundTasks
 
-    def prepare_submission(
-        self,
-        task: str | RunTaskRequest,
-        fields: RunTaskFields,
-        output_type: Any,
-        on_ambiguous: create.OnAmbiguous,
-        settle_window: float,
-        key: str | None = None,
-        if_exists: create.IfExists = "join",
-        key_window: float = create.KEY_WINDOW,
-    ) -> create.Submission:
-        """Check everything that can be checked before sending."""
+    def request_of(
+        self, task: str | RunTaskRequest, fields: RunTaskFields, output_type: Any
+    ) -> RunTaskRequest:
+        """The request of a call, checked before anything is sent."""
         self.creator.transport.bind()
         if output_type is not None:
             add_output_schema(cast("dict[str, Any]", fields), output_type, task)
-        request = merged_request(RunTaskRequest, "task", task, fields)
-        return self.creator.prepare(
-            request,
-            on_ambiguous,
-            settle_window,
-            key=key,
-            if_exists=if_exists,
-            key_window=key_window,
-        )
+        return merged_request(RunTaskRequest, "task", task, fields)
 
     async def submit(self, submission: create.Submission, output_type: Any) -> "TaskHandle[Any]":
         """Create the task; a cancellation leaves no task behind that the caller does not know."""

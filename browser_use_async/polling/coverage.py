@@ -7,9 +7,9 @@ Its states, which only the functions named here set:
                                                                               that none reported
     reported_ends    these tasks have ended, said a webhook;  record_webhook  the 10,001st of them
                      the oldest report comes first
-    streaming_since  a stream reports each change since this  start_stream    stop_long_poll
+    streaming_since  a stream reports each change since this  _begin_coverage stop_long_poll
                      loop time; infinite without one
-    long_polled      the status call of this one task waits   start_status    stop_long_poll
+    long_polled      the status call of this one task waits   _begin          stop_long_poll
                      for a change
 
 Stream and status call exclude each other: a session has one long poll. `covers` asks all states
@@ -77,14 +77,6 @@ class Coverage:
             return False
         did_arrive, self.webhooks_arrive = self.webhooks_arrive, False
         return did_arrive
-
-    def start_stream(self, since: float) -> None:
-        """Rely on the stream for changes from a loop time on."""
-        self.streaming_since = since
-
-    def start_status(self, watched: WatchedTask) -> None:
-        """Rely on a status call that is answered when the status of a task changes."""
-        self.long_polled = watched
 
     def stop_long_poll(self) -> WatchedTask | None:
         """Stop relying on a long poll; returns the task of its status call, if it was one."""

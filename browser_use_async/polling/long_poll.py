@@ -26,7 +26,7 @@ from browser_use_async.polling.recent_changes import RecentChanges
 from browser_use_async.polling.results import PollResults, loop_time
 from browser_use_async.polling.schedule import NEW_TASK_SECONDS
 from browser_use_async.polling.watched_task import WatchedTask
-from browser_use_async.transport.rate_limiter import AcquireTimeout, Permit, RateLimiter
+from browser_use_async.transport.rate_limiter import Permit, RateLimiter
 from browser_use_async.transport.request import PreparedRequest, prepare
 from browser_use_async.transport.response import (
     Outcome,
@@ -51,7 +51,6 @@ SILENCE_SECONDS = wire.PULSE_SECONDS + 4.0  # after which a stream counts as dea
 LINGER = 2.0
 
 _BREAK = "no long poll for %.0f s, and tasks are polled instead: %s"
-_NO_TIMEOUT = AcquireTimeout()
 
 _Consume = Callable[[list[wire.Change]], None]
 
@@ -181,7 +180,7 @@ class LongPoll:
         # An unknown status may be any text, and is not sent in a header.
         if is_busy or status is None or not status.is_known or watched.needs_polling:
             return False
-        self._coverage.start_status(watched)
+        self._coverage.long_polled = watched
         # From now on the task has the safety pause.
         watched.next_poll_at = now + self._schedule.pause(watched)
         name = f"long poll: a change of task {watched.task_id}"
@@ -232,7 +231,7 @@ class LongPoll:
         """Wait until the call may begin; it does not count as one in flight."""
         # It releases its permit: in half a minute that permit serves many other calls.
         limiter = self._transport.limiter()
-        permit = await limiter.acquire(prepared.endpoint, _NO_TIMEOUT)
+        permit = await limiter.acquire(prepared.endpoint)
         assert isinstance(permit, Permit)  # no pause is too long
         prepared.attempts = 1
         limiter.release(permit, prepared.endpoint, None)
@@ -301,7 +300,7 @@ class LongPoll:
         if place.is_reset or self._cursor is None:
             self._since = now
         was_any = self._coverage.has_long_poll
-        self._coverage.start_stream(self._since)
+        self._coverage.streaming_since = self._since
         if not was_any or place.is_reset:
             self._recent.start(now)
             self._schedule.set_timers()

@@ -34,7 +34,7 @@ from browser_use_async.transport.connection_pool import PoolOptions
 from browser_use_async.transport.connections import Connections
 from browser_use_async.transport.error_factory import error_of
 from browser_use_async.transport.health import ServiceHealth
-from browser_use_async.transport.rate_limiter import AcquireTimeout, Permit, RateLimiter
+from browser_use_async.transport.rate_limiter import NO_TIMEOUT, AcquireTimeout, Permit, RateLimiter
 from browser_use_async.transport.request import OnHeaders, PreparedRequest, Submitting, prepare
 from browser_use_async.transport.response import Outcome, OutcomeKind, says_no_free_slot
 from browser_use_async.transport.retry import (
@@ -54,7 +54,6 @@ if TYPE_CHECKING:
     from browser_use_async.transport.storage import Storage
 
 _ONCE = RetryPolicy(max_attempts=1)
-_NO_TIMEOUT = AcquireTimeout()
 
 # Makes the call of an endpoint's row, with a request and a body, and returns its typed answer.
 Call = Callable[..., Awaitable[Any]]
@@ -298,7 +297,7 @@ class Transport:
         # First without awaiting, which is enough for nearly all calls.
         permit: Permit | float | None = limiter.acquire_now(endpoint)
         if permit is None:
-            timeout = _NO_TIMEOUT if prepared.is_patient else self._timeout
+            timeout = NO_TIMEOUT if prepared.is_patient else self._timeout
             permit = await limiter.acquire(endpoint, timeout, arrived=prepared.arrived)
         if not isinstance(permit, Permit):
             return Outcome(

@@ -99,8 +99,7 @@ class ConnectionPool:
     @classmethod
     def shared(cls, options: PoolOptions) -> "ConnectionPool":
         """For reads and idempotent calls: connections are kept and used again."""
-        connector = options.connector(keepalive_timeout=KEEP_ALIVE_SECONDS)
-        return cls._of(connector, options, list(options.trace_configs))
+        return cls._of(options.connector(keepalive_timeout=KEEP_ALIVE_SECONDS), options)
 
     @classmethod
     def paying(cls, options: PoolOptions, *, keeps: bool = False) -> "ConnectionPool":
@@ -111,23 +110,20 @@ class ConnectionPool:
             if keeps
             else options.connector(force_close=True)
         )
-        traces = list(options.trace_configs)
-        return cls._of(connector, options, traces, request=_PayingRequest)
+        return cls._of(connector, options, request=_PayingRequest)
 
     @classmethod
     def storage(cls, options: PoolOptions) -> "ConnectionPool":
         """For signed URLs: connections are kept, and only `proxy` and `ssl` are the user's."""
         # A signed URL grants access by itself, so middlewares and traces, which were written for
         # the API and may add credentials or keep records, never see one.
-        bare = attrs.evolve(options, middlewares=())
-        return cls._of(options.connector(), bare, [])
+        return cls._of(options.connector(), attrs.evolve(options, middlewares=(), trace_configs=()))
 
     @classmethod
     def _of(
         cls,
         connector: aiohttp.BaseConnector,
         options: PoolOptions,
-        traces: list[aiohttp.TraceConfig],
         *,
         request: type[aiohttp.ClientRequest] = aiohttp.ClientRequest,
     ) -> "ConnectionPool":
@@ -140,7 +136,7 @@ class ConnectionPool:
             timeout=TIMEOUT,
             auto_decompress=False,
             proxy=options.proxy,
-            trace_configs=traces,
+            trace_configs=list(options.trace_configs),
             request_class=request,
         )
         _OPEN.add(session)

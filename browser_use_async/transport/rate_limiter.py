@@ -42,6 +42,9 @@ class AcquireTimeout(NamedTuple):
     all_pauses: float = math.inf  # seconds of all of them together
 
 
+NO_TIMEOUT = AcquireTimeout()
+
+
 @attrs.define(eq=False, repr=False)
 class _Waiter:
     permit: "asyncio.Future[Permit | float]"  # a float: the rest of a pause that is too long
@@ -119,7 +122,11 @@ class RateLimiter:
         return permit
 
     async def acquire(
-        self, endpoint: Endpoint, timeout: AcquireTimeout, *, arrived: int | None = None
+        self,
+        endpoint: Endpoint,
+        timeout: AcquireTimeout = NO_TIMEOUT,
+        *,
+        arrived: int | None = None,
     ) -> Permit | float:
         """Queue for a permit; a float is the rest of a pause that exceeds the timeout."""
         now = self.loop.time()

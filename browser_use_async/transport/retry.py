@@ -233,7 +233,9 @@ class Retrying:
             retry=tenacity.retry_if_result(self._may_try_again),
             wait=self._pause,
             stop=self._stops,
-            before_sleep=self._emit,
+            before_sleep=lambda state: self._on_retry(
+                _outcome(state), state.attempt_number, state.upcoming_sleep
+            ),
             sleep=self._sleep,
             retry_error_callback=_outcome,
         )
@@ -263,9 +265,6 @@ class Retrying:
         costs = _outcome(state).status != 429
         # Last, since asking spends a token, which no other reason to stop may do.
         return costs and self._budget is not None and not self._budget.spend()
-
-    def _emit(self, state: "tenacity.RetryCallState") -> None:
-        self._on_retry(_outcome(state), state.attempt_number, state.upcoming_sleep)
 
 
 def _compared(outcome: Outcome, before: Outcome) -> Outcome:
