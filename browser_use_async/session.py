@@ -443,7 +443,8 @@ class BrowserUseSession:
         self,
         task: str | RunTaskRequest,
         *,
-        output_type: "TypeForm[HandleT]" = _NO_TYPE,
+        # None is a type form, too: that of a handle without a type.
+        output_type: "TypeForm[HandleT]" = None,  # type: ignore[assignment] # noqa: RUF013
         key: str | None = None,
         if_exists: IfExists = "join",
         key_window: float = 86400.0,
@@ -828,9 +829,11 @@ class BrowserUseSession:
         Raises:
             BrowserUseError: As in `TaskHandle.wait`; `.task_id` says which task.
         """
-        if output_type is not None or isinstance(task, TaskHandle):
+        if output_type is not None:
             handle = self.handle(task, output_type=output_type)
             return await handle.wait(timeout=timeout, check=check)
+        if isinstance(task, TaskHandle):
+            return await self.handle(task).wait(timeout=timeout, check=check)
         # No handle: there may be ten thousand waits.
         task_id = task_id_of(task)
         self._record_origin(task, task_id)

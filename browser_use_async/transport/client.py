@@ -334,12 +334,15 @@ class Transport:
         began = AttemptBegan(prepared.endpoint, prepared.task_id, self._requests, *attempts)
         self.observers.notify(began, prepared.about)
         sent_at = loop.time()
-        outcome, failure = None, None
+        outcome: Outcome | None = None
+        failure: BaseException | None = None
         try:
             outcome = await self.connections.send(prepared)
         except BaseException as error:
             failure = error
             raise
+        else:
+            return outcome
         finally:
             reply = None if outcome is None else outcome.reply
             # Not in a variable: the error's traceback has this frame.
@@ -355,7 +358,6 @@ class Transport:
                 prepared.about,
             )
             failure = None
-        return outcome
 
     # --- life -----------------------------------------------------------------------------
 
