@@ -49,7 +49,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "a late commit is never carried out",
         "server/faults/injection.py",
         "_Injection.apply",
-        "self._injector.run_later(self._commit_late(request))",
+        "self._injector.later.start(self._commit_late(request))",
         "pass",
         ("server/faults/test_kinds.py::test_late_commit",),
     ),

@@ -6,10 +6,9 @@ import random
 import socket
 import struct
 from collections import Counter
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from http import HTTPStatus
-from typing import Any
 
 import attrs
 from aiohttp import web
@@ -23,6 +22,7 @@ from browser_use_async.server.faults.fault import WEBHOOK, Fault, FaultKind
 from browser_use_async.server.faults.task_lists import LateTaskStore
 from browser_use_async.server.http.file_answer import FileAnswer
 from browser_use_async.server.http.responses import json_response
+from browser_use_async.server.loops import BackgroundTasks
 
 Proceed = Callable[[web.Request], Awaitable[web.StreamResponse]]
 """Executes the call, or passes it to the next fault."""
@@ -99,7 +99,7 @@ class FaultInjector:
         self._tasks = tasks
         self._rules = FaultRules()
         self._closing = asyncio.Event()
-        self._later: set[asyncio.Task[None]] = set()
+        self.later = BackgroundTasks("applies a fault later")
 
     @property
     def faults(self) -> tuple[Fault, ...]:
@@ -161,9 +161,7 @@ class FaultInjector:
     async def aclose(self) -> None:
         """Cancel late commits, and end all delays."""
         self._closing.set()
-        for task in self._later:
-            task.cancel()
-        await asyncio.gather(*self._later, return_exceptions=True)
+        await self.later.aclose()
 
     async def sleep(self, seconds: float) -> None:
         """Sleep until the time has passed or the server closes."""
@@ -173,19 +171,11 @@ class FaultInjector:
         if self._closing.is_set():
             raise _ServerClosesError
 
-    def run_later(self, work: Coroutine[Any, Any, None]) -> None:
-        """Run work in the background until the server closes."""
-        task = asyncio.get_running_loop().create_task(
-            work, name="browser-use: applies a fault later"
-        )
-        self._later.add(task)
-        task.add_done_callback(self._later.discard)
-
     def hide_task(self, task_id: str, seconds: float) -> None:
         """Hide a task from lists for some seconds."""
         if self._tasks is not None:
             self._tasks.hidden.add(task_id)
-            self.run_later(_list_later(self._tasks, task_id, seconds))
+            self.later.start(_list_later(self._tasks, task_id, seconds))
 
 
 async def _list_later(tasks: LateTaskStore, task_id: str, seconds: float) -> None:
@@ -208,7 +198,7 @@ class _Injection:
         if fault.kind is FaultKind.LATENCY:
             return await self._delay(request)
         if fault.kind is FaultKind.LATE_COMMIT:
-            self._injector.run_later(self._commit_late(request))
+            self._injector.later.start(self._commit_late(request))
         if fault.kind is FaultKind.LATE_COMMIT or fault.is_before:
             self._fire()
             return self._other_answer(request)
@@ -337,11 +327,13 @@ def _close_connection(request: web.Request, by: str | None, last: bytes = b"") -
     """Close the connection of a request, and return a response for its handler to return."""
     transport = request.transport
     if transport is not None:  # else the client has closed it already
+        assert isinstance(transport, asyncio.WriteTransport)
         if last:
-            _writable(transport).write(last)
+            transport.write(last)
         if by == "rst":
-            _reset_on_close(transport)
-            _writable(transport).abort()
+            connection: socket.socket = transport.get_extra_info("socket")
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
+            transport.abort()
         else:
             transport.close()
     answer = _LostResponse()
@@ -368,13 +360,3 @@ async def _start_response(
     partial.content_length = length
     await partial.prepare(request)
     return partial
-
-
-def _writable(transport: asyncio.BaseTransport) -> asyncio.WriteTransport:
-    assert isinstance(transport, asyncio.WriteTransport)
-    return transport
-
-
-def _reset_on_close(transport: asyncio.BaseTransport) -> None:
-    connection: socket.socket = transport.get_extra_info("socket")
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)

@@ -134,9 +134,7 @@ def read_html(url: str, text: str) -> page.Page:
     prune(root, is_hidden)
     links = list(_links(root, base))
     prune(root, is_boilerplate)
-    content = _Content(base)
-    for element in root.traverse():
-        content.read(element)
+    headings, tables, labels = _content(root, base)
     shown = readable_text(root)
     # A short text is read whole, and a cut document would take too long.
     is_asked = len(shown) >= _LONG_TEXT and not cut
@@ -146,43 +144,38 @@ def read_html(url: str, text: str) -> page.Page:
     elif len(main) >= len(shown) / 2:
         # One with less is more often a part that was overrated than all there is to read.
         shown = main
-    first = min(content.headings, key=attrgetter("level"), default=page.Heading(1, ""))
+    first = min(headings, key=attrgetter("level"), default=page.Heading(1, ""))
     return page.Page(
         url=url,
         title=next(filter(None, [*titles, first.text]), ""),
         description=description,
         text=shown,
-        headings=content.headings,
+        headings=headings,
         links=links,
-        tables=content.tables,
-        labels=content.labels,
+        tables=tables,
+        labels=labels,
         cut=cut,
     )
 
 
-class _Content:
-    """Headings, tables and terms, each with the heading before it."""
-
-    def __init__(self, base: URL) -> None:
-        self.headings: list[page.Heading] = []
-        self.tables: list[page.Table] = []
-        self.labels: list[page.Label] = []
-        self._base = base
-        self._heading = ""
-
-    def read(self, element: Element) -> None:
-        """Take in one element."""
+def _content(
+    root: Element, base: URL
+) -> tuple[list[page.Heading], list[page.Table], list[page.Label]]:
+    """The headings, the tables and the terms, each of these with the heading before it."""
+    headings, tables, labels = list[page.Heading](), list[page.Table](), list[page.Label]()
+    heading = ""
+    for element in root.traverse():
         tag = element.tag or ""
         if tag in HEADINGS:
             if words := text_of(element):
-                self._heading = words
-                self.headings.append(page.Heading(HEADINGS[tag], words))
+                heading = words
+                headings.append(page.Heading(HEADINGS[tag], words))
         elif tag == "table":
-            table = read_table(element, self._base, self._heading)
-            self.tables += [table] if table is not None else []
+            if (table := read_table(element, base, heading)) is not None:
+                tables.append(table)
         elif tag == "dl":
-            pairs = _definitions(element)
-            self.labels += [page.Label(name, value, self._heading) for name, value in pairs]
+            labels += [page.Label(name, text, heading) for name, text in _definitions(element)]
+    return headings, tables, labels
 
 
 def _definitions(element: Element) -> list[tuple[str, str]]:

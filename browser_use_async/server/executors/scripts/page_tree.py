@@ -249,16 +249,12 @@ class RowKind:
 
 def rows_of(root: PageNode, kind: RowKind) -> list[PageNode]:
     """The rows of a list, without rows that name the columns."""
-    found = [
+    return [
         each
         for each in _below(root, kind.heading)
         if each.tag == kind.tag
         and (kind.tag != "div" or each.attributes.get("class", "") == kind.css_class)
-    ]
-    return [
-        each
-        for each in found
-        if each.tag != "tr" or all(cell.tag != "th" for cell in each.children)
+        and (kind.tag != "tr" or all(cell.tag != "th" for cell in each.children))
     ]
 
 

@@ -110,27 +110,28 @@ class RunRecording:
         order, end = assignment.script, self.end
         assert order is not None
         if end is None:
-            return _without_script(assignment, "the page at its end could not be looked at")
-        is_json = assignment.structured_output_json is not None
-        run = recorder.Run(
-            notes=self._notes,
-            requests=[*self._requests.values()],
-            end=end,
-            answer=answer_of(output, is_json=is_json),
-            is_page_text=not is_json and not self._has_model,
-            inputs=dict(order.inputs),
-            secrets=dict(assignment.secrets),
-            dialogs=self._dialogs,
-        )
-        try:
-            text = await in_worker(
-                recorded_text, order.name, run, seconds=5.0, kind=JobKind.READING
+            problem = "the page at its end could not be looked at"
+        else:
+            is_json = assignment.structured_output_json is not None
+            run = recorder.Run(
+                notes=self._notes,
+                requests=[*self._requests.values()],
+                end=end,
+                answer=answer_of(output, is_json=is_json),
+                is_page_text=not is_json and not self._has_model,
+                inputs=dict(order.inputs),
+                secrets=dict(assignment.secrets),
+                dialogs=self._dialogs,
             )
-        except WorkRefusedError as error:
-            return _without_script(assignment, f"making it {error}")
-        if text.startswith("script "):
-            return ScriptOutcome(order.name, text=text)
-        return _without_script(assignment, text)
+            try:
+                text, problem = await in_worker(
+                    recorded_text, order.name, run, seconds=5.0, kind=JobKind.READING
+                )
+            except WorkRefusedError as error:
+                text, problem = "", f"making it {error}"
+            if text:
+                return ScriptOutcome(order.name, text=text)
+        return ScriptOutcome(order.name, problem=f"No script was recorded: {problem}.")
 
     def _request_begun(self, request: Request) -> None:
         if len(self._requests) >= _MOST_REQUESTS:
@@ -163,17 +164,12 @@ def outcome_in_words(outcome: ScriptOutcome) -> str:
     return outcome.problem or f"The script {outcome.name} is recorded."
 
 
-def _without_script(assignment: Assignment, problem: str) -> ScriptOutcome:
-    assert assignment.script is not None
-    return ScriptOutcome(assignment.script.name, problem=f"No script was recorded: {problem}.")
-
-
-def recorded_text(name: str, run: recorder.Run) -> str:
-    """The text of the script of a run, or why there is none; in a worker."""
+def recorded_text(name: str, run: recorder.Run) -> tuple[str, str]:
+    """The text of the script of a run, or the reason why there is none; in a worker."""
     try:
-        return write(recorder.record(name, run))
+        return write(recorder.record(name, run)), ""
     except recorder.NotRecordableError as error:
-        return str(error)
+        return "", str(error)
 
 
 def answer_of(output: str | None, *, is_json: bool) -> Any:
