@@ -18,7 +18,12 @@ from browser_use_async.server.executors.browser.recorder import Recorder
 from browser_use_async.server.executors.browser.remote import RemoteBrowsers
 from browser_use_async.server.executors.browser.step_tracer import StepTracer
 from browser_use_async.server.executors.browser.task_run import SHOWN_CHARACTERS, TaskRun
-from browser_use_async.server.executors.instructions.actions import Fill, Plan
+from browser_use_async.server.executors.instructions.actions import (
+    Fill,
+    OpenAddress,
+    Plan,
+    PlannedAction,
+)
 from browser_use_async.server.executors.instructions.plan import understood
 from browser_use_async.server.executors.protocol import (
     CannotContinueError,
@@ -29,7 +34,6 @@ from browser_use_async.server.executors.protocol import (
 from browser_use_async.server.executors.reader.answer import answer
 from browser_use_async.server.executors.redaction import SecretRedactor
 from browser_use_async.server.executors.scripts.check import read_script
-from browser_use_async.server.executors.scripts.demonstration import demonstrate
 from browser_use_async.server.executors.scripts.hands import HandsView
 from browser_use_async.server.executors.scripts.healer import ModelHealer
 from browser_use_async.server.executors.scripts.notation import ScriptRefusedError
@@ -44,7 +48,8 @@ from browser_use_async.server.records import Assignment, Failed, Finished, Step
 from browser_use_async.server.web_addresses import find_addresses
 
 _TRACE_NAME = "trace.zip"
-
+_SHOW = "Show how it is done: take control of the browser, do the task once, and then resume it"
+_ANSWER = "Compose the answer"
 
 Performance = Callable[[TaskRun, TaskContext], AsyncGenerator[Step | Finished | Failed, None]]
 
@@ -124,7 +129,8 @@ class ChromiumExecutor(Executor):
             named = find_addresses(assignment.task)
             if order is None or not order.is_attended or not named:
                 raise
-            return partial(demonstrate, assignment, named[0].url)
+            opening = Plan((PlannedAction(OpenAddress(named[0].url)),))
+            return partial(_perform, assignment, opening, by_hand=True)
         _check_seeds(assignment, plan)
         return partial(_perform, assignment, plan)
 
@@ -183,27 +189,44 @@ def _check_seeds(assignment: Assignment, plan: Plan) -> None:
 
 
 async def _perform(
-    assignment: Assignment, plan: Plan, task_run: TaskRun, context: TaskContext
+    assignment: Assignment,
+    plan: Plan,
+    task_run: TaskRun,
+    context: TaskContext,
+    *,
+    by_hand: bool = False,
 ) -> AsyncGenerator[Step | Finished | Failed, None]:
-    """Do what the text of a task says, and note it if a script is to be made of it."""
+    """Carry out a plan, and record a script if the task asks for one.
+
+    With `by_hand` a person continues on the live page, and the last page has the answer.
+    """
     if assignment.script is not None:
         task_run.recording = RunRecording(context.playwright_context)
+    recording, hands = task_run.recording, task_run.hands
     try:
         for action in plan.actions:
             step = await task_run.perform(action)
             if step is not None:
                 yield step
-        await task_run.take_downloads()
-        evaluation = await task_run.begin_step("Compose the answer")
-        schema = assignment.structured_output_json
-        finished = await answer(task_run.answering, plan, schema)
+        if by_hand:
+            hands.recording = recording
+            asked = await task_run.step(_SHOW, await task_run.begin_step(_SHOW))
+            yield attrs.evolve(asked, asks_for="demonstration")
+            evaluation = await task_run.begin_step(_ANSWER)  # once it is resumed
+            await hands.finish()
+            await task_run.take_downloads()
+            task_run.answering = [await task_run.runner.read()]
+        else:
+            await task_run.take_downloads()
+            evaluation = await task_run.begin_step(_ANSWER)
+        finished = await answer(task_run.answering, plan, assignment.structured_output_json)
         outcome = None
-        if task_run.recording is not None:
-            await task_run.recording.note_end(await context.current())
-            outcome = await task_run.recording.outcome(assignment, finished.output)
+        if recording is not None:
+            await recording.note_end(await context.current())
+            outcome = await recording.outcome(assignment, finished.output)
             evaluation = f"{evaluation} {outcome_in_words(outcome)}"
         shown = shorten(finished.output or "", SHOWN_CHARACTERS)
-        yield await task_run.step("Compose the answer", evaluation, shown)
+        yield await task_run.step(_ANSWER, evaluation, shown)
         # Downloads stay unchanged; secrets are masked in the files that are written here.
         mask = SecretRedactor(assignment.secrets)
         written = {name: mask.content(content) for name, content in finished.files.items()}
