@@ -53,7 +53,7 @@ class Model:
     model: str | None  # the model for every task, or None to use the one that each task names
     answer_seconds: int  # how long one answer may take
     sees_pictures: bool  # whether the model accepts images
-    _http: HttpClient = attrs.field(repr=False)
+    _http: HttpClient = attrs.field(repr=False, alias="http")
 
     @classmethod
     def of(cls, settings: AgentSettings) -> Self:
