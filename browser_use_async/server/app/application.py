@@ -4,7 +4,7 @@ import json
 import logging
 import re
 from collections.abc import Awaitable, Callable, Iterable
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 from aiohttp import hdrs, web
@@ -85,7 +85,8 @@ def build_application(
     _add_documents(application, server)
     metrics.add_routes(application, authorization)
     cross_origin.install(application)
-    application.on_response_prepare.append(_marking(cross_origin, is_encrypted=is_encrypted))
+    mark = _marking(is_open=cross_origin.is_open, is_encrypted=is_encrypted)
+    application.on_response_prepare.append(mark)
     if settings.submission_keys:
         application.on_response_prepare.append(_advertising(server))
     # The first of all: whatever else a request wants, it wants it from this server.
@@ -103,7 +104,7 @@ def build_administration(
     application = web.Application(client_max_size=MAX_BODY, middlewares=middlewares)
     _add_routes(application, ADMIN_ROUTES, server, authorization, check_direct_client)
     metrics.add_routes(application, authorization)
-    application.on_response_prepare.append(_marking(None, is_encrypted=False))
+    application.on_response_prepare.append(_marking(is_open=False, is_encrypted=False))
     return application
 
 
@@ -123,11 +124,10 @@ def _add_routes(
 
 
 def _marking(
-    cross_origin: CrossOriginPolicy | None, *, is_encrypted: bool
+    *, is_open: bool, is_encrypted: bool
 ) -> Callable[[web.Request, web.StreamResponse], Awaitable[None]]:
     """What gives every response the headers that do not depend on the route."""
     # Pictures are for pages of this site, unless pages of other origins may call the API.
-    is_open = cross_origin is not None and cross_origin.is_open
     sharing = "cross-origin" if is_open else "same-site"
 
     async def mark(request: web.Request, response: web.StreamResponse) -> None:
@@ -188,21 +188,18 @@ def _add_pages(
 
 
 def _add_documents(application: web.Application, server: RunningServer) -> None:
-    async def document(request: web.Request) -> web.Response:
-        return _document(openapi_document, server.links.url)
-
-    async def administration_document(request: web.Request) -> web.Response:
-        return _document(openapi_of_administration, server.links.url)
-
-    for prefix in ("", API_PREFIX):  # the second is where the service's documentation pointed to
-        name = "openapi_document" if not prefix else "openapi_document_v1"
-        application.router.add_get(f"{prefix}/openapi.json", document, name=name)
-    application.router.add_get(
-        "/admin/openapi.json", administration_document, name="openapi_document_admin"
-    )
+    for name, path, make in (
+        ("openapi_document", "/openapi.json", openapi_document),
+        # Where the service's documentation pointed to.
+        ("openapi_document_v1", f"{API_PREFIX}/openapi.json", openapi_document),
+        ("openapi_document_admin", "/admin/openapi.json", openapi_of_administration),
+    ):
+        application.router.add_get(path, partial(_document, make, server.links.url), name=name)
 
 
-def _document(make: Callable[[str], dict[str, Any]], url: str) -> web.Response:
+async def _document(
+    make: Callable[[str], dict[str, Any]], url: str, _request: web.Request
+) -> web.Response:
     return web.Response(body=_document_text(make, url), content_type="application/json")
 
 

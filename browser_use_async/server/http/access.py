@@ -38,6 +38,8 @@ _WRONG_HOST = (
     "this one with public_url (--public-url)"
 )
 
+_ELSEWHERE = "Only clients on this machine may do this"
+
 # Raises `HttpError` for a client that may not administrate the server.
 ClientCheck = Callable[[web.Request], None]
 
@@ -263,18 +265,15 @@ def _monotonic() -> float:
 
 def check_local_client(request: web.Request) -> None:
     """Refuse clients on other machines, also through a proxy on this one."""
-    try:
-        local = ip_address(request.remote or "").is_loopback
-    except ValueError:
-        local = False
-    if not local or was_forwarded(request):
-        raise HttpError(403, "Only clients on this machine may do this")
+    if not is_loopback(request.remote or ""):
+        raise HttpError(403, _ELSEWHERE)
+    check_direct_client(request)
 
 
 def check_direct_client(request: web.Request) -> None:
     """Refuse requests through a proxy at the listener for this machine."""
     if was_forwarded(request):
-        raise HttpError(403, "Only clients on this machine may do this")
+        raise HttpError(403, _ELSEWHERE)
 
 
 def refuse_client(request: web.Request) -> None:
