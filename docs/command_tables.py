@@ -11,7 +11,7 @@ import click
 from browser_use_async.cli.app import program
 from browser_use_async.cli.command import NAME
 from browser_use_async.cli.commands.serve import ServeSettings
-from browser_use_async.cli.mistakes import usage
+from browser_use_async.cli.exit import usage
 from browser_use_async.cli.options import Argument, Option
 from browser_use_async.server.setting_kinds import Setting, own_settings
 from browser_use_async.server.settings import GROUPS, ServerSettings

@@ -36,11 +36,9 @@ from click.shell_completion import CompletionItem, shell_complete
 
 from browser_use_async import __version__
 from browser_use_async.cli.command import NAME, SHORT_NAME, Group
-from browser_use_async.cli.console import Console
-from browser_use_async.cli.exit import ExitCode, report_output_error
-from browser_use_async.cli.mistakes import report_mistake
+from browser_use_async.cli.console import Console, OutputError, flush_at_exit, output_errors
+from browser_use_async.cli.exit import ExitCode, report_mistake, report_output_error
 from browser_use_async.cli.options import Option
-from browser_use_async.cli.streams import OutputError, flush_at_exit, output_errors
 
 COMPLETE = "_BROWSER_USE_ASYNC_COMPLETE"
 
@@ -67,28 +65,28 @@ Messages go to stderr. Options such as --json and --base-url may stand before th
 COMMANDS: dict[str, tuple[str, str]] = {
     "demo": ("demo", "show what the package does, without a key and without a network"),
     "run": ("run", "run a task, show its steps and print the finished task"),
-    "watch": ("watch", "follow an existing task until it ends"),
+    "watch": ("run", "follow an existing task until it ends"),
     "tasks": ("tasks", "list your tasks, the newest first, or show one"),
-    "stop": ("control", "stop tasks; they cannot be continued"),
-    "pause": ("control", "pause running tasks"),
-    "resume": ("control", "continue paused tasks"),
-    "open": ("open", "open the page of a task in the browser"),
-    "balance": ("balance", "show what is left on the account"),
+    "stop": ("tasks", "stop tasks; they cannot be continued"),
+    "pause": ("tasks", "pause running tasks"),
+    "resume": ("tasks", "continue paused tasks"),
+    "open": ("tasks", "open the page of a task in the browser"),
+    "balance": ("account", "show what is left on the account"),
     "schedules": ("schedules", "create, show, change and delete scheduled tasks"),
     "profiles": ("profiles", "create, show, change and delete browser profiles"),
     "files": ("files", "upload files for tasks, and download what tasks made"),
     "search": ("search", "search the web or one website, on live pages"),
-    "scripts": ("scripts", "show, change and copy the scripts that a bundled server plays"),
+    "scripts": ("administration", "show, change and copy the scripts that a bundled server plays"),
     "webhooks": ("webhooks", "receive webhooks on this machine, and send samples of them"),
     "batch": ("batch", "run a task for each row of a file; can be resumed"),
     "explain": ("explain", "show what happened to a task or to a batch, and what it cost"),
     "report": ("report", "write the results of a batch as one HTML page"),
     "serve": ("serve", "run a Cloud API v1 server on this machine"),
     "mcp": ("mcp", "serve MCP tools, so that a language model can run browser tasks"),
-    "keys": ("keys", "make, list and revoke API keys of a bundled server"),
-    "login": ("login", "save the address and the key for later commands and programs"),
-    "logout": ("login", "delete the address and the key that `login` has saved"),
-    "completion": ("completion", "print the script that completes commands in a shell"),
+    "keys": ("administration", "make, list and revoke API keys of a bundled server"),
+    "login": ("account", "save the address and the key for later commands and programs"),
+    "logout": ("account", "delete the address and the key that `login` has saved"),
+    "completion": ("help", "print the script that completes commands in a shell"),
     "doctor": ("doctor", "check the configuration, the connection and the key"),
     "help": ("help", "show the help of a command"),
 }

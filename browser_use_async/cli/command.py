@@ -15,16 +15,21 @@ import click
 from click.shell_completion import CompletionItem
 
 from browser_use_async.cli import options
-from browser_use_async.cli.console import Console
-from browser_use_async.cli.exit import ExitCode, report_error, report_output_error, run_until_signal
-from browser_use_async.cli.mistakes import unknown, usage
+from browser_use_async.cli.console import Console, OutputError
+from browser_use_async.cli.exit import (
+    ExitCode,
+    report_error,
+    report_output_error,
+    run_until_signal,
+    unknown,
+    usage,
+)
 from browser_use_async.cli.screen import Style
-from browser_use_async.cli.streams import OutputError
 from browser_use_async.errors import BrowserUseError
 from browser_use_async.logs import LOGGER
 
 if TYPE_CHECKING:
-    from browser_use_async.cli.lists import Listing  # by those that list something
+    from browser_use_async.cli.tables import Listing  # by those that list something
 
 NAME, SHORT_NAME = "browser-use-async", "bua"
 _HELP = ("-h", "--help")

@@ -1,5 +1,7 @@
 """The server that a command connects to: the configured one, or one started for the command."""
 
+import asyncio
+import re
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from importlib import import_module
@@ -7,10 +9,10 @@ from typing import Any
 
 import attrs
 
-from browser_use_async import BrowserUseSession, PollPolicy
+from browser_use_async import BrowserUseSession, PollPolicy, events
 from browser_use_async.cli.console import Console
 from browser_use_async.cli.options import ServerOptions
-from browser_use_async.cli.session_events import EventReporter
+from browser_use_async.cli.screen import Style
 from browser_use_async.errors import BrowserUseError, ConfigurationError
 from browser_use_async.transport.config import Configuration
 from browser_use_async.types.secrets import Secret
@@ -121,3 +123,92 @@ async def _start_local(stack: AsyncExitStack) -> tuple[Any, Any]:
     chromium = server_package.ChromiumSettings(allow_private_addresses=[site.url])
     server = server_package.LocalServer(search=[site.url], chromium=chromium)
     return await stack.enter_async_context(server), site
+
+
+_TICK = 1.0  # seconds between two updates of the status line
+# Left out: the address is known from the options, and a status line is short.
+_ADDRESS = re.compile(r"no connection to \S+: (?=\S)")
+_DONE = {
+    "stop": "the service was asked to stop task {0}",
+    "pause": "the service was asked to pause task {0}; to continue it: "
+    "browser-use-async resume {0}",
+}
+_NOT_DONE = {
+    "stop": "task {0} could not be stopped: {1}; it may still run and cost money: "
+    "browser-use-async stop {0}",
+    "pause": "task {0} could not be paused: {1}; it may still run and cost money: "
+    "browser-use-async pause {0}",
+}
+
+
+class EventReporter:
+    """Shows the events of one session; call `close` at its end."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._reason = ""
+        self._down_since = 0.0  # the loop time at which the outage began
+        self._timer: asyncio.TimerHandle | None = None
+
+    def report(self, event: events.SessionEvent) -> None:
+        """Show an event."""
+        match event:
+            case events.ServiceUnreachable():
+                self._begin_outage(event)
+            case events.ServiceRecovered():
+                self.close()
+                from browser_use_async.cli.times import time_span  # noqa: PLC0415 - rare
+
+                self._console.note(f"the service answers again, after {time_span(event.seconds)}")
+            case events.EndActionAttempted(task_id=task_id, action=action, problem=None):
+                self._console.info(_DONE[action].format(task_id))
+            case events.EndActionAttempted(task_id=task_id, action=action, problem=problem):
+                text = _NOT_DONE[action].format(task_id, problem)
+                self._console.labelled([("warning: ", Style.BAD)], text)
+            case _:
+                self._console.note(_text_of(event))
+
+    def close(self) -> None:
+        """Stop showing an outage."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._console.set_notice(None)
+
+    def _begin_outage(self, event: events.ServiceUnreachable) -> None:
+        self._down_since = asyncio.get_running_loop().time() - event.seconds
+        self._reason = _brief(event.reason)
+        text = self._tick()
+        # A terminal shows it in the status line; any other output gets a line.
+        if not self._console.is_interactive:
+            self._console.note(text)
+
+    def _tick(self) -> str:
+        loop = asyncio.get_running_loop()
+        text = f"no answer for {loop.time() - self._down_since:.0f} s: {self._reason}"
+        self._console.set_notice(text)
+        self._timer = loop.call_later(_TICK, self._tick)
+        return text
+
+
+def _brief(reason: str) -> str:
+    """The reason without the address; the first letter is small, as in the middle of a line."""
+    brief = _ADDRESS.sub("", reason)
+    # "TLS" stays in capitals.
+    is_word = brief[1:2].islower()
+    return brief[:1].lower() + brief[1:] if brief != reason and is_word else brief
+
+
+def _text_of(event: events.SessionEvent) -> str:
+    match event:
+        case events.RetryScheduled():
+            return f"{event.reason}; trying again in {event.pause:.1f} s ({event.operation})"
+        case events.SlotAwaited():
+            return "too many tasks run at once; the task is created when one of them has ended"
+        case events.KeyIgnored():
+            return str(event)
+        case events.SubmissionAdopted():
+            return f"the answer was lost, and task {event.task_id} found: nothing is paid twice"
+        case _:
+            assert isinstance(event, events.UnknownStatusSeen)
+            return f"task {event.task_id} is {event.status}, a status that is new to this version"

@@ -1,25 +1,26 @@
 """Console output: messages for people to stderr, results to stdout as text or as JSON."""
 
 import asyncio
+import errno
 import io
 import json
+import os
 import re
 import sys
 import textwrap
 import traceback
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO, cast
 
 from rich.cells import cell_len
 
 from browser_use_async import system
 from browser_use_async.cli.screen import Lines, Screen, Span, Style, text_of
-from browser_use_async.cli.streams import open_or_closed, output_errors
 from browser_use_async.secret_sources import WAYS
 
 if TYPE_CHECKING:
-    from browser_use_async.cli.table import Head
+    from browser_use_async.cli.tables import Head
 
 _NARROWEST_TEXT = 30
 # Control and format characters, line separators, lone surrogates, and other characters without
@@ -39,6 +40,11 @@ def printable(text: str) -> str:
     return "".join(each if each.isprintable() else " " for each in seen)
 
 
+def counted(count: int, noun: str) -> str:
+    """A number of things: `1 step`, `2 steps`."""
+    return f"{count:,} {noun}" + ("" if count == 1 else "s")
+
+
 def json_text(value: Any, *, indent: int | None = None, ascii_only: bool = False) -> str:
     """JSON text in which control characters and invisible ones are escaped."""
     return _UNSEEN.sub(_escaped, json.dumps(value, ensure_ascii=ascii_only, indent=indent))
@@ -55,8 +61,9 @@ class Console:
         stdout: TextIO | None = None,
         stderr: TextIO | None = None,
     ) -> None:
-        self._stdout: TextIO = open_or_closed(stdout or sys.stdout)
-        errors = open_or_closed(stderr or sys.stderr)
+        closed = cast("TextIO", _ClosedStream())
+        self._stdout: TextIO = stdout or sys.stdout or closed
+        errors: TextIO = stderr or sys.stderr or closed
         for stream in (self._stdout, errors):
             # An old encoding must not turn output about a paid task into a traceback.
             if isinstance(stream, io.TextIOWrapper):
@@ -103,7 +110,10 @@ class Console:
 
     def _say_labelled(self, prefix: Sequence[Span], text: str, style: Style) -> None:
         indent = sum(cell_len(text_of(span)) for span in prefix)
-        lines = self._wrapped(text, indent)
+        lines = [" ".join(text.split())]
+        if self._err.width is not None:
+            width = max(self._err.width - indent, _NARROWEST_TEXT)
+            lines = textwrap.wrap(lines[0], width, break_on_hyphens=False) or [""]
         self._say([*prefix, (lines[0], style)])
         for line in lines[1:]:
             self._say([" " * indent, (line, style)])
@@ -120,12 +130,15 @@ class Console:
         else:
             self.labelled(prefix, text, style)
 
+    def note(self, text: str) -> None:
+        """Write a note to stderr."""
+        self.labelled([("note: ", Style.WAITING)], text)
+
     def note_visible(self, flag: str) -> None:
         """Warn that other users can see the secret in an option."""
-        self.labelled(
-            [("note: ", Style.WAITING)],
+        self.note(
             f"other users of this machine can see what is given with {flag} in the process list; "
-            f"give it as {WAYS}",
+            f"give it as {WAYS}"
         )
 
     def error(self, text: str) -> None:
@@ -268,18 +281,11 @@ class Console:
 
     def table(self, heads: "Sequence[Head]", rows: Sequence[Sequence[Span]]) -> None:
         """Write aligned columns to stdout, fitted into the width of a terminal."""
-        from browser_use_async.cli.table import fitted  # noqa: PLC0415 - by commands with tables
+        from browser_use_async.cli.tables import fitted  # noqa: PLC0415 - by commands with tables
 
         cells = [[_cleaned(cell) for cell in row] for row in rows]
         for line in fitted(heads, cells, self._out.width):
             self.line(*line)
-
-    def _wrapped(self, text: str, indent: int) -> list[str]:
-        flat = " ".join(text.split())
-        if self._err.width is None:
-            return [flat]
-        width = max(self._err.width - indent, _NARROWEST_TEXT)
-        return textwrap.wrap(flat, width, break_on_hyphens=False) or [""]
 
 
 def _cleaned(span: Span) -> tuple[str, Style]:
@@ -289,3 +295,57 @@ def _cleaned(span: Span) -> tuple[str, Style]:
 
 def _escaped(match: re.Match[str]) -> str:
     return json.dumps(match[0])[1:-1]
+
+
+# --- streams that fail ------------------------------------------------------------------------
+
+
+class OutputError(Exception):
+    """Something could not be written to stdout."""
+
+    def __init__(self, cause: OSError) -> None:
+        super().__init__(cause.strerror or str(cause))
+        self.is_broken_pipe = isinstance(cause, BrokenPipeError)
+        self.task_id: str | None = None  # the task whose answer it was
+
+
+class _ClosedStream(io.TextIOBase):
+    """Replaces a stream that the shell closed with `>&-`, for which Python has None."""
+
+    def write(self, text: str, /) -> int:
+        """Fail like the closed file descriptor."""
+        raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+
+
+@contextmanager
+def output_errors() -> Generator[None]:
+    """Turn an error of writing into an `OutputError`."""
+    try:
+        yield
+    except OSError as error:
+        raise OutputError(error) from error
+
+
+@contextmanager
+def answer_of(task_id: str | None) -> Generator[None]:
+    """Add the task whose answer is written in the block to an `OutputError`."""
+    try:
+        yield
+    except OutputError as error:
+        error.task_id = task_id
+        raise
+
+
+def flush_at_exit() -> OutputError | None:
+    """Write what is buffered. What cannot be written is dropped; returns the error of stdout."""
+    failure = None
+    # stderr first, so that an error of stdout, which decides the exit code, is the one that stays.
+    streams: tuple[TextIO | None, ...] = (sys.stderr, sys.stdout)
+    for stream in filter(None, streams):
+        try:
+            stream.flush()
+        except OSError as error:
+            # Python would flush once more when it exits, and print an error of its own.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+            failure = OutputError(error) if stream is sys.stdout else None
+    return failure

@@ -6,16 +6,19 @@ signal itself.
 
 import asyncio
 import signal
-from collections.abc import Callable, Coroutine, Generator
+from collections.abc import Callable, Coroutine, Generator, Iterable
 from contextlib import contextmanager
 from contextvars import ContextVar
 from enum import IntEnum
 from typing import Any
 
+import click
+
 from browser_use_async import errors, system
-from browser_use_async.cli.console import Console
-from browser_use_async.cli.streams import OutputError
+from browser_use_async.cli.console import Console, OutputError
+from browser_use_async.cli.options import SHARED, Argument, Option, suggestion
 from browser_use_async.errors import BrowserUseError, SubmissionUnknownError
+from browser_use_async.removals import REMOVED
 
 _Handlers = list[Callable[[], None]]
 _HANDLERS: ContextVar[_Handlers] = ContextVar("_HANDLERS")
@@ -125,3 +128,65 @@ def graceful_sigint(end: Callable[[], None]) -> Generator[None]:
     finally:
         if end in handlers:
             handlers.remove(end)
+
+
+def usage(context: click.Context) -> str:
+    """The usage in one line, with the options that are required only."""
+    words = [context.command_path, "[options]"]
+    for each in context.command.params:
+        if isinstance(each, Argument):
+            words.append(each.shape)
+        elif isinstance(each, Option) and each.required:
+            words.append(f"{each.opts[0]} {each.metavar}")
+    if isinstance(context.command, click.Group):
+        words.append("COMMAND ..." if context.parent is None else "ACTION ...")
+    return " ".join(words)
+
+
+def unknown(context: click.Context, noun: str, word: str, known: Iterable[str]) -> str:
+    """The sentence for an unknown word, or for one that earlier versions had."""
+    command = next(iter(context.command_path.split()[1:]), "")
+    for name in (f"{command} {word}", word):
+        if name in REMOVED:
+            return f"{name} is gone: {REMOVED[name]}"
+    shown = word if noun == "option" else repr(word)
+    return f"there is no {noun} {shown}{suggestion(word, known)}"
+
+
+def _flags(context: click.Context, *, only_switches: bool = False) -> list[str]:
+    return [
+        flag
+        for each in context.command.get_params(context)
+        if isinstance(each, click.Option) and (each.is_flag or not only_switches)
+        for flag in (*each.opts, *each.secondary_opts)
+    ]
+
+
+def _sentence(error: click.ClickException) -> str:
+    """The sentence about a mistake, for the user of a command."""
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    if isinstance(error, click.NoSuchOption) and context is not None:
+        known = [*(SHARED if context.parent is None else ()), *_flags(context)]
+        long = [each for each in known if each.startswith("--")]
+        return unknown(context, "option", error.option_name, long)
+    if isinstance(error, click.BadOptionUsage) and context is not None:
+        is_switch = error.option_name in _flags(context, only_switches=True)
+        rule = "takes no value" if is_switch else "needs a value"
+        return f"{error.option_name} {rule}"
+    if isinstance(error, click.BadParameter) and error.param is not None:
+        is_missing = isinstance(error, click.MissingParameter)
+        is_option = isinstance(error.param, click.Option)
+        name = "/".join(error.param.opts) if is_option else str(error.param.metavar)
+        return f"missing: {name}" if is_missing else f"{name}: {error.message}"
+    return error.message
+
+
+def report_mistake(error: click.ClickException) -> int:
+    """Print the mistake, the usage, and where to read more."""
+    console = Console()
+    console.error(_sentence(error))
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    if context is not None:
+        console.info(f"usage: {usage(context)}")
+        console.info(f"try '{context.command_path} --help'")
+    return ExitCode.USAGE

@@ -11,8 +11,16 @@ import click
 from browser_use_async.api.json import JsonRefusedError, read_json
 from browser_use_async.api.task_fields import domain_problem, schema_problem
 from browser_use_async.cli.completers import complete_profiles, complete_words
-from browser_use_async.cli.options import Option, complete_files, group, option
-from browser_use_async.cli.values import due, pair, secret, whole
+from browser_use_async.cli.options import (
+    Option,
+    complete_files,
+    due,
+    group,
+    option,
+    pair,
+    secret,
+    whole,
+)
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.types import FieldKind, FieldRule, RunTaskFields, RunTaskRequest, rule_of
 

@@ -1,20 +1,25 @@
-"""Progress on stderr: a task with its steps and pauses, and transfers of files."""
+"""A task on the console: its steps and pauses while it runs, and its answer at the end."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Generator
-from contextlib import AsyncExitStack, contextmanager
-from typing import Self, TypeVar
+import json
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from decimal import Decimal
+from typing import Self
 
 import attrs
 
 from browser_use_async import Task, TaskHandle, TaskStatus
-from browser_use_async.cli.console import Console
-from browser_use_async.cli.exit import ExitCode, exit_code_of
+from browser_use_async.api.converter import unstructure
+from browser_use_async.api.json import JsonRefusedError, read_json
+from browser_use_async.cli.console import Console, answer_of, counted
+from browser_use_async.cli.exit import ExitCode
+from browser_use_async.cli.options import option
 from browser_use_async.cli.screen import Span, Style
 from browser_use_async.errors import BrowserUseError, TaskError, WaitTimeoutError
-from browser_use_async.files import OnProgress
+from browser_use_async.prices import format_cents
 
-STATUS_STYLES: dict[str, Style] = {
+_STATUS_STYLES: dict[str, Style] = {
     TaskStatus.FINISHED: Style.GOOD,
     TaskStatus.FAILED: Style.BAD,
     TaskStatus.STOPPED: Style.WAITING,
@@ -22,20 +27,13 @@ STATUS_STYLES: dict[str, Style] = {
 }
 
 _LAST_STEPS_SECONDS = 2.0
-
-ResultT = TypeVar("ResultT")
-# Without a terminal each update is a new line, so there are fewer updates.
-_SECONDS_BETWEEN_LINES = 2.0
+_SEPARATOR = " · "
+OUTPUT_ONLY = option("-q --output-only", "print only the output of the task, unchanged, and errors")
 
 
 def status_span(status: TaskStatus) -> Span:
     """The status as coloured text."""
-    return (str(status), STATUS_STYLES.get(status, Style.PLAIN))
-
-
-def counted(count: int, noun: str) -> str:
-    """A number of things: `1 step`, `2 steps`."""
-    return f"{count:,} {noun}" + ("" if count == 1 else "s")
+    return (str(status), _STATUS_STYLES.get(status, Style.PLAIN))
 
 
 @attrs.define(eq=False)
@@ -113,8 +111,7 @@ class TaskProgress:
         seen = "the task was not seen" if status is None else f"the task was last seen as {status}"
         self._console.error(f"the time is up; {seen}")
         if error.__cause__ is not None:
-            note: Span = ("note: ", Style.WAITING)
-            self._console.labelled([note], f"the last poll failed: {error.__cause__}")
+            self._console.note(f"the last poll failed: {error.__cause__}")
         self.report_exit(on_exit)
         self._console.result({"id": error.task_id, "status": status})
         return ExitCode.TIMED_OUT
@@ -141,42 +138,73 @@ class TaskProgress:
         self._console.info(*self._prefix, status_span(task.status), text)
 
 
-class Transfers:
-    """Several transfers; a failed one does not stop the next."""
+# --- the answer ----------------------------------------------------------------------------
 
-    def __init__(self, console: Console) -> None:
-        self._console = console
-        self.code = ExitCode.FINISHED
 
-    async def attempt(
-        self, label: str, transfer: Callable[..., Awaitable[ResultT]]
-    ) -> ResultT | None:
-        """Make one transfer, which gets `on_progress`, and show it; None if it failed."""
-        try:
-            with self._displayed(label) as on_progress:
-                return await transfer(on_progress=on_progress)
-        except BrowserUseError as error:
-            self._console.error(f"{label}: {error}")
-            if self.code is ExitCode.FINISHED:
-                self.code = exit_code_of(error)
-            return None
+def print_answer(
+    task: Task,
+    console: Console,
+    *,
+    output_only: bool,
+    cost_cents: Decimal | None = None,
+) -> None:
+    """Print a task to stdout.
 
-    @contextmanager
-    def _displayed(self, label: str) -> Generator[OnProgress, None, None]:
-        clock = asyncio.get_running_loop()
-        reported_at, moved = clock.time(), 0
-        with self._console.status(label) as update:
+    Args:
+        task: The task.
+        console: Where to print it.
+        output_only: Whether to print only its output.
+        cost_cents: What it cost by the published prices, in US cents, if that is known.
 
-            def on_progress(received: int, total: int | None) -> None:
-                nonlocal reported_at, moved
-                moved = received
-                text = f"{label}: {received:,} {'' if total is None else f'of {total:,} '}bytes"
-                update(text)
-                if not self._console.is_interactive:
-                    now = clock.time()
-                    if now - reported_at >= _SECONDS_BETWEEN_LINES:
-                        self._console.info(text)
-                        reported_at = now
+    Raises:
+        OutputError: It cannot be written; the error has the id of the task.
+    """
+    with answer_of(task.id):
+        if output_only:
+            console.answer(task.output or "")
+        elif console.shows_text:
+            _print_for_people(task, console, cost_cents)
+        else:
+            console.result(unstructure(task))
 
-            yield on_progress
-        self._console.info(("ok ", Style.GOOD), f"{label}: {moved:,} bytes")
+
+def _print_for_people(task: Task, console: Console, cost_cents: Decimal | None) -> None:
+    if task.output:
+        console.line(("Answer", Style.STRONG))
+        console.answer(_readable(task.output))
+        console.line()
+    console.line(*_summary(task, cost_cents))
+    # The reason of a failure is printed elsewhere: a command that waits ends with the error.
+    if task.failure is None and task.status is not TaskStatus.FINISHED and task.steps:
+        last = task.steps[-1]
+        console.line(("last step: ", Style.FAINT), last.evaluation_previous_goal or last.next_goal)
+    if task.live_url is not None and not task.status.is_terminal:
+        console.line(("watch live at ", Style.FAINT), (task.live_url, Style.LINK))
+    if task.output_files:
+        console.line("files: ", ", ".join(task.output_files))
+        console.line(
+            ("to download them: ", Style.FAINT),
+            f"browser-use-async files download {task.id} --all",
+        )
+    console.line(("task ", Style.FAINT), task.id)
+
+
+def _readable(output: str) -> str:
+    """An answer that is JSON, with line breaks; any other answer unchanged."""
+    try:
+        value = read_json(output.encode("utf-8", "surrogatepass"))
+    except JsonRefusedError:
+        return output
+    is_document = isinstance(value, dict | list)
+    return json.dumps(value, ensure_ascii=False, indent=2) if is_document else output
+
+
+def _summary(task: Task, cost_cents: Decimal | None) -> list[Span]:
+    """The status, steps, cost and duration in one line."""
+    parts = [counted(len(task.steps), "step")]
+    # The model of a task that another command created is unknown, and so is its price.
+    if cost_cents is not None:
+        parts.append(f"about {format_cents(cost_cents)}")
+    if task.duration is not None:
+        parts.append(f"{task.duration:.1f} s")
+    return [status_span(task.status), _SEPARATOR, _SEPARATOR.join(parts)]

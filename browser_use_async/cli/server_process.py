@@ -9,14 +9,12 @@ import logging
 import os
 import pickle
 import sys
-from collections.abc import Sequence
 
 from browser_use_async import system
 from browser_use_async.cli.command import log_on_console
 from browser_use_async.cli.console import Console
 from browser_use_async.cli.exit import ExitCode
-from browser_use_async.cli.server_processes import ServerOrders
-from browser_use_async.cli.webhook_registration import register
+from browser_use_async.cli.server_processes import ServerOrders, register
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server import LocalServer
 from browser_use_async.server.http.access_log import LOGGER as ACCESS_LOG
@@ -57,16 +55,12 @@ async def _run(orders: ServerOrders, console: Console) -> int:
 
 async def _serve(orders: ServerOrders, console: Console) -> None:
     async with LocalServer(**orders.settings) as server:
-        _forget(orders.secret_variables)
+        for variable in orders.secret_variables:
+            os.environ.pop(variable, None)
         _report(None)
         await asyncio.gather(
             asyncio.Event().wait(), *(register(server, each, console) for each in orders.webhooks)
         )
-
-
-def _forget(variables: Sequence[str]) -> None:
-    for variable in variables:
-        os.environ.pop(variable, None)
 
 
 def _report(problem: str | None) -> None:

@@ -1,4 +1,7 @@
-"""The processes of `serve --processes`: servers of one database that listen at one port."""
+"""The processes of `serve --processes`: servers of one database that listen at one port.
+
+Their webhooks, and those of a single server, are registered here.
+"""
 
 import asyncio
 import json
@@ -15,12 +18,12 @@ import attrs
 from browser_use_async.cli.console import Console
 from browser_use_async.cli.screen import Style
 from browser_use_async.errors import ConfigurationError
-from browser_use_async.server import Webhook
+from browser_use_async.server import LocalServer, Webhook
 
 _PROGRAM = "browser_use_async.cli.server_process"
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0  # seconds before a process is started again
-_STEADY = 60.0
-"""Seconds after which a process has begun well, so that the next pause is the shortest one."""
+# Seconds before a process is started again; the longest one also between two tries of a webhook.
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0
+_STEADY = 60.0  # seconds after which a process has begun well: its next pause is the shortest one
 _KILL_SECONDS = 5.0
 
 _logger = logging.getLogger(__name__)
@@ -159,3 +162,24 @@ def _further(first: ServerOrders, number: int) -> ServerOrders:
     if (path := settings.get("admin_socket")) is not None:
         settings["admin_socket"] = f"{os.fspath(path)}.{number}"
     return attrs.evolve(first, settings=settings, webhooks=())
+
+
+async def register(server: LocalServer, webhook: Webhook, console: Console) -> None:
+    """Register a webhook, as soon as its receiver answers."""
+    pause, shown = 1.0, ""
+    while True:
+        try:
+            # Not saved, since the command line has it again after a restart.
+            await server.add_webhook(webhook, save=False)
+        except ConfigurationError as error:
+            if str(error) != shown:
+                shown = str(error)
+                console.labelled(
+                    [("webhook: ", Style.WAITING)],
+                    f"{shown.removeprefix('url: ')}; trying again. Events until then wait for it",
+                )
+        else:
+            console.info(("webhook: ", Style.GOOD), f"{webhook.origin} passed the test event")
+            return
+        await asyncio.sleep(pause)
+        pause = min(2 * pause, _LONGEST_PAUSE)

@@ -13,9 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from browser_use_async.batch import BatchResult, ItemState
-from browser_use_async.cli.batch.formats import CsvTable, JsonLines
 from browser_use_async.cli.batch.input import InputItem
-from browser_use_async.cli.batch.results import ResultFile, result_record
+from browser_use_async.cli.batch.results import CsvTable, JsonLines, ResultFile, result_record
 from browser_use_async.errors import BrowserUseError, ConfigurationError
 from browser_use_async.types import TaskStatus
 from tests.files.contents import listing
@@ -187,7 +186,7 @@ def test_a_file_that_cannot_be(tmp_path: Path) -> None:
 _FULL_DISK = """
 import resource, sys
 from pathlib import Path
-from browser_use_async.cli.batch.formats import JsonLines
+from browser_use_async.cli.batch.results import JsonLines
 from browser_use_async.cli.batch.results import ResultFile
 from browser_use_async.errors import ConfigurationError
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from browser_use_async.cli.console import Console, printable
 from browser_use_async.cli.screen import Style
-from browser_use_async.cli.table import Head
+from browser_use_async.cli.tables import Head
 
 
 class Terminal(io.StringIO):

@@ -11,7 +11,7 @@ from rich.cells import cell_len
 
 from browser_use_async import BrowserUseSession
 from browser_use_async.cli.screen import Style
-from browser_use_async.cli.table import Head, fitted
+from browser_use_async.cli.tables import Head, fitted
 from browser_use_async.server import LocalServer
 
 from .running import environment, run, run_on_terminal

@@ -20,8 +20,7 @@ sys.exit(code)
 OF_BALANCE = {
     f"cli.{name}"
     for name in """
-    app command commands commands.balance connect console exit mistakes options screen
-    session_events streams values
+    app command commands commands.account connect console exit options screen
     """.split()
 }
 MOST = 82

@@ -8,7 +8,7 @@ import pytest
 from browser_use_async import RunTaskRequest
 from browser_use_async.cli.app import parse
 from browser_use_async.cli.fields import TASK_FIELDS
-from browser_use_async.cli.values import moment, pair, seconds, secret
+from browser_use_async.cli.options import moment, pair, seconds, secret
 
 FIELDS = {field.name for field in attrs.fields(RunTaskRequest)} - {"task"}
 

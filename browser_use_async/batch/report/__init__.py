@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 from browser_use_async.lazy import load_on_first_use
 
 if TYPE_CHECKING:
-    from browser_use_async.cli.report.summary import Figures, add_up
+    from browser_use_async.cli.report.figures import Figures, add_up
     from browser_use_async.cli.report.writer import write_report
 
 __all__ = ["Figures", "add_up", "write_report"]
 
-_MODULES = {"Figures": "summary", "add_up": "summary", "write_report": "writer"}
+_MODULES = {"Figures": "figures", "add_up": "figures", "write_report": "writer"}
 
 if not TYPE_CHECKING:
     __getattr__, __dir__ = load_on_first_use(

@@ -1,7 +1,6 @@
 """`batch enqueue` and `batch work`: one batch that many processes work on."""
 
 import asyncio
-from collections.abc import Iterator
 from typing import Any
 
 import attrs
@@ -10,14 +9,14 @@ from browser_use_async import batch
 from browser_use_async.batch.key_limits import KeyLimits
 from browser_use_async.batch.options import BatchOptions
 from browser_use_async.batch.postgres.address import LedgerAddress
+from browser_use_async.cli.batch.progress import report_orphans
 from browser_use_async.cli.batch.results import result_record
 from browser_use_async.cli.batch.runner import BatchRun
 from browser_use_async.cli.batch.settings import BatchSettings
 from browser_use_async.cli.connect import Connection
-from browser_use_async.cli.console import Console
+from browser_use_async.cli.console import Console, answer_of
 from browser_use_async.cli.exit import ExitCode, graceful_sigint
 from browser_use_async.cli.screen import Style
-from browser_use_async.cli.streams import answer_of
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.postgres.address import is_postgres, require_packages
 from browser_use_async.prices import format_cents
@@ -42,69 +41,62 @@ def fleet_address(ledger: object) -> LedgerAddress:
     return address
 
 
-@attrs.frozen
-class BatchEnqueue:
-    """Writes the rows of a file to a ledger, for the processes that work on them."""
+async def enqueue_rows(settings: BatchSettings, console: Console, *, waits: bool) -> int:
+    """Write the rows of a file to a ledger, and return the exit code.
 
-    settings: BatchSettings
-    console: Console
-    waits: bool = False  # for the results of the processes that work
+    Args:
+        settings: The file and the ledger.
+        console: Where to show what happens.
+        waits: Whether to wait for the results of the processes that work on them.
+    """
+    from browser_use_async.batch.postgres.enqueue import enqueue  # noqa: PLC0415 - needs the extra
 
-    async def run(self) -> int:
-        """Write them, and return the exit code."""
-        from browser_use_async.batch.postgres.enqueue import enqueue  # noqa: PLC0415 - needs the extra
+    address = fleet_address(settings.ledger)
+    run = BatchRun(settings, console, ())
+    with console.status(f"reading {settings.items.file.path}"):
+        contents = await asyncio.to_thread(run.read_input)
+    if not await run.confirm(contents.count):
+        console.info("nothing was enqueued")
+        return ExitCode.USAGE
+    given = settings.options
+    options = BatchOptions(
+        budget_cents=given["budget_cents"],
+        retry_failed=given["retry_failed"],
+        retry_dead_letters=given["retry_dead_letters"],
+        labels=settings.labels,
+        key_prefix=given["key_prefix"],
+        limits=KeyLimits.of(given["limit_by"], given["per_key"]),
+    )
+    fields = settings.fields
+    items = (item.to_batch_item(item.task, fields) for item in settings.items.items())
+    with console.status(f"writing to {address}"):
+        done = await enqueue(items, address, options, fields)
+    repeated = f", {done.duplicates:,} are repeated in the input" if done.duplicates else ""
+    console.info(
+        ("ok ", Style.GOOD),
+        f"{done.waiting:,} of {done.items:,} items wait{repeated}; work on them with ",
+        (f"browser-use-async batch work '{address}'", Style.STRONG),
+    )
+    if waits:
+        await _follow(address, console)
+        return await _finish(str(settings.ledger), None, console)
+    if not console.shows_text:
+        console.result(attrs.asdict(done))
+    return ExitCode.FINISHED
 
-        settings, console = self.settings, self.console
-        address = fleet_address(settings.ledger)
-        run = BatchRun(settings, console, ())
-        with console.status(f"reading {settings.items.file.path}"):
-            contents = await asyncio.to_thread(run.read_input)
-        if not await run.confirm(contents.count):
-            console.info("nothing was enqueued")
-            return ExitCode.USAGE
-        options = BatchOptions(
-            budget_cents=settings.options["budget_cents"],
-            retry_failed=settings.options["retry_failed"],
-            retry_dead_letters=settings.options["retry_dead_letters"],
-            labels=settings.labels,
-            key_prefix=settings.options["key_prefix"],
-            limits=KeyLimits.of(settings.options["limit_by"], settings.options["per_key"]),
-        )
-        with console.status(f"writing to {address}"):
-            done = await enqueue(self._items(), address, options, settings.fields)
-        repeated = f", {done.duplicates:,} are repeated in the input" if done.duplicates else ""
-        console.info(
-            ("ok ", Style.GOOD),
-            f"{done.waiting:,} of {done.items:,} items wait{repeated}; work on them with ",
-            (f"browser-use-async batch work '{address}'", Style.STRONG),
-        )
-        if self.waits:
-            return await self._follow(address)
-        if not console.shows_text:
-            console.result(attrs.asdict(done))
-        return ExitCode.FINISHED
 
-    async def _follow(self, address: LedgerAddress) -> int:
-        """Print each result that other processes bring, until the batch is over."""
-        from browser_use_async.batch.postgres.reader import (  # noqa: PLC0415 - needs the extra
-            follow_results,
-        )
+async def _follow(address: LedgerAddress, console: Console) -> None:
+    """Print each result that other processes bring, until the batch is over."""
+    from browser_use_async.batch.postgres.reader import (  # noqa: PLC0415 - needs the extra
+        follow_results,
+    )
 
-        console = self.console
-        async for row in follow_results(address, OUTAGE_TOLERANCE):
-            if console.shows_text:
-                console.info(f"{row.state}: {row.title}")
-            else:
-                with answer_of(row.task_id):
-                    console.result(_row_record(row))
-        view = await asyncio.to_thread(batch.read_ledger, str(self.settings.ledger))
-        _show(view, None, console)
-        is_done = view.total == view.counts[batch.ItemState.DONE]
-        return ExitCode.FINISHED if is_done else ExitCode.TASK_FAILED
-
-    def _items(self) -> Iterator[batch.BatchItem]:
-        for item in self.settings.items.items():
-            yield item.to_batch_item(item.task, self.settings.fields)
+    async for row in follow_results(address, OUTAGE_TOLERANCE):
+        if console.shows_text:
+            console.info(f"{row.state}: {row.title}")
+        else:
+            with answer_of(row.task_id):
+                console.result(_row_record(row))
 
 
 async def work_here(ledger: str, connection: Connection, console: Console, **options: Any) -> int:
@@ -136,16 +128,8 @@ async def work_here(ledger: str, connection: Connection, console: Console, **opt
         worked = await batch.work(
             ledger, session=connection.session, on_result=report, drain=drain, **options
         )
-    view = await asyncio.to_thread(batch.read_ledger, ledger)
-    for orphan in worked.orphans:
-        outcome = "it was stopped" if orphan.stopped else "it was not stopped"
-        console.labelled(
-            [("note: ", Style.WAITING)],
-            f"task {orphan.task_id} is one too many for {orphan.title}; {outcome}",
-        )
-    _show(view, worked.stopped_by, console)
-    is_done = worked.stopped_by is None and view.total == view.counts[batch.ItemState.DONE]
-    return ExitCode.FINISHED if is_done else ExitCode.TASK_FAILED
+    report_orphans(worked.orphans, console)
+    return await _finish(ledger, worked.stopped_by, console)
 
 
 def _row_record(row: batch.LedgerRow) -> dict[str, Any]:
@@ -155,9 +139,10 @@ def _row_record(row: batch.LedgerRow) -> dict[str, Any]:
     return {**{name: shown[name] for name in names}, "key": row.title, "error": error}
 
 
-def _show(view: batch.LedgerView, stopped_by: batch.StopReason | None, console: Console) -> None:
-    counts = {str(state): count for state, count in view.counts.items() if count}
-    shown = ", ".join(f"{count:,} {state}" for state, count in counts.items())
+async def _finish(ledger: str, stopped_by: batch.StopReason | None, console: Console) -> ExitCode:
+    """Show the state of a batch when this process has ended its part of it."""
+    view = await asyncio.to_thread(batch.read_ledger, ledger)
+    shown = ", ".join(f"{count:,} {state}" for state, count in view.counts.items() if count)
     stopped = "" if stopped_by is None else f"; stopped by {stopped_by}"
     console.info(f"{shown}; cost {format_cents(view.cost_cents)}{stopped}")
     if view.counts[batch.ItemState.UNKNOWN]:
@@ -166,3 +151,5 @@ def _show(view: batch.LedgerView, stopped_by: batch.StopReason | None, console: 
             "`batch enqueue` the same input and --resume, then run `batch work`: it looks for the "
             "tasks once more, for --settle-window seconds, before it creates them again"
         )
+    is_done = stopped_by is None and view.total == view.counts[batch.ItemState.DONE]
+    return ExitCode.FINISHED if is_done else ExitCode.TASK_FAILED

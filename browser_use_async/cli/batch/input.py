@@ -13,6 +13,7 @@ from collections.abc import Set as AbstractSet
 from contextlib import closing
 from hashlib import blake2b
 from itertools import chain
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,6 @@ _DELIMITERS = (",", ";", "\t")
 
 _PIECE = re.compile(r"(?P<brace>\{\{|\}\})|\{(?P<name>[^{}]+)\}|(?P<alone>[{}])")
 KEY_COLUMN = "key"
-_TASK = "task"
 _LONGEST_KEY = 1000
 
 
@@ -86,10 +86,13 @@ class RowFile:
         encoding = "utf-8-sig" if _is_utf8(self.encoding) else self.encoding
         number = 0
         try:
-            self._refuse_other_encoding()
+            with self.path.open("rb") as file:
+                found = _BYTE_ORDER_MARKS.get(file.read(2))
+            if found is not None and _is_utf8(self.encoding):
+                raise ConfigurationError(f"{self.path} is not UTF-8 text; add --encoding {found}")
             # Undecodable bytes become surrogates here, so that the error can name their line.
-            with self.path.open(encoding=encoding, errors="surrogateescape", newline="") as file:
-                for number, line in enumerate(file, 1):
+            with self.path.open(encoding=encoding, errors="surrogateescape", newline="") as text:
+                for number, line in enumerate(text, 1):
                     if _UNDECODED.search(line):
                         raise self._undecodable(number)
                     yield line
@@ -97,12 +100,6 @@ class RowFile:
             raise self._undecodable(number + 1) from None
         except OSError as error:
             raise ConfigurationError(f"{self.path} cannot be read: {error.strerror}") from None
-
-    def _refuse_other_encoding(self) -> None:
-        with self.path.open("rb") as file:
-            found = _BYTE_ORDER_MARKS.get(file.read(2))
-        if found is not None and _is_utf8(self.encoding):
-            raise ConfigurationError(f"{self.path} is not UTF-8 text; add --encoding {found}")
 
     def _undecodable(self, line: int) -> ConfigurationError:
         return self.error(
@@ -234,6 +231,9 @@ class Template:
         )
 
 
+_TASK_COLUMN = Template("{task}", ("task",))
+
+
 @attrs.frozen
 class InputItem:
     """One task of the batch, not created yet."""
@@ -268,9 +268,8 @@ class RowItem(BatchItem):
     limit_key: str | None = None
 
 
-def limit_key(item: BatchItem) -> str | None:
-    """What a row shares a limit by: the `limit_by` of `run_many`."""
-    return item.limit_key if isinstance(item, RowItem) else None
+# What a row shares a limit by: the `limit_by` of `run_many`.
+limit_key = attrgetter("limit_key")
 
 
 @attrs.frozen
@@ -351,10 +350,7 @@ class InputFile:
         key = row.values.get(self.key_column)
         if key is None:
             if self.key_column != KEY_COLUMN:
-                has = ", ".join(map(repr, row.values)) or "nothing"
-                raise self.file.error(
-                    row.line, f"it has no {self.key_column!r}, the --key-column; it has {has}"
-                )
+                raise self._lacks(row, self.key_column, "the --key-column")
             return None
         if not key.strip():
             raise self.file.error(row.line, "its key is empty")
@@ -363,12 +359,8 @@ class InputFile:
         return key
 
     def _task(self, row: Row) -> str:
-        if self.template is None:
-            names: tuple[str, ...] = (_TASK,)
-        else:
-            names = self.template.names
-        values = {name: self._value(row, name) for name in names}
-        task = values[_TASK] if self.template is None else self.template.render(values)
+        template = self.template or _TASK_COLUMN
+        task = template.render({name: self._value(row, name) for name in template.names})
         _, problems = validate(RunTaskRequest, {"task": task}, Mode.CLIENT)
         if problems:
             raise self.file.error(row.line, f"its task is refused: {problems[0].message}")
@@ -385,20 +377,19 @@ class InputFile:
             raise self.file.error(row.line, str(error)) from None
 
     def _value(self, row: Row, name: str) -> str:
-        value = row.values.get(name)
+        value = row.values.get(name, self.more.get(name))
         if value is None:
-            value = self.more.get(name)
-        if value is None:
-            raise self.file.error(row.line, self._missing(row, name))
+            why = "which the template asks for"
+            if self.template is None:
+                why = "and without --template that is the task"
+            raise self._lacks(row, name, why)
         if not value.strip():
             raise self.file.error(row.line, f"its {name!r} is empty")
         return value
 
-    def _missing(self, row: Row, name: str) -> str:
-        has = f"it has {', '.join(map(repr, row.values)) or 'nothing'}"
-        if self.template is None:
-            return f"it has no 'task', and without --template that is the task; {has}"
-        return f"it has no {name!r}, which the template asks for; {has}"
+    def _lacks(self, row: Row, name: str, why: str) -> ConfigurationError:
+        has = ", ".join(map(repr, row.values)) or "nothing"
+        return self.file.error(row.line, f"it has no {name!r}, {why}; it has {has}")
 
 
 def short_digest(text: str) -> int:

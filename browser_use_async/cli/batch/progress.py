@@ -3,18 +3,25 @@
 import asyncio
 import math
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from decimal import Decimal
 from typing import Any, Self
 
 import attrs
 
-from browser_use_async.batch import BatchProgress, BatchResult, Forecast, ItemState, StopReason
+from browser_use_async.batch import (
+    BatchProgress,
+    BatchResult,
+    Forecast,
+    ItemState,
+    Orphan,
+    StopReason,
+)
 from browser_use_async.cli.batch.failures import Failures
 from browser_use_async.cli.console import Console
 from browser_use_async.cli.exit import ExitCode
-from browser_use_async.cli.screen import Span, Style
+from browser_use_async.cli.screen import Span, Style, cut_at
 from browser_use_async.cli.times import time_span
 from browser_use_async.prices import format_cents
 
@@ -80,12 +87,10 @@ class BatchDisplay:
         """Print once why few tasks run at once, and why no more are submitted."""
         if progress.budget_note and progress.stopped_by is None and not self._is_short:
             self._is_short = True
-            self._console.labelled([("note: ", Style.WAITING)], progress.budget_note)
+            self._console.note(progress.budget_note)
         reason, text = progress.stopped_by, _why_stopped(progress)
         if text and reason is not self._stopped_by:
-            self._console.labelled(
-                [("note: ", Style.WAITING)], f"{text}; no more tasks are created"
-            )
+            self._console.note(f"{text}; no more tasks are created")
         self._stopped_by = reason
 
     def report_result(self, result: "BatchResult[Any]") -> None:
@@ -98,15 +103,19 @@ class BatchDisplay:
         if result.restored or not (self._shows_results or reason is not None):
             return
         style = STATE_STYLES.get(result.state, Style.PLAIN)
-        prefix: list[Span] = [(f"{result.state:<12}", style), f"{_short(result.name)}  "]
+        name = cut_at(result.name, _LONGEST_KEY)
+        prefix: list[Span] = [(f"{result.state:<12}", style), f"{name}  "]
         is_good = result.state is ItemState.DONE
-        text = (
-            result.output if is_good else str(result.error or result.status or "")
-        ) or "no output"
-        if self._shows_results:
-            self._console.report(prefix, text or "no output")
-        else:
-            self._console.labelled(prefix, text or "")
+        text = result.output if is_good else str(result.error or result.status or "")
+        show = self._console.report if self._shows_results else self._console.labelled
+        show(prefix, text or "no output")
+
+
+def report_orphans(orphans: Iterable[Orphan], console: Console) -> None:
+    """Print which tasks are second ones of their items."""
+    for each in orphans:
+        outcome = "it was stopped" if each.stopped else "it was not stopped"
+        console.note(f"task {each.task_id} is one too many for {each.title}; {outcome}")
 
 
 def _why_stopped(progress: BatchProgress) -> str:
@@ -118,10 +127,6 @@ def _why_stopped(progress: BatchProgress) -> str:
     if progress.stopped_by is not StopReason.BUDGET or progress.budget_cents is None:
         return ""
     return progress.budget_note or "the budget has no room for another task"
-
-
-def _short(key: str) -> str:
-    return key if len(key) <= _LONGEST_KEY else f"{key[: _LONGEST_KEY - 1]}…"
 
 
 def live_lines(progress: BatchProgress, notice: str | None = None) -> list[list[Span]]:
@@ -145,14 +150,22 @@ def _bar(progress: BatchProgress) -> list[Span]:
 
 
 def _counted(progress: BatchProgress) -> list[Span]:
-    spans: list[Span] = [(f"{progress.done:,} done", Style.GOOD), f"  {progress.running:,} running"]
-    for count, word, style in (
+    return [
+        (f"{progress.done:,} done", Style.GOOD),
+        f"  {progress.running:,} running",
+        *(
+            (f"  {count:,} {word}", style if count else Style.FAINT)
+            for count, word, style in _not_done(progress)
+        ),
+    ]
+
+
+def _not_done(progress: BatchProgress) -> list[tuple[int, str, Style]]:
+    return [
         (progress.failed, "failed", Style.BAD),
         (progress.dead_letters, "refused", Style.BAD),
         (progress.unknown, "unknown", Style.WAITING),
-    ):
-        spans.append((f"  {count:,} {word}", style if count else Style.FAINT))
-    return spans
+    ]
 
 
 def has_begun(progress: BatchProgress) -> bool:
@@ -163,10 +176,10 @@ def has_begun(progress: BatchProgress) -> bool:
 def counts(progress: BatchProgress) -> str:
     """The state of a batch in one line, for a log."""
     of = "" if progress.total is None else f" of {progress.total:,}"
+    others = ", ".join(f"{count:,} {word}" for count, word, _ in _not_done(progress))
     return (
-        f"{progress.ended:,}{of} ended: {progress.done:,} done, "
-        f"{progress.failed:,} failed, {progress.dead_letters:,} refused, "
-        f"{progress.unknown:,} unknown; {progress.running:,} running"
+        f"{progress.ended:,}{of} ended: {progress.done:,} done, {others}; "
+        f"{progress.running:,} running"
     )
 
 
@@ -247,9 +260,7 @@ def summary_line(progress: BatchProgress) -> list[Span]:
     """The summary of a run in one line."""
     spans: list[Span] = [(f"{progress.done:,} done", Style.GOOD)]
     for count, word, style in (
-        (progress.failed, "failed", Style.BAD),
-        (progress.dead_letters, "refused", Style.BAD),
-        (progress.unknown, "unknown", Style.WAITING),
+        *_not_done(progress),
         (progress.left_out, "left out by the budget", Style.WAITING),
         (remaining(progress) - progress.left_out, "left", Style.WAITING),
         (progress.duplicates, "repeated in the input", Style.PLAIN),

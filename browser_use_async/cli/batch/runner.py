@@ -10,37 +10,43 @@ from typing import Any
 
 import attrs
 
-from browser_use_async.batch import BatchProgress, BatchResult, ItemState, StopReason, read_ledger
+from browser_use_async.batch import BatchProgress, ItemState, StopReason, read_ledger
 from browser_use_async.batch.batch import Batch
 from browser_use_async.batch.inputs import InputPrices
 from browser_use_async.batch.ledger.records import FINAL_STATES
 from browser_use_async.batch.options import CONCURRENCY
 from browser_use_async.cli.batch.failures import Failures
-from browser_use_async.cli.batch.formats import CsvTable, JsonLines
 from browser_use_async.cli.batch.input import InputContents, InputTracker
-from browser_use_async.cli.batch.ledger import (
-    begun_ledger,
-    check_input,
-    labels_with_items,
-    ledger_exists,
-    ledger_key,
-)
 from browser_use_async.cli.batch.progress import (
     BatchDisplay,
     exit_code_for,
     fitting_budget,
     has_begun,
     remaining,
+    report_orphans,
     summary,
     summary_line,
 )
-from browser_use_async.cli.batch.results import ResultFile, ResultFormat, result_record
-from browser_use_async.cli.batch.settings import BatchSettings, resume_command
+from browser_use_async.cli.batch.results import (
+    CsvTable,
+    JsonLines,
+    ResultFile,
+    ResultFormat,
+    result_record,
+)
+from browser_use_async.cli.batch.settings import (
+    BatchSettings,
+    begun_ledger,
+    check_input,
+    labels_with_items,
+    ledger_exists,
+    ledger_key,
+    resume_command,
+)
 from browser_use_async.cli.connect import Connection
-from browser_use_async.cli.console import Console
+from browser_use_async.cli.console import Console, OutputError, answer_of, counted
 from browser_use_async.cli.exit import ExitCode, graceful_sigint
 from browser_use_async.cli.screen import Style
-from browser_use_async.cli.streams import OutputError, answer_of
 from browser_use_async.errors import BrowserUseError
 from browser_use_async.prices import format_cents
 
@@ -72,7 +78,13 @@ class BatchRun:
                 stack.enter_context(file)
             self._announce(contents.count)
             tracker = InputTracker(settings.items, contents, connection.fill_in, settings.fields)
-            batch = self._batch(connection, tracker)
+            batch = connection.session.run_many(
+                tracker,
+                ledger=settings.ledger,
+                labels=labels_with_items(settings.labels, contents.items),
+                **settings.options,
+                **settings.fields,
+            )
             stack.enter_context(graceful_sigint(lambda: self._drain(batch)))
             code = await self._run_with_timeout(batch, tracker, file)
         return self._finish(batch) if code is None else code
@@ -94,19 +106,16 @@ class BatchRun:
             return True
         if settings.options["retry_failed"]:
             return await self._confirm_retry()
-        is_bounded = settings.options["budget_cents"] is not None or settings.options.get(
-            "check_balance", False
-        )
+        options = settings.options
+        is_bounded = options["budget_cents"] is not None or options.get("check_balance", False)
         # A batch that was begun was confirmed then, with the same rows unless it is extended.
         is_known = not settings.extend and begun_ledger(settings.ledger) is not None
         if not count or is_bounded or is_known:
             return True
         cents = count * self._maximum_of_one()
-        if cents <= _UNASKED_CENTS:
-            return True
         most = format_cents(cents)
-        return await self.console.confirm(
-            f"{_tasks(count)} may cost up to {most}, and no --budget-cents bounds that"
+        return cents <= _UNASKED_CENTS or await self.console.confirm(
+            f"{counted(count, 'task')} may cost up to {most}, and no --budget-cents bounds that"
         )
 
     async def _confirm_retry(self) -> bool:
@@ -116,10 +125,9 @@ class BatchRun:
         failed = read_ledger(settings.ledger).counts[ItemState.FAILED]
         if not failed:
             return True
-        rows = "1 row" if failed == 1 else f"{failed:,} rows"
         return await self.console.confirm(
-            f"{rows} failed. Trying them again creates as many new tasks of at most "
-            f"{self._price_of_one()} each"
+            f"{counted(failed, 'row')} failed. Trying them again creates as many new tasks of at "
+            f"most {self._price_of_one()} each"
         )
 
     def _output_file(self, contents: InputContents) -> ResultFile | None:
@@ -127,11 +135,8 @@ class BatchRun:
         if settings.output is None:
             return None
         # These may have another result now; one that they still have is written again.
-        drop = (
-            {ItemState.DEAD, ItemState.FAILED}
-            if settings.options["retry_failed"]
-            else {ItemState.DEAD}
-        )
+        is_retry = settings.options["retry_failed"]
+        drop = {ItemState.DEAD, ItemState.FAILED} if is_retry else {ItemState.DEAD}
         form: ResultFormat = JsonLines()
         if settings.output.suffix.lower() == ".csv":
             schema = settings.fields.get("structured_output_json")
@@ -144,14 +149,16 @@ class BatchRun:
 
     def _announce(self, count: int) -> None:
         self.console.info(
-            f"{_tasks(count)} of at most {self._price_of_one()} each, "
+            f"{counted(count, 'task')} of at most {self._price_of_one()} each, "
             f"{self.settings.options.get('concurrency', CONCURRENCY):,} at once"
         )
         file = self.settings.items.file
         if (separator := file.unusual_separator) is not None:
-            self._note(f"the columns of {file.path} are separated by {separator!r}, not by ','")
+            self.console.note(
+                f"the columns of {file.path} are separated by {separator!r}, not by ','"
+            )
         if self.settings.ledger is None:
-            self._note("without --ledger this batch cannot be resumed after an interruption")
+            self.console.note("without --ledger this batch cannot be resumed after an interruption")
 
     def _maximum_of_one(self) -> Decimal:
         return InputPrices.of([""], self.settings.fields).total_cents
@@ -159,26 +166,13 @@ class BatchRun:
     def _price_of_one(self) -> str:
         return format_cents(self._maximum_of_one())
 
-    def _note(self, text: str) -> None:
-        self.console.labelled([("note: ", Style.WAITING)], text)
-
-    def _batch(self, connection: Connection, tracker: InputTracker) -> Batch[Any]:
-        settings = self.settings
-        return connection.session.run_many(
-            tracker,
-            ledger=settings.ledger,
-            labels=labels_with_items(settings.labels, tracker.contents.items),
-            **settings.options,
-            **settings.fields,
-        )
-
     def _drain(self, batch: Batch[Any]) -> None:
         batch.drain()
         running = batch.progress.running
         consequence = "they are stopped then"
         if self.settings.ledger is not None:
             consequence = "they go on, and --resume finds them"
-        self._note(
+        self.console.note(
             f"no more tasks are created; waiting for the {running:,} under way. Press Ctrl-C "
             f"again to leave them: {consequence}"
         )
@@ -216,17 +210,14 @@ class BatchRun:
                 item = tracker.pop(result.index)
                 display.report_result(result)
                 # An item that has not ended is written by the run that resumes the batch.
-                if result.state in FINAL_STATES:
-                    self._write(result, result_record(result, item, has_schema=has_schema), file)
-
-    def _write(
-        self, result: "BatchResult[Any]", written: dict[str, Any], file: ResultFile | None
-    ) -> None:
-        if file is not None:
-            file.add(written)
-        elif not self.console.shows_text:
-            with answer_of(result.task_id):
-                self.console.result(written)
+                if result.state not in FINAL_STATES:
+                    continue
+                record = result_record(result, item, has_schema=has_schema)
+                if file is not None:
+                    file.add(record)
+                elif not self.console.shows_text:
+                    with answer_of(result.task_id):
+                        self.console.result(record)
 
     def _report_resume(self, batch: Batch[Any]) -> None:
         if not has_begun(batch.progress):
@@ -248,18 +239,14 @@ class BatchRun:
     def _resume_command(self, progress: BatchProgress) -> str:
         budget = None
         # With the same budget the next run would stop at once, too.
-        if (
-            progress.stopped_by is StopReason.BUDGET
-            and self.settings.options["budget_cents"] is not None
-        ):
+        is_bounded = self.settings.options["budget_cents"] is not None
+        if progress.stopped_by is StopReason.BUDGET and is_bounded:
             budget = fitting_budget(progress, self._maximum_of_one())
         return resume_command(self.words, budget)
 
     def _finish(self, batch: Batch[Any]) -> int:
         progress = batch.progress
-        for orphan in batch.orphans:
-            outcome = "it was stopped" if orphan.stopped else "it was not stopped"
-            self._note(f"task {orphan.task_id} is one too many for {orphan.title}; {outcome}")
+        report_orphans(batch.orphans, self.console)
         if remaining(progress) or progress.unknown:
             self._report_resume(batch)
         else:
@@ -267,7 +254,3 @@ class BatchRun:
         if self.settings.output is not None and not self.console.shows_text:
             self.console.result({**summary(progress), "failures": self.failures.record()})
         return exit_code_for(progress)
-
-
-def _tasks(count: int) -> str:
-    return "1 task" if count == 1 else f"{count:,} tasks"

@@ -1,6 +1,7 @@
-"""The settings of `batch run` and `batch enqueue`, and the command that resumes a batch."""
+"""The settings of `batch run` and `batch enqueue`, their ledger, and how the batch is resumed."""
 
 import shlex
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from itertools import pairwise
@@ -10,35 +11,156 @@ from typing import Any, Required, TypedDict, cast
 import attrs
 
 from browser_use_async.api.limits import MAX_METADATA_PAIRS
+from browser_use_async.api.requests import build_request
 from browser_use_async.api.validation import Mode, validate
+from browser_use_async.batch import LedgerView, read_ledger
 from browser_use_async.batch.admission import nothing_would_run
+from browser_use_async.batch.inputs import content_key
 from browser_use_async.batch.key_limits import LimitBy
+from browser_use_async.batch.ledger.file import refuse_folder
+from browser_use_async.batch.postgres.address import LedgerAddress
 from browser_use_async.cli.batch.input import (
     KEY_COLUMN,
+    InputContents,
     InputFile,
+    InputItem,
     RowFile,
     Template,
     limit_key,
+    short_digest,
 )
-from browser_use_async.cli.batch.ledger import (
-    LedgerName,
-    begun_ledger,
-    check_terms,
-    labels_with_inputs,
-    ledger_exists,
-    shown_ledger,
-)
+from browser_use_async.cli.console import counted
 from browser_use_async.cli.fields import task_fields
-from browser_use_async.errors import ConfigurationError
+from browser_use_async.errors import ConfigurationError, LedgerError
 from browser_use_async.money import TaskPrice
-from browser_use_async.postgres.address import is_postgres
+from browser_use_async.postgres.address import is_postgres, require_packages
 from browser_use_async.secret_sources import is_source
 from browser_use_async.types import RunTaskFields, RunTaskRequest
+
+# A file, or the address of a ledger in PostgreSQL.
+LedgerName = Path | str
+
+# --- the ledger ------------------------------------------------------------------------------
+
+_INPUT = "input"
+# How many items the input of the last run has: a ledger in a file knows those that were begun.
+_ITEMS = "items"
+
+
+def ledger_name(text: str) -> LedgerName:
+    """The value of an option: an address stays a text, since a path has no `//`."""
+    return text if is_postgres(text) else Path(text)
+
+
+def shown_ledger(ledger: LedgerName) -> str:
+    """A ledger as people are shown it: an address without its password."""
+    return str(ledger) if isinstance(ledger, Path) else str(LedgerAddress.parse(ledger))
+
+
+def ledger_exists(ledger: LedgerName) -> bool:
+    """Whether there is such a ledger.
+
+    Raises:
+        LedgerError: It is a folder, or the server of an address cannot be reached.
+        InvalidRequestError: An address is malformed.
+        ConfigurationError: An address needs packages that are not installed.
+    """
+    if isinstance(ledger, Path):
+        refuse_folder(ledger)
+        return ledger.exists()
+    address = LedgerAddress.parse(ledger)
+    require_packages("a ledger", "psycopg")
+    # Loaded by those who use it.
+    from browser_use_async.batch.postgres.reader import exists  # noqa: PLC0415
+
+    return exists(address)
+
+
+def begun_ledger(path: LedgerName | None) -> LedgerView | None:
+    """A ledger that knows items already, or None."""
+    if path is None or not ledger_exists(path):
+        return None
+    try:
+        view = read_ledger(path)
+    except LedgerError:
+        # Begun and not finished by a crash, or damaged: the batch, which opens it, decides.
+        return None
+    return view if view.total else None
+
+
+def check_terms(view: LedgerView, labels: Mapping[str, str], key_prefix: str) -> None:
+    """Refuse a ledger that belongs to a batch with other settings.
+
+    Raises:
+        ConfigurationError: A setting is not what it was.
+    """
+    # The ledger knows a row by its task: with another template all would be paid for again.
+    known, given = with_prefix(view.labels, view.key_prefix), with_prefix(labels, key_prefix)
+    for name in sorted({*known, *given} - {_INPUT, _ITEMS}):
+        before, now = known.get(name), given.get(name)
+        if before != now:
+            was, is_now = ("not given" if each is None else repr(each) for each in (before, now))
+            raise ConfigurationError(
+                f"{view.path} belongs to a batch with {name} {was}, and now it is {is_now}; take "
+                "another --ledger for another batch"
+            )
+
+
+def with_prefix(labels: Mapping[str, str], key_prefix: str) -> dict[str, str]:
+    """The labels of a batch with the prefix of its keys, if it has one."""
+    return {**labels, "key_prefix": key_prefix} if key_prefix else {**labels}
+
+
+def labels_with_inputs(view: LedgerView, labels: Mapping[str, str]) -> dict[str, str]:
+    """The labels of a run that adds an input to a ledger: it has all of them."""
+    inputs = [*view.labels.get(_INPUT, "").split(", "), labels[_INPUT]]
+    return {**labels, _INPUT: ", ".join(dict.fromkeys(filter(None, inputs)))}
+
+
+def labels_with_items(labels: Mapping[str, str], count: int) -> dict[str, str]:
+    """The labels of a run whose input has so many items."""
+    return {**labels, _ITEMS: str(count)}
+
+
+def items_of_input(view: LedgerView) -> int | None:
+    """How many items the input of the last run has, if the command line has begun it."""
+    text = view.labels.get(_ITEMS, "")
+    return int(text) if text.isdecimal() else None
+
+
+def ledger_key(item: InputItem, fields: RunTaskFields) -> str:
+    """What the ledger calls an item."""
+    if item.key is not None:
+        return item.key
+    own: RunTaskFields = {"metadata": item.metadata(fields)} if item.pairs else {}
+    return content_key(build_request(RunTaskRequest, {**fields, **own, "task": item.task}))
+
+
+def check_input(view: LedgerView, contents: InputContents, source: Path) -> None:
+    """Refuse an input that lacks rows of the ledger: it is likely another one.
+
+    Raises:
+        ConfigurationError: It is, which only --extend allows.
+    """
+    found = Counter(short_digest(key) in contents.identities for key in view.item_keys())
+    known, missing = found[True], found[False]
+    if not missing:
+        return
+    new = len(contents.identities) - known
+    rows = f"{counted(missing, 'row')} of the ledger {view.name}"
+    added = f", and {new:,} of {source.name} {'is' if new == 1 else 'are'} new" if new else ""
+    way_out = f"adds {'it' if new == 1 else 'them'} to" if new else "goes on with"
+    raise ConfigurationError(
+        f"{rows} {'is' if missing == 1 else 'are'} not in {source.name}{added}; nothing was sent. "
+        f"--extend {way_out} this batch; for another one take another --ledger"
+    )
+
+
+# --- the settings ----------------------------------------------------------------------------
 
 _SITE = "{site}"
 _KEY_OPTION = "--api-key"
 _BUDGET_OPTION = "--budget-cents"
-_OF_EARLIER_RUNS = ("retry_dead_letters", "retry_failed")
 
 
 class RunOptions(TypedDict, total=False):
@@ -96,25 +218,14 @@ class BatchSettings:
             ConfigurationError: The options do not go together, or a file is in the way.
             InvalidRequestError: The budget is too small for any task.
         """
-        options = {name: more.pop(name) for name in RunOptions.__annotations__ if name in more}
-        if (limit_by is None) != (options["per_key"] is None):
-            raise ConfigurationError(
-                "--limit-by says which rows share a limit, and --per-key how many of them run at "
-                "once: give both or neither"
-            )
-        options["limit_by"] = None if limit_by is None else limit_key
+        options = _run_options(more, limit_by)
         fields = task_fields(more)
         if "inputs" in fields:
             raise ConfigurationError("--input: a batch takes them from the columns of its rows")
+        given = dict(fields)
         script = fields.pop("script", None)
-        _refuse_contradictions(
-            resume=resume,
-            local=local,
-            ledger=ledger,
-            earlier={"--extend": extend}
-            | {f"--{name.replace('_', '-')}": options[name] for name in _OF_EARLIER_RUNS},
-            files={"the input": source, "-o": output, "--ledger": ledger},
-        )
+        _refuse_contradictions(options, ledger, resume=resume, extend=extend, local=local)
+        _refuse_one_file({"the input": source, "-o": output, "--ledger": ledger})
         _check_fields(fields)
         _check_budget(options["budget_cents"], fields)
         if ledger is not None and not resume and ledger_exists(ledger):
@@ -122,10 +233,8 @@ class BatchSettings:
                 f"{shown_ledger(ledger)} is there already; --resume goes on with its batch, or "
                 "take another name"
             )
-        named = {} if script is None else {"script": script}
-        labels = _labels(source, template, key_column, {**fields, **named})
-        view = begun_ledger(ledger)
-        if view is not None:
+        labels = _labels(source, template, key_column, given)
+        if (view := begun_ledger(ledger)) is not None:
             check_terms(view, labels, options["key_prefix"])
             labels = labels_with_inputs(view, labels) if extend else labels
         return cls(
@@ -139,7 +248,7 @@ class BatchSettings:
                 script,
             ),
             ledger=ledger,
-            options=cast("RunOptions", options),
+            options=options,
             fields=fields,
             labels=labels,
             resume=resume,
@@ -149,21 +258,34 @@ class BatchSettings:
         )
 
 
+def _run_options(values: dict[str, Any], limit_by: str | None) -> RunOptions:
+    """Take the options of `run_many` from the values of the command line."""
+    options = {name: values.pop(name) for name in RunOptions.__annotations__ if name in values}
+    if (limit_by is None) != (options["per_key"] is None):
+        raise ConfigurationError(
+            "--limit-by says which rows share a limit, and --per-key how many of them run at "
+            "once: give both or neither"
+        )
+    return cast("RunOptions", {**options, "limit_by": None if limit_by is None else limit_key})
+
+
 def _refuse_contradictions(
-    *,
-    resume: bool,
-    local: bool,
-    ledger: LedgerName | None,
-    earlier: Mapping[str, bool],
-    files: Mapping[str, object],
+    options: RunOptions, ledger: LedgerName | None, *, resume: bool, extend: bool, local: bool
 ) -> None:
     if resume and ledger is None:
         raise ConfigurationError("--resume needs the --ledger of the run that was interrupted")
     if resume and local:
         raise ConfigurationError("--resume: the server of --local ended with the earlier run")
-    for flag, is_given in earlier.items():
+    for flag, is_given in (
+        ("--extend", extend),
+        ("--retry-dead-letters", options["retry_dead_letters"]),
+        ("--retry-failed", options["retry_failed"]),
+    ):
         if is_given and not resume:
             raise ConfigurationError(f"{flag} is about an earlier run; add --resume")
+
+
+def _refuse_one_file(files: Mapping[str, object]) -> None:
     # Resolved, so that two spellings of one path are noticed.
     given = [path.resolve() for path in files.values() if isinstance(path, Path)]
     if len(set(given)) != len(given):

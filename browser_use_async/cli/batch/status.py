@@ -8,11 +8,11 @@ from browser_use_async import BrowserUseSession
 from browser_use_async.batch import Forecast, ItemState, LedgerRow, LedgerView, read_ledger
 from browser_use_async.batch.forecast import LEAST_ENDS
 from browser_use_async.cli.batch.failures import FAILED_STATES, Failures
-from browser_use_async.cli.batch.ledger import LedgerName, items_of_input, with_prefix
 from browser_use_async.cli.batch.progress import STATE_STYLES, forecast_record
+from browser_use_async.cli.batch.settings import LedgerName, items_of_input, with_prefix
 from browser_use_async.cli.console import Console
 from browser_use_async.cli.screen import Style
-from browser_use_async.cli.table import Head
+from browser_use_async.cli.tables import Head
 from browser_use_async.cli.times import local_time
 from browser_use_async.errors import BrowserUseError
 from browser_use_async.prices import format_cents

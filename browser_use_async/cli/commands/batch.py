@@ -8,9 +8,8 @@ from typing import Any
 import click
 
 from browser_use_async.batch.options import CONCURRENCY, LEASE
-from browser_use_async.cli.batch.ledger import LedgerName, ledger_name
 from browser_use_async.cli.batch.runner import BatchRun
-from browser_use_async.cli.batch.settings import BatchSettings
+from browser_use_async.cli.batch.settings import BatchSettings, LedgerName, ledger_name
 from browser_use_async.cli.batch.status import show_status
 from browser_use_async.cli.command import Group
 from browser_use_async.cli.connect import connect
@@ -19,11 +18,14 @@ from browser_use_async.cli.fields import TASK_OPTIONS
 from browser_use_async.cli.options import (
     Argument,
     ServerOptions,
+    amount,
     complete_files,
     group,
     option,
+    seconds,
+    secret,
+    whole,
 )
-from browser_use_async.cli.values import amount, seconds, secret, whole
 
 batch = Group(
     "batch",
@@ -234,11 +236,11 @@ async def _run(
 )
 async def _enqueue(console: Console, wait: bool, ledger: LedgerName, **values: Any) -> int:
     """Write the rows of a file to a ledger in PostgreSQL, for `batch work`."""
-    from browser_use_async.cli.batch.fleet import BatchEnqueue, fleet_address  # noqa: PLC0415
+    from browser_use_async.cli.batch.fleet import enqueue_rows, fleet_address  # noqa: PLC0415
 
     fleet_address(ledger)  # before the file is read
     settings = BatchSettings.read(ledger=ledger, **values)
-    return await BatchEnqueue(settings, console, wait).run()
+    return await enqueue_rows(settings, console, waits=wait)
 
 
 @batch.action(

@@ -19,9 +19,8 @@ from browser_use_async.cli.command import command
 from browser_use_async.cli.connect import REMEDY, Connection, check_key, connect
 from browser_use_async.cli.console import Console
 from browser_use_async.cli.exit import ExitCode, exit_code_of
-from browser_use_async.cli.options import ServerOptions, option
+from browser_use_async.cli.options import ServerOptions, given_secret, option
 from browser_use_async.cli.screen import Style
-from browser_use_async.cli.values import given_secret
 from browser_use_async.config_file import ConfigFile, config_path
 from browser_use_async.errors import BrowserUseError, ConfigurationError
 from browser_use_async.prices import format_cents

@@ -15,10 +15,10 @@ from browser_use_async.cli import options
 from browser_use_async.cli.command import command
 from browser_use_async.cli.connect import connect
 from browser_use_async.cli.console import Console
+from browser_use_async.cli.options import whole
 from browser_use_async.cli.screen import Span, Style
-from browser_use_async.cli.table import Head
+from browser_use_async.cli.tables import Head
 from browser_use_async.cli.times import in_local_time, local_time
-from browser_use_async.cli.values import whole
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.money import TaskPrice
 from browser_use_async.postgres.address import is_postgres

@@ -1,9 +1,12 @@
 """`files`: uploads for tasks to use, and downloads of what tasks made."""
 
+import asyncio
 import os
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Generator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import click
 
@@ -12,10 +15,15 @@ from browser_use_async.cli.command import Group
 from browser_use_async.cli.completers import complete_tasks
 from browser_use_async.cli.connect import connect
 from browser_use_async.cli.console import Console
+from browser_use_async.cli.exit import ExitCode, exit_code_of
 from browser_use_async.cli.options import Argument, ServerOptions, complete_files, option
-from browser_use_async.cli.progress import Transfers
-from browser_use_async.errors import ConfigurationError
+from browser_use_async.cli.screen import Style
+from browser_use_async.errors import BrowserUseError, ConfigurationError
 from browser_use_async.files import OnProgress
+
+ResultT = TypeVar("ResultT")
+# Without a terminal each update is a new line, so there are fewer updates.
+_SECONDS_BETWEEN_LINES = 2.0
 
 files = Group(
     "files",
@@ -34,6 +42,47 @@ def _file(text: str) -> Path:
     if not os.path.isfile(path):  # noqa: PTH113 - false for a name that is too long, too
         raise click.BadParameter(f"there is no file {text!r}")
     return path
+
+
+class _Transfers:
+    """Several transfers; a failed one does not stop the next."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self.code = ExitCode.FINISHED
+
+    async def attempt(
+        self, label: str, transfer: Callable[..., Awaitable[ResultT]]
+    ) -> ResultT | None:
+        """Make one transfer, which gets `on_progress`, and show it; None if it failed."""
+        try:
+            with self._displayed(label) as on_progress:
+                return await transfer(on_progress=on_progress)
+        except BrowserUseError as error:
+            self._console.error(f"{label}: {error}")
+            if self.code is ExitCode.FINISHED:
+                self.code = exit_code_of(error)
+            return None
+
+    @contextmanager
+    def _displayed(self, label: str) -> Generator[OnProgress, None, None]:
+        clock = asyncio.get_running_loop()
+        reported_at, moved = clock.time(), 0
+        with self._console.status(label) as update:
+
+            def on_progress(received: int, total: int | None) -> None:
+                nonlocal reported_at, moved
+                moved = received
+                text = f"{label}: {received:,} {'' if total is None else f'of {total:,} '}bytes"
+                update(text)
+                if not self._console.is_interactive:
+                    now = clock.time()
+                    if now - reported_at >= _SECONDS_BETWEEN_LINES:
+                        self._console.info(text)
+                        reported_at = now
+
+            yield on_progress
+        self._console.info(("ok ", Style.GOOD), f"{label}: {moved:,} bytes")
 
 
 @files.action(
@@ -55,7 +104,7 @@ async def _upload(
     """Upload files, and print the names under which tasks find them."""
     if name is not None and len(paths) > 1:
         raise ConfigurationError("--name names one file; upload several without it")
-    transfers, names = Transfers(console), list[str]()
+    transfers, names = _Transfers(console), list[str]()
     async with connect(server, console) as connection:
         for path in paths:
             uploaded = await transfers.attempt(
@@ -113,7 +162,7 @@ async def _download(
         )
     # The separator at the end marks it as a directory, which may not exist yet.
     directory = os.path.join(output, "")  # noqa: PTH118 - a Path would remove it
-    transfers, paths = Transfers(console), list[str]()
+    transfers, paths = _Transfers(console), list[str]()
     async with connect(server, console) as connection:
         session = connection.session
         task_id = session.handle(task).id

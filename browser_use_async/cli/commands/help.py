@@ -1,13 +1,13 @@
-"""`help`: what a command does, and its options."""
+"""`help` shows what a command does, and `completion` lets a shell complete commands."""
 
 from collections.abc import Sequence
 
 import click
-from click.shell_completion import CompletionItem
+from click.shell_completion import CompletionItem, get_completion_class
 
 from browser_use_async.cli.command import Group, command
 from browser_use_async.cli.console import Console
-from browser_use_async.cli.options import Argument
+from browser_use_async.cli.options import Argument, Choice
 
 
 def _complete(
@@ -35,3 +35,26 @@ async def help(console: Console, words: Sequence[str]) -> None:  # noqa: A001 - 
         assert found is not None  # else it is refused
         context = click.Context(found, info_name=name, parent=context)
     console.answer(context.get_help())
+
+
+@command(
+    "completion",
+    Argument("shell", "SHELL", "bash, zsh or fish", type=Choice(("bash", "zsh", "fish"))),
+    connects=False,
+    examples=(
+        "completion bash > ~/.local/share/bash-completion/completions/browser-use-async",
+        "completion zsh > ~/.zfunc/_browser-use-async",
+        "completion fish > ~/.config/fish/completions/browser-use-async.fish",
+    ),
+)
+async def completion(console: Console, shell: str) -> None:
+    """Print the script that completes commands in a shell.
+
+    It completes the name by which it is printed, `browser-use-async` or `bua`.
+    """
+    # Imported here: the program lists this command.
+    from browser_use_async.cli.app import COMPLETE, called_name, program  # noqa: PLC0415
+
+    kind = get_completion_class(shell)
+    assert kind is not None  # click has all three
+    console.answer(kind(program, {}, called_name(), COMPLETE).source())

@@ -10,8 +10,15 @@ from typing import Literal
 from browser_use_async.cli.command import command
 from browser_use_async.cli.connect import configured, connect
 from browser_use_async.cli.console import Console
-from browser_use_async.cli.options import Choice, ServerOptions, group, option
-from browser_use_async.cli.values import amount, port, seconds
+from browser_use_async.cli.options import (
+    Choice,
+    ServerOptions,
+    amount,
+    group,
+    option,
+    port,
+    seconds,
+)
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.session import BrowserUseSession
 

@@ -15,8 +15,8 @@ from browser_use_async.cli.fields import (
     given_changes,
     given_fields,
 )
-from browser_use_async.cli.lists import Column, Listing
 from browser_use_async.cli.options import Argument, ServerOptions, group
+from browser_use_async.cli.tables import Column, Listing
 from browser_use_async.types import (
     BrowserProfile,
     CreateBrowserProfileRequest,

@@ -5,14 +5,13 @@ from pathlib import Path
 
 import click
 
-from browser_use_async.cli.batch.ledger import LedgerName, ledger_name
+from browser_use_async.cli.batch.settings import LedgerName, ledger_name
 from browser_use_async.cli.command import command
 from browser_use_async.cli.connect import connect
 from browser_use_async.cli.console import Console
-from browser_use_async.cli.options import Argument, ServerOptions, complete_files, option
+from browser_use_async.cli.options import Argument, ServerOptions, complete_files, option, whole
 from browser_use_async.cli.report import Figures, write_report
 from browser_use_async.cli.screen import Style
-from browser_use_async.cli.values import whole
 from browser_use_async.errors import ConfigurationError
 
 

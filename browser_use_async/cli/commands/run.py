@@ -1,18 +1,26 @@
-"""`run`: create a task and wait for its end, or leave at once with `--detach`."""
+"""`run` creates a task and waits for its end; `watch` waits for the end of an existing task."""
 
 import asyncio
 from contextlib import suppress
 
-from browser_use_async import errors
-from browser_use_async.cli import options
-from browser_use_async.cli.answer import OUTPUT_ONLY, print_answer
+from browser_use_async import TaskHandle, errors
 from browser_use_async.cli.command import command
+from browser_use_async.cli.completers import complete_tasks
 from browser_use_async.cli.connect import Connection, connect
 from browser_use_async.cli.console import Console
 from browser_use_async.cli.exit import ExitCode, report_error
 from browser_use_async.cli.fields import TASK_OPTIONS, task_fields
-from browser_use_async.cli.progress import TaskProgress
-from browser_use_async.cli.values import seconds, submission_key
+from browser_use_async.cli.options import (
+    Argument,
+    Choice,
+    ServerOptions,
+    either,
+    group,
+    option,
+    seconds,
+    submission_key,
+)
+from browser_use_async.cli.progress import OUTPUT_ONLY, TaskProgress, print_answer
 from browser_use_async.lifecycle.create import EndAction
 from browser_use_async.types import RunTaskFields, Task
 
@@ -21,31 +29,29 @@ _ON_EXIT = ("leave", "stop", "pause")
 
 @command(
     "run",
-    options.Argument(
+    Argument(
         "task", "TASK", "what the agent should do; with --local, {site} stands for the example site"
     ),
     *TASK_OPTIONS,
-    *options.group(
+    *group(
         "waiting",
-        *options.either(
-            options.option("--timeout SECONDS", "how long to wait for its end", type=seconds),
-            options.option(
-                "--detach", "print the task's id and a token, and do not wait for its end"
-            ),
+        *either(
+            option("--timeout SECONDS", "how long to wait for its end", type=seconds),
+            option("--detach", "print the task's id and a token, and do not wait for its end"),
         ),
-        options.option(
+        option(
             "--on-timeout",
             "what to do with the task when the time is over (default: leave)",
-            type=options.Choice(_ON_EXIT),
+            type=Choice(_ON_EXIT),
             default="leave",
         ),
-        options.option(
+        option(
             "--on-cancel",
             "what to do with the task on Ctrl-C (default: stop; with --key: leave)",
-            type=options.Choice(_ON_EXIT),
+            type=Choice(_ON_EXIT),
         ),
     ),
-    options.option(
+    option(
         "--key",
         "a name for this work: the same key means the same task, which is paid for once",
         type=submission_key,
@@ -60,7 +66,7 @@ _ON_EXIT = ("leave", "stop", "pause")
 )
 async def run(
     console: Console,
-    server: options.ServerOptions,
+    server: ServerOptions,
     task: str,
     timeout: float | None,
     detach: bool,
@@ -119,7 +125,7 @@ async def run(
     return ExitCode.FINISHED
 
 
-def _check_detached(server: options.ServerOptions, *, output_only: bool) -> None:
+def _check_detached(server: ServerOptions, *, output_only: bool) -> None:
     if output_only:
         raise errors.ConfigurationError(
             "--output-only waits for the output, and --detach does not wait"
@@ -129,11 +135,7 @@ def _check_detached(server: options.ServerOptions, *, output_only: bool) -> None
 
 
 async def _submit(
-    connection: Connection,
-    task: str,
-    key: str | None,
-    fields: RunTaskFields,
-    console: Console,
+    connection: Connection, task: str, key: str | None, fields: RunTaskFields, console: Console
 ) -> None:
     session = connection.session
     handle = await session.submit(connection.fill_in(task), key=key, **fields)
@@ -147,3 +149,53 @@ async def _submit(
         if status.is_terminal:
             advice = f"to see its answer: browser-use-async tasks show {handle.id}"
     console.info(f"{state}; {advice}")
+
+
+# The prefix of submission tokens.
+_SUBMISSION = "bu1."
+
+
+@command(
+    "watch",
+    Argument(
+        "task",
+        "TASK_ID|TOKEN",
+        "the task's id, a token of `run --detach`, or the submission token of an error message",
+        shell_complete=complete_tasks,
+    ),
+    option("--timeout SECONDS", "how long to wait for its end", type=seconds),
+    OUTPUT_ONLY,
+    examples=("watch TASK_ID", "watch TASK_ID --timeout 60 --output-only"),
+)
+async def watch(
+    console: Console, server: ServerOptions, task: str, timeout: float | None, output_only: bool
+) -> int:
+    """Follow an existing task until it ends."""
+    console.is_quiet = output_only
+    async with connect(server, console) as connection:
+        handle = await _handle(connection, task, console)
+        if handle is None:
+            console.error("no such task was created: submitting it again pays for one task only")
+            return ExitCode.TASK_FAILED
+        progress = TaskProgress(console, created=False)
+        try:
+            async with progress:
+                progress.follow(handle)
+                done = await handle.wait(timeout=timeout)
+        except errors.WaitTimeoutError as error:
+            return progress.report_timeout(error, "leave")
+        except asyncio.CancelledError:
+            progress.report_exit("leave")
+            raise
+        progress.report_end(done)
+        print_answer(done, console, output_only=output_only)
+        done.raise_for_status()
+    return ExitCode.FINISHED
+
+
+async def _handle(connection: Connection, task: str, console: Console) -> TaskHandle | None:
+    if not task.startswith(_SUBMISSION):
+        return connection.session.handle(task)
+    with console.status("looking for the task"):
+        found = await connection.session.resolve_submission(task)
+    return None if found is None else connection.session.handle(found.id)

@@ -18,9 +18,9 @@ from browser_use_async.cli.fields import (
     given_changes,
     given_fields,
 )
-from browser_use_async.cli.lists import Column, Listing
 from browser_use_async.cli.options import Argument, ServerOptions, either, group
 from browser_use_async.cli.screen import Span, Style
+from browser_use_async.cli.tables import Column, Listing
 from browser_use_async.cli.times import local_time
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.types import (

@@ -8,9 +8,8 @@ from browser_use_async.api.converter import unstructure
 from browser_use_async.cli.command import command
 from browser_use_async.cli.connect import Connection, connect
 from browser_use_async.cli.console import Console
-from browser_use_async.cli.options import Argument, ServerOptions, either, option
+from browser_use_async.cli.options import Argument, ServerOptions, either, option, whole
 from browser_use_async.cli.screen import Style
-from browser_use_async.cli.values import whole
 from browser_use_async.prices import format_cents, search_url_cents, simple_search_cents
 from browser_use_async.types import SearchResult
 

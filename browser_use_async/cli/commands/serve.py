@@ -18,14 +18,13 @@ from browser_use_async.cli.command import command
 from browser_use_async.cli.console import Console
 from browser_use_async.cli.exit import ExitCode
 from browser_use_async.cli.screen import Style
-from browser_use_async.cli.server_processes import ServerProcesses, orders_of
+from browser_use_async.cli.server_processes import ServerProcesses, orders_of, register
 from browser_use_async.cli.setting_options import (
     given,
     named_variables,
     options_of,
     visible_secrets,
 )
-from browser_use_async.cli.webhook_registration import register
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.logs import LOGGER
 from browser_use_async.postgres.address import is_postgres
@@ -93,7 +92,12 @@ class ServeSettings:
     )
 
 
-_OWNERS = (ServerSettings, ChromiumSettings, AgentSettings, CloudSettings, ServeSettings)
+_EXECUTORS: dict[str, type] = {
+    "chromium": ChromiumSettings,
+    "agent": AgentSettings,
+    "cloud": CloudSettings,
+}
+_OWNERS = (ServerSettings, *_EXECUTORS.values(), ServeSettings)
 
 
 @command(
@@ -194,20 +198,16 @@ def _groups(
     values: Mapping[str, Any], site_url: str | None, settings: Mapping[str, Any]
 ) -> dict[str, Any]:
     """The settings of the executors; tasks and searches may read the example site."""
-    chromium, agent = given(ChromiumSettings, values), given(AgentSettings, values)
-    cloud = given(CloudSettings, values)
     found: dict[str, Any] = {}
-    if site_url is not None:
-        # The example site is on this machine, where tasks may open nothing else.
-        chromium.setdefault("allow_private_addresses", [site_url])
-        if "search" not in settings:
-            found["search"] = [site_url]
-    if chromium:
-        found["chromium"] = ChromiumSettings(**chromium)
-    if agent:
-        found["agent"] = AgentSettings(**agent)
-    if cloud:
-        found["cloud"] = CloudSettings(**cloud)
+    for name, owner in _EXECUTORS.items():
+        group = given(owner, values)
+        if site_url is not None and owner is ChromiumSettings:
+            # The example site is on this machine, where tasks may open nothing else.
+            group.setdefault("allow_private_addresses", [site_url])
+        if group:
+            found[name] = owner(**group)
+    if site_url is not None and "search" not in settings:
+        found["search"] = [site_url]
     return found
 
 

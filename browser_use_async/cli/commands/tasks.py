@@ -1,19 +1,30 @@
-"""`tasks`: the task list as a table on a terminal, as JSON lines in a pipe, and one task."""
+"""Existing tasks: `tasks` lists and shows them; `stop`, `pause` and `resume`; `open`."""
 
-from collections.abc import AsyncGenerator, Sequence
+import asyncio
+import webbrowser
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from datetime import datetime
 
-from browser_use_async import TaskStatus, TaskSummary
-from browser_use_async.cli.answer import OUTPUT_ONLY, print_answer
-from browser_use_async.cli.command import Group
+from browser_use_async import TaskHandle, TaskStatus, TaskSummary
+from browser_use_async.cli.command import Command, Group, command
 from browser_use_async.cli.completers import complete_tasks
 from browser_use_async.cli.connect import connect
 from browser_use_async.cli.console import Console
-from browser_use_async.cli.lists import Column, Listing
-from browser_use_async.cli.options import Argument, Choice, ServerOptions, group, option
-from browser_use_async.cli.progress import status_span
+from browser_use_async.cli.exit import ExitCode, exit_code_of
+from browser_use_async.cli.options import (
+    Argument,
+    Choice,
+    ServerOptions,
+    group,
+    moment,
+    option,
+    pair,
+    whole,
+)
+from browser_use_async.cli.progress import OUTPUT_ONLY, print_answer, status_span
 from browser_use_async.cli.screen import Style
-from browser_use_async.cli.values import moment, pair, whole
+from browser_use_async.cli.tables import Column, Listing
+from browser_use_async.errors import BrowserUseError
 
 _LARGEST_PAGE = 100
 
@@ -125,3 +136,76 @@ async def _show(console: Console, server: ServerOptions, task: str, output_only:
         print_answer(found, console, output_only=output_only)
         if found.failure is not None:
             console.labelled([("why: ", Style.FAINT)], found.failure)
+
+
+_TASKS = Argument(
+    "tasks", "TASK_ID|TOKEN", "the tasks", nargs=-1, required=True, shell_complete=complete_tasks
+)
+
+
+def _control(call: Callable[[TaskHandle], Awaitable[None]], about: str, *examples: str) -> Command:
+    """A command that makes a call for each task, also after a refused one."""
+    name = call.__name__
+
+    async def execute(console: Console, server: ServerOptions, tasks: Sequence[str]) -> ExitCode:
+        code = ExitCode.FINISHED  # the first failure decides it
+        async with connect(server, console) as connection:
+            # Not concurrently, so that the output has the order of the arguments.
+            for task in tasks:
+                handle = connection.session.handle(task)
+                answer = {"id": handle.id, "command": name, "ok": True}
+                try:
+                    await call(handle)
+                except BrowserUseError as error:
+                    code = code or exit_code_of(error)
+                    console.error(f"task {handle.id}: {error}")
+                    console.result({**answer, "ok": False, "error": str(error)})
+                else:
+                    console.info(("ok ", Style.GOOD), f"{name} {handle.id}")
+                    console.result(answer)
+        return code
+
+    execute.__doc__ = about
+    return command(name, _TASKS, examples=examples)(execute)
+
+
+stop = _control(
+    TaskHandle.stop, "Stop tasks; they cannot be continued.", "stop TASK_ID", "stop TASK_ID TASK_ID"
+)
+pause = _control(TaskHandle.pause, "Pause running tasks.", "pause TASK_ID")
+resume = _control(TaskHandle.resume, "Continue paused tasks.", "resume TASK_ID")
+
+
+@command(
+    "open",
+    Argument("task", "TASK_ID|TOKEN", "the task", shell_complete=complete_tasks),
+    option("--print", "print the address, and open nothing", name="only_prints"),
+    examples=("open TASK_ID", "open TASK_ID --print"),
+)
+async def open(  # noqa: A001 - the name of the command
+    console: Console, server: ServerOptions, task: str, only_prints: bool
+) -> int:
+    """Open the page of a task in the browser.
+
+    It is the live page, on which a running task can be steered, so its address is a secret. Without
+    a browser or a terminal, the address is printed.
+    """
+    async with connect(server, console) as connection:
+        session = connection.session
+        found = await session.tasks.get(session.handle(task).id)
+    address = found.live_url or found.public_share_url
+    if address is None:
+        console.error(f"the server has no page for task {found.id}")
+        return ExitCode.API
+    # The address is passed to a program of this machine: it must be no option and no file.
+    if not address.startswith(("https://", "http://")):
+        console.error(f"the server's address for task {found.id} is none of a page")
+        return ExitCode.API
+    is_asked_to_open = console.stdout_is_terminal and not only_prints
+    if is_asked_to_open and await asyncio.to_thread(webbrowser.open, address):
+        console.info(f"the page of task {found.id} is open in the browser")
+    elif console.is_json:
+        console.result({"id": found.id, "url": address})
+    else:
+        console.answer(address)
+    return ExitCode.FINISHED

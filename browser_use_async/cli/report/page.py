@@ -16,7 +16,7 @@ from browser_use_async.batch.forecast import Forecast
 from browser_use_async.batch.ledger.reader import LedgerView
 from browser_use_async.batch.ledger.records import ItemState, Orphan
 from browser_use_async.cli.batch.failures import Failures
-from browser_use_async.cli.report.histogram import CENTS, SECONDS, Axis, bins, plot
+from browser_use_async.cli.report.figures import CENTS, SECONDS, Axis, Figures, bins, plot, quantile
 from browser_use_async.cli.report.items import (
     LONGEST_KEY,
     STATE_CLASSES,
@@ -27,7 +27,6 @@ from browser_use_async.cli.report.items import (
     money,
     text,
 )
-from browser_use_async.cli.report.summary import Figures, quantile
 from browser_use_async.cli.times import time_span
 
 _LONGEST_LABEL = 500

@@ -13,10 +13,10 @@ from browser_use_async.batch.forecast import Forecast
 from browser_use_async.batch.ledger.reader import LedgerView, read_ledger
 from browser_use_async.batch.ledger.row import LedgerRow
 from browser_use_async.cli.batch.failures import Failures
-from browser_use_async.cli.batch.ledger import items_of_input
+from browser_use_async.cli.batch.settings import items_of_input
 from browser_use_async.cli.report import items, page
-from browser_use_async.cli.report.details import NO_DETAILS, Details, details_of
-from browser_use_async.cli.report.summary import Figures, add_up
+from browser_use_async.cli.report.figures import Figures, add_up
+from browser_use_async.cli.report.items import NO_DETAILS, Details, details_of
 from browser_use_async.session import BrowserUseSession
 
 _FIRST = 10  # rows that are named for each reason why rows failed

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from browser_use_async.batch import ItemState, read_ledger
 from browser_use_async.batch.report import write_report
-from browser_use_async.cli.report.histogram import bins
+from browser_use_async.cli.report.figures import bins
 from browser_use_async.cli.times import time_span
 from browser_use_async.errors import LedgerError
 

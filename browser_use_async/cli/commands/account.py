@@ -1,4 +1,4 @@
-"""`login` and `logout`: the address and the key that all commands and programs use."""
+"""`login` and `logout`, which save an address and a key for all programs, and `balance`."""
 
 import os
 from pathlib import Path
@@ -98,3 +98,17 @@ def _warn_of_variables(console: Console, what: str) -> None:
     for variable in _VARIABLES:
         if os.environ.get(variable):
             console.info(("note: ", Style.WAITING), f"{variable} {what}")
+
+
+@command("balance", examples=("balance", "balance --json"))
+async def balance(console: Console, server: ServerOptions) -> None:
+    """Show what is left on the account."""
+    async with connect(server, console) as connection:
+        found = await connection.session.account.get_balance()
+    if console.shows_text:
+        from browser_use_async.prices import format_cents  # noqa: PLC0415 - for people only
+
+        console.line(f"{format_cents(found.cents)} left")
+    else:
+        # A string, as in the API: JSON numbers would round fractions of a cent.
+        console.result({"balance_cents": str(found.cents)})
