@@ -10,7 +10,7 @@ from browser_use_async.batch.forecast import LEAST_ENDS
 from browser_use_async.cli.batch.failures import FAILED_STATES, Failures
 from browser_use_async.cli.batch.progress import STATE_STYLES, forecast_record
 from browser_use_async.cli.batch.settings import LedgerName, items_of_input, with_prefix
-from browser_use_async.cli.console import Console
+from browser_use_async.cli.console import Console, counted
 from browser_use_async.cli.screen import Style
 from browser_use_async.cli.tables import Head
 from browser_use_async.cli.times import local_time
@@ -75,8 +75,8 @@ def _show(
         cost = "" if orphan.cost_cents is None else f", {format_cents(orphan.cost_cents)}"
         say("too many", f"task {orphan.task_id} of {orphan.title}{cost}", Style.WAITING)
     failures.show(console)
-    runs = "1 run" if view.runs == 1 else f"{view.runs:,} runs"
-    say("begun", f"{local_time(view.created_at, with_zone=True)}, {runs} so far")
+    begun = local_time(view.created_at, with_zone=True)
+    say("begun", f"{begun}, {counted(view.runs, 'run')} so far")
     for name, value in sorted(with_prefix(view.labels, view.key_prefix).items()):
         say(name, value)
 

@@ -6,7 +6,7 @@ import platform
 import shutil
 import socket
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import closing, suppress
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
@@ -50,10 +50,6 @@ _EXTRAS = {
     "otel": (("opentelemetry-api",), "spans of OpenTelemetry"),
 }
 _OPTIONS = {"api_key": "--api-key", "base_url": "--base-url", "timeout": "--attempt-timeout"}
-
-
-class _RefusedError(BrowserUseError):
-    """The server answered, and the answer means that the check failed."""
 
 
 @attrs.frozen
@@ -215,9 +211,9 @@ async def _answers_as_serve() -> bool:
 
 async def _database(place: str | None) -> AsyncIterator[_Check]:
     """The checks of a shared database, up to the first one that fails."""
+    if place is None:
+        return
     try:
-        if place is None:
-            return
         address = given_secret(place, "--database").strip()
         from browser_use_async.server.shared_database import examine_database  # noqa: PLC0415
 
@@ -242,28 +238,33 @@ def _config_file() -> _Check:
 
 async def _service(connection: Connection) -> AsyncIterator[_Check]:
     """The checks of the configuration and the service, up to the first one that fails."""
-    configuration = connection.configuration
-    yield _Check(
-        "configuration", _described(configuration, is_local=connection.site_url is not None)
-    )
+    configuration, session = connection.configuration, connection.session
+    is_local = connection.site_url is not None
+    yield _Check("configuration", _described(configuration, is_local=is_local))
     has_key = configuration.api_key is not None
     if not has_key:
         yield _Check("API key", str(configuration.missing_key(REMEDY)), ExitCode.USAGE)
-    for name, probe in _PROBES:
-        if name != "server" and not has_key:
-            return
-        check = await _run_check(name, probe, connection)
-        yield check
-        # Each check needs the success of those before it.
-        if not check.is_good:
-            return
-
-
-async def _run_check(name: str, probe: "_Probe", connection: Connection) -> _Check:
+    name = "server"
     try:
-        return _Check(name, await probe(connection))
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        await session.ping()
+        yield _Check(name, f"answers a ping in {(loop.time() - began) * 1000:.0f} ms")
+        if not has_key:
+            return
+        name = "API key"
+        await check_key(connection)
+        yield _Check(name, "accepted")
+        name = "balance"
+        balance = await session.account.get_balance()
     except BrowserUseError as error:
-        return _Check(name, str(error), exit_code_of(error))
+        yield _Check(name, str(error), exit_code_of(error))
+        return
+    if balance.cents > 0:
+        yield _Check(name, f"{format_cents(balance.cents)} left")
+    else:
+        detail = "nothing is left, so new tasks are rejected; add credits"
+        yield _Check(name, detail, ExitCode.API)
 
 
 def _described(configuration: Configuration, *, is_local: bool) -> str:
@@ -283,33 +284,6 @@ def _described(configuration: Configuration, *, is_local: bool) -> str:
         if text is not None:
             found.append(f"{text} ({place})")
     return ", ".join(found)
-
-
-async def _server(connection: Connection) -> str:
-    loop = asyncio.get_running_loop()
-    began = loop.time()
-    await connection.session.ping()
-    return f"answers a ping in {(loop.time() - began) * 1000:.0f} ms"
-
-
-async def _key(connection: Connection) -> str:
-    await check_key(connection)
-    return "accepted"
-
-
-async def _balance(connection: Connection) -> str:
-    balance = await connection.session.account.get_balance()
-    if balance.cents <= 0:
-        raise _RefusedError("nothing is left, so new tasks are rejected; add credits")
-    return f"{format_cents(balance.cents)} left"
-
-
-_Probe = Callable[[Connection], Awaitable[str]]
-_PROBES: tuple[tuple[str, _Probe], ...] = (
-    ("server", _server),
-    ("API key", _key),
-    ("balance", _balance),
-)
 
 
 def _print_check(check: _Check, console: Console) -> None:

@@ -1,7 +1,7 @@
 """`explain`: what happened to a task, or to the items of a batch, and what it cost."""
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
@@ -14,7 +14,7 @@ from browser_use_async.batch.ledger.records import MAY_COST
 from browser_use_async.cli import options
 from browser_use_async.cli.command import command
 from browser_use_async.cli.connect import connect
-from browser_use_async.cli.console import Console
+from browser_use_async.cli.console import Console, counted
 from browser_use_async.cli.options import whole
 from browser_use_async.cli.screen import Span, Style
 from browser_use_async.cli.tables import Head
@@ -66,39 +66,37 @@ async def explain(
     max_agent_steps: int | None,
 ) -> None:
     """Show what happened to a task or to a batch, and what it cost."""
-    as_json = not console.shows_text
-    if is_postgres(target):
-        _explain_ledger(read_ledger(target), key, console, as_json=as_json)
-        return
-    path = Path(target)
-    if _is_ledger(path):
-        _explain_ledger(read_ledger(path), key, console, as_json=as_json)
+    if (ledger := _ledger(target)) is not None:
+        _explain_ledger(read_ledger(ledger), key, console)
         return
     if key is not None:
-        raise ConfigurationError(f"--key names an item of a ledger, and {path} is no file")
+        raise ConfigurationError(f"--key names an item of a ledger, and {Path(target)} is no file")
     async with connect(server, console) as connection:
         handle = connection.session.handle(target)
         task = await connection.session.tasks.get(handle.id)
     model = LlmModel(llm_model or LlmModel.GPT_4_1)
-    entries = tuple(_of_task(task, model, max_agent_steps))
-    _show(task.id, str(task.status), entries, console, task.failure, as_json=as_json)
+    entries = [*_of_task(task, model, max_agent_steps)]
+    _show(task.id, str(task.status), entries, console, task.failure)
     console.info(f"steps are counted by the published price of {model}")
 
 
-def _is_ledger(path: Path) -> bool:
-    """Whether it is a file, existing or not: no task's id has such an ending."""
-    return os.path.isfile(path) or path.suffix in {".db", ".sqlite"}  # noqa: PTH113 - false for a name that is too long, too
+def _ledger(target: str) -> Path | str | None:
+    """The ledger that is meant, existing or not: no task's id has such an ending."""
+    path = Path(target)
+    if is_postgres(target):
+        return target
+    is_file = os.path.isfile(path)  # noqa: PTH113 - false for a name that is too long, too
+    return path if is_file or path.suffix in {".db", ".sqlite"} else None
 
 
 # --- a ledger -------------------------------------------------------------------------------
 
 
-def _explain_ledger(view: LedgerView, key: str | None, console: Console, *, as_json: bool) -> None:
+def _explain_ledger(view: LedgerView, key: str | None, console: Console) -> None:
     found = False
     for row in view.rows():
         if key is None or key in {row.key, row.name}:
-            entries = tuple(_of_row(row, view))
-            _show(row.key, str(row.state), entries, console, row.reason, as_json=as_json)
+            _show(row.key, str(row.state), [*_of_row(row, view)], console, row.reason)
             found = True
     if key is not None and not found:
         raise ConfigurationError(f"the ledger {view.path} has no item {key!r}")
@@ -138,7 +136,7 @@ def _end_of_row(row: LedgerRow) -> Iterator[_Entry]:
     if row.state is ItemState.SUBMITTED:
         yield _Entry(None, "at stake", "its end is not recorded, so its cost is not known yet")
         return
-    steps = "" if row.steps is None else f" after {_steps(row.steps)}"
+    steps = "" if row.steps is None else f" after {counted(row.steps, 'step')}"
     took = "" if row.seconds is None else f", {row.seconds:.0f} s"
     yield _Entry(row.finished_at, "ended", f"{row.status}{steps}{took}", row.cost_cents)
     if row.error is not None:
@@ -159,7 +157,7 @@ def _of_task(task: Task, model: LlmModel, max_steps: int | None) -> Iterator[_En
         yield _Entry(None, f"step {step.step}", next(filter(None, texts), ""))
     # The service reports no limit; a task that fails one step after the default limit has met it.
     cents = TaskPrice.of_terms(max_steps, model).cost(task)
-    steps = _steps(len(task.steps))
+    steps = counted(len(task.steps), "step")
     if task.status.is_terminal:
         took = "" if task.duration is None else f", {task.duration:.0f} s"
         yield _Entry(task.finished_at, "ended", f"{task.status} after {steps}{took}", cents)
@@ -171,15 +169,9 @@ def _of_task(task: Task, model: LlmModel, max_steps: int | None) -> Iterator[_En
 
 
 def _show(
-    name: str,
-    state: str,
-    entries: Iterable[_Entry],
-    console: Console,
-    reason: str | None,
-    *,
-    as_json: bool,
+    name: str, state: str, entries: Sequence[_Entry], console: Console, reason: str | None
 ) -> None:
-    if as_json:
+    if not console.shows_text:
         console.result({"of": name, "state": state, "entries": [_json(each) for each in entries]})
         return
     console.info()
@@ -208,7 +200,3 @@ def _cells(entry: _Entry) -> tuple[Span, ...]:
     time = "" if entry.time is None else local_time(entry.time)
     cents = "" if entry.cents is None else format_cents(entry.cents)
     return (time, entry.what, cents, " ".join(entry.about.split()))
-
-
-def _steps(count: int) -> str:
-    return "1 step" if count == 1 else f"{count} steps"

@@ -8,9 +8,9 @@ import click
 from browser_use_async.cli.batch.settings import LedgerName, ledger_name
 from browser_use_async.cli.command import command
 from browser_use_async.cli.connect import connect
-from browser_use_async.cli.console import Console
+from browser_use_async.cli.console import Console, counted
 from browser_use_async.cli.options import Argument, ServerOptions, complete_files, option, whole
-from browser_use_async.cli.report import Figures, write_report
+from browser_use_async.cli.report import write_report
 from browser_use_async.cli.screen import Style
 from browser_use_async.errors import ConfigurationError
 
@@ -48,7 +48,8 @@ async def report(
     screenshots: int,
 ) -> None:
     """Write the results of a batch as one HTML page."""
-    _refuse_ledger(output, ledger)
+    if _is_same(output, ledger):
+        raise ConfigurationError("-o is the ledger itself; take another name")
     try:
         async with AsyncExitStack() as stack:
             session = None
@@ -65,23 +66,19 @@ async def report(
             )
     except OSError as error:
         raise ConfigurationError(f"{output} cannot be written: {error.strerror}") from None
-    items = "1 item" if figures.total == 1 else f"{figures.total:,} items"
-    console.info(("ok ", Style.GOOD), f"{output}: {items}")
+    console.info(("ok ", Style.GOOD), f"{output}: {counted(figures.total, 'item')}")
     if not console.shows_text:
-        console.result(_summary(output, figures))
+        console.result(
+            {
+                "path": str(output),
+                "items": figures.total,
+                "counts": {str(state): count for state, count in figures.counts.items()},
+                "steps": figures.steps,
+                "cost_cents": float(figures.cost_cents),
+                "median_seconds": figures.quantile(0.5),
+            }
+        )
 
 
-def _refuse_ledger(output: Path, ledger: LedgerName) -> None:
-    if isinstance(ledger, Path) and output.resolve() == ledger.resolve():
-        raise ConfigurationError("-o is the ledger itself; take another name")
-
-
-def _summary(output: Path, figures: Figures) -> dict[str, object]:
-    return {
-        "path": str(output),
-        "items": figures.total,
-        "counts": {str(state): count for state, count in figures.counts.items()},
-        "steps": figures.steps,
-        "cost_cents": float(figures.cost_cents),
-        "median_seconds": figures.quantile(0.5),
-    }
+def _is_same(output: Path, ledger: LedgerName) -> bool:
+    return isinstance(ledger, Path) and output.resolve() == ledger.resolve()

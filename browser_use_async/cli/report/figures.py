@@ -1,4 +1,4 @@
-"""The totals of a ledger. Pure."""
+"""The totals of a ledger, and its durations and costs as plots in SVG. Pure."""
 
 import math
 from array import array
@@ -117,6 +117,7 @@ class Axis:
     unit: str  # what stands above the values in the table
     words: Callable[[float], str]  # a value as people say it
     widths: Sequence[float]  # of bins, ascending
+    most: str  # what the largest value is called
 
 
 def bins(values: Sequence[float], widths: Sequence[float] = SECONDS) -> list[Bin]:

@@ -12,6 +12,7 @@ import attrs
 
 from browser_use_async.batch.ledger.records import ItemState
 from browser_use_async.batch.ledger.row import LedgerRow
+from browser_use_async.cli.console import counted
 from browser_use_async.cli.times import time_span
 from browser_use_async.errors import BrowserUseError
 from browser_use_async.prices import format_cents
@@ -148,21 +149,33 @@ LONGEST_KEY = 200
 
 _HEADINGS = ("#", "Item", "State", "Took", "Steps", "Cost", "Output or error")
 
-# How the states look, by the name of a style.
-STATE_CLASSES = {
-    ItemState.DONE: "done",
-    ItemState.FAILED: "failed",
-    ItemState.DEAD: "dead",
-    ItemState.UNKNOWN: "unknown",
-    ItemState.NEW: "open",
-    ItemState.INTENT: "open",
-    ItemState.SUBMITTED: "open",
+
+@attrs.frozen
+class _Look:
+    style: str  # the name of a style
+    word: str
+    meaning: str
+
+
+# In the order in which the page lists the states.
+STATES = {
+    ItemState.DONE: _Look("done", "finished", "the task finished"),
+    ItemState.FAILED: _Look(
+        "failed", "failed", "the task ended without success, or its output does not fit"
+    ),
+    ItemState.DEAD: _Look("dead", "refused", "refused, so that no task exists"),
+    ItemState.UNKNOWN: _Look("unknown", "unknown", "a task may or may not exist"),
+    ItemState.SUBMITTED: _Look("open", "at work", "the task exists and has not ended"),
+    ItemState.INTENT: _Look(
+        "open", "about to be sent", "about to be sent, or sent and not answered"
+    ),
+    ItemState.NEW: _Look("open", "not sent", "nothing was sent"),
 }
 
 
-def name_of(row: LedgerRow) -> str:
-    """What an item is called, as HTML."""
-    return excerpt(row.title, LONGEST_KEY)
+def in_state(state: ItemState, words: str) -> str:
+    """Words in the look of a state."""
+    return f'<span class="state {STATES[state].style}">{words}</span>'
 
 
 def header() -> str:
@@ -186,7 +199,7 @@ def _number(heading: str) -> str:
 def row_of(row: LedgerRow, details: Details = NO_DETAILS) -> str:
     """One item."""
     words = _words(row) + _steps(details) + _pictures(details)
-    title = name_of(row)
+    title = excerpt(row.title, LONGEST_KEY)
     is_named = row.task is not None and row.task != row.title
     words_of_task = excerpt(row.task or "", LONGEST_KEY) if is_named else ""
     task = f'<span class="task">{words_of_task}</span>' if words_of_task else ""
@@ -224,11 +237,11 @@ def _cell(label: str, content: str, style: str = "") -> str:
 
 
 def _state(row: LedgerRow) -> str:
-    words = f'<span class="state {STATE_CLASSES[row.state]}">{row.state}</span>'
+    words = in_state(row.state, row.state)
     if row.status is not None and (row.state, row.status) not in _SAID_BY_STATE:
         words += f' <span class="soft">({text(row.status)})</span>'
     if row.former_tasks:
-        failed = "1 task" if len(row.former_tasks) == 1 else f"{len(row.former_tasks)} tasks"
+        failed = counted(len(row.former_tasks), "task")
         words += f' <span class="soft">after {failed} that failed</span>'
     elif row.attempts > 1:
         words += f' <span class="soft">{row.attempts} attempts</span>'

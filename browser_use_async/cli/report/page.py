@@ -7,7 +7,7 @@ and sorts, everything is there as well.
 
 import base64
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from importlib.resources import files
 from string import Template
@@ -19,10 +19,11 @@ from browser_use_async.cli.batch.failures import Failures
 from browser_use_async.cli.report.figures import CENTS, SECONDS, Axis, Figures, bins, plot, quantile
 from browser_use_async.cli.report.items import (
     LONGEST_KEY,
-    STATE_CLASSES,
+    STATES,
     cents,
     count,
     excerpt,
+    in_state,
     moment,
     money,
     text,
@@ -31,25 +32,8 @@ from browser_use_async.cli.times import time_span
 
 _LONGEST_LABEL = 500
 
-# In the order in which the page lists them
-_MEANINGS = {
-    ItemState.DONE: "the task finished",
-    ItemState.FAILED: "the task ended without success, or its output does not fit",
-    ItemState.DEAD: "refused, so that no task exists",
-    ItemState.UNKNOWN: "a task may or may not exist",
-    ItemState.SUBMITTED: "the task exists and has not ended",
-    ItemState.INTENT: "about to be sent, or sent and not answered",
-    ItemState.NEW: "nothing was sent",
-}
-_SHORT = {
-    ItemState.DONE: "finished",
-    ItemState.FAILED: "failed",
-    ItemState.DEAD: "refused",
-    ItemState.UNKNOWN: "unknown",
-    ItemState.SUBMITTED: "at work",
-    ItemState.INTENT: "about to be sent",
-    ItemState.NEW: "not sent",
-}
+_TIMES = Axis("durations", "How long tasks took", "Time", time_span, SECONDS, "longest")
+_COSTS = Axis("costs", "What items cost", "Cost", cents, CENTS, "dearest")
 
 
 def head(view: LedgerView, figures: Figures, forecast: Forecast | None) -> str:
@@ -81,9 +65,8 @@ def _hash(source: str) -> str:
 def _verdict(figures: Figures) -> str:
     """How it went, in one line; states in which no item is are left out."""
     parts = [
-        f'<span class="state {STATE_CLASSES[state]}">'
-        f"{figures.counts[state]:,} {_SHORT[state]}</span>"
-        for state in _MEANINGS
+        in_state(state, f"{figures.counts[state]:,} {look.word}")
+        for state, look in STATES.items()
         if figures.counts[state]
     ]
     return f"{'Nothing was read yet' if not parts else ', '.join(parts)}."
@@ -94,11 +77,11 @@ def _proportions(figures: Figures) -> str:
     if not figures.total:
         return ""
     pieces, left = [], 0.0
-    for state in _MEANINGS:
+    for state, look in STATES.items():
         width = 100 * figures.counts[state] / figures.total
         if width:
             place = f'x="{left:.2f}" width="{width:.2f}" height="2"'
-            pieces.append(f'<rect class="{STATE_CLASSES[state]}" {place}/>')
+            pieces.append(f'<rect class="{look.style}" {place}/>')
         left += width
     shape = 'viewBox="0 0 100 2" preserveAspectRatio="none" aria-hidden="true"'
     return f'<svg class="proportions" {shape}>{"".join(pieces)}</svg>'
@@ -132,57 +115,31 @@ def _figure(name: str, label: str, value: str) -> str:
 def totals(figures: Figures) -> str:
     """How many items are in which state, of those in which some are."""
     rows = [
-        f'<tr><th scope="row" class="state {STATE_CLASSES[state]}">{state}</th>'
-        f'<td class="number" id="state-{_name(state)}">{count(figures.counts[state])}</td>'
-        f"<td>{meaning}</td></tr>"
-        for state, meaning in _MEANINGS.items()
+        f'<tr><th scope="row" class="state {look.style}">{state}</th>'
+        f'<td class="number" id="state-{state.replace(" ", "-")}">'
+        f"{count(figures.counts[state])}</td><td>{look.meaning}</td></tr>"
+        for state, look in STATES.items()
         if figures.counts[state]
     ]
     return _table("states", "States", ("State", "#Items", "What it means"), rows) if rows else ""
-
-
-def _name(state: ItemState) -> str:
-    return state.replace(" ", "-")
 
 
 def plots(figures: Figures) -> str:
     """How long the tasks took and what the items cost, as plots and as tables."""
     if not figures.durations and not figures.costs:
         return "<h2>Durations and costs</h2>\n<p>No task has ended yet.</p>"
-    return (
-        f'<h2>Durations and costs</h2>\n<div class="plots">\n{_durations(figures)}'
-        f"{_costs(figures)}</div>"
-    )
+    span = f" From {moment(figures.began_at)} to {moment(figures.ended_at)}."
+    times, costs = _plot(_TIMES, figures.durations, span), _plot(_COSTS, figures.costs)
+    return f'<h2>Durations and costs</h2>\n<div class="plots">\n{times}{costs}</div>'
 
 
-def _durations(figures: Figures) -> str:
-    if not figures.durations:
+def _plot(axis: Axis, values: Sequence[float], about: str = "") -> str:
+    if not values:
         return ""
-    marks = _marks(figures.durations, time_span, "longest")
-    span = f"From {moment(figures.began_at)} to {moment(figures.ended_at)}."
-    return _plot(
-        Axis("durations", "How long tasks took", "Time", time_span, SECONDS),
-        figures.durations,
-        f"{marks}. {span}",
+    marks = ", ".join(
+        f"{label} {axis.words(quantile(values, share))}"
+        for label, share in (("Median", 0.5), ("nine in ten within", 0.9), (axis.most, 1))
     )
-
-
-def _costs(figures: Figures) -> str:
-    if not figures.costs:
-        return ""
-    marks = _marks(figures.costs, cents, "dearest")
-    return _plot(Axis("costs", "What items cost", "Cost", cents, CENTS), figures.costs, f"{marks}.")
-
-
-def _marks(values: Sequence[float], words: Callable[[float], str], most: str) -> str:
-    marks = (
-        f"{label} {words(quantile(values, share))}"
-        for label, share in (("Median", 0.5), ("nine in ten within", 0.9), (most, 1))
-    )
-    return ", ".join(marks)
-
-
-def _plot(axis: Axis, values: Sequence[float], about: str) -> str:
     rows = (
         f'<tr><th scope="row">{axis.words(each.start)} to {axis.words(each.end)}</th>'
         f'<td class="number">{count(each.count)}</td></tr>'
@@ -191,7 +148,7 @@ def _plot(axis: Axis, values: Sequence[float], about: str) -> str:
     table = _table(axis.name, None, (axis.unit, "#Items"), rows)
     return (
         f'<figure class="card plot" id="plot-of-{axis.name}">\n'
-        f"<figcaption><b>{axis.title}</b><span>{about}</span></figcaption>\n"
+        f"<figcaption><b>{axis.title}</b><span>{marks}.{about}</span></figcaption>\n"
         f"{plot(values, axis)}\n"
         f"<details><summary>The same as a table</summary>\n{table}\n</details>\n</figure>\n"
     )
@@ -233,10 +190,8 @@ def failures(found: Failures) -> Iterator[str]:
         )
         more = each.count - len(each.rows)
         rest = f" and {more:,} more" if more else ""
-        yield (
-            f'<li>{each.count:,} <span class="state {STATE_CLASSES[each.state]}">'
-            f"{each.state}</span> {text(each.text)}: {links}{rest}</li>"
-        )
+        state = in_state(each.state, each.state)
+        yield f"<li>{each.count:,} {state} {text(each.text)}: {links}{rest}</li>"
     yield "</ul>"
 
 
