@@ -20,7 +20,7 @@ module is imported only if the command is called.
 `group(title, *options)` shows options below a heading of the help, and `either(*options)` allows
 only one of them. The function gets a `Console`, then `ServerOptions` if the command connects to a
 server, then the values of its own options by name. The `type` of an option is one of click, or a
-function of `cli.values` that raises `click.BadParameter`.
+function of `cli.options` that raises `click.BadParameter`.
 """
 
 import os
@@ -156,12 +156,7 @@ def called_name() -> str:
 
 
 def parse(words: Sequence[str]) -> click.Context:
-    """The command in the words, with the values of its options in `params`.
-
-    Raises:
-        click.UsageError: The words are wrong.
-        click.exceptions.Exit: They ask for help, which was printed.
-    """
+    """The command in the words, with the values of its options in `params`."""
     # Kept for the message with the command that resumes a batch.
     context = program.make_context(called_name(), list(words), obj=tuple(words))
     while isinstance(context.command, Group):

@@ -173,10 +173,7 @@ class Command(_Explained):
 
 
 def command(
-    name: str,
-    *params: click.Parameter,
-    connects: bool = True,
-    examples: Sequence[str] = (),
+    name: str, *params: click.Parameter, connects: bool = True, examples: Sequence[str] = ()
 ) -> Callable[[Execute], Command]:
     """A decorator that makes a coroutine function a command.
 

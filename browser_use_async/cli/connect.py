@@ -36,14 +36,10 @@ class Connection:
     site_url: str | None = None  # the example site, if this command started one
 
     def fill_in(self, task: str) -> str:
-        """Replace `{site}` in a text by the address of the example site.
-
-        Raises:
-            ConfigurationError: There is none, and the task would cost money in vain.
-        """
+        """Replace `{site}` in a text by the address of the example site."""
         if "{site}" not in task:
             return task
-        if self.site_url is None:
+        if self.site_url is None:  # the task would cost money in vain
             raise ConfigurationError(
                 "{site} stands for the example site of --local; write the address of a page"
             )
@@ -54,11 +50,7 @@ class Connection:
 async def connect(
     server: ServerOptions, console: Console, *, needs_key: bool = True
 ) -> AsyncGenerator[Connection, None]:
-    """Open a session with the server that the options name; with `--local`, start it first.
-
-    Raises:
-        ConfigurationError: An option or a variable is invalid.
-    """
+    """Open a session with the server that the options name; with `--local`, start it first."""
     async with AsyncExitStack() as stack:
         site_url, poll = None, PollPolicy()
         if server.local:
@@ -85,11 +77,7 @@ async def connect(
 
 
 def configured(server: ServerOptions) -> Configuration:
-    """The configuration from options, else the environment, else the configuration file.
-
-    Raises:
-        ConfigurationError: A value is invalid.
-    """
+    """The configuration from options, else the environment, else the configuration file."""
     return Configuration.resolve(
         Secret.hide(server.given_key()),
         server.base_url,
@@ -99,11 +87,7 @@ def configured(server: ServerOptions) -> Configuration:
 
 
 async def check_key(connection: Connection) -> None:
-    """Ask the server, free of charge, whether it accepts the key.
-
-    Raises:
-        BrowserUseError: It does not, or cannot be reached.
-    """
+    """Ask the server, free of charge, whether it accepts the key; an error says if it does not."""
     if not await connection.session.account.me():
         raise KeyRefusedError(
             "the server does not accept the key; take the one that belongs to "

@@ -51,7 +51,7 @@ def json_text(value: Any, *, indent: int | None = None, ascii_only: bool = False
 
 
 class Console:
-    """Messages to stderr, and results to stdout."""
+    """Messages to stderr, and results to stdout; an `OutputError` if one cannot be written."""
 
     def __init__(
         self,
@@ -119,11 +119,7 @@ class Console:
             self._say([" " * indent, (line, style)])
 
     def report(self, prefix: Sequence[Span], text: str, style: Style = Style.PLAIN) -> None:
-        """Write a text result to stdout, or with a JSON result the same text to stderr.
-
-        Raises:
-            OutputError: It cannot be written.
-        """
+        """Write a text result to stdout, or with a JSON result the same text to stderr."""
         # A terminal shows both, and changing lines are on stderr.
         if self.shows_text and not self._stdout.isatty():
             self.line(*prefix, (" ".join(text.split()), style))
@@ -221,9 +217,6 @@ class Console:
         """Write a result to stdout: as JSON, or as text with the same content.
 
         JSON is one line in a pipe, and indented on a terminal.
-
-        Raises:
-            OutputError: It cannot be written.
         """
         if self.shows_text:
             self._write_as_text(value)
@@ -233,11 +226,7 @@ class Console:
         self._print(json_text(value, indent=indent, ascii_only=not is_unicode))
 
     def done(self, text: str, value: Any) -> None:
-        """Write what was done: a text for people, or a value for programs.
-
-        Raises:
-            OutputError: It cannot be written.
-        """
+        """Write what was done: a text for people, or a value for programs."""
         self.report([("ok ", Style.GOOD)], text)
         if not self.shows_text:
             self.result(value)
@@ -257,21 +246,13 @@ class Console:
             self.line((name.ljust(width), Style.FAINT), " ".join(shown.split()))
 
     def answer(self, text: str) -> None:
-        """Write a text to stdout unchanged, but to a terminal without control characters.
-
-        Raises:
-            OutputError: It cannot be written.
-        """
+        """Write a text to stdout unchanged, but to a terminal without control characters."""
         if self._stdout.isatty():
             text = "\n".join(map(printable, text.splitlines()))
         self._print(text)
 
     def line(self, *spans: Span) -> None:
-        """Write a line for people to stdout.
-
-        Raises:
-            OutputError: It cannot be written.
-        """
+        """Write a line for people to stdout."""
         with output_errors():
             self._out.write_line([_cleaned(span) for span in spans])
 

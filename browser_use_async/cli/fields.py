@@ -49,11 +49,7 @@ def given_fields(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def given_changes(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields that were given, at least one.
-
-    Raises:
-        ConfigurationError: There is none: a request without effect is most likely a mistake.
-    """
+    """The fields that were given, at least one: a request without effect is likely a mistake."""
     if not (changes := given_fields(values)):
         raise ConfigurationError("nothing to change: name at least one field, as --help lists them")
     return changes
@@ -152,9 +148,7 @@ TASK_FIELDS = (
         "a domain that the agent may visit; *.example.com means its subdomains; repeatable",
     ),
     FieldOption(
-        "metadata",
-        "--metadata NAME=VALUE",
-        "a pair of your own, to find the task; repeatable",
+        "metadata", "--metadata NAME=VALUE", "a pair of your own, to find the task; repeatable"
     ),
     FieldOption(
         "secrets",
@@ -175,11 +169,7 @@ TASK_FIELDS = (
     FieldOption("highlight_elements", "--highlight-elements", "highlight elements on the page"),
     FieldOption("browser_viewport_width", "--viewport-width PIXELS", "width of the page"),
     FieldOption("browser_viewport_height", "--viewport-height PIXELS", "height of the page"),
-    FieldOption(
-        "enable_public_share",
-        "--public-share",
-        "make a public link, which needs no key",
-    ),
+    FieldOption("enable_public_share", "--public-share", "make a public link, which needs no key"),
 )
 
 TASK_OPTIONS = group(

@@ -142,11 +142,7 @@ def _span(text: str) -> timedelta | None:
 
 
 def given_secret(text: str, flag: str) -> str:
-    """The secret that an option names or is; an error names the option.
-
-    Raises:
-        ConfigurationError: The source cannot be read.
-    """
+    """The secret that an option names or is; an error names the option."""
     try:
         return read_secret(text)
     except ConfigurationError as error:
@@ -273,11 +269,7 @@ class ServerOptions:
     admin_socket: Path | None = None  # of commands that ask the administration of a server
 
     def given_key(self) -> str | None:
-        """The key of `--api-key`, or None if it was not given.
-
-        Raises:
-            ConfigurationError: The source of the key cannot be read.
-        """
+        """The key of `--api-key`, or None if it was not given."""
         key = self.api_key
         return None if key is None else given_secret(key, "--api-key").strip()
 

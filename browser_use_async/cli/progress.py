@@ -142,11 +142,7 @@ class TaskProgress:
 
 
 def print_answer(
-    task: Task,
-    console: Console,
-    *,
-    output_only: bool,
-    cost_cents: Decimal | None = None,
+    task: Task, console: Console, *, output_only: bool, cost_cents: Decimal | None = None
 ) -> None:
     """Print a task to stdout.
 
@@ -155,9 +151,6 @@ def print_answer(
         console: Where to print it.
         output_only: Whether to print only its output.
         cost_cents: What it cost by the published prices, in US cents, if that is known.
-
-    Raises:
-        OutputError: It cannot be written; the error has the id of the task.
     """
     with answer_of(task.id):
         if output_only:
@@ -183,8 +176,7 @@ def _print_for_people(task: Task, console: Console, cost_cents: Decimal | None) 
     if task.output_files:
         console.line("files: ", ", ".join(task.output_files))
         console.line(
-            ("to download them: ", Style.FAINT),
-            f"browser-use-async files download {task.id} --all",
+            ("to download them: ", Style.FAINT), f"browser-use-async files download {task.id} --all"
         )
     console.line(("task ", Style.FAINT), task.id)
 

@@ -51,11 +51,7 @@ class ServerProcesses:
     _running: dict[int, asyncio.subprocess.Process] = attrs.field(init=False, factory=dict)
 
     async def __aenter__(self) -> Self:
-        """Start all of them, and wait until they serve.
-
-        Raises:
-            ConfigurationError: A process cannot serve; the text says why.
-        """
+        """Start all of them, and wait until they serve."""
         try:
             await asyncio.gather(*(self._start(place) for place in range(len(self.orders))))
         except BaseException:
@@ -147,10 +143,7 @@ def _ending(code: int) -> str:
 
 
 def orders_of(
-    count: int,
-    settings: Mapping[str, Any],
-    webhooks: Sequence[Webhook],
-    **common: Any,
+    count: int, settings: Mapping[str, Any], webhooks: Sequence[Webhook], **common: Any
 ) -> list[ServerOrders]:
     """The orders of several processes: the first one has the socket and the webhooks."""
     first = ServerOrders({**settings, "reuse_port": True}, webhooks, **common)

@@ -68,11 +68,7 @@ def options_of(title: str, owner: type) -> list[Option]:
 
 
 def given(owner: type, values: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings that options give, by the names of their fields.
-
-    Raises:
-        ConfigurationError: The source of a secret cannot be read.
-    """
+    """The settings that options give, by the names of their fields."""
     found: dict[str, Any] = {}
     for field, each, raw in _written(owner, values):
         if raw is not None:

@@ -25,12 +25,7 @@ OUTAGE_TOLERANCE = 600.0  # seconds for which the service or the database may be
 
 
 def fleet_address(ledger: object) -> LedgerAddress:
-    """The ledger that several processes share.
-
-    Raises:
-        ConfigurationError: It is a file, or the packages of the extra are not installed.
-        InvalidRequestError: The address is malformed.
-    """
+    """The ledger that several processes share."""
     if not isinstance(ledger, str) or not is_postgres(ledger):
         raise ConfigurationError(
             "one process uses a ledger in a file; many share one in PostgreSQL: "

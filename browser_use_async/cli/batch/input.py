@@ -54,12 +54,7 @@ class RowFile:
     encoding: str = "utf-8"  # how its text is encoded
 
     def rows(self) -> Generator[Row]:
-        """Yield the rows lazily; empty lines are counted and skipped.
-
-        Raises:
-            ConfigurationError: The file cannot be read, or a line is not what it should be; the
-                message names the line.
-        """
+        """Yield the rows lazily; empty lines are counted and skipped."""
         read = _READERS.get(self.path.suffix.lower())
         if read is None:
             raise ConfigurationError(
@@ -206,11 +201,7 @@ class Template:
 
     @classmethod
     def read(cls, text: str) -> "Template":
-        """Parse a template.
-
-        Raises:
-            ConfigurationError: A brace stands alone, or nothing is to be filled.
-        """
+        """Parse a template."""
         pieces = list(_PIECE.finditer(text))
         if any(piece["alone"] for piece in pieces):
             raise ConfigurationError(
@@ -298,11 +289,7 @@ class InputFile:
     script: str | None = None  # the script that the tasks play, whose inputs are columns
 
     def items(self) -> Generator[InputItem]:
-        """Yield the tasks lazily and in order.
-
-        Raises:
-            ConfigurationError: A row is invalid; the message names its line.
-        """
+        """Yield the tasks lazily and in order."""
         for row in self.file.rows():
             shared = None if self.limit_column is None else row.values.get(self.limit_column)
             yield InputItem(
@@ -316,9 +303,6 @@ class InputFile:
 
         Args:
             identify: What the ledger calls an item, if that is to be known.
-
-        Raises:
-            ConfigurationError: There are no rows, one is invalid, or two have the same key.
         """
         count = 0
         keys, identities = set[int](), set[int]()  # a million of them take little memory

@@ -58,11 +58,7 @@ class JsonLines:
         return f"{json_text(record)}\n".encode()
 
     def entries(self, path: Path) -> Generator[Entry]:
-        """Yield the whole records of a file.
-
-        Raises:
-            ConfigurationError: It has something else in it.
-        """
+        """Yield the whole records of a file."""
         with path.open("rb") as file:
             for number, line in enumerate(file, 1):
                 if not line.endswith(b"\n"):
@@ -115,11 +111,7 @@ class CsvTable:
         return _line([_cell(each) for each in (*own, *parsed, *given)])
 
     def entries(self, path: Path) -> Generator[Entry]:
-        """Yield the whole records of a file.
-
-        Raises:
-            ConfigurationError: It has something else in it, or its columns are others.
-        """
+        """Yield the whole records of a file."""
         with path.open("rb") as file:
             # A crash may have cut the header, too.
             if not self.header.startswith(file.read(len(self.header))):
@@ -243,12 +235,7 @@ def _parsed(output: str | None) -> Any:
 
 
 class ResultFile:
-    """A results file with one record for each item of the input, used as a context manager.
-
-    Raises:
-        ConfigurationError: It is there and `resume` is not set, or it cannot be written, or it
-            has something else in it.
-    """
+    """A results file with one record for each item of the input, used as a context manager."""
 
     # Each record is written at once. What a crash left of a line is cut off when the file is opened
     # again. An item that is in it already is not written again: items that stand in the input
@@ -304,11 +291,7 @@ class ResultFile:
         os.close(self._descriptor)
 
     def add(self, written: dict[str, Any]) -> bool:
-        """Add the result of an item, unless an earlier run has done so.
-
-        Raises:
-            ConfigurationError: It cannot be written, and the file ends with the line before.
-        """
+        """Add the result of an item, unless an earlier run has done so."""
         digest = short_digest(identity_of(written))
         if self._written[digest]:
             self._written[digest] -= 1

@@ -58,13 +58,7 @@ def shown_ledger(ledger: LedgerName) -> str:
 
 
 def ledger_exists(ledger: LedgerName) -> bool:
-    """Whether there is such a ledger.
-
-    Raises:
-        LedgerError: It is a folder, or the server of an address cannot be reached.
-        InvalidRequestError: An address is malformed.
-        ConfigurationError: An address needs packages that are not installed.
-    """
+    """Whether there is such a ledger."""
     if isinstance(ledger, Path):
         refuse_folder(ledger)
         return ledger.exists()
@@ -89,11 +83,7 @@ def begun_ledger(path: LedgerName | None) -> LedgerView | None:
 
 
 def check_terms(view: LedgerView, labels: Mapping[str, str], key_prefix: str) -> None:
-    """Refuse a ledger that belongs to a batch with other settings.
-
-    Raises:
-        ConfigurationError: A setting is not what it was.
-    """
+    """Refuse a ledger that belongs to a batch with other settings."""
     # The ledger knows a row by its task: with another template all would be paid for again.
     known, given = with_prefix(view.labels, view.key_prefix), with_prefix(labels, key_prefix)
     for name in sorted({*known, *given} - {_INPUT, _ITEMS}):
@@ -137,11 +127,7 @@ def ledger_key(item: InputItem, fields: RunTaskFields) -> str:
 
 
 def check_input(view: LedgerView, contents: InputContents, source: Path) -> None:
-    """Refuse an input that lacks rows of the ledger: it is likely another one.
-
-    Raises:
-        ConfigurationError: It is, which only --extend allows.
-    """
+    """Refuse an input that lacks rows of the ledger: it is likely another one."""
     found = Counter(short_digest(key) in contents.identities for key in view.item_keys())
     known, missing = found[True], found[False]
     if not missing:
@@ -212,12 +198,7 @@ class BatchSettings:
         local: bool = False,
         **more: Any,
     ) -> "BatchSettings":
-        """Make the settings of the options, of which `more` are those of `run_many` and run-task.
-
-        Raises:
-            ConfigurationError: The options do not go together, or a file is in the way.
-            InvalidRequestError: The budget is too small for any task.
-        """
+        """Make the settings of the options; `more` are those of `run_many` and of run-task."""
         options = _run_options(more, limit_by)
         fields = task_fields(more)
         if "inputs" in fields:

@@ -24,11 +24,7 @@ _MOST_RUNNING = 50
 async def show_status(
     path: LedgerName, console: Console, session: BrowserUseSession | None
 ) -> None:
-    """Print the state of a batch, which may be running.
-
-    Raises:
-        LedgerError: The ledger cannot be read.
-    """
+    """Print the state of a batch, which may be running."""
     view = read_ledger(path)
     forecast = await asyncio.to_thread(view.forecast, items_of_input(view))
     failures = Failures()

@@ -36,11 +36,7 @@ _ADMIN_SOCKET = option(
 
 
 def _client(server: ServerOptions) -> AdminClient:
-    """A client for the administration of the server in the options.
-
-    Raises:
-        ConfigurationError: The options name no server, or there is no key.
-    """
+    """A client for the administration of the server in the options."""
     configuration, socket = configured(server), server.admin_socket
     if server.local or ("base_url" not in configuration.places and socket is None):
         raise ConfigurationError(_NO_SERVER)
@@ -78,11 +74,7 @@ def _id(text: str) -> str:
 
 @keys.action(
     "add",
-    Argument(
-        "name",
-        "NAME",
-        "who uses the key; keys of one name share tasks, files and budget",
-    ),
+    Argument("name", "NAME", "who uses the key; keys of one name share tasks, files and budget"),
     option(
         "--scopes LIST",
         f"what the key may do: {', '.join(Scope)}, with commas between them; repeatable "

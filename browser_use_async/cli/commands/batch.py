@@ -75,10 +75,7 @@ _INPUT = (
         default="",
     ),
     option(
-        "--encoding NAME",
-        "encoding of the file (default: utf-8)",
-        type=_encoding,
-        default="utf-8",
+        "--encoding NAME", "encoding of the file (default: utf-8)", type=_encoding, default="utf-8"
     ),
 )
 
@@ -119,8 +116,7 @@ _SETTLING = (
         default=150.0,
     ),
     option(
-        "--stop-orphans",
-        "stop the second task of a row, if a slow service has ever created one",
+        "--stop-orphans", "stop the second task of a row, if a slow service has ever created one"
     ),
 )
 

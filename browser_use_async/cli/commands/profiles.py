@@ -91,9 +91,7 @@ async def _show(console: Console, server: ServerOptions, profile_id: str) -> Non
     "update",
     _ID,
     *group(
-        "changes",
-        *field_options(UpdateBrowserProfileRequest, (_NAME, *_FIELDS)),
-        about=NOT_CHANGED,
+        "changes", *field_options(UpdateBrowserProfileRequest, (_NAME, *_FIELDS)), about=NOT_CHANGED
     ),
 )
 async def _update(

@@ -106,9 +106,7 @@ _ROWS = Listing(
 
 
 @schedules.listing(
-    "list",
-    _ROWS,
-    examples=("schedules list --columns runs,next_run_at,llm_model,task",),
+    "list", _ROWS, examples=("schedules list --columns runs,next_run_at,llm_model,task",)
 )
 async def _list(console: Console, server: ServerOptions) -> AsyncGenerator[ScheduledTask, None]:
     """List the schedules."""

@@ -72,12 +72,7 @@ _ROWS = Listing(
             type=pair,
             multiple=True,
         ),
-        option(
-            "--limit N",
-            "at most N tasks (default: 20)",
-            type=whole(1),
-            default=20,
-        ),
+        option("--limit N", "at most N tasks (default: 20)", type=whole(1), default=20),
         option("--all", "all tasks, however many there are", name="every"),
         about="The API does not search texts and metadata. With --text or --metadata this command "
         "reads the list, 100 tasks per request, until it has found N tasks. Requests are free.",

@@ -19,14 +19,7 @@ from browser_use_async.api.scalars import format_timestamp
 from browser_use_async.cli.command import Group
 from browser_use_async.cli.console import Console
 from browser_use_async.cli.exit import ExitCode
-from browser_use_async.cli.options import (
-    Argument,
-    Choice,
-    given_secret,
-    option,
-    pair,
-    port,
-)
+from browser_use_async.cli.options import Argument, Choice, given_secret, option, pair, port
 from browser_use_async.cli.screen import Span, Style
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.logs import LOGGER
@@ -255,12 +248,7 @@ def _secret(given: str | None, console: Console) -> str:
 @webhooks.action(
     "listen",
     option("--host HOST", "the address to listen on (default: 127.0.0.1)", default="127.0.0.1"),
-    option(
-        "--port PORT",
-        f"0 means any free port (default: {_PORT})",
-        type=port,
-        default=_PORT,
-    ),
+    option("--port PORT", f"0 means any free port (default: {_PORT})", type=port, default=_PORT),
     option("--path PATH", f"the path of the address (default: {_PATH})", default=_PATH),
     option(
         "--forward URL",
