@@ -6,7 +6,7 @@ import logging
 import os
 import uuid
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -20,7 +20,7 @@ from browser_use_async.cli.command import Group
 from browser_use_async.cli.console import Console
 from browser_use_async.cli.exit import ExitCode
 from browser_use_async.cli.options import Argument, Choice, given_secret, option, pair, port
-from browser_use_async.cli.screen import Span, Style
+from browser_use_async.cli.screen import Style
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.logs import LOGGER
 from browser_use_async.secret_sources import WAYS, is_source
@@ -54,53 +54,54 @@ _MAX_QUEUED = 1000
 
 _logger = logging.getLogger(__name__)
 
-Call = tuple[bytes, Mapping[str, str]]
-
 
 class _ForwardingReceiver(WebhookReceiver):
     """A receiver that queues verified requests unchanged, also repeated ones."""
 
-    def __init__(self, secret: str, *, path: str, calls: "asyncio.Queue[Call] | None") -> None:
+    def __init__(self, secret: str, *, path: str) -> None:
         super().__init__(secret, path=path)
-        self._calls = calls
+        self.calls = asyncio.Queue[tuple[bytes, Mapping[str, str]]](_MAX_QUEUED)
 
     def receive(self, body: bytes, headers: Headers) -> Answer:
         """Verify a request, and queue it for forwarding if it is genuine."""
         answer = super().receive(body, headers)
-        if answer.is_accepted and self._calls is not None:
+        if answer.is_accepted:
             forwarded = {
                 name: text for name, text in header_pairs(headers) if name in _FORWARDED_HEADERS
             }
             try:
                 # The caller waits for the answer, so this must not block on a full queue.
-                self._calls.put_nowait((body, forwarded))
+                self.calls.put_nowait((body, forwarded))
             except asyncio.QueueFull:
                 _logger.warning("too many calls wait to be sent on; dropped one")
         return answer
 
 
-async def listen(
+async def _receive(
     host: str, port: int, path: str, forward: str | None, secret: str, console: Console
-) -> int:
+) -> None:
     """Receive webhooks until a signal ends the command."""
+
+    def show(event: Event) -> None:
+        word, subject, record = _described(event)
+        clock = datetime.now().astimezone().strftime("%H:%M:%S")
+        style = _STYLES.get(word, Style.PLAIN)
+        console.labelled([(f"{clock}  ", Style.FAINT), (f"{word:<{_WIDTH}}  ", style)], subject)
+        if not console.shows_text:
+            console.result(record)
+
     # The receiver logs at INFO why it refused a request; its answer does not say why.
     if not LOGGER.isEnabledFor(logging.INFO):
         LOGGER.setLevel(logging.INFO)
-    calls: asyncio.Queue[Call] | None = asyncio.Queue(_MAX_QUEUED) if forward else None
-    try:
-        async with AsyncExitStack() as stack:
-            receiver = _ForwardingReceiver(secret, path=path, calls=calls)
-            await stack.enter_async_context(receiver)
-            _show_events(receiver, console)
-            url = await stack.enter_async_context(_served(receiver, host, port, path))
+    forwarding = None if forward is None else _ForwardingReceiver(secret, path=path)
+    async with forwarding or WebhookReceiver(secret, path=path) as receiver:
+        receiver.subscribe(show)
+        async with _served(receiver, host, port, path) as url:
             _announce(url, forward, console)
-            if forward is None or calls is None:
+            if forward is None or forwarding is None:
                 await asyncio.Event().wait()
             else:
-                await _forward(calls, forward, console)
-    except asyncio.CancelledError:
-        pass  # a signal: the normal end
-    return ExitCode.FINISHED
+                await _forward(forwarding, forward, console)
 
 
 @asynccontextmanager
@@ -140,59 +141,40 @@ def _announce(url: str, forward: str | None, console: Console) -> None:
         console.result({"url": url})
 
 
-def _show_events(receiver: WebhookReceiver, console: Console) -> None:
-    def show(event: Event) -> None:
-        word, subject = _describe(event)
-        clock = datetime.now().astimezone().strftime("%H:%M:%S")
-        prefix: list[Span] = [
-            (f"{clock}  ", Style.FAINT),
-            (f"{word:<{_WIDTH}}  ", _STYLES.get(word, Style.PLAIN)),
-        ]
-        console.labelled(prefix, subject)
-        if not console.shows_text:
-            console.result(_as_json(event))
-
-    receiver.subscribe(show)
-
-
-def _describe(event: Event) -> tuple[str, str]:
+def _described(event: Event) -> tuple[str, str, dict[str, Any]]:
+    """The kind and the subject of an event, and its JSON without the submission token."""
     if isinstance(event, TaskStatusUpdate):
         pairs = "  ".join(f"{name}={value}" for name, value in event.metadata.items())
-        return str(event.status), f"{event.task_id}  {pairs}".rstrip()
-    if isinstance(event, TestEvent):
-        return "test", " ".join(f"{name}={value}" for name, value in event.payload.items())
-    return "unknown", f"an event of the type {event.type!r}"
-
-
-def _as_json(event: Event) -> dict[str, Any]:
-    """The event in its wire format, without the submission token in its metadata."""
-    timestamp = None if event.timestamp is None else format_timestamp(event.timestamp)
-    if isinstance(event, TaskStatusUpdate):
-        payload: Any = {
+        word, subject, kind = str(event.status), f"{event.task_id}  {pairs}".rstrip(), STATUS_UPDATE
+        payload: dict[str, Any] = {
             "session_id": event.session_id,
             "task_id": event.task_id,
             "status": event.status,
             "metadata": event.metadata,
             **event.extra,
         }
-        return {"type": STATUS_UPDATE, "timestamp": timestamp, "payload": payload}
-    if isinstance(event, TestEvent):
-        return {"type": TEST, "timestamp": timestamp, "payload": event.payload}
-    return event.body
+    elif isinstance(event, TestEvent):
+        word, payload, kind = "test", event.payload, TEST
+        subject = " ".join(f"{name}={value}" for name, value in payload.items())
+    else:
+        return "unknown", f"an event of the type {event.type!r}", event.body
+    timestamp = None if event.timestamp is None else format_timestamp(event.timestamp)
+    return word, subject, {"type": kind, "timestamp": timestamp, "payload": payload}
 
 
-async def _forward(calls: "asyncio.Queue[Call]", url: str, console: Console) -> None:
+async def _forward(receiver: _ForwardingReceiver, url: str, console: Console) -> None:
     """Forward requests one after the other, so that they arrive in order."""
     client = HttpClient(EgressPolicy.of_operator())
     while True:
-        body, headers = await calls.get()
+        body, headers = await receiver.calls.get()
         try:
             answer = await client.send("POST", url, headers=headers, body=body)
         except HttpClientError as error:
-            console.info(("          sent on: ", Style.FAINT), (str(error), Style.BAD))
+            said, style = str(error), Style.BAD
         else:
+            said = str(answer.status)
             style = Style.GOOD if 200 <= answer.status < 300 else Style.BAD
-            console.info(("          sent on: ", Style.FAINT), (str(answer.status), style))
+        console.info(("          sent on: ", Style.FAINT), (said, style))
 
 
 VARIABLE = "BROWSER_USE_WEBHOOK_SECRET"
@@ -267,14 +249,15 @@ async def _listen(
     forward: str | None,
     allow_any_host: bool,
     secret: str | None,
-) -> int:
+) -> None:
     """Receive webhooks and show their events."""
     secret = _secret(secret, console)
     if not allow_any_host and not is_loopback(host):
         raise ConfigurationError(
             f"{host} is reachable from other machines; listen on 127.0.0.1, or say --allow-any-host"
         )
-    return await listen(host, port, path, forward, secret, console)
+    with suppress(asyncio.CancelledError):  # a signal: the normal end
+        await _receive(host, port, path, forward, secret, console)
 
 
 @webhooks.action(
