@@ -209,7 +209,6 @@ def forecast_record(forecast: Forecast | None) -> dict[str, Any] | None:
     """A forecast as JSON."""
     if forecast is None:
         return None
-    left = forecast.budget_left_cents
     return {
         "items": forecast.items,
         "ends": forecast.ends,
@@ -218,8 +217,13 @@ def forecast_record(forecast: Forecast | None) -> dict[str, Any] | None:
         "seconds_p50": round(forecast.seconds_p50, 1),
         "seconds_p90": round(forecast.seconds_p90, 1),
         "unlike": forecast.unlike,
-        "budget_left_cents": None if left is None else float(left),
+        "budget_left_cents": plain_cents(forecast.budget_left_cents),
     }
+
+
+def plain_cents(amount: Decimal | None) -> float | None:
+    """An amount as a number of JSON."""
+    return None if amount is None else float(amount)
 
 
 def _rate(per_second: float) -> str:
@@ -272,19 +276,16 @@ def summary_line(progress: BatchProgress) -> list[Span]:
 
 def summary(progress: BatchProgress) -> dict[str, Any]:
     """The summary of a run as JSON."""
-    stopped_by, budget, next_one = progress.stopped_by, progress.budget_cents, progress.next_cents
+    stopped_by = progress.stopped_by
+    counted = ("total", "done", "failed", "dead_letters", "unknown")
     return {
-        "total": progress.total,
-        "done": progress.done,
-        "failed": progress.failed,
-        "dead_letters": progress.dead_letters,
-        "unknown": progress.unknown,
+        **{name: getattr(progress, name) for name in counted},
         "left": remaining(progress),
         "left_out": progress.left_out,
         "duplicates": progress.duplicates,
         "cost_cents": float(progress.cost_cents),
-        "budget_cents": None if budget is None else float(budget),
-        "next_cents": None if next_one is None else float(next_one),
+        "budget_cents": plain_cents(progress.budget_cents),
+        "next_cents": plain_cents(progress.next_cents),
         "seconds": round(progress.seconds, 3),
         "forecast": forecast_record(progress.forecast),
         "stopped_by": None if stopped_by is None else str(stopped_by),

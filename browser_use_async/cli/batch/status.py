@@ -8,7 +8,7 @@ from browser_use_async import BrowserUseSession
 from browser_use_async.batch import Forecast, ItemState, LedgerRow, LedgerView, read_ledger
 from browser_use_async.batch.forecast import LEAST_ENDS
 from browser_use_async.cli.batch.failures import FAILED_STATES, Failures
-from browser_use_async.cli.batch.progress import STATE_STYLES, forecast_record
+from browser_use_async.cli.batch.progress import STATE_STYLES, forecast_record, plain_cents
 from browser_use_async.cli.batch.settings import LedgerName, items_of_input, with_prefix
 from browser_use_async.cli.console import Console, counted
 from browser_use_async.cli.screen import Style
@@ -102,14 +102,14 @@ def _report(
         "total": view.total,
         "counts": {str(state): count for state, count in view.counts.items()},
         "cost_cents": float(view.cost_cents),
-        "budget_cents": None if view.budget_cents is None else float(view.budget_cents),
+        "budget_cents": plain_cents(view.budget_cents),
         "forecast": forecast_record(forecast),
         "orphans": [
             {
                 "task_id": each.task_id,
                 "key": each.key,
                 "stopped": each.stopped,
-                "cost_cents": None if each.cost_cents is None else float(each.cost_cents),
+                "cost_cents": plain_cents(each.cost_cents),
             }
             for each in view.orphans
         ],

@@ -1,12 +1,14 @@
 """`search`: passages on live pages that fit a query, from the web or from one website."""
 
 import re
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 
 import click
 
 from browser_use_async.api.converter import unstructure
 from browser_use_async.cli.command import command
-from browser_use_async.cli.connect import Connection, connect
+from browser_use_async.cli.connect import connect
 from browser_use_async.cli.console import Console
 from browser_use_async.cli.options import Argument, ServerOptions, either, option, whole
 from browser_use_async.cli.screen import Style
@@ -67,45 +69,26 @@ async def search(
 ) -> None:
     """Search the web or one website, on live pages."""
     async with connect(server, console) as connection:
+        api = connection.session.search
+        ask: Callable[[], Awaitable[SearchResult | Sequence[SearchResult]]]
         if url is None:
-            await _search_web(connection, query, max_websites or _WEBSITES, depth, console)
+            websites = max_websites or _WEBSITES
+            cents, how = simple_search_cents(websites, depth), "at most (depth x websites)"
+            ask = partial(api.simple_search, query, max_websites=websites, depth=depth)
         else:
-            await _search_url(connection, query, url, depth, console)
-
-
-async def _search_web(
-    connection: Connection, query: str, websites: int, depth: int, console: Console
-) -> None:
-    cents = simple_search_cents(websites, depth)
-    console.info(("cost: ", Style.WAITING), f"{format_cents(cents)} at most (depth x websites)")
-    with console.status("reading websites"):
-        found = await connection.session.search.simple_search(
-            query, max_websites=websites, depth=depth
-        )
-    if not found:
-        console.info("nothing was found")
-    if console.shows_text:
-        for result in found:
-            _print(result, console)
-    else:
-        console.result([unstructure(result) for result in found])
-
-
-async def _search_url(
-    connection: Connection, query: str, url: str, depth: int, console: Console
-) -> None:
-    address = connection.fill_in(url)
-    cents = search_url_cents(depth)
-    console.info(("cost: ", Style.WAITING), f"{format_cents(cents)} (one for each level of depth)")
-    with console.status("reading the website"):
-        found = await connection.session.search.search_url(address, query, depth=depth)
-    if console.shows_text:
-        _print(found, console)
-    else:
-        console.result(unstructure(found))
-
-
-def _print(result: SearchResult, console: Console) -> None:
-    console.line((result.url, Style.STRONG))
-    console.answer(result.content)
-    console.line()
+            cents, how = search_url_cents(depth), "(one for each level of depth)"
+            ask = partial(api.search_url, connection.fill_in(url), query, depth=depth)
+        console.info(("cost: ", Style.WAITING), f"{format_cents(cents)} {how}")
+        with console.status("reading websites" if url is None else "reading the website"):
+            answer = await ask()
+        found = [answer] if isinstance(answer, SearchResult) else answer
+        if not found:
+            console.info("nothing was found")
+        if not console.shows_text:
+            records = [unstructure(each) for each in found]
+            console.result(records if url is None else records[0])
+            return
+        for each in found:
+            console.line((each.url, Style.STRONG))
+            console.answer(each.content)
+            console.line()

@@ -53,8 +53,10 @@ class Details:
 NO_DETAILS = Details()
 
 
-async def details_of(session: BrowserUseSession, task_id: str, screenshots: int) -> Details:
+async def details_of(session: BrowserUseSession, task_id: str | None, screenshots: int) -> Details:
     """Ask for what a task did and how it looked. Free."""
+    if task_id is None:
+        return NO_DETAILS
     goals: list[str] = []
     try:
         task = await session.tasks.get(task_id)

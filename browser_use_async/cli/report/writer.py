@@ -3,8 +3,8 @@
 import asyncio
 import contextlib
 import os
-from collections import deque
 from collections.abc import AsyncGenerator, Callable, Generator, Iterable
+from itertools import islice
 from pathlib import Path
 from typing import TextIO
 
@@ -82,36 +82,16 @@ def _after_the_items(view: LedgerView, figures: Figures) -> Generator[str]:
 async def _detailed(
     rows: Iterable[LedgerRow], session: BrowserUseSession | None, screenshots: int
 ) -> AsyncGenerator[tuple[LedgerRow, Details]]:
-    """The rows in their order, with details of some tasks being fetched ahead."""
-    waiting: deque[tuple[LedgerRow, asyncio.Task[Details] | None]] = deque()
-    try:
-        for row in rows:
-            work = None
-            if session is not None and row.task_id is not None:
-                work = asyncio.create_task(
-                    details_of(session, row.task_id, screenshots),
-                    name=f"browser-use: fetches details of task {row.task_id}",
-                )
-            waiting.append((row, work))
-            if len(waiting) == _AT_ONCE:
-                yield await _first(waiting)
-        while waiting:
-            yield await _first(waiting)
-    finally:
-        works = [work for _, work in waiting if work is not None]
-        for work in works:
-            work.cancel()
-        await asyncio.gather(*works, return_exceptions=True)
-
-
-async def _first(
-    waiting: deque[tuple[LedgerRow, asyncio.Task[Details] | None]],
-) -> tuple[LedgerRow, Details]:
-    # Removed only after the await: if that is cancelled, `_detailed` still cancels the work.
-    row, work = waiting[0]
-    details = NO_DETAILS if work is None else await work
-    waiting.popleft()
-    return row, details
+    """The rows in their order; the details of a few tasks are fetched at the same time."""
+    remaining = iter(rows)
+    while some := list(islice(remaining, _AT_ONCE)):
+        found = [NO_DETAILS] * len(some)
+        if session is not None:
+            found = await asyncio.gather(
+                *(details_of(session, row.task_id, screenshots) for row in some)
+            )
+        for each in zip(some, found, strict=True):
+            yield each
 
 
 def _write(file: TextIO, pieces: Iterable[str]) -> None:
