@@ -45,9 +45,11 @@ def complete_words(known: Iterable[str], *, several: bool = False) -> Completer:
     return complete
 
 
-def _complete_ids(
-    read: Callable[[BrowserUseSession], Awaitable[Sequence[tuple[str, str]]]],
-) -> Completer:
+_Ids = Sequence[tuple[str, str]]  # with words about each
+_Read = Callable[[BrowserUseSession], Awaitable[_Ids]]
+
+
+def _complete_ids(read: _Read) -> Completer:
     def complete(
         context: click.Context, _parameter: click.Parameter, incomplete: str
     ) -> list[CompletionItem]:
@@ -61,10 +63,7 @@ def _complete_ids(
     return complete
 
 
-async def _found(
-    context: click.Context,
-    read: Callable[[BrowserUseSession], Awaitable[Sequence[tuple[str, str]]]],
-) -> Sequence[tuple[str, str]]:
+async def _found(context: click.Context, read: _Read) -> _Ids:
     names = [str(each.name) for each in SERVER_OPTIONS]
     given: dict[str, Any] = {
         name: context.params[name] for name in names if context.params.get(name) is not None
@@ -83,17 +82,17 @@ async def _found(
         os._exit(0)
 
 
-async def _tasks(session: BrowserUseSession) -> Sequence[tuple[str, str]]:
+async def _tasks(session: BrowserUseSession) -> _Ids:
     page = await session.tasks.list(limit=_MOST)
     return [(each.id, f"{each.status}: {each.task}") for each in page.tasks]
 
 
-async def _schedules(session: BrowserUseSession) -> Sequence[tuple[str, str]]:
+async def _schedules(session: BrowserUseSession) -> _Ids:
     page = await session.scheduled_tasks.list(limit=_MOST)
     return [(each.id, each.task) for each in page.tasks]
 
 
-async def _profiles(session: BrowserUseSession) -> Sequence[tuple[str, str]]:
+async def _profiles(session: BrowserUseSession) -> _Ids:
     page = await session.browser_profiles.list(limit=_MOST)
     return [(each.profile_id, each.profile_name) for each in page.profiles]
 

@@ -1,6 +1,6 @@
 """Options made from settings, and the settings that were given with them."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import attrs
@@ -12,21 +12,18 @@ from browser_use_async.secret_sources import variable_of
 from browser_use_async.server.setting_kinds import PATH, Kind, Setting, own_settings, settings_of
 
 
-class _Value(click.ParamType):  # type: ignore[type-arg] # no generic class before click 8.2
-    """The value of an option; a secret stays unread until `given` reads it."""
+def _reader(kind: Kind) -> Callable[[Any], Any]:
+    """A parser of texts; a secret stays unread until `given` reads it."""
 
-    def __init__(self, kind: Kind) -> None:
-        self.name = kind.unit
-        self._kind = kind
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Read a text."""
-        if self._kind.reveals is not None or not isinstance(value, str):
+    def read(value: Any) -> Any:
+        if kind.reveals is not None or not isinstance(value, str):
             return value
         try:
-            return self._kind.parse(value)
+            return kind.parse(value)
         except (ConfigurationError, ValueError) as error:
-            return self.fail(str(error), param, ctx)
+            raise click.BadParameter(str(error)) from None
+
+    return read
 
 
 class _Word(Choice):
@@ -34,11 +31,11 @@ class _Word(Choice):
 
     def __init__(self, kind: Kind) -> None:
         super().__init__(kind.choices)
-        self._value = _Value(kind)
+        self._read = _reader(kind)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Return a value that is one of the words."""
-        return super().convert(self._value.convert(value, param, ctx), param, ctx)
+        return super().convert(self._read(value), param, ctx)
 
 
 def option_of(name: str, field: "attrs.Attribute[Any]", each: Setting) -> Option:
@@ -47,7 +44,7 @@ def option_of(name: str, field: "attrs.Attribute[Any]", each: Setting) -> Option
     shape: dict[str, Any] = {"is_flag": True}
     if not kind.is_flag:
         shape = {
-            "type": _Word(kind) if kind.choices else _Value(kind),
+            "type": _Word(kind) if kind.choices else _reader(kind),
             "metavar": kind.metavar,
             "multiple": kind.gather is not None,
             "shell_complete": complete_files if kind.metavar == PATH.metavar else None,

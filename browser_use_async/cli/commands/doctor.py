@@ -82,7 +82,17 @@ async def doctor(console: Console, server: ServerOptions, database: str | None) 
         checks.append(check)
         _print_check(check, console)
     if not console.shows_text:
-        console.result(_report(checks))
+        records = [
+            {
+                "name": each.name,
+                "ok": each.is_good,
+                "missing": each.is_missing,
+                "taken": each.is_taken,
+                "detail": each.detail,
+            }
+            for each in checks
+        ]
+        console.result({"ok": all(each.is_good for each in checks), "checks": records})
     return next((each.code for each in checks if not each.is_good), ExitCode.FINISHED)
 
 
@@ -92,8 +102,8 @@ async def _checks(
     for check in _machine():
         yield check
     yield await _workers()
-    if (model := await _model()) is not None:
-        yield model
+    if os.environ.get("OPENAI_BASE_URL"):
+        yield await _model()
     yield await _port()
     async for check in _database(database):
         yield check
@@ -147,10 +157,8 @@ def _browser() -> _Check:
         return _Check("browser", f"{error}. `serve` reads pages without one", is_missing=True)
 
 
-async def _model() -> _Check | None:
+async def _model() -> _Check:
     """Whether the model of OPENAI_BASE_URL answers a question, which costs a few tokens."""
-    if not os.environ.get("OPENAI_BASE_URL"):
-        return None
     # Imported here: other commands need no server.
     from browser_use_async.server.executors.agent.model import Model, NoModelError  # noqa: PLC0415
     from browser_use_async.server.executors.settings import AgentSettings  # noqa: PLC0415
@@ -281,8 +289,7 @@ def _described(configuration: Configuration, *, is_local: bool) -> str:
             place = "--local" if is_local and name != "timeout" else _OPTIONS[name]
         elif place.startswith(f"{name} in "):
             place = "the config file"
-        if text is not None:
-            found.append(f"{text} ({place})")
+        found += [] if text is None else [f"{text} ({place})"]
     return ", ".join(found)
 
 
@@ -293,19 +300,3 @@ def _print_check(check: _Check, console: Console) -> None:
     elif check.is_taken:
         verdict = ("taken    ", Style.WAITING)
     console.labelled([verdict, f"{check.name:<19}"], check.detail)
-
-
-def _report(checks: list[_Check]) -> dict[str, object]:
-    return {
-        "ok": all(each.is_good for each in checks),
-        "checks": [
-            {
-                "name": each.name,
-                "ok": each.is_good,
-                "missing": each.is_missing,
-                "taken": each.is_taken,
-                "detail": each.detail,
-            }
-            for each in checks
-        ],
-    }

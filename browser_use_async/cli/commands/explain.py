@@ -172,7 +172,16 @@ def _show(
     name: str, state: str, entries: Sequence[_Entry], console: Console, reason: str | None
 ) -> None:
     if not console.shows_text:
-        console.result({"of": name, "state": state, "entries": [_json(each) for each in entries]})
+        records = [
+            {
+                "time": None if each.time is None else each.time.isoformat(),
+                "what": each.what,
+                "about": each.about,
+                "cents": None if each.cents is None else float(each.cents),
+            }
+            for each in entries
+        ]
+        console.result({"of": name, "state": state, "entries": records})
         return
     console.info()
     console.info(f"{name}: {state}")
@@ -185,15 +194,6 @@ def _show(
     console.table(heads, [_cells(each) for each in entries])
     if reason:  # whole, since a table on a terminal cuts it
         console.labelled([("why: ", Style.FAINT)], " ".join(reason.split()))
-
-
-def _json(entry: _Entry) -> dict[str, object]:
-    return {
-        "time": None if entry.time is None else entry.time.isoformat(),
-        "what": entry.what,
-        "about": entry.about,
-        "cents": None if entry.cents is None else float(entry.cents),
-    }
 
 
 def _cells(entry: _Entry) -> tuple[Span, ...]:
