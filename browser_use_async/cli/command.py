@@ -89,16 +89,23 @@ _SETTINGS: dict[str, Any] = {"help_option_names": _HELP, "max_content_width": 10
 
 
 class Command(_Explained):
-    """A command that runs a coroutine function."""
+    """A command that runs a coroutine function.
+
+    Args:
+        execute: The function; its docstring is the help.
+        name: Its word on the command line.
+        params: Its arguments and options, in the order of the help.
+        connects: Whether it has the options for the server and the key.
+        examples: Lines below its help, without the name of the program.
+    """
 
     def __init__(
         self,
-        name: str,
         execute: Execute,
-        params: Sequence[click.Parameter],
-        *,
-        connects: bool,
-        examples: Sequence[str],
+        name: str,
+        *params: click.Parameter,
+        connects: bool = True,
+        examples: Sequence[str] = (),
     ) -> None:
         own = {flag for each in params for flag in each.opts}  # `--json FIELDS`, for one
         shared = [*(options.SERVER_OPTIONS if connects else ()), *options.OUTPUT_OPTIONS]
@@ -172,18 +179,9 @@ class Command(_Explained):
             return report_output_error(error, console)
 
 
-def command(
-    name: str, *params: click.Parameter, connects: bool = True, examples: Sequence[str] = ()
-) -> Callable[[Execute], Command]:
-    """A decorator that makes a coroutine function a command.
-
-    Args:
-        name: Its word on the command line.
-        params: Its arguments and options, in the order of the help.
-        connects: Whether it has the options for the server and the key.
-        examples: Lines below its help, without the name of the program.
-    """
-    return lambda execute: Command(name, execute, params, connects=connects, examples=examples)
+def command(name: str, *params: click.Parameter, **shape: Any) -> Callable[[Execute], Command]:
+    """A decorator that makes a coroutine function a `Command`."""
+    return lambda execute: Command(execute, name, *params, **shape)
 
 
 def _is_text(word: str) -> bool:
@@ -310,10 +308,10 @@ class Group(_Explained, click.Group):
     def action(
         self, name: str, *params: click.Parameter, **shape: Any
     ) -> Callable[[Execute], Command]:
-        """A decorator that adds a command of a coroutine function; see `command`."""
+        """A decorator that adds the `Command` of a coroutine function."""
 
         def add(execute: Execute) -> Command:
-            added = command(name, *params, **shape)(execute)
+            added = Command(execute, name, *params, **shape)
             self.add_command(added)
             return added
 

@@ -105,6 +105,8 @@ def _blocks(heads: Sequence[Head], rows: Sequence[Sequence[Cell]], width: int) -
     return lines
 
 
+# --- lists -------------------------------------------------------------------------------------
+
 RowT = TypeVar("RowT")
 
 
@@ -121,12 +123,6 @@ class Column(Generic[RowT]):
     missing: str = ""  # the text for null
 
     @property
-    def heading(self) -> str:
-        """The text above the column."""
-        words = self.name.removesuffix("_at").removesuffix("_cents").replace("_", " ").upper()
-        return in_local_time("TIME" if words == "AT" else words) if self.is_time else words
-
-    @property
     def is_time(self) -> bool:
         """Whether it has times."""
         return self.name == "at" or self.name.endswith("_at")
@@ -136,7 +132,10 @@ class Column(Generic[RowT]):
         is_number = self.name.endswith("_cents") or (
             bool(cells) and all(text_of(each).replace(",", "").isdecimal() for each in cells)
         )
-        return Head(self.heading, self.is_text, is_number)
+        words = self.name.removesuffix("_at").removesuffix("_cents").replace("_", " ").upper()
+        if self.is_time:
+            words = in_local_time("TIME" if words == "AT" else words)
+        return Head(words, self.is_text, is_number)
 
     def shown(self, row: RowT) -> Span:
         """The cell of a row."""
@@ -209,11 +208,7 @@ class Listing(Generic[RowT]):
     ) -> None:
         """Write rows to stdout: JSON as they come, or a table at the end.
 
-        Args:
-            rows: The rows.
-            console: Where to write them.
-            columns: The columns of the table; none for the usual ones.
-            fields: The fields of the JSON; none for all.
+        Without names of columns and fields, the table has the usual ones, and the JSON has all.
         """
         shown = [self._columns[name] for name in columns] or self._shown
         # A table needs all rows to know the widths of its columns.

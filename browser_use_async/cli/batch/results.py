@@ -63,18 +63,13 @@ class JsonLines:
             for number, line in enumerate(file, 1):
                 if not line.endswith(b"\n"):
                     return
-                value = _object(line)
-                if value is None or not isinstance(value.get("key"), str):
+                try:
+                    value = read_json(line)
+                except JsonRefusedError:
+                    value = None
+                if not isinstance(value, dict) or not isinstance(value.get("key"), str):
                     raise _foreign(path, number)
                 yield Entry(line, identity_of(value), str(value.get("state")))
-
-
-def _object(line: bytes) -> dict[str, Any] | None:
-    try:
-        value = read_json(line)
-    except JsonRefusedError:
-        return None
-    return value if isinstance(value, dict) else None
 
 
 class CsvTable:
@@ -193,6 +188,8 @@ def _whole_records(lines: io.BufferedReader) -> Generator[bytes]:
             yield b"".join(record)
             record, quotes = [], 0
 
+
+# --- the file ----------------------------------------------------------------------------------
 
 ResultFormat = JsonLines | CsvTable
 

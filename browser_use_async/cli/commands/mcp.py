@@ -96,11 +96,7 @@ async def mcp(
 async def _serve_http(
     server: ServerOptions, timeout: float, host: str, number: int, console: Console
 ) -> None:
-    from browser_use_async.mcp.server import (  # noqa: PLC0415
-        PATH,
-        KeySessions,
-        serve_http,
-    )
+    from browser_use_async.mcp.server import PATH, KeySessions, serve_http  # noqa: PLC0415
 
     # Resolved once: an invalid value is reported at the start, not to each client.
     configuration = configured(server)
