@@ -49,24 +49,25 @@ def live_page(
     # From the address at which the page is opened: no other one may be shown on it.
     picture = picture.removeprefix(links.url)
     width, height = record.viewport
+    # Parts of the page that are hidden while they are empty.
+    parts = {
+        "picture": picture,
+        "elsewhere": notice,
+        "output": record.output or "",
+        "failure": record.failure or "",
+    }
     values = {
+        **parts,
+        **{f"{name}_hidden": "" if text else "hidden" for name, text in parts.items()},
         "task": record.task,
         "status": str(record.status),
         "created_at": unstructure(record.created_at),
         "ended": "true" if record.status.is_terminal else "false",
         "step_count": str(len(record.steps)),
-        "picture": picture,
-        "picture_hidden": "" if picture else "hidden",
         "no_picture_hidden": "hidden" if picture else "",
         "width": str(width),
         "height": str(height),
         "now": f"Waits for {waits_for}." if waits_for else "",
-        "elsewhere": notice,
-        "elsewhere_hidden": "" if notice else "hidden",
-        "output": record.output or "",
-        "output_hidden": "" if record.output else "hidden",
-        "failure": record.failure or "",
-        "failure_hidden": "" if record.failure else "hidden",
     }
     scripts = ("live.js", "steering.js") if may_steer else ("live.js",)
     markup = {

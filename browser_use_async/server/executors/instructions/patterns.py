@@ -1,4 +1,4 @@
-"""Known instructions: one verb and one pattern each, tried on a whole clause."""
+"""Known instructions: one verb and one pattern each, tried on a whole clause, and their writing."""
 
 import re
 from collections.abc import Callable, Collection
@@ -27,6 +27,10 @@ _KEY_NAMES = {name.casefold(): name for name in _KEYS.split()} | {
 _SECRET = re.compile(
     r"(?:the )?secret ([\w.-]+)|\{\{?\s*([\w.-]+)\s*\}?\}|<secret>([\w.-]+)</secret>"
 )
+
+_QUOTES = ('""', "“”", "«»", "``")
+# Ends of lines, and what stands for quotations while a line is read
+_UNQUOTABLE = re.compile("[\n\r\U000f0000-\U0010ffff]")
 
 
 class Given(NamedTuple):
@@ -222,3 +226,52 @@ def not_understood(clause: str, *, in_browser: bool) -> CannotContinueError:
         f"“{clause}” is not understood, since there is no language model here.{nearest} "
         f"What is understood: {known}; {_ANSWERS}."
     )
+
+
+def line_of(action: actions.Action) -> str:  # noqa: C901, PLR0912 - one line for each
+    """The instruction of an action; a value that cannot be quoted is left out."""
+    match action:
+        case actions.OpenAddress(url):
+            return f"open {url}"
+        case actions.OpenFile(name):
+            return f"open {name}"
+        case actions.Click(phrase):
+            return f"click {_words(phrase)}"
+        case actions.Fill(field, value, secret):
+            said = f"the secret {secret}" if secret else quoted(value) or '"value"'
+            return f"fill {_words(field)} with {said}"
+        case actions.Tick(phrase, on):
+            return f"{'tick' if on else 'untick'} {_words(phrase)}"
+        case actions.PressKey(key):
+            return f"press {'space' if key == ' ' else key}"
+        case actions.Submit():
+            return "submit the form"
+        case actions.Upload(file, field):
+            return f"upload {_words(file)}" + (f" to {_words(field)}" if field else "")
+        case actions.WaitFor(text):
+            return f"wait for {_words(text)}"
+        case actions.Wait(seconds):
+            return f"wait {seconds:g} s"
+        case actions.Scroll(to):
+            return f"scroll {to}"
+        case actions.GoBack():
+            return "go back"
+        case actions.TakePicture(name):
+            return f"take a screenshot as {name}"
+        case actions.Download(phrase):
+            return f"download {_words(phrase)}"
+
+
+def quoted(text: str) -> str | None:
+    """A text in quotation marks that it does not contain; None if there are none."""
+    if _UNQUOTABLE.search(text) is not None:
+        return None
+    marks = next((each for each in _QUOTES if not set(each) & set(text)), None)
+    return None if marks is None else f"{marks[0]}{text}{marks[1]}"
+
+
+def _words(text: str) -> str:
+    """The words of an element, which is found by its description."""
+    kept = " ".join(text.split())
+    without_marks = " ".join(re.sub('["“”«»`]', " ", kept).split())
+    return quoted(kept) or f'"{without_marks}"'

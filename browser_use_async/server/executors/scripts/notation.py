@@ -29,7 +29,9 @@ from browser_use_async.server.executors.instructions.clauses import MaskedText
 from browser_use_async.server.executors.instructions.patterns import (
     Given,
     action_of,
+    line_of,
     not_understood,
+    quoted,
 )
 from browser_use_async.server.executors.protocol import CannotContinueError
 from browser_use_async.server.executors.scripts import answers
@@ -46,9 +48,6 @@ from browser_use_async.server.executors.scripts.script import (
 
 MOST_CHARACTERS = 1_000_000
 _INDENT = "    "
-_QUOTES = ('""', "“”", "«»", "``")
-# Ends of lines, and what stands for quotations while a line is read
-_UNQUOTABLE = re.compile("[\n\r\U000f0000-\U0010ffff]")
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[^\s"]+')
 _PLAIN = re.compile(r'[^\s"\[][^\n\r]*[^\s]|[^\s"\[]')
 _HEAD = re.compile("(inputs|secrets|needs the model):(.*)")
@@ -90,7 +89,7 @@ def write(script: Script) -> str:
 
 def _step_lines(step: ScriptStep) -> Iterator[str]:
     yield line_of(step.action)
-    if isinstance(step.action, actions.Fill) and _quoted(step.action.value) is None:
+    if isinstance(step.action, actions.Fill) and quoted(step.action.value) is None:
         yield _about("value", step.action.value)
     for words, name in _OF_ELEMENT.items():
         if value := getattr(step.element, name, None):
@@ -100,55 +99,6 @@ def _step_lines(step: ScriptStep) -> Iterator[str]:
         if value != field.default:
             for each in value if isinstance(value, tuple) else (value,):
                 yield _about(words, "yes" if each is True else each)
-
-
-def line_of(action: actions.Action) -> str:  # noqa: C901, PLR0912 - one line for each
-    """The line of a step, which is an instruction as tasks have them."""
-    match action:
-        case actions.OpenAddress(url):
-            return f"open {url}"
-        case actions.OpenFile(name):
-            return f"open {name}"
-        case actions.Click(phrase):
-            return f"click {_words(phrase)}"
-        case actions.Fill(field, value, secret):
-            said = f"the secret {secret}" if secret else _quoted(value) or '"value"'
-            return f"fill {_words(field)} with {said}"
-        case actions.Tick(phrase, on):
-            return f"{'tick' if on else 'untick'} {_words(phrase)}"
-        case actions.PressKey(key):
-            return f"press {'space' if key == ' ' else key}"
-        case actions.Submit():
-            return "submit the form"
-        case actions.Upload(file, field):
-            return f"upload {_words(file)}" + (f" to {_words(field)}" if field else "")
-        case actions.WaitFor(text):
-            return f"wait for {_words(text)}"
-        case actions.Wait(seconds):
-            return f"wait {seconds:g} s"
-        case actions.Scroll(to):
-            return f"scroll {to}"
-        case actions.GoBack():
-            return "go back"
-        case actions.TakePicture(name):
-            return f"take a screenshot as {name}"
-        case actions.Download(phrase):
-            return f"download {_words(phrase)}"
-
-
-def _quoted(text: str) -> str | None:
-    """A text in quotation marks that it does not contain; None if there are none."""
-    if _UNQUOTABLE.search(text) is not None:
-        return None
-    marks = next((each for each in _QUOTES if not set(each) & set(text)), None)
-    return None if marks is None else f"{marks[0]}{text}{marks[1]}"
-
-
-def _words(text: str) -> str:
-    """The words of an element, which is found by its description."""
-    kept = " ".join(text.split())
-    without_marks = " ".join(re.sub('["“”«»`]', " ", kept).split())
-    return _quoted(kept) or f'"{without_marks}"'
 
 
 def _about(name: str, value: str | list[str]) -> str:

@@ -172,13 +172,14 @@ def _steps(taken: Sequence[Note], run: Run) -> tuple[list[ScriptStep], list[list
     pages = [*(each.before for each in taken[1:]), run.end]
     for note, until, after in zip(taken, ends, pages, strict=True):
         made = [each for each in run.requests if note.at <= each.at < until]
-        step = _step(note, after, made, asked, run)
-        said = [
-            each.text
-            for each in run.dialogs
-            if note.at <= each.at < until and each.kind == "confirm"
-        ]
-        step = attrs.evolve(step, confirms=tuple(_with_inputs(each, run.inputs) for each in said))
+        step = attrs.evolve(
+            _step(note, after, made, asked, run),
+            confirms=tuple(
+                _with_inputs(each.text, run.inputs)
+                for each in run.dialogs
+                if note.at <= each.at < until and each.kind == "confirm"
+            ),
+        )
         if _repeats(steps[-1] if steps else None, step):
             steps[-1] = attrs.evolve(steps[-1], repeats=True)
             kept[-1].append(note)
