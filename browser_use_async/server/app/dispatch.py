@@ -157,7 +157,7 @@ def handler_of(
 ) -> Handler:
     """The request handler of a route, whose calls count for a quota if there is one."""
     endpoint = route.endpoint
-    hold = server.held_calls.hold_of(endpoint)
+    hold = server.held_calls.holds.get(endpoint)
 
     async def answer(request: web.Request, call: Call) -> web.StreamResponse:
         view = server.of(call.key.name, call.key.scopes)

@@ -73,14 +73,11 @@ class HeldCalls:
         self._held = _places(MAX_HELD)
         self._streams = _places(MAX_STREAMS)
         self._whole = _places(MAX_WHOLE_STREAMS)
-
-    def hold_of(self, endpoint: Endpoint) -> Hold | None:
-        """The function that lets the calls of an endpoint wait, or None."""
-        functions: dict[str, Hold] = {
-            GET_TASK_STATUS.name: self._hold_status,
-            LIST_TASKS.name: self._hold_list,
+        # What lets the calls of an endpoint wait.
+        self.holds: dict[Endpoint, Hold] = {
+            GET_TASK_STATUS: self._hold_status,
+            LIST_TASKS: self._hold_list,
         }
-        return functions.get(endpoint.name)
 
     def log_of(self, reader: Reader) -> ChangeLog:
         """The latest changes of the reader's tasks."""
@@ -176,11 +173,10 @@ class ChangeStream(web.StreamResponse):
         super().__init__(headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
         self.headers.update(_applied(wait))
         self.content_type = CHANGES_TYPE
-        self._is_whole = wait.whole
+        self._wait = wait
         self._calls = calls
         self._reader = reader
         self._log = calls.log_of(reader)
-        self._seconds = wait.seconds
         asked = self._log.position_of(cursor)
         self._is_reset = asked is None and cursor != FROM_NOW
         self._position = self._log.position if asked is None else asked
@@ -189,8 +185,8 @@ class ChangeStream(web.StreamResponse):
         """Send changes for the time that the client has named."""
         # Here and not in the handler, so that faults get an answer that is not sent yet.
         try:
-            async with asyncio.timeout(self._seconds + _LATE):
-                with self._calls.streaming(self._reader, is_whole=self._is_whole) as changed:
+            async with asyncio.timeout(self._wait.seconds + _LATE):
+                with self._calls.streaming(self._reader, is_whole=self._wait.whole) as changed:
                     await self._send_changes(changed)
                 await super().write_eof(data)
         except TimeoutError:
@@ -198,7 +194,7 @@ class ChangeStream(web.StreamResponse):
 
     async def _send_changes(self, changed: asyncio.Event) -> None:
         loop = asyncio.get_running_loop()
-        until = loop.time() + self._seconds
+        until = loop.time() + self._wait.seconds
         await self.write(self._place(is_reset=self._is_reset))
         calls, key_id = self._calls, self._reader.key_id
         while not calls.are_over(key_id) and (left := until - loop.time()) > _TICK:
@@ -216,7 +212,7 @@ class ChangeStream(web.StreamResponse):
             return self._place(is_reset=True)
         changes = log.since(first)
         self._position += len(changes)
-        lines, room = [], WHOLE_AT_ONCE if self._is_whole else 0
+        lines, room = [], WHOLE_AT_ONCE if self._wait.whole else 0
         for number, (task_id, status) in enumerate(changes, first + 1):
             line = _line(cursor=log.cursor(number), id=task_id, status=status)
             if room > 0 and status.is_terminal and (task := await self._ended_task(task_id)):

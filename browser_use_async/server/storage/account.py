@@ -135,7 +135,7 @@ async def charge(at: Database, owner: str, cents: Decimal, tasks: int = 0) -> Ro
     return payer[0][0], *own[1:]
 
 
-async def charge_task(at: Database, owner: str, cents: Decimal, most: int | None = None) -> int:
+async def charge_task(at: Database, owner: str, cents: Decimal, most: int | None) -> int:
     """Pay for a new task in a transaction, and return its number among those of the owner.
 
     Refused without credit, and at the limit of unended tasks of the owner or, with `most`, of all

@@ -199,13 +199,13 @@ class Outbox:
         found = await self._read("1 = 1 ORDER BY number DESC LIMIT :count", count=count)
         return found[::-1]
 
-    async def latest_of(self, owner: str, count: int, state: str = "") -> list[Delivery]:
+    async def latest_of(self, owner: str, count: int, state: str) -> list[Delivery]:
         """Return an owner's latest deliveries, in one state or in all, oldest first."""
         condition = f"{_OF_OWNER}{_IN_STATE if state else ''} ORDER BY number DESC LIMIT :count"
         found = await self._read(condition, owner=owner, count=count, state=state)
         return found[::-1]
 
-    async def latest_tasks_of(self, owner: str, count: int, state: str = "") -> dict[str, str]:
+    async def latest_tasks_of(self, owner: str, count: int, state: str) -> dict[str, str]:
         """Return the beginnings of the task texts of an owner's latest deliveries."""
         found = await self._database.rows(
             f"SELECT id, {beginning('task', _SHOWN_CHARACTERS)} FROM tasks WHERE id IN "
@@ -239,10 +239,9 @@ class Outbox:
         await at.defer("delivery", lock, number=delivery.number)
         return delivery
 
-    async def count_of(self, owner: str, state: str = "") -> int:
+    async def count_of(self, owner: str, state: str) -> int:
         """Return the number of an owner's deliveries, in one state or in all."""
-        condition = f"{_OF_OWNER}{_IN_STATE if state else ''}"
-        statement = f"SELECT COUNT(*) FROM outbox WHERE {condition}"
+        statement = f"SELECT COUNT(*) FROM outbox WHERE {_OF_OWNER}{_IN_STATE if state else ''}"
         return int(await self._database.value(statement, owner=owner, state=state))
 
     async def _first(self, condition: str, **values: Any) -> Delivery | None:
