@@ -1,4 +1,4 @@
-"""Name look-ups, bounded for each task, and connections to exactly what was judged.
+"""Name look-ups, bounded for each task, and resolving of exactly the judged addresses.
 
 `getaddrinfo` blocks a thread for as long as a name server is silent. In the threads that
 a whole server shares, one page with a few hundred such names would keep all other tasks from

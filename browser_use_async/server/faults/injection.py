@@ -1,4 +1,4 @@
-"""Fault injection: rules matched to calls, and how they break calls, responses and connections."""
+"""Fault injection: rules for calls, which break calls, responses and connections."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""Comparing names the way a person would: case, accents, separators and plurals do not matter."""
+"""Comparison of names without regard to case, accents, separators and plurals."""
 
 import re
 import unicodedata

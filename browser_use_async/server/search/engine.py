@@ -64,8 +64,7 @@ class SearchEngine:
         named = backend.urls if isinstance(backend, SearxngBackend | SiteIndexBackend) else ()
         asks = HttpClient(self._egress.policy_naming(opening=named))
         urls = await backend.addresses(asks, query, max_websites)
-        # The operator names the sites of an index. What else a search finds, anybody can have
-        # put there.
+        # The operator names the sites of an index. All other results may come from strangers.
         client = asks if is_index else HttpClient(self._egress.policy_naming())
         # Bounds open connections and memory, however many websites are asked for.
         slots = asyncio.Semaphore(_AT_ONCE)

@@ -145,7 +145,7 @@ def _string(text: str) -> str:
 
 
 class _AnyName(tuple[str, ...]):
-    """The files of a task that does not exist yet: none is named, and each may be there."""
+    """The files of a future task, of which any may exist."""
 
     __slots__ = ()
 

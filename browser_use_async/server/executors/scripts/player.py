@@ -132,7 +132,7 @@ class ScriptPlayer:
             return attrs.evolve(filled, action=fill_in(step.action, quoted_inputs(self._inputs)))
         return filled
 
-    async def locate(self, number: int, *, is_again: bool = False) -> "Located | None":
+    async def locate(self, number: int, *, is_again: bool = False) -> Located | None:
         """Find the element of a step; None if the step repeats and there is no more.
 
         Raises:
@@ -150,7 +150,7 @@ class ScriptPlayer:
                 return None
             return Located(step, await self._healed(page, number, step, refusal), is_healed=True)
 
-    async def take(self, located: "Located") -> None:
+    async def take(self, located: Located) -> None:
         """Take a step, if its page has not changed since it was located.
 
         Raises:

@@ -300,7 +300,7 @@ def _repeats(before: ScriptStep | None, step: ScriptStep) -> bool:
 
 
 def _signing_in(steps: Sequence[ScriptStep]) -> Iterator[ScriptStep]:
-    """To send a password changes nothing but who is there."""
+    """Mark the steps that send a password: they change nothing but the session."""
     if steps:
         yield steps[0]
     for before, step in pairwise(steps):
