@@ -85,23 +85,43 @@ class RunTaskFields(TypedDict, total=False):
     """
 
     secrets: Mapping[str, str] | None
+    """Names and values that the agent may type but never sees; combine them with
+    `allowed_domains`."""
     allowed_domains: Sequence[str] | None
+    """Domains that the agent may visit, `*.example.com` for any subdomain; all domains if it is
+    not given. The SDK refuses an empty list."""
     browser_profile_id: str | None
+    """The browser profile to use; otherwise the default one."""
     save_browser_data: bool | None
+    """Whether cookies and other browser data are kept."""
     structured_output_json: str | None
+    """A JSON schema, as a string, that the output shall follow."""
     llm_model: LlmModel | str | None
+    """The language model; the service's default is gpt-4.1."""
     use_adblock: bool | None
+    """Whether advertisements are blocked."""
     use_proxy: bool | None
+    """Whether a mobile proxy is used; solving captchas needs it."""
     proxy_country_code: ProxyCountry | str | None
+    """The country of the proxy, in either case."""
     highlight_elements: bool | None
+    """Whether the agent highlights elements on the page."""
     included_file_names: Sequence[str] | None
+    """Names of uploaded files that the agent may read."""
     browser_viewport_width: int | None
+    """Width of the page in pixels."""
     browser_viewport_height: int | None
+    """Height of the page in pixels."""
     max_agent_steps: int | None
+    """How many steps the agent may take: 1 to 200, by default 75."""
     enable_public_share: bool | None
+    """Whether a link that needs no key is made."""
     metadata: Mapping[str, str] | None
+    """Up to 10 pairs of your own: keys of 1 to 100 characters, values up to 1000."""
     script: str
+    """The name of a script: the recorded actions of its first task, which a server plays again."""
     inputs: Mapping[str, str]
+    """The values of the script's inputs, which are in the text as `{name}`."""
 
 
 @attrs.frozen

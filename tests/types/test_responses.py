@@ -1,7 +1,10 @@
+import ast
 import copy
+import inspect
 import pickle
 from datetime import UTC, datetime
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any
 
 import attrs
@@ -17,6 +20,7 @@ from browser_use_async.types import (
     Created,
     OutputFile,
     ParsedTask,
+    RunTaskFields,
     ScheduledTask,
     ScheduledTaskPage,
     ScheduleType,
@@ -26,6 +30,7 @@ from browser_use_async.types import (
     TaskMedia,
     TaskPage,
     TaskScreenshots,
+    TaskSettings,
     TaskStatus,
     TaskStep,
     TaskSummary,
@@ -185,3 +190,25 @@ def test_the_repr_of_an_amount_has_its_digits() -> None:
     assert repr(shown[0]) == "Balance(cents=995023.5)"
     for part in ("cost_cents=3.5,", "budget_cents=1000,", "cents=188.5,", "cost_cents=6"):
         assert part in text
+
+
+def test_editors_show_the_text_of_help() -> None:
+    """The text under a keyword of run-task, which an editor shows, is that of `TaskSettings`."""
+    [node] = ast.parse(inspect.getsource(RunTaskFields)).body
+    assert isinstance(node, ast.ClassDef)
+    texts = {
+        field.target.id: " ".join(text.value.value.split())
+        for field, text in pairwise(node.body)
+        if isinstance(field, ast.AnnAssign)
+        and isinstance(field.target, ast.Name)
+        and isinstance(text, ast.Expr)
+        and isinstance(text.value, ast.Constant)
+        and isinstance(text.value.value, str)
+    }
+
+    assert texts.keys() == RunTaskFields.__annotations__.keys()
+    documentation = " ".join((TaskSettings.__doc__ or "").split())
+    sentences = {name: text for name, text in texts.items() if name not in {"script", "inputs"}}
+    assert [
+        name for name, text in sentences.items() if f"{name}: {text}" not in documentation
+    ] == []
