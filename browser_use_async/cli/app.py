@@ -92,29 +92,13 @@ COMMANDS: dict[str, tuple[str, str]] = {
 }
 
 
-def _show_version(context: click.Context, _option: click.Parameter, value: bool) -> None:
-    if value and not context.resilient_parsing:
-        click.echo(f"{NAME} {__version__}")
-        context.exit()
-
-
 class _Program(Group):
     """All commands; the module of a command is imported on first use."""
 
     def __init__(self) -> None:
         super().__init__(NAME, _ABOUT, other_names={"schedule": "schedules"})
         self.notes = _NOTES
-        version = ["--version"]
-        self.params = [
-            Option(
-                version,
-                is_flag=True,
-                is_eager=True,
-                expose_value=False,
-                callback=_show_version,
-                help="print the installed version",
-            )
-        ]
+        self.params = []
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import the module of a command."""
@@ -147,7 +131,10 @@ class _Program(Group):
         ctx.exit(ExitCode.USAGE)
 
 
-program = _Program()
+_version = click.version_option(
+    __version__, message=f"{NAME} {__version__}", help="print the installed version", cls=Option
+)
+program = _version(_Program())
 
 
 def called_name() -> str:

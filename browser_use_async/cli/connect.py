@@ -4,8 +4,6 @@ import asyncio
 import re
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
-from importlib import import_module
-from typing import Any
 
 import attrs
 
@@ -54,9 +52,8 @@ async def connect(
     async with AsyncExitStack() as stack:
         site_url, poll = None, PollPolicy()
         if server.local:
-            started, site = await _start_local(stack)
-            server = attrs.evolve(server, api_key=started.api_key, base_url=started.base_url)
-            site_url = site.url
+            key, base_url, site_url = await _start_local(stack)
+            server = attrs.evolve(server, api_key=key, base_url=base_url)
             poll = PollPolicy(interval=0.1, latency_target=0.25)  # our own server, just started
         configuration = configured(server)
         if needs_key and configuration.api_key is None:
@@ -95,18 +92,18 @@ async def check_key(connection: Connection) -> None:
         )
 
 
-async def _start_local(stack: AsyncExitStack) -> tuple[Any, Any]:
+async def _start_local(stack: AsyncExitStack) -> tuple[str, str, str]:
+    """Start a server and the example site: the key, and the addresses of both."""
     # Imported here: commands that use another server must not wait for this one to load.
-    server_package: Any = import_module("browser_use_async.server")
-    site_module: Any = import_module("browser_use_async.server.static_site")
-    site = await stack.enter_async_context(
-        site_module.StaticSite(site_module.example_site_directory())
-    )
+    from browser_use_async.server import ChromiumSettings, LocalServer, static_site  # noqa: PLC0415
+
+    site = static_site.StaticSite(static_site.example_site_directory())
+    await stack.enter_async_context(site)
     # Server and task belong to one user, but pages are not trusted: on this machine they may open
     # only the example site, and addresses that a task names with their port.
-    chromium = server_package.ChromiumSettings(allow_private_addresses=[site.url])
-    server = server_package.LocalServer(search=[site.url], chromium=chromium)
-    return await stack.enter_async_context(server), site
+    chromium = ChromiumSettings(allow_private_addresses=[site.url])
+    server = await stack.enter_async_context(LocalServer(search=[site.url], chromium=chromium))
+    return server.api_key, server.base_url, site.url
 
 
 _TICK = 1.0  # seconds between two updates of the status line

@@ -4,7 +4,6 @@ import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from itertools import pairwise
 from pathlib import Path
 from typing import Any, Required, TypedDict, cast
 
@@ -145,7 +144,6 @@ def check_input(view: LedgerView, contents: InputContents, source: Path) -> None
 # --- the settings ----------------------------------------------------------------------------
 
 _SITE = "{site}"
-_KEY_OPTION = "--api-key"
 _BUDGET_OPTION = "--budget-cents"
 
 
@@ -311,11 +309,11 @@ def _labels(
 
 def resume_command(words: Sequence[str], budget_cents: int | None = None) -> str:
     """The command that resumes the batch, without the API key and with another budget if given."""
+    key, kept = _taken(words, "--api-key")
     # The place of a key may be shown, but not the key.
-    is_place = is_source(_value_of(words, _KEY_OPTION))
-    kept = list(words) if is_place else _without(words, _KEY_OPTION)
+    kept = list(words) if is_source(key) else kept
     if budget_cents is not None:
-        kept = [*_without(kept, _BUDGET_OPTION), _BUDGET_OPTION, str(budget_cents)]
+        kept = [*_taken(kept, _BUDGET_OPTION)[1], _BUDGET_OPTION, str(budget_cents)]
     # The command is printed: no password of an address may be.
     kept = [shown_ledger(word) if is_postgres(word) else word for word in kept]
     if "--resume" not in kept:
@@ -323,20 +321,15 @@ def resume_command(words: Sequence[str], budget_cents: int | None = None) -> str
     return shlex.join(["browser-use-async", *kept])
 
 
-def _value_of(words: Sequence[str], option: str) -> str:
-    """The value of an option, or an empty text."""
-    for word, following in pairwise([*words, ""]):
-        if word == option or word.startswith(f"{option}="):
-            return word.partition("=")[2] or following
-    return ""
-
-
-def _without(words: Sequence[str], option: str) -> list[str]:
-    """The words without an option, whose value is the next word or stands behind a `=`."""
-    kept: list[str] = []
-    skips = False
-    for word in words:
-        if not skips and not word.startswith(f"{option}=") and word != option:
+def _taken(words: Sequence[str], option: str) -> tuple[str, list[str]]:
+    """The value of an option, or an empty text, and the other words."""
+    value, kept = "", list[str]()
+    rest = iter(words)
+    for word in rest:
+        if word == option:
+            value = next(rest, "")
+        elif word.startswith(f"{option}="):
+            value = word.partition("=")[2]
+        else:
             kept.append(word)
-        skips = word == option
-    return kept
+    return value, kept

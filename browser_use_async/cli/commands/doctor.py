@@ -8,9 +8,7 @@ import socket
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import closing, suppress
-from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
 
 import attrs
 
@@ -148,10 +146,11 @@ def _extra(extra: str, packages: Sequence[str], purpose: str) -> _Check:
 
 def _browser() -> _Check:
     # Imported here: other commands need no server.
-    module: Any = import_module("browser_use_async.server.executors.browser.locate")
+    from browser_use_async.server.executors.browser import locate  # noqa: PLC0415
+
     try:
-        program = module.require_browser()
-        warning = module.missing_playwright() or module.version_warning(program)
+        program = locate.require_browser()
+        warning = locate.missing_playwright() or locate.version_warning(program)
         return _Check("browser", warning or program, is_missing=warning is not None)
     except ConfigurationError as error:
         return _Check("browser", f"{error}. `serve` reads pages without one", is_missing=True)
