@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import pytest
@@ -9,12 +10,7 @@ from browser_use_async.server.executors.agent.executor import (
     make_order,
     secrets_by_domain,
 )
-from browser_use_async.server.executors.agent.worker.channel import (
-    HEADER_BYTES,
-    pack,
-    size_of,
-    unpack,
-)
+from browser_use_async.server.executors.agent.worker.channel import HEADER_BYTES, pack
 from browser_use_async.server.records import Assignment
 
 SECRETS = {"password": "hidden"}
@@ -94,5 +90,5 @@ def test_messages_survive_the_pipe() -> None:
     """A message is its length and its JSON."""
     sent = pack({"text": "Grüße\n"})
 
-    assert size_of(sent[:HEADER_BYTES]) == len(sent) - HEADER_BYTES
-    assert unpack(sent[HEADER_BYTES:]) == {"text": "Grüße\n"}
+    assert int.from_bytes(sent[:HEADER_BYTES], "big") == len(sent) - HEADER_BYTES
+    assert json.loads(sent[HEADER_BYTES:]) == {"text": "Grüße\n"}

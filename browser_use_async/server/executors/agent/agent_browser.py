@@ -21,7 +21,7 @@ from browser_use_async.server.executors.browser.browser_pool import (
     browsers_that_fit,
 )
 from browser_use_async.server.executors.browser.launch import BrowserProcess, CommandFailedError
-from browser_use_async.server.executors.browser.live_view import LiveView
+from browser_use_async.server.executors.browser.live_view import LiveView, send
 from browser_use_async.server.executors.browser.locate import require_browser
 from browser_use_async.server.executors.browser.memory_watch import MemoryWatch
 from browser_use_async.server.executors.browser.secrets import SecretMask
@@ -97,7 +97,7 @@ class LiveObserver:
 
     def _refuse(self, event: Mapping[str, Any]) -> None:
         refusal = {"requestId": event["requestId"], "errorReason": "AccessDenied"}
-        self._work.start(self._send("Fetch.failRequest", refusal))
+        self._work.start(send(self._commands, "Fetch.failRequest", refusal))
 
     def _target_changed(self, event: Mapping[str, Any]) -> None:
         target = event["targetInfo"]
@@ -117,10 +117,6 @@ class LiveObserver:
                 sending = {"sessionId": session_id, "message": message}
                 await self._commands.send("Target.sendMessageToTarget", sending)
             await self._commands.send("Target.detachFromTarget", {"sessionId": session_id})
-
-    async def _send(self, command: str, parameters: dict[str, Any]) -> None:
-        with suppress(PlaywrightError):  # the page is gone
-            await self._commands.send(command, parameters)
 
 
 @attrs.frozen

@@ -7,6 +7,7 @@ signals for the whole process, and reads its settings from the environment once.
 import asyncio
 import base64
 import contextlib
+import json
 import os
 import re
 import signal
@@ -127,9 +128,8 @@ class AgentProcess:
         try:
             async with asyncio.timeout(seconds):
                 header = await self._process.stdout.readexactly(channel.HEADER_BYTES)
-                return channel.unpack(
-                    await self._process.stdout.readexactly(channel.size_of(header))
-                )
+                size = int.from_bytes(header, "big")
+                return json.loads(await self._process.stdout.readexactly(size))
         except TimeoutError:
             raise AgentEndedError(f"The agent was silent for {seconds:g} s.") from None
         except asyncio.IncompleteReadError:

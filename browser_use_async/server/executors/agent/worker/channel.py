@@ -17,16 +17,6 @@ def pack(message: Mapping[str, Any]) -> bytes:
     return len(body).to_bytes(HEADER_BYTES, "big") + body
 
 
-def size_of(header: bytes) -> int:
-    """How many bytes follow a header."""
-    return int.from_bytes(header, "big")
-
-
-def unpack(body: bytes) -> Any:
-    """The message."""
-    return json.loads(body)
-
-
 class Order(TypedDict):
     """One task: the first message to an agent's process."""
 
@@ -129,7 +119,7 @@ class Channel:
         header = self._incoming.read(HEADER_BYTES)
         if len(header) < HEADER_BYTES:
             raise EOFError
-        return unpack(self._incoming.read(size_of(header)))
+        return json.loads(self._incoming.read(int.from_bytes(header, "big")))
 
     def _listen(self) -> None:
         assert self._loop is not None
