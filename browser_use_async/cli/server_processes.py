@@ -147,14 +147,13 @@ def orders_of(
 ) -> list[ServerOrders]:
     """The orders of several processes: the first one has the socket and the webhooks."""
     first = ServerOrders({**settings, "reuse_port": True}, webhooks, **common)
-    return [first, *(_further(first, number) for number in range(2, count + 1))]
-
-
-def _further(first: ServerOrders, number: int) -> ServerOrders:
-    settings = {**first.settings}
-    if (path := settings.get("admin_socket")) is not None:
-        settings["admin_socket"] = f"{os.fspath(path)}.{number}"
-    return attrs.evolve(first, settings=settings, webhooks=())
+    orders = [first]
+    for number in range(2, count + 1):
+        own = {**first.settings}
+        if (path := own.get("admin_socket")) is not None:
+            own["admin_socket"] = f"{os.fspath(path)}.{number}"
+        orders.append(attrs.evolve(first, settings=own, webhooks=()))
+    return orders
 
 
 async def register(server: LocalServer, webhook: Webhook, console: Console) -> None:

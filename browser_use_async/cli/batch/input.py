@@ -380,31 +380,3 @@ def short_digest(text: str) -> int:
     """A digest of 8 bytes, by which to know a text again."""
     encoded = text.encode("utf-8", "surrogatepass")
     return int.from_bytes(blake2b(encoded, digest_size=8).digest())
-
-
-@attrs.define(eq=False, repr=False)
-class InputTracker:
-    """The input of `run_many`, which also remembers the items in flight."""
-
-    _file: InputFile
-    contents: InputContents
-    _fill_in: Callable[[str], str]
-    _fields: RunTaskFields
-    _under_way: dict[int, InputItem] = attrs.field(factory=dict)
-
-    @property
-    def kinds(self) -> InputKinds:
-        """Of the tasks, which `run_many` asks for."""
-        return self.contents.kinds
-
-    def __len__(self) -> int:
-        return self.contents.count
-
-    def __iter__(self) -> Generator[BatchItem]:
-        for index, item in enumerate(self._file.items()):
-            self._under_way[index] = item
-            yield item.to_batch_item(self._fill_in(item.task), self._fields)
-
-    def pop(self, index: int) -> InputItem | None:
-        """Remove and return an item that has ended."""
-        return self._under_way.pop(index, None)

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack
 from decimal import Decimal
 from pathlib import Path
@@ -10,13 +10,14 @@ from typing import Any
 
 import attrs
 
-from browser_use_async.batch import BatchProgress, ItemState, StopReason, read_ledger
+from browser_use_async.batch import BatchItem, BatchProgress, ItemState, StopReason, read_ledger
 from browser_use_async.batch.batch import Batch
+from browser_use_async.batch.history import InputKinds
 from browser_use_async.batch.inputs import InputPrices
 from browser_use_async.batch.ledger.records import FINAL_STATES
 from browser_use_async.batch.options import CONCURRENCY
 from browser_use_async.cli.batch.failures import Failures
-from browser_use_async.cli.batch.input import InputContents, InputTracker
+from browser_use_async.cli.batch.input import InputContents, InputFile, InputItem
 from browser_use_async.cli.batch.progress import (
     BatchDisplay,
     exit_code_for,
@@ -49,8 +50,37 @@ from browser_use_async.cli.exit import ExitCode, graceful_sigint
 from browser_use_async.cli.screen import Style
 from browser_use_async.errors import BrowserUseError
 from browser_use_async.prices import format_cents
+from browser_use_async.types import RunTaskFields
 
 _UNASKED_CENTS = 1000  # what a batch may cost before a person is asked
+
+
+@attrs.define(eq=False, repr=False)
+class _InputTracker:
+    """The input of `run_many`, which also remembers the items in flight."""
+
+    _file: InputFile
+    contents: InputContents
+    _fill_in: Callable[[str], str]
+    _fields: RunTaskFields
+    _under_way: dict[int, InputItem] = attrs.field(factory=dict)
+
+    @property
+    def kinds(self) -> InputKinds:
+        """Of the tasks, which `run_many` asks for."""
+        return self.contents.kinds
+
+    def __len__(self) -> int:
+        return self.contents.count
+
+    def __iter__(self) -> Generator[BatchItem]:
+        for index, item in enumerate(self._file.items()):
+            self._under_way[index] = item
+            yield item.to_batch_item(self._fill_in(item.task), self._fields)
+
+    def pop(self, index: int) -> InputItem | None:
+        """Remove and return an item that has ended."""
+        return self._under_way.pop(index, None)
 
 
 @attrs.frozen
@@ -77,7 +107,7 @@ class BatchRun:
             if file is not None:
                 stack.enter_context(file)
             self._announce(contents.count)
-            tracker = InputTracker(settings.items, contents, connection.fill_in, settings.fields)
+            tracker = _InputTracker(settings.items, contents, connection.fill_in, settings.fields)
             batch = connection.session.run_many(
                 tracker,
                 ledger=settings.ledger,
@@ -178,7 +208,7 @@ class BatchRun:
         )
 
     async def _run_with_timeout(
-        self, batch: Batch[Any], tracker: InputTracker, file: ResultFile | None
+        self, batch: Batch[Any], tracker: _InputTracker, file: ResultFile | None
     ) -> int | None:
         """Process all results; the exit code if the time is up before the batch ends."""
         clock = asyncio.timeout(self.timeout)
@@ -198,7 +228,7 @@ class BatchRun:
         return None
 
     async def _process_results(
-        self, batch: Batch[Any], tracker: InputTracker, file: ResultFile | None
+        self, batch: Batch[Any], tracker: _InputTracker, file: ResultFile | None
     ) -> None:
         has_schema = "structured_output_json" in self.settings.fields
         shows_results = file is None and self.console.shows_text

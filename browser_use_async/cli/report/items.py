@@ -149,7 +149,11 @@ _SCROLLED, _SCROLLED_LINES = 300, 8
 _LONGEST_REASON = 300
 LONGEST_KEY = 200
 
-_HEADINGS = ("#", "Item", "State", "Took", "Steps", "Cost", "Output or error")
+_NUMBER = ' class="number"'
+_HEADINGS = (
+    *(("#", _NUMBER), ("Item", ""), ("State", ""), ("Took", _NUMBER), ("Steps", _NUMBER)),
+    *(("Cost", _NUMBER), ("Output or error", "")),
+)
 
 
 @attrs.frozen
@@ -184,7 +188,7 @@ def header() -> str:
     """What comes before the first item."""
     # The roles: on a phone each row is shown as a card, and some browsers then drop the semantics.
     cells = "".join(
-        f'<th scope="col" role="columnheader"{_number(each)}>{each}</th>' for each in _HEADINGS
+        f'<th scope="col" role="columnheader"{style}>{heading}</th>' for heading, style in _HEADINGS
     )
     return (
         '<section aria-labelledby="results">\n<h2 id="results">Results</h2>\n'
@@ -192,10 +196,6 @@ def header() -> str:
         "<caption>In the order in which the input first named them</caption>\n"
         f'<thead role="rowgroup"><tr role="row">{cells}</tr></thead>\n<tbody role="rowgroup">'
     )
-
-
-def _number(heading: str) -> str:
-    return ' class="number"' if heading in {"#", "Took", "Steps", "Cost"} else ""
 
 
 def row_of(row: LedgerRow, details: Details = NO_DETAILS) -> str:
