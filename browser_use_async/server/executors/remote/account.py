@@ -107,7 +107,6 @@ class RemoteProfiles:
         self, method: str, profile_id: str, body: dict[str, str] | None = None
     ) -> None:
         async with self._lock:
-            # The next use finds it again, or makes another if it was deleted there.
             found = self._ids.pop(profile_id, None) or await self._find(profile_id)
             if found is None:
                 return
@@ -115,7 +114,10 @@ class RemoteProfiles:
                 await self._client.call(method, f"/profiles/{found}", body)
             except RefusedError as error:
                 if error.status != 404:
-                    raise
+                    raise  # else it was deleted there, and the next use makes another
+            else:
+                if body is not None:  # renamed, so it still exists
+                    self._ids[profile_id] = found
 
     async def _find(self, profile_id: str) -> str | None:
         page = await self._client.call("GET", "/profiles", query={"query": profile_id})
