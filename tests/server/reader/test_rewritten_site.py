@@ -126,7 +126,7 @@ def test_package_does_not_know_the_example_site():
     package = Path(__file__).parents[3] / "browser_use_async"
     known = ("Tern & Tide", "Tern &", "Quayside", "Halloran", "winter-chain", "pricing.html")
     # Without the packages that read pages, the demo plays its tasks, so it has their results.
-    apart = {"example_site", "demo_executor.py"}
+    apart = {"example_site", "demo.py"}
     sources = [path for path in package.rglob("*.py") if not apart & {*path.parts}]
 
     assert sources

@@ -104,6 +104,25 @@ async def test_a_script_is_recorded_and_played_with_another_input(
     assert [step.next_goal for step in done.steps][-1] == "Read the answer"
 
 
+async def test_a_screenshot_is_taken_again(chromium: ChromiumExecutor, site: Site) -> None:
+    """An output file of the first run is one of the next runs, with their own content."""
+    task = f'Open {site.url}/, fill "Company name" with "Blue Mill", take a screenshot as form.png'
+    order = ScriptOrder("office", {"company": "Blue Mill"})
+    first = await browse(chromium, f"{task}. Tell me the text", script=order)
+    assert isinstance(first.end, Finished)
+    assert first.end.script is not None
+
+    order = ScriptOrder("office", {"company": "Old Mill"}, first.end.script.text, 1)
+    done = await browse(chromium, f"{task}. Tell me the text", script=order)
+
+    assert isinstance(done.end, Finished)
+    assert done.end.script is not None
+    assert (done.end.script.played, done.end.script.model_calls) == (3, 0)
+    assert first.files["form.png"].startswith(b"\x89PNG")
+    assert done.files["form.png"].startswith(b"\x89PNG")
+    assert done.files["form.png"] != first.files["form.png"]
+
+
 @pytest.mark.parametrize(
     ("later", "reason"),
     [

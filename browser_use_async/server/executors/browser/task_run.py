@@ -4,7 +4,11 @@ import attrs
 
 from browser_use_async.server.executors.browser.action_runner import ActionRunner
 from browser_use_async.server.executors.browser.context import TaskContext
-from browser_use_async.server.executors.browser.elements import ElementNotFoundError, find
+from browser_use_async.server.executors.browser.elements import (
+    Element,
+    ElementNotFoundError,
+    find,
+)
 from browser_use_async.server.executors.browser.launch import BrowserError
 from browser_use_async.server.executors.browser.page import MOST_URL_CHARACTERS
 from browser_use_async.server.executors.instructions import actions
@@ -111,15 +115,20 @@ class TaskRun:
             if self.recording is not None:
                 self.recording.note_problem("a file of the task was read, and no page")
             self._document = await open_file(action.name, self._assignment.files[action.name])
-        elif isinstance(action, actions.TakePicture):
-            self.files[action.name] = await self.runner.screenshot()
         elif self.recording is None:
-            self._document = await self.runner.perform(action)
+            self._document = await self.act(action)
         else:
             page = await self._context.current()
             element = await self.runner.element_of(action)
             noted = await self.recording.note(page, action, element)
-            self._document = await self.runner.perform(*noted)
+            self._document = await self.act(*noted)
+
+    async def act(self, action: actions.Action, element: Element | None = None) -> Page | None:
+        """Carry out an action on the page; returns what was downloaded, if anything."""
+        if not isinstance(action, actions.TakePicture):
+            return await self.runner.perform(action, element)
+        self.files[action.name] = await self.runner.screenshot()
+        return None
 
     async def _read(self) -> None:
         page = self._document or await self.runner.read()

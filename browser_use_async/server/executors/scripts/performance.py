@@ -52,7 +52,7 @@ async def play(
     order = assignment.script
     assert order is not None
     player = ScriptPlayer(
-        context, task_run.runner, script, dict(order.inputs), healer=healer, guards=guards
+        context, task_run, script, dict(order.inputs), healer=healer, guards=guards
     )
     performance = _Performance(assignment, script, order, task_run, player, healer)
     try:

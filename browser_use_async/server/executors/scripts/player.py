@@ -9,11 +9,11 @@ import attrs
 from playwright.async_api import Dialog, ElementHandle, Frame, Request
 from playwright.async_api import Error as PlaywrightError
 
-from browser_use_async.server.executors.browser.action_runner import ActionRunner
 from browser_use_async.server.executors.browser.context import TaskContext
 from browser_use_async.server.executors.browser.elements import Element
 from browser_use_async.server.executors.browser.launch import CommandFailedError, NoAnswerError
 from browser_use_async.server.executors.browser.page import FRAME_SECONDS, TaskPage
+from browser_use_async.server.executors.browser.task_run import TaskRun
 from browser_use_async.server.executors.instructions.actions import OpenAddress, goal_of
 from browser_use_async.server.executors.protocol import CannotContinueError
 from browser_use_async.server.executors.scripts.addresses import fits, quoted_inputs
@@ -94,7 +94,7 @@ class ScriptPlayer:
     def __init__(
         self,
         context: TaskContext,
-        runner: ActionRunner,
+        task_run: TaskRun,
         recorded: Script,
         inputs: dict[str, str],
         *,
@@ -102,7 +102,7 @@ class ScriptPlayer:
         guards: bool = True,
     ) -> None:
         self._context = context
-        self._runner = runner
+        self._task_run = task_run
         self._script = recorded
         self._inputs = inputs
         self._healer = healer
@@ -116,7 +116,7 @@ class ScriptPlayer:
         self._goes_on = True  # whether the latest scrolling has shown more
         if guards:
             context.agrees = self._agrees
-            runner.clicks_covered = False
+            task_run.runner.clicks_covered = False
         playwright = context.playwright_context
         playwright.on("request", self._request_begun)
         playwright.on("requestfinished", self._request_ended)
@@ -170,7 +170,7 @@ class ScriptPlayer:
         self.played.has_changed |= step.effect is Effect.CHANGES
         self.is_taking = True
         self._confirms, self._asked = step.confirms, ""
-        await self._runner.perform(step.action, element)
+        await self._task_run.act(step.action, element)
         self.played.steps += 1
         if self._asked:
             raise _refused(step, f"the page asked “{self._asked}”, and was answered with Cancel")
