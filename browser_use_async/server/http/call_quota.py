@@ -61,7 +61,8 @@ class CallQuota:
             window = self._windows[owner] = _Window(now + self._seconds)
         is_refused = window.made >= self._most
         window.made += not is_refused
-        seconds = math.ceil(window.ends_at - now)
+        # The difference of two times may be a bit above the window that was added to one.
+        seconds = min(math.ceil(window.ends_at - now), self._seconds)
         headers = {
             "RateLimit-Policy": f'"calls";q={self._most};w={self._seconds}',
             "RateLimit": f'"calls";r={self._most - window.made};t={seconds}',
