@@ -13,7 +13,7 @@ SHORT := $(if $(QUICK),--quick)
 unexport PYTHONDONTWRITEBYTECODE
 
 # Tests that failed beside others run once more alone, and their first report stays visible: a test that
-# passes only alone has to be corrected, but the whole gate of 45 minutes is not repeated for it.
+# passes only alone has to be corrected, but the whole gate of half an hour is not repeated for it.
 ONCE_MORE = || { test $$? = 1 && echo "== by themselves:" && $(1) --last-failed --last-failed-no-failures none $(2); }
 
 .PHONY: help test check demo docs long wheel compatibility conformance audit gate nightly environments agent chaos examples \
@@ -125,7 +125,7 @@ $(PRISM):
 
 ##@ Measures
 
-bench: .venv-peers/.made ## everything measured beside other clients: 25 minutes (QUICK=1: a rough guide in 4)
+bench: .venv-peers/.made ## everything measured beside other clients: 45 minutes (QUICK=1: a rough guide in 4)
 	.venv-peers/bin/python -m benchmarks.run $(SHORT)
 
 million: $(VENV)/.made ## a million items with a ledger, killed twice, and what is paid and kept (QUICK=1: 3,000; ITEMS=50000)
