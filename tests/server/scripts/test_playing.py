@@ -123,6 +123,23 @@ async def test_a_screenshot_is_taken_again(chromium: ChromiumExecutor, site: Sit
     assert done.files["form.png"] != first.files["form.png"]
 
 
+@pytest.mark.parametrize("name", ["../../x", "a/b", "a\\b", "x" * 300, "-x", "x\u202e"])
+async def test_no_file_is_written_outside_of_its_folder(
+    chromium: ChromiumExecutor, site: Site, name: str
+) -> None:
+    """An input may be a part of a name, but the name stays that of a file."""
+    text = (
+        f"script office\ninputs: company\n\nopen {site.url}/\n"
+        "take a screenshot as {company}.png\n"
+    )
+    done = await browse(
+        chromium, "Find it", script=ScriptOrder("office", {"company": name}, text, 1)
+    )
+
+    assert isinstance(done.end, Failed)
+    assert "cannot be written: the name of a file has letters" in done.reason
+
+
 @pytest.mark.parametrize(
     ("later", "reason"),
     [

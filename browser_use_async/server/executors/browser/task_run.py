@@ -1,5 +1,7 @@
 """The run of one task in its browser context: its steps with their pictures and texts."""
 
+import re
+
 import attrs
 
 from browser_use_async.server.executors.browser.action_runner import ActionRunner
@@ -12,7 +14,7 @@ from browser_use_async.server.executors.browser.elements import (
 from browser_use_async.server.executors.browser.launch import BrowserError
 from browser_use_async.server.executors.browser.page import MOST_URL_CHARACTERS
 from browser_use_async.server.executors.instructions import actions
-from browser_use_async.server.executors.protocol import StepLimiter
+from browser_use_async.server.executors.protocol import CannotContinueError, StepLimiter
 from browser_use_async.server.executors.scripts.hands import HandsView
 from browser_use_async.server.executors.scripts.run_notes import RunRecording
 from browser_use_async.server.html.page import Page, shorten
@@ -21,6 +23,8 @@ from browser_use_async.server.records import Assignment, Step
 
 SHOWN_CHARACTERS = 800
 _TITLE_CHARACTERS = 300
+_PICTURE_NAME = re.compile(r"\w[\w .-]*")
+_NAME_BYTES = 255  # that file systems accept
 
 
 @attrs.define(eq=False)
@@ -127,6 +131,12 @@ class TaskRun:
         """Carry out an action on the page; returns what was downloaded, if anything."""
         if not isinstance(action, actions.TakePicture):
             return await self.runner.perform(action, element)
+        # The inputs of a script are in the name only now.
+        if not _PICTURE_NAME.fullmatch(action.name) or len(action.name.encode()) > _NAME_BYTES:
+            raise CannotContinueError(
+                f"{shorten(action.name, 100)} cannot be written: the name of a file has letters, "
+                f"digits, spaces, dots, hyphens and underscores, {_NAME_BYTES} bytes at most."
+            )
         self.files[action.name] = await self.runner.screenshot()
         return None
 
