@@ -204,7 +204,9 @@ class ListReader:
     def next_search(self, now: float) -> ListRequest | None:
         """The next pages to search for tasks that no page has shown: a few in each interval."""
         schedule, first = self._schedule, self._search_page
-        if first is None:
+        # In an outage one request at a time is made: a call for a task, which shows the end of it
+        # even if the list alone fails.
+        if first is None or self._results.is_down:
             return None
         if now < max(self._searched_at + schedule.interval, self.health.back_at):
             return None

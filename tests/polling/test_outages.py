@@ -147,6 +147,24 @@ async def test_a_service_in_trouble_is_left_alone(api: FakeApi, open_session: Op
     assert late <= 4.0
 
 
+@pytest.mark.parametrize("begin", [0.1, 1.0, 2.5])
+async def test_an_outage_ends_although_the_list_goes_on_failing(
+    api: FakeApi, open_session: OpenSession, begin: float
+):
+    """Calls for single tasks show that the service answers, also while tasks are searched for."""
+    session = await open_session()
+    api.make = lambda _body: lives(40.0)
+    handles = [await session.submit(text) for text in ("Look", "Read")]
+    begin += loop_time()
+    outage, is_broken = _outage(begin, begin + 10.0), Fault(cut=True)
+    api.fault = lambda call: is_broken if call.route == "list" else outage(call)
+
+    ended = await asyncio.gather(*(handle.wait() for handle in handles))
+
+    assert {each.status for each in ended} == {TaskStatus.FINISHED}
+    assert loop_time() <= begin + 60.0
+
+
 async def test_pages_end_with_the_last_wait(api: FakeApi, open_session: OpenSession):
     """In an outage a page may hang for long, and is useless once no wait is left."""
     session = await open_session(poll=PollPolicy(long_poll=False))

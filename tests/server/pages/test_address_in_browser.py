@@ -64,7 +64,7 @@ async def test_what_is_sought_stands_in_the_address(browser: Browser, api: Calle
     await page.until(f"{_QUERY} === '?text=fail' && {_SHOWN} === 'failed'")
     await click_button(page, "Schedules", ".nav")
     await page.until("document.querySelector('h1').innerText === 'Schedules'")
-    assert await page.run("document.getElementById('search').value") == ""
+    await page.until("document.getElementById('search').value === ''")
     await page.run("history.back()")
     await page.until(f"{_SHOWN} === 'failed' && document.getElementById('search').value === 'fail'")
     await type_into(page, "#search", "zzzz")
@@ -72,9 +72,9 @@ async def test_what_is_sought_stands_in_the_address(browser: Browser, api: Calle
     words = await page.text("#tasks .empty")
     await click_button(page, "Clear all filters")
     await page.until(f"{_TITLES} === 'Long,Fail it,Read it'")
+    await page.until("document.getElementById('search').value === ''")
 
     assert "No task with “zzzz” in it." in words
-    assert await page.run("document.getElementById('search').value") == ""
 
 
 async def test_wrong_filters_are_said_and_left_out(browser: Browser, api: Caller):
