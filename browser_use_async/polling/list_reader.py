@@ -49,6 +49,7 @@ class ListReader:
         self._pages: dict[tuple[int, int], StatusPage] = {}
         self._search_page: int | None = None  # the next one to search for tasks on
         self._searched_at = -math.inf
+        self._failed_since = math.inf  # the first failure since the last page that was answered
 
     def request_for(self, watched: WatchedTask, now: float) -> ListRequest | None:
         """The page that shows a task and its neighbours, if one is worth its cost."""
@@ -97,16 +98,7 @@ class ListReader:
             failed = max(0 if each.failed is None else each.failed.pages for each in tasks)
             is_for_all = self._results.transport.is_paused or failed + 1 >= PAGE_ATTEMPTS
         if is_for_all or self._results.is_down:
-            for each in tasks:
-                # A copy for each task, because `settle_with` sets its task id.
-                own = copy.copy(error) if isinstance(error, errors.BrowserUseError) else error
-                each.record_failure(own, loop_time(), self._policy, self._results.rng)
-                self._schedule.move_to_back([each], loop_time())
-                self._results.settle_or_reschedule(each)
-            # One call finds out now whether only the list fails.
-            tasks[0].poll_alone = True
-            self._schedule.poll_again(tasks[0], max(loop_time(), self._schedule.resume_at))
-            self._results.wake()
+            self._postpone(tasks, error, asked)
             return ()
         attempts = 0
         for each in tasks:
@@ -120,6 +112,28 @@ class ListReader:
             await asyncio.sleep(self._policy.backoff(attempts, self._results.rng) / 2)
         return tasks
 
+    def _postpone(self, tasks: _Tasks, error: Exception, asked: float) -> None:
+        """Poll tasks later, and one of them now: its call shows whether only the list fails."""
+        now, is_limited = loop_time(), isinstance(error, errors.RateLimitError)
+        # Since the first failure, calls for single tasks were answered, and none was limited.
+        if is_limited and self._results.answered_at > self._failed_since:
+            self.health.record_useless(asked, now, _failure_of_pages(error))
+        for each in tasks:
+            # A copy for each task, because `settle_with` sets its task id.
+            own = copy.copy(error) if isinstance(error, errors.BrowserUseError) else error
+            each.record_failure(own, now, self._policy, self._results.rng)
+            self._schedule.move_to_back([each], now)
+            self._results.settle_or_reschedule(each)
+        tasks[0].poll_alone = True
+        self._schedule.poll_again(tasks[0], max(now, self._schedule.resume_at))
+        self._results.wake()
+
+    def record_single_failure(self, error: BaseException) -> None:
+        """Record why a call for a single task failed."""
+        if isinstance(error, errors.RateLimitError):  # all calls are limited, and pages are fewer
+            self._failed_since = math.inf
+            self.health.end(loop_time())
+
     async def _read_page(self, page: ListPage, asked: float) -> Exception | None:
         """Read a page and record what it shows, or return why that was not possible."""
         query = PageQuery(page=page.number, limit=page.limit)
@@ -130,8 +144,10 @@ class ListReader:
             )
         except Exception as error:  # noqa: BLE001 - a user's middleware may raise anything
             self._results.record_failure(error)
+            self._failed_since = min(self._failed_since, loop_time())
             return error
         self._results.record_reply(asked)
+        self._failed_since = math.inf
         if not answer.ids:
             self._search_page = None  # the end of the list
         self._record_page(page, answer, asked)
@@ -228,7 +244,7 @@ class ListReader:
         limit = min(len(tasks) + 4, MAX_TASK_PAGE) if tasks else MAX_TASK_PAGE
         room = asyncio.Semaphore(MAX_PAGES)
 
-        async def read(number: int) -> None:
+        async def read(number: int) -> Exception | None:
             async with room:
                 error: Exception | None = None
                 for attempt in range(1, (PAGE_ATTEMPTS if tasks else 1) + 1):
@@ -236,14 +252,21 @@ class ListReader:
                         self._list.search_page(number, limit), loop_time()
                     )
                     if error is None:
-                        return
+                        return None
                     await asyncio.sleep(self._policy.backoff(attempt, self._results.rng) / 2)
                 now, answered_at = loop_time(), self._results.answered_at
-                if now - answered_at <= 2 * self._schedule.interval:  # else all calls fail
+                is_limited = isinstance(error, errors.RateLimitError)
+                # Else all calls fail, or are limited, and single calls would only be more.
+                if now - answered_at <= 2 * self._schedule.interval and not is_limited:
                     self.health.record_useless(asked, now, _failure_of_pages(error))
+                return error
 
-        await asyncio.gather(*map(read, range(first, first + count)))
+        failures = await asyncio.gather(*map(read, range(first, first + count)))
         missed = unanswered(tasks, asked)
+        for error in failures:
+            if missed and isinstance(error, errors.RateLimitError):
+                self._postpone(missed, error, asked)
+                return ()
         for each in missed:
             each.list_misses = MAX_LIST_MISSES
         self._search_for(missed)

@@ -128,6 +128,10 @@ class Break:
             if self._useless >= MAX_USELESS:
                 self.start(now, why)
 
+    def end(self, now: float) -> None:
+        """End a break early."""
+        self.back_at = min(self.back_at, now)
+
     def start(self, now: float, why: str, *, longest: bool = False) -> None:
         """Begin a break; it is longer if it follows another one soon."""
         if now < self.back_at:

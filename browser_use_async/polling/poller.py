@@ -316,6 +316,7 @@ class TaskPoller:
             if not isinstance(error, errors.BrowserUseError):
                 LOGGER.warning("a poll of task %s raised\n%s", watched.task_id, _text_of(error))
             self._results.record_failure(error)
+            self._list_reader.record_single_failure(error)
             # Else a newer request was answered, unless get-task is needed.
             if watched.answered_at <= asked or watched.needs_get:
                 watched.record_failure(error, loop_time(), self.policy, self._rng)

@@ -129,10 +129,11 @@ async def test_killed_at_random_moments_a_batch_loses_and_repeats_nothing(
 async def test_killed_without_the_intent_a_batch_repeats(program: Program, tmp_path: Path) -> None:
     """The control: the same with a ledger that does not record a request before it is sent."""
     draw = random.Random(20)
-    doubled = killed = 0
+    doubled = killed = batches = 0
     async with served(keys=False) as server:
         while not doubled and killed < 40:
-            before, ledger = len(server.store.tasks), tmp_path / f"{killed}.db"
+            batches += 1
+            before, ledger = len(server.store.tasks), tmp_path / f"{batches}.db"
             run = Run(server.base_url, server.api_key, str(ledger), 40, store="Forgetful")
             killed += await run_to_the_end(program, run, draw, 4)
             doubled += judge(server, before, ledger, 40)[1]

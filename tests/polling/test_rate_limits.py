@@ -1,12 +1,13 @@
 """Waits of a session that a service asks to slow down."""
 
 import asyncio
+import random
 
 import pytest
 
 from browser_use_async import PollPolicy, TaskStatus, errors
 from tests.support.api_bench import OpenSession
-from tests.support.fake_api import Call, FakeApi, Fault
+from tests.support.fake_api import Call, FakeApi, FakeTask, Fault
 from tests.support.fake_task import lives
 from tests.support.virtual_time import loop_time
 
@@ -83,3 +84,42 @@ async def test_a_pause_never_outlasts_a_deadline(api: FakeApi, open_session: Ope
 
     assert loop_time() == pytest.approx(60.0, abs=0.05)
     assert api.count() == 2
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("headers", [{}, {"Retry-After": "3"}], ids=["429", "Retry-After"])
+@pytest.mark.parametrize("count", [5, 30, 150])
+async def test_a_list_that_alone_is_limited_delays_no_wait(
+    api: FakeApi, open_session: OpenSession, headers: dict[str, str], count: int
+):
+    """Calls for single tasks are answered, so they take the place of its pages."""
+    session, draw = await open_session(), random.Random(1)
+    limited = Fault(status=429, headers=headers)
+    api.fault = lambda call: limited if call.route == "list" and call.at >= 5.0 else None
+    tasks = [api.add(lives(draw.uniform(30.0, 250.0))) for _ in range(count)]
+    late: list[float] = []
+
+    async def wait(task: FakeTask) -> None:
+        await session.wait(task.id)
+        late.append(loop_time() - task.ended_at)
+
+    await asyncio.gather(*map(wait, tasks))
+
+    assert max(late) <= 8.0
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("headers", [{}, {"Retry-After": "1"}], ids=["429", "Retry-After"])
+async def test_a_service_that_limits_all_calls_gets_few(
+    api: FakeApi, open_session: OpenSession, headers: dict[str, str]
+):
+    """It answers each fifth call: no wait gives up, and pages are not replaced by more calls."""
+    session, limited = await open_session(), Fault(status=429, headers=headers)
+    draw = random.Random(1)
+    api.fault = lambda _call: limited if draw.random() < 0.8 else None
+    tasks = [api.add(lives(20.0 + 13.0 * number)) for number in range(30)]
+
+    ended = await asyncio.gather(*(session.wait(task.id) for task in tasks))
+
+    assert {each.status for each in ended} == {TaskStatus.FINISHED}
+    assert api.count() <= 1.5 * loop_time()

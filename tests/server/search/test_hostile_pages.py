@@ -37,7 +37,7 @@ async def api(http: aiohttp.ClientSession) -> AsyncIterator[Caller]:
 @pytest.mark.long
 @pytest.mark.parametrize("body", _COSTLY.values(), ids=_COSTLY)
 async def test_a_costly_page_does_not_block_the_server(api: Caller, body: str):
-    """While it is read and compared, the loop makes tens of thousands of turns.
+    """While it is read and compared, the loop makes thousands of turns.
 
     Read within the server there were between 40 and 400 turns.
     """
@@ -50,7 +50,7 @@ async def test_a_costly_page_does_not_block_the_server(api: Caller, body: str):
             turns += 1
 
     assert (await answer).status == 200
-    assert turns > 5_000
+    assert turns > 1_000
 
 
 async def test_a_long_base_is_not_part_of_each_link():
