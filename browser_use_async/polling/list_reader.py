@@ -130,7 +130,8 @@ class ListReader:
 
     def record_single_failure(self, error: BaseException) -> None:
         """Record why a call for a single task failed."""
-        if isinstance(error, errors.RateLimitError):  # all calls are limited, and pages are fewer
+        # Then not only the list is limited, and pages need fewer calls.
+        if isinstance(error, errors.RateLimitError):
             self._failed_since = math.inf
             self.health.end(loop_time())
 
@@ -220,8 +221,8 @@ class ListReader:
     def next_search(self, now: float) -> ListRequest | None:
         """The next pages to search for tasks that no page has shown: a few in each interval."""
         schedule, first = self._schedule, self._search_page
-        # In an outage one request at a time is made: a call for a task, which shows the end of it
-        # even if the list alone fails.
+        # An outage leaves room for one request. It must be a call for a single task, which shows
+        # that the service answers again although the list still fails.
         if first is None or self._results.is_down:
             return None
         if now < max(self._searched_at + schedule.interval, self.health.back_at):
@@ -256,7 +257,7 @@ class ListReader:
                     await asyncio.sleep(self._policy.backoff(attempt, self._results.rng) / 2)
                 now, answered_at = loop_time(), self._results.answered_at
                 is_limited = isinstance(error, errors.RateLimitError)
-                # Else all calls fail, or are limited, and single calls would only be more.
+                # Else all calls fail or are limited, and single calls would only add to them.
                 if now - answered_at <= 2 * self._schedule.interval and not is_limited:
                     self.health.record_useless(asked, now, _failure_of_pages(error))
                 return error
