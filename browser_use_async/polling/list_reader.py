@@ -25,7 +25,7 @@ PAGE_ATTEMPTS = 3  # for one page, before its tasks are polled one by one
 _STATUSES: dict[str, str] = {each: each for each in TaskStatus}
 
 _Tasks = Sequence[WatchedTask]
-_BREAK = "tasks are polled one by one for %.0f s instead of through the task list: %s"
+_BREAK = "tasks are polled one by one for up to %.0f s instead of through the task list: %s"
 
 ListRequest = tuple[Coroutine[Any, Any, _Tasks], _Tasks]
 """A request that has not started, and the tasks whose status it should show."""

@@ -114,6 +114,7 @@ class Break:
         self._seconds = FIRST_BREAK
         self._useless = 0.0
         self._useless_since = -math.inf
+        self._is_cut = False  # whether the last break ended early
         self.back_at = -math.inf  # the loop time at which it is tried again
 
     def record_useful(self) -> None:
@@ -130,7 +131,8 @@ class Break:
 
     def end(self, now: float) -> None:
         """End a break early."""
-        self.back_at = min(self.back_at, now)
+        if now < self.back_at:
+            self.back_at, self._is_cut = now, True
 
     def start(self, now: float, why: str, *, longest: bool = False) -> None:
         """Begin a break; it is longer if it follows another one soon."""
@@ -142,4 +144,6 @@ class Break:
             self._seconds = MAX_BREAK
         self.back_at = now + self._seconds
         self._useless = MAX_USELESS - 1  # after the break one more is enough
-        LOGGER.log(self._level, self._text, self._seconds, why)
+        # One line for breaks that end early and begin again, which may be every few seconds.
+        is_repeated, self._is_cut = self._is_cut and not was_long_ago, False
+        LOGGER.log(logging.DEBUG if is_repeated else self._level, self._text, self._seconds, why)

@@ -128,3 +128,20 @@ async def test_a_service_that_limits_all_calls_gets_few(
 
     assert {each.status for each in ended} == {TaskStatus.FINISHED}
     assert api.count() <= 1.5 * loop_time()
+
+
+@pytest.mark.long
+async def test_a_limited_list_is_logged_once(
+    api: FakeApi, open_session: OpenSession, caplog: pytest.LogCaptureFixture
+):
+    """Calls for single tasks are limited now and then, so the list is tried again and again."""
+    session, limited = await open_session(), Fault(status=429)
+    api.fault = lambda call: limited if call.route == "list" or call.number % 20 == 0 else None
+    tasks = [api.add(lives(300.0)) for _ in range(30)]
+
+    await asyncio.gather(*(session.wait(task.id) for task in tasks))
+
+    assert api.count("list") > 10
+    assert len([each for each in caplog.records if "one by one" in each.message]) >= 2
+    (warning,) = [each for each in caplog.records if each.levelname == "WARNING"]
+    assert "for up to 60 s instead of through the task list" in warning.message
