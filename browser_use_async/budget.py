@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
 import attrs
@@ -20,7 +20,6 @@ from browser_use_async.logs import LOGGER
 from browser_use_async.money import BudgetAmounts, TaskPrice
 from browser_use_async.observers import CreationEnded, Observers, SearchEnded, TaskEnded
 from browser_use_async.prices import format_cents, search_url_cents, simple_search_cents
-from browser_use_async.removals import missing_name
 from browser_use_async.types import UNSET, Task
 
 FRESH_SECONDS = 2.0  # between two calls for the same running task
@@ -87,9 +86,6 @@ class Budget(BudgetAmounts):
         self._paid_calls = paid_calls
         self.charges: dict[Charge, None] = {}  # not settled, oldest first
         self._looking = asyncio.Lock()
-
-    if not TYPE_CHECKING:  # type checkers would accept any name
-        __getattr__ = missing_name
 
     async def refresh(self) -> None:
         """Fetch each task whose end was not seen, in one call for each. Free.

@@ -48,8 +48,6 @@ BrowserUseError
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, TypedDict, Unpack
 
-from browser_use_async.removals import missing_name
-
 if TYPE_CHECKING:
     from decimal import Decimal
 
@@ -301,9 +299,6 @@ class BudgetExceededError(BrowserUseError):
         spent_cents: What was spent of it, in US cents.
         reserved_cents: What is reserved for tasks that may still run, in US cents.
     """
-
-    if not TYPE_CHECKING:  # type checkers would accept any name
-        __getattr__ = missing_name
 
     def __init__(
         self,

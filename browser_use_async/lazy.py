@@ -18,10 +18,6 @@ def load_on_first_use(
 
     def load(name: str) -> object:
         if name not in homes:
-            from browser_use_async.removals import REMOVED  # noqa: PLC0415 - for a mistake only
-
-            if (advice := REMOVED.get(f"{package}.{name}")) is not None:
-                raise ImportError(f"{package} has no {name} any more: {advice}")
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
         home = import_module(f"{source or package}.{homes[name]}")
         value = names[name] = home if homes[name] == name else getattr(home, name)

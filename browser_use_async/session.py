@@ -28,7 +28,7 @@ from typing import (
 import aiohttp
 
 from browser_use_async.api import endpoint_table as table
-from browser_use_async.api.arguments import check_option, check_settings, hint_at
+from browser_use_async.api.arguments import check_option, check_settings
 from browser_use_async.api.requests import build_request
 from browser_use_async.api.section import takes_fields
 from browser_use_async.api.tasks import TaskEndpoints
@@ -57,7 +57,6 @@ from browser_use_async.logs import read_environment
 from browser_use_async.observers import Observers, OriginKnown
 from browser_use_async.polling.policy import PollPolicy
 from browser_use_async.polling.poller import TaskPoller
-from browser_use_async.removals import refuse_removed, without_removed
 from browser_use_async.session_log import SessionLog
 from browser_use_async.transport.client import Transport
 from browser_use_async.transport.config import CallLimits, Configuration, Runtime
@@ -153,16 +152,9 @@ class BrowserUseSession:
         on_event: Callable[[SessionEvent], None] | None = None,
         allow_insecure_http: bool = False,
         runtime: Runtime | None = None,
-        **removed: Never,
     ) -> None:
         key = Secret.hide(api_key)
         del api_key  # a traceback with locals shows this frame when a later line raises
-        if removed:
-            refuse_removed("BrowserUseSession", removed)
-            options = [*(BrowserUseSession.__init__.__kwdefaults__ or ())]
-            unknown = next(iter(removed))
-            hint = hint_at(unknown, options)
-            raise TypeError(f"BrowserUseSession has no option {unknown}; {hint}")
         read_environment()
         configuration = Configuration.resolve(
             key, base_url, timeout, allow_insecure_http=allow_insecure_http
@@ -944,14 +936,12 @@ class BrowserUseSession:
             resume=resume,
         )
 
-    @without_removed
     def iterate_all_scheduled_tasks(
         self, *, page_size: int = 100, prefetch: int = 1
     ) -> "ListIterator[ScheduledTask]":
         """`scheduled_tasks.iterate(...)`: every schedule of the account. Free."""
         return self.scheduled_tasks.iterate(page_size=page_size, prefetch=prefetch)
 
-    @without_removed
     def iterate_all_browser_profiles(
         self, *, page_size: int = 100, prefetch: int = 1
     ) -> "ListIterator[BrowserProfile]":
@@ -1124,7 +1114,4 @@ def _refuse_unknown_options(given: dict[str, Any]) -> None:
     if unknown is None:
         return
     given.clear()  # tracebacks with locals show secrets
-    refuse_removed("run_many", [unknown])
-    options = [*known, *(BrowserUseSession.run_many.__kwdefaults__ or ())]
-    problem = f"run_many has no option {unknown}; {hint_at(unknown, options)}"
-    raise InvalidRequestError(f"{problem} Nothing was sent", field=unknown)
+    raise TypeError(f"run_many() got an unexpected keyword argument {unknown!r}")

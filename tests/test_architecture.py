@@ -17,7 +17,6 @@ PACKAGE = ROOT / "browser_use_async"
 # A module imports only from its own room and from lower levels; this includes imports for types.
 LEVELS = {
     "lazy": 0,
-    "removals": 0,
     "system": 0,
     "version": 0,
     "types": 1,
@@ -56,13 +55,13 @@ LEVELS = {
 VALUES = {"errors", "timeline", "types"}
 # Imports inside the functions of a room: a response that is stored or parsed needs the converter
 # and the parser, which need the classes of responses.
-ON_CALL = {"types": {"api", "prices", "structured_output"}, "lazy": {"removals"}}
+ON_CALL = {"types": {"api", "prices", "structured_output"}}
 # The thin layer, one module for each section of the API, stands beside the contract in `api`.
 SECTIONS = {"section", "browser_profiles", "scheduled_tasks", "services", "tasks"}
 # Outside of this order: the imports that each may have from the others.
 ANNEXES = {
     "server": {
-        *("lazy", "removals", "system", "version", "types", "api", "prices"),
+        *("lazy", "system", "version", "types", "api", "prices"),
         "structured_output",
         *("postgres", "secret_sources", "webhooks"),
     }
@@ -72,7 +71,6 @@ HOSTS_OF_THE_SERVER = {"cli", "testing"}
 PURE = {
     *(
         "lazy",
-        "removals",
         "version",
         "types",
         "events",

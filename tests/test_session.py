@@ -27,19 +27,6 @@ async def _finish(*waits: "asyncio.Task[Any]") -> list[BaseException | None]:
     return [wait.exception() for wait in waits]
 
 
-@pytest.mark.parametrize(
-    ("option", "advice"), [("surroundings", "it is called runtime"), ("timeouts", "has no option")]
-)
-def test_an_option_that_a_session_does_not_have_is_refused(option: str, advice: str):
-    """The error for a removed one names its replacement; the key is not shown."""
-    options: dict[str, Any] = {option: None}
-
-    with raises(TypeError) as caught:
-        BrowserUseSession(KEY, **options)
-
-    assert advice in str(caught.value)
-
-
 def test_with_is_refused_and_names_the_way():
     """The error for a program without an event loop says how to use a session."""
     session = BrowserUseSession(KEY)

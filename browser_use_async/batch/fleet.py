@@ -15,7 +15,6 @@ from browser_use_async.batch.results import BatchResult
 from browser_use_async.errors import InvalidRequestError
 from browser_use_async.lifecycle.run import SubmissionRunner
 from browser_use_async.postgres.address import is_postgres, require_packages
-from browser_use_async.removals import without_removed
 from browser_use_async.transport.config import Runtime
 
 
@@ -39,7 +38,6 @@ class Worked:
     orphans: tuple[Orphan, ...]
 
 
-@without_removed
 async def work(
     ledger: str,
     *,

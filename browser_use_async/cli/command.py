@@ -283,7 +283,7 @@ class Group(_Explained, click.Group):
         found = self.get_command(ctx, args[0])
         if found is None and not ctx.resilient_parsing:
             noun = "command" if ctx.parent is None else "action"
-            ctx.fail(unknown(ctx, noun, args[0], self.list_commands(ctx)))
+            ctx.fail(unknown(noun, args[0], self.list_commands(ctx)))
         return (found.name if found else None), found, args[1:]
 
     def refuse_nothing(self, ctx: click.Context) -> NoReturn:

@@ -18,7 +18,6 @@ from browser_use_async import errors, system
 from browser_use_async.cli.console import Console, OutputError
 from browser_use_async.cli.options import SHARED, Argument, Option, suggestion
 from browser_use_async.errors import BrowserUseError, SubmissionUnknownError
-from browser_use_async.removals import REMOVED
 
 _Handlers = list[Callable[[], None]]
 _HANDLERS: ContextVar[_Handlers] = ContextVar("_HANDLERS")
@@ -143,12 +142,8 @@ def usage(context: click.Context) -> str:
     return " ".join(words)
 
 
-def unknown(context: click.Context, noun: str, word: str, known: Iterable[str]) -> str:
-    """The sentence for an unknown word, or for one that earlier versions had."""
-    command = next(iter(context.command_path.split()[1:]), "")
-    for name in (f"{command} {word}", word):
-        if name in REMOVED:
-            return f"{name} is gone: {REMOVED[name]}"
+def unknown(noun: str, word: str, known: Iterable[str]) -> str:
+    """The sentence for an unknown word."""
     shown = word if noun == "option" else repr(word)
     return f"there is no {noun} {shown}{suggestion(word, known)}"
 
@@ -168,7 +163,7 @@ def _sentence(error: click.ClickException) -> str:
     if isinstance(error, click.NoSuchOption) and context is not None:
         known = [*(SHARED if context.parent is None else ()), *_flags(context)]
         long = [each for each in known if each.startswith("--")]
-        return unknown(context, "option", error.option_name, long)
+        return unknown("option", error.option_name, long)
     if isinstance(error, click.BadOptionUsage) and context is not None:
         is_switch = error.option_name in _flags(context, only_switches=True)
         rule = "takes no value" if is_switch else "needs a value"

@@ -14,7 +14,6 @@ from browser_use_async.api.tasks import TaskEndpoints
 from browser_use_async.lifecycle.waits import deadline_of, result_of, timed_out, wait
 from browser_use_async.polling.poller import TaskPoller
 from browser_use_async.polling.watched_task import Interest, Subscriber, WatchedTask
-from browser_use_async.removals import missing_name
 from browser_use_async.timeline import Timeline
 from browser_use_async.types import Created, Task, TaskStatus, TaskStep, TaskSummary
 
@@ -84,9 +83,6 @@ class TaskHandle(Generic[OutputT]):
     output_type: Any = attrs.field(default=None, repr=False)
     _submitted_at: float | None = attrs.field(default=None, repr=False)
     joined: bool = attrs.field(default=False, repr=False, eq=False)
-
-    if not TYPE_CHECKING:  # type checkers would accept any name
-        __getattr__ = missing_name
 
     async def get_status(self) -> TaskStatus:
         """Return the status of the task, in one call. Free. API page: Get Task Status."""

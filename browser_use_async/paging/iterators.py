@@ -5,7 +5,7 @@ import contextlib
 import sys
 from collections.abc import AsyncGenerator, Callable, Collection, Coroutine, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from browser_use_async.api.arguments import check_option
 from browser_use_async.api.limits import MAX_TASK_PAGE
@@ -13,7 +13,6 @@ from browser_use_async.errors import InvalidRequestError
 from browser_use_async.paging.page_reader import PageReader
 from browser_use_async.paging.positions import PageRequest
 from browser_use_async.paging.tokens import ResumePoint, decode, encode
-from browser_use_async.removals import missing_name
 from browser_use_async.types import TaskPage, TaskStatus, TaskSummary
 
 MAX_PREFETCH = 8  # pages
@@ -216,9 +215,6 @@ class ListIterator(_Iterator[RowT]):
             return PageReader(key, lambda _row: None, start, newest_first=None)
 
         super().__init__(list_page, rows_of, new_reader, page_size=page_size, is_ahead=prefetch > 0)
-
-    if not TYPE_CHECKING:  # type checkers would accept any name
-        __getattr__ = missing_name
 
     def __repr__(self) -> str:
         if not hasattr(self, "_reader"):  # while __init__ raises

@@ -9,7 +9,6 @@ import attrs
 from browser_use_async.api.arguments import check_settings
 from browser_use_async.api.limits import check_seconds
 from browser_use_async.logs import LOGGER
-from browser_use_async.removals import without_removed
 
 GROWTH = 1.1  # of each pause: most tasks end soon, and old tasks then cost fewer polls
 MAX_PAUSE = 10.0  # seconds, without a latency target
@@ -22,7 +21,6 @@ MAX_USELESS = 3.0  # useless answers in a row before a break
 FIRST_BREAK, MAX_BREAK = 60.0, 960.0  # seconds; doubled each time
 
 
-@without_removed
 @attrs.frozen(kw_only=True)
 class PollPolicy:
     """How often waits and streams poll a task.

@@ -9,7 +9,6 @@ from difflib import get_close_matches
 from typing import Any, TypeVar
 
 from browser_use_async.errors import ConfigurationError
-from browser_use_async.removals import refuse_removed
 
 Check = Callable[[str, Any], None]
 ClassT = TypeVar("ClassT", bound=type)
@@ -30,10 +29,9 @@ def names_its_fields(owner: ClassT) -> ClassT:
 
 
 def refuse_unknown(owner: str, given: Iterable[str], names: Collection[str]) -> None:
-    """Refuse names of fields that a class does not have, or no longer has."""
+    """Refuse names of fields that a class does not have."""
     for name in given:
         if name not in names:
-            refuse_removed(owner, (name,))
             raise ConfigurationError(f"{owner}.{name}: {no_such(name, names)}")
 
 

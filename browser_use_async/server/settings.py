@@ -13,7 +13,6 @@ import attrs
 
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.postgres.address import is_postgres
-from browser_use_async.removals import REMOVED
 from browser_use_async.secret_sources import file_of, is_source, read_secret
 from browser_use_async.server import checks
 from browser_use_async.server import setting_kinds as kinds
@@ -49,12 +48,6 @@ def utc_now() -> datetime:
 
 
 # --- kinds ----------------------------------------------------------------------------------
-
-
-def _executor_name(text: str) -> str:
-    if (advice := REMOVED.get(f"executor {text}")) is not None:
-        raise ValueError(f"the executor {text} is gone: {advice}")
-    return text
 
 
 def _executor(field: str, value: object) -> None:
@@ -306,7 +299,6 @@ class ServerSettings(
             unit="executor",
             metavar="NAME",
             check=_executor,
-            parse=_executor_name,
             choices=EXECUTORS,
         ),
         "auto, chromium, browser_use, cloud-v4, reader or scripted",

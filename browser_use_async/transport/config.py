@@ -14,7 +14,6 @@ from yarl import URL
 
 from browser_use_async.api.limits import check_counts, check_seconds, is_loopback, is_seconds
 from browser_use_async.errors import ConfigurationError
-from browser_use_async.removals import without_removed
 from browser_use_async.types.secrets import Secret
 from browser_use_async.version import __version__
 
@@ -159,7 +158,6 @@ def _url_or_none(text: str) -> URL | None:
         return None
 
 
-@without_removed
 @attrs.frozen(kw_only=True)
 class CallLimits:
     """How many calls a session makes at once and how fast, and how long it waits for a slot.

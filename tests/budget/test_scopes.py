@@ -5,7 +5,6 @@ import gc
 import pickle
 import weakref
 from decimal import Decimal
-from typing import Any
 
 import pytest
 
@@ -315,12 +314,8 @@ async def test_an_amount_is_a_number(open_session: OpenSession, cents: object):
         session.budget(cents=cents)  # type: ignore[arg-type]
 
 
-async def test_the_former_names_of_amounts_say_the_new_ones(open_session: OpenSession):
-    """Amounts are named with their unit, US cents, everywhere."""
+async def test_the_repr_of_a_budget_shows_its_amounts(open_session: OpenSession):
+    """In dollars, as everywhere for people."""
     budget = (await open_session()).budget(cents=10)
-    former: Any = budget
 
-    for name in ("limit", "spent", "reserved", "remaining"):
-        with pytest.raises(AttributeError, match=f"it is called {name}_cents"):
-            getattr(former, name)
     assert repr(budget) == "<Budget of $0.10: $0.00 spent, $0.00 reserved>"

@@ -386,7 +386,6 @@ async def test_no_server_listens(tmp_path: Path) -> None:
         (sum((("--metadata", f"n{each}=x") for each in range(10)), ()), "--metadata: a batch"),
         (("--budget-cents", "much"), "no number of cents"),
         (("--budget-cents", "1e30"), "no number of cents"),
-        (("--budget-strict",), "--budget-cents alone is never exceeded"),
         (("--budget-cents", "100"), "up to $1.89"),
         (("--encoding", "klingon"), "no encoding"),
         (("-o", "{}/in.csv"), "different files"),

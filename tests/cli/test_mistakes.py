@@ -75,18 +75,10 @@ MISTAKES = {
     f"batch status {__file__}": "is no ledger, or is damaged: file is not a database",
     "search x --url http://": "--url: 'http://' is not an address; write https://shop.example",
     "batch nowhere.csv --encoding hex": "--encoding: no encoding is called 'hex'",
-    "conform http://127.0.0.1:1": "conform is gone: `make conformance URL=http://…` of a checkout",
     "keys revoke ../links/x": "ID: '../links/x' is not an id; `keys list --all` has the ids",
     "keys revoke ''": "ID: '' is not an id; `keys list --all` has the ids",
-    "keys change x --concurrency 2": "keys change is gone: add a key, and revoke the one before",
-    "batch x.csv --outage-tolerance 3": "--outage-tolerance is gone: it is called --outage-timeout",
-    "mcp --max-wait 3": "mcp --max-wait is gone: it is called --timeout",
-    "webhooks listen --secret-env X": "webhooks --secret-env is gone: take --secret env:NAME",
     "keys list --api-key 'a\nb'": "the API key has spaces, line breaks or characters outside",
     "serve --port 0 --balance-cents 1e99": "must be a number of US cents of at most",
-    "serve --port 0 --audit-days 30": "--audit-days is gone: the trail keeps 90 days",
-    "serve --port 0 --signed-file-links": "--signed-file-links is gone: links lead to the server",
-    "serve --port 0 --admin-port 8766": "--admin-port is gone: take --admin-socket FILE",
 }
 
 

@@ -27,7 +27,6 @@ def _settings(*words: str) -> CloudSettings:
         ([*_HOSTED, "--cloud-model", "o3=gpt-5.6 [1]"], "a JSON object of its parameters"),
         ([*_HOSTED, "--cloud-model", 'o3=gpt-5.6{"a": 1'], "a JSON object of its parameters"),
         ([*_HOSTED, "--cloud-model", 'o3={"a": 1}'], "a JSON object of its parameters"),
-        (["--executor", "cloud-v2"], "the executor cloud-v2 is gone"),
         ([*_HOSTED], "BROWSER_USE_CLOUD_KEY"),
         ([*_HOSTED, "--cloud-key", "file:/nowhere"], "--cloud-key: the file cannot be read"),
         ([*_HOSTED, "--cloud-max-cost-usd", "0"], "a number of US dollars greater than 0"),

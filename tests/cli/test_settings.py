@@ -1,7 +1,6 @@
 """The settings of a server: each is in the docs, and in `serve --help` or for programs only."""
 
 import inspect
-import shlex
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,6 @@ from browser_use_async.cli.app import parse
 from browser_use_async.cli.commands.serve import ServeSettings, serve
 from browser_use_async.cli.setting_options import given
 from browser_use_async.errors import ConfigurationError
-from browser_use_async.removals import REMOVED
 from browser_use_async.server import (
     AgentSettings,
     ChromiumSettings,
@@ -27,7 +25,7 @@ from browser_use_async.server.setting_kinds import settings_of
 from browser_use_async.server.settings import GROUPS
 from docs.command_tables import settings
 
-from .running import environment, run
+from .running import run
 
 OWNERS = (ServerSettings, ChromiumSettings, AgentSettings, CloudSettings, ServeSettings)
 SETTINGS = [(owner, field, each) for owner in OWNERS for field, each in settings_of(owner)]
@@ -119,21 +117,6 @@ def test_environment_variables_are_read(monkeypatch: pytest.MonkeyPatch, tmp_pat
     assert str(browser) == "wss://127.0.0.1:9"
     assert CloudSettings().checked().api_key == "key-of-the-service"
     assert CloudSettings("another").checked().api_key == "another"
-
-
-GONE = [name for name in REMOVED if name.startswith("serve --")]
-
-
-@pytest.mark.parametrize("name", GONE)
-async def test_options_that_are_gone(name: str) -> None:
-    """The sentence names their replacements, and the options that it names exist."""
-    result = await run(*shlex.split(name), "x", env=environment())
-    said = " ".join(result.stderr.split())
-
-    assert result.code == 2
-    assert f"{name} is gone: {REMOVED[name]}" in said
-    for word in REMOVED[name].replace(",", " ").split():
-        assert not word.startswith("--") or word in OPTIONS
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,6 @@ from contextlib import aclosing
 
 import pytest
 
-import browser_use_async
 from browser_use_async import BrowserUseSession, Intervention, errors
 from browser_use_async.testing import Scenario, ScriptedExecutor, ScriptedStep
 from browser_use_async.transport.config import Runtime
@@ -85,12 +84,6 @@ async def test_a_pause_right_after_a_resume_is_another_request(
         await handle.pause()
 
     assert requests == 8
-
-
-def test_kinds_are_gone():
-    """The error for the removed kinds says what a program reads instead."""
-    with pytest.raises(ImportError, match=r"no InterventionKind any more: .*text"):
-        browser_use_async.InterventionKind  # type: ignore[attr-defined]  # noqa: B018
 
 
 async def test_waiting_for_requests_has_an_end(browser_use_session: BrowserUseSession):

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from browser_use_async import BrowserUseSession, errors
+from browser_use_async import errors
 from browser_use_async.paging import PageIterator
 from tests.paging.parallel import ParallelServer, check, drawn_list, read_with_resumes
 from tests.paging.simulation import EPOCH, Churn, ChurningList, row
@@ -287,15 +287,3 @@ async def test_a_damaged_token_is_refused(place: int):
     for text in (changed, token[:place]):
         with pytest.raises(errors.InvalidRequestError):
             PageIterator(ChurningList.of(1).fetch, resume=text)
-
-
-async def test_only_tasks_have_resume_tokens():
-    """Lists of schedules and profiles refuse them with one sentence and an alternative."""
-    async with BrowserUseSession(api_key="bu_x") as session:
-        for iterate in (session.iterate_all_scheduled_tasks, session.iterate_all_browser_profiles):
-            assert repr(iterate()).startswith("<ListIterator of ")
-            resume: dict[str, Any] = {"resume": "bup3.x"}
-            with pytest.raises(TypeError, match="only lists of tasks can be resumed; leave it out"):
-                iterate(**resume)
-            with pytest.raises(AttributeError, match="read this one from its start"):
-                iterate().resume_token  # noqa: B018 - the access raises

@@ -3,14 +3,12 @@
 import inspect
 import math
 import random
-from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from browser_use_async import CallLimits, PollPolicy
-from browser_use_async.batch import work
+from browser_use_async import PollPolicy
 from browser_use_async.errors import ConfigurationError
 
 
@@ -66,24 +64,6 @@ def test_jitter_is_spread_evenly():
     assert max(pauses) > 0.9975
 
 
-@pytest.mark.parametrize(
-    ("option", "instead"),
-    [
-        ("cap", "latency_target"),
-        ("growth", "latency_target"),
-        ("jitter", "a tenth of each pause"),
-        ("list_threshold", "shared=False"),
-        ("safety_interval", "every 60 s"),
-    ],
-)
-def test_removed_options_say_what_replaces_them(option: str, instead: str):
-    """An option of a former version is refused with one sentence."""
-    options: dict[str, Any] = {option: 1.0}
-
-    with pytest.raises(TypeError, match=f"has no option {option} any more: .*{instead}"):
-        PollPolicy(**options)
-
-
 def test_the_signature_is_that_of_its_options():
     """Help and completion show the six options of a policy."""
     names = list(inspect.signature(PollPolicy).parameters)
@@ -112,18 +92,3 @@ def test_impossible_policies_are_refused(options: dict[str, float]):
     """Every bound is checked when the policy is created, and the error names the option."""
     with pytest.raises(ConfigurationError, match=next(iter(options))):
         PollPolicy(**options)
-
-
-@pytest.mark.parametrize(
-    ("take", "option", "advice"),
-    [
-        (PollPolicy, "max_wait", "it is called timeout"),
-        (PollPolicy, "outage_tolerance", "it is called outage_timeout"),
-        (CallLimits, "slot_wait", "it is called slot_timeout"),
-        (work, "outage_tolerance", "it is called outage_timeout"),
-    ],
-)
-def test_how_long_something_may_take_is_a_timeout(take: Any, option: str, advice: str):
-    """The former names of such options are refused, and the error has the new ones."""
-    with pytest.raises(TypeError, match=f"has no option {option} any more: {advice}"):
-        take(**dict[str, Any]({option: 1.0}))

@@ -166,12 +166,6 @@ def test_masked_url(url: str | None, expected: str) -> None:
     assert expected in repr(attrs.evolve(SUMMARY, live_url=url))
 
 
-def test_the_former_path_names_the_new_one() -> None:
-    """`models` is removed, and its import error names the new module."""
-    with pytest.raises(ImportError, match=r"import from browser_use_async\.types and"):
-        exec("from browser_use_async import models")
-
-
 def test_the_repr_of_an_amount_has_its_digits() -> None:
     """No repr has the name of the class of exact amounts."""
     time, kind = BORN, TimelineKind.SENT

@@ -4,7 +4,6 @@ import logging
 
 from browser_use_async import system
 from browser_use_async.errors import ConfigurationError
-from browser_use_async.removals import REMOVED
 from browser_use_async.server.checks import closest
 from browser_use_async.server.executors.browser.locate import find_browser, missing_playwright
 from browser_use_async.server.executors.protocol import Executor
@@ -44,8 +43,6 @@ def choose_executor(
         from browser_use_async.server.executors.reader.executor import ReaderExecutor  # noqa: PLC0415
 
         return ReaderExecutor(chromium.egress() if chromium is not None else None)
-    if choice == "cloud-v2":
-        raise ConfigurationError(f"the executor {choice} is gone: {REMOVED[f'executor {choice}']}")
     if choice == "cloud-v4":
         from browser_use_async.server.executors.remote.executor import CloudExecutor  # noqa: PLC0415
 
