@@ -6,11 +6,6 @@ Fixtures:
     browser_use_session: A `BrowserUseSession` bound to that server, which polls fast.
     browser_use_server_options: The options of the server, for projects to override.
     browser_use_session_options: The options of the session, for projects to override.
-    browser_use_record_options: Those of the session that cassettes are recorded with.
-
-Marker:
-    browser_use_cassette(name, speed=inf, match="exact"): Tasks go as they are recorded in a file
-        beside the test. `--browser-use-record` says when it is recorded.
 
 Tests that await the session need a plugin that runs them: pytest-asyncio or anyio.
 
@@ -18,37 +13,28 @@ The plugin imports nothing of the package before a test asks for a fixture: pyte
 every run, and what is imported before coverage starts would not be measured.
 """
 
-import math
-import re
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator, Mapping
-from contextlib import asynccontextmanager
-from pathlib import Path
+from collections.abc import AsyncIterator, Callable, Generator, Iterator, Mapping
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
-    from contextlib import AbstractAsyncContextManager
-
     from browser_use_async import BrowserUseSession
     from browser_use_async.testing import ThreadedServer
 
 __all__ = [
-    "browser_use_record_options",
     "browser_use_server",
     "browser_use_server_options",
     "browser_use_session",
     "browser_use_session_options",
 ]
 
-_OPENER = "_browser_use_session_opener"
 _PLAIN = "_browser_use_session_plain"
 _ANYIO = "_browser_use_session_anyio"
 _ASYNCIO = "_browser_use_session_asyncio"
 _LOOP_SCOPES = ("function", "class", "module", "package", "session")
 _STEP_SECONDS = 0.005
-_PASSED = pytest.StashKey[bool]()
 _Options = Mapping[str, Any]
 
 # --- fixtures -------------------------------------------------------------------------------
@@ -74,21 +60,9 @@ def browser_use_session_options() -> Mapping[str, Any]:
 
 
 @pytest.fixture
-def browser_use_record_options() -> Mapping[str, Any]:
-    """Options of the `BrowserUseSession` that records cassettes; override it in your project.
-
-    Without `api_key` and `base_url`, they come from the environment, as for any session.
-    """
-    return {}
-
-
-@pytest.fixture
-def browser_use_server(
-    request: pytest.FixtureRequest, browser_use_server_options: Mapping[str, Any]
-) -> "Iterator[ThreadedServer]":
+def browser_use_server(browser_use_server_options: Mapping[str, Any]) -> "Iterator[ThreadedServer]":
     """A running server of Cloud API v1, with `base_url`, `api_key`, `store` and `requests`."""
     from browser_use_async.testing import (  # noqa: PLC0415
-        Cassette,
         Scenario,
         ScriptedExecutor,
         ThreadedServer,
@@ -96,10 +70,6 @@ def browser_use_server(
 
     quick = ScriptedExecutor(default=Scenario(step_seconds=_STEP_SECONDS))
     options = {"executor": quick, **browser_use_server_options}
-    tape = _Tape.of(request)
-    if tape is not None and not tape.is_recorded:
-        cassette = Cassette.load(tape.path)
-        options["executor"] = cassette.executor(speed=tape.speed, match=tape.match)
     with ThreadedServer(**options) as server:
         yield server
 
@@ -115,138 +85,27 @@ def browser_use_session(request: pytest.FixtureRequest) -> "BrowserUseSession":
     return session
 
 
-def _session_of(server: "ThreadedServer", options: _Options) -> "BrowserUseSession":
+@pytest.fixture(name=_PLAIN)
+def _plain_session(
+    browser_use_server: "ThreadedServer", browser_use_session_options: Mapping[str, Any]
+) -> "BrowserUseSession":
     from browser_use_async import BrowserUseSession, PollPolicy  # noqa: PLC0415
 
     poll = PollPolicy(interval=0.02, latency_target=0.05)
-    own: dict[str, Any] = {"api_key": server.api_key, "base_url": server.base_url, "poll": poll}
-    return BrowserUseSession(**{**own, **options})
-
-
-@pytest.fixture(name=_PLAIN)
-def _plain_session(
-    request: pytest.FixtureRequest,
-    browser_use_server: "ThreadedServer",
-    browser_use_session_options: _Options,
-) -> "BrowserUseSession":
-    tape = _Tape.of(request)
-    if tape is not None and tape.is_recorded:
-        pytest.fail("a cassette is recorded by tests under pytest-asyncio or anyio", pytrace=False)
-    return _session_of(browser_use_server, browser_use_session_options)
-
-
-@pytest.fixture(name=_OPENER)
-def _session_opener(
-    request: pytest.FixtureRequest,
-    browser_use_server: "ThreadedServer",
-    browser_use_session_options: _Options,
-    browser_use_record_options: _Options,
-) -> "Callable[[], AbstractAsyncContextManager[BrowserUseSession]]":
-    """What opens the session of a test, in whichever loop it is called."""
-    tape = _Tape.of(request)
-    if tape is not None and tape.is_recorded:
-        options = {**browser_use_session_options, **browser_use_record_options}
-        return lambda: _recording_session(request.node, tape, options)
-    return lambda: _session_of(browser_use_server, browser_use_session_options)
+    own: dict[str, Any] = {
+        "api_key": browser_use_server.api_key,
+        "base_url": browser_use_server.base_url,
+        "poll": poll,
+    }
+    return BrowserUseSession(**{**own, **browser_use_session_options})
 
 
 @pytest.fixture(name=_ANYIO)
 async def _anyio_session(
-    _browser_use_session_opener: "Callable[[], AbstractAsyncContextManager[BrowserUseSession]]",
+    _browser_use_session_plain: "BrowserUseSession",
 ) -> "AsyncIterator[BrowserUseSession]":
-    async with _browser_use_session_opener() as session:
+    async with _browser_use_session_plain as session:
         yield session
-
-
-# --- cassettes ------------------------------------------------------------------------------
-
-
-class _Settings(NamedTuple):
-    """What the marker takes, as it is called."""
-
-    name: Any = None  # of the file
-    speed: float = math.inf
-    match: Any = "exact"
-
-
-class _Tape:
-    """The cassette that a test is marked with."""
-
-    def __init__(self, path: Path, speed: float, match: Any, *, is_recorded: bool) -> None:
-        self.path = path
-        self.speed = speed
-        self.match = match
-        self.is_recorded = is_recorded
-
-    @classmethod
-    def of(cls, request: pytest.FixtureRequest) -> "_Tape | None":
-        """The cassette of a test, or None; the test fails if there is none to replay."""
-        marker = request.node.get_closest_marker("browser_use_cassette")
-        if marker is None:
-            return None
-        mode = request.config.getoption("--browser-use-record")
-        # With its classes: two of one file may have tests of one name.
-        classes = [each.name for each in request.node.listchain() if isinstance(each, pytest.Class)]
-        called = ".".join([request.path.stem, *classes, request.node.name])
-        default = re.sub(r"[^\w.-]+", "-", called) + ".json"
-        try:
-            settings = _Settings(*marker.args, **marker.kwargs)
-        except TypeError as error:
-            what = "browser_use_cassette takes a name, speed and match"
-            pytest.fail(f"{what}: {str(error).partition(' ')[2]}", pytrace=False)
-        if not isinstance(settings.name, str | None):
-            what = f"browser_use_cassette takes the name of a file, not {settings.name!r}"
-            pytest.fail(what, pytrace=False)
-        path = request.path.parent / "cassettes" / (settings.name or default)
-        if mode == "none" and not path.exists():
-            pytest.fail(
-                f"there is no cassette {path}; record it with --browser-use-record=once, which "
-                "runs its tasks at the service of BROWSER_USE_BASE_URL, and pays for them",
-                pytrace=False,
-            )
-        is_recorded = mode == "all" or (mode == "once" and not path.exists())
-        return cls(path, settings.speed, settings.match, is_recorded=is_recorded)
-
-
-@asynccontextmanager
-async def _recording_session(
-    item: pytest.Item, tape: _Tape, options: _Options
-) -> "AsyncGenerator[BrowserUseSession]":
-    """A session with the service, whose tasks are saved if the test passes."""
-    from browser_use_async import BrowserUseSession, PollPolicy  # noqa: PLC0415
-    from browser_use_async.testing import Cassette  # noqa: PLC0415
-
-    poll = PollPolicy(interval=0.5, latency_target=0.5)  # the times are as exact as the polls
-    given: dict[str, Any] = {"poll": poll, **options}
-    async with (
-        BrowserUseSession(**given) as session,
-        Cassette.record(session, tape.path) as recording,
-    ):
-        yield session
-        if not item.stash.get(_PASSED, False):
-            recording.discard()
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(
-    item: pytest.Item, call: "pytest.CallInfo[None]"
-) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Remember whether a test passed, which decides whether its cassette is saved."""
-    report = yield
-    if report.when == "call":
-        item.stash[_PASSED] = report.passed
-    return report
-
-
-def pytest_addoption(parser: pytest.Parser) -> None:
-    """Offer the option that says when cassettes are recorded."""
-    parser.getgroup("browser-use-async").addoption(
-        "--browser-use-record",
-        choices=("none", "once", "all"),
-        default="none",
-        help="when cassettes are recorded, which costs what their tasks cost: never (none, the "
-        "default), where there is none yet (once), or always (all)",
-    )
 
 
 # --- the plugin that runs a test ------------------------------------------------------------
@@ -276,11 +135,6 @@ def pytest_configure(config: pytest.Config) -> None:
     Args:
         config: The configuration, which knows whether pytest-asyncio is active.
     """
-    config.addinivalue_line(
-        "markers",
-        "browser_use_cassette(name, speed=inf, match='exact'): replay the tasks of a cassette in "
-        "the folder `cassettes` beside the test; recorded as --browser-use-record says",
-    )
     asyncio_plugin: Any = config.pluginmanager.getplugin("asyncio")
     if asyncio_plugin is None:
         return
@@ -296,9 +150,9 @@ def _asyncio_session(fixture: Callable[..., Any]) -> object:
     # Made for each scope: pytest-asyncio marks the function itself.
     @fixture
     async def session(
-        _browser_use_session_opener: "Callable[[], AbstractAsyncContextManager[BrowserUseSession]]",
+        _browser_use_session_plain: "BrowserUseSession",
     ) -> "AsyncIterator[BrowserUseSession]":
-        async with _browser_use_session_opener() as session:
+        async with _browser_use_session_plain as session:
             yield session
 
     return session

@@ -187,7 +187,7 @@ class BrowserUseSession:
     def _make_observers(
         self, on_event: Callable[[SessionEvent], None] | None, base_url: str
     ) -> Observers:
-        """What observes the session from its start; spans, budgets and cassettes join later."""
+        """What observes the session from its start; spans and budgets join later."""
         observers = Observers()
         SessionLog(base_url, observers)
         self._flight_recorder = FlightRecorder(observers, self._runtime.now)

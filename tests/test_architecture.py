@@ -377,7 +377,7 @@ def test_statuses_stand_above() -> None:
 
 
 def test_the_core_knows_no_observer() -> None:
-    """Observed modules import no log handler, timeline recorder, spans, budget or cassette."""
+    """Observed modules import no log handler, timeline recorder, spans or budget."""
     for path in [each for each in FILES if _room(each) in CORE]:
         assert not _imported_rooms(path, on_call=True) & OBSERVERS, _name(path)
         assert "browser_use_async.logs.StderrHandler" not in _names(path), _name(path)

@@ -16,11 +16,7 @@ from browser_use_async.server.executors.settings import AgentSettings, ChromiumS
 from browser_use_async.server.settings import ServerSettings
 from browser_use_async.server.webhooks import Webhook
 from browser_use_async.testing import (
-    Cassette,
     Fault,
-    RecordedStatus,
-    RecordedStep,
-    RecordedTask,
     Scenario,
     ScriptedExecutor,
     ScriptedStep,
@@ -122,39 +118,6 @@ POLICIES: list[tuple[Callable[..., object], Mapping[str, Any], Mapping[str, str]
         },
     ),
     (ScriptedExecutor, {}, {"scenarios": "dict none", "default": "object"}),
-    (RecordedStatus, {"at": 0, "status": "running"}, {"at": "seconds"}),
-    (
-        RecordedStep,
-        {"at": 0},
-        {
-            "at": "seconds",
-            **dict.fromkeys(("next_goal", "evaluation_previous_goal", "url"), "text"),
-        },
-    ),
-    (
-        RecordedTask,
-        {"task": "Tea"},
-        {
-            **dict.fromkeys(("task", "llm_model"), "text"),
-            **dict.fromkeys(("pattern", "output"), "text none"),
-            "max_agent_steps": "count none",
-            **dict.fromkeys(("statuses", "steps", "webhooks"), "empty"),
-            **dict.fromkeys(("files", "recordings"), "dict"),
-        },
-    ),
-    (Cassette, {}, {"tasks": "empty", "name": "text"}),
-    (
-        Cassette.record,
-        {"session": BrowserUseSession("k" * 20, base_url=URL)},
-        {
-            "session": "object",
-            "path": "text none",
-            "media": "flag",
-            "webhooks": "none",
-            "redact": "texts names",
-            "wait": "seconds",
-        },
-    ),
     (
         Fault,
         {"kind": "latency", "seconds": 1},

@@ -1,4 +1,4 @@
-"""Test code that uses the SDK: scripted servers, faults, and cassettes of whole tasks."""
+"""Test code that uses the SDK: scripted servers and faults."""
 
 # The fixtures come with the pytest plugin of this package. Names are loaded when they are first
 # used.
@@ -13,24 +13,10 @@ if TYPE_CHECKING:
     from browser_use_async.server.local_server import LocalServer
     from browser_use_async.server.storage.records import TaskRecord
     from browser_use_async.server.threaded_server import ThreadedServer
-    from browser_use_async.testing.cassette import (
-        Cassette,
-        CassetteExecutor,
-        RecordedStatus,
-        RecordedStep,
-        RecordedTask,
-    )
-    from browser_use_async.testing.cassette_recorder import CassetteRecorder
 
 __all__ = [
-    "Cassette",
-    "CassetteExecutor",
-    "CassetteRecorder",
     "Fault",
     "LocalServer",
-    "RecordedStatus",
-    "RecordedStep",
-    "RecordedTask",
     "Scenario",
     "ScriptedExecutor",
     "ScriptedStep",
@@ -45,8 +31,6 @@ _HOMES = homes(
         "server.local_server": "LocalServer",
         "server.storage.records": "TaskRecord",
         "server.threaded_server": "ThreadedServer",
-        "testing.cassette": "Cassette CassetteExecutor RecordedStatus RecordedStep RecordedTask",
-        "testing.cassette_recorder": "CassetteRecorder",
     }
 )
 

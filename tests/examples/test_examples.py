@@ -63,10 +63,6 @@ EXPECTED = {
         r"calls fail:\n    finished with 2 tasks in all\n    happened: .*'status run_task': 1",
         r"PaymentRequiredError with 2 tasks in all",
     ),
-    "task_cassettes.py": (
-        r"\Arecorded: (\S.*)\ncontains: \d+ steps, [\d.]+ cents, .*finished\n",
-        r"recorded: (\S.*)\n(?:.*\n)+replayed: \1\npaid for: 1 task\n\Z",
-    ),
     "webhook_aiohttp.py": (
         r"\Aregistered; the test event says \{'test': 'ok'\}\norder 4711 is initializing\n",
         r"\norder 4711 is started\norder 4711 is finished\n",

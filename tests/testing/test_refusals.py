@@ -1,19 +1,14 @@
 """The refusals of the testing kit: a mistake fails where it is written."""
 
 from collections.abc import AsyncIterator, Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.testing import (
-    Cassette,
     Fault,
     LocalServer,
-    RecordedStatus,
-    RecordedStep,
-    RecordedTask,
     Scenario,
     ScriptedExecutor,
     ScriptedStep,
@@ -25,10 +20,6 @@ scenario: Callable[..., Any] = Scenario
 step: Callable[..., Any] = ScriptedStep
 executor: Callable[..., Any] = ScriptedExecutor
 fault: Callable[..., Any] = Fault
-recorded: Callable[..., Any] = RecordedTask
-recorded_status: Callable[..., Any] = RecordedStatus
-recorded_step: Callable[..., Any] = RecordedStep
-cassette: Callable[..., Any] = Cassette
 server: Callable[..., Any] = LocalServer
 
 SCENARIOS: dict[str, Callable[[], object]] = {
@@ -71,19 +62,6 @@ OTHERS: dict[str, Callable[[], object]] = {
     ),
     "Fault.statu: there is no such name; did you mean 'status'?": lambda: fault(
         "status", statu=429
-    ),
-    "RecordedStatus.status: 'finishd' is not known; did you mean 'finished'?": (
-        lambda: RecordedStatus(0, "finishd")
-    ),
-    "RecordedStatus.at: '1' is no number from 0": lambda: recorded_status("1", "running"),
-    "RecordedStep.screenshot: 'a.png' is no bytes": lambda: recorded_step(0, screenshot="a.png"),
-    "RecordedTask.steps: 'abc' is no list of RecordedStep": lambda: recorded("a", steps="abc"),
-    "RecordedTask.pattern: ": lambda: recorded("a", pattern="("),
-    "Cassette.tasks[0]: 'a' is not a RecordedTask": lambda: cassette(["a"]),
-    "match: 'exct' is not known; did you mean 'exact'?": lambda: cassette().executor(match="exct"),
-    "speed must be a factor above 0, not '60'": lambda: cassette().executor(speed="60"),
-    "redact: 'word' is no list of texts; write ['word']": lambda: cassette.record(
-        None, redact="word"
     ),
 }
 
@@ -133,8 +111,8 @@ def test_a_scenario_that_cannot_be_meant(says: str) -> None:
 
 
 @pytest.mark.parametrize("says", OTHERS)
-def test_a_fault_or_cassette_that_cannot_be_meant(says: str) -> None:
-    """So are faults, and cassettes that are written by hand."""
+def test_a_fault_that_cannot_be_meant(says: str) -> None:
+    """So are faults."""
     with pytest.raises(ConfigurationError) as caught:
         OTHERS[says]()
 
@@ -162,21 +140,3 @@ def test_faults_that_are_set_later() -> None:
         assert str(caught.value).startswith(says)
 
     assert one.faults == (known,)
-
-
-def test_a_cassette_file_with_a_misspelt_status(tmp_path: Path) -> None:
-    """A file that was edited by hand is refused with the place in it."""
-    path = tmp_path / "tea.json"
-    Cassette([RecordedTask("Tea", statuses=(RecordedStatus(0, "finished"),))]).save(path)
-    path.write_text(path.read_text().replace('"finished"', '"finnished"'))
-
-    with pytest.raises(ConfigurationError) as caught:
-        Cassette.load(path)
-
-    assert "tea.json.tasks[0].statuses[0].status: 'finnished'" in str(caught.value)
-    assert "did you mean 'finished'?" in str(caught.value)
-
-
-def test_an_unknown_status() -> None:
-    """A cassette may contain a status of a later version of the API."""
-    assert RecordedStatus(1, "hibernated").status == "hibernated"
