@@ -379,7 +379,7 @@ class SubmissionUnknownError(BrowserUseError):
         if not self.submission_token:
             raise ConfigurationError(
                 "this task was sent without a submission token, so the SDK cannot find it; look "
-                "for it yourself with session.tasks.iterate()"
+                "for it yourself with session.iterate_all_tasks()"
             )
         return await resolver.resolve_submission(self.submission_token)
 

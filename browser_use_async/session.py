@@ -90,8 +90,7 @@ if TYPE_CHECKING:
     from browser_use_async.batch.progress import BatchProgress
     from browser_use_async.budget import Budget, PaidCalls
     from browser_use_async.files import Downloader, OnProgress, Source
-    from browser_use_async.paging import ListIterator, PageIterator
-    from browser_use_async.types import BrowserProfile, ScheduledTask
+    from browser_use_async.paging import PageIterator
     from browser_use_async.webhooks import EventSource
 
     HandleT = TypeVarWithDefault("HandleT", default=None)
@@ -927,26 +926,36 @@ class BrowserUseSession:
         prefetch: int = 1,
         resume: str | None = None,
     ) -> "PageIterator":
-        """`tasks.iterate(...)`: every task of the account, newest first. Free."""
-        return self.tasks.iterate(
+        """Iterate over all tasks of the account, newest first: rows, or `.pages()`. Free.
+
+        Each task that exists the whole time is yielded exactly once, even if others are created or
+        deleted. With the iterator's `resume_token` another process continues just as exactly. API
+        page: List Tasks.
+
+        Args:
+            statuses: Only tasks in these statuses, or None for all. A text must be one that this
+                version knows; for a newer one pass `TaskStatus("...")`.
+            created_after: Only tasks created at this time or later; aware.
+            page_size: Rows on a page, 1 to 100.
+            prefetch: How many pages are read ahead: 0 to 8. Several are read at the same time,
+                until a task disappears; after that one by one.
+            resume: A `resume_token`, or None to begin at the top. The token contains its filters
+                and its page size.
+
+        Raises:
+            InvalidRequestError: An option is out of bounds, or the text is no resume token.
+        """
+        # Loaded on first use, since many programs read no lists.
+        from browser_use_async.paging import PageIterator  # noqa: PLC0415
+
+        return PageIterator(
+            self.tasks.list,
             statuses=statuses,
             created_after=created_after,
             page_size=page_size,
             prefetch=prefetch,
             resume=resume,
         )
-
-    def iterate_all_scheduled_tasks(
-        self, *, page_size: int = 100, prefetch: int = 1
-    ) -> "ListIterator[ScheduledTask]":
-        """`scheduled_tasks.iterate(...)`: every schedule of the account. Free."""
-        return self.scheduled_tasks.iterate(page_size=page_size, prefetch=prefetch)
-
-    def iterate_all_browser_profiles(
-        self, *, page_size: int = 100, prefetch: int = 1
-    ) -> "ListIterator[BrowserProfile]":
-        """`browser_profiles.iterate(...)`: every browser profile of the account. Free."""
-        return self.browser_profiles.iterate(page_size=page_size, prefetch=prefetch)
 
     # --- files ------------------------------------------------------------------------------
 

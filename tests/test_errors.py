@@ -309,6 +309,6 @@ async def test_resolve_without_a_token_says_what_to_do() -> None:
     session = FakeSession()
     error = SubmissionUnknownError("lost", submission_token="", resolver=session)
 
-    with pytest.raises(ConfigurationError, match=r"session\.tasks\.iterate"):
+    with pytest.raises(ConfigurationError, match=r"session\.iterate_all_tasks"):
         await error.resolve()
     assert session.asked == []

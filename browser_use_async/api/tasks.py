@@ -1,7 +1,5 @@
 """The API section Tasks, call by call."""
 
-from collections.abc import Collection
-from datetime import datetime
 from typing import TYPE_CHECKING, Unpack
 
 from browser_use_async import types
@@ -12,11 +10,11 @@ from browser_use_async.api.section import Section, takes_fields
 from browser_use_async.errors import InvalidRequestError
 
 if TYPE_CHECKING:
-    from browser_use_async.paging import PageIterator
+    pass
 
 
 class TaskEndpoints(Section):
-    """`session.tasks`: one method is one HTTP call, except `iterate`, which reads all pages.
+    """`session.tasks`: one method is one HTTP call; `session.iterate_all_tasks` reads all pages.
 
     Every method raises `BrowserUseError`: `APIConnectionError` without an answer,
     `APIStatusError` for an error status, `ResponseDecodeError` for an answer that does not fit
@@ -100,46 +98,6 @@ class TaskEndpoints(Section):
             )
         rows: types.TaskPage = await self._call(table.LIST_TASKS, query)
         return rows
-
-    def iterate(
-        self,
-        *,
-        statuses: Collection[types.TaskStatus | str] | None = None,
-        created_after: datetime | None = None,
-        page_size: int = MAX_TASK_PAGE,
-        prefetch: int = 1,
-        resume: str | None = None,
-    ) -> "PageIterator":
-        """Iterate over all tasks of the account, newest first: rows, or `.pages()`. Free.
-
-        Each task that exists the whole time is yielded exactly once, even if others are created or
-        deleted. With the iterator's `resume_token` another process continues just as exactly. API
-        page: List Tasks.
-
-        Args:
-            statuses: Only tasks in these statuses, or None for all. A text must be one that this
-                version knows; for a newer one pass `TaskStatus("...")`.
-            created_after: Only tasks created at this time or later; aware.
-            page_size: Rows on a page, 1 to 100.
-            prefetch: How many pages are read ahead: 0 to 8. Several are read at the same time,
-                until a task disappears; after that one by one.
-            resume: A `resume_token`, or None to begin at the top. The token contains its filters
-                and its page size.
-
-        Raises:
-            InvalidRequestError: An option is out of bounds, or the text is no resume token.
-        """
-        # Here and in the other sections: loaded on first use, since many programs read no lists.
-        from browser_use_async.paging import PageIterator  # noqa: PLC0415
-
-        return PageIterator(
-            self.list,
-            statuses=statuses,
-            created_after=created_after,
-            page_size=page_size,
-            prefetch=prefetch,
-            resume=resume,
-        )
 
     async def get_media(self, task_id: str) -> "types.TaskMedia":
         """Return signed URLs of the recordings of a completed task. Free. API page: Get Task Media.

@@ -469,7 +469,7 @@ class TaskCreator:
             what = f"an answer to run-task was lost, and its repetition was refused: {what}"
         advice = (
             "all ten metadata pairs are your own, so the SDK cannot find the task: look for it "
-            "with session.tasks.iterate() before you create it again"
+            "with session.iterate_all_tasks() before you create it again"
             if submission.token is None
             else "await error.resolve() finds out; to create it again before that may pay twice"
         )

@@ -266,7 +266,7 @@ async def _matching(
 ) -> results.TaskRows:
     """A page of the tasks with a status and a text, among the newest ones."""
     wanted, searched, found = text.casefold(), 0, list[results.TaskRow]()
-    async for row in session.tasks.iterate():
+    async for row in session.iterate_all_tasks():
         searched += 1
         if (status is None or row.status == status) and wanted in row.task.casefold():
             found.append(results.TaskRow.of(row))

@@ -104,7 +104,7 @@ async def _cancel(requests: Collection[asyncio.Task[Any]]) -> None:
 
 
 class PageIterator(_Iterator[TaskSummary]):
-    """Async iterator over tasks, newest first, from `session.tasks.iterate`; or its `.pages()`.
+    """Async iterator over tasks, newest first, from `session.iterate_all_tasks`; or its `.pages()`.
 
     Each loop starts a new reading. Reading costs nothing.
 
@@ -173,7 +173,7 @@ class PageIterator(_Iterator[TaskSummary]):
 
     @property
     def resume_token(self) -> str | None:
-        """A text with which `session.tasks.iterate(resume=...)` continues, in any process.
+        """A text with which `session.iterate_all_tasks(resume=...)` continues, in any process.
 
         It marks the last row or page that the latest loop has yielded, also after an error; it is
         None before anything was read. A continued loop is as exact as one without a break. The text

@@ -199,7 +199,7 @@ async def test_impossible_options_are_refused(options: dict[str, Any], field: st
     """Options are checked before any read."""
     async with BrowserUseSession(api_key="bu_x") as session:
         with pytest.raises(errors.InvalidRequestError) as caught:
-            session.tasks.iterate(**options)
+            session.iterate_all_tasks(**options)
 
     assert caught.value.field == field
 
@@ -212,7 +212,7 @@ async def test_a_session_reads_its_tasks(api: FakeApi, open_session: OpenSession
         api.add(FakeTask(task=str(number)))
     api.break_calls("list", {2: Fault(status=503)})
 
-    rows = session.tasks.iterate(page_size=10, created_after=datetime(2020, 1, 1, tzinfo=UTC))
+    rows = session.iterate_all_tasks(page_size=10, created_after=datetime(2020, 1, 1, tzinfo=UTC))
     texts = [each.task async for each in rows]
 
     assert texts == [str(number) for number in reversed(range(25))]
@@ -228,7 +228,7 @@ async def test_a_naive_loop_over_a_busy_account(api: FakeApi, open_session: Open
     born = 0
 
     ids: list[str] = []
-    async for each in session.tasks.iterate(page_size=10):
+    async for each in session.iterate_all_tasks(page_size=10):
         ids.append(each.id)
         if len(ids) % 4 == 0:
             api.add(FakeTask())

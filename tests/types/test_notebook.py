@@ -230,7 +230,7 @@ async def test_sections_sessions_and_iterators_in_one_line() -> None:
         repr(session.scheduled_tasks),
         repr(session.files),
         repr(session.iterate_all_tasks(statuses=["failed", "stopped"], page_size=20)),
-        repr(session.iterate_all_scheduled_tasks()),
+        repr(session.scheduled_tasks.iterate()),
         repr(session),
     ]
 

@@ -268,7 +268,7 @@ async def every_verb(session: BrowserUseSession) -> None:
         assert_type(status, TaskStatus)
     async for step in session.stream_steps("t-1", after=3):
         assert_type(step, TaskStep)
-    async for row in session.tasks.iterate(
+    async for row in session.iterate_all_tasks(
         statuses=["failed", TaskStatus.STOPPED],
         created_after=datetime(2025, 11, 1, tzinfo=UTC),
         page_size=50,
@@ -276,9 +276,8 @@ async def every_verb(session: BrowserUseSession) -> None:
     ):
         assert_type(row, TaskSummary)
     assert_type(session.iterate_all_tasks(statuses=["failed"]), PageIterator)
-    assert_type(session.tasks.iterate(), PageIterator)
+    assert_type(session.iterate_all_tasks(), PageIterator)
     assert_type(session.scheduled_tasks.iterate(), ListIterator[ScheduledTask])
-    assert_type(session.iterate_all_scheduled_tasks(), ListIterator[ScheduledTask])
     assert_type(session.browser_profiles.iterate(page_size=5), ListIterator[BrowserProfile])
     async with asyncio.TaskGroup() as group:
         running = group.create_task(session.run_and_wait("Read", output_type=Price))

@@ -98,7 +98,7 @@ async def _list(
     most = None if every else limit
     is_searched = bool(text or metadata)
     async with connect(server, console) as connection:
-        rows = connection.session.tasks.iterate(
+        rows = connection.session.iterate_all_tasks(
             statuses=[TaskStatus(each) for each in status] or None,
             created_after=created_after,
             # No larger page than is shown; a search reads the largest pages.
