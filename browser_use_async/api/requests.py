@@ -9,7 +9,7 @@ import attrs
 
 from browser_use_async.api.arguments import hint_at
 from browser_use_async.api.serialization import encode_request
-from browser_use_async.api.validation import Mode, Problem, validate
+from browser_use_async.api.validation import Problem, validate
 from browser_use_async.errors import InvalidRequestError
 from browser_use_async.types import TaskSettings
 
@@ -24,7 +24,7 @@ def build_request(model: type[RequestT], fields: MutableMapping[str, Any]) -> Re
     if issubclass(model, TaskSettings):
         _name_script(given)
     _refuse_unknown(model, given)
-    values, problems = validate(model, given, Mode.CLIENT)
+    values, problems = validate(model, given)
     given.clear()
     if problems:
         first = problems[0]

@@ -1,4 +1,4 @@
-"""JSON scalars to Python values, with the leniency that answers call for, and CSV cells."""
+"""JSON scalars to Python values, with the leniency that answers call for."""
 
 import re
 from datetime import UTC, datetime
@@ -98,22 +98,3 @@ def read_status(value: Any, _type: Any) -> TaskStatus:
     if isinstance(value, str) and value:
         return TaskStatus(value)
     raise MismatchError("expected a status")
-
-
-# --- texts as cells of a CSV table, which no spreadsheet takes for a formula ---------------------
-
-# A formula may send data away. A text that has been quoted before is quoted again, so that what was
-# written can be read back. Some spreadsheets take the full-width signs for the others.
-_FORMULA = re.compile(r"'*[=+\-@\uff1d\uff0b\uff0d\uff20\t\r\n]")
-_HARMLESS = re.compile(r"-|[+-]?[0-9]+([.,][0-9]+)*( ?%)?")
-
-
-def cell_of(text: str) -> str:
-    """The text, behind a quote if it would be a formula; numbers and a dash are none."""
-    is_formula = _FORMULA.match(text) and not _HARMLESS.fullmatch(text)
-    return f"'{text}" if is_formula else text
-
-
-def text_of_cell(cell: str) -> str:
-    """The text that `cell_of` has made a cell of."""
-    return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell

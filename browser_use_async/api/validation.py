@@ -1,14 +1,12 @@
-"""Checks whether the API accepts a request; used by the SDK and by the server."""
+"""Checks whether the API accepts a request."""
 
+# Values are taken as they are: the server coerces what it receives before it is checked here.
 # Problems have the form in which the service reports them (`loc`, `msg`, `type`, `input`), so that
 # the bundled server can answer with them unchanged.
 
 import calendar
-import math
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
-from enum import StrEnum
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -16,20 +14,17 @@ import attrs
 
 from browser_use_async.api.json import JsonRefusedError, read_json
 from browser_use_async.api.scalars import parse_timestamp
-from browser_use_async.types import UNSET, FieldKind, FieldRule, OpenEnum, ScheduleType, rule_of
+from browser_use_async.types import UNSET, FieldKind, FieldRule, ScheduleType, rule_of
 
 if TYPE_CHECKING:
     from decimal import Decimal
 
-_BLANK: Mapping[FieldKind, Any] = {FieldKind.TEXT_LIST: []}
 _EMPTY_LIST = (
     "Value error, is an empty list, which some servers read as all and some as none; leave it out "
     "for no restriction, or name the domains that the agent may visit"
 )
 # The most problems that an answer names.
 MAX_PROBLEMS = 100
-# The most elements of a list in a request to the bundled server.
-MAX_LIST_ITEMS = 1000
 
 _RUNS_BY = {ScheduleType.INTERVAL: "interval_minutes", ScheduleType.CRON: "cron_expression"}
 
@@ -46,13 +41,6 @@ def contradictions(values: Mapping[str, Any]) -> list[tuple[str, str]]:
     if start is not None and end is not None and end <= start:
         found.append(("end_at", "must be later than start_at"))
     return found
-
-
-class Mode(StrEnum):
-    """The caller of the check: the two sides differ only in leniency."""
-
-    CLIENT = "client"  # Python values without coercion; enums are open
-    SERVER = "server"  # JSON or query text, coerced as the service does; enums are closed
 
 
 @attrs.frozen
@@ -73,16 +61,23 @@ class Problem:
         return f"{'.'.join(map(str, self.location))}: {message}"
 
 
-class _Refused(Exception):  # noqa: N818 - only for the loop below
+class Refused(Exception):  # noqa: N818 - only for the loops that collect problems
+    """A value that is refused, with its problems."""
+
     def __init__(self, *problems: Problem) -> None:
         super().__init__()
         self.problems = problems
 
 
 def validate(
-    model: type[Any], given: Mapping[str, Any], mode: Mode
+    model: type[Any],
+    given: Mapping[str, Any],
+    coerce: Callable[[Any, FieldRule], Any] | None = None,
 ) -> tuple[dict[str, Any], list[Problem]]:
-    """Check a request against the rules of its fields."""
+    """Check a request against the rules of its fields, each after `coerce` has changed its value.
+
+    `coerce` raises `Refused` for a value that it cannot change.
+    """
     values: dict[str, Any] = {}
     problems: list[Problem] = []
     for field in attrs.fields(model):
@@ -93,20 +88,19 @@ def validate(
             if rule.required:
                 problems.append(Problem((field.name,), "Field required", "missing", dict(given)))
             continue
-        if rule.blank_is_null and mode is Mode.SERVER and value == _BLANK.get(rule.kind, ""):
-            value = None  # forms and generated clients send this for an unused field
-        if value is None and rule.nullable:
-            values[field.name] = None
-            continue
         try:
-            values[field.name] = _KINDS[rule.kind](value, rule, mode)
+            changed = value if coerce is None else coerce(value, rule)
+            if changed is None and rule.nullable:
+                values[field.name] = None
+                continue
+            values[field.name] = _KINDS[rule.kind](changed, rule)
             if rule.check is not None and (reason := rule.check(values[field.name])) is not None:
-                raise _refuse(f"Value error, {reason}", "value_error", value, error=reason)
-        except _Refused as refused:
-            problems += [
-                attrs.evolve(each, location=(field.name, *each.location))
-                for each in refused.problems
-            ]
+                raise refusal(f"Value error, {reason}", "value_error", value, error=reason)
+        except Refused as refused:
+            for each in refused.problems:
+                shown = each.value if each.location else value  # the input as it was given
+                location = (field.name, *each.location)
+                problems.append(attrs.evolve(each, location=location, value=shown))
     # Not for fields that are wrong by themselves, whose relations would repeat the problem.
     if not problems:
         problems += [
@@ -116,8 +110,9 @@ def validate(
     return values, problems
 
 
-def _refuse(message: str, kind: str, value: Any, **context: Any) -> _Refused:
-    return _Refused(Problem((), message, kind, value, context))
+def refusal(message: str, kind: str, value: Any, **context: Any) -> Refused:
+    """The refusal of one value, in the service's words."""
+    return Refused(Problem((), message, kind, value, context))
 
 
 def _not_text(value: Any, *location: str | int) -> Problem | None:
@@ -147,57 +142,43 @@ def _characters(count: int) -> str:
     return "character" if count == 1 else "characters"
 
 
-def _text(given: Any, rule: FieldRule, mode: Mode) -> str:
-    # The client accepts unknown models and countries, since the service may know more of them. A
-    # known one in another spelling would be refused there.
-    if rule.enum is not None and mode is Mode.SERVER:
-        return _member(given, rule, rule.enum)
+def _text(given: Any, rule: FieldRule) -> str:
     if problem := _not_text(given):
-        raise _Refused(problem)
+        raise Refused(problem)
     value: str = given.lower() if rule.lower_case else given
+    # Unknown models and countries are accepted, since the service may know more of them. A known
+    # one in another spelling would be refused there.
     if rule.enum is not None and (known := rule.enum.respelt(value)) is not None:
-        raise _refuse(f"Input should be '{known}'", "enum", given, expected=str(known))
+        raise refusal(f"Input should be '{known}'", "enum", given, expected=str(known))
     if problems := _wrong_length(value, rule.min_length, rule.max_length):
-        raise _Refused(*problems)
+        raise Refused(*problems)
     return value
 
 
-def _member(given: Any, rule: FieldRule, enum: type[OpenEnum]) -> str:
-    value = given.lower() if rule.lower_case and isinstance(given, str) else given
-    if isinstance(value, str) and enum(value).is_known:
-        return value
-    names = [f"'{member}'" for member in enum]
-    expected = ", ".join(names[:-1]) + f" or {names[-1]}"
-    raise _refuse(f"Input should be {expected}", "enum", given, expected=expected)
-
-
-_INTEGER = r"\s*([+-]?[0-9]+(?:_[0-9]+)*)(?:\.0+)?\s*"
 _INTEGER_LIMIT = 2**63  # of databases
-_MOST_DIGITS = 4300  # Python itself refuses to convert more
-_TOO_BIG = "Unable to parse input string as an integer, exceeded maximum size"
+TOO_BIG = "Unable to parse input string as an integer, exceeded maximum size"
 
 
-def _integer(value: Any, rule: FieldRule, mode: Mode) -> int:
-    number = _coerced_integer(value) if mode is Mode.SERVER else value
+def _integer(number: Any, rule: FieldRule) -> int:
     if isinstance(number, bool) or not isinstance(number, int):
-        raise _refuse("Input should be a valid integer", "int_type", value)
-    _check_bounds(number, value, rule)
+        raise refusal("Input should be a valid integer", "int_type", number)
+    _check_bounds(number, number, rule)
     # After the bounds of the rule, whose messages are more useful.
     if not -_INTEGER_LIMIT <= number < _INTEGER_LIMIT:
-        raise _refuse(_TOO_BIG, "int_parsing_size", value)
+        raise refusal(TOO_BIG, "int_parsing_size", number)
     return number
 
 
 def _check_bounds(number: "int | Decimal", value: Any, rule: FieldRule) -> None:
     if rule.minimum is not None and number < rule.minimum:
-        raise _refuse(
+        raise refusal(
             f"Input should be greater than or equal to {rule.minimum}",
             "greater_than_equal",
             value,
             ge=rule.minimum,
         )
     if rule.maximum is not None and number > rule.maximum:
-        raise _refuse(
+        raise refusal(
             f"Input should be less than or equal to {rule.maximum}",
             "less_than_equal",
             value,
@@ -205,94 +186,50 @@ def _check_bounds(number: "int | Decimal", value: Any, rule: FieldRule) -> None:
         )
 
 
-def _coerced_integer(value: Any) -> Any:
-    # Before `int`, of which bool is a subclass; the service takes true for 1.
-    if isinstance(value, bool):
-        return int(value)
-    if isinstance(value, float):
-        return _integer_of_float(value)
-    if isinstance(value, str):
-        return _integer_of_text(value)
-    return value
-
-
-def _integer_of_float(value: float) -> int:
-    if not math.isfinite(value):
-        raise _refuse("Input should be a finite number", "finite_number", value)
-    if not value.is_integer():
-        message = "Input should be a valid integer, got a number with a fractional part"
-        raise _refuse(message, "int_from_float", value)
-    return int(value)
-
-
-def _integer_of_text(value: str) -> int:
-    if not (match := re.fullmatch(_INTEGER, value)):
-        message = "Input should be a valid integer, unable to parse string as an integer"
-        raise _refuse(message, "int_parsing", value)
-    # `int` would raise a ValueError of its own, and take quadratic time below that limit.
-    if len(value) > _MOST_DIGITS:
-        raise _refuse(_TOO_BIG, "int_parsing_size", value)
-    return int(match[1])
-
-
-def _number(value: Any, rule: FieldRule, mode: Mode) -> "Decimal":
+def _number(value: Any, rule: FieldRule) -> "Decimal":
     # Only calls of administration have such fields, so sessions do not load it.
     from decimal import Decimal, InvalidOperation  # noqa: PLC0415
 
     if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
-        raise _refuse("Input should be a valid number", "decimal_type", value)
+        raise refusal("Input should be a valid number", "decimal_type", value)
     try:
         # Through str, since Decimal(float) has the binary rounding of the float.
         number = Decimal(str(value))
     except InvalidOperation:
-        raise _refuse("Input should be a valid number", "decimal_parsing", value) from None
+        raise refusal("Input should be a valid number", "decimal_parsing", value) from None
     if not number.is_finite():
-        raise _refuse("Input should be a finite number", "finite_number", value)
+        raise refusal("Input should be a finite number", "finite_number", value)
     _check_bounds(number, value, rule)
     return number
 
 
-_TRUE_WORDS = frozenset({"true", "t", "yes", "y", "on", "1"})
-_FALSE_WORDS = frozenset({"false", "f", "no", "n", "off", "0"})
-
-
-def _boolean(value: Any, rule: FieldRule, mode: Mode) -> bool:
-    if isinstance(value, bool):
-        return value
-    if mode is Mode.SERVER:
-        if isinstance(value, int | float) and value in {0, 1}:
-            return bool(value)
-        if isinstance(value, str) and value.lower() in _TRUE_WORDS | _FALSE_WORDS:
-            return value.lower() in _TRUE_WORDS
-        if isinstance(value, str | int) or (isinstance(value, float) and value.is_integer()):
-            message = "Input should be a valid boolean, unable to interpret input"
-            raise _refuse(message, "bool_parsing", value)
-    raise _refuse("Input should be a valid boolean", "bool_type", value)
-
-
-def _text_list(value: Any, rule: FieldRule, mode: Mode) -> list[str]:
-    # A string is a sequence of strings, too, but is never meant as one.
-    if isinstance(value, str | bytes) or not isinstance(value, Sequence):
-        raise _refuse("Input should be a valid list", "list_type", value)
-    # The service has no such bound, so the client leaves the check to the server.
-    if mode is Mode.SERVER and len(value) > MAX_LIST_ITEMS:
-        raise _too_long("List", value, MAX_LIST_ITEMS)
-    found = (problem for place, each in enumerate(value) if (problem := _not_text(each, place)))
-    if problems := [*islice(found, MAX_PROBLEMS + 1)]:
-        raise _Refused(*problems)
-    if rule.blank_is_null and not value and mode is Mode.CLIENT:
-        raise _refuse(_EMPTY_LIST, "value_error", [])
-    return list(value)
-
-
-def _list(value: Any, rule: FieldRule, mode: Mode) -> list[Any]:
-    if not isinstance(value, list):
-        raise _refuse("Input should be a valid list", "list_type", value)
+def _boolean(value: Any, rule: FieldRule) -> bool:
+    if not isinstance(value, bool):
+        raise refusal("Input should be a valid boolean", "bool_type", value)
     return value
 
 
-def _too_long(kind: str, value: Sequence[Any] | Mapping[Any, Any], most: int) -> _Refused:
-    return _refuse(
+def _text_list(value: Any, rule: FieldRule) -> list[str]:
+    # A string is a sequence of strings, too, but is never meant as one.
+    if isinstance(value, str | bytes) or not isinstance(value, Sequence):
+        raise refusal("Input should be a valid list", "list_type", value)
+    found = (problem for place, each in enumerate(value) if (problem := _not_text(each, place)))
+    if problems := [*islice(found, MAX_PROBLEMS + 1)]:
+        raise Refused(*problems)
+    if rule.blank_is_null and not value:
+        raise refusal(_EMPTY_LIST, "value_error", [])
+    return list(value)
+
+
+def _list(value: Any, rule: FieldRule) -> list[Any]:
+    if not isinstance(value, list):
+        raise refusal("Input should be a valid list", "list_type", value)
+    return value
+
+
+def too_long(kind: str, value: Sequence[Any] | Mapping[Any, Any], most: int) -> Refused:
+    """The refusal of a list or a dictionary with too many items."""
+    return refusal(
         f"{kind} should have at most {most} items after validation, not {len(value)}",
         "too_long",
         value,
@@ -302,14 +239,14 @@ def _too_long(kind: str, value: Sequence[Any] | Mapping[Any, Any], most: int) ->
     )
 
 
-def _text_map(value: Any, rule: FieldRule, mode: Mode) -> dict[str, str]:
+def _text_map(value: Any, rule: FieldRule) -> dict[str, str]:
     if not isinstance(value, Mapping):
-        raise _refuse("Input should be a valid dictionary", "dict_type", value)
+        raise refusal("Input should be a valid dictionary", "dict_type", value)
     found = (problem for key, each in value.items() for problem in _pair(key, each, rule))
     if problems := [*islice(found, MAX_PROBLEMS + 1)]:
-        raise _Refused(*problems)
+        raise Refused(*problems)
     if rule.max_pairs is not None and len(value) > rule.max_pairs:
-        raise _too_long("Dictionary", value, rule.max_pairs)
+        raise too_long("Dictionary", value, rule.max_pairs)
     return dict(value)
 
 
@@ -325,43 +262,43 @@ def _pair(key: Any, value: Any, rule: FieldRule) -> list[Problem]:
     return problems + _wrong_length(value, None, rule.max_length, shown)
 
 
-def _datetime(value: Any, rule: FieldRule, mode: Mode) -> datetime:
-    if isinstance(value, datetime) and mode is Mode.CLIENT:
+def _datetime(value: Any, rule: FieldRule) -> datetime:
+    if isinstance(value, datetime):
         # Guessing a zone would shift a schedule by hours.
         if value.tzinfo is None:
             message = "Input should have timezone info"
-            raise _refuse(message, "timezone_aware", value)
+            raise refusal(message, "timezone_aware", value)
         return value
     moment = parse_timestamp(value) if isinstance(value, str) else None
     if moment is None:
-        raise _refuse("Input should be a valid datetime", "datetime_type", value)
+        raise refusal("Input should be a valid datetime", "datetime_type", value)
     return moment
 
 
-def _json_schema(value: Any, rule: FieldRule, mode: Mode) -> str:
-    text = _text(value, rule, mode)
+def _json_schema(value: Any, rule: FieldRule) -> str:
+    text = _text(value, rule)
     try:
         parsed = read_json(text.encode())
     except JsonRefusedError as error:
         message = f"Value error, the string is not JSON: {error}"
-        raise _refuse(message, "value_error", value, error=str(error)) from None
+        raise refusal(message, "value_error", value, error=str(error)) from None
     if not isinstance(parsed, dict):
         message = "Value error, the JSON in the string is not an object"
-        raise _refuse(message, "value_error", value, error="not an object")
+        raise refusal(message, "value_error", value, error="not an object")
     return text
 
 
-def _cron(value: Any, rule: FieldRule, mode: Mode) -> str:
-    text = _text(value, rule, mode)
+def _cron(value: Any, rule: FieldRule) -> str:
+    text = _text(value, rule)
     try:
         check_cron(text)
     except CronSyntaxError as error:
         message = f"Value error, {error}"
-        raise _refuse(message, "value_error", value, error=str(error)) from None
+        raise refusal(message, "value_error", value, error=str(error)) from None
     return text
 
 
-_KINDS: dict[FieldKind, Callable[[Any, FieldRule, Mode], Any]] = {
+_KINDS: dict[FieldKind, Callable[[Any, FieldRule], Any]] = {
     FieldKind.TEXT: _text,
     FieldKind.INTEGER: _integer,
     FieldKind.NUMBER: _number,

@@ -9,7 +9,6 @@ import attrs
 import click
 
 from browser_use_async.api.json import JsonRefusedError, read_json
-from browser_use_async.api.task_fields import domain_problem, schema_problem
 from browser_use_async.cli.completers import complete_profiles, complete_words
 from browser_use_async.cli.options import (
     Option,
@@ -22,6 +21,7 @@ from browser_use_async.cli.options import (
     whole,
 )
 from browser_use_async.errors import ConfigurationError
+from browser_use_async.server.task_fields import domain_problem, schema_problem
 from browser_use_async.types import FieldKind, FieldRule, RunTaskFields, RunTaskRequest, rule_of
 
 NOT_SENT = "Fields of the API. For a field that you leave out the service has a default."

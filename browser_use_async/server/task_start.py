@@ -10,7 +10,6 @@ from browser_use_async.api.json import read_json
 from browser_use_async.api.limits import MAX_TASK_FILE_BYTES
 from browser_use_async.api.script_pairs import ScriptPairs, ScriptPairsError
 from browser_use_async.api.serialization import given_fields
-from browser_use_async.api.task_fields import domain_problem, schema_problem
 from browser_use_async.prices import TASK_START_CENTS
 from browser_use_async.server.errors import NotFoundError, RefusedError, invalid_field
 from browser_use_async.server.records import DEFAULT_MODEL, Assignment
@@ -18,6 +17,7 @@ from browser_use_async.server.running_server import RunningServer
 from browser_use_async.server.storage import TaskRecord
 from browser_use_async.server.storage.database import Claim
 from browser_use_async.server.storage.files import Upload
+from browser_use_async.server.task_fields import domain_problem, schema_problem
 from browser_use_async.types import UNSET, BrowserProfile, TaskSettings
 
 MAX_TASK_BYTES = 20 * 1024

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, Field, ValidationError
 
-from browser_use_async.api.validation import Mode, validate
+from browser_use_async.api.validation import validate
+from browser_use_async.server.app.coercion import coerced
 from browser_use_async.types import LlmModel, PageQuery, ProxyCountry, RunTaskRequest
 
 # For some lists pydantic reports only "not more" than a number, depending on its version.
@@ -71,7 +72,7 @@ def _theirs(model: type[BaseModel], given_fields: dict[str, Any]) -> Report:
 
 
 def _ours(model: type[Any], given_fields: dict[str, Any]) -> Report:
-    _, problems = validate(model, given_fields, Mode.SERVER)
+    _, problems = validate(model, given_fields, coerced)
     return [
         (
             each.kind,
@@ -182,5 +183,5 @@ def test_any_number_as_text(sign: str, head: str, tail: str) -> None:
 
     assert _ours(PageQuery, given_fields) == expected
     if not expected:
-        values, _ = validate(PageQuery, given_fields, Mode.SERVER)
+        values, _ = validate(PageQuery, given_fields, coerced)
         assert values["page"] == TwinQuery.model_validate(given_fields).page

@@ -3,7 +3,8 @@ from typing import Any
 import attrs
 import pytest
 
-from browser_use_async.api.validation import Mode, Problem, validate
+from browser_use_async.api.validation import Problem, validate
+from browser_use_async.server.app.coercion import coerced
 from browser_use_async.types import (
     PageQuery,
     RunTaskRequest,
@@ -12,19 +13,20 @@ from browser_use_async.types import (
 )
 
 CANARY = "canary-4711"
-BOTH = pytest.mark.parametrize("mode", Mode)
+CLIENT, SERVER = None, coerced  # what changes values before they are checked
+BOTH = pytest.mark.parametrize("mode", [CLIENT, SERVER], ids=["client", "server"])
 
 
-def _problems(mode: Mode, **fields: Any) -> list[Problem]:
+def _problems(mode: Any, **fields: Any) -> list[Problem]:
     return validate(RunTaskRequest, {"task": "Buy milk", **fields}, mode)[1]
 
 
-def _problem(mode: Mode, **fields: Any) -> Problem:
+def _problem(mode: Any, **fields: Any) -> Problem:
     (problem,) = _problems(mode, **fields)
     return problem
 
 
-def _value(mode: Mode, **fields: Any) -> Any:
+def _value(mode: Any, **fields: Any) -> Any:
     """The result of one accepted field."""
     values, problems = validate(RunTaskRequest, {"task": "Buy milk", **fields}, mode)
     assert problems == []
@@ -53,19 +55,19 @@ EVERYTHING: dict[str, Any] = {
 
 
 @BOTH
-def test_a_good_request_is_unchanged(mode: Mode) -> None:
+def test_a_good_request_is_unchanged(mode: Any) -> None:
     """Values within their rules pass unchanged on both sides."""
     assert validate(RunTaskRequest, EVERYTHING, mode) == (EVERYTHING, [])
 
 
 @BOTH
-def test_what_is_not_given_stays_away(mode: Mode) -> None:
+def test_what_is_not_given_stays_away(mode: Any) -> None:
     """No default is added: the service reads missing fields from the browser profile."""
     assert validate(RunTaskRequest, {"task": "Buy milk"}, mode) == ({"task": "Buy milk"}, [])
 
 
 @BOTH
-def test_null_is_accepted_for_every_optional_field(mode: Mode) -> None:
+def test_null_is_accepted_for_every_optional_field(mode: Any) -> None:
     """Every field but `task` may be null."""
     nulls = dict.fromkeys(name for name in EVERYTHING if name != "task")
 
@@ -76,7 +78,7 @@ def test_null_is_accepted_for_every_optional_field(mode: Mode) -> None:
 
 
 @BOTH
-def test_unknown_fields_are_ignored(mode: Mode) -> None:
+def test_unknown_fields_are_ignored(mode: Any) -> None:
     """The service ignores them; the session's own check for typing mistakes comes before this."""
     values, problems = validate(RunTaskRequest, {"task": "Buy milk", "enable": True}, mode)
 
@@ -84,7 +86,7 @@ def test_unknown_fields_are_ignored(mode: Mode) -> None:
 
 
 @BOTH
-def test_all_problems_are_named_at_once(mode: Mode) -> None:
+def test_all_problems_are_named_at_once(mode: Any) -> None:
     """A caller can correct all mistakes at once."""
     _, problems = validate(
         RunTaskRequest, {"max_agent_steps": 201, "use_proxy": [], "metadata": {"": 5}}, mode
@@ -101,7 +103,7 @@ def test_all_problems_are_named_at_once(mode: Mode) -> None:
 
 @BOTH
 @pytest.mark.parametrize("task", ["", " ", "\n\t "])
-def test_an_empty_task_is_refused(mode: Mode, task: str) -> None:
+def test_an_empty_task_is_refused(mode: Any, task: str) -> None:
     """An empty instruction is refused before it costs anything."""
     problem = _problem(mode, task=task)
 
@@ -110,7 +112,7 @@ def test_an_empty_task_is_refused(mode: Mode, task: str) -> None:
 
 
 @BOTH
-def test_a_task_is_not_null(mode: Mode) -> None:
+def test_a_task_is_not_null(mode: Any) -> None:
     """The one required field cannot be null."""
     assert _problem(mode, task=None).kind == "string_type"
 
@@ -136,7 +138,7 @@ def test_a_task_is_not_null(mode: Mode) -> None:
         ),
     ],
 )
-def test_bounds(mode: Mode, fields: dict[str, Any], kind: str, context: dict[str, Any]) -> None:
+def test_bounds(mode: Any, fields: dict[str, Any], kind: str, context: dict[str, Any]) -> None:
     """A value just outside a bound is refused on both sides, with the figure."""
     problem = _problem(mode, **fields)
 
@@ -162,7 +164,7 @@ def test_bounds(mode: Mode, fields: dict[str, Any], kind: str, context: dict[str
         {"browser_profile_id": "😀"},
     ],
 )
-def test_just_within_bounds(mode: Mode, fields: dict[str, Any]) -> None:
+def test_just_within_bounds(mode: Any, fields: dict[str, Any]) -> None:
     """The last allowed value is accepted on both sides."""
     assert _value(mode, **fields) == next(iter(fields.values()))
 
@@ -196,7 +198,7 @@ def test_just_within_bounds(mode: Mode, fields: dict[str, Any]) -> None:
     ],
 )
 def test_kinds(
-    mode: Mode, fields: dict[str, Any], location: tuple[str | int, ...], kind: str
+    mode: Any, fields: dict[str, Any], location: tuple[str | int, ...], kind: str
 ) -> None:
     """A value of the wrong JSON type is refused on both sides, at its exact place."""
     problem = _problem(mode, **fields)
@@ -206,7 +208,7 @@ def test_kinds(
 
 def test_a_long_key_is_shown_shortened() -> None:
     """The place of a problem does not repeat a key of a million characters."""
-    assert len(str(_problem(Mode.SERVER, metadata={"k" * 1_000_000: "v"}).location)) < 200
+    assert len(str(_problem(SERVER, metadata={"k" * 1_000_000: "v"}).location)) < 200
 
 
 # --- paths and queries ------------------------------------------------------------------------
@@ -223,7 +225,7 @@ def test_a_long_key_is_shown_shortened() -> None:
 )
 def test_queries(given: dict[str, str], expected: dict[str, int]) -> None:
     """The server converts query text as the service does, and adds no defaults."""
-    assert validate(PageQuery, given, Mode.SERVER) == (expected, [])
+    assert validate(PageQuery, given, SERVER) == (expected, [])
 
 
 @pytest.mark.parametrize(
@@ -246,14 +248,14 @@ def test_queries(given: dict[str, str], expected: dict[str, int]) -> None:
 )
 def test_hostile_queries(value: Any, kind: str) -> None:
     """Invalid query texts are refused with the service's name for the problem."""
-    (problem,) = validate(PageQuery, {"page": value}, Mode.SERVER)[1]
+    (problem,) = validate(PageQuery, {"page": value}, SERVER)[1]
 
     assert (problem.location, problem.kind) == (("page",), kind)
 
 
 @BOTH
 @pytest.mark.parametrize("model", [TaskId, TaskFile])
-def test_missing_parameters(mode: Mode, model: type[Any]) -> None:
+def test_missing_parameters(mode: Any, model: type[Any]) -> None:
     """Each missing parameter is named."""
     _, problems = validate(model, {}, mode)
 
@@ -278,7 +280,7 @@ def test_missing_parameters(mode: Mode, model: type[Any]) -> None:
         {"metadata": {"a": CANARY * 100}},
     ],
 )
-def test_a_problem_shows_no_value(mode: Mode, fields: dict[str, Any]) -> None:
+def test_a_problem_shows_no_value(mode: Any, fields: dict[str, Any]) -> None:
     """Place, message and context are for logs and exceptions; the value is left out."""
     problem = _problem(mode, **fields)
 

@@ -21,7 +21,7 @@ import attrs
 
 from browser_use_async.api.json import JsonRefusedError, read_json
 from browser_use_async.api.script_pairs import ScriptPairs, ScriptPairsError
-from browser_use_async.api.validation import Mode, validate
+from browser_use_async.api.validation import validate
 from browser_use_async.batch import BatchItem
 from browser_use_async.batch.history import InputKinds
 from browser_use_async.errors import ConfigurationError
@@ -345,7 +345,7 @@ class InputFile:
     def _task(self, row: Row) -> str:
         template = self.template or _TASK_COLUMN
         task = template.render({name: self._value(row, name) for name in template.names})
-        _, problems = validate(RunTaskRequest, {"task": task}, Mode.CLIENT)
+        _, problems = validate(RunTaskRequest, {"task": task})
         if problems:
             raise self.file.error(row.line, f"its task is refused: {problems[0].message}")
         return task

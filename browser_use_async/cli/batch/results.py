@@ -19,11 +19,11 @@ import attrs
 
 from browser_use_async import system
 from browser_use_async.api.json import JsonRefusedError, read_json
-from browser_use_async.api.scalars import cell_of, text_of_cell
 from browser_use_async.batch import BatchResult, ItemState
 from browser_use_async.cli.batch.input import InputItem, short_digest
 from browser_use_async.cli.console import json_text
 from browser_use_async.errors import ConfigurationError
+from browser_use_async.server.cells import cell_of, text_of_cell
 
 _OWN_COLUMNS = (
     *("line", "key", "state", "status", "cost_cents", "former_cost_cents", "task_id"),

@@ -11,7 +11,7 @@ import attrs
 
 from browser_use_async.api.limits import MAX_METADATA_PAIRS
 from browser_use_async.api.requests import build_request
-from browser_use_async.api.validation import Mode, validate
+from browser_use_async.api.validation import validate
 from browser_use_async.batch import LedgerView, read_ledger
 from browser_use_async.batch.admission import nothing_would_run
 from browser_use_async.batch.inputs import content_key
@@ -278,7 +278,7 @@ def _check_fields(fields: Mapping[str, Any]) -> None:
             f"--metadata: a batch needs one of the {MAX_METADATA_PAIRS} pairs itself"
         )
     # Any text stands for the task: those of the rows are checked with the input.
-    _, problems = validate(RunTaskRequest, {"task": "any", **fields}, Mode.CLIENT)
+    _, problems = validate(RunTaskRequest, {"task": "any", **fields})
     if problems:
         place, message = ".".join(map(str, problems[0].location)), problems[0].message
         raise ConfigurationError(f"{place}: {message[0].lower()}{message[1:]}; nothing was sent")

@@ -17,8 +17,9 @@ from aiohttp import web
 from browser_use_async.api.converter import unstructure
 from browser_use_async.api.endpoint_table import Effect, Endpoint
 from browser_use_async.api.json import JsonRefusedError, read_json
-from browser_use_async.api.validation import Mode, Problem, validate
+from browser_use_async.api.validation import Problem, validate
 from browser_use_async.errors import ConfigurationError
+from browser_use_async.server.app.coercion import coerced
 from browser_use_async.server.checks import no_such
 from browser_use_async.server.errors import InvalidRequestError
 from browser_use_async.server.http.access import ClientCheck
@@ -58,7 +59,7 @@ async def read_inputs(route: Route, request: web.Request) -> list[Any]:
     problems: list[tuple[str, Problem]] = []
     for part, model, given in parts:
         is_own = part == "body" and route.is_administration
-        values, found = validate(model, given, Mode.CLIENT if is_own else Mode.SERVER)
+        values, found = validate(model, given, None if is_own else coerced)
         problems += [(part, problem) for problem in found]
         if not found:
             inputs.append(model(**values))

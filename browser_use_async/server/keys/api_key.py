@@ -10,7 +10,7 @@ from enum import StrEnum
 
 import attrs
 
-from browser_use_async.api.validation import Mode, validate
+from browser_use_async.api.validation import validate
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.types import FieldKind, FieldRule
 from browser_use_async.types.base import ruled
@@ -134,7 +134,7 @@ def checked(new: NewKey) -> NewKey:
     Raises:
         ConfigurationError: A field has a value that no key can have.
     """
-    values, problems = validate(NewKey, attrs.asdict(new), Mode.CLIENT)
+    values, problems = validate(NewKey, attrs.asdict(new))
     if problems:
         raise ConfigurationError("; ".join(problem.sentence for problem in problems))
     return NewKey(**values)

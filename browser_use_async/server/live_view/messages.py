@@ -5,7 +5,7 @@ from typing import Literal
 import attrs
 
 from browser_use_async.api.json import JsonRefusedError, read_json
-from browser_use_async.api.validation import Mode, validate
+from browser_use_async.api.validation import validate
 from browser_use_async.server.executors.view import Input, KeyInput, PointerInput, TextInput
 from browser_use_async.types import FieldKind, FieldRule
 from browser_use_async.types.base import ruled
@@ -61,7 +61,7 @@ def read_message(text: str) -> Message:
     model = _MODELS.get(kind) if isinstance(kind, str) else None
     if model is None:
         raise MessageRefusedError(f"the type of a message must be one of {', '.join(_MODELS)}")
-    values, problems = validate(model, value, Mode.CLIENT)
+    values, problems = validate(model, value)
     if problems:
         raise MessageRefusedError(problems[0].sentence)
     return model(**values)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import attrs
 
-from browser_use_async.api.scalars import cell_of
+from browser_use_async.server.cells import cell_of
 from browser_use_async.server.executors.instructions.actions import Part, Plan, Saving
 from browser_use_async.server.executors.protocol import CannotContinueError
 from browser_use_async.server.executors.reader.extraction import NotReadableError, fill

@@ -1,0 +1,19 @@
+"""Cells of CSV files, which no spreadsheet takes for formulas."""
+
+import re
+
+# A formula may send data away. A text that has been quoted before is quoted again, so that what was
+# written can be read back. Some spreadsheets take the full-width signs for the others.
+_FORMULA = re.compile(r"'*[=+\-@\uff1d\uff0b\uff0d\uff20\t\r\n]")
+_HARMLESS = re.compile(r"-|[+-]?[0-9]+([.,][0-9]+)*( ?%)?")
+
+
+def cell_of(text: str) -> str:
+    """The text, behind a quote if it would be a formula; numbers and a dash are none."""
+    is_formula = _FORMULA.match(text) and not _HARMLESS.fullmatch(text)
+    return f"'{text}" if is_formula else text
+
+
+def text_of_cell(cell: str) -> str:
+    """The text that `cell_of` has made a cell of."""
+    return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell
