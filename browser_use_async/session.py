@@ -28,7 +28,6 @@ from typing import (
 import aiohttp
 
 from browser_use_async.api import endpoint_table as table
-from browser_use_async.api.arguments import check_option, check_settings
 from browser_use_async.api.requests import build_request
 from browser_use_async.api.section import takes_fields
 from browser_use_async.api.tasks import TaskEndpoints
@@ -158,9 +157,6 @@ class BrowserUseSession:
         configuration = Configuration.resolve(
             key, base_url, timeout, allow_insecure_http=allow_insecure_http
         )
-        given = dict(locals())
-        del given["ssl"]  # `PoolOptions` checks it, with a better message
-        check_settings(BrowserUseSession.__init__.__annotations__, given)
         self._runtime = runtime = Runtime() if runtime is None else runtime
         self._transport = transport = Transport(
             configuration,
@@ -1104,7 +1100,9 @@ def _shared_fields(fields: RunTaskFields, output_type: Any, task: str | None) ->
         shared.clear()
         what = "inputs: those of a batch's script are the values of its rows; nothing was sent"
         raise InvalidRequestError(what, field="inputs")
-    check_option("script", shared.get("script"), str | None)
+    if not isinstance(shared.get("script"), str | None):
+        shared.clear()
+        raise InvalidRequestError("script must be a text; nothing was sent", field="script")
     if task is not None:
         shared["task"] = task
     # Checked here, since else each item of the batch would fail.

@@ -89,7 +89,7 @@ CORE = {"api", "observers", "transport", "sections", "polling", "paging", "files
 OBSERVERS = {"budget", "flight_recorder", "notebook", "session_log", "telemetry", "testing"}
 
 # The rows of the server are made of these: values, and the sealing of secrets.
-BELOW_STORAGE = {"encryption", "errors", "extras", "loops", "records", "schedule"}
+BELOW_STORAGE = {"checks", "encryption", "errors", "extras", "loops", "records", "schedule"}
 
 # Rooms of the server without HTTP: they raise `errors`, for which `http.errors` has statuses.
 WITHOUT_HTTP = {

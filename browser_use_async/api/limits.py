@@ -3,8 +3,9 @@
 import ipaddress
 import sys
 from pathlib import PurePath
+from typing import Any, get_args
 
-from browser_use_async.errors import ConfigurationError
+from browser_use_async.errors import ConfigurationError, InvalidRequestError
 
 # Rows on one page of the task list.
 MAX_TASK_PAGE = 100
@@ -43,6 +44,25 @@ def check_seconds(
         if not is_seconds(value) or (is_positive and value == 0):
             least = "above 0" if is_positive else "of 0 or more"
             raise ConfigurationError(f"{name} must be a number of seconds {least}, not {value!r}")
+
+
+def check_flags(**options: object) -> None:
+    """Raise `ConfigurationError` for the first option that is neither True nor False."""
+    for name, value in options.items():
+        if not isinstance(value, bool):
+            raise ConfigurationError(f"{name} must be True or False, not {value!r:.60}")
+
+
+def check_word(name: str, value: object, kind: Any) -> None:
+    """Raise `InvalidRequestError` for an option of a call that is none of the words of a Literal.
+
+    Such an option says what becomes of a task that costs money.
+    """
+    words = get_args(kind)
+    if value not in words:
+        either = f"{', '.join(map(repr, words[:-1]))} or {words[-1]!r}"
+        problem = f"{name} must be {either}, not {value!r:.60}; nothing was sent"
+        raise InvalidRequestError(problem, field=name)
 
 
 # The largest file, in bytes.

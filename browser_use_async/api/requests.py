@@ -7,7 +7,6 @@ from typing import Any, TypeVar, cast
 
 import attrs
 
-from browser_use_async.api.arguments import hint_at
 from browser_use_async.api.serialization import encode_request
 from browser_use_async.api.validation import Problem, validate
 from browser_use_async.errors import InvalidRequestError
@@ -142,5 +141,9 @@ def _refuse_unknown(model: type[Any], given: dict[str, Any]) -> None:
     for name in given:
         if name not in known:
             given.clear()
-            what = f"{name} is not a field of {model.__name__}; {hint_at(name, known)}"
-            raise InvalidRequestError(f"{what} Nothing was sent", field=name)
+            import difflib  # noqa: PLC0415 - for those who misspell
+
+            close = difflib.get_close_matches(name, known, n=1)
+            hint = f"did you mean {close[0]}?" if close else f"it has {', '.join(known)}."
+            what = f"{name} is not a field of {model.__name__}; {hint} Nothing was sent"
+            raise InvalidRequestError(what, field=name)

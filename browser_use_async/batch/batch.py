@@ -8,7 +8,6 @@ from decimal import Decimal
 from typing import Any, Generic, Self, TypeVar
 
 from browser_use_async.api import endpoint_table as table
-from browser_use_async.api.arguments import check_option
 from browser_use_async.batch.admission import nothing_would_run
 from browser_use_async.batch.claims import RepeatedItems
 from browser_use_async.batch.duplicates import find_duplicates
@@ -78,7 +77,6 @@ class Batch(Generic[OutputT]):
         ledger: LedgerKind,
         on_progress: OnProgress | None,
     ) -> None:
-        check_option("on_progress", on_progress, OnProgress | None)
         self._lifecycle = lifecycle
         self._runtime = runtime
         self._options = options

@@ -6,8 +6,7 @@ from typing import Any, Literal
 
 import attrs
 
-from browser_use_async.api.arguments import check_option
-from browser_use_async.api.limits import is_count, is_seconds
+from browser_use_async.api.limits import check_word, is_count, is_seconds
 from browser_use_async.api.submission_key import MAX_KEY_LENGTH, is_key
 from browser_use_async.api.submission_token import MAX_WINDOW
 from browser_use_async.batch.key_limits import KeyLimits
@@ -71,8 +70,12 @@ class BatchOptions:
         if self.key_prefix != "" and not is_key(self.key_prefix):
             wanted = f"a text of up to {MAX_KEY_LENGTH} printable characters"
             raise _refused("key_prefix", wanted, self.key_prefix)
-        for field in attrs.fields(BatchOptions):
-            check_option(field.name, getattr(self, field.name), field.type)
+        flags = ("check_balance", "stop_orphans", "retry_dead_letters", "retry_failed")
+        kinds = {**dict.fromkeys(flags, (bool, "True or False")), "labels": (Mapping, "a dict")}
+        for name, (kind, wanted) in kinds.items():
+            if not isinstance(getattr(self, name), kind):
+                raise _refused(name, wanted, getattr(self, name))
+        check_word("on_cancel", self.on_cancel, OnClose)
 
     @property
     def sends_keys(self) -> bool:

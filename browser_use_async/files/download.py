@@ -11,7 +11,6 @@ from typing import TypeVar
 
 import attrs
 
-from browser_use_async.api.arguments import check_option
 from browser_use_async.api.tasks import TaskEndpoints
 from browser_use_async.errors import FileTransferError
 from browser_use_async.files.names import check_replaceable, safe_name, target_path, unique_names
@@ -48,12 +47,8 @@ class Downloader:
     _destination: str | os.PathLike[str]
     _options: DownloadOptions
 
-    def __attrs_post_init__(self) -> None:
-        check_option("destination", self._destination, str | os.PathLike[str])
-
     async def output_file(self, file_name: str) -> Path:
         """Download one output file."""
-        check_option("file_name", file_name, str)
 
         async def locate() -> SignedUrl:
             file = await self._tasks.get_output_file(self._task_id, file_name)

@@ -19,7 +19,6 @@ from pathlib import Path
 
 import attrs
 
-from browser_use_async.api.arguments import check_option
 from browser_use_async.api.endpoint_table import Effect
 from browser_use_async.api.limits import is_count
 from browser_use_async.errors import BrowserUseError, FileTransferError, InvalidRequestError
@@ -57,8 +56,6 @@ class DownloadOptions:
                     f"{field} must be a whole number from 1, not {value!r}; nothing was sent",
                     field=field,
                 )
-        check_option("on_progress", self.on_progress, OnProgress | None)
-        check_option("overwrite", self.overwrite, bool)
 
 
 @attrs.define(eq=False, repr=False)

@@ -8,7 +8,6 @@ from pathlib import Path, PurePath
 from typing import Protocol
 
 from browser_use_async import system
-from browser_use_async.api.arguments import check_option
 from browser_use_async.api.endpoint_table import Effect
 from browser_use_async.api.limits import CONTENT_TYPES, MAX_FILE_BYTES, content_type_of
 from browser_use_async.api.services import FileEndpoints
@@ -44,8 +43,6 @@ async def upload(
     content_type: str | None,
 ) -> str:
     """Upload a file; returns its name. After a transient fault the same bytes are sent again."""
-    check_option("file_name", file_name, str | None)
-    check_option("content_type", content_type, str | None)
     transport.bind()
     # Read whole before the URL is requested: a retry sends the same bytes, and a signed URL
     # expires while a slow source is read.

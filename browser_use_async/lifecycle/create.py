@@ -20,8 +20,7 @@ import attrs
 
 from browser_use_async import errors
 from browser_use_async.api import endpoint_table as table
-from browser_use_async.api.arguments import check_option
-from browser_use_async.api.limits import MAX_METADATA_PAIRS, is_seconds
+from browser_use_async.api.limits import MAX_METADATA_PAIRS, check_word, is_seconds
 from browser_use_async.api.submission_key import check_key, mark_of_key
 from browser_use_async.api.submission_token import (
     MAX_WINDOW,
@@ -141,8 +140,8 @@ class TaskCreator:
         key_window: float = KEY_WINDOW,
     ) -> Submission:
         """Check the options and mark the request, before anything is sent."""
-        check_option("on_ambiguous", on_ambiguous, OnAmbiguous)
-        check_option("if_exists", if_exists, IfExists)
+        check_word("on_ambiguous", on_ambiguous, OnAmbiguous)
+        check_word("if_exists", if_exists, IfExists)
         if key is not None:
             check_key(key)
         _check_windows(settle_window=settle_window, key_window=key_window)

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Generic, TypeAlias, overload
 import attrs
 
 from browser_use_async import errors, types
-from browser_use_async.api.arguments import check_option
 from browser_use_async.api.submission_token import is_traceparent
 from browser_use_async.api.tasks import TaskEndpoints
 from browser_use_async.lifecycle.waits import deadline_of, result_of, timed_out, wait
@@ -182,7 +181,6 @@ class TaskHandle(Generic[OutputT]):
             after: The number of the last known step; 0 for none.
             timeout: Seconds, or None for `PollPolicy.timeout`.
         """
-        check_option("after", after, int)
         given: set[int] = set()
         async with aclosing(self._looks(timeout)) as looks:
             async for task, _paused_at in looks:
@@ -355,7 +353,6 @@ async def wait_many(
     if isinstance(task_ids, str | Task | TaskSummary | Created | TaskHandle):
         what = "wait_many takes several tasks, such as a list; for one use session.wait(task)"
         raise errors.InvalidRequestError(what, field="task_ids")
-    check_option("task_ids", task_ids, Iterable)
     deadline = deadline_of(poller, timeout)
     woken: asyncio.Queue[str] = asyncio.Queue()
     pending: dict[str, tuple[WatchedTask, Subscriber]] = {}

@@ -10,8 +10,7 @@ from typing import Any, TypeVar, cast
 import attrs
 
 from browser_use_async import errors
-from browser_use_async.api.arguments import check_option
-from browser_use_async.api.limits import is_seconds
+from browser_use_async.api.limits import check_word, is_seconds
 from browser_use_async.api.requests import merged_request
 from browser_use_async.api.tasks import TaskEndpoints
 from browser_use_async.events import EndActionAttempted
@@ -149,9 +148,10 @@ class SubmissionRunner:
         """Create a task, wait for its end and return it if it finished."""
         on_cancel = submission.on_cancel if on_cancel is None else on_cancel
         for name, action in (("on_timeout", on_timeout), ("on_cancel", on_cancel)):
-            check_option(name, action, create.EndAction)
-        if on_created is not None:
-            check_option("on_created", on_created, OnCreated)
+            check_word(name, action, create.EndAction)
+        if on_created is not None and not callable(on_created):
+            problem = f"on_created must be a function, not {on_created!r:.60}; nothing was sent"
+            raise errors.InvalidRequestError(problem, field="on_created")
         # One deadline for creating, the callback and waiting: `timeout` is for everything.
         submission.ends_at = _deadline(timeout)
         submission.on_timeout, submission.on_cancel = on_timeout, on_cancel

@@ -7,7 +7,6 @@ from collections.abc import AsyncGenerator, Callable, Collection, Coroutine, Seq
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 
-from browser_use_async.api.arguments import check_option
 from browser_use_async.api.limits import MAX_TASK_PAGE
 from browser_use_async.errors import InvalidRequestError
 from browser_use_async.paging.page_reader import PageReader
@@ -128,7 +127,6 @@ class PageIterator(_Iterator[TaskSummary]):
         # A single status is a string, and so a collection of characters.
         if isinstance(statuses, str):
             statuses = {statuses}
-        check_option("statuses", statuses, Collection | None)
         names = None if statuses is None else "\n".join(sorted({*map(_known_status, statuses)}))
         if resume is None:
             size = int(page_size)

@@ -6,8 +6,7 @@ import random
 
 import attrs
 
-from browser_use_async.api.arguments import check_settings
-from browser_use_async.api.limits import check_seconds
+from browser_use_async.api.limits import check_flags, check_seconds
 from browser_use_async.logs import LOGGER
 
 GROWTH = 1.1  # of each pause: most tasks end soon, and old tasks then cost fewer polls
@@ -72,7 +71,7 @@ class PollPolicy:
         check_seconds(is_positive=True, interval=self.interval, timeout=self.timeout)
         check_seconds(is_positive=True, is_optional=True, latency_target=self.latency_target)
         check_seconds(outage_timeout=self.outage_timeout)
-        check_settings(PollPolicy.__annotations__, attrs.asdict(self))
+        check_flags(shared=self.shared, long_poll=self.long_poll)
 
     def pause(self, polls: int, rng: random.Random | None) -> float:
         """Seconds to the next poll after `polls` of them; without jitter if `rng` is None."""

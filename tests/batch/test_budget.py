@@ -178,20 +178,6 @@ async def test_a_tight_budget_says_which_maximum_lets_more_run_at_once(
     await collecting
 
 
-@pytest.mark.parametrize("name", ["budget_strict", "no_such_option"])
-async def test_an_option_that_is_gone_says_what_replaces_it(
-    serve: Serve, open_session: Open, name: str
-) -> None:
-    """The error says that the budget is always strict; an unknown option is another error."""
-    session = await open_session(await serve())
-    expected = TypeError if name == "budget_strict" else InvalidRequestError
-
-    with raises(expected) as caught:
-        session.run_many(["a"], **{name: True})  # type: ignore[arg-type]
-
-    assert (name == "budget_strict") == ("budget_cents alone is never" in str(caught.value))
-
-
 def test_an_estimate_takes_all_the_steps_that_a_task_may() -> None:
     """The maximum of a request is computed from its model and steps, or the shared ones."""
     requests = [

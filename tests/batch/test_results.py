@@ -162,12 +162,11 @@ async def test_a_listener_that_raises_stops_nothing(
     [
         {"concurrency": 0},
         {"concurrency": 1, "budget_cents": -1},
-        {"concurrency": 1, "on_ambiguous": "guess"},
         {"concurrency": 1, "on_cancel": "pause"},
         {"concurrency": 1, "settle_window": -1},
         {"concurrency": 1, "timeout": 0},
         {"concurrency": 1, "outage_timeout": float("inf")},
-        {"concurrency": 1, "labels": {"a": 1}},
+        {"concurrency": 1, "labels": "a"},
     ],
 )
 async def test_wrong_options_are_refused(
@@ -182,26 +181,18 @@ async def test_wrong_options_are_refused(
     assert caught.value.field in options
 
 
-@pytest.mark.parametrize(
-    ("name", "hint"),
-    [
-        ("budget_cent", "did you mean budget_cents?"),
-        ("concurency", "did you mean concurrency?"),
-        ("max_steps", "Nothing was sent"),
-    ],
-)
+@pytest.mark.parametrize("name", ["budget_cent", "concurency", "max_steps"])
 async def test_an_unknown_option_is_refused_at_the_call(
-    serve: Serve, open_session: Open, name: str, hint: str
+    serve: Serve, open_session: Open, name: str
 ) -> None:
     """A misspelt option makes no dead letter of each item."""
     session = await open_session(await serve())
     options: dict[str, Any] = {"concurrency": 1, name: 5}
 
-    with raises(errors.InvalidRequestError) as caught:
+    with raises(TypeError) as caught:
         session.run_many(["a"], **options)
 
-    assert hint in str(caught.value)
-    assert caught.value.field == name
+    assert name in str(caught.value)
 
 
 @pytest.mark.parametrize("requests", ["text", RunTaskRequest("one"), 5, {"a": 1}])

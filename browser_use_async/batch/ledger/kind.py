@@ -7,7 +7,6 @@ from typing import Any
 
 import attrs
 
-from browser_use_async.api.arguments import check_option
 from browser_use_async.batch.admission import Admission
 from browser_use_async.batch.ledger.file import open_ledger, open_scratch
 from browser_use_async.batch.ledger.file_writer import open_file_writer
@@ -38,7 +37,6 @@ def kind_of_ledger(
         InvalidRequestError: The address of a ledger in PostgreSQL is malformed.
         ConfigurationError: It needs a package that is not installed.
     """
-    check_option("ledger", ledger, str | os.PathLike[str] | None)
     if ledger is not None and is_postgres(ledger):
         address = LedgerAddress.parse(str(ledger))
         require_packages("a ledger", "psycopg", "psycopg_pool")

@@ -8,9 +8,9 @@ from typing import Any
 import attrs
 from yarl import URL
 
-from browser_use_async.api.arguments import check_settings
 from browser_use_async.api.limits import is_loopback
 from browser_use_async.errors import ConfigurationError
+from browser_use_async.server import checks
 from browser_use_async.server.records import DEFAULT_OWNER
 from browser_use_async.server.storage.account import lock_account
 from browser_use_async.server.storage.database import Database
@@ -61,7 +61,8 @@ def _check_secret(_webhook: object, _field: object, secret: Any) -> None:
 
 
 def _check_type(_webhook: object, field: "attrs.Attribute[Any]", value: object) -> None:
-    check_settings({field.name: field.type}, {field.name: value})
+    check = checks.flag if field.type is bool else checks.text
+    check(field.name, value)
 
 
 def _events(given: Any) -> frozenset[str]:
