@@ -408,14 +408,18 @@ class SubmissionKeyConflictError(BrowserUseError):
 
     @classmethod
     def of(
-        cls, key: str, task_id: str | None, fields: tuple[str, ...]
+        cls,
+        key: str,
+        task_id: str | None,
+        fields: tuple[str, ...],
+        way_out: str = "Use another key, or the same request as before",
     ) -> "SubmissionKeyConflictError":
         """The error with its message."""
         what = "something else" if task_id is None else f"task {task_id}"
         differing = f" (not the same: {', '.join(fields)})" if fields else ""
         return cls(
             f"the key {key!r} names {what}, which was created with another request{differing}; "
-            "nothing was created. Use another key, or the same request as before",
+            f"nothing was created. {way_out}",
             key=key,
             task_id=task_id,
             fields=fields,

@@ -511,7 +511,7 @@ class BrowserUseSession:
         retry_failed: bool = False,
         max_failures: int | None = None,
         labels: Mapping[str, str] | None = None,
-        key_prefix: str = "",
+        key_prefix: str | None = None,
         limit_by: "LimitBy | None" = None,
         per_key: int | None = None,
         **fields: Unpack[RunTaskFields],
@@ -569,18 +569,18 @@ class BrowserUseSession:
                 which no task could be created or looked up.
             retry_dead_letters: Whether items that were refused in an earlier run are tried again.
             retry_failed: Whether items whose task failed or was stopped in an earlier run get
-                another task, which costs money again. The failed task and its cost remain in the
-                ledger. If such a run is interrupted, the same call continues it: no item is tried
-                twice until a run has read its whole input.
+                another task, which costs money again; this includes joined tasks. The failed task
+                and its cost remain in the ledger. If such a run is interrupted, the same call
+                continues it: no item is tried twice until a run has read its whole input.
             max_failures: Submit nothing more once so many tasks in a row have failed, in the
                 order in which they end, or None. Tasks under way are waited for; a success resets
                 the count. The rest is left for the next run.
             labels: Your notes about the batch in its ledger: texts by name, without secrets.
-            key_prefix: The beginning of the submission keys, before the keys of the items. A
-                service that keeps keys creates one task for each, whatever the ledger. If two
-                batches mean different work by the same keys, they need different prefixes, such as
-                the day. A ledger keeps its prefix. Without a ledger and a prefix, keys only name
-                the results.
+            key_prefix: The beginning of the submission keys of all items. Without it, it is the id
+                of the ledger, or without a ledger a new one for each run: a new ledger runs
+                everything anew. With it, items join the tasks that other runs with the same prefix
+                and key have created, where the service keeps keys: `result.joined`. A ledger keeps
+                its prefix, and refuses another one.
             limit_by: Returns the limit key of an item, a text or a whole number, or None for an
                 item without a limit; called once for each with a `BatchItem`, whose `request` is
                 the whole `RunTaskRequest`. An item for which it raises an exception is refused: a

@@ -134,7 +134,7 @@ RUN_MANY = {
     "timeout": "seconds none",
     "max_failures": "count none",
     "labels": "mapping none",
-    "key_prefix": "text",
+    "key_prefix": "text none",
     **dict.fromkeys(("limit_by", "per_key"), "none"),
     **dict.fromkeys(("secrets", "metadata"), "pairs none"),
     "max_agent_steps": "count none",

@@ -7,6 +7,8 @@ from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequenc
 from decimal import Decimal
 from typing import Any, Generic, Self, TypeVar
 
+import attrs
+
 from browser_use_async.api import endpoint_table as table
 from browser_use_async.batch.admission import nothing_would_run
 from browser_use_async.batch.claims import RepeatedItems
@@ -330,6 +332,7 @@ class Batch(Generic[OutputT]):
                 )
             )
             self._has_open_round = totals.has_open_round
+            options = attrs.evolve(options, key_prefix=totals.key_prefix)
             history = History(options.concurrency)
             if any(totals.counts.get(state) for state in FINAL_STATES):
                 # Forecasts use earlier runs, too.
@@ -357,7 +360,11 @@ class Batch(Generic[OutputT]):
             options,
             writer,
             self._ledger.make_admission(budget, options.concurrency, self._prices is None, writer),
-            ProgressCounter(totals.counts, self._clock(), retries=totals.has_open_round),
+            ProgressCounter(
+                *(totals.counts, self._clock()),
+                joined=totals.joined,
+                retries=totals.has_open_round,
+            ),
             SharedBackoff(options.outage_timeout, self._runtime.rng),
             self._report_progress,
             history,

@@ -41,9 +41,9 @@ class BatchItem:
     Attributes:
         request: What the agent should do, a whole request, or a row for the batch's `task`.
         key: Identifies the item, also when the batch is run again: any text of 1 to 1000
-            characters. Without one, the content identifies it. If there is a ledger or a prefix,
-            the batch's `key_prefix` and this key are the submission key of the item's task. The
-            key may be shown, so it must not contain a secret.
+            characters. Without one, the content identifies it. The batch's `key_prefix` and this
+            key are the submission key of the item's task. The key may be shown, so it must not
+            contain a secret.
         name: The name of the item in reports, if that is not its key. It identifies nothing.
     """
 

@@ -53,7 +53,9 @@ class BatchOptions:
     retry_failed: bool = False
     max_failures: int | None = None  # in a row
     labels: Mapping[str, str] = attrs.field(factory=dict)
-    key_prefix: str = ""  # of the submission keys of items that have a key
+    # The beginning of the submission keys, or None for that of the ledger: its own id, unless an
+    # earlier run has given it another one
+    key_prefix: str | None = None
     limits: KeyLimits | None = None  # how many items of one key are under way at once
     is_recorded: bool = False  # whether there is a ledger that outlives the batch
 
@@ -67,8 +69,8 @@ class BatchOptions:
                 "outage_timeout", "a number of seconds of 0 or more", self.outage_timeout
             )
         self._check_bounds()
-        if self.key_prefix != "" and not is_key(self.key_prefix):
-            wanted = f"a text of up to {MAX_KEY_LENGTH} printable characters"
+        if self.key_prefix is not None and not is_key(self.key_prefix):
+            wanted = f"a text of 1 to {MAX_KEY_LENGTH} printable characters, or None"
             raise _refused("key_prefix", wanted, self.key_prefix)
         flags = ("check_balance", "stop_orphans", "retry_dead_letters", "retry_failed")
         kinds = {**dict.fromkeys(flags, (bool, "True or False")), "labels": (Mapping, "a dict")}
@@ -76,12 +78,6 @@ class BatchOptions:
             if not isinstance(getattr(self, name), kind):
                 raise _refused(name, wanted, getattr(self, name))
         check_word("on_cancel", self.on_cancel, OnClose)
-
-    @property
-    def sends_keys(self) -> bool:
-        """Whether the keys of items are submission keys."""
-        # Without a ledger they only name the results: the next run creates new tasks for them.
-        return self.is_recorded or self.key_prefix != ""
 
     def _check_bounds(self) -> None:
         """Check the options that may be None."""

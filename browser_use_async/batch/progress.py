@@ -43,6 +43,10 @@ class BatchProgress:
         unknown: How many may or may not have a task.
         dead_letters: How many were refused, so that no task exists.
         duplicates: How many items have the result of the same item earlier in the input.
+        joined: How many items have joined a task that an earlier run, with another ledger, or a
+            call had created with the same submission key. That one has paid for it.
+        joined_failed: How many of the joined tasks ended without success; `retry_failed` runs
+            their items anew.
         rate: Items that ended in this run, per second.
         cost_cents: The cost of the tasks that have ended, from their steps and the published
             prices, in US cents; also of failed tasks whose items were tried again.
@@ -72,6 +76,8 @@ class BatchProgress:
     unknown: int = 0
     dead_letters: int = 0
     duplicates: int = 0
+    joined: int = 0
+    joined_failed: int = 0
     rate: float = 0.0
     cost_cents: Decimal = Decimal(0)
     running_cents: Decimal = Decimal(0)
@@ -99,6 +105,8 @@ class BatchProgress:
             "failed": self.failed,
             "unknown": self.unknown,
             "dead letters": self.dead_letters,
+            "joined": self.joined,
+            "joined and failed": self.joined_failed,
             "cost": format_cents(self.cost_cents),
             "stopped by": self.stopped_by and str(self.stopped_by),
         }
@@ -109,9 +117,17 @@ class ProgressCounter:
     """Counts the items of a batch by state."""
 
     def __init__(
-        self, counts: Mapping[ItemState, int], now: float, *, retries: bool = False
+        self,
+        counts: Mapping[ItemState, int],
+        now: float,
+        *,
+        joined: Mapping[ItemState, int] | None = None,
+        retries: bool = False,
     ) -> None:
         self._counts = dict(counts)
+        # Items with the task of an earlier run or of other code, and those of them that failed
+        self.joined = sum((joined or {}).values())
+        self.joined_failed = (joined or {}).get(ItemState.FAILED, 0)
         self._started_at = now
         self._running = 0
         self._finished = 0
@@ -194,6 +210,8 @@ class ProgressCounter:
             unknown=counts.get(ItemState.UNKNOWN, 0),
             dead_letters=counts.get(ItemState.DEAD, 0),
             duplicates=self.duplicates,
+            joined=self.joined,
+            joined_failed=self.joined_failed,
             rate=rate,
             cost_cents=budget.spent_cents,
             running_cents=budget.reserved_cents,

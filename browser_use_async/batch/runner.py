@@ -42,6 +42,12 @@ FATAL = (
     errors.WrongEventLoopError,
 )
 
+# The way out of a key that an earlier run has used for another request
+_OF_ANOTHER_RUN = (
+    "Give the batch another key_prefix (--key-prefix) to run its items anew, or the item the same "
+    "request as before"
+)
+
 _TRANSIENT = (errors.APIConnectionError, errors.InternalServerError, errors.RateLimitError)
 
 
@@ -56,6 +62,7 @@ class ItemRunner:
     _row: LedgerRow = attrs.field(init=False)  # its row when it was claimed
     _entry: LedgerEntry = attrs.field(init=False)
     _in_flight: InFlight = attrs.field(init=False)
+    _is_joined: bool = attrs.field(default=False, init=False)  # as the counter knows it
 
     async def run(self) -> BatchResult[Any] | None:
         """Run the item; None if it is left for the next run."""
@@ -66,6 +73,7 @@ class ItemRunner:
         if claim.repeated:
             return await self._repeat()
         batch.counter.add(claim)
+        self._is_joined = row.joined  # the totals of the ledger count it
         if self._is_refused or (row.state in FINAL_STATES and not claim.may_retry):
             return await self._finish_unsent()
         assert item.request is not None
@@ -97,6 +105,8 @@ class ItemRunner:
             # The ledger has the failed task until run-task is about to be sent again.
             self._row = row.afresh()
             batch.counter.begin_anew(row.state)
+            batch.counter.joined_failed -= row.joined
+            self._count_joined(joined=False)
         return await self._run_counted(request)
 
     async def _repeat(self) -> BatchResult[Any] | None:
@@ -189,10 +199,15 @@ class ItemRunner:
             if self._in_flight.submission is not None and self._row.state not in DOUBTFUL:
                 sent_at = self._in_flight.submission.sent_at
             self._in_flight.task_id = task_id
+            self._count_joined(joined=self._in_flight.is_joined)
             # Before it is in the ledger: if the batch is closed meanwhile, the task can be stopped.
             self._in_flight.settled.set()
             await self._entry.record_task(task_id)
         return await self._wait_for_end(task_id, sent_at)
+
+    def _count_joined(self, *, joined: bool) -> None:
+        self.batch.counter.joined += joined - self._is_joined
+        self._is_joined = joined
 
     # --- creating the task ----------------------------------------------------------------
 
@@ -257,9 +272,9 @@ class ItemRunner:
         # `InputReader` refuses requests whose own metadata leaves no room for it.
         assert submission.token is not None
         options, row = self.batch.options, self._row
-        if self.item.has_own_key and options.sends_keys:
-            # The same in every ledger, unlike the mark, which belongs to one submission.
-            submission.key = submission_key(options.key_prefix, row.key, row.number)
+        assert options.key_prefix is not None  # the ledger has one
+        # The same in every ledger with this prefix, unlike the mark, which belongs to one ledger.
+        submission.key = submission_key(options.key_prefix, row.key, row.number)
         self._entry.token = submission.token
         self._entry.maximum_cents = TaskPrice.of(request).maximum_cents
         submission.ledger_entry, submission.may_resend = self._entry, True
@@ -337,9 +352,12 @@ class ItemRunner:
     ) -> str | BatchResult[Any]:
         """A dead letter; or its own task, if only its request has changed."""
         self.batch.backoff.reset()  # a refusal is an answer, too
-        task_id = error.task_id if isinstance(error, errors.SubmissionKeyConflictError) else None
-        if task_id is not None and await self._is_own(task_id):
-            return task_id
+        if isinstance(error, errors.SubmissionKeyConflictError):
+            if error.task_id is not None and await self._is_own(error.task_id):
+                return error.task_id
+            timeline = error.timeline
+            error = error.of(error.key, error.task_id, error.fields, _OF_ANOTHER_RUN)
+            error.timeline = timeline
         return await self._end_without_task(ItemState.DEAD, error, submission)
 
     async def _is_own(self, task_id: str) -> bool:
@@ -393,6 +411,8 @@ class ItemRunner:
             joined=joined,
         )
         await self._entry.record_result(result)
+        self._count_joined(joined=joined)
+        batch.counter.joined_failed += joined and not result.succeeded
         batch.admission.settle(self.claim, cost)
         batch.record_end(succeeded=result.succeeded)
         return result

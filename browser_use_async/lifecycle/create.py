@@ -58,7 +58,7 @@ class Journal:
     def not_created(self) -> None:
         """Record that the last request has created nothing."""
 
-    async def claim_task(self, _task_id: str) -> bool:
+    async def claim_task(self, _task_id: str, *, joined: bool) -> bool:
         """Record the task; False if it is known as another submission's."""
         return True
 
@@ -361,7 +361,8 @@ class TaskCreator:
         is_replay = self.transport.keys.are_kept and is_replayed(outcome.reply)
         if is_replay or self.reconciler.claim(task_id, None if token is None else token.mark):
             # A ledger knows tasks of earlier runs, which this session has never seen.
-            if entry is None or await entry.claim_task(task_id):
+            joined = is_replay and submission.lost_at is None
+            if entry is None or await entry.claim_task(task_id, joined=joined):
                 submission.state, submission.failure = SubmissionState.CREATED, None
                 self._record_answer(submission, task_id, is_replay)
                 return outcome

@@ -52,7 +52,6 @@ class Run:
         committed: Whether it dies after the commit instead of before.
         kill_after: Seconds after which it is killed, or None.
         retry_failed: Whether failed items are tried again.
-        key_prefix: Keeps its items apart from those of other batches.
     """
 
     base_url: str
@@ -66,7 +65,6 @@ class Run:
     committed: bool = False
     kill_after: float | None = None
     retry_failed: bool = False
-    key_prefix: str = ""
 
 
 def items(count: int) -> Iterator[BatchItem]:
@@ -143,7 +141,6 @@ async def run(settings: Run) -> None:
             ledger=settings.ledger,
             settle_window=settings.settle_window,
             retry_failed=settings.retry_failed,
-            key_prefix=settings.key_prefix,
         )
         async for _result in batch:
             pass

@@ -1,6 +1,7 @@
 """Items as submission keys: one task for a key, for any ledger, crash or lost answer."""
 
 import asyncio
+import shutil
 from collections.abc import AsyncIterator
 from decimal import Decimal
 from pathlib import Path
@@ -26,6 +27,7 @@ FOREVER = 1e6
 LONG = "a long key " * 40
 ITEMS = [("one", "Do one"), ("two", "Do two")]
 COST = 1 + Decimal("2.5")  # of a task with one step
+JOINS: dict[str, Any] = {"key_prefix": "p/"}
 
 
 # --- the keys themselves ----------------------------------------------------------------------
@@ -47,7 +49,7 @@ def test_a_key_is_the_item_s_behind_the_prefix() -> None:
     assert submission_key("", "sha256:1", 1) != "sha256:1"
 
 
-@pytest.mark.parametrize("prefix", ["a\nb", "x" * (MAX_KEY_LENGTH + 1), None, 7])
+@pytest.mark.parametrize("prefix", ["", "a\nb", "x" * (MAX_KEY_LENGTH + 1), 7])
 async def test_a_prefix_is_printable(serve: Serve, open_session: Open, prefix: Any) -> None:
     """Another one is refused before anything is sent."""
     server = await serve()
@@ -56,7 +58,7 @@ async def test_a_prefix_is_printable(serve: Serve, open_session: Open, prefix: A
     with raises(errors.InvalidRequestError) as caught:
         session.run_many(ITEMS, key_prefix=prefix)
 
-    assert "key_prefix must be a text of up to 255 printable characters" in str(caught.value)
+    assert "key_prefix must be a text of 1 to 255 printable characters" in str(caught.value)
     assert not server.requests
 
 
@@ -82,29 +84,60 @@ async def test_a_call_with_the_same_key_has_the_same_task(
 async def test_two_ledgers_pay_once(
     serve: Serve, open_session: Open, tmp_path: Path, is_lost: bool
 ) -> None:
-    """The second ledger has the tasks and answers of the first one, at no cost."""
+    """With the same prefix the second one has the tasks and answers of the first, at no cost."""
     server = await serve()
-    first = await _run(await open_session(server), tmp_path / "first.db")
+    items = [*ITEMS, "Do one without a key"]
+    first = await _run(await open_session(server), tmp_path / "first.db", items, **JOINS)
     if is_lost:
         (tmp_path / "first.db").unlink()
     session = await open_session(server)
-    batch = session.run_many(ITEMS, ledger=tmp_path / "second.db", budget_cents=200)
+    batch = session.run_many(items, ledger=tmp_path / "second.db", budget_cents=600, **JOINS)
 
     second = await batch.collect()
 
-    assert len(server.store.tasks) == 2
+    assert len(server.store.tasks) == 3
     assert [each.task_id for each in second] == [each.task_id for each in first]
     assert [each.output for each in second] == [each.output for each in first]
-    assert [(each.joined, each.cost_cents) for each in first] == [(False, COST)] * 2
-    assert [(each.joined, each.cost_cents, each.steps) for each in second] == [(True, 0, 1)] * 2
+    assert [(each.joined, each.cost_cents) for each in first] == [(False, COST)] * 3
+    assert [(each.joined, each.cost_cents, each.steps) for each in second] == [(True, 0, 1)] * 3
     assert (batch.progress.cost_cents, batch.progress.running_cents) == (0, 0)
-    again = await _run(session, tmp_path / "second.db")
+    assert (batch.progress.joined, batch.progress.joined_failed) == (3, 0)
+    assert "joined 3" in repr(batch)
+    # The ledger remembers its prefix, and which tasks were joined.
+    later = session.run_many(items, ledger=tmp_path / "second.db")
+    again = await later.collect()
     assert [(each.restored, each.joined, each.cost_cents) for each in again] == [
         (True, True, 0)
-    ] * 2
+    ] * 3
+    assert later.progress.joined == 3
     view = read_ledger(tmp_path / "second.db")
-    assert (view.cost_cents, [row.joined for row in view.rows()]) == (0, [True, True])
-    assert [row["joined"] for row in view.to_rows()] == [True, True]
+    assert (view.cost_cents, [row.joined for row in view.rows()]) == (0, [True] * 3)
+    assert (view.joined, view.joined_failed) == (3, 0)
+    assert [row["joined"] for row in view.to_rows()] == [True] * 3
+
+
+async def test_a_new_ledger_runs_anew(serve: Serve, open_session: Open, tmp_path: Path) -> None:
+    """Keys begin with the id of the ledger, which a copy of the file has, too."""
+    server = await serve()
+    session = await open_session(server)
+    first = await _run(session, tmp_path / "first.db", ITEMS[:1])
+    view = read_ledger(tmp_path / "first.db")
+    assert view.key_prefix == f"{view.id}/"
+    handle = await session.submit("Do one", key=f"{view.id}/one")
+    assert (handle.id, handle.joined) == (first[0].task_id, True)
+    shutil.copy(tmp_path / "first.db", tmp_path / "copy.db")
+
+    (tmp_path / "first.db").unlink()
+    second = await _run(session, tmp_path / "first.db")
+    copied = await _run(session, tmp_path / "copy.db")
+
+    assert not any(each.joined for each in (*second, *copied))
+    assert [each.restored for each in copied] == [True, False]
+    assert len(server.store.tasks) == 4
+    other = read_ledger(tmp_path / "first.db").key_prefix
+    assert other != view.key_prefix
+    joined = await _run(session, tmp_path / "third.db", key_prefix=other)
+    assert [each.task_id for each in joined] == [each.task_id for each in second]
 
 
 async def test_two_ledgers_of_one_session_pay_once(
@@ -114,7 +147,8 @@ async def test_two_ledgers_of_one_session_pay_once(
     server = await serve()
     session = await open_session(server)
 
-    both = await asyncio.gather(*(_run(session, tmp_path / f"{each}.db") for each in range(2)))
+    ledgers = [tmp_path / f"{each}.db" for each in range(2)]
+    both = await asyncio.gather(*(_run(session, each, **JOINS) for each in ledgers))
 
     assert len(server.store.tasks) == 2
     assert {each.task_id for each in both[0]} == {task.id for task in server.store.tasks}
@@ -130,7 +164,7 @@ async def test_what_is_joined_leaves_room_in_the_budget(
 ) -> None:
     """A budget for one task returns two, of which another ledger has paid one."""
     server = await serve()
-    fields = {"max_agent_steps": 1, "concurrency": 1}
+    fields = {"max_agent_steps": 1, "concurrency": 1, **JOINS}
     await _run(await open_session(server), tmp_path / "first.db", ITEMS[:1], **fields)
 
     session = await open_session(server)
@@ -144,7 +178,7 @@ async def test_what_is_joined_leaves_room_in_the_budget(
 async def test_prefixes_keep_batches_apart(
     serve: Serve, open_session: Open, tmp_path: Path
 ) -> None:
-    """Another prefix makes the same keys other work; items without a key are never shared."""
+    """Another prefix makes the same keys other work."""
     server = await serve()
     session = await open_session(server)
 
@@ -153,16 +187,13 @@ async def test_prefixes_keep_batches_apart(
         await _run(session, tmp_path / f"{name}.db", key_prefix=prefix)
         await _run(session, tmp_path / f"{name}-again.db", key_prefix=prefix)
     assert len(server.store.tasks) == 4
-    for name in "ab":
-        await session.run_many(["Do one"], ledger=tmp_path / f"{name}.db").collect()
-    assert len(server.store.tasks) == 6
 
 
-@pytest.mark.parametrize(("prefix", "count"), [("", 2), ("2026/", 1)])
-async def test_without_a_ledger_keys_name_tasks_only_with_a_prefix(
-    serve: Serve, open_session: Open, prefix: str, count: int
+@pytest.mark.parametrize(("prefix", "count"), [(None, 2), ("2026/", 1)])
+async def test_without_a_ledger_each_run_is_new_unless_a_prefix_joins(
+    serve: Serve, open_session: Open, prefix: str | None, count: int
 ) -> None:
-    """The keys are forgotten after the run, unless a prefix says that they are lasting."""
+    """Each run has an id of its own, unless a prefix is given."""
     server = await serve()
     session = await open_session(server)
 
@@ -174,21 +205,21 @@ async def test_without_a_ledger_keys_name_tasks_only_with_a_prefix(
 
 
 async def test_a_ledger_keeps_its_prefix(serve: Serve, open_session: Open, ledger: Path) -> None:
-    """A run with another prefix is refused with both prefixes, and nothing is sent."""
+    """A run with another prefix is refused and sends nothing; one without a prefix goes on."""
     server = await serve()
     session = await open_session(server)
     await _run(session, ledger, key_prefix="2025/")
     assert read_ledger(ledger).key_prefix == "2025/"
     before = server.requests.copy()
 
-    for other in ("2026/", ""):
-        with raises(errors.LedgerMismatchError) as caught:
-            await _run(session, ledger, key_prefix=other)
-        assert f"key_prefix '2025/', and now it is {other!r}" in str(caught.value)
+    with raises(errors.LedgerMismatchError) as caught:
+        await _run(session, ledger, key_prefix="2026/")
+    assert "key_prefix '2025/', and now it is '2026/'" in str(caught.value)
 
     assert server.requests == before
     assert read_ledger(ledger).runs == 1
-    assert all(each.restored for each in await _run(session, ledger, key_prefix="2025/"))
+    for options in ({"key_prefix": "2025/"}, {}):
+        assert all(each.restored for each in await _run(session, ledger, **options))
 
 
 async def test_a_joined_task_is_not_stopped(
@@ -197,14 +228,16 @@ async def test_a_joined_task_is_not_stopped(
     """A batch that is left stops the tasks that it has created, and not those that it joined."""
     server = await serve(executor=hanging())
     first, second = await open_session(server), await open_session(server)
-    owner = asyncio.ensure_future(_run(first, tmp_path / "first.db", ITEMS[:1]))
+    owner = asyncio.ensure_future(_run(first, tmp_path / "first.db", ITEMS[:1], **JOINS))
     await until(lambda: len(server.store.tasks) == 1)
 
     ledger = tmp_path / "second.db"
-    async with second.run_many(ITEMS, ledger=ledger, on_cancel="stop") as batch:
+    async with second.run_many(ITEMS, ledger=ledger, on_cancel="stop", **JOINS) as batch:
         leaving = asyncio.ensure_future(batch.collect())
         await until(lambda: len(server.store.tasks) == 2)
         await until(lambda: read_ledger(ledger).counts[ItemState.SUBMITTED] == 2)
+        # Before its end, too
+        assert (batch.progress.joined, read_ledger(ledger).joined) == (1, 1)
         leaving.cancel()
     await until(lambda: server.store.tasks[1].status == "stopped")
 
@@ -222,16 +255,17 @@ async def test_a_key_that_means_something_else_is_a_dead_letter(
     """Its reason names the first task and the differing fields; the other items continue."""
     server = await serve()
     session = await open_session(server)
-    first = await _run(session, tmp_path / "first.db")
+    first = await _run(session, tmp_path / "first.db", **JOINS)
     other = BatchItem(RunTaskRequest("Do something else", max_agent_steps=3), "one")
 
-    results = await session.run_many([other, ITEMS[1]], ledger=tmp_path / "second.db").collect()
+    results = await _run(session, tmp_path / "second.db", [other, ITEMS[1]], **JOINS)
 
     assert [each.state for each in results] == [ItemState.DEAD, ItemState.DONE]
     error = results[0].error
     assert isinstance(error, errors.SubmissionKeyConflictError)
     assert error.task_id == first[0].task_id
     assert set(error.fields) == {"task", "max_agent_steps"}
+    assert "Give the batch another key_prefix (--key-prefix)" in str(error)
     assert len(server.store.tasks) == 2
     row = next(iter(read_ledger(tmp_path / "second.db").rows()))
     assert row.reason is not None
@@ -278,7 +312,7 @@ async def test_each_task_of_a_failed_item_has_a_key(
     ledgers = [tmp_path / "first.db", tmp_path / "second.db"]
 
     async def run(ledger: Path, **options: Any) -> str | None:
-        (result,) = await _run(session, ledger, ITEMS[:1], **options)
+        (result,) = await _run(session, ledger, ITEMS[:1], **JOINS, **options)
         return result.task_id
 
     first = [await run(ledgers[0], retry_failed=number > 0) for number in range(3)]
@@ -288,6 +322,35 @@ async def test_each_task_of_a_failed_item_has_a_key(
     steps = sum(len(task.steps) for task in server.store.tasks)
     assert read_ledger(ledgers[0]).cost_cents == 3 + steps * Decimal("2.5")
     assert read_ledger(ledgers[1]).cost_cents == 0
+
+
+async def test_a_joined_task_that_failed_is_counted_and_run_anew(
+    serve: Serve, open_session: Open, tmp_path: Path
+) -> None:
+    """The progress and the ledger say that it failed; `retry_failed` creates another task."""
+    server = await serve(executor=Mended("one"))
+    session = await open_session(server)
+    await _run(session, tmp_path / "first.db", **JOINS)
+    ledger = tmp_path / "second.db"
+    joining = session.run_many(ITEMS, ledger=ledger, **JOINS)
+    assert [each.joined for each in await joining.collect()] == [True, True]
+    assert (joining.progress.joined, joining.progress.joined_failed) == (2, 1)
+    view = read_ledger(ledger)
+    assert (view.joined, view.joined_failed) == (2, 1)
+
+    retrying = session.run_many(ITEMS, ledger=ledger, retry_failed=True)
+    retried, other = await retrying.collect()
+
+    assert len(server.store.tasks) == 3
+    assert retried.task_id == server.store.tasks[-1].id
+    assert [(each.joined, each.cost_cents > 0) for each in (retried, other)] == [
+        (False, True),
+        (True, False),
+    ]
+    assert (retrying.progress.joined, retrying.progress.joined_failed) == (1, 0)
+    assert (retried.state, retrying.progress.failed) == (ItemState.FAILED, 1)
+    view = read_ledger(ledger)
+    assert (view.joined, view.joined_failed) == (1, 0)
 
 
 # --- lost answers and crashes -----------------------------------------------------------------

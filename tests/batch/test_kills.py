@@ -115,7 +115,6 @@ async def test_killed_at_random_moments_a_batch_loses_and_repeats_nothing(
         run = Run(
             *(server.base_url, server.api_key, str(ledger), count),
             settle_window=window,
-            key_prefix=f"{batches}/",  # the same items count as other work
         )
         killed += await run_to_the_end(program, run, draw, kills - killed)
         missing, twice = judge(server, before, ledger, count)

@@ -83,9 +83,9 @@ class TracedStore(FileStore):
         super().record_task(claim, task_id)
         self.recorder.note(claim.row.key, What.SUBMITTED)
 
-    def claim_task(self, claim: Claim, task_id: str) -> bool:
+    def claim_task(self, claim: Claim, task_id: str, *, joined: bool = False) -> bool:
         """Record the task that an answer names."""
-        is_own = super().claim_task(claim, task_id)
+        is_own = super().claim_task(claim, task_id, joined=joined)
         if is_own:
             self.recorder.note(claim.row.key, What.SUBMITTED)
         return is_own

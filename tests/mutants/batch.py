@@ -389,8 +389,8 @@ MUTANTS: tuple[Mutant, ...] = (
         "a ledger takes another prefix",
         "batch/ledger/store.py",
         "LedgerStore.begin_run",
-        "(before := self.key_prefix()) not in {None, key_prefix}",
-        "(before := self.key_prefix()) == ''",
+        "before is not None and key_prefix not in {None, before}",
+        "before == ''",
         ("batch/test_keys.py::test_a_ledger_keeps_its_prefix",),
     ),
     Mutant(

@@ -90,11 +90,13 @@ class LedgerEntry(Journal):
     # A task with a key need not be durable: after a crash the same request with the same key
     # returns it. Without keys the list would have to be searched for it.
 
-    async def claim_task(self, task_id: str) -> bool:
+    async def claim_task(self, task_id: str, *, joined: bool) -> bool:
         """Record that a new task exists; False if it is another item's task in the ledger."""
         claim = self.claim
         try:
-            is_own = await self.writer.run(TaskFound(claim, task_id), durable=not self._is_keyed)
+            is_own = await self.writer.run(
+                TaskFound(claim, task_id, joined), durable=not self._is_keyed
+            )
         except errors.LedgerError:
             return True  # `record_task` will fail too, with an error that names the task
         if is_own:

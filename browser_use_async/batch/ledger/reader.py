@@ -26,7 +26,12 @@ from browser_use_async.batch.ledger.row import (
     moment,
     rows_of,
 )
-from browser_use_async.batch.ledger.statements import STATE_COUNTS, SUM_OF_COSTS, counts_by_state
+from browser_use_async.batch.ledger.statements import (
+    STATE_COUNTS,
+    SUM_OF_COSTS,
+    counts_by_state,
+    joined_by_state,
+)
 from browser_use_async.batch.postgres.address import LedgerAddress
 from browser_use_async.errors import LedgerCorruptError, LedgerError
 from browser_use_async.money import plain_amounts
@@ -34,6 +39,8 @@ from browser_use_async.postgres.address import is_postgres, require_packages
 
 # Executes a statement; the rows come a few at a time, so a large ledger is never all in memory.
 Query = Callable[[str], Iterable[tuple[Any, ...]]]
+
+_BATCH = "id, created_at, runs, budget, labels, key_prefix, per_key"
 
 
 @attrs.frozen(kw_only=True, field_transformer=plain_amounts)
@@ -45,11 +52,14 @@ class LedgerView:
     created_at: datetime  # when the batch was first run
     runs: int  # how many times it was run
     labels: Mapping[str, str]  # the caller's notes about the batch, such as its template
-    key_prefix: str  # the beginning of the submission keys of its items
+    key_prefix: str  # the beginning of the submission keys of its items: its id, or another one
+    per_key: int | None  # the most items of one limit key under way at once, or None
     budget_cents: Decimal | None  # the budget of the last run in US cents, or None
     # What its tasks cost, from their steps and the published prices, in US cents
     cost_cents: Decimal
     counts: Mapping[ItemState, int]  # how many items are in each state; every state is there
+    joined: int  # how many items have joined the task of an earlier run or of other code
+    joined_failed: int  # how many of these tasks ended without success
     orphans: tuple[Orphan, ...]  # duplicate tasks
 
     @property
@@ -133,10 +143,12 @@ def read_ledger(path: str | os.PathLike[str]) -> LedgerView:
     """
     place = LedgerAddress.parse(str(path)) if is_postgres(path) else Path(path)
     with _snapshot(place) as query:
-        found = query("SELECT id, created_at, runs, budget, labels, key_prefix FROM batch")
+        found = query(f"SELECT {_BATCH} FROM batch")
         batch = next(iter(found), None)
         if batch is None:
             raise _not_begun(place)
+        counts = [*query(STATE_COUNTS)]
+        joined = joined_by_state(counts)
         orphans = query(
             "SELECT orphans.task_id, key, found_at, stopped, orphans.cost, name "
             "FROM orphans LEFT JOIN items USING (key)"
@@ -148,9 +160,12 @@ def read_ledger(path: str | os.PathLike[str]) -> LedgerView:
             runs=batch[2],
             labels=json.loads(batch[4]),
             key_prefix=batch[5],
+            per_key=batch[6],
             budget_cents=cents_if_any(batch[3]),
             cost_cents=cents(next(iter(query(SUM_OF_COSTS)))[0]),
-            counts=counts_by_state(query(STATE_COUNTS)),
+            counts=counts_by_state(counts),
+            joined=sum(joined.values()),
+            joined_failed=joined.get(ItemState.FAILED, 0),
             orphans=tuple(_orphan(row) for row in orphans),
         )
 

@@ -108,4 +108,6 @@ class LedgerTotals:
     counts: Mapping[ItemState, int]  # how many items are in each state
     cost_cents: Decimal  # the cost of the tasks that have ended
     reserved_cents: Decimal  # what is reserved for tasks that have not ended
+    joined: Mapping[ItemState, int]  # how many of them have joined the task of an earlier run
+    key_prefix: str  # the beginning of the submission keys of its items
     has_open_round: bool = False  # whether a run that tried failed items again did not end

@@ -45,7 +45,8 @@ class LedgerRow:
     steps: int | None = None  # how many steps the task took, once it has ended
     # What it cost, from its steps and the published prices, in US cents
     cost_cents: Decimal | None = None
-    joined: bool = False  # whether other code had created the task, and paid for it
+    # Whether an earlier run or other code had created the task, and paid for it
+    joined: bool = False
     error: str | None = None  # the class of the error with which it ended
     reason: str | None = None  # the error in words
     entered_at: datetime  # when the item was first read
@@ -168,9 +169,9 @@ def mismatch(key: str, *, repeated: bool) -> LedgerMismatchError:
 def other_prefix(before: str, now: str) -> LedgerMismatchError:
     """The error of a ledger whose items were sent with another prefix of their keys."""
     return LedgerMismatchError(
-        f"the ledger belongs to a batch with key_prefix {before!r}, and now it is {now!r}. With "
-        "another one its items would be other tasks, and be paid for again; nothing was sent. Give "
-        "the same key_prefix, or take another ledger for another batch"
+        f"the ledger has the key_prefix {before!r}, and now it is {now!r}, with which its items "
+        "would be other tasks and be paid for again; nothing was sent: leave key_prefix out to go "
+        "on with this batch, or take another ledger"
     )
 
 

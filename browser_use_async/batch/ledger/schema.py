@@ -6,15 +6,16 @@ from browser_use_async.errors import LedgerCorruptError, LedgerVersionError
 
 # "BuL1" in the file's header, so that no other database is taken for a ledger
 APPLICATION_ID = 0x42754C31
-VERSION = 5
+VERSION = 6
 
 # Times are seconds since 1970. A file has digests of requests and the beginnings of tasks.
 #
 # `reserved` is the most that the task of an item can cost, until it has ended. `doubt` is the same
 # for earlier requests whose answers were lost: each of them may still create a task. `keyed`: the
 # last request went to a service that keeps submission keys, so repeating it creates no second task.
-# `joined`: other code had created the task, and paid for it. At most `per_key` items with the same
-# `limit_key` are under way at once.
+# `joined`: an earlier run or other code had created the task, and paid for it. `key_prefix` is the
+# beginning of the submission keys: the id, unless the batch was given another one. At most
+# `per_key` items with the same `limit_key` are under way at once.
 TABLES = """
 CREATE TABLE batch (
     id TEXT NOT NULL,

@@ -13,13 +13,14 @@ MAY_DOUBLE = f"state IN {IN_DOUBT} AND NOT (keyed AND %s)"
 IS_ENDED = f"NOT (state = '{ItemState.SUBMITTED}' OR state IN {IN_DOUBT})"
 IS_FINAL = f"state IN ('{ItemState.DONE}', '{ItemState.FAILED}', '{ItemState.DEAD}')"
 SUM_RESERVED = "SELECT COALESCE(SUM(reserved + doubt), 0) FROM items"
-TASK = "state = %s, task_id = %s"
+TASK = "state = %s, task_id = %s, joined = %s"
 # A former task of the item itself does not count as its task, either.
 ELSEWHERE = (
     "(EXISTS (SELECT 1 FROM items WHERE task_id = %s AND position != %s) "
     "OR EXISTS (SELECT 1 FROM former_tasks WHERE task_id = %s))"
 )
-STATE_COUNTS = "SELECT state, COUNT(*) FROM items GROUP BY state"
+# The second number is that of the items which have joined the task of an earlier run.
+STATE_COUNTS = "SELECT state, COUNT(*), COUNT(*) FILTER (WHERE joined) FROM items GROUP BY state"
 SUM_OF_COSTS = (
     "SELECT COALESCE((SELECT SUM(cost) FROM items), 0) + "
     "COALESCE((SELECT SUM(cost) FROM former_tasks), 0) + "
@@ -44,4 +45,9 @@ def others(keys: Collection[str]) -> str:
 
 def counts_by_state(rows: Iterable[tuple[Any, ...]]) -> dict[ItemState, int]:
     """How many items are in each state, from the rows of `STATE_COUNTS`; with all states."""
-    return dict.fromkeys(ItemState, 0) | {ItemState(state): count for state, count in rows}
+    return dict.fromkeys(ItemState, 0) | {ItemState(row[0]): row[1] for row in rows}
+
+
+def joined_by_state(rows: Iterable[tuple[Any, ...]]) -> dict[ItemState, int]:
+    """How many items in each state have joined a task, from the rows of `STATE_COUNTS`."""
+    return {ItemState(row[0]): row[2] for row in rows}

@@ -51,6 +51,7 @@ from browser_use_async.batch.ledger.statements import (
     SUM_RESERVED,
     TASK,
     counts_by_state,
+    joined_by_state,
     others,
 )
 from browser_use_async.batch.results import BatchResult
@@ -148,14 +149,15 @@ class LedgerStore(ABC):
         budget_cents: Decimal | None,
         labels: Mapping[str, str],
         *,
-        key_prefix: str = "",
+        key_prefix: str | None = None,
         retry_failed: bool = False,
         per_key: int | None = None,
     ) -> LedgerTotals:
         """Record that a run begins, and return the totals of the earlier ones."""
         with self._transaction():
-            if (before := self.key_prefix()) not in {None, key_prefix}:
-                raise other_prefix(str(before), key_prefix)
+            before = self.key_prefix()
+            if before is not None and key_prefix not in {None, before}:
+                raise other_prefix(before, str(key_prefix))
             budget = millicents(budget_cents)
             found = self._one(
                 "UPDATE batch SET runs = runs + 1, budget = %s, per_key = %s "
@@ -163,12 +165,12 @@ class LedgerStore(ABC):
                 (budget, per_key),
             )
             if found is None:
-                found = 1, "{}"
+                found, batch_id = (1, "{}"), str(uuid.uuid4())
                 self._do(
                     "INSERT INTO batch "
                     "(id, created_at, runs, budget, labels, key_prefix, per_key) "
                     "VALUES (%s, %s, 1, %s, '{}', %s, %s)",
-                    (str(uuid.uuid4()), now, budget, key_prefix, per_key),
+                    (batch_id, now, budget, key_prefix or f"{batch_id}/", per_key),
                 )
             self.context.run = found[0]
             merged = {**json.loads(found[1]), **labels}
@@ -184,8 +186,11 @@ class LedgerStore(ABC):
 
     def totals(self) -> LedgerTotals:
         """The totals of the ledger: items by state, and costs."""
+        counts = self._all(STATE_COUNTS)
         return LedgerTotals(
-            counts=counts_by_state(self._all(STATE_COUNTS)),
+            counts=counts_by_state(counts),
+            joined=joined_by_state(counts),
+            key_prefix=str(self.key_prefix()),
             cost_cents=cents(self._required(SUM_OF_COSTS)[0]),
             reserved_cents=cents(self._required(SUM_RESERVED)[0]),
             has_open_round=self._open_round() is not None,
@@ -351,16 +356,16 @@ class LedgerStore(ABC):
 
     def record_task(self, claim: Claim, task_id: str) -> None:
         """Record the item's task."""
-        self._update(claim, TASK, (ItemState.SUBMITTED, task_id), f"NOT {IS_FINAL}")
+        self._update(claim, TASK, (ItemState.SUBMITTED, task_id, False), f"NOT {IS_FINAL}")
 
-    def claim_task(self, claim: Claim, task_id: str) -> bool:
+    def claim_task(self, claim: Claim, task_id: str, *, joined: bool = False) -> bool:
         """Record the item's new task; False if it belongs to another item."""
         condition, own = self._own(claim)
         elsewhere = (task_id, claim.position, task_id)
         statement = (
             f"UPDATE items SET {TASK} WHERE {condition} AND NOT {IS_FINAL} AND NOT {ELSEWHERE}"
         )
-        if self._do(statement, (ItemState.SUBMITTED, task_id, *own, *elsewhere)) == 1:
+        if self._do(statement, (ItemState.SUBMITTED, task_id, joined, *own, *elsewhere)) == 1:
             return True
         if self._required(f"SELECT {ELSEWHERE}", elsewhere)[0]:
             return False

@@ -261,10 +261,11 @@ class TaskFound:
 
     claim: Claim
     task_id: str
+    joined: bool = False  # whether an earlier run or other code had created it
 
     def __call__(self, store: LedgerStore) -> bool:
         """Write it to a store."""
-        return store.claim_task(self.claim, self.task_id)
+        return store.claim_task(self.claim, self.task_id, joined=self.joined)
 
 
 @attrs.frozen

@@ -52,8 +52,8 @@ WITH {_GIVEN}(
 SELECT position FROM written
 """
 CLAIM_TASKS = f"""
-WITH {_GIVEN}(position BIGINT, call TEXT, task TEXT))
-UPDATE items SET state = '{ItemState.SUBMITTED}', task_id = given.task
+WITH {_GIVEN}(position BIGINT, call TEXT, task TEXT, is_joined BOOLEAN))
+UPDATE items SET state = '{ItemState.SUBMITTED}', task_id = given.task, joined = given.is_joined
 FROM given WHERE items.position = given.position AND claim = given.call AND NOT {IS_FINAL}
     AND NOT EXISTS (
         SELECT 1 FROM items AS others

@@ -174,7 +174,12 @@ class PostgresStore(LedgerStore):
         return self._write_all(
             statements.CLAIM_TASKS,
             [
-                {"position": each.claim.position, "call": each.claim.call, "task": each.task_id}
+                {
+                    "position": each.claim.position,
+                    "call": each.claim.call,
+                    "task": each.task_id,
+                    "is_joined": each.joined,
+                }
                 for each in by_task.values()
             ],
         )

@@ -56,6 +56,24 @@ async def test_workers_have_the_prefix_of_the_ledger(
     assert [view.cost_cents for view in views[1:]] == [0, 0]
     assert [[row.joined for row in view.rows()] for view in views[1:]] == [[True] * 4] * 2
     assert {view.key_prefix for view in views} == {"p/"}
+    assert [view.joined for view in views] == [0, 4, 4]
+
+
+async def test_without_a_prefix_each_ledger_has_its_own(
+    serve: Serve, open_session: Open, postgres: str, work: Work
+) -> None:
+    """A second ledger with the same items creates tasks of its own, under its id."""
+    server = await serve()
+    session = await open_session(server)
+    for name in ("first", "second"):
+        await put(f"{postgres}#{name}", ITEMS[:1])
+        await put(f"{postgres}#{name}")  # the same run: the prefix stays
+        await work(session, f"{postgres}#{name}")
+
+    assert len(server.store.tasks) == 8
+    for name in ("first", "second"):
+        view = read_ledger(f"{postgres}#{name}")
+        assert (view.key_prefix, view.joined) == (f"{view.id}/", 0)
 
 
 async def test_a_ledger_keeps_its_prefix(
@@ -68,7 +86,7 @@ async def test_a_ledger_keeps_its_prefix(
     with raises(errors.LedgerMismatchError) as caught:
         await put(ledger, key_prefix="q/")
     with raises(errors.LedgerMismatchError):
-        await session.run_many(ITEMS, ledger=ledger).collect()
+        await session.run_many(ITEMS, ledger=ledger, key_prefix="q/").collect()
 
     assert "key_prefix 'p/', and now it is 'q/'" in str(caught.value)
     view = read_ledger(ledger)
@@ -83,7 +101,7 @@ async def test_a_retry_has_the_key_of_its_number(
     session = await open_session(server)
     for name in ("first", "second"):
         for number in range(3):
-            await put(f"{postgres}#{name}", ITEMS[:1], retry_failed=number > 0)
+            await put(f"{postgres}#{name}", ITEMS[:1], key_prefix="p/", retry_failed=number > 0)
             await work(session, f"{postgres}#{name}")
 
     first, second = (
