@@ -245,30 +245,70 @@ async def test_killed(server: LocalServer, recorder: Recorder, tmp_path: Path) -
 
 @pytest.mark.long
 async def test_another_ledger_joins(server: LocalServer, tmp_path: Path) -> None:
-    """The keys of rows, with a prefix, name their tasks: another ledger pays nothing for them."""
-    source, env = companies(tmp_path, "Acme", "Other"), environment(server)
+    """With the same prefix, and only then: another ledger pays nothing, and all outputs say so."""
+    source, env = companies(tmp_path, "Acme", "Fail & Co"), environment(server)
     prefixed = ("--key-prefix", "offices/")
 
-    async def lines(name: str, *more: str) -> list[dict[str, Any]]:
+    async def lines(name: str, *more: str) -> tuple[Result, list[dict[str, Any]]]:
         folder = tmp_path / name
         folder.mkdir()
         ended = await run(*words(folder, source, *more), env=env)
-        assert ended.code == 0, ended.stderr
-        return sorted(results(folder), key=lambda line: line["key"])
+        return ended, sorted(results(folder), key=lambda line: line["key"])
 
-    first, second = await lines("first", *prefixed), await lines("second", *prefixed)
-    other = await lines("other")
-    status = await run("batch", "status", str(tmp_path / "second" / "run.db"), env=env)
-    refused = await run(*words(tmp_path / "second", source, "--resume"), env=env)
+    said_first, first = await lines("first", *prefixed)
+    said, second = await lines("second", *prefixed)
+    said_other, other = await lines("other")
+    ledger = str(tmp_path / "second" / "run.db")
+    status = await run("batch", "status", ledger, env=env)
+    shown = await run("batch", "status", ledger, "--plain", env=env)
+    again = await run(*words(tmp_path / "second", source, "--resume"), env=env)
+    elsewhere = ("--resume", "--key-prefix", "shops/")
+    refused = await run(*words(tmp_path / "second", source, *elsewhere), env=env)
+    explained = await run("explain", ledger, env=env)
 
     assert [line["task_id"] for line in second] == [line["task_id"] for line in first]
     assert [line["output"] for line in second] == [line["output"] for line in first]
     assert [(line["joined"], line["cost_cents"]) for line in second] == [(True, 0.0)] * 2
     assert not any(line["joined"] for line in (*first, *other))
     assert len(server.store.tasks) == 4
+    joined = "2 of 2 items joined tasks of an earlier run; 1 of these tasks failed"
+    assert said.stderr.splitlines()[0].endswith("of earlier runs with the key prefix 'offices/'")
+    assert f"{joined}; --resume --retry-failed runs the failed ones anew" in said.stderr
+    assert (said.json["joined"], said.json["joined_failed"]) == (2, 1)
+    assert again.stderr.count(joined) == 2  # at first, and in the summary
+    assert "earlier run" not in said_first.stderr.split("\n", 1)[1] + said_other.stderr
     assert (status.json["key_prefix"], status.json["cost_cents"]) == ("offices/", 0.0)
+    assert (status.json["joined"], status.json["joined_failed"]) == (2, 1)
+    assert re.search(rf"^joined +{joined}$", shown.stdout, re.MULTILINE)
+    assert explained.stderr.rstrip().endswith(joined)
+    for each_item in explained.json_lines:  # the task is older than its item in this ledger
+        times = [each["time"] for each in each_item["entries"] if each["time"]]
+        assert times == sorted(times)
+        assert each_item["entries"][0]["about"].endswith(", by an earlier run")
     assert refused.code == 2
-    assert "with key_prefix 'offices/', and now it is not given" in refused.stderr
+    assert "with key_prefix 'offices/', and now it is 'shops/'" in refused.stderr
+
+
+@pytest.mark.long
+async def test_conflicts_of_keys_are_one_group(server: LocalServer, tmp_path: Path) -> None:
+    """Rows that an earlier run has sent with other texts have one reason, with the way out."""
+    source = companies(tmp_path, "Acme", "Other", "Third's")
+    env, prefixed = environment(server), ("--key-prefix", "offices/")
+    (tmp_path / "second").mkdir()
+    await run(*words(tmp_path, source, *prefixed), env=env)
+
+    changed = [each.replace("Find", "Seek") for each in words(tmp_path / "second", source)]
+    result = await run(*changed, *prefixed, env=env)
+    status = await run("batch", "status", str(tmp_path / "second" / "run.db"), env=env)
+    anew = await run(*changed[:-1], str(tmp_path / "third.db"), "--resume", env=env)
+
+    for found in (result, status):
+        (reason,) = found.json["failures"]
+        assert (reason["state"], reason["count"]) == ("dead letter", 3)
+        assert reason["reason"].startswith("its key names the task, which was created with another")
+        assert "Give the batch another key_prefix (--key-prefix)" in reason["reason"]
+    assert anew.json["done"] == 3
+    assert len(server.store.tasks) == 6
 
 
 @pytest.mark.torture

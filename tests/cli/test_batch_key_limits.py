@@ -1,5 +1,6 @@
 """`--limit-by` and `--per-key` of `batch run` and `batch enqueue`."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,24 @@ async def test_rows_of_one_site_run_one_after_another(pages: str) -> None:
 
         assert done.code == 0, done.stderr
         assert most_of_each(server) == {"a": 1, "b": 1, "alone": 1}
+
+
+async def test_the_status_shows_the_limit(pages: str, tmp_path: Path) -> None:
+    """`batch status` names the column and the number, and each name stands apart from its value."""
+    ledger = str(tmp_path / "run.db")
+    schema = ("--schema", '{"type": "string"}')
+    async with brief_server() as server:
+        given = ("batch", pages, *LIMITS, *schema, "--ledger", ledger)
+        await run(*given, env=environment(server))
+    text = await run("batch", "status", ledger, "--plain")
+    found = await run("batch", "status", ledger)
+
+    lines = [line.split(maxsplit=1) for line in text.stdout.splitlines()]
+    shown = {line[0]: line[1] for line in lines if len(line) == 2}
+    assert (shown["limit_by"], shown["per_key"]) == ("site", "1")
+    assert json.loads(shown["structured_output_json"]) == {"type": "string"}
+    assert shown["key_prefix"] == f"{shown['id']}/"
+    assert (found.json["per_key"], found.json["labels"]["limit_by"]) == (1, "site")
 
 
 @pytest.mark.long

@@ -229,6 +229,8 @@ def test_the_end() -> None:
         "left": 100,
         "left_out": 0,
         "duplicates": 3,
+        "joined": 0,
+        "joined_failed": 0,
         "cost_cents": 825.25,
         "budget_cents": 2000.0,
         "next_cents": None,

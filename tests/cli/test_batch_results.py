@@ -256,7 +256,7 @@ def test_a_table(tmp_path: Path) -> None:
     content = path.read_bytes().decode()
     first, second = csv.DictReader(io.StringIO(content, newline=""), strict=True)
     assert content.startswith(
-        "line,key,state,status,cost_cents,former_cost_cents,task_id,output,error,output.city,"
+        "line,key,state,status,cost_cents,former_cost_cents,joined,task_id,output,error,output.city,"
         "output.at.lat,output.at.tags,city,'=note\r\n"
     )
     assert (first["key"], first["line"], first["cost_cents"]) == ("k\n1", "2", "3.5")
@@ -291,7 +291,7 @@ def test_no_cell_is_a_formula(given: str, written: str) -> None:
     table = CsvTable([])
     (cells,) = csv.reader([table.encode(record("k", output=given)).decode()])
 
-    assert cells[7] == written
+    assert cells[8] == written
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)

@@ -44,6 +44,26 @@ def _entries_of(entries: list[dict[str, Any]]) -> list[tuple[str, str, float | N
     return [(each["what"], each["about"], each["cents"]) for each in entries]
 
 
+async def test_a_joined_item(tmp_path: Path) -> None:
+    """Its task is older than the item: what the earlier run did stands first, and is named so."""
+    times = {"created_at": BEGAN - 100, "finished_at": BEGAN - 60}
+    ledger = write_ledger(
+        tmp_path / "run.db", [item("a", joined=1, steps=2, cost=0, **times, **SENT)]
+    )
+
+    result = await run("explain", str(ledger), env=environment())
+
+    (explained,) = result.json_lines
+    assert _entries_of(explained["entries"]) == [
+        ("created", "task task-of-a, by an earlier run", None),
+        ("ended", "finished after 2 steps, 40 s", 0.0),
+        ("intended", "item 1 of the input", None),
+        ("sent", "run-task", None),
+        ("joined", "its key names a task of an earlier run, which pays for it", None),
+    ]
+    assert "1 of 1 item joined a task of an earlier run" in result.stderr
+
+
 async def test_items_of_a_batch(ledger: Path) -> None:
     """Intended, sent, unknown, created, ended, and the cost: as far as the ledger has it."""
     result = await run("explain", str(ledger), env=environment())

@@ -16,6 +16,8 @@ _STYLES = {ItemState.UNKNOWN: Style.WAITING}
 # What differs from task to task though the reason is the same.
 _ID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 _OF_ONE_TASK = (
+    # Of a conflict of submission keys, each row of a batch has its own
+    (re.compile(r"""\bthe key (?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*") names\b"""), "its key names"),
     (re.compile(rf"\btask {_ID}\b"), "the task"),
     (re.compile(rf"\b{_ID}\b"), "…"),
     (re.compile(r" after [\d,]+ steps?\b"), ""),

@@ -9,7 +9,7 @@ from browser_use_async import batch
 from browser_use_async.batch.key_limits import KeyLimits
 from browser_use_async.batch.options import BatchOptions
 from browser_use_async.batch.postgres.address import LedgerAddress
-from browser_use_async.cli.batch.progress import report_orphans
+from browser_use_async.cli.batch.progress import joined_words, report_orphans
 from browser_use_async.cli.batch.results import result_record
 from browser_use_async.cli.batch.runner import BatchRun
 from browser_use_async.cli.batch.settings import BatchSettings
@@ -139,7 +139,9 @@ async def _finish(ledger: str, stopped_by: batch.StopReason | None, console: Con
     view = await asyncio.to_thread(batch.read_ledger, ledger)
     shown = ", ".join(f"{count:,} {state}" for state, count in view.counts.items() if count)
     stopped = "" if stopped_by is None else f"; stopped by {stopped_by}"
-    console.info(f"{shown}; cost {format_cents(view.cost_cents)}{stopped}")
+    joined = joined_words(view.joined, view.total, view.joined_failed)
+    cost = f"cost {format_cents(view.cost_cents)}{stopped}"
+    console.info("; ".join(filter(None, (shown, cost, joined))))
     if view.counts[batch.ItemState.UNKNOWN]:
         console.info(
             "unknown: run-task was not answered, and no task has appeared. To go on, give "

@@ -19,7 +19,7 @@ from browser_use_async.batch import (
     StopReason,
 )
 from browser_use_async.cli.batch.failures import Failures
-from browser_use_async.cli.console import Console
+from browser_use_async.cli.console import Console, counted
 from browser_use_async.cli.exit import ExitCode
 from browser_use_async.cli.screen import Span, Style, cut_at
 from browser_use_async.cli.times import time_span
@@ -104,7 +104,8 @@ class BatchDisplay:
             return
         style = STATE_STYLES.get(result.state, Style.PLAIN)
         name = cut_at(result.name, _LONGEST_KEY)
-        prefix: list[Span] = [(f"{result.state:<12}", style), f"{name}  "]
+        joined = " (joined)" if result.joined else ""
+        prefix: list[Span] = [(f"{result.state:<12}", style), f"{name}{joined}  "]
         is_good = result.state is ItemState.DONE
         text = result.output if is_good else str(result.error or result.status or "")
         show = self._console.report if self._shows_results else self._console.labelled
@@ -157,6 +158,7 @@ def _counted(progress: BatchProgress) -> list[Span]:
             (f"  {count:,} {word}", style if count else Style.FAINT)
             for count, word, style in _not_done(progress)
         ),
+        *([(f"  {progress.joined:,} joined", Style.WAITING)] if progress.joined else []),
     ]
 
 
@@ -166,6 +168,21 @@ def _not_done(progress: BatchProgress) -> list[tuple[int, str, Style]]:
         (progress.dead_letters, "refused", Style.BAD),
         (progress.unknown, "unknown", Style.WAITING),
     ]
+
+
+def joined_words(joined: int, total: int | None, failed: int) -> str:
+    """How many items have joined the tasks of an earlier run; empty if none has."""
+    if not joined:
+        return ""
+    of = f"{joined:,} items" if total is None else f"{joined:,} of {counted(total, 'item')}"
+    text = f"{of} joined {'a task' if joined == 1 else 'tasks'} of an earlier run"
+    return f"{text}; {failed:,} of these tasks failed" if failed else text
+
+
+def joined_in(progress: BatchProgress) -> str:
+    """The same of a run."""
+    total = None if progress.total is None else progress.total - progress.duplicates
+    return joined_words(progress.joined, total, progress.joined_failed)
 
 
 def has_begun(progress: BatchProgress) -> bool:
@@ -179,7 +196,7 @@ def counts(progress: BatchProgress) -> str:
     others = ", ".join(f"{count:,} {word}" for count, word, _ in _not_done(progress))
     return (
         f"{progress.ended:,}{of} ended: {progress.done:,} done, {others}; "
-        f"{progress.running:,} running"
+        f"{progress.running:,} running{f', {progress.joined:,} joined' if progress.joined else ''}"
     )
 
 
@@ -283,6 +300,8 @@ def summary(progress: BatchProgress) -> dict[str, Any]:
         "left": remaining(progress),
         "left_out": progress.left_out,
         "duplicates": progress.duplicates,
+        "joined": progress.joined,
+        "joined_failed": progress.joined_failed,
         "cost_cents": float(progress.cost_cents),
         "budget_cents": plain_cents(progress.budget_cents),
         "next_cents": plain_cents(progress.next_cents),

@@ -26,7 +26,7 @@ from browser_use_async.errors import ConfigurationError
 from browser_use_async.server.cells import cell_of, text_of_cell
 
 _OWN_COLUMNS = (
-    *("line", "key", "state", "status", "cost_cents", "former_cost_cents", "task_id"),
+    *("line", "key", "state", "status", "cost_cents", "former_cost_cents", "joined", "task_id"),
     *("output", "error"),
 )
 # Of a record that is written below. The module `csv` reads no more than 131,072 characters of a

@@ -23,6 +23,8 @@ from browser_use_async.cli.batch.progress import (
     exit_code_for,
     fitting_budget,
     has_begun,
+    joined_in,
+    joined_words,
     remaining,
     report_orphans,
     summary,
@@ -180,8 +182,11 @@ class BatchRun:
     def _announce(self, count: int) -> None:
         self.console.info(
             f"{counted(count, 'task')} of at most {self._price_of_one()} each, "
-            f"{self.settings.options.get('concurrency', CONCURRENCY):,} at once"
+            f"{self.settings.options.get('concurrency', CONCURRENCY):,} at once{self._joins()}"
         )
+        view = begun_ledger(self.settings.ledger)
+        if view is not None and view.joined:
+            self.console.info(joined_words(view.joined, view.total, view.joined_failed))
         file = self.settings.items.file
         if (separator := file.unusual_separator) is not None:
             self.console.note(
@@ -189,6 +194,24 @@ class BatchRun:
             )
         if self.settings.ledger is None:
             self.console.note("without --ledger this batch cannot be resumed after an interruption")
+
+    def _joins(self) -> str:
+        prefix = self.settings.options["key_prefix"]
+        if prefix is None:
+            return ""
+        return f"; rows join the tasks of earlier runs with the key prefix {prefix!r}"
+
+    def _report_joined(self, progress: BatchProgress) -> None:
+        """Say how many rows have tasks of an earlier run, and how they run anew."""
+        if not progress.joined:
+            return
+        # A ledger keeps its prefix, and its failed items can be tried again.
+        anew = "another --key-prefix runs all rows anew"
+        if self.settings.ledger is not None:
+            anew = "a new --ledger without this --key-prefix runs all rows anew"
+            if progress.joined_failed:
+                anew = f"--resume --retry-failed runs the failed ones anew, {anew}"
+        self.console.note(f"{joined_in(progress)}; {anew}")
 
     def _maximum_of_one(self) -> Decimal:
         return InputPrices.of([""], self.settings.fields).total_cents
@@ -260,6 +283,7 @@ class BatchRun:
     def _summarize(self, progress: BatchProgress) -> None:
         self.failures.show(self.console)
         self.console.info(*summary_line(progress))
+        self._report_joined(progress)
         if self.settings.output is not None:
             self.console.info(
                 f"results are in {self.settings.output}, in the order in which the tasks ended; "

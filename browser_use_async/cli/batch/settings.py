@@ -44,6 +44,7 @@ LedgerName = Path | str
 _INPUT = "input"
 # How many items the input of the last run has: a ledger in a file knows those that were begun.
 _ITEMS = "items"
+LIMIT_BY = "limit_by"
 
 
 def ledger_name(text: str) -> LedgerName:
@@ -81,11 +82,12 @@ def begun_ledger(path: LedgerName | None) -> LedgerView | None:
     return view if view.total else None
 
 
-def check_terms(view: LedgerView, labels: Mapping[str, str], key_prefix: str) -> None:
+def check_terms(view: LedgerView, labels: Mapping[str, str], key_prefix: str | None) -> None:
     """Refuse a ledger that belongs to a batch with other settings."""
     # The ledger knows a row by its task: with another template all would be paid for again.
-    known, given = with_prefix(view.labels, view.key_prefix), with_prefix(labels, key_prefix)
-    for name in sorted({*known, *given} - {_INPUT, _ITEMS}):
+    known = {**view.labels, "key_prefix": view.key_prefix}
+    given = {**labels, "key_prefix": key_prefix or view.key_prefix}
+    for name in sorted({*known, *given} - {_INPUT, _ITEMS, LIMIT_BY}):
         before, now = known.get(name), given.get(name)
         if before != now:
             was, is_now = ("not given" if each is None else repr(each) for each in (before, now))
@@ -93,11 +95,6 @@ def check_terms(view: LedgerView, labels: Mapping[str, str], key_prefix: str) ->
                 f"{view.path} belongs to a batch with {name} {was}, and now it is {is_now}; take "
                 "another --ledger for another batch"
             )
-
-
-def with_prefix(labels: Mapping[str, str], key_prefix: str) -> dict[str, str]:
-    """The labels of a batch with the prefix of its keys, if it has one."""
-    return {**labels, "key_prefix": key_prefix} if key_prefix else {**labels}
 
 
 def labels_with_inputs(view: LedgerView, labels: Mapping[str, str]) -> dict[str, str]:
@@ -157,7 +154,7 @@ class RunOptions(TypedDict, total=False):
     timeout: float | None
     outage_timeout: float
     settle_window: float
-    key_prefix: Required[str]
+    key_prefix: Required[str | None]
     limit_by: Required[LimitBy | None]
     per_key: Required[int | None]
     retry_dead_letters: Required[bool]
@@ -213,6 +210,8 @@ class BatchSettings:
                 "take another name"
             )
         labels = _labels(source, template, key_column, given)
+        if limit_by is not None:
+            labels[LIMIT_BY] = limit_by
         if (view := begun_ledger(ledger)) is not None:
             check_terms(view, labels, options["key_prefix"])
             labels = labels_with_inputs(view, labels) if extend else labels

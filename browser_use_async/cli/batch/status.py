@@ -8,8 +8,13 @@ from browser_use_async import BrowserUseSession
 from browser_use_async.batch import Forecast, ItemState, LedgerRow, LedgerView, read_ledger
 from browser_use_async.batch.forecast import LEAST_ENDS
 from browser_use_async.cli.batch.failures import FAILED_STATES, Failures
-from browser_use_async.cli.batch.progress import STATE_STYLES, forecast_record, plain_cents
-from browser_use_async.cli.batch.settings import LedgerName, items_of_input, with_prefix
+from browser_use_async.cli.batch.progress import (
+    STATE_STYLES,
+    forecast_record,
+    joined_words,
+    plain_cents,
+)
+from browser_use_async.cli.batch.settings import LIMIT_BY, LedgerName, items_of_input
 from browser_use_async.cli.console import Console, counted
 from browser_use_async.cli.screen import Style
 from browser_use_async.cli.tables import Head
@@ -56,13 +61,18 @@ def _show(
     view: LedgerView, forecast: Forecast | None, failures: Failures, console: Console
 ) -> None:
     """How far it is and what went wrong first, what the batch is last."""
+    about = _about(view)
+    width = max(16, *(len(name) + 1 for name in about))
 
     def say(name: str, text: str, style: Style = Style.PLAIN) -> None:
-        console.report([(f"{name:<16}", style)], text)
+        console.report([(f"{name:<{width}}", style)], text)
 
     for state, count in view.counts.items():
         if count:
             say(str(state), f"{count:,}", STATE_STYLES.get(state, Style.PLAIN))
+    if view.joined:
+        text = joined_words(view.joined, view.total, view.joined_failed)
+        say("joined", text, Style.WAITING)
     budget = "" if view.budget_cents is None else f" of {format_cents(view.budget_cents)}"
     say("cost", f"{format_cents(view.cost_cents)}{budget}")
     coming = f"no forecast before {LEAST_ENDS} items have ended"
@@ -73,8 +83,18 @@ def _show(
     failures.show(console)
     begun = local_time(view.created_at, with_zone=True)
     say("begun", f"{begun}, {counted(view.runs, 'run')} so far")
-    for name, value in sorted(with_prefix(view.labels, view.key_prefix).items()):
+    for name, value in sorted(about.items()):
         say(name, value)
+
+
+def _about(view: LedgerView) -> dict[str, str]:
+    """What the batch is: its labels and its terms."""
+    about = {**view.labels, "id": view.id, "key_prefix": view.key_prefix}
+    if view.per_key is None:  # the last run had no limit
+        about.pop(LIMIT_BY, None)
+    else:
+        about["per_key"] = f"{view.per_key:,}"
+    return about
 
 
 def _show_running(running: list[dict[str, Any]], console: Console) -> None:
@@ -99,8 +119,11 @@ def _report(
         "runs": view.runs,
         "labels": dict(view.labels),
         "key_prefix": view.key_prefix,
+        "per_key": view.per_key,
         "total": view.total,
         "counts": {str(state): count for state, count in view.counts.items()},
+        "joined": view.joined,
+        "joined_failed": view.joined_failed,
         "cost_cents": float(view.cost_cents),
         "budget_cents": plain_cents(view.budget_cents),
         "forecast": forecast_record(forecast),

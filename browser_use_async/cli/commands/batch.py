@@ -69,10 +69,8 @@ _INPUT = (
     ),
     option(
         "--key-prefix TEXT",
-        "a text before each row's key in its submission key. A server creates one task for each "
-        "submission key, for other ledgers too: give another prefix, such as the date, to run "
-        "the same rows anew",
-        default="",
+        "join the tasks that an earlier batch with the same prefix has created for the same rows; "
+        "without it a new ledger runs all rows anew",
     ),
     option(
         "--encoding NAME", "encoding of the file (default: utf-8)", type=_encoding, default="utf-8"
@@ -155,8 +153,8 @@ _RESUMING = (
     option("--retry-dead-letters", "with --resume: try rows again that the service refused"),
     option(
         "--retry-failed",
-        "with --resume: create a new task for each row whose task failed or was stopped; this "
-        "costs again, and asks first on a terminal",
+        "with --resume: create a new task for each row whose task failed or was stopped, joined "
+        "ones too; this costs again, and asks first on a terminal",
     ),
     option("--extend", "with --resume: add the rows of another file to the batch of the ledger"),
 )

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from browser_use_async import LlmModel, Task, TaskStatus
 from browser_use_async.batch import ItemState, LedgerRow, LedgerView, read_ledger
 from browser_use_async.batch.ledger.records import MAY_COST
 from browser_use_async.cli import options
+from browser_use_async.cli.batch.progress import joined_words
 from browser_use_async.cli.command import command
 from browser_use_async.cli.connect import connect
 from browser_use_async.cli.console import Console, counted
@@ -96,13 +97,18 @@ def _explain_ledger(view: LedgerView, key: str | None, console: Console) -> None
     found = False
     for row in view.rows():
         if key is None or key in {row.key, row.name}:
-            _show(row.key, str(row.state), [*_of_row(row, view)], console, row.reason)
+            entries = [*_of_row(row, view)]
+            if row.joined:  # the task is older than the item
+                entries = _by_time(entries)
+            _show(row.key, str(row.state), entries, console, row.reason)
             found = True
     if key is not None and not found:
         raise ConfigurationError(f"the ledger {view.path} has no item {key!r}")
     at_stake = sum(view.counts[state] for state in MAY_COST)
     open_items = f"; {at_stake:,} may still cost something" if at_stake else ""
-    console.info(f"{view.total:,} items, {format_cents(view.cost_cents)} spent{open_items}")
+    joined = joined_words(view.joined, view.total, view.joined_failed)
+    items = f"{view.total:,} items, {format_cents(view.cost_cents)} spent{open_items}"
+    console.info("; ".join(filter(None, (items, joined))))
 
 
 def _of_row(row: LedgerRow, view: LedgerView) -> Iterator[_Entry]:
@@ -121,7 +127,7 @@ def _of_row(row: LedgerRow, view: LedgerView) -> Iterator[_Entry]:
     if row.state is ItemState.UNKNOWN:
         yield _Entry(None, "unknown", row.reason or "the task may exist")
     if row.task_id is not None:
-        yield _Entry(row.created_at, "created", f"task {row.task_id}")
+        yield from _beginning_of_row(row)
         yield from _end_of_row(row)
     elif row.error is not None and row.state is not ItemState.UNKNOWN:
         yield _Entry(None, "refused", f"{row.error}: {row.reason}")
@@ -130,6 +136,24 @@ def _of_row(row: LedgerRow, view: LedgerView) -> Iterator[_Entry]:
             stopped = " and was stopped" if each.stopped else ""
             text = f"task {each.task_id} is a second one{stopped}"
             yield _Entry(each.found_at, "duplicate", text, each.cost_cents)
+
+
+def _by_time(entries: Sequence[_Entry]) -> list[_Entry]:
+    """Entries in the order of time; one without a time stays behind the one before it."""
+    last = datetime.min.replace(tzinfo=UTC)
+    timed: list[tuple[datetime, _Entry]] = []
+    for each in entries:
+        last = each.time or last
+        timed.append((last, each))
+    return [entry for _time, entry in sorted(timed, key=lambda pair: pair[0])]
+
+
+def _beginning_of_row(row: LedgerRow) -> Iterator[_Entry]:
+    if not row.joined:
+        yield _Entry(row.created_at, "created", f"task {row.task_id}")
+        return
+    yield _Entry(row.sent_at, "joined", "its key names a task of an earlier run, which pays for it")
+    yield _Entry(row.created_at, "created", f"task {row.task_id}, by an earlier run")
 
 
 def _end_of_row(row: LedgerRow) -> Iterator[_Entry]:

@@ -25,6 +25,8 @@ class Figures:
     cost_cents: Decimal  # what they cost, from their steps and the published prices, in US cents
     durations: "array[float]"  # how long each task took that has ended, in seconds, ascending
     costs: "array[float]"  # what each item cost that cost something, in US cents, ascending
+    joined: int  # how many items have the task of an earlier run
+    joined_failed: int  # how many of these tasks ended without success
     began_at: datetime | None  # when the first task was created, by the service's clock
     ended_at: datetime | None  # when the last one ended
 
@@ -55,6 +57,7 @@ def add_up(rows: Iterable[LedgerRow]) -> Figures:
     counts = dict.fromkeys(ItemState, 0)
     statuses = Counter[str]()
     steps, cost = 0, Decimal(0)
+    joined = joined_failed = 0
     # 8 bytes each, and all that grows with the ledger.
     durations, costs = array("d"), array("d")
     began_at: datetime | None = None
@@ -63,6 +66,8 @@ def add_up(rows: Iterable[LedgerRow]) -> Figures:
         counts[row.state] += 1
         statuses.update(() if row.status is None else (row.status,))
         steps += row.steps or 0
+        joined += row.joined
+        joined_failed += row.joined and row.state is ItemState.FAILED
         if row.total_cents:
             cost += row.total_cents
             costs.append(float(row.total_cents))
@@ -78,6 +83,8 @@ def add_up(rows: Iterable[LedgerRow]) -> Figures:
         cost_cents=cost,
         durations=array("d", sorted(durations)),
         costs=array("d", sorted(costs)),
+        joined=joined,
+        joined_failed=joined_failed,
         began_at=began_at,
         ended_at=ended_at,
     )

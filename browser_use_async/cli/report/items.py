@@ -247,6 +247,8 @@ def _state(row: LedgerRow) -> str:
         words += f' <span class="soft">after {failed} that failed</span>'
     elif row.attempts > 1:
         words += f' <span class="soft">{row.attempts} attempts</span>'
+    if row.joined:
+        words += ' <span class="soft">joined a task of an earlier run</span>'
     return words
 
 

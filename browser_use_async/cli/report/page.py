@@ -16,6 +16,7 @@ from browser_use_async.batch.forecast import Forecast
 from browser_use_async.batch.ledger.reader import LedgerView
 from browser_use_async.batch.ledger.records import ItemState, Orphan
 from browser_use_async.cli.batch.failures import Failures
+from browser_use_async.cli.batch.progress import joined_words
 from browser_use_async.cli.report.figures import CENTS, SECONDS, Axis, Figures, bins, plot, quantile
 from browser_use_async.cli.report.items import (
     LONGEST_KEY,
@@ -69,7 +70,9 @@ def _verdict(figures: Figures) -> str:
         for state, look in STATES.items()
         if figures.counts[state]
     ]
-    return f"{'Nothing was read yet' if not parts else ', '.join(parts)}."
+    joined = joined_words(figures.joined, figures.total, figures.joined_failed)
+    said = "Nothing was read yet" if not parts else ", ".join(parts)
+    return f'{said}.<span id="joined"> {joined}.</span>' if joined else f"{said}."
 
 
 def _proportions(figures: Figures) -> str:

@@ -62,7 +62,7 @@ def write_ledger(
         connection.execute("PRAGMA synchronous = OFF")  # no power fails here
         connection.executescript(SCHEMA)
         connection.execute("BEGIN")
-        batch = ("b-1", BEGAN, 2, budget, json.dumps(labels or {}), "")
+        batch = ("b-1", BEGAN, 2, budget, json.dumps(labels or {}), "b-1/")
         connection.execute("INSERT INTO batch VALUES (?, ?, ?, ?, ?, ?, NULL)", batch)
         for position, each in enumerate(items):
             row = {"position": position, "digest": b"", "run": 1, "entered_at": BEGAN, **each}

@@ -83,6 +83,18 @@ async def test_figures_are_those_of_the_ledger(tmp_path: Path) -> None:
         assert (row.reason or "") in shown.get("words", "")
 
 
+async def test_what_was_joined_is_said(tmp_path: Path) -> None:
+    """The page has how many items joined tasks of an earlier run, and each of them says so."""
+    rows = [item("a", joined=1), item("b", "failed", joined=1), item("c")]
+    page = await report_of(tmp_path, write_ledger(tmp_path / "run.db", rows))
+    other = await report_of(tmp_path, write_ledger(tmp_path / "other.db", [item("c")]))
+
+    said = "2 of 3 items joined tasks of an earlier run; 1 of these tasks failed"
+    assert page.texts["joined"].strip() == f"{said}."
+    assert ["joined" in row["State"] for row in page.rows] == [True, True, False]
+    assert "joined" not in other.texts
+
+
 async def test_the_rest_is_foretold(tmp_path: Path) -> None:
     """The page of an unfinished batch has a forecast, and that of another one has none."""
     rows = [item(f"k{n}", task="x", cost=3500) for n in range(40)]
