@@ -84,8 +84,8 @@ class Endpoint:
 
     @property
     def takes_key(self) -> bool:
-        """Whether the call creates something that a submission key can name."""
-        return self.effect is Effect.CREATES and self.leaves_a_trace
+        """Whether a submission key can name what the call creates, or what it finds for money."""
+        return self.effect is Effect.CREATES
 
     def __str__(self) -> str:
         return self.call

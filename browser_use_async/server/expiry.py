@@ -1,4 +1,4 @@
-"""Deletion by age: files and uploads, and tasks if the operator wants that."""
+"""Deletion by age: files, uploads and kept searches, and tasks if the operator wants that."""
 
 import asyncio
 import logging
@@ -12,6 +12,7 @@ from browser_use_async.server.storage.files import UPLOADS, delete_files, delete
 from browser_use_async.server.storage.progress import read_steps
 from browser_use_async.server.storage.records import TASKS
 from browser_use_async.server.storage.secret_documents import Secrets
+from browser_use_async.server.storage.submission_keys import delete_expired
 from browser_use_async.server.stores import Stores
 
 # Age at which files of ended tasks, and uploads, are deleted.
@@ -24,7 +25,7 @@ _logger = logging.getLogger(__name__)
 
 
 async def expire_daily(stores: Stores, settings: ServerSettings) -> None:
-    """Delete old screenshots, output files and uploads, and old tasks if that is wanted."""
+    """Delete old screenshots, files, uploads and searches, and old tasks if that is wanted."""
 
     async def expire() -> None:
         now, database = settings.now(), stores.database
@@ -32,6 +33,7 @@ async def expire_daily(stores: Stores, settings: ServerSettings) -> None:
         needed = await stores.schedules.included_files(now)
         await _expire_uploads(database, now - _FILE_LIFETIME, needed)
         await _expire_files(database, now - _FILE_LIFETIME)
+        await delete_expired(database, now)
         if settings.task_lifetime is not None:
             await _expire_tasks(database, stores.sealed, now - settings.task_lifetime)
 

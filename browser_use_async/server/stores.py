@@ -58,7 +58,7 @@ class Stores:
         self.late_tasks = None if database.is_shared else LateTaskStore(*given)
         self.tasks = self.late_tasks or TaskStore(*given)
         self.profiles = Profiles(database, self.sealed)
-        self.submission_keys = SubmissionKeys(database, self.sealed)
+        self.submission_keys = SubmissionKeys(database, now)
         self.scripts = ScriptStore(database, now)
         self.uploads = Uploads(database, now)
 

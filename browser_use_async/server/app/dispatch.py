@@ -29,7 +29,12 @@ from browser_use_async.server.http.errors import HttpError
 from browser_use_async.server.http.held_calls import Reader
 from browser_use_async.server.http.ready_answers import Ready, ready_response
 from browser_use_async.server.http.responses import Json, id_of, json_response
-from browser_use_async.server.http.submission_keys import KEYED, answer_once, key_of
+from browser_use_async.server.http.submission_keys import (
+    KEYED,
+    answer_once,
+    key_of,
+    search_once,
+)
 from browser_use_async.server.keys.api_key import DEFAULT_KEY, ApiKey, Scope
 from browser_use_async.server.operations.tasks import task_view
 from browser_use_async.server.routes import Route
@@ -205,10 +210,12 @@ async def _carried_out(
     route: Route, view: RunningServer, request: web.Request, call: Call, inputs: list[Any]
 ) -> Any:
     """What the operation of a call gives; of a call with a submission key, the whole answer."""
-    name = route.endpoint.name
+    name, stores = route.endpoint.name, view.stores
     if name in KEYED and view.settings.submission_keys and (key := key_of(request)) is not None:
-        create = partial(route.operation, view, *inputs)
-        return await answer_once(view.stores.submission_keys, call, name, key, inputs[-1], create)
+        keys, carry_out = stores.submission_keys, partial(route.operation, view, *inputs)
+        if not route.endpoint.leaves_a_trace:
+            return await search_once(keys, stores.account, name, key, inputs[-1], carry_out)
+        return await answer_once(keys, call, name, key, inputs[-1], carry_out)
     result = route.operation(view, *inputs)
     return await result if inspect.isawaitable(result) else result
 

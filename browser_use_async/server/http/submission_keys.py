@@ -1,10 +1,11 @@
 """Submission keys on the wire: a repeated creating call with its key gets the first answer.
 
 A new key is claimed where something is created, so it is looked up only if that fails: no repeat is
-refused for want of money or room.
+refused for want of money or room. A search claims its key where it is paid, and is answered later.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from decimal import Decimal
 from typing import Any
 
 import attrs
@@ -28,6 +29,7 @@ from browser_use_async.server.errors import (
 from browser_use_async.server.http.authorization import Call
 from browser_use_async.server.http.responses import compact_json, id_of, json_response
 from browser_use_async.server.storage import Database
+from browser_use_async.server.storage.account import Account, Charge
 from browser_use_async.server.storage.database import Claim
 from browser_use_async.server.storage.submission_keys import (
     KeyedCall,
@@ -38,7 +40,7 @@ from browser_use_async.server.storage.submission_keys import (
 from browser_use_async.types.base import Response
 
 KEYED = frozenset(each.name for each in ENDPOINTS if each.takes_key)
-"""The calls that accept a key: their answers name what they have created."""
+"""The calls that accept a key: those that create something or cost money."""
 ADVERTISING = KEYED | {LIST_TASKS.name}
 """The calls whose answers say that keys are kept: those above, and the task list."""
 
@@ -86,7 +88,7 @@ async def answer_once(
     Raises:
         InvalidRequestError: The earlier call has made another request.
     """
-    digests = await keys.digests(name, key, request)
+    digests = keys.digests(name, key, request)
 
     async def claim(at: Database, created: Response) -> None:
         answer = compact_json(unstructure(created)).decode()
@@ -111,19 +113,70 @@ async def answer_once(
         if first is None and refusal is not None:
             raise refusal
     call.subject = first.resource_id
-    if fields := differing(first.digests, digests):
-        raise _conflict(first.resource_id, fields)
-    keys.replays[name] += 1
+    _require_same(first, digests)
+    return _replayed(keys, first)
+
+
+async def search_once(
+    keys: SubmissionKeys,
+    account: Account,
+    name: str,
+    key: str,
+    request: attrs.AttrsInstance,
+    search: Callable[[Charge], Awaitable[Response]],
+) -> web.Response:
+    """Answer a search, which is paid once for its key, in the transaction that claims the key.
+
+    It waits while another search with its key is in progress. One that was paid and not answered,
+    since it failed or the server ended, is carried out again without a charge.
+
+    Raises:
+        InvalidRequestError: The earlier call has made another request.
+    """
+    digests = keys.digests(name, key, request)
+    keyed = keys.paid_search(name, key, digests)
+
+    async def pay(cents: Decimal) -> None:
+        await account.spend(cents, lambda at: keys.claim(at, keyed))
+
+    async with keys.turn(name, key):
+        while True:
+            first = await keys.find(name, key)
+            if first is not None:
+                _require_same(first, digests)
+                if first.answer:
+                    return _replayed(keys, first)
+            try:
+                found = unstructure(await search(pay if first is None else _is_paid))
+            except KeyTakenError:
+                continue  # by another server, which has begun at the same moment
+            # Another server may have answered first: then its answer is that of the key.
+            if await keys.keep_answer(keyed, compact_json(found).decode()):
+                return json_response(found)
+
+
+async def _is_paid(_cents: Decimal) -> None:
+    """Charge nothing: an earlier call with the key has paid."""
+
+
+def _replayed(keys: SubmissionKeys, first: KeyedCall) -> web.Response:
+    keys.replays[first.call] += 1
     body = first.answer.encode()
     return web.Response(body=body, headers={REPLAYED_HEADER: TRUE}, content_type="application/json")
 
 
-def _conflict(resource_id: str, fields: list[str]) -> InvalidRequestError:
+def _require_same(first: KeyedCall, digests: Mapping[str, str]) -> None:
+    """Refuse a request that differs from the first one with its key."""
+    fields = differing(first.digests, digests)
+    if not fields:
+        return
+    created = f"has created {first.resource_id} and " if first.resource_id else ""
     message = (
-        f"this key belongs to another request, which has created {resource_id} and differs in "
-        f"{', '.join(fields)}; use another key for other work"
+        f"this key belongs to another request, which {created}differs in {', '.join(fields)}; "
+        "use another key for other work"
     )
-    return _refused("conflict", message, id=resource_id, fields=fields)
+    identity = {"id": first.resource_id} if first.resource_id else {}
+    raise _refused("conflict", message, **identity, fields=fields)
 
 
 def _refused(kind: str, message: str, **context: Any) -> InvalidRequestError:

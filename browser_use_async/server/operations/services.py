@@ -20,6 +20,7 @@ from browser_use_async.server.html.visit import PageNotOpenedError
 from browser_use_async.server.records import DEFAULT_OWNER
 from browser_use_async.server.routes import operation
 from browser_use_async.server.running_server import RunningServer
+from browser_use_async.server.storage.account import Charge
 
 _LONGEST_NAME = 255
 # Names of devices on Windows, with any extension.
@@ -73,7 +74,7 @@ def _problem_of(name: str) -> str | None:
 
 @operation(table.SIMPLE_SEARCH)
 async def simple_search(
-    server: RunningServer, request: types.SimpleSearchRequest
+    server: RunningServer, request: types.SimpleSearchRequest, charge: Charge | None = None
 ) -> types.SearchResults:
     """Search the web and read the best pages live."""
     addresses = server.search.backend
@@ -85,14 +86,16 @@ async def simple_search(
     _require_readers()
     server.require_turn()
     websites, depth = _chosen(request.max_websites, 5), _chosen(request.depth, 2)
-    await server.stores.account.spend(simple_search_cents(websites, depth))
+    await (charge or server.stores.account.spend)(simple_search_cents(websites, depth))
     return types.SearchResults(
         await server.search.simple_search(addresses, request.query, websites, depth)
     )
 
 
 @operation(table.SEARCH_URL)
-async def search_url(server: RunningServer, request: types.SearchUrlRequest) -> types.SearchResult:
+async def search_url(
+    server: RunningServer, request: types.SearchUrlRequest, charge: Charge | None = None
+) -> types.SearchResult:
     """Search one website live."""
     if not request.url.startswith(("http://", "https://")):
         message = "the URL should begin with http:// or https://"
@@ -100,7 +103,7 @@ async def search_url(server: RunningServer, request: types.SearchUrlRequest) -> 
     _require_readers()
     server.require_turn()
     depth = _chosen(request.depth, 2)
-    await server.stores.account.spend(search_url_cents(depth))
+    await (charge or server.stores.account.spend)(search_url_cents(depth))
     try:
         return await server.search.search_url(request.url, request.query, depth)
     except PageNotOpenedError as error:

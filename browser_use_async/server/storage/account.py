@@ -1,5 +1,6 @@
 """The account of a server, and the spending of each owner."""
 
+from collections.abc import Awaitable, Callable
 from decimal import Decimal
 from typing import Literal
 
@@ -11,6 +12,8 @@ from browser_use_async.server.storage.database import Database, Owned, Row
 from browser_use_async.server.storage.rows import from_micro, to_micro
 
 Plan = Literal["subscription", "pay_as_you_go"]
+Charge = Callable[[Decimal], Awaitable[None]]
+"""Charges an owner for something new, or refuses it."""
 
 DEFAULT_BALANCE_CENTS = Decimal(1_000_000)
 _MOST_CENTS = 10**12
@@ -75,9 +78,17 @@ class Account(Owned):
         _balance, spent, budget = await self._read()
         return None if budget is None else from_micro(budget - spent)
 
-    async def spend(self, cents: Decimal) -> None:
-        """Charge for something new, or refuse it."""
-        await self._database.transact(lambda at: _pay(at, self.owner, cents))
+    async def spend(
+        self, cents: Decimal, claim: Callable[[Database], Awaitable[None]] | None = None
+    ) -> None:
+        """Charge for something new, or refuse it; the claim is made in the same transaction."""
+
+        async def work(at: Database) -> None:
+            if claim is not None:
+                await claim(at)
+            await _pay(at, self.owner, cents)
+
+        await self._database.transact(work)
 
     async def add(self, cents: Decimal) -> None:
         """Add credit to the balance."""

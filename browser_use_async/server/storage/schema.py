@@ -2,7 +2,7 @@
 
 from browser_use_async.errors import ConfigurationError
 
-SCHEMA_VERSION = 13
+SCHEMA_VERSION = 14
 """The version of the tables, the first one of a release; others are refused."""
 
 _TABLES = """
@@ -53,9 +53,11 @@ CREATE TABLE uploads (owner TEXT NOT NULL, name TEXT NOT NULL, size BIGINT NOT N
 -- The links for uploads that have been used, and the SHA-256 of what came, until they expire.
 CREATE TABLE used_links (id TEXT PRIMARY KEY, digest TEXT NOT NULL, expires BIGINT NOT NULL);
 -- The requests that were made with a submission key, for as long as what they created is there:
--- `answer` is what they were answered with, `digests` those of their fields, as JSON.
+-- `answer` is what they were answered with, `digests` those of their fields, as JSON. A search
+-- creates nothing, so it has a moment from which it may be deleted; until it has been answered,
+-- its answer is empty.
 CREATE TABLE submission_keys (owner TEXT NOT NULL, call TEXT NOT NULL, key TEXT NOT NULL,
-    resource_id TEXT NOT NULL, answer TEXT NOT NULL, digests TEXT NOT NULL,
+    resource_id TEXT NOT NULL, answer TEXT NOT NULL, digests TEXT NOT NULL, expires_at TEXT,
     PRIMARY KEY (owner, call, key));
 CREATE INDEX submission_keys_by_resource ON submission_keys (resource_id);
 -- A version of a script is never changed; the counts are those of tasks that played it.

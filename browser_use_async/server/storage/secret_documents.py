@@ -30,7 +30,6 @@ class Secrets:
         self.seal: Seal | None = None
         """The cipher of the operator's key, or None without a key."""
         self._unsealed: dict[tuple[str, str], bytes] = {}
-        self._keys: dict[str, bytes] = {}
         if not database.is_shared:
             immediate(self.open())
 
@@ -56,13 +55,6 @@ class Secrets:
         if not self._database.is_kept or self.seal is not None:
             return None
         return f"Secrets cannot be kept in the server's database: {missing_for_encryption()}"
-
-    async def key(self, name: str) -> bytes:
-        """Return a key that is stored encrypted, or a new one at each start if it cannot be."""
-        if name not in self._keys:
-            new = secrets.token_bytes(32)
-            self._keys[name] = new if self.refusal is not None else await self._kept_key(name, new)
-        return self._keys[name]
 
     async def put(self, at: Database, kind: str, key: str, document: Mapping[str, Any]) -> None:
         """Store a document, in place of the one with the same key."""
@@ -92,15 +84,6 @@ class Secrets:
         """Delete a document if it exists."""
         self._unsealed.pop((kind, key), None)
         await at.delete("secrets", kind=kind, key=key)
-
-    async def _kept_key(self, name: str, new: bytes) -> bytes:
-        document = {"key": new.hex()}
-        body = self._closed("key", name, document)
-        values = {"kind": "key", "key": name, "body": body}
-        await self._database.insert("secrets", values, "ON CONFLICT DO NOTHING")
-        kept = await self.get("key", name)
-        assert kept is not None, "it was just written, by this server or another one"
-        return bytes.fromhex(kept["key"])
 
     def _closed(self, kind: str, key: str, document: Mapping[str, Any]) -> bytes:
         seal = self.seal

@@ -1,11 +1,14 @@
 """The rows of submission keys: the request, the created resource, and the answer."""
 
+import asyncio
 import hashlib
 import hmac
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
 from typing import Any
+from weakref import WeakValueDictionary
 
 import attrs
 
@@ -14,11 +17,13 @@ from browser_use_async.api.json import read_json
 from browser_use_async.api.serialization import given_fields, plain
 from browser_use_async.server.schedule import SCHEDULE_MODEL
 from browser_use_async.server.storage.database import Database, Owned
-from browser_use_async.server.storage.secret_documents import Secrets, server_key
+from browser_use_async.server.storage.rows import to_moment
+from browser_use_async.server.storage.secret_documents import server_key
 from browser_use_async.server.storage.table import Table
 from browser_use_async.types import FieldKind, LlmModel, rule_of
 
 _NAME = "submission_keys"
+_LIFETIME = timedelta(days=1)  # of what has created nothing
 # Pairs of metadata that clients add themselves, and that differ between repeats.
 _BOOKKEEPING = "bu_async."
 _MODELS = {RUN_TASK.name: LlmModel.GPT_4_1, CREATE_SCHEDULED_TASK.name: SCHEDULE_MODEL}
@@ -30,14 +35,15 @@ class KeyTakenError(Exception):
 
 @attrs.frozen
 class KeyedCall:
-    """A creating call that was completed under a key."""
+    """A creating call that was completed under a key, or a search that was paid."""
 
     owner: str
     call: str  # the name of its row in the endpoint table
     key: str
-    resource_id: str  # the id of the created resource
-    answer: str  # the body of its answer
+    resource_id: str  # the id of the created resource, or empty
+    answer: str  # the body of its answer; empty until a search has been answered
     digests: dict[str, str]  # of the fields of its request that have a meaning
+    expires_at: datetime | None = None  # of a search: when it may be deleted
 
 
 _CALLS = Table(_NAME, KeyedCall)
@@ -46,10 +52,11 @@ _CALLS = Table(_NAME, KeyedCall)
 class SubmissionKeys(Owned):
     """The keys of one owner. A key is deleted together with the resource that it created."""
 
-    def __init__(self, database: Database, sealed: Secrets) -> None:
+    def __init__(self, database: Database, now: Callable[[], datetime]) -> None:
         self._database = database
-        self._sealed = sealed
+        self._now = now
         self._digest_key = b""
+        self._turns = WeakValueDictionary[tuple[str, str, str], asyncio.Lock]()
         self.replays: Counter[str] = Counter()
         """How many repeats this process has answered, of all owners, by call."""
 
@@ -72,39 +79,44 @@ class SubmissionKeys(Owned):
         if not await _CALLS.insert(at, keyed, "ON CONFLICT DO NOTHING RETURNING 1"):
             raise KeyTakenError
 
-    async def digests(self, call: str, key: str, request: attrs.AttrsInstance) -> dict[str, str]:
+    def turn(self, call: str, key: str) -> asyncio.Lock:
+        """Return the lock of a key, which one search of this process holds at a time."""
+        return self._turns.setdefault((self.owner, call, key), asyncio.Lock())
+
+    def paid_search(self, call: str, key: str, digests: dict[str, str]) -> KeyedCall:
+        """Return the row of a search that is paid now, and has no answer yet."""
+        return KeyedCall(self.owner, call, key, "", "", digests, self._now() + _LIFETIME)
+
+    async def keep_answer(self, keyed: KeyedCall, answer: str) -> bool:
+        """Store the answer of a search; returns whether it is the first one of its key."""
+        place = {"owner": keyed.owner, "call": keyed.call, "key": keyed.key}
+        return await self._database.update(_NAME, {"answer": answer}, **place, answer="")
+
+    def digests(self, call: str, key: str, request: attrs.AttrsInstance) -> dict[str, str]:
         """Return digests of the fields of a request, to compare it with a repeat.
 
         A digest cannot be compared under another submission key, or without a key of this server.
         """
-        found = {}
-        for name, value in _meaning(call, request).items():
-            made_of = json.dumps([self.owner, call, key, name, value], sort_keys=True).encode()
-            if name == "secrets":
-                # Their digests are secret too: with the key, secrets could be guessed.
-                found[name] = _digest(await self._sealed.key(_NAME), made_of)
-            else:
-                found[name] = _digest(self._digest_key, made_of)
-        return found
+        return {
+            name: self._digest([self.owner, call, key, name, value])
+            for name, value in _meaning(call, request).items()
+        }
+
+    def _digest(self, parts: list[Any]) -> str:
+        made_of = json.dumps(parts, sort_keys=True).encode()
+        return hmac.digest(self._digest_key, made_of, hashlib.sha256).hex()[:32]
+
+
+async def delete_expired(database: Database, before: datetime) -> None:
+    """Delete the searches of all owners that may be deleted."""
+    statement = f"DELETE FROM {_NAME} WHERE expires_at < :before"
+    await database.rows(statement, before=to_moment(before))
 
 
 def differing(first: Mapping[str, str], other: Mapping[str, str]) -> list[str]:
     """Return the names of the fields whose digests differ between two requests."""
     names = sorted(first.keys() | other.keys())
-    return [name for name in names if not _are_equal(first.get(name), other.get(name))]
-
-
-def _digest(key: bytes, made_of: bytes) -> str:
-    digest = hmac.digest(key, made_of, hashlib.sha256).hex()
-    return f"{hashlib.sha256(key).hexdigest()[:8]} {digest[:32]}"
-
-
-def _are_equal(first: str | None, other: str | None) -> bool:
-    if first is None or other is None or first == other:
-        return first == other
-    # Digests under different keys cannot be compared: the key for secrets that are not stored
-    # changes with each start.
-    return first.partition(" ")[0] != other.partition(" ")[0]
+    return [name for name in names if first.get(name) != other.get(name)]
 
 
 def _meaning(call: str, request: attrs.AttrsInstance) -> dict[str, Any]:
@@ -116,6 +128,8 @@ def _meaning(call: str, request: attrs.AttrsInstance) -> dict[str, Any]:
         value, default = plain(given.get(name)), rule.default
         if name == "metadata" and value:
             value = {k: v for k, v in value.items() if not k.startswith(_BOOKKEEPING)}
+        elif name == "secrets" and value:
+            value = sorted(value)  # names alone: a digest of a value could be guessed
         elif name == "llm_model":
             default = _MODELS[call]
         elif rule.kind is FieldKind.JSON_SCHEMA and value is not None:

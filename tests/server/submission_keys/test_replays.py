@@ -88,13 +88,25 @@ async def test_requests_that_say_the_same_are_equal(serve: Serve):
     assert {each.body for each in answers} == {first.body}
 
 
+async def test_another_value_of_a_secret_is_the_same_request(serve: Serve):
+    """The server keeps nothing from which a value could be guessed, also after a restart."""
+    api = await serve()
+    first = await _submit(api, secrets={"p": "hunter2", "q": "swordfish"})
+    again = await _submit(api, secrets={"q": "swordfish", "p": "hunter3"})
+    restarted = await serve()
+    later = await _submit(restarted, secrets={"p": "hunter4", "q": "x"})
+
+    assert first.body == again.body == later.body
+    assert await _tasks(restarted) == 1
+
+
 @pytest.mark.parametrize(
     ("path", "first", "other", "names"),
     [
         ("/run-task", {}, {"task": "Pay invoice 8"}, "task"),
         ("/run-task", {"max_agent_steps": 9}, {"llm_model": "o3"}, "llm_model max_agent_steps"),
         ("/run-task", {"metadata": {"a": "1"}}, {"metadata": {"a": "2"}}, "metadata"),
-        ("/run-task", {"secrets": {"p": "hunter2"}}, {"secrets": {"p": "hunter3"}}, "secrets"),
+        ("/run-task", {"secrets": {"p": "hunter2"}}, {"secrets": {"q": "hunter2"}}, "secrets"),
         ("/scheduled-task", {}, {"interval_minutes": 525_599}, "interval_minutes"),
         ("/browser-profiles", {"description": "x"}, {"proxy": False}, "description proxy"),
     ],

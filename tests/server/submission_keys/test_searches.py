@@ -1,0 +1,240 @@
+"""A search with a key is paid once, and its answer is kept for the key."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from tests.server.calling import Answer, Caller
+from tests.server.fleet.conftest import Start as StartFleet
+from tests.server.fleet.conftest import eventually, server_key, start
+from tests.server.submission_keys.conftest import Serve
+from tests.support.patience import until
+from tests.support.wall_clock import WallClock
+
+__all__ = ["server_key", "start"]
+
+CALLS = ["/search-url", "/simple-search"]
+
+
+class Site:
+    """A website of one page, with the number of its visits.
+
+    Attributes:
+        url: Its address.
+        visits: How often the page was asked for.
+        status: What it is answered with.
+        opened: The page is answered once it is set.
+    """
+
+    def __init__(self) -> None:
+        self.url = ""
+        self.visits = 0
+        self.status = 200
+        self.opened = asyncio.Event()
+        self.opened.set()
+
+    async def answer(self, _request: web.Request) -> web.Response:
+        """The page, with the number of the visit."""
+        self.visits += 1
+        visit = self.visits
+        await self.opened.wait()
+        text = f"<title>Baker</title><p>We bake bread, number {visit}.</p>"
+        return web.Response(text=text, status=self.status, content_type="text/html")
+
+
+@pytest.fixture
+async def site() -> AsyncIterator[Site]:
+    """The website."""
+    site = Site()
+    application = web.Application()
+    application.router.add_get("/", site.answer)
+    runner = web.AppRunner(application, shutdown_timeout=1.0)
+    await runner.setup()
+    listening = web.TCPSite(runner, "127.0.0.1", 0)
+    await listening.start()
+    site.url = f"http://127.0.0.1:{runner.addresses[0][1]}/"
+    yield site
+    site.opened.set()
+    await runner.cleanup()
+
+
+async def _search(
+    api: Caller, site: Site, path: str = "/search-url", key: str | None = '"bread-7"', **fields: Any
+) -> Answer:
+    headers = {} if key is None else {"Idempotency-Key": key}
+    place = {"url": site.url} if path == "/search-url" else {}
+    return await api.post(path, json={**place, "query": "bread", **fields}, headers=headers)
+
+
+async def _cents(api: Caller) -> Decimal:
+    return Decimal((await api.get("/balance")).json["balance"])
+
+
+def _is_replay(answer: Answer) -> bool:
+    return answer.headers.get("Idempotency-Replayed") == "?1"
+
+
+@pytest.mark.parametrize("path", CALLS)
+async def test_a_repeat_is_answered_as_before(path: str, serve: Serve, site: Site):
+    """The same bytes, also after a restart; nothing is read or paid once more."""
+    api = await serve(search=[site.url])
+    before = await _cents(api)
+    first = await _search(api, site, path)
+    paid, visits = await _cents(api), site.visits
+    again = await _search(api, site, path)
+    equal = await _search(api, site, path, depth=2)
+    restarted = await serve(search=[site.url])
+    later = await _search(restarted, site, path)
+
+    assert [each.status for each in (first, again, equal, later)] == [200] * 4, first.text
+    assert "We bake bread" in first.text
+    assert first.body == again.body == equal.body == later.body
+    assert list(map(_is_replay, (first, again, equal, later))) == [False, True, True, True]
+    assert again.headers["Idempotency-Key"] == '"bread-7"'
+    assert before > paid == await _cents(restarted)
+    assert site.visits == visits
+
+
+@pytest.mark.parametrize("path", CALLS)
+async def test_each_search_without_a_key_is_paid(path: str, serve: Serve, site: Site):
+    """So is each with a key of its own, each other call, and each owner."""
+    api = await serve(search=[site.url])
+    other = await api.with_new_key("shop")
+    before = await _cents(api)
+    first = await _search(api, site, path, None)
+    price = before - await _cents(api)
+    answers = [
+        await _search(api, site, path, None),
+        await _search(api, site, path, '"other"'),
+        await _search(api, site, path),
+        await _search(other, site, path),
+    ]
+
+    assert not any(map(_is_replay, (first, *answers)))
+    assert before - await _cents(api) == 5 * price
+
+
+async def test_another_search_with_a_key_is_refused(serve: Serve, site: Site):
+    """With the names of the fields that differ, and without a charge."""
+    api = await serve()
+    first = await _search(api, site)
+    paid = await _cents(api)
+    refused = await _search(api, site, query="cake", depth=3)
+    again = await _search(api, site)
+
+    problem = refused.problem
+    assert (problem["type"], problem["ctx"]) == (
+        "idempotency_key_conflict",
+        {"fields": ["depth", "query"]},
+    )
+    assert "belongs to another request, which differs in depth, query" in problem["msg"]
+    assert "cake" not in refused.text
+    assert "bread" not in problem["msg"]
+    assert again.body == first.body
+    assert await _cents(api) == paid
+
+
+async def test_a_search_waits_for_the_one_in_progress(serve: Serve, site: Site):
+    """The website is read once for all of them; another search does not wait."""
+    api = await serve()
+    site.opened.clear()
+    before = await _cents(api)
+    searches = [asyncio.create_task(_search(api, site)) for _ in range(5)]
+    await until(lambda: site.visits == 1)
+    refused = await _search(api, site, key='"other"', query="")
+    site.opened.set()
+    answers = await asyncio.gather(*searches)
+
+    assert refused.status == 422
+    assert {each.status for each in answers} == {200}
+    assert len({each.body for each in answers}) == 1
+    assert sum(map(_is_replay, answers)) == 4
+    assert site.visits == 1
+    assert before - await _cents(api) == 2
+
+
+async def test_a_search_that_failed_is_tried_again_unpaid(serve: Serve, site: Site):
+    """The key is paid; the first answer with something found is kept."""
+    api = await serve()
+    site.status = 500
+    before = await _cents(api)
+    failed = [await _search(api, site) for _ in range(2)]
+    site.status = 200
+    found, again = await _search(api, site), await _search(api, site)
+
+    assert [each.status for each in failed] == [502] * 2
+    assert (found.status, _is_replay(found), _is_replay(again)) == (200, False, True)
+    assert found.body == again.body
+    assert before - await _cents(api) == 2
+
+
+async def test_a_refused_search_leaves_its_key_free(serve: Serve, site: Site):
+    """Nothing was paid for it."""
+    api = await serve()
+    poor = await api.with_new_key("shop", budget_cents=1)
+    refused = [await _search(api, site, url="ftp://shop"), await _search(poor, site)]
+    richer = await api.with_new_key("shop", budget_cents=10)
+    found = [await _search(api, site, depth=3), await _search(richer, site, depth=3)]
+
+    assert [each.status for each in refused] == [422, 402]
+    assert [(each.status, _is_replay(each)) for each in found] == [(200, False)] * 2
+
+
+async def test_a_server_that_ends_while_it_searches(serve: Serve, site: Site):
+    """The repeat is carried out, and not paid a second time."""
+    api = await serve()
+    before = await _cents(api)
+    site.opened.clear()
+    lost = asyncio.create_task(_search(api, site))
+    await until(lambda: site.visits == 1)
+    restarted = await serve()
+    await asyncio.wait([lost])
+    site.opened.set()
+    found = await _search(restarted, site)
+
+    assert lost.exception() is not None or lost.result().status != 200
+    assert (found.status, _is_replay(found)) == (200, False)
+    assert before - await _cents(restarted) == 2
+
+
+async def test_an_answer_is_kept_for_a_day(serve: Serve, site: Site):
+    """After it the same call is paid, and carried out."""
+    clock = WallClock()
+    api = await serve(now=clock)
+    first = await _search(api, site)
+    clock.time += timedelta(hours=23)
+    api = await serve(now=clock)
+    kept = await _search(api, site)
+    clock.time += timedelta(hours=2)
+    api = await serve(now=clock)
+    before = await _cents(api)
+
+    async def is_new() -> bool:
+        return not _is_replay(await _search(api, site))
+
+    await eventually(is_new)
+
+    assert kept.body == first.body
+    assert before - await _cents(api) == 2
+
+
+@pytest.mark.long
+async def test_two_servers_that_search_at_once(start: StartFleet, site: Site):
+    """Both read the website; one pays, and its key has one answer."""
+    servers = [await start(role="api"), await start(role="api")]
+    site.opened.clear()
+    before = await _cents(servers[0])
+    searches = [asyncio.create_task(_search(each, site)) for each in servers]
+    await until(lambda: site.visits == 2)
+    site.opened.set()
+    answers = await asyncio.gather(*searches)
+
+    assert {each.status for each in answers} == {200}
+    assert len({each.body for each in answers}) == 1
+    assert sum(map(_is_replay, answers)) == 1
+    assert before - await _cents(servers[1]) == 2
