@@ -1,12 +1,16 @@
 """The answers of the tools: models whose JSON schema a client gets once."""
 
+import contextlib
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from mcp.server.mcpserver import Image
 from mcp.types import CallToolResult, TextContent
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
+from browser_use_async.errors import InvalidRequestError
+from browser_use_async.session import BrowserUseSession
 from browser_use_async.types import ScheduledTask, Task, TaskStatus, TaskSummary
 from browser_use_async.types.tasks import ASKS_PERSON
 
@@ -24,11 +28,18 @@ class TaskState(BaseModel):
     live_url: str | None = Field(description="where a person can watch and take over")
     output_files: list[str] = Field(description="for task_file")
     needs_person: str | None = Field(description="what a step asked a person to do")
+    cost_cents: float | None = Field(description="US cents so far; null if not known here")
+    joined: bool | None = Field(description="of run_task: an earlier call had run it with this key")
     advice: str | None = Field(description="what to do next")
 
     @classmethod
-    def of(cls, task: Task) -> "TaskState":
-        """The state of a task."""
+    def of(
+        cls, session: BrowserUseSession, task: Task, *, joined: bool | None = None
+    ) -> "TaskState":
+        """The state of a task, with its cost if the session knows it."""
+        cents: Decimal | None = None
+        with contextlib.suppress(InvalidRequestError):
+            cents = session.cost(task)
         last = task.steps[-1] if task.steps else None
         return cls(
             task_id=task.id,
@@ -42,6 +53,8 @@ class TaskState(BaseModel):
             live_url=None if task.has_ended else task.live_url,
             output_files=task.output_files,
             needs_person=_request(task),
+            cost_cents=None if cents is None else float(cents),
+            joined=joined,
             advice=_advice(task),
         )
 

@@ -22,32 +22,54 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from browser_use_async.budget import Budget
 from browser_use_async.mcp.task_handles import TaskHandles
-from browser_use_async.mcp.tools import TOOLS, AnyContext, SessionOf, Tools, answering
+from browser_use_async.mcp.tools import (
+    TOOLS,
+    AnyContext,
+    SessionOf,
+    Tools,
+    answering,
+    is_left_out,
+)
 from browser_use_async.session import BrowserUseSession
 from browser_use_async.version import __version__
 
 
-def concise(schema: dict[str, Any], *, nullable: bool) -> dict[str, Any]:
-    """A schema without titles; unless nullable, what may be null may only be left out."""
+def concise(schema: dict[str, Any]) -> dict[str, Any]:
+    """A schema without titles and defaults."""
     short: dict[str, Any] = {}
     for word, value in schema.items():
         if word in {"properties", "$defs"}:
-            parts = value.items()
-            short[word] = {name: concise(each, nullable=nullable) for name, each in parts}
+            short[word] = {name: concise(each) for name, each in value.items()}
         elif word == "items":
-            short[word] = concise(value, nullable=nullable)
+            short[word] = concise(value)
         elif word == "anyOf":
-            short |= _union([concise(each, nullable=nullable) for each in value], nullable=nullable)
-        elif word not in {"title", "default"} or (word == "default" and value is not None):
+            one, null = value
+            assert null == {"type": "null"}
+            short |= _or_null(concise(one))
+        elif word not in {"title", "default"}:
             short[word] = value
     return short
 
 
-def _union(arms: list[dict[str, Any]], *, nullable: bool) -> dict[str, Any]:
-    """The schema of `X | None`: that of X, whose type is a list if it may be null."""
-    one, null = arms
-    assert null == {"type": "null"}
-    return {**one, "type": [one["type"], "null"]} if nullable else one
+def _or_null(schema: dict[str, Any]) -> dict[str, Any]:
+    """The schema of what may also be null."""
+    if "anyOf" in schema or isinstance(schema["type"], list):
+        return schema  # it may be null already
+    if "enum" in schema:  # which has no null; several clients convert none
+        return {"anyOf": [schema, {"type": "null"}]}
+    return {**schema, "type": [schema["type"], "null"]}
+
+
+def _input_schema(schema: dict[str, Any]) -> dict[str, Any]:
+    """The schema of the arguments of a tool, of which all but the required ones may be null."""
+    # It does not say that there are no other arguments, since an SDK cannot convert that.
+    short = concise(schema)
+    required = short.get("required", ())
+    arguments = short["properties"].items()
+    short["properties"] = {
+        name: each if name in required else _or_null(each) for name, each in arguments
+    }
+    return short
 
 
 _INPUT = 0  # its descriptor
@@ -156,12 +178,15 @@ _NO_KEY = "Send the API key of the Cloud API server: Authorization: Bearer KEY\n
 
 
 class _ToolServer(MCPServer[Any]):
-    """A server whose tools refuse arguments that they do not have, instead of leaving them out."""
+    """A server whose tools refuse arguments that they do not have, instead of leaving them out.
+
+    Clients that must name all arguments leave one out by an empty value.
+    """
 
     # A model that misspells the limit of a task's steps would pay for one without a limit.
 
     def __init__(self, tools: list[Tool], extension: Extension) -> None:
-        self._arguments = {each.name: list(each.parameters["properties"]) for each in tools}
+        self._schemas = {each.name: each.parameters for each in tools}
         super().__init__(
             "browser-use-async",
             version=__version__,
@@ -175,15 +200,20 @@ class _ToolServer(MCPServer[Any]):
         self, name: str, arguments: dict[str, Any], context: AnyContext | None = None
     ) -> CallToolResult | InputRequiredResult:
         """Call a tool, if it has all these arguments."""
-        known = self._arguments.get(name, arguments)
+        schema = self._schemas.get(name, {})
+        known = schema.get("properties", arguments)
         unknown = next((each for each in arguments if each not in known), None)
         if unknown is not None:
-            shown = unknown[:_NAME_CHARACTERS]
-            raise ToolError(
-                f"{name} has no argument {shown}; it takes {', '.join(known)}. Nothing was sent"
-            )
+            shown, takes = unknown[:_NAME_CHARACTERS], ", ".join(known) or "none"
+            raise ToolError(f"{name} has no argument {shown}; it takes {takes}. Nothing was sent")
+        required = schema.get("required", ())
+        given = {
+            each: value
+            for each, value in arguments.items()
+            if each in required or not is_left_out(value)
+        }
         try:
-            return await super().call_tool(name, arguments, context)
+            return await super().call_tool(name, given, context)
         except UnexpectedToolError:
             raise
         except ToolError as error:
@@ -218,11 +248,11 @@ def _tools_of(tools: Tools) -> Iterator[Tool]:
             description=" ".join((method.__doc__ or "").split()),
             annotations=annotations,
         )
-        tool.parameters = concise(tool.parameters, nullable=False) | {"additionalProperties": False}
+        tool.parameters = _input_schema(tool.parameters)
         answered = tool.fn_metadata
         is_new = answered.output_model not in described and not answered.wrap_output
         schema = answered.output_schema if is_new else None
-        answered.output_schema = None if schema is None else concise(schema, nullable=True)
+        answered.output_schema = None if schema is None else concise(schema)
         described.append(answered.output_model)
         yield tool
 

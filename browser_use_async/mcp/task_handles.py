@@ -25,7 +25,7 @@ from pydantic import Field
 
 from browser_use_async.errors import BrowserUseError, NotFoundError
 from browser_use_async.mcp.results import TaskState, answer
-from browser_use_async.mcp.tools import SessionOf
+from browser_use_async.mcp.tools import SessionOf, is_left_out
 from browser_use_async.types import Task, TaskStatus
 
 IDENTIFIER = "io.modelcontextprotocol/tasks"
@@ -70,7 +70,7 @@ class TaskHandles(Extension):
         # A model that says how long to wait wants the state of the task and no handle.
         if not (
             params.name in _WAITING_TOOLS
-            and arguments.get("wait_seconds") is None
+            and is_left_out(arguments.get("wait_seconds"))
             and _is_declared(ctx)
         ):
             return await call_next(ctx)
@@ -80,12 +80,11 @@ class TaskHandles(Extension):
         if state is None or state["has_ended"]:
             return result
         handle = f"{state['task_id']}.{secrets.token_hex(8)}"
-        task = await self._task(ctx, handle)
+        task, _state = await self._task(ctx, handle)
         return {"resultType": "task", **_operation(handle, task), "status": "working"}
 
     async def _get(self, ctx: _RequestContext, params: _TaskParams) -> HandlerResult:
-        task = await self._task(ctx, params.handle)
-        state = TaskState.of(task)
+        task, state = await self._task(ctx, params.handle)
         status, more = "working", dict[str, Any]()
         if task.status is TaskStatus.STOPPED:
             status, more = "cancelled", {"statusMessage": f"stopped after {state.steps} steps"}
@@ -101,7 +100,7 @@ class TaskHandles(Extension):
         return {}  # no handle ever asks for an input
 
     async def _cancel(self, ctx: _RequestContext, params: _TaskParams) -> HandlerResult:
-        task = await self._task(ctx, params.handle)
+        task, _state = await self._task(ctx, params.handle)
         if not task.has_ended:
             async with self._session_of(Context(request_context=ctx)) as session:
                 try:
@@ -110,15 +109,16 @@ class TaskHandles(Extension):
                     raise MCPError(INTERNAL_ERROR, str(error)) from error
         return {}
 
-    async def _task(self, ctx: _RequestContext, handle: str) -> Task:
+    async def _task(self, ctx: _RequestContext, handle: str) -> tuple[Task, TaskState]:
         require_client_extension(ctx, IDENTIFIER)
         async with self._session_of(Context(request_context=ctx)) as session:
             try:
-                return await session.tasks.get(handle.rpartition(".")[0] or handle)
+                task = await session.tasks.get(handle.rpartition(".")[0] or handle)
             except NotFoundError as error:
                 raise MCPError(INVALID_PARAMS, str(error)) from error
             except BrowserUseError as error:
                 raise MCPError(INTERNAL_ERROR, str(error)) from error
+            return task, TaskState.of(session, task)
 
 
 def _is_declared(ctx: _RequestContext) -> bool:

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import functools
 import inspect
+import json
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Annotated, Any, Literal, ParamSpec, TypeVar, cast
@@ -11,8 +12,9 @@ from typing import Annotated, Any, Literal, ParamSpec, TypeVar, cast
 from mcp.server.mcpserver import Context, Image
 from mcp.server.mcpserver.exceptions import ToolError
 from mcp.types import CallToolResult, ToolAnnotations
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
+from browser_use_async.api.json import JsonRefusedError, read_json
 from browser_use_async.errors import BrowserUseError, WaitTimeoutError
 from browser_use_async.lifecycle.handle import TaskHandle
 from browser_use_async.mcp import results
@@ -67,6 +69,11 @@ SessionOf = Callable[[AnyContext], AbstractAsyncContextManager[BrowserUseSession
 TaskId = Annotated[str, Field(description="from run_task or list_tasks")]
 Seconds = Annotated[float | None, Field(description="0 answers at once", ge=0)]
 Steps = Annotated[int | None, Field(description="bounds the cost", ge=1, le=200)]
+# Optional texts are empty if they are left out, and not None: of all arguments but plain texts the
+# library reads JSON, so that a text such as `null` or `{}` would not arrive.
+JsonText = Annotated[
+    str, BeforeValidator(lambda given: json.dumps(given) if isinstance(given, dict) else given)
+]
 Status = Literal["created", "running", "paused", "finished", "stopped", "failed"]
 
 MOST_SEARCHED = 1_000  # tasks that a filter looks through
@@ -93,14 +100,23 @@ class Tools:
         task: Annotated[str, Field(description="what to do, in plain words")],
         wait_seconds: Seconds = None,
         max_agent_steps: Steps = None,
-        llm_model: Annotated[str | None, Field(description="such as gpt-4.1 or o3")] = None,
+        llm_model: Annotated[str, Field(description="such as gpt-4.1 or o3")] = "",
         allowed_domains: Annotated[
             list[str] | None, Field(description="all it may visit; left out, any")
         ] = None,
-        browser_profile_id: Annotated[str | None, Field(description="whose logins to use")] = None,
+        browser_profile_id: Annotated[str, Field(description="whose logins to use")] = "",
         structured_output_json: Annotated[
-            str | None, Field(description="JSON schema of the output")
-        ] = None,
+            JsonText, Field(description="JSON schema of the output")
+        ] = "",
+        key: Annotated[
+            str, Field(description="names the work: the same key is the same task, paid once")
+        ] = "",
+        script: Annotated[
+            str, Field(description="name of the recorded actions to play; the first task records")
+        ] = "",
+        inputs: Annotated[
+            JsonText, Field(description="of a script: JSON object, texts for each {name} in task")
+        ] = "",
     ) -> results.TaskState:
         """Run a task in a real browser. Costs money.
 
@@ -113,10 +129,13 @@ class Tools:
             "allowed_domains": allowed_domains,
             "browser_profile_id": browser_profile_id,
             "structured_output_json": structured_output_json,
+            "script": script,
+            "inputs": _parsed(inputs),
         }
+        fields = cast("RunTaskFields", _only_given(given))
         async with self._session_of(context) as session:
-            handle = await session.submit(task, **cast("RunTaskFields", _without_none(given)))
-            return await self._state(session, handle, wait_seconds, context)
+            handle = await session.submit(task, key=key or None, **fields)
+            return await self._state(session, handle, wait_seconds, context, joined=handle.joined)
 
     async def wait_for_task(
         self, context: AnyContext, task_id: TaskId, wait_seconds: Seconds = None
@@ -131,7 +150,7 @@ class Tools:
     async def task_status(self, context: AnyContext, task_id: TaskId) -> results.TaskState:
         """Where a task stands now, as run_task answers."""
         async with self._session_of(context) as session:
-            return results.TaskState.of(await session.tasks.get(task_id))
+            return results.TaskState.of(session, await session.tasks.get(task_id))
 
     async def task_steps(
         self,
@@ -171,32 +190,34 @@ class Tools:
         """Pause a running task, so that a person can act on its live_url."""
         async with self._session_of(context) as session:
             await session.tasks.pause(task_id)
-            return results.TaskState.of(await session.tasks.get(task_id))
+            return results.TaskState.of(session, await session.tasks.get(task_id))
 
     async def resume_task(self, context: AnyContext, task_id: TaskId) -> results.TaskState:
         """Continue a paused task."""
         async with self._session_of(context) as session:
             await session.tasks.resume(task_id)
-            return results.TaskState.of(await session.tasks.get(task_id))
+            return results.TaskState.of(session, await session.tasks.get(task_id))
 
     async def stop_task(self, context: AnyContext, task_id: TaskId) -> results.TaskState:
         """Stop a task for good. What it did so far is paid."""
         async with self._session_of(context) as session:
             await session.tasks.stop(task_id)
-            return results.TaskState.of(await session.tasks.get(task_id))
+            return results.TaskState.of(session, await session.tasks.get(task_id))
 
     async def list_tasks(
         self,
         context: AnyContext,
         status: Status | None = None,
-        text: Annotated[str | None, Field(description="what the task contains")] = None,
-        page: Annotated[int, Field(ge=1)] = 1,
-        limit: Annotated[int, Field(description="tasks on a page", ge=1, le=100)] = 10,
+        text: Annotated[str, Field(description="what the task contains")] = "",
+        page: Annotated[int, Field(description="left out, 1", ge=1)] = 1,
+        limit: Annotated[
+            int, Field(description="tasks on a page; left out, 10", ge=1, le=100)
+        ] = 10,
     ) -> results.TaskRows:
         """The tasks of the account, newest first, all or those with a status or a text."""
         async with self._session_of(context) as session:
             if status is not None or text:
-                return await _matching(session, status, text or "", page, limit)
+                return await _matching(session, status, text, page, limit)
             rows = await session.tasks.list(page=page, limit=limit)
         tasks = [results.TaskRow.of(each) for each in rows.tasks]
         return results.TaskRows(
@@ -216,19 +237,22 @@ class Tools:
             int | None, Field(description="between runs; the first begins at once", ge=1)
         ] = None,
         cron_expression: Annotated[
-            str | None,
-            Field(description="instead of an interval: five fields, in UTC, as 0 9 * * 1-5"),
-        ] = None,
+            str, Field(description="instead of an interval: five fields, in UTC, as 0 9 * * 1-5")
+        ] = "",
         max_agent_steps: Steps = None,
     ) -> results.Schedule:
         """Run a task again and again. Costs money at each run, until it is deleted."""
+        if bool(cron_expression) == (interval_minutes is not None):
+            raise ToolError(
+                "a schedule takes either interval_minutes or cron_expression; nothing was sent"
+            )
         given = {
-            "schedule_type": "interval" if cron_expression is None else "cron",
+            "schedule_type": "cron" if cron_expression else "interval",
             "interval_minutes": interval_minutes,
             "cron_expression": cron_expression,
             "max_agent_steps": max_agent_steps,
         }
-        fields = cast("CreateScheduledTaskFields", _without_none(given))
+        fields = cast("CreateScheduledTaskFields", _only_given(given))
         async with self._session_of(context) as session:
             created = await session.scheduled_tasks.create(task, **fields)
             return results.Schedule.of(await session.scheduled_tasks.get(created.id))
@@ -254,11 +278,14 @@ class Tools:
         handle: TaskHandle[None],
         wait_seconds: float | None,
         context: AnyContext,
+        *,
+        joined: bool | None = None,
     ) -> results.TaskState:
         seconds = self._timeout if wait_seconds is None else min(wait_seconds, self._timeout)
         if seconds:
             await wait_until_settled(handle, seconds, context)
-        return results.TaskState.of(await session.tasks.get(handle.id))
+        task = await session.tasks.get(handle.id)
+        return results.TaskState.of(session, task, joined=joined)
 
 
 async def _matching(
@@ -321,5 +348,17 @@ def answering(
     return call
 
 
-def _without_none(given: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in given.items() if value is not None}
+def is_left_out(value: object) -> bool:
+    """Whether an optional argument has no value."""
+    return value is None or value in ("", [], {})
+
+
+def _only_given(given: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in given.items() if not is_left_out(value)}
+
+
+def _parsed(text: str) -> Any:
+    """The JSON value of a text, or the text if it is none, which the session refuses."""
+    with contextlib.suppress(JsonRefusedError):
+        return read_json(text.encode())
+    return text

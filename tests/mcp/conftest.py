@@ -1,6 +1,8 @@
 """A server whose tasks the test scripts, and MCP clients of the official library."""
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 
@@ -34,3 +36,20 @@ async def session(server: LocalServer) -> AsyncIterator[BrowserUseSession]:
     poll = PollPolicy(interval=0.02, latency_target=0.05)
     async with BrowserUseSession(server.api_key, base_url=server.base_url, poll=poll) as opened:
         yield opened
+
+
+@pytest.fixture
+def connected(session: BrowserUseSession) -> Any:
+    """A client of a server whose calls may wait for minutes; not entered yet.
+
+    Its cancel scopes must be left in the asyncio task in which they were entered.
+    """
+    from mcp import Client
+
+    from browser_use_async.mcp.server import new_server
+
+    @asynccontextmanager
+    async def session_of(_context: Any) -> AsyncIterator[BrowserUseSession]:
+        yield session
+
+    return Client(new_server(session_of, timeout=300.0))
