@@ -64,7 +64,8 @@ class SearchEndpoints(Section):
     """`session.search`: one method is one HTTP call.
 
     Both cost money, and no other call shows afterwards whether a search ran: a lost answer raises
-    `APIConnectionError`, and the search is never sent again on a guess.
+    `APIConnectionError`, and the search is never sent again on a guess. A server that keeps
+    submission keys is asked again with the same key, and charges once.
     """
 
     async def simple_search(

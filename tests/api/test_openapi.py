@@ -20,6 +20,7 @@ REMOVED = (
     r"schemas > TaskGifResponse > .*",
     # calls without parameters, which have the header of a submission key here
     r"operations > POST .*/(run-task|scheduled-task|browser-profiles) > parameters",
+    r"operations > POST .*/(simple-search|search-url) > parameters",
 )
 _WIDTH = r"browser_viewport_(width|height)( > anyOf > 0)? > (minimum|maximum)"
 ADDED = (

@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from browser_use_async.events import KeyIgnored, SubmissionAdopted
 from browser_use_async.server import LocalServer
 from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor
 from browser_use_async.server.faults import Fault
+from browser_use_async.server.static_site import StaticSite
 from tests.support.api_bench import OpenSession
 from tests.support.fake_api import LOST_AFTER, FakeApi, FakeTask
 from tests.support.hygiene import KEY
@@ -254,6 +256,32 @@ async def test_all_creating_calls_are_made_good(keeper: LocalServer):
         schedules = (await session.scheduled_tasks.list()).tasks
         assert [each for each in after.profiles if each not in before.profiles] == [profile]
         assert [each.id for each in schedules] == [schedule.id]
+
+
+@pytest.mark.parametrize("call", ["simple_search", "search_url"])
+async def test_a_lost_search_is_asked_for_again(call: str, nothing_leaks: None, tmp_path: Path):
+    """It is paid once, where an answer has shown that keys are kept; else it is lost."""
+    (tmp_path / "index.html").write_text("<title>Baker</title><p>We bake bread.</p>")
+    async with (
+        StaticSite(tmp_path) as site,
+        LocalServer(executor="scripted", search=[site.url]) as server,
+        _session(server) as session,
+    ):
+        searches = {
+            "simple_search": lambda: session.search.simple_search("bread", max_websites=1),
+            "search_url": lambda: session.search.search_url(site.url, "bread"),
+        }
+        server.set_faults([Fault("lost_reply", (call,), calls=(1,))])
+        with pytest.raises(errors.APIConnectionError, match="may have been paid for"):
+            await searches[call]()
+        first = await searches[call]()
+        before = (await session.account.get_balance()).cents
+        server.set_faults([Fault("lost_reply", (call,), calls=(1, 2))])
+        again = await searches[call]()
+        paid = before - (await session.account.get_balance()).cents
+
+    assert again == first
+    assert paid == 2
 
 
 async def test_a_lost_answer_to_an_existing_key_may_be_ones_own(keeper: LocalServer):

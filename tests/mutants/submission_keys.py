@@ -42,6 +42,34 @@ MUTANTS: tuple[Mutant, ...] = (
         ),
     ),
     Mutant(
+        "a repeated search is paid a second time",
+        "server/http/submission_keys.py",
+        "search_once",
+        "pay if first is None else _is_paid",
+        "account.spend",
+        (
+            "server/submission_keys/test_searches.py::test_a_search_that_failed_is_tried_again_unpaid",
+        ),
+    ),
+    Mutant(
+        "searches with one key do not wait for each other",
+        "server/storage/submission_keys.py",
+        "SubmissionKeys.turn",
+        "self._turns.setdefault((self.owner, call, key), asyncio.Lock())",
+        "asyncio.Lock()",
+        ("server/submission_keys/test_searches.py::test_a_search_waits_for_the_one_in_progress",),
+    ),
+    Mutant(
+        "the values of secrets make another request",
+        "server/storage/submission_keys.py",
+        "_meaning",
+        "value = sorted(value)",
+        "value = sorted(value.items())",
+        (
+            "server/submission_keys/test_replays.py::test_another_value_of_a_secret_is_the_same_request",
+        ),
+    ),
+    Mutant(
         "submission keys outlive their task",
         "server/expiry.py",
         "_expire_oldest",

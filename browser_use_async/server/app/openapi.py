@@ -154,7 +154,7 @@ def _parameters(endpoint: table.Endpoint) -> Iterator[dict[str, Any]]:
         about = "Tags of answers that the client has, of which none is sent again"
         yield _header("If-None-Match", about)
     if endpoint.name in KEYED:
-        about = "Names the work: a repeat of the request with the same key creates nothing"
+        about = "Names the work: a repeat of the request with the same key has no effect"
         yield _header(KEY_HEADER, about, pattern=_KEY_PATTERN)
 
 
