@@ -18,7 +18,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "another request under a submission key is answered as the first one",
         "server/http/submission_keys.py",
-        "answer_once",
+        "_require_same",
         "differing(first.digests, digests)",
         "[]",
         (f"{_REPLAYS}::test_another_request_is_refused",),
@@ -29,7 +29,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "SubmissionKeys.find",
         "_CALLS.first(self._database, owner=self.owner, call=call, key=key)",
         "_CALLS.first(self._database, call=call, key=key)",
-        (f"{_REPLAYS}::test_calls_and_owners_have_keys_of_their_own",),
+        ("server/submission_keys/test_searches.py::test_each_search_without_a_key_is_paid",),
     ),
     Mutant(
         "a repeat is refused for what the first call has spent",
