@@ -127,7 +127,7 @@ async def checked_assignment(
         takes_screenshots=server.settings.screenshots,
         takes_recording=server.settings.recordings,
     )
-    _check_script(assignment.metadata)
+    _check_script(server, assignment.metadata)
     problem = server.runner.check(assignment)
     if problem is not None:
         given = getattr(settings, problem.field, None)
@@ -200,11 +200,18 @@ def check_fields(settings: Any) -> None:
     _check_domains(getattr(settings, "allowed_domains", None))
 
 
-def _check_script(metadata: Mapping[str, str]) -> None:
+def _check_script(server: RunningServer, metadata: Mapping[str, str]) -> None:
     try:
-        ScriptPairs.of(metadata)
+        pairs = ScriptPairs.of(metadata)
     except ScriptPairsError as error:
         raise _refused(["metadata"], str(error), dict(metadata)) from None
+    if pairs is not None and not server.runner.takes_scripts:
+        message = (
+            f"this server neither records nor plays the script {pairs.name}: its executor is the "
+            f"{server.runner.executor_name}. Leave the script out, or take a server with the "
+            "executor chromium or browser_use"
+        )
+        raise _refused(["metadata"], message, dict(metadata))
 
 
 def _check_domains(domains: Any) -> None:

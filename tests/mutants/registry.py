@@ -9,6 +9,7 @@ from tests.mutants import (
     paging,
     parsing,
     polling,
+    scripts,
     simulation,
     submission,
     submission_keys,
@@ -33,4 +34,5 @@ MUTANTS: tuple[Mutant, ...] = (
     *paging.MUTANTS,
     *webhooks.MUTANTS,
     *batch.MUTANTS,
+    *scripts.MUTANTS,
 )

@@ -75,7 +75,9 @@ class RemoteAccount:
 class Executor(Protocol):
     """Carries out tasks. One object serves many tasks at once.
 
-    An executor inherits from this class, or has all of its methods.
+    An executor inherits from this class, or has all of its methods. A task that names a script is
+    refused, unless the executor has `plays_scripts = True` and finds it in `assignment.script`, or
+    `ignores_scripts = True` and does the task without it.
     """
 
     name: str

@@ -162,6 +162,9 @@ class ScriptedExecutor(Executor):
     The scenario of a task is the one that its metadata names as `scenario`; else the one whose name
     is its text; else the one with the longest name that its text contains; else the default.
 
+    A task that names a script is accepted, too: its scenario is played, and no script is recorded.
+    So a program that uses `script=` can be tested without a browser.
+
     Args:
         scenarios: Scenarios by name, which may be a task's text or a part of one.
         default: The scenario of all other tasks.
@@ -172,6 +175,7 @@ class ScriptedExecutor(Executor):
 
     name = "scripted"
     reports_start = True  # a scenario may let its task wait
+    ignores_scripts = True
 
     def __init__(
         self,

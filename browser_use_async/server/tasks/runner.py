@@ -121,6 +121,9 @@ class TaskRunner:
     ) -> None:
         self._executor = executor
         self._scripts = scripts if getattr(executor, "plays_scripts", False) else None
+        self.takes_scripts = self._scripts is not None or getattr(executor, "ignores_scripts", False)
+        """Whether its tasks may name a script."""
+
         self.executor_name = executor.name
         self._tasks = tasks
         self._worker = worker  # the id under which this server writes reports of its executor

@@ -79,14 +79,14 @@ fill "Currency" with "{currency}"
     name: Currency
     field: c
     form: Convert
-    frame: /form
+    frame: URL/form
     page: URL/
 click "Convert"
     role: button
     name: Convert
     heading: Calculator
     form: Convert
-    frame: /form
+    frame: URL/form
     page: URL/
     causes: GET URL/rate
     redraws: yes

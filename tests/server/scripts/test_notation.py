@@ -53,6 +53,11 @@ fill "Password" with the secret password
     name: Password
     type: password
     page: https://registry.example/search
+click "Log in"
+    role: button
+    name: Log in
+    page: https://registry.example/search
+    effect: signs in
 fill "Company name" with "{company}"
     role: textbox
     name: Company name
@@ -84,7 +89,7 @@ read company.name
     from: heading "h1" as text "as written"
     same as: {company}
 read staff
-    page: step 4
+    page: step 5
     page: end
     row: tr under "Staff"
     each: "name" column "Name" as text "as written"
@@ -98,12 +103,24 @@ def test_a_script_is_written_as_it_was_read() -> None:
     script = parse(OFFICE)
     assert write(script) == OFFICE
     assert [type(each.action) for each in script.steps] == [
-        OpenAddress, Fill, Fill, PressKey, Click, Click,
+        OpenAddress, Fill, Click, Fill, PressKey, Click, Click,
     ]  # fmt: skip
     assert script.steps[1].action == Fill("Password", secret="password")
-    assert script.steps[5].effect is Effect.CHANGES
+    assert script.steps[2].effect is Effect.SIGNS_IN
+    assert script.steps[6].effect is Effect.CHANGES
     assert script.echoes == {"company.name": "{company}"}
 
+
+SIGN_IN = """\
+script a
+secrets: b
+open https://a.example/
+fill “Password” with the secret b
+  type: password
+  page: https://a.example/
+click “Log in”
+  page: https://a.example/
+"""
 
 _line = st.text(st.characters(exclude_categories=("C", "Z")), max_size=30)
 _words = st.text(string.ascii_letters + "äß\"“'«`:.,;{}#-", min_size=1, max_size=20).map(
@@ -135,15 +152,16 @@ _actions: st.SearchStrategy[Action] = st.one_of(
 _texts = _value.map(lambda each: " ".join(each.split()))
 _descriptions = st.builds(
     Description,
-    **dict.fromkeys(["role", "name", "label", "test_id", "href", "item", "frame"], _texts),
+    **dict.fromkeys(["role", "name", "label", "test_id", "href", "item"], _texts),
+    frame=st.sampled_from(["", "https://pay.example/*/form"]),
     options=st.lists(_texts, max_size=3).map(tuple),
 )
 _steps = st.builds(
     ScriptStep,
     _actions,
-    page=_texts,
+    page=st.sampled_from(["https://a.example/", "http://127.0.0.1:8/b/*/c"]),
     element=st.none() | _descriptions.filter(lambda each: each != Description()),
-    effect=st.sampled_from(Effect),
+    effect=st.sampled_from([Effect.READS, Effect.CHANGES]),  # a sign-in has its own step before
     leads_to=_texts,
     causes=st.lists(_texts.filter(bool), max_size=2).map(tuple),
     redraws=st.booleans(),
@@ -211,6 +229,38 @@ def test_any_script_is_read_as_it_was_written(steps: list[ScriptStep], rules: li
         (
             "script a\nopen https://a.example/\nfill “Password” with “tuesday”\n  type: password",
             "line 3: a password stands here by its value",
+        ),
+        (
+            "script a\nopen https://a.example/\nclick “Next”\n  page: /list",
+            "line 4: page: is an address with its host, such as",
+        ),
+        (
+            "script a\nopen https://a.example/\nclick “Next”\n  frame: /list",
+            "line 4: frame: is an address with its host, such as",
+        ),
+        (
+            "script a\nopen https://a.example/\nclick “Next”\n  page: https://*.example/list",
+            "line 4: page: is an address with its host, such as",
+        ),
+        (
+            "script a\nsecrets: b\nopen https://a.example/\nfill “Name” with the secret b",
+            "line 4: a step that types a secret or changes something names the host of its page",
+        ),
+        (
+            "script a\nopen https://a.example/\nclick “Next”\n  effect: changes\n  page: {b}",
+            "line 3: a step that types a secret or changes something names the host of its page",
+        ),
+        (
+            f"{SIGN_IN}  name: Pay now\n  effect: signs in",
+            "line 7: only the step behind a field of the type password signs in",
+        ),
+        (
+            f"{SIGN_IN}  name: Next\n  form: Order and pay\n  effect: signs in",
+            "line 7: only the step behind a field of the type password signs in",
+        ),
+        (
+            f"{SIGN_IN.replace('type: password', 'type: text')}  name: Log in\n  effect: signs in",
+            "line 7: only the step behind a field of the type password signs in",
         ),
         (
             "script a\nopen https://a.example/\nfill “Name” with {b}",

@@ -1,5 +1,6 @@
 """The script of a recorded run."""
 
+import attrs
 import pytest
 
 from browser_use_async.server.executors.instructions.actions import (
@@ -9,6 +10,7 @@ from browser_use_async.server.executors.instructions.actions import (
     Fill,
     OpenAddress,
     Scroll,
+    TakePicture,
 )
 from browser_use_async.server.executors.scripts.recorder import (
     Note,
@@ -19,9 +21,10 @@ from browser_use_async.server.executors.scripts.recorder import (
     Snapshot,
     record,
 )
-from browser_use_async.server.executors.scripts.script import Description, ScriptStep
+from browser_use_async.server.executors.scripts.script import Description, Effect, ScriptStep
 
 URL = "https://shop.example/"
+FRAME = "https://pay.example/"
 
 
 def page(*texts: str) -> Snapshot:
@@ -64,6 +67,63 @@ def test_what_a_page_asked_is_kept_with_its_inputs() -> None:
         Click("Book"), Description("button", "Book"), dialogs=twice, inputs={"guests": "2"}
     )
     assert second_step(kept).confirms == ("Book 2 rooms for 2?",)
+
+
+@pytest.mark.parametrize(
+    ("field", "button", "effect"),
+    [
+        (Description(type="password"), Description("button", "Log in"), Effect.SIGNS_IN),
+        (Description(type="text"), Description("button", "Log in"), Effect.CHANGES),
+        (Description(type="password"), Description("button", "Pay $9 now"), Effect.CHANGES),
+        (Description(type="password"), Description("button", "OK", form="Send"), Effect.CHANGES),
+        (Description(type="password"), Description("button", "OK", frame=FRAME), Effect.CHANGES),
+    ],
+)
+def test_only_a_password_signs_in(field: Description, button: Description, effect: Effect) -> None:
+    """A form with another secret may pay, and so may a button with such words."""
+    sent = SeenRequest(3.5, "POST", f"{URL}in", "document")
+    first = run_of(Fill("Code", secret="pin"), field)
+    notes = (*first.notes, Note(3.0, page("a"), Click(button.name), button))
+    script = record("shop", attrs.evolve(first, notes=notes, requests=(sent,)))
+    assert script.steps[2].effect is effect
+
+
+@pytest.mark.parametrize(
+    ("url", "element", "after"),
+    [
+        (FRAME, Description("button", "Go on", frame=FRAME), page("b")),
+        (URL, Description("button", "Go on"), Snapshot(FRAME, ["body", {}, []])),
+    ],
+    ids=["in a frame of another site", "leads to another site"],
+)
+def test_what_is_sent_from_the_site_of_a_step_changes_something(
+    url: str, element: Description, after: Snapshot
+) -> None:
+    """Whichever site the page shows afterwards."""
+    sent = SeenRequest(2.5, "POST", url, "document")
+    step = second_step(run_of(Click("Go on"), element, after, requests=(sent,)))
+    assert step.effect is Effect.CHANGES
+
+
+def test_a_frame_is_named_by_its_host() -> None:
+    """Its query is not kept."""
+    step = second_step(run_of(Click("A"), Description("link", "A", frame=f"{FRAME}7?token=b#c")))
+    assert step.element is not None
+    assert step.element.frame == "https://pay.example/*"
+
+
+def test_a_page_without_a_host_is_not_recorded() -> None:
+    """No step could be bound to it."""
+    run = run_of(Click("A"), Description("link", "A", frame="about:srcdoc"))
+    with pytest.raises(NotRecordableError, match="a page or a frame without an address"):
+        record("shop", run)
+
+
+def test_a_picture_of_an_address_that_is_an_input_goes_with_it() -> None:
+    """A step that uses an element stays on the site that was recorded."""
+    inputs = {"address": f"{URL}?a=b"}
+    assert second_step(run_of(TakePicture("a.png"), inputs=inputs)).page == "{address}"
+    assert second_step(run_of(Click("A"), Description("link", "A"), inputs=inputs)).page == URL
 
 
 def test_a_page_that_asks_for_a_text_is_not_recorded() -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server import ChromiumSettings, LocalServer
+from browser_use_async.testing import ScriptedExecutor
 from tests.server.browser.pages import Site, serve_pages
 from tests.server.calling import Caller
 from tests.server.scripts.test_playing import CITIES, SCHEMA, register, task_of
@@ -132,6 +133,33 @@ async def test_pairs_that_name_no_script_are_refused(
 
     assert answer.status == 422
     assert reason in answer.text
+
+
+class Own(ScriptedExecutor):
+    """An executor that knows nothing of scripts."""
+
+    name = "own"
+    ignores_scripts = False
+
+
+@pytest.mark.parametrize(
+    ("executor", "name"), [("reader", "rule-based reader"), (Own(), "own")], ids=["reader", "own"]
+)
+async def test_a_script_that_cannot_be_played_is_refused(executor: Any, name: str) -> None:
+    """It would be neither recorded nor played, and nobody would be told."""
+    async with (
+        LocalServer(executor=executor, balance_cents=100) as server,
+        aiohttp.ClientSession() as http,
+    ):
+        api = Caller(server, http)
+        answer = await api.post("/run-task", json={"task": "Do it", "metadata": pairs("x")})
+        balance = (await api.get("/balance")).json
+
+    assert answer.status == 422
+    assert f"neither records nor plays the script office: its executor is the {name}" in answer.text
+    assert "take a server with the executor chromium or browser_use" in answer.text
+    assert balance["balance"] == "100"
+    assert server.store.tasks == []
 
 
 async def test_an_input_that_is_missing_is_named(api: Caller, site: Site) -> None:

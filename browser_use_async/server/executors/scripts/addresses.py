@@ -23,9 +23,19 @@ def pattern_of(url: str, inputs: Collection[str] = ()) -> str:
 
 
 def fits(url: str, pattern: str) -> bool:
-    """Whether an address is one of those that a pattern stands for."""
-    found = re.escape(pattern).replace(re.escape(_ANY), "[^/]*")
-    return re.fullmatch(found, _without_query(url)) is not None
+    """Whether an address is one of those that a pattern stands for.
+
+    Scheme and host must be the same: `*` stands for a part of the path only. An address without a
+    host, such as `about:blank`, fits none.
+    """
+    (origin, path), (wanted, each) = _parts(url), _parts(pattern)
+    found = re.escape(each).replace(re.escape(_ANY), "[^/]*")
+    return bool(origin) and origin == wanted and re.fullmatch(found, path) is not None
+
+
+def origin_of(address: str) -> str:
+    """The scheme and the host of an address or a pattern; empty if it does not have both."""
+    return _parts(address)[0]
 
 
 def site_of(url: str) -> str:
@@ -62,6 +72,7 @@ def _slug(text: str) -> str:
     return re.sub(r"[\W_]+", "-", text.casefold()).strip("-")
 
 
-def _without_query(url: str) -> str:
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc}{parts.path or '/'}"
+def _parts(address: str) -> tuple[str, str]:
+    """The scheme with the host, and the path."""
+    match = re.match(r"(https?://[^/?#*\s]+)(?=[/?#]|$)([^?#]*)", address, re.IGNORECASE)
+    return ("", "") if match is None else (match[1].lower(), match[2] or "/")

@@ -11,7 +11,11 @@ from browser_use_async.server.executors.browser.launch import CommandFailedError
 from browser_use_async.server.executors.browser.page import FRAME_SECONDS, TaskPage
 from browser_use_async.server.executors.instructions.actions import Fill, Tick, Upload, goal_of
 from browser_use_async.server.executors.redaction import SecretRedactor
-from browser_use_async.server.executors.scripts.page_description import described, element_of
+from browser_use_async.server.executors.scripts.page_description import (
+    described,
+    element_of,
+    frames_of,
+)
 from browser_use_async.server.executors.scripts.script import Description, ScriptStep
 from browser_use_async.server.records import Assignment
 
@@ -42,7 +46,7 @@ class ModelHealer:
         """The current element of a step, or None if there is none."""
         assert step.element is not None
         kind: Kind = "fields" if isinstance(step.action, Fill | Tick | Upload) else "clickables"
-        found = await _elements(page, kind)
+        found = await _elements(page, step.element, kind)
         if not found:
             return None
         listed = "\n".join(
@@ -76,9 +80,11 @@ class ModelHealer:
         return said
 
 
-async def _elements(page: TaskPage, kind: Kind) -> list[tuple[ElementHandle, Description]]:
+async def _elements(
+    page: TaskPage, element: Description, kind: Kind
+) -> list[tuple[ElementHandle, Description]]:
     found: list[tuple[ElementHandle, Description]] = []
-    async for frame in page.frames():
+    async for frame in frames_of(page, element):
         locator = frame.locator(SELECTORS[kind]).filter(visible=True)
         try:
             handles = await page.run(locator.element_handles(), "a question", FRAME_SECONDS)

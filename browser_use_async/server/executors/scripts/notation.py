@@ -35,6 +35,7 @@ from browser_use_async.server.executors.instructions.patterns import (
 )
 from browser_use_async.server.executors.protocol import CannotContinueError
 from browser_use_async.server.executors.scripts import answers
+from browser_use_async.server.executors.scripts.addresses import origin_of
 from browser_use_async.server.executors.scripts.conversions import Conversion, ValueKind
 from browser_use_async.server.executors.scripts.page_tree import Place, PlaceKind, RowKind
 from browser_use_async.server.executors.scripts.script import (
@@ -43,6 +44,7 @@ from browser_use_async.server.executors.scripts.script import (
     Effect,
     Script,
     ScriptStep,
+    can_sign_in,
     placeholders,
 )
 
@@ -189,6 +191,7 @@ def parse(text: str) -> Script:
                 echoes.update((rule.field, echo) for echo in block.values("same as"))
             else:
                 steps.append(_step(block, given))
+                _check_binding(steps[-1], steps[-2] if len(steps) > 1 else None)
     script = Script(
         name=name,
         steps=tuple(steps),
@@ -276,6 +279,11 @@ def _step(block: _Block, given: Given) -> ScriptStep:
     element, said = dict[str, Any](), dict[str, Any]()
     for number, words, value in block.about:
         with _at(number):
+            if words in {"page", "frame"} and not (origin_of(value) or value.startswith("{")):
+                raise ScriptRefusedError(
+                    f"{words}: is an address with its host, such as https://shop.example/login; "
+                    "or delete the script, and the next task records it again"
+                )
             if words in _OF_ELEMENT:
                 element[_OF_ELEMENT[words]] = _options(value) if words == "options" else value
             elif words in _OF_STEP:
@@ -288,6 +296,23 @@ def _step(block: _Block, given: Given) -> ScriptStep:
             "secret NAME"
         )
     return ScriptStep(action, element=Description(**element) if element else None, **said)
+
+
+def _check_binding(step: ScriptStep, before: ScriptStep | None) -> None:
+    """Refuse what could be typed, sent or changed on another site than the one it is meant for."""
+    types_secret = isinstance(step.action, actions.Fill) and bool(step.action.secret)
+    frame = "" if step.element is None else step.element.frame
+    is_bound = bool(origin_of(step.page)) and (not frame or bool(origin_of(frame)))
+    if not is_bound and (types_secret or step.effect is not Effect.READS):
+        raise ScriptRefusedError(
+            "a step that types a secret or changes something names the host of its page, and of "
+            "its frame: page: https://shop.example/login"
+        )
+    if step.effect is Effect.SIGNS_IN and not can_sign_in(before, step):
+        raise ScriptRefusedError(
+            "only the step behind a field of the type password signs in, if its words do not pay, "
+            "order or send something; write: effect: changes"
+        )
 
 
 def _field_of_step(words: str, value: str, before: tuple[str, ...]) -> str | bool | tuple[str, ...]:

@@ -1,6 +1,6 @@
 """Descriptions of pages and elements, by which an element is found and checked again."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any, cast
 
 import attrs
@@ -15,7 +15,12 @@ from browser_use_async.server.executors.browser.page import (
 )
 from browser_use_async.server.executors.scripts.addresses import fits
 from browser_use_async.server.executors.scripts.recorder import Snapshot
-from browser_use_async.server.executors.scripts.script import Description, Effect, ScriptStep
+from browser_use_async.server.executors.scripts.script import (
+    Description,
+    Effect,
+    ScriptStep,
+    says_change,
+)
 
 _TELLING_NOTHING = frozenset({"", "text", "submit", "button"})  # types that many elements have
 _ATTRIBUTES = ("test_id", "id", "field", "placeholder", "options")
@@ -26,7 +31,6 @@ class SeenElement:
     """The current state of an element on its page."""
 
     description: Description
-    url: str  # of its page or frame
     is_disabled: bool = False
 
 
@@ -38,9 +42,7 @@ def problem_with(step: ScriptStep, seen: SeenElement) -> str:
     """
     was, now = step.element, seen.description
     assert was is not None
-    if not was.frame and step.page and not fits(seen.url, step.page):
-        return f"the page is {seen.url} and not {step.page}"
-    if (now.role, now.frame) != (was.role, was.frame):
+    if now.role != was.role:
         return f"it is a {now.role or now.tag} and was a {was.role or was.tag}"
     if seen.is_disabled:
         return "it is disabled"
@@ -52,6 +54,8 @@ def problem_with(step: ScriptStep, seen: SeenElement) -> str:
         place = f" of “{now.item}”" if now.item else ""
         under = f" under “{now.heading}”" if now.heading else ""
         return f"it is “{now.name}”{place}{under} now, and the step changes something"
+    if not has_name and says_change(step.action, now.name):
+        return f"it is called “{now.name}” now, which changes something"
     if was.item and now.item != was.item:
         return f"it belongs to “{now.item}” and not to “{was.item}”"
     signs = _signs(was, now) + has_name + has_place
@@ -137,11 +141,16 @@ async def handle_at(page: TaskPage, expression: str, *given: Any) -> ElementHand
 
 
 async def element_at(page: TaskPage, expression: str) -> Element | None:
-    """Find an element in the same way, for the runner of actions."""
+    """Find an element in the same way, for the runner of actions; also one in a frame."""
     handle = await handle_at(page, expression)
-    if handle is None:
-        return None
-    return element_of(handle, (await described(page, handle)).description)
+    while handle is not None:
+        seen = (await described(page, handle)).description
+        is_inside = seen.tag in {"iframe", "frame"}
+        frame = await page.run(handle.content_frame(), _ASKING) if is_inside else None
+        if frame is None:
+            return element_of(handle, seen)
+        handle = (await page.run(frame.evaluate_handle(expression), _ASKING)).as_element()
+    return None
 
 
 def seen_element(raw: Any) -> SeenElement:
@@ -153,8 +162,20 @@ def seen_element(raw: Any) -> SeenElement:
     }
     offered = given.get("options")
     options = tuple(map(str, offered[:_MOST_OPTIONS])) if isinstance(offered, list) else ()
-    url = str(given.get("url") or "")[:MOST_URL_CHARACTERS]
-    return SeenElement(Description(**texts, options=options), url, bool(given.get("disabled")))
+    return SeenElement(Description(**texts, options=options), bool(given.get("disabled")))
+
+
+def is_frame(frame: Frame, wanted: str) -> bool:
+    """Whether a frame is the one of an element: by its address, or as the page itself."""
+    is_page = frame.parent_frame is None
+    return is_page if not wanted else not is_page and fits(frame.url, wanted)
+
+
+async def frames_of(page: TaskPage, element: Description) -> AsyncIterator[Frame]:
+    """The visible frames in which an element may be. Those of other sites have none of it."""
+    async for frame in page.frames():
+        if is_frame(frame, element.frame):
+            yield frame
 
 
 _ROWS = "li, tr, article, [role=listitem], [role=row]"

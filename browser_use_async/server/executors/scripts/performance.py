@@ -20,6 +20,7 @@ from browser_use_async.server.executors.scripts.notation import write
 from browser_use_async.server.executors.scripts.page_tree import PageNode
 from browser_use_async.server.executors.scripts.player import (
     Located,
+    MisplacedError,
     Played,
     ScriptPlayer,
     StepRefusedError,
@@ -37,6 +38,10 @@ from browser_use_async.server.worker import WorkRefusedError, in_worker
 from browser_use_async.server.worker_turns import JobKind
 
 _MOST_CHARACTERS = 20_000_000  # of all pages from which one answer is read
+_OTHER_SITE = (
+    "The task ends here, because its secrets are for the site of the script. If the site has "
+    "moved, delete the script, and the next task records it again."
+)
 
 
 async def play(
@@ -77,8 +82,12 @@ async def play(
     except (CannotContinueError, NoModelError, answers.ValueNotFoundError) as error:
         said = str(error).removesuffix(".")
         reason = f"Version {order.version} of the script {script.name} does not fit. {said}."
+        is_elsewhere = isinstance(error, MisplacedError) and error.is_elsewhere
+        if keeps_secrets := is_elsewhere and bool(script.secrets):
+            reason = f"{reason} {_OTHER_SITE}"
         url, picture = await task_run.url(), await task_run.last_screenshot()
-        yield records.Failed(reason, url, picture, script=performance.outcome(may_go_on=True))
+        outcome = performance.outcome(may_go_on=not keeps_secrets)
+        yield records.Failed(reason, url, picture, script=outcome)
 
 
 def _check(

@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import attrs
@@ -16,22 +16,25 @@ from browser_use_async.server.executors.browser.page import FRAME_SECONDS, TaskP
 from browser_use_async.server.executors.browser.task_run import TaskRun
 from browser_use_async.server.executors.instructions.actions import OpenAddress, goal_of
 from browser_use_async.server.executors.protocol import CannotContinueError
-from browser_use_async.server.executors.scripts.addresses import fits, quoted_inputs
+from browser_use_async.server.executors.scripts.addresses import fits, origin_of, quoted_inputs
 from browser_use_async.server.executors.scripts.healer import ModelHealer
 from browser_use_async.server.executors.scripts.page_description import (
     candidates_of,
     described,
     element_of,
+    frames_of,
+    is_frame,
     problem_with,
     snapshot_of,
 )
-from browser_use_async.server.executors.scripts.recorder import Snapshot
+from browser_use_async.server.executors.scripts.recorder import SAFE, Snapshot
 from browser_use_async.server.executors.scripts.script import (
     Description,
     Effect,
     Script,
     ScriptStep,
     fill_in,
+    says_change,
 )
 
 _FIND_SECONDS = 3.0
@@ -66,13 +69,23 @@ class StepRefusedError(CannotContinueError):
     """The page is not in the state that the step needs. The text is a sentence for a person."""
 
 
+class MisplacedError(StepRefusedError):
+    """The page or the frame is another one than that of the step."""
+
+    def __init__(self, step: ScriptStep, reason: str, wanted: str, found: Sequence[str]) -> None:
+        super().__init__(_sentence(step, reason))
+        # Whether it is on another site, and not another page of the same one
+        self.is_elsewhere = origin_of(wanted) not in map(origin_of, found)
+
+
 @attrs.define(eq=False)
 class Played:
     """The results of a play so far."""
 
     steps: int = 0
     model_calls: int = 0
-    has_changed: bool = False  # whether a step was begun that changes something
+    # Whether a step was begun that changes something, or a password was sent
+    has_changed: bool = False
     needs_person: bool = False  # whether a person must take a refused step
     # Notes for the next step: healed elements, drifting ones, closed banners.
     said: list[str] = attrs.field(factory=list)
@@ -109,6 +122,7 @@ class ScriptPlayer:
         self._guards = guards  # off only to show that they are needed
         self.played = Played()
         self.is_taking = False  # whether a step has begun but not succeeded yet
+        self._signs_in = False  # whether the latest step does
         self._begun: set[Request] = set()
         self._ended: list[str] = []
         self._confirms: tuple[str, ...] = ()  # the questions that the page may ask during the step
@@ -139,13 +153,15 @@ class ScriptPlayer:
             StepRefusedError: The page is not as the step expects.
         """
         step, page = self.step(number), await self._context.current()
-        if step.element is None:
-            is_over = step.repeats and is_again and not self._goes_on
-            return None if is_over else Located(step, None)
+        if step.element is None and step.repeats and is_again and not self._goes_on:
+            return None
         try:
             seconds = _MISS_SECONDS if step.repeats and is_again else _FIND_SECONDS
             return Located(step, await self._find(page, step, seconds))
         except StepRefusedError as refusal:
+            is_lost = isinstance(refusal, MisplacedError) and not (is_again and step.leads_to)
+            if step.element is None or is_lost:
+                raise
             if step.repeats and not await self._looks_alike(page, step):
                 return None
             return Located(step, await self._healed(page, number, step, refusal), is_healed=True)
@@ -160,14 +176,17 @@ class ScriptPlayer:
         page = await self._context.current()
         self._begun.clear()
         self._ended.clear()
+        await self._require_place(page, step, element)
         if element is not None:
             await self._uncover(page, element, step)
+            await self._require_place(page, step, element)
             if self._guards and not located.is_healed:
                 problem = problem_with(step, await described(page, element.handle))
                 if problem:
                     raise _refused(step, f"the page has changed: {problem}")
         before = await self.snapshot() if step.redraws else None
         self.played.has_changed |= step.effect is Effect.CHANGES
+        self._signs_in = step.effect is Effect.SIGNS_IN
         self.is_taking = True
         self._confirms, self._asked = step.confirms, ""
         await self._task_run.act(step.action, element)
@@ -181,43 +200,65 @@ class ScriptPlayer:
         """The visible content of the page."""
         return await snapshot_of(await self._context.current())
 
+    # --- places -----------------------------------------------------------------------------
+
+    async def _require_place(
+        self, page: TaskPage, step: ScriptStep, element: Element | None = None
+    ) -> None:
+        """Refuse a step that is not on its page, or an element that is not in its frame.
+
+        Raises:
+            MisplacedError: The page or the frame is another one.
+        """
+        if not self._guards:
+            return
+        _check_place(page, step, page.page.frames)
+        if element is not None:
+            frame = await page.run(element.handle.owner_frame(), "a question to the page")
+            _check_place(page, step, [] if frame is None else [frame])
+
     # --- elements ---------------------------------------------------------------------------
 
-    async def _find(self, page: TaskPage, step: ScriptStep, seconds: float) -> Element:
-        assert step.element is not None
+    async def _find(self, page: TaskPage, step: ScriptStep, seconds: float) -> Element | None:
+        """Wait until the page is the one of a step and has its element, if it needs one."""
         now = asyncio.get_running_loop().time
-        deadline, reason = now() + seconds, ""
+        deadline = now() + seconds
         while True:
-            has_several = False
-            for place, candidate in enumerate(candidates_of(step.element)):
-                if has_several and not candidate.has_words and self._guards:
-                    continue
-                handles = await self._matching(page, step.element, candidate.locate)
-                if len(handles) != 1 and (self._guards or not handles):
-                    has_several = has_several or len(handles) > 1
-                    count = f"{len(handles)} elements" if handles else "nothing"
-                    reason = reason or f"{count} found by {candidate.by}"
-                    continue
-                seen = await described(page, handles[0])
-                problem = problem_with(step, seen) if self._guards else ""
-                if not problem:
-                    if place:
-                        self.played.said.append(
-                            f"Drifting: {goal_of(step.action)} was found by {candidate.by}."
-                        )
-                    return element_of(handles[0], seen.description)
-                reason = problem
-            if now() >= deadline:
-                raise _refused(step, reason or "there is no way to find it")
+            try:
+                await self._require_place(page, step)
+                return None if step.element is None else await self._look(page, step, step.element)
+            except StepRefusedError:
+                if now() >= deadline:
+                    raise
             await asyncio.sleep(_LOOK_SECONDS)
+
+    async def _look(self, page: TaskPage, step: ScriptStep, element: Description) -> Element:
+        reason, has_several = "", False
+        for place, candidate in enumerate(candidates_of(element)):
+            if has_several and not candidate.has_words and self._guards:
+                continue
+            handles = await self._matching(page, element, candidate.locate)
+            if len(handles) != 1 and (self._guards or not handles):
+                has_several = has_several or len(handles) > 1
+                count = f"{len(handles)} elements" if handles else "nothing"
+                reason = reason or f"{count} found by {candidate.by}"
+                continue
+            seen = await described(page, handles[0])
+            problem = problem_with(step, seen) if self._guards else ""
+            if not problem:
+                if place:
+                    self.played.said.append(
+                        f"Drifting: {goal_of(step.action)} was found by {candidate.by}."
+                    )
+                return element_of(handles[0], seen.description)
+            reason = problem
+        raise _refused(step, reason or "there is no way to find it")
 
     async def _matching(
         self, page: TaskPage, element: Description, locate: Callable[[Frame], Any]
     ) -> list[ElementHandle]:
         found: list[ElementHandle] = []
-        async for frame in page.frames():
-            if _path_of(page, frame) != element.frame:
-                continue
+        async for frame in frames_of(page, element):
             locator = locate(frame).filter(visible=True)
             try:
                 found += await page.run(locator.element_handles(), "a question", FRAME_SECONDS)
@@ -244,12 +285,15 @@ class ScriptPlayer:
         """Have a model choose the element; never for a step that changes something."""
         if self._healer is None or step.effect is Effect.CHANGES or step.element is None:
             raise refusal
+        await self._require_place(page, step)
         self.played.model_calls += 1
         element = await self._healer.element(page, step)
         if element is None:
             raise refusal
         seen = (await described(page, element.handle)).description
-        self.played.healed[number] = seen
+        if says_change(step.action, seen.name):
+            raise refusal
+        self.played.healed[number] = attrs.evolve(seen, frame=step.element.frame)
         was = f"{step.element.role or step.element.tag} “{step.element.name}”"
         self.played.said.append(f"Healed: the {was} is “{seen.name}” now.")
         return element
@@ -328,6 +372,7 @@ class ScriptPlayer:
     def _request_begun(self, request: Request) -> None:
         if request.resource_type in _ASKING:
             self._begun.add(request)
+            self.played.has_changed |= self._signs_in and request.method not in SAFE
 
     def _request_ended(self, request: Request) -> None:
         if request in self._begun:  # not one that an earlier step has begun
@@ -341,17 +386,30 @@ def _is_cause(cause: str, ended: str) -> bool:
 
 
 def _refused(step: ScriptStep, reason: str) -> StepRefusedError:
-    return StepRefusedError(f"{goal_of(step.action)}: {reason}.")
+    return StepRefusedError(_sentence(step, reason))
+
+
+def _sentence(step: ScriptStep, reason: str) -> str:
+    return f"{goal_of(step.action)}: {reason}."
+
+
+def _check_place(page: TaskPage, step: ScriptStep, frames: Sequence[Frame]) -> None:
+    """Compare the page of a step, and the frames in which its element may be, with its addresses.
+
+    The browser knows where it is. A page could say anything.
+    """
+    url, wanted = page.page.url, "" if step.element is None else step.element.frame
+    if step.page and not fits(url, step.page):
+        raise MisplacedError(step, f"the page is {url} and not {step.page}", step.page, [url])
+    if not any(is_frame(each, wanted) for each in frames):
+        inner = [each.url for each in frames if each.parent_frame is not None]
+        shown = ", ".join(each.partition("?")[0] for each in inner) or "none"
+        reason = f"its frame is not {wanted or 'the page itself'}; the page has: {shown}"
+        raise MisplacedError(step, reason, wanted, inner)
 
 
 def _path(address: str) -> str:
     return re.sub(r"\d+", "*", address.partition("?")[0])
-
-
-def _path_of(page: TaskPage, frame: Frame) -> str:
-    if frame is page.page.main_frame:
-        return ""
-    return "/" + frame.url.partition("://")[2].partition("/")[2].partition("?")[0].partition("#")[0]
 
 
 async def _closing_button(page: TaskPage, cover: ElementHandle) -> tuple[str, ElementHandle] | None:

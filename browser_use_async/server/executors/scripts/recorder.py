@@ -9,6 +9,8 @@ import attrs
 
 from browser_use_async.server.executors.instructions import actions
 from browser_use_async.server.executors.scripts.addresses import (
+    fits,
+    origin_of,
     pattern_of,
     put_inputs_in_address,
     site_of,
@@ -21,22 +23,20 @@ from browser_use_async.server.executors.scripts.script import (
     Effect,
     Script,
     ScriptStep,
+    can_sign_in,
     fill_in,
     map_texts,
     put_inputs,
+    says_change,
 )
 
 END = "end"
 """The name of the page on which a run ends."""
 
-_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+"""The methods of requests that change nothing."""
+
 _ASKING = frozenset({"document", "xhr", "fetch"})
-# A button or link of these words changes something, even by GET.
-_CHANGING = re.compile(
-    r"\b(add to|book|buy|cancel|checkout|confirm|create|delete|order|pay|post|publish|remove"
-    r"|reserve|save|send|sign up|submit|subscribe|transfer|unsubscribe|upload)\b",
-    re.IGNORECASE,
-)
 _NEXT = re.compile(r"\b(load more|more|next|older|show more|weiter)\b", re.IGNORECASE)
 
 
@@ -117,6 +117,8 @@ def record(name: str, run: Run) -> Script:
     steps, kept = _steps(taken, run)
     if len(steps) > MOST_STEPS:
         raise NotRecordableError(f"the run has more than {MOST_STEPS} steps")
+    if any(not _has_places(each) for each in steps):
+        raise NotRecordableError("it used a page or a frame without an address of its own")
     learnt = learn(run.answer, _pages(run, kept))
     echoes = {
         field: f"{{{each}}}"
@@ -189,19 +191,29 @@ def _steps(taken: Sequence[Note], run: Run) -> tuple[list[ScriptStep], list[list
     return [*_signing_in(steps)], kept
 
 
+def _has_places(step: ScriptStep) -> bool:
+    """Whether the addresses of a step name the hosts to which it is bound."""
+    frame = "" if step.element is None else step.element.frame
+    return all(each.startswith("{") or origin_of(each) for each in (step.page, frame) if each)
+
+
 def _step(
     note: Note, after: Snapshot, made: Sequence[SeenRequest], asked: set[str], run: Run
 ) -> ScriptStep:
     action, element, inputs = note.action, note.element, run.inputs
     assert action is not None
     site = site_of(after.url)
-    own = [each for each in made if site_of(each.url) == site and each.kind in _ASKING]
+    asking = [each for each in made if each.kind in _ASKING]
+    own = [each for each in asking if site_of(each.url) == site]
+    # A form may lead from one site to another, or be in a frame of another one.
+    sites = {site, site_of(note.before.url), site_of("" if element is None else element.frame)}
     before_is, after_is = (pattern_of(each.url, inputs.values()) for each in (note.before, after))
     is_open = isinstance(action, actions.OpenAddress)
     moves = after_is != before_is
     has_changed = after.tree != note.before.tree
     name = element.name if element is not None else ""
-    effect = _effect(action, name, own, asked)
+    sent = [each for each in asking if site_of(each.url) in sites and each.method not in SAFE]
+    effect = _effect(action, name, sent, asked)
     if isinstance(action, actions.Click) and any(each.is_file for each in made):
         action = actions.Download(action.phrase)
     if isinstance(action, actions.Scroll) and own and has_changed:
@@ -211,7 +223,7 @@ def _step(
         )
     return ScriptStep(
         action=_played(action, run),
-        page="" if is_open else before_is,
+        page="" if is_open else _page(before_is, element, inputs),
         element=None if element is None else _described(element, inputs),
         effect=effect,
         leads_to=after_is if moves and _leads(action, after_is, inputs) else "",
@@ -221,13 +233,20 @@ def _step(
         # once.
         repeats=isinstance(action, actions.Click)
         and bool(_NEXT.search(name))
-        and not _CHANGING.search(name),
+        and not says_change(action, name),
     )
+
+
+def _page(pattern: str, element: Description | None, inputs: Mapping[str, str]) -> str:
+    """The page of a step. One that uses no element goes with an address that is an input."""
+    named = [name for name, value in inputs.items() if fits(value, pattern)]
+    return f"{{{named[0]}}}" if named and element is None else pattern
 
 
 def _described(element: Description, inputs: Mapping[str, str]) -> Description:
     """An element with placeholders; its options do not depend on the chosen one."""
-    return attrs.evolve(put_inputs(element, inputs), options=element.options)
+    frame = pattern_of(element.frame, inputs.values()) if element.frame else ""
+    return attrs.evolve(put_inputs(element, inputs), options=element.options, frame=frame)
 
 
 def _with_inputs(text: str, inputs: Mapping[str, str]) -> str:
@@ -267,10 +286,9 @@ def _causes(
 
 
 def _effect(
-    action: actions.Action, name: str, own: Sequence[SeenRequest], asked: set[str]
+    action: actions.Action, name: str, sent: Sequence[SeenRequest], asked: set[str]
 ) -> Effect:
-    """The effect of a step, by its requests and by the words of its element."""
-    sent = [each for each in own if each.method not in _SAFE]
+    """The effect of a step, by its unsafe requests and by the words of its element."""
     if isinstance(action, actions.OpenAddress):
         # A request that a page makes when it is opened only reads, and so later, too.
         asked |= {f"{each.method} {pattern_of(each.url)}" for each in sent}
@@ -280,8 +298,7 @@ def _effect(
         for each in sent
         if f"{each.method} {pattern_of(each.url)}" not in asked or "mutation" in each.body
     ]
-    is_said = isinstance(action, actions.Click) and _CHANGING.search(name) is not None
-    return Effect.CHANGES if does or is_said else Effect.READS
+    return Effect.CHANGES if does or says_change(action, name) else Effect.READS
 
 
 def _repeats(before: ScriptStep | None, step: ScriptStep) -> bool:
@@ -304,8 +321,7 @@ def _signing_in(steps: Sequence[ScriptStep]) -> Iterator[ScriptStep]:
     if steps:
         yield steps[0]
     for before, step in pairwise(steps):
-        is_secret = isinstance(before.action, actions.Fill) and bool(before.action.secret)
-        signs_in = is_secret and before.page == step.page and step.effect is Effect.CHANGES
+        signs_in = step.effect is Effect.CHANGES and can_sign_in(before, step)
         yield attrs.evolve(step, effect=Effect.SIGNS_IN) if signs_in else step
 
 

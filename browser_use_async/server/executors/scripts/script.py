@@ -7,11 +7,17 @@ from typing import Any, TypeVar
 
 import attrs
 
-from browser_use_async.server.executors.instructions.actions import Action
+from browser_use_async.server.executors.instructions.actions import Action, Click, Fill
 from browser_use_async.server.executors.scripts.answers import Rule
 
 MOST_STEPS = 500
 MOST_PLAYED = 200  # times that a step which repeats is played in a row
+# A button or link of these words changes something, even by GET.
+_CHANGING = re.compile(
+    r"\b(add to|book|buy|cancel|checkout|confirm|create|delete|order|pay|post|publish|remove"
+    r"|reserve|save|send|sign up|submit|subscribe|transfer|unsubscribe|upload)\b",
+    re.IGNORECASE,
+)
 _PLACEHOLDER = re.compile(r"\{([A-Za-z_][\w.-]{0,63})\}", re.ASCII)
 _SHORTEST_PART = 3  # characters of a value that is replaced inside of longer texts
 ValueT = TypeVar("ValueT")
@@ -42,7 +48,7 @@ class Description:
     heading: str = ""  # the last heading before it
     form: str = ""  # the words of the form or dialog that it stands in
     item: str = ""  # the words of the row or list item that it stands in
-    frame: str = ""  # the path of the frame that it stands in
+    frame: str = ""  # the address of the frame that it stands in; empty for the page itself
     options: tuple[str, ...] = ()  # of a list
 
     @property
@@ -78,6 +84,30 @@ class Script:
     # Fields of the answer that repeat an input, by the text with its placeholder
     echoes: Mapping[str, str] = attrs.field(factory=dict)
     unplaced: tuple[str, ...] = ()  # fields of the answer that need the model
+
+
+def says_change(action: Action, words: str) -> bool:
+    """Whether a step changes something by the words of its element."""
+    return isinstance(action, Click) and _CHANGING.search(words) is not None
+
+
+def can_sign_in(before: ScriptStep | None, step: ScriptStep) -> bool:
+    """Whether a step may be the one that signs in.
+
+    It sends the password that the step before has typed, and its words and those of its form do
+    not pay, order or send something.
+    """
+    field, element = None if before is None else before.element, step.element
+    return (
+        before is not None
+        and isinstance(before.action, Fill)
+        and bool(before.action.secret)
+        and field is not None
+        and field.type == "password"
+        and element is not None
+        and (before.page, field.frame) == (step.page, element.frame)
+        and not _CHANGING.search(f"{element.name} / {element.form}")
+    )
 
 
 def map_texts(value: ValueT, change: Callable[[str], str]) -> ValueT:

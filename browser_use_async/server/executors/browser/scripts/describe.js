@@ -121,8 +121,8 @@
         type: words(element.getAttribute('type')).toLowerCase(),
         href: (element.getAttribute('href') || '').slice(0, 1000), heading: headingOf(element),
         form: formOf(element), item: item === name ? '' : item,
-        frame: window === window.top ? '' : location.pathname.slice(0, 1000), options,
-        disabled: Boolean(element.disabled), url: location.href.slice(0, 1000),
+        frame: window === window.top ? '' : location.href.slice(0, 1000), options,
+        disabled: Boolean(element.disabled),
       };
     },
     snapshot: () => ({
