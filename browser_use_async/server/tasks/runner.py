@@ -121,7 +121,8 @@ class TaskRunner:
     ) -> None:
         self._executor = executor
         self._scripts = scripts if getattr(executor, "plays_scripts", False) else None
-        self.takes_scripts = self._scripts is not None or getattr(executor, "ignores_scripts", False)
+        ignores_scripts: bool = getattr(executor, "ignores_scripts", False)
+        self.takes_scripts = ignores_scripts or self._scripts is not None
         """Whether its tasks may name a script."""
 
         self.executor_name = executor.name

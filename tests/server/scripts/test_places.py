@@ -1,7 +1,7 @@
 """A script stays on its site: on its pages, and in the frames of its pages."""
 
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from decimal import Decimal
 
@@ -48,7 +48,7 @@ class Pages:
 
 
 @asynccontextmanager
-async def serve(**pages: str) -> AsyncIterator[Pages]:
+async def serve(**pages: str) -> AsyncGenerator[Pages, None]:
     """Serve pages by the names of their paths, beside those to which forms lead."""
     served = {f"/{name}": text for name, text in pages.items()}
     served |= {"/in": "<title>Welcome</title>", "/paid": "<title>Thanks</title>"}
@@ -59,7 +59,7 @@ async def serve(**pages: str) -> AsyncIterator[Pages]:
 @asynccontextmanager
 async def healing(
     browser_path: str, name: str = ""
-) -> AsyncIterator[tuple[ChromiumExecutor, ScriptedModel]]:
+) -> AsyncGenerator[tuple[ChromiumExecutor, ScriptedModel], None]:
     """An executor with a model that chooses the first element with a name from each list."""
 
     def answer(question: str) -> Says:

@@ -159,7 +159,7 @@ async def test_a_script_that_cannot_be_played_is_refused(executor: Any, name: st
     assert f"neither records nor plays the script office: its executor is the {name}" in answer.text
     assert "take a server with the executor chromium or browser_use" in answer.text
     assert balance["balance"] == "100"
-    assert server.store.tasks == []
+    assert not server.store.tasks
 
 
 async def test_an_input_that_is_missing_is_named(api: Caller, site: Site) -> None:
