@@ -26,10 +26,9 @@ _ANOTHER_SERVER = (
 )
 _EXPIRED = "The link from one server to another was good for a minute; open the task's page again."
 _ALTERED = (
-    "This link was altered, or the --node-url of the server that carries the task out leads to "
-    "another server."
+    "This link was altered, or the link of the task was taken back, or the --node-url of the "
+    "server that carries the task out leads to another server."
 )
-_NO_TASK = "The task was deleted, or its link was taken back."
 
 
 @attrs.frozen
@@ -58,7 +57,7 @@ class Handoff:
         url = await self._nodes.url(worker)
         if url is None:
             return Elsewhere(None, _NO_ADDRESS.format(worker=worker[:8]))
-        link = self._links.handoff_url(url, worker, record.id, page)
+        link = self._links.handoff_url(url, worker, record.id, page, _token(record, page))
         return Elsewhere(link, _ANOTHER_SERVER.format(worker=worker[:8]))
 
     async def origins(self) -> list[str]:
@@ -71,17 +70,24 @@ class Handoff:
         async def receive(request: web.Request) -> web.Response:
             page, task_id = request.match_info["page"], request.match_info["task_id"]
             home = f"{self._links.url}/"
-            fault = self._links.fault(request.query, "handoff", self._worker, task_id, page)
+            record = await tasks.of_any_owner(id=task_id)
+            # Of now: who has a link from before a removal must not get the token from after it.
+            token = "" if record is None else _token(record, page)
+            signed = ("handoff", self._worker, task_id, page, token)
+            fault = self._links.fault(request.query, *signed)
             if fault is LinkFault.EXPIRED:
                 return ended_page(410, _EXPIRED, home)
-            if fault is not None:
+            # No server signs a link to a page that has no token.
+            if fault is not None or not token:
                 return ended_page(403, _ALTERED, home)
-            record = await tasks.of_any_owner(id=task_id)
-            token = record and (record.live_token if page == "live" else record.share_token)
-            return redirect(f"/{page}/{token}") if token else ended_page(404, _NO_TASK, home)
+            return redirect(f"/{page}/{token}")
 
         path = "/handoff/{page:live|share}/{task_id}"
         application.router.add_get(path, receive, name="handoff_page")
+
+
+def _token(record: TaskRecord, page: str) -> str:
+    return (record.live_token if page == "live" else record.share_token) or ""
 
 
 def redirect(url: str) -> web.Response:

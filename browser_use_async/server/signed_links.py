@@ -82,10 +82,13 @@ class Links:
         place = f"{self.url}/files/{task_id}/{quote(name, safe='')}?"
         return self._signed(place, self.lifetime, "file", task_id, name)
 
-    def handoff_url(self, node_url: str, worker: str, task_id: str, page: str) -> str:
-        """A link to the page of a task on the server that has it, good for a minute."""
+    def handoff_url(self, node_url: str, worker: str, task_id: str, page: str, token: str) -> str:
+        """A link to the page of a task on the server that has it, good for a minute.
+
+        It does not contain the token of the page, and is good while the page has this token.
+        """
         place = f"{node_url.rstrip('/')}/handoff/{page}/{task_id}?"
-        return self._signed(place, HANDOFF_SECONDS, "handoff", worker, task_id, page)
+        return self._signed(place, HANDOFF_SECONDS, "handoff", worker, task_id, page, token)
 
     def upload_url(self, name: str, content_type: str) -> str:
         """A signed link for the upload of a file, which needs no key and expires."""

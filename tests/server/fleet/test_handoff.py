@@ -135,6 +135,34 @@ async def test_a_link_that_was_altered(pair: Pair, change: str) -> None:
     assert "leads to another server" in answer.text
 
 
+@pytest.mark.parametrize("page", ["live", "share"])
+async def test_a_link_from_before_the_removal_of_the_task_s_links(pair: Pair, page: str) -> None:
+    """Whoever has it gets nothing of the new links; a new one of theirs is good."""
+    name = "live_url" if page == "live" else "public_share_url"
+    before = await pair.sent(name)
+    removal = f"{pair.api.server.url}/admin/links/{pair.task['id']}"
+    assert (await pair.api.ask("DELETE", removal)).status == 200
+    answer = await pair.follow(before)
+    pair.task.update(await pair.api.task(pair.task["id"]))
+    after = await pair.follow(await pair.sent(name))
+
+    assert (answer.status, "Location" in answer.headers) == (403, False)
+    assert "the link of the task was taken back" in answer.text
+    assert (after.status, after.headers["Location"]) == (303, urlsplit(pair.task[name]).path)
+
+
+async def test_a_link_from_before_another_public_page(pair: Pair) -> None:
+    """The share was taken away, and given again with another token."""
+    before = await pair.sent("public_share_url")
+    share = f"{pair.api.server.url}/admin/shares/{pair.task['id']}"
+    answers = []
+    for method in ("DELETE", "PUT"):
+        assert (await pair.api.ask(method, share)).status == 200
+        answers.append(await pair.follow(before))
+
+    assert [(each.status, "Location" in each.headers) for each in answers] == [(403, False)] * 2
+
+
 async def test_an_address_that_leads_to_another_server(start: Start) -> None:
     """One of a load balancer, for example: the page explains it, without a redirect loop."""
     port = free_port()
