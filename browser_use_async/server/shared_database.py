@@ -29,6 +29,15 @@ Role = Literal["api", "worker", "both"]
 DEFAULT_SLOTS = 10
 LEAST_LEASE = 10
 """Seconds in which a busy machine still asks the database twice, before a worker gives up."""
+LONGEST_INTERVAL = 30.0
+"""Seconds from one announcement of a server to the next, at most."""
+_SILENT_SECONDS = int(3 * LONGEST_INTERVAL)
+"""Seconds after its last announcement for which a server counts as live."""
+_UNLIKE = (
+    "this server {this} submission keys and the other servers of {place} {others}, so a call that "
+    "is repeated at another server could be paid twice: start it {how} --no-submission-keys, or "
+    "end the other servers first (one that was killed counts for {seconds} seconds)"
+)
 _REMEMBERED = timedelta(hours=1)
 """How long a silent server is remembered: its tasks were taken from it long before."""
 
@@ -160,6 +169,13 @@ class Node:
 _NODES = Table("nodes", Node)
 
 
+def _unlike_others(place: str, *, keeps_keys: bool) -> str:
+    this, others, how = ("keeps", "keep none", "with")
+    if not keeps_keys:
+        this, others, how = ("keeps no", "keep them", "without")
+    return _UNLIKE.format(this=this, place=place, others=others, how=how, seconds=_SILENT_SECONDS)
+
+
 class Nodes:
     """The servers of one database, as they announce themselves to each other."""
 
@@ -167,11 +183,27 @@ class Nodes:
         self._database = database
         self._now = now
 
+    async def join(self, worker: str, url: str | None, slots: int, *, keeps_keys: bool) -> None:
+        """Announce a server that starts.
+
+        Raises:
+            ConfigurationError: It keeps submission keys and a live server does not, or the other
+                way round.
+        """
+
+        async def work(at: Database) -> None:
+            # Of two servers that start at once, the second one waits here, and then sees the first.
+            await at.rows("LOCK TABLE nodes IN SHARE ROW EXCLUSIVE MODE")
+            if await self._is_live(at, keeps_keys=not keeps_keys):
+                raise ConfigurationError(_unlike_others(at.place, keeps_keys=keeps_keys))
+            await self._put(at, Node(worker, url or "", slots, keeps_keys, self._now()))
+
+        await self._database.transact(work)
+
     async def announce(self, worker: str, url: str | None, slots: int, *, keeps_keys: bool) -> None:
-        """Announce a server and its address, and delete servers that were silent for long."""
+        """Announce a server and its address again, and delete servers that were silent for long."""
         now = self._now()
-        node = Node(worker, url or "", slots, keeps_keys, now)
-        await self._database.put("nodes", "worker", _NODES.values(node))
+        await self._put(self._database, Node(worker, url or "", slots, keeps_keys, now))
         await self._database.rows(
             "DELETE FROM nodes WHERE seen_at < :oldest", oldest=to_moment(now - _REMEMBERED)
         )
@@ -184,13 +216,24 @@ class Nodes:
         """The servers that carry out tasks, and were announced within an hour."""
         return await _NODES.find(self._database, "slots > 0 ORDER BY worker")
 
-    async def all_keep_keys(self, silence: timedelta) -> bool:
-        """Whether all servers that were announced within a time keep submission keys."""
-        condition = "keeps_keys = 0 AND seen_at >= :since"
-        since = self._now() - silence
-        return await _NODES.first(self._database, condition, since=since) is None
+    async def all_keep_keys(self) -> bool:
+        """Whether all live servers keep submission keys.
+
+        One that stood still may come back to servers that have started without keys.
+        """
+        return not await self._is_live(self._database, keeps_keys=False)
 
     async def url(self, worker: str) -> str | None:
         """The address of a server for people's browsers, or None if it has none."""
         node = await _NODES.first(self._database, worker=worker)
         return (node and node.url) or None
+
+    async def _put(self, at: Database, node: Node) -> None:
+        await at.put("nodes", "worker", _NODES.values(node))
+
+    async def _is_live(self, at: Database, *, keeps_keys: bool) -> bool:
+        """Whether a live server keeps submission keys, or keeps none."""
+        condition = "keeps_keys = :keeps_keys AND seen_at >= :since"
+        since = self._now() - timedelta(seconds=_SILENT_SECONDS)
+        found = await _NODES.first(at, condition, keeps_keys=keeps_keys, since=since)
+        return found is not None

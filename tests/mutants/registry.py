@@ -3,6 +3,7 @@
 from tests.mutants import (
     batch,
     faults,
+    fleet,
     hygiene,
     keys,
     lifetime,
@@ -28,6 +29,7 @@ MUTANTS: tuple[Mutant, ...] = (
     *keys.MUTANTS,
     *submission_keys.MUTANTS,
     *faults.MUTANTS,
+    *fleet.MUTANTS,
     *simulation.MUTANTS,
     *lifetime.MUTANTS,
     *polling.MUTANTS,

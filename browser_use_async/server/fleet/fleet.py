@@ -8,12 +8,12 @@ from datetime import timedelta
 from functools import partial
 
 from browser_use_async.errors import ConfigurationError
-from browser_use_async.server.fleet.placement import Contact, Placement
+from browser_use_async.server.fleet.placement import Placement, Supervision
 from browser_use_async.server.fleet.worker import LOST, FleetWorker
 from browser_use_async.server.loops import Loop, Loops, log_failure
 from browser_use_async.server.records import Failed, FailureCause
 from browser_use_async.server.settings import ServerSettings
-from browser_use_async.server.shared_database import Nodes
+from browser_use_async.server.shared_database import LONGEST_INTERVAL, Nodes
 from browser_use_async.server.storage import (
     Database,
     TaskStore,
@@ -29,15 +29,7 @@ from browser_use_async.server.webhooks.sender import FleetSender
 
 _logger = logging.getLogger(__name__)
 
-CONTACT = 1.5
-"""Leases of unbroken contact before a silent server counts as lost.
-
-While the database is away, no server can report that it is alive.
-"""
 _DELIVERIES_AT_ONCE = 20
-_JANITOR_SECONDS = 30.0
-_SILENT_INTERVALS = 3
-"""Announcements that a server may miss before the others ignore it."""
 
 _KEPT = timedelta(hours=1)  # longer than any server asks whether a transaction was committed
 _JOB = (
@@ -83,7 +75,7 @@ class Fleet(Deployment):
             )
         self.most_at_work = settings.max_concurrent_tasks
         self.slots = settings.capacity
-        self._interval = min(_JANITOR_SECONDS, settings.lease)
+        self._interval = min(LONGEST_INTERVAL, settings.lease)
         self.schedules = settings.role != "worker"
         self._settings = settings
         self._worker_id = worker
@@ -99,10 +91,12 @@ class Fleet(Deployment):
         self._listener = Listener(database.address, self._hear, stores.changes.miss)
         self._beside: list[Loop] = []
         self._working: list[Loop] = []
-        self._contact = Contact()
+        self._supervision = Supervision(self._placement, settings.lease)
 
     async def open(self) -> None:
         """Receive announcements of the others, and write jobs from now on."""
+        # First of all, since it may be refused.
+        await self._tell(self._nodes.join)
         self._placement.serve(self._worker.run_task, self._webhooks.deliver)
         await self._placement.app.open_async()
         self._beside = [self._loops.start("listener", self._listener.run)]
@@ -117,7 +111,7 @@ class Fleet(Deployment):
         start, placement = self._loops.start, self._placement
         self._beside += [
             start("watch", self._worker.watch),
-            start("supervision", self._supervise),
+            start("supervision", self._supervision.run),
             start("janitor", self._clean),
         ]
         self._working = [
@@ -143,41 +137,29 @@ class Fleet(Deployment):
         if status is not None:
             self._runner.follow(task_id, status)
 
-    async def _announce(self) -> None:
+    async def _tell(self, others: Callable[..., Awaitable[None]]) -> None:
         settings = self._settings
-        await self._nodes.announce(
+        await others(
             self._worker_id,
             settings.node_address if settings.capacity else None,
             settings.capacity,
             keeps_keys=settings.submission_keys,
         )
+
+    async def _announce(self) -> None:
+        await self._tell(self._nodes.announce)
         # A client may make a call here, and repeat it at another server.
-        silence = timedelta(seconds=_SILENT_INTERVALS * self._interval)
-        self.keeps_keys = await self._nodes.all_keep_keys(silence)
+        self.keeps_keys = await self._nodes.all_keep_keys()
 
     async def _keep_announcing(self) -> None:
         while True:
             await asyncio.sleep(self._interval)
             await _guarded("announcing", self._announce)
 
-    async def _supervise(self) -> None:
-        while True:
-            try:
-                async with asyncio.timeout(self._settings.lease / 3):
-                    await self._placement.beat()
-                    await self._placement.app.check_connection_async()
-                    self._contact.made()
-                    if self._contact.unbroken >= CONTACT * self._settings.lease:
-                        await self._placement.rescue()
-            except Exception as error:  # noqa: BLE001 - whatever it is, the others go on
-                self._contact.lost()
-                _logger.debug("no supervision: %r", error)
-            await asyncio.sleep(self._settings.lease / 6)
-
     async def _clean(self) -> None:
         while True:
             await asyncio.sleep(self._interval)
-            if self._contact.unbroken >= CONTACT * self._settings.lease:
+            if self._supervision.may_repair:
                 exclusively = partial(self._database.exclusively, "janitor", self._repair)
                 await _guarded("cleaning up", exclusively)
 

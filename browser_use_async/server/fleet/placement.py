@@ -3,6 +3,7 @@
 So a job may be handed out again without harm.
 """
 
+import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
@@ -23,6 +24,9 @@ _DOING = (
     "SELECT id FROM procrastinate_jobs "
     "WHERE status = 'doing' AND worker_id = ANY(%(workers)s::bigint[])"
 )
+CONTACT = 1.5
+"""Leases of unbroken contact with the database before a silent server counts as lost."""
+
 _AFTER_A_FAULT = 5.0  # seconds until a failed job is repeated
 
 
@@ -110,6 +114,10 @@ class Placement:
         for worker in set(self.at_work.values()):
             await self.app.job_manager.update_heartbeat(worker)
 
+    async def check(self) -> None:
+        """Ask the database whether it answers."""
+        await self.app.check_connection_async()
+
     async def rescue(self) -> None:
         """Have the jobs of silent servers, and lost jobs, repeated."""
         manager = self.app.job_manager
@@ -132,13 +140,14 @@ class Placement:
 class Contact:
     """How long the database has answered, and when it last did."""
 
-    def __init__(self) -> None:
-        self._since = self._last = time.monotonic()
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._since = self._last = clock()
         self._is_lost = False
 
     def made(self) -> None:
         """Record that the database has answered."""
-        self._last = time.monotonic()
+        self._last = self._clock()
         if self._is_lost:
             # From now on, not from the last question without an answer.
             self._since, self._is_lost = self._last, False
@@ -150,9 +159,44 @@ class Contact:
     @property
     def unbroken(self) -> float:
         """Seconds for which it has answered."""
-        return 0.0 if self._is_lost else time.monotonic() - self._since
+        return 0.0 if self._is_lost else self._clock() - self._since
 
     @property
     def silence(self) -> float:
         """Seconds since it answered."""
-        return time.monotonic() - self._last
+        return self._clock() - self._last
+
+
+class Supervision:
+    """Keeps the jobs of this server, and repeats those of servers that are lost.
+
+    While the database is away, no server can report that it is alive. So none counts as lost
+    before it has answered for a while.
+    """
+
+    def __init__(
+        self, placement: Placement, lease: float, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._placement = placement
+        self._lease = lease
+        self._contact = Contact(clock)
+
+    @property
+    def may_repair(self) -> bool:
+        """Whether the database has answered for long enough."""
+        return self._contact.unbroken >= CONTACT * self._lease
+
+    async def run(self) -> None:
+        """Look until cancelled."""
+        while True:
+            try:
+                async with asyncio.timeout(self._lease / 3):
+                    await self._placement.beat()
+                    await self._placement.check()
+                    self._contact.made()
+                    if self.may_repair:
+                        await self._placement.rescue()
+            except Exception as error:  # noqa: BLE001 - whatever it is, the others go on
+                self._contact.lost()
+                _logger.debug("no supervision: %r", error)
+            await asyncio.sleep(self._lease / 6)

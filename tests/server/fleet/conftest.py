@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import aiohttp
@@ -17,7 +17,15 @@ from tests.server.calling import Caller
 from tests.support.patience import PATIENCE
 from tests.support.postgres import postgres, postgres_server
 
-__all__ = ["Start", "eventually", "postgres", "postgres_server", "reached", "stored_rows"]
+__all__ = [
+    "Start",
+    "eventually",
+    "locked",
+    "postgres",
+    "postgres_server",
+    "reached",
+    "stored_rows",
+]
 
 Start = Callable[..., Awaitable[Caller]]
 API_KEY = "bu_test_of_servers_that_share"
@@ -71,3 +79,28 @@ def stored_rows(postgres: str, statement: str) -> list[Any]:
     """The rows of the servers' database."""
     with psycopg.connect(postgres, options=f"-c search_path={SCHEMA}") as connection:
         return connection.execute(statement).fetchall()  # type: ignore[call-overload]
+
+
+@asynccontextmanager
+async def locked(
+    postgres: str, statement: str
+) -> AsyncIterator[Callable[[int], Awaitable[list[int]]]]:
+    """Lock the rows of a statement.
+
+    Yields what waits until this many others wait for the lock, and returns their processes.
+    """
+    waiting = "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+    found: list[int] = []
+
+    async def queued(count: int) -> list[int]:
+        def are_waiting() -> bool:
+            found[:] = [pid for (pid,) in stored_rows(postgres, waiting)]
+            return len(found) >= count
+
+        await eventually(lambda: asyncio.to_thread(are_waiting))
+        return found
+
+    options = f"-c search_path={SCHEMA}"
+    async with await psycopg.AsyncConnection.connect(postgres, options=options) as connection:
+        await connection.execute(statement)  # type: ignore[call-overload]
+        yield queued

@@ -7,6 +7,8 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
@@ -16,17 +18,24 @@ from browser_use_async.errors import ConfigurationError
 from browser_use_async.server import Fault, LocalServer
 from browser_use_async.server.encryption import KEY_VARIABLE
 from browser_use_async.server.storage.postgres.connection import connect
-from tests.server.fleet.conftest import API_KEY, Start
+from browser_use_async.server.storage.rows import to_moment
+from tests.server.fleet.conftest import API_KEY, Start, locked, stored_rows
 from tests.support.tcp_proxy import TcpProxy, without_notifications
 
 Rewrite = Callable[[bytes], bytes]
 
 
-async def _refusal(database: str) -> str:
-    server = LocalServer(database=database, api_key=API_KEY, executor="scripted")
-    with pytest.raises(ConfigurationError) as caught:
-        await server.start()
-    await server.aclose()
+def _server(database: str, **options: Any) -> LocalServer:
+    return LocalServer(database=database, api_key=API_KEY, executor="scripted", **options)
+
+
+async def _refusal(database: str, **options: Any) -> str:
+    server = _server(database, **options)
+    try:
+        with pytest.raises(ConfigurationError) as caught:
+            await server.start()
+    finally:
+        await server.aclose()
     return str(caught.value)
 
 
@@ -120,6 +129,85 @@ async def test_no_key(postgres: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(KEY_VARIABLE)
 
     assert f"{KEY_VARIABLE} is not set" in await _refusal(postgres)
+
+
+_UNLIKE = {
+    True: "this server keeps no submission keys and the other servers of postgresql://",
+    False: "this server keeps submission keys and the other servers of postgresql://",
+}
+_WAYS_OUT = {
+    True: "start it without --no-submission-keys, or end the other servers first",
+    False: "start it with --no-submission-keys, or end the other servers first",
+}
+
+
+@pytest.mark.parametrize("others", [True, False])
+async def test_servers_that_keep_keys_and_one_that_keeps_none(
+    start: Start, postgres: str, *, others: bool
+) -> None:
+    """A call that is repeated at the other one would be paid twice; nothing of it is left."""
+    first = await start(role="api", submission_keys=others)
+    _add_node(postgres, "dead", keeps_keys=not others, seconds=91)
+    before = _traces(postgres)
+
+    refused = await _refusal(postgres, submission_keys=not others)
+    after = _traces(postgres)
+    await first.server.aclose()
+    later = await start(role="api", submission_keys=not others)
+
+    assert _UNLIKE[others] in refused
+    assert _WAYS_OUT[others] in refused
+    assert after == before
+    assert ("Idempotency-Key-Supported" in (await later.get("/tasks")).headers) is not others
+
+
+@pytest.mark.parametrize("others", [True, False])
+async def test_a_server_that_was_killed_counts_for_a_while(
+    start: Start, postgres: str, *, others: bool
+) -> None:
+    """Its last announcement is 80 seconds old; the error says how long it counts."""
+    first = await start(role="api")
+    await first.server.aclose()
+    _add_node(postgres, "killed", keeps_keys=others, seconds=80)
+
+    refused = await _refusal(postgres, submission_keys=not others)
+
+    assert "one that was killed counts for 90 seconds" in refused
+
+
+async def test_servers_that_differ_and_start_at_once(start: Start, postgres: str) -> None:
+    """One of them starts, and the other one is refused."""
+    await (await start(role="api")).server.aclose()
+    servers = [_server(postgres, submission_keys=keeps) for keeps in (True, False)]
+    async with locked(postgres, "LOCK TABLE nodes IN SHARE ROW EXCLUSIVE MODE") as queued:
+        starting = asyncio.gather(*(each.start() for each in servers), return_exceptions=True)
+        await queued(2)
+    ends = await starting
+    names = stored_rows(postgres, "SELECT keeps_keys FROM nodes")
+    for each in servers:
+        await each.aclose()
+
+    assert sorted(type(each) for each in ends if isinstance(each, Exception)) == [
+        ConfigurationError
+    ]
+    assert names == [(int(not isinstance(ends[0], Exception)),)]
+
+
+def _add_node(postgres: str, worker: str, *, keeps_keys: bool, seconds: int) -> None:
+    """Announce a server that was heard of some seconds ago."""
+    seen_at = to_moment(datetime.now(UTC) - timedelta(seconds=seconds))
+    stored_rows(
+        postgres,
+        "INSERT INTO nodes (worker, url, slots, keeps_keys, seen_at) VALUES "
+        f"('{worker}', '', 1, {int(keeps_keys)}, '{seen_at}') RETURNING 1",
+    )
+
+
+def _traces(postgres: str) -> tuple[list[Any], int]:
+    """The servers that are announced, and the connections to the database that listen."""
+    listening = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'LISTEN %'"
+    nodes = stored_rows(postgres, "SELECT worker FROM nodes ORDER BY worker")
+    return nodes, stored_rows(postgres, listening)[0][0]
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,6 @@
 """Several servers together: one creates a task, another one runs it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,7 +9,7 @@ import pytest
 
 from browser_use_async.server.records import Finished
 from browser_use_async.server.storage.postgres.connection import SCHEMA
-from tests.server.fleet.conftest import Start, eventually, reached, stored_rows
+from tests.server.fleet.conftest import Start, eventually, locked, reached, stored_rows
 from tests.server.steering import FromQueue
 from tests.server.webhooks.receiver import SECRET, receiving
 from tests.support.patience import until
@@ -114,22 +112,6 @@ async def test_steering_through_another_server(start: Start) -> None:
     assert (await api.task(task_id))["status"] == "stopped"
 
 
-@asynccontextmanager
-async def _locked(postgres: str, statement: str) -> AsyncIterator[Callable[[int], Awaitable[None]]]:
-    """Lock the rows of a statement; yields what waits until this many others wait for the lock."""
-    waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
-
-    async def queued(count: int) -> None:
-        await eventually(
-            lambda: asyncio.to_thread(lambda: stored_rows(postgres, waiting)[0][0] >= count)
-        )
-
-    options = f"-c search_path={SCHEMA}"
-    async with await psycopg.AsyncConnection.connect(postgres, options=options) as connection:
-        await connection.execute(statement)  # type: ignore[call-overload]
-        yield queued
-
-
 @pytest.mark.long
 async def test_a_pause_at_the_end_loses_no_result(start: Start, postgres: str) -> None:
     """The worker has the result before it learns of the pause, and stores it after it."""
@@ -138,7 +120,7 @@ async def test_a_pause_at_the_end_loses_no_result(start: Start, postgres: str) -
     task_id = await api.create()
     await reached(api, task_id, "running")
 
-    async with _locked(postgres, "SELECT id FROM tasks FOR UPDATE") as queued:
+    async with locked(postgres, "SELECT id FROM tasks FOR UPDATE") as queued:
         pausing = asyncio.ensure_future(api.put("/pause-task", params={"task_id": task_id}))
         await queued(1)
         queue.items.put_nowait(Finished("What was paid for"))
@@ -160,7 +142,7 @@ async def test_a_stop_at_the_end_is_no_error(start: Start, postgres: str) -> Non
     task_id = await api.create()
     await reached(api, task_id, "running")
 
-    async with _locked(postgres, "SELECT id FROM tasks FOR UPDATE") as queued:
+    async with locked(postgres, "SELECT id FROM tasks FOR UPDATE") as queued:
         queue.items.put_nowait(Finished("Done"))
         await queued(1)
         stopping = asyncio.ensure_future(api.put("/stop-task", params={"task_id": task_id}))
@@ -222,7 +204,7 @@ async def test_a_webhook_is_replaced_while_webhooks_are_read(start: Start, postg
         order = {"url": receiver.url, "secret": SECRET}
         adding = asyncio.ensure_future(api.post(url, json=order))
         await receiver.has(2)  # its test event
-        async with _locked(postgres, "LOCK TABLE secrets IN ACCESS EXCLUSIVE MODE") as queued:
+        async with locked(postgres, "LOCK TABLE secrets IN ACCESS EXCLUSIVE MODE") as queued:
             reading = asyncio.ensure_future(api.get(url))
             await queued(1)
             receiver.gate.set()
@@ -260,26 +242,29 @@ async def test_a_webhook_that_another_server_removes_stays_removed(start: Start)
     assert left == {"webhooks": []}
 
 
-@pytest.mark.long
 async def test_a_schedule_runs_once(start: Start, postgres: str) -> None:
-    """Three servers see that it is due."""
-    servers = [await start(role="api") for _ in range(3)]
-    start_at = (datetime.now(UTC) + timedelta(seconds=1)).isoformat()
-    for number in range(3):
-        answer = await servers[0].post(
-            "/scheduled-task",
-            json={
-                "task": f"Scheduled {number}", "schedule_type": "interval",
-                "interval_minutes": 1440, "start_at": start_at,
-            },
-        )  # fmt: skip
-        assert answer.status == 200, answer.text
-    count = "SELECT count(*), count(DISTINCT task) FROM tasks"
+    """Two servers see at once that it is due."""
+    one = await start(role="api")
+    start_at = (datetime.now(UTC) + timedelta(seconds=0.5)).isoformat()
+    order = {"schedule_type": "interval", "interval_minutes": 1440, "start_at": start_at}
+    answer = await one.post("/scheduled-task", json={"task": "Scheduled", **order})
+    assert answer.status == 200, answer.text
 
-    await eventually(lambda: asyncio.to_thread(lambda: stored_rows(postgres, count)[0][1] == 3))
-    await asyncio.sleep(1.0)
+    async with locked(postgres, "SELECT id FROM schedules FOR UPDATE") as queued:
+        await queued(1)
+        await start(role="api")
+        both = await queued(2)
 
-    assert stored_rows(postgres, count) == [(3, 3)]
+    await eventually(lambda: asyncio.to_thread(_are_idle, postgres, both))
+    counts = "SELECT (SELECT count(*) FROM tasks), (SELECT count(*) FROM schedule_runs)"
+    assert stored_rows(postgres, counts) == [(1, 1)]
+
+
+def _are_idle(postgres: str, processes: list[int]) -> bool:
+    """Whether connections are in no transaction."""
+    numbers = ", ".join(map(str, processes))
+    idle = f"SELECT count(*) FROM pg_stat_activity WHERE state = 'idle' AND pid IN ({numbers})"
+    return stored_rows(postgres, idle) == [(len(processes),)]
 
 
 @pytest.mark.long
@@ -404,7 +389,7 @@ async def test_files_of_one_name_that_come_together_replace_each_other(
         (await api.post("/uploads/presigned-url", json=wanted)).json["upload_url"] for _ in range(2)
     ]
 
-    async with _locked(postgres, "SELECT owner FROM accounts FOR UPDATE") as queued:
+    async with locked(postgres, "SELECT owner FROM accounts FOR UPDATE") as queued:
         headers = {"Content-Type": "text/plain"}
         uploads = []
         for number, link in enumerate(links, 1):

@@ -53,24 +53,30 @@ async def test_many_at_once_at_two_servers(start: Start):
     assert page.json["total_count"] == 1
 
 
-@pytest.mark.parametrize("role", ["api", "worker", "both"])
-async def test_one_without_keys(role: str, start: Start):
-    """While it is there, the others do not announce keys, but continue to keep them."""
-    without = await start(role=role, submission_keys=False, lease=10)
-    beside = await start(lease=10)
-    answers = [await _submit(beside) for _ in range(2)]
-    said = [await _says_so(without), await _says_so(beside)]
-    await without.server.aclose()
-    later = await start(lease=10)
+async def test_one_without_keys_that_comes_back(start: Start, postgres: str):
+    """It stood still while the others started; they say no more that they keep keys, and do."""
+    api = await start(lease=10)
+    before = await _says_so(api)
+    stored_rows(
+        postgres,
+        "INSERT INTO nodes (worker, url, slots, keeps_keys, seen_at) VALUES "
+        "('back', '', 1, 0, '2999-01-01T00:00:00.000000Z') RETURNING 1",
+    )
 
-    assert said == [False, False]
+    async def is_silent() -> bool:
+        return not await _says_so(api)
+
+    await eventually(is_silent)
+    answers = [await _submit(api) for _ in range(2)]
+    stored_rows(postgres, "DELETE FROM nodes WHERE worker = 'back' RETURNING 1")
+
+    assert before
     assert answers[0].body == answers[1].body
-    assert await _says_so(later)
-    await eventually(lambda: _says_so(beside))
+    await eventually(lambda: _says_so(api))
 
 
 async def test_one_that_was_killed(start: Start, postgres: str):
-    """After three missed announcements it does not count any more."""
+    """A minute and a half after its last announcement it does not count any more."""
     await start(lease=10)
     supporting = stored_rows(
         postgres,
