@@ -74,6 +74,10 @@ class StorageUnavailableError(UnavailableError):
     """The database refused a statement; nothing of the transaction was written."""
 
 
+class StorageAwayError(StorageUnavailableError):
+    """The database is away, which its room has logged; what waits for it logs nothing more."""
+
+
 class StorageFullError(StorageUnavailableError):
     """The disk is full."""
 

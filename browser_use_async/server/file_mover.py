@@ -6,6 +6,7 @@ import logging
 import attrs
 
 from browser_use_async.server.errors import StorageUnavailableError
+from browser_use_async.server.loops import log_waiting
 from browser_use_async.server.storage.database import Database
 from browser_use_async.server.storage.files import DELETED, FileFacts, Files, object_name
 from browser_use_async.server.storage.object_store import ObjectStore
@@ -46,7 +47,7 @@ class FileMover:
                 await self._database.exclusively("files", self._move_all)
                 pause = _SECONDS
             except StorageUnavailableError as error:
-                _logger.error("files stay in the database: %s", error)  # noqa: TRY400 - it says all
+                log_waiting(_logger, "files stay in the database", error)
                 pause = min(2 * pause, _LONGEST_SECONDS)
             await asyncio.sleep(pause)
 

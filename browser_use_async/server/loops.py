@@ -6,6 +6,8 @@ import traceback
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
 
+from browser_use_async.server.errors import StorageAwayError, StorageUnavailableError
+
 ResultT = TypeVar("ResultT")
 
 
@@ -39,11 +41,22 @@ class BackgroundTasks:
 
 
 def log_failure(logger: logging.Logger, message: str, error: BaseException) -> None:
-    """Log the type and traceback of an exception, without its text."""
+    """Log the type and traceback of an exception, without its text.
+
+    An outage of the database is logged by its room alone.
+    """
+    if isinstance(error, StorageAwayError):
+        return
     # The text of an exception may contain a secret: a key, a cookie, a page's text. In an endless
     # recursion the last frames are enough.
     frames = "".join(traceback.format_tb(error.__traceback__, limit=-20))
     logger.error("%s: %s\n%s", message, type(error).__name__, frames)
+
+
+def log_waiting(logger: logging.Logger, message: str, error: StorageUnavailableError) -> None:
+    """Log that something waits for a database or an object storage that refuses."""
+    if not isinstance(error, StorageAwayError):
+        logger.error("%s: %s", message, error)
 
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.3, 5.0  # seconds until a loop is restarted; each doubles

@@ -11,6 +11,7 @@ from functools import partial
 import attrs
 
 from browser_use_async.server.errors import NoKeyError, RefusedError, StorageUnavailableError
+from browser_use_async.server.loops import log_waiting
 from browser_use_async.server.records import DEFAULT_OWNER
 from browser_use_async.server.running_server import RunningServer
 from browser_use_async.server.schedule import SCHEDULE_MODEL, ScheduleRecord
@@ -42,7 +43,7 @@ class Scheduler:
             try:
                 seconds = await self._start_due()
             except StorageUnavailableError as error:
-                _logger.error("schedules wait for the database: %s", error)  # noqa: TRY400
+                log_waiting(_logger, "schedules wait for the database", error)
                 seconds = _STORAGE_SECONDS
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(seconds):

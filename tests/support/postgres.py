@@ -78,6 +78,17 @@ class PostgresServer:
             pytest.skip("the PostgreSQL server was there before and cannot be restarted")
         self.call("pg_ctl", "-w", "-m", mode, "-l", str(self.folder / "log"), "restart")
 
+    @contextlib.contextmanager
+    def stopped(self) -> Iterator[None]:
+        """Stop it, and start it again at the end."""
+        if self.programs is None:
+            pytest.skip("the PostgreSQL server was there before and cannot be stopped")
+        self.call("pg_ctl", "-w", "-m", "fast", "stop")
+        try:
+            yield
+        finally:
+            self.call("pg_ctl", "-w", "-l", str(self.folder / "log"), "start")
+
     def close(self) -> None:
         """Stop it and delete its data."""
         if self.programs is not None and self.folder is not None:

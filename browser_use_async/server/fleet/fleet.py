@@ -88,7 +88,9 @@ class Fleet(Deployment):
         self._placement = Placement(database.jobs, settings.lease, settings.drain)
         self._worker = FleetWorker(worker, stores.tasks, runner, settings.lease)
         self._repair = partial(_repair, database, stores.tasks)
-        self._listener = Listener(database.address, self._hear, stores.changes.miss)
+        self._listener = Listener(
+            database.address, database.outage, self._hear, stores.changes.miss
+        )
         self._beside: list[Loop] = []
         self._working: list[Loop] = []
         self._supervision = Supervision(self._placement, settings.lease)

@@ -9,6 +9,7 @@ from functools import cache
 from typing import Any, Self, TypeVar
 
 from browser_use_async.server.errors import StorageUnavailableError
+from browser_use_async.server.loops import log_waiting
 from browser_use_async.server.records import DEFAULT_OWNER
 from browser_use_async.server.storage.object_store import ObjectStore
 from browser_use_async.server.storage.rows import to_row, to_text
@@ -18,6 +19,10 @@ _logger = logging.getLogger(__name__)
 
 _STORAGE_SECONDS = 1.0
 """Seconds until a failed transaction is repeated."""
+
+DISK_FULL = "the disk of {place} is full, and nothing was written; make room on it, and try again"
+HIDDEN_PLACE = "the server's database"
+"""What clients are told in place of the path or the address of the database."""
 
 Row = tuple[Any, ...]
 ResultT = TypeVar("ResultT")
@@ -66,6 +71,15 @@ class Database(ABC):
         be repeated. It must await nothing else, since other tasks' statements would then become
         part of the transaction.
         """
+
+    async def transact_with_reserve(
+        self, work: Callable[["Database"], Coroutine[Any, Any, ResultT]]
+    ) -> ResultT:
+        """Call `work` in a transaction that is possible though the disk is full, if it is small.
+
+        It is for what an operator does against a client that has filled the disk.
+        """
+        return await self.transact(work)
 
     @property
     def joined(self) -> "Database":
@@ -159,7 +173,7 @@ async def stored(work: Callable[[], Awaitable[ResultT]]) -> ResultT:
         try:
             return await work()
         except StorageUnavailableError as error:
-            _logger.error("a task waits for the database: %s", error)  # noqa: TRY400 - says all
+            log_waiting(_logger, "a task waits for the database", error)
             await asyncio.sleep(_STORAGE_SECONDS)
 
 

@@ -3,8 +3,10 @@
 import asyncio
 import json
 import logging
+import math
+import time
 from collections.abc import Callable, Generator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,7 +16,14 @@ import psycopg
 
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.postgres import connection as postgres
-from browser_use_async.postgres.connection import PASSING, UnusableServerError, first_line, literal
+from browser_use_async.postgres.connection import (
+    PASSING,
+    POOL_SECONDS,
+    AsyncPool,
+    UnusableServerError,
+    first_line,
+    literal,
+)
 
 SCHEMA = "browser_use_server"
 """The schema of all tables. There is one deployment in a database."""
@@ -27,7 +36,41 @@ _logger = logging.getLogger(__name__)
 _SECONDS = 5  # limit for an answer of the server
 _WIDEST_CLOCK = timedelta(seconds=30)
 _PAUSE = 0.3
+_AFTERWARDS = 10.0  # seconds, longer than calls are repeated
 _SILENCE = 5.0  # seconds after which a connection that listens is asked whether it is alive
+
+
+_POOL = "browser-use-server"
+_OF_OUTAGES = ("error connecting", "reconnection attempt", "discarding")
+"""How those warnings of psycopg's pools begin that an outage repeats hundreds of times."""
+
+
+class _Connection(psycopg.AsyncConnection[Any]):
+    """A connection of a server's pool."""
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Whether a record of psycopg's pools is of another pool, or tells more than an outage."""
+    about = record.args[0] if isinstance(record.args, tuple) and record.args else None
+    is_ours = about == _POOL or isinstance(about, _Connection)
+    return not (is_ours and str(record.msg).startswith(_OF_OUTAGES))
+
+
+class ServerPool(AsyncPool):
+    """A pool of a server, whose lost connections are nobody's news: `Outage` tells outages."""
+
+    def __init__(self, **options: Any) -> None:
+        logging.getLogger("psycopg.pool").addFilter(_is_news)
+        super().__init__(
+            **{
+                **options,
+                "connection_class": _Connection,
+                "name": _POOL,
+                "timeout": POOL_SECONDS,
+                # No doubled pauses: a server with a late heartbeat would be considered lost.
+                "reconnect_timeout": 0.0,
+            }
+        )
 
 
 def shown(address: str) -> str:
@@ -100,11 +143,49 @@ def _check(parameters: dict[str, Any], address: str) -> None:
         postgres.check_notifications(connection, parameters)
 
 
+@attrs.define(eq=False)
+class Outage:
+    """Says in the log when the database is away, and when it is back: one line each."""
+
+    _is_on: bool = attrs.field(default=False, init=False)
+    _lost_at: float | None = attrs.field(default=None, init=False)
+    _ended_at: float = attrs.field(default=-math.inf, init=False)
+
+    @property
+    def is_told(self) -> bool:
+        """Whether the log tells already why the database does not answer."""
+        # Calls that began during an outage may fail when it has just ended.
+        return self._is_on or time.monotonic() - self._ended_at < _AFTERWARDS
+
+    def lost(self) -> None:
+        """Record that a connection has ended; often another one can be made at once."""
+        if self._lost_at is None:
+            self._lost_at = time.monotonic()
+
+    def began(self, cause: ConfigurationError) -> None:
+        """Record that no connection can be made."""
+        self.lost()
+        if not self._is_on:
+            self._is_on = True
+            _logger.error("database away: %s", cause)
+
+    def ended(self) -> None:
+        """Record that a connection was made."""
+        if self._is_on and self._lost_at is not None:
+            self._ended_at = time.monotonic()
+            _logger.warning("database back after %.0f s", self._ended_at - self._lost_at)
+        self._is_on, self._lost_at = False, None
+
+
 @attrs.frozen(eq=False, repr=False)
 class Listener:
-    """Calls a function with each announcement, of this server and of others."""
+    """Calls a function with each announcement, of this server and of others.
+
+    It is the one that connects again all the time, so it knows first when an outage begins or ends.
+    """
 
     _address: str  # the address of the database
+    _outage: Outage
     _heard: Callable[[str, str], None]  # called with the subject and the text of each announcement
     # Called when announcements may have been lost with the connection
     _missed: Callable[[], None]
@@ -114,14 +195,19 @@ class Listener:
     async def run(self) -> None:
         """Listen until cancelled."""
         while True:
-            with suppress(ConfigurationError, *PASSING):
+            try:
                 async with await connect(self._address) as connection:
                     await connection.execute(literal(f"LISTEN {CHANNEL}"))
+                    self._outage.ended()
                     if self.listening.is_set():
                         self._missed()
                     self.listening.set()
                     await self._listen(connection)
-            _logger.info("the connection that listens is made again")
+            except ConfigurationError as error:
+                self._outage.began(error)
+            except PASSING as error:
+                self._outage.lost()
+                _logger.debug("the connection that listens is made again after %r", error)
             await asyncio.sleep(_PAUSE)
 
     async def _listen(self, connection: psycopg.AsyncConnection) -> None:

@@ -6,7 +6,7 @@ import re
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Coroutine
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 from functools import cache
 from typing import Any, Generic, TypeVar
 
@@ -15,19 +15,19 @@ import psycopg
 from procrastinate.schema import SchemaManager
 
 from browser_use_async.errors import ConfigurationError
-from browser_use_async.postgres.connection import (
-    PASSING,
-    POOL_SECONDS,
-    AsyncPool,
-    first_line,
-    literal,
+from browser_use_async.postgres.connection import PASSING, first_line, literal
+from browser_use_async.server.errors import (
+    StorageAwayError,
+    StorageFullError,
+    StorageUnavailableError,
 )
-from browser_use_async.server.errors import StorageFullError, StorageUnavailableError
 from browser_use_async.server.loops import BackgroundTasks
-from browser_use_async.server.storage.database import Database, Row
+from browser_use_async.server.storage.database import DISK_FULL, HIDDEN_PLACE, Database, Row
 from browser_use_async.server.storage.postgres.connection import (
     CHANNEL,
     SCHEMA,
+    Outage,
+    ServerPool,
     check_server,
     connect,
     connection_parameters,
@@ -87,6 +87,7 @@ class PostgresDatabase(Database):
     def __init__(self, address: str) -> None:
         self.address = address
         self.place = shown(address)
+        self.outage = Outage()
         self.jobs = new_app(connection_parameters(address))
         self._pool = _new_pool(address, _WRITERS)
         # A separate pool: heartbeats must not wait behind row locks, or a worker would assume
@@ -140,12 +141,17 @@ class PostgresDatabase(Database):
 
     async def exclusively(self, name: str, work: Callable[[], Awaitable[None]]) -> bool:
         """Call `work` under an advisory lock, unless another server has it."""
-        async with self._pool.connection() as connection:
+        async with AsyncExitStack() as stack:
             key = f"{SCHEMA}/{name}"
-            cursor = await connection.execute(
-                "SELECT pg_try_advisory_lock(hashtextextended(%s, 0))", [key]
-            )
-            if not (await cursor.fetchone() or (False,))[0]:
+            try:
+                connection = await stack.enter_async_context(self._pool.connection())
+                cursor = await connection.execute(
+                    "SELECT pg_try_advisory_lock(hashtextextended(%s, 0))", [key]
+                )
+                is_ours = (await cursor.fetchone() or (False,))[0]
+            except PASSING as error:
+                raise self._silent() from error
+            if not is_ours:
                 return False
             try:
                 await work()
@@ -195,31 +201,31 @@ class PostgresDatabase(Database):
                 return await call()
             except PASSING as error:
                 if time.monotonic() > ends:
-                    detail = (
-                        f"the database {self.place} does not answer ({first_line(error)}), and "
-                        "nothing was written; try again"
-                    )
-                    raise StorageUnavailableError(detail) from error
+                    raise self._silent() from error
                 _logger.debug("the database is asked again after %r", error)
+            except psycopg.errors.DiskFull as error:
+                raise StorageFullError(DISK_FULL.format(place=HIDDEN_PLACE)) from error
             except psycopg.Error as error:
-                is_full = isinstance(error, psycopg.errors.DiskFull)
-                kind = StorageFullError if is_full else StorageUnavailableError
-                raise kind(f"the database {self.place} refused: {first_line(error)}") from error
+                _logger.error("the database %s refused: %s", self.place, first_line(error))  # noqa: TRY400 - the text says it
+                detail = f"{HIDDEN_PLACE} refused, and nothing was written"
+                raise StorageUnavailableError(detail) from error
             await asyncio.sleep(_PAUSE)
             with suppress(*PASSING):
                 await self._pool.check()  # closes connections that a restart has ended
                 await self._readers.check()
 
+    def _silent(self) -> StorageUnavailableError:
+        # Without the cause, which names the address.
+        kind = StorageAwayError if self.outage.is_told else StorageUnavailableError
+        return kind(f"{HIDDEN_PLACE} does not answer, and nothing was written; try again")
 
-def _new_pool(address: str, size: int) -> AsyncPool:
-    return AsyncPool(
+
+def _new_pool(address: str, size: int) -> ServerPool:
+    return ServerPool(
         kwargs={**connection_parameters(address), "autocommit": True},
         min_size=1,
         max_size=size,
         open=False,
-        name="browser-use-server",
-        timeout=POOL_SECONDS,
-        reconnect_timeout=0.0,
     )
 
 

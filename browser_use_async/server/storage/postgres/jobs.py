@@ -9,7 +9,8 @@ import procrastinate
 import psycopg
 from procrastinate.exceptions import ConnectorException
 
-from browser_use_async.postgres.connection import PASSING, POOL_SECONDS, AsyncPool
+from browser_use_async.postgres.connection import PASSING
+from browser_use_async.server.storage.postgres.connection import ServerPool
 
 _LOGGER = logging.getLogger("browser_use_async")
 _PAUSE = 0.3
@@ -54,7 +55,6 @@ class SteadyConnector(procrastinate.PsycopgConnector):
             kwargs=parameters,
             min_size=1,
             max_size=_CONNECTIONS,
-            timeout=POOL_SECONDS,
             configure=_use_autocommit,
             pool_factory=_pool,
         )
@@ -107,9 +107,7 @@ async def _use_autocommit(connection: psycopg.AsyncConnection) -> None:
     await connection.set_autocommit(True)
 
 
-def _pool(**options: Any) -> AsyncPool:
+def _pool(**options: Any) -> ServerPool:
     # No check before each statement, which is another round trip: the connector repeats failures.
     options["check"] = None
-    # No doubled pauses: a server with a late heartbeat would be considered lost.
-    options["reconnect_timeout"] = 0.0
-    return AsyncPool(**options)
+    return ServerPool(**options)
