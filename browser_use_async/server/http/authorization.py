@@ -3,7 +3,7 @@
 import logging
 import re
 from collections.abc import Awaitable, Callable, Collection
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 import attrs
 from aiohttp import web
@@ -14,12 +14,13 @@ from browser_use_async.server.http.access import ApiKeyCheck
 from browser_use_async.server.http.errors import HttpError, QuotaSpentError, http_error
 from browser_use_async.server.keys.api_key import ApiKey, Scope
 from browser_use_async.server.keys.audit_trail import AuditEntry
-from browser_use_async.server.loops import log_failure
+from browser_use_async.server.loops import log_failure, log_waiting
 
 # In the trail, in place of a key's id, for actions on a live page.
 LINK_ID = "live_url"
 
 _logger = logging.getLogger(__name__)
+_TOLD_EVERY = timedelta(minutes=1)
 _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _ID_PARAMETERS = ("task_id", "profile_id", "webhook_id", "key_id")
 
@@ -49,6 +50,7 @@ class Authorization:
         self._keys = keys
         self._record_entry = record
         self._now = now
+        self._told_at = datetime.min.replace(tzinfo=UTC)
 
     def guard(
         self, route: str, scopes: Collection[Scope], handler: CallHandler, *, is_read: bool
@@ -109,6 +111,11 @@ class Authorization:
         )
         try:
             await self._record_entry(entry)
+        except StorageUnavailableError as error:
+            # Once a minute: a client with a wrong key must not fill the log while the disk is full.
+            if entry.at - self._told_at >= _TOLD_EVERY:
+                self._told_at = entry.at
+                log_waiting(_logger, "the audit trail lacks entries", error)
         except Exception as error:  # noqa: BLE001 - the call was carried out, and must be answered
             log_failure(_logger, "writing the audit trail", error)
 

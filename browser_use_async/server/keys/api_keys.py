@@ -132,12 +132,12 @@ class ApiKeys:
 
     async def revoke(self, key_id: str) -> api_key.ApiKey | None:
         """Revoke a key from now on; None if there is none with this id."""
-        found = await self._database.first(
+        statement = (
             "UPDATE api_keys SET revoked_at = COALESCE(revoked_at, :now) WHERE id = :id "
-            f"RETURNING {_KEYS.columns}",
-            now=to_moment(self._now()),
-            id=to_text(key_id),
+            f"RETURNING {_KEYS.columns}"
         )
+        values = {"now": to_moment(self._now()), "id": to_text(key_id)}
+        found = await self._database.transact_with_reserve(lambda at: at.first(statement, **values))
         return None if found is None else _KEYS.read(found)
 
     async def _with_room(self, at: Database, owner: str) -> list[api_key.ApiKey]:

@@ -23,7 +23,15 @@ import attrs
 
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server.errors import StorageFullError, StorageUnavailableError
-from browser_use_async.server.storage.database import Database, FindRows, Row, immediate
+from browser_use_async.server.storage.database import (
+    DISK_FULL,
+    HIDDEN_PLACE,
+    Database,
+    FindRows,
+    Row,
+    immediate,
+)
+from browser_use_async.server.storage.reserve import Reserve
 from browser_use_async.server.storage.schema import SCHEMA_VERSION, TABLES, wrong_version
 from browser_use_async.server.storage.write_ahead_log import lacks_commits
 
@@ -48,8 +56,7 @@ _EXPLANATION = (
 _EXPLANATIONS = {
     **dict.fromkeys((sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED), _IN_USE),
     **dict.fromkeys((sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT), _DAMAGED),
-    sqlite3.SQLITE_FULL: "the disk of {place} is full, and nothing was written; make room on it, "
-    "and try again",
+    sqlite3.SQLITE_FULL: DISK_FULL,
 }
 
 _LOST = (
@@ -115,8 +122,10 @@ class SqliteDatabase(Database):
         self._group: _Group | None = None
         self._is_working = False
         self.place = "in memory" if path is None else str(path)
+        self._reserve: Reserve | None = None
         if path is not None:
             _make_private(path)
+            self._reserve = Reserve(path)
         self._connection = sqlite3.connect(
             # A server may be created in one thread and run in another, but not in two at once.
             ":memory:" if path is None else path,
@@ -135,7 +144,10 @@ class SqliteDatabase(Database):
             self._closing()
             if not isinstance(error, (sqlite3.Error, OSError, StorageUnavailableError)):
                 raise
-            raise ConfigurationError(_explanation(path, error)) from error
+            place = f"the database {'in memory' if path is None else path}"
+            raise ConfigurationError(_explanation(place, error)) from error
+        if self._reserve is not None:
+            self._reserve.fill()
 
     @property
     def version(self) -> int | None:
@@ -196,6 +208,22 @@ class SqliteDatabase(Database):
         if (failure := await group.wait()) is not None:
             raise self._unavailable(failure) from failure
         return result
+
+    async def transact_with_reserve(self, work: Work[ResultT]) -> ResultT:
+        """Call `work` in a transaction that is possible though the disk is full, if it is small."""
+        try:
+            return await self.transact(work)
+        except StorageFullError:
+            if self._reserve is None:
+                raise
+            # In one turn of the loop, so that no other call takes the room.
+            while self._reserve.release():
+                with contextlib.suppress(StorageFullError):
+                    return self.at_once(self.transact(work))
+            raise
+        finally:
+            if self._reserve is not None:
+                self._reserve.fill()
 
     def gather(self) -> None:
         """Commit the transactions of one turn together from now on, in the loop of a server."""
@@ -294,7 +322,7 @@ class SqliteDatabase(Database):
     def _unavailable(self, error: sqlite3.Error) -> StorageUnavailableError:
         code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
         kind = StorageFullError if code == sqlite3.SQLITE_FULL else StorageUnavailableError
-        return kind(_explanation(self.path, error))
+        return kind(_explanation(HIDDEN_PLACE, error))
 
     def _pragma(self, name: str) -> Any:
         return self._connection.execute(f"PRAGMA {name}").fetchone()[0]
@@ -413,7 +441,7 @@ def _make_private(path: Path) -> None:
     except FileExistsError:
         pass  # another server creates it concurrently; one of them gets the lock
     except (OSError, ValueError) as error:
-        raise ConfigurationError(_explanation(path, error)) from error
+        raise ConfigurationError(_explanation(f"the database {path}", error)) from error
 
 
 def _check_writable(path: Path, place: Path) -> None:
@@ -426,8 +454,7 @@ def _check_writable(path: Path, place: Path) -> None:
         )
 
 
-def _explanation(path: Path | None, error: Exception) -> str:
-    place = f"the database {'in memory' if path is None else path}"
+def _explanation(place: str, error: Exception) -> str:
     if isinstance(error, StorageUnavailableError):
         return str(error)
     if isinstance(error, sqlite3.ProgrammingError):

@@ -328,17 +328,24 @@ class TaskStore(Owned):
         """Give the pages of a task of any owner new addresses; returns whether the task exists."""
         share = "CASE WHEN share_token IS NULL THEN NULL ELSE :share END"
         change = f"live_token = :live, share_token = {share} WHERE id = :id"
-        return await self._change_links(change, task_id, live=_new_token(), share=_new_token())
+        tokens = {"live": _new_token(), "share": _new_token()}
+        return await self._change_links(change, task_id, by_operator=True, **tokens)
 
     async def share(self, task_id: str, *, is_shared: bool) -> None:
         """Share the public page of an owner's task, or end the sharing."""
         token = "COALESCE(share_token, :token)" if is_shared else "NULL"
         change = f"share_token = {token} WHERE id = :id AND owner = :owner"
-        await self._change_links(change, task_id, owner=self.owner, token=_new_token())
+        values = {"owner": self.owner, "token": _new_token()}
+        await self._change_links(change, task_id, by_operator=False, **values)
 
-    async def _change_links(self, change: str, task_id: str, **values: str) -> bool:
+    async def _change_links(
+        self, change: str, task_id: str, *, by_operator: bool, **values: str
+    ) -> bool:
         statement = f"UPDATE tasks SET {change} RETURNING id"
-        changed = await self._database.rows(statement, id=to_text(task_id), **values)
+        values["id"] = to_text(task_id)
+        at = self._database
+        transact = at.transact_with_reserve if by_operator else at.transact
+        changed = await transact(lambda at: at.rows(statement, **values))
         if changed:  # open pages check their address again
             await self._database.announce(task_id, f"{progress.STEP} {self.owner}")
         return bool(changed)

@@ -181,12 +181,15 @@ def test_only_the_owner_can_read_the_file(path: Path):
 
 
 async def test_a_closed_database_is_one_file(path: Path):
-    """The log is written back, so that the file can be copied."""
+    """The log is written back, so that the file can be copied without the reserve of its disk."""
     database = SqliteDatabase(path)
     await _add(database, "a")
     database.close()
 
-    assert list(path.parent.iterdir()) == [path]
+    assert sorted(each.name for each in path.parent.iterdir()) == [
+        path.name,
+        f"{path.name}-reserve",
+    ]
 
 
 async def test_a_second_owner_in_the_same_process(path: Path):
