@@ -61,16 +61,9 @@ class ServerPool(AsyncPool):
 
     def __init__(self, **options: Any) -> None:
         logging.getLogger("psycopg.pool").addFilter(_is_news)
-        super().__init__(
-            **{
-                **options,
-                "connection_class": _Connection,
-                "name": _POOL,
-                "timeout": POOL_SECONDS,
-                # No doubled pauses: a server with a late heartbeat would be considered lost.
-                "reconnect_timeout": 0.0,
-            }
-        )
+        options |= {"name": _POOL, "connection_class": _Connection, "timeout": POOL_SECONDS}
+        # No doubled pauses: a server with a late heartbeat would be considered lost.
+        super().__init__(**options, reconnect_timeout=0.0)
 
 
 def shown(address: str) -> str:

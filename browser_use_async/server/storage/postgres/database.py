@@ -201,10 +201,10 @@ class PostgresDatabase(Database):
                 return await call()
             except PASSING as error:
                 if time.monotonic() > ends:
+                    if isinstance(error, psycopg.errors.DiskFull):
+                        raise StorageFullError(DISK_FULL.format(place=HIDDEN_PLACE)) from error
                     raise self._silent() from error
                 _logger.debug("the database is asked again after %r", error)
-            except psycopg.errors.DiskFull as error:
-                raise StorageFullError(DISK_FULL.format(place=HIDDEN_PLACE)) from error
             except psycopg.Error as error:
                 _logger.error("the database %s refused: %s", self.place, first_line(error))  # noqa: TRY400 - the text says it
                 detail = f"{HIDDEN_PLACE} refused, and nothing was written"
