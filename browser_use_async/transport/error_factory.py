@@ -10,7 +10,13 @@ from browser_use_async.api.json import JsonRefusedError, read_json
 from browser_use_async.api.submission_key import CONFLICT_TYPE, parse_key
 from browser_use_async.transport.config import Configuration
 from browser_use_async.transport.request import PreparedRequest
-from browser_use_async.transport.response import Outcome, OutcomeKind, Reply, kind_of_status
+from browser_use_async.transport.response import (
+    Outcome,
+    OutcomeKind,
+    Reply,
+    is_redirect,
+    kind_of_status,
+)
 from browser_use_async.transport.retry import retry_after_seconds
 
 _MAX_DETAIL = 1500  # characters, so that a whole message stays below 2000
@@ -123,13 +129,14 @@ def _status_error(
     if reply.status == 404 and (is_no_route or (is_new and not _names_something(prepared))):
         why = _why_not_served(prepared.endpoint, served, configuration.base_url)
         return errors.APINotServedError(f"{start}: {why}", **common)
-    if 300 <= reply.status < 400:
+    advice = _advice(prepared, reply.status)
+    if is_redirect(reply.status):
         return errors.APIStatusError(
             f"{start}: redirects are not followed, so that the key reaches one origin only; "
-            "set base_url to the address that the API really has",
+            "set base_url to the address that the API really has"
+            f"{'' if advice is None else f'; {advice}'}",
             **common,
         )
-    advice = _advice(prepared, reply.status)
     message = start if advice is None else f"{start}; {advice}"
     if reply.status == 422 and prepared.key is not None:
         conflict = _key_conflict(content, prepared.key)

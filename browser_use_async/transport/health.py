@@ -7,7 +7,12 @@ import math
 from browser_use_async.api.endpoint_table import LIST_TASKS, Endpoint
 from browser_use_async.events import ServiceRecovered, ServiceUnreachable
 from browser_use_async.observers import Observers
-from browser_use_async.transport.response import TRANSIENT_STATUSES, Outcome, OutcomeKind
+from browser_use_async.transport.response import (
+    TRANSIENT_STATUSES,
+    Outcome,
+    OutcomeKind,
+    is_redirect,
+)
 
 GRACE = 1.8  # seconds from the first failed request to the report, which must come within 2
 SETTLE = 0.1  # seconds after a failure in which requests sent with it may still be answered
@@ -18,8 +23,8 @@ class ServiceHealth:
     """Detects outages: reports each once when it is certain, and once when it is over."""
 
     # An outage begins with a request without an answer (refused, unresolved, timed out, cut), or
-    # with one of the 5xx statuses of a service that is down. Any other answer to any call ends it:
-    # a 401, 404 or 429 shows that the service runs, and if one route fails while another is
+    # with one of the 5xx statuses of a service that is down, or with a redirect, as of a maintenance
+    # page. Any other answer to any call ends it: a 401, 404 or 429 shows that the service runs, and if one route fails while another is
     # answered, that is no outage. The outage is reported GRACE seconds after its first failure if
     # no answer came meanwhile and two requests have failed that were sent after the last answer. So
     # a lost request that succeeds when it is repeated is not reported. A failed request that was
@@ -116,4 +121,4 @@ class ServiceHealth:
 
 def _says_outage(status: int) -> bool:
     # 501 and 505 are answers about the request.
-    return status >= 500 and status in TRANSIENT_STATUSES
+    return is_redirect(status) or (status >= 500 and status in TRANSIENT_STATUSES)

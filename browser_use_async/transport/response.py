@@ -71,9 +71,13 @@ class Outcome:
 
 
 # Statuses of a service that did nothing, provided that it validates and limits before it creates.
-# 521-523, 525 and 526 come from an edge that reached no origin.
+# 301, 307 and 308 ask for the same request at another address. 302, 303 and 304 are not here: a 303
+# answers a POST that was carried out, and many frameworks send 302 in its place. 521-523, 525 and
+# 526 come from an edge that reached no origin.
 _REJECTED = frozenset(
-    {400, 401, 402, 403, 404, 405, 411, 413, 414, 415, 422, 429, 501, 505, 521, 522, 523, 525, 526}
+    {301, 307, 308}
+    | {400, 401, 402, 403, 404, 405, 411, 413, 414, 415, 422, 429, 501, 505}
+    | {521, 522, 523, 525, 526}
 )
 TRANSIENT_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504, *range(520, 531)})
 
@@ -88,17 +92,24 @@ _TRANSIENT_ERRORS = (
 
 
 def is_transient(error: BaseException) -> bool:
-    """Whether a read that failed with this error may succeed later."""
-    if isinstance(error, errors.APIStatusError) and error.status in TRANSIENT_STATUSES:
+    """Whether a poll that failed with this error may succeed later."""
+    if isinstance(error, errors.APIStatusError) and (
+        error.status in TRANSIENT_STATUSES or is_redirect(error.status)
+    ):
         return True
     return isinstance(error, _TRANSIENT_ERRORS)
+
+
+def is_redirect(status: int) -> bool:
+    """Whether a status names another address. For a read it is no answer of the service."""
+    return 300 <= status < 400
 
 
 def kind_of_status(status: int) -> OutcomeKind:
     """The kind of an outcome by its status alone."""
     if 200 <= status < 300:
         return OutcomeKind.ACCEPTED
-    if 300 <= status < 400 or status in _REJECTED:
+    if status in _REJECTED:
         return OutcomeKind.REJECTED
     return OutcomeKind.AMBIGUOUS
 

@@ -201,3 +201,31 @@ async def test_the_window_of_a_repetition_is_its_own(api: FakeApi, open_session:
         await budget.refresh()
 
     assert (budget.spent_cents, budget.reserved_cents) == (THREE_STEPS, TEN_STEPS)
+
+
+@pytest.mark.parametrize("status", [302, 303, 304])
+@pytest.mark.parametrize("verb", ["run", "submit"])
+async def test_what_is_answered_with_a_redirect_stays_reserved(
+    api: FakeApi, open_session: OpenSession, verb: str, status: int
+):
+    """A request that was carried out and answered so has its task, which the budget counts."""
+    session = await open_session()
+    api.make = lambda _body: lives(1e6)
+    api.fault = lambda call: Fault(status=status, done=True) if call.route == "run" else None
+    ids, refused = [], 0
+    async with session.budget(cents=30) as budget:
+        for _ in range(20):
+            try:
+                if verb == "run":
+                    await session.tasks.run("Buy milk", max_agent_steps=10)
+                else:
+                    ids.append((await session.submit("Buy milk", max_agent_steps=10)).id)
+            except errors.BudgetExceededError:
+                refused += 1
+            except errors.APIStatusError as error:
+                assert "may have been carried out" in str(error)
+
+    assert refused == 19
+    assert api.count("run") == len(api.tasks) == 1
+    assert ids == ([] if verb == "run" else [api.only_task().id])
+    assert (budget.spent_cents, budget.reserved_cents) == (0, TEN_STEPS)

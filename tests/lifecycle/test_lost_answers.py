@@ -101,7 +101,9 @@ async def test_a_lost_answer_is_made_good(api: FakeApi, open_session: OpenSessio
     assert events[0].task_id == handle.id  # type: ignore[attr-defined]
 
 
-@pytest.mark.parametrize("status", [408, 409, 500, 502, 503, 504, 520, 524, 299, 200])
+@pytest.mark.parametrize(
+    "status", [302, 303, 304, 408, 409, 500, 502, 503, 504, 520, 524, 299, 200]
+)
 async def test_ambiguous_statuses_are_made_good(
     api: FakeApi, open_session: OpenSession, status: int
 ):
@@ -290,7 +292,7 @@ async def test_what_was_not_sent_is_raised_at_once(open_session: OpenSession, ap
     assert api.count() == 0
 
 
-@pytest.mark.parametrize("status", [400, 401, 402, 403, 404, 422, 302])
+@pytest.mark.parametrize("status", [400, 401, 402, 403, 404, 422, 301, 307, 308])
 async def test_a_rejection_is_raised_at_once(api: FakeApi, open_session: OpenSession, status: int):
     """A refusal means that nothing was created: one POST, no search."""
     session = await open_session()

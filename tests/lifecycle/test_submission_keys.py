@@ -1,6 +1,7 @@
 """Submission keys: the same key is the same task, and a lost answer is repeated."""
 
 import asyncio
+import itertools
 import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -8,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import ClientHandlerType, ClientRequest, ClientResponse
 
 from browser_use_async import BrowserUseSession, RetryPolicy, errors
+from browser_use_async.batch import ItemState
 from browser_use_async.events import KeyIgnored, SubmissionAdopted
 from browser_use_async.server import LocalServer
 from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor
@@ -50,6 +53,38 @@ def _session(server: LocalServer, **options: Any) -> BrowserUseSession:
 
 async def _count(session: BrowserUseSession) -> int:
     return (await session.tasks.list(limit=1)).total_count
+
+
+def _answered_with(status: int, every: int) -> Any:
+    """Show some answers to run-task as if a proxy had given them another status."""
+    numbers = itertools.count(1)
+
+    async def replace(request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
+        answer = await handler(request)
+        if request.method == "POST" and next(numbers) % every == 0:
+            answer.status = status
+        return answer
+
+    return replace
+
+
+# --- redirects --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", [302, 303])
+async def test_a_task_whose_creation_was_answered_with_a_redirect_is_found(
+    server: LocalServer, tmp_path: Path, status: int
+):
+    """A fifth of the items of a batch: each has its task, and a second run pays none again."""
+    texts = [f"Pay {number}" for number in range(60)]
+    options = {"ledger": tmp_path / "run.db", "concurrency": 20, "max_agent_steps": 1}
+    middlewares = (_answered_with(status, every=5),)
+    async with _session(server, middlewares=middlewares) as session:
+        for _ in range(2):
+            results = await session.run_many(texts, **options).collect()
+            ids = [each.task_id for each in results if each.state is ItemState.DONE]
+
+            assert len(set(ids)) == len(texts) == await _count(session)
 
 
 # --- one task for one key ---------------------------------------------------------------------

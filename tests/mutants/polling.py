@@ -54,7 +54,9 @@ MUTANTS: tuple[Mutant, ...] = (
         "transport/response.py",
         "is_transient",
         """
-            if isinstance(error, errors.APIStatusError) and error.status in TRANSIENT_STATUSES:
+            if isinstance(error, errors.APIStatusError) and (
+                error.status in TRANSIENT_STATUSES or is_redirect(error.status)
+            ):
                 return True
         """,
         """
@@ -67,6 +69,22 @@ MUTANTS: tuple[Mutant, ...] = (
             "polling/test_outages.py::test_each_failure_in_a_row_counts_anew",
             "polling/test_outages.py::test_random_failures_lose_no_task",
         ),
+    ),
+    Mutant(
+        "a redirect ends a wait",
+        "transport/response.py",
+        "is_transient",
+        "error.status in TRANSIENT_STATUSES or is_redirect(error.status)",
+        "error.status in TRANSIENT_STATUSES",
+        ("polling/test_outages.py::test_a_redirect_ends_no_wait",),
+    ),
+    Mutant(
+        "a service that only redirects is no outage",
+        "transport/health.py",
+        "_says_outage",
+        "is_redirect(status) or (status >= 500 and status in TRANSIENT_STATUSES)",
+        "status >= 500 and status in TRANSIENT_STATUSES",
+        ("polling/test_outages.py::test_a_service_that_only_redirects_is_an_outage",),
     ),
     Mutant(
         "an outage of five minutes is too long",

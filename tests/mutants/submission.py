@@ -80,6 +80,17 @@ MUTANTS: tuple[Mutant, ...] = (
         "status == 429",
         ("lifecycle/test_lost_answers.py::test_a_rejection_is_raised_at_once",),
     ),
+    Mutant(
+        "a redirect after a paid call counts as a refusal",
+        "transport/response.py",
+        "",
+        "{301, 307, 308}",
+        "{301, 302, 303, 307, 308}",
+        (
+            "lifecycle/test_lost_answers.py::test_ambiguous_statuses_are_made_good",
+            "budget/test_lost_answers.py::test_what_is_answered_with_a_redirect_stays_reserved",
+        ),
+    ),
     # Which requests may be sent again.
     Mutant(
         "paid calls are retried like reads",

@@ -180,3 +180,49 @@ async def test_pages_end_with_the_last_wait(api: FakeApi, open_session: OpenSess
 
     await asyncio.sleep(0.5)
     assert api.in_flight == 0
+
+
+REDIRECTS = [301, 302, 303, 304, 307, 308]
+ELSEWHERE = {"Location": "https://elsewhere.example/login"}
+
+
+@pytest.mark.parametrize("status", REDIRECTS)
+@pytest.mark.parametrize("count", [1, 40])
+async def test_a_redirect_ends_no_wait(
+    api: FakeApi, open_session: OpenSession, count: int, status: int
+):
+    """A maintenance page for a minute, and now and then one more, delay waits and end none."""
+    session = await open_session()
+    draw = random.Random(status)
+    tasks = [api.add(lives(draw.uniform(5.0, 100.0))) for _ in range(count)]
+    api.fault = lambda call: (
+        Fault(status=status, headers=ELSEWHERE)
+        if 10.0 <= call.at < 70.0 or (call.at > 1.0 and draw.random() < 0.05)
+        else None
+    )
+
+    ended = await asyncio.gather(*(session.wait(task.id) for task in tasks))
+
+    assert [each.id for each in ended] == [task.id for task in tasks]
+    assert {each.status for each in ended} == {TaskStatus.FINISHED}
+    assert loop_time() <= 115.0
+
+
+async def test_a_service_that_only_redirects_is_an_outage(api: FakeApi, open_session: OpenSession):
+    """It is reported, ends the wait for a task that nobody saw, and after its time every wait."""
+    heard: list[Any] = []
+    session = await open_session(on_event=heard.append, poll=PollPolicy(outage_timeout=60.0))
+    task = api.add(lives(1e6))
+    api.fault = lambda call: Fault(status=302, headers=ELSEWHERE) if call.at >= 10.0 else None
+    known = asyncio.create_task(session.wait(task.id))
+    await asyncio.sleep(20.0)
+
+    with pytest.raises(errors.APIStatusError, match="redirects are not followed"):
+        await session.tasks.get(task.id)
+    assert [type(each).__name__ for each in heard] == ["ServiceUnreachable"]
+    with pytest.raises(errors.WaitInterruptedError, match="whether the task exists is not known"):
+        await session.wait("never-seen")
+    with pytest.raises(errors.WaitInterruptedError, match="redirects are not followed"):
+        await known
+
+    assert 70.0 <= loop_time() <= 85.0
