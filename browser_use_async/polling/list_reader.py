@@ -10,7 +10,7 @@ from browser_use_async import errors
 from browser_use_async.api.limits import MAX_TASK_PAGE
 from browser_use_async.api.serialization import LIST_STATUSES, StatusPage
 from browser_use_async.polling.long_poll import LongPoll
-from browser_use_async.polling.policy import Break
+from browser_use_async.polling.policy import MAX_PAUSE, Break
 from browser_use_async.polling.results import PollResults, is_refusal, loop_time
 from browser_use_async.polling.task_list import MIN_SHARED, ListPage
 from browser_use_async.polling.watched_task import MAX_LIST_MISSES, WatchedTask, unanswered
@@ -20,6 +20,7 @@ MAX_PAGES = 25  # read at once in search of tasks
 LOST_PER_PAGE = 25  # tasks that no page has shown for each page read in search of them
 MAX_SEARCH = 1000  # pages; a list that never ends is searched no further
 MAX_KNOWN = 256  # pages whose last answers are remembered
+MAX_ENDS = 1000  # tasks whose ends are remembered
 PAGE_ATTEMPTS = 3  # for one page, before its tasks are polled one by one
 
 _STATUSES: dict[str, str] = {each: each for each in TaskStatus}
@@ -50,6 +51,11 @@ class ListReader:
         self._search_page: int | None = None  # the next one to search for tasks on
         self._searched_at = -math.inf
         self._failed_since = math.inf  # the first failure since the last page that was answered
+        self._max_lag = 2 * (results.policy.latency_target or MAX_PAUSE)  # seconds
+        # Seconds by which dates of tasks are behind the `Date` of answers, as far as seen.
+        self._clock_error = 0.0
+        # By the id of a task, oldest first: the loop time at which its end was confirmed.
+        self._ends: dict[str, float] = {}
 
     def request_for(self, watched: WatchedTask, now: float) -> ListRequest | None:
         """The page that shows a task and its neighbours, if one is worth its cost."""
@@ -176,6 +182,12 @@ class ListReader:
             # By identity, which is fast for known statuses; the others are few.
             if statuses[index] is not watched.status:
                 self._record_status(watched, TaskStatus(statuses[index]), answered_before, now)
+            if watched.unconfirmed is None:
+                watched.listed_at = asked
+        for task_id in self._ends.keys() & answer.ids:
+            status = TaskStatus(statuses[answer.ids.index(task_id)])
+            if status.is_known and not status.is_terminal:
+                self._record_lag(asked - self._ends[task_id], task_id)
         for each in self._list.record_page(page, answer, rows, listed, asked, now):
             self._schedule.set_timer(each)
 
@@ -198,6 +210,34 @@ class ListReader:
         if status.is_terminal:
             self._long_poll.record_end(watched, answered_before, now)
         self._results.confirm(watched)
+
+    def record_end(self, watched: WatchedTask, alive_at: float) -> None:
+        """Compare an end that get-task has just confirmed with what the list has shown.
+
+        `alive_at` is when the last answer began that did not show the end.
+        """
+        # By the `Date` of the same answer, since this machine's clock may be wrong. The service's
+        # clocks may differ, too, so what is known otherwise of the life of the task corrects them.
+        now, task, listed_at = loop_time(), watched.task, watched.listed_at
+        self._ends[watched.task_id] = now
+        if len(self._ends) > MAX_ENDS:
+            del self._ends[next(iter(self._ends))]
+        date = self._results.transport.server_clock.unconfirmed()
+        if date is None or task is None or task.finished_at is None:
+            return
+        ended_at = now - (date - task.finished_at).total_seconds()
+        if alive_at > listed_at:  # by a call for this task alone
+            self._clock_error = max(self._clock_error, alive_at - ended_at)
+        if watched.submitted_at is not None and task.duration is not None:
+            least = watched.submitted_at + task.duration - ended_at
+            self._clock_error = max(self._clock_error, least)
+        self._record_lag(listed_at - ended_at - self._clock_error, watched.task_id)
+
+    def _record_lag(self, seconds: float, task_id: str) -> None:
+        """Poll tasks one by one if the list shows them alive for long after their ends."""
+        if seconds > self._max_lag:
+            why = f"it showed task {task_id} as not ended {seconds:.0f} s after its end"
+            self.health.start(loop_time(), why)
 
     def _remember(
         self, page: ListPage, answer: StatusPage, rows: Sequence[WatchedTask | None]

@@ -330,6 +330,7 @@ class TaskPoller:
             # From now and not from the previous poll: no burst after the loop was blocked.
             watched.next_poll_at = now + (0 if watched.needs_get else self._schedule.pause(watched))
         if watched.ended:
+            self._list_reader.record_end(watched, -math.inf if was_reported else answered_before)
             if not was_reported:
                 self._long_poll.record_end(watched, answered_before, loop_time())
             if self._coverage.record_end(watched, polls_before):

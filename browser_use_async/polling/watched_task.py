@@ -116,6 +116,7 @@ class WatchedTask:
 
     # The task list; see `TaskList`.
     rank: int | None = None
+    listed_at: float = -math.inf  # when the request for the newest row began that shows it alive
     rank_seen: int | None = None  # the rank by the last page, not yet confirmed
     list_misses: int = 0  # pages in a row that should have shown it and did not
 

@@ -10,6 +10,7 @@ from browser_use_async.batch import ItemState
 from tests.support.api_bench import OpenSession
 from tests.support.fake_api import LOST_AFTER, LOST_BEFORE, FakeApi, Fault
 from tests.support.fake_task import lives
+from tests.support.virtual_time import loop_time
 
 pytestmark = pytest.mark.looptime
 
@@ -109,6 +110,26 @@ async def test_the_reservation_of_a_cancelled_call_is_released(
     assert api.count("run") == 4
     assert budget.spent_cents == len(api.tasks) * THREE_STEPS
     assert budget.reserved_cents == 0
+
+
+async def test_a_call_that_does_not_fit_waits_for_no_window(
+    api: FakeApi, open_session: OpenSession
+):
+    """A lost answer is looked for after its window; before, the next call is refused at once."""
+    session = await open_session()
+    first = {"run": LOST_BEFORE, "list": Fault(status=403)}  # so that the search ends at once
+    api.fault = lambda call: first.get(call.route) if call.number == 1 else None
+    async with session.budget(cents=40) as budget:
+        with pytest.raises(errors.SubmissionUnknownError):
+            await submit(session)
+        with pytest.raises(errors.BudgetExceededError):
+            await submit(session)
+        assert loop_time() < 1.0
+        assert (api.count("run"), api.count("list")) == (1, 1)
+        await asyncio.sleep(WINDOW)
+        await submit(session)
+
+    assert budget.reserved_cents == TEN_STEPS
 
 
 async def test_without_a_search_the_money_stays_reserved(api: FakeApi, open_session: OpenSession):

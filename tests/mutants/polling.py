@@ -167,6 +167,39 @@ MUTANTS: tuple[Mutant, ...] = (
         "task is not None",
         ("polling/test_long_poll_liars.py::test_a_stream_that_lies_costs_a_few_requests",),
     ),
+    Mutant(
+        "a line of a stream may bring another task",
+        "polling/results.py",
+        "PollResults.record_reported",
+        "task is not None and task.has_ended and task.id == watched.task_id",
+        "task is not None and task.has_ended",
+        ("polling/test_long_poll_liars.py::test_the_body_of_another_task_ends_no_wait",),
+    ),
+    # Lists that lag.
+    Mutant(
+        "an end that the list has shown late says nothing of the list",
+        "polling/list_reader.py",
+        "ListReader.record_end",
+        "self._record_lag(listed_at - ended_at - self._clock_error, watched.task_id)",
+        "pass",
+        ("polling/test_late_lists.py::test_a_list_that_lags_is_left_alone",),
+    ),
+    Mutant(
+        "a row that contradicts get-task says nothing of the list",
+        "polling/list_reader.py",
+        "ListReader._record_page",
+        "status.is_known and not status.is_terminal",
+        "False",
+        ("polling/test_late_lists.py::test_a_list_that_lags_is_left_alone",),
+    ),
+    Mutant(
+        "the clocks of a service agree",
+        "polling/list_reader.py",
+        "ListReader.record_end",
+        "listed_at - ended_at - self._clock_error",
+        "listed_at - ended_at",
+        ("polling/test_late_lists.py::test_a_list_that_is_right_is_read",),
+    ),
     # Statuses.
     Mutant(
         "an unknown status is terminal",

@@ -167,7 +167,7 @@ async def test_a_blink_is_no_disappearance(api: FakeApi, open_session: OpenSessi
         (402, errors.PaymentRequiredError),
         (400, errors.BadRequestError),
         (422, errors.UnprocessableEntityError),
-        (302, errors.APIStatusError),
+        (410, errors.APIStatusError),
     ],
 )
 async def test_a_refusal_ends_the_wait_at_once(

@@ -157,6 +157,11 @@ async def test_a_stream_that_lies_costs_a_few_requests(nothing_leaks: None, lie:
     assert len(asked) <= len(polled) + 2 * 50 * are_confirmed + 15
 
 
+async def test_the_body_of_another_task_ends_no_wait(nothing_leaks: None):
+    """A stream that reports an end with another task: get-task brings the right one."""
+    assert await _calls(LyingApi(LIES["ends with other tasks"]), 2, long_poll=True)
+
+
 def _long_line(api: LyingApi) -> bytes:
     return _lines(PLACE)[:-1] + b" " * MAX_LINE + b"\n" + _false_ends(api)
 
