@@ -435,6 +435,8 @@ class SubmissionKeyExistsError(BrowserUseError):
         handle: Its `TaskHandle`; None after the error was unpickled.
     """
 
+    task_id: str
+
     def __init__(
         self, message: str, *, key: str, task_id: str, handle: _Handle | None = None
     ) -> None:
@@ -453,6 +455,8 @@ class TaskError(BrowserUseError):
     Attributes:
         task: The whole task: its steps, files and output are not lost.
     """
+
+    task_id: str
 
     def __init__(self, message: str, *, task: "Task") -> None:
         super().__init__(message, task_id=task.id)
@@ -475,6 +479,8 @@ class OutputValidationError(BrowserUseError):
         raw_output: The output of the task, unchanged. It was paid for.
     """
 
+    task_id: str
+
     def __init__(self, message: str, *, task: "Task", raw_output: str | None) -> None:
         super().__init__(message, task_id=task.id)
         self.task = task
@@ -487,6 +493,8 @@ class WaitTimeoutError(BrowserUseError, TimeoutError):
     Attributes:
         last_status: The last status seen, or None if none was.
     """
+
+    task_id: str
 
     def __init__(self, message: str, *, task_id: str, last_status: "TaskStatus | None") -> None:
         super().__init__(message, task_id=task_id)
@@ -502,6 +510,8 @@ class WaitInterruptedError(BrowserUseError):
     Attributes:
         last_status: The last status seen, or None if none was.
     """
+
+    task_id: str
 
     def __init__(self, message: str, *, task_id: str, last_status: "TaskStatus | None") -> None:
         super().__init__(message, task_id=task_id)

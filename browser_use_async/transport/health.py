@@ -23,14 +23,14 @@ class ServiceHealth:
     """Detects outages: reports each once when it is certain, and once when it is over."""
 
     # An outage begins with a request without an answer (refused, unresolved, timed out, cut), or
-    # with one of the 5xx statuses of a service that is down, or with a redirect, as of a maintenance
-    # page. Any other answer to any call ends it: a 401, 404 or 429 shows that the service runs, and if one route fails while another is
-    # answered, that is no outage. The outage is reported GRACE seconds after its first failure if
-    # no answer came meanwhile and two requests have failed that were sent after the last answer. So
-    # a lost request that succeeds when it is repeated is not reported. A failed request that was
-    # under way when another one was answered only raises a suspicion. An answer that cannot be
-    # decoded does not count: a proxy's web page with status 200 says nothing about the service
-    # behind it.
+    # with one of the 5xx statuses of a service that is down, or with a redirect, as of a
+    # maintenance page. Any other answer to any call ends it: a 401, 404 or 429 shows that the
+    # service runs, and if one route fails while another is answered, that is no outage. The outage
+    # is reported GRACE seconds after its first failure if no answer came meanwhile and two requests
+    # have failed that were sent after the last answer. So a lost request that succeeds when it is
+    # repeated is not reported. A failed request that was under way when another one was answered
+    # only raises a suspicion. An answer that cannot be decoded does not count: a proxy's web page
+    # with status 200 says nothing about the service behind it.
 
     def __init__(self, observers: Observers) -> None:
         self.is_down = False  # whether a reported outage goes on

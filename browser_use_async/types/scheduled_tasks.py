@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Required, TypedDict
+from typing import Literal, Required, TypedDict
 
 import attrs
 
@@ -15,6 +15,8 @@ _CRON = FieldRule(FieldKind.CRON)
 _MOMENT = FieldRule(FieldKind.DATETIME)
 _FLAG = FieldRule(FieldKind.BOOLEAN)
 
+ScheduleKind = Literal["interval", "cron"]  # `ScheduleType` as text
+
 
 class CreateScheduledTaskFields(RunTaskFields, total=False):
     """The fields of a new schedule, as keyword arguments.
@@ -22,7 +24,7 @@ class CreateScheduledTaskFields(RunTaskFields, total=False):
     `CreateScheduledTaskRequest` explains them.
     """
 
-    schedule_type: Required[ScheduleType | str]
+    schedule_type: Required[ScheduleType | ScheduleKind]
     interval_minutes: int | None
     cron_expression: str | None
     start_at: datetime | None
@@ -33,7 +35,7 @@ class UpdateScheduledTaskFields(TypedDict, total=False):
     """The fields of a schedule that can be changed, as keyword arguments."""
 
     task: str | None
-    schedule_type: ScheduleType | str | None
+    schedule_type: ScheduleType | ScheduleKind | None
     interval_minutes: int | None
     cron_expression: str | None
     start_at: datetime | None
@@ -62,7 +64,7 @@ class CreateScheduledTaskRequest(TaskSettings):
         end_at: When to end, aware; by default a year later.
     """
 
-    schedule_type: ScheduleType | str = ruled(
+    schedule_type: ScheduleType | ScheduleKind = ruled(
         FieldRule(FieldKind.TEXT, required=True, nullable=False, enum=ScheduleType), kw_only=True
     )
     interval_minutes: int | Unset | None = ruled(_MINUTES)
@@ -82,7 +84,7 @@ class UpdateScheduledTaskRequest:
     """
 
     task: str | Unset | None = ruled(FieldRule(FieldKind.TEXT, min_length=1))
-    schedule_type: ScheduleType | str | Unset | None = ruled(
+    schedule_type: ScheduleType | ScheduleKind | Unset | None = ruled(
         FieldRule(FieldKind.TEXT, enum=ScheduleType)
     )
     interval_minutes: int | Unset | None = ruled(_MINUTES)

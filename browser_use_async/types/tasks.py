@@ -87,7 +87,8 @@ class RunTaskFields(TypedDict, total=False):
     secrets: Mapping[str, str] | None
     """Names and values that the agent may type but never sees; combine them with
     `allowed_domains`."""
-    allowed_domains: Sequence[str] | None
+    # No `Sequence`, since a text is one of texts.
+    allowed_domains: list[str] | tuple[str, ...] | None
     """Domains that the agent may visit, `*.example.com` for any subdomain; all domains if it is
     not given. The SDK refuses an empty list."""
     browser_profile_id: str | None

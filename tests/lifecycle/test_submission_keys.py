@@ -77,7 +77,7 @@ async def test_a_task_whose_creation_was_answered_with_a_redirect_is_found(
 ):
     """A fifth of the items of a batch: each has its task, and a second run pays none again."""
     texts = [f"Pay {number}" for number in range(60)]
-    options = {"ledger": tmp_path / "run.db", "concurrency": 20, "max_agent_steps": 1}
+    options: Any = {"ledger": tmp_path / "run.db", "concurrency": 20, "max_agent_steps": 1}
     middlewares = (_answered_with(status, every=5),)
     async with _session(server, middlewares=middlewares) as session:
         for _ in range(2):

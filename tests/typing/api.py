@@ -217,6 +217,8 @@ async def every_field(session: BrowserUseSession) -> None:
     )
     # The checkers find a user's typing errors; mypy knows that an error is expected.
     await session.tasks.run("Log in", max_steps=5)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    await session.tasks.run("Log in", allowed_domains=("example.com",))
+    await session.tasks.run("Log in", allowed_domains="a.com")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     await session.tasks.run("Log in", use_proxy="yes")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     await session.run_and_wait("Log in", on_timeout="kill")  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
 
@@ -277,6 +279,10 @@ async def every_verb(session: BrowserUseSession) -> None:
         assert_type(row, TaskSummary)
     assert_type(session.iterate_all_tasks(statuses=["failed"]), PageIterator)
     assert_type(session.iterate_all_tasks(), PageIterator)
+    await session.scheduled_tasks.create(
+        "Buy milk", schedule_type="cron", cron_expression="0 9 * * *"
+    )
+    await session.scheduled_tasks.create("Buy milk", schedule_type="daily")  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
     assert_type(session.scheduled_tasks.iterate(), ListIterator[ScheduledTask])
     assert_type(session.browser_profiles.iterate(page_size=5), ListIterator[BrowserProfile])
     async with asyncio.TaskGroup() as group:
@@ -290,8 +296,9 @@ async def every_error(session: BrowserUseSession) -> None:
         await session.run_and_wait("Buy milk")
     except errors.TaskError as error:
         assert_type(error.task, Task)
-        assert_type(error.task_id, str | None)
+        assert_type(error.task_id, str)
     except errors.WaitTimeoutError as error:
+        assert_type(error.task_id, str)
         assert_type(error.last_status, TaskStatus | None)
     except errors.SubmissionUnknownError as error:
         assert_type(error.submission_token, str)
