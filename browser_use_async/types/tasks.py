@@ -155,7 +155,7 @@ class TaskSettings:
     secrets: Mapping[str, str] | Unset | None = ruled(
         FieldRule(FieldKind.TEXT_MAP), converter=_masked, shown=_shown_secrets
     )
-    allowed_domains: Sequence[str] | Unset | None = ruled(
+    allowed_domains: list[str] | tuple[str, ...] | Unset | None = ruled(
         FieldRule(FieldKind.TEXT_LIST, blank_is_null=True)
     )
     browser_profile_id: str | Unset | None = ruled(FieldRule(FieldKind.TEXT, blank_is_null=True))
