@@ -68,7 +68,7 @@ async def show_tasks(server: RunningServer, query: OverviewQuery) -> Json:
     """Lists tasks, newest first, with their costs and what they do now."""
     database, now = server.stores.database, server.settings.now()
     rows, looked_at = await find_tasks(database, server.owner, query, now)
-    count, _ = await server.stores.tasks.page(1, 1)
+    count, _ = await server.stores.tasks.page(1, 1, 0)
     return Json(
         tasks=[
             {**_row_as_json(each, server.links, now), "doing": server.runner.doing(each.id)}

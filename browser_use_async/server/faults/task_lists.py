@@ -8,7 +8,7 @@ from browser_use_async.server.storage.outbox import Outbox
 from browser_use_async.server.storage.records import TaskRow
 from browser_use_async.server.storage.secret_documents import Secrets
 from browser_use_async.server.storage.table import MOST
-from browser_use_async.server.storage.tasks import ROW, TaskStore
+from browser_use_async.server.storage.tasks import TaskStore, row_columns
 
 
 class LateTaskStore(TaskStore):
@@ -25,16 +25,19 @@ class LateTaskStore(TaskStore):
         """None while tasks are hidden, which changes nothing in the database."""
         return None if self.hidden else super().version
 
-    async def page(self, page: int, limit: int) -> tuple[int, list[TaskRow]]:
+    async def page(self, page: int, limit: int, output: int) -> tuple[int, list[TaskRow]]:
         """The number of tasks that lists show, and one page of them, newest first."""
         if not self.hidden:
-            return await super().page(page, limit)
+            return await super().page(page, limit, output)
         hidden = {f"hidden{number}": task_id for number, task_id in enumerate(self.hidden)}
         marks = ", ".join(f":{name}" for name in hidden)
         shown = f"FROM tasks WHERE owner = :owner AND id NOT IN ({marks})"
         before = min((page - 1) * limit, MOST)
         values = {"owner": self.owner, "limit": limit, "before": before, **hidden}
         count = await self._database.value(f"SELECT COUNT(*) {shown}", **values)
-        statement = f"SELECT {ROW} {shown} ORDER BY position DESC LIMIT :limit OFFSET :before"
-        rows = await self._database.rows(statement, **values)
+        rows = await self._database.rows(
+            f"SELECT {row_columns(output)} {shown} "
+            "ORDER BY position DESC LIMIT :limit OFFSET :before",
+            **values,
+        )
         return int(count), [TaskRow._make(row) for row in rows]

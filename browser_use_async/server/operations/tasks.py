@@ -1,5 +1,6 @@
 """The API section Tasks."""
 
+import asyncio
 from typing import Any
 
 from browser_use_async import types
@@ -27,14 +28,14 @@ _BY_ITSELF = frozenset({types.TaskStatus.FINISHED, types.TaskStatus.FAILED})
 _CUT = " [the rest of this output is in the task itself]"
 
 
-def _row_text(row: TaskRow, links: Links, longest: int | None) -> str:
-    """A row of the task list as JSON, with an output of so many characters at most.
+def _row_text(row: TaskRow, links: Links, share: int) -> str:
+    """A row of the task list as JSON, with so many characters of a longer output.
 
     Made from texts that are stored in the form of the answer, since a page has a hundred rows.
     """
-    output = row.output and from_text(row.output)
-    if output is not None and longest is not None and len(output) > longest:
-        output = output[:longest] + _CUT
+    output = row.output and from_text(row.output[:share])
+    if row.output is not None and len(row.output) > share:
+        output = f"{output}{_CUT}"
     metadata = row.metadata
     if "\\u" in metadata:
         metadata = json_text(from_json(metadata))
@@ -137,12 +138,16 @@ async def list_tasks(server: RunningServer, query: types.PageQuery) -> Ready:
     """One page of the tasks, newest first. A list without rows has no pages."""
     # A larger limit is lowered silently.
     limit = min(query.limit, MAX_TASK_PAGE)
+    # Every row stays, because clients count them. Other fields are limited at their creation.
+    share = MAX_PAGE_CHARACTERS // limit
     key = ("page", query.page, limit, server.owner, server.links.may_steer)
 
     async def make() -> bytes:
-        count, rows = await server.stores.tasks.page(query.page, limit)
-        longest = _longest_output(rows)
-        texts = ",".join([_row_text(row, server.links, longest) for row in rows])
+        async with server.next_list:
+            await asyncio.sleep(0)
+        # One more character shows that there is a rest.
+        count, rows = await server.stores.tasks.page(query.page, limit, share + 1)
+        texts = ",".join([_row_text(row, server.links, share) for row in rows])
         text = (
             f'{{"tasks":[{texts}],"total_pages":{-(-count // limit)},"page":{query.page},'
             f'"limit":{limit},"total_count":{count}}}'
@@ -150,17 +155,6 @@ async def list_tasks(server: RunningServer, query: types.PageQuery) -> Ready:
         return json_bytes(text)
 
     return await server.ready.read(key, server.stores.tasks.version, make)
-
-
-def _longest_output(rows: list[TaskRow]) -> int | None:
-    """The most characters of an output if all outputs are too large together, else None.
-
-    Every row stays, because clients count them. Other fields are limited at their creation.
-    """
-    characters = sum([len(row.output) for row in rows if row.output])
-    if characters > MAX_PAGE_CHARACTERS:  # as JSON; the texts themselves may be shorter
-        characters = sum(len(from_text(row.output)) for row in rows if row.output)
-    return MAX_PAGE_CHARACTERS // len(rows) if characters > MAX_PAGE_CHARACTERS else None
 
 
 @operation(table.GET_TASK_MEDIA)

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -10,6 +11,7 @@ from browser_use_async.api.scalars import format_timestamp
 from browser_use_async.types import TaskStatus
 
 _JSON = "\x01"  # the prefix of text that is stored as JSON, as is text that begins with it
+_ESCAPE = len(r"\u0000")  # the longest one
 _PER_CENT = 10**6
 
 to_json = json.JSONEncoder(separators=(",", ":")).encode  # `dumps` creates an encoder each time
@@ -40,17 +42,20 @@ def _is_storable(text: str) -> bool:
 
 
 def from_text(stored: str) -> str:
-    """Restore a text that `to_text` has converted."""
+    """Restore a text that `to_text` has converted, or what is whole of its beginning."""
     if stored[:1] != _JSON:
         return stored
-    text: str = json.loads(stored[1:])
-    return text
+    with suppress(ValueError):  # the text was cut
+        return str(json.loads(stored[1:]))
+    for end in range(len(stored), len(stored) - _ESCAPE, -1):
+        with suppress(ValueError):  # within an escape
+            return str(json.loads(stored[1:end] + '"'))
+    return ""
 
 
 def beginning(column: str, characters: int) -> str:
-    """Return SQL for the first characters of a text; text that is stored as JSON stays whole."""
-    cut = f"SUBSTR({column}, 1, {characters})"
-    return f"CASE WHEN SUBSTR({column}, 1, 1) = '{_JSON}' THEN {column} ELSE {cut} END"
+    """Return SQL for the first characters of a text, as it is stored."""
+    return f"SUBSTR({column}, 1, {characters})"
 
 
 def to_moment(moment: datetime | None) -> str | None:

@@ -31,12 +31,11 @@ from browser_use_async.server.storage.files import put_results
 from browser_use_async.server.storage.outbox import Outbox
 from browser_use_async.server.storage.profiles import save_cookies
 from browser_use_async.server.storage.records import TASKS, TaskRecord, TaskRow, request_text
-from browser_use_async.server.storage.rows import to_text
+from browser_use_async.server.storage.rows import beginning, to_text
 from browser_use_async.server.storage.scripts import keep_outcome
 from browser_use_async.server.storage.secret_documents import Secrets
 from browser_use_async.types import UNSET, Created, TaskSettings, TaskStatus
 
-ROW = ", ".join(TaskRow._fields)
 _TOKEN_BYTES = 24
 _MOST_BEHIND = 100
 """The largest number of an owner's unended tasks that counts for the order of tasks."""
@@ -103,14 +102,17 @@ class TaskStore(Owned):
         """Return how many tasks of all owners were created."""
         return int(await self._database.value("SELECT COALESCE(SUM(tasks), 0) FROM accounts"))
 
-    async def page(self, page: int, limit: int) -> tuple[int, list[TaskRow]]:
-        """Return the number of tasks, and one page of them, newest first."""
+    async def page(self, page: int, limit: int, output: int) -> tuple[int, list[TaskRow]]:
+        """Return the number of tasks, and one page of them, newest first.
+
+        Of each output so many characters are read, as it is stored.
+        """
         statement = "SELECT tasks, expired_tasks FROM accounts WHERE owner = :owner"
         newest, expired = await self._database.first(statement, owner=self.owner) or (0, 0)
         # Far past the end, the position may be too large for a database.
         top = max(0, newest - (page - 1) * limit)
         rows = await self._database.rows(
-            f"SELECT {ROW} FROM tasks WHERE owner = :owner AND position <= :top "
+            f"SELECT {row_columns(output)} FROM tasks WHERE owner = :owner AND position <= :top "
             "AND position > :bottom ORDER BY position DESC",
             owner=self.owner,
             top=top,
@@ -366,6 +368,13 @@ class TaskStore(Owned):
             await self._sealed.delete(at, ASSIGNMENT, record.id)
         await self._outbox.write(at, record, event)
         await at.announce(record.id, f"{progress.TARGETS[event]} {record.owner}")
+
+
+def row_columns(output: int) -> str:
+    """The columns of a row in a list, with so many characters of its output."""
+    return ", ".join(
+        beginning(name, output) if name == "output" else name for name in TaskRow._fields
+    )
 
 
 def _new_token() -> str:

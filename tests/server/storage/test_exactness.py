@@ -24,6 +24,7 @@ from browser_use_async.server.storage.account import Account, open_account
 from browser_use_async.server.storage.database import Claim
 from browser_use_async.server.storage.outbox import Outbox
 from browser_use_async.server.storage.progress import TaskEvent
+from browser_use_async.server.storage.rows import from_text
 from browser_use_async.server.storage.schedules import RunTakenError, Schedules
 from browser_use_async.server.storage.secret_documents import Secrets
 from browser_use_async.server.storage.webhooks import WebhookRegistry
@@ -154,7 +155,7 @@ async def test_without_credit_nothing_is_created(stores: Stores):
     with pytest.raises(NoCreditError):
         await stores.created(partial(stores.schedules.claim_run, due))
 
-    assert (await stores.tasks.page(1, 10), await stores.tasks.created()) == ((0, []), 0)
+    assert (await stores.tasks.page(1, 10, 0), await stores.tasks.created()) == ((0, []), 0)
     assert len(await stores.schedules.due()) == 1
 
 
@@ -167,9 +168,9 @@ async def test_each_owner_has_tasks_of_their_own(stores: Stores):
     mine = await stores.created()
     theirs = await other.create(RunTaskRequest("x"), Assignment(str(uuid.uuid4()), "x"))
 
-    assert [row.id for row in (await stores.tasks.page(1, 10))[1]] == [mine.id]
-    assert [row.id for row in (await other.page(1, 10))[1]] == [theirs.id]
-    assert (await other.page(1, 10))[0] == 1
+    assert [row.id for row in (await stores.tasks.page(1, 10, 0))[1]] == [mine.id]
+    assert [row.id for row in (await other.page(1, 10, 0))[1]] == [theirs.id]
+    assert (await other.page(1, 10, 0))[0] == 1
     assert await other.get(mine.id) is None
     assert await stores.tasks.status(theirs.id) is None
     if isinstance(stores.database, SqliteDatabase):  # else a listener gets an event
@@ -205,3 +206,16 @@ async def test_old_tasks_are_deleted_if_it_is_wanted(http: aiohttp.ClientSession
     assert listed == ids[:-25:-1]
     assert (first["total_count"], first["total_pages"], gone.status) == (24, 2, 404)
     assert (count, newest in ids) == (25, False)
+
+
+@pytest.mark.parametrize("letter", ["é", "\0", "\ud83d"])
+async def test_a_page_reads_only_the_beginning_of_an_output(stores: Stores, letter: str):
+    """However the text is stored, the database gives so many characters of it."""
+    record = await stores.created()
+    await stores.tasks.change(record, TaskEvent.START)
+    await stores.tasks.finish(record, Finished(letter * 300_000))
+    _, (row,) = await stores.tasks.page(1, 10, 1001)
+
+    assert row.output is not None
+    assert len(row.output) == 1001
+    assert {*from_text(row.output)} == {letter}
