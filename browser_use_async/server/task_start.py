@@ -127,7 +127,7 @@ async def checked_assignment(
         takes_screenshots=server.settings.screenshots,
         takes_recording=server.settings.recordings,
     )
-    _check_script(server, assignment.metadata)
+    await _check_script(server, assignment.metadata)
     problem = server.runner.check(assignment)
     if problem is not None:
         given = getattr(settings, problem.field, None)
@@ -200,7 +200,7 @@ def check_fields(settings: Any) -> None:
     _check_domains(getattr(settings, "allowed_domains", None))
 
 
-def _check_script(server: RunningServer, metadata: Mapping[str, str]) -> None:
+async def _check_script(server: RunningServer, metadata: Mapping[str, str]) -> None:
     try:
         pairs = ScriptPairs.of(metadata)
     except ScriptPairsError as error:
@@ -212,6 +212,8 @@ def _check_script(server: RunningServer, metadata: Mapping[str, str]) -> None:
             "executor chromium or browser_use"
         )
         raise _refused(["metadata"], message, dict(metadata))
+    if pairs is not None and (refusal := await server.stores.scripts.refusal(pairs.name)):
+        raise _refused(["metadata"], refusal, dict(metadata))
 
 
 def _check_domains(domains: Any) -> None:

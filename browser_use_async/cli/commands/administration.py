@@ -266,10 +266,10 @@ async def _show_script(
 ) -> None:
     """Print the text of a script."""
     found = await _versions(server, name)
-    shown = next((each for each in found if version in {None, each["version"]}), None)
-    if shown is None:
+    if version not in {None, *(each["version"] for each in found)}:
         latest = found[0]["version"]
         raise ConfigurationError(f"{name} has no version {version}; its latest is {latest}")
+    shown = await _version(server, name, version or found[0]["version"])
     if console.shows_text:
         console.answer(shown["text"])
     else:
@@ -283,8 +283,8 @@ async def _compare(console: Console, server: ServerOptions, name: str) -> None:
     if not before:
         raise ConfigurationError(f"{name} has one version, and nothing to compare it with")
     lines = difflib.unified_diff(
-        before[0]["text"].splitlines(),
-        latest["text"].splitlines(),
+        (await _version(server, name, before[0]["version"]))["text"].splitlines(),
+        (await _version(server, name, latest["version"]))["text"].splitlines(),
         f"{name}, version {before[0]['version']}",
         f"{name}, version {latest['version']}",
         lineterm="",
@@ -297,7 +297,8 @@ async def _edit(console: Console, server: ServerOptions, name: str) -> None:
     """Change the text of a script in an editor ($EDITOR); tasks play the new version."""
     if not sys.stdin.isatty():
         raise ConfigurationError("scripts edit needs a terminal; use scripts export and import")
-    text = (await _versions(server, name))[0]["text"]
+    latest = (await _versions(server, name))[0]
+    text = (await _version(server, name, latest["version"]))["text"]
     changed = click.edit(text, extension=_ENDING)
     if changed is None or changed == text:
         console.info("nothing was changed")
@@ -312,14 +313,14 @@ async def _edit(console: Console, server: ServerOptions, name: str) -> None:
 )
 async def _export(console: Console, server: ServerOptions, folder: Path) -> None:
     """Write the latest version of each script to a file, NAME.script."""
-    client = _client(server)
-    names = [each["name"] for each in (await client.get("/admin/scripts"))["scripts"]]
+    found = (await _client(server).get("/admin/scripts"))["scripts"]
     texts = {
-        name: (await client.get(f"/admin/scripts/{name}"))["versions"][0]["text"] for name in names
+        each["name"]: (await _version(server, each["name"], each["version"]))["text"]
+        for each in found
     }
     for path in _write(folder, texts):
         console.info(str(path))
-    console.result({"exported": names})
+    console.result({"exported": [*texts]})
 
 
 @scripts.action(
@@ -365,6 +366,12 @@ def _write(folder: Path, texts: dict[str, str]) -> list[Path]:
 async def _put(console: Console, server: ServerOptions, name: str, text: str) -> None:
     made = await _client(server).put(f"/admin/scripts/{name}", {"text": text})
     console.done(f"{name}: version {made['version']}", made)
+
+
+async def _version(server: ServerOptions, name: str, version: int) -> dict[str, Any]:
+    """One version with its text."""
+    answer: dict[str, Any] = await _client(server).get(f"/admin/scripts/{name}/{version}")
+    return answer
 
 
 async def _versions(server: ServerOptions, name: str) -> list[dict[str, Any]]:

@@ -30,6 +30,21 @@ class ScriptName:
 
 
 @attrs.frozen
+class OneVersion:
+    """The version that a call is about.
+
+    Attributes:
+        name: The name of the script.
+        version: The number of the version.
+    """
+
+    name: str = ruled(_REQUIRED)
+    version: int = ruled(
+        FieldRule(FieldKind.INTEGER, nullable=False, required=True, minimum=1, maximum=2**31 - 1)
+    )
+
+
+@attrs.frozen
 class ScriptText:
     """The text of a new version.
 
@@ -48,11 +63,25 @@ async def show_scripts(server: RunningServer) -> Json:
 
 @admin_operation("admin_script", "GET /admin/scripts/{name}", Scope.READ, parameters=ScriptName)
 async def show_script(server: RunningServer, path: ScriptName) -> Json:
-    """Shows all versions of a script with their texts, the latest first."""
+    """Lists all versions of a script, the latest first."""
     found = await server.stores.scripts.versions(path.name)
     if not found:
         raise NotFoundError(_NO_SCRIPT)
-    return Json(name=path.name, versions=[{**_as_json(each), "text": each.text} for each in found])
+    return Json(name=path.name, versions=[_as_json(each) for each in found])
+
+
+@admin_operation(
+    "admin_script_version",
+    "GET /admin/scripts/{name}/{version}",
+    Scope.READ,
+    parameters=OneVersion,
+)
+async def show_version(server: RunningServer, path: OneVersion) -> Json:
+    """Shows one version of a script with its text."""
+    found = await server.stores.scripts.version(path.name, path.version)
+    if found is None:
+        raise NotFoundError("There is no such version of a script of this name")
+    return Json({**_as_json(found), "text": found.text})
 
 
 @admin_operation(
@@ -64,10 +93,11 @@ async def show_script(server: RunningServer, path: ScriptName) -> Json:
 )
 async def put_script(server: RunningServer, path: ScriptName, new: ScriptText) -> Json:
     """Adds a version of a script; tasks play it from now on."""
-    problem = await check_script(new.text, path.name)
+    scripts = server.stores.scripts
+    problem = await scripts.refusal(path.name) or await check_script(new.text, path.name)
     if problem:
         raise HttpError(422, problem)
-    return _as_json(await server.stores.scripts.put(path.name, new.text, Origin.EDITED))
+    return _as_json(await scripts.put(path.name, new.text, Origin.EDITED))
 
 
 @admin_operation(

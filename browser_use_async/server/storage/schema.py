@@ -62,10 +62,10 @@ CREATE TABLE submission_keys (owner TEXT NOT NULL, call TEXT NOT NULL, key TEXT 
 CREATE INDEX submission_keys_by_resource ON submission_keys (resource_id);
 -- A version of a script is never changed; the counts are those of tasks that played it.
 CREATE TABLE scripts (owner TEXT NOT NULL, name TEXT NOT NULL, version INTEGER NOT NULL,
-    text TEXT NOT NULL, origin TEXT NOT NULL, task_id TEXT, made_at TEXT NOT NULL,
+    origin TEXT NOT NULL, task_id TEXT, made_at TEXT NOT NULL,
     plays BIGINT NOT NULL DEFAULT 0, failures BIGINT NOT NULL DEFAULT 0,
     steps BIGINT NOT NULL DEFAULT 0, model_calls BIGINT NOT NULL DEFAULT 0,
-    healed BIGINT NOT NULL DEFAULT 0, PRIMARY KEY (owner, name, version));
+    healed BIGINT NOT NULL DEFAULT 0, text TEXT NOT NULL, PRIMARY KEY (owner, name, version));
 -- The task that records a script of which there is no version, and how many have tried.
 CREATE TABLE script_recordings (owner TEXT NOT NULL, name TEXT NOT NULL, task_id TEXT NOT NULL,
     tries INTEGER NOT NULL, PRIMARY KEY (owner, name));

@@ -16,6 +16,9 @@ MOST_FIRST_RUNS = 2
 MOST_VERSIONS = 50
 """How many versions of a script are kept; a new one drops the oldest."""
 
+MOST_NAMES = 1_000
+"""How many scripts an owner may have."""
+
 _COUNTS = ("plays", "failures", "steps", "model_calls", "healed")
 
 
@@ -46,6 +49,14 @@ class ScriptVersion:
 
 
 _SCRIPTS = Table("scripts", ScriptVersion)
+# Without their texts, which are up to 100,000 characters each.
+_FACTS = Table("scripts", ScriptVersion, renamed={"text": "''"})
+_SUMS = ", ".join(f"CAST(SUM({name}) AS BIGINT) AS {name}" for name in _COUNTS)
+_LATEST = f"""SELECT name, version, '', origin, task_id, made_at,
+    {", ".join(f"sums.{name}" for name in _COUNTS)} FROM scripts JOIN (
+    SELECT name AS script, MAX(version) AS latest, {_SUMS} FROM scripts
+    WHERE owner = :owner GROUP BY name
+) AS sums ON name = sums.script AND version = sums.latest WHERE owner = :owner ORDER BY name"""
 
 
 class ScriptStore(Owned):
@@ -57,28 +68,26 @@ class ScriptStore(Owned):
 
     async def latest(self, name: str) -> ScriptVersion | None:
         """Return the latest version of a script, or None."""
-        found = await self._find("name = :name ORDER BY version DESC LIMIT 1", name=name)
-        return found[0] if found else None
+        condition = "owner = :owner AND name = :name ORDER BY version DESC LIMIT 1"
+        return await _SCRIPTS.first(self._database, condition, owner=self.owner, name=name)
 
     async def version(self, name: str, number: int) -> ScriptVersion | None:
         """Return one version, or None."""
         return await _SCRIPTS.first(self._database, owner=self.owner, name=name, version=number)
 
     async def versions(self, name: str) -> list[ScriptVersion]:
-        """Return all versions, the latest first."""
-        return await self._find("name = :name ORDER BY version DESC", name=name)
+        """Return all versions without their texts, the latest first."""
+        condition = "owner = :owner AND name = :name ORDER BY version DESC"
+        return await _FACTS.find(self._database, condition, owner=self.owner, name=name)
 
     async def all(self) -> list[ScriptVersion]:
-        """Return the latest versions of all scripts by name, with counts of all their versions."""
-        found = await self._find("1 = 1 ORDER BY name, version")
-        latest: dict[str, ScriptVersion] = {}
-        for each in found:
-            before = latest.get(each.name)
-            if before is not None:
-                sums = {name: getattr(before, name) + getattr(each, name) for name in _COUNTS}
-                each = attrs.evolve(each, **sums)  # noqa: PLW2901 - it stands for those before it
-            latest[each.name] = each
-        return [*latest.values()]
+        """Return the latest version of each script without its text, with counts of all."""
+        rows = await self._database.rows(_LATEST, owner=self.owner)
+        return [_FACTS.read(row) for row in rows]
+
+    async def refusal(self, name: str) -> str | None:
+        """Why the owner may have no script of this name, or None."""
+        return await _refusal(self._database, self.owner, name)
 
     async def put(self, name: str, text: str, origin: Origin) -> ScriptVersion:
         """Add a version, unless its text equals the latest one; returns the latest."""
@@ -135,10 +144,6 @@ class ScriptStore(Owned):
 
         return await self._database.transact(work)
 
-    async def _find(self, condition: str, **values: object) -> list[ScriptVersion]:
-        condition = f"owner = :owner AND {condition}"
-        return await _SCRIPTS.find(self._database, condition, owner=self.owner, **values)
-
 
 async def keep_outcome(
     at: Database, owner: str, task_id: str, outcome: ScriptOutcome, now: datetime, *, failed: bool
@@ -147,7 +152,8 @@ async def keep_outcome(
 
     If another task has created a version from the same one meanwhile, this version is dropped.
     """
-    if outcome.text:
+    # Tasks that began before may have recorded as many scripts as there may be.
+    if outcome.text and await _refusal(at, owner, outcome.name) is None:
         origin = str(Origin.HEALED if outcome.version else Origin.RECORDED)
         version = outcome.version + 1
         new = ScriptVersion(outcome.name, version, outcome.text, origin, task_id, now)
@@ -163,6 +169,13 @@ async def keep_outcome(
             version=outcome.version,
             **dict(zip(_COUNTS, counts, strict=True)),
         )
+
+
+async def _refusal(at: Database, owner: str, name: str) -> str | None:
+    statement = "SELECT COUNT(DISTINCT name) FROM scripts WHERE owner = :owner AND name <> :name"
+    if await at.value(statement, owner=owner, name=name) < MOST_NAMES:
+        return None
+    return f"there are {MOST_NAMES:,} scripts of this key already, which are the most"
 
 
 async def _add(at: Database, owner: str, new: ScriptVersion) -> None:

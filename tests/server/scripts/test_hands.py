@@ -68,7 +68,7 @@ async def test_what_a_person_shows_is_played(browser_path: str, site: Site) -> N
         await close_frames(frames)
         await api.put(f"/resume-task?task_id={shown}")
         first = await end_of(api, shown)
-        text = (await api.get(f"{server.url}/admin/scripts/office")).json["versions"][0]["text"]
+        text = (await api.get(f"{server.url}/admin/scripts/office/1")).json["text"]
         second = await end_of(api, await _create(api, site, "Old Mill"))
 
     assert step["next_goal"].startswith("Ask a person (demonstration): Show how it is done")

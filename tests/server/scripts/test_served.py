@@ -11,6 +11,7 @@ import pytest
 
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server import ChromiumSettings, LocalServer
+from browser_use_async.server.storage import scripts
 from browser_use_async.testing import ScriptedExecutor
 from tests.server.browser.pages import Site, serve_pages
 from tests.server.calling import Caller
@@ -80,7 +81,7 @@ async def test_a_script_that_is_edited_is_played_from_then_on(api: Caller, site:
     """An edited version is checked before it is stored, and each owner has scripts of their own."""
     await end_of(api, await create(api, site, "Blue Mill"))
     url = f"{api.server.url}/admin/scripts/office"
-    (recorded,) = (await api.get(url)).json["versions"]
+    recorded = (await api.get(f"{url}/1")).json
     refused = await api.put(url, json={"text": recorded["text"].replace("click", "clik")})
     other = await api.put(url, json={"text": recorded["text"].replace("script office", "script b")})
     kept = await api.put(url, json={"text": f"# by hand\n{recorded['text']}"})
@@ -114,6 +115,59 @@ async def test_the_latest_fifty_versions_are_kept() -> None:
         versions = (await api.get(url)).json["versions"]
 
     assert [each["version"] for each in versions] == [*range(52, 2, -1)]
+
+
+async def test_lists_of_scripts_have_no_texts() -> None:
+    """A text is read by its own call; counts of all versions stand beside the latest."""
+    async with (
+        LocalServer(executor="scripted") as server,
+        aiohttp.ClientSession() as http,
+    ):
+        api = Caller(server, http)
+        for name, count in (("a", 2), ("b", 1)):
+            for number in range(count):
+                text = f"# {number}{'x' * 90_000}\nscript {name}\nopen https://example.com/\n"
+                await api.put(f"{server.url}/admin/scripts/{name}", json={"text": text})
+        listed = await api.get(f"{server.url}/admin/scripts")
+        versions = await api.get(f"{server.url}/admin/scripts/a")
+        first = (await api.get(f"{server.url}/admin/scripts/a/1")).json
+        none = await api.get(f"{server.url}/admin/scripts/a/3")
+        odd = await api.get(f"{server.url}/admin/scripts/a/x")
+
+    assert [(each["name"], each["version"]) for each in listed.json["scripts"]] == [
+        ("a", 2),
+        ("b", 1),
+    ]
+    assert max(len(listed.text), len(versions.text)) < 1000
+    assert len(first["text"]) > 90_000
+    assert (none.status, odd.status) == (404, 422)
+
+
+async def test_scripts_of_an_owner_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """More are refused with the limit, also for a task, before it is paid for; others have room."""
+    monkeypatch.setattr(scripts, "MOST_NAMES", 2)
+    async with (
+        LocalServer(executor="scripted") as server,
+        aiohttp.ClientSession() as http,
+    ):
+        api = Caller(server, http)
+        url = f"{server.url}/admin/scripts"
+        text = "script s{}\nopen https://example.com/\n"
+        for number in range(2):
+            await api.put(f"{url}/s{number}", json={"text": text.format(number)})
+        more = await api.put(f"{url}/more", json={"text": text.format(0)})
+        task = await api.post("/run-task", json={"task": "x", "metadata": {"bu_async.script": "m"}})
+        known = await api.put(f"{url}/s1", json={"text": "# new\n" + text.format(1)})
+        long = await api.put(f"{url}/s1", json={"text": "#" * 100_001})
+        stranger = await api.with_new_key("stranger")
+        other = await stranger.put(f"{url}/s1", json={"text": text.format(1)})
+
+    most = "there are 2 scripts of this key already, which are the most"
+    assert (more.status, task.status, long.status) == (422, 422, 422)
+    assert most in more.text
+    assert most in task.text
+    assert "a script may have 100,000 characters" in long.text
+    assert (known.json["version"], other.json["version"]) == (2, 1)
 
 
 @pytest.mark.parametrize(
@@ -183,7 +237,8 @@ async def test_scripts_of_a_folder_are_loaded(tmp_path: Path) -> None:
         for _ in range(2):
             async with LocalServer(executor="scripted", scripts=tmp_path, database=database) as it:
                 url = f"{it.url}/admin/scripts/prices"
-                (version,) = (await Caller(it, http).get(url)).json["versions"]
+                (listed,) = (await Caller(it, http).get(url)).json["versions"]
+                version = (await Caller(it, http).get(f"{url}/{listed['version']}")).json
     assert (version["version"], version["origin"], version["text"]) == (1, "loaded", text)
 
     (tmp_path / "wrong.script").write_text("script wrong\nopn https://shop.example/\n")

@@ -48,7 +48,7 @@ from browser_use_async.server.executors.scripts.script import (
     placeholders,
 )
 
-MOST_CHARACTERS = 1_000_000
+MOST_CHARACTERS = 100_000
 _INDENT = "    "
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[^\s"]+')
 _PLAIN = re.compile(r'[^\s"\[][^\n\r]*[^\s]|[^\s"\[]')

@@ -16,7 +16,7 @@ from browser_use_async.server.executors.reader.facts import MAX_TEXT
 from browser_use_async.server.executors.redaction import SecretRedactor
 from browser_use_async.server.executors.scripts import answers, recorder
 from browser_use_async.server.executors.scripts.healer import ModelHealer
-from browser_use_async.server.executors.scripts.notation import write
+from browser_use_async.server.executors.scripts.notation import MOST_CHARACTERS, write
 from browser_use_async.server.executors.scripts.page_tree import PageNode
 from browser_use_async.server.executors.scripts.player import (
     Located,
@@ -234,6 +234,8 @@ class _Performance:
             rules = self.script.rules if self.new_rules is None else self.new_rules
             mended = attrs.evolve(self.script, steps=tuple(steps), rules=rules)
             text = write(recorder.without_secrets(mended, self.assignment.secrets))
+            if len(text) > MOST_CHARACTERS:  # which no task could read
+                text = ""
         return records.ScriptOutcome(
             self.order.name,
             self.order.version,

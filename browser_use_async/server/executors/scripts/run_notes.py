@@ -19,7 +19,7 @@ from browser_use_async.server.executors.instructions.actions import (
     Submit,
 )
 from browser_use_async.server.executors.scripts import recorder
-from browser_use_async.server.executors.scripts.notation import write
+from browser_use_async.server.executors.scripts.notation import MOST_CHARACTERS, write
 from browser_use_async.server.executors.scripts.page_description import (
     FOCUSED,
     described,
@@ -167,9 +167,12 @@ def outcome_in_words(outcome: ScriptOutcome) -> str:
 def recorded_text(name: str, run: recorder.Run) -> tuple[str, str]:
     """The text of the script of a run, or the reason why there is none; in a worker."""
     try:
-        return write(recorder.record(name, run)), ""
+        text = write(recorder.record(name, run))
     except recorder.NotRecordableError as error:
         return "", str(error)
+    if len(text) > MOST_CHARACTERS:
+        return "", f"it would have more than {MOST_CHARACTERS:,} characters"
+    return text, ""
 
 
 def answer_of(output: str | None, *, is_json: bool) -> Any:

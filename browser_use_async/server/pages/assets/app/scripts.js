@@ -66,21 +66,31 @@ function ScriptEditor({ script, close, refresh }) {
     <div class="actions end"><button type="button" onClick=${close}>Cancel</button><button type="submit" class="strong">Save as a new version</button></div></form><//>`;
 }
 
+// The texts of a version, of the one before it, and of the latest one, which is edited.
+async function readTexts(path, script, version) {
+  if (!script) return undefined;
+  const numbers = script.versions.map((each) => each.version);
+  const read = (number) => (numbers.includes(number) ? ask(path + "/" + number) : null);
+  const [after, before, latest] = await Promise.all([read(version), read(version - 1), read(numbers[0])]);
+  return { after, before, latest };
+}
+
 function ScriptPage({ id: name }) {
   const [edits, edit] = useState(false);
   const [asks, ask_] = useState(false);
   const [chosen, choose] = useState(null);
-  const { value, problem, refresh } = useLive(() => ask("/admin/scripts/" + encodeURIComponent(name)), 8000, [name]);
+  const path = "/admin/scripts/" + encodeURIComponent(name);
+  const { value, problem, refresh } = useLive(() => ask(path), 8000, [name]);
+  const shown = value && (value.versions.find((each) => each.version === chosen) || value.versions[0]).version;
+  const { value: texts, problem: unread } = useLive(() => readTexts(path, value, shown), 0, [name, shown, value && value.versions[0].version]);
   const crumbs = html`<p class="crumbs"><${A} href="/scripts"><${Icon} name="back" />Scripts<//></p>`;
   if (!value) return html`${crumbs}<${Heading}>${name}<//>${problem ? html`<${Empty} title=${problem}><p>Another key may have it, or it was deleted.</p><//>` : loading()}`;
-  const after = value.versions.find((each) => each.version === chosen) || value.versions[0];
-  const before = value.versions.find((each) => each.version === after.version - 1);
-  const remove = () => attempt(() => ask("/admin/scripts/" + encodeURIComponent(name), { method: "DELETE" }), "The script is deleted").then(() => go("/scripts"));
+  const remove = () => attempt(() => ask(path, { method: "DELETE" }), "The script is deleted").then(() => go("/scripts"));
   const actions = may("run") && html`<button type="button" onClick=${() => edit(true)}>Edit</button><button type="button" class="danger" onClick=${() => ask_(true)}>Delete</button>`;
   return html`${crumbs}<${Heading} actions=${actions} note=${count(value.versions.length, "version")}>${name}<//>
-    <ul class="items" id="versions">${value.versions.map((each) => html`<li key=${each.version} class="item"><div class="item-main"><p class="row-title"><button type="button" class="quiet" aria-pressed=${each === after} onClick=${() => choose(each.version)}>Version ${each.version}</button></p>
+    <ul class="items" id="versions">${value.versions.map((each) => html`<li key=${each.version} class="item"><div class="item-main"><p class="row-title"><button type="button" class="quiet" aria-pressed=${each.version === shown} onClick=${() => choose(each.version)}>Version ${each.version}</button></p>
       <p class="facts"><span>${ORIGINS[each.origin]} <${Moment} at=${each.made_at} /></span>${played(each)}${each.task_id && html`<span><${A} href=${"/tasks/" + each.task_id}>its task<//></span>`}</p></div></li>`)}</ul>
-    <section class="card" aria-label="Text"><${Versions} before=${before} after=${after} /></section>
-    ${edits && html`<${ScriptEditor} script=${{ name, text: value.versions[0].text }} close=${() => edit(false)} refresh=${refresh} />`}
+    <section class="card" aria-label="Text">${alertOf(unread)}${texts ? html`<${Versions} before=${texts.before} after=${texts.after} />` : loading(texts, unread)}</section>
+    ${edits && texts && html`<${ScriptEditor} script=${{ name, text: texts.latest.text }} close=${() => edit(false)} refresh=${refresh} />`}
     ${asks && html`<${Confirm} title=${"Delete " + name + "?"} text="All of its versions are lost. The next task that names it is done by the agent and recorded." word="Delete" close=${() => ask_(false)} work=${remove} />`}`;
 }
