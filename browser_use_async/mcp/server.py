@@ -21,6 +21,7 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from browser_use_async.budget import Budget
+from browser_use_async.errors import AuthenticationError
 from browser_use_async.mcp.task_handles import TaskHandles
 from browser_use_async.mcp.tools import (
     TOOLS,
@@ -132,6 +133,11 @@ class KeySessions:
         self._open = open_session
         self._sessions: dict[str, BrowserUseSession] = {}  # the latest used come last
         self._users: Counter[str] = Counter()  # calls that use a session now
+        self._accepted: set[str] = set()  # keys with which a tool has succeeded
+
+    def is_accepted(self, key: str) -> bool:
+        """Whether the API server has accepted a key that is in use."""
+        return key in self._accepted
 
     @asynccontextmanager
     async def session(self, key: str) -> AsyncGenerator[BrowserUseSession, None]:
@@ -141,6 +147,10 @@ class KeySessions:
         self._users[key] += 1
         try:
             yield session
+            self._accepted.add(key)
+        except AuthenticationError:
+            self._accepted.discard(key)
+            raise
         finally:
             self._users[key] -= 1
             await self._close_idle()
@@ -150,6 +160,7 @@ class KeySessions:
         for key in idle[: max(len(idle) - MAX_IDLE, 0)]:
             # Out of the table before it is closed: a call that comes meanwhile opens another one.
             del self._users[key]
+            self._accepted.discard(key)
             await self._sessions.pop(key).aclose()
 
     async def aclose(self) -> None:
@@ -169,11 +180,14 @@ waits for a person, who acts on its live_url; then call resume_task."""
 
 MAX_CALLS = 50  # of one key at once
 _MAX_CONNECTIONS = 1_000
-_MAX_BODY_BYTES = 4 * 1024 * 1024  # as in the MCP library, which refuses larger ones
+MAX_UNKNOWN = 100  # calls at once whose keys the API server has not accepted yet
+MAX_BODY_BYTES = 256 * 1024  # the text of a task has up to 20 KB
 _BODY_SECONDS = 30
 _TOO_SLOW = f"The request did not arrive within {_BODY_SECONDS} seconds\n"
 
 _TOO_MANY = f"{MAX_CALLS} calls of this key are under way already\n"
+_TOO_MANY_UNKNOWN = f"{MAX_UNKNOWN} calls with keys that were not used before are under way\n"
+_TOO_LARGE = f"A request may have {MAX_BODY_BYTES:,} bytes\n"
 _NO_KEY = "Send the API key of the Cloud API server: Authorization: Bearer KEY\n"
 
 
@@ -295,7 +309,7 @@ async def serve_http(
     # No access log, and none of headers: a key stands in each request.
     server = _Server(
         uvicorn.Config(
-            _Entrance(application),
+            _Entrance(application, sessions.is_accepted),
             limit_concurrency=_MAX_CONNECTIONS,
             access_log=False,
             log_config=None,
@@ -329,8 +343,9 @@ class _Server(uvicorn.Server):
 class _Entrance:
     """Admits calls with a key, up to a number for each; the API server judges the key."""
 
-    def __init__(self, application: ASGIApp) -> None:
+    def __init__(self, application: ASGIApp, is_accepted: Callable[[str], bool]) -> None:
         self._application = application
+        self._is_accepted = is_accepted
         self._calls: Counter[str] = Counter()  # under way, by key
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -358,7 +373,9 @@ class _Entrance:
         except TimeoutError:
             await PlainTextResponse(_TOO_SLOW, 408)(scope, receive, send)
             return
-        if body[-1]["type"] == "http.request":
+        if sum(len(each.get("body", b"")) for each in body) > MAX_BODY_BYTES:
+            await PlainTextResponse(_TOO_LARGE, 413)(scope, receive, send)
+        elif body[-1]["type"] == "http.request":
             await self._application(scope, _again(body, receive), send)
 
     def _refusal(self, method: str, key: str) -> PlainTextResponse | None:
@@ -370,14 +387,19 @@ class _Entrance:
             )
         if self._calls[key] >= MAX_CALLS:
             return PlainTextResponse(_TOO_MANY, 429, {"Retry-After": "1"})
+        if not self._is_accepted(key) and self._unknown() >= MAX_UNKNOWN:
+            return PlainTextResponse(_TOO_MANY_UNKNOWN, 429, {"Retry-After": "1"})
         return None
+
+    def _unknown(self) -> int:
+        return sum(calls for key, calls in self._calls.items() if not self._is_accepted(key))
 
 
 async def _read_body(receive: Receive) -> list[Message]:
     """The messages of a body; it ends early if it is too large or the client leaves."""
     messages: list[Message] = []
     size = 0
-    while not messages or (messages[-1].get("more_body") and size <= _MAX_BODY_BYTES):
+    while not messages or (messages[-1].get("more_body") and size <= MAX_BODY_BYTES):
         messages.append(await receive())
         size += len(messages[-1].get("body", b""))
     return messages

@@ -1,6 +1,7 @@
 """The command `mcp` over HTTP: each client with a key of its own."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
@@ -131,6 +132,42 @@ async def test_calls_of_one_key_leave_room_for_the_others(server: LocalServer):
                 await asyncio.sleep(0.05)
 
     assert while_held == (429, 200)
+
+
+@pytest.mark.long
+async def test_keys_that_nobody_knows_leave_room_for_accepted_ones(server: LocalServer):
+    """Beyond 100 calls with such keys the next one gets 429; a key that was used is served."""
+    async with AsyncExitStack() as stack:
+        address = await stack.enter_async_context(serving_http(server))
+        http = await stack.enter_async_context(aiohttp.ClientSession())
+
+        async def status(key: str) -> int:
+            async with http.post(address, json=_INITIALIZE, headers=_headers(key)) as answer:
+                return answer.status
+
+        async with _client(address, server.api_key) as client:
+            await client.call_tool("balance", {})
+        for number in range(100):
+            await _hold(URL(address), f"bu_{number}", stack)
+        unknown, known = await status("bu_other"), await status(server.api_key)
+
+    assert (unknown, known) == (429, 200)
+
+
+@pytest.mark.long
+async def test_a_long_request_is_refused(server: LocalServer):
+    """One with more than 256 KB is not kept until it is whole."""
+    async with serving_http(server) as address, aiohttp.ClientSession() as http:
+
+        async def status(size: int) -> int:
+            body = json.dumps(_INITIALIZE).ljust(size)
+            headers = _headers("bu_x") | {"Content-Type": "application/json"}
+            async with http.post(address, data=body, headers=headers) as answer:
+                return answer.status
+
+        statuses = [await status(size) for size in (256 * 1024, 256 * 1024 + 1)]
+
+    assert statuses == [200, 413]
 
 
 async def _hold(url: URL, key: str, stack: AsyncExitStack) -> asyncio.StreamWriter:
