@@ -20,6 +20,7 @@ from benchmarks import (
     footprint,
     forecast,
     long_poll,
+    neighbours,
     overhead,
     paging,
     schedule,
@@ -156,6 +157,7 @@ def collect(effort: Effort, picture: Path) -> Iterator[tuple[list[Row], list[str
         "Held calls": long_poll.report,
         "Created tasks": creating.report,
         "Serving": serving.report,
+        "Large answers beside other calls": neighbours.report,
         "Server": partial(server.report, picture=picture.with_name(f"{picture.stem}-server.svg")),
     }
     rows: list[Row] = []

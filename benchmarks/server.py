@@ -129,7 +129,7 @@ _INDEXES = (
 )
 
 
-def fill(path: Path, count: int) -> None:
+def fill(path: Path, count: int, output: str = "The answer " * 10) -> None:
     """Store so many tasks of two steps without a server, in about a minute for a million."""
     # Here, because another version of the package has other stores.
     from browser_use_async.server.storage import SqliteDatabase  # noqa: PLC0415
@@ -143,7 +143,7 @@ def fill(path: Path, count: int) -> None:
     for pragma in ("journal_mode = OFF", "synchronous = OFF", "cache_size = -400000"):
         connection.execute(f"PRAGMA {pragma}").fetchall()
     begin = int(time.time()) - 86_400
-    values = {"count": count, "begin": begin, "task": TASK, "output": "The answer " * 10}
+    values = {"count": count, "begin": begin, "task": TASK, "output": output}
     connection.execute("BEGIN")
     # Made at the end, indexes are sorted once.
     indexes = connection.execute(_INDEXES).fetchall()

@@ -205,6 +205,20 @@ def descriptor_limits() -> tuple[int, int] | None:
     return soft, hard
 
 
+_M_MMAP_THRESHOLD = -3  # of glibc's malloc.h
+_LARGE_BLOCK = 64 * 1024
+
+
+def return_freed_memory() -> None:
+    """Let the C library give each large block back to the system as soon as it is freed."""
+    # glibc keeps large blocks for later, once it has freed one, and one small object behind them
+    # is enough to keep them for ever.
+    import ctypes  # noqa: PLC0415 - for processes that are only a server
+
+    with contextlib.suppress(AttributeError, OSError, TypeError):  # another C library
+        ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, _LARGE_BLOCK)
+
+
 def raise_descriptor_limit(wanted: int) -> None:
     """Raise the soft limit of file descriptors to a number, or as far as the hard limit."""
     limits = descriptor_limits()

@@ -20,21 +20,21 @@ class Places:
     _favoured: Hashable = attrs.field(default=None, alias="favoured")
     _taken: Counter[Hashable] = attrs.field(factory=Counter, init=False)
 
-    def refusal(self, key: Hashable) -> str | None:
-        """Why there is no place for another one with a key, or None."""
-        if self._taken.total() >= self._of_all:
+    def refusal(self, key: Hashable, count: int = 1) -> str | None:
+        """Why there is no place for so many more with a key, or None."""
+        if self._taken.total() + count > self._of_all:
             return f"{self._of_all} {self._all_of_them} already, which are the most"
-        if self._taken[key] >= self._of_each and key != self._favoured:
+        if self._taken[key] + count > self._of_each and key != self._favoured:
             return f"{self._of_each} {self._each} already, which are the most"
         return None
 
     @contextmanager
-    def taken(self, key: Hashable) -> Generator[None]:
-        """Count one until the end of the block, after `refusal` has found a place for it."""
-        self._taken[key] += 1
+    def taken(self, key: Hashable, count: int = 1) -> Generator[None]:
+        """Count so many until the end of the block, after `refusal` has found places for them."""
+        self._taken[key] += count
         try:
             yield
         finally:
-            self._taken[key] -= 1
+            self._taken[key] -= count
             if not self._taken[key]:
                 del self._taken[key]

@@ -1,5 +1,6 @@
 """The context of the operations of a server."""
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import attrs
@@ -7,6 +8,7 @@ import attrs
 from browser_use_async.server.errors import TooManyError
 from browser_use_async.server.faults import FaultInjector
 from browser_use_async.server.http.held_calls import HeldCalls
+from browser_use_async.server.http.large_answers import LargeAnswers
 from browser_use_async.server.http.ready_answers import ReadyAnswers
 from browser_use_async.server.keys.api_key import EVERY_SCOPE, Scope
 from browser_use_async.server.loops import Loops
@@ -39,6 +41,9 @@ class RunningServer:
     loops: Loops  # the background work
     handoff: "Handoff"  # sends people to the server that carries a task out
     ready: ReadyAnswers = attrs.field(factory=ReadyAnswers)  # the latest answers as bytes
+    answers: LargeAnswers = attrs.field(factory=LargeAnswers)  # large ones under way
+    # Lets one page of tasks be made in a turn of the loop, so that other calls come between two
+    next_list: asyncio.Lock = attrs.field(factory=asyncio.Lock)
     scopes: frozenset[Scope] = EVERY_SCOPE  # what the key may do
     # What was made by `of`, which each request asks for
     _views: "dict[tuple[str, frozenset[Scope]], RunningServer]" = attrs.field(

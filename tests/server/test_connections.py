@@ -12,7 +12,6 @@ import pytest
 
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server import LocalServer
-from browser_use_async.server.http import connections
 from browser_use_async.server.http.connections import (
     BODY_SECONDS,
     HEAD_SECONDS,
@@ -367,26 +366,6 @@ def test_the_bound_of_an_address_is_checked(most: int):
     """A server that no client could connect to is refused when it is created."""
     with pytest.raises(ConfigurationError, match=f"address: {most} is no whole number"):
         LocalServer(executor="scripted", max_connections_per_address=most)
-
-
-async def test_the_sum_of_unread_answers_is_limited(
-    server: LocalServer, monkeypatch: pytest.MonkeyPatch
-):
-    """Beyond the sum, the connection that has read nothing for the longest time is closed."""
-    unread = [await _unread(server) for _ in range(3)]
-    await until(lambda: server.requests["home_page"] >= 3)
-    await _steady(lambda: server.requests["home_page"])
-    # Less than three pages without what the system buffers of each, some 130 KB of 210.
-    monkeypatch.setattr(connections, "MOST_UNREAD", 160_000)
-    unread.append(await _unread(server))
-    await until(lambda: _is_reset(unread[1]))
-    reset = [*map(_is_reset, unread)]
-    for client in unread:
-        client.close()
-
-    assert not reset[-1]
-    assert reset == sorted(reset, reverse=True)
-    assert await _is_answered(server)
 
 
 def _is_reset(client: socket.socket) -> bool:

@@ -132,6 +132,7 @@ async def serve(console: Console, **values: Any) -> int:
                 site = await _open_site(own.example_site, settings["port"], stack, console)
                 site_url = site.url
             system.raise_descriptor_limit(DESCRIPTORS)
+            system.return_freed_memory()
             settings |= _groups(values, site_url, settings)
             server = LocalServer(**settings)
             webhooks = _webhooks(own, server.settings)

@@ -177,7 +177,7 @@ def handler_of(
         result = await _carried_out(route, view, request, call, inputs)
         if endpoint.effect is Effect.CREATES and not isinstance(result, web.Response):
             call.subject = id_of(result)
-        return response_of(request, endpoint, result, held)
+        return response_of(view, request, endpoint, result, held)
 
     if endpoint.authenticated:
         handler: CallHandler = answer if quota is None else quota.limit(answer)
@@ -193,17 +193,21 @@ def handler_of(
 
 
 def response_of(
-    request: web.Request, endpoint: Endpoint, result: Any, headers: dict[str, str] | None
+    view: RunningServer,
+    request: web.Request,
+    endpoint: Endpoint,
+    result: Any,
+    headers: dict[str, str] | None,
 ) -> web.Response:
     """The response with what an operation gave."""
     if isinstance(result, web.Response):
         return result
     if isinstance(result, Ready):
-        return ready_response(request, result, headers)
+        return view.answers.admit(view.owner, ready_response(request, result, headers))
     # Clients call .json() on every answer, so a call that returns nothing sends an object.
     if not isinstance(result, (Json, str)):
         result = {} if endpoint.returns is None else unstructure(result)
-    return json_response(result, headers=headers)
+    return view.answers.admit(view.owner, json_response(result, headers=headers))
 
 
 async def _carried_out(

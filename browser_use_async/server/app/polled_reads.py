@@ -103,7 +103,7 @@ class PolledReads:
             log = view.stores.changes.log(key.name)
             headers[CHANGES_HEADER] = log.cursor(log.position)
         result = await ROUTES[endpoint.name].operation(view, subject)
-        return response_of(request, endpoint, result, headers)
+        return response_of(view, request, endpoint, result, headers)
 
 
 def _call_of(request: web.Request) -> tuple[Endpoint, TaskId | PageQuery] | None:

@@ -19,6 +19,7 @@ from aiohttp import StreamReader, hdrs, web
 
 from browser_use_async import system
 from browser_use_async.server.http.access import network_of
+from browser_use_async.server.http.large_answers import in_pieces
 from browser_use_async.server.loops import log_failure
 
 # Seconds for the head of a request, from its first byte or from the connection on.
@@ -30,8 +31,6 @@ BODY_SECONDS = 60.0
 # Seconds in which a client takes `WRITE_BYTES` of an answer, or the rest.
 WRITE_SECONDS = 60.0
 WRITE_BYTES = 60 * 1024
-# The most bytes of answers that wait for all clients together.
-MOST_UNREAD = 512 * 1024 * 1024
 # The most bytes of further requests that may come while one is answered.
 MOST_AHEAD = 64 * 1024
 # The most connections of one address to a server that other machines reach.
@@ -78,7 +77,6 @@ class Connections:
         self._all: set[_Connection] = set()
         self._of_address: Counter[str] = Counter()
         self._waiting: dict[_Connection, None] = {}  # for its client, the longest first
-        self._unread = 0  # bytes of answers that wait for a client
 
     def factory(self, server: web.Server, **options: Any) -> "Callable[[], web.RequestHandler]":
         """The factory of the protocol of each connection, with options of `web.RequestHandler`."""
@@ -121,25 +119,12 @@ class Connections:
         """Record that a connection does not wait for its client."""
         self._waiting.pop(connection, None)
 
-    def unread(self, connection: "_Connection", left: int) -> None:
-        """Record how many bytes of an answer wait for the client of a connection."""
-        if connection not in self._all:
-            return
-        more, connection.left = left - connection.left, left
-        self._unread += more
-        while more > 0 and self._unread > MOST_UNREAD:
-            longest = next(each for each in self._waiting if each.left)
-            longest.cut()
-            self.closed(longest)
-
     def closed(self, connection: "_Connection") -> None:
         """Forget a connection."""
         if connection not in self._all:
             return
         self._all.discard(connection)
         self._waiting.pop(connection, None)
-        self._unread -= connection.left
-        connection.left = 0
         self._of_address[connection.address] -= 1
         if not self._of_address[connection.address]:
             del self._of_address[connection.address]
@@ -154,10 +139,10 @@ class _Connection(web.RequestHandler):
         "_deadline",
         "_is_idle",
         "_is_unread",
+        "_left",
         "_timer",
         "_wire",
         "address",
-        "left",
     )
 
     def __init__(self, connections: Connections, server: web.Server, **options: Any) -> None:
@@ -172,7 +157,7 @@ class _Connection(web.RequestHandler):
         self._is_idle = False
         self._is_unread = False  # whether the client reads an answer more slowly than it is made
         self.address = ""
-        self.left = 0  # bytes that the client had not read when the deadline was set
+        self._left = 0  # bytes that the client had not read when the deadline was set
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # aiohttp forgets its own when it closes, while the transport waits for the client. That of
@@ -209,7 +194,6 @@ class _Connection(web.RequestHandler):
     def resume_writing(self) -> None:
         super().resume_writing()
         self._is_unread = False
-        self._connections.unread(self, 0)
         self._await_client()
 
     def begin(self, request: web.BaseRequest) -> None:
@@ -225,9 +209,14 @@ class _Connection(web.RequestHandler):
     async def finish_response(
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
     ) -> tuple[web.StreamResponse, bool]:
+        pieces = in_pieces(resp)
         try:
             return await super().finish_response(request, resp, start_time)
         finally:
+            if pieces is not None:
+                # Where the client has gone, aiohttp's error keeps this frame until the next
+                # collection of garbage.
+                pieces.close()
             self._is_idle = True
             self._await_client()
 
@@ -295,8 +284,7 @@ class _Connection(web.RequestHandler):
             return
         self._connections.waits(self)
         self._limit(seconds)
-        if self._is_unread:
-            self._connections.unread(self, self._wire.get_write_buffer_size())
+        self._left = self._wire.get_write_buffer_size()
 
     def _limit(self, seconds: float) -> None:
         """Cut the connection after some seconds."""
@@ -311,7 +299,7 @@ class _Connection(web.RequestHandler):
         left = self._deadline - self._clock.time()
         if left > 0:
             self._limit(left)
-        elif self._is_unread and self.left - self._wire.get_write_buffer_size() >= WRITE_BYTES:
+        elif self._is_unread and self._left - self._wire.get_write_buffer_size() >= WRITE_BYTES:
             self._await_client()
         else:
             if self._is_unread:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from functools import lru_cache
 
 from aiohttp import web
 
@@ -67,10 +68,16 @@ def application_page(links: Links, executor_name: str, nodes: Sequence[str]) -> 
         executor_name: The executor, as the page shows it.
         nodes: The addresses of other servers, to which a live page may lead.
     """
+    page = _document(links.url, links.base_url, executor_name, *nodes)
+    return web.Response(body=page.body, headers=page.headers)
+
+
+@lru_cache(maxsize=16)  # one for all clients, who may be slow to read it
+def _document(url: str, base_url: str, executor_name: str, *nodes: str) -> web.Response:
     values = {
-        "server_url": links.url,
-        "base_url": links.base_url,
-        "ping_url": f"{links.base_url}/ping",
+        "server_url": url,
+        "base_url": base_url,
+        "ping_url": f"{base_url}/ping",
         "api_prefix": table.API_PREFIX,
         "executor": executor_name,
         "model": str(DEFAULT_MODEL),
