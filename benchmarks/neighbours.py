@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from multiprocessing import get_context
 from pathlib import Path
 from statistics import median
@@ -38,7 +38,7 @@ def _serve(pipe: Any, database: str) -> None:
 
 
 @contextlib.contextmanager
-def _served() -> Iterator[tuple[str, Any, list[str]]]:
+def _served() -> Generator[tuple[str, Any, list[str]]]:
     """The address of a server with long outputs, the pipe to it, and the ids of its tasks."""
     with tempfile.TemporaryDirectory() as place:
         path = Path(place) / "a.db"
@@ -136,7 +136,7 @@ def unread(_effort: Effort) -> Report:
 
 
 @contextlib.contextmanager
-def _unread(url: str, requests: list[bytes]) -> Iterator[list[socket.socket]]:
+def _unread(url: str, requests: list[bytes]) -> Generator[list[socket.socket]]:
     """Clients with a small buffer, each of which makes a call and reads nothing."""
     parts = urlsplit(url)
     with contextlib.ExitStack() as stack:
