@@ -862,7 +862,7 @@ class BrowserUseSession:
 
         An event is only a reason to poll, since events may come twice, late, out of order or not
         at all. While events arrive, waits poll each task once in 60 s. This polling is needed,
-        since there is no webhook for a task that fails.
+        since a server reports a task that fails only if it is asked to, or never.
 
         Args:
             receiver: A `WebhookReceiver`, which receives and verifies events. It may run in another
@@ -907,8 +907,7 @@ class BrowserUseSession:
         if event.submission_mark is not None:
             self._reconciler.record(event.task_id, event.submission_mark)
         self._transport.observers.notify(event, event.task_id)
-        # There is no webhook for a task that fails.
-        ends = {WebhookStatus.FINISHED, WebhookStatus.STOPPED}
+        ends = {WebhookStatus.FINISHED, WebhookStatus.STOPPED, WebhookStatus.FAILED}
         self._poller.webhook_received(event.task_id, has_ended=event.status in ends)
 
     # --- whole lists ------------------------------------------------------------------------

@@ -22,7 +22,7 @@ from browser_use_async.polling.watched_task import Interest, WatchedTask
 from browser_use_async.types import TaskStatus
 
 MAX_REPORTED_ENDS = 10_000  # remembered for waits that start later
-_ANNOUNCED = frozenset({TaskStatus.FINISHED, TaskStatus.STOPPED})  # failures are not
+_ANNOUNCED = frozenset({TaskStatus.FINISHED, TaskStatus.STOPPED})  # failures often are not
 
 
 class Coverage:

@@ -35,6 +35,7 @@ from browser_use_async.server.storage.account import (
     check_webhook_plan,
 )
 from browser_use_async.server.webhooks import Webhook
+from browser_use_async.server.webhooks.events import RETRY_PAUSES
 
 EXECUTORS = ("auto", "browser", "chromium", "browser_use", "cloud-v4", "reader", "scripted")
 
@@ -78,6 +79,12 @@ def _webhooks(field: str, value: Sequence[object]) -> None:
     for number, each in enumerate(value):
         hint = "; write Webhook(url, secret)" if isinstance(each, str) else ""
         checks.instance(f"{field}[{number}]", each, Webhook, hint)
+
+
+def _pauses(field: str, value: Sequence[object]) -> None:
+    checks.sequence(field, value, "seconds")
+    for number, each in enumerate(value):
+        checks.seconds(f"{field}[{number}]", each)
 
 
 def _faults(text: str) -> list[Fault]:
@@ -255,11 +262,11 @@ class ServiceSettings:
         kinds.Kind(unit="webhooks", check=_webhooks),
         "the webhooks that receive events about tasks, once they pass the test event",
     )
-    webhook_retry_delay: float = setting(
-        1.0,
-        kinds.SECONDS,
-        "pause before the first of 5 retries of an event that a webhook did not receive",
-        more="Each further pause is twice as long.",
+    webhook_retry_pauses: Sequence[float] = setting(
+        RETRY_PAUSES,
+        kinds.Kind(unit="list of seconds", check=_pauses),
+        "the pauses between the attempts to send an event that a webhook did not receive",
+        more="By default they cover [three days](webhooks.md#when-a-receiver-is-away).",
     )
     now: Callable[[], datetime] = setting(
         utc_now,

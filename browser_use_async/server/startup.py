@@ -183,6 +183,8 @@ class Assembly:
             # After the webhooks are registered, which get the events.
             await continue_tasks(server)
         beside: dict[str, Callable[[], Awaitable[None]]] = {}
+        if not self._database.is_shared:  # else each event has a job
+            beside["deliveries"] = self.webhooks.keep_sending
         if deployment.schedules:
             beside["scheduler"] = Scheduler(server, self.settings.now).run
         beside["expiry"] = partial(expire_daily, self.stores, self.settings)
@@ -196,7 +198,7 @@ class Assembly:
         settings, stores, database = self.settings, self.stores, self._database
         sending = (
             settings.now,
-            settings.webhook_retry_delay,
+            settings.webhook_retry_pauses,
             self.faults.duplicates,
             database,
             stores.outbox,

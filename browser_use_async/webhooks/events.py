@@ -20,7 +20,8 @@ _KNOWN_FIELDS = frozenset({"task_id", "session_id", "status", "metadata"})
 class WebhookStatus(OpenEnum):
     """The status of a task in webhooks; the API uses other terms.
 
-    There is none for a failed task: the service documents no webhook for it.
+    `failed` is not among the statuses that the API documents: the bundled server sends it to
+    webhooks that ask for it.
     """
 
     INITIALIZING = "initializing"
@@ -28,6 +29,7 @@ class WebhookStatus(OpenEnum):
     PAUSED = "paused"
     STOPPED = "stopped"
     FINISHED = "finished"
+    FAILED = "failed"
 
 
 @attrs.frozen

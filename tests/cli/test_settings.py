@@ -34,7 +34,7 @@ OPTIONS = {each.option for _, _, each in SETTINGS if each.option is not None}
 KEYWORDS_ONLY = {
     *("chromium", "agent", "cloud"),  # built from options of their own
     *("now", "webhooks", "page_lifetime", "link_lifetime", "max_upload_bytes"),
-    *("webhook_retry_delay", "stop_cleanup_delay", "max_wrong_keys", "lease", "drain"),
+    *("webhook_retry_pauses", "stop_cleanup_delay", "max_wrong_keys", "lease", "drain"),
     *("max_connections_per_address", "browser", "ad_hosts", "trace"),
     *("reuse_port", "allow_named_addresses", "endpoint_protocol", "llm_timeout", "base_url"),
     "concurrency",
@@ -43,13 +43,11 @@ KEYWORDS_ONLY = {
 
 
 async def test_each_option_is_in_the_help() -> None:
-    """Each option is in `serve --help`, on two screens; the other settings are for programs."""
+    """Each option is in `serve --help`; the other settings are for programs."""
     help_text = (await run("serve", "--help")).stdout
 
     assert {each for each in OPTIONS if f"  {each}" not in help_text} == set()
     assert {field.name for _, field, each in SETTINGS if each.option is None} == KEYWORDS_ONLY
-    assert len(OPTIONS) <= 50
-    assert len(help_text.splitlines()) <= 103
 
 
 def test_options_are_those_of_the_settings() -> None:

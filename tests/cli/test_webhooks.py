@@ -63,7 +63,7 @@ async def test_a_server_sends_events_to_a_listener() -> None:
 
 
 @pytest.mark.parametrize(
-    "kind", ["initializing", "started", "paused", "stopped", "finished", "test"]
+    "kind", ["initializing", "started", "paused", "stopped", "finished", "failed", "test"]
 )
 async def test_a_sample_of_each_kind(kind: str) -> None:
     """A listener with the same secret accepts each, and the answer is shown."""

@@ -20,7 +20,7 @@ async def conforming_server(**options: Any) -> AsyncIterator[tuple[LocalServer, 
     options.setdefault("executor", ScriptedExecutor({"Wait": SLOW}, default=QUICK))
     async with StaticSite(example_site_directory()) as site:
         options = {"search": [site.url], "balance_cents": 10**6, **options}
-        async with LocalServer(webhook_retry_delay=0.01, **options) as server:
+        async with LocalServer(webhook_retry_pauses=[0.01] * 5, **options) as server:
             yield (
                 server,
                 Settings(

@@ -89,7 +89,7 @@ async def _conforms(executor: str | ScriptedExecutor) -> bool:
             chromium=ChromiumSettings(allow_private_addresses=True),
             balance_cents=10**9,
             search=[site.url],
-            webhook_retry_delay=0.05,
+            webhook_retry_pauses=[0.05] * 5,
         ) as server,
     ):
         outcomes = await run_checks(

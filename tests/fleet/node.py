@@ -123,7 +123,7 @@ async def _serve(options: argparse.Namespace) -> None:
         executor=Traced({}, default=scenario),
         port=options.port,
         screenshots=False,
-        webhook_retry_delay=0.3,
+        webhook_retry_pauses=[0.3] * 5,
         role=options.role,
         slots=options.slots,
         lease=options.lease,

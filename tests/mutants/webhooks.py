@@ -245,9 +245,30 @@ MUTANTS: tuple[Mutant, ...] = (
         "webhooks are retried too rarely",
         "server/webhooks/events.py",
         "",
-        "MOST_ATTEMPTS = 6",
-        "MOST_ATTEMPTS = 4",
-        ("server/webhooks/test_deliveries.py::test_retries",),
+        "*(3 * _HOUR, 6 * _HOUR, 8 * _HOUR, 10 * _HOUR, 12 * _HOUR, 14 * _HOUR, 15 * _HOUR)",
+        "*()",
+        ("server/webhooks/test_away.py::test_a_receiver_that_comes_back_gets_all_events_in_order",),
+    ),
+    Mutant(
+        "a restart does not wait for the next attempt of a webhook's event",
+        "server/webhooks/sender.py",
+        "WebhookSender._send_all",
+        "delivery.due > self._now()",
+        "False",
+        ("server/webhooks/test_away.py::test_attempts_are_made_at_the_times_of_the_schedule",),
+    ),
+    Mutant(
+        "a failed task is reported to webhooks that did not ask for it",
+        "server/storage/webhooks.py",
+        "",
+        "frozenset(EVENTS) - {STATUS_AFTER[TaskEvent.FAIL]}",
+        "frozenset(EVENTS)",
+        (
+            (
+                "server/webhooks/test_deliveries.py"
+                "::test_a_failure_is_not_sent_unless_it_is_asked_for"
+            ),
+        ),
     ),
     Mutant(
         "any response to the test event is accepted",

@@ -150,8 +150,12 @@ async def test_deliveries_are_counted_until_they_arrive_or_are_given_up(
     async with receiving() as receiver:
         webhooks = [Webhook(receiver.url, SECRET)]
         async with (
-            LocalServer(executor="scripted", webhooks=webhooks, webhook_retry_delay=60) as patient,
-            LocalServer(executor="scripted", webhooks=webhooks, webhook_retry_delay=0) as hasty,
+            LocalServer(
+                executor="scripted", webhooks=webhooks, webhook_retry_pauses=[60] * 5
+            ) as patient,
+            LocalServer(
+                executor="scripted", webhooks=webhooks, webhook_retry_pauses=[0] * 5
+            ) as hasty,
         ):
             receiver.answer = lambda _call: 500
             slow, fast = Caller(patient, http), Caller(hasty, http)

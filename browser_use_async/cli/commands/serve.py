@@ -36,6 +36,7 @@ from browser_use_async.server import (
     LocalServer,
     ServerSettings,
     Webhook,
+    checks,
 )
 from browser_use_async.server.encryption import KEY_VARIABLE, missing_for_encryption
 from browser_use_async.server.executors.browser.locate import find_browser, version_warning
@@ -43,14 +44,30 @@ from browser_use_async.server.executors.settings import BrowserEndpoint
 from browser_use_async.server.http.access_log import LOGGER as ACCESS_LOG
 from browser_use_async.server.http.connections import DESCRIPTORS
 from browser_use_async.server.listen_address import ListenAddress
-from browser_use_async.server.setting_kinds import COUNT, FLAG, URL_TEXT, secret, setting, whole
+from browser_use_async.server.setting_kinds import (
+    COUNT,
+    FLAG,
+    URL_TEXT,
+    Kind,
+    secret,
+    setting,
+    whole,
+)
 from browser_use_async.server.settings import GROUPS
 from browser_use_async.server.static_site import StaticSite, example_site_directory
 from browser_use_async.server.storage.account import check_webhook_plan
+from browser_use_async.server.storage.webhooks import DEFAULT_EVENTS, EVENTS
 from browser_use_async.server.walls import close_memory
 
 # Where the example site is served unless that port is taken.
 DEFAULT_SITE_PORT = 8780
+
+
+def _events(text: str) -> list[str]:
+    names = [each.strip() for each in text.split(",")]
+    for each in names:
+        checks.one_of("events", each, EVENTS)
+    return names
 
 
 @attrs.frozen(kw_only=True)
@@ -89,6 +106,19 @@ class ServeSettings:
     )
     webhook_secret: str | None = setting(
         None, secret("secret", "SECRET"), "its secret", option="--webhook-secret"
+    )
+    webhook_events: list[str] | None = setting(
+        None,
+        Kind(
+            unit="list of statuses",
+            metavar="STATUS,...",
+            parse=_events,
+            check=lambda field, value: checks.texts(field, value, "statuses"),
+        ),
+        "the statuses of tasks that it hears of",
+        more=f"Some of {', '.join(f'`{each}`' for each in EVENTS)}. All but `failed`, which the "
+        "API does not document, unless it is given.",
+        option="--webhook-events",
     )
 
 
@@ -262,11 +292,14 @@ async def _warn_of_old_browser(settings: ServerSettings, console: Console) -> No
 
 def _webhooks(own: ServeSettings, settings: ServerSettings) -> list[Webhook]:
     if own.webhook is None and own.webhook_secret is None:
+        if own.webhook_events is not None:
+            raise ConfigurationError("--webhook-events needs --webhook and --webhook-secret")
         return []
     if own.webhook is None or own.webhook_secret is None:
         raise ConfigurationError("--webhook and --webhook-secret come together")
     check_webhook_plan(settings.plan)
-    return [Webhook(own.webhook, own.webhook_secret)]
+    events = DEFAULT_EVENTS if own.webhook_events is None else own.webhook_events
+    return [Webhook(own.webhook, own.webhook_secret, events=events)]
 
 
 def _announce(

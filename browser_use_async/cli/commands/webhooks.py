@@ -42,6 +42,7 @@ from browser_use_async.webhooks.standard import HEADERS as STANDARD_HEADERS
 _STYLES = {
     "finished": Style.GOOD,
     "stopped": Style.BAD,
+    "failed": Style.BAD,
     "paused": Style.WAITING,
     "started": Style.CYAN,
 }

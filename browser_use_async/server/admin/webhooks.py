@@ -32,7 +32,8 @@ class NewWebhook:
     Attributes:
         url: Where events are sent.
         secret: What both sides sign with.
-        events: The statuses of tasks that are reported.
+        events: The statuses of tasks that are reported: `initializing`, `started`, `paused`,
+            `stopped`, `finished` and `failed`; all but `failed` if it is left out.
         is_active: Whether events are sent now.
     """
 
@@ -49,7 +50,7 @@ class WebhookChange:
     Attributes:
         url: Where events are sent.
         secret: What both sides sign with.
-        events: The statuses of tasks that are reported.
+        events: The statuses of tasks that are reported, in place of the former ones.
         is_active: Whether events are sent now.
     """
 

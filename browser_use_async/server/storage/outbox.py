@@ -15,11 +15,14 @@ from browser_use_async.api.scalars import format_timestamp, parse_timestamp
 from browser_use_async.server.storage.database import Database, Row
 from browser_use_async.server.storage.progress import TaskEvent
 from browser_use_async.server.storage.records import TaskRecord, session_id_of
-from browser_use_async.server.storage.rows import beginning, from_text, to_row, to_text
+from browser_use_async.server.storage.rows import beginning, from_text, to_moment, to_row, to_text
 from browser_use_async.server.storage.webhooks import STATUS_AFTER, WebhookRegistry
 
-# The number of the latest deliveries of each owner that are kept, beside all pending ones.
+# The number of the latest deliveries of each owner that are kept, beside pending ones.
 MOST_DELIVERIES = 10_000
+
+# The number of the latest deliveries of each owner of which pending ones are kept, too.
+MOST_PENDING = 100_000
 
 # The number of the latest deliveries of each owner whose requests and answers are kept.
 KEPT_EXCHANGES = 1_000
@@ -27,18 +30,20 @@ KEPT_EXCHANGES = 1_000
 _LAST_PLACE = "SELECT COALESCE(MAX(place), 0) FROM outbox WHERE owner = :owner"
 _MOST_EXCHANGES = 6  # of one delivery; a fault may duplicate attempts
 
-_COLUMNS = "number, webhook_id, address, task_id, status, body, id, attempts, state"
+_COLUMNS = "number, webhook_id, address, task_id, status, body, id, since, due, attempts, state"
 _IN_LISTS = f"{_COLUMNS}, NULL"  # lists leave the exchanges out, which are large
 
 _OF_OWNER = "task_id IN (SELECT tasks.id FROM tasks WHERE tasks.owner = :owner)"
 _SAVE = (
-    "UPDATE outbox SET attempts = :attempts, state = :state, exchanges = CASE WHEN place > "
-    "(SELECT MAX(others.place) FROM outbox AS others WHERE others.owner = outbox.owner) - :kept "
-    "THEN :exchanges END WHERE number = :number"
+    "UPDATE outbox SET attempts = :attempts, state = :state, due = :due, exchanges = CASE "
+    "WHEN place > (SELECT MAX(others.place) FROM outbox AS others "
+    "WHERE others.owner = outbox.owner) - :kept THEN :exchanges END "
+    "WHERE number = :number AND (state <> 'failed' OR :state <> 'pending')"
 )
 STATES = ("pending", "delivered", "failed")
 """The states of a delivery; a `failed` one is not repeated."""
 _IN_STATE = " AND state = :state"
+_GIVE_UP = "UPDATE outbox SET state = 'failed', due = NULL WHERE state = 'pending' AND"
 _SHOWN_CHARACTERS = 120  # of a task's text in lists
 
 
@@ -81,6 +86,8 @@ class Delivery:
     status: str  # the reported status
     body: bytes = attrs.field(repr=False)  # the event, the same bytes in each attempt
     id: str  # the delivery's id
+    since: datetime  # when the event was written
+    due: datetime | None = None  # when the next attempt is made, if one has failed
     # The attempts so far; several succeed if a fault duplicates the event
     attempts: list[Attempt] = attrs.field(factory=list)
     state: str = "pending"  # `pending`, `delivered`, or `failed` after the last attempt
@@ -88,7 +95,7 @@ class Delivery:
 
 @attrs.define(eq=False, repr=False)
 class Outbox:
-    """The events for webhooks: the latest of each owner, oldest first, and all pending ones."""
+    """The events for webhooks: the latest of each owner, oldest first, and pending ones."""
 
     _database: Database
     webhooks: WebhookRegistry
@@ -121,7 +128,7 @@ class Outbox:
     ) -> int:
         """Add an event, in a transaction; returns its number.
 
-        The oldest ended ones of the owner beyond the limit are dropped.
+        The oldest ones of the owner beyond the limits are dropped.
         """
         place = int(await at.value(_LAST_PLACE, owner=owner)) + 1
         event = {
@@ -135,14 +142,16 @@ class Outbox:
             "id": str(uuid.uuid4()),
             "attempts": [],
             "state": "pending",
+            "since": self._now(),
         }
         ((number,),) = await at.insert("outbox", event, "RETURNING number")
         await self._forget_exchanges(at, owner, place)
-        # Pending deliveries are never deleted, so the log may exceed its limit for some time.
         await at.rows(
-            "DELETE FROM outbox WHERE owner = :owner AND place <= :oldest AND state <> 'pending'",
+            "DELETE FROM outbox WHERE owner = :owner AND place <= :oldest "
+            "AND (state <> 'pending' OR place <= :oldest_pending)",
             owner=owner,
             oldest=place - MOST_DELIVERIES,
+            oldest_pending=place - MOST_PENDING,
         )
         return int(number)
 
@@ -169,27 +178,73 @@ class Outbox:
         oldest = f"{condition} ORDER BY number LIMIT 1"
         return await self._first(oldest, address=address, task_id=task_id)
 
-    async def pending_tasks(self, address: str) -> list[str]:
-        """Return the tasks with pending events for an address, in order."""
+    async def pending_tasks(self, address: str, count: int) -> list[str]:
+        """Return the first tasks with an event for an address that can be sent now, in order."""
+        # Only the oldest pending event of a task is ever sent, so no other one is due.
         found = await self._database.rows(
             "SELECT task_id FROM outbox WHERE state = 'pending' AND address = :address "
-            "GROUP BY task_id ORDER BY MIN(number)",
+            "GROUP BY task_id HAVING MAX(COALESCE(due, '')) <= :now "
+            "ORDER BY MIN(number) LIMIT :count",
             address=address,
+            now=to_moment(self._now()),
+            count=count,
         )
         return [task_id for (task_id,) in found]
+
+    async def due_tasks(self, address: str, count: int) -> list[str]:
+        """Return the tasks whose event for an address is to be sent again now, in order."""
+        found = await self._database.rows(
+            "SELECT task_id FROM outbox WHERE address = :address AND due <= :now "
+            "ORDER BY due LIMIT :count",
+            address=address,
+            now=to_moment(self._now()),
+            count=count,
+        )
+        return [task_id for (task_id,) in found]
+
+    async def next_due(self, address: str) -> datetime | None:
+        """Return when an event for an address is to be sent again next, or None."""
+        statement = "SELECT MIN(due) FROM outbox WHERE address = :address AND due > :now"
+        now = to_moment(self._now())
+        return _moment_or_none(await self._database.value(statement, address=address, now=now))
+
+    async def make_due(self, address: str) -> None:
+        """Let all pending events for an address be sent now."""
+        statement = "UPDATE outbox SET due = NULL WHERE address = :address AND due IS NOT NULL"
+        await self._database.rows(statement, address=address)
+
+    async def give_up_for(self, address: str) -> None:
+        """Give up all pending events for an address."""
+        await self._database.rows(f"{_GIVE_UP} address = :address", address=address)
+
+    async def give_up_before(self, moment: datetime) -> int:
+        """Give up the pending events that were written before a moment; returns their number."""
+        before = to_moment(moment)
+        statement = "SELECT 1 FROM outbox WHERE state = 'pending' AND since < :before LIMIT 1"
+        # Asked first, because an update locks the database also if it changes nothing.
+        if await self._database.first(statement, before=before) is None:
+            return 0
+        given_up = f"{_GIVE_UP} since < :before RETURNING 1"
+        return len(await self._database.rows(given_up, before=before))
 
     async def pending_count(self) -> int:
         """Return the number of pending events."""
         statement = "SELECT COUNT(*) FROM outbox WHERE state = 'pending'"
         return int(await self._database.value(statement))
 
-    async def save(self, delivery: Delivery, state: str | None = None) -> None:
-        """Save the attempts of a delivery, and its final state if it has ended."""
+    async def save(
+        self, delivery: Delivery, state: str | None = None, due: datetime | None = None
+    ) -> None:
+        """Save the attempts of a delivery, and its final state or when it is sent again.
+
+        One that was given up meanwhile stays so, unless it was received.
+        """
         delivery.state = state or delivery.state
         values = {
             "attempts": delivery_as_json(delivery)["attempts"],
             "exchanges": _exchanges(delivery),
             "state": delivery.state,
+            "due": due,
         }
         values = to_row(values)
         await self._database.rows(_SAVE, **values, kept=KEPT_EXCHANGES, number=delivery.number)
@@ -220,13 +275,14 @@ class Outbox:
     async def repeat(self, at: Database, delivery_id: str, owner: str) -> Delivery | None:
         """Add the event of an owner's ended delivery once more, in a transaction."""
         added = await at.first(  # the parts are constants
-            "INSERT INTO outbox "
-            "(owner, place, webhook_id, address, task_id, status, body, id, attempts, state) "
+            "INSERT INTO outbox (owner, place, webhook_id, address, task_id, status, body, id, "
+            "attempts, state, since) "
             f"SELECT :owner, ({_LAST_PLACE}) + 1, "
-            "webhook_id, address, task_id, status, body, :new_id, '[]', 'pending' "
+            "webhook_id, address, task_id, status, body, :new_id, '[]', 'pending', :now "
             f"FROM outbox WHERE id = :id AND state <> 'pending' AND {_OF_OWNER} "
             f"RETURNING place, {_IN_LISTS}",
             new_id=str(uuid.uuid4()),
+            now=to_moment(self._now()),
             id=to_text(delivery_id),
             owner=owner,
         )
@@ -310,12 +366,12 @@ def _exchanges(delivery: Delivery) -> list[dict[str, Any] | None]:
 
 def _restored(row: Row) -> Delivery:
     *columns, attempts, state, exchanges = row
-    number, webhook_id, address, task_id, status, body, delivery_id = columns
+    number, webhook_id, address, task_id, status, body, delivery_id, since, due = columns
     made = json.loads(attempts)
     kept = json.loads(exchanges) if exchanges else [None] * len(made)
     restored = [
         Attempt(
-            parse_timestamp(each["at"]) or datetime.now(UTC),
+            _moment(each["at"]),
             each["status"],
             each["problem"],
             None if exchange is None else exchange_from_json(exchange),
@@ -323,8 +379,26 @@ def _restored(row: Row) -> Delivery:
         for each, exchange in zip(made, kept, strict=True)
     ]
     return Delivery(
-        number, webhook_id, address, task_id, status, body.encode(), delivery_id, restored, state
+        number,
+        webhook_id,
+        address,
+        task_id,
+        status,
+        body.encode(),
+        delivery_id,
+        _moment(since),
+        _moment_or_none(due),
+        restored,
+        state,
     )
+
+
+def _moment_or_none(stored: str | None) -> datetime | None:
+    return None if stored is None else parse_timestamp(stored)
+
+
+def _moment(stored: str) -> datetime:
+    return parse_timestamp(stored) or datetime.now(UTC)
 
 
 def exchange_from_json(value: Mapping[str, Any]) -> Exchange:

@@ -83,12 +83,16 @@ CREATE TABLE schedule_runs (number {serial}, schedule_id TEXT NOT NULL, task_id 
 CREATE INDEX schedule_runs_by_schedule ON schedule_runs (schedule_id, number);
 CREATE INDEX schedule_runs_by_task ON schedule_runs (task_id);
 -- The events for webhooks, in the order in which they are sent. `place` numbers those of an owner,
--- `exchanges` is what the attempts of the latest deliveries sent and got back, as JSON.
+-- `exchanges` is what the attempts of the latest deliveries sent and got back, as JSON. `since` is
+-- when the event was written, and `due` when it is sent again after an attempt that failed.
 CREATE TABLE outbox (number {serial}, owner TEXT NOT NULL, place BIGINT NOT NULL, id TEXT NOT NULL,
     webhook_id TEXT NOT NULL, address TEXT NOT NULL, task_id TEXT NOT NULL, status TEXT NOT NULL,
-    body TEXT NOT NULL, attempts TEXT NOT NULL, state TEXT NOT NULL, exchanges TEXT);
+    body TEXT NOT NULL, attempts TEXT NOT NULL, state TEXT NOT NULL, exchanges TEXT,
+    since TEXT NOT NULL, due TEXT);
 CREATE INDEX outbox_by_state ON outbox (state, address, task_id, number);
 CREATE INDEX outbox_by_owner ON outbox (owner, place);
+CREATE INDEX outbox_by_age ON outbox (since) WHERE state = 'pending';
+CREATE INDEX outbox_by_due ON outbox (address, due) WHERE due IS NOT NULL;
 CREATE INDEX outbox_with_exchanges ON outbox (number) WHERE exchanges IS NOT NULL;
 CREATE TABLE api_keys (id TEXT PRIMARY KEY, owner TEXT NOT NULL, digest TEXT NOT NULL,
     scopes TEXT NOT NULL, created_at TEXT NOT NULL, expires_at TEXT, revoked_at TEXT,

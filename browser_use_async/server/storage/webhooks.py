@@ -18,19 +18,23 @@ from browser_use_async.server.storage.progress import TaskEvent
 from browser_use_async.server.storage.secret_documents import Secrets
 from browser_use_async.webhooks.signature import key_of
 
-# The status in the event of a change; None is the creation. A failure has no event, because the API
-# has no such status. A resumption has none either: `started` means that a task has started and its
-# browser is available, which happens once.
+# The status in the event of a change; None is the creation. A resumption has no event: `started`
+# means that a task has started and its browser is available, which happens once.
 STATUS_AFTER: Mapping[TaskEvent | None, str] = {
     None: "initializing",
     TaskEvent.START: "started",
     TaskEvent.PAUSE: "paused",
     TaskEvent.STOP: "stopped",
     TaskEvent.FINISH: "finished",
+    TaskEvent.FAIL: "failed",
 }
 
-# The statuses for which webhooks can get events.
-EVENTS = frozenset(STATUS_AFTER.values())
+# The statuses for which webhooks can get events, in the order of a task's life.
+EVENTS = tuple(STATUS_AFTER.values())
+
+# Those that a webhook gets if it names none: the statuses that the API documents. `failed` is not
+# among them, so a receiver gets it only if it asks for it.
+DEFAULT_EVENTS = frozenset(EVENTS) - {STATUS_AFTER[TaskEvent.FAIL]}
 
 _KIND = "webhook"
 _SHORTEST_HIDDEN = 6
@@ -68,10 +72,11 @@ def _check_type(_webhook: object, field: "attrs.Attribute[Any]", value: object) 
 def _events(given: Any) -> frozenset[str]:
     if isinstance(given, str) or not isinstance(given, Collection):
         raise ConfigurationError("events: a list of names is needed")
-    events = frozenset(map(str, given))
-    if not events or not events <= EVENTS:
-        raise ConfigurationError(f"events: they are one or more of {', '.join(sorted(EVENTS))}")
-    return events
+    for each in given:
+        checks.one_of("events", each, EVENTS)
+    if not given:
+        raise ConfigurationError(f"events: name one or more of {', '.join(EVENTS)}")
+    return frozenset(given)
 
 
 @attrs.frozen(repr=False)
@@ -91,7 +96,7 @@ class Webhook:
     # Whether the operator configured it, who may use an address of a private network
     by_operator: bool = attrs.field(default=False, validator=_check_type, kw_only=True)
     # The statuses of tasks for which it gets events
-    events: frozenset[str] = attrs.field(default=EVENTS, converter=_events, kw_only=True)
+    events: frozenset[str] = attrs.field(default=DEFAULT_EVENTS, converter=_events, kw_only=True)
     # Whether it gets any events
     is_active: bool = attrs.field(default=True, validator=_check_type, kw_only=True)
 

@@ -4,10 +4,11 @@ import asyncio
 import codecs
 import contextlib
 import logging
+import math
 import unicodedata
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -26,8 +27,9 @@ from browser_use_async.server.storage.database import Database, stored
 from browser_use_async.server.storage.outbox import Attempt, Delivery, Exchange, Outbox
 from browser_use_async.server.storage.webhooks import Webhook
 from browser_use_async.server.webhooks.events import (
+    LIFETIME,
     TEST_BODY,
-    retry_delay,
+    retry_pause,
     signed_headers,
 )
 
@@ -114,14 +116,21 @@ _CLOSE_SECONDS = 2.0
 _AFTER_A_FAULT = 5.0
 # Number of events that are sent to one webhook concurrently.
 _AT_ONCE = 64
+# Number of tasks with events for one webhook that are in memory.
+_MOST_WORKERS = 256
+# The longest time until it is looked whether an event is due: the wall clock may be set.
+_LOOK = timedelta(minutes=1)
 
 
 @attrs.define(eq=False, repr=False)
 class WebhookSender:
-    """Sends events to the webhooks of one server."""
+    """Sends events to the webhooks of one server.
+
+    An event that has to be sent again later is in the database and nowhere else.
+    """
 
     _now: Callable[[], datetime]
-    _first_retry: float
+    _pauses: Sequence[float]
     _duplicates: Callable[[], int]
     _database: Database
     outbox: Outbox
@@ -129,8 +138,12 @@ class WebhookSender:
     # One for each webhook: slow look-ups of one do not delay the events of another.
     _clients: dict[Webhook, HttpClient] = attrs.field(factory=dict, init=False)
     _slots: dict[str, asyncio.Semaphore] = attrs.field(factory=dict, init=False)
-    # One worker for each address and task, which keeps a task's events in order.
-    _workers: dict[tuple[str, str], asyncio.Task[None]] = attrs.field(factory=dict, init=False)
+    # By address, then by task: one worker for both, which keeps a task's events in order.
+    _workers: dict[str, dict[str, asyncio.Task[None]]] = attrs.field(factory=dict, init=False)
+    # Addresses for which the database has more to send now than there are workers.
+    _behind: set[str] = attrs.field(factory=set, init=False)
+    _sooner: asyncio.Event = attrs.field(factory=asyncio.Event, init=False)
+    _looks_at: float = attrs.field(default=math.inf, init=False)  # in the time of the loop
     _closing: asyncio.Event = attrs.field(factory=asyncio.Event, init=False)
     # One change of the registered webhooks at a time, since a test event takes time.
     _changing: asyncio.Lock = attrs.field(factory=asyncio.Lock, init=False)
@@ -155,13 +168,25 @@ class WebhookSender:
                 self.outbox.webhooks.expect(webhook)
             await self._test(webhook)
             await self.outbox.webhooks.add(webhook, save=save)
-        await self._send_pending(webhook)
+            # The receiver has just answered, so nothing waits for its next attempt.
+            await self.outbox.make_due(webhook.address)
+        await self._send_pending(webhook.address)
 
     async def start(self) -> None:
-        """Send the pending events of an earlier run for webhooks that were registered then."""
+        """Read the webhooks that were registered in an earlier run; their events are sent on."""
         await self.outbox.webhooks.load()
-        for webhook in self.webhooks:
-            await self._send_pending(webhook)
+        self._behind.update(each.address for each in self.webhooks)
+
+    async def keep_sending(self) -> None:
+        """Send again what is due, and give up what is too old, until this is cancelled."""
+        clock = asyncio.get_running_loop().time
+        while True:
+            self._sooner.clear()
+            self._looks_at = math.inf  # an attempt that fails meanwhile is not overlooked
+            self._looks_at = clock() + await self._send_due()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout_at(self._looks_at):
+                    await self._sooner.wait()
 
     async def refresh(self) -> None:
         """Learn of the webhooks that other servers have registered."""
@@ -187,6 +212,8 @@ class WebhookSender:
             if (new.url, new.secret) != (old.url, old.secret):
                 await self._test(new)
             is_replaced = await self.outbox.webhooks.replace(old, new)
+            if new.address != old.address:
+                await self.outbox.give_up_for(old.address)
             self._clients.pop(old, None)
             return new if is_replaced else None
 
@@ -199,6 +226,7 @@ class WebhookSender:
                 return False
             self._clients.pop(webhook, None)
             await self.outbox.webhooks.remove(webhook)
+            await self.outbox.give_up_for(webhook.address)
             return True
 
     def send(self, task_id: str) -> None:
@@ -220,8 +248,9 @@ class WebhookSender:
     async def aclose(self) -> None:
         """Wait a moment for attempts under way, and send nothing else."""
         self._closing.set()
-        if self._workers:
-            _, late = await asyncio.wait(self._workers.values(), timeout=_CLOSE_SECONDS)
+        workers = [worker for each in self._workers.values() for worker in each.values()]
+        if workers:
+            _, late = await asyncio.wait(workers, timeout=_CLOSE_SECONDS)
             # The rest stays pending in the database, and is sent after a restart.
             for worker in late:
                 worker.cancel()
@@ -238,17 +267,40 @@ class WebhookSender:
             answer = attempt.problem or f"it answered {attempt.status}, which is not 2xx"
             raise ConfigurationError(f"url: {webhook.origin} did not pass the test event: {answer}")
 
-    async def _send_pending(self, webhook: Webhook) -> None:
-        for task_id in await self.outbox.pending_tasks(webhook.address):
-            self._work_on(webhook.address, task_id)
+    async def _send_due(self) -> float:
+        """Send what is due; returns the seconds after which to look again."""
+        now = self._now()
+        count = await self.outbox.give_up_before(now - LIFETIME)
+        if count:
+            _logger.warning("%d webhook events were given up after three days", count)
+        behind, self._behind = self._behind, set()
+        next_look = now + _LOOK
+        for webhook in self.webhooks:
+            address = webhook.address
+            if address in behind:
+                await self._send_pending(address)
+            for task_id in await self.outbox.due_tasks(address, _MOST_WORKERS):
+                self._work_on(address, task_id)
+            next_look = min(next_look, await self.outbox.next_due(address) or next_look)
+        return max(0.0, (next_look - self._now()).total_seconds())
+
+    async def _send_pending(self, address: str) -> None:
+        found = await self.outbox.pending_tasks(address, _MOST_WORKERS)
+        if len(found) == _MOST_WORKERS:
+            self._behind.add(address)  # there may be more
+        for task_id in found:
+            self._work_on(address, task_id)
 
     def _work_on(self, address: str, task_id: str) -> None:
-        key = (address, task_id)
-        if key not in self._workers:
-            worker = asyncio.get_running_loop().create_task(
-                self._work(*key), name=f"browser-use: delivers webhooks of task {task_id}"
-            )
-            self._workers[key] = worker
+        workers = self._workers.setdefault(address, {})
+        if task_id in workers:
+            return
+        if len(workers) >= _MOST_WORKERS:
+            self._behind.add(address)
+            return
+        workers[task_id] = asyncio.get_running_loop().create_task(
+            self._work(address, task_id), name=f"browser-use: delivers webhooks of task {task_id}"
+        )
 
     async def _work(self, address: str, task_id: str) -> None:
         try:
@@ -256,38 +308,52 @@ class WebhookSender:
                 await self._sleep(_AFTER_A_FAULT)
         finally:
             # Nothing was awaited since the last check, so nothing was written meanwhile.
-            del self._workers[address, task_id]
+            workers = self._workers[address]
+            del workers[task_id]
+            if address in self._behind and len(workers) <= _MOST_WORKERS // 2:
+                self._sooner.set()
+            if not workers:
+                del self._workers[address]
 
     async def _send_all(self, address: str, task_id: str) -> bool:
         find = partial(self.outbox.next_pending, address, task_id)
         try:
             while (delivery := await stored(find)) is not None:
-                await self._deliver(delivery)
-                if delivery.state == "pending":
-                    break  # closing; later events must not overtake this one
+                # Later events must not overtake one that waits.
+                if delivery.due is not None and delivery.due > self._now():
+                    break
+                # If an event waits for its first attempt when the server closes, it still gets it.
+                if delivery.attempts and self._closing.is_set():
+                    break
+                webhook = self.outbox.webhooks.get(address)
+                pause = await self._try(webhook, delivery)
+                if pause is not None:
+                    if asyncio.get_running_loop().time() + pause.total_seconds() < self._looks_at:
+                        self._sooner.set()
+                    break
         except Exception as error:  # noqa: BLE001 - whatever it is, the events are sent on
             log_failure(_logger, "sending webhooks failed", error)
             return False
         return True
 
-    async def _deliver(self, delivery: Delivery) -> None:
-        while (webhook := self.outbox.webhooks.get(delivery.address)) is not None:
-            # If an event waits for its first attempt when the server closes, it still gets it.
-            if delivery.attempts and self._closing.is_set():
-                return
+    async def _try(self, webhook: Webhook | None, delivery: Delivery) -> timedelta | None:
+        """Send an event once; returns the time until the next attempt, or None if it has ended."""
+        age = self._now() - delivery.since
+        if webhook is not None and age <= LIFETIME:
             attempt = await self._attempt(webhook, delivery)
             if attempt.succeeded:
                 await stored(partial(self.outbox.save, delivery, "delivered"))
                 for _ in range(self._duplicates()):
                     await self._attempt(webhook, delivery)
                     await self.outbox.save(delivery)
-                return
-            seconds = retry_delay(len(delivery.attempts), self._first_retry)
-            if seconds is None:
-                break
-            await stored(partial(self.outbox.save, delivery))
-            await self._sleep(seconds)
+                return None
+            pause = retry_pause(len(delivery.attempts), age, self._pauses)
+            if pause is not None:
+                due = self._now() + pause
+                await stored(partial(self.outbox.save, delivery, due=due))
+                return pause
         await stored(partial(self._give_up, webhook, delivery))
+        return None
 
     async def _give_up(self, webhook: Webhook | None, delivery: Delivery) -> None:
         await self.outbox.save(delivery, "failed")
@@ -350,18 +416,8 @@ class FleetSender(WebhookSender):
         if delivery is None or delivery.state != "pending":
             return None
         await self.refresh()
-        webhook = self.outbox.webhooks.get(delivery.address)
-        if webhook is not None:
-            attempt = await self._attempt(webhook, delivery)
-            if attempt.succeeded:
-                await self.outbox.save(delivery, "delivered")
-                return None
-            seconds = retry_delay(len(delivery.attempts), self._first_retry)
-            if seconds is not None:
-                await self.outbox.save(delivery)
-                return seconds
-        await self._give_up(webhook, delivery)
-        return None
+        pause = await self._try(self.outbox.webhooks.get(delivery.address), delivery)
+        return None if pause is None else pause.total_seconds()
 
     def _work_on(self, address: str, task_id: str) -> None:
         """Do nothing: each event has a job, written with it."""

@@ -174,7 +174,7 @@ async def test_a_held_call_is_answered_for_another_server(start: Start) -> None:
 async def test_events_come_in_order_from_any_server(start: Start) -> None:
     """A webhook of one server gets events of all servers' tasks, also when it refuses at first."""
     one, other = await start(role="api"), await start(role="api")
-    await start(role="worker", webhook_retry_delay=0.05)
+    await start(role="worker", webhook_retry_pauses=[0.05] * 5)
     async with receiving() as receiver:
         order = {"url": receiver.url, "secret": SECRET}
         assert (await one.post(f"{one.server.url}/admin/webhooks", json=order)).status == 200

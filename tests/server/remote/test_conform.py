@@ -20,7 +20,7 @@ async def test_the_statements_are_true_but_for_the_pause(
     """What the mapping excludes is refused; all other statements are true."""
     hosted.courses["title"] = Course(files={"a b.txt": b"x"})
     async with StaticSite(example_site_directory()) as site:
-        options = {"search": [site.url], "balance_cents": 10**6, "webhook_retry_delay": 0.01}
+        options = {"search": [site.url], "balance_cents": 10**6, "webhook_retry_pauses": [0.01] * 5}
         async with opens(hosted, options=options) as door:
             outcomes = await run_checks(
                 Settings(

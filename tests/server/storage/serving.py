@@ -20,7 +20,7 @@ async def _serve() -> None:
         api_key="bu_test_of_storage",
         executor=executor,
         port=int(sys.argv[2]),
-        webhook_retry_delay=0.5,
+        webhook_retry_pauses=[0.5] * 5,
     ) as server:
         print(json.dumps({"base_url": server.base_url, "url": server.url}), flush=True)
         await asyncio.Event().wait()

@@ -27,5 +27,7 @@ async def notified(
 ) -> AsyncIterator[Caller]:
     """A server whose tasks do what the test puts into `queue`, with a webhook."""
     webhooks = [Webhook(receiver.url + "/hook?token=canary-token", SECRET)]
-    async with LocalServer(executor=queue, webhooks=webhooks, webhook_retry_delay=0.01) as server:
+    async with LocalServer(
+        executor=queue, webhooks=webhooks, webhook_retry_pauses=[0.01] * 5
+    ) as server:
         yield Caller(server, http)

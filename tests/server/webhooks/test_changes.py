@@ -115,7 +115,7 @@ async def test_two_webhooks_do_not_get_one_address(api: Caller, receiver: Receiv
         {"url": None},
         {"secret": " "},
         {"events": []},
-        {"events": ["failed"]},
+        {"events": ["failure"]},
         {"events": "finished"},
         {"events": None},
         {"events": [["finished"]]},

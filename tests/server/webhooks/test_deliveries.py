@@ -13,7 +13,6 @@ from standardwebhooks.webhooks import Webhook as StandardWebhook
 
 from browser_use_async.server import Fault, LocalServer, Webhook
 from browser_use_async.server.records import Failed, Finished
-from browser_use_async.server.webhooks.events import retry_delay
 from tests.server.calling import Caller
 from tests.server.steering import FromQueue, NeverBegun
 from tests.server.webhooks.receiver import SECRET, Call, Receiver, receiving
@@ -62,10 +61,10 @@ async def test_a_stop_is_sent(notified: Caller, receiver: Receiver) -> None:
     assert receiver.statuses[1:] == ["initializing", "started", "stopped"]
 
 
-async def test_a_failure_is_not_sent(
+async def test_a_failure_is_not_sent_unless_it_is_asked_for(
     notified: Caller, queue: FromQueue, receiver: Receiver
 ) -> None:
-    """The API has no status for it."""
+    """The API documents no event for it, so that a receiver may not know it."""
     failed = await notified.create()
     queue.items.put_nowait(Failed("No such page"))
     await notified.reached(failed, "failed")
@@ -77,6 +76,23 @@ async def test_a_failure_is_not_sent(
     assert sorted(words) == sorted(
         (task_id, status) for task_id in (failed, other) for status in ("initializing", "started")
     )
+
+
+async def test_a_failure_is_sent_to_who_asks_for_it(
+    http: aiohttp.ClientSession, queue: FromQueue, receiver: Receiver
+) -> None:
+    """As the last event of the task, also beside others; it has the same shape."""
+    events = ["initializing", "started", "failed"]
+    webhooks = [Webhook(receiver.url, SECRET, events=events)]
+    async with LocalServer(executor=queue, webhooks=webhooks) as server:
+        queue.items.put_nowait(Failed("No such page"))
+        task_id = await Caller(server, http).create(metadata=METADATA)
+        await receiver.has(4)
+
+    assert receiver.statuses == ["test", *events]
+    assert receiver.calls[-1].is_genuine
+    payload = _payload(receiver.calls[-1])
+    assert (payload["task_id"], payload["metadata"]) == (task_id, METADATA)
 
 
 def _payload(call: Call) -> dict[str, str]:
@@ -95,7 +111,7 @@ async def test_retries(notified: Caller, queue: FromQueue, receiver: Receiver) -
     assert receiver.statuses == ["test", *["initializing"] * 5, "started", "finished"]
     assert len({call.body for call in receiver.calls[1:6]}) == 1
     assert all(call.is_genuine for call in receiver.calls)
-    assert elapsed >= 0.01 + 0.02 + 0.04 + 0.08
+    assert elapsed >= 4 * 0.01
     first = notified.server.deliveries[0]
     assert [each.status for each in first.attempts] == [500, 500, 500, 500, 200]
 
@@ -122,7 +138,7 @@ async def test_each_attempt_is_signed_anew(http: aiohttp.ClientSession, receiver
     """A retry has its own time, so that a receiver's window accepts it."""
     clock = itertools.count(1_800_000_000, 10)
     async with LocalServer(
-        executor=NeverBegun(), webhook_retry_delay=0.0, now=lambda: _moment(next(clock))
+        executor=NeverBegun(), webhook_retry_pauses=[0.0] * 5, now=lambda: _moment(next(clock))
     ) as server:
         await server.add_webhook(Webhook(receiver.url, SECRET))
         receiver.answer = _fails(2, "initializing")
@@ -213,11 +229,6 @@ async def test_the_last_event_is_still_sent(
         await Caller(server, http).create()
 
     assert receiver.statuses == ["test", "initializing"]
-
-
-def test_the_waits_double() -> None:
-    """From the first one on, until there were 5 retries."""
-    assert [retry_delay(n, 1.0) for n in range(1, 7)] == [1.0, 2.0, 4.0, 8.0, 16.0, None]
 
 
 async def test_a_delivery_that_has_ended_is_sent_again(

@@ -77,7 +77,7 @@ async def test_each_attempt_has_its_own(
     async with LocalServer(
         executor=FromQueue(Finished("Done")),
         webhooks=[webhook],
-        webhook_retry_delay=30.0,
+        webhook_retry_pauses=[30.0] * 5,
         **options,
     ) as server:
         await Caller(server, http).create()
@@ -127,7 +127,7 @@ async def test_the_status_decides(answer: bytes, kept: str, http: aiohttp.Client
         LocalServer(
             executor=FromQueue(Finished("Done")),
             webhooks=[Webhook(receiver.url, SECRET, events=["finished"])],
-            webhook_retry_delay=0.01,
+            webhook_retry_pauses=[0.01] * 5,
         ) as server,
     ):
         api = Caller(server, http)

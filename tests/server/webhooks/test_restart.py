@@ -35,7 +35,7 @@ def path(tmp_path: Path) -> Path:
 
 def _server(path: Path, **options: object) -> LocalServer:
     executor = FromQueue(Finished("Done"))
-    given = {"api_key": "bu_test_of_storage", "webhook_retry_delay": 30.0, **options}
+    given = {"api_key": "bu_test_of_storage", "webhook_retry_pauses": [30.0] * 5, **options}
     return LocalServer(executor=executor, database=path, **given)  # type: ignore[arg-type]
 
 
@@ -94,7 +94,7 @@ async def test_a_new_secret_takes_over(
     def taken() -> list[str]:
         return [call.status for call in receiver.calls if call.is_genuine]
 
-    async with _server(path, webhook_retry_delay=0.05) as server:
+    async with _server(path, webhook_retry_pauses=[0.05] * 5) as server:
         await server.add_webhook(Webhook(receiver.url, NEW_SECRET))
         await _first_attempt_failed(server, http)
         await server.add_webhook(Webhook(receiver.url, SECRET))
@@ -303,3 +303,17 @@ async def test_events_wait_until_the_receiver_passes_the_test(
         await until(lambda: "finished" in receiver.statuses)
 
     assert receiver.statuses == ["test", "test", "initializing", "started", "finished"]
+
+
+@pytest.mark.usefixtures("three_deliveries")
+async def test_pending_ones_are_bounded_too(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A webhook that is away for days does not fill the disk."""
+    monkeypatch.setattr("browser_use_async.server.storage.outbox.MOST_PENDING", 5)
+    database = SqliteDatabase(path)
+    outbox = outbox_of(database)
+    for number in range(8):
+        await _add(outbox, database, f"word {number}")
+    left = [each.status for each in await outbox.latest(10)]
+    database.close()
+
+    assert left == [f"word {number}" for number in range(3, 8)]

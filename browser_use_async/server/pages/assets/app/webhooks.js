@@ -1,5 +1,6 @@
 // The receivers of webhooks, and the deliveries of events.
-const EVENTS = ["initializing", "started", "paused", "stopped", "finished"];
+const EVENTS = ["initializing", "started", "paused", "stopped", "finished", "failed"];
+const DEFAULT_EVENTS = EVENTS.filter((each) => each !== "failed");
 
 // A field that is unchanged is not sent: secrets are never shown, and a receiver is tested only for new values.
 function webhookBody(form, of) {
@@ -11,7 +12,7 @@ function webhookBody(form, of) {
 }
 
 function WebhookDialog({ of, close, refresh }) {
-  const [form, setForm] = useState({ url: of ? of.url : "", secret: "", events: of ? of.events : EVENTS });
+  const [form, setForm] = useState({ url: of ? of.url : "", secret: "", events: of ? of.events : DEFAULT_EVENTS });
   const [problem, setProblem] = useState("");
   const toggle = (event) => setForm({ ...form, events: EVENTS.filter((each) => form.events.includes(each) !== (each === event)) });
   const save = async (event) => {
