@@ -69,8 +69,10 @@ EXPECTED = {
         r"'finished': 1\}\n\Z",
     ),
     "webhook_fastapi.py": (
-        r"\Ainitializing: \{'order': '4711'\}\nstarted: .*\nfinished: ",
-        r"would answer \{'id': '\S+', 'status': 'finished'\}\n\Z",
+        r"order 4711: started\n(?:.*\n)*order 4711: finished\n",
+        r"order 4712: started\n(?:.*\n)*order 4712: failed\n",
+        r"would answer \{'order': '4711', 'status': 'finished'\} ",
+        r" \{'order': '4712', 'status': 'failed'\} \{'order': '4713', 'status': 'failed'\}\n\Z",
     ),
     "webhook_wakes_wait.py": (
         r"\Awoken \d+ ms after the event at the latest\n",

@@ -7,6 +7,7 @@ import logging
 import math
 import unicodedata
 import uuid
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
@@ -116,6 +117,15 @@ _CLOSE_SECONDS = 2.0
 _AFTER_A_FAULT = 5.0
 # Number of events that are sent to one webhook concurrently.
 _AT_ONCE = 64
+# Number of events that a server of a fleet sends concurrently to a webhook that is away: each takes
+# the time of an attempt, and other webhooks need room.
+_AT_ONCE_AWAY = 5
+_WITHOUT_ROOM = 5.0  # seconds until an event beyond that is looked at again
+# Makes the jobs of one webhook's events due.
+_JOBS_DUE = (
+    "UPDATE procrastinate_jobs SET scheduled_at = NULL "
+    "WHERE queue_name = 'webhooks' AND status = 'todo' AND lock LIKE :lock"
+)
 # Number of tasks with events for one webhook that are in memory.
 _MOST_WORKERS = 256
 # The longest time until it is looked whether an event is due: the wall clock may be set.
@@ -400,12 +410,17 @@ class WebhookSender:
                 await self._closing.wait()
 
 
+@attrs.define(eq=False, repr=False)
 class FleetSender(WebhookSender):
     """Sends one event for each job that this server takes."""
+
+    _away: set[str] = attrs.field(factory=set, init=False)  # addresses that took no event last
+    _under_way: Counter[str] = attrs.field(factory=Counter, init=False)  # attempts, by address
 
     async def register(self, webhook: Webhook, *, save: bool = True) -> None:
         """Register a webhook for all servers: it is always saved."""
         await super().register(webhook, save=True)
+        await self._database.rows(_JOBS_DUE, lock=f"{webhook.address}/%")
 
     async def deliver(self, number: int) -> float | None:
         """Try once to deliver an event; returns the seconds until the next attempt, or None.
@@ -415,9 +430,20 @@ class FleetSender(WebhookSender):
         delivery = await self.outbox.get(number)
         if delivery is None or delivery.state != "pending":
             return None
-        await self.refresh()
-        pause = await self._try(self.outbox.webhooks.get(delivery.address), delivery)
-        return None if pause is None else pause.total_seconds()
+        address = delivery.address
+        if address in self._away and self._under_way[address] >= _AT_ONCE_AWAY:
+            return _WITHOUT_ROOM
+        self._under_way[address] += 1
+        try:
+            await self.refresh()
+            pause = await self._try(self.outbox.webhooks.get(address), delivery)
+        finally:
+            self._under_way[address] -= 1
+        if pause is None:
+            self._away.discard(address)
+            return None
+        self._away.add(address)
+        return pause.total_seconds()
 
     def _work_on(self, address: str, task_id: str) -> None:
         """Do nothing: each event has a job, written with it."""
