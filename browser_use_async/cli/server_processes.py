@@ -18,6 +18,7 @@ import attrs
 from browser_use_async.cli.console import Console
 from browser_use_async.cli.screen import Style
 from browser_use_async.errors import ConfigurationError
+from browser_use_async.postgres.address import is_postgres
 from browser_use_async.server import LocalServer, Webhook
 
 _PROGRAM = "browser_use_async.cli.server_process"
@@ -159,6 +160,8 @@ def orders_of(
 async def register(server: LocalServer, webhook: Webhook, console: Console) -> None:
     """Register a webhook, as soon as its receiver answers."""
     pause, shown = 1.0, ""
+    # Servers that share a database know of no webhook before it has passed.
+    waiting = "" if is_postgres(server.settings.database) else ". Events until then wait for it"
     while True:
         try:
             # Not saved, since the command line has it again after a restart.
@@ -168,7 +171,7 @@ async def register(server: LocalServer, webhook: Webhook, console: Console) -> N
                 shown = str(error)
                 console.labelled(
                     [("webhook: ", Style.WAITING)],
-                    f"{shown.removeprefix('url: ')}; trying again. Events until then wait for it",
+                    f"{shown.removeprefix('url: ')}; trying again{waiting}",
                 )
         else:
             console.info(("webhook: ", Style.GOOD), f"{webhook.origin} passed the test event")

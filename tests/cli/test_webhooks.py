@@ -135,7 +135,7 @@ async def test_no_server_listens() -> None:
         ("trigger", "finished", "--to", "http://example.com/hook"),
         ("trigger", "finished", "--to", "http://user:word@127.0.0.1/hook"),
         ("trigger", "finished", "--to", "127.0.0.1"),
-        ("trigger", "failed"),
+        ("trigger", "failure"),
         ("listen", "--host", "0.0.0.0"),
         ("listen", "--forward", "http://192.0.2.1/hook"),
         ("listen", "--path", "hook"),

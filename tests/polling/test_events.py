@@ -42,6 +42,20 @@ async def test_an_event_wakes_a_wait_at_once(api: FakeApi, open_session: OpenSes
     assert api.count() - asked <= 20 + 2
 
 
+async def test_an_event_of_a_failure_wakes_a_wait(api: FakeApi, open_session: OpenSession):
+    """Also if `failed` is an event that the documentation of the API does not have."""
+    session = await open_session(poll=SLOW)
+    source = Source()
+    session.attach(source)
+    task = api.add(lives(10.0, "failed"))
+    asyncio.get_running_loop().call_at(10.001, source.send, task, "failed")
+
+    ended = await session.wait(task.id)
+
+    assert ended.status == "failed"
+    assert loop_time() <= 10.1
+
+
 async def test_a_stream_gets_a_pause_at_once(api: FakeApi, open_session: OpenSession):
     """The stream gets more than ends, which are all that a wait needs."""
     session = await open_session(poll=SLOW)

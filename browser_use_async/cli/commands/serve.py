@@ -66,7 +66,10 @@ DEFAULT_SITE_PORT = 8780
 def _events(text: str) -> list[str]:
     names = [each.strip() for each in text.split(",")]
     for each in names:
-        checks.one_of("events", each, EVENTS)
+        try:
+            checks.one_of("", each, EVENTS)
+        except ConfigurationError as error:
+            raise ValueError(str(error).removeprefix(": ")) from None
     return names
 
 

@@ -193,6 +193,49 @@ async def test_events_come_in_order_from_any_server(start: Start) -> None:
 
 
 @pytest.mark.long
+async def test_a_webhook_that_is_registered_again_gets_what_waits_at_once(start: Start) -> None:
+    """The jobs of its events do not wait for their next attempt, on any server."""
+    api = await start(role="api")
+    await start(role="worker", webhook_retry_pauses=[3600.0])
+    async with receiving() as receiver:
+        order = {"url": receiver.url, "secret": SECRET}
+        place = f"{api.server.url}/admin/webhooks"
+        assert (await api.post(place, json=order)).status == 200
+        receiver.answer = lambda _: 503
+        await reached(api, await api.create(), "finished")
+        await until(lambda: len(receiver.calls) == 2)
+        receiver.answer = lambda _: 200
+        receiver.calls.clear()
+        assert (await api.post(place, json=order)).status == 200
+        await until(lambda: "finished" in receiver.statuses)
+
+    assert receiver.statuses == ["test", "initializing", "started", "finished"]
+
+
+@pytest.mark.long
+async def test_a_webhook_that_is_away_starves_no_other(start: Start) -> None:
+    """Its events take a few of a worker's places, though each waits for an answer."""
+    api = await start(role="api")
+    await start(role="worker", webhook_retry_pauses=[0.2] * 100)
+    async with receiving() as away, receiving() as other:
+        for receiver, events in ((away, ["initializing"]), (other, ["finished"])):
+            order = {"url": receiver.url, "secret": SECRET, "events": events}
+            assert (await api.post(f"{api.server.url}/admin/webhooks", json=order)).status == 200
+        away.answer = lambda _: 503
+        for _ in range(40):
+            await api.create()
+        await away.has(41)
+        away.gate.clear()
+        before = len(away.calls)
+        await api.create()
+        await until(lambda: other.statuses.count("finished") == 41)
+        held = len(away.calls) - before
+        away.gate.set()
+
+    assert held <= 10
+
+
+@pytest.mark.long
 async def test_a_webhook_is_replaced_while_webhooks_are_read(start: Start, postgres: str) -> None:
     """The former one, with another secret, does not come back."""
     api = await start(role="api")

@@ -46,6 +46,26 @@ async def test_it_gets_the_chosen_events(api: Caller, receiver: Receiver) -> Non
     assert changed.json["events"] == ["initializing"]
 
 
+async def test_failures_are_reported_to_who_asks_for_them(api: Caller, receiver: Receiver) -> None:
+    """The list says so; a webhook that names no events has the five that the API documents."""
+    await _add(api, receiver)
+    first = await _webhook(api)
+    changed = await _change(api, events=["finished", "failed"])
+
+    assert first["events"] == ["finished", "initializing", "paused", "started", "stopped"]
+    assert changed.json["events"] == (await _webhook(api))["events"] == ["failed", "finished"]
+
+
+async def test_an_unknown_event_names_the_nearest_one(api: Caller, receiver: Receiver) -> None:
+    """In one sentence."""
+    body = {"url": receiver.url, "secret": SECRET, "events": ["finished", "fialed"]}
+    answer = await api.post(f"{api.server.url}/admin/webhooks", json=body)
+
+    assert answer.status == 422
+    assert "events: 'fialed' is not known; did you mean 'failed'?" in answer.text
+    assert receiver.statuses == []
+
+
 async def test_a_paused_one_gets_no_events(api: Caller, receiver: Receiver) -> None:
     """Events during the pause are not sent later; a pause needs no answer of the receiver."""
     await _add(api, receiver)
