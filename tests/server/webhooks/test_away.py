@@ -35,7 +35,7 @@ def _clock(begin: datetime = BEGIN) -> Callable[[], datetime]:
 def _server(receiver: Receiver, now: Callable[[], datetime], **options: Any) -> LocalServer:
     webhooks = [Webhook(receiver.url, SECRET)]
     executor = FromQueue(Finished("Done"))
-    given = {"executor": executor, "webhooks": webhooks, "now": now, **options}
+    given: dict[str, Any] = {"executor": executor, "webhooks": webhooks, "now": now, **options}
     return LocalServer(**given)
 
 
@@ -141,7 +141,11 @@ async def test_a_restart_goes_on_with_the_schedule(
     """A webhook of an earlier run is called when its event is due, not before."""
     monkeypatch.setenv(KEY_VARIABLE, "a key of the operator's own")
     now = _clock()
-    options = {"webhooks": (), "database": tmp_path / "server.db", "executor": NeverBegun()}
+    options: dict[str, Any] = {
+        "webhooks": (),
+        "database": tmp_path / "server.db",
+        "executor": NeverBegun(),
+    }
     async with receiving() as receiver:
         async with _server(receiver, now, **options) as server:
             await server.add_webhook(Webhook(receiver.url, SECRET))
@@ -166,7 +170,7 @@ async def test_a_server_that_was_away_for_days_sends_nothing_old(
 ) -> None:
     """Their age counts from when they were written, also while no server runs."""
     monkeypatch.setenv(KEY_VARIABLE, "a key of the operator's own")
-    options = {"webhooks": (), "database": tmp_path / "server.db"}
+    options: dict[str, Any] = {"webhooks": (), "database": tmp_path / "server.db"}
     async with receiving() as receiver:
         async with _server(receiver, _clock(), **options) as server:
             await server.add_webhook(Webhook(receiver.url, SECRET))
