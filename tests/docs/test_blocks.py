@@ -26,6 +26,7 @@ from tests.docs.reader import (
     output_of_commands,
     output_of_python,
 )
+from tests.gate.__main__ import gate_stages
 
 # Servers of these engines are no Python packages: tests/examples/test_engines.py checks types.
 ENGINE = re.compile(r"^(?:from|import) (?:temporalio|restate)\b", re.MULTILINE)
@@ -284,7 +285,9 @@ def test_links_lead_somewhere() -> None:
 @pytest.mark.parametrize("page", ["README.md", "tutorial.md"])
 def test_the_first_commands_work_in_a_checkout(page: str) -> None:
     """They install the checkout, with existing extras, and no package of an index."""
-    first = next(each for each in _of("console") if each.page == page)
+    first = next(
+        each for each in _of("console") if each.page == page and each.text.startswith("pip ")
+    )
     install, demo = first.text.splitlines()[:2]
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"][
         "optional-dependencies"
@@ -296,17 +299,22 @@ def test_the_first_commands_work_in_a_checkout(page: str) -> None:
     assert demo == "browser-use-async demo"
 
 
+def test_the_gate_runs_what_the_readme_names() -> None:
+    """The two commands that need only Python and make: whatever has changed, with no other words."""
+    first = next(each for each in _of("console") if each.page == "README.md")
+    gate = (ROOT / ".ci/run").read_text().splitlines()[-1]
+
+    assert first.commands == ["make demo", "make test"]
+    assert set(first.commands) <= {each.command for each in gate_stages([])}
+    assert gate.startswith('"$main_python" -m tests.gate run ')
+
+
 def test_the_site_has_few_pages() -> None:
     """At most twenty, the first page and the reference included; all are in the navigation."""
     navigation = re.findall(r": ([\w-]+\.md)$", (ROOT / "mkdocs.yml").read_text(), re.MULTILINE)
 
     assert len(navigation) <= 20
     assert sorted(navigation) == sorted(["index.md", *(each.name for each in PAGES[1:])])
-
-
-def test_the_readme_is_short() -> None:
-    """It describes the package; how and why are in `docs/`."""
-    assert len((ROOT / "README.md").read_text().split()) <= 1300
 
 
 def test_every_error_is_explained() -> None:
