@@ -300,7 +300,7 @@ def test_the_first_commands_work_in_a_checkout(page: str) -> None:
 
 
 def test_the_gate_runs_what_the_readme_names() -> None:
-    """The two commands that need only Python and make: whatever has changed, with no other words."""
+    """The two commands that need only Python and make, whatever has changed."""
     first = next(each for each in _of("console") if each.page == "README.md")
     gate = (ROOT / ".ci/run").read_text().splitlines()[-1]
 

@@ -102,6 +102,40 @@ async def test_a_link_with_the_key_signs_in_on_the_page(browser: Browser, api: C
     assert page.complaints == []
 
 
+async def test_a_key_in_a_link_replaces_no_other_without_a_question(browser: Browser, api: Caller):
+    """In the same document and in a new one; the key stays, unless the person wants the other."""
+    mallory = await api.with_new_key("mallory")
+    await mallory.reached(await mallory.create("Read theirs"), "finished")
+    await api.reached(await api.create("Read ours"), "finished")
+    link = f"{api.server.url}/#key={mallory.api_key}"
+    page = await open_page(browser, api)
+    await page.until("document.querySelector('#tasks')?.innerText.includes('Read ours')")
+    await page.run(f"location.href = {json.dumps(link)}")  # a link in the same document
+    await page.until("document.querySelector('dialog')?.open === true")
+    asked = await page.text("dialog")
+    there = await page.text("#tasks")
+    await click_button(page, "Keep it", "dialog")
+    await page.until("!document.querySelector('dialog')")
+    await page.go(link.replace("/#", "/?again#"))  # loads a document
+    await page.until("document.querySelector('dialog')?.open === true")
+    address = await page.run("location.href")
+    await page.press("Escape")
+    await page.until("!document.querySelector('dialog')")
+    await page.until("document.querySelector('#tasks')?.innerText.includes('Read ours')")
+    await page.run(f"location.href = '/?again#key={api.api_key}'")  # its own key: nothing to ask
+    await page.until("location.hash === ''")
+    assert await page.run("document.querySelector('dialog') === null")
+    await page.run(f"location.href = '/?again#key={mallory.api_key}'")
+    await page.until("document.querySelector('dialog')?.open === true")
+    await click_button(page, "Use the other key", "dialog")
+    await page.until("document.querySelector('#tasks')?.innerText.includes('Read theirs')")
+
+    assert "a different API key" in asked
+    assert "Read ours" in there
+    assert "key=" not in address
+    assert page.complaints == []
+
+
 async def test_a_task_is_composed_with_the_keyboard_alone(browser: Browser, api: Caller):
     """From the first Tab on: past the navigation, into the field, and on to the button."""
     page = await open_page(browser, api)

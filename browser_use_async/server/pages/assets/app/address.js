@@ -19,7 +19,11 @@ function keepPlace(more) {
   history.replaceState({ ...history.state, top: window.scrollY, ...more }, "");
 }
 
-window.addEventListener("popstate", () => change({}));
+// A link that is opened in this tab may change only the part after #, which loads no page.
+window.addEventListener("popstate", () => {
+  takeKey();
+  change({});
+});
 window.addEventListener("pagehide", () => keepPlace());
 
 function inQuery() {
@@ -86,14 +90,11 @@ function useTypedInto(name, pause) {
 }
 
 // The part after # was never sent to the server; here it is removed from the address bar as well.
-function keyInAddress() {
+// A link may come from anybody: a key that is in use is replaced only after a question.
+function takeKey() {
   const key = new URLSearchParams(location.hash.slice(1)).get("key");
-  if (key) history.replaceState(null, "", location.pathname + location.search);
-  return key;
+  if (!key) return;
+  history.replaceState(null, "", location.pathname + location.search);
+  if (!store.key) signIn(key);
+  else if (key !== store.key) change({ offered: key });
 }
-
-// A link that is opened in this tab changes only the part after #, and loads no page.
-window.addEventListener("hashchange", () => {
-  const key = keyInAddress();
-  if (key) signIn(key);
-});

@@ -6,7 +6,7 @@ const KEPT = "browser-use-async key"; // in this tab only, and gone with it
 
 class Refused extends Error {}
 
-const store = { key: "", me: null, notice: "", offline: false, draft: null, toast: "", showsKeys: false, watchers: new Set() };
+const store = { key: "", offered: "", me: null, notice: "", offline: false, draft: null, toast: "", showsKeys: false, watchers: new Set() };
 
 function change(fields) {
   Object.assign(store, fields);
@@ -31,12 +31,12 @@ function showToast(toast) {
 }
 
 function signIn(key) {
-  change({ key, notice: "", me: null });
+  change({ key, offered: "", notice: "", me: null });
 }
 
 function signOut(notice = "") {
   sessionStorage.clear();
-  change({ key: "", me: null, notice, draft: null, offline: false, showsKeys: false });
+  change({ key: "", offered: "", me: null, notice, draft: null, offline: false, showsKeys: false });
 }
 
 function may(scope) {

@@ -93,8 +93,13 @@ class Guarded extends Component {
   }
 }
 
+function KeyQuestion({ offered }) {
+  const replace = () => { signOut(); signIn(offered); };
+  return html`<${Confirm} title="Use another API key?" text="The link that you opened contains a different API key. With it, this tab shows the tasks of that key's owner, and that owner sees what you enter here." word="Use the other key" close=${() => change({ offered: "" })} work=${replace} />`;
+}
+
 function App() {
-  const { key, offline, toast, showsKeys } = useStore();
+  const { key, offered, offline, toast, showsKeys } = useStore();
   const current = currentPage();
   useEffect(() => { document.title = key || (current && current.open) ? (current ? current.name : "Not found") + " · Browser tasks" : "Browser tasks"; });
   useEffect(() => { if (store.me) sessionStorage.setItem(KEPT, store.key); }, [store.me]);
@@ -104,8 +109,9 @@ function App() {
     <div class="frame">${key ? html`<${Navigation} current=${current} />` : ""}<main id="main" tabindex="-1">
     <p class="alert wait" id="offline" role="status" hidden=${!offline}>The server does not answer; trying again.</p>
     <${Guarded} key=${location.pathname}>${current ? html`<${current.page} key=${key + location.pathname} id=${current.id} />` : html`<${Missing} />`}<//></main></div>
-    <div class="toast" role="status" aria-live="polite">${toast && html`<span>${toast}</span>`}</div>${showsKeys && html`<${KeysDialog} />`}`;
+    <div class="toast" role="status" aria-live="polite">${toast && html`<span>${toast}</span>`}</div>${showsKeys && html`<${KeysDialog} />`}${offered && html`<${KeyQuestion} offered=${offered} />`}`;
 }
 
-store.key = keyInAddress() || sessionStorage.getItem(KEPT) || "";
+store.key = sessionStorage.getItem(KEPT) || "";
+takeKey();
 render(html`<${App} />`, document.getElementById("app"));
