@@ -58,9 +58,16 @@ class Screen:
             # Imported on first use, since output to a pipe does not need it.
             from rich.console import Console as RichConsole  # noqa: PLC0415
 
+            class Coloured(RichConsole):
+                """A console whose reader may go, as of any other program."""
+
+                def on_broken_pipe(self) -> None:
+                    """Raise the `BrokenPipeError` that is handled, instead of a `SystemExit`."""
+                    raise  # noqa: PLE0704
+
             # Some terminals without a size export 0 columns, in which rich would write nothing.
             columns = _columns() if os.environ.get("COLUMNS") == "0" else None
-            self._rich = RichConsole(
+            self._rich = Coloured(
                 file=stream,
                 width=columns,
                 highlight=False,

@@ -202,6 +202,18 @@ async def test_closed_and_full_streams(shop: LocalServer, line: str, code: int) 
     assert result.code == code
 
 
+@pytest.mark.parametrize("colours", ["", "1"])
+async def test_a_reader_that_has_gone(shop: LocalServer, colours: str) -> None:
+    """With and without colours the exit code is that of SIGPIPE, and nothing is said."""
+    async with shop:
+        await _submit(shop, "Data")
+        env = environment(shop, FORCE_COLOR=colours)
+        result = await _shell("PROGRAM tasks --columns id | true; exit ${PIPESTATUS[0]}", env)
+
+    assert result.code == 141
+    assert result.stderr == ""
+
+
 @pytest.mark.long
 async def test_colours_in_a_pipe(shop: LocalServer) -> None:
     """FORCE_COLOR colours messages in a pipe, but changes no layout; JSON stays JSON."""
