@@ -3,7 +3,6 @@
 import json
 import os
 import shlex
-import stat
 import tomllib
 from pathlib import Path
 
@@ -14,7 +13,6 @@ from browser_use_async.errors import ConfigurationError
 from browser_use_async.types.secrets import Secret, SecretMapping
 
 _NAMES = ("base_url", "api_key")
-_MOST_BYTES = 64 * 1024
 
 
 def config_path() -> Path | None:
@@ -79,23 +77,16 @@ def _is_there(path: Path) -> bool:
 
 def _content(path: Path) -> bytes:
     """The bytes of the file, if only its user can read it."""
+
+    def check(status: os.stat_result) -> None:
+        if system.IS_POSIX and status.st_mode & 0o077:
+            raise ConfigurationError(
+                f"{path} is open to other users of this machine (mode "
+                f"{status.st_mode & 0o777:o}): chmod 600 {shlex.quote(str(path))}"
+            )
+
     try:
-        # Without waiting: it could be a pipe.
-        descriptor = os.open(path, os.O_RDONLY | system.NO_WAIT | system.BINARY)
-        try:
-            status = os.fstat(descriptor)
-            if not stat.S_ISREG(status.st_mode):
-                raise ConfigurationError(f"{path} is no file: remove it, {_ANEW}")
-            if status.st_size > _MOST_BYTES:
-                raise ConfigurationError(f"{path} has more than 64 KB: remove it, {_ANEW}")
-            if system.IS_POSIX and status.st_mode & 0o077:
-                raise ConfigurationError(
-                    f"{path} is open to other users of this machine (mode "
-                    f"{status.st_mode & 0o777:o}): chmod 600 {shlex.quote(str(path))}"
-                )
-            return os.read(descriptor, status.st_size)
-        finally:
-            os.close(descriptor)
+        return system.read_small_file(path, check)
     except OSError as error:
         reason = error.strerror or type(error).__name__
         raise ConfigurationError(
@@ -110,6 +101,8 @@ def _parsed(content: bytes) -> tuple[str | None, SecretMapping]:
         found = tomllib.loads(content.decode("utf-8-sig"))
     except UnicodeDecodeError:
         return f"it is no UTF-8 text: remove it, {_ANEW}", nothing
+    except RecursionError:
+        return f"its values are nested too deeply: remove it, {_ANEW}", nothing
     except tomllib.TOMLDecodeError as error:
         return f'{error}; a line looks like {_NAMES[0]} = "https://…"', nothing
     for name, value in found.items():

@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+from browser_use_async import system
 from browser_use_async.errors import ConfigurationError
 
 _FILE, _VARIABLE = "file:", "env:"
@@ -34,10 +35,7 @@ def read_secret(text: str) -> str:
             which may be the secret itself.
     """
     if (path := file_of(text)) is not None:
-        try:
-            secret = Path(path).read_text(encoding="utf-8").rstrip("\r\n")
-        except (OSError, ValueError):
-            raise ConfigurationError("the file cannot be read as UTF-8 text") from None
+        secret = read_secret_file(path)
         if not secret.strip():
             raise ConfigurationError("the file is blank")
         return secret
@@ -47,3 +45,18 @@ def read_secret(text: str) -> str:
             raise ConfigurationError("the environment variable is not set")
         return secret
     return text
+
+
+def read_secret_file(path: str) -> str:
+    """The text of a file with at most 64 KB, without the ends of lines at its end.
+
+    Raises:
+        ConfigurationError: It cannot be read. The message does not show the path, which may be
+            the secret itself.
+    """
+    try:
+        return system.read_small_file(Path(path)).decode("utf-8").rstrip("\r\n")
+    except ValueError:
+        raise ConfigurationError("the file cannot be read as UTF-8 text") from None
+    except OSError as error:
+        raise ConfigurationError(f"the file cannot be read ({error.strerror})") from None

@@ -30,6 +30,8 @@ NO_FOLLOW: int = getattr(os, "O_NOFOLLOW", 0)
 NO_WAIT: int = getattr(os, "O_NONBLOCK", 0)
 # Without it, Windows writes ends of lines of its own.
 BINARY: int = getattr(os, "O_BINARY", 0)
+# What is read as a small file: keys and settings are far smaller.
+_MOST_BYTES = 64 * 1024
 # The exit code of a program whose reader has gone.
 BROKEN_PIPE = 128 + int(getattr(signal, "SIGPIPE", 13))
 
@@ -100,6 +102,38 @@ def link(path: Path, target: Path) -> None:
         os.link(path, target, follow_symlinks=False)
     else:
         os.link(path, target)
+
+
+def read_small_file(path: Path, check: Callable[[os.stat_result], None] = lambda _: None) -> bytes:
+    """The content of a regular file with at most 64 KB.
+
+    Args:
+        path: The file. Of what is no file, only what this process was started with is read: its
+            standard input, and pipes such as those of `<(...)` in a shell.
+        check: Called with the status of the opened file before it is read.
+
+    Raises:
+        OSError: It cannot be read, is no file, or is larger.
+        ValueError: The path cannot be one.
+    """
+    # Without waiting: a FIFO may have no writer.
+    descriptor = os.open(path, os.O_RDONLY | NO_WAIT | BINARY)
+    try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            if path.parent != Path("/dev/fd") and path != Path("/dev/stdin"):
+                raise OSError(errno.EINVAL, "it is no file")
+            os.set_blocking(descriptor, True)  # what writes to it may need time
+        check(status)
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            # Not all of it: what is piped in may have no end.
+            content = file.read(_MOST_BYTES + 1)
+    finally:
+        os.close(descriptor)
+    if len(content) <= _MOST_BYTES:
+        return content
+    del content  # a traceback can show local variables
+    raise OSError(errno.EFBIG, "it has more than 64 KB")
 
 
 def copy_mode(descriptor: int, path: Path) -> None:

@@ -19,7 +19,7 @@ from click.shell_completion import CompletionItem
 from browser_use_async.api.scalars import parse_timestamp
 from browser_use_async.api.submission_key import KEY_RULE, is_key
 from browser_use_async.errors import ConfigurationError
-from browser_use_async.secret_sources import WAYS, read_secret
+from browser_use_async.secret_sources import WAYS, read_secret, read_secret_file
 
 _SPAN = re.compile(r"(\d{1,5})([smhd])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
@@ -128,11 +128,9 @@ def secret(text: str) -> tuple[str, str]:
             )
         return name, value
     try:
-        return name, Path(source[1:]).read_text(encoding="utf-8").rstrip("\r\n")
-    except (OSError, ValueError):
-        raise click.BadParameter(
-            f"the file given for the secret {name!r} cannot be read as UTF-8 text"
-        ) from None
+        return name, read_secret_file(source[1:])
+    except ConfigurationError as error:
+        raise click.BadParameter(f"the secret {name!r}: {error}") from None
 
 
 def _span(text: str) -> timedelta | None:

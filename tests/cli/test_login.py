@@ -213,6 +213,39 @@ async def test_a_key_from_standard_input(server: LocalServer, tmp_path: Path) ->
     assert (await run("balance", env=_env(tmp_path))).code == 0
 
 
+@pytest.mark.parametrize(
+    ("source", "why"),
+    [
+        ("/dev/zero", "it is no file"),
+        ("fifo", "it is no file"),
+        ("folder", "it is no file"),
+        ("large", "it has more than 64 KB"),
+        ("nothing", "No such file or directory"),
+    ],
+)
+async def test_a_source_that_is_no_small_file(tmp_path: Path, source: str, why: str) -> None:
+    """It is refused in one sentence, whatever it is; nothing is waited for."""
+    os.mkfifo(tmp_path / "fifo")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "large").write_bytes(b"x" * 65537)
+    done = await run("balance", "--api-key", f"file:{tmp_path / source}", env=_env(tmp_path))
+
+    assert done.code == 2
+    assert done.stderr.splitlines()[0] == f"error: --api-key: the file cannot be read ({why})"
+
+
+async def test_a_saved_file_that_is_nested_too_deeply(tmp_path: Path) -> None:
+    """A command that reads it ends with one sentence."""
+    _file(tmp_path).parent.mkdir(parents=True)
+    _file(tmp_path).touch(mode=0o600)
+    _file(tmp_path).write_text("api_key = " + "[" * 30_000)
+    done = await run("balance", env=_env(tmp_path))
+
+    assert done.code == 2
+    assert done.stderr.startswith(f"error: {_file(tmp_path)}: its values are nested too deeply")
+    assert done.stderr.count("\n") == 1
+
+
 async def test_where_nothing_can_be_written(server: LocalServer, tmp_path: Path) -> None:
     """The error is one line with the reason."""
     (tmp_path / "config").write_text("no folder")

@@ -70,7 +70,7 @@ def test_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
     assert secret("pin=PIN") == ("pin", "4711")
     assert secret(f"pin=@{tmp_path / 'pin'}") == ("pin", "0815")
-    for source in ("hunter2", "@hunter2", f"@{tmp_path / 'bytes'}"):
+    for source in ("hunter2", "@hunter2", f"@{tmp_path / 'bytes'}", "@/dev/zero"):
         with pytest.raises(click.BadParameter) as caught:
             secret(f"pin={source}")
         assert source.strip("@") not in str(caught.value)

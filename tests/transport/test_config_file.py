@@ -180,6 +180,15 @@ def test_a_file_that_is_too_large(path: Path) -> None:
     assert "has more than 64 KB" in str(refused.value)
 
 
+def test_a_file_that_is_nested_too_deeply(path: Path) -> None:
+    """It is refused in one sentence, without a traceback of the reader of TOML."""
+    _write(path, "api_key = " + "[" * 30_000)
+    with raises(errors.ConfigurationError) as refused:
+        _resolve()
+
+    assert "nested too deeply: remove it, and `browser-use-async login`" in str(refused.value)
+
+
 def test_a_folder_of_another_user(path: Path) -> None:
     """As with the home of another user in HOME: the file is ignored."""
     _write(path, BOTH)
