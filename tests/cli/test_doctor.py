@@ -1,5 +1,6 @@
 import asyncio
 import json
+import os
 import re
 import sys
 import tomllib
@@ -68,6 +69,23 @@ async def test_the_model_is_asked_one_tiny_question() -> None:
     assert not _verdicts(refused)["model"]
     assert refused.code == 4
     assert "does not take the key: it answered 401" in refused.stderr
+
+
+async def test_the_python_of_the_agent_is_tried(tmp_path: Path) -> None:
+    """A relative path counts from the working folder; one without browser-use fails."""
+    python = tmp_path / "python"
+    python.write_text("#!/bin/sh\nexit 0\n")
+    python.chmod(0o755)
+    place = os.path.relpath(python)  # noqa: ASYNC240 - reads no file
+    good = await run("doctor", "--local", env=environment(BROWSER_USE_AGENT_PYTHON=place))
+    details = {each["name"]: each["detail"] for each in good.json["checks"]}
+    bad = await run("doctor", "--local", env=environment(BROWSER_USE_AGENT_PYTHON="/bin/false"))
+
+    assert good.code == 0
+    assert details["agent"].endswith(f"{place} has browser-use")
+    assert details["agent"].startswith("/")
+    assert bad.code == 2
+    assert "BROWSER_USE_AGENT_PYTHON: /bin/false has no browser-use" in bad.stderr
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="names walls of Linux")

@@ -100,6 +100,8 @@ async def _checks(
     for check in _machine():
         yield check
     yield await _workers()
+    if python := os.environ.get("BROWSER_USE_AGENT_PYTHON"):
+        yield await _agent(python)
     if os.environ.get("OPENAI_BASE_URL"):
         yield await _model()
     yield await _port()
@@ -154,6 +156,18 @@ def _browser() -> _Check:
         return _Check("browser", warning or program, is_missing=warning is not None)
     except ConfigurationError as error:
         return _Check("browser", f"{error}. `serve` reads pages without one", is_missing=True)
+
+
+async def _agent(python: str) -> _Check:
+    """Whether the Python of BROWSER_USE_AGENT_PYTHON starts and has the agent."""
+    # Imported here: other commands need no server.
+    from browser_use_async.server.executors.agent.process import usable_python  # noqa: PLC0415
+
+    try:
+        found = await asyncio.to_thread(usable_python, python)
+    except ConfigurationError as error:
+        return _Check("agent", f"BROWSER_USE_AGENT_PYTHON: {error}", exit_code_of(error))
+    return _Check("agent", f"{found} has browser-use")
 
 
 async def _model() -> _Check:

@@ -8,7 +8,7 @@ from browser_use_async.server.executors.agent.process import (
     AgentEndedError,
     AgentProcess,
     agent_environment,
-    check_python,
+    usable_python,
 )
 from tests.support.hygiene import KEY
 from tests.support.patience import until
@@ -24,7 +24,7 @@ from tests.support.patience import until
 def test_a_python_without_browser_use(program: str, words: str) -> None:
     """Without browser-use the executor is refused, and the error says how to get it."""
     with pytest.raises(ConfigurationError, match=words):
-        check_python(program)
+        usable_python(program)
 
 
 def test_the_server_says_so_too() -> None:
@@ -72,6 +72,24 @@ async def test_a_process_that_ends(tmp_path: Path, script: str, words: str) -> N
     with pytest.raises(AgentEndedError, match=words):
         await agent.receive(20)
     await agent.end()
+
+
+async def test_a_relative_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It counts from the folder of the server, though each agent runs in one of its own."""
+    folder, own = tmp_path / "agent", tmp_path / "task"
+    folder.mkdir()
+    own.mkdir()
+    program(folder, "exit 0")
+    (folder / "link").symlink_to(folder / "python")
+    monkeypatch.chdir(tmp_path)
+    python = usable_python("agent/link")
+    agent = await AgentProcess.start(python, own, print)
+
+    with pytest.raises(AgentEndedError, match=r"ended by itself \(exit code 0\)"):
+        await agent.receive(20)
+    await agent.end()
+    assert python == str(folder / "link")
+    assert usable_python("true") == "true"  # PATH has it
 
 
 async def test_silence(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from browser_use_async.server.executors.agent.process import (
     AgentEndedError,
     AgentProcess,
     Conversation,
-    check_python,
+    usable_python,
 )
 from browser_use_async.server.executors.agent.worker.channel import Order
 from browser_use_async.server.executors.browser.launch import BrowserError, BrowserNotStartedError
@@ -58,8 +58,8 @@ class BrowserUseExecutor(Executor):
     ) -> None:
         settings = settings or AgentSettings()
         self.model = Model.of(settings)
-        self._python = os.fspath(or_environment(settings, "python") or sys.executable)
-        check_python(self._python)
+        python = os.fspath(or_environment(settings, "python") or sys.executable)
+        self._python = usable_python(python)
         self._browsers = AgentBrowsers(chromium or ChromiumSettings())
         self.capacity = self._browsers.capacity  # how many tasks have a browser at once
         self._recorder = Recorder()

@@ -55,8 +55,16 @@ class AgentEndedError(Exception):
     """The process ended or stopped answering. The message is a sentence for a person."""
 
 
-def check_python(python: str) -> None:
-    """Check that a Python has browser-use, and the package that checks schemas."""
+def usable_python(python: str) -> str:
+    """Check that a Python has browser-use and the package that checks schemas; its absolute path.
+
+    Raises:
+        ConfigurationError: It has not, or is none.
+    """
+    # Agents start in folders of their own. A link stays one: it leads into a virtual environment.
+    # A name without a folder is looked for in PATH.
+    if Path(python).name != python:
+        python = str(Path(python).absolute())
     program = (
         "import sys; from importlib.util import find_spec; "
         "sys.exit(None in map(find_spec, ('browser_use', 'jsonschema')))"
@@ -73,6 +81,7 @@ def check_python(python: str) -> None:
             'pip install "browser-use-async[local-agent]", or name a Python that has it with '
             "--agent-python"
         )
+    return python
 
 
 def agent_environment(folder: Path) -> dict[str, str]:
