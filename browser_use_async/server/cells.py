@@ -3,8 +3,12 @@
 import re
 
 # A formula may send data away. A text that has been quoted before is quoted again, so that what was
-# written can be read back. Some spreadsheets take the full-width signs for the others.
-_FORMULA = re.compile(r"'*[=+\-@\uff1d\uff0b\uff0d\uff20\t\r\n]")
+# written can be read back. Some spreadsheets take the full-width signs for the others, and some
+# ignore characters without width before a sign.
+_FORMULA = re.compile(
+    r"'*[\xad\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]*"
+    r"[=+\-@\uff1d\uff0b\uff0d\uff20\t\r\n]"
+)
 _HARMLESS = re.compile(r"-|[+-]?[0-9]+([.,][0-9]+)*( ?%)?")
 
 

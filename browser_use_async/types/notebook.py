@@ -3,6 +3,7 @@
 # Every external text is escaped. A live link is shown only until its task has ended, since it lets
 # a reader of the notebook steer the task; afterwards only its host is shown.
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
@@ -25,6 +26,7 @@ _SHORT = 40  # characters, up to which a text beside others is not broken
 _LEFT = 'style="text-align: left; vertical-align: top; white-space: pre-wrap"'
 _UNBROKEN = 'style="text-align: left; vertical-align: top; white-space: nowrap"'
 _CAPTION = 'style="text-align: left; white-space: nowrap"'
+_TURNING = re.compile("[\u202a-\u202e\u2066-\u2069]")
 
 
 Row = tuple[str, object]  # the name and the value in one line of a table
@@ -100,18 +102,18 @@ def grid(title: str, rows: Sequence[Mapping[str, object]]) -> str:
     texts = [{name: _text(value) for name, value in row.items()} for row in rows[:_MOST_ROWS]]
     names = dict.fromkeys(name for row in texts for name in row)
     names = {name: None for name in names if any(row.get(name) for row in texts)}
-    head = "".join(f"<th {_LEFT}>{escape(name)}</th>" for name in names)
+    head = "".join(f"<th {_LEFT}>{_shown(name)}</th>" for name in names)
     lines = [[_column(row.get(name, "")) for name in names] for row in texts]
     body = "".join(f"<tr>{''.join(line)}</tr>" for line in lines)
     left = f", of which the first {_MOST_ROWS} are shown" if len(rows) > _MOST_ROWS else ""
-    caption = f"<caption {_CAPTION}><strong>{escape(title + left)}</strong></caption>"
+    caption = f"<caption {_CAPTION}><strong>{_shown(title + left)}</strong></caption>"
     return f"<table>{caption}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
 def progress_html(value: int, most: int | None, text: str) -> str:
     """A progress bar with a text; an indeterminate one if the total is unknown."""
     known = "" if most is None else f' value="{value}" max="{max(most, 1)}"'
-    return f'<div><progress{known} style="width: 12em"></progress> {escape(text)}</div>'
+    return f'<div><progress{known} style="width: 12em"></progress> {_shown(text)}</div>'
 
 
 def links_html(title: str, urls: Sequence[str], text: str) -> str:
@@ -126,7 +128,7 @@ def table(title: str, rows: Iterable[Row]) -> str:
         f"<tr><th {_LEFT}>{_cell(name)}</th><td {_LEFT}>{_cell(value)}</td></tr>"
         for name, value in rows
     )
-    caption = f"<caption {_CAPTION}><strong>{escape(title)}</strong></caption>"
+    caption = f"<caption {_CAPTION}><strong>{_shown(title)}</strong></caption>"
     return f"<table>{caption}<tbody>{lines}</tbody></table>"
 
 
@@ -155,7 +157,12 @@ def _cell(value: object, most: int = _MOST_CHARACTERS) -> str:
     if isinstance(value, _Html):
         return value
     text = str(value)
-    return escape(text if len(text) <= most else text[:most] + " …")
+    return _shown(text if len(text) <= most else text[:most] + " …")
+
+
+def _shown(text: str) -> str:
+    """A text as HTML; characters that would turn the direction of the rest show their codes."""
+    return escape(_TURNING.sub(lambda found: f"\\u{ord(found[0]):x}", text))
 
 
 def _hidden(url: str) -> str:

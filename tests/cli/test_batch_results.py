@@ -280,6 +280,9 @@ def test_a_table(tmp_path: Path) -> None:
         ("\uff0b1", "'\uff0b1"),
         ("\uff0d1", "'\uff0d1"),
         ("\uff20SUM(A1)", "'\uff20SUM(A1)"),
+        ("\u200b=1+1", "'\u200b=1+1"),
+        ("'\ufeff\u202e@SUM(A1)", "''\ufeff\u202e@SUM(A1)"),
+        ("\u200bplain", "\u200bplain"),
         ("-5", "-5"),
         ("+47 1", "'+47 1"),
         ("-1.234,5", "-1.234,5"),
@@ -343,7 +346,7 @@ def test_a_line_that_is_no_record(tmp_path: Path, foreign: str) -> None:
     assert path.read_bytes() == content
 
 
-@pytest.mark.parametrize("key", ["=1+1", "'=1+1", "-", "plain"])
+@pytest.mark.parametrize("key", ["=1+1", "'=1+1", "\u200b=1+1", "'\u200b=1+1", "-", "plain"])
 def test_a_row_whose_key_looks_like_a_formula(tmp_path: Path, key: str) -> None:
     """Without a task the row is found by its key, without the mark against formulas."""
     path, form = tmp_path / "out.csv", CsvTable(["city"])

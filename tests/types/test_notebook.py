@@ -122,6 +122,14 @@ def test_a_page_shows_its_rows() -> None:
     assert "canary" not in page.text
 
 
+def test_a_text_cannot_turn_the_direction_of_another() -> None:
+    """An override in it, as in a name that only seems to end in `.pdf`, shows its code."""
+    page = _page(attrs.evolve(RUNNING, task="invoice\u202efdp.exe\u2066"))
+
+    assert "invoice\\u202efdp.exe\\u2066" in page.text
+    assert "\u202e" not in page.text
+
+
 def test_a_long_page_is_cut() -> None:
     """The first two hundred rows, and how many there are."""
     rows = [TaskSummary(str(n), "x" * 5_000, TaskStatus.RUNNING, None) for n in range(500)]
