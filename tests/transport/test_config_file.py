@@ -189,6 +189,26 @@ def test_a_file_that_is_nested_too_deeply(path: Path) -> None:
     assert "nested too deeply: remove it, and `browser-use-async login`" in str(refused.value)
 
 
+def test_folders_that_are_made_are_closed_to_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the umask says: the folder of all settings, too."""
+    folder = tmp_path / "config"
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(folder))
+    path = config_path()
+    assert path is not None
+    before = os.umask(0)
+    try:
+        ConfigFile(path, SAVED, Secret.hide(KEY)).write()
+    finally:
+        os.umask(before)
+
+    assert [each.stat().st_mode & 0o777 for each in (folder, path.parent, path)] == [
+        *(0o700, 0o700),
+        0o600,
+    ]
+
+
 def test_a_folder_of_another_user(path: Path) -> None:
     """As with the home of another user in HOME: the file is ignored."""
     _write(path, BOTH)
