@@ -13,6 +13,9 @@ MAX_TASK_PAGE = 100
 # Pairs of metadata on one task.
 MAX_METADATA_PAIRS = 10
 
+# How the bundled server's answer begins if the key's own budget refuses a call; it says what to do.
+KEY_BUDGET = "The budget of this API key"
+
 
 def is_count(value: object) -> bool:
     """Whether a value is a count: a whole number of 1 or more."""

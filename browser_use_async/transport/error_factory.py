@@ -7,6 +7,7 @@ from typing import Any
 from browser_use_async import errors
 from browser_use_async.api.endpoint_table import API_PREFIX, Effect, Endpoint
 from browser_use_async.api.json import JsonRefusedError, read_json
+from browser_use_async.api.limits import KEY_BUDGET
 from browser_use_async.api.submission_key import CONFLICT_TYPE, parse_key
 from browser_use_async.transport.config import Configuration
 from browser_use_async.transport.request import PreparedRequest
@@ -129,7 +130,9 @@ def _status_error(
     if reply.status == 404 and (is_no_route or (is_new and not _names_something(prepared))):
         why = _why_not_served(prepared.endpoint, served, configuration.base_url)
         return errors.APINotServedError(f"{start}: {why}", **common)
-    advice = _advice(prepared, reply.status)
+    # Credit for the account would not enlarge the budget of one key.
+    says_how = reply.status == 402 and detail.startswith(KEY_BUDGET)
+    advice = None if says_how else _advice(prepared, reply.status)
     if is_redirect(reply.status):
         return errors.APIStatusError(
             f"{start}: redirects are not followed, so that the key reaches one origin only; "

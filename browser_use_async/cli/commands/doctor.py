@@ -284,8 +284,8 @@ async def _service(connection: Connection) -> AsyncIterator[_Check]:
     if balance.cents > 0:
         yield _Check(name, f"{format_cents(balance.cents)} left")
     else:
-        detail = "nothing is left, so new tasks are rejected; add credits"
-        yield _Check(name, detail, ExitCode.API)
+        remedy = "add credits, or use a key with a larger budget"
+        yield _Check(name, f"nothing is left, so new tasks are rejected; {remedy}", ExitCode.API)
 
 
 def _described(configuration: Configuration, *, is_local: bool) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from decimal import Decimal
 from typing import Literal
 
+from browser_use_async.api.limits import KEY_BUDGET
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.prices import format_cents
 from browser_use_async.server.errors import NoCreditError, PlanRefusesError, TooManyError
@@ -183,6 +184,7 @@ def _check(balance: int, spent: int, budget: int | None, amount: int) -> None:
     if budget is not None and spent > budget:
         before, most, more = map(from_micro, (spent - amount, budget, amount))
         raise NoCreditError(
-            f"The budget of this API key is {format_cents(most)}, of which {format_cents(before)} "
-            f"are spent; this costs {format_cents(more)} to begin with"
+            f"{KEY_BUDGET} is {format_cents(most)}, of which {format_cents(before)} is spent, and "
+            f"this costs {format_cents(more)} to begin with; ask the operator of this server for "
+            "another key with a larger budget: browser-use-async keys add"
         )

@@ -9,6 +9,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+from browser_use_async import BrowserUseSession, errors
 from browser_use_async.prices import simple_search_cents
 from browser_use_async.server import LocalServer
 from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor
@@ -40,6 +41,23 @@ async def test_a_budget_admits_as_many_starts_as_it_pays(steered: Caller):
     assert "budget" in refused.json["detail"]
     assert caller.api_key not in refused.text
     assert len((await caller.get("/tasks")).json["tasks"]) == 3
+
+
+async def test_a_refusal_names_the_budget_and_the_way_out(steered: Caller):
+    """Credit for the account would not help, so neither the server nor a session says so."""
+    caller = await steered.with_new_key("shop", budget_cents=1)
+    await caller.create()
+    refused = await caller.post("/run-task", json={"task": "x"})
+    async with BrowserUseSession(caller.api_key, base_url=caller.server.base_url) as session:
+        with pytest.raises(errors.PaymentRequiredError) as caught:
+            await session.submit("x")
+
+    assert refused.json["detail"] == (
+        "The budget of this API key is $0.01, of which $0.01 is spent, and this costs $0.01 to "
+        "begin with; ask the operator of this server for another key with a larger budget: "
+        "browser-use-async keys add"
+    )
+    assert str(caught.value).endswith(f"was answered with 402 ({refused.json['detail']})")
 
 
 async def test_what_has_begun_may_end(api: Caller):
