@@ -150,7 +150,8 @@ async def show_deliveries(server: RunningServer, query: DeliveriesQuery) -> Json
     deliveries = await outbox.latest_of(owner, shown, query.state)
     texts = await outbox.latest_tasks_of(owner, shown, query.state)
     rows = [{**delivery_as_json(each), "task": texts.get(each.task_id)} for each in deliveries]
-    return Json(deliveries=rows, count=count)
+    total = await outbox.count_of(owner, "") if query.state else count
+    return Json(deliveries=rows, count=count, total_count=total)
 
 
 # An answer of a receiver may contain what owners of tasks must not see.

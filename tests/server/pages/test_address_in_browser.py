@@ -77,6 +77,26 @@ async def test_what_is_sought_stands_in_the_address(browser: Browser, api: Calle
     assert "No task with “zzzz” in it." in words
 
 
+async def test_a_narrowed_list_says_how_many_of_all(browser: Browser, api: Caller):
+    """By a filter, a search, in another order, without a match, and beyond the rows that are read."""
+    page = await open_page(browser, api, "/?status=finished")
+    note = "document.querySelector('.heading .note')?.innerText"
+    await page.until(f"{note} === '2 of 3 tasks'")
+    await click_button(page, "Steps", "#tasks")
+    await page.until(f"{_QUERY}.includes('sort=') && {note} === '2 of 3 tasks'")
+    await type_into(page, "#search", "zzzz")
+    await page.until(f"{note} === '0 of 3 tasks'")
+    await click_button(page, "Clear all filters")
+    await page.until(f"{note} === '3 tasks'")
+    for _ in range(50):
+        await api.reached(await api.create("Read on"), "finished")
+    await page.run("window.IntersectionObserver = class { observe() {} disconnect() {} }")
+    await type_into(page, "#search", "read")
+    await page.until(f"{note} === 'at least 50 of 53 tasks' || {note} === '51 of 53 tasks'")
+
+    assert page.complaints == []
+
+
 async def test_wrong_filters_are_said_and_left_out(browser: Browser, api: Caller):
     """All tasks are shown, with a message about each invalid filter."""
     page = await open_page(

@@ -217,6 +217,8 @@ async def test_a_delivery_is_shown_and_sent_again(browser: Browser, api: Caller)
     await _until_rows(page, 4)
     await page.until("!document.getElementById('deliveries').innerText.includes('pending')")
     newest, first, *_ = await rows(page, ITEMS)
+    await click_button(page, "Failed", ".filters")
+    await page.until("document.querySelector('.heading .note').innerText === '0 of 4 deliveries'")
 
     assert task_id in event
     assert newest.split("\n")[1] == first.split("\n")[1] == "finished"

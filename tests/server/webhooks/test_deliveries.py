@@ -165,7 +165,7 @@ async def test_an_event_is_given_up(
 
     assert receiver.statuses == ["test", *["initializing"] * 6, "started"]
     assert [each["state"] for each in only.json["deliveries"]] == ["failed"]
-    assert (only.json["count"], wrong.status) == (1, 422)
+    assert (only.json["count"], only.json["total_count"], wrong.status) == (1, 2, 422)
     failed, started = log.json["deliveries"]
     assert (failed["state"], failed["status"], len(failed["attempts"])) == (
         "failed",

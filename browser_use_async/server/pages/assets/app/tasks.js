@@ -50,6 +50,14 @@ function isNarrow({ status, created, metadata, text, schedule }) {
   return Boolean(status || created || metadata || text || schedule);
 }
 
+// All tasks, or how many of them match; that is exact once the last one is read.
+function counted(filters, { tasks, next, sorted, count: all }) {
+  const words = count(all, "task");
+  if (!isNarrow(filters)) return words;
+  const isWhole = !filters.before && (sorted === null ? !next : sorted < MOST);
+  return (isWhole ? "" : "at least ") + NUMBERS.format(sorted ?? tasks.length) + " of " + words;
+}
+
 function ListTools({ filters, active }) {
   const [metadata, typeMetadata] = useTypedInto("metadata", 150);
   const [isOpen, open] = useState(Boolean(filters.created || filters.metadata));
@@ -134,7 +142,7 @@ function TasksPage() {
   const still = new Set(open.filter((task) => chosen.has(task.id)).map((task) => task.id));
   const pick = () => setChosen(new Set(open.map((task) => task.id)));
   const rest = value && (value.next || tasks.length === limit);
-  return html`<${Heading} note=${value ? count(value.count, "task") + (active ? ", " + active + " at work" : "") : " "}>Tasks<//>
+  return html`<${Heading} note=${value ? counted(filters, value) + (active ? ", " + active + " at work" : "") : " "}>Tasks<//>
     ${may("run") && html`<${Composer} created=${refresh} />`}
     <${ListTools} filters=${filters} active=${active} />
     <${WrongAddress} problems=${problems} names=${NARROW} />

@@ -119,7 +119,7 @@ function WebhooksPage() {
   const state = DELIVERY_STATES.includes(wanted) ? wanted : "";
   const { value, problem, refresh } = useLive(() => ask("/admin/deliveries?" + new URLSearchParams({ latest: page * 20, state })), 3000, [page, state]);
   const rows = value ? [...value.deliveries].reverse().slice((page - 1) * 20) : [];
-  return html`<${Heading} note=${value ? count(value.count, "delivery", "deliveries") : " "}>Webhooks<//>${alertOf(problem)}${loading(value, problem)}
+  return html`<${Heading} note=${value ? (state ? NUMBERS.format(value.count) + " of " : "") + count(value.total_count, "delivery", "deliveries") : " "}>Webhooks<//>${alertOf(problem)}${loading(value, problem)}
     ${may("admin") && html`<${Receivers} />`}
     <div class="tools"><h2 class="day">Deliveries</h2><div class="filters" role="group" aria-label="State">${["", ...DELIVERY_STATES].map((each) => html`<button type="button" key=${each} aria-pressed=${String(each === state)} onClick=${() => inAddress({ state: each, page: "" })}>${each ? each[0].toUpperCase() + each.slice(1) : "All"}</button>`)}</div></div>
     <${WrongAddress} problems=${[wrongIn("state", wanted, DELIVERY_STATES)]} names=${["state"]} />
