@@ -15,7 +15,7 @@ from browser_use_async.prices import (
     simple_search_cents,
 )
 from browser_use_async.server.pages.templates import fragment, html_page
-from browser_use_async.server.records import DEFAULT_MODEL
+from browser_use_async.server.schedule import SCHEDULE_MODEL
 from browser_use_async.server.signed_links import Links
 from browser_use_async.types.enums import LlmModel, ProxyCountry
 
@@ -80,7 +80,7 @@ def _document(url: str, base_url: str, executor_name: str, *nodes: str) -> web.R
         "ping_url": f"{base_url}/ping",
         "api_prefix": table.API_PREFIX,
         "executor": executor_name,
-        "model": str(DEFAULT_MODEL),
+        "schedule_model": str(SCHEDULE_MODEL),
         "models": json.dumps([str(each) for each in LlmModel]),
         "countries": json.dumps([str(each) for each in ProxyCountry]),
         "calls": json.dumps({each.name: _call(each) for each in table.ENDPOINTS}),

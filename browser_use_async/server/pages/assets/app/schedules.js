@@ -1,5 +1,5 @@
 // Tasks that run by themselves.
-const NEW_SCHEDULE = { task: "", kind: "cron", cron: "0 7 * * *", minutes: "60", model: DATA.model, profile: "", steps: "", domains: "", end: "" };
+const NEW_SCHEDULE = { task: "", kind: "cron", cron: "0 7 * * *", minutes: "60", model: DATA.scheduleModel, profile: "", steps: "", domains: "", end: "" };
 
 function rhythm(schedule) {
   if (schedule.schedule_type === "cron") return cronInWords(schedule.cron_expression);
@@ -47,7 +47,7 @@ function ScheduleDialog({ schedule, close, refresh }) {
     <${Field} label="Runs"><select value=${form.kind} onChange=${set("kind")}><option value="cron">At fixed times (cron)</option><option value="interval">Every so many minutes</option></select><//>
     ${form.kind === "cron" ? html`<${Field} label="Cron expression" hint=${"In UTC: " + cronInWords(form.cron)}><input class="mono" required value=${form.cron} onInput=${set("cron")} /><//>` : html`<${Field} label="Minutes between runs" hint="The first run is at once, and is charged"><input type="number" min="1" required value=${form.minutes} onInput=${set("minutes")} /><//>`}
     <${Field} label="Ends" hint="In your time; empty: after a year"><input type="datetime-local" value=${form.end} onInput=${set("end")} /><//>
-    <${Field} label="Model"><select value=${form.model} onChange=${set("model")}>${MODELS.map((each) => html`<option key=${each} value=${each}>${each}${each === DATA.model ? " (as for tasks)" : ""}</option>`)}</select><//>
+    <${Field} label="Model"><select value=${form.model} onChange=${set("model")}>${MODELS.map((each) => html`<option key=${each} value=${each}>${each}${each === DATA.scheduleModel ? " (default)" : ""}</option>`)}</select><//>
     ${schedule ? html`<p class="hint">Steps, domains and profile cannot be changed: for others, add another schedule.</p>` : html`<div class="pair"><${Field} label="Most steps" hint="1 to 200; 75 unless said"><input type="number" min="1" max="200" value=${form.steps} onInput=${set("steps")} /><//>
       <${Field} label="Browser profile"><select value=${form.profile} onChange=${set("profile")}><option value="">Default</option>${profiles.map((each) => html`<option key=${each.profile_id} value=${each.profile_id}>${each.profile_name}</option>`)}</select><//></div>
       <${Field} label="Allowed domains" hint="One a line; *.example.com for subdomains"><textarea rows="2" spellcheck="false" value=${form.domains} onInput=${set("domains")}></textarea><//>`}
