@@ -36,7 +36,7 @@ async def test_on_a_running_server(server: LocalServer) -> None:
     assert (listed.json["budget_cents"], listed.json["concurrency"]) == ("50.5", 9)
     assert revoked.json["id"] == listed.json["id"]
     assert (after.stdout, len(everything.json_lines)) == ("", 1)
-    assert [each["call"] for each in audit.json_lines] == ["admin_keys", "admin_keys"]
+    assert [each["call"] for each in audit.json_lines] == ["admin_revoke_key", "me"]
     assert key not in listed.stdout + audit.stdout + revoked.stdout + added.stderr
 
 

@@ -183,7 +183,7 @@ def handler_of(
         handler: CallHandler = answer if quota is None else quota.limit(answer)
         if route.is_administration:
             handler = _administrating(route, answer, check_client)
-        is_read = {*route.scopes} <= {Scope.READ}
+        is_read = endpoint.method == "GET"
         return authorization.guard(endpoint.name, route.scopes, handler, is_read=is_read)
 
     async def answer_anybody(request: web.Request) -> web.StreamResponse:

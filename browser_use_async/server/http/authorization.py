@@ -57,7 +57,7 @@ class Authorization:
     ) -> Handler:
         """A handler of a route for those whose key has its scopes.
 
-        A read leaves no entry unless it is refused: a client polls many times a second.
+        A read leaves no entry unless the key may not make it: clients and pages poll many times.
         """
 
         async def handle(request: web.Request) -> web.StreamResponse:
@@ -70,7 +70,9 @@ class Authorization:
                 raise  # no entry: it could not be written, or there would be too many
             except Exception as error:
                 refusal = http_error(error)
-                await self.record(route, request, call, 500 if refusal is None else refusal.status)
+                status = 500 if refusal is None else refusal.status
+                if status != 404 or not is_read:
+                    await self.record(route, request, call, status)
                 if refusal is None:
                     raise
                 if route == ME.name and refusal.status in {401, 403}:

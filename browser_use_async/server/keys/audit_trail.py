@@ -25,7 +25,7 @@ _SHARE_OF_GUESSES = 10  # calls with a wrong key may have a tenth of the entries
 
 @attrs.frozen
 class AuditEntry:
-    """One call that changed something, was refused, or administrated the server."""
+    """One call that changed something, or was refused."""
 
     at: datetime
     key_id: str | None  # None for a call with a wrong key

@@ -57,33 +57,32 @@ async def test_what_is_refused_is_recorded(api: Caller):
     reader = await api.with_new_key("shop", scopes=["read"])
     await reader.put(f"/stop-task?task_id={UNKNOWN}")
     await caller.post("/run-task", json={"task": "A secret errand"})
-    await caller.get(f"/task/{UNKNOWN}")
+    await caller.put(f"/stop-task?task_id={UNKNOWN}")
     await caller.get("/balance", headers={"Authorization": "Bearer a-wrong-key-of-a-stranger"})
     entries = await trail(api)
 
     assert [(each["name"], each["call"], each["status"]) for each in entries] == [
         ("shop", "stop_task", 403),
         ("shop", "run_task", 402),
-        ("shop", "get_task", 404),
+        ("shop", "stop_task", 404),
         (None, "check_balance", 401),
     ]
     assert entries[3]["key_id"] is None
 
 
 async def test_administration_is_recorded(api: Caller):
-    """This includes reads of the trail, under the server's own key."""
+    """Under the server's own key; reads are not, nor a look for what is not there."""
     await api.with_new_key("shop")
     (key,) = await listed(api, "shop")
     await api.ask("DELETE", f"{api.server.url}/admin/keys/{key['id']}")
+    await api.get(f"/task/{UNKNOWN}")
     url = f"{api.server.url}/admin/audit"
     await api.get(url)
     entries = (await api.get(url)).json["entries"]
 
     assert [(each["name"], each["call"], each["subject"]) for each in entries] == [
         ("default", "admin_add_key", key["id"]),
-        ("default", "admin_keys", None),
         ("default", "admin_revoke_key", key["id"]),
-        ("default", "admin_audit", None),
     ]
 
 

@@ -110,7 +110,7 @@ function useLive(read, every, inputs) {
         if (error instanceof Refused) set((old) => ({ ...old, problem: error.message }));
         else if (error instanceof TypeError) change({ offline: true });
         else throw error;
-        pause = 2000;
+        pause = error.status === 403 || error.status === 404 ? 0 : 2000; // these stay
       }
       if (pause && !document.hidden) timer = setTimeout(look, pause);
     };
