@@ -18,6 +18,11 @@ from browser_use_async.types.secrets import Secret
 from browser_use_async.version import __version__
 
 DEFAULT_BASE_URL = "https://api.browser-use.com/api/v1"
+# For those who meant another server, and set no address.
+DEFAULT_IS_GONE = (
+    "the hosted v1 at this default address was reported to answer 404 in 2026: run "
+    "`browser-use-async login` or set BROWSER_USE_BASE_URL to use another server"
+)
 DEFAULT_TIMEOUT = 30.0
 USER_AGENT = f"browser-use-async/{__version__} Python/{sys.version.partition(' ')[0]}"
 

@@ -9,7 +9,11 @@ from browser_use_async.api.endpoint_table import API_PREFIX, Effect, Endpoint
 from browser_use_async.api.json import JsonRefusedError, read_json
 from browser_use_async.api.limits import KEY_BUDGET
 from browser_use_async.api.submission_key import CONFLICT_TYPE, parse_key
-from browser_use_async.transport.config import Configuration
+from browser_use_async.transport.config import (
+    DEFAULT_BASE_URL,
+    DEFAULT_IS_GONE,
+    Configuration,
+)
 from browser_use_async.transport.request import PreparedRequest
 from browser_use_async.transport.response import (
     Outcome,
@@ -90,6 +94,8 @@ def error_of(
         consequence = "the request may have been carried out"
         if prepared.endpoint.effect is Effect.SWITCHES:
             consequence += f"; {_CHECK_STATUS}"
+    if configuration.base_url == DEFAULT_BASE_URL:
+        consequence += f"; {DEFAULT_IS_GONE}"
     kind = errors.APITimeoutError if outcome.timed_out else errors.APIConnectionError
     return kind(
         f"{prepared} got no answer{times}: {outcome.problem}; {consequence}",

@@ -2,6 +2,7 @@ import asyncio
 import json
 import os
 import re
+import socket
 import sys
 import tomllib
 from contextlib import AsyncExitStack
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from browser_use_async.cli.app import main
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server import LocalServer
 from tests.agent.scripted_model import KEY as MODEL_KEY
@@ -205,6 +207,28 @@ async def test_no_server_listens() -> None:
 
     assert result.code == 4
     assert _verdicts(result)["server"] is False
+
+
+@pytest.mark.torture
+def test_without_settings(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It says that the default address is that of a service which is gone, and what to set."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError("no network here")
+
+    for name in ("BASE_URL", "API_KEY"):
+        monkeypatch.delenv(f"BROWSER_USE_{name}", raising=False)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+    code = main(["doctor", "--json"])
+    checks = {each["name"]: each for each in json.loads(capsys.readouterr().out)["checks"]}
+
+    assert code == 2
+    for name in ("configuration", "server"):
+        assert "was reported to answer 404" in checks[name]["detail"]
+        assert "`browser-use-async login` or set BROWSER_USE_BASE_URL" in checks[name]["detail"]
 
 
 async def test_not_this_api() -> None:

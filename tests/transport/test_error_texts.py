@@ -1,13 +1,17 @@
 """The text of an error: what happened, to which task, the server's message, and what to do."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import TCPConnector
+from aiohttp.abc import AbstractResolver, ResolveResult
 
-from browser_use_async import errors
+from browser_use_async import BrowserUseSession, errors
+from browser_use_async.transport.config import Runtime
 from tests.support.bench import ONCE, Connect, Serve
-from tests.support.hygiene import assert_hides_secrets, raises
+from tests.support.hygiene import KEY, assert_hides_secrets, raises
 from tests.support.wire import answering, response
 
 HTML = "<html><title>Not found</title><body>" + "<p>nothing here</p>" * 60_000
@@ -270,3 +274,33 @@ async def test_an_answer_that_does_not_fit_is_located(
     assert caught.value.path == path
     assert caught.value.task_id == "t-1"
     assert "does not fit Cloud API v1" in str(caught.value)
+
+
+class _NoNames(AbstractResolver):
+    """A resolver of a machine without a network."""
+
+    async def resolve(self, host: str, *_: object, **__: object) -> list[ResolveResult]:
+        """Find nothing."""
+        raise OSError(f"no address for {host}")
+
+    async def close(self) -> None:
+        """Hold nothing."""
+
+
+@pytest.mark.parametrize("base_url", [None, "https://api.example.com/api/v1"])
+async def test_the_default_address_is_named_as_gone(
+    base_url: str | None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    """Who has set no address may have meant another server; one that was set is not doubted."""
+    monkeypatch.delenv("BROWSER_USE_BASE_URL", raising=False)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    runtime = Runtime(connector=lambda **given: TCPConnector(resolver=_NoNames(), **given))
+    async with BrowserUseSession(KEY, base_url=base_url, retry=ONCE, runtime=runtime) as session:
+        with raises(errors.APIConnectionError) as caught:
+            await session.ping()
+
+    note = (
+        "; the hosted v1 at this default address was reported to answer 404 in 2026: run "
+        "`browser-use-async login` or set BROWSER_USE_BASE_URL to use another server"
+    )
+    assert str(caught.value).endswith(note) is (base_url is None)

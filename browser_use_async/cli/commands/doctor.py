@@ -24,7 +24,11 @@ from browser_use_async.errors import BrowserUseError, ConfigurationError
 from browser_use_async.prices import format_cents
 from browser_use_async.secret_sources import WAYS
 from browser_use_async.system import is_root
-from browser_use_async.transport.config import Configuration
+from browser_use_async.transport.config import (
+    DEFAULT_BASE_URL,
+    DEFAULT_IS_GONE,
+    Configuration,
+)
 
 _SERVE_PORT = 8765
 _MODEL = "gpt-4.1"  # the API's default for tasks
@@ -261,7 +265,10 @@ async def _service(connection: Connection) -> AsyncIterator[_Check]:
     """The checks of the configuration and the service, up to the first one that fails."""
     configuration, session = connection.configuration, connection.session
     is_local = connection.site_url is not None
-    yield _Check("configuration", _described(configuration, is_local=is_local))
+    described = _described(configuration, is_local=is_local)
+    if configuration.base_url == DEFAULT_BASE_URL:
+        described += f"; {DEFAULT_IS_GONE}"
+    yield _Check("configuration", described)
     has_key = configuration.api_key is not None
     if not has_key:
         yield _Check("API key", str(configuration.missing_key(REMEDY)), ExitCode.USAGE)
