@@ -77,6 +77,8 @@ def test_files_are_read_when_they_are_named():
         "list.txt",
     ]
     assert steps(f"Read {A} and data.csv", ("data.csv",)) == [A, "data.csv"]
+    for task in ("Read data.csv and tell me what is in it", "Tell me what is in data.csv"):
+        assert steps(task, ("data.csv", "list.txt")) == ["data.csv"]
     assert steps("Read the file a.example/x.", ("a.example/x",)) == ["a.example/x"]
 
 
