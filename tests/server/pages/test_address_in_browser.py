@@ -78,7 +78,7 @@ async def test_what_is_sought_stands_in_the_address(browser: Browser, api: Calle
 
 
 async def test_a_narrowed_list_says_how_many_of_all(browser: Browser, api: Caller):
-    """By a filter, a search, in another order, without a match, and beyond the rows that are read."""
+    """By a filter, in another order, without a match, and beyond the rows that are read."""
     page = await open_page(browser, api, "/?status=finished")
     note = "document.querySelector('.heading .note')?.innerText"
     await page.until(f"{note} === '2 of 3 tasks'")

@@ -69,7 +69,8 @@ _PART = rf"(?:all )?(?:(?:the|its?|their) )?(?:page )?(?:{'|'.join(_PARTS)})s?"
 _WISH = re.compile(
     rf"(?:(?P<words>{_TELL})|{_READ})(?: me| us)?(?: just| only)?"
     rf"(?: (?P<parts>{_PART}(?:{_AND}{_PART})*)| (?:about )?(?:it|them)"
-    rf"| what it says| what is(?= in )| (?:the )?(?:first|top) (?P<rows>\d{{1,5}}|{'|'.join(_NUMBERS)}) rows?)?"
+    r"| what it says| what is(?= in )"
+    rf"| (?:the )?(?:first|top) (?P<rows>\d{{1,5}}|{'|'.join(_NUMBERS)}) rows?)?"
     rf"{_OF_PAGE}(?:(?: (?:of|on|at|in|from))? (?:the file )?{_TARGETS})?(?:,? please)?",
     re.IGNORECASE,
 )
