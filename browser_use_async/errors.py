@@ -435,7 +435,7 @@ class SubmissionKeyExistsError(BrowserUseError):
         handle: Its `TaskHandle`; None after the error was unpickled.
     """
 
-    task_id: str
+    task_id: str  # pyright: ignore[reportIncompatibleVariableOverride]
 
     def __init__(
         self, message: str, *, key: str, task_id: str, handle: _Handle | None = None
@@ -456,7 +456,7 @@ class TaskError(BrowserUseError):
         task: The whole task: its steps, files and output are not lost.
     """
 
-    task_id: str
+    task_id: str  # pyright: ignore[reportIncompatibleVariableOverride]
 
     def __init__(self, message: str, *, task: "Task") -> None:
         super().__init__(message, task_id=task.id)
@@ -479,7 +479,7 @@ class OutputValidationError(BrowserUseError):
         raw_output: The output of the task, unchanged. It was paid for.
     """
 
-    task_id: str
+    task_id: str  # pyright: ignore[reportIncompatibleVariableOverride]
 
     def __init__(self, message: str, *, task: "Task", raw_output: str | None) -> None:
         super().__init__(message, task_id=task.id)
@@ -494,7 +494,7 @@ class WaitTimeoutError(BrowserUseError, TimeoutError):
         last_status: The last status seen, or None if none was.
     """
 
-    task_id: str
+    task_id: str  # pyright: ignore[reportIncompatibleVariableOverride]
 
     def __init__(self, message: str, *, task_id: str, last_status: "TaskStatus | None") -> None:
         super().__init__(message, task_id=task_id)
@@ -511,7 +511,7 @@ class WaitInterruptedError(BrowserUseError):
         last_status: The last status seen, or None if none was.
     """
 
-    task_id: str
+    task_id: str  # pyright: ignore[reportIncompatibleVariableOverride]
 
     def __init__(self, message: str, *, task_id: str, last_status: "TaskStatus | None") -> None:
         super().__init__(message, task_id=task_id)
