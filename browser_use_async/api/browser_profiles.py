@@ -7,8 +7,8 @@ from browser_use_async.api.requests import build_request, merged_request
 from browser_use_async.api.section import Section, takes_fields
 from browser_use_async.types import (
     BrowserProfile,
-    BrowserProfileFields,
     BrowserProfilePage,
+    CreateBrowserProfileFields,
     CreateBrowserProfileRequest,
     NamedBrowserProfileFields,
     PageQuery,
@@ -68,11 +68,11 @@ class BrowserProfileEndpoints(Section):
             prefetch=prefetch,
         )
 
-    @takes_fields(BrowserProfileFields)
+    @takes_fields(CreateBrowserProfileFields)
     async def create(
         self,
         profile_name: str | CreateBrowserProfileRequest,
-        **fields: Unpack[BrowserProfileFields],
+        **fields: Unpack[CreateBrowserProfileFields],
     ) -> BrowserProfile:
         """Create a profile. API page: Create Browser Profile.
 

@@ -1,5 +1,6 @@
 """Makes checked requests from keyword arguments, or refuses them before anything is sent."""
 
+import json
 import sys
 import warnings
 from collections.abc import Mapping, MutableMapping
@@ -7,10 +8,9 @@ from typing import Any, TypeVar, cast
 
 import attrs
 
-from browser_use_async.api.serialization import encode_request
 from browser_use_async.api.validation import Problem, validate
 from browser_use_async.errors import InvalidRequestError
-from browser_use_async.types import TaskSettings
+from browser_use_async.types import UNSET, TaskSettings
 
 RequestT = TypeVar("RequestT")
 
@@ -22,6 +22,7 @@ def build_request(model: type[RequestT], fields: MutableMapping[str, Any]) -> Re
     fields.clear()
     if issubclass(model, TaskSettings):
         _name_script(given)
+    extra = given.pop("extra_fields", None)
     _refuse_unknown(model, given)
     values, problems = validate(model, given)
     given.clear()
@@ -32,9 +33,33 @@ def build_request(model: type[RequestT], fields: MutableMapping[str, Any]) -> Re
         name, message = str(first.location[0]), _explained(first)
         del first, problems
         raise InvalidRequestError(f"{place}: {message}; nothing was sent", field=name)
+    if extra is not None:
+        values["extra_fields"] = _checked_extra(model, extra)
     request = model(**values)
     values.clear()
     return request
+
+
+def _checked_extra(model: type[Any], extra: Any) -> dict[str, Any]:
+    """The extra fields, if the request may have them; they are sent as they are."""
+    problem = None
+    known = {field.name for field in attrs.fields(model)}
+    if "extra_fields" not in known:
+        problem = f"{model.__name__} takes none"
+    elif not isinstance(extra, Mapping):
+        problem = f"must be a mapping, not {type(extra).__name__}"
+    elif own := sorted(name for name in known if name in extra):
+        problem = f"{own[0]} is a field of {model.__name__}; pass it by its own name"
+    else:
+        try:
+            json.dumps(extra, allow_nan=False)
+        except (TypeError, ValueError, RecursionError):
+            problem = "has a value that cannot be written as JSON"
+    if problem is not None:
+        raise InvalidRequestError(
+            f"extra_fields: {problem}; nothing was sent", field="extra_fields"
+        )
+    return dict(extra)
 
 
 def _name_script(given: dict[str, Any]) -> None:
@@ -133,7 +158,8 @@ def merged_request(model: type[RequestT], name: str, given: object, fields: obje
 
 def encode_given(request: Any) -> dict[str, Any]:
     """The fields of a request object that were given, as keyword arguments."""
-    return {name: getattr(request, name) for name in encode_request(request)}
+    given = attrs.asdict(request, recurse=False)
+    return {name: value for name, value in given.items() if value is not UNSET}
 
 
 def _refuse_unknown(model: type[Any], given: dict[str, Any]) -> None:

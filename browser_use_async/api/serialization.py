@@ -177,11 +177,13 @@ def read_task(value: Any) -> Task | None:
 
 def encode_request(request: Any) -> dict[str, Any]:
     """The JSON object of a request: exactly the fields that were given."""
-    return {
+    fields = {
         field.name: plain(value)
         for field in attrs.fields(type(request))
         if (value := getattr(request, field.name)) is not UNSET
     }
+    fields.update(fields.pop("extra_fields", None) or {})
+    return fields
 
 
 def given_fields(request: Any) -> dict[str, Any]:

@@ -14,7 +14,7 @@ import attrs
 
 from browser_use_async.api.json import JsonRefusedError, read_json
 from browser_use_async.api.scalars import parse_timestamp
-from browser_use_async.types import UNSET, FieldKind, FieldRule, ScheduleType, rule_of
+from browser_use_async.types import UNSET, FieldKind, FieldRule, ScheduleType, rules_of
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -80,26 +80,25 @@ def validate(
     """
     values: dict[str, Any] = {}
     problems: list[Problem] = []
-    for field in attrs.fields(model):
-        rule = rule_of(field)
-        value = given.get(field.name, UNSET)
+    for name, rule in rules_of(model).items():
+        value = given.get(name, UNSET)
         # The whole request as the input, as the service reports a missing field.
         if value is UNSET:
             if rule.required:
-                problems.append(Problem((field.name,), "Field required", "missing", dict(given)))
+                problems.append(Problem((name,), "Field required", "missing", dict(given)))
             continue
         try:
             changed = value if coerce is None else coerce(value, rule)
             if changed is None and rule.nullable:
-                values[field.name] = None
+                values[name] = None
                 continue
-            values[field.name] = _KINDS[rule.kind](changed, rule)
-            if rule.check is not None and (reason := rule.check(values[field.name])) is not None:
+            values[name] = _KINDS[rule.kind](changed, rule)
+            if rule.check is not None and (reason := rule.check(values[name])) is not None:
                 raise refusal(f"Value error, {reason}", "value_error", value, error=reason)
         except Refused as refused:
             for each in refused.problems:
                 shown = each.value if each.location else value  # the input as it was given
-                location = (field.name, *each.location)
+                location = (name, *each.location)
                 problems.append(attrs.evolve(each, location=location, value=shown))
     # Not for fields that are wrong by themselves, whose relations would repeat the problem.
     if not problems:

@@ -22,7 +22,7 @@ from browser_use_async.cli.options import (
 )
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server.task_fields import domain_problem, schema_problem
-from browser_use_async.types import FieldKind, FieldRule, RunTaskFields, RunTaskRequest, rule_of
+from browser_use_async.types import FieldKind, FieldRule, RunTaskFields, RunTaskRequest, rules_of
 
 NOT_SENT = "Fields of the API. For a field that you leave out the service has a default."
 NOT_CHANGED = "Fields of the API. A field that you leave out keeps its value."
@@ -39,7 +39,7 @@ class FieldOption:
 
 def field_options(request: type[Any], options: Iterable[FieldOption]) -> list[Option]:
     """An option for each field, made from the field's rule."""
-    rules = {field.name: rule_of(field) for field in attrs.fields(request)}
+    rules = rules_of(request)
     return [_option(each, rules[each.field]) for each in options]
 
 

@@ -5,7 +5,7 @@
 from typing import TYPE_CHECKING
 
 from browser_use_async.lazy import homes, load_on_first_use
-from browser_use_async.types.base import UNSET, FieldKind, FieldRule, Unset, rule_of
+from browser_use_async.types.base import UNSET, FieldKind, FieldRule, Unset, rules_of
 from browser_use_async.types.enums import LlmModel, OpenEnum, ProxyCountry, ScheduleType, TaskStatus
 from browser_use_async.types.secrets import SecretMapping
 from browser_use_async.types.tasks import (
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         BrowserProfile,
         BrowserProfileFields,
         BrowserProfilePage,
+        CreateBrowserProfileFields,
         CreateBrowserProfileRequest,
         NamedBrowserProfileFields,
         ProfileId,
@@ -63,6 +64,7 @@ __all__ = [
     "BrowserProfile",
     "BrowserProfileFields",
     "BrowserProfilePage",
+    "CreateBrowserProfileFields",
     "CreateBrowserProfileRequest",
     "CreateScheduledTaskFields",
     "CreateScheduledTaskRequest",
@@ -104,13 +106,14 @@ __all__ = [
     "UpdateScheduledTaskRequest",
     "UploadRequest",
     "UploadUrl",
-    "rule_of",
+    "rules_of",
 ]
 
 _HOMES = homes(
     {
         "browser_profiles": "BrowserProfile BrowserProfileFields BrowserProfilePage "
-        "CreateBrowserProfileRequest NamedBrowserProfileFields ProfileId "
+        "CreateBrowserProfileFields CreateBrowserProfileRequest "
+        "NamedBrowserProfileFields ProfileId "
         "UpdateBrowserProfileRequest",
         "scheduled_tasks": "CreateScheduledTaskFields CreateScheduledTaskRequest ScheduledTask "
         "ScheduledTaskPage UpdateScheduledTaskFields UpdateScheduledTaskRequest",

@@ -88,10 +88,18 @@ def ruled(
     )
 
 
-def rule_of(field: "attrs.Attribute[Any]") -> FieldRule:
-    """The rule of an attrs field."""
-    rule: FieldRule = field.metadata[RULE]
-    return rule
+def rules_of(model: type[Any]) -> dict[str, FieldRule]:
+    """The rules of the fields of the API in a request, by their names."""
+    return {each.name: each.metadata[RULE] for each in attrs.fields(model) if RULE in each.metadata}
+
+
+def extra_fields() -> Any:
+    """The attrs field for what a newer or another server takes, and this version does not know."""
+    return attrs.field(default=UNSET, kw_only=True, repr=_names_alone)
+
+
+def _names_alone(extra: object) -> str:
+    return repr(sorted(extra)) if isinstance(extra, Mapping) else repr(extra)
 
 
 # --- responses ------------------------------------------------------------------------------

@@ -1,10 +1,11 @@
 """Requests and responses of the API section Browser Profiles."""
 
+from collections.abc import Mapping
 from typing import Any, TypedDict
 
 import attrs
 
-from browser_use_async.types.base import FieldKind, FieldRule, Response, Unset, ruled
+from browser_use_async.types.base import FieldKind, FieldRule, Response, Unset, extra_fields, ruled
 from browser_use_async.types.enums import ProxyCountry
 
 _COUNTRY = FieldRule(FieldKind.TEXT, enum=ProxyCountry, lower_case=True)
@@ -27,6 +28,13 @@ class BrowserProfileFields(TypedDict, total=False):
     proxy_country_code: ProxyCountry | str
     browser_viewport_width: int
     browser_viewport_height: int
+
+
+class CreateBrowserProfileFields(BrowserProfileFields, total=False):
+    """The optional fields of a new profile, as keyword arguments."""
+
+    extra_fields: Mapping[str, Any] | None
+    """Fields of a newer or another server, sent as given. They are not for secrets."""
 
 
 class NamedBrowserProfileFields(BrowserProfileFields, total=False):
@@ -59,6 +67,7 @@ class CreateBrowserProfileRequest:
         proxy_country_code: The country of the proxy, in either case.
         browser_viewport_width: Width of the page in pixels.
         browser_viewport_height: Height of the page in pixels.
+        extra_fields: Fields of a newer or another server, sent as given. They are not for secrets.
     """
 
     profile_name: str = ruled(
@@ -73,6 +82,7 @@ class CreateBrowserProfileRequest:
     )
     browser_viewport_width: int | Unset = ruled(_rule(FieldKind.INTEGER, 1280, minimum=1))
     browser_viewport_height: int | Unset = ruled(_rule(FieldKind.INTEGER, 960, minimum=1))
+    extra_fields: Mapping[str, Any] | Unset | None = extra_fields()
 
 
 @attrs.frozen

@@ -12,7 +12,15 @@ from browser_use_async.errors import (
     TaskFailedError,
     TaskStoppedError,
 )
-from browser_use_async.types.base import UNSET, FieldKind, FieldRule, Response, Unset, ruled
+from browser_use_async.types.base import (
+    UNSET,
+    FieldKind,
+    FieldRule,
+    Response,
+    Unset,
+    extra_fields,
+    ruled,
+)
 from browser_use_async.types.enums import LlmModel, ProxyCountry, TaskStatus
 from browser_use_async.types.secrets import SecretMapping, hidden_url
 
@@ -123,6 +131,8 @@ class RunTaskFields(TypedDict, total=False):
     """The name of a script: the recorded actions of its first task, which a server plays again."""
     inputs: Mapping[str, str]
     """The values of the script's inputs, which are in the text as `{name}`."""
+    extra_fields: Mapping[str, Any] | None
+    """Fields of a newer or another server, sent as given. They are not for secrets."""
 
 
 @attrs.frozen
@@ -149,6 +159,7 @@ class TaskSettings:
         max_agent_steps: How many steps the agent may take: 1 to 200, by default 75.
         enable_public_share: Whether a link that needs no key is made.
         metadata: Up to 10 pairs of your own: keys of 1 to 100 characters, values up to 1000.
+        extra_fields: Fields of a newer or another server, sent as given. They are not for secrets.
     """
 
     task: str = ruled(FieldRule(FieldKind.TEXT, required=True, nullable=False, min_length=1))
@@ -178,6 +189,7 @@ class TaskSettings:
     )
     enable_public_share: bool | Unset | None = ruled(_FALSE)
     metadata: Mapping[str, str] | Unset | None = ruled(METADATA_RULE)
+    extra_fields: Mapping[str, Any] | Unset | None = extra_fields()
 
 
 class RunTaskRequest(TaskSettings):

@@ -40,7 +40,7 @@ from browser_use_async.server.operations.tasks import task_view
 from browser_use_async.server.routes import Route
 from browser_use_async.server.running_server import RunningServer
 from browser_use_async.server.worker import OWNER
-from browser_use_async.types import FieldKind, rule_of
+from browser_use_async.types import FieldKind, rules_of
 
 
 async def read_inputs(route: Route, request: web.Request) -> list[Any]:
@@ -78,9 +78,9 @@ async def read_inputs(route: Route, request: web.Request) -> list[Any]:
 def _query(model: type[Any], request: web.Request) -> dict[str, Any]:
     # Of a repeated parameter the last one counts, which is what a dict keeps.
     given: dict[str, Any] = dict(request.query.items())
-    for field in attrs.fields(model):
-        if rule_of(field).kind is FieldKind.TEXT_LIST and field.name in given:
-            given[field.name] = request.query.getall(field.name)
+    for name, rule in rules_of(model).items():
+        if rule.kind is FieldKind.TEXT_LIST and name in given:
+            given[name] = request.query.getall(name)
     return given
 
 

@@ -3,8 +3,6 @@
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-import attrs
-
 from browser_use_async.api import endpoint_table as table
 from browser_use_async.api.submission_key import (
     KEY_HEADER,
@@ -24,7 +22,7 @@ from browser_use_async.server.app.openapi_schemas import (
 from browser_use_async.server.http.submission_keys import ADVERTISING, KEYED
 from browser_use_async.server.operations import API_ROUTES
 from browser_use_async.server.routes import ADMINISTRATION, Route
-from browser_use_async.types import TaskId, rule_of
+from browser_use_async.types import TaskId, rules_of
 
 _SCHEME = "HTTPBearer"
 _TAG = "API v1"
@@ -140,11 +138,10 @@ def _parameters(endpoint: table.Endpoint) -> Iterator[dict[str, Any]]:
         if model is None:
             continue
         sentences = field_sentences(model)
-        for field in attrs.fields(model):
-            rule = rule_of(field)
-            sentence = sentences.get(field.name)
+        for name, rule in rules_of(model).items():
+            sentence = sentences.get(name)
             yield {
-                "name": field.name,
+                "name": name,
                 "in": place,
                 "required": rule.required,
                 **({} if sentence is None else {"description": sentence}),

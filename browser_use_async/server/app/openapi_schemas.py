@@ -175,7 +175,7 @@ def _errors() -> dict[str, Schema]:
 
 def request_schema(model: type[Any]) -> Schema:
     """The schema of a body, by the rules of its fields."""
-    fields = {field.name: types.rule_of(field) for field in attrs.fields(model)}
+    fields = types.rules_of(model)
     properties = {
         name: {**field_schema(rule), **_BOUND_BY_MEANING.get((model, name), {})}
         for name, rule in fields.items()

@@ -20,7 +20,7 @@ from browser_use_async.server.storage.database import Database, Owned
 from browser_use_async.server.storage.rows import to_moment
 from browser_use_async.server.storage.secret_documents import server_key
 from browser_use_async.server.storage.table import Table
-from browser_use_async.types import FieldKind, LlmModel, rule_of
+from browser_use_async.types import FieldKind, LlmModel, rules_of
 
 _NAME = "submission_keys"
 _LIFETIME = timedelta(days=1)  # of what has created nothing
@@ -123,8 +123,7 @@ def _meaning(call: str, request: attrs.AttrsInstance) -> dict[str, Any]:
     """Return the values of a request, without those that equal a missing field."""
     found = {}
     given = given_fields(request)
-    for field in attrs.fields(type(request)):
-        name, rule = field.name, rule_of(field)
+    for name, rule in rules_of(type(request)).items():
         value, default = plain(given.get(name)), rule.default
         if name == "metadata" and value:
             value = {k: v for k, v in value.items() if not k.startswith(_BOOKKEEPING)}
