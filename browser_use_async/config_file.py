@@ -57,7 +57,8 @@ class ConfigFile:
             OSError: It cannot be written.
         """
         for folder in (self.path.parent.parent, self.path.parent):
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if not folder.exists():
+                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.path.parent.chmod(0o700)  # also one that was there
         with system.replaced_file(self.path) as descriptor:
             os.write(descriptor, self._text().encode())

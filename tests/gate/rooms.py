@@ -32,19 +32,19 @@ SUITES = tuple(
     """. api batch browser budget chaos cli conformance docs examples files lifecycle mcp mutants
     observation paging polling server server/agent server/browser server/egress server/faults
     server/fleet server/html server/keys server/pages server/reader server/remote server/scripts
-    server/search server/storage server/submission_keys server/webhooks simulator site testing
+    server/search server/storage server/submission_keys server/webhooks simulator site
     transport types webhooks""".split()
 )
 ALL = (*SUITES, *TARGETS)
 
 _MONEY = ("lifecycle", "batch", "budget", "simulator", "simulate", "chaos")
 _CALLS = ("transport", "api", "types", "paging", "polling", "files", "observation", "matrix")
-_SDK = (*_CALLS, *_MONEY, "webhooks", "testing", "mcp", "cli", ".")
+_SDK = (*_CALLS, *_MONEY, "webhooks", "mcp", "cli", ".")
 _BROWSER = ("server/browser", "server/pages", "browser", "site")
 _SERVER = (
     *("server", "server/faults", "server/keys", "server/storage", "server/webhooks"),
     "server/submission_keys",
-    *("server/reader", "server/html", "server/search", "server/egress", "testing"),
+    *("server/reader", "server/html", "server/search", "server/egress"),
     "conformance",
 )
 _FLEET = ("server/fleet", "server/remote", "batch", "fleet")
@@ -82,15 +82,15 @@ ROOMS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("browser_use_async/files/", ("files", "cli")),
     ("browser_use_async/webhooks/", ("webhooks", "server/webhooks", "polling", ".")),
     ("browser_use_async/structured_output/", ("api", "types", "server/reader", "lifecycle")),
-    ("browser_use_async/flight_recorder.py", ("observation", "testing", "cli")),
+    ("browser_use_async/flight_recorder.py", ("observation", "cli")),
     ("browser_use_async/notebook.py", ("examples", "types")),
     ("browser_use_async/session_log.py", ("observation", "polling", "cli")),
     ("browser_use_async/telemetry.py", ("observation",)),
-    ("browser_use_async/timeline.py", ("observation", "testing", "cli")),
-    ("browser_use_async/events.py", ("observation", "testing", "cli")),
+    ("browser_use_async/timeline.py", ("observation", "cli")),
+    ("browser_use_async/events.py", ("observation", "cli")),
     ("browser_use_async/logs.py", ("observation", "cli")),
-    ("browser_use_async/testing/", ("testing", "cli")),
-    ("pytest_browser_use_async.py", ("testing", ".")),
+    ("browser_use_async/testing/", ("cli",)),
+    ("pytest_browser_use_async.py", (".",)),
     ("browser_use_async/mcp/", ("mcp",)),
     ("browser_use_async/cli/", ("cli", ".")),
     ("browser_use_async/__main__.py", ("cli", ".")),
@@ -126,6 +126,7 @@ ROOMS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("tests/support/", ALL),
     ("tests/agent/", ("agent", "server/agent")),
     ("tests/conformance/", ("conformance",)),
+    ("tests/testing/", ()),
     ("tests/typing/", ()),
     ("tests/openapi/", ("server",)),
     ("tests/samples/", ("api", "server")),

@@ -62,7 +62,10 @@ async def test_schedules_outlive_any_exception(
         mended = await _health(api)
         runs = [f"{record.created_at:%H:%M}" for record in server.store.tasks]
 
-    assert (broken.status, broken.json) == (503, {"status": "failing", "loops": ["scheduler"]})
+    assert (broken.status, broken.json) == (
+        503,
+        {"status": "failing", "loops": ["deliveries", "scheduler"]},
+    )
     assert "the loop scheduler is begun again: ArithmeticError" in caplog.text
     assert (mended.status, mended.json) == (200, {"status": "ok"})
     assert runs == ["00:00", "01:04"]

@@ -75,7 +75,7 @@ async def test_a_transaction_waits_for_nothing(path: Path):
     database.close()
 
 
-_TEXTS = ("id", "webhook_id", "address", "task_id", "status", "body", "attempts", "state")
+_TEXTS = ("id", "webhook_id", "address", "task_id", "status", "body", "attempts", "state", "since")
 
 
 async def _add_event(database: Database, event_id: str) -> None:
