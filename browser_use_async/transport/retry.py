@@ -196,16 +196,16 @@ class RetryBudget:
             self._tokens = min(self._tokens + gain, self._capacity)
 
 
-@attrs.frozen(eq=False, repr=False)
+@attrs.frozen(eq=False, repr=False, kw_only=True)
 class Retrying:
     """Repeats one call that has failed; tenacity counts the attempts."""
 
     _policy: RetryPolicy
     _effect: Callable[[], table.Effect]  # what sending the call again does, as known so far
     _rng: random.Random
+    _sleep: Callable[[float], Awaitable[None]]
     # Called before each pause with the failed outcome, the failed attempts, and the pause
     _on_retry: Callable[[Outcome, int, float], None]
-    _sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     _budget: RetryBudget | None = None  # what repetitions are paid from; None if they are free
     _ends_at: float = math.inf  # the loop time after which an answer is of no use
     _is_doubt_urgent: bool = False  # whether a call whose answer was lost is sent again at once

@@ -191,34 +191,20 @@ MUTANTS: tuple[Mutant, ...] = (
         ("transport/test_idempotency.py::test_an_update_whose_answer_is_lost_is_sent_again",),
     ),
     Mutant(
-        "an open circuit breaker admits every call once the time is up",
-        "transport/circuit_breaker.py",
-        "CircuitBreaker.admits_at",
-        """
-            if self._probe_in_flight:
-                return math.inf
-        """,
-        "",
+        "every call begins once the time of a pause is up",
+        "transport/limiter.py",
+        "Pause.admits_at",
+        "math.inf if self._is_probing else max(self.until, self._next_at)",
+        "max(self.until, self._next_at)",
         ("polling/test_rate_limits.py::test_a_limited_service_is_probed_by_one",),
     ),
     Mutant(
-        "the quotas that a service names are overdrawn",
-        "transport/call_quotas.py",
-        "_Quota.admits_at",
-        "2 * in_flight < self.remaining",
-        "True",
-        (
-            "transport/test_call_quotas.py::test_a_limited_service_has_to_refuse_no_call",
-            "transport/test_call_quotas.py::test_answers_out_of_order_do_not_raise_the_rest",
-        ),
-    ),
-    Mutant(
-        "calls are not spread when the circuit breaker closes again",
-        "transport/circuit_breaker.py",
-        "CircuitBreaker.record_success",
-        "self._set_ramp(queued, now)",
-        "self._set_ramp(0, now)",
-        ("transport/test_overload.py::test_many_callers_send_one_probe_per_pause",),
+        "all calls begin at once when a pause has ended",
+        "transport/limiter.py",
+        "Pause.end",
+        "self._follow(FIRST_GAP, now)",
+        "self._follow(0.0, now)",
+        ("transport/test_overload.py::test_calls_that_a_pause_held_back_begin_one_by_one",),
     ),
     Mutant(
         "x-should-retry is ignored",
