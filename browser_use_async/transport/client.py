@@ -34,7 +34,7 @@ from browser_use_async.transport.connection_pool import PoolOptions
 from browser_use_async.transport.connections import Connections
 from browser_use_async.transport.error_factory import error_of
 from browser_use_async.transport.health import ServiceHealth
-from browser_use_async.transport.limiter import NO_TIMEOUT, AcquireTimeout, Permit, RateLimiter
+from browser_use_async.transport.limiter import AcquireTimeout, LongPause, Permit, RateLimiter
 from browser_use_async.transport.request import OnHeaders, PreparedRequest, prepare
 from browser_use_async.transport.response import Outcome, OutcomeKind, says_no_free_slot
 from browser_use_async.transport.retry import (
@@ -273,14 +273,14 @@ class Transport:
         """Send one request, after a permit was acquired."""
         endpoint = prepared.endpoint
         # First without awaiting, which is enough for nearly all calls.
-        permit: Permit | float | None = limiter.acquire_now(endpoint)
+        permit: Permit | LongPause | None = limiter.acquire_now(endpoint)
         if permit is None:
-            timeout = NO_TIMEOUT if prepared.is_patient else self._timeout
-            permit = await limiter.acquire(endpoint, timeout, arrived=prepared.arrived)
-        if isinstance(permit, float):
-            problem = f"the service asked for a pause of which {permit:.0f} s are left"
+            timeout = AcquireTimeout() if prepared.is_patient else self._timeout
+            permit = await limiter.acquire(endpoint, timeout, prepared.arrived)
+        if isinstance(permit, LongPause):
+            problem = f"the service asked for a pause of which {permit.left:.0f} s are left"
             kind = OutcomeKind.NOT_SENT
-            return Outcome(kind, problem=problem, transient=False, pause_left=permit)
+            return Outcome(kind, problem=problem, transient=False, pause_left=permit.left)
         prepared.attempts += 1
         self._requests += 1
         outcome = None  # of a call that is cancelled, or that fails before it is sent

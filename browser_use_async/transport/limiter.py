@@ -16,7 +16,6 @@ import math
 import random
 from bisect import insort
 from collections import OrderedDict
-from operator import attrgetter
 from typing import NamedTuple, NewType
 
 import attrs
@@ -33,7 +32,6 @@ FIRST_SLOT_PAUSE, LONGEST_SLOT_PAUSE = 1.0, 30.0
 # Seconds between the calls that follow a probe: 25 begin in the first second, and 195 in 2.5 s.
 FIRST_GAP, LAST_GAP, SHORTENING = 0.05, 0.001, 0.98
 _SLOWING = frozenset({429, 503})
-_arrived = attrgetter("arrived")
 
 # The number of a call that has begun, by which its answer is older or newer than a refusal.
 Permit = NewType("Permit", int)
@@ -46,7 +44,10 @@ class AcquireTimeout(NamedTuple):
     all_pauses: float = math.inf  # seconds of all of them together
 
 
-NO_TIMEOUT = AcquireTimeout()
+class LongPause(NamedTuple):
+    """A pause that exceeds the timeout of a call."""
+
+    left: float  # seconds
 
 
 @attrs.define(eq=False, repr=False)
@@ -108,7 +109,7 @@ class Pause:
 
 @attrs.define(eq=False, repr=False)
 class _Waiter:
-    permit: "asyncio.Future[Permit | float]"  # a float: the rest of a pause that is too long
+    permit: "asyncio.Future[Permit | LongPause]"
     timeout: AcquireTimeout
     since: float
     arrived: int
@@ -167,19 +168,15 @@ class RateLimiter:
         return Permit(self._begun)
 
     async def acquire(
-        self,
-        endpoint: Endpoint,
-        timeout: AcquireTimeout = NO_TIMEOUT,
-        *,
-        arrived: int | None = None,
-    ) -> Permit | float:
-        """Queue for a permit; a float is the rest of a pause that exceeds the timeout."""
+        self, endpoint: Endpoint, timeout: AcquireTimeout, arrived: int | None = None
+    ) -> Permit | LongPause:
+        """Queue for a permit."""
         now, until = self.loop.time(), self._pause.until
         number = self.next_number() if arrived is None else arrived
         waiter = _Waiter(self.loop.create_future(), timeout, now, number)
         if waiter.is_expired(now, until):
-            return until - now
-        insort(self._queues.setdefault(endpoint.name, []), waiter, key=_arrived)
+            return LongPause(until - now)
+        insort(self._queues.setdefault(endpoint.name, []), waiter, key=lambda each: each.arrived)
         self._dispatch()
         try:
             return await waiter.permit
@@ -187,7 +184,7 @@ class RateLimiter:
             if not waiter.permit.cancelled():
                 # Admitted and cancelled in one step of the loop: another call can use the permit.
                 permit = waiter.permit.result()
-                if not isinstance(permit, float):
+                if not isinstance(permit, LongPause):
                     self.release(permit, endpoint, None)
             else:
                 self._remove(endpoint.name, waiter)
@@ -281,7 +278,7 @@ class RateLimiter:
                 if waiter.is_expired(now, until):
                     self._remove(name, waiter)
                     if not waiter.permit.done():
-                        waiter.permit.set_result(until - now)
+                        waiter.permit.set_result(LongPause(until - now))
 
     # --- the queues -----------------------------------------------------------------------
 
@@ -299,7 +296,12 @@ class RateLimiter:
             moment = max(self._pause.admits_at, self._next_start)
             name = self._next_queue(now) if moment <= now else None
             if name is None:  # it is too early, be it for run-task alone
-                self._dispatch_at(moment if moment > now else self._slots.admits_at)
+                moment = moment if moment > now else self._slots.admits_at
+                if self._timer is not None:
+                    self._timer.cancel()
+                # If a probe is in flight, its answer dispatches.
+                is_set = not math.isinf(moment)
+                self._timer = self.loop.call_at(moment, self._dispatch) if is_set else None
                 return
             waiter = self._queues[name][0]
             self._remove(name, waiter)
@@ -325,10 +327,3 @@ class RateLimiter:
         if name == RUN_TASK.name:
             self._slots.admit(now)
         return Permit(self._begun)
-
-    def _dispatch_at(self, moment: float) -> None:
-        if math.isinf(moment):
-            return  # a probe is in flight, and its answer dispatches
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer = self.loop.call_at(moment, self._dispatch)

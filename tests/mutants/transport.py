@@ -93,7 +93,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "a retry may start after the deadline",
         _RETRY,
         "Retrying._stops",
-        "asyncio.get_running_loop().time() + state.upcoming_sleep > self._ends_at",
+        "asyncio.get_running_loop().time() + state.upcoming_sleep > self.ends_at",
         "False",
         ("polling/test_recovery.py::test_a_pause_that_would_end_after_the_deadline_is_not_begun",),
     ),
