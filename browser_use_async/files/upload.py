@@ -72,8 +72,13 @@ async def _put(transport: Transport, files: FileEndpoints, file: StoredFile) -> 
         return await transport.storage.put(url, file)
 
     # PUT of the same bytes to the same URL is idempotent, whatever happened to the first one.
-    effect, sleep = Effect.IDEMPOTENT, transport.storage.sleep
-    retrying = Retrying(transport.retry, lambda: effect, transport.rng, emit_retry, sleep)
+    retrying = Retrying(
+        policy=transport.retry,
+        effect=lambda: Effect.IDEMPOTENT,
+        rng=transport.rng,
+        sleep=transport.storage.sleep,
+        on_retry=emit_retry,
+    )
     return await retrying.go_on(await put(), put)
 
 

@@ -26,14 +26,13 @@ from browser_use_async.polling.recent_changes import RecentChanges
 from browser_use_async.polling.results import PollResults, loop_time
 from browser_use_async.polling.schedule import NEW_TASK_SECONDS
 from browser_use_async.polling.watched_task import WatchedTask
-from browser_use_async.transport.rate_limiter import Permit, RateLimiter
-from browser_use_async.transport.request import PreparedRequest, prepare
+from browser_use_async.transport.limiter import AcquireTimeout, LongPause, Permit, RateLimiter
+from browser_use_async.transport.request import PreparedRequest, classify_reply, prepare
 from browser_use_async.transport.response import (
     Outcome,
     OutcomeKind,
     Reply,
     UnreadableBodyError,
-    classify_reply,
     read_body,
 )
 from browser_use_async.types import PageQuery, TaskId, TaskStatus
@@ -231,8 +230,8 @@ class LongPoll:
         """Wait until the call may begin; it does not count as one in flight."""
         # It releases its permit: in half a minute that permit serves many other calls.
         limiter = self._transport.limiter()
-        permit = await limiter.acquire(prepared.endpoint)
-        assert isinstance(permit, Permit)  # no pause is too long
+        permit = await limiter.acquire(prepared.endpoint, AcquireTimeout())
+        assert not isinstance(permit, LongPause)  # no pause is too long
         prepared.attempts = 1
         limiter.release(permit, prepared.endpoint, None)
         return limiter, permit

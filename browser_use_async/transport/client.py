@@ -6,7 +6,7 @@ import math
 import random
 import uuid
 from collections.abc import Awaitable, Callable
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import aiohttp
@@ -34,8 +34,8 @@ from browser_use_async.transport.connection_pool import PoolOptions
 from browser_use_async.transport.connections import Connections
 from browser_use_async.transport.error_factory import error_of
 from browser_use_async.transport.health import ServiceHealth
-from browser_use_async.transport.rate_limiter import NO_TIMEOUT, AcquireTimeout, Permit, RateLimiter
-from browser_use_async.transport.request import OnHeaders, PreparedRequest, Submitting, prepare
+from browser_use_async.transport.limiter import AcquireTimeout, LongPause, Permit, RateLimiter
+from browser_use_async.transport.request import OnHeaders, PreparedRequest, prepare
 from browser_use_async.transport.response import Outcome, OutcomeKind, says_no_free_slot
 from browser_use_async.transport.retry import (
     RetryBudget,
@@ -207,71 +207,49 @@ class Transport:
             raise self.configuration.missing_key()
         policy = self.retry if retry is None else retry
         prepared.most_attempts = policy.max_attempts
-        if prepared.submitting is None:
-            first = await self._attempt(limiter, prepared)
-        else:
-            first = await self._attempt_with_slot(limiter, prepared, prepared.submitting)
+        attempt = self._attempt if prepared.submitting is None else self._attempt_with_slot
+        first = await attempt(limiter, prepared)
         if first.kind is OutcomeKind.ACCEPTED:
             self._budget.record_success(1)
             return first
-        return await self._repeat(limiter, prepared, policy, first)
-
-    async def _repeat(
-        self, limiter: RateLimiter, prepared: PreparedRequest, policy: RetryPolicy, first: Outcome
-    ) -> Outcome:
-        """Repeat a failed call, if that is safe."""
-        submitting = prepared.submitting
-
-        async def attempt() -> Outcome:
-            if submitting is not None:
-                return await self._attempt_with_slot(limiter, prepared, submitting)
-            outcome = await self._attempt(limiter, prepared)
-            self._report_trouble(prepared, outcome)
-            return outcome
-
-        def effect() -> table.Effect:
-            # With a key that the service keeps, sending a call again has no further effect.
-            is_named = prepared.key is not None and self.keys.are_kept
-            return table.Effect.IDEMPOTENT if is_named else prepared.endpoint.effect
-
-        def report(outcome: Outcome, failures: int, pause: float) -> None:
-            name, task_id = prepared.endpoint.name, prepared.task_id
-            event = RetryScheduled(name, task_id, failures, pause, outcome.problem)
-            self.observers.notify(event, prepared.about)
-
-        if submitting is None:  # else it was reported with its slot
+        if prepared.submitting is None:  # else it was reported with its slot
             self._report_trouble(prepared, first)
         is_free = policy.budget is None or prepared.endpoint.effect is table.Effect.CREATES
         retrying = Retrying(
-            policy,
-            effect,
-            self.rng,
-            report,
-            self.connections.sleep,
-            None if is_free else self._budget,
-            math.inf if submitting is None else submitting.ends_at,
-            prepared.endpoint.takes_key,
+            policy=policy,
+            effect=partial(self._effect_of, prepared),
+            rng=self.rng,
+            sleep=self.connections.sleep,
+            on_retry=partial(self._report_retry, prepared),
+            budget=None if is_free else self._budget,
+            ends_at=math.inf if prepared.submitting is None else prepared.submitting.ends_at,
+            is_doubt_urgent=prepared.endpoint.takes_key,
         )
-        last, attempts = await retrying.go_on(first, attempt)
+        last, attempts = await retrying.go_on(
+            first, partial(self._attempt_again, limiter, prepared)
+        )
         if last.kind is OutcomeKind.ACCEPTED:
             self._budget.record_success(1 if is_free else attempts)
         return last
 
-    def _report_trouble(
-        self, prepared: PreparedRequest, outcome: Outcome, *, awaits_slot: bool = False
-    ) -> None:
-        """Report the end of an attempt, if at least one attempt of the call has failed."""
-        # Created only now: nearly all calls succeed at once, and need no subject.
-        prepared.about = prepared.about if prepared.about is not None else Subject()
-        problem = "" if outcome.kind is OutcomeKind.ACCEPTED else outcome.problem
-        is_sent = outcome.kind is not OutcomeKind.NOT_SENT
-        troubled = CallTroubled(prepared.endpoint, problem, is_sent, awaits_slot)
-        self.observers.notify(troubled, prepared.about)
+    def _effect_of(self, prepared: PreparedRequest) -> table.Effect:
+        """What sending a call again does."""
+        # With a key that the service keeps, it has no further effect.
+        is_named = prepared.key is not None and self.keys.are_kept
+        return table.Effect.IDEMPOTENT if is_named else prepared.endpoint.effect
 
-    async def _attempt_with_slot(
-        self, limiter: RateLimiter, prepared: PreparedRequest, submitting: Submitting
-    ) -> Outcome:
+    async def _attempt_again(self, limiter: RateLimiter, prepared: PreparedRequest) -> Outcome:
+        """Attempt a call of which an attempt has failed."""
+        if prepared.submitting is not None:
+            return await self._attempt_with_slot(limiter, prepared)
+        outcome = await self._attempt(limiter, prepared)
+        self._report_trouble(prepared, outcome)
+        return outcome
+
+    async def _attempt_with_slot(self, limiter: RateLimiter, prepared: PreparedRequest) -> Outcome:
         """Attempt a submission, repeated while the service says that too many tasks run."""
+        submitting = prepared.submitting
+        assert submitting is not None
         ends_at = min(limiter.loop.time() + self.limits.slot_timeout, submitting.ends_at)
         # One number for all attempts: a refused submission keeps its place in the queue.
         prepared.arrived, has_waited = limiter.next_number(), False
@@ -295,17 +273,14 @@ class Transport:
         """Send one request, after a permit was acquired."""
         endpoint = prepared.endpoint
         # First without awaiting, which is enough for nearly all calls.
-        permit: Permit | float | None = limiter.acquire_now(endpoint)
+        permit: Permit | LongPause | None = limiter.acquire_now(endpoint)
         if permit is None:
-            timeout = NO_TIMEOUT if prepared.is_patient else self._timeout
-            permit = await limiter.acquire(endpoint, timeout, arrived=prepared.arrived)
-        if not isinstance(permit, Permit):
-            return Outcome(
-                OutcomeKind.NOT_SENT,
-                problem=f"the service asked for a pause of which {permit:.0f} s are left",
-                transient=False,
-                pause_left=permit,
-            )
+            timeout = AcquireTimeout() if prepared.is_patient else self._timeout
+            permit = await limiter.acquire(endpoint, timeout, prepared.arrived)
+        if isinstance(permit, LongPause):
+            problem = f"the service asked for a pause of which {permit.left:.0f} s are left"
+            kind = OutcomeKind.NOT_SENT
+            return Outcome(kind, problem=problem, transient=False, pause_left=permit.left)
         prepared.attempts += 1
         self._requests += 1
         outcome = None  # of a call that is cancelled, or that fails before it is sent
@@ -327,6 +302,26 @@ class Transport:
         if sent.reply is not None and (date := sent.reply.headers.get(DATE)) is not None:
             self.server_clock.record(date, limiter.loop.time())
         return sent
+
+    # --- reports --------------------------------------------------------------------------
+
+    def _report_retry(
+        self, prepared: PreparedRequest, outcome: Outcome, failures: int, pause: float
+    ) -> None:
+        name, task_id = prepared.endpoint.name, prepared.task_id
+        event = RetryScheduled(name, task_id, failures, pause, outcome.problem)
+        self.observers.notify(event, prepared.about)
+
+    def _report_trouble(
+        self, prepared: PreparedRequest, outcome: Outcome, *, awaits_slot: bool = False
+    ) -> None:
+        """Report the end of an attempt, if at least one attempt of the call has failed."""
+        # Created only now: nearly all calls succeed at once, and need no subject.
+        prepared.about = prepared.about if prepared.about is not None else Subject()
+        problem = "" if outcome.kind is OutcomeKind.ACCEPTED else outcome.problem
+        is_sent = outcome.kind is not OutcomeKind.NOT_SENT
+        troubled = CallTroubled(prepared.endpoint, problem, is_sent, awaits_slot)
+        self.observers.notify(troubled, prepared.about)
 
     async def _send_observed(self, prepared: PreparedRequest) -> Outcome:
         """Send one request, and notify observers before it and after it."""
@@ -369,8 +364,7 @@ class Transport:
         """The rate limiter; connects on first use, and raises as `bind` does."""
         loop = self.connections.bind()
         if self._rate_limiter is None:
-            longest = self.retry.retry_after_cap
-            self._rate_limiter = RateLimiter(loop, self.limits, self.rng, longest)
+            self._rate_limiter = RateLimiter(loop, self.limits, self.rng)
         return self._rate_limiter
 
     @property

@@ -22,13 +22,12 @@ from browser_use_async.transport.connection_pool import (
     PoolOptions,
     drop_connection,
 )
-from browser_use_async.transport.request import PreparedRequest
+from browser_use_async.transport.request import PreparedRequest, classify_reply
 from browser_use_async.transport.response import (
     FAILURES,
     Outcome,
     Reply,
     classify_error,
-    classify_reply,
     read_body,
 )
 from browser_use_async.transport.submission_keys import SubmissionKeys

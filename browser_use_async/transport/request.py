@@ -1,24 +1,28 @@
-"""A request, encoded for the wire and safe to show in messages."""
+"""A request, encoded for the wire and safe to show in messages, and what its reply says."""
 
 import json
 import re
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from functools import cache
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 from urllib.parse import quote, urlencode
 
 import attrs
 
+from browser_use_async import errors
 from browser_use_async.api.endpoint_table import Endpoint
 from browser_use_async.api.long_poll import Wait
-from browser_use_async.api.serialization import StatusPage, encode_request
-from browser_use_async.api.submission_key import format_key
-from browser_use_async.errors import InvalidRequestError
+from browser_use_async.api.serialization import StatusPage, decode_response, encode_request
+from browser_use_async.api.submission_key import KEY_HEADER, are_same, format_key
+from browser_use_async.transport.response import (
+    Outcome,
+    OutcomeKind,
+    Reply,
+    kind_of_status,
+    says_supported,
+)
 from browser_use_async.types import UNSET, SecretMapping
-
-if TYPE_CHECKING:
-    from browser_use_async.transport.response import Outcome
 
 OnHeaders = Callable[[Mapping[str, str]], None]
 
@@ -50,8 +54,8 @@ class Submitting:
     before_sending: Callable[[], Awaitable[None]] | None  # awaited before each attempt
     on_sent: Callable[[], None]  # called when the first byte of an attempt is written
     # Returns the outcome of an accepted attempt; its answer may make it ambiguous
-    claim: "Callable[[Outcome], Awaitable[Outcome]]"
-    on_failure: "Callable[[Outcome], None]"  # called with each outcome that was not accepted
+    claim: Callable[[Outcome], Awaitable[Outcome]]
+    on_failure: Callable[[Outcome], None]  # called with each outcome that was not accepted
 
 
 # Not frozen: that would double the cost of creating one, and each call creates one.
@@ -139,13 +143,47 @@ def _segment(name: str, value: object) -> str:
 def _identifier(name: str, value: object) -> str:
     """An id that remains one path segment, however a server normalises paths."""
     if not isinstance(value, str):
-        raise InvalidRequestError(
+        raise errors.InvalidRequestError(
             f"{name} must be a string, not {type(value).__name__}; nothing was sent", field=name
         )
     if value in {"", ".", ".."} or "/" in value or "\\" in value or not value.isprintable():
-        raise InvalidRequestError(
+        raise errors.InvalidRequestError(
             f"{name} is {value[:100]!r}, which cannot be an id: it would reach another route of "
             "the API; nothing was sent",
             field=name,
         )
     return value
+
+
+# --- replies ------------------------------------------------------------------------------------
+
+
+def classify_reply(prepared: PreparedRequest, reply: Reply) -> Outcome:
+    """The outcome of an attempt that brought a whole reply."""
+    kind = kind_of_status(reply.status)
+    if kind is not OutcomeKind.ACCEPTED:
+        return Outcome(kind, reply=reply, problem=f"status {reply.status}")
+    problem, path = "the answer carries the key of another request", "$"
+    if not _is_of_another(prepared.key, reply):
+        try:
+            value = decode_response(prepared.endpoint, reply.body, prepared.known, prepared.rows)
+        except errors.ResponseDecodeError as error:
+            problem, path = str(error), error.path
+        else:
+            identity = prepared.endpoint.identity
+            if identity is None or (found := getattr(value, identity)) == prepared.resource_id:
+                return Outcome(kind, value=value, reply=reply)
+            what = "profile" if identity == "profile_id" else "task"
+            problem = f"the answer is about another {what}, {found[:100]!r}"
+            path = f"$.{identity}"
+    # A good status with a wrong body: something was done, and what it was is not known.
+    return Outcome(OutcomeKind.AMBIGUOUS, reply=reply, problem=problem, path=path)
+
+
+def _is_of_another(key: str | None, reply: Reply) -> bool:
+    """Whether an answer sends back another key than that of its request, as one of a cache does."""
+    echo = None if key is None else reply.headers.get(KEY_HEADER)
+    # Servers of others may use the header in their own way.
+    return (
+        key is not None and echo is not None and says_supported(reply) and not are_same(echo, key)
+    )

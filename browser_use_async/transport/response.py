@@ -17,9 +17,7 @@ from aiohttp import ClientHandlerType, ClientRequest, ClientResponse
 from aiohttp.http import HttpProcessingError
 
 from browser_use_async import errors
-from browser_use_async.api.serialization import decode_response
-from browser_use_async.api.submission_key import KEY_HEADER, SUPPORTED_HEADER, TRUE, are_same
-from browser_use_async.transport.request import PreparedRequest
+from browser_use_async.api.submission_key import SUPPORTED_HEADER, TRUE
 
 MAX_BODY = 32 * 1024 * 1024  # bytes of a JSON body, before and after decompression
 UNMEASURED = 2 * 1024 * 1024  # bytes decompressed at once; a larger body is measured first
@@ -212,40 +210,9 @@ def _ambiguous(problem: str, *, timed_out: bool = False) -> Outcome:
     return Outcome(OutcomeKind.AMBIGUOUS, problem=problem, timed_out=timed_out)
 
 
-def classify_reply(prepared: PreparedRequest, reply: Reply) -> Outcome:
-    """The outcome of an attempt that brought a whole reply."""
-    kind = kind_of_status(reply.status)
-    if kind is not OutcomeKind.ACCEPTED:
-        return Outcome(kind, reply=reply, problem=f"status {reply.status}")
-    problem, path = "the answer carries the key of another request", "$"
-    if not _is_of_another(prepared.key, reply):
-        try:
-            value = decode_response(prepared.endpoint, reply.body, prepared.known, prepared.rows)
-        except errors.ResponseDecodeError as error:
-            problem, path = str(error), error.path
-        else:
-            identity = prepared.endpoint.identity
-            if identity is None or (found := getattr(value, identity)) == prepared.resource_id:
-                return Outcome(kind, value=value, reply=reply)
-            what = "profile" if identity == "profile_id" else "task"
-            problem = f"the answer is about another {what}, {found[:100]!r}"
-            path = f"$.{identity}"
-    # A good status with a wrong body: something was done, and what it was is not known.
-    return Outcome(OutcomeKind.AMBIGUOUS, reply=reply, problem=problem, path=path)
-
-
 def says_supported(reply: Reply) -> bool:
     """Whether an answer says that the service keeps submission keys."""
     return reply.headers.get(SUPPORTED_HEADER, "").strip() == TRUE
-
-
-def _is_of_another(key: str | None, reply: Reply) -> bool:
-    """Whether an answer sends back another key than that of its request, as one of a cache does."""
-    echo = None if key is None else reply.headers.get(KEY_HEADER)
-    # Servers of others may use the header in their own way.
-    return (
-        key is not None and echo is not None and says_supported(reply) and not are_same(echo, key)
-    )
 
 
 # What an attempt that brought no whole reply raises.

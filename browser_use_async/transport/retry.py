@@ -196,19 +196,19 @@ class RetryBudget:
             self._tokens = min(self._tokens + gain, self._capacity)
 
 
-@attrs.frozen(eq=False, repr=False)
+@attrs.frozen(eq=False, repr=False, kw_only=True)
 class Retrying:
     """Repeats one call that has failed; tenacity counts the attempts."""
 
-    _policy: RetryPolicy
-    _effect: Callable[[], table.Effect]  # what sending the call again does, as known so far
-    _rng: random.Random
+    policy: RetryPolicy
+    effect: Callable[[], table.Effect]  # what sending the call again does, as known so far
+    rng: random.Random
+    sleep: Callable[[float], Awaitable[None]]
     # Called before each pause with the failed outcome, the failed attempts, and the pause
-    _on_retry: Callable[[Outcome, int, float], None]
-    _sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
-    _budget: RetryBudget | None = None  # what repetitions are paid from; None if they are free
-    _ends_at: float = math.inf  # the loop time after which an answer is of no use
-    _is_doubt_urgent: bool = False  # whether a call whose answer was lost is sent again at once
+    on_retry: Callable[[Outcome, int, float], None]
+    budget: RetryBudget | None = None  # what repetitions are paid from; None if they are free
+    ends_at: float = math.inf  # the loop time after which an answer is of no use
+    is_doubt_urgent: bool = False  # whether a call whose answer was lost is sent again at once
 
     async def go_on(
         self, first: Outcome, attempt: Callable[[], Awaitable[Outcome]]
@@ -216,7 +216,7 @@ class Retrying:
         """Repeat while that is allowed; returns the last outcome and the number of attempts."""
         # The first attempt is made without tenacity, which would cost more than a successful call
         # itself. It is loaded by the first failure, which most programs never have.
-        if self._policy.max_attempts == 1 or not self._may_try_again(first):
+        if self.policy.max_attempts == 1 or not self._may_try_again(first):
             return first, 1
         import tenacity  # noqa: PLC0415
 
@@ -233,38 +233,38 @@ class Retrying:
             retry=tenacity.retry_if_result(self._may_try_again),
             wait=self._pause,
             stop=self._stops,
-            before_sleep=lambda state: self._on_retry(
+            before_sleep=lambda state: self.on_retry(
                 _outcome(state), state.attempt_number, state.upcoming_sleep
             ),
-            sleep=self._sleep,
+            sleep=self.sleep,
             retry_error_callback=_outcome,
         )
         outcome: Outcome = await retrying(once)
         return outcome, int(retrying.statistics["attempt_number"])
 
     def _may_try_again(self, outcome: Outcome) -> bool:
-        return not outcome.repeated and may_try_again(self._effect(), outcome)
+        return not outcome.repeated and may_try_again(self.effect(), outcome)
 
     def _pause(self, state: "tenacity.RetryCallState") -> float:
         outcome = _outcome(state)
         is_lost = outcome.kind is OutcomeKind.AMBIGUOUS and outcome.reply is None
-        if self._is_doubt_urgent and is_lost and state.attempt_number == 1:
+        if self.is_doubt_urgent and is_lost and state.attempt_number == 1:
             return 0.0
-        pause = self._policy.pause(outcome, state.attempt_number, self._rng)
+        pause = self.policy.pause(outcome, state.attempt_number, self.rng)
         return math.inf if pause is None else pause
 
     def _stops(self, state: "tenacity.RetryCallState") -> bool:
-        if state.attempt_number >= self._policy.max_attempts:
+        if state.attempt_number >= self.policy.max_attempts:
             return True
         # No pause is begun that would end after the deadline.
-        if asyncio.get_running_loop().time() + state.upcoming_sleep > self._ends_at:
+        if asyncio.get_running_loop().time() + state.upcoming_sleep > self.ends_at:
             return True
         if math.isinf(state.upcoming_sleep):
             return True
         # A 429 makes the rate limiter pause all calls, so its repetition costs no tokens.
         costs = _outcome(state).status != 429
         # Last, since asking spends a token, which no other reason to stop may do.
-        return costs and self._budget is not None and not self._budget.spend()
+        return costs and self.budget is not None and not self.budget.spend()
 
 
 def _compared(outcome: Outcome, before: Outcome) -> Outcome:

@@ -75,7 +75,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "an unusable response to a read is not retried",
-        "transport/response.py",
+        "transport/request.py",
         "classify_reply",
         "Outcome(OutcomeKind.AMBIGUOUS, reply=reply, problem=problem, path=path)",
         """
@@ -356,7 +356,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "get-task may return another task",
-        "transport/response.py",
+        "transport/request.py",
         "classify_reply",
         "identity is None or (found := getattr(value, identity)) == prepared.resource_id",
         "True",

@@ -58,7 +58,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "a response without an id counts as a refusal",
-        "transport/response.py",
+        "transport/request.py",
         "classify_reply",
         "OutcomeKind.AMBIGUOUS",
         "OutcomeKind.REJECTED",

@@ -72,6 +72,29 @@ async def test_many_callers_send_one_probe_per_pause(
     assert first <= 40
 
 
+@pytest.mark.parametrize("status", [429, 503])
+async def test_calls_that_a_pause_held_back_begin_one_by_one(
+    api: FakeApi, open_session: OpenSession, status: int
+):
+    """Of 200 calls, 26 reach the service in the first second after a pause, and all within 3."""
+    session = await open_session()
+    task = api.add(lives(1e6))
+    refusal = Fault(status=status, headers={"Retry-After": "300"})
+    api.break_calls("status", {1: refusal})
+    first = asyncio.create_task(session.tasks.get_status(task.id))
+    await asyncio.sleep(250.0)
+
+    calls = asyncio.gather(*(session.tasks.get_status(task.id) for _ in range(200)))
+    with pytest.raises(errors.APIStatusError):
+        await first
+    await calls
+
+    times = api.times()[1:]
+    assert times[0] >= 300.0
+    assert 20 <= sum(at <= times[0] + 1.0 for at in times) <= 26
+    assert times[-1] <= times[0] + 3.0
+
+
 async def test_a_pause_applies_to_calls_of_every_kind(api: FakeApi, open_session: OpenSession):
     """The pause that one call gets applies to all: a stop, a list and a new task wait as well."""
     session = await open_session()
@@ -90,6 +113,64 @@ async def test_a_pause_applies_to_calls_of_every_kind(api: FakeApi, open_session
 async def _later(seconds: float, verb: Callable[[], object]) -> None:
     await asyncio.sleep(seconds)
     await verb()  # type: ignore[misc]
+
+
+LATE = {
+    "answered": Fault(),
+    "refused": Fault(status=429, headers={"Retry-After": "1"}),
+    "lost": Fault(cut=True),
+    "cancelled": None,
+}
+
+
+@pytest.mark.parametrize("at", [5.0, 15.0], ids=["in the pause", "during the probe"])
+@pytest.mark.parametrize("kind", LATE)
+async def test_calls_from_before_a_pause_do_not_change_it(
+    api: FakeApi, open_session: OpenSession, kind: str, at: float
+):
+    """Their ends neither end the pause nor shorten it, and let no second probe begin."""
+    session = await open_session(retry=RetryPolicy(max_attempts=1))
+    task = api.add(lives(1e6))
+    late = LATE[kind]
+    faults = {
+        ("list", 1): Fault(delay=1e6) if late is None else attrs.evolve(late, delay=at),
+        ("status", 1): Fault(status=429, headers={"Retry-After": "10"}),
+        ("get", 1): Fault(stall=20.0),
+    }
+    api.fault = lambda call: faults.get((call.route, call.number))
+    old = asyncio.create_task(session.tasks.list())
+    if late is None:
+        asyncio.get_running_loop().call_later(at, old.cancel)
+    with pytest.raises(errors.RateLimitError):
+        await session.tasks.get_status(task.id)
+
+    await asyncio.gather(session.tasks.get(task.id), session.tasks.get(task.id))
+
+    probe, second = api.times("get")
+    assert probe == pytest.approx(10.0, abs=0.1)
+    assert second == pytest.approx(30.0, abs=0.2)
+    await asyncio.gather(old, return_exceptions=True)
+
+
+async def test_a_probe_that_is_cancelled_makes_room_for_the_next(
+    api: FakeApi, open_session: OpenSession
+):
+    """Otherwise no call of the session would begin again."""
+    session = await open_session(retry=RetryPolicy(max_attempts=1))
+    task = api.add(lives(1e6))
+    refusal = Fault(status=429, headers={"Retry-After": "10"})
+    api.break_calls("status", {1: refusal, 2: Fault(stall=1e6)})
+    with pytest.raises(errors.RateLimitError):
+        await session.tasks.get_status(task.id)
+    probe = asyncio.create_task(session.tasks.get_status(task.id))
+    other = asyncio.create_task(session.tasks.get(task.id))
+    await asyncio.sleep(12.0)
+    assert not api.times("get")
+
+    probe.cancel()
+    await other
+
+    assert api.times("get") == [pytest.approx(12.0, abs=0.2)]
 
 
 async def test_a_long_pause_is_raised_without_sending(api: FakeApi, open_session: OpenSession):

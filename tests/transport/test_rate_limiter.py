@@ -115,6 +115,20 @@ async def test_no_operation_waits_behind_a_thousand_of_another(
     assert loop_time() >= 40.0
 
 
+async def test_stops_go_first(api: FakeApi, open_session: OpenSession):
+    """A stop that comes last is sent next, whatever else waits."""
+    session = await open_session(limits=CallLimits(max_in_flight=1))
+    task = api.add(lives(1e6))
+    api.latency = 0.1
+    verbs = (session.tasks.get_status, session.tasks.get)
+    reads = [asyncio.create_task(verb(task.id)) for _ in range(5) for verb in verbs]
+    await asyncio.sleep(0.05)
+
+    await asyncio.gather(session.tasks.list(), session.tasks.stop(task.id), *reads)
+
+    assert [call.route for call in api.calls][:2] == ["status", "stop"]
+
+
 async def test_calls_of_one_kind_keep_their_order(api: FakeApi, open_session: OpenSession):
     """First come, first served."""
     session = await open_session(limits=CallLimits(max_in_flight=1))
