@@ -183,9 +183,11 @@ async def test_it_is_bounded(api: FakeApi, open_session: OpenSession):
 
 
 async def test_it_pickles_and_shows_no_secret(api: FakeApi, open_session: OpenSession):
-    """Pickled errors and their copies have it."""
-    session = await open_session()
-    api.break_calls("run", {1: LOST})
+    """Pickled errors and their copies have it; no event shows a secret either."""
+    events: list[object] = []
+    session = await open_session(on_event=events.append)
+    full = Fault(status=429, body='{"detail": "Too many concurrent tasks"}')
+    api.break_calls("run", {1: full, 2: LOST})
     with raises(errors.SubmissionUnknownError) as caught:
         await session.submit(
             "Buy milk",
@@ -197,7 +199,8 @@ async def test_it_pickles_and_shows_no_secret(api: FakeApi, open_session: OpenSe
     copied = pickle.loads(pickle.dumps(caught.value))
     assert copied.timeline == caught.value.timeline
     assert hash(copied.timeline) == hash(caught.value.timeline)
-    shown = f"{copied.timeline} {copied.timeline!r}"
+    assert events
+    shown = f"{copied.timeline} {copied.timeline!r} {events} {[*map(str, events)]}"
     assert [each for each in (KEY, SECRET, "Buy milk") if each in shown] == []
     first = str(copied.timeline).splitlines()[0]
     assert first.endswith("  sent         POST /run-task, attempt 1")
