@@ -51,7 +51,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypedDict, Unpack
 if TYPE_CHECKING:
     from decimal import Decimal
 
-    from browser_use_async.timeline import Timeline
+    from browser_use_async.events import Timeline
     from browser_use_async.types import Task, TaskStatus
 
 __all__ = [

@@ -21,7 +21,6 @@ from typing import (
     TypeVar,
     Unpack,
     cast,
-    get_args,
     overload,
 )
 
@@ -33,7 +32,6 @@ from browser_use_async.api.section import takes_fields
 from browser_use_async.api.tasks import TaskEndpoints
 from browser_use_async.errors import InvalidRequestError
 from browser_use_async.events import SessionEvent
-from browser_use_async.flight_recorder import FlightRecorder
 from browser_use_async.lifecycle.create import EndAction, IfExists, OnAmbiguous, TaskCreator
 from browser_use_async.lifecycle.handle import (
     TaskHandle,
@@ -53,10 +51,11 @@ from browser_use_async.lifecycle.run import (
 from browser_use_async.lifecycle.submission_age import SubmissionAges
 from browser_use_async.lifecycle.waits import wait
 from browser_use_async.logs import read_environment
-from browser_use_async.observers import Observers, OriginKnown
+from browser_use_async.observing import log
+from browser_use_async.observing.observers import Observers, OriginKnown
+from browser_use_async.observing.timeline import TimelineRecorder
 from browser_use_async.polling.policy import PollPolicy
 from browser_use_async.polling.poller import TaskPoller
-from browser_use_async.session_log import SessionLog
 from browser_use_async.transport.client import Transport
 from browser_use_async.transport.config import CallLimits, Configuration, Runtime
 from browser_use_async.transport.connection_pool import PoolOptions
@@ -164,7 +163,7 @@ class BrowserUseSession:
             options=PoolOptions(proxy, ssl, trace_configs, middlewares, runtime.connector),
             limits=limits,
             http=http,
-            observers=self._make_observers(on_event, configuration.base_url),
+            observers=self._make_observers(on_event),
             rng=runtime.rng,
         )
         self.tasks = TaskEndpoints(transport.call)
@@ -179,20 +178,17 @@ class BrowserUseSession:
         # Weak: a batch whose loop was left ends by itself, and is not needed after its end.
         self._batches = weakref.WeakSet["Batch[Any]"]()
 
-    def _make_observers(
-        self, on_event: Callable[[SessionEvent], None] | None, base_url: str
-    ) -> Observers:
+    def _make_observers(self, on_event: Callable[[SessionEvent], None] | None) -> Observers:
         """What observes the session from its start; spans and budgets join later."""
         observers = Observers()
-        SessionLog(base_url, observers)
-        self._flight_recorder = FlightRecorder(observers, self._runtime.now)
+        log.attach(observers)
+        self._timelines = TimelineRecorder(observers, self._runtime.now)
         if "ipykernel" in sys.modules:
-            from browser_use_async.notebook import attach  # noqa: PLC0415
+            from browser_use_async.observing.notebook import attach  # noqa: PLC0415
 
             attach(observers)
         if on_event is not None:
-            observe = lambda event, _about: on_event(event)  # noqa: E731
-            observers.add(dict.fromkeys(get_args(SessionEvent), observe), name="on_event")
+            observers.add({SessionEvent: lambda event, _about: on_event(event)}, name="on_event")
         return observers
 
     # --- open and close ---------------------------------------------------------------------
@@ -715,7 +711,7 @@ class BrowserUseSession:
             raise InvalidRequestError(what, field="task")
         if llm_model is not None:
             return TaskPrice.of_terms(max_agent_steps, llm_model).cost(task)
-        if (terms := self._flight_recorder.terms_of(task.id)) is None:
+        if (terms := self._timelines.terms_of(task.id)) is None:
             raise InvalidRequestError(
                 f"this session did not submit task {task.id}, or it was long ago, so its model is "
                 'not known; pass llm_model="gpt-4.1" if it had the default one',
@@ -758,7 +754,7 @@ class BrowserUseSession:
 
             output_schema(output_type)
         handle = handle_to(task_id_or_token, output_type, self.tasks, self._poller)
-        self._flight_recorder.follow(handle.id)
+        self._timelines.follow(handle.id)
         self._record_origin(task_id_or_token, handle.id)
         return handle
 

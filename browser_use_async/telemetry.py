@@ -21,7 +21,7 @@ from browser_use_async.api.submission_token import TRACE_KEY, is_traceparent
 from browser_use_async.lifecycle.create import Submission
 from browser_use_async.logs import LOGGER
 from browser_use_async.money import TaskPrice
-from browser_use_async.observers import (
+from browser_use_async.observing.observers import (
     AttemptBegan,
     AttemptEnded,
     CreationEnded,

@@ -21,7 +21,6 @@ LEVELS = {
     "version": 0,
     "types": 1,
     "config_file": 2,
-    "events": 2,
     "logs": 2,
     "postgres": 2,
     "prices": 2,
@@ -39,9 +38,7 @@ LEVELS = {
     "webhooks": 8,
     "batch": 9,
     "budget": 10,
-    "flight_recorder": 10,
-    "notebook": 10,
-    "session_log": 10,
+    "observing": 10,
     "session": 11,
     "telemetry": 12,
     "__init__": 12,
@@ -51,8 +48,8 @@ LEVELS = {
     "report": 15,
     "__main__": 15,
 }
-# Values and errors refer to each other: an error has the failed task and its history.
-VALUES = {"errors", "timeline", "types"}
+# Values and errors refer to each other: an error has the failed task and what happened to it.
+VALUES = {"errors", "events", "types"}
 # Imports inside the functions of a room: a response that is stored or parsed needs the converter
 # and the parser, which need the classes of responses.
 ON_CALL = {"types": {"api", "prices", "structured_output"}}
@@ -73,7 +70,6 @@ PURE = {
         "lazy",
         "version",
         "types",
-        "events",
         "api",
         "structured_output",
         "prices",
@@ -86,7 +82,7 @@ CLIENT_LIBRARIES = {"aiohttp", "tenacity"}
 USERS_OF_CLIENT_LIBRARIES = {"transport", "server"}
 # The session is observed from above, by modules that the core does not know.
 CORE = {"api", "observers", "transport", "sections", "polling", "paging", "files", "lifecycle"}
-OBSERVERS = {"budget", "flight_recorder", "notebook", "session_log", "telemetry", "testing"}
+OBSERVERS = {"budget", "observing", "telemetry", "testing"}
 
 # The rows of the server are made of these: values, and the sealing of secrets.
 BELOW_STORAGE = {"checks", "encryption", "errors", "extras", "loops", "records", "schedule"}
@@ -107,7 +103,6 @@ PUBLIC_MODULES = {
     "browser_use_async.types",
     "browser_use_async.prices",
     "browser_use_async.telemetry",
-    "browser_use_async.timeline",
     "browser_use_async.server",
     "browser_use_async.testing",
     "browser_use_async.webhooks",
@@ -133,6 +128,8 @@ def _room_of(room: str, module: str = "", *_inner: str) -> str:
         return "types"
     if (room, module) == ("batch", "report"):  # the path under which users know `cli.report`
         return "report"
+    if (room, module) == ("observing", "observers"):  # what the core notifies
+        return "observers"
     return "sections" if room == "api" and module in SECTIONS else room
 
 

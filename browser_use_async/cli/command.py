@@ -354,7 +354,7 @@ class _ConsoleHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         if hasattr(record, "event"):
-            return  # the command shows it already, in its own words
+            return  # the command shows it already
         try:
             for line in self.format(record).splitlines():
                 style = Style.WAITING if record.levelno >= logging.WARNING else Style.FAINT

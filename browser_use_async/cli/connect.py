@@ -1,6 +1,7 @@
 """The server that a command connects to: the configured one, or one started for the command."""
 
 import asyncio
+import logging
 import re
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -109,17 +110,6 @@ async def _start_local(stack: AsyncExitStack) -> tuple[str, str, str]:
 _TICK = 1.0  # seconds between two updates of the status line
 # Left out: the address is known from the options, and a status line is short.
 _ADDRESS = re.compile(r"no connection to \S+: (?=\S)")
-_DONE = {
-    "stop": "the service was asked to stop task {0}",
-    "pause": "the service was asked to pause task {0}; to continue it: "
-    "browser-use-async resume {0}",
-}
-_NOT_DONE = {
-    "stop": "task {0} could not be stopped: {1}; it may still run and cost money: "
-    "browser-use-async stop {0}",
-    "pause": "task {0} could not be paused: {1}; it may still run and cost money: "
-    "browser-use-async pause {0}",
-}
 
 
 class EventReporter:
@@ -127,27 +117,23 @@ class EventReporter:
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._reason = ""
         self._down_since = 0.0  # the loop time at which the outage began
         self._timer: asyncio.TimerHandle | None = None
 
     def report(self, event: events.SessionEvent) -> None:
-        """Show an event."""
-        match event:
-            case events.ServiceUnreachable():
-                self._begin_outage(event)
-            case events.ServiceRecovered():
-                self.close()
-                from browser_use_async.cli.times import time_span  # noqa: PLC0415 - rare
-
-                self._console.note(f"the service answers again, after {time_span(event.seconds)}")
-            case events.EndActionAttempted(task_id=task_id, action=action, problem=None):
-                self._console.info(_DONE[action].format(task_id))
-            case events.EndActionAttempted(task_id=task_id, action=action, problem=problem):
-                text = _NOT_DONE[action].format(task_id, problem)
-                self._console.labelled([("warning: ", Style.BAD)], text)
-            case _:
-                self._console.note(_text_of(event))
+        """Show what an event says; an outage for as long as it lasts."""
+        if isinstance(event, events.ServiceUnreachable):
+            self._begin_outage(event)
+            return
+        if isinstance(event, events.ServiceRecovered):
+            self.close()
+        text = str(event)
+        if isinstance(event, events.EndActionAttempted):
+            text += _next_command(event)
+        if event.level >= logging.WARNING:
+            self._console.labelled([("warning: ", Style.BAD)], text)
+        else:
+            self._console.note(text)
 
     def close(self) -> None:
         """Stop showing an outage."""
@@ -158,18 +144,25 @@ class EventReporter:
 
     def _begin_outage(self, event: events.ServiceUnreachable) -> None:
         self._down_since = asyncio.get_running_loop().time() - event.seconds
-        self._reason = _brief(event.reason)
-        text = self._tick()
+        outage = attrs.evolve(event, reason=_brief(event.reason))
         # A terminal shows it in the status line; any other output gets a line.
         if not self._console.is_interactive:
-            self._console.note(text)
+            self._console.note(str(outage))
+        self._tick(outage)
 
-    def _tick(self) -> str:
+    def _tick(self, outage: events.ServiceUnreachable) -> None:
         loop = asyncio.get_running_loop()
-        text = f"no answer for {loop.time() - self._down_since:.0f} s: {self._reason}"
-        self._console.set_notice(text)
-        self._timer = loop.call_later(_TICK, self._tick)
-        return text
+        seconds = loop.time() - self._down_since
+        self._console.set_notice(str(attrs.evolve(outage, seconds=seconds)))
+        self._timer = loop.call_later(_TICK, self._tick, outage)
+
+
+def _next_command(event: events.EndActionAttempted) -> str:
+    """The command that the user may need next, as it continues the event's sentence."""
+    if event.problem is not None:
+        return f": browser-use-async {event.action} {event.task_id}"
+    is_paused = event.action == "pause"
+    return f"; to continue it: browser-use-async resume {event.task_id}" if is_paused else ""
 
 
 def _brief(reason: str) -> str:
@@ -178,18 +171,3 @@ def _brief(reason: str) -> str:
     # "TLS" stays in capitals.
     is_word = brief[1:2].islower()
     return brief[:1].lower() + brief[1:] if brief != reason and is_word else brief
-
-
-def _text_of(event: events.SessionEvent) -> str:
-    match event:
-        case events.RetryScheduled():
-            return f"{event.reason}; trying again in {event.pause:.1f} s ({event.operation})"
-        case events.SlotAwaited():
-            return "too many tasks run at once; the task is created when one of them has ended"
-        case events.KeyIgnored():
-            return str(event)
-        case events.SubmissionAdopted():
-            return f"the answer was lost, and task {event.task_id} found: nothing is paid twice"
-        case _:
-            assert isinstance(event, events.UnknownStatusSeen)
-            return f"task {event.task_id} is {event.status}, a status that is new to this version"

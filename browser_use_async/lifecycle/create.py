@@ -31,7 +31,12 @@ from browser_use_async.api.submission_token import (
 from browser_use_async.events import SubmissionAdopted
 from browser_use_async.lifecycle.reconcile import FIRST_PAUSE, LONGEST_PAUSE, Reconciler
 from browser_use_async.lifecycle.submission_age import SubmissionAges
-from browser_use_async.observers import CreationEnded, CreationSent, ErrorMade, SearchEnded
+from browser_use_async.observing.observers import (
+    CreationEnded,
+    CreationSent,
+    ErrorMade,
+    SearchEnded,
+)
 from browser_use_async.transport.client import Transport
 from browser_use_async.transport.request import PreparedRequest, Submitting, prepare
 from browser_use_async.transport.response import Outcome, OutcomeKind
@@ -346,7 +351,7 @@ class TaskCreator:
         submission.last_sent_at = asyncio.get_running_loop().time()
         if submission.sent_at is None:
             submission.sent_at = submission.last_sent_at
-        sent = CreationSent(prepared.endpoint, prepared.attempts, submission.request)
+        sent = CreationSent(prepared.endpoint, prepared.attempts)
         self.transport.observers.notify(sent, submission)
         # A token from a ledger was sent by an earlier process, at the time in the token.
         if submission.token is not None and submission.is_new:

@@ -10,10 +10,10 @@ import attrs
 from browser_use_async import errors, types
 from browser_use_async.api.submission_token import is_traceparent
 from browser_use_async.api.tasks import TaskEndpoints
+from browser_use_async.events import Timeline
 from browser_use_async.lifecycle.waits import deadline_of, result_of, timed_out, wait
 from browser_use_async.polling.poller import TaskPoller
 from browser_use_async.polling.watched_task import Interest, Subscriber, WatchedTask
-from browser_use_async.timeline import Timeline
 from browser_use_async.types import Created, Task, TaskStatus, TaskStep, TaskSummary
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from browser_use_async.api.limits import MAX_TASK_PAGE
 from browser_use_async.api.submission_token import TOKEN_KEY, SubmissionToken, digest_of
 from browser_use_async.api.tasks import TaskEndpoints
 from browser_use_async.lifecycle.submission_age import CLOCK_SKEW, SubmissionAges
-from browser_use_async.observers import ErrorMade, Subject
+from browser_use_async.observing.observers import ErrorMade, Subject
 from browser_use_async.transport.client import Transport
 from browser_use_async.transport.submission_keys import SubmissionKeys
 from browser_use_async.types import PageQuery, Task, TaskPage, TaskSummary

@@ -18,7 +18,7 @@ from browser_use_async.lifecycle import create
 from browser_use_async.lifecycle.handle import TaskHandle
 from browser_use_async.lifecycle.waits import being_ended, wait
 from browser_use_async.logs import LOGGER
-from browser_use_async.observers import ErrorMade
+from browser_use_async.observing.observers import ErrorMade
 from browser_use_async.polling.poller import TaskPoller
 from browser_use_async.types import UNSET, RunTaskFields, RunTaskRequest, Task
 

@@ -5,7 +5,7 @@ import asyncio
 from browser_use_async import errors
 from browser_use_async.api.limits import is_seconds
 from browser_use_async.lifecycle.create import EndAction
-from browser_use_async.observers import WaitBegan, WaitEnded
+from browser_use_async.observing.observers import WaitBegan, WaitEnded
 from browser_use_async.polling.poller import TaskPoller
 from browser_use_async.polling.watched_task import Subscriber, WatchedTask
 from browser_use_async.types import Task

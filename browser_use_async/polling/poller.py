@@ -11,7 +11,7 @@ from typing import Any
 from browser_use_async import errors
 from browser_use_async.api.endpoint_table import GET_TASK, GET_TASK_STATUS
 from browser_use_async.logs import LOGGER
-from browser_use_async.observers import StopAsked, WatchEnded
+from browser_use_async.observing.observers import StopAsked, WatchEnded
 from browser_use_async.polling.list_reader import ListReader
 from browser_use_async.polling.long_poll import LongPoll
 from browser_use_async.polling.policy import PollPolicy

@@ -10,7 +10,7 @@ import attrs
 
 from browser_use_async import errors
 from browser_use_async.api.serialization import read_task
-from browser_use_async.observers import TaskEnded
+from browser_use_async.observing.observers import TaskEnded
 from browser_use_async.polling.policy import PollPolicy
 from browser_use_async.polling.schedule import Schedule
 from browser_use_async.polling.watched_task import Interest, WatchedTask

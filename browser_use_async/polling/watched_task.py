@@ -16,7 +16,7 @@ import attrs
 
 from browser_use_async import errors
 from browser_use_async.events import UnknownStatusSeen
-from browser_use_async.observers import ErrorMade, Observers, PollFailed, StatusSeen
+from browser_use_async.observing.observers import ErrorMade, Observers, PollFailed, StatusSeen
 from browser_use_async.polling.policy import PollPolicy
 from browser_use_async.transport.response import is_transient
 from browser_use_async.types import Task, TaskStatus
@@ -95,7 +95,6 @@ class WatchedTask:
     end_reported: bool = False  # by a webhook or the long poll; polls confirm it
     unconfirmed: TaskStatus | None = None  # an end or an unknown status, until get-task
     undecodable: tuple[errors.ResponseDecodeError, int] | None = None  # the newest; how many
-    unknown_statuses: tuple[TaskStatus, ...] = ()  # those seen that this version does not know
 
     # Polls.
     polls: int = 0  # answered ones
@@ -262,14 +261,13 @@ class WatchedTask:
         return failed.pages
 
     def record_status(self, status: TaskStatus, now: float) -> None:
-        """Record a status, and report one that this version does not know once."""
+        """Record a status, and report one that this version does not know."""
         self.unconfirmed = None
         if status != self.status:
             self.status, self.status_since = status, now
             self.observers.notify(StatusSeen(status), self.task_id)
             self.notify()
-        if not status.is_known and status not in self.unknown_statuses:
-            self.unknown_statuses += (status,)
+        if not status.is_known and self.observers.is_new(status):
             self.observers.notify(UnknownStatusSeen(self.task_id, status))
 
     def record_failure(

@@ -19,7 +19,7 @@ from browser_use_async.api.long_poll import Wait
 from browser_use_async.api.serialization import StatusPage, load_structure
 from browser_use_async.api.submission_key import format_key
 from browser_use_async.events import RetryScheduled, SlotAwaited
-from browser_use_async.observers import (
+from browser_use_async.observing.observers import (
     AttemptBegan,
     AttemptEnded,
     CallTroubled,
@@ -261,7 +261,7 @@ class Transport:
                 return outcome
             left = ends_at - limiter.loop.time()
             is_full = outcome.reply is not None and says_no_free_slot(outcome.reply)
-            self._report_trouble(prepared, outcome, awaits_slot=is_full and left > 0)
+            self._report_trouble(prepared, outcome)
             submitting.on_failure(outcome)
             if not is_full or left <= 0:
                 return outcome
@@ -312,15 +312,13 @@ class Transport:
         event = RetryScheduled(name, task_id, failures, pause, outcome.problem)
         self.observers.notify(event, prepared.about)
 
-    def _report_trouble(
-        self, prepared: PreparedRequest, outcome: Outcome, *, awaits_slot: bool = False
-    ) -> None:
+    def _report_trouble(self, prepared: PreparedRequest, outcome: Outcome) -> None:
         """Report the end of an attempt, if at least one attempt of the call has failed."""
         # Created only now: nearly all calls succeed at once, and need no subject.
         prepared.about = prepared.about if prepared.about is not None else Subject()
         problem = "" if outcome.kind is OutcomeKind.ACCEPTED else outcome.problem
         is_sent = outcome.kind is not OutcomeKind.NOT_SENT
-        troubled = CallTroubled(prepared.endpoint, problem, is_sent, awaits_slot)
+        troubled = CallTroubled(prepared.endpoint, problem, is_sent)
         self.observers.notify(troubled, prepared.about)
 
     async def _send_observed(self, prepared: PreparedRequest) -> Outcome:

@@ -6,7 +6,7 @@ import math
 
 from browser_use_async.api.endpoint_table import LIST_TASKS, Endpoint
 from browser_use_async.events import ServiceRecovered, ServiceUnreachable
-from browser_use_async.observers import Observers
+from browser_use_async.observing.observers import Observers
 from browser_use_async.transport.response import (
     TRANSIENT_STATUSES,
     Outcome,

@@ -8,7 +8,7 @@ from browser_use_async.api.submission_key import (
     are_same,
 )
 from browser_use_async.events import KeyIgnored
-from browser_use_async.observers import Observers
+from browser_use_async.observing.observers import Observers
 from browser_use_async.transport.request import PreparedRequest
 from browser_use_async.transport.response import Outcome, OutcomeKind, Reply, says_supported
 

@@ -120,8 +120,7 @@ async def test_a_stop_without_an_answer_is_not_reported(api: FakeApi, action: st
     (task,) = api.tasks
     assert result.code == 130
     assert "was asked to" not in result.stderr
-    said = "stopped" if action == "stop" else "paused"
-    assert f"warning: task {task} could not be {said}: " in result.stderr
+    assert f"warning: could not {action} task {task}: " in result.stderr
     assert f"it may still run and cost money: browser-use-async {action} {task}" in result.stderr
     assert result.stderr.count("may still run") == 1
     assert "WARNING" not in result.stderr

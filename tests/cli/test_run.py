@@ -333,7 +333,8 @@ async def test_no_server_listens() -> None:
         result = await run("run", "x", env=env)
 
     assert result.code == 4
-    assert "trying again" in result.stderr
+    assert "run_task failed (no connection to " in result.stderr
+    assert "attempt 1; again in " in result.stderr
     assert "not sent" in result.stderr.splitlines()[-1]
 
 

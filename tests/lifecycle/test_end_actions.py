@@ -298,7 +298,7 @@ async def test_a_stop_that_fails_is_logged(
     (task,) = api.tasks
     (warning,) = [each for each in caplog.records if f"could not stop task {task}" in each.message]
     assert warning.levelno == logging.WARNING
-    assert f"may still run and cost money: session.tasks.stop({task!r})" in warning.message
+    assert "may still run and cost money" in warning.message
     (event,) = events
     assert isinstance(event, EndActionAttempted)
     assert (event.task_id, event.action) == (task, "stop")

@@ -1,15 +1,15 @@
-"""The flight recorder: the timeline in errors and handles, and its cost."""
+"""The timeline in errors and handles, and its cost."""
 
 import asyncio
 import gc
 import pickle
+import re
 import tracemalloc
-from decimal import Decimal
 
 import pytest
 
 from browser_use_async import PollPolicy, RetryPolicy, errors
-from browser_use_async.timeline import Timeline, TimelineKind
+from browser_use_async.events import Timeline
 from tests.support.api_bench import OpenSession
 from tests.support.fake_api import FakeApi, Fault
 from tests.support.fake_task import lives
@@ -19,13 +19,12 @@ pytestmark = pytest.mark.looptime
 
 LOST = Fault(cut=True, done=True)
 GONE = "the server closed the connection without an answer"
-MOST = Decimal("188.5")  # cents: 75 steps with gpt-4.1
 
 
 def _entries(timeline: Timeline | None) -> list[tuple[str, str]]:
     """Kinds and texts, without the random length of the pauses."""
     assert timeline is not None
-    return [(each.kind, each.text.partition(" after ")[0]) for each in timeline]
+    return [(each.kind, re.sub(r"[\d.]+ s$", "N s", each.text)) for each in timeline]
 
 
 async def test_a_lost_answer_is_recorded_to_its_end(api: FakeApi, open_session: OpenSession):
@@ -41,13 +40,12 @@ async def test_a_lost_answer_is_recorded_to_its_end(api: FakeApi, open_session: 
         ("sent", "POST /run-task, attempt 1"),
         ("failed", f"POST /run-task: {GONE}"),
         ("failed", "GET /tasks: status 503"),
-        ("retried", "GET /tasks"),
+        ("retried", "after N s"),
         ("failed", "GET /tasks: status 503"),
-        ("retried", "GET /tasks"),
+        ("retried", "after N s"),
         ("answered", "GET /tasks"),
         ("adopted", f"task {handle.id}"),
     ]
-    assert [each.cents for each in timeline] == [MOST, *[None] * 7]
     assert [each.time for each in timeline] == sorted(each.time for each in timeline)
 
 
@@ -62,31 +60,28 @@ async def test_a_lost_answer_without_a_task(api: FakeApi, open_session: OpenSess
     assert _entries(caught.value.timeline) == [
         ("sent", "POST /run-task, attempt 1"),
         ("failed", f"POST /run-task: {GONE}"),
-        ("not found", "a task with the mark of this submission, in 20.0 s"),
+        ("not found", "a task with the mark of this submission, in N s"),
     ]
 
 
 async def test_waits_for_slots_are_recorded(api: FakeApi, open_session: OpenSession):
-    """Refusals for lack of a slot, and each request that was sent after one."""
+    """Each refusal for lack of a slot, that the call waits for one, and each request after that."""
     session = await open_session()
     full = Fault(status=429, body='{"detail": "Too many concurrent tasks"}')
     api.break_calls("run", {1: full, 2: full})
 
-    handle = await session.submit("Buy milk", max_agent_steps=4)
+    handle = await session.submit("Buy milk")
 
-    refused = [
-        ("failed", "POST /run-task: status 429"),
-        ("waited", "for a free agent slot"),
-    ]
+    refused = ("failed", "POST /run-task: status 429")
     assert _entries(handle.timeline()) == [
         ("sent", "POST /run-task, attempt 1"),
-        *refused,
+        refused,
+        ("waited", "for a free agent slot"),
         ("sent", "POST /run-task, attempt 2"),
-        *refused,
+        refused,
         ("sent", "POST /run-task, attempt 3"),
         ("answered", f"POST /run-task: task {handle.id}"),
     ]
-    assert handle.timeline()[0].cents == Decimal(11)
 
 
 async def test_the_life_of_a_task(api: FakeApi, open_session: OpenSession):
@@ -101,11 +96,17 @@ async def test_the_life_of_a_task(api: FakeApi, open_session: OpenSession):
     await handle.stop()
     task = await session.wait(handle.id)
 
-    failed = next(each for each in handle.timeline() if each.kind is TimelineKind.FAILED)
-    assert (failed.text, failed.count) == ("GET /task/{task_id}/status: status 503", 2)
-    kinds = [kind for kind, _text in _entries(handle.timeline())]
-    assert kinds == ["sent", "answered", "status seen", "failed", "stop asked", "status seen"]
-    assert _entries(caught.value.timeline) == _entries(handle.timeline())[:4]
+    failed = ("failed", "GET /task/{task_id}/status: status 503")
+    assert _entries(handle.timeline()) == [
+        ("sent", "POST /run-task, attempt 1"),
+        ("answered", f"POST /run-task: task {handle.id}"),
+        ("status seen", "running"),
+        failed,
+        failed,
+        ("stop asked", "stop accepted"),
+        ("status seen", "stopped"),
+    ]
+    assert _entries(caught.value.timeline) == _entries(handle.timeline())[:5]
     assert task.status == handle.timeline()[-1].text == "stopped"
     assert handle.timeline().polls > caught.value.timeline.polls > 5  # type: ignore[union-attr]
     assert session.handle(handle.id).timeline() == handle.timeline()
@@ -134,7 +135,7 @@ async def test_a_call_that_fails(api: FakeApi, open_session: OpenSession):
         await session.tasks.get("nowhere")
 
     failed = ("failed", "GET /ping: status 503")
-    assert _entries(caught.value.timeline) == [failed, ("retried", "GET /ping"), failed]
+    assert _entries(caught.value.timeline) == [failed, ("retried", "after N s"), failed]
     assert _entries(missing.value.timeline) == [("failed", "GET /task/{task_id}: status 404")]
 
 
@@ -182,9 +183,11 @@ async def test_it_is_bounded(api: FakeApi, open_session: OpenSession):
 
 
 async def test_it_pickles_and_shows_no_secret(api: FakeApi, open_session: OpenSession):
-    """Pickled errors and their copies have it."""
-    session = await open_session()
-    api.break_calls("run", {1: LOST})
+    """Pickled errors and their copies have it; no event shows a secret either."""
+    events: list[object] = []
+    session = await open_session(on_event=events.append)
+    full = Fault(status=429, body='{"detail": "Too many concurrent tasks"}')
+    api.break_calls("run", {1: full, 2: LOST})
     with raises(errors.SubmissionUnknownError) as caught:
         await session.submit(
             "Buy milk",
@@ -196,10 +199,11 @@ async def test_it_pickles_and_shows_no_secret(api: FakeApi, open_session: OpenSe
     copied = pickle.loads(pickle.dumps(caught.value))
     assert copied.timeline == caught.value.timeline
     assert hash(copied.timeline) == hash(caught.value.timeline)
-    shown = f"{copied.timeline} {copied.timeline!r}"
+    assert events
+    shown = f"{copied.timeline} {copied.timeline!r} {events} {[*map(str, events)]}"
     assert [each for each in (KEY, SECRET, "Buy milk") if each in shown] == []
     first = str(copied.timeline).splitlines()[0]
-    assert first.endswith("  sent         POST /run-task, attempt 1 [$1.89]")
+    assert first.endswith("  sent         POST /run-task, attempt 1")
 
 
 @pytest.mark.long
@@ -218,7 +222,7 @@ async def test_waits_stay_light(api: FakeApi, open_session: OpenSession):
     for wait in waits:
         wait.cancel()
     await asyncio.gather(*waits, return_exceptions=True)
-    files = ("timeline", "flight_recorder", "observers")
+    files = ("events", "observing/timeline", "observing/observers")
     filters = [tracemalloc.Filter(True, f"*/browser_use_async/{each}.py") for each in files]
     ours = snapshot.filter_traces(filters)
     each = sum(statistic.size for statistic in ours.statistics("filename")) / count

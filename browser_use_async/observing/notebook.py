@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from browser_use_async.observers import (
+from browser_use_async.observing.observers import (
     BatchBegan,
     BatchEnded,
     Observers,

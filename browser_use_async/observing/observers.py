@@ -2,7 +2,8 @@
 
 Lower levels notify and know no observer; the session chooses its observers. Each observation has a
 subject: the id of a task, a submission, the `Subject` of a call, or the list of searches that share
-a scan. The events of `on_event` are observations, too.
+a scan. The events of `on_event` are observations, too. Like those, what is `Recorded` brings the
+entry that it adds to the timeline of its subject.
 """
 
 from collections import defaultdict
@@ -12,10 +13,10 @@ from typing import Any
 
 import attrs
 
-from browser_use_async.api.endpoint_table import Endpoint
+from browser_use_async.api.endpoint_table import RUN_TASK, Endpoint
 from browser_use_async.errors import BrowserUseError
+from browser_use_async.events import Recorded, Timeline
 from browser_use_async.logs import LOGGER
-from browser_use_async.timeline import Timeline
 from browser_use_async.types import RunTaskRequest, Task, TaskStatus
 
 
@@ -52,13 +53,17 @@ class AttemptEnded:
 
 
 @attrs.frozen(eq=False, repr=False)
-class CallTroubled:
+class CallTroubled(Recorded):
     """An attempt of a call has failed, or was answered after an earlier one had failed."""
 
     endpoint: Endpoint
     problem: str  # empty if it was answered
     is_sent: bool  # whether it may have had an effect
-    awaits_slot: bool = False  # whether it is sent again as soon as fewer tasks run
+
+    def _entry(self) -> tuple[str, str]:
+        if not self.problem:
+            return "answered", str(self.endpoint)
+        return "failed" if self.is_sent else "not sent", f"{self.endpoint}: {self.problem}"
 
 
 @attrs.frozen(eq=False, repr=False)
@@ -74,12 +79,14 @@ class ErrorMade:
 
 
 @attrs.frozen(eq=False, repr=False)
-class CreationSent:
+class CreationSent(Recorded):
     """The first byte of the run-task request of a submission is written."""
 
     endpoint: Endpoint
     attempt: int
-    request: RunTaskRequest
+
+    def _entry(self) -> tuple[str, str]:
+        return "sent", f"{self.endpoint}, attempt {self.attempt}"
 
 
 @attrs.frozen(eq=False, repr=False)
@@ -93,14 +100,24 @@ class CreationEnded:
     is_joined: bool = False  # whether an earlier submission with the same key has created it
     request: RunTaskRequest | None = None  # of a submission that has its task
 
+    @property
+    def entry(self) -> tuple[str, str]:
+        """What a timeline records of a submission that was answered."""
+        return "answered", f"{RUN_TASK}: task {self.task_id}"
+
 
 @attrs.frozen(eq=False, repr=False)
-class SearchEnded:
+class SearchEnded(Recorded):
     """The search for the task of a lost answer has ended."""
 
     mark: str  # of the submission
     task_id: str | None
     seconds: float | None = None  # that it took, within the submission itself
+
+    def _entry(self) -> tuple[str, str] | None:
+        if self.task_id is not None or self.seconds is None:
+            return None
+        return "not found", f"a task with the mark of this submission, in {self.seconds:.1f} s"
 
 
 # --- tasks ----------------------------------------------------------------------------------
@@ -119,19 +136,31 @@ class StatusSeen:
 
     status: TaskStatus
 
+    @property
+    def entry(self) -> tuple[str, str]:
+        """What the timeline of a task that has one records."""
+        return "status seen", str(self.status)
+
 
 @attrs.frozen(eq=False, repr=False)
-class PollFailed:
+class PollFailed(Recorded):
     """A poll of one task has failed."""
 
     error: BaseException
 
+    def _entry(self) -> tuple[str, str]:
+        timeline = self.error.timeline if isinstance(self.error, BrowserUseError) else None
+        return "failed", timeline[-1].text if timeline else type(self.error).__name__
+
 
 @attrs.frozen(eq=False, repr=False)
-class StopAsked:
+class StopAsked(Recorded):
     """The service has accepted to stop or pause a task."""
 
     action: str
+
+    def _entry(self) -> tuple[str, str]:
+        return "stop asked", f"{self.action} accepted"
 
 
 @attrs.frozen(eq=False, repr=False)
@@ -193,6 +222,8 @@ class _Listener:
 class Observers:
     """The observers of a session, by the kinds of observations that they handle.
 
+    Who handles a base class, such as `SessionEvent` or `Recorded`, handles all below it.
+
     Attributes:
         admissions: Called in this order for each creating call; each may refuse the call, reserve
             its cost or mark it.
@@ -209,6 +240,7 @@ class Observers:
         self.timeline_of: Callable[[str, int], Timeline] = lambda _task_id, _polls: Timeline()
         self.traceparent_of: Callable[[str], str | None] = lambda _task_id: None
         self._listeners: dict[type, tuple[_Listener, ...]] = {}
+        self._seen: set[object] = set()
 
     def add(
         self,
@@ -236,12 +268,19 @@ class Observers:
 
     def notify(self, observation: object, about: object = None) -> None:
         """Call all observers of this kind; their exceptions are logged and not raised."""
-        for each in self._listeners.get(type(observation), ()):
-            try:
-                if each.when():
-                    each.observe(observation, about)
-            except Exception:
-                LOGGER.exception("%s raised", each.name)
+        for kind in type(observation).__mro__:
+            for each in self._listeners.get(kind, ()):
+                try:
+                    if each.when():
+                        each.observe(observation, about)
+                except Exception:
+                    LOGGER.exception("%s raised", each.name)
+
+    def is_new(self, what: object) -> bool:
+        """Whether it was never asked about before: some things are said once in a session."""
+        was_seen = what in self._seen
+        self._seen.add(what)
+        return not was_seen
 
     async def admit(self, endpoint: Endpoint, body: Any, about: object) -> Any:
         """Ask all admissions for a creating call; returns the body to send."""

@@ -1,0 +1,1 @@
+"""Observing: the observations of a session, and what listens to them."""
