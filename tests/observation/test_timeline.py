@@ -57,12 +57,12 @@ async def test_a_lost_answer_without_a_task(api: FakeApi, open_session: OpenSess
     api.break_calls("run", {1: Fault(cut=True)})
 
     with raises(errors.SubmissionUnknownError) as caught:
-        await session.submit("Buy milk", settle_window=20.0)
+        await session.submit("Buy milk")
 
     assert _entries(caught.value.timeline) == [
         ("sent", "POST /run-task, attempt 1"),
         ("failed", f"POST /run-task: {GONE}"),
-        ("not found", "a task with the mark of this submission, in 20.0 s"),
+        ("not found", "a task with the mark of this submission, in 150.0 s"),
     ]
 
 
@@ -156,7 +156,7 @@ async def test_an_empty_timeline(open_session: OpenSession):
     session = await open_session()
 
     with raises(errors.InvalidRequestError) as caught:
-        await session.submit("x", settle_window=-1.0)
+        await session.submit("x", key="")
 
     assert caught.value.timeline is None
     assert str(session.handle("a").timeline()) == "nothing was recorded"
@@ -185,10 +185,10 @@ async def test_it_pickles_and_shows_no_secret(api: FakeApi, open_session: OpenSe
     """Pickled errors and their copies have it."""
     session = await open_session()
     api.break_calls("run", {1: LOST})
+    api.list_lag = 1e6
     with raises(errors.SubmissionUnknownError) as caught:
         await session.submit(
             "Buy milk",
-            on_ambiguous="raise",
             secrets={"a": SECRET},
             allowed_domains=["a.example"],
         )
