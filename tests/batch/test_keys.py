@@ -458,7 +458,8 @@ async def test_what_a_service_without_keys_was_sent_is_searched_for(
     place = {"database": str(tmp_path / "server.db"), "api_key": "bu_the_same_key_both_times"}
     before = LocalServer(executor=hanging(), submission_keys=False, **place)
     async with before:
-        await _lose(before, await open_session(before), ledger, ITEMS[:1])
+        session = await open_session(before, settle_window=0.2)
+        await _lose(before, session, ledger, ITEMS[:1])
     server = await serve(**place)
 
     (found,) = await _run(await open_session(server), ledger, ITEMS[:1])
