@@ -25,7 +25,6 @@ BrowserUseError
 ├── ResponseDecodeError                  the answer is not what the API promises; .path says where
 ├── SubmissionUnknownError               a paid task may or may not exist; .resolve() finds out
 ├── SubmissionKeyConflictError           the key names other work already; nothing was created
-├── SubmissionKeyExistsError             a task with the key exists, for if_exists="raise"
 ├── TaskError                            the task ended without success; .task is the whole task
 │   ├── TaskFailedError
 │   └── TaskStoppedError
@@ -83,7 +82,6 @@ __all__ = [
     "ResponseDecodeError",
     "SessionClosedError",
     "SubmissionKeyConflictError",
-    "SubmissionKeyExistsError",
     "SubmissionUnknownError",
     "TaskError",
     "TaskFailedError",
@@ -330,24 +328,22 @@ class ResponseDecodeError(BrowserUseError):
 
 # Protocols, because this module is at the lowest level and must not import the session.
 class _Resolver(Protocol):
-    async def resolve_submission(self, submission_token: str) -> "Task | None": ...
+    async def resolve(self, submission_token: str) -> "Task | None": ...
 
 
-class _Handle(Protocol):
+class _Session(Protocol):
     @property
-    def id(self) -> str: ...
-    async def get_status(self) -> "TaskStatus": ...
-    async def wait(self, *, timeout: float | None = None, check: bool = False) -> "Task": ...
-    async def stop(self) -> None: ...
+    def _creator(self) -> _Resolver: ...
 
 
 class SubmissionUnknownError(BrowserUseError):
     """The answer to run-task was lost, so a paid task may or may not exist.
 
     Attributes:
-        submission_token: Finds the task later, in another process too, with
-            `session.resolve_submission(token)`. Empty if the task carries no token (ten metadata
-            pairs of the user's own, or a plain `session.tasks.run`).
+        submission_token: A text that names the submission, for another process:
+            `browser-use-async watch TOKEN` finds the task, and `resolve` of an error with this
+            token does. Empty if the task carries no token (ten metadata pairs of the user's own,
+            or a plain `session.tasks.run`).
     """
 
     def __init__(
@@ -357,7 +353,7 @@ class SubmissionUnknownError(BrowserUseError):
         self.submission_token = submission_token
         self._resolver = resolver
 
-    async def resolve(self, session: _Resolver | None = None) -> "Task | None":
+    async def resolve(self, session: _Session | None = None) -> "Task | None":
         """Look for the task that the lost submission may have created. Costs no money.
 
         Args:
@@ -365,12 +361,13 @@ class SubmissionUnknownError(BrowserUseError):
                 error needs one.
 
         Returns:
-            The task, or None if it did not appear within the settle window.
+            The task, or None if it did not appear within the rest of the settle window.
 
         Raises:
             ConfigurationError: There is no session to ask, or the task carries no token.
+            InvalidRequestError: The token is no submission token.
         """
-        resolver = session if session is not None else self._resolver
+        resolver = self._resolver if session is None else session._creator  # noqa: SLF001
         if resolver is None:
             raise ConfigurationError(
                 "pass a session, as in error.resolve(session): this error comes from another "
@@ -381,7 +378,7 @@ class SubmissionUnknownError(BrowserUseError):
                 "this task was sent without a submission token, so the SDK cannot find it; look "
                 "for it yourself with session.iterate_all_tasks()"
             )
-        return await resolver.resolve_submission(self.submission_token)
+        return await resolver.resolve(self.submission_token)
 
     def _state(self) -> dict[str, Any]:
         # A session cannot be pickled; after unpickling, `resolve` needs another one.
@@ -424,29 +421,6 @@ class SubmissionKeyConflictError(BrowserUseError):
             task_id=task_id,
             fields=fields,
         )
-
-
-class SubmissionKeyExistsError(BrowserUseError):
-    """A task with this key exists, and `if_exists` is "raise". Nothing was created.
-
-    Attributes:
-        task_id: The task that the key names.
-        key: The key.
-        handle: Its `TaskHandle`; None after the error was unpickled.
-    """
-
-    task_id: str  # pyright: ignore[reportIncompatibleVariableOverride]
-
-    def __init__(
-        self, message: str, *, key: str, task_id: str, handle: _Handle | None = None
-    ) -> None:
-        super().__init__(message, task_id=task_id)
-        self.key = key
-        self.handle = handle
-
-    def _state(self) -> dict[str, Any]:
-        # The session of a handle is not pickled.
-        return {**self.__dict__, "handle": None}
 
 
 class TaskError(BrowserUseError):

@@ -32,7 +32,7 @@ from browser_use_async.api.section import takes_fields
 from browser_use_async.api.tasks import TaskEndpoints
 from browser_use_async.errors import InvalidRequestError
 from browser_use_async.events import SessionEvent
-from browser_use_async.lifecycle.create import EndAction, IfExists, OnAmbiguous, TaskCreator
+from browser_use_async.lifecycle.create import EndAction, TaskCreator
 from browser_use_async.lifecycle.handle import (
     TaskHandle,
     TaskReference,
@@ -41,7 +41,7 @@ from browser_use_async.lifecycle.handle import (
     traceparent_in,
     wait_many,
 )
-from browser_use_async.lifecycle.reconcile import Reconciler
+from browser_use_async.lifecycle.reconcile import SETTLE_WINDOW, Reconciler
 from browser_use_async.lifecycle.run import (
     BackgroundTasks,
     OnCreated,
@@ -171,7 +171,8 @@ class BrowserUseSession:
         # Stops of cancelled calls outlive these calls, but not the session.
         self._background = BackgroundTasks()
         ages = SubmissionAges(transport.server_clock.now, runtime.now)
-        self._reconciler = Reconciler(transport, ages)
+        window = SETTLE_WINDOW if runtime.settle_window is None else runtime.settle_window
+        self._reconciler = Reconciler(transport, ages, window)
         self._creator = TaskCreator(transport, self._reconciler, self.tasks.get, ages)
         self._runner = SubmissionRunner(self._creator, self.tasks, self._poller, self._background)
         self._paid_calls: PaidCalls | None = None  # from the first budget on
@@ -322,10 +323,6 @@ class BrowserUseSession:
         on_cancel: EndAction | None = None,
         on_created: OnCreated | None = None,
         key: str | None = None,
-        if_exists: IfExists = "join",
-        key_window: float = 86400.0,
-        on_ambiguous: OnAmbiguous = "reconcile",
-        settle_window: float = 150.0,
         **fields: Unpack[RunTaskFields],
     ) -> Task: ...
 
@@ -340,10 +337,6 @@ class BrowserUseSession:
         on_cancel: EndAction | None = None,
         on_created: OnCreated | None = None,
         key: str | None = None,
-        if_exists: IfExists = "join",
-        key_window: float = 86400.0,
-        on_ambiguous: OnAmbiguous = "reconcile",
-        settle_window: float = 150.0,
         **fields: Unpack[RunTaskFields],
     ) -> "types.ParsedTask[OutputT]": ...
 
@@ -358,10 +351,6 @@ class BrowserUseSession:
         on_cancel: EndAction | None = None,
         on_created: OnCreated | None = None,
         key: str | None = None,
-        if_exists: IfExists = "join",
-        key_window: float = 86400.0,
-        on_ambiguous: OnAmbiguous = "reconcile",
-        settle_window: float = 150.0,
         **fields: Unpack[RunTaskFields],
     ) -> Task:
         """Create a task, wait for its end, and return it if it finished. Costs money.
@@ -384,14 +373,6 @@ class BrowserUseSession:
                 without secrets. The same key is the same task, from any process and at any time; it
                 is created and paid for once. "Paying once" describes what applies to servers
                 without keys.
-            if_exists: What to do if the key has a task already: "join" waits for it, "raise"
-                raises `SubmissionKeyExistsError`.
-            key_window: Seconds back to look for a task with the key, on servers without keys.
-            on_ambiguous: What to do when the answer to run-task is lost, on servers without keys:
-                "reconcile" looks for the task and adopts it, else raises; "resubmit" looks for
-                `settle_window` seconds and sends again; "raise" sends once and raises. To a server
-                that keeps keys, the same request is sent again with its key.
-            settle_window: Seconds to look for a task whose creation was not confirmed.
             fields: The optional fields of `RunTaskRequest`. Fields that are not given are not sent.
 
         Returns:
@@ -401,7 +382,6 @@ class BrowserUseSession:
             InvalidRequestError: An argument was refused; nothing was sent.
             SubmissionUnknownError: The task may exist; `.resolve()` looks for it.
             SubmissionKeyConflictError: The key was used for another request.
-            SubmissionKeyExistsError: The key has a task, and `if_exists` is "raise".
             TaskFailedError: The task failed; `.task` has its steps.
             TaskStoppedError: The task was stopped.
             OutputValidationError: The output does not fit; `.raw_output` has it.
@@ -409,14 +389,8 @@ class BrowserUseSession:
             WaitInterruptedError: The API stayed unreachable for too long.
             BrowserUseError: The task was not created.
         """
-        submission = self._creator.prepare(
-            self._runner.request_of(task, fields, output_type),
-            on_ambiguous,
-            settle_window,
-            key=key,
-            if_exists=if_exists,
-            key_window=key_window,
-        )
+        request = self._runner.request_of(task, fields, output_type)
+        submission = self._creator.prepare(request, key=key)
         return await self._runner.run_and_wait(
             submission, output_type, timeout, on_timeout, on_cancel, on_created
         )
@@ -429,10 +403,6 @@ class BrowserUseSession:
         # None is a type form, too: that of a handle without a type.
         output_type: "TypeForm[HandleT]" = None,  # type: ignore[assignment] # noqa: RUF013
         key: str | None = None,
-        if_exists: IfExists = "join",
-        key_window: float = 86400.0,
-        on_ambiguous: OnAmbiguous = "reconcile",
-        settle_window: float = 150.0,
         **fields: Unpack[RunTaskFields],
     ) -> "TaskHandle[HandleT]":
         """Create a task, paying once, and return a handle to it. Costs money.
@@ -443,47 +413,19 @@ class BrowserUseSession:
         Args:
             task: What the agent should do, or a whole request.
             output_type: The type that `handle.wait()` parses the output into; see `run_and_wait`.
-            key: A name of the work; see `run_and_wait`, also for `if_exists` and `key_window`.
-            if_exists: What to do if the key has a task already: "join" or "raise".
-            key_window: Seconds back to look for one, on servers without keys.
-            on_ambiguous: What to do when the answer is lost; see `run_and_wait`.
-            settle_window: Seconds to look for a task whose creation was not confirmed.
+            key: A name of the work; see `run_and_wait`. `handle.joined` says whether an earlier
+                call has created the task.
             fields: The optional fields of `RunTaskRequest`. Fields that are not given are not sent.
 
         Raises:
             InvalidRequestError: An argument was refused; nothing was sent.
             SubmissionUnknownError: The task may exist; `.resolve()` looks for it.
             SubmissionKeyConflictError: The key was used for another request.
-            SubmissionKeyExistsError: The key has a task, and `if_exists` is "raise".
             BrowserUseError: The task was not created.
         """
-        submission = self._creator.prepare(
-            self._runner.request_of(task, fields, output_type),
-            on_ambiguous,
-            settle_window,
-            key=key,
-            if_exists=if_exists,
-            key_window=key_window,
-        )
+        request = self._runner.request_of(task, fields, output_type)
+        submission = self._creator.prepare(request, key=key)
         return await self._runner.submit(submission, output_type)
-
-    async def resolve_submission(self, submission_token: str) -> Task | None:
-        """Find the task that an ambiguous submission created, in another process too. Free.
-
-        Args:
-            submission_token: `SubmissionUnknownError.submission_token`.
-
-        Returns:
-            The task, or None if it did not appear within the rest of its settle window.
-
-        Raises:
-            InvalidRequestError: The text is no submission token.
-        """
-        self._transport.bind()
-        task = await self._creator.resolve_submission(submission_token)
-        if task is not None:
-            self._poller.record_known(task.id)
-        return task
 
     @takes_fields(RunTaskFields)
     def run_many(
@@ -498,8 +440,6 @@ class BrowserUseSession:
         check_balance: bool = False,
         on_progress: "Callable[[BatchProgress], None] | None" = None,
         stop_orphans: bool = False,
-        on_ambiguous: OnAmbiguous = "resubmit",
-        settle_window: float = 150.0,
         timeout: float | None = None,
         on_cancel: Literal["leave", "stop"] | None = None,
         outage_timeout: float = 600.0,
@@ -518,7 +458,7 @@ class BrowserUseSession:
 
         With a `ledger` the program may end at any moment: run the batch again with the same
         ledger, and it neither loses nor repeats an item. This needs a service that keeps
-        submission keys, or that creates and lists a task within `settle_window`. Items that have
+        submission keys, or that creates and lists a task within 150 seconds. Items that have
         already ended are yielded again with `restored` set. Without a ledger nothing is kept
         after this run.
 
@@ -550,12 +490,6 @@ class BrowserUseSession:
             stop_orphans: Whether a second task of an item is stopped. One can exist only if the
                 service created a task after the settle window. The batch's `orphans` has those
                 that were found, stopped or not.
-            on_ambiguous: What to do when an answer is lost: "resubmit" looks for the task for
-                `settle_window` seconds and sends again; "reconcile" looks, and the item's error is
-                `SubmissionUnknownError` if there is none; "raise" sets that error at once. If the
-                service keeps submission keys, all three send again at once.
-            settle_window: Seconds to look for a task whose creation was not confirmed, if the
-                service keeps no keys.
             timeout: Seconds for which each task is waited for, or None for `PollPolicy.timeout`.
                 After that its result has a `WaitTimeoutError`; the task goes on.
             on_cancel: What happens to running tasks when the iteration is left or cancelled:
@@ -615,8 +549,6 @@ class BrowserUseSession:
             budget_cents=budget_in_cents(budget_cents),
             check_balance=check_balance,
             stop_orphans=stop_orphans,
-            on_ambiguous=on_ambiguous,
-            settle_window=settle_window,
             timeout=timeout,
             on_cancel=("stop" if ledger is None else "leave") if on_cancel is None else on_cancel,
             outage_timeout=outage_timeout,

@@ -23,12 +23,7 @@ async def work(ledger: str) -> None:
     """The worker. It does not know whether an earlier worker was killed, nor what that one did."""
     quick = PollPolicy(interval=0.1, latency_target=0.2)  # the server is on this machine
     async with BrowserUseSession(poll=quick) as session:
-        batch = session.run_many(
-            JOBS,
-            concurrency=4,
-            ledger=ledger,
-            settle_window=2,  # this server shows a new task at once; keep the default elsewhere
-        )
+        batch = session.run_many(JOBS, concurrency=4, ledger=ledger)
         async with batch:
             async for result in batch:
                 if not result.restored:  # an earlier worker has reported it

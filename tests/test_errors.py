@@ -93,9 +93,6 @@ BUILDERS: dict[str, Callable[[], BrowserUseError]] = {
     "SubmissionKeyConflictError": lambda: errors.SubmissionKeyConflictError.of(
         "invoice-7", "t-1", ("task", "llm_model")
     ),
-    "SubmissionKeyExistsError": lambda: errors.SubmissionKeyExistsError(
-        "it exists", key="invoice-7", task_id="t-1"
-    ),
     "TaskError": lambda: errors.TaskError("ended badly", task=TASK),
     "TaskFailedError": lambda: errors.TaskFailedError("failed", task=TASK),
     "TaskStoppedError": lambda: errors.TaskStoppedError("stopped", task=TASK),
@@ -260,12 +257,13 @@ def test_error_of_a_task_names_the_task() -> None:
 
 
 class FakeSession:
-    """Takes the place of a session: resolving needs one method only."""
+    """Takes the place of a session and of its creator of tasks: resolving needs one method."""
 
     def __init__(self) -> None:
+        self._creator = self
         self.asked: list[str] = []
 
-    async def resolve_submission(self, submission_token: str) -> Task | None:
+    async def resolve(self, submission_token: str) -> Task | None:
         """Remember the token and find the task."""
         self.asked.append(submission_token)
         return TASK

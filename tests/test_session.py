@@ -11,7 +11,7 @@ import pytest
 from browser_use_async import BrowserUseSession, PollPolicy, TaskStatus, errors, webhooks
 from browser_use_async.server import LocalServer
 from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor
-from tests.support.api_bench import OpenSession, api, open_session, running_api
+from tests.support.api_bench import OpenSession, api, open_session, resolved, running_api
 from tests.support.fake_api import FakeApi, FakeTask, Fault
 from tests.support.hygiene import KEY, nothing_leaks, raises
 
@@ -118,7 +118,7 @@ async def test_a_closed_session_refuses_everything(api: FakeApi, open_session: O
         session.submit("x"),
         session.run_and_wait("x"),
         session.wait(task.id),
-        session.resolve_submission("bu1." + "0" * 32 + "." + "0" * 16 + ".1.1"),
+        resolved(session, "bu1." + "0" * 32 + "." + "0" * 16 + ".1.1"),
         handle.wait(),
         handle.get_status(),
         handle.stop(),
@@ -172,11 +172,11 @@ async def test_closing_that_is_cancelled_leaves_nothing(api: FakeApi, open_sessi
 
 @pytest.mark.looptime
 async def test_closing_ends_a_search(api: FakeApi, open_session: OpenSession):
-    """A running `resolve_submission` gets the error too."""
+    """A running `resolve` gets the error too."""
     session = await open_session()
     api.break_calls("run", {1: Fault(cut=True)})
     with pytest.raises(errors.SubmissionUnknownError) as caught:
-        await session.submit("x", on_ambiguous="raise")
+        await session.run_and_wait("x", timeout=10.0)
     search = asyncio.create_task(caught.value.resolve())
     await asyncio.sleep(20.0)
 

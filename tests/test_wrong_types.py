@@ -121,7 +121,6 @@ POLICIES: list[tuple[Callable[..., object], Mapping[str, Any], Mapping[str, str]
         },
     ),
 ]
-TIMES = ("settle_window", "outage_timeout")
 RUN_MANY = {
     "task": "text none",
     "concurrency": "count",
@@ -130,7 +129,7 @@ RUN_MANY = {
         ("check_balance", "stop_orphans", "retry_dead_letters", "retry_failed"), "flag"
     ),
     "on_cancel": "word none",
-    **dict.fromkeys(TIMES, "seconds"),
+    "outage_timeout": "seconds",
     "timeout": "seconds none",
     "max_failures": "count none",
     "labels": "mapping none",
@@ -256,14 +255,11 @@ async def test_options_of_calls(session: BrowserUseSession) -> None:
             session.run_and_wait,
             {"task": "Tea"},
             {
-                **dict.fromkeys(("on_timeout", "if_exists", "on_ambiguous"), "word"),
+                "on_timeout": "word",
                 "on_cancel": "word none",
                 "on_created": "none",
-                "key_window": "seconds",
-                "settle_window": "seconds",
             },
         ),
-        (session.submit, {"task": "Tea"}, dict.fromkeys(("if_exists", "on_ambiguous"), "word")),
         (session.attach, {}, {"receiver": "object"}),
         (session.budget, {}, {"cents": "seconds"}),
     ]

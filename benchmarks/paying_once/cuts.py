@@ -68,15 +68,12 @@ async def _run(url: str, key: str, cuts: Sequence[tuple[int, Cut]], *, is_warm: 
     rules, found = _NextCut(), list[Sent]()
     async with Proxy(url, rules) as proxy:
         for some in [cuts] if is_warm else _one_by_one(cuts):
-            async with connected(proxy.base_url, key, QUICK_RETRIES) as session:
+            async with connected(proxy.base_url, key, QUICK_RETRIES, 5.0) as session:
                 if is_warm:
                     await submit(session, f"{cuts[0][0]:06}-warm")
                 for number, cut in some:
                     rules.next = cut
-                    sent = await submit(
-                        session, _job(number), on_ambiguous="resubmit", settle_window=5.0
-                    )
-                    found.append(sent)
+                    found.append(await submit(session, _job(number), resubmits=True))
     return found
 
 

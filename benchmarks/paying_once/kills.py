@@ -73,11 +73,11 @@ async def _kill_at(file: Path, point: int, mode: Mode, killed: Killed, *, is_war
     try:
         server = int(await process.stdout.readline())
         url = f"http://127.0.0.1:{port}/api/v1"
-        async with connected(url, KEY, QUICK_RETRIES) as session:
+        async with connected(url, KEY, QUICK_RETRIES, 5.0) as session:
             if is_warm:
                 await submit(session, "warm")
             os.kill(server, signal.SIGUSR1)
-            sent = await submit(session, "job", on_ambiguous="resubmit", settle_window=5.0)
+            sent = await submit(session, "job", resubmits=True)
     finally:
         os.killpg(process.pid, signal.SIGKILL)
         await process.communicate()

@@ -54,9 +54,7 @@ async def lose_requests(count: int, window: float, *, submission_keys: bool) -> 
     """Submit jobs whose first request never reaches the server, which only time can show."""
     async with serving(submission_keys=submission_keys) as server:
         proxy = Proxy(server.base_url, Loss(1.0, loses_requests=True))
-        async with proxy, connected(proxy.base_url, server.api_key) as session:
+        async with proxy, connected(proxy.base_url, server.api_key, window=window) as session:
             jobs = (f"{number:06}" for number in range(count))
-            sent = await submit_all(
-                session, jobs, at_once=count, on_ambiguous="resubmit", settle_window=window
-            )
+            sent = await submit_all(session, jobs, at_once=count, resubmits=True)
         return judged(sent, server.store.tasks)

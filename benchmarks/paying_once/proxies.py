@@ -128,17 +128,12 @@ async def ask(case: Case) -> Found:
         async with serving(submission_keys=case.keys, faults=faults) as server:
             async with Proxy(server.base_url, case.rules) as proxy:
                 for number in range(_JOBS):
-                    async with connected(proxy.base_url, server.api_key, QUICK_RETRIES) as session:
+                    async with connected(
+                        proxy.base_url, server.api_key, QUICK_RETRIES, _WINDOW
+                    ) as session:
                         if case.is_warm:
                             await submit(session, f"warm-{number}")
-                        sent.append(
-                            await submit(
-                                session,
-                                f"{number:06}",
-                                on_ambiguous="resubmit",
-                                settle_window=_WINDOW,
-                            )
-                        )
+                        sent.append(await submit(session, f"{number:06}", resubmits=True))
                 await asyncio.sleep(2 * _LATE if case.is_late else 0)
             return Found(judged(sent, server.store.tasks), list(heard.lines))
     finally:

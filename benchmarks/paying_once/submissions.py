@@ -16,6 +16,7 @@ from browser_use_async import BrowserUseSession, RetryPolicy, errors
 from browser_use_async.server import LocalServer
 from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor
 from browser_use_async.server.storage import TaskRecord
+from browser_use_async.transport.config import Runtime
 
 __all__ = ["Sent", "Verdict", "connected", "judged", "serving", "submit", "submit_all"]
 
@@ -125,18 +126,28 @@ async def serving(**options: Any) -> AsyncIterator[LocalServer]:
         yield server
 
 
-def connected(url: str, key: str, retry: RetryPolicy | None = None) -> BrowserUseSession:
-    """A session with that middleware."""
-    return BrowserUseSession(key, base_url=url, retry=retry, middlewares=[_Watch()])
+def connected(
+    url: str, key: str, retry: RetryPolicy | None = None, window: float | None = None
+) -> BrowserUseSession:
+    """A session with that middleware, and with this settle window."""
+    runtime = Runtime(settle_window=window)
+    return BrowserUseSession(
+        key, base_url=url, retry=retry, middlewares=[_Watch()], runtime=runtime
+    )
 
 
-async def submit(session: BrowserUseSession, job: str, **options: Any) -> Sent:
-    """Submit one job, and record what it needed."""
+async def submit(session: BrowserUseSession, job: str, *, resubmits: bool = False) -> Sent:
+    """Submit one job, and record what it needed.
+
+    Args:
+        session: What it is submitted with.
+        job: Its name.
+        resubmits: Whether it is submitted again once an error has found no task.
+    """
     sent = Sent(job)
     token = _sent.set(sent)
     try:
-        handle = await session.submit("Pay it", metadata={"job": job}, **options)
-        sent.task_id = handle.id
+        sent.task_id = await _create(session, job, resubmits=resubmits)
     except errors.BrowserUseError as error:
         sent.failure = type(error).__name__
     finally:
@@ -147,15 +158,25 @@ async def submit(session: BrowserUseSession, job: str, **options: Any) -> Sent:
     return sent
 
 
+async def _create(session: BrowserUseSession, job: str, *, resubmits: bool) -> str:
+    try:
+        return (await session.submit("Pay it", metadata={"job": job})).id
+    except errors.SubmissionUnknownError as error:
+        if not resubmits:
+            raise
+        found = await error.resolve()
+    return await _create(session, job, resubmits=False) if found is None else found.id
+
+
 async def submit_all(
-    session: BrowserUseSession, jobs: Iterable[str], *, at_once: int, **options: Any
+    session: BrowserUseSession, jobs: Iterable[str], *, at_once: int, resubmits: bool = False
 ) -> list[Sent]:
     """Submit many jobs, some of them at once."""
     waiting, found = iter(jobs), list[Sent]()
 
     async def work() -> None:
         for job in waiting:
-            found.append(await submit(session, job, **options))
+            found.append(await submit(session, job, resubmits=resubmits))
 
     await asyncio.gather(*(work() for _each in range(at_once)))
     return found

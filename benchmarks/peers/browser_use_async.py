@@ -5,7 +5,6 @@ from contextlib import asynccontextmanager
 
 from benchmarks.peers.peer import Peer
 from browser_use_async import BrowserUseSession
-from browser_use_async.errors import SubmissionUnknownError
 
 
 @asynccontextmanager
@@ -23,16 +22,6 @@ async def run(session: BrowserUseSession) -> str:
     return (await session.tasks.run("Find the cheapest flight")).id
 
 
-async def submit_and_resolve(session: BrowserUseSession) -> str:
-    try:
-        return (await session.submit("Find the cheapest flight", on_ambiguous="raise")).id
-    except SubmissionUnknownError as error:
-        found = await error.resolve()
-        if found is None:
-            raise
-        return found.id
-
-
 async def look(session: BrowserUseSession, task_id: str) -> object:
     return await session.tasks.get_status(task_id)
 
@@ -42,7 +31,6 @@ PEER = Peer(
     connect,
     {
         "session.submit()": submit,
-        'session.submit(on_ambiguous="raise"), then error.resolve()': submit_and_resolve,
         "session.tasks.run()": run,
     },
     look,

@@ -378,7 +378,7 @@ class Batch(Generic[OutputT]):
     async def _until_end(self, task_id: str | None) -> None:
         """Wait until a task of an earlier run has ended, or certainly does not exist."""
         if task_id is None:
-            await asyncio.sleep(self._options.settle_window)
+            await asyncio.sleep(self._lifecycle.creator.reconciler.settle_window)
         else:
             await wait(self._lifecycle.poller, task_id, self._options.timeout, exists=True)
 

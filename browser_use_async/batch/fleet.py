@@ -44,7 +44,6 @@ async def work(
     session: Session,
     concurrency: int = CONCURRENCY,
     secrets: Mapping[str, str] | None = None,
-    settle_window: float = 150.0,
     timeout: float | None = None,
     outage_timeout: float = 600.0,
     max_failures: int | None = None,
@@ -64,13 +63,12 @@ async def work(
         session: The `BrowserUseSession` that creates the tasks.
         concurrency: The most items under way at once in this process.
         secrets: The values of secrets by name; the ledger has only the names.
-        settle_window: Seconds to look for a task whose creation was not confirmed; longer than
-            `lease` and an attempt of the session together, in all processes.
         timeout: Seconds for which each task is waited for, or None for `PollPolicy.timeout`.
         outage_timeout: Seconds for which the service or the database may be unreachable.
         max_failures: Submit nothing more once so many tasks in a row have failed, or None.
         stop_orphans: Whether a second task of an item is stopped.
-        lease: Seconds of silence after which other processes take the items over.
+        lease: Seconds of silence after which other processes take the items over; with an attempt
+            of the session less than 150 together.
         on_result: Called with the result of each item that this process finished.
         drain: Once it is set, no more items are taken; those under way are finished.
 
@@ -97,7 +95,6 @@ async def work(
     options = WorkerOptions(
         concurrency=concurrency,
         secrets=dict(secrets or {}),
-        settle_window=settle_window,
         timeout=timeout,
         outage_timeout=outage_timeout,
         max_failures=max_failures,
@@ -105,7 +102,8 @@ async def work(
         lease=lease,
     )
     runner = session._runner  # noqa: SLF001
-    options.check_window(runner.creator.transport.configuration.timeout)
+    creator = runner.creator
+    options.check_lease(creator.transport.configuration.timeout, creator.reconciler.settle_window)
     worker = BatchWorker(runner, session._runtime, address, options)  # noqa: SLF001
     if on_result is not None:
         worker.on_result = on_result

@@ -8,10 +8,8 @@ import attrs
 
 from browser_use_async.api.limits import check_word, is_count, is_seconds
 from browser_use_async.api.submission_key import MAX_KEY_LENGTH, is_key
-from browser_use_async.api.submission_token import MAX_WINDOW
 from browser_use_async.batch.key_limits import KeyLimits
 from browser_use_async.errors import InvalidRequestError
-from browser_use_async.lifecycle.create import OnAmbiguous
 
 OnClose = Literal["leave", "stop"]
 
@@ -44,8 +42,6 @@ class BatchOptions:
     budget_cents: Decimal | None = None
     check_balance: bool = False
     stop_orphans: bool = False
-    on_ambiguous: OnAmbiguous = "resubmit"
-    settle_window: float = 150.0  # in seconds
     timeout: float | None = None  # in seconds, for each task
     on_cancel: OnClose = "leave"
     outage_timeout: float = 600.0  # in seconds
@@ -62,8 +58,6 @@ class BatchOptions:
     def __attrs_post_init__(self) -> None:
         if not is_count(self.concurrency):
             raise _refused("concurrency", "a whole number from 1", self.concurrency)
-        if not is_seconds(self.settle_window) or self.settle_window >= MAX_WINDOW:
-            raise _refused("settle_window", "a number of seconds of 0 or more", self.settle_window)
         if not is_seconds(self.outage_timeout):
             raise _refused(
                 "outage_timeout", "a number of seconds of 0 or more", self.outage_timeout
@@ -99,23 +93,22 @@ class WorkerOptions(BatchOptions):
         if not (is_seconds(self.lease) and self.lease > 0):
             raise _refused("lease", "a number of seconds above 0", self.lease)
 
-    def check_window(self, timeout: float) -> None:
-        """Refuse a settle window in which a request of a silent process may still be on its way.
+    def check_lease(self, timeout: float, window: float) -> None:
+        """Refuse a lease after which a silent process may still send when its item is sent again.
 
-        A process sends as long as a lease after its intent was committed, and an attempt may take
-        `timeout` seconds.
+        A process sends as long as a lease after its intent was committed, an attempt may take
+        `timeout` seconds, and its task is looked for during the settle window.
 
         Raises:
             InvalidRequestError: The window is not longer than both together.
         """
-        least = self.lease + timeout
-        if self.settle_window <= least:
+        if window <= self.lease + timeout:
             raise InvalidRequestError(
-                f"settle_window: {self.settle_window:g} s are too short. A process that was silent "
-                f"for its lease ({self.lease:g} s) may still be sending ({timeout:g} s), and that "
-                "task would be paid twice; nothing was sent. Give all processes a settle_window "
-                f"of more than {least:g} s, or a shorter lease",
-                field="settle_window",
+                f"lease: {self.lease:g} s are too long. A process that was silent for its lease "
+                f"may still be sending ({timeout:g} s) when its task has been looked for during "
+                f"{window:g} s, and that task would be paid twice; nothing was sent. Give all "
+                f"processes a lease of less than {window - timeout:g} s",
+                field="lease",
             )
 
 

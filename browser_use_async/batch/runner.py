@@ -213,7 +213,7 @@ class ItemRunner:
 
     async def _find_or_create(self, request: RunTaskRequest) -> str | BatchResult[Any] | None:
         """The id of the item's one task, or the result of an item without a task."""
-        options, window = self.batch.options, self.batch.options.settle_window
+        window = self.batch.lifecycle.creator.reconciler.settle_window
         submission = self._submission(request)
         self._in_flight.submission = submission
         doubtful = self._row.state in DOUBTFUL
@@ -228,8 +228,8 @@ class ItemRunner:
                     found = await self._find(submission, 0.0 if is_repeat else window)
                     if found is not None:
                         return found
-                if lost == MOST_ROUNDS or not (is_repeat or options.on_ambiguous == "resubmit"):
-                    break
+                if lost == MOST_ROUNDS:
+                    return await self._end_unknown(submission)
                 if submission.abandoned or not await self._may_resend(request, is_repeat):
                     return await self._leave_in_doubt(submission)
             try:
@@ -240,9 +240,6 @@ class ItemRunner:
                 # An earlier request may have been carried out, though this one was refused.
                 is_left = created is None and doubtful
                 return await self._leave_in_doubt(submission) if is_left else created
-            if options.on_ambiguous == "raise":
-                break
-        return await self._end_unknown(submission)
 
     async def _leave_in_doubt(self, submission: Submission) -> BatchResult[Any] | None:
         """The result of an item that is not sent again now; None if another run continues it."""
@@ -265,10 +262,8 @@ class ItemRunner:
         return batch.stopped_by is None
 
     def _submission(self, request: RunTaskRequest) -> Submission:
-        creator, window = self.batch.lifecycle.creator, self.batch.options.settle_window
-        # The token of the earlier run: a task that it created is found by the same mark. "raise":
-        # the search is made here, since ledger and budget decide before it is sent again.
-        submission = creator.prepare(request, "raise", window, self._row.token)
+        # The token of the earlier run: a task that it created is found by the same mark.
+        submission = self.batch.lifecycle.creator.prepare(request, self._row.token)
         # `InputReader` refuses requests whose own metadata leaves no room for it.
         assert submission.token is not None
         options, row = self.batch.options, self._row
@@ -277,6 +272,7 @@ class ItemRunner:
         submission.key = submission_key(options.key_prefix, row.key, row.number)
         self._entry.token = submission.token
         self._entry.maximum_cents = TaskPrice.of(request).maximum_cents
+        # The search is made here, since ledger and budget decide before it is sent again.
         submission.ledger_entry, submission.may_resend = self._entry, True
         if self._row.state in DOUBTFUL:
             submission.state = SubmissionState.UNKNOWN

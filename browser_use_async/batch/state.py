@@ -265,7 +265,7 @@ def _warn_unresolved(in_flight: Iterable[InFlight], batch: BatchState) -> None:
         if submission is not None and each.is_sending:
             LOGGER.warning(
                 "a batch was closed before run-task was answered, so a paid task may exist; "
-                "session.resolve_submission(%r) finds out",
+                "`browser-use-async watch %s` finds out",
                 batch.lifecycle.creator.token_text(submission),
             )
 

@@ -1,11 +1,6 @@
 """One task for one submission, even when the answer to run-task is lost.
 
-| state | set when | the task | next |
-|---|---|---|---|
-| UNSENT | nothing was sent, or nothing was created | may exist if `lost_at` is set | SENDING |
-| SENDING | the first byte of a request is written | may exist | any other |
-| UNKNOWN | an answer was lost | may exist, and is looked for | SENDING, if it is sent again |
-| CREATED | an answer has named the task | exists | |
+The states of a submission, and what follows from each, stand in `reconcile`.
 """
 
 import asyncio
@@ -20,16 +15,17 @@ import attrs
 
 from browser_use_async import errors
 from browser_use_async.api import endpoint_table as table
-from browser_use_async.api.limits import MAX_METADATA_PAIRS, check_word, is_seconds
+from browser_use_async.api.limits import MAX_METADATA_PAIRS
 from browser_use_async.api.submission_key import check_key, mark_of_key
-from browser_use_async.api.submission_token import (
-    MAX_WINDOW,
-    RESERVED_KEYS,
-    TOKEN_KEY,
-    SubmissionToken,
-)
+from browser_use_async.api.submission_token import RESERVED_KEYS, TOKEN_KEY, SubmissionToken
 from browser_use_async.events import SubmissionAdopted
-from browser_use_async.lifecycle.reconcile import FIRST_PAUSE, LONGEST_PAUSE, Reconciler
+from browser_use_async.lifecycle.reconcile import (
+    FIRST_PAUSE,
+    KEY_WINDOW,
+    LONGEST_PAUSE,
+    REPLAY_WINDOW,
+    Reconciler,
+)
 from browser_use_async.lifecycle.submission_age import SubmissionAges
 from browser_use_async.observing.observers import (
     CreationEnded,
@@ -43,15 +39,7 @@ from browser_use_async.transport.response import Outcome, OutcomeKind
 from browser_use_async.transport.submission_keys import is_replayed
 from browser_use_async.types import RunTaskRequest, Task
 
-OnAmbiguous = Literal["reconcile", "resubmit", "raise"]
-IfExists = Literal["join", "raise"]
 EndAction = Literal["leave", "stop", "pause"]
-
-KEY_WINDOW = 86400.0
-"""Seconds back to look for a task with the same key, where the service keeps no keys."""
-
-_REPLAY_SECONDS = 5.0
-"""Seconds to look for a task if the answer to its run-task named another one."""
 
 
 class Journal:
@@ -69,7 +57,7 @@ class Journal:
 
 
 class SubmissionState(Enum):
-    """How far a submission has come: see the table above."""
+    """How far a submission has come: see the table in `reconcile`."""
 
     UNSENT = auto()
     SENDING = auto()
@@ -82,12 +70,9 @@ class Submission:
     """One request that becomes at most one task."""
 
     request: RunTaskRequest
-    token: SubmissionToken | None
-    on_ambiguous: OnAmbiguous
+    token: SubmissionToken | None  # None: there is no room for a mark
     key: str  # the submission key that is sent
     has_own_key: bool = False  # whether the key is the caller's
-    if_exists: IfExists = "join"  # what to do about an earlier task with the caller's key
-    key_window: float = KEY_WINDOW  # seconds back to look for one, where the service keeps no keys
     is_new: bool = True  # whether no earlier process has sent it
     state: SubmissionState = SubmissionState.UNSENT  # how far it has come
     attempts: int = 0  # how many requests were sent
@@ -97,7 +82,8 @@ class Submission:
     lost_at: float | None = None  # the loop time at which the last answer was lost
     is_mixed_up: bool = False  # whether an answer named the task of another submission
     is_joined: bool = False  # whether an earlier submission with the same key has the task
-    may_resend: bool = False  # whether a batch may yet send it again
+    # Whether a batch may yet send it again; then the batch looks for the task of a lost answer.
+    may_resend: bool = False
     creation: "asyncio.Task[Any] | None" = None  # what sends it, if not the caller
     abandoned: bool = False  # whether the caller has stopped waiting, so that nothing more is sent
     ends_at: float = math.inf  # the loop time after which the task would not be used
@@ -136,20 +122,13 @@ class TaskCreator:
     def prepare(
         self,
         request: RunTaskRequest,
-        on_ambiguous: OnAmbiguous,
-        settle_window: float,
         token: SubmissionToken | None = None,
         *,
         key: str | None = None,
-        if_exists: IfExists = "join",
-        key_window: float = KEY_WINDOW,
     ) -> Submission:
-        """Check the options and mark the request, before anything is sent."""
-        check_word("on_ambiguous", on_ambiguous, OnAmbiguous)
-        check_word("if_exists", if_exists, IfExists)
+        """Check the key and mark the request, before anything is sent."""
         if key is not None:
             check_key(key)
-        _check_windows(settle_window=settle_window, key_window=key_window)
         is_new = token is None
         metadata = request.metadata if isinstance(request.metadata, Mapping) else {}
         reserved = next((each for each in RESERVED_KEYS if each in metadata), None)
@@ -162,11 +141,11 @@ class TaskCreator:
         if len(metadata) >= MAX_METADATA_PAIRS:
             # All pairs are the user's own, so there is no room for a mark: after a lost answer only
             # a service that keeps keys can return the task.
-            token, on_ambiguous, marked = None, "raise", request
+            token, marked = None, request
             mark = uuid.uuid4().hex
         else:
             if token is None:
-                token = self.ages.new_token(request.task, settle_window)
+                token = self.ages.new_token(request.task, self.reconciler.settle_window)
                 if key is not None:
                     token = attrs.evolve(token, mark=mark_of_key(key))
             mark = token.mark
@@ -174,11 +153,8 @@ class TaskCreator:
         return Submission(
             marked,
             token,
-            on_ambiguous,
             mark if key is None else key,
             has_own_key=key is not None,
-            if_exists=if_exists,
-            key_window=key_window,
             is_new=is_new,
         )
 
@@ -206,19 +182,13 @@ class TaskCreator:
             earlier = await self._find_earlier(submission)
             if earlier is not None:
                 return earlier
-        # Bounded: a service that loses every answer must not be paid without end.
-        for time in range(self.transport.retry.max_attempts):
-            if time:
-                await self._admit_again(submission)
-            created = await self._send(submission)
-            if created is None and submission.on_ambiguous != "raise":
-                created = await self._settle(submission)
-            if created is not None:
-                self._discard(submission)
-                return created
-            if submission.on_ambiguous != "resubmit" or submission.abandoned:
-                break
-        raise self.unknown(submission)
+        created = await self._send(submission)
+        if created is None and submission.token is not None and not submission.may_resend:
+            created = await self._settle(submission)
+        if created is None:
+            raise self.unknown(submission)
+        self._discard(submission)
+        return created
 
     async def _find_earlier(self, submission: Submission) -> str | None:
         """The task of an earlier submission with the same key, if the list shows it.
@@ -236,9 +206,7 @@ class TaskCreator:
                 f"{MAX_METADATA_PAIRS - 1}; nothing was created",
                 field="metadata",
             )
-        task_id = await self.reconciler.find(
-            token, 0.0, submission, key=key, reach=submission.key_window
-        )
+        task_id = await self.reconciler.find(token, 0.0, submission, key=key, reach=KEY_WINDOW)
         if task_id is None:
             return None
         task = await self.get_task(task_id)
@@ -273,23 +241,6 @@ class TaskCreator:
             await self.transport.connections.sleep(pause)
             pause = min(2 * pause, LONGEST_PAUSE)
         return None
-
-    async def _admit_again(self, submission: Submission) -> None:
-        """Admit one more request: the earlier one may still be carried out."""
-        try:
-            await self._admit(submission)
-        except errors.BudgetExceededError as error:
-            # Loaded only by programs with budgets.
-            from browser_use_async.prices import format_cents  # noqa: PLC0415
-
-            left = error.limit_cents - error.spent_cents - error.reserved_cents
-            remaining = format_cents(left) if left > 0 else "nothing"
-            raise self.unknown(
-                submission,
-                f"; it was not sent again, since a second task may cost up to "
-                f"{format_cents(error.needed_cents)}, and {remaining} of the budget of "
-                f"{format_cents(error.limit_cents)} remains",
-            ) from None
 
     async def _look(self, submission: Submission) -> str | None:
         """The task of a lost answer, if the list shows it now."""
@@ -390,8 +341,6 @@ class TaskCreator:
         if submission.lost_at is None:
             submission.is_joined = True
         else:
-            # If others have the key, too, it is unknown which submission created the task.
-            submission.is_joined = submission.has_own_key and submission.if_exists == "raise"
             seconds = asyncio.get_running_loop().time() - submission.lost_at
             self.transport.observers.notify(SubmissionAdopted(task_id, seconds), submission)
 
@@ -416,7 +365,7 @@ class TaskCreator:
         if submission.may_exist and submission.token is not None:
             error.add_note(
                 f"raised while {moment}: a paid task may exist, which "
-                f"session.resolve_submission({self.token_text(submission)!r}) finds"
+                f"`browser-use-async watch {self.token_text(submission)}` finds"
             )
 
     def _discard(self, submission: Submission) -> None:
@@ -429,10 +378,8 @@ class TaskCreator:
         loop = asyncio.get_running_loop()
         started = loop.time()
         window = token.settle_window
-        # The server has answered, so it is not slow and a short search is enough. But a batch has
-        # time, and `resubmit` needs the whole window before it may send again.
-        if submission.is_mixed_up and submission.on_ambiguous == "reconcile":
-            window = window if submission.ledger_entry else min(window, _REPLAY_SECONDS)
+        if submission.is_mixed_up:
+            window = min(window, REPLAY_WINDOW)
         try:
             # One that is given up is not sent again, so that only the list can show its task.
             key = None if submission.abandoned else submission.key
@@ -452,8 +399,9 @@ class TaskCreator:
             observers.notify(SubmissionAdopted(task_id, seconds), submission)
         return task_id
 
-    async def resolve_submission(self, submission_token: str) -> Task | None:
+    async def resolve(self, submission_token: str) -> Task | None:
         """Find the task of a token, in another process too."""
+        self.transport.bind()
         token = SubmissionToken.parse(submission_token)
         task_id = await self.reconciler.find_in_window(token)
         self.record_found(token, task_id)
@@ -463,11 +411,8 @@ class TaskCreator:
         """Report the result of a search for a submission whose answer was lost."""
         self.transport.observers.notify(SearchEnded(token.mark, task_id))
 
-    def unknown(self, submission: Submission, unsent: str = "") -> errors.SubmissionUnknownError:
-        """The error of a submission with an unknown result.
-
-        `unsent` says why it was not repeated; it continues the sentence.
-        """
+    def unknown(self, submission: Submission) -> errors.SubmissionUnknownError:
+        """The error of a submission with an unknown result."""
         sending = submission.state is SubmissionState.SENDING or submission.failure is None
         what = "run-task was still under way" if sending else str(submission.failure)
         if submission.state is SubmissionState.UNSENT:
@@ -479,7 +424,7 @@ class TaskCreator:
             else "await error.resolve() finds out; to create it again before that may pay twice"
         )
         error = errors.SubmissionUnknownError(
-            f"a paid task may or may not have been created: {what}{unsent}; {advice}",
+            f"a paid task may or may not have been created: {what}; {advice}",
             submission_token=self.token_text(submission),
             resolver=self,
         )
@@ -495,11 +440,3 @@ class TaskCreator:
             # The attempt times out by then at the latest.
             lost_at = asyncio.get_running_loop().time() + self.transport.configuration.timeout
         return str(self.ages.for_other_process(token, lost_at))
-
-
-def _check_windows(**windows: float) -> None:
-    for name, seconds in windows.items():
-        if not is_seconds(seconds) or seconds >= MAX_WINDOW:
-            raise errors.InvalidRequestError(
-                f"{name} must be a number of seconds of 0 or more", field=name
-            )

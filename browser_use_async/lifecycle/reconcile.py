@@ -1,4 +1,25 @@
-"""Searches the newest tasks for those whose creation was not answered."""
+"""Searches the newest tasks for those whose creation was not answered.
+
+The states of a submission (`create.SubmissionState`):
+
+| state | set when | the task | next |
+|---|---|---|---|
+| UNSENT | nothing was sent, or nothing was created | may exist if `lost_at` is set | SENDING |
+| SENDING | the first byte of a request is written | may exist | any other |
+| UNKNOWN | an answer was lost | may exist | see below |
+| CREATED | an answer or a search has named the task | exists | the end |
+
+UNKNOWN depends on the service:
+
+| what is known of the service | what is done, for `SETTLE_WINDOW` at most | next |
+|---|---|---|
+| it keeps keys | the request is sent again with its key | SENDING |
+| it keeps no keys | the list is searched for the mark in the metadata | CREATED |
+| neither | as without keys; a page of the list may show that it keeps keys | either |
+| it keeps no keys, and there is no room for a mark | nothing | |
+
+What is UNKNOWN at the end raises `SubmissionUnknownError`. A batch has its own search (`batch`).
+"""
 
 import asyncio
 import copy
@@ -20,6 +41,27 @@ from browser_use_async.observing.observers import ErrorMade, Subject
 from browser_use_async.transport.client import Transport
 from browser_use_async.transport.submission_keys import SubmissionKeys
 from browser_use_async.types import PageQuery, Task, TaskPage, TaskSummary
+
+SETTLE_WINDOW = 150.0
+"""Seconds from a lost answer after which a task that did not appear is taken never to appear.
+
+A service may carry out a request a minute after its client has given up, as gateways and queues
+wait for so long, and may list a new task after seconds. The rest is a margin. The window is
+measured by the clock of the event loop, which cannot be set, and in another process by the
+service's clock.
+"""
+
+KEY_WINDOW = 86400.0
+"""Seconds back to look for a task with a caller's key, where the service keeps no keys.
+
+A program that was restarted asks again within hours, and each 100 tasks since then cost a request.
+"""
+
+REPLAY_WINDOW = 5.0
+"""Seconds to look for a task if the answer to its run-task named another one.
+
+The service has answered, so it is not slow.
+"""
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 10.0
 TICK = 0.001  # timers may fire a little early
@@ -84,7 +126,10 @@ class Reconciler:
     # it. So it does not matter how far this machine's clock is from the service's, nor whether the
     # service's `Date` agrees with the dates of its rows.
 
-    def __init__(self, transport: Transport, ages: SubmissionAges) -> None:
+    def __init__(
+        self, transport: Transport, ages: SubmissionAges, settle_window: float = SETTLE_WINDOW
+    ) -> None:
+        self.settle_window = settle_window
         self._transport = transport
         self._observers = transport.observers
         self._ages = ages

@@ -113,28 +113,9 @@ class SubmissionRunner:
         # Waits need to know its age: the service may not list a new task for a moment, and no event
         # comes again that came before the answer. So the age is counted from the send.
         sent_at, joined = submission.sent_at, submission.is_joined
-        handle = TaskHandle[Any](
+        return TaskHandle[Any](
             task_id, self.tasks, self.poller, output_type, sent_at, joined=joined
         )
-        if submission.is_joined and submission.if_exists == "raise":
-            raise self._exists(submission, handle)
-        return handle
-
-    def _exists(
-        self, submission: create.Submission, handle: "TaskHandle[Any]"
-    ) -> errors.SubmissionKeyExistsError:
-        doubt = ""
-        if submission.lost_at is not None:
-            doubt = ", perhaps by this call, one of whose answers was lost"
-        error = errors.SubmissionKeyExistsError(
-            f"task {handle.id} was created with the key {submission.key!r} before{doubt}; nothing "
-            "was created now. Its handle is the error's `handle`",
-            key=submission.key,
-            task_id=handle.id,
-            handle=handle,
-        )
-        self.creator.transport.observers.notify(ErrorMade(error), submission)
-        return error
 
     async def run_and_wait(
         self,
@@ -285,7 +266,7 @@ class SubmissionRunner:
             if submission.may_exist and not (created or is_reported):
                 LOGGER.warning(
                     "a call was cancelled before run-task was answered, so a paid task may exist; "
-                    "session.resolve_submission(%r) finds out",
+                    "`browser-use-async watch %s` finds out",
                     self.creator.token_text(submission),
                 )
         if not created:

@@ -209,3 +209,6 @@ class Runtime:
     connector: MakeConnector = aiohttp.TCPConnector  # for the sessions that the transport owns
     # Called with a function that opens the ledger of a batch; returns its writer. None: a thread
     start_writer: Callable[[Callable[[], Any]], Awaitable[Any]] | None = None
+    # Seconds to look for the task of a lost answer, where the service keeps no keys. None: those of
+    # the reconciler. Only a control that must fail, or a test in real time, gives less.
+    settle_window: float | None = None

@@ -13,6 +13,7 @@ from browser_use_async.server import LocalServer
 from browser_use_async.server.executors.protocol import Control
 from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor
 from browser_use_async.server.records import Assignment, Failed, Step
+from browser_use_async.transport.config import Runtime
 from tests.support.hygiene import nothing_leaks
 
 __all__ = ["Held", "Mended", "Open", "Serve", "hanging", "nothing_leaks", "open_session", "serve"]
@@ -88,8 +89,10 @@ class Serve(Protocol):
 class Open(Protocol):
     """Opens a session with a server."""
 
-    async def __call__(self, server: LocalServer, **options: Any) -> BrowserUseSession:
-        """Open one; `options` are the session's."""
+    async def __call__(
+        self, server: LocalServer, *, settle_window: float | None = None, **options: Any
+    ) -> BrowserUseSession:
+        """Open one; `options` are the session's, and `settle_window` is of its runtime."""
         ...
 
 
@@ -111,11 +114,14 @@ async def open_session(serve: Serve) -> AsyncIterator[Open]:
     """Open sessions."""
     async with AsyncExitStack() as stack:
 
-        async def open_one(server: LocalServer, **options: Any) -> BrowserUseSession:
+        async def open_one(
+            server: LocalServer, *, settle_window: float | None = None, **options: Any
+        ) -> BrowserUseSession:
+            runtime = Runtime(settle_window=settle_window)
             session = BrowserUseSession(
                 server.api_key,
                 base_url=server.base_url,
-                **{"poll": POLL, "retry": RETRY, **options},
+                **{"poll": POLL, "retry": RETRY, "runtime": runtime, **options},
             )
             return await stack.enter_async_context(session)
 

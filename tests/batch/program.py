@@ -132,14 +132,13 @@ async def run(settings: Run) -> None:
         timeout=5.0,
         retry=FAST,
         poll=OFTEN,
-        runtime=Runtime(start_writer=start_writer),
+        runtime=Runtime(start_writer=start_writer, settle_window=settings.settle_window),
     )
     async with session:
         batch = session.run_many(
             items(settings.count),
             concurrency=settings.concurrency,
             ledger=settings.ledger,
-            settle_window=settings.settle_window,
             retry_failed=settings.retry_failed,
         )
         async for _result in batch:

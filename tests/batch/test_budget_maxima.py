@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from browser_use_async import BrowserUseSession, RunTaskRequest
+from browser_use_async import BrowserUseSession, RunTaskRequest, errors
 from browser_use_async.batch import ItemState, StopReason, read_ledger
 from browser_use_async.errors import InvalidRequestError
 from browser_use_async.prices import task_cents
@@ -212,10 +212,18 @@ async def test_what_was_lost_is_sent_again_only_if_it_fits(
     serve: Serve, open_session: Open, ledger: Path
 ) -> None:
     """Both requests of an item whose answer was lost in an earlier run reserve a maximum."""
-    server = await serve(submission_keys=False, faults=[Fault("reset", "run_task", calls=2)])
-    session = await open_session(server)
-    options = {"concurrency": 1, "ledger": ledger, "settle_window": 0.05}
-    await session.run_many(["done", "lost"], on_ambiguous="raise", **options).collect()
+    server = await serve(
+        submission_keys=False,
+        faults=[
+            Fault("reset", "run_task", calls=2),
+            Fault("status", "list_tasks", status=500, first=1000),
+        ],
+    )
+    session = await open_session(server, settle_window=0.05)
+    options: Any = {"concurrency": 1, "ledger": ledger}
+    with pytest.raises(errors.BrowserUseError):
+        await session.run_many(["done", "lost"], outage_timeout=0.2, **options).collect()
+    server.set_faults([])
     before = server.requests["run_task"]
 
     batch = session.run_many(["done", "lost"], budget_cents=2 * MAXIMUM + 3, **options)
@@ -238,8 +246,8 @@ async def test_a_task_that_is_made_late_is_within_the_budget(
     server = await serve(
         submission_keys=False, faults=[Fault("late_commit", "run_task", calls=1, seconds=1.0)]
     )
-    session = await open_session(server)
-    options = {"concurrency": 5, "ledger": ledger, "settle_window": 0.3, "max_agent_steps": 2}
+    session = await open_session(server, settle_window=0.3)
+    options = {"concurrency": 5, "ledger": ledger, "max_agent_steps": 2}
     texts = [f"Task {number}" for number in range(count)]
 
     batch = session.run_many(texts, budget_cents=6 * count, **options)
@@ -297,8 +305,8 @@ async def test_a_second_task_counts_in_the_budget_of_the_next_run(
     server = await serve(
         submission_keys=False, executor=turns, faults=[Fault("reset", "run_task", calls=1)]
     )
-    session = await open_session(server)
-    options = {"concurrency": 1, "ledger": ledger, "settle_window": 0.3, "max_agent_steps": 2}
+    session = await open_session(server, settle_window=0.3)
+    options = {"concurrency": 1, "ledger": ledger, "max_agent_steps": 2}
     batch = session.run_many(["one"], budget_cents=20, **options)
     collecting = asyncio.ensure_future(batch.collect())
     second = await _create_second(session, server, ledger)
@@ -324,8 +332,8 @@ async def test_a_second_task_that_runs_on_keeps_its_reservation(
     server = await serve(
         submission_keys=False, executor=turns, faults=[Fault("reset", "run_task", calls=1)]
     )
-    session = await open_session(server)
-    options = {"concurrency": 1, "ledger": ledger, "settle_window": 0.3, "max_agent_steps": 2}
+    session = await open_session(server, settle_window=0.3)
+    options = {"concurrency": 1, "ledger": ledger, "max_agent_steps": 2}
     batch = session.run_many(["one"], budget_cents=20, **options)
     collecting = asyncio.ensure_future(batch.collect())
     second = await _create_second(session, server, ledger)

@@ -277,19 +277,17 @@ async def test_a_renewed_secret_is_no_other_request(
     serve: Serve, open_session: Open, ledger: Path
 ) -> None:
     """A repetition with another value of a secret gets the task of the first request."""
-    server = await serve(faults=[Fault("lost_reply", "run_task", first=20)])
+    server = await serve()
     session = await open_session(server)
 
-    def run(secret: str) -> Any:
+    def items(secret: str) -> Any:
         request = RunTaskRequest(
             "Log in", secrets={"example.com": secret}, allowed_domains=["example.com"]
         )
-        return session.run_many([("one", request)], ledger=ledger, on_ambiguous="raise")
+        return [("one", request)]
 
-    (lost,) = await run("old").collect()
-    assert lost.state is ItemState.UNKNOWN
-    server.set_faults([])
-    (found,) = await run("new").collect()
+    await _lose(server, session, ledger, items("old"))
+    (found,) = await _run(session, ledger, items("new"))
 
     assert found.succeeded
     assert (found.task_id, found.joined, found.cost_cents) == (
@@ -364,7 +362,7 @@ async def test_a_lost_answer_is_asked_for_again(
     session = await open_session(server)
     fields = {"max_agent_steps": 1, "concurrency": 1, "budget_cents": 2 * COST}
 
-    results = await _run(session, ledger, settle_window=FOREVER, **fields)
+    results = await _run(session, ledger, **fields)
 
     assert [each.succeeded for each in results] == [True, True]
     assert [each.attempts for each in results] == [3, 2]
@@ -375,20 +373,15 @@ async def test_a_lost_answer_is_asked_for_again(
     assert server.requests["run_task"] == 5
 
 
-@pytest.mark.parametrize("on_ambiguous", ["reconcile", "raise", "resubmit"])
 async def test_an_unanswered_request_is_repeated_at_once_by_the_next_run(
-    serve: Serve, open_session: Open, ledger: Path, on_ambiguous: Any
+    serve: Serve, open_session: Open, ledger: Path
 ) -> None:
-    """With any `on_ambiguous`: a repetition with its key is no second task."""
-    server = await serve(faults=[Fault("lost_reply", "run_task", first=20)])
-    session = await open_session(server)
-    lost = await _run(session, ledger, on_ambiguous="raise")
-    assert {each.state for each in lost} == {ItemState.UNKNOWN}
-    server.set_faults([])
+    """A repetition with its key is no second task."""
+    server = await serve()
+    await _lose(server, await open_session(server), ledger)
     before = server.requests["run_task"]
 
-    options = {"settle_window": FOREVER, "on_ambiguous": on_ambiguous}
-    found = await _run(await open_session(server), ledger, **options)
+    found = await _run(await open_session(server), ledger)
 
     assert [(each.succeeded, each.joined) for each in found] == [(True, False)] * 2
     assert server.requests["run_task"] - before == 2
@@ -400,10 +393,10 @@ async def test_a_refused_repetition_says_nothing_of_the_first_request(
     serve: Serve, open_session: Open, ledger: Path
 ) -> None:
     """Its item stays in doubt, with its reservation, until an answer decides."""
-    server = await serve(faults=[Fault("lost_reply", "run_task", first=20)])
+    server = await serve()
     session = await open_session(server)
-    options = {"settle_window": FOREVER, "max_agent_steps": 1, "budget_cents": COST}
-    await _run(session, ledger, ITEMS[:1], on_ambiguous="raise", **options)
+    options = {"max_agent_steps": 1, "budget_cents": COST}
+    await _lose(server, session, ledger, ITEMS[:1], **options)
     server.set_faults([Fault("status", "run_task", status=429, headers={"Retry-After": "0"})])
 
     with raises(errors.RateLimitError):
@@ -463,19 +456,37 @@ async def test_what_a_service_without_keys_was_sent_is_searched_for(
     """The service learns keys between two runs: it does not know those of the first run."""
     monkeypatch.setenv(KEY_VARIABLE, "a-key-of-the-tests-0123456789")
     place = {"database": str(tmp_path / "server.db"), "api_key": "bu_the_same_key_both_times"}
-    lost = [Fault("lost_reply", "run_task", first=20)]
-    before = LocalServer(executor=hanging(), submission_keys=False, faults=lost, **place)
+    before = LocalServer(executor=hanging(), submission_keys=False, **place)
     async with before:
-        session = await open_session(before)
-        (unknown,) = await _run(session, ledger, ITEMS[:1], on_ambiguous="raise")
-    assert unknown.state is ItemState.UNKNOWN
+        session = await open_session(before, settle_window=0.2)
+        await _lose(before, session, ledger, ITEMS[:1])
     server = await serve(**place)
 
-    (found,) = await _run(await open_session(server), ledger, ITEMS[:1], settle_window=0.5)
+    (found,) = await _run(await open_session(server), ledger, ITEMS[:1])
 
     assert found.task_id is not None
     assert len(server.store.tasks) == 1
     assert server.requests["run_task"] == 0
+
+
+async def _lose(
+    server: LocalServer,
+    session: BrowserUseSession,
+    ledger: Path,
+    items: Any = ITEMS,
+    **options: Any,
+) -> None:
+    """End a batch by an outage that begins with the answers to its requests."""
+    server.set_faults(
+        [
+            Fault("lost_reply", "run_task", first=100),
+            Fault("status", "list_tasks", status=500, first=1000),
+        ]
+    )
+    with pytest.raises((errors.APIConnectionError, errors.APIStatusError)):
+        await _run(session, ledger, items, outage_timeout=0.2, **options)
+    assert {row.state for row in read_ledger(ledger).rows()} == {ItemState.INTENT}
+    server.set_faults([])
 
 
 async def _run(

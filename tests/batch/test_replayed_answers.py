@@ -29,7 +29,7 @@ def test_every_item_has_its_own_task(tmp_path: Path, same_run: bool) -> None:
 
     async def run(world: BatchWorld, items: list[str]) -> list[str | None]:
         async with world.open_session(Machine()) as session:
-            batch = session.run_many(items, concurrency=1, ledger=ledger, settle_window=60.0)
+            batch = session.run_many(items, concurrency=1, ledger=ledger)
             return [result.task_id for result in await batch.collect()]
 
     async def live() -> tuple[list[str | None], list[str]]:

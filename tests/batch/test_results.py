@@ -163,7 +163,6 @@ async def test_a_listener_that_raises_stops_nothing(
         {"concurrency": 0},
         {"concurrency": 1, "budget_cents": -1},
         {"concurrency": 1, "on_cancel": "pause"},
-        {"concurrency": 1, "settle_window": -1},
         {"concurrency": 1, "timeout": 0},
         {"concurrency": 1, "outage_timeout": float("inf")},
         {"concurrency": 1, "labels": "a"},

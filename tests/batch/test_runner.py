@@ -17,7 +17,6 @@ from browser_use_async import (
 )
 from browser_use_async.api.submission_token import TOKEN_KEY
 from browser_use_async.batch import Batch, ItemState, read_ledger
-from browser_use_async.lifecycle.create import OnAmbiguous
 from browser_use_async.server.faults import Fault
 from browser_use_async.server.records import Finished
 from tests.batch.conftest import Mended, Open, Serve, hanging
@@ -45,28 +44,25 @@ async def test_a_lost_answer_is_made_good(
     assert sum(isinstance(event, SubmissionAdopted) for event in heard) == 2
 
 
-@pytest.mark.parametrize("on_ambiguous", ["reconcile", "raise", "resubmit"])
-async def test_what_was_lost_for_good_is_unknown_or_sent_again(
-    serve: Serve, open_session: Open, ledger: Path, on_ambiguous: OnAmbiguous
+@pytest.mark.parametrize("losses", [1, 3])
+async def test_what_was_lost_for_good_is_sent_again_a_few_times(
+    serve: Serve, open_session: Open, ledger: Path, losses: int
 ) -> None:
-    """Where no task was created, one policy reports it and the other sends again."""
-    server = await serve(submission_keys=False, faults=[Fault("reset", "run_task", calls=1)])
-    session = await open_session(server)
+    """Where no task was created, the request is sent again; the third loss is reported."""
+    lost = Fault("reset", "run_task", first=losses)
+    server = await serve(submission_keys=False, faults=[lost])
+    session = await open_session(server, settle_window=0.3)
 
-    results = await session.run_many(
-        ["one"], concurrency=1, ledger=ledger, on_ambiguous=on_ambiguous, settle_window=0.3
-    ).collect()
+    results = await session.run_many(["one"], concurrency=1, ledger=ledger).collect()
 
-    if on_ambiguous == "resubmit":
+    if losses == 1:
         assert results[0].succeeded
         assert results[0].attempts == 2
         return
     assert results[0].state is ItemState.UNKNOWN
     assert isinstance(results[0].error, errors.SubmissionUnknownError)
     assert results[0].error.submission_token
-    again = await session.run_many(
-        ["one"], concurrency=1, ledger=ledger, settle_window=0.3
-    ).collect()
+    again = await session.run_many(["one"], concurrency=1, ledger=ledger).collect()
     assert again[0].succeeded
     assert len(server.store.tasks) == 1
 
@@ -83,7 +79,7 @@ async def test_a_task_that_comes_too_late_is_found(
     server = await serve(
         submission_keys=False, faults=[Fault("reset", "run_task", calls=1)], executor=hanging()
     )
-    session = await open_session(server)
+    session = await open_session(server, settle_window=0.2)
 
     async def end_all_but_the_late_one() -> None:
         await until(lambda: len(server.store.tasks) == 2)  # after the window: it was sent again
@@ -98,7 +94,6 @@ async def test_a_task_that_comes_too_late_is_found(
         ["one", "other"],
         concurrency=2,
         ledger=ledger,
-        settle_window=0.2,
         stop_orphans=stop_orphans,
     )
     results = await batch.collect()
@@ -125,16 +120,16 @@ async def test_a_task_that_comes_after_its_run_is_found_by_a_later_one(
     executor = Mended("one") if retried else None
     options = {} if executor is None else {"executor": executor}
     server = await serve(
-        submission_keys=False, faults=[Fault("reset", "run_task", calls=1)], **options
+        submission_keys=False, faults=[Fault("reset", "run_task", first=3)], **options
     )
-    session = await open_session(server)
+    session = await open_session(server, settle_window=0.05)
 
     async def run(**more: Any) -> Batch[Any]:
-        batch = session.run_many(["one"], concurrency=1, ledger=ledger, settle_window=0.05, **more)
+        batch = session.run_many(["one"], concurrency=1, ledger=ledger, **more)
         await batch.collect()
         return batch
 
-    await run(on_ambiguous="raise")
+    await run()
     assert read_ledger(ledger).counts[ItemState.UNKNOWN] == 1
     assert not (await run()).orphans
     mark = server.store.tasks[0].metadata[TOKEN_KEY]

@@ -37,7 +37,7 @@ async def test_leaving_leaves_or_stops(
     before = len(server.store.tasks)
     for task in server.store.tasks[1:]:
         await session.tasks.stop(task.id)
-    again = session.run_many(texts(before), concurrency=5, ledger=ledger, settle_window=0.3)
+    again = session.run_many(texts(before), concurrency=5, ledger=ledger)
     results = await again.collect()
     assert len(results) == before == len(server.store.tasks)
 
@@ -140,7 +140,7 @@ async def test_a_loop_that_is_left_needs_no_closing(
         break
 
     results = await _when_the_ledger_is_free(
-        lambda: session.run_many(texts(5), concurrency=2, ledger=ledger, settle_window=0.2)
+        lambda: session.run_many(texts(5), concurrency=2, ledger=ledger)
     )
     assert all(result.succeeded for result in results)
 

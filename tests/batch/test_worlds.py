@@ -5,7 +5,6 @@ from pathlib import Path
 import attrs
 import pytest
 
-from browser_use_async.lifecycle.create import OnAmbiguous
 from tests.batch.world import Forgetful, MakeStore, TracedStore, simulate_batch
 from tests.simulator.world import Laws, Report
 
@@ -20,19 +19,16 @@ def _worlds(folder: Path, laws: Laws, seeds: range, store: MakeStore = TracedSto
     )
 
 
-@pytest.mark.parametrize("on_ambiguous", ["resubmit", "reconcile"])
-def test_every_item_has_one_task_whatever_breaks_or_dies(
-    tmp_path: Path, on_ambiguous: OnAmbiguous
-) -> None:
+def test_every_item_has_one_task_whatever_breaks_or_dies(tmp_path: Path) -> None:
     """Random faults, late work, late lists and crashes: none is doubled, none is lost."""
-    report = _worlds(tmp_path, attrs.evolve(FEW, on_ambiguous=on_ambiguous), range(15))
+    report = _worlds(tmp_path, FEW, range(15))
 
     assert (report.doubled, report.lost, report.forbidden) == (0, 0, 0)
     assert report.noted > 15 * FEW.jobs * 4
     assert report.crashes > 5
     assert len(report.faults) > 12
     assert report.found["by the SDK"]
-    assert on_ambiguous != "resubmit" or not report.unknown
+    assert not report.unknown
 
 
 @pytest.mark.parametrize(

@@ -179,9 +179,8 @@ class BatchWorker:
                 return
 
     def _unfinished(self) -> set[ItemState]:
-        states = {ItemState.NEW, ItemState.INTENT, ItemState.SUBMITTED}
         # A run sends an item only a few times, to a service that loses every answer.
-        return states | {ItemState.UNKNOWN} if self.world.is_persistent else states
+        return {ItemState.NEW, ItemState.INTENT, ItemState.SUBMITTED, ItemState.UNKNOWN}
 
     async def _run(self) -> None:
         world = self.world
@@ -193,8 +192,6 @@ class BatchWorker:
             items,
             concurrency=AT_ONCE,
             ledger=world.ledger,
-            on_ambiguous=world.laws.on_ambiguous,
-            settle_window=world.laws.window,
             stop_orphans=True,
             **world.options,
         )
@@ -262,11 +259,6 @@ class BatchWorld(World):
             now = asyncio.get_running_loop().time()
             self.traces.add(job, Event(at=now, what=What.MADE))
         return super()._drawn_task(body)
-
-    @property
-    def is_persistent(self) -> bool:
-        """Whether items whose answers are lost are sent until one is not."""
-        return self.laws.on_ambiguous == "resubmit"
 
     def view(self) -> LedgerView:
         """The content of the ledger."""

@@ -17,6 +17,7 @@ pytestmark = pytest.mark.looptime
 
 TEN_STEPS = Decimal(26)  # a start, and ten steps of gpt-4.1
 THREE_STEPS = Decimal("8.5")
+LATE = Fault(cut=True, done_after=155.0)  # executed after the settle window
 
 
 def _amounts(budget: Budget) -> tuple[Decimal, Decimal, Decimal]:
@@ -181,13 +182,14 @@ async def test_a_budget_is_shared_by_entering_it_again(api: FakeApi, open_sessio
 async def test_a_lost_answer_keeps_its_reservation(api: FakeApi, open_session: OpenSession):
     """The task may exist: its reservation stays until it is found, or certainly does not exist."""
     session = await open_session()
-    for fault, spent in ((LOST_AFTER, THREE_STEPS), (LOST_BEFORE, Decimal(0))):
+    for fault, spent in ((LATE, THREE_STEPS), (LOST_BEFORE, Decimal(0))):
         api.break_calls("run", {0: fault})
         async with session.budget(cents=100) as budget:
             with pytest.raises(errors.SubmissionUnknownError) as caught:
-                await session.submit("Buy milk", max_agent_steps=10, on_ambiguous="raise")
+                await session.submit("Buy milk", max_agent_steps=10)
             assert (budget.spent_cents, budget.reserved_cents) == (0, TEN_STEPS)
 
+            await asyncio.sleep(10.0)
             found = await caught.value.resolve()
             if found is not None:
                 await session.wait(found)

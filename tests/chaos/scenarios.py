@@ -130,12 +130,12 @@ def _clocks() -> Iterator[Scenario]:
     ways, cold = (
         tuple(
             Laws(
-                Submissions(60, on_ambiguous=then, warm=warm),
+                Submissions(60, resubmits=resubmits, warm=warm),
                 (LOST,),
                 others=1.0,
                 rows_tell_metadata=has_metadata,
             )
-            for then in ("reconcile", "resubmit")
+            for resubmits in (False, True)
             for has_metadata in choices
         )
         for warm, choices in ((True, (True, False)), (False, (False,)))
@@ -197,12 +197,12 @@ def _submissions() -> Iterator[Scenario]:
     late = attrs.evolve(LOST, done_after=30.0)
     lost = tuple(
         Laws(
-            Submissions(100, on_ambiguous=then),
+            Submissions(100, resubmits=resubmits),
             (late, Fault(Kind.CUT, 0.1)),
             list_lag=20.0,
             others=1.0,
         )
-        for then in ("reconcile", "resubmit", "raise")
+        for resubmits in (False, True)
     )
     yield Scenario("lost answers, late commits", lost)
     kept = tuple(attrs.evolve(laws, keys="kept") for laws in lost)
@@ -260,7 +260,7 @@ def _controls() -> Iterator[Scenario]:
         )
     )
     outage = (Fault(Kind.SERVER_ERROR, since=5.0, until=800.0),)
-    hasty = Submissions(100, on_ambiguous="resubmit", settle_window=20.0)
+    hasty = Submissions(100, resubmits=True, settle_window=20.0)
     commits = (attrs.evolve(LOST, done_after=200.0),)
     slots = Laws(Slots(20, naive=True), slots=1, life=Life((3.0, 3.0)))
     paying = Laws(Spending(500, 1, naive=True), life=Life(steps=(20,)))

@@ -86,7 +86,7 @@ def test_no_call_takes_a_step_that_the_model_forbids() -> None:
     """The events of calls with lost answers, and of a batch, are steps of the model."""
     cut = Fault(Kind.CUT, 0.3, calls=frozenset({Call.RUN}), done=0.5, done_after=30.0)
     busy = Fault(Kind.RATE_LIMIT, 0.1, calls=frozenset({Call.RUN}))
-    calls = live(Laws(Submissions(40, on_ambiguous="resubmit"), (cut, busy), list_lag=10.0), 0)
+    calls = live(Laws(Submissions(40, resubmits=True), (cut, busy), list_lag=10.0), 0)
     batch = live(Laws(Spending(5000, 10, items=40), (cut, busy), life=Life(steps=(3,))), 0)
 
     assert calls.requests["run"] > calls.tasks == 40

@@ -6,7 +6,6 @@ from collections.abc import Awaitable, Callable
 from decimal import Decimal
 from functools import partial
 from itertools import combinations
-from typing import Any
 
 import attrs
 
@@ -118,7 +117,6 @@ def _note_doubles(world: World) -> None:
 async def _resolve(world: World, job: str, error: errors.SubmissionUnknownError) -> str | None:
     """Resolve a submission, and check whether the result is right."""
     world.report.unknown += 1
-    world.note_call(job, What.DOUBTED)
     while True:
         try:
             found = await error.resolve()
@@ -137,7 +135,7 @@ class Submissions:
 
     count: int
     rate: float = 2.0  # in a second
-    on_ambiguous: str = "reconcile"
+    resubmits: bool = False  # once the error has found no task
     settle_window: float = 60.0  # seconds
     warm: bool = True  # the service has sent its time before
     naive: bool = False  # the thin call instead, once
@@ -154,21 +152,27 @@ class Submissions:
         await world.finish(clients)
         _note_doubles(world)
 
-    async def _submit(self, world: World, job: str) -> None:
+    async def _submit(self, world: World, job: str, *, is_new: bool = True) -> None:
         known: str | None = None
         text = world.rng.choice((f"Do {job}", *TEXTS))
         metadata = {"job": job}
-        fields: Any = {"on_ambiguous": self.on_ambiguous, "settle_window": self.settle_window}
-        if not self.naive:
+        if is_new and not self.naive:
             world.begin_call(job)
         try:
             if self.naive:
                 known = (await world.session.tasks.run(text, metadata=metadata)).id
             else:
-                known = (await world.session.submit(text, metadata=metadata, **fields)).id
+                known = (await world.session.submit(text, metadata=metadata)).id
                 world.note_call(job, What.SUBMITTED)
         except errors.SubmissionUnknownError as error:
+            if not self.resubmits:
+                world.note_call(job, What.DOUBTED)
             known = await _resolve(world, job, error)
+            if self.resubmits and known is None:
+                await self._submit(world, job, is_new=False)
+                return
+            if self.resubmits:
+                world.note_call(job, What.SUBMITTED)
         except errors.BrowserUseError:
             await asyncio.sleep(STOP_SECONDS)  # it says that nothing was created
         mine = [task.id for task in world.service.by_job[job]]

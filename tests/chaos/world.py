@@ -66,6 +66,7 @@ class World:
                 now=self._wall_clock,
                 connector=network.connector(Machine()),
                 start_writer=self._start_writer,
+                settle_window=getattr(laws.workload, "settle_window", None),
             ),
         )
 

@@ -90,7 +90,7 @@ async def test_killed_while_rows_are_tried_again(
     source, env = companies(tmp_path, *names), environment(server)
     await run(*words(tmp_path, source), env=env)
     executor.broken = {"Bad 1"}  # four of them fail again
-    retry = ("--resume", "--retry-failed", "--concurrency", "2", "--settle-window", "2")
+    retry = ("--resume", "--retry-failed", "--concurrency", "2")
     for most in (14, 17, 20):
         async with running(*words(tmp_path, source, *retry), env=env) as command:
             await until(lambda most=most: server.tasks_created >= most)

@@ -87,7 +87,7 @@ async def test_a_table_of_results(server: LocalServer, recorder: Recorder, tmp_p
     recorder.released.set()
     with out.open("a") as file:
         file.write('line 9,"half')
-    again = await run(*given, "--resume", "--settle-window", "2", env=env)
+    again = await run(*given, "--resume", env=env)
 
     rows = {row["key"]: row for row in csv.DictReader(out.read_text().splitlines())}
     assert again.code == 0

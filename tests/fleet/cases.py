@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import random
 import time
+import uuid
 from collections import Counter, defaultdict
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
@@ -40,12 +41,11 @@ async def _create(nodes: list[Node], count: int, pause: float = 0.0) -> list[str
 
         async def create(number: int) -> None:
             # Like any client whose server has died: it calls another one.
+            key = uuid.uuid4().hex  # so that another server knows what a dead one has created
             for attempt in range(20):
                 session = sessions[(number + attempt) % len(sessions)]
                 with contextlib.suppress(BrowserUseError):
-                    handle = await session.submit(
-                        f"task {number}", on_ambiguous="resubmit", settle_window=4.0
-                    )
+                    handle = await session.submit(f"task {number}", key=key)
                     ids.append(handle.id)
                     return
                 await asyncio.sleep(0.5)

@@ -8,13 +8,17 @@ import pytest
 
 from browser_use_async import BrowserUseSession, errors
 from browser_use_async.lifecycle.create import EndAction
+from browser_use_async.transport.config import Runtime
 from tests.lifecycle.awaits import Awaits
 from tests.lifecycle.orphans import cancelled, orphans
+from tests.support.api_bench import resolved
 from tests.support.fake_api import FakeApi, Fault
 from tests.support.fake_task import lives
 from tests.support.hygiene import KEY
 
 pytestmark = pytest.mark.looptime
+
+QUICK = Runtime(settle_window=5.0)
 
 
 @pytest.mark.parametrize("lost", [False, True], ids=["answered", "lost answers"])
@@ -33,14 +37,13 @@ async def test_cancelling_at_every_await(
     while reached:
         point += 1
         # A new session each time, since connecting has awaits as well.
-        async with BrowserUseSession(api_key=KEY, base_url=api.url) as session:
+        async with BrowserUseSession(api_key=KEY, base_url=api.url, runtime=QUICK) as session:
             awaits = Awaits(point)
             run = awaits.start(
                 session.run_and_wait(
                     "x",
                     on_cancel=fate,
                     on_created=lambda handle: known.add(handle.id),
-                    settle_window=5.0,
                 )
             )
             reached = await cancelled(run)
@@ -62,8 +65,8 @@ async def _note_what_is_left(
     """Add the tasks that the log names to the known ones."""
     await asyncio.sleep(5.0)  # what was sent runs to its end
     known |= {task_id for task_id in api.tasks if task_id in log.text}
-    for token in re.findall(r"resolve_submission\('(bu1[^']+)'\)", log.text):
-        found = await session.resolve_submission(token)
+    for token in re.findall(r"browser-use-async watch (bu1\S+)`", log.text):
+        found = await resolved(session, token)
         known |= set() if found is None else {found.id}
     log.clear()
 

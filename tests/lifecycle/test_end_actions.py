@@ -11,7 +11,7 @@ import pytest
 
 from browser_use_async import EndActionAttempted, errors
 from tests.lifecycle.orphans import cancelled, forever, now, orphans, steps
-from tests.support.api_bench import OpenSession
+from tests.support.api_bench import OpenSession, resolved
 from tests.support.fake_api import FakeApi, FakeTask, Fault
 from tests.support.fake_task import lives
 
@@ -84,21 +84,22 @@ async def test_cancelling_a_submission_with_a_lost_answer_leaves_no_orphan(
     assert api.count("run") == len(api.tasks)
 
 
-async def test_a_cancelled_submission_that_may_not_look_leaves_its_token(
+async def test_a_cancelled_submission_whose_task_is_late_leaves_its_token(
     api: FakeApi, open_session: OpenSession, caplog: pytest.LogCaptureFixture
 ):
-    """With `raise` no search runs; the log has the token, which finds the task in any process."""
+    """The task is listed late; the log has the token, which finds it in any process."""
     session = await open_session()
     api.make = forever
     api.break_calls("run", {1: Fault(cut=True, done=True, stall=2.0)})
-    submission = asyncio.create_task(session.submit("x", on_ambiguous="raise"))
+    api.list_lag = 160.0
+    submission = asyncio.create_task(session.submit("x"))
     await asyncio.sleep(1.0)
     submission.cancel()
     assert await cancelled(submission)
-    await asyncio.sleep(2.0)
-    (token,) = re.findall(r"resolve_submission\('(bu1[^']+)'\)", caplog.text)
+    await asyncio.sleep(160.0)
+    (token,) = re.findall(r"browser-use-async watch (bu1\S+)`", caplog.text)
 
-    found = await session.resolve_submission(token)
+    found = await resolved(session, token)
 
     assert found is not None
     assert [found.id] == list(api.tasks)

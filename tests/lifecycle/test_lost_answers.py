@@ -8,27 +8,12 @@ import pytest
 from aiohttp import ClientHandlerType, ClientRequest, ClientResponse
 
 from browser_use_async import RetryPolicy, errors
-from browser_use_async.api.submission_token import TOKEN_KEY
 from browser_use_async.events import RetryScheduled, SubmissionAdopted
-from tests.support.api_bench import OpenSession
+from tests.support.api_bench import OpenSession, resolved
 from tests.support.fake_api import LOST_AFTER, LOST_BEFORE, Call, FakeApi, FakeTask, Fault
 from tests.support.virtual_time import loop_time
 
 pytestmark = pytest.mark.looptime
-
-
-async def test_a_lost_answer_raises_if_asked_to(api: FakeApi, open_session: OpenSession):
-    """With `raise` there is one POST, one task, and an error that can find it."""
-    session = await open_session()
-    api.break_calls("run", {1: LOST_AFTER})
-
-    with pytest.raises(errors.SubmissionUnknownError) as caught:
-        await session.submit("x", on_ambiguous="raise")
-
-    assert api.count() == api.count("run") == 1
-    found = await caught.value.resolve()
-    assert found is not None
-    assert found.id == api.only_task().id
 
 
 async def test_what_a_middleware_makes_of_an_answer_is_found(
@@ -43,8 +28,8 @@ async def test_what_a_middleware_makes_of_an_answer_is_found(
     session = await open_session(middlewares=[broken])
     with pytest.raises(ZeroDivisionError) as caught:
         await session.submit("x")
-    token = "".join(caught.value.__notes__).split("'")[1]
-    found = await (await open_session()).resolve_submission(token)
+    token = "".join(caught.value.__notes__).split("`")[1].removeprefix("browser-use-async watch ")
+    found = await resolved(await open_session(), token)
 
     assert api.count("run") == 1
     assert found is not None
@@ -65,8 +50,8 @@ async def test_what_breaks_the_search_for_a_task_has_its_token(
     api.break_calls("run", {1: LOST_AFTER})
     with pytest.raises(ZeroDivisionError) as caught:
         await session.submit("x")
-    token = "".join(caught.value.__notes__).split("'")[1]
-    found = await (await open_session()).resolve_submission(token)
+    token = "".join(caught.value.__notes__).split("`")[1].removeprefix("browser-use-async watch ")
+    found = await resolved(await open_session(), token)
 
     assert api.count("run") == 1
     assert found is not None
@@ -130,27 +115,16 @@ async def test_a_stalled_answer_is_made_good(api: FakeApi, open_session: OpenSes
 
 
 async def test_a_task_that_was_never_created_is_reported(api: FakeApi, open_session: OpenSession):
-    """Without resubmitting, the caller learns after the settle window that there is no task."""
+    """Nothing is sent again: the caller learns after the window that no task has appeared."""
     session = await open_session()
     api.break_calls("run", {1: LOST_BEFORE})
 
     with pytest.raises(errors.SubmissionUnknownError) as caught:
-        await session.submit("x", settle_window=60.0)
+        await session.submit("x")
 
-    assert 60.0 <= loop_time() <= 62.0
+    assert 150.0 <= loop_time() <= 152.0
     assert api.count("run") == 1
     assert await caught.value.resolve() is None
-
-
-async def test_resubmitting_waits_for_the_window(api: FakeApi, open_session: OpenSession):
-    """With `resubmit` a request that never arrived is sent once more."""
-    session = await open_session()
-    api.break_calls("run", {1: LOST_BEFORE})
-
-    handle = await session.submit("x", on_ambiguous="resubmit", settle_window=60.0)
-
-    assert handle.id == api.only_task().id
-    assert 60.0 <= api.times("run")[1] <= 62.0
 
 
 @pytest.mark.parametrize("created", [False, True], ids=["before creation", "after creation"])
@@ -158,19 +132,21 @@ async def test_resubmitting_waits_for_the_window(api: FakeApi, open_session: Ope
 async def test_a_failure_before_or_after_creation_is_one_post(
     api: FakeApi, open_session: OpenSession, status: int, created: bool
 ):
-    """With `raise` nothing is sent again; resolving shows whether there is a task."""
+    """Nothing is sent again; the search shows whether there is a task."""
     session = await open_session()
     api.break_calls("run", {0: Fault(status=status, done=created)})
 
-    with pytest.raises(errors.SubmissionUnknownError) as caught:
-        await session.submit("x", on_ambiguous="raise", settle_window=5.0)
-    found = await caught.value.resolve()
+    if created:
+        assert (await session.submit("x")).id == api.only_task().id
+    else:
+        with pytest.raises(errors.SubmissionUnknownError) as caught:
+            await session.submit("x")
+        assert await caught.value.resolve() is None
 
     assert api.count("run") == 1
-    assert (None if found is None else found.id) == (api.only_task().id if created else None)
 
 
-@pytest.mark.parametrize("late", [1.0, 20.0, 55.0])
+@pytest.mark.parametrize("late", [1.0, 20.0, 145.0])
 async def test_a_late_creation_within_the_window_is_one_task(
     api: FakeApi, open_session: OpenSession, late: float
 ):
@@ -178,70 +154,64 @@ async def test_a_late_creation_within_the_window_is_one_task(
     session = await open_session()
     api.break_calls("run", {1: Fault(cut=True, done_after=late)})
 
-    handle = await session.submit("x", on_ambiguous="resubmit", settle_window=60.0)
+    handle = await session.submit("x")
     await asyncio.sleep(300.0)
 
     assert handle.id == api.only_task().id
     assert api.count("run") == 1
 
 
-async def test_a_late_creation_beyond_the_window_is_two_tasks(
+async def test_a_late_creation_beyond_the_window_is_found_later(
     api: FakeApi, open_session: OpenSession
 ):
-    """The control: a task that appears after the window is a second one."""
+    """A task that appears after the window stays the only one, and the error finds it."""
     session = await open_session()
-    api.break_calls("run", {1: Fault(cut=True, done_after=61.5)})
+    api.break_calls("run", {1: Fault(cut=True, done_after=152.0)})
 
-    await session.submit("x", on_ambiguous="resubmit", settle_window=60.0)
+    with pytest.raises(errors.SubmissionUnknownError) as caught:
+        await session.submit("x")
     await asyncio.sleep(300.0)
+    found = await caught.value.resolve()
 
-    assert len(api.tasks) == 2
-    marks = {task.metadata[TOKEN_KEY] for task in api.tasks.values()}
-    assert len(marks) == 1  # so that a search can see that they have the same text
+    assert found is not None
+    assert found.id == api.only_task().id
 
 
-@pytest.mark.parametrize(("lag", "tasks"), [(30.0, 1), (59.0, 1), (90.0, 2)])
+@pytest.mark.parametrize(("lag", "is_found"), [(30.0, True), (145.0, True), (160.0, False)])
 async def test_a_list_that_lags_is_waited_for(
-    api: FakeApi, open_session: OpenSession, lag: float, tasks: int
+    api: FakeApi, open_session: OpenSession, lag: float, is_found: bool
 ):
     """A task that the list shows late is adopted within the window, and not after it."""
     session = await open_session()
     api.list_lag = lag
     api.break_calls("run", {1: LOST_AFTER})
 
-    await session.submit("x", on_ambiguous="resubmit", settle_window=60.0)
+    if is_found:
+        assert (await session.submit("x")).id == api.only_task().id
+    else:
+        with pytest.raises(errors.SubmissionUnknownError):
+            await session.submit("x")
 
-    assert len(api.tasks) == tasks
-
-
-async def test_resubmitting_has_an_end(api: FakeApi, open_session: OpenSession):
-    """A service that loses every answer and creates nothing does not get requests for ever."""
-    session = await open_session(retry=RetryPolicy(max_attempts=3))
-    api.break_calls("run", {0: LOST_BEFORE})
-
-    with pytest.raises(errors.SubmissionUnknownError):
-        await session.submit("x", on_ambiguous="resubmit", settle_window=60.0)
-
-    assert api.count("run") == 3
+    assert len(api.tasks) == 1
 
 
-async def test_without_a_list_nothing_is_resubmitted(api: FakeApi, open_session: OpenSession):
+async def test_without_a_list_nothing_is_sent_again(api: FakeApi, open_session: OpenSession):
     """If the list cannot be read during the window, nothing is sent again."""
     session = await open_session(retry=RetryPolicy(max_attempts=2, max_delay=0.1))
     broken = Fault(status=503)
     api.fault = lambda call: LOST_AFTER if call.route == "run" else broken
 
     with pytest.raises(errors.SubmissionUnknownError):
-        await session.submit("x", on_ambiguous="resubmit", settle_window=60.0)
+        await session.submit("x")
 
     assert api.count("run") == 1
-    assert loop_time() >= 60.0
+    assert loop_time() >= 150.0
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("seed", range(5))
 async def test_no_job_is_doubled_or_lost(api: FakeApi, open_session: OpenSession, seed: int):
-    """With late creation + list lag within the window, resubmitting gives one task each."""
+    """With late creation + list lag within the window, a second try gives one task each."""
     draw = random.Random(seed)
     session = await open_session()
     api.list_lag = 20.0
@@ -263,19 +233,20 @@ async def test_no_job_is_doubled_or_lost(api: FakeApi, open_session: OpenSession
 
     api.fault = fault
 
-    handles = await asyncio.gather(
-        *(
-            session.submit(
-                "job", metadata={"job": str(job)}, on_ambiguous="resubmit", settle_window=60.0
-            )
-            for job in range(40)
-        )
-    )
+    async def submit(job: int) -> str:
+        while True:
+            try:
+                return (await session.submit("job", metadata={"job": str(job)})).id
+            except errors.SubmissionUnknownError as error:
+                if (found := await error.resolve()) is not None:
+                    return found.id
+
+    ids = await asyncio.gather(*(submit(job) for job in range(40)))
     await asyncio.sleep(300.0)
 
     jobs = [task.metadata["job"] for task in api.tasks.values()]
     assert sorted(jobs, key=int) == [str(job) for job in range(40)]
-    assert [api.tasks[handle.id].metadata["job"] for handle in handles] == [
+    assert [api.tasks[task_id].metadata["job"] for task_id in ids] == [
         str(job) for job in range(40)
     ]
 

@@ -86,30 +86,18 @@ async def test_a_replay_before_a_list_that_lags(api: FakeApi, open_session: Open
     assert second.id == _created(api, 1).id
 
 
-async def test_with_raise_the_error_says_so(api: FakeApi, open_session: OpenSession):
-    """The error names the task of the answer, and resolves to the right one."""
+async def test_the_error_names_the_task_of_the_answer(api: FakeApi, open_session: OpenSession):
+    """The list shows the task too late, and then the error resolves to the right one."""
     session = await open_session()
     first = await _first(api, session)
+    api.list_lag = 8.0
 
     with pytest.raises(errors.SubmissionUnknownError, match=f"task {first.id}.*another") as caught:
-        await session.submit("second", on_ambiguous="raise")
+        await session.submit("second")
 
     found = await caught.value.resolve()
     assert found is not None
     assert found.id == _created(api, 1).id
-
-
-async def test_what_was_never_created_is_sent_again(api: FakeApi, open_session: OpenSession):
-    """A replay that never reached the service: `resubmit` waits for the window, and sends again."""
-    session = await open_session()
-    first = await session.submit("first")
-    body = json.dumps({"id": first.id})
-    api.break_calls("run", {2: Fault(status=200, body=body)})
-
-    second = await session.submit("second", on_ambiguous="resubmit", settle_window=60.0)
-
-    assert [first.id, second.id] == list(api.tasks)
-    assert api.count("run") == 3
 
 
 async def test_without_room_for_a_token_the_fate_is_unknown(

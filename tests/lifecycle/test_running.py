@@ -58,15 +58,13 @@ async def test_nothing_is_sent_after_the_request_on_the_wire(
     assert api.count() == 1
 
 
-async def test_nothing_is_resubmitted_after_a_cancellation(
+async def test_no_search_sends_after_a_cancellation(
     api: FakeApi, open_session: OpenSession, caplog: pytest.LogCaptureFixture
 ):
     """Cancelled during the search for a lost answer: a task that is found is stopped, no more."""
     session = await open_session()
     api.break_calls("run", {1: Fault(cut=True)})
-    run = asyncio.create_task(
-        session.run_and_wait("x", on_ambiguous="resubmit", settle_window=60.0)
-    )
+    run = asyncio.create_task(session.run_and_wait("x"))
     await asyncio.sleep(10.0)
     run.cancel()
 

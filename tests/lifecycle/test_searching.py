@@ -9,7 +9,8 @@ import pytest
 
 from browser_use_async import RetryPolicy, errors
 from browser_use_async.api.submission_token import TOKEN_KEY
-from tests.support.api_bench import OpenSession
+from browser_use_async.transport.config import Runtime
+from tests.support.api_bench import OpenSession, resolved
 from tests.support.fake_api import LOST_AFTER, LOST_BEFORE, Call, FakeApi, FakeTask, Fault
 from tests.support.virtual_time import loop_time
 
@@ -27,7 +28,7 @@ async def test_an_outage_while_looking_is_survived(api: FakeApi, open_session: O
 
     api.fault = fault
 
-    handle = await session.submit("x", settle_window=60.0)
+    handle = await session.submit("x")
 
     assert handle.id == api.only_task().id
 
@@ -45,7 +46,7 @@ async def test_a_candidate_that_cannot_be_read_is_no_knowledge(
     api.fault = fault
 
     with pytest.raises(errors.SubmissionUnknownError) as caught:
-        await session.submit("x", settle_window=10.0)
+        await session.submit("x")
     with pytest.raises(errors.InternalServerError):
         await caught.value.resolve()
     api.fault = lambda _call: None
@@ -120,7 +121,7 @@ async def test_a_busy_account_hides_nothing(api: FakeApi, open_session: OpenSess
 
 async def test_a_server_that_repeats_a_page_ends_the_sweep(api: FakeApi, open_session: OpenSession):
     """A list that repeats a page is left after a few pages."""
-    session = await open_session()
+    session = await open_session(runtime=Runtime(settle_window=0.0))
     rows = ",".join(
         f'{{"id": "t{number}", "task": "other", "status": "running", "created_at": null}}'
         for number in range(100)
@@ -133,7 +134,7 @@ async def test_a_server_that_repeats_a_page_ends_the_sweep(api: FakeApi, open_se
     api.fault = lambda call: LOST_BEFORE if call.route == "run" else page
 
     with pytest.raises(errors.SubmissionUnknownError):
-        await session.submit("x", settle_window=0.0)
+        await session.submit("x")
 
     assert 3 <= api.count("list") <= 12
 
@@ -145,7 +146,7 @@ async def test_a_row_that_claims_to_be_old_does_not_end_the_reading(
     session = await open_session()
     api.fault = lambda call: LOST_AFTER if call.route == "run" else None
     api.list_lag = 3.0  # so that the task is listed together with those above it
-    submission = asyncio.create_task(session.submit("x", settle_window=5.0))
+    submission = asyncio.create_task(session.submit("x"))
     await asyncio.sleep(0.5)
     others = [api.add() for _ in range(120)]
     others[-100].created_at -= timedelta(days=9000)
@@ -160,7 +161,7 @@ async def test_a_row_of_a_time_to_come_hides_no_task(api: FakeApi, open_session:
     session = await open_session()
     api.fault = lambda call: LOST_AFTER if call.route == "run" else None
     api.list_lag = 3.0
-    submission = asyncio.create_task(session.submit("x", settle_window=5.0))
+    submission = asyncio.create_task(session.submit("x"))
     await asyncio.sleep(0.5)
     others = [api.add() for _ in range(120)]
     others[-1].created_at += timedelta(days=9000)
@@ -200,14 +201,16 @@ async def test_a_search_that_is_cancelled_leaves_the_others(
     api.latency = 2.0  # a sweep is under way for two seconds
     tokens: list[str] = []
     for number in range(2):
-        api.break_calls("run", {number + 1: Fault(cut=True, done=True)})
+        api.break_calls("run", {number + 1: Fault(cut=True, done_after=20.0)})
         with pytest.raises(errors.SubmissionUnknownError) as caught:
-            await session.submit(f"x{number}", on_ambiguous="raise")
+            await session.run_and_wait(f"x{number}", timeout=10.0)
         tokens.append(caught.value.submission_token or "")
+    await asyncio.sleep(20.0)
+    session = await open_session()  # which knows neither task
     for cancelled_at in (0.0, 0.5, 1.9, 2.1):
         api.list_lag = loop_time() + 3.0 if cancelled_at else 0.0
-        first = asyncio.create_task(session.resolve_submission(tokens[0]))
-        second = asyncio.create_task(session.resolve_submission(tokens[1]))
+        first = asyncio.create_task(resolved(session, tokens[0]))
+        second = asyncio.create_task(resolved(session, tokens[1]))
         await asyncio.sleep(cancelled_at)
         first.cancel()
         await asyncio.wait([first])
@@ -229,11 +232,11 @@ async def test_a_late_search_gets_a_look_of_its_own(api: FakeApi, open_session: 
         return LOST_BEFORE if call.body["task"] == "other" else LOST_AFTER
 
     api.fault = fault
-    waiting = asyncio.create_task(session.submit("other", settle_window=3.0))
+    waiting = asyncio.create_task(session.submit("other"))
     await asyncio.sleep(1.0)
     assert api.in_flight == api.count("list") == 1
 
-    handle = await session.submit("x", settle_window=0.0)
+    handle = await session.submit("x")
 
     assert api.tasks[handle.id].task == "x"
     with pytest.raises(errors.SubmissionUnknownError):
@@ -245,7 +248,7 @@ async def test_a_cancelled_search_leaves_no_sweep(api: FakeApi, open_session: Op
     session = await open_session()
     api.break_calls("run", {1: LOST_BEFORE})
     with pytest.raises(errors.SubmissionUnknownError) as caught:
-        await session.submit("x", on_ambiguous="raise")
+        await session.run_and_wait("x", timeout=10.0)
     api.latency = 20.0
     search = asyncio.create_task(caught.value.resolve())
     await asyncio.sleep(5.0)

@@ -6,7 +6,7 @@ import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from aiohttp import ClientHandlerType, ClientRequest, ClientResponse
@@ -18,6 +18,7 @@ from browser_use_async.server import LocalServer
 from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor
 from browser_use_async.server.faults import Fault
 from browser_use_async.server.static_site import StaticSite
+from browser_use_async.transport.config import Runtime
 from tests.support.api_bench import OpenSession
 from tests.support.fake_api import LOST_AFTER, FakeApi, FakeTask
 from tests.support.hygiene import KEY
@@ -113,19 +114,6 @@ async def test_many_submissions_with_one_key_are_one_task(keeper: LocalServer):
         assert await _count(first) == 1
 
 
-async def test_an_existing_task_raises_if_asked_to(server: LocalServer):
-    """The error has the handle of the task."""
-    async with _session(server) as session:
-        first = await session.submit("Pay", key="k", if_exists="raise")
-        with pytest.raises(errors.SubmissionKeyExistsError, match="nothing was created") as caught:
-            await session.submit("Pay", key="k", if_exists="raise")
-
-        assert (caught.value.key, caught.value.task_id) == ("k", first.id)
-        assert caught.value.handle is not None
-        assert (await caught.value.handle.wait()).output == "The answer"
-        assert await _count(session) == 1
-
-
 async def test_a_key_of_another_request_is_refused(server: LocalServer):
     """With the fields that differ, and none of their values."""
     async with _session(server) as session:
@@ -161,21 +149,6 @@ async def test_what_is_no_key_is_refused(nothing_leaks: None, key: Any):
             await session.submit("Pay", key=key)
 
     assert caught.value.field == "key"
-
-
-@pytest.mark.parametrize(
-    ("options", "field"),
-    [({"if_exists": "replace"}, "if_exists"), ({"key_window": -1}, "key_window")],
-)
-async def test_impossible_options_are_refused(
-    nothing_leaks: None, options: dict[str, Any], field: str
-):
-    """Before anything is sent."""
-    async with BrowserUseSession(KEY, base_url="http://127.0.0.1:9/api/v1") as session:
-        with pytest.raises(errors.InvalidRequestError) as caught:
-            await session.submit("Pay", key="k", **options)
-
-    assert caught.value.field == field
 
 
 async def test_a_cancelled_call_leaves_the_task_of_its_key(keeper: LocalServer):
@@ -226,7 +199,7 @@ async def test_a_later_lost_answer_is_asked_for_again_at_once(keeper: LocalServe
                 Fault("status", ("list_tasks",), status=500, name="list"),
             ]
         )
-        handle = await session.submit("Pay", on_ambiguous="raise")
+        handle = await session.submit("Pay")
 
         assert keeper.faults_fired == {f"{kind} run_task": 1}
         keeper.set_faults([])
@@ -241,6 +214,33 @@ async def test_requests_that_never_arrived_are_sent_again(keeper: LocalServer):
         await session.submit("Pay")
 
         assert await _count(session) == 1
+
+
+@pytest.mark.parametrize("status", [402, 422])
+@pytest.mark.parametrize("when", ["before", "after"])
+async def test_a_refusal_after_a_lost_answer_is_resolved(
+    keeper: LocalServer, status: int, when: Literal["before", "after"]
+):
+    """A refused repetition says nothing of the first request: the error finds its task."""
+    runtime = Runtime(settle_window=0.2)
+    async with _session(keeper, runtime=runtime) as session, session.budget(cents=30) as budget:
+        await session.run_and_wait("First", max_agent_steps=1)
+        spent = budget.spent_cents
+        lost = Fault("reset", ("run_task",), calls=(1,), when=when)
+        keeper.set_faults([lost, Fault("status", ("run_task",), calls=(2,), status=status)])
+        with pytest.raises(
+            errors.SubmissionUnknownError, match="its repetition was refused"
+        ) as caught:
+            await session.submit("Pay", max_agent_steps=10)
+
+        assert isinstance(caught.value.__cause__, errors.APIStatusError)
+        assert caught.value.__cause__.status == status
+        assert budget.reserved_cents == 26
+        found = await caught.value.resolve()
+        assert (found is not None) == (when == "after")
+        if found is not None:
+            await session.wait(found)
+        assert (budget.reserved_cents, budget.spent_cents > spent) == (0, when == "after")
 
 
 async def test_a_key_needs_no_pair_of_metadata_where_it_is_kept(keeper: LocalServer):
@@ -319,31 +319,26 @@ async def test_a_lost_search_is_asked_for_again(call: str, nothing_leaks: None, 
     assert paid == 2
 
 
-async def test_a_lost_answer_to_an_existing_key_may_be_ones_own(keeper: LocalServer):
-    """With `raise` the error says so, and has the handle."""
-    async with _session(keeper) as session:
-        await session.submit("First")
-        keeper.set_faults([Fault("lost_reply", ("run_task",), calls=(1,))])
-        with pytest.raises(errors.SubmissionKeyExistsError, match="perhaps by this call"):
-            await session.submit("Pay", key="k", if_exists="raise")
-
-
 # --- services without keys ----------------------------------------------------------------------
 
 
 @pytest.mark.looptime
 async def test_keys_are_searched_for_within_their_window(api: FakeApi, open_session: OpenSession):
-    """The list is read as far back as `key_window`."""
-    api.epoch -= timedelta(hours=2)
+    """The list is read a day back, and not further."""
+    api.epoch -= timedelta(hours=20)
     first = await (await open_session()).submit("Pay", key="k")
     assert not first.joined
     for _ in range(150):
         api.add(FakeTask(task="newer"))
     session = await open_session()
     again = await session.submit("Pay", key="k")
-    api.epoch += timedelta(hours=2)
-    api.add(FakeTask(task="much newer"))
-    anew = await (await open_session()).submit("Pay", key="k", key_window=10)
+    api.epoch += timedelta(hours=20)
+    for _ in range(150):
+        api.add(FakeTask(task="much newer"))
+    api.epoch += timedelta(hours=20)
+    for _ in range(150):
+        api.add(FakeTask(task="newest"))
+    anew = await (await open_session()).submit("Pay", key="k")
 
     assert first.id == again.id != anew.id
     assert again.joined
@@ -414,13 +409,19 @@ async def test_a_proxy_that_takes_keys_away_is_reported(nothing_leaks: None):
     between = _Between("echo", "lost", "stripped", "stripped", "lost")
     async with (
         WireServer(between) as wire,
-        BrowserUseSession(KEY, base_url=wire.url, retry=FAST, on_event=events.append) as session,
+        BrowserUseSession(
+            KEY,
+            base_url=wire.url,
+            retry=FAST,
+            on_event=events.append,
+            runtime=Runtime(settle_window=0.0),
+        ) as session,
     ):
         await session.submit("one")
         second = await session.submit("two")
         await session.submit("three")
         with pytest.raises(errors.SubmissionUnknownError):
-            await session.submit("four", on_ambiguous="raise")
+            await session.submit("four")
 
     assert second.id == "task-2"
     ignored = [event for event in events if isinstance(event, KeyIgnored)]

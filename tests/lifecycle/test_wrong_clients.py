@@ -11,7 +11,6 @@ import attrs
 import pytest
 
 from browser_use_async import BrowserUseSession
-from browser_use_async.lifecycle.create import OnAmbiguous
 from tests.lifecycle.wrong_clients import (
     Client,
     Ours,
@@ -91,9 +90,9 @@ async def _wrong(kind: type[Wrong], api: FakeApi) -> AsyncIterator[Client]:
 
 
 @asynccontextmanager
-async def _ours(on_ambiguous: OnAmbiguous, api: FakeApi) -> AsyncIterator[Client]:
+async def _ours(api: FakeApi) -> AsyncIterator[Client]:
     async with BrowserUseSession(api_key=KEY, base_url=api.url) as session:
-        yield Ours(session, on_ambiguous)
+        yield Ours(session)
 
 
 async def _create(connect: Connect, fault: Fault) -> tuple[int, bool]:
@@ -142,12 +141,11 @@ def _percent(hits: list[bool]) -> int:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize(("on_ambiguous", "unserved"), [("reconcile", 20), ("resubmit", 0)])
-async def test_ours_pays_once_and_ends_on_time(on_ambiguous: OnAmbiguous, unserved: int):
+async def test_ours_pays_once_and_ends_on_time():
     """No duplicate, no task without a name, no overrun, and no wait that ends early."""
-    found = await _compare(functools.partial(_ours, on_ambiguous))
+    found = await _compare(_ours)
 
-    assert found == Comparison(0, 0, unserved, overruns=0, died=0, worst=found.worst)
+    assert found == Comparison(0, 0, unserved=20, overruns=0, died=0, worst=found.worst)
 
 
 @pytest.mark.long

@@ -12,7 +12,6 @@ import aiohttp
 import tenacity
 
 from browser_use_async import BrowserUseSession
-from browser_use_async.lifecycle.create import OnAmbiguous
 from tests.support.fake_task import TERMINAL
 
 __all__ = ["Client", "Ours", "TenacityOnEverything", "ThreeAttempts", "VendorRule"]
@@ -156,16 +155,14 @@ class Ours:
 
     Args:
         session: The session.
-        on_ambiguous: What `submit` does when the answer is lost.
     """
 
-    def __init__(self, session: BrowserUseSession, on_ambiguous: OnAmbiguous) -> None:
+    def __init__(self, session: BrowserUseSession) -> None:
         self._session = session
-        self._on_ambiguous = on_ambiguous
 
     async def create(self) -> str:
         """Create a task, paying once."""
-        return (await self._session.submit("x", on_ambiguous=self._on_ambiguous)).id
+        return (await self._session.submit("x")).id
 
     async def wait(self, task_id: str, timeout: float) -> str:
         """Wait with a deadline."""

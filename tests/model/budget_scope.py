@@ -57,7 +57,7 @@ class Scope:
 
 @attrs.frozen
 class BudgetScope:
-    """Calls with `on_ambiguous="resubmit"` in one budget."""
+    """Submissions in one budget, which are sent again as batches do."""
 
     terms: ScopeTerms
 

@@ -51,7 +51,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "a batch reconciles without a settle window",
         "batch/runner.py",
         "ItemRunner._find_or_create",
-        "self.batch.options.settle_window",
+        "self.batch.lifecycle.creator.reconciler.settle_window",
         "0.0",
         ("batch/test_worlds.py::test_every_item_has_one_task_whatever_breaks_or_dies",),
     ),

@@ -40,7 +40,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "lifecycle/create.py",
         "TaskCreator._create",
         "await self._settle(submission)",
-        "None if time == 0 else await self._settle(submission)",
+        "await self._send(submission) or await self._settle(submission)",
         ("chaos/test_chaos.py::test_no_call_takes_a_step_that_the_model_forbids",),
     ),
     Mutant(

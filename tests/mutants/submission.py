@@ -108,7 +108,6 @@ MUTANTS: tuple[Mutant, ...] = (
         "{table.Effect.READS, table.Effect.IDEMPOTENT}",
         "{table.Effect.READS, table.Effect.IDEMPOTENT, table.Effect.CREATES}",
         (
-            "lifecycle/test_lost_answers.py::test_a_lost_answer_raises_if_asked_to",
             "lifecycle/test_lost_answers.py::test_a_stalled_answer_is_made_good",
             "lifecycle/test_lost_answers.py::test_ambiguous_statuses_are_made_good",
             "transport/test_cuts.py::test_no_cut_is_misjudged",
@@ -173,7 +172,6 @@ MUTANTS: tuple[Mutant, ...] = (
         "metadata",
         (
             "lifecycle/test_lost_answers.py::test_a_lost_answer_is_made_good",
-            "lifecycle/test_lost_answers.py::test_a_lost_answer_raises_if_asked_to",
             "lifecycle/test_lost_answers.py::test_a_stalled_answer_is_made_good",
             "lifecycle/test_searching.py::test_identical_submissions_are_not_mixed_up",
         ),

@@ -55,7 +55,7 @@ async def test_a_lost_answer_without_a_task(api: FakeApi, open_session: OpenSess
     api.break_calls("run", {1: Fault(cut=True)})
 
     with raises(errors.SubmissionUnknownError) as caught:
-        await session.submit("Buy milk", settle_window=20.0)
+        await session.submit("Buy milk")
 
     assert _entries(caught.value.timeline) == [
         ("sent", "POST /run-task, attempt 1"),
@@ -157,7 +157,7 @@ async def test_an_empty_timeline(open_session: OpenSession):
     session = await open_session()
 
     with raises(errors.InvalidRequestError) as caught:
-        await session.submit("x", settle_window=-1.0)
+        await session.submit("x", key="")
 
     assert caught.value.timeline is None
     assert str(session.handle("a").timeline()) == "nothing was recorded"
@@ -188,10 +188,10 @@ async def test_it_pickles_and_shows_no_secret(api: FakeApi, open_session: OpenSe
     session = await open_session(on_event=events.append)
     full = Fault(status=429, body='{"detail": "Too many concurrent tasks"}')
     api.break_calls("run", {1: full, 2: LOST})
+    api.list_lag = 1e6
     with raises(errors.SubmissionUnknownError) as caught:
         await session.submit(
             "Buy milk",
-            on_ambiguous="raise",
             secrets={"a": SECRET},
             allowed_domains=["a.example"],
         )

@@ -9,7 +9,7 @@ import pytest
 from browser_use_async import TaskStatus, errors
 from browser_use_async.events import UnknownStatusSeen
 from tests.support.api_bench import OpenSession
-from tests.support.fake_api import LOST_BEFORE, FakeApi, FakeTask, Fault
+from tests.support.fake_api import LOST_BEFORE, Call, FakeApi, FakeTask, Fault
 from tests.support.fake_task import lives
 from tests.support.virtual_time import loop_time
 
@@ -96,17 +96,24 @@ async def test_a_task_that_waited_for_its_slot_is_as_new(api: FakeApi, open_sess
 async def test_a_task_of_a_second_attempt_is_as_new(api: FakeApi, open_session: OpenSession):
     """That time does not begin with an attempt that was lost and created nothing, either."""
     session = await open_session()
-    api.break_calls("run", {1: LOST_BEFORE})
-    api.next_tasks.append(lives(40.0))
-    handle = await session.submit("x", on_ambiguous="resubmit", settle_window=60.0)
-    created = loop_time()
     missing = Fault(status=404, body='{"detail": "Task not found"}')
-    api.fault = lambda call: missing if call.at < created + 25.0 else None
+    created: list[float] = []
 
-    ended = await handle.wait()
+    def make(_body: dict[str, Any]) -> FakeTask:
+        created.append(loop_time())
+        return lives(40.0)
 
-    assert created >= 60.0
-    assert ended.status is TaskStatus.FINISHED
+    def fault(call: Call) -> Fault | None:
+        if call.route == "run":
+            return LOST_BEFORE if call.number == 1 else None
+        return missing if created and call.at < created[0] + 25.0 else None
+
+    api.make, api.fault = make, fault
+
+    (result,) = await session.run_many(["x"]).collect()  # a batch sends again after the window
+
+    assert created[0] >= 150.0
+    assert result.succeeded
 
 
 async def test_an_own_task_that_never_appears_is_given_up(api: FakeApi, open_session: OpenSession):

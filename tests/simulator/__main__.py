@@ -58,15 +58,13 @@ _CLOCKS = attrs.evolve(_SAFE, skew=86_400.0, set_clock=4.0, untrue_dates=True)
 _BATCH = attrs.evolve(_SAFE, jobs=8)
 _HASTY = attrs.evolve(_SAFE, window=5.0)
 EXPERIMENTS = (
-    Experiment("resubmit", _SAFE),
-    Experiment("reconcile", attrs.evolve(_SAFE, on_ambiguous="reconcile")),
-    Experiment("raise, resolve", attrs.evolve(_SAFE, on_ambiguous="raise"), 0.5),
+    Experiment("submit", attrs.evolve(_SAFE, resubmits=False)),
+    Experiment("submit, resubmit", _SAFE),
+    Experiment("submit, clocks", attrs.evolve(_CLOCKS, resubmits=False), 0.5),
     Experiment("resubmit, clocks", _CLOCKS),
-    Experiment("reconcile, clocks", attrs.evolve(_CLOCKS, on_ambiguous="reconcile"), 0.5),
-    Experiment("raise, clocks", attrs.evolve(_CLOCKS, on_ambiguous="raise"), 0.5),
     Experiment("window < late", attrs.evolve(_HASTY, lag=0.0), 0.1, harmless=False),
     Experiment("window < list lag", attrs.evolve(_HASTY, late=0.0), 0.1, harmless=False),
-    Experiment("batch, resubmit", _BATCH, 0.1, is_batch=True),
+    Experiment("batch", _BATCH, 0.1, is_batch=True),
     Experiment("batch, clocks", attrs.evolve(_CLOCKS, jobs=8), 0.05, is_batch=True),
     Experiment("batch, window < late", attrs.evolve(_HASTY, jobs=8), 0.03, False, is_batch=True),
 )

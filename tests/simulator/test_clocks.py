@@ -15,6 +15,7 @@ from tests.simulator.faults import Ending, Fault, Work
 from tests.simulator.server import http_date_of
 from tests.simulator.world import Laws, World
 from tests.support import clock
+from tests.support.api_bench import resolved
 from tests.support.fake_service import EPOCH
 from tests.support.network import Machine
 
@@ -22,7 +23,7 @@ WINDOW = 60.0
 HOUR, DAY = 3600.0, 86_400.0
 SKEWS = (-DAY, -HOUR, -1700.0, 0.0, 1900.0, HOUR, DAY, 365 * DAY)
 JUMPS = tuple(itertools.product((0.5, 2.0, 20.0), (-DAY, -HOUR, HOUR, DAY)))
-QUIET = Laws(fault_rate=0.0, late=0.0, lag=0.0, others=0.0)
+QUIET = Laws(fault_rate=0.0, late=0.0, lag=0.0, window=WINDOW, others=0.0)
 
 ANSWER_LOST = Fault("answer lost", share=0.0, ending=Ending.RST)
 ANSWER_LOST_LATE = attrs.evolve(ANSWER_LOST, delay=2.0)
@@ -91,9 +92,12 @@ class Trial:
         return [task.id for task in self.world.service.tasks.values() if task.task == "mine"]
 
     async def token(self, session: BrowserUseSession) -> str:
-        """Submit with `raise`, and return the token of the error."""
+        """Submit, give up before the list shows the task, and return the token of the error."""
+        lag = self.world.lag
+        self.world.lag = lambda: max(lag(), 5.0)
         with pytest.raises(errors.SubmissionUnknownError) as caught:
-            await session.submit("mine", on_ambiguous="raise", settle_window=WINDOW)
+            await session.run_and_wait("mine", timeout=3.0)
+        self.world.lag = lag
         return str(caught.value.submission_token)
 
     async def close(self) -> None:
@@ -103,7 +107,7 @@ class Trial:
 
 
 async def _resolved(session: BrowserUseSession, token: str) -> str | None:
-    found = await session.resolve_submission(token)
+    found = await resolved(session, token)
     return None if found is None else found.id
 
 
@@ -138,14 +142,13 @@ def _each(values: Iterable[Any]) -> list[tuple[Any]]:
     return [(value,) for value in values]
 
 
-@pytest.mark.parametrize("on_ambiguous", ["reconcile", "resubmit"])
-def test_a_lost_submission_is_found_at_every_skew(on_ambiguous: Any):
+def test_a_lost_submission_is_found_at_every_skew():
     """However wrong the clock is, the task is adopted at once and paid for once."""
 
     async def run(trial: Trial, skew: float) -> list[str | None]:
         session = await trial.session(skew)
         trial.lose_answer()
-        handle = await session.submit("mine", settle_window=WINDOW, on_ambiguous=on_ambiguous)
+        handle = await session.submit("mine")
         assert asyncio.get_running_loop().time() <= 5.0
         return [handle.id]
 
@@ -153,7 +156,7 @@ def test_a_lost_submission_is_found_at_every_skew(on_ambiguous: Any):
 
 
 def test_a_token_resolves_at_every_skew():
-    """`raise` and then `resolve`, here and in a process with another wrong clock."""
+    """Given up and then resolved, here and in a process with another wrong clock."""
 
     async def run(trial: Trial, skew: float) -> list[str | None]:
         session = await trial.session(skew)
@@ -261,8 +264,8 @@ def test_a_window_that_has_passed_is_not_waited_for_again(skew: float):
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("on_ambiguous", ["reconcile", "resubmit", "raise"])
-def test_a_clock_that_is_set_meanwhile_hides_nothing(on_ambiguous: Any):
+@pytest.mark.parametrize("by_token", [False, True])
+def test_a_clock_that_is_set_meanwhile_hides_nothing(by_token: bool):
     """The clock jumps before the submission, during it, and during the search."""
 
     async def run(trial: Trial, after: float, by: float) -> list[str | None]:
@@ -271,18 +274,18 @@ def test_a_clock_that_is_set_meanwhile_hides_nothing(on_ambiguous: Any):
         trial.lose_answer(ANSWER_LOST_LATE)
         asyncio.get_running_loop().call_later(after, trial.set_clock, by)
         await asyncio.sleep(1.0)
-        if on_ambiguous == "raise":
+        if by_token:
             token = await trial.token(session)
             return await asyncio.gather(_resolved(session, token), _resolved(other, token))
-        handle = await session.submit("mine", settle_window=WINDOW, on_ambiguous=on_ambiguous)
+        handle = await session.submit("mine")
         return [handle.id]
 
     _check(run, JUMPS)
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("on_ambiguous", ["resubmit", "raise"])
-def test_a_date_that_is_absent_or_untrue_hides_nothing(on_ambiguous: Any):
+@pytest.mark.parametrize("by_token", [False, True])
+def test_a_date_that_is_absent_or_untrue_hides_nothing(by_token: bool):
     """A proxy without a `Date`, and a service whose `Date` is not the time of its rows."""
 
     async def run(trial: Trial, date: str, skew: float) -> list[str | None]:
@@ -290,11 +293,11 @@ def test_a_date_that_is_absent_or_untrue_hides_nothing(on_ambiguous: Any):
         trial.world.lag = lambda: 20.0
         session = await trial.session(skew)
         trial.lose_answer()
-        if on_ambiguous == "raise":
+        if by_token:
             token = await trial.token(session)
             other = await trial.session(-skew)
             return await asyncio.gather(_resolved(session, token), _resolved(other, token))
-        return [(await session.submit("mine", settle_window=WINDOW, on_ambiguous="resubmit")).id]
+        return [(await session.submit("mine")).id]
 
     _check(run, itertools.product(DATES, (-DAY, 0.0, DAY)))
 
@@ -307,7 +310,7 @@ def test_rows_with_absurd_dates_hide_nothing():
         trial.world.server.date = DATES.get(date, http_date_of)
         session = await trial.session(0.0)
         trial.lose_answer()
-        submission = asyncio.create_task(session.submit("mine", settle_window=WINDOW))
+        submission = asyncio.create_task(session.submit("mine"))
         trial.world.lag = lambda: 5.0
         await asyncio.sleep(4.0)
         for task in list(trial.world.service.tasks.values())[-rows:]:
@@ -332,7 +335,7 @@ def test_older_tasks_of_the_same_text_are_not_fetched(knows_time: bool):
         trial.world.server.on_request = lambda _request: None
         trial.lose_answer(NEVER_CREATED)
         with pytest.raises(errors.SubmissionUnknownError):
-            await session.submit("mine", settle_window=WINDOW)
+            await session.submit("mine")
         await trial.close()
         counts = trial.world.service.carried_out
         return counts["get"], counts["list"]
@@ -364,6 +367,8 @@ def test_a_token_says_whether_it_has_server_time():
 
     async def once(knows_time: bool, skew: float) -> SubmissionToken:
         trial = Trial(knows_time)
+        if not knows_time:
+            trial.world.server.date = lambda _now: None
         session = await trial.session(skew)
         trial.lose_answer(NEVER_CREATED)
         token = SubmissionToken.parse(await trial.token(session))

@@ -6,7 +6,6 @@ import attrs
 import pytest
 
 from browser_use_async import errors
-from browser_use_async.lifecycle.create import OnAmbiguous
 from tests.simulator.faults import Ending, Fault, Work
 from tests.simulator.world import Laws, World
 from tests.support import clock
@@ -42,9 +41,8 @@ class Outcome:
     known: bool
 
 
-async def _run(fault: Fault, late: float, lag: float, on_ambiguous: OnAmbiguous) -> Outcome:
-    laws = attrs.evolve(QUIET, late=late, on_ambiguous=on_ambiguous)
-    world = World(5, laws)
+async def _run(fault: Fault, late: float, lag: float) -> Outcome:
+    world = World(5, attrs.evolve(QUIET, late=late))
     world.lag = lambda: lag
     world.life = lambda: 1e6  # so that duplicates still run
     world.faults.script.append(fault)
@@ -60,22 +58,20 @@ async def _run(fault: Fault, late: float, lag: float, on_ambiguous: OnAmbiguous)
     return Outcome(len(mine), len(stopped), running, world.judged().lost == 0)
 
 
-def _outcomes(
-    kind: str, on_ambiguous: OnAmbiguous, delays: tuple[float, ...] = DELAYS
-) -> list[Outcome]:
+def _outcomes(kind: str) -> list[Outcome]:
     return [
-        clock.run(_run(created_late(delay), delay, 0.0, on_ambiguous))
+        clock.run(_run(created_late(delay), delay, 0.0))
         if kind == "late"
-        else clock.run(_run(ANSWER_LOST, 0.0, delay, on_ambiguous))
-        for delay in delays
+        else clock.run(_run(ANSWER_LOST, 0.0, delay))
+        for delay in DELAYS
     ]
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("kind", ["late", "lag"])
 def test_inside_the_window_one_task_and_beyond_it_a_second_one_that_is_stopped(kind: str) -> None:
-    """The window decides, to the second, whether a late task is adopted or doubled."""
-    outcomes = _outcomes(kind, "resubmit")
+    """The window decides, to the second, whether a worker doubles a late task."""
+    outcomes = _outcomes(kind)
 
     inside, beyond = outcomes[:-BEYOND], outcomes[-BEYOND:]
     assert inside == [Outcome(1, 0, 1, known=True)] * len(inside)
@@ -83,16 +79,16 @@ def test_inside_the_window_one_task_and_beyond_it_a_second_one_that_is_stopped(k
 
 
 @pytest.mark.parametrize("kind", ["late", "lag"])
-def test_by_default_a_late_task_stays_the_only_one(kind: str) -> None:
-    """With "reconcile" a second one is never created; the token finds the first one later."""
+def test_a_late_task_stays_the_only_one(kind: str) -> None:
+    """The SDK never creates a second one; the error finds the first one later."""
 
     async def late(seconds: float) -> str | None:
-        world = World(5, attrs.evolve(QUIET, late=seconds, on_ambiguous="reconcile"))
+        world = World(5, attrs.evolve(QUIET, late=seconds))
         world.lag = lambda: seconds if kind == "lag" else 0.0
         world.faults.script.append(created_late(seconds) if kind == "late" else ANSWER_LOST)
         async with world.open_session(Machine()) as session:
             with pytest.raises(errors.SubmissionUnknownError) as caught:
-                await session.submit("Buy milk", settle_window=WINDOW, metadata={"job": "mine"})
+                await session.submit("Buy milk", metadata={"job": "mine"})
             await asyncio.sleep(seconds)
             found = await caught.value.resolve()
         mine = [task.id for task in world.service.tasks.values() if task.job == "mine"]
@@ -137,9 +133,7 @@ class AmongOthers:
             submissions = []
             for number in range(self.lost):
                 await asyncio.sleep(5.0)
-                submission = session.submit(
-                    "Buy milk", settle_window=WINDOW, metadata={"job": f"job-{number}"}
-                )
+                submission = session.submit("Buy milk", metadata={"job": f"job-{number}"})
                 submissions.append(group.create_task(submission))
         others.cancel()
         await asyncio.wait([others])

@@ -9,7 +9,6 @@ from pathlib import Path
 import attrs
 import pytest
 
-from browser_use_async.lifecycle.create import OnAmbiguous
 from tests.simulator.__main__ import EXPERIMENTS
 from tests.simulator.world import Laws, Report, simulate
 
@@ -23,27 +22,25 @@ def worlds(laws: Laws, seeds: range = SEEDS) -> Report:
     return sum((simulate(seed, laws) for seed in seeds), Report())
 
 
-@pytest.mark.parametrize("on_ambiguous", ["resubmit", "reconcile", "raise"])
+@pytest.mark.parametrize("resubmits", [True, False])
 @pytest.mark.long
-def test_no_job_is_paid_twice_or_lost(on_ambiguous: OnAmbiguous) -> None:
+def test_no_job_is_paid_twice_or_lost(resubmits: bool) -> None:
     """With a window as long as late work and list delay together, for any fault or crash."""
-    report = worlds(attrs.evolve(FEW, on_ambiguous=on_ambiguous))
+    report = worlds(attrs.evolve(FEW, resubmits=resubmits))
 
     assert (report.doubled, report.lost) == (0, 0)
     assert report.crashes > 5
     assert len(report.faults) > 15  # nearly every kind fired
     assert report.found["after a crash"]
-    assert report.found["by its token" if on_ambiguous == "raise" else "by the SDK"]
-    assert bool(report.unknown) is (on_ambiguous == "reconcile")
+    assert report.found["by the SDK"]
+    assert bool(report.unknown) is not resubmits
 
 
-@pytest.mark.parametrize("on_ambiguous", ["resubmit", "reconcile", "raise"])
+@pytest.mark.parametrize("resubmits", [True, False])
 @pytest.mark.long
-def test_no_clock_makes_a_job_paid_twice(on_ambiguous: OnAmbiguous) -> None:
+def test_no_clock_makes_a_job_paid_twice(resubmits: bool) -> None:
     """A clock a day off that is set repeatedly, and a `Date` that is not the time."""
-    laws = attrs.evolve(
-        FEW, skew=86_400.0, set_clock=4.0, untrue_dates=True, on_ambiguous=on_ambiguous
-    )
+    laws = attrs.evolve(FEW, skew=86_400.0, set_clock=4.0, untrue_dates=True, resubmits=resubmits)
 
     report = worlds(laws)
 

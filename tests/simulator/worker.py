@@ -17,9 +17,9 @@ from datetime import datetime, timedelta
 import attrs
 
 from browser_use_async import BrowserUseSession, errors
-from browser_use_async.lifecycle.create import OnAmbiguous
 from browser_use_async.lifecycle.handle import TaskHandle
 from browser_use_async.types import TaskSummary
+from tests.support.api_bench import resolved
 from tests.support.network import Machine
 
 __all__ = ["Abandoned", "Created", "Disk", "Intended", "Job", "Unknown", "Worker"]
@@ -104,7 +104,7 @@ class Worker:
         machine: Where it runs.
         disk: The records of it and its predecessors.
         jobs: All jobs.
-        on_ambiguous: What `submit` does when an answer is lost.
+        resubmits: Whether a job is sent again whose task has not appeared within the window.
         window: The settle window, in seconds.
         now: The worker's wall clock.
         skew: How far that may be from the service's.
@@ -116,7 +116,7 @@ class Worker:
     machine: Machine
     disk: Disk
     jobs: tuple[Job, ...]
-    on_ambiguous: OnAmbiguous
+    resubmits: bool
     window: float
     now: Callable[[], datetime]
     skew: timedelta
@@ -185,36 +185,24 @@ class Worker:
             self._write(job, Created(handle.to_token()))
 
         if job.in_one:
-            await self.session.run_and_wait(
-                job.text,
-                on_created=created,
-                on_ambiguous=self.on_ambiguous,
-                settle_window=self.window,
-                metadata={"job": job.key},
-            )
+            metadata = {"job": job.key}
+            await self.session.run_and_wait(job.text, on_created=created, metadata=metadata)
         else:
-            created(
-                await self.session.submit(
-                    job.text,
-                    on_ambiguous=self.on_ambiguous,
-                    settle_window=self.window,
-                    metadata={"job": job.key},
-                )
-            )
+            created(await self.session.submit(job.text, metadata={"job": job.key}))
 
     async def _resolve(self, job: Job, token: str) -> None:
         try:
-            task = await self.session.resolve_submission(token)
+            task = await resolved(self.session, token)
         except errors.BrowserUseError:
             await asyncio.sleep(5.0)
             return
         if task is not None:
             self.found["by its token"] += 1
             self._write(job, Created(self.session.handle(task.id).to_token()))
-        elif self.on_ambiguous == "reconcile":
-            self._write(job, Abandoned())
-        else:
+        elif self.resubmits:
             await self._submit(job)
+        else:
+            self._write(job, Abandoned())
 
     async def _adopt(self, left: list[Job]) -> None:
         """Find tasks that a crashed predecessor created without recording them."""

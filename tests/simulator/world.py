@@ -12,7 +12,6 @@ import attrs
 
 from browser_use_async import BrowserUseSession
 from browser_use_async.events import SessionEvent, SubmissionAdopted
-from browser_use_async.lifecycle.create import OnAmbiguous
 from browser_use_async.transport.config import Runtime
 from tests.simulator.faults import ATTEMPT_SECONDS, Faults
 from tests.simulator.server import FaultyServer, http_date_of
@@ -40,8 +39,8 @@ class Laws:
         fault_rate: The usual probability that something goes wrong with a request.
         late: The most seconds between a client's giving up and the work being done.
         lag: The most seconds before the list shows a task.
-        window: The settle window that the worker believes in.
-        on_ambiguous: What it does when an answer is lost.
+        window: The settle window that the session and the worker believe in.
+        resubmits: Whether the worker sends a job again whose task has not appeared within it.
         crashes: The most crashes of its machine.
         crash_at: The event at which its machine crashes, once; None leaves that to chance.
         others: Tasks that other clients create, for each minute.
@@ -55,7 +54,7 @@ class Laws:
     late: float = 60.0
     lag: float = 20.0
     window: float = 60.0 + 20.0 + MARGIN
-    on_ambiguous: OnAmbiguous = "resubmit"
+    resubmits: bool = True
     crashes: int = 3
     crash_at: int | None = None
     others: float = 6.0
@@ -268,7 +267,8 @@ class World:
             machine: Where it runs.
         """
         chance = random.Random(f"{self._seed} {self.crashes}")
-        return Runtime(chance, self.now, self.network.connector(machine))
+        connector = self.network.connector(machine)
+        return Runtime(chance, self.now, connector, settle_window=self._laws.window)
 
     def worker(self, session: BrowserUseSession, machine: Machine) -> Worker:
         """The program.
@@ -278,9 +278,9 @@ class World:
             machine: Where it runs.
         """
         laws, disk, jobs = self._laws, self.disk, self.jobs
-        ambiguous, window = laws.on_ambiguous, laws.window
+        resubmits, window = laws.resubmits, laws.window
         skew = timedelta(seconds=3 * laws.skew)  # between two readings that may both be wrong
-        return Worker(session, machine, disk, jobs, ambiguous, window, self.now, skew, self.found)
+        return Worker(session, machine, disk, jobs, resubmits, window, self.now, skew, self.found)
 
     async def run_machine(self) -> bool:
         """Start the worker on a new machine.

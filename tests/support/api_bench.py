@@ -6,11 +6,12 @@ from typing import Any, Protocol
 
 import pytest
 
-from browser_use_async import BrowserUseSession
+from browser_use_async import BrowserUseSession, errors
+from browser_use_async.types import Task
 from tests.support.fake_api import FakeApi, FakeTask
 from tests.support.hygiene import KEY, nothing_leaks
 
-__all__ = ["OpenSession", "api", "nothing_leaks", "open_session", "running_api"]
+__all__ = ["OpenSession", "api", "nothing_leaks", "open_session", "resolved", "running_api"]
 
 
 class OpenSession(Protocol):
@@ -19,6 +20,12 @@ class OpenSession(Protocol):
     async def __call__(self, **options: Any) -> BrowserUseSession:
         """Open one; `options` are the session's."""
         ...
+
+
+async def resolved(session: BrowserUseSession, token: str) -> Task | None:
+    """Find the task of a token that was stored, or read in a log."""
+    error = errors.SubmissionUnknownError("read elsewhere", submission_token=token)
+    return await error.resolve(session)
 
 
 @pytest.fixture

@@ -12,7 +12,10 @@ from tests.support.bench import FAST
 from tests.support.hygiene import KEY
 from tests.support.wire import Connection, Script
 
-__all__ = ["finishing", "kind_of"]
+__all__ = ["TEN_PAIRS", "finishing", "kind_of"]
+
+TEN_PAIRS = {f"pair-{number}": "x" for number in range(10)}
+"""Metadata that leave no room for a mark, so that no task is looked for."""
 
 
 def finishing(data: bytes, *, rudely: bool = False) -> Script:

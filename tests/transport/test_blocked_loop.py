@@ -74,7 +74,7 @@ async def test_a_blocked_loop_makes_no_call_ambiguous(elsewhere: Elsewhere, conn
     session = await connect(elsewhere.url, retry=ONCE)
 
     for _ in range(100):
-        await session.submit("Buy milk", on_ambiguous="raise")
+        await session.submit("Buy milk")
         elsewhere.block()
 
     assert elsewhere.requests == 100

@@ -9,11 +9,12 @@ import pytest
 
 from browser_use_async import RetryPolicy, RetryScheduled, errors
 from browser_use_async.api.submission_token import TOKEN_KEY
+from browser_use_async.transport.config import Runtime
 from browser_use_async.transport.response import OutcomeKind
 from tests.support.bench import Connect, Serve
 from tests.support.hygiene import raises
 from tests.support.wire import Connection, answering, response
-from tests.transport.one_submission import finishing, kind_of
+from tests.transport.one_submission import TEN_PAIRS, finishing, kind_of
 
 CREATED = response(200, '{"id":"t-1"}')
 
@@ -24,12 +25,12 @@ async def test_a_lost_answer_raises_and_says_how_to_find_out(
 ):
     """One POST, and an error with the token that the task at the server has."""
     server = await serve(finishing(b"", rudely=rudely))
-    session = await connect(server)
+    session = await connect(server, runtime=Runtime(settle_window=0.0))
 
     with raises(errors.SubmissionUnknownError) as caught:
-        await session.submit("Buy milk", on_ambiguous="raise")
+        await session.submit("Buy milk")
 
-    (request,) = server.requests
+    (request,) = (each for each in server.requests if each.method == "POST")
     assert caught.value.submission_token is not None
     assert request.json["metadata"][TOKEN_KEY] in caught.value.submission_token
     assert "may or may not have been created" in str(caught.value)
@@ -58,7 +59,7 @@ async def test_a_failure_of_the_server_is_ambiguous(serve: Serve, connect: Conne
 
     assert await kind_of(server.url) is OutcomeKind.AMBIGUOUS
     with raises(errors.SubmissionUnknownError):
-        await session.submit("Buy milk", on_ambiguous="raise")
+        await session.submit("Buy milk", metadata=TEN_PAIRS)
     with pytest.raises(errors.APIStatusError) as caught:
         await session.tasks.run("Buy milk")
 

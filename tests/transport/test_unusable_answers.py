@@ -9,7 +9,7 @@ from browser_use_async.transport.response import OutcomeKind
 from tests.support.bench import Connect, Serve
 from tests.support.hygiene import assert_hides_secrets, raises
 from tests.support.wire import Connection, response
-from tests.transport.one_submission import finishing, kind_of
+from tests.transport.one_submission import TEN_PAIRS, finishing, kind_of
 
 pytestmark = pytest.mark.looptime
 
@@ -41,7 +41,7 @@ async def test_an_unusable_answer_is_ambiguous(serve: Serve, connect: Connect, b
 
     assert await kind_of(server.url) is OutcomeKind.AMBIGUOUS
     with raises(errors.SubmissionUnknownError):
-        await session.submit("Buy milk", on_ambiguous="raise")
+        await session.submit("Buy milk", metadata=TEN_PAIRS)
 
     assert len(server.requests) == 2
 

@@ -212,8 +212,6 @@ async def every_field(session: BrowserUseSession) -> None:
         on_timeout="stop",
         on_cancel="leave",
         on_created=created,
-        on_ambiguous="raise",
-        settle_window=10,
     )
     # The checkers find a user's typing errors; mypy knows that an error is expected.
     await session.tasks.run("Log in", max_steps=5)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
@@ -263,7 +261,6 @@ async def every_verb(session: BrowserUseSession) -> None:
     assert_type(handle.to_token(), str)
     assert_type(session.handle("t-1"), TaskHandle[None])
     assert_type(await session.wait("t-1", timeout=10), Task)
-    assert_type(await session.resolve_submission("token"), Task | None)
     async for task in session.wait_many(["t-1", "t-2"]):
         assert_type(task, Task)
     async for status in session.stream_status("t-1"):
@@ -302,7 +299,6 @@ async def every_error(session: BrowserUseSession) -> None:
         assert_type(error.last_status, TaskStatus | None)
     except errors.SubmissionUnknownError as error:
         assert_type(error.submission_token, str)
-        assert_type(await session.resolve_submission(error.submission_token), Task | None)
         assert_type(await error.resolve(session), Task | None)
     except errors.OutputValidationError as error:
         assert_type(error.raw_output, str | None)

@@ -305,7 +305,7 @@ class BatchWorker:
                 "before run-task is sent again",
                 count,
                 "task" if count == 1 else "tasks",
-                self.options.settle_window,
+                self.lifecycle.creator.reconciler.settle_window,
             )
 
     async def _is_over(self, writer: LedgerWriter[PostgresStore]) -> bool:

@@ -146,7 +146,7 @@ async def _finish(ledger: str, stopped_by: batch.StopReason | None, console: Con
         console.info(
             "unknown: run-task was not answered, and no task has appeared. To go on, give "
             "`batch enqueue` the same input and --resume, then run `batch work`: it looks for the "
-            "tasks once more, for --settle-window seconds, before it creates them again"
+            "tasks once more before it creates them again"
         )
     is_done = stopped_by is None and view.total == view.counts[batch.ItemState.DONE]
     return ExitCode.FINISHED if is_done else ExitCode.TASK_FAILED

@@ -153,7 +153,6 @@ class RunOptions(TypedDict, total=False):
     stop_orphans: bool
     timeout: float | None
     outage_timeout: float
-    settle_window: float
     key_prefix: Required[str | None]
     limit_by: Required[LimitBy | None]
     per_key: Required[int | None]

@@ -105,17 +105,8 @@ _RUNNING = (
 )
 
 
-_SETTLING = (
-    option(
-        "--settle-window SECONDS",
-        "how long to look for a task whose creation was not confirmed, before it is created "
-        "again (default: 150)",
-        type=seconds,
-        default=150.0,
-    ),
-    option(
-        "--stop-orphans", "stop the second task of a row, if a slow service has ever created one"
-    ),
+_STOP_ORPHANS = option(
+    "--stop-orphans", "stop the second task of a row, if a slow service has ever created one"
 )
 
 
@@ -192,7 +183,7 @@ _RESUMING = (
             shell_complete=complete_files,
         ),
         *_RESUMING,
-        *_SETTLING,
+        _STOP_ORPHANS,
         about="Press Ctrl-C once to wait for the running tasks, twice to leave them. With a ledger "
         "the same command with --resume continues after any interruption: no row is lost, and "
         "none is paid for twice.",
@@ -247,11 +238,11 @@ async def _enqueue(console: Console, wait: bool, ledger: LedgerName, **values: A
         type=ledger_name,
     ),
     *_RUNNING,
-    *_SETTLING,
+    _STOP_ORPHANS,
     option(
         "--lease SECONDS",
         "after how long without a sign of this process others take over its rows (default: 30); "
-        "--settle-window of all processes must be longer than this and one request together",
+        "with one request less than 150 seconds together",
         type=seconds,
         default=LEASE,
     ),

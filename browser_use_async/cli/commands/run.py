@@ -197,5 +197,6 @@ async def _handle(connection: Connection, task: str, console: Console) -> TaskHa
     if not task.startswith(_SUBMISSION):
         return connection.session.handle(task)
     with console.status("looking for the task"):
-        found = await connection.session.resolve_submission(task)
+        lost = errors.SubmissionUnknownError("", submission_token=task)
+        found = await lost.resolve(connection.session)
     return None if found is None else connection.session.handle(found.id)

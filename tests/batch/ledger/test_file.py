@@ -361,9 +361,7 @@ async def test_a_full_disk_ends_the_batch_and_doubles_nothing(
     if method == "claim_task":
         assert caught.value.task_id == server.store.tasks[-1].id
     disk.is_full = False
-    results = await session.run_many(
-        texts(6), concurrency=1, ledger=ledger, settle_window=0.2
-    ).collect()
+    results = await session.run_many(texts(6), concurrency=1, ledger=ledger).collect()
     assert [result.succeeded for result in results] == [True] * 6
     assert len(server.store.tasks) == 6
 
@@ -385,9 +383,7 @@ async def test_a_limit_of_the_system_ends_the_batch_as_well(
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
     assert "Make room" in str(caught.value)
-    results = await session.run_many(
-        texts(20), concurrency=3, ledger=ledger, settle_window=0.2
-    ).collect()
+    results = await session.run_many(texts(20), concurrency=3, ledger=ledger).collect()
     assert all(result.succeeded for result in results)
     assert max(_tasks_by_text(server).values()) == 1
 
@@ -424,9 +420,7 @@ async def test_the_clock_may_be_set_between_two_runs(
     # So many that the lost one is on the second page of the list.
     await asyncio.gather(*(later.tasks.run(f"Other {number}") for number in range(101)))
 
-    results = await later.run_many(
-        ["one"], concurrency=1, ledger=ledger, settle_window=0.5
-    ).collect()
+    results = await later.run_many(["one"], concurrency=1, ledger=ledger).collect()
 
     ones = _tasks_by_text(server)["one"]
     assert results[0].succeeded

@@ -75,9 +75,7 @@ class Running:
 
     async def start(self) -> "asyncio.Future[object]":
         """Run it until the first task is known to run."""
-        batch = self.session.run_many(
-            self.items(), concurrency=2, ledger=self.ledger, settle_window=0.5
-        )
+        batch = self.session.run_many(self.items(), concurrency=2, ledger=self.ledger)
         run = asyncio.ensure_future(batch.collect())
         await until(lambda: self.server.requests["get_task_status"])  # its id is known
         return run
@@ -127,9 +125,7 @@ async def test_the_next_run_continues_with_the_saved_copy(running: Running, dama
 
     (task,) = running.server.store.tasks
     await running.session.tasks.stop(task.id)
-    batch = running.session.run_many(
-        running.items(), concurrency=2, ledger=saved, settle_window=0.5
-    )
+    batch = running.session.run_many(running.items(), concurrency=2, ledger=saved)
     results = await batch.collect()
 
     assert [result.state for result in results] == [ItemState.FAILED, ItemState.DONE]

@@ -34,7 +34,8 @@ def work() -> Work:
     from browser_use_async.batch.postgres.worker import BatchWorker
 
     async def run(session: BrowserUseSession, ledger: str, **options: Any) -> BatchWorker:
-        chosen = WorkerOptions(**{"concurrency": 5, "settle_window": 0.3, "lease": 2.0, **options})
+        chosen = WorkerOptions(**{"concurrency": 5, "lease": 2.0, **options})
+        session._runner.creator.reconciler.settle_window = 0.3
         address = LedgerAddress.parse(ledger)
         worker = BatchWorker(session._runner, session._runtime, address, chosen)
         await worker.run()

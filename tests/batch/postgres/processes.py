@@ -16,6 +16,7 @@ from browser_use_async.batch.ledger.row import Claim
 from browser_use_async.batch.ledger.store import LedgerStore
 from browser_use_async.batch.postgres.address import LedgerAddress
 from browser_use_async.batch.postgres.store import PostgresStore
+from browser_use_async.transport.config import Runtime
 from tests.support.patience import PATIENCE
 
 __all__ = ["Worker", "Works"]
@@ -85,6 +86,7 @@ async def work(works: Works) -> None:
         timeout=works.timeout,
         retry=RetryPolicy(base_delay=0.02, max_delay=0.1),
         poll=PollPolicy(interval=0.1, latency_target=works.latency),
+        runtime=Runtime(settle_window=works.settle_window),
     ) as session:
         worker = BatchWorker(
             session._runner,
@@ -92,7 +94,6 @@ async def work(works: Works) -> None:
             LedgerAddress.parse(works.ledger),
             WorkerOptions(
                 concurrency=works.concurrency,
-                settle_window=works.settle_window,
                 lease=works.lease,
                 outage_timeout=60.0,
             ),

@@ -84,9 +84,10 @@ def worker_of(
     **options: Any,
 ) -> BatchWorker:
     """A worker of a batch."""
-    chosen = WorkerOptions(**{"concurrency": 5, "settle_window": 0.3, "lease": 2.0, **options})
+    chosen = WorkerOptions(**{"concurrency": 5, "lease": 2.0, **options})
     address = LedgerAddress.parse(ledger)
     parts = session._runner, session._runtime
+    session._runner.creator.reconciler.settle_window = 0.3
     return BatchWorker(*parts, address, chosen, make_store=make_store)
 
 

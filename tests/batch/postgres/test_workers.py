@@ -299,7 +299,8 @@ async def test_a_claim_whose_answer_was_lost_is_made_good(
     server = await serve()
     session = await open_session(server)
     await put(texts(3), ledger)
-    options = WorkerOptions(concurrency=2, settle_window=0.3, lease=2.0)
+    options = WorkerOptions(concurrency=2, lease=2.0)
+    session._runner.creator.reconciler.settle_window = 0.3
     address = LedgerAddress.parse(ledger)
 
     await BatchWorker(
@@ -463,7 +464,7 @@ async def test_a_program_is_refused_what_the_command_is(open_session: Open, serv
     session = await open_session(await serve())
     address = "postgresql://127.0.0.1:9/work#batch"  # is not read
     with pytest.raises(InvalidRequestError, match="A process that was silent for its"):
-        await batch.work(address, session=session, settle_window=10.0)
+        await batch.work(address, session=session, lease=150.0)
     with pytest.raises(InvalidRequestError, match="lease must be"):
         await batch.work(address, session=session, lease=-1.0)
     with pytest.raises(InvalidRequestError, match="many processes share one in PostgreSQL"):
