@@ -21,6 +21,7 @@ from browser_use_async.types import (
     TaskStatus,
     TaskStep,
     TaskSummary,
+    rules_of,
 )
 
 # --- requests -----------------------------------------------------------------------------
@@ -57,7 +58,7 @@ def test_exactly_the_given_fields_are_sent(names: set[str]) -> None:
 
 def test_all_fields_can_be_sent() -> None:
     """The fields of the test above are all fields of the request."""
-    assert {"task", *_GIVEN} == {field.name for field in attrs.fields(RunTaskRequest)}
+    assert {"task", *_GIVEN} == rules_of(RunTaskRequest).keys()
 
 
 def test_what_is_sent_is_plain_json() -> None:

@@ -1,7 +1,6 @@
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import attrs
 import click
 import pytest
 
@@ -9,8 +8,9 @@ from browser_use_async import RunTaskRequest
 from browser_use_async.cli.app import parse
 from browser_use_async.cli.fields import TASK_FIELDS
 from browser_use_async.cli.options import moment, pair, seconds, secret
+from browser_use_async.types import rules_of
 
-FIELDS = {field.name for field in attrs.fields(RunTaskRequest)} - {"task"}
+FIELDS = rules_of(RunTaskRequest).keys() - {"task"}
 
 
 def test_every_field_of_run_task_has_an_option() -> None:

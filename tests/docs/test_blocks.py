@@ -26,7 +26,6 @@ from tests.docs.reader import (
     output_of_commands,
     output_of_python,
 )
-from tests.gate.__main__ import gate_stages
 
 # Servers of these engines are no Python packages: tests/examples/test_engines.py checks types.
 ENGINE = re.compile(r"^(?:from|import) (?:temporalio|restate)\b", re.MULTILINE)
@@ -297,16 +296,6 @@ def test_the_first_commands_work_in_a_checkout(page: str) -> None:
     assert found is not None
     assert set(found[1].split(",")) <= set(extras)
     assert demo == "browser-use-async demo"
-
-
-def test_the_gate_runs_what_the_readme_names() -> None:
-    """The two commands that need only Python and make, whatever has changed."""
-    first = next(each for each in _of("console") if each.page == "README.md")
-    gate = (ROOT / ".ci/run").read_text().splitlines()[-1]
-
-    assert first.commands == ["make demo", "make test"]
-    assert set(first.commands) <= {each.command for each in gate_stages([])}
-    assert gate.startswith('"$main_python" -m tests.gate run ')
 
 
 def test_the_site_has_few_pages() -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.docs.blocks import BLOCKS
 from tests.gate.__main__ import gate_stages, nightly_stages
 from tests.gate.rooms import ALL, ROOMS, ROOT, SUITES, TARGETS, changed_files, needed_suites
 
@@ -161,3 +162,13 @@ def test_the_gate_runs_what_a_change_needs() -> None:
     assert "make agent" in commands
     assert "make compatibility PY=python3.13 VENV=.venv-2" in commands
     assert not any("long" in stage.command for stage in gate_stages([]))
+
+
+def test_the_gate_runs_what_the_readme_names() -> None:
+    """The two commands that need only Python and make, whatever has changed."""
+    first = next(each for each in BLOCKS if each.page == "README.md" and each.language == "console")
+    gate = (ROOT / ".ci/run").read_text().splitlines()[-1]
+
+    assert first.commands == ["make demo", "make test"]
+    assert set(first.commands) <= {each.command for each in gate_stages([])}
+    assert gate.startswith('"$main_python" -m tests.gate run ')
