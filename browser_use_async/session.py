@@ -993,9 +993,9 @@ class BrowserUseSession:
     ) -> Path:
         """Download one file that a task made: whole, or not at all. Free.
 
-        A download continues where its connection broke, and an expired URL is renewed. An
-        interrupted download leaves a file that ends in `.part`; the next one continues it. API
-        page: Get Task Output File.
+        A download continues where its connection broke, and an expired URL is renewed. Until it is
+        whole, it is in a hidden file beside its place, which only a killed process leaves behind.
+        API page: Get Task Output File.
 
         Args:
             task_id: The id of the task.

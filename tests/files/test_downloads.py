@@ -3,7 +3,6 @@
 import asyncio
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -230,10 +229,10 @@ async def test_what_progress_raises_ends_the_download(
     assert not listing(tmp_path)
 
 
-async def test_cancelling_leaves_a_part_to_go_on_with(
+async def test_cancelling_leaves_nothing(
     session: BrowserUseSession, storage: FakeStorage, tmp_path: Path
 ) -> None:
-    """A cancelled download ends at once, and the next one continues where it was."""
+    """A cancelled download ends at once, and the next one starts from the beginning."""
     storage.keep(NAME, LARGE)
     arrived = asyncio.Event()
 
@@ -250,21 +249,20 @@ async def test_cancelling_leaves_a_part_to_go_on_with(
         session.download_output_file(TASK, NAME, tmp_path, on_progress=note)
     )
     await arrived.wait()
+    during = parts(tmp_path)
     download.cancel()
     with pytest.raises(asyncio.CancelledError):
         await download
-
-    (left,) = parts(tmp_path)
-    size = (tmp_path / left).stat().st_size
+    after = listing(tmp_path)
     path = await session.download_output_file(TASK, NAME, tmp_path)
 
-    assert size >= 1_000_000
-    assert LARGE.startswith(path.read_bytes()[:size])
+    assert len(during) == 1
+    assert not after
     assert path.read_bytes() == LARGE
-    assert storage.ranges[-1] == f"bytes={size}-"
+    assert storage.ranges == [None, None]
 
 
-async def test_cancelling_while_a_part_is_opened_leaves_nothing(
+async def test_cancelling_while_the_file_is_opened_leaves_nothing(
     session: BrowserUseSession, storage: FakeStorage, tmp_path: Path
 ) -> None:
     """A thread cannot be cancelled: what it opens later is closed and removed."""
@@ -272,7 +270,7 @@ async def test_cancelling_while_a_part_is_opened_leaves_nothing(
     opened, goes_on = threading.Event(), threading.Event()
 
     class Slow(ThreadPoolExecutor):
-        """Delays the result of the function that opens the part."""
+        """Delays the result of the function that opens the temporary file."""
 
         def submit(self, call: Any, /, *given: Any, **named: Any) -> Any:
             def work() -> Any:
@@ -347,35 +345,4 @@ async def test_two_downloads_of_the_same_file_of_which_one_may_be(
     assert tmp_path / NAME in results
     assert [type(each) for each in results if each != tmp_path / NAME] == [FileTransferError]
     assert (tmp_path / NAME).read_bytes() == LARGE
-    assert not parts(tmp_path)
-
-
-async def test_of_two_downloads_that_are_cancelled_one_is_gone_on_with(
-    session: BrowserUseSession, storage: FakeStorage, tmp_path: Path
-) -> None:
-    """The part of the other has a name that no later download looks for, and is removed."""
-    storage.keep(NAME, LARGE)
-    sizes = [0, 0]
-
-    async def half(connection: Connection, request: Request, file: StoredFile) -> None:
-        connection.send(file.reply(request)[:3_000_000])
-        await connection.stall()
-
-    def note(index: int, received: int, total: int | None) -> None:
-        sizes[index] = received
-
-    storage.next = [half, half]
-    downloads = [
-        asyncio.create_task(
-            session.download_output_file(TASK, NAME, tmp_path, on_progress=partial(note, index))
-        )
-        for index in range(2)
-    ]
-    await until(lambda: min(sizes) > 2_500_000)
-    for each in downloads:
-        each.cancel()
-    await asyncio.gather(*downloads, return_exceptions=True)
-
-    assert len(parts(tmp_path)) == 1
-    assert (await session.download_output_file(TASK, NAME, tmp_path)).read_bytes() == LARGE
     assert not parts(tmp_path)

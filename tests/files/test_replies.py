@@ -1,4 +1,4 @@
-"""Replies that do not fit the existing part, or their own headers."""
+"""Replies that do not fit the bytes before them, or their own headers."""
 
 import asyncio
 from pathlib import Path
@@ -21,7 +21,6 @@ from tests.support.storage import (
     refuse,
     refusing,
     send_raw,
-    whole,
 )
 from tests.support.wire import Connection, Request, response
 
@@ -54,7 +53,7 @@ _SIZE = len(SMALL)
 async def test_another_range_starts_the_file_again(
     session: BrowserUseSession, storage: FakeStorage, tmp_path: Path, answer: Behaviour
 ) -> None:
-    """A partial reply that is not exactly the rest is dropped together with the part."""
+    """A partial reply that is not exactly the rest is dropped, as are the bytes before it."""
     storage.keep(NAME, SMALL)
     storage.next = [cut_after(1000), answer]
 
@@ -108,7 +107,7 @@ async def test_parts_without_bytes_are_given_up(
 async def test_a_storage_without_ranges(
     session: BrowserUseSession, storage: FakeStorage, tmp_path: Path
 ) -> None:
-    """A complete file in answer to a range replaces the part."""
+    """A complete file in answer to a range replaces the bytes before it."""
     storage.keep(NAME, SMALL, ranges=False)
     storage.next = [cut_after(1000)]
 
@@ -163,23 +162,24 @@ async def test_a_storage_that_never_serves_the_rest(
     assert not (tmp_path / NAME).exists()
 
 
-async def test_leftovers_of_another_version_go(
+async def test_a_file_that_changes_all_the_time(
     session: BrowserUseSession, storage: FakeStorage, tmp_path: Path
 ) -> None:
-    """A part of a version that is no longer served is neither used nor kept."""
+    """A storage with another version after each cut is given up, though it gets further."""
+
+    async def change(connection: Connection, request: Request, file: StoredFile) -> None:
+        number = len(storage.requests)
+        await cut_after(1000 * number)(connection, request, file)
+        storage.keep(NAME, SMALL + bytes(number))
+
     storage.keep(NAME, SMALL)
-    storage.next = [cut_after(1000)]
-    storage.behave = cut_after(0)
+    storage.behave = change
+
     with refusing(FileTransferError):
         await session.download_output_file(TASK, NAME, tmp_path)
-    storage.keep(NAME, OTHER)
-    storage.behave = whole
-    assert parts(tmp_path)
 
-    path = await session.download_output_file(TASK, NAME, tmp_path)
-
-    assert path.read_bytes() == OTHER
-    assert not parts(tmp_path)
+    assert len(storage.requests) == 5
+    assert not listing(tmp_path)
 
 
 # --- lengths ------------------------------------------------------------------------------------

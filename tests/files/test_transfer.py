@@ -9,7 +9,7 @@ from browser_use_async import BrowserUseSession, RetryPolicy, RetryScheduled
 from browser_use_async.errors import (
     FileTransferError,
 )
-from tests.files.contents import LARGE, NAME, OTHER, SMALL, parts
+from tests.files.contents import LARGE, NAME, OTHER, SMALL, listing, parts
 from tests.support.bench import ONCE, Connect
 from tests.support.storage import (
     SIGNATURE,
@@ -20,7 +20,6 @@ from tests.support.storage import (
     refuse,
     refusing,
     send_raw,
-    whole,
 )
 from tests.support.wire import Connection, Request, response
 
@@ -93,7 +92,7 @@ async def test_a_file_without_a_validator_is_started_again(
     tmp_path: Path,
     headers: list[tuple[str, str]],
 ) -> None:
-    """Without a strong validator no range is requested, and no part is left for later."""
+    """Without a strong validator no range is requested."""
     storage.keep(NAME, SMALL, *headers)
     storage.next = [cut_after(1000), cut_after(40_000)]
 
@@ -107,7 +106,7 @@ async def test_a_file_without_a_validator_is_started_again(
 async def test_no_growth_ends_it(
     session: BrowserUseSession, storage: FakeStorage, tmp_path: Path
 ) -> None:
-    """A file that stops growing is given up after the policy's attempts; the part is kept."""
+    """A file that stops growing is given up after the policy's attempts, and nothing is left."""
     storage.keep(NAME, SMALL)
     storage.next = [cut_after(1000), cut_after(1000)]
     storage.behave = cut_after(0)
@@ -115,30 +114,10 @@ async def test_no_growth_ends_it(
     with refusing(FileTransferError) as caught:
         await session.download_output_file(TASK, NAME, tmp_path)
 
-    (left,) = parts(tmp_path)
     assert caught.value.task_id == TASK
-    assert f"2000 bytes are kept in {left}" in str(caught.value)
+    assert "nothing was written" in str(caught.value)
     assert len(storage.requests) == 5
-    assert (tmp_path / left).read_bytes() == SMALL[:2000]
-
-
-async def test_the_next_call_goes_on(
-    session: BrowserUseSession, storage: FakeStorage, tmp_path: Path
-) -> None:
-    """The next download continues the part of one that was given up."""
-    storage.keep(NAME, SMALL)
-    storage.next = [cut_after(30_000)]
-    storage.behave = cut_after(0)
-    with refusing(FileTransferError):
-        await session.download_output_file(TASK, NAME, tmp_path)
-    storage.behave = whole
-    before = len(storage.requests)
-
-    path = await session.download_output_file(TASK, NAME, tmp_path)
-
-    assert path.read_bytes() == SMALL
-    assert storage.ranges[before:] == [None, "bytes=30000-"]
-    assert not parts(tmp_path)
+    assert not listing(tmp_path)
 
 
 async def test_retries_follow_the_policy_and_are_reported(
