@@ -27,7 +27,6 @@ from browser_use_async.errors import FileTransferError, InvalidRequestError
 from browser_use_async.events import RetryScheduled
 from browser_use_async.files.names import check_replaceable
 from browser_use_async.files.temporary_file import TemporaryFile
-from browser_use_async.system import open_in_thread
 from browser_use_async.transport.client import Transport
 from browser_use_async.transport.response import Outcome, OutcomeKind
 from browser_use_async.transport.retry import may_try_again
@@ -142,8 +141,7 @@ class Download:
             await self._commit()
         finally:
             if self._file is not None:
-                # Shielded, because it must happen even if this task is cancelled a second time.
-                await asyncio.shield(asyncio.to_thread(self._file.discard))
+                await self._file.discard()
         return self._target
 
     # --- one attempt ------------------------------------------------------------------------
@@ -179,8 +177,8 @@ class Download:
             self._refuse_above_limit(version.total)
         with self._disk():
             if self._file is None:
-                opens = partial(TemporaryFile, self._target)
-                self._file = await open_in_thread(opens, TemporaryFile.discard)
+                self._file = TemporaryFile(self._target)
+                await self._file.open()
             elif self._size:
                 # Counted separately, since growth resets the failures: a file that changes all the
                 # time must not be downloaded for ever.

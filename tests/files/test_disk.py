@@ -7,7 +7,9 @@ import secrets
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -220,31 +222,32 @@ async def test_no_permission(
 # --- slow disks ---------------------------------------------------------------------------------
 
 
-SlowSync = tuple[threading.Event, Callable[[], None]]
+SlowDisk = tuple[threading.Event, Callable[[], None]]
 
 
 @pytest.fixture
-def slow_sync(monkeypatch: pytest.MonkeyPatch) -> Iterator[SlowSync]:
-    """A disk that keeps bytes only when it is told to: whether it was asked, and the order."""
+def slow_disk(monkeypatch: pytest.MonkeyPatch) -> Iterator[SlowDisk]:
+    """A disk that keeps and removes files only once told to: whether it was asked, and the word."""
     asked, goes_on = threading.Event(), threading.Event()
-    sync = os.fsync
+    real: dict[str, Callable[[Any], None]] = {"fsync": os.fsync, "unlink": os.unlink}
 
-    def wait(descriptor: int) -> None:
+    def wait(name: str, file: Any) -> None:
         asked.set()
         assert goes_on.wait(PATIENCE)
-        sync(descriptor)
+        real[name](file)
 
-    monkeypatch.setattr(os, "fsync", wait)
+    for name in real:
+        monkeypatch.setattr(os, name, partial(wait, name))
     yield asked, goes_on.set
     goes_on.set()
 
 
 async def test_a_slow_disk_does_not_stop_the_loop(
-    session: BrowserUseSession, storage: FakeStorage, tmp_path: Path, slow_sync: SlowSync
+    session: BrowserUseSession, storage: FakeStorage, tmp_path: Path, slow_disk: SlowDisk
 ) -> None:
     """While the disk keeps the bytes, the loop goes on, and the file has not its name yet."""
     storage.keep(NAME, CONTENT)
-    asked, go_on = slow_sync
+    asked, go_on = slow_disk
     download = asyncio.create_task(session.download_output_file(TASK, NAME, tmp_path))
 
     await until(asked.is_set)
@@ -260,12 +263,12 @@ async def test_cancelling_while_the_file_gets_its_name(
     storage: FakeStorage,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    slow_sync: SlowSync,
+    slow_disk: SlowDisk,
 ) -> None:
     """The thread that names it goes on; the file is whole then, and nothing is beside it."""
     storage.keep(NAME, CONTENT)
     monkeypatch.setattr(os, "link", _refuse_links)
-    asked, go_on = slow_sync
+    asked, go_on = slow_disk
     download = asyncio.create_task(session.download_output_file(TASK, NAME, tmp_path))
 
     await until(asked.is_set)
@@ -277,3 +280,28 @@ async def test_cancelling_while_the_file_gets_its_name(
 
     assert listing(tmp_path) == [tmp_path / NAME]
     assert (tmp_path / NAME).read_bytes() == CONTENT
+
+
+async def test_cancelling_while_the_file_is_removed(
+    session: BrowserUseSession, storage: FakeStorage, tmp_path: Path, slow_disk: SlowDisk
+) -> None:
+    """A download that has failed ends only when nothing of it is left."""
+    storage.keep(NAME, CONTENT)
+    asked, go_on = slow_disk
+
+    def stop(received: int, total: int | None) -> None:
+        raise LookupError("enough")
+
+    download = asyncio.create_task(
+        session.download_output_file(TASK, NAME, tmp_path, on_progress=stop)
+    )
+    await until(asked.is_set)
+    download.cancel()
+    await asyncio.sleep(0.05)
+    ended = download.done()
+    go_on()
+    with pytest.raises(asyncio.CancelledError):
+        await download
+
+    assert not ended
+    assert not listing(tmp_path)
