@@ -262,34 +262,42 @@ async def test_cancelling_leaves_nothing(
     assert storage.ranges == [None, None]
 
 
+@pytest.mark.parametrize("is_late", [False, True], ids=["it-was-opened", "it-comes-later"])
 async def test_cancelling_while_the_file_is_opened_leaves_nothing(
-    session: BrowserUseSession, storage: FakeStorage, tmp_path: Path
+    session: BrowserUseSession, storage: FakeStorage, tmp_path: Path, is_late: bool
 ) -> None:
-    """A thread cannot be cancelled: what it opens is closed and removed."""
+    """A thread cannot be cancelled: what it has opened is removed, and later it opens nothing."""
     storage.keep(NAME, SMALL)
-    opened, goes_on = threading.Event(), threading.Event()
+    began, goes_on, ended = threading.Event(), threading.Event(), threading.Event()
 
     class Slow(ThreadPoolExecutor):
-        """Delays the result of the function that opens the temporary file."""
+        """Delays the function that opens the temporary file, or its result."""
 
         def submit(self, call: Any, /, *given: Any, **named: Any) -> Any:
             def work() -> Any:
-                result = call(*given, **named)
-                if parts(tmp_path) and not opened.is_set():
-                    opened.set()
-                    goes_on.wait(PATIENCE)
+                is_opening = bool(storage.requests) and not began.is_set()
+                if not is_opening:
+                    return call(*given, **named)
+                result = None if is_late else call(*given, **named)
+                began.set()
+                goes_on.wait(PATIENCE)
+                result = call(*given, **named) if is_late else result
+                ended.set()
                 return result
 
             return super().submit(work)
 
     asyncio.get_running_loop().set_default_executor(Slow(2))
     download = asyncio.create_task(session.download_output_file(TASK, NAME, tmp_path))
-    await until(opened.is_set)
+    await until(began.is_set)
+    during = len(parts(tmp_path))
     download.cancel()
-    goes_on.set()
     with pytest.raises(asyncio.CancelledError):
         await download
+    goes_on.set()
+    await until(ended.is_set)
 
+    assert during == (0 if is_late else 1)
     assert not listing(tmp_path)
 
 
