@@ -26,7 +26,7 @@ from browser_use_async import BrowserUseSession
 
 async def main():
     async with BrowserUseSession(sys.argv[1], base_url=sys.argv[2]) as session:
-        await session.download_output_file(
+        await session.files.download_output_file(
             sys.argv[3], sys.argv[4], sys.argv[5], overwrite=True
         )
 
@@ -71,7 +71,7 @@ async def test_a_killed_download_is_not_taken_for_the_file(
     (left,) = listing(tmp_path)
     before = left.read_bytes()
 
-    path = await session.download_output_file(TASK, NAME, tmp_path)
+    path = await session.files.download_output_file(TASK, NAME, tmp_path)
 
     assert _is_temporary(left.name)
     assert path.read_bytes() == CONTENT

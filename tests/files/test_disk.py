@@ -40,9 +40,9 @@ async def test_a_target_that_is_a_link_is_refused(
     (directory / NAME).symlink_to(outside)
 
     with refusing(FileTransferError):
-        await session.download_output_file(TASK, NAME, directory)
+        await session.files.download_output_file(TASK, NAME, directory)
     with refusing(FileTransferError):
-        await session.download_output_file(TASK, NAME, directory / NAME)
+        await session.files.download_output_file(TASK, NAME, directory / NAME)
 
     assert not storage.api.requests
     assert outside.exists() is not dangling
@@ -61,7 +61,7 @@ async def test_a_target_that_is_no_plain_file_is_refused(
     destination = Path("/dev/null") if kind == "device" else tmp_path
 
     with refusing(FileTransferError) as caught:
-        await session.download_output_file(TASK, NAME, destination)
+        await session.files.download_output_file(TASK, NAME, destination)
 
     assert "no plain file" in str(caught.value)
     assert not storage.api.requests
@@ -80,7 +80,7 @@ async def test_a_link_that_appears_meanwhile(
             target.symlink_to(outside)
 
     with refusing(FileTransferError):
-        await session.download_output_file(TASK, NAME, target, on_progress=plant)
+        await session.files.download_output_file(TASK, NAME, target, on_progress=plant)
 
     assert not outside.exists()
 
@@ -101,7 +101,7 @@ async def test_the_temporary_file_is_a_new_one(
     link.symlink_to(outside)
 
     with refusing(FileTransferError):
-        await session.download_output_file(TASK, NAME, link.parent)
+        await session.files.download_output_file(TASK, NAME, link.parent)
 
     assert outside.read_bytes() == b"untouched"
     assert listing(link.parent) == [link]
@@ -114,7 +114,7 @@ async def test_a_name_of_the_full_length(
     name = "x" * 251 + ".bin"
     storage.keep(name, CONTENT)
 
-    path = await session.download_output_file(TASK, name, tmp_path)
+    path = await session.files.download_output_file(TASK, name, tmp_path)
 
     assert path.name == name
     assert path.read_bytes() == CONTENT
@@ -127,7 +127,7 @@ async def test_others_may_read_the_file_as_any_other(
     storage.keep(NAME, CONTENT)
     (tmp_path / "other").touch()
 
-    path = await session.download_output_file(TASK, NAME, tmp_path)
+    path = await session.files.download_output_file(TASK, NAME, tmp_path)
 
     assert path.stat().st_mode == (tmp_path / "other").stat().st_mode
 
@@ -156,7 +156,7 @@ async def test_a_file_system_without_hard_links(
 
     monkeypatch.setattr(os, "fsync", take_the_name)
     with refusing(FileTransferError) if taken else nullcontext():
-        await session.download_output_file(TASK, NAME, tmp_path)
+        await session.files.download_output_file(TASK, NAME, tmp_path)
 
     assert (tmp_path / NAME).read_bytes() == (b"mine" if taken else CONTENT)
     assert listing(tmp_path) == [tmp_path / NAME]
@@ -173,7 +173,7 @@ async def test_a_full_disk(
     storage.keep(NAME, CONTENT)
 
     with files_no_larger_than(limit), pytest.raises(FileTransferError) as caught:
-        await session.download_output_file(TASK, NAME, tmp_path)
+        await session.files.download_output_file(TASK, NAME, tmp_path)
 
     assert caught.value.task_id == TASK
     assert "cannot be written" in str(caught.value)
@@ -192,7 +192,7 @@ async def test_a_place_that_takes_no_files(
     storage.keep(NAME, CONTENT)
 
     with refusing(FileTransferError) as caught:
-        await session.download_output_file(TASK, NAME, destination)
+        await session.files.download_output_file(TASK, NAME, destination)
 
     assert caught.value.task_id == TASK
 
@@ -213,7 +213,7 @@ async def test_no_permission(
     storage.keep(NAME, CONTENT)
 
     with refusing(FileTransferError) as caught:
-        await session.download_output_file(TASK, NAME, sealed)
+        await session.files.download_output_file(TASK, NAME, sealed)
 
     assert isinstance(caught.value.__cause__, PermissionError)
     assert not listing(sealed)
@@ -248,7 +248,7 @@ async def test_a_slow_disk_does_not_stop_the_loop(
     """While the disk keeps the bytes, the loop goes on, and the file has not its name yet."""
     storage.keep(NAME, CONTENT)
     asked, go_on = slow_disk
-    download = asyncio.create_task(session.download_output_file(TASK, NAME, tmp_path))
+    download = asyncio.create_task(session.files.download_output_file(TASK, NAME, tmp_path))
 
     await until(asked.is_set)
     before = (tmp_path / NAME).exists()
@@ -269,7 +269,7 @@ async def test_cancelling_while_the_file_gets_its_name(
     storage.keep(NAME, CONTENT)
     monkeypatch.setattr(os, "link", _refuse_links)
     asked, go_on = slow_disk
-    download = asyncio.create_task(session.download_output_file(TASK, NAME, tmp_path))
+    download = asyncio.create_task(session.files.download_output_file(TASK, NAME, tmp_path))
 
     await until(asked.is_set)
     download.cancel()
@@ -293,7 +293,7 @@ async def test_cancelling_while_the_file_is_removed(
         raise LookupError("enough")
 
     download = asyncio.create_task(
-        session.download_output_file(TASK, NAME, tmp_path, on_progress=stop)
+        session.files.download_output_file(TASK, NAME, tmp_path, on_progress=stop)
     )
     await until(asked.is_set)
     download.cancel()

@@ -35,7 +35,7 @@ async def test_a_file_is_written(
     """An output file is written into the directory under its name, byte for byte, alone."""
     storage.keep(NAME, SMALL)
 
-    path = await session.download_output_file(TASK, NAME, tmp_path)
+    path = await session.files.download_output_file(TASK, NAME, tmp_path)
 
     assert path == tmp_path / NAME
     assert path.read_bytes() == SMALL
@@ -51,7 +51,7 @@ async def test_destinations(
     wanted = tmp_path / destination
     wanted = wanted / NAME if destination.endswith("/") else wanted
 
-    path = await session.download_output_file(TASK, NAME, f"{tmp_path}/{destination}")
+    path = await session.files.download_output_file(TASK, NAME, f"{tmp_path}/{destination}")
 
     assert path == wanted
     assert path.read_bytes() == SMALL
@@ -63,7 +63,7 @@ async def test_an_empty_file_is_a_file(
     """A file of no bytes is written if the storage says that it has none."""
     storage.keep(NAME, b"")
 
-    path = await session.download_output_file(TASK, NAME, tmp_path)
+    path = await session.files.download_output_file(TASK, NAME, tmp_path)
 
     assert path.read_bytes() == b""
 
@@ -77,7 +77,7 @@ async def test_an_older_file_is_replaced_at_the_end(
     target.write_bytes(b"old")
     seen: set[bytes] = set()
 
-    await session.download_output_file(
+    await session.files.download_output_file(
         *(TASK, NAME, target),
         overwrite=True,
         on_progress=lambda _bytes, _total: seen.add(target.read_bytes()),
@@ -96,7 +96,7 @@ async def test_a_file_that_is_there_is_refused(
     (tmp_path / NAME).write_bytes(b"mine")
 
     with refusing(FileTransferError) as caught:
-        await session.download_output_file(TASK, NAME, tmp_path / destination)
+        await session.files.download_output_file(TASK, NAME, tmp_path / destination)
 
     assert "is there already" in str(caught.value)
     assert "overwrite=True" in str(caught.value)
@@ -117,9 +117,9 @@ async def test_a_file_that_appears_meanwhile_is_not_replaced(
             target.write_bytes(b"mine")
 
     with refusing(FileTransferError) as caught:
-        await session.download_output_file(TASK, NAME, tmp_path, on_progress=plant)
+        await session.files.download_output_file(TASK, NAME, tmp_path, on_progress=plant)
     refused, left = target.read_bytes(), parts(tmp_path)
-    await session.download_output_file(TASK, NAME, tmp_path, overwrite=True)
+    await session.files.download_output_file(TASK, NAME, tmp_path, overwrite=True)
 
     assert "is there already" in str(caught.value)
     assert refused == b"mine"
@@ -139,7 +139,7 @@ async def test_a_refusal_is_not_the_file(
     storage.behave = refuse(status, "NoSuchKey", "The specified key does not exist.")
 
     with refusing(FileTransferError) as caught:
-        await session.download_output_file(TASK, NAME, tmp_path)
+        await session.files.download_output_file(TASK, NAME, tmp_path)
 
     assert f"status {status} (NoSuchKey: The specified key does not exist.)" in str(caught.value)
     assert caught.value.task_id == TASK
@@ -154,7 +154,7 @@ async def test_other_statuses_are_not_the_file(
     storage.behave = send_raw(response(status))
 
     with refusing(FileTransferError):
-        await session.download_output_file(TASK, NAME, tmp_path)
+        await session.files.download_output_file(TASK, NAME, tmp_path)
 
     assert not listing(tmp_path)
 
@@ -171,7 +171,7 @@ async def test_a_refusal_that_echoes_the_url_shows_none_of_it(
     storage.behave = echo
 
     with refusing(FileTransferError) as caught:
-        await session.download_output_file(TASK, NAME, tmp_path)
+        await session.files.download_output_file(TASK, NAME, tmp_path)
 
     assert "Not found" in str(caught.value)
     assert "AKIA" not in str(caught.value)
@@ -184,7 +184,7 @@ async def test_an_error_of_the_api_is_the_api_error(
     storage.api_replies = [response(404, '{"detail": "File not found"}')]
 
     with refusing(NotFoundError) as caught:
-        await session.download_output_file(TASK, NAME, tmp_path / "new" / "")
+        await session.files.download_output_file(TASK, NAME, tmp_path / "new" / "")
 
     assert caught.value.task_id == TASK
     assert not storage.requests
@@ -202,7 +202,7 @@ async def test_progress_is_in_bytes(
     storage.next = [cut_after(1_000_000)]
     reports: list[tuple[int, int | None]] = []
 
-    await session.download_output_file(
+    await session.files.download_output_file(
         TASK, NAME, tmp_path, on_progress=lambda received, total: reports.append((received, total))
     )
 
@@ -224,7 +224,7 @@ async def test_what_progress_raises_ends_the_download(
             raise LookupError("enough")
 
     with refusing(LookupError):
-        await session.download_output_file(TASK, NAME, tmp_path, on_progress=stop)
+        await session.files.download_output_file(TASK, NAME, tmp_path, on_progress=stop)
 
     assert not listing(tmp_path)
 
@@ -246,7 +246,7 @@ async def test_cancelling_leaves_nothing(
 
     storage.next = [half]
     download = asyncio.create_task(
-        session.download_output_file(TASK, NAME, tmp_path, on_progress=note)
+        session.files.download_output_file(TASK, NAME, tmp_path, on_progress=note)
     )
     await arrived.wait()
     during = parts(tmp_path)
@@ -254,7 +254,7 @@ async def test_cancelling_leaves_nothing(
     with pytest.raises(asyncio.CancelledError):
         await download
     after = listing(tmp_path)
-    path = await session.download_output_file(TASK, NAME, tmp_path)
+    path = await session.files.download_output_file(TASK, NAME, tmp_path)
 
     assert len(during) == 1
     assert not after
@@ -288,7 +288,7 @@ async def test_cancelling_while_the_file_is_opened_leaves_nothing(
             return super().submit(work)
 
     asyncio.get_running_loop().set_default_executor(Slow(2))
-    download = asyncio.create_task(session.download_output_file(TASK, NAME, tmp_path))
+    download = asyncio.create_task(session.files.download_output_file(TASK, NAME, tmp_path))
     await until(began.is_set)
     during = len(parts(tmp_path))
     download.cancel()
@@ -313,14 +313,14 @@ async def test_closing_the_session_ends_downloads(
         await connection.stall()
 
     storage.behave = silence
-    download = asyncio.create_task(session.download_output_file(TASK, NAME, tmp_path))
+    download = asyncio.create_task(session.files.download_output_file(TASK, NAME, tmp_path))
     await started.wait()
     await session.aclose()
 
     with refusing(SessionClosedError):
         await download
     with refusing(SessionClosedError):
-        await session.download_output_file(TASK, NAME, tmp_path)
+        await session.files.download_output_file(TASK, NAME, tmp_path)
 
 
 async def test_two_downloads_of_the_same_file(
@@ -331,7 +331,10 @@ async def test_two_downloads_of_the_same_file(
     storage.next = [cut_after(1_000_000), cut_after(2_000_000)]
 
     paths = await asyncio.gather(
-        *(session.download_output_file(TASK, NAME, tmp_path, overwrite=True) for _ in range(2))
+        *(
+            session.files.download_output_file(TASK, NAME, tmp_path, overwrite=True)
+            for _ in range(2)
+        )
     )
 
     assert paths == [tmp_path / NAME] * 2
@@ -346,7 +349,7 @@ async def test_two_downloads_of_the_same_file_of_which_one_may_be(
     storage.keep(NAME, LARGE)
 
     results = await asyncio.gather(
-        *(session.download_output_file(TASK, NAME, tmp_path) for _ in range(2)),
+        *(session.files.download_output_file(TASK, NAME, tmp_path) for _ in range(2)),
         return_exceptions=True,
     )
 

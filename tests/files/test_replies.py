@@ -57,7 +57,7 @@ async def test_another_range_starts_the_file_again(
     storage.keep(NAME, SMALL)
     storage.next = [cut_after(1000), answer]
 
-    path = await session.download_output_file(TASK, NAME, tmp_path)
+    path = await session.files.download_output_file(TASK, NAME, tmp_path)
 
     assert path.read_bytes() == SMALL
     assert storage.ranges == [None, "bytes=1000-", None]
@@ -84,7 +84,7 @@ async def test_a_part_of_another_size_than_promised(
     storage.keep(NAME, SMALL)
     storage.next = [cut_after(1000), _partial(f"bytes 1000-{_SIZE - 1}/{_SIZE}", body=body)]
 
-    path = await session.download_output_file(TASK, NAME, tmp_path)
+    path = await session.files.download_output_file(TASK, NAME, tmp_path)
 
     assert path.read_bytes() == SMALL
     assert storage.ranges == ranges
@@ -99,7 +99,7 @@ async def test_parts_without_bytes_are_given_up(
     storage.behave = _partial(f"bytes 1000-{_SIZE - 1}/{_SIZE}", body=b"")
 
     with refusing(FileTransferError):
-        await session.download_output_file(TASK, NAME, tmp_path)
+        await session.files.download_output_file(TASK, NAME, tmp_path)
 
     assert len(storage.requests) == 4
 
@@ -111,7 +111,7 @@ async def test_a_storage_without_ranges(
     storage.keep(NAME, SMALL, ranges=False)
     storage.next = [cut_after(1000)]
 
-    path = await session.download_output_file(TASK, NAME, tmp_path)
+    path = await session.files.download_output_file(TASK, NAME, tmp_path)
 
     assert path.read_bytes() == SMALL
     assert len(storage.requests) == 2
@@ -125,7 +125,7 @@ async def test_a_storage_that_starts_again_each_time(
     storage.next = [cut_after(1000 * number) for number in range(1, 50)]
 
     with refusing(FileTransferError):
-        await session.download_output_file(TASK, NAME, tmp_path)
+        await session.files.download_output_file(TASK, NAME, tmp_path)
 
     assert len(storage.requests) == 5
 
@@ -142,7 +142,7 @@ async def test_the_file_changes_in_between(
 
     storage.next = [change]
 
-    path = await session.download_output_file(TASK, NAME, tmp_path)
+    path = await session.files.download_output_file(TASK, NAME, tmp_path)
 
     assert path.read_bytes() == OTHER
     assert not parts(tmp_path)
@@ -156,7 +156,7 @@ async def test_a_storage_that_never_serves_the_rest(
     storage.behave = cut_after(1000)
 
     with refusing(FileTransferError):
-        await session.download_output_file(TASK, NAME, tmp_path)
+        await session.files.download_output_file(TASK, NAME, tmp_path)
 
     assert len(storage.requests) <= 5
     assert not (tmp_path / NAME).exists()
@@ -176,7 +176,7 @@ async def test_a_file_that_changes_all_the_time(
     storage.behave = change
 
     with refusing(FileTransferError):
-        await session.download_output_file(TASK, NAME, tmp_path)
+        await session.files.download_output_file(TASK, NAME, tmp_path)
 
     assert len(storage.requests) == 5
     assert not listing(tmp_path)
@@ -196,7 +196,7 @@ async def test_a_body_shorter_than_promised(
     storage.behave = send_raw(_with_length(_SIZE + 1, SMALL))
 
     with refusing(FileTransferError):
-        await session.download_output_file(TASK, NAME, tmp_path)
+        await session.files.download_output_file(TASK, NAME, tmp_path)
 
     assert not listing(tmp_path)
 
@@ -209,11 +209,11 @@ async def test_chunks_without_a_length(
     storage.behave = chunked([SMALL[:1000], SMALL[1000:]], ended=ended)
 
     if ended:
-        path = await session.download_output_file(TASK, NAME, tmp_path)
+        path = await session.files.download_output_file(TASK, NAME, tmp_path)
         assert path.read_bytes() == SMALL
     else:
         with refusing(FileTransferError):
-            await session.download_output_file(TASK, NAME, tmp_path)
+            await session.files.download_output_file(TASK, NAME, tmp_path)
         assert not listing(tmp_path)
 
 
@@ -226,10 +226,10 @@ async def test_a_body_that_ends_with_its_connection(
 
     if rudely:
         with refusing(FileTransferError):
-            await session.download_output_file(TASK, NAME, tmp_path)
+            await session.files.download_output_file(TASK, NAME, tmp_path)
         assert not listing(tmp_path)
     else:
-        path = await session.download_output_file(TASK, NAME, tmp_path)
+        path = await session.files.download_output_file(TASK, NAME, tmp_path)
         assert path.read_bytes() == SMALL
 
 
@@ -240,7 +240,7 @@ async def test_bytes_behind_the_end_do_not_get_in(
     storage.keep(NAME, SMALL)
     storage.next = [send_raw(_with_length(1000, SMALL))]
 
-    path = await session.download_output_file(TASK, NAME, tmp_path)
+    path = await session.files.download_output_file(TASK, NAME, tmp_path)
 
     assert path.read_bytes() in {SMALL[:1000], SMALL}
 
@@ -252,7 +252,7 @@ async def test_compression_is_not_asked_for_and_not_taken(
     storage.behave = send_raw(response(200, b"\x1f\x8b...", [("Content-Encoding", "gzip")]))
 
     with refusing(FileTransferError) as caught:
-        await session.download_output_file(TASK, NAME, tmp_path)
+        await session.files.download_output_file(TASK, NAME, tmp_path)
 
     assert "compressed" in str(caught.value)
     assert storage.requests[0].headers["accept-encoding"] == "identity"
@@ -273,7 +273,7 @@ async def test_an_endless_body_is_stopped(
     storage.behave = endless
 
     with refusing(FileTransferError) as caught:
-        await session.download_output_file(TASK, NAME, tmp_path, max_bytes=3_000_000)
+        await session.files.download_output_file(TASK, NAME, tmp_path, max_bytes=3_000_000)
 
     assert "max_bytes=3000000" in str(caught.value)
     assert len(storage.requests) == 1
@@ -287,8 +287,8 @@ async def test_a_promise_that_is_too_large_is_not_read(
     storage.keep(NAME, SMALL)
 
     with refusing(FileTransferError):
-        await session.download_output_file(TASK, NAME, tmp_path / "a", max_bytes=_SIZE - 1)
-    path = await session.download_output_file(TASK, NAME, tmp_path / "b", max_bytes=_SIZE)
+        await session.files.download_output_file(TASK, NAME, tmp_path / "a", max_bytes=_SIZE - 1)
+    path = await session.files.download_output_file(TASK, NAME, tmp_path / "b", max_bytes=_SIZE)
 
     assert path.read_bytes() == SMALL
     assert not (tmp_path / "a").exists()
@@ -300,6 +300,6 @@ async def test_max_bytes_is_checked(
 ) -> None:
     """A limit that is no number of bytes is refused before anything is sent."""
     with refusing(InvalidRequestError):
-        await session.download_output_file(TASK, NAME, tmp_path, max_bytes=max_bytes)
+        await session.files.download_output_file(TASK, NAME, tmp_path, max_bytes=max_bytes)
 
     assert not storage.api.requests
