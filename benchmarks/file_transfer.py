@@ -71,11 +71,11 @@ def serve(connection: Connection, size: int) -> None:
 
 
 async def ours(port: int, target: Path) -> None:
-    """`session.download_output_file`: resumable, locked, checked, synchronised to disk."""
+    """`session.files.download_output_file`: continued after cuts, checked, synchronised to disk."""
     from browser_use_async import BrowserUseSession  # noqa: PLC0415 - each in its own process
 
     async with BrowserUseSession("bench", base_url=f"http://127.0.0.1:{port}/api/v1") as session:
-        await _measured(lambda: session.download_output_file("t", "file.bin", target))
+        await _measured(lambda: session.files.download_output_file("t", "file.bin", target))
 
 
 async def with_httpx(port: int, target: Path) -> None:

@@ -9,7 +9,6 @@ import weakref
 from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import cached_property, partial
-from pathlib import Path
 from ssl import SSLContext
 from typing import (
     TYPE_CHECKING,
@@ -81,13 +80,13 @@ if TYPE_CHECKING:
     from browser_use_async import types
     from browser_use_async.api.browser_profiles import BrowserProfileEndpoints
     from browser_use_async.api.scheduled_tasks import ScheduledTaskEndpoints
-    from browser_use_async.api.services import AccountEndpoints, FileEndpoints, SearchEndpoints
+    from browser_use_async.api.services import AccountEndpoints, SearchEndpoints
     from browser_use_async.batch.batch import Batch
     from browser_use_async.batch.inputs import BatchInput
     from browser_use_async.batch.key_limits import LimitBy
     from browser_use_async.batch.progress import BatchProgress
     from browser_use_async.budget import Budget, PaidCalls
-    from browser_use_async.files import Downloader, OnProgress, Source
+    from browser_use_async.files import FileEndpoints
     from browser_use_async.paging import PageIterator
     from browser_use_async.webhooks import EventSource
 
@@ -291,10 +290,10 @@ class BrowserUseSession:
 
     @cached_property
     def files(self) -> "FileEndpoints":
-        """The calls of the API section Files."""
-        from browser_use_async.api.services import FileEndpoints  # noqa: PLC0415
+        """The call of the API section Files, and whole uploads and downloads."""
+        from browser_use_async.files import FileEndpoints  # noqa: PLC0415
 
-        return FileEndpoints(self._transport.call)
+        return FileEndpoints(self._transport, self.tasks)
 
     @cached_property
     def search(self) -> "SearchEndpoints":
@@ -879,144 +878,6 @@ class BrowserUseSession:
             prefetch=prefetch,
             resume=resume,
         )
-
-    # --- files ------------------------------------------------------------------------------
-
-    async def upload_file(
-        self, source: "Source", *, file_name: str | None = None, content_type: str | None = None
-    ) -> str:
-        """Upload a file for tasks to use. Free. API page: Upload File Presigned URL.
-
-        The file is read once and whole, so it may change during the upload. After a fault the
-        same bytes are sent again, which is safe. An expired URL is renewed once.
-
-        Args:
-            source: A path, bytes, or a binary stream, which is read to its end in a thread.
-            file_name: Its name at the service; by default the source's own.
-            content_type: One of `api.limits.CONTENT_TYPES`; by default that of the name's ending.
-
-        Returns:
-            The name to put into `included_file_names`.
-
-        Raises:
-            UnsupportedFileError: The file is empty, above 10 MB, or of a type that the API does
-                not accept; nothing was sent.
-            UnsafeFileNameError: The name is not valid in file systems; nothing was sent.
-            FileTransferError: It cannot be read, or the storage did not accept it.
-            BrowserUseError: The API returned no URL.
-        """
-        from browser_use_async.files import upload  # noqa: PLC0415
-
-        return await upload(self._transport, self.files, source, file_name, content_type)
-
-    async def download_output_file(
-        self,
-        task_id: str,
-        file_name: str,
-        destination: str | os.PathLike[str],
-        *,
-        overwrite: bool = False,
-        max_bytes: int | None = None,
-        on_progress: "OnProgress | None" = None,
-    ) -> Path:
-        """Download one file that a task made: whole, or not at all. Free.
-
-        A download continues where its connection broke, and an expired URL is renewed. An
-        interrupted download leaves a file that ends in `.part`; the next one continues it. API
-        page: Get Task Output File.
-
-        Args:
-            task_id: The id of the task.
-            file_name: One of `Task.output_files`.
-            destination: A directory, if it exists or ends in a separator; else the path of the
-                file. Missing directories are created.
-            overwrite: Whether an existing file is replaced, once the new one is whole; without it
-                an existing file is an error.
-            max_bytes: The largest size that is accepted, or None.
-            on_progress: Called after each chunk with the bytes so far, which fall back to 0 when
-                the file has to be started again, and the size, or None if it is unknown. An
-                exception that it raises ends the download.
-
-        Returns:
-            The path of the file.
-
-        Raises:
-            UnsafeFileNameError: The name is not safe in a directory; nothing was sent.
-            FileTransferError: The file cannot be downloaded whole or written, or a file with its
-                name exists.
-            BrowserUseError: The API returned no URL.
-        """
-        downloader = self._downloader(task_id, destination, max_bytes, on_progress, 1, overwrite)
-        return await downloader.output_file(file_name)
-
-    async def download_media(
-        self,
-        task_id: str,
-        destination: str | os.PathLike[str],
-        *,
-        concurrency: int = 4,
-        overwrite: bool = False,
-        max_bytes: int | None = None,
-        on_progress: "OnProgress | None" = None,
-    ) -> list[Path]:
-        """Download all recordings of a completed task. Free. API page: Get Task Media.
-
-        Each file as by `download_output_file`; the first failure ends the others.
-
-        Args:
-            task_id: The id of the task.
-            destination: A directory; created if it is missing. Files get the names in their URLs,
-                changed where needed to be safe and distinct.
-            concurrency: How many at once.
-            overwrite: Whether existing files are replaced; without it an existing file is an
-                error, before any is downloaded.
-            max_bytes: The largest size of one file, or None.
-            on_progress: Called after each chunk with the bytes of all files so far, and the sum
-                of their sizes, or None until all are known.
-
-        Returns:
-            The paths, in the order of the API.
-
-        Raises:
-            FileTransferError: A file cannot be downloaded whole or written, or exists already.
-            BrowserUseError: The API returned no URLs.
-        """
-        return await self._downloader(
-            task_id, destination, max_bytes, on_progress, concurrency, overwrite
-        ).media()
-
-    async def download_screenshots(
-        self,
-        task_id: str,
-        destination: str | os.PathLike[str],
-        *,
-        concurrency: int = 4,
-        overwrite: bool = False,
-        max_bytes: int | None = None,
-        on_progress: "OnProgress | None" = None,
-    ) -> list[Path]:
-        """Download all screenshots of a task, as `download_media` does recordings. Free.
-
-        Arguments, result and errors are those of `download_media`. API page: Get Task
-        Screenshots.
-        """
-        return await self._downloader(
-            task_id, destination, max_bytes, on_progress, concurrency, overwrite
-        ).screenshots()
-
-    def _downloader(
-        self,
-        task_id: str,
-        destination: str | os.PathLike[str],
-        max_bytes: int | None,
-        on_progress: "OnProgress | None",
-        concurrency: int,
-        overwrite: bool,
-    ) -> "Downloader":
-        from browser_use_async.files import Downloader, DownloadOptions  # noqa: PLC0415
-
-        options = DownloadOptions(max_bytes, on_progress, concurrency, overwrite)
-        return Downloader(self._transport, self.tasks, task_id, destination, options)
 
 
 def _shared_fields(fields: RunTaskFields, output_type: Any, task: str | None) -> dict[str, Any]:

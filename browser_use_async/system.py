@@ -11,7 +11,7 @@ import signal
 import stat
 import sys
 import tempfile
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import TextIO, TypeVar
 
@@ -79,13 +79,6 @@ def user_ids(name: str) -> tuple[int, int] | None:
     except (ImportError, KeyError):
         return None
     return entry.pw_uid, entry.pw_gid
-
-
-def write_chunks(descriptor: int, chunks: Sequence[bytes | memoryview]) -> int:
-    """Write as much of several chunks as the system accepts; returns the number of bytes."""
-    if hasattr(os, "writev"):  # joining them first would take twice the processor time
-        return os.writev(descriptor, chunks)
-    return os.write(descriptor, b"".join(chunks))
 
 
 def write_at(descriptor: int, data: bytes, offset: int) -> int:

@@ -29,7 +29,7 @@ async def main() -> None:
     """Upload a CSV file, let a task read it, and download what the task wrote."""
     with tempfile.TemporaryDirectory() as folder:
         async with reachable_api(), BrowserUseSession() as session:
-            name = await session.upload_file(ORDERS, file_name="orders.csv")  # or a path
+            name = await session.files.upload(ORDERS, file_name="orders.csv")  # or a path
             task = await session.run_and_wait(
                 f"Read {name} and save the table as report.csv",
                 included_file_names=[name],
@@ -38,7 +38,7 @@ async def main() -> None:
             print("answer:", task.output)
             print("cost:  ", session.cost(task), "cents")
             for file_name in task.output_files or ():
-                written = await session.download_output_file(
+                written = await session.files.download_output_file(
                     task.id, file_name, folder, on_progress=show_bytes
                 )
                 print(f"{written.name}:\n{written.read_text()}")

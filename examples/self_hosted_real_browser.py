@@ -59,9 +59,9 @@ async def main() -> None:
                 print(f"{step.step:2}. {step.next_goal}")
             print("answer:", task.parsed)
             with TemporaryDirectory() as folder:
-                await session.download_output_file(task.id, "price-list.csv", Path(folder))
-                pictures = await session.download_screenshots(task.id, Path(folder))
-                films = await session.download_media(task.id, Path(folder))
+                await session.files.download_output_file(task.id, "price-list.csv", Path(folder))
+                pictures = await session.files.download_screenshots(task.id, Path(folder))
+                films = await session.files.download_media(task.id, Path(folder))
                 print("files: price-list.csv,", len(pictures), "pictures,", len(films), "films")
 
 

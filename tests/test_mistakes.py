@@ -287,7 +287,7 @@ MISTAKES = [
     Mistake("a closed batch", _after_closing, Refused, ("was closed before", "run_many again")),
     Mistake(
         "a program to upload",
-        lambda s: s.upload_file(b"MZ", file_name="tool.exe"),
+        lambda s: s.files.upload(b"MZ", file_name="tool.exe"),
         errors.UnsupportedFileError,
         ("tool.exe",),
     ),

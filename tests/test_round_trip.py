@@ -42,7 +42,7 @@ async def _use_tasks(session: BrowserUseSession, tmp_path: Path) -> None:
     assert (await session.tasks.list(limit=1)).tasks[0].id == task.id
     assert (await session.tasks.get_media(task.id)).recordings == []
     assert len((await session.tasks.get_screenshots(task.id)).screenshots) == 1
-    path = await session.download_output_file(task.id, "a.csv", tmp_path / "result.csv")
+    path = await session.files.download_output_file(task.id, "a.csv", tmp_path / "result.csv")
     assert path.read_bytes() == b"x,y\n"
 
 
@@ -89,7 +89,7 @@ async def test_every_call_of_the_specification(site: StaticSite, tmp_path: Path)
     ):
         await session.ping()
         assert await session.account.me() is True
-        assert await session.upload_file(b"a,b\n", file_name="data.csv") == "data.csv"
+        assert await session.files.upload(b"a,b\n", file_name="data.csv") == "data.csv"
         await _use_tasks(session, tmp_path)
         await _use_schedules(session)
         await _use_profiles(session)

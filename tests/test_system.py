@@ -51,9 +51,9 @@ async def main():
         BrowserUseSession(api_key=server.api_key, base_url=server.base_url) as session,
     ):
         Path("prices.csv").write_text("tea,350")
-        name = await session.upload_file("prices.csv")
+        name = await session.files.upload("prices.csv")
         task = await session.run_and_wait("Sum up", included_file_names=[name])
-        saved = await session.download_output_file(task.id, "sum.txt", "results/")
+        saved = await session.files.download_output_file(task.id, "sum.txt", "results/")
         print(saved.read_bytes())
         for _ in range(2):  # the second time from the ledger
             batch = session.run_many(["one", "two"], ledger="cities.db", concurrency=2)

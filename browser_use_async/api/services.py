@@ -1,4 +1,4 @@
-"""The API sections Files, Search, User and Health Check, call by call."""
+"""The API sections Search and User, call by call."""
 
 from collections.abc import Mapping
 
@@ -36,28 +36,6 @@ class AccountEndpoints(Section):
         except (AuthenticationError, PermissionDeniedError):
             return False
         return accepted
-
-
-class FileEndpoints(Section):
-    """`session.files`: one method is one HTTP call."""
-
-    async def create_upload_url(self, file_name: str, content_type: str) -> types.UploadUrl:
-        """A signed URL to put a file at. Free. API page: Upload File Presigned URL.
-
-        `session.upload_file` does the whole upload.
-
-        Args:
-            file_name: The name under which tasks will include the file.
-            content_type: Its media type; the upload itself must carry the same.
-
-        Raises:
-            InvalidRequestError: An argument was refused; nothing was sent.
-            BrowserUseError: The call did not succeed.
-        """
-        fields = {"file_name": file_name, "content_type": content_type}
-        request = build_request(types.UploadRequest, fields)
-        url: types.UploadUrl = await self._call(table.CREATE_UPLOAD_URL, None, request)
-        return url
 
 
 class SearchEndpoints(Section):

@@ -165,7 +165,7 @@ async def screenshot_of(
     options: DownloadOptions,
 ) -> Screenshot:
     """One screenshot of a task in memory: of a step, or the latest one."""
-    # Via a folder, since downloads resume and check files on disk; a picture is small.
+    # Via a folder, since downloads write to the disk; a picture is small.
     directory = await asyncio.to_thread(TemporaryDirectory, prefix="browser-use-")
     try:
         downloader = Downloader(transport, tasks, task_id, directory.name, options)

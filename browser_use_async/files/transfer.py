@@ -8,12 +8,14 @@
 # chunk came, or the connection that marks the end was closed and not reset. If the storage itself
 # cuts a body of the latter kind, it cannot be distinguished from a whole one.
 #
-# An interrupted download leaves a `.part` file for the next one to continue, if its version is
-# known; see `part_file`. One that was refused, or failed on this side, leaves nothing.
+# A download that does not succeed leaves nothing.
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Generator
+import re
+from collections.abc import Awaitable, Callable, Generator, Mapping
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 from functools import partial
 from pathlib import Path
 
@@ -21,11 +23,10 @@ import attrs
 
 from browser_use_async.api.endpoint_table import Effect
 from browser_use_async.api.limits import is_count
-from browser_use_async.errors import BrowserUseError, FileTransferError, InvalidRequestError
+from browser_use_async.errors import FileTransferError, InvalidRequestError
 from browser_use_async.events import RetryScheduled
 from browser_use_async.files.names import check_replaceable
-from browser_use_async.files.part_file import FileVersion, PartFile, PartWriter
-from browser_use_async.system import open_in_thread
+from browser_use_async.files.temporary_file import TemporaryFile
 from browser_use_async.transport.client import Transport
 from browser_use_async.transport.response import Outcome, OutcomeKind
 from browser_use_async.transport.retry import may_try_again
@@ -34,6 +35,8 @@ from browser_use_async.transport.storage import StorageError, StorageReply
 
 # With these statuses storages refuse an expired signed URL; S3 answers 403.
 EXPIRED_URL_STATUSES = frozenset({400, 401, 403})
+_STRONG_ETAG = re.compile(r'"[\x21\x23-\x7e]{1,1000}"')
+_DIGITS = re.compile(r"\d{1,18}", re.ASCII)
 
 # Called with the received bytes and the size, which is None while it is unknown.
 OnProgress = Callable[[int, int | None], object]
@@ -58,6 +61,58 @@ class DownloadOptions:
                 )
 
 
+@attrs.frozen
+class FileVersion:
+    """The version of a file in a reply."""
+
+    # A strong ETag, else a `Last-Modified` that is old enough to be unique, else None. A weak ETag
+    # does not guarantee equal bytes, so a file must not be continued by it.
+    validator: str | None = None
+    total: int | None = None  # the file's size in bytes, or None if the reply does not say
+
+    @classmethod
+    def from_headers(cls, headers: Mapping[str, str]) -> "FileVersion":
+        """The version in a reply with the whole file."""
+        etag = headers.get("ETag", "")
+        length = headers.get("Content-Length", "")
+        return cls(
+            etag if _STRONG_ETAG.fullmatch(etag) else _stable_date(headers),
+            int(length) if _DIGITS.fullmatch(length) else None,
+        )
+
+    @property
+    def is_resumable(self) -> bool:
+        """Whether the rest of this version can be requested."""
+        return self.validator is not None and self.total is not None
+
+    def is_continued_by(self, headers: Mapping[str, str], offset: int) -> bool:
+        """Whether a partial reply has the rest of this version."""
+        if self.total is None:
+            return False
+        expected = f"bytes {offset}-{self.total - 1}/{self.total}"
+        etag = headers.get("ETag")
+        # If the validator is a date, there is no ETag to compare: `If-Range` has decided.
+        same = etag is None or etag == self.validator or not str(self.validator).startswith('"')
+        return same and headers.get("Content-Range", "").strip().lower() == expected
+
+
+def _stable_date(headers: Mapping[str, str]) -> str | None:
+    """`Last-Modified`, unless the file may have changed again within the same second."""
+    # RFC 9110, 8.8.2.2: a date is a strong validator only if `Date` is a second later.
+    modified, now = _date(headers.get("Last-Modified")), _date(headers.get("Date"))
+    if modified is None or now is None or (now - modified).total_seconds() < 1:
+        return None
+    return headers["Last-Modified"]
+
+
+def _date(text: str | None) -> datetime | None:
+    try:
+        moment = parsedate_to_datetime(text or "")
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+    return moment if moment.tzinfo is not None else None
+
+
 @attrs.define(eq=False, repr=False)
 class Download:
     """One download and its state. Run it once."""
@@ -70,10 +125,9 @@ class Download:
     _renew: Callable[[], Awaitable[SignedUrl]]  # requests another one from the API
     _options: DownloadOptions
     _version: FileVersion = attrs.field(factory=FileVersion)
-    _part: PartFile | None = None
-    _tag: str | None = None
+    _file: TemporaryFile | None = None
     _ended: bool = False  # whether a body without a length came to its proper end
-    _fits: bool = False  # whether the content of the part may be continued with a range
+    _fits: bool = False  # whether the bytes so far may be continued with a range
     _grown_to: int = 0  # bytes; growth beyond it resets the count of failures
     _failures: int = 0
     _restarts: int = 0
@@ -85,14 +139,9 @@ class Download:
             while not self._is_whole():
                 await self._attempt()
             await self._commit()
-        # An interrupted download can be continued later. After any other error, such as one of the
-        # caller's `on_progress`, nothing is left.
-        except (asyncio.CancelledError, BrowserUseError):
-            await self._release_part(keep=self._is_worth_keeping())
-            raise
-        except BaseException:
-            await self._release_part(keep=False)
-            raise
+        finally:
+            if self._file is not None:
+                await self._file.discard()
         return self._target
 
     # --- one attempt ------------------------------------------------------------------------
@@ -104,71 +153,47 @@ class Download:
                 headers["Range"] = f"bytes={self._size}-"
                 headers["If-Range"] = str(self._version.validator)
             async with self._transport.storage.get(self._url, headers) as reply:
-                if await self._prepare_part(reply):
-                    await self._receive(reply)
+                await self._prepare(reply)
+                await self._receive(reply)
             return
         except StorageError as error:
             outcome = error.outcome
         await self._recover(outcome)
 
-    async def _prepare_part(self, reply: StorageReply) -> bool:
-        """Prepare the part for a reply; False if a request for only the rest is better."""
+    async def _prepare(self, reply: StorageReply) -> None:
+        """Prepare the file for a reply, which continues it or starts it again."""
         # Compressed bytes have other lengths and offsets than the ranges of the file.
         encoding = reply.headers.get("Content-Encoding", "").strip().lower()
         if encoding not in {"", "identity"}:
-            self._fits = False
             raise self._refused("the storage compressed it, which was not asked for")
         if reply.status == 206:
             if not (self._fits and self._version.is_continued_by(reply.headers, self._size)):
                 self._fits = False
                 raise StorageError(_unusable("the storage answered with another range"))
-            return True
-        return await self._begin(FileVersion.from_headers(reply.headers))
-
-    async def _begin(self, version: FileVersion) -> bool:
-        """Start a version from 0, or continue the part of an earlier download."""
+            return
+        self._version = version = FileVersion.from_headers(reply.headers)
+        self._fits = version.is_resumable
         if version.total is not None:
             self._refuse_above_limit(version.total)
-        tag = version.tag(f"{self._task_id}\n{self._target.name}") if version.is_resumable else None
-        self._version = version
-        if self._part is not None and tag is not None and tag == self._tag:
-            # Counted separately, since growth resets the failures: a file that changes all the time
-            # must not be downloaded for ever.
-            self._restarts += self._size > 0
-            await self._truncate()
-        else:
-            await self._release_part(keep=False)
-            with self._disk():
-                opens = partial(PartFile.open, self._target, tag)
-                self._part = await open_in_thread(opens, _release_unused)
-            self._tag = tag
-        if 0 < self._size <= (version.total or 0):
-            self._fits = True
-            return False
-        if self._size:  # longer than the finished file
-            await self._truncate()
-        self._fits = version.is_resumable
-        return True
+        with self._disk():
+            if self._file is None:
+                self._file = TemporaryFile(self._target)
+                await self._file.open()
+            elif self._size:
+                # Counted separately, since growth resets the failures: a file that changes all the
+                # time must not be downloaded for ever.
+                self._restarts += 1
+                await self._file.truncate()
 
     async def _receive(self, reply: StorageReply) -> None:
-        assert self._part is not None
-        writer = PartWriter(self._part)
-        received = self._size
-        try:
-            while chunk := await reply.read():
-                received += len(chunk)
-                self._refuse_above_limit(received)
-                with self._disk():
-                    await writer.write(chunk)
-                if self._options.on_progress is not None:
-                    self._options.on_progress(received, self._version.total)
-        except StorageError:
-            # Bytes before the cut count: the next attempt requests only the rest.
+        assert self._file is not None
+        # Bytes before a cut count: the next attempt requests only the rest.
+        while chunk := await reply.read():
+            self._refuse_above_limit(self._size + len(chunk))
             with self._disk():
-                await writer.flush()
-            raise
-        with self._disk():
-            await writer.flush()
+                await self._file.add(chunk)
+            if self._options.on_progress is not None:
+                self._options.on_progress(self._size, self._version.total)
         if self._version.total is None:
             self._ended = True
         elif self._size != self._version.total:
@@ -176,11 +201,11 @@ class Download:
             raise StorageError(_unusable("the storage sent another number of bytes than promised"))
 
     def _is_whole(self) -> bool:
-        return self._part is not None and (self._ended or self._size == self._version.total)
+        return self._file is not None and (self._ended or self._size == self._version.total)
 
     @property
     def _size(self) -> int:
-        return 0 if self._part is None else self._part.size
+        return 0 if self._file is None else self._file.size
 
     # --- after a failure --------------------------------------------------------------------
 
@@ -220,66 +245,35 @@ class Download:
     def _refuse_above_limit(self, size: int) -> None:
         most = self._options.max_bytes
         if most is not None and size > most:
-            self._fits = False
             raise self._refused(f"it is larger than max_bytes={most}")
 
     def _refused(self, problem: str) -> FileTransferError:
-        advice = "nothing was written"
-        if self._part is not None and self._is_worth_keeping():
-            advice = f"{self._size} bytes are kept in {self._part.path.name} for the next call"
         return FileTransferError(
-            f"{self._label} of task {self._task_id} could not be downloaded: {problem}; {advice}",
+            f"{self._label} of task {self._task_id} could not be downloaded: {problem}; nothing "
+            "was written",
             task_id=self._task_id,
         )
 
     # --- the disk ---------------------------------------------------------------------------
 
-    async def _truncate(self) -> None:
-        assert self._part is not None
-        with self._disk():
-            await asyncio.to_thread(self._part.truncate)
-
     async def _commit(self) -> None:
+        assert self._file is not None
+        overwrite = self._options.overwrite
+        check = partial(check_replaceable, self._target, self._task_id, overwrite=overwrite)
         with self._disk():
-            await asyncio.to_thread(self._commit_part)
-
-    def _commit_part(self) -> None:
-        assert self._part is not None
-        target, task_id, overwrite = self._target, self._task_id, self._options.overwrite
-        try:
-            check_replaceable(target, task_id, overwrite=overwrite)
-            self._part.commit(overwrite=overwrite)
-        except (FileTransferError, FileExistsError):  # another file has got the name meanwhile
-            self._fits = False  # a download that replaces it starts anew
-            check_replaceable(target, task_id, overwrite=overwrite)
-            raise  # after the part was closed
+            try:
+                await asyncio.to_thread(check)
+                await self._file.commit(overwrite=overwrite)
+            except FileExistsError:  # another file has got the name meanwhile
+                await asyncio.to_thread(check)
+                raise
 
     @contextlib.contextmanager
     def _disk(self) -> Generator[None]:
         try:
             yield
         except OSError as error:
-            self._fits = False  # the part itself may be what fills the disk
             raise self._refused(f"the file cannot be written ({error})") from error
-
-    def _is_worth_keeping(self) -> bool:
-        is_found = self._part is not None and self._part.is_found_again
-        return is_found and self._fits and self._version.is_resumable and self._size > 0
-
-    async def _release_part(self, *, keep: bool) -> None:
-        part, self._part = self._part, None
-        if part is None:
-            return
-        # Shielded, because it must happen even if this task is cancelled a second time.
-        await asyncio.shield(asyncio.to_thread(part.close if keep else part.discard))
-
-
-def _release_unused(part: PartFile) -> None:
-    """Close a part that was opened too late; the part of an earlier download stays."""
-    if part.size:
-        part.close()
-    else:
-        part.discard()
 
 
 def _unusable(problem: str) -> Outcome:

@@ -4,13 +4,13 @@ import asyncio
 import inspect
 import os
 import stat
+from collections.abc import Awaitable, Callable
 from pathlib import Path, PurePath
 from typing import Protocol
 
 from browser_use_async import system
 from browser_use_async.api.endpoint_table import Effect
 from browser_use_async.api.limits import CONTENT_TYPES, MAX_FILE_BYTES, content_type_of
-from browser_use_async.api.services import FileEndpoints
 from browser_use_async.errors import FileTransferError, InvalidRequestError, UnsupportedFileError
 from browser_use_async.events import RetryScheduled
 from browser_use_async.files.names import check_name
@@ -20,6 +20,7 @@ from browser_use_async.transport.response import Outcome, OutcomeKind
 from browser_use_async.transport.retry import Retrying
 from browser_use_async.transport.signed_urls import SignedUrl
 from browser_use_async.transport.storage import StoredFile
+from browser_use_async.types import UploadUrl
 
 _READ_BYTES = 1024 * 1024  # in one `read`
 
@@ -33,11 +34,13 @@ class BinaryStream(Protocol):
 
 
 Source = str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryStream
+# Requests a signed URL for a file's name and content type.
+CreateUrl = Callable[[str, str], Awaitable[UploadUrl]]
 
 
 async def upload(
     transport: Transport,
-    files: FileEndpoints,
+    create_url: CreateUrl,
     source: Source,
     file_name: str | None,
     content_type: str | None,
@@ -47,9 +50,9 @@ async def upload(
     # Read whole before the URL is requested: a retry sends the same bytes, and a signed URL
     # expires while a slow source is read.
     file = await read_source(source, file_name, content_type)
-    outcome, attempts = await _put(transport, files, file)
+    outcome, attempts = await _put(transport, create_url, file)
     if outcome.status in EXPIRED_URL_STATUSES:  # a new URL may be enough
-        outcome, attempts = await _put(transport, files, file)
+        outcome, attempts = await _put(transport, create_url, file)
     if outcome.kind is OutcomeKind.ACCEPTED:
         return file.name
     times = "" if attempts == 1 else f" after {attempts} attempts"
@@ -58,9 +61,11 @@ async def upload(
     )
 
 
-async def _put(transport: Transport, files: FileEndpoints, file: StoredFile) -> tuple[Outcome, int]:
+async def _put(
+    transport: Transport, create_url: CreateUrl, file: StoredFile
+) -> tuple[Outcome, int]:
     """Send a file to a new URL; returns the last outcome and the number of attempts."""
-    given = await files.create_upload_url(file.name, file.content_type)
+    given = await create_url(file.name, file.content_type)
     what = f"{file.name} was not uploaded: the URL that the API gave"
     url = transport.storage.checked(SignedUrl(given.upload_url), what)
 

@@ -272,8 +272,8 @@ class TaskHandle(Generic[OutputT]):
     ) -> "types.Screenshot":
         """Download one picture of the task, also while it runs. Free.
 
-        As the last expression of a notebook cell, it is shown. `session.download_screenshots`
-        writes all pictures to files. API page: Get Task Screenshots.
+        As the last expression of a notebook cell, it is shown. All pictures are written to files
+        by `session.files.download_screenshots`. API page: Get Task Screenshots.
 
         Args:
             step: The number of a step, or None for the latest picture.

@@ -1,9 +1,9 @@
-"""A process that dies in the middle of a download, and the next one."""
+"""A process that dies in the middle of a download."""
 
 import asyncio
 import contextlib
-import os
 import random
+import re
 import signal
 import sys
 from pathlib import Path
@@ -26,7 +26,7 @@ from browser_use_async import BrowserUseSession
 
 async def main():
     async with BrowserUseSession(sys.argv[1], base_url=sys.argv[2]) as session:
-        await session.download_output_file(
+        await session.files.download_output_file(
             sys.argv[3], sys.argv[4], sys.argv[5], overwrite=True
         )
 
@@ -50,10 +50,10 @@ async def _at_least(directory: Path, size: int) -> int:
             await asyncio.sleep(0.01)
 
 
-async def test_a_killed_download_is_finished_by_the_next(
+async def test_a_killed_download_is_not_taken_for_the_file(
     session: BrowserUseSession, storage: FakeStorage, tmp_path: Path
 ) -> None:
-    """Kill -9 leaves no file under the final name; the next process completes it."""
+    """Kill -9 leaves a hidden file, which the next download neither uses nor needs."""
     storage.keep(NAME, CONTENT)
 
     async def stop_at_three_quarters(
@@ -69,16 +69,15 @@ async def test_a_killed_download_is_finished_by_the_next(
     process.send_signal(signal.SIGKILL)
     await process.wait()
     (left,) = listing(tmp_path)
-    size = left.stat().st_size
-    whole_part = left.read_bytes()
+    before = left.read_bytes()
 
-    path = await session.download_output_file(TASK, NAME, tmp_path)
+    path = await session.files.download_output_file(TASK, NAME, tmp_path)
 
-    assert left.name != NAME
-    assert CONTENT.startswith(whole_part)
+    assert _is_temporary(left.name)
     assert path.read_bytes() == CONTENT
-    assert storage.ranges[-1] == f"bytes={size}-"
-    assert listing(tmp_path) == [path]
+    assert storage.ranges == [None, None]
+    assert listing(tmp_path) == sorted([left, path])
+    assert left.read_bytes() == before
 
 
 @pytest.mark.torture
@@ -101,7 +100,12 @@ async def test_killed_again_and_again(storage: FakeStorage, tmp_path: Path) -> N
 
     assert await process.wait() == 0
     assert target.read_bytes() == CONTENT
-    assert os.listdir(tmp_path) == [NAME]  # noqa: PTH208 - the names are enough
+    names = [path.name for path in listing(tmp_path) if path != target]
+    assert [name for name in names if not _is_temporary(name)] == []
+
+
+def _is_temporary(name: str) -> bool:
+    return re.fullmatch(r"\.browser-use-[0-9a-f]{16}\.part", name) is not None
 
 
 async def _slowly(connection: Connection, request: Request, file: StoredFile) -> None:

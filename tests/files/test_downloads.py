@@ -3,7 +3,6 @@
 import asyncio
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +35,7 @@ async def test_a_file_is_written(
     """An output file is written into the directory under its name, byte for byte, alone."""
     storage.keep(NAME, SMALL)
 
-    path = await session.download_output_file(TASK, NAME, tmp_path)
+    path = await session.files.download_output_file(TASK, NAME, tmp_path)
 
     assert path == tmp_path / NAME
     assert path.read_bytes() == SMALL
@@ -52,7 +51,7 @@ async def test_destinations(
     wanted = tmp_path / destination
     wanted = wanted / NAME if destination.endswith("/") else wanted
 
-    path = await session.download_output_file(TASK, NAME, f"{tmp_path}/{destination}")
+    path = await session.files.download_output_file(TASK, NAME, f"{tmp_path}/{destination}")
 
     assert path == wanted
     assert path.read_bytes() == SMALL
@@ -64,7 +63,7 @@ async def test_an_empty_file_is_a_file(
     """A file of no bytes is written if the storage says that it has none."""
     storage.keep(NAME, b"")
 
-    path = await session.download_output_file(TASK, NAME, tmp_path)
+    path = await session.files.download_output_file(TASK, NAME, tmp_path)
 
     assert path.read_bytes() == b""
 
@@ -78,7 +77,7 @@ async def test_an_older_file_is_replaced_at_the_end(
     target.write_bytes(b"old")
     seen: set[bytes] = set()
 
-    await session.download_output_file(
+    await session.files.download_output_file(
         *(TASK, NAME, target),
         overwrite=True,
         on_progress=lambda _bytes, _total: seen.add(target.read_bytes()),
@@ -97,7 +96,7 @@ async def test_a_file_that_is_there_is_refused(
     (tmp_path / NAME).write_bytes(b"mine")
 
     with refusing(FileTransferError) as caught:
-        await session.download_output_file(TASK, NAME, tmp_path / destination)
+        await session.files.download_output_file(TASK, NAME, tmp_path / destination)
 
     assert "is there already" in str(caught.value)
     assert "overwrite=True" in str(caught.value)
@@ -118,9 +117,9 @@ async def test_a_file_that_appears_meanwhile_is_not_replaced(
             target.write_bytes(b"mine")
 
     with refusing(FileTransferError) as caught:
-        await session.download_output_file(TASK, NAME, tmp_path, on_progress=plant)
+        await session.files.download_output_file(TASK, NAME, tmp_path, on_progress=plant)
     refused, left = target.read_bytes(), parts(tmp_path)
-    await session.download_output_file(TASK, NAME, tmp_path, overwrite=True)
+    await session.files.download_output_file(TASK, NAME, tmp_path, overwrite=True)
 
     assert "is there already" in str(caught.value)
     assert refused == b"mine"
@@ -140,7 +139,7 @@ async def test_a_refusal_is_not_the_file(
     storage.behave = refuse(status, "NoSuchKey", "The specified key does not exist.")
 
     with refusing(FileTransferError) as caught:
-        await session.download_output_file(TASK, NAME, tmp_path)
+        await session.files.download_output_file(TASK, NAME, tmp_path)
 
     assert f"status {status} (NoSuchKey: The specified key does not exist.)" in str(caught.value)
     assert caught.value.task_id == TASK
@@ -155,7 +154,7 @@ async def test_other_statuses_are_not_the_file(
     storage.behave = send_raw(response(status))
 
     with refusing(FileTransferError):
-        await session.download_output_file(TASK, NAME, tmp_path)
+        await session.files.download_output_file(TASK, NAME, tmp_path)
 
     assert not listing(tmp_path)
 
@@ -172,7 +171,7 @@ async def test_a_refusal_that_echoes_the_url_shows_none_of_it(
     storage.behave = echo
 
     with refusing(FileTransferError) as caught:
-        await session.download_output_file(TASK, NAME, tmp_path)
+        await session.files.download_output_file(TASK, NAME, tmp_path)
 
     assert "Not found" in str(caught.value)
     assert "AKIA" not in str(caught.value)
@@ -185,7 +184,7 @@ async def test_an_error_of_the_api_is_the_api_error(
     storage.api_replies = [response(404, '{"detail": "File not found"}')]
 
     with refusing(NotFoundError) as caught:
-        await session.download_output_file(TASK, NAME, tmp_path / "new" / "")
+        await session.files.download_output_file(TASK, NAME, tmp_path / "new" / "")
 
     assert caught.value.task_id == TASK
     assert not storage.requests
@@ -203,7 +202,7 @@ async def test_progress_is_in_bytes(
     storage.next = [cut_after(1_000_000)]
     reports: list[tuple[int, int | None]] = []
 
-    await session.download_output_file(
+    await session.files.download_output_file(
         TASK, NAME, tmp_path, on_progress=lambda received, total: reports.append((received, total))
     )
 
@@ -225,15 +224,15 @@ async def test_what_progress_raises_ends_the_download(
             raise LookupError("enough")
 
     with refusing(LookupError):
-        await session.download_output_file(TASK, NAME, tmp_path, on_progress=stop)
+        await session.files.download_output_file(TASK, NAME, tmp_path, on_progress=stop)
 
     assert not listing(tmp_path)
 
 
-async def test_cancelling_leaves_a_part_to_go_on_with(
+async def test_cancelling_leaves_nothing(
     session: BrowserUseSession, storage: FakeStorage, tmp_path: Path
 ) -> None:
-    """A cancelled download ends at once, and the next one continues where it was."""
+    """A cancelled download ends at once, and the next one starts from the beginning."""
     storage.keep(NAME, LARGE)
     arrived = asyncio.Event()
 
@@ -247,52 +246,59 @@ async def test_cancelling_leaves_a_part_to_go_on_with(
 
     storage.next = [half]
     download = asyncio.create_task(
-        session.download_output_file(TASK, NAME, tmp_path, on_progress=note)
+        session.files.download_output_file(TASK, NAME, tmp_path, on_progress=note)
     )
     await arrived.wait()
+    during = parts(tmp_path)
     download.cancel()
     with pytest.raises(asyncio.CancelledError):
         await download
+    after = listing(tmp_path)
+    path = await session.files.download_output_file(TASK, NAME, tmp_path)
 
-    (left,) = parts(tmp_path)
-    size = (tmp_path / left).stat().st_size
-    path = await session.download_output_file(TASK, NAME, tmp_path)
-
-    assert size >= 1_000_000
-    assert LARGE.startswith(path.read_bytes()[:size])
+    assert len(during) == 1
+    assert not after
     assert path.read_bytes() == LARGE
-    assert storage.ranges[-1] == f"bytes={size}-"
+    assert storage.ranges == [None, None]
 
 
-async def test_cancelling_while_a_part_is_opened_leaves_nothing(
-    session: BrowserUseSession, storage: FakeStorage, tmp_path: Path
+@pytest.mark.parametrize("is_late", [False, True], ids=["it-was-opened", "it-comes-later"])
+async def test_cancelling_while_the_file_is_opened_leaves_nothing(
+    session: BrowserUseSession, storage: FakeStorage, tmp_path: Path, is_late: bool
 ) -> None:
-    """A thread cannot be cancelled: what it opens later is closed and removed."""
+    """A thread cannot be cancelled: what it has opened is removed, and later it opens nothing."""
     storage.keep(NAME, SMALL)
-    opened, goes_on = threading.Event(), threading.Event()
+    began, goes_on, ended = threading.Event(), threading.Event(), threading.Event()
 
     class Slow(ThreadPoolExecutor):
-        """Delays the result of the function that opens the part."""
+        """Delays the function that opens the temporary file, or its result."""
 
         def submit(self, call: Any, /, *given: Any, **named: Any) -> Any:
             def work() -> Any:
-                result = call(*given, **named)
-                if parts(tmp_path) and not opened.is_set():
-                    opened.set()
-                    goes_on.wait(PATIENCE)
+                is_opening = bool(storage.requests) and not began.is_set()
+                if not is_opening:
+                    return call(*given, **named)
+                result = None if is_late else call(*given, **named)
+                began.set()
+                goes_on.wait(PATIENCE)
+                result = call(*given, **named) if is_late else result
+                ended.set()
                 return result
 
             return super().submit(work)
 
     asyncio.get_running_loop().set_default_executor(Slow(2))
-    download = asyncio.create_task(session.download_output_file(TASK, NAME, tmp_path))
-    await until(opened.is_set)
+    download = asyncio.create_task(session.files.download_output_file(TASK, NAME, tmp_path))
+    await until(began.is_set)
+    during = len(parts(tmp_path))
     download.cancel()
     with pytest.raises(asyncio.CancelledError):
         await download
     goes_on.set()
+    await until(ended.is_set)
 
-    await until(lambda: not listing(tmp_path))
+    assert during == (0 if is_late else 1)
+    assert not listing(tmp_path)
 
 
 async def test_closing_the_session_ends_downloads(
@@ -307,14 +313,14 @@ async def test_closing_the_session_ends_downloads(
         await connection.stall()
 
     storage.behave = silence
-    download = asyncio.create_task(session.download_output_file(TASK, NAME, tmp_path))
+    download = asyncio.create_task(session.files.download_output_file(TASK, NAME, tmp_path))
     await started.wait()
     await session.aclose()
 
     with refusing(SessionClosedError):
         await download
     with refusing(SessionClosedError):
-        await session.download_output_file(TASK, NAME, tmp_path)
+        await session.files.download_output_file(TASK, NAME, tmp_path)
 
 
 async def test_two_downloads_of_the_same_file(
@@ -325,7 +331,10 @@ async def test_two_downloads_of_the_same_file(
     storage.next = [cut_after(1_000_000), cut_after(2_000_000)]
 
     paths = await asyncio.gather(
-        *(session.download_output_file(TASK, NAME, tmp_path, overwrite=True) for _ in range(2))
+        *(
+            session.files.download_output_file(TASK, NAME, tmp_path, overwrite=True)
+            for _ in range(2)
+        )
     )
 
     assert paths == [tmp_path / NAME] * 2
@@ -340,42 +349,11 @@ async def test_two_downloads_of_the_same_file_of_which_one_may_be(
     storage.keep(NAME, LARGE)
 
     results = await asyncio.gather(
-        *(session.download_output_file(TASK, NAME, tmp_path) for _ in range(2)),
+        *(session.files.download_output_file(TASK, NAME, tmp_path) for _ in range(2)),
         return_exceptions=True,
     )
 
     assert tmp_path / NAME in results
     assert [type(each) for each in results if each != tmp_path / NAME] == [FileTransferError]
     assert (tmp_path / NAME).read_bytes() == LARGE
-    assert not parts(tmp_path)
-
-
-async def test_of_two_downloads_that_are_cancelled_one_is_gone_on_with(
-    session: BrowserUseSession, storage: FakeStorage, tmp_path: Path
-) -> None:
-    """The part of the other has a name that no later download looks for, and is removed."""
-    storage.keep(NAME, LARGE)
-    sizes = [0, 0]
-
-    async def half(connection: Connection, request: Request, file: StoredFile) -> None:
-        connection.send(file.reply(request)[:3_000_000])
-        await connection.stall()
-
-    def note(index: int, received: int, total: int | None) -> None:
-        sizes[index] = received
-
-    storage.next = [half, half]
-    downloads = [
-        asyncio.create_task(
-            session.download_output_file(TASK, NAME, tmp_path, on_progress=partial(note, index))
-        )
-        for index in range(2)
-    ]
-    await until(lambda: min(sizes) > 2_500_000)
-    for each in downloads:
-        each.cancel()
-    await asyncio.gather(*downloads, return_exceptions=True)
-
-    assert len(parts(tmp_path)) == 1
-    assert (await session.download_output_file(TASK, NAME, tmp_path)).read_bytes() == LARGE
     assert not parts(tmp_path)

@@ -180,9 +180,9 @@ async def test_an_unsafe_output_file_is_refused_in_a_directory(
     storage.keep(name, b"content")
 
     with refusing(UnsafeFileNameError):
-        await session.download_output_file(TASK, name, tmp_path)
+        await session.files.download_output_file(TASK, name, tmp_path)
     refused = list(storage.api.requests)
-    path = await session.download_output_file(TASK, name, tmp_path / "mine.bin")
+    path = await session.files.download_output_file(TASK, name, tmp_path / "mine.bin")
 
     assert not refused
     assert path.read_bytes() == b"content"
@@ -194,6 +194,6 @@ async def test_a_name_that_is_no_segment_is_refused_everywhere(
 ) -> None:
     """A name that would reach another route of the API is not requested at all."""
     with refusing(InvalidRequestError):
-        await session.download_output_file(TASK, name, tmp_path / "mine.bin")
+        await session.files.download_output_file(TASK, name, tmp_path / "mine.bin")
 
     assert not storage.api.requests

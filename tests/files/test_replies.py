@@ -1,4 +1,4 @@
-"""Replies that do not fit the existing part, or their own headers."""
+"""Replies that do not fit the bytes before them, or their own headers."""
 
 import asyncio
 from pathlib import Path
@@ -21,7 +21,6 @@ from tests.support.storage import (
     refuse,
     refusing,
     send_raw,
-    whole,
 )
 from tests.support.wire import Connection, Request, response
 
@@ -54,11 +53,11 @@ _SIZE = len(SMALL)
 async def test_another_range_starts_the_file_again(
     session: BrowserUseSession, storage: FakeStorage, tmp_path: Path, answer: Behaviour
 ) -> None:
-    """A partial reply that is not exactly the rest is dropped together with the part."""
+    """A partial reply that is not exactly the rest is dropped, as are the bytes before it."""
     storage.keep(NAME, SMALL)
     storage.next = [cut_after(1000), answer]
 
-    path = await session.download_output_file(TASK, NAME, tmp_path)
+    path = await session.files.download_output_file(TASK, NAME, tmp_path)
 
     assert path.read_bytes() == SMALL
     assert storage.ranges == [None, "bytes=1000-", None]
@@ -85,7 +84,7 @@ async def test_a_part_of_another_size_than_promised(
     storage.keep(NAME, SMALL)
     storage.next = [cut_after(1000), _partial(f"bytes 1000-{_SIZE - 1}/{_SIZE}", body=body)]
 
-    path = await session.download_output_file(TASK, NAME, tmp_path)
+    path = await session.files.download_output_file(TASK, NAME, tmp_path)
 
     assert path.read_bytes() == SMALL
     assert storage.ranges == ranges
@@ -100,7 +99,7 @@ async def test_parts_without_bytes_are_given_up(
     storage.behave = _partial(f"bytes 1000-{_SIZE - 1}/{_SIZE}", body=b"")
 
     with refusing(FileTransferError):
-        await session.download_output_file(TASK, NAME, tmp_path)
+        await session.files.download_output_file(TASK, NAME, tmp_path)
 
     assert len(storage.requests) == 4
 
@@ -108,11 +107,11 @@ async def test_parts_without_bytes_are_given_up(
 async def test_a_storage_without_ranges(
     session: BrowserUseSession, storage: FakeStorage, tmp_path: Path
 ) -> None:
-    """A complete file in answer to a range replaces the part."""
+    """A complete file in answer to a range replaces the bytes before it."""
     storage.keep(NAME, SMALL, ranges=False)
     storage.next = [cut_after(1000)]
 
-    path = await session.download_output_file(TASK, NAME, tmp_path)
+    path = await session.files.download_output_file(TASK, NAME, tmp_path)
 
     assert path.read_bytes() == SMALL
     assert len(storage.requests) == 2
@@ -126,7 +125,7 @@ async def test_a_storage_that_starts_again_each_time(
     storage.next = [cut_after(1000 * number) for number in range(1, 50)]
 
     with refusing(FileTransferError):
-        await session.download_output_file(TASK, NAME, tmp_path)
+        await session.files.download_output_file(TASK, NAME, tmp_path)
 
     assert len(storage.requests) == 5
 
@@ -143,7 +142,7 @@ async def test_the_file_changes_in_between(
 
     storage.next = [change]
 
-    path = await session.download_output_file(TASK, NAME, tmp_path)
+    path = await session.files.download_output_file(TASK, NAME, tmp_path)
 
     assert path.read_bytes() == OTHER
     assert not parts(tmp_path)
@@ -157,29 +156,30 @@ async def test_a_storage_that_never_serves_the_rest(
     storage.behave = cut_after(1000)
 
     with refusing(FileTransferError):
-        await session.download_output_file(TASK, NAME, tmp_path)
+        await session.files.download_output_file(TASK, NAME, tmp_path)
 
     assert len(storage.requests) <= 5
     assert not (tmp_path / NAME).exists()
 
 
-async def test_leftovers_of_another_version_go(
+async def test_a_file_that_changes_all_the_time(
     session: BrowserUseSession, storage: FakeStorage, tmp_path: Path
 ) -> None:
-    """A part of a version that is no longer served is neither used nor kept."""
+    """A storage with another version after each cut is given up, though it gets further."""
+
+    async def change(connection: Connection, request: Request, file: StoredFile) -> None:
+        number = len(storage.requests)
+        await cut_after(1000 * number)(connection, request, file)
+        storage.keep(NAME, SMALL + bytes(number))
+
     storage.keep(NAME, SMALL)
-    storage.next = [cut_after(1000)]
-    storage.behave = cut_after(0)
+    storage.behave = change
+
     with refusing(FileTransferError):
-        await session.download_output_file(TASK, NAME, tmp_path)
-    storage.keep(NAME, OTHER)
-    storage.behave = whole
-    assert parts(tmp_path)
+        await session.files.download_output_file(TASK, NAME, tmp_path)
 
-    path = await session.download_output_file(TASK, NAME, tmp_path)
-
-    assert path.read_bytes() == OTHER
-    assert not parts(tmp_path)
+    assert len(storage.requests) == 5
+    assert not listing(tmp_path)
 
 
 # --- lengths ------------------------------------------------------------------------------------
@@ -196,7 +196,7 @@ async def test_a_body_shorter_than_promised(
     storage.behave = send_raw(_with_length(_SIZE + 1, SMALL))
 
     with refusing(FileTransferError):
-        await session.download_output_file(TASK, NAME, tmp_path)
+        await session.files.download_output_file(TASK, NAME, tmp_path)
 
     assert not listing(tmp_path)
 
@@ -209,11 +209,11 @@ async def test_chunks_without_a_length(
     storage.behave = chunked([SMALL[:1000], SMALL[1000:]], ended=ended)
 
     if ended:
-        path = await session.download_output_file(TASK, NAME, tmp_path)
+        path = await session.files.download_output_file(TASK, NAME, tmp_path)
         assert path.read_bytes() == SMALL
     else:
         with refusing(FileTransferError):
-            await session.download_output_file(TASK, NAME, tmp_path)
+            await session.files.download_output_file(TASK, NAME, tmp_path)
         assert not listing(tmp_path)
 
 
@@ -226,10 +226,10 @@ async def test_a_body_that_ends_with_its_connection(
 
     if rudely:
         with refusing(FileTransferError):
-            await session.download_output_file(TASK, NAME, tmp_path)
+            await session.files.download_output_file(TASK, NAME, tmp_path)
         assert not listing(tmp_path)
     else:
-        path = await session.download_output_file(TASK, NAME, tmp_path)
+        path = await session.files.download_output_file(TASK, NAME, tmp_path)
         assert path.read_bytes() == SMALL
 
 
@@ -240,7 +240,7 @@ async def test_bytes_behind_the_end_do_not_get_in(
     storage.keep(NAME, SMALL)
     storage.next = [send_raw(_with_length(1000, SMALL))]
 
-    path = await session.download_output_file(TASK, NAME, tmp_path)
+    path = await session.files.download_output_file(TASK, NAME, tmp_path)
 
     assert path.read_bytes() in {SMALL[:1000], SMALL}
 
@@ -252,7 +252,7 @@ async def test_compression_is_not_asked_for_and_not_taken(
     storage.behave = send_raw(response(200, b"\x1f\x8b...", [("Content-Encoding", "gzip")]))
 
     with refusing(FileTransferError) as caught:
-        await session.download_output_file(TASK, NAME, tmp_path)
+        await session.files.download_output_file(TASK, NAME, tmp_path)
 
     assert "compressed" in str(caught.value)
     assert storage.requests[0].headers["accept-encoding"] == "identity"
@@ -273,7 +273,7 @@ async def test_an_endless_body_is_stopped(
     storage.behave = endless
 
     with refusing(FileTransferError) as caught:
-        await session.download_output_file(TASK, NAME, tmp_path, max_bytes=3_000_000)
+        await session.files.download_output_file(TASK, NAME, tmp_path, max_bytes=3_000_000)
 
     assert "max_bytes=3000000" in str(caught.value)
     assert len(storage.requests) == 1
@@ -287,8 +287,8 @@ async def test_a_promise_that_is_too_large_is_not_read(
     storage.keep(NAME, SMALL)
 
     with refusing(FileTransferError):
-        await session.download_output_file(TASK, NAME, tmp_path / "a", max_bytes=_SIZE - 1)
-    path = await session.download_output_file(TASK, NAME, tmp_path / "b", max_bytes=_SIZE)
+        await session.files.download_output_file(TASK, NAME, tmp_path / "a", max_bytes=_SIZE - 1)
+    path = await session.files.download_output_file(TASK, NAME, tmp_path / "b", max_bytes=_SIZE)
 
     assert path.read_bytes() == SMALL
     assert not (tmp_path / "a").exists()
@@ -300,6 +300,6 @@ async def test_max_bytes_is_checked(
 ) -> None:
     """A limit that is no number of bytes is refused before anything is sent."""
     with refusing(InvalidRequestError):
-        await session.download_output_file(TASK, NAME, tmp_path, max_bytes=max_bytes)
+        await session.files.download_output_file(TASK, NAME, tmp_path, max_bytes=max_bytes)
 
     assert not storage.api.requests

@@ -38,8 +38,8 @@ async def test_storages_get_no_key(storage: FakeStorage, connect: Connect, tmp_p
     storage.keep(NAME, b"content")
     storage.next = [whole, redirect("/" + NAME), whole]
 
-    await session.upload_file(b"1", file_name="a.csv")
-    await session.download_output_file(TASK, NAME, tmp_path)
+    await session.files.upload(b"1", file_name="a.csv")
+    await session.files.download_output_file(TASK, NAME, tmp_path)
 
     assert [request.method for request in storage.requests] == ["PUT", "GET", "GET"]
     for request in storage.requests:
@@ -72,7 +72,7 @@ async def test_traces_of_the_user_see_no_signed_url(
     session = await connect(storage.api, trace_configs=[trace])
     storage.keep(NAME, b"content")
 
-    await session.download_output_file(TASK, NAME, tmp_path)
+    await session.files.download_output_file(TASK, NAME, tmp_path)
 
     assert len(hosts) == 1
     assert SIGNATURE not in hosts[0]
@@ -85,7 +85,7 @@ async def test_cookies_of_a_storage_are_not_kept(
     storage.keep(NAME, b"content", ("Set-Cookie", "a=b; Path=/"))
 
     for _ in range(2):
-        await session.download_output_file(TASK, NAME, tmp_path, overwrite=True)
+        await session.files.download_output_file(TASK, NAME, tmp_path, overwrite=True)
 
     assert all("cookie" not in request.headers for request in storage.requests)
 
@@ -110,8 +110,8 @@ async def test_a_url_is_sent_byte_for_byte(
     """Path and query are sent unchanged, on download and on upload."""
     storage.url_of = lambda _path, _number: f"http://127.0.0.1:{storage.server.port}{target}"
 
-    await session.download_output_file(TASK, NAME, tmp_path)
-    await session.upload_file(b"1", file_name="a.csv")
+    await session.files.download_output_file(TASK, NAME, tmp_path)
+    await session.files.upload(b"1", file_name="a.csv")
 
     assert [request.target for request in storage.requests] == [target] * 2
 
@@ -131,7 +131,7 @@ async def test_what_no_request_can_carry_is_quoted(
     """Spaces, line breaks and characters outside ASCII cannot break out of the request."""
     storage.url_of = lambda _path, _number: f"http://127.0.0.1:{storage.server.port}{target}"
 
-    await session.download_output_file(TASK, NAME, tmp_path)
+    await session.files.download_output_file(TASK, NAME, tmp_path)
 
     assert [request.target for request in storage.requests] == [sent]
 
@@ -244,7 +244,7 @@ async def test_a_redirect_is_followed(
     storage.next = [redirect(f"/step?n={n}%2F", 301 + n % 2) for n in range(4)]
     storage.next.append(redirect("/" + NAME, 308))
 
-    path = await session.download_output_file(TASK, NAME, tmp_path)
+    path = await session.files.download_output_file(TASK, NAME, tmp_path)
 
     assert path.read_bytes() == b"content"
     assert storage.requests[1].target == "/step?n=0%2F"
@@ -267,7 +267,7 @@ async def test_a_redirect_is_refused(
     storage.behave = redirect(location)
 
     with refusing(FileTransferError) as caught:
-        await session.download_output_file(TASK, NAME, tmp_path)
+        await session.files.download_output_file(TASK, NAME, tmp_path)
 
     assert word in str(caught.value)
     assert len(storage.requests) in {1, 6}
@@ -285,11 +285,11 @@ async def test_a_url_of_the_api_is_refused(
     storage.screenshots = ["a.png"]
 
     with refusing(FileTransferError) as caught:
-        await session.download_output_file(TASK, NAME, tmp_path)
+        await session.files.download_output_file(TASK, NAME, tmp_path)
     with refusing(FileTransferError):
-        await session.download_screenshots(TASK, tmp_path)
+        await session.files.download_screenshots(TASK, tmp_path)
     with refusing(FileTransferError):
-        await session.upload_file(b"1", file_name="a.csv")
+        await session.files.upload(b"1", file_name="a.csv")
 
     assert caught.value.task_id == TASK
     assert not storage.requests

@@ -36,7 +36,7 @@ async def test_a_file_is_uploaded(
     """Every kind of source arrives complete, with its length and the signed type."""
     opened = source(tmp_path)
 
-    name = await session.upload_file(opened, file_name=NAME)
+    name = await session.files.upload(opened, file_name=NAME)
 
     if hasattr(opened, "close"):
         opened.close()
@@ -56,13 +56,13 @@ async def test_names_are_the_sources_own(
     """Paths and opened files have a name; other sources need `file_name`."""
     path = as_path(tmp_path)
 
-    assert await session.upload_file(path) == NAME
+    assert await session.files.upload(path) == NAME
     with path.open("rb") as file:
-        assert await session.upload_file(file) == NAME
+        assert await session.files.upload(file) == NAME
     with refusing(InvalidRequestError) as caught:
-        await session.upload_file(CONTENT)
+        await session.files.upload(CONTENT)
     with refusing(InvalidRequestError), os.fdopen(os.open(path, os.O_RDONLY), "rb") as numbered:
-        await session.upload_file(numbered)
+        await session.files.upload(numbered)
 
     assert caught.value.field == "file_name"
     assert len(storage.uploads) == 2
@@ -73,7 +73,7 @@ async def test_types_come_from_the_name(
     session: BrowserUseSession, storage: FakeStorage, suffix: str
 ) -> None:
     """Each suffix of the API's list, in any case, has its content type."""
-    await session.upload_file(b"1", file_name=f"a{suffix.upper()}")
+    await session.files.upload(b"1", file_name=f"a{suffix.upper()}")
 
     assert storage.requests[0].headers["content-type"] == CONTENT_TYPES[suffix]
 
@@ -82,14 +82,14 @@ async def test_another_type_of_the_list_can_be_said(
     session: BrowserUseSession, storage: FakeStorage
 ) -> None:
     """`content_type` has priority over the name."""
-    await session.upload_file(b"1", file_name="a.txt", content_type="text/markdown")
+    await session.files.upload(b"1", file_name="a.txt", content_type="text/markdown")
 
     assert storage.requests[0].headers["content-type"] == "text/markdown"
 
 
 async def test_the_largest_file_is_taken(session: BrowserUseSession, storage: FakeStorage) -> None:
     """Ten megabytes are uploaded in one piece."""
-    await session.upload_file(bytes(MAX_FILE_BYTES), file_name="a.pdf")
+    await session.files.upload(bytes(MAX_FILE_BYTES), file_name="a.pdf")
 
     assert [len(body) for body in storage.uploads] == [MAX_FILE_BYTES]
 
@@ -102,9 +102,9 @@ async def test_other_types_are_refused(
     kind = UnsafeFileNameError if name == "a." else UnsupportedFileError
 
     with refusing(kind):
-        await session.upload_file(b"1", file_name=name)
+        await session.files.upload(b"1", file_name=name)
     with refusing(kind):
-        await session.upload_file(b"1", file_name=name, content_type="text/csv")
+        await session.files.upload(b"1", file_name=name, content_type="text/csv")
 
     assert not storage.api.requests
 
@@ -117,7 +117,7 @@ async def test_other_content_types_are_refused(
 ) -> None:
     """A content type that is not on the API's list is refused."""
     with refusing(UnsupportedFileError):
-        await session.upload_file(b"1", file_name=NAME, content_type=kind)
+        await session.files.upload(b"1", file_name=NAME, content_type=kind)
 
     assert not storage.api.requests
 
@@ -130,7 +130,7 @@ async def test_unsafe_names_are_refused(
 ) -> None:
     """A name that is not safe for a download is not safe for an upload."""
     with refusing(UnsafeFileNameError):
-        await session.upload_file(b"1", file_name=name)
+        await session.files.upload(b"1", file_name=name)
 
     assert not storage.api.requests
 
@@ -145,11 +145,11 @@ async def test_other_sizes_are_refused(
         file.truncate(size)
 
     with refusing(UnsupportedFileError):
-        await session.upload_file(path, file_name=NAME)
+        await session.files.upload(path, file_name=NAME)
     with refusing(UnsupportedFileError):
-        await session.upload_file(io.BytesIO(bytes(size)), file_name=NAME)
+        await session.files.upload(io.BytesIO(bytes(size)), file_name=NAME)
     with pytest.raises(UnsupportedFileError):  # comparing all of ten megabytes takes seconds
-        await session.upload_file(bytes(size), file_name=NAME)
+        await session.files.upload(bytes(size), file_name=NAME)
 
     assert not storage.api.requests
 
@@ -162,13 +162,13 @@ async def test_only_plain_files_are_read(
     os.mkfifo(tmp_path / "fifo.csv")
 
     with refusing(FileTransferError):
-        await session.upload_file(tmp_path / "folder.csv")
+        await session.files.upload(tmp_path / "folder.csv")
     with refusing(UnsupportedFileError):
-        await session.upload_file(tmp_path / "fifo.csv")
+        await session.files.upload(tmp_path / "fifo.csv")
     with refusing(FileTransferError) as caught:
-        await session.upload_file(tmp_path / "missing.csv")
+        await session.files.upload(tmp_path / "missing.csv")
     with refusing(FileTransferError):
-        await session.upload_file("a\0b.csv", file_name=NAME)
+        await session.files.upload("a\0b.csv", file_name=NAME)
 
     assert "missing.csv" in str(caught.value)
     assert not storage.api.requests
@@ -202,7 +202,7 @@ async def test_only_bytes_are_sent(
 ) -> None:
     """A stream whose `read()` returns no bytes is refused."""
     with refusing(InvalidRequestError) as caught:
-        await session.upload_file(source, file_name=NAME)
+        await session.files.upload(source, file_name=NAME)
 
     assert advice in str(caught.value)
     assert caught.value.field == "source"
@@ -217,7 +217,7 @@ async def test_other_things_are_refused(
 ) -> None:
     """An object that is neither path nor bytes nor stream is refused."""
     with refusing(InvalidRequestError) as caught:
-        await session.upload_file(source, file_name=NAME)
+        await session.files.upload(source, file_name=NAME)
 
     assert caught.value.field == "source"
     assert not storage.api.requests
@@ -231,7 +231,7 @@ async def test_an_error_of_the_stream_comes_out(
     closed.close()
 
     with refusing(ValueError):
-        await session.upload_file(closed, file_name=NAME)
+        await session.files.upload(closed, file_name=NAME)
 
     assert not storage.api.requests
 
@@ -248,7 +248,7 @@ async def test_a_file_that_changes_meanwhile(
 
     storage.next = [change]
 
-    await session.upload_file(path)
+    await session.files.upload(path)
 
     assert storage.uploads == [CONTENT] * 2
 
@@ -264,7 +264,7 @@ async def test_reading_does_not_block_the_loop(
             threads.add(threading.get_ident())
             return super().read(size)
 
-    await session.upload_file(Stream(b"1"), file_name=NAME)
+    await session.files.upload(Stream(b"1"), file_name=NAME)
 
     assert threads
     assert threading.get_ident() not in threads

@@ -9,7 +9,7 @@ from browser_use_async import BrowserUseSession, RetryPolicy, RetryScheduled
 from browser_use_async.errors import (
     FileTransferError,
 )
-from tests.files.contents import LARGE, NAME, OTHER, SMALL, parts
+from tests.files.contents import LARGE, NAME, OTHER, SMALL, listing, parts
 from tests.support.bench import ONCE, Connect
 from tests.support.storage import (
     SIGNATURE,
@@ -20,7 +20,6 @@ from tests.support.storage import (
     refuse,
     refusing,
     send_raw,
-    whole,
 )
 from tests.support.wire import Connection, Request, response
 
@@ -34,7 +33,7 @@ async def test_cut_at_every_tenth(
     tenth = len(LARGE) // 10
     storage.next = [cut_after(tenth, rudely=rudely)] * 9
 
-    path = await session.download_output_file(TASK, NAME, tmp_path)
+    path = await session.files.download_output_file(TASK, NAME, tmp_path)
 
     assert hashlib.sha256(path.read_bytes()).digest() == hashlib.sha256(LARGE).digest()
     assert len(storage.requests) == 10
@@ -52,7 +51,7 @@ async def test_one_cut_costs_no_byte_twice(
     offset = len(SMALL) * tenth // 10
     storage.next = [cut_after(offset)]
 
-    path = await session.download_output_file(TASK, NAME, tmp_path)
+    path = await session.files.download_output_file(TASK, NAME, tmp_path)
 
     second = storage.requests[1].headers
     assert path.read_bytes() == SMALL
@@ -68,7 +67,7 @@ async def test_last_modified_serves_where_there_is_no_etag(
     storage.keep(NAME, SMALL, ("Last-Modified", date), ("Date", "Wed, 01 Jan 2025 11:00:00 GMT"))
     storage.next = [cut_after(1000)]
 
-    path = await session.download_output_file(TASK, NAME, tmp_path)
+    path = await session.files.download_output_file(TASK, NAME, tmp_path)
 
     assert path.read_bytes() == SMALL
     assert storage.requests[1].headers["if-range"] == date
@@ -93,11 +92,11 @@ async def test_a_file_without_a_validator_is_started_again(
     tmp_path: Path,
     headers: list[tuple[str, str]],
 ) -> None:
-    """Without a strong validator no range is requested, and no part is left for later."""
+    """Without a strong validator no range is requested."""
     storage.keep(NAME, SMALL, *headers)
     storage.next = [cut_after(1000), cut_after(40_000)]
 
-    path = await session.download_output_file(TASK, NAME, tmp_path)
+    path = await session.files.download_output_file(TASK, NAME, tmp_path)
 
     assert path.read_bytes() == SMALL
     assert storage.ranges == [None, None, None]
@@ -107,38 +106,18 @@ async def test_a_file_without_a_validator_is_started_again(
 async def test_no_growth_ends_it(
     session: BrowserUseSession, storage: FakeStorage, tmp_path: Path
 ) -> None:
-    """A file that stops growing is given up after the policy's attempts; the part is kept."""
+    """A file that stops growing is given up after the policy's attempts, and nothing is left."""
     storage.keep(NAME, SMALL)
     storage.next = [cut_after(1000), cut_after(1000)]
     storage.behave = cut_after(0)
 
     with refusing(FileTransferError) as caught:
-        await session.download_output_file(TASK, NAME, tmp_path)
+        await session.files.download_output_file(TASK, NAME, tmp_path)
 
-    (left,) = parts(tmp_path)
     assert caught.value.task_id == TASK
-    assert f"2000 bytes are kept in {left}" in str(caught.value)
+    assert "nothing was written" in str(caught.value)
     assert len(storage.requests) == 5
-    assert (tmp_path / left).read_bytes() == SMALL[:2000]
-
-
-async def test_the_next_call_goes_on(
-    session: BrowserUseSession, storage: FakeStorage, tmp_path: Path
-) -> None:
-    """The next download continues the part of one that was given up."""
-    storage.keep(NAME, SMALL)
-    storage.next = [cut_after(30_000)]
-    storage.behave = cut_after(0)
-    with refusing(FileTransferError):
-        await session.download_output_file(TASK, NAME, tmp_path)
-    storage.behave = whole
-    before = len(storage.requests)
-
-    path = await session.download_output_file(TASK, NAME, tmp_path)
-
-    assert path.read_bytes() == SMALL
-    assert storage.ranges[before:] == [None, "bytes=30000-"]
-    assert not parts(tmp_path)
+    assert not listing(tmp_path)
 
 
 async def test_retries_follow_the_policy_and_are_reported(
@@ -152,7 +131,7 @@ async def test_retries_follow_the_policy_and_are_reported(
     slow_down = response(503, "<Code>SlowDown</Code>", [("Retry-After", "0.1")])
     storage.next = [send_raw(slow_down)]
 
-    await session.download_output_file(TASK, NAME, tmp_path)
+    await session.files.download_output_file(TASK, NAME, tmp_path)
 
     (event,) = events
     assert isinstance(event, RetryScheduled)
@@ -172,7 +151,7 @@ async def test_one_attempt_means_one(
     storage.next = [cut_after(1000)]
 
     with refusing(FileTransferError):
-        await session.download_output_file(TASK, NAME, tmp_path)
+        await session.files.download_output_file(TASK, NAME, tmp_path)
 
     assert len(storage.requests) == 1
 
@@ -191,7 +170,7 @@ async def test_a_stall_is_cut_and_resumed(
 
     storage.next = [fall_silent]
 
-    path = await session.download_output_file(TASK, NAME, tmp_path)
+    path = await session.files.download_output_file(TASK, NAME, tmp_path)
 
     assert path.read_bytes() == SMALL
     assert storage.ranges[1] is not None
@@ -214,7 +193,7 @@ async def test_the_url_expires_in_the_middle(
 
     storage.next = [cut_after(1000), expire]
 
-    path = await session.download_output_file(TASK, NAME, tmp_path)
+    path = await session.files.download_output_file(TASK, NAME, tmp_path)
 
     assert path.read_bytes() == (OTHER if changed else SMALL)
     assert storage.ranges == [None, "bytes=1000-", "bytes=1000-"]
@@ -230,7 +209,7 @@ async def test_a_url_is_renewed_once(
     storage.behave = refuse(403)
 
     with refusing(FileTransferError) as caught:
-        await session.download_output_file(TASK, NAME, tmp_path)
+        await session.files.download_output_file(TASK, NAME, tmp_path)
 
     assert "status 403 (AccessDenied: Request has expired)" in str(caught.value)
     assert len(storage.api.requests) == 2
@@ -245,6 +224,6 @@ async def test_after_growth_a_url_is_renewed_again(
     storage.keep(NAME, SMALL)
     storage.next = [cut_after(1000), refuse(403)] * 5
 
-    path = await session.download_output_file(TASK, NAME, tmp_path)
+    path = await session.files.download_output_file(TASK, NAME, tmp_path)
 
     assert path.read_bytes() == SMALL

@@ -49,7 +49,7 @@ async def test_an_upload_that_dies_is_sent_again_whole(
     storage.next = [death, death]
     opened = source(tmp_path)
 
-    await session.upload_file(opened, file_name=NAME)
+    await session.files.upload(opened, file_name=NAME)
 
     if hasattr(opened, "close"):
         opened.close()
@@ -63,7 +63,7 @@ async def test_one_attempt_is_one_request(storage: FakeStorage, connect: Connect
     storage.behave = _die
 
     with refusing(FileTransferError) as caught:
-        await session.upload_file(CONTENT, file_name=NAME)
+        await session.files.upload(CONTENT, file_name=NAME)
 
     assert storage.uploads == [CONTENT]
     assert "again is safe" in str(caught.value)
@@ -79,7 +79,7 @@ async def test_transient_refusals_are_retried_and_reported(
     storage.behave = refuse(503, "SlowDown", "Please reduce your request rate.")
 
     with refusing(FileTransferError) as caught:
-        await session.upload_file(CONTENT, file_name=NAME)
+        await session.files.upload(CONTENT, file_name=NAME)
 
     assert storage.uploads == [CONTENT] * 3
     assert "after 3 attempts: status 503 (SlowDown: Please reduce" in str(caught.value)
@@ -100,7 +100,7 @@ async def test_a_stalled_upload_is_sent_again(storage: FakeStorage, connect: Con
 
     storage.next = [silence]
 
-    await session.upload_file(b"1", file_name=NAME)
+    await session.files.upload(b"1", file_name=NAME)
 
     assert storage.uploads == [b"1"] * 2
 
@@ -109,7 +109,7 @@ async def test_an_expired_url_is_renewed(session: BrowserUseSession, storage: Fa
     """After a 403 the file is sent to a new URL."""
     storage.next = [refuse(403)]
 
-    await session.upload_file(CONTENT, file_name=NAME)
+    await session.files.upload(CONTENT, file_name=NAME)
 
     assert storage.uploads == [CONTENT] * 2
     assert [request.target[-1] for request in storage.requests] == ["0", "1"]
@@ -120,7 +120,7 @@ async def test_a_url_is_renewed_once(session: BrowserUseSession, storage: FakeSt
     storage.behave = refuse(403, "SignatureDoesNotMatch", "The signature does not match.")
 
     with refusing(FileTransferError) as caught:
-        await session.upload_file(CONTENT, file_name=NAME)
+        await session.files.upload(CONTENT, file_name=NAME)
 
     words = "status 403 (SignatureDoesNotMatch: The signature does not match.)"
     assert words in str(caught.value)
@@ -140,7 +140,7 @@ async def test_other_refusals_are_final(
     storage.behave = answer
 
     with refusing(FileTransferError):
-        await session.upload_file(CONTENT, file_name=NAME)
+        await session.files.upload(CONTENT, file_name=NAME)
 
     assert len(storage.api.requests) == 1
     assert len(storage.requests) == 1
@@ -153,7 +153,7 @@ async def test_every_2xx_is_a_success(
     """Storages other than S3 answer 201 or 204."""
     storage.behave = say(response(status) if status != 204 else b"HTTP/1.1 204 No\r\n\r\n")
 
-    assert await session.upload_file(CONTENT, file_name=NAME) == NAME
+    assert await session.files.upload(CONTENT, file_name=NAME) == NAME
 
 
 async def test_an_error_of_the_api_is_the_api_error(
@@ -163,7 +163,7 @@ async def test_an_error_of_the_api_is_the_api_error(
     storage.api_replies = [response(400, '{"detail": "Unsupported content type"}')]
 
     with refusing(BadRequestError):
-        await session.upload_file(CONTENT, file_name=NAME)
+        await session.files.upload(CONTENT, file_name=NAME)
 
     assert not storage.requests
 
@@ -173,7 +173,7 @@ async def test_garbage_is_no_success(session: BrowserUseSession, storage: FakeSt
     storage.behave = send_raw(b"nonsense\r\n\r\n")
 
     with refusing(FileTransferError):
-        await session.upload_file(CONTENT, file_name=NAME)
+        await session.files.upload(CONTENT, file_name=NAME)
 
     assert len(storage.uploads) == 4
 
@@ -188,11 +188,11 @@ async def test_closing_the_session_ends_uploads(storage: FakeStorage, connect: C
         await connection.stall()
 
     storage.behave = silence
-    upload = asyncio.create_task(session.upload_file(CONTENT, file_name=NAME))
+    upload = asyncio.create_task(session.files.upload(CONTENT, file_name=NAME))
     await started.wait()
     await session.aclose()
 
     with refusing(SessionClosedError):
         await upload
     with refusing(SessionClosedError):
-        await session.upload_file("/nowhere.csv")
+        await session.files.upload("/nowhere.csv")

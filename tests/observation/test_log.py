@@ -117,7 +117,7 @@ async def test_no_secret_is_in_any_line(caplog: pytest.LogCaptureFixture, tmp_pa
         BrowserUseSession(KEY, base_url=server.base_url) as session,
     ):
         (tmp_path / "in.txt").write_text("42")
-        await session.upload_file(tmp_path / "in.txt")
+        await session.files.upload(tmp_path / "in.txt")
         task = await session.run_and_wait(
             "Log in",
             secrets={"password": SECRET},
@@ -125,7 +125,7 @@ async def test_no_secret_is_in_any_line(caplog: pytest.LogCaptureFixture, tmp_pa
             enable_public_share=True,
         )
         record = server.store.tasks[0]
-        await session.download_screenshots(task.id, tmp_path)
+        await session.files.download_screenshots(task.id, tmp_path)
     text = "\n".join(each.getMessage() for each in caplog.records)
 
     assert "#1 " in text

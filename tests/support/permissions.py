@@ -1,11 +1,12 @@
-"""Lets tests get the file permissions of ordinary users, also where root runs them."""
+"""What systems refuse: ordinary users, also where root runs the tests, and full disks."""
 
 import ctypes
 import os
+import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-__all__ = ["as_ordinary_user"]
+__all__ = ["as_ordinary_user", "files_no_larger_than"]
 
 _VERSION_3 = 0x20080522
 _OVERRIDES = 0b110  # CAP_DAC_OVERRIDE and CAP_DAC_READ_SEARCH
@@ -41,6 +42,17 @@ def as_ordinary_user() -> Iterator[None]:
     finally:
         held[0].effective = before
         _checked(libc.capset(ctypes.byref(header), held))
+
+
+@contextmanager
+def files_no_larger_than(size: int) -> Iterator[None]:
+    """Let the system refuse bytes beyond this size, as a full disk does."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def _checked(result: int) -> None:

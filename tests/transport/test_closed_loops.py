@@ -104,7 +104,7 @@ async def test_connections_to_the_storage_are_closed_too(nothing_leaks: None, tm
         session = BrowserUseSession(api_key=KEY, base_url=storage.api.url)
 
         def use() -> None:
-            asyncio.run(session.download_output_file(TASK, "a.txt", tmp_path))
+            asyncio.run(session.files.download_output_file(TASK, "a.txt", tmp_path))
 
         await asyncio.to_thread(use)
         warned = await asyncio.to_thread(_close_elsewhere, session, _by_hand)

@@ -17,7 +17,7 @@ async def main():
     async with BrowserUseSession() as session:
         await session.tasks.get_status("t-1")
         await session.tasks.run("Buy milk")
-        await session.upload_file(b"1", file_name="a.csv")
+        await session.files.upload(b"1", file_name="a.csv")
 
 asyncio.run(main())
 """

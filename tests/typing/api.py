@@ -4,6 +4,8 @@ import asyncio
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
+from io import BytesIO
+from pathlib import Path
 from ssl import SSLContext, create_default_context
 from typing import Any, Literal, Optional, TypedDict, assert_type
 
@@ -44,7 +46,7 @@ from browser_use_async import (
 from browser_use_async.batch import Forecast
 from browser_use_async.paging import ListIterator, PageIterator
 from browser_use_async.server import ChromiumSettings, LocalServer, ServerSettings
-from browser_use_async.types import BrowserProfile, ScheduledTask
+from browser_use_async.types import BrowserProfile, ScheduledTask, UploadUrl
 
 
 @dataclass
@@ -240,6 +242,7 @@ async def every_call(session: BrowserUseSession) -> None:
     file = await session.tasks.get_output_file("t-1", "data.csv")
     assert_type(file, OutputFile)
     assert_type(file.download_url, str)
+    assert_type(await session.files.create_upload_url("a.csv", "text/csv"), UploadUrl)
     balance = await session.account.get_balance()
     assert_type(balance, Balance)
     assert_type(balance.cents, Decimal)
@@ -282,6 +285,11 @@ async def every_verb(session: BrowserUseSession) -> None:
     await session.scheduled_tasks.create("Buy milk", schedule_type="daily")  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
     assert_type(session.scheduled_tasks.iterate(), ListIterator[ScheduledTask])
     assert_type(session.browser_profiles.iterate(page_size=5), ListIterator[BrowserProfile])
+    assert_type(await session.files.upload(Path("a.csv"), file_name="b.csv"), str)
+    assert_type(await session.files.upload(BytesIO(b"1"), file_name="b.csv"), str)
+    assert_type(await session.files.download_output_file("t-1", "a.csv", "results/"), Path)
+    assert_type(await session.files.download_media("t-1", "results", concurrency=2), list[Path])
+    assert_type(await session.files.download_screenshots("t-1", Path("results")), list[Path])
     async with asyncio.TaskGroup() as group:
         running = group.create_task(session.run_and_wait("Read", output_type=Price))
         assert_type(running, asyncio.Task[ParsedTask[Price]])

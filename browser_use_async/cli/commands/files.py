@@ -120,7 +120,7 @@ def _uploading(
     session: BrowserUseSession, path: Path, name: str | None
 ) -> Callable[..., Awaitable[str]]:
     async def upload(*, on_progress: OnProgress) -> str:
-        uploaded = await session.upload_file(path, file_name=name)
+        uploaded = await session.files.upload(path, file_name=name)
         # An upload reports no progress, so its whole size is shown at the end.
         on_progress(size, size)
         return uploaded
@@ -171,12 +171,14 @@ async def _download(
         for name in dict.fromkeys(names):
             path = await transfers.attempt(
                 name,
-                partial(session.download_output_file, task_id, name, directory, overwrite=force),
+                partial(
+                    session.files.download_output_file, task_id, name, directory, overwrite=force
+                ),
             )
             paths += [] if path is None else [str(path)]
         for label, fetch, is_wanted in (
-            ("screenshots", session.download_screenshots, screenshots),
-            ("recordings", session.download_media, media),
+            ("screenshots", session.files.download_screenshots, screenshots),
+            ("recordings", session.files.download_media, media),
         ):
             if is_wanted:
                 found = await transfers.attempt(

@@ -70,7 +70,9 @@ async def details_of(session: BrowserUseSession, task_id: str | None, screenshot
 
 async def _screenshots(session: BrowserUseSession, task_id: str, wanted: int) -> list[Picture]:
     with tempfile.TemporaryDirectory() as folder:
-        paths = await session.download_screenshots(task_id, folder, max_bytes=_LARGEST_PICTURE)
+        paths = await session.files.download_screenshots(
+            task_id, folder, max_bytes=_LARGEST_PICTURE
+        )
         first = max(len(paths) - wanted, 0)
         return [
             Picture(number, len(paths), url)

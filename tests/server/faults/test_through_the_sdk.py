@@ -119,7 +119,7 @@ async def test_a_download_that_breaks_off(connect: Connect, tmp_path: Path):
     session, server = await connect()
     task = await session.run_and_wait("Look")
     server.set_faults([Fault("truncate", "file", at_byte=100, calls=1)])
-    (first, *_rest) = await session.download_screenshots(task.id, tmp_path)
+    (first, *_rest) = await session.files.download_screenshots(task.id, tmp_path)
 
     assert server.faults_fired == {"truncate file": 1}
     assert first.read_bytes().endswith(b"IEND\xaeB`\x82")

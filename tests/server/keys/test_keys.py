@@ -10,10 +10,10 @@ import pytest
 
 from browser_use_async.server import LocalServer
 from browser_use_async.server.http.access import MAX_WRONG_KEYS
-from tests.files.test_part_file import files_no_larger_than
 from tests.server.calling import Caller
 from tests.server.pages.showing import Showing
 from tests.server.pages.socket import live_socket, running_task
+from tests.support.permissions import files_no_larger_than
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
 

@@ -107,7 +107,7 @@ async def test_the_fake_and_the_door(hosted: HostedService, opens: Opens) -> Non
         hosted.url = prism.url  # of its links
         async with opens(hosted, base_url=prism.url, is_lenient=True, **_MORE) as door:
             session = door.session
-            await session.upload_file(b"list", file_name="list.txt")
+            await session.files.upload(b"list", file_name="list.txt")
             profile = await session.browser_profiles.create("Shop")
             for given in (*_TASKS, _WITH_FILE):
                 await session.run_and_wait("Buy milk", **given)

@@ -66,7 +66,7 @@ async def test_downloads_of_the_browser_are_files(hosted: HostedV4, opens: Opens
     """Those of the workspace and of the browser; the task's own uploads are left out."""
     hosted.courses["milk"] = Course(files={"report.csv": b"a", "old/report.csv": b"b"})
     async with opens(hosted) as door:
-        await door.session.upload_file(b"list", file_name="list.txt")
+        await door.session.files.upload(b"list", file_name="list.txt")
         task = await door.session.run_and_wait("Buy milk", included_file_names=["list.txt"])
 
     assert task.output_files == ["report.csv", "report-2.csv", "bill.pdf"]
@@ -80,7 +80,7 @@ async def test_a_file_that_a_run_does_not_find(hosted: HostedV4, opens: Opens) -
     hosted.strange = [str(uuid4())]
     async with opens(hosted) as door:
         for name in ("list.txt", "more.txt"):
-            await door.session.upload_file(b"list", file_name=name)
+            await door.session.files.upload(b"list", file_name=name)
         names = ["list.txt", "more.txt"]
         task = await door.session.run_and_wait("Buy milk", included_file_names=names)
         other = await door.session.run_and_wait("Buy milk", included_file_names=["more.txt"])

@@ -17,11 +17,11 @@ from browser_use_async.server.encryption import KEY_VARIABLE
 from browser_use_async.server.records import Finished
 from browser_use_async.server.storage import Database, SqliteDatabase
 from browser_use_async.server.storage.outbox import Outbox
-from tests.files.test_part_file import files_no_larger_than
 from tests.server.calling import Caller
 from tests.server.steering import FromQueue
 from tests.server.webhooks.receiver import SECRET, Call, Receiver, outbox_of
 from tests.support.patience import PATIENCE, until
+from tests.support.permissions import files_no_larger_than
 
 ROOT = Path(__file__).parents[3]
 NEW_SECRET = "canary-of-another-webhook-secret"
