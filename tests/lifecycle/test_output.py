@@ -190,7 +190,7 @@ class _Plain:
     pass
 
 
-@pytest.mark.parametrize("kind", [bytes, _Plain, dict[int, str], 5, "Title", set[Title]], ids=repr)
+@pytest.mark.parametrize("kind", [type, _Plain, dict[int, Title], 5, "Title", set[Title]], ids=repr)
 async def test_a_type_without_json_is_refused(api: FakeApi, open_session: OpenSession, kind: Any):
     """A type that cannot be parsed is refused before anything is sent."""
     session = await open_session()
