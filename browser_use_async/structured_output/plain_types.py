@@ -111,10 +111,23 @@ def _schema(kind: Any, definitions: dict[str, Any], names: dict[Any, str]) -> di
     if origin in _SCALARS:
         return _SCALARS[origin][0]
     if origin in {Union, types.UnionType}:
+        _check_union(kind)
         return {"anyOf": [inner(each) for each in arguments]}
     if origin is Literal or (isinstance(kind, type) and issubclass(kind, enum.Enum)):
         return {"enum": [getattr(each, "value", each) for each in arguments or kind]}
     return _container(kind, inner)
+
+
+def _check_union(kind: Any) -> None:
+    """Refuse a union of which cattrs would find out with the answer that it cannot read it."""
+    plain = {str, int, float, bool, types.NoneType}
+    others = [each for each in get_args(kind) if each not in plain and get_origin(each) != Literal]
+    if len(others) < 2:
+        return
+    if not all(_is_record(each) and not typing.is_typeddict(each) for each in others):
+        raise TypeError(f"cattrs cannot read {kind!r}")
+    # Raises if the classes cannot be told apart by their fields.
+    converter().get_structure_hook(Union[tuple(others)])  # noqa: UP007
 
 
 def _container(kind: Any, inner: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:

@@ -55,6 +55,11 @@ class Row(TypedDict):
 
 
 @attrs.define
+class Twin(Item):
+    """Another class with the same fields."""
+
+
+@attrs.define
 class Tree:
     """A class that contains itself."""
 
@@ -231,10 +236,13 @@ class Mixed:
         (Unresolved, "'NowhereDefined' is not defined"),
         (Arbitrary, "cattrs cannot read <class 'tests.api.test_output_schema.Arbitrary'>"),
         (Mixed, "cattrs cannot read <class 'tests.api.test_output_schema.Leaf'>"),
-        (list[Item | Leaf], "cattrs cannot read <class 'tests.api.test_output_schema.Leaf'>"),
+        (list[Item | Leaf], "cattrs cannot read tests.api.test_output_schema.Item | "),
         (dict[int, Item], "cattrs cannot read dict[int, "),
         (set[Item], "cattrs cannot read set["),
-        (list[Item] | dict[str, Item], "Unsupported type: list["),
+        (list[Item] | dict[str, Item], "cattrs cannot read list["),
+        (list[Item] | Item | None, "cattrs cannot read list["),
+        (list[Row | Item], "cattrs cannot read "),
+        (dict[str, Item | Twin | None], "non-default attributes"),
         (5, "cattrs cannot read 5"),
         ("Page", "cattrs cannot read 'Page'"),
         (Ellipsis, "cattrs cannot read Ellipsis"),
