@@ -359,9 +359,8 @@ class BrowserUseSession:
         Args:
             task: What the agent should do, or a whole request.
             output_type: A pydantic model, attrs class, dataclass, TypedDict or a container of
-                them. Its JSON schema is sent, and the task's `parsed` is of that type. The alias
-                of an attrs field is its name in JSON. A value that does not fit the type of a
-                field with a converter is passed to the converter unchanged.
+                them. Its JSON schema is sent, and the task's `parsed` is of that type. pydantic
+                reads it where it is installed; cattrs reads attrs classes, and else the others.
             timeout: Seconds for everything, or None for `PollPolicy.timeout`.
             on_timeout: What happens to the task when the time is up: "leave", "stop", "pause".
             on_cancel: What happens to it when this call is cancelled: "leave", "stop" or "pause".

@@ -190,7 +190,7 @@ MISTAKES = [
     ),
     Mistake(
         "a type without JSON",
-        lambda s: s.run_and_wait("Buy", output_type=bytes),
+        lambda s: s.run_and_wait("Buy", output_type=type),
         Refused,
         ("output_type", "a pydantic model"),
     ),

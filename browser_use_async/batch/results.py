@@ -12,7 +12,6 @@ from browser_use_async.batch.ledger.records import ItemState
 from browser_use_async.batch.ledger.row import LedgerRow
 from browser_use_async.errors import BrowserUseError, OutputValidationError, TaskError
 from browser_use_async.money import plain_amounts
-from browser_use_async.structured_output.shapes import json_value
 from browser_use_async.types import ParsedTask, Task, TaskStatus
 
 OutputT = TypeVar("OutputT")
@@ -75,6 +74,9 @@ class BatchResult(Generic[OutputT]):
         An object in `parsed` has a column for each field, such as `parsed.city`; a list has one.
         `error` is the name of the error's class and `reason` its text.
         """
+        # Imported here and below, since only batches with an output type need it.
+        from browser_use_async.structured_output.schema import json_value  # noqa: PLC0415
+
         return {
             "index": self.index,
             "key": self.key,
@@ -123,7 +125,6 @@ def columns_of(output_type: Any) -> dict[str, None]:
     """The columns of `parsed` if no item has an output."""
     if output_type is None:
         return {}
-    # Imported here, since only batches with an output type need it.
     from browser_use_async.structured_output.schema import output_schema  # noqa: PLC0415
 
     schema = json.loads(output_schema(output_type))
@@ -208,7 +209,6 @@ async def replay(
     if row.state is ItemState.DONE and (row.output is not None or not row.output_bytes):
         if output_type is None:
             return _replayed(item, row, output=row.output)
-        # Imported here, since only batches with an output type need it.
         from browser_use_async.structured_output.parse import (  # noqa: PLC0415
             OutputMismatchError,
             parse_output,

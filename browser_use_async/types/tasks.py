@@ -439,7 +439,7 @@ class ParsedTask(Task, Generic[OutputT]):
         Args:
             include_secrets: As in `Task.to_dict`.
         """
-        from browser_use_async.structured_output.shapes import json_value  # noqa: PLC0415
+        from browser_use_async.structured_output.schema import json_value  # noqa: PLC0415
 
         written = super().to_dict(include_secrets=include_secrets)
         return written if self._parsed is UNSET else {**written, "parsed": json_value(self._parsed)}

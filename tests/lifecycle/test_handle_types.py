@@ -150,7 +150,7 @@ async def test_a_type_without_json_is_refused_by_the_handle(open_session: OpenSe
     session = await open_session()
 
     with pytest.raises(errors.InvalidRequestError, match="output_type"):
-        session.handle("t-1", output_type=bytes)
+        session.handle("t-1", output_type=type)
 
 
 # --- tasks without a wait -----------------------------------------------------------------

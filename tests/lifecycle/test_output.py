@@ -3,7 +3,7 @@
 import json
 import pickle
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypedDict
 
 import attrs
 import pydantic
@@ -38,6 +38,12 @@ class TitleModel(pydantic.BaseModel):
     title: str
 
 
+class TitleRow(TypedDict):
+    """The same for a TypedDict."""
+
+    title: str
+
+
 @pydantic.dataclasses.dataclass
 class TitleDataclass:
     """The same for a dataclass of pydantic."""
@@ -57,6 +63,7 @@ async def test_the_output_is_parsed(api: FakeApi, open_session: OpenSession):
         (Title, text, Title("Example", 3)),
         (TitleModel, '{"title": "Example"}', TitleModel(title="Example")),
         (TitleDataclass, '{"Title": "Example"}', TitleDataclass(Title="Example")),
+        (TitleRow, '{"title": "Example"}', {"title": "Example"}),
         (Titles, f'{{"titles": [{text}]}}', Titles([Title("Example", 3)])),
         (list[Title], f"Here you are:\n```json\n[{text}]\n```\nBye.", [Title("Example", 3)]),
         (dict[str, int], '{"a": 1}', {"a": 1}),
@@ -190,7 +197,7 @@ class _Plain:
     pass
 
 
-@pytest.mark.parametrize("kind", [bytes, _Plain, dict[int, str], 5, "Title", set[Title]], ids=repr)
+@pytest.mark.parametrize("kind", [type, _Plain, dict[int, Title], 5, "Title", set[Title]], ids=repr)
 async def test_a_type_without_json_is_refused(api: FakeApi, open_session: OpenSession, kind: Any):
     """A type that cannot be parsed is refused before anything is sent."""
     session = await open_session()
