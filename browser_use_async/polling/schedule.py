@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 
 from browser_use_async.polling.coverage import Coverage
-from browser_use_async.polling.policy import PollPolicy
+from browser_use_async.polling.policy import JITTER, PollPolicy
 from browser_use_async.polling.task_list import MIN_SHARED, TaskList
 from browser_use_async.polling.watched_task import Interest, WatchedTask
 
@@ -117,7 +117,7 @@ class Schedule:
 
     def postpone(self, tasks: Iterable[WatchedTask], now: float) -> None:
         """Give tasks that a page has shown their next time: the same, with one random part."""
-        pause = self.interval * (1 - 0.1 * self._rng.random())
+        pause = self.interval * (1 - JITTER * self._rng.random())
         for each in tasks:
             covered = self.coverage.is_any and self.coverage.covers(each)
             each.next_poll_at = now + (self._policy.safety_pause(self._rng) if covered else pause)
