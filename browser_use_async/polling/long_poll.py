@@ -303,7 +303,7 @@ class LongPoll:
         self._coverage.streaming_since = self._since
         if not was_any or place.is_reset:
             self._recent.start(now)
-            self._schedule.set_timers()
+            self._schedule.end_long_pauses(now)  # of tasks whose changes were missed
             self._results.wake()
 
     def _record_change(self, task_id: str, change: wire.Change, now: float) -> None:

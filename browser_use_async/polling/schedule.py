@@ -67,7 +67,9 @@ class Schedule:
             may_wait = watched.interest is Interest.END and not (watched.polls or watched.needs_get)
             if is_new and may_wait and self.is_sharing:
                 # This session has just created it, so it has not ended: the first poll can wait.
-                watched.next_poll_at = max(watched.next_poll_at, (born or now) + self.interval)
+                is_covered = self.coverage.covers(watched)
+                pause = self._policy.safety_pause(self._rng) if is_covered else self.interval
+                watched.next_poll_at = max(watched.next_poll_at, (born or now) + pause)
         self.set_timer(watched)
 
     def discard(self, watched: WatchedTask) -> None:
