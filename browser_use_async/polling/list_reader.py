@@ -10,11 +10,11 @@ from browser_use_async import errors
 from browser_use_async.api.limits import MAX_TASK_PAGE
 from browser_use_async.api.serialization import LIST_STATUSES, StatusPage
 from browser_use_async.polling.long_poll import LongPoll
-from browser_use_async.polling.policy import MAX_PAUSE, Break
+from browser_use_async.polling.policy import JITTER, MAX_PAUSE, SAFETY_PAUSE, Break
 from browser_use_async.polling.results import PollResults, is_refusal, loop_time
 from browser_use_async.polling.schedule import TICK
 from browser_use_async.polling.task_list import MIN_SHARED, ListPage
-from browser_use_async.polling.watched_task import MAX_LIST_MISSES, WatchedTask, unanswered
+from browser_use_async.polling.watched_task import WatchedTask, unanswered
 from browser_use_async.types import PageQuery, TaskStatus
 
 MAX_PAGES = 25  # read at once in search of tasks
@@ -65,9 +65,15 @@ class ListReader:
             return None
         if now < self.health.back_at:
             return None
+        # In an outage every other request is for a single task: perhaps only the list fails.
+        if self._results.is_down and self._results.failed_in_a_row % 2:
+            return None
         overdue = schedule.overdue - TICK  # as timers fire a little early
         if watched.rank is not None:
-            page = self._list.plan(watched, now + 0.5 * schedule.interval, overdue, now)
+            # Safety polls have random times within some seconds, and are made together.
+            is_safety = schedule.coverage.covers(watched)
+            soon = JITTER * SAFETY_PAUSE if is_safety else 0.5 * schedule.interval
+            page = self._list.plan(watched, now + soon, overdue, now)
             return None if page is None else (self._poll_page(page, now), page.tasks)
         # Tasks of unknown rank are searched for together: any page can show several of them.
         unknown = [
@@ -78,8 +84,10 @@ class ListReader:
             and (each is watched or each.may_be_polled(now, overdue))
         ]
         if len(unknown) >= MIN_SHARED:
-            count = math.ceil(len(unknown) / MAX_TASK_PAGE)
-            return self._search(1, count, unknown, now), unknown
+            # If they are many, all others may stand above them.
+            is_part = 10 * len(unknown) < len(schedule.shared)
+            rows = len(unknown) if is_part else len(schedule.shared)
+            return self._search(1, math.ceil(rows / MAX_TASK_PAGE), unknown, now), unknown
         return None
 
     async def _poll_page(self, page: ListPage, asked: float) -> _Tasks:
@@ -302,7 +310,7 @@ class ListReader:
                 self._postpone(missed, error, asked)
                 return ()
         for each in missed:
-            each.list_misses = MAX_LIST_MISSES
+            each.list_misses += 2  # others may have been created above it meanwhile
         self._search_for(missed)
         return missed
 

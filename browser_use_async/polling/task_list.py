@@ -21,6 +21,7 @@ BYTES_PER_REQUEST = 64 * 1024  # so many bytes of a page count as one more reque
 SLACK = 3  # rows by which a place may be off
 TYPICAL_ROW_BYTES = 400.0
 MAX_BIRTHS = 500  # latest tasks of this session that a page may not have counted
+MAX_SEEN = 1000  # rows of tasks that nobody waits for yet
 WITNESSES = 3  # rows of which most must agree, or the list is in no order
 
 _Rows = Sequence[WatchedTask | None]  # the task of each row of a page, if it is looked for
@@ -48,18 +49,20 @@ class TaskList:
         self._newest = 0  # the rank of the newest task
         self._asked_at = -math.inf  # when the newest page was asked for
         self._births: deque[float] = deque(maxlen=MAX_BIRTHS)  # when own tasks were asked for
+        self._seen: dict[str, int] = {}  # ranks of rows that were not looked for
         self._row_bytes = TYPICAL_ROW_BYTES
         self._ranked: list[tuple[int, str, WatchedTask]] = []  # the oldest task first
 
     def add(self, watched: WatchedTask, *, just_created: bool, now: float) -> None:
         """Track a task; one that this session has just created is the newest."""
         if just_created and watched.rank is None:
-            born = watched.submitted_at or now
-            self._births.append(born)
-            # A page counts tasks that were asked for before it, although their answers come later.
-            self._newest += born > self._asked_at
-            if self._is_known:
-                watched.rank = self._newest
+            # A page may have shown it before the answer to run-task came.
+            watched.rank = self._seen.pop(watched.task_id, None)
+            if watched.rank is None:
+                self._births.append(watched.submitted_at or now)
+                self._newest += 1
+                if self._is_known:
+                    watched.rank = self._newest
         if watched.rank is not None:
             insort(self._ranked, (watched.rank, watched.task_id, watched))
 
@@ -119,8 +122,12 @@ class TaskList:
         if len(votes) >= WITNESSES and not self.is_ordered:
             return  # places say nothing
         self._newest, self._is_known = newest + sum(born > asked for born in self._births), True
-        for at, watched in enumerate(rows, first):
-            if watched is not None and watched.rank != newest - at:
+        for at, (task_id, watched) in enumerate(zip(answer.ids, rows, strict=True), first):
+            if watched is None:
+                self._seen[task_id] = newest - at
+                if len(self._seen) > MAX_SEEN:
+                    del self._seen[next(iter(self._seen))]
+            elif watched.rank != newest - at:
                 self.discard(watched)
                 watched.rank = newest - at
                 watched.trust_list(asked)
