@@ -51,7 +51,9 @@ class Schedule:
         # memory.
         self._timers: list[tuple[float, str]] = []
         self._ended: deque[WatchedTask] = deque()  # reported as ended, and to be fetched
-        self._queue: deque[WatchedTask] = deque()
+        self._pages: deque[WatchedTask] = deque()  # that a page may show
+        self._queue: deque[WatchedTask] = deque()  # all others that are due
+        self._is_turn_of_pages = False
         self._update_pace()
 
     def update(self, watched: WatchedTask, now: float) -> None:
@@ -79,6 +81,7 @@ class Schedule:
             del self.watched[watched.task_id]
         if not self.watched:
             self._queue.clear()
+            self._pages.clear()
             self._ended.clear()
 
     def may_share(self, watched: WatchedTask) -> bool:
@@ -128,7 +131,12 @@ class Schedule:
         """The next task to be polled by now, or None."""
         # 1. First tasks that are reported as ended: one get-task ends their waits.
         # 2. Then the task that is due since longest, unless a page has shown it meanwhile.
-        return self._pop(self._ended, now) or self._pop(self._queue, now)
+        # 3. Pages and calls for single tasks take turns, so that neither keeps the other waiting.
+        self._is_turn_of_pages = not self._is_turn_of_pages
+        queues = (
+            (self._pages, self._queue) if self._is_turn_of_pages else (self._queue, self._pages)
+        )
+        return next(filter(None, (self._pop(each, now) for each in (self._ended, *queues))), None)
 
     def _pop(self, queue: deque[WatchedTask], now: float) -> WatchedTask | None:
         """The first task of a queue that can still be polled."""
@@ -166,7 +174,12 @@ class Schedule:
     def queue(self, watched: WatchedTask) -> None:
         """Poll a task as soon as a slot is free; ended tasks come first."""
         watched.is_queued = True
-        (self._ended if watched.needs_get else self._queue).append(watched)
+        if watched.needs_get:
+            self._ended.append(watched)
+        elif self.may_share(watched) and not watched.poll_alone:
+            self._pages.append(watched)
+        else:
+            self._queue.append(watched)
 
     def set_timer(self, watched: WatchedTask) -> None:
         """Set the timer of a task, unless an earlier one is set."""
