@@ -10,10 +10,11 @@ from browser_use_async import errors
 from browser_use_async.api.limits import MAX_TASK_PAGE
 from browser_use_async.api.serialization import LIST_STATUSES, StatusPage
 from browser_use_async.polling.long_poll import LongPoll
-from browser_use_async.polling.policy import MAX_PAUSE, Break
+from browser_use_async.polling.policy import JITTER, MAX_PAUSE, SAFETY_PAUSE, Break
 from browser_use_async.polling.results import PollResults, is_refusal, loop_time
+from browser_use_async.polling.schedule import TICK
 from browser_use_async.polling.task_list import MIN_SHARED, ListPage
-from browser_use_async.polling.watched_task import MAX_LIST_MISSES, WatchedTask, unanswered
+from browser_use_async.polling.watched_task import WatchedTask, unanswered
 from browser_use_async.types import PageQuery, TaskStatus
 
 MAX_PAGES = 25  # read at once in search of tasks
@@ -59,21 +60,34 @@ class ListReader:
 
     def request_for(self, watched: WatchedTask, now: float) -> ListRequest | None:
         """The page that shows a task and its neighbours, if one is worth its cost."""
-        if watched.needs_get or watched.poll_alone or watched.is_lost:
+        schedule = self._schedule
+        if not schedule.may_share(watched) or watched.poll_alone or watched.is_lost:
             return None
-        if now < self.health.back_at or not self._schedule.rotates(watched):
+        if now < self.health.back_at:
             return None
-        overdue, recently = self._schedule.overdue, now - 0.5 * self._schedule.interval
+        # In an outage every other request is for a single task: perhaps only the list fails.
+        if self._results.is_down and self._results.failed_in_a_row % 2:
+            return None
+        overdue = schedule.overdue - TICK  # as timers fire a little early
         if watched.rank is not None:
-            page = self._list.plan(watched, recently, overdue, now)
+            # Safety polls have random times within some seconds, and are made together.
+            is_safety = schedule.coverage.covers(watched)
+            soon = JITTER * SAFETY_PAUSE if is_safety else 0.5 * schedule.interval
+            page = self._list.plan(watched, now + soon, overdue, now)
             return None if page is None else (self._poll_page(page, now), page.tasks)
-        rotation = self._schedule.rotation
         # Tasks of unknown rank are searched for together: any page can show several of them.
-        unplaced = [each for each in rotation if each.rank is None and not each.is_lost]
-        unknown = [each for each in unplaced if each.may_be_polled(now, overdue)]
+        unknown = [
+            each
+            for each in schedule.shared
+            if each.rank is None
+            and not each.is_lost
+            and (each is watched or each.may_be_polled(now, overdue))
+        ]
         if len(unknown) >= MIN_SHARED:
-            count = math.ceil(len(unknown) / MAX_TASK_PAGE)
-            return self._search(1, count, unknown, now), unknown
+            # If they are many, all others may stand above them.
+            is_part = 10 * len(unknown) < len(schedule.shared)
+            rows = len(unknown) if is_part else len(schedule.shared)
+            return self._search(1, math.ceil(rows / MAX_TASK_PAGE), unknown, now), unknown
         return None
 
     async def _poll_page(self, page: ListPage, asked: float) -> _Tasks:
@@ -127,8 +141,7 @@ class ListReader:
         for each in tasks:
             # A copy for each task, because `settle_with` sets its task id.
             own = copy.copy(error) if isinstance(error, errors.BrowserUseError) else error
-            each.record_failure(own, now, self._policy, self._results.rng)
-            self._schedule.move_to_back([each], now)
+            self._results.record_task_failure(each, own)
             self._results.settle_or_reschedule(each)
         tasks[0].poll_alone = True
         self._schedule.poll_again(tasks[0], max(now, self._schedule.resume_at))
@@ -162,42 +175,32 @@ class ListReader:
 
     def _record_page(self, page: ListPage, answer: StatusPage, asked: float) -> None:
         """Record what the rows of a page say of watched tasks."""
-        now, rotation = loop_time(), self._schedule.rotation
-        has_timers, statuses = self._schedule.has_timers, answer.statuses
+        now, shared = loop_time(), self._schedule.shared
         rows: list[WatchedTask | None] = [*map(self._schedule.watched.get, answer.ids)]
         self._remember(page, answer, rows)
-        listed = rows.copy()  # the rows whose places are recorded
-        for index, watched in enumerate(rows):
-            # Nothing new: a newer request, or a row above, has a newer status of the task.
-            if watched is None or watched.settled or watched.answered_at >= asked:
-                listed[index] = None
-                continue
-            # Only tasks of the rotation are recorded: no other one would ever leave the list.
-            if watched not in rotation:
-                listed[index] = None
-            answered_before = watched.answered_at
+        self._list.record_page(
+            page, answer, [each if each in shared else None for each in rows], asked
+        )
+        # Nothing new of others: a newer request, or a row above, has a newer status.
+        news = [
+            (each, status)
+            for each, status in zip(rows, answer.statuses, strict=True)
+            if each is not None and not each.settled and each.answered_at < asked
+        ]
+        self._schedule.postpone([each for each, _status in news if not each.needs_get], now)
+        for watched, status in news:
+            if (answered_before := watched.answered_at) >= asked:
+                continue  # it is on the page twice
             watched.record_row(asked)
-            if has_timers or watched.rotated_at < asked or watched.rank is None:
-                self._reschedule(watched, asked, now)
             # By identity, which is fast for known statuses; the others are few.
-            if statuses[index] is not watched.status:
-                self._record_status(watched, TaskStatus(statuses[index]), answered_before, now)
+            if status is not watched.status:
+                self._record_status(watched, TaskStatus(status), answered_before, now)
             if watched.unconfirmed is None:
                 watched.listed_at = asked
         for task_id in self._ends.keys() & answer.ids:
-            status = TaskStatus(statuses[answer.ids.index(task_id)])
+            status = TaskStatus(answer.statuses[answer.ids.index(task_id)])
             if status.is_known and not status.is_terminal:
                 self._record_lag(asked - self._ends[task_id], task_id)
-        for each in self._list.record_page(page, answer, rows, listed, asked, now):
-            self._schedule.set_timer(each)
-
-    def _reschedule(self, watched: WatchedTask, asked: float, now: float) -> None:
-        """Set the next poll of a task that was not expected on a page, or that has a timer."""
-        if watched.rotated_at < asked or watched.rank is None:
-            watched.asked_at = max(watched.asked_at, asked)
-            self._schedule.move_to_back([watched], asked)
-        if self._schedule.has_timers and not self._schedule.rotates(watched):
-            watched.next_poll_at = now + self._schedule.pause(watched)
 
     def _record_status(
         self, watched: WatchedTask, status: TaskStatus, answered_before: float, now: float
@@ -268,7 +271,7 @@ class ListReader:
         if now < max(self._searched_at + schedule.interval, self.health.back_at):
             return None
         self._searched_at = now
-        lost = sum(each.is_lost for each in schedule.rotation)
+        lost = sum(each.is_lost for each in schedule.shared)
         self._search_page = None
         if lost >= MIN_SHARED and first <= MAX_SEARCH:
             count = math.ceil(lost / LOST_PER_PAGE)
@@ -289,9 +292,7 @@ class ListReader:
             async with room:
                 error: Exception | None = None
                 for attempt in range(1, (PAGE_ATTEMPTS if tasks else 1) + 1):
-                    error = await self._read_page(
-                        self._list.search_page(number, limit), loop_time()
-                    )
+                    error = await self._read_page(ListPage(number, limit, ()), loop_time())
                     if error is None:
                         return None
                     await asyncio.sleep(self._policy.backoff(attempt, self._results.rng) / 2)
@@ -309,7 +310,7 @@ class ListReader:
                 self._postpone(missed, error, asked)
                 return ()
         for each in missed:
-            each.list_misses = MAX_LIST_MISSES
+            each.list_misses += 2  # others may have been created above it meanwhile
         self._search_for(missed)
         return missed
 

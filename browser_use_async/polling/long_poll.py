@@ -128,7 +128,7 @@ class LongPoll:
                 self._lose(now)
         if self._request is not None:
             return self._idle_since + LINGER
-        is_due_later = self._health.back_at > now and self._schedule.rotation
+        is_due_later = self._health.back_at > now and self._schedule.shared
         return self._health.back_at if is_due_later else math.inf
 
     def recall(self, watched: WatchedTask, now: float) -> None:
@@ -161,20 +161,20 @@ class LongPoll:
     # --- which call -----------------------------------------------------------------------
 
     def _is_needed(self, now: float) -> bool:
-        rotation, watched = self._schedule.rotation, self._coverage.long_polled
+        shared, watched = self._schedule.shared, self._coverage.long_polled
         if watched is not None:
-            return len(rotation) == 1 and watched in rotation and self._coverage.can_cover(watched)
-        self._idle_since = math.inf if rotation else min(self._idle_since, now)
+            return len(shared) == 1 and watched in shared and self._coverage.can_cover(watched)
+        self._idle_since = math.inf if shared else min(self._idle_since, now)
         return now < self._idle_since + LINGER
 
     def _begin(self, now: float) -> bool:
         """Begin the long poll that the watched tasks need, if there is one."""
-        rotation = self._schedule.rotation
-        if len(rotation) > 1 or (rotation and self._coverage.is_streaming):
+        shared = self._schedule.shared
+        if len(shared) > 1 or (shared and self._coverage.is_streaming):
             return self._begin_stream(now)
-        if not rotation or not self._offers_status:
+        if not shared or not self._offers_status:
             return False
-        (watched,) = rotation
+        (watched,) = shared
         status, is_busy = watched.status, watched.needs_get or watched.calls
         # An unknown status may be any text, and is not sent in a header.
         if is_busy or status is None or not status.is_known or watched.needs_polling:
@@ -302,7 +302,7 @@ class LongPoll:
         self._coverage.streaming_since = self._since
         if not was_any or place.is_reset:
             self._recent.start(now)
-            self._schedule.set_timers()
+            self._schedule.end_long_pauses(now)  # of tasks whose changes were missed
             self._results.wake()
 
     def _record_change(self, task_id: str, change: wire.Change, now: float) -> None:

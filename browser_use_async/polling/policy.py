@@ -38,9 +38,9 @@ class PollPolicy:
         status calls that it saves >= 1 + n * b / 65536
 
     and a status call is made for each other task. A task that this session has just created is
-    polled first after one interval, any other at once. Many requests are spread over the interval.
-    A page that is not answered is requested again. If a reply takes too long, its tasks are polled
-    once more meanwhile. From time to time a status call checks the list.
+    polled first after one interval, any other at once. A page that is not answered is requested
+    again. If a reply takes too long, its tasks are polled once more meanwhile. From time to time a
+    status call checks the list.
 
     While webhooks arrive (`session.attach`), a wait polls only for what they may miss, which are
     failed tasks and lost webhooks: once in 60 s, or in `latency_target` if that is longer. If a

@@ -115,8 +115,7 @@ class TaskPoller:
             for each in self._requests:  # pages that are no longer needed
                 each.cancel()
             self._dispatch()  # for the long poll alone
-        if watched.subscribers or not (watched.settled and self._schedule.is_sharing):
-            self._wake()  # else it was not in the rotation, and nothing is due sooner
+        self._wake()
 
     def record_stop(self, task_id: str, action: str) -> None:
         """Record that the service has accepted to stop or pause a task."""
@@ -216,15 +215,14 @@ class TaskPoller:
             return math.inf
         # Timers first: they fill the queue that is served below.
         schedule.run_timers(now)
-        sharing = schedule.is_sharing
-        if sharing and (search := self._list_reader.next_search(now)) is not None:
+        if (search := self._list_reader.next_search(now)) is not None:
             self._start(*search, now)
         self._is_full = False
         while self._slots(now) > 0:
             watched = schedule.pop_due(now)
             if watched is None:
-                return schedule.next_due(now)
-            page = self._list_reader.request_for(watched, now) if sharing else None
+                return schedule.next_timer
+            page = self._list_reader.request_for(watched, now) if schedule.is_sharing else None
             if page is None:
                 self._start_single(watched, now)
             else:
@@ -286,22 +284,13 @@ class TaskPoller:
         # Backwards, since each is put before all others.
         for each in reversed(unanswered(again, started)):  # another page may have shown it
             self._schedule.poll_again(each, moment)
-        schedule, rotation = self._schedule, self._schedule.rotation
-        is_single = len(tasks) == 1
-        if is_single and tasks[0].calls:
+        if len(tasks) == 1 and tasks[0].calls:
             tasks[0].calls = tuple(each for each in tasks[0].calls if each is not request)
-        has_timers = schedule.has_timers or is_single
-        is_end = schedule.is_sharing
         for each in tasks:
             each.in_flight -= 1
-            if each in rotation and not (has_timers or each.needs_get):
-                is_end = False  # and its timer stands, as for nearly all tasks of a page
-            elif not each.settled:
-                is_end = False
-                schedule.set_timer(each)
-        # While tasks share their polls, an end makes nothing due sooner.
-        if (has_timers and not is_end) or again or self._is_full:
-            self._wake()
+            if not each.settled:
+                self._schedule.set_timer(each)
+        self._wake()
 
     # --- status calls ---------------------------------------------------------------------
 
@@ -319,7 +308,7 @@ class TaskPoller:
             self._list_reader.record_single_failure(error)
             # Else a newer request was answered, unless get-task is needed.
             if watched.answered_at <= asked or watched.needs_get:
-                watched.record_failure(error, loop_time(), self.policy, self._rng)
+                self._results.record_task_failure(watched, error)
             if isinstance(error, KeyboardInterrupt | SystemExit):
                 raise
         else:

@@ -35,7 +35,7 @@ class PollResults:
     failed_in_a_row: int = attrs.field(default=0, init=False)  # how many requests have failed since
     # The newest of these failures
     last_failure: BaseException | None = attrs.field(default=None, init=False)
-    # Pauses of the rotation in a row, since everything failed
+    # Pauses of shared polls in a row, since everything failed
     _pauses: int = attrs.field(default=0, init=False)
 
     @property
@@ -84,6 +84,14 @@ class PollResults:
 
     # --- tasks ----------------------------------------------------------------------------
 
+    def record_task_failure(self, watched: WatchedTask, error: BaseException) -> None:
+        """Record a failed poll of a task, and set the time of the next one or end polling."""
+        now = loop_time()
+        watched.record_failure(error, now, self.policy, self.rng)
+        if self.schedule.may_share(watched):
+            # A shorter pause of one task would make a page of all of them early.
+            watched.next_poll_at = max(watched.next_poll_at, now + self.schedule.interval)
+
     def record_task(self, watched: WatchedTask, task: Task, asked: float) -> None:
         """Record an answer of get-task; nothing else ends a wait."""
         # An end is final, so it counts in an older answer, too.
@@ -129,7 +137,7 @@ class PollResults:
     def settle_or_reschedule(self, watched: WatchedTask) -> None:
         """Notify the subscribers that polling has ended, or set the time of the next poll."""
         if watched.settled:
-            self.schedule.leave_rotation(watched)
+            self.schedule.leave(watched)
             cancel_requests(watched)
             watched.notify()
         elif watched.subscribers:

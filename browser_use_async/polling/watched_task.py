@@ -1,7 +1,4 @@
-"""The polled state of one task, and the waits and streams that subscribe to it. No I/O.
-
-CONTRIBUTING.md has a table of the states: what sets, clears and asks for each.
-"""
+"""The polled state of one task, and the waits and streams that subscribe to it. No I/O."""
 
 import asyncio
 import copy
@@ -107,8 +104,7 @@ class WatchedTask:
     poll_alone: bool = False  # the next poll must not use the list
 
     # When it is polled next.
-    rotated_at: float = -math.inf  # when it last had its turn in the rotation
-    next_poll_at: float = -math.inf  # by itself, unless the rotation polls it
+    next_poll_at: float = -math.inf
     audit_at: float = math.inf  # when a status call checks what the list keeps saying
     timer_at: float | None = None  # the moment of its entry in the timer heap
     is_queued: bool = False  # for a free request slot
@@ -116,7 +112,6 @@ class WatchedTask:
     # The task list; see `TaskList`.
     rank: int | None = None
     listed_at: float = -math.inf  # when the request for the newest row began that shows it alive
-    rank_seen: int | None = None  # the rank by the last page, not yet confirmed
     list_misses: int = 0  # pages in a row that should have shown it and did not
 
     @property
@@ -170,7 +165,7 @@ class WatchedTask:
         # One slow reply is a reason for a second request, but not for a third one.
         if self.in_flight and (self.in_flight > 1 or now - self.asked_at < overdue):
             return False
-        return not (self.is_queued or self.settled) and bool(self.subscribers)
+        return not self.settled and bool(self.subscribers)
 
     def settle_with(self, error: errors.BrowserUseError) -> None:
         """End polling without a terminal task, unless it has already ended."""

@@ -272,38 +272,6 @@ MUTANTS: tuple[Mutant, ...] = (
         "pass",
         ("polling/test_weight.py::test_ended_waits_are_released",),
     ),
-    Mutant(
-        "each list page has a timer of its own",
-        "polling/schedule.py",
-        "Spread.start_of",
-        "step = now if self._step_at == now else self._next_step_at",
-        "step = place",
-        ("polling/test_weight.py::test_pages_are_spread_and_leave_in_groups",),
-    ),
-    Mutant(
-        "all list pages are requested at once",
-        "polling/schedule.py",
-        "Spread.plan",
-        "0.98 * interval / polls",
-        "0.0",
-        ("polling/test_weight.py::test_pages_are_spread_and_leave_in_groups",),
-    ),
-    Mutant(
-        "polls are spread beyond their due time",
-        "polling/schedule.py",
-        "Spread.start_of",
-        "min(due_at, max(place, step))",
-        "max(due_at, max(place, step))",
-        ("polling/test_weight.py::test_pages_are_spread_and_leave_in_groups",),
-    ),
-    Mutant(
-        "the growth of the list between two pages is ignored",
-        "polling/task_list.py",
-        "TaskList.newest_rank",
-        "self._newest + round(self._growth * (now - self._newest_at))",
-        "self._newest",
-        ("polling/test_sharing.py::test_a_list_that_grows_is_followed",),
-    ),
     # Streams.
     Mutant(
         "a stream leaves its subscription behind",
@@ -328,8 +296,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "every wait polls for itself",
         "polling/schedule.py",
-        "Schedule._update_sharing",
-        "self._policy.shared and len(self.rotation) >= MIN_SHARED",
+        "Schedule._update_pace",
+        "self._policy.shared and len(self.shared) >= MIN_SHARED",
         "False",
         (
             "polling/test_sharing.py::test_looks_per_task_are_few",
@@ -369,8 +337,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "a slow list page delays its tasks",
         "polling/schedule.py",
-        "Schedule.overdue",
-        "max(self.interval, 4 * self.reply_time, 0.5)",
+        "Schedule._update_pace",
+        "max(self.interval if self.is_sharing else 0.0, 4 * self.reply_time, 0.5)",
         "60.0",
         ("polling/test_trouble.py::test_a_slow_reply_delays_no_other",),
     ),
