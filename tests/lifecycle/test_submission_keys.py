@@ -325,7 +325,7 @@ async def test_a_lost_search_is_asked_for_again(call: str, nothing_leaks: None, 
 @pytest.mark.looptime
 async def test_keys_are_searched_for_within_their_window(api: FakeApi, open_session: OpenSession):
     """The list is read a day back, and not further."""
-    api.epoch -= timedelta(hours=20)
+    api.epoch -= timedelta(hours=40)
     first = await (await open_session()).submit("Pay", key="k")
     assert not first.joined
     for _ in range(150):
