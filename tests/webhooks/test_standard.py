@@ -19,13 +19,13 @@ from tests.webhooks.calls import body_of, event, headers_of
 KEY = bytes(range(32))
 SECRET = "whsec_" + base64.b64encode(KEY).decode()
 PLAIN = "a secret of the dashboard"
-NOW = datetime.now(UTC)
 
 
 def _signed(
-    body: bytes, secret: str = SECRET, message_id: str = "msg_1", sent: datetime = NOW
+    body: bytes, secret: str = SECRET, message_id: str = "msg_1", sent: datetime | None = None
 ) -> dict[str, str]:
-    """The headers, made by the reference library."""
+    """The headers, made by the reference library now or at another time."""
+    sent = sent or datetime.now(UTC)
     key: str | bytes = secret if secret.startswith("whsec_") else secret.encode()
     return {
         "webhook-id": message_id,
@@ -54,11 +54,12 @@ def test_the_specifications_example():
 def test_both_directions_with_the_reference_library(secret: str):
     """Its signatures are accepted here, and signatures made here are accepted there."""
     body = body_of(event())
-    call = webhooks.verify(body, _signed(body, secret), ["another one", secret])
+    sent = datetime.now(UTC)
+    call = webhooks.verify(body, _signed(body, secret, sent=sent), ["another one", secret])
     ours = standard_headers("msg_2", body, secret, datetime.now(UTC))
 
     assert (call.id, call.secret_index, call.body) == ("msg_1", 1, json.loads(body))
-    assert abs(call.sent_at - NOW) < timedelta(seconds=1)
+    assert abs(call.sent_at - sent) < timedelta(seconds=1)
     key: str | bytes = secret if secret.startswith("whsec_") else secret.encode()
     assert Webhook(key).verify(body, ours) == json.loads(body)
 
@@ -69,7 +70,7 @@ def test_both_directions_with_the_reference_library(secret: str):
         {"webhook-id": "msg_2"},
         {"webhook-id": "msg.1"},
         {"webhook-id": ""},
-        {"webhook-timestamp": str(int(time.time()) + 1)},
+        {"webhook-timestamp": str(int(time.time()) + 60)},
         {"webhook-timestamp": "soon"},
         {"webhook-signature": "v1,"},
         {"webhook-signature": "v1," + "A" * 43 + "="},
@@ -97,7 +98,7 @@ def test_the_time_window_is_that_of_the_other_signature():
     """A call that is six minutes old is refused, though its signature is right."""
     body = body_of(event())
 
-    assert _refused(body, _signed(body, sent=NOW - timedelta(minutes=6))) == "stale"
+    assert _refused(body, _signed(body, sent=datetime.now(UTC) - timedelta(minutes=6))) == "stale"
 
 
 @pytest.mark.parametrize("text", ["", "YQ==", "YQ", "not base64", "A" * 31])
@@ -108,10 +109,10 @@ def test_a_secret_that_could_be_guessed_signs_nothing(text: str):
     if text.isalnum():
         guesses.append(base64.b64decode(text + "=="))
     for key in guesses:
-        forged = Webhook(key or b"a").sign("msg_1", NOW, body.decode())
+        forged = Webhook(key or b"a").sign("msg_1", datetime.now(UTC), body.decode())
         assert _refused(body, {**_signed(body), "webhook-signature": forged}, secret)
 
-    assert standard_headers("msg_1", body, secret, NOW) == {}
+    assert standard_headers("msg_1", body, secret, datetime.now(UTC)) == {}
     assert webhooks.verify(body, headers_of(body, secret=secret), secret).id is None
 
 
@@ -154,7 +155,7 @@ async def test_a_receiver_knows_an_event_again_by_its_id():
     kind = {"Content-Type": "application/json"}
     calls = [
         (first, _signed(first)),
-        (first, _signed(first, sent=NOW - timedelta(seconds=9))),  # another attempt
+        (first, _signed(first, sent=datetime.now(UTC) - timedelta(seconds=9))),  # another attempt
         (first, _signed(first, message_id="msg_2")),  # sent again by hand
         (first, headers_of(first, secret=SECRET)),  # without the headers that have the id
         (first, {**headers_of(first, secret=SECRET), "webhook-id": "msg_3"}),  # an id of others
