@@ -170,7 +170,7 @@ async def test_what_is_paid_is_recorded_after_a_stop(
     session = await open_session(server)
     await put(["one", "two"], ledger, TWO_STEPS, budget_cents=Decimal(20))
     creator = session._creator
-    submission = creator.prepare(RunTaskRequest("one"), "raise", 10.0)
+    submission = creator.prepare(RunTaskRequest("one"))
     task_id = await creator.create(submission)
     assert submission.token is not None
     columns = {"mark": submission.token.mark, "token": str(submission.token)}
