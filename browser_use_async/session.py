@@ -53,6 +53,8 @@ from browser_use_async.logs import read_environment
 from browser_use_async.observing import log
 from browser_use_async.observing.observers import Observers, OriginKnown
 from browser_use_async.observing.timeline import TimelineRecorder
+from browser_use_async.polling.hints import WebhookHints
+from browser_use_async.polling.long_poll import LongPolls
 from browser_use_async.polling.policy import PollPolicy
 from browser_use_async.polling.poller import TaskPoller
 from browser_use_async.transport.client import Transport
@@ -166,7 +168,9 @@ class BrowserUseSession:
             rng=runtime.rng,
         )
         self.tasks = TaskEndpoints(transport.call)
-        self._poller = TaskPoller(transport, PollPolicy() if poll is None else poll, runtime.rng)
+        poller = TaskPoller(transport, PollPolicy() if poll is None else poll, runtime.rng)
+        self._poller, self._webhooks = poller, WebhookHints(poller.hints)
+        LongPolls(poller.hints, poller.results)
         # Stops of cancelled calls outlive these calls, but not the session.
         self._background = BackgroundTasks()
         ages = SubmissionAges(transport.server_clock.now, runtime.now)
@@ -834,7 +838,7 @@ class BrowserUseSession:
             self._reconciler.record(event.task_id, event.submission_mark)
         self._transport.observers.notify(event, event.task_id)
         ends = {WebhookStatus.FINISHED, WebhookStatus.STOPPED, WebhookStatus.FAILED}
-        self._poller.webhook_received(event.task_id, has_ended=event.status in ends)
+        self._webhooks.record(event.task_id, has_ended=event.status in ends)
 
     # --- whole lists ------------------------------------------------------------------------
 

@@ -9,12 +9,12 @@ from typing import Any
 from browser_use_async import errors
 from browser_use_async.api.limits import MAX_TASK_PAGE
 from browser_use_async.api.serialization import LIST_STATUSES, StatusPage
-from browser_use_async.polling.long_poll import LongPoll
+from browser_use_async.polling.hints import Hints
 from browser_use_async.polling.policy import JITTER, MAX_PAUSE, SAFETY_PAUSE, Break
-from browser_use_async.polling.results import PollResults, is_refusal, loop_time
+from browser_use_async.polling.results import PollResults, is_refusal
 from browser_use_async.polling.schedule import TICK
 from browser_use_async.polling.task_list import MIN_SHARED, ListPage
-from browser_use_async.polling.watched_task import WatchedTask, unanswered
+from browser_use_async.polling.watched_task import WatchedTask, loop_time, unanswered
 from browser_use_async.types import PageQuery, TaskStatus
 
 MAX_PAGES = 25  # read at once in search of tasks
@@ -40,13 +40,13 @@ class ListReader:
         health: Whether pages show the tasks that they should.
     """
 
-    def __init__(self, results: PollResults, long_poll: LongPoll) -> None:
+    def __init__(self, results: PollResults, hints: Hints) -> None:
         self.health = Break(_BREAK)
         self._policy = results.policy
         self._schedule = results.schedule
         self._list = results.schedule.task_list
         self._results = results
-        self._long_poll = long_poll
+        self._hints = hints
         # By number and limit, the one read longest ago first.
         self._pages: dict[tuple[int, int], StatusPage] = {}
         self._search_page: int | None = None  # the next one to search for tasks on
@@ -71,7 +71,7 @@ class ListReader:
         overdue = schedule.overdue - TICK  # as timers fire a little early
         if watched.rank is not None:
             # Safety polls have random times within some seconds, and are made together.
-            is_safety = schedule.coverage.covers(watched)
+            is_safety = schedule.covers(watched)
             soon = JITTER * SAFETY_PAUSE if is_safety else 0.5 * schedule.interval
             page = self._list.plan(watched, now + soon, overdue, now)
             return None if page is None else (self._poll_page(page, now), page.tasks)
@@ -160,7 +160,7 @@ class ListReader:
         known = self._pages.get((page.number, page.limit))
         try:
             answer: StatusPage = await self._results.transport.call_once(
-                LIST_STATUSES, query, known=known, on_headers=self._long_poll.learn_stream
+                LIST_STATUSES, query, known=known, on_headers=self._hints.learn
             )
         except Exception as error:  # noqa: BLE001 - a user's middleware may raise anything
             self._results.record_failure(error)
@@ -187,31 +187,30 @@ class ListReader:
             for each, status in zip(rows, answer.statuses, strict=True)
             if each is not None and not each.settled and each.answered_at < asked
         ]
-        self._schedule.postpone([each for each, _status in news if not each.needs_get], now)
         for watched, status in news:
-            if (answered_before := watched.answered_at) >= asked:
+            if watched.answered_at >= asked:
                 continue  # it is on the page twice
-            watched.record_row(asked)
             # By identity, which is fast for known statuses; the others are few.
-            if status is not watched.status:
-                self._record_status(watched, TaskStatus(status), answered_before, now)
+            changed = None if status is watched.status else TaskStatus(status)
+            if changed is not None and changed.is_terminal:
+                self._hints.record_end(watched, changed)
+            watched.record_row(asked)
+            if changed is not None:
+                self._record_status(watched, changed, now)
             if watched.unconfirmed is None:
                 watched.listed_at = asked
+        self._schedule.postpone([each for each, _status in news if not each.needs_get], now)
         for task_id in self._ends.keys() & answer.ids:
             status = TaskStatus(answer.statuses[answer.ids.index(task_id)])
             if status.is_known and not status.is_terminal:
                 self._record_lag(asked - self._ends[task_id], task_id)
 
-    def _record_status(
-        self, watched: WatchedTask, status: TaskStatus, answered_before: float, now: float
-    ) -> None:
+    def _record_status(self, watched: WatchedTask, status: TaskStatus, now: float) -> None:
         """Record a changed status; get-task confirms an end."""
         if status.is_known and not status.is_terminal:
             watched.record_status(status, now)
             return
         watched.unconfirmed = status
-        if status.is_terminal:
-            self._long_poll.record_end(watched, answered_before, now)
         self._results.confirm(watched)
 
     def record_end(self, watched: WatchedTask, alive_at: float) -> None:

@@ -1,11 +1,9 @@
-"""One long poll instead of many polls, where the service offers it.
+"""Long polls, where the service offers them: a source of hints.
 
 A long poll is a call that is answered when something has changed, and not before. For a single task
 it is the status call, which waits for another status. For more tasks it is a stream of lines, one
-for each change of any task. A reported change is recorded like a row of a list page. An end counts
-once get-task confirms it, or at once if the stream has the whole task. Changes of tasks that are
-not watched yet are kept for later, up to a limit. Without a long poll, or while it fails,
-everything is polled.
+for each change of any task. A status that goes on is shown to those who wait, and a possible end is
+a hint. Without a long poll, or while it fails, everything is polled.
 """
 
 import asyncio
@@ -21,11 +19,10 @@ from browser_use_async import errors
 from browser_use_async.api import long_poll as wire
 from browser_use_async.api.endpoint_table import GET_TASK_STATUS
 from browser_use_async.api.serialization import LIST_STATUSES
+from browser_use_async.polling.hints import Hints, HintSource
 from browser_use_async.polling.policy import Break
-from browser_use_async.polling.recent_changes import RecentChanges
-from browser_use_async.polling.results import PollResults, loop_time
-from browser_use_async.polling.schedule import NEW_TASK_SECONDS
-from browser_use_async.polling.watched_task import WatchedTask
+from browser_use_async.polling.results import PollResults
+from browser_use_async.polling.watched_task import Interest, WatchedTask, loop_time
 from browser_use_async.transport.limiter import AcquireTimeout, LongPause, Permit, RateLimiter
 from browser_use_async.transport.request import PreparedRequest, classify_reply, prepare
 from browser_use_async.transport.response import (
@@ -36,8 +33,6 @@ from browser_use_async.transport.response import (
     read_body,
 )
 from browser_use_async.types import PageQuery, TaskId, TaskStatus
-
-UNREPORTED_SECONDS = 5.0  # within which a stream must report an end that a poll has found
 
 LONGEST_WAIT = 30  # seconds that a long poll may take
 SHORTEST_WAIT = 3  # if calls are cut sooner, polls are as good
@@ -58,21 +53,21 @@ class NoLongPollError(Exception):
     """The service has answered a long poll like an ordinary call."""
 
 
-class LongPoll:
-    """The long poll of a session, repeated while there are tasks that need it.
+class LongPolls(HintSource):
+    """The long polls of a session, one at a time, as long as there are tasks that need one.
 
-    Like polls it belongs to no caller, and is repeated whatever ends it.
+    Like polls they belong to no caller, and are repeated whatever ends them.
     """
 
-    def __init__(self, results: PollResults) -> None:
+    def __init__(self, hints: Hints, results: PollResults) -> None:
+        super().__init__(hints)
         self._transport = results.transport
-        self._has_room = results.transport.connections.has_room_for_long_poll
         self._results = results
         self._schedule = results.schedule
-        self._coverage = results.schedule.coverage
         self._is_wanted = results.policy.long_poll
-        self._may_stream = results.policy.shared  # which reports on all tasks at once
-        self._offers_status: bool | None = None  # once an answer has shown it
+        # An ordinary status call asks whether the service holds such calls, until one is answered.
+        self.question = wire.Wait(0) if self._is_wanted else None
+        self._offers_status = False
         self._offers_stream = False
         self._health = Break(_BREAK, logging.INFO)
         self._seconds = LONGEST_WAIT  # the wait of the next call
@@ -82,73 +77,49 @@ class LongPoll:
         self._began = 0.0
         self._idle_since = math.inf  # since when no task needs the stream
         self._failed_at = -math.inf
+        self._held: WatchedTask | None = None  # the task of the status call
+        self._since = math.inf  # from which on the stream reports each change
         self._cursor: str | None = None  # of the newest change that was reported
-        self._is_first = True  # whether the stream's first line is yet to come
-        self._since = math.inf  # the coverage that the cursor can restore
-        # The answer to run-task may come after the first change, even after the last.
-        self._recent = RecentChanges()
-        self._unreported: dict[str, float] = {}  # ends that polls have found before any change
 
-    # --- what the service offers ----------------------------------------------------------
+    # --- the interface of a source --------------------------------------------------------
 
-    @property
-    def question(self) -> wire.Wait | None:
-        """The wait that an ordinary status call names to learn whether the service supports it."""
-        is_open = self._is_wanted and self._offers_status is None
-        return wire.Wait(0) if is_open else None
+    def covers(self, watched: WatchedTask) -> bool:
+        """A task whose status was seen, or that was created, when its changes were reported."""
+        if watched.interest is Interest.STEPS:
+            return False
+        if self._held is not None:
+            return watched is self._held
+        born = watched.submitted_at
+        is_new = born is not None and born >= max(self._since, self._hints.remembered_since)
+        return is_new or watched.answered_at >= self._since
 
-    def learn_status(self, headers: Mapping[str, str]) -> None:
-        """Learn from the answer to a status call with the question."""
-        if self._offers_status is None:
-            applied = wire.read_wait([headers.get("Preference-Applied", "")])
-            self._offers_status = applied is not None and self._has_room()
-
-    def learn_stream(self, headers: Mapping[str, str]) -> None:
-        """Learn from the answer to a list call."""
+    def learn(self, headers: Mapping[str, str]) -> None:
+        """Learn what the service offers: the answer to a list call names a cursor."""
         if wire.CHANGES_HEADER in headers:
-            self._offers_stream = self._has_room()
+            self._offers_stream = self._transport.connections.has_room_for_long_poll()
+        elif self.question is not None:
+            self.question = None
+            self._offers_status = (
+                _is_held(headers) and self._transport.connections.has_room_for_long_poll()
+            )
 
-    # --- called by the poller -------------------------------------------------------------
-
-    def update(self, now: float, answered_at: float) -> float:
-        """Begin or end the long poll; returns the time at which this is due again."""
+    def update(self, now: float) -> float:
+        """Begin or end the long poll."""
         if not self._is_wanted:
             return math.inf
-        if any(now - since > UNREPORTED_SECONDS for since in self._unreported.values()):
-            self._unreported.clear()
-            # Its reports were incomplete, and cost more than requests.
-            self._health.start(now, "the stream of changes is not complete", longest=True)
-            self._cancel(now)
         if self._request is not None and not self._is_needed(now):
-            self._cancel(now)
+            self._request.cancel()
+            self._request = None
+            self._lose()
         if self._request is None:
             # After a failure an ordinary request finds out first whether the service answers.
-            may_begin = now >= self._health.back_at and answered_at > self._failed_at
+            may_begin = now >= self._health.back_at and self._results.answered_at > self._failed_at
             if not (may_begin and not self._transport.is_paused and self._begin(now)):
-                self._lose(now)
+                self._lose()
         if self._request is not None:
             return self._idle_since + LINGER
         is_due_later = self._health.back_at > now and self._schedule.shared
         return self._health.back_at if is_due_later else math.inf
-
-    def recall(self, watched: WatchedTask, now: float) -> None:
-        """Use the changes of a new task that were reported before it was watched."""
-        born = watched.submitted_at
-        if born is None or now - born > NEW_TASK_SECONDS or watched.polls:
-            return
-        # Before that its changes were not reported.
-        if born < max(self._coverage.streaming_since, self._recent.since):
-            return
-        watched.answered_at = born  # no poll is needed: each later change is reported
-        change = self._recent.take(watched.task_id)
-        if change is not None:
-            self._idle_since = math.inf
-            self._results.record_reported(watched, TaskStatus(change.status or ""), change.task)
-
-    def record_end(self, watched: WatchedTask, answered_before: float, now: float) -> None:
-        """Record an end that a poll has found; a stream must report it, too, soon."""
-        if self._coverage.streaming_since <= answered_before and not watched.end_reported:
-            self._unreported[watched.task_id] = now
 
     async def aclose(self) -> None:
         """End the long poll, and wait until it has ended."""
@@ -161,17 +132,21 @@ class LongPoll:
     # --- which call -----------------------------------------------------------------------
 
     def _is_needed(self, now: float) -> bool:
-        shared, watched = self._schedule.shared, self._coverage.long_polled
-        if watched is not None:
-            return len(shared) == 1 and watched in shared and self._coverage.can_cover(watched)
+        shared, held = self._schedule.shared, self._held
+        if held is not None:
+            return len(shared) == 1 and held in shared and self.is_relied_on(held)
         self._idle_since = math.inf if shared else min(self._idle_since, now)
         return now < self._idle_since + LINGER
 
     def _begin(self, now: float) -> bool:
         """Begin the long poll that the watched tasks need, if there is one."""
         shared = self._schedule.shared
-        if len(shared) > 1 or (shared and self._coverage.is_streaming):
-            return self._begin_stream(now)
+        if len(shared) > 1 or (shared and self._since < math.inf):
+            if self._offers_stream:
+                if self._held is not None:
+                    self._lose()  # its call has been answered, and none follows
+                self._start(self._read_stream(), "long poll: changes of all tasks", now)
+            return self._offers_stream
         if not shared or not self._offers_status:
             return False
         (watched,) = shared
@@ -179,20 +154,11 @@ class LongPoll:
         # An unknown status may be any text, and is not sent in a header.
         if is_busy or status is None or not status.is_known or watched.needs_polling:
             return False
-        self._coverage.long_polled = watched
+        self._held, self.is_trusted = watched, True
         # From now on the task has the safety pause.
         watched.next_poll_at = now + self._schedule.pause(watched)
         name = f"long poll: a change of task {watched.task_id}"
-        self._start(self._wait_for_change(watched, status), name, now)
-        return True
-
-    def _begin_stream(self, now: float) -> bool:
-        if not (self._offers_stream and self._may_stream):
-            return False
-        if self._coverage.long_polled is not None:
-            self._lose(now)  # its call has been answered, and none follows
-        self._is_first = True
-        self._start(self._read_stream(), "long poll: changes of all tasks", now)
+        self._start(self._hold_status(watched.task_id, status), name, now)
         return True
 
     def _start(self, work: Coroutine[Any, Any, None], name: str, now: float) -> None:
@@ -206,23 +172,13 @@ class LongPoll:
         self._requests.add(request)
         request.add_done_callback(self._finished, context=contextvars.Context())
 
-    def _cancel(self, now: float) -> None:
-        request, self._request = self._request, None
-        self._cursor = None  # too many changes may come until the next stream
-        if request is not None:
-            request.cancel()
-        self._lose(now)
-
-    def _lose(self, now: float) -> None:
+    def _lose(self) -> None:
         """Use polls again."""
-        if not self._coverage.has_long_poll:
-            return
-        watched = self._coverage.stop_long_poll()
-        self._recent.start(math.inf)
-        self._unreported.clear()
-        if watched is not None and watched.subscribers and not watched.settled:
-            self._schedule.poll_again(watched, now)
-        self._schedule.end_long_pauses(now)
+        held, self._held = self._held, None
+        self._since, self._cursor = math.inf, None
+        if held is not None and held.subscribers and not held.settled:
+            self._schedule.poll_again(held, loop_time())
+        self._hints.distrust(self)
 
     # --- on the wire ----------------------------------------------------------------------
 
@@ -236,25 +192,25 @@ class LongPoll:
         limiter.release(permit, prepared.endpoint, None)
         return limiter, permit
 
-    async def _wait_for_change(self, watched: WatchedTask, known: TaskStatus) -> None:
+    async def _hold_status(self, task_id: str, known: TaskStatus) -> None:
         """Make the status call, which is answered when the status is not `known` any more."""
-        prepared = prepare(GET_TASK_STATUS, TaskId(watched.task_id))
+        prepared = prepare(GET_TASK_STATUS, TaskId(task_id))
         prepared.wait = wire.Wait(self._seconds, str(known))
         limiter, permit = await self._admit(prepared)
         outcome = await self._transport.connections.send(prepared)
         limiter.record(permit, prepared.endpoint, outcome)
         if outcome.kind is not OutcomeKind.ACCEPTED:
             raise self._transport.error_of(prepared, outcome)
-        assert outcome.reply is not None
-        if wire.read_wait([outcome.reply.headers.get("Preference-Applied", "")]) is None:
+        if outcome.reply is None or not _is_held(outcome.reply.headers):
             raise NoLongPollError
-        self._record_status(watched, known, outcome.value)
+        self._record_answer(is_news=outcome.value != known)
+        self._record_change(task_id, outcome.value)
 
     async def _read_stream(self) -> None:
         """Record changes, from the cursor or from now on, until the service ends the answer."""
         # The smallest page: a service without streams answers with it.
         prepared = prepare(LIST_STATUSES, PageQuery(page=1, limit=1))
-        prepared.wait = wire.Wait(self._seconds, whole=True)
+        prepared.wait = wire.Wait(self._seconds)
         prepared.cursor = self._cursor or wire.FROM_NOW
         limiter, permit = await self._admit(prepared)
         refused: Outcome | None = None
@@ -264,7 +220,7 @@ class LongPoll:
             reply = Reply(response.status, response.headers, b"")
             if response.status == 200:
                 limiter.record(permit, prepared.endpoint, Outcome(OutcomeKind.ACCEPTED))
-                await _read_lines(response, timeout, self._record_changes)
+                await _read_lines(response, timeout, self._record_lines)
             else:
                 reply.body = await read_body(response)
                 refused = classify_reply(prepared, reply)
@@ -273,46 +229,32 @@ class LongPoll:
         if (outcome := refused or failed) is not None:
             limiter.record(permit, prepared.endpoint, outcome)
             raise self._transport.error_of(prepared, outcome)
+        self._record_answer(is_news=False)
 
     # --- answers --------------------------------------------------------------------------
 
-    def _record_status(self, watched: WatchedTask, known: TaskStatus, status: TaskStatus) -> None:
-        self._record_answer(loop_time(), is_news=status != known)
-        if watched is self._coverage.long_polled and not watched.settled:
-            watched.record_answer(self._began)
-            self._results.record_reported(watched, status, None)
-
-    def _record_changes(self, changes: list[wire.Change]) -> None:
-        now = loop_time()
+    def _record_lines(self, lines: list[wire.Change]) -> None:
         if self._request is not asyncio.current_task():
             return  # cancelled: these lines do not belong to the next stream
-        for each in changes:
+        for each in lines:
             if each.task_id is not None:
-                self._record_change(each.task_id, each, now)
-            elif each.is_reset or self._is_first:
-                self._begin_coverage(each, now)
-            self._cursor, self._is_first = each.cursor, False
+                self._record_change(each.task_id, TaskStatus(each.status or ""))
+            elif each.is_reset or self._since == math.inf:
+                # Changes before this moment were missed: what may have changed is polled.
+                self._since, self.is_trusted = loop_time(), True
+                self._schedule.end_long_pauses(self._since)
+                self._results.wake()
+            self._cursor = each.cursor
 
-    def _begin_coverage(self, place: wire.Change, now: float) -> None:
-        """Rely on the stream, from its beginning or from that of an earlier one."""
-        # After a cursor no change is missing, so the coverage continues that of the broken stream.
-        if place.is_reset or self._cursor is None:
-            self._since = now
-        was_any = self._coverage.has_long_poll
-        self._coverage.streaming_since = self._since
-        if not was_any or place.is_reset:
-            self._recent.start(now)
-            self._schedule.end_long_pauses(now)  # of tasks whose changes were missed
-            self._results.wake()
-
-    def _record_change(self, task_id: str, change: wire.Change, now: float) -> None:
-        watched = self._schedule.watched.get(task_id)
-        self._unreported.pop(task_id, None)
-        if watched is None:
-            self._recent.record(change, now)
-        elif not watched.settled:
+    def _record_change(self, task_id: str, status: TaskStatus) -> None:
+        self.is_trusted = True
+        if status.is_terminal or not status.is_known:
+            self._hints.hint(task_id, has_ended=True)
+            return
+        watched, now = self._schedule.watched.get(task_id), loop_time()
+        if watched is not None and not watched.settled:
             watched.record_answer(now)
-            self._results.record_reported(watched, TaskStatus(change.status or ""), change.task)
+            watched.record_status(status, now)
 
     def _finished(self, request: asyncio.Task[None]) -> None:
         self._requests.discard(request)
@@ -321,15 +263,12 @@ class LongPoll:
         if self._request is not request:
             return  # cancelled because it was not needed
         self._request = None
-        now = loop_time()
         if error is not None:
-            self._record_failure(error, now)
-        elif self._coverage.long_polled is None:
-            self._record_answer(now, is_news=False)
+            self._record_failure(error, loop_time())
         self._results.wake()
 
-    def _record_answer(self, now: float, *, is_news: bool) -> None:
-        self._cuts = 0
+    def _record_answer(self, *, is_news: bool) -> None:
+        self._cuts, now = 0, loop_time()
         # If answers come sooner than that, long polls need more requests than polls.
         if now - self._began >= min(0.5 * self._seconds, 1.0 if is_news else math.inf):
             self._health.record_useful()
@@ -345,7 +284,7 @@ class LongPoll:
             self._record_cut(now, f"it breaks off ({type(error).__name__})")
         else:
             self._health.start(now, f"it fails ({type(error).__name__})")
-        self._lose(now)
+        self._lose()
 
     def _record_cut(self, now: float, why: str) -> None:
         self._cuts += 1
@@ -357,6 +296,11 @@ class LongPoll:
             self._seconds = shorter
         else:
             self._health.start(now, why)
+
+
+def _is_held(headers: Mapping[str, str]) -> bool:
+    """Whether an answer says that its call may be held."""
+    return wire.read_wait([headers.get("Preference-Applied", "")]) is not None
 
 
 async def _read_lines(

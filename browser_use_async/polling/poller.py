@@ -12,15 +12,16 @@ from browser_use_async import errors
 from browser_use_async.api.endpoint_table import GET_TASK, GET_TASK_STATUS
 from browser_use_async.logs import LOGGER
 from browser_use_async.observing.observers import StopAsked, WatchEnded
+from browser_use_async.polling.hints import Hints
 from browser_use_async.polling.list_reader import ListReader
-from browser_use_async.polling.long_poll import LongPoll
 from browser_use_async.polling.policy import PollPolicy
-from browser_use_async.polling.results import PollResults, cancel_requests, loop_time
+from browser_use_async.polling.results import PollResults, cancel_requests
 from browser_use_async.polling.schedule import PACING_STEP, TICK, Schedule
 from browser_use_async.polling.watched_task import (
     Interest,
     Subscriber,
     WatchedTask,
+    loop_time,
     unanswered,
 )
 from browser_use_async.transport.client import Transport
@@ -43,6 +44,10 @@ class TaskPoller:
     It is driven by one timer and by the ends of its requests, and has no asyncio task that a caller
     could cancel. A lost request is repeated, whatever the reason. Each call is one request without
     retries.
+
+    Attributes:
+        hints: What sources of hints report to.
+        results: What polls have shown.
     """
 
     def __init__(self, transport: Transport, policy: PollPolicy, rng: random.Random) -> None:
@@ -50,10 +55,11 @@ class TaskPoller:
         self.transport = transport
         self._rng = rng
         schedule = self._schedule = Schedule(policy, rng)
-        self._coverage = schedule.coverage
-        results = self._results = PollResults(transport, policy, schedule, rng, self._wake)
-        self._long_poll = LongPoll(results)
-        self._list_reader = ListReader(results, self._long_poll)
+        results = self.results = PollResults(transport, policy, schedule, rng, self._wake)
+        self.hints = Hints(
+            schedule.sources, schedule.watched, results.confirm, schedule.end_long_pauses
+        )
+        self._list_reader = ListReader(results, self.hints)
         # In flight, oldest first: the start time and the tasks.
         self._requests: dict[_Request, tuple[float, _Tasks]] = {}
         self._timer: asyncio.TimerHandle | None = None
@@ -84,7 +90,6 @@ class TaskPoller:
             # A settled task is not polled again, but a new subscriber needs a fresh answer.
             watched = WatchedTask(task_id, self.transport.observers)
             self._schedule.watched[task_id] = watched
-            watched.end_reported = task_id in self._coverage.reported_ends
         watched.exists = watched.exists or exists or task_id in self._known
         if submitted_at is not None:
             watched.submitted_at = submitted_at
@@ -93,9 +98,7 @@ class TaskPoller:
             watched.task = None
             self._schedule.poll_again(watched, now)
         watched.subscribers.append(subscriber)
-        self._long_poll.recall(watched, now)
-        if watched.end_reported and not watched.polls:
-            watched.needs_get, watched.next_poll_at = True, now
+        self.hints.recall(watched)
         self._schedule.update(watched, now)
         self._wake()
         return watched
@@ -114,7 +117,7 @@ class TaskPoller:
         if not self._schedule.watched:
             for each in self._requests:  # pages that are no longer needed
                 each.cancel()
-            self._dispatch()  # for the long poll alone
+            self._dispatch()  # for sources of hints alone
         self._wake()
 
     def record_stop(self, task_id: str, action: str) -> None:
@@ -142,21 +145,7 @@ class TaskPoller:
     def last_failure(self, watched: WatchedTask) -> BaseException | None:
         """Why the last poll of a task failed; None if it was answered."""
         # In an outage there are few polls, so the last one may be of another task.
-        return watched.last_failure or self._results.last_failure
-
-    def webhook_received(self, task_id: str, *, has_ended: bool) -> None:
-        """Poll a task that a webhook is about."""
-        # A webhook is only a reason to poll: the answer of the API counts.
-        did_arrive = self._coverage.webhooks_arrive
-        self._coverage.record_webhook(task_id, has_ended=has_ended)
-        if not did_arrive:
-            self._schedule.set_timers()
-        watched = self._schedule.watched.get(task_id)
-        if watched is not None and not watched.settled:
-            watched.end_reported = watched.end_reported or has_ended
-            if has_ended or watched.interest is not Interest.END:
-                self._results.confirm(watched)
-        self._wake()
+        return watched.last_failure or self.results.last_failure
 
     async def aclose(self) -> None:
         """Stop polling; every wait and stream gets `SessionClosedError`."""
@@ -172,7 +161,7 @@ class TaskPoller:
         for each in requests:
             each.cancel()
         await asyncio.gather(*requests, return_exceptions=True)
-        await self._long_poll.aclose()
+        await self.hints.aclose()
 
     # --- dispatching ----------------------------------------------------------------------
 
@@ -190,8 +179,8 @@ class TaskPoller:
             return
         now = loop_time()
         try:
-            long_poll_due = self._long_poll.update(now, self._results.answered_at)
-            due = min(self._start_due(now), long_poll_due)
+            hints_due = self.hints.update(now)
+            due = min(self._start_due(now), hints_due)
         except Exception as error:  # noqa: BLE001 - see _record_internal_error
             self._record_internal_error(error)
             due = now + PACING_STEP
@@ -238,7 +227,7 @@ class TaskPoller:
                 break
             stale += 1
         # While nothing is answered, one request is enough to notice the end of that.
-        is_probing = self.transport.is_paused or self._results.is_down
+        is_probing = self.transport.is_paused or self.results.is_down
         limit = 1 if is_probing else MAX_REQUESTS
         return limit + stale - len(self._requests)
 
@@ -295,7 +284,7 @@ class TaskPoller:
     # --- status calls ---------------------------------------------------------------------
 
     async def _poll_one(self, watched: WatchedTask, asked: float) -> _Tasks:
-        polls_before, answered_before = watched.polls, watched.answered_at
+        answered_before = watched.answered_at
         was_reported = watched.needs_get
         try:
             await self._ask(watched, asked)
@@ -304,27 +293,23 @@ class TaskPoller:
         except BaseException as error:
             if not isinstance(error, errors.BrowserUseError):
                 LOGGER.warning("a poll of task %s raised\n%s", watched.task_id, _text_of(error))
-            self._results.record_failure(error)
+            self.results.record_failure(error)
             self._list_reader.record_single_failure(error)
             # Else a newer request was answered, unless get-task is needed.
             if watched.answered_at <= asked or watched.needs_get:
-                self._results.record_task_failure(watched, error)
+                self.results.record_task_failure(watched, error)
             if isinstance(error, KeyboardInterrupt | SystemExit):
                 raise
         else:
             now = loop_time()
-            self._results.record_reply(asked)
-            # Two polls and a long poll may be in flight at once: an older answer changes nothing.
+            self.results.record_reply(asked)
+            # Two polls may be in flight at once: an older answer changes nothing.
             watched.record_answer(max(asked, watched.answered_at))
             # From now and not from the previous poll: no burst after the loop was blocked.
             watched.next_poll_at = now + (0 if watched.needs_get else self._schedule.pause(watched))
         if watched.ended:
             self._list_reader.record_end(watched, -math.inf if was_reported else answered_before)
-            if not was_reported:
-                self._long_poll.record_end(watched, answered_before, loop_time())
-            if self._coverage.record_end(watched, polls_before):
-                self._schedule.end_long_pauses(loop_time())
-        self._results.settle_or_reschedule(watched)
+        self.results.settle_or_reschedule(watched)
         return ()
 
     async def _ask(self, watched: WatchedTask, asked: float) -> None:
@@ -337,19 +322,22 @@ class TaskPoller:
         is_unreadable = watched.undecodable is not None
         if is_unreadable or not (watched.needs_get or whole):
             watched.needs_get = watched.needs_get and not is_unreadable
-            question = self._long_poll.question
-            learn = None if question is None else self._long_poll.learn_status
             status: TaskStatus = await self.transport.call_once(
-                GET_TASK_STATUS, task_id, wait=question, on_headers=learn
+                GET_TASK_STATUS,
+                task_id,
+                wait=self.hints.question,
+                on_headers=self.hints.learn,
             )
             if status.is_known and not status.is_terminal:
                 changed = status != watched.status
-                # Else a page or the long poll has shown a newer one meanwhile.
+                # Else a page has shown a newer one meanwhile.
                 if asked >= watched.answered_at:
                     watched.record_status(status, loop_time())
                 if watched.interest is not Interest.STEPS or not (changed or watched.task is None):
                     return
             else:
+                if status.is_terminal:
+                    self.hints.record_end(watched, status)
                 watched.unconfirmed = status
         # Reset before the request: a webhook during it asks for another get afterwards.
         needed, watched.needs_get = watched.needs_get, False
@@ -358,7 +346,7 @@ class TaskPoller:
         except BaseException:
             watched.needs_get = watched.needs_get or needed
             raise
-        self._results.record_task(watched, task, asked)
+        self.results.record_task(watched, task, asked)
 
 
 def _request_name(tasks: _Tasks) -> str:

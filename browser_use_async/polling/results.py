@@ -4,16 +4,14 @@ import asyncio
 import math
 import random
 from collections.abc import Callable
-from typing import Any
 
 import attrs
 
 from browser_use_async import errors
-from browser_use_async.api.serialization import read_task
 from browser_use_async.observing.observers import TaskEnded
 from browser_use_async.polling.policy import PollPolicy
 from browser_use_async.polling.schedule import Schedule
-from browser_use_async.polling.watched_task import Interest, WatchedTask
+from browser_use_async.polling.watched_task import Interest, WatchedTask, loop_time
 from browser_use_async.transport.client import Transport
 from browser_use_async.transport.response import is_transient
 from browser_use_async.types import Task, TaskStatus
@@ -112,22 +110,8 @@ class PollResults:
         if watched.interest is Interest.STEPS:
             watched.notify()
 
-    def record_reported(self, watched: WatchedTask, status: TaskStatus, value: Any) -> None:
-        """Record what the long poll reports; `value` is the JSON of the task, if it came."""
-        if status.is_known and not status.is_terminal:
-            watched.record_status(status, loop_time())
-        elif not watched.end_reported:
-            # Once: if get-task shows no end, the task is polled like any other.
-            watched.end_reported, watched.unconfirmed = True, status
-            task = None if value is None else read_task(value)
-            if task is not None and task.has_ended and task.id == watched.task_id:
-                self.record_task(watched, task, loop_time())
-                self.settle_or_reschedule(watched)
-            else:
-                self.confirm(watched)
-
     def confirm(self, watched: WatchedTask) -> None:
-        """Fetch a task that another source reported as ended."""
+        """Fetch a task that a hint or a page says to have changed."""
         is_first_in_queue = watched.needs_get and watched.is_queued
         watched.needs_get, watched.next_poll_at = True, loop_time()
         if not watched.calls and not is_first_in_queue:
@@ -142,11 +126,6 @@ class PollResults:
             watched.notify()
         elif watched.subscribers:
             self.schedule.set_timer(watched)
-
-
-def loop_time() -> float:
-    """The current time of the running loop."""
-    return asyncio.get_running_loop().time()
 
 
 def cancel_requests(watched: WatchedTask) -> None:

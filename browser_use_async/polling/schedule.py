@@ -12,7 +12,7 @@ import random
 from collections import deque
 from collections.abc import Iterable, Sequence
 
-from browser_use_async.polling.coverage import Coverage
+from browser_use_async.polling.hints import HintSource
 from browser_use_async.polling.policy import JITTER, PollPolicy
 from browser_use_async.polling.task_list import MIN_SHARED, TaskList
 from browser_use_async.polling.watched_task import Interest, WatchedTask
@@ -27,7 +27,7 @@ class Schedule:
     """Decides which task is polled next, and when.
 
     Attributes:
-        coverage: The tasks on which webhooks and the long poll report.
+        sources: What gives hints, so that polls of the tasks that they cover are a safety.
         task_list: Where tasks stand in the task list.
         watched: All tasks, by id.
         shared: Those whose status is enough, so that pages can show it.
@@ -41,7 +41,7 @@ class Schedule:
     def __init__(self, policy: PollPolicy, rng: random.Random) -> None:
         self._policy = policy
         self._rng = rng
-        self.coverage = Coverage()
+        self.sources: list[HintSource] = []
         self.task_list = TaskList()
         self.watched: dict[str, WatchedTask] = {}
         self.shared: dict[WatchedTask, None] = {}
@@ -69,7 +69,7 @@ class Schedule:
             may_wait = watched.interest is Interest.END and not (watched.polls or watched.needs_get)
             if is_new and may_wait and self.is_sharing:
                 # This session has just created it, so it has not ended: the first poll can wait.
-                is_covered = self.coverage.covers(watched)
+                is_covered = self.covers(watched)
                 pause = self._policy.safety_pause(self._rng) if is_covered else self.interval
                 watched.next_poll_at = max(watched.next_poll_at, (born or now) + pause)
         self.set_timer(watched)
@@ -123,9 +123,16 @@ class Schedule:
     def postpone(self, tasks: Iterable[WatchedTask], now: float) -> None:
         """Give tasks that a page has shown their next time: the same, with one random part."""
         pause = self.interval * (1 - JITTER * self._rng.random())
+        is_any = any(each.is_trusted for each in self.sources)  # there may be many tasks
         for each in tasks:
-            covered = self.coverage.is_any and self.coverage.covers(each)
-            each.next_poll_at = now + (self._policy.safety_pause(self._rng) if covered else pause)
+            is_covered = is_any and self.covers(each)
+            each.next_poll_at = now + (
+                self._policy.safety_pause(self._rng) if is_covered else pause
+            )
+
+    def covers(self, watched: WatchedTask) -> bool:
+        """Whether a source of hints reports on a task, so that polls of it are only a safety."""
+        return any(each.is_relied_on(watched) for each in self.sources)
 
     def pop_due(self, now: float) -> WatchedTask | None:
         """The next task to be polled by now, or None."""
@@ -193,11 +200,6 @@ class Schedule:
             self._timers = [each for each in self._timers if self._timed(*each) is not None]
             heapq.heapify(self._timers)
 
-    def set_timers(self) -> None:
-        """Set the timers of all shared tasks."""
-        for each in self.shared:
-            self.set_timer(each)
-
     def _timed(self, moment: float, task_id: str) -> WatchedTask | None:
         """The task of a timer, unless another timer has replaced this one."""
         watched = self.watched.get(task_id)
@@ -220,12 +222,12 @@ class Schedule:
 
     def pause(self, watched: WatchedTask) -> float:
         """Seconds until a task is polled again by itself."""
-        if self.coverage.covers(watched):
+        if self.covers(watched):
             return self._policy.safety_pause(self._rng)
         return self._policy.pause(max(watched.polls, 1), self._rng)
 
     def end_long_pauses(self, now: float) -> None:
-        """Poll as often as without webhooks, since they do not arrive."""
+        """Poll as often as without a source that is not relied on any more."""
         for watched in self.watched.values():
             if not watched.settled:
                 watched.next_poll_at = min(watched.next_poll_at, now + self.pause(watched))

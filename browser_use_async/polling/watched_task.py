@@ -28,6 +28,11 @@ MAX_UNDECODABLE = 5  # answers in a row that are wrong at the same place
 _NOT_FOUND = (errors.NotFoundError, errors.APINotServedError)  # the second from a bad gateway
 
 
+def loop_time() -> float:
+    """The current time of the running loop."""
+    return asyncio.get_running_loop().time()
+
+
 def _final_poll_seconds(reply_time: float) -> float:
     """Seconds before a deadline in which two calls can still be answered."""
     return 2 * reply_time + 0.02
@@ -89,7 +94,7 @@ class WatchedTask:
     paused_at: float | None = None  # when the request that first showed its current pause began
     settled: bool = False  # `task` is terminal by get-task, or there is an `error`
     error: errors.BrowserUseError | None = None  # why polling ended without a terminal task
-    end_reported: bool = False  # by a webhook or the long poll; polls confirm it
+    end_reported: bool = False  # by a hint; get-task confirms it
     unconfirmed: TaskStatus | None = None  # an end or an unknown status, until get-task
     undecodable: tuple[errors.ResponseDecodeError, int] | None = None  # the newest; how many
 

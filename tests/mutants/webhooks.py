@@ -280,19 +280,11 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "webhooks do not make polls rare",
-        "polling/coverage.py",
-        "Coverage.record_webhook",
-        "self.webhooks_arrive = True",
-        "self.webhooks_arrive = False",
+        "polling/hints.py",
+        "WebhookHints.record",
+        "self.is_trusted = True",
+        "self.is_trusted = False",
         ("polling/test_safety.py::test_what_a_task_costs",),
-    ),
-    Mutant(
-        "lost webhooks do not end the trust in them",
-        "polling/coverage.py",
-        "Coverage.record_end",
-        "did_arrive, self.webhooks_arrive = self.webhooks_arrive, False",
-        "did_arrive = False",
-        ("polling/test_safety.py::test_lost_events_are_noticed",),
     ),
     Mutant(
         "the pause of safety polls has no limit",

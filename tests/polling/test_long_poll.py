@@ -10,10 +10,9 @@ import aiohttp
 import pytest
 
 from browser_use_async import BrowserUseSession, PollPolicy, TaskStatus, errors
-from browser_use_async.polling import recent_changes
+from browser_use_async.polling import hints
 from browser_use_async.server import Fault, LocalServer
 from browser_use_async.server.executors.protocol import Executor
-from browser_use_async.server.http import held_calls as server_held_calls
 from browser_use_async.server.records import Finished
 from browser_use_async.server.tasks import changes as server_changes
 from tests.server.steering import FromQueue
@@ -92,29 +91,15 @@ async def test_many_waits_share_one_stream(server: LocalServer):
     assert detections(server) <= 40
 
 
-async def test_a_stream_brings_the_task_that_has_ended(server: LocalServer):
-    """No further request is needed, and the task is that of get-task."""
+async def test_each_end_is_fetched_once(server: LocalServer):
+    """A line is a reason to ask, and the answer of get-task ends the wait."""
     async with session_with(server) as session:
         handles = [await session.submit(str(5.0 + each)) for each in range(10)]
         tasks = await asyncio.gather(*(each.wait() for each in handles))
         asked = server.requests["get_task"]
-        fetched = [await session.tasks.get(each.id) for each in tasks]
 
-    assert asked == 0
-    assert tasks == fetched
+    assert asked == 10
     assert {each.output for each in tasks} == {"Slept."}
-
-
-async def test_a_task_too_large_for_a_line_is_fetched(
-    server: LocalServer, monkeypatch: pytest.MonkeyPatch
-):
-    """The line has its end, and get-task the rest."""
-    monkeypatch.setattr(server_held_calls, "MAX_WHOLE", 100)
-    async with session_with(server) as session:
-        late = await ends_of(session, [5.0 + each for each in range(10)])
-
-    assert max(late) < 0.1
-    assert server.requests["get_task"] == 10
 
 
 @pytest.mark.long
@@ -167,8 +152,8 @@ async def test_tasks_that_end_before_a_wait_are_noticed(server: LocalServer):
     assert max(late) < 0.5
 
 
-async def test_tasks_that_end_before_a_wait_are_not_fetched(server: LocalServer):
-    """The stream has them before the answer to run-task has come, and they are kept until then.
+async def test_tasks_that_end_before_a_wait_are_not_polled(server: LocalServer):
+    """Their ends are reported before the answer to run-task has come, and kept until then.
 
     This applies also when there is no wait at times, as in a batch whose tasks end at once.
     """
@@ -180,14 +165,14 @@ async def test_tasks_that_end_before_a_wait_are_not_fetched(server: LocalServer)
             late = await ends_of(session, [0.0] * 20)
             assert max(late) < 0.1
 
-    assert sum(server.requests.values()) - asked <= 400 + 2
+    assert sum(server.requests.values()) - asked <= 2 * 400 + 2
 
 
 async def test_what_is_kept_of_unwatched_tasks_is_bounded(
     server: LocalServer, monkeypatch: pytest.MonkeyPatch
 ):
     """A task with more reported changes than are kept is polled, and its end is found."""
-    monkeypatch.setattr(recent_changes, "MAX_BYTES", 1500)
+    monkeypatch.setattr(hints, "MAX_ENDS", 10)
     async with session_with(server) as session:
         others = asyncio.create_task(ends_of(session, [30.0, 30.0]))
         await asyncio.sleep(5.0)

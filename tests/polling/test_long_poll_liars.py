@@ -14,7 +14,7 @@ from browser_use_async.transport.config import Runtime
 from tests.polling.test_long_poll import Sleeper, detections, ends_of, session_with
 from tests.support.fake_api import FakeApi
 from tests.support.fake_service import Asked
-from tests.support.fake_task import FakeTask, lives
+from tests.support.fake_task import lives
 from tests.support.hygiene import KEY, nothing_leaks
 from tests.support.virtual_time import loop_time
 
@@ -76,23 +76,6 @@ def _false_ends(api: LyingApi) -> bytes:
     return _lines(PLACE, *said)
 
 
-def _ends_with(whole: Callable[[FakeTask], object]) -> Stream:
-    """Reports that each task has ended, with some content for it."""
-
-    def stream(api: LyingApi) -> bytes:
-        said = [
-            {"cursor": "x-2", "id": each.id, "status": "finished", "task": whole(each)}
-            for each in api.tasks.values()
-        ]
-        return _lines(PLACE, *said)
-
-    return stream
-
-
-def _of_another_task(task: FakeTask) -> object:
-    return {**task.whole(), "id": "another", "status": "finished"}
-
-
 def _unknown_statuses(api: LyingApi) -> bytes:
     said = [{"cursor": "x-2", "id": each, "status": f"s{len(api.calls)}"} for each in api.tasks]
     return _lines(PLACE, *said)
@@ -104,9 +87,6 @@ LIES: dict[str, Stream | None] = {
     "no change": _nothing,
     "resets": lambda _api: _lines({**PLACE, "reset": True}),
     "false ends": _false_ends,
-    "ends with running tasks": _ends_with(FakeTask.whole),
-    "ends with other tasks": _ends_with(_of_another_task),
-    "ends with no tasks": _ends_with(lambda _task: [1]),
     "unknown statuses": _unknown_statuses,
     "no JSON": lambda _api: b"<html>\n",
     "half a line": lambda _api: b'{"cursor": "x',
@@ -155,11 +135,6 @@ async def test_a_stream_that_lies_costs_a_few_requests(nothing_leaks: None, lie:
     # break.
     are_confirmed = "ends" in lie or lie == "unknown statuses"
     assert len(asked) <= len(polled) + 2 * 50 * are_confirmed + 15
-
-
-async def test_the_body_of_another_task_ends_no_wait(nothing_leaks: None):
-    """A stream that reports an end with another task: get-task brings the right one."""
-    assert await _calls(LyingApi(LIES["ends with other tasks"]), 2, long_poll=True)
 
 
 def _long_line(api: LyingApi) -> bytes:
