@@ -24,7 +24,6 @@ LEVELS = {
     "logs": 2,
     "postgres": 2,
     "prices": 2,
-    "secret_sources": 2,
     "api": 3,
     "money": 3,
     "observers": 4,
@@ -37,7 +36,7 @@ LEVELS = {
     "lifecycle": 8,
     "webhooks": 8,
     "batch": 9,
-    "budget": 10,
+    "budgets": 10,
     "observing": 10,
     "session": 11,
     "telemetry": 12,
@@ -55,12 +54,19 @@ VALUES = {"errors", "events", "types"}
 ON_CALL = {"types": {"api", "prices", "structured_output"}}
 # The thin layer, one module for each section of the API, stands beside the contract in `api`.
 SECTIONS = {"section", "browser_profiles", "scheduled_tasks", "services", "tasks"}
+# Modules that stand above or below the others of their folder.
+APART = {
+    ("batch", "report"): "report",  # the path under which users know `cli.report`
+    ("money", "budgets"): "budgets",  # the others are arithmetic
+    ("observing", "observers"): "observers",  # what the core notifies
+    ("observing", "telemetry"): "telemetry",  # it is given a session
+}
 # Outside of this order: the imports that each may have from the others.
 ANNEXES = {
     "server": {
         *("lazy", "system", "version", "types", "api", "prices"),
         "structured_output",
-        *("postgres", "secret_sources", "webhooks"),
+        *("postgres", "webhooks"),
     }
 }
 HOSTS_OF_THE_SERVER = {"cli", "testing"}
@@ -82,7 +88,7 @@ CLIENT_LIBRARIES = {"aiohttp", "tenacity"}
 USERS_OF_CLIENT_LIBRARIES = {"transport", "server"}
 # The session is observed from above, by modules that the core does not know.
 CORE = {"api", "observers", "transport", "sections", "polling", "paging", "files", "lifecycle"}
-OBSERVERS = {"budget", "observing", "telemetry", "testing"}
+OBSERVERS = {"budgets", "observing", "telemetry", "testing"}
 
 # The rows of the server are made of these: values, and the sealing of secrets.
 BELOW_STORAGE = {"checks", "encryption", "errors", "extras", "loops", "records", "schedule"}
@@ -102,7 +108,7 @@ PUBLIC_MODULES = {
     "browser_use_async.events",
     "browser_use_async.types",
     "browser_use_async.prices",
-    "browser_use_async.telemetry",
+    "browser_use_async.observing.telemetry",
     "browser_use_async.server",
     "browser_use_async.testing",
     "browser_use_async.webhooks",
@@ -126,10 +132,8 @@ def _room(path: Path) -> str:
 def _room_of(room: str, module: str = "", *_inner: str) -> str:
     if room in VALUES:
         return "types"
-    if (room, module) == ("batch", "report"):  # the path under which users know `cli.report`
-        return "report"
-    if (room, module) == ("observing", "observers"):  # what the core notifies
-        return "observers"
+    if (room, module) in APART:
+        return APART[room, module]
     return "sections" if room == "api" and module in SECTIONS else room
 
 
