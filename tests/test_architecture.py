@@ -16,6 +16,7 @@ PACKAGE = ROOT / "browser_use_async"
 
 # A module imports only from its own room and from lower levels; this includes imports for types.
 LEVELS = {
+    "errors": 0,
     "lazy": 0,
     "system": 0,
     "version": 0,
@@ -47,8 +48,8 @@ LEVELS = {
     "report": 15,
     "__main__": 15,
 }
-# Values and errors refer to each other: an error has the failed task and what happened to it.
-VALUES = {"errors", "events", "types"}
+# An error has a timeline, of what a session tells, and is shown shortly in notebooks.
+ERRORS = {"errors", "events", "short_traceback"}
 # Imports inside the functions of a room: a response that is stored or parsed needs the converter
 # and the parser, which need the classes of responses.
 ON_CALL = {"types": {"api", "prices", "structured_output"}}
@@ -64,7 +65,7 @@ APART = {
 # Outside of this order: the imports that each may have from the others.
 ANNEXES = {
     "server": {
-        *("lazy", "system", "version", "types", "api", "prices"),
+        *("errors", "lazy", "system", "version", "types", "api", "prices"),
         "structured_output",
         *("postgres", "webhooks"),
     }
@@ -73,6 +74,7 @@ HOSTS_OF_THE_SERVER = {"cli", "testing"}
 # Without input and output, so that every rule in them can be tested without a loop.
 PURE = {
     *(
+        "errors",
         "lazy",
         "version",
         "types",
@@ -130,8 +132,8 @@ def _room(path: Path) -> str:
 
 
 def _room_of(room: str, module: str = "", *_inner: str) -> str:
-    if room in VALUES:
-        return "types"
+    if room in ERRORS:
+        return "errors"
     if (room, module) in APART:
         return APART[room, module]
     return "sections" if room == "api" and module in SECTIONS else room
@@ -324,6 +326,12 @@ def test_imports_go_downwards() -> None:
         upwards[_name(path)] = (at_once - allowed) | (others - allowed - ON_CALL.get(room, set()))
 
     assert {name: rooms for name, rooms in upwards.items() if rooms} == {}
+
+
+def test_errors_import_no_types() -> None:
+    """Types raise errors, so errors import none of them: not for the type checker, not on call."""
+    for name in sorted(ERRORS):
+        assert _imported_rooms(PACKAGE / f"{name}.py", on_call=True) <= {"errors"}, name
 
 
 def test_no_circle_connects_rooms() -> None:
