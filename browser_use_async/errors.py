@@ -325,7 +325,8 @@ class ResponseDecodeError(BrowserUseError):
         self.path = path
 
 
-# Protocols, because this module is at the lowest level and must not import the session.
+# This module is at the lowest level: types raise its errors, so a task in an error is `Any` here,
+# and a session is a protocol.
 class _Resolver(Protocol):
     async def resolve(self, submission_token: str) -> Any: ...
 
