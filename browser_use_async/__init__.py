@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from browser_use_async.batch.inputs import BatchItem
     from browser_use_async.batch.progress import BatchProgress
     from browser_use_async.batch.results import BatchResult
-    from browser_use_async.budget import Budget
     from browser_use_async.events import (
         EndActionAttempted,
         KeyIgnored,
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
     )
     from browser_use_async.lifecycle.handle import TaskHandle
     from browser_use_async.lifecycle.interventions import Intervention
+    from browser_use_async.money.budgets import Budget
     from browser_use_async.polling.policy import PollPolicy
     from browser_use_async.session import BrowserUseSession
     from browser_use_async.transport.config import CallLimits
@@ -126,12 +126,12 @@ _HOMES = {
             "batch.inputs": "BatchItem",
             "batch.progress": "BatchProgress",
             "batch.results": "BatchResult",
-            "budget": "Budget",
             "errors": "errors",
             "events": "EndActionAttempted KeyIgnored RetryScheduled ServiceRecovered "
             "ServiceUnreachable SessionEvent SlotAwaited SubmissionAdopted UnknownStatusSeen",
             "lifecycle.handle": "TaskHandle",
             "lifecycle.interventions": "Intervention",
+            "money.budgets": "Budget",
             "polling.policy": "PollPolicy",
             "prices": "prices",
             "session": "BrowserUseSession",

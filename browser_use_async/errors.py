@@ -51,7 +51,6 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from browser_use_async.events import Timeline
-    from browser_use_async.types import Task, TaskStatus
 
 __all__ = [
     "APIConnectionError",
@@ -121,7 +120,7 @@ class BrowserUseError(Exception):
 
     def _render_traceback_(self) -> list[str]:
         """The traceback in IPython and notebooks: ten lines at most. `%tb Verbose` shows all."""
-        from browser_use_async.types.short_traceback import short_traceback  # noqa: PLC0415
+        from browser_use_async.short_traceback import short_traceback  # noqa: PLC0415
 
         return short_traceback(self)
 
@@ -326,9 +325,10 @@ class ResponseDecodeError(BrowserUseError):
         self.path = path
 
 
-# Protocols, because this module is at the lowest level and must not import the session.
+# This module is at the lowest level: types raise its errors, so a task in an error is `Any` here,
+# and a session is a protocol.
 class _Resolver(Protocol):
-    async def resolve(self, submission_token: str) -> "Task | None": ...
+    async def resolve(self, submission_token: str) -> Any: ...
 
 
 class _Session(Protocol):
@@ -353,7 +353,7 @@ class SubmissionUnknownError(BrowserUseError):
         self.submission_token = submission_token
         self._resolver = resolver
 
-    async def resolve(self, session: _Session | None = None) -> "Task | None":
+    async def resolve(self, session: _Session | None = None) -> Any:
         """Look for the task that the lost submission may have created. Costs no money.
 
         Args:
@@ -361,7 +361,7 @@ class SubmissionUnknownError(BrowserUseError):
                 error needs one.
 
         Returns:
-            The task, or None if it did not appear within the rest of the settle window.
+            The `Task`, or None if it did not appear within the rest of the settle window.
 
         Raises:
             ConfigurationError: There is no session to ask, or the task carries no token.
@@ -427,12 +427,12 @@ class TaskError(BrowserUseError):
     """A task ended without success.
 
     Attributes:
-        task: The whole task: its steps, files and output are not lost.
+        task: The whole `Task`: its steps, files and output are not lost.
     """
 
     task_id: str  # pyright: ignore[reportIncompatibleVariableOverride]
 
-    def __init__(self, message: str, *, task: "Task") -> None:
+    def __init__(self, message: str, *, task: Any) -> None:
         super().__init__(message, task_id=task.id)
         self.task = task
 
@@ -449,13 +449,13 @@ class OutputValidationError(BrowserUseError):
     """The task finished, but its output does not fit `output_type`.
 
     Attributes:
-        task: The finished task.
+        task: The finished `Task`.
         raw_output: The output of the task, unchanged. It was paid for.
     """
 
     task_id: str  # pyright: ignore[reportIncompatibleVariableOverride]
 
-    def __init__(self, message: str, *, task: "Task", raw_output: str | None) -> None:
+    def __init__(self, message: str, *, task: Any, raw_output: str | None) -> None:
         super().__init__(message, task_id=task.id)
         self.task = task
         self.raw_output = raw_output
@@ -465,12 +465,12 @@ class WaitTimeoutError(BrowserUseError, TimeoutError):
     """The time of a wait is up. If the last poll failed, `__cause__` is its error.
 
     Attributes:
-        last_status: The last status seen, or None if none was.
+        last_status: The last `TaskStatus` seen, or None if none was.
     """
 
     task_id: str  # pyright: ignore[reportIncompatibleVariableOverride]
 
-    def __init__(self, message: str, *, task_id: str, last_status: "TaskStatus | None") -> None:
+    def __init__(self, message: str, *, task_id: str, last_status: str | None) -> None:
         super().__init__(message, task_id=task_id)
         self.last_status = last_status
 
@@ -482,12 +482,12 @@ class WaitInterruptedError(BrowserUseError):
     limit is `RetryPolicy.max_attempts` requests.
 
     Attributes:
-        last_status: The last status seen, or None if none was.
+        last_status: The last `TaskStatus` seen, or None if none was.
     """
 
     task_id: str  # pyright: ignore[reportIncompatibleVariableOverride]
 
-    def __init__(self, message: str, *, task_id: str, last_status: "TaskStatus | None") -> None:
+    def __init__(self, message: str, *, task_id: str, last_status: str | None) -> None:
         super().__init__(message, task_id=task_id)
         self.last_status = last_status
 

@@ -12,8 +12,6 @@ from typing import ClassVar, overload
 
 import attrs
 
-from browser_use_async.types.enums import TaskStatus
-
 __all__ = [
     "EndActionAttempted",
     "KeyIgnored",
@@ -165,11 +163,11 @@ class UnknownStatusSeen(SessionEvent):
 
     Attributes:
         task_id: The id of the first task that was seen in it.
-        status: The status. Every task in it is taken to be alive.
+        status: The `TaskStatus`. Every task in it is taken to be alive.
     """
 
     task_id: str
-    status: TaskStatus
+    status: str
 
     def _level(self) -> int:
         return logging.WARNING

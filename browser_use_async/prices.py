@@ -6,7 +6,7 @@ if it covers several websites, per website.
 
 from decimal import ROUND_HALF_UP, Decimal
 
-from browser_use_async.types import LlmModel
+from browser_use_async.types.enums import LlmModel
 
 __all__ = [
     "STEP_CENTS",

@@ -87,8 +87,8 @@ if TYPE_CHECKING:
     from browser_use_async.batch.inputs import BatchInput
     from browser_use_async.batch.key_limits import LimitBy
     from browser_use_async.batch.progress import BatchProgress
-    from browser_use_async.budget import Budget, PaidCalls
     from browser_use_async.files import FileEndpoints
+    from browser_use_async.money.budgets import Budget, PaidCalls
     from browser_use_async.paging import PageIterator
     from browser_use_async.webhooks import EventSource
 
@@ -599,7 +599,7 @@ class BrowserUseSession:
             InvalidRequestError: The value is no amount.
         """
         from browser_use_async.batch.options import budget_in_cents  # noqa: PLC0415
-        from browser_use_async.budget import Budget, PaidCalls  # noqa: PLC0415
+        from browser_use_async.money.budgets import Budget, PaidCalls  # noqa: PLC0415
 
         limit = budget_in_cents(cents, "cents")
         if limit is None:
@@ -637,7 +637,7 @@ class BrowserUseSession:
         Raises:
             InvalidRequestError: The value is no `Task`, or its model is neither known nor given.
         """
-        from browser_use_async.money import TaskPrice  # noqa: PLC0415 - loaded when used
+        from browser_use_async.money.amounts import TaskPrice  # noqa: PLC0415 - loaded when used
 
         given = cast("object", task)  # which may be an id by mistake
         if not isinstance(given, Task):

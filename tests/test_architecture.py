@@ -16,6 +16,7 @@ PACKAGE = ROOT / "browser_use_async"
 
 # A module imports only from its own room and from lower levels; this includes imports for types.
 LEVELS = {
+    "errors": 0,
     "lazy": 0,
     "system": 0,
     "version": 0,
@@ -24,7 +25,6 @@ LEVELS = {
     "logs": 2,
     "postgres": 2,
     "prices": 2,
-    "secret_sources": 2,
     "api": 3,
     "money": 3,
     "observers": 4,
@@ -37,7 +37,7 @@ LEVELS = {
     "lifecycle": 8,
     "webhooks": 8,
     "batch": 9,
-    "budget": 10,
+    "budgets": 10,
     "observing": 10,
     "session": 11,
     "telemetry": 12,
@@ -48,25 +48,33 @@ LEVELS = {
     "report": 15,
     "__main__": 15,
 }
-# Values and errors refer to each other: an error has the failed task and what happened to it.
-VALUES = {"errors", "events", "types"}
+# An error has a timeline, of what a session tells, and is shown shortly in notebooks.
+ERRORS = {"errors", "events", "short_traceback"}
 # Imports inside the functions of a room: a response that is stored or parsed needs the converter
 # and the parser, which need the classes of responses.
 ON_CALL = {"types": {"api", "prices", "structured_output"}}
 # The thin layer, one module for each section of the API, stands beside the contract in `api`.
 SECTIONS = {"section", "browser_profiles", "scheduled_tasks", "services", "tasks"}
+# Modules that stand above or below the others of their folder.
+APART = {
+    ("batch", "report"): "report",  # the path under which users know `cli.report`
+    ("money", "budgets"): "budgets",  # the others are arithmetic
+    ("observing", "observers"): "observers",  # what the core notifies
+    ("observing", "telemetry"): "telemetry",  # it is given a session
+}
 # Outside of this order: the imports that each may have from the others.
 ANNEXES = {
     "server": {
-        *("lazy", "system", "version", "types", "api", "prices"),
+        *("errors", "lazy", "system", "version", "types", "api", "prices"),
         "structured_output",
-        *("postgres", "secret_sources", "webhooks"),
+        *("postgres", "webhooks"),
     }
 }
 HOSTS_OF_THE_SERVER = {"cli", "testing"}
 # Without input and output, so that every rule in them can be tested without a loop.
 PURE = {
     *(
+        "errors",
         "lazy",
         "version",
         "types",
@@ -82,7 +90,7 @@ CLIENT_LIBRARIES = {"aiohttp", "tenacity"}
 USERS_OF_CLIENT_LIBRARIES = {"transport", "server"}
 # The session is observed from above, by modules that the core does not know.
 CORE = {"api", "observers", "transport", "sections", "polling", "paging", "files", "lifecycle"}
-OBSERVERS = {"budget", "observing", "telemetry", "testing"}
+OBSERVERS = {"budgets", "observing", "telemetry", "testing"}
 
 # The rows of the server are made of these: values, and the sealing of secrets.
 BELOW_STORAGE = {"checks", "encryption", "errors", "extras", "loops", "records", "schedule"}
@@ -102,7 +110,7 @@ PUBLIC_MODULES = {
     "browser_use_async.events",
     "browser_use_async.types",
     "browser_use_async.prices",
-    "browser_use_async.telemetry",
+    "browser_use_async.observing.telemetry",
     "browser_use_async.server",
     "browser_use_async.testing",
     "browser_use_async.webhooks",
@@ -124,12 +132,10 @@ def _room(path: Path) -> str:
 
 
 def _room_of(room: str, module: str = "", *_inner: str) -> str:
-    if room in VALUES:
-        return "types"
-    if (room, module) == ("batch", "report"):  # the path under which users know `cli.report`
-        return "report"
-    if (room, module) == ("observing", "observers"):  # what the core notifies
-        return "observers"
+    if room in ERRORS:
+        return "errors"
+    if (room, module) in APART:
+        return APART[room, module]
     return "sections" if room == "api" and module in SECTIONS else room
 
 
@@ -320,6 +326,12 @@ def test_imports_go_downwards() -> None:
         upwards[_name(path)] = (at_once - allowed) | (others - allowed - ON_CALL.get(room, set()))
 
     assert {name: rooms for name, rooms in upwards.items() if rooms} == {}
+
+
+def test_errors_import_no_types() -> None:
+    """Types raise errors, so errors import none of them: not for the type checker, not on call."""
+    for name in sorted(ERRORS):
+        assert _imported_rooms(PACKAGE / f"{name}.py", on_call=True) <= {"errors"}, name
 
 
 def test_no_circle_connects_rooms() -> None:

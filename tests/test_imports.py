@@ -78,7 +78,7 @@ OTHERS = frozenset(
 OURS = frozenset(
     """
     api.browser_profiles api.converter api.scheduled_tasks api.services
-    batch budget cli files lifecycle.interventions mcp money paging prices server
+    batch cli files lifecycle.interventions mcp money observing.telemetry paging prices server
     structured_output
     types.browser_profiles types.scheduled_tasks types.services
     transport.signed_urls transport.storage webhooks

@@ -7,7 +7,7 @@
 import types
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from functools import cache
 from itertools import chain, starmap
 from operator import itemgetter
@@ -20,42 +20,30 @@ from cattrs.gen import make_dict_structure_fn
 from browser_use_async.api.scalars import (
     MismatchError,
     described,
+    plain,
+    read_amount,
     read_boolean,
+    read_id,
     read_integer,
     read_moment,
     read_open_enum,
     read_status,
     read_text,
 )
-from browser_use_async.api.serialization import plain
 from browser_use_async.api.submission_token import RESERVED_KEYS
 from browser_use_async.errors import ResponseDecodeError
-from browser_use_async.types import UNSET, Balance, Created, OpenEnum, TaskStatus, TaskStep
+from browser_use_async.types.enums import OpenEnum, TaskStatus
 
 
-def _balance(value: Any, _type: Any) -> Balance:
-    """Not field by field: the model's field has the unit in its name, and the API's has not."""
-    if not isinstance(value, dict):
-        raise MismatchError("expected an object")
-    cents = _exact(value["balance"])
-    return Balance(cents, extra=_without(value, "balance"))
+def _json_name(field: "attrs.Attribute[Any]") -> str:
+    """The name of a field in the JSON of the API."""
+    name: str = field.metadata.get("json_name", field.name)
+    return name
 
 
-def _without(value: dict[str, Any], known: str) -> dict[str, Any]:
-    return {name: each for name, each in value.items() if name != known}
-
-
-def _exact(value: Any) -> Decimal:
-    """A finite number, written as number or as text."""
-    if isinstance(value, str | int | float) and not isinstance(value, bool):
-        try:
-            # Through text, since a float would add its binary error.
-            number = Decimal(str(value))
-        except InvalidOperation:
-            number = Decimal("NaN")
-        if number.is_finite():
-            return number
-    raise MismatchError("expected a number", place=".balance")
+def _override(field: "attrs.Attribute[Any]") -> Any:
+    is_id = field.metadata.get("is_strict_id")
+    return cattrs.override(rename=_json_name(field), struct_hook=read_id if is_id else None)
 
 
 def _without_none(annotation: Any) -> Any:
@@ -75,8 +63,9 @@ def _model_hook(model: type[Any], converter: cattrs.Converter) -> Callable[[Any,
         converter,
         _cattrs_detailed_validation=converter.detailed_validation,
         extra=cattrs.override(omit=True),
+        **{each.name: _override(each) for each in attrs.fields(model) if each.metadata},
     )
-    attributes = {each.name: each for each in attrs.fields(model) if each.name != "extra"}
+    attributes = {_json_name(each): each for each in attrs.fields(model) if each.name != "extra"}
     known = attributes.keys()
     nullable = {name for name, each in attributes.items() if each.default is not attrs.NOTHING}
     moments = tuple(
@@ -141,6 +130,7 @@ def _list_hook(annotation: Any, converter: cattrs.Converter) -> Callable[[Any, A
     (item,) = get_args(annotation)
     structure_item = converter.get_structure_hook(item)
     make_plain = _plain_list(item) if attrs.has(item) else lambda _rows: None
+    has_numbers = attrs.has(item) and "step" in attrs.fields_dict(item)
 
     def hook(value: Any, _type: Any) -> list[Any]:
         if not isinstance(value, list):
@@ -148,7 +138,7 @@ def _list_hook(annotation: Any, converter: cattrs.Converter) -> Callable[[Any, A
         if (rows := make_plain(value)) is not None:
             return rows
         rows = [structure_item(each, item) for each in value if each is not None]
-        if item is TaskStep:
+        if has_numbers:
             # Streams tell steps apart by their numbers, which some servers do not give.
             for place, step in enumerate(rows, 1):
                 step.step = step.step or place
@@ -175,6 +165,7 @@ def _converter(*, detailed: bool) -> cattrs.Converter:
     converter = cattrs.Converter(detailed_validation=detailed, prefer_attrib_converters=False)
     for kind, hook in ((str, read_text), (int, read_integer), (bool, read_boolean)):
         converter.register_structure_hook(kind, hook)
+    converter.register_structure_hook(Decimal, read_amount)
     converter.register_structure_hook(datetime, read_moment)
     # By class and not by predicate: cattrs would use the hook of `str` for its subclasses.
     converter.register_structure_hook(OpenEnum, read_open_enum)
@@ -183,19 +174,7 @@ def _converter(*, detailed: bool) -> cattrs.Converter:
     converter.register_structure_hook_factory(attrs.has, lambda kind: _model_hook(kind, converter))
     # Registered last, so that they go before the factory above.
     converter.register_structure_hook(TaskStatus, read_status)
-    converter.register_structure_hook(Created, _created)
-    converter.register_structure_hook(Balance, _balance)
     return converter
-
-
-def _created(value: Any, _type: Any) -> Created:
-    """Strict, since a wrong id would be waited for as a paid task."""
-    if not isinstance(value, dict):
-        raise MismatchError("expected an object")
-    task_id = value["id"]
-    if not isinstance(task_id, str) or not task_id:
-        raise MismatchError("expected an id", place=".id")
-    return Created(task_id, extra=_without(value, "id"))
 
 
 def structure(value: Any, kind: Any) -> Any:
@@ -221,15 +200,16 @@ def _first_leaf(error: BaseException, path: str) -> tuple[str, str]:
     if isinstance(error, BaseExceptionGroup):
         # Only the first one, since a message about a hundred rows would not help.
         first = error.exceptions[0]
-        return _first_leaf(first, path + _place(first))
+        return _first_leaf(first, path + _place(first, getattr(error, "cl", None)))
     return described(error, path)
 
 
-def _place(error: BaseException) -> str:
+def _place(error: BaseException, model: Any) -> str:
     for note in getattr(error, "__notes__", ()):
         if isinstance(note, cattrs.AttributeValidationNote):
             # `described` names a missing field itself.
-            return "" if isinstance(error, KeyError) else f".{note.name}"
+            name = _json_name(attrs.fields_dict(model)[note.name])
+            return "" if isinstance(error, KeyError) else f".{name}"
         if isinstance(note, cattrs.IterableValidationNote):
             # A key could contain anything, also a secret, so only list indexes are reported.
             return f"[{note.index}]" if isinstance(note.index, int) else ".*"
@@ -247,12 +227,9 @@ def _shortest(number: Decimal) -> str:
 
 def unstructure(response: Any) -> Any:
     """The JSON value of a response in the form of the service: with nulls, without `extra`."""
-    if isinstance(response, Balance):
-        # The API's field is the amount, and the model's name has its unit.
-        return {"balance": _shortest(response.cents)}
     if attrs.has(type(response)):
         return {
-            field.name: unstructure(getattr(response, field.name))
+            _json_name(field): unstructure(getattr(response, field.name))
             for field in attrs.fields(type(response))
             if field.name != "extra"
         }
@@ -272,15 +249,12 @@ def export(response: Any, *, include_secrets: bool) -> Any:
         return [export(each, include_secrets=include_secrets) for each in response]
     if not attrs.has(type(response)):
         return unstructure(response)
-    if isinstance(response, Balance):
-        return {**unstructure(response), **response.extra}
     # A secret field that is None hides nothing, and is exported like any other.
     exported = {
-        field.alias: export(value, include_secrets=include_secrets)
+        _json_name(field): export(value, include_secrets=include_secrets)
         for field in attrs.fields(type(response))
-        if (value := getattr(response, field.name)) is not UNSET
-        and (field.repr is True or value is None or include_secrets)
-        and field.name not in {"extra", "_parsed"}
+        if field.name not in {"extra", "_parsed"}
+        if (value := getattr(response, field.name)) is None or field.repr is True or include_secrets
     }
     extra = dict(response.extra)
     if "metadata" in exported:

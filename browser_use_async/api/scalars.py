@@ -1,10 +1,12 @@
-"""JSON scalars to Python values, with the leniency that answers call for."""
+"""JSON scalars to Python values, with the leniency that answers call for, and back."""
 
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from browser_use_async.types import OpenEnum, TaskStatus
+from browser_use_async.types.enums import OpenEnum, TaskStatus
 
 
 def parse_timestamp(text: str) -> datetime | None:
@@ -29,6 +31,19 @@ def format_timestamp(moment: datetime) -> str:
     return moment.isoformat(timespec="microseconds")[:-6] + "Z"
 
 
+def plain(value: Any) -> Any:
+    """The JSON value of a field."""
+    if isinstance(value, datetime):
+        return format_timestamp(value)
+    if isinstance(value, str):
+        return str(value)
+    if isinstance(value, Mapping):
+        return dict(value)
+    if isinstance(value, list | tuple):
+        return list(value)
+    return value
+
+
 _BOOLEANS = {"true": True, "false": False}
 _DIGITS = r"-?[0-9]{1,19}"
 
@@ -36,17 +51,13 @@ _DIGITS = r"-?[0-9]{1,19}"
 class MismatchError(ValueError):
     """A JSON value of the wrong shape; says what was expected and never what was found."""
 
-    def __init__(self, message: str, *, place: str = "") -> None:
-        super().__init__(message)
-        self.place = place  # the path below the current value, such as `.balance`
-
 
 def described(error: BaseException, path: str) -> tuple[str, str]:
     """The JSON path and the problem that a reader's exception stands for, without the value."""
     if isinstance(error, KeyError):
         return f"{path}.{error.args[0]}", "a required field is missing"
     if isinstance(error, MismatchError):
-        return path + error.place, str(error)
+        return path, str(error)
     return path, "the value does not fit"
 
 
@@ -59,6 +70,13 @@ def read_text(value: Any, _type: Any) -> str:
     raise MismatchError("expected a string")
 
 
+def read_id(value: Any, _type: Any) -> str:
+    """A text that is an id, and not empty."""
+    if isinstance(value, str) and value:
+        return value
+    raise MismatchError("expected an id")
+
+
 def read_integer(value: Any, _type: Any) -> int:
     """A whole number, written as number or as text."""
     if isinstance(value, int) and not isinstance(value, bool):
@@ -68,6 +86,19 @@ def read_integer(value: Any, _type: Any) -> int:
     if isinstance(value, str) and re.fullmatch(_DIGITS, value):
         return int(value)
     raise MismatchError("expected an integer")
+
+
+def read_amount(value: Any, _type: Any) -> Decimal:
+    """A finite number, written as number or as text."""
+    if isinstance(value, str | int | float) and not isinstance(value, bool):
+        try:
+            # Through text, since a float would add its binary error.
+            number = Decimal(str(value))
+        except InvalidOperation:
+            number = Decimal("NaN")
+        if number.is_finite():
+            return number
+    raise MismatchError("expected a number")
 
 
 def read_boolean(value: Any, _type: Any) -> bool:

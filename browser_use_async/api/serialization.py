@@ -2,8 +2,7 @@
 
 import contextlib
 import re
-from collections.abc import Callable, Mapping
-from datetime import datetime
+from collections.abc import Callable
 from functools import cache
 from operator import attrgetter, itemgetter
 from typing import Any, NamedTuple, TypeGuard
@@ -12,7 +11,7 @@ import attrs
 
 from browser_use_async.api.endpoint_table import LIST_TASKS, Endpoint
 from browser_use_async.api.json import JsonRefusedError, read_json, skim_json
-from browser_use_async.api.scalars import format_timestamp
+from browser_use_async.api.scalars import plain
 from browser_use_async.errors import ResponseDecodeError
 from browser_use_async.types import UNSET, Task, TaskStatus
 
@@ -193,16 +192,3 @@ def given_fields(request: Any) -> dict[str, Any]:
         for field in attrs.fields(type(request))
         if (value := getattr(request, field.name)) is not UNSET and value is not None
     }
-
-
-def plain(value: Any) -> Any:
-    """The JSON value of a field."""
-    if isinstance(value, datetime):
-        return format_timestamp(value)
-    if isinstance(value, str):
-        return str(value)
-    if isinstance(value, Mapping):
-        return dict(value)
-    if isinstance(value, list | tuple):
-        return list(value)
-    return value

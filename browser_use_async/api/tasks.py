@@ -1,6 +1,6 @@
 """The API section Tasks, call by call."""
 
-from typing import TYPE_CHECKING, Unpack
+from typing import Unpack
 
 from browser_use_async import types
 from browser_use_async.api import endpoint_table as table
@@ -8,9 +8,6 @@ from browser_use_async.api.limits import MAX_TASK_PAGE
 from browser_use_async.api.requests import build_request, merged_request
 from browser_use_async.api.section import Section, takes_fields
 from browser_use_async.errors import InvalidRequestError
-
-if TYPE_CHECKING:
-    pass
 
 
 class TaskEndpoints(Section):

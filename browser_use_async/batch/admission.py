@@ -7,7 +7,7 @@ import attrs
 
 from browser_use_async.batch.ledger.row import Claim
 from browser_use_async.errors import InvalidRequestError
-from browser_use_async.money import NO_LIMIT, BudgetAmounts, TaskPrice
+from browser_use_async.money.amounts import NO_LIMIT, BudgetAmounts, TaskPrice
 from browser_use_async.prices import TASK_START_CENTS, format_cents
 from browser_use_async.types import RunTaskRequest
 

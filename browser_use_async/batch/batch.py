@@ -48,7 +48,7 @@ from browser_use_async.errors import (
 from browser_use_async.lifecycle.run import SubmissionRunner
 from browser_use_async.lifecycle.waits import wait
 from browser_use_async.logs import LOGGER
-from browser_use_async.money import NO_LIMIT, BudgetAmounts
+from browser_use_async.money.amounts import NO_LIMIT, BudgetAmounts
 from browser_use_async.observing.observers import BatchBegan, BatchEnded
 from browser_use_async.transport.config import Runtime
 

@@ -9,7 +9,7 @@ import attrs
 
 from browser_use_async.batch.history import History
 from browser_use_async.batch.survival import NOT_BEGUN, Expected, Observed, Survival
-from browser_use_async.money import plain_amounts
+from browser_use_async.money.amounts import plain_amounts
 from browser_use_async.prices import format_cents
 
 LEAST_ENDS = 30

@@ -24,7 +24,7 @@ from browser_use_async.api.script_pairs import fill_text, placeholders_in
 from browser_use_async.api.serialization import encode_request
 from browser_use_async.batch.history import InputKinds
 from browser_use_async.errors import BatchInputError, InvalidRequestError
-from browser_use_async.money import TaskPrice
+from browser_use_async.money.amounts import TaskPrice
 from browser_use_async.types import UNSET, RunTaskRequest
 from browser_use_async.types.enums import price_terms
 

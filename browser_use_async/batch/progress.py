@@ -10,7 +10,7 @@ from browser_use_async.batch.admission import Admission
 from browser_use_async.batch.forecast import Forecast
 from browser_use_async.batch.ledger.records import FINAL_STATES, ItemState
 from browser_use_async.batch.ledger.row import Claim
-from browser_use_async.money import NO_LIMIT, plain_amounts
+from browser_use_async.money.amounts import NO_LIMIT, plain_amounts
 from browser_use_async.prices import format_cents
 
 _OPEN_STATES = (ItemState.NEW, ItemState.INTENT, ItemState.SUBMITTED)

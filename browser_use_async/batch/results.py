@@ -11,7 +11,7 @@ from browser_use_async.batch.inputs import Item
 from browser_use_async.batch.ledger.records import ItemState
 from browser_use_async.batch.ledger.row import LedgerRow
 from browser_use_async.errors import BrowserUseError, OutputValidationError, TaskError
-from browser_use_async.money import plain_amounts
+from browser_use_async.money.amounts import plain_amounts
 from browser_use_async.types import ParsedTask, Task, TaskStatus
 
 OutputT = TypeVar("OutputT")

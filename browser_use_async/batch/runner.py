@@ -26,7 +26,7 @@ from browser_use_async.events import SubmissionAdopted
 from browser_use_async.lifecycle.create import Submission, SubmissionState
 from browser_use_async.lifecycle.reconcile import mark_of
 from browser_use_async.lifecycle.waits import wait
-from browser_use_async.money import TaskPrice
+from browser_use_async.money.amounts import TaskPrice
 from browser_use_async.types import RunTaskRequest
 
 MOST_ROUNDS = 3  # of sending in one run, if the service loses every answer

@@ -36,7 +36,7 @@ from browser_use_async.observing.observers import (
 from browser_use_async.transport.client import Transport
 from browser_use_async.transport.request import PreparedRequest, Submitting, prepare
 from browser_use_async.transport.response import Outcome, OutcomeKind
-from browser_use_async.transport.submission_keys import is_replayed
+from browser_use_async.transport.service import is_replayed
 from browser_use_async.types import RunTaskRequest, Task
 
 EndAction = Literal["leave", "stop", "pause"]
@@ -90,10 +90,6 @@ class Submission:
     on_timeout: EndAction = "leave"  # what happens to the task then
     on_cancel: EndAction = "stop"  # what happens to it when the call is cancelled
     ledger_entry: Journal | None = None  # the row of a ledger that records it
-
-    def __attrs_post_init__(self) -> None:
-        if self.has_own_key:  # others may wait for the task, and the caller can find it again
-            self.on_cancel = "leave"
 
     @property
     def may_exist(self) -> bool:
@@ -156,13 +152,17 @@ class TaskCreator:
             mark if key is None else key,
             has_own_key=key is not None,
             is_new=is_new,
+            # With a key others may wait for the task, and the caller can find it again.
+            on_cancel="stop" if key is None else "leave",
         )
 
     async def create(self, submission: Submission) -> str:
         """Create the task and return its id."""
         observers = self.transport.observers
         try:
-            await self._admit(submission)
+            submission.request = await observers.admit(
+                table.RUN_TASK, submission.request, submission
+            )
             task_id = await self._create(submission)
         except BaseException as error:
             ended = CreationEnded(is_created=False, may_exist=submission.may_exist, error=error)
@@ -172,10 +172,6 @@ class TaskCreator:
         ended = CreationEnded(True, task_id=task_id, is_joined=joined, request=request)
         observers.notify(ended, submission)
         return task_id
-
-    async def _admit(self, submission: Submission) -> None:
-        admit, request = self.transport.observers.admit, submission.request
-        submission.request = await admit(table.RUN_TASK, request, submission)
 
     async def _create(self, submission: Submission) -> str:
         if submission.has_own_key and not self.transport.keys.are_kept:

@@ -211,7 +211,9 @@ class TaskHandle(Generic[OutputT]):
                 if paused_at not in {None, given}:
                     given = paused_at
                     last = task.steps[-1] if task.steps else TaskStep()
-                    yield Intervention(task.id, last.next_goal, task.live_url, last.url, self)
+                    yield Intervention(
+                        task.id, last.next_goal, task.live_url, last.url, self.resume, self.stop
+                    )
 
     async def _looks(
         self, timeout: float | None
@@ -310,11 +312,11 @@ class TaskHandle(Generic[OutputT]):
 
     def _repr_html_(self) -> str:
         """The HTML for notebooks: the id and, while one of its waits runs, the last status."""
-        from browser_use_async.types.notebook import table, task_html  # noqa: PLC0415
+        from browser_use_async.types.notebook import table  # noqa: PLC0415
 
         watched = self._poller.watched(self.id)
         if watched is not None and watched.task is not None:
-            return task_html(watched.task)
+            return watched.task._repr_html_()
         status = "" if watched is None else str(watched.status or "")
         if not status:
             begun = "" if self._submitted_at is None else "submitted; "

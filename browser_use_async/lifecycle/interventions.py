@@ -1,11 +1,8 @@
 """Requests for a person's help, made from paused tasks."""
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Awaitable, Callable
 
 import attrs
-
-if TYPE_CHECKING:
-    from browser_use_async.lifecycle.handle import TaskHandle
 
 
 @attrs.frozen
@@ -27,12 +24,13 @@ class Intervention:
     text: str
     live_url: str | None = attrs.field(repr=False)
     page_url: str
-    _handle: "TaskHandle[Any]" = attrs.field(repr=False)
+    _resume: Callable[[], Awaitable[None]] = attrs.field(repr=False)
+    _stop: Callable[[], Awaitable[None]] = attrs.field(repr=False)
 
     async def resume(self) -> None:
         """Let the task go on, once what it waited for is done."""
-        await self._handle.resume()
+        await self._resume()
 
     async def stop(self) -> None:
         """Stop the task for good, since it gets no help."""
-        await self._handle.stop()
+        await self._stop()

@@ -39,7 +39,7 @@ from browser_use_async.api.tasks import TaskEndpoints
 from browser_use_async.lifecycle.submission_age import CLOCK_SKEW, SubmissionAges
 from browser_use_async.observing.observers import ErrorMade, Subject
 from browser_use_async.transport.client import Transport
-from browser_use_async.transport.submission_keys import SubmissionKeys
+from browser_use_async.transport.service import SubmissionKeys
 from browser_use_async.types import PageQuery, Task, TaskPage, TaskSummary
 
 SETTLE_WINDOW = 150.0

@@ -20,7 +20,6 @@ from pydantic import ValidationError
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from browser_use_async.budget import Budget
 from browser_use_async.errors import AuthenticationError
 from browser_use_async.mcp.task_handles import TaskHandles
 from browser_use_async.mcp.tools import (
@@ -31,6 +30,7 @@ from browser_use_async.mcp.tools import (
     answering,
     is_left_out,
 )
+from browser_use_async.money.budgets import Budget
 from browser_use_async.session import BrowserUseSession
 from browser_use_async.version import __version__
 

@@ -17,10 +17,10 @@ from browser_use_async.observing.observers import (
     WatchEnded,
 )
 from browser_use_async.prices import format_cents
+from browser_use_async.short_traceback import ipython_shell
 from browser_use_async.types import TaskStatus
 from browser_use_async.types.base import Response
 from browser_use_async.types.notebook import grid, grid_row, progress_html
-from browser_use_async.types.short_traceback import ipython_shell
 
 VARIABLE = "BROWSER_USE_PROGRESS"
 _OFF = frozenset({"off", "0", "no", "false"})

@@ -13,7 +13,6 @@ import attrs
 
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.postgres.address import is_postgres
-from browser_use_async.secret_sources import file_of, is_source, read_secret
 from browser_use_async.server import checks
 from browser_use_async.server import setting_kinds as kinds
 from browser_use_async.server.executors.protocol import Executor
@@ -27,6 +26,7 @@ from browser_use_async.server.faults import (
 )
 from browser_use_async.server.listen_address import ListenSettings
 from browser_use_async.server.search.backends import SearchBackend
+from browser_use_async.server.secret_sources import file_of, is_source, read_secret
 from browser_use_async.server.setting_kinds import setting
 from browser_use_async.server.shared_database import DEFAULT_SLOTS, FleetSettings
 from browser_use_async.server.storage.account import (

@@ -33,7 +33,6 @@ from browser_use_async.transport.config import CallLimits, Configuration
 from browser_use_async.transport.connection_pool import PoolOptions
 from browser_use_async.transport.connections import Connections
 from browser_use_async.transport.error_factory import error_of
-from browser_use_async.transport.health import ServiceHealth
 from browser_use_async.transport.limiter import AcquireTimeout, LongPause, Permit, RateLimiter
 from browser_use_async.transport.request import OnHeaders, PreparedRequest, prepare
 from browser_use_async.transport.response import Outcome, OutcomeKind, says_no_free_slot
@@ -47,7 +46,7 @@ from browser_use_async.transport.retry import (
     is_stopped,
     may_be_reached,
 )
-from browser_use_async.transport.submission_keys import SubmissionKeys
+from browser_use_async.transport.service import ServiceHealth, SubmissionKeys
 from browser_use_async.types import PageQuery, Task, TaskId
 
 if TYPE_CHECKING:

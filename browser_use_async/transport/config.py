@@ -6,6 +6,7 @@ import random
 import sys
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import aiohttp
@@ -195,8 +196,7 @@ class CallLimits:
 MakeConnector = Callable[..., aiohttp.BaseConnector]
 
 
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
+_UTC_NOW = partial(datetime.now, UTC)
 
 
 @attrs.frozen
@@ -205,7 +205,7 @@ class Runtime:
 
     rng: random.Random = attrs.field(factory=random.Random)  # for the jitter of pauses
     # The wall clock, in UTC. Durations are measured by the event loop's clock instead.
-    now: Callable[[], datetime] = _utc_now
+    now: Callable[[], datetime] = _UTC_NOW
     connector: MakeConnector = aiohttp.TCPConnector  # for the sessions that the transport owns
     # Called with a function that opens the ledger of a batch; returns its writer. None: a thread
     start_writer: Callable[[Callable[[], Any]], Awaitable[Any]] | None = None

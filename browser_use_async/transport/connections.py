@@ -30,7 +30,7 @@ from browser_use_async.transport.response import (
     classify_error,
     read_body,
 )
-from browser_use_async.transport.submission_keys import SubmissionKeys
+from browser_use_async.transport.service import SubmissionKeys
 
 # These are not sent again after a lost answer, so they use new connections, which are not dead. But
 # if the service keeps submission keys, creating calls are sent again and may reuse connections.

@@ -8,20 +8,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit
 
 import attrs
 
 from browser_use_async.types.secrets import hidden_url
 
-if TYPE_CHECKING:
-    from browser_use_async.types.base import Response
-    from browser_use_async.types.tasks import Task
-
 _MOST_CHARACTERS = 2000  # of one cell
 _MOST_IN_GRID = 200  # characters of a cell that stands beside others
-_MOST_ROWS = 200
+MOST_ROWS = 200
 _SHORT = 40  # characters, up to which a text beside others is not broken
 _LEFT = 'style="text-align: left; vertical-align: top; white-space: pre-wrap"'
 _UNBROKEN = 'style="text-align: left; vertical-align: top; white-space: nowrap"'
@@ -38,29 +34,12 @@ class _Html(str):
     __slots__ = ()
 
 
-def task_html(task: "Task") -> str:
-    """A table of a task, with its steps below."""
-    rows: list[Row] = [("id", task.id), ("status", str(task.status)), ("task", task.task)]
-    if task.live_url is not None:
-        url = task.live_url
-        rows.append(("live", _hidden(url) if task.has_ended else _link(url, "watch it")))
-    if task.output is not None:
-        rows.append(("output", task.output))
-    if task.failure is not None:
-        rows.append(("failure", task.failure))
-    if task.duration is not None:
-        rows.append(("seconds", f"{task.duration:.1f}"))
-    if task.output_files:
-        rows.append(("files", ", ".join(task.output_files)))
-    # Only the latest ones, since two hundred are too many for a notebook.
-    steps = task.steps[-_MOST_ROWS:]
-    if not steps:
-        return table("Task", rows)
-    listed = [(str(step.step), step.next_goal or step.url) for step in steps]
-    return table("Task", rows) + table(f"Steps: {len(task.steps)}", listed)
+def live_link(url: str, *, has_ended: bool) -> str:
+    """The link of a live page; once its task has ended, only its host."""
+    return _hidden(url) if has_ended else _link(url, "watch it")
 
 
-def response_html(response: "Response") -> str:
+def response_html(response: attrs.AttrsInstance) -> str:
     """A table of the fields of a response; of a page, its rows."""
     name, fields = type(response).__name__, shown_fields(response)
     inner = [each for each, value in fields.items() if _is_rows(value)]
@@ -99,13 +78,13 @@ def grid_row(response: attrs.AttrsInstance) -> dict[str, Any]:
 
 def grid(title: str, rows: Sequence[Mapping[str, object]]) -> str:
     """A table with a row for each mapping; empty columns are left out."""
-    texts = [{name: _text(value) for name, value in row.items()} for row in rows[:_MOST_ROWS]]
+    texts = [{name: _text(value) for name, value in row.items()} for row in rows[:MOST_ROWS]]
     names = dict.fromkeys(name for row in texts for name in row)
     names = {name: None for name in names if any(row.get(name) for row in texts)}
     head = "".join(f"<th {_LEFT}>{_shown(name)}</th>" for name in names)
     lines = [[_column(row.get(name, "")) for name in names] for row in texts]
     body = "".join(f"<tr>{''.join(line)}</tr>" for line in lines)
-    left = f", of which the first {_MOST_ROWS} are shown" if len(rows) > _MOST_ROWS else ""
+    left = f", of which the first {MOST_ROWS} are shown" if len(rows) > MOST_ROWS else ""
     caption = f"<caption {_CAPTION}><strong>{_shown(title + left)}</strong></caption>"
     return f"<table>{caption}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 

@@ -21,7 +21,8 @@ class Balance(Response):
         cents: The credit in US cents; exact, because the API sends a string.
     """
 
-    cents: Decimal
+    # The name has the unit, and that of the API has not.
+    cents: Decimal = attrs.field(metadata={"json_name": "balance"})
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(cents={self.cents.normalize():f})"

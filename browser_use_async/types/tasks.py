@@ -206,7 +206,8 @@ class Created(Response):
         id: The new task's id.
     """
 
-    id: str
+    # Read strictly, since a wrong id would be waited for as a paid task.
+    id: str = attrs.field(metadata={"is_strict_id": True})
 
 
 @attrs.define
@@ -379,9 +380,27 @@ class Task(Response):
 
     def _repr_html_(self) -> str:
         """The HTML for notebooks: status, output and steps, and until its end the live link."""
-        from browser_use_async.types.notebook import task_html  # noqa: PLC0415
+        from browser_use_async.types import notebook  # noqa: PLC0415
 
-        return task_html(self)
+        rows: list[notebook.Row] = [("id", self.id), ("status", str(self.status))]
+        rows.append(("task", self.task))
+        if self.live_url is not None:
+            rows.append(("live", notebook.live_link(self.live_url, has_ended=self.has_ended)))
+        if self.output is not None:
+            rows.append(("output", self.output))
+        if self.failure is not None:
+            rows.append(("failure", self.failure))
+        if self.duration is not None:
+            rows.append(("seconds", f"{self.duration:.1f}"))
+        if self.output_files:
+            rows.append(("files", ", ".join(self.output_files)))
+        about = notebook.table("Task", rows)
+        if not self.steps:
+            return about
+        # Only the latest ones, since two hundred are too many for a notebook.
+        latest = self.steps[-notebook.MOST_ROWS :]
+        listed = [(str(step.step), step.next_goal or step.url) for step in latest]
+        return about + notebook.table(f"Steps: {len(self.steps)}", listed)
 
 
 @attrs.define

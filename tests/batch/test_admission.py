@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from browser_use_async import RunTaskRequest
 from browser_use_async.batch.admission import Admission
 from browser_use_async.batch.ledger.row import Claim, LedgerRow, moment
-from browser_use_async.money import NO_LIMIT, BudgetAmounts, TaskPrice
+from browser_use_async.money.amounts import NO_LIMIT, BudgetAmounts, TaskPrice
 
 REQUEST = RunTaskRequest("t", llm_model="o3")  # a cent for each of 75 steps
 MAXIMUM = Decimal(76)

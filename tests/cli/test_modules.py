@@ -44,9 +44,12 @@ async def _loaded(*words: str, server: LocalServer) -> list[str]:
 async def test_a_call_loads_no_batch_report_or_server(server: LocalServer) -> None:
     """`balance` is one call: it loads the session and the command, and no other feature."""
     loaded = await _loaded("balance", server=server)
-    strange = ("batch", "cli.batch", "cli.report", "mcp", "server", "telemetry", "webhooks")
+    strange = ("batch", "cli.batch", "cli.report", "mcp", "observing.telemetry", "webhooks")
 
     assert [each for each in loaded if each.startswith(strange)] == []
+    # Of the server only how secrets are named: its package loads nothing by itself.
+    of_server = {each for each in loaded if each.startswith("server")}
+    assert of_server == {"server", "server.secret_sources"}
     assert {each for each in loaded if each.startswith("cli.")} == OF_BALANCE
     # The others are those of a session, which tests/test_imports.py lists.
     assert len(loaded) <= MOST

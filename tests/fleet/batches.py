@@ -21,7 +21,7 @@ from browser_use_async.batch.options import BatchOptions
 from browser_use_async.batch.postgres.address import LedgerAddress
 from browser_use_async.batch.postgres.connection import connect
 from browser_use_async.batch.postgres.enqueue import enqueue
-from browser_use_async.money import TaskPrice
+from browser_use_async.money.amounts import TaskPrice
 from browser_use_async.server import LocalServer
 from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor
 from browser_use_async.server.faults import Fault

@@ -29,7 +29,7 @@ TARGETS = ("agent", "chaos", "fleet", "matrix", "simulate")
 
 # Folders of tests that have long ones; a folder with others in it means the files beside them.
 SUITES = tuple(
-    """. api batch browser budget chaos cli conformance docs examples files lifecycle mcp mutants
+    """. api batch browser chaos cli conformance docs examples files lifecycle mcp money mutants
     observation paging polling server server/agent server/browser server/egress server/faults
     server/fleet server/html server/keys server/pages server/reader server/remote server/scripts
     server/search server/storage server/submission_keys server/webhooks simulator site
@@ -37,7 +37,7 @@ SUITES = tuple(
 )
 ALL = (*SUITES, *TARGETS)
 
-_MONEY = ("lifecycle", "batch", "budget", "simulator", "simulate", "chaos")
+_MONEY = ("lifecycle", "batch", "money", "simulator", "simulate", "chaos")
 _CALLS = ("transport", "api", "types", "paging", "polling", "files", "observation", "matrix")
 _SDK = (*_CALLS, *_MONEY, "webhooks", "mcp", "cli", ".")
 _BROWSER = ("server/browser", "server/pages", "browser", "site")
@@ -76,16 +76,14 @@ ROOMS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("browser_use_async/paging/", ("paging", "cli")),
     ("browser_use_async/lifecycle/", (*_MONEY, "polling", "observation", "server/remote")),
     ("browser_use_async/batch/", (*_MONEY, "cli", "fleet")),
-    ("browser_use_async/budget.py", _MONEY),
-    ("browser_use_async/prices.py", ("batch", "budget", "server")),
-    ("browser_use_async/money.py", ("batch", "budget")),
+    ("browser_use_async/money/", _MONEY),
+    ("browser_use_async/prices.py", ("batch", "money", "server")),
     ("browser_use_async/files/", ("files", "cli")),
     ("browser_use_async/webhooks/", ("webhooks", "server/webhooks", "polling", ".")),
     ("browser_use_async/structured_output/", ("api", "types", "server/reader", "lifecycle")),
     ("browser_use_async/observing/observers.py", _SDK),
     ("browser_use_async/observing/notebook.py", ("examples", "types")),
     ("browser_use_async/observing/", ("observation", "polling", "cli")),
-    ("browser_use_async/telemetry.py", ("observation",)),
     ("browser_use_async/events.py", ("observation", "polling", "cli")),
     ("browser_use_async/logs.py", ("observation", "cli")),
     ("browser_use_async/testing/", ("cli",)),

@@ -89,7 +89,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "a budget is doubled",
-        "money.py",
+        "money/amounts.py",
         "BudgetAmounts.admits",
         "cents <= self.remaining_cents",
         "cents <= self.limit_cents + self.remaining_cents",
@@ -209,7 +209,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "what a running task may cost is not reserved",
-        "money.py",
+        "money/amounts.py",
         "BudgetAmounts.reserve",
         "self.reserved_cents += cents",
         "",

@@ -181,13 +181,13 @@ MUTANTS: tuple[Mutant, ...] = (
         "api/converter.py",
         "export",
         """
-            (value := getattr(response, field.name)) is not UNSET
-            and (field.repr is True or value is None or include_secrets)
-            and field.name not in {"extra", "_parsed"}
+            (value := getattr(response, field.name)) is None
+            or field.repr is True
+            or include_secrets
         """,
         """
-            (value := getattr(response, field.name)) is not UNSET
-            and field.name not in {"extra", "_parsed"}
+            (value := getattr(response, field.name)) is None
+            or True
         """,
         ("types/test_serialization.py::test_what_is_written",),
     ),
@@ -195,8 +195,8 @@ MUTANTS: tuple[Mutant, ...] = (
         "a notebook keeps the live link of a task that has ended",
         "types/tasks.py",
         "Task._repr_html_",
-        "task_html(self)",
-        "task_html(attrs.evolve(self, status=TaskStatus.RUNNING))",
+        "has_ended=self.has_ended",
+        "has_ended=False",
         ("types/test_notebook.py::test_an_ended_task_has_no_link",),
     ),
     Mutant(

@@ -8,7 +8,6 @@ _READING = "transport/response.py"
 _JSON = "api/json.py"
 _CONVERSION = "api/serialization.py"
 _STRUCTURING = "api/converter.py"
-_BALANCE = "api/converter.py"
 _SCALARS = "api/scalars.py"
 _FAILURES = "transport/error_factory.py"
 
@@ -159,16 +158,16 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "amounts are parsed as floats",
-        _BALANCE,
-        "_exact",
+        _SCALARS,
+        "read_amount",
         "str(value)",
         "float(value)",
         ("api/test_conversion.py::test_balance",),
     ),
     Mutant(
         "NaN is accepted as an amount",
-        _BALANCE,
-        "_exact",
+        _SCALARS,
+        "read_amount",
         "number.is_finite()",
         "True",
         ("api/test_conversion.py::test_what_is_no_amount",),

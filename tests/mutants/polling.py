@@ -16,7 +16,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "an outage is one failed request",
-        "transport/health.py",
+        "transport/service.py",
         "ServiceHealth._report_outage",
         "self._is_due and self._is_certain and self._failures > 1",
         "True",
@@ -80,7 +80,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "a service that only redirects is no outage",
-        "transport/health.py",
+        "transport/service.py",
         "_says_outage",
         "is_redirect(status) or (status >= 500 and status in TRANSIENT_STATUSES)",
         "status >= 500 and status in TRANSIENT_STATUSES",

@@ -88,17 +88,17 @@ MUTANTS: tuple[Mutant, ...] = (
         "{301, 302, 303, 307, 308}",
         (
             "lifecycle/test_lost_answers.py::test_ambiguous_statuses_are_made_good",
-            "budget/test_lost_answers.py::test_what_is_answered_with_a_redirect_stays_reserved",
+            "money/test_lost_answers.py::test_what_is_answered_with_a_redirect_stays_reserved",
         ),
     ),
     # Money.
     Mutant(
         "a budget looks for a lost submission before its window has passed",
-        "budget.py",
+        "money/budgets.py",
         "Charge.is_lost_for_good",
         "now >= self.lost_at + lost.token.settle_window",
         "now >= self.lost_at",
-        ("budget/test_lost_answers.py::test_a_call_that_does_not_fit_waits_for_no_window",),
+        ("money/test_lost_answers.py::test_a_call_that_does_not_fit_waits_for_no_window",),
     ),
     # Which requests may be sent again.
     Mutant(

@@ -18,9 +18,9 @@ from opentelemetry.trace import SpanKind, StatusCode
 
 from browser_use_async import BrowserUseSession, errors
 from browser_use_async.api.submission_token import TOKEN_KEY, TRACE_KEY
+from browser_use_async.observing.telemetry import instrument
 from browser_use_async.server import LocalServer
 from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor
-from browser_use_async.telemetry import instrument
 from browser_use_async.webhooks.events import Event, read_event
 from tests.support.api_bench import OpenSession
 from tests.support.fake_api import FakeApi, Fault
@@ -322,7 +322,7 @@ import asyncio, sys
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import ConsoleSpanExporter, SimpleSpanProcessor
 from browser_use_async import BrowserUseSession
-from browser_use_async.telemetry import instrument
+from browser_use_async.observing.telemetry import instrument
 
 async def main(key, base_url, token):
     provider = TracerProvider()

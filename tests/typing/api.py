@@ -300,14 +300,14 @@ async def every_error(session: BrowserUseSession) -> None:
     try:
         await session.run_and_wait("Buy milk")
     except errors.TaskError as error:
-        assert_type(error.task, Task)
+        assert_type(error.task, Any)
         assert_type(error.task_id, str)
     except errors.WaitTimeoutError as error:
         assert_type(error.task_id, str)
-        assert_type(error.last_status, TaskStatus | None)
+        assert_type(error.last_status, str | None)
     except errors.SubmissionUnknownError as error:
         assert_type(error.submission_token, str)
-        assert_type(await error.resolve(session), Task | None)
+        assert_type(await error.resolve(session), Any)
     except errors.OutputValidationError as error:
         assert_type(error.raw_output, str | None)
     except errors.RateLimitError as error:

@@ -17,7 +17,7 @@ from browser_use_async.batch.ledger.writer import ItemEnds, LedgerWriter, SendBe
 from browser_use_async.batch.results import BatchResult
 from browser_use_async.lifecycle.create import Journal
 from browser_use_async.lifecycle.reconcile import mark_of
-from browser_use_async.transport.submission_keys import SubmissionKeys
+from browser_use_async.transport.service import SubmissionKeys
 from browser_use_async.types import Task
 
 

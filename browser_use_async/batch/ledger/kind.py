@@ -13,7 +13,7 @@ from browser_use_async.batch.ledger.file_writer import open_file_writer
 from browser_use_async.batch.ledger.store import LedgerStore
 from browser_use_async.batch.ledger.writer import LedgerWriter
 from browser_use_async.batch.postgres.address import LedgerAddress
-from browser_use_async.money import BudgetAmounts
+from browser_use_async.money.amounts import BudgetAmounts
 from browser_use_async.postgres.address import is_postgres, require_packages
 
 

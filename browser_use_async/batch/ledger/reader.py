@@ -34,7 +34,7 @@ from browser_use_async.batch.ledger.statements import (
 )
 from browser_use_async.batch.postgres.address import LedgerAddress
 from browser_use_async.errors import LedgerCorruptError, LedgerError
-from browser_use_async.money import plain_amounts
+from browser_use_async.money.amounts import plain_amounts
 from browser_use_async.postgres.address import is_postgres, require_packages
 
 # Executes a statement; the rows come a few at a time, so a large ledger is never all in memory.

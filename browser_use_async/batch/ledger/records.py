@@ -23,7 +23,7 @@ from enum import StrEnum
 import attrs
 
 from browser_use_async.api.submission_token import SubmissionToken
-from browser_use_async.money import plain_amounts
+from browser_use_async.money.amounts import plain_amounts
 
 # Characters of a task's text that are stored, to show people which item a row is.
 MAX_KEPT_TASK = 200

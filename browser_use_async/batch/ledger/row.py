@@ -12,7 +12,7 @@ import attrs
 from browser_use_async.api.submission_token import SubmissionToken
 from browser_use_async.batch.ledger.records import MAY_COST, ItemState
 from browser_use_async.errors import LedgerMismatchError
-from browser_use_async.money import plain_amounts
+from browser_use_async.money.amounts import plain_amounts
 
 # Money is stored in whole thousandths of a cent, so that sums in SQL are exact.
 MILLICENTS = 1000

@@ -13,7 +13,7 @@ from browser_use_async.batch.ledger.row import Claim
 from browser_use_async.batch.ledger.writer import LedgerWriter
 from browser_use_async.batch.postgres.store import PostgresStore, Reservation
 from browser_use_async.logs import LOGGER
-from browser_use_async.money import NO_LIMIT, BudgetAmounts, TaskPrice
+from browser_use_async.money.amounts import NO_LIMIT, BudgetAmounts, TaskPrice
 from browser_use_async.types import RunTaskRequest
 
 PAUSE = 1.0  # seconds between two attempts to reserve money that other processes use

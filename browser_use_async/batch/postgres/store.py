@@ -42,7 +42,7 @@ from browser_use_async.batch.postgres.schema import (
 )
 from browser_use_async.batch.results import BatchResult
 from browser_use_async.errors import LeaseLostError
-from browser_use_async.money import NO_LIMIT, BudgetAmounts
+from browser_use_async.money.amounts import NO_LIMIT, BudgetAmounts
 from browser_use_async.postgres.connection import literal
 
 

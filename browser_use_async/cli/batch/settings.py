@@ -31,9 +31,9 @@ from browser_use_async.cli.batch.input import (
 from browser_use_async.cli.console import counted
 from browser_use_async.cli.fields import task_fields
 from browser_use_async.errors import ConfigurationError, LedgerError
-from browser_use_async.money import TaskPrice
+from browser_use_async.money.amounts import TaskPrice
 from browser_use_async.postgres.address import is_postgres, require_packages
-from browser_use_async.secret_sources import is_source
+from browser_use_async.server.secret_sources import is_source
 from browser_use_async.types import RunTaskFields, RunTaskRequest
 
 # A file, or the address of a ledger in PostgreSQL.

@@ -22,7 +22,7 @@ from browser_use_async.cli.screen import Style
 from browser_use_async.config_file import ConfigFile, config_path
 from browser_use_async.errors import BrowserUseError, ConfigurationError
 from browser_use_async.prices import format_cents
-from browser_use_async.secret_sources import WAYS
+from browser_use_async.server.secret_sources import WAYS
 from browser_use_async.system import is_root
 from browser_use_async.transport.config import (
     DEFAULT_BASE_URL,

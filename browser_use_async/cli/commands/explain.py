@@ -21,7 +21,7 @@ from browser_use_async.cli.screen import Span, Style
 from browser_use_async.cli.tables import Head
 from browser_use_async.cli.times import in_local_time, local_time
 from browser_use_async.errors import ConfigurationError
-from browser_use_async.money import TaskPrice
+from browser_use_async.money.amounts import TaskPrice
 from browser_use_async.postgres.address import is_postgres
 from browser_use_async.prices import TASK_START_CENTS, format_cents
 

@@ -28,7 +28,6 @@ from browser_use_async.cli.setting_options import (
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.logs import LOGGER
 from browser_use_async.postgres.address import is_postgres
-from browser_use_async.secret_sources import file_of, variable_of
 from browser_use_async.server import (
     AgentSettings,
     ChromiumSettings,
@@ -44,6 +43,7 @@ from browser_use_async.server.executors.settings import BrowserEndpoint
 from browser_use_async.server.http.access_log import LOGGER as ACCESS_LOG
 from browser_use_async.server.http.connections import DESCRIPTORS
 from browser_use_async.server.listen_address import ListenAddress
+from browser_use_async.server.secret_sources import file_of, variable_of
 from browser_use_async.server.setting_kinds import (
     COUNT,
     FLAG,

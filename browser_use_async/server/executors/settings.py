@@ -12,12 +12,12 @@ from yarl import URL
 
 from browser_use_async.api.limits import is_loopback
 from browser_use_async.errors import ConfigurationError
-from browser_use_async.secret_sources import is_source, read_secret
 from browser_use_async.server import checks
 from browser_use_async.server import setting_kinds as kinds
 from browser_use_async.server.egress.proxy import Egress
 from browser_use_async.server.executors.browser.locate import VARIABLE as CHROMIUM_VARIABLE
 from browser_use_async.server.records import Assignment
+from browser_use_async.server.secret_sources import is_source, read_secret
 from browser_use_async.server.setting_kinds import setting
 
 CONNECT_SECONDS = 20.0

@@ -14,7 +14,8 @@ import attrs
 
 from browser_use_async.api.endpoint_table import CREATE_SCHEDULED_TASK, RUN_TASK
 from browser_use_async.api.json import read_json
-from browser_use_async.api.serialization import given_fields, plain
+from browser_use_async.api.scalars import plain
+from browser_use_async.api.serialization import given_fields
 from browser_use_async.server.schedule import SCHEDULE_MODEL
 from browser_use_async.server.storage.database import Database, Owned
 from browser_use_async.server.storage.rows import to_moment

@@ -17,7 +17,7 @@ from browser_use_async.api.submission_token import SubmissionToken
 from browser_use_async.errors import BrowserUseError, BudgetExceededError, InvalidRequestError
 from browser_use_async.lifecycle.create import Submission, SubmissionState
 from browser_use_async.logs import LOGGER
-from browser_use_async.money import BudgetAmounts, TaskPrice
+from browser_use_async.money.amounts import BudgetAmounts, TaskPrice
 from browser_use_async.observing.observers import CreationEnded, Observers, SearchEnded, TaskEnded
 from browser_use_async.prices import format_cents, search_url_cents, simple_search_cents
 from browser_use_async.types import UNSET, Task

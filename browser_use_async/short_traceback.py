@@ -6,7 +6,7 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-_PACKAGE = Path(__file__).parents[1]
+_PACKAGE = Path(__file__).parent
 _OTHERS = (str(_PACKAGE), sysconfig.get_path("stdlib"))
 _FRAMES = 3
 _MESSAGE_LINES = 2

@@ -20,7 +20,7 @@ from browser_use_async.api.limits import MAX_METADATA_PAIRS
 from browser_use_async.api.submission_token import TRACE_KEY, is_traceparent
 from browser_use_async.lifecycle.create import Submission
 from browser_use_async.logs import LOGGER
-from browser_use_async.money import TaskPrice
+from browser_use_async.money.amounts import TaskPrice
 from browser_use_async.observing.observers import (
     AttemptBegan,
     AttemptEnded,
@@ -44,7 +44,8 @@ try:
     from opentelemetry.trace import Link, Span, SpanContext, SpanKind, StatusCode, TracerProvider
 except ImportError as error:
     raise ImportError(
-        "browser_use_async.telemetry needs OpenTelemetry: pip install 'browser-use-async[otel]'"
+        "browser_use_async.observing.telemetry needs OpenTelemetry: "
+        "pip install 'browser-use-async[otel]'"
     ) from error
 
 __all__ = ["Telemetry", "instrument"]
