@@ -170,7 +170,7 @@ class BrowserUseSession:
         self.tasks = TaskEndpoints(transport.call)
         poller = TaskPoller(transport, PollPolicy() if poll is None else poll, runtime.rng)
         self._poller, self._webhooks = poller, WebhookHints(poller.hints)
-        LongPolls(poller.hints, poller.results)
+        LongPolls(poller.hints, transport, poller.schedule)
         # Stops of cancelled calls outlive these calls, but not the session.
         self._background = BackgroundTasks()
         ages = SubmissionAges(transport.server_clock.now, runtime.now)

@@ -13,7 +13,7 @@ from browser_use_async.api.endpoint_table import LIST_TASKS, Endpoint
 from browser_use_async.api.json import JsonRefusedError, read_json, skim_json
 from browser_use_async.api.scalars import plain
 from browser_use_async.errors import ResponseDecodeError
-from browser_use_async.types import UNSET, Task, TaskStatus
+from browser_use_async.types import UNSET, TaskStatus
 
 
 class StatusPage(NamedTuple):
@@ -161,14 +161,6 @@ def decode_response(
         return TaskStatus(match[1].decode("ascii"))
     verdict = "is not JSON" if most is None else f"is no list of {rows} rows"
     raise ResponseDecodeError(f"the body of {len(body)} bytes {verdict}: {problem}")
-
-
-def read_task(value: Any) -> Task | None:
-    """A task from the JSON that get-task answers; None from any other."""
-    with contextlib.suppress(ResponseDecodeError):
-        task: Task = load_structure()(value, Task)
-        return task
-    return None
 
 
 # --- models to JSON -----------------------------------------------------------------------

@@ -73,7 +73,7 @@ class Hints:
         self,
         sources: list[HintSource],
         watched: Mapping[str, WatchedTask],
-        ask: Callable[[WatchedTask], None],
+        ask: Callable[[WatchedTask, float], None],
         end_long_pauses: Callable[[float], None],
     ) -> None:
         self.sources = sources
@@ -100,7 +100,7 @@ class Hints:
         is_news = not watched.end_reported if has_ended else watched.interest is not Interest.END
         watched.end_reported = watched.end_reported or has_ended
         if is_news:
-            self._ask(watched)
+            self._ask(watched, loop_time())
 
     def distrust(self, source: HintSource) -> None:
         """Poll as often as without a source, until its reports arrive again."""

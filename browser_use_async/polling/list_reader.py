@@ -11,10 +11,10 @@ from browser_use_async.api.limits import MAX_TASK_PAGE
 from browser_use_async.api.serialization import LIST_STATUSES, StatusPage
 from browser_use_async.polling.hints import Hints
 from browser_use_async.polling.policy import JITTER, MAX_PAUSE, SAFETY_PAUSE, Break
-from browser_use_async.polling.results import PollResults, is_refusal
-from browser_use_async.polling.schedule import TICK
+from browser_use_async.polling.schedule import TICK, Schedule, is_refusal
 from browser_use_async.polling.task_list import MIN_SHARED, ListPage
 from browser_use_async.polling.watched_task import WatchedTask, loop_time, unanswered
+from browser_use_async.transport.client import Transport
 from browser_use_async.types import PageQuery, TaskStatus
 
 MAX_PAGES = 25  # read at once in search of tasks
@@ -40,19 +40,19 @@ class ListReader:
         health: Whether pages show the tasks that they should.
     """
 
-    def __init__(self, results: PollResults, hints: Hints) -> None:
+    def __init__(self, transport: Transport, schedule: Schedule, hints: Hints) -> None:
         self.health = Break(_BREAK)
-        self._policy = results.policy
-        self._schedule = results.schedule
-        self._list = results.schedule.task_list
-        self._results = results
+        self._transport = transport
+        self._policy = schedule.policy
+        self._schedule = schedule
+        self._list = schedule.task_list
         self._hints = hints
         # By number and limit, the one read longest ago first.
         self._pages: dict[tuple[int, int], StatusPage] = {}
         self._search_page: int | None = None  # the next one to search for tasks on
         self._searched_at = -math.inf
         self._failed_since = math.inf  # the first failure since the last page that was answered
-        self._max_lag = 2 * (results.policy.latency_target or MAX_PAUSE)  # seconds
+        self._max_lag = 2 * (schedule.policy.latency_target or MAX_PAUSE)  # seconds
         # Seconds by which dates of tasks are behind the `Date` of answers, as far as seen.
         self._clock_error = 0.0
         # By the id of a task, oldest first: the loop time at which its end was confirmed.
@@ -66,7 +66,7 @@ class ListReader:
         if now < self.health.back_at:
             return None
         # In an outage every other request is for a single task: perhaps only the list fails.
-        if self._results.is_down and self._results.failed_in_a_row % 2:
+        if self._schedule.is_down and self._schedule.failed_in_a_row % 2:
             return None
         overdue = schedule.overdue - TICK  # as timers fire a little early
         if watched.rank is not None:
@@ -116,8 +116,8 @@ class ListReader:
         if isinstance(error, errors.RateLimitError):
             # A 429 without a pause concerns this page alone, and the next may be answered.
             failed = max(0 if each.failed is None else each.failed.pages for each in tasks)
-            is_for_all = self._results.transport.is_paused or failed + 1 >= PAGE_ATTEMPTS
-        if is_for_all or self._results.is_down:
+            is_for_all = self._transport.is_paused or failed + 1 >= PAGE_ATTEMPTS
+        if is_for_all or self._schedule.is_down:
             self._postpone(tasks, error, asked)
             return ()
         attempts = 0
@@ -129,23 +129,23 @@ class ListReader:
         else:
             # A pause inside the request: its tasks stay in flight, so no other page is read for
             # them meanwhile.
-            await asyncio.sleep(self._policy.backoff(attempts, self._results.rng) / 2)
+            await asyncio.sleep(self._policy.backoff(attempts, self._schedule.rng) / 2)
         return tasks
 
     def _postpone(self, tasks: _Tasks, error: Exception, asked: float) -> None:
         """Poll tasks later, and one of them now: its call shows whether only the list fails."""
         now, is_limited = loop_time(), isinstance(error, errors.RateLimitError)
         # Since the first failure, calls for single tasks were answered, and none was limited.
-        if is_limited and self._results.answered_at > self._failed_since:
+        if is_limited and self._schedule.answered_at > self._failed_since:
             self.health.record_useless(asked, now, _failure_of_pages(error))
         for each in tasks:
             # A copy for each task, because `settle_with` sets its task id.
             own = copy.copy(error) if isinstance(error, errors.BrowserUseError) else error
-            self._results.record_task_failure(each, own)
-            self._results.settle_or_reschedule(each)
+            self._schedule.record_task_failure(each, own, now)
+            self._schedule.settle_or_reschedule(each)
         tasks[0].poll_alone = True
         self._schedule.poll_again(tasks[0], max(now, self._schedule.resume_at))
-        self._results.wake()
+        self._schedule.wake()
 
     def record_single_failure(self, error: BaseException) -> None:
         """Record why a call for a single task failed."""
@@ -159,14 +159,15 @@ class ListReader:
         query = PageQuery(page=page.number, limit=page.limit)
         known = self._pages.get((page.number, page.limit))
         try:
-            answer: StatusPage = await self._results.transport.call_once(
+            answer: StatusPage = await self._transport.call_once(
                 LIST_STATUSES, query, known=known, on_headers=self._hints.learn
             )
         except Exception as error:  # noqa: BLE001 - a user's middleware may raise anything
-            self._results.record_failure(error)
-            self._failed_since = min(self._failed_since, loop_time())
+            now = loop_time()
+            self._schedule.record_failure(error, now)
+            self._failed_since = min(self._failed_since, now)
             return error
-        self._results.record_reply(asked)
+        self._schedule.record_reply(asked, loop_time())
         self._failed_since = math.inf
         if not answer.ids:
             self._search_page = None  # the end of the list
@@ -211,7 +212,7 @@ class ListReader:
             watched.record_status(status, now)
             return
         watched.unconfirmed = status
-        self._results.confirm(watched)
+        self._schedule.confirm(watched, now)
 
     def record_end(self, watched: WatchedTask, alive_at: float) -> None:
         """Compare an end that get-task has just confirmed with what the list has shown.
@@ -224,7 +225,7 @@ class ListReader:
         self._ends[watched.task_id] = now
         if len(self._ends) > MAX_ENDS:
             del self._ends[next(iter(self._ends))]
-        date = self._results.transport.server_clock.unconfirmed()
+        date = self._transport.server_clock.unconfirmed()
         if date is None or task is None or task.finished_at is None:
             return
         ended_at = now - (date - task.finished_at).total_seconds()
@@ -265,7 +266,7 @@ class ListReader:
         schedule, first = self._schedule, self._search_page
         # An outage leaves room for one request. It must be a call for a single task, which shows
         # that the service answers again although the list still fails.
-        if first is None or self._results.is_down:
+        if first is None or self._schedule.is_down:
             return None
         if now < max(self._searched_at + schedule.interval, self.health.back_at):
             return None
@@ -294,8 +295,8 @@ class ListReader:
                     error = await self._read_page(ListPage(number, limit, ()), loop_time())
                     if error is None:
                         return None
-                    await asyncio.sleep(self._policy.backoff(attempt, self._results.rng) / 2)
-                now, answered_at = loop_time(), self._results.answered_at
+                    await asyncio.sleep(self._policy.backoff(attempt, self._schedule.rng) / 2)
+                now, answered_at = loop_time(), self._schedule.answered_at
                 is_limited = isinstance(error, errors.RateLimitError)
                 # Else all calls fail or are limited, and single calls would only add to them.
                 if now - answered_at <= 2 * self._schedule.interval and not is_limited:

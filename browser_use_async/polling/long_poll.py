@@ -21,8 +21,9 @@ from browser_use_async.api.endpoint_table import GET_TASK_STATUS
 from browser_use_async.api.serialization import LIST_STATUSES
 from browser_use_async.polling.hints import Hints, HintSource
 from browser_use_async.polling.policy import Break
-from browser_use_async.polling.results import PollResults
+from browser_use_async.polling.schedule import Schedule
 from browser_use_async.polling.watched_task import Interest, WatchedTask, loop_time
+from browser_use_async.transport.client import Transport
 from browser_use_async.transport.limiter import AcquireTimeout, LongPause, Permit, RateLimiter
 from browser_use_async.transport.request import PreparedRequest, classify_reply, prepare
 from browser_use_async.transport.response import (
@@ -59,12 +60,11 @@ class LongPolls(HintSource):
     Like polls they belong to no caller, and are repeated whatever ends them.
     """
 
-    def __init__(self, hints: Hints, results: PollResults) -> None:
+    def __init__(self, hints: Hints, transport: Transport, schedule: Schedule) -> None:
         super().__init__(hints)
-        self._transport = results.transport
-        self._results = results
-        self._schedule = results.schedule
-        self._is_wanted = results.policy.long_poll
+        self._transport = transport
+        self._schedule = schedule
+        self._is_wanted = schedule.policy.long_poll
         # An ordinary status call asks whether the service holds such calls, until one is answered.
         self.question = wire.Wait(0) if self._is_wanted else None
         self._offers_status = False
@@ -113,7 +113,7 @@ class LongPolls(HintSource):
             self._lose()
         if self._request is None:
             # After a failure an ordinary request finds out first whether the service answers.
-            may_begin = now >= self._health.back_at and self._results.answered_at > self._failed_at
+            may_begin = now >= self._health.back_at and self._schedule.answered_at > self._failed_at
             if not (may_begin and not self._transport.is_paused and self._begin(now)):
                 self._lose()
         if self._request is not None:
@@ -243,7 +243,7 @@ class LongPolls(HintSource):
                 # Changes before this moment were missed: what may have changed is polled.
                 self._since, self.is_trusted = loop_time(), True
                 self._schedule.end_long_pauses(self._since)
-                self._results.wake()
+                self._schedule.wake()
             self._cursor = each.cursor
 
     def _record_change(self, task_id: str, status: TaskStatus) -> None:
@@ -265,7 +265,7 @@ class LongPolls(HintSource):
         self._request = None
         if error is not None:
             self._record_failure(error, loop_time())
-        self._results.wake()
+        self._schedule.wake()
 
     def _record_answer(self, *, is_news: bool) -> None:
         self._cuts, now = 0, loop_time()

@@ -15,7 +15,6 @@ from browser_use_async.observing.observers import StopAsked, WatchEnded
 from browser_use_async.polling.hints import Hints
 from browser_use_async.polling.list_reader import ListReader
 from browser_use_async.polling.policy import PollPolicy
-from browser_use_async.polling.results import PollResults, cancel_requests
 from browser_use_async.polling.schedule import PACING_STEP, TICK, Schedule
 from browser_use_async.polling.watched_task import (
     Interest,
@@ -47,19 +46,18 @@ class TaskPoller:
 
     Attributes:
         hints: What sources of hints report to.
-        results: What polls have shown.
+        schedule: Which task is polled when.
     """
 
     def __init__(self, transport: Transport, policy: PollPolicy, rng: random.Random) -> None:
         self.policy = policy
         self.transport = transport
         self._rng = rng
-        schedule = self._schedule = Schedule(policy, rng)
-        results = self.results = PollResults(transport, policy, schedule, rng, self._wake)
+        schedule = self.schedule = Schedule(policy, rng, self._wake)
         self.hints = Hints(
-            schedule.sources, schedule.watched, results.confirm, schedule.end_long_pauses
+            schedule.sources, schedule.watched, schedule.confirm, schedule.end_long_pauses
         )
-        self._list_reader = ListReader(results, self.hints)
+        self._list_reader = ListReader(transport, schedule, self.hints)
         # In flight, oldest first: the start time and the tasks.
         self._requests: dict[_Request, tuple[float, _Tasks]] = {}
         self._timer: asyncio.TimerHandle | None = None
@@ -85,21 +83,21 @@ class TaskPoller:
             raise _session_closed(task_id)
         self.transport.bind()
         now = loop_time()
-        watched = self._schedule.watched.get(task_id)
+        watched = self.schedule.watched.get(task_id)
         if watched is None or watched.settled:
             # A settled task is not polled again, but a new subscriber needs a fresh answer.
             watched = WatchedTask(task_id, self.transport.observers)
-            self._schedule.watched[task_id] = watched
+            self.schedule.watched[task_id] = watched
         watched.exists = watched.exists or exists or task_id in self._known
         if submitted_at is not None:
             watched.submitted_at = submitted_at
         if subscriber.interest > watched.interest:
             # The task was fetched for earlier subscribers, so it may be old.
             watched.task = None
-            self._schedule.poll_again(watched, now)
+            self.schedule.poll_again(watched, now)
         watched.subscribers.append(subscriber)
         self.hints.recall(watched)
-        self._schedule.update(watched, now)
+        self.schedule.update(watched, now)
         self._wake()
         return watched
 
@@ -107,14 +105,14 @@ class TaskPoller:
         """Remove a subscriber; after the last one, polling ends and requests are cancelled."""
         watched.subscribers.remove(subscriber)
         if watched.subscribers:
-            self._schedule.update(watched, loop_time())
+            self.schedule.update(watched, loop_time())
         else:
-            cancel_requests(watched)
-            self._schedule.discard(watched)
+            watched.cancel_requests()
+            self.schedule.discard(watched)
             self.transport.observers.notify(WatchEnded(watched.polls), watched.task_id)
             if watched.is_known:
                 self.record_known(watched.task_id)
-        if not self._schedule.watched:
+        if not self.schedule.watched:
             for each in self._requests:  # pages that are no longer needed
                 each.cancel()
             self._dispatch()  # for sources of hints alone
@@ -126,7 +124,7 @@ class TaskPoller:
 
     def record_resume(self, task_id: str) -> None:
         """Record that the service has resumed a task: a later pause is a new one."""
-        watched = self._schedule.watched.get(task_id)
+        watched = self.schedule.watched.get(task_id)
         if watched is not None:
             # Answers to earlier requests are old, and the next poll fetches the whole task.
             watched.paused_at, watched.task_asked_at = None, loop_time()
@@ -134,7 +132,7 @@ class TaskPoller:
 
     def watched(self, task_id: str) -> WatchedTask | None:
         """The state of a task while a wait or stream subscribes to it."""
-        return self._schedule.watched.get(task_id)
+        return self.schedule.watched.get(task_id)
 
     def record_known(self, task_id: str) -> None:
         """Remember that a task exists, so that its waits go on through an outage."""
@@ -145,13 +143,13 @@ class TaskPoller:
     def last_failure(self, watched: WatchedTask) -> BaseException | None:
         """Why the last poll of a task failed; None if it was answered."""
         # In an outage there are few polls, so the last one may be of another task.
-        return watched.last_failure or self.results.last_failure
+        return watched.last_failure or self.schedule.last_failure
 
     async def aclose(self) -> None:
         """Stop polling; every wait and stream gets `SessionClosedError`."""
         # First, since requests that end below would start others.
         self._closed = True
-        for watched in self._schedule.watched.values():
+        for watched in self.schedule.watched.values():
             if not watched.settled:  # an answer that has arrived is kept
                 watched.settle_with(_session_closed(watched.task_id))
                 watched.notify()
@@ -168,7 +166,7 @@ class TaskPoller:
     def _wake(self) -> None:
         """Schedule one dispatch in this iteration of the loop, however often this is called."""
         # Without watched tasks there may be no running loop yet: a receiver can be attached first.
-        if self._schedule.watched and not self._is_woken and not self._closed:
+        if self.schedule.watched and not self._is_woken and not self._closed:
             self._is_woken = True
             asyncio.get_running_loop().call_soon(self._dispatch, context=self._context)
 
@@ -195,11 +193,11 @@ class TaskPoller:
         # It must not end waits for paid tasks, and status calls are the simpler code.
         LOGGER.error("polling: an internal error; please report it\n%s", _text_of(error))
         self._list_reader.health.start(loop_time(), "an internal error")
-        self._schedule.end_long_pauses(loop_time())  # polls that were due are made soon
+        self.schedule.end_long_pauses(loop_time())  # polls that were due are made soon
 
     def _start_due(self, now: float) -> float:
         """Start due requests while slots are free; returns the time of the next dispatch."""
-        schedule = self._schedule
+        schedule = self.schedule
         if not schedule.watched:
             return math.inf
         # Timers first: they fill the queue that is served below.
@@ -221,13 +219,13 @@ class TaskPoller:
 
     def _slots(self, now: float) -> int:
         # Requests that take too long do not block others: up to MAX_STALE do not count.
-        stale, overdue = 0, self._schedule.overdue
+        stale, overdue = 0, self.schedule.overdue
         for started, _tasks in self._requests.values():
             if now - started < overdue or stale == MAX_STALE:
                 break
             stale += 1
         # While nothing is answered, one request is enough to notice the end of that.
-        is_probing = self.transport.is_paused or self.results.is_down
+        is_probing = self.transport.is_paused or self.schedule.is_down
         limit = 1 if is_probing else MAX_REQUESTS
         return limit + stale - len(self._requests)
 
@@ -236,13 +234,13 @@ class TaskPoller:
         watched.calls += (request,)
         # A timer may fire a tick early: without adding it, the final poll would not count as the
         # final one, and would be repeated.
-        watched.begin_poll(now + TICK, self._schedule.reply_time)
-        self._schedule.set_timer(watched)  # if it is not answered in time
+        watched.begin_poll(now + TICK, self.schedule.reply_time)
+        self.schedule.set_timer(watched)  # if it is not answered in time
         return request
 
     def _start(self, work: Coroutine[Any, Any, _Tasks], tasks: _Tasks, now: float) -> _Request:
         """Start a request that should show the status of some tasks."""
-        self._schedule.begin_request(tasks, now)
+        self.schedule.begin_request(tasks, now)
         # A context of its own: an eager task begins at once, while the poller's context is entered,
         # and a context cannot be entered twice.
         try:
@@ -267,19 +265,34 @@ class TaskPoller:
             again, moment = unanswered(tasks, started), max(moment, started + AFTER_CANCEL)
         elif (error := request.exception()) is None:
             again = request.result()
-            moment += self._schedule.reply_time  # another page may be about to show them
+            moment += self.schedule.reply_time  # another page may be about to show them
         elif isinstance(error, Exception):
             self._record_internal_error(error)
         # Backwards, since each is put before all others.
         for each in reversed(unanswered(again, started)):  # another page may have shown it
-            self._schedule.poll_again(each, moment)
+            self.schedule.poll_again(each, moment)
         if len(tasks) == 1 and tasks[0].calls:
             tasks[0].calls = tuple(each for each in tasks[0].calls if each is not request)
         for each in tasks:
             each.in_flight -= 1
             if not each.settled:
-                self._schedule.set_timer(each)
+                self.schedule.set_timer(each)
+        self._give_up_unknown()
         self._wake()
+
+    def _give_up_unknown(self) -> None:
+        """In an outage, end the waits for tasks that may not exist, as a call would end."""
+        failed = self.schedule.failed_in_a_row
+        if failed < self.transport.retry.max_attempts or not self.transport.health.is_down:
+            return
+        for each in tuple(self.schedule.watched.values()):
+            if not each.is_known:
+                each.interrupt(
+                    f"the service gave no answer about task {each.task_id} "
+                    f"({failed} requests failed in a row; last: {self.schedule.last_failure})",
+                    self.schedule.last_failure,
+                )
+                self.schedule.settle_or_reschedule(each)
 
     # --- status calls ---------------------------------------------------------------------
 
@@ -293,23 +306,24 @@ class TaskPoller:
         except BaseException as error:
             if not isinstance(error, errors.BrowserUseError):
                 LOGGER.warning("a poll of task %s raised\n%s", watched.task_id, _text_of(error))
-            self.results.record_failure(error)
+            now = loop_time()
+            self.schedule.record_failure(error, now)
             self._list_reader.record_single_failure(error)
             # Else a newer request was answered, unless get-task is needed.
             if watched.answered_at <= asked or watched.needs_get:
-                self.results.record_task_failure(watched, error)
+                self.schedule.record_task_failure(watched, error, now)
             if isinstance(error, KeyboardInterrupt | SystemExit):
                 raise
         else:
             now = loop_time()
-            self.results.record_reply(asked)
+            self.schedule.record_reply(asked, now)
             # Two polls may be in flight at once: an older answer changes nothing.
             watched.record_answer(max(asked, watched.answered_at))
             # From now and not from the previous poll: no burst after the loop was blocked.
-            watched.next_poll_at = now + (0 if watched.needs_get else self._schedule.pause(watched))
+            watched.next_poll_at = now + (0 if watched.needs_get else self.schedule.pause(watched))
         if watched.ended:
             self._list_reader.record_end(watched, -math.inf if was_reported else answered_before)
-        self.results.settle_or_reschedule(watched)
+        self.schedule.settle_or_reschedule(watched)
         return ()
 
     async def _ask(self, watched: WatchedTask, asked: float) -> None:
@@ -346,7 +360,10 @@ class TaskPoller:
         except BaseException:
             watched.needs_get = watched.needs_get or needed
             raise
-        self.results.record_task(watched, task, asked)
+        watched.record_task(task, asked, loop_time())
+        if watched.ended:
+            # One agent slot is free again, and a refused submission may be waiting for it.
+            self.transport.release_slot()
 
 
 def _request_name(tasks: _Tasks) -> str:

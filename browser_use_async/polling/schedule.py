@@ -1,4 +1,4 @@
-"""Which task is polled when. No I/O: the time is an argument.
+"""Which task is polled when, and what an answer or a failure changes. The time is an argument.
 
 Every watched task has one time, `next_poll_at`, and stands in one heap. When it is due it waits in
 a queue for a free request slot. Then the page of the task list that shows it and its neighbours is
@@ -10,23 +10,29 @@ import heapq
 import math
 import random
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
+from browser_use_async import errors
 from browser_use_async.polling.hints import HintSource
 from browser_use_async.polling.policy import JITTER, PollPolicy
 from browser_use_async.polling.task_list import MIN_SHARED, TaskList
 from browser_use_async.polling.watched_task import Interest, WatchedTask
+from browser_use_async.transport.response import is_transient
 
 TICK = 0.001  # seconds; timers may fire a little early
 PACING_STEP = 0.1  # seconds until another dispatch after an internal error
 NEW_TASK_SECONDS = 2.0  # for which a created task is the newest and need not be polled
 MIN_REPLY_TIME = 0.001  # seconds
+OUTAGE_FAILURES = 3  # failed requests in a row after which polling pauses
 
 
 class Schedule:
     """Decides which task is polled next, and when.
 
     Attributes:
+        policy: How often tasks are polled.
+        rng: The source of jitter.
+        wake: Lets the poller start what has become due.
         sources: What gives hints, so that polls of the tasks that they cover are a safety.
         task_list: Where tasks stand in the task list.
         watched: All tasks, by id.
@@ -36,17 +42,24 @@ class Schedule:
         interval: Seconds between two polls of a shared task, at most.
         overdue: Seconds after which a reply counts as too slow, and its tasks are polled again.
         resume_at: No shared task is polled until then, since everything fails.
+        answered_at: When the last answer to any request came.
+        failed_in_a_row: How many requests have failed since.
+        last_failure: The newest of these failures.
     """
 
-    def __init__(self, policy: PollPolicy, rng: random.Random) -> None:
-        self._policy = policy
-        self._rng = rng
+    def __init__(self, policy: PollPolicy, rng: random.Random, wake: Callable[[], None]) -> None:
+        self.policy = policy
+        self.rng = rng
+        self.wake = wake
         self.sources: list[HintSource] = []
         self.task_list = TaskList()
         self.watched: dict[str, WatchedTask] = {}
         self.shared: dict[WatchedTask, None] = {}
         self.reply_time = 0.05
-        self.resume_at = -math.inf
+        self.resume_at = self.answered_at = -math.inf
+        self.failed_in_a_row = 0
+        self.last_failure: BaseException | None = None
+        self._pauses = 0  # of shared polls in a row, since everything failed
         # By id: a deadline may be hours away, and must not keep the task of a wait that is over in
         # memory.
         self._timers: list[tuple[float, str]] = []
@@ -70,7 +83,7 @@ class Schedule:
             if is_new and may_wait and self.is_sharing:
                 # This session has just created it, so it has not ended: the first poll can wait.
                 is_covered = self.covers(watched)
-                pause = self._policy.safety_pause(self._rng) if is_covered else self.interval
+                pause = self.policy.safety_pause(self.rng) if is_covered else self.interval
                 watched.next_poll_at = max(watched.next_poll_at, (born or now) + pause)
         self.set_timer(watched)
 
@@ -98,11 +111,11 @@ class Schedule:
     def _update_pace(self) -> None:
         """Update what follows from the number of shared tasks and the reply time."""
         # Not properties: they are read for thousands of tasks in a second.
-        self.is_sharing = self._policy.shared and len(self.shared) >= MIN_SHARED
-        target = self._policy.latency_target
+        self.is_sharing = self.policy.shared and len(self.shared) >= MIN_SHARED
+        target = self.policy.latency_target
         # The list, then the task itself, have to be answered.
         self.interval = (
-            self._policy.pause(1, None)
+            self.policy.pause(1, None)
             if target is None
             else max(target - 2 * self.reply_time, 0.5 * target) / 1.02
         )
@@ -122,13 +135,11 @@ class Schedule:
 
     def postpone(self, tasks: Iterable[WatchedTask], now: float) -> None:
         """Give tasks that a page has shown their next time: the same, with one random part."""
-        pause = self.interval * (1 - JITTER * self._rng.random())
+        pause = self.interval * (1 - JITTER * self.rng.random())
         is_any = any(each.is_trusted for each in self.sources)  # there may be many tasks
         for each in tasks:
             is_covered = is_any and self.covers(each)
-            each.next_poll_at = now + (
-                self._policy.safety_pause(self._rng) if is_covered else pause
-            )
+            each.next_poll_at = now + (self.policy.safety_pause(self.rng) if is_covered else pause)
 
     def covers(self, watched: WatchedTask) -> bool:
         """Whether a source of hints reports on a task, so that polls of it are only a safety."""
@@ -223,8 +234,8 @@ class Schedule:
     def pause(self, watched: WatchedTask) -> float:
         """Seconds until a task is polled again by itself."""
         if self.covers(watched):
-            return self._policy.safety_pause(self._rng)
-        return self._policy.pause(max(watched.polls, 1), self._rng)
+            return self.policy.safety_pause(self.rng)
+        return self.policy.pause(max(watched.polls, 1), self.rng)
 
     def end_long_pauses(self, now: float) -> None:
         """Poll as often as without a source that is not relied on any more."""
@@ -233,13 +244,68 @@ class Schedule:
                 watched.next_poll_at = min(watched.next_poll_at, now + self.pause(watched))
                 self.set_timer(watched)
 
-    def record_reply_time(self, seconds: float) -> None:
-        """Update the reply time: about the time within which four of five replies arrive."""
+    # --- answers and failures -------------------------------------------------------------
+
+    @property
+    def is_down(self) -> bool:
+        """Whether no request is answered any more."""
+        return self.failed_in_a_row >= OUTAGE_FAILURES
+
+    def record_failure(self, error: BaseException, now: float) -> None:
+        """Count failed requests in a row; a refusal is an answer, and resets the count."""
+        if is_refusal(error):
+            self.failed_in_a_row = self._pauses = 0
+            self.last_failure = None
+            return
+        self.failed_in_a_row += 1
+        self.last_failure = error.with_traceback(None)
+        if self.is_down and now >= self.resume_at:
+            self._pauses += 1  # once for requests that fail together
+            self.resume_at = now + self.policy.backoff(self._pauses, self.rng)
+
+    def record_task_failure(self, watched: WatchedTask, error: BaseException, now: float) -> None:
+        """Record a failed poll of a task, and set the time of the next one or end polling."""
+        watched.record_failure(error, now, self.policy, self.rng)
+        if self.may_share(watched):
+            # A shorter pause of one task would make a page of all of them early.
+            watched.next_poll_at = max(watched.next_poll_at, now + self.interval)
+
+    def confirm(self, watched: WatchedTask, now: float) -> None:
+        """Fetch a task as soon as possible: a hint or a page says that it has changed."""
+        is_first_in_queue = watched.needs_get and watched.is_queued
+        watched.needs_get, watched.next_poll_at = True, now
+        if not watched.calls and not is_first_in_queue:
+            self.queue(watched)
+        self.wake()
+
+    def settle_or_reschedule(self, watched: WatchedTask) -> None:
+        """Notify the subscribers that polling has ended, or set the time of the next poll."""
+        if watched.settled:
+            self.leave(watched)
+            watched.cancel_requests()
+            watched.notify()
+        elif watched.subscribers:
+            self.set_timer(watched)
+
+    def record_reply(self, asked: float, now: float) -> None:
+        """Record that a request was answered, and update the reply time.
+
+        That is about the time within which four of five replies arrive.
+        """
+        self.answered_at = now
+        self.failed_in_a_row = self._pauses = 0
+        self.last_failure = None
+        self.resume_at = -math.inf
         # A quantile: a mean would be useless after a few replies of half a minute. Up by a factor
         # of 2, down by 0.84: four steps down undo one step up.
-        bounded = min(max(seconds, 0.0), 5.0)
+        bounded = min(max(now - asked, 0.0), 5.0)
         if bounded > self.reply_time:
             self.reply_time = min(bounded, 2 * self.reply_time)
         else:
             self.reply_time = max(bounded, 0.84 * self.reply_time, MIN_REPLY_TIME)
         self._update_pace()
+
+
+def is_refusal(error: BaseException) -> bool:
+    """Whether repeating is useless; exceptions of a user's middleware may be temporary."""
+    return isinstance(error, errors.BrowserUseError) and not is_transient(error)

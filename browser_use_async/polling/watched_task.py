@@ -13,7 +13,13 @@ import attrs
 
 from browser_use_async import errors
 from browser_use_async.events import UnknownStatusSeen
-from browser_use_async.observing.observers import ErrorMade, Observers, PollFailed, StatusSeen
+from browser_use_async.observing.observers import (
+    ErrorMade,
+    Observers,
+    PollFailed,
+    StatusSeen,
+    TaskEnded,
+)
 from browser_use_async.polling.policy import PollPolicy
 from browser_use_async.transport.response import is_transient
 from browser_use_async.types import Task, TaskStatus
@@ -254,6 +260,24 @@ class WatchedTask:
         if self.unconfirmed is None or failed.broken or failed.missing:
             self.failed = None
 
+    def record_task(self, task: Task, asked: float, now: float) -> None:
+        """Record an answer of get-task; nothing else ends a wait."""
+        # An end is final, so it counts in an older answer, too.
+        if self.settled or (asked < self.task_asked_at and not task.status.is_terminal):
+            return  # older than what is known
+        self.task, self.task_asked_at, self.undecodable = task, asked, None
+        if task.status is not TaskStatus.PAUSED:
+            self.paused_at = None
+        elif self.paused_at is None:
+            self.paused_at = asked
+        if task.has_ended:
+            self.settled = True
+            self.observers.notify(TaskEnded(task, is_watched=True), task.id)
+        if self.settled or asked >= self.answered_at:  # else a page has shown a newer one
+            self.record_status(task.status, now)
+        if self.interest is Interest.STEPS:
+            self.notify()
+
     def record_page_failure(self) -> int:
         """Record a failed list page; returns how many failed in a row."""
         failed = self.failed = self.failed or FailedPolls()
@@ -336,7 +360,15 @@ class WatchedTask:
         if gone or (self.status is None and self.submitted_at is None):
             self.settle_with(error)
 
-    def interrupt(self, what: str, error: BaseException) -> None:
+    def cancel_requests(self) -> None:
+        """Cancel the requests that are only about this task."""
+        # The poll that has found the end runs this, and must not cancel itself.
+        this = asyncio.current_task()
+        for each in self.calls:
+            if each is not this:
+                each.cancel()
+
+    def interrupt(self, what: str, error: BaseException | None) -> None:
         """End polling because of failures that may pass; the error says what is known."""
         if self.is_known:
             seen = "" if self.status is None else f", last seen as {self.status}"
