@@ -4,7 +4,7 @@
 
 import re
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from browser_use_async.api.json import JsonRefusedError, read_json
 from browser_use_async.errors import ResponseDecodeError
@@ -17,10 +17,8 @@ CHANGES_TYPE = "application/x-ndjson"
 FROM_NOW = "now"
 # Seconds after which an empty line is sent if there is no change.
 PULSE_SECONDS = 4.0
-# The most bytes of a task in a line.
-MAX_WHOLE = 64 * 1024
 # The most bytes of a line.
-MAX_LINE = MAX_WHOLE + 4096
+MAX_LINE = 4096
 
 # Commas and semicolons within quotes are no separators.
 _PREFERENCE = re.compile(r'(?:[^,"]|"[^"]*"?)+')
@@ -34,25 +32,21 @@ class Wait(NamedTuple):
 
     seconds: int
     status: str | None = None  # the status that the client knows
-    whole: bool = False  # whether the line of an end shall contain the whole task
 
     def __str__(self) -> str:
         known = "" if self.status is None else f"; status={self.status}"
-        return f"wait={self.seconds}{known}{', return=representation' if self.whole else ''}"
+        return f"wait={self.seconds}{known}"
 
 
 def read_wait(headers: Iterable[str]) -> Wait | None:
     """The first `wait` in `Prefer` or `Preference-Applied` headers; others are ignored."""
-    wait, whole = None, False
     for preference in _PREFERENCE.findall(",".join(headers)):
         pairs = [each.partition("=") for each in _PARAMETER.findall(preference)]
         values = {name.strip().lower(): value.strip().strip('"') for name, _, value in pairs}
         name = next(iter(values), "")
-        if name == "wait" and wait is None and re.fullmatch("[0-9]{1,9}", values["wait"]):
-            wait = Wait(int(values["wait"]), values.get("status") or None)
-        elif name == "return":
-            whole = values["return"] == "representation"
-    return None if wait is None else wait._replace(whole=whole)
+        if name == "wait" and re.fullmatch("[0-9]{1,9}", values["wait"]):
+            return Wait(int(values["wait"]), values.get("status") or None)
+    return None
 
 
 class Change(NamedTuple):
@@ -62,8 +56,6 @@ class Change(NamedTuple):
     task_id: str | None = None
     status: str | None = None
     is_reset: bool = False  # whether changes before it were missed
-    task: Any = None  # the task as get-task gives it, if it has ended and the line has it
-    size: int = 0  # bytes of the line
 
 
 def read_change(line: bytes) -> Change:
@@ -78,6 +70,6 @@ def read_change(line: bytes) -> Change:
         if isinstance(is_reset, bool):
             return Change(cursor, is_reset=is_reset)
         if isinstance(task_id, str) and isinstance(status, str):
-            return Change(cursor, task_id, status, task=value.get("task"), size=len(line))
+            return Change(cursor, task_id, status)
     # Raised here and not where it was caught: that exception contains the line.
     raise ResponseDecodeError(f"a line of {len(line)} bytes is no change of a task")

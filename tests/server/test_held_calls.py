@@ -68,11 +68,10 @@ async def _stream(
     http: aiohttp.ClientSession,
     cursor: str = "now",
     wait: int = 30,
-    prefer: str = "",
 ) -> AsyncIterator[_Stream]:
     headers = {
         "Authorization": f"Bearer {api.api_key}",
-        "Prefer": prefer or f"wait={wait}",
+        "Prefer": f"wait={wait}",
         HEADER: cursor,
     }
     async with http.get(f"{api.server.base_url}/tasks?page=1&limit=1", headers=headers) as response:
@@ -220,23 +219,23 @@ async def test_an_owner_has_half_of_the_held_calls(running: tuple[Caller, str]):
         assert answer.headers["Preference-Applied"] == "wait=30"
 
 
-@bounded(MAX_STREAMS=2, MAX_WHOLE_STREAMS=2)
+@bounded(MAX_STREAMS=2)
 async def test_an_owner_has_half_of_the_streams(
     running: tuple[Caller, str], http: aiohttp.ClientSession
 ):
-    """This includes streams that send whole tasks."""
+    """So that others have a place."""
     shop = await running[0].with_new_key("shop")
-    other, prefer = await running[0].with_new_key("other"), "wait=30, return=representation"
-    async with _stream(shop, http, prefer=prefer) as first:
+    other = await running[0].with_new_key("other")
+    async with _stream(shop, http) as first:
         await first.line()
         async with (
-            _stream(shop, http, prefer=prefer) as second,
-            _stream(other, http, prefer=prefer) as third,
+            _stream(shop, http) as second,
+            _stream(other, http) as third,
         ):
             await third.line()
 
     assert "Preference-Applied" not in second.response.headers
-    assert third.response.headers["Preference-Applied"] == prefer
+    assert third.response.headers["Preference-Applied"] == "wait=30"
 
 
 @bounded(MAX_HELD=1)
@@ -293,50 +292,6 @@ async def test_a_stream_has_each_change_of_each_task(
     of_second = [each["status"] for each in events if each["id"] == second]
     assert of_second == ["created", "running"]
     assert 10.0 <= loop_time() < 10.5
-
-
-async def test_a_stream_sends_ended_tasks_on_request(
-    running: tuple[Caller, str], http: aiohttp.ClientSession
-):
-    """As get-task returns them; a task that goes on is sent without its content."""
-    api, first = running
-    prefer = "wait=30, return=representation"
-    async with _stream(api, http) as plain, _stream(api, http, prefer=prefer) as stream:
-        await stream.line()
-        await plain.line()
-        await api.create()
-        await api.put(f"/stop-task?task_id={first}")
-        events = [await stream.line() for _ in range(3)]
-        lines = [await plain.line() for _ in range(3)]
-
-    assert stream.response.headers["Preference-Applied"] == prefer
-    (ended,) = [each for each in events if each["status"] == "stopped"]
-    assert ended["task"] == (await api.get(f"/task/{first}")).json
-    assert [each for each in events if "task" in each] == [ended]
-    assert lines == [{name: each[name] for name in ("cursor", "id", "status")} for each in events]
-
-
-@bounded(MAX_WHOLE_STREAMS=1)
-async def test_few_streams_send_tasks_and_a_write_sends_few(
-    running: tuple[Caller, str], http: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
-):
-    """Every stream gets the events of all tasks, and a late one those of thousands at once."""
-    api, _task_id = running
-    prefer = "wait=30, return=representation"
-    monkeypatch.setattr(server_held_calls, "WHOLE_AT_ONCE", 1)
-    cursor = (await api.get("/tasks")).headers[HEADER]
-    ids = [await api.create() for _ in range(3)]
-    for each in ids:
-        await api.put(f"/stop-task?task_id={each}")
-    async with _stream(api, http, cursor, prefer=prefer) as first:
-        are_whole: list[bool] = []
-        while len(are_whole) < 3:
-            line = await first.line()
-            are_whole += ["task" in line] if line.get("status") == "stopped" else []
-        async with _stream(api, http, cursor, prefer=prefer) as second:
-            assert second.response.headers["Preference-Applied"] == "wait=30"
-
-    assert are_whole == [True, False, False]
 
 
 async def test_a_cursor_continues_where_a_stream_broke_off(

@@ -36,7 +36,6 @@ from browser_use_async.server.http.submission_keys import (
     search_once,
 )
 from browser_use_async.server.keys.api_key import DEFAULT_KEY, ApiKey, Scope
-from browser_use_async.server.operations.tasks import task_view
 from browser_use_async.server.routes import Route
 from browser_use_async.server.running_server import RunningServer
 from browser_use_async.server.worker import OWNER
@@ -241,4 +240,4 @@ def _administrating(route: Route, answer: CallHandler, check_client: ClientCheck
 
 
 def _reader(key: ApiKey, view: RunningServer) -> Reader:
-    return Reader(key.id, view.stores.tasks, partial(task_view, links=view.links))
+    return Reader(key.id, view.stores.tasks)

@@ -6,8 +6,7 @@ changes. docs/server.md has the contract.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Generator
-from contextlib import contextmanager, nullcontext, suppress
-from typing import Any
+from contextlib import contextmanager, suppress
 
 import attrs
 from aiohttp import web
@@ -17,7 +16,6 @@ from browser_use_async.api.long_poll import (
     CHANGES_HEADER,
     CHANGES_TYPE,
     FROM_NOW,
-    MAX_WHOLE,
     PULSE_SECONDS,
     Wait,
     read_wait,
@@ -27,7 +25,7 @@ from browser_use_async.server.http.responses import compact_json
 from browser_use_async.server.keys.api_key import REVOKED
 from browser_use_async.server.places import Places
 from browser_use_async.server.records import DEFAULT_OWNER
-from browser_use_async.server.storage import TaskRecord, TaskStore
+from browser_use_async.server.storage import TaskStore
 from browser_use_async.server.tasks.changes import ChangeLog, Changes
 from browser_use_async.types import PageQuery, TaskId
 
@@ -38,10 +36,6 @@ LONGEST_WAIT = 60
 MAX_HELD = 1000
 # The most of them that stream changes; each change wakes all of these.
 MAX_STREAMS = 100
-# The most of them that send whole ended tasks, for all owners together.
-MAX_WHOLE_STREAMS = 10
-# Bytes of tasks after which a write gets no more of them, since all of it is in memory.
-WHOLE_AT_ONCE = 1024 * 1024
 
 _LATE = 10.0  # seconds for a client that reads slowly
 _TICK = 0.001  # timers may fire a little early
@@ -59,7 +53,6 @@ class Reader:
 
     key_id: str
     tasks: TaskStore  # the tasks of the owner
-    view: Callable[[TaskRecord], dict[str, Any]]  # the answer of get-task for a task
 
 
 class HeldCalls:
@@ -72,7 +65,6 @@ class HeldCalls:
         self._calls: dict[asyncio.Event, str] = {}  # the key of each
         self._held = _places(MAX_HELD)
         self._streams = _places(MAX_STREAMS)
-        self._whole = _places(MAX_WHOLE_STREAMS)
         # What lets the calls of an endpoint wait.
         self.holds: dict[Endpoint, Hold] = {
             GET_TASK_STATUS: self._hold_status,
@@ -111,12 +103,11 @@ class HeldCalls:
             del self._calls[event]
 
     @contextmanager
-    def streaming(self, reader: Reader, *, is_whole: bool) -> Generator[asyncio.Event]:
+    def streaming(self, reader: Reader) -> Generator[asyncio.Event]:
         """Count a stream of changes; returns the event that each change sets."""
         owner = reader.tasks.owner
         with (
             self._streams.taken(owner),
-            self._whole.taken(owner) if is_whole else nullcontext(),
             self.log_of(reader).reading() as event,
             self.holding(event, reader),
         ):
@@ -151,7 +142,7 @@ class HeldCalls:
                 await wait_for(changed, left)
         if reader.key_id in self._revoked:
             raise HttpError(401, REVOKED)
-        return _applied(wait._replace(whole=False))
+        return _applied(wait)
 
     async def _hold_list(
         self, request: web.Request, reader: Reader, _query: PageQuery
@@ -162,8 +153,7 @@ class HeldCalls:
         is_full = self._streams.refusal(owner) or self._held.refusal(owner)
         if wait is None or not wait.seconds or cursor is None or is_full or self._is_closing:
             return {CHANGES_HEADER: log.cursor(log.position)}
-        whole = wait.whole and self._whole.refusal(owner) is None
-        return ChangeStream(self, reader, cursor, wait._replace(whole=whole))
+        return ChangeStream(self, reader, cursor, wait)
 
 
 class ChangeStream(web.StreamResponse):
@@ -186,7 +176,7 @@ class ChangeStream(web.StreamResponse):
         # Here and not in the handler, so that faults get an answer that is not sent yet.
         try:
             async with asyncio.timeout(self._wait.seconds + _LATE):
-                with self._calls.streaming(self._reader, is_whole=self._wait.whole) as changed:
+                with self._calls.streaming(self._reader) as changed:
                     await self._send_changes(changed)
                 await super().write_eof(data)
         except TimeoutError:
@@ -200,32 +190,22 @@ class ChangeStream(web.StreamResponse):
         while not calls.are_over(key_id) and (left := until - loop.time()) > _TICK:
             changed.clear()
             if self._position < self._log.position:
-                await self.write(await self._new_lines())
+                await self.write(self._new_lines())
                 await asyncio.sleep(_GATHERING)
             elif not await wait_for(changed, left):
                 await self.write(b"\n")
 
-    async def _new_lines(self) -> bytes:
+    def _new_lines(self) -> bytes:
         log, first = self._log, self._position
         if not log.has(first):  # the client reads more slowly than tasks change
             self._position = log.position
             return self._place(is_reset=True)
         changes = log.since(first)
         self._position += len(changes)
-        lines, room = [], WHOLE_AT_ONCE if self._wait.whole else 0
-        for number, (task_id, status) in enumerate(changes, first + 1):
-            line = _line(cursor=log.cursor(number), id=task_id, status=status)
-            if room > 0 and status.is_terminal and (task := await self._ended_task(task_id)):
-                room -= len(task)
-                line = line.removesuffix(b"}\n") + b',"task":' + task + b"}\n"
-            lines.append(line)
-        return b"".join(lines)
-
-    async def _ended_task(self, task_id: str) -> bytes:
-        """The answer of get-task for a task; empty if it is too large, or the task was deleted."""
-        record = await self._reader.tasks.get(task_id)
-        text = b"" if record is None else compact_json(self._reader.view(record))
-        return text if len(text) <= MAX_WHOLE else b""
+        return b"".join(
+            _line(cursor=log.cursor(number), id=task_id, status=status)
+            for number, (task_id, status) in enumerate(changes, first + 1)
+        )
 
     def _place(self, *, is_reset: bool) -> bytes:
         return _line(cursor=self._log.cursor(self._position), reset=is_reset)
