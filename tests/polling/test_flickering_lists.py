@@ -34,7 +34,7 @@ def _flickering(shuffled: float, twice: float, missing: float) -> Any:
     ("count", "longest", "most"),
     [
         (200, 700.0, 7.0),
-        pytest.param(1000, 1700.0, 13.0, marks=[pytest.mark.nightly, pytest.mark.timeout(900)]),
+        pytest.param(1000, 1700.0, 17.0, marks=[pytest.mark.nightly, pytest.mark.timeout(900)]),
     ],
 )
 async def test_rows_out_of_order_are_read_nonetheless(
@@ -53,5 +53,5 @@ async def test_rows_out_of_order_are_read_nonetheless(
     delays = sorted(await asyncio.gather(*map(wait, tasks)))
     requests = api.count("list", "status") / count
 
-    assert requests <= most  # 4.0 and 9.6 if the list is in order
+    assert requests <= most  # about half of it if the list is in order
     assert delays[int(0.99 * count)] <= 2.2
