@@ -7,7 +7,7 @@
 import types
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from functools import cache
 from itertools import chain, starmap
 from operator import itemgetter
@@ -21,7 +21,6 @@ from browser_use_async.api.scalars import (
     MismatchError,
     described,
     plain,
-    read_amount,
     read_boolean,
     read_id,
     read_integer,
@@ -33,6 +32,19 @@ from browser_use_async.api.scalars import (
 from browser_use_async.api.submission_token import RESERVED_KEYS
 from browser_use_async.errors import ResponseDecodeError
 from browser_use_async.types.enums import OpenEnum, TaskStatus
+
+
+def _read_amount(value: Any, _type: Any) -> Decimal:
+    """A finite number, written as number or as text."""
+    if isinstance(value, str | int | float) and not isinstance(value, bool):
+        try:
+            # Through text, since a float would add its binary error.
+            number = Decimal(str(value))
+        except InvalidOperation:
+            number = Decimal("NaN")
+        if number.is_finite():
+            return number
+    raise MismatchError("expected a number")
 
 
 def _json_name(field: "attrs.Attribute[Any]") -> str:
@@ -165,7 +177,7 @@ def _converter(*, detailed: bool) -> cattrs.Converter:
     converter = cattrs.Converter(detailed_validation=detailed, prefer_attrib_converters=False)
     for kind, hook in ((str, read_text), (int, read_integer), (bool, read_boolean)):
         converter.register_structure_hook(kind, hook)
-    converter.register_structure_hook(Decimal, read_amount)
+    converter.register_structure_hook(Decimal, _read_amount)
     converter.register_structure_hook(datetime, read_moment)
     # By class and not by predicate: cattrs would use the hook of `str` for its subclasses.
     converter.register_structure_hook(OpenEnum, read_open_enum)

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from browser_use_async.types.enums import OpenEnum, TaskStatus
@@ -86,19 +85,6 @@ def read_integer(value: Any, _type: Any) -> int:
     if isinstance(value, str) and re.fullmatch(_DIGITS, value):
         return int(value)
     raise MismatchError("expected an integer")
-
-
-def read_amount(value: Any, _type: Any) -> Decimal:
-    """A finite number, written as number or as text."""
-    if isinstance(value, str | int | float) and not isinstance(value, bool):
-        try:
-            # Through text, since a float would add its binary error.
-            number = Decimal(str(value))
-        except InvalidOperation:
-            number = Decimal("NaN")
-        if number.is_finite():
-            return number
-    raise MismatchError("expected a number")
 
 
 def read_boolean(value: Any, _type: Any) -> bool:
