@@ -379,16 +379,13 @@ async def test_wrong_keys_are_braked(polled: str, http: aiohttp.ClientSession):
 
 
 async def test_calls_spend_the_quota(polled: str, http: aiohttp.ClientSession):
-    """The answers have the rest, and the next call is refused."""
+    """The call after the last one is refused."""
     async with LocalServer(executor="scripted", max_calls=4, max_calls_window=3600) as server:
         api = Caller(server, http)
         path = _of(await api.create(), polled)
         answers = [await api.get(path) for _ in range(5)]
 
     assert [each.status for each in answers] == [200, 200, 200, 429, 429]
-    left = [each.headers["RateLimit"].split(";")[1] for each in answers]
-    assert left == ["r=2", "r=1", "r=0", "r=0", "r=0"]
-    assert {each.headers["RateLimit-Policy"] for each in answers} == {'"calls";q=4;w=3600'}
 
 
 async def test_faults_apply_from_the_next_call_on(polled: str, api: Caller):

@@ -80,7 +80,7 @@ class PolledReads:
                 return None
             response = await self._read(request, key, endpoint, subject)
             if self._quota is not None:
-                response.headers.update(self._quota.spend(key.name))
+                self._quota.spend(key.name)
         except StorageUnavailableError as error:
             # Answered here, since the application would wait for the database a second time.
             refusal = http_error(error)
