@@ -1,6 +1,7 @@
 """Answers that are lost: how often a task is paid twice, and how long it is not known."""
 
 import hashlib
+import json
 from collections import Counter
 from typing import Final, Literal
 
@@ -30,11 +31,13 @@ class Loss(Rules):
         """Lose one, or none."""
         if not request.creates:
             return PASSED
-        times = self._seen[request.body]
-        self._seen[request.body] += 1
+        # By its name: a job that is submitted again has another mark.
+        job = json.loads(request.body)["metadata"]["job"].encode()
+        times = self._seen[job]
+        self._seen[job] += 1
         if times and self.which == "first answers":
             return PASSED
-        digest = hashlib.sha256(request.body + bytes([times])).digest()
+        digest = hashlib.sha256(job + bytes([times])).digest()
         if int.from_bytes(digest[:4]) >= self.share * 2**32:
             return PASSED
         return Cut(request_bytes=0) if self.loses_requests else Cut(answer_bytes=0)
