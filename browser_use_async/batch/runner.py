@@ -43,7 +43,7 @@ FATAL = (
 )
 
 # The way out of a key that an earlier run has used for another request
-_OF_ANOTHER_RUN = (
+OF_ANOTHER_RUN = (
     "Give the batch another key_prefix (--key-prefix) to run its items anew, or the item the same "
     "request as before"
 )
@@ -352,7 +352,7 @@ class ItemRunner:
             if error.task_id is not None and await self._is_own(error.task_id):
                 return error.task_id
             timeline = error.timeline
-            error = error.of(error.key, error.task_id, error.fields, _OF_ANOTHER_RUN)
+            error = error.of(error.key, error.task_id, error.fields, OF_ANOTHER_RUN)
             error.timeline = timeline
         return await self._end_without_task(ItemState.DEAD, error, submission)
 
