@@ -8,7 +8,6 @@ from browser_use_async.batch.ledger.records import ItemState, Orphan
 from browser_use_async.batch.ledger.row import FormerTask, LedgerRow
 from browser_use_async.batch.progress import BatchProgress, StopReason
 from browser_use_async.batch.queue import (
-    QueueStatus,
     Worked,
     enqueue,
     results,
@@ -16,6 +15,7 @@ from browser_use_async.batch.queue import (
     status,
     work,
 )
+from browser_use_async.batch.queue.results import QueueStatus
 from browser_use_async.batch.results import BatchResult
 
 __all__ = [

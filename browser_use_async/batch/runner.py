@@ -77,16 +77,7 @@ class ItemRunner:
         if self._is_refused or (row.state in FINAL_STATES and not claim.may_retry):
             return await self._finish_unsent()
         assert item.request is not None
-        try:
-            result = await self._run_unfinished(item.request)
-        except errors.LedgerError:
-            raise  # nothing can be written, or another process has the item
-        except BaseException:
-            self._entry.hand_back(waits=True)
-            raise
-        if not self._entry.has_ended:
-            self._entry.hand_back(waits=result is None)
-        return result
+        return await self._run_unfinished(item.request)
 
     @property
     def _is_refused(self) -> bool:
