@@ -159,7 +159,8 @@ async def work(
         session: The `BrowserUseSession` that creates the tasks.
         concurrency: The most items under way at once in this process.
         secrets: The values of secrets by name; the queue has only the names.
-        timeout: Seconds for which each task is waited for, or None for `PollPolicy.timeout`.
+        timeout: Seconds after which a task that has not ended makes room for others, and is waited
+            for again; None for `PollPolicy.timeout`.
         outage_timeout: Seconds for which the service or the database may be away.
         max_failures: Take no more items once so many tasks in a row have failed, or None.
         lease: Seconds of silence after which other processes take over the items.

@@ -42,7 +42,6 @@ _PASSING = (
     errors.RateLimitError,
     errors.SubmissionUnknownError,
     errors.WaitInterruptedError,
-    errors.WaitTimeoutError,
 )
 
 OnResult = Callable[[BatchResult[Any]], None]
@@ -231,6 +230,8 @@ class QueueWorker:
         except FATAL as fatal:
             self._fail(fatal)
             raise LaterError(0.0, BEGUN) from None
+        except errors.WaitTimeoutError:
+            raise LaterError(LOOK_SECONDS, BEGUN) from None  # it is waited for again
         except _PASSING as passing:
             raise self._later(row, passing) from None
         except errors.BrowserUseError as refused:
