@@ -19,12 +19,13 @@ does not do, with the issue of its tracker where there is one, is done here or i
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Protocol
 
 import attrs
 
+from browser_use_async.api.limits import is_seconds
 from browser_use_async.batch.inputs import BatchInput, InputReader, Item
 from browser_use_async.batch.key_limits import KeyLimits, LimitBy
 from browser_use_async.batch.ledger.records import ItemState
@@ -67,7 +68,7 @@ class Worked:
 
 
 @contextlib.asynccontextmanager
-async def _opened(address: str, patience: float = 0.0, **how: bool) -> "AsyncIterator[QueueStore]":
+async def _opened(address: str, patience: float = 0.0, **how: bool) -> "AsyncGenerator[QueueStore]":
     place = QueueAddress.parse(address)
     require_packages("a queue", "psycopg", "psycopg_pool", "procrastinate")
     # Needs the extra.
@@ -183,7 +184,7 @@ async def work(
         outage_timeout=outage_timeout,
         max_failures=max_failures,
     )
-    if isinstance(lease, bool) or not isinstance(lease, int | float) or not lease > 0:
+    if not is_seconds(lease) or not lease > 0:
         raise InvalidRequestError(
             f"lease must be a number of seconds above 0, not {lease!r}; nothing was sent",
             field="lease",

@@ -101,9 +101,10 @@ async def write_results(
             file = ResultFile(output, JsonLines(), resume=False)
             stack.enter_context(file)
 
-            def show(result: BatchResult[Any]) -> None:
+            def add(result: BatchResult[Any]) -> None:
                 file.add(result_record(result, None, has_schema=False))
 
+            show = add
         async for result in batch.results(address, follow=follow):
             show(result)
     if output is not None:
