@@ -117,8 +117,6 @@ class QueueWorker:
     async def _refuse_without_keys(self) -> None:
         await learn_service(self.lifecycle)
         keys = self.lifecycle.creator.transport.keys
-        if keys.are_kept:
-            return
         if keys.are_unknown:
             await self.lifecycle.creator.transport.learn_keys()  # raises why it is not known
         if not keys.are_kept:

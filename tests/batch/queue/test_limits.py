@@ -49,14 +49,15 @@ async def test_all_processes_keep_one_budget(serve: Serve, open_session: Open, q
     assert after.cost_cents == 12 * (1 + Decimal("2.5"))
 
 
+@pytest.mark.parametrize("budget", [12, 100])
 async def test_a_second_process_reserves_nothing_for_what_is_reserved(
-    serve: Serve, open_session: Open, queue: str
+    serve: Serve, open_session: Open, queue: str, budget: int
 ) -> None:
-    """An item that goes on elsewhere needs no room in a budget that is full."""
+    """An item that goes on elsewhere needs no room in a full budget, and takes none in another."""
     executor = Held()
     server = await serve(executor=executor)
     session = await open_session(server)
-    await batch.enqueue(queue, texts(2), budget_cents=12)
+    await batch.enqueue(queue, texts(2), budget_cents=budget)
     leaving = asyncio.ensure_future(batch.work(queue, session=session))
     await until(lambda: len(server.store.tasks) == 2)
     full = await batch.status(queue)
