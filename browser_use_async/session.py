@@ -473,10 +473,8 @@ class BrowserUseSession:
                 `company` in a row. With `script` these values are the inputs.
             concurrency: The most items under way at once. Fewer are under way while the service
                 says that too many tasks run.
-            ledger: The path of the ledger, an SQLite file that is created if need be; or the
-                address of one in PostgreSQL, `postgresql://user@host/database#name`, where `name`
-                is the batch's own (needs the extra `fleet`). Requests are not kept in it, only a
-                digest, and of secrets only their names.
+            ledger: The path of the ledger, an SQLite file that is created if need be. Requests are
+                not kept in it, only a digest, and of secrets only their names.
             output_type: As in `run_and_wait`; each result's `parsed` is of that type.
             budget_cents: What all runs of the batch may cost together, in US cents, by the
                 published prices; never exceeded. Each task reserves its maximum before it is sent
@@ -540,7 +538,8 @@ class BrowserUseSession:
         # Loaded with the first batch.
         from browser_use_async.batch.batch import Batch  # noqa: PLC0415
         from browser_use_async.batch.key_limits import KeyLimits  # noqa: PLC0415
-        from browser_use_async.batch.ledger.kind import kind_of_ledger  # noqa: PLC0415
+        from browser_use_async.batch.ledger.file import open_ledger, open_scratch  # noqa: PLC0415
+        from browser_use_async.batch.ledger.writer import open_writer  # noqa: PLC0415
         from browser_use_async.batch.options import BatchOptions, budget_in_cents  # noqa: PLC0415
 
         self._transport.bind()
@@ -562,13 +561,14 @@ class BrowserUseSession:
             limits=KeyLimits.of(limit_by, per_key),
             is_recorded=ledger is not None,
         )
+        opens = open_scratch if ledger is None else partial(open_ledger, ledger)
         batch = Batch[Any](
             self._runner,
             self._runtime,
             requests,
             _shared_fields(fields, output_type, task),
             options,
-            kind_of_ledger(ledger, outage_timeout, self._runtime.start_writer),
+            partial(self._runtime.start_writer or open_writer, opens),
             on_progress,
         )
         self._batches.add(batch)

@@ -3,23 +3,21 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Generic, Self, TypeVar
 
 import attrs
 
 from browser_use_async.api import endpoint_table as table
-from browser_use_async.batch.admission import nothing_would_run
+from browser_use_async.batch.admission import Admission, nothing_would_run
 from browser_use_async.batch.claims import RepeatedItems
 from browser_use_async.batch.duplicates import find_duplicates
 from browser_use_async.batch.forecast import LEAST_ENDS, Forecast, forecast
 from browser_use_async.batch.history import History
 from browser_use_async.batch.inputs import BatchInput, InputPrices, InputReader, Item
 from browser_use_async.batch.key_limits import LimitedItems
-from browser_use_async.batch.ledger.kind import LedgerKind
 from browser_use_async.batch.ledger.records import FINAL_STATES, LedgerTotals, Orphan
-from browser_use_async.batch.ledger.store import LedgerStore
 from browser_use_async.batch.ledger.writer import LedgerWriter
 from browser_use_async.batch.options import BatchOptions
 from browser_use_async.batch.progress import (
@@ -76,7 +74,7 @@ class Batch(Generic[OutputT]):
         requests: BatchInput,
         fields: Mapping[str, Any],
         options: BatchOptions,
-        ledger: LedgerKind,
+        start_writer: Callable[[], Awaitable[LedgerWriter]],
         on_progress: OnProgress | None,
     ) -> None:
         self._lifecycle = lifecycle
@@ -90,7 +88,7 @@ class Batch(Generic[OutputT]):
             limit_key_of=None if limits is None else limits.key_of,
         )
         self._limited = None if limits is None else LimitedItems(self._reader, limits.per_key)
-        self._ledger = ledger
+        self._start_writer = start_writer
         self._on_progress = on_progress
         self._prices = InputPrices.of(requests, fields) if isinstance(requests, Sequence) else None
         if options.budget_cents is not None:
@@ -321,7 +319,7 @@ class Batch(Generic[OutputT]):
     async def _open(self) -> None:
         options, lifecycle = self._options, self._lifecycle
         now = self._runtime.now().timestamp()
-        writer: LedgerWriter[LedgerStore] = await self._ledger.start_writer()
+        writer = await self._start_writer()
         try:
             totals: LedgerTotals = await writer.run(
                 lambda store: store.begin_run(
@@ -359,7 +357,7 @@ class Batch(Generic[OutputT]):
             self._runtime.now,
             options,
             writer,
-            self._ledger.make_admission(budget, options.concurrency, self._prices is None, writer),
+            Admission(budget, options.concurrency, self._prices is None),
             ProgressCounter(
                 *(totals.counts, self._clock()),
                 joined=totals.joined,

@@ -16,9 +16,6 @@ OnClose = Literal["leave", "stop"]
 CONCURRENCY = 10
 """The default of the most items under way at once."""
 
-LEASE = 30.0
-"""Seconds after which a process that does not renew its lease has lost its items."""
-
 # The largest amount, ten trillion dollars: in thousandths of a cent it fits 64 bits.
 MAX_CENTS = 10**15
 
@@ -79,37 +76,6 @@ class BatchOptions:
             raise _refused("max_failures", "a whole number from 1, or None", self.max_failures)
         if self.timeout is not None and not (is_seconds(self.timeout) and self.timeout > 0):
             raise _refused("timeout", "a number of seconds above 0", self.timeout)
-
-
-@attrs.frozen(kw_only=True)
-class WorkerOptions(BatchOptions):
-    """How a process works; the terms of the batch stand in the ledger."""
-
-    secrets: Mapping[str, str] = attrs.field(factory=dict, repr=False)  # values by name
-    lease: float = LEASE  # seconds after which a silent process has lost its items
-
-    def __attrs_post_init__(self) -> None:
-        super().__attrs_post_init__()
-        if not (is_seconds(self.lease) and self.lease > 0):
-            raise _refused("lease", "a number of seconds above 0", self.lease)
-
-    def check_lease(self, timeout: float, window: float) -> None:
-        """Refuse a lease after which a silent process may still send when its item is sent again.
-
-        A process sends as long as a lease after its intent was committed, an attempt may take
-        `timeout` seconds, and its task is looked for during the settle window.
-
-        Raises:
-            InvalidRequestError: The window is not longer than both together.
-        """
-        if window <= self.lease + timeout:
-            raise InvalidRequestError(
-                f"lease: {self.lease:g} s are too long. A process that was silent for its lease "
-                f"may still be sending ({timeout:g} s) when its task has been looked for during "
-                f"{window:g} s, and that task would be paid twice; nothing was sent. Give all "
-                f"processes a lease of less than {window - timeout:g} s",
-                field="lease",
-            )
 
 
 def budget_in_cents(value: object, name: str = "budget_cents") -> Decimal | None:

@@ -43,7 +43,7 @@ FATAL = (
 )
 
 # The way out of a key that an earlier run has used for another request
-_OF_ANOTHER_RUN = (
+OF_ANOTHER_RUN = (
     "Give the batch another key_prefix (--key-prefix) to run its items anew, or the item the same "
     "request as before"
 )
@@ -77,16 +77,7 @@ class ItemRunner:
         if self._is_refused or (row.state in FINAL_STATES and not claim.may_retry):
             return await self._finish_unsent()
         assert item.request is not None
-        try:
-            result = await self._run_unfinished(item.request)
-        except errors.LedgerError:
-            raise  # nothing can be written, or another process has the item
-        except BaseException:
-            self._entry.hand_back(waits=True)
-            raise
-        if not self._entry.has_ended:
-            self._entry.hand_back(waits=result is None)
-        return result
+        return await self._run_unfinished(item.request)
 
     @property
     def _is_refused(self) -> bool:
@@ -352,7 +343,7 @@ class ItemRunner:
             if error.task_id is not None and await self._is_own(error.task_id):
                 return error.task_id
             timeline = error.timeline
-            error = error.of(error.key, error.task_id, error.fields, _OF_ANOTHER_RUN)
+            error = error.of(error.key, error.task_id, error.fields, OF_ANOTHER_RUN)
             error.timeline = timeline
         return await self._end_without_task(ItemState.DEAD, error, submission)
 

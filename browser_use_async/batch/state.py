@@ -12,7 +12,6 @@ import attrs
 from browser_use_async.api import endpoint_table as table
 from browser_use_async.batch.admission import Admission
 from browser_use_async.batch.history import History
-from browser_use_async.batch.ledger.store import LedgerStore
 from browser_use_async.batch.ledger.writer import LedgerWriter
 from browser_use_async.batch.options import BatchOptions
 from browser_use_async.batch.progress import ProgressCounter, StopReason
@@ -112,7 +111,7 @@ class BatchState:
     lifecycle: SubmissionRunner  # of the session
     now: Callable[[], datetime]  # this machine's wall clock
     options: BatchOptions
-    writer: LedgerWriter[LedgerStore]
+    writer: LedgerWriter
     admission: Admission
     counter: ProgressCounter
     backoff: SharedBackoff

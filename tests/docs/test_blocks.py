@@ -55,7 +55,7 @@ NOT_RUN = {
     r"browser-use-async webhooks ": "listens until it is ended, or needs what listens",
     r"browser-use-async scripts (edit|diff)": "opens an editor, or needs what was edited there",
     r"browser-use-async keys revoke KEY_ID": "names what the line before has printed",
-    r".*postgresql://": "tests/cli/test_batch_fleet.py has such a database",
+    r".*postgresql://": "tests/cli/test_batch_queue.py has such a database",
 }
 
 

@@ -6,14 +6,6 @@ __all__ = ["MUTANTS"]
 
 MUTANTS: tuple[Mutant, ...] = (
     Mutant(
-        "processes count the items of a limit key at once",
-        "batch/postgres/statements.py",
-        "",
-        "'pg_advisory_xact_lock(hashtextextended(current_schema(), 3))'",
-        "'1'",
-        ("batch/postgres/test_key_limits.py::test_processes_count_one_after_another",),
-    ),
-    Mutant(
         "a task that an earlier run has left does not count for its limit key",
         "batch/key_limits.py",
         "LimitedItems.follow",
@@ -28,11 +20,10 @@ MUTANTS: tuple[Mutant, ...] = (
         "a task is created before its intent is committed",
         "batch/ledger/entry.py",
         "LedgerEntry.before_send",
-        "await self.writer.run(SendBegins(claim, intent))",
-        "self.writer.post(SendBegins(claim, intent))",
+        "await self.writer.run(lambda store: store.begin_send(claim, intent))",
+        "self.writer.post(lambda store: store.begin_send(claim, intent))",
         (
             "batch/ledger/test_durability.py::test_others_see_the_intent_before_the_task_exists",
-            "batch/postgres/test_store.py::test_the_intent_is_committed_before_the_request",
             "batch/test_worlds.py::test_every_item_has_one_task_whatever_breaks_or_dies",
         ),
     ),
@@ -150,30 +141,9 @@ MUTANTS: tuple[Mutant, ...] = (
         "an item that was refused a slot counts as sent",
         "batch/ledger/entry.py",
         "LedgerEntry.not_created",
-        "self.writer.post(lambda store: store.mark_not_sent(claim, sent_at))",
-        "assert sent_at is not None",
+        "self.writer.post(lambda store: store.mark_not_sent(self.claim))",
+        "assert self.claim is not None",
         ("batch/test_amounts.py::test_an_item_that_waits_for_a_slot_is_new",),
-    ),
-    Mutant(
-        "a refusal takes back any intent",
-        "batch/ledger/store.py",
-        "LedgerStore.mark_not_sent",
-        "self._do(statement, (*own, sent_at))",
-        'self._do(statement.replace("AND sent_at = %s", ""), own)',
-        (
-            (
-                "batch/postgres/test_store.py"
-                "::test_a_refusal_that_arrives_late_takes_back_no_other_intent"
-            ),
-        ),
-    ),
-    Mutant(
-        "a task is written over an end",
-        "batch/ledger/store.py",
-        "LedgerStore.record_task",
-        'f"NOT {IS_FINAL}"',
-        '"TRUE"',
-        ("batch/postgres/test_store.py::test_nothing_that_arrives_late_undoes_an_end",),
     ),
     Mutant(
         "outputs of any size are stored",
@@ -187,8 +157,8 @@ MUTANTS: tuple[Mutant, ...] = (
         "a response that names the task of another item is accepted",
         "batch/ledger/statements.py",
         "",
-        "' AND position != %s)'",
-        "' AND position != %s AND FALSE)'",
+        "' AND position != ?)'",
+        "' AND position != ? AND FALSE)'",
         ("batch/test_replayed_answers.py::test_every_item_has_its_own_task",),
     ),
     Mutant(
@@ -251,8 +221,8 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "a deleted ledger is not noticed",
-        "batch/ledger/file_writer.py",
-        "FileConnection.commit",
+        "batch/ledger/writer.py",
+        "LedgerWriter._commit",
         "self._ledger.check_files()",
         "assert self._waiting",
         ("batch/ledger/test_identity.py::test_nothing_is_sent_that_no_ledger_remembers",),
@@ -285,10 +255,10 @@ MUTANTS: tuple[Mutant, ...] = (
         "a run that goes on with retries begins anew with them",
         "batch/ledger/store.py",
         "LedgerStore._begin_round",
-        "self.context.round = self._open_round()",
+        "self._round = self._open_round()",
         """
             self.end_round(now)
-            self.context.round = self._open_round()
+            self._round = self._open_round()
         """,
         ("batch/test_retries.py::test_killed_again_and_again_a_retry_is_paid_once",),
     ),
@@ -315,43 +285,6 @@ MUTANTS: tuple[Mutant, ...] = (
         "'journal_mode = DELETE'",
         "'optimize'",
         ("batch/ledger/test_side_files.py::test_after_the_end_only_the_ledger_is_left",),
-    ),
-    Mutant(
-        "a process writes to items that another one has taken over",
-        "batch/postgres/store.py",
-        "PostgresStore._own",
-        '"position = %s AND claim = %s", (claim.position, claim.call)',
-        '"position = %s", (claim.position,)',
-        ("batch/postgres/test_store.py::test_a_former_owner_writes_nothing",),
-    ),
-    Mutant(
-        "an outage of the database counts as contact with it",
-        "batch/postgres/worker.py",
-        "ItemQueue._contact",
-        "now - self._answered_at > MOST_BETWEEN * self.lease",
-        "now < self._answered_at",
-        (
-            (
-                "batch/postgres/test_kills.py"
-                "::test_no_living_process_is_taken_over_after_an_outage_of_the_database"
-            ),
-        ),
-    ),
-    Mutant(
-        "the budget row counts the tasks of one process",
-        "batch/postgres/store.py",
-        "PostgresStore._reserve_later",
-        "budget.admits(maximum_cents)",
-        "maximum_cents <= budget.limit_cents - budget.spent_cents",
-        ("batch/postgres/test_store.py::test_a_shared_budget_is_bounded",),
-    ),
-    Mutant(
-        "the lock of a batch ends with its connection",
-        "batch/postgres/connection.py",
-        "BatchLock.close",
-        'self.connection.execute("SELECT pg_advisory_unlock_all()")',
-        "pass",
-        ("batch/postgres/test_bad_input.py::test_a_batch_that_ended_is_free_at_once",),
     ),
     Mutant(
         "what a service without keys was sent is sent again at once",
@@ -397,8 +330,50 @@ MUTANTS: tuple[Mutant, ...] = (
         "a repetition with its key may make a second task",
         "batch/ledger/statements.py",
         "",
-        "' AND NOT (keyed AND %s)'",
-        "' AND NOT (FALSE AND %s)'",
+        "' AND NOT (keyed AND ?)'",
+        "' AND NOT (FALSE AND ?)'",
         ("batch/test_keys.py::test_a_lost_answer_is_asked_for_again",),
+    ),
+    Mutant(
+        "an item of a queue does not remember its reservation",
+        "batch/queue/worker.py",
+        "QueueWorker._begin",
+        "tables.RESERVE",
+        'tables.RESERVE.replace("items.reserved = 0", "TRUE")',
+        (
+            "batch/queue/test_limits.py::test_a_second_process_reserves_nothing_for_what_is_reserved",
+        ),
+    ),
+    Mutant(
+        "nobody in a queue gives place to an item that has begun",
+        "batch/queue/worker.py",
+        "QueueWorker._begin",
+        'needed["is_needed"]',
+        "needed is None",
+        ("batch/queue/test_limits.py::test_who_waits_for_money_makes_place_for_who_gives_it_back",),
+    ),
+    Mutant(
+        "a queue takes another limit",
+        "batch/queue/store.py",
+        "QueueStore.begin.work",
+        'per_key != batch["per_key"]',
+        "per_key == -1",
+        ("batch/queue/test_bad_input.py::test_another_limit_is_refused",),
+    ),
+    Mutant(
+        "a queue works with a service without keys",
+        "batch/queue/worker.py",
+        "QueueWorker._refuse_without_keys",
+        "not keys.are_kept",
+        "keys is None",
+        ("batch/queue/test_bad_input.py::test_a_service_without_keys_is_refused",),
+    ),
+    Mutant(
+        "each queue pays for a task",
+        "batch/queue/worker.py",
+        "QueueWorker._is_own",
+        "mark_of(task) in {'', submission.token.mark}",
+        "True",
+        ("batch/queue/test_queue.py::test_items_with_the_same_prefix_join_and_cost_nothing",),
     ),
 )

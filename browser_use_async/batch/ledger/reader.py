@@ -5,7 +5,6 @@ import json
 import os
 import sqlite3
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
@@ -32,10 +31,8 @@ from browser_use_async.batch.ledger.statements import (
     counts_by_state,
     joined_by_state,
 )
-from browser_use_async.batch.postgres.address import LedgerAddress
 from browser_use_async.errors import LedgerCorruptError, LedgerError
 from browser_use_async.money.amounts import plain_amounts
-from browser_use_async.postgres.address import is_postgres, require_packages
 
 # Executes a statement; the rows come a few at a time, so a large ledger is never all in memory.
 Query = Callable[[str], Iterable[tuple[Any, ...]]]
@@ -47,7 +44,7 @@ _BATCH = "id, created_at, runs, budget, labels, key_prefix, per_key"
 class LedgerView:
     """The content of a ledger at one moment."""
 
-    path: Path | LedgerAddress
+    path: Path
     id: str  # the batch's id
     created_at: datetime  # when the batch was first run
     runs: int  # how many times it was run
@@ -64,8 +61,8 @@ class LedgerView:
 
     @property
     def name(self) -> str:
-        """The name of the ledger for people: that of its file, or its address."""
-        return self.path.name if isinstance(self.path, Path) else str(self.path)
+        """The name of the ledger for people."""
+        return self.path.name
 
     @property
     def total(self) -> int:
@@ -82,8 +79,7 @@ class LedgerView:
         """
         with _snapshot(self.path) as query:
             found = query(f"SELECT {COLUMNS} FROM items {WITH_FORMER} {IN_ORDER}")
-            for row, _more in rows_of(found):
-                yield row
+            yield from rows_of(found)
 
     def to_rows(self) -> list[dict[str, Any]]:
         """Each item as a flat mapping of plain values, for a data frame.
@@ -132,21 +128,19 @@ def read_ledger(path: str | os.PathLike[str]) -> LedgerView:
     """Read a ledger without locking it, also while a batch is running.
 
     Args:
-        path: The file, or the address of a ledger in PostgreSQL.
+        path: The file.
 
     Raises:
         LedgerError: There is no such ledger, it cannot be read, or no batch has begun to use it.
-        InvalidRequestError: The address names no batch.
-        ConfigurationError: It is an address, and the extra `fleet` is not installed.
         LedgerCorruptError: It is no ledger, or is damaged.
         LedgerVersionError: Another version of this package wrote it, in another format.
     """
-    place = LedgerAddress.parse(str(path)) if is_postgres(path) else Path(path)
-    with _snapshot(place) as query:
+    file = Path(path)
+    with _snapshot(file) as query:
         found = query(f"SELECT {_BATCH} FROM batch")
         batch = next(iter(found), None)
         if batch is None:
-            raise _not_begun(place)
+            raise _not_begun(file)
         counts = [*query(STATE_COUNTS)]
         joined = joined_by_state(counts)
         orphans = query(
@@ -154,7 +148,7 @@ def read_ledger(path: str | os.PathLike[str]) -> LedgerView:
             "FROM orphans LEFT JOIN items USING (key)"
         )
         return LedgerView(
-            path=place,
+            path=file,
             id=batch[0],
             created_at=moment(batch[1]),
             runs=batch[2],
@@ -181,19 +175,9 @@ def _orphan(row: tuple[Any, ...]) -> Orphan:
     )
 
 
-def _snapshot(place: Path | LedgerAddress) -> AbstractContextManager[Query]:
-    """All statements that are executed inside of it read the same state."""
-    if isinstance(place, Path):
-        return _file_snapshot(place)
-    require_packages("a ledger", "psycopg")
-    # Loaded when used.
-    from browser_use_async.batch.postgres.reader import snapshot  # noqa: PLC0415
-
-    return snapshot(place)
-
-
 @contextlib.contextmanager
-def _file_snapshot(file: Path) -> Generator[Query, None, None]:
+def _snapshot(file: Path) -> Generator[Query, None, None]:
+    """All statements that are executed inside of it read the same state."""
     if not os.path.isfile(file):  # noqa: PTH113 - false for a name that is too long, too
         raise LedgerError(
             f"there is no ledger {file}; name the file that a batch was given with --ledger or "
@@ -215,5 +199,5 @@ def _file_snapshot(file: Path) -> Generator[Query, None, None]:
         raise LedgerCorruptError(f"{file} is no ledger, or is damaged: {error}") from None
 
 
-def _not_begun(place: Path | LedgerAddress) -> LedgerError:
-    return LedgerError(f"no batch has begun to use the ledger {place}: run one with it first")
+def _not_begun(file: Path) -> LedgerError:
+    return LedgerError(f"no batch has begun to use the ledger {file}: run one with it first")

@@ -141,15 +141,10 @@ class Claim:
     """A row of the ledger, claimed for one run of its item."""
 
     row: LedgerRow
-    # Identifies this claim of the row. A process may lose a row and claim it again; then writes for
-    # the first claim must not reach the row.
-    call: str | None = None
     known: bool = True  # whether the row was there before this claim
     repeated: bool = False  # whether this run has reached it before
     revived: bool = False  # whether it was refused before and starts afresh
     may_retry: bool = False  # whether it failed and is to be tried again in this run
-    # The fields of its request, with the names of its secrets, or None if none was stored
-    fields: dict[str, Any] | None = attrs.field(default=None, repr=False)
 
     @property
     def position(self) -> int:
@@ -187,17 +182,14 @@ _FORMER = "task_id status steps cost error reason".split()
 COLUMNS = ", ".join(
     [f"items.{name}" for name in _COLUMNS] + [f"former.{name}" for name in ("round", *_FORMER)]
 )
-# For many rows at once, since answers may be large.
-WITHOUT_OUTPUT = COLUMNS.replace("items.output,", "NULL AS output,")
 WITH_FORMER = "LEFT JOIN former_tasks AS former ON former.position = items.position"
 IN_ORDER = "ORDER BY items.position, former.round"
 
 
-def rows_of(found: Iterable[tuple[Any, ...]]) -> Iterator[tuple[LedgerRow, tuple[Any, ...]]]:
-    """The rows of some items, from `COLUMNS`, each with the columns selected after these."""
+def rows_of(found: Iterable[tuple[Any, ...]]) -> Iterator[LedgerRow]:
+    """The rows of some items, from `COLUMNS`."""
     for _position, group in groupby(found, key=lambda columns: columns[0]):
-        each = list(group)
-        yield _row(each), each[0][_WIDTH:]
+        yield _row([*group])
 
 
 _WIDTH = len(_COLUMNS) + 1 + len(_FORMER)

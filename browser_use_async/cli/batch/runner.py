@@ -5,7 +5,6 @@ import json
 from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import attrs
@@ -187,13 +186,17 @@ class BatchRun:
         view = begun_ledger(self.settings.ledger)
         if view is not None and view.joined:
             self.console.info(joined_words(view.joined, view.total, view.joined_failed))
+        self.note_separator()
+        if self.settings.ledger is None:
+            self.console.note("without --ledger this batch cannot be resumed after an interruption")
+
+    def note_separator(self) -> None:
+        """Say what separates the columns, if it is not what separates most."""
         file = self.settings.items.file
         if (separator := file.unusual_separator) is not None:
             self.console.note(
                 f"the columns of {file.path} are separated by {separator!r}, not by ','"
             )
-        if self.settings.ledger is None:
-            self.console.note("without --ledger this batch cannot be resumed after an interruption")
 
     def _joins(self) -> str:
         prefix = self.settings.options["key_prefix"]
@@ -277,7 +280,7 @@ class BatchRun:
             return
         self._summarize(batch.progress)
         ledger = self.settings.ledger
-        if ledger is not None and (not isinstance(ledger, Path) or ledger.exists()):
+        if ledger is not None and ledger.exists():
             self.console.info("to go on: ", (self._resume_command(batch.progress), Style.STRONG))
 
     def _summarize(self, progress: BatchProgress) -> None:

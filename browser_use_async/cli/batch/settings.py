@@ -1,4 +1,4 @@
-"""The settings of `batch run` and `batch enqueue`, their ledger, and how the batch is resumed."""
+"""The settings of `batch run` and `batch enqueue`, the ledger, and how the batch is resumed."""
 
 import shlex
 from collections import Counter
@@ -17,7 +17,6 @@ from browser_use_async.batch.admission import nothing_would_run
 from browser_use_async.batch.inputs import content_key
 from browser_use_async.batch.key_limits import LimitBy
 from browser_use_async.batch.ledger.file import refuse_folder
-from browser_use_async.batch.postgres.address import LedgerAddress
 from browser_use_async.cli.batch.input import (
     KEY_COLUMN,
     InputContents,
@@ -32,12 +31,8 @@ from browser_use_async.cli.console import counted
 from browser_use_async.cli.fields import task_fields
 from browser_use_async.errors import ConfigurationError, LedgerError
 from browser_use_async.money.amounts import TaskPrice
-from browser_use_async.postgres.address import is_postgres, require_packages
 from browser_use_async.server.secret_sources import is_source
 from browser_use_async.types import RunTaskFields, RunTaskRequest
-
-# A file, or the address of a ledger in PostgreSQL.
-LedgerName = Path | str
 
 # --- the ledger ------------------------------------------------------------------------------
 
@@ -47,30 +42,13 @@ _ITEMS = "items"
 LIMIT_BY = "limit_by"
 
 
-def ledger_name(text: str) -> LedgerName:
-    """The value of an option: an address stays a text, since a path has no `//`."""
-    return text if is_postgres(text) else Path(text)
-
-
-def shown_ledger(ledger: LedgerName) -> str:
-    """A ledger as people are shown it: an address without its password."""
-    return str(ledger) if isinstance(ledger, Path) else str(LedgerAddress.parse(ledger))
-
-
-def ledger_exists(ledger: LedgerName) -> bool:
+def ledger_exists(ledger: Path) -> bool:
     """Whether there is such a ledger."""
-    if isinstance(ledger, Path):
-        refuse_folder(ledger)
-        return ledger.exists()
-    address = LedgerAddress.parse(ledger)
-    require_packages("a ledger", "psycopg")
-    # Loaded by those who use it.
-    from browser_use_async.batch.postgres.reader import exists  # noqa: PLC0415
-
-    return exists(address)
+    refuse_folder(ledger)
+    return ledger.exists()
 
 
-def begun_ledger(path: LedgerName | None) -> LedgerView | None:
+def begun_ledger(path: Path | None) -> LedgerView | None:
     """A ledger that knows items already, or None."""
     if path is None or not ledger_exists(path):
         return None
@@ -166,7 +144,7 @@ class BatchSettings:
     """What `batch run` and `batch enqueue` do, checked before anything is opened."""
 
     items: InputFile
-    ledger: LedgerName | None
+    ledger: Path | None
     options: RunOptions
     fields: RunTaskFields  # of each task
     labels: Mapping[str, str]  # what the ledger says about the batch
@@ -184,7 +162,7 @@ class BatchSettings:
         key_column: str,
         encoding: str,
         limit_by: str | None,
-        ledger: LedgerName | None,
+        ledger: Path | None,
         resume: bool,
         extend: bool,
         yes: bool,
@@ -205,8 +183,7 @@ class BatchSettings:
         _check_budget(options["budget_cents"], fields)
         if ledger is not None and not resume and ledger_exists(ledger):
             raise ConfigurationError(
-                f"{shown_ledger(ledger)} is there already; --resume goes on with its batch, or "
-                "take another name"
+                f"{ledger} is there already; --resume goes on with its batch, or take another name"
             )
         labels = _labels(source, template, key_column, given)
         if limit_by is not None:
@@ -247,7 +224,7 @@ def _run_options(values: dict[str, Any], limit_by: str | None) -> RunOptions:
 
 
 def _refuse_contradictions(
-    options: RunOptions, ledger: LedgerName | None, *, resume: bool, extend: bool, local: bool
+    options: RunOptions, ledger: Path | None, *, resume: bool, extend: bool, local: bool
 ) -> None:
     if resume and ledger is None:
         raise ConfigurationError("--resume needs the --ledger of the run that was interrupted")
@@ -312,8 +289,6 @@ def resume_command(words: Sequence[str], budget_cents: int | None = None) -> str
     kept = list(words) if is_source(key) else kept
     if budget_cents is not None:
         kept = [*_taken(kept, _BUDGET_OPTION)[1], _BUDGET_OPTION, str(budget_cents)]
-    # The command is printed: no password of an address may be.
-    kept = [shown_ledger(word) if is_postgres(word) else word for word in kept]
     if "--resume" not in kept:
         kept.append("--resume")
     return shlex.join(["browser-use-async", *kept])

@@ -2,6 +2,7 @@
 
 import asyncio
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 from browser_use_async import BrowserUseSession
@@ -14,7 +15,7 @@ from browser_use_async.cli.batch.progress import (
     joined_words,
     plain_cents,
 )
-from browser_use_async.cli.batch.settings import LIMIT_BY, LedgerName, items_of_input
+from browser_use_async.cli.batch.settings import LIMIT_BY, items_of_input
 from browser_use_async.cli.console import Console, counted
 from browser_use_async.cli.screen import Style
 from browser_use_async.cli.tables import Head
@@ -26,9 +27,7 @@ from browser_use_async.prices import format_cents
 _MOST_RUNNING = 50
 
 
-async def show_status(
-    path: LedgerName, console: Console, session: BrowserUseSession | None
-) -> None:
+async def show_status(path: Path, console: Console, session: BrowserUseSession | None) -> None:
     """Print the state of a batch, which may be running."""
     view = read_ledger(path)
     forecast = await asyncio.to_thread(view.forecast, items_of_input(view))

@@ -7,9 +7,11 @@ from typing import Any
 
 import click
 
-from browser_use_async.batch.options import CONCURRENCY, LEASE
+from browser_use_async.batch.options import CONCURRENCY
+from browser_use_async.batch.queue import LEASE, OUTAGE_SECONDS
+from browser_use_async.batch.queue.address import QueueAddress
 from browser_use_async.cli.batch.runner import BatchRun
-from browser_use_async.cli.batch.settings import BatchSettings, LedgerName, ledger_name
+from browser_use_async.cli.batch.settings import BatchSettings
 from browser_use_async.cli.batch.status import show_status
 from browser_use_async.cli.command import Group
 from browser_use_async.cli.connect import connect
@@ -26,6 +28,8 @@ from browser_use_async.cli.options import (
     secret,
     whole,
 )
+from browser_use_async.errors import ConfigurationError
+from browser_use_async.postgres.address import is_postgres
 
 batch = Group(
     "batch",
@@ -100,7 +104,7 @@ _RUNNING = (
         "--outage-timeout SECONDS",
         "give up when the service has accepted no task for this time (default: 600)",
         type=seconds,
-        default=600.0,
+        default=OUTAGE_SECONDS,
     ),
 )
 
@@ -176,10 +180,9 @@ _RESUMING = (
     *group(
         "surviving interruptions",
         option(
-            "--ledger FILE|ADDRESS",
-            "the record of which row has which task, created if it does not exist: a file, or "
-            "postgresql://user@host/database#name",
-            type=ledger_name,
+            "--ledger FILE",
+            "the record of which row has which task, created if it does not exist",
+            type=click.Path(path_type=Path),
             shell_complete=complete_files,
         ),
         *_RESUMING,
@@ -204,51 +207,73 @@ async def _run(
         return await BatchRun(settings, console, words, time_limit).run(connection)
 
 
+_ADDRESS = "postgresql://user@host/database#name"
+
+
+def _queue(text: str) -> str:
+    """The value of an option: the address of a queue."""
+    QueueAddress.parse(text)
+    return text
+
+
+def _queue_argument(about: str) -> Argument:
+    return Argument("address", "ADDRESS", about, type=_queue)
+
+
 @batch.action(
     "enqueue",
     *_INPUT,
     option(
-        "--ledger ADDRESS",
-        "postgresql://user@host/database#name; created if it does not exist",
+        "--on ADDRESS",
+        f"the queue, {_ADDRESS}; created if there is none. Rows that it has are left as they are",
+        name="address",
         required=True,
-        type=ledger_name,
+        type=_queue,
     ),
-    option("--wait", "wait until other processes have done the work, and print each result"),
     *group("limits", *_BUDGET, *_LIMITING, about="Limits for all processes together."),
-    *group("resuming", *_RESUMING),
+    *group(
+        "trying again",
+        option(
+            "--retry-failed",
+            "create a new task for each row whose task failed or was stopped; this costs again",
+        ),
+        option("--retry-dead-letters", "try rows again that the service refused"),
+    ),
     *TASK_OPTIONS,
     connects=False,  # it talks to the database only
 )
-async def _enqueue(console: Console, wait: bool, ledger: LedgerName, **values: Any) -> int:
-    """Write the rows of a file to a ledger in PostgreSQL, for `batch work`."""
-    from browser_use_async.cli.batch.fleet import enqueue_rows, fleet_address  # noqa: PLC0415
+async def _enqueue(
+    console: Console, address: str, retry_failed: bool, retry_dead_letters: bool, **values: Any
+) -> int:
+    """Add the rows of a file to a queue in PostgreSQL, for `batch work` on many machines."""
+    from browser_use_async.cli.batch.queue import enqueue_rows  # noqa: PLC0415
 
-    fleet_address(ledger)  # before the file is read
-    settings = BatchSettings.read(ledger=ledger, **values)
-    return await enqueue_rows(settings, console, waits=wait)
+    values |= {"retry_failed": False, "retry_dead_letters": False}  # about a ledger
+    settings = BatchSettings.read(ledger=None, resume=False, extend=False, **values)
+    return await enqueue_rows(
+        *(address, settings, console),
+        retry_failed=retry_failed,
+        retry_dead_letters=retry_dead_letters,
+    )
 
 
 @batch.action(
     "work",
-    Argument(
-        "ledger",
-        "ADDRESS",
-        "the ledger of `batch enqueue`; press Ctrl-C once to wait for the running tasks, twice to "
-        "leave them to other processes",
-        type=ledger_name,
+    _queue_argument(
+        "the queue of `batch enqueue`; press Ctrl-C once to wait for the running tasks, twice to "
+        "leave them to other processes"
     ),
     *_RUNNING,
-    _STOP_ORPHANS,
     option(
         "--lease SECONDS",
-        "after how long without a sign of this process others take over its rows (default: 30); "
-        "with one request less than 150 seconds together",
+        f"after how long without a sign of this process others take over its rows (default: "
+        f"{LEASE:g})",
         type=seconds,
         default=LEASE,
     ),
     option(
         "--secret NAME=VARIABLE|NAME=@FILE",
-        "the value of a secret; the ledger has only its name; repeatable",
+        "the value of a secret; the queue has only its name; repeatable",
         name="secrets",
         type=secret,
         multiple=True,
@@ -257,32 +282,60 @@ async def _enqueue(console: Console, wait: bool, ledger: LedgerName, **values: A
 async def _work(
     console: Console,
     server: ServerOptions,
-    ledger: LedgerName,
+    address: str,
     secrets: Sequence[tuple[str, str]],
     **options: Any,
 ) -> int:
-    """Run tasks of a batch in PostgreSQL, together with other processes on any machine."""
-    from browser_use_async.cli.batch.fleet import fleet_address, work_here  # noqa: PLC0415
+    """Run tasks of a queue, together with other processes on any machine."""
+    from browser_use_async.cli.batch.queue import work_here  # noqa: PLC0415
 
-    fleet_address(ledger)
     async with connect(server, console) as connection:
-        return await work_here(str(ledger), connection, console, secrets=dict(secrets), **options)
+        return await work_here(address, connection, console, secrets=dict(secrets), **options)
+
+
+@batch.action(
+    "results",
+    _queue_argument("the queue of `batch enqueue`"),
+    option(
+        "-o --output FILE",
+        "a new file with one line of JSON for each row that has ended (default: stdout)",
+        type=click.Path(path_type=Path),
+    ),
+    option("--follow", "also wait for the results to come, until the queue has ended"),
+    connects=False,
+)
+async def _results(console: Console, address: str, output: Path | None, follow: bool) -> None:
+    """Write the results of a queue, also while processes work on it."""
+    from browser_use_async.cli.batch.queue import write_results  # noqa: PLC0415
+
+    await write_results(address, output, console, follow=follow)
+
+
+def _ledger_or_queue(text: str) -> Path | str:
+    return _queue(text) if is_postgres(text) else Path(text)
 
 
 @batch.action(
     "status",
     Argument(
         "ledger",
-        "LEDGER",
-        "the ledger of the batch",
-        type=ledger_name,
+        "LEDGER|ADDRESS",
+        "the ledger of the batch, or the address of a queue",
+        type=_ledger_or_queue,
         shell_complete=complete_files,
     ),
     option("--live", "also show the live pages of up to 50 running tasks"),
     examples=("batch status run.db --live",),
 )
-async def _status(console: Console, server: ServerOptions, ledger: LedgerName, live: bool) -> None:
+async def _status(console: Console, server: ServerOptions, ledger: Path | str, live: bool) -> None:
     """Show the state of a batch, also while it runs."""
+    if isinstance(ledger, str):
+        from browser_use_async.cli.batch.queue import show_queue  # noqa: PLC0415
+
+        if live:
+            raise ConfigurationError("--live: a queue does not record tasks before they end")
+        await show_queue(ledger, console)
+        return
     if not live:
         await show_status(ledger, console, None)
         return

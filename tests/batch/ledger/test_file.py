@@ -14,8 +14,8 @@ import pytest
 from browser_use_async import errors
 from browser_use_async.batch import ItemState, read_ledger
 from browser_use_async.batch.ledger import schema
-from browser_use_async.batch.ledger.file import FileStore, LedgerFile, open_ledger
-from browser_use_async.batch.ledger.file_writer import file_writer
+from browser_use_async.batch.ledger.file import LedgerFile, open_ledger
+from browser_use_async.batch.ledger.store import LedgerStore
 from browser_use_async.batch.ledger.writer import LedgerWriter
 from browser_use_async.server import LocalServer
 from browser_use_async.server.faults import Fault
@@ -316,11 +316,11 @@ class _Full:
         self.calls = 0
         self.is_full = True
 
-    def store(self, connection: sqlite3.Connection) -> FileStore:
+    def store(self, connection: sqlite3.Connection) -> LedgerStore:
         """A store on that disk."""
         full = self
 
-        def called(self: FileStore, *arguments: object, **named: object) -> object:
+        def called(self: LedgerStore, *arguments: object, **named: object) -> object:
             full.calls += 1
             if full.calls == full._at and full.is_full:
                 pages = self.connection.execute("PRAGMA page_count").fetchone()[0]
@@ -329,16 +329,17 @@ class _Full:
                 self.connection.execute(
                     "INSERT INTO orphans VALUES ('x', ?, 0, 0, 0)", ("x" * 10_000_000,)
                 )
-            return getattr(FileStore, full._method)(self, *arguments, **named)
+            return getattr(LedgerStore, full._method)(self, *arguments, **named)
 
-        made: type[FileStore] = type("Full", (FileStore,), {self._method: called})
+        made: type[LedgerStore] = type("Full", (LedgerStore,), {self._method: called})
         return made(connection)
 
     def runtime(self) -> Runtime:
         """A world with that disk."""
 
-        async def start_writer(opens: Callable[[], LedgerFile]) -> LedgerWriter[FileStore]:
-            return file_writer(await asyncio.to_thread(opens), self.store)
+        async def start_writer(opens: Callable[[], LedgerFile]) -> LedgerWriter:
+            opened = await asyncio.to_thread(opens)
+            return LedgerWriter(opened, self.store(opened.connection))
 
         return Runtime(start_writer=start_writer)
 
