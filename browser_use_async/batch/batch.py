@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Generic, Self, TypeVar
@@ -13,12 +12,10 @@ from browser_use_async.api import endpoint_table as table
 from browser_use_async.batch.admission import nothing_would_run
 from browser_use_async.batch.claims import RepeatedItems
 from browser_use_async.batch.duplicates import find_duplicates
-from browser_use_async.batch.forecast import LEAST_ENDS, Forecast, forecast
-from browser_use_async.batch.history import History
 from browser_use_async.batch.inputs import BatchInput, InputPrices, InputReader, Item
 from browser_use_async.batch.key_limits import LimitedItems
 from browser_use_async.batch.ledger.kind import LedgerKind
-from browser_use_async.batch.ledger.records import FINAL_STATES, LedgerTotals, Orphan
+from browser_use_async.batch.ledger.records import LedgerTotals, Orphan
 from browser_use_async.batch.ledger.store import LedgerStore
 from browser_use_async.batch.ledger.writer import LedgerWriter
 from browser_use_async.batch.options import BatchOptions
@@ -53,8 +50,6 @@ from browser_use_async.observing.observers import BatchBegan, BatchEnded
 from browser_use_async.transport.config import Runtime
 
 OutputT = TypeVar("OutputT")
-
-FORECAST_SECONDS = 1.0  # between two forecasts, which take some milliseconds
 
 OnProgress = Callable[[BatchProgress], None]
 
@@ -110,8 +105,6 @@ class Batch(Generic[OutputT]):
         self._reading: set[asyncio.Task[Any]] = set()
         self._clock: Callable[[], float] = time.monotonic  # the loop's, once it runs
         self._ended_at: float | None = None
-        self._forecast: Forecast | None = None
-        self._forecast_at = 0.0
         self.orphans: tuple[Orphan, ...] = ()
         # Only with `collect`: a loop keeps no results.
         self._collected: list[BatchResult[OutputT]] | None = None
@@ -189,42 +182,7 @@ class Batch(Generic[OutputT]):
             self._estimate,
             self._state.admission,
             self._state.stopped_by,
-            self.forecast(),
         )
-
-    def forecast(self) -> Forecast | None:
-        """Estimate what the rest will cost and how long it will take. At most a second old.
-
-        It is computed from the costs and times of items that have ended, in this run and in earlier
-        ones of the same ledger. Items with the same template or site are compared where enough of
-        them have ended. Failed tasks count with their costs, and joined ones with none.
-
-        Returns:
-            The forecast, or None before 30 items have ended, and while the number of items of a
-            lazy input is unknown.
-        """
-        state = self._state
-        ahead = None if state is None else state.counter.ahead(self._reader.size)
-        if state is None or ahead is None:
-            return None
-        now = self._clock() if self._ended_at is None else self._ended_at
-        is_over = not ahead and not state.history.under_way
-        if self._forecast is None or now >= self._forecast_at + FORECAST_SECONDS or is_over:
-            self._forecast = self._make_forecast(state, ahead, now)
-            self._forecast_at = now
-        return self._forecast
-
-    def _make_forecast(self, state: BatchState, ahead: int, now: float) -> Forecast | None:
-        if state.history.ends < LEAST_ENDS:
-            return None
-        budget, limited = state.admission.budget, self._limited
-        left = None if budget.limit_cents == NO_LIMIT else budget.limit_cents - budget.spent_cents
-        kinds = self._reader.kinds_ahead()
-        if limited is None:
-            return forecast(state.history, ahead, kinds, now, left)
-        if kinds is not None:
-            kinds = limited.waiting_kinds() + Counter(kinds)
-        return forecast(state.history, ahead, kinds, now, left, limited.in_turn)
 
     @property
     def _estimate(self) -> Decimal | None:
@@ -333,12 +291,6 @@ class Batch(Generic[OutputT]):
             )
             self._has_open_round = totals.has_open_round
             options = attrs.evolve(options, key_prefix=totals.key_prefix)
-            history = History(options.concurrency)
-            if any(totals.counts.get(state) for state in FINAL_STATES):
-                # Forecasts use earlier runs, too.
-                history = await writer.run(
-                    lambda store: store.earlier_history(options.concurrency), durable=False
-                )
             budget = BudgetAmounts(NO_LIMIT, totals.cost_cents, totals.reserved_cents)
             if options.budget_cents is not None:
                 budget.limit_cents = options.budget_cents
@@ -367,7 +319,6 @@ class Batch(Generic[OutputT]):
             ),
             SharedBackoff(options.outage_timeout, self._runtime.rng),
             self._report_progress,
-            history,
         )
         if self._limited is not None:
             open_items = await writer.run(lambda store: store.open_items(), durable=False)

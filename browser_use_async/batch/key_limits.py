@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import hashlib
-import heapq
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Iterable
 from typing import cast
@@ -12,14 +11,12 @@ import attrs
 
 from browser_use_async.api.limits import is_count
 from browser_use_async.api.submission_key import is_key
-from browser_use_async.batch.history import kind_of
 from browser_use_async.batch.inputs import BatchItem, InputReader, Item
 from browser_use_async.batch.ledger.records import OpenItem
 from browser_use_async.errors import BrowserUseError, InvalidRequestError
 
 LimitBy = Callable[[BatchItem], str | int | None]
 
-_MOST_LOOKED_AT = 256  # keys, for a forecast
 MOST_WAITING = 10_000  # items that wait for their keys in memory; with more, reading pauses
 
 
@@ -119,19 +116,6 @@ class LimitedItems:
             else:
                 return None
         return self._ready.popleft()
-
-    @property
-    def in_turn(self) -> float:
-        """How many of the waiting items must at least run one after another."""
-        return max(map(len, self._waiting.values()), default=0) / self._per_key
-
-    def waiting_kinds(self) -> Counter[str]:
-        """How many items of each kind of task wait; those of one key count as one kind."""
-        longest = heapq.nlargest(_MOST_LOOKED_AT, self._waiting.values(), key=len)
-        kinds = Counter[str]()
-        for waiting in longest:
-            kinds[kind_of(waiting[0].task)] += len(waiting)
-        return kinds
 
     @property
     def _may_read(self) -> bool:

@@ -139,25 +139,20 @@ class ItemRunner:
             batch.counter.start(row.state)
             await self._entry.record_result(result)
             batch.counter.finish(ItemState.DEAD)
-            batch.history.add(None, 0.0, 0.0)
             batch.on_change()
         return result
 
     async def _run_counted(self, request: RunTaskRequest) -> BatchResult[Any] | None:
         """Run the item and count it as running meanwhile."""
         batch, index, state = self.batch, self.item.index, self._row.state
-        loop = asyncio.get_running_loop()
-        cents: float | None = None
         self._in_flight = InFlight(self.item.key, task_id=self._row.task_id)
         batch.in_flight[index] = self._in_flight
         batch.counter.start(state)
-        batch.history.begin(index, request.task, loop.time(), resumed=state in MAY_COST)
         batch.on_change()
         try:
             result = await self._run_task(request)
             if result is not None:
                 state = result.state
-                cents = float(result.cost_cents) if state in FINAL_STATES else None
             elif state not in DOUBTFUL:
                 # The ledger has an intent if something was sent, and else nothing.
                 state = ItemState.INTENT if self._may_cost else ItemState.NEW
@@ -174,7 +169,6 @@ class ItemRunner:
             if self._in_flight.submission is not None:
                 self._in_flight.submission.may_resend = False
             batch.counter.finish(state)
-            batch.history.end(index, loop.time(), cents)
             if state in MAY_COST or self._may_cost:
                 batch.admission.abandon(self.claim)
             else:

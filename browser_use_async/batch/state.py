@@ -11,7 +11,6 @@ import attrs
 
 from browser_use_async.api import endpoint_table as table
 from browser_use_async.batch.admission import Admission
-from browser_use_async.batch.history import History
 from browser_use_async.batch.ledger.store import LedgerStore
 from browser_use_async.batch.ledger.writer import LedgerWriter
 from browser_use_async.batch.options import BatchOptions
@@ -117,7 +116,6 @@ class BatchState:
     counter: ProgressCounter
     backoff: SharedBackoff
     on_change: Callable[[], None]  # called when a count has changed
-    history: History = attrs.field(factory=History)  # for forecasts
     stopped_by: StopReason | None = None  # why nothing more is submitted, or None
     failures_in_row: int = 0  # tasks that failed in this run since one succeeded
     # By their indexes in the input

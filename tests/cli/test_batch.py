@@ -552,7 +552,7 @@ async def test_status_names_the_cost_of_duplicates(tmp_path: Path) -> None:
 
 @pytest.mark.torture
 async def test_status_foretells_the_rest(tmp_path: Path) -> None:
-    """The forecast comes from the ledger, for all items that `batch run` has counted."""
+    """What the rest costs comes from the ledger, for all items that `batch run` has counted."""
     rows = [item(f"k{n}", task="x", cost=3500) for n in range(40)]
     ledger = write_ledger(tmp_path / "run.db", rows, labels={"items": "100"})
     early = write_ledger(tmp_path / "early.db", rows[:9])
@@ -562,11 +562,11 @@ async def test_status_foretells_the_rest(tmp_path: Path) -> None:
     none_yet = await run("batch", "status", str(early))
     too_early = await run_on_terminal("batch", "status", str(early), env=environment())
 
-    assert (status.json["forecast"]["items"], status.json["forecast"]["ends"]) == (60, 40)
-    assert status.json["forecast"]["cents_p50"] == 210.0
-    assert "about $2.10 more (likely at most $2.10)" in shown
-    assert none_yet.json["forecast"] is None
-    assert "no forecast before 30 items have ended" in too_early
+    assert (status.json["about"]["items"], status.json["about"]["ends"]) == (60, 40)
+    assert status.json["about"]["cents"] == 210.0
+    assert "about $2.10 more, from 40 ends" in shown
+    assert none_yet.json["about"] is None
+    assert "not known before 30 items have ended" in too_early
 
 
 @pytest.mark.torture

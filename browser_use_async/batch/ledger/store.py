@@ -14,9 +14,7 @@ from typing import Any
 import attrs
 
 from browser_use_async.api.submission_token import SubmissionToken
-from browser_use_async.batch.history import History
 from browser_use_async.batch.inputs import Item
-from browser_use_async.batch.ledger.past import LATEST, Past
 from browser_use_async.batch.ledger.records import (
     MAX_KEPT_TASK,
     DuplicateSuspect,
@@ -206,12 +204,6 @@ class LedgerStore(ABC):
             OpenItem(key=key, limit_key=limit_key, task_id=task_id)
             for key, limit_key, task_id in found
         ]
-
-    def earlier_history(self, concurrency: int) -> History:
-        """The history of earlier runs for a forecast, from the latest items that had begun."""
-        past = Past(concurrency)
-        past.read(self._all(LATEST))
-        return past.earlier()
 
     # A round of retries is recorded before its first item is sent, and ends with the run that has
     # read the whole input. After a crash the next run continues the round, so that no item is tried

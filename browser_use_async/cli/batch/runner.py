@@ -12,7 +12,6 @@ import attrs
 
 from browser_use_async.batch import BatchItem, BatchProgress, ItemState, StopReason, read_ledger
 from browser_use_async.batch.batch import Batch
-from browser_use_async.batch.history import InputKinds
 from browser_use_async.batch.inputs import InputPrices
 from browser_use_async.batch.ledger.records import FINAL_STATES
 from browser_use_async.batch.options import CONCURRENCY
@@ -66,11 +65,6 @@ class _InputTracker:
     _fill_in: Callable[[str], str]
     _fields: RunTaskFields
     _under_way: dict[int, InputItem] = attrs.field(factory=dict)
-
-    @property
-    def kinds(self) -> InputKinds:
-        """Of the tasks, which `run_many` asks for."""
-        return self.contents.kinds
 
     def __len__(self) -> int:
         return self.contents.count
