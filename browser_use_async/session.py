@@ -437,12 +437,12 @@ class BrowserUseSession:
         budget_cents: "Decimal | float | None" = None,
         check_balance: bool = False,
         on_progress: "Callable[[BatchProgress], None] | None" = None,
-        stop_orphans: bool = False,
         timeout: float | None = None,
         on_cancel: Literal["leave", "stop"] | None = None,
         outage_timeout: float = 600.0,
         retry_dead_letters: bool = False,
         retry_failed: bool = False,
+        retry_unknown: bool = False,
         max_failures: int | None = None,
         labels: Mapping[str, str] | None = None,
         key_prefix: str | None = None,
@@ -455,10 +455,10 @@ class BrowserUseSession:
         Needs an active subscription on the hosted service. API pages: Run Task, List Tasks.
 
         With a `ledger` the program may end at any moment: run the batch again with the same
-        ledger, and it neither loses nor repeats an item. This needs a service that keeps
-        submission keys, or that creates and lists a task within 150 seconds. Items that have
-        already ended are yielded again with `restored` set. Without a ledger nothing is kept
-        after this run.
+        ledger, and it neither loses nor repeats an item. On a service that keeps no submission
+        keys an item is `unknown` if the answer to its request was lost and its task did not appear
+        within 150 seconds. Items that have already ended are yielded again with `restored` set.
+        Without a ledger nothing is kept after this run.
 
         Args:
             requests: Any iterable or async iterable of texts, requests, rows, `(key, request)`
@@ -480,14 +480,10 @@ class BrowserUseSession:
                 ends. If few tasks fit at once, `progress.budget_note` says with which
                 `max_agent_steps` more can run. When nothing runs and the next task does not fit,
                 nothing more is submitted: `progress` has `left_out` and `next_cents`. To
-                continue, run again with a larger budget. A request whose answer was lost is sent
-                again only if its maximum can be reserved a second time; else its item is
-                `unknown`. A budget that is too small for any task is refused.
+                continue, run again with a larger budget. A budget that is too small for any task
+                is refused.
             check_balance: Whether the account's balance limits the budget; it is read once.
             on_progress: Called with a `BatchProgress` at each change; must not block.
-            stop_orphans: Whether a second task of an item is stopped. One can exist only if the
-                service created a task after the settle window. The batch's `orphans` has those
-                that were found, stopped or not.
             timeout: Seconds for which each task is waited for, or None for `PollPolicy.timeout`.
                 After that its result has a `WaitTimeoutError`; the task goes on.
             on_cancel: What happens to running tasks when the iteration is left or cancelled:
@@ -500,6 +496,9 @@ class BrowserUseSession:
                 another task, which costs money again; this includes joined tasks. The failed task
                 and its cost remain in the ledger. If such a run is interrupted, the same call
                 continues it: no item is tried twice until a run has read its whole input.
+            retry_unknown: Whether items that an earlier run has left `unknown` are sent again, if
+                their tasks still do not appear. Without submission keys the answer to run-task was
+                lost, so this pays twice if the first task exists.
             max_failures: Submit nothing more once so many tasks in a row have failed, in the
                 order in which they end, or None. Tasks under way are waited for; a success resets
                 the count. The rest is left for the next run.
@@ -519,8 +518,7 @@ class BrowserUseSession:
 
         Returns:
             The batch: iterate over it with `async for`, or await its `collect()` for a result of
-            each item in the order of the input. It has `progress`, `drain()`, `aclose()` and
-            `orphans`.
+            each item in the order of the input. It has `progress`, `drain()` and `aclose()`.
 
         Raises:
             InvalidRequestError: An argument was refused, or the budget is too small for any task;
@@ -546,12 +544,12 @@ class BrowserUseSession:
             output_type=output_type,
             budget_cents=budget_in_cents(budget_cents),
             check_balance=check_balance,
-            stop_orphans=stop_orphans,
             timeout=timeout,
             on_cancel=("stop" if ledger is None else "leave") if on_cancel is None else on_cancel,
             outage_timeout=outage_timeout,
             retry_dead_letters=retry_dead_letters,
             retry_failed=retry_failed,
+            retry_unknown=retry_unknown,
             max_failures=max_failures,
             labels={} if labels is None else labels,
             key_prefix=key_prefix,

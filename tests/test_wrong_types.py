@@ -126,7 +126,7 @@ RUN_MANY = {
     "concurrency": "count",
     "budget_cents": "none",
     **dict.fromkeys(
-        ("check_balance", "stop_orphans", "retry_dead_letters", "retry_failed"), "flag"
+        ("check_balance", "retry_dead_letters", "retry_failed", "retry_unknown"), "flag"
     ),
     "on_cancel": "word none",
     "outage_timeout": "seconds",

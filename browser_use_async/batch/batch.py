@@ -11,11 +11,10 @@ import attrs
 from browser_use_async.api import endpoint_table as table
 from browser_use_async.batch.admission import nothing_would_run
 from browser_use_async.batch.claims import RepeatedItems
-from browser_use_async.batch.duplicates import find_duplicates
 from browser_use_async.batch.inputs import BatchInput, InputPrices, InputReader, Item
 from browser_use_async.batch.key_limits import LimitedItems
 from browser_use_async.batch.ledger.kind import LedgerKind
-from browser_use_async.batch.ledger.records import LedgerTotals, Orphan
+from browser_use_async.batch.ledger.records import LedgerTotals
 from browser_use_async.batch.ledger.store import LedgerStore
 from browser_use_async.batch.ledger.writer import LedgerWriter
 from browser_use_async.batch.options import BatchOptions
@@ -59,9 +58,6 @@ class Batch(Generic[OutputT]):
 
     Nothing is opened, read or sent before the iteration begins. Leaving the loop early ends the
     batch; with `async with` that happens at once.
-
-    Attributes:
-        orphans: Duplicate tasks that were found at the end of the run.
     """
 
     def __init__(
@@ -105,7 +101,6 @@ class Batch(Generic[OutputT]):
         self._reading: set[asyncio.Task[Any]] = set()
         self._clock: Callable[[], float] = time.monotonic  # the loop's, once it runs
         self._ended_at: float | None = None
-        self.orphans: tuple[Orphan, ...] = ()
         # Only with `collect`: a loop keeps no results.
         self._collected: list[BatchResult[OutputT]] | None = None
 
@@ -431,12 +426,10 @@ class Batch(Generic[OutputT]):
     async def _finish(self) -> None:
         state = self._state
         assert state is not None
-        if self._failure is None:
-            self.orphans = await find_duplicates(state, stop=self._options.stop_orphans)
-            # The whole input was read, so items that failed again may be tried in a new round.
-            if self._has_open_round and state.stopped_by is None:
-                now = self._runtime.now().timestamp()
-                await state.writer.run(lambda store: store.end_round(now))
+        # The whole input was read, so items that failed again may be tried in a new round.
+        if self._failure is None and self._has_open_round and state.stopped_by is None:
+            now = self._runtime.now().timestamp()
+            await state.writer.run(lambda store: store.end_round(now))
         self._report_progress()
 
     def _report_progress(self) -> None:

@@ -7,7 +7,6 @@ from typing import Any, Protocol
 
 import attrs
 
-from browser_use_async.batch.ledger.records import Orphan
 from browser_use_async.batch.options import CONCURRENCY, LEASE, WorkerOptions
 from browser_use_async.batch.postgres.address import LedgerAddress
 from browser_use_async.batch.progress import StopReason
@@ -31,11 +30,9 @@ class Worked:
 
     Attributes:
         stopped_by: Why it stopped submitting although items were left, or None.
-        orphans: Duplicate tasks that it found at the end of the batch.
     """
 
     stopped_by: StopReason | None
-    orphans: tuple[Orphan, ...]
 
 
 async def work(
@@ -47,7 +44,6 @@ async def work(
     timeout: float | None = None,
     outage_timeout: float = 600.0,
     max_failures: int | None = None,
-    stop_orphans: bool = False,
     lease: float = LEASE,
     on_result: Callable[[BatchResult[Any]], None] | None = None,
     drain: asyncio.Event | None = None,
@@ -66,14 +62,13 @@ async def work(
         timeout: Seconds for which each task is waited for, or None for `PollPolicy.timeout`.
         outage_timeout: Seconds for which the service or the database may be unreachable.
         max_failures: Submit nothing more once so many tasks in a row have failed, or None.
-        stop_orphans: Whether a second task of an item is stopped.
         lease: Seconds of silence after which other processes take the items over; with an attempt
             of the session less than 150 together.
         on_result: Called with the result of each item that this process finished.
         drain: Once it is set, no more items are taken; those under way are finished.
 
     Returns:
-        Why it ended early, if it did, and the duplicates that it found.
+        Why it ended early, if it did.
 
     Raises:
         InvalidRequestError: An argument was refused; nothing was sent.
@@ -98,7 +93,7 @@ async def work(
         timeout=timeout,
         outage_timeout=outage_timeout,
         max_failures=max_failures,
-        stop_orphans=stop_orphans,
+        retry_unknown=True,  # of what silent processes have left
         lease=lease,
     )
     runner = session._runner  # noqa: SLF001
@@ -109,7 +104,7 @@ async def work(
         worker.on_result = on_result
     async with _draining(worker.drain, drain):
         await worker.run()
-    return Worked(stopped_by=worker.stopped_by, orphans=worker.orphans)
+    return Worked(stopped_by=worker.stopped_by)
 
 
 @contextlib.asynccontextmanager

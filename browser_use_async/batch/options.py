@@ -41,12 +41,12 @@ class BatchOptions:
     output_type: Any = None
     budget_cents: Decimal | None = None
     check_balance: bool = False
-    stop_orphans: bool = False
     timeout: float | None = None  # in seconds, for each task
     on_cancel: OnClose = "leave"
     outage_timeout: float = 600.0  # in seconds
     retry_dead_letters: bool = False
     retry_failed: bool = False
+    retry_unknown: bool = False
     max_failures: int | None = None  # in a row
     labels: Mapping[str, str] = attrs.field(factory=dict)
     # The beginning of the submission keys, or None for that of the ledger: its own id, unless an
@@ -66,7 +66,7 @@ class BatchOptions:
         if self.key_prefix is not None and not is_key(self.key_prefix):
             wanted = f"a text of 1 to {MAX_KEY_LENGTH} printable characters, or None"
             raise _refused("key_prefix", wanted, self.key_prefix)
-        flags = ("check_balance", "stop_orphans", "retry_dead_letters", "retry_failed")
+        flags = ("check_balance", "retry_dead_letters", "retry_failed", "retry_unknown")
         kinds = {**dict.fromkeys(flags, (bool, "True or False")), "labels": (Mapping, "a dict")}
         for name, (kind, wanted) in kinds.items():
             if not isinstance(getattr(self, name), kind):

@@ -537,20 +537,6 @@ async def test_status(server: LocalServer, tmp_path: Path) -> None:
 
 
 @pytest.mark.torture
-async def test_status_names_the_cost_of_duplicates(tmp_path: Path) -> None:
-    """A task that was paid for twice is named with its price, or without one if it is unknown."""
-    twice = [("t-8", "a", 0.0, True, 3500), ("t-9", "a", 0.0, False, None)]
-    ledger = write_ledger(tmp_path / "run.db", [item("a")], orphans=twice)
-
-    status = await run("batch", "status", str(ledger))
-    shown = await run_on_terminal("batch", "status", str(ledger), env=environment())
-
-    assert [each["cost_cents"] for each in status.json["orphans"]] == [3.5, None]
-    assert "task t-8 of a, $0.035" in shown
-    assert "task t-9 of a\r" in shown or "task t-9 of a\n" in shown
-
-
-@pytest.mark.torture
 async def test_status_foretells_the_rest(tmp_path: Path) -> None:
     """What the rest costs comes from the ledger, for all items that `batch run` has counted."""
     rows = [item(f"k{n}", task="x", cost=3500) for n in range(40)]

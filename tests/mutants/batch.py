@@ -50,7 +50,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "a batch reconciles without a settle window",
         "batch/runner.py",
-        "ItemRunner._find_or_create",
+        "ItemRunner._window",
         "self.batch.lifecycle.creator.reconciler.settle_window",
         "0.0",
         ("batch/test_worlds.py::test_every_item_has_one_task_whatever_breaks_or_dies",),
@@ -192,22 +192,6 @@ MUTANTS: tuple[Mutant, ...] = (
         ("batch/test_replayed_answers.py::test_every_item_has_its_own_task",),
     ),
     Mutant(
-        "duplicate tasks are not searched for",
-        "batch/duplicates.py",
-        "_Scan.orphans",
-        "row.id != suspect.task_id",
-        "row.id == suspect.key",
-        ("batch/test_runner.py::test_a_task_that_comes_too_late_is_found",),
-    ),
-    Mutant(
-        "every token counts as stamped with the server's time",
-        "batch/duplicates.py",
-        "_since",
-        "all(token.by_service for token in tokens)",
-        "tokens",
-        ("batch/test_clocks.py::test_tasks_too_many_are_found_at_every_skew",),
-    ),
-    Mutant(
         "what a running task may cost is not reserved",
         "money.py",
         "BudgetAmounts.reserve",
@@ -242,12 +226,12 @@ MUTANTS: tuple[Mutant, ...] = (
         ("batch/test_budget_maxima.py::test_a_task_that_is_waited_for_no_longer_keeps_its_share",),
     ),
     Mutant(
-        "a budget does not limit resubmission",
+        "an unknown item is sent again unasked",
         "batch/runner.py",
-        "ItemRunner._may_resend",
-        "not await admission.admit_again(self.claim, request)",
-        "False",
-        ("batch/test_budget_maxima.py::test_what_was_lost_is_sent_again_only_if_it_fits",),
+        "ItemRunner._find_or_create",
+        "(retries_unknown and not lost)",
+        "not lost",
+        ("batch/test_runner.py::test_a_request_that_was_lost_leaves_its_item_unknown",),
     ),
     Mutant(
         "a deleted ledger is not noticed",
@@ -392,13 +376,5 @@ MUTANTS: tuple[Mutant, ...] = (
         "before is not None and key_prefix not in {None, before}",
         "before == ''",
         ("batch/test_keys.py::test_a_ledger_keeps_its_prefix",),
-    ),
-    Mutant(
-        "a repetition with its key may make a second task",
-        "batch/ledger/statements.py",
-        "",
-        "' AND NOT (keyed AND %s)'",
-        "' AND NOT (FALSE AND %s)'",
-        ("batch/test_keys.py::test_a_lost_answer_is_asked_for_again",),
     ),
 )

@@ -15,7 +15,7 @@ import attrs
 
 from browser_use_async.batch.forecast import Forecast
 from browser_use_async.batch.ledger import schema
-from browser_use_async.batch.ledger.records import FINAL_STATES, ItemState, Orphan
+from browser_use_async.batch.ledger.records import FINAL_STATES, ItemState
 from browser_use_async.batch.ledger.row import (
     COLUMNS,
     IN_ORDER,
@@ -65,7 +65,6 @@ class LedgerView:
     counts: Mapping[ItemState, int]  # how many items are in each state; every state is there
     joined: int  # how many items have joined the task of an earlier run or of other code
     joined_failed: int  # how many of these tasks ended without success
-    orphans: tuple[Orphan, ...]  # duplicate tasks
 
     @property
     def name(self) -> str:
@@ -154,10 +153,6 @@ def read_ledger(path: str | os.PathLike[str]) -> LedgerView:
             raise _not_begun(place)
         counts = [*query(STATE_COUNTS)]
         joined = joined_by_state(counts)
-        orphans = query(
-            "SELECT orphans.task_id, key, found_at, stopped, orphans.cost, name "
-            "FROM orphans LEFT JOIN items USING (key)"
-        )
         return LedgerView(
             path=place,
             id=batch[0],
@@ -171,19 +166,7 @@ def read_ledger(path: str | os.PathLike[str]) -> LedgerView:
             counts=counts_by_state(counts),
             joined=sum(joined.values()),
             joined_failed=joined.get(ItemState.FAILED, 0),
-            orphans=tuple(_orphan(row) for row in orphans),
         )
-
-
-def _orphan(row: tuple[Any, ...]) -> Orphan:
-    return Orphan(
-        task_id=row[0],
-        key=row[1],
-        found_at=moment(row[2]),
-        stopped=bool(row[3]),
-        cost_cents=cents_if_any(row[4]),
-        name=row[5],
-    )
 
 
 def _snapshot(place: Path | LedgerAddress) -> AbstractContextManager[Query]:

@@ -5,7 +5,7 @@
 import json
 import uuid
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from decimal import Decimal
@@ -13,16 +13,13 @@ from typing import Any
 
 import attrs
 
-from browser_use_async.api.submission_token import SubmissionToken
 from browser_use_async.batch.inputs import Item
 from browser_use_async.batch.ledger.records import (
     MAX_KEPT_TASK,
-    DuplicateSuspect,
     Intent,
     ItemState,
     LedgerTotals,
     OpenItem,
-    Orphan,
 )
 from browser_use_async.batch.ledger.row import (
     COLUMNS,
@@ -43,14 +40,12 @@ from browser_use_async.batch.ledger.statements import (
     FORMER,
     IS_ENDED,
     IS_FINAL,
-    MAY_DOUBLE,
     STATE_COUNTS,
     SUM_OF_COSTS,
     SUM_RESERVED,
     TASK,
     counts_by_state,
     joined_by_state,
-    others,
 )
 from browser_use_async.batch.results import BatchResult
 from browser_use_async.errors import LedgerError
@@ -312,13 +307,10 @@ class LedgerStore(ABC):
     def _record_intent(self, claim: Claim, intent: Intent) -> None:
         self._update(
             claim,
-            # If there may be two tasks, there is a reservation for both.
-            f"doubted = doubted OR ({MAY_DOUBLE}), "
-            f"doubt = doubt + CASE WHEN {MAY_DOUBLE} THEN reserved ELSE 0 END, "
             "state = %s, mark = %s, token = %s, keyed = %s, attempts = attempts + 1, "
             "sent_at = %s, reserved = %s",
             (
-                *(intent.keyed, intent.keyed, ItemState.INTENT, intent.token.mark),
+                *(ItemState.INTENT, intent.token.mark),
                 *(str(intent.token), intent.keyed, intent.at, millicents(intent.maximum_cents)),
             ),
         )
@@ -385,49 +377,6 @@ class LedgerStore(ABC):
             else len(output.encode("utf-8", "surrogatepass")),
             "output": self._storable(output) if is_kept else None,
         }
-
-    # --- duplicate tasks ------------------------------------------------------------------
-
-    def end_doubts(self, kept: Collection[str]) -> None:
-        """Release the reservations for lost requests of ended items, except for some keys.
-
-        Called after the search for tasks of these requests.
-        """
-        statement = f"UPDATE items SET doubt = 0 WHERE doubt > 0 AND {IS_ENDED}{others(kept)}"
-        self._do(statement, tuple(kept))
-
-    def duplicate_suspects(self) -> list[DuplicateSuspect]:
-        """The items that may have more than one task."""
-        found = self._all(
-            "SELECT key, token, task_id, steps, cost, name FROM items WHERE doubted "
-            "UNION ALL SELECT key, former.token, former.task_id, former.steps, former.cost, name "
-            "FROM former_tasks AS former JOIN items USING (position) WHERE former.doubted"
-        )
-        return [
-            DuplicateSuspect(
-                key=key,
-                token=SubmissionToken.parse(token),
-                task_id=task_id,
-                steps=steps,
-                cost_cents=cents(cost),
-                name=name,
-            )
-            for key, token, task_id, steps, cost, name in found
-        ]
-
-    def record_orphan(self, orphan: Orphan) -> None:
-        """Record a duplicate task, or what has changed about it."""
-        self._do(
-            "INSERT INTO orphans VALUES (%s, %s, %s, %s, %s) ON CONFLICT (task_id) DO UPDATE SET "
-            "stopped = orphans.stopped OR excluded.stopped, cost = excluded.cost",
-            (
-                orphan.task_id,
-                self._storable(orphan.key),
-                orphan.found_at.timestamp(),
-                orphan.stopped,
-                millicents(orphan.cost_cents),
-            ),
-        )
 
     # --- statements -----------------------------------------------------------------------
 

@@ -82,11 +82,6 @@ class LedgerAdmission(Admission):
         self._writer.post(lambda store: store.reserve_known(claim, most))
         super().follow(claim, request)
 
-    async def admit_again(self, claim: Claim, request: RunTaskRequest) -> bool:
-        """Reserve for one more request of an item; earlier ones may have created a task."""
-        self._writer.post(lambda store: store.doubt(claim))
-        return await super().admit_again(claim, request)
-
     def release(self, claim: Claim) -> None:
         """Release the ledger's reservation for an item, if any: it has no task."""
         self._writer.post(lambda store: store.release(claim))

@@ -47,8 +47,7 @@ ALTER TABLE batch
     ADD items BIGINT NOT NULL DEFAULT 0,
     ADD spent BIGINT NOT NULL DEFAULT 0,
     ADD reserved BIGINT NOT NULL DEFAULT 0,
-    ADD is_complete BOOLEAN NOT NULL DEFAULT true,
-    ADD swept_run INTEGER NOT NULL DEFAULT 0;
+    ADD is_complete BOOLEAN NOT NULL DEFAULT true;
 ALTER TABLE items
     ADD key_digest BYTEA NOT NULL,
     ADD request TEXT,

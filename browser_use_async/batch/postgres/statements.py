@@ -4,9 +4,7 @@ from browser_use_async.batch.ledger.records import ItemState
 from browser_use_async.batch.ledger.row import COLUMNS, IN_ORDER, WITH_FORMER
 from browser_use_async.batch.ledger.statements import (
     IN_DOUBT,
-    IS_ENDED,
     IS_FINAL,
-    MAY_DOUBLE,
     OUTCOMES,
 )
 from browser_use_async.batch.postgres.schema import (
@@ -22,22 +20,20 @@ from browser_use_async.batch.postgres.schema import (
 # The parameter of statements for many items at once: the columns of each as a JSON object, which
 # takes less time to make than arrays.
 _GIVEN = "given AS (SELECT * FROM json_to_recordset(%s) AS given"
-# The same token with the same time means that this statement is executed a second time. If run-task
-# is sent again although an earlier request may have created a task, and not with its key, there may
-# be two tasks: `doubt` keeps the reservation of the earlier one. A task or an end is never
-# overwritten, since it is newer.
+# The same token with the same time means that this statement is executed a second time. A task or
+# an end is never overwritten, since it is newer.
 RECORD_INTENTS = f"""
 WITH {_GIVEN}(
     position BIGINT, call TEXT, mark TEXT, token TEXT, is_keyed BOOLEAN, moment DOUBLE PRECISION,
     maximum BIGINT
 )), found AS (
-    SELECT items.position, reserved, {MAY_DOUBLE.replace("%s", "given.is_keyed")} AS may_double,
+    SELECT items.position, reserved,
         (items.token, sent_at) IS DISTINCT FROM (given.token, given.moment) AS is_new
     FROM items JOIN given ON given.position = items.position AND given.call = items.claim
     WHERE state = '{ItemState.NEW}' OR state IN {IN_DOUBT}
     ORDER BY items.position FOR UPDATE OF items
 ), written AS (
-    UPDATE items SET doubted = doubted OR (may_double AND is_new),
+    UPDATE items SET
         attempts = attempts + CASE WHEN is_new THEN 1 ELSE 0 END,
         state = '{ItemState.INTENT}', mark = given.mark, token = given.token,
         keyed = given.is_keyed, sent_at = given.moment, reserved = given.maximum
@@ -79,13 +75,11 @@ SELECT budget, spent, total FROM found WHERE reserved > 0 OR EXISTS (TABLE fitti
 # The effects of ended items on the sums of the batch, in one statement, so that the row of the
 # batch, which all processes share, is locked only for a short time:
 #
-# | the item     | cost in `spent` | `reserved` of the item | `doubt` of the item                  |
-# |--------------|-----------------|------------------------|--------------------------------------|
-# | done, failed | the new one,    | given back             | given back if it was never sent      |
-# | dead letter  | less the one    | given back             | again: it is for this very task;     |
-# |              | of an earlier   |                        | else kept until duplicates were      |
-# |              | commit whose    |                        | looked for (`END_DOUBTS`)            |
-# | unknown      | answer was lost | kept: it may have one  | kept                                 |
+# | the item                  | cost in `spent`                   | `reserved` of the item |
+# |---------------------------|-----------------------------------|------------------------|
+# | done, failed, dead letter | the new one, less the one of an   | given back             |
+# | unknown                   | earlier commit whose answer was   | kept: it may have one  |
+# |                           | lost                              |                        |
 RECORD_OUTCOMES = f"""
 WITH {_GIVEN}(
     position BIGINT, call TEXT, spent BIGINT, is_over BOOLEAN,
@@ -93,18 +87,17 @@ WITH {_GIVEN}(
     created_at DOUBLE PRECISION, finished_at DOUBLE PRECISION, output_bytes BIGINT, output TEXT
 )), before AS (
     SELECT items.position, given.spent - COALESCE(items.cost, 0) AS paid,
-        CASE WHEN is_over THEN reserved ELSE 0 END AS freed,
-        CASE WHEN is_over AND NOT doubted THEN doubt ELSE 0 END AS sole
+        CASE WHEN is_over THEN reserved ELSE 0 END AS freed
     FROM items JOIN given ON given.position = items.position AND given.call = items.claim
     ORDER BY items.position FOR UPDATE OF items
 ), ended AS (
     UPDATE items SET {", ".join(f"{name} = given.{name}" for name in OUTCOMES)},
-        queue_state = {AT_REST}, reserved = items.reserved - freed, doubt = items.doubt - sole,
+        queue_state = {AT_REST}, reserved = items.reserved - freed,
         recorded_at = extract(epoch FROM clock_timestamp())
     FROM before JOIN given USING (position) WHERE items.position = before.position
     RETURNING items.position
 ), more AS (
-    SELECT SUM(paid) AS paid, SUM(freed + sole) AS freed FROM before
+    SELECT SUM(paid) AS paid, SUM(freed) AS freed FROM before
 ), summed AS (
     UPDATE batch SET spent = spent + more.paid, reserved = reserved - more.freed
     FROM more WHERE more.paid != 0 OR more.freed != 0 RETURNING 1
@@ -208,15 +201,6 @@ WITH waiting AS (
     SELECT 1 FROM items WHERE queue_state = {HANDED_OUT} AND {IS_BEGUN} ORDER BY owner LIMIT 1
 )
 SELECT NOT EXISTS (TABLE waiting) AND NOT EXISTS (TABLE handed_out)
-"""
-END_DOUBTS = f"""
-WITH before AS (
-    SELECT position, doubt FROM items WHERE doubt > 0 AND {IS_ENDED}{{others}} FOR UPDATE
-), ended AS (
-    UPDATE items SET doubt = 0 FROM before WHERE items.position = before.position
-)
-UPDATE batch SET reserved = reserved - freed
-FROM (SELECT SUM(doubt) AS freed FROM before) AS kept WHERE freed > 0
 """
 IS_OVER = f"""
 WITH waiting AS (

@@ -22,10 +22,8 @@ from browser_use_async.batch.ledger.records import (
     MAY_COST,
     Intent,
     ItemState,
-    Orphan,
 )
 from browser_use_async.batch.ledger.row import Claim, LedgerRow, cents, millicents, moment, rows_of
-from browser_use_async.batch.ledger.statements import others
 from browser_use_async.batch.ledger.store import (
     Columns,
     LedgerStore,
@@ -309,15 +307,13 @@ class PostgresStore(LedgerStore):
         """Whether no begun item waits for a process, or is worked on."""
         return bool(self._required(statements.IS_SETTLED)[0])
 
-    def finish(self, now: float) -> bool:
-        """End the round of retries; returns True to the one process that looks for duplicates."""
+    def finish(self, now: float) -> None:
+        """End the round of retries once the batch is over."""
         with self.connection.transaction():
             # The lock prevents a new round from beginning meanwhile.
             self._one("SELECT 1 FROM batch FOR UPDATE")
-            if not self.is_over():
-                return False
-            self.end_round(now)
-            return self._do("UPDATE batch SET swept_run = runs WHERE swept_run < runs") == 1
+            if self.is_over():
+                self.end_round(now)
 
     # --- money ----------------------------------------------------------------------------
 
@@ -379,28 +375,10 @@ class PostgresStore(LedgerStore):
         amount = millicents(maximum_cents)
         self._do(
             "WITH item AS (UPDATE items SET reserved = %s "
-            f"WHERE {condition} AND reserved = 0 AND doubt = 0 RETURNING 1) "
+            f"WHERE {condition} AND reserved = 0 RETURNING 1) "
             "UPDATE batch SET reserved = reserved + %s FROM item",
             (amount, *own, amount),
         )
-
-    def doubt(self, claim: Claim) -> None:
-        """Keep the reservation of an item for its requests whose answers were lost."""
-        self._update(claim, "doubt = doubt + reserved, reserved = 0", ())
-
-    def end_doubts(self, kept: Collection[str]) -> None:
-        """Release the reservations for lost requests of ended items, except for some keys."""
-        self._do(statements.END_DOUBTS.format(others=others(kept)), tuple(kept))
-
-    def record_orphan(self, orphan: Orphan) -> None:
-        """Record a duplicate task, or its changes, and its cost."""
-        with self.connection.transaction():
-            self._do(
-                "UPDATE batch SET spent = spent + %s - "
-                "COALESCE((SELECT cost FROM orphans WHERE task_id = %s), 0)",
-                (millicents(orphan.cost_cents) or 0, orphan.task_id),
-            )
-            super().record_orphan(orphan)
 
 
 def _amounts(limit: int | None, spent: int, reserved: int) -> BudgetAmounts:

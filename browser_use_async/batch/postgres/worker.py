@@ -14,7 +14,6 @@ from typing import Any
 import attrs
 
 from browser_use_async.api.requests import build_request
-from browser_use_async.batch.duplicates import find_duplicates
 from browser_use_async.batch.inputs import Item
 from browser_use_async.batch.ledger import records
 from browser_use_async.batch.ledger.row import Claim
@@ -162,7 +161,6 @@ class BatchWorker:
     options: WorkerOptions
     on_result: OnResult = lambda _result: None  # called for each item that it finished
     make_store: MakeStore[PostgresStore] = PostgresStore
-    orphans: tuple[records.Orphan, ...] = ()  # duplicate tasks that it found at the end
     _drained: bool = False
     _failure: Exception | None = None
     _items: dict[int, "asyncio.Task[None]"] = attrs.field(factory=dict)  # by position
@@ -405,7 +403,4 @@ class BatchWorker:
 
     async def _finish(self, writer: LedgerWriter[PostgresStore]) -> None:
         now = self.runtime.now().timestamp()
-        if not await writer.run(lambda store: store.finish(now), durable=False):
-            return
-        assert self._state is not None
-        self.orphans = await find_duplicates(self._state, stop=self.options.stop_orphans)
+        await writer.run(lambda store: store.finish(now), durable=False)

@@ -9,7 +9,7 @@ from browser_use_async import batch
 from browser_use_async.batch.key_limits import KeyLimits
 from browser_use_async.batch.options import BatchOptions
 from browser_use_async.batch.postgres.address import LedgerAddress
-from browser_use_async.cli.batch.progress import joined_words, report_orphans
+from browser_use_async.cli.batch.progress import joined_words
 from browser_use_async.cli.batch.results import result_record
 from browser_use_async.cli.batch.runner import BatchRun
 from browser_use_async.cli.batch.settings import BatchSettings
@@ -123,7 +123,6 @@ async def work_here(ledger: str, connection: Connection, console: Console, **opt
         worked = await batch.work(
             ledger, session=connection.session, on_result=report, drain=drain, **options
         )
-    report_orphans(worked.orphans, console)
     return await _finish(ledger, worked.stopped_by, console)
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import math
 import signal
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import ExitStack
 from decimal import Decimal
 from typing import Any, Self
@@ -15,7 +15,6 @@ from browser_use_async.batch import (
     BatchResult,
     Forecast,
     ItemState,
-    Orphan,
     StopReason,
 )
 from browser_use_async.cli.batch.failures import Failures
@@ -110,13 +109,6 @@ class BatchDisplay:
         text = result.output if is_good else str(result.error or result.status or "")
         show = self._console.report if self._shows_results else self._console.labelled
         show(prefix, text or "no output")
-
-
-def report_orphans(orphans: Iterable[Orphan], console: Console) -> None:
-    """Print which tasks are second ones of their items."""
-    for each in orphans:
-        outcome = "it was stopped" if each.stopped else "it was not stopped"
-        console.note(f"task {each.task_id} is one too many for {each.title}; {outcome}")
 
 
 def _why_stopped(progress: BatchProgress) -> str:

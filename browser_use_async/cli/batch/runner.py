@@ -25,7 +25,6 @@ from browser_use_async.cli.batch.progress import (
     joined_in,
     joined_words,
     remaining,
-    report_orphans,
     summary,
     summary_line,
 )
@@ -271,6 +270,11 @@ class BatchRun:
             return
         self._summarize(batch.progress)
         ledger = self.settings.ledger
+        if batch.progress.unknown:
+            self.console.note(
+                "unknown: run-task was not answered, and no task has appeared. --resume looks for "
+                "it once more; --retry-unknown then sends the row again, which may pay twice"
+            )
         if ledger is not None and (not isinstance(ledger, Path) or ledger.exists()):
             self.console.info("to go on: ", (self._resume_command(batch.progress), Style.STRONG))
 
@@ -294,7 +298,6 @@ class BatchRun:
 
     def _finish(self, batch: Batch[Any]) -> int:
         progress = batch.progress
-        report_orphans(batch.orphans, self.console)
         if remaining(progress) or progress.unknown:
             self._report_resume(batch)
         else:

@@ -150,7 +150,6 @@ class RunOptions(TypedDict, total=False):
     concurrency: int
     budget_cents: Required[Decimal | None]
     check_balance: bool
-    stop_orphans: bool
     timeout: float | None
     outage_timeout: float
     key_prefix: Required[str | None]
@@ -158,6 +157,7 @@ class RunOptions(TypedDict, total=False):
     per_key: Required[int | None]
     retry_dead_letters: Required[bool]
     retry_failed: Required[bool]
+    retry_unknown: Required[bool]
     max_failures: int | None
 
 
@@ -257,6 +257,7 @@ def _refuse_contradictions(
         ("--extend", extend),
         ("--retry-dead-letters", options["retry_dead_letters"]),
         ("--retry-failed", options["retry_failed"]),
+        ("--retry-unknown", options["retry_unknown"]),
     ):
         if is_given and not resume:
             raise ConfigurationError(f"{flag} is about an earlier run; add --resume")

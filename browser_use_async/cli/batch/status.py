@@ -75,9 +75,6 @@ def _show(view: LedgerView, rest: Forecast | None, failures: Failures, console: 
     say("cost", f"{format_cents(view.cost_cents)}{budget}")
     coming = f"not known before {LEAST_ENDS} items have ended"
     say("to come", coming if rest is None else str(rest))
-    for orphan in view.orphans:
-        cost = "" if orphan.cost_cents is None else f", {format_cents(orphan.cost_cents)}"
-        say("too many", f"task {orphan.task_id} of {orphan.title}{cost}", Style.WAITING)
     failures.show(console)
     begun = local_time(view.created_at, with_zone=True)
     say("begun", f"{begun}, {counted(view.runs, 'run')} so far")
@@ -125,14 +122,5 @@ def _report(
         "cost_cents": float(view.cost_cents),
         "budget_cents": plain_cents(view.budget_cents),
         "about": about_record(about),
-        "orphans": [
-            {
-                "task_id": each.task_id,
-                "key": each.key,
-                "stopped": each.stopped,
-                "cost_cents": plain_cents(each.cost_cents),
-            }
-            for each in view.orphans
-        ],
     }
     return report if running is None else {**report, "running": running}

@@ -105,11 +105,6 @@ _RUNNING = (
 )
 
 
-_STOP_ORPHANS = option(
-    "--stop-orphans", "stop the second task of a row, if a slow service has ever created one"
-)
-
-
 _BUDGET = (
     option(
         "--budget-cents CENTS",
@@ -147,6 +142,11 @@ _RESUMING = (
         "with --resume: create a new task for each row whose task failed or was stopped, joined "
         "ones too; this costs again, and asks first on a terminal",
     ),
+    option(
+        "--retry-unknown",
+        "with --resume: send rows again whose request was not answered, if their tasks still do "
+        "not appear; this pays twice for a task that exists after all",
+    ),
     option("--extend", "with --resume: add the rows of another file to the batch of the ledger"),
 )
 
@@ -183,7 +183,6 @@ _RESUMING = (
             shell_complete=complete_files,
         ),
         *_RESUMING,
-        _STOP_ORPHANS,
         about="Press Ctrl-C once to wait for the running tasks, twice to leave them. With a ledger "
         "the same command with --resume continues after any interruption: no row is lost, and "
         "none is paid for twice.",
@@ -238,7 +237,6 @@ async def _enqueue(console: Console, wait: bool, ledger: LedgerName, **values: A
         type=ledger_name,
     ),
     *_RUNNING,
-    _STOP_ORPHANS,
     option(
         "--lease SECONDS",
         "after how long without a sign of this process others take over its rows (default: 30); "

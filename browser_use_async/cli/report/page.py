@@ -14,7 +14,7 @@ from string import Template
 
 from browser_use_async.batch.forecast import Forecast
 from browser_use_async.batch.ledger.reader import LedgerView
-from browser_use_async.batch.ledger.records import ItemState, Orphan
+from browser_use_async.batch.ledger.records import ItemState
 from browser_use_async.cli.batch.failures import Failures
 from browser_use_async.cli.batch.progress import joined_words
 from browser_use_async.cli.report.figures import CENTS, SECONDS, Axis, Figures, bins, plot, quantile
@@ -154,19 +154,6 @@ def _plot(axis: Axis, values: Sequence[float], about: str = "") -> str:
         f"{plot(values, axis)}\n"
         f"<details><summary>The same as a table</summary>\n{table}\n</details>\n</figure>\n"
     )
-
-
-def orphans(found: Iterable[Orphan]) -> str:
-    """The table of duplicate tasks, or nothing if there are none."""
-    rows = [
-        f'<tr><th scope="row">{text(each.task_id)}</th><td>{text(each.title)}</td>'
-        f"<td>{moment(each.found_at)}</td><td>{'yes' if each.stopped else 'no'}</td>"
-        f'<td class="number">{money(each.cost_cents)}</td></tr>'
-        for each in found
-    ]
-    if not rows:
-        return ""
-    return _table("orphans", "Tasks too many", ("Task", "Key", "Found", "Stopped", "#Cost"), rows)
 
 
 def end() -> str:

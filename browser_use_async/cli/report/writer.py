@@ -73,7 +73,6 @@ def _after_the_items(view: LedgerView, figures: Figures) -> Generator[str]:
     yield items.footer()
     yield page.plots(figures)
     yield page.totals(figures)
-    yield page.orphans(view.orphans)
     yield page.end()
 
 

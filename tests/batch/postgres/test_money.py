@@ -217,58 +217,6 @@ async def test_a_budget_that_comes_later_counts_what_runs_already(
     assert rows.execute("SELECT reserved FROM batch").fetchone() == (0,)
 
 
-async def test_a_request_is_sent_again_only_with_a_second_maximum(
-    serve: Serve, open_session: Open, ledger: str, rows: Rows
-) -> None:
-    """A task that is created after the settle window has money of its own until it is searched."""
-    late = Fault("late_commit", "run_task", calls=1, seconds=1.0)
-    server = await serve(faults=[late], submission_keys=False)
-    session = await open_session(server)
-    await put(["one"], ledger, TWO_STEPS, budget_cents=Decimal(6))
-
-    worker = worker_of(session, ledger)
-    await worker.run()
-    await until(lambda: server.store.tasks)
-
-    view = read_ledger(ledger)
-    assert len(server.store.tasks) == 1
-    assert worker.stopped_by is StopReason.BUDGET
-    assert view.counts[ItemState.UNKNOWN] == 1
-    assert rows.execute("SELECT spent, reserved FROM batch").fetchone() == (0, 6000)
-
-    await put(["one"], ledger, TWO_STEPS, budget_cents=Decimal(6))
-    await worker_of(session, ledger).run()
-
-    assert read_ledger(ledger).counts[ItemState.DONE] == len(server.store.tasks) == 1
-    assert rows.execute("SELECT spent, reserved FROM batch").fetchone() == (3500, 0)
-
-
-async def test_lost_requests_that_made_no_task_are_free_in_the_end(
-    serve: Serve, open_session: Open, ledger: str, rows: Rows
-) -> None:
-    """Their reservations are released when the batch is over; a duplicate is counted."""
-    faults = [
-        Fault("reset", "run_task", calls=1),
-        Fault("late_commit", "run_task", calls=3, seconds=0.7),
-    ]
-    held = Held("two")
-    server = await serve(executor=held, faults=faults, submission_keys=False)
-    await put(["one", "two"], ledger, TWO_STEPS, budget_cents=Decimal(40))
-    worker = worker_of(await open_session(server), ledger, concurrency=1)
-    working = asyncio.ensure_future(worker.run())
-    await until(lambda: len(server.store.tasks) == 3)
-    held.released.set()
-    await working
-
-    tasks = len(server.store.tasks)
-    assert (tasks, len(worker.orphans)) == (3, 1)
-    assert read_ledger(ledger).counts[ItemState.DONE] == 2
-    spent, reserved = rows.execute("SELECT spent, reserved FROM batch").fetchone()
-    assert reserved == 0
-    assert spent == 1000 * read_ledger(ledger).cost_cents
-    assert 7000 < spent <= 10_500
-
-
 async def test_an_item_that_comes_back_late_is_not_paid_twice(
     serve: Serve, open_session: Open, ledger: str, rows: Rows
 ) -> None:

@@ -14,10 +14,7 @@ _KILLED = {name for name in vars(retries) if name.startswith("test_killed")}
 _OF_BUDGETS = (
     maxima.test_tasks_of_an_earlier_run_have_their_share_before_their_turn_comes,
     maxima.test_a_task_that_is_waited_for_no_longer_keeps_its_share,
-    maxima.test_what_was_lost_is_sent_again_only_if_it_fits,
-    maxima.test_a_task_that_is_made_late_is_within_the_budget,
-    maxima.test_a_second_task_counts_in_the_budget_of_the_next_run,
-    maxima.test_a_second_task_that_runs_on_keeps_its_reservation,
+    maxima.test_an_unknown_item_keeps_its_maximum,
 )
 
 globals().update({each.__name__: each for each in _OF_BUDGETS})

@@ -158,12 +158,12 @@ def test_many_items_are_written_in_one_statement(store_of: MakeStore) -> None:
     assert budget.reserved_cents == 3
     assert first.record_outcomes(ends) == {*kept}
 
-    columns = "state, attempts, doubted, sent_at, reserved, output"
+    columns = "state, attempts, sent_at, reserved, output"
     rows = first.connection.execute(
         f"SELECT {columns} FROM items WHERE position < 4 ORDER BY position"
     ).fetchall()
-    assert rows[1] == ("new", 0, False, None, 0, None)
-    assert [rows[position] for position in kept] == [("done", 1, False, 7.0, 0, text)] * 3
+    assert rows[1] == ("new", 0, None, 0, None)
+    assert [rows[position] for position in kept] == [("done", 1, 7.0, 0, text)] * 3
     budget = first.budget()
     assert budget is not None
     assert budget.reserved_cents == 0

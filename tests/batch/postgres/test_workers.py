@@ -258,24 +258,6 @@ async def test_a_lost_answer_is_made_good(
     assert read_ledger(ledger).counts[ItemState.DONE] == 4 == len(server.store.tasks)
 
 
-async def test_a_second_task_of_an_item_is_found_at_the_end(
-    serve: Serve, open_session: Open, ledger: str, work: Work
-) -> None:
-    """An item that was sent twice is looked for in the list, by one worker."""
-    server = await serve(submission_keys=False, faults=[Fault("reset", "run_task", calls=1)])
-    session = await open_session(server)
-    await put(["one"], ledger)
-    working = asyncio.ensure_future(work(session, ledger))
-    await until(lambda: server.store.tasks)
-    mark = server.store.tasks[0].metadata
-    late = await session.tasks.run("one", metadata=dict(mark))
-
-    worker = await working
-
-    assert [orphan.task_id for orphan in worker.orphans] == [late.id]
-    assert [orphan.task_id for orphan in read_ledger(ledger).orphans] == [late.id]
-
-
 async def test_a_claim_whose_answer_was_lost_is_made_good(
     serve: Serve, open_session: Open, ledger: str, texts: Texts
 ) -> None:
@@ -452,7 +434,7 @@ async def test_a_program_works_on_a_batch(
     )
 
     assert drained.stopped_by is StopReason.DRAINED
-    assert (worked.stopped_by, worked.orphans) == (None, ())
+    assert worked.stopped_by is None
     assert read_ledger(ledger).counts[ItemState.DONE] == 3 == len(server.store.tasks)
     assert (
         sorted(str(each.task and each.task.task) for each in results) == texts(3)[-len(results) :]
