@@ -512,8 +512,8 @@ class BrowserUseSession:
                 item without a limit; called once for each with a `BatchItem`, whose `request` is
                 the whole `RunTaskRequest`. An item for which it raises an exception is refused: a
                 dead letter with the reason.
-            per_key: The most items of one limit key under way at once. Items of other keys need not
-                wait for them. Tasks that an earlier run has left running count.
+            per_key: The most items of one limit key under way at once in this run. Items of other
+                keys need not wait for them.
             fields: Fields of all requests; a request's own fields go before them.
 
         Returns:

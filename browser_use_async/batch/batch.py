@@ -12,7 +12,7 @@ from browser_use_async.api import endpoint_table as table
 from browser_use_async.batch.admission import nothing_would_run
 from browser_use_async.batch.claims import RepeatedItems
 from browser_use_async.batch.inputs import BatchInput, InputPrices, InputReader, Item
-from browser_use_async.batch.key_limits import LimitedItems
+from browser_use_async.batch.key_limits import READ_AHEAD, LimitedRoom
 from browser_use_async.batch.ledger.kind import LedgerKind
 from browser_use_async.batch.ledger.records import LedgerTotals
 from browser_use_async.batch.ledger.store import LedgerStore
@@ -42,7 +42,6 @@ from browser_use_async.errors import (
     LedgerMismatchError,
 )
 from browser_use_async.lifecycle.run import SubmissionRunner
-from browser_use_async.lifecycle.waits import wait
 from browser_use_async.logs import LOGGER
 from browser_use_async.money import NO_LIMIT, BudgetAmounts
 from browser_use_async.observing.observers import BatchBegan, BatchEnded
@@ -80,7 +79,10 @@ class Batch(Generic[OutputT]):
             has_type=has_type,
             limit_key_of=None if limits is None else limits.key_of,
         )
-        self._limited = None if limits is None else LimitedItems(self._reader, limits.per_key)
+        self._limited: LimitedRoom | None = None
+        if limits is not None:
+            room = asyncio.Semaphore(options.concurrency)
+            self._limited = LimitedRoom(limits.per_key, room)
         self._ledger = ledger
         self._on_progress = on_progress
         self._prices = InputPrices.of(requests, fields) if isinstance(requests, Sequence) else None
@@ -224,8 +226,6 @@ class Batch(Generic[OutputT]):
         try:
             await shut_down(self._workers, state)
         finally:
-            if self._limited is not None:
-                await self._limited.aclose()
             await state.writer.aclose()
 
     async def __aenter__(self) -> Self:
@@ -315,18 +315,8 @@ class Batch(Generic[OutputT]):
             SharedBackoff(options.outage_timeout, self._runtime.rng),
             self._report_progress,
         )
-        if self._limited is not None:
-            open_items = await writer.run(lambda store: store.open_items(), durable=False)
-            self._limited.follow(open_items, self._until_end)
         if self._drained:
             self._state.stop(StopReason.DRAINED)
-
-    async def _until_end(self, task_id: str | None) -> None:
-        """Wait until a task of an earlier run has ended, or certainly does not exist."""
-        if task_id is None:
-            await asyncio.sleep(self._lifecycle.creator.reconciler.settle_window)
-        else:
-            await wait(self._lifecycle.poller, task_id, self._options.timeout, exists=True)
 
     def _refuse_too_small(self, limit: Decimal) -> None:
         """Refuse a budget that is too small for any task of the input."""
@@ -349,14 +339,12 @@ class Batch(Generic[OutputT]):
         has_started_next = False
         try:
             while (item := await self._next()) is not None:
-                if not has_started_next and len(self._workers) < self._options.concurrency:
-                    # Only once there is an item: an input of three needs no more workers.
+                waits = self._limited is not None and self._limited.is_full(item)
+                # Only once there is an item: an input of three needs no more workers.
+                if (waits or not has_started_next) and self._has_place(waits=waits):
                     has_started_next = True
                     self._start_worker()
-                results = await self._items.run(self._state, item)
-                if self._limited is not None:
-                    self._limited.release(item)
-                for result in results:
+                for result in await self._run(self._state, item):
                     await self._results.put(result)
         except asyncio.CancelledError:
             # Cancelled by other code: without an error its results would seem complete.
@@ -366,21 +354,36 @@ class Batch(Generic[OutputT]):
         except Exception as error:  # noqa: BLE001 - raised by the iteration
             self._fail(error)
 
-    async def _next(self) -> Item | None:
-        state = self._state
-        assert state is not None
+    def _has_place(self, *, waits: bool) -> bool:
+        """Whether one more worker may read: those that wait for a limit key take no place."""
+        waiting = waits + (0 if self._limited is None else self._limited.waiting)
+        return waiting <= READ_AHEAD and len(self._workers) - waiting < self._options.concurrency
+
+    async def _run(self, state: BatchState, item: Item) -> list[BatchResult[Any]]:
+        if self._limited is None:
+            return await self._items.run(state, item)
+        async with self._limited.for_item(item):
+            # The batch may have been stopped while the item waited.
+            return [] if self._leaves_rest(state) else await self._items.run(state, item)
+
+    def _leaves_rest(self, state: BatchState) -> bool:
+        """Whether no more items are begun."""
         reason = state.stopped_by
         # The rest is read for items that already have a task, and to count what is left.
         reads_rest = state.counter.outstanding > 0 or self._reader.size is not None
         has_ended = reason is not None and not (reason in FINISHES_BEGUN and reads_rest)
-        if self._closed or self._failure is not None or has_ended:
+        return self._closed or self._failure is not None or has_ended
+
+    async def _next(self) -> Item | None:
+        assert self._state is not None
+        if self._leaves_rest(self._state):
             self._stop_reading()
             return None
         worker = asyncio.current_task()
         assert worker is not None
         self._reading.add(worker)
         try:
-            return await (self._limited or self._reader).next()
+            return await self._reader.next()
         except asyncio.CancelledError:
             if self._closed or self._reads:
                 raise
@@ -396,8 +399,6 @@ class Batch(Generic[OutputT]):
         running = running_task()
         for reading in self._reading - {running}:  # the input itself may call this
             reading.cancel()
-        if self._limited is not None:
-            self._limited.stop_reading(running)
 
     def _fail(self, error: Exception) -> None:
         """Start no more items, and raise the error once those in flight have ended."""

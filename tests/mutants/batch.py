@@ -14,15 +14,12 @@ MUTANTS: tuple[Mutant, ...] = (
         ("batch/postgres/test_key_limits.py::test_processes_count_one_after_another",),
     ),
     Mutant(
-        "a task that an earlier run has left does not count for its limit key",
+        "an item does not wait for its limit key",
         "batch/key_limits.py",
-        "LimitedItems.follow",
-        "self._count(each.limit_key)",
-        "self._open.pop(each.key)",
-        (
-            "batch/test_key_limits.py::test_a_task_that_an_earlier_run_has_left_counts",
-            "batch/test_key_limits.py::test_an_item_that_is_tried_again_waits_for_what_runs",
-        ),
+        "LimitedRoom.for_item",
+        "asyncio.Semaphore(self._per_key)",
+        "asyncio.Semaphore(999)",
+        ("batch/test_key_limits.py::test_no_more_than_so_many_of_a_key_run_at_once",),
     ),
     Mutant(
         "a task is created before its intent is committed",
@@ -141,7 +138,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "more run at once than asked for",
         "batch/batch.py",
-        "Batch._work",
+        "Batch._has_place",
         "self._options.concurrency",
         "2 * self._options.concurrency",
         ("batch/test_amounts.py::test_never_more_at_once_and_no_more_memory_for_more_items",),

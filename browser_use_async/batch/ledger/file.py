@@ -281,13 +281,10 @@ class FileStore(LedgerStore):
         run = self.context.run
         self.connection.executemany(
             "INSERT INTO items "
-            "(position, key, digest, run, state, entered_at, name, task, limit_key) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "(position, key, digest, run, state, entered_at, name, task) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             [
-                (
-                    *(position, key, item.digest, run, ItemState.NEW, now),
-                    *(*self._shown(item), item.limit_key),
-                )
+                (position, key, item.digest, run, ItemState.NEW, now, *self._shown(item))
                 for position, (key, item) in enumerate(items.items(), first)
             ],
         )
@@ -296,9 +293,8 @@ class FileStore(LedgerStore):
     def _take(self, claims: Sequence[tuple[Claim, Item]]) -> None:
         for claim, item in claims:
             self._do(
-                "UPDATE items SET run = %s, name = %s, task = %s, limit_key = %s "
-                "WHERE position = %s",
-                (self.context.run, *self._shown(item), item.limit_key, claim.position),
+                "UPDATE items SET run = %s, name = %s, task = %s WHERE position = %s",
+                (self.context.run, *self._shown(item), claim.position),
             )
 
     def _own(self, claim: Claim) -> tuple[str, Columns]:

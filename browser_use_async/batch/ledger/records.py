@@ -63,15 +63,6 @@ class Intent:
 
 
 @attrs.frozen(kw_only=True)
-class OpenItem:
-    """An item with a limit key that an earlier run has left with a task, or perhaps with one."""
-
-    key: str
-    limit_key: str
-    task_id: str | None  # None if it is not known whether it has one
-
-
-@attrs.frozen(kw_only=True)
 class LedgerTotals:
     """The totals of a ledger when a run begins."""
 

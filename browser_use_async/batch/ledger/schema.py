@@ -14,7 +14,7 @@ VERSION = 7
 # request went to a service that keeps submission keys, so repeating it creates no second task.
 # `joined`: an earlier run or other code had created the task, and paid for it. `key_prefix` is the
 # beginning of the submission keys: the id, unless the batch was given another one. At most
-# `per_key` items with the same `limit_key` are under way at once.
+# `per_key` items of one limit key are under way at once.
 TABLES = """
 CREATE TABLE batch (
     id TEXT NOT NULL,
@@ -50,8 +50,7 @@ CREATE TABLE items (
     output_bytes INTEGER,
     output TEXT,
     name TEXT,
-    task TEXT,
-    limit_key TEXT
+    task TEXT
 ) STRICT;
 CREATE INDEX task_ids ON items (task_id) WHERE task_id IS NOT NULL;
 CREATE TABLE retry_rounds (

@@ -7,7 +7,6 @@ from browser_use_async.batch.ledger.records import ItemState
 
 # What a row says of an item that has a task, or may have one.
 IN_DOUBT = f"('{ItemState.INTENT}', '{ItemState.UNKNOWN}')"
-IS_ENDED = f"NOT (state = '{ItemState.SUBMITTED}' OR state IN {IN_DOUBT})"
 IS_FINAL = f"state IN ('{ItemState.DONE}', '{ItemState.FAILED}', '{ItemState.DEAD}')"
 SUM_RESERVED = "SELECT COALESCE(SUM(reserved), 0) FROM items"
 TASK = "state = %s, task_id = %s, joined = %s"

@@ -19,7 +19,6 @@ from browser_use_async.batch.ledger.records import (
     Intent,
     ItemState,
     LedgerTotals,
-    OpenItem,
 )
 from browser_use_async.batch.ledger.row import (
     COLUMNS,
@@ -38,7 +37,6 @@ from browser_use_async.batch.ledger.statements import (
     ELSEWHERE,
     FORGOTTEN,
     FORMER,
-    IS_ENDED,
     IS_FINAL,
     STATE_COUNTS,
     SUM_OF_COSTS,
@@ -188,17 +186,6 @@ class LedgerStore(ABC):
             reserved_cents=cents(self._required(SUM_RESERVED)[0]),
             has_open_round=self._open_round() is not None,
         )
-
-    def open_items(self) -> list[OpenItem]:
-        """The items with a limit key that have a task, or may have one."""
-        found = self._all(
-            "SELECT key, limit_key, task_id FROM items "
-            f"WHERE limit_key IS NOT NULL AND NOT ({IS_ENDED})"
-        )
-        return [
-            OpenItem(key=key, limit_key=limit_key, task_id=task_id)
-            for key, limit_key, task_id in found
-        ]
 
     # A round of retries is recorded before its first item is sent, and ends with the run that has
     # read the whole input. After a crash the next run continues the round, so that no item is tried

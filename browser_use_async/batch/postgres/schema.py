@@ -51,6 +51,7 @@ ALTER TABLE batch
 ALTER TABLE items
     ADD key_digest BYTEA NOT NULL,
     ADD request TEXT,
+    ADD limit_key TEXT,
     ADD owner TEXT,
     ADD claim TEXT,
     ADD queue_state SMALLINT NOT NULL DEFAULT {AT_REST},
