@@ -8,12 +8,11 @@ from typing import Any, Generic, Self, TypeVar
 
 import attrs
 
-from browser_use_async.api import endpoint_table as table
 from browser_use_async.batch.admission import nothing_would_run
 from browser_use_async.batch.claims import RepeatedItems
 from browser_use_async.batch.inputs import BatchInput, InputPrices, InputReader, Item
 from browser_use_async.batch.key_limits import READ_AHEAD, LimitedRoom
-from browser_use_async.batch.ledger.kind import LedgerKind
+from browser_use_async.batch.ledger.kind import kind_of_ledger
 from browser_use_async.batch.ledger.records import LedgerTotals
 from browser_use_async.batch.ledger.store import LedgerStore
 from browser_use_async.batch.ledger.writer import LedgerWriter
@@ -49,8 +48,6 @@ from browser_use_async.transport.config import Runtime
 
 OutputT = TypeVar("OutputT")
 
-OnProgress = Callable[[BatchProgress], None]
-
 
 class Batch(Generic[OutputT]):
     """The result of `session.run_many`. Iterate over it once, with `async for` or `collect()`.
@@ -66,8 +63,6 @@ class Batch(Generic[OutputT]):
         requests: BatchInput,
         fields: Mapping[str, Any],
         options: BatchOptions,
-        ledger: LedgerKind,
-        on_progress: OnProgress | None,
     ) -> None:
         self._lifecycle = lifecycle
         self._runtime = runtime
@@ -83,8 +78,9 @@ class Batch(Generic[OutputT]):
         if limits is not None:
             room = asyncio.Semaphore(options.concurrency)
             self._limited = LimitedRoom(limits.per_key, room)
-        self._ledger = ledger
-        self._on_progress = on_progress
+        # As long as a wait of the session sits an outage out
+        self._patience = lifecycle.poller.policy.outage_timeout
+        self._ledger = kind_of_ledger(options.ledger, self._patience, runtime.start_writer)
         self._prices = InputPrices.of(requests, fields) if isinstance(requests, Sequence) else None
         if options.budget_cents is not None:
             self._refuse_too_small(options.budget_cents)
@@ -289,12 +285,7 @@ class Batch(Generic[OutputT]):
             budget = BudgetAmounts(NO_LIMIT, totals.cost_cents, totals.reserved_cents)
             if options.budget_cents is not None:
                 budget.limit_cents = options.budget_cents
-            if options.check_balance:
-                balance = await lifecycle.creator.transport.call(table.CHECK_BALANCE)
-                budget.limit_cents = min(budget.limit_cents, budget.spent_cents + balance.cents)
             await learn_service(lifecycle)
-            # Once more: the balance may have lowered the limit.
-            self._refuse_too_small(budget.limit_cents)
         except BaseException:
             # `aclose` cannot close it: there is no state yet.
             await writer.aclose()
@@ -312,7 +303,7 @@ class Batch(Generic[OutputT]):
                 joined=totals.joined,
                 retries=totals.has_open_round,
             ),
-            SharedBackoff(options.outage_timeout, self._runtime.rng),
+            SharedBackoff(self._patience, self._runtime.rng),
             self._report_progress,
         )
         if self._drained:
@@ -434,9 +425,10 @@ class Batch(Generic[OutputT]):
         self._report_progress()
 
     def _report_progress(self) -> None:
-        if self._on_progress is None:
+        on_progress = self._options.on_progress
+        if on_progress is None:
             return
         try:
-            self._on_progress(self.progress)
+            on_progress(self.progress)
         except Exception:
             LOGGER.exception("on_progress raised")

@@ -110,22 +110,6 @@ async def test_a_lazy_input_is_refused_with_its_first_task(
     assert server.requests["run_task"] == 0
 
 
-async def test_a_balance_too_small_for_any_task_is_refused(
-    serve: Serve, open_session: Open, texts: Texts, ledger: Path
-) -> None:
-    """The account's balance is a budget too."""
-    server = await serve(balance_cents=100)
-    session = await open_session(server)
-
-    batch = session.run_many(texts(3), concurrency=2, ledger=ledger, check_balance=True)
-    with raises(InvalidRequestError) as caught:
-        await batch.collect()
-
-    assert caught.value.field == "budget_cents"
-    assert server.requests["run_task"] == 0
-    assert read_ledger(ledger).total == 0
-
-
 @pytest.mark.parametrize("most", [60, 75])
 async def test_a_task_that_does_not_fit_the_budget_is_left_out(
     serve: Serve, open_session: Open, most: int

@@ -157,7 +157,7 @@ async def test_an_item_without_a_valid_limit_key_is_a_dead_letter(
         None if result.error is None else str(result.error) for result in results
     ]
     again = await session.run_many(
-        items("one", "two", "three", "four"), ledger=ledger, retry_dead_letters=True
+        items("one", "two", "three", "four"), ledger=ledger, retry_failed=True
     ).collect()
     assert all(result.succeeded for result in again)
     assert len(server.store.tasks) == 4

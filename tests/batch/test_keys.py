@@ -16,7 +16,7 @@ from browser_use_async.batch.keys import submission_key
 from browser_use_async.server import LocalServer
 from browser_use_async.server.encryption import KEY_VARIABLE
 from browser_use_async.server.faults import Fault
-from tests.batch.conftest import Mended, Open, Serve, hanging
+from tests.batch.conftest import BRIEF, Mended, Open, Serve, hanging
 from tests.batch.program import KILLED, Program, Run
 from tests.support.hygiene import raises
 from tests.support.patience import until
@@ -286,7 +286,7 @@ async def test_a_renewed_secret_is_no_other_request(
         )
         return [("one", request)]
 
-    await _lose(server, session, ledger, items("old"))
+    await _lose(server, open_session, ledger, items("old"))
     (found,) = await _run(session, ledger, items("new"))
 
     assert found.succeeded
@@ -377,7 +377,7 @@ async def test_an_unanswered_request_is_repeated_at_once_by_the_next_run(
 ) -> None:
     """A repetition with its key is no second task."""
     server = await serve()
-    await _lose(server, await open_session(server), ledger)
+    await _lose(server, open_session, ledger)
     before = server.requests["run_task"]
 
     found = await _run(await open_session(server), ledger)
@@ -395,11 +395,11 @@ async def test_a_refused_repetition_says_nothing_of_the_first_request(
     server = await serve()
     session = await open_session(server)
     options = {"max_agent_steps": 1, "budget_cents": COST}
-    await _lose(server, session, ledger, ITEMS[:1], **options)
+    await _lose(server, open_session, ledger, ITEMS[:1], **options)
     server.set_faults([Fault("status", "run_task", status=429, headers={"Retry-After": "0"})])
 
     with raises(errors.RateLimitError):
-        await _run(session, ledger, ITEMS[:1], outage_timeout=0.2, **options)
+        await _run(await open_session(server, poll=BRIEF), ledger, ITEMS[:1], **options)
 
     (row,) = read_ledger(ledger).rows()
     assert (row.state, row.reserved_cents) == (ItemState.INTENT, COST)
@@ -457,8 +457,7 @@ async def test_what_a_service_without_keys_was_sent_is_searched_for(
     place = {"database": str(tmp_path / "server.db"), "api_key": "bu_the_same_key_both_times"}
     before = LocalServer(executor=hanging(), submission_keys=False, **place)
     async with before:
-        session = await open_session(before, settle_window=0.2)
-        await _lose(before, session, ledger, ITEMS[:1])
+        await _lose(before, open_session, ledger, ITEMS[:1])
     server = await serve(**place)
 
     (found,) = await _run(await open_session(server), ledger, ITEMS[:1])
@@ -470,7 +469,7 @@ async def test_what_a_service_without_keys_was_sent_is_searched_for(
 
 async def _lose(
     server: LocalServer,
-    session: BrowserUseSession,
+    open_session: Open,
     ledger: Path,
     items: Any = ITEMS,
     **options: Any,
@@ -482,8 +481,9 @@ async def _lose(
             Fault("status", "list_tasks", status=500, first=1000),
         ]
     )
+    session = await open_session(server, poll=BRIEF, settle_window=0.2)
     with pytest.raises((errors.APIConnectionError, errors.APIStatusError)):
-        await _run(session, ledger, items, outage_timeout=0.2, **options)
+        await _run(session, ledger, items, **options)
     assert {row.state for row in read_ledger(ledger).rows()} == {ItemState.INTENT}
     server.set_faults([])
 

@@ -17,7 +17,7 @@ from browser_use_async.api.submission_token import TOKEN_KEY
 from browser_use_async.batch import ItemState, read_ledger
 from browser_use_async.server.faults import Fault
 from browser_use_async.server.records import Finished
-from tests.batch.conftest import Open, Serve
+from tests.batch.conftest import BRIEF, Open, Serve
 from tests.server.steering import FromQueue
 from tests.support.hygiene import raises
 from tests.support.patience import until
@@ -122,10 +122,10 @@ async def test_an_outage_that_lasts_too_long_ends_the_batch(
 ) -> None:
     """The last call's error is raised; all items are still to be run."""
     server = await serve(faults=[Fault("status", "run_task", status=521)])
-    session = await open_session(server)
+    session = await open_session(server, poll=BRIEF)
 
     with raises(errors.InternalServerError):
-        await session.run_many(texts(6), concurrency=3, ledger=ledger, outage_timeout=0.5).collect()
+        await session.run_many(texts(6), concurrency=3, ledger=ledger).collect()
 
     counts = read_ledger(ledger).counts
     assert counts[ItemState.NEW] == sum(counts.values()) > 0
@@ -196,9 +196,9 @@ async def test_an_answer_ends_an_outage(
     refuses = Fault("status", "run_task", status=422, calls=(2, 3))
     slow = Fault("latency", "run_task", seconds=0.5, calls=3)
     server = await serve(faults=[slow, down, *([refuses] if is_refused else [])])
-    session = await open_session(server, retry=RetryPolicy(max_attempts=1))
+    session = await open_session(server, retry=RetryPolicy(max_attempts=1), poll=BRIEF)
 
-    batch = session.run_many(texts(3), concurrency=1, outage_timeout=0.4)
+    batch = session.run_many(texts(3), concurrency=1)
     results = await batch.collect()
 
     first = ItemState.DEAD if is_refused else ItemState.DONE

@@ -416,7 +416,8 @@ async def test_no_server_listens(tmp_path: Path) -> None:
     ("more", "problem"),
     [
         (("--resume",), "needs the --ledger"),
-        (("--retry-dead-letters",), "add --resume"),
+        (("--retry-failed",), "add --resume"),
+        (("--retry-unknown",), "add --resume"),
         (("--resume", "--local", "--ledger", "{}/run.db"), "--local"),
         (("--template", "no place"), "no {column}"),
         (("--template", "{town}"), "line 2: it has no 'town'"),

@@ -131,8 +131,8 @@ MUTANTS: tuple[Mutant, ...] = (
         "on_cancel of a batch is ignored",
         "batch/state.py",
         "shut_down",
-        'batch.options.on_cancel == "stop"',
-        'batch.options.on_cancel == "never"',
+        "batch.options.stops",
+        "False",
         ("batch/test_shutdown.py::test_leaving_leaves_or_stops",),
     ),
     Mutant(

@@ -149,7 +149,7 @@ class _Queue:
     def write(self, chunk: Sequence[Item]) -> None:
         """Write some items in one transaction."""
         assert self._connection is not None
-        revive = self.options.retry_dead_letters
+        revive = self.options.retry_failed
         with self._connection.transaction():
             store = EnqueueStore(self._connection, self._context, "")
             claims = store.claim(chunk, time.time(), revive=revive)

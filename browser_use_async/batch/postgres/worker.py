@@ -237,7 +237,7 @@ class BatchWorker:
         return BatchState(
             self.lifecycle,
             self.runtime.now,
-            attrs.evolve(options, key_prefix=key_prefix, is_recorded=True),
+            attrs.evolve(options, key_prefix=key_prefix, ledger=str(self.address)),
             writer,
             admission,
             ProgressCounter(dict.fromkeys(records.ItemState, 0), asyncio.get_running_loop().time()),

@@ -6,8 +6,6 @@ from typing import Any
 import attrs
 
 from browser_use_async import batch
-from browser_use_async.batch.key_limits import KeyLimits
-from browser_use_async.batch.options import BatchOptions
 from browser_use_async.batch.postgres.address import LedgerAddress
 from browser_use_async.cli.batch.progress import joined_words
 from browser_use_async.cli.batch.results import result_record
@@ -53,19 +51,10 @@ async def enqueue_rows(settings: BatchSettings, console: Console, *, waits: bool
     if not await run.confirm(contents.count):
         console.info("nothing was enqueued")
         return ExitCode.USAGE
-    given = settings.options
-    options = BatchOptions(
-        budget_cents=given["budget_cents"],
-        retry_failed=given["retry_failed"],
-        retry_dead_letters=given["retry_dead_letters"],
-        labels=settings.labels,
-        key_prefix=given["key_prefix"],
-        limits=KeyLimits.of(given["limit_by"], given["per_key"]),
-    )
     fields = settings.fields
     items = (item.to_batch_item(item.task, fields) for item in settings.items.items())
     with console.status(f"writing to {address}"):
-        done = await enqueue(items, address, options, fields)
+        done = await enqueue(items, address, settings.options, fields)
     repeated = f", {done.duplicates:,} are repeated in the input" if done.duplicates else ""
     console.info(
         ("ok ", Style.GOOD),

@@ -14,7 +14,6 @@ from browser_use_async.batch import BatchItem, BatchProgress, ItemState, StopRea
 from browser_use_async.batch.batch import Batch
 from browser_use_async.batch.inputs import InputPrices
 from browser_use_async.batch.ledger.records import FINAL_STATES
-from browser_use_async.batch.options import CONCURRENCY
 from browser_use_async.cli.batch.failures import Failures
 from browser_use_async.cli.batch.input import InputContents, InputFile, InputItem
 from browser_use_async.cli.batch.progress import (
@@ -103,12 +102,10 @@ class BatchRun:
                 stack.enter_context(file)
             self._announce(contents.count)
             tracker = _InputTracker(settings.items, contents, connection.fill_in, settings.fields)
-            batch = connection.session.run_many(
-                tracker,
-                ledger=settings.ledger,
-                labels=labels_with_items(settings.labels, contents.items),
-                **settings.options,
-                **settings.fields,
+            labels = labels_with_items(settings.options.labels, contents.items)
+            options = attrs.evolve(settings.options, labels=labels)
+            batch = connection.session._run_batch(  # noqa: SLF001
+                tracker, settings.fields.copy(), options
             )
             stack.enter_context(graceful_sigint(lambda: self._drain(batch)))
             code = await self._run_with_timeout(batch, tracker, file)
@@ -129,13 +126,11 @@ class BatchRun:
         settings = self.settings
         if settings.is_confirmed:
             return True
-        if settings.options["retry_failed"]:
+        if settings.options.retry_failed:
             return await self._confirm_retry()
-        options = settings.options
-        is_bounded = options["budget_cents"] is not None or options.get("check_balance", False)
         # A batch that was begun was confirmed then, with the same rows unless it is extended.
         is_known = not settings.extend and begun_ledger(settings.ledger) is not None
-        if not count or is_bounded or is_known:
+        if not count or settings.options.budget_cents is not None or is_known:
             return True
         cents = count * self._maximum_of_one()
         most = format_cents(cents)
@@ -160,7 +155,7 @@ class BatchRun:
         if settings.output is None:
             return None
         # These may have another result now; one that they still have is written again.
-        is_retry = settings.options["retry_failed"]
+        is_retry = settings.options.retry_failed
         drop = {ItemState.DEAD, ItemState.FAILED} if is_retry else {ItemState.DEAD}
         form: ResultFormat = JsonLines()
         if settings.output.suffix.lower() == ".csv":
@@ -175,7 +170,7 @@ class BatchRun:
     def _announce(self, count: int) -> None:
         self.console.info(
             f"{counted(count, 'task')} of at most {self._price_of_one()} each, "
-            f"{self.settings.options.get('concurrency', CONCURRENCY):,} at once{self._joins()}"
+            f"{self.settings.options.concurrency:,} at once{self._joins()}"
         )
         view = begun_ledger(self.settings.ledger)
         if view is not None and view.joined:
@@ -189,7 +184,7 @@ class BatchRun:
             self.console.note("without --ledger this batch cannot be resumed after an interruption")
 
     def _joins(self) -> str:
-        prefix = self.settings.options["key_prefix"]
+        prefix = self.settings.options.key_prefix
         if prefix is None:
             return ""
         return f"; rows join the tasks of earlier runs with the key prefix {prefix!r}"
@@ -291,7 +286,7 @@ class BatchRun:
     def _resume_command(self, progress: BatchProgress) -> str:
         budget = None
         # With the same budget the next run would stop at once, too.
-        is_bounded = self.settings.options["budget_cents"] is not None
+        is_bounded = self.settings.options.budget_cents is not None
         if progress.stopped_by is StopReason.BUDGET and is_bounded:
             budget = fitting_budget(progress, self._maximum_of_one())
         return resume_command(self.words, budget)

@@ -136,11 +136,11 @@ _LIMITING = (
 
 _RESUMING = (
     option("--resume", "continue the batch of the ledger, or begin one if there is none"),
-    option("--retry-dead-letters", "with --resume: try rows again that the service refused"),
     option(
         "--retry-failed",
-        "with --resume: create a new task for each row whose task failed or was stopped, joined "
-        "ones too; this costs again, and asks first on a terminal",
+        "with --resume: try rows again that were refused, and create a new task for each row whose "
+        "task failed or was stopped, joined ones too; this costs again, and asks first on a "
+        "terminal",
     ),
     option(
         "--retry-unknown",
@@ -165,7 +165,6 @@ _RESUMING = (
         *_RUNNING,
         *_LIMITING,
         *_BUDGET,
-        option("--check-balance", "also create no task that the account may be unable to pay"),
         option(
             "--timeout SECONDS",
             "leave the batch after this time, as after a second Ctrl-C",
@@ -194,12 +193,16 @@ _RESUMING = (
     ),
 )
 async def _run(
-    console: Console, server: ServerOptions, time_limit: float | None, **values: Any
+    console: Console,
+    server: ServerOptions,
+    time_limit: float | None,
+    outage_timeout: float,
+    **values: Any,
 ) -> int:
     """Run a task for each row of a file; `batch FILE` means this."""
     settings = BatchSettings.read(local=server.local, **values)
     words: Sequence[str] = click.get_current_context().find_root().obj
-    async with connect(server, console) as connection:
+    async with connect(server, console, outage_timeout=outage_timeout) as connection:
         return await BatchRun(settings, console, words, time_limit).run(connection)
 
 
