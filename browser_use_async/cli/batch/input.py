@@ -121,9 +121,10 @@ def _csv_rows(file: RowFile, lines: Iterator[str]) -> Iterator[Row]:
     columns = _columns(file, *head)
     for line, cells in records:
         if len(cells) != len(columns):
-            raise file.error(
-                line, f"it has {len(cells)} values, and the first line names {len(columns)} columns"
-            )
+            # Whoever reads it may expect another separator.
+            by = "" if delimiter == "," else f", separated by {delimiter!r}"
+            problem = f"it has {len(cells)} values, and the first line names {len(columns)} columns"
+            raise file.error(line, problem + by)
         yield Row(line, dict(zip(columns, cells, strict=True)))
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack
 from decimal import Decimal
 from pathlib import Path
@@ -10,7 +10,14 @@ from typing import Any
 
 import attrs
 
-from browser_use_async.batch import BatchItem, BatchProgress, ItemState, StopReason, read_ledger
+from browser_use_async.batch import (
+    BatchItem,
+    BatchProgress,
+    ItemState,
+    LedgerView,
+    StopReason,
+    read_ledger,
+)
 from browser_use_async.batch.batch import Batch
 from browser_use_async.batch.inputs import InputPrices
 from browser_use_async.batch.ledger.records import FINAL_STATES
@@ -142,7 +149,8 @@ class BatchRun:
         settings = self.settings
         if settings.ledger is None or not ledger_exists(settings.ledger):
             return True
-        failed = read_ledger(settings.ledger).counts[ItemState.FAILED]
+        counts = read_ledger(settings.ledger).counts
+        failed = counts[ItemState.FAILED] + counts[ItemState.DEAD]
         if not failed:
             return True
         return await self.console.confirm(
@@ -175,6 +183,9 @@ class BatchRun:
         view = begun_ledger(self.settings.ledger)
         if view is not None and view.joined:
             self.console.info(joined_words(view.joined, view.total, view.joined_failed))
+        if view is not None:
+            for term in self._changed_terms(view):
+                self.console.note(term)
         file = self.settings.items.file
         if (separator := file.unusual_separator) is not None:
             self.console.note(
@@ -182,6 +193,17 @@ class BatchRun:
             )
         if self.settings.ledger is None:
             self.console.note("without --ledger this batch cannot be resumed after an interruption")
+
+    def _changed_terms(self, view: LedgerView) -> Iterator[str]:
+        """What this run allows that the last run of its ledger did not, or the reverse."""
+        options = self.settings.options
+        for name, before, now in (
+            ("--budget-cents", view.budget_cents, options.budget_cents),
+            ("--per-key", view.per_key, options.per_key),
+        ):
+            if before != now:
+                was, is_now = ("not given" if each is None else f"{each}" for each in (before, now))
+                yield f"{name} was {was} in the last run of this ledger, and is {is_now} now"
 
     def _joins(self) -> str:
         prefix = self.settings.options.key_prefix
