@@ -4,7 +4,7 @@ from browser_use_async.batch.batch import Batch
 from browser_use_async.batch.forecast import Forecast
 from browser_use_async.batch.inputs import BatchItem
 from browser_use_async.batch.ledger.reader import LedgerView, read_ledger
-from browser_use_async.batch.ledger.records import ItemState, Orphan
+from browser_use_async.batch.ledger.records import ItemState
 from browser_use_async.batch.ledger.row import FormerTask, LedgerRow
 from browser_use_async.batch.progress import BatchProgress, StopReason
 from browser_use_async.batch.queue import (
@@ -28,7 +28,6 @@ __all__ = [
     "ItemState",
     "LedgerRow",
     "LedgerView",
-    "Orphan",
     "QueueStatus",
     "StopReason",
     "Worked",

@@ -47,7 +47,7 @@ class ItemClaims:
 
     async def _claim(self, batch: BatchState, asked: _Asked) -> None:
         items = [item for item, _claimed in asked]
-        now, revive = batch.now().timestamp(), batch.options.retry_dead_letters
+        now, revive = batch.now().timestamp(), batch.options.retry_failed
         try:
             # A claim need not be durable: without it the next run claims the item again.
             found: Sequence[Claim | Exception] = await batch.writer.run(

@@ -141,6 +141,7 @@ async def run(settings: Run) -> None:
             concurrency=settings.concurrency,
             ledger=settings.ledger,
             retry_failed=settings.retry_failed,
+            retry_unknown=True,
         )
         async for _result in batch:
             pass

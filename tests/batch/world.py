@@ -178,7 +178,7 @@ class BatchWorker:
                 return
 
     def _unfinished(self) -> set[ItemState]:
-        # A run sends an item only a few times, to a service that loses every answer.
+        # A run sends an unknown item once.
         return {ItemState.NEW, ItemState.INTENT, ItemState.SUBMITTED, ItemState.UNKNOWN}
 
     async def _run(self) -> None:
@@ -191,12 +191,11 @@ class BatchWorker:
             items,
             concurrency=AT_ONCE,
             ledger=world.ledger,
-            stop_orphans=True,
+            retry_unknown=True,
             **world.options,
         )
         async with batch:
             world.results = await batch.collect()
-        world.orphans += len(batch.orphans)
 
 
 class BatchWorld(World):
@@ -218,7 +217,6 @@ class BatchWorld(World):
         self.ledger = ledger
         self.store = store
         self.results: list[object] = []
-        self.orphans = 0
         self.options: dict[str, Any] = {}
         self.traces = Traces()
         self._is_running = False

@@ -55,7 +55,7 @@ def test_faults_are_there_to_happen() -> None:
     for words in (
         *("is killed", "falls asleep", "is heard no more", "is lost", "is refused (429)"),
         *("is late", "rescues", "finds the task"),
-        *("hears of its commit after a lease", "reserves once more", "the row is another's"),
+        *("hears of its commit after a lease", "sends it again", "the row is another's"),
     ):
         assert words in text
 

@@ -48,11 +48,6 @@ def _keys(**terms: Any) -> Terms:
     return attrs.evolve(Terms(items=1, has_keys=True, window=0), **terms)
 
 
-def _too_late(**terms: Any) -> Terms:
-    """A request is executed after the window: a second task is allowed then, excess cost is not."""
-    return Terms(kills=0, silences=0, delays=1, counts_late_tasks=False, budget=4, **terms)
-
-
 def _slow(**terms: Any) -> Terms:
     """The database answers late."""
     return Terms(items=1, kills=0, has_slow_claims=True, has_slow_intents=True, **terms)
@@ -132,7 +127,6 @@ TRUE: Final = (
     Variant("1 item: the database answers late", _slow()),
     Variant("2 items, 2 workers: a kill, a silence", Terms(concurrency=1, losses=0)),
     Variant("no room for a second task", _cramped()),
-    Variant("a request is too late, with a budget", _too_late(workers=1), must_end=False),
     Variant("a late statement: a kill, a loss, a 429", _late(losses=1)),
     Variant("a round of retries", _retried()),
     Variant("a budget around calls: a loss, a delay", ScopeTerms(cancels=0)),
@@ -165,7 +159,6 @@ REFUTED: Final = (
     Variant("a statement asks for the owner alone", _slow(losses=0, asks_for_claim=False), True),
     Variant("no second question after a slow commit", _one(asks_again=False), True),
     Variant("money is freed before the end", _quiet(budget=2, frees_at_end=False), True),
-    Variant("one reservation for two requests", _too_late(workers=1, reserves_twice=False), True),
     Variant("a refusal in two looks", _quiet(workers=1, budget=3, decides_at_once=False), True),
     Variant(
         "money of waiting items is not counted",

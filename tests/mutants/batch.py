@@ -6,15 +6,12 @@ __all__ = ["MUTANTS"]
 
 MUTANTS: tuple[Mutant, ...] = (
     Mutant(
-        "a task that an earlier run has left does not count for its limit key",
+        "an item does not wait for its limit key",
         "batch/key_limits.py",
-        "LimitedItems.follow",
-        "self._count(each.limit_key)",
-        "self._open.pop(each.key)",
-        (
-            "batch/test_key_limits.py::test_a_task_that_an_earlier_run_has_left_counts",
-            "batch/test_key_limits.py::test_an_item_that_is_tried_again_waits_for_what_runs",
-        ),
+        "LimitedRoom.for_item",
+        "asyncio.Semaphore(self._per_key)",
+        "asyncio.Semaphore(999)",
+        ("batch/test_key_limits.py::test_no_more_than_so_many_of_a_key_run_at_once",),
     ),
     Mutant(
         "a task is created before its intent is committed",
@@ -41,7 +38,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "a batch reconciles without a settle window",
         "batch/runner.py",
-        "ItemRunner._find_or_create",
+        "ItemRunner._window",
         "self.batch.lifecycle.creator.reconciler.settle_window",
         "0.0",
         ("batch/test_worlds.py::test_every_item_has_one_task_whatever_breaks_or_dies",),
@@ -125,14 +122,14 @@ MUTANTS: tuple[Mutant, ...] = (
         "on_cancel of a batch is ignored",
         "batch/state.py",
         "shut_down",
-        'batch.options.on_cancel == "stop"',
-        'batch.options.on_cancel == "never"',
+        "batch.options.stops",
+        "False",
         ("batch/test_shutdown.py::test_leaving_leaves_or_stops",),
     ),
     Mutant(
         "more run at once than asked for",
         "batch/batch.py",
-        "Batch._work",
+        "Batch._has_place",
         "self._options.concurrency",
         "2 * self._options.concurrency",
         ("batch/test_amounts.py::test_never_more_at_once_and_no_more_memory_for_more_items",),
@@ -160,22 +157,6 @@ MUTANTS: tuple[Mutant, ...] = (
         "' AND position != ?)'",
         "' AND position != ? AND FALSE)'",
         ("batch/test_replayed_answers.py::test_every_item_has_its_own_task",),
-    ),
-    Mutant(
-        "duplicate tasks are not searched for",
-        "batch/duplicates.py",
-        "_Scan.orphans",
-        "row.id != suspect.task_id",
-        "row.id == suspect.key",
-        ("batch/test_runner.py::test_a_task_that_comes_too_late_is_found",),
-    ),
-    Mutant(
-        "every token counts as stamped with the server's time",
-        "batch/duplicates.py",
-        "_since",
-        "all(token.by_service for token in tokens)",
-        "tokens",
-        ("batch/test_clocks.py::test_tasks_too_many_are_found_at_every_skew",),
     ),
     Mutant(
         "what a running task may cost is not reserved",
@@ -212,12 +193,12 @@ MUTANTS: tuple[Mutant, ...] = (
         ("batch/test_budget_maxima.py::test_a_task_that_is_waited_for_no_longer_keeps_its_share",),
     ),
     Mutant(
-        "a budget does not limit resubmission",
+        "an unknown item is sent again unasked",
         "batch/runner.py",
-        "ItemRunner._may_resend",
-        "not await admission.admit_again(self.claim, request)",
-        "False",
-        ("batch/test_budget_maxima.py::test_what_was_lost_is_sent_again_only_if_it_fits",),
+        "ItemRunner._find_or_create",
+        "(retries_unknown and not lost)",
+        "not lost",
+        ("batch/test_runner.py::test_a_request_that_was_lost_leaves_its_item_unknown",),
     ),
     Mutant(
         "a deleted ledger is not noticed",
@@ -325,14 +306,6 @@ MUTANTS: tuple[Mutant, ...] = (
         "before is not None and key_prefix not in {None, before}",
         "before == ''",
         ("batch/test_keys.py::test_a_ledger_keeps_its_prefix",),
-    ),
-    Mutant(
-        "a repetition with its key may make a second task",
-        "batch/ledger/statements.py",
-        "",
-        "' AND NOT (keyed AND ?)'",
-        "' AND NOT (FALSE AND ?)'",
-        ("batch/test_keys.py::test_a_lost_answer_is_asked_for_again",),
     ),
     Mutant(
         "an item of a queue does not remember its reservation",

@@ -13,8 +13,8 @@ from typing import Any
 import attrs
 
 from browser_use_async.batch.forecast import Forecast
-from browser_use_async.batch.ledger import past, schema
-from browser_use_async.batch.ledger.records import ItemState, Orphan
+from browser_use_async.batch.ledger import schema
+from browser_use_async.batch.ledger.records import FINAL_STATES, ItemState
 from browser_use_async.batch.ledger.row import (
     COLUMNS,
     IN_ORDER,
@@ -38,6 +38,11 @@ from browser_use_async.money.amounts import plain_amounts
 Query = Callable[[str], Iterable[tuple[Any, ...]]]
 
 _BATCH = "id, created_at, runs, budget, labels, key_prefix, per_key"
+# Few, so that a pause between two runs is seldom among them
+_LATEST_ENDS = (
+    "SELECT finished_at FROM items WHERE finished_at IS NOT NULL ORDER BY finished_at DESC "
+    "LIMIT 100"
+)
 
 
 @attrs.frozen(kw_only=True, field_transformer=plain_amounts)
@@ -57,7 +62,6 @@ class LedgerView:
     counts: Mapping[ItemState, int]  # how many items are in each state; every state is there
     joined: int  # how many items have joined the task of an earlier run or of other code
     joined_failed: int  # how many of these tasks ended without success
-    orphans: tuple[Orphan, ...]  # duplicate tasks
 
     @property
     def name(self) -> str:
@@ -92,30 +96,30 @@ class LedgerView:
         """
         return [row.to_row() for row in self.rows()]
 
-    def forecast(self, total: int | None = None) -> Forecast | None:
-        """What the rest will cost and how long it will take, or None before 30 items have ended.
+    def about(self, total: int | None = None) -> Forecast | None:
+        """About what the rest costs and takes, or None before 30 items have ended.
 
-        It is computed from the costs and times of items that have ended. Items with the same
-        template or site are compared where enough of them have ended. Reads the ledger again, but
-        at most 20,000 rows of a large one. The time in which a batch was stopped does not count.
+        It is the mean cost of the ended items and their latest pace. Reads the ledger again.
 
         Args:
             total: How many items the batch has. A ledger in a file knows only items that a run has
-                reached; with this number the forecast includes the others.
+                reached; with this number the others are of the rest, too.
 
         Raises:
             LedgerError: The ledger cannot be read, or is damaged.
         """
         with _snapshot(self.path) as query:
-            per_key, budget = next(iter(query("SELECT per_key, budget FROM batch")))
-            spent = cents(next(iter(query(SUM_OF_COSTS)))[0])
             counts = counts_by_state(query(STATE_COUNTS))
-            found = past.Past()
-            found.read(query(past.sample(sum(counts.values()))))
-            found.read(query(past.BEGUN))
-            found.count_time(query(past.LATEST_TIMES))
-        left = None if budget is None else cents(budget) - spent
-        return found.forecast(counts, total, left, per_key)
+            spent = cents(next(iter(query(SUM_OF_COSTS)))[0])
+            times = [time for (time,) in query(_LATEST_ENDS)]
+        ends = sum(counts[state] for state in FINAL_STATES)
+        # Items without a known task stay so until they are asked for.
+        items = max(total or 0, sum(counts.values())) - ends - counts[ItemState.UNKNOWN]
+        # From the first to the last of these times, one item fewer has ended.
+        span = times[0] - times[-1] if times else 0.0
+        seconds = span / (len(times) - 1) * items if span > 0 else None
+        left = None if self.budget_cents is None else self.budget_cents - spent
+        return Forecast.of(items, ends, spent, seconds, left)
 
     def item_keys(self) -> Iterator[str]:
         """The key of each item that was not refused, in the order of `rows()`."""
@@ -143,10 +147,6 @@ def read_ledger(path: str | os.PathLike[str]) -> LedgerView:
             raise _not_begun(file)
         counts = [*query(STATE_COUNTS)]
         joined = joined_by_state(counts)
-        orphans = query(
-            "SELECT orphans.task_id, key, found_at, stopped, orphans.cost, name "
-            "FROM orphans LEFT JOIN items USING (key)"
-        )
         return LedgerView(
             path=file,
             id=batch[0],
@@ -160,19 +160,7 @@ def read_ledger(path: str | os.PathLike[str]) -> LedgerView:
             counts=counts_by_state(counts),
             joined=sum(joined.values()),
             joined_failed=joined.get(ItemState.FAILED, 0),
-            orphans=tuple(_orphan(row) for row in orphans),
         )
-
-
-def _orphan(row: tuple[Any, ...]) -> Orphan:
-    return Orphan(
-        task_id=row[0],
-        key=row[1],
-        found_at=moment(row[2]),
-        stopped=bool(row[3]),
-        cost_cents=cents_if_any(row[4]),
-        name=row[5],
-    )
 
 
 @contextlib.contextmanager

@@ -39,7 +39,6 @@ class LedgerRow:
     key: str
     state: ItemState = ItemState.NEW  # how far it has come
     attempts: int = 0  # how many times run-task was, or was about to be, sent
-    doubted: bool = False  # whether it was sent again after an answer that was lost
     task_id: str | None = None  # the task's id, once it is known
     status: str | None = None  # the task's last status
     steps: int | None = None  # how many steps the task took, once it has ended
@@ -173,7 +172,7 @@ def other_prefix(before: str, now: str) -> LedgerMismatchError:
 # --- the one mapping ------------------------------------------------------------------------
 
 _COLUMNS = (
-    "position key state attempts doubted keyed joined task_id status steps cost error reason "
+    "position key state attempts keyed joined task_id status steps cost error reason "
     "entered_at sent_at created_at finished_at output_bytes output name task reserved token digest "
     "run"
 ).split()
@@ -237,7 +236,7 @@ def millicents(amount: Decimal | None) -> int | None:
 
 _DECODERS: dict[str, Callable[[Any], Any]] = {
     "state": ItemState,
-    **dict.fromkeys(("doubted", "keyed", "joined"), bool),
+    **dict.fromkeys(("keyed", "joined"), bool),
     **dict.fromkeys(("cost", "reserved"), cents),
     **dict.fromkeys(("entered_at", "sent_at", "created_at", "finished_at"), moment),
     "token": SubmissionToken.parse,

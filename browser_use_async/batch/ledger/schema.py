@@ -10,12 +10,11 @@ VERSION = 7
 
 # Times are seconds since 1970. A file has digests of requests and the beginnings of tasks.
 #
-# `reserved` is the most that the task of an item can cost, until it has ended. `doubt` is the same
-# for earlier requests whose answers were lost: each of them may still create a task. `keyed`: the
-# last request went to a service that keeps submission keys, so repeating it creates no second task.
+# `reserved` is the most that the task of an item can cost, until it has ended. `keyed`: the last
+# request went to a service that keeps submission keys, so repeating it creates no second task.
 # `joined`: an earlier run or other code had created the task, and paid for it. `key_prefix` is the
 # beginning of the submission keys: the id, unless the batch was given another one. At most
-# `per_key` items with the same `limit_key` are under way at once.
+# `per_key` items of one limit key are under way at once.
 _TABLES = """
 CREATE TABLE batch (
     id TEXT NOT NULL,
@@ -33,11 +32,9 @@ CREATE TABLE items (
     run INTEGER NOT NULL,
     state TEXT NOT NULL,
     attempts INTEGER NOT NULL DEFAULT 0,
-    doubted INTEGER NOT NULL DEFAULT FALSE,
     keyed INTEGER NOT NULL DEFAULT FALSE,
     joined INTEGER NOT NULL DEFAULT FALSE,
     reserved INTEGER NOT NULL DEFAULT 0,
-    doubt INTEGER NOT NULL DEFAULT 0,
     token TEXT,
     task_id TEXT,
     status TEXT,
@@ -52,18 +49,8 @@ CREATE TABLE items (
     output_bytes INTEGER,
     output TEXT,
     name TEXT,
-    task TEXT,
-    limit_key TEXT
+    task TEXT
 ) STRICT;
-CREATE TABLE orphans (
-    task_id TEXT PRIMARY KEY,
-    key TEXT NOT NULL,
-    found_at REAL NOT NULL,
-    stopped INTEGER NOT NULL,
-    cost INTEGER
-) STRICT;
-CREATE INDEX doubted_items ON items (position) WHERE doubted;
-CREATE INDEX items_with_doubt ON items (position) WHERE doubt > 0;
 CREATE INDEX task_ids ON items (task_id) WHERE task_id IS NOT NULL;
 CREATE TABLE retry_rounds (
     round INTEGER PRIMARY KEY,
@@ -79,8 +66,6 @@ CREATE TABLE former_tasks (
     cost INTEGER,
     error TEXT,
     reason TEXT,
-    doubted INTEGER NOT NULL,
-    token TEXT,
     created_at REAL,
     finished_at REAL,
     PRIMARY KEY (position, round)
@@ -119,4 +104,4 @@ def _wrong_version(place: object, version: int) -> LedgerVersionError:
     )
 
 
-_NAMES = {"batch", "items", "orphans", "retry_rounds", "former_tasks"}
+_NAMES = {"batch", "items", "retry_rounds", "former_tasks"}

@@ -1,17 +1,13 @@
 """Parts of statements that several statements of a ledger share. No I/O."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 from browser_use_async.batch.ledger.records import ItemState
 
 # What a row says of an item that has a task, or may have one.
 IN_DOUBT = f"('{ItemState.INTENT}', '{ItemState.UNKNOWN}')"
-# An earlier request may have created a task, and the next one may create another. Its value says
-# whether the next one goes to a service that keeps keys.
-MAY_DOUBLE = f"state IN {IN_DOUBT} AND NOT (keyed AND ?)"
-IS_ENDED = f"NOT (state = '{ItemState.SUBMITTED}' OR state IN {IN_DOUBT})"
-SUM_RESERVED = "SELECT COALESCE(SUM(reserved + doubt), 0) FROM items"
+SUM_RESERVED = "SELECT COALESCE(SUM(reserved), 0) FROM items"
 TASK = "state = ?, task_id = ?, joined = ?"
 # A former task of the item itself does not count as its task, either.
 ELSEWHERE = (
@@ -22,24 +18,18 @@ ELSEWHERE = (
 STATE_COUNTS = "SELECT state, COUNT(*), COUNT(*) FILTER (WHERE joined) FROM items GROUP BY state"
 SUM_OF_COSTS = (
     "SELECT COALESCE((SELECT SUM(cost) FROM items), 0) + "
-    "COALESCE((SELECT SUM(cost) FROM former_tasks), 0) + "
-    "COALESCE((SELECT SUM(cost) FROM orphans), 0)"
+    "COALESCE((SELECT SUM(cost) FROM former_tasks), 0)"
 )
 OUTCOMES = (
     "state status steps cost joined error reason created_at finished_at output_bytes output"
 ).split()
 OUTCOME = ", ".join(f"{name} = ?" for name in OUTCOMES)
-FORMER = "task_id, status, steps, cost, error, reason, doubted, token, created_at, finished_at"
+FORMER = "task_id, status, steps, cost, error, reason, created_at, finished_at"
 FORGOTTEN = (
     "task_id = NULL, status = NULL, steps = NULL, cost = NULL, error = NULL, reason = NULL, "
-    "doubted = FALSE, keyed = FALSE, joined = FALSE, token = NULL, "
+    "keyed = FALSE, joined = FALSE, token = NULL, "
     "created_at = NULL, finished_at = NULL, output = NULL, output_bytes = NULL"
 )
-
-
-def others(keys: Collection[str]) -> str:
-    """The condition that an item has none of these keys, which are its values."""
-    return f" AND key NOT IN ({', '.join(['?'] * len(keys))})" if keys else ""
 
 
 def counts_by_state(rows: Iterable[tuple[Any, ...]]) -> dict[ItemState, int]:

@@ -3,26 +3,20 @@
 import json
 import sqlite3
 import uuid
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 import attrs
 
-from browser_use_async.api.submission_token import SubmissionToken
-from browser_use_async.batch.history import History
 from browser_use_async.batch.inputs import Item
-from browser_use_async.batch.ledger.past import LATEST, Past
 from browser_use_async.batch.ledger.records import (
     FINAL_STATES,
     MAX_KEPT_TASK,
-    DuplicateSuspect,
     Intent,
     ItemState,
     LedgerTotals,
-    OpenItem,
-    Orphan,
 )
 from browser_use_async.batch.ledger.row import (
     COLUMNS,
@@ -41,8 +35,6 @@ from browser_use_async.batch.ledger.statements import (
     ELSEWHERE,
     FORGOTTEN,
     FORMER,
-    IS_ENDED,
-    MAY_DOUBLE,
     OUTCOME,
     OUTCOMES,
     STATE_COUNTS,
@@ -51,7 +43,6 @@ from browser_use_async.batch.ledger.statements import (
     TASK,
     counts_by_state,
     joined_by_state,
-    others,
 )
 from browser_use_async.batch.results import BatchResult
 from browser_use_async.errors import LedgerCorruptError
@@ -122,23 +113,6 @@ class LedgerStore:
             has_open_round=self._open_round() is not None,
         )
 
-    def open_items(self) -> list[OpenItem]:
-        """The items with a limit key that have a task, or may have one."""
-        found = self._all(
-            "SELECT key, limit_key, task_id FROM items "
-            f"WHERE limit_key IS NOT NULL AND NOT ({IS_ENDED})"
-        )
-        return [
-            OpenItem(key=key, limit_key=limit_key, task_id=task_id)
-            for key, limit_key, task_id in found
-        ]
-
-    def earlier_history(self, concurrency: int) -> History:
-        """The history of earlier runs for a forecast, from the latest items that had begun."""
-        past = Past(concurrency)
-        past.read(self._all(LATEST))
-        return past.earlier()
-
     # A round of retries is recorded before its first item is sent, and ends with the run that has
     # read the whole input. After a crash the next run continues the round, so that no item is tried
     # twice in it.
@@ -177,11 +151,9 @@ class LedgerStore:
             claims[row.key] = self._claim_known(row, by_key[row.key], revive=revive)
         for key, claim in claims.items():
             if not claim.repeated:
-                shown = (*_shown(by_key[key]), by_key[key].limit_key)
                 self._do(
-                    "UPDATE items SET run = ?, name = ?, task = ?, limit_key = ? "
-                    "WHERE position = ?",
-                    (self._run, *shown, claim.position),
+                    "UPDATE items SET run = ?, name = ?, task = ? WHERE position = ?",
+                    (self._run, *_shown(by_key[key]), claim.position),
                 )
         new = {key: item for key, item in by_key.items() if key not in claims}
         for position, (key, item) in zip(self._insert(new, now), new.items(), strict=True):
@@ -210,13 +182,10 @@ class LedgerStore:
         first = self._required("SELECT COALESCE(MAX(position) + 1, 0) FROM items")[0]
         self.connection.executemany(
             "INSERT INTO items "
-            "(position, key, digest, run, state, entered_at, name, task, limit_key) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "(position, key, digest, run, state, entered_at, name, task) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             [
-                (
-                    *(position, key, item.digest, self._run, ItemState.NEW, now),
-                    *(*_shown(item), item.limit_key),
-                )
+                (position, key, item.digest, self._run, ItemState.NEW, now, *_shown(item))
                 for position, (key, item) in enumerate(items.items(), first)
             ],
         )
@@ -258,13 +227,10 @@ class LedgerStore:
             self._archive(claim)
         self._update(
             claim,
-            # If there may be two tasks, there is a reservation for both.
-            f"doubted = doubted OR ({MAY_DOUBLE}), "
-            f"doubt = doubt + CASE WHEN {MAY_DOUBLE} THEN reserved ELSE 0 END, "
             "state = ?, token = ?, keyed = ?, attempts = attempts + 1, sent_at = ?, reserved = ?",
             (
-                *(intent.keyed, intent.keyed, ItemState.INTENT, str(intent.token), intent.keyed),
-                *(intent.at, millicents(intent.maximum_cents)),
+                *(ItemState.INTENT, str(intent.token), intent.keyed, intent.at),
+                millicents(intent.maximum_cents),
             ),
         )
 
@@ -324,49 +290,6 @@ class LedgerStore:
             "output": _storable(output) if is_kept else None,
         }
         return tuple(values[name] for name in OUTCOMES)
-
-    # --- duplicate tasks ------------------------------------------------------------------
-
-    def end_doubts(self, kept: Collection[str]) -> None:
-        """Release the reservations for lost requests of ended items, except for some keys.
-
-        Called after the search for tasks of these requests.
-        """
-        statement = f"UPDATE items SET doubt = 0 WHERE doubt > 0 AND {IS_ENDED}{others(kept)}"
-        self._do(statement, tuple(kept))
-
-    def duplicate_suspects(self) -> list[DuplicateSuspect]:
-        """The items that may have more than one task."""
-        found = self._all(
-            "SELECT key, token, task_id, steps, cost, name FROM items WHERE doubted "
-            "UNION ALL SELECT key, former.token, former.task_id, former.steps, former.cost, name "
-            "FROM former_tasks AS former JOIN items USING (position) WHERE former.doubted"
-        )
-        return [
-            DuplicateSuspect(
-                key=key,
-                token=SubmissionToken.parse(token),
-                task_id=task_id,
-                steps=steps,
-                cost_cents=cents(cost),
-                name=name,
-            )
-            for key, token, task_id, steps, cost, name in found
-        ]
-
-    def record_orphan(self, orphan: Orphan) -> None:
-        """Record a duplicate task, or what has changed about it."""
-        self._do(
-            "INSERT INTO orphans VALUES (?, ?, ?, ?, ?) ON CONFLICT (task_id) DO UPDATE SET "
-            "stopped = orphans.stopped OR excluded.stopped, cost = excluded.cost",
-            (
-                orphan.task_id,
-                _storable(orphan.key),
-                orphan.found_at.timestamp(),
-                orphan.stopped,
-                millicents(orphan.cost_cents),
-            ),
-        )
 
     # --- statements -----------------------------------------------------------------------
 

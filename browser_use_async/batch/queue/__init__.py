@@ -27,8 +27,7 @@ import attrs
 
 from browser_use_async.api.limits import is_seconds
 from browser_use_async.batch.inputs import BatchInput, InputReader, Item
-from browser_use_async.batch.key_limits import KeyLimits, LimitBy
-from browser_use_async.batch.ledger.records import ItemState
+from browser_use_async.batch.key_limits import LimitBy
 from browser_use_async.batch.options import CONCURRENCY, BatchOptions, budget_in_cents
 from browser_use_async.batch.progress import StopReason
 from browser_use_async.batch.queue.address import QueueAddress
@@ -115,10 +114,13 @@ async def enqueue(
         BatchInputError: The input raised an exception; what came before it was added.
         ConfigurationError: The extra is not installed.
     """
-    limits = KeyLimits.of(limit_by, per_key)
     options = BatchOptions(
-        budget_cents=budget_in_cents(budget_cents), key_prefix=key_prefix, limits=limits
+        key_prefix=key_prefix,
+        budget_cents=budget_in_cents(budget_cents),
+        limit_by=limit_by,
+        per_key=per_key,
     )
+    limits = options.limits
     reader = InputReader(items, fields, limit_key_of=None if limits is None else limits.key_of)
     async with _opened(address, OUTAGE_SECONDS, creates=True) as store:
         from browser_use_async.batch.queue.store import CHUNK  # noqa: PLC0415 - needs the extra
@@ -178,17 +180,11 @@ async def work(
         LedgerError: The database cannot be used, or nothing was enqueued.
         BrowserUseError: An error that concerns every item, such as a wrong API key.
     """
-    options = BatchOptions(
-        concurrency=concurrency,
-        timeout=timeout,
-        outage_timeout=outage_timeout,
-        max_failures=max_failures,
-    )
+    options = BatchOptions(concurrency=concurrency, timeout=timeout, max_failures=max_failures)
+    if not is_seconds(outage_timeout):
+        raise _refused("outage_timeout", "of 0 or more", outage_timeout)
     if not is_seconds(lease) or not lease > 0:
-        raise InvalidRequestError(
-            f"lease must be a number of seconds above 0, not {lease!r}; nothing was sent",
-            field="lease",
-        )
+        raise _refused("lease", "above 0", lease)
     async with _opened(address, outage_timeout, waits=True) as store:
         from browser_use_async.batch.queue.worker import QueueWorker  # noqa: PLC0415
 
@@ -203,6 +199,12 @@ async def work(
         )
         await worker.run(drain)
     return Worked(stopped_by=worker.stopped_by)
+
+
+def _refused(name: str, wanted: str, given: object) -> InvalidRequestError:
+    return InvalidRequestError(
+        f"{name} must be a number of seconds {wanted}, not {given!r}; nothing was sent", field=name
+    )
 
 
 async def status(address: str) -> QueueStatus:
@@ -234,13 +236,14 @@ async def results(address: str, *, follow: bool = False) -> AsyncIterator[BatchR
             yield result_of(row)
 
 
-async def retry(address: str, *, failed: bool = True, dead_letters: bool = False) -> QueueStatus:
-    """Give items that ended without success another task; needs the extra `fleet`.
+async def retry(address: str) -> QueueStatus:
+    """Try items that ended without success again; needs the extra `fleet`.
+
+    Items whose task failed or was stopped get another task, which costs again. Items that the
+    service has refused are sent again.
 
     Args:
         address: The address of the queue.
-        failed: Whether items whose task failed or was stopped are tried again; this costs again.
-        dead_letters: Whether items that the service has refused are tried again.
 
     Returns:
         The state of the queue afterwards.
@@ -250,9 +253,8 @@ async def retry(address: str, *, failed: bool = True, dead_letters: bool = False
         LedgerError: The database cannot be used, or nothing was enqueued.
         ConfigurationError: The extra is not installed.
     """
-    states = [ItemState.FAILED] * failed + [ItemState.DEAD] * dead_letters
     async with _opened(address, OUTAGE_SECONDS) as store:
-        await store.try_again(states)
+        await store.try_again()
         return await _status(store)
 
 

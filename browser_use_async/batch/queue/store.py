@@ -260,12 +260,12 @@ class QueueStore:
 
         await self._transact(work)
 
-    async def try_again(self, states: Sequence[str]) -> None:
-        """Make items of some states new, with jobs."""
+    async def try_again(self) -> None:
+        """Make items that ended without success new, with jobs."""
 
         async def work(at: "_Transaction") -> None:
             batch = (await at.rows(tables.LOCK_BATCH))[0]
-            found = await at.rows(tables.NEXT_ROUND, states=list(states))
+            found = await at.rows(tables.NEXT_ROUND)
             await at.rows(tables.SET_BUDGET, budget=None)
             await at.hand_out(found, batch["per_key"])
 

@@ -137,7 +137,7 @@ UPDATE items SET state = '{NEW}', held = limit_key IS NOT NULL,
             'error', error, 'reason', reason)) END,
     task_id = NULL, status = NULL, output = NULL, steps = NULL, cost = 0, joined = FALSE,
     error = NULL, reason = NULL, created_at = NULL, finished_at = NULL, ended_at = NULL
-WHERE batch = %(batch)s AND state = ANY(%(states)s) AND content IS NOT NULL
+WHERE batch = %(batch)s AND state IN ('{FAILED}', '{DEAD}') AND content IS NOT NULL
 RETURNING position, round, limit_key, held, state
 """
 # Items without a job, though they should have one: somebody has deleted jobs.

@@ -72,7 +72,7 @@ class QueueWorker:
     def __attrs_post_init__(self) -> None:
         app = self.store.app
         self._jobs = JobsAtWork(app, self.lease, queue=self.store.address.name, first=BEGUN)
-        self._backoff = SharedBackoff(self.options.outage_timeout, self.runtime.rng)
+        self._backoff = SharedBackoff(self.store.patience, self.runtime.rng)
         app.task(name=TASK, pass_context=True, retry=Retries())(self._do)
 
     async def run(self, drain: asyncio.Event | None) -> None:

@@ -20,12 +20,7 @@ from browser_use_async.prices import format_cents
 
 
 async def enqueue_rows(
-    address: str,
-    settings: BatchSettings,
-    console: Console,
-    *,
-    retry_failed: bool,
-    retry_dead_letters: bool,
+    address: str, settings: BatchSettings, console: Console, *, retry_failed: bool
 ) -> int:
     """Write the rows of a file to a queue, and return the exit code."""
     run = BatchRun(settings, console, ())
@@ -40,14 +35,14 @@ async def enqueue_rows(
         state = await batch.enqueue(
             address,
             (item.to_batch_item(item.task, fields) for item in settings.items.items()),
-            key_prefix=options["key_prefix"],
-            budget_cents=options["budget_cents"],
-            limit_by=options["limit_by"],
-            per_key=options["per_key"],
+            key_prefix=options.key_prefix,
+            budget_cents=options.budget_cents,
+            limit_by=options.limit_by,
+            per_key=options.per_key,
             **fields,
         )
-        if retry_failed or retry_dead_letters:
-            state = await batch.retry(address, failed=retry_failed, dead_letters=retry_dead_letters)
+        if retry_failed:
+            state = await batch.retry(address)
     console.info(
         ("ok ", Style.GOOD),
         f"{state.left:,} of {state.total:,} items wait; work on them with ",

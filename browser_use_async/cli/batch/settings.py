@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Required, TypedDict, cast
+from typing import Any
 
 import attrs
 
@@ -15,8 +15,8 @@ from browser_use_async.api.validation import validate
 from browser_use_async.batch import LedgerView, read_ledger
 from browser_use_async.batch.admission import nothing_would_run
 from browser_use_async.batch.inputs import content_key
-from browser_use_async.batch.key_limits import LimitBy
 from browser_use_async.batch.ledger.file import refuse_folder
+from browser_use_async.batch.options import BatchOptions
 from browser_use_async.cli.batch.input import (
     KEY_COLUMN,
     InputContents,
@@ -122,36 +122,22 @@ _SITE = "{site}"
 _BUDGET_OPTION = "--budget-cents"
 
 
-class RunOptions(TypedDict, total=False):
-    """Options of the command line that `run_many` takes by the same names."""
-
-    concurrency: int
-    budget_cents: Required[Decimal | None]
-    check_balance: bool
-    stop_orphans: bool
-    timeout: float | None
-    outage_timeout: float
-    key_prefix: Required[str | None]
-    limit_by: Required[LimitBy | None]
-    per_key: Required[int | None]
-    retry_dead_letters: Required[bool]
-    retry_failed: Required[bool]
-    max_failures: int | None
-
-
 @attrs.frozen(kw_only=True)
 class BatchSettings:
     """What `batch run` and `batch enqueue` do, checked before anything is opened."""
 
     items: InputFile
-    ledger: Path | None
-    options: RunOptions
+    options: BatchOptions  # as `run_many` takes them
     fields: RunTaskFields  # of each task
-    labels: Mapping[str, str]  # what the ledger says about the batch
     resume: bool  # whether an earlier run may have left something
     extend: bool  # whether the input may lack rows of the ledger
     is_confirmed: bool  # whether not to ask before something is paid for
     output: Path | None = None  # the file for results, or None for stdout
+
+    @property
+    def ledger(self) -> Path | None:
+        """The file of the ledger."""
+        return None if self.options.ledger is None else Path(self.options.ledger)
 
     @classmethod
     def read(
@@ -170,8 +156,8 @@ class BatchSettings:
         local: bool = False,
         **more: Any,
     ) -> "BatchSettings":
-        """Make the settings of the options; `more` are those of `run_many` and of run-task."""
-        options = _run_options(more, limit_by)
+        """Make the settings of the options; `more` are those of `BatchOptions` and of run-task."""
+        options = _batch_options(more, ledger, limit_by)
         fields = task_fields(more)
         if "inputs" in fields:
             raise ConfigurationError("--input: a batch takes them from the columns of its rows")
@@ -180,7 +166,7 @@ class BatchSettings:
         _refuse_contradictions(options, ledger, resume=resume, extend=extend, local=local)
         _refuse_one_file({"the input": source, "-o": output, "--ledger": ledger})
         _check_fields(fields)
-        _check_budget(options["budget_cents"], fields)
+        _check_budget(options.budget_cents, fields)
         if ledger is not None and not resume and ledger_exists(ledger):
             raise ConfigurationError(
                 f"{ledger} is there already; --resume goes on with its batch, or take another name"
@@ -189,7 +175,7 @@ class BatchSettings:
         if limit_by is not None:
             labels[LIMIT_BY] = limit_by
         if (view := begun_ledger(ledger)) is not None:
-            check_terms(view, labels, options["key_prefix"])
+            check_terms(view, labels, options.key_prefix)
             labels = labels_with_inputs(view, labels) if extend else labels
         return cls(
             items=InputFile(
@@ -201,10 +187,8 @@ class BatchSettings:
                 limit_by,
                 script,
             ),
-            ledger=ledger,
-            options=options,
+            options=attrs.evolve(options, labels=labels),
             fields=fields,
-            labels=labels,
             resume=resume,
             extend=extend,
             is_confirmed=yes or local,
@@ -212,19 +196,24 @@ class BatchSettings:
         )
 
 
-def _run_options(values: dict[str, Any], limit_by: str | None) -> RunOptions:
-    """Take the options of `run_many` from the values of the command line."""
-    options = {name: values.pop(name) for name in RunOptions.__annotations__ if name in values}
-    if (limit_by is None) != (options["per_key"] is None):
+_OPTIONS = {each.name for each in attrs.fields(BatchOptions) if each.init}
+
+
+def _batch_options(
+    values: dict[str, Any], ledger: Path | None, limit_by: str | None
+) -> BatchOptions:
+    """Take the options of the batch from the values of the command line."""
+    given = {name: values.pop(name) for name in _OPTIONS if name in values}
+    if (limit_by is None) != (given["per_key"] is None):
         raise ConfigurationError(
             "--limit-by says which rows share a limit, and --per-key how many of them run at "
             "once: give both or neither"
         )
-    return cast("RunOptions", {**options, "limit_by": None if limit_by is None else limit_key})
+    return BatchOptions(**given, ledger=ledger, limit_by=None if limit_by is None else limit_key)
 
 
 def _refuse_contradictions(
-    options: RunOptions, ledger: Path | None, *, resume: bool, extend: bool, local: bool
+    options: BatchOptions, ledger: Path | None, *, resume: bool, extend: bool, local: bool
 ) -> None:
     if resume and ledger is None:
         raise ConfigurationError("--resume needs the --ledger of the run that was interrupted")
@@ -232,8 +221,8 @@ def _refuse_contradictions(
         raise ConfigurationError("--resume: the server of --local ended with the earlier run")
     for flag, is_given in (
         ("--extend", extend),
-        ("--retry-dead-letters", options["retry_dead_letters"]),
-        ("--retry-failed", options["retry_failed"]),
+        ("--retry-failed", options.retry_failed),
+        ("--retry-unknown", options.retry_unknown),
     ):
         if is_given and not resume:
             raise ConfigurationError(f"{flag} is about an earlier run; add --resume")

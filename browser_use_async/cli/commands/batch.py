@@ -109,11 +109,6 @@ _RUNNING = (
 )
 
 
-_STOP_ORPHANS = option(
-    "--stop-orphans", "stop the second task of a row, if a slow service has ever created one"
-)
-
-
 _BUDGET = (
     option(
         "--budget-cents CENTS",
@@ -145,11 +140,16 @@ _LIMITING = (
 
 _RESUMING = (
     option("--resume", "continue the batch of the ledger, or begin one if there is none"),
-    option("--retry-dead-letters", "with --resume: try rows again that the service refused"),
     option(
         "--retry-failed",
-        "with --resume: create a new task for each row whose task failed or was stopped, joined "
-        "ones too; this costs again, and asks first on a terminal",
+        "with --resume: try rows again that were refused, and create a new task for each row whose "
+        "task failed or was stopped, joined ones too; this costs again, and asks first on a "
+        "terminal",
+    ),
+    option(
+        "--retry-unknown",
+        "with --resume: send rows again whose request was not answered, if their tasks still do "
+        "not appear; this pays twice for a task that exists after all",
     ),
     option("--extend", "with --resume: add the rows of another file to the batch of the ledger"),
 )
@@ -169,7 +169,6 @@ _RESUMING = (
         *_RUNNING,
         *_LIMITING,
         *_BUDGET,
-        option("--check-balance", "also create no task that the account may be unable to pay"),
         option(
             "--timeout SECONDS",
             "leave the batch after this time, as after a second Ctrl-C",
@@ -186,7 +185,6 @@ _RESUMING = (
             shell_complete=complete_files,
         ),
         *_RESUMING,
-        _STOP_ORPHANS,
         about="Press Ctrl-C once to wait for the running tasks, twice to leave them. With a ledger "
         "the same command with --resume continues after any interruption: no row is lost, and "
         "none is paid for twice.",
@@ -198,12 +196,16 @@ _RESUMING = (
     ),
 )
 async def _run(
-    console: Console, server: ServerOptions, time_limit: float | None, **values: Any
+    console: Console,
+    server: ServerOptions,
+    time_limit: float | None,
+    outage_timeout: float,
+    **values: Any,
 ) -> int:
     """Run a task for each row of a file; `batch FILE` means this."""
     settings = BatchSettings.read(local=server.local, **values)
     words: Sequence[str] = click.get_current_context().find_root().obj
-    async with connect(server, console) as connection:
+    async with connect(server, console, outage_timeout=outage_timeout) as connection:
         return await BatchRun(settings, console, words, time_limit).run(connection)
 
 
@@ -235,26 +237,19 @@ def _queue_argument(about: str) -> Argument:
         "trying again",
         option(
             "--retry-failed",
-            "create a new task for each row whose task failed or was stopped; this costs again",
+            "try rows again that were refused, and create a new task for each row whose task "
+            "failed or was stopped; this costs again",
         ),
-        option("--retry-dead-letters", "try rows again that the service refused"),
     ),
     *TASK_OPTIONS,
     connects=False,  # it talks to the database only
 )
-async def _enqueue(
-    console: Console, address: str, retry_failed: bool, retry_dead_letters: bool, **values: Any
-) -> int:
+async def _enqueue(console: Console, address: str, retry_failed: bool, **values: Any) -> int:
     """Add the rows of a file to a queue in PostgreSQL, for `batch work` on many machines."""
     from browser_use_async.cli.batch.queue import enqueue_rows  # noqa: PLC0415
 
-    values |= {"retry_failed": False, "retry_dead_letters": False}  # about a ledger
     settings = BatchSettings.read(ledger=None, resume=False, extend=False, **values)
-    return await enqueue_rows(
-        *(address, settings, console),
-        retry_failed=retry_failed,
-        retry_dead_letters=retry_dead_letters,
-    )
+    return await enqueue_rows(address, settings, console, retry_failed=retry_failed)
 
 
 @batch.action(

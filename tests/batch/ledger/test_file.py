@@ -326,9 +326,7 @@ class _Full:
                 pages = self.connection.execute("PRAGMA page_count").fetchone()[0]
                 self.connection.execute(f"PRAGMA max_page_count = {pages}")
                 # Grows until there is no room, as the next large write would.
-                self.connection.execute(
-                    "INSERT INTO orphans VALUES ('x', ?, 0, 0, 0)", ("x" * 10_000_000,)
-                )
+                self.connection.execute("UPDATE batch SET labels = ?", ("x" * 10_000_000,))
             return getattr(LedgerStore, full._method)(self, *arguments, **named)
 
         made: type[LedgerStore] = type("Full", (LedgerStore,), {self._method: called})

@@ -127,19 +127,18 @@ async def test_a_refused_item_waits_until_it_is_corrected(
 async def test_what_the_service_refuses_is_a_dead_letter(
     serve: Serve, open_session: Open, queue: str
 ) -> None:
-    """It costs nothing, and `retry` takes it again if asked."""
+    """It costs nothing, and `retry` takes it again."""
     server = await serve(faults=[Fault("status", "run_task", calls=1, status=422)])
     session = await open_session(server)
     await batch.enqueue(queue, ["one"])
     await batch.work(queue, session=session)
     refused = await batch.status(queue)
 
-    untouched = await batch.retry(queue)
-    await batch.retry(queue, failed=False, dead_letters=True)
+    again = await batch.retry(queue)
     await batch.work(queue, session=session)
 
     assert (refused.counts[ItemState.DEAD], refused.cost_cents) == (1, 0)
-    assert untouched.left == 0
+    assert again.left == 1
     assert (await batch.status(queue)).counts[ItemState.DONE] == 1 == len(server.store.tasks)
 
 
