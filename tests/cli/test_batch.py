@@ -434,6 +434,7 @@ async def test_no_server_listens(tmp_path: Path) -> None:
         (("--ledger", "{}/in.csv", "--resume"), "different files"),
         (("--ledger", "{}"), "is a folder, and a ledger is a file"),
         (("--ledger", "{}", "--resume"), "is a folder, and a ledger is a file"),
+        (("--ledger", "postgresql://me:hush@host/db#run"), "a ledger is a file, not a database"),
         (("--api-key", ""), "empty"),
     ],
 )
@@ -456,6 +457,7 @@ def test_wrong_usage(
 
     assert code == 2
     assert problem in " ".join(shown.err.split())
+    assert "hush" not in shown.err
     assert shown.out == ""
     assert not (tmp_path / "run.db").exists()
 

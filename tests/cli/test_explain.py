@@ -215,6 +215,7 @@ async def test_a_task_of_another_limit() -> None:
     [
         (("nowhere.db",), "there is no ledger"),
         ((f"{'n' * 300}.db",), "there is no ledger"),
+        (("postgresql://me:hush@host/db#run",), "a ledger is a file, not a database"),
         (("t" * 300,), "error: GET /task/"),
         (("t1", "--key", "a"), "--key names an item of a ledger"),
     ],
@@ -224,6 +225,7 @@ async def test_mistakes(words: tuple[str, ...], said: str, server: LocalServer) 
     result = await run("explain", *words, env=environment(server))
 
     assert said in result.stderr
+    assert "hush" not in result.stderr
     assert result.code in {1, 2, 3}
 
 

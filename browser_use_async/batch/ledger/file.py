@@ -11,10 +11,12 @@ import attrs
 from browser_use_async import system
 from browser_use_async.batch.ledger import schema
 from browser_use_async.errors import LedgerCorruptError, LedgerError, LedgerLockedError
+from browser_use_async.postgres.address import SCHEMES
 
 _LOCK = "-owner"
 _LOG = "-wal"
 _SAVED = ".saved"
+_DATABASES = [(scheme.rstrip("/"),) for scheme in SCHEMES]
 # FULL and fullfsync: a commit must survive power loss, also on macOS.
 _DURABLE = "PRAGMA synchronous = FULL; PRAGMA fullfsync = ON; PRAGMA checkpoint_fullfsync = ON;"
 # Pages of the log before it is merged into the file, 32 MB: items write to a page several times,
@@ -95,8 +97,8 @@ class LedgerFile:
 
 def open_ledger(path: str | os.PathLike[str]) -> LedgerFile:
     """Open a ledger, or create it, and lock it."""
+    refuse_other_places(path)
     file = Path(os.path.realpath(path))  # symbolic links to one file share its lock
-    refuse_folder(file)
     with contextlib.ExitStack() as opened:
         try:
             owner = _lock(file)
@@ -115,12 +117,21 @@ def open_ledger(path: str | os.PathLike[str]) -> LedgerFile:
     return LedgerFile(file, connection, owner, _identities(file))
 
 
-def refuse_folder(path: Path) -> None:
-    """Refuse a folder: SQLite would leave a lock in it and report an error of a database.
+def refuse_other_places(place: str | os.PathLike[str]) -> None:
+    """Refuse what cannot name a file.
 
     Raises:
-        LedgerError: It is one.
+        LedgerError: It is the address of a database, or a folder.
     """
+    path = Path(place)
+    if path.parts[:1] in _DATABASES:
+        # Its text may contain a password.
+        raise LedgerError(
+            "a ledger is a file, not a database in PostgreSQL; nothing was sent. Pass the path of "
+            "a file, or use a queue: `batch enqueue --on` in place of --ledger, and batch.enqueue "
+            "in place of run_many"
+        )
+    # SQLite would leave a lock in a folder, and report an error of a database.
     if path.is_dir():
         raise LedgerError(
             f"{path} is a folder, and a ledger is a file; nothing was sent. Pass the path of a "

@@ -14,6 +14,7 @@ import attrs
 
 from browser_use_async.batch.forecast import Forecast
 from browser_use_async.batch.ledger import schema
+from browser_use_async.batch.ledger.file import refuse_other_places
 from browser_use_async.batch.ledger.records import FINAL_STATES, ItemState
 from browser_use_async.batch.ledger.row import (
     COLUMNS,
@@ -166,6 +167,7 @@ def read_ledger(path: str | os.PathLike[str]) -> LedgerView:
 @contextlib.contextmanager
 def _snapshot(file: Path) -> Generator[Query, None, None]:
     """All statements that are executed inside of it read the same state."""
+    refuse_other_places(file)
     if not os.path.isfile(file):  # noqa: PTH113 - false for a name that is too long, too
         raise LedgerError(
             f"there is no ledger {file}; name the file that a batch was given with --ledger or "

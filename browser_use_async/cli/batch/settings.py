@@ -15,7 +15,7 @@ from browser_use_async.api.validation import validate
 from browser_use_async.batch import LedgerView, read_ledger
 from browser_use_async.batch.admission import nothing_would_run
 from browser_use_async.batch.inputs import content_key
-from browser_use_async.batch.ledger.file import refuse_folder
+from browser_use_async.batch.ledger.file import refuse_other_places
 from browser_use_async.batch.options import BatchOptions
 from browser_use_async.cli.batch.input import (
     KEY_COLUMN,
@@ -44,7 +44,7 @@ LIMIT_BY = "limit_by"
 
 def ledger_exists(ledger: Path) -> bool:
     """Whether there is such a ledger."""
-    refuse_folder(ledger)
+    refuse_other_places(ledger)
     return ledger.exists()
 
 

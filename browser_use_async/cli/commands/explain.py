@@ -22,6 +22,7 @@ from browser_use_async.cli.tables import Head
 from browser_use_async.cli.times import in_local_time, local_time
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.money.amounts import TaskPrice
+from browser_use_async.postgres.address import is_postgres
 from browser_use_async.prices import TASK_START_CENTS, format_cents
 
 
@@ -84,7 +85,9 @@ def _ledger(target: str) -> Path | None:
     """The ledger that is meant, existing or not: no task's id has such an ending."""
     path = Path(target)
     is_file = os.path.isfile(path)  # noqa: PTH113 - false for a name that is too long, too
-    return path if is_file or path.suffix in {".db", ".sqlite"} else None
+    # An address may have a password: no task is asked for by it.
+    is_ledger = is_file or is_postgres(target) or path.suffix in {".db", ".sqlite"}
+    return path if is_ledger else None
 
 
 # --- a ledger -------------------------------------------------------------------------------

@@ -113,7 +113,7 @@ async def test_killed_while_the_log_is_moved_a_ledger_is_whole(serve: Serve, led
 
 
 async def _refused(
-    open_session: Open, server: LocalServer, ledger: Path, kind: type[Exception]
+    open_session: Open, server: LocalServer, ledger: Path | str, kind: type[Exception]
 ) -> str:
     session = await open_session(server)
     with raises(kind) as caught:
@@ -218,6 +218,21 @@ async def test_a_folder_is_refused(serve: Serve, open_session: Open, tmp_path: P
 
     assert f"{folder} is a folder" in text
     assert [str(each) for each in await asyncio.to_thread(tmp_path.glob, "*")] == [folder]
+
+
+@pytest.mark.parametrize("scheme", ["postgres", "postgresql"])
+async def test_an_address_of_a_database_is_refused(
+    serve: Serve, open_session: Open, scheme: str
+) -> None:
+    """The error says that a ledger is a file, and does not show the address."""
+    address = f"{scheme}://me:hush@127.0.0.1:9/db#run"
+    text = await _refused(open_session, await serve(), address, errors.LedgerError)
+    with pytest.raises(errors.LedgerError) as caught:
+        read_ledger(Path(address))
+
+    for each in (text, str(caught.value)):
+        assert "a ledger is a file, not a database" in each
+        assert "hush" not in each
 
 
 @pytest.mark.skipif(os.geteuid() == 0 and not Path("/proc/self").exists(), reason="needs /proc")
