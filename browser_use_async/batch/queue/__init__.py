@@ -11,6 +11,8 @@ does not do, with the issue of its tracker where there is one, is done here or i
 - Its locks let one job run at a time, and a fetch reads all waiting jobs of locks that are taken
   (issue 1242): with 3,000 of them it takes 1.4 seconds. So items whose limit key has no room have
   no job yet. Whoever records an end makes the next job, in the same transaction.
+- It fetches one job in a statement, and ends one in another. `QueueJobs` does many at once, and
+  `QueueStore` begins and records many items at once: else these statements are most of the work.
 - It knows no money. A worker reserves what a task can cost in the row of the batch, before it sends
   the request, and records the cost together with the end.
 - It may run a job twice. The submission key of the item makes that free, so a service without keys

@@ -30,6 +30,8 @@ from browser_use_async.batch.ledger.records import MAX_KEPT_TASK
 from browser_use_async.batch.ledger.row import mismatch, other_prefix
 from browser_use_async.batch.queue import tables
 from browser_use_async.batch.queue.address import QueueAddress
+from browser_use_async.batch.queue.jobs import QueueJobs
+from browser_use_async.batch.together import Together
 from browser_use_async.errors import (
     LedgerCorruptError,
     LedgerError,
@@ -103,7 +105,14 @@ class QueueStore:
     address: QueueAddress
     patience: float  # seconds for which the database may be away
     app: procrastinate.App = attrs.field(init=False)
+    jobs: QueueJobs = attrs.field(init=False)
+    _starts: Together[Columns, Columns | None] = attrs.field(init=False)
+    _ends: Together[Columns, Columns | None] = attrs.field(init=False)
     _connector: SteadyConnector = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._starts = Together(self._start)
+        self._ends = Together(self._record)
 
     @classmethod
     @contextlib.asynccontextmanager
@@ -139,6 +148,7 @@ class QueueStore:
             await asyncio.sleep(LOOK_SECONDS)
         self._connector = SteadyConnector(parameters, self.patience)
         self.app = procrastinate.App(connector=self._connector)
+        self.app.job_manager = self.jobs = QueueJobs(self._connector)
         await self.app.open_async()
 
     async def _prepare(self, connection: psycopg.AsyncConnection, *, creates: bool) -> None:
@@ -274,22 +284,38 @@ class QueueStore:
 
     # --- work ------------------------------------------------------------------------------
 
-    async def record(self, limit_key: str | None, values: Columns) -> Columns | None:
+    async def start(self, item: Columns) -> Columns | None:
+        """The row of an item of a batch without a budget, begun; None if it has ended."""
+        return await self._starts.ask(item)
+
+    async def _start(self, items: Sequence[Columns]) -> list[Columns | None]:
+        found = await self.rows(tables.START, **_in_columns(items))
+        rows = {_run_of(row, "position"): row for row in found}
+        return [rows.get(_run_of(item, "item")) for item in items]
+
+    async def record(self, ended: Columns) -> Columns | None:
         """Record the end of an item, and make the next job of its limit key.
 
         Returns its row, or None if its end was recorded before.
         """
-        if limit_key is None:
-            return await self.row(tables.RECORD, **values)
+        return await self._ends.ask(ended)
 
-        async def work(at: "_Transaction") -> Columns | None:
+    async def _record(self, ended: Sequence[Columns]) -> list[Columns | None]:
+        once = {_run_of(each, "item"): each for each in reversed(ended)}
+        values = _in_columns([*once.values()])
+        has_keys = any(key is not None for key in values.pop("limit_key"))
+
+        async def work(at: "_Transaction") -> list[Columns]:
             batch = (await at.rows(tables.LOCK_BATCH))[0]
             found = await at.rows(tables.RECORD, **values)
-            if found:
-                await at.release([limit_key], batch["per_key"])
-            return found[0] if found else None
+            keys = dict.fromkeys(row["limit_key"] for row in found)
+            await at.release([key for key in keys if key is not None], batch["per_key"])
+            return found
 
-        return await self._transact(work)
+        found = await (self._transact(work) if has_keys else self.rows(tables.RECORD, **values))
+        rows = {_run_of(row, "position"): row for row in found}
+        # The first of two runs of an item has recorded it.
+        return [rows.pop(_run_of(each, "item"), None) for each in ended]
 
     # --- output ----------------------------------------------------------------------------
 
@@ -361,6 +387,16 @@ class _Transaction:
         ]
         if jobs:
             await self.app.job_manager.batch_defer_jobs_async(jobs, connection=self.connection)
+
+
+def _in_columns(rows: Sequence[Columns]) -> Columns:
+    """The values of many rows, a list for each column."""
+    return {name: [row[name] for row in rows] for name in rows[0]}
+
+
+def _run_of(row: Columns, name: str) -> tuple[int, int]:
+    """The item of a row, and which of its tasks is meant."""
+    return row[name], row["round"]
 
 
 def _given(items: Sequence[Item]) -> Columns:

@@ -184,26 +184,38 @@ WITH found AS (
 )
 SELECT *, fits OR reserved > 0 AS may_run FROM found
 """
-# The same for a batch without a budget: its row, which all workers share, is not locked.
+# For many items of a batch without a budget: its row, which all workers share, is not locked.
 START = f"""
 UPDATE items SET state = '{BEGUN}'
-WHERE position = %(item)s AND round = %(round)s AND ended_at IS NULL
-RETURNING *, TRUE AS may_run, 0 AS total
+FROM unnest(%(item)s::bigint[], %(round)s::integer[]) AS given(item, number)
+WHERE position = item AND round = number AND ended_at IS NULL
+RETURNING items.*
 """
+# The ends of many items, each once.
 RECORD = """
 WITH before AS (
-    SELECT position, batch, reserved FROM items
-    WHERE position = %(item)s AND round = %(round)s AND ended_at IS NULL FOR UPDATE
+    SELECT given.*, batch, reserved FROM unnest(
+        %(item)s::bigint[], %(round)s::integer[], %(state)s::text[], %(task_id)s::text[],
+        %(status)s::text[], %(output)s::text[], %(steps)s::integer[], %(cost)s::numeric[],
+        %(joined)s::boolean[], %(error)s::text[], %(reason)s::text[],
+        %(created_at)s::timestamptz[], %(finished_at)s::timestamptz[]
+    ) AS given(
+        item, number, state, task_id, status, output, steps, cost, joined, error, reason,
+        created_at, finished_at
+    ) JOIN items ON position = item AND round = number
+    WHERE ended_at IS NULL ORDER BY position FOR UPDATE OF items
 ), ended AS (
-    UPDATE items SET state = %(state)s, task_id = %(task_id)s, status = %(status)s,
-        output = %(output)s, steps = %(steps)s, cost = %(cost)s, joined = %(joined)s,
-        error = %(error)s, reason = %(reason)s, created_at = %(created_at)s,
-        finished_at = %(finished_at)s, reserved = 0, ended_at = clock_timestamp()
-    FROM before WHERE items.position = before.position
+    UPDATE items SET state = before.state, task_id = before.task_id, status = before.status,
+        output = before.output, steps = before.steps, cost = before.cost, joined = before.joined,
+        error = before.error, reason = before.reason, created_at = before.created_at,
+        finished_at = before.finished_at, reserved = 0, ended_at = clock_timestamp()
+    FROM before WHERE position = item
     RETURNING items.*
+), freed AS (
+    SELECT batch, sum(reserved) AS reserved, sum(cost) AS cost FROM before GROUP BY batch
 ), summed AS (
-    UPDATE batches SET reserved = batches.reserved - before.reserved, spent = spent + %(cost)s
-    FROM before WHERE name = before.batch AND budget IS NOT NULL
+    UPDATE batches SET reserved = batches.reserved - freed.reserved, spent = spent + freed.cost
+    FROM freed WHERE name = batch AND budget IS NOT NULL
 )
 SELECT * FROM ended
 """

@@ -82,8 +82,8 @@ class QueueWorker:
             self.stopped_by = StopReason(self._batch["stopped_by"])
             return
         await self._refuse_without_keys()
-        jobs, name = self._jobs, self.store.address.name
-        working = self._start(jobs.work(name, self.options.concurrency), "works on a queue")
+        jobs = self._jobs
+        working = self._start(self._work(), "works on a queue")
         beside = [
             self._start(Supervision(jobs, self.lease).run(), "supervises the jobs of a queue"),
             self._start(self._watch(), "looks whether a queue has ended"),
@@ -110,6 +110,12 @@ class QueueWorker:
                 raise error
         if self._failure is not None:
             raise self._failure
+
+    async def _work(self) -> None:
+        jobs, slots = self.store.jobs, self.options.concurrency
+        jobs.slots = slots
+        await self._jobs.work(self.store.address.name, slots)
+        await jobs.give_back()
 
     def _start(self, work: Any, what: str) -> "asyncio.Task[None]":
         return asyncio.create_task(work, name=f"browser-use: {what}")
@@ -139,6 +145,7 @@ class QueueWorker:
     async def _drain(self, drain: asyncio.Event) -> None:
         await drain.wait()
         self._stop(StopReason.DRAINED)
+        await self.store.jobs.give_back()
 
     def _stop(self, reason: StopReason) -> None:
         """Take no more items; those under way are finished."""
@@ -174,7 +181,7 @@ class QueueWorker:
         if row is None:
             return  # another process has ended it
         ended, task = await self._outcome(row)
-        recorded = await self.store.record(row["limit_key"], {**item, **ended})
+        recorded = await self.store.record({**item, **ended, "limit_key": row["limit_key"]})
         if recorded is None:
             return
         self._count(ended["state"])
@@ -186,12 +193,13 @@ class QueueWorker:
         if self._is_stopped:
             raise LaterError(0.0)
         store = self.store
-        statement = tables.START if self._batch["budget"] is None else tables.RESERVE
-        row = await store.row(statement, **item)
+        if self._batch["budget"] is None:
+            return await store.start(item)
+        row = await store.row(tables.RESERVE, **item)
         if row is None or row["may_run"]:
             return row
         async with self._line:
-            while (row := await store.row(statement, **item)) and not row["may_run"]:
+            while (row := await store.row(tables.RESERVE, **item)) and not row["may_run"]:
                 if row["total"] == 0 and not self._is_stopped:
                     # Nothing is under way that could give money back.
                     await store.row(tables.STOP, why=str(StopReason.BUDGET))

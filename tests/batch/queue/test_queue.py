@@ -1,6 +1,7 @@
 """Several processes on one queue: results, retries, keys, secrets, drains."""
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from decimal import Decimal
@@ -15,7 +16,7 @@ from browser_use_async.server.executors.scripted import Scenario, ScriptedExecut
 from browser_use_async.server.faults import Fault
 from tests.batch.conftest import Held, Mended, Open, Serve, hanging
 from tests.batch.queue.processes import Worker, Works
-from tests.support.patience import until
+from tests.support.patience import PATIENCE, until
 
 Texts = Callable[[int], list[str]]
 SECRET = "correct-horse-battery"
@@ -122,6 +123,42 @@ async def test_a_refused_item_waits_until_it_is_corrected(
     assert "InvalidRequestError" in str(refused.error)
     assert corrected.state is ItemState.DONE
     assert [task.task for task in server.store.tasks] == ["Look"]
+
+
+def _commits(address: str) -> int:
+    """How many transactions a database has had, once nobody uses it."""
+    import psycopg
+
+    others = (
+        "SELECT count(*) FROM pg_stat_activity "
+        "WHERE datname = current_database() AND pid != pg_backend_pid()"
+    )
+    with psycopg.connect(address, autocommit=True) as connection:
+        deadline = time.monotonic() + PATIENCE
+        while connection.execute(others).fetchone() != (0,):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        found = connection.execute(
+            "SELECT xact_commit FROM pg_stat_database WHERE datname = current_database()"
+        ).fetchone()
+    assert found is not None
+    return int(found[0])
+
+
+async def test_items_share_their_statements(
+    serve: Serve, open_session: Open, postgres: str, queue: str, texts: Texts
+) -> None:
+    """Each has four statements: many are fetched, begun, recorded and ended in one."""
+    server = await serve()
+    session = await open_session(server)
+    await batch.enqueue(queue, texts(200))
+    before = await asyncio.to_thread(_commits, postgres)
+
+    await batch.work(queue, session=session, concurrency=50)
+
+    assert (await batch.status(queue)).counts[ItemState.DONE] == 200 == len(server.store.tasks)
+    # Else there would be 800.
+    assert await asyncio.to_thread(_commits, postgres) - before < 600
 
 
 async def test_what_the_service_refuses_is_a_dead_letter(
