@@ -55,10 +55,6 @@ ONE_PROCESS = Terms(
 """A process that is killed again and again, and loses any number of requests and answers."""
 
 
-TWO_PROCESSES = attrs.evolve(ONE_PROCESS, workers=2, silences=ALWAYS)
-"""The same beside another one, and each may be silent for any time."""
-
-
 WITHOUT_LEDGER = attrs.evolve(ONE_PROCESS, writes_intent=False)
 """A single call: its events are requests, and the result of its caller."""
 

@@ -132,7 +132,7 @@ def refuse_other_places(place: str | os.PathLike[str]) -> None:
             "in place of run_many"
         )
     # SQLite would leave a lock in a folder, and report an error of a database.
-    if path.is_dir():
+    if os.path.isdir(path):  # noqa: PTH112 - false for a name that is too long, too
         raise LedgerError(
             f"{path} is a folder, and a ledger is a file; nothing was sent. Pass the path of a "
             f"file, such as {path / 'run.db'}"
