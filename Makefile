@@ -92,9 +92,9 @@ simulate: $(VENV)/.made ## 1,000 seeds of faults and crashes in virtual time, wi
 model: $(VENV)/.made ## a model of paying once, all its states searched, and weaker ones refuted (QUICK=1: small scopes)
 	$(BIN)/python -m tests.model $(SHORT)
 
-fleet: $(VENV)/.made ## servers that share a database: kills, restarts, cuts, with controls (QUICK=1)
+fleet: $(VENV)/.made ## servers that share a database, and a queue: kills, restarts, cuts, with controls (QUICK=1)
 	$(BIN)/python -m tests.fleet $(SHORT)
-	$(BIN)/python -m tests.fleet.batches $(SHORT)
+	$(BIN)/python -m tests.fleet.queue $(SHORT)
 
 paying-once: $(VENV)/.made ## submissions broken at each byte and statement, and what was paid, with controls (QUICK=1)
 	$(BIN)/python -m benchmarks.paying_once $(SHORT)

@@ -24,9 +24,6 @@ import attrs
 from benchmarks.harness import FULL, QUICK, Effort, Report, Row, compare, judge, table
 from benchmarks.servers.bundled import bundled
 from browser_use_async import BatchResult, BrowserUseSession, PollPolicy, batch
-from browser_use_async.batch.options import BatchOptions
-from browser_use_async.batch.postgres.address import LedgerAddress
-from browser_use_async.batch.postgres.enqueue import enqueue
 from tests.support.postgres import started_server
 
 __all__ = ["report"]
@@ -40,7 +37,7 @@ NAMES = {
     "gather": "asyncio.gather",
     "no ledger": "run_many",
     "ledger": "run_many, ledger",
-    "postgres": "batch.work, PostgreSQL",
+    "queue": "batch.work, a queue",
 }
 TRACED = 4000  # items under strace
 
@@ -80,8 +77,8 @@ async def with_ledger(
     return {"ended": ended, "growth": resident("VmHWM") - before}
 
 
-async def shared(session: BrowserUseSession, count: int, ledger: str) -> dict[str, float]:
-    """Work on a batch that was enqueued before."""
+async def queued(session: BrowserUseSession, count: int, queue: str) -> dict[str, float]:
+    """Work on a queue that was filled before."""
     ended = 0
 
     def note(result: BatchResult[Any]) -> None:
@@ -89,7 +86,7 @@ async def shared(session: BrowserUseSession, count: int, ledger: str) -> dict[st
         assert result.succeeded, result
         ended += 1
 
-    await batch.work(ledger, session=session, concurrency=CONCURRENCY, on_result=note)
+    await batch.work(queue, session=session, concurrency=CONCURRENCY, on_result=note)
     return {"ended": ended, "growth": 0}
 
 
@@ -142,8 +139,8 @@ async def side(kind: str, url: str, key: str, count: int, ledger: str) -> dict[s
                 figures = await with_ledger(session, count, ledger)
             case "no ledger":
                 figures = await with_ledger(session, count, None)
-            case "postgres":
-                figures = await shared(session, count, ledger)
+            case "queue":
+                figures = await queued(session, count, ledger)
             case _:
                 figures = await gathered(session, count)
         seconds = time.perf_counter() - began
@@ -251,10 +248,9 @@ def report(effort: Effort) -> Report:
             for kind, measured in sides.items():
                 with bundled() as (url, key, asked), database.database() as address:
                     ledger: Path | str = folder / f"{number}.db"
-                    if kind == "postgres":
+                    if kind == "queue":
                         ledger = f"{address}#bench"
-                        put = enqueue(texts(count), LedgerAddress.parse(ledger), BatchOptions(), {})
-                        asyncio.run(put)
+                        asyncio.run(batch.enqueue(ledger, texts(count)))
                     measured.append(run_side(kind, url, key, count, ledger))
                     assert asked() == count, (kind, asked(), count)
         with bundled() as (url, key, _asked):
@@ -285,9 +281,9 @@ def rows_of(sides: Sides, count: int, syncs: Syncs | None) -> list[Row]:
         ),
         compare(
             19,
-            f"an item of a batch in PostgreSQL, {CONCURRENCY} at once: client CPU",
+            f"an item of a queue, {CONCURRENCY} at once: client CPU",
             "µs",
-            (NAMES["bare"], per_item("postgres"), per_item("bare")),
+            (NAMES["bare"], per_item("queue"), per_item("bare")),
             at_most=3,
         ),
         compare(

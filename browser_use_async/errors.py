@@ -37,7 +37,6 @@ BrowserUseError
 ├── BatchInputError                      the input of a batch raised an error of its own
 ├── LedgerError
 │   ├── LedgerLockedError
-│   ├── LeaseLostError
 │   ├── LedgerMismatchError
 │   ├── LedgerCorruptError
 │   └── LedgerVersionError
@@ -67,7 +66,6 @@ __all__ = [
     "FileTransferError",
     "InternalServerError",
     "InvalidRequestError",
-    "LeaseLostError",
     "LedgerCorruptError",
     "LedgerError",
     "LedgerLockedError",
@@ -522,10 +520,6 @@ class LedgerError(BrowserUseError):
 
 class LedgerLockedError(LedgerError):
     """Another process uses the ledger."""
-
-
-class LeaseLostError(LedgerError):
-    """Another process has taken over an item of a batch, and finishes it."""
 
 
 class LedgerMismatchError(LedgerError):

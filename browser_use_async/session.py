@@ -86,6 +86,7 @@ if TYPE_CHECKING:
     from browser_use_async.batch.batch import Batch
     from browser_use_async.batch.inputs import BatchInput
     from browser_use_async.batch.key_limits import LimitBy
+    from browser_use_async.batch.options import BatchOptions
     from browser_use_async.batch.progress import BatchProgress
     from browser_use_async.files import FileEndpoints
     from browser_use_async.money.budgets import Budget, PaidCalls
@@ -437,21 +438,18 @@ class BrowserUseSession:
         task: str | None = None,
         concurrency: int = 10,
         ledger: str | os.PathLike[str] | None = None,
-        output_type: "TypeForm[BatchT]" = _NO_TYPE,
-        budget_cents: "Decimal | float | None" = None,
-        check_balance: bool = False,
-        on_progress: "Callable[[BatchProgress], None] | None" = None,
-        stop_orphans: bool = False,
-        timeout: float | None = None,
-        on_cancel: Literal["leave", "stop"] | None = None,
-        outage_timeout: float = 600.0,
-        retry_dead_letters: bool = False,
-        retry_failed: bool = False,
-        max_failures: int | None = None,
-        labels: Mapping[str, str] | None = None,
         key_prefix: str | None = None,
+        budget_cents: "Decimal | float | None" = None,
         limit_by: "LimitBy | None" = None,
         per_key: int | None = None,
+        timeout: float | None = None,
+        on_cancel: Literal["leave", "stop"] | None = None,
+        retry_failed: bool = False,
+        retry_unknown: bool = False,
+        max_failures: int | None = None,
+        labels: Mapping[str, str] | None = None,
+        on_progress: "Callable[[BatchProgress], None] | None" = None,
+        output_type: "TypeForm[BatchT]" = _NO_TYPE,
         **fields: Unpack[RunTaskFields],
     ) -> "Batch[BatchT]":
         """Create a task for each item, and yield each result as it comes. Costs money.
@@ -459,10 +457,10 @@ class BrowserUseSession:
         Needs an active subscription on the hosted service. API pages: Run Task, List Tasks.
 
         With a `ledger` the program may end at any moment: run the batch again with the same
-        ledger, and it neither loses nor repeats an item. This needs a service that keeps
-        submission keys, or that creates and lists a task within 150 seconds. Items that have
-        already ended are yielded again with `restored` set. Without a ledger nothing is kept
-        after this run.
+        ledger, and it neither loses nor repeats an item. On a service that keeps no submission
+        keys an item is `unknown` if the answer to its request was lost and its task did not appear
+        within 150 seconds. Items that have already ended are yielded again with `restored` set.
+        Without a ledger nothing is kept after this run.
 
         Args:
             requests: Any iterable or async iterable of texts, requests, rows, `(key, request)`
@@ -473,104 +471,98 @@ class BrowserUseSession:
                 `company` in a row. With `script` these values are the inputs.
             concurrency: The most items under way at once. Fewer are under way while the service
                 says that too many tasks run.
-            ledger: The path of the ledger, an SQLite file that is created if need be; or the
-                address of one in PostgreSQL, `postgresql://user@host/database#name`, where `name`
-                is the batch's own (needs the extra `fleet`). Requests are not kept in it, only a
-                digest, and of secrets only their names.
-            output_type: As in `run_and_wait`; each result's `parsed` is of that type.
+            ledger: The path of the ledger, an SQLite file that is created if need be. Requests are
+                not kept in it, only a digest, and of secrets only their names.
+            key_prefix: The beginning of the submission keys of all items. Without it, it is the id
+                of the ledger, or without a ledger a new one for each run: a new ledger runs
+                everything anew. With it, items join the tasks that other runs with the same prefix
+                and key have created, where the service keeps keys: `result.joined`. A ledger keeps
+                its prefix, and refuses another one.
             budget_cents: What all runs of the batch may cost together, in US cents, by the
                 published prices; never exceeded. Each task reserves its maximum before it is sent
                 (all of its `max_agent_steps`, 75 by default), and the rest is released when it
                 ends. If few tasks fit at once, `progress.budget_note` says with which
                 `max_agent_steps` more can run. When nothing runs and the next task does not fit,
                 nothing more is submitted: `progress` has `left_out` and `next_cents`. To
-                continue, run again with a larger budget. A request whose answer was lost is sent
-                again only if its maximum can be reserved a second time; else its item is
-                `unknown`. A budget that is too small for any task is refused.
-            check_balance: Whether the account's balance limits the budget; it is read once.
-            on_progress: Called with a `BatchProgress` at each change; must not block.
-            stop_orphans: Whether a second task of an item is stopped. One can exist only if the
-                service created a task after the settle window. The batch's `orphans` has those
-                that were found, stopped or not.
+                continue, run again with a larger budget. A budget that is too small for any task
+                is refused.
+            limit_by: Returns the limit key of an item, a text or a whole number, or None for an
+                item without a limit; called once for each with a `BatchItem`, whose `request` is
+                the whole `RunTaskRequest`. An item for which it raises an exception is refused: a
+                dead letter with the reason.
+            per_key: The most items of one limit key under way at once in this run. Items of other
+                keys need not wait for them.
             timeout: Seconds for which each task is waited for, or None for `PollPolicy.timeout`.
                 After that its result has a `WaitTimeoutError`; the task goes on.
             on_cancel: What happens to running tasks when the iteration is left or cancelled:
                 "leave" or "stop". By default they are left if there is a ledger, which knows them,
                 else stopped, which takes up to 5 seconds. Joined ones are left.
-            outage_timeout: The batch ends with the error of the last call after so many seconds in
-                which no task could be created or looked up.
-            retry_dead_letters: Whether items that were refused in an earlier run are tried again.
-            retry_failed: Whether items whose task failed or was stopped in an earlier run get
-                another task, which costs money again; this includes joined tasks. The failed task
+            retry_failed: Whether items that failed in an earlier run are tried again: those that
+                were refused, and those whose task failed or was stopped, which get another task.
+                That costs money again; this includes joined tasks. The failed task
                 and its cost remain in the ledger. If such a run is interrupted, the same call
                 continues it: no item is tried twice until a run has read its whole input.
+            retry_unknown: Whether items that an earlier run has left `unknown` are sent again, if
+                their tasks still do not appear. Without submission keys the answer to run-task was
+                lost, so this pays twice if the first task exists.
             max_failures: Submit nothing more once so many tasks in a row have failed, in the
                 order in which they end, or None. Tasks under way are waited for; a success resets
                 the count. The rest is left for the next run.
             labels: Your notes about the batch in its ledger: texts by name, without secrets.
-            key_prefix: The beginning of the submission keys of all items. Without it, it is the id
-                of the ledger, or without a ledger a new one for each run: a new ledger runs
-                everything anew. With it, items join the tasks that other runs with the same prefix
-                and key have created, where the service keeps keys: `result.joined`. A ledger keeps
-                its prefix, and refuses another one.
-            limit_by: Returns the limit key of an item, a text or a whole number, or None for an
-                item without a limit; called once for each with a `BatchItem`, whose `request` is
-                the whole `RunTaskRequest`. An item for which it raises an exception is refused: a
-                dead letter with the reason.
-            per_key: The most items of one limit key under way at once. Items of other keys need not
-                wait for them. Tasks that an earlier run has left running count.
+            on_progress: Called with a `BatchProgress` at each change; must not block.
+            output_type: As in `run_and_wait`; each result's `parsed` is of that type.
             fields: Fields of all requests; a request's own fields go before them.
 
         Returns:
             The batch: iterate over it with `async for`, or await its `collect()` for a result of
-            each item in the order of the input. It has `progress`, `drain()`, `aclose()` and
-            `orphans`.
+            each item in the order of the input. It has `progress`, `drain()` and `aclose()`.
 
         Raises:
             InvalidRequestError: An argument was refused, or the budget is too small for any task;
-                nothing was sent. For a lazy input, or with `check_balance`, a budget that is too
-                small is refused while iterating.
+                nothing was sent. For a lazy input a budget that is too small is refused while
+                iterating.
             LedgerLockedError: While iterating: another process is using the ledger.
             LedgerMismatchError: While iterating: the content of a key is another one than before.
             LedgerError: While iterating: the ledger cannot be opened, read or written.
             BatchInputError: While iterating: the input raised an exception.
             BrowserUseError: While iterating: an error that concerns every item, such as a wrong
-                API key, or an outage of more than `outage_timeout`.
+                API key, or an outage longer than `PollPolicy.outage_timeout`.
         """
-        # Loaded with the first batch.
-        from browser_use_async.batch.batch import Batch  # noqa: PLC0415
-        from browser_use_async.batch.key_limits import KeyLimits  # noqa: PLC0415
-        from browser_use_async.batch.ledger.kind import kind_of_ledger  # noqa: PLC0415
+        # Loaded when used.
         from browser_use_async.batch.options import BatchOptions, budget_in_cents  # noqa: PLC0415
 
-        self._transport.bind()
         # Checked here and not in the first iteration, so that the error points at the call.
         options = BatchOptions(
             concurrency=concurrency,
-            output_type=output_type,
-            budget_cents=budget_in_cents(budget_cents),
-            check_balance=check_balance,
-            stop_orphans=stop_orphans,
-            timeout=timeout,
-            on_cancel=("stop" if ledger is None else "leave") if on_cancel is None else on_cancel,
-            outage_timeout=outage_timeout,
-            retry_dead_letters=retry_dead_letters,
-            retry_failed=retry_failed,
-            max_failures=max_failures,
-            labels={} if labels is None else labels,
+            ledger=ledger,
             key_prefix=key_prefix,
-            limits=KeyLimits.of(limit_by, per_key),
-            is_recorded=ledger is not None,
+            budget_cents=budget_in_cents(budget_cents),
+            limit_by=limit_by,
+            per_key=per_key,
+            timeout=timeout,
+            on_cancel=on_cancel,
+            retry_failed=retry_failed,
+            retry_unknown=retry_unknown,
+            max_failures=max_failures,
+            labels=labels,
+            on_progress=on_progress,
+            output_type=output_type,
         )
-        batch = Batch[Any](
-            self._runner,
-            self._runtime,
-            requests,
-            _shared_fields(fields, output_type, task),
-            options,
-            kind_of_ledger(ledger, outage_timeout, self._runtime.start_writer),
-            on_progress,
-        )
+        return self._run_batch(requests, fields, options, task)
+
+    def _run_batch(
+        self,
+        requests: "BatchInput",
+        fields: RunTaskFields,
+        options: "BatchOptions",
+        task: str | None = None,
+    ) -> "Batch[Any]":
+        """Run a batch with checked options, which the command line has, too; clears `fields`."""
+        from browser_use_async.batch.batch import Batch  # noqa: PLC0415 - loaded when used
+
+        self._transport.bind()
+        shared = _shared_fields(fields, options.output_type, task)
+        batch = Batch[Any](self._runner, self._runtime, requests, shared, options)
         self._batches.add(batch)
         return batch
 

@@ -52,7 +52,6 @@ BUILDERS: dict[str, Callable[[], BrowserUseError]] = {
             "UnsupportedFileError",
             "LedgerError",
             "LedgerLockedError",
-            "LeaseLostError",
             "LedgerMismatchError",
             "LedgerCorruptError",
             "LedgerVersionError",

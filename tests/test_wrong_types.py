@@ -125,11 +125,9 @@ RUN_MANY = {
     "task": "text none",
     "concurrency": "count",
     "budget_cents": "none",
-    **dict.fromkeys(
-        ("check_balance", "stop_orphans", "retry_dead_letters", "retry_failed"), "flag"
-    ),
+    **dict.fromkeys(("retry_failed", "retry_unknown"), "flag"),
     "on_cancel": "word none",
-    "outage_timeout": "seconds",
+    "on_progress": "function none",
     "timeout": "seconds none",
     "max_failures": "count none",
     "labels": "mapping none",

@@ -54,13 +54,6 @@ class Admission:
             raise nothing_would_run(price, self.budget.limit_cents)
         self.refuse(price)
 
-    async def admit_again(self, claim: Claim, request: RunTaskRequest) -> bool:
-        """Reserve for one more request of an item; earlier ones may have created a task."""
-        # The first reservation stays for the whole run. The item is not followed meanwhile: items
-        # that wait here make no room for each other.
-        self._forget(claim)
-        return await self.admit(claim, request)
-
     def refuse(self, price: TaskPrice) -> None:
         """Record that a task is left out."""
         self.short_of, self.refused_cents = price, price.maximum_cents

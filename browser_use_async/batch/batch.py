@@ -2,25 +2,20 @@
 
 import asyncio
 import time
-from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
+from functools import partial
 from typing import Any, Generic, Self, TypeVar
 
 import attrs
 
-from browser_use_async.api import endpoint_table as table
-from browser_use_async.batch.admission import nothing_would_run
+from browser_use_async.batch.admission import Admission, nothing_would_run
 from browser_use_async.batch.claims import RepeatedItems
-from browser_use_async.batch.duplicates import find_duplicates
-from browser_use_async.batch.forecast import LEAST_ENDS, Forecast, forecast
-from browser_use_async.batch.history import History
 from browser_use_async.batch.inputs import BatchInput, InputPrices, InputReader, Item
-from browser_use_async.batch.key_limits import LimitedItems
-from browser_use_async.batch.ledger.kind import LedgerKind
-from browser_use_async.batch.ledger.records import FINAL_STATES, LedgerTotals, Orphan
-from browser_use_async.batch.ledger.store import LedgerStore
-from browser_use_async.batch.ledger.writer import LedgerWriter
+from browser_use_async.batch.key_limits import READ_AHEAD, LimitedRoom
+from browser_use_async.batch.ledger.file import open_ledger, open_scratch
+from browser_use_async.batch.ledger.records import LedgerTotals
+from browser_use_async.batch.ledger.writer import open_writer
 from browser_use_async.batch.options import BatchOptions
 from browser_use_async.batch.progress import (
     FINISHES_BEGUN,
@@ -46,7 +41,6 @@ from browser_use_async.errors import (
     LedgerMismatchError,
 )
 from browser_use_async.lifecycle.run import SubmissionRunner
-from browser_use_async.lifecycle.waits import wait
 from browser_use_async.logs import LOGGER
 from browser_use_async.money.amounts import NO_LIMIT, BudgetAmounts
 from browser_use_async.observing.observers import BatchBegan, BatchEnded
@@ -54,19 +48,12 @@ from browser_use_async.transport.config import Runtime
 
 OutputT = TypeVar("OutputT")
 
-FORECAST_SECONDS = 1.0  # between two forecasts, which take some milliseconds
-
-OnProgress = Callable[[BatchProgress], None]
-
 
 class Batch(Generic[OutputT]):
     """The result of `session.run_many`. Iterate over it once, with `async for` or `collect()`.
 
     Nothing is opened, read or sent before the iteration begins. Leaving the loop early ends the
     batch; with `async with` that happens at once.
-
-    Attributes:
-        orphans: Duplicate tasks that were found at the end of the run.
     """
 
     def __init__(
@@ -76,8 +63,6 @@ class Batch(Generic[OutputT]):
         requests: BatchInput,
         fields: Mapping[str, Any],
         options: BatchOptions,
-        ledger: LedgerKind,
-        on_progress: OnProgress | None,
     ) -> None:
         self._lifecycle = lifecycle
         self._runtime = runtime
@@ -89,9 +74,14 @@ class Batch(Generic[OutputT]):
             has_type=has_type,
             limit_key_of=None if limits is None else limits.key_of,
         )
-        self._limited = None if limits is None else LimitedItems(self._reader, limits.per_key)
-        self._ledger = ledger
-        self._on_progress = on_progress
+        self._limited: LimitedRoom | None = None
+        if limits is not None:
+            room = asyncio.Semaphore(options.concurrency)
+            self._limited = LimitedRoom(limits.per_key, room)
+        # As long as a wait of the session sits an outage out
+        self._patience = lifecycle.poller.policy.outage_timeout
+        opens = open_scratch if options.ledger is None else partial(open_ledger, options.ledger)
+        self._start_writer = partial(runtime.start_writer or open_writer, opens)
         self._prices = InputPrices.of(requests, fields) if isinstance(requests, Sequence) else None
         if options.budget_cents is not None:
             self._refuse_too_small(options.budget_cents)
@@ -110,9 +100,6 @@ class Batch(Generic[OutputT]):
         self._reading: set[asyncio.Task[Any]] = set()
         self._clock: Callable[[], float] = time.monotonic  # the loop's, once it runs
         self._ended_at: float | None = None
-        self._forecast: Forecast | None = None
-        self._forecast_at = 0.0
-        self.orphans: tuple[Orphan, ...] = ()
         # Only with `collect`: a loop keeps no results.
         self._collected: list[BatchResult[OutputT]] | None = None
 
@@ -189,42 +176,7 @@ class Batch(Generic[OutputT]):
             self._estimate,
             self._state.admission,
             self._state.stopped_by,
-            self.forecast(),
         )
-
-    def forecast(self) -> Forecast | None:
-        """Estimate what the rest will cost and how long it will take. At most a second old.
-
-        It is computed from the costs and times of items that have ended, in this run and in earlier
-        ones of the same ledger. Items with the same template or site are compared where enough of
-        them have ended. Failed tasks count with their costs, and joined ones with none.
-
-        Returns:
-            The forecast, or None before 30 items have ended, and while the number of items of a
-            lazy input is unknown.
-        """
-        state = self._state
-        ahead = None if state is None else state.counter.ahead(self._reader.size)
-        if state is None or ahead is None:
-            return None
-        now = self._clock() if self._ended_at is None else self._ended_at
-        is_over = not ahead and not state.history.under_way
-        if self._forecast is None or now >= self._forecast_at + FORECAST_SECONDS or is_over:
-            self._forecast = self._make_forecast(state, ahead, now)
-            self._forecast_at = now
-        return self._forecast
-
-    def _make_forecast(self, state: BatchState, ahead: int, now: float) -> Forecast | None:
-        if state.history.ends < LEAST_ENDS:
-            return None
-        budget, limited = state.admission.budget, self._limited
-        left = None if budget.limit_cents == NO_LIMIT else budget.limit_cents - budget.spent_cents
-        kinds = self._reader.kinds_ahead()
-        if limited is None:
-            return forecast(state.history, ahead, kinds, now, left)
-        if kinds is not None:
-            kinds = limited.waiting_kinds() + Counter(kinds)
-        return forecast(state.history, ahead, kinds, now, left, limited.in_turn)
 
     @property
     def _estimate(self) -> Decimal | None:
@@ -271,8 +223,6 @@ class Batch(Generic[OutputT]):
         try:
             await shut_down(self._workers, state)
         finally:
-            if self._limited is not None:
-                await self._limited.aclose()
             await state.writer.aclose()
 
     async def __aenter__(self) -> Self:
@@ -321,7 +271,7 @@ class Batch(Generic[OutputT]):
     async def _open(self) -> None:
         options, lifecycle = self._options, self._lifecycle
         now = self._runtime.now().timestamp()
-        writer: LedgerWriter[LedgerStore] = await self._ledger.start_writer()
+        writer = await self._start_writer()
         try:
             totals: LedgerTotals = await writer.run(
                 lambda store: store.begin_run(
@@ -333,21 +283,10 @@ class Batch(Generic[OutputT]):
             )
             self._has_open_round = totals.has_open_round
             options = attrs.evolve(options, key_prefix=totals.key_prefix)
-            history = History(options.concurrency)
-            if any(totals.counts.get(state) for state in FINAL_STATES):
-                # Forecasts use earlier runs, too.
-                history = await writer.run(
-                    lambda store: store.earlier_history(options.concurrency), durable=False
-                )
             budget = BudgetAmounts(NO_LIMIT, totals.cost_cents, totals.reserved_cents)
             if options.budget_cents is not None:
                 budget.limit_cents = options.budget_cents
-            if options.check_balance:
-                balance = await lifecycle.creator.transport.call(table.CHECK_BALANCE)
-                budget.limit_cents = min(budget.limit_cents, budget.spent_cents + balance.cents)
             await learn_service(lifecycle)
-            # Once more: the balance may have lowered the limit.
-            self._refuse_too_small(budget.limit_cents)
         except BaseException:
             # `aclose` cannot close it: there is no state yet.
             await writer.aclose()
@@ -359,28 +298,17 @@ class Batch(Generic[OutputT]):
             self._runtime.now,
             options,
             writer,
-            self._ledger.make_admission(budget, options.concurrency, self._prices is None, writer),
+            Admission(budget, options.concurrency, self._prices is None),
             ProgressCounter(
                 *(totals.counts, self._clock()),
                 joined=totals.joined,
                 retries=totals.has_open_round,
             ),
-            SharedBackoff(options.outage_timeout, self._runtime.rng),
+            SharedBackoff(self._patience, self._runtime.rng),
             self._report_progress,
-            history,
         )
-        if self._limited is not None:
-            open_items = await writer.run(lambda store: store.open_items(), durable=False)
-            self._limited.follow(open_items, self._until_end)
         if self._drained:
             self._state.stop(StopReason.DRAINED)
-
-    async def _until_end(self, task_id: str | None) -> None:
-        """Wait until a task of an earlier run has ended, or certainly does not exist."""
-        if task_id is None:
-            await asyncio.sleep(self._lifecycle.creator.reconciler.settle_window)
-        else:
-            await wait(self._lifecycle.poller, task_id, self._options.timeout, exists=True)
 
     def _refuse_too_small(self, limit: Decimal) -> None:
         """Refuse a budget that is too small for any task of the input."""
@@ -403,14 +331,12 @@ class Batch(Generic[OutputT]):
         has_started_next = False
         try:
             while (item := await self._next()) is not None:
-                if not has_started_next and len(self._workers) < self._options.concurrency:
-                    # Only once there is an item: an input of three needs no more workers.
+                waits = self._limited is not None and self._limited.is_full(item)
+                # Only once there is an item: an input of three needs no more workers.
+                if (waits or not has_started_next) and self._has_place(waits=waits):
                     has_started_next = True
                     self._start_worker()
-                results = await self._items.run(self._state, item)
-                if self._limited is not None:
-                    self._limited.release(item)
-                for result in results:
+                for result in await self._run(self._state, item):
                     await self._results.put(result)
         except asyncio.CancelledError:
             # Cancelled by other code: without an error its results would seem complete.
@@ -420,21 +346,36 @@ class Batch(Generic[OutputT]):
         except Exception as error:  # noqa: BLE001 - raised by the iteration
             self._fail(error)
 
-    async def _next(self) -> Item | None:
-        state = self._state
-        assert state is not None
+    def _has_place(self, *, waits: bool) -> bool:
+        """Whether one more worker may read: those that wait for a limit key take no place."""
+        waiting = waits + (0 if self._limited is None else self._limited.waiting)
+        return waiting <= READ_AHEAD and len(self._workers) - waiting < self._options.concurrency
+
+    async def _run(self, state: BatchState, item: Item) -> list[BatchResult[Any]]:
+        if self._limited is None:
+            return await self._items.run(state, item)
+        async with self._limited.for_item(item):
+            # The batch may have been stopped while the item waited.
+            return [] if self._leaves_rest(state) else await self._items.run(state, item)
+
+    def _leaves_rest(self, state: BatchState) -> bool:
+        """Whether no more items are begun."""
         reason = state.stopped_by
         # The rest is read for items that already have a task, and to count what is left.
         reads_rest = state.counter.outstanding > 0 or self._reader.size is not None
         has_ended = reason is not None and not (reason in FINISHES_BEGUN and reads_rest)
-        if self._closed or self._failure is not None or has_ended:
+        return self._closed or self._failure is not None or has_ended
+
+    async def _next(self) -> Item | None:
+        assert self._state is not None
+        if self._leaves_rest(self._state):
             self._stop_reading()
             return None
         worker = asyncio.current_task()
         assert worker is not None
         self._reading.add(worker)
         try:
-            return await (self._limited or self._reader).next()
+            return await self._reader.next()
         except asyncio.CancelledError:
             if self._closed or self._reads:
                 raise
@@ -450,8 +391,6 @@ class Batch(Generic[OutputT]):
         running = running_task()
         for reading in self._reading - {running}:  # the input itself may call this
             reading.cancel()
-        if self._limited is not None:
-            self._limited.stop_reading(running)
 
     def _fail(self, error: Exception) -> None:
         """Start no more items, and raise the error once those in flight have ended."""
@@ -480,18 +419,17 @@ class Batch(Generic[OutputT]):
     async def _finish(self) -> None:
         state = self._state
         assert state is not None
-        if self._failure is None:
-            self.orphans = await find_duplicates(state, stop=self._options.stop_orphans)
-            # The whole input was read, so items that failed again may be tried in a new round.
-            if self._has_open_round and state.stopped_by is None:
-                now = self._runtime.now().timestamp()
-                await state.writer.run(lambda store: store.end_round(now))
+        # The whole input was read, so items that failed again may be tried in a new round.
+        if self._failure is None and self._has_open_round and state.stopped_by is None:
+            now = self._runtime.now().timestamp()
+            await state.writer.run(lambda store: store.end_round(now))
         self._report_progress()
 
     def _report_progress(self) -> None:
-        if self._on_progress is None:
+        on_progress = self._options.on_progress
+        if on_progress is None:
             return
         try:
-            self._on_progress(self.progress)
+            on_progress(self.progress)
         except Exception:
             LOGGER.exception("on_progress raised")

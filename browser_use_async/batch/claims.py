@@ -1,7 +1,5 @@
 """Claims the rows of items in a ledger; one job claims all items of one turn of the loop."""
 
-import asyncio
-import copy
 from collections.abc import Sequence
 from typing import Any
 from weakref import WeakValueDictionary
@@ -14,54 +12,18 @@ from browser_use_async.batch.ledger.store import LedgerStore
 from browser_use_async.batch.results import BatchResult, repeated_result
 from browser_use_async.batch.runner import ItemRunner
 from browser_use_async.batch.state import BatchState
+from browser_use_async.batch.together import Together
 from browser_use_async.errors import LedgerMismatchError
 
-_Asked = list[tuple[Item, "asyncio.Future[Claim]"]]
 
-
-@attrs.define(eq=False)
-class ItemClaims:
-    """Claims items for the workers of one batch."""
-
-    # A commit wakes several workers, which read their next items in the same turn of the loop. The
-    # first of them claims the items of all.
-
-    _asked: _Asked = attrs.field(factory=list, init=False)
-
-    async def claim(self, batch: BatchState, item: Item) -> Claim:
-        """Claim the row of an item, inserted if it is new."""
-        claimed: asyncio.Future[Claim] = asyncio.get_running_loop().create_future()
-        self._asked.append((item, claimed))
-        if len(self._asked) == 1:
-            asked = self._asked
-            try:
-                await asyncio.sleep(0)
-                self._asked = []
-                await self._claim(batch, asked)
-            finally:
-                if self._asked is asked:  # cancelled in that turn
-                    self._asked = []
-                for _item, each in asked:
-                    each.cancel()  # no effect on those that have their claim
-        return await claimed
-
-    async def _claim(self, batch: BatchState, asked: _Asked) -> None:
-        items = [item for item, _claimed in asked]
-        now, revive = batch.now().timestamp(), batch.options.retry_dead_letters
-        try:
-            # A claim need not be durable: without it the next run claims the item again.
-            found: Sequence[Claim | Exception] = await batch.writer.run(
-                lambda store: _claim_all(store, items, now, revive=revive), durable=False
-            )
-        except Exception as error:  # noqa: BLE001 - raised for each of the items
-            found = [copy.copy(error) for _item in items]
-        for (_item, claimed), each in zip(asked, found, strict=True):
-            if claimed.done():  # its worker was cancelled
-                continue
-            if isinstance(each, Claim):
-                claimed.set_result(each)
-            else:
-                claimed.set_exception(each)
+async def _claim(asked: Sequence[tuple[BatchState, Item]]) -> Sequence[Claim | Exception]:
+    """Claim the rows of items, inserted if they are new."""
+    batch, items = asked[0][0], [item for _batch, item in asked]
+    now, revive = batch.now().timestamp(), batch.options.retry_failed
+    # A claim need not be durable: without it the next run claims the item again.
+    return await batch.writer.run(
+        lambda store: _claim_all(store, items, now, revive=revive), durable=False
+    )
 
 
 def _claim_all(
@@ -90,7 +52,7 @@ class RepeatedItems:
     # A repetition waits in no worker: in an input of pairs half of the workers would wait.
 
     def __init__(self) -> None:
-        self._claims = ItemClaims()
+        self._claims = Together(_claim)
         self._under_way: dict[str, _FirstItem] = {}  # by key
         # Results that the program still references; the ledger has the others.
         self._results: WeakValueDictionary[str, BatchResult[Any]] = WeakValueDictionary()
@@ -105,7 +67,7 @@ class RepeatedItems:
             return []
         first = self._under_way[item.key] = _FirstItem(item.digest)
         try:
-            claim = await self._claims.claim(state, item)
+            claim = await self._claims.ask((state, item))
             earlier = self._results.get(item.key)
             result = await ItemRunner(state, item, claim, earlier).run()
         finally:

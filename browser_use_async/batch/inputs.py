@@ -10,7 +10,6 @@ from collections.abc import (
     Iterable,
     Iterator,
     Mapping,
-    Sequence,
     Sized,
 )
 from decimal import Decimal
@@ -22,14 +21,12 @@ from browser_use_async.api.limits import MAX_METADATA_PAIRS
 from browser_use_async.api.requests import build_request, encode_given, warn_if_unconfined
 from browser_use_async.api.script_pairs import fill_text, placeholders_in
 from browser_use_async.api.serialization import encode_request
-from browser_use_async.batch.history import InputKinds
 from browser_use_async.errors import BatchInputError, InvalidRequestError
 from browser_use_async.money.amounts import TaskPrice
 from browser_use_async.types import UNSET, RunTaskRequest
 from browser_use_async.types.enums import price_terms
 
 MAX_KEY_LENGTH = 1000
-MOST_SAMPLED = 2048  # items of an input whose kinds of tasks are recorded before a run
 _LONGEST_TITLE = 60
 REFUSED = b""  # the digest of an item that is not a valid request
 
@@ -140,8 +137,6 @@ class InputReader:
         self._limit_key_of = limit_key_of
         self._iterator: Iterator[Any] | AsyncIterator[Any] | None = None
         self._lock = asyncio.Lock()
-        # For a forecast; an input that is no sequence may know its kinds itself
-        self._kinds: InputKinds | None = getattr(requests, "kinds", None)
         self.read = 0
         self.ended = False
 
@@ -151,20 +146,6 @@ class InputReader:
         if self.ended:
             return self.read
         return len(self._requests) if isinstance(self._requests, Sized) else None
-
-    def kinds_ahead(self) -> Mapping[str, int] | None:
-        """How many of the items that are not read yet are of each kind of task; None if unknown.
-
-        In a long sequence some of the items represent all.
-        """
-        if isinstance(self._requests, Sequence):
-            length = len(self._requests)
-            if self._kinds is None or self._kinds.is_coarse(self.read, length):
-                step = -(-(length - self.read) // MOST_SAMPLED) or 1
-                self._kinds = InputKinds(self.read, step)
-                for place in range(self.read, length, step):
-                    self._kinds.add(_task_of(self._requests[place]))
-        return None if self._kinds is None else self._kinds.after(self.read)
 
     async def next(self) -> Item | None:
         """The next item, or None at the end; an exception of the input is a `BatchInputError`."""
@@ -317,16 +298,6 @@ def _is_cancelled() -> bool:
     """Whether the running asyncio task was cancelled."""
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
-
-
-def _task_of(given: object) -> str | None:
-    """The text of a task in an input, not checked yet."""
-    if isinstance(given, BatchItem):
-        given = given.request
-    elif isinstance(given, tuple) and len(given) == 2:
-        given = given[1]
-    task = given.task if isinstance(given, RunTaskRequest) else given
-    return task if isinstance(task, str) else None
 
 
 def _pair(given: tuple[object, ...]) -> tuple[object, object]:

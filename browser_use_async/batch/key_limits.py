@@ -3,24 +3,20 @@
 import asyncio
 import contextlib
 import hashlib
-import heapq
-from collections import Counter, deque
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import AsyncGenerator, Callable
 from typing import cast
+from weakref import WeakValueDictionary
 
 import attrs
 
 from browser_use_async.api.limits import is_count
 from browser_use_async.api.submission_key import is_key
-from browser_use_async.batch.history import kind_of
-from browser_use_async.batch.inputs import BatchItem, InputReader, Item
-from browser_use_async.batch.ledger.records import OpenItem
-from browser_use_async.errors import BrowserUseError, InvalidRequestError
+from browser_use_async.batch.inputs import BatchItem, Item
+from browser_use_async.errors import InvalidRequestError
 
 LimitBy = Callable[[BatchItem], str | int | None]
 
-_MOST_LOOKED_AT = 256  # keys, for a forecast
-MOST_WAITING = 10_000  # items that wait for their keys in memory; with more, reading pauses
+READ_AHEAD = 1000  # items that wait for their keys in memory; with more, reading pauses
 
 
 @attrs.frozen
@@ -82,147 +78,38 @@ class KeyLimits:
 
 
 @attrs.define(eq=False)
-class LimitedItems:
-    """Hands out the items of an input as their limits allow; others need not wait for them."""
+class LimitedRoom:
+    """Room for items under way: so many of each limit key, and so many of all."""
 
-    # It also counts the items with a task that earlier runs have left, from the beginning: items of
-    # the same key that come first in the input must wait for them.
-
-    _reader: InputReader
     _per_key: int
-    # How many items of each key are under way
-    _counts: Counter[str] = attrs.field(factory=Counter, init=False)
-    _waiting: dict[str, deque[Item]] = attrs.field(factory=dict, init=False)  # by limit key
-    _waiting_count: int = attrs.field(default=0, init=False)
-    _ready: deque[Item] = attrs.field(factory=deque, init=False)  # counted, but not handed out yet
-    # Items of earlier runs that the input has not named yet, by key
-    _open: dict[str, OpenItem] = attrs.field(factory=dict, init=False)
-    _following: "set[asyncio.Task[None]]" = attrs.field(factory=set, init=False)
-    _reading: "asyncio.Task[None] | None" = attrs.field(default=None, init=False)
-    _changed: asyncio.Event = attrs.field(factory=asyncio.Event, init=False)
+    _of_all: asyncio.Semaphore
+    # A key is forgotten once no item of it is under way or waits.
+    _of_keys: WeakValueDictionary[str, asyncio.Semaphore] = attrs.field(
+        factory=WeakValueDictionary, init=False
+    )
+    waiting: int = attrs.field(default=0, init=False)  # items that wait for their keys
 
-    async def next(self) -> Item | None:
-        """The next item that may start now, or None once all have been handed out."""
-        while not self._ready:
-            if self._reading is not None and self._reading.done():
-                reading, self._reading = self._reading, None
-                reading.result()  # raises the exception of the input, if any
-            elif self._may_read:
-                if self._reading is None:
-                    self._reading = asyncio.create_task(
-                        self._read(), name="browser-use: reads the input of a batch"
-                    )
-                    self._reading.add_done_callback(lambda _reading: self._changed.set())
-                await self._wait()
-            elif self._waiting_count:
-                await self._wait()
-            else:
-                return None
-        return self._ready.popleft()
+    def is_full(self, item: Item) -> bool:
+        """Whether an item would wait for its key."""
+        found = self._of_keys.get(item.limit_key or "")
+        return found is not None and found.locked()
 
-    @property
-    def in_turn(self) -> float:
-        """How many of the waiting items must at least run one after another."""
-        return max(map(len, self._waiting.values()), default=0) / self._per_key
-
-    def waiting_kinds(self) -> Counter[str]:
-        """How many items of each kind of task wait; those of one key count as one kind."""
-        longest = heapq.nlargest(_MOST_LOOKED_AT, self._waiting.values(), key=len)
-        kinds = Counter[str]()
-        for waiting in longest:
-            kinds[kind_of(waiting[0].task)] += len(waiting)
-        return kinds
-
-    @property
-    def _may_read(self) -> bool:
-        return not self._reader.ended and self._waiting_count < MOST_WAITING
-
-    async def _wait(self) -> None:
-        self._changed.clear()
-        await self._changed.wait()
-
-    async def _read(self) -> None:
-        """Read until an item may start."""
-        # One asyncio task for all workers: while it waits for a slow input, items whose keys become
-        # free are handed out.
-        while not self._ready and self._may_read:
-            item = await self._reader.next()
-            if item is None:
-                return
-            self._add(item)
-            await asyncio.sleep(0)  # many items of one key in a row must not block the event loop
-
-    def _add(self, item: Item) -> None:
-        key, before = item.limit_key, self._open.pop(item.key, None)
-        if before is not None:
-            # It has a task, which counts from the beginning and waits for nothing.
-            if before.limit_key != key:
-                self._free(before.limit_key)
-                self._count(key)
-            self._ready.append(item)
-        elif key is None or self._counts[key] < self._per_key:
-            self._count(key)
-            self._ready.append(item)
-        else:
-            self._waiting.setdefault(key, deque()).append(item)
-            self._waiting_count += 1
-
-    def release(self, item: Item) -> None:
-        """Record that an item that was handed out is no longer under way."""
-        if item.limit_key is not None:
-            self._free(item.limit_key)
-
-    def _count(self, key: str | None) -> None:
-        if key is not None:
-            self._counts[key] += 1
-
-    def _free(self, key: str) -> None:
-        self._counts[key] -= 1
-        waiting = self._waiting.get(key)
-        while waiting and self._counts[key] < self._per_key:
-            self._counts[key] += 1
-            self._waiting_count -= 1
-            self._ready.append(waiting.popleft())
-        if not waiting:
-            self._waiting.pop(key, None)
-        if not self._counts[key]:
-            del self._counts[key]
-        self._changed.set()
-
-    def follow(
-        self, items: Iterable[OpenItem], until_end: Callable[[str | None], Awaitable[object]]
-    ) -> None:
-        """Count items that earlier runs have left, until the input names them or they have ended.
-
-        `until_end` is called with the id of the task, or None if that is unknown.
-        """
-        for each in items:
-            self._open[each.key] = each
-            self._count(each.limit_key)
-            following = asyncio.create_task(
-                self._follow(each, until_end), name="browser-use: follows a task of an earlier run"
-            )
-            self._following.add(following)
-            following.add_done_callback(self._following.discard)
-
-    async def _follow(
-        self, item: OpenItem, until_end: Callable[[str | None], Awaitable[object]]
-    ) -> None:
-        # If its end cannot be found out, no item waits for it.
-        with contextlib.suppress(BrowserUseError):
-            await until_end(item.task_id)
-        if self._open.pop(item.key, None) is not None:
-            self._free(item.limit_key)
-
-    def stop_reading(self, running: "asyncio.Task[object] | None") -> None:
-        """Stop reading; the input itself may call this, in the running asyncio task."""
-        if self._reading is not None and self._reading is not running:
-            self._reading.cancel()
-
-    async def aclose(self) -> None:
-        """End the background tasks."""
-        tasks = {*self._following, *([] if self._reading is None else [self._reading])}
-        for each in tasks:
-            each.cancel()
-        if tasks:
-            await asyncio.wait(tasks)
+    @contextlib.asynccontextmanager
+    async def for_item(self, item: Item) -> AsyncGenerator[None]:
+        """Wait for room; the first item of a key that came is the first that gets it."""
+        key = item.limit_key
+        if key is None:
+            async with self._of_all:
+                yield
+            return
+        of_key = self._of_keys.setdefault(key, asyncio.Semaphore(self._per_key))
+        self.waiting += 1
+        try:
+            await of_key.acquire()
+        finally:
+            self.waiting -= 1
+        try:
+            async with self._of_all:
+                yield
+        finally:
+            of_key.release()

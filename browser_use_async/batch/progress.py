@@ -56,9 +56,8 @@ class BatchProgress:
         estimate_cents: The cost of all items if every task takes all the steps that it may, in US
             cents; None for a lazy input.
         seconds: How long this run has taken so far.
-        seconds_left: How long the rest will take: `forecast.seconds_p50`, or without a forecast
-            an estimate from `rate`; None if that is unknown.
-        forecast: What the rest will cost and how long it will take, at most a second old; None
+        seconds_left: About how long the rest will take, from `rate`; None if that is unknown.
+        about: About what the rest costs and takes, from the mean cost and the pace so far; None
             before 30 items have ended, or if the size of the input is not known.
         stopped_by: Why nothing more is submitted, or None.
         left_out: How many of the `new` items were left out because of the budget.
@@ -85,7 +84,7 @@ class BatchProgress:
     estimate_cents: Decimal | None = None
     seconds: float = 0.0
     seconds_left: float | None = None
-    forecast: Forecast | None = None
+    about: Forecast | None = None
     stopped_by: StopReason | None = None
     left_out: int = 0
     next_cents: Decimal | None = None
@@ -174,13 +173,6 @@ class ProgressCounter:
         # The ledger may have more items than this input, from earlier runs.
         return None if size is None else max(size, self.known + self.duplicates)
 
-    def ahead(self, size: int | None) -> int | None:
-        """How many items have not begun, if the input has `size` items."""
-        total = self.total(size)
-        if total is None:
-            return None
-        return max(total - self._ended - self._running, 0) + self._to_retry
-
     @property
     def _ended(self) -> int:
         states = (*FINAL_STATES, ItemState.UNKNOWN)
@@ -193,14 +185,25 @@ class ProgressCounter:
         estimate_cents: Decimal | None,
         admission: Admission,
         stopped_by: StopReason | None,
-        forecast: Forecast | None,
     ) -> BatchProgress:
         """Return the figures at the loop time `now`."""
         counts, seconds, budget = self._counts, now - self._started_at, admission.budget
         is_short = stopped_by is StopReason.BUDGET
         total, ended = self.total(size), self._ended
         rate = self._finished / seconds if seconds > 0 else 0.0
-        seconds_left = None if total is None or not rate else max(total - ended, 0) / rate
+        # Failed items that get another task have ended and will end again.
+        rest = None if total is None else max(total - ended, 0) + self._to_retry
+        seconds_left = None if rest is None or not rate else rest / rate
+        limit = None if budget.limit_cents == NO_LIMIT else budget.limit_cents
+        about = None
+        if rest is not None:
+            about = Forecast.of(
+                rest,
+                ended - counts.get(ItemState.UNKNOWN, 0),  # whose costs are unknown
+                budget.spent_cents,
+                seconds_left,
+                None if limit is None else limit - budget.spent_cents,
+            )
         return BatchProgress(
             total=total,
             new=sum(counts.get(state, 0) for state in _OPEN_STATES),
@@ -215,13 +218,13 @@ class ProgressCounter:
             rate=rate,
             cost_cents=budget.spent_cents,
             running_cents=budget.reserved_cents,
-            budget_cents=None if budget.limit_cents == NO_LIMIT else budget.limit_cents,
+            budget_cents=limit,
             left_out=counts.get(ItemState.NEW, 0) if is_short else 0,
             next_cents=admission.refused_cents if is_short else None,
             budget_note=admission.note,
             estimate_cents=estimate_cents,
             seconds=seconds,
-            seconds_left=seconds_left if forecast is None else forecast.seconds_p50,
-            forecast=forecast,
+            seconds_left=seconds_left,
+            about=about,
             stopped_by=stopped_by,
         )

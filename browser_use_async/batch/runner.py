@@ -43,9 +43,15 @@ FATAL = (
 )
 
 # The way out of a key that an earlier run has used for another request
-_OF_ANOTHER_RUN = (
+OF_ANOTHER_RUN = (
     "Give the batch another key_prefix (--key-prefix) to run its items anew, or the item the same "
     "request as before"
+)
+
+# What to do with an item whose task may exist
+_UNKNOWN = (
+    "run the batch again, which looks for the task once more; with retry_unknown=True "
+    "(--retry-unknown) it then sends the item again, which pays twice if the first task exists"
 )
 
 _TRANSIENT = (errors.APIConnectionError, errors.InternalServerError, errors.RateLimitError)
@@ -77,16 +83,7 @@ class ItemRunner:
         if self._is_refused or (row.state in FINAL_STATES and not claim.may_retry):
             return await self._finish_unsent()
         assert item.request is not None
-        try:
-            result = await self._run_unfinished(item.request)
-        except errors.LedgerError:
-            raise  # nothing can be written, or another process has the item
-        except BaseException:
-            self._entry.hand_back(waits=True)
-            raise
-        if not self._entry.has_ended:
-            self._entry.hand_back(waits=result is None)
-        return result
+        return await self._run_unfinished(item.request)
 
     @property
     def _is_refused(self) -> bool:
@@ -139,25 +136,20 @@ class ItemRunner:
             batch.counter.start(row.state)
             await self._entry.record_result(result)
             batch.counter.finish(ItemState.DEAD)
-            batch.history.add(None, 0.0, 0.0)
             batch.on_change()
         return result
 
     async def _run_counted(self, request: RunTaskRequest) -> BatchResult[Any] | None:
         """Run the item and count it as running meanwhile."""
         batch, index, state = self.batch, self.item.index, self._row.state
-        loop = asyncio.get_running_loop()
-        cents: float | None = None
         self._in_flight = InFlight(self.item.key, task_id=self._row.task_id)
         batch.in_flight[index] = self._in_flight
         batch.counter.start(state)
-        batch.history.begin(index, request.task, loop.time(), resumed=state in MAY_COST)
         batch.on_change()
         try:
             result = await self._run_task(request)
             if result is not None:
                 state = result.state
-                cents = float(result.cost_cents) if state in FINAL_STATES else None
             elif state not in DOUBTFUL:
                 # The ledger has an intent if something was sent, and else nothing.
                 state = ItemState.INTENT if self._may_cost else ItemState.NEW
@@ -174,7 +166,6 @@ class ItemRunner:
             if self._in_flight.submission is not None:
                 self._in_flight.submission.may_resend = False
             batch.counter.finish(state)
-            batch.history.end(index, loop.time(), cents)
             if state in MAY_COST or self._may_cost:
                 batch.admission.abandon(self.claim)
             else:
@@ -212,11 +203,12 @@ class ItemRunner:
     # --- creating the task ----------------------------------------------------------------
 
     async def _find_or_create(self, request: RunTaskRequest) -> str | BatchResult[Any] | None:
-        """The id of the item's one task, or the result of an item without a task."""
-        window = self.batch.lifecycle.creator.reconciler.settle_window
+        """The id of the item's one task, or the result of an item without a known task."""
         submission = self._submission(request)
         self._in_flight.submission = submission
         doubtful = self._row.state in DOUBTFUL
+        # Only what an earlier run has left, and once: each time may create one more task.
+        retries_unknown = self.batch.options.retry_unknown
         lost = 0
         while True:
             # Before anything is sent: an earlier request may have created the task.
@@ -225,12 +217,13 @@ class ItemRunner:
                 # A repeated request shows whether the task exists. But if the service lost it
                 # several times, it may be unreachable, and the search waits for it.
                 if lost or not is_repeat:
-                    found = await self._find(submission, 0.0 if is_repeat else window)
+                    found = await self._find(submission, self._window(is_repeat, lost))
                     if found is not None:
                         return found
-                if lost == MOST_ROUNDS:
+                is_resent = is_repeat or (retries_unknown and not lost)
+                if lost == MOST_ROUNDS or not is_resent:
                     return await self._end_unknown(submission)
-                if submission.abandoned or not await self._may_resend(request, is_repeat):
+                if submission.abandoned or not self._may_resend(is_repeat):
                     return await self._leave_in_doubt(submission)
             try:
                 created = await self._create(submission)
@@ -241,6 +234,15 @@ class ItemRunner:
                 is_left = created is None and doubtful
                 return await self._leave_in_doubt(submission) if is_left else created
 
+    def _window(self, is_repeat: bool, lost: int) -> float:
+        """For how many seconds its task may still appear."""
+        row = self._row
+        # The run that left it unknown, on a service without keys, has waited for the whole window.
+        was_searched = row.state is ItemState.UNKNOWN and not row.keyed and not lost
+        if is_repeat or was_searched:
+            return 0.0
+        return self.batch.lifecycle.creator.reconciler.settle_window
+
     async def _leave_in_doubt(self, submission: Submission) -> BatchResult[Any] | None:
         """The result of an item that is not sent again now; None if another run continues it."""
         if submission.abandoned or self.batch.stopped_by not in FINISHES_BEGUN:
@@ -248,18 +250,13 @@ class ItemRunner:
         return await self._end_unknown(submission)
 
     async def _end_unknown(self, submission: Submission) -> BatchResult[Any]:
-        error = self.batch.lifecycle.creator.unknown(submission)
+        error = self.batch.lifecycle.creator.unknown(submission, _UNKNOWN)
         return await self._end_without_task(ItemState.UNKNOWN, error, submission)
 
-    async def _may_resend(self, request: RunTaskRequest, is_repeat: bool) -> bool:
+    def _may_resend(self, is_repeat: bool) -> bool:
         """Whether run-task may be sent again for an item whose answer was lost."""
-        batch, admission = self.batch, self.batch.admission
-        if is_repeat:  # there is one task, whose maximum is reserved
-            return batch.stopped_by is None or batch.stopped_by in FINISHES_BEGUN
-        # The first request may still create a task: the budget must have room for both.
-        if batch.stopped_by is None and not await admission.admit_again(self.claim, request):
-            batch.stop(StopReason.BUDGET)
-        return batch.stopped_by is None
+        stopped_by = self.batch.stopped_by
+        return stopped_by is None or (is_repeat and stopped_by in FINISHES_BEGUN)
 
     def _submission(self, request: RunTaskRequest) -> Submission:
         # The token of the earlier run: a task that it created is found by the same mark.
@@ -352,7 +349,7 @@ class ItemRunner:
             if error.task_id is not None and await self._is_own(error.task_id):
                 return error.task_id
             timeline = error.timeline
-            error = error.of(error.key, error.task_id, error.fields, _OF_ANOTHER_RUN)
+            error = error.of(error.key, error.task_id, error.fields, OF_ANOTHER_RUN)
             error.timeline = timeline
         return await self._end_without_task(ItemState.DEAD, error, submission)
 

@@ -11,8 +11,6 @@ import attrs
 
 from browser_use_async.api import endpoint_table as table
 from browser_use_async.batch.admission import Admission
-from browser_use_async.batch.history import History
-from browser_use_async.batch.ledger.store import LedgerStore
 from browser_use_async.batch.ledger.writer import LedgerWriter
 from browser_use_async.batch.options import BatchOptions
 from browser_use_async.batch.progress import ProgressCounter, StopReason
@@ -112,12 +110,11 @@ class BatchState:
     lifecycle: SubmissionRunner  # of the session
     now: Callable[[], datetime]  # this machine's wall clock
     options: BatchOptions
-    writer: LedgerWriter[LedgerStore]
+    writer: LedgerWriter
     admission: Admission
     counter: ProgressCounter
     backoff: SharedBackoff
     on_change: Callable[[], None]  # called when a count has changed
-    history: History = attrs.field(factory=History)  # for forecasts
     stopped_by: StopReason | None = None  # why nothing more is submitted, or None
     failures_in_row: int = 0  # tasks that failed in this run since one succeeded
     # By their indexes in the input
@@ -158,7 +155,7 @@ async def shut_down(workers: "Iterable[asyncio.Task[None]]", batch: BatchState) 
     # Requests under way are aborted, unless tasks are to be stopped. The ledger says that they may
     # have been sent, and the next run searches for their tasks. Nothing is sent afterwards.
     pending = [worker for worker in workers if not worker.done()]
-    stops = batch.options.on_cancel == "stop" and bool(batch.unfinished)
+    stops = batch.options.stops and bool(batch.unfinished)
     try:
         if stops:
             # The id of the task that is to be stopped is known from the answer only.
@@ -188,7 +185,7 @@ async def stop_before_closing(batch: BatchState) -> None:
     workers = [each.worker for each in unsent if each.worker is not None]
     for worker in workers:
         worker.cancel()
-    if batch.options.on_cancel == "stop":
+    if batch.options.stops:
         await _drain_in_flight((), batch)
         background = batch.lifecycle.background
         await background.finish(
@@ -203,7 +200,7 @@ def session_closed_error(
     text = "the session was closed before its batch came to its end"
     if options.is_recorded:
         text = f"{text}; run it again with the same ledger, in a new session"
-    if options.on_cancel == "stop":
+    if options.stops:
         text = f"{text}; its tasks under way were to be stopped"
     elif names := _names_of(in_flight):
         text = f"{text}. {names}"

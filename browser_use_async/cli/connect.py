@@ -47,15 +47,24 @@ class Connection:
 
 @asynccontextmanager
 async def connect(
-    server: ServerOptions, console: Console, *, needs_key: bool = True
+    server: ServerOptions,
+    console: Console,
+    *,
+    needs_key: bool = True,
+    outage_timeout: float | None = None,
 ) -> AsyncGenerator[Connection, None]:
-    """Open a session with the server that the options name; with `--local`, start it first."""
+    """Open a session with the server that the options name; with `--local`, start it first.
+
+    `outage_timeout` is that of its `PollPolicy`.
+    """
     async with AsyncExitStack() as stack:
         site_url, poll = None, PollPolicy()
         if server.local:
             key, base_url, site_url = await _start_local(stack)
             server = attrs.evolve(server, api_key=key, base_url=base_url)
             poll = PollPolicy(interval=0.1, latency_target=0.25)  # our own server, just started
+        if outage_timeout is not None:
+            poll = attrs.evolve(poll, outage_timeout=outage_timeout)
         configuration = configured(server)
         if needs_key and configuration.api_key is None:
             # Refused here, so that the message can name the options of the command line.

@@ -407,13 +407,15 @@ class TaskCreator:
         """Report the result of a search for a submission whose answer was lost."""
         self.transport.observers.notify(SearchEnded(token.mark, task_id))
 
-    def unknown(self, submission: Submission) -> errors.SubmissionUnknownError:
-        """The error of a submission with an unknown result."""
+    def unknown(
+        self, submission: Submission, advice: str | None = None
+    ) -> errors.SubmissionUnknownError:
+        """The error of a submission with an unknown result, and what to do about it."""
         sending = submission.state is SubmissionState.SENDING or submission.failure is None
         what = "run-task was still under way" if sending else str(submission.failure)
         if submission.state is SubmissionState.UNSENT:
             what = f"an answer to run-task was lost, and its repetition was refused: {what}"
-        advice = (
+        advice = advice or (
             "all ten metadata pairs are your own, so the SDK cannot find the task: look for it "
             "with session.iterate_all_tasks() before you create it again"
             if submission.token is None

@@ -1,1 +1,1 @@
-"""What ledgers and servers share of PostgreSQL: addresses, connections, jobs. Extra `fleet`."""
+"""What queues and servers share of PostgreSQL: addresses, connections, jobs. Extra `fleet`."""

@@ -9,7 +9,7 @@ SCHEMES = ("postgresql://", "postgres://")
 
 
 def is_postgres(place: object) -> bool:
-    """Whether a database or a ledger is named by the address of a PostgreSQL server."""
+    """Whether a database is named by the address of a PostgreSQL server."""
     return isinstance(place, str) and place.startswith(SCHEMES)
 
 

@@ -1,6 +1,7 @@
 """Connections to PostgreSQL: made with time limits, and checked once at the start."""
 
 import asyncio
+import logging
 import uuid
 from typing import Any, LiteralString
 
@@ -63,6 +64,32 @@ class AsyncPool(psycopg_pool.AsyncConnectionPool[psycopg.AsyncConnection]):
             await self.putconn(connection)
             raise asyncio.CancelledError
         return connection
+
+
+_QUIET = "browser-use"
+_OF_OUTAGES = ("error connecting", "reconnection attempt", "discarding")
+"""How those warnings of psycopg's pools begin that an outage repeats hundreds of times."""
+
+
+class _Connection(psycopg.AsyncConnection[Any]):
+    """A connection of a quiet pool."""
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Whether a record of psycopg's pools is of another pool, or tells more than an outage."""
+    about = record.args[0] if isinstance(record.args, tuple) and record.args else None
+    is_ours = about == _QUIET or isinstance(about, _Connection)
+    return not (is_ours and str(record.msg).startswith(_OF_OUTAGES))
+
+
+class QuietPool(AsyncPool):
+    """A pool whose lost connections are nobody's news: its owner tells outages once."""
+
+    def __init__(self, **options: Any) -> None:
+        logging.getLogger("psycopg.pool").addFilter(_is_news)
+        options |= {"name": _QUIET, "connection_class": _Connection, "timeout": POOL_SECONDS}
+        # No doubled pauses: a process with a late heartbeat would be considered lost.
+        super().__init__(**options, reconnect_timeout=0.0)
 
 
 def connection_parameters(

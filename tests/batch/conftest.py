@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any, Protocol
 
+import attrs
 import pytest
 
 from browser_use_async import BrowserUseSession, PollPolicy, RetryPolicy
@@ -20,6 +21,7 @@ __all__ = ["Held", "Mended", "Open", "Serve", "hanging", "nothing_leaks", "open_
 
 QUICK = Scenario(steps=("Look",), step_seconds=0.01)
 POLL = PollPolicy(interval=0.02, latency_target=0.03)
+BRIEF = attrs.evolve(POLL, outage_timeout=0.3)  # ends a batch soon after an outage begins
 RETRY = RetryPolicy(base_delay=0.01, max_delay=0.02)
 
 

@@ -19,10 +19,10 @@ from typing import Any, Self
 import attrs
 
 from browser_use_async import BatchItem, BrowserUseSession, PollPolicy, RetryPolicy, RunTaskRequest
-from browser_use_async.batch.ledger.file import FileStore, LedgerFile
-from browser_use_async.batch.ledger.file_writer import file_writer
+from browser_use_async.batch.ledger.file import LedgerFile
 from browser_use_async.batch.ledger.records import Intent
 from browser_use_async.batch.ledger.row import Claim
+from browser_use_async.batch.ledger.store import LedgerStore
 from browser_use_async.batch.ledger.writer import LedgerWriter
 from browser_use_async.batch.results import BatchResult
 from browser_use_async.transport.config import Runtime
@@ -47,7 +47,7 @@ class Run:
         count: How many items there are.
         concurrency: The most at once.
         settle_window: Seconds.
-        store: `FileStore`, `Forgetful`, `Checkpointing`, or the name of a method at which it dies.
+        store: `LedgerStore`, `Forgetful`, `Checkpointing`, or a method at which it dies.
         at: At which call of that method.
         committed: Whether it dies after the commit instead of before.
         kill_after: Seconds after which it is killed, or None.
@@ -60,7 +60,7 @@ class Run:
     count: int = 200
     concurrency: int = 20
     settle_window: float = 1.0
-    store: str = "FileStore"
+    store: str = "LedgerStore"
     at: int = 1
     committed: bool = False
     kill_after: float | None = None
@@ -74,14 +74,14 @@ def items(count: int) -> Iterator[BatchItem]:
         yield BatchItem(RunTaskRequest(f"Task {number % 7}", metadata={"item": key}), key)
 
 
-class Forgetful(FileStore):
+class Forgetful(LedgerStore):
     """The control: a store that forgets the intents."""
 
     def begin_send(self, claim: Claim, intent: Intent) -> None:
         """Write nothing."""
 
 
-class Checkpointing(FileStore):
+class Checkpointing(LedgerStore):
     """A store that is killed while it moves the log into the ledger, again and again."""
 
     def record_outcome(self, claim: Claim, result: BatchResult[Any]) -> None:
@@ -97,21 +97,21 @@ class Checkpointing(FileStore):
             self.connection.execute("UPDATE batch SET runs = runs")
 
 
-def _dying(run: Run) -> Callable[..., FileStore]:
+def _dying(run: Run) -> Callable[..., LedgerStore]:
     """A store that kills the process in the method of that name."""
     calls = 0
 
-    def die_at(self: FileStore, *arguments: Any, **named: Any) -> Any:
+    def die_at(self: LedgerStore, *arguments: Any, **named: Any) -> Any:
         nonlocal calls
         calls += 1
-        result = getattr(FileStore, run.store)(self, *arguments, **named)
+        result = getattr(LedgerStore, run.store)(self, *arguments, **named)
         if calls == run.at:
             if run.committed:
                 self.connection.execute("COMMIT")
             os.kill(os.getpid(), signal.SIGKILL)
         return result
 
-    return type("Dying", (FileStore,), {run.store: die_at})
+    return type("Dying", (LedgerStore,), {run.store: die_at})
 
 
 async def run(settings: Run) -> None:
@@ -120,11 +120,12 @@ async def run(settings: Run) -> None:
     Args:
         settings: How.
     """
-    stores = {"FileStore": FileStore, "Forgetful": Forgetful, "Checkpointing": Checkpointing}
+    stores = {"LedgerStore": LedgerStore, "Forgetful": Forgetful, "Checkpointing": Checkpointing}
     made = stores.get(settings.store) or _dying(settings)
 
-    async def start_writer(open_ledger: Callable[[], LedgerFile]) -> LedgerWriter[FileStore]:
-        return file_writer(await asyncio.to_thread(open_ledger), made)
+    async def start_writer(open_ledger: Callable[[], LedgerFile]) -> LedgerWriter:
+        opened = await asyncio.to_thread(open_ledger)
+        return LedgerWriter(opened, made(opened.connection))
 
     session = BrowserUseSession(
         settings.api_key,
@@ -140,6 +141,7 @@ async def run(settings: Run) -> None:
             concurrency=settings.concurrency,
             ledger=settings.ledger,
             retry_failed=settings.retry_failed,
+            retry_unknown=True,
         )
         async for _result in batch:
             pass

@@ -212,16 +212,3 @@ async def test_tasks_of_earlier_runs_are_reserved_for_before_the_input_names_the
     queue.settle(item(1), Decimal(2))
 
     assert await queue.admit(item(2), REQUEST)
-
-
-async def test_a_request_that_is_sent_again_has_a_second_maximum() -> None:
-    """The first maximum stays reserved, since its request may still create a task."""
-    queue = _queue(2 * 76)
-    assert await queue.admit(item(0), REQUEST)
-    assert await queue.admit_again(item(0), REQUEST)
-    assert queue.budget.remaining_cents == 0
-
-    queue.settle(item(0), Decimal(2))
-    assert (queue.budget.spent_cents, queue.budget.reserved_cents) == (2, MAXIMUM)
-    assert await _queue(76).admit(item(0), REQUEST)
-    assert not await queue.admit_again(item(1), REQUEST)

@@ -100,23 +100,6 @@ async def test_a_budget_of_nothing_sends_nothing(
     assert server.requests["run_task"] == 0
 
 
-async def test_the_balance_bounds_the_budget_if_asked(
-    serve: Serve, open_session: Open, ledger: Path, texts: Texts
-) -> None:
-    """With `check_balance` no more is spent than the account has."""
-    server = await serve(balance_cents=8)
-    session = await open_session(server)
-
-    batch = session.run_many(
-        texts(9), concurrency=3, ledger=ledger, budget_cents=1000, check_balance=True, **ONE_STEP
-    )
-    results = await batch.collect()
-
-    assert len(results) == 2
-    assert batch.progress.budget_cents == 8
-    assert batch.progress.stopped_by is StopReason.BUDGET
-
-
 async def test_what_an_earlier_run_spent_counts(
     serve: Serve, open_session: Open, ledger: Path, texts: Texts
 ) -> None:

@@ -1,24 +1,19 @@
 """Each task reserves its maximum: no budget is exceeded, and one for no task is refused."""
 
 import asyncio
-from collections import defaultdict
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from browser_use_async import BrowserUseSession, RunTaskRequest, errors
+from browser_use_async import BrowserUseSession, RunTaskRequest
 from browser_use_async.batch import ItemState, StopReason, read_ledger
 from browser_use_async.errors import InvalidRequestError
 from browser_use_async.prices import task_cents
-from browser_use_async.server import LocalServer
-from browser_use_async.server.executors.protocol import Control
-from browser_use_async.server.executors.scripted import ScriptedExecutor
 from browser_use_async.server.faults import Fault
-from browser_use_async.server.records import Assignment
-from tests.batch.conftest import QUICK, Held, Open, Serve, hanging
+from tests.batch.conftest import Held, Open, Serve, hanging
 from tests.batch.priced_world import MODELS, StepsOf, mixed, run_batches
 from tests.support.hygiene import KEY, raises
 from tests.support.patience import PATIENCE, until
@@ -115,22 +110,6 @@ async def test_a_lazy_input_is_refused_with_its_first_task(
     assert server.requests["run_task"] == 0
 
 
-async def test_a_balance_too_small_for_any_task_is_refused(
-    serve: Serve, open_session: Open, texts: Texts, ledger: Path
-) -> None:
-    """The account's balance is a budget too."""
-    server = await serve(balance_cents=100)
-    session = await open_session(server)
-
-    batch = session.run_many(texts(3), concurrency=2, ledger=ledger, check_balance=True)
-    with raises(InvalidRequestError) as caught:
-        await batch.collect()
-
-    assert caught.value.field == "budget_cents"
-    assert server.requests["run_task"] == 0
-    assert read_ledger(ledger).total == 0
-
-
 @pytest.mark.parametrize("most", [60, 75])
 async def test_a_task_that_does_not_fit_the_budget_is_left_out(
     serve: Serve, open_session: Open, most: int
@@ -208,149 +187,27 @@ async def test_a_drained_batch_ends_for_all_who_queue_for_the_budget(
     assert len(await asyncio.wait_for(collecting, PATIENCE)) == len(server.store.tasks) == 1
 
 
-async def test_what_was_lost_is_sent_again_only_if_it_fits(
+async def test_an_unknown_item_keeps_its_maximum(
     serve: Serve, open_session: Open, ledger: Path
 ) -> None:
-    """Both requests of an item whose answer was lost in an earlier run reserve a maximum."""
-    server = await serve(
-        submission_keys=False,
-        faults=[
-            Fault("reset", "run_task", calls=2),
-            Fault("status", "list_tasks", status=500, first=1000),
-        ],
-    )
-    session = await open_session(server, settle_window=0.05)
-    options: Any = {"concurrency": 1, "ledger": ledger}
-    with pytest.raises(errors.BrowserUseError):
-        await session.run_many(["done", "lost"], outage_timeout=0.2, **options).collect()
-    server.set_faults([])
-    before = server.requests["run_task"]
-
-    batch = session.run_many(["done", "lost"], budget_cents=2 * MAXIMUM + 3, **options)
-    await batch.collect()
-    more = session.run_many(["done", "lost"], budget_cents=2 * MAXIMUM + 4, **options)
-
-    assert server.requests["run_task"] == before
-    assert batch.progress.next_cents == MAXIMUM
-    # Its task may exist: it is not an item that was never sent.
-    assert (batch.progress.unknown, batch.progress.new, batch.progress.left_out) == (1, 0, 0)
-    assert [result.state for result in await more.collect()] == [ItemState.DONE] * 2
-
-
-@pytest.mark.long
-@pytest.mark.parametrize("count", [1, 2])
-async def test_a_task_that_is_made_late_is_within_the_budget(
-    serve: Serve, open_session: Open, ledger: Path, count: int
-) -> None:
-    """A request whose answer was lost is sent again only with a second maximum."""
+    """Its task may come late: the others have what the budget has beside it."""
     server = await serve(
         submission_keys=False, faults=[Fault("late_commit", "run_task", calls=1, seconds=1.0)]
     )
     session = await open_session(server, settle_window=0.3)
-    options = {"concurrency": 5, "ledger": ledger, "max_agent_steps": 2}
-    texts = [f"Task {number}" for number in range(count)]
+    options: Any = {"concurrency": 1, "ledger": ledger, "max_agent_steps": 2, "budget_cents": 6}
 
-    batch = session.run_many(texts, budget_cents=6 * count, **options)
-    results = await batch.collect()
-    await until(lambda: len(server.store.tasks) == count)
-
-    states = [each.state for each in results]
-    assert states.count(ItemState.UNKNOWN) == 1
-    assert batch.progress.stopped_by is StopReason.BUDGET
-
-    again = session.run_many(texts, budget_cents=6 * count, **options)
-    assert {each.state for each in await again.collect()} == {ItemState.DONE}
-    assert len(server.store.tasks) == count
-
-
-class Turns(ScriptedExecutor):
-    """Begins with each task when the test says so."""
-
-    def __init__(self) -> None:
-        super().__init__(default=QUICK)
-        self._turns: defaultdict[str, asyncio.Event] = defaultdict(asyncio.Event)
-        self._all = False
-
-    def begin(self, task_id: str) -> None:
-        """Begin with one task."""
-        self._turns[task_id].set()
-
-    def begin_all(self) -> None:
-        """Begin with all tasks, also with those that come later."""
-        self._all = True
-        for turn in self._turns.values():
-            turn.set()
-
-    async def run(self, assignment: Assignment, control: Control) -> AsyncIterator[Any]:
-        """Wait for its turn, then run the task."""
-        if not self._all:
-            await self._turns[assignment.task_id].wait()
-        async for item in super().run(assignment, control):
-            yield item
-
-
-async def _create_second(session: BrowserUseSession, server: LocalServer, ledger: Path) -> str:
-    """A second task with the mark of the first one, once that is the item's task in the ledger."""
+    batch = session.run_many(["one", "two"], **options)
+    (lost,) = await batch.collect()
     await until(lambda: server.store.tasks)
-    await until(lambda: [row for row in read_ledger(ledger).rows() if row.task_id])
-    mark = dict(server.store.tasks[0].metadata)
-    return (await session.tasks.run("one", max_agent_steps=2, metadata=mark)).id
+    again = session.run_many(["one", "two"], **options)
+    (found,) = await again.collect()
 
-
-async def test_a_second_task_counts_in_the_budget_of_the_next_run(
-    serve: Serve, open_session: Open, ledger: Path
-) -> None:
-    """A duplicate that was found at the end of a run is counted as spent."""
-    turns = Turns()
-    server = await serve(
-        submission_keys=False, executor=turns, faults=[Fault("reset", "run_task", calls=1)]
-    )
-    session = await open_session(server, settle_window=0.3)
-    options = {"concurrency": 1, "ledger": ledger, "max_agent_steps": 2}
-    batch = session.run_many(["one"], budget_cents=20, **options)
-    collecting = asyncio.ensure_future(batch.collect())
-    second = await _create_second(session, server, ledger)
-    turns.begin(second)
-    await session.wait(second)
-    turns.begin_all()
-    await collecting
-
-    spent = [row.cost_cents for row in (*read_ledger(ledger).rows(), *batch.orphans)]
-    more = session.run_many(["two"], budget_cents=12, **options)
-    await more.collect()
-
-    assert spent == [Decimal("3.5"), Decimal("3.5")]
-    assert more.progress.cost_cents == 7
-    assert more.progress.stopped_by is StopReason.BUDGET
-
-
-async def test_a_second_task_that_runs_on_keeps_its_reservation(
-    serve: Serve, open_session: Open, ledger: Path
-) -> None:
-    """Until its end is known it may cost its maximum, in the next run too."""
-    turns = Turns()
-    server = await serve(
-        submission_keys=False, executor=turns, faults=[Fault("reset", "run_task", calls=1)]
-    )
-    session = await open_session(server, settle_window=0.3)
-    options = {"concurrency": 1, "ledger": ledger, "max_agent_steps": 2}
-    batch = session.run_many(["one"], budget_cents=20, **options)
-    collecting = asyncio.ensure_future(batch.collect())
-    second = await _create_second(session, server, ledger)
-    turns.begin(server.store.tasks[0].id)
-    await collecting
-    assert [orphan.task_id for orphan in batch.orphans] == [second]
-
-    # 3.5 for the first task, 1 for the start of the second, and 6 that stay reserved for that.
-    tight = session.run_many(["two"], budget_cents=16, **options)
-    assert await tight.collect() == []
-    turns.begin_all()
-    await session.wait(second)
-    await session.run_many(["one"], **options).collect()
-    (result,) = await session.run_many(["two"], budget_cents=16, **options).collect()
-
-    assert result.succeeded
-    assert read_ledger(ledger).cost_cents == 3 * Decimal("3.5")
+    assert (lost.state, batch.progress.running_cents) == (ItemState.UNKNOWN, 6)
+    assert (found.state, found.key) == (ItemState.DONE, lost.key)
+    for each in (batch, again):
+        assert (each.progress.stopped_by, each.progress.left_out) == (StopReason.BUDGET, 1)
+    assert (read_ledger(ledger).cost_cents, len(server.store.tasks)) == (Decimal("3.5"), 1)
 
 
 @pytest.mark.parametrize(

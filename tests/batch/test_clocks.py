@@ -6,10 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.batch.world import BatchWorld, simulate_batch
+from tests.batch.world import simulate_batch
 from tests.simulator.server import http_date_of
 from tests.simulator.world import Laws, Report
-from tests.support import clock
 
 DAY = 86_400.0
 CLOCKS = Laws(jobs=8, skew=DAY, set_clock=4.0, untrue_dates=True)
@@ -31,25 +30,3 @@ def test_no_clock_makes_an_item_paid_twice(tmp_path: Path) -> None:
 
     assert (report.doubled, report.lost) == (0, 0)
     assert report.crashes > 5
-
-
-@pytest.mark.long
-@pytest.mark.parametrize("date", DATES)
-@pytest.mark.parametrize("skew", [-3 * DAY, 0.0, 3 * DAY])
-def test_tasks_too_many_are_found_at_every_skew(tmp_path: Path, date: str, skew: float) -> None:
-    """Duplicates that a short window has caused are reported, whatever the clocks show."""
-
-    async def live(seed: int) -> tuple[int, int]:
-        world = BatchWorld(seed, HASTY, tmp_path / f"{seed}.db")
-        world.set_clock(timedelta(seconds=skew))
-        world.server.date = DATES[date]
-        report = await world.run()
-        # Some of them appear after the batch has ended, so it is continued once more.
-        world.orphans = 0
-        await world.run_machine()
-        return report.tasks - report.jobs, world.orphans
-
-    lives = [clock.run(live(seed)) for seed in range(12)]
-
-    too_many, found = map(sum, zip(*lives, strict=True))
-    assert found == too_many > 0

@@ -75,7 +75,7 @@ async def test_dead_letters_are_tried_again_if_asked_for(
         [("a", "A, put right"), ("b", "B")],
         concurrency=1,
         ledger=ledger,
-        retry_dead_letters=True,
+        retry_failed=True,
     ).collect()
 
     assert [result.state for result in changed] == [ItemState.DONE, ItemState.DEAD]
@@ -173,12 +173,12 @@ async def test_a_key_of_a_refused_item_means_nothing_else_in_the_same_run(
 async def test_a_refused_item_that_is_named_twice_is_tried_once(
     serve: Serve, open_session: Open, ledger: Path
 ) -> None:
-    """This includes a run that retries dead letters."""
+    """This includes a run that tries refused items again."""
     server = await serve(faults=[Fault("status", "run_task", status=422)])
     session = await open_session(server)
 
     batch = session.run_many(
-        [("k", "A"), ("k", "A")], concurrency=1, ledger=ledger, retry_dead_letters=True
+        [("k", "A"), ("k", "A")], concurrency=1, ledger=ledger, retry_failed=True
     )
     results = await batch.collect()
 

@@ -5,21 +5,19 @@ import itertools
 import shutil
 import tempfile
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import initialize, invariant, rule, run_state_machine_as_test
 
 from browser_use_async import BatchItem, RunTaskRequest
-from browser_use_async.batch import ItemState, read_ledger
+from browser_use_async.batch import read_ledger
 from browser_use_async.errors import BatchInputError, InvalidRequestError
 from browser_use_async.server import LocalServer
-from tests.batch.conftest import Held, Mended, Open, Serve
-from tests.batch.test_model import BatchMachine
+from tests.batch.conftest import Held, Open, Serve
 from tests.batch.world import AT_ONCE, BatchWorld
 from tests.simulator.worker import Job
 from tests.simulator.world import Laws
@@ -159,7 +157,7 @@ async def test_an_item_without_a_valid_limit_key_is_a_dead_letter(
         None if result.error is None else str(result.error) for result in results
     ]
     again = await session.run_many(
-        items("one", "two", "three", "four"), ledger=ledger, retry_dead_letters=True
+        items("one", "two", "three", "four"), ledger=ledger, retry_failed=True
     ).collect()
     assert all(result.succeeded for result in again)
     assert len(server.store.tasks) == 4
@@ -273,66 +271,42 @@ async def test_a_drained_batch_leaves_what_waits_for_its_key(
     assert most_of_each(server) == {"a": 1}
 
 
-async def test_a_task_that_an_earlier_run_has_left_counts(
-    serve: Serve, open_session: Open, ledger: Path
-) -> None:
-    """A running task of an item that is no longer in the input counts for its key."""
-    executor = Held("a/0")
+async def test_only_so_many_items_wait_for_their_keys(serve: Serve, open_session: Open) -> None:
+    """Of an endless input with a full key no more is read than may wait in memory."""
+    executor = Held()
     server = await serve(executor=executor)
     session = await open_session(server)
-    left = session.run_many(items("a/0"), ledger=ledger, limit_by=site_of, per_key=1)
-    leaving = asyncio.ensure_future(left.collect())
-    await until(
-        lambda: bool(server.store.tasks) and read_ledger(ledger).counts[ItemState.SUBMITTED]
-    )
-    leaving.cancel()
-    await asyncio.wait([leaving])
+    read = 0
 
-    ended: list[str] = []
+    def endless() -> Iterator[BatchItem]:
+        nonlocal read
+        for read in itertools.count(1):
+            yield BatchItem(f"Task {read}", f"a/{read}")
 
-    async def run() -> None:
-        batch = session.run_many(items("a/1", "b/0"), ledger=ledger, limit_by=site_of, per_key=1)
-        async for result in batch:
-            ended.append(result.key)  # noqa: PERF401 - one by one
-
-    running = asyncio.ensure_future(run())
-    await until(lambda: ended == ["b/0"])
-    assert [task.task for task in server.store.tasks] == ["a/0", "b/0"]
-    executor.released.set()
-    await running
-
-    assert ended == ["b/0", "a/1"]
-    assert most_of_each(server) == {"a": 1, "b": 1}
-
-
-async def test_an_item_that_is_tried_again_waits_for_what_runs(
-    serve: Serve, open_session: Open, ledger: Path
-) -> None:
-    """With `retry_failed` a failed item waits for a running task of its key."""
-    executor = Mended("a/0")
-    server = await serve(executor=executor)
-    session = await open_session(server)
-    given = items("a/0", "a/1")
-    await session.run_many(given[:1], ledger=ledger, limit_by=site_of, per_key=1).collect()
-    executor.broken.clear()
-    held = Held("a/1")
-    executor.run = held.run  # type: ignore[method-assign]
-    left = session.run_many(given, ledger=ledger, limit_by=site_of, per_key=1)
-    leaving = asyncio.ensure_future(left.collect())
-    await until(lambda: bool(read_ledger(ledger).counts[ItemState.SUBMITTED]))
-    leaving.cancel()
-    await asyncio.wait([leaving])
-
-    batch = session.run_many(given, ledger=ledger, limit_by=site_of, per_key=1, retry_failed=True)
+    batch = session.run_many(endless(), concurrency=3, limit_by=site_of, per_key=1)
     running = asyncio.ensure_future(batch.collect())
-    await until(lambda: batch.progress.running == 1)
-    assert len(server.store.tasks) == 2
-    held.released.set()
-    results = await running
+    await until(lambda: read > 1000)
+    await asyncio.sleep(0.1)
 
-    assert all(result.succeeded for result in results)
+    assert read <= 1010
+    assert len(server.store.tasks) == 1
+    batch.drain()
+    executor.released.set()
+    assert [result.key for result in await running] == ["a/1"]
+
+
+async def test_a_later_run_may_have_another_limit(
+    serve: Serve, open_session: Open, ledger: Path
+) -> None:
+    """A limit is that of a run: the ledger says the latest one."""
+    server = await serve()
+    session = await open_session(server)
+    given = items("a/0", "a/1", "a/2")
+    for per_key in (1, 2):
+        await session.run_many(given, ledger=ledger, limit_by=site_of, per_key=per_key).collect()
+        assert read_ledger(ledger).per_key == per_key
+
     assert len(server.store.tasks) == 3
-    assert most_of_each(server) == {"a": 1}
 
 
 # --- in virtual time ------------------------------------------------------------------------
@@ -394,98 +368,16 @@ def test_limits_are_kept_and_no_place_stays_empty(
         assert moment < NOTICED or of_site >= per_key or of_all >= AT_ONCE
 
 
-class LimitedMachine(BatchMachine):
-    """The machine of batches with limits per key, and with failed items retried."""
-
-    @initialize(seed=st.integers(0, 1000), count=st.integers(3, 9))
-    def begin(self, seed: int, count: int) -> None:
-        """A new simulated service with some items of three sites."""
-
-        async def make() -> BatchWorld:
-            return limited_world(seed, self.folder / "run.db", PER_KEY)
-
-        self.world = self._do(make())
-        self.world.jobs = ()
-        self.more(count)
-
-    @rule(count=st.integers(1, 6))
-    def more(self, count: int) -> None:
-        """Add items to the input."""
-        numbers = [next(self.numbers) for _ in range(count)]
-        self.world.jobs += tuple(
-            Job(f"{'abc'[number % 3]}/{number}", "Buy milk", 0.0) for number in numbers
-        )
-
-    @rule(retries=st.booleans())
-    def choose(self, retries: bool) -> None:
-        """Decide whether the next runs retry failed items."""
-        self.world.options["retry_failed"] = retries
-
-    @invariant()
-    def no_key_has_too_many_tasks(self) -> None:
-        """No site exceeds its limit at any moment."""
-        if hasattr(self, "world"):
-            spans = spans_by_site(self.world.service.tasks.values())
-            assert all(most_at_once(each) <= PER_KEY for each in spans.values()), spans
-
-    @invariant()
-    def no_item_has_two_tasks(self) -> None:
-        """One task of each item runs at a time; earlier ones have failed."""
-        if hasattr(self, "world"):
-            jobs = defaultdict(list)
-            for task in self.world.service.tasks.values():
-                jobs[task.job].append((task.born, task.ended_at))
-            assert all(most_at_once(each) <= 1 for each in jobs.values())
-
-    @invariant()
-    def what_has_ended_stays_so(self) -> None:
-        """A failed item may be retried here; another test checks that done stays done."""
-
-    @invariant()
-    def the_model_allows_it(self) -> None:
-        """The model has no rounds in one process; another test checks them."""
-
-
-def run_machine(machine: type[BatchMachine], **options: Any) -> None:
-    """Run sequences of events."""
-    run_state_machine_as_test(
-        machine,
-        settings=settings(deadline=None, suppress_health_check=list(HealthCheck), **options),
-    )
-
-
 @pytest.mark.long
-@pytest.mark.parametrize(
-    ("examples", "steps"),
-    [
-        (10, 10),
-        pytest.param(120, 25, marks=[pytest.mark.nightly, pytest.mark.timeout(900)]),
-    ],
-)
-def test_any_sequence_of_events_keeps_the_limits(examples: int, steps: int) -> None:
-    """For any crashes, stops, retries and orders of the input."""
-    run_machine(LimitedMachine, max_examples=examples, stateful_step_count=steps)
+def test_the_limits_can_be_exceeded(tmp_path: Path) -> None:
+    """The control: without limits more tasks of one site run at once."""
 
+    async def live() -> BatchWorld:
+        world = limited_world(1, tmp_path / "run.db", PER_KEY)
+        world.options = {}
+        world.jobs = tuple(Job(f"a/{number}", "Buy milk", 0.0) for number in range(9))
+        assert await world.run_machine()
+        return world
 
-class UnlimitedMachine(LimitedMachine):
-    """The same machine with batches without limits."""
-
-    @initialize(seed=st.integers(0, 1000), count=st.integers(3, 9))
-    def begin(self, seed: int, count: int) -> None:
-        """A new simulated service with some items of three sites."""
-        super().begin(seed, count)
-        self.world.options = {}
-
-
-@pytest.mark.long
-def test_the_limits_can_be_exceeded() -> None:
-    """The control: without limits some sequence of events exceeds a site's limit."""
-    with pytest.raises(AssertionError):
-        run_machine(
-            UnlimitedMachine,
-            max_examples=100,
-            stateful_step_count=8,
-            database=None,
-            derandomize=True,
-            phases=[Phase.generate],
-        )
+    spans = spans_by_site(clock.run(live()).service.tasks.values())
+    assert most_at_once(spans["a"]) > PER_KEY

@@ -16,7 +16,7 @@ from browser_use_async.batch.keys import submission_key
 from browser_use_async.server import LocalServer
 from browser_use_async.server.encryption import KEY_VARIABLE
 from browser_use_async.server.faults import Fault
-from tests.batch.conftest import Mended, Open, Serve, hanging
+from tests.batch.conftest import BRIEF, Mended, Open, Serve, hanging
 from tests.batch.program import KILLED, Program, Run
 from tests.support.hygiene import raises
 from tests.support.patience import until
@@ -286,7 +286,7 @@ async def test_a_renewed_secret_is_no_other_request(
         )
         return [("one", request)]
 
-    await _lose(server, session, ledger, items("old"))
+    await _lose(server, open_session, ledger, items("old"))
     (found,) = await _run(session, ledger, items("new"))
 
     assert found.succeeded
@@ -357,7 +357,7 @@ async def test_a_joined_task_that_failed_is_counted_and_run_anew(
 async def test_a_lost_answer_is_asked_for_again(
     serve: Serve, open_session: Open, ledger: Path
 ) -> None:
-    """No search begins, no second maximum is reserved, and no duplicate is suspected."""
+    """No search begins, and no second maximum is reserved."""
     server = await serve(faults=[Fault("lost_reply", "run_task", calls=(1, 2, 4))])
     session = await open_session(server)
     fields = {"max_agent_steps": 1, "concurrency": 1, "budget_cents": 2 * COST}
@@ -368,7 +368,6 @@ async def test_a_lost_answer_is_asked_for_again(
     assert [each.attempts for each in results] == [3, 2]
     assert len(server.store.tasks) == 2
     assert read_ledger(ledger).cost_cents == 2 * COST
-    assert not any(row.doubted for row in read_ledger(ledger).rows())
     # Whether the service keeps keys, and how far the tasks are.
     assert server.requests["run_task"] == 5
 
@@ -378,7 +377,7 @@ async def test_an_unanswered_request_is_repeated_at_once_by_the_next_run(
 ) -> None:
     """A repetition with its key is no second task."""
     server = await serve()
-    await _lose(server, await open_session(server), ledger)
+    await _lose(server, open_session, ledger)
     before = server.requests["run_task"]
 
     found = await _run(await open_session(server), ledger)
@@ -396,11 +395,11 @@ async def test_a_refused_repetition_says_nothing_of_the_first_request(
     server = await serve()
     session = await open_session(server)
     options = {"max_agent_steps": 1, "budget_cents": COST}
-    await _lose(server, session, ledger, ITEMS[:1], **options)
+    await _lose(server, open_session, ledger, ITEMS[:1], **options)
     server.set_faults([Fault("status", "run_task", status=429, headers={"Retry-After": "0"})])
 
     with raises(errors.RateLimitError):
-        await _run(session, ledger, ITEMS[:1], outage_timeout=0.2, **options)
+        await _run(await open_session(server, poll=BRIEF), ledger, ITEMS[:1], **options)
 
     (row,) = read_ledger(ledger).rows()
     assert (row.state, row.reserved_cents) == (ItemState.INTENT, COST)
@@ -458,8 +457,7 @@ async def test_what_a_service_without_keys_was_sent_is_searched_for(
     place = {"database": str(tmp_path / "server.db"), "api_key": "bu_the_same_key_both_times"}
     before = LocalServer(executor=hanging(), submission_keys=False, **place)
     async with before:
-        session = await open_session(before, settle_window=0.2)
-        await _lose(before, session, ledger, ITEMS[:1])
+        await _lose(before, open_session, ledger, ITEMS[:1])
     server = await serve(**place)
 
     (found,) = await _run(await open_session(server), ledger, ITEMS[:1])
@@ -471,7 +469,7 @@ async def test_what_a_service_without_keys_was_sent_is_searched_for(
 
 async def _lose(
     server: LocalServer,
-    session: BrowserUseSession,
+    open_session: Open,
     ledger: Path,
     items: Any = ITEMS,
     **options: Any,
@@ -483,8 +481,9 @@ async def _lose(
             Fault("status", "list_tasks", status=500, first=1000),
         ]
     )
+    session = await open_session(server, poll=BRIEF, settle_window=0.2)
     with pytest.raises((errors.APIConnectionError, errors.APIStatusError)):
-        await _run(session, ledger, items, outage_timeout=0.2, **options)
+        await _run(session, ledger, items, **options)
     assert {row.state for row in read_ledger(ledger).rows()} == {ItemState.INTENT}
     server.set_faults([])
 

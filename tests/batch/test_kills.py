@@ -71,7 +71,7 @@ async def run_to_the_end(program: Program, run: Run, draw: random.Random, kills:
             break
         killed += 1
     assert await program.run(run) == 0
-    # An item whose attempts all met a fault is unknown until the next run searches for it.
+    # An item whose answer was lost is unknown until the next run sends it again.
     for _ in range(MOST_MORE_RUNS):
         if all(row.state is not ItemState.UNKNOWN for row in read_ledger(run.ledger).rows()):
             break

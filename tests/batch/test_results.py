@@ -13,11 +13,13 @@ from browser_use_async import (
     BatchItem,
     BatchProgress,
     BatchResult,
+    BrowserUseSession,
     RunTaskRequest,
     TaskStatus,
     errors,
 )
 from browser_use_async.batch import ItemState, read_ledger
+from browser_use_async.batch.options import BatchOptions
 from browser_use_async.server.executors.scripted import Scenario
 from tests.batch.conftest import Held, Open, Serve
 from tests.support.hygiene import raises
@@ -157,6 +159,17 @@ async def test_a_listener_that_raises_stops_nothing(
     assert "on_progress raised" in caplog.text
 
 
+def test_the_options_are_one_set() -> None:
+    """`run_many` has the options of `BatchOptions`, with the same defaults, and no other ones."""
+    defaults_of = BrowserUseSession.run_many.__kwdefaults__
+    given = {name: default for name, default in defaults_of.items() if name != "task"}
+    defaults = BatchOptions()
+    options = [each.name for each in attrs.fields(BatchOptions) if each.init]
+
+    assert [*given] == options
+    assert given == {**{name: getattr(defaults, name) for name in options}, "labels": None}
+
+
 @pytest.mark.parametrize(
     "options",
     [
@@ -164,7 +177,9 @@ async def test_a_listener_that_raises_stops_nothing(
         {"concurrency": 1, "budget_cents": -1},
         {"concurrency": 1, "on_cancel": "pause"},
         {"concurrency": 1, "timeout": 0},
-        {"concurrency": 1, "outage_timeout": float("inf")},
+        {"concurrency": 1, "max_failures": 0},
+        {"concurrency": 1, "retry_unknown": 1},
+        {"concurrency": 1, "ledger": 5},
         {"concurrency": 1, "labels": "a"},
     ],
 )

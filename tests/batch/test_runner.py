@@ -1,8 +1,7 @@
-"""Lost answers, duplicate tasks, outages, and refused keys."""
+"""Lost answers, unknown items, outages, and refused keys."""
 
 import asyncio
 from collections.abc import Callable
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +11,13 @@ from browser_use_async import (
     RetryPolicy,
     ServiceUnreachable,
     SubmissionAdopted,
-    TaskStatus,
     errors,
 )
 from browser_use_async.api.submission_token import TOKEN_KEY
-from browser_use_async.batch import Batch, ItemState, read_ledger
+from browser_use_async.batch import ItemState, read_ledger
 from browser_use_async.server.faults import Fault
 from browser_use_async.server.records import Finished
-from tests.batch.conftest import Mended, Open, Serve, hanging
+from tests.batch.conftest import BRIEF, Open, Serve
 from tests.server.steering import FromQueue
 from tests.support.hygiene import raises
 from tests.support.patience import until
@@ -44,105 +42,64 @@ async def test_a_lost_answer_is_made_good(
     assert sum(isinstance(event, SubmissionAdopted) for event in heard) == 2
 
 
-@pytest.mark.parametrize("losses", [1, 3])
-async def test_what_was_lost_for_good_is_sent_again_a_few_times(
-    serve: Serve, open_session: Open, ledger: Path, losses: int
+async def test_a_request_that_was_lost_leaves_its_item_unknown(
+    serve: Serve, open_session: Open, ledger: Path
 ) -> None:
-    """Where no task was created, the request is sent again; the third loss is reported."""
-    lost = Fault("reset", "run_task", first=losses)
-    server = await serve(submission_keys=False, faults=[lost])
+    """Nothing says that no task was created, so nothing is sent again, by this run or the next."""
+    server = await serve(submission_keys=False, faults=[Fault("reset", "run_task", calls=1)])
     session = await open_session(server, settle_window=0.3)
+    options: dict[str, Any] = {"concurrency": 1, "ledger": ledger}
 
-    results = await session.run_many(["one"], concurrency=1, ledger=ledger).collect()
+    (first,) = await session.run_many(["one"], **options).collect()
+    (again,) = await session.run_many(["one"], **options).collect()
 
-    if losses == 1:
-        assert results[0].succeeded
-        assert results[0].attempts == 2
-        return
-    assert results[0].state is ItemState.UNKNOWN
-    assert isinstance(results[0].error, errors.SubmissionUnknownError)
-    assert results[0].error.submission_token
-    again = await session.run_many(["one"], concurrency=1, ledger=ledger).collect()
-    assert again[0].succeeded
-    assert len(server.store.tasks) == 1
+    for result in (first, again):
+        assert (result.state, result.attempts) == (ItemState.UNKNOWN, 1)
+        assert isinstance(result.error, errors.SubmissionUnknownError)
+        assert result.error.submission_token
+        assert "retry_unknown=True (--retry-unknown)" in str(result.error)
+    assert server.requests["run_task"] == 1
+    assert not server.store.tasks
+    (row,) = read_ledger(ledger).rows()
+    assert (row.reason, row.reserved_cents > 0) == (str(again.error), True)
 
 
-@pytest.mark.parametrize("stop_orphans", [True, False])
-async def test_a_task_that_comes_too_late_is_found(
-    serve: Serve,
-    open_session: Open,
-    ledger: Path,
-    caplog: pytest.LogCaptureFixture,
-    stop_orphans: bool,
+async def test_an_unknown_item_is_sent_again_on_request(
+    serve: Serve, open_session: Open, ledger: Path
 ) -> None:
-    """A second task, created after the window, is reported, and stopped on request."""
-    server = await serve(
-        submission_keys=False, faults=[Fault("reset", "run_task", calls=1)], executor=hanging()
-    )
+    """Once in each run: if that request is lost, too, its item is unknown again."""
+    server = await serve(submission_keys=False, faults=[Fault("reset", "run_task", first=2)])
     session = await open_session(server, settle_window=0.2)
+    options: dict[str, Any] = {"concurrency": 1, "ledger": ledger, "budget_cents": 200}
+    await session.run_many(["one"], **options).collect()
 
-    async def end_all_but_the_late_one() -> None:
-        await until(lambda: len(server.store.tasks) == 2)  # after the window: it was sent again
-        (again,) = (each for each in server.store.tasks if each.task == "one")
-        await session.tasks.run("one", metadata={TOKEN_KEY: again.metadata[TOKEN_KEY]})
-        await until(lambda: [len(task.steps) for task in server.store.tasks] == [2, 2, 2])
-        for task in server.store.tasks[:2]:
-            await session.tasks.stop(task.id)
+    (lost,) = await session.run_many(["one"], retry_unknown=True, **options).collect()
+    batch = session.run_many(["one"], retry_unknown=True, **options)
+    (sent,) = await batch.collect()
 
-    ending = asyncio.ensure_future(end_all_but_the_late_one())
-    batch = session.run_many(
-        ["one", "other"],
-        concurrency=2,
-        ledger=ledger,
-        stop_orphans=stop_orphans,
-    )
-    results = await batch.collect()
-    await ending
-
-    ones = [task for task in server.store.tasks if task.task == "one"]
-    assert len(ones) == 2
-    orphan = ones[1]
-    assert [each.task_id for each in batch.orphans] == [orphan.id]
-    assert results[0].task_id != orphan.id
-    assert (orphan.status is TaskStatus.STOPPED) is stop_orphans
-    assert orphan.id in caplog.text
-    assert [each.task_id for each in read_ledger(ledger).orphans] == [orphan.id]
-    assert read_ledger(ledger).orphans == batch.orphans
-    assert batch.orphans[0].stopped is stop_orphans
-    assert batch.orphans[0].cost_cents == 1 + len(orphan.steps) * Decimal("2.5")
+    assert (lost.state, lost.attempts) == (ItemState.UNKNOWN, 2)
+    assert (sent.state, sent.attempts) == (ItemState.DONE, 3)
+    assert len(server.store.tasks) == 1
+    assert (batch.progress.cost_cents, batch.progress.running_cents) == (sent.cost_cents, 0)
 
 
-@pytest.mark.parametrize("retried", [False, True])
-async def test_a_task_that_comes_after_its_run_is_found_by_a_later_one(
-    serve: Serve, open_session: Open, ledger: Path, retried: bool
+@pytest.mark.parametrize("retry_unknown", [False, True])
+async def test_a_task_that_came_late_is_found_by_the_next_run(
+    serve: Serve, open_session: Open, ledger: Path, retry_unknown: bool
 ) -> None:
-    """The request was sent again while its outcome was unknown, so a second task may come later."""
-    executor = Mended("one") if retried else None
-    options = {} if executor is None else {"executor": executor}
-    server = await serve(
-        submission_keys=False, faults=[Fault("reset", "run_task", first=3)], **options
-    )
-    session = await open_session(server, settle_window=0.05)
+    """An unknown item is looked for before anything else, and is not sent again then."""
+    server = await serve(submission_keys=False, faults=[Fault("reset", "run_task", calls=1)])
+    session = await open_session(server, settle_window=0.2)
+    options: dict[str, Any] = {"concurrency": 1, "ledger": ledger}
+    await session.run_many(["one"], **options).collect()
+    (row,) = read_ledger(ledger).rows()
+    assert row.token is not None
+    late = await session.tasks.run("one", metadata={TOKEN_KEY: row.token.mark})
 
-    async def run(**more: Any) -> Batch[Any]:
-        batch = session.run_many(["one"], concurrency=1, ledger=ledger, **more)
-        await batch.collect()
-        return batch
+    (found,) = await session.run_many(["one"], retry_unknown=retry_unknown, **options).collect()
 
-    await run()
-    assert read_ledger(ledger).counts[ItemState.UNKNOWN] == 1
-    assert not (await run()).orphans
-    mark = server.store.tasks[0].metadata[TOKEN_KEY]
-    if executor is not None:
-        executor.broken.clear()
-        await run(retry_failed=True)
-    late = await session.tasks.run("one", metadata={TOKEN_KEY: mark})
-
-    found, again = await run(stop_orphans=True), await run()
-
-    assert [each.task_id for each in found.orphans] == [late.id]
-    assert (found.orphans[0].stopped, again.orphans[0].stopped) == (True, False)
-    assert [each.stopped for each in read_ledger(ledger).orphans] == [True]
+    assert (found.task_id, found.state) == (late.id, ItemState.DONE)
+    assert len(server.store.tasks) == 1
 
 
 @pytest.mark.long
@@ -165,10 +122,10 @@ async def test_an_outage_that_lasts_too_long_ends_the_batch(
 ) -> None:
     """The last call's error is raised; all items are still to be run."""
     server = await serve(faults=[Fault("status", "run_task", status=521)])
-    session = await open_session(server)
+    session = await open_session(server, poll=BRIEF)
 
     with raises(errors.InternalServerError):
-        await session.run_many(texts(6), concurrency=3, ledger=ledger, outage_timeout=0.5).collect()
+        await session.run_many(texts(6), concurrency=3, ledger=ledger).collect()
 
     counts = read_ledger(ledger).counts
     assert counts[ItemState.NEW] == sum(counts.values()) > 0
@@ -239,9 +196,9 @@ async def test_an_answer_ends_an_outage(
     refuses = Fault("status", "run_task", status=422, calls=(2, 3))
     slow = Fault("latency", "run_task", seconds=0.5, calls=3)
     server = await serve(faults=[slow, down, *([refuses] if is_refused else [])])
-    session = await open_session(server, retry=RetryPolicy(max_attempts=1))
+    session = await open_session(server, retry=RetryPolicy(max_attempts=1), poll=BRIEF)
 
-    batch = session.run_many(texts(3), concurrency=1, outage_timeout=0.4)
+    batch = session.run_many(texts(3), concurrency=1)
     results = await batch.collect()
 
     first = ItemState.DEAD if is_refused else ItemState.DONE

@@ -10,10 +10,11 @@ import attrs
 
 from browser_use_async import BatchItem, BrowserUseSession, RunTaskRequest, errors
 from browser_use_async.batch.inputs import Item
-from browser_use_async.batch.ledger.file import FileStore, LedgerFile
+from browser_use_async.batch.ledger.file import LedgerFile
 from browser_use_async.batch.ledger.reader import LedgerView, read_ledger
 from browser_use_async.batch.ledger.records import FINAL_STATES, Intent, ItemState
 from browser_use_async.batch.ledger.row import Claim
+from browser_use_async.batch.ledger.store import LedgerStore
 from browser_use_async.batch.results import BatchResult
 from browser_use_async.transport.config import Runtime
 from tests.model.traces import ONE_PROCESS, Event, Traces, What
@@ -51,7 +52,7 @@ class Recorder:
         self._pending.clear()
 
 
-class TracedStore(FileStore):
+class TracedStore(LedgerStore):
     """A store that reports what it writes."""
 
     def __init__(self, connection: sqlite3.Connection, traces: Traces) -> None:
@@ -71,12 +72,10 @@ class TracedStore(FileStore):
         super().begin_send(claim, intent)
         self.recorder.note(claim.row.key, What.INTENT)
 
-    def mark_not_sent(self, claim: Claim, sent_at: float) -> bool:
+    def mark_not_sent(self, claim: Claim) -> None:
         """Withdraw the intent."""
-        is_last = super().mark_not_sent(claim, sent_at)
-        if is_last:
-            self.recorder.note(claim.row.key, What.NOT_CREATED)
-        return is_last
+        super().mark_not_sent(claim)
+        self.recorder.note(claim.row.key, What.NOT_CREATED)
 
     def record_task(self, claim: Claim, task_id: str) -> None:
         """Record the task that was found."""
@@ -134,7 +133,7 @@ class DiskWriter:
             await asyncio.get_running_loop().create_future()
         return result
 
-    def post(self, work: Callable[[FileStore], object]) -> None:
+    def post(self, work: Callable[[LedgerStore], object]) -> None:
         """Run a statement without a waiter."""
         if self.machine.alive and not self.closed:
             self._begin()
@@ -179,7 +178,7 @@ class BatchWorker:
                 return
 
     def _unfinished(self) -> set[ItemState]:
-        # A run sends an item only a few times, to a service that loses every answer.
+        # A run sends an unknown item once.
         return {ItemState.NEW, ItemState.INTENT, ItemState.SUBMITTED, ItemState.UNKNOWN}
 
     async def _run(self) -> None:
@@ -192,12 +191,11 @@ class BatchWorker:
             items,
             concurrency=AT_ONCE,
             ledger=world.ledger,
-            stop_orphans=True,
+            retry_unknown=True,
             **world.options,
         )
         async with batch:
             world.results = await batch.collect()
-        world.orphans += len(batch.orphans)
 
 
 class BatchWorld(World):
@@ -219,7 +217,6 @@ class BatchWorld(World):
         self.ledger = ledger
         self.store = store
         self.results: list[object] = []
-        self.orphans = 0
         self.options: dict[str, Any] = {}
         self.traces = Traces()
         self._is_running = False

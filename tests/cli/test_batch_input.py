@@ -173,6 +173,7 @@ def test_other_encodings(tmp_path: Path) -> None:
         ("in.csv", "company\nAcme\n".encode("utf-16"), "--encoding utf-16"),
         ("in.csv", "company,b\nAcme,1\nOther\n", "line 3.*1 values.*2 columns"),
         ("in.csv", "company\nAcme\na,b\n", "line 3.*2 values.*1 columns"),
+        ("in.csv", "company;b\nAcme;1\nOther,2\n", "line 3.*1 values.*2 columns, separated by ';'"),
         ("in.csv", "company,b\nAcme,1\n ,2\n", "line 3.*'company' is empty"),
         ("in.csv", "town\nOslo\n", "line 2.*no 'company'.*has 'town'"),
         ("in.csv", "company,company\nAcme,b\n", "line 1.*two columns"),

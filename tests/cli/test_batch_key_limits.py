@@ -10,7 +10,7 @@ from browser_use_async.server.executors.scripted import Scenario, ScriptedExecut
 from tests.batch.test_key_limits import most_of_each
 
 from .running import environment, run
-from .test_batch_fleet import run as run_fleet
+from .test_batch_queue import run as run_queue
 
 LIMITS = ("--template", "{page}", "--limit-by", "site", "--per-key", "1")
 
@@ -60,11 +60,11 @@ async def test_the_status_shows_the_limit(pages: str, tmp_path: Path) -> None:
 @pytest.mark.long
 async def test_processes_keep_the_limit_of_the_rows(postgres: str, pages: str) -> None:
     """`batch enqueue` records the limit for `batch work`."""
-    ledger = f"{postgres}#limited"
+    queue = f"{postgres}#limited"
     async with brief_server() as server:
         target = ("--base-url", server.base_url, "--api-key", server.api_key)
-        enqueued = await run_fleet("enqueue", pages, *LIMITS, "--ledger", ledger)
-        worked = await run_fleet("work", ledger, *target)
+        enqueued = await run_queue("enqueue", pages, *LIMITS, "--on", queue)
+        worked = await run_queue("work", queue, *target)
 
         assert enqueued[0] == worked[0] == 0, (enqueued, worked)
         assert most_of_each(server) == {"a": 1, "b": 1, "alone": 1}

@@ -55,30 +55,25 @@ def test_the_board() -> None:
 
 
 def test_the_rest_is_foretold() -> None:
-    """The forecast of the cost has its interval, and says whether the budget suffices."""
-    forecast = Forecast(
+    """The line says what the rest costs, and whether the budget suffices."""
+    about = Forecast(
         items=100,
         ends=100,
-        cents_p50=Decimal("412.4"),
-        cents_p90=Decimal("469.9"),
-        seconds_p50=41.2,
-        seconds_p90=50.0,
+        cents=Decimal("412.4"),
+        seconds=41.2,
         budget_left_cents=Decimal("1174.75"),
     )
-    said = text_of(list(live_lines(attrs.evolve(HALF_WAY, forecast=forecast))[-1]))
-    short = attrs.evolve(forecast, budget_left_cents=Decimal(300))
-    left_out = text_of(list(live_lines(attrs.evolve(HALF_WAY, forecast=short))[-1]))
+    said = text_of(list(live_lines(attrs.evolve(HALF_WAY, about=about))[-1]))
+    short = attrs.evolve(about, budget_left_cents=Decimal(300))
+    left_out = text_of(list(live_lines(attrs.evolve(HALF_WAY, about=short))[-1]))
 
-    assert said.endswith("$8.25 spent of $20.00, about $4.12 more (likely at most $4.70)")
-    assert left_out.endswith("at most $4.70), which the budget does not pay for")
-    assert summary(attrs.evolve(HALF_WAY, forecast=forecast))["forecast"] == {
+    assert said.endswith("$8.25 spent of $20.00, about $4.12 more")
+    assert left_out.endswith("about $4.12 more, which the budget does not pay for")
+    assert summary(attrs.evolve(HALF_WAY, about=about))["about"] == {
         "items": 100,
         "ends": 100,
-        "cents_p50": 412.4,
-        "cents_p90": 469.9,
-        "seconds_p50": 41.2,
-        "seconds_p90": 50.0,
-        "unlike": 0,
+        "cents": 412.4,
+        "seconds": 41.2,
         "budget_left_cents": 1174.75,
     }
 
@@ -235,6 +230,6 @@ def test_the_end() -> None:
         "budget_cents": 2000.0,
         "next_cents": None,
         "seconds": 40.0,
-        "forecast": None,
+        "about": None,
         "stopped_by": None,
     }

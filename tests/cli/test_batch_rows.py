@@ -55,6 +55,23 @@ async def test_the_separator_is_said(server: LocalServer, tmp_path: Path) -> Non
     assert "are separated by" not in usual.stderr
 
 
+async def test_another_limit_of_a_begun_batch_is_said(server: LocalServer, tmp_path: Path) -> None:
+    """The next run may have another budget and another limit per key, and one line says so."""
+    source = shops(tmp_path, "Acme", "Other")
+    env, by = environment(server), ("--limit-by", "company")
+    await run(*words(tmp_path, source, *by, "--per-key", "1", "--budget-cents", "500"), env=env)
+    same = ("--per-key", "1", "--budget-cents", "500")
+    again = await run(*words(tmp_path, source, "--resume", *by, *same), env=env)
+    other = await run(*words(tmp_path, source, "--resume", *by, "--per-key", "2"), env=env)
+
+    assert (again.code, other.code) == (0, 0)
+    assert "in the last run" not in again.stderr
+    said = " ".join(other.stderr.split())
+    assert "--budget-cents was 500 in the last run of this ledger, and is not given now" in said
+    assert "--per-key was 1 in the last run of this ledger, and is 2 now" in said
+    assert server.tasks_created == 2
+
+
 @pytest.mark.torture
 async def test_a_key_column(server: LocalServer, tmp_path: Path) -> None:
     """Any column can name the rows; a row without a value and a missing column are refused."""

@@ -13,7 +13,6 @@ EXPECTED = {
     "InvalidRequestError": 2,
     "UnsafeFileNameError": 2,
     "UnsupportedFileError": 2,
-    "LeaseLostError": 2,
     "LedgerCorruptError": 2,
     "LedgerError": 2,
     "LedgerLockedError": 2,

@@ -33,6 +33,7 @@ ENGINE = re.compile(r"^(?:from|import) (?:temporalio|restate)\b", re.MULTILINE)
 # Blocks of Python that print nothing: by page, a line of each, and why.
 SILENT = {
     ("README.md", "session.attach(receiver)"): "defines what the service calls",
+    ("batch.md", "async def weigh"): "defines what needs a browser, as a block of browser.md does",
     ("batch.md", "def work_on_offices"): "defines what works on a database",
     ("errors.md", "logging.basicConfig"): "sets the log up, which goes to stderr",
     ("webhooks.md", "session.attach(receiver)"): "defines what the service calls",
@@ -55,7 +56,8 @@ NOT_RUN = {
     r"browser-use-async webhooks ": "listens until it is ended, or needs what listens",
     r"browser-use-async scripts (edit|diff)": "opens an editor, or needs what was edited there",
     r"browser-use-async keys revoke KEY_ID": "names what the line before has printed",
-    r".*postgresql://": "tests/cli/test_batch_fleet.py has such a database",
+    r"browser-use-async batch models.csv --script": "a block of browser.md plays rows",
+    r".*postgresql://": "tests/cli/test_batch_queue.py has such a database",
 }
 
 

@@ -15,10 +15,11 @@ from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Any
 
+from browser_use_async.postgres import jobs as fleet_jobs
 from browser_use_async.server import LocalServer, stores
 from browser_use_async.server.executors.protocol import Control
 from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor
-from browser_use_async.server.fleet import placement, worker
+from browser_use_async.server.fleet import worker
 from browser_use_async.server.records import Assignment, Step
 from browser_use_async.server.storage import Database, TaskRecord, tasks
 from browser_use_async.server.storage.assignments import read_assignment
@@ -69,7 +70,7 @@ async def _wait_for_ever(_self: worker.FleetWorker) -> None:
 def _without(rule: str) -> None:
     """Take one rule away."""
     if rule == "contact":  # an outage of the database counts as the silence of all servers
-        placement.CONTACT = 0.0
+        fleet_jobs.CONTACT = 0.0
     elif rule == "lock":
         database.defer = _defer_unlocked
     elif rule == "patience":  # a worker without contact goes on

@@ -8,9 +8,14 @@ import sys
 from collections.abc import Sequence
 
 from tests.model.search import Verdict
-from tests.model.variants import LARGE, REFUTED, TRUE, WITH_KEYS, Variant
+from tests.model.variants import LARGE, QUEUE, REFUTED, TRUE, WEAK_QUEUE, WITH_KEYS, Variant
 
-_QUICK = (("as built", TRUE), ("with submission keys", WITH_KEYS), ("weakened", REFUTED))
+_QUICK = (
+    ("as built", TRUE),
+    ("with submission keys", WITH_KEYS),
+    ("queues", QUEUE),
+    ("weakened", REFUTED + WEAK_QUEUE),
+)
 
 
 def main(words: Sequence[str]) -> int:

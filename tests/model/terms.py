@@ -15,7 +15,7 @@ class Terms:
     items: int = 2
     workers: int = 2
     concurrency: int = 2  # items at once for each worker
-    sends: int = 2  # of each item, until it is left in doubt
+    sends: int = 2  # of each item with `retry_unknown`, until it is left in doubt
     rounds: int = 1  # of `retry_failed`, with the first one
     budget: int | None = None  # a task costs 1, and may cost 2
 
@@ -55,7 +55,6 @@ class Terms:
     decides_at_once: bool = True  # that there is no room, and that no item has money
     counts_waiting: bool = True  # the money of items that wait, too
     gives_place: bool = True  # to an item with money, which waits
-    reserves_twice: bool = True  # for a request that is sent again
     has_token_of_round: bool = True  # another one for each round of `retry_failed`
 
     # Keys

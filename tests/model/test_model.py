@@ -6,14 +6,14 @@ import pytest
 from tests.model.__main__ import main
 from tests.model.protocol import PayOnce
 from tests.model.terms import Terms
-from tests.model.variants import REFUTED, TRUE, WITH_KEYS, Variant
+from tests.model.variants import QUEUE, REFUTED, TRUE, WEAK_QUEUE, WITH_KEYS, Variant
 
 
 def _named(variants: tuple[Variant, ...]) -> list[object]:
     return [pytest.param(each, id=each.name) for each in variants]
 
 
-@pytest.mark.parametrize("variant", _named(TRUE + WITH_KEYS))
+@pytest.mark.parametrize("variant", _named(TRUE + WITH_KEYS + QUEUE))
 def test_every_state_is_right_and_every_run_can_end(variant: Variant) -> None:
     """No reachable state breaks an invariant."""
     found = variant.search()
@@ -22,7 +22,7 @@ def test_every_state_is_right_and_every_run_can_end(variant: Variant) -> None:
     assert found.is_whole
 
 
-@pytest.mark.parametrize("variant", _named(REFUTED))
+@pytest.mark.parametrize("variant", _named(REFUTED + WEAK_QUEUE))
 def test_a_weakened_protocol_is_refuted(variant: Variant) -> None:
     """The search finds a way to the broken invariant, and lists each step of it."""
     found = variant.search()
@@ -55,7 +55,7 @@ def test_faults_are_there_to_happen() -> None:
     for words in (
         *("is killed", "falls asleep", "is heard no more", "is lost", "is refused (429)"),
         *("is late", "rescues", "finds the task"),
-        *("hears of its commit after a lease", "reserves once more", "the row is another's"),
+        *("hears of its commit after a lease", "sends it again", "the row is another's"),
     ):
         assert words in text
 

@@ -55,10 +55,6 @@ ONE_PROCESS = Terms(
 """A process that is killed again and again, and loses any number of requests and answers."""
 
 
-TWO_PROCESSES = attrs.evolve(ONE_PROCESS, workers=2, silences=ALWAYS)
-"""The same beside another one, and each may be silent for any time."""
-
-
 WITHOUT_LEDGER = attrs.evolve(ONE_PROCESS, writes_intent=False)
 """A single call: its events are requests, and the result of its caller."""
 
@@ -98,7 +94,7 @@ class Traces:
         """The events that the model does not allow, in words, an item each."""
         replay = Replay(terms)
         found = (
-            (item, _sent_again_too_early(each, window) or replay.first_wrong(each))
+            (item, _given_up_too_early(each, window) or replay.first_wrong(each))
             for item, each in self._events.items()
         )
         return [f"{item}: {problem}" for item, problem in found if problem is not None]
@@ -175,17 +171,18 @@ def _after(model: PayOnce, states: Iterable[int], words: str, unseen: Collection
     return after
 
 
-def _sent_again_too_early(events: Sequence[Event], window: float) -> str | None:
-    """Whether run-task was sent again before its task was searched for a whole window."""
+def _given_up_too_early(events: Sequence[Event], window: float) -> str | None:
+    """Whether an item was sent again, or left, before its task was searched for a whole window."""
     doubt_since: float | None = None
     for number, event in enumerate(events, 1):
         if event.what is What.CLAIMED:
-            doubt_since = event.at if event.row in _IN_DOUBT else None
+            # What is unknown was searched for already.
+            doubt_since = event.at if event.row == "intent" else None
         elif event.what is What.NOT_CREATED:
             doubt_since = None
-        elif event.what in {What.INTENT, What.SENT}:
+        elif event.what in {What.INTENT, What.SENT, What.DOUBTED}:
             if doubt_since is not None and event.at - doubt_since < window - _TOLERANCE:
                 seconds = event.at - doubt_since
-                return f"event {number}, {event}: sent again after {seconds:g} s of {window:g}"
+                return f"event {number}, {event}: given up after {seconds:g} s of {window:g}"
             doubt_since = event.at
     return None

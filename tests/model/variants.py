@@ -6,6 +6,7 @@ import attrs
 
 from tests.model.budget_scope import BudgetScope, ScopeTerms
 from tests.model.protocol import PayOnce
+from tests.model.queue import QueueModel, QueueTerms
 from tests.model.search import Search, Verdict
 from tests.model.terms import Terms
 
@@ -15,7 +16,7 @@ class Variant:
     """A model, and whether the search must refute it."""
 
     name: str
-    terms: Terms | ScopeTerms
+    terms: Terms | ScopeTerms | QueueTerms
     is_refuted: bool = False
     must_end: bool = True  # whether each run must be able to end well
 
@@ -23,6 +24,8 @@ class Variant:
         """Search all its states, or the first `most`."""
         if isinstance(self.terms, ScopeTerms):
             return Search(BudgetScope(self.terms), ends=self.must_end).run(most)
+        if isinstance(self.terms, QueueTerms):
+            return Search(QueueModel(self.terms), ends=self.must_end).run(most)
         return Search(PayOnce(self.terms), ends=self.must_end).run(most)
 
 
@@ -43,11 +46,6 @@ def _quiet(**terms: Any) -> Terms:
 def _keys(**terms: Any) -> Terms:
     """One item, on a server that knows keys; nothing is searched for."""
     return attrs.evolve(Terms(items=1, has_keys=True, window=0), **terms)
-
-
-def _too_late(**terms: Any) -> Terms:
-    """A request is executed after the window: a second task is allowed then, excess cost is not."""
-    return Terms(kills=0, silences=0, delays=1, counts_late_tasks=False, budget=4, **terms)
 
 
 def _slow(**terms: Any) -> Terms:
@@ -81,13 +79,54 @@ def _call(**terms: Any) -> Terms:
     return attrs.evolve(call, **terms)
 
 
+def _queue(**terms: Any) -> QueueTerms:
+    return QueueTerms(**terms)
+
+
+def _narrow(**terms: Any) -> QueueTerms:
+    """One worker with one slot, and room for one task in the budget."""
+    return QueueTerms(workers=1, slots=1, budget=3, silences=0, losses=0, **terms)
+
+
+QUEUE: Final = (
+    Variant("a queue: a kill, a silence, a loss", _queue()),
+    Variant("a queue: a fetch whose answer is lost", _queue(silences=0, lost_fetches=1)),
+    Variant("a queue with a budget", _queue(budget=3)),
+    Variant("a queue with a budget, and few slots", _narrow()),
+    Variant("a queue with a limit per key", _queue(items=3, per_key=1, silences=0)),
+)
+"""Batches of many machines: jobs of an engine, which gives each out at least once."""
+
+WEAK_QUEUE: Final = (
+    Variant("a queue: each worker has keys of its own", _queue(same_key=False), True),
+    Variant("a queue: no item remembers its reservation", _queue(remembers=False), True),
+    Variant("a queue: an end is recorded over an end", _queue(asks_for_end=False), True),
+    Variant("a queue: the cost in a second statement", _queue(records_at_once=False), True),
+    Variant(
+        "a queue: the next item in a second statement",
+        _queue(per_key=1, silences=0, releases_at_once=False),
+        True,
+    ),
+    Variant("a queue: the job is finished first", _queue(finishes_last=False), True),
+    Variant(
+        "a queue: begun items do not count for a key",
+        _queue(items=4, workers=1, slots=4, per_key=2, kills=0, silences=0, counts_begun=False),
+        True,
+    ),
+    Variant("a queue: nobody gives place", _narrow(gives_place=False), True),
+    Variant(
+        "a queue: a job of a lost answer stays",
+        _queue(silences=0, lost_fetches=1, gives_back=False),
+        True,
+    ),
+)
+
 TRUE: Final = (
     Variant("1 item: 2 silences, a kill, a loss", _one(silences=2)),
     Variant("1 item: the list lags", _one(lag=1)),
     Variant("1 item: the database answers late", _slow()),
     Variant("2 items, 2 workers: a kill, a silence", Terms(concurrency=1, losses=0)),
     Variant("no room for a second task", _cramped()),
-    Variant("a request is too late, with a budget", _too_late(workers=1), must_end=False),
     Variant("a late statement: a kill, a loss, a 429", _late(losses=1)),
     Variant("a round of retries", _retried()),
     Variant("a budget around calls: a loss, a delay", ScopeTerms(cancels=0)),
@@ -120,7 +159,6 @@ REFUTED: Final = (
     Variant("a statement asks for the owner alone", _slow(losses=0, asks_for_claim=False), True),
     Variant("no second question after a slow commit", _one(asks_again=False), True),
     Variant("money is freed before the end", _quiet(budget=2, frees_at_end=False), True),
-    Variant("one reservation for two requests", _too_late(workers=1, reserves_twice=False), True),
     Variant("a refusal in two looks", _quiet(workers=1, budget=3, decides_at_once=False), True),
     Variant(
         "money of waiting items is not counted",

@@ -272,13 +272,8 @@ class WorkerSteps(Steps):
             self._new(in_doubt, "finds nothing and leaves it in doubt")
         elif self.mode == STOPPED:
             self._new(self._left(QUEUE, WAITING), "finds nothing, and was stopped")
-        elif terms.budget is None or not terms.reserves_twice or state[HELD] == 2:
-            self._new(self._changed(ASK), "finds nothing and sends it again")
-        elif self._has_room():
-            reserved = self._changed(ASK, HELD, state[HELD] + 1)
-            self._new(reserved, "finds nothing, reserves once more and sends it again")
         else:
-            self._new(in_doubt, "finds nothing, and has no money to send it again")
+            self._new(self._changed(ASK), "finds nothing and sends it again")
 
     def record_task(self) -> None:
         """Write down the task."""
@@ -296,15 +291,12 @@ class WorkerSteps(Steps):
 
     def record_end(self) -> None:
         """Record the end, and the cost instead of the reservation."""
-        state = self.state
         if self.place == ENDED and not self.terms.frees_at_end:
             self._new(self._changed(FREED, HELD, 0), "releases the reservation")
             return
-        # In doubt, the reservation of a first request stays: its task may still come.
-        held = max(state[HELD] - 1, 0) if self.terms.reserves_twice else 0
         for end in self._ends():
             row = DONE if end == FINISHED_WELL else FAILED
-            self._new(self._left(HELD, held, ROW, row, QUEUE, AT_REST), "records the end")
+            self._new(self._left(HELD, 0, ROW, row, QUEUE, AT_REST), "records the end")
 
     # --- claiming -------------------------------------------------------------------------
 

@@ -33,7 +33,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "jobs are repeated right after an outage of the database",
-        "server/fleet/placement.py",
+        "postgres/jobs.py",
         "Supervision.may_repair",
         "self._contact.unbroken >= CONTACT * self._lease",
         "True",
@@ -41,7 +41,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "an outage of the database does not count as broken contact",
-        "server/fleet/placement.py",
+        "postgres/jobs.py",
         "Supervision.run",
         "self._contact.lost()",
         "pass",
@@ -49,7 +49,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "the contact with the database counts from before the outage",
-        "server/fleet/placement.py",
+        "postgres/jobs.py",
         "Contact.made",
         "self._since, self._is_lost = self._last, False",
         "self._is_lost = False",

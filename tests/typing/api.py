@@ -172,7 +172,7 @@ async def batches(session: BrowserUseSession) -> None:
         assert_type(result.error, errors.BrowserUseError | None)
         assert_type(result.cost_cents, Decimal)
     assert_type(batch.progress, BatchProgress)
-    assert_type(batch.forecast(), Forecast | None)
+    assert_type(batch.progress.about, Forecast | None)
     items = (BatchItem(RunTaskRequest(text), key=text) for text in ("a", "b"))
     assert_type(
         await session.run_many(["a"], output_type=Price).collect(), list[BatchResult[Price]]

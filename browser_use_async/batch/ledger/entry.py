@@ -12,8 +12,7 @@ from browser_use_async import errors
 from browser_use_async.api.submission_token import SubmissionToken
 from browser_use_async.batch.ledger.records import DOUBTFUL, Intent
 from browser_use_async.batch.ledger.row import Claim
-from browser_use_async.batch.ledger.store import LedgerStore
-from browser_use_async.batch.ledger.writer import ItemEnds, LedgerWriter, SendBegins, TaskFound
+from browser_use_async.batch.ledger.writer import LedgerWriter
 from browser_use_async.batch.results import BatchResult
 from browser_use_async.lifecycle.create import Journal
 from browser_use_async.lifecycle.reconcile import mark_of
@@ -27,7 +26,7 @@ class LedgerEntry(Journal):
 
     # It is the journal of the item's submission: run-task is sent after the ledger has its intent.
 
-    writer: LedgerWriter[LedgerStore]
+    writer: LedgerWriter
     claim: Claim  # of the row
     now: Callable[[], datetime]  # the wall clock
     keys: SubmissionKeys  # whether the service keeps them
@@ -37,7 +36,6 @@ class LedgerEntry(Journal):
     has_ended: bool = False  # whether the row says how the item ended
     # Whether an earlier request, which the next one repeats, may have created the task
     is_repeat: bool = attrs.field(default=False, init=False)
-    _sent_at: float = attrs.field(default=0.0, init=False)  # of the last intent, by the wall clock
     _claimed: str | None = attrs.field(default=None, init=False)  # the new task that the row has
     # Whether the row has a request whose outcome it does not have
     _is_open: bool = attrs.field(init=False)
@@ -63,16 +61,16 @@ class LedgerEntry(Journal):
     async def before_send(self) -> None:
         """Record that run-task is about to be sent; returns once that is durable."""
         assert self.token is not None
-        claim, self._sent_at = self.claim, self.now().timestamp()
+        claim = self.claim
         intent = Intent(
             token=self.token,
-            at=self._sent_at,
+            at=self.now().timestamp(),
             maximum_cents=self.maximum_cents,
             keyed=self.keys.are_kept,
         )
         self.is_repeat = self._is_open and self.may_repeat
         try:
-            await self.writer.run(SendBegins(claim, intent))
+            await self.writer.run(lambda store: store.begin_send(claim, intent))
         except asyncio.CancelledError:
             # The row may be written, but the request will not be sent.
             self.not_created()
@@ -84,8 +82,7 @@ class LedgerEntry(Journal):
         if self.is_repeat:
             return  # an earlier request may have created the task, so the row stays in doubt
         self._is_open = False
-        claim, sent_at = self.claim, self._sent_at
-        self.writer.post(lambda store: store.mark_not_sent(claim, sent_at))
+        self.writer.post(lambda store: store.mark_not_sent(self.claim))
 
     # A task with a key need not be durable: after a crash the same request with the same key
     # returns it. Without keys the list would have to be searched for it.
@@ -95,7 +92,8 @@ class LedgerEntry(Journal):
         claim = self.claim
         try:
             is_own = await self.writer.run(
-                TaskFound(claim, task_id, joined), durable=not self._is_keyed
+                lambda store: store.claim_task(claim, task_id, joined=joined),
+                durable=not self._is_keyed,
             )
         except errors.LedgerError:
             return True  # `record_task` will fail too, with an error that names the task
@@ -112,8 +110,6 @@ class LedgerEntry(Journal):
             await self.writer.run(
                 lambda store: store.record_task(claim, task_id), durable=not self._is_keyed
             )
-        except errors.LeaseLostError:
-            raise  # the new owner finds the task by its mark
         except errors.LedgerError as error:
             problem = str(error)
         else:
@@ -127,12 +123,6 @@ class LedgerEntry(Journal):
 
     async def record_result(self, result: BatchResult[Any]) -> BatchResult[Any]:
         """Record how the item ended; returns the result once that is recorded."""
-        await self.writer.run(ItemEnds(self.claim, result))
+        await self.writer.run(lambda store: store.record_outcome(self.claim, result))
         self.has_ended = True
         return result
-
-    def hand_back(self, *, waits: bool) -> None:
-        """Leave the item: to any process if it `waits`, else to the next run of the batch."""
-        claim = self.claim
-        if claim.call is not None:  # in a file, no other process asks for it
-            self.writer.post(lambda store: store.hand_back(claim, waits=waits))

@@ -1,34 +1,22 @@
-"""A ledger file that one process owns at a time: opening, locking, and its statements."""
+"""A ledger file that one process owns at a time: opening, locking and closing."""
 
 import contextlib
-import functools
 import os
-import re
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import attrs
 
 from browser_use_async import system
-from browser_use_async.batch.inputs import Item
 from browser_use_async.batch.ledger import schema
-from browser_use_async.batch.ledger.records import FINAL_STATES, ItemState
-from browser_use_async.batch.ledger.row import Claim
-from browser_use_async.batch.ledger.statements import OUTCOME
-from browser_use_async.batch.ledger.store import (
-    Columns,
-    LedgerStore,
-    RunContext,
-    Values,
-)
-from browser_use_async.batch.results import BatchResult
 from browser_use_async.errors import LedgerCorruptError, LedgerError, LedgerLockedError
+from browser_use_async.postgres.address import SCHEMES
 
 _LOCK = "-owner"
 _LOG = "-wal"
 _SAVED = ".saved"
+_DATABASES = [(scheme.rstrip("/"),) for scheme in SCHEMES]
 # FULL and fullfsync: a commit must survive power loss, also on macOS.
 _DURABLE = "PRAGMA synchronous = FULL; PRAGMA fullfsync = ON; PRAGMA checkpoint_fullfsync = ON;"
 # Pages of the log before it is merged into the file, 32 MB: items write to a page several times,
@@ -109,8 +97,8 @@ class LedgerFile:
 
 def open_ledger(path: str | os.PathLike[str]) -> LedgerFile:
     """Open a ledger, or create it, and lock it."""
+    refuse_other_places(path)
     file = Path(os.path.realpath(path))  # symbolic links to one file share its lock
-    refuse_folder(file)
     with contextlib.ExitStack() as opened:
         try:
             owner = _lock(file)
@@ -129,13 +117,22 @@ def open_ledger(path: str | os.PathLike[str]) -> LedgerFile:
     return LedgerFile(file, connection, owner, _identities(file))
 
 
-def refuse_folder(path: Path) -> None:
-    """Refuse a folder: SQLite would leave a lock in it and report an error of a database.
+def refuse_other_places(place: str | os.PathLike[str]) -> None:
+    """Refuse what cannot name a file.
 
     Raises:
-        LedgerError: It is one.
+        LedgerError: It is the address of a database, or a folder.
     """
-    if path.is_dir():
+    path = Path(place)
+    if path.parts[:1] in _DATABASES:
+        # Its text may contain a password.
+        raise LedgerError(
+            "a ledger is a file, not a database in PostgreSQL; nothing was sent. Pass the path of "
+            "a file, or use a queue: `batch enqueue --on` in place of --ledger, and batch.enqueue "
+            "in place of run_many"
+        )
+    # SQLite would leave a lock in a folder, and report an error of a database.
+    if os.path.isdir(path):  # noqa: PTH112 - false for a name that is too long, too
         raise LedgerError(
             f"{path} is a folder, and a ledger is a file; nothing was sent. Pass the path of a "
             f"file, such as {path / 'run.db'}"
@@ -252,74 +249,3 @@ def _prepare(connection: sqlite3.Connection, file: Path) -> None:
     connection.executescript(_DURABLE + _MERGES)
     # One transaction: a crash leaves an empty file or a whole schema.
     connection.executescript(f"BEGIN;{schema.SCHEMA}COMMIT;")
-
-
-# --- its statements -----------------------------------------------------------------------
-
-
-class FileStore(LedgerStore):
-    """The statements on a ledger in a file. None of them commits; the caller decides when."""
-
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        super().__init__(RunContext())
-        self.connection = connection
-
-    def _all(self, statement: str, values: Values = ()) -> list[Columns]:
-        return self.connection.execute(_in_sqlite(statement), values).fetchall()
-
-    def _do(self, statement: str, values: Values = ()) -> int:
-        return self.connection.execute(_in_sqlite(statement), values).rowcount
-
-    def _transaction(self) -> contextlib.AbstractContextManager[object]:
-        return contextlib.nullcontext()
-
-    def _find(self, keys: Sequence[str]) -> tuple[str, Columns]:
-        return f"key IN ({', '.join(['%s'] * len(keys))})", tuple(keys)
-
-    def _insert(self, items: Mapping[str, Item], now: float) -> list[int]:
-        first = self._required("SELECT COALESCE(MAX(position) + 1, 0) FROM items")[0]
-        run = self.context.run
-        self.connection.executemany(
-            "INSERT INTO items "
-            "(position, key, digest, run, state, entered_at, name, task, limit_key) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            [
-                (
-                    *(position, key, item.digest, run, ItemState.NEW, now),
-                    *(*self._shown(item), item.limit_key),
-                )
-                for position, (key, item) in enumerate(items.items(), first)
-            ],
-        )
-        return list(range(first, first + len(items)))
-
-    def _take(self, claims: Sequence[tuple[Claim, Item]]) -> None:
-        for claim, item in claims:
-            self._do(
-                "UPDATE items SET run = %s, name = %s, task = %s, limit_key = %s "
-                "WHERE position = %s",
-                (self.context.run, *self._shown(item), item.limit_key, claim.position),
-            )
-
-    def _own(self, claim: Claim) -> tuple[str, Columns]:
-        return "position = %s", (claim.position,)
-
-    def _lost(self, position: int) -> LedgerError:
-        return LedgerCorruptError(f"the ledger has lost its row {position}")
-
-    def hand_back(self, claim: Claim, *, waits: bool) -> None:
-        """Does nothing: no other process works on it."""
-
-    def record_outcome(self, claim: Claim, result: BatchResult[Any]) -> None:
-        """Record how the item ended."""
-        values = self._outcome_values(claim.position, result)
-        # An item that is in doubt keeps its reservation: it may have a task.
-        freed = self.freed if result.state in FINAL_STATES else ""
-        changed = f"UPDATE items SET {OUTCOME}{freed} WHERE position = %(position)s"
-        if self._do(changed, values) != 1:
-            raise self._lost(claim.position)
-
-
-@functools.cache
-def _in_sqlite(statement: str) -> str:
-    return re.sub(r"%\((\w+)\)s", r":\1", statement).replace("%s", "?")

@@ -5,7 +5,6 @@ import json
 import os
 import sqlite3
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
@@ -14,8 +13,9 @@ from typing import Any
 import attrs
 
 from browser_use_async.batch.forecast import Forecast
-from browser_use_async.batch.ledger import past, schema
-from browser_use_async.batch.ledger.records import ItemState, Orphan
+from browser_use_async.batch.ledger import schema
+from browser_use_async.batch.ledger.file import refuse_other_places
+from browser_use_async.batch.ledger.records import FINAL_STATES, ItemState
 from browser_use_async.batch.ledger.row import (
     COLUMNS,
     IN_ORDER,
@@ -32,22 +32,25 @@ from browser_use_async.batch.ledger.statements import (
     counts_by_state,
     joined_by_state,
 )
-from browser_use_async.batch.postgres.address import LedgerAddress
 from browser_use_async.errors import LedgerCorruptError, LedgerError
 from browser_use_async.money.amounts import plain_amounts
-from browser_use_async.postgres.address import is_postgres, require_packages
 
 # Executes a statement; the rows come a few at a time, so a large ledger is never all in memory.
 Query = Callable[[str], Iterable[tuple[Any, ...]]]
 
 _BATCH = "id, created_at, runs, budget, labels, key_prefix, per_key"
+# Few, so that a pause between two runs is seldom among them
+_LATEST_ENDS = (
+    "SELECT finished_at FROM items WHERE finished_at IS NOT NULL ORDER BY finished_at DESC "
+    "LIMIT 100"
+)
 
 
 @attrs.frozen(kw_only=True, field_transformer=plain_amounts)
 class LedgerView:
     """The content of a ledger at one moment."""
 
-    path: Path | LedgerAddress
+    path: Path
     id: str  # the batch's id
     created_at: datetime  # when the batch was first run
     runs: int  # how many times it was run
@@ -60,12 +63,11 @@ class LedgerView:
     counts: Mapping[ItemState, int]  # how many items are in each state; every state is there
     joined: int  # how many items have joined the task of an earlier run or of other code
     joined_failed: int  # how many of these tasks ended without success
-    orphans: tuple[Orphan, ...]  # duplicate tasks
 
     @property
     def name(self) -> str:
-        """The name of the ledger for people: that of its file, or its address."""
-        return self.path.name if isinstance(self.path, Path) else str(self.path)
+        """The name of the ledger for people."""
+        return self.path.name
 
     @property
     def total(self) -> int:
@@ -82,8 +84,7 @@ class LedgerView:
         """
         with _snapshot(self.path) as query:
             found = query(f"SELECT {COLUMNS} FROM items {WITH_FORMER} {IN_ORDER}")
-            for row, _more in rows_of(found):
-                yield row
+            yield from rows_of(found)
 
     def to_rows(self) -> list[dict[str, Any]]:
         """Each item as a flat mapping of plain values, for a data frame.
@@ -96,30 +97,30 @@ class LedgerView:
         """
         return [row.to_row() for row in self.rows()]
 
-    def forecast(self, total: int | None = None) -> Forecast | None:
-        """What the rest will cost and how long it will take, or None before 30 items have ended.
+    def about(self, total: int | None = None) -> Forecast | None:
+        """About what the rest costs and takes, or None before 30 items have ended.
 
-        It is computed from the costs and times of items that have ended. Items with the same
-        template or site are compared where enough of them have ended. Reads the ledger again, but
-        at most 20,000 rows of a large one. The time in which a batch was stopped does not count.
+        It is the mean cost of the ended items and their latest pace. Reads the ledger again.
 
         Args:
             total: How many items the batch has. A ledger in a file knows only items that a run has
-                reached; with this number the forecast includes the others.
+                reached; with this number the others are of the rest, too.
 
         Raises:
             LedgerError: The ledger cannot be read, or is damaged.
         """
         with _snapshot(self.path) as query:
-            per_key, budget = next(iter(query("SELECT per_key, budget FROM batch")))
-            spent = cents(next(iter(query(SUM_OF_COSTS)))[0])
             counts = counts_by_state(query(STATE_COUNTS))
-            found = past.Past()
-            found.read(query(past.sample(sum(counts.values()))))
-            found.read(query(past.BEGUN))
-            found.count_time(query(past.LATEST_TIMES))
-        left = None if budget is None else cents(budget) - spent
-        return found.forecast(counts, total, left, per_key)
+            spent = cents(next(iter(query(SUM_OF_COSTS)))[0])
+            times = [time for (time,) in query(_LATEST_ENDS)]
+        ends = sum(counts[state] for state in FINAL_STATES)
+        # Items without a known task stay so until they are asked for.
+        items = max(total or 0, sum(counts.values())) - ends - counts[ItemState.UNKNOWN]
+        # From the first to the last of these times, one item fewer has ended.
+        span = times[0] - times[-1] if times else 0.0
+        seconds = span / (len(times) - 1) * items if span > 0 else None
+        left = None if self.budget_cents is None else self.budget_cents - spent
+        return Forecast.of(items, ends, spent, seconds, left)
 
     def item_keys(self) -> Iterator[str]:
         """The key of each item that was not refused, in the order of `rows()`."""
@@ -132,29 +133,23 @@ def read_ledger(path: str | os.PathLike[str]) -> LedgerView:
     """Read a ledger without locking it, also while a batch is running.
 
     Args:
-        path: The file, or the address of a ledger in PostgreSQL.
+        path: The file.
 
     Raises:
         LedgerError: There is no such ledger, it cannot be read, or no batch has begun to use it.
-        InvalidRequestError: The address names no batch.
-        ConfigurationError: It is an address, and the extra `fleet` is not installed.
         LedgerCorruptError: It is no ledger, or is damaged.
         LedgerVersionError: Another version of this package wrote it, in another format.
     """
-    place = LedgerAddress.parse(str(path)) if is_postgres(path) else Path(path)
-    with _snapshot(place) as query:
+    file = Path(path)
+    with _snapshot(file) as query:
         found = query(f"SELECT {_BATCH} FROM batch")
         batch = next(iter(found), None)
         if batch is None:
-            raise _not_begun(place)
+            raise _not_begun(file)
         counts = [*query(STATE_COUNTS)]
         joined = joined_by_state(counts)
-        orphans = query(
-            "SELECT orphans.task_id, key, found_at, stopped, orphans.cost, name "
-            "FROM orphans LEFT JOIN items USING (key)"
-        )
         return LedgerView(
-            path=place,
+            path=file,
             id=batch[0],
             created_at=moment(batch[1]),
             runs=batch[2],
@@ -166,34 +161,13 @@ def read_ledger(path: str | os.PathLike[str]) -> LedgerView:
             counts=counts_by_state(counts),
             joined=sum(joined.values()),
             joined_failed=joined.get(ItemState.FAILED, 0),
-            orphans=tuple(_orphan(row) for row in orphans),
         )
 
 
-def _orphan(row: tuple[Any, ...]) -> Orphan:
-    return Orphan(
-        task_id=row[0],
-        key=row[1],
-        found_at=moment(row[2]),
-        stopped=bool(row[3]),
-        cost_cents=cents_if_any(row[4]),
-        name=row[5],
-    )
-
-
-def _snapshot(place: Path | LedgerAddress) -> AbstractContextManager[Query]:
-    """All statements that are executed inside of it read the same state."""
-    if isinstance(place, Path):
-        return _file_snapshot(place)
-    require_packages("a ledger", "psycopg")
-    # Loaded when used.
-    from browser_use_async.batch.postgres.reader import snapshot  # noqa: PLC0415
-
-    return snapshot(place)
-
-
 @contextlib.contextmanager
-def _file_snapshot(file: Path) -> Generator[Query, None, None]:
+def _snapshot(file: Path) -> Generator[Query, None, None]:
+    """All statements that are executed inside of it read the same state."""
+    refuse_other_places(file)
     if not os.path.isfile(file):  # noqa: PTH113 - false for a name that is too long, too
         raise LedgerError(
             f"there is no ledger {file}; name the file that a batch was given with --ledger or "
@@ -215,5 +189,5 @@ def _file_snapshot(file: Path) -> Generator[Query, None, None]:
         raise LedgerCorruptError(f"{file} is no ledger, or is damaged: {error}") from None
 
 
-def _not_begun(place: Path | LedgerAddress) -> LedgerError:
-    return LedgerError(f"no batch has begun to use the ledger {place}: run one with it first")
+def _not_begun(file: Path) -> LedgerError:
+    return LedgerError(f"no batch has begun to use the ledger {file}: run one with it first")

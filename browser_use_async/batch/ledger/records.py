@@ -5,9 +5,11 @@ An item goes through seven states; the ledger stores their words:
 | state         | what is true                                | what a run does with the item    |
 |---------------|---------------------------------------------|----------------------------------|
 | `new`         | nothing was created, nothing is on its way  | reserves its maximum, and sends  |
-| `intent`      | run-task may be under way                   | looks for its task, sends again; |
-|               |                                             | at once if its key is kept       |
-| `unknown`     | the answer was lost, no task has appeared   | the same, in the next run        |
+| `intent`      | run-task may be under way                   | its key is kept: sends again at  |
+|               |                                             | once; else looks for its task    |
+|               |                                             | for the settle window            |
+| `unknown`     | the answer was lost, and the task has not   | looks for it; with               |
+|               | appeared in the settle window               | `retry_unknown` sends again      |
 | `submitted`   | the task exists, its end is not recorded    | waits for its end                |
 | `done`        | the task finished; its cost is spent        | gives the result again           |
 | `failed`      | the task ended without success; the same    | the same; with `retry_failed` a  |
@@ -16,14 +18,12 @@ An item goes through seven states; the ledger stores their words:
 """
 
 from collections.abc import Mapping
-from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 
 import attrs
 
 from browser_use_async.api.submission_token import SubmissionToken
-from browser_use_async.money.amounts import plain_amounts
 
 # Characters of a task's text that are stored, to show people which item a row is.
 MAX_KEPT_TASK = 200
@@ -60,45 +60,6 @@ class Intent:
     maximum_cents: Decimal  # what the task may cost
     # Whether the service keeps submission keys: sent again, the request makes no second task
     keyed: bool = False
-
-
-@attrs.frozen(kw_only=True)
-class OpenItem:
-    """An item with a limit key that an earlier run has left with a task, or perhaps with one."""
-
-    key: str
-    limit_key: str
-    task_id: str | None  # None if it is not known whether it has one
-
-
-@attrs.frozen(kw_only=True)
-class DuplicateSuspect:
-    """An item that was sent again although an earlier answer had been lost."""
-
-    key: str
-    token: SubmissionToken  # the token of its tasks
-    task_id: str | None  # the task that counts, if one does
-    steps: int | None  # how many steps that one took, if it has ended
-    cost_cents: Decimal  # what it cost
-    name: str | None = None  # what the item is called, if that is not its key
-
-
-@attrs.frozen(kw_only=True, field_transformer=plain_amounts)
-class Orphan:
-    """A task with an item's mark that is not the item's task in the ledger."""
-
-    task_id: str
-    key: str  # the item's key
-    found_at: datetime  # when it was found
-    stopped: bool  # whether it was stopped
-    # What it cost until it was found, by the published prices, in US cents; None if that is unknown
-    cost_cents: Decimal | None = None
-    name: str | None = None  # what the item is called, if that is not its key
-
-    @property
-    def title(self) -> str:
-        """The item's text for people."""
-        return self.name or self.key
 
 
 @attrs.frozen(kw_only=True)

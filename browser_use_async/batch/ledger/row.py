@@ -39,7 +39,6 @@ class LedgerRow:
     key: str
     state: ItemState = ItemState.NEW  # how far it has come
     attempts: int = 0  # how many times run-task was, or was about to be, sent
-    doubted: bool = False  # whether it was sent again after an answer that was lost
     task_id: str | None = None  # the task's id, once it is known
     status: str | None = None  # the task's last status
     steps: int | None = None  # how many steps the task took, once it has ended
@@ -141,15 +140,10 @@ class Claim:
     """A row of the ledger, claimed for one run of its item."""
 
     row: LedgerRow
-    # Identifies this claim of the row. A process may lose a row and claim it again; then writes for
-    # the first claim must not reach the row.
-    call: str | None = None
     known: bool = True  # whether the row was there before this claim
     repeated: bool = False  # whether this run has reached it before
     revived: bool = False  # whether it was refused before and starts afresh
     may_retry: bool = False  # whether it failed and is to be tried again in this run
-    # The fields of its request, with the names of its secrets, or None if none was stored
-    fields: dict[str, Any] | None = attrs.field(default=None, repr=False)
 
     @property
     def position(self) -> int:
@@ -178,7 +172,7 @@ def other_prefix(before: str, now: str) -> LedgerMismatchError:
 # --- the one mapping ------------------------------------------------------------------------
 
 _COLUMNS = (
-    "position key state attempts doubted keyed joined task_id status steps cost error reason "
+    "position key state attempts keyed joined task_id status steps cost error reason "
     "entered_at sent_at created_at finished_at output_bytes output name task reserved token digest "
     "run"
 ).split()
@@ -187,17 +181,14 @@ _FORMER = "task_id status steps cost error reason".split()
 COLUMNS = ", ".join(
     [f"items.{name}" for name in _COLUMNS] + [f"former.{name}" for name in ("round", *_FORMER)]
 )
-# For many rows at once, since answers may be large.
-WITHOUT_OUTPUT = COLUMNS.replace("items.output,", "NULL AS output,")
 WITH_FORMER = "LEFT JOIN former_tasks AS former ON former.position = items.position"
 IN_ORDER = "ORDER BY items.position, former.round"
 
 
-def rows_of(found: Iterable[tuple[Any, ...]]) -> Iterator[tuple[LedgerRow, tuple[Any, ...]]]:
-    """The rows of some items, from `COLUMNS`, each with the columns selected after these."""
+def rows_of(found: Iterable[tuple[Any, ...]]) -> Iterator[LedgerRow]:
+    """The rows of some items, from `COLUMNS`."""
     for _position, group in groupby(found, key=lambda columns: columns[0]):
-        each = list(group)
-        yield _row(each), each[0][_WIDTH:]
+        yield _row([*group])
 
 
 _WIDTH = len(_COLUMNS) + 1 + len(_FORMER)
@@ -245,7 +236,7 @@ def millicents(amount: Decimal | None) -> int | None:
 
 _DECODERS: dict[str, Callable[[Any], Any]] = {
     "state": ItemState,
-    **dict.fromkeys(("doubted", "keyed", "joined"), bool),
+    **dict.fromkeys(("keyed", "joined"), bool),
     **dict.fromkeys(("cost", "reserved"), cents),
     **dict.fromkeys(("entered_at", "sent_at", "created_at", "finished_at"), moment),
     "token": SubmissionToken.parse,

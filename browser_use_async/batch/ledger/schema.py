@@ -6,17 +6,16 @@ from browser_use_async.errors import LedgerCorruptError, LedgerVersionError
 
 # "BuL1" in the file's header, so that no other database is taken for a ledger
 APPLICATION_ID = 0x42754C31
-VERSION = 6
+VERSION = 7
 
 # Times are seconds since 1970. A file has digests of requests and the beginnings of tasks.
 #
-# `reserved` is the most that the task of an item can cost, until it has ended. `doubt` is the same
-# for earlier requests whose answers were lost: each of them may still create a task. `keyed`: the
-# last request went to a service that keeps submission keys, so repeating it creates no second task.
+# `reserved` is the most that the task of an item can cost, until it has ended. `keyed`: the last
+# request went to a service that keeps submission keys, so repeating it creates no second task.
 # `joined`: an earlier run or other code had created the task, and paid for it. `key_prefix` is the
 # beginning of the submission keys: the id, unless the batch was given another one. At most
-# `per_key` items with the same `limit_key` are under way at once.
-TABLES = """
+# `per_key` items of one limit key are under way at once.
+_TABLES = """
 CREATE TABLE batch (
     id TEXT NOT NULL,
     created_at REAL NOT NULL,
@@ -33,12 +32,9 @@ CREATE TABLE items (
     run INTEGER NOT NULL,
     state TEXT NOT NULL,
     attempts INTEGER NOT NULL DEFAULT 0,
-    doubted BOOLEAN NOT NULL DEFAULT FALSE,
-    keyed BOOLEAN NOT NULL DEFAULT FALSE,
-    joined BOOLEAN NOT NULL DEFAULT FALSE,
+    keyed INTEGER NOT NULL DEFAULT FALSE,
+    joined INTEGER NOT NULL DEFAULT FALSE,
     reserved INTEGER NOT NULL DEFAULT 0,
-    doubt INTEGER NOT NULL DEFAULT 0,
-    mark TEXT,
     token TEXT,
     task_id TEXT,
     status TEXT,
@@ -53,18 +49,8 @@ CREATE TABLE items (
     output_bytes INTEGER,
     output TEXT,
     name TEXT,
-    task TEXT,
-    limit_key TEXT
+    task TEXT
 ) STRICT;
-CREATE TABLE orphans (
-    task_id TEXT PRIMARY KEY,
-    key TEXT NOT NULL,
-    found_at REAL NOT NULL,
-    stopped BOOLEAN NOT NULL,
-    cost INTEGER
-) STRICT;
-CREATE INDEX doubted_items ON items (position) WHERE doubted;
-CREATE INDEX items_with_doubt ON items (position) WHERE doubt > 0;
 CREATE INDEX task_ids ON items (task_id) WHERE task_id IS NOT NULL;
 CREATE TABLE retry_rounds (
     round INTEGER PRIMARY KEY,
@@ -80,8 +66,6 @@ CREATE TABLE former_tasks (
     cost INTEGER,
     error TEXT,
     reason TEXT,
-    doubted BOOLEAN NOT NULL,
-    token TEXT,
     created_at REAL,
     finished_at REAL,
     PRIMARY KEY (position, round)
@@ -89,11 +73,10 @@ CREATE TABLE former_tasks (
 CREATE INDEX former_task_ids ON former_tasks (task_id);
 """
 
-SCHEMA = f"""
-{TABLES.replace("BOOLEAN", "INTEGER")}
+SCHEMA = f"""{_TABLES}
 PRAGMA application_id = {APPLICATION_ID};
 PRAGMA user_version = {VERSION};
-"""  # SQLite's strict tables have no booleans
+"""
 
 
 def check(connection: sqlite3.Connection, path: str) -> None:
@@ -106,13 +89,13 @@ def check(connection: sqlite3.Connection, path: str) -> None:
         )
     version = connection.execute("PRAGMA user_version").fetchone()[0]
     if version != VERSION:
-        raise wrong_version(path, version)
+        raise _wrong_version(path, version)
     names = {row[0] for row in connection.execute("SELECT name FROM sqlite_schema")}
-    if not names >= _TABLES:
+    if not names >= _NAMES:
         raise LedgerCorruptError(f"{path} lacks tables of a ledger; nothing was sent")
 
 
-def wrong_version(place: object, version: int) -> LedgerVersionError:
+def _wrong_version(place: object, version: int) -> LedgerVersionError:
     """The error of a ledger of another format."""
     return LedgerVersionError(
         f"{place} has ledger format {version}, and this version of the package uses format "
@@ -121,4 +104,4 @@ def wrong_version(place: object, version: int) -> LedgerVersionError:
     )
 
 
-_TABLES = {"batch", "items", "orphans", "retry_rounds", "former_tasks"}
+_NAMES = {"batch", "items", "retry_rounds", "former_tasks"}

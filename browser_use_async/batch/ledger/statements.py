@@ -1,46 +1,35 @@
 """Parts of statements that several statements of a ledger share. No I/O."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 from browser_use_async.batch.ledger.records import ItemState
 
 # What a row says of an item that has a task, or may have one.
 IN_DOUBT = f"('{ItemState.INTENT}', '{ItemState.UNKNOWN}')"
-# An earlier request may have created a task, and the next one may create another. Its value says
-# whether the next one goes to a service that keeps keys.
-MAY_DOUBLE = f"state IN {IN_DOUBT} AND NOT (keyed AND %s)"
-IS_ENDED = f"NOT (state = '{ItemState.SUBMITTED}' OR state IN {IN_DOUBT})"
-IS_FINAL = f"state IN ('{ItemState.DONE}', '{ItemState.FAILED}', '{ItemState.DEAD}')"
-SUM_RESERVED = "SELECT COALESCE(SUM(reserved + doubt), 0) FROM items"
-TASK = "state = %s, task_id = %s, joined = %s"
+SUM_RESERVED = "SELECT COALESCE(SUM(reserved), 0) FROM items"
+TASK = "state = ?, task_id = ?, joined = ?"
 # A former task of the item itself does not count as its task, either.
 ELSEWHERE = (
-    "(EXISTS (SELECT 1 FROM items WHERE task_id = %s AND position != %s) "
-    "OR EXISTS (SELECT 1 FROM former_tasks WHERE task_id = %s))"
+    "(EXISTS (SELECT 1 FROM items WHERE task_id = ? AND position != ?) "
+    "OR EXISTS (SELECT 1 FROM former_tasks WHERE task_id = ?))"
 )
 # The second number is that of the items which have joined the task of an earlier run.
 STATE_COUNTS = "SELECT state, COUNT(*), COUNT(*) FILTER (WHERE joined) FROM items GROUP BY state"
 SUM_OF_COSTS = (
     "SELECT COALESCE((SELECT SUM(cost) FROM items), 0) + "
-    "COALESCE((SELECT SUM(cost) FROM former_tasks), 0) + "
-    "COALESCE((SELECT SUM(cost) FROM orphans), 0)"
+    "COALESCE((SELECT SUM(cost) FROM former_tasks), 0)"
 )
 OUTCOMES = (
     "state status steps cost joined error reason created_at finished_at output_bytes output"
 ).split()
-OUTCOME = ", ".join(f"{name} = %({name})s" for name in OUTCOMES)
-FORMER = "task_id, status, steps, cost, error, reason, doubted, token, created_at, finished_at"
+OUTCOME = ", ".join(f"{name} = ?" for name in OUTCOMES)
+FORMER = "task_id, status, steps, cost, error, reason, created_at, finished_at"
 FORGOTTEN = (
     "task_id = NULL, status = NULL, steps = NULL, cost = NULL, error = NULL, reason = NULL, "
-    "doubted = FALSE, keyed = FALSE, joined = FALSE, mark = NULL, token = NULL, "
+    "keyed = FALSE, joined = FALSE, token = NULL, "
     "created_at = NULL, finished_at = NULL, output = NULL, output_bytes = NULL"
 )
-
-
-def others(keys: Collection[str]) -> str:
-    """The condition that an item has none of these keys, which are its values."""
-    return f" AND key NOT IN ({', '.join(['%s'] * len(keys))})" if keys else ""
 
 
 def counts_by_state(rows: Iterable[tuple[Any, ...]]) -> dict[ItemState, int]:

@@ -23,7 +23,6 @@ from browser_use_async.api.json import JsonRefusedError, read_json
 from browser_use_async.api.script_pairs import ScriptPairs, ScriptPairsError
 from browser_use_async.api.validation import validate
 from browser_use_async.batch import BatchItem
-from browser_use_async.batch.history import InputKinds
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.types import RunTaskFields, RunTaskRequest
 
@@ -122,9 +121,10 @@ def _csv_rows(file: RowFile, lines: Iterator[str]) -> Iterator[Row]:
     columns = _columns(file, *head)
     for line, cells in records:
         if len(cells) != len(columns):
-            raise file.error(
-                line, f"it has {len(cells)} values, and the first line names {len(columns)} columns"
-            )
+            # Whoever reads it may expect another separator.
+            by = "" if delimiter == "," else f", separated by {delimiter!r}"
+            problem = f"it has {len(cells)} values, and the first line names {len(columns)} columns"
+            raise file.error(line, problem + by)
         yield Row(line, dict(zip(columns, cells, strict=True)))
 
 
@@ -272,7 +272,6 @@ class InputContents:
     columns: tuple[str, ...]  # all columns, in the order in which they appear
     # Digests of what the ledger calls its items, if that was asked for
     identities: AbstractSet[int]
-    kinds: InputKinds  # of the tasks, for a forecast
 
 
 @attrs.frozen
@@ -307,10 +306,8 @@ class InputFile:
         count = 0
         keys, identities = set[int](), set[int]()  # a million of them take little memory
         columns: dict[str, None] = {}
-        kinds = InputKinds()
         for count, item in enumerate(self.items(), 1):  # noqa: B007 - given back below
             columns |= dict.fromkeys(item.values)
-            kinds.add(item.task)
             if identify is not None:
                 identities.add(short_digest(identify(item)))
             # Two rows with one key or one task would be one item of the ledger.
@@ -328,7 +325,7 @@ class InputFile:
                 f"{self.file.path} has no {self.limit_column!r}, the --limit-by column; it has "
                 f"{', '.join(map(repr, columns))}"
             )
-        return InputContents(count, len(keys), tuple(columns), identities, kinds)
+        return InputContents(count, len(keys), tuple(columns), identities)
 
     def _key(self, row: Row) -> str | None:
         key = row.values.get(self.key_column)

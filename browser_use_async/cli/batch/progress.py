@@ -3,7 +3,7 @@
 import asyncio
 import math
 import signal
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import ExitStack
 from decimal import Decimal
 from typing import Any, Self
@@ -15,7 +15,6 @@ from browser_use_async.batch import (
     BatchResult,
     Forecast,
     ItemState,
-    Orphan,
     StopReason,
 )
 from browser_use_async.cli.batch.failures import Failures
@@ -112,13 +111,6 @@ class BatchDisplay:
         show(prefix, text or "no output")
 
 
-def report_orphans(orphans: Iterable[Orphan], console: Console) -> None:
-    """Print which tasks are second ones of their items."""
-    for each in orphans:
-        outcome = "it was stopped" if each.stopped else "it was not stopped"
-        console.note(f"task {each.task_id} is one too many for {each.title}; {outcome}")
-
-
 def _why_stopped(progress: BatchProgress) -> str:
     """Why no more tasks are submitted; empty if the user asked for that."""
     if progress.stopped_by is StopReason.BALANCE:
@@ -210,31 +202,27 @@ def pace(progress: BatchProgress) -> list[str]:
     cost = f"{format_cents(progress.cost_cents)} spent"
     if progress.budget_cents is not None:
         cost += f" of {format_cents(progress.budget_cents)}"
-    return [*parts, cost, *([] if progress.forecast is None else rest_cost(progress.forecast))]
+    return [*parts, cost, *([] if progress.about is None else rest_cost(progress.about))]
 
 
-def rest_cost(forecast: Forecast) -> list[str]:
+def rest_cost(about: Forecast) -> list[str]:
     """What the rest of a batch will cost, as parts of a line; none if nothing is left."""
-    if not forecast.items:
+    if not about.items:
         return []
-    about, most = format_cents(forecast.cents_p50), format_cents(forecast.cents_p90)
-    text = f"about {about} more (likely at most {most})"
-    return [f"{text}, which the budget does not pay for" if forecast.exceeds_budget else text]
+    text = f"about {format_cents(about.cents)} more"
+    return [f"{text}, which the budget does not pay for" if about.exceeds_budget else text]
 
 
-def forecast_record(forecast: Forecast | None) -> dict[str, Any] | None:
-    """A forecast as JSON."""
-    if forecast is None:
+def about_record(about: Forecast | None) -> dict[str, Any] | None:
+    """About what the rest costs and takes, as JSON."""
+    if about is None:
         return None
     return {
-        "items": forecast.items,
-        "ends": forecast.ends,
-        "cents_p50": float(forecast.cents_p50),
-        "cents_p90": float(forecast.cents_p90),
-        "seconds_p50": round(forecast.seconds_p50, 1),
-        "seconds_p90": round(forecast.seconds_p90, 1),
-        "unlike": forecast.unlike,
-        "budget_left_cents": plain_cents(forecast.budget_left_cents),
+        "items": about.items,
+        "ends": about.ends,
+        "cents": float(about.cents),
+        "seconds": about.seconds and round(about.seconds, 1),
+        "budget_left_cents": plain_cents(about.budget_left_cents),
     }
 
 
@@ -306,6 +294,6 @@ def summary(progress: BatchProgress) -> dict[str, Any]:
         "budget_cents": plain_cents(progress.budget_cents),
         "next_cents": plain_cents(progress.next_cents),
         "seconds": round(progress.seconds, 3),
-        "forecast": forecast_record(progress.forecast),
+        "about": about_record(progress.about),
         "stopped_by": None if stopped_by is None else str(stopped_by),
     }

@@ -2,20 +2,24 @@
 
 import asyncio
 import json
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import attrs
 
-from browser_use_async.batch import BatchItem, BatchProgress, ItemState, StopReason, read_ledger
+from browser_use_async.batch import (
+    BatchItem,
+    BatchProgress,
+    ItemState,
+    LedgerView,
+    StopReason,
+    read_ledger,
+)
 from browser_use_async.batch.batch import Batch
-from browser_use_async.batch.history import InputKinds
 from browser_use_async.batch.inputs import InputPrices
 from browser_use_async.batch.ledger.records import FINAL_STATES
-from browser_use_async.batch.options import CONCURRENCY
 from browser_use_async.cli.batch.failures import Failures
 from browser_use_async.cli.batch.input import InputContents, InputFile, InputItem
 from browser_use_async.cli.batch.progress import (
@@ -26,7 +30,6 @@ from browser_use_async.cli.batch.progress import (
     joined_in,
     joined_words,
     remaining,
-    report_orphans,
     summary,
     summary_line,
 )
@@ -67,11 +70,6 @@ class _InputTracker:
     _fields: RunTaskFields
     _under_way: dict[int, InputItem] = attrs.field(factory=dict)
 
-    @property
-    def kinds(self) -> InputKinds:
-        """Of the tasks, which `run_many` asks for."""
-        return self.contents.kinds
-
     def __len__(self) -> int:
         return self.contents.count
 
@@ -110,12 +108,10 @@ class BatchRun:
                 stack.enter_context(file)
             self._announce(contents.count)
             tracker = _InputTracker(settings.items, contents, connection.fill_in, settings.fields)
-            batch = connection.session.run_many(
-                tracker,
-                ledger=settings.ledger,
-                labels=labels_with_items(settings.labels, contents.items),
-                **settings.options,
-                **settings.fields,
+            labels = labels_with_items(settings.options.labels, contents.items)
+            options = attrs.evolve(settings.options, labels=labels)
+            batch = connection.session._run_batch(  # noqa: SLF001
+                tracker, settings.fields.copy(), options
             )
             stack.enter_context(graceful_sigint(lambda: self._drain(batch)))
             code = await self._run_with_timeout(batch, tracker, file)
@@ -136,13 +132,11 @@ class BatchRun:
         settings = self.settings
         if settings.is_confirmed:
             return True
-        if settings.options["retry_failed"]:
+        if settings.options.retry_failed:
             return await self._confirm_retry()
-        options = settings.options
-        is_bounded = options["budget_cents"] is not None or options.get("check_balance", False)
         # A batch that was begun was confirmed then, with the same rows unless it is extended.
         is_known = not settings.extend and begun_ledger(settings.ledger) is not None
-        if not count or is_bounded or is_known:
+        if not count or settings.options.budget_cents is not None or is_known:
             return True
         cents = count * self._maximum_of_one()
         most = format_cents(cents)
@@ -154,7 +148,8 @@ class BatchRun:
         settings = self.settings
         if settings.ledger is None or not ledger_exists(settings.ledger):
             return True
-        failed = read_ledger(settings.ledger).counts[ItemState.FAILED]
+        counts = read_ledger(settings.ledger).counts
+        failed = counts[ItemState.FAILED] + counts[ItemState.DEAD]
         if not failed:
             return True
         return await self.console.confirm(
@@ -167,7 +162,7 @@ class BatchRun:
         if settings.output is None:
             return None
         # These may have another result now; one that they still have is written again.
-        is_retry = settings.options["retry_failed"]
+        is_retry = settings.options.retry_failed
         drop = {ItemState.DEAD, ItemState.FAILED} if is_retry else {ItemState.DEAD}
         form: ResultFormat = JsonLines()
         if settings.output.suffix.lower() == ".csv":
@@ -182,21 +177,39 @@ class BatchRun:
     def _announce(self, count: int) -> None:
         self.console.info(
             f"{counted(count, 'task')} of at most {self._price_of_one()} each, "
-            f"{self.settings.options.get('concurrency', CONCURRENCY):,} at once{self._joins()}"
+            f"{self.settings.options.concurrency:,} at once{self._joins()}"
         )
         view = begun_ledger(self.settings.ledger)
         if view is not None and view.joined:
             self.console.info(joined_words(view.joined, view.total, view.joined_failed))
+        self.note_separator()
+        if view is not None:
+            for term in self._changed_terms(view):
+                self.console.note(term)
+        if self.settings.ledger is None:
+            self.console.note("without --ledger this batch cannot be resumed after an interruption")
+
+    def note_separator(self) -> None:
+        """Say what separates the columns, if it is not what separates most."""
         file = self.settings.items.file
         if (separator := file.unusual_separator) is not None:
             self.console.note(
                 f"the columns of {file.path} are separated by {separator!r}, not by ','"
             )
-        if self.settings.ledger is None:
-            self.console.note("without --ledger this batch cannot be resumed after an interruption")
+
+    def _changed_terms(self, view: LedgerView) -> Iterator[str]:
+        """What this run allows that the last run of its ledger did not, or the reverse."""
+        options = self.settings.options
+        for name, before, now in (
+            ("--budget-cents", view.budget_cents, options.budget_cents),
+            ("--per-key", view.per_key, options.per_key),
+        ):
+            if before != now:
+                was, is_now = ("not given" if each is None else f"{each}" for each in (before, now))
+                yield f"{name} was {was} in the last run of this ledger, and is {is_now} now"
 
     def _joins(self) -> str:
-        prefix = self.settings.options["key_prefix"]
+        prefix = self.settings.options.key_prefix
         if prefix is None:
             return ""
         return f"; rows join the tasks of earlier runs with the key prefix {prefix!r}"
@@ -277,7 +290,12 @@ class BatchRun:
             return
         self._summarize(batch.progress)
         ledger = self.settings.ledger
-        if ledger is not None and (not isinstance(ledger, Path) or ledger.exists()):
+        if batch.progress.unknown:
+            self.console.note(
+                "unknown: run-task was not answered, and no task has appeared. --resume looks for "
+                "it once more; --retry-unknown then sends the row again, which may pay twice"
+            )
+        if ledger is not None and ledger.exists():
             self.console.info("to go on: ", (self._resume_command(batch.progress), Style.STRONG))
 
     def _summarize(self, progress: BatchProgress) -> None:
@@ -293,14 +311,13 @@ class BatchRun:
     def _resume_command(self, progress: BatchProgress) -> str:
         budget = None
         # With the same budget the next run would stop at once, too.
-        is_bounded = self.settings.options["budget_cents"] is not None
+        is_bounded = self.settings.options.budget_cents is not None
         if progress.stopped_by is StopReason.BUDGET and is_bounded:
             budget = fitting_budget(progress, self._maximum_of_one())
         return resume_command(self.words, budget)
 
     def _finish(self, batch: Batch[Any]) -> int:
         progress = batch.progress
-        report_orphans(batch.orphans, self.console)
         if remaining(progress) or progress.unknown:
             self._report_resume(batch)
         else:

@@ -1,11 +1,11 @@
-"""The settings of `batch run` and `batch enqueue`, their ledger, and how the batch is resumed."""
+"""The settings of `batch run` and `batch enqueue`, the ledger, and how the batch is resumed."""
 
 import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Required, TypedDict, cast
+from typing import Any
 
 import attrs
 
@@ -15,9 +15,8 @@ from browser_use_async.api.validation import validate
 from browser_use_async.batch import LedgerView, read_ledger
 from browser_use_async.batch.admission import nothing_would_run
 from browser_use_async.batch.inputs import content_key
-from browser_use_async.batch.key_limits import LimitBy
-from browser_use_async.batch.ledger.file import refuse_folder
-from browser_use_async.batch.postgres.address import LedgerAddress
+from browser_use_async.batch.ledger.file import refuse_other_places
+from browser_use_async.batch.options import BatchOptions
 from browser_use_async.cli.batch.input import (
     KEY_COLUMN,
     InputContents,
@@ -32,12 +31,8 @@ from browser_use_async.cli.console import counted
 from browser_use_async.cli.fields import task_fields
 from browser_use_async.errors import ConfigurationError, LedgerError
 from browser_use_async.money.amounts import TaskPrice
-from browser_use_async.postgres.address import is_postgres, require_packages
 from browser_use_async.server.secret_sources import is_source
 from browser_use_async.types import RunTaskFields, RunTaskRequest
-
-# A file, or the address of a ledger in PostgreSQL.
-LedgerName = Path | str
 
 # --- the ledger ------------------------------------------------------------------------------
 
@@ -47,30 +42,13 @@ _ITEMS = "items"
 LIMIT_BY = "limit_by"
 
 
-def ledger_name(text: str) -> LedgerName:
-    """The value of an option: an address stays a text, since a path has no `//`."""
-    return text if is_postgres(text) else Path(text)
-
-
-def shown_ledger(ledger: LedgerName) -> str:
-    """A ledger as people are shown it: an address without its password."""
-    return str(ledger) if isinstance(ledger, Path) else str(LedgerAddress.parse(ledger))
-
-
-def ledger_exists(ledger: LedgerName) -> bool:
+def ledger_exists(ledger: Path) -> bool:
     """Whether there is such a ledger."""
-    if isinstance(ledger, Path):
-        refuse_folder(ledger)
-        return ledger.exists()
-    address = LedgerAddress.parse(ledger)
-    require_packages("a ledger", "psycopg")
-    # Loaded by those who use it.
-    from browser_use_async.batch.postgres.reader import exists  # noqa: PLC0415
-
-    return exists(address)
+    refuse_other_places(ledger)
+    return ledger.exists()
 
 
-def begun_ledger(path: LedgerName | None) -> LedgerView | None:
+def begun_ledger(path: Path | None) -> LedgerView | None:
     """A ledger that knows items already, or None."""
     if path is None or not ledger_exists(path):
         return None
@@ -144,36 +122,22 @@ _SITE = "{site}"
 _BUDGET_OPTION = "--budget-cents"
 
 
-class RunOptions(TypedDict, total=False):
-    """Options of the command line that `run_many` takes by the same names."""
-
-    concurrency: int
-    budget_cents: Required[Decimal | None]
-    check_balance: bool
-    stop_orphans: bool
-    timeout: float | None
-    outage_timeout: float
-    key_prefix: Required[str | None]
-    limit_by: Required[LimitBy | None]
-    per_key: Required[int | None]
-    retry_dead_letters: Required[bool]
-    retry_failed: Required[bool]
-    max_failures: int | None
-
-
 @attrs.frozen(kw_only=True)
 class BatchSettings:
     """What `batch run` and `batch enqueue` do, checked before anything is opened."""
 
     items: InputFile
-    ledger: LedgerName | None
-    options: RunOptions
+    options: BatchOptions  # as `run_many` takes them
     fields: RunTaskFields  # of each task
-    labels: Mapping[str, str]  # what the ledger says about the batch
     resume: bool  # whether an earlier run may have left something
     extend: bool  # whether the input may lack rows of the ledger
     is_confirmed: bool  # whether not to ask before something is paid for
     output: Path | None = None  # the file for results, or None for stdout
+
+    @property
+    def ledger(self) -> Path | None:
+        """The file of the ledger."""
+        return None if self.options.ledger is None else Path(self.options.ledger)
 
     @classmethod
     def read(
@@ -184,7 +148,7 @@ class BatchSettings:
         key_column: str,
         encoding: str,
         limit_by: str | None,
-        ledger: LedgerName | None,
+        ledger: Path | None,
         resume: bool,
         extend: bool,
         yes: bool,
@@ -192,8 +156,8 @@ class BatchSettings:
         local: bool = False,
         **more: Any,
     ) -> "BatchSettings":
-        """Make the settings of the options; `more` are those of `run_many` and of run-task."""
-        options = _run_options(more, limit_by)
+        """Make the settings of the options; `more` are those of `BatchOptions` and of run-task."""
+        options = _batch_options(more, ledger, limit_by)
         fields = task_fields(more)
         if "inputs" in fields:
             raise ConfigurationError("--input: a batch takes them from the columns of its rows")
@@ -202,17 +166,16 @@ class BatchSettings:
         _refuse_contradictions(options, ledger, resume=resume, extend=extend, local=local)
         _refuse_one_file({"the input": source, "-o": output, "--ledger": ledger})
         _check_fields(fields)
-        _check_budget(options["budget_cents"], fields)
+        _check_budget(options.budget_cents, fields)
         if ledger is not None and not resume and ledger_exists(ledger):
             raise ConfigurationError(
-                f"{shown_ledger(ledger)} is there already; --resume goes on with its batch, or "
-                "take another name"
+                f"{ledger} is there already; --resume goes on with its batch, or take another name"
             )
         labels = _labels(source, template, key_column, given)
         if limit_by is not None:
             labels[LIMIT_BY] = limit_by
         if (view := begun_ledger(ledger)) is not None:
-            check_terms(view, labels, options["key_prefix"])
+            check_terms(view, labels, options.key_prefix)
             labels = labels_with_inputs(view, labels) if extend else labels
         return cls(
             items=InputFile(
@@ -224,10 +187,8 @@ class BatchSettings:
                 limit_by,
                 script,
             ),
-            ledger=ledger,
-            options=options,
+            options=attrs.evolve(options, labels=labels),
             fields=fields,
-            labels=labels,
             resume=resume,
             extend=extend,
             is_confirmed=yes or local,
@@ -235,19 +196,24 @@ class BatchSettings:
         )
 
 
-def _run_options(values: dict[str, Any], limit_by: str | None) -> RunOptions:
-    """Take the options of `run_many` from the values of the command line."""
-    options = {name: values.pop(name) for name in RunOptions.__annotations__ if name in values}
-    if (limit_by is None) != (options["per_key"] is None):
+_OPTIONS = {each.name for each in attrs.fields(BatchOptions) if each.init}
+
+
+def _batch_options(
+    values: dict[str, Any], ledger: Path | None, limit_by: str | None
+) -> BatchOptions:
+    """Take the options of the batch from the values of the command line."""
+    given = {name: values.pop(name) for name in _OPTIONS if name in values}
+    if (limit_by is None) != (given["per_key"] is None):
         raise ConfigurationError(
             "--limit-by says which rows share a limit, and --per-key how many of them run at "
             "once: give both or neither"
         )
-    return cast("RunOptions", {**options, "limit_by": None if limit_by is None else limit_key})
+    return BatchOptions(**given, ledger=ledger, limit_by=None if limit_by is None else limit_key)
 
 
 def _refuse_contradictions(
-    options: RunOptions, ledger: LedgerName | None, *, resume: bool, extend: bool, local: bool
+    options: BatchOptions, ledger: Path | None, *, resume: bool, extend: bool, local: bool
 ) -> None:
     if resume and ledger is None:
         raise ConfigurationError("--resume needs the --ledger of the run that was interrupted")
@@ -255,8 +221,8 @@ def _refuse_contradictions(
         raise ConfigurationError("--resume: the server of --local ended with the earlier run")
     for flag, is_given in (
         ("--extend", extend),
-        ("--retry-dead-letters", options["retry_dead_letters"]),
-        ("--retry-failed", options["retry_failed"]),
+        ("--retry-failed", options.retry_failed),
+        ("--retry-unknown", options.retry_unknown),
     ):
         if is_given and not resume:
             raise ConfigurationError(f"{flag} is about an earlier run; add --resume")
@@ -312,8 +278,6 @@ def resume_command(words: Sequence[str], budget_cents: int | None = None) -> str
     kept = list(words) if is_source(key) else kept
     if budget_cents is not None:
         kept = [*_taken(kept, _BUDGET_OPTION)[1], _BUDGET_OPTION, str(budget_cents)]
-    # The command is printed: no password of an address may be.
-    kept = [shown_ledger(word) if is_postgres(word) else word for word in kept]
     if "--resume" not in kept:
         kept.append("--resume")
     return shlex.join(["browser-use-async", *kept])

@@ -2,6 +2,7 @@
 
 import asyncio
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 from browser_use_async import BrowserUseSession
@@ -10,11 +11,11 @@ from browser_use_async.batch.forecast import LEAST_ENDS
 from browser_use_async.cli.batch.failures import FAILED_STATES, Failures
 from browser_use_async.cli.batch.progress import (
     STATE_STYLES,
-    forecast_record,
+    about_record,
     joined_words,
     plain_cents,
 )
-from browser_use_async.cli.batch.settings import LIMIT_BY, LedgerName, items_of_input
+from browser_use_async.cli.batch.settings import LIMIT_BY, items_of_input
 from browser_use_async.cli.console import Console, counted
 from browser_use_async.cli.screen import Style
 from browser_use_async.cli.tables import Head
@@ -26,12 +27,10 @@ from browser_use_async.prices import format_cents
 _MOST_RUNNING = 50
 
 
-async def show_status(
-    path: LedgerName, console: Console, session: BrowserUseSession | None
-) -> None:
+async def show_status(path: Path, console: Console, session: BrowserUseSession | None) -> None:
     """Print the state of a batch, which may be running."""
     view = read_ledger(path)
-    forecast = await asyncio.to_thread(view.forecast, items_of_input(view))
+    about = await asyncio.to_thread(view.about, items_of_input(view))
     failures = Failures()
     if any(view.counts[state] for state in FAILED_STATES):
         failures = await asyncio.to_thread(lambda: Failures.of(view.rows()))
@@ -41,11 +40,11 @@ async def show_status(
         shown = islice(rows, _MOST_RUNNING)
         running = await asyncio.gather(*(_with_live_page(row, session) for row in shown))
     if console.shows_text:
-        _show(view, forecast, failures, console)
+        _show(view, about, failures, console)
         if running is not None:
             _show_running(running, console)
     else:
-        console.result({**_report(view, forecast, running), "failures": failures.record()})
+        console.result({**_report(view, about, running), "failures": failures.record()})
 
 
 async def _with_live_page(row: LedgerRow, session: BrowserUseSession) -> dict[str, Any]:
@@ -57,9 +56,7 @@ async def _with_live_page(row: LedgerRow, session: BrowserUseSession) -> dict[st
     return {**found, "status": str(task.status), "live_url": task.live_url}
 
 
-def _show(
-    view: LedgerView, forecast: Forecast | None, failures: Failures, console: Console
-) -> None:
+def _show(view: LedgerView, rest: Forecast | None, failures: Failures, console: Console) -> None:
     """How far it is and what went wrong first, what the batch is last."""
     about = _about(view)
     width = max(16, *(len(name) + 1 for name in about))
@@ -75,11 +72,8 @@ def _show(
         say("joined", text, Style.WAITING)
     budget = "" if view.budget_cents is None else f" of {format_cents(view.budget_cents)}"
     say("cost", f"{format_cents(view.cost_cents)}{budget}")
-    coming = f"no forecast before {LEAST_ENDS} items have ended"
-    say("to come", coming if forecast is None else str(forecast))
-    for orphan in view.orphans:
-        cost = "" if orphan.cost_cents is None else f", {format_cents(orphan.cost_cents)}"
-        say("too many", f"task {orphan.task_id} of {orphan.title}{cost}", Style.WAITING)
+    coming = f"not known before {LEAST_ENDS} items have ended"
+    say("to come", coming if rest is None else str(rest))
     failures.show(console)
     begun = local_time(view.created_at, with_zone=True)
     say("begun", f"{begun}, {counted(view.runs, 'run')} so far")
@@ -111,7 +105,7 @@ def _show_running(running: list[dict[str, Any]], console: Console) -> None:
 
 
 def _report(
-    view: LedgerView, forecast: Forecast | None, running: list[dict[str, Any]] | None
+    view: LedgerView, about: Forecast | None, running: list[dict[str, Any]] | None
 ) -> dict[str, Any]:
     report: dict[str, Any] = {
         "id": view.id,
@@ -126,15 +120,6 @@ def _report(
         "joined_failed": view.joined_failed,
         "cost_cents": float(view.cost_cents),
         "budget_cents": plain_cents(view.budget_cents),
-        "forecast": forecast_record(forecast),
-        "orphans": [
-            {
-                "task_id": each.task_id,
-                "key": each.key,
-                "stopped": each.stopped,
-                "cost_cents": plain_cents(each.cost_cents),
-            }
-            for each in view.orphans
-        ],
+        "about": about_record(about),
     }
     return report if running is None else {**report, "running": running}

@@ -7,9 +7,11 @@ from typing import Any
 
 import click
 
-from browser_use_async.batch.options import CONCURRENCY, LEASE
+from browser_use_async.batch.options import CONCURRENCY
+from browser_use_async.batch.queue import LEASE, OUTAGE_SECONDS
+from browser_use_async.batch.queue.address import QueueAddress
 from browser_use_async.cli.batch.runner import BatchRun
-from browser_use_async.cli.batch.settings import BatchSettings, LedgerName, ledger_name
+from browser_use_async.cli.batch.settings import BatchSettings
 from browser_use_async.cli.batch.status import show_status
 from browser_use_async.cli.command import Group
 from browser_use_async.cli.connect import connect
@@ -26,6 +28,8 @@ from browser_use_async.cli.options import (
     secret,
     whole,
 )
+from browser_use_async.errors import ConfigurationError
+from browser_use_async.postgres.address import is_postgres
 
 batch = Group(
     "batch",
@@ -100,13 +104,8 @@ _RUNNING = (
         "--outage-timeout SECONDS",
         "give up when the service has accepted no task for this time (default: 600)",
         type=seconds,
-        default=600.0,
+        default=OUTAGE_SECONDS,
     ),
-)
-
-
-_STOP_ORPHANS = option(
-    "--stop-orphans", "stop the second task of a row, if a slow service has ever created one"
 )
 
 
@@ -141,11 +140,16 @@ _LIMITING = (
 
 _RESUMING = (
     option("--resume", "continue the batch of the ledger, or begin one if there is none"),
-    option("--retry-dead-letters", "with --resume: try rows again that the service refused"),
     option(
         "--retry-failed",
-        "with --resume: create a new task for each row whose task failed or was stopped, joined "
-        "ones too; this costs again, and asks first on a terminal",
+        "with --resume: try rows again that were refused, and create a new task for each row whose "
+        "task failed or was stopped, joined ones too; this costs again, and asks first on a "
+        "terminal",
+    ),
+    option(
+        "--retry-unknown",
+        "with --resume: send rows again whose request was not answered, if their tasks still do "
+        "not appear; this pays twice for a task that exists after all",
     ),
     option("--extend", "with --resume: add the rows of another file to the batch of the ledger"),
 )
@@ -165,7 +169,6 @@ _RESUMING = (
         *_RUNNING,
         *_LIMITING,
         *_BUDGET,
-        option("--check-balance", "also create no task that the account may be unable to pay"),
         option(
             "--timeout SECONDS",
             "leave the batch after this time, as after a second Ctrl-C",
@@ -176,14 +179,12 @@ _RESUMING = (
     *group(
         "surviving interruptions",
         option(
-            "--ledger FILE|ADDRESS",
-            "the record of which row has which task, created if it does not exist: a file, or "
-            "postgresql://user@host/database#name",
-            type=ledger_name,
+            "--ledger FILE",
+            "the record of which row has which task, created if it does not exist",
+            type=click.Path(path_type=Path),
             shell_complete=complete_files,
         ),
         *_RESUMING,
-        _STOP_ORPHANS,
         about="Press Ctrl-C once to wait for the running tasks, twice to leave them. With a ledger "
         "the same command with --resume continues after any interruption: no row is lost, and "
         "none is paid for twice.",
@@ -195,60 +196,79 @@ _RESUMING = (
     ),
 )
 async def _run(
-    console: Console, server: ServerOptions, time_limit: float | None, **values: Any
+    console: Console,
+    server: ServerOptions,
+    time_limit: float | None,
+    outage_timeout: float,
+    **values: Any,
 ) -> int:
     """Run a task for each row of a file; `batch FILE` means this."""
     settings = BatchSettings.read(local=server.local, **values)
     words: Sequence[str] = click.get_current_context().find_root().obj
-    async with connect(server, console) as connection:
+    async with connect(server, console, outage_timeout=outage_timeout) as connection:
         return await BatchRun(settings, console, words, time_limit).run(connection)
+
+
+_ADDRESS = "postgresql://user@host/database#name"
+
+
+def _queue(text: str) -> str:
+    """The value of an option: the address of a queue."""
+    QueueAddress.parse(text)
+    return text
+
+
+def _queue_argument(about: str) -> Argument:
+    return Argument("address", "ADDRESS", about, type=_queue)
 
 
 @batch.action(
     "enqueue",
     *_INPUT,
     option(
-        "--ledger ADDRESS",
-        "postgresql://user@host/database#name; created if it does not exist",
+        "--on ADDRESS",
+        f"the queue, {_ADDRESS}; created if there is none. Rows that it has are left as they are",
+        name="address",
         required=True,
-        type=ledger_name,
+        type=_queue,
     ),
-    option("--wait", "wait until other processes have done the work, and print each result"),
     *group("limits", *_BUDGET, *_LIMITING, about="Limits for all processes together."),
-    *group("resuming", *_RESUMING),
+    *group(
+        "trying again",
+        option(
+            "--retry-failed",
+            "try rows again that were refused, and create a new task for each row whose task "
+            "failed or was stopped; this costs again",
+        ),
+    ),
     *TASK_OPTIONS,
     connects=False,  # it talks to the database only
 )
-async def _enqueue(console: Console, wait: bool, ledger: LedgerName, **values: Any) -> int:
-    """Write the rows of a file to a ledger in PostgreSQL, for `batch work`."""
-    from browser_use_async.cli.batch.fleet import enqueue_rows, fleet_address  # noqa: PLC0415
+async def _enqueue(console: Console, address: str, retry_failed: bool, **values: Any) -> int:
+    """Add the rows of a file to a queue in PostgreSQL, for `batch work` on many machines."""
+    from browser_use_async.cli.batch.queue import enqueue_rows  # noqa: PLC0415
 
-    fleet_address(ledger)  # before the file is read
-    settings = BatchSettings.read(ledger=ledger, **values)
-    return await enqueue_rows(settings, console, waits=wait)
+    settings = BatchSettings.read(ledger=None, resume=False, extend=False, **values)
+    return await enqueue_rows(address, settings, console, retry_failed=retry_failed)
 
 
 @batch.action(
     "work",
-    Argument(
-        "ledger",
-        "ADDRESS",
-        "the ledger of `batch enqueue`; press Ctrl-C once to wait for the running tasks, twice to "
-        "leave them to other processes",
-        type=ledger_name,
+    _queue_argument(
+        "the queue of `batch enqueue`; press Ctrl-C once to wait for the running tasks, twice to "
+        "leave them to other processes"
     ),
     *_RUNNING,
-    _STOP_ORPHANS,
     option(
         "--lease SECONDS",
-        "after how long without a sign of this process others take over its rows (default: 30); "
-        "with one request less than 150 seconds together",
+        f"after how long without a sign of this process others take over its rows (default: "
+        f"{LEASE:g})",
         type=seconds,
         default=LEASE,
     ),
     option(
         "--secret NAME=VARIABLE|NAME=@FILE",
-        "the value of a secret; the ledger has only its name; repeatable",
+        "the value of a secret; the queue has only its name; repeatable",
         name="secrets",
         type=secret,
         multiple=True,
@@ -257,32 +277,60 @@ async def _enqueue(console: Console, wait: bool, ledger: LedgerName, **values: A
 async def _work(
     console: Console,
     server: ServerOptions,
-    ledger: LedgerName,
+    address: str,
     secrets: Sequence[tuple[str, str]],
     **options: Any,
 ) -> int:
-    """Run tasks of a batch in PostgreSQL, together with other processes on any machine."""
-    from browser_use_async.cli.batch.fleet import fleet_address, work_here  # noqa: PLC0415
+    """Run tasks of a queue, together with other processes on any machine."""
+    from browser_use_async.cli.batch.queue import work_here  # noqa: PLC0415
 
-    fleet_address(ledger)
     async with connect(server, console) as connection:
-        return await work_here(str(ledger), connection, console, secrets=dict(secrets), **options)
+        return await work_here(address, connection, console, secrets=dict(secrets), **options)
+
+
+@batch.action(
+    "results",
+    _queue_argument("the queue of `batch enqueue`"),
+    option(
+        "-o --output FILE",
+        "a new file with one line of JSON for each row that has ended (default: stdout)",
+        type=click.Path(path_type=Path),
+    ),
+    option("--follow", "also wait for the results to come, until the queue has ended"),
+    connects=False,
+)
+async def _results(console: Console, address: str, output: Path | None, follow: bool) -> None:
+    """Write the results of a queue, also while processes work on it."""
+    from browser_use_async.cli.batch.queue import write_results  # noqa: PLC0415
+
+    await write_results(address, output, console, follow=follow)
+
+
+def _ledger_or_queue(text: str) -> Path | str:
+    return _queue(text) if is_postgres(text) else Path(text)
 
 
 @batch.action(
     "status",
     Argument(
         "ledger",
-        "LEDGER",
-        "the ledger of the batch",
-        type=ledger_name,
+        "LEDGER|ADDRESS",
+        "the ledger of the batch, or the address of a queue",
+        type=_ledger_or_queue,
         shell_complete=complete_files,
     ),
     option("--live", "also show the live pages of up to 50 running tasks"),
     examples=("batch status run.db --live",),
 )
-async def _status(console: Console, server: ServerOptions, ledger: LedgerName, live: bool) -> None:
+async def _status(console: Console, server: ServerOptions, ledger: Path | str, live: bool) -> None:
     """Show the state of a batch, also while it runs."""
+    if isinstance(ledger, str):
+        from browser_use_async.cli.batch.queue import show_queue  # noqa: PLC0415
+
+        if live:
+            raise ConfigurationError("--live: a queue does not record tasks before they end")
+        await show_queue(ledger, console)
+        return
     if not live:
         await show_status(ledger, console, None)
         return

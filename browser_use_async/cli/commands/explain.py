@@ -81,13 +81,13 @@ async def explain(
     console.info(f"steps are counted by the published price of {model}")
 
 
-def _ledger(target: str) -> Path | str | None:
+def _ledger(target: str) -> Path | None:
     """The ledger that is meant, existing or not: no task's id has such an ending."""
     path = Path(target)
-    if is_postgres(target):
-        return target
     is_file = os.path.isfile(path)  # noqa: PTH113 - false for a name that is too long, too
-    return path if is_file or path.suffix in {".db", ".sqlite"} else None
+    # An address may have a password: no task is asked for by it.
+    is_ledger = is_file or is_postgres(target) or path.suffix in {".db", ".sqlite"}
+    return path if is_ledger else None
 
 
 # --- a ledger -------------------------------------------------------------------------------
@@ -97,7 +97,7 @@ def _explain_ledger(view: LedgerView, key: str | None, console: Console) -> None
     found = False
     for row in view.rows():
         if key is None or key in {row.key, row.name}:
-            entries = [*_of_row(row, view)]
+            entries = [*_of_row(row)]
             if row.joined:  # the task is older than the item
                 entries = _by_time(entries)
             _show(row.key, str(row.state), entries, console, row.reason)
@@ -111,7 +111,7 @@ def _explain_ledger(view: LedgerView, key: str | None, console: Console) -> None
     console.info("; ".join(filter(None, (items, joined))))
 
 
-def _of_row(row: LedgerRow, view: LedgerView) -> Iterator[_Entry]:
+def _of_row(row: LedgerRow) -> Iterator[_Entry]:
     """The entries of an item in the ledger, in order of time."""
     yield _Entry(row.entered_at, "intended", f"item {row.index + 1:,} of the input")
     for former in row.former_tasks:
@@ -120,8 +120,6 @@ def _of_row(row: LedgerRow, view: LedgerView) -> Iterator[_Entry]:
     if row.sent_at is not None:
         repeated = "" if row.attempts < 2 else f", {row.attempts} times so far"
         yield _Entry(row.sent_at, "sent", f"run-task{repeated}")
-    if row.doubted:
-        yield _Entry(None, "unknown", "an answer was lost, and the same item was sent again")
     if row.state is ItemState.INTENT:
         yield _Entry(None, "unknown", "no answer is recorded: the next run looks for its task")
     if row.state is ItemState.UNKNOWN:
@@ -131,11 +129,6 @@ def _of_row(row: LedgerRow, view: LedgerView) -> Iterator[_Entry]:
         yield from _end_of_row(row)
     elif row.error is not None and row.state is not ItemState.UNKNOWN:
         yield _Entry(None, "refused", f"{row.error}: {row.reason}")
-    for each in view.orphans:
-        if each.key == row.key:
-            stopped = " and was stopped" if each.stopped else ""
-            text = f"task {each.task_id} is a second one{stopped}"
-            yield _Entry(each.found_at, "duplicate", text, each.cost_cents)
 
 
 def _by_time(entries: Sequence[_Entry]) -> list[_Entry]:

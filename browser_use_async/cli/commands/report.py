@@ -5,7 +5,6 @@ from pathlib import Path
 
 import click
 
-from browser_use_async.cli.batch.settings import LedgerName, ledger_name
 from browser_use_async.cli.command import command
 from browser_use_async.cli.connect import connect
 from browser_use_async.cli.console import Console, counted
@@ -21,7 +20,7 @@ from browser_use_async.errors import ConfigurationError
         "ledger",
         "LEDGER",
         "the ledger of the batch",
-        type=ledger_name,
+        type=click.Path(path_type=Path),
         shell_complete=complete_files,
     ),
     option(
@@ -42,7 +41,7 @@ from browser_use_async.errors import ConfigurationError
 async def report(
     console: Console,
     server: ServerOptions,
-    ledger: LedgerName,
+    ledger: Path,
     output: Path,
     steps: bool,
     screenshots: int,
@@ -80,5 +79,5 @@ async def report(
         )
 
 
-def _is_same(output: Path, ledger: LedgerName) -> bool:
-    return isinstance(ledger, Path) and output.resolve() == ledger.resolve()
+def _is_same(output: Path, ledger: Path) -> bool:
+    return output.resolve() == ledger.resolve()

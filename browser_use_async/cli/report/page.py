@@ -14,7 +14,7 @@ from string import Template
 
 from browser_use_async.batch.forecast import Forecast
 from browser_use_async.batch.ledger.reader import LedgerView
-from browser_use_async.batch.ledger.records import ItemState, Orphan
+from browser_use_async.batch.ledger.records import ItemState
 from browser_use_async.cli.batch.failures import Failures
 from browser_use_async.cli.batch.progress import joined_words
 from browser_use_async.cli.report.figures import CENTS, SECONDS, Axis, Figures, bins, plot, quantile
@@ -37,7 +37,7 @@ _TIMES = Axis("durations", "How long tasks took", "Time", time_span, SECONDS, "l
 _COSTS = Axis("costs", "What items cost", "Cost", cents, CENTS, "dearest")
 
 
-def head(view: LedgerView, figures: Figures, forecast: Forecast | None) -> str:
+def head(view: LedgerView, figures: Figures, rest: Forecast | None) -> str:
     """Everything down to the most important figures."""
     style, script = _asset("report.css"), _asset("report.js")
     policy = (
@@ -54,7 +54,7 @@ def head(view: LedgerView, figures: Figures, forecast: Forecast | None) -> str:
             f"<p><span class='soft'>{text(name)}:</span> {excerpt(value, _LONGEST_LABEL)}</p>"
             for name, value in sorted(view.labels.items())
         ),
-        figures="\n".join(_figures(view, figures, forecast)),
+        figures="\n".join(_figures(view, figures, rest)),
     )
 
 
@@ -90,17 +90,16 @@ def _proportions(figures: Figures) -> str:
     return f'<svg class="proportions" {shape}>{"".join(pieces)}</svg>'
 
 
-def _figures(view: LedgerView, figures: Figures, forecast: Forecast | None) -> Iterator[str]:
+def _figures(view: LedgerView, figures: Figures, rest: Forecast | None) -> Iterator[str]:
     yield _figure("total", "Items", count(figures.total))
     yield _figure("finished", "Finished", count(figures.counts[ItemState.DONE]))
     yield _figure("cost", "Cost", money(figures.cost_cents))
     if view.budget_cents is not None:
         yield _figure("budget", "Budget", money(view.budget_cents))
-    if forecast is not None and forecast.items:
-        about = f"{money(forecast.cents_p50)}, at most {money(forecast.cents_p90)}"
-        yield _figure("cost-to-come", "Likely to come", about)
-        about = f"{time_span(forecast.seconds_p50)}, at most {time_span(forecast.seconds_p90)}"
-        yield _figure("time-to-come", "In", about)
+    if rest is not None and rest.items:
+        yield _figure("cost-to-come", "About to come", money(rest.cents))
+        if rest.seconds is not None:
+            yield _figure("time-to-come", "In about", time_span(rest.seconds))
     if figures.durations:
         yield _figure("median", "Median", time_span(figures.quantile(0.5)))
     if figures.elapsed is not None:
@@ -155,19 +154,6 @@ def _plot(axis: Axis, values: Sequence[float], about: str = "") -> str:
         f"{plot(values, axis)}\n"
         f"<details><summary>The same as a table</summary>\n{table}\n</details>\n</figure>\n"
     )
-
-
-def orphans(found: Iterable[Orphan]) -> str:
-    """The table of duplicate tasks, or nothing if there are none."""
-    rows = [
-        f'<tr><th scope="row">{text(each.task_id)}</th><td>{text(each.title)}</td>'
-        f"<td>{moment(each.found_at)}</td><td>{'yes' if each.stopped else 'no'}</td>"
-        f'<td class="number">{money(each.cost_cents)}</td></tr>'
-        for each in found
-    ]
-    if not rows:
-        return ""
-    return _table("orphans", "Tasks too many", ("Task", "Key", "Found", "Stopped", "#Cost"), rows)
 
 
 def end() -> str:

@@ -44,12 +44,12 @@ async def write_report(
     view = read_ledger(ledger)
     # Two passes: the totals stand above the rows, which are too many to hold.
     figures = await asyncio.to_thread(lambda: add_up(view.rows()))
-    forecast = await asyncio.to_thread(view.forecast, items_of_input(view))
+    rest = await asyncio.to_thread(view.about, items_of_input(view))
     with (
         system.replaced_file(Path(destination)) as descriptor,
         os.fdopen(descriptor, "w", encoding="utf-8", newline="\n", closefd=False) as file,
     ):
-        await asyncio.to_thread(_write, file, _before_the_items(view, figures, forecast))
+        await asyncio.to_thread(_write, file, _before_the_items(view, figures, rest))
         async with contextlib.aclosing(_detailed(view.rows(), session, screenshots)) as rows:
             written = 0
             async for row, details in rows:
@@ -63,10 +63,8 @@ async def write_report(
     return figures
 
 
-def _before_the_items(
-    view: LedgerView, figures: Figures, forecast: Forecast | None
-) -> Generator[str]:
-    yield page.head(view, figures, forecast)
+def _before_the_items(view: LedgerView, figures: Figures, rest: Forecast | None) -> Generator[str]:
+    yield page.head(view, figures, rest)
     yield from page.failures(Failures.of(view.rows(), _FIRST))
     yield items.header()
 
@@ -75,7 +73,6 @@ def _after_the_items(view: LedgerView, figures: Figures) -> Generator[str]:
     yield items.footer()
     yield page.plots(figures)
     yield page.totals(figures)
-    yield page.orphans(view.orphans)
     yield page.end()
 
 

@@ -8,7 +8,8 @@ from datetime import timedelta
 from functools import partial
 
 from browser_use_async.errors import ConfigurationError
-from browser_use_async.server.fleet.placement import Placement, Supervision
+from browser_use_async.postgres.jobs import Supervision
+from browser_use_async.server.fleet.placement import Placement
 from browser_use_async.server.fleet.worker import LOST, FleetWorker
 from browser_use_async.server.loops import Loop, Loops, log_failure
 from browser_use_async.server.records import Failed, FailureCause

@@ -4,8 +4,8 @@ import asyncio
 import logging
 from contextlib import suppress
 
+from browser_use_async.postgres.jobs import Contact
 from browser_use_async.server.errors import StorageUnavailableError
-from browser_use_async.server.fleet.placement import Contact
 from browser_use_async.server.loops import BackgroundTasks
 from browser_use_async.server.records import Failed, FailureCause
 from browser_use_async.server.storage import TaskRecord, TaskStore, TransitionRefusedError

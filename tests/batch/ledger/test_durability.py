@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from browser_use_async.batch import ItemState, read_ledger
-from browser_use_async.batch.ledger.file import FileStore, LedgerFile, open_ledger
-from browser_use_async.batch.ledger.file_writer import file_writer
+from browser_use_async.batch.ledger.file import LedgerFile, open_ledger
+from browser_use_async.batch.ledger.store import LedgerStore
 from browser_use_async.batch.ledger.writer import LedgerWriter
 from browser_use_async.server.executors.protocol import Control
 from browser_use_async.server.executors.scripted import ScriptedExecutor
@@ -103,10 +103,11 @@ class Auditor(ScriptedExecutor):
 
 
 async def _audited(
-    serve: Serve, open_session: Open, ledger: Path, store: Callable[..., FileStore]
+    serve: Serve, open_session: Open, ledger: Path, store: Callable[..., LedgerStore]
 ) -> list[ItemState]:
-    async def start_writer(opens: Callable[[], LedgerFile]) -> LedgerWriter[FileStore]:
-        return file_writer(await asyncio.to_thread(opens), store)
+    async def start_writer(opens: Callable[[], LedgerFile]) -> LedgerWriter:
+        opened = await asyncio.to_thread(opens)
+        return LedgerWriter(opened, store(opened.connection))
 
     auditor = Auditor(ledger)
     server = await serve(executor=auditor)
@@ -120,7 +121,7 @@ async def test_others_see_the_intent_before_the_task_exists(
     serve: Serve, open_session: Open, ledger: Path
 ) -> None:
     """With 20 at once, each task that begins has its intent in the committed ledger."""
-    found = await _audited(serve, open_session, ledger, FileStore)
+    found = await _audited(serve, open_session, ledger, LedgerStore)
 
     assert len(found) == 60
     assert set(found) <= {ItemState.INTENT, ItemState.SUBMITTED}

@@ -14,8 +14,8 @@ import pytest
 from browser_use_async import errors
 from browser_use_async.batch import ItemState, read_ledger
 from browser_use_async.batch.ledger import schema
-from browser_use_async.batch.ledger.file import FileStore, LedgerFile, open_ledger
-from browser_use_async.batch.ledger.file_writer import file_writer
+from browser_use_async.batch.ledger.file import LedgerFile, open_ledger
+from browser_use_async.batch.ledger.store import LedgerStore
 from browser_use_async.batch.ledger.writer import LedgerWriter
 from browser_use_async.server import LocalServer
 from browser_use_async.server.faults import Fault
@@ -113,7 +113,7 @@ async def test_killed_while_the_log_is_moved_a_ledger_is_whole(serve: Serve, led
 
 
 async def _refused(
-    open_session: Open, server: LocalServer, ledger: Path, kind: type[Exception]
+    open_session: Open, server: LocalServer, ledger: Path | str, kind: type[Exception]
 ) -> str:
     session = await open_session(server)
     with raises(kind) as caught:
@@ -220,6 +220,21 @@ async def test_a_folder_is_refused(serve: Serve, open_session: Open, tmp_path: P
     assert [str(each) for each in await asyncio.to_thread(tmp_path.glob, "*")] == [folder]
 
 
+@pytest.mark.parametrize("scheme", ["postgres", "postgresql"])
+async def test_an_address_of_a_database_is_refused(
+    serve: Serve, open_session: Open, scheme: str
+) -> None:
+    """The error says that a ledger is a file, and does not show the address."""
+    address = f"{scheme}://me:hush@127.0.0.1:9/db#run"
+    text = await _refused(open_session, await serve(), address, errors.LedgerError)
+    with pytest.raises(errors.LedgerError) as caught:
+        read_ledger(Path(address))
+
+    for each in (text, str(caught.value)):
+        assert "a ledger is a file, not a database" in each
+        assert "hush" not in each
+
+
 @pytest.mark.skipif(os.geteuid() == 0 and not Path("/proc/self").exists(), reason="needs /proc")
 async def test_a_directory_that_cannot_be_written_to_is_refused(
     serve: Serve, open_session: Open
@@ -316,29 +331,28 @@ class _Full:
         self.calls = 0
         self.is_full = True
 
-    def store(self, connection: sqlite3.Connection) -> FileStore:
+    def store(self, connection: sqlite3.Connection) -> LedgerStore:
         """A store on that disk."""
         full = self
 
-        def called(self: FileStore, *arguments: object, **named: object) -> object:
+        def called(self: LedgerStore, *arguments: object, **named: object) -> object:
             full.calls += 1
             if full.calls == full._at and full.is_full:
                 pages = self.connection.execute("PRAGMA page_count").fetchone()[0]
                 self.connection.execute(f"PRAGMA max_page_count = {pages}")
                 # Grows until there is no room, as the next large write would.
-                self.connection.execute(
-                    "INSERT INTO orphans VALUES ('x', ?, 0, 0, 0)", ("x" * 10_000_000,)
-                )
-            return getattr(FileStore, full._method)(self, *arguments, **named)
+                self.connection.execute("UPDATE batch SET labels = ?", ("x" * 10_000_000,))
+            return getattr(LedgerStore, full._method)(self, *arguments, **named)
 
-        made: type[FileStore] = type("Full", (FileStore,), {self._method: called})
+        made: type[LedgerStore] = type("Full", (LedgerStore,), {self._method: called})
         return made(connection)
 
     def runtime(self) -> Runtime:
         """A world with that disk."""
 
-        async def start_writer(opens: Callable[[], LedgerFile]) -> LedgerWriter[FileStore]:
-            return file_writer(await asyncio.to_thread(opens), self.store)
+        async def start_writer(opens: Callable[[], LedgerFile]) -> LedgerWriter:
+            opened = await asyncio.to_thread(opens)
+            return LedgerWriter(opened, self.store(opened.connection))
 
         return Runtime(start_writer=start_writer)
 

@@ -12,8 +12,9 @@ import pytest
 from browser_use_async import RunTaskRequest, errors
 from browser_use_async.batch.inputs import Item
 from browser_use_async.batch.ledger import writer
-from browser_use_async.batch.ledger.file import FileStore, open_ledger, open_scratch
-from browser_use_async.batch.ledger.file_writer import file_writer
+from browser_use_async.batch.ledger.file import open_ledger, open_scratch
+from browser_use_async.batch.ledger.store import LedgerStore
+from browser_use_async.batch.ledger.writer import LedgerWriter
 from tests.support.patience import PATIENCE, until
 
 
@@ -24,7 +25,7 @@ class Traced:
         ledger = open_ledger(path)
         self.statements: list[str] = []
         ledger.connection.set_trace_callback(self.statements.append)
-        self.writer = file_writer(ledger)
+        self.writer = LedgerWriter(ledger, LedgerStore(ledger.connection))
 
     def count(self, word: str) -> int:
         """How many statements begin with a word."""
@@ -45,7 +46,7 @@ def _item(key: str) -> Item:
     return Item(index=0, key=key, digest=b"digest", request=RunTaskRequest("Go"))
 
 
-def _claim(number: int) -> Callable[[FileStore], object]:
+def _claim(number: int) -> Callable[[LedgerStore], object]:
     return lambda store: store.claim([_item(f"item-{number}")], 0.0)
 
 
@@ -53,7 +54,7 @@ async def test_those_who_wait_together_share_one_transaction(traced: Traced) -> 
     """All that is in the queue when the thread reads it is committed at once."""
     entered, gate = threading.Event(), threading.Event()
 
-    def hold(_store: FileStore) -> None:
+    def hold(_store: LedgerStore) -> None:
         entered.set()
         gate.wait(10)
 
@@ -91,7 +92,7 @@ async def test_a_write_without_a_waiter_is_committed_soon(traced: Traced) -> Non
 async def test_after_a_failure_nothing_is_written(traced: Traced) -> None:
     """After a failed statement all waiters get its error, and nothing is committed any more."""
 
-    def fail(store: FileStore) -> None:
+    def fail(store: LedgerStore) -> None:
         store.connection.execute("INSERT INTO nowhere VALUES (1)")
 
     with pytest.raises(errors.LedgerError):
@@ -104,10 +105,11 @@ async def test_after_a_failure_nothing_is_written(traced: Traced) -> None:
 
 async def test_what_a_failure_has_undone_is_not_written_at_the_end(ledger: Path) -> None:
     """Callers that were informed of the failure may write the same again."""
-    writer = file_writer(open_ledger(ledger))
+    opened = open_ledger(ledger)
+    writer = LedgerWriter(opened, LedgerStore(opened.connection))
     await writer.run(lambda store: store.begin_run(0.0, None, {}))
 
-    def claim_and_fail(store: FileStore) -> None:
+    def claim_and_fail(store: LedgerStore) -> None:
         store.claim([_item("item-1")], 0.0)
         store.connection.execute("INSERT INTO nowhere VALUES (1)")
 
@@ -163,7 +165,7 @@ async def test_closing_commits_and_refuses_what_comes_later(ledger: Path) -> Non
 def test_a_scratch_ledger_is_gone_when_closed() -> None:
     """A batch without a path has a ledger of its own, which no other process can see."""
     scratch = open_scratch()
-    store = FileStore(scratch.connection)
+    store = LedgerStore(scratch.connection)
     store.begin_run(0.0, None, {})
 
     first, again = store.claim([_item("a"), _item("a")], 0.0)

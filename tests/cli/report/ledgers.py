@@ -46,7 +46,6 @@ def write_ledger(
     *,
     labels: Mapping[str, str] | None = None,
     budget_cents: int | None = None,
-    orphans: Iterable[tuple[str, str, float, bool, int | None]] = (),
 ) -> Path:
     """Write a ledger.
 
@@ -55,7 +54,6 @@ def write_ledger(
         items: The items, in order.
         labels: What the caller wrote down about the batch.
         budget_cents: The budget.
-        orphans: Tasks too many: id, key, moment, whether stopped, and thousandths of a cent.
     """
     budget = None if budget_cents is None else budget_cents * MILLICENTS
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
@@ -69,9 +67,5 @@ def write_ledger(
             names = ", ".join(row)
             marks = ", ".join("?" * len(row))
             connection.execute(f"INSERT INTO items ({names}) VALUES ({marks})", tuple(row.values()))
-        connection.executemany(
-            "INSERT INTO orphans (task_id, key, found_at, stopped, cost) VALUES (?, ?, ?, ?, ?)",
-            list(orphans),
-        )
         connection.execute("COMMIT")
     return path

@@ -102,6 +102,15 @@ async def test_tables_of_another_version(
     assert words in await _refusal(postgres)
 
 
+async def test_tables_of_another_procrastinate(start: Start, postgres: str) -> None:
+    """A server leaves them unchanged, and says which one made them."""
+    await start(role="api")
+    with psycopg.connect(postgres, autocommit=True) as connection:
+        connection.execute("UPDATE browser_use_server.engine_version SET version = '04.00.00'")
+
+    assert "has the tables of procrastinate 04.00.00" in await _refusal(postgres)
+
+
 async def test_statements_have_a_time_limit(postgres: str) -> None:
     """PostgreSQL ends a statement after a minute, unless the operator's address differs."""
     limits = []

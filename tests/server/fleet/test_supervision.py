@@ -9,7 +9,7 @@ import psycopg
 import pytest
 from procrastinate.testing import InMemoryConnector
 
-from browser_use_async.server.fleet.placement import Placement, Supervision
+from browser_use_async.postgres.jobs import JobsAtWork, Supervision
 from tests.support.virtual_time import loop_time
 
 pytestmark = pytest.mark.looptime
@@ -20,7 +20,7 @@ ROUND = LEASE / 6
 
 
 @attrs.define(eq=False)
-class _Jobs(Placement):
+class _Jobs(JobsAtWork):
     """Jobs in a database that is away at times."""
 
     away: Callable[[float], bool] = attrs.field(kw_only=True)
@@ -37,7 +37,7 @@ class _Jobs(Placement):
 
 
 async def _rescues(away: Callable[[float], bool], until: float) -> list[float]:
-    jobs = _Jobs(procrastinate.App(connector=InMemoryConnector()), LEASE, 0.0, away=away)
+    jobs = _Jobs(procrastinate.App(connector=InMemoryConnector()), LEASE, away=away)
     supervision = Supervision(jobs, LEASE, loop_time)
     running = asyncio.create_task(supervision.run())
     await asyncio.sleep(until)

@@ -18,8 +18,6 @@ from browser_use_async.errors import ConfigurationError
 from browser_use_async.postgres import connection as postgres
 from browser_use_async.postgres.connection import (
     PASSING,
-    POOL_SECONDS,
-    AsyncPool,
     UnusableServerError,
     first_line,
     literal,
@@ -38,32 +36,6 @@ _WIDEST_CLOCK = timedelta(seconds=30)
 _PAUSE = 0.3
 _AFTERWARDS = 10.0  # seconds, longer than calls are repeated
 _SILENCE = 5.0  # seconds after which a connection that listens is asked whether it is alive
-
-
-_POOL = "browser-use-server"
-_OF_OUTAGES = ("error connecting", "reconnection attempt", "discarding")
-"""How those warnings of psycopg's pools begin that an outage repeats hundreds of times."""
-
-
-class _Connection(psycopg.AsyncConnection[Any]):
-    """A connection of a server's pool."""
-
-
-def _is_news(record: logging.LogRecord) -> bool:
-    """Whether a record of psycopg's pools is of another pool, or tells more than an outage."""
-    about = record.args[0] if isinstance(record.args, tuple) and record.args else None
-    is_ours = about == _POOL or isinstance(about, _Connection)
-    return not (is_ours and str(record.msg).startswith(_OF_OUTAGES))
-
-
-class ServerPool(AsyncPool):
-    """A pool of a server, whose lost connections are nobody's news: `Outage` tells outages."""
-
-    def __init__(self, **options: Any) -> None:
-        logging.getLogger("psycopg.pool").addFilter(_is_news)
-        options |= {"name": _POOL, "connection_class": _Connection, "timeout": POOL_SECONDS}
-        # No doubled pauses: a server with a late heartbeat would be considered lost.
-        super().__init__(**options, reconnect_timeout=0.0)
 
 
 def shown(address: str) -> str:

@@ -12,10 +12,10 @@ from typing import Any, Generic, TypeVar
 
 import attrs
 import psycopg
-from procrastinate.schema import SchemaManager
 
 from browser_use_async.errors import ConfigurationError
-from browser_use_async.postgres.connection import PASSING, first_line, literal
+from browser_use_async.postgres.connection import PASSING, QuietPool, first_line, literal
+from browser_use_async.postgres.jobs import create_engine, engine_problem
 from browser_use_async.server.errors import (
     StorageAwayError,
     StorageFullError,
@@ -27,7 +27,6 @@ from browser_use_async.server.storage.postgres.connection import (
     CHANNEL,
     SCHEMA,
     Outage,
-    ServerPool,
     check_server,
     connect,
     connection_parameters,
@@ -220,8 +219,8 @@ class PostgresDatabase(Database):
         return kind(f"{HIDDEN_PLACE} does not answer, and nothing was written; try again")
 
 
-def _new_pool(address: str, size: int) -> ServerPool:
-    return ServerPool(
+def _new_pool(address: str, size: int) -> QuietPool:
+    return QuietPool(
         kwargs={**connection_parameters(address), "autocommit": True},
         min_size=1,
         max_size=size,
@@ -343,7 +342,9 @@ async def _make(connection: psycopg.AsyncConnection, address: str) -> None:
     if found is None:
         for statement in (*TABLES, *_COMMITS):
             await connection.execute(literal(statement.format(**_DIALECT)))
-        await connection.execute(SchemaManager.get_schema())
+        await create_engine(connection)
         await connection.execute("INSERT INTO schema_version VALUES (%s)", [SCHEMA_VERSION])
     elif found[0] != SCHEMA_VERSION:
         raise wrong_version(f"the database {shown(address)}", found[0])
+    if (problem := await engine_problem(connection)) is not None:
+        raise ConfigurationError(f"the database {shown(address)} {problem}")

@@ -1,0 +1,112 @@
+"""The database of a queue is away: workers wait, and nothing is done twice."""
+
+import asyncio
+from collections import Counter
+from decimal import Decimal
+from urllib.parse import urlsplit
+
+import pytest
+
+from browser_use_async import batch
+from browser_use_async.batch import ItemState
+from browser_use_async.errors import LedgerError
+from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor
+from tests.batch.conftest import Open, Serve
+from tests.batch.queue.test_queue import Texts
+from tests.support.patience import until
+from tests.support.postgres import PostgresServer
+from tests.support.tcp_proxy import TcpProxy, through
+
+pytestmark = pytest.mark.long
+
+SLOW = Scenario(steps=("Look",), step_seconds=0.2)
+
+
+@pytest.mark.parametrize("mode", ["fast", "immediate"])
+async def test_the_database_may_restart(
+    serve: Serve,
+    open_session: Open,
+    postgres_server: PostgresServer,
+    queue: str,
+    texts: Texts,
+    mode: str,
+) -> None:
+    """A restart or a crash under running items costs a moment: one task for each item."""
+    server = await serve(executor=ScriptedExecutor(default=SLOW))
+    sessions = [await open_session(server) for _ in range(2)]
+    await batch.enqueue(queue, texts(30), budget_cents=Decimal(30_000))
+    working = asyncio.gather(
+        *(batch.work(queue, session=session, concurrency=5, lease=3.0) for session in sessions)
+    )
+    await until(lambda: len(server.store.tasks) >= 8)
+
+    await asyncio.to_thread(postgres_server.restart, mode)
+    await working
+
+    state = await batch.status(queue)
+    assert Counter(task.task for task in server.store.tasks) == Counter(texts(30))
+    assert (state.counts[ItemState.DONE], state.reserved_cents) == (30, 0)
+    assert state.cost_cents == 30 * Decimal("3.5")
+
+
+async def test_a_worker_waits_for_a_database_that_is_not_up_yet(
+    serve: Serve, open_session: Open, postgres_server: PostgresServer, queue: str, texts: Texts
+) -> None:
+    """One that starts while PostgreSQL is down works once it is there."""
+    server = await serve()
+    session = await open_session(server)
+    await batch.enqueue(queue, texts(3))
+    with postgres_server.stopped():
+        working = asyncio.ensure_future(batch.work(queue, session=session))
+        await asyncio.sleep(2.0)
+
+    await working
+
+    assert len(server.store.tasks) == 3
+
+
+async def test_an_outage_that_lasts_too_long_ends_a_worker(
+    serve: Serve, open_session: Open, postgres: str, texts: Texts
+) -> None:
+    """The error says so after `outage_timeout`, and another worker goes on."""
+    server = await serve(executor=ScriptedExecutor(default=SLOW))
+    session = await open_session(server)
+    async with TcpProxy("127.0.0.1", urlsplit(postgres).port or 5432) as proxy:
+        cut = f"{through(postgres, proxy)}#run"
+        await batch.enqueue(cut, texts(10))
+        working = asyncio.ensure_future(
+            batch.work(cut, session=session, concurrency=2, outage_timeout=2.0, lease=3.0)
+        )
+        await until(lambda: len(server.store.tasks) >= 2)
+        proxy.cut()
+
+        with pytest.raises(LedgerError, match="could not be read or written"):
+            await working
+
+    await batch.work(f"{postgres}#run", session=session, lease=3.0)
+    state = await batch.status(f"{postgres}#run")
+    assert state.counts[ItemState.DONE] == 10 == len(server.store.tasks)
+
+
+async def test_a_connection_that_is_cut_again_and_again(
+    serve: Serve, open_session: Open, postgres: str, texts: Texts
+) -> None:
+    """Statements are repeated, lost answers too: one task each, and exact money."""
+    server = await serve(executor=ScriptedExecutor(default=SLOW))
+    session = await open_session(server)
+    async with TcpProxy("127.0.0.1", urlsplit(postgres).port or 5432) as proxy:
+        cut = f"{through(postgres, proxy)}#run"
+        await batch.enqueue(cut, texts(40), budget_cents=Decimal(40_000))
+        working = asyncio.ensure_future(batch.work(cut, session=session, concurrency=5, lease=2.0))
+        while not working.done():
+            await asyncio.sleep(0.3)
+            proxy.cut()
+            await asyncio.sleep(0.05)
+            proxy.heal()
+            if len(server.store.tasks) == 40:
+                break
+        await working
+
+    state = await batch.status(f"{postgres}#run")
+    assert state.counts[ItemState.DONE] == 40 == len(server.store.tasks)
+    assert (state.cost_cents, state.reserved_cents) == (40 * Decimal("3.5"), 0)
