@@ -17,7 +17,6 @@ from browser_use_async.secret_sources import file_of, is_source, read_secret
 from browser_use_async.server import checks
 from browser_use_async.server import setting_kinds as kinds
 from browser_use_async.server.executors.protocol import Executor
-from browser_use_async.server.executors.remote.settings import CloudSettings
 from browser_use_async.server.executors.settings import AgentSettings, ChromiumSettings
 from browser_use_async.server.faults import (
     Fault,
@@ -37,7 +36,7 @@ from browser_use_async.server.storage.account import (
 from browser_use_async.server.webhooks import Webhook
 from browser_use_async.server.webhooks.events import RETRY_PAUSES
 
-EXECUTORS = ("auto", "browser", "chromium", "browser_use", "cloud-v4", "reader", "scripted")
+EXECUTORS = ("auto", "browser", "chromium", "browser_use", "reader", "scripted")
 
 
 _SEARXNG = "searxng:"
@@ -308,14 +307,13 @@ class ServerSettings(
             check=_executor,
             choices=EXECUTORS,
         ),
-        "auto, chromium, browser_use, cloud-v4, reader or scripted",
+        "auto, chromium, browser_use, reader or scripted",
         more="What carries out the tasks: "
         "`browser_use` is the open-source agent with your language model, `chromium` (or "
         "`browser`) follows step lines in a real browser, `reader` follows step lines without a "
         "browser. `auto` is the first of these whose requirements are installed. "
-        "`cloud-v4` sends the tasks to the hosted service, `scripted` plays scenarios. A program "
-        "may pass any object with the methods of `executors.protocol.Executor`; "
-        "the server closes it at the end.",
+        "`scripted` plays scenarios. A program may pass any object with the methods of "
+        "`executors.protocol.Executor`; the server closes it at the end.",
         option="--executor",
     )
     chromium: ChromiumSettings | None = setting(
@@ -325,11 +323,6 @@ class ServerSettings(
     )
     agent: AgentSettings | None = setting(
         None, kinds.value_of(AgentSettings, "agent"), "the language model of `browser_use`"
-    )
-    cloud: CloudSettings | None = setting(
-        None,
-        kinds.value_of(CloudSettings, "hosted service"),
-        "how `cloud-v4` uses the hosted service",
     )
 
     scripts: str | os.PathLike[str] | None = setting(
@@ -352,7 +345,7 @@ class ServerSettings(
 
     def __attrs_post_init__(self) -> None:
         super().__attrs_post_init__()
-        for group in (self.chromium, self.agent, self.cloud):
+        for group in (self.chromium, self.agent):
             if group is not None and isinstance(self.executor, str):
                 _check_executor(group, self.executor)
         if self.webhooks:
@@ -408,7 +401,6 @@ GROUPS: tuple[tuple[str, type], ...] = (
     ("searches, webhooks and faults", ServiceSettings),
     ("browser", ChromiumSettings),
     ("executor browser_use", AgentSettings),
-    ("executor cloud-v4", CloudSettings),
     ("several servers with one database", FleetSettings),
 )
 """All groups of settings, by the headings of help and table."""

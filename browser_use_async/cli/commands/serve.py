@@ -32,7 +32,6 @@ from browser_use_async.secret_sources import file_of, variable_of
 from browser_use_async.server import (
     AgentSettings,
     ChromiumSettings,
-    CloudSettings,
     LocalServer,
     ServerSettings,
     Webhook,
@@ -128,7 +127,6 @@ class ServeSettings:
 _EXECUTORS: dict[str, type] = {
     "chromium": ChromiumSettings,
     "agent": AgentSettings,
-    "cloud": CloudSettings,
 }
 _OWNERS = (ServerSettings, *_EXECUTORS.values(), ServeSettings)
 

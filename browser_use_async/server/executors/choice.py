@@ -7,7 +7,6 @@ from browser_use_async.errors import ConfigurationError
 from browser_use_async.server.checks import closest
 from browser_use_async.server.executors.browser.locate import find_browser, missing_playwright
 from browser_use_async.server.executors.protocol import Executor
-from browser_use_async.server.executors.remote.settings import CloudSettings
 from browser_use_async.server.executors.settings import (
     AgentSettings,
     BrowserEndpoint,
@@ -18,14 +17,13 @@ from browser_use_async.server.setting_kinds import or_environment
 
 _logger = logging.getLogger(__name__)
 
-_NAMES = "auto browser browser_use chromium cloud-v4 reader scripted".split()
+_NAMES = "auto browser browser_use chromium reader scripted".split()
 
 
 def choose_executor(
     choice: str | Executor,
     chromium: ChromiumSettings | None = None,
     agent: AgentSettings | None = None,
-    cloud: CloudSettings | None = None,
 ) -> Executor:
     """The executor with a name. Only this one is imported."""
     if not isinstance(choice, str):
@@ -43,10 +41,6 @@ def choose_executor(
         from browser_use_async.server.executors.reader.executor import ReaderExecutor  # noqa: PLC0415
 
         return ReaderExecutor(chromium.egress() if chromium is not None else None)
-    if choice == "cloud-v4":
-        from browser_use_async.server.executors.remote.executor import CloudExecutor  # noqa: PLC0415
-
-        return CloudExecutor(cloud)
     if choice == "scripted":
         from browser_use_async.server.executors.scripted import ScriptedExecutor  # noqa: PLC0415
 
@@ -55,7 +49,7 @@ def choose_executor(
     hint = "" if meant is None else f"did you mean {meant!r}? Or "
     raise ConfigurationError(
         f"there is no executor {choice!r}; {hint}take 'auto', 'chromium' (or 'browser'), "
-        "'browser_use', 'cloud-v4', 'reader', 'scripted' or an object of yours"
+        "'browser_use', 'reader', 'scripted' or an object of yours"
     )
 
 

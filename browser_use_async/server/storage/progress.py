@@ -139,12 +139,12 @@ class StepFacts:
     """What is known of a step beside what the API returns."""
 
     taken_at: str  # when it was reported; it lasts from the step before until then
-    cents: Decimal | None
+    cents: Decimal
     problems: int | None  # errors and failed requests behind it; None if they were not noted
 
     def as_json(self) -> dict[str, Any]:
         """The facts in the form for pages."""
-        cents = None if self.cents is None else f"{self.cents:f}"
+        cents = f"{self.cents:f}"
         return {"taken_at": self.taken_at, "cost_cents": cents, "problems": self.problems}
 
 
@@ -165,10 +165,8 @@ async def trace_of_step(at: Database, task_id: str, number: int) -> dict[str, An
     return None if trace is None else dict(from_json(trace))
 
 
-def cents_of_step(record: TaskRecord, number: int) -> Decimal | None:
-    """What a step costs in US cents; None where another service reports the cost of the task."""
-    if record.remote is not None:
-        return None
+def cents_of_step(record: TaskRecord, number: int) -> Decimal:
+    """What a step costs in US cents."""
     return step_cents(record.llm_model) if number <= record.max_agent_steps else Decimal(0)
 
 
@@ -177,8 +175,7 @@ async def insert_step(
 ) -> None:
     """Store a step with its picture and charge it, in a transaction; only the first time.
 
-    The step that says that no more may be taken is free, and so are those of another service,
-    which reports itself what a task costs.
+    The step that says that no more may be taken is free.
     """
     picture = step.screenshot if record.takes_screenshots else None
     # If a step has no picture, one is drawn from its text when it is requested.
