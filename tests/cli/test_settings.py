@@ -19,7 +19,6 @@ from browser_use_async.server import (
 )
 from browser_use_async.server.executors.agent.model import Model
 from browser_use_async.server.executors.browser.locate import find_browser
-from browser_use_async.server.executors.settings import BrowserEndpoint
 from browser_use_async.server.setting_kinds import settings_of
 from browser_use_async.server.settings import GROUPS
 from docs.command_tables import settings
@@ -35,7 +34,7 @@ KEYWORDS_ONLY = {
     *("now", "webhooks", "page_lifetime", "link_lifetime", "max_upload_bytes"),
     *("webhook_retry_pauses", "stop_cleanup_delay", "max_wrong_keys", "lease", "drain"),
     *("max_connections_per_address", "browser", "ad_hosts", "trace"),
-    *("reuse_port", "allow_named_addresses", "endpoint_protocol", "llm_timeout"),
+    *("reuse_port", "allow_named_addresses", "llm_timeout"),
 }
 
 
@@ -91,7 +90,6 @@ def test_environment_variables_are_read(monkeypatch: pytest.MonkeyPatch, tmp_pat
     program.chmod(0o700)
     given_values = {
         "BROWSER_USE_SERVER_CHROMIUM": str(program),
-        "BROWSER_USE_BROWSER_ENDPOINT": "wss://127.0.0.1:9/",
         "OPENAI_BASE_URL": "http://127.0.0.1:9/v1",
         "OPENAI_API_KEY": "key-of-the-model",
         "BROWSER_USE_AGENT_PYTHON": "/agent/bin/python",
@@ -102,13 +100,10 @@ def test_environment_variables_are_read(monkeypatch: pytest.MonkeyPatch, tmp_pat
 
     assert find_browser() == str(program)
     model = Model.of(AgentSettings())
-    browser = BrowserEndpoint.find(ChromiumSettings())
     own = Model.of(AgentSettings(llm_base_url="http://127.0.0.1:1/v1", llm_key=""))
 
     assert (model.base_url, model.key) == ("http://127.0.0.1:9/v1", "key-of-the-model")
     assert (own.base_url, own.key) == ("http://127.0.0.1:1/v1", "")
-    assert browser is not None
-    assert str(browser) == "wss://127.0.0.1:9"
 
 
 @pytest.mark.parametrize(
@@ -119,7 +114,6 @@ def test_environment_variables_are_read(monkeypatch: pytest.MonkeyPatch, tmp_pat
         ({"database": 7}, "LocalServer.database: 7 is no path of a file"),
         ({"api_key": 7}, "LocalServer.api_key is no text"),
         ({"agent": AgentSettings(llm_model="m")}, "--llm-model is for --executor browser_use"),
-        ({"chromium": ChromiumSettings(endpoint="ws://a")}, "is for --executor chromium"),
     ],
 )
 def test_what_does_not_fit(fields: dict[str, Any], words: str) -> None:

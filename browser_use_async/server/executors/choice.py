@@ -9,7 +9,6 @@ from browser_use_async.server.executors.browser.locate import find_browser, miss
 from browser_use_async.server.executors.protocol import Executor
 from browser_use_async.server.executors.settings import (
     AgentSettings,
-    BrowserEndpoint,
     ChromiumSettings,
 )
 from browser_use_async.server.extras import READS_PAGES, missing_packages
@@ -60,8 +59,6 @@ def _configured_agent(
     settings = agent or AgentSettings()
     if not or_environment(settings, "llm_base_url"):
         return None
-    if (chromium or ChromiumSettings()).endpoint is not None:
-        return None  # the agent works in a browser of this machine
     try:
         return choose_executor("browser_use", chromium, settings)
     except ConfigurationError as error:
@@ -91,11 +88,6 @@ def _with_what_it_needs(choice: str) -> str:
 
 
 def _agent_executor(agent: AgentSettings | None, settings: ChromiumSettings | None) -> Executor:
-    if settings is not None and settings.endpoint is not None:
-        raise ConfigurationError(
-            "the executor browser_use works in a browser of this machine; a browser endpoint is "
-            "for the executor chromium"
-        )
     from browser_use_async.server.executors.agent.executor import BrowserUseExecutor  # noqa: PLC0415
     from browser_use_async.server.executors.browser.executor import ChromiumExecutor  # noqa: PLC0415
     from browser_use_async.server.executors.scripts.executor import ScriptExecutor  # noqa: PLC0415
@@ -105,14 +97,10 @@ def _agent_executor(agent: AgentSettings | None, settings: ChromiumSettings | No
 
 
 def _has_browser(settings: ChromiumSettings | None) -> bool:
-    missing = missing_playwright()
-    if BrowserEndpoint.find(settings or ChromiumSettings()) is not None:
-        if missing is not None:
-            raise ConfigurationError(missing)
-        return True
     found = find_browser(settings.browser if settings is not None else None)
     if found is None:
         return False
+    missing = missing_playwright()
     if missing is not None:
         _logger.warning("pages are read without %s. %s", found, missing)
     return missing is None
