@@ -93,8 +93,8 @@ async def test_a_schema_that_cannot_be_followed_fails_the_task():
     (item,) = await _played(executor, structured_output_json=schema)
 
     assert item == Failed(
-        "the scripted server knows no answer that follows the task's schema: $.a: no integer lies "
-        "within its bounds. Give the test a Scenario(output=…)."
+        "the scripted server knows no answer that follows the task's schema: $.a: the keyword "
+        "'minimum' wants another value than 1. Give the test a Scenario(output=…)."
     )
 
 
