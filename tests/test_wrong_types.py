@@ -101,7 +101,7 @@ POLICIES: list[tuple[Callable[..., object], Mapping[str, Any], Mapping[str, str]
         ScriptedStep,
         {"next_goal": "Look"},
         {
-            **dict.fromkeys(("next_goal", "url", "text", "asks_for"), "text"),
+            **dict.fromkeys(("next_goal", "url", "asks_for"), "text"),
             "evaluation_previous_goal": "text",
             "seconds": "seconds none",
         },

@@ -106,10 +106,9 @@ class Step:
     next_goal: str  # what the step set out to do
     evaluation_previous_goal: str = ""  # how the step before went
     url: str = ""  # the page on which the step was taken
-    # A PNG of the page, if there is a picture; the server draws one otherwise
+    # A PNG of the page, if there is a picture; else that of a white page is shown
     screenshot: bytes | None = attrs.field(default=None, repr=False)
-    # A line or more of what was on the page, for the drawn picture and the live page
-    text: str = ""
+    text: str = ""  # a line or more of what was on the page
     # What a person is asked for, such as `captcha`, `login`, `code` or `approval`: the task is
     # paused after this step, until it is resumed. Empty for none
     asks_for: str = ""

@@ -18,7 +18,7 @@ from browser_use_async.server.storage.account import charge
 from browser_use_async.server.storage.database import Database
 from browser_use_async.server.storage.files import Files
 from browser_use_async.server.storage.records import TaskRecord, screenshot_key, screenshot_name
-from browser_use_async.server.storage.rows import from_json, from_text, to_json, to_moment
+from browser_use_async.server.storage.rows import from_json, to_json, to_moment
 from browser_use_async.server.storage.table import Table
 from browser_use_async.types import TaskStatus, TaskStep
 
@@ -127,13 +127,6 @@ async def read_steps(at: Database, task_id: str) -> list[TaskStep]:
     return await _STEPS.find(at, "task_id = :id ORDER BY number", id=task_id)
 
 
-async def text_of_step(at: Database, task_id: str, number: int) -> str | None:
-    """The page content of a step; None if its picture is a file, or is no longer kept."""
-    statement = "SELECT text FROM steps WHERE task_id = :id AND number = :number"
-    text: str | None = await at.value(statement, id=task_id, number=number)
-    return None if text is None else from_text(text)
-
-
 @attrs.frozen
 class StepFacts:
     """What is known of a step beside what the API returns."""
@@ -178,14 +171,12 @@ async def insert_step(
     The step that says that no more may be taken is free.
     """
     picture = step.screenshot if record.takes_screenshots else None
-    # If a step has no picture, one is drawn from its text when it is requested.
-    text = step.text if record.takes_screenshots and picture is None else None
     taken = TaskStep(
         str(uuid.uuid4()), number, step.evaluation_previous_goal, step.next_goal, step.url
     )
     once = "ON CONFLICT (task_id, number) DO NOTHING RETURNING number"
     trace = step.trace
-    more: dict[str, Any] = {"task_id": record.id, "text": text, "taken_at": now}
+    more: dict[str, Any] = {"task_id": record.id, "taken_at": now}
     if trace is not None:
         more |= {"trace": to_json(attrs.asdict(trace)), "problems": trace.problems}
     inserted = await _STEPS.insert(at, taken, once, **more)

@@ -34,11 +34,10 @@ CREATE INDEX tasks_at_work_by_owner ON tasks (owner) WHERE finished_at IS NULL;
 CREATE INDEX tasks_at_work_by_worker ON tasks (worker) WHERE finished_at IS NULL;
 CREATE INDEX tasks_with_files ON tasks (finished_at)
     WHERE finished_at IS NOT NULL AND files_expired = 0;
--- `text` is what was on the page, of steps whose picture is drawn when it is asked for. `trace` is
--- what went on behind the step, as JSON, and `problems` how many errors it has.
+-- `trace` is what went on behind the step, as JSON, and `problems` how many errors it has.
 CREATE TABLE steps (task_id TEXT NOT NULL, number INTEGER NOT NULL, id TEXT NOT NULL,
     evaluation_previous_goal TEXT NOT NULL, next_goal TEXT NOT NULL, url TEXT NOT NULL,
-    text TEXT, taken_at TEXT NOT NULL, trace TEXT, problems INTEGER,
+    taken_at TEXT NOT NULL, trace TEXT, problems INTEGER,
     PRIMARY KEY (task_id, number));
 -- Sealed: the secrets of schedules and webhooks, the cookies of profiles and tasks.
 CREATE TABLE secrets (kind TEXT NOT NULL, key TEXT NOT NULL, body {blob} NOT NULL,
