@@ -16,6 +16,7 @@ from browser_use_async.postgres.address import is_postgres
 from browser_use_async.secret_sources import file_of, is_source, read_secret
 from browser_use_async.server import checks
 from browser_use_async.server import setting_kinds as kinds
+from browser_use_async.server.executors.choice import AUTO, CHOICES, described, in_words
 from browser_use_async.server.executors.protocol import Executor
 from browser_use_async.server.executors.settings import AgentSettings, ChromiumSettings
 from browser_use_async.server.faults import (
@@ -35,9 +36,6 @@ from browser_use_async.server.storage.account import (
 )
 from browser_use_async.server.webhooks import Webhook
 from browser_use_async.server.webhooks.events import RETRY_PAUSES
-
-EXECUTORS = ("auto", "browser", "chromium", "browser_use", "reader", "scripted")
-
 
 _SEARXNG = "searxng:"
 
@@ -300,19 +298,11 @@ class ServerSettings(
     called: ClassVar = "LocalServer"
 
     executor: str | Executor = setting(
-        "auto",
-        kinds.Kind(
-            unit="executor",
-            metavar="NAME",
-            check=_executor,
-            choices=EXECUTORS,
-        ),
-        "auto, chromium, browser_use, reader or scripted",
-        more="What carries out the tasks: "
-        "`browser_use` is the open-source agent with your language model, `chromium` (or "
-        "`browser`) follows step lines in a real browser, `reader` follows step lines without a "
-        "browser. `auto` is the first of these whose requirements are installed. "
-        "`scripted` plays scenarios. A program may pass any object with the methods of "
+        AUTO,
+        kinds.Kind(unit="executor", metavar="NAME", check=_executor, choices=CHOICES),
+        in_words(),
+        more=f"What carries out the tasks. {described()}. `auto` is the first of these whose "
+        "requirements are there. A program may pass any object with the methods of "
         "`executors.protocol.Executor`; the server closes it at the end.",
         option="--executor",
     )
@@ -380,9 +370,7 @@ class ServerSettings(
 def _check_executor(group: object, executor: str) -> None:
     """Refuse settings of another executor."""
     for field, each in kinds.settings_of(type(group)):
-        fits = each.executor is None or executor == each.executor
-        is_automatic = executor == "auto" and each.executor in {"browser_use", "chromium"}
-        if fits or is_automatic or (each.executor, executor) == ("chromium", "browser"):
+        if each.executor is None or executor in {AUTO, each.executor}:
             continue
         default: Any = field.default
         empty = default.factory() if isinstance(default, attrs.Factory) else default  # type: ignore[arg-type]
