@@ -17,7 +17,7 @@ unexport PYTHONDONTWRITEBYTECODE
 ONCE_MORE = || { test $$? = 1 && echo "== by themselves:" && $(1) --last-failed --last-failed-no-failures none $(2); }
 
 .PHONY: help test check demo docs long wheel compatibility conformance audit gate nightly environments agent chaos examples \
-	fleet paying-once repetitions hosted-documents matrix model mutants simulate bench million scripts lost-reply lock dist sbom clean
+	fleet paying-once repetitions matrix model mutants simulate bench million scripts lost-reply lock dist sbom clean
 .DEFAULT_GOAL := help
 .SECONDEXPANSION:
 
@@ -111,17 +111,6 @@ examples: .venv-examples/.made ## every example, with the libraries that single 
 
 mutants: $(VENV)/.made ## each defence removed alone must make its tests fail
 	$(BIN)/python -m tests.mutants
-
-# What is sent to the hosted service and what its fakes answer, judged by Prism: DOCUMENTS is a folder with v2.json
-# and v4.json, which are the service's and not part of this project.
-PRISM := $(VENV)/prism/node_modules/.bin/prism
-hosted-documents: $(VENV)/.made $(PRISM) ## calls of the hosted service, judged by its documents (DOCUMENTS=FOLDER)
-	HOSTED_DOCUMENTS="$(abspath $(DOCUMENTS))" PRISM="$(abspath $(PRISM))" \
-		$(PYTEST) -n 2 tests/server/remote/test_published_documents.py
-
-$(PRISM):
-	@command -v npm >/dev/null || { echo "npm is not installed: the published documents are not tested" >&2; exit 1; }
-	npm install --no-audit --no-fund --prefix $(VENV)/prism @stoplight/prism-cli@5.14.2
 
 ##@ Measures
 

@@ -49,7 +49,6 @@ from browser_use_async.server.storage.object_store import ObjectStore
 from browser_use_async.server.storage.scripts import Origin
 from browser_use_async.server.storage.secret_documents import server_key
 from browser_use_async.server.stores import Stores
-from browser_use_async.server.task_start import continue_tasks
 from browser_use_async.server.tasks.deployment import Deployment, SingleServer
 from browser_use_async.server.tasks.runner import TaskRunner
 from browser_use_async.server.tasks.script_turns import ScriptTurns
@@ -71,7 +70,7 @@ class Assembly:
         self.address = ListenAddress(settings)
         self.requests: Counter[str] = Counter()
         browser = settings.browser
-        self.executor = choose_executor(settings.executor, browser, settings.agent, settings.cloud)
+        self.executor = choose_executor(settings.executor, browser, settings.agent)
         objects = None if settings.files is None else ObjectStore(settings.files)
         egress = browser.egress()
         self._scripts: Mapping[str, str] = {}
@@ -181,7 +180,8 @@ class Assembly:
             await self.stores.scripts.put(name, text, Origin.LOADED)
         if deployment.continues_tasks:
             # After the webhooks are registered, which get the events.
-            await continue_tasks(server)
+            for record, assignment in await self.stores.tasks.restart():
+                server.runner.start(record, assignment)
         beside: dict[str, Callable[[], Awaitable[None]]] = {}
         if not self._database.is_shared:  # else each event has a job
             beside["deliveries"] = self.webhooks.keep_sending

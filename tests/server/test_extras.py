@@ -10,7 +10,6 @@ import pytest
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server import LocalServer
 from tests.server.calling import Caller
-from tests.server.pngs import read_png
 
 Hide = Callable[..., None]
 
@@ -67,20 +66,6 @@ async def test_a_database_with_schedules_by_cron_expression_is_not_opened_withou
         assert (await Caller(server, http).get("/scheduled-tasks")).json["total_count"] == 1
 
 
-async def test_steps_have_white_pictures_without_pillow(api: Caller, hide: Hide):
-    """There is one for each step."""
-    hide("PIL")
-    task_id = await api.create()
-    await api.reached(task_id, "finished")
-    urls = (await api.get(f"/task/{task_id}/screenshots")).json["screenshots"]
-    pictures = [(await api.get(url, key=False)).body for url in urls]
-    sys.modules.pop("PIL")
-
-    assert len(pictures) == 2
-    for picture in pictures:
-        assert read_png(picture).getcolors() == [(1280 * 960, (255, 255, 255))]
-
-
 @pytest.mark.parametrize("executor", ["reader", "chromium"])
 def test_an_executor_that_reads_pages_names_the_extra(executor: str, hide: Hide):
     """The server is not created: its tasks would all fail."""
@@ -98,7 +83,7 @@ async def test_a_server_of_a_bare_installation_plays_scenarios(
     http: aiohttp.ClientSession, hide: Hide, caplog: pytest.LogCaptureFixture
 ):
     """It starts, its log says what the extra would add, and its tasks finish."""
-    hide("selectolax", "trafilatura", "lxml", "PIL", "cronsim", "cryptography")
+    hide("selectolax", "trafilatura", "lxml", "cronsim", "cryptography")
     async with LocalServer() as server:
         api = Caller(server, http)
         task = await api.reached(await api.create("Open https://a.example/"), "finished")

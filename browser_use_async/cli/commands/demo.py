@@ -364,8 +364,8 @@ class _SlowExecutor(Executor):
 
 def _played_demo(site_url: str) -> ScriptedExecutor:
     """The executor that plays what the reader would find on the example site."""
-    opened = ScriptedStep(f"played: open {site_url}", url=site_url, text=_TITLE)
-    answered = ScriptedStep("Compose the answer", url=site_url, text=_TITLE)
+    opened = ScriptedStep(f"played: open {site_url}", url=site_url)
+    answered = ScriptedStep("Compose the answer", url=site_url)
     links = [{"text": text, "url": f"{site_url}{name}"} for text, name in (_SERVICE, _BICYCLES)]
     titles = "\n".join(f"{each['text']} | {_TITLE} ({each['url']})" for each in links)
     both = [ScriptedStep(f"played: open {each['url']}", url=each["url"]) for each in links]

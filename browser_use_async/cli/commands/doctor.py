@@ -39,10 +39,10 @@ _EXTRAS = {
     "speed": (("msgspec", "orjson"), "faster decoding"),
     "server": (
         (
-            *("selectolax", "trafilatura", "lxml-html-clean", "Pillow", "cronsim"),
+            *("selectolax", "trafilatura", "lxml-html-clean", "cronsim"),
             *("cryptography", "prometheus-client", "pyotp"),
         ),
-        "pages, searches, pictures, cron expressions, secrets and metrics of `serve`",
+        "pages, searches, cron expressions, secrets and metrics of `serve`",
     ),
     "browser": (("playwright", "Pillow"), "a real browser for `serve`"),
     "local-agent": (("browser-use", "jsonschema"), "the executor browser_use of `serve`"),

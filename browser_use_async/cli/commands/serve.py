@@ -31,7 +31,6 @@ from browser_use_async.postgres.address import is_postgres
 from browser_use_async.server import (
     AgentSettings,
     ChromiumSettings,
-    CloudSettings,
     LocalServer,
     ServerSettings,
     Webhook,
@@ -39,7 +38,7 @@ from browser_use_async.server import (
 )
 from browser_use_async.server.encryption import KEY_VARIABLE, missing_for_encryption
 from browser_use_async.server.executors.browser.locate import find_browser, version_warning
-from browser_use_async.server.executors.settings import BrowserEndpoint
+from browser_use_async.server.executors.choice import has_browser
 from browser_use_async.server.http.access_log import LOGGER as ACCESS_LOG
 from browser_use_async.server.http.connections import DESCRIPTORS
 from browser_use_async.server.listen_address import ListenAddress
@@ -128,7 +127,6 @@ class ServeSettings:
 _EXECUTORS: dict[str, type] = {
     "chromium": ChromiumSettings,
     "agent": AgentSettings,
-    "cloud": CloudSettings,
 }
 _OWNERS = (ServerSettings, *_EXECUTORS.values(), ServeSettings)
 
@@ -284,8 +282,7 @@ async def _open_site(wanted: int, port: int, stack: AsyncExitStack, console: Con
 
 
 async def _warn_of_old_browser(settings: ServerSettings, console: Console) -> None:
-    is_remote = BrowserEndpoint.find(settings.browser) is not None
-    if is_remote or settings.executor not in {"auto", "browser", "chromium", "browser_use"}:
+    if not has_browser(settings.executor):
         return
     program = find_browser(settings.browser.browser)
     warning = program and await asyncio.to_thread(version_warning, program)

@@ -38,7 +38,7 @@ _REASONS = {
     429: "Too many tasks are at work, the calls of this window are used up, or too many wrong API "
     "keys came from this address",
     502: "The website cannot be opened",
-    503: "There is nothing to search with, or another service did not do its part",
+    503: "There is nothing to search with",
 }
 
 # Profiles have one model here and three names in the published document.
@@ -56,10 +56,6 @@ _OWN_REFUSALS: dict[table.Endpoint, tuple[int, ...]] = {
     table.RESUME_TASK: (400,),
     table.SIMPLE_SEARCH: (402, 503),
     table.SEARCH_URL: (402, 502),
-    table.UPDATE_BROWSER_PROFILE: (503,),
-    table.DELETE_BROWSER_PROFILE: (503,),
-    table.CHECK_BALANCE: (503,),
-    table.ME: (503,),
 }
 
 # Without quotes, in quotes, and for text that is not ASCII: see `api.submission_key`.

@@ -47,7 +47,7 @@ def payload(request: pytest.FixtureRequest) -> str:
 
 
 def _executor(text: str) -> ScriptedExecutor:
-    step = ScriptedStep(text, evaluation_previous_goal=text, url=text, text=text)
+    step = ScriptedStep(text, evaluation_previous_goal=text, url=text)
     rows = '[{"%s": "%s"}]' % ((text.replace("\\", "\\\\").replace('"', '\\"'),) * 2)
     scenarios = {
         "Rows": Scenario(steps=(step, step), step_seconds=0, output=rows),

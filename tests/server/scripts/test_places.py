@@ -3,7 +3,6 @@
 import re
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from decimal import Decimal
 
 import attrs
 
@@ -13,7 +12,6 @@ from browser_use_async.server.executors.settings import AgentSettings, ChromiumS
 from browser_use_async.server.records import (
     Failed,
     Finished,
-    RemoteTask,
     ScriptOrder,
     ScriptOutcome,
 )
@@ -215,17 +213,6 @@ class PausedOnce:
         self._steps += 1
         if self._steps == 2:
             await self._pause()
-
-    async def remember(self, remote: RemoteTask) -> None:
-        """Nothing is done at another service."""
-
-    async def charge(self, cents: Decimal) -> None:
-        """Nothing is done at another service."""
-
-    @property
-    def is_left_alone(self) -> bool:
-        """The server does not close."""
-        return False
 
 
 async def test_a_page_that_leaves_before_the_step_gets_no_key(chromium: ChromiumExecutor) -> None:

@@ -15,7 +15,6 @@ from browser_use_async.server.executors.browser.launch import BrowserError, Brow
 from browser_use_async.server.executors.browser.live_view import LiveView
 from browser_use_async.server.executors.browser.locate import require_browser
 from browser_use_async.server.executors.browser.recorder import Recorder
-from browser_use_async.server.executors.browser.remote import RemoteBrowsers
 from browser_use_async.server.executors.browser.step_tracer import StepTracer
 from browser_use_async.server.executors.browser.task_run import SHOWN_CHARACTERS, TaskRun
 from browser_use_async.server.executors.instructions.actions import (
@@ -39,7 +38,7 @@ from browser_use_async.server.executors.scripts.healer import ModelHealer
 from browser_use_async.server.executors.scripts.notation import ScriptRefusedError
 from browser_use_async.server.executors.scripts.performance import play
 from browser_use_async.server.executors.scripts.run_notes import RunRecording, outcome_in_words
-from browser_use_async.server.executors.settings import BrowserEndpoint, ChromiumSettings
+from browser_use_async.server.executors.settings import ChromiumSettings
 from browser_use_async.server.executors.view import View
 from browser_use_async.server.html.page import shorten
 from browser_use_async.server.html.visit import PageNotOpenedError
@@ -74,18 +73,11 @@ class ChromiumExecutor(Executor):
         self._egress = settings.egress()
         self._trace = settings.trace
         trace = settings.trace != "off"
-        self._endpoint = BrowserEndpoint.find(settings)
-        if self._endpoint is not None:
-            capacity = settings.max_browsers or 1
-            self.pool: BrowserPool | RemoteBrowsers = RemoteBrowsers(
-                self._endpoint, capacity, trace=trace
-            )
-        else:
-            program = BrowserProgram.of(require_browser(settings.browser), sandbox=settings.sandbox)
-            capacity = settings.max_browsers or browsers_that_fit()
-            self.pool = BrowserPool(
-                program, capacity, trace=trace, megabytes=settings.browser_memory_mb
-            )
+        program = BrowserProgram.of(require_browser(settings.browser), sandbox=settings.sandbox)
+        capacity = settings.max_browsers or browsers_that_fit()
+        self.pool = BrowserPool(
+            program, capacity, trace=trace, megabytes=settings.browser_memory_mb
+        )
         self.capacity = capacity  # how many tasks have a browser at once
         self._recorder = Recorder()
         self._views: dict[str, HandsView] = {}
@@ -138,10 +130,7 @@ class ChromiumExecutor(Executor):
         self, assignment: Assignment, control: Control, perform: Performance
     ) -> AsyncGenerator[Step | Finished | Failed, None]:
         policy = self._egress.policy(assignment)
-        if self._endpoint is not None:
-            upstream, proxy_note = None, self._endpoint.note(assignment)
-        else:
-            upstream, proxy_note = self._egress.upstream(assignment)
+        upstream, proxy_note = self._egress.upstream(assignment)
         async with AsyncExitStack() as stack:
             room = self.pool.context(assignment, policy, upstream)
             context = await stack.enter_async_context(room)
