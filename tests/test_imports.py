@@ -200,7 +200,7 @@ def test_the_executors_import_no_library_before_a_page_is_read() -> None:
     """Workers read pages, so that the server itself never imports a parser."""
     program = (
         "import sys; from browser_use_async.server import LocalServer;"
-        "import browser_use_async.server.executors.reader.executor;"
+        "import browser_use_async.server.executors.plain.executor;"
         "import browser_use_async.server.executors.browser.executor;"
         "import browser_use_async.server.search.engine; print(*sys.modules)"
     )

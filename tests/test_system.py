@@ -74,7 +74,7 @@ async def attempt(**options):
     except Exception as error:
         print(type(error).__name__, error)
 
-for executor in ("chromium", "browser_use", "reader"):
+for executor in ("chromium", "browser_use", "plain"):
     asyncio.run(attempt(executor=executor))
 asyncio.run(attempt(executor="scripted", admin_socket="admin.sock"))
 """

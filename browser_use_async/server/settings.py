@@ -37,7 +37,7 @@ from browser_use_async.server.storage.account import (
 from browser_use_async.server.webhooks import Webhook
 from browser_use_async.server.webhooks.events import RETRY_PAUSES
 
-EXECUTORS = ("auto", "browser", "chromium", "browser_use", "cloud-v4", "reader", "scripted")
+EXECUTORS = ("auto", "browser", "chromium", "browser_use", "cloud-v4", "plain", "scripted")
 
 
 _SEARXNG = "searxng:"
@@ -308,11 +308,11 @@ class ServerSettings(
             check=_executor,
             choices=EXECUTORS,
         ),
-        "auto, chromium, browser_use, cloud-v4, reader or scripted",
+        "auto, chromium, browser_use, cloud-v4, plain or scripted",
         more="What carries out the tasks: "
         "`browser_use` is the open-source agent with your language model, `chromium` (or "
-        "`browser`) follows step lines in a real browser, `reader` follows step lines without a "
-        "browser. `auto` is the first of these whose requirements are installed. "
+        "`browser`) follows step lines in a real browser, `plain` opens pages, follows links and "
+        "reads without a browser. `auto` is the first of these whose requirements are installed. "
         "`cloud-v4` sends the tasks to the hosted service, `scripted` plays scenarios. A program "
         "may pass any object with the methods of `executors.protocol.Executor`; "
         "the server closes it at the end.",

@@ -22,7 +22,7 @@ def _settings(*words: str) -> CloudSettings:
     ("words", "said"),
     [
         (["--cloud-lenient"], "--cloud-lenient is for --executor cloud-v4"),
-        (["--executor", "reader", "--cloud-model", "a=b"], "--cloud-model is for --executor"),
+        (["--executor", "plain", "--cloud-model", "a=b"], "--cloud-model is for --executor"),
         ([*_HOSTED, "--cloud-model", "a"], "a name, = and the service's model"),
         ([*_HOSTED, "--cloud-model", "o3=gpt-5.6 [1]"], "a JSON object of its parameters"),
         ([*_HOSTED, "--cloud-model", 'o3=gpt-5.6{"a": 1'], "a JSON object of its parameters"),

@@ -143,7 +143,7 @@ async def test_a_browser_endpoint_from_a_file_or_a_variable(
     monkeypatch.setenv("MY_BROWSER", ENDPOINT)
     ways = (f"file:{tmp_path / 'endpoint'}", "env:MY_BROWSER")
     found = [_browser("--browser-endpoint", way) for way in ways]
-    words = ("--executor", "reader", "--browser-endpoint", ways[1])
+    words = ("--executor", "plain", "--browser-endpoint", ways[1])
     refused = await run("serve", *words, env=environment(MY_BROWSER=ENDPOINT))
 
     assert [each.endpoint for each in found] == [ENDPOINT, ENDPOINT]

@@ -329,7 +329,7 @@ _SERVICE, _BICYCLES = ("Service plans", "pricing.html"), ("Bicycles", "products.
 def _executor(site_url: str, console: Console, *, is_own_site: bool) -> Executor:
     """The one that reads the site; without what it needs, one that plays the same tasks."""
     try:
-        executor = choose_executor("reader")
+        executor = choose_executor("plain")
     except ConfigurationError as error:
         if is_own_site:  # there is no recording of these pages
             raise

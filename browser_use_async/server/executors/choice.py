@@ -13,12 +13,11 @@ from browser_use_async.server.executors.settings import (
     BrowserEndpoint,
     ChromiumSettings,
 )
-from browser_use_async.server.extras import READS_PAGES, missing_packages
 from browser_use_async.server.setting_kinds import or_environment
 
 _logger = logging.getLogger(__name__)
 
-_NAMES = "auto browser browser_use chromium cloud-v4 reader scripted".split()
+_NAMES = "auto browser browser_use chromium cloud-v4 plain scripted".split()
 
 
 def choose_executor(
@@ -32,17 +31,18 @@ def choose_executor(
         return choice
     if choice == "auto" and (found := _configured_agent(agent, chromium)) is not None:
         return found
-    choice = _with_what_it_needs(choice)
+    choice = "chromium" if choice == "browser" else choice
+    _check_needs(choice)
     if choice == "chromium" or (choice == "auto" and _has_browser(chromium)):
         from browser_use_async.server.executors.browser.executor import ChromiumExecutor  # noqa: PLC0415
 
         return ChromiumExecutor(chromium)
     if choice == "browser_use":
         return _agent_executor(agent, chromium)
-    if choice in {"auto", "reader"}:
-        from browser_use_async.server.executors.reader.executor import ReaderExecutor  # noqa: PLC0415
+    if choice in {"auto", "plain"}:
+        from browser_use_async.server.executors.plain.executor import PlainExecutor  # noqa: PLC0415
 
-        return ReaderExecutor(chromium.egress() if chromium is not None else None)
+        return PlainExecutor(chromium.egress() if chromium is not None else None)
     if choice == "cloud-v4":
         from browser_use_async.server.executors.remote.executor import CloudExecutor  # noqa: PLC0415
 
@@ -55,7 +55,7 @@ def choose_executor(
     hint = "" if meant is None else f"did you mean {meant!r}? Or "
     raise ConfigurationError(
         f"there is no executor {choice!r}; {hint}take 'auto', 'chromium' (or 'browser'), "
-        "'browser_use', 'cloud-v4', 'reader', 'scripted' or an object of yours"
+        "'browser_use', 'cloud-v4', 'plain', 'scripted' or an object of yours"
     )
 
 
@@ -78,22 +78,11 @@ def _configured_agent(
         return None
 
 
-def _with_what_it_needs(choice: str) -> str:
-    """The executor, or its replacement if packages are missing."""
-    choice = "chromium" if choice == "browser" else choice
-    missing = None
-    if choice in {"auto", "browser_use", "chromium", "reader"}:
-        missing = system.missing_posix("An executor that reads pages")
-    if missing is None and choice in {"auto", "chromium", "reader"}:
-        missing = missing_packages("An executor that reads pages", *READS_PAGES)
-    if missing is None and choice in {"chromium", "browser_use"}:
-        missing = missing_playwright()
-    if missing is None:
-        return choice
-    if choice != "auto":
+def _check_needs(choice: str) -> None:
+    """Refuse an executor with a browser where its packages are missing."""
+    missing = system.missing_posix("An executor with a browser") or missing_playwright()
+    if choice in {"chromium", "browser_use"} and missing is not None:
         raise ConfigurationError(missing)
-    _logger.warning("tasks play scenarios, and open no pages. %s", missing)
-    return "scripted"
 
 
 def _agent_executor(agent: AgentSettings | None, settings: ChromiumSettings | None) -> Executor:
@@ -103,15 +92,15 @@ def _agent_executor(agent: AgentSettings | None, settings: ChromiumSettings | No
             "for the executor chromium"
         )
     from browser_use_async.server.executors.agent.executor import BrowserUseExecutor  # noqa: PLC0415
+    from browser_use_async.server.executors.agent.script_executor import ScriptExecutor  # noqa: PLC0415
     from browser_use_async.server.executors.browser.executor import ChromiumExecutor  # noqa: PLC0415
-    from browser_use_async.server.executors.scripts.executor import ScriptExecutor  # noqa: PLC0415
 
     executor = BrowserUseExecutor(agent, settings)
     return ScriptExecutor(executor, ChromiumExecutor(settings, executor.model))
 
 
 def _has_browser(settings: ChromiumSettings | None) -> bool:
-    missing = missing_playwright()
+    missing = system.missing_posix("An executor with a browser") or missing_playwright()
     if BrowserEndpoint.find(settings or ChromiumSettings()) is not None:
         if missing is not None:
             raise ConfigurationError(missing)
