@@ -38,7 +38,7 @@ _EXTRAS = {
     "speed": (("msgspec", "orjson"), "faster decoding"),
     "server": (
         (
-            *("selectolax", "trafilatura", "lxml-html-clean", "Pillow", "cronsim"),
+            *("Pillow", "cronsim"),
             *("cryptography", "prometheus-client", "pyotp"),
         ),
         "pages, searches, pictures, cron expressions, secrets and metrics of `serve`",

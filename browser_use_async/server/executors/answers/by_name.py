@@ -308,6 +308,8 @@ class _Reading:
                 continue
             fitting.append((heading, rows, said))
         roots = self._places.roots
+        if not fitting and name == "links" and {*fields} == {"text", "url"}:
+            return [*self._links()]
         if not fitting and len(roots) > 1:  # each page is a row
             pages = (attrs.evolve(self, places=_Places([each])) for each in roots)
             return [each.value(part, "", "") for each in pages]
@@ -318,6 +320,13 @@ class _Reading:
             what = "could be either of several lists" if kept else f"is no list on the page{why}"
             raise ValueNotFoundError(f"{name or 'the answer'} {what}")
         return [value for _, _, said in kept for value in said][: self._rows]
+
+    def _links(self) -> Iterator[dict[str, Value]]:
+        """The links of the pages, which have no list of their own."""
+        for node in self._places.nodes:
+            address = next((each for each in node.children if each.tag == "@href"), None)
+            if node.tag == "a" and address is not None and node.text:
+                yield {"text": node.text, "url": address.attribute_text}
 
     def _word(self, item: Alternatives, row: PageNode, name: str) -> Value:
         """A row of a list of words, which has the name of its heading."""
