@@ -75,7 +75,7 @@ pytestmark = pytest.mark.timeout(300)  # a page is many tasks
 
 
 @pytest.fixture(scope="session")
-def reader_server() -> Iterator[ExampleServer]:
+def plain_server() -> Iterator[ExampleServer]:
     """The server that the pages start, which reads pages by rules."""
     with ExampleServer.start("plain") as server:
         yield server

@@ -23,7 +23,8 @@ class PageNames:
         """The names of the text of a node."""
         if node.is_attribute:
             yield "" if node.parent is None else node.parent.text
-        elif term := self._term(node):
+            return
+        if term := self._term(node):
             yield term
         if (column := self._column(node)) is not None:
             yield column
