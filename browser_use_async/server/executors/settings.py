@@ -16,7 +16,6 @@ from browser_use_async.secret_sources import is_source, read_secret
 from browser_use_async.server import checks
 from browser_use_async.server import setting_kinds as kinds
 from browser_use_async.server.egress.proxy import Egress
-from browser_use_async.server.executors.browser.locate import VARIABLE as CHROMIUM_VARIABLE
 from browser_use_async.server.records import Assignment
 from browser_use_async.server.setting_kinds import setting
 
@@ -54,6 +53,9 @@ _OTHER_PROTOCOL = {
 }
 DEFAULT_MEMORY_MB = 2048
 """The memory of a browser with one task; the heaviest usual pages take half of it."""
+
+CHROMIUM_VARIABLE = "BROWSER_USE_SERVER_CHROMIUM"
+"""The environment variable that names the browser."""
 
 
 _WITH_BROWSER = "chromium"

@@ -251,11 +251,6 @@ _STORY = "".join(
     f" keeper, who counted the boats that came home, and wrote their number into a book.</p>"
     for number in range(6)
 )
-_MENU = "".join(f"<li><a href=/{word}>{word}</a></li>" for word in ("news", "shop", "login"))
-_BOATS = "<table><tr><th>Boat<th>Year<tr><td>Tern<td>1911</table>"
-_SOUP = f"""<title>The lamp</title><div class=top><ul>{_MENU}</ul></div><div class=middle>
-<div class=story><h1>The lamp</h1>{_STORY}{_BOATS}</div></div><div class=related>Read next: other
-stories<ul>{_MENU}</ul></div>"""
 
 
 def test_a_part_with_less_than_half_of_a_page_is_not_its_main_part():
