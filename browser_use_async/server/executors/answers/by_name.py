@@ -32,9 +32,10 @@ _DATE = re.compile(
     r"|[A-Z][a-z]{2,9} \d{1,2}, \d{4}"
 )
 _NOTHING = frozenset({"", "-", "–", "—", "n/a", "none"})  # noqa: RUF001 - as pages write it
-_YES_AND_NO = dict.fromkeys(("yes", "true", "on", "✓"), True) | dict.fromkeys(
-    ("no", "false", "off", "✗"), False
-)
+_YES_AND_NO: dict[str, bool] = {
+    **dict.fromkeys(("yes", "true", "on", "✓"), True),
+    **dict.fromkeys(("no", "false", "off", "✗"), False),
+}
 _HEADING = re.compile("h[1-6]|caption")
 _ROWS = frozenset({"tr", "li", "article", "section", "div", "option"})
 _STEM = 5  # letters by which two words are one
