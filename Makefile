@@ -62,7 +62,7 @@ wheel: $(VENV)/.made ## the built wheel, used away from the checkout, and the bl
 
 # Asyncio, pickling, typing, addresses and imports are what failed on one Python alone.
 COMPATIBILITY := $(SHORT_TESTS) tests/test_*.py tests/api tests/types tests/transport tests/polling tests/lifecycle \
-	tests/batch tests/webhooks tests/mcp tests/server/egress tests/server/test_worker.py tests/server/fleet
+	tests/batch tests/webhooks tests/mcp tests/server/egress tests/server/fleet
 compatibility: $(VENV)/.made ## what may differ between Pythons (PY=python3.13 VENV=.venv-3.13)
 	$(PYTEST) -n $(WORKERS) --dist worksteal $(COMPATIBILITY) $(call ONCE_MORE,$(PYTEST),$(COMPATIBILITY))
 

@@ -17,7 +17,7 @@ from browser_use_async.server.executors.scripts.script import fill_in
 from browser_use_async.server.records import Assignment, Failed, Finished, ScriptOrder, Step
 from browser_use_async.types import SecretMapping
 from tests.agent.scripted_model import Says, act, index_of
-from tests.server.reader.running import FREE
+from tests.server.plain.running import FREE
 
 __all__ = ["Outcome", "Tutor", "Verdict", "lines_of", "play", "record"]
 

@@ -9,10 +9,10 @@ import attrs
 from benchmarks.scripts.runs import Outcome, Tutor, Verdict, play, record
 from benchmarks.scripts.site import Site, Version, serve
 from browser_use_async.server.executors.agent.executor import BrowserUseExecutor
-from browser_use_async.server.executors.agent.model import Model
+from browser_use_async.server.executors.agent.script_executor import ScriptExecutor
 from browser_use_async.server.executors.browser.executor import ChromiumExecutor
+from browser_use_async.server.executors.model import Model
 from browser_use_async.server.executors.protocol import Executor
-from browser_use_async.server.executors.scripts.executor import ScriptExecutor
 from browser_use_async.server.executors.settings import AgentSettings, ChromiumSettings
 from tests.agent.scripted_model import KEY, ScriptedModel
 

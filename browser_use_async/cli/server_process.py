@@ -18,12 +18,11 @@ from browser_use_async.cli.server_processes import ServerOrders, register
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server import LocalServer
 from browser_use_async.server.http.access_log import LOGGER as ACCESS_LOG
-from browser_use_async.server.walls import close_memory
 
 
 def main() -> int:
     """Serve until a signal, or the end of standard input."""
-    close_memory()
+    system.close_memory()
     orders: ServerOrders = pickle.load(sys.stdin.buffer)  # noqa: S301 - from the parent
     ACCESS_LOG.setLevel(logging.INFO if orders.access_log else logging.WARNING)
     console = Console()

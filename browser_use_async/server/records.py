@@ -35,7 +35,6 @@ class ScriptOutcome:
     text: str = attrs.field(default="", repr=False)  # a new version of it; empty if there is none
     played: int = 0  # how many steps were played
     model_calls: int = 0  # how often a model was asked
-    healed: int = 0  # how many steps were mended
     problem: str = ""  # why nothing was recorded, as a sentence
     may_go_on: bool = False  # whether an agent may do the task anew, since no step changed anything
 

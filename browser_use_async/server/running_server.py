@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from browser_use_async.server.errors import TooManyError
 from browser_use_async.server.faults import FaultInjector
 from browser_use_async.server.http.held_calls import HeldCalls
 from browser_use_async.server.http.large_answers import LargeAnswers
@@ -19,7 +18,6 @@ from browser_use_async.server.stores import Stores
 from browser_use_async.server.tasks import TaskRunner
 from browser_use_async.server.tasks.deployment import Deployment
 from browser_use_async.server.webhooks import WebhookSender
-from browser_use_async.server.worker import waiting_refusal
 
 if TYPE_CHECKING:
     from browser_use_async.server.handoff import Handoff
@@ -63,9 +61,3 @@ class RunningServer:
             view = attrs.evolve(self, stores=self.stores.of(owner), links=links, scopes=scopes)
             self._views[owner, scopes] = view
         return view
-
-    def require_turn(self) -> None:
-        """Refuse new work of an owner that has too much waiting."""
-        refusal = waiting_refusal(self.owner)
-        if refusal is not None:
-            raise TooManyError(f"{refusal}; try again when they are read")

@@ -17,8 +17,8 @@ from browser_use_async.server import (
     LocalServer,
     ServerSettings,
 )
-from browser_use_async.server.executors.agent.model import Model
 from browser_use_async.server.executors.browser.locate import find_browser
+from browser_use_async.server.executors.model import Model
 from browser_use_async.server.setting_kinds import settings_of
 from browser_use_async.server.settings import GROUPS
 from docs.command_tables import settings

@@ -31,7 +31,7 @@ TARGETS = ("agent", "chaos", "fleet", "matrix", "simulate")
 SUITES = tuple(
     """. api batch browser chaos cli conformance docs examples files lifecycle mcp money mutants
     observation paging polling server server/agent server/browser server/egress server/faults
-    server/fleet server/html server/keys server/pages server/reader server/scripts
+    server/fleet server/html server/keys server/pages server/plain server/scripts
     server/search server/storage server/submission_keys server/webhooks simulator site
     transport types webhooks""".split()
 )
@@ -44,7 +44,7 @@ _BROWSER = ("server/browser", "server/pages", "browser", "site")
 _SERVER = (
     *("server", "server/faults", "server/keys", "server/storage", "server/webhooks"),
     "server/submission_keys",
-    *("server/reader", "server/html", "server/search", "server/egress"),
+    *("server/plain", "server/html", "server/search", "server/egress"),
     "conformance",
 )
 _FLEET = ("server/fleet", "batch", "fleet")
@@ -80,7 +80,7 @@ ROOMS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("browser_use_async/prices.py", ("batch", "money", "server")),
     ("browser_use_async/files/", ("files", "cli")),
     ("browser_use_async/webhooks/", ("webhooks", "server/webhooks", "polling", ".")),
-    ("browser_use_async/structured_output/", ("api", "types", "server/reader", "lifecycle")),
+    ("browser_use_async/structured_output/", ("api", "types", "server/plain", "lifecycle")),
     ("browser_use_async/observing/observers.py", _SDK),
     ("browser_use_async/observing/notebook.py", ("examples", "types")),
     ("browser_use_async/observing/", ("observation", "polling", "cli")),
@@ -96,12 +96,12 @@ ROOMS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("browser_use_async/server/egress/", ("server/egress", *_BROWSER, "server/search", "agent")),
     ("browser_use_async/server/executors/agent/", ("server/agent", "agent")),
     ("browser_use_async/server/executors/browser/", (*_BROWSER, "agent")),
-    ("browser_use_async/server/executors/instructions/", ("server/reader", "server/browser")),
-    ("browser_use_async/server/executors/reader/", ("server/reader", "server/html")),
+    ("browser_use_async/server/executors/instructions/", ("server/plain", "server/browser")),
+    ("browser_use_async/server/executors/plain/", ("server/plain", "server/html")),
     ("browser_use_async/server/executors/scripts/", (*_BROWSER, "server/scripts", "agent")),
     ("browser_use_async/server/executors/", (*_SERVER, *_BROWSER, "server/agent", "agent")),
     ("browser_use_async/server/faults/", ("server/faults", "server", "chaos")),
-    ("browser_use_async/server/html/", ("server/html", "server/reader", "server/search")),
+    ("browser_use_async/server/html/", ("server/html", "server/plain", "server/search")),
     ("browser_use_async/server/tasks/", (*_SERVER, *_FLEET, "agent")),
     ("browser_use_async/server/keys/", ("server/keys", "server", "cli")),
     ("browser_use_async/server/live_view/", (*_BROWSER, "server/fleet", "agent")),

@@ -45,7 +45,7 @@ def test_each_executor_says_what_it_does_with_each_field(row: ExecutorRow):
     assert set(row.fields.values()) <= set(FieldUse)
 
 
-@pytest.mark.parametrize("name", ["reader", "scripted"])
+@pytest.mark.parametrize("name", ["plain", "scripted"])
 async def test_only_what_a_row_refuses_is_refused(name: str, http: aiohttp.ClientSession):
     """Each field is given to a server, which accepts those that are followed or ignored."""
     (row,) = (each for each in EXECUTORS if each.name == name)
@@ -83,5 +83,5 @@ def test_another_name_is_refused_with_all_names():
 
     assert str(caught.value) == (
         "there is no executor 'chromum'; did you mean 'chromium'? Or take 'auto', 'browser_use', "
-        "'chromium', 'reader' or 'scripted', or an object of yours"
+        "'chromium', 'plain' or 'scripted', or an object of yours"
     )

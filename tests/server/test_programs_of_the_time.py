@@ -136,7 +136,7 @@ async def test_a_form_with_an_empty_list_of_domains(http: aiohttp.ClientSession)
     """It sends `[]` for "all domains", and its task opens the page that it names."""
     async with (
         StaticSite(example_site_directory()) as site,
-        LocalServer(executor="reader") as server,
+        LocalServer(executor="plain") as server,
     ):
         api = Caller(server, http)
         task_id = await api.create(f"Open {site.url} and tell me the title", allowed_domains=[])
@@ -185,7 +185,7 @@ async def test_an_empty_schema_is_none(schema: str, http: aiohttp.ClientSession)
     """Forms send it, and the answer is text, as without a schema."""
     async with (
         StaticSite(example_site_directory()) as site,
-        LocalServer(executor="reader") as server,
+        LocalServer(executor="plain") as server,
     ):
         api = Caller(server, http)
         task = f"Open {site.url} and tell me the title"
@@ -301,7 +301,7 @@ async def _upload(
 async def test_the_example_of_the_upload_page(text: str, http: aiohttp.ClientSession):
     """The first rows of the uploaded table, as in the published page."""
     rows = "".join(f"item {number},{number}\n" for number in range(1, 9))
-    async with LocalServer(executor="reader") as server:
+    async with LocalServer(executor="plain") as server:
         api = Caller(server, http)
         await _upload(api, "data.csv", f"name,price\n{rows}".encode())
         await _upload(api, "config.json", b'{"currency": "EUR"}', "application/json")

@@ -217,7 +217,7 @@ async def _audit(
 _ENDING = ".script"
 _SCRIPT_FIELDS = (
     *("name", "version", "origin", "made_at", "plays", "failures", "steps", "model_calls"),
-    *("healed", "task_id"),
+    "task_id",
 )
 
 scripts = Group(

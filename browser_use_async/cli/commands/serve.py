@@ -56,7 +56,6 @@ from browser_use_async.server.settings import GROUPS
 from browser_use_async.server.static_site import StaticSite, example_site_directory
 from browser_use_async.server.storage.account import check_webhook_plan
 from browser_use_async.server.storage.webhooks import DEFAULT_EVENTS, EVENTS
-from browser_use_async.server.walls import close_memory
 
 # Where the example site is served unless that port is taken.
 DEFAULT_SITE_PORT = 8780
@@ -148,7 +147,7 @@ async def serve(console: Console, **values: Any) -> int:
     KEY, SECRET and other secrets are given as file:PATH, env:NAME or plain text. All settings,
     also those without an option: docs/command-line.md.
     """
-    close_memory()  # it has keys and secrets, also in the initial environment
+    system.close_memory()  # it has keys and secrets, also in the initial environment
     own = ServeSettings(**given(ServeSettings, values))
     ACCESS_LOG.setLevel(logging.INFO if own.access_log else logging.WARNING)
     for option in visible_secrets(_OWNERS, values):

@@ -38,7 +38,6 @@ from browser_use_async.server.http.submission_keys import (
 from browser_use_async.server.keys.api_key import DEFAULT_KEY, ApiKey, Scope
 from browser_use_async.server.routes import Route
 from browser_use_async.server.running_server import RunningServer
-from browser_use_async.server.worker import OWNER
 from browser_use_async.types import FieldKind, rules_of
 
 
@@ -166,7 +165,6 @@ def handler_of(
 
     async def answer(request: web.Request, call: Call) -> web.StreamResponse:
         view = server.of(call.key.name, call.key.scopes)
-        OWNER.set(call.key.name)
         inputs = await read_inputs(route, request)
         held = None
         if hold is not None:

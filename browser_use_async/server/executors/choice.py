@@ -12,7 +12,6 @@ from browser_use_async.server.checks import closest
 from browser_use_async.server.executors.browser.locate import find_browser, missing_playwright
 from browser_use_async.server.executors.protocol import Executor
 from browser_use_async.server.executors.settings import AgentSettings, ChromiumSettings
-from browser_use_async.server.extras import READS_PAGES, missing_packages
 from browser_use_async.server.setting_kinds import or_environment
 
 _logger = logging.getLogger(__name__)
@@ -39,16 +38,13 @@ class ExecutorRow:
     make: Callable[[ChromiumSettings | None, AgentSettings | None], Executor]
     fields: Mapping[str, FieldUse]  # by the name of the field, with each field of a task
     also: tuple[str, ...] = ()  # other names of it
-    packages: tuple[str, ...] = ()  # those that it needs of the extra `server`
-    opens_pages: bool = True  # which needs the processes of POSIX
-    has_browser: bool = False
+    has_browser: bool = False  # which needs Playwright, and the groups of processes of POSIX
 
     def missing(self) -> str | None:
         """The sentence that says what is missing; None if nothing is."""
-        about = "An executor that reads pages"
-        found = system.missing_posix(about) if self.opens_pages else None
-        found = found or missing_packages(about, *self.packages)
-        return found or (missing_playwright() if self.has_browser else None)
+        if not self.has_browser:
+            return None
+        return system.missing_posix("An executor with a browser") or missing_playwright()
 
 
 def _uses(**fields: str) -> dict[str, FieldUse]:
@@ -59,8 +55,8 @@ def _uses(**fields: str) -> dict[str, FieldUse]:
 
 def _agent(chromium: ChromiumSettings | None, agent: AgentSettings | None) -> Executor:
     from browser_use_async.server.executors.agent.executor import BrowserUseExecutor  # noqa: PLC0415
+    from browser_use_async.server.executors.agent.script_executor import ScriptExecutor  # noqa: PLC0415
     from browser_use_async.server.executors.browser.executor import ChromiumExecutor  # noqa: PLC0415
-    from browser_use_async.server.executors.scripts.executor import ScriptExecutor  # noqa: PLC0415
 
     executor = BrowserUseExecutor(agent, chromium)
     return ScriptExecutor(executor, ChromiumExecutor(chromium, executor.model))
@@ -72,10 +68,10 @@ def _chromium(chromium: ChromiumSettings | None, _agent: AgentSettings | None) -
     return ChromiumExecutor(chromium)
 
 
-def _reader(chromium: ChromiumSettings | None, _agent: AgentSettings | None) -> Executor:
-    from browser_use_async.server.executors.reader.executor import ReaderExecutor  # noqa: PLC0415
+def _plain(chromium: ChromiumSettings | None, _agent: AgentSettings | None) -> Executor:
+    from browser_use_async.server.executors.plain.executor import PlainExecutor  # noqa: PLC0415
 
-    return ReaderExecutor(chromium.egress() if chromium is not None else None)
+    return PlainExecutor(chromium.egress() if chromium is not None else None)
 
 
 def _scripted(_chromium: ChromiumSettings | None, _agent: AgentSettings | None) -> Executor:
@@ -102,9 +98,8 @@ EXECUTORS: tuple[ExecutorRow, ...] = (
         name="chromium",
         also=("browser",),
         help="a real browser that follows step lines",
-        needs="Chromium, the extras `browser` and `server`",
+        needs="Chromium, the extra `browser`",
         make=_chromium,
-        packages=READS_PAGES,
         has_browser=True,
         fields=_uses(
             follows="task secrets allowed_domains browser_profile_id save_browser_data "
@@ -115,15 +110,15 @@ EXECUTORS: tuple[ExecutorRow, ...] = (
         ),
     ),
     ExecutorRow(
-        name="reader",
-        help="follows step lines that open and read pages, without a browser",
-        needs="the extra `server`",
-        make=_reader,
-        packages=READS_PAGES,
+        name="plain",
+        help="opens pages, follows links and reads, without a browser",
+        needs="nothing",
+        make=_plain,
         fields=_uses(
-            follows="task allowed_domains save_browser_data structured_output_json use_adblock "
-            "included_file_names max_agent_steps enable_public_share metadata",
-            ignores="secrets browser_profile_id llm_model use_proxy proxy_country_code "
+            follows="task allowed_domains browser_profile_id save_browser_data "
+            "structured_output_json use_adblock included_file_names max_agent_steps "
+            "enable_public_share metadata",
+            ignores="secrets llm_model use_proxy proxy_country_code "
             "highlight_elements browser_viewport_width browser_viewport_height",
         ),
     ),
@@ -132,7 +127,6 @@ EXECUTORS: tuple[ExecutorRow, ...] = (
         help="plays the scenarios of tests",
         needs="nothing",
         make=_scripted,
-        opens_pages=False,
         fields=_uses(
             follows="task save_browser_data structured_output_json max_agent_steps "
             "enable_public_share metadata",
@@ -218,13 +212,10 @@ def _configured_agent(
 
 def _without_agent(chromium: ChromiumSettings | None) -> str:
     """The name of the executor of a server that has no model."""
-    if (missing := _ROWS["reader"].missing()) is not None:
-        _logger.warning("tasks play scenarios, and open no pages. %s", missing)
-        return "scripted"
     found = find_browser(chromium.browser if chromium is not None else None)
     if found is None:
-        return "reader"
+        return "plain"
     if (missing := missing_playwright()) is not None:
         _logger.warning("pages are read without %s. %s", found, missing)
-        return "reader"
+        return "plain"
     return "chromium"

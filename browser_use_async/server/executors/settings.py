@@ -12,12 +12,14 @@ from browser_use_async.errors import ConfigurationError
 from browser_use_async.server import checks
 from browser_use_async.server import setting_kinds as kinds
 from browser_use_async.server.egress.proxy import Egress
-from browser_use_async.server.executors.browser.locate import VARIABLE as CHROMIUM_VARIABLE
 from browser_use_async.server.secret_sources import is_source, read_secret
 from browser_use_async.server.setting_kinds import setting
 
 DEFAULT_MEMORY_MB = 2048
 """The memory of a browser with one task; the heaviest usual pages take half of it."""
+
+CHROMIUM_VARIABLE = "BROWSER_USE_SERVER_CHROMIUM"
+"""The environment variable that names the browser."""
 
 
 def _openings(field: str, value: object) -> None:

@@ -13,7 +13,6 @@ from browser_use_async.server.errors import (
     WebsiteUnavailableError,
     invalid_field,
 )
-from browser_use_async.server.extras import READS_PAGES, missing_packages
 from browser_use_async.server.html.visit import PageNotOpenedError
 from browser_use_async.server.routes import operation
 from browser_use_async.server.running_server import RunningServer
@@ -80,8 +79,6 @@ async def simple_search(
             "This server has no search backend; start it with --search searxng:URL for the "
             "address of a SearXNG server, or with --search URL for websites to index",
         )
-    _require_readers()
-    server.require_turn()
     websites, depth = _chosen(request.max_websites, 5), _chosen(request.depth, 2)
     await (charge or server.stores.account.spend)(simple_search_cents(websites, depth))
     return types.SearchResults(
@@ -97,20 +94,12 @@ async def search_url(
     if not request.url.startswith(("http://", "https://")):
         message = "the URL should begin with http:// or https://"
         raise invalid_field(("url",), message, request.url, {"error": "no http(s) address"})
-    _require_readers()
-    server.require_turn()
     depth = _chosen(request.depth, 2)
     await (charge or server.stores.account.spend)(search_url_cents(depth))
     try:
         return await server.search.search_url(request.url, request.query, depth)
     except PageNotOpenedError as error:
         raise WebsiteUnavailableError(error.reason) from error
-
-
-def _require_readers() -> None:
-    missing = missing_packages("A search", *READS_PAGES)
-    if missing is not None:
-        raise UnavailableError(missing)
 
 
 def _chosen(value: Any, fallback: int) -> int:

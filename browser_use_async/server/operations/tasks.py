@@ -85,7 +85,6 @@ async def run_task(
 ) -> types.Created:
     """Create a task and start it at once."""
     server.stores.account.require_subscription("Running tasks")
-    server.require_turn()
     return types.Created((await start_task(server, request, DEFAULT_MODEL, claim)).id)
 
 

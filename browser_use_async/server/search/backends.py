@@ -16,7 +16,6 @@ from browser_use_async.server.html.page import Page
 from browser_use_async.server.http_client import HttpClient, HttpClientError
 from browser_use_async.server.search.crawler import MAX_LINKS, open_pages, same_site
 from browser_use_async.server.search.relevance import scores
-from browser_use_async.server.worker import WorkRefusedError, in_worker
 
 _SOURCES = (
     "search must be the address of a SearXNG server, a list of addresses of websites to index, or "
@@ -97,10 +96,7 @@ class SiteIndexBackend:
         """The pages that fit the query, best first."""
         pages = await self._index(outbound)
         texts = {page.url: f"{page.title}\n{page.description}\n{page.text}" for page in pages}
-        try:
-            found = await in_worker(scores, query, list(texts.values()))
-        except WorkRefusedError as error:
-            raise SearchUnavailableError(f"Comparing the indexed pages {error}") from error
+        found = await asyncio.to_thread(scores, query, list(texts.values()))
         relevance = dict(zip(texts, found, strict=True))
         good = (url for url in relevance if relevance[url] > 0)
         ranked = sorted(good, key=lambda url: -relevance[url])

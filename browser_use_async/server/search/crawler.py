@@ -11,7 +11,6 @@ from browser_use_async.server.html.visit import PageNotOpenedError, open_page
 from browser_use_async.server.http_client import HttpClient
 from browser_use_async.server.loops import log_failure
 from browser_use_async.server.search.relevance import best_links, without_fragment
-from browser_use_async.server.worker import in_worker
 
 # How many links of a page are looked at.
 MAX_LINKS = 5_000
@@ -24,7 +23,6 @@ async def crawl(client: HttpClient, url: str, query: str, depth: int) -> list[Pa
 
     Raises:
         PageNotOpenedError: The first page could not be opened.
-        WorkRefusedError: Comparing its links takes too long.
     """
     visit = await open_page(client, url)
     first = visit.page
@@ -36,7 +34,7 @@ async def crawl(client: HttpClient, url: str, query: str, depth: int) -> list[Pa
             for link in page.links[:MAX_LINKS]
             if same_site(link.url, first.url) and without_fragment(link.url) not in seen
         ]
-        chosen = await in_worker(best_links, links, query)
+        chosen = await asyncio.to_thread(best_links, links, query)
         seen |= {without_fragment(link.url) for link in chosen}
         level = [
             page

@@ -14,7 +14,6 @@ from browser_use_async.server.search.backends import (
 )
 from browser_use_async.server.search.crawler import crawl
 from browser_use_async.server.search.relevance import passages
-from browser_use_async.server.worker import WorkRefusedError, in_worker
 from browser_use_async.types import SearchResult
 
 # Number of websites that are read concurrently.
@@ -42,11 +41,8 @@ class SearchEngine:
             PageNotOpenedError: The website could not be opened, or takes too long to search.
         """
         client = HttpClient(self._egress.policy_naming([url]))
-        try:
-            pages = await crawl(client, url, query, depth)
-            content = await in_worker(passages, query, pages)
-        except WorkRefusedError as error:
-            raise PageNotOpenedError(f"{url} could not be searched: that {error}.", url) from error
+        pages = await crawl(client, url, query, depth)
+        content = await asyncio.to_thread(passages, query, pages)
         if not content:
             noun = "page" if len(pages) == 1 else "pages"
             content = f"Nothing on the {len(pages)} {noun} that were read fits the query."
@@ -73,8 +69,8 @@ class SearchEngine:
             async with slots:
                 try:
                     pages = await crawl(client, url, query, depth)
-                    content = await in_worker(passages, query, pages)
-                except (PageNotOpenedError, WorkRefusedError):
+                    content = await asyncio.to_thread(passages, query, pages)
+                except PageNotOpenedError:
                     return None
                 except Exception as error:  # noqa: BLE001 - one website must not end the search
                     log_failure(_logger, "searching a website", error)

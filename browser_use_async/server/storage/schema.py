@@ -63,7 +63,7 @@ CREATE TABLE scripts (owner TEXT NOT NULL, name TEXT NOT NULL, version INTEGER N
     origin TEXT NOT NULL, task_id TEXT, made_at TEXT NOT NULL,
     plays BIGINT NOT NULL DEFAULT 0, failures BIGINT NOT NULL DEFAULT 0,
     steps BIGINT NOT NULL DEFAULT 0, model_calls BIGINT NOT NULL DEFAULT 0,
-    healed BIGINT NOT NULL DEFAULT 0, text TEXT NOT NULL, PRIMARY KEY (owner, name, version));
+    text TEXT NOT NULL, PRIMARY KEY (owner, name, version));
 -- The task that records a script of which there is no version, and how many have tried.
 CREATE TABLE script_recordings (owner TEXT NOT NULL, name TEXT NOT NULL, task_id TEXT NOT NULL,
     tries INTEGER NOT NULL, PRIMARY KEY (owner, name));

@@ -24,7 +24,6 @@ from browser_use_async.server.storage import TaskRecord, TaskStore, TransitionRe
 from browser_use_async.server.storage.database import stored
 from browser_use_async.server.storage.progress import TaskEvent
 from browser_use_async.server.tasks.script_turns import ScriptTurns
-from browser_use_async.server.worker import OWNER
 from browser_use_async.types import TaskStatus
 from browser_use_async.types.tasks import ASKS_PERSON
 
@@ -230,7 +229,6 @@ class TaskRunner:
 
     async def _run_task(self, run: _Run) -> None:
         record, control = run.record, run.control
-        OWNER.set(record.owner)  # only for this task's work, which has its own context
         # For a new task `follow` would know it.
         if control.is_stopped or (record.started and await self._is_over(record)):
             return  # stopped before it began

@@ -229,7 +229,7 @@ def test_a_refusal_names_the_nearest_instruction(said: str, form: str):
 
 def test_a_verb_like_no_other_has_no_nearest_instruction():
     """The refusal then has only the list of instructions."""
-    with pytest.raises(CannotContinueError, match=r"model here\. What is understood: open ADDR"):
+    with pytest.raises(CannotContinueError, match=r"say it in steps\. What is understood: open"):
         _plan("Open a.example/. Xyzzy")
 
 

@@ -199,7 +199,7 @@ def test_no_browser(monkeypatch: pytest.MonkeyPatch):
     auto = LocalServer()
 
     assert "apt-get install chromium" in str(caught.value)
-    assert type(auto.executor).__name__ == "ReaderExecutor"
+    assert type(auto.executor).__name__ == "PlainExecutor"
 
 
 @pytest.mark.parametrize("way", ["argument", "environment"])

@@ -7,7 +7,7 @@ from browser_use_async.server.executors.browser.executor import ChromiumExecutor
 from browser_use_async.server.records import Finished
 from tests.server.browser.pages import png_size, serve_pages
 from tests.server.browser.running import browse
-from tests.server.reader.running import Run, properties
+from tests.server.plain.running import Run, properties
 from tests.support.wire import bound_socket
 
 FORM = """

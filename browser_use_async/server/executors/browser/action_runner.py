@@ -12,14 +12,18 @@ from browser_use_async.server.executors.browser import elements, launch
 from browser_use_async.server.executors.browser.context import TaskContext
 from browser_use_async.server.executors.browser.elements import Element, find
 from browser_use_async.server.executors.browser.page import Document, TaskPage
+from browser_use_async.server.executors.browser.page_description import snapshot_of
 from browser_use_async.server.executors.instructions import actions
 from browser_use_async.server.executors.protocol import CannotContinueError, Control
 from browser_use_async.server.html.document import (
+    MARKUP,
     UnreadableDocumentError,
     read_document,
     type_of_file,
 )
 from browser_use_async.server.html.page import Page
+from browser_use_async.server.html.page_tree import PageNode
+from browser_use_async.server.html.reading import page_of
 from browser_use_async.server.html.visit import PageNotOpenedError, in_words
 from browser_use_async.server.one_time_codes import typed_text
 from browser_use_async.server.records import Assignment
@@ -247,13 +251,14 @@ class ActionRunner:
 
     async def read(self) -> Page:
         """The current content of the page."""
-        read = await self._context.ask(lambda page: page.ask("read"))
-        try:
-            body = str(read["text"]).encode("utf-8", "replace")
-            return await read_document(read["url"], f"{read['kind']}; charset=utf-8", body)
+        seen = await self._context.ask(snapshot_of)
+        if seen.kind in MARKUP:
+            return await asyncio.to_thread(page_of, seen.url, PageNode.of(seen.tree))
+        try:  # a text that the browser shows as it is
+            body = (await self.text()).encode("utf-8", "replace")
+            return await read_document(seen.url, f"{seen.kind}; charset=utf-8", body)
         except UnreadableDocumentError as error:
-            url = str(read["url"])
-            raise PageNotOpenedError(f"{url} could not be read: {error}.", url) from error
+            raise PageNotOpenedError(f"{seen.url} could not be read: {error}.", seen.url) from error
 
     # --- results of actions -----------------------------------------------------------------
 

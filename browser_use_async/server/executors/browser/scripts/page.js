@@ -46,12 +46,6 @@
     },
     title: () => document.title.slice(0, MOST_NAME),
     text: () => squeezedText(),
-    read() {
-      const kind = document.contentType;
-      const isMarkup = kind === 'text/html' || kind === 'application/xhtml+xml';
-      const text = isMarkup ? document.documentElement.outerHTML : document.body?.innerText || '';
-      return { url: location.href.slice(0, MOST_NAME), kind, text: text.slice(0, MOST_CHARACTERS) };
-    },
     draw(selector) {
       this.erase();  // what a picture that failed has left
       const text = squeezedText();

@@ -5,22 +5,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from browser_use_async.server.executors.answers.by_name import ValueNotFoundError, Written, read
 from browser_use_async.server.executors.protocol import CannotContinueError
-from browser_use_async.server.executors.reader.extraction import NotReadableError, fill
-from browser_use_async.server.executors.reader.facts import PageFacts
 from browser_use_async.server.executors.schema import Schema
-from browser_use_async.server.html.page import Heading, Label, Link, Page, Row, Table
+from tests.server.scripts.trees import page
 
-PAGE = Page(
-    url="https://a.example/",
-    title="T",
-    text="words",
-    headings=[Heading(1, "H")],
-    links=[Link("L", "https://a.example/l")],
-    tables=[Table(("a", "b"), [Row(("1", "2")), Row(("3", "x"))], "c")],
-    labels=[Label("a", "1")],
-    data=[{"@type": "A", "b": {"c": [1, {"d": None}]}}],
-)
+PAGE = page("<title>T</title><h1>H</h1><a href=/l>L</a><dl><dt>a<dd>1</dl><p>words</p>")
+
+
+def read_from_page(text: str) -> Any:
+    """What a schema gets from the page."""
+    return read(text, [PAGE], Written())
+
 
 REFUSED = {
     "not json": "is not JSON",
@@ -51,7 +47,7 @@ REFUSED = {
 def test_broken_schema_is_refused(text: str, reason: str):
     """An invalid schema, or one with a missing reference, is refused with a sentence."""
     with pytest.raises(CannotContinueError, match=reason):
-        fill(Schema(text), PageFacts([PAGE]))
+        read_from_page(text)
 
 
 def test_schema_that_contains_itself_is_filled_as_far_as_the_page_goes():
@@ -62,7 +58,7 @@ def test_schema_that_contains_itself_is_filled_as_far_as_the_page_goes():
         "required": ["title"],
     }
 
-    assert fill(Schema(json.dumps(schema)), PageFacts([PAGE])) == {"title": "T"}
+    assert read_from_page(json.dumps(schema)) == {"title": "T"}
 
 
 def test_lists_of_schemas_do_not_double():
@@ -74,7 +70,7 @@ def test_lists_of_schemas_do_not_double():
 
     assert len(text) < 4_000
     with pytest.raises(CannotContinueError, match="more than can be read"):
-        fill(Schema(text), PageFacts([PAGE]))
+        read_from_page(text)
 
 
 def test_a_schema_that_is_put_together_from_many_is_filled():
@@ -83,7 +79,7 @@ def test_a_schema_that_is_put_together_from_many_is_filled():
     named = {"properties": {"title": {"type": "string"}}, "required": ["title"]}
     root = {**part, "$defs": {"a": {"type": "object"}, "b": {"allOf": [named, named]}}}
 
-    assert fill(Schema(json.dumps(root)), PageFacts([PAGE])) == {"title": "T"}
+    assert read_from_page(json.dumps(root)) == {"title": "T"}
 
 
 def test_a_schema_that_is_too_deep_is_refused():
@@ -94,7 +90,7 @@ def test_a_schema_that_is_too_deep_is_refused():
 
     for schema in (deep, {"anyOf": [{"$ref": "#"}]}):
         with pytest.raises(CannotContinueError, match="nested too deeply"):
-            fill(Schema(json.dumps(schema)), PageFacts([PAGE]))
+            read_from_page(json.dumps(schema))
 
 
 def test_a_schema_that_is_too_long_is_refused():
@@ -111,7 +107,7 @@ def test_schema_out_of_proportion_is_refused():
         definitions[f"d{level}"] = {"anyOf": [{"$ref": f"#/$defs/d{level - 1}"}] * 3}
 
     with pytest.raises(CannotContinueError, match="more than can be read"):
-        fill(Schema(json.dumps({"$defs": definitions, "$ref": "#/$defs/d24"})), PageFacts([PAGE]))
+        read_from_page(json.dumps({"$defs": definitions, "$ref": "#/$defs/d24"}))
 
 
 KEYWORDS = st.sampled_from(
@@ -138,7 +134,7 @@ SCHEMAS = st.recursive(
 def test_any_schema_is_filled_or_refused(schema: dict[str, Any]):
     """For any JSON as a schema, the result is JSON or one of the two refusals."""
     try:
-        value = fill(Schema(json.dumps(schema)), PageFacts([PAGE]))
-    except (NotReadableError, CannotContinueError):
+        value = read_from_page(json.dumps(schema))
+    except (ValueNotFoundError, CannotContinueError):
         return
     json.dumps(value, allow_nan=False)

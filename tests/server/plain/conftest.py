@@ -4,14 +4,14 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from browser_use_async.server.executors.reader.executor import ReaderExecutor
+from browser_use_async.server.executors.plain.executor import PlainExecutor
 from browser_use_async.server.static_site import StaticSite, example_site_directory
 
 
 @pytest.fixture
-def reader() -> ReaderExecutor:
+def reader() -> PlainExecutor:
     """A reader for pages of this machine."""
-    return ReaderExecutor()
+    return PlainExecutor()
 
 
 @pytest.fixture

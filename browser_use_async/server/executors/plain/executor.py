@@ -1,26 +1,28 @@
-"""Executor that opens the pages of a task's plan and answers by rules, without a browser."""
+"""Executor that takes the steps of a task without a browser: it opens, follows links and reads.
 
-from collections.abc import AsyncIterator, Iterable, Mapping
-from typing import Any
+Every other step needs a browser.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable
 
 import attrs
 
 from browser_use_async.server.egress.proxy import Egress
+from browser_use_async.server.executors.answers.composition import compose
 from browser_use_async.server.executors.instructions import actions
-from browser_use_async.server.executors.instructions.plan import understood
+from browser_use_async.server.executors.instructions.plan import read_plan_of
 from browser_use_async.server.executors.protocol import (
     CannotContinueError,
     Control,
     Executor,
     StepLimiter,
 )
-from browser_use_async.server.executors.reader.answer import answer
 from browser_use_async.server.html.page import Page, shorten
-from browser_use_async.server.html.visit import PageNotOpenedError, open_file, open_page
+from browser_use_async.server.html.visit import Cookies, PageNotOpenedError, open_file, open_page
 from browser_use_async.server.html.words import links_named
 from browser_use_async.server.http_client import HttpClient
 from browser_use_async.server.records import Assignment, Failed, Finished, Step
-from browser_use_async.server.worker import WorkRefusedError, in_worker
 
 _SHOWN_LINES = 12
 _SHOWN_CHARACTERS = 800
@@ -37,18 +39,16 @@ class TaskRun:
     _limiter: StepLimiter
     _page: Page | None = None
     _is_public: bool = False  # whether that page came from a public host
-    _cookies: dict[tuple[str, str, str], Mapping[str, Any]] = attrs.field(factory=dict)
+    cookies: Cookies = attrs.field(init=False)
     answering: list[Page] = attrs.field(factory=list)  # the pages that are part of the answer
+
+    def __attrs_post_init__(self) -> None:
+        self.cookies = Cookies(self._assignment.cookies)
 
     @property
     def url(self) -> str:
         """The address of the page at hand, empty before the first one."""
         return self._page.url if self._page is not None else ""
-
-    @property
-    def cookies(self) -> list[Mapping[str, Any]]:
-        """The cookies of all pages, the latest of each name, domain and path."""
-        return list(self._cookies.values())
 
     async def perform(self, planned: actions.PlannedAction) -> Step | None:
         """Open what an action names."""
@@ -79,12 +79,9 @@ class TaskRun:
     async def _target(self, action: actions.Action) -> actions.Target | None:
         if isinstance(action, actions.Target):
             return action
-        assert isinstance(action, actions.Click)  # no other is in a reader's plan
+        assert isinstance(action, actions.Click)  # no other is in a plan without a browser
         links = self._page.links if self._page is not None else ()
-        try:
-            named = await in_worker(links_named, links, action.phrase)
-        except WorkRefusedError as error:
-            raise CannotContinueError(f"Comparing the links of {self.url} {error}.") from error
+        named = await asyncio.to_thread(links_named, links, action.phrase)
         if len(named) == 1:
             return actions.OpenAddress(named[0].url)
         if named:
@@ -104,10 +101,10 @@ class TaskRun:
         if isinstance(target, actions.OpenFile):
             self._is_public = True  # its links are no more the request's own than those of a page
             return await open_file(target.name, self._assignment.files[target.name])
-        visit = await open_page(self._client, target.url, from_public=from_public)
+        visit = await open_page(
+            self._client, target.url, from_public=from_public, cookies=self.cookies
+        )
         self._is_public = visit.is_public
-        for cookie in visit.cookies:
-            self._cookies[cookie["name"], cookie["domain"], cookie["path"]] = cookie
         return visit.page
 
     def _goal(self, action: actions.Action, target: actions.Target) -> str:
@@ -127,10 +124,10 @@ def _first_lines(page: Page) -> str:
     return shorten("\n".join(lines[:_SHOWN_LINES]).strip(), _SHOWN_CHARACTERS)
 
 
-class ReaderExecutor(Executor):
+class PlainExecutor(Executor):
     """Opens the pages that a task names, follows the links it names, and answers from them."""
 
-    name = "rule-based reader"
+    name = "steps without a browser"
 
     def __init__(self, egress: Egress | None = None) -> None:
         self._egress = egress or Egress(allow_named_addresses=True)
@@ -142,17 +139,17 @@ class ReaderExecutor(Executor):
         client = HttpClient(self._egress.policy(assignment))
         run = TaskRun(self.name, assignment, client, StepLimiter(assignment, control))
         try:
-            plan = await understood(assignment, in_browser=False)
+            plan = read_plan_of(assignment, in_browser=False)
             for planned in plan.actions:
                 step = await run.perform(planned)
                 if step is not None:
                     yield step
             evaluation = await run.begin_step("Compose the answer")
             schema = assignment.structured_output_json
-            finished = await answer(run.answering, plan, schema)
+            finished = await compose(run.answering, plan, schema)
             shown = shorten(finished.output or "", _SHOWN_CHARACTERS)
             yield Step("Compose the answer", evaluation, run.url, text=shown)
-            yield attrs.evolve(finished, cookies=run.cookies)
+            yield attrs.evolve(finished, cookies=run.cookies.all())
         except PageNotOpenedError as error:
             yield Failed(error.reason, error.url)
         except CannotContinueError as error:

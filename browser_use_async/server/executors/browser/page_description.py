@@ -7,7 +7,7 @@ import attrs
 from playwright.async_api import ElementHandle, Frame, Locator
 
 from browser_use_async.server.executors.browser.elements import Element
-from browser_use_async.server.executors.browser.launch import PageLimitError
+from browser_use_async.server.executors.browser.launch import CommandFailedError, PageLimitError
 from browser_use_async.server.executors.browser.page import (
     MOST_URL_CHARACTERS,
     TaskPage,
@@ -90,8 +90,13 @@ async def snapshot_of(page: TaskPage) -> Snapshot:
         PageLimitError: There is more than a script can compare.
     """
     await page.wait_for_rest()
-    asking = page.page.main_frame.evaluate(f"({script('describe')}).snapshot()")
-    return snapshot_from(await page.run(asking, _ASKING))
+    call = f"({script('describe')}).snapshot()"
+    try:
+        raw = await page.run(page.page.main_frame.evaluate(call), _ASKING)
+    except CommandFailedError:  # the page has navigated meanwhile
+        await page.wait_for_rest()
+        raw = await page.run(page.page.main_frame.evaluate(call), _ASKING)
+    return snapshot_from(raw)
 
 
 def snapshot_from(raw: Any) -> Snapshot:
@@ -102,7 +107,8 @@ def snapshot_from(raw: Any) -> Snapshot:
     """
     left = [_MOST_CHARACTERS]
     try:
-        return Snapshot(str(raw["url"])[:MOST_URL_CHARACTERS], _checked_tree(raw["tree"], left))
+        url, kind = str(raw["url"])[:MOST_URL_CHARACTERS], str(raw["kind"])
+        return Snapshot(url, _checked_tree(raw["tree"], left), kind)
     except (TypeError, KeyError, ValueError, RecursionError):
         raise PageLimitError("it has more in it than a script can compare") from None
 
@@ -134,15 +140,10 @@ def element_of(handle: ElementHandle, description: Description) -> Element:
     return Element(handle, description.words, description.tag, description.type)
 
 
-async def handle_at(page: TaskPage, expression: str, *given: Any) -> ElementHandle | None:
-    """Find an element of the main frame by an expression; None if it finds none."""
-    finding = page.page.main_frame.evaluate_handle(expression, *given)
-    return (await page.run(finding, _ASKING)).as_element()
-
-
 async def element_at(page: TaskPage, expression: str) -> Element | None:
-    """Find an element in the same way, for the runner of actions; also one in a frame."""
-    handle = await handle_at(page, expression)
+    """Find an element by an expression, also one in a frame; None if it finds none."""
+    finding = page.page.main_frame.evaluate_handle(expression)
+    handle = (await page.run(finding, _ASKING)).as_element()
     while handle is not None:
         seen = (await described(page, handle)).description
         is_inside = seen.tag in {"iframe", "frame"}

@@ -1,5 +1,6 @@
 """The answer to a task from its pages, and the requested output file."""
 
+import asyncio
 import csv
 import io
 import json
@@ -8,15 +9,15 @@ from collections.abc import Sequence
 import attrs
 
 from browser_use_async.server.cells import cell_of
+from browser_use_async.server.executors.answers.by_name import ValueNotFoundError, Written, read
 from browser_use_async.server.executors.instructions.actions import Part, Plan, Saving
 from browser_use_async.server.executors.protocol import CannotContinueError
-from browser_use_async.server.executors.reader.extraction import NotReadableError, fill
-from browser_use_async.server.executors.reader.facts import MAX_TEXT, PageFacts
-from browser_use_async.server.executors.schema import Schema
 from browser_use_async.server.html.page import Page, Row, Table, shorten
 from browser_use_async.server.html.words import word_set
 from browser_use_async.server.records import Finished
-from browser_use_async.server.worker import PLANNING_SECONDS, WorkRefusedError, in_worker
+
+MAX_TEXT = 20_000
+"""The maximum length of the text of pages in an answer, in characters."""
 
 
 def in_words(pages: Sequence[Page], parts: frozenset[Part]) -> str:
@@ -29,35 +30,35 @@ def in_words(pages: Sequence[Page], parts: frozenset[Part]) -> str:
     return "\n\n---\n\n".join(_section(page, parts, limit, several=several) for page in pages)
 
 
-def structured(pages: Sequence[Page], schema: Schema) -> str:
-    """Fill a schema from pages, and return the JSON."""
+def structured(pages: Sequence[Page], schema: str, rows: int | None = None) -> str:
+    """Fill a schema from the names on pages, and return the JSON."""
+    urls = ", ".join(page.url for page in pages)
+    unread = [page for page in pages if page.root is None]
+    if unread:
+        raise CannotContinueError(f"{unread[0].url} has no values that can be read.")
+    roots = [page.root for page in pages if page.root is not None]
+    cut = [page for page in pages if page.cut or (page.root is not None and page.root.is_cut)]
+    if cut and rows is None:  # else the end is not asked for
+        raise CannotContinueError(f"{cut[0].url} is too long: only its beginning could be read.")
     try:
-        return json.dumps(fill(schema, PageFacts(pages)), ensure_ascii=False)
-    except NotReadableError as error:
-        urls = ", ".join(page.url for page in pages)
-        what = f"The field {error.path}" if error.path else "What structured_output_json asks for"
-        raise CannotContinueError(f"{what} could not be found on {urls}.") from error
+        return json.dumps(read(schema, roots, Written(), rows=rows), ensure_ascii=False)
+    except ValueNotFoundError as error:
+        raise CannotContinueError(f"{error}: {urls}.") from error
 
 
-async def answer(pages: Sequence[Page], plan: Plan, structured_output_json: str | None) -> Finished:
-    """The answer to a task, made in a worker, and the output file if one is asked for."""
-    try:
-        return await in_worker(
-            answered, pages, plan, structured_output_json, seconds=PLANNING_SECONDS
-        )
-    except WorkRefusedError as error:
-        raise CannotContinueError(f"Finding the answer in what was read {error}.") from error
+async def compose(pages: Sequence[Page], plan: Plan, schema: str | None) -> Finished:
+    """The answer to a task, made in a thread, and the output file if one is asked for."""
+    return await asyncio.to_thread(composed, pages, plan, schema)
 
 
-def answered(pages: Sequence[Page], plan: Plan, structured_output_json: str | None) -> Finished:
-    """Make the answer in this process."""
-    schema = Schema(structured_output_json) if structured_output_json is not None else None
+def composed(pages: Sequence[Page], plan: Plan, schema: str | None) -> Finished:
+    """The same in this thread."""
     if plan.rows is not None:
         pages = [_beginning(page, plan.rows) for page in pages if page.tables] or pages
     cut = [page.url for page in pages if page.cut]
-    if cut and (schema is not None or plan.saving is not None):  # all data is needed
+    if cut and plan.saving is not None:  # all data is needed
         raise CannotContinueError(f"{cut[0]} is too long: only its beginning could be read.")
-    output = in_words(pages, plan.parts) if schema is None else structured(pages, schema)
+    output = in_words(pages, plan.parts) if schema is None else structured(pages, schema, plan.rows)
     if plan.saving is None:
         return Finished(output)
     content, summary = export(plan.saving, pages, output, structured=schema is not None)
@@ -86,7 +87,7 @@ def _section(page: Page, parts: frozenset[Part], limit: int, *, several: bool) -
             text = _part(page, part, limit)
             gap = "\n" if "\n" in text else " "
             lines.append(f"{part.capitalize()}:{gap}{text}")
-    tail = "\n[... the page is longer than a reader takes in]" if page.cut else ""
+    tail = "\n[... the page is longer than what is read of it]" if page.cut else ""
     return "\n".join(lines).strip() + tail
 
 

@@ -1,17 +1,24 @@
 """Records the actions in a browser, so that a script can be made of them."""
 
+import asyncio
 import contextlib
 import json
 import time
+from collections.abc import Collection
 from typing import Any
 
-import attrs
 from playwright.async_api import BrowserContext, Dialog, Request, Response
 from playwright.async_api import Error as PlaywrightError
 
 from browser_use_async.server.executors.browser.elements import Element
 from browser_use_async.server.executors.browser.launch import BrowserError, PageLimitError
 from browser_use_async.server.executors.browser.page import TaskPage
+from browser_use_async.server.executors.browser.page_description import (
+    FOCUSED,
+    described,
+    element_at,
+    snapshot_of,
+)
 from browser_use_async.server.executors.instructions.actions import (
     Action,
     Click,
@@ -20,16 +27,8 @@ from browser_use_async.server.executors.instructions.actions import (
 )
 from browser_use_async.server.executors.scripts import recorder
 from browser_use_async.server.executors.scripts.notation import MOST_CHARACTERS, write
-from browser_use_async.server.executors.scripts.page_description import (
-    FOCUSED,
-    described,
-    element_at,
-    snapshot_of,
-)
 from browser_use_async.server.executors.scripts.script import Description
 from browser_use_async.server.records import Assignment, ScriptOutcome
-from browser_use_async.server.worker import WorkRefusedError, in_worker
-from browser_use_async.server.worker_turns import JobKind
 
 _MOST_REQUESTS = 5000
 _BODY_CHARACTERS = 2000
@@ -45,8 +44,11 @@ _SUBMITTING = """(() => {
 class RunRecording:
     """The notes of one run."""
 
-    def __init__(self, context: BrowserContext, *, has_model: bool = False) -> None:
+    def __init__(
+        self, context: BrowserContext, *, has_model: bool = False, tells: Collection[str] = ()
+    ) -> None:
         self._has_model = has_model  # whether a model answers, and no rule
+        self._tells = tells  # the parts of pages that an answer in words has
         self._notes: list[recorder.Note] = []
         self._characters = 0  # of the pages in them
         self._requests: dict[Request, recorder.SeenRequest] = {}
@@ -91,10 +93,6 @@ class RunRecording:
         else:
             self.note_problem("its pages have more in them than can be compared")
 
-    def replace_last(self, action: Action) -> None:
-        """Replace the last action by its final form, such as the whole text typed into a field."""
-        self._notes[-1] = attrs.evolve(self._notes[-1], action=action)
-
     def note_problem(self, problem: str) -> None:
         """Record an action that cannot be played."""
         nowhere = recorder.Snapshot("", ["body", {}, []])
@@ -118,17 +116,14 @@ class RunRecording:
                 requests=[*self._requests.values()],
                 end=end,
                 answer=answer_of(output, is_json=is_json),
+                schema=assignment.structured_output_json,
+                tells=[*self._tells],
                 is_page_text=not is_json and not self._has_model,
                 inputs=dict(order.inputs),
                 secrets=dict(assignment.secrets),
                 dialogs=self._dialogs,
             )
-            try:
-                text, problem = await in_worker(
-                    recorded_text, order.name, run, seconds=5.0, kind=JobKind.READING
-                )
-            except WorkRefusedError as error:
-                text, problem = "", f"making it {error}"
+            text, problem = await asyncio.to_thread(recorded_text, order.name, run)
             if text:
                 return ScriptOutcome(order.name, text=text)
         return ScriptOutcome(order.name, problem=f"No script was recorded: {problem}.")
@@ -165,7 +160,7 @@ def outcome_in_words(outcome: ScriptOutcome) -> str:
 
 
 def recorded_text(name: str, run: recorder.Run) -> tuple[str, str]:
-    """The text of the script of a run, or the reason why there is none; in a worker."""
+    """The text of the script of a run, or the reason why there is none."""
     try:
         text = write(recorder.record(name, run))
     except recorder.NotRecordableError as error:

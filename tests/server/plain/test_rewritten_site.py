@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from browser_use_async.server.executors.reader.executor import ReaderExecutor
+from browser_use_async.server.executors.plain.executor import PlainExecutor
 from browser_use_async.server.static_site import StaticSite, example_site_directory
-from tests.server.reader.running import properties, run, table_of
+from tests.server.plain.running import properties, run, table_of
 
 TEXT, NUMBER, WHOLE, FLAG = ({"type": kind} for kind in ("string", "number", "integer", "boolean"))
 
@@ -56,14 +56,14 @@ async def other(tmp_path: Path) -> AsyncIterator[str]:
         yield served.url
 
 
-async def test_title_is_the_new_one(reader: ReaderExecutor, other: str):
+async def test_title_is_the_new_one(reader: PlainExecutor, other: str):
     """The title of the start page is the rewritten one."""
     done = await run(reader, f"Open {other} and tell me its title")
 
     assert done.output == "Moss & Ember Kettles"
 
 
-async def test_new_links_are_followed(reader: ReaderExecutor, other: str):
+async def test_new_links_are_followed(reader: PlainExecutor, other: str):
     """Links are found by their new names, and no longer by the old ones."""
     task = f"Open {other}, click {{}} and tell me its title"
 
@@ -73,7 +73,7 @@ async def test_new_links_are_followed(reader: ReaderExecutor, other: str):
     assert "no link “Service plans”" in (await run(reader, task.format("Service plans"))).reason
 
 
-async def test_new_text_is_read(reader: ReaderExecutor, other: str):
+async def test_new_text_is_read(reader: PlainExecutor, other: str):
     """The text of the article contains the new names and none of the old ones."""
     done = await run(reader, f"Read {other}/journal/winter-chain-care.html")
 
@@ -81,7 +81,7 @@ async def test_new_text_is_read(reader: ReaderExecutor, other: str):
     assert not [old for old in WORDS if old in done.output]
 
 
-async def test_new_table_fills_the_schema(reader: ReaderExecutor, other: str):
+async def test_new_table_fills_the_schema(reader: PlainExecutor, other: str):
     """New column names, names and prices, the latter in another spelling."""
     schema = properties(levels=table_of(name=TEXT, fee_per_quarter=NUMBER, spare_kettle=FLAG))
     done = await run(reader, f"Open the care levels page of {other}", schema=schema)
@@ -95,17 +95,17 @@ async def test_new_table_fills_the_schema(reader: ReaderExecutor, other: str):
     }
 
 
-async def test_old_fields_are_gone(reader: ReaderExecutor, other: str):
+async def test_old_fields_are_gone(reader: PlainExecutor, other: str):
     """A field that only the old site had fails the task."""
     schema = properties(founded=WHOLE)
     done = await run(reader, f"Open {other}/about.html", schema=schema)
     renamed = await run(reader, f"Open {other}/about.html", schema=properties(started_in=WHOLE))
 
-    assert done.reason == f"The field founded could not be found on {other}/about.html."
+    assert done.reason == f"founded is not named on the page: {other}/about.html."
     assert renamed.value == {"started_in": 1987}
 
 
-async def test_new_product(reader: ReaderExecutor, other: str):
+async def test_new_product(reader: PlainExecutor, other: str):
     """The heading and the terms of a product page under a new address."""
     task = f"Open {other}, click Kettles, then follow the link 'inkwell samovar'"
     product = await run(reader, task, schema=properties(heading=TEXT, load=TEXT))
@@ -113,7 +113,7 @@ async def test_new_product(reader: ReaderExecutor, other: str):
     assert product.value == {"heading": "Inkwell Samovar", "load": "120 kg"}
 
 
-async def test_new_price_list_is_saved(reader: ReaderExecutor, other: str):
+async def test_new_price_list_is_saved(reader: PlainExecutor, other: str):
     """The downloaded file contains the new rows."""
     task = f"Open {other}/levels.html, download the price list and save it as out.csv"
     done = await run(reader, task)

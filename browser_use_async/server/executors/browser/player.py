@@ -1,4 +1,8 @@
-"""Plays a script on the pages of a task: finds, checks, acts, and waits for the effects."""
+"""Takes the steps of a script in a browser: finds, checks, acts, and waits for the effects.
+
+A task in step lines is a script whose steps have no descriptions: their elements are found by the
+words of the task.
+"""
 
 import asyncio
 import re
@@ -10,15 +14,14 @@ from playwright.async_api import Dialog, ElementHandle, Frame, Request
 from playwright.async_api import Error as PlaywrightError
 
 from browser_use_async.server.executors.browser.context import TaskContext
-from browser_use_async.server.executors.browser.elements import Element
+from browser_use_async.server.executors.browser.elements import (
+    Element,
+    ElementNotFoundError,
+    find,
+)
 from browser_use_async.server.executors.browser.launch import CommandFailedError, NoAnswerError
 from browser_use_async.server.executors.browser.page import FRAME_SECONDS, TaskPage
-from browser_use_async.server.executors.browser.task_run import TaskRun
-from browser_use_async.server.executors.instructions.actions import OpenAddress, goal_of
-from browser_use_async.server.executors.protocol import CannotContinueError
-from browser_use_async.server.executors.scripts.addresses import fits, origin_of, quoted_inputs
-from browser_use_async.server.executors.scripts.healer import ModelHealer
-from browser_use_async.server.executors.scripts.page_description import (
+from browser_use_async.server.executors.browser.page_description import (
     candidates_of,
     described,
     element_of,
@@ -27,6 +30,16 @@ from browser_use_async.server.executors.scripts.page_description import (
     problem_with,
     snapshot_of,
 )
+from browser_use_async.server.executors.browser.run_recording import RunRecording
+from browser_use_async.server.executors.browser.task_run import TaskRun
+from browser_use_async.server.executors.instructions.actions import (
+    Action,
+    Click,
+    OpenAddress,
+    goal_of,
+)
+from browser_use_async.server.executors.protocol import CannotContinueError
+from browser_use_async.server.executors.scripts.addresses import fits, origin_of, quoted_inputs
 from browser_use_async.server.executors.scripts.recorder import SAFE, Snapshot
 from browser_use_async.server.executors.scripts.script import (
     Description,
@@ -34,7 +47,6 @@ from browser_use_async.server.executors.scripts.script import (
     Script,
     ScriptStep,
     fill_in,
-    says_change,
 )
 
 _FIND_SECONDS = 3.0
@@ -87,9 +99,8 @@ class Played:
     # Whether a step was begun that changes something, or a password was sent
     has_changed: bool = False
     needs_person: bool = False  # whether a person must take a refused step
-    # Notes for the next step: healed elements, drifting ones, closed banners.
+    # Notes for the next step: elements found in another way, closed banners.
     said: list[str] = attrs.field(factory=list)
-    healed: dict[int, Description] = attrs.field(factory=dict)  # by the number of the step, from 0
 
 
 @attrs.frozen
@@ -98,7 +109,6 @@ class Located:
 
     step: ScriptStep
     element: Element | None
-    is_healed: bool = False  # whether a model has named the element
 
 
 class ScriptPlayer:
@@ -108,18 +118,19 @@ class ScriptPlayer:
         self,
         context: TaskContext,
         task_run: TaskRun,
-        recorded: Script,
+        steps: Script,
         inputs: dict[str, str],
         *,
-        healer: ModelHealer | None = None,
+        recording: RunRecording | None = None,
         guards: bool = True,
     ) -> None:
         self._context = context
         self._task_run = task_run
-        self._script = recorded
+        self._script = steps
         self._inputs = inputs
-        self._healer = healer
-        self._guards = guards  # off only to show that they are needed
+        self._recording = recording  # notes what is done, for a script
+        # Off for steps in the words of a task; and else only to show that they are needed
+        self._guards = guards
         self.played = Played()
         self.is_taking = False  # whether a step has begun but not succeeded yet
         self._signs_in = False  # whether the latest step does
@@ -139,8 +150,6 @@ class ScriptPlayer:
     def step(self, number: int) -> ScriptStep:
         """A step with the inputs of this run, counted from 0."""
         step = self._script.steps[number]
-        if number in self.played.healed:  # one that repeats
-            step = attrs.evolve(step, element=self.played.healed[number])
         filled = fill_in(step, self._inputs)
         if isinstance(step.action, OpenAddress):
             return attrs.evolve(filled, action=fill_in(step.action, quoted_inputs(self._inputs)))
@@ -153,18 +162,19 @@ class ScriptPlayer:
             StepRefusedError: The page is not as the step expects.
         """
         step, page = self.step(number), await self._context.current()
-        if step.element is None and step.repeats and is_again and not self._goes_on:
-            return None
+        if step.element is None:
+            is_over = step.repeats and is_again and not self._goes_on
+            if is_over or await self._is_needless(page, step.action):
+                return None
         try:
             seconds = _MISS_SECONDS if step.repeats and is_again else _FIND_SECONDS
             return Located(step, await self._find(page, step, seconds))
         except StepRefusedError as refusal:
             is_lost = isinstance(refusal, MisplacedError) and not (is_again and step.leads_to)
-            if step.element is None or is_lost:
+            is_last = step.element is not None and step.repeats and not is_lost
+            if not is_last or await self._looks_alike(page, step):
                 raise
-            if step.repeats and not await self._looks_alike(page, step):
-                return None
-            return Located(step, await self._healed(page, number, step, refusal), is_healed=True)
+            return None
 
     async def take(self, located: Located) -> None:
         """Take a step, if its page has not changed since it was located.
@@ -177,10 +187,13 @@ class ScriptPlayer:
         self._begun.clear()
         self._ended.clear()
         await self._require_place(page, step, element)
+        if element is None and (self._guards or self._recording is not None):
+            element = await self._task_run.runner.element_of(step.action)  # by its words
+            await self._require_place(page, step, element)
         if element is not None:
             await self._uncover(page, element, step)
             await self._require_place(page, step, element)
-            if self._guards and not located.is_healed:
+            if self._guards and step.element is not None:
                 problem = problem_with(step, await described(page, element.handle))
                 if problem:
                     raise _refused(step, f"the page has changed: {problem}")
@@ -189,7 +202,10 @@ class ScriptPlayer:
         self._signs_in = step.effect is Effect.SIGNS_IN
         self.is_taking = True
         self._confirms, self._asked = step.confirms, ""
-        await self._task_run.act(step.action, element)
+        action = step.action
+        if self._recording is not None:
+            action, element = await self._recording.note(page, action, element)
+        await self._task_run.act(action, element)
         self.played.steps += 1
         if self._asked:
             raise _refused(step, f"the page asked “{self._asked}”, and was answered with Cancel")
@@ -219,8 +235,18 @@ class ScriptPlayer:
 
     # --- elements ---------------------------------------------------------------------------
 
+    async def _is_needless(self, page: TaskPage, action: Action) -> bool:
+        """Whether an action is an optional click, and the page has no matching link."""
+        if not isinstance(action, Click) or action.needed:
+            return False
+        try:
+            await find(page, "clickables", action.phrase, patience=False)
+        except ElementNotFoundError:
+            return True
+        return False
+
     async def _find(self, page: TaskPage, step: ScriptStep, seconds: float) -> Element | None:
-        """Wait until the page is the one of a step and has its element, if it needs one."""
+        """Wait until the page is the one of a step and has its element, if it is described."""
         now = asyncio.get_running_loop().time
         deadline = now() + seconds
         while True:
@@ -278,25 +304,6 @@ class ScriptPlayer:
             if is_alike and has_place and seen.item == was.item and not _BACK.search(seen.name):
                 return True
         return False
-
-    async def _healed(
-        self, page: TaskPage, number: int, step: ScriptStep, refusal: StepRefusedError
-    ) -> Element:
-        """Have a model choose the element; never for a step that changes something."""
-        if self._healer is None or step.effect is Effect.CHANGES or step.element is None:
-            raise refusal
-        await self._require_place(page, step)
-        self.played.model_calls += 1
-        element = await self._healer.element(page, step)
-        if element is None:
-            raise refusal
-        seen = (await described(page, element.handle)).description
-        if says_change(step.action, seen.name):
-            raise refusal
-        self.played.healed[number] = attrs.evolve(seen, frame=step.element.frame)
-        was = f"{step.element.role or step.element.tag} “{step.element.name}”"
-        self.played.said.append(f"Healed: the {was} is “{seen.name}” now.")
-        return element
 
     async def _uncover(self, page: TaskPage, element: Element, step: ScriptStep) -> None:
         """Close what covers an element with its own button; it is never clicked through."""

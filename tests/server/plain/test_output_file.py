@@ -3,9 +3,9 @@ import io
 
 import pytest
 
+from browser_use_async.server.executors.answers.composition import export
 from browser_use_async.server.executors.instructions.plan import read_plan
 from browser_use_async.server.executors.protocol import CannotContinueError
-from browser_use_async.server.executors.reader.answer import export
 from browser_use_async.server.html.page import Label, Page, Row, Table
 
 FEES = Table(("Fee", "Amount"), [Row(("One, two", "1")), Row(("Three", "2"))], "Fees")

@@ -5,17 +5,17 @@ from typing import Any
 
 import pytest
 
-from browser_use_async.server.executors.reader.executor import ReaderExecutor
+from browser_use_async.server.executors.plain.executor import PlainExecutor
 from browser_use_async.server.records import Assignment, Failed, Finished, Step
+from tests.server.plain.running import FREE, properties, run, table_of
 from tests.server.raw_server import page, raw_server
-from tests.server.reader.running import FREE, properties, run, table_of
 from tests.support.hygiene import SECRET
 from tests.support.wire import Connection
 
 TEXT, NUMBER = {"type": "string"}, {"type": "number"}
 
 
-async def test_pause_delays_the_next_step(reader: ReaderExecutor, site: str):
+async def test_pause_delays_the_next_step(reader: PlainExecutor, site: str):
     """While the task is paused, no step is taken and no page is opened."""
 
     class Gate:
@@ -50,7 +50,7 @@ async def test_pause_delays_the_next_step(reader: ReaderExecutor, site: str):
 
 
 @pytest.mark.looptime
-async def test_stopping_ends_a_request_at_once(reader: ReaderExecutor):
+async def test_stopping_ends_a_request_at_once(reader: PlainExecutor):
     """A task that is cancelled while a server keeps it waiting ends within a moment."""
     async with raw_server(Connection.stall) as url:
         running = asyncio.create_task(run(reader, f"Open {url}"))
@@ -62,7 +62,7 @@ async def test_stopping_ends_a_request_at_once(reader: ReaderExecutor):
 
 
 @pytest.mark.parametrize(("limit", "steps"), [(0, 0), (1, 1), (2, 2)])
-async def test_steps_are_limited(reader: ReaderExecutor, site: str, limit: int, steps: int):
+async def test_steps_are_limited(reader: PlainExecutor, site: str, limit: int, steps: int):
     """Opening, following and answering are a step each; beyond the limit the task fails."""
     done = await run(reader, f"Open {site} and click Journal", max_agent_steps=limit)
 
@@ -70,7 +70,7 @@ async def test_steps_are_limited(reader: ReaderExecutor, site: str, limit: int, 
     assert done.reason == f"The task needs more than the {limit} steps that max_agent_steps allows."
 
 
-async def test_as_many_steps_as_needed_are_enough(reader: ReaderExecutor, site: str):
+async def test_as_many_steps_as_needed_are_enough(reader: PlainExecutor, site: str):
     """Three steps of three finish the task."""
     done = await run(reader, f"Open {site} and click Journal", max_agent_steps=3)
 
@@ -78,7 +78,7 @@ async def test_as_many_steps_as_needed_are_enough(reader: ReaderExecutor, site: 
     assert done.output
 
 
-async def test_allowed_domains_are_obeyed(reader: ReaderExecutor, site: str):
+async def test_allowed_domains_are_obeyed(reader: PlainExecutor, site: str):
     """The allowed host is opened with and without its port, another one is not."""
     for allowed in (["127.0.0.1"], [site], [site.removeprefix("http://")], None):
         assert (await run(reader, f"Open {site}", allowed_domains=allowed)).output
@@ -92,7 +92,7 @@ async def test_allowed_domains_are_obeyed(reader: ReaderExecutor, site: str):
     )
 
 
-async def test_links_and_redirects_obey_the_allowed_domains(reader: ReaderExecutor, site: str):
+async def test_links_and_redirects_obey_the_allowed_domains(reader: PlainExecutor, site: str):
     """Neither a link nor a redirect leads to a host that is not allowed."""
     other = site.replace("127.0.0.1", "localhost")
     answers = {
@@ -110,7 +110,7 @@ async def test_links_and_redirects_obey_the_allowed_domains(reader: ReaderExecut
         assert done.end.url == other
 
 
-async def test_what_is_too_long_to_be_understood_fails_the_task(reader: ReaderExecutor):
+async def test_what_is_too_long_to_be_understood_fails_the_task(reader: PlainExecutor):
     """At once, with a sentence; nothing is opened."""
     text = await run(reader, "Open https://a.example/" + "\n" * 1_000_000)
     schema = await run(reader, "Open https://a.example/", schema={"title": "t" * 200_000})
@@ -135,7 +135,7 @@ FAILURES = {
 
 @pytest.mark.parametrize(("sent", "reason"), FAILURES.values(), ids=FAILURES)
 async def test_page_that_cannot_be_read_fails_the_task(
-    reader: ReaderExecutor, sent: bytes, reason: str
+    reader: PlainExecutor, sent: bytes, reason: str
 ):
     """For any broken page, the reason has its address and the problem."""
     async with raw_server({"/": sent}) as url:
@@ -145,7 +145,7 @@ async def test_page_that_cannot_be_read_fails_the_task(
     assert f"{url}/" in done.reason
 
 
-async def test_unreachable_page_fails_the_task(reader: ReaderExecutor):
+async def test_unreachable_page_fails_the_task(reader: PlainExecutor):
     """Where no server listens, the task fails and names the address."""
     async with raw_server({}) as url:
         pass
@@ -157,7 +157,7 @@ async def test_unreachable_page_fails_the_task(reader: ReaderExecutor):
 
 
 @pytest.mark.looptime
-async def test_silent_page_fails_the_task_in_time(reader: ReaderExecutor):
+async def test_silent_page_fails_the_task_in_time(reader: PlainExecutor):
     """A server that never answers delays a task by no more than the timeout."""
     start = asyncio.get_running_loop().time()
     async with raw_server(Connection.stall) as url:
@@ -167,7 +167,7 @@ async def test_silent_page_fails_the_task_in_time(reader: ReaderExecutor):
     assert asyncio.get_running_loop().time() - start == pytest.approx(10, abs=0.1)
 
 
-async def test_page_without_a_title_has_none(reader: ReaderExecutor):
+async def test_page_without_a_title_has_none(reader: PlainExecutor):
     """A requested title that is missing is not made up."""
     async with raw_server({"/": page(b"<p>words</p>")}) as url:
         done = await run(reader, f"Tell me the title of {url}")
@@ -175,14 +175,14 @@ async def test_page_without_a_title_has_none(reader: ReaderExecutor):
     assert done.reason == f"{url} has no title."
 
 
-async def test_link_that_is_not_there_fails_the_task(reader: ReaderExecutor, site: str):
+async def test_link_that_is_not_there_fails_the_task(reader: PlainExecutor, site: str):
     """The reason names the existing links."""
     done = await run(reader, f"Open {site} and click Careers")
 
     assert done.reason.startswith(f"{site} has no link “Careers”. Its links: Tern & Tide, Home, ")
 
 
-async def test_the_home_page_may_be_the_one_at_hand(reader: ReaderExecutor, site: str):
+async def test_the_home_page_may_be_the_one_at_hand(reader: PlainExecutor, site: str):
     """Other words that may be a link must be one: a missing step is not ignored."""
     home = await run(reader, f"Open {site}/about.html, go to the start page and tell me its title")
     bottom = await run(reader, f"Open {site} and go to the bottom, then tell me its title")
@@ -197,12 +197,15 @@ async def test_the_home_page_may_be_the_one_at_hand(reader: ReaderExecutor, site
         ("Write a poem", "The task names no page."),
         ("", "The task names no page."),
         ("Open http://a.example/ and log in", "“log in” is not understood"),
-        ("Open http://a.example/ and press Enter", "“press Enter” needs a browser."),
+        (
+            "Open http://a.example/ and press Enter",
+            "“press Enter” needs a browser: install",
+        ),
         ("Open http://user:hunter2@127.0.0.1/", "user name or password are not opened"),
         ("Open http://127.0.0.1:99999/", "not a valid address"),
     ],
 )
-async def test_task_that_cannot_be_done_fails(reader: ReaderExecutor, task: str, reason: str):
+async def test_task_that_cannot_be_done_fails(reader: PlainExecutor, task: str, reason: str):
     """Tasks without a page, and tasks that need more than reading, fail at once, without a step."""
     done = await run(reader, task)
 
@@ -214,17 +217,17 @@ async def test_task_that_cannot_be_done_fails(reader: ReaderExecutor, task: str,
 @pytest.mark.parametrize(
     ("schema", "reason"),
     [
-        (properties(title=TEXT, founder=TEXT), "The field founder could not be found on {site}."),
+        (properties(title=TEXT, founder=TEXT), "founder is not named on the page: {site}."),
         (
             properties(plans=table_of(plan=TEXT, discount=NUMBER)),
-            "The field plans[0].discount could not be found on {site}.",
+            "plans is no list on the page: ",
         ),
-        ({"type": "array", "items": NUMBER}, "What structured_output_json asks for could not be"),
+        ({"type": "array", "items": NUMBER}, "the answer is no list on the page"),
         ({"$ref": "#/nowhere"}, "structured_output_json has no '#/nowhere'."),
     ],
 )
 async def test_field_that_is_not_there_fails_the_task(
-    reader: ReaderExecutor, site: str, schema: Any, reason: str
+    reader: PlainExecutor, site: str, schema: Any, reason: str
 ):
     """The reason names the field and the page."""
     done = await run(reader, f"Open {site}/pricing.html", schema=schema)
@@ -232,7 +235,7 @@ async def test_field_that_is_not_there_fails_the_task(
     assert done.reason.startswith(reason.format(site=f"{site}/pricing.html"))
 
 
-async def test_broken_schema_fails_before_a_page_is_opened(reader: ReaderExecutor, site: str):
+async def test_broken_schema_fails_before_a_page_is_opened(reader: PlainExecutor, site: str):
     """A schema that is no JSON is refused first."""
     assignment = Assignment("id", f"Open {site}", structured_output_json="{")
     (end,) = [item async for item in reader.run(assignment, FREE)]
@@ -241,7 +244,7 @@ async def test_broken_schema_fails_before_a_page_is_opened(reader: ReaderExecuto
 
 
 @pytest.mark.torture
-async def test_table_of_a_cut_page_is_not_saved(reader: ReaderExecutor):
+async def test_table_of_a_cut_page_is_not_saved(reader: PlainExecutor):
     """A page that was too long gives words with a note, and neither files nor fields."""
     body = b"<title>T</title><table><tr><th>A<th>B" + b"<tr><td>1<td>2" * 20_100
     async with raw_server({"/": page(body)}) as url:
@@ -249,12 +252,12 @@ async def test_table_of_a_cut_page_is_not_saved(reader: ReaderExecutor):
         saved = await run(reader, f"Open {url} and save the table as t.csv")
         filled = await run(reader, f"Open {url}", schema=properties(title=TEXT))
 
-    assert words.output.endswith("[... the page is longer than a reader takes in]")
+    assert words.output.endswith("[... the page is longer than what is read of it]")
     for done in (saved, filled):
         assert done.reason == f"{url} is too long: only its beginning could be read."
 
 
-async def test_csv_needs_a_table(reader: ReaderExecutor):
+async def test_csv_needs_a_table(reader: PlainExecutor):
     """A page without a table, a list or the like gives no CSV file."""
     async with raw_server({"/": page(b"<p>words</p>")}) as url:
         done = await run(reader, f"Open {url} and save the table as t.csv")
@@ -262,7 +265,7 @@ async def test_csv_needs_a_table(reader: ReaderExecutor):
     assert done.reason == f"t.csv needs a table, and there is none on {url}."
 
 
-async def test_unreadable_file_fails_the_task(reader: ReaderExecutor):
+async def test_unreadable_file_fails_the_task(reader: PlainExecutor):
     """A picture that came with the task cannot be read."""
     done = await run(reader, "Read shot.png", files={"shot.png": b"\x89PNG"})
 
@@ -271,7 +274,7 @@ async def test_unreadable_file_fails_the_task(reader: ReaderExecutor):
     )
 
 
-async def test_secrets_are_written_nowhere(reader: ReaderExecutor, site: str):
+async def test_secrets_are_written_nowhere(reader: PlainExecutor, site: str):
     """The values of secrets are in no step, no answer, no file and no request."""
     heads: list[bytes] = []
 
@@ -287,7 +290,7 @@ async def test_secrets_are_written_nowhere(reader: ReaderExecutor, site: str):
     assert SECRET not in repr((done, done.files, [step.text for step in done.steps], heads))
 
 
-async def test_one_reader_serves_many_tasks_at_once(reader: ReaderExecutor, site: str):
+async def test_one_reader_serves_many_tasks_at_once(reader: PlainExecutor, site: str):
     """Tasks that run at the same time do not mix."""
     pages = {"about.html": "About us", "contact.html": "Contact", "products.html": "Bicycles"}
     tasks = [run(reader, f"Tell me the title of {site}/{name}") for name in pages]
@@ -298,14 +301,14 @@ async def test_one_reader_serves_many_tasks_at_once(reader: ReaderExecutor, site
 
 async def test_closed_reader_reads_on(site: str):
     """Tasks share nothing that could be closed."""
-    reader = ReaderExecutor()
+    reader = PlainExecutor()
     await reader.aclose()
 
     assert (await run(reader, f"Open {site}")).output
-    assert reader.name == "rule-based reader"
+    assert reader.name == "steps without a browser"
 
 
-async def test_several_links_with_the_words_are_refused(reader: ReaderExecutor):
+async def test_several_links_with_the_words_are_refused(reader: PlainExecutor):
     """With their addresses, one of which can be opened."""
     body = b"<title>x</title><a href=/1>More</a><a href=/2>More</a><a href=/1>More</a>"
     async with raw_server({"/": page(body)}) as url:

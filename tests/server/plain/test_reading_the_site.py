@@ -4,22 +4,22 @@ import csv
 import io
 import json
 
-from browser_use_async.server.executors.reader.executor import ReaderExecutor
+from browser_use_async.server.executors.plain.executor import PlainExecutor
 from browser_use_async.server.records import Finished
+from tests.server.plain.running import properties, run, table_of
 from tests.server.raw_server import page, raw_server
-from tests.server.reader.running import properties, run, table_of
 
 TEXT, NUMBER, WHOLE, FLAG = ({"type": kind} for kind in ("string", "number", "integer", "boolean"))
 
 
-async def test_title_alone(reader: ReaderExecutor, site: str):
+async def test_title_alone(reader: PlainExecutor, site: str):
     """A task that asks for the title gets the title and nothing else."""
     done = await run(reader, f"Open {site} and tell me its title")
 
     assert done.output == "Tern & Tide Bicycles"
 
 
-async def test_title_and_text(reader: ReaderExecutor, site: str):
+async def test_title_and_text(reader: PlainExecutor, site: str):
     """A task that asks for more gets the title and the readable text, headings kept."""
     done = await run(reader, f"Read {site}/journal/winter-chain-care.html")
     title, blank, heading, *text = done.output.splitlines()
@@ -32,7 +32,7 @@ async def test_title_and_text(reader: ReaderExecutor, site: str):
     assert not [line for line in text if "Ropewalk Quay" in line or "Contact" in line]
 
 
-async def test_links_are_followed_in_order(reader: ReaderExecutor, site: str):
+async def test_links_are_followed_in_order(reader: PlainExecutor, site: str):
     """Links are followed one after the other, and the last page answers."""
     task = f"Go to {site}, click Bicycles, then open the quayside cargo page and tell me its title"
     done = await run(reader, task)
@@ -46,7 +46,7 @@ async def test_links_are_followed_in_order(reader: ReaderExecutor, site: str):
     ]
 
 
-async def test_several_pages_have_a_section_each(reader: ReaderExecutor, site: str):
+async def test_several_pages_have_a_section_each(reader: PlainExecutor, site: str):
     """Each requested page has a section with its title and address."""
     done = await run(reader, f"Read {site}/pricing.html and {site}/contact.html")
     first, second = done.output.split("\n\n---\n\n")
@@ -57,7 +57,7 @@ async def test_several_pages_have_a_section_each(reader: ReaderExecutor, site: s
     assert "Saturday | 10:00" in second
 
 
-async def test_titles_of_several_pages(reader: ReaderExecutor, site: str):
+async def test_titles_of_several_pages(reader: PlainExecutor, site: str):
     """Several titles come one per line, each with its address."""
     done = await run(reader, f"Tell me the titles of {site}/about.html and {site}/contact.html")
 
@@ -67,12 +67,12 @@ async def test_titles_of_several_pages(reader: ReaderExecutor, site: str):
     ]
 
 
-async def test_steps_say_what_was_done(reader: ReaderExecutor, site: str):
+async def test_steps_say_what_was_done(reader: PlainExecutor, site: str):
     """Each step has a goal, a judgement of the step before, an address and first lines."""
     done = await run(reader, f"Open {site} and follow the link 'Service plans'")
     first, second, third = done.steps
 
-    assert first.next_goal == f"rule-based reader: open {site}"
+    assert first.next_goal == f"steps without a browser: open {site}"
     assert first.evaluation_previous_goal == "None - this is the first step."
     assert first.text.startswith("Tern & Tide Bicycles\n# Bicycles for wind")
     assert second.next_goal == "Follow the link “Service plans”"
@@ -83,7 +83,7 @@ async def test_steps_say_what_was_done(reader: ReaderExecutor, site: str):
     assert all(len(step.text) < 900 for step in done.steps)
 
 
-async def test_table_becomes_objects(reader: ReaderExecutor, site: str):
+async def test_table_becomes_objects(reader: PlainExecutor, site: str):
     """The table of a page fills a list of objects, with numbers and yes or no."""
     schema = properties(plans=table_of(name=TEXT, price_per_month=NUMBER, courtesy_bicycle=FLAG))
     done = await run(reader, f"Open {site} and follow the service plans link", schema=schema)
@@ -97,7 +97,7 @@ async def test_table_becomes_objects(reader: ReaderExecutor, site: str):
     }
 
 
-async def test_article_fills_an_object(reader: ReaderExecutor, site: str):
+async def test_article_fills_an_object(reader: PlainExecutor, site: str):
     """From the metadata of the page, and its headings."""
     schema = properties(heading=TEXT, description=TEXT, headings={"type": "array", "items": TEXT})
     done = await run(reader, f"Open {site}/journal/winter-chain-care.html", schema=schema)
@@ -109,7 +109,7 @@ async def test_article_fills_an_object(reader: ReaderExecutor, site: str):
     }
 
 
-async def test_definition_list_and_product(reader: ReaderExecutor, site: str):
+async def test_definition_list_and_product(reader: PlainExecutor, site: str):
     """Definition lists fill objects, and two product pages fill a list."""
     about = properties(founded=WHOLE, bicycles_built=WHOLE, team=table_of(name=TEXT, role=TEXT))
     products = table_of(heading=TEXT, weight=NUMBER, warranty=TEXT)
@@ -125,7 +125,7 @@ async def test_definition_list_and_product(reader: ReaderExecutor, site: str):
     ]
 
 
-async def test_table_is_saved(reader: ReaderExecutor, site: str):
+async def test_table_is_saved(reader: PlainExecutor, site: str):
     """A table is saved as CSV, and the answer describes the file."""
     done = await run(reader, f"Open {site}/products.html and save the table as bikes.csv")
     rows = list(csv.reader(io.StringIO(done.files["bikes.csv"].decode())))
@@ -135,7 +135,7 @@ async def test_table_is_saved(reader: ReaderExecutor, site: str):
     assert done.output == "Saved bikes.csv: 3 rows of All bicycles."
 
 
-async def test_download_is_read_and_saved(reader: ReaderExecutor, site: str):
+async def test_download_is_read_and_saved(reader: PlainExecutor, site: str):
     """A linked CSV file is opened, read and saved; words are added on request."""
     task = (
         f"Open {site}/pricing.html, download the price list, save it as p.csv and tell me about it"
@@ -147,7 +147,7 @@ async def test_download_is_read_and_saved(reader: ReaderExecutor, site: str):
     assert done.output.endswith("\n\nSaved p.csv: 4 rows of price-list.csv.")
 
 
-async def test_structured_answer_is_saved_as_well(reader: ReaderExecutor, site: str):
+async def test_structured_answer_is_saved_as_well(reader: PlainExecutor, site: str):
     """The JSON that fills the schema is the output and the file."""
     schema = properties(title=TEXT)
     done = await run(reader, f"Open {site}/about.html and save it as a.json", schema=schema)
@@ -156,7 +156,7 @@ async def test_structured_answer_is_saved_as_well(reader: ReaderExecutor, site: 
     assert done.value == {"title": "About us | Tern & Tide Bicycles"}
 
 
-async def test_files_that_came_with_the_task_are_read(reader: ReaderExecutor):
+async def test_files_that_came_with_the_task_are_read(reader: PlainExecutor):
     """A CSV and a text file take the place of pages."""
     files = {"list.csv": b"Item,Price\nLamp,$9.50\n", "note.txt": b"remember the lamp"}
     schema = properties(items=table_of(item=TEXT, price=NUMBER))
@@ -165,12 +165,12 @@ async def test_files_that_came_with_the_task_are_read(reader: ReaderExecutor):
 
     assert listed.value == {"items": [{"item": "Lamp", "price": 9.5}]}
     assert listed.steps[0].url == "file:///list.csv"
-    assert listed.steps[0].next_goal == "rule-based reader: open the file list.csv"
+    assert listed.steps[0].next_goal == "steps without a browser: open the file list.csv"
     assert "Lamp | $9.50" in both.output
     assert "remember the lamp" in both.output
 
 
-async def test_cookies_are_handed_over(reader: ReaderExecutor):
+async def test_cookies_are_handed_over(reader: PlainExecutor):
     """Cookies of servers are part of the result, the latest of each."""
     first = page(b"<title>1</title><a href=/2>next</a>", headers={"Set-Cookie": "a=1"})
     second = page(b"<title>2</title>", headers={"Set-Cookie": "a=2"})
@@ -181,7 +181,7 @@ async def test_cookies_are_handed_over(reader: ReaderExecutor):
     assert done.end.cookies == [{"name": "a", "value": "2", "domain": "127.0.0.1", "path": "/"}]
 
 
-async def test_long_texts_are_shortened(reader: ReaderExecutor):
+async def test_long_texts_are_shortened(reader: PlainExecutor):
     """An answer has twenty thousand characters of text, and says how many are missing."""
     body = b"<title>Long</title><p>" + b"word " * 10_000
     async with raw_server({"/": page(body)}) as url:
