@@ -36,7 +36,7 @@ KEYWORDS_ONLY = {
     *("now", "webhooks", "page_lifetime", "link_lifetime", "max_upload_bytes"),
     *("webhook_retry_pauses", "stop_cleanup_delay", "max_wrong_keys", "lease", "drain"),
     *("max_connections_per_address", "browser", "ad_hosts", "trace"),
-    *("reuse_port", "allow_named_addresses", "endpoint_protocol", "llm_timeout", "base_url"),
+    *("allow_named_addresses", "endpoint_protocol", "llm_timeout", "base_url"),
     "concurrency",
     *("poll_seconds", "settle_seconds", "recording_seconds", "account_seconds"),
 }
