@@ -48,7 +48,6 @@ _ANSWERS = {
     table.DELETE_BROWSER_PROFILE: "DeleteBrowserProfileResponse",
 }
 
-_TAGGED = frozenset({table.GET_TASK, table.LIST_TASKS})
 _OWN_REFUSALS: dict[table.Endpoint, tuple[int, ...]] = {
     table.RUN_TASK: (402,),
     table.STOP_TASK: (400,),
@@ -147,9 +146,6 @@ def _parameters(endpoint: table.Endpoint) -> Iterator[dict[str, Any]]:
                 **({} if sentence is None else {"description": sentence}),
                 "schema": field_schema(rule),
             }
-    if endpoint in _TAGGED:
-        about = "Tags of answers that the client has, of which none is sent again"
-        yield _header("If-None-Match", about)
     if endpoint.name in KEYED:
         about = "Names the work: a repeat of the request with the same key has no effect"
         yield _header(KEY_HEADER, about, pattern=_KEY_PATTERN)
@@ -165,17 +161,13 @@ def _responses(route: Route) -> dict[str, Any]:
     answer = {"description": "Successful Response", **_json(_answer_schema(endpoint))}
     if headers := _answer_headers(endpoint):
         answer["headers"] = headers
-    known = {"304": {"description": "The client has this answer"}} if endpoint in _TAGGED else {}
     refusals = {str(status): _refusal(route, status) for status in sorted(_refusals(endpoint))}
-    return {"200": answer, **known, **refusals}
+    return {"200": answer, **refusals}
 
 
 def _answer_headers(endpoint: table.Endpoint) -> dict[str, Any]:
-    """The headers about submission keys, and the entity tag."""
+    """The headers about submission keys."""
     headers: dict[str, Any] = {}
-    if endpoint in _TAGGED:
-        about = "Names the body of the answer, for If-None-Match"
-        headers["ETag"] = {"description": about, "schema": {"type": "string"}}
     true = {"schema": {"type": "string", "const": TRUE}}
     if endpoint.name in ADVERTISING:
         headers[SUPPORTED_HEADER] = {"description": "Submission keys are kept", **true}

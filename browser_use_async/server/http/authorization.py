@@ -84,11 +84,6 @@ class Authorization:
 
         return handle
 
-    async def reader_of(self, request: web.Request) -> ApiKey | None:
-        """The key of a request if it is known and may read; the guard refuses all others."""
-        key = await self._keys.find_again(request)
-        return key if key is not None and Scope.READ in key.scopes else None
-
     def client_of(self, request: web.Request) -> str:
         """The client's address, or for IPv6 the network of one customer."""
         return self._keys.client_of(request)

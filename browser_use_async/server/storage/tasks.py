@@ -74,11 +74,6 @@ class TaskStore(Owned):
         """Whether the tasks are in a file or another database that lasts."""
         return self._database.is_kept
 
-    @property
-    def version(self) -> int | None:
-        """A number that changes with each change of any task, or None."""
-        return self._database.version
-
     async def status(self, task_id: str) -> TaskStatus | None:
         """Return the status of a task, or None if there is no such task."""
         found = await self._database.by_id("tasks", "status, owner", task_id)
