@@ -229,7 +229,7 @@ class Assembly:
             *(self.address.api_key.encode("ascii"), self.stores.api_keys, settings.now),
             *(settings.proxy_networks, settings.max_wrong_keys),
         )
-        return Authorization(keys, self.stores.audit_trail.record, self.settings.now)
+        return Authorization(keys)
 
     async def _prepare_service(
         self, stack: AsyncExitStack, application: web.Application, listener: socket.socket

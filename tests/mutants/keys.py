@@ -1,4 +1,4 @@
-"""Mutants of API keys: scopes, owners, limits, revocation and the trail; and of reads with them."""
+"""Mutants of API keys: scopes, owners, limits and revocation; and of reads with them."""
 
 from tests.mutants.mutant import Mutant
 
@@ -172,21 +172,5 @@ MUTANTS: tuple[Mutant, ...] = (
         "at.rows(_CHARGE, owner=owner, paid=paid, spent=amount, tasks=tasks)",
         "at.rows(_CHARGE, owner=owner, paid=paid, spent=paid, tasks=tasks)",
         ("server/keys/test_limits.py::test_a_budget_admits_as_many_starts_as_it_pays",),
-    ),
-    Mutant(
-        "the audit trail contains what clients write",
-        "server/http/authorization.py",
-        "_subject_of",
-        "subject if _ID.fullmatch(subject) else None",
-        "subject or None",
-        ("server/keys/test_audit.py::test_no_value_and_no_text_is_in_it",),
-    ),
-    Mutant(
-        "one name pushes out what others did",
-        "server/keys/audit_trail.py",
-        "AuditTrail._expire",
-        '"name IS NULL" if name is None else "name = :name"',
-        '"1 = 1"',
-        ("server/keys/test_audit.py::test_each_name_has_room_of_its_own",),
     ),
 )

@@ -39,11 +39,12 @@ from browser_use_async.server.encryption import KEY_VARIABLE, missing_for_encryp
 from browser_use_async.server.executors.browser.locate import find_browser, version_warning
 from browser_use_async.server.executors.settings import BrowserEndpoint
 from browser_use_async.server.http.access_log import LOGGER as ACCESS_LOG
+from browser_use_async.server.http.access_log import JsonLines
 from browser_use_async.server.http.connections import DESCRIPTORS
 from browser_use_async.server.setting_kinds import (
-    FLAG,
     URL_TEXT,
     Kind,
+    one_of,
     secret,
     setting,
     whole,
@@ -81,12 +82,13 @@ class ServeSettings:
         "is given.",
         option="--example-site",
     )
-    access_log: bool = setting(
-        True,
-        FLAG,
-        "write no line to stderr for each request",
-        more="Secret parts of links are hidden in these lines.",
-        option="--no-access-log",
+    access_log: str = setting(
+        "text",
+        one_of("text", "json", "none", metavar="FORM"),
+        "the line on stderr for each request",
+        more="Secret parts of links are hidden in these lines. Those of `json` also say key and "
+        "call.",
+        option="--access-log",
     )
     webhook: str | None = setting(
         None,
@@ -140,11 +142,11 @@ async def serve(console: Console, **values: Any) -> int:
     """
     close_memory()  # it has keys and secrets, also in the initial environment
     own = ServeSettings(**given(ServeSettings, values))
-    ACCESS_LOG.setLevel(logging.INFO if own.access_log else logging.WARNING)
     for option in visible_secrets(_OWNERS, values):
         console.note_visible(option)
     try:
         async with AsyncExitStack() as stack:
+            _log_accesses(own.access_log, stack)
             settings = given(ServerSettings, values)
             site_url = None
             if own.example_site is not None:
@@ -167,6 +169,17 @@ async def serve(console: Console, **values: Any) -> int:
     except asyncio.CancelledError:
         pass  # the normal end of a server
     return ExitCode.FINISHED
+
+
+def _log_accesses(form: str, stack: AsyncExitStack) -> None:
+    ACCESS_LOG.setLevel(logging.WARNING if form == "none" else logging.INFO)
+    if form == "json":
+        handler = logging.StreamHandler()
+        handler.setFormatter(JsonLines())
+        ACCESS_LOG.addHandler(handler)
+        stack.callback(ACCESS_LOG.removeHandler, handler)
+        ACCESS_LOG.propagate = False  # else the line would be there as text, too
+        stack.callback(setattr, ACCESS_LOG, "propagate", True)
 
 
 def _groups(

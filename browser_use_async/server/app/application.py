@@ -24,14 +24,15 @@ from browser_use_async.server.http.access import (
     check_local_client,
     refuse_client,
 )
-from browser_use_async.server.http.authorization import Authorization, Call
+from browser_use_async.server.http.access_log import UNROUTED
+from browser_use_async.server.http.authorization import Authorization
 from browser_use_async.server.http.call_quota import CallQuota
 from browser_use_async.server.http.connections import note_request
 from browser_use_async.server.http.cors import CrossOriginPolicy
 from browser_use_async.server.http.errors import http_error
 from browser_use_async.server.http.responses import json_response
 from browser_use_async.server.http.submission_keys import advertise
-from browser_use_async.server.keys.api_key import Scope
+from browser_use_async.server.keys.api_key import ApiKey, Scope
 from browser_use_async.server.live_view.routes import add_live_routes
 from browser_use_async.server.loops import log_failure
 from browser_use_async.server.operations import API_ROUTES
@@ -44,9 +45,6 @@ from browser_use_async.version import __version__
 
 # The most bytes of a request body.
 MAX_BODY = 1024 * 1024
-
-# The name under which requests without a route are counted.
-UNROUTED = "unrouted"
 
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -154,8 +152,8 @@ def _add_pages(
     async def agent_version(request: web.Request) -> web.Response:
         return json_response(__version__)
 
-    async def gif(request: web.Request, call: Call) -> web.Response:
-        await find_task(server.of(call.key.name), request.match_info["task_id"])
+    async def gif(request: web.Request, key: ApiKey) -> web.Response:
+        await find_task(server.of(key.name), request.match_info["task_id"])
         return json_response({"gif": None})
 
     application.router.add_get("/", page, name="home_page")
@@ -167,7 +165,7 @@ def _add_pages(
     application.router.add_get(
         f"{API_PREFIX}/browser-use-version", agent_version, name="browser_use_version"
     )
-    guarded = authorization.guard("task_gif", [Scope.READ], gif, is_read=True)
+    guarded = authorization.guard("task_gif", [Scope.READ], gif)
     application.router.add_get(f"{API_PREFIX}/task/{{task_id}}/gif", guarded, name="task_gif")
     files = FileRoutes(server)
     application.router.add_put("/uploads/{file_name}", files.upload, name="upload")

@@ -15,7 +15,7 @@ import attrs
 from aiohttp import web
 
 from browser_use_async.api.converter import unstructure
-from browser_use_async.api.endpoint_table import Effect, Endpoint
+from browser_use_async.api.endpoint_table import Endpoint
 from browser_use_async.api.json import JsonRefusedError, read_json
 from browser_use_async.api.validation import Problem, validate
 from browser_use_async.errors import ConfigurationError
@@ -23,11 +23,11 @@ from browser_use_async.server.app.coercion import coerced
 from browser_use_async.server.checks import no_such
 from browser_use_async.server.errors import InvalidRequestError
 from browser_use_async.server.http.access import ClientCheck
-from browser_use_async.server.http.authorization import Authorization, Call, CallHandler, Handler
+from browser_use_async.server.http.authorization import Authorization, Handler, KeyHandler
 from browser_use_async.server.http.call_quota import CallQuota
 from browser_use_async.server.http.errors import HttpError
 from browser_use_async.server.http.held_calls import Reader
-from browser_use_async.server.http.responses import Json, id_of, json_response
+from browser_use_async.server.http.responses import Json, json_response
 from browser_use_async.server.http.submission_keys import (
     KEYED,
     answer_once,
@@ -172,42 +172,39 @@ def handler_of(
     is_keyed = endpoint.name in KEYED and server.settings.submission_keys
     hold = server.held_calls.holds.get(endpoint)
 
-    async def answer(request: web.Request, call: Call) -> web.StreamResponse:
-        view = server.of(call.key.name, call.key.scopes)
-        OWNER.set(call.key.name)
+    async def answer(request: web.Request, key: ApiKey) -> web.StreamResponse:
+        view = server.of(key.name, key.scopes)
+        OWNER.set(key.name)
         inputs = await _read_inputs(models, request, is_administration=is_administration)
         held = None
         if hold is not None:
-            held = await hold(request, _reader(call.key, view), *inputs)
+            held = await hold(request, _reader(key, view), *inputs)
         if isinstance(held, web.StreamResponse):
             return held
-        if is_keyed and (key := key_of(request)) is not None:
-            result = await _carried_out_once(route, view, call, key, inputs)
+        if is_keyed and (name := key_of(request)) is not None:
+            result = await _carried_out_once(route, view, name, inputs)
         else:
             result = route.operation(view, *inputs)
             if inspect.isawaitable(result):
                 result = await result
-        if endpoint.effect is Effect.CREATES and not isinstance(result, web.Response):
-            call.subject = id_of(result)
         return _response_of(view, endpoint, result, held)
 
     if endpoint.authenticated:
         handler = answer if quota is None else _limited(answer, quota)
         if route.is_administration:
             handler = _administrating(route, answer, check_client)
-        is_read = endpoint.method == "GET"
-        return authorization.guard(endpoint.name, route.scopes, handler, is_read=is_read)
+        return authorization.guard(endpoint.name, route.scopes, handler)
 
     async def answer_anybody(request: web.Request) -> web.StreamResponse:
-        return await answer(request, Call(DEFAULT_KEY))  # which ping does not look at
+        return await answer(request, DEFAULT_KEY)  # which ping does not look at
 
     return answer_anybody
 
 
-def _limited(answer: CallHandler, quota: CallQuota) -> CallHandler:
-    async def limited(request: web.Request, call: Call) -> web.StreamResponse:
-        quota.spend(call.key.name)
-        return await answer(request, call)
+def _limited(answer: KeyHandler, quota: CallQuota) -> KeyHandler:
+    async def limited(request: web.Request, key: ApiKey) -> web.StreamResponse:
+        quota.spend(key.name)
+        return await answer(request, key)
 
     return limited
 
@@ -225,24 +222,24 @@ def _response_of(
 
 
 async def _carried_out_once(
-    route: Route, view: RunningServer, call: Call, key: str, inputs: list[Any]
+    route: Route, view: RunningServer, key: str, inputs: list[Any]
 ) -> web.Response:
     """The answer to a call with a submission key."""
     name, keys = route.endpoint.name, view.stores.submission_keys
     carry_out = partial(route.operation, view, *inputs)
     if not route.endpoint.leaves_a_trace:
         return await search_once(keys, view.stores.account, name, key, inputs[-1], carry_out)
-    return await answer_once(keys, call, name, key, inputs[-1], carry_out)
+    return await answer_once(keys, name, key, inputs[-1], carry_out)
 
 
-def _administrating(route: Route, answer: CallHandler, check_client: ClientCheck) -> CallHandler:
+def _administrating(route: Route, answer: KeyHandler, check_client: ClientCheck) -> KeyHandler:
     is_for_operator = Scope.ADMIN in route.scopes
 
-    async def administrate(request: web.Request, call: Call) -> web.StreamResponse:
+    async def administrate(request: web.Request, key: ApiKey) -> web.StreamResponse:
         if is_for_operator:
             check_client(request)
         try:
-            response = await answer(request, call)
+            response = await answer(request, key)
         except ConfigurationError as error:
             raise HttpError(422, str(error)) from None
         response.headers["Cache-Control"] = "no-store"  # it may have the text of a key
