@@ -4,8 +4,8 @@ import json
 import logging
 import re
 from collections.abc import Awaitable, Callable, Iterable
-from functools import lru_cache, partial
-from typing import Any
+from functools import cache, partial
+from pathlib import Path
 
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Middleware
@@ -15,7 +15,6 @@ from browser_use_async.server.admin import ADMIN_ROUTES
 from browser_use_async.server.app.dispatch import handler_of
 from browser_use_async.server.app.file_routes import FileRoutes
 from browser_use_async.server.app.metrics import Metrics
-from browser_use_async.server.app.openapi import openapi_document, openapi_of_administration
 from browser_use_async.server.faults import FaultInjector
 from browser_use_async.server.http.access import (
     AllowedHosts,
@@ -30,7 +29,7 @@ from browser_use_async.server.http.call_quota import CallQuota
 from browser_use_async.server.http.connections import note_request
 from browser_use_async.server.http.cors import CrossOriginPolicy
 from browser_use_async.server.http.errors import http_error
-from browser_use_async.server.http.responses import json_response
+from browser_use_async.server.http.responses import compact_json, json_response
 from browser_use_async.server.http.submission_keys import advertise
 from browser_use_async.server.keys.api_key import ApiKey, Scope
 from browser_use_async.server.live_view.routes import add_live_routes
@@ -174,25 +173,24 @@ def _add_pages(
 
 
 def _add_documents(application: web.Application, server: RunningServer) -> None:
-    for name, path, make in (
-        ("openapi_document", "/openapi.json", openapi_document),
+    for name, path, file in (
+        ("openapi_document", "/openapi.json", "openapi.json"),
         # Where the service's documentation pointed to.
-        ("openapi_document_v1", f"{API_PREFIX}/openapi.json", openapi_document),
-        ("openapi_document_admin", "/admin/openapi.json", openapi_of_administration),
+        ("openapi_document_v1", f"{API_PREFIX}/openapi.json", "openapi.json"),
+        ("openapi_document_admin", "/admin/openapi.json", "openapi_admin.json"),
     ):
-        application.router.add_get(path, partial(_document, make, server.links.url), name=name)
+        application.router.add_get(path, partial(_document, file, server.links.url), name=name)
 
 
-async def _document(
-    make: Callable[[str], dict[str, Any]], url: str, _request: web.Request
-) -> web.Response:
-    return web.Response(body=_document_text(make, url), content_type="application/json")
+async def _document(file: str, url: str, _request: web.Request) -> web.Response:
+    return json_response(_openapi(file, url))
 
 
-@lru_cache(maxsize=16)  # servers of one program
-def _document_text(make: Callable[[str], dict[str, Any]], url: str) -> bytes:
-    """An OpenAPI document of a server, made once: it takes milliseconds."""
-    return json.dumps(make(url), separators=(",", ":")).encode()
+@cache
+def _openapi(file: str, url: str) -> bytes:
+    """An OpenAPI document with the address of a server; `make openapi` writes these files."""
+    document = json.loads(Path(__file__).with_name(file).read_bytes())
+    return compact_json({**document, "servers": [{"url": url}]})
 
 
 def _answering(

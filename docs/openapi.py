@@ -1,6 +1,11 @@
-"""The OpenAPI 3.1 documents of the API and of administration, from their rows and models."""
+"""The OpenAPI 3.1 documents of the API and of administration, from their rows and models.
 
+`make openapi` writes them into the package, and a test compares both.
+"""
+
+import json
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
 from browser_use_async.api import endpoint_table as table
@@ -12,17 +17,19 @@ from browser_use_async.api.submission_key import (
     TRUE,
 )
 from browser_use_async.server.admin import ADMIN_ROUTES
-from browser_use_async.server.app.openapi_schemas import (
+from browser_use_async.server.http.submission_keys import ADVERTISING, KEYED
+from browser_use_async.server.operations import API_ROUTES
+from browser_use_async.server.routes import ADMINISTRATION, Route
+from browser_use_async.types import TaskId, rules_of
+from docs.openapi_schemas import (
     component_schemas,
     field_schema,
     field_sentences,
     reference,
     request_schema,
 )
-from browser_use_async.server.http.submission_keys import ADVERTISING, KEYED
-from browser_use_async.server.operations import API_ROUTES
-from browser_use_async.server.routes import ADMINISTRATION, Route
-from browser_use_async.types import TaskId, rules_of
+
+FOLDER = Path(__file__).parents[1] / "browser_use_async/server/app"
 
 _SCHEME = "HTTPBearer"
 _TAG = "API v1"
@@ -77,22 +84,21 @@ _FINDS_NOTHING = {
 }
 
 
-def openapi_document(server_url: str) -> dict[str, Any]:
-    """The document of the API."""
-    summary = "Cloud API v1, served by browser-use-async"
-    return _document(server_url, "Browser Use Cloud", summary, API_ROUTES, component_schemas())
-
-
-def openapi_of_administration(server_url: str) -> dict[str, Any]:
-    """The document of the calls below `/admin`."""
+def documents() -> dict[str, str]:
+    """The texts of both documents, by the names of their files."""
     schemas = component_schemas()
     used = {name: schemas[name] for name in ("CheckUserBalanceResponse", "ErrorResponse")}
-    summary = "What the pages and the operator of a browser-use-async server ask beside the API"
-    return _document(server_url, ADMINISTRATION, summary, ADMIN_ROUTES, used)
+    api = "Cloud API v1, served by browser-use-async"
+    admin = "What the pages and the operator of a browser-use-async server ask beside the API"
+    found = {
+        "openapi.json": _document("Browser Use Cloud", api, API_ROUTES, schemas),
+        "openapi_admin.json": _document(ADMINISTRATION, admin, ADMIN_ROUTES, used),
+    }
+    return {name: json.dumps(each, indent=1) + "\n" for name, each in found.items()}
 
 
 def _document(
-    server_url: str, title: str, summary: str, routes: Iterable[Route], schemas: dict[str, Any]
+    title: str, summary: str, routes: Iterable[Route], schemas: dict[str, Any]
 ) -> dict[str, Any]:
     paths: dict[str, dict[str, Any]] = {}
     for route in routes:
@@ -100,7 +106,7 @@ def _document(
     return {
         "openapi": "3.1.0",
         "info": {"title": title, "summary": summary, "version": "0.1.0"},
-        "servers": [{"url": server_url}],
+        "servers": [{"url": "/"}],  # a server puts its own address there
         "paths": paths,
         "components": {
             "schemas": schemas,
@@ -216,3 +222,8 @@ def _refusal(route: Route, status: int) -> dict[str, Any]:
 
 def _json(schema: dict[str, Any]) -> dict[str, Any]:
     return {"content": {"application/json": {"schema": schema}}}
+
+
+if __name__ == "__main__":
+    for name, text in documents().items():
+        (FOLDER / name).write_text(text, encoding="utf-8")
