@@ -23,7 +23,7 @@ from browser_use_async.server.http.access import (
     check_local_client,
     refuse_client,
 )
-from browser_use_async.server.http.access_log import UNROUTED
+from browser_use_async.server.http.access_log import CALL_OF_REQUEST, UNROUTED
 from browser_use_async.server.http.authorization import Authorization
 from browser_use_async.server.http.call_quota import CallQuota
 from browser_use_async.server.http.connections import note_request
@@ -215,6 +215,7 @@ def _answering(
         misfit = any("/" in value for value in match.values())
         unrouted = misfit or match.http_exception is not None
         name = UNROUTED if unrouted else match.route.name or UNROUTED
+        request[CALL_OF_REQUEST] = name
         metrics.requests[name] += 1
         if misfit:
             response: web.StreamResponse = _not_found(request)

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from functools import cache
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 from urllib.parse import parse_qsl, quote, unquote
 
 import attrs
@@ -24,12 +24,19 @@ from browser_use_async.server.keys.api_key import ApiKey
 
 LOGGER = logging.getLogger("browser_use_async.server.access")
 
-# The key of a request, once it was checked. Before 3.14 aiohttp took a text in place of this.
-KEY_OF_REQUEST = (
-    web.RequestKey("api_key", ApiKey)
-    if hasattr(web, "RequestKey")
-    else cast("web.RequestKey[ApiKey]", "api_key")
-)
+_Value = TypeVar("_Value")
+
+
+def _request_key(name: str, kind: type[_Value]) -> "web.RequestKey[_Value]":
+    # Before 3.14 aiohttp took a text in place of this.
+    if hasattr(web, "RequestKey"):
+        return web.RequestKey(name, kind)
+    return cast("web.RequestKey[_Value]", name)
+
+
+# The name of the route of a request, and its key once that was checked.
+CALL_OF_REQUEST = _request_key("call", str)
+KEY_OF_REQUEST = _request_key("api_key", ApiKey)
 # The name under which requests without a route are counted and logged.
 UNROUTED = "unrouted"
 
@@ -88,11 +95,10 @@ class JsonLines(logging.Formatter):
 
 def _key_and_call(request: web.BaseRequest) -> dict[str, Any]:
     key = request.get(KEY_OF_REQUEST)
-    name = request.match_info.route.name if isinstance(request, web.Request) else None
     return {
         "key": None if key is None else key.name,
         "key_id": None if key is None else key.id,
-        "call": name or UNROUTED,
+        "call": request.get(CALL_OF_REQUEST, UNROUTED),
     }
 
 
