@@ -16,7 +16,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # passes only alone has to be corrected, but the whole gate of half an hour is not repeated for it.
 ONCE_MORE = || { test $$? = 1 && echo "== by themselves:" && $(1) --last-failed --last-failed-no-failures none $(2); }
 
-.PHONY: help test check demo docs long wheel compatibility conformance audit gate nightly environments agent chaos examples \
+.PHONY: help test check demo docs openapi long wheel compatibility conformance audit gate nightly environments agent chaos examples \
 	fleet paying-once repetitions matrix model mutants simulate bench million scripts lost-reply lock dist sbom clean
 .DEFAULT_GOAL := help
 .SECONDEXPANSION:
@@ -43,6 +43,9 @@ demo: .venv-demo/.made ## the demonstration: real tasks on the bundled server
 
 docs: .venv-docs/.made ## the documentation site, in site/; a dead link is an error
 	NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build --strict --quiet
+
+openapi: $(VENV)/.made ## the OpenAPI documents in the package, after a change of a row or a model
+	$(BIN)/python -m docs.openapi
 
 ##@ Before a change lands
 

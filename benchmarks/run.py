@@ -100,8 +100,6 @@ NOTES = """\
     the search for equal items, and the checks of the request and of the answer.
   - *Create with the row durable (22)*: the other side keeps tasks in memory. This one writes the
     row, its key and its first event in one transaction.
-  - *Two processes (24)*: the client, the database and both processes share two cores, of which 1.5
-    are left to the processes.
 - The rows with 50 and 10,000 in flight (goal 7) are near their bounds.
 - The import is that of the class of a session. cattrs, which creates the models of answers, is
   loaded with the first session of a program and takes some 10 ms there; a row of its own counts it.

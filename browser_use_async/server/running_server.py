@@ -8,7 +8,6 @@ import attrs
 from browser_use_async.server.faults import FaultInjector
 from browser_use_async.server.http.held_calls import HeldCalls
 from browser_use_async.server.http.large_answers import LargeAnswers
-from browser_use_async.server.http.ready_answers import ReadyAnswers
 from browser_use_async.server.keys.api_key import EVERY_SCOPE, Scope
 from browser_use_async.server.loops import Loops
 from browser_use_async.server.search.engine import SearchEngine
@@ -38,7 +37,6 @@ class RunningServer:
     held_calls: HeldCalls  # calls that wait for a change
     loops: Loops  # the background work
     handoff: "Handoff"  # sends people to the server that carries a task out
-    ready: ReadyAnswers = attrs.field(factory=ReadyAnswers)  # the latest answers as bytes
     answers: LargeAnswers = attrs.field(factory=LargeAnswers)  # large ones under way
     # Lets one page of tasks be made in a turn of the loop, so that other calls come between two
     next_list: asyncio.Lock = attrs.field(factory=asyncio.Lock)

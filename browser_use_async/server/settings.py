@@ -208,8 +208,8 @@ class AccountSettings:
         None,
         kinds.COUNT,
         "the most calls of an owner in a window; more get 429",
-        more="The headers `RateLimit` and `RateLimit-Policy` of the answers say how many are left. "
-        "Each server of a fleet counts separately.",
+        more="`Retry-After` says when the next window begins. Each server of a fleet counts "
+        "separately.",
         otherwise="any number",
         option="--max-calls",
     )

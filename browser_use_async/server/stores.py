@@ -10,7 +10,6 @@ from typing import Any, Self, TypeVar
 from browser_use_async.server import checks
 from browser_use_async.server.faults.task_lists import LateTaskStore
 from browser_use_async.server.keys.api_keys import ApiKeys
-from browser_use_async.server.keys.audit_trail import AuditTrail
 from browser_use_async.server.pictures import WHITE_PAGE
 from browser_use_async.server.storage.account import Account, Plan
 from browser_use_async.server.storage.database import Database, Owned, immediate
@@ -49,7 +48,6 @@ class Stores:
         self.account = Account(database, plan)
         self.schedules = Schedules(database, self.sealed, now)
         self.api_keys = ApiKeys(database, now)
-        self.audit_trail = AuditTrail(database, now)
         self.changes = Changes()
         self.outbox = Outbox(database, WebhookRegistry(database, self.sealed), now)
         given = (database, self.sealed, self.outbox, now)

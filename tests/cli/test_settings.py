@@ -34,7 +34,7 @@ KEYWORDS_ONLY = {
     *("now", "webhooks", "page_lifetime", "link_lifetime", "max_upload_bytes"),
     *("webhook_retry_pauses", "stop_cleanup_delay", "max_wrong_keys", "lease", "drain"),
     *("max_connections_per_address", "browser", "ad_hosts", "trace"),
-    *("reuse_port", "allow_named_addresses", "llm_timeout"),
+    *("allow_named_addresses", "llm_timeout"),
 }
 
 

@@ -239,6 +239,7 @@ async def test_unlisted_calls_of_older_programs(api: Caller):
     assert (await api.get(f"/task/{task_id}/gif", key=False)).status == 403
     assert (version.status, type(version.json)) == (200, str)
     assert documents[0].json == documents[1].json
+    assert documents[0].json["servers"] == [{"url": api.server.url}]
 
 
 async def test_generated_clients_can_be_swapped(api: Caller):

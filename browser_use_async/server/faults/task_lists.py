@@ -20,11 +20,6 @@ class LateTaskStore(TaskStore):
         super().__init__(database, sealed, outbox, now)
         self.hidden: set[str] = set()
 
-    @property
-    def version(self) -> int | None:
-        """None while tasks are hidden, which changes nothing in the database."""
-        return None if self.hidden else super().version
-
     async def page(self, page: int, limit: int, output: int) -> tuple[int, list[TaskRow]]:
         """The number of tasks that lists show, and one page of them, newest first."""
         if not self.hidden:

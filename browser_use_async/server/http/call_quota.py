@@ -1,17 +1,15 @@
-"""Quotas of calls: how many an owner's keys may make in a window, and the headers for them."""
+"""Quotas of calls: how many an owner's keys may make in a window."""
 
-# The headers are those of draft-ietf-httpapi-ratelimit-headers-10. A window begins with the first
-# call after the end of the previous window. Each server of a fleet counts separately.
+# A window begins with the first call after the end of the previous window. Each server of a fleet
+# counts separately.
 
 import asyncio
 import math
 
 import attrs
-from aiohttp import hdrs, web
+from aiohttp import hdrs
 
-from browser_use_async.server.errors import StorageUnavailableError
-from browser_use_async.server.http.authorization import Call, CallHandler
-from browser_use_async.server.http.errors import QuotaSpentError, http_error
+from browser_use_async.server.http.errors import HttpError
 
 
 @attrs.define
@@ -28,48 +26,21 @@ class CallQuota:
         self._seconds = seconds
         self._windows: dict[str, _Window] = {}  # by owner; there are as many as names of keys
 
-    def limit(self, handler: CallHandler) -> CallHandler:
-        """A handler whose calls count, and whose answers have the remaining number."""
-
-        async def handle(request: web.Request, call: Call) -> web.StreamResponse:
-            headers = self.spend(call.key.name)
-            try:
-                response = await handler(request, call)
-            except StorageUnavailableError:
-                raise
-            except Exception as error:
-                refusal = http_error(error)
-                if refusal is None:
-                    raise
-                refusal.headers.update(headers)
-                raise refusal from None
-            if not response.prepared:
-                response.headers.update(headers)
-            return response
-
-        return handle
-
-    def spend(self, owner: str) -> dict[str, str]:
-        """Count a call; returns the headers of its answer.
+    def spend(self, owner: str) -> None:
+        """Count a call.
 
         Raises:
-            QuotaSpentError: No call is left until the window ends.
+            HttpError: 429 if no call is left until the window ends.
         """
         now = asyncio.get_running_loop().time()
         window = self._windows.get(owner)
         if window is None or now >= window.ends_at:
             window = self._windows[owner] = _Window(now + self._seconds)
-        is_refused = window.made >= self._most
-        window.made += not is_refused
-        # The difference of two times may be a bit above the window that was added to one.
-        seconds = min(math.ceil(window.ends_at - now), self._seconds)
-        headers = {
-            "RateLimit-Policy": f'"calls";q={self._most};w={self._seconds}',
-            "RateLimit": f'"calls";r={self._most - window.made};t={seconds}',
-        }
-        if is_refused:
+        if window.made >= self._most:
             message = f"Too many calls: {self._most} in {self._seconds} s are allowed"
-            refusal = QuotaSpentError(429, message)
-            refusal.headers = {**headers, hdrs.RETRY_AFTER: str(seconds)}
+            refusal = HttpError(429, message)
+            # The difference of two times may be a bit above the window that was added to one.
+            seconds = min(math.ceil(window.ends_at - now), self._seconds)
+            refusal.headers = {hdrs.RETRY_AFTER: str(seconds)}
             raise refusal
-        return headers
+        window.made += 1

@@ -42,10 +42,6 @@ class HttpError(Exception):
         self.headers: dict[str, str] = {}
 
 
-class QuotaSpentError(HttpError):
-    """The owner of the key has made all calls of this window."""
-
-
 def http_error(error: Exception) -> HttpError | None:
     """The answer to an error; None if it is no refusal, but a fault of the server."""
     if isinstance(error, HttpError):

@@ -8,8 +8,7 @@ from browser_use_async.api import endpoint_table as table
 from browser_use_async.api.limits import MAX_TASK_PAGE
 from browser_use_async.api.scalars import format_timestamp
 from browser_use_async.server.errors import NotFoundError
-from browser_use_async.server.http.ready_answers import Ready
-from browser_use_async.server.http.responses import Json, compact_json, json_bytes, json_text
+from browser_use_async.server.http.responses import Json, json_bytes, json_text, quoted
 from browser_use_async.server.records import DEFAULT_MODEL
 from browser_use_async.server.routes import operation
 from browser_use_async.server.running_server import RunningServer
@@ -40,9 +39,9 @@ def _row_text(row: TaskRow, links: Links, share: int) -> str:
     if "\\u" in metadata:
         metadata = json_text(from_json(metadata))
     return (
-        f'{{"id":"{row.id}","task":{json_text(from_text(row.task))},"status":"{row.status}",'
-        f'"created_at":"{row.created_at}","output":{json_text(output)},'
-        f'"finished_at":{json_text(row.finished_at)},"live_url":{json_text(links.live_url(row))},'
+        f'{{"id":"{row.id}","task":{quoted(from_text(row.task))},"status":"{row.status}",'
+        f'"created_at":"{row.created_at}","output":{quoted(output)},'
+        f'"finished_at":{quoted(row.finished_at)},"live_url":{quoted(links.live_url(row))},'
         f'"metadata":{metadata}}}'
     )
 
@@ -114,17 +113,7 @@ async def resume_task(server: RunningServer, query: types.TaskId) -> None:
     await server.runner.resume(await find_task(server, query.task_id))
 
 
-@operation(table.GET_TASK)
-async def get_task(server: RunningServer, path: types.TaskId) -> Ready:
-    """Everything about a task."""
-    key = ("task", path.task_id, server.owner, server.links.may_steer)
-
-    async def make() -> bytes:
-        return compact_json(task_view(await find_task(server, path.task_id), server.links))
-
-    return await server.ready.read(key, server.stores.tasks.version, make)
-
-
+# Before the next one, whose address the router would try first: no call is made more often.
 @operation(table.GET_TASK_STATUS)
 async def get_task_status(server: RunningServer, path: types.TaskId) -> types.TaskStatus:
     """The status of a task."""
@@ -132,28 +121,28 @@ async def get_task_status(server: RunningServer, path: types.TaskId) -> types.Ta
     return status or (await find_task(server, path.task_id)).status
 
 
+@operation(table.GET_TASK)
+async def get_task(server: RunningServer, path: types.TaskId) -> Json:
+    """Everything about a task."""
+    return task_view(await find_task(server, path.task_id), server.links)
+
+
 @operation(table.LIST_TASKS)
-async def list_tasks(server: RunningServer, query: types.PageQuery) -> Ready:
+async def list_tasks(server: RunningServer, query: types.PageQuery) -> bytes:
     """One page of the tasks, newest first. A list without rows has no pages."""
     # A larger limit is lowered silently.
     limit = min(query.limit, MAX_TASK_PAGE)
     # Every row stays, because clients count them. Other fields are limited at their creation.
     share = MAX_PAGE_CHARACTERS // limit
-    key = ("page", query.page, limit, server.owner, server.links.may_steer)
-
-    async def make() -> bytes:
-        async with server.next_list:
-            await asyncio.sleep(0)
-        # One more character shows that there is a rest.
-        count, rows = await server.stores.tasks.page(query.page, limit, share + 1)
-        texts = ",".join([_row_text(row, server.links, share) for row in rows])
-        text = (
-            f'{{"tasks":[{texts}],"total_pages":{-(-count // limit)},"page":{query.page},'
-            f'"limit":{limit},"total_count":{count}}}'
-        )
-        return json_bytes(text)
-
-    return await server.ready.read(key, server.stores.tasks.version, make)
+    async with server.next_list:
+        await asyncio.sleep(0)
+    # One more character shows that there is a rest.
+    count, rows = await server.stores.tasks.page(query.page, limit, share + 1)
+    texts = ",".join([_row_text(row, server.links, share) for row in rows])
+    return json_bytes(
+        f'{{"tasks":[{texts}],"total_pages":{-(-count // limit)},"page":{query.page},'
+        f'"limit":{limit},"total_count":{count}}}'
+    )
 
 
 @operation(table.GET_TASK_MEDIA)

@@ -97,10 +97,6 @@ CREATE TABLE api_keys (id TEXT PRIMARY KEY, owner TEXT NOT NULL, digest TEXT NOT
     last_used_at TEXT);
 CREATE UNIQUE INDEX api_keys_by_digest ON api_keys (digest);
 CREATE INDEX api_keys_by_owner ON api_keys (owner);
-CREATE TABLE audit_trail (number {serial}, at TEXT NOT NULL, key_id TEXT, name TEXT,
-    call TEXT NOT NULL, subject TEXT, address TEXT, status INTEGER NOT NULL);
-CREATE INDEX audit_trail_by_time ON audit_trail (at);
-CREATE INDEX audit_trail_by_name ON audit_trail (name, number);
 -- The servers of a fleet: where people's browsers reach each, how many tasks it carries out at
 -- once, whether it keeps submission keys, and when it last said that it is there.
 CREATE TABLE nodes (worker TEXT PRIMARY KEY, url TEXT NOT NULL, slots BIGINT NOT NULL,

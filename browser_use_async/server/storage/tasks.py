@@ -65,11 +65,6 @@ class TaskStore(Owned):
         self._now = now
         self.counts = TaskCounts()  # for all owners
 
-    @property
-    def version(self) -> int | None:
-        """A number that changes with each change of any task, or None."""
-        return self._database.version
-
     async def status(self, task_id: str) -> TaskStatus | None:
         """Return the status of a task, or None if there is no such task."""
         found = await self._database.by_id("tasks", "status, owner", task_id)

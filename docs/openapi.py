@@ -1,6 +1,11 @@
-"""The OpenAPI 3.1 documents of the API and of administration, from their rows and models."""
+"""The OpenAPI 3.1 documents of the API and of administration, from their rows and models.
 
+`make openapi` writes them into the package, and a test compares both.
+"""
+
+import json
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
 from browser_use_async.api import endpoint_table as table
@@ -12,17 +17,19 @@ from browser_use_async.api.submission_key import (
     TRUE,
 )
 from browser_use_async.server.admin import ADMIN_ROUTES
-from browser_use_async.server.app.openapi_schemas import (
+from browser_use_async.server.http.submission_keys import ADVERTISING, KEYED
+from browser_use_async.server.operations import API_ROUTES
+from browser_use_async.server.routes import ADMINISTRATION, Route
+from browser_use_async.types import TaskId, rules_of
+from docs.openapi_schemas import (
     component_schemas,
     field_schema,
     field_sentences,
     reference,
     request_schema,
 )
-from browser_use_async.server.http.submission_keys import ADVERTISING, KEYED
-from browser_use_async.server.operations import API_ROUTES
-from browser_use_async.server.routes import ADMINISTRATION, Route
-from browser_use_async.types import TaskId, rules_of
+
+FOLDER = Path(__file__).parents[1] / "browser_use_async/server/app"
 
 _SCHEME = "HTTPBearer"
 _TAG = "API v1"
@@ -48,7 +55,6 @@ _ANSWERS = {
     table.DELETE_BROWSER_PROFILE: "DeleteBrowserProfileResponse",
 }
 
-_TAGGED = frozenset({table.GET_TASK, table.LIST_TASKS})
 _OWN_REFUSALS: dict[table.Endpoint, tuple[int, ...]] = {
     table.RUN_TASK: (402,),
     table.STOP_TASK: (400,),
@@ -74,22 +80,21 @@ _FINDS_NOTHING = {
 }
 
 
-def openapi_document(server_url: str) -> dict[str, Any]:
-    """The document of the API."""
-    summary = "Cloud API v1, served by browser-use-async"
-    return _document(server_url, "Browser Use Cloud", summary, API_ROUTES, component_schemas())
-
-
-def openapi_of_administration(server_url: str) -> dict[str, Any]:
-    """The document of the calls below `/admin`."""
+def documents() -> dict[str, str]:
+    """The texts of both documents, by the names of their files."""
     schemas = component_schemas()
     used = {name: schemas[name] for name in ("CheckUserBalanceResponse", "ErrorResponse")}
-    summary = "What the pages and the operator of a browser-use-async server ask beside the API"
-    return _document(server_url, ADMINISTRATION, summary, ADMIN_ROUTES, used)
+    api = "Cloud API v1, served by browser-use-async"
+    admin = "What the pages and the operator of a browser-use-async server ask beside the API"
+    found = {
+        "openapi.json": _document("Browser Use Cloud", api, API_ROUTES, schemas),
+        "openapi_admin.json": _document(ADMINISTRATION, admin, ADMIN_ROUTES, used),
+    }
+    return {name: json.dumps(each, indent=1) + "\n" for name, each in found.items()}
 
 
 def _document(
-    server_url: str, title: str, summary: str, routes: Iterable[Route], schemas: dict[str, Any]
+    title: str, summary: str, routes: Iterable[Route], schemas: dict[str, Any]
 ) -> dict[str, Any]:
     paths: dict[str, dict[str, Any]] = {}
     for route in routes:
@@ -97,7 +102,7 @@ def _document(
     return {
         "openapi": "3.1.0",
         "info": {"title": title, "summary": summary, "version": "0.1.0"},
-        "servers": [{"url": server_url}],
+        "servers": [{"url": "/"}],  # a server puts its own address there
         "paths": paths,
         "components": {
             "schemas": schemas,
@@ -143,9 +148,6 @@ def _parameters(endpoint: table.Endpoint) -> Iterator[dict[str, Any]]:
                 **({} if sentence is None else {"description": sentence}),
                 "schema": field_schema(rule),
             }
-    if endpoint in _TAGGED:
-        about = "Tags of answers that the client has, of which none is sent again"
-        yield _header("If-None-Match", about)
     if endpoint.name in KEYED:
         about = "Names the work: a repeat of the request with the same key has no effect"
         yield _header(KEY_HEADER, about, pattern=_KEY_PATTERN)
@@ -161,17 +163,13 @@ def _responses(route: Route) -> dict[str, Any]:
     answer = {"description": "Successful Response", **_json(_answer_schema(endpoint))}
     if headers := _answer_headers(endpoint):
         answer["headers"] = headers
-    known = {"304": {"description": "The client has this answer"}} if endpoint in _TAGGED else {}
     refusals = {str(status): _refusal(route, status) for status in sorted(_refusals(endpoint))}
-    return {"200": answer, **known, **refusals}
+    return {"200": answer, **refusals}
 
 
 def _answer_headers(endpoint: table.Endpoint) -> dict[str, Any]:
-    """The headers about submission keys, and the entity tag."""
+    """The headers about submission keys."""
     headers: dict[str, Any] = {}
-    if endpoint in _TAGGED:
-        about = "Names the body of the answer, for If-None-Match"
-        headers["ETag"] = {"description": about, "schema": {"type": "string"}}
     true = {"schema": {"type": "string", "const": TRUE}}
     if endpoint.name in ADVERTISING:
         headers[SUPPORTED_HEADER] = {"description": "Submission keys are kept", **true}
@@ -220,3 +218,8 @@ def _refusal(route: Route, status: int) -> dict[str, Any]:
 
 def _json(schema: dict[str, Any]) -> dict[str, Any]:
     return {"content": {"application/json": {"schema": schema}}}
+
+
+if __name__ == "__main__":
+    for name, text in documents().items():
+        (FOLDER / name).write_text(text, encoding="utf-8")
