@@ -95,7 +95,7 @@ NOTES = """\
   - *Import above that of aiohttp (10)*: its bound is smaller than the difference between runs.
   - *Size (10)*: the package itself is 3.4 MB, half of it the bundled server with its pages.
   - *Get and a deep page of a million tasks (14, 21)*: their rows are in no memory of the server. A
-    deep page is 100 rows to read and to write as JSON; statuses and first pages are ready bytes.
+    deep page is 100 rows to read and to write as JSON.
   - *An item with a ledger (19)*: beside the two exchanges there are three statements in a thread,
     the search for equal items, and the checks of the request and of the answer.
   - *Create with the row durable (22)*: the other side keeps tasks in memory. This one writes the
