@@ -107,7 +107,6 @@ class Step:
     url: str = ""  # the page on which the step was taken
     # A PNG of the page, if there is a picture; else that of a white page is shown
     screenshot: bytes | None = attrs.field(default=None, repr=False)
-    text: str = ""  # a line or more of what was on the page
     # What a person is asked for, such as `captcha`, `login`, `code` or `approval`: the task is
     # paused after this step, until it is resumed. Empty for none
     asks_for: str = ""

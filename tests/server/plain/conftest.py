@@ -1,4 +1,4 @@
-"""The reader and the example site, over real sockets."""
+"""The executor `plain` and the example site, over real sockets."""
 
 from collections.abc import AsyncIterator
 
@@ -9,8 +9,8 @@ from browser_use_async.server.static_site import StaticSite, example_site_direct
 
 
 @pytest.fixture
-def reader() -> PlainExecutor:
-    """A reader for pages of this machine."""
+def plain() -> PlainExecutor:
+    """An executor without a browser, for pages of this machine."""
     return PlainExecutor()
 
 

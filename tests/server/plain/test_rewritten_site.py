@@ -1,6 +1,6 @@
 """The same kinds of tasks on a site with other names, titles, prices and pages.
 
-The reader's answers must come from the pages: it may not know the example site.
+The answers must come from the pages: it may not know the example site.
 """
 
 import shutil
@@ -56,35 +56,35 @@ async def other(tmp_path: Path) -> AsyncIterator[str]:
         yield served.url
 
 
-async def test_title_is_the_new_one(reader: PlainExecutor, other: str):
+async def test_title_is_the_new_one(plain: PlainExecutor, other: str):
     """The title of the start page is the rewritten one."""
-    done = await run(reader, f"Open {other} and tell me its title")
+    done = await run(plain, f"Open {other} and tell me its title")
 
     assert done.output == "Moss & Ember Kettles"
 
 
-async def test_new_links_are_followed(reader: PlainExecutor, other: str):
+async def test_new_links_are_followed(plain: PlainExecutor, other: str):
     """Links are found by their new names, and no longer by the old ones."""
     task = f"Open {other}, click {{}} and tell me its title"
 
     assert (
-        await run(reader, task.format("Care levels"))
+        await run(plain, task.format("Care levels"))
     ).output == "Care levels | Moss & Ember Kettles"
-    assert "no link “Service plans”" in (await run(reader, task.format("Service plans"))).reason
+    assert "no link “Service plans”" in (await run(plain, task.format("Service plans"))).reason
 
 
-async def test_new_text_is_read(reader: PlainExecutor, other: str):
+async def test_new_text_is_read(plain: PlainExecutor, other: str):
     """The text of the article contains the new names and none of the old ones."""
-    done = await run(reader, f"Read {other}/journal/winter-chain-care.html")
+    done = await run(plain, f"Read {other}/journal/winter-chain-care.html")
 
     assert "# Why a kettle sings\nBy Petra Vaz" in done.output
     assert not [old for old in WORDS if old in done.output]
 
 
-async def test_new_table_fills_the_schema(reader: PlainExecutor, other: str):
+async def test_new_table_fills_the_schema(plain: PlainExecutor, other: str):
     """New column names, names and prices, the latter in another spelling."""
     schema = properties(levels=table_of(name=TEXT, fee_per_quarter=NUMBER, spare_kettle=FLAG))
-    done = await run(reader, f"Open the care levels page of {other}", schema=schema)
+    done = await run(plain, f"Open the care levels page of {other}", schema=schema)
 
     assert done.value == {
         "levels": [
@@ -95,28 +95,28 @@ async def test_new_table_fills_the_schema(reader: PlainExecutor, other: str):
     }
 
 
-async def test_old_fields_are_gone(reader: PlainExecutor, other: str):
+async def test_old_fields_are_gone(plain: PlainExecutor, other: str):
     """A field that only the old site had fails the task."""
     schema = properties(founded=WHOLE)
-    done = await run(reader, f"Open {other}/about.html", schema=schema)
-    renamed = await run(reader, f"Open {other}/about.html", schema=properties(started_in=WHOLE))
+    done = await run(plain, f"Open {other}/about.html", schema=schema)
+    renamed = await run(plain, f"Open {other}/about.html", schema=properties(started_in=WHOLE))
 
     assert done.reason == f"founded is not named on the page: {other}/about.html."
     assert renamed.value == {"started_in": 1987}
 
 
-async def test_new_product(reader: PlainExecutor, other: str):
+async def test_new_product(plain: PlainExecutor, other: str):
     """The heading and the terms of a product page under a new address."""
     task = f"Open {other}, click Kettles, then follow the link 'inkwell samovar'"
-    product = await run(reader, task, schema=properties(heading=TEXT, load=TEXT))
+    product = await run(plain, task, schema=properties(heading=TEXT, load=TEXT))
 
     assert product.value == {"heading": "Inkwell Samovar", "load": "120 kg"}
 
 
-async def test_new_price_list_is_saved(reader: PlainExecutor, other: str):
+async def test_new_price_list_is_saved(plain: PlainExecutor, other: str):
     """The downloaded file contains the new rows."""
     task = f"Open {other}/levels.html, download the price list and save it as out.csv"
-    done = await run(reader, task)
+    done = await run(plain, task)
 
     assert b"Spout mended,6.25,30\n" in done.files["out.csv"]
 

@@ -250,7 +250,7 @@ def _on_disk(path: Path) -> bytes:
 
 async def _use_secrets(api: Caller, queue: FromQueue) -> str:
     """Use everything that has secrets; the id of a task that saved its cookies."""
-    queue.step("Typed canary-7531", text="canary-7531", url="https://x/?canary-7531")
+    queue.step("Typed canary-7531", url="https://x/?canary-7531")
     queue.items.put_nowait(Finished("Was canary-7531", cookies=COOKIES))
     secrets = {"password": "canary-7531"}
     saved = await api.create("Log in", secrets=secrets, save_browser_data=True)

@@ -216,7 +216,7 @@ class Conversation:
         picture = base64.b64decode(message.get("screenshot", "")) or None
         if message["kind"] == "step":
             evaluation = self._evaluation(message.get("evaluation", ""))
-            step = Step(message.get("next_goal", ""), evaluation, url, picture, text)
+            step = Step(message.get("next_goal", ""), evaluation, url, picture)
             masked = self.mask.step(step)
             self._goal = masked.next_goal
             return masked

@@ -227,23 +227,21 @@ class ActionRunner:
             raise CannotContinueError(f"There is no page before {page.document.url}.")
         await page.run(page.page.go_back(wait_until="commit"), "going back")
 
-    async def look(self, *, outlined: bool) -> tuple[str, bytes]:
-        """All text of the page and of its frames, and a picture without secrets."""
-        drawing = ("draw", ", ".join(elements.SELECTORS.values()))
-
-        async def seen(page: TaskPage) -> tuple[str, bytes]:
-            texts = await page.ask_frames(*(drawing if outlined else ("text",)))
-            picture = await self._context.secrets.screenshot(page)
-            if outlined:
-                # Not after a failure or a cancellation: a hanging page would delay the task's end.
-                await page.ask_frames("erase")
-            return "\n".join(texts), picture
-
-        return await self._context.ask(seen)
-
     async def screenshot(self) -> bytes:
         """A picture of the page, without secrets."""
         return await self._context.ask(self._context.secrets.screenshot)
+
+    async def outlined_screenshot(self) -> bytes:
+        """The same, on which the elements are outlined."""
+
+        async def seen(page: TaskPage) -> bytes:
+            await page.ask_frames("draw", ", ".join(elements.SELECTORS.values()))
+            picture = await self._context.secrets.screenshot(page)
+            # Not after a failure or a cancellation: a hanging page would delay the task's end.
+            await page.ask_frames("erase")
+            return picture
+
+        return await self._context.ask(seen)
 
     async def text(self) -> str:
         """All text of the page and of its frames."""

@@ -26,7 +26,7 @@ from browser_use_async.server.executors.browser.run_recording import (
     RunRecording,
     outcome_in_words,
 )
-from browser_use_async.server.executors.browser.task_run import SHOWN_CHARACTERS, TaskRun
+from browser_use_async.server.executors.browser.task_run import TaskRun
 from browser_use_async.server.executors.instructions.actions import Part, Plan, goal_of
 from browser_use_async.server.executors.model import NoModelError
 from browser_use_async.server.executors.protocol import CannotContinueError
@@ -40,7 +40,6 @@ from browser_use_async.server.executors.scripts.script import (
     ScriptStep,
     step_name,
 )
-from browser_use_async.server.html.page import shorten
 from browser_use_async.server.html.page_tree import PageNode
 from browser_use_async.server.html.visit import PageNotOpenedError
 
@@ -98,8 +97,7 @@ class Performance:
             finished = await self._answer()
             outcome = await self._outcome(finished)
             said = "" if outcome is None else f" {self._in_words(outcome)}"
-            shown = shorten(finished.output or "", SHOWN_CHARACTERS)
-            yield await run.step(goal, evaluation + said, shown)
+            yield await run.step(goal, evaluation + said)
             # Downloads stay unchanged; secrets are masked in the files that are written here.
             mask = SecretRedactor(self.assignment.secrets)
             written = {name: mask.content(content) for name, content in finished.files.items()}

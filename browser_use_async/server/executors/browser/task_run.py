@@ -15,7 +15,6 @@ from browser_use_async.server.html.page import Page, shorten
 from browser_use_async.server.html.visit import open_file
 from browser_use_async.server.records import Assignment, Step
 
-SHOWN_CHARACTERS = 800
 _TITLE_CHARACTERS = 300
 _PICTURE_NAME = re.compile(r"\w[\w .-]*")
 _NAME_BYTES = 255  # that file systems accept
@@ -47,22 +46,17 @@ class TaskRun:
             return f"None - this is the first step. {self._proxy_note}".strip()
         return " ".join([f"Success - “{await self._title()}” is open.", *await self._remarks()])
 
-    async def step(self, goal: str, evaluation: str, text: str = "") -> Step:
+    async def step(self, goal: str, evaluation: str) -> Step:
         """Make the step of the latest action, with a screenshot of the page."""
-        document = self._document
-        if document is not None:
-            shown = text or f"{document.title[:_TITLE_CHARACTERS]}\n{document.text}"
-            url = document.url[:MOST_URL_CHARACTERS]
-            return Step(goal, evaluation, url, text=shorten(shown, SHOWN_CHARACTERS))
+        if self._document is not None:
+            return Step(goal, evaluation, self._document.url[:MOST_URL_CHARACTERS])
         page = await self._context.current()
-        shown, picture = await self._look()
-        text = shorten(text or shown, SHOWN_CHARACTERS)
-        return Step(goal, evaluation, page.document.url, picture, text)
+        return Step(goal, evaluation, page.document.url, await self._look())
 
     async def last_screenshot(self) -> bytes | None:
         """Take a screenshot for a task that fails, if the browser still answers."""
         try:
-            return (await self._look())[1] if self._document is None else None
+            return await self._look() if self._document is None else None
         except BrowserError:
             return None
 
@@ -76,11 +70,13 @@ class TaskRun:
             return ""
         return "" if address == "about:blank" else address
 
-    async def _look(self) -> tuple[str, bytes | None]:
-        """Return the page's text, and a screenshot unless the server keeps none."""
+    async def _look(self) -> bytes | None:
+        """Return a screenshot, or None if the server keeps none."""
         if not self._assignment.takes_screenshots:
-            return await self.runner.text(), None
-        return await self.runner.look(outlined=self._assignment.highlight_elements)
+            return None
+        if self._assignment.highlight_elements:
+            return await self.runner.outlined_screenshot()
+        return await self.runner.screenshot()
 
     # --- actions --------------------------------------------------------------------------
 

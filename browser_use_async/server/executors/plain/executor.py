@@ -18,14 +18,12 @@ from browser_use_async.server.executors.protocol import (
     Executor,
     StepLimiter,
 )
-from browser_use_async.server.html.page import Page, shorten
+from browser_use_async.server.html.page import Page
 from browser_use_async.server.html.visit import Cookies, PageNotOpenedError, open_file, open_page
 from browser_use_async.server.html.words import links_named
 from browser_use_async.server.http_client import HttpClient
 from browser_use_async.server.records import Assignment, Failed, Finished, Step
 
-_SHOWN_LINES = 12
-_SHOWN_CHARACTERS = 800
 _NAMED_LINKS = 12
 
 
@@ -62,7 +60,6 @@ class TaskRun:
                 next_goal=self._goal(action, target),
                 evaluation_previous_goal=evaluation,
                 url=self.url,
-                text=_first_lines(self._page),
             )
         known = {page.url for page in self.answering}
         if planned.answers and self._page is not None and self._page.url not in known:
@@ -119,11 +116,6 @@ def _names(names: Iterable[str]) -> str:
     return ", ".join([*dict.fromkeys(filter(None, names))][:_NAMED_LINKS]) or "none"
 
 
-def _first_lines(page: Page) -> str:
-    lines = [page.title, *(line for line in page.text.splitlines() if line)]
-    return shorten("\n".join(lines[:_SHOWN_LINES]).strip(), _SHOWN_CHARACTERS)
-
-
 class PlainExecutor(Executor):
     """Opens the pages that a task names, follows the links it names, and answers from them."""
 
@@ -147,8 +139,7 @@ class PlainExecutor(Executor):
             evaluation = await run.begin_step("Compose the answer")
             schema = assignment.structured_output_json
             finished = await compose(run.answering, plan, schema)
-            shown = shorten(finished.output or "", _SHOWN_CHARACTERS)
-            yield Step("Compose the answer", evaluation, run.url, text=shown)
+            yield Step("Compose the answer", evaluation, run.url)
             yield attrs.evolve(finished, cookies=run.cookies.all())
         except PageNotOpenedError as error:
             yield Failed(error.reason, error.url)

@@ -48,7 +48,6 @@
     text: () => squeezedText(),
     draw(selector) {
       this.erase();  // what a picture that failed has left
-      const text = squeezedText();
       let number = 0;
       const cover = document.createElement(OUTLINES);
       cover.style.cssText =
@@ -74,7 +73,6 @@
         inside.append(outline);
       }
       document.documentElement.append(cover);
-      return text;
     },
     erase() {
       for (const cover of document.querySelectorAll(OUTLINES)) cover.remove();
