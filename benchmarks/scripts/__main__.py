@@ -143,10 +143,9 @@ def _new_versions(reports: Sequence[SiteReport]) -> Goal:
     nameless = [outcome.calls for is_nameless, outcome in plays if is_nameless]
     renewed = sum(len(each.renewed) for each in reports)
     return (
-        "refused, done anew by the agent, the next time: right, model calls (one where a value "
-        "has no name)",
+        "done anew by the agent, the next time: right, calls (but one for nameless values)",
         "all, 0",
-        f"{right} of {renewed}, {calls} ({sum(nameless)} for {len(nameless)} with such values)",
+        f"{right} of {renewed}, {calls} ({sum(nameless)} for {len(nameless)} with such ones)",
         right == renewed > 0 and not calls and all(each <= 1 for each in nameless),
     )
 

@@ -11,6 +11,7 @@ from playwright.async_api import FilePayload
 from browser_use_async.server.executors.browser import elements, launch
 from browser_use_async.server.executors.browser.context import TaskContext
 from browser_use_async.server.executors.browser.elements import Element, find
+from browser_use_async.server.executors.browser.locators import SELECTORS
 from browser_use_async.server.executors.browser.page import Document, TaskPage
 from browser_use_async.server.executors.browser.page_description import snapshot_of
 from browser_use_async.server.executors.instructions import actions
@@ -235,7 +236,7 @@ class ActionRunner:
         """The same, on which the elements are outlined."""
 
         async def seen(page: TaskPage) -> bytes:
-            await page.ask_frames("draw", ", ".join(elements.SELECTORS.values()))
+            await page.ask_frames("draw", ", ".join(SELECTORS.values()))
             picture = await self._context.secrets.screenshot(page)
             # Not after a failure or a cancellation: a hanging page would delay the task's end.
             await page.ask_frames("erase")

@@ -20,9 +20,9 @@ from browser_use_async.server.executors.browser.elements import (
     find,
 )
 from browser_use_async.server.executors.browser.launch import CommandFailedError, NoAnswerError
+from browser_use_async.server.executors.browser.locators import ways_by_description
 from browser_use_async.server.executors.browser.page import FRAME_SECONDS, TaskPage
 from browser_use_async.server.executors.browser.page_description import (
-    candidates_of,
     described,
     element_of,
     frames_of,
@@ -260,21 +260,21 @@ class ScriptPlayer:
 
     async def _look(self, page: TaskPage, step: ScriptStep, element: Description) -> Element:
         reason, has_several = "", False
-        for place, candidate in enumerate(candidates_of(element)):
-            if has_several and not candidate.has_words and self._guards:
+        for place, way in enumerate(ways_by_description(element)):
+            if has_several and not way.has_words and self._guards:
                 continue
-            handles = await self._matching(page, element, candidate.locate)
+            handles = await self._matching(page, element, way.locate)
             if len(handles) != 1 and (self._guards or not handles):
                 has_several = has_several or len(handles) > 1
                 count = f"{len(handles)} elements" if handles else "nothing"
-                reason = reason or f"{count} found by {candidate.by}"
+                reason = reason or f"{count} found by {way.by}"
                 continue
             seen = await described(page, handles[0])
             problem = problem_with(step, seen) if self._guards else ""
             if not problem:
                 if place:
                     self.played.said.append(
-                        f"Drifting: {goal_of(step.action)} was found by {candidate.by}."
+                        f"Drifting: {goal_of(step.action)} was found by {way.by}."
                     )
                 return element_of(handles[0], seen.description)
             reason = problem
