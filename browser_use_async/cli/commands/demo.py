@@ -24,8 +24,8 @@ from browser_use_async.cli.progress import TaskProgress
 from browser_use_async.cli.screen import Span, Style
 from browser_use_async.errors import BrowserUseError, ConfigurationError, TaskFailedError
 from browser_use_async.prices import format_cents
-from browser_use_async.server import LocalServer
-from browser_use_async.server.executors.plain.executor import PlainExecutor
+from browser_use_async.server import ChromiumSettings, LocalServer
+from browser_use_async.server.executors.choice import choose_executor, has_browser, without_model
 from browser_use_async.server.executors.protocol import Control, Executor
 from browser_use_async.server.records import Assignment, Failed, Finished, Step
 from browser_use_async.server.static_site import StaticSite, example_site_directory
@@ -243,7 +243,10 @@ async def demo(console: Console, keep: bool, site: Path | None) -> ExitCode:
     async with AsyncExitStack() as stack:
         served = await stack.enter_async_context(StaticSite(folder))
         site_url = f"{served.url}/"
-        executor = _SlowExecutor(PlainExecutor())
+        chromium = ChromiumSettings(allow_private_addresses=[site_url])
+        executor = choose_executor(name := without_model(chromium), chromium)
+        if not has_browser(name):
+            executor = _SlowExecutor(executor)
         server = await stack.enter_async_context(LocalServer(executor=executor))
         session = await stack.enter_async_context(
             BrowserUseSession(
@@ -323,7 +326,7 @@ _STEP_SECONDS = 0.6
 
 
 class _SlowExecutor(Executor):
-    """Wraps an executor and pauses after each step, so that the demo can be followed."""
+    """Wraps an executor and pauses after each step, so that people can follow it."""
 
     def __init__(self, executor: Executor) -> None:
         self._executor = executor

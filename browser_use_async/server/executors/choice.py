@@ -179,7 +179,7 @@ def choose_executor(
         return choice
     if choice == AUTO:
         found = _configured_agent(chromium, agent)
-        return found or choose_executor(_without_agent(chromium), chromium)
+        return found or choose_executor(without_model(chromium), chromium)
     row = _ROWS.get(choice)
     if row is None:
         meant = closest(choice, CHOICES)
@@ -210,8 +210,8 @@ def _configured_agent(
         return None
 
 
-def _without_agent(chromium: ChromiumSettings | None) -> str:
-    """The name of the executor of a server that has no model."""
+def without_model(chromium: ChromiumSettings | None) -> str:
+    """The name of the executor of a server that has no model: in a browser where there is one."""
     found = find_browser(chromium.browser if chromium is not None else None)
     if found is None:
         return "plain"
