@@ -15,7 +15,6 @@ import attrs
 from browser_use_async.api.endpoint_table import API_PREFIX
 from browser_use_async.server.records import DEFAULT_OWNER
 from browser_use_async.server.storage import TaskRecord
-from browser_use_async.server.storage.records import TaskRow
 
 HANDOFF_SECONDS = 60
 """For how long a link from one server to another is good."""
@@ -58,11 +57,9 @@ class Links:
         """The address of the API."""
         return self.url + API_PREFIX
 
-    def live_url(self, record: TaskRecord | TaskRow) -> str | None:
-        """The live page of a task; None for keys that may not steer it."""
-        if not self.may_steer:
-            return None
-        return f"{self.url}/live/{record.live_token}"
+    def live_url(self, token: str) -> str | None:
+        """The live page of a task with its token; None for keys that may not steer it."""
+        return f"{self.url}/live/{token}" if self.may_steer else None
 
     def share_url(self, record: TaskRecord) -> str | None:
         """The public page of a task, or None unless it was asked for."""

@@ -10,10 +10,8 @@ from aiohttp import hdrs, web
 json_text = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 """JSON without white space, in one line."""
 
-
-def quoted(text: str | None) -> str:
-    """A text or null as JSON: the same as `json_text`, in a third of the time."""
-    return "null" if text is None else json.encoder.encode_basestring(text)
+quoted = json.encoder.encode_basestring
+"""A text as JSON: the same as `json_text`, in a third of the time."""
 
 
 class Json(dict[str, Any]):

@@ -1,6 +1,7 @@
 """The API section Tasks."""
 
 import asyncio
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from browser_use_async import types
@@ -14,8 +15,8 @@ from browser_use_async.server.routes import operation
 from browser_use_async.server.running_server import RunningServer
 from browser_use_async.server.signed_links import Links
 from browser_use_async.server.storage import TaskRecord, TransitionRefusedError
-from browser_use_async.server.storage.database import Claim
-from browser_use_async.server.storage.records import TaskRow, session_id_of
+from browser_use_async.server.storage.database import Claim, Row
+from browser_use_async.server.storage.records import session_id_of
 from browser_use_async.server.storage.rows import from_json, from_text
 from browser_use_async.server.task_start import start_task
 
@@ -27,23 +28,27 @@ _BY_ITSELF = frozenset({types.TaskStatus.FINISHED, types.TaskStatus.FAILED})
 _CUT = " [the rest of this output is in the task itself]"
 
 
-def _row_text(row: TaskRow, links: Links, share: int) -> str:
-    """A row of the task list as JSON, with so many characters of a longer output.
+def _row_texts(rows: Iterable[Row], links: Links, share: int) -> Iterator[str]:
+    """The rows of the task list as JSON, with so many characters of a longer output.
 
-    Made from texts that are stored in the form of the answer, since a page has a hundred rows.
+    Made from texts that are stored in the form of the answer, in one loop without objects between:
+    a page has a hundred rows, and ids, moments and tokens have nothing that JSON escapes.
     """
-    output = row.output and from_text(row.output[:share])
-    if row.output is not None and len(row.output) > share:
-        output = f"{output}{_CUT}"
-    metadata = row.metadata
-    if "\\u" in metadata:
-        metadata = json_text(from_json(metadata))
-    return (
-        f'{{"id":"{row.id}","task":{quoted(from_text(row.task))},"status":"{row.status}",'
-        f'"created_at":"{row.created_at}","output":{quoted(output)},'
-        f'"finished_at":{quoted(row.finished_at)},"live_url":{quoted(links.live_url(row))},'
-        f'"metadata":{metadata}}}'
-    )
+    pages = links.live_url("")
+    place = None if pages is None else quoted(pages)[:-1]
+    for task_id, task, status, created_at, finished_at, stored, metadata, token in rows:
+        output = "null"
+        if stored is not None:
+            text = from_text(stored[:share])
+            output = quoted(f"{text}{_CUT}" if len(stored) > share else text)
+        ended = "null" if finished_at is None else f'"{finished_at}"'
+        live = "null" if place is None else f'{place}{token}"'
+        own = json_text(from_json(metadata)) if "\\u" in metadata else metadata
+        yield (
+            f'{{"id":"{task_id}","task":{quoted(from_text(task))},"status":"{status}",'
+            f'"created_at":"{created_at}","output":{output},"finished_at":{ended},'
+            f'"live_url":{live},"metadata":{own}}}'
+        )
 
 
 def task_view(record: TaskRecord, links: Links) -> Json:
@@ -56,7 +61,7 @@ def task_view(record: TaskRecord, links: Links) -> Json:
         created_at=format_timestamp(record.created_at),
         output=record.output,
         steps=[step_view(step) for step in record.steps],
-        live_url=links.live_url(record),
+        live_url=links.live_url(record.live_token),
         finished_at=record.finished_at and format_timestamp(record.finished_at),
         browser_data={"cookies": cookies} if record.save_browser_data else None,
         # Null if nothing was uploaded.
@@ -138,7 +143,7 @@ async def list_tasks(server: RunningServer, query: types.PageQuery) -> bytes:
         await asyncio.sleep(0)
     # One more character shows that there is a rest.
     count, rows = await server.stores.tasks.page(query.page, limit, share + 1)
-    texts = ",".join([_row_text(row, server.links, share) for row in rows])
+    texts = ",".join(_row_texts(rows, server.links, share))
     return json_bytes(
         f'{{"tasks":[{texts}],"total_pages":{-(-count // limit)},"page":{query.page},'
         f'"limit":{limit},"total_count":{count}}}'

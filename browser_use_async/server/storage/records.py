@@ -4,7 +4,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import Any
 
 import attrs
 
@@ -122,19 +122,8 @@ class TaskRecord:
         return None
 
 
-class TaskRow(NamedTuple):
-    """A task in a list, in the stored form."""
-
-    id: str
-    task: str
-    status: str
-    created_at: str
-    finished_at: str | None
-    output: str | None
-    metadata: str
-    live_token: str
-    started: int
-
+LISTED = ("id", "task", "status", "created_at", "finished_at", "output", "metadata", "live_token")
+"""The columns of a task in a list, whose rows stay in the stored form."""
 
 _SETTINGS = frozenset(each.name for each in attrs.fields(RunTaskRequest)) - {
     *("task", "metadata", "secrets"),

@@ -23,11 +23,11 @@ from browser_use_async.server.storage.assignments import (
     read_assignment,
     store_assignment,
 )
-from browser_use_async.server.storage.database import Claim, Database, Owned
+from browser_use_async.server.storage.database import Claim, Database, Owned, Row
 from browser_use_async.server.storage.files import put_results
 from browser_use_async.server.storage.outbox import Outbox
 from browser_use_async.server.storage.profiles import save_cookies
-from browser_use_async.server.storage.records import TASKS, TaskRecord, TaskRow, request_text
+from browser_use_async.server.storage.records import LISTED, TASKS, TaskRecord, request_text
 from browser_use_async.server.storage.rows import beginning, to_text
 from browser_use_async.server.storage.scripts import keep_outcome
 from browser_use_async.server.storage.secret_documents import Secrets
@@ -88,8 +88,8 @@ class TaskStore(Owned):
         """Return how many tasks of all owners were created."""
         return int(await self._database.value("SELECT COALESCE(SUM(tasks), 0) FROM accounts"))
 
-    async def page(self, page: int, limit: int, output: int) -> tuple[int, list[TaskRow]]:
-        """Return the number of tasks, and one page of them, newest first.
+    async def page(self, page: int, limit: int, output: int) -> tuple[int, list[Row]]:
+        """Return the number of tasks, and the rows of one page of them, newest first.
 
         Of each output so many characters are read, as it is stored.
         """
@@ -104,7 +104,7 @@ class TaskStore(Owned):
             top=top,
             bottom=top - limit,
         )
-        return newest - expired, [TaskRow._make(row) for row in rows]
+        return newest - expired, rows
 
     async def _completed(self, record: TaskRecord) -> TaskRecord:
         record.steps = await progress.read_steps(self._database, record.id)
@@ -335,10 +335,8 @@ class TaskStore(Owned):
 
 
 def row_columns(output: int) -> str:
-    """The columns of a row in a list, with so many characters of its output."""
-    return ", ".join(
-        beginning(name, output) if name == "output" else name for name in TaskRow._fields
-    )
+    """The columns of `LISTED`, with so many characters of its output."""
+    return ", ".join(beginning(each, output) if each == "output" else each for each in LISTED)
 
 
 def _new_token() -> str:
