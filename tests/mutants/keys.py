@@ -105,8 +105,8 @@ MUTANTS: tuple[Mutant, ...] = (
         "links that steer are shown to all keys",
         "server/signed_links.py",
         "Links.live_url",
-        "not self.may_steer",
-        "False",
+        "self.may_steer",
+        "True",
         ("server/keys/test_owners.py::test_a_key_that_cannot_steer_gets_no_link_that_can",),
     ),
     Mutant(
