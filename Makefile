@@ -16,8 +16,8 @@ unexport PYTHONDONTWRITEBYTECODE
 # passes only alone has to be corrected, but the whole gate of half an hour is not repeated for it.
 ONCE_MORE = || { test $$? = 1 && echo "== by themselves:" && $(1) --last-failed --last-failed-no-failures none $(2); }
 
-.PHONY: help test check demo docs long wheel compatibility conformance audit gate nightly environments agent chaos examples \
-	fleet paying-once repetitions hosted-documents matrix model mutants simulate bench million scripts lost-reply lock dist sbom clean
+.PHONY: help test check demo docs openapi long wheel compatibility conformance audit gate nightly environments agent chaos examples \
+	fleet paying-once repetitions matrix model mutants simulate bench million scripts lost-reply lock dist sbom clean
 .DEFAULT_GOAL := help
 .SECONDEXPANSION:
 
@@ -44,6 +44,9 @@ demo: .venv-demo/.made ## the demonstration: real tasks on the bundled server
 docs: .venv-docs/.made ## the documentation site, in site/; a dead link is an error
 	NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build --strict --quiet
 
+openapi: $(VENV)/.made ## the OpenAPI documents in the package, after a change of a row or a model
+	$(BIN)/python -m docs.openapi
+
 ##@ Before a change lands
 
 gate: ## all checks before a change lands: the same as .ci/run
@@ -62,7 +65,7 @@ wheel: $(VENV)/.made ## the built wheel, used away from the checkout, and the bl
 
 # Asyncio, pickling, typing, addresses and imports are what failed on one Python alone.
 COMPATIBILITY := $(SHORT_TESTS) tests/test_*.py tests/api tests/types tests/transport tests/polling tests/lifecycle \
-	tests/batch tests/webhooks tests/mcp tests/server/egress tests/server/test_worker.py tests/server/fleet
+	tests/batch tests/webhooks tests/mcp tests/server/egress tests/server/fleet
 compatibility: $(VENV)/.made ## what may differ between Pythons (PY=python3.13 VENV=.venv-3.13)
 	$(PYTEST) -n $(WORKERS) --dist worksteal $(COMPATIBILITY) $(call ONCE_MORE,$(PYTEST),$(COMPATIBILITY))
 
@@ -111,17 +114,6 @@ examples: .venv-examples/.made ## every example, with the libraries that single 
 
 mutants: $(VENV)/.made ## each defence removed alone must make its tests fail
 	$(BIN)/python -m tests.mutants
-
-# What is sent to the hosted service and what its fakes answer, judged by Prism: DOCUMENTS is a folder with v2.json
-# and v4.json, which are the service's and not part of this project.
-PRISM := $(VENV)/prism/node_modules/.bin/prism
-hosted-documents: $(VENV)/.made $(PRISM) ## calls of the hosted service, judged by its documents (DOCUMENTS=FOLDER)
-	HOSTED_DOCUMENTS="$(abspath $(DOCUMENTS))" PRISM="$(abspath $(PRISM))" \
-		$(PYTEST) -n 2 tests/server/remote/test_published_documents.py
-
-$(PRISM):
-	@command -v npm >/dev/null || { echo "npm is not installed: the published documents are not tested" >&2; exit 1; }
-	npm install --no-audit --no-fund --prefix $(VENV)/prism @stoplight/prism-cli@5.14.2
 
 ##@ Measures
 

@@ -12,7 +12,6 @@ import asyncio
 import sys
 import time
 from contextlib import aclosing
-from decimal import Decimal
 from statistics import median
 
 from playwright.async_api import Browser, async_playwright
@@ -22,7 +21,7 @@ from browser_use_async.server import LocalServer
 from browser_use_async.server.executors.browser.executor import ChromiumExecutor
 from browser_use_async.server.executors.browser.locate import require_browser
 from browser_use_async.server.executors.settings import ChromiumSettings
-from browser_use_async.server.records import Assignment, RemoteTask, Step
+from browser_use_async.server.records import Assignment, Step
 from browser_use_async.server.static_site import StaticSite, example_site_directory
 
 ROUNDS = 15
@@ -42,17 +41,6 @@ class Running:
 
     async def checkpoint(self) -> None:
         """Let it run."""
-
-    async def remember(self, remote: RemoteTask) -> None:
-        """Only tasks of another service are remembered."""
-
-    async def charge(self, cents: Decimal) -> None:
-        """Tasks are free here."""
-
-    @property
-    def is_left_alone(self) -> bool:
-        """The server does not end."""
-        return False
 
 
 async def with_playwright(browser: Browser, url: str) -> float:

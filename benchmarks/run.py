@@ -96,13 +96,11 @@ NOTES = """\
   - *Import above that of aiohttp (10)*: its bound is smaller than the difference between runs.
   - *Size (10)*: the package itself is 3.4 MB, half of it the bundled server with its pages.
   - *Get and a deep page of a million tasks (14, 21)*: their rows are in no memory of the server. A
-    deep page is 100 rows to read and to write as JSON; statuses and first pages are ready bytes.
+    deep page is 100 rows to read and to write as JSON.
   - *An item with a ledger (19)*: beside the two exchanges there are three statements in a thread,
     the search for equal items, and the checks of the request and of the answer.
   - *Create with the row durable (22)*: the other side keeps tasks in memory. This one writes the
     row, its key and its first event in one transaction.
-  - *Two processes (24)*: the client, the database and both processes share two cores, of which 1.5
-    are left to the processes.
 - The rows with 50 and 10,000 in flight (goal 7) are near their bounds.
 - The import is that of the class of a session. cattrs, which creates the models of answers, is
   loaded with the first session of a program and takes some 10 ms there; a row of its own counts it.

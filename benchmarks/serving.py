@@ -1,4 +1,4 @@
-"""The CPU time of a created task, the wait of other calls during searches, and several processes.
+"""The CPU time of a created task, and the wait of other calls during searches.
 
 Created tasks are compared with commit 2aca7bd, whose server had them in memory: its package is
 taken out of git. All load comes from `raw_client`, which costs as little as is possible in Python.
@@ -12,7 +12,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
 
@@ -20,7 +20,6 @@ import attrs
 
 from benchmarks import raw_client
 from benchmarks.harness import FULL, QUICK, Effort, Report, Row, compare, judge, table
-from benchmarks.raw_client import Load
 from benchmarks.server import KEY, fill, serve
 from benchmarks.servers.process import ServerProcess
 
@@ -160,141 +159,9 @@ def _pings_beside(url: str) -> list[float]:
     return found[:-1]  # the last one may have been asked after them
 
 
-# --- several processes ------------------------------------------------------------------------
-
-
-@attrs.frozen
-class _Turn:
-    """One side's turn: the client's work, and the CPU seconds of the server's processes."""
-
-    load: Load
-    cpu: float
-
-    @property
-    def rate(self) -> float:
-        return self.load.calls / self.load.seconds
-
-
-@attrs.define
-class _Deployment:
-    """`serve` with some processes, on a database of its own."""
-
-    pid: int
-    url: str
-    requests: list[bytes]
-
-    @classmethod
-    @contextlib.contextmanager
-    def started(cls, processes: int, database: str) -> Iterator["_Deployment"]:
-        command = [sys.executable, "-m", "browser_use_async", "serve", "--port", "0"]
-        options = ["--role", "api", "--executor", "scripted", "--no-access-log"]
-        options += ["--api-key", "env:KEY"]
-        process = subprocess.Popen(
-            [*command, *options, "--database", database, "--processes", str(processes)],
-            env={**os.environ, "KEY": KEY, "BROWSER_USE_SERVER_KEY": KEY},
-            cwd=ROOT,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-        )
-        assert process.stdout is not None
-        try:
-            url = json.loads(process.stdout.readline())["base_url"]
-            yield cls(process.pid, url, _status_calls(url))
-        finally:
-            process.terminate()
-            process.communicate(timeout=60)
-
-    def turn(self, seconds: float) -> _Turn:
-        """Ask for statuses for some seconds."""
-        with raw_client.connections(self.url, 2 * CONNECTIONS) as sockets:
-            before = _cpu(self.pid)
-            load = raw_client.call(sockets, self.requests, seconds=seconds)
-            return _Turn(load, _cpu(self.pid) - before)
-
-
-def _status_calls(url: str) -> list[bytes]:
-    from urllib.request import Request, urlopen  # noqa: PLC0415
-
-    found = []
-    for _ in range(20):
-        headers = {"Authorization": f"Bearer {KEY}", "Content-Type": "application/json"}
-        with urlopen(Request(f"{url}/run-task", _TASK, headers)) as answer:
-            task_id = json.loads(answer.read())["id"]
-        found.append(raw_client.request("GET", f"{url}/task/{task_id}/status", KEY))
-    return found
-
-
-def _cpu(pid: int) -> float:
-    """Seconds of CPU time that a process and its children that live have taken."""
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    ticks = 0
-    for each in (str(pid), *children):
-        fields = Path(f"/proc/{each}/stat").read_text().rpartition(")")[2].split()
-        ticks += int(fields[11]) + int(fields[12])
-    return ticks / os.sysconf("SC_CLK_TCK")
-
-
-def processes(effort: Effort) -> Report:
-    """Goal 24: one process and two, each on a database of its own, take turns."""
-    try:
-        from tests.support.postgres import NoPostgresError, started_server  # noqa: PLC0415
-    except ImportError as error:
-        return Report([], f"{error}: several processes are not measured.")
-    turns: dict[int, list[_Turn]] = {1: [], 2: []}
-    try:
-        with started_server() as postgres, contextlib.ExitStack() as stack:
-            sides = {
-                count: stack.enter_context(
-                    _Deployment.started(count, stack.enter_context(postgres.database()))
-                )
-                for count in turns
-            }
-            for number in range(effort.rounds + 1):
-                for count, side in sides.items():
-                    turn = side.turn(effort.calls / 500)
-                    if number:
-                        turns[count].append(turn)
-    except NoPostgresError as error:
-        return Report([], f"{error}: several processes are not measured.")
-    return _report_of(turns)
-
-
-def _report_of(turns: dict[int, list[_Turn]]) -> Report:
-    rates = {count: [each.rate for each in found] for count, found in turns.items()}
-    row = compare(
-        24,
-        f"status calls with 2 processes on {os.cpu_count()} cores",
-        "calls/s",
-        ("1 process", rates[2], rates[1]),
-        at_least=1.7,
-    )
-    head = ["processes", "calls/s", "µs of a server's CPU for a call", "client", "cores of servers"]
-    lines = [
-        [
-            str(count),
-            f"{median(rates[count]):,.0f}",
-            f"{1e6 * _each(found, lambda turn: turn.cpu / turn.load.calls):.0f}",
-            f"{100 * _each(found, lambda turn: turn.load.cpu / turn.load.seconds):.0f} % of a core",
-            f"{_each(found, lambda turn: turn.cpu / turn.load.seconds):.2f}",
-        ]
-        for count, found in turns.items()
-    ]
-    said = (
-        "The client, PostgreSQL and the servers share the cores; what is left of them is "
-        "PostgreSQL's."
-    )
-    return Report([row], f"{said}\n\n{table(head, lines)}")
-
-
-def _each(turns: Sequence[_Turn], figure: Callable[[_Turn], float]) -> float:
-    return median(figure(each) for each in turns)
-
-
 def report(effort: Effort) -> Report:
-    """All of them."""
-    reports = [measure(effort) for measure in (creations, searches, processes)]
+    """Both of them."""
+    reports = [measure(effort) for measure in (creations, searches)]
     rows = [row for each in reports for row in each.rows]
     return Report(rows, "\n\n".join(each.details for each in reports))
 

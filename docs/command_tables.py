@@ -13,6 +13,7 @@ from browser_use_async.cli.command import NAME
 from browser_use_async.cli.commands.serve import ServeSettings
 from browser_use_async.cli.exit import usage
 from browser_use_async.cli.options import Argument, Option
+from browser_use_async.server.executors.choice import EXECUTORS, FieldUse
 from browser_use_async.server.setting_kinds import Setting, own_settings
 from browser_use_async.server.settings import GROUPS, ServerSettings
 
@@ -111,6 +112,20 @@ def _prose(text: str) -> str:
     """A text of a help, which is no Markdown: without what Markdown would take for its own."""
     plain = re.sub(r"[<|]|(?<![*])[*](?![*])", lambda found: f"\\{found[0]}", text)
     return " ".join(plain.split())
+
+
+# --- executors ----------------------------------------------------------------------------------
+
+
+def executors() -> str:
+    """The table of executors: what each is and needs, and which fields of a task it ignores."""
+    lines = ["| executor | what it is | needs | ignores |", "|---|---|---|---|"]
+    for row in EXECUTORS:
+        assert FieldUse.REFUSES not in row.fields.values()  # else the table needs a column for it
+        name = ", ".join(f"`{each}`" for each in (row.name, *row.also))
+        ignored = [f"`{field}`" for field, use in row.fields.items() if use is FieldUse.IGNORES]
+        lines.append(f"| {name} | {row.help} | {row.needs} | {', '.join(ignored) or 'nothing'} |")
+    return "\n".join(lines)
 
 
 # --- settings -----------------------------------------------------------------------------------

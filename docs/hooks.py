@@ -30,6 +30,7 @@ _LINK = re.compile(r"\[([^\]]*)\]\(([^)#:\s]+)(#[^)]*)?\)")
 _MADE = {
     "<!-- exit codes -->": command_tables.exit_codes,
     "<!-- commands -->": command_tables.commands,
+    "<!-- executors -->": command_tables.executors,
     "<!-- settings -->": command_tables.settings,
 }
 _summaries: dict[str, str] = {}

@@ -1,7 +1,7 @@
 """Uses the installed wheel as a user without the checkout does.
 
 Run with the checkout's path as the argument: the package must not come from there. The second
-argument is the executor: `scripted` works in a bare installation, `reader` with the extra `server`.
+argument is the executor: `scripted` works in a bare installation, `plain` too.
 """
 
 import asyncio

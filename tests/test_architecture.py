@@ -375,6 +375,18 @@ def test_no_circle_connects_rooms_of_the_server() -> None:
     assert [*TopologicalSorter(named).static_order()]  # raises CycleError
 
 
+def test_no_circle_connects_rooms_of_the_executors() -> None:
+    """Step lines, answers, scripts, the two hands and the agent stand above one another."""
+    start = "browser_use_async.server.executors."
+    named: dict[str, set[str]] = defaultdict(set)
+    for path in sorted((PACKAGE / "server/executors").rglob("*.py")):
+        room = f"{_module(path)}.".removeprefix(start).partition(".")[0]
+        names = {each for each in _names(path) if each.startswith(start)}
+        named[room] |= {each.removeprefix(start).partition(".")[0] for each in names} - {room}
+
+    assert [*TopologicalSorter(named).static_order()]  # raises CycleError
+
+
 def test_statuses_stand_above() -> None:
     """Rooms that store, run and start tasks raise their own errors, and know nothing of HTTP."""
     for path in SERVER_FILES:

@@ -179,8 +179,7 @@ asyncio.run(main())
 
 # The packages of the server's extra.
 LIBRARIES = frozenset(
-    "PIL cronsim cryptography lxml obstore procrastinate prometheus_client psycopg selectolax "
-    "trafilatura".split()
+    "PIL cronsim cryptography obstore procrastinate prometheus_client psycopg".split()
 )
 
 
@@ -197,10 +196,10 @@ def test_a_server_imports_no_library_that_it_does_not_need() -> None:
 
 @pytest.mark.long
 def test_the_executors_import_no_library_before_a_page_is_read() -> None:
-    """Workers read pages, so that the server itself never imports a parser."""
+    """They are drawn, encrypted and told elsewhere; HTML needs none."""
     program = (
         "import sys; from browser_use_async.server import LocalServer;"
-        "import browser_use_async.server.executors.reader.executor;"
+        "import browser_use_async.server.executors.plain.executor;"
         "import browser_use_async.server.executors.browser.executor;"
         "import browser_use_async.server.search.engine; print(*sys.modules)"
     )

@@ -74,7 +74,7 @@ async def attempt(**options):
     except Exception as error:
         print(type(error).__name__, error)
 
-for executor in ("chromium", "browser_use", "reader"):
+for executor in ("chromium", "browser_use"):
     asyncio.run(attempt(executor=executor))
 asyncio.run(attempt(executor="scripted", admin_socket="admin.sock"))
 """
@@ -112,10 +112,10 @@ def test_features_that_need_posix_say_so(tmp_path: Path) -> None:
     done = _program(REFUSALS, folder=tmp_path)
     lines = done.stdout.splitlines()
 
-    assert len(lines) == 4, done.stderr
-    for line in lines[:3]:
-        assert line.startswith("ConfigurationError An executor that reads pages needs a POSIX")
-    assert "no Unix sockets" in lines[3]
+    assert len(lines) == 3, done.stderr
+    for line in lines[:2]:
+        assert line.startswith("ConfigurationError An executor with a browser needs a POSIX")
+    assert "no Unix sockets" in lines[2]
 
 
 @pytest.mark.long
@@ -161,7 +161,7 @@ def test_ctrl_c_ends_a_server(serving: "subprocess.Popen[str]") -> None:
 
 
 # A worker drops its own rights, and so does that of an agent, which lacks the package.
-_ELSEWHERE = {"system.py", "server/walls.py", "server/worker_process.py"}
+_ELSEWHERE = {"system.py"}
 
 
 def test_one_module_uses_posix() -> None:

@@ -105,7 +105,7 @@ def test_a_build_names_the_addresses_of_its_repository(
     assert _metadata(wheel).get_all("Project-URL") is None
 
 
-@pytest.mark.parametrize("executor", ["scripted", "reader"])
+@pytest.mark.parametrize("executor", ["scripted", "plain"])
 def test_a_program_of_a_user(installed: Path, tmp_path: Path, executor: str) -> None:
     """A task runs through the SDK against the bundled server, all of it from the wheel."""
     program = shutil.copy(ROOT / "tests" / "smoke.py", tmp_path)

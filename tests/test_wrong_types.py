@@ -10,7 +10,6 @@ import pytest
 
 from browser_use_async import BrowserUseSession, CallLimits, PollPolicy, RetryPolicy, errors
 from browser_use_async.server import LocalServer
-from browser_use_async.server.executors.remote.settings import CloudSettings
 from browser_use_async.server.executors.settings import AgentSettings, ChromiumSettings
 from browser_use_async.server.settings import ServerSettings
 from browser_use_async.server.webhooks import Webhook
@@ -102,7 +101,7 @@ POLICIES: list[tuple[Callable[..., object], Mapping[str, Any], Mapping[str, str]
         ScriptedStep,
         {"next_goal": "Look"},
         {
-            **dict.fromkeys(("next_goal", "url", "text", "asks_for"), "text"),
+            **dict.fromkeys(("next_goal", "url", "asks_for"), "text"),
             "evaluation_previous_goal": "text",
             "seconds": "seconds none",
         },
@@ -191,9 +190,7 @@ def test_what_is_constructed(
         _check(error, name, value, fits=fits)
 
 
-@pytest.mark.parametrize(
-    "made", [ServerSettings, ChromiumSettings, AgentSettings, CloudSettings, Webhook]
-)
+@pytest.mark.parametrize("made", [ServerSettings, ChromiumSettings, AgentSettings, Webhook])
 def test_each_setting_of_a_server(made: Callable[..., object]) -> None:
     """No setting accepts a wrong value, and none raises an error of Python."""
     base = {"url": URL, "secret": "s" * 20} if made is Webhook else {}

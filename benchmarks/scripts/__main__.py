@@ -13,19 +13,21 @@ from statistics import median
 
 from benchmarks.harness import machine, table
 from benchmarks.scripts.kills import Kills, kill_at_each_step
+from benchmarks.scripts.pairs import RIGHT, WRONG, count
 from benchmarks.scripts.rows import Rows, play_rows
 from benchmarks.scripts.runs import Outcome, Verdict
 from benchmarks.scripts.site import Version
 from benchmarks.scripts.sites import SITES, Shop
-from benchmarks.scripts.sweep import SiteReport, sweep
+from benchmarks.scripts.sweep import CHANGED, SiteReport, sweep
 
 __all__ = ["main"]
 
 RESULTS = Path(__file__).parents[1] / "results" / "scripts.md"
 MOST_CALLS = 2  # of the model, for the rows that are played
-RIGHT_SHARE = 0.95  # of sites that only read, with healing, where words or structure changed
+RIGHT_SHARE = 0.95  # of sites that only read, by the script or the agent, where they changed
+READ_BY_NAME = 41  # of the pairs of pages
 TIME_SHARE = 1 / 3  # of the agent's time, with a model that answers in 1 s
-CHANGED = (Version.TEXTS, Version.STRUCTURE, Version.BANNER)
+_NAMELESS = "\nneeds the model: "  # the line of a script that names such values
 Goal = tuple[str, str, str, bool]  # what, wanted, measured, whether it is met
 
 
@@ -36,21 +38,23 @@ def site_lines(reports: Sequence[SiteReport]) -> Iterator[tuple[str, ...]]:
         made = f"{first.seconds:.1f} s, {each.agent_calls}"
         if not first.text:
             made = f"**not recorded**: {first.why}"
-        cells = [_cell(each.guarded.get(version)) for version in Version]
+        cells = [_cell(each, version) for version in Version]
         wrong = [version for version, it in each.unguarded.items() if it.verdict is Verdict.WRONG]
         yield each.site.kind, made, *cells, ", ".join(wrong) or "-"
 
 
-def _cell(outcome: Outcome | None) -> str:
+def _cell(report: SiteReport, version: Version) -> str:
+    outcome, renewed = report.guarded.get(version), report.renewed.get(version)
     if outcome is None:
         return "-"
     calls = f", {outcome.calls} call{'' if outcome.calls == 1 else 's'}" if outcome.calls else ""
-    return f"{outcome.verdict}{calls}, {outcome.seconds:.1f} s"
+    agent = "" if renewed is None else f"; agent: {renewed.verdict}, {renewed.seconds:.1f} s"
+    return f"{outcome.verdict}{calls}, {outcome.seconds:.1f} s{agent}"
 
 
 def goals(reports: Sequence[SiteReport], kills: Kills | None, rows: Rows | None) -> Iterator[Goal]:
     """The goals of scripts, with what was measured."""
-    count = len(reports)
+    sites = len(reports)
     same = [each.guarded[Version.SAME] for each in reports if each.guarded]
     for name, plays in (
         ("same site, data and inputs", [each.unchanged[0] for each in reports if each.unchanged]),
@@ -58,35 +62,34 @@ def goals(reports: Sequence[SiteReport], kills: Kills | None, rows: Rows | None)
     ):
         right, calls = _right(plays), sum(each.calls for each in plays)
         yield (
-            f"{name}: played right, model calls", f"{count} of {count}, 0",
-            f"{right} of {count}, {calls}", right == count and not calls,
+            f"{name}: played right, model calls", f"{sites} of {sites}, 0",
+            f"{right} of {sites}, {calls}", right == sites and not calls,
         )  # fmt: skip
-    reading = [
-        each.guarded[v]
+    ended = [
+        (each, each.renewed.get(version, each.guarded[version]))
         for each in reports
-        if not each.site.changes and each.guarded
-        for v in CHANGED
+        if each.guarded
+        for version in CHANGED
     ]
+    reading = [outcome for each, outcome in ended if not each.site.changes]
     share = _right(reading) / max(len(reading), 1)
     yield (
-        "words, structure or a banner changed: sites that only read, right",
+        "words, structure or a banner changed: sites that only read, right by script or agent",
         f">= {RIGHT_SHARE:.0%}", f"{share:.0%} of {len(reading)}", share >= RIGHT_SHARE,
     )  # fmt: skip
-    changing = [
-        each.guarded[v] for each in reports if each.site.changes and each.guarded for v in CHANGED
-    ]
+    changing = [outcome for each, outcome in ended if each.site.changes]
     careful = sum(each.verdict in {Verdict.RIGHT, Verdict.ASKED} for each in changing)
     yield (
         "the same, sites with a changing step: right, or a person is asked", "all",
         f"{careful} of {len(changing)}", careful == len(changing),
     )  # fmt: skip
-    again = [it for each in reports for it in each.again.values()]
-    calls, right = sum(each.calls for each in again), _right(again)
-    yield (
-        "mended scripts, the next time: right, model calls", "all, 0",
-        f"{right} of {len(again)}, {calls}", right == len(again) and not calls,
-    )  # fmt: skip
-    guarded = [it for each in reports for it in (*each.guarded.values(), *each.again.values())]
+    yield _new_versions(reports)
+    guarded = [
+        outcome
+        for each in reports
+        for kept in (each.guarded, each.renewed, each.replayed)
+        for outcome in kept.values()
+    ]
     unguarded = [it for each in reports for it in each.unguarded.values()]
     wrong, off = _wrong(guarded), _wrong(unguarded)
     yield "wrong answers, of all plays", "0", f"{wrong} of {len(guarded)}", not wrong
@@ -102,6 +105,11 @@ def goals(reports: Sequence[SiteReport], kills: Kills | None, rows: Rows | None)
     yield (
         "time of a play against the agent's, median", "<= 0.33",
         f"{share:.2f} ({least:.2f} to {most:.2f})", share <= TIME_SHARE,
+    )  # fmt: skip
+    pairs = count()
+    yield (
+        f"{sum(pairs.values())} pairs of pages: read by name; wrong", f">= {READ_BY_NAME}, 0",
+        f"{pairs[RIGHT]}, {pairs[WRONG]}", pairs[RIGHT] >= READ_BY_NAME and not pairs[WRONG],
     )  # fmt: skip
     if kills is not None:
         found = f"{kills.points} kills: {kills.twice} twice, {kills.wrong} wrong"
@@ -121,6 +129,25 @@ def goals(reports: Sequence[SiteReport], kills: Kills | None, rows: Rows | None)
             f"{rows.count} rows with one script, two at once",
             f"{rows.count - 1} played, <= {MOST_CALLS} calls", found, is_right,
         )  # fmt: skip
+
+
+def _new_versions(reports: Sequence[SiteReport]) -> Goal:
+    """The goal of what the agent has recorded where a script did not fit."""
+    plays = [
+        (_NAMELESS in each.renewed[version].text, outcome)
+        for each in reports
+        for version, outcome in each.replayed.items()
+    ]
+    right = _right(outcome for _, outcome in plays)
+    calls = sum(outcome.calls for is_nameless, outcome in plays if not is_nameless)
+    nameless = [outcome.calls for is_nameless, outcome in plays if is_nameless]
+    renewed = sum(len(each.renewed) for each in reports)
+    return (
+        "done anew by the agent, the next time: right, calls (but one for nameless values)",
+        "all, 0",
+        f"{right} of {renewed}, {calls} ({sum(nameless)} for {len(nameless)} with such ones)",
+        right == renewed > 0 and not calls and all(each <= 1 for each in nameless),
+    )
 
 
 def _right(outcomes: Iterable[Outcome]) -> int:

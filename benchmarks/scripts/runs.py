@@ -17,11 +17,9 @@ from browser_use_async.server.executors.scripts.script import fill_in
 from browser_use_async.server.records import Assignment, Failed, Finished, ScriptOrder, Step
 from browser_use_async.types import SecretMapping
 from tests.agent.scripted_model import Says, act, index_of
-from tests.server.reader.running import FREE
+from tests.server.plain.running import FREE
 
 __all__ = ["Outcome", "Tutor", "Verdict", "lines_of", "play", "record"]
-
-_ENTRY = re.compile("^(\\d+)\\. (\\S*) “(.*?)”(.*)$", re.MULTILINE)
 
 
 class Verdict(StrEnum):
@@ -50,35 +48,24 @@ class Tutor:
 
     def __init__(self, site: Site) -> None:
         self._site = site
-        self._groups = [*_groups(site.does)]
+        self.begin()
+
+    def begin(self) -> None:
+        """Lead the next agent, from the first page."""
+        self._groups = [*_groups(self._site.does)]
 
     def __call__(self, question: str) -> Says:
         """Answer one question."""
-        if "numbered list" in question:
-            return {"number": self._which(question)}
         if "You read web pages" in question:
             # A value that does not exist it makes up.
             site = self._site
-            case = site.first if site.version is Version.GONE else site.later
+            case = site.first if site.version is Version.GONE else site.case
             return cast("dict[str, Any]", case.answer)
         if not self._groups:
             text = json.dumps(self._site.case.answer)
             return act("Answer", {"done": {"text": text, "success": True}})
-        actions = [_action(do, self._site.case, question) for do in self._groups.pop(0)]
+        actions = [_action(do, self._site, question) for do in self._groups.pop(0)]
         return act("Go on", *actions)
-
-    def _which(self, question: str) -> int:
-        """The element of the list that is the one of the step, under its new name."""
-        said = re.search("Its element was: (\\S*) “(.*?)”(.*)$", question, re.MULTILINE)
-        assert said is not None
-        role, name, places = said.groups()
-        new = {name, self._site.renamed.get(name, name)}
-        found = [each for each in _ENTRY.findall(question) if each[1] == role and each[2] in new]
-        if len(found) > 1:
-            for old, text in self._site.renamed.items():
-                places = places.replace(f"“{old}”", f"“{text}”")
-            found = [each for each in found if each[3] in {said.group(3), places}]
-        return int(found[0][0]) if len(found) == 1 else 0
 
 
 def _groups(does: tuple[Do, ...] | Any) -> Iterator[list[Do]]:
@@ -91,11 +78,12 @@ def _groups(does: tuple[Do, ...] | Any) -> Iterator[list[Do]]:
             group = []
 
 
-def _action(do: Do, case: Case, text: str) -> dict[str, Any]:
-    verb, *words = (fill_in(each, case.inputs) for each in do)
+def _action(do: Do, site: Site, text: str) -> dict[str, Any]:
+    verb, *words = (fill_in(each, site.case.inputs) for each in do)
     if verb == "scroll":
         return {"scroll": {"down": True, "pages": 10.0}}
-    index = _index(words[0], text)
+    is_renamed = site.version is Version.TEXTS
+    index = _index(site.renamed.get(words[0], words[0]) if is_renamed else words[0], text)
     if verb == "fill":
         return {"input": {"index": index, "text": words[1]}}
     if verb == "secret":

@@ -77,7 +77,7 @@ class Site:
     def __init__(self) -> None:
         self.url = ""
         self.log: list[tuple[str, ...]] = []
-        self.renamed: dict[str, str] = {}  # the knowledge of the healing model
+        self.renamed: dict[str, str] = {}  # the other texts, by the usual ones
         self.show(self.first, Version.SAME)
 
     def show(self, case: Case, version: Version) -> None:

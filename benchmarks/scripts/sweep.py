@@ -9,17 +9,18 @@ import attrs
 from benchmarks.scripts.runs import Outcome, Tutor, Verdict, play, record
 from benchmarks.scripts.site import Site, Version, serve
 from browser_use_async.server.executors.agent.executor import BrowserUseExecutor
-from browser_use_async.server.executors.agent.model import Model
+from browser_use_async.server.executors.agent.script_executor import ScriptExecutor
 from browser_use_async.server.executors.browser.executor import ChromiumExecutor
+from browser_use_async.server.executors.model import Model
 from browser_use_async.server.executors.protocol import Executor
-from browser_use_async.server.executors.scripts.executor import ScriptExecutor
 from browser_use_async.server.executors.settings import AgentSettings, ChromiumSettings
 from tests.agent.scripted_model import KEY, ScriptedModel
 
-__all__ = ["OPEN", "SiteReport", "sweep"]
+__all__ = ["CHANGED", "OPEN", "SiteReport", "sweep"]
 
 OPEN = ChromiumSettings(allow_private_addresses=True, max_browsers=1)
 MODEL_SECONDS = 1.0
+CHANGED = (Version.TEXTS, Version.STRUCTURE, Version.BANNER)  # where the task can still be done
 
 
 @attrs.define
@@ -32,7 +33,9 @@ class SiteReport:
     unchanged: list[Outcome] = attrs.field(factory=list)  # with the data of the first run
     guarded: dict[Version, Outcome] = attrs.field(factory=dict)
     unguarded: dict[Version, Outcome] = attrs.field(factory=dict)
-    again: dict[Version, Outcome] = attrs.field(factory=dict)  # of mended scripts
+    # By the agent, where the script did not fit; and its new versions, the next time
+    renewed: dict[Version, Outcome] = attrs.field(factory=dict)
+    replayed: dict[Version, Outcome] = attrs.field(factory=dict)
 
 
 async def sweep(sites: Sequence[type[Site]], at_once: int = 2) -> list[SiteReport]:
@@ -49,8 +52,9 @@ async def sweep(sites: Sequence[type[Site]], at_once: int = 2) -> list[SiteRepor
 async def _report(kind: type[Site]) -> SiteReport:
     async with AsyncExitStack() as stack:
         site = await stack.enter_async_context(serve(kind()))
-        tutor = ScriptedModel([Tutor(site)], seconds=MODEL_SECONDS)
-        model = await stack.enter_async_context(tutor)
+        tutor = Tutor(site)
+        model = ScriptedModel([tutor], seconds=MODEL_SECONDS)
+        await stack.enter_async_context(model)
         settings = AgentSettings(llm_base_url=model.url, llm_key=KEY)
         player = ChromiumExecutor(OPEN, Model.of(settings))
         agent = ScriptExecutor(BrowserUseExecutor(settings, OPEN), player)
@@ -67,10 +71,14 @@ async def _report(kind: type[Site]) -> SiteReport:
         for version in Version if text else ():
             outcome = await _play(site, player, text, version)
             report.guarded[version] = outcome
-            if outcome.text:
-                again = await play(site, player, outcome.text, version, site.first)
-                report.again[version] = again
-                _say(site, f"{version}, mended", again)
+            if version in CHANGED and outcome.verdict is Verdict.REFUSED:
+                tutor.begin()
+                renewed = await play(site, agent, text, version, site.first)
+                report.renewed[version] = renewed
+                _say(site, f"{version}, by the agent", renewed)
+                if renewed.text:
+                    replayed = await _play(site, player, renewed.text, version, "of the agent")
+                    report.replayed[version] = replayed
             report.unguarded[version] = await _play(site, careless, text, version, "guards off")
         return report
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from browser_use_async.lazy import load_on_first_use
 
 if TYPE_CHECKING:
-    from browser_use_async.server.executors.remote.settings import CloudModel, CloudSettings
     from browser_use_async.server.executors.settings import AgentSettings, ChromiumSettings
     from browser_use_async.server.faults import Fault
     from browser_use_async.server.local_server import LocalServer
@@ -18,8 +17,6 @@ if TYPE_CHECKING:
 __all__ = [
     "AgentSettings",
     "ChromiumSettings",
-    "CloudModel",
-    "CloudSettings",
     "Fault",
     "LocalServer",
     "ServerSettings",
@@ -29,8 +26,6 @@ __all__ = [
 _HOMES = {
     "AgentSettings": "executors.settings",
     "ChromiumSettings": "executors.settings",
-    "CloudModel": "executors.remote.settings",
-    "CloudSettings": "executors.remote.settings",
     "Fault": "faults",
     "LocalServer": "local_server",
     "ServerSettings": "settings",

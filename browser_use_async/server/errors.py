@@ -26,10 +26,6 @@ class NotFoundError(RefusedError):
     """The owner has nothing with this id or name."""
 
 
-class ConflictError(RefusedError):
-    """Another service decides about this."""
-
-
 class ExpiredError(RefusedError):
     """It existed, and was deleted because of its age."""
 
@@ -56,10 +52,6 @@ class TooManyError(RefusedError):
 
 class NoKeyError(RefusedError):
     """No key of the owner is valid any more."""
-
-
-class KeyRefusedError(RefusedError):
-    """The service that carries tasks out does not accept the key of this server."""
 
 
 class WebsiteUnavailableError(RefusedError):

@@ -5,9 +5,6 @@ from importlib.util import find_spec
 # The command that installs all of them.
 SERVER_EXTRA = "pip install 'browser-use-async[server]'"
 
-# For reading HTML: the executors reader and chromium, and searches.
-READS_PAGES = ("selectolax", "trafilatura")
-
 
 def missing_packages(purpose: str, *packages: str) -> str | None:
     """The sentence that asks for the extra, or None if all needed packages are installed.

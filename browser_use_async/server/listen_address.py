@@ -4,7 +4,6 @@ import os
 import secrets
 import socket
 import ssl
-import sys
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from ipaddress import IPv4Network, IPv6Network, ip_network
@@ -103,12 +102,6 @@ class ListenSettings:
         option="--port",
         served=8765,
     )
-    reuse_port: bool = setting(
-        False,
-        kinds.FLAG,
-        "let other servers of the same user listen at the same port",
-        more="Linux spreads the connections over them. `serve --processes` sets it.",
-    )
     api_key: str | None = setting(
         None,
         kinds.secret(),
@@ -190,11 +183,6 @@ class ListenSettings:
 
     def __attrs_post_init__(self) -> None:
         _check_host(self.host, self.allow_any_host)
-        if self.reuse_port and sys.platform != "linux":
-            raise ConfigurationError(
-                "servers at the same port need Linux, which spreads the connections over them; on "
-                "this system start each at a port of its own, behind a load balancer"
-            )
         if self.public_url is not None:
             _public_origin(self.public_url)
         if (self.tls_cert is None) != (self.tls_key is None):
@@ -257,36 +245,13 @@ class ListenAddress:
             ConfigurationError: The address cannot be used.
         """
         try:
-            address, reuse = (self._host, self._settings.port), self._settings.reuse_port
-            return socket.create_server(address, family=self._family, reuse_port=reuse)
+            family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
+            return socket.create_server((self._host, self._settings.port), family=family)
         except OSError as error:
-            raise self._refused(error) from error
-
-    def reserve(self) -> socket.socket:
-        """Return a socket without a listener, at whose port others of this user may listen.
-
-        Raises:
-            ConfigurationError: The address cannot be used.
-        """
-        bound = socket.socket(self._family)
-        try:
-            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            bound.bind((self._host, self._settings.port))
-        except OSError as error:
-            bound.close()
-            raise self._refused(error) from error
-        return bound
-
-    @property
-    def _family(self) -> socket.AddressFamily:
-        return socket.AF_INET6 if ":" in self._host else socket.AF_INET
-
-    def _refused(self, error: OSError) -> ConfigurationError:
-        return ConfigurationError(
-            f"cannot listen on {self._host} port {self._settings.port}: {error}; port 0 takes a "
-            "free one"
-        )
+            raise ConfigurationError(
+                f"cannot listen on {self._host} port {self._settings.port}: {error}; port 0 takes "
+                "a free one"
+            ) from error
 
     def allowed_hosts(self, *urls: str) -> AllowedHosts:
         """The hosts that a server at these URLs answers for."""

@@ -16,25 +16,6 @@ DEFAULT_OWNER = "default"
 
 
 @attrs.frozen
-class RemoteTask:
-    """The task at another service that carries out a task of this server."""
-
-    # What names it there, by the service's own words; it survives a restart
-    identity: Mapping[str, str] = attrs.field(factory=dict)
-    # Where the service shows its browser, instead of the page of this server
-    live_url: str | None = attrs.field(default=None, repr=False)
-    # Its public page there, instead of that of this server
-    share_url: str | None = attrs.field(default=None, repr=False)
-    # Whether nothing goes on there any more that this server would have to stop
-    is_over: bool = False
-
-    @property
-    def is_open(self) -> bool:
-        """Whether work there may still go on."""
-        return bool(self.identity) and not self.is_over
-
-
-@attrs.frozen
 class ScriptOrder:
     """The script that a task plays, or records if there is none."""
 
@@ -54,7 +35,6 @@ class ScriptOutcome:
     text: str = attrs.field(default="", repr=False)  # a new version of it; empty if there is none
     played: int = 0  # how many steps were played
     model_calls: int = 0  # how often a model was asked
-    healed: int = 0  # how many steps were mended
     problem: str = ""  # why nothing was recorded, as a sentence
     may_go_on: bool = False  # whether an agent may do the task anew, since no step changed anything
 
@@ -86,14 +66,6 @@ class Assignment:
     cookies: Sequence[Mapping[str, Any]] = attrs.field(factory=list, repr=False)
     takes_screenshots: bool = True  # whether the server keeps pictures of the steps
     takes_recording: bool = True  # whether the server keeps a recording
-    # The names of the settings that the request itself gives
-    requested: frozenset[str] = frozenset()
-    profile_name: str = ""  # what the profile is called
-    saves_browser_data: bool = False  # whether cookies are kept and returned
-    is_shared: bool = False  # whether a public page is asked for
-    # What was remembered of it before the server was started again
-    remote: RemoteTask = RemoteTask()
-    lost_secrets: bool = False  # whether it had secrets that the server has no longer
     script: ScriptOrder | None = None  # the script that it names, if it names one
 
 
@@ -133,10 +105,8 @@ class Step:
     next_goal: str  # what the step set out to do
     evaluation_previous_goal: str = ""  # how the step before went
     url: str = ""  # the page on which the step was taken
-    # A PNG of the page, if there is a picture; the server draws one otherwise
+    # A PNG of the page, if there is a picture; else that of a white page is shown
     screenshot: bytes | None = attrs.field(default=None, repr=False)
-    # A line or more of what was on the page, for the drawn picture and the live page
-    text: str = ""
     # What a person is asked for, such as `captcha`, `login`, `code` or `approval`: the task is
     # paused after this step, until it is resumed. Empty for none
     asks_for: str = ""

@@ -27,7 +27,7 @@ class Route:
     is_administration: bool  # whether it is a call of this server and not of the API
 
 
-# By the name of the row, which faults, metrics and the audit trail use.
+# By the name of the row, which faults, metrics and the access log use.
 ROUTES: dict[str, Route] = {}
 
 

@@ -5,11 +5,9 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from browser_use_async.server.errors import TooManyError
 from browser_use_async.server.faults import FaultInjector
 from browser_use_async.server.http.held_calls import HeldCalls
 from browser_use_async.server.http.large_answers import LargeAnswers
-from browser_use_async.server.http.ready_answers import ReadyAnswers
 from browser_use_async.server.keys.api_key import EVERY_SCOPE, Scope
 from browser_use_async.server.loops import Loops
 from browser_use_async.server.search.engine import SearchEngine
@@ -19,7 +17,6 @@ from browser_use_async.server.stores import Stores
 from browser_use_async.server.tasks import TaskRunner
 from browser_use_async.server.tasks.deployment import Deployment
 from browser_use_async.server.webhooks import WebhookSender
-from browser_use_async.server.worker import waiting_refusal
 
 if TYPE_CHECKING:
     from browser_use_async.server.handoff import Handoff
@@ -40,7 +37,6 @@ class RunningServer:
     held_calls: HeldCalls  # calls that wait for a change
     loops: Loops  # the background work
     handoff: "Handoff"  # sends people to the server that carries a task out
-    ready: ReadyAnswers = attrs.field(factory=ReadyAnswers)  # the latest answers as bytes
     answers: LargeAnswers = attrs.field(factory=LargeAnswers)  # large ones under way
     # Lets one page of tasks be made in a turn of the loop, so that other calls come between two
     next_list: asyncio.Lock = attrs.field(factory=asyncio.Lock)
@@ -63,9 +59,3 @@ class RunningServer:
             view = attrs.evolve(self, stores=self.stores.of(owner), links=links, scopes=scopes)
             self._views[owner, scopes] = view
         return view
-
-    def require_turn(self) -> None:
-        """Refuse new work of an owner that has too much waiting."""
-        refusal = waiting_refusal(self.owner)
-        if refusal is not None:
-            raise TooManyError(f"{refusal}; try again when they are read")

@@ -15,8 +15,8 @@ from browser_use_async.errors import ConfigurationError
 from browser_use_async.postgres.address import is_postgres
 from browser_use_async.server import checks
 from browser_use_async.server import setting_kinds as kinds
+from browser_use_async.server.executors.choice import AUTO, CHOICES, described, in_words
 from browser_use_async.server.executors.protocol import Executor
-from browser_use_async.server.executors.remote.settings import CloudSettings
 from browser_use_async.server.executors.settings import AgentSettings, ChromiumSettings
 from browser_use_async.server.faults import (
     Fault,
@@ -36,9 +36,6 @@ from browser_use_async.server.storage.account import (
 )
 from browser_use_async.server.webhooks import Webhook
 from browser_use_async.server.webhooks.events import RETRY_PAUSES
-
-EXECUTORS = ("auto", "browser", "chromium", "browser_use", "cloud-v4", "reader", "scripted")
-
 
 _SEARXNG = "searxng:"
 
@@ -211,7 +208,8 @@ class AccountSettings:
         None,
         kinds.COUNT,
         "the most calls of an owner in a window; more get 429",
-        more="Each server of a fleet counts separately.",
+        more="`Retry-After` says when the next window begins. Each server of a fleet counts "
+        "separately.",
         otherwise="any number",
         option="--max-calls",
     )
@@ -300,21 +298,12 @@ class ServerSettings(
     called: ClassVar = "LocalServer"
 
     executor: str | Executor = setting(
-        "auto",
-        kinds.Kind(
-            unit="executor",
-            metavar="NAME",
-            check=_executor,
-            choices=EXECUTORS,
-        ),
-        "auto, chromium, browser_use, cloud-v4, reader or scripted",
-        more="What carries out the tasks: "
-        "`browser_use` is the open-source agent with your language model, `chromium` (or "
-        "`browser`) follows step lines in a real browser, `reader` follows step lines without a "
-        "browser. `auto` is the first of these whose requirements are installed. "
-        "`cloud-v4` sends the tasks to the hosted service, `scripted` plays scenarios. A program "
-        "may pass any object with the methods of `executors.protocol.Executor`; "
-        "the server closes it at the end.",
+        AUTO,
+        kinds.Kind(unit="executor", metavar="NAME", check=_executor, choices=CHOICES),
+        in_words(),
+        more=f"What carries out the tasks. {described()}. `auto` is the first of these whose "
+        "requirements are there. A program may pass any object with the methods of "
+        "`executors.protocol.Executor`; the server closes it at the end.",
         option="--executor",
     )
     chromium: ChromiumSettings | None = setting(
@@ -324,11 +313,6 @@ class ServerSettings(
     )
     agent: AgentSettings | None = setting(
         None, kinds.value_of(AgentSettings, "agent"), "the language model of `browser_use`"
-    )
-    cloud: CloudSettings | None = setting(
-        None,
-        kinds.value_of(CloudSettings, "hosted service"),
-        "how `cloud-v4` uses the hosted service",
     )
 
     scripts: str | os.PathLike[str] | None = setting(
@@ -351,7 +335,7 @@ class ServerSettings(
 
     def __attrs_post_init__(self) -> None:
         super().__attrs_post_init__()
-        for group in (self.chromium, self.agent, self.cloud):
+        for group in (self.chromium, self.agent):
             if group is not None and isinstance(self.executor, str):
                 _check_executor(group, self.executor)
         if self.webhooks:
@@ -386,9 +370,7 @@ class ServerSettings(
 def _check_executor(group: object, executor: str) -> None:
     """Refuse settings of another executor."""
     for field, each in kinds.settings_of(type(group)):
-        fits = each.executor is None or executor == each.executor
-        is_automatic = executor == "auto" and each.executor in {"browser_use", "chromium"}
-        if fits or is_automatic or (each.executor, executor) == ("chromium", "browser"):
+        if each.executor is None or executor in {AUTO, each.executor}:
             continue
         default: Any = field.default
         empty = default.factory() if isinstance(default, attrs.Factory) else default  # type: ignore[arg-type]
@@ -407,7 +389,6 @@ GROUPS: tuple[tuple[str, type], ...] = (
     ("searches, webhooks and faults", ServiceSettings),
     ("browser", ChromiumSettings),
     ("executor browser_use", AgentSettings),
-    ("executor cloud-v4", CloudSettings),
     ("several servers with one database", FleetSettings),
 )
 """All groups of settings, by the headings of help and table."""

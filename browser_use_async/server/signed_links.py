@@ -13,9 +13,8 @@ from urllib.parse import quote
 import attrs
 
 from browser_use_async.api.endpoint_table import API_PREFIX
-from browser_use_async.server.records import DEFAULT_OWNER, RemoteTask
+from browser_use_async.server.records import DEFAULT_OWNER
 from browser_use_async.server.storage import TaskRecord
-from browser_use_async.server.storage.records import TaskRow, read_remote
 
 HANDOFF_SECONDS = 60
 """For how long a link from one server to another is good."""
@@ -58,19 +57,15 @@ class Links:
         """The address of the API."""
         return self.url + API_PREFIX
 
-    def live_url(self, record: TaskRecord | TaskRow) -> str | None:
-        """The live page of a task; None for keys that may not steer it."""
-        if not self.may_steer:
-            return None
-        remote = _remote(record)
-        return (remote and remote.live_url) or f"{self.url}/live/{record.live_token}"
+    def live_url(self, token: str) -> str | None:
+        """The live page of a task with its token; None for keys that may not steer it."""
+        return f"{self.url}/live/{token}" if self.may_steer else None
 
     def share_url(self, record: TaskRecord) -> str | None:
         """The public page of a task, or None unless it was asked for."""
         if record.share_token is None:
             return None
-        remote = _remote(record)
-        return (remote and remote.share_url) or f"{self.url}/share/{record.share_token}"
+        return f"{self.url}/share/{record.share_token}"
 
     def has_expired(self, record: TaskRecord) -> bool:
         """Whether the pages of a task can no longer be looked at: it ended too long ago."""
@@ -118,9 +113,3 @@ class Links:
         # The kind comes first: a download link must not be valid for an upload.
         message = "\n".join(signed).encode("utf-8", "surrogatepass")
         return hmac.new(self._key, message, hashlib.sha256).hexdigest()
-
-
-def _remote(record: TaskRecord | TaskRow) -> RemoteTask | None:
-    """The pages that another service has for a task; None for one that this server does."""
-    remote = record.remote
-    return read_remote(remote) if isinstance(remote, str) else remote

@@ -15,7 +15,6 @@ from aiohttp import web
 
 from browser_use_async.server.app.application import build_administration, build_application
 from browser_use_async.server.app.metrics import Metrics
-from browser_use_async.server.app.polled_reads import PolledReads
 from browser_use_async.server.egress.proxy import Egress
 from browser_use_async.server.executors.choice import choose_executor
 from browser_use_async.server.executors.scripts.check import read_folder
@@ -49,7 +48,6 @@ from browser_use_async.server.storage.object_store import ObjectStore
 from browser_use_async.server.storage.scripts import Origin
 from browser_use_async.server.storage.secret_documents import server_key
 from browser_use_async.server.stores import Stores
-from browser_use_async.server.task_start import continue_tasks
 from browser_use_async.server.tasks.deployment import Deployment, SingleServer
 from browser_use_async.server.tasks.runner import TaskRunner
 from browser_use_async.server.tasks.script_turns import ScriptTurns
@@ -71,7 +69,7 @@ class Assembly:
         self.address = ListenAddress(settings)
         self.requests: Counter[str] = Counter()
         browser = settings.browser
-        self.executor = choose_executor(settings.executor, browser, settings.agent, settings.cloud)
+        self.executor = choose_executor(settings.executor, browser, settings.agent)
         objects = None if settings.files is None else ObjectStore(settings.files)
         egress = browser.egress()
         self._scripts: Mapping[str, str] = {}
@@ -114,13 +112,12 @@ class Assembly:
         stack.push_async_callback(self.webhooks.aclose)
         stack.push_async_callback(self._runner.aclose)
         server = await self._running(url)
-        stack.push_async_callback(server.ready.aclose)
         await self._begin(stack, server)
         authorization = self._authorization()
         metrics = Metrics(server, self._nodes, self.requests)
         hosts = self.address.allowed_hosts(*filter(None, (url, self.settings.node_address)))
-        built = build_application(server, authorization, hosts, metrics)
-        listening = await self._prepare_service(stack, *built, listener)
+        application = build_application(server, authorization, hosts, metrics)
+        listening = await self._prepare_service(stack, application, listener)
         # Pushed last, so closed first: the other parts wait for calls that a fault may delay.
         stack.push_async_callback(self.faults.aclose)
         stack.callback(server.held_calls.close)
@@ -181,7 +178,8 @@ class Assembly:
             await self.stores.scripts.put(name, text, Origin.LOADED)
         if deployment.continues_tasks:
             # After the webhooks are registered, which get the events.
-            await continue_tasks(server)
+            for record, assignment in await self.stores.tasks.restart():
+                server.runner.start(record, assignment)
         beside: dict[str, Callable[[], Awaitable[None]]] = {}
         if not self._database.is_shared:  # else each event has a job
             beside["deliveries"] = self.webhooks.keep_sending
@@ -231,21 +229,16 @@ class Assembly:
             *(self.address.api_key.encode("ascii"), self.stores.api_keys, settings.now),
             *(settings.proxy_networks, settings.max_wrong_keys),
         )
-        return Authorization(keys, self.stores.audit_trail.record, self.settings.now)
+        return Authorization(keys)
 
     async def _prepare_service(
-        self,
-        stack: AsyncExitStack,
-        application: web.Application,
-        reads: PolledReads,
-        listener: socket.socket,
+        self, stack: AsyncExitStack, application: web.Application, listener: socket.socket
     ) -> asyncio.Server:
         """Prepare the application at its address; it answers once serving has started."""
         serving = web.AppRunner(application, shutdown_timeout=_CLOSE_SECONDS)
         stack.push_async_callback(serving.cleanup)
         await serving.setup()
         assert serving.server is not None
-        serving.server.request_handler = reads.before(serving.server.request_handler)
         connections = Connections(most_connections(), self.settings.connections_of_address)
         protocols = connections.factory(
             serving.server, access_log=ACCESS_LOG, access_log_class=AccessLogger

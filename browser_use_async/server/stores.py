@@ -10,14 +10,12 @@ from typing import Any, Self, TypeVar
 from browser_use_async.server import checks
 from browser_use_async.server.faults.task_lists import LateTaskStore
 from browser_use_async.server.keys.api_keys import ApiKeys
-from browser_use_async.server.keys.audit_trail import AuditTrail
-from browser_use_async.server.pictures import draw_step
+from browser_use_async.server.pictures import WHITE_PAGE
 from browser_use_async.server.storage.account import Account, Plan
 from browser_use_async.server.storage.database import Database, Owned, immediate
 from browser_use_async.server.storage.files import FileFacts, Files, StoredFile, Uploads
 from browser_use_async.server.storage.outbox import Outbox
 from browser_use_async.server.storage.profiles import Profiles
-from browser_use_async.server.storage.progress import text_of_step
 from browser_use_async.server.storage.records import TaskRecord
 from browser_use_async.server.storage.schedules import Schedules
 from browser_use_async.server.storage.scripts import ScriptStore
@@ -50,7 +48,6 @@ class Stores:
         self.account = Account(database, plan)
         self.schedules = Schedules(database, self.sealed, now)
         self.api_keys = ApiKeys(database, now)
-        self.audit_trail = AuditTrail(database, now)
         self.changes = Changes()
         self.outbox = Outbox(database, WebhookRegistry(database, self.sealed), now)
         given = (database, self.sealed, self.outbox, now)
@@ -134,14 +131,8 @@ async def find_file(database: Database, record: TaskRecord, name: str) -> Stored
         return StoredFile(facts, partial(files.get, key))
     if name not in record.screenshots:
         return None
-    step = record.steps[record.screenshots.index(name)]
-    text = await text_of_step(database, record.id, step.step)
-    if text is None:
-        return None
-    headline = step.next_goal or step.evaluation_previous_goal
-    picture = draw_step(step.step, headline, step.url, text, record.viewport)
 
     async def read(wanted: range) -> bytes:
-        return picture[wanted.start : wanted.stop]
+        return WHITE_PAGE[wanted.start : wanted.stop]
 
-    return StoredFile(FileFacts.of(picture), read)
+    return StoredFile(FileFacts.of(WHITE_PAGE), read)

@@ -4,15 +4,13 @@ import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import attrs
-
 from browser_use_async.api.json import read_json
 from browser_use_async.api.limits import MAX_TASK_FILE_BYTES
 from browser_use_async.api.script_pairs import ScriptPairs, ScriptPairsError
 from browser_use_async.api.serialization import given_fields
 from browser_use_async.prices import TASK_START_CENTS
 from browser_use_async.server.errors import NotFoundError, RefusedError, invalid_field
-from browser_use_async.server.records import DEFAULT_MODEL, Assignment
+from browser_use_async.server.records import Assignment
 from browser_use_async.server.running_server import RunningServer
 from browser_use_async.server.storage import TaskRecord
 from browser_use_async.server.storage.database import Claim
@@ -57,10 +55,6 @@ def resolve_settings(
         llm_model=given.get("llm_model", default_model),
         use_adblock=given.get("use_adblock", profile.ad_blocker),
         use_proxy=given.get("use_proxy", profile.proxy),
-        requested=frozenset(given),
-        profile_name=profile.profile_name,
-        saves_browser_data=settings.save_browser_data is True,
-        is_shared=settings.enable_public_share is True,
         proxy_requested=bool(given.get("use_proxy") or given.get("proxy_country_code")),
         proxy_country_code=str(given.get("proxy_country_code", profile.proxy_country_code)),
         viewport=(
@@ -94,13 +88,7 @@ async def start_task(
         # The charge checks the credit too; without credit, that is the reported reason.
         await server.stores.account.require_credit(TASK_START_CENTS)
         raise
-    record = await server.stores.tasks.create(
-        settings,
-        assignment,
-        claim,
-        deployment.most_at_work,
-        is_remote=server.runner.durable is not None,
-    )
+    record = await server.stores.tasks.create(settings, assignment, claim, deployment.most_at_work)
     deployment.begin(record, assignment)
     return record
 
@@ -135,49 +123,6 @@ async def checked_assignment(
         shown = None if given is UNSET or problem.field == "secrets" else given
         raise _refused([problem.field], problem.message, shown)
     return assignment
-
-
-async def continue_tasks(server: RunningServer) -> None:
-    """Continue the tasks of all owners that had not begun, or that another service carries out.
-
-    Stops that had not reached the other service are sent again.
-    """
-    is_durable = server.runner.durable is not None
-    not_begun, remote = await server.stores.tasks.restart(but_remote=is_durable)
-    for record, assignment in not_begun:
-        server.runner.start(record, assignment)
-    for record in remote:
-        owned = server.of(record.owner)
-        server.runner.start(record, await _assignment_again(owned, record))
-    for record in await server.stores.tasks.remote.not_stopped() if is_durable else ():
-        owned = server.of(record.owner)
-        server.runner.stop_there(record, await _assignment_again(owned, record))
-
-
-async def _assignment_again(server: RunningServer, record: TaskRecord) -> Assignment:
-    """Restore the assignment of a task from its row; deleted files are left out."""
-    settings = record.request
-    profile_id = settings.browser_profile_id
-    named = profile_id if isinstance(profile_id, str) else ""
-    profile = await server.stores.profiles.get(named) if named else None
-    assignment = resolve_settings(
-        settings, profile or await server.stores.profiles.default(), DEFAULT_MODEL
-    )
-    secrets = await server.stores.tasks.remote.secrets(record.id)
-    names = record.included_file_names or ()
-    uploads = [await server.stores.uploads.get(each) for each in dict.fromkeys(names)]
-    return attrs.evolve(
-        assignment,
-        task_id=record.id,
-        owner=record.owner,
-        profile_id=named or assignment.profile_id,
-        secrets=secrets,
-        lost_secrets=record.has_secrets and not secrets,
-        files={each.name: await server.stores.uploads.content(each) for each in uploads if each},
-        takes_screenshots=record.takes_screenshots,
-        takes_recording=server.settings.recordings,
-        remote=record.remote or assignment.remote,
-    )
 
 
 def check_fields(settings: Any) -> None:

@@ -1,13 +1,15 @@
 """The sentences of fields in the OpenAPI documents are those of the docstrings."""
 
+import json
+
 import attrs
 import pytest
 
 from browser_use_async.api.endpoint_table import ENDPOINTS
 from browser_use_async.server.admin import ADMIN_ROUTES
-from browser_use_async.server.app.openapi import openapi_document, openapi_of_administration
-from browser_use_async.server.app.openapi_schemas import field_sentences
 from browser_use_async.types import RunTaskRequest, UpdateScheduledTaskRequest
+from docs.openapi import documents
+from docs.openapi_schemas import field_sentences
 
 _MODELS = {
     model
@@ -37,7 +39,7 @@ def test_a_long_sentence_is_joined():
 
 def test_the_documents_say_each_field():
     """In bodies, parameters and answers."""
-    document = openapi_document("http://127.0.0.1")
+    document, administration = map(json.loads, documents().values())
     schemas = document["components"]["schemas"]
     lacking = [
         f"{name}.{field}"
@@ -45,7 +47,7 @@ def test_the_documents_say_each_field():
         for field, each in schema.get("properties", {}).items()
         if "description" not in each
     ]
-    for paths in (document["paths"], openapi_of_administration("http://127.0.0.1")["paths"]):
+    for paths in (document["paths"], administration["paths"]):
         for methods in paths.values():
             for operation in methods.values():
                 lacking += [

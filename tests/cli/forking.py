@@ -34,7 +34,7 @@ _IMPORTED_BY_COMMANDS = (
     "browser_use_async.paging",
     "browser_use_async.server",
     "browser_use_async.server.executors.browser.executor",
-    "browser_use_async.server.executors.reader.executor",
+    "browser_use_async.server.executors.plain.executor",
     "browser_use_async.server.executors.scripted",
     "rich.live",
     "rich.progress",

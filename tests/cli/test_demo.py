@@ -1,9 +1,7 @@
-import os
 import re
 import shlex
 import shutil
 import signal
-import sys
 from pathlib import Path
 
 import pytest
@@ -112,33 +110,6 @@ async def test_keep() -> None:
         result = await command.ends()
 
     assert result.code == 0
-
-
-@pytest.fixture
-def without_the_extra(tmp_path: Path) -> dict[str, str]:
-    """The environment of a command that does not find the packages that read pages."""
-    (tmp_path / "sitecustomize.py").write_text("import sys\nsys.modules['selectolax'] = None\n")
-    return environment(PYTHONPATH=os.pathsep.join([str(tmp_path), *sys.path]))
-
-
-@pytest.mark.torture
-async def test_without_the_extra_server(without_the_extra: dict[str, str]) -> None:
-    """`uvx browser-use-async demo`: the same five parts are played, and the demo says so."""
-    result = await run("demo", env=without_the_extra)
-
-    assert result.code == 0
-    assert "no page is read. An executor that reads pages needs the extra `server`" in result.stderr
-    assert [part["ok"] for part in result.json["parts"]] == [True] * 5
-    assert "played: open" in result.stderr
-
-
-@pytest.mark.long
-async def test_own_pages_are_not_played(without_the_extra: dict[str, str]) -> None:
-    """Pages of one's own are unknown without reading: the demo says what is missing."""
-    result = await run("demo", "--site", str(example_site_directory()), env=without_the_extra)
-
-    assert result.code != 0
-    assert "needs the extra `server`" in result.stderr
 
 
 @pytest.mark.parametrize("more", [(), ("--plain",)])

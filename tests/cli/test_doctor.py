@@ -3,7 +3,6 @@ import json
 import os
 import re
 import socket
-import sys
 import tomllib
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -25,7 +24,7 @@ MACHINE = [
     "installation",
     *("extra cli", "extra speed", "extra server", "extra browser", "extra local-agent"),
     *("extra fleet", "extra s3", "extra mcp", "extra otel"),
-    *("browser", "ffmpeg", "walls", "port", "config file"),
+    *("browser", "ffmpeg", "port", "config file"),
 ]
 
 
@@ -88,17 +87,6 @@ async def test_the_python_of_the_agent_is_tried(tmp_path: Path) -> None:
     assert details["agent"].startswith("/")
     assert bad.code == 2
     assert "BROWSER_USE_AGENT_PYTHON: /bin/false has no browser-use" in bad.stderr
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="names walls of Linux")
-async def test_the_walls_of_this_system_are_named() -> None:
-    """The check names the walls between a page that takes over a parser and this machine."""
-    checks = (await run("doctor", "--local")).json["checks"]
-    (walls,) = (check for check in checks if check["name"] == "walls")
-
-    assert "no files and no TCP (Landlock)" in walls["detail"]
-    assert "system calls for memory and pipes only (seccomp)" in walls["detail"]
-    assert "without" not in walls["detail"]
 
 
 async def test_local() -> None:

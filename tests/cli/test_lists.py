@@ -70,8 +70,7 @@ async def test_columns(server: LocalServer, history: list[str]) -> None:
         (("schedules", "list", "--json", "runs"), "there is no field 'runs'"),
         (("profiles", "list", "--columns", "profile_nam"), "did you mean profile_name?"),
         (("keys", "list", "--columns", "spent"), "did you mean spent_cents?"),
-        (("keys", "audit", "--json", "adress"), "did you mean address?"),
-        (("scripts", "list", "--json", "heald"), "did you mean healed?"),
+        (("scripts", "list", "--json", "failurs"), "did you mean failures?"),
     ],
 )
 async def test_unknown_names(words: tuple[str, ...], said: str, server: LocalServer) -> None:

@@ -58,10 +58,10 @@ async def test_lines_stand_above_the_spinner(server: LocalServer) -> None:
     assert [line for line in lines if not ATTEMPT.fullmatch(line.rstrip())] == []
 
 
-@pytest.mark.parametrize("options", [(), ("--no-access-log",)], ids=["shown", "not shown"])
-async def test_the_access_log_of_a_server(options: tuple[str, ...]) -> None:
-    """`serve` logs requests unless this is switched off, without the tokens of pages."""
-    words = ("serve", "--port", "0", "--executor", "scripted", *options)
+@pytest.mark.parametrize("form", ["text", "json", "none"])
+async def test_the_access_log_of_a_server(form: str) -> None:
+    """`serve` logs requests in the chosen form or not at all, without the tokens of pages."""
+    words = ("serve", "--port", "0", "--executor", "scripted", "--access-log", form)
     async with running(*words, env=environment()) as command:
         place = json.loads(await command.writes())
         await command.says("Ctrl-C ends the server")
@@ -72,7 +72,10 @@ async def test_the_access_log_of_a_server(options: tuple[str, ...]) -> None:
         result = await command.ends()
 
     lines = [line for line in result.stderr.splitlines() if "/live/" in line]
-    assert [re.sub(r"\d+", "N", line) for line in lines] == (
-        [] if options else ["N:N:N INFO GET /live/*** N N bytes N ms"]
-    )
+    if form == "text":
+        shown = [re.sub(r"\d+", "N", line) for line in lines]
+        assert shown == ["N:N:N INFO GET /live/*** N N bytes N ms"]
+    else:
+        said = [(each["call"], each["path"], each["status"]) for each in map(json.loads, lines)]
+        assert said == ([] if form == "none" else [("live_page", "/live/***", 404)])
     assert "abc-secret" not in result.stderr

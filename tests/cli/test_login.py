@@ -276,7 +276,7 @@ async def test_logout(server: LocalServer, tmp_path: Path) -> None:
 
 async def test_serve_names_login(tmp_path: Path) -> None:
     """The line that it prints, with the key that it prints, saves both."""
-    words = ("serve", "--port", "0", "--executor", "scripted", "--no-access-log")
+    words = ("serve", "--port", "0", "--executor", "scripted", "--access-log", "none")
     async with running(*words, env=_env(tmp_path)) as command:
         place = json.loads(await command.writes())
         said = await command.says("Ctrl-C ends the server")

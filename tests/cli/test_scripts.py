@@ -36,7 +36,7 @@ async def test_a_script_is_imported_shown_compared_exported_and_deleted(
     assert "+open https://other.example/{company}" in compared.stdout
     assert table.splitlines()[0].split() == [
         *("NAME", "VERSION", "ORIGIN", "MADE", "(UTC)", "PLAYS", "FAILURES", "STEPS"),
-        *("MODEL", "CALLS", "HEALED"),
+        *("MODEL", "CALLS"),
     ]
     assert exported.json == {"exported": ["office"]}
     assert (tmp_path / "out" / "office.script").read_text() == file.read_text()

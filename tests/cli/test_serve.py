@@ -174,7 +174,7 @@ async def test_a_webhook_that_asks_for_failures() -> None:
     async with (
         receiving() as receiver,
         running(
-            *("serve", "--port", "0", "--executor", "reader", "--webhook", receiver.url),
+            *("serve", "--port", "0", "--executor", "plain", "--webhook", receiver.url),
             *("--webhook-secret", "env:HOOK_SECRET", "--webhook-events", "started,failed"),
             env=environment(HOOK_SECRET="s" * 32),
         ) as command,

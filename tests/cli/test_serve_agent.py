@@ -14,8 +14,8 @@ from .running import environment, run, running
             ["--llm-base-url", "http://127.0.0.1:9/v1", "--agent-python", "/bin/false"],
             'pip install "browser-use-async[local-agent]"',
         ),
-        (["--executor", "reader", "--llm-model", "m"], "is for --executor browser_use"),
-        (["--executor", "reader", "--llm-reads-only"], "is for --executor browser_use"),
+        (["--executor", "plain", "--llm-model", "m"], "is for --executor browser_use"),
+        (["--executor", "plain", "--llm-reads-only"], "is for --executor browser_use"),
         (["--executor", "browser_use"], "needs an OpenAI-compatible endpoint"),
         (
             ["--executor", "browser_use", "--llm-key", "env:NO_KEY"],

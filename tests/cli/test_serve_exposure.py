@@ -62,8 +62,6 @@ async def test_a_key_from_the_environment() -> None:
 
 PROXY = "us=http://name:proxy-canary@127.0.0.1:3128"
 
-
-ENDPOINT = "wss://127.0.0.1:9/?token=endpoint-canary"
 HOOK = "http://127.0.0.1:9/hook"
 
 
@@ -73,15 +71,13 @@ HOOK = "http://127.0.0.1:9/hook"
         (("--api-key", "bu_0123456789abcdef"), "--api-key"),
         (("--proxy", PROXY), "--proxy"),
         (("--proxy", "us=http://127.0.0.1:3128"), None),
-        (("--browser-endpoint", ENDPOINT), "--browser-endpoint"),
         (("--webhook", HOOK, "--webhook-secret", "canary-" * 5), "--webhook-secret"),
         ((), None),
     ],
 )
 async def test_a_secret_on_the_command_line(words: tuple[str, ...], option: str | None) -> None:
     """A note says who can see it there, and which options hide it."""
-    executor = "chromium" if option == "--browser-endpoint" else "scripted"
-    async with running("serve", "--port", "0", "--executor", executor, *words) as command:
+    async with running("serve", "--port", "0", "--executor", "scripted", *words) as command:
         said = " ".join((await command.says("Ctrl-C ends the server")).split())
 
     assert ("process list" in said) is (option is not None)
@@ -133,23 +129,6 @@ async def test_proxies_that_cannot_be_read(tmp_path: Path, proxy: str, said: str
     assert result.code == 2
     assert said in " ".join(result.stderr.split())
     assert "canary" not in result.stderr
-
-
-async def test_a_browser_endpoint_from_a_file_or_a_variable(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It is in no process list and in no repr, and is for one executor only."""
-    (tmp_path / "endpoint").write_text(f"{ENDPOINT}\n")
-    monkeypatch.setenv("MY_BROWSER", ENDPOINT)
-    ways = (f"file:{tmp_path / 'endpoint'}", "env:MY_BROWSER")
-    found = [_browser("--browser-endpoint", way) for way in ways]
-    words = ("--executor", "reader", "--browser-endpoint", ways[1])
-    refused = await run("serve", *words, env=environment(MY_BROWSER=ENDPOINT))
-
-    assert [each.endpoint for each in found] == [ENDPOINT, ENDPOINT]
-    assert "canary" not in repr(found)
-    assert refused.code == 2
-    assert "--browser-endpoint is for --executor chromium" in refused.stderr
 
 
 async def test_the_link_to_the_page_carries_an_invented_key() -> None:

@@ -14,31 +14,27 @@ from browser_use_async.errors import ConfigurationError
 from browser_use_async.server import (
     AgentSettings,
     ChromiumSettings,
-    CloudSettings,
     LocalServer,
     ServerSettings,
 )
-from browser_use_async.server.executors.agent.model import Model
 from browser_use_async.server.executors.browser.locate import find_browser
-from browser_use_async.server.executors.settings import BrowserEndpoint
+from browser_use_async.server.executors.model import Model
 from browser_use_async.server.setting_kinds import settings_of
 from browser_use_async.server.settings import GROUPS
 from docs.command_tables import settings
 
 from .running import run
 
-OWNERS = (ServerSettings, ChromiumSettings, AgentSettings, CloudSettings, ServeSettings)
+OWNERS = (ServerSettings, ChromiumSettings, AgentSettings, ServeSettings)
 SETTINGS = [(owner, field, each) for owner in OWNERS for field, each in settings_of(owner)]
 OPTIONS = {each.option for _, _, each in SETTINGS if each.option is not None}
 # Keywords for programs; all others have an option.
 KEYWORDS_ONLY = {
-    *("chromium", "agent", "cloud"),  # built from options of their own
+    *("chromium", "agent"),  # built from options of their own
     *("now", "webhooks", "page_lifetime", "link_lifetime", "max_upload_bytes"),
     *("webhook_retry_pauses", "stop_cleanup_delay", "max_wrong_keys", "lease", "drain"),
     *("max_connections_per_address", "browser", "ad_hosts", "trace"),
-    *("reuse_port", "allow_named_addresses", "endpoint_protocol", "llm_timeout", "base_url"),
-    "concurrency",
-    *("poll_seconds", "settle_seconds", "recording_seconds", "account_seconds"),
+    *("allow_named_addresses", "llm_timeout"),
 }
 
 
@@ -74,7 +70,7 @@ def test_without_options_the_defaults_are_those_of_a_program() -> None:
     settings = ServerSettings(**given(ServerSettings, values))
 
     assert attrs.evolve(settings, port=0) == ServerSettings()
-    assert [given(owner, values) for owner in OWNERS[1:]] == [{}] * 4
+    assert [given(owner, values) for owner in OWNERS[1:]] == [{}] * 3
 
 
 def test_keywords_of_a_server_are_the_settings() -> None:
@@ -83,7 +79,7 @@ def test_keywords_of_a_server_are_the_settings() -> None:
 
     assert names == [field.name for field in attrs.fields(ServerSettings)]
     assert {owner for _, owner in GROUPS if not issubclass(ServerSettings, owner)} == {
-        *(ChromiumSettings, AgentSettings, CloudSettings)
+        *(ChromiumSettings, AgentSettings)
     }
 
 
@@ -94,11 +90,9 @@ def test_environment_variables_are_read(monkeypatch: pytest.MonkeyPatch, tmp_pat
     program.chmod(0o700)
     given_values = {
         "BROWSER_USE_SERVER_CHROMIUM": str(program),
-        "BROWSER_USE_BROWSER_ENDPOINT": "wss://127.0.0.1:9/",
         "OPENAI_BASE_URL": "http://127.0.0.1:9/v1",
         "OPENAI_API_KEY": "key-of-the-model",
         "BROWSER_USE_AGENT_PYTHON": "/agent/bin/python",
-        "BROWSER_USE_CLOUD_KEY": "key-of-the-service",
     }
     assert {each.variable for _, _, each in SETTINGS} - {None} == given_values.keys()
     for name, value in given_values.items():
@@ -106,15 +100,10 @@ def test_environment_variables_are_read(monkeypatch: pytest.MonkeyPatch, tmp_pat
 
     assert find_browser() == str(program)
     model = Model.of(AgentSettings())
-    browser = BrowserEndpoint.find(ChromiumSettings())
     own = Model.of(AgentSettings(llm_base_url="http://127.0.0.1:1/v1", llm_key=""))
 
     assert (model.base_url, model.key) == ("http://127.0.0.1:9/v1", "key-of-the-model")
     assert (own.base_url, own.key) == ("http://127.0.0.1:1/v1", "")
-    assert browser is not None
-    assert str(browser) == "wss://127.0.0.1:9"
-    assert CloudSettings().checked().api_key == "key-of-the-service"
-    assert CloudSettings("another").checked().api_key == "another"
 
 
 @pytest.mark.parametrize(
@@ -125,8 +114,6 @@ def test_environment_variables_are_read(monkeypatch: pytest.MonkeyPatch, tmp_pat
         ({"database": 7}, "LocalServer.database: 7 is no path of a file"),
         ({"api_key": 7}, "LocalServer.api_key is no text"),
         ({"agent": AgentSettings(llm_model="m")}, "--llm-model is for --executor browser_use"),
-        ({"cloud": CloudSettings(is_lenient=True)}, "--cloud-lenient is for --executor cloud-v4"),
-        ({"chromium": ChromiumSettings(endpoint="ws://a")}, "is for --executor chromium"),
     ],
 )
 def test_what_does_not_fit(fields: dict[str, Any], words: str) -> None:

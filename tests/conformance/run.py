@@ -116,7 +116,7 @@ async def main(arguments: list[str]) -> int:
         arguments: More arguments for schemathesis.
     """
     slow, quick = Scenario(steps=("Wait",), hangs=True), Scenario(step_seconds=0)
-    executors = [ScriptedExecutor({"Wait": slow}, default=quick), "reader"]
+    executors = [ScriptedExecutor({"Wait": slow}, default=quick), "plain"]
     executors += ["chromium"] if find_browser() is not None else []
     if not all([await _conforms(each) for each in executors] + [await _finds_every_fault()]):
         return 1

@@ -38,7 +38,7 @@ async def test_the_bundled_server_conforms(stored: bool, tmp_path: Path):
 @pytest.mark.long
 async def test_a_server_without_a_browser(tmp_path: Path):
     """The reader may end a task at once: checks that need a running one are skipped, not failed."""
-    async with conforming_server(executor="reader") as (_, settings):
+    async with conforming_server(executor="plain") as (_, settings):
         outcomes = await run_checks(settings)
 
     assert _deviating(outcomes) == {}

@@ -48,7 +48,7 @@ class ExampleServer:
         """Start it at free ports, and end it after the block."""
         words = ("serve", "--example-site", "--port", "0", "--executor", executor)
         process = subprocess.Popen(
-            [sys.executable, "-m", "browser_use_async", *words, "--no-access-log"],
+            [sys.executable, "-m", "browser_use_async", *words, "--access-log", "none"],
             env=_environment(),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

@@ -77,9 +77,9 @@ pytestmark = pytest.mark.timeout(300)  # a page is many tasks
 
 
 @pytest.fixture(scope="session")
-def reader_server() -> Iterator[ExampleServer]:
+def plain_server() -> Iterator[ExampleServer]:
     """The server that the pages start, which reads pages by rules."""
-    with ExampleServer.start("reader") as server:
+    with ExampleServer.start("plain") as server:
         yield server
 
 
@@ -97,7 +97,7 @@ def server(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> ExampleServer:
     """One of them, the first by default, which the blocks find by themselves; an empty folder."""
-    executor = getattr(request, "param", "reader")
+    executor = getattr(request, "param", "plain")
     server: ExampleServer = request.getfixturevalue(f"{executor}_server")
     for name, value in server.variables.items():
         monkeypatch.setenv(name, value)
@@ -151,7 +151,7 @@ def _to_run(page: str) -> list[Block]:
 # A reader with Chromium gets the same output. The pages of `WITH_BROWSER` need one.
 _IN_PAGES = [path.name for path in PAGES if _to_run(path.name)]
 _RUNS = [
-    *(pytest.param(each, "reader", id=each) for each in _IN_PAGES if each not in WITH_BROWSER),
+    *(pytest.param(each, "plain", id=each) for each in _IN_PAGES if each not in WITH_BROWSER),
     *(
         pytest.param(
             *(each, "chromium"),

@@ -32,7 +32,6 @@ PROGRAMS = (
     Program("pg_ctlcluster", "postgresql", "ledgers in PostgreSQL, and servers that share one"),
     Program("openssl", "openssl", "connections over TLS"),
     Program("certutil", "libnss3-tools", "browsers that trust an authority of the user"),
-    Program("npm", "", "calls of the hosted service against its published documents"),
     Program("docker", "", "building the image in deploy/; its files are read and checked"),
 )
 

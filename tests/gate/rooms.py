@@ -31,7 +31,7 @@ TARGETS = ("agent", "chaos", "fleet", "matrix", "simulate")
 SUITES = tuple(
     """. api batch browser chaos cli conformance docs examples files lifecycle mcp money mutants
     observation paging polling server server/agent server/browser server/egress server/faults
-    server/fleet server/html server/keys server/pages server/reader server/remote server/scripts
+    server/fleet server/html server/keys server/pages server/plain server/scripts
     server/search server/storage server/submission_keys server/webhooks simulator site
     transport types webhooks""".split()
 )
@@ -44,10 +44,10 @@ _BROWSER = ("server/browser", "server/pages", "browser", "site")
 _SERVER = (
     *("server", "server/faults", "server/keys", "server/storage", "server/webhooks"),
     "server/submission_keys",
-    *("server/reader", "server/html", "server/search", "server/egress"),
+    *("server/plain", "server/html", "server/search", "server/egress"),
     "conformance",
 )
-_FLEET = ("server/fleet", "server/remote", "batch", "fleet")
+_FLEET = ("server/fleet", "batch", "fleet")
 
 # The start of a path, and the suites of what is there.
 ROOMS: tuple[tuple[str, tuple[str, ...]], ...] = (
@@ -74,13 +74,13 @@ ROOMS: tuple[tuple[str, tuple[str, ...]], ...] = (
     # The SDK.
     ("browser_use_async/polling/", ("polling", "lifecycle", "chaos", "simulator", "simulate")),
     ("browser_use_async/paging/", ("paging", "cli")),
-    ("browser_use_async/lifecycle/", (*_MONEY, "polling", "observation", "server/remote")),
+    ("browser_use_async/lifecycle/", (*_MONEY, "polling", "observation")),
     ("browser_use_async/batch/", (*_MONEY, "cli", "fleet")),
     ("browser_use_async/money/", _MONEY),
     ("browser_use_async/prices.py", ("batch", "money", "server")),
     ("browser_use_async/files/", ("files", "cli")),
     ("browser_use_async/webhooks/", ("webhooks", "server/webhooks", "polling", ".")),
-    ("browser_use_async/structured_output/", ("api", "types", "server/reader", "lifecycle")),
+    ("browser_use_async/structured_output/", ("api", "types", "server/plain", "lifecycle")),
     ("browser_use_async/observing/observers.py", _SDK),
     ("browser_use_async/observing/notebook.py", ("examples", "types")),
     ("browser_use_async/observing/", ("observation", "polling", "cli")),
@@ -96,13 +96,12 @@ ROOMS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("browser_use_async/server/egress/", ("server/egress", *_BROWSER, "server/search", "agent")),
     ("browser_use_async/server/executors/agent/", ("server/agent", "agent")),
     ("browser_use_async/server/executors/browser/", (*_BROWSER, "agent")),
-    ("browser_use_async/server/executors/instructions/", ("server/reader", "server/browser")),
-    ("browser_use_async/server/executors/reader/", ("server/reader", "server/html")),
-    ("browser_use_async/server/executors/remote/", ("server/remote",)),
+    ("browser_use_async/server/executors/instructions/", ("server/plain", "server/browser")),
+    ("browser_use_async/server/executors/plain/", ("server/plain", "server/html")),
     ("browser_use_async/server/executors/scripts/", (*_BROWSER, "server/scripts", "agent")),
     ("browser_use_async/server/executors/", (*_SERVER, *_BROWSER, "server/agent", "agent")),
     ("browser_use_async/server/faults/", ("server/faults", "server", "chaos")),
-    ("browser_use_async/server/html/", ("server/html", "server/reader", "server/search")),
+    ("browser_use_async/server/html/", ("server/html", "server/plain", "server/search")),
     ("browser_use_async/server/tasks/", (*_SERVER, *_FLEET, "agent")),
     ("browser_use_async/server/keys/", ("server/keys", "server", "cli")),
     ("browser_use_async/server/live_view/", (*_BROWSER, "server/fleet", "agent")),
@@ -118,7 +117,6 @@ ROOMS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("browser_use_async/", _SDK),
     # The tests: a folder needs itself, and shared helpers need all suites.
     ("tests/support/postgres.py", _FLEET),
-    ("tests/support/hosted/", ("server/remote",)),
     ("tests/support/devtools.py", _BROWSER),
     ("tests/support/", ALL),
     ("tests/agent/", ("agent", "server/agent")),

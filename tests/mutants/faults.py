@@ -72,7 +72,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "every host is answered",
         "server/http/access.py",
-        "AllowedHosts.allow",
+        "AllowedHosts.refusal",
         "all(map(self.allows, request.headers.getall(hdrs.HOST, ())))",
         "request.headers",
         ("server/test_access.py::test_a_host_of_ones_own_choice_is_no_origin",),

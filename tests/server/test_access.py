@@ -49,7 +49,7 @@ async def reachable(**options: Any) -> AsyncIterator[tuple[LocalServer, str]]:
         "",
     ],
 )
-@pytest.mark.parametrize("path", ["/", "/docs", "/api/v1/ping", "/openapi.json", "/live/x", "/x"])
+@pytest.mark.parametrize("path", ["/", "/keys", "/api/v1/ping", "/openapi.json", "/live/x", "/x"])
 async def test_a_foreign_host_is_refused(host: str, path: str, api: Caller) -> None:
     """A website whose name resolves to this machine gets no answer, with the key or without."""
     for has_key in (True, False):

@@ -1,9 +1,11 @@
 """The access log: a line for each request, and no secret in any."""
 
 import asyncio
+import json
 import logging
 import re
 from collections.abc import AsyncIterator
+from datetime import datetime
 
 import aiohttp
 import pytest
@@ -11,6 +13,9 @@ import pytest
 from browser_use_async import BrowserUseSession
 from browser_use_async.server import LocalServer
 from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor
+from browser_use_async.server.http.access_log import JsonLines
+from tests.server.calling import Caller
+from tests.server.keys.test_keys import listed
 
 NAME = "browser_use_async.server.access"
 
@@ -115,6 +120,36 @@ async def test_a_request_cannot_write_lines(server: LocalServer, caplog: pytest.
     await _get_unchanged(server, "/a%0d%0aGET%20/b")
 
     assert _lines(caplog) == ["GET /a%0d%0aGET%20/b 404 B bytes N ms"]
+
+
+async def test_a_line_of_json_says_who_did_what(
+    server: LocalServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Key, call, status and milliseconds; what has no valid key or no route says so."""
+    async with aiohttp.ClientSession() as http:
+        admin = Caller(server, http)
+        shop = await admin.with_new_key("shop", scopes=["run"])
+        await shop.post("/run-task", json={"task": "Hang"})
+        await shop.get("/balance")
+        await Caller(server, http, "bu_a_wrong_one").get("/balance")
+        await admin.get(f"{server.url}/nowhere?token=abc-secret")
+        (key,) = await listed(admin, "shop")
+    lines = [json.loads(JsonLines().format(each)) for each in caplog.records if each.name == NAME]
+    found = [(each["key"], each["key_id"], each["call"], each["status"]) for each in lines]
+
+    assert found[:5] == [
+        ("default", "default", "admin_add_key", 200),
+        ("shop", key["id"], "run_task", 200),
+        ("shop", key["id"], "check_balance", 403),
+        (None, None, "check_balance", 401),
+        (None, None, "unrouted", 404),
+    ]
+    assert lines[1].keys() == {
+        *("at", "key", "key_id", "call", "method", "path", "status", "bytes", "ms", "replayed"),
+    }
+    assert 0 < lines[1]["ms"] < 60_000
+    assert datetime.fromisoformat(lines[1]["at"]).tzinfo is not None
+    assert lines[4]["path"] == "/nowhere?token=***"
 
 
 async def test_nothing_is_written_without_a_reader(

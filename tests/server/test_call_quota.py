@@ -18,13 +18,14 @@ async def limited(http: aiohttp.ClientSession) -> AsyncIterator[Caller]:
         yield Caller(server, http)
 
 
-async def test_the_call_after_the_last_one_is_refused(limited: Caller):
+@pytest.mark.parametrize("path", ["/balance", "/task/none", "/tasks"])
+async def test_the_call_after_the_last_one_is_refused(limited: Caller, path: str) -> None:
     """Refused calls count, too; the fourth call is refused, with the time to retry."""
     answers = [
         await limited.get("/balance"),
         await limited.get("/task/none"),
         await limited.post("/run-task", json={"task": 1}),
-        await limited.get("/balance"),
+        await limited.get(path),
     ]
 
     assert [each.status for each in answers] == [200, 404, 422, 429]
@@ -32,8 +33,8 @@ async def test_the_call_after_the_last_one_is_refused(limited: Caller):
     assert answers[3].json == {"detail": "Too many calls: 3 in 3600 s are allowed"}
 
 
-async def test_a_new_window_begins(http: aiohttp.ClientSession):
-    """It begins after as many seconds as the refusal says."""
+async def test_a_new_window_begins(http: aiohttp.ClientSession) -> None:
+    """After as many seconds as the refusal says."""
     async with LocalServer(executor="scripted", max_calls=1, max_calls_window=1) as server:
         api = Caller(server, http)
         first, refused = await api.get("/balance"), await api.get("/balance")
@@ -43,7 +44,7 @@ async def test_a_new_window_begins(http: aiohttp.ClientSession):
     assert [each.status for each in (first, refused, again)] == [200, 429, 200]
 
 
-async def test_each_owner_has_a_quota(limited: Caller):
+async def test_each_owner_has_a_quota(limited: Caller) -> None:
     """Two keys of one name share it, and a key of another name has its own."""
     first = await limited.with_new_key("robot")
     second = await limited.with_new_key("robot")
@@ -55,7 +56,7 @@ async def test_each_owner_has_a_quota(limited: Caller):
     assert statuses == [200, 200, 200, 429, 200]
 
 
-async def test_what_is_not_the_owners_call_does_not_count(limited: Caller):
+async def test_what_is_not_the_owners_call_does_not_count(limited: Caller) -> None:
     """Calls without a key, with a wrong one, and those of administration do not count."""
     for _ in range(5):
         await limited.get("/ping", key=False)
@@ -67,17 +68,8 @@ async def test_what_is_not_the_owners_call_does_not_count(limited: Caller):
     assert statuses == [200, 200, 200, 429]
 
 
-async def test_calls_beyond_the_quota_leave_nothing_in_the_database(limited: Caller):
-    """There are no audit entries, or a program that continues to call would fill it."""
-    for _ in range(20):
-        await limited.post("/run-task", json={"task": "x"})
-
-    trail = (await limited.get(f"{limited.server.url}/admin/audit")).json
-    assert sum(entry["call"] == "run_task" for entry in trail["entries"]) == 3
-
-
 @pytest.mark.parametrize("options", [{"max_calls": 0}, {"max_calls_window": 0}])
-def test_a_quota_that_cannot_be_is_refused(options: dict[str, int]):
+def test_a_quota_that_cannot_be_is_refused(options: dict[str, int]) -> None:
     """It is refused when the server is created."""
     with pytest.raises(ConfigurationError):
         LocalServer(**options)

@@ -8,9 +8,9 @@ import aiohttp
 import pytest
 
 from browser_use_async.errors import ConfigurationError
-from browser_use_async.server import LocalServer
+from browser_use_async.server import ChromiumSettings, LocalServer
+from browser_use_async.server.static_site import StaticSite, example_site_directory
 from tests.server.calling import Caller
-from tests.server.pngs import read_png
 
 Hide = Callable[..., None]
 
@@ -67,67 +67,36 @@ async def test_a_database_with_schedules_by_cron_expression_is_not_opened_withou
         assert (await Caller(server, http).get("/scheduled-tasks")).json["total_count"] == 1
 
 
-async def test_steps_have_white_pictures_without_pillow(api: Caller, hide: Hide):
-    """There is one for each step."""
-    hide("PIL")
-    task_id = await api.create()
-    await api.reached(task_id, "finished")
-    urls = (await api.get(f"/task/{task_id}/screenshots")).json["screenshots"]
-    pictures = [(await api.get(url, key=False)).body for url in urls]
-    sys.modules.pop("PIL")
-
-    assert len(pictures) == 2
-    for picture in pictures:
-        assert read_png(picture).getcolors() == [(1280 * 960, (255, 255, 255))]
-
-
-@pytest.mark.parametrize("executor", ["reader", "chromium"])
-def test_an_executor_that_reads_pages_names_the_extra(executor: str, hide: Hide):
-    """The server is not created: its tasks would all fail."""
-    hide("selectolax", "trafilatura")
-    with pytest.raises(ConfigurationError) as caught:
-        LocalServer(executor=executor)
-
-    assert str(caught.value) == (
-        "An executor that reads pages needs the extra `server` (selectolax, trafilatura): "
-        "pip install 'browser-use-async[server]'"
-    )
-
-
-async def test_a_server_of_a_bare_installation_plays_scenarios(
-    http: aiohttp.ClientSession, hide: Hide, caplog: pytest.LogCaptureFixture
+async def test_a_server_of_a_bare_installation_reads_pages(
+    http: aiohttp.ClientSession, hide: Hide, monkeypatch: pytest.MonkeyPatch
 ):
-    """It starts, its log says what the extra would add, and its tasks finish."""
-    hide("selectolax", "trafilatura", "lxml", "PIL", "cronsim", "cryptography")
-    async with LocalServer() as server:
+    """Its tasks open pages and read them, without a browser and without the extra."""
+    hide("PIL", "cronsim", "cryptography", "playwright")
+    monkeypatch.setattr("shutil.which", lambda *_, **__: None)
+    async with StaticSite(example_site_directory()) as site, LocalServer() as server:
         api = Caller(server, http)
-        task = await api.reached(await api.create("Open https://a.example/"), "finished")
+        task_id = await api.create(f"Open {site.url} and tell me the title")
+        task = await api.reached(task_id, "finished")
 
-    assert server.executor.name == "scripted"
-    assert task["output"] == "Done."
-    assert "tasks play scenarios, and open no pages" in caplog.text
-    assert "pip install 'browser-use-async[server]'" in caplog.text
+    assert server.executor.name == "steps without a browser"
+    assert task["output"] == "Tern & Tide Bicycles"
 
 
-@pytest.mark.parametrize(
-    ("path", "fields"), [("/search-url", {"url": "https://a.example/"}), ("/simple-search", {})]
-)
-async def test_searches_name_the_extra_and_cost_nothing(
-    http: aiohttp.ClientSession, path: str, fields: dict[str, str], hide: Hide
-):
-    """The answer is 503, as without a search backend."""
-    hide("selectolax")
-    sites = ["https://a.example/"]
-    async with LocalServer(executor="scripted", search=sites, balance_cents=100) as server:
-        api = Caller(server, http)
-        answer = await api.post(path, json={"query": "x", **fields})
-        balance = (await api.get("/balance")).json
+async def test_searches_need_no_extra(http: aiohttp.ClientSession, hide: Hide):
+    """HTML is parsed by the standard library."""
+    hide("selectolax", "trafilatura", "lxml")
+    async with (
+        StaticSite(example_site_directory()) as site,
+        LocalServer(
+            executor="scripted", chromium=ChromiumSettings(allow_private_addresses=[site.url])
+        ) as server,
+    ):
+        answer = await Caller(server, http).post(
+            "/search-url", json={"url": site.url, "query": "service plans"}
+        )
 
-    assert answer.status == 503
-    assert answer.json["detail"] == (
-        "A search needs the extra `server` (selectolax): pip install 'browser-use-async[server]'"
-    )
-    assert balance == {"balance": "100"}
+    assert answer.status == 200, answer.text
+    assert "Service plans" in answer.json["content"]
 
 
 @pytest.mark.parametrize("executor", ["chromium", "browser", "browser_use"])
@@ -144,10 +113,10 @@ def test_an_executor_with_a_browser_names_its_extra(executor: str, hide: Hide):
 
 
 def test_auto_reads_pages_without_playwright(hide: Hide):
-    """Where there is a browser and no Playwright, `auto` is the reader."""
+    """Where there is a browser and no Playwright, `auto` is `plain`."""
     hide("playwright")
 
-    assert type(LocalServer().executor).__name__ == "ReaderExecutor"
+    assert type(LocalServer().executor).__name__ == "PlainExecutor"
 
 
 def test_a_playwright_without_driver_is_an_error(monkeypatch: pytest.MonkeyPatch):

@@ -8,7 +8,7 @@ from tests.server.calling import Caller
 from tests.server.test_access import BEHIND, reachable
 
 PATHS = (
-    *("/", "/docs", "/icon.svg", "/openapi.json", "/nothing"),
+    *("/", "/overview", "/icon.svg", "/openapi.json", "/nothing"),
     *("/api/v1/ping", "/api/v1/balance", "/api/v1/tasks"),
 )
 

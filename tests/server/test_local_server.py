@@ -111,12 +111,12 @@ async def test_a_server_starts_once():
         await server.start()
 
 
-async def test_the_reader_is_the_default():
-    """`auto` is Chromium where there is one, and the reader elsewhere."""
-    expected = "ChromiumExecutor" if find_browser() else "ReaderExecutor"
-    async with LocalServer() as auto, LocalServer(executor="reader") as reader:
+async def test_a_browser_or_none_is_the_default():
+    """`auto` is Chromium where there is one, and the plain hand elsewhere."""
+    expected = "ChromiumExecutor" if find_browser() else "PlainExecutor"
+    async with LocalServer() as auto, LocalServer(executor="plain") as plain:
         assert type(auto.executor).__name__ == expected
-        assert type(reader.executor).__name__ == "ReaderExecutor"
+        assert type(plain.executor).__name__ == "PlainExecutor"
 
 
 async def test_two_servers_side_by_side(http: aiohttp.ClientSession):
@@ -239,11 +239,11 @@ async def test_an_hour_of_polling_in_virtual_time():
 
 
 @pytest.mark.long
-async def test_scripted_needs_no_reader():
+async def test_scripted_needs_no_pages():
     """Only the executor that is used is imported."""
     code = (
         "import sys, browser_use_async.server as s; s.LocalServer(executor='scripted');"
-        "print([name for name in sys.modules if 'executors.reader' in name])"
+        "print([name for name in sys.modules if 'executors.plain' in name])"
     )
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-c", code, stdout=asyncio.subprocess.PIPE

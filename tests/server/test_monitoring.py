@@ -233,19 +233,15 @@ async def test_requests_are_counted_by_route_and_status(api: Caller):
 
 
 async def test_metrics_are_for_keys_with_the_scope_admin(api: Caller):
-    """A monitoring system has a key for nothing else; its scrapes leave no audit entry."""
+    """A monitoring system has a key for nothing else."""
     url = f"{api.server.url}/metrics"
     reader = await api.with_new_key("reader", scopes=["read", "run"])
     monitor = await api.with_new_key("monitor", scopes=["admin"])
-    trail = f"{api.server.url}/admin/audit"
-    before = len((await api.get(trail)).json["entries"])
 
     assert (await api.get(url, key=False)).status == 403
     assert (await reader.get(url)).status == 403
     assert (await monitor.get(url)).status == 200
     assert (await monitor.get("/tasks")).status == 403
-    entries = (await api.get(trail)).json["entries"]
-    assert [each["name"] for each in entries[before:] if each["call"] == "metrics"] == ["reader"]
 
 
 async def test_other_machines_read_metrics_behind_a_proxy(http: aiohttp.ClientSession):

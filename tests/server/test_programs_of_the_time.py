@@ -136,7 +136,7 @@ async def test_a_form_with_an_empty_list_of_domains(http: aiohttp.ClientSession)
     """It sends `[]` for "all domains", and its task opens the page that it names."""
     async with (
         StaticSite(example_site_directory()) as site,
-        LocalServer(executor="reader") as server,
+        LocalServer(executor="plain") as server,
     ):
         api = Caller(server, http)
         task_id = await api.create(f"Open {site.url} and tell me the title", allowed_domains=[])
@@ -185,7 +185,7 @@ async def test_an_empty_schema_is_none(schema: str, http: aiohttp.ClientSession)
     """Forms send it, and the answer is text, as without a schema."""
     async with (
         StaticSite(example_site_directory()) as site,
-        LocalServer(executor="reader") as server,
+        LocalServer(executor="plain") as server,
     ):
         api = Caller(server, http)
         task = f"Open {site.url} and tell me the title"
@@ -239,6 +239,7 @@ async def test_unlisted_calls_of_older_programs(api: Caller):
     assert (await api.get(f"/task/{task_id}/gif", key=False)).status == 403
     assert (version.status, type(version.json)) == (200, str)
     assert documents[0].json == documents[1].json
+    assert documents[0].json["servers"] == [{"url": api.server.url}]
 
 
 async def test_generated_clients_can_be_swapped(api: Caller):
@@ -301,7 +302,7 @@ async def _upload(
 async def test_the_example_of_the_upload_page(text: str, http: aiohttp.ClientSession):
     """The first rows of the uploaded table, as in the published page."""
     rows = "".join(f"item {number},{number}\n" for number in range(1, 9))
-    async with LocalServer(executor="reader") as server:
+    async with LocalServer(executor="plain") as server:
         api = Caller(server, http)
         await _upload(api, "data.csv", f"name,price\n{rows}".encode())
         await _upload(api, "config.json", b'{"currency": "EUR"}', "application/json")

@@ -5,7 +5,6 @@ import dataclasses
 import datetime as dt
 import enum
 import json
-import re
 from decimal import Decimal
 from typing import Annotated, Any, Literal, Optional, TypedDict
 from uuid import UUID
@@ -15,7 +14,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import AnyUrl, BaseModel, Field, TypeAdapter, create_model
 
-from browser_use_async.server.executors.pattern_text import PatternRefusedError, matching_text
 from browser_use_async.server.executors.protocol import CannotContinueError
 from browser_use_async.server.executors.schema_instance import instance_of
 from browser_use_async.structured_output.parse import parse_output
@@ -37,7 +35,7 @@ class Leaf(BaseModel):
     """One of two variants, distinguished by `kind`."""
 
     kind: Literal["leaf"]
-    weight: Annotated[float, Field(gt=0, lt=1)]
+    weight: Annotated[float, Field(gt=0)]
 
 
 class Node(BaseModel):
@@ -51,12 +49,11 @@ class Node(BaseModel):
 class Everything(BaseModel):
     """A field of each kind."""
 
-    name: Annotated[str, Field(min_length=30, max_length=40)]
-    code: Annotated[str, Field(pattern=r"^[A-Z]{3}-\d{4}$")]
+    name: Annotated[str, Field(min_length=1, max_length=40)]
     color: Color
-    colors: Annotated[set[Color], Field(min_length=2)]
-    count: Annotated[int, Field(ge=10, multiple_of=7)]
-    ratio: Annotated[float, Field(gt=0, lt=1)]
+    colors: Annotated[set[Color], Field(min_length=1)]
+    count: Annotated[int, Field(ge=0, lt=10)]
+    ratio: Annotated[float, Field(gt=0, le=1)]
     price: Decimal
     when: dt.datetime
     day: dt.date
@@ -66,7 +63,7 @@ class Everything(BaseModel):
     id: UUID
     pair: tuple[int, str]
     prices: dict[str, int]
-    items: Annotated[list[Annotated[str, Field(max_length=3)]], Field(min_length=4)]
+    items: Annotated[list[str], Field(min_length=4)]
     maybe: str | None
     either: int | str
     tree: Node
@@ -76,14 +73,13 @@ class Everything(BaseModel):
 
 
 def test_a_model_with_everything_is_answered():
-    """Enumerations, bounds, patterns, formats, unions, references and recursion."""
+    """Enumerations, formats, unions, references, recursion; bounds that usual values keep."""
     schema = json.dumps(Everything.model_json_schema())
     value = instance_of(schema)
 
     model = Everything.model_validate(value)
-    assert model.code == "AAA-0000"
     assert model.maybe == "Example maybe"
-    assert model.colors == {Color.RED, Color.BLUE}
+    assert model.colors == {Color.RED}
     assert len(model.items) == 4
     assert instance_of(schema) == value
 
@@ -112,31 +108,6 @@ class Shop(TypedDict):
     prices: list[Price]
 
 
-@pytest.mark.parametrize(
-    ("pattern", "problem"),
-    [
-        ("(a{1000}){1000}", "longer than 1,000"),
-        ("((){4096}){4096}", "longer than 1,000"),
-        ("((((|){9}){900}){900}){900}", "no text of 1 to 1000"),
-        ("a{99999999999}", "no regular expression"),
-        ("^(b+)+$(?=z)", "not supported"),
-        ("(?=a)b", "assert, which is not supported"),
-        (r"(a)\1", "groupref, which is not supported"),
-        (r"\bword\b", "at, which is not supported"),
-        ("a++a", "possessive_repeat, which is not supported"),
-        ("(?i:a)", "subpattern, which is not supported"),
-        ("(?i)a", "has flags"),
-        (r"[^\x00-\x7f]", "is empty"),
-        ("a" * 201, "more than 200 characters"),
-        ("^abc$", "no text of 9 to 1000"),
-    ],
-)
-def test_a_pattern_that_is_not_short_and_plain_is_refused(pattern: str, problem: str):
-    """With the reason; it is never tried, so that no pattern blocks the server."""
-    with pytest.raises(PatternRefusedError, match=problem):
-        matching_text(pattern, least=9 if pattern == "^abc$" else 0)
-
-
 def _lists(text: object, depth: int) -> dict[str, Any]:
     part: Any = text
     for _ in range(depth):
@@ -147,36 +118,17 @@ def _lists(text: object, depth: int) -> dict[str, Any]:
 @pytest.mark.parametrize(
     "schema",
     [
-        _lists({"minLength": 100_000}, 3),
+        _lists({"type": "null"}, 4),
         _lists({"const": "c" * 50_000}, 3),
         _lists({"properties": {"n" * 30_000: {"type": "null"}}, "required": ["n" * 30_000]}, 3),
-        _lists({"pattern": "^p{999}$"}, 4),
-        {"minItems": 900, "uniqueItems": True, "items": {"minLength": 50_000}},
+        {"minItems": 10**12},
     ],
-    ids=["texts", "constants", "names", "patterns", "different items"],
+    ids=["lists", "constants", "names", "items"],
 )
 def test_the_answer_is_bounded(schema: dict[str, Any]):
     """A schema of a few bytes may require an answer of hundreds of megabytes, which is refused."""
-    with pytest.raises(CannotContinueError, match=r"too large|is not possible"):
+    with pytest.raises(CannotContinueError, match="too large"):
         _made(schema)
-
-
-def test_different_items_are_compared_without_writing_all_of_them_again(
-    monkeypatch: pytest.MonkeyPatch,
-):
-    """Each item is written as JSON once, not once for each item after it."""
-    written: list[object] = []
-    dumps = json.dumps
-
-    def counted(value: object, **options: Any) -> str:
-        written.append(value)
-        return dumps(value, **options)
-
-    monkeypatch.setattr(json, "dumps", counted)
-    items = instance_of('{"minItems": 40, "uniqueItems": true, "items": {"type": "integer"}}')
-
-    assert items == list(range(1, 41))
-    assert len(written) <= 40 * 41 / 2  # an item for each attempt
 
 
 def test_lists_of_options_do_not_double():
@@ -247,19 +199,17 @@ def test_our_own_types_are_answered(kind: Any):
         ({"enum": [None, "a"]}, "a"),
         ({"type": "object", "properties": {"b": {}, "a": {"type": "null"}}, "required": ["a"]},
          {"b": "Example b", "a": None}),
-        ({"type": "array", "items": {"type": "integer"}, "minItems": 3, "uniqueItems": True},
-         [1, 2, 3]),
+        ({"type": "array", "items": {"type": "integer"}, "minItems": 3}, [1, 1, 1]),
+        ({"type": "array", "items": {"type": "integer"}, "uniqueItems": True}, [1]),
         ({"type": "array", "items": {"type": "boolean"}, "maxItems": 0}, []),
         ({"type": "array", "prefixItems": [{"type": "integer"}], "items": False}, [1]),
-        ({"type": "integer", "exclusiveMaximum": -3}, -4),
-        ({"type": "integer", "minimum": 5, "maximum": 7, "multipleOf": 3}, 6),
-        ({"type": "number", "minimum": 0.25, "maximum": 0.5}, 0.375),
-        ({"type": "number", "multipleOf": 0.5, "exclusiveMinimum": 1}, 1.5),
-        ({"allOf": [{"minimum": 3}, {"type": "integer", "minimum": 2}]}, 3),
-        ({"type": "object", "additionalProperties": {"type": "integer"}, "minProperties": 2},
-         {"example": 1, "example1": 1}),
-        ({"type": "object", "patternProperties": {"^k[0-9]$": {"type": "null"}}}, {}),
+        ({"type": "integer", "minimum": 0, "maximum": 7, "multipleOf": 1}, 1),
+        ({"type": "number", "multipleOf": 0.1, "exclusiveMinimum": 0}, 1.0),
+        ({"allOf": [{"minimum": 0}, {"type": "integer", "minimum": 1}]}, 1),
+        ({"type": "object", "additionalProperties": {"type": "integer"}}, {}),
         ({"type": "string", "format": "ipv6"}, "2001:db8::1"),
+        ({"enum": [True, 2, "a"], "type": "integer"}, 2),
+        ({"enum": ["a", "b"], "const": "b"}, "b"),
         ({"$ref": "#/$defs/a~1b", "$defs": {"a/b": {"const": 1}}}, 1),
         ({}, "Example"),
     ],
@@ -273,20 +223,23 @@ def test_what_is_answered(schema: object, value: object):
     ("schema", "problem"),
     [
         ({"required": ["a"], "properties": {"a": False}}, "False is no schema"),
-        ({"type": "integer", "minimum": 3, "maximum": 2}, r"\$: no integer lies within"),
-        ({"type": "integer", "exclusiveMinimum": 1, "exclusiveMaximum": 2}, "no integer"),
-        ({"type": "number", "multipleOf": 10, "minimum": 1, "maximum": 9}, "no number"),
-        ({"properties": {"a": {"type": "string", "pattern": "(?=a)b"}}, "required": ["a"]},
-         r"\$\.a: pattern '\(\?=a\)b': it has assert, which is not supported"),
-        ({"type": "string", "pattern": "["}, "no regular expression"),
-        ({"type": "string", "format": "email", "maxLength": 3}, "no text of format 'email'"),
+        ({"type": "integer", "minimum": 3}, r"\$: the keyword 'minimum' wants another"),
+        ({"type": "integer", "exclusiveMinimum": 1}, "'exclusiveMinimum' wants"),
+        ({"type": "integer", "maximum": 0}, "'maximum' wants"),
+        ({"type": "number", "exclusiveMaximum": 1}, "'exclusiveMaximum' wants"),
+        ({"type": "number", "multipleOf": 10}, "'multipleOf' wants"),
+        ({"properties": {"a": {"type": "string", "pattern": "^a$"}}, "required": ["a"]},
+         r"\$\.a: the keyword 'pattern' is not supported"),
+        ({"type": "string", "format": "email", "maxLength": 3}, "'maxLength' wants"),
+        ({"type": "string", "minLength": 30}, "'minLength' wants another value than \"Example\""),
         ({"type": "string", "format": "json-pointer"}, "no text of format 'json-pointer' is known"),
         ({"propertyNames": {"maxLength": 3}, "additionalProperties": {}, "minProperties": 1},
-         "needs more properties than it names"),
+         "'propertyNames' is not supported"),
         ({"type": "array", "items": {"enum": [1]}, "minItems": 2, "uniqueItems": True},
-         r"\$\[1\]: no 2 different"),
-        ({"type": "array", "items": False, "minItems": 1}, "only 0 of 1"),
-        ({"type": "object", "minProperties": 1, "additionalProperties": False}, "more properties"),
+         "'uniqueItems' wants another value"),
+        ({"type": "array", "items": False, "minItems": 1}, r"\$\[0\]: False is no schema"),
+        ({"type": "array", "items": {}, "maxItems": 1, "minItems": 2}, "'minItems' wants"),
+        ({"type": "object", "minProperties": 1}, "'minProperties' wants"),
         ({"not": {"type": "string"}}, "keyword 'not'"),
         ({"enum": ["a"], "type": "integer"}, "none of"),
         ({"$ref": "#/$defs/gone"}, "has no '#/"),
@@ -314,52 +267,24 @@ def test_models_that_contain_each_other_have_a_bounded_answer():
     assert len(json.dumps(_made(schema))) < 100_000
 
 
-@given(st.integers(0, 3), st.integers(0, 20), st.sampled_from([
-    r"^[A-Z][a-z]+$", r"^\d{3}-\d{2,4}$", r"(foo|ba[rz])\.?", r"^\w+@\w+\.(com|org)$",
-    r"^[^ab\d]*$", r"^(?:a{2}|b){3,}$", r"^[\w.-]+$", r"^(?P<y>\d{4})/\d\d?$", r"^\x41B\.$",
-    r"^[]\-x]+?$",
-    r"^(?:[a-z0-9-]{1,63}\.)+[a-z]{2,}$", r"[^\D5]\W\S",
-]))  # fmt: skip
-def test_texts_match_their_pattern(variant: int, least: int, pattern: str):
-    """Each result matches and is long enough; a refusal says so."""
-    try:
-        text = matching_text(pattern, least=least, variant=variant)
-    except PatternRefusedError:
-        # Patterns that only match texts of certain lengths
-        assert least > 0
-    else:
-        assert re.search(pattern, text)
-        assert len(text) >= least
-
-
 # --- generated models -----------------------------------------------------------------------
 
-_LENGTHS = st.tuples(st.integers(0, 8), st.integers(0, 8)).map(sorted)
-
-
-def _text_type(bounds: list[int]) -> Any:
-    return Annotated[str, Field(min_length=bounds[0], max_length=bounds[1])]
+_LENGTHS = st.integers(0, 8)
 
 
 def _number_type(kind: type) -> Any:
-    def made(low: int, width: int) -> Any:
-        return Annotated[kind, Field(gt=low, le=low + width)]
-
-    return st.builds(made, st.integers(-50, 50), st.integers(1, 9))
+    return st.integers(-50, 0).map(lambda low: Annotated[kind, Field(gt=low)])
 
 
 _SCALARS = st.one_of(
     st.sampled_from(
         [str, int, float, bool, type(None), dt.date, dt.datetime, UUID, Decimal, Color]
     ),
-    _LENGTHS.map(_text_type),
+    _LENGTHS.map(lambda most: Annotated[str, Field(max_length=30 + most)]),
     _number_type(int),
     _number_type(float),
     st.lists(st.sampled_from(["a", "b", 1, None]), min_size=1, unique=True).map(
         lambda members: Literal[tuple(members)]
-    ),
-    st.sampled_from([r"^[a-f]{2,5}$", r"^\d+(\.\d{2})?$"]).map(
-        lambda pattern: Annotated[str, Field(pattern=pattern)]
     ),
 )
 
@@ -375,9 +300,7 @@ def _model(fields: list[tuple[Any, bool]]) -> Any:
 def _containers(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     return st.one_of(
         st.tuples(inner, _LENGTHS).map(
-            lambda pair: Annotated[
-                list[pair[0]], Field(min_length=pair[1][0], max_length=pair[1][1])
-            ]
+            lambda pair: Annotated[list[pair[0]], Field(min_length=pair[1], max_length=8)]
         ),
         inner.map(lambda kind: dict[str, kind]),
         st.tuples(inner, inner).map(lambda pair: tuple[pair]),

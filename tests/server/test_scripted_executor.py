@@ -48,12 +48,12 @@ async def test_which_scenario_a_task_follows(task: str, metadata: dict[str, str]
 
 async def test_steps_are_texts_or_whole_steps():
     """A text is a goal."""
-    whole = ScriptedStep("Look", "Fine", "https://example.com/", "A line", b"png", seconds=0)
+    whole = ScriptedStep("Look", "Fine", "https://example.com/", b"png", seconds=0)
     executor = ScriptedExecutor(default=Scenario(("Go", whole), step_seconds=0))
 
     assert await _played(executor) == [
         Step("Go", url="about:blank"),
-        Step("Look", "Fine", "https://example.com/", b"png", "A line"),
+        Step("Look", "Fine", "https://example.com/", b"png"),
         Finished("Done."),
     ]
 
@@ -93,8 +93,8 @@ async def test_a_schema_that_cannot_be_followed_fails_the_task():
     (item,) = await _played(executor, structured_output_json=schema)
 
     assert item == Failed(
-        "the scripted server knows no answer that follows the task's schema: $.a: no integer lies "
-        "within its bounds. Give the test a Scenario(output=…)."
+        "the scripted server knows no answer that follows the task's schema: $.a: the keyword "
+        "'minimum' wants another value than 1. Give the test a Scenario(output=…)."
     )
 
 

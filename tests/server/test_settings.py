@@ -36,8 +36,6 @@ def test_defaults_are_the_published_ones():
         highlight_elements=True,
         files={},
         profile_id="p-1",
-        profile_name="Default",
-        requested=frozenset({"task"}),
     )
 
 
@@ -102,11 +100,8 @@ async def test_every_setting_arrives(steered: Caller, queue: FromQueue):
         highlight_elements=False,
         files={},
         profile_id=given.profile_id,
-        profile_name=given.profile_name,
-        requested=given.requested,
         cookies=(),
     )
-    assert given.requested >= {"task", "llm_model", "secrets", "use_proxy"}
     assert isinstance(given.secrets, SecretMapping)
     assert dict(given.secrets) == {"password": "hunter22"}
     assert "hunter22" not in repr(given)

@@ -43,9 +43,7 @@ SCENARIOS: dict[str, Callable[[], object]] = {
     "Scenario.cookies[0]: 'a=b' are no values by name": lambda: scenario(cookies=["a=b"]),
     "Scenario.hangs: 'no' is neither True nor False": lambda: scenario(hangs="no"),
     "ScriptedStep.screenshot: 'a.png' is no bytes": lambda: step("Look", screenshot="a.png"),
-    "ScriptedStep.text: ['a', 'b'] is no text; join its lines": lambda: step(
-        "Look", text=["a", "b"]
-    ),
+    "ScriptedStep.url: ['a', 'b'] is no text; join its lines": lambda: step("Look", url=["a", "b"]),
     "ScriptedStep.second: there is no such name; did you mean 'seconds'?": lambda: step(
         "Look", second=1
     ),

@@ -56,7 +56,6 @@ keys = Group(
         "keys add shop --scopes run,read --budget-cents 5000",
         "keys list --base-url http://127.0.0.1:8765/api/v1 --api-key file:admin.key",
         "keys revoke KEY_ID",
-        "keys audit --name shop --latest 20",
     ),
 )
 
@@ -177,47 +176,12 @@ async def _revoke(console: Console, server: ServerOptions, key_id: str) -> None:
     console.done(f"the key of {revoked['name']} is revoked and stops working at once", revoked)
 
 
-_ENTRIES = Listing[dict[str, Any]](
-    "no entries",
-    (
-        Column("at"),
-        Column("name", missing="?"),
-        Column("call"),
-        Column("status"),
-        Column("address", missing="?"),
-        Column("key_id", missing="?"),
-        Column("subject", is_text=True),
-    ),
-    ("at", "name", "call", "status", "address", "key_id", "subject"),
-)
-
-
-@keys.listing(
-    "audit",
-    _ENTRIES,
-    option(
-        "--latest N",
-        "how many of the newest entries (default: 50)",
-        type=whole(1, 100_000),
-        default=50,
-    ),
-    option("--name NAME", "only calls with keys of this name"),
-    _ADMIN_SOCKET,
-)
-async def _audit(
-    console: Console, server: ServerOptions, latest: int, name: str | None
-) -> AsyncGenerator[dict[str, Any], None]:
-    """Show which key did what, the newest entry last."""
-    for row in await _client(server).entries(latest, name):
-        yield row
-
-
 # --- scripts -------------------------------------------------------------------------------
 
 _ENDING = ".script"
 _SCRIPT_FIELDS = (
     *("name", "version", "origin", "made_at", "plays", "failures", "steps", "model_calls"),
-    *("healed", "task_id"),
+    "task_id",
 )
 
 scripts = Group(

@@ -24,10 +24,9 @@ from browser_use_async.cli.progress import TaskProgress
 from browser_use_async.cli.screen import Span, Style
 from browser_use_async.errors import BrowserUseError, ConfigurationError, TaskFailedError
 from browser_use_async.prices import format_cents
-from browser_use_async.server import LocalServer
-from browser_use_async.server.executors.choice import choose_executor
+from browser_use_async.server import ChromiumSettings, LocalServer
+from browser_use_async.server.executors.choice import choose_executor, has_browser, without_model
 from browser_use_async.server.executors.protocol import Control, Executor
-from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor, ScriptedStep
 from browser_use_async.server.records import Assignment, Failed, Finished, Step
 from browser_use_async.server.static_site import StaticSite, example_site_directory
 
@@ -244,7 +243,10 @@ async def demo(console: Console, keep: bool, site: Path | None) -> ExitCode:
     async with AsyncExitStack() as stack:
         served = await stack.enter_async_context(StaticSite(folder))
         site_url = f"{served.url}/"
-        executor = _executor(site_url, console, is_own_site=site is not None)
+        chromium = ChromiumSettings(allow_private_addresses=[site_url])
+        executor = choose_executor(name := without_model(chromium), chromium)
+        if not has_browser(name):
+            executor = _SlowExecutor(executor)
         server = await stack.enter_async_context(LocalServer(executor=executor))
         session = await stack.enter_async_context(
             BrowserUseSession(
@@ -321,26 +323,10 @@ def _summarize(
 # --- the executor ------------------------------------------------------------------------------
 
 _STEP_SECONDS = 0.6
-# What the scenarios say of the example site.
-_TITLE = "Tern & Tide Bicycles"
-_SERVICE, _BICYCLES = ("Service plans", "pricing.html"), ("Bicycles", "products.html")
-
-
-def _executor(site_url: str, console: Console, *, is_own_site: bool) -> Executor:
-    """The one that reads the site; without what it needs, one that plays the same tasks."""
-    try:
-        executor = choose_executor("reader")
-    except ConfigurationError as error:
-        if is_own_site:  # there is no recording of these pages
-            raise
-        console.info("Here the tasks are played, and no page is read. ", str(error))
-        console.info()
-        executor = _played_demo(site_url)
-    return _SlowExecutor(executor)
 
 
 class _SlowExecutor(Executor):
-    """Wraps an executor and pauses after each step, so that the demo can be followed."""
+    """Wraps an executor and pauses after each step, so that people can follow it."""
 
     def __init__(self, executor: Executor) -> None:
         self._executor = executor
@@ -360,27 +346,3 @@ class _SlowExecutor(Executor):
     async def aclose(self) -> None:
         """Close the wrapped executor."""
         await self._executor.aclose()
-
-
-def _played_demo(site_url: str) -> ScriptedExecutor:
-    """The executor that plays what the reader would find on the example site."""
-    opened = ScriptedStep(f"played: open {site_url}", url=site_url, text=_TITLE)
-    answered = ScriptedStep("Compose the answer", url=site_url, text=_TITLE)
-    links = [{"text": text, "url": f"{site_url}{name}"} for text, name in (_SERVICE, _BICYCLES)]
-    titles = "\n".join(f"{each['text']} | {_TITLE} ({each['url']})" for each in links)
-    both = [ScriptedStep(f"played: open {each['url']}", url=each["url"]) for each in links]
-    refused = f"played: {site_url} is outside the allowed domains of this task"
-    return ScriptedExecutor(
-        {
-            "tell me its title": Scenario([opened, answered], output=_TITLE),
-            "extract its title": Scenario(
-                [opened, answered],
-                output={"title": _TITLE, "description": "A harbour workshop.", "links": links},
-            ),
-            "tell me their titles": Scenario([*both, answered], output=titles),
-            "list its links": Scenario([], outcome="failed", reason=refused),
-            "click the link": Scenario(
-                [opened, both[0], answered], output=f"{_SERVICE[0]} | {_TITLE}"
-            ),
-        }
-    )

@@ -23,7 +23,6 @@ from browser_use_async.config_file import ConfigFile, config_path
 from browser_use_async.errors import BrowserUseError, ConfigurationError
 from browser_use_async.prices import format_cents
 from browser_use_async.server.secret_sources import WAYS
-from browser_use_async.system import is_root
 from browser_use_async.transport.config import (
     DEFAULT_BASE_URL,
     DEFAULT_IS_GONE,
@@ -38,11 +37,8 @@ _EXTRAS = {
     "cli": (("click", "rich"), "the command line"),
     "speed": (("msgspec", "orjson"), "faster decoding"),
     "server": (
-        (
-            *("selectolax", "trafilatura", "lxml-html-clean", "Pillow", "cronsim"),
-            *("cryptography", "prometheus-client", "pyotp"),
-        ),
-        "pages, searches, pictures, cron expressions, secrets and metrics of `serve`",
+        ("cronsim", "cryptography", "prometheus-client", "pyotp"),
+        "cron expressions, secrets, one-time codes and metrics of `serve`",
     ),
     "browser": (("playwright", "Pillow"), "a real browser for `serve`"),
     "local-agent": (("browser-use", "jsonschema"), "the executor browser_use of `serve`"),
@@ -103,7 +99,6 @@ async def _checks(
 ) -> AsyncIterator[_Check]:
     for check in _machine():
         yield check
-    yield await _workers()
     if python := os.environ.get("BROWSER_USE_AGENT_PYTHON"):
         yield await _agent(python)
     if os.environ.get("OPENAI_BASE_URL"):
@@ -177,7 +172,7 @@ async def _agent(python: str) -> _Check:
 async def _model() -> _Check:
     """Whether the model of OPENAI_BASE_URL answers a question, which costs a few tokens."""
     # Imported here: other commands need no server.
-    from browser_use_async.server.executors.agent.model import Model, NoModelError  # noqa: PLC0415
+    from browser_use_async.server.executors.model import Model, NoModelError  # noqa: PLC0415
     from browser_use_async.server.executors.settings import AgentSettings  # noqa: PLC0415
 
     began = time.monotonic()
@@ -190,23 +185,6 @@ async def _model() -> _Check:
     took = f"{name} answered in {time.monotonic() - began:.1f} s"
     cost = f"{answer.prompt_tokens} tokens asked and {answer.answer_tokens} answered"
     return _Check("model", f"{took}; that cost {cost}")
-
-
-async def _workers() -> _Check:
-    """The isolation of the processes of `serve` that read pages and tasks."""
-    # Imported here: other commands need no server.
-    from browser_use_async.server.walls import Wall, walls  # noqa: PLC0415
-    from browser_use_async.server.worker import WorkRefusedError, in_worker  # noqa: PLC0415
-    from browser_use_async.server.worker_turns import JobKind  # noqa: PLC0415
-
-    try:
-        held = await in_worker(walls, kind=JobKind.PLANNING)
-    except WorkRefusedError as error:
-        return _Check("walls", f"a process that reads pages {error}", is_missing=True)
-    # A server of another user than root has few rights anyway.
-    absent = [each for each in Wall if each not in held and (each != Wall.USER or is_root())]
-    without = f"; without: {', '.join(absent)}" if absent else ""
-    return _Check("walls", f"{', '.join(held)}{without}", is_missing=bool(absent))
 
 
 async def _port() -> _Check:

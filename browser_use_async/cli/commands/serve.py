@@ -4,9 +4,8 @@ import asyncio
 import logging
 import os
 import shlex
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
-from functools import partial
 from importlib.util import find_spec
 from typing import Any
 
@@ -18,7 +17,6 @@ from browser_use_async.cli.command import command
 from browser_use_async.cli.console import Console
 from browser_use_async.cli.exit import ExitCode
 from browser_use_async.cli.screen import Style
-from browser_use_async.cli.server_processes import ServerProcesses, orders_of, register
 from browser_use_async.cli.setting_options import (
     given,
     named_variables,
@@ -26,12 +24,10 @@ from browser_use_async.cli.setting_options import (
     visible_secrets,
 )
 from browser_use_async.errors import ConfigurationError
-from browser_use_async.logs import LOGGER
 from browser_use_async.postgres.address import is_postgres
 from browser_use_async.server import (
     AgentSettings,
     ChromiumSettings,
-    CloudSettings,
     LocalServer,
     ServerSettings,
     Webhook,
@@ -39,16 +35,15 @@ from browser_use_async.server import (
 )
 from browser_use_async.server.encryption import KEY_VARIABLE, missing_for_encryption
 from browser_use_async.server.executors.browser.locate import find_browser, version_warning
-from browser_use_async.server.executors.settings import BrowserEndpoint
+from browser_use_async.server.executors.choice import has_browser
 from browser_use_async.server.http.access_log import LOGGER as ACCESS_LOG
+from browser_use_async.server.http.access_log import JsonLines
 from browser_use_async.server.http.connections import DESCRIPTORS
-from browser_use_async.server.listen_address import ListenAddress
 from browser_use_async.server.secret_sources import file_of, variable_of
 from browser_use_async.server.setting_kinds import (
-    COUNT,
-    FLAG,
     URL_TEXT,
     Kind,
+    one_of,
     secret,
     setting,
     whole,
@@ -57,10 +52,10 @@ from browser_use_async.server.settings import GROUPS
 from browser_use_async.server.static_site import StaticSite, example_site_directory
 from browser_use_async.server.storage.account import check_webhook_plan
 from browser_use_async.server.storage.webhooks import DEFAULT_EVENTS, EVENTS
-from browser_use_async.server.walls import close_memory
 
 # Where the example site is served unless that port is taken.
 DEFAULT_SITE_PORT = 8780
+_LONGEST_PAUSE = 30.0  # seconds between two attempts to register a webhook
 
 
 def _events(text: str) -> list[str]:
@@ -85,20 +80,13 @@ class ServeSettings:
         "is given.",
         option="--example-site",
     )
-    processes: int = setting(
-        1,
-        COUNT,
-        "processes, on one PostgreSQL",
-        more="Each is a server at the same port, and is restarted if it dies; see "
-        "[several servers](fleet.md#several-processes-on-one-machine).",
-        option="--processes",
-    )
-    access_log: bool = setting(
-        True,
-        FLAG,
-        "write no line to stderr for each request",
-        more="Secret parts of links are hidden in these lines.",
-        option="--no-access-log",
+    access_log: str = setting(
+        "text",
+        one_of("text", "json", "none", metavar="FORM"),
+        "the line on stderr for each request",
+        more="Secret parts of links are hidden in these lines. Those of `json` also say key and "
+        "call.",
+        option="--access-log",
     )
     webhook: str | None = setting(
         None,
@@ -128,7 +116,6 @@ class ServeSettings:
 _EXECUTORS: dict[str, type] = {
     "chromium": ChromiumSettings,
     "agent": AgentSettings,
-    "cloud": CloudSettings,
 }
 _OWNERS = (ServerSettings, *_EXECUTORS.values(), ServeSettings)
 
@@ -150,16 +137,14 @@ async def serve(console: Console, **values: Any) -> int:
     KEY, SECRET and other secrets are given as file:PATH, env:NAME or plain text. All settings,
     also those without an option: docs/command-line.md.
     """
-    close_memory()  # it has keys and secrets, also in the initial environment
+    system.close_memory()  # it has keys and secrets, also in the initial environment
     own = ServeSettings(**given(ServeSettings, values))
-    ACCESS_LOG.setLevel(logging.INFO if own.access_log else logging.WARNING)
     for option in visible_secrets(_OWNERS, values):
         console.note_visible(option)
     try:
         async with AsyncExitStack() as stack:
+            _log_accesses(own.access_log, stack)
             settings = given(ServerSettings, values)
-            if own.processes > 1:
-                _check_processes(settings)
             site_url = None
             if own.example_site is not None:
                 site = await _open_site(own.example_site, settings["port"], stack, console)
@@ -170,62 +155,28 @@ async def serve(console: Console, **values: Any) -> int:
             server = LocalServer(**settings)
             webhooks = _webhooks(own, server.settings)
             _refuse_useless_key(server.settings)
-            show = partial(_announce, console, server, site_url, values["api_key"])
-            if own.processes > 1:
-                await _serve_by_processes(own, server, settings, webhooks, values, console, show)
-                return ExitCode.FINISHED
             await stack.enter_async_context(server)
-            show(server.url)
+            _announce(console, server, site_url, values["api_key"])
             await _warn_of_old_browser(server.settings, console)
             _close_environment(values)
             # A receiver may start later, as in a compose file; the server does not wait for it.
             await asyncio.gather(
-                asyncio.Event().wait(), *(register(server, each, console) for each in webhooks)
+                asyncio.Event().wait(), *(_register(server, each, console) for each in webhooks)
             )
     except asyncio.CancelledError:
         pass  # the normal end of a server
     return ExitCode.FINISHED
 
 
-async def _serve_by_processes(
-    own: ServeSettings,
-    server: LocalServer,
-    settings: Mapping[str, Any],
-    webhooks: Sequence[Webhook],
-    values: Mapping[str, Any],
-    console: Console,
-    show: Callable[[str], None],
-) -> None:
-    """Run several processes in place of one server."""
-    address = ListenAddress(attrs.evolve(server.settings, reuse_port=True))
-    with address.reserve() as reserved:
-        orders = orders_of(
-            own.processes,
-            {**settings, "port": reserved.getsockname()[1]},
-            webhooks,
-            secret_variables=_secret_variables(values),
-            access_log=own.access_log,
-            is_verbose=LOGGER.level == logging.DEBUG,
-        )
-        processes = ServerProcesses(orders, dict(os.environ), console)
-        async with processes:
-            _close_environment(values)
-            show(address.url(reserved))
-            await _warn_of_old_browser(server.settings, console)
-            await processes.keep()
-
-
-def _check_processes(settings: Mapping[str, Any]) -> None:
-    if not is_postgres(str(settings.get("database"))):
-        raise ConfigurationError(
-            "--processes needs a database in PostgreSQL (--database postgresql://…): one in SQLite "
-            "has a single process"
-        )
-    if "node_url" in settings:
-        raise ConfigurationError(
-            "--node-url leads to one process, so that it does not go with --processes: start a "
-            "worker with it by itself, at another port"
-        )
+def _log_accesses(form: str, stack: AsyncExitStack) -> None:
+    ACCESS_LOG.setLevel(logging.WARNING if form == "none" else logging.INFO)
+    if form == "json":
+        handler = logging.StreamHandler()
+        handler.setFormatter(JsonLines())
+        ACCESS_LOG.addHandler(handler)
+        stack.callback(ACCESS_LOG.removeHandler, handler)
+        ACCESS_LOG.propagate = False  # else the line would be there as text, too
+        stack.callback(setattr, ACCESS_LOG, "propagate", True)
 
 
 def _groups(
@@ -253,13 +204,9 @@ def _refuse_useless_key(settings: ServerSettings) -> None:
         )
 
 
-def _secret_variables(values: Mapping[str, Any]) -> list[str]:
-    return [KEY_VARIABLE, "BROWSER_USE_API_KEY", *named_variables(_OWNERS, values)]
-
-
 def _close_environment(values: Mapping[str, Any]) -> None:
     """Remove the variables with keys, which were read: no program may inherit them."""
-    for variable in _secret_variables(values):
+    for variable in (KEY_VARIABLE, "BROWSER_USE_API_KEY", *named_variables(_OWNERS, values)):
         os.environ.pop(variable, None)
 
 
@@ -284,8 +231,7 @@ async def _open_site(wanted: int, port: int, stack: AsyncExitStack, console: Con
 
 
 async def _warn_of_old_browser(settings: ServerSettings, console: Console) -> None:
-    is_remote = BrowserEndpoint.find(settings.browser) is not None
-    if is_remote or settings.executor not in {"auto", "browser", "chromium", "browser_use"}:
+    if not has_browser(settings.executor):
         return
     program = find_browser(settings.browser.browser)
     warning = program and await asyncio.to_thread(version_warning, program)
@@ -305,9 +251,33 @@ def _webhooks(own: ServeSettings, settings: ServerSettings) -> list[Webhook]:
     return [Webhook(own.webhook, own.webhook_secret, events=events)]
 
 
+async def _register(server: LocalServer, webhook: Webhook, console: Console) -> None:
+    """Register a webhook, as soon as its receiver answers."""
+    pause, shown = 1.0, ""
+    # Servers that share a database know of no webhook before it has passed.
+    waiting = "" if is_postgres(server.settings.database) else ". Events until then wait for it"
+    while True:
+        try:
+            # Not saved, since the command line has it again after a restart.
+            await server.add_webhook(webhook, save=False)
+        except ConfigurationError as error:
+            if str(error) != shown:
+                shown = str(error)
+                console.labelled(
+                    [("webhook: ", Style.WAITING)],
+                    f"{shown.removeprefix('url: ')}; trying again{waiting}",
+                )
+        else:
+            console.info(("webhook: ", Style.GOOD), f"{webhook.origin} passed the test event")
+            return
+        await asyncio.sleep(pause)
+        pause = min(2 * pause, _LONGEST_PAUSE)
+
+
 def _announce(
-    console: Console, server: LocalServer, site_url: str | None, given_key: str | None, url: str
+    console: Console, server: LocalServer, site_url: str | None, given_key: str | None
 ) -> None:
+    url = server.url
     base_url = url + API_PREFIX
     console.info("Cloud API v1; executor of the tasks: ", (server.executor.name, Style.STRONG))
     # The part after # is never sent, and the page removes it from the address bar.

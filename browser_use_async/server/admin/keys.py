@@ -1,4 +1,4 @@
-"""Administration of API keys, and the audit trail."""
+"""Administration of API keys."""
 
 from typing import Any
 
@@ -8,15 +8,12 @@ from browser_use_async.server.errors import NotFoundError
 from browser_use_async.server.http.responses import Json
 from browser_use_async.server.keys.api_key import NO_KEY, ApiKey, NewKey, Scope
 from browser_use_async.server.keys.api_keys import ListedKey
-from browser_use_async.server.keys.audit_trail import entry_as_json
 from browser_use_async.server.records import DEFAULT_OWNER
 from browser_use_async.server.routes import admin_operation
 from browser_use_async.server.running_server import RunningServer
 from browser_use_async.server.storage.rows import to_moment
 from browser_use_async.types import FieldKind, FieldRule
 from browser_use_async.types.base import ruled
-
-_MOST_ENTRIES = 100_000  # in one answer
 
 
 @attrs.frozen
@@ -28,24 +25,6 @@ class KeyId:
     """
 
     key_id: str = ruled(FieldRule(FieldKind.TEXT, required=True))
-
-
-@attrs.frozen
-class EntriesQuery:
-    """How many of the latest entries are asked for, and of which name.
-
-    Attributes:
-        latest: How many entries.
-        name: The name of the keys; all names if it is not given.
-    """
-
-    latest: int = ruled(
-        FieldRule(
-            FieldKind.INTEGER, nullable=False, minimum=1, maximum=_MOST_ENTRIES, default=1000
-        ),
-        default=1000,
-    )
-    name: str | None = ruled(FieldRule(FieldKind.TEXT), default=None)
 
 
 @admin_operation("admin_keys", "GET /admin/keys", Scope.ADMIN)
@@ -72,13 +51,6 @@ async def revoke_key(server: RunningServer, path: KeyId) -> Json:
         # The holder of a link to a task of theirs may steer it no longer.
         await server.stores.tasks.of(revoked.name).revoke_links_at_work()
     return Json(_key_as_json(revoked))
-
-
-@admin_operation("admin_audit", "GET /admin/audit", Scope.ADMIN, query=EntriesQuery)
-async def show_audit(server: RunningServer, query: EntriesQuery) -> Json:
-    """Lists the latest entries of the audit trail, oldest first."""
-    entries = await server.stores.audit_trail.latest(query.latest, query.name)
-    return Json(entries=[entry_as_json(each) for each in entries])
 
 
 def _key_as_json(key: ApiKey) -> dict[str, Any]:

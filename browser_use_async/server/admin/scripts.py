@@ -3,7 +3,7 @@
 import attrs
 
 from browser_use_async.server.errors import NotFoundError
-from browser_use_async.server.executors.scripts.check import check_script
+from browser_use_async.server.executors.scripts.check import problem_with
 from browser_use_async.server.http.errors import HttpError
 from browser_use_async.server.http.responses import Json
 from browser_use_async.server.keys.api_key import Scope
@@ -94,7 +94,7 @@ async def show_version(server: RunningServer, path: OneVersion) -> Json:
 async def put_script(server: RunningServer, path: ScriptName, new: ScriptText) -> Json:
     """Adds a version of a script; tasks play it from now on."""
     scripts = server.stores.scripts
-    problem = await scripts.refusal(path.name) or await check_script(new.text, path.name)
+    problem = await scripts.refusal(path.name) or problem_with(new.text, path.name)
     if problem:
         raise HttpError(422, problem)
     return _as_json(await scripts.put(path.name, new.text, Origin.EDITED))

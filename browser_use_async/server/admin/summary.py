@@ -14,7 +14,6 @@ from browser_use_async.server.keys.api_key import Scope
 from browser_use_async.server.routes import admin_operation
 from browser_use_async.server.running_server import RunningServer
 from browser_use_async.server.storage import Database
-from browser_use_async.server.storage.records import remote_cents
 from browser_use_async.server.storage.rows import beginning, from_text, to_moment
 from browser_use_async.types import FieldKind, FieldRule
 from browser_use_async.types.base import ruled
@@ -145,21 +144,14 @@ async def _add_days(at: Database, found: Summary, utc_offset: int, values: dict[
     rows = await at.rows(
         "SELECT day, status, llm_model, COUNT(*), SUM(paid), SUM(took) FROM (SELECT "
         f"{day} AS day, status, llm_model, {_PAID} AS paid, {ended} - {created} AS took "
-        f"FROM tasks WHERE {_SOME} AND remote IS NULL) AS lines GROUP BY day, status, llm_model",
+        f"FROM tasks WHERE {_SOME}) AS lines GROUP BY day, status, llm_model",
         **values,
     )
     for number, status, model, tasks, paid, took in rows:
         cents = tasks * TASK_START_CENTS + int(paid) * step_cents(model)
         sums = found.days.setdefault(int(number), Sums())
         sums.add(status, int(tasks), cents, None if took is None else int(took))
-    remote = await at.rows(
-        f"SELECT {day}, status, remote, {ended} - {created} FROM tasks "
-        f"WHERE {_SOME} AND remote IS NOT NULL",
-        **values,
-    )
-    for number, status, stored, took in remote:
-        found.days.setdefault(int(number), Sums()).add(status, 1, remote_cents(stored), took)
-    return bool(rows or remote)
+    return bool(rows)
 
 
 async def _add_reasons(at: Database, found: Summary, values: dict[str, Any]) -> None:
@@ -167,15 +159,14 @@ async def _add_reasons(at: Database, found: Summary, values: dict[str, Any]) -> 
     created, ended = (at.milliseconds.format(each) for each in ("created_at", "finished_at"))
     rows = await at.rows(
         f"SELECT id, {beginning(_LAST_JUDGEMENT, _REASON_CHARACTERS)}, llm_model, "
-        f"max_agent_steps, {_STEPS}, remote, {ended} - {created} FROM tasks "
+        f"max_agent_steps, {_STEPS}, {ended} - {created} FROM tasks "
         f"WHERE {_SOME} AND status = 'failed' ORDER BY position DESC",
         **values,
     )
-    for task_id, stored, model, most, steps, remote, took in rows:
+    for task_id, stored, model, most, steps, took in rows:
         reason = reason_of(from_text(stored or "")[:_REASON_CHARACTERS])
         sums = found.reasons.setdefault(reason, Sums(example=task_id))
-        cents = task_cents(steps, model, most) if remote is None else remote_cents(remote)
-        sums.add("failed", 1, cents, took)
+        sums.add("failed", 1, task_cents(steps, model, most), took)
 
 
 def reason_of(text: str) -> str:

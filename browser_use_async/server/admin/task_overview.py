@@ -13,7 +13,6 @@ from browser_use_async.server.storage.progress import paused_seconds
 from browser_use_async.server.storage.records import (
     output_key,
     recording_key,
-    remote_cents,
     screenshot_name,
 )
 from browser_use_async.server.storage.rows import beginning, to_json, to_text
@@ -54,7 +53,6 @@ class OverviewRow:
     goal: str | None
     judgement: str | None
     pauses: str
-    remote: str | None
 
     @property
     def screenshot(self) -> str | None:
@@ -65,8 +63,6 @@ class OverviewRow:
     @property
     def cost_cents(self) -> Decimal:
         """What the task has cost so far, in US cents."""
-        if self.remote is not None:
-            return remote_cents(self.remote)
         return task_cents(self.steps, self.llm_model, self.max_agent_steps)
 
     def seconds(self, now: datetime) -> float:

@@ -14,7 +14,7 @@ from browser_use_async.server.admin.task_overview import (
     find_task_row,
     find_tasks,
 )
-from browser_use_async.server.errors import ConflictError, ExpiredError, NotFoundError
+from browser_use_async.server.errors import ExpiredError, NotFoundError
 from browser_use_async.server.http.responses import Json
 from browser_use_async.server.keys.api_key import Scope
 from browser_use_async.server.operations.tasks import find_task
@@ -32,9 +32,6 @@ from browser_use_async.types.tasks import IDENTIFIER
 _MOST_RUNS = 100  # schedules in one answer
 _NEXT_RUNS = 3
 _PAGE_EXPIRED = "The pages of this task can be looked at no longer: it ended too long ago"
-_PAGE_ELSEWHERE = (
-    "The service that carried this task out has its public page, and it is taken back there"
-)
 
 
 @attrs.frozen
@@ -157,8 +154,6 @@ async def share(server: RunningServer, path: TaskId) -> Json:
 async def unshare(server: RunningServer, path: TaskId) -> Json:
     """Takes the public page of a task away; the live page stays."""
     record = await find_task(server, path.task_id)
-    if record.remote is not None and record.remote.share_url is not None:
-        raise ConflictError(_PAGE_ELSEWHERE)
     return await _share(server, record, is_shared=False)
 
 

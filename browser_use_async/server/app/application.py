@@ -4,8 +4,8 @@ import json
 import logging
 import re
 from collections.abc import Awaitable, Callable, Iterable
-from functools import lru_cache, partial
-from typing import Any
+from functools import cache, partial
+from pathlib import Path
 
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Middleware
@@ -15,8 +15,7 @@ from browser_use_async.server.admin import ADMIN_ROUTES
 from browser_use_async.server.app.dispatch import handler_of
 from browser_use_async.server.app.file_routes import FileRoutes
 from browser_use_async.server.app.metrics import Metrics
-from browser_use_async.server.app.openapi import openapi_document, openapi_of_administration
-from browser_use_async.server.app.polled_reads import PolledReads
+from browser_use_async.server.faults import FaultInjector
 from browser_use_async.server.http.access import (
     AllowedHosts,
     ClientCheck,
@@ -24,13 +23,15 @@ from browser_use_async.server.http.access import (
     check_local_client,
     refuse_client,
 )
-from browser_use_async.server.http.authorization import Authorization, Call
+from browser_use_async.server.http.access_log import CALL_OF_REQUEST, UNROUTED
+from browser_use_async.server.http.authorization import Authorization
 from browser_use_async.server.http.call_quota import CallQuota
+from browser_use_async.server.http.connections import note_request
 from browser_use_async.server.http.cors import CrossOriginPolicy
 from browser_use_async.server.http.errors import http_error
-from browser_use_async.server.http.responses import json_response
+from browser_use_async.server.http.responses import compact_json, json_response
 from browser_use_async.server.http.submission_keys import advertise
-from browser_use_async.server.keys.api_key import Scope
+from browser_use_async.server.keys.api_key import ApiKey, Scope
 from browser_use_async.server.live_view.routes import add_live_routes
 from browser_use_async.server.loops import log_failure
 from browser_use_async.server.operations import API_ROUTES
@@ -38,13 +39,13 @@ from browser_use_async.server.operations.tasks import find_task
 from browser_use_async.server.pages import SECTIONS, application_page, icon, missing_page
 from browser_use_async.server.routes import Route
 from browser_use_async.server.running_server import RunningServer
+from browser_use_async.server.tasks.deployment import Deployment
 from browser_use_async.version import __version__
 
 # The most bytes of a request body.
 MAX_BODY = 1024 * 1024
 
-# The name under which requests without a route are counted.
-UNROUTED = "unrouted"
+_Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 _logger = logging.getLogger(__name__)
 _NOT_FOUND = "Not Found"
@@ -61,21 +62,14 @@ def build_application(
     authorization: Authorization,
     hosts: AllowedHosts,
     metrics: Metrics,
-) -> tuple[web.Application, PolledReads]:
-    """Build the application of one server, and what answers before it."""
+) -> web.Application:
+    """Build the application of one server."""
     settings = server.settings
     cross_origin = CrossOriginPolicy(settings.allow_origins)
     check_client = refuse_client if settings.behind_proxy else check_local_client
     is_encrypted = settings.is_exposed and server.links.url.startswith("https:")
-    # Errors are answered inside the faults, which apply to error responses too, and outside, for
-    # bodies that are too large for the faults to read.
-    middlewares = [
-        _counting(metrics),
-        _answer_errors,
-        server.faults.middleware(),
-        _answer_errors,
-    ]
-    application = web.Application(client_max_size=MAX_BODY, middlewares=middlewares)
+    answering = _answering(metrics, hosts, cross_origin, server.faults)
+    application = web.Application(client_max_size=MAX_BODY, middlewares=[answering])
     quota = None
     if settings.max_calls is not None:
         quota = CallQuota(settings.max_calls, settings.max_calls_window)
@@ -84,27 +78,20 @@ def build_application(
     _add_pages(application, server, authorization)
     _add_documents(application, server)
     metrics.add_routes(application, authorization)
-    cross_origin.install(application)
-    mark = _marking(is_open=cross_origin.is_open, is_encrypted=is_encrypted)
-    application.on_response_prepare.append(mark)
-    if settings.submission_keys:
-        application.on_response_prepare.append(_advertising(server))
-    # The first of all: whatever else a request wants, it wants it from this server.
-    application.middlewares.insert(0, hosts.middleware())
-    marks = application.on_response_prepare
-    return application, PolledReads(server, authorization, hosts, quota, marks, metrics)
+    keys = server.deployment if settings.submission_keys else None
+    application.on_response_prepare.append(_marking(cross_origin, keys, is_encrypted=is_encrypted))
+    return application
 
 
 def build_administration(
     server: RunningServer, authorization: Authorization, metrics: Metrics
 ) -> web.Application:
     """Build the application of a listener that is for administration alone."""
-    hosts = AllowedHosts((), any_address=False)
-    middlewares = [hosts.middleware(), _counting(metrics), _answer_errors]
-    application = web.Application(client_max_size=MAX_BODY, middlewares=middlewares)
+    answering = _answering(metrics, AllowedHosts((), any_address=False))
+    application = web.Application(client_max_size=MAX_BODY, middlewares=[answering])
     _add_routes(application, ADMIN_ROUTES, server, authorization, check_direct_client)
     metrics.add_routes(application, authorization)
-    application.on_response_prepare.append(_marking(is_open=False, is_encrypted=False))
+    application.on_response_prepare.append(_marking(CrossOriginPolicy(())))
     return application
 
 
@@ -124,29 +111,27 @@ def _add_routes(
 
 
 def _marking(
-    *, is_open: bool, is_encrypted: bool
+    cross_origin: CrossOriginPolicy,
+    keys: Deployment | None = None,
+    *,
+    is_encrypted: bool = False,
 ) -> Callable[[web.Request, web.StreamResponse], Awaitable[None]]:
-    """What gives every response the headers that do not depend on the route."""
+    """What gives every response, also errors and streamed files, headers of this server.
+
+    With `keys` the calls concerned say whether submission keys are kept.
+    """
     # Pictures are for pages of this site, unless pages of other origins may call the API.
-    sharing = "cross-origin" if is_open else "same-site"
+    sharing = "cross-origin" if cross_origin.is_open else "same-site"
 
     async def mark(request: web.Request, response: web.StreamResponse) -> None:
         response.headers[hdrs.SERVER] = _SERVER  # without the versions of Python and aiohttp
         if is_encrypted:
             response.headers["Strict-Transport-Security"] = _ENCRYPTED_ONLY
-        if response.content_type.startswith(("image/", "video/")):
+        if response.headers.get(hdrs.CONTENT_TYPE, "").startswith(("image/", "video/")):
             response.headers["Cross-Origin-Resource-Policy"] = sharing
-
-    return mark
-
-
-def _advertising(
-    server: RunningServer,
-) -> Callable[[web.Request, web.StreamResponse], Awaitable[None]]:
-    """What says of every answer to the calls concerned, refusals too, that keys are kept."""
-
-    async def mark(request: web.Request, response: web.StreamResponse) -> None:
-        if server.deployment.keeps_keys:
+        if cross_origin.is_open:
+            cross_origin.mark(request, response)
+        if keys is not None and keys.keeps_keys:
             advertise(request, response)
 
     return mark
@@ -166,8 +151,8 @@ def _add_pages(
     async def agent_version(request: web.Request) -> web.Response:
         return json_response(__version__)
 
-    async def gif(request: web.Request, call: Call) -> web.Response:
-        await find_task(server.of(call.key.name), request.match_info["task_id"])
+    async def gif(request: web.Request, key: ApiKey) -> web.Response:
+        await find_task(server.of(key.name), request.match_info["task_id"])
         return json_response({"gif": None})
 
     application.router.add_get("/", page, name="home_page")
@@ -179,7 +164,7 @@ def _add_pages(
     application.router.add_get(
         f"{API_PREFIX}/browser-use-version", agent_version, name="browser_use_version"
     )
-    guarded = authorization.guard("task_gif", [Scope.READ], gif, is_read=True)
+    guarded = authorization.guard("task_gif", [Scope.READ], gif)
     application.router.add_get(f"{API_PREFIX}/task/{{task_id}}/gif", guarded, name="task_gif")
     files = FileRoutes(server)
     application.router.add_put("/uploads/{file_name}", files.upload, name="upload")
@@ -188,49 +173,66 @@ def _add_pages(
 
 
 def _add_documents(application: web.Application, server: RunningServer) -> None:
-    for name, path, make in (
-        ("openapi_document", "/openapi.json", openapi_document),
+    for name, path, file in (
+        ("openapi_document", "/openapi.json", "openapi.json"),
         # Where the service's documentation pointed to.
-        ("openapi_document_v1", f"{API_PREFIX}/openapi.json", openapi_document),
-        ("openapi_document_admin", "/admin/openapi.json", openapi_of_administration),
+        ("openapi_document_v1", f"{API_PREFIX}/openapi.json", "openapi.json"),
+        ("openapi_document_admin", "/admin/openapi.json", "openapi_admin.json"),
     ):
-        application.router.add_get(path, partial(_document, make, server.links.url), name=name)
+        application.router.add_get(path, partial(_document, file, server.links.url), name=name)
 
 
-async def _document(
-    make: Callable[[str], dict[str, Any]], url: str, _request: web.Request
-) -> web.Response:
-    return web.Response(body=_document_text(make, url), content_type="application/json")
+async def _document(file: str, url: str, _request: web.Request) -> web.Response:
+    return json_response(_openapi(file, url))
 
 
-@lru_cache(maxsize=16)  # servers of one program
-def _document_text(make: Callable[[str], dict[str, Any]], url: str) -> bytes:
-    """An OpenAPI document of a server, made once: it takes milliseconds."""
-    return json.dumps(make(url), separators=(",", ":")).encode()
+@cache
+def _openapi(file: str, url: str) -> bytes:
+    """An OpenAPI document with the address of a server; `make openapi` writes these files."""
+    document = json.loads(Path(__file__).with_name(file).read_bytes())
+    return compact_json({**document, "servers": [{"url": url}]})
 
 
-def _counting(metrics: Metrics) -> Middleware:
+def _answering(
+    metrics: Metrics,
+    hosts: AllowedHosts,
+    cross_origin: CrossOriginPolicy | None = None,
+    faults: FaultInjector | None = None,
+) -> Middleware:
+    """The one middleware: host, preflight, count, faults, and errors as answers."""
+
     @web.middleware
-    async def count(
-        request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
-    ) -> web.StreamResponse:
+    async def answer(request: web.Request, handler: _Handler) -> web.StreamResponse:
+        note_request(request)
+        # The first of all: whatever else a request wants, it wants it from this server.
+        if (refusal := hosts.refusal(request)) is not None:
+            return refusal
+        preflight = None if cross_origin is None else cross_origin.preflight(request)
+        if preflight is not None:
+            return preflight
         match = request.match_info
         # As in the service's framework, no path parameter may contain a slash, even an escaped one.
         misfit = any("/" in value for value in match.values())
         unrouted = misfit or match.http_exception is not None
         name = UNROUTED if unrouted else match.route.name or UNROUTED
+        request[CALL_OF_REQUEST] = name
         metrics.requests[name] += 1
-        response = _not_found(request) if misfit else await handler(request)
+        if misfit:
+            response: web.StreamResponse = _not_found(request)
+        elif faults is None or not faults.faults:
+            response = await _answer_errors(request, handler)
+        else:
+            # Errors are answered inside the faults, which apply to error responses too, and
+            # outside, for bodies that are too large for the faults to read.
+            inside = partial(_answer_errors, handler=handler)
+            response = await _answer_errors(request, partial(faults.answer, proceed=inside))
         metrics.answers[name, response.status] += 1
         return response
 
-    return count
+    return answer
 
 
-@web.middleware
-async def _answer_errors(
-    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
-) -> web.StreamResponse:
+async def _answer_errors(request: web.Request, handler: _Handler) -> web.StreamResponse:
     try:
         return await handler(request)
     except web.HTTPNotFound:

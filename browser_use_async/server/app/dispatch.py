@@ -6,7 +6,7 @@ of the inputs as FastAPI does.
 
 import inspect
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from email.message import Message
 from functools import lru_cache, partial
 from typing import Any
@@ -15,7 +15,7 @@ import attrs
 from aiohttp import web
 
 from browser_use_async.api.converter import unstructure
-from browser_use_async.api.endpoint_table import Effect, Endpoint
+from browser_use_async.api.endpoint_table import Endpoint
 from browser_use_async.api.json import JsonRefusedError, read_json
 from browser_use_async.api.validation import Problem, validate
 from browser_use_async.errors import ConfigurationError
@@ -23,12 +23,11 @@ from browser_use_async.server.app.coercion import coerced
 from browser_use_async.server.checks import no_such
 from browser_use_async.server.errors import InvalidRequestError
 from browser_use_async.server.http.access import ClientCheck
-from browser_use_async.server.http.authorization import Authorization, Call, CallHandler, Handler
+from browser_use_async.server.http.authorization import Authorization, Handler, KeyHandler
 from browser_use_async.server.http.call_quota import CallQuota
 from browser_use_async.server.http.errors import HttpError
 from browser_use_async.server.http.held_calls import Reader
-from browser_use_async.server.http.ready_answers import Ready, ready_response
-from browser_use_async.server.http.responses import Json, id_of, json_response
+from browser_use_async.server.http.responses import Json, json_response
 from browser_use_async.server.http.submission_keys import (
     KEYED,
     answer_once,
@@ -38,36 +37,41 @@ from browser_use_async.server.http.submission_keys import (
 from browser_use_async.server.keys.api_key import DEFAULT_KEY, ApiKey, Scope
 from browser_use_async.server.routes import Route
 from browser_use_async.server.running_server import RunningServer
-from browser_use_async.server.worker import OWNER
 from browser_use_async.types import FieldKind, rules_of
 
+_Models = Sequence[tuple[str, type[Any]]]  # of the inputs of a call, with their parts
 
-async def read_inputs(route: Route, request: web.Request) -> list[Any]:
+
+def _models_of(endpoint: Endpoint) -> _Models:
+    parts = {"path": endpoint.parameters, "query": endpoint.query, "body": endpoint.body}
+    return [(part, model) for part, model in parts.items() if model is not None]
+
+
+async def _read_inputs(
+    models: _Models, request: web.Request, *, is_administration: bool
+) -> list[Any]:
     """Read and validate the path, query and body objects of a call, in this order.
 
     Raises:
         InvalidRequestError: The problems found.
         HttpError: 400 for a body that cannot be read, 422 for one of administration.
     """
-    endpoint = route.endpoint
-    parts: list[tuple[str, type[Any], Mapping[str, Any]]] = []
-    if endpoint.parameters is not None:
-        parts.append(("path", endpoint.parameters, request.match_info))
-    if endpoint.query is not None:
-        parts.append(("query", endpoint.query, _query(endpoint.query, request)))
-    if endpoint.body is not None and route.is_administration:
-        parts.append(("body", endpoint.body, await _read_admin_object(request, endpoint.body)))
-    elif endpoint.body is not None:
-        parts.append(("body", endpoint.body, await _read_object(request)))
     inputs: list[Any] = []
     problems: list[tuple[str, Problem]] = []
-    for part, model, given in parts:
-        is_own = part == "body" and route.is_administration
+    for part, model in models:
+        is_own = is_administration and part == "body"
+        given: Mapping[str, Any] = request.match_info
+        if part == "query":
+            given = _query(model, request)
+        elif is_own:
+            given = await _read_admin_object(request, model)
+        elif part == "body":
+            given = await _read_object(request)
         values, found = validate(model, given, None if is_own else coerced)
         problems += [(part, problem) for problem in found]
         if not found:
             inputs.append(model(**values))
-    if problems and route.is_administration:
+    if problems and is_administration:
         raise HttpError(422, "; ".join(problem.sentence for _, problem in problems))
     if problems:
         raise InvalidRequestError(*problems)
@@ -162,75 +166,77 @@ def handler_of(
 ) -> Handler:
     """The request handler of a route, whose calls count for a quota if there is one."""
     endpoint = route.endpoint
+    models, is_administration = _models_of(endpoint), route.is_administration
+    is_keyed = endpoint.name in KEYED and server.settings.submission_keys
     hold = server.held_calls.holds.get(endpoint)
 
-    async def answer(request: web.Request, call: Call) -> web.StreamResponse:
-        view = server.of(call.key.name, call.key.scopes)
-        OWNER.set(call.key.name)
-        inputs = await read_inputs(route, request)
+    async def answer(request: web.Request, key: ApiKey) -> web.StreamResponse:
+        view = server.of(key.name, key.scopes)
+        inputs = await _read_inputs(models, request, is_administration=is_administration)
         held = None
         if hold is not None:
-            held = await hold(request, _reader(call.key, view), *inputs)
+            held = await hold(request, _reader(key, view), *inputs)
         if isinstance(held, web.StreamResponse):
             return held
-        result = await _carried_out(route, view, request, call, inputs)
-        if endpoint.effect is Effect.CREATES and not isinstance(result, web.Response):
-            call.subject = id_of(result)
-        return response_of(view, request, endpoint, result, held)
+        if is_keyed and (name := key_of(request)) is not None:
+            result = await _carried_out_once(route, view, name, inputs)
+        else:
+            result = route.operation(view, *inputs)
+            if inspect.isawaitable(result):
+                result = await result
+        return _response_of(view, endpoint, result, held)
 
     if endpoint.authenticated:
-        handler: CallHandler = answer if quota is None else quota.limit(answer)
+        handler = answer if quota is None else _limited(answer, quota)
         if route.is_administration:
             handler = _administrating(route, answer, check_client)
-        is_read = endpoint.method == "GET"
-        return authorization.guard(endpoint.name, route.scopes, handler, is_read=is_read)
+        return authorization.guard(endpoint.name, route.scopes, handler)
 
     async def answer_anybody(request: web.Request) -> web.StreamResponse:
-        return await answer(request, Call(DEFAULT_KEY))  # which ping does not look at
+        return await answer(request, DEFAULT_KEY)  # which ping does not look at
 
     return answer_anybody
 
 
-def response_of(
-    view: RunningServer,
-    request: web.Request,
-    endpoint: Endpoint,
-    result: Any,
-    headers: dict[str, str] | None,
+def _limited(answer: KeyHandler, quota: CallQuota) -> KeyHandler:
+    async def limited(request: web.Request, key: ApiKey) -> web.StreamResponse:
+        quota.spend(key.name)
+        return await answer(request, key)
+
+    return limited
+
+
+def _response_of(
+    view: RunningServer, endpoint: Endpoint, result: Any, headers: dict[str, str] | None
 ) -> web.Response:
     """The response with what an operation gave."""
     if isinstance(result, web.Response):
         return result
-    if isinstance(result, Ready):
-        return view.answers.admit(view.owner, ready_response(request, result, headers))
     # Clients call .json() on every answer, so a call that returns nothing sends an object.
-    if not isinstance(result, (Json, str)):
+    if not isinstance(result, (Json, bytes, str)):
         result = {} if endpoint.returns is None else unstructure(result)
     return view.answers.admit(view.owner, json_response(result, headers=headers))
 
 
-async def _carried_out(
-    route: Route, view: RunningServer, request: web.Request, call: Call, inputs: list[Any]
-) -> Any:
-    """What the operation of a call gives; of a call with a submission key, the whole answer."""
-    name, stores = route.endpoint.name, view.stores
-    if name in KEYED and view.settings.submission_keys and (key := key_of(request)) is not None:
-        keys, carry_out = stores.submission_keys, partial(route.operation, view, *inputs)
-        if not route.endpoint.leaves_a_trace:
-            return await search_once(keys, stores.account, name, key, inputs[-1], carry_out)
-        return await answer_once(keys, call, name, key, inputs[-1], carry_out)
-    result = route.operation(view, *inputs)
-    return await result if inspect.isawaitable(result) else result
+async def _carried_out_once(
+    route: Route, view: RunningServer, key: str, inputs: list[Any]
+) -> web.Response:
+    """The answer to a call with a submission key."""
+    name, keys = route.endpoint.name, view.stores.submission_keys
+    carry_out = partial(route.operation, view, *inputs)
+    if not route.endpoint.leaves_a_trace:
+        return await search_once(keys, view.stores.account, name, key, inputs[-1], carry_out)
+    return await answer_once(keys, name, key, inputs[-1], carry_out)
 
 
-def _administrating(route: Route, answer: CallHandler, check_client: ClientCheck) -> CallHandler:
+def _administrating(route: Route, answer: KeyHandler, check_client: ClientCheck) -> KeyHandler:
     is_for_operator = Scope.ADMIN in route.scopes
 
-    async def administrate(request: web.Request, call: Call) -> web.StreamResponse:
+    async def administrate(request: web.Request, key: ApiKey) -> web.StreamResponse:
         if is_for_operator:
             check_client(request)
         try:
-            response = await answer(request, call)
+            response = await answer(request, key)
         except ConfigurationError as error:
             raise HttpError(422, str(error)) from None
         response.headers["Cache-Control"] = "no-store"  # it may have the text of a key

@@ -12,9 +12,9 @@ from aiohttp import hdrs, web
 from browser_use_async.api.scalars import parse_timestamp
 from browser_use_async.server.errors import StorageUnavailableError, UnavailableError
 from browser_use_async.server.extras import missing_packages
-from browser_use_async.server.http.authorization import Authorization, Call
+from browser_use_async.server.http.authorization import Authorization
 from browser_use_async.server.http.responses import json_response
-from browser_use_async.server.keys.api_key import Scope
+from browser_use_async.server.keys.api_key import ApiKey, Scope
 from browser_use_async.server.loops import Loops
 from browser_use_async.server.records import FailureCause
 from browser_use_async.server.running_server import RunningServer
@@ -169,15 +169,14 @@ class Metrics:
         async def health(_request: web.Request) -> web.Response:
             return await health_response(self._server.stores.database, self._server.loops)
 
-        async def numbers(request: web.Request, _call: Call) -> web.Response:
+        async def numbers(request: web.Request, _key: ApiKey) -> web.Response:
             body, media_type = await self.text(request.headers.get(hdrs.ACCEPT, ""))
             return web.Response(body=body, headers={hdrs.CONTENT_TYPE: media_type})
 
         application.router.add_get("/healthz", health, name="healthz")
         # Unlike the routes below /admin for other machines too: it changes nothing and shows no
         # task, and what reads it runs elsewhere.
-        # A monitoring system reads them every few seconds, which the audit trail would only repeat.
-        guarded = authorization.guard("metrics", [Scope.ADMIN], numbers, is_read=True)
+        guarded = authorization.guard("metrics", [Scope.ADMIN], numbers)
         application.router.add_get("/metrics", guarded, name="metrics")
 
 

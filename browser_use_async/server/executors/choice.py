@@ -1,73 +1,205 @@
-"""Executors by name."""
+"""The table of executors: what is said of each stands in its row, and nowhere else."""
 
 import logging
+from collections.abc import Callable, Mapping
+from enum import StrEnum
+
+import attrs
 
 from browser_use_async import system
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server.checks import closest
 from browser_use_async.server.executors.browser.locate import find_browser, missing_playwright
 from browser_use_async.server.executors.protocol import Executor
-from browser_use_async.server.executors.remote.settings import CloudSettings
-from browser_use_async.server.executors.settings import (
-    AgentSettings,
-    BrowserEndpoint,
-    ChromiumSettings,
-)
-from browser_use_async.server.extras import READS_PAGES, missing_packages
+from browser_use_async.server.executors.settings import AgentSettings, ChromiumSettings
 from browser_use_async.server.setting_kinds import or_environment
 
 _logger = logging.getLogger(__name__)
 
-_NAMES = "auto browser browser_use chromium cloud-v4 reader scripted".split()
+AUTO = "auto"
+"""The choice of the first executor whose requirements are there."""
+
+
+class FieldUse(StrEnum):
+    """What an executor does with a field of a task that is given."""
+
+    FOLLOWS = "follows"
+    REFUSES = "refuses"  # `check` says so before the task is paid for
+    IGNORES = "ignores"
+
+
+@attrs.frozen(kw_only=True)
+class ExecutorRow:
+    """An executor that has a name."""
+
+    name: str
+    help: str  # what carries the tasks out, as a clause behind its name
+    needs: str  # what it needs beside the package, for people
+    make: Callable[[ChromiumSettings | None, AgentSettings | None], Executor]
+    fields: Mapping[str, FieldUse]  # by the name of the field, with each field of a task
+    also: tuple[str, ...] = ()  # other names of it
+    has_browser: bool = False  # which needs Playwright, and the groups of processes of POSIX
+
+    def missing(self) -> str | None:
+        """The sentence that says what is missing; None if nothing is."""
+        if not self.has_browser:
+            return None
+        return system.missing_posix("An executor with a browser") or missing_playwright()
+
+
+def _uses(**fields: str) -> dict[str, FieldUse]:
+    found = [(name, FieldUse(use)) for use, names in fields.items() for name in names.split()]
+    assert len(dict(found)) == len(found), "a field is named twice"
+    return dict(found)
+
+
+def _agent(chromium: ChromiumSettings | None, agent: AgentSettings | None) -> Executor:
+    from browser_use_async.server.executors.agent.executor import BrowserUseExecutor  # noqa: PLC0415
+    from browser_use_async.server.executors.agent.script_executor import ScriptExecutor  # noqa: PLC0415
+    from browser_use_async.server.executors.browser.executor import ChromiumExecutor  # noqa: PLC0415
+
+    executor = BrowserUseExecutor(agent, chromium)
+    return ScriptExecutor(executor, ChromiumExecutor(chromium, executor.model))
+
+
+def _chromium(chromium: ChromiumSettings | None, _agent: AgentSettings | None) -> Executor:
+    from browser_use_async.server.executors.browser.executor import ChromiumExecutor  # noqa: PLC0415
+
+    return ChromiumExecutor(chromium)
+
+
+def _plain(chromium: ChromiumSettings | None, _agent: AgentSettings | None) -> Executor:
+    from browser_use_async.server.executors.plain.executor import PlainExecutor  # noqa: PLC0415
+
+    return PlainExecutor(chromium.egress() if chromium is not None else None)
+
+
+def _scripted(_chromium: ChromiumSettings | None, _agent: AgentSettings | None) -> Executor:
+    from browser_use_async.server.executors.scripted import ScriptedExecutor  # noqa: PLC0415
+
+    return ScriptedExecutor()
+
+
+EXECUTORS: tuple[ExecutorRow, ...] = (
+    ExecutorRow(
+        name="browser_use",
+        help="the open-source agent with your language model, in a real browser",
+        needs="a model, Chromium, the extras `browser` and `local-agent`",
+        make=_agent,
+        has_browser=True,
+        fields=_uses(
+            follows="task secrets allowed_domains browser_profile_id save_browser_data "
+            "structured_output_json llm_model use_adblock use_proxy proxy_country_code "
+            "highlight_elements included_file_names browser_viewport_width "
+            "browser_viewport_height max_agent_steps enable_public_share metadata",
+        ),
+    ),
+    ExecutorRow(
+        name="chromium",
+        also=("browser",),
+        help="a real browser that follows step lines",
+        needs="Chromium, the extra `browser`",
+        make=_chromium,
+        has_browser=True,
+        fields=_uses(
+            follows="task secrets allowed_domains browser_profile_id save_browser_data "
+            "structured_output_json use_adblock use_proxy proxy_country_code "
+            "highlight_elements included_file_names browser_viewport_width "
+            "browser_viewport_height max_agent_steps enable_public_share metadata",
+            ignores="llm_model",
+        ),
+    ),
+    ExecutorRow(
+        name="plain",
+        help="opens pages, follows links and reads, without a browser",
+        needs="nothing",
+        make=_plain,
+        fields=_uses(
+            follows="task allowed_domains browser_profile_id save_browser_data "
+            "structured_output_json use_adblock included_file_names max_agent_steps "
+            "enable_public_share metadata",
+            ignores="secrets llm_model use_proxy proxy_country_code "
+            "highlight_elements browser_viewport_width browser_viewport_height",
+        ),
+    ),
+    ExecutorRow(
+        name="scripted",
+        help="plays the scenarios of tests",
+        needs="nothing",
+        make=_scripted,
+        fields=_uses(
+            follows="task save_browser_data structured_output_json max_agent_steps "
+            "enable_public_share metadata",
+            ignores="secrets allowed_domains browser_profile_id llm_model use_adblock use_proxy "
+            "proxy_country_code highlight_elements included_file_names browser_viewport_width "
+            "browser_viewport_height",
+        ),
+    ),
+)
+"""All executors that have a name, the first choice of `auto` first."""
+
+_ROWS = {name: row for row in EXECUTORS for name in (row.name, *row.also)}
+CHOICES = (AUTO, *_ROWS)
+"""The names that may be given."""
+
+
+def in_words(*, quoted: bool = False) -> str:
+    """The choices in a sentence, without the other names of one."""
+    names = [AUTO, *(row.name for row in EXECUTORS)]
+    *most, last = map(repr, names) if quoted else names
+    return f"{', '.join(most)} or {last}"
+
+
+def described() -> str:
+    """What each executor is, in a sentence of Markdown."""
+    clauses = []
+    for row in EXECUTORS:
+        other = "".join(f" (or `{name}`)" for name in row.also)
+        clauses.append(f"`{row.name}`{other}: {row.help}")
+    return "; ".join(clauses)
+
+
+def has_browser(choice: str | Executor) -> bool:
+    """Whether tasks of a choice may be given to a browser of this machine."""
+    row = _ROWS.get(choice) if isinstance(choice, str) else None
+    return choice == AUTO or (row is not None and row.has_browser)
 
 
 def choose_executor(
     choice: str | Executor,
     chromium: ChromiumSettings | None = None,
     agent: AgentSettings | None = None,
-    cloud: CloudSettings | None = None,
 ) -> Executor:
-    """The executor with a name. Only this one is imported."""
+    """The executor with a name. Only this one is imported.
+
+    Raises:
+        ConfigurationError: There is no such name, or something is missing that it needs.
+    """
     if not isinstance(choice, str):
         return choice
-    if choice == "auto" and (found := _configured_agent(agent, chromium)) is not None:
-        return found
-    choice = _with_what_it_needs(choice)
-    if choice == "chromium" or (choice == "auto" and _has_browser(chromium)):
-        from browser_use_async.server.executors.browser.executor import ChromiumExecutor  # noqa: PLC0415
-
-        return ChromiumExecutor(chromium)
-    if choice == "browser_use":
-        return _agent_executor(agent, chromium)
-    if choice in {"auto", "reader"}:
-        from browser_use_async.server.executors.reader.executor import ReaderExecutor  # noqa: PLC0415
-
-        return ReaderExecutor(chromium.egress() if chromium is not None else None)
-    if choice == "cloud-v4":
-        from browser_use_async.server.executors.remote.executor import CloudExecutor  # noqa: PLC0415
-
-        return CloudExecutor(cloud)
-    if choice == "scripted":
-        from browser_use_async.server.executors.scripted import ScriptedExecutor  # noqa: PLC0415
-
-        return ScriptedExecutor()
-    meant = closest(choice, _NAMES)
-    hint = "" if meant is None else f"did you mean {meant!r}? Or "
-    raise ConfigurationError(
-        f"there is no executor {choice!r}; {hint}take 'auto', 'chromium' (or 'browser'), "
-        "'browser_use', 'cloud-v4', 'reader', 'scripted' or an object of yours"
-    )
+    if choice == AUTO:
+        found = _configured_agent(chromium, agent)
+        return found or choose_executor(without_model(chromium), chromium)
+    row = _ROWS.get(choice)
+    if row is None:
+        meant = closest(choice, CHOICES)
+        hint = "" if meant is None else f"did you mean {meant!r}? Or "
+        raise ConfigurationError(
+            f"there is no executor {choice!r}; {hint}take {in_words(quoted=True)}, or an object "
+            "of yours"
+        )
+    if (missing := row.missing()) is not None:
+        raise ConfigurationError(missing)
+    return row.make(chromium, agent)
 
 
 def _configured_agent(
-    agent: AgentSettings | None, chromium: ChromiumSettings | None
+    chromium: ChromiumSettings | None, agent: AgentSettings | None
 ) -> Executor | None:
     """The agent, if a model is configured."""
     settings = agent or AgentSettings()
     if not or_environment(settings, "llm_base_url"):
         return None
-    if (chromium or ChromiumSettings()).endpoint is not None:
-        return None  # the agent works in a browser of this machine
     try:
         return choose_executor("browser_use", chromium, settings)
     except ConfigurationError as error:
@@ -78,47 +210,12 @@ def _configured_agent(
         return None
 
 
-def _with_what_it_needs(choice: str) -> str:
-    """The executor, or its replacement if packages are missing."""
-    choice = "chromium" if choice == "browser" else choice
-    missing = None
-    if choice in {"auto", "browser_use", "chromium", "reader"}:
-        missing = system.missing_posix("An executor that reads pages")
-    if missing is None and choice in {"auto", "chromium", "reader"}:
-        missing = missing_packages("An executor that reads pages", *READS_PAGES)
-    if missing is None and choice in {"chromium", "browser_use"}:
-        missing = missing_playwright()
-    if missing is None:
-        return choice
-    if choice != "auto":
-        raise ConfigurationError(missing)
-    _logger.warning("tasks play scenarios, and open no pages. %s", missing)
-    return "scripted"
-
-
-def _agent_executor(agent: AgentSettings | None, settings: ChromiumSettings | None) -> Executor:
-    if settings is not None and settings.endpoint is not None:
-        raise ConfigurationError(
-            "the executor browser_use works in a browser of this machine; a browser endpoint is "
-            "for the executor chromium"
-        )
-    from browser_use_async.server.executors.agent.executor import BrowserUseExecutor  # noqa: PLC0415
-    from browser_use_async.server.executors.browser.executor import ChromiumExecutor  # noqa: PLC0415
-    from browser_use_async.server.executors.scripts.executor import ScriptExecutor  # noqa: PLC0415
-
-    executor = BrowserUseExecutor(agent, settings)
-    return ScriptExecutor(executor, ChromiumExecutor(settings, executor.model))
-
-
-def _has_browser(settings: ChromiumSettings | None) -> bool:
-    missing = missing_playwright()
-    if BrowserEndpoint.find(settings or ChromiumSettings()) is not None:
-        if missing is not None:
-            raise ConfigurationError(missing)
-        return True
-    found = find_browser(settings.browser if settings is not None else None)
+def without_model(chromium: ChromiumSettings | None) -> str:
+    """The name of the executor of a server that has no model: in a browser where there is one."""
+    found = find_browser(chromium.browser if chromium is not None else None)
     if found is None:
-        return False
-    if missing is not None:
+        return "plain"
+    if (missing := missing_playwright()) is not None:
         _logger.warning("pages are read without %s. %s", found, missing)
-    return missing is None
+        return "plain"
+    return "chromium"

@@ -1,12 +1,11 @@
 """The interface of executors: the server's calls, and the executor's reports."""
 
 from collections.abc import AsyncIterator
-from decimal import Decimal
-from typing import Protocol, runtime_checkable
+from typing import Protocol
 
 import attrs
 
-from browser_use_async.server.records import Assignment, Failed, Finished, RemoteTask, Step
+from browser_use_async.server.records import Assignment, Failed, Finished, Step
 
 
 class Control(Protocol):
@@ -33,27 +32,6 @@ class Control(Protocol):
                 after the latest step. Empty if it is unknown.
         """
 
-    async def remember(self, remote: RemoteTask) -> None:
-        """Store the task at another service; after a restart it is `assignment.remote`.
-
-        Only tasks of a `DurableExecutor` are started again.
-        """
-
-    async def charge(self, cents: Decimal) -> None:
-        """Charge the cost of the task at another service so far, in place of the list prices.
-
-        Args:
-            cents: The whole cost until now, in US cents.
-        """
-
-    @property
-    def is_left_alone(self) -> bool:
-        """Whether the executor is cancelled only because the server closes.
-
-        The work at another service then goes on, and is continued at the next start.
-        """
-        ...
-
 
 @attrs.frozen
 class FieldProblem:
@@ -61,15 +39,6 @@ class FieldProblem:
 
     field: str  # its name in the request
     message: str  # why not, as a clause
-
-
-@attrs.frozen
-class RemoteAccount:
-    """The account at another service that pays for it."""
-
-    cents: Decimal | None = None  # the balance there, in US cents; None if it is unknown
-    problem: str = ""  # why it is unknown, as a sentence without its end
-    is_key_refused: bool = False  # whether the service does not accept the key of this server
 
 
 class Executor(Protocol):
@@ -108,34 +77,6 @@ class Executor(Protocol):
 
     async def aclose(self) -> None:
         """Release shared resources, such as a browser process."""
-
-
-@runtime_checkable
-class DurableExecutor(Executor, Protocol):
-    """An executor whose tasks another service carries out, also after the end of this process.
-
-    After a restart its running tasks do not fail: `run` is called again with the remembered
-    `assignment.remote`. It reports itself what they cost, and they cannot be paused.
-    """
-
-    pause_refusal: str
-    """Why its tasks cannot be paused."""
-
-    def stop(self, assignment: Assignment, control: Control) -> None:
-        """Begin to stop the work of the service for a task that has ended here.
-
-        It is called after a restart for tasks whose stop was not delivered before.
-        """
-
-    async def account(self) -> RemoteAccount:
-        """Ask the service for the paying account. It may be called as often as wanted."""
-        ...
-
-    async def rename_profile(self, profile_id: str, name: str) -> str | None:
-        """Rename a browser profile there; returns the reason of a failure, or None."""
-
-    async def delete_profile(self, profile_id: str) -> str | None:
-        """Delete a browser profile there; returns the reason of a failure, or None."""
 
 
 class CannotContinueError(Exception):

@@ -57,7 +57,6 @@ class SecretRedactor:
             next_goal=self.text(step.next_goal),
             evaluation_previous_goal=self.text(step.evaluation_previous_goal),
             url=self.text(step.url),
-            text=self.text(step.text),
             trace=step.trace and self.trace(step.trace),
         )
 

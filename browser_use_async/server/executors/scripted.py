@@ -28,8 +28,7 @@ class ScriptedStep:
         next_goal: The goal of the step.
         evaluation_previous_goal: The result of the previous step.
         url: The page on which it is taken.
-        text: The text of the page, with line breaks, for the drawn screenshot.
-        screenshot: A PNG instead of the drawn one.
+        screenshot: A PNG instead of a white page.
         seconds: How long the step takes; None for the scenario's `step_seconds`.
         asks_for: What a person should do, such as `captcha` or `login`; the task is then paused.
 
@@ -40,7 +39,6 @@ class ScriptedStep:
     next_goal: str
     evaluation_previous_goal: str = ""
     url: str = "about:blank"
-    text: str = ""
     screenshot: bytes | None = attrs.field(default=None, repr=False)
     seconds: float | None = None
     asks_for: str = ""
@@ -50,7 +48,7 @@ class ScriptedStep:
 
 
 _STEP_RULES: Mapping[str, checks.Check] = {
-    **dict.fromkeys(("next_goal", "evaluation_previous_goal", "url", "text"), checks.text),
+    **dict.fromkeys(("next_goal", "evaluation_previous_goal", "url"), checks.text),
     "screenshot": checks.optional(checks.content),
     "seconds": checks.optional(checks.seconds),
     "asks_for": checks.text,
@@ -236,7 +234,6 @@ async def play(
             evaluation_previous_goal=step.evaluation_previous_goal,
             url=step.url,
             screenshot=step.screenshot,
-            text=step.text,
             asks_for=step.asks_for,
         )
     if scenario.hangs:

@@ -1,62 +1,25 @@
-"""The operator's settings of browsers and agents, and the address of a remote browser."""
+"""The operator's settings of browsers and agents."""
 
 import os
-import re
 from collections.abc import Mapping, Sequence
 from itertools import chain
 from pathlib import Path
-from typing import Literal, Self
+from typing import Literal
 
 import attrs
-from yarl import URL
 
-from browser_use_async.api.limits import is_loopback
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server import checks
 from browser_use_async.server import setting_kinds as kinds
 from browser_use_async.server.egress.proxy import Egress
-from browser_use_async.server.executors.browser.locate import VARIABLE as CHROMIUM_VARIABLE
-from browser_use_async.server.records import Assignment
 from browser_use_async.server.secret_sources import is_source, read_secret
 from browser_use_async.server.setting_kinds import setting
 
-CONNECT_SECONDS = 20.0
-"""Seconds that a remote browser may take to be ready."""
-
-_SCHEMES = frozenset({"ws", "wss", "http", "https"})
-_STATUS = re.compile(r"(?:WebSocket error: \S+|Unexpected status) ([45]\d\d)\b")
-_REFUSALS = {
-    401: "it refuses the key (401)",
-    402: "it asks to be paid (402)",
-    403: "it refuses the key (403)",
-    404: "it has no browser under this path (404)",
-    428: "its version of Playwright is not the one of this server (428)",
-    429: "it has too many connections, or too many were made (429)",
-}
-_FAILURES = {
-    "ECONNREFUSED": "nothing listens there",
-    "ENOTFOUND": "its host name is not known",
-    "EAI_AGAIN": "its host name is not known",
-    "ECONNRESET": "it closed the connection",
-    "socket hang up": "it closed the connection",
-    "EHOSTUNREACH": "it cannot be reached",
-    "ENETUNREACH": "it cannot be reached",
-    "ETIMEDOUT": "it cannot be reached",
-    "certificate": "its certificate is not trusted",
-    "SSL": "it does not speak TLS as it should",
-    "Timeout": f"it was not ready within {CONNECT_SECONDS:g} s",
-}
-_OTHER_PROTOCOL = {
-    "cdp": "it does not speak the DevTools protocol as a browser does; a Playwright server needs "
-    'endpoint_protocol="playwright"',
-    "playwright": "it is no Playwright server; a browser's DevTools endpoint needs "
-    'endpoint_protocol="cdp"',
-}
 DEFAULT_MEMORY_MB = 2048
 """The memory of a browser with one task; the heaviest usual pages take half of it."""
 
-
-_WITH_BROWSER = "chromium"
+CHROMIUM_VARIABLE = "BROWSER_USE_SERVER_CHROMIUM"
+"""The environment variable that names the browser."""
 
 
 def _openings(field: str, value: object) -> None:
@@ -135,7 +98,6 @@ class ChromiumSettings:
         None,
         kinds.COUNT,
         "tasks with a browser at once; others wait",
-        more="1 with a remote browser.",
         option="--max-browsers",
         otherwise="by free memory",
     )
@@ -146,21 +108,6 @@ class ChromiumSettings:
         more="Each further task of its owner adds 250. Above this, the page that takes most is "
         "ended, and its task fails. Checked on Linux only.",
         option="--browser-memory",
-    )
-    endpoint: str | None = setting(
-        None,
-        kinds.secret("URL", "URL"),
-        "a remote browser instead of one of this machine",
-        more="Its address with its key, such as `wss://host/?token=KEY`. Each task has its own "
-        "connection.",
-        option="--browser-endpoint",
-        variable="BROWSER_USE_BROWSER_ENDPOINT",
-        executor=_WITH_BROWSER,
-    )
-    endpoint_protocol: Literal["cdp", "playwright"] = setting(
-        "cdp",
-        kinds.one_of("cdp", "playwright"),
-        "the protocol of the remote browser: DevTools, or that of a Playwright server",
     )
     sandbox: bool = setting(
         True,
@@ -189,66 +136,6 @@ class ChromiumSettings:
             proxies=self.proxies,
             ad_hosts=Path(self.ad_hosts) if self.ad_hosts is not None else None,
         )
-
-
-@attrs.frozen
-class BrowserEndpoint:
-    """The address of a remote browser, a secret because most contain a key."""
-
-    url: str = attrs.field(repr=False)  # the whole address
-    protocol: Literal["cdp", "playwright"] = "cdp"  # its protocol
-
-    @classmethod
-    def find(cls, settings: ChromiumSettings) -> Self | None:
-        """The endpoint of the settings or of the environment; None without one."""
-        # No variable for the text itself, since crash reports show local variables.
-        found = cls(kinds.or_environment(settings, "endpoint") or "", settings.endpoint_protocol)
-        if not found.url:
-            return None
-        if not found.is_usable:
-            raise ConfigurationError(
-                "the endpoint of a browser is an address such as wss://host/?token=KEY, with ws, "
-                "wss, http or https before it"
-            )
-        return found
-
-    @property
-    def is_usable(self) -> bool:
-        """Whether it is a valid address."""
-        try:
-            url = URL(self.url)
-            return url.scheme in _SCHEMES and bool(url.host) and url.port is not None
-        except ValueError:
-            return False
-
-    @property
-    def is_open_to_readers(self) -> bool:
-        """Whether it is another machine without TLS, so that others can read the traffic."""
-        url = URL(self.url)
-        return url.scheme in {"ws", "http"} and not is_loopback(url.host or "")
-
-    def __str__(self) -> str:
-        url = URL(self.url)
-        return f"{url.scheme}://{url.host_subcomponent}:{url.port}"
-
-    def note(self, assignment: Assignment) -> str:
-        """The note about it in the first step."""
-        note = (
-            f"The browser is a remote one, at {URL(self.url).host}. Allowed domains, private "
-            "addresses and advertising are judged when it asks for something, and not where it "
-            "connects to."
-        )
-        if assignment.use_proxy and assignment.proxy_requested:
-            note += " Connections leave from where it is, through no proxy of this server."
-        return note
-
-    def failure(self, text: str) -> str:
-        """The reason of a failed connection, as a clause without the address."""
-        status = _STATUS.search(text)
-        if status is not None:
-            return _REFUSALS.get(int(status[1]), f"it answered {status[1]}")
-        known = (words for sign, words in _FAILURES.items() if sign in text)
-        return next(known, _OTHER_PROTOCOL[self.protocol])
 
 
 _AGENT = "browser_use"

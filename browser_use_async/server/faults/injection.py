@@ -12,7 +12,6 @@ from http import HTTPStatus
 
 import attrs
 from aiohttp import web
-from aiohttp.typedefs import Middleware
 
 from browser_use_async.api.json import read_json
 from browser_use_async.api.submission_key import REPLAYED_HEADER
@@ -134,29 +133,22 @@ class FaultInjector:
             self._rules.count_fired(fault)
         return sum(fault.count or 1 for fault in matching)
 
-    def middleware(self) -> Middleware:
-        """Return the middleware that applies the faults."""
-
-        @web.middleware
-        async def inject(request: web.Request, handler: Proceed) -> web.StreamResponse:
-            rules = self._rules
-            matching = rules.matching(request.match_info.route.name or "")
-            if not matching or self._closing.is_set():
-                return await handler(request)
-            # Read first: a late commit cannot read it, and closing with unread data would be a
-            # reset.
-            await request.read()
-            proceed = handler
-            # Built from the inside out, so that the first fault becomes the outermost layer.
-            for fault in reversed(matching):
-                injection = _Injection(self, fault, partial(rules.count_fired, fault), proceed)
-                proceed = injection.apply
-            try:
-                return await proceed(request)
-            except _ServerClosesError:
-                return _close_connection(request, "fin")
-
-        return inject
+    async def answer(self, request: web.Request, proceed: Proceed) -> web.StreamResponse:
+        """Answer a call with the faults that apply to it."""
+        rules = self._rules
+        matching = rules.matching(request.match_info.route.name or "")
+        if not matching or self._closing.is_set():
+            return await proceed(request)
+        # Read first: a late commit cannot read it, and closing with unread data would be a reset.
+        await request.read()
+        # Built from the inside out, so that the first fault becomes the outermost layer.
+        for fault in reversed(matching):
+            injection = _Injection(self, fault, partial(rules.count_fired, fault), proceed)
+            proceed = injection.apply
+        try:
+            return await proceed(request)
+        except _ServerClosesError:
+            return _close_connection(request, "fin")
 
     async def aclose(self) -> None:
         """Cancel late commits, and end all delays."""

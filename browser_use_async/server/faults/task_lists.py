@@ -3,9 +3,8 @@
 from collections.abc import Callable
 from datetime import datetime
 
-from browser_use_async.server.storage.database import Database
+from browser_use_async.server.storage.database import Database, Row
 from browser_use_async.server.storage.outbox import Outbox
-from browser_use_async.server.storage.records import TaskRow
 from browser_use_async.server.storage.secret_documents import Secrets
 from browser_use_async.server.storage.table import MOST
 from browser_use_async.server.storage.tasks import TaskStore, row_columns
@@ -20,12 +19,7 @@ class LateTaskStore(TaskStore):
         super().__init__(database, sealed, outbox, now)
         self.hidden: set[str] = set()
 
-    @property
-    def version(self) -> int | None:
-        """None while tasks are hidden, which changes nothing in the database."""
-        return None if self.hidden else super().version
-
-    async def page(self, page: int, limit: int, output: int) -> tuple[int, list[TaskRow]]:
+    async def page(self, page: int, limit: int, output: int) -> tuple[int, list[Row]]:
         """The number of tasks that lists show, and one page of them, newest first."""
         if not self.hidden:
             return await super().page(page, limit, output)
@@ -40,4 +34,4 @@ class LateTaskStore(TaskStore):
             "ORDER BY position DESC LIMIT :limit OFFSET :before",
             **values,
         )
-        return int(count), [TaskRow._make(row) for row in rows]
+        return int(count), rows

@@ -7,7 +7,6 @@ from contextlib import suppress
 from datetime import timedelta
 from functools import partial
 
-from browser_use_async.errors import ConfigurationError
 from browser_use_async.postgres.jobs import Supervision
 from browser_use_async.server.fleet.placement import Placement
 from browser_use_async.server.fleet.worker import LOST, FleetWorker
@@ -69,11 +68,6 @@ class Fleet(Deployment):
         nodes: Nodes,
         loops: Loops,
     ) -> None:
-        if runner.durable is not None:
-            raise ConfigurationError(
-                "an executor that has the hosted service do the tasks needs a database of its own: "
-                "a server that shares one cannot know whether another still waits for a task"
-            )
         self.most_at_work = settings.max_concurrent_tasks
         self.slots = settings.capacity
         self._interval = min(LONGEST_INTERVAL, settings.lease)

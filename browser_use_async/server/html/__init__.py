@@ -1,1 +1,1 @@
-"""Reading documents: HTML by selectolax and trafilatura, and plain text, JSON and CSV."""
+"""Pages as trees, what a person reads of them, and documents: HTML, plain text, JSON and CSV."""

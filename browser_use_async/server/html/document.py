@@ -1,5 +1,6 @@
 """From an answer's bytes to a page, by their type: HTML, plain text, JSON and CSV."""
 
+import asyncio
 import codecs
 import csv
 import io
@@ -13,8 +14,10 @@ from typing import Any
 
 from yarl import URL
 
+from browser_use_async.server.html.markup import MOST_CHARACTERS, TreeNotReadableError, read_tree
 from browser_use_async.server.html.page import Page, Row, Table
-from browser_use_async.server.worker import WorkRefusedError, in_worker
+from browser_use_async.server.html.page_tree import PageNode
+from browser_use_async.server.html.reading import page_of
 
 _CHARSET = re.compile(r"charset\s*=\s*[\"']?\s*([\w.:-]+)", re.IGNORECASE)
 _META = re.compile(rb"<meta[^>]{0,500}?charset\s*=\s*[\"']?\s*([\w.:-]+)", re.IGNORECASE)
@@ -31,7 +34,9 @@ _CHARACTER_SETS = re.compile(
 )
 # Browsers read these names as their Windows superset, and so do we.
 _LATIN = frozenset({"ascii", "iso8859-1"})
-_HTML = frozenset({"text/html", "application/xhtml+xml"})
+MARKUP = frozenset({"text/html", "application/xhtml+xml"})
+"""The content types of pages that are trees of elements."""
+
 _CSV = {"text/csv": ",", "application/csv": ",", "text/tab-separated-values": "\t"}
 _MAX_LINES = 5000
 _MAX_CELLS = 200_000
@@ -97,23 +102,25 @@ class UnreadableDocumentError(Exception):
 
 
 async def read_document(url: str, content_type: str, body: bytes) -> Page:
-    """Read a document in another process with a limit of its own."""
-    try:
-        return await in_worker(parse_document, url, content_type, body, about=url)
-    except WorkRefusedError as error:
-        raise UnreadableDocumentError(f"reading it {error}") from error
+    """Read a document in a thread.
+
+    Raises:
+        UnreadableDocumentError: It is no text, or not what it is said to be.
+    """
+    return await asyncio.to_thread(parse_document, url, content_type, body)
 
 
 def parse_document(url: str, content_type: str, body: bytes) -> Page:
-    """The same in this process, without a limit."""
+    """The same in this thread."""
     declared = charset_of(content_type)
     guessed = "text/html" if body.lstrip()[:1] == b"<" else "text/plain"
     kind = content_type.partition(";")[0].strip().lower() or guessed
-    if kind in _HTML:
-        # Optional dependencies, and the worker that reads plain text does without.
-        from browser_use_async.server.html.extraction import read_html  # noqa: PLC0415
-
-        return read_html(url, decode_text(body, declared, markup=True))
+    if kind in MARKUP:
+        try:
+            tree, is_cut = read_tree(url, decode_text(body, declared, markup=True))
+        except TreeNotReadableError as error:
+            raise UnreadableDocumentError(str(error)) from None
+        return page_of(url, PageNode.of(tree), cut=is_cut)
     if not _is_textual(kind):
         raise UnreadableDocumentError(f"it is {kind}, and only text can be read")
     text = decode_text(body, declared)
@@ -123,7 +130,10 @@ def parse_document(url: str, content_type: str, body: bytes) -> Page:
         return _read_json(url, text)
     if kind in _CSV:
         return _read_csv(url, text, _CSV[kind])
-    return Page(url=url, title=URL(url).name, text=_lines(text))
+    said = _lines(text[:MOST_CHARACTERS])
+    root = PageNode.of(["html", {}, [["body", {}, [["p", {}, [said]]]]]])
+    is_cut = len(text) > MOST_CHARACTERS
+    return Page(url=url, title=URL(url).name, text=said, root=root, cut=is_cut)
 
 
 def type_of_file(name: str) -> str:
@@ -155,7 +165,19 @@ def _read_json(url: str, text: str) -> Page:
         if len(lines) == _MAX_LINES:
             lines.append("[... and more]")
             break
-    return Page(url=url, title=URL(url).name, text="\n".join(lines), data=[document])
+    root = PageNode.of(["html", {}, [["body", {}, [_json_tree(document)]]]])
+    return Page(url=url, title=URL(url).name, text="\n".join(lines), root=root)
+
+
+def _json_tree(value: Any, depth: int = 0) -> Any:
+    """Values as a page shows them: the members of an object as terms, a list as items."""
+    if isinstance(value, dict) and depth < _MAX_DEPTH:
+        pairs = [(["dt", {}, [key]], ["dd", {}, [_json_tree(each, depth + 1)]])
+                 for key, each in value.items()]  # fmt: skip
+        return ["dl", {}, [each for pair in pairs for each in pair]]
+    if isinstance(value, list) and depth < _MAX_DEPTH:
+        return ["ul", {}, [["li", {}, [_json_tree(each, depth + 1)]] for each in value]]
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def _leaves(value: Any, pointer: str = "", depth: int = 0) -> Iterator[tuple[str, Any]]:
@@ -185,4 +207,8 @@ def _read_csv(url: str, text: str, delimiter: str) -> Page:
     name = URL(url).name
     tables = [Table(rows[0], [Row(row) for row in rows[1:]], name)] if rows[1:] else []
     shown = "\n".join(" | ".join(filter(None, row)) for row in rows)
-    return Page(url=url, title=name, text=shown, tables=tables, cut=cells > _MAX_CELLS)
+    head = ["tr", {}, [["th", {}, [cell]] for cell in (rows[0] if rows else ())]]
+    body = [["tr", {}, [["td", {}, [cell]] for cell in row]] for row in rows[1:]]
+    root = PageNode.of(["html", {}, [["body", {}, [["table", {}, [head, *body]]]]]])
+    is_cut = cells > _MAX_CELLS
+    return Page(url=url, title=name, text=shown, tables=tables, root=root, cut=is_cut)

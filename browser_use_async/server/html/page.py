@@ -1,9 +1,10 @@
-"""A page that was read: its text, headings, links, tables and terms."""
+"""What a person reads of a page: its text, headings, links, tables and terms."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import attrs
+
+from browser_use_async.server.html.page_tree import PageNode
 
 
 @attrs.frozen
@@ -28,17 +29,15 @@ class Row:
     """A row of a table."""
 
     cells: tuple[str, ...]  # the texts of its cells
-    link: str = ""  # the address of its first link, if there is one
 
 
 @attrs.frozen
 class Table:
-    """A table, merged cells repeated."""
+    """A table."""
 
     headers: tuple[str, ...]  # the names of the columns, empty if there are none
     rows: Sequence[Row]  # the rows, without header and footer
     name: str = ""  # its caption, or the heading before it
-    named_rows: bool = False  # whether the first cell of each row is marked as the name of the row
 
 
 @attrs.frozen
@@ -52,7 +51,7 @@ class Label:
 
 @attrs.frozen
 class Page:
-    """A page, or a file, that was read."""
+    """A page, or a file, that was read; what has no tree, as a picture, has its name only."""
 
     url: str  # its address, after redirects
     title: str = ""
@@ -64,8 +63,7 @@ class Page:
     tables: Sequence[Table] = attrs.field(default=(), repr=False)
     # the terms of definition lists
     labels: Sequence[Label] = attrs.field(default=(), repr=False)
-    # the document, if it is JSON
-    data: Sequence[Any] = attrs.field(default=(), repr=False)
+    root: PageNode | None = attrs.field(default=None, repr=False, eq=False)  # its tree
     cut: bool = False  # whether it was too long, and its end is missing here
 
 

@@ -1,11 +1,12 @@
 """Opening a page: redirects hop by hop, each one judged by where it leads."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
 from urllib.parse import quote
 
+import aiohttp
 import attrs
 from yarl import URL
 
@@ -44,8 +45,48 @@ class Visit:
     page: Page
     # whether it came from a public host, so that its links must not lead to private ones
     is_public: bool = True
-    # the cookies that were set on the way: name, value, domain and path of each
-    cookies: list[Mapping[str, Any]] = attrs.field(factory=list, repr=False)
+
+
+class Cookies:
+    """The cookies of one task: those of its profile, and those that pages set."""
+
+    def __init__(self, kept: Sequence[Mapping[str, Any]] = ()) -> None:
+        self._jar = aiohttp.CookieJar(unsafe=True)  # a host without a name may set cookies, too
+        for each in kept:
+            cookie = SimpleCookie()
+            try:
+                cookie[each["name"]] = each["value"]
+            except CookieError:
+                continue
+            morsel, host = cookie[each["name"]], str(each["domain"]).lstrip(".")
+            morsel["domain"], morsel["path"] = each["domain"], each.get("path", "/")
+            morsel["secure"] = bool(each.get("secure"))
+            self._jar.update_cookies(cookie, URL.build(scheme="https", host=host))
+
+    def note(self, answer: HttpResponse) -> None:
+        """Keep what an answer sets."""
+        for header in answer.headers.getall("Set-Cookie", []):
+            try:
+                self._jar.update_cookies(SimpleCookie(header), URL(answer.url))
+            except CookieError:
+                continue
+
+    def header(self, url: str) -> dict[str, str]:
+        """The header of a request."""
+        try:
+            found = self._jar.filter_cookies(URL(url)).values()
+        except ValueError:  # no address, which the client says
+            return {}
+        said = "; ".join(f"{each.key}={each.coded_value}" for each in found)
+        return {"Cookie": said} if said else {}
+
+    def all(self) -> list[Mapping[str, Any]]:
+        """All of them: name, value, domain and path of each."""
+        return [
+            {"name": each.key, "value": each.value, "domain": each["domain"],
+             "path": each["path"] or "/"}
+            for each in self._jar
+        ]  # fmt: skip
 
 
 async def open_file(name: str, content: bytes) -> Page:
@@ -57,18 +98,21 @@ async def open_file(name: str, content: bytes) -> Page:
         raise PageNotOpenedError(f"The file {name} cannot be read: {error}.", url) from error
 
 
-async def open_page(outbound: HttpClient, url: str, *, from_public: bool = False) -> Visit:
+async def open_page(
+    outbound: HttpClient, url: str, *, from_public: bool = False, cookies: Cookies | None = None
+) -> Visit:
     """Open a page and read it."""
-    cookies: list[Mapping[str, Any]] = []
     passed: list[str] = []
     target = url
     while len(passed) <= MAX_REDIRECTS:
-        answer = await _ask(outbound, target, from_public=from_public)
+        headers = {"Accept": _ACCEPT, **(cookies.header(target) if cookies is not None else {})}
+        answer = await _ask(outbound, target, headers, from_public=from_public)
         from_public = from_public or answer.is_public
-        cookies += _cookies(answer)
+        if cookies is not None:
+            cookies.note(answer)
         passed.append(answer.url)
         if answer.status not in _REDIRECTS:
-            return Visit(await _read(answer), answer.is_public, cookies)
+            return Visit(await _read(answer), answer.is_public)
         location = answer.headers.get("Location", "").strip()
         target = absolute(URL(answer.url), location) if location else ""
         if not target:
@@ -78,10 +122,12 @@ async def open_page(outbound: HttpClient, url: str, *, from_public: bool = False
     raise PageNotOpenedError(f"{url} redirects more than {MAX_REDIRECTS} times.", target)
 
 
-async def _ask(outbound: HttpClient, url: str, *, from_public: bool) -> HttpResponse:
+async def _ask(
+    outbound: HttpClient, url: str, headers: Mapping[str, str], *, from_public: bool
+) -> HttpResponse:
     shown = _shown(url)
     try:
-        return await outbound.send("GET", url, headers={"Accept": _ACCEPT}, from_public=from_public)
+        return await outbound.send("GET", url, headers=headers, from_public=from_public)
     except HttpRefusedError as error:
         raise PageNotOpenedError(f"{shown} {error.refusal.reason}.", shown) from error
     except HttpClientError as error:
@@ -110,18 +156,3 @@ def _shown(url: str) -> str:
         return str(URL(url).with_user(None))
     except ValueError:
         return url
-
-
-def _cookies(answer: HttpResponse) -> Iterator[Mapping[str, Any]]:
-    host = URL(answer.url).host or ""
-    for header in answer.headers.getall("Set-Cookie", []):
-        try:
-            parsed = SimpleCookie(header)
-        except CookieError:
-            continue
-        for name, morsel in parsed.items():
-            domain = morsel["domain"].lstrip(".").lower() or host
-            # A server speaks for its own host and for the domains above it.
-            if host == domain or host.endswith(f".{domain}"):
-                path = morsel["path"] or "/"
-                yield {"name": name, "value": morsel.value, "domain": domain, "path": path}

@@ -6,14 +6,13 @@ import logging
 import math
 import re
 from collections import OrderedDict, deque
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Callable, Collection
 from datetime import datetime
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 import attrs
 from aiohttp import hdrs, web
-from aiohttp.typedefs import Middleware
 from yarl import URL
 
 from browser_use_async.api.limits import is_loopback
@@ -72,23 +71,12 @@ class AllowedHosts:
             return True
         return self._any_address and _address(host) is not None
 
-    def allow(self, request: web.BaseRequest) -> bool:
-        """Whether a request is answered."""
+    def refusal(self, request: web.BaseRequest) -> web.Response | None:
+        """The answer to a request for another host, or None."""
         # Without the header it is HTTP/1.0, which no browser speaks.
-        return all(map(self.allows, request.headers.getall(hdrs.HOST, ())))
-
-    def middleware(self) -> Middleware:
-        """The middleware that refuses all other requests with 403."""
-
-        @web.middleware
-        async def check_host(
-            request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
-        ) -> web.StreamResponse:
-            if not self.allow(request):
-                return json_response({"detail": _WRONG_HOST}, 403)
-            return await handler(request)
-
-        return check_host
+        if all(map(self.allows, request.headers.getall(hdrs.HOST, ()))):
+            return None
+        return json_response({"detail": _WRONG_HOST}, 403)
 
 
 @lru_cache(maxsize=256)  # most calls come from few addresses
@@ -155,12 +143,15 @@ class ApiKeyCheck:
             HttpError: 403 without a Bearer header, 401 for a key that is wrong, revoked or
                 expired, and 429 for a wrong one from an address that sent too many of them.
         """
-        scheme, credentials = _credentials(request)
+        scheme, _, credentials = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
+        scheme, credentials = scheme.lower(), credentials.strip()
         if not credentials:
             raise HttpError(403, "Not authenticated")
         if scheme != "bearer":
             raise HttpError(403, "Invalid authentication credentials")
-        if self._is_default(credentials):
+        # In constant time, since the duration must not show how much of a guess was right.
+        given = credentials.encode("utf-8", "surrogateescape")
+        if hmac.compare_digest(given, self._api_key):
             return DEFAULT_KEY
         # An index does not compare in constant time. Its time could only show how much of a guess's
         # digest is right, which does not lead to a key.
@@ -176,21 +167,6 @@ class ApiKeyCheck:
             expired = "The API key has expired"
             raise HttpError(401, REVOKED if key.revoked_at is not None else expired)
         return key
-
-    async def find_again(self, request: web.BaseRequest) -> ApiKey | None:
-        """The key of a request if it is valid and known here; None proves nothing."""
-        scheme, credentials = _credentials(request)
-        if scheme != "bearer" or not credentials:
-            return None
-        if self._is_default(credentials):
-            return DEFAULT_KEY
-        key = await self._keys.find_again(digest_of(credentials))
-        return key if key is not None and key.is_valid(self._now()) else None
-
-    def _is_default(self, credentials: str) -> bool:
-        # In constant time, since the duration must not show how much of a guess was right.
-        given = credentials.encode("utf-8", "surrogateescape")
-        return hmac.compare_digest(given, self._api_key)
 
     def address_of(self, request: web.BaseRequest) -> IPv4Address | IPv6Address | None:
         """The client's address, or None if neither the connection nor the proxy has one."""
@@ -251,12 +227,6 @@ class ApiKeyCheck:
     def client_of(self, request: web.BaseRequest) -> str:
         """The client's address, or for IPv6 the network of one customer."""
         return _client_of(self.address_of(request))
-
-
-def _credentials(request: web.BaseRequest) -> tuple[str, str]:
-    """The scheme, in lower case, and the rest."""
-    scheme, _, credentials = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
-    return scheme.lower(), credentials.strip()
 
 
 def _monotonic() -> float:

@@ -1,4 +1,4 @@
-"""The access log: one line for each request, without secret parts of URLs.
+"""The access log: one line for each request, as text or JSON, without secret parts of URLs.
 
 Links to live pages and to files are secrets: their holder can watch a task or fetch its files.
 So tokens in paths and all values of a query but those of the API's own parameters are masked.
@@ -7,7 +7,9 @@ So tokens in paths and all values of a query but those of the API's own paramete
 import logging
 import re
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from functools import cache
+from typing import Any, TypeVar, cast
 from urllib.parse import parse_qsl, quote, unquote
 
 import attrs
@@ -15,9 +17,28 @@ from aiohttp import web
 from aiohttp.abc import AbstractAccessLogger
 
 from browser_use_async.api.endpoint_table import API_PREFIX, ENDPOINTS
+from browser_use_async.api.scalars import format_timestamp
 from browser_use_async.api.submission_key import REPLAYED_HEADER
+from browser_use_async.server.http.responses import json_text
+from browser_use_async.server.keys.api_key import ApiKey
 
 LOGGER = logging.getLogger("browser_use_async.server.access")
+
+_Value = TypeVar("_Value")
+
+
+def _request_key(name: str, kind: type[_Value]) -> "web.RequestKey[_Value]":
+    # Before 3.14 aiohttp took a text in place of this.
+    if hasattr(web, "RequestKey"):
+        return web.RequestKey(name, kind)
+    return cast("web.RequestKey[_Value]", name)
+
+
+# The name of the route of a request, and its key once that was checked.
+CALL_OF_REQUEST = _request_key("call", str)
+KEY_OF_REQUEST = _request_key("api_key", ApiKey)
+# The name under which requests without a route are counted and logged.
+UNROUTED = "unrouted"
 
 _MASK = "***"
 # At any place: a client or a proxy may have added a prefix, or encoded a slash.
@@ -29,7 +50,10 @@ _MAX_DECODINGS = 3  # a proxy may decode a path, and the server decodes it again
 
 
 class AccessLogger(AbstractAccessLogger):
-    """Writes method, path, status, bytes sent, milliseconds, and whether it is a replay at INFO."""
+    """Writes method, path, status, bytes sent, milliseconds, and whether it is a replay at INFO.
+
+    A record has these also as its attribute `access`, with the call and the key.
+    """
 
     @property
     def enabled(self) -> bool:
@@ -38,15 +62,44 @@ class AccessLogger(AbstractAccessLogger):
 
     def log(self, request: web.BaseRequest, response: web.StreamResponse, time: float) -> None:
         """Write the line of one request."""
+        target, is_replay = masked_target(request), REPLAYED_HEADER in response.headers
+        access = {
+            **_key_and_call(request),
+            "method": request.method,
+            "path": target,
+            "status": response.status,
+            "bytes": response.body_length,
+            "ms": round(time * 1000, 3),
+            "replayed": is_replay,
+        }
         self.logger.info(
             "%s %s %d %d bytes %.0f ms%s",
             request.method,
-            masked_target(request),
+            target,
             response.status,
             response.body_length,
             time * 1000,
-            " replayed" if REPLAYED_HEADER in response.headers else "",
+            " replayed" if is_replay else "",
+            extra={"access": access},
         )
+
+
+class JsonLines(logging.Formatter):
+    """Formats records of the access log as JSON."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line of one request."""
+        at = datetime.fromtimestamp(record.created, UTC)
+        return json_text({"at": format_timestamp(at), **record.__dict__["access"]})
+
+
+def _key_and_call(request: web.BaseRequest) -> dict[str, Any]:
+    key = request.get(KEY_OF_REQUEST)
+    return {
+        "key": None if key is None else key.name,
+        "key_id": None if key is None else key.id,
+        "call": request.get(CALL_OF_REQUEST, UNROUTED),
+    }
 
 
 def masked_target(request: web.BaseRequest) -> str:

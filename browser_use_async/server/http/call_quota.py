@@ -7,10 +7,9 @@ import asyncio
 import math
 
 import attrs
-from aiohttp import hdrs, web
+from aiohttp import hdrs
 
-from browser_use_async.server.http.authorization import Call, CallHandler
-from browser_use_async.server.http.errors import QuotaSpentError
+from browser_use_async.server.http.errors import HttpError
 
 
 @attrs.define
@@ -27,20 +26,11 @@ class CallQuota:
         self._seconds = seconds
         self._windows: dict[str, _Window] = {}  # by owner; there are as many as names of keys
 
-    def limit(self, handler: CallHandler) -> CallHandler:
-        """A handler whose calls count."""
-
-        async def handle(request: web.Request, call: Call) -> web.StreamResponse:
-            self.spend(call.key.name)
-            return await handler(request, call)
-
-        return handle
-
     def spend(self, owner: str) -> None:
         """Count a call.
 
         Raises:
-            QuotaSpentError: No call is left until the window ends.
+            HttpError: 429 if no call is left until the window ends.
         """
         now = asyncio.get_running_loop().time()
         window = self._windows.get(owner)
@@ -48,7 +38,7 @@ class CallQuota:
             window = self._windows[owner] = _Window(now + self._seconds)
         if window.made >= self._most:
             message = f"Too many calls: {self._most} in {self._seconds} s are allowed"
-            refusal = QuotaSpentError(429, message)
+            refusal = HttpError(429, message)
             # The difference of two times may be a bit above the window that was added to one.
             seconds = min(math.ceil(window.ends_at - now), self._seconds)
             refusal.headers = {hdrs.RETRY_AFTER: str(seconds)}

@@ -1,6 +1,6 @@
 """Cross-origin requests: which web pages of other origins may call the API from a browser."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 
 from aiohttp import hdrs, web
 
@@ -29,22 +29,13 @@ class CrossOriginPolicy:
         """Whether pages of any other origin are allowed."""
         return bool(self._allowed)
 
-    def install(self, application: web.Application) -> None:
-        """Answer the preflights of allowed origins, and mark the responses to them."""
-        if self._allowed:
-            application.middlewares.insert(0, self._answer_preflight)
-            # A signal and no middleware, since it also sees errors and streamed files.
-            application.on_response_prepare.append(self._mark)
-
-    @web.middleware
-    async def _answer_preflight(
-        self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
-    ) -> web.StreamResponse:
+    def preflight(self, request: web.Request) -> web.Response | None:
+        """The answer to the preflight of an allowed origin; None for any other request."""
         is_preflight = request.method == hdrs.METH_OPTIONS and (
             hdrs.ACCESS_CONTROL_REQUEST_METHOD in request.headers
         )
         if not is_preflight or self._allowed_origin(request) is None:
-            return await handler(request)
+            return None
         headers: dict[str, str] = {
             hdrs.ACCESS_CONTROL_ALLOW_METHODS: _METHODS,
             hdrs.ACCESS_CONTROL_MAX_AGE: str(_MAX_AGE_SECONDS),
@@ -57,7 +48,8 @@ class CrossOriginPolicy:
             headers["Access-Control-Allow-Private-Network"] = "true"
         return web.Response(headers=headers)
 
-    async def _mark(self, request: web.BaseRequest, response: web.StreamResponse) -> None:
+    def mark(self, request: web.BaseRequest, response: web.StreamResponse) -> None:
+        """Add the headers by which a browser lets a page of an allowed origin read a response."""
         origin = self._allowed_origin(request)
         if origin is not None:
             response.headers[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] = origin

@@ -20,11 +20,9 @@ _JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 _STATUSES: Mapping[type[errors.RefusedError], int] = {
     errors.UnsupportedError: 400,
     errors.NoKeyError: 401,
-    errors.KeyRefusedError: 401,
     errors.NoCreditError: 402,
     errors.PlanRefusesError: 403,
     errors.NotFoundError: 404,
-    errors.ConflictError: 409,
     errors.ExpiredError: 410,
     errors.InvalidRequestError: 422,
     errors.TooManyError: 429,
@@ -42,10 +40,6 @@ class HttpError(Exception):
         self.status = status
         self.body: Any = {"detail": detail}
         self.headers: dict[str, str] = {}
-
-
-class QuotaSpentError(HttpError):
-    """The owner of the key has made all calls of this window."""
 
 
 def http_error(error: Exception) -> HttpError | None:

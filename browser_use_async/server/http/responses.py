@@ -4,11 +4,14 @@ import json
 from typing import Any
 from xml.sax.saxutils import escape
 
-from aiohttp import web
+from aiohttp import hdrs, web
 
 # Made once: `dumps` makes one each time.
 json_text = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 """JSON without white space, in one line."""
+
+quoted = json.encoder.encode_basestring
+"""A text as JSON: the same as `json_text`, in a third of the time."""
 
 
 class Json(dict[str, Any]):
@@ -18,10 +21,10 @@ class Json(dict[str, Any]):
 def json_response(
     value: Any, status: int = 200, headers: dict[str, str] | None = None
 ) -> web.Response:
-    """Return a response of compact JSON."""
-    return web.Response(
-        body=compact_json(value), status=status, headers=headers, content_type="application/json"
-    )
+    """Return a response of compact JSON; bytes are JSON already."""
+    body = value if isinstance(value, bytes) else compact_json(value)
+    given = {hdrs.CONTENT_TYPE: "application/json", **(headers or {})}
+    return web.Response(body=body, status=status, headers=given)
 
 
 def compact_json(value: Any) -> bytes:

@@ -26,7 +26,6 @@ from browser_use_async.server.errors import (
     RefusedError,
     StorageUnavailableError,
 )
-from browser_use_async.server.http.authorization import Call
 from browser_use_async.server.http.responses import compact_json, id_of, json_response
 from browser_use_async.server.storage import Database
 from browser_use_async.server.storage.account import Account, Charge
@@ -75,7 +74,6 @@ def key_of(request: web.Request) -> str | None:
 
 async def answer_once(
     keys: SubmissionKeys,
-    call: Call,
     name: str,
     key: str,
     request: attrs.AttrsInstance,
@@ -107,12 +105,10 @@ async def answer_once(
         except RefusedError as error:
             refusal = error  # perhaps because of an earlier call with this key
         else:
-            call.subject = id_of(created)
             return json_response(unstructure(created))
         first = await keys.find(name, key)
         if first is None and refusal is not None:
             raise refusal
-    call.subject = first.resource_id
     _require_same(first, digests)
     return _replayed(keys, first)
 

@@ -55,13 +55,6 @@ class AdminClient:
                 return None
             raise
 
-    async def entries(self, latest: int, name: str | None = None) -> list[dict[str, Any]]:
-        """The latest entries of the audit trail, oldest first."""
-        query = {"latest": str(latest), **({} if name is None else {"name": name})}
-        answer = await self._call("GET", "/admin/audit", query=query)
-        entries: list[dict[str, Any]] = answer["entries"]
-        return entries
-
     async def get(self, path: str) -> dict[str, Any]:
         """Get a path below `/admin`."""
         return await self._call("GET", path)
@@ -79,7 +72,6 @@ class AdminClient:
         method: str,
         path: str,
         body: Mapping[str, Any] | None = None,
-        query: Mapping[str, str] | None = None,
     ) -> dict[str, Any]:
         """Make one call, and return the JSON of the answer.
 
@@ -87,7 +79,7 @@ class AdminClient:
             APIConnectionError: There is no answer.
             APIStatusError: The server refused.
         """
-        target = self._url.with_path(path).with_query(query)
+        target = self._url.with_path(path)
         timeout = aiohttp.ClientTimeout(total=_SECONDS)
         connector = None if self._socket is None else aiohttp.UnixConnector(str(self._socket))
         place = self._socket or self._url

@@ -54,30 +54,20 @@ class ApiKeys:
 
     async def find(self, digest: bytes) -> api_key.ApiKey | None:
         """The key with a digest, valid or not; records its use."""
-        if (known := await self.find_again(digest)) is not None:
-            return known
+        known, before = self._found.get(digest, (None, None))
         version = self._database.version
-        key = await _KEYS.first(self._database, "digest = :digest", digest=digest.hex())
+        if known is not None and version is not None and version == before:
+            return await self._note_use(known)
+        if known is None:
+            key = await _KEYS.first(self._database, "digest = :digest", digest=digest.hex())
+        else:
+            row = await self._database.by_id("api_keys", _KEYS.columns, known.id)
+            key = None if row is None else _KEYS.read(row)
         if key is None:
             return None
         self._found[digest] = key, version
         if len(self._found) > _MOST_FOUND:
             del self._found[next(iter(self._found))]
-        return await self._note_use(key)
-
-    async def find_again(self, digest: bytes) -> api_key.ApiKey | None:
-        """The same for a cached key; None for any other, without reading the database."""
-        known = self._found.get(digest)
-        if known is None:
-            return None
-        key, before = known
-        version = self._database.version
-        if version is None or version != before:
-            row = await self._database.by_id("api_keys", _KEYS.columns, key.id)
-            if row is None:
-                return None
-            key = _KEYS.read(row)
-            self._found[digest] = key, version
         return await self._note_use(key)
 
     async def _note_use(self, key: api_key.ApiKey) -> api_key.ApiKey:

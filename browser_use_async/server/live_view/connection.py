@@ -59,8 +59,6 @@ class LiveConnection:
     _page: Page
     # Finds the task of the page's address; None if it was revoked
     _find: Callable[[], Awaitable[TaskRecord | None]]
-    _note: Callable[[str], Awaitable[None]]  # writes actions into the audit trail
-    _noted_input: bool = attrs.field(default=False, init=False)
     _frame_acked: asyncio.Event = attrs.field(factory=asyncio.Event, init=False)
     _shown_screenshot: str = attrs.field(default="", init=False)
     # If another server has the browser
@@ -248,7 +246,6 @@ class LiveConnection:
                 raise
             await self._refuse(refusal.status, str(refusal.body["detail"]), order=command.name)
         else:
-            await self._note(command.name)
             await self._send_message("done", order=command.name)
 
     async def _handle_input(self, event: Input) -> None:
@@ -258,9 +255,6 @@ class LiveConnection:
                 elsewhere = self._elsewhere
                 await self._refuse(409, _NO_BROWSER if elsewhere is None else elsewhere.notice)
             else:
-                if not self._noted_input:
-                    self._noted_input = True  # once: a moving mouse sends hundreds of events
-                    await self._note("input")
                 await view.put(event)
         except ConnectionError:
             raise

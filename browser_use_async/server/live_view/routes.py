@@ -12,7 +12,7 @@ from aiohttp import WSCloseCode, web
 
 from browser_use_async.server.handoff import Page, redirect
 from browser_use_async.server.http.access import origin_of
-from browser_use_async.server.http.authorization import Authorization, call_by_link
+from browser_use_async.server.http.authorization import Authorization
 from browser_use_async.server.http.errors import HttpError
 from browser_use_async.server.live_view.connection import LiveConnection
 from browser_use_async.server.pages import ended_page, live_page, live_state
@@ -117,7 +117,6 @@ class _LinkRoutes:
             raise HttpError(410, _EXPIRED)
         _check_origin(request, server.links.url, server.handoff.own_url or "")
         public_to = None if self.may_steer else self.authorization.client_of(request)
-        call = call_by_link(record.owner, record.id)
         with self.viewers.one_more(record.id, public_to):
             # Frames are compressed images already.
             response = web.WebSocketResponse(
@@ -131,7 +130,6 @@ class _LinkRoutes:
                 server.of(record.owner),
                 self.place,
                 partial(self.find, token),
-                lambda action: self.authorization.record(f"live_{action}", request, call),
             ).run()
         return response
 

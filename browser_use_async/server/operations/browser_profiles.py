@@ -8,7 +8,7 @@ from browser_use_async.api.endpoint_table import (
     LIST_BROWSER_PROFILES,
     UPDATE_BROWSER_PROFILE,
 )
-from browser_use_async.server.errors import NotFoundError, UnavailableError
+from browser_use_async.server.errors import NotFoundError
 from browser_use_async.server.routes import operation
 from browser_use_async.server.running_server import RunningServer
 from browser_use_async.server.storage.database import Claim
@@ -51,9 +51,6 @@ async def update_browser_profile(
 ) -> types.BrowserProfile:
     """Change the fields that were given."""
     profile = await _find(server, path.profile_id)
-    problem = await _change_there(server, profile.profile_id, request)
-    if problem is not None:  # nothing is changed here, so the request can be repeated
-        raise UnavailableError(f"The profile is not changed: {problem}")
     return await server.stores.profiles.update(profile, request)
 
 
@@ -61,24 +58,7 @@ async def update_browser_profile(
 async def delete_browser_profile(server: RunningServer, path: types.ProfileId) -> None:
     """Remove a profile and its browser data."""
     profile = await _find(server, path.profile_id)
-    durable = server.runner.durable
-    problem = await durable.delete_profile(profile.profile_id) if durable is not None else None
-    if problem is not None:  # its logins still exist there: the call can be repeated
-        raise UnavailableError(f"The profile is kept: {problem}")
     await server.stores.profiles.delete(profile.profile_id)
-
-
-async def _change_there(
-    server: RunningServer, profile_id: str, request: types.UpdateBrowserProfileRequest
-) -> str | None:
-    """Why another service could not change its copy of a profile, or None."""
-    durable, name = server.runner.durable, request.profile_name
-    if durable is None:
-        return None
-    if request.persist is False:
-        # As here, all its data is deleted; its next use makes a new one.
-        return await durable.delete_profile(profile_id)
-    return await durable.rename_profile(profile_id, name) if isinstance(name, str) else None
 
 
 async def _find(server: RunningServer, profile_id: str) -> types.BrowserProfile:

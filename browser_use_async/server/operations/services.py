@@ -8,16 +8,12 @@ from browser_use_async.api import endpoint_table as table
 from browser_use_async.api.limits import content_type_of, is_supported_content_type
 from browser_use_async.prices import search_url_cents, simple_search_cents
 from browser_use_async.server.errors import (
-    KeyRefusedError,
     UnavailableError,
     UnsupportedError,
     WebsiteUnavailableError,
     invalid_field,
 )
-from browser_use_async.server.executors.protocol import RemoteAccount
-from browser_use_async.server.extras import READS_PAGES, missing_packages
 from browser_use_async.server.html.visit import PageNotOpenedError
-from browser_use_async.server.records import DEFAULT_OWNER
 from browser_use_async.server.routes import operation
 from browser_use_async.server.running_server import RunningServer
 from browser_use_async.server.storage.account import Charge
@@ -83,8 +79,6 @@ async def simple_search(
             "This server has no search backend; start it with --search searxng:URL for the "
             "address of a SearXNG server, or with --search URL for websites to index",
         )
-    _require_readers()
-    server.require_turn()
     websites, depth = _chosen(request.max_websites, 5), _chosen(request.depth, 2)
     await (charge or server.stores.account.spend)(simple_search_cents(websites, depth))
     return types.SearchResults(
@@ -100,20 +94,12 @@ async def search_url(
     if not request.url.startswith(("http://", "https://")):
         message = "the URL should begin with http:// or https://"
         raise invalid_field(("url",), message, request.url, {"error": "no http(s) address"})
-    _require_readers()
-    server.require_turn()
     depth = _chosen(request.depth, 2)
     await (charge or server.stores.account.spend)(search_url_cents(depth))
     try:
         return await server.search.search_url(request.url, request.query, depth)
     except PageNotOpenedError as error:
         raise WebsiteUnavailableError(error.reason) from error
-
-
-def _require_readers() -> None:
-    missing = missing_packages("A search", *READS_PAGES)
-    if missing is not None:
-        raise UnavailableError(missing)
 
 
 def _chosen(value: Any, fallback: int) -> int:
@@ -126,31 +112,15 @@ def _chosen(value: Any, fallback: int) -> int:
 @operation(table.CHECK_BALANCE)
 async def check_balance(server: RunningServer) -> types.Balance:
     """Return the balance of the account that pays."""
-    remote = await _remote_account(server)
-    if remote is None:
-        return types.Balance(cents=await server.stores.account.balance_cents())
-    if remote.cents is None:  # an old amount may already be spent
-        raise UnavailableError(f"The balance is not known. {remote.problem}")
-    left = await server.stores.account.budget_left_cents()
-    return types.Balance(cents=remote.cents if left is None else min(remote.cents, left))
+    return types.Balance(cents=await server.stores.account.balance_cents())
 
 
 @operation(table.ME)
-async def me(server: RunningServer) -> bool:
+def me(server: RunningServer) -> bool:
     """Return True; requests with a wrong key are refused earlier."""
-    remote = await _remote_account(server)
-    if remote is not None and remote.cents is None:
-        raise (KeyRefusedError if remote.is_key_refused else UnavailableError)(remote.problem)
     return True
 
 
 @operation(table.PING)
 def ping(server: RunningServer) -> None:
     """Answer, since the server can be reached."""
-
-
-async def _remote_account(server: RunningServer) -> RemoteAccount | None:
-    """The account at another service that pays; only for the server's own key."""
-    durable = server.runner.durable
-    is_own_key = server.stores.account.owner == DEFAULT_OWNER
-    return await durable.account() if durable is not None and is_own_key else None

@@ -1,6 +1,7 @@
 """The API section Tasks."""
 
 import asyncio
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from browser_use_async import types
@@ -8,15 +9,14 @@ from browser_use_async.api import endpoint_table as table
 from browser_use_async.api.limits import MAX_TASK_PAGE
 from browser_use_async.api.scalars import format_timestamp
 from browser_use_async.server.errors import NotFoundError
-from browser_use_async.server.http.ready_answers import Ready
-from browser_use_async.server.http.responses import Json, compact_json, json_bytes, json_text
+from browser_use_async.server.http.responses import Json, json_bytes, json_text, quoted
 from browser_use_async.server.records import DEFAULT_MODEL
 from browser_use_async.server.routes import operation
 from browser_use_async.server.running_server import RunningServer
 from browser_use_async.server.signed_links import Links
 from browser_use_async.server.storage import TaskRecord, TransitionRefusedError
-from browser_use_async.server.storage.database import Claim
-from browser_use_async.server.storage.records import TaskRow, session_id_of
+from browser_use_async.server.storage.database import Claim, Row
+from browser_use_async.server.storage.records import session_id_of
 from browser_use_async.server.storage.rows import from_json, from_text
 from browser_use_async.server.task_start import start_task
 
@@ -28,23 +28,27 @@ _BY_ITSELF = frozenset({types.TaskStatus.FINISHED, types.TaskStatus.FAILED})
 _CUT = " [the rest of this output is in the task itself]"
 
 
-def _row_text(row: TaskRow, links: Links, share: int) -> str:
-    """A row of the task list as JSON, with so many characters of a longer output.
+def _row_texts(rows: Iterable[Row], links: Links, share: int) -> Iterator[str]:
+    """The rows of the task list as JSON, with so many characters of a longer output.
 
-    Made from texts that are stored in the form of the answer, since a page has a hundred rows.
+    Made from texts that are stored in the form of the answer, in one loop without objects between:
+    a page has a hundred rows, and ids, moments and tokens have nothing that JSON escapes.
     """
-    output = row.output and from_text(row.output[:share])
-    if row.output is not None and len(row.output) > share:
-        output = f"{output}{_CUT}"
-    metadata = row.metadata
-    if "\\u" in metadata:
-        metadata = json_text(from_json(metadata))
-    return (
-        f'{{"id":"{row.id}","task":{json_text(from_text(row.task))},"status":"{row.status}",'
-        f'"created_at":"{row.created_at}","output":{json_text(output)},'
-        f'"finished_at":{json_text(row.finished_at)},"live_url":{json_text(links.live_url(row))},'
-        f'"metadata":{metadata}}}'
-    )
+    pages = links.live_url("")
+    place = None if pages is None else quoted(pages)[:-1]
+    for task_id, task, status, created_at, finished_at, stored, metadata, token in rows:
+        output = "null"
+        if stored is not None:
+            text = from_text(stored[:share])
+            output = quoted(f"{text}{_CUT}" if len(stored) > share else text)
+        ended = "null" if finished_at is None else f'"{finished_at}"'
+        live = "null" if place is None else f'{place}{token}"'
+        own = json_text(from_json(metadata)) if "\\u" in metadata else metadata
+        yield (
+            f'{{"id":"{task_id}","task":{quoted(from_text(task))},"status":"{status}",'
+            f'"created_at":"{created_at}","output":{output},"finished_at":{ended},'
+            f'"live_url":{live},"metadata":{own}}}'
+        )
 
 
 def task_view(record: TaskRecord, links: Links) -> Json:
@@ -57,7 +61,7 @@ def task_view(record: TaskRecord, links: Links) -> Json:
         created_at=format_timestamp(record.created_at),
         output=record.output,
         steps=[step_view(step) for step in record.steps],
-        live_url=links.live_url(record),
+        live_url=links.live_url(record.live_token),
         finished_at=record.finished_at and format_timestamp(record.finished_at),
         browser_data={"cookies": cookies} if record.save_browser_data else None,
         # Null if nothing was uploaded.
@@ -85,7 +89,6 @@ async def run_task(
 ) -> types.Created:
     """Create a task and start it at once."""
     server.stores.account.require_subscription("Running tasks")
-    server.require_turn()
     return types.Created((await start_task(server, request, DEFAULT_MODEL, claim)).id)
 
 
@@ -115,17 +118,7 @@ async def resume_task(server: RunningServer, query: types.TaskId) -> None:
     await server.runner.resume(await find_task(server, query.task_id))
 
 
-@operation(table.GET_TASK)
-async def get_task(server: RunningServer, path: types.TaskId) -> Ready:
-    """Everything about a task."""
-    key = ("task", path.task_id, server.owner, server.links.may_steer)
-
-    async def make() -> bytes:
-        return compact_json(task_view(await find_task(server, path.task_id), server.links))
-
-    return await server.ready.read(key, server.stores.tasks.version, make)
-
-
+# Before the next one, whose address the router would try first: no call is made more often.
 @operation(table.GET_TASK_STATUS)
 async def get_task_status(server: RunningServer, path: types.TaskId) -> types.TaskStatus:
     """The status of a task."""
@@ -133,28 +126,28 @@ async def get_task_status(server: RunningServer, path: types.TaskId) -> types.Ta
     return status or (await find_task(server, path.task_id)).status
 
 
+@operation(table.GET_TASK)
+async def get_task(server: RunningServer, path: types.TaskId) -> Json:
+    """Everything about a task."""
+    return task_view(await find_task(server, path.task_id), server.links)
+
+
 @operation(table.LIST_TASKS)
-async def list_tasks(server: RunningServer, query: types.PageQuery) -> Ready:
+async def list_tasks(server: RunningServer, query: types.PageQuery) -> bytes:
     """One page of the tasks, newest first. A list without rows has no pages."""
     # A larger limit is lowered silently.
     limit = min(query.limit, MAX_TASK_PAGE)
     # Every row stays, because clients count them. Other fields are limited at their creation.
     share = MAX_PAGE_CHARACTERS // limit
-    key = ("page", query.page, limit, server.owner, server.links.may_steer)
-
-    async def make() -> bytes:
-        async with server.next_list:
-            await asyncio.sleep(0)
-        # One more character shows that there is a rest.
-        count, rows = await server.stores.tasks.page(query.page, limit, share + 1)
-        texts = ",".join([_row_text(row, server.links, share) for row in rows])
-        text = (
-            f'{{"tasks":[{texts}],"total_pages":{-(-count // limit)},"page":{query.page},'
-            f'"limit":{limit},"total_count":{count}}}'
-        )
-        return json_bytes(text)
-
-    return await server.ready.read(key, server.stores.tasks.version, make)
+    async with server.next_list:
+        await asyncio.sleep(0)
+    # One more character shows that there is a rest.
+    count, rows = await server.stores.tasks.page(query.page, limit, share + 1)
+    texts = ",".join(_row_texts(rows, server.links, share))
+    return json_bytes(
+        f'{{"tasks":[{texts}],"total_pages":{-(-count // limit)},"page":{query.page},'
+        f'"limit":{limit},"total_count":{count}}}'
+    )
 
 
 @operation(table.GET_TASK_MEDIA)

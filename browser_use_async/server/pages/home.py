@@ -1,4 +1,4 @@
-"""The application for people: one document, whose script shows tasks, schedules and the API."""
+"""The application for people: one document, whose script shows tasks, schedules and keys."""
 
 import json
 from collections.abc import Sequence
@@ -6,14 +6,7 @@ from functools import lru_cache
 
 from aiohttp import web
 
-from browser_use_async.api import endpoint_table as table
-from browser_use_async.prices import (
-    STEP_CENTS,
-    TASK_START_CENTS,
-    format_cents,
-    search_url_cents,
-    simple_search_cents,
-)
+from browser_use_async.api.endpoint_table import API_PREFIX
 from browser_use_async.server.pages.templates import fragment, html_page
 from browser_use_async.server.schedule import SCHEDULE_MODEL
 from browser_use_async.server.signed_links import Links
@@ -30,7 +23,6 @@ SECTIONS = (
     "/files",
     "/webhooks",
     "/keys",
-    "/docs",
 )
 
 _SCRIPTS = (
@@ -40,22 +32,10 @@ _SCRIPTS = (
         for name in (
             "core", "address", "format", "parts", "keyboard", "request", "prose", "json_view",
             "rows", "composer", "tasks", "overview", "recording", "timeline", "task_details",
-            "task", "schedules", "scripts", "profiles", "files", "webhooks", "keys", "calls",
-            "frame",
+            "task", "schedules", "scripts", "profiles", "files", "webhooks", "keys", "frame",
         )
     ),
 )  # fmt: skip
-
-_LEAST, _MOST = map(format_cents, (min(STEP_CENTS.values()), max(STEP_CENTS.values())))
-_STEPS = f"{_LEAST} to {_MOST} per step, by model"
-_TASK = f"{format_cents(TASK_START_CENTS)}, and {_STEPS}"
-_PRICES: dict[table.Endpoint, str] = {
-    table.RUN_TASK: _TASK,
-    table.CREATE_SCHEDULED_TASK: f"each run: {_TASK}",
-    table.SIMPLE_SEARCH: f"{format_cents(simple_search_cents(1, 1))} per website and level "
-    "of depth",
-    table.SEARCH_URL: f"{format_cents(search_url_cents(1))} per level of depth",
-}
 
 
 def application_page(links: Links, executor_name: str, nodes: Sequence[str]) -> web.Response:
@@ -78,12 +58,11 @@ def _document(url: str, base_url: str, executor_name: str, *nodes: str) -> web.R
         "server_url": url,
         "base_url": base_url,
         "ping_url": f"{base_url}/ping",
-        "api_prefix": table.API_PREFIX,
+        "api_prefix": API_PREFIX,
         "executor": executor_name,
         "schedule_model": str(SCHEDULE_MODEL),
         "models": json.dumps([str(each) for each in LlmModel]),
         "countries": json.dumps([str(each) for each in ProxyCountry]),
-        "calls": json.dumps({each.name: _call(each) for each in table.ENDPOINTS}),
     }
     # Clickjacking: a page of another server must not embed this one in a frame.
     return html_page(
@@ -101,12 +80,3 @@ def icon() -> web.Response:
     """Return the icon of all pages."""
     headers = {"Cache-Control": "max-age=86400", "X-Content-Type-Options": "nosniff"}
     return web.Response(text=fragment("icon.svg"), content_type="image/svg+xml", headers=headers)
-
-
-def _call(endpoint: table.Endpoint) -> dict[str, str | bool]:
-    """The facts of a call that the OpenAPI document leaves out."""
-    return {
-        "price": _PRICES.get(endpoint, "free"),
-        "subscription": endpoint.subscription,
-        "section": endpoint.section,
-    }

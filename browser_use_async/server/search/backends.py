@@ -1,7 +1,7 @@
 """Sources of addresses for a web search."""
 
 import asyncio
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Sequence
 from operator import itemgetter
 from typing import Any, Protocol
@@ -14,17 +14,13 @@ from browser_use_async.server import checks
 from browser_use_async.server.errors import UnavailableError
 from browser_use_async.server.html.page import Page
 from browser_use_async.server.http_client import HttpClient, HttpClientError
-from browser_use_async.server.search.crawler import MAX_LINKS, open_pages, same_site
+from browser_use_async.server.search.crawler import crawl_if_possible
 from browser_use_async.server.search.relevance import scores
-from browser_use_async.server.worker import WorkRefusedError, in_worker
 
 _SOURCES = (
     "search must be the address of a SearXNG server, a list of addresses of websites to index, or "
     "an object with the method addresses()"
 )
-
-# The most pages of each site in an index.
-MAX_INDEXED_PAGES = 50
 
 # Seconds after which an index is rebuilt. Only addresses come from it; pages are read live.
 INDEX_SECONDS = 300.0
@@ -97,10 +93,7 @@ class SiteIndexBackend:
         """The pages that fit the query, best first."""
         pages = await self._index(outbound)
         texts = {page.url: f"{page.title}\n{page.description}\n{page.text}" for page in pages}
-        try:
-            found = await in_worker(scores, query, list(texts.values()))
-        except WorkRefusedError as error:
-            raise SearchUnavailableError(f"Comparing the indexed pages {error}") from error
+        found = await asyncio.to_thread(scores, query, list(texts.values()))
         relevance = dict(zip(texts, found, strict=True))
         good = (url for url in relevance if relevance[url] > 0)
         ranked = sorted(good, key=lambda url: -relevance[url])
@@ -113,28 +106,14 @@ class SiteIndexBackend:
             seconds = INDEX_SECONDS if any(self._pages.values()) else EMPTY_SECONDS
             if self._made_at is None or now - self._made_at > seconds:
                 for site in self.urls:
-                    # The pages that were found before stay while a website is down.
-                    self._pages[site] = await _walk(outbound, site) or self._pages.get(site, [])
+                    # All links of all levels. The pages that were found before stay while a website
+                    # is down.
+                    pages = await crawl_if_possible(outbound, site, list)
+                    self._pages[site] = pages or self._pages.get(site, [])
                 self._made_at = now
         if not any(self._pages.values()):
             raise SearchUnavailableError("None of the indexed websites could be read")
         return [page for pages in self._pages.values() for page in pages]
-
-
-async def _walk(outbound: HttpClient, site: str) -> list[Page]:
-    pages: dict[str, Page] = {}
-    waiting, seen = deque([site]), {site}
-    while waiting and len(pages) < MAX_INDEXED_PAGES:
-        # A few pages at a time, so that a crawl does not flood the site.
-        batch = [waiting.popleft() for _ in range(min(5, len(waiting)))]
-        for page in await open_pages(outbound, batch):
-            pages[page.url] = page
-            for link in page.links[:MAX_LINKS]:
-                url = str(URL(link.url).with_fragment(None))
-                if url not in seen and same_site(url, site):
-                    seen.add(url)
-                    waiting.append(url)
-    return list(pages.values())[:MAX_INDEXED_PAGES]
 
 
 def _websites_first(urls: Sequence[str]) -> list[str]:

@@ -1,58 +1,84 @@
-"""A crawler that follows the links of one website that fit a query."""
+"""A crawler that follows links of one website, level by level."""
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from yarl import URL
 
-from browser_use_async.server.html.page import Page
+from browser_use_async.server.html.page import Link, Page
 from browser_use_async.server.html.visit import PageNotOpenedError, open_page
 from browser_use_async.server.http_client import HttpClient
 from browser_use_async.server.loops import log_failure
-from browser_use_async.server.search.relevance import best_links, without_fragment
-from browser_use_async.server.worker import in_worker
+from browser_use_async.server.search.relevance import without_fragment
+
+# The most pages of a website that are read.
+MOST_PAGES = 50
 
 # How many links of a page are looked at.
-MAX_LINKS = 5_000
+_MOST_LINKS = 5_000
+# How many pages are opened at a time, so that a crawl does not flood the site.
+_AT_ONCE = 5
 
 _logger = logging.getLogger(__name__)
 
+Choose = Callable[[Sequence[Link]], Sequence[Link]]
 
-async def crawl(client: HttpClient, url: str, query: str, depth: int) -> list[Page]:
-    """Read a page, and the pages behind the links that fit the query best.
+
+async def crawl(
+    client: HttpClient, url: str, choose: Choose, levels: int = MOST_PAGES
+) -> list[Page]:
+    """Read a page, and the pages of its website behind the links that are chosen of each level.
+
+    Pages that cannot be opened are left out, but for the first one.
 
     Raises:
         PageNotOpenedError: The first page could not be opened.
-        WorkRefusedError: Comparing its links takes too long.
     """
     visit = await open_page(client, url)
     first = visit.page
     pages, level, seen = [first], [first], {without_fragment(url), without_fragment(first.url)}
-    for _ in range(depth - 1):
-        links = [
-            link
-            for page in level
-            for link in page.links[:MAX_LINKS]
-            if same_site(link.url, first.url) and without_fragment(link.url) not in seen
-        ]
-        chosen = await in_worker(best_links, links, query)
-        seen |= {without_fragment(link.url) for link in chosen}
-        level = [
-            page
-            for page in await open_pages(
-                client, [link.url for link in chosen], from_public=visit.is_public
-            )
-            # The same page under another address adds nothing.
-            if all(page.url != known.url and page.text != known.text for known in pages)
-        ]
-        pages += level
-    return pages
+    for _ in range(levels - 1):
+        waiting = await asyncio.to_thread(_chosen, level, first.url, seen, choose)
+        if not waiting:
+            break
+        seen.update(waiting)
+        level = []
+        while waiting and len(pages) < MOST_PAGES:
+            batch, waiting = waiting[:_AT_ONCE], waiting[_AT_ONCE:]
+            for page in await _opened(client, batch, from_public=visit.is_public):
+                # The same page under another address adds nothing.
+                if all(page.url != known.url and page.text != known.text for known in pages):
+                    level.append(page)
+                    pages.append(page)
+    return pages[:MOST_PAGES]
 
 
-async def open_pages(
-    client: HttpClient, urls: Sequence[str], *, from_public: bool = False
+async def crawl_if_possible(
+    client: HttpClient, url: str, choose: Choose, levels: int = MOST_PAGES
 ) -> list[Page]:
+    """The same, and no pages if the first one cannot be opened, for whatever reason."""
+    try:
+        return await crawl(client, url, choose, levels)
+    except PageNotOpenedError:
+        return []
+    except Exception as error:  # noqa: BLE001 - one website must not end a search
+        log_failure(_logger, "searching a website", error)
+        return []
+
+
+def _chosen(level: Sequence[Page], site: str, seen: set[str], choose: Choose) -> list[str]:
+    """The addresses of the next level, without those that were seen."""
+    links = [
+        link
+        for page in level
+        for link in page.links[:_MOST_LINKS]
+        if _is_of_site(link.url, site) and without_fragment(link.url) not in seen
+    ]
+    return [*dict.fromkeys(without_fragment(link.url) for link in choose(links))]
+
+
+async def _opened(client: HttpClient, urls: Sequence[str], *, from_public: bool) -> list[Page]:
     """Open pages concurrently; those that cannot be opened are left out, for whatever reason."""
     visits = await asyncio.gather(
         *(open_page(client, url, from_public=from_public) for url in urls), return_exceptions=True
@@ -69,9 +95,9 @@ async def open_pages(
     return pages
 
 
-def same_site(url: str, other: str) -> bool:
+def _is_of_site(url: str, site: str) -> bool:
     """Whether two addresses have the same scheme, host and port."""
     try:
-        return URL(url).origin() == URL(other).origin()
+        return URL(url).origin() == URL(site).origin()
     except ValueError:
         return False

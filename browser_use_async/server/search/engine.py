@@ -1,26 +1,21 @@
 """The two searches of the API, over live pages."""
 
 import asyncio
-import logging
+from functools import partial
 
 from browser_use_async.server.egress.proxy import Egress
-from browser_use_async.server.html.visit import PageNotOpenedError
 from browser_use_async.server.http_client import HttpClient
-from browser_use_async.server.loops import log_failure
 from browser_use_async.server.search.backends import (
     SearchBackend,
     SearxngBackend,
     SiteIndexBackend,
 )
-from browser_use_async.server.search.crawler import crawl
-from browser_use_async.server.search.relevance import passages
-from browser_use_async.server.worker import WorkRefusedError, in_worker
+from browser_use_async.server.search.crawler import crawl, crawl_if_possible
+from browser_use_async.server.search.relevance import best_links, passages
 from browser_use_async.types import SearchResult
 
 # Number of websites that are read concurrently.
 _AT_ONCE = 5
-
-_logger = logging.getLogger(__name__)
 
 
 class SearchEngine:
@@ -42,11 +37,8 @@ class SearchEngine:
             PageNotOpenedError: The website could not be opened, or takes too long to search.
         """
         client = HttpClient(self._egress.policy_naming([url]))
-        try:
-            pages = await crawl(client, url, query, depth)
-            content = await in_worker(passages, query, pages)
-        except WorkRefusedError as error:
-            raise PageNotOpenedError(f"{url} could not be searched: that {error}.", url) from error
+        pages = await crawl(client, url, partial(best_links, query=query), depth)
+        content = await asyncio.to_thread(passages, query, pages)
         if not content:
             noun = "page" if len(pages) == 1 else "pages"
             content = f"Nothing on the {len(pages)} {noun} that were read fits the query."
@@ -71,14 +63,9 @@ class SearchEngine:
 
         async def read(url: str) -> SearchResult | None:
             async with slots:
-                try:
-                    pages = await crawl(client, url, query, depth)
-                    content = await in_worker(passages, query, pages)
-                except (PageNotOpenedError, WorkRefusedError):
-                    return None
-                except Exception as error:  # noqa: BLE001 - one website must not end the search
-                    log_failure(_logger, "searching a website", error)
-                    return None
+                choose = partial(best_links, query=query)
+                pages = await crawl_if_possible(client, url, choose, depth)
+                content = await asyncio.to_thread(passages, query, pages)
             return SearchResult(url, content) if content else None
 
         results = await asyncio.gather(*map(read, urls))

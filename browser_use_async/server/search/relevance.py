@@ -14,7 +14,7 @@ from browser_use_async.server.html.words import word_set, words_of_lines
 MAX_CONTENT = 6_000
 
 # How many links are followed at each level of depth.
-CLICKS_PER_LEVEL = 3
+_CLICKS_PER_LEVEL = 3
 
 _LONGEST_PASSAGE = 600
 _SHORT_LINE = 60
@@ -108,7 +108,7 @@ def best_links(links: Iterable[Link], query: str) -> list[Link]:
     texts = {link.url: f"{link.text} {link.hint} {URL(link.url).path}" for link in unique}
     weights = Weights(query, texts.values())
     ranked = sorted(unique, key=lambda link: -weights.score(texts[link.url]))
-    return ranked[:CLICKS_PER_LEVEL]
+    return ranked[:_CLICKS_PER_LEVEL]
 
 
 def without_fragment(url: str) -> str:

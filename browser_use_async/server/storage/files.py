@@ -171,7 +171,6 @@ async def delete_files(at: Database, record: TaskRecord) -> None:
     """Delete all files of a task, whose steps have been read, in a transaction."""
     for key in record.files.values():
         await Files(at).delete(key)
-    await at.update("steps", {"text": None}, task_id=record.id)
 
 
 @attrs.frozen

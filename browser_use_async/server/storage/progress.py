@@ -18,7 +18,7 @@ from browser_use_async.server.storage.account import charge
 from browser_use_async.server.storage.database import Database
 from browser_use_async.server.storage.files import Files
 from browser_use_async.server.storage.records import TaskRecord, screenshot_key, screenshot_name
-from browser_use_async.server.storage.rows import from_json, from_text, to_json, to_moment
+from browser_use_async.server.storage.rows import from_json, to_json, to_moment
 from browser_use_async.server.storage.table import Table
 from browser_use_async.types import TaskStatus, TaskStep
 
@@ -127,24 +127,17 @@ async def read_steps(at: Database, task_id: str) -> list[TaskStep]:
     return await _STEPS.find(at, "task_id = :id ORDER BY number", id=task_id)
 
 
-async def text_of_step(at: Database, task_id: str, number: int) -> str | None:
-    """The page content of a step; None if its picture is a file, or is no longer kept."""
-    statement = "SELECT text FROM steps WHERE task_id = :id AND number = :number"
-    text: str | None = await at.value(statement, id=task_id, number=number)
-    return None if text is None else from_text(text)
-
-
 @attrs.frozen
 class StepFacts:
     """What is known of a step beside what the API returns."""
 
     taken_at: str  # when it was reported; it lasts from the step before until then
-    cents: Decimal | None
+    cents: Decimal
     problems: int | None  # errors and failed requests behind it; None if they were not noted
 
     def as_json(self) -> dict[str, Any]:
         """The facts in the form for pages."""
-        cents = None if self.cents is None else f"{self.cents:f}"
+        cents = f"{self.cents:f}"
         return {"taken_at": self.taken_at, "cost_cents": cents, "problems": self.problems}
 
 
@@ -165,10 +158,8 @@ async def trace_of_step(at: Database, task_id: str, number: int) -> dict[str, An
     return None if trace is None else dict(from_json(trace))
 
 
-def cents_of_step(record: TaskRecord, number: int) -> Decimal | None:
-    """What a step costs in US cents; None where another service reports the cost of the task."""
-    if record.remote is not None:
-        return None
+def cents_of_step(record: TaskRecord, number: int) -> Decimal:
+    """What a step costs in US cents."""
     return step_cents(record.llm_model) if number <= record.max_agent_steps else Decimal(0)
 
 
@@ -177,18 +168,15 @@ async def insert_step(
 ) -> None:
     """Store a step with its picture and charge it, in a transaction; only the first time.
 
-    The step that says that no more may be taken is free, and so are those of another service,
-    which reports itself what a task costs.
+    The step that says that no more may be taken is free.
     """
     picture = step.screenshot if record.takes_screenshots else None
-    # If a step has no picture, one is drawn from its text when it is requested.
-    text = step.text if record.takes_screenshots and picture is None else None
     taken = TaskStep(
         str(uuid.uuid4()), number, step.evaluation_previous_goal, step.next_goal, step.url
     )
     once = "ON CONFLICT (task_id, number) DO NOTHING RETURNING number"
     trace = step.trace
-    more: dict[str, Any] = {"task_id": record.id, "text": text, "taken_at": now}
+    more: dict[str, Any] = {"task_id": record.id, "taken_at": now}
     if trace is not None:
         more |= {"trace": to_json(attrs.asdict(trace)), "problems": trace.problems}
     inserted = await _STEPS.insert(at, taken, once, **more)

@@ -4,15 +4,15 @@ import uuid
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import Any
 
 import attrs
 
 from browser_use_async.api.serialization import encode_request
-from browser_use_async.prices import TASK_START_CENTS, task_cents
-from browser_use_async.server.records import DEFAULT_OWNER, RemoteTask
+from browser_use_async.prices import task_cents
+from browser_use_async.server.records import DEFAULT_OWNER
 from browser_use_async.server.storage.rows import from_json, to_json
-from browser_use_async.server.storage.table import Codec, Table
+from browser_use_async.server.storage.table import Table
 from browser_use_async.types import RunTaskRequest, TaskSettings, TaskStatus, TaskStep
 
 # Any bits except those of a UUID's version and variant, so that both ids are well-formed.
@@ -87,25 +87,12 @@ class TaskRecord:
     steps: list[TaskStep] = attrs.field(factory=list)  # the steps so far
     # The browser's cookies at the end
     cookies: Sequence[Mapping[str, Any]] = attrs.field(factory=list, repr=False)
-    remote: RemoteTask | None = None  # its task at another service
-    has_secrets: bool = False  # whether a remote task was given secrets
     is_sealed: bool = True  # whether the secrets for its start may be stored
-    remote_cents: Decimal = TASK_START_CENTS  # the charges of a remote task
 
     @property
     def request(self) -> RunTaskRequest:
         """The request of the client, without secrets."""
         return RunTaskRequest(self.task, metadata=self.metadata, **from_json(self.request_json))
-
-    @property
-    def remote_json(self) -> str | None:
-        """Its task at another service, in the stored form."""
-        if self.remote is None:
-            return None
-        links = {"live_url": self.remote.live_url, "share_url": self.remote.share_url}
-        kept = {"secrets": self.has_secrets, "cents": str(self.remote_cents)}
-        identity, is_over = dict(self.remote.identity), self.remote.is_over
-        return to_json({"identity": identity, **links, "over": is_over, **kept})
 
     @property
     def screenshots(self) -> list[str]:
@@ -125,8 +112,6 @@ class TaskRecord:
     @property
     def cost_cents(self) -> Decimal:
         """Its cost so far, in US cents."""
-        if self.remote is not None:
-            return self.remote_cents
         return task_cents(len(self.steps), self.llm_model, self.max_agent_steps)
 
     @property
@@ -137,23 +122,8 @@ class TaskRecord:
         return None
 
 
-class TaskRow(NamedTuple):
-    """A task in a list, in the stored form."""
-
-    id: str
-    task: str
-    status: str
-    created_at: str
-    finished_at: str | None
-    output: str | None
-    metadata: str
-    live_token: str
-    started: int
-    remote: str | None
-
-
-STILL_OPEN = '"over":false'
-"""A text in `remote_json` of a task that continues there; no address contains it."""
+LISTED = ("id", "task", "status", "created_at", "finished_at", "output", "metadata", "live_token")
+"""The columns of a task in a list, whose rows stay in the stored form."""
 
 _SETTINGS = frozenset(each.name for each in attrs.fields(RunTaskRequest)) - {
     *("task", "metadata", "secrets"),
@@ -165,34 +135,10 @@ def request_text(request: TaskSettings) -> str:
     return to_json({k: v for k, v in encode_request(request).items() if k in _SETTINGS})
 
 
-def read_remote(stored: str) -> RemoteTask:
-    """Its task at another service, from the stored form."""
-    document = from_json(stored)
-    is_over = document.get("over", False)
-    return RemoteTask(document["identity"], document["live_url"], document["share_url"], is_over)
-
-
-def remote_cents(stored: str) -> Decimal:
-    """The charges of a task at another service, from the stored form."""
-    return Decimal(from_json(stored)["cents"])
-
-
-def _task(*values: Any) -> TaskRecord:
-    *fields, remote_json = values
-    record = TaskRecord(*fields)
-    if remote_json is not None:
-        document = from_json(remote_json)
-        record.remote = read_remote(remote_json)
-        record.has_secrets, record.remote_cents = document["secrets"], Decimal(document["cents"])
-    return record
-
-
 TASKS = Table(
     "tasks",
     TaskRecord,
-    but=("steps", "cookies", "remote", "has_secrets", "is_sealed", "remote_cents"),
-    renamed={"request_json": "request", "remote_json": "remote"},
-    make=_task,
-    remote_json=Codec(str, str),
+    but=("steps", "cookies", "is_sealed"),
+    renamed={"request_json": "request"},
 )
 """Tasks, without their steps and cookies."""

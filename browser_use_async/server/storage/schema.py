@@ -2,7 +2,7 @@
 
 from browser_use_async.errors import ConfigurationError
 
-SCHEMA_VERSION = 14
+SCHEMA_VERSION = 15
 """The version of the tables, the first one of a release; others are refused."""
 
 _TABLES = """
@@ -14,10 +14,9 @@ CREATE TABLE server_keys (name TEXT PRIMARY KEY, value {blob} NOT NULL);
 CREATE TABLE accounts (owner TEXT PRIMARY KEY, balance BIGINT NOT NULL, tasks BIGINT NOT NULL,
     expired_tasks BIGINT NOT NULL, spent BIGINT NOT NULL DEFAULT 0, budget BIGINT,
     concurrency BIGINT);
--- `remote` is what another service does for the task, as JSON. `assignment` is what the task needs
--- to begin, until it begins: then `worker` is the server that carries it out. `recorded_from` is
--- the moment that the first picture of its recordings shows, if it is known. `pauses` has the
--- moments at which it was paused and went on, see `progress.py`.
+-- `assignment` is what the task needs to begin, until it begins: then `worker` is the server that
+-- carries it out. `recorded_from` is the moment that the first picture of its recordings shows, if
+-- it is known. `pauses` has the moments at which it was paused and went on, see `progress.py`.
 CREATE TABLE tasks (id TEXT PRIMARY KEY, owner TEXT NOT NULL, position BIGINT NOT NULL,
     task TEXT NOT NULL, created_at TEXT NOT NULL, metadata TEXT NOT NULL,
     viewport TEXT NOT NULL, save_browser_data INTEGER NOT NULL, included_file_names TEXT,
@@ -25,7 +24,7 @@ CREATE TABLE tasks (id TEXT PRIMARY KEY, owner TEXT NOT NULL, position BIGINT NO
     max_agent_steps INTEGER NOT NULL, status TEXT NOT NULL, started INTEGER NOT NULL,
     finished_at TEXT, takes_screenshots INTEGER NOT NULL, recordings TEXT NOT NULL,
     recorded_from TEXT, output TEXT, output_files TEXT NOT NULL, files_expired INTEGER NOT NULL,
-    request TEXT NOT NULL, remote TEXT, assignment TEXT, worker TEXT,
+    request TEXT NOT NULL, assignment TEXT, worker TEXT,
     pauses TEXT NOT NULL DEFAULT '');
 CREATE UNIQUE INDEX tasks_by_position ON tasks (owner, position);
 CREATE UNIQUE INDEX tasks_by_live_token ON tasks (live_token);
@@ -35,11 +34,10 @@ CREATE INDEX tasks_at_work_by_owner ON tasks (owner) WHERE finished_at IS NULL;
 CREATE INDEX tasks_at_work_by_worker ON tasks (worker) WHERE finished_at IS NULL;
 CREATE INDEX tasks_with_files ON tasks (finished_at)
     WHERE finished_at IS NOT NULL AND files_expired = 0;
--- `text` is what was on the page, of steps whose picture is drawn when it is asked for. `trace` is
--- what went on behind the step, as JSON, and `problems` how many errors it has.
+-- `trace` is what went on behind the step, as JSON, and `problems` how many errors it has.
 CREATE TABLE steps (task_id TEXT NOT NULL, number INTEGER NOT NULL, id TEXT NOT NULL,
     evaluation_previous_goal TEXT NOT NULL, next_goal TEXT NOT NULL, url TEXT NOT NULL,
-    text TEXT, taken_at TEXT NOT NULL, trace TEXT, problems INTEGER,
+    taken_at TEXT NOT NULL, trace TEXT, problems INTEGER,
     PRIMARY KEY (task_id, number));
 -- Sealed: the secrets of schedules and webhooks, the cookies of profiles and tasks.
 CREATE TABLE secrets (kind TEXT NOT NULL, key TEXT NOT NULL, body {blob} NOT NULL,
@@ -65,7 +63,7 @@ CREATE TABLE scripts (owner TEXT NOT NULL, name TEXT NOT NULL, version INTEGER N
     origin TEXT NOT NULL, task_id TEXT, made_at TEXT NOT NULL,
     plays BIGINT NOT NULL DEFAULT 0, failures BIGINT NOT NULL DEFAULT 0,
     steps BIGINT NOT NULL DEFAULT 0, model_calls BIGINT NOT NULL DEFAULT 0,
-    healed BIGINT NOT NULL DEFAULT 0, text TEXT NOT NULL, PRIMARY KEY (owner, name, version));
+    text TEXT NOT NULL, PRIMARY KEY (owner, name, version));
 -- The task that records a script of which there is no version, and how many have tried.
 CREATE TABLE script_recordings (owner TEXT NOT NULL, name TEXT NOT NULL, task_id TEXT NOT NULL,
     tries INTEGER NOT NULL, PRIMARY KEY (owner, name));
@@ -99,10 +97,6 @@ CREATE TABLE api_keys (id TEXT PRIMARY KEY, owner TEXT NOT NULL, digest TEXT NOT
     last_used_at TEXT);
 CREATE UNIQUE INDEX api_keys_by_digest ON api_keys (digest);
 CREATE INDEX api_keys_by_owner ON api_keys (owner);
-CREATE TABLE audit_trail (number {serial}, at TEXT NOT NULL, key_id TEXT, name TEXT,
-    call TEXT NOT NULL, subject TEXT, address TEXT, status INTEGER NOT NULL);
-CREATE INDEX audit_trail_by_time ON audit_trail (at);
-CREATE INDEX audit_trail_by_name ON audit_trail (name, number);
 -- The servers of a fleet: where people's browsers reach each, how many tasks it carries out at
 -- once, whether it keeps submission keys, and when it last said that it is there.
 CREATE TABLE nodes (worker TEXT PRIMARY KEY, url TEXT NOT NULL, slots BIGINT NOT NULL,

@@ -19,14 +19,13 @@ MOST_VERSIONS = 50
 MOST_NAMES = 1_000
 """How many scripts an owner may have."""
 
-_COUNTS = ("plays", "failures", "steps", "model_calls", "healed")
+_COUNTS = ("plays", "failures", "steps", "model_calls")
 
 
 class Origin(StrEnum):
     """Where a version of a script comes from."""
 
     RECORDED = "recorded"  # the actions of a task
-    HEALED = "healed"  # an earlier version, repaired by a task that played it
     EDITED = "edited"  # changes of a person
     LOADED = "loaded"  # a file of the operator
 
@@ -45,7 +44,6 @@ class ScriptVersion:
     failures: int = 0  # tasks that it could not finish
     steps: int = 0  # steps that were played
     model_calls: int = 0
-    healed: int = 0  # steps that were repaired
 
 
 _SCRIPTS = Table("scripts", ScriptVersion)
@@ -154,12 +152,11 @@ async def keep_outcome(
     """
     # Tasks that began before may have recorded as many scripts as there may be.
     if outcome.text and await _refusal(at, owner, outcome.name) is None:
-        origin = str(Origin.HEALED if outcome.version else Origin.RECORDED)
         version = outcome.version + 1
-        new = ScriptVersion(outcome.name, version, outcome.text, origin, task_id, now)
+        new = ScriptVersion(outcome.name, version, outcome.text, str(Origin.RECORDED), task_id, now)
         await _add(at, owner, new)
     if outcome.version:
-        counts = (int(not failed), int(failed), outcome.played, outcome.model_calls, outcome.healed)
+        counts = (int(not failed), int(failed), outcome.played, outcome.model_calls)
         changes = ", ".join(f"{name} = {name} + :{name}" for name in _COUNTS)
         await at.rows(
             f"UPDATE scripts SET {changes} WHERE owner = :owner AND name = :name AND "

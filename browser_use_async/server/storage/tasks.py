@@ -14,23 +14,20 @@ from browser_use_async.server.records import (
     Failed,
     FailureCause,
     Finished,
-    RemoteTask,
     Step,
 )
 from browser_use_async.server.storage import progress
 from browser_use_async.server.storage.account import charge_task
 from browser_use_async.server.storage.assignments import (
     ASSIGNMENT,
-    REMOTE_SECRETS,
-    RemoteTasks,
     read_assignment,
     store_assignment,
 )
-from browser_use_async.server.storage.database import Claim, Database, Owned
+from browser_use_async.server.storage.database import Claim, Database, Owned, Row
 from browser_use_async.server.storage.files import put_results
 from browser_use_async.server.storage.outbox import Outbox
 from browser_use_async.server.storage.profiles import save_cookies
-from browser_use_async.server.storage.records import TASKS, TaskRecord, TaskRow, request_text
+from browser_use_async.server.storage.records import LISTED, TASKS, TaskRecord, request_text
 from browser_use_async.server.storage.rows import beginning, to_text
 from browser_use_async.server.storage.scripts import keep_outcome
 from browser_use_async.server.storage.secret_documents import Secrets
@@ -66,18 +63,7 @@ class TaskStore(Owned):
         self._sealed = sealed
         self._outbox = outbox
         self._now = now
-        self.remote = RemoteTasks(database, sealed)
         self.counts = TaskCounts()  # for all owners
-
-    @property
-    def outlive_restart(self) -> bool:
-        """Whether the tasks are in a file or another database that lasts."""
-        return self._database.is_kept
-
-    @property
-    def version(self) -> int | None:
-        """A number that changes with each change of any task, or None."""
-        return self._database.version
 
     async def status(self, task_id: str) -> TaskStatus | None:
         """Return the status of a task, or None if there is no such task."""
@@ -102,8 +88,8 @@ class TaskStore(Owned):
         """Return how many tasks of all owners were created."""
         return int(await self._database.value("SELECT COALESCE(SUM(tasks), 0) FROM accounts"))
 
-    async def page(self, page: int, limit: int, output: int) -> tuple[int, list[TaskRow]]:
-        """Return the number of tasks, and one page of them, newest first.
+    async def page(self, page: int, limit: int, output: int) -> tuple[int, list[Row]]:
+        """Return the number of tasks, and the rows of one page of them, newest first.
 
         Of each output so many characters are read, as it is stored.
         """
@@ -118,7 +104,7 @@ class TaskStore(Owned):
             top=top,
             bottom=top - limit,
         )
-        return newest - expired, [TaskRow._make(row) for row in rows]
+        return newest - expired, rows
 
     async def _completed(self, record: TaskRecord) -> TaskRecord:
         record.steps = await progress.read_steps(self._database, record.id)
@@ -133,14 +119,8 @@ class TaskStore(Owned):
         assignment: Assignment,
         claim: Claim | None = None,
         most: int | None = None,
-        *,
-        is_remote: bool = False,
     ) -> TaskRecord:
-        """Create a task and charge for it, unless `most` tasks of all owners are at work.
-
-        The secrets of a remote task are kept, sealed, until it ends, since it may still have to be
-        sent after a restart.
-        """
+        """Create a task and charge for it, unless `most` tasks of all owners are at work."""
         names = request.included_file_names
         record = TaskRecord(
             id=assignment.task_id,
@@ -157,23 +137,17 @@ class TaskStore(Owned):
             share_token=_new_token() if request.enable_public_share is True else None,
             request_json=request_text(request),
             owner=self.owner,
-            remote=RemoteTask() if is_remote else None,
-            has_secrets=is_remote and bool(assignment.secrets),
             is_sealed=bool(assignment.secrets or assignment.cookies),
         )
 
         async def work(at: Database) -> None:
             if claim is not None:
                 await claim(at, Created(record.id))
-            if record.has_secrets:
-                document = {"secrets": dict(assignment.secrets)}
-                await self._sealed.put(at, REMOTE_SECRETS, record.id, document)
             await self._outbox.write(at, record, None)
             await at.announce(record.id, f"{record.status} {record.owner}")
             if at.is_shared:
                 await at.defer("task", behind=await self._not_ended(at), task_id=record.id)
-            # A remote task is created again from its row.
-            stored = None if is_remote else await store_assignment(at, self._sealed, assignment)
+            stored = await store_assignment(at, self._sealed, assignment)
             position = await charge_task(at, self.owner, TASK_START_CENTS, most)
             await TASKS.insert(at, record, position=position, assignment=stored)
 
@@ -296,25 +270,17 @@ class TaskStore(Owned):
         self.counts.failures[failure.cause] += 1
         self.counts.statuses[TaskStatus.FAILED] += 1
 
-    async def restart(
-        self, *, but_remote: bool = False
-    ) -> tuple[list[tuple[TaskRecord, Assignment]], list[TaskRecord]]:
+    async def restart(self) -> list[tuple[TaskRecord, Assignment]]:
         """Fail the tasks of all owners that were at work when the server ended.
 
         They are not repeated, so nothing is done twice.
 
         Returns:
-            The tasks that had not begun, and with `but_remote` those that another service does.
+            The tasks that had not begun.
         """
         found = await TASKS.find(self._database, "finished_at IS NULL ORDER BY created_at")
         not_begun: list[tuple[TaskRecord, Assignment]] = []
-        remote: list[TaskRecord] = []
         for record in found:
-            if but_remote and record.remote is not None:
-                # No other server uses this database, so this server becomes the task's worker.
-                await self._database.update("tasks", {"worker": None}, id=record.id)
-                remote.append(record)
-                continue
             assignment, reason = None, _RESTARTED
             try:
                 assignment = await read_assignment(self._database, self._sealed, record)
@@ -324,7 +290,7 @@ class TaskStore(Owned):
                 await self.fail(record, Failed(reason, cause=FailureCause.RESTART))
             else:
                 not_begun.append((record, assignment))
-        return not_begun, remote
+        return not_begun
 
     async def revoke_links(self, task_id: str) -> bool:
         """Give the pages of a task of any owner new addresses; returns whether the task exists."""
@@ -362,8 +328,6 @@ class TaskStore(Owned):
         self, at: Database, record: TaskRecord, event: progress.TaskEvent, worker: str | None
     ) -> None:
         await progress.advance(at, record.id, event, self._now(), worker)
-        if record.has_secrets and progress.TARGETS[event].is_terminal:
-            await self._sealed.delete(at, REMOTE_SECRETS, record.id)
         if event in _ERASING and record.is_sealed:
             await self._sealed.delete(at, ASSIGNMENT, record.id)
         await self._outbox.write(at, record, event)
@@ -371,10 +335,8 @@ class TaskStore(Owned):
 
 
 def row_columns(output: int) -> str:
-    """The columns of a row in a list, with so many characters of its output."""
-    return ", ".join(
-        beginning(name, output) if name == "output" else name for name in TaskRow._fields
-    )
+    """The columns of `LISTED`, with so many characters of its output."""
+    return ", ".join(beginning(each, output) if each == "output" else each for each in LISTED)
 
 
 def _new_token() -> str:

@@ -2,16 +2,14 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import suppress
-from decimal import Decimal
 from functools import partial
 from typing import Any
 
 import attrs
 
-from browser_use_async.server.errors import UnsupportedError
-from browser_use_async.server.executors.protocol import DurableExecutor, Executor, FieldProblem
+from browser_use_async.server.executors.protocol import Executor, FieldProblem
 from browser_use_async.server.executors.redaction import SecretRedactor
 from browser_use_async.server.executors.view import View, Viewable
 from browser_use_async.server.loops import log_failure
@@ -20,14 +18,12 @@ from browser_use_async.server.records import (
     Failed,
     FailureCause,
     Finished,
-    RemoteTask,
     Step,
 )
 from browser_use_async.server.storage import TaskRecord, TaskStore, TransitionRefusedError
 from browser_use_async.server.storage.database import stored
 from browser_use_async.server.storage.progress import TaskEvent
 from browser_use_async.server.tasks.script_turns import ScriptTurns
-from browser_use_async.server.worker import OWNER
 from browser_use_async.types import TaskStatus
 from browser_use_async.types.tasks import ASKS_PERSON
 
@@ -39,18 +35,11 @@ _CLOSE_SECONDS = 5.0
 """Seconds that executors have for their clean-up when the server closes."""
 
 
-async def _ignore(_value: object) -> None:
-    pass
-
-
 @attrs.define(eq=False, repr=False)
 class TaskControl:
     """The executor's control of a task: reports its start, and waits while it is paused."""
 
     _begin: Callable[[], Coroutine[Any, Any, None]]
-    _remember: Callable[[RemoteTask], Awaitable[None]] = _ignore
-    _charge: Callable[[Decimal], Awaitable[None]] = _ignore
-    is_left_alone: bool = False
     is_stopped: bool = False
     goal: str = ""  # the goal of the step under way, if the executor reports it
     _beginning: "asyncio.Task[None] | None" = None
@@ -90,14 +79,6 @@ class TaskControl:
         """Record the goal of the step under way."""
         self.goal = goal
 
-    async def remember(self, remote: RemoteTask) -> None:
-        """Store the task at another service."""
-        await stored(lambda: self._remember(remote))
-
-    async def charge(self, cents: Decimal) -> None:
-        """Charge the cost of the task at another service so far."""
-        await stored(lambda: self._charge(cents))
-
 
 @attrs.define(eq=False)
 class _Run:
@@ -130,8 +111,6 @@ class TaskRunner:
         self._worker = worker  # the id under which this server writes reports of its executor
         self._stop_cleanup_delay = stop_cleanup_delay
         self._runs: dict[str, _Run] = {}
-        self.durable = executor if isinstance(executor, DurableExecutor) else None
-        """The executor, if its tasks go on at another service after the end of this process."""
 
     @property
     def count(self) -> int:
@@ -160,8 +139,6 @@ class TaskRunner:
             return None
         if record.id not in self._runs:
             return "a server that has room for it"
-        if self.durable is not None:
-            return "the service that carries it out"
         if self.slots is None:
             return "its executor"
         return f"a browser: the server has {self.slots} for all tasks"
@@ -178,7 +155,8 @@ class TaskRunner:
     def start(self, record: TaskRecord, assignment: Assignment) -> "asyncio.Task[None]":
         """Start a task; returns its asyncio task."""
         redactor = SecretRedactor(assignment.secrets)
-        run = _Run(record, assignment, self._control(record), redactor)
+        control = TaskControl(partial(self._begin, record))
+        run = _Run(record, assignment, control, redactor)
         run.work = asyncio.get_running_loop().create_task(
             self._run_task(run), name=f"browser-use: runs task {record.id}"
         )
@@ -186,27 +164,12 @@ class TaskRunner:
         run.work.add_done_callback(lambda _: self._runs.pop(record.id))
         return run.work
 
-    def stop_there(self, record: TaskRecord, assignment: Assignment) -> None:
-        """Stop the work at another service for a task that has ended here."""
-        if self.durable is not None:
-            self.durable.stop(assignment, self._control(record))
-
-    def _control(self, record: TaskRecord) -> TaskControl:
-        return TaskControl(
-            partial(self._begin, record),
-            partial(self._tasks.remote.remember, record),
-            partial(self._tasks.remote.charge, record),
-        )
-
     async def pause(self, record: TaskRecord) -> None:
         """Pause a task; a step that is under way is reported after it resumes.
 
         Raises:
             TransitionRefusedError: The task is not running.
-            UnsupportedError: The executor cannot pause.
         """
-        if self.durable is not None:
-            raise UnsupportedError(self.durable.pause_refusal)
         await self._tasks.change(record, TaskEvent.PAUSE)
         self.follow(record.id, TaskStatus.PAUSED)
 
@@ -249,9 +212,6 @@ class TaskRunner:
 
     async def aclose(self) -> None:
         """Cancel all tasks, and wait a few seconds for their clean-up."""
-        if self.durable is not None and self._tasks.outlive_restart:
-            for run in self._runs.values():
-                run.control.is_left_alone = True
         works = [run.work for run in self._runs.values()]
         for work in works:
             work.cancel()
@@ -269,7 +229,6 @@ class TaskRunner:
 
     async def _run_task(self, run: _Run) -> None:
         record, control = run.record, run.control
-        OWNER.set(record.owner)  # only for this task's work, which has its own context
         # For a new task `follow` would know it.
         if control.is_stopped or (record.started and await self._is_over(record)):
             return  # stopped before it began

@@ -5,7 +5,7 @@ from aiohttp import web
 
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server import AgentSettings
-from browser_use_async.server.executors.agent.model import (
+from browser_use_async.server.executors.model import (
     Model,
     NoModelError,
     choose_model,

@@ -95,7 +95,7 @@ async def test_other_owners_do_not_reach_its_port(
     """A search or task that names the port of another's browser reads and closes nothing."""
     page = await agent.first_page()
     settings = ChromiumSettings(allow_private_addresses=opens_private_addresses)
-    async with LocalServer(executor="reader", chromium=settings) as server:
+    async with LocalServer(executor="plain", chromium=settings) as server:
         owner = await Caller(server, http).with_new_key("other")
         for path in ("json/list", "json/version", f"json/close/{page}"):
             url = f"http://127.0.0.1:{agent.port}/{path}"

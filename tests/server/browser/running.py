@@ -4,7 +4,7 @@ from typing import Any
 
 from browser_use_async.server.executors.protocol import Executor
 from browser_use_async.types import SecretMapping
-from tests.server.reader.running import Run, run
+from tests.server.plain.running import Run, run
 
 __all__ = ["START_SECONDS", "browse"]
 

@@ -6,12 +6,12 @@ from playwright.async_api import Page
 from browser_use_async.server.executors.browser.elements import (
     Element,
     ElementNotFoundError,
-    Kind,
     check,
     click,
     fill,
     find,
 )
+from browser_use_async.server.executors.browser.locators import Kind
 from browser_use_async.server.executors.browser.page import TaskPage
 from browser_use_async.server.executors.protocol import CannotContinueError
 

@@ -158,8 +158,8 @@ def test_the_answer_is_read_where_it_is_asked_for():
     assert (saved.saving.name, saved.only_saving) == ("x.csv", True)
 
 
-def test_the_readers_words_make_the_readers_plan():
-    """The plan of a task without a browser's words is the reader's."""
+def test_words_without_a_browser_make_the_same_plan():
+    """A task that needs no browser has the plan that the executor `plain` follows."""
     plan = _plan("Open https://shop.example/, follow the Prices link and list the tables")
     file = _plan("Open order.csv and tell me the text")
 
@@ -229,7 +229,7 @@ def test_a_refusal_names_the_nearest_instruction(said: str, form: str):
 
 def test_a_verb_like_no_other_has_no_nearest_instruction():
     """The refusal then has only the list of instructions."""
-    with pytest.raises(CannotContinueError, match=r"model here\. What is understood: open ADDR"):
+    with pytest.raises(CannotContinueError, match=r"say it in steps\. What is understood: open"):
         _plan("Open a.example/. Xyzzy")
 
 

@@ -191,7 +191,7 @@ def _holding(folder: Path, text: str) -> list[str]:
 
 
 def test_no_browser(monkeypatch: pytest.MonkeyPatch):
-    """Without a browser `auto` is the reader, and `chromium` says how to get one."""
+    """Without a browser `auto` is `plain`, and `chromium` says how to get one."""
     monkeypatch.setenv("PATH", "/nowhere")
     monkeypatch.delenv(locate.VARIABLE, raising=False)
     with pytest.raises(ConfigurationError) as caught:
@@ -199,7 +199,7 @@ def test_no_browser(monkeypatch: pytest.MonkeyPatch):
     auto = LocalServer()
 
     assert "apt-get install chromium" in str(caught.value)
-    assert type(auto.executor).__name__ == "ReaderExecutor"
+    assert type(auto.executor).__name__ == "PlainExecutor"
 
 
 @pytest.mark.parametrize("way", ["argument", "environment"])

@@ -7,7 +7,7 @@ from browser_use_async.server.executors.browser.executor import ChromiumExecutor
 from browser_use_async.server.records import Finished
 from tests.server.browser.pages import png_size, serve_pages
 from tests.server.browser.running import browse
-from tests.server.reader.running import Run, properties
+from tests.server.plain.running import Run, properties
 from tests.support.wire import bound_socket
 
 FORM = """
@@ -54,8 +54,8 @@ async def test_clicks_fills_downloads_and_answers(chromium: ChromiumExecutor, si
     assert len(set(pictures)) >= 8
 
 
-async def test_the_readers_plan_is_followed(chromium: ChromiumExecutor, site: str):
-    """A task in the reader's own words is understood as the reader does, and links are clicked."""
+async def test_a_plan_that_needs_no_browser_is_followed(chromium: ChromiumExecutor, site: str):
+    """A task that the executor `plain` could take is understood as there, and links are clicked."""
     done = await browse(chromium, f"Open {site}/, follow the Bicycles link and tell me the title")
 
     assert done.output == "Bicycles | Tern & Tide Bicycles"
@@ -76,7 +76,7 @@ async def test_a_link_to_a_file_is_downloaded_and_read(chromium: ChromiumExecuto
 
 @pytest.mark.torture
 async def test_tables_are_saved(chromium: ChromiumExecutor, site: str):
-    """Tables can be saved as with the reader."""
+    """Tables can be saved as without a browser."""
     done = await browse(chromium, f"Open {site}/pricing.html and save the plans as plans.csv")
 
     assert done.files["plans.csv"].startswith(b"Plan,Price per month")

@@ -36,7 +36,7 @@ SPELLINGS = (
 async def _served(
     http: aiohttp.ClientSession, *, exposed: bool = False, **options: Any
 ) -> AsyncIterator[Caller]:
-    """A server with the reader, open to other machines or not."""
+    """A server with the executor `plain`, open to other machines or not."""
     if exposed:
         # The proxy is left out, so that the test cannot be reached from elsewhere.
         port = free_port()
@@ -46,7 +46,7 @@ async def _served(
             "port": port,
             "public_url": f"http://127.0.0.1:{port}",
         }
-    async with LocalServer(**{"executor": "reader", "balance_cents": 10_000, **options}) as server:
+    async with LocalServer(**{"executor": "plain", "balance_cents": 10_000, **options}) as server:
         yield Caller(server, http)
 
 

@@ -72,21 +72,3 @@ async def test_a_key_that_one_server_revokes_is_refused_by_another(
     assert [(each.status, each.json["detail"]) for each in after] == [
         (401, "The API key was revoked")
     ] * 3
-
-
-async def test_servers_give_the_same_answer_the_same_tag(
-    start: Start, http: aiohttp.ClientSession
-) -> None:
-    """A client may call any of them."""
-    one, other = await start(role="api"), await start(role="api")
-    task_id = await (await one.with_new_key("shop")).create()
-    # Without links, which name the server.
-    reads = await one.with_new_key("shop", scopes=["read"])
-    elsewhere = Caller(other.server, http, reads.api_key)
-    for path in ("/tasks", f"/task/{task_id}"):
-        answer = await reads.get(path)
-        known = {"If-None-Match": answer.headers["ETag"]}
-        same, none = await elsewhere.get(path), await elsewhere.get(path, headers=known)
-
-        assert (same.body, same.headers["ETag"]) == (answer.body, answer.headers["ETag"])
-        assert (none.status, none.body) == (304, b"")

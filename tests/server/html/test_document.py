@@ -57,8 +57,8 @@ async def test_long_csv_says_that_it_was_cut():
     assert len(page.tables[0].rows) == 99_999
 
 
-async def test_json_is_text_by_pointer_and_data():
-    """JSON can be read line by line, each value behind its pointer, and stays data."""
+async def test_json_is_text_by_pointer_and_a_tree():
+    """JSON can be read line by line, each value behind its pointer, and is a tree."""
     page = await read_document(
         URL, "application/ld+json", b'{"a/b": {"c": [1, "x"]}, "d": null, "e": {}, "f~g": true}'
     )
@@ -71,16 +71,18 @@ async def test_json_is_text_by_pointer_and_data():
         "/e: {}",
         "/f~0g: true",
     ]
-    assert page.data == [{"a/b": {"c": [1, "x"]}, "d": None, "e": {}, "f~g": True}]
+    assert page.root is not None
+    assert page.root.text == "a/b c 1 x d null e f~g true"
     assert scalar.text == "/: 7"
 
 
 async def test_long_json_is_shortened_as_text_only():
-    """The lines are bounded, the data is complete."""
+    """The lines are bounded, the tree is complete."""
     page = await read_document(URL, "application/json", f"[{'1,' * 6000}1]".encode())
 
     assert page.text.endswith("[... and more]")
-    assert len(page.data[0]) == 6001
+    assert page.root is not None
+    assert len(page.root.text.split()) == 6001
 
 
 @pytest.mark.parametrize(

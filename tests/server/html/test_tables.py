@@ -1,7 +1,7 @@
 import pytest
 
-from browser_use_async.server.html.extraction import read_html
 from browser_use_async.server.html.page import Row, Table
+from tests.server.html.reading import read_html
 
 
 def tables(html: str) -> list[Table]:
@@ -9,8 +9,8 @@ def tables(html: str) -> list[Table]:
     return list(read_html("https://a.example/", html).tables)
 
 
-def test_header_rows_links_and_footers():
-    """The first row of header cells names the columns; footers are no rows; links are kept."""
+def test_header_rows_and_footers():
+    """The first row of header cells names the columns; footers are no rows."""
     (table,) = tables(
         """<h2>Heading</h2><table><caption>Name</caption>
         <thead><tr><th>A<th>B</thead><tfoot><tr><td>Sum<td>3</tfoot>
@@ -18,9 +18,8 @@ def test_header_rows_links_and_footers():
     )
 
     assert table.headers == ("A", "B")
-    assert table.rows == [Row(("one", "1"), "https://a.example/one"), Row(("two", "2"))]
+    assert table.rows == [Row(("one", "1")), Row(("two", "2"))]
     assert table.name == "Name"
-    assert not table.named_rows
 
 
 def test_heading_names_a_table_without_a_caption():
@@ -30,12 +29,11 @@ def test_heading_names_a_table_without_a_caption():
     assert table.name == "Heading"
 
 
-def test_marked_rows_are_named():
+def test_an_empty_corner_is_a_head():
     """Header cells in front of rows, and an empty corner."""
     (table,) = tables("<table><tr><td><th>X<th>Y<tr><th>r1<td>1<td>2<tr><th>r2<td>3<td>4</table>")
 
     assert table.headers == ("", "X", "Y")
-    assert table.named_rows
 
 
 def test_merged_cells_are_repeated():
@@ -50,16 +48,6 @@ def test_merged_cells_are_repeated():
         ("x", "1", "2"),
         ("z", "3", "4"),
     ]
-
-
-def test_wide_table_without_marks_begins_with_its_names():
-    """Three columns of plain cells: the first row names them, unless it has a number."""
-    (named,) = tables("<table><tr><td>A<td>B<td>C<tr><td>1<td>2<td>3</table>")
-    (plain,) = tables("<table><tr><td>A<td>7<td>C<tr><td>1<td>2<td>3</table>")
-
-    assert named.headers == ("A", "B", "C")
-    assert plain.headers == ()
-    assert len(plain.rows) == 2
 
 
 @pytest.mark.parametrize(

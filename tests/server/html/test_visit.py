@@ -1,7 +1,7 @@
 import pytest
 
 from browser_use_async.server.egress.policy import AllowedDomains, EgressPolicy, PrivateAddresses
-from browser_use_async.server.html.visit import PageNotOpenedError, open_page
+from browser_use_async.server.html.visit import Cookies, PageNotOpenedError, open_page
 from browser_use_async.server.http_client import HttpClient
 from tests.server.raw_server import page, raw_server
 
@@ -127,9 +127,10 @@ async def test_cookies_of_the_whole_way_are_collected(outbound: HttpClient):
     )
     async with raw_server({"/a": first, "/b": last}) as url:
         local = url.replace("127.0.0.1", "localhost")
-        visit = await open_page(outbound, f"{local}/a")
+        cookies = Cookies()
+        await open_page(outbound, f"{local}/a", cookies=cookies)
 
-    assert visit.cookies == [
+    assert cookies.all() == [
         {"name": "a", "value": "1", "domain": "localhost", "path": "/x"},
         {"name": "b", "value": "2", "domain": "localhost", "path": "/"},
     ]

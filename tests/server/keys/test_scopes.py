@@ -22,7 +22,6 @@ ADMINISTRATION = (
     ("GET", "/admin/keys", "admin"),
     ("POST", "/admin/keys", "admin"),
     ("DELETE", f"/admin/keys/{UNKNOWN_ID}", "admin"),
-    ("GET", "/admin/audit", "admin"),
     ("GET", f"/admin/deliveries/{UNKNOWN_ID}", "admin"),
     ("GET", "/admin/costs", "read"),
     ("GET", "/admin/deliveries", "read"),

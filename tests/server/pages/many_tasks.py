@@ -47,8 +47,8 @@ def multiply_tasks(database: Path, times: int) -> None:
         connection.execute(f"{numbers} INSERT INTO tasks SELECT {others} FROM tasks, numbers")
         connection.execute(
             "INSERT INTO steps (task_id, number, id, evaluation_previous_goal, next_goal, url, "
-            "text, taken_at) SELECT tasks.id, steps.number, steps.id, "
-            "steps.evaluation_previous_goal, steps.next_goal, steps.url, steps.text, "
+            "taken_at) SELECT tasks.id, steps.number, steps.id, "
+            "steps.evaluation_previous_goal, steps.next_goal, steps.url, "
             "steps.taken_at FROM steps, tasks WHERE tasks.position > 1"
         )
         connection.execute("UPDATE accounts SET tasks = ?", (times,))

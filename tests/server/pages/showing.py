@@ -1,11 +1,13 @@
 """An executor with an imitated browser: the test draws its pictures."""
 
 import asyncio
+import io
 from collections.abc import AsyncIterator
+
+from PIL import Image, ImageDraw
 
 from browser_use_async.server.executors.protocol import Control
 from browser_use_async.server.executors.view import Frame, Input
-from browser_use_async.server.pictures import draw_step
 from browser_use_async.server.records import Assignment
 from tests.server.steering import FromQueue
 
@@ -15,15 +17,13 @@ PAGE = (640, 480)
 """Width and height of the page."""
 
 
-def drawn(number: int, text: str = "") -> Frame:
-    """A picture with a number on it.
-
-    Args:
-        number: The number.
-        text: What else stands on it.
-    """
-    image = draw_step(number, f"Frame {number}", "https://shop.example/", text, PAGE)
-    return Frame(image, "image/png", *PAGE)
+def drawn(number: int) -> Frame:
+    """A picture with a number on it."""
+    image, file = Image.new("P", PAGE, 0), io.BytesIO()
+    image.putpalette(bytes((255, 255, 255, 32, 74, 135)))
+    ImageDraw.Draw(image).text((24, 24), f"Frame {number}", fill=1, font_size=28)
+    image.save(file, "PNG")
+    return Frame(file.getvalue(), "image/png", *PAGE)
 
 
 class Showing(FromQueue):

@@ -60,7 +60,7 @@ async def stocked(http: aiohttp.ClientSession) -> AsyncIterator[Stocked]:
             kind = {"Content-Type": "text/csv"}
             await api.put(link, key=False, data=b"name", headers=kind)
             paths = ["/", *tasks, "/schedules", "/profiles", "/files", "/webhooks", "/keys"]
-            paths += ["/docs", "/overview", "/?status=done&sort=-cost", f"{tasks[0]}?step=99"]
+            paths += ["/overview", "/?status=done&sort=-cost", f"{tasks[0]}?step=99"]
             yield Stocked(api, paths)
 
 

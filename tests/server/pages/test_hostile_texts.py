@@ -47,7 +47,7 @@ def payload(request: pytest.FixtureRequest) -> str:
 
 
 def _executor(text: str) -> ScriptedExecutor:
-    step = ScriptedStep(text, evaluation_previous_goal=text, url=text, text=text)
+    step = ScriptedStep(text, evaluation_previous_goal=text, url=text)
     rows = '[{"%s": "%s"}]' % ((text.replace("\\", "\\\\").replace('"', '\\"'),) * 2)
     scenarios = {
         "Rows": Scenario(steps=(step, step), step_seconds=0, output=rows),
@@ -98,7 +98,7 @@ async def test_no_script_runs_in_any_page(browser: Browser, visited: Visited, pa
     """In none of the application's pages and dialogs, nor of the live and public ones."""
     api = visited.api
     finished, _, running = visited.tasks
-    paths = ["/", "/schedules", "/profiles", "/files", "/webhooks", "/keys", "/docs"]
+    paths = ["/", "/schedules", "/profiles", "/files", "/webhooks", "/keys"]
     paths += [f"/tasks/{each}" for each in visited.tasks]
     for path in paths:
         page = await open_page(browser, api, path)

@@ -115,8 +115,8 @@ def _add_steps(database: Path, count: int) -> None:
         connection.execute(
             "WITH RECURSIVE numbers (number) AS (SELECT 3 UNION ALL SELECT number + 1 "
             "FROM numbers WHERE number < ?) INSERT INTO steps (task_id, number, id, "
-            "evaluation_previous_goal, next_goal, url, text, taken_at) SELECT task_id, "
-            "numbers.number, id || numbers.number, 'Success', 'No ' || numbers.number, url, text, "
+            "evaluation_previous_goal, next_goal, url, taken_at) SELECT task_id, "
+            "numbers.number, id || numbers.number, 'Success', 'No ' || numbers.number, url, "
             "taken_at FROM steps, numbers WHERE steps.number = 2",
             (count,),
         )

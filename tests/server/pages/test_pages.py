@@ -118,7 +118,7 @@ async def test_pages_need_no_other_file(api: Caller):
     """No other file and no other host; exactly their own script and style may run."""
     task = await api.reached(await api.create(), "finished")
     here = ("/", api.server.url)
-    for url in (task["live_url"], api.server.url, api.server.url + "/docs"):
+    for url in (task["live_url"], api.server.url, api.server.url + "/keys"):
         answer = await api.get(url, key=False)
         policy = answer.headers["Content-Security-Policy"]
 
@@ -270,7 +270,7 @@ async def test_the_page_at_the_root_says_what_this_is(api: Caller):
 async def test_one_document_stands_at_every_address_of_the_application(api: Caller):
     """It is complete, in at most 250 KB; only its own pages may be framed in it."""
     documents = set()
-    for path in ("/", "/tasks/any", "/schedules", "/profiles", "/webhooks", "/keys", "/docs"):
+    for path in ("/", "/tasks/any", "/schedules", "/profiles", "/webhooks", "/keys"):
         answer = await api.get(api.server.url + path, key=False)
         policy = answer.headers["Content-Security-Policy"]
         documents.add(answer.body)

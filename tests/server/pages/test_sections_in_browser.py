@@ -370,44 +370,6 @@ async def test_a_key_that_only_reads_is_offered_nothing_else(browser: Browser, a
     assert page.complaints == []
 
 
-async def test_what_the_pages_read_is_not_in_the_audit_trail(browser: Browser, api: Caller):
-    """Keys, with and without the right to, its trail, webhooks, and a task that does not exist."""
-    reader = await api.with_new_key("reader", scopes=["read"])
-    for caller in (api, reader):
-        page = await open_page(browser, caller, "/keys")
-        await click_button(page, "Webhooks", "nav")
-        await page.until("document.querySelector('h1').innerText === 'Webhooks'")
-        await page.go(f"{api.server.url}/tasks/nothing")
-        await page.until("document.querySelector('h1')?.innerText === 'There is no such task'")
-    page = await open_page(browser, api, "/keys")
-    await page.click(".audit summary")
-    await page.until("document.querySelectorAll('.audit tbody tr').length > 0")
-    entries = (await api.get(f"{api.server.url}/admin/audit")).json["entries"]
-
-    assert [each["call"] for each in entries] == ["admin_add_key"]
-
-
-async def test_the_api_is_found_and_tried(browser: Browser, api: Caller):
-    """Each call has its price and an example; one of them is sent from the page."""
-    page = await browser.open(f"{api.server.url}/docs")
-    await page.until("document.querySelectorAll('.call').length === 26")
-    text = " ".join((await page.text("main")).split())
-    await page.go(f"{api.server.url}/docs?signed-in#key={api.api_key}")
-    await page.until("!!document.getElementById('balance')")
-    await type_into(page, "main [type=search]", "balance")
-    await page.until("document.querySelectorAll('.call').length === 1")
-    await click_button(page, "Try it")
-    await click_button(page, "Send")
-    await page.until("document.querySelector('.try [role=status]')?.innerText.includes('200')")
-    answer = await page.text(".try [role=status]")
-
-    assert "$0.0075 to $0.03 per step" in text
-    assert "needs no key" in text
-    assert text.count("needs a subscription") == 2
-    assert "balance" in answer
-    assert page.complaints == []
-
-
 @pytest.mark.parametrize("path", ["/schedules", "/keys", "/profiles", "/files", "/webhooks"])
 @pytest.mark.parametrize("width", [1440, 390])
 async def test_the_heading_comes_first(browser: Browser, api: Caller, path: str, width: int):

@@ -69,7 +69,7 @@ async def test_without_a_browser_each_step_brings_a_picture(
     task = await running_task(steered)
     async with live_socket(http, task["live_url"]) as page:
         for count in (1, 2):
-            queue.step(f"Step {count}")
+            queue.step(f"Step {count}", screenshot=drawn(count).image)
             await page.until(lambda count=count: len(page.images) == count)
         refused = await page.ask(**CLICK)
 

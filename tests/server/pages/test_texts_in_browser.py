@@ -216,19 +216,3 @@ async def test_deliveries_name_their_tasks(browser: Browser, http: aiohttp.Clien
 
     assert "Read the news" in named
     assert max(map(len, named)) <= 120
-
-
-async def test_fields_of_a_call_fit_on_a_telephone(browser: Browser, api: Caller):
-    """No sideways scrolling is needed, and it is still a table for screen readers."""
-    page = await open_page(browser, api, "/docs", width=390, height=844, phone=True)
-    await page.until("document.querySelectorAll('.fields').length > 5")
-    wide = await page.run(
-        "[...document.querySelectorAll('.scroll:has(.fields)')]"
-        ".filter((each) => each.scrollWidth > each.clientWidth).length"
-    )
-    roles = await page.run(
-        "[...document.querySelectorAll('.fields :is(tr, th, td)')]"
-        ".filter((each) => !each.getAttribute('role')).length"
-    )
-
-    assert (wide, roles) == (0, 0)

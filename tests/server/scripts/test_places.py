@@ -1,26 +1,23 @@
 """A script stays on its site: on its pages, and in the frames of its pages."""
 
-import re
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from decimal import Decimal
 
 import attrs
 
-from browser_use_async.server.executors.agent.model import Model
 from browser_use_async.server.executors.browser.executor import ChromiumExecutor
+from browser_use_async.server.executors.model import Model
 from browser_use_async.server.executors.settings import AgentSettings, ChromiumSettings
 from browser_use_async.server.records import (
     Failed,
     Finished,
-    RemoteTask,
     ScriptOrder,
     ScriptOutcome,
 )
 from tests.agent.scripted_model import KEY, Says, ScriptedModel
 from tests.server.browser.pages import Site, serve_pages
 from tests.server.browser.running import browse
-from tests.server.reader.running import Run
+from tests.server.plain.running import Run
 from tests.support.patience import until
 
 SECRET = "canary-of-a-password-77"
@@ -57,19 +54,15 @@ async def serve(**pages: str) -> AsyncGenerator[Pages, None]:
 
 
 @asynccontextmanager
-async def healing(
-    browser_path: str, name: str = ""
+async def with_model(
+    browser_path: str,
 ) -> AsyncGenerator[tuple[ChromiumExecutor, ScriptedModel], None]:
-    """An executor with a model that chooses the first element with a name from each list."""
-
-    def answer(question: str) -> Says:
-        found = re.search(rf"^(\d+)\. \S+ “{name}", question, re.MULTILINE)
-        return {"number": int(found[1]) if found is not None else 0}
-
-    async with ScriptedModel([answer]) as model:
+    """An executor with a model, which could be asked."""
+    said: Says = {"answer": "x"}
+    async with ScriptedModel([lambda _: said]) as model:
         settings = ChromiumSettings(browser_path, allow_private_addresses=True)
-        mending = Model.of(AgentSettings(llm_base_url=model.url, llm_key=KEY))
-        executor = ChromiumExecutor(settings, mending)
+        reading = Model.of(AgentSettings(llm_base_url=model.url, llm_key=KEY))
+        executor = ChromiumExecutor(settings, reading)
         try:
             yield executor, model
         finally:
@@ -104,15 +97,15 @@ def outcome_of(run: Run) -> ScriptOutcome:
 async def test_a_page_that_moved_to_another_site_gets_no_secret(
     browser_path: str, chromium: ChromiumExecutor
 ) -> None:
-    """No model is asked for an element there, and no agent begins again with the secrets."""
+    """No model is asked there, and no agent begins again with the secrets."""
     async with (
         serve(login=LOGIN) as shop,
         serve(login=LOGIN) as thief,
-        healing(browser_path) as (healer, model),
+        with_model(browser_path) as (asking, model),
     ):
         text = await record(chromium, f"Open {shop.site.url}/login, {LOGIN_TASK}")
         shop.put(login=f"REDIRECT {thief.site.other_url}/login")
-        for player in (chromium, healer):
+        for player in (chromium, asking):
             refused = await play(player, text)
             where = f"the page is {thief.site.other_url}/login and not {shop.site.url}/login"
             assert where in refused.reason
@@ -178,25 +171,6 @@ async def test_a_frame_of_another_site_gets_nothing(chromium: ChromiumExecutor) 
     assert {*thief.site.asked} <= {"/pay", "/favicon.ico"}
 
 
-async def test_a_model_sees_no_elements_of_other_frames(browser_path: str) -> None:
-    """An advertisement cannot offer itself to it."""
-    link = "<title>Start</title><a href=/in>{}</a><iframe src={}/ad></iframe>"
-    async with (
-        serve(ad="<a href=/in>Enter here</a>") as thief,
-        serve(start=link.format("Enter", thief.site.other_url)) as shop,
-        healing(browser_path, "Enter here") as (healer, model),
-    ):
-        text = await record(healer, f'Open {shop.site.url}/start, click "Enter"')
-        shop.put(start=link.format("Come in", thief.site.other_url))
-        refused = await play(healer, text)
-
-    assert isinstance(refused.end, Failed)
-    assert len(model.asked) == 1
-    assert "“Come in”" in model.asked[0].text
-    assert "Enter here" not in model.asked[0].text
-    assert "/in" not in thief.site.asked
-
-
 class PausedOnce:
     """The control of a task that is paused before its second step, until something has come."""
 
@@ -215,17 +189,6 @@ class PausedOnce:
         self._steps += 1
         if self._steps == 2:
             await self._pause()
-
-    async def remember(self, remote: RemoteTask) -> None:
-        """Nothing is done at another service."""
-
-    async def charge(self, cents: Decimal) -> None:
-        """Nothing is done at another service."""
-
-    @property
-    def is_left_alone(self) -> bool:
-        """The server does not close."""
-        return False
 
 
 async def test_a_page_that_leaves_before_the_step_gets_no_key(chromium: ChromiumExecutor) -> None:
@@ -255,18 +218,18 @@ async def test_a_page_that_leaves_before_the_step_gets_no_key(chromium: Chromium
 async def test_paying_behind_a_secret_is_no_sign_in(
     browser_path: str, chromium: ChromiumExecutor
 ) -> None:
-    """Its button is never healed, and the payment is never made again."""
+    """Another button is never taken for it, and the payment is never made again."""
     async with (
         serve(pay=CVC, other="<title>Other</title>") as shop,
-        healing(browser_path) as (healer, model),
+        with_model(browser_path) as (asking, model),
     ):
         task = f'Open {shop.site.url}/pay, fill "Code" with the secret pw, click "Pay $999 now"'
         text = await record(chromium, task)
         shop.put(pay=CVC.replace("999 now", "999 now and subscribe"))
-        changed = await play(healer, text)
+        changed = await play(asking, text)
         paid = shop.site.asked.count("/paid")
         shop.put(pay=CVC, paid="REDIRECT /other")
-        led_elsewhere = await play(healer, text)
+        led_elsewhere = await play(asking, text)
 
     assert "effect: changes" in text
     assert "signs in" not in text
@@ -297,13 +260,29 @@ async def test_a_sign_in_is_sent_once(chromium: ChromiumExecutor) -> None:
     assert shop.site.asked.count("/in") == 2
 
 
-async def test_a_sign_in_is_not_healed_into_a_payment(browser_path: str) -> None:
-    """A model that names such a button is not believed."""
-    async with serve(login=LOGIN) as shop, healing(browser_path, "Pay now") as (healer, model):
-        text = await record(healer, f"Open {shop.site.url}/login, {LOGIN_TASK}")
+async def test_a_sign_in_does_not_become_a_payment(chromium: ChromiumExecutor) -> None:
+    """A button in its place that pays is not clicked."""
+    async with serve(login=LOGIN) as shop:
+        text = await record(chromium, f"Open {shop.site.url}/login, {LOGIN_TASK}")
         shop.put(login=LOGIN.replace("Sign in", "Pay now"))
-        refused = await play(healer, text)
+        refused = await play(chromium, text)
 
-    assert len(model.asked) == 1
-    assert outcome_of(refused).healed == 0
+    assert outcome_of(refused).may_go_on  # nothing was sent
     assert shop.site.asked.count("/in") == 1
+
+
+async def test_a_step_without_a_description_is_taken_in_no_frame(
+    chromium: ChromiumExecutor,
+) -> None:
+    """Its words could also be those of a frame of another site."""
+    frame = "<title>Start</title><iframe src={}/ad></iframe>"
+    async with (
+        serve(ad="<a href=/in>Enter</a>") as thief,
+        serve(start=frame.format(thief.site.other_url)) as shop,
+    ):
+        start = f"{shop.site.url}/start"
+        text = f'script login\n\nopen {start}\nclick "Enter"\n    page: {start}\n'
+        refused = await play(chromium, text, secrets={})
+
+    assert "its frame is not the page itself" in refused.reason
+    assert "/in" not in thief.site.asked

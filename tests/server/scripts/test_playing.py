@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator, Mapping
 
 import pytest
 
-from browser_use_async.server.executors.agent.model import Model
 from browser_use_async.server.executors.browser.executor import ChromiumExecutor
+from browser_use_async.server.executors.model import Model
 from browser_use_async.server.executors.scripts.notation import parse
 from browser_use_async.server.executors.scripts.script import Effect
 from browser_use_async.server.executors.settings import AgentSettings, ChromiumSettings
@@ -15,7 +15,7 @@ from browser_use_async.server.records import Failed, Finished, ScriptOrder
 from tests.agent.scripted_model import KEY, Says, ScriptedModel
 from tests.server.browser.pages import Site, serve_pages
 from tests.server.browser.running import browse
-from tests.server.reader.running import Run
+from tests.server.plain.running import Run
 
 SCHEMA = {
     "type": "object",
@@ -145,7 +145,7 @@ async def test_no_file_is_written_outside_of_its_folder(
     [
         ({"link": "{name} Ltd"}, "Click “Old Mill”: "),
         ({"field": "Firm"}, ""),  # found by its attribute, which is another sign
-        ({"term": "Town"}, "city is not where it was"),
+        ({"term": "Town"}, "city is not named on the page"),
         ({"banner": COVER.format("Hi <button onclick='parentElement.remove()'>OK</button>")}, ""),
         ({"banner": COVER.format("Subscribe first")}, "something lies over it"),
     ],
@@ -164,60 +164,72 @@ async def test_a_changed_page_gives_the_right_answer_or_a_reason(
         assert json.loads(done.output) == {"company": "Old Mill", "city": "Graz"}
 
 
-@pytest.fixture
-async def model() -> AsyncIterator[ScriptedModel]:
-    """A model that knows the new name of every link, and reads pages."""
-    async with ScriptedModel([_heal]) as model:
-        yield model
-
-
-def _heal(question: str) -> Says:
-    if "numbered list" in question:
-        wanted = re.search(r"The step: Click “(.*?)”", question)
-        assert wanted is not None
-        listed = re.findall(r"^(\d+)\. link “(.*?)”", question, re.MULTILINE)
-        return {"number": next((int(at) for at, name in listed if wanted[1] in name), 0)}
-    name, city = re.findall(r"Company (\S+ \S+) \w+ (\w+)", question)[-1]
-    return {"company": name, "city": city}
-
-
-@pytest.fixture
-async def healing(browser_path: str, model: ScriptedModel) -> AsyncIterator[ChromiumExecutor]:
-    """An executor that may use the model."""
-    settings = ChromiumSettings(browser_path, allow_private_addresses=True)
-    mending = Model.of(AgentSettings(llm_base_url=model.url, llm_key=KEY))
-    executor = ChromiumExecutor(settings, mending)
-    yield executor
-    await executor.aclose()
-
-
-@pytest.mark.parametrize(
-    "later", [{"link": "{name} Ltd"}, {"term": "Town"}, {"link": "{name} Ltd", "term": "Town"}]
-)
-async def test_one_question_mends_a_script(
-    healing: ChromiumExecutor, model: ScriptedModel, site: Site, later: dict[str, str]
+@pytest.mark.parametrize("later", [{"link": "{name} Ltd"}, {"term": "Town"}])
+async def test_what_does_not_fit_may_go_to_the_agent(
+    chromium: ChromiumExecutor, site: Site, later: dict[str, str]
 ) -> None:
-    """The mended version is played without a question."""
-    text = await first_run(healing, site)
+    """Nothing is mended step by step; the agent does the task anew, if nothing was changed."""
+    text = await first_run(chromium, site)
     async with serve_pages(register(**later)) as changed:
-        text = text.replace(site.url, changed.url)
-        done = await play(healing, text)
-        assert isinstance(done.end, Finished), done.end
-        assert done.end.script is not None
-        asked = len(model.asked)
-        again = await play(healing, done.end.script.text, "Red Barn")
+        done = await play(chromium, text.replace(site.url, changed.url))
 
-    assert done.value == {"company": "Old Mill", "city": "Graz"}
-    assert asked == len(later) == done.end.script.model_calls
-    assert again.value == {"company": "Red Barn", "city": "Ghent"}
-    assert isinstance(again.end, Finished)
-    assert again.end.script is not None
-    assert (again.end.script.model_calls, len(model.asked)) == (0, asked)
+    assert isinstance(done.end, Failed)
+    assert done.end.script is not None
+    assert done.end.script.may_go_on
+    assert (done.end.script.model_calls, done.end.script.text) == (0, "")
 
 
-async def test_what_changes_something_is_never_healed(
-    healing: ChromiumExecutor, model: ScriptedModel
-) -> None:
+async def test_what_has_no_name_is_asked_of_a_model_once(browser_path: str, site: Site) -> None:
+    """The other fields are read from the page as before."""
+    schema = {**SCHEMA, "properties": {**SCHEMA["properties"], "mood": {"type": "string"}}}
+    said: Says = {"company": "no", "city": "no", "mood": "calm"}
+    async with ScriptedModel([lambda _: said]) as model:
+        settings = ChromiumSettings(browser_path, allow_private_addresses=True)
+        reading = Model.of(AgentSettings(llm_base_url=model.url, llm_key=KEY))
+        executor = ChromiumExecutor(settings, reading)
+        try:
+            text = await first_run(executor, site)
+            text = text.replace("answer: end\n", "answer: end\nneeds the model: mood\n")
+            order = ScriptOrder("office", {"company": "Old Mill"}, text, 1)
+            done = await browse(executor, "Find it", schema=schema, script=order)
+        finally:
+            await executor.aclose()
+
+    assert done.value == {"company": "Old Mill", "city": "Graz", "mood": "calm"}
+    assert isinstance(done.end, Finished)
+    assert done.end.script is not None
+    assert done.end.script.model_calls == len(model.asked) == 1
+
+
+async def test_rows_that_are_named_in_their_first_cell_are_read(chromium: ChromiumExecutor) -> None:
+    """Accessible tables name their rows by `<th scope=row>`."""
+    table = (
+        "<title>Prices</title><table><caption>Plans</caption>"
+        "<tr><th scope=col>Plan</th><th scope=col>Price</th></tr>{}</table>"
+    )
+    row = "<tr><th scope=row>{}</th><td>{}</td></tr>"
+    schema = {
+        "type": "array",
+        "items": {
+            "type": "object",
+            "properties": {"plan": {"type": "string"}, "price": {"type": "number"}},
+        },
+    }
+    pages = {"/": table.format(row.format("Basic", "5.50") + row.format("Team", "9.00"))}
+    async with serve_pages(pages) as shop:
+        task = f"Open {shop.url}/ and list the plans with their prices"
+        first = await browse(chromium, task, schema=schema, script=ScriptOrder("plans", {}))
+        assert isinstance(first.end, Finished)
+        assert first.end.script is not None
+        pages["/"] = table.format(row.format("Team", "9.90") + row.format("Large", "1,250.00"))
+        order = ScriptOrder("plans", {}, first.end.script.text, 1)
+        later = await browse(chromium, task, schema=schema, script=order)
+
+    assert first.value == [{"plan": "Basic", "price": 5.5}, {"plan": "Team", "price": 9}]
+    assert later.value == [{"plan": "Team", "price": 9.9}, {"plan": "Large", "price": 1250}]
+
+
+async def test_what_changes_something_is_left_to_a_person(chromium: ChromiumExecutor) -> None:
     """Its page has changed: a person is asked, and nothing is ordered."""
     ordered: list[str] = []
     shop = {
@@ -229,22 +241,22 @@ async def test_what_changes_something_is_never_healed(
     order = ScriptOrder("order", {})
     async with serve_pages(first) as site:
         done = await browse(
-            healing, f"Open {site.url}/, click “Order tea” and tell me the title", script=order
+            chromium, f"Open {site.url}/, click “Order tea” and tell me the title", script=order
         )
         assert isinstance(done.end, Finished)
         assert done.end.script is not None
         text = done.end.script.text
         assert "effect: changes" in text
-        played = await browse(healing, "Order it", script=ScriptOrder("order", {}, text, 1))
+        played = await browse(chromium, "Order it", script=ScriptOrder("order", {}, text, 1))
         assert played.output == "Thanks"
         assert site.asked.count("/order") == 2
     changed = {**shop, "/": shop["/"].format(label="Order coffee")}
     async with serve_pages(changed) as site:
         text = text.replace(re.findall(r"http://127\.0\.0\.1:\d+", text)[0], site.url)
         refused = await browse(
-            healing, "Order it", script=ScriptOrder("order", {}, text, 1, is_attended=False)
+            chromium, "Order it", script=ScriptOrder("order", {}, text, 1, is_attended=False)
         )
-        asked = await browse(healing, "Order it", script=ScriptOrder("order", {}, text, 1))
+        asked = await browse(chromium, "Order it", script=ScriptOrder("order", {}, text, 1))
         ordered += [path for path in site.asked if path == "/order"]
 
     assert "Order coffee" in refused.reason or "nothing found" in refused.reason
@@ -255,4 +267,3 @@ async def test_what_changes_something_is_never_healed(
     assert step.asks_for == "approval"
     assert "Do it by hand if it is right" in step.next_goal
     assert ordered == []
-    assert not model.asked

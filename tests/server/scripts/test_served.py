@@ -197,7 +197,9 @@ class Own(ScriptedExecutor):
 
 
 @pytest.mark.parametrize(
-    ("executor", "name"), [("reader", "rule-based reader"), (Own(), "own")], ids=["reader", "own"]
+    ("executor", "name"),
+    [("plain", "steps without a browser"), (Own(), "own")],
+    ids=["plain", "own"],
 )
 async def test_a_script_that_cannot_be_played_is_refused(executor: Any, name: str) -> None:
     """It would be neither recorded nor played, and nobody would be told."""

@@ -1,6 +1,5 @@
 """A disk that one client has filled, and what an operator can do then."""
 
-import logging
 import subprocess
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from pathlib import Path
@@ -110,27 +109,6 @@ async def test_no_client_is_told_where_the_database_is(disk: Path, http: aiohttp
     assert [each.status for each in answers] == [507, 507, 507, 401]
     assert "the disk of the server's database is full" in answers[0].text
     assert not any(str(disk) in each.text for each in answers)
-
-
-async def test_wrong_keys_do_not_fill_the_log(
-    disk: Path, http: aiohttp.ClientSession, caplog: pytest.LogCaptureFixture
-):
-    """The audit trail cannot be written; that is one line in a minute."""
-    async with _server(disk) as server:
-        shop = await Caller(server, http, server.api_key).with_new_key("shop")
-        task_id = await shop.create()
-        await _fill_with_tasks(shop)
-        _fill(disk)
-        await _fill_log(shop, task_id)
-        caplog.clear()
-        wrong = Caller(server, http, "bu_a_wrong_key")
-        statuses = {(await wrong.get("/tasks")).status for _ in range(15)}
-        lines = [each.getMessage() for each in caplog.records if each.levelno >= logging.ERROR]
-        lines = [each for each in lines if "task" not in each]
-
-    assert statuses == {401}
-    assert len(lines) == 1
-    assert lines[0].startswith("the audit trail lacks entries: the disk of the server's database")
 
 
 async def test_the_reserve_is_enough_for_hundreds_of_changes(disk: Path):

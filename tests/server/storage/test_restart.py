@@ -15,6 +15,7 @@ import pytest
 from browser_use_async.server import LocalServer
 from browser_use_async.server.encryption import KEY_VARIABLE
 from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor, ScriptedStep
+from browser_use_async.server.pictures import WHITE_PAGE
 from browser_use_async.server.records import Failed, Finished
 from tests.server.calling import Caller
 from tests.server.pngs import read_png
@@ -96,30 +97,30 @@ async def test_tasks_are_answered_as_before(starting: Starting):
 
 
 async def test_files_are_the_same_bytes(starting: Starting):
-    """Captured pictures, drawn ones and output files, also an empty one."""
+    """Pictures, white pages and output files, also an empty one."""
     async with starting() as api:
         pictured = await api.create(metadata={"scenario": "pictured"})
-        drawn = await api.create(browser_viewport_width=640, browser_viewport_height=480)
+        plain = await api.create()
         await api.reached(pictured, "finished")
-        await api.reached(drawn, "finished")
-        before = await _files(api, pictured, drawn)
+        await api.reached(plain, "finished")
+        before = await _files(api, pictured, plain)
     async with starting() as api:
-        after = await _files(api, pictured, drawn)
+        after = await _files(api, pictured, plain)
         hostile = api.server.store.file(pictured, "notes & more #1.txt")
 
     assert after == before
     assert before[:3] == [b"a,b\n1,2\n", b"", b"\x89PNG captured"]
-    assert read_png(before[3]).size == (640, 480)
+    assert before[3] == WHITE_PAGE
     assert len(before) == 5
     assert hostile == b"x"
 
 
-async def _files(api: Caller, pictured: str, drawn: str) -> list[bytes]:
+async def _files(api: Caller, pictured: str, plain: str) -> list[bytes]:
     links = [
         (await api.get(f"/task/{pictured}/output-file/{name}")).json["download_url"]
         for name in ("report.csv", "empty")
     ]
-    for task_id in (pictured, drawn):
+    for task_id in (pictured, plain):
         links += (await api.get(f"/task/{task_id}/screenshots")).json["screenshots"]
     answers = [await api.get(link, key=False) for link in links]
     assert {answer.status for answer in answers} == {200}
@@ -249,7 +250,7 @@ def _on_disk(path: Path) -> bytes:
 
 async def _use_secrets(api: Caller, queue: FromQueue) -> str:
     """Use everything that has secrets; the id of a task that saved its cookies."""
-    queue.step("Typed canary-7531", text="canary-7531", url="https://x/?canary-7531")
+    queue.step("Typed canary-7531", url="https://x/?canary-7531")
     queue.items.put_nowait(Finished("Was canary-7531", cookies=COOKIES))
     secrets = {"password": "canary-7531"}
     saved = await api.create("Log in", secrets=secrets, save_browser_data=True)

@@ -1,8 +1,7 @@
-"""Repeats in the audit trail, the access log and the metrics; and expiry."""
+"""Repeats in the access log and the metrics; and expiry."""
 
 import logging
 from datetime import timedelta
-from typing import Any
 
 import pytest
 
@@ -15,22 +14,6 @@ from tests.support.wall_clock import WallClock
 async def _submit(api: Caller, task: str = "Go") -> Answer:
     headers = {"Idempotency-Key": '"invoice-7"'}
     return await api.post("/run-task", json={"task": task}, headers=headers)
-
-
-async def _entries(api: Caller) -> list[Any]:
-    trail = (await api.get(f"{api.server.url}/admin/audit")).json
-    return [each for each in trail["entries"] if each["call"] == "run_task"]
-
-
-async def test_the_audit_trail_names_the_first_task(serve: Serve):
-    """For each repeat, and for another request with its key."""
-    api = await serve()
-    task_id = (await _submit(api)).json["id"]
-    await _submit(api)
-    await _submit(api, "Stay")
-
-    entries = [(each["subject"], each["status"]) for each in await _entries(api)]
-    assert entries == [(task_id, 200), (task_id, 200), (task_id, 422)]
 
 
 async def test_the_access_log_and_the_metrics(serve: Serve, caplog: pytest.LogCaptureFixture):

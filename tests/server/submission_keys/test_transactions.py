@@ -8,9 +8,7 @@ from pathlib import Path
 import pytest
 
 from browser_use_async.server.errors import NoCreditError
-from browser_use_async.server.http.authorization import Call
 from browser_use_async.server.http.submission_keys import answer_once
-from browser_use_async.server.keys.api_key import DEFAULT_KEY
 from browser_use_async.server.storage import Database, SqliteDatabase
 from browser_use_async.server.storage.database import Claim
 from browser_use_async.server.storage.submission_keys import (
@@ -108,7 +106,7 @@ async def test_a_refusal_for_what_the_first_call_has_spent(
             await database.transact(lambda at: claim(at, Created("1")))
         raise NoCreditError("Insufficient credits")
 
-    answer = answer_once(keys, Call(DEFAULT_KEY), _TASK, "invoice-7", _request(), refuse)
+    answer = answer_once(keys, _TASK, "invoice-7", _request(), refuse)
     if not is_taken:
         with pytest.raises(NoCreditError):
             await answer

@@ -13,7 +13,6 @@ from yarl import URL
 
 from browser_use_async.server.egress.policy import is_here
 from browser_use_async.server.executors.agent.agent_browser import AgentBrowser, AgentBrowsers
-from browser_use_async.server.executors.agent.model import Model, NoModelError
 from browser_use_async.server.executors.agent.process import (
     AgentEndedError,
     AgentProcess,
@@ -24,9 +23,10 @@ from browser_use_async.server.executors.agent.worker.channel import Order
 from browser_use_async.server.executors.browser.launch import BrowserError, BrowserNotStartedError
 from browser_use_async.server.executors.browser.page import script as page_script
 from browser_use_async.server.executors.browser.recorder import Recorder, Recording
+from browser_use_async.server.executors.browser.run_recording import RunRecording, outcome_in_words
+from browser_use_async.server.executors.model import Model, NoModelError
 from browser_use_async.server.executors.protocol import Control, Executor
 from browser_use_async.server.executors.redaction import SecretRedactor
-from browser_use_async.server.executors.scripts.run_notes import RunRecording, outcome_in_words
 from browser_use_async.server.executors.settings import AgentSettings, ChromiumSettings
 from browser_use_async.server.executors.view import View
 from browser_use_async.server.one_time_codes import is_seed

@@ -27,14 +27,14 @@ from browser_use_async.server.executors.agent.agent_browser import AgentBrowser
 from browser_use_async.server.executors.agent.worker import channel
 from browser_use_async.server.executors.browser.browser_folder import kept_environment
 from browser_use_async.server.executors.browser.launch import BrowserError
+from browser_use_async.server.executors.browser.page_description import seen_element, snapshot_from
+from browser_use_async.server.executors.browser.run_recording import RunRecording
 from browser_use_async.server.executors.protocol import Control
 from browser_use_async.server.executors.redaction import SecretRedactor
 from browser_use_async.server.executors.scripts.agent_actions import (
     UnplayableError,
     action_of_agent,
 )
-from browser_use_async.server.executors.scripts.page_description import seen_element, snapshot_from
-from browser_use_async.server.executors.scripts.run_notes import RunRecording
 from browser_use_async.server.records import Failed, Finished, Step
 
 _SWITCHED_OFF = {
@@ -216,7 +216,7 @@ class Conversation:
         picture = base64.b64decode(message.get("screenshot", "")) or None
         if message["kind"] == "step":
             evaluation = self._evaluation(message.get("evaluation", ""))
-            step = Step(message.get("next_goal", ""), evaluation, url, picture, text)
+            step = Step(message.get("next_goal", ""), evaluation, url, picture)
             masked = self.mask.step(step)
             self._goal = masked.next_goal
             return masked

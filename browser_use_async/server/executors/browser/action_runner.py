@@ -11,15 +11,20 @@ from playwright.async_api import FilePayload
 from browser_use_async.server.executors.browser import elements, launch
 from browser_use_async.server.executors.browser.context import TaskContext
 from browser_use_async.server.executors.browser.elements import Element, find
+from browser_use_async.server.executors.browser.locators import SELECTORS
 from browser_use_async.server.executors.browser.page import Document, TaskPage
+from browser_use_async.server.executors.browser.page_description import snapshot_of
 from browser_use_async.server.executors.instructions import actions
 from browser_use_async.server.executors.protocol import CannotContinueError, Control
 from browser_use_async.server.html.document import (
+    MARKUP,
     UnreadableDocumentError,
     read_document,
     type_of_file,
 )
 from browser_use_async.server.html.page import Page
+from browser_use_async.server.html.page_tree import PageNode
+from browser_use_async.server.html.reading import page_of
 from browser_use_async.server.html.visit import PageNotOpenedError, in_words
 from browser_use_async.server.one_time_codes import typed_text
 from browser_use_async.server.records import Assignment
@@ -223,23 +228,21 @@ class ActionRunner:
             raise CannotContinueError(f"There is no page before {page.document.url}.")
         await page.run(page.page.go_back(wait_until="commit"), "going back")
 
-    async def look(self, *, outlined: bool) -> tuple[str, bytes]:
-        """All text of the page and of its frames, and a picture without secrets."""
-        drawing = ("draw", ", ".join(elements.SELECTORS.values()))
-
-        async def seen(page: TaskPage) -> tuple[str, bytes]:
-            texts = await page.ask_frames(*(drawing if outlined else ("text",)))
-            picture = await self._context.secrets.screenshot(page)
-            if outlined:
-                # Not after a failure or a cancellation: a hanging page would delay the task's end.
-                await page.ask_frames("erase")
-            return "\n".join(texts), picture
-
-        return await self._context.ask(seen)
-
     async def screenshot(self) -> bytes:
         """A picture of the page, without secrets."""
         return await self._context.ask(self._context.secrets.screenshot)
+
+    async def outlined_screenshot(self) -> bytes:
+        """The same, on which the elements are outlined."""
+
+        async def seen(page: TaskPage) -> bytes:
+            await page.ask_frames("draw", ", ".join(SELECTORS.values()))
+            picture = await self._context.secrets.screenshot(page)
+            # Not after a failure or a cancellation: a hanging page would delay the task's end.
+            await page.ask_frames("erase")
+            return picture
+
+        return await self._context.ask(seen)
 
     async def text(self) -> str:
         """All text of the page and of its frames."""
@@ -247,13 +250,14 @@ class ActionRunner:
 
     async def read(self) -> Page:
         """The current content of the page."""
-        read = await self._context.ask(lambda page: page.ask("read"))
-        try:
-            body = str(read["text"]).encode("utf-8", "replace")
-            return await read_document(read["url"], f"{read['kind']}; charset=utf-8", body)
+        seen = await self._context.ask(snapshot_of)
+        if seen.kind in MARKUP:
+            return await asyncio.to_thread(page_of, seen.url, PageNode.of(seen.tree))
+        try:  # a text that the browser shows as it is
+            body = (await self.text()).encode("utf-8", "replace")
+            return await read_document(seen.url, f"{seen.kind}; charset=utf-8", body)
         except UnreadableDocumentError as error:
-            url = str(read["url"])
-            raise PageNotOpenedError(f"{url} could not be read: {error}.", url) from error
+            raise PageNotOpenedError(f"{seen.url} could not be read: {error}.", seen.url) from error
 
     # --- results of actions -----------------------------------------------------------------
 

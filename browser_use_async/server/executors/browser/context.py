@@ -14,7 +14,6 @@ from playwright.async_api import Error as PlaywrightError
 from browser_use_async.server.egress.proxy import Gateway
 from browser_use_async.server.executors.browser import launch
 from browser_use_async.server.executors.browser.downloads import Downloads
-from browser_use_async.server.executors.browser.interception import RequestInterception
 from browser_use_async.server.executors.browser.page import ANSWER_SECONDS, TaskPage
 from browser_use_async.server.executors.browser.secrets import SecretMask
 from browser_use_async.server.records import Assignment
@@ -40,7 +39,7 @@ class TaskContext:
     def __init__(
         self,
         process: launch.BrowserProcess,
-        gateway: Gateway | RequestInterception,
+        gateway: Gateway,
         viewport: tuple[int, int],
     ) -> None:
         self._process = process
@@ -60,8 +59,7 @@ class TaskContext:
         # The server's own files of the task.
         self.folder = process.folder.for_server(f"tasks/{number}")
         self.gateway = gateway
-        is_remote = isinstance(gateway, RequestInterception)
-        self.downloads = Downloads(self._downloads_folder, are_out_of_reach=is_remote)
+        self.downloads = Downloads(self._downloads_folder)
         self.secrets = SecretMask({})
 
     @property
@@ -95,13 +93,14 @@ class TaskContext:
         """Make the context and its first page, which depend only on the size of the task."""
         async with self._limit(seconds):
             width, height = self._viewport
-            options: dict[str, Any] = {"service_workers": "block"}
-            if isinstance(self.gateway, Gateway):
-                # Nothing bypasses the proxy, also not for this machine's addresses.
-                server = f"http://127.0.0.1:{self.gateway.port}"
-                options = {"proxy": {"server": server, "bypass": "<-loopback>"}}
             context = await self.browser.new_context(
-                accept_downloads=True, viewport={"width": width, "height": height}, **options
+                accept_downloads=True,
+                viewport={"width": width, "height": height},
+                # Nothing bypasses the proxy, also not for this machine's addresses.
+                proxy={
+                    "server": f"http://127.0.0.1:{self.gateway.port}",
+                    "bypass": "<-loopback>",
+                },
             )
             self._context = context
             context.on("page", self._page_opened)
@@ -114,8 +113,6 @@ class TaskContext:
             page = await self.current()
             target = await page.send("Target.getTargetInfo", what="a question for the context")
             context_id = target["targetInfo"]["browserContextId"]
-            if isinstance(self.gateway, RequestInterception):
-                await self.gateway.start(self.browser, context, context_id)
             await self.downloads.follow(self.browser, context_id)
 
     async def begin(self, assignment: Assignment, *, trace: bool) -> None:

@@ -21,7 +21,6 @@ _MOST_FILES = 100
 _MOST_NAME_CHARACTERS = 200
 _NOTICE_SECONDS = 5.0
 _FINISH_SECONDS = 120.0
-_OUT_OF_REACH = "it would stay on the machine of the remote browser"
 _TOO_MUCH = f"the downloads have more than {MOST_BYTES // 1024**2} MB together"
 
 
@@ -41,9 +40,8 @@ class Downloads:
     it does not know. The browser reports both, for all pages of a context.
     """
 
-    def __init__(self, folder: Path, *, are_out_of_reach: bool = False) -> None:
+    def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._refusal = _OUT_OF_REACH if are_out_of_reach else ""
         self._session: CDPSession | None = None
         self._context_id = ""
         self._running: dict[str, _Download] = {}
@@ -64,7 +62,7 @@ class Downloads:
         await self._session.send(
             "Browser.setDownloadBehavior",
             {
-                "behavior": "deny" if self._refusal else "allowAndName",
+                "behavior": "allowAndName",
                 "browserContextId": self._context_id,
                 "downloadPath": str(self._folder),
                 "eventsEnabled": True,
@@ -113,7 +111,6 @@ class Downloads:
     def _begin(self, event: Mapping[str, Any]) -> None:
         name = PurePosixPath(str(event.get("suggestedFilename") or "download")).name
         download = _Download(str(event["url"])[:1000], _shortened(name) or "download")
-        download.problem = self._refusal
         self._running[event["guid"]] = download
         self._count += 1
         self._begun.set()

@@ -1,16 +1,14 @@
-"""Elements of a page, found by Playwright's locators, and what is done with them."""
+"""Elements of a page that a task names by words, and what is done with them."""
 
 import asyncio
 import contextlib
-import re
 from collections.abc import Callable, Generator
-from functools import reduce
-from typing import Literal, get_args
 
 import attrs
 from playwright.async_api import ElementHandle, FilePayload, Frame, Locator
 
 from browser_use_async.server.executors.browser.launch import CommandFailedError, NoAnswerError
+from browser_use_async.server.executors.browser.locators import SELECTORS, Kind, ways_by_words
 from browser_use_async.server.executors.browser.page import ANSWER_SECONDS, FRAME_SECONDS, TaskPage
 from browser_use_async.server.executors.protocol import CannotContinueError
 
@@ -20,18 +18,6 @@ _CLICK_SECONDS = 2.0
 _NAMED = 12
 _ASKING = "a question to the page"
 
-Kind = Literal["clickables", "fields"]
-SELECTORS: dict[Kind, str] = {
-    "clickables": ":is(a[href], area[href], button, summary, label, [onclick], [role=button],"
-    " [role=link], [role=tab], [role=menuitem], [role=option], [role=checkbox], [role=radio],"
-    " [role=switch], input:is([type=submit], [type=button], [type=image], [type=reset],"
-    " [type=checkbox], [type=radio])):not(:disabled)",
-    "fields": "input:not([type=hidden], [type=submit], [type=button], [type=image], [type=reset]),"
-    ' textarea, select, [role=textbox], [role=combobox], [contenteditable=""],'
-    " [contenteditable=true]",
-}
-_Role = Literal["button", "link", "tab", "menuitem", "option", "checkbox", "radio", "switch"]
-_ROLES: tuple[_Role, ...] = get_args(_Role)
 # Types of fields in which browsers replace an invalid value.
 _PICKED = frozenset("color date datetime-local month range time week".split())
 _NOTHING: dict[Kind, tuple[str, str]] = {
@@ -78,50 +64,12 @@ async def find(page: TaskPage, kind: Kind, phrase: str, *, patience: bool = True
     """Find the only element with a name; without a name, the field for files."""
     deadline = asyncio.get_running_loop().time() + (_APPEAR_SECONDS if patience else 0)
     while True:
-        for locate in _ways(kind, phrase):
-            if (found := await _only(page, locate, phrase)) is not None:
+        for way in ways_by_words(kind, phrase):
+            if (found := await _only(page, way.locate, phrase)) is not None:
                 return found
         if asyncio.get_running_loop().time() >= deadline:
             raise ElementNotFoundError(await _not_found(page, kind, phrase))
         await asyncio.sleep(_LOOK_SECONDS)
-
-
-def _ways(kind: Kind, phrase: str) -> list[Callable[[Frame], Locator]]:
-    """Ways to find a phrase: as the whole name, as a part of it, as the attribute."""
-    if not phrase:
-        return [lambda frame: frame.locator("input[type=file]")]
-    words = r"\s+".join(map(re.escape, phrase.split()))
-    whole = re.compile(rf"^\W*{words}\W*$", re.IGNORECASE)
-    part = re.compile(rf"(?<!\w){words}(?!\w)", re.IGNORECASE)
-    quoted = phrase.replace("\\", "").replace('"', "")
-
-    def by_attribute(frame: Frame) -> Locator:
-        named = frame.locator(f'[name="{quoted}" i], [id="{quoted}" i]')
-        return named.and_(frame.locator(SELECTORS[kind]))
-
-    def by(name: re.Pattern[str]) -> list[Callable[[Frame], Locator]]:
-        if kind == "fields":
-            return [lambda frame: _fields(frame, name)]
-        return [lambda frame: _controls(frame, name), lambda frame: _texts(frame, name)]
-
-    return [*by(whole), *by(part), by_attribute]
-
-
-def _fields(frame: Frame, name: re.Pattern[str]) -> Locator:
-    called = frame.get_by_label(name).or_(frame.get_by_placeholder(name))
-    return called.or_(frame.get_by_title(name)).and_(frame.locator(SELECTORS["fields"]))
-
-
-def _controls(frame: Frame, name: re.Pattern[str]) -> Locator:
-    """Links, buttons and the like by their accessible names."""
-    controls = [frame.get_by_role(role, name=name) for role in _ROLES]
-    return reduce(Locator.or_, controls).and_(frame.locator(SELECTORS["clickables"]))
-
-
-def _texts(frame: Frame, name: re.Pattern[str]) -> Locator:
-    """Clickable elements without such a role, by their texts or tooltips."""
-    clickables = frame.locator(SELECTORS["clickables"])
-    return clickables.filter(has_text=name).or_(frame.get_by_title(name).and_(clickables))
 
 
 @contextlib.contextmanager

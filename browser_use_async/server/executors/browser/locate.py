@@ -8,9 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from browser_use_async.errors import ConfigurationError
-
-VARIABLE = "BROWSER_USE_SERVER_CHROMIUM"
-"""The environment variable that names the browser."""
+from browser_use_async.server.executors.settings import CHROMIUM_VARIABLE as VARIABLE
 
 BROWSER_EXTRA = "pip install 'browser-use-async[browser]'"
 """The command that installs Playwright."""

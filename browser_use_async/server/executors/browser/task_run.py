@@ -6,22 +6,15 @@ import attrs
 
 from browser_use_async.server.executors.browser.action_runner import ActionRunner
 from browser_use_async.server.executors.browser.context import TaskContext
-from browser_use_async.server.executors.browser.elements import (
-    Element,
-    ElementNotFoundError,
-    find,
-)
+from browser_use_async.server.executors.browser.elements import Element
 from browser_use_async.server.executors.browser.launch import BrowserError
 from browser_use_async.server.executors.browser.page import MOST_URL_CHARACTERS
 from browser_use_async.server.executors.instructions import actions
 from browser_use_async.server.executors.protocol import CannotContinueError, StepLimiter
-from browser_use_async.server.executors.scripts.hands import HandsView
-from browser_use_async.server.executors.scripts.run_notes import RunRecording
 from browser_use_async.server.html.page import Page, shorten
 from browser_use_async.server.html.visit import open_file
 from browser_use_async.server.records import Assignment, Step
 
-SHOWN_CHARACTERS = 800
 _TITLE_CHARACTERS = 300
 _PICTURE_NAME = re.compile(r"\w[\w .-]*")
 _NAME_BYTES = 255  # that file systems accept
@@ -29,7 +22,7 @@ _NAME_BYTES = 255  # that file systems accept
 
 @attrs.define(eq=False)
 class TaskRun:
-    """Carries out the planned actions of one task, and makes a step of each."""
+    """Carries out the actions of one task, and makes a step of each."""
 
     _name: str
     _assignment: Assignment
@@ -37,23 +30,9 @@ class TaskRun:
     _limiter: StepLimiter
     _proxy_note: str
     runner: ActionRunner
-    hands: HandsView  # the input of a person on the live page
-    recording: RunRecording | None = None  # records the actions for a script
     _document: Page | None = None  # the open file or download, if it is no page of the browser
     answering: list[Page] = attrs.field(factory=list)  # the pages of the answer
     files: dict[str, bytes] = attrs.field(factory=dict)  # the output files so far
-
-    async def perform(self, planned: actions.PlannedAction) -> Step | None:
-        """Carry out one action; returns None for an optional click without a matching link."""
-        action, step = planned.action, None
-        if not await self._is_needless(action):
-            evaluation = await self.begin_step(actions.goal_of(action))
-            await self._perform(action)
-            self.files.update(self._context.downloads.files)
-            step = await self.step(self._goal(action), evaluation)
-        if planned.answers:
-            await self._read()
-        return step
 
     async def take_downloads(self) -> None:
         """Keep downloads that no action waits for, such as those of a script."""
@@ -67,22 +46,17 @@ class TaskRun:
             return f"None - this is the first step. {self._proxy_note}".strip()
         return " ".join([f"Success - “{await self._title()}” is open.", *await self._remarks()])
 
-    async def step(self, goal: str, evaluation: str, text: str = "") -> Step:
+    async def step(self, goal: str, evaluation: str) -> Step:
         """Make the step of the latest action, with a screenshot of the page."""
-        document = self._document
-        if document is not None:
-            shown = text or f"{document.title[:_TITLE_CHARACTERS]}\n{document.text}"
-            url = document.url[:MOST_URL_CHARACTERS]
-            return Step(goal, evaluation, url, text=shorten(shown, SHOWN_CHARACTERS))
+        if self._document is not None:
+            return Step(goal, evaluation, self._document.url[:MOST_URL_CHARACTERS])
         page = await self._context.current()
-        shown, picture = await self._look()
-        text = shorten(text or shown, SHOWN_CHARACTERS)
-        return Step(goal, evaluation, page.document.url, picture, text)
+        return Step(goal, evaluation, page.document.url, await self._look())
 
     async def last_screenshot(self) -> bytes | None:
         """Take a screenshot for a task that fails, if the browser still answers."""
         try:
-            return (await self._look())[1] if self._document is None else None
+            return await self._look() if self._document is None else None
         except BrowserError:
             return None
 
@@ -96,41 +70,25 @@ class TaskRun:
             return ""
         return "" if address == "about:blank" else address
 
-    async def _look(self) -> tuple[str, bytes | None]:
-        """Return the page's text, and a screenshot unless the server keeps none."""
+    async def _look(self) -> bytes | None:
+        """Return a screenshot, or None if the server keeps none."""
         if not self._assignment.takes_screenshots:
-            return await self.runner.text(), None
-        return await self.runner.look(outlined=self._assignment.highlight_elements)
+            return None
+        if self._assignment.highlight_elements:
+            return await self.runner.outlined_screenshot()
+        return await self.runner.screenshot()
 
     # --- actions --------------------------------------------------------------------------
 
-    async def _is_needless(self, action: actions.Action) -> bool:
-        """Whether an action is an optional click, and the page has no matching link."""
-        if not isinstance(action, actions.Click) or action.needed:
-            return False
-        try:
-            await find(await self._context.current(), "clickables", action.phrase, patience=False)
-        except ElementNotFoundError:
-            return True
-        return False
-
-    async def _perform(self, action: actions.Action) -> None:
+    async def act(self, action: actions.Action, element: Element | None = None) -> None:
+        """Carry out an action."""
         if isinstance(action, actions.OpenFile):
-            if self.recording is not None:
-                self.recording.note_problem("a file of the task was read, and no page")
             self._document = await open_file(action.name, self._assignment.files[action.name])
-        elif self.recording is None:
-            self._document = await self.act(action)
-        else:
-            page = await self._context.current()
-            element = await self.runner.element_of(action)
-            noted = await self.recording.note(page, action, element)
-            self._document = await self.act(*noted)
-
-    async def act(self, action: actions.Action, element: Element | None = None) -> Page | None:
-        """Carry out an action on the page; returns what was downloaded, if anything."""
+            return
         if not isinstance(action, actions.TakePicture):
-            return await self.runner.perform(action, element)
+            self._document = await self.runner.perform(action, element)
+            self.files.update(self._context.downloads.files)
+            return
         # The inputs of a script are in the name only now.
         if not _PICTURE_NAME.fullmatch(action.name) or len(action.name.encode()) > _NAME_BYTES:
             raise CannotContinueError(
@@ -138,9 +96,9 @@ class TaskRun:
                 f"digits, spaces, dots, hyphens and underscores, {_NAME_BYTES} bytes at most."
             )
         self.files[action.name] = await self.runner.screenshot()
-        return None
 
-    async def _read(self) -> None:
+    async def read(self) -> None:
+        """Keep the page at hand as a part of the answer."""
         page = self._document or await self.runner.read()
         if (page.url, page.text) not in [(one.url, one.text) for one in self.answering]:
             self.answering.append(page)
@@ -168,8 +126,8 @@ class TaskRun:
         problems = self._context.downloads.take_problems()
         return [*said, *dict.fromkeys(refused), *(f"{each}." for each in problems)]
 
-    def _goal(self, action: actions.Action) -> str:
-        goal = actions.goal_of(action)
+    def goal(self, goal: str) -> str:
+        """The goal of a step of a plan."""
         # The first step names the executor, so that its rules are not mistaken for a model.
         if self._limiter.steps == 1:
             return f"{self._name}: {goal[0].lower()}{goal[1:]}"

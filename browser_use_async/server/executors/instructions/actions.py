@@ -1,4 +1,4 @@
-"""Plans and their actions: the steps of a reader or a browser for the instructions of a task."""
+"""Plans and their actions: the steps for the instructions of a task."""
 
 from enum import StrEnum
 from typing import Literal
@@ -22,7 +22,7 @@ class OpenFile:
 
 @attrs.frozen
 class Click:
-    """Click something; a reader follows the link."""
+    """Click something; without a browser, follow the link."""
 
     phrase: str  # its words
     needed: bool = True  # whether the task fails without it; the home page may be the one at hand

@@ -189,7 +189,7 @@ _BY_VERB = {
     )
     for verb in verbs.split()
 }
-_OF_READER = [_OPEN, "follow the TEXT link", _SAVE]
+_OF_PLAIN = [_OPEN, "follow the TEXT link", _SAVE]
 _OF_BROWSER = list(dict.fromkeys([_OPEN, *(each.form for each in _INSTRUCTIONS), _SAVE]))
 _ANSWERS = f"{_TELL}, or the first N rows; structured_output_json gets the fields that it names"
 
@@ -221,10 +221,11 @@ def not_understood(clause: str, *, in_browser: bool) -> CannotContinueError:
     first = clause.partition(" ")[0].casefold()
     near = get_close_matches(first[:30], _BY_VERB, 1)
     nearest = f" The nearest instruction is: {_BY_VERB[near[0]]}." if near else ""
-    known = ", ".join(_OF_BROWSER if in_browser else _OF_READER)
+    known = ", ".join(_OF_BROWSER if in_browser else _OF_PLAIN)
     return CannotContinueError(
-        f"“{clause}” is not understood, since there is no language model here.{nearest} "
-        f"What is understood: {known}; {_ANSWERS}."
+        f"“{clause}” is not understood, since there is no language model here. Either give the "
+        "server one, by --llm-base-url or OPENAI_BASE_URL, or say it in steps."
+        f"{nearest} What is understood: {known}; {_ANSWERS}."
     )
 
 

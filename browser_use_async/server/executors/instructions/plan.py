@@ -30,11 +30,9 @@ from browser_use_async.server.executors.instructions.patterns import (
 from browser_use_async.server.executors.protocol import CannotContinueError
 from browser_use_async.server.executors.schema import Schema
 from browser_use_async.server.records import Assignment
-from browser_use_async.server.worker import PLANNING_SECONDS, WorkRefusedError, in_worker
-from browser_use_async.server.worker_turns import JobKind
 
 _MAX_TASK = 20_000  # characters
-_READER_ACTIONS = (OpenAddress, OpenFile, Click, Download)  # without a browser
+_PLAIN_ACTIONS = (OpenAddress, OpenFile, Click, Download)  # without a browser
 _SAVED_ENDINGS = frozenset({"csv", "json", "md", "txt"})
 
 _AND = "(?:,? and |, ?)"
@@ -88,16 +86,15 @@ _ASKS = re.compile(
 )
 
 
-async def understood(assignment: Assignment, *, in_browser: bool) -> Plan:
-    """Make the plan of a task, in a worker because its text is untrusted."""
-    # A plan needs the names of secrets only. Their values stay in this process.
+def read_plan_of(assignment: Assignment, *, in_browser: bool) -> Plan:
+    """Make the plan of a task.
+
+    Raises:
+        CannotContinueError: Its text is not understood.
+    """
+    # The values of secrets are not needed, only their names.
     names, schema = list(assignment.secrets), assignment.structured_output_json
-    files = list(assignment.files)
-    given = assignment.task, files, names, schema, in_browser
-    try:
-        return await in_worker(read_plan, *given, seconds=PLANNING_SECONDS, kind=JobKind.PLANNING)
-    except WorkRefusedError as error:
-        raise CannotContinueError(f"Understanding the task {error}.") from error
+    return read_plan(assignment.task, list(assignment.files), names, schema, in_browser)
 
 
 def read_plan(
@@ -177,10 +174,10 @@ class _Planner:
             raise self._not_understood(clause.text)
 
     def _add(self, action: Action, clause: str) -> None:
-        if not self._in_browser and not isinstance(action, _READER_ACTIONS):
+        if not self._in_browser and not isinstance(action, _PLAIN_ACTIONS):
             raise CannotContinueError(
-                f"“{self._text.written(clause)}” needs a browser. A rule-based reader only opens "
-                "pages, follows links and reads; it does not use forms."
+                f"“{self._text.written(clause)}” needs a browser: install the extra `browser` and "
+                "Chromium. Without them pages are opened and read, and links are followed."
             )
         self._planned.append(PlannedAction(action))
 
@@ -278,7 +275,7 @@ class _Planner:
 
     def _mark_answers(self) -> None:
         """Mark the actions that end at a page of the answer."""
-        only_reads = all(isinstance(each.action, _READER_ACTIONS) for each in self._planned)
+        only_reads = all(isinstance(each.action, _PLAIN_ACTIONS) for each in self._planned)
         if only_reads:
             # The target of a link is the answer, whether it is shown or downloaded.
             for each in self._planned:

@@ -1,4 +1,4 @@
-"""Checks of scripts: texts of clients in a worker, and a folder of the operator."""
+"""Checks of scripts: of texts of clients, and of a folder of the operator."""
 
 from pathlib import Path
 
@@ -9,38 +9,13 @@ from browser_use_async.server.executors.scripts.notation import (
     ScriptRefusedError,
     parse,
 )
-from browser_use_async.server.executors.scripts.script import Script
-from browser_use_async.server.worker import PLANNING_SECONDS, WorkRefusedError, in_worker
-from browser_use_async.server.worker_turns import JobKind
 
 ENDING = ".script"
 """The ending of files that are scripts."""
 
 
-async def check_script(text: str, name: str) -> str:
-    """The problem of a text as the script with a name; empty if there is none."""
-    try:
-        return await in_worker(
-            problem_with, text, name, seconds=PLANNING_SECONDS, kind=JobKind.PLANNING
-        )
-    except WorkRefusedError as error:
-        return f"Reading the script {error}."
-
-
-async def read_script(text: str) -> Script:
-    """Read a script in a worker.
-
-    Raises:
-        ScriptRefusedError: The text is no script.
-    """
-    try:
-        return await in_worker(parse, text, seconds=PLANNING_SECONDS, kind=JobKind.PLANNING)
-    except WorkRefusedError as error:
-        raise ScriptRefusedError(f"Reading the script {error}.") from error
-
-
 def problem_with(text: str, name: str) -> str:
-    """The same as `check_script`, in this process."""
+    """The problem of a text as the script with a name; empty if there is none."""
     try:
         script = parse(text)
     except ScriptRefusedError as error:

@@ -8,14 +8,13 @@ fill "Company name" with {company}
     role: textbox
     label: Company name
     page: https://registry.example/
-read city
-    page: end
-    from: term "Head office" as text "as written"
+
+The answer is read by the names that pages have for its fields, such as `answer: step 4, end`.
 """
 
 import json
 import re
-from collections.abc import Collection, Generator, Iterator, Mapping
+from collections.abc import Collection, Generator, Iterator
 from contextlib import contextmanager
 from difflib import get_close_matches
 from typing import Any
@@ -24,6 +23,7 @@ import attrs
 
 from browser_use_async.api.json import read_json
 from browser_use_async.api.script_pairs import INPUT_NAME, SCRIPT_NAME
+from browser_use_async.server.executors.answers.by_name import DATES, NUMBERS, Written
 from browser_use_async.server.executors.instructions import actions
 from browser_use_async.server.executors.instructions.clauses import MaskedText
 from browser_use_async.server.executors.instructions.patterns import (
@@ -34,11 +34,9 @@ from browser_use_async.server.executors.instructions.patterns import (
     quoted,
 )
 from browser_use_async.server.executors.protocol import CannotContinueError
-from browser_use_async.server.executors.scripts import answers
 from browser_use_async.server.executors.scripts.addresses import origin_of
-from browser_use_async.server.executors.scripts.conversions import Conversion, ValueKind
-from browser_use_async.server.executors.scripts.page_tree import Place, PlaceKind, RowKind
 from browser_use_async.server.executors.scripts.script import (
+    END,
     MOST_STEPS,
     Description,
     Effect,
@@ -46,22 +44,22 @@ from browser_use_async.server.executors.scripts.script import (
     ScriptStep,
     can_sign_in,
     placeholders,
+    step_name,
 )
 
 MOST_CHARACTERS = 100_000
 _INDENT = "    "
-_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[^\s"]+')
 _PLAIN = re.compile(r'[^\s"\[][^\n\r]*[^\s]|[^\s"\[]')
-_HEAD = re.compile("(inputs|secrets|needs the model):(.*)")
+_HEAD = re.compile("(inputs|secrets|answer|tells|numbers|dates|needs the model|same as):(.*)")
+_ECHO = re.compile(r"(?P<field>.*?) ?(?P<text>\S*\{.*)")
 # Fields by the words of their lines
 _OF_ELEMENT = {each.name.replace("_", " "): each.name for each in attrs.fields(Description)}
 _OF_STEP = {
     each.name.replace("_", " "): each
     for each in attrs.fields(ScriptStep)
-    if each.name not in {"action", "element"}
+    if each.name not in {"action", "element", "answers"}
 }
 _ABOUT_STEP = (*_OF_ELEMENT, "value", *_OF_STEP)
-_ABOUT_ANSWER = ("page", "from", "row", "each", "same as")
 
 
 class ScriptRefusedError(Exception):
@@ -73,19 +71,22 @@ class ScriptRefusedError(Exception):
 
 def write(script: Script) -> str:
     """The text of a script."""
-    lines = [f"script {script.name}"]
-    for title, names in (
-        ("inputs", script.inputs),
-        ("secrets", script.secrets),
-        ("needs the model", script.unplaced),
+    lines, written = [f"script {script.name}"], script.written
+    for title, said in (
+        ("inputs", ", ".join(script.inputs)),
+        ("secrets", ", ".join(script.secrets)),
+        ("answer", ", ".join(script.shown)),
+        ("tells", ", ".join(script.tells)),
+        ("numbers", "" if written.numbers == tuple(NUMBERS) else " or ".join(written.numbers)),
+        ("dates", "" if written.dates == DATES else " or ".join(written.dates)),
+        ("needs the model", ", ".join(script.unplaced)),
+        *(("same as", f"{field} {text}".strip()) for field, text in script.echoes.items()),
     ):
-        if names:
-            lines.append(f"{title}: {', '.join(names)}")
+        if said:
+            lines.append(f"{title}: {said}")
     lines.append("")
     for step in script.steps:
         lines += _step_lines(step)
-    for rule in script.rules:
-        lines += _rule_lines(rule, script.echoes.get(rule.field))
     return "\n".join(lines) + "\n"
 
 
@@ -106,41 +107,6 @@ def _step_lines(step: ScriptStep) -> Iterator[str]:
 def _about(name: str, value: str | list[str]) -> str:
     is_plain = isinstance(value, str) and _PLAIN.fullmatch(value) is not None
     return f"{_INDENT}{name}: {value if is_plain else json.dumps(value, ensure_ascii=False)}"
-
-
-def _rule_lines(rule: answers.Rule, echo: str | None) -> Iterator[str]:
-    yield f"read {rule.field}".rstrip()
-    if isinstance(rule, answers.ValueRule):
-        yield _about("page", rule.shown)
-        for reading in rule.readings:
-            yield f"{_INDENT}from: {_reading(reading)}"
-    else:
-        for shown in rule.shown:
-            yield _about("page", shown)
-        yield f"{_INDENT}row: {_row(rule.rows)}"
-        for name, readings in rule.columns.items():
-            for reading in readings:
-                yield f"{_INDENT}each: {_string(name)} {_reading(reading)}"
-    if echo is not None:
-        yield _about("same as", echo)
-
-
-def _reading(reading: answers.Reading) -> str:
-    place, conversion = reading.place, reading.conversion
-    said = f"{place.kind} {_string(place.name)}"
-    said += f" {_string(place.detail)}" if place.detail else ""
-    said += f" as {conversion.kind} {' '.join(map(_string, conversion.ways))}"
-    return f"{said} or nothing" if conversion.may_be_nothing else said
-
-
-def _row(kind: RowKind) -> str:
-    said = kind.tag
-    said += f" class {_string(kind.css_class)}" if kind.css_class else ""
-    return f"{said} under {_string(kind.heading)}" if kind.heading else said
-
-
-def _string(text: str) -> str:
-    return json.dumps(text, ensure_ascii=False)
 
 
 # --- reading -------------------------------------------------------------------------------------
@@ -181,24 +147,22 @@ def parse(text: str) -> Script:
         raise ScriptRefusedError("line 1: a script begins with its name, such as: script office")
     name, names, blocks = _head(blocks)
     inputs, secrets = names.get("inputs", []), names.get("secrets", [])
-    steps, rules, echoes = list[ScriptStep](), list[answers.Rule](), dict[str, str]()
-    given = Given(secrets, _AnyName(), inputs)
+    given, steps = Given(secrets, _AnyName(), inputs), list[ScriptStep]()
     for block in blocks:
         with _at(block.number):
-            if block.line == "read" or block.line.startswith("read "):
-                rule = _rule(block)
-                rules.append(rule)
-                echoes.update((rule.field, echo) for echo in block.values("same as"))
-            else:
-                steps.append(_step(block, given))
-                _check_binding(steps[-1], steps[-2] if len(steps) > 1 else None)
+            steps.append(_step(block, given))
+            _check_binding(steps[-1], steps[-2] if len(steps) > 1 else None)
+    echoes = (match for each in names.get("same as", ()) if (match := _ECHO.fullmatch(each)))
+    written = Written(tuple(names.get("numbers", NUMBERS)), tuple(names.get("dates", DATES)))
     script = Script(
         name=name,
         steps=tuple(steps),
         inputs=tuple(inputs),
         secrets=tuple(secrets),
-        rules=tuple(rules),
-        echoes=echoes,
+        shown=tuple(names.get("answer", ())),
+        written=written,
+        tells=tuple(names.get("tells", ())),
+        echoes={match["field"]: match["text"] for match in echoes},
         unplaced=tuple(names.get("needs the model", ())),
     )
     _check(script)
@@ -234,9 +198,9 @@ def _blocks(text: str) -> Iterator[_Block]:
                 raise ScriptRefusedError(
                     "an indented line says something of the step above: name: value"
                 )
-            known = _ABOUT_ANSWER if block.line.startswith("read") else _ABOUT_STEP
-            if name not in known:
-                raise ScriptRefusedError(f"nothing is called “{name}” here.{_nearest(name, known)}")
+            if name not in _ABOUT_STEP:
+                near = _nearest(name, _ABOUT_STEP)
+                raise ScriptRefusedError(f"nothing is called “{name}” here.{near}")
             block.about.append((number, name, _value(value.strip())))
     if block is not None:
         yield block
@@ -246,8 +210,10 @@ def _value(text: str) -> str:
     """A value, in quotation marks or without; a list stays unchanged."""
     if not text.startswith('"'):
         return text
-    is_string = _TOKEN.fullmatch(text) is not None
-    return str(json.loads(text)) if is_string else text
+    try:
+        return str(json.loads(text))
+    except ValueError:
+        return text
 
 
 def _nearest(name: str, known: Collection[str]) -> str:
@@ -265,13 +231,28 @@ def _head(blocks: list[_Block]) -> tuple[str, dict[str, list[str]], list[_Block]
                 "a name has up to 64 letters, digits, dots, hyphens and underscores"
             )
     while rest and (match := _HEAD.fullmatch(rest[0].line)) is not None:
-        names[match[1]] = [each.strip() for each in match[2].split(",")]
+        title, said = match[1], match[2].strip()
         with _at(rest[0].number):
-            for each in names[match[1]] if match[1] == "inputs" else ():
-                if INPUT_NAME.fullmatch(each) is None:
-                    raise ScriptRefusedError(f"“{each}” is no name of an input")
+            names.setdefault(title, []).extend(_listed(title, said))
         del rest[0]
     return script, names, rest
+
+
+_KNOWN = {"numbers": tuple(NUMBERS), "dates": DATES, "tells": tuple(actions.Part)}
+
+
+def _listed(title: str, said: str) -> list[str]:
+    if title == "same as":
+        return [said]
+    given = [each.strip() for each in said.split(" or " if title in {"numbers", "dates"} else ",")]
+    for each in given:
+        if title == "inputs" and INPUT_NAME.fullmatch(each) is None:
+            raise ScriptRefusedError(f"“{each}” is no name of an input")
+        known: Collection[str] = _KNOWN.get(title, (each,))
+        if each not in known:
+            near = _nearest(each, known)
+            raise ScriptRefusedError(f"{title}: “{each}” is none of the known words.{near}")
+    return given
 
 
 def _step(block: _Block, given: Given) -> ScriptStep:
@@ -349,62 +330,17 @@ def _action(block: _Block, given: Given) -> actions.Action:
     return action
 
 
-def _rule(block: _Block) -> answers.Rule:
-    field = block.line.removeprefix("read").strip()
-    shown, rows = block.values("page") or ["end"], block.values("row")
-    if not rows:
-        readings = [_read_reading(_tokens(each), field) for each in block.values("from")]
-        if not readings:
-            raise ScriptRefusedError('a field is read from somewhere: from: term "NAME" as text')
-        return answers.ValueRule(field, shown[0], tuple(readings))
-    columns: dict[str, tuple[answers.Reading, ...]] = {}
-    for each in block.values("each"):
-        name, *tokens = _tokens(each)
-        columns[name] = (*columns.get(name, ()), _read_reading(tokens, name))
-    if not columns:
-        raise ScriptRefusedError('a row has values: each: "NAME" column "NAME" as text')
-    return answers.ListRule(field, tuple(shown), _read_row(_tokens(rows[0])), columns)
-
-
-def _tokens(text: str) -> list[str]:
-    found = _TOKEN.findall(text)
-    if "".join(found).replace(" ", "") != text.replace(" ", ""):
-        raise ScriptRefusedError(f"“{text}” has a quotation mark too many")
-    return [str(json.loads(each)) if each.startswith('"') else each for each in found]
-
-
-def _read_reading(tokens: list[str], field: str) -> answers.Reading:
-    try:
-        middle = tokens.index("as")
-        kind, *names = tokens[:middle]
-        into, *ways = tokens[middle + 1 :]
-    except ValueError:
-        raise ScriptRefusedError(
-            'a place is written as: term "City" as text, or column "Price" as number "1,250.5"'
-        ) from None
-    if kind not in {*PlaceKind} or not names:
-        raise ScriptRefusedError(f"there is no place “{kind}”.{_nearest(kind, [*PlaceKind])}")
-    if into not in {*ValueKind}:
-        raise ScriptRefusedError(
-            f"there is no kind of value “{into}”.{_nearest(into, [*ValueKind])}"
-        )
-    may_be_nothing = ways[-2:] == ["or", "nothing"]
-    place = Place(PlaceKind(kind), names[0], "".join(names[1:2]))
-    ways = ways[:-2] if may_be_nothing else ways
-    conversion = Conversion(ValueKind(into), tuple(ways), may_be_nothing)
-    return answers.Reading(place, conversion, answers.is_like(place, field))
-
-
-def _read_row(tokens: list[str]) -> RowKind:
-    said: Mapping[str, str] = dict(zip(tokens[1::2], tokens[2::2], strict=False))
-    return RowKind(said.get("under", ""), tokens[0], said.get("class", ""))
-
-
 def _check(script: Script) -> None:
     if not script.steps or not isinstance(script.steps[0].action, actions.OpenAddress):
         raise ScriptRefusedError("the first step of a script opens a page: open ADDRESS")
     if len(script.steps) > MOST_STEPS:
         raise ScriptRefusedError(f"a script may have {MOST_STEPS} steps")
+    pages = {END, *(step_name(number) for number in range(2, len(script.steps) + 1))}
+    if strange := [each for each in script.shown if each not in pages]:
+        raise ScriptRefusedError(
+            f"answer: “{strange[0]}” is no page of the script; those are end, and step 2 to step "
+            f"{len(script.steps)}"
+        )
     unknown = sorted(placeholders(script.steps) - {*script.inputs})
     # Words of a page may stand in braces, too; what is typed or opened is meant.
     typed = {name for step in script.steps for name in placeholders(step.action)}

@@ -2,11 +2,12 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import Any
 
 import attrs
 
+from browser_use_async.server.executors.answers.by_name import Written, fields_of, learn
 from browser_use_async.server.executors.instructions import actions
 from browser_use_async.server.executors.scripts.addresses import (
     fits,
@@ -15,9 +16,8 @@ from browser_use_async.server.executors.scripts.addresses import (
     put_inputs_in_address,
     site_of,
 )
-from browser_use_async.server.executors.scripts.answers import Pages, fields_of, learn
-from browser_use_async.server.executors.scripts.page_tree import PageNode
 from browser_use_async.server.executors.scripts.script import (
+    END,
     MOST_STEPS,
     Description,
     Effect,
@@ -28,14 +28,14 @@ from browser_use_async.server.executors.scripts.script import (
     map_texts,
     put_inputs,
     says_change,
+    step_name,
 )
-
-END = "end"
-"""The name of the page on which a run ends."""
+from browser_use_async.server.html.page_tree import PageNode
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 """The methods of requests that change nothing."""
 
+_MOST_GROUPS = 40  # of pages in which an answer is looked for
 _ASKING = frozenset({"document", "xhr", "fetch"})
 _NEXT = re.compile(r"\b(load more|more|next|older|show more|weiter)\b", re.IGNORECASE)
 
@@ -50,6 +50,7 @@ class Snapshot:
 
     url: str
     tree: list[Any] = attrs.field(repr=False)  # for `PageNode.of`
+    kind: str = "text/html"  # its content type
 
 
 @attrs.frozen
@@ -98,6 +99,8 @@ class Run:
     # Whether an answer in words is a part of the page, and no sentence of a model
     is_page_text: bool = False
     dialogs: Sequence[SeenDialog] = ()
+    schema: str | None = None  # of the answer, which is in words without one
+    tells: Sequence[str] = ()  # the parts of the page that an answer in words has
 
 
 def record(name: str, run: Run) -> Script:
@@ -119,7 +122,7 @@ def record(name: str, run: Run) -> Script:
         raise NotRecordableError(f"the run has more than {MOST_STEPS} steps")
     if any(not _has_places(each) for each in steps):
         raise NotRecordableError("it used a page or a frame without an address of its own")
-    learnt = learn(run.answer, _pages(run, kept))
+    shown, written, unplaced = learn_answer(run.schema, run.answer, _pages(run, kept), run.inputs)
     echoes = {
         field: f"{{{each}}}"
         for field, value in fields_of(run.answer)
@@ -131,9 +134,11 @@ def record(name: str, run: Run) -> Script:
         steps=tuple(steps),
         inputs=tuple(sorted(run.inputs)),
         secrets=tuple(sorted(run.secrets)),
-        rules=put_inputs(learnt.rules, run.inputs),
+        shown=shown,
+        written=written,
+        tells=tuple(sorted(run.tells)) if run.is_page_text else (),
         echoes=echoes,
-        unplaced=() if run.is_page_text else learnt.unplaced,
+        unplaced=() if run.is_page_text else tuple(unplaced),
     )
     return without_secrets(script, run.secrets)
 
@@ -328,8 +333,11 @@ def _signing_in(steps: Sequence[ScriptStep]) -> Iterator[ScriptStep]:
 # --- the answer ----------------------------------------------------------------------------------
 
 
+Pages = Mapping[str, Sequence[PageNode]]
+"""The pages of a run by the step before which they were seen, several for a step that repeats."""
+
+
 def _pages(run: Run, kept: Sequence[Sequence[Note]]) -> Pages:
-    """The pages of a run by the step before which they were seen."""
     pages: dict[str, list[PageNode]] = {
         step_name(number): [PageNode.of(note.before.tree) for note in notes]
         for number, notes in enumerate(kept, 1)
@@ -338,9 +346,29 @@ def _pages(run: Run, kept: Sequence[Sequence[Note]]) -> Pages:
     return {**pages, END: [PageNode.of(run.end.tree)]}
 
 
-def step_name(number: int) -> str:
-    """The name of the page before a step, counted from 1."""
-    return f"step {number}"
+def learn_answer(
+    schema: str | None, answer: Any, pages: Pages, inputs: Mapping[str, str]
+) -> tuple[tuple[str, ...], Written, list[str]]:
+    """The pages that have most of an answer by its names, and the fields that need the model."""
+    fields = [field for field, _ in fields_of(answer)]
+    best: tuple[tuple[str, ...], Written, list[str]] = ((), Written(), fields)
+    for shown in islice(_groups(pages), _MOST_GROUPS) if schema is not None else ():
+        roots = [root for name in shown for root in pages[name]]
+        written, unplaced = learn(schema or "", answer, roots, [*inputs.values()])
+        if len(unplaced) < len(best[2]):
+            best = shown, written, unplaced
+        if not unplaced:
+            break
+    return best
+
+
+def _groups(pages: Pages) -> Iterator[tuple[str, ...]]:
+    """Pages that may have an answer together: those of one step, or with those of a later one."""
+    names = [*pages]
+    for place in reversed(range(len(names))):
+        later = names[place + 1 :]
+        yield (names[place],)
+        yield from ((names[place], each) for each in dict.fromkeys((*later[:1], *later[-1:])))
 
 
 def echo_problem(script: Script, answer: Any, inputs: Mapping[str, str]) -> str:

@@ -1,4 +1,4 @@
-"""A script: the steps of a task, the required states of pages, and the places of its answer."""
+"""A script: the steps of a task, the required states of pages, and the pages of its answer."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -7,8 +7,11 @@ from typing import Any, TypeVar
 
 import attrs
 
+from browser_use_async.server.executors.answers.by_name import Written
 from browser_use_async.server.executors.instructions.actions import Action, Click, Fill
-from browser_use_async.server.executors.scripts.answers import Rule
+
+END = "end"
+"""The name of the page on which a run ends."""
 
 MOST_STEPS = 500
 MOST_PLAYED = 200  # times that a step which repeats is played in a row
@@ -70,6 +73,7 @@ class ScriptStep:
     confirms: tuple[str, ...] = ()  # the questions in message boxes that are answered with OK
     redraws: bool = False  # whether the page shows something else afterwards
     repeats: bool = False  # whether it is taken until there is nothing to take it with
+    answers: bool = False  # whether the page at which it ends is part of the answer
 
 
 @attrs.frozen
@@ -80,10 +84,18 @@ class Script:
     steps: tuple[ScriptStep, ...]
     inputs: tuple[str, ...] = ()
     secrets: tuple[str, ...] = ()  # by name, never by value
-    rules: tuple[Rule, ...] = ()
+    shown: tuple[str, ...] = ()  # the pages from which the answer is read by its names
+    # How the site writes the values in it
+    written: Written = attrs.field(factory=Written)
     # Fields of the answer that repeat an input, by the text with its placeholder
     echoes: Mapping[str, str] = attrs.field(factory=dict)
     unplaced: tuple[str, ...] = ()  # fields of the answer that need the model
+    tells: tuple[str, ...] = ()  # the parts of the last page that are an answer in words
+
+
+def step_name(number: int) -> str:
+    """The name of the page before a step, counted from 1."""
+    return f"step {number}"
 
 
 def says_change(action: Action, words: str) -> bool:

@@ -279,7 +279,6 @@ class _Work:
             "next_goal": decision.next_goal or "",
             "evaluation": decision.evaluation_previous_goal or "",
             "url": state.url,
-            "text": state.title,
         }
         if self._order["takes_screenshots"] and (picture := await self._picture(state)):
             message["screenshot"] = picture

@@ -3,8 +3,9 @@
 (() => {
   const MOST_CHARACTERS = 200;
   const MOST_NODES = 10000;
+  const MOST_DEPTH = 195;
   const MOST_OPTIONS = 300;
-  const KEPT = ['id', 'class', 'role', 'itemprop', 'data-testid', 'datetime', 'aria-label', 'title'];
+  const KEPT = ['id', 'class', 'role', 'itemprop', 'data-testid', 'datetime', 'aria-label', 'title', 'colspan', 'rowspan'];
   const LEFT_OUT = /^(SCRIPT|STYLE|NOSCRIPT|TEMPLATE|SVG|HEAD|OPTION|SELECT)$/i;
   const ACTING = 'a[href], button, summary, label, select, [role=button], [role=link], [role=tab], [role=menuitem]';
   const HEADINGS = 'h1, h2, h3, h4, legend, caption, [role=heading]';
@@ -81,7 +82,7 @@
     return words((named || item).innerText);
   }
 
-  function treeOf(element, left) {
+  function treeOf(element, left, depth = 1) {
     const attributes = {};
     for (const name of KEPT) if (element.getAttribute(name)) attributes[name] = words(element.getAttribute(name));
     const content = [];
@@ -92,9 +93,10 @@
     for (const each of root?.childNodes || []) {
       if (each.nodeType === Node.TEXT_NODE) {
         const text = (each.data || '').replace(/\s+/g, ' ').trim();
-        if (text) content.push(text.slice(0, 2000));
-      } else if (each.nodeType === Node.ELEMENT_NODE && !LEFT_OUT.test(each.tagName) && left.nodes-- > 0 && isShown(each)) {
-        content.push(treeOf(each, left));
+        if (text) content.push(text.slice(0, 100000));
+      } else if (each.nodeType === Node.ELEMENT_NODE && !LEFT_OUT.test(each.tagName)) {
+        if (left.nodes <= 0 || depth >= MOST_DEPTH) left.isCut = true;
+        else if (left.nodes-- > 0 && isShown(each)) content.push(treeOf(each, left, depth + 1));
       }
     }
     for (const name of ['href', 'alt', 'aria-label']) {
@@ -125,12 +127,19 @@
         disabled: Boolean(element.disabled),
       };
     },
-    snapshot: () => ({
-      url: location.href.slice(0, 1000),
-      tree: ['html', {}, [
-        ['title', {}, [words(document.title)]],
-        document.body ? treeOf(document.body, { nodes: MOST_NODES }) : ['body', {}, []],
-      ]],
-    }),
+    snapshot() {
+      const left = { nodes: MOST_NODES, isCut: false };
+      const body = document.body ? treeOf(document.body, left) : ['body', {}, []];
+      const described = document.querySelector('meta[name=description i]')
+        || document.querySelector('meta[property="og:description"]');
+      return {
+        url: location.href.slice(0, 1000), kind: document.contentType,
+        tree: ['html', left.isCut ? { cut: 'yes' } : {}, [
+          ['title', {}, [words(document.title)]],
+          ['description', {}, [words(described?.content)]],
+          body,
+        ]],
+      };
+    },
   };
 })()

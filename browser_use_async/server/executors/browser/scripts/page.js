@@ -46,15 +46,8 @@
     },
     title: () => document.title.slice(0, MOST_NAME),
     text: () => squeezedText(),
-    read() {
-      const kind = document.contentType;
-      const isMarkup = kind === 'text/html' || kind === 'application/xhtml+xml';
-      const text = isMarkup ? document.documentElement.outerHTML : document.body?.innerText || '';
-      return { url: location.href.slice(0, MOST_NAME), kind, text: text.slice(0, MOST_CHARACTERS) };
-    },
     draw(selector) {
       this.erase();  // what a picture that failed has left
-      const text = squeezedText();
       let number = 0;
       const cover = document.createElement(OUTLINES);
       cover.style.cssText =
@@ -80,7 +73,6 @@
         inside.append(outline);
       }
       document.documentElement.append(cover);
-      return text;
     },
     erase() {
       for (const cover of document.querySelectorAll(OUTLINES)) cover.remove();

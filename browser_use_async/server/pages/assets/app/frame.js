@@ -8,7 +8,6 @@ const PAGES = [
   { path: "/files", name: "Files", icon: "files", page: FilesPage },
   { path: "/webhooks", name: "Webhooks", icon: "webhooks", page: WebhooksPage },
   { path: "/keys", name: "Keys", icon: "keys", page: KeysPage },
-  { path: "/docs", name: "API", icon: "docs", page: CallsPage, open: true },
 ];
 
 // A mistyped address may contain a percent sign that is no escape.
@@ -42,7 +41,7 @@ function SignIn() {
     <p>Cloud API v1 of Browser Use, served by <code>browser-use-async</code>; it is not the hosted service. Tasks are carried out by the executor <code>${DATA.executor}</code>.</p>
     <form id="key-form" onSubmit=${submit} class="form"><${Field} label="API key" hint="Printed by serve when it starts, with a link that signs in. It stays in this tab."><input id="key" ref=${field} type="password" autocomplete="off" spellcheck="false" required /><//>
     ${alertOf(store.notice)}<button type="submit" class="strong">Sign in</button></form>
-    <p class="note"><${A} href="/docs">Read about the API<//> without a key.</p></div></main>`;
+    <p class="note">The calls are in an <a href="/openapi.json">OpenAPI document</a>.</p></div></main>`;
 }
 
 function Mark() {
@@ -101,12 +100,12 @@ function KeyQuestion({ offered }) {
 function App() {
   const { key, offered, offline, toast, showsKeys } = useStore();
   const current = currentPage();
-  useEffect(() => { document.title = key || (current && current.open) ? (current ? current.name : "Not found") + " · Browser tasks" : "Browser tasks"; });
+  useEffect(() => { document.title = key ? (current ? current.name : "Not found") + " · Browser tasks" : "Browser tasks"; });
   useEffect(() => { if (store.me) sessionStorage.setItem(KEPT, store.key); }, [store.me]);
-  if (!key && !(current && current.open)) return html`<${SignIn} />`;
+  if (!key) return html`<${SignIn} />`;
   return html`<a class="skip" href="#main" onClick=${(event) => { event.preventDefault(); document.querySelector("main").focus(); }}>Skip to the page</a>
-    <header class="top"><${A} href="/" class="brand" aria-label="Browser tasks"><${Mark} /><span>Browser tasks</span><//>${key ? html`<${Search} /><${Account} key=${key} />` : html`<${A} href="/" class="button">Sign in<//>`}</header>
-    <div class="frame">${key ? html`<${Navigation} current=${current} />` : ""}<main id="main" tabindex="-1">
+    <header class="top"><${A} href="/" class="brand" aria-label="Browser tasks"><${Mark} /><span>Browser tasks</span><//><${Search} /><${Account} key=${key} /></header>
+    <div class="frame"><${Navigation} current=${current} /><main id="main" tabindex="-1">
     <p class="alert wait" id="offline" role="status" hidden=${!offline}>The server does not answer; trying again.</p>
     <${Guarded} key=${location.pathname}>${current ? html`<${current.page} key=${key + location.pathname} id=${current.id} />` : html`<${Missing} />`}<//></main></div>
     <div class="toast" role="status" aria-live="polite">${toast && html`<span>${toast}</span>`}</div>${showsKeys && html`<${KeysDialog} />`}${offered && html`<${KeyQuestion} offered=${offered} />`}`;

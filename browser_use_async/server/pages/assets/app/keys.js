@@ -52,24 +52,11 @@ function KeyRow({ apiKey, revoke }) {
     ${apiKey.is_valid && html`<div class="actions"><button type="button" class="danger" aria-label=${"Revoke a key of " + apiKey.name} onClick=${() => revoke(apiKey)}>Revoke</button></div>`}</li>`;
 }
 
-// Who did what with which key; read when it is opened.
-function AuditTrail() {
-  const [isOpen, open] = useState(false);
-  const [read, setRead] = useState({});
-  useEffect(() => { if (isOpen) ask("/admin/audit?latest=50").then((value) => setRead({ value }), (error) => setRead({ problem: problemOf(error) })); }, [isOpen]);
-  const entries = read.value ? [...read.value.entries].reverse() : [];
-  return html`<details class="card audit" onToggle=${(event) => open(event.currentTarget.open)}><summary>Audit trail: the latest 50 entries</summary>
-    ${alertOf(read.problem)}${isOpen && loading(read.value, read.problem)}${read.value && !entries.length && html`<p class="note">Nothing yet.</p>`}
-    ${entries.length > 0 && html`<div class="scroll" tabindex="0" role="region" aria-label="Audit trail"><table><thead><tr>${["When", "Key of", "Call", "About", "From", "Answer"].map((name) => html`<th scope="col" key=${name}>${name}</th>`)}</tr></thead>
-      <tbody>${entries.map((each, number) => html`<tr key=${number}><td>${exactly(each.at)}</td><td>${each.name}</td><td><code>${each.call}</code></td><td>${each.subject}</td><td>${each.address}</td><td>${each.status}</td></tr>`)}</tbody></table></div>`}</details>`;
-}
-
 function KeysPage() {
   const [adds, add] = useState(false);
   const [made, setMade] = useState("");
   const [revoked, revoke] = useState(null);
   const isOperator = may("admin");
-  // Refused calls are in the audit trail, so that a page makes none that it knows to be refused.
   const { value, problem: refusal, refresh } = useLive(async () => (isOperator ? ask("/admin/keys") : undefined), 8000, [isOperator]);
   const problem = store.me && !isOperator ? "The key in use does not have the scope admin, which this needs." : refusal;
   const take = (id) => attempt(() => ask("/admin/keys/" + encodeURIComponent(id), { method: "DELETE" }), "The key is revoked").then(refresh);
@@ -81,7 +68,6 @@ function KeysPage() {
     ${loading(value, problem)}
     ${value && !value.keys.length && html`<${Empty} title="One key opens everything"><p>Make others for people and programs, with scopes and budgets of their own.</p><//>`}
     <ul class="items">${(value ? value.keys : []).map((each) => html`<${KeyRow} key=${each.id} apiKey=${each} revoke=${revoke} />`)}</ul>
-    ${value && html`<${AuditTrail} />`}
     ${adds && html`<${KeyDialog} close=${() => add(false)} done=${(answer) => { add(false); setMade(answer.key); refresh(); }} />`}
     ${made && html`<${MadeKey} text=${made} close=${() => setMade("")} />`}
     ${revoked && html`<${Confirm} title=${"Revoke a key of " + revoked.name + "?"} text="Programs that use it are refused from now on." word="Revoke" close=${() => revoke(null)} work=${() => take(revoked.id)} />`}`;

@@ -8,7 +8,6 @@ const ICONS = {
   webhooks: "M5 12h9M11 8l4 4-4 4M19 5v14",
   files: "M7 3h7l5 5v13H7ZM14 3v5h5",
   keys: "M14 10a4 4 0 1 0-3 3l1 1h2v2h2v2h4v-3l-6-5Z",
-  docs: "M8 7l-5 5 5 5M16 7l5 5-5 5",
   search: "M11 4a7 7 0 1 0 0 14 7 7 0 0 0 0-14ZM16 16l4 4",
   plus: "M12 5v14M5 12h14",
   close: "M6 6l12 12M18 6L6 18",

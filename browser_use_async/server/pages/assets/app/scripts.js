@@ -1,10 +1,9 @@
 // Scripts: what the first task with a name did, its versions side by side, and the results of playing them.
-const ORIGINS = { recorded: "recorded by a task", healed: "mended by a task", edited: "edited by a person", loaded: "loaded from a file" };
+const ORIGINS = { recorded: "recorded by a task", edited: "edited by a person", loaded: "loaded from a file" };
 
 function played(script) {
   const facts = [count(script.plays, "play"), count(script.steps, "step") + " without a model"];
   if (script.failures) facts.push(script.failures + " did not fit");
-  if (script.healed) facts.push(count(script.healed, "step") + " mended");
   if (script.model_calls) facts.push(count(script.model_calls, "question") + " to the model");
   return facts.map((fact) => html`<span key=${fact}>${fact}</span>`);
 }

@@ -8,7 +8,7 @@ function judged(task) {
     const { taken_at, cost_cents } = task.steps_more[number] || {};
     const begun = number ? (task.steps_more[number - 1] || {}).taken_at : task.created_at;
     const took = taken_at && begun ? duration(begun, taken_at) : "";
-    return { ...step, took, cost: cost_cents === null || cost_cents === undefined ? "" : price(cost_cents), next_goal: step.next_goal || (isEnd ? "Gave up" : "(no goal)"), judgement: isEnd ? task.failure : next && !isReason ? next.evaluation_previous_goal : "" };
+    return { ...step, took, cost: cost_cents === undefined ? "" : price(cost_cents), next_goal: step.next_goal || (isEnd ? "Gave up" : "(no goal)"), judgement: isEnd ? task.failure : next && !isReason ? next.evaluation_previous_goal : "" };
   });
 }
 

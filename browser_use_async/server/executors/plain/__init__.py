@@ -1,0 +1,1 @@
+"""Tasks in step lines on a machine without a browser."""

@@ -1,1 +1,0 @@
-"""Tasks that the hosted service carries out, by version 4 of its API."""

@@ -1,0 +1,87 @@
+"""The table of executors, and what is made of it."""
+
+import aiohttp
+import attrs
+import pytest
+
+from browser_use_async.errors import ConfigurationError
+from browser_use_async.server import LocalServer, ServerSettings
+from browser_use_async.server.executors.choice import (
+    CHOICES,
+    EXECUTORS,
+    ExecutorRow,
+    FieldUse,
+    choose_executor,
+)
+from browser_use_async.server.setting_kinds import settings_of
+from browser_use_async.types import RunTaskRequest
+from docs.command_tables import executors
+from tests.server.calling import Caller
+
+FIELDS = [each.name for each in attrs.fields(RunTaskRequest) if each.name != "extra_fields"]
+# A value of each field but of those that need an upload or a profile.
+VALUES = {
+    "secrets": {"password": "hunter22"},
+    "allowed_domains": ["a.example"],
+    "save_browser_data": True,
+    "structured_output_json": '{"type": "object"}',
+    "llm_model": "o3",
+    "use_adblock": False,
+    "use_proxy": True,
+    "proxy_country_code": "de",
+    "highlight_elements": False,
+    "browser_viewport_width": 800,
+    "browser_viewport_height": 600,
+    "max_agent_steps": 5,
+    "enable_public_share": True,
+    "metadata": {"team": "a"},
+}
+
+
+@pytest.mark.parametrize("row", EXECUTORS, ids=lambda row: row.name)
+def test_each_executor_says_what_it_does_with_each_field(row: ExecutorRow):
+    """A new field of a task is said of all executors, and none that a task has not."""
+    assert sorted(row.fields) == sorted(FIELDS)
+    assert set(row.fields.values()) <= set(FieldUse)
+
+
+@pytest.mark.parametrize("name", ["plain", "scripted"])
+async def test_only_what_a_row_refuses_is_refused(name: str, http: aiohttp.ClientSession):
+    """Each field is given to a server, which accepts those that are followed or ignored."""
+    (row,) = (each for each in EXECUTORS if each.name == name)
+    values = {"task": "Open https://a.example/", **VALUES}
+    async with LocalServer(executor=name) as server:
+        api = Caller(server, http)
+        answers = {
+            field: (await api.post("/run-task", json={"task": values["task"], field: value})).status
+            for field, value in values.items()
+        }
+
+    assert answers == {
+        field: 422 if row.fields[field] is FieldUse.REFUSES else 200 for field in values
+    }
+
+
+def test_choices_help_and_page_are_made_of_the_table():
+    """Each name is an option's choice, and is in its help and in the table of the page."""
+    ((_, setting),) = (each for each in settings_of(ServerSettings) if each[0].name == "executor")
+
+    assert setting.kind.choices == CHOICES
+    for row in EXECUTORS:
+        assert {row.name, *row.also} <= set(CHOICES)
+        assert row.name in setting.help
+        assert f"`{row.name}`" in setting.more
+        assert row.help in setting.more
+        assert f"`{row.name}`" in executors()
+        assert row.needs in executors()
+
+
+def test_another_name_is_refused_with_all_names():
+    """The nearest one comes first."""
+    with pytest.raises(ConfigurationError) as caught:
+        choose_executor("chromum")
+
+    assert str(caught.value) == (
+        "there is no executor 'chromum'; did you mean 'chromium'? Or take 'auto', 'browser_use', "
+        "'chromium', 'plain' or 'scripted', or an object of yours"
+    )

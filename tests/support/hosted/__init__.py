@@ -1,1 +1,0 @@
-"""Stateful fakes of the hosted API, written from its published documents."""
