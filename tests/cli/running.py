@@ -37,7 +37,13 @@ SCENARIOS = {
     "Hang": Scenario(steps=["Look around"], hangs=True),
     "Robot check": Scenario(steps=[ScriptedStep("Tick the box", asks_for="captcha"), "Go on"]),
     "Report": Scenario(files={"sum.txt": b"42"}),
-    "Stroll": Scenario(steps=["Look around", "Go on", "Come back"], step_seconds=0.5),
+    "Stroll": Scenario(
+        steps=[
+            ScriptedStep(goal, screenshot=b"\x89PNG\r\n\x1a\n" + goal.encode())
+            for goal in ("Look around", "Go on", "Come back")
+        ],
+        step_seconds=0.5,
+    ),
 }
 """How tasks go whose text contains the name; others finish after two short steps."""
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -93,7 +94,9 @@ async def test_a_task_that_waited_for_its_slot_is_as_new(api: FakeApi, open_sess
     assert ended.status is TaskStatus.FINISHED
 
 
-async def test_a_task_of_a_second_attempt_is_as_new(api: FakeApi, open_session: OpenSession):
+async def test_a_task_of_a_second_attempt_is_as_new(
+    api: FakeApi, open_session: OpenSession, tmp_path: Path
+):
     """That time does not begin with an attempt that was lost and created nothing, either."""
     session = await open_session()
     missing = Fault(status=404, body='{"detail": "Task not found"}')
@@ -110,8 +113,11 @@ async def test_a_task_of_a_second_attempt_is_as_new(api: FakeApi, open_session: 
 
     api.make, api.fault = make, fault
 
-    (result,) = await session.run_many(["x"]).collect()  # a batch sends again after the window
+    ledger = tmp_path / "batch.db"
+    (unknown,) = await session.run_many(["x"], ledger=ledger).collect()
+    (result,) = await session.run_many(["x"], ledger=ledger, retry_unknown=True).collect()
 
+    assert not unknown.succeeded
     assert created[0] >= 150.0
     assert result.succeeded
 

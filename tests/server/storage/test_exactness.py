@@ -24,6 +24,7 @@ from browser_use_async.server.storage.account import Account, open_account
 from browser_use_async.server.storage.database import Claim
 from browser_use_async.server.storage.outbox import Outbox
 from browser_use_async.server.storage.progress import TaskEvent
+from browser_use_async.server.storage.records import LISTED
 from browser_use_async.server.storage.rows import from_text
 from browser_use_async.server.storage.schedules import RunTakenError, Schedules
 from browser_use_async.server.storage.secret_documents import Secrets
@@ -168,8 +169,8 @@ async def test_each_owner_has_tasks_of_their_own(stores: Stores):
     mine = await stores.created()
     theirs = await other.create(RunTaskRequest("x"), Assignment(str(uuid.uuid4()), "x"))
 
-    assert [row.id for row in (await stores.tasks.page(1, 10, 0))[1]] == [mine.id]
-    assert [row.id for row in (await other.page(1, 10, 0))[1]] == [theirs.id]
+    assert [row[0] for row in (await stores.tasks.page(1, 10, 0))[1]] == [mine.id]
+    assert [row[0] for row in (await other.page(1, 10, 0))[1]] == [theirs.id]
     assert (await other.page(1, 10, 0))[0] == 1
     assert await other.get(mine.id) is None
     assert await stores.tasks.status(theirs.id) is None
@@ -216,6 +217,7 @@ async def test_a_page_reads_only_the_beginning_of_an_output(stores: Stores, lett
     await stores.tasks.finish(record, Finished(letter * 300_000))
     _, (row,) = await stores.tasks.page(1, 10, 1001)
 
-    assert row.output is not None
-    assert len(row.output) == 1001
-    assert {*from_text(row.output)} == {letter}
+    output = row[LISTED.index("output")]
+
+    assert len(output) == 1001
+    assert {*from_text(output)} == {letter}
