@@ -152,7 +152,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "a response that names the task of another item is accepted",
-        "batch/ledger/statements.py",
+        "batch/ledger/store.py",
         "",
         "' AND position != ?)'",
         "' AND position != ? AND FALSE)'",
@@ -245,7 +245,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "a failed task that was tried again cost nothing",
-        "batch/ledger/statements.py",
+        "batch/ledger/row.py",
         "",
         "'COALESCE((SELECT SUM(cost) FROM former_tasks), 0)'",
         "'0'",

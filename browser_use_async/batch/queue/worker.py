@@ -12,7 +12,7 @@ import procrastinate
 from browser_use_async import errors
 from browser_use_async.api.requests import build_request
 from browser_use_async.api.submission_key import mark_of_key
-from browser_use_async.batch.keys import submission_key
+from browser_use_async.batch.inputs import submission_key
 from browser_use_async.batch.ledger.records import ItemState
 from browser_use_async.batch.options import BatchOptions
 from browser_use_async.batch.progress import StopReason
