@@ -24,7 +24,7 @@ from browser_use_async.batch.progress import (
     ProgressCounter,
     StopReason,
 )
-from browser_use_async.batch.results import BatchResult, columns_of, repeated_result
+from browser_use_async.batch.result import BatchResult, columns_of, repeated_result
 from browser_use_async.batch.runner import ItemRunner
 from browser_use_async.batch.state import (
     BatchState,

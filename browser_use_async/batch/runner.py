@@ -12,7 +12,7 @@ from browser_use_async.batch.ledger.entry import LedgerEntry
 from browser_use_async.batch.ledger.records import DOUBTFUL, FINAL_STATES, MAY_COST, ItemState
 from browser_use_async.batch.ledger.row import LedgerRow
 from browser_use_async.batch.progress import FINISHES_BEGUN, StopReason
-from browser_use_async.batch.results import (
+from browser_use_async.batch.result import (
     BatchResult,
     from_task,
     repeated_result,

@@ -24,7 +24,7 @@ from browser_use_async.batch.ledger.records import Intent
 from browser_use_async.batch.ledger.row import LedgerRow
 from browser_use_async.batch.ledger.store import LedgerStore
 from browser_use_async.batch.ledger.writer import LedgerWriter
-from browser_use_async.batch.results import BatchResult
+from browser_use_async.batch.result import BatchResult
 from browser_use_async.transport.config import Runtime
 from tests.support.patience import PATIENCE
 

@@ -15,7 +15,7 @@ from browser_use_async.batch.ledger.reader import LedgerView, read_ledger
 from browser_use_async.batch.ledger.records import FINAL_STATES, Intent, ItemState
 from browser_use_async.batch.ledger.row import LedgerRow
 from browser_use_async.batch.ledger.store import LedgerStore
-from browser_use_async.batch.results import BatchResult
+from browser_use_async.batch.result import BatchResult
 from browser_use_async.transport.config import Runtime
 from tests.model.traces import ONE_PROCESS, Event, Traces, What
 from tests.simulator.world import LONGEST, Laws, Report, World

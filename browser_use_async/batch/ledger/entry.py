@@ -13,7 +13,7 @@ from browser_use_async.api.submission_token import SubmissionToken
 from browser_use_async.batch.ledger.records import DOUBTFUL, Intent
 from browser_use_async.batch.ledger.row import LedgerRow
 from browser_use_async.batch.ledger.writer import LedgerWriter
-from browser_use_async.batch.results import BatchResult
+from browser_use_async.batch.result import BatchResult
 from browser_use_async.lifecycle.create import Journal
 from browser_use_async.lifecycle.reconcile import mark_of
 from browser_use_async.transport.service import SubmissionKeys

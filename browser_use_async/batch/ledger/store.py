@@ -34,7 +34,7 @@ from browser_use_async.batch.ledger.row import (
     other_prefix,
     rows_of,
 )
-from browser_use_async.batch.results import BatchResult
+from browser_use_async.batch.result import BatchResult
 from browser_use_async.errors import LedgerCorruptError
 
 # Characters of output that are stored; a longer output is fetched from the service again.

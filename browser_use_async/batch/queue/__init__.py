@@ -33,7 +33,7 @@ from browser_use_async.batch.options import CONCURRENCY, BatchOptions, LimitBy
 from browser_use_async.batch.progress import StopReason
 from browser_use_async.batch.queue.address import QueueAddress
 from browser_use_async.batch.queue.results import QueueStatus, result_of
-from browser_use_async.batch.results import BatchResult
+from browser_use_async.batch.result import BatchResult
 from browser_use_async.errors import InvalidRequestError
 from browser_use_async.lifecycle.run import SubmissionRunner
 from browser_use_async.postgres.address import require_packages

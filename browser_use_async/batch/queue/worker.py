@@ -19,7 +19,7 @@ from browser_use_async.batch.progress import StopReason
 from browser_use_async.batch.queue import tables
 from browser_use_async.batch.queue.results import result_of
 from browser_use_async.batch.queue.store import LOOK_SECONDS, TASK, Columns, QueueStore, storable
-from browser_use_async.batch.results import BatchResult
+from browser_use_async.batch.result import BatchResult
 from browser_use_async.batch.runner import FATAL, OF_ANOTHER_RUN
 from browser_use_async.batch.state import SharedBackoff, learn_service
 from browser_use_async.lifecycle.create import Submission
