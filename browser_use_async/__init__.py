@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from browser_use_async.batch.batch import Batch
     from browser_use_async.batch.inputs import BatchItem
     from browser_use_async.batch.progress import BatchProgress
-    from browser_use_async.batch.results import BatchResult
+    from browser_use_async.batch.result import BatchResult
     from browser_use_async.events import (
         EndActionAttempted,
         KeyIgnored,
@@ -125,7 +125,7 @@ _HOMES = {
             "batch.batch": "Batch",
             "batch.inputs": "BatchItem",
             "batch.progress": "BatchProgress",
-            "batch.results": "BatchResult",
+            "batch.result": "BatchResult",
             "errors": "errors",
             "events": "EndActionAttempted KeyIgnored RetryScheduled ServiceRecovered "
             "ServiceUnreachable SessionEvent SlotAwaited SubmissionAdopted UnknownStatusSeen",

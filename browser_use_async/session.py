@@ -85,8 +85,7 @@ if TYPE_CHECKING:
     from browser_use_async.api.services import AccountEndpoints, SearchEndpoints
     from browser_use_async.batch.batch import Batch
     from browser_use_async.batch.inputs import BatchInput
-    from browser_use_async.batch.key_limits import LimitBy
-    from browser_use_async.batch.options import BatchOptions
+    from browser_use_async.batch.options import BatchOptions, LimitBy
     from browser_use_async.batch.progress import BatchProgress
     from browser_use_async.files import FileEndpoints
     from browser_use_async.money.budgets import Budget, PaidCalls
@@ -529,14 +528,14 @@ class BrowserUseSession:
                 API key, or an outage longer than `PollPolicy.outage_timeout`.
         """
         # Loaded when used.
-        from browser_use_async.batch.options import BatchOptions, budget_in_cents  # noqa: PLC0415
+        from browser_use_async.batch.options import BatchOptions  # noqa: PLC0415
 
         # Checked here and not in the first iteration, so that the error points at the call.
         options = BatchOptions(
             concurrency=concurrency,
             ledger=ledger,
             key_prefix=key_prefix,
-            budget_cents=budget_in_cents(budget_cents),
+            budget_cents=budget_cents,
             limit_by=limit_by,
             per_key=per_key,
             timeout=timeout,

@@ -16,7 +16,7 @@ from browser_use_async.batch.queue import (
     work,
 )
 from browser_use_async.batch.queue.results import QueueStatus
-from browser_use_async.batch.results import BatchResult
+from browser_use_async.batch.result import BatchResult
 
 __all__ = [
     "Batch",

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import attrs
 
-from browser_use_async.batch.ledger.row import Claim
+from browser_use_async.batch.ledger.row import LedgerRow
 from browser_use_async.errors import InvalidRequestError
 from browser_use_async.money.amounts import NO_LIMIT, BudgetAmounts, TaskPrice
 from browser_use_async.prices import TASK_START_CENTS, format_cents
@@ -31,7 +31,7 @@ class Admission:
     _queue: asyncio.Lock = attrs.field(factory=asyncio.Lock, init=False)
     _changed: asyncio.Event = attrs.field(factory=asyncio.Event, init=False)
 
-    async def admit(self, claim: Claim, request: RunTaskRequest) -> bool:
+    async def admit(self, row: LedgerRow, request: RunTaskRequest) -> bool:
         """Reserve the most that a task can cost, once there is room; False if there never is."""
         price = TaskPrice.of(request)
         async with self._queue:
@@ -46,7 +46,7 @@ class Admission:
                     await self._changed.wait()
                 finally:
                     self.short_of = None
-            self.reserve(claim, price.maximum_cents)
+            self.reserve(row, price.maximum_cents)
             return True
 
     def _leave_out(self, price: TaskPrice) -> None:
@@ -58,36 +58,36 @@ class Admission:
         """Record that a task is left out."""
         self.short_of, self.refused_cents = price, price.maximum_cents
 
-    def reserve(self, claim: Claim, cents: Decimal) -> None:
+    def reserve(self, row: LedgerRow, cents: Decimal) -> None:
         """Reserve an amount for an item whose end this run waits for."""
         self._is_first = False
         self.budget.reserve(cents)
-        self._reserved[claim.position] = cents
-        self._followed.add(claim.position)
+        self._reserved[row.index] = cents
+        self._followed.add(row.index)
 
-    def follow(self, claim: Claim, request: RunTaskRequest) -> None:
+    def follow(self, row: LedgerRow, request: RunTaskRequest) -> None:
         """Wait for a task that an earlier run created, or may have created."""
-        reserved = claim.row.reserved_cents
+        reserved = row.reserved_cents
         # The budget already has the reservations of the ledger.
         self.budget.release(reserved)
-        self.reserve(claim, reserved or TaskPrice.of(request).maximum_cents)
+        self.reserve(row, reserved or TaskPrice.of(request).maximum_cents)
 
-    def settle(self, claim: Claim, cost: Decimal) -> None:
+    def settle(self, row: LedgerRow, cost: Decimal) -> None:
         """Record that a task has ended, and what it cost."""
-        self.budget.settle(self._forget(claim), cost)
+        self.budget.settle(self._forget(row), cost)
 
-    def release(self, claim: Claim) -> None:
+    def release(self, row: LedgerRow) -> None:
         """Release a reservation, if there is one: no task was created."""
-        self.budget.release(self._forget(claim))
+        self.budget.release(self._forget(row))
 
-    def abandon(self, claim: Claim) -> None:
+    def abandon(self, row: LedgerRow) -> None:
         """Keep a reservation, if there is one, for a task that this run does not wait for."""
-        self._forget(claim)
+        self._forget(row)
 
-    def _forget(self, claim: Claim) -> Decimal:
-        self._followed.discard(claim.position)
+    def _forget(self, row: LedgerRow) -> Decimal:
+        self._followed.discard(row.index)
         self._changed.set()
-        return self._reserved.pop(claim.position, Decimal(0))
+        return self._reserved.pop(row.index, Decimal(0))
 
     @property
     def note(self) -> str | None:

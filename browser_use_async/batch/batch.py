@@ -6,15 +6,16 @@ from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequenc
 from decimal import Decimal
 from functools import partial
 from typing import Any, Generic, Self, TypeVar
+from weakref import WeakValueDictionary
 
 import attrs
 
 from browser_use_async.batch.admission import Admission, nothing_would_run
-from browser_use_async.batch.claims import RepeatedItems
 from browser_use_async.batch.inputs import BatchInput, InputPrices, InputReader, Item
 from browser_use_async.batch.key_limits import READ_AHEAD, LimitedRoom
 from browser_use_async.batch.ledger.file import open_ledger, open_scratch
 from browser_use_async.batch.ledger.records import LedgerTotals
+from browser_use_async.batch.ledger.row import mismatch
 from browser_use_async.batch.ledger.writer import open_writer
 from browser_use_async.batch.options import BatchOptions
 from browser_use_async.batch.progress import (
@@ -23,7 +24,8 @@ from browser_use_async.batch.progress import (
     ProgressCounter,
     StopReason,
 )
-from browser_use_async.batch.results import BatchResult, columns_of
+from browser_use_async.batch.result import BatchResult, columns_of, repeated_result
+from browser_use_async.batch.runner import ItemRunner
 from browser_use_async.batch.state import (
     BatchState,
     SharedBackoff,
@@ -88,7 +90,10 @@ class Batch(Generic[OutputT]):
         # Bounded, so that a slow consumer slows the workers down.
         self._results: asyncio.Queue[BatchResult[Any] | None] = asyncio.Queue(options.concurrency)
         self._workers: set[asyncio.Task[None]] = set()
-        self._items = RepeatedItems()
+        # Each item under way, by its key: itself, and its repetitions so far
+        self._under_way: dict[str, list[Item]] = {}
+        # Results that the program still references; the ledger has the others.
+        self._known: WeakValueDictionary[str, BatchResult[Any]] = WeakValueDictionary()
         self._state: BatchState | None = None
         self._started = False
         self._failure: BaseException | None = None
@@ -353,10 +358,31 @@ class Batch(Generic[OutputT]):
 
     async def _run(self, state: BatchState, item: Item) -> list[BatchResult[Any]]:
         if self._limited is None:
-            return await self._items.run(state, item)
+            return await self._run_once(state, item)
         async with self._limited.for_item(item):
             # The batch may have been stopped while the item waited.
-            return [] if self._leaves_rest(state) else await self._items.run(state, item)
+            return [] if self._leaves_rest(state) else await self._run_once(state, item)
+
+    async def _run_once(self, state: BatchState, item: Item) -> list[BatchResult[Any]]:
+        """Run an item; returns its result and those of its repetitions meanwhile."""
+        # A repetition waits in no worker: in an input of pairs half of the workers would wait.
+        if same := self._under_way.get(item.key):
+            if same[0].digest != item.digest:
+                raise mismatch(item.key, repeated=True)
+            same.append(item)
+            return []
+        same = self._under_way[item.key] = [item]
+        try:
+            result = await ItemRunner(state, item, self._known.get(item.key)).run()
+        finally:
+            del self._under_way[item.key]
+        if result is None:
+            return []
+        self._known[item.key] = result
+        if repeats := same[1:]:
+            state.counter.duplicates += len(repeats)
+            state.on_change()
+        return [result, *(repeated_result(each, result) for each in repeats)]
 
     def _leaves_rest(self, state: BatchState) -> bool:
         """Whether no more items are begun."""

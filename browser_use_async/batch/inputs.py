@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import json
+import re
 from collections.abc import (
     AsyncIterable,
     AsyncIterator,
@@ -21,6 +22,7 @@ from browser_use_async.api.limits import MAX_METADATA_PAIRS
 from browser_use_async.api.requests import build_request, encode_given, warn_if_unconfined
 from browser_use_async.api.script_pairs import fill_text, placeholders_in
 from browser_use_async.api.serialization import encode_request
+from browser_use_async.api.submission_key import is_key
 from browser_use_async.errors import BatchInputError, InvalidRequestError
 from browser_use_async.money.amounts import TaskPrice
 from browser_use_async.types import UNSET, RunTaskRequest
@@ -117,6 +119,27 @@ def content_key(request: RunTaskRequest) -> str:
 
 def _key_of(digest: bytes) -> str:
     return digest.hex()[:32]
+
+
+# The form of keys that this module makes: an item whose own key looks like this is another one.
+_MADE_HERE = re.compile(r"\Asha256:|\(round \d+\)\Z")
+
+
+def submission_key(prefix: str, key: str, number: int) -> str:
+    """The submission key of an item with its own key, for its task of that number.
+
+    Two ledgers derive the same key, so it depends on nothing else.
+    """
+    text = f"{prefix}{key}"
+    if number == 1:
+        return text if is_key(text) and not _MADE_HERE.search(text) else _digest_key(text)
+    # A failed task keeps its key: a second task of the same item needs another key.
+    of_round = f"{text} (round {number})"
+    return of_round if is_key(of_round) else _digest_key(f"{number} {text}")
+
+
+def _digest_key(text: str) -> str:
+    return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
 
 
 class InputReader:

@@ -1,18 +1,20 @@
 """The options of a batch, checked once. No I/O."""
 
+import hashlib
 import os
 from collections.abc import Callable, Mapping
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import attrs
 
 from browser_use_async.api.limits import check_word, is_count, is_seconds
 from browser_use_async.api.submission_key import MAX_KEY_LENGTH, is_key
-from browser_use_async.batch.key_limits import KeyLimits, LimitBy
+from browser_use_async.batch.inputs import BatchItem
 from browser_use_async.errors import InvalidRequestError
 
 OnClose = Literal["leave", "stop"]
+LimitBy = Callable[[BatchItem], str | int | None]
 
 CONCURRENCY = 10
 """The default of the most items under way at once."""
@@ -37,8 +39,14 @@ def budget_in_cents(value: object, name: str = "budget_cents") -> Decimal | None
         return None
     if not is_cents(value):
         raise _refused(name, "a number of cents of 0 or more", value)
+    amount: Decimal = _exact(value)
+    return amount
+
+
+def _exact(value: Any) -> Any:
+    """An amount as a decimal; what is none stays for the check."""
     # Through text: Decimal(0.1) would be the binary fraction beside it.
-    return Decimal(str(value))
+    return Decimal(str(value)) if is_cents(value) else value
 
 
 def _refused(name: str, wanted: str, given: object) -> InvalidRequestError:
@@ -66,6 +74,39 @@ def _labels(given: Mapping[str, str] | None) -> Mapping[str, str]:
 _FLAG = _is(lambda value: isinstance(value, bool), "True or False")
 
 
+@attrs.frozen
+class KeyLimits:
+    """Which items share a limit, and how many of them are under way at once."""
+
+    limit_by: LimitBy
+    per_key: int
+
+    def key_of(self, item: BatchItem) -> str | None:
+        """The limit key of an item as text, or None if the item has no limit."""
+        try:
+            key = cast("object", self.limit_by(item))
+        except Exception as error:
+            raise InvalidRequestError(
+                f"limit_by raised {type(error).__name__} for it: {error}; nothing was sent for it",
+                field="limit_by",
+            ) from error
+        if key is None:
+            return None
+        # Ledgers have the key as text, and other processes compare it. Equal values of other types
+        # may have different texts, and then the limit would not work.
+        if not isinstance(key, str | int):
+            raise InvalidRequestError(
+                f"limit_by must give a text, a whole number, or None for no limit, and gave "
+                f"{type(key).__name__} for it; nothing was sent for it",
+                field="limit_by",
+            )
+        text = str(key)
+        if is_key(text):
+            return text
+        # Too long for an index, or with characters that no database accepts.
+        return f"sha256:{hashlib.sha256(text.encode('utf-8', 'surrogatepass')).hexdigest()}"
+
+
 @attrs.frozen(kw_only=True)
 class BatchOptions:
     """The options of a batch; `run_many` explains them, and the command line has the same ones."""
@@ -88,10 +129,17 @@ class BatchOptions:
         ),
     )
     budget_cents: Decimal | None = attrs.field(
-        default=None, validator=_is(is_cents, "a number of cents of 0 or more", may_be_none=True)
+        default=None,
+        converter=_exact,
+        validator=_is(is_cents, "a number of cents of 0 or more", may_be_none=True),
     )
-    limit_by: LimitBy | None = None
-    per_key: int | None = None
+    limit_by: LimitBy | None = attrs.field(
+        default=None,
+        validator=_is(callable, "a function that gives the limit key of an item", may_be_none=True),
+    )
+    per_key: int | None = attrs.field(
+        default=None, validator=_is(is_count, "a whole number from 1", may_be_none=True)
+    )
     timeout: float | None = attrs.field(  # in seconds, for each task
         default=None,
         validator=_is(
@@ -116,18 +164,25 @@ class BatchOptions:
         default=None, validator=_is(callable, "a function", may_be_none=True)
     )
     output_type: Any = None
-    # How many items of one key are under way at once
-    limits: KeyLimits | None = attrs.field(
-        init=False,
-        repr=False,
-        default=attrs.Factory(
-            lambda options: KeyLimits.of(options.limit_by, options.per_key), takes_self=True
-        ),
-    )
 
     def __attrs_post_init__(self) -> None:
         if self.on_cancel is not None:
             check_word("on_cancel", self.on_cancel, OnClose)
+        if (self.limit_by is None) != (self.per_key is None):
+            missing = "limit_by" if self.limit_by is None else "per_key"
+            raise InvalidRequestError(
+                f"{missing} is missing: limit_by (--limit-by) says which items share a limit, and "
+                "per_key (--per-key) how many of them run at once; give both or neither; nothing "
+                "was sent",
+                field=missing,
+            )
+
+    @property
+    def limits(self) -> KeyLimits | None:
+        """How many items of one key are under way at once, or None."""
+        if self.limit_by is None or self.per_key is None:
+            return None
+        return KeyLimits(self.limit_by, self.per_key)
 
     @property
     def is_recorded(self) -> bool:

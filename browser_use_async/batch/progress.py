@@ -9,7 +9,7 @@ import attrs
 from browser_use_async.batch.admission import Admission
 from browser_use_async.batch.forecast import Forecast
 from browser_use_async.batch.ledger.records import FINAL_STATES, ItemState
-from browser_use_async.batch.ledger.row import Claim
+from browser_use_async.batch.ledger.row import LedgerRow
 from browser_use_async.money.amounts import NO_LIMIT, plain_amounts
 from browser_use_async.prices import format_cents
 
@@ -139,14 +139,14 @@ class ProgressCounter:
         self._to_retry = counts.get(ItemState.FAILED, 0) if retries else 0
         self.duplicates = 0
 
-    def add(self, claim: Claim) -> None:
+    def add(self, row: LedgerRow) -> None:
         """Count an item that the input names for the first time in this run."""
-        state = claim.row.state
+        state = row.state
         self._to_retry -= state is ItemState.FAILED and self._to_retry > 0
-        if not claim.known:
+        if not row.run:
             self.known += 1
             self._counts[state] = self._counts.get(state, 0) + 1
-        elif claim.revived:
+        elif row.revived:
             self.begin_anew(ItemState.DEAD)
         elif state not in FINAL_STATES:
             self.outstanding -= 1

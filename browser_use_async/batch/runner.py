@@ -7,13 +7,12 @@ from typing import Any
 import attrs
 
 from browser_use_async import errors
-from browser_use_async.batch.inputs import Item
-from browser_use_async.batch.keys import submission_key
+from browser_use_async.batch.inputs import Item, submission_key
 from browser_use_async.batch.ledger.entry import LedgerEntry
 from browser_use_async.batch.ledger.records import DOUBTFUL, FINAL_STATES, MAY_COST, ItemState
-from browser_use_async.batch.ledger.row import Claim, LedgerRow
+from browser_use_async.batch.ledger.row import LedgerRow
 from browser_use_async.batch.progress import FINISHES_BEGUN, StopReason
-from browser_use_async.batch.results import (
+from browser_use_async.batch.result import (
     BatchResult,
     from_task,
     repeated_result,
@@ -59,28 +58,31 @@ _TRANSIENT = (errors.APIConnectionError, errors.InternalServerError, errors.Rate
 
 @attrs.define(eq=False)
 class ItemRunner:
-    """Runs one item that is claimed: creates or finds its task, and waits for its end."""
+    """Runs one item: creates or finds its task, and waits for its end."""
 
     batch: BatchState
     item: Item
-    claim: Claim  # of its row
     earlier: BatchResult[Any] | None = None  # of the same item earlier in this run, if known
-    _row: LedgerRow = attrs.field(init=False)  # its row when it was claimed
+    _row: LedgerRow = attrs.field(init=False)  # its row when this run reached it
     _entry: LedgerEntry = attrs.field(init=False)
     _in_flight: InFlight = attrs.field(init=False)
     _is_joined: bool = attrs.field(default=False, init=False)  # as the counter knows it
 
     async def run(self) -> BatchResult[Any] | None:
         """Run the item; None if it is left for the next run."""
-        batch, item, claim = self.batch, self.item, self.claim
-        self._row = row = claim.row
+        batch, item = self.batch, self.item
+        now, revive = batch.now().timestamp(), batch.options.retry_failed
+        # It need not be durable: without it the next run begins the item again.
+        self._row = row = await batch.writer.run(
+            lambda store: store.begin_item(item, now, revive=revive), durable=False
+        )
         keys = batch.lifecycle.creator.transport.keys
-        self._entry = LedgerEntry(batch.writer, claim, batch.now, keys)
-        if claim.repeated:
+        self._entry = LedgerEntry(batch.writer, row, batch.now, keys)
+        if row.repeated:
             return await self._repeat()
-        batch.counter.add(claim)
+        batch.counter.add(row)
         self._is_joined = row.joined  # the totals of the ledger count it
-        if self._is_refused or (row.state in FINAL_STATES and not claim.may_retry):
+        if self._is_refused or (row.state in FINAL_STATES and not row.may_retry):
             return await self._finish_unsent()
         assert item.request is not None
         return await self._run_unfinished(item.request)
@@ -91,14 +93,14 @@ class ItemRunner:
         return self.item.problem is not None and self._row.state not in MAY_COST
 
     async def _run_unfinished(self, request: RunTaskRequest) -> BatchResult[Any] | None:
-        batch, claim, row = self.batch, self.claim, self._row
+        batch, row = self.batch, self._row
         if row.state in MAY_COST:
             # Its money may already be spent, so it does not queue for the budget.
-            batch.admission.follow(claim, request)
+            batch.admission.follow(row, request)
         elif not await self._is_admitted(request):
             # A failed item that is not tried again now is still a result.
-            return await self._finish_unsent() if claim.may_retry else None
-        if claim.may_retry:
+            return await self._finish_unsent() if row.may_retry else None
+        if row.may_retry:
             # The ledger has the failed task until run-task is about to be sent again.
             self._row = row.afresh()
             batch.counter.begin_anew(row.state)
@@ -119,11 +121,11 @@ class ItemRunner:
         return repeated_result(self.item, result)
 
     async def _is_admitted(self, request: RunTaskRequest) -> bool:
-        batch, claim = self.batch, self.claim
-        if batch.stopped_by is None and not await batch.admission.admit(claim, request):
+        batch = self.batch
+        if batch.stopped_by is None and not await batch.admission.admit(self._row, request):
             batch.stop(StopReason.BUDGET)
         if batch.stopped_by is not None:  # it may have been stopped while this item waited
-            batch.admission.release(claim)
+            batch.admission.release(self._row)
         return batch.stopped_by is None
 
     async def _finish_unsent(self) -> BatchResult[Any]:
@@ -167,9 +169,9 @@ class ItemRunner:
                 self._in_flight.submission.may_resend = False
             batch.counter.finish(state)
             if state in MAY_COST or self._may_cost:
-                batch.admission.abandon(self.claim)
+                batch.admission.abandon(self._row)
             else:
-                batch.admission.release(self.claim)
+                batch.admission.release(self._row)
             batch.on_change()
 
     @property
@@ -406,6 +408,6 @@ class ItemRunner:
         await self._entry.record_result(result)
         self._count_joined(joined=joined)
         batch.counter.joined_failed += joined and not result.succeeded
-        batch.admission.settle(self.claim, cost)
+        batch.admission.settle(self._row, cost)
         batch.record_end(succeeded=result.succeeded)
         return result

@@ -43,7 +43,7 @@ def list_html(values: list[Any]) -> str | None:
     kind = kinds.pop() if len(kinds) == 1 else object
     if issubclass(kind, Response):
         rows = [grid_row(each) for each in values]
-    elif kind.__module__ == "browser_use_async.batch.results":
+    elif kind.__module__ == "browser_use_async.batch.result":
         rows = [_result_row(each) for each in values]
     else:
         return None

@@ -21,10 +21,10 @@ import attrs
 from browser_use_async import BatchItem, BrowserUseSession, PollPolicy, RetryPolicy, RunTaskRequest
 from browser_use_async.batch.ledger.file import LedgerFile
 from browser_use_async.batch.ledger.records import Intent
-from browser_use_async.batch.ledger.row import Claim
+from browser_use_async.batch.ledger.row import LedgerRow
 from browser_use_async.batch.ledger.store import LedgerStore
 from browser_use_async.batch.ledger.writer import LedgerWriter
-from browser_use_async.batch.results import BatchResult
+from browser_use_async.batch.result import BatchResult
 from browser_use_async.transport.config import Runtime
 from tests.support.patience import PATIENCE
 
@@ -77,17 +77,17 @@ def items(count: int) -> Iterator[BatchItem]:
 class Forgetful(LedgerStore):
     """The control: a store that forgets the intents."""
 
-    def begin_send(self, claim: Claim, intent: Intent) -> None:
+    def begin_send(self, row: LedgerRow, intent: Intent) -> None:
         """Write nothing."""
 
 
 class Checkpointing(LedgerStore):
     """A store that is killed while it moves the log into the ledger, again and again."""
 
-    def record_outcome(self, claim: Claim, result: BatchResult[Any]) -> None:
+    def record_outcome(self, row: LedgerRow, result: BatchResult[Any]) -> None:
         """Record it, and die soon."""
-        super().record_outcome(claim, result)
-        if claim.position < 4:
+        super().record_outcome(row, result)
+        if row.index < 4:
             return
         threading.Timer(0.01, os.kill, (os.getpid(), signal.SIGKILL)).start()
         while True:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from browser_use_async import RunTaskRequest
 from browser_use_async.batch.admission import Admission
-from browser_use_async.batch.ledger.row import Claim, LedgerRow, moment
+from browser_use_async.batch.ledger.row import LedgerRow, moment
 from browser_use_async.money.amounts import NO_LIMIT, BudgetAmounts, TaskPrice
 
 REQUEST = RunTaskRequest("t", llm_model="o3")  # a cent for each of 75 steps
@@ -133,10 +133,10 @@ def test_the_steps_within_an_amount_are_paid_by_it(price: TaskPrice, cents: Deci
 # --- the queue ------------------------------------------------------------------------------
 
 
-def item(position: int, reserved_cents: Decimal = Decimal(0)) -> Claim:
+def item(position: int, reserved_cents: Decimal = Decimal(0)) -> LedgerRow:
     """The row of an item."""
     given = {"index": position, "entered_at": moment(0), "reserved_cents": reserved_cents}
-    return Claim(row=LedgerRow(key=str(position), **given))
+    return LedgerRow(key=str(position), **given)
 
 
 def _queue(limit: int, *, reserved: int = 0) -> Admission:

@@ -12,7 +12,7 @@ import pytest
 from browser_use_async import BatchItem, BatchResult, BrowserUseSession, RunTaskRequest, errors
 from browser_use_async.api.submission_key import MAX_KEY_LENGTH
 from browser_use_async.batch import ItemState, read_ledger
-from browser_use_async.batch.keys import submission_key
+from browser_use_async.batch.inputs import submission_key
 from browser_use_async.server import LocalServer
 from browser_use_async.server.encryption import KEY_VARIABLE
 from browser_use_async.server.faults import Fault
@@ -424,7 +424,7 @@ def _program_run(server: LocalServer, ledger: Path, **options: Any) -> Run:
 @pytest.mark.long
 @pytest.mark.parametrize("committed", [False, True])
 @pytest.mark.parametrize(
-    "method", ["begin_run", "claim", "begin_send", "claim_task", "record_outcome"]
+    "method", ["begin_run", "begin_item", "begin_send", "claim_task", "record_outcome"]
 )
 async def test_killed_at_a_write_a_batch_goes_on_at_once(
     serve: Serve, program: Program, ledger: Path, method: str, committed: bool

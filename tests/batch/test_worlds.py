@@ -73,7 +73,7 @@ def test_a_window_that_is_too_short_pays_twice(tmp_path: Path, cause: str) -> No
     hasty = attrs.evolve(FEW, window=5.0, late=0.0, lag=0.0)
     laws = attrs.evolve(hasty, late=60.0) if cause == "late" else attrs.evolve(hasty, lag=60.0)
 
-    report = _worlds(tmp_path, laws, range(8))
+    report = _worlds(tmp_path, laws, range(12))
 
     assert report.doubled > 0
     assert report.forbidden >= report.doubled

@@ -2,7 +2,7 @@
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,9 +13,9 @@ from browser_use_async.batch.inputs import Item
 from browser_use_async.batch.ledger.file import LedgerFile
 from browser_use_async.batch.ledger.reader import LedgerView, read_ledger
 from browser_use_async.batch.ledger.records import FINAL_STATES, Intent, ItemState
-from browser_use_async.batch.ledger.row import Claim
+from browser_use_async.batch.ledger.row import LedgerRow
 from browser_use_async.batch.ledger.store import LedgerStore
-from browser_use_async.batch.results import BatchResult
+from browser_use_async.batch.result import BatchResult
 from browser_use_async.transport.config import Runtime
 from tests.model.traces import ONE_PROCESS, Event, Traces, What
 from tests.simulator.world import LONGEST, Laws, Report, World
@@ -59,47 +59,46 @@ class TracedStore(LedgerStore):
         super().__init__(connection)
         self.recorder = Recorder(traces)
 
-    def claim(self, items: Sequence[Item], now: float, *, revive: bool = False) -> list[Claim]:
-        """Claim rows."""
-        claims = super().claim(items, now, revive=revive)
-        for claim in claims:
-            if not claim.repeated and claim.row.state not in FINAL_STATES:
-                self.recorder.note(claim.row.key, What.CLAIMED, str(claim.row.state))
-        return claims
+    def begin_item(self, item: Item, now: float, *, revive: bool = False) -> LedgerRow:
+        """Read the row, or insert it."""
+        row = super().begin_item(item, now, revive=revive)
+        if not row.repeated and row.state not in FINAL_STATES:
+            self.recorder.note(row.key, What.CLAIMED, str(row.state))
+        return row
 
-    def begin_send(self, claim: Claim, intent: Intent) -> None:
+    def begin_send(self, row: LedgerRow, intent: Intent) -> None:
         """Write the intent."""
-        super().begin_send(claim, intent)
-        self.recorder.note(claim.row.key, What.INTENT)
+        super().begin_send(row, intent)
+        self.recorder.note(row.key, What.INTENT)
 
-    def mark_not_sent(self, claim: Claim) -> None:
+    def mark_not_sent(self, row: LedgerRow) -> None:
         """Withdraw the intent."""
-        super().mark_not_sent(claim)
-        self.recorder.note(claim.row.key, What.NOT_CREATED)
+        super().mark_not_sent(row)
+        self.recorder.note(row.key, What.NOT_CREATED)
 
-    def record_task(self, claim: Claim, task_id: str) -> None:
+    def record_task(self, row: LedgerRow, task_id: str) -> None:
         """Record the task that was found."""
-        super().record_task(claim, task_id)
-        self.recorder.note(claim.row.key, What.SUBMITTED)
+        super().record_task(row, task_id)
+        self.recorder.note(row.key, What.SUBMITTED)
 
-    def claim_task(self, claim: Claim, task_id: str, *, joined: bool = False) -> bool:
+    def claim_task(self, row: LedgerRow, task_id: str, *, joined: bool = False) -> bool:
         """Record the task that an answer names."""
-        is_own = super().claim_task(claim, task_id, joined=joined)
+        is_own = super().claim_task(row, task_id, joined=joined)
         if is_own:
-            self.recorder.note(claim.row.key, What.SUBMITTED)
+            self.recorder.note(row.key, What.SUBMITTED)
         return is_own
 
-    def record_outcome(self, claim: Claim, result: BatchResult[Any]) -> None:
+    def record_outcome(self, row: LedgerRow, result: BatchResult[Any]) -> None:
         """Record the end."""
-        super().record_outcome(claim, result)
+        super().record_outcome(row, result)
         is_over = result.state in FINAL_STATES
-        self.recorder.note(claim.row.key, What.ENDED if is_over else What.DOUBTED)
+        self.recorder.note(row.key, What.ENDED if is_over else What.DOUBTED)
 
 
 class Forgetful(TracedStore):
     """The control: a store that forgets the intents."""
 
-    def begin_send(self, claim: Claim, intent: Intent) -> None:
+    def begin_send(self, row: LedgerRow, intent: Intent) -> None:
         """Write nothing."""
 
 

@@ -17,8 +17,8 @@ MUTANTS: tuple[Mutant, ...] = (
         "a task is created before its intent is committed",
         "batch/ledger/entry.py",
         "LedgerEntry.before_send",
-        "await self.writer.run(lambda store: store.begin_send(claim, intent))",
-        "self.writer.post(lambda store: store.begin_send(claim, intent))",
+        "await self.writer.run(lambda store: store.begin_send(row, intent))",
+        "self.writer.post(lambda store: store.begin_send(row, intent))",
         (
             "batch/ledger/test_durability.py::test_others_see_the_intent_before_the_task_exists",
             "batch/test_worlds.py::test_every_item_has_one_task_whatever_breaks_or_dies",
@@ -102,8 +102,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         "a key may change its input",
         "batch/ledger/store.py",
-        "LedgerStore._refuse_changed",
-        "repeated or row.state is not ItemState.DEAD",
+        "LedgerStore._for_this_run",
+        "repeated or not is_dead",
         "row.state is None",
         ("batch/test_inputs.py::test_a_key_that_means_something_else_is_refused",),
     ),
@@ -138,8 +138,8 @@ MUTANTS: tuple[Mutant, ...] = (
         "an item that was refused a slot counts as sent",
         "batch/ledger/entry.py",
         "LedgerEntry.not_created",
-        "self.writer.post(lambda store: store.mark_not_sent(self.claim))",
-        "assert self.claim is not None",
+        "self.writer.post(lambda store: store.mark_not_sent(self.row))",
+        "assert self.row is not None",
         ("batch/test_amounts.py::test_an_item_that_waits_for_a_slot_is_new",),
     ),
     Mutant(
@@ -152,7 +152,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "a response that names the task of another item is accepted",
-        "batch/ledger/statements.py",
+        "batch/ledger/store.py",
         "",
         "' AND position != ?)'",
         "' AND position != ? AND FALSE)'",
@@ -245,7 +245,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "a failed task that was tried again cost nothing",
-        "batch/ledger/statements.py",
+        "batch/ledger/row.py",
         "",
         "'COALESCE((SELECT SUM(cost) FROM former_tasks), 0)'",
         "'0'",
@@ -311,8 +311,8 @@ MUTANTS: tuple[Mutant, ...] = (
         "an item of a queue does not remember its reservation",
         "batch/queue/worker.py",
         "QueueWorker._begin",
-        "tables.RESERVE",
-        'tables.RESERVE.replace("items.reserved = 0", "TRUE")',
+        "row = await store.row(tables.RESERVE, **item)",
+        'row = await store.row(tables.RESERVE.replace("items.reserved = 0", "TRUE"), **item)',
         (
             "batch/queue/test_limits.py::test_a_second_process_reserves_nothing_for_what_is_reserved",
         ),

@@ -11,9 +11,9 @@ import attrs
 from browser_use_async import errors
 from browser_use_async.api.submission_token import SubmissionToken
 from browser_use_async.batch.ledger.records import DOUBTFUL, Intent
-from browser_use_async.batch.ledger.row import Claim
+from browser_use_async.batch.ledger.row import LedgerRow
 from browser_use_async.batch.ledger.writer import LedgerWriter
-from browser_use_async.batch.results import BatchResult
+from browser_use_async.batch.result import BatchResult
 from browser_use_async.lifecycle.create import Journal
 from browser_use_async.lifecycle.reconcile import mark_of
 from browser_use_async.transport.service import SubmissionKeys
@@ -27,7 +27,7 @@ class LedgerEntry(Journal):
     # It is the journal of the item's submission: run-task is sent after the ledger has its intent.
 
     writer: LedgerWriter
-    claim: Claim  # of the row
+    row: LedgerRow  # as this run has found it
     now: Callable[[], datetime]  # the wall clock
     keys: SubmissionKeys  # whether the service keeps them
     # The token of the task, once that is known
@@ -43,9 +43,8 @@ class LedgerEntry(Journal):
     _is_keyed: bool = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        row = self.claim.row
-        self._is_open, self._is_keyed = row.state in DOUBTFUL, row.keyed
-        self.token = row.token
+        self._is_open, self._is_keyed = self.row.state in DOUBTFUL, self.row.keyed
+        self.token = self.row.token
 
     @property
     def may_repeat(self) -> bool:
@@ -61,7 +60,7 @@ class LedgerEntry(Journal):
     async def before_send(self) -> None:
         """Record that run-task is about to be sent; returns once that is durable."""
         assert self.token is not None
-        claim = self.claim
+        row = self.row
         intent = Intent(
             token=self.token,
             at=self.now().timestamp(),
@@ -70,7 +69,7 @@ class LedgerEntry(Journal):
         )
         self.is_repeat = self._is_open and self.may_repeat
         try:
-            await self.writer.run(lambda store: store.begin_send(claim, intent))
+            await self.writer.run(lambda store: store.begin_send(row, intent))
         except asyncio.CancelledError:
             # The row may be written, but the request will not be sent.
             self.not_created()
@@ -82,17 +81,17 @@ class LedgerEntry(Journal):
         if self.is_repeat:
             return  # an earlier request may have created the task, so the row stays in doubt
         self._is_open = False
-        self.writer.post(lambda store: store.mark_not_sent(self.claim))
+        self.writer.post(lambda store: store.mark_not_sent(self.row))
 
     # A task with a key need not be durable: after a crash the same request with the same key
     # returns it. Without keys the list would have to be searched for it.
 
     async def claim_task(self, task_id: str, *, joined: bool) -> bool:
         """Record that a new task exists; False if it is another item's task in the ledger."""
-        claim = self.claim
+        row = self.row
         try:
             is_own = await self.writer.run(
-                lambda store: store.claim_task(claim, task_id, joined=joined),
+                lambda store: store.claim_task(row, task_id, joined=joined),
                 durable=not self._is_keyed,
             )
         except errors.LedgerError:
@@ -105,17 +104,17 @@ class LedgerEntry(Journal):
         """Record that the task exists, unless that was done when it was created."""
         if self._claimed == task_id:
             return
-        claim = self.claim
+        row = self.row
         try:
             await self.writer.run(
-                lambda store: store.record_task(claim, task_id), durable=not self._is_keyed
+                lambda store: store.record_task(row, task_id), durable=not self._is_keyed
             )
         except errors.LedgerError as error:
             problem = str(error)
         else:
             return
         raise errors.LedgerError(
-            f"task {task_id} was created for the item {self.claim.row.key!r}, but the ledger could "
+            f"task {task_id} was created for the item {self.row.key!r}, but the ledger could "
             f"not record it: {problem}. The task goes on; run the batch again with this ledger, "
             "which finds the task",
             task_id=task_id,
@@ -123,6 +122,6 @@ class LedgerEntry(Journal):
 
     async def record_result(self, result: BatchResult[Any]) -> BatchResult[Any]:
         """Record how the item ended; returns the result once that is recorded."""
-        await self.writer.run(lambda store: store.record_outcome(self.claim, result))
+        await self.writer.run(lambda store: store.record_outcome(self.row, result))
         self.has_ended = True
         return result

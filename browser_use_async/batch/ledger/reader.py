@@ -19,18 +19,16 @@ from browser_use_async.batch.ledger.records import FINAL_STATES, ItemState
 from browser_use_async.batch.ledger.row import (
     COLUMNS,
     IN_ORDER,
+    STATE_COUNTS,
+    SUM_OF_COSTS,
     WITH_FORMER,
     LedgerRow,
     cents,
     cents_if_any,
-    moment,
-    rows_of,
-)
-from browser_use_async.batch.ledger.statements import (
-    STATE_COUNTS,
-    SUM_OF_COSTS,
     counts_by_state,
     joined_by_state,
+    moment,
+    rows_of,
 )
 from browser_use_async.errors import LedgerCorruptError, LedgerError
 from browser_use_async.money.amounts import plain_amounts

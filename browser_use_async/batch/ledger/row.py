@@ -64,8 +64,12 @@ class LedgerRow:
     # Whether the last request was sent to a service that keeps submission keys
     keyed: bool = attrs.field(default=False, repr=False)
     digest: bytes = attrs.field(default=b"", repr=False)  # of its content
-    run: int = attrs.field(default=0, repr=False)  # the last one that has reached it
+    run: int = attrs.field(default=0, repr=False)  # the last one that had reached it; 0: none had
     former_tasks: tuple[FormerTask, ...] = ()  # those that failed before it was tried again
+    # What the run that has reached it does with it; not in the file
+    repeated: bool = attrs.field(default=False, repr=False)  # nothing: it was reached before
+    revived: bool = attrs.field(default=False, repr=False)  # it was refused, and starts afresh
+    may_retry: bool = attrs.field(default=False, repr=False)  # it failed, and is tried again
 
     @property
     def title(self) -> str:
@@ -107,7 +111,10 @@ class LedgerRow:
     def to_row(self) -> dict[str, Any]:
         """The row as a flat mapping of plain values, for a data frame."""
         inner = attrs.fields(LedgerRow)
-        filtered = attrs.filters.exclude(inner.token, inner.keyed, inner.digest, inner.run)
+        filtered = attrs.filters.exclude(
+            *(inner.token, inner.keyed, inner.digest, inner.run),
+            *(inner.repeated, inner.revived, inner.may_retry),
+        )
         return {
             **attrs.asdict(self, recurse=False, filter=filtered),
             "state": str(self.state),
@@ -133,22 +140,6 @@ class LedgerRow:
             run=self.run,
             former_tasks=(*self.former_tasks, former) if self.task_id else self.former_tasks,
         )
-
-
-@attrs.frozen(kw_only=True)
-class Claim:
-    """A row of the ledger, claimed for one run of its item."""
-
-    row: LedgerRow
-    known: bool = True  # whether the row was there before this claim
-    repeated: bool = False  # whether this run has reached it before
-    revived: bool = False  # whether it was refused before and starts afresh
-    may_retry: bool = False  # whether it failed and is to be tried again in this run
-
-    @property
-    def position(self) -> int:
-        """The row's primary key."""
-        return self.row.index
 
 
 def mismatch(key: str, *, repeated: bool) -> LedgerMismatchError:
@@ -212,6 +203,24 @@ def _row(found: list[tuple[Any, ...]]) -> LedgerRow:
 def _former_task(values: tuple[Any, ...]) -> FormerTask:
     former = dict(zip(("round", *_FORMER), values, strict=True))
     return FormerTask(cost_cents=cents_if_any(former.pop("cost")), **former)
+
+
+# The second number is that of the items which have joined the task of an earlier run.
+STATE_COUNTS = "SELECT state, COUNT(*), COUNT(*) FILTER (WHERE joined) FROM items GROUP BY state"
+SUM_OF_COSTS = (
+    "SELECT COALESCE((SELECT SUM(cost) FROM items), 0) + "
+    "COALESCE((SELECT SUM(cost) FROM former_tasks), 0)"
+)
+
+
+def counts_by_state(rows: Iterable[tuple[Any, ...]]) -> dict[ItemState, int]:
+    """How many items are in each state, from the rows of `STATE_COUNTS`; with all states."""
+    return dict.fromkeys(ItemState, 0) | {ItemState(row[0]): row[1] for row in rows}
+
+
+def joined_by_state(rows: Iterable[tuple[Any, ...]]) -> dict[ItemState, int]:
+    """How many items in each state have joined a task, from the rows of `STATE_COUNTS`."""
+    return {ItemState(row[0]): row[2] for row in rows}
 
 
 def moment(seconds: float) -> datetime:

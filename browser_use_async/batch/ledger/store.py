@@ -3,7 +3,7 @@
 import json
 import sqlite3
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -21,36 +21,44 @@ from browser_use_async.batch.ledger.records import (
 from browser_use_async.batch.ledger.row import (
     COLUMNS,
     IN_ORDER,
+    STATE_COUNTS,
+    SUM_OF_COSTS,
     WITH_FORMER,
-    Claim,
     LedgerRow,
     cents,
+    counts_by_state,
+    joined_by_state,
     millicents,
     mismatch,
     moment,
     other_prefix,
     rows_of,
 )
-from browser_use_async.batch.ledger.statements import (
-    ELSEWHERE,
-    FORGOTTEN,
-    FORMER,
-    OUTCOME,
-    OUTCOMES,
-    STATE_COUNTS,
-    SUM_OF_COSTS,
-    SUM_RESERVED,
-    TASK,
-    counts_by_state,
-    joined_by_state,
-)
-from browser_use_async.batch.results import BatchResult
+from browser_use_async.batch.result import BatchResult
 from browser_use_async.errors import LedgerCorruptError
 
 # Characters of output that are stored; a longer output is fetched from the service again.
 MAX_KEPT_OUTPUT = 1_000_000
 
 Columns = tuple[Any, ...]
+
+_SUM_RESERVED = "SELECT COALESCE(SUM(reserved), 0) FROM items"
+_TASK = "state = ?, task_id = ?, joined = ?"
+# A former task of the item itself does not count as its task, either.
+_ELSEWHERE = (
+    "(EXISTS (SELECT 1 FROM items WHERE task_id = ? AND position != ?) "
+    "OR EXISTS (SELECT 1 FROM former_tasks WHERE task_id = ?))"
+)
+_OUTCOMES = (
+    "state status steps cost joined error reason created_at finished_at output_bytes output"
+).split()
+_OUTCOME = ", ".join(f"{name} = ?" for name in _OUTCOMES)
+_FORMER = "task_id, status, steps, cost, error, reason, created_at, finished_at"
+_FORGOTTEN = (
+    "task_id = NULL, status = NULL, steps = NULL, cost = NULL, error = NULL, reason = NULL, "
+    "keyed = FALSE, joined = FALSE, token = NULL, "
+    "created_at = NULL, finished_at = NULL, output = NULL, output_bytes = NULL"
+)
 
 
 class LedgerStore:
@@ -109,7 +117,7 @@ class LedgerStore:
             joined=joined_by_state(counts),
             key_prefix=str(self.key_prefix()),
             cost_cents=cents(self._required(SUM_OF_COSTS)[0]),
-            reserved_cents=cents(self._required(SUM_RESERVED)[0]),
+            reserved_cents=cents(self._required(_SUM_RESERVED)[0]),
             has_open_round=self._open_round() is not None,
         )
 
@@ -136,97 +144,61 @@ class LedgerStore:
 
     # --- an item --------------------------------------------------------------------------
 
-    def claim(self, items: Sequence[Item], now: float, *, revive: bool = False) -> list[Claim]:
-        """Claim the rows of items, inserted if they are new, as reached by this run."""
-        keys = [str(_storable(item.key)) for item in items]  # as stored, to be found again
-        by_key: dict[str, Item] = {}
-        for key, item in zip(keys, items, strict=True):
-            if by_key.setdefault(key, item).digest != item.digest:
-                raise mismatch(key, repeated=True)
-        claims: dict[str, Claim] = {}
-        found = [*self._rows_of_keys(list(by_key))]
-        for row in found:  # before anything is written
-            self._refuse_changed(row, by_key[row.key])
-        for row in found:
-            claims[row.key] = self._claim_known(row, by_key[row.key], revive=revive)
-        for key, claim in claims.items():
-            if not claim.repeated:
-                self._do(
-                    "UPDATE items SET run = ?, name = ?, task = ? WHERE position = ?",
-                    (self._run, *_shown(by_key[key]), claim.position),
-                )
-        new = {key: item for key, item in by_key.items() if key not in claims}
-        for position, (key, item) in zip(self._insert(new, now), new.items(), strict=True):
-            row = LedgerRow(index=position, key=key, entered_at=moment(now), digest=item.digest)
-            claims[key] = Claim(row=row, known=False)
-        return [*self._in_order(keys, claims)]
-
-    def _in_order(self, keys: Iterable[str], claims: Mapping[str, Claim]) -> Iterator[Claim]:
-        seen = set[str]()
-        for key in keys:
-            claim = claims[key]
-            yield attrs.evolve(claim, repeated=True) if key in seen else claim
-            seen.add(key)
-
-    def _rows_of_keys(self, keys: Sequence[str]) -> Iterator[LedgerRow]:
-        marks = ", ".join("?" * len(keys))
-        return rows_of(
-            self._all(
-                f"SELECT {COLUMNS} FROM items {WITH_FORMER} WHERE key IN ({marks}) {IN_ORDER}",
-                tuple(keys),
+    def begin_item(self, item: Item, now: float, *, revive: bool = False) -> LedgerRow:
+        """The row of an item that this run has reached; inserted if it is new."""
+        key = str(_storable(item.key))  # as stored, to be found again
+        statement = f"SELECT {COLUMNS} FROM items {WITH_FORMER} WHERE key = ? {IN_ORDER}"
+        row = next(rows_of(self._all(statement, (key,))), None)
+        if row is None:
+            return self._insert(key, item, now)
+        row = self._for_this_run(row, item, revive=revive)
+        if not row.repeated:
+            self._do(
+                "UPDATE items SET run = ?, name = ?, task = ? WHERE position = ?",
+                (self._run, *_shown(item), row.index),
             )
-        )
+        return row
 
-    def _insert(self, items: Mapping[str, Item], now: float) -> range:
-        """Insert items by their keys; returns their positions."""
-        first = self._required("SELECT COALESCE(MAX(position) + 1, 0) FROM items")[0]
-        self.connection.executemany(
-            "INSERT INTO items "
-            "(position, key, digest, run, state, entered_at, name, task) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            [
-                (position, key, item.digest, self._run, ItemState.NEW, now, *_shown(item))
-                for position, (key, item) in enumerate(items.items(), first)
-            ],
-        )
-        return range(first, first + len(items))
+    def _insert(self, key: str, item: Item, now: float) -> LedgerRow:
+        position = self._required(
+            "INSERT INTO items (key, digest, run, state, entered_at, name, task, position) "
+            "SELECT ?, ?, ?, ?, ?, ?, ?, COALESCE(MAX(position) + 1, 0) FROM items "
+            "RETURNING position",
+            (key, item.digest, self._run, ItemState.NEW, now, *_shown(item)),
+        )[0]
+        return LedgerRow(index=position, key=key, entered_at=moment(now), digest=item.digest)
 
-    def _is_repeated(self, row: LedgerRow) -> bool:
-        """Whether this run has reached a row before."""
-        return row.run == self._run
-
-    def _refuse_changed(self, row: LedgerRow, item: Item) -> None:
-        repeated = self._is_repeated(row)
-        if row.digest != item.digest and (repeated or row.state is not ItemState.DEAD):
+    def _for_this_run(self, row: LedgerRow, item: Item, *, revive: bool) -> LedgerRow:
+        """A row that is there, with what this run does with it."""
+        repeated, is_dead = row.run == self._run, row.state is ItemState.DEAD
+        if row.digest != item.digest and (repeated or not is_dead):
             raise mismatch(row.key, repeated=repeated)
-
-    def _claim_known(self, row: LedgerRow, item: Item, *, revive: bool) -> Claim:
-        """Claim a row that is there."""
-        repeated = self._is_repeated(row)
+        if repeated:
+            return attrs.evolve(row, repeated=True)
         is_wanted = (revive or row.digest != item.digest) and item.problem is None
-        if row.state is ItemState.DEAD and is_wanted and not repeated:
+        if is_dead and is_wanted:
             # A dead letter has no task, so a corrected or retried item starts again.
             self._do(
                 "UPDATE items SET digest = ?, state = ?, attempts = 0, error = NULL, "
                 "reason = NULL WHERE position = ?",
                 (item.digest, ItemState.NEW, row.index),
             )
-            return Claim(row=attrs.evolve(row.afresh(), attempts=0), revived=True)
-        may_retry = row.state is ItemState.FAILED and not repeated and self._admits_retry(row)
-        return Claim(row=row, repeated=repeated, may_retry=may_retry)
+            return attrs.evolve(row.afresh(), attempts=0, revived=True)
+        may_retry = row.state is ItemState.FAILED and self._admits_retry(row)
+        return attrs.evolve(row, may_retry=True) if may_retry else row
 
     def _admits_retry(self, row: LedgerRow) -> bool:
         """Whether a failed item may be tried again in this round."""
         current = self._round
         return current is not None and all(each.round != current for each in row.former_tasks)
 
-    def begin_send(self, claim: Claim, intent: Intent) -> None:
+    def begin_send(self, row: LedgerRow, intent: Intent) -> None:
         """Record that run-task is about to be sent, and archive an item's failed task."""
         # In the same transaction as the intent: a crash loses both or neither.
         if self._round is not None:
-            self._archive(claim)
+            self._archive(row)
         self._update(
-            claim,
+            row,
             "state = ?, token = ?, keyed = ?, attempts = attempts + 1, sent_at = ?, reserved = ?",
             (
                 *(ItemState.INTENT, str(intent.token), intent.keyed, intent.at),
@@ -234,42 +206,42 @@ class LedgerStore:
             ),
         )
 
-    def _archive(self, claim: Claim) -> None:
+    def _archive(self, row: LedgerRow) -> None:
         """Move the task of a failed item to the history; no effect on other items."""
         where = f"position = ? AND state = '{ItemState.FAILED}'"
         self._do(
-            f"INSERT INTO former_tasks (position, round, {FORMER}) "
-            f"SELECT position, ?, {FORMER} FROM items WHERE {where}",
-            (self._round, claim.position),
+            f"INSERT INTO former_tasks (position, round, {_FORMER}) "
+            f"SELECT position, ?, {_FORMER} FROM items WHERE {where}",
+            (self._round, row.index),
         )
         self._do(
-            f"UPDATE items SET state = '{ItemState.NEW}', {FORGOTTEN} WHERE {where}",
-            (claim.position,),
+            f"UPDATE items SET state = '{ItemState.NEW}', {_FORGOTTEN} WHERE {where}",
+            (row.index,),
         )
 
-    def mark_not_sent(self, claim: Claim) -> None:
+    def mark_not_sent(self, row: LedgerRow) -> None:
         """Record that the request of an intent created nothing."""
-        self._update(claim, f"state = '{ItemState.NEW}', reserved = 0", ())
+        self._update(row, f"state = '{ItemState.NEW}', reserved = 0", ())
 
-    def record_task(self, claim: Claim, task_id: str) -> None:
+    def record_task(self, row: LedgerRow, task_id: str) -> None:
         """Record the item's task."""
-        self._update(claim, TASK, (ItemState.SUBMITTED, task_id, False))
+        self._update(row, _TASK, (ItemState.SUBMITTED, task_id, False))
 
-    def claim_task(self, claim: Claim, task_id: str, *, joined: bool = False) -> bool:
+    def claim_task(self, row: LedgerRow, task_id: str, *, joined: bool = False) -> bool:
         """Record the item's new task; False if it belongs to another item."""
-        if self._required(f"SELECT {ELSEWHERE}", (task_id, claim.position, task_id))[0]:
+        if self._required(f"SELECT {_ELSEWHERE}", (task_id, row.index, task_id))[0]:
             return False
-        self._update(claim, TASK, (ItemState.SUBMITTED, task_id, joined))
+        self._update(row, _TASK, (ItemState.SUBMITTED, task_id, joined))
         return True
 
-    def record_outcome(self, claim: Claim, result: BatchResult[Any]) -> None:
+    def record_outcome(self, row: LedgerRow, result: BatchResult[Any]) -> None:
         """Record how the item ended."""
         # An item that is in doubt keeps its reservation: it may have a task.
         freed = ", reserved = 0" if result.state in FINAL_STATES else ""
-        self._update(claim, f"{OUTCOME}{freed}", self._outcome_values(result))
+        self._update(row, f"{_OUTCOME}{freed}", self._outcome_values(result))
 
     def _outcome_values(self, result: BatchResult[Any]) -> Columns:
-        """The values of `OUTCOME`."""
+        """The values of `_OUTCOME`."""
         task, error, output = result.task, result.error, result.output
         is_kept = output is not None and not len(output) > MAX_KEPT_OUTPUT
         values: dict[str, Any] = {
@@ -289,7 +261,7 @@ class LedgerStore:
             else len(output.encode("utf-8", "surrogatepass")),
             "output": _storable(output) if is_kept else None,
         }
-        return tuple(values[name] for name in OUTCOMES)
+        return tuple(values[name] for name in _OUTCOMES)
 
     # --- statements -----------------------------------------------------------------------
 
@@ -305,10 +277,10 @@ class LedgerStore:
     def _do(self, statement: str, values: Columns = ()) -> int:
         return self.connection.execute(statement, values).rowcount
 
-    def _update(self, claim: Claim, assignments: str, values: Columns) -> None:
+    def _update(self, row: LedgerRow, assignments: str, values: Columns) -> None:
         statement = f"UPDATE items SET {assignments} WHERE position = ?"
-        if self._do(statement, (*values, claim.position)) != 1:
-            raise LedgerCorruptError(f"the ledger has lost its row {claim.position}")
+        if self._do(statement, (*values, row.index)) != 1:
+            raise LedgerCorruptError(f"the ledger has lost its row {row.index}")
 
 
 def _shown(item: Item) -> tuple[str | None, str | None]:

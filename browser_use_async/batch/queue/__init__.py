@@ -29,12 +29,11 @@ import attrs
 
 from browser_use_async.api.limits import is_seconds
 from browser_use_async.batch.inputs import BatchInput, InputReader, Item
-from browser_use_async.batch.key_limits import LimitBy
-from browser_use_async.batch.options import CONCURRENCY, BatchOptions, budget_in_cents
+from browser_use_async.batch.options import CONCURRENCY, BatchOptions, LimitBy
 from browser_use_async.batch.progress import StopReason
 from browser_use_async.batch.queue.address import QueueAddress
 from browser_use_async.batch.queue.results import QueueStatus, result_of
-from browser_use_async.batch.results import BatchResult
+from browser_use_async.batch.result import BatchResult
 from browser_use_async.errors import InvalidRequestError
 from browser_use_async.lifecycle.run import SubmissionRunner
 from browser_use_async.postgres.address import require_packages
@@ -118,7 +117,7 @@ async def enqueue(
     """
     options = BatchOptions(
         key_prefix=key_prefix,
-        budget_cents=budget_in_cents(budget_cents),
+        budget_cents=budget_cents,
         limit_by=limit_by,
         per_key=per_key,
     )

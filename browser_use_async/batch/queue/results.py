@@ -8,7 +8,7 @@ import attrs
 
 from browser_use_async.batch.ledger.records import ItemState
 from browser_use_async.batch.progress import StopReason
-from browser_use_async.batch.results import BatchResult
+from browser_use_async.batch.result import BatchResult
 from browser_use_async.errors import BrowserUseError
 from browser_use_async.money.amounts import plain_amounts
 from browser_use_async.types import Task, TaskStatus

@@ -12,14 +12,14 @@ import procrastinate
 from browser_use_async import errors
 from browser_use_async.api.requests import build_request
 from browser_use_async.api.submission_key import mark_of_key
-from browser_use_async.batch.keys import submission_key
+from browser_use_async.batch.inputs import submission_key
 from browser_use_async.batch.ledger.records import ItemState
 from browser_use_async.batch.options import BatchOptions
 from browser_use_async.batch.progress import StopReason
 from browser_use_async.batch.queue import tables
 from browser_use_async.batch.queue.results import result_of
 from browser_use_async.batch.queue.store import LOOK_SECONDS, TASK, Columns, QueueStore, storable
-from browser_use_async.batch.results import BatchResult
+from browser_use_async.batch.result import BatchResult
 from browser_use_async.batch.runner import FATAL, OF_ANOTHER_RUN
 from browser_use_async.batch.state import SharedBackoff, learn_service
 from browser_use_async.lifecycle.create import Submission

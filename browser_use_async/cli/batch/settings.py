@@ -196,7 +196,7 @@ class BatchSettings:
         )
 
 
-_OPTIONS = {each.name for each in attrs.fields(BatchOptions) if each.init}
+_OPTIONS = {each.name for each in attrs.fields(BatchOptions)}
 
 
 def _batch_options(
@@ -204,11 +204,6 @@ def _batch_options(
 ) -> BatchOptions:
     """Take the options of the batch from the values of the command line."""
     given = {name: values.pop(name) for name in _OPTIONS if name in values}
-    if (limit_by is None) != (given["per_key"] is None):
-        raise ConfigurationError(
-            "--limit-by says which rows share a limit, and --per-key how many of them run at "
-            "once: give both or neither"
-        )
     return BatchOptions(**given, ledger=ledger, limit_by=None if limit_by is None else limit_key)
 
 

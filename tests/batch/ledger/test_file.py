@@ -357,7 +357,7 @@ class _Full:
         return Runtime(start_writer=start_writer)
 
 
-@pytest.mark.parametrize("method", ["claim", "begin_send", "claim_task", "record_outcome"])
+@pytest.mark.parametrize("method", ["begin_item", "begin_send", "claim_task", "record_outcome"])
 async def test_a_full_disk_ends_the_batch_and_doubles_nothing(
     serve: Serve, open_session: Open, ledger: Path, texts: Texts, method: str
 ) -> None:
@@ -371,7 +371,7 @@ async def test_a_full_disk_ends_the_batch_and_doubles_nothing(
 
     first = len(server.store.tasks)
     assert "full" in str(caught.value)
-    assert first == (2 if method in {"claim", "begin_send"} else 3)
+    assert first == (2 if method in {"begin_item", "begin_send"} else 3)
     if method == "claim_task":
         assert caught.value.task_id == server.store.tasks[-1].id
     disk.is_full = False

@@ -46,8 +46,8 @@ def _item(key: str) -> Item:
     return Item(index=0, key=key, digest=b"digest", request=RunTaskRequest("Go"))
 
 
-def _claim(number: int) -> Callable[[LedgerStore], object]:
-    return lambda store: store.claim([_item(f"item-{number}")], 0.0)
+def _begin(number: int) -> Callable[[LedgerStore], object]:
+    return lambda store: store.begin_item(_item(f"item-{number}"), 0.0)
 
 
 async def test_those_who_wait_together_share_one_transaction(traced: Traced) -> None:
@@ -60,7 +60,7 @@ async def test_those_who_wait_together_share_one_transaction(traced: Traced) -> 
 
     held = asyncio.ensure_future(traced.writer.run(hold))
     await asyncio.to_thread(entered.wait, 10)
-    waiting = [asyncio.ensure_future(traced.writer.run(_claim(number))) for number in range(50)]
+    waiting = [asyncio.ensure_future(traced.writer.run(_begin(number))) for number in range(50)]
     await asyncio.sleep(0)
     gate.set()
     await asyncio.gather(held, *waiting)
@@ -71,20 +71,20 @@ async def test_those_who_wait_together_share_one_transaction(traced: Traced) -> 
 async def test_a_write_without_a_waiter_joins_the_next_transaction(
     traced: Traced, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A claim needs no fsync of its own, and is written before what follows it."""
+    """A new row needs no fsync of its own, and is written before what follows it."""
     monkeypatch.setattr(writer, "IDLE_SECONDS", 3600.0)  # however busy the machine is
-    claimed = await traced.writer.run(_claim(1), durable=False)
+    begun = await traced.writer.run(_begin(1), durable=False)
     commits = traced.count("COMMIT")
-    await traced.writer.run(_claim(2))
+    await traced.writer.run(_begin(2))
 
-    assert claimed
+    assert begun
     assert commits == 0
     assert traced.count("COMMIT") == 1
 
 
 async def test_a_write_without_a_waiter_is_committed_soon(traced: Traced) -> None:
     """After a moment without work the open transaction is committed, so that readers see it."""
-    await traced.writer.run(_claim(1), durable=False)
+    await traced.writer.run(_begin(1), durable=False)
 
     await until(lambda: traced.count("COMMIT"))
 
@@ -98,7 +98,7 @@ async def test_after_a_failure_nothing_is_written(traced: Traced) -> None:
     with pytest.raises(errors.LedgerError):
         await traced.writer.run(fail)
     with pytest.raises(errors.LedgerError):
-        await traced.writer.run(_claim(1))
+        await traced.writer.run(_begin(1))
 
     assert traced.count("COMMIT") == 0
 
@@ -109,12 +109,12 @@ async def test_what_a_failure_has_undone_is_not_written_at_the_end(ledger: Path)
     writer = LedgerWriter(opened, LedgerStore(opened.connection))
     await writer.run(lambda store: store.begin_run(0.0, None, {}))
 
-    def claim_and_fail(store: LedgerStore) -> None:
-        store.claim([_item("item-1")], 0.0)
+    def begin_and_fail(store: LedgerStore) -> None:
+        store.begin_item(_item("item-1"), 0.0)
         store.connection.execute("INSERT INTO nowhere VALUES (1)")
 
     with pytest.raises(errors.LedgerError):
-        await writer.run(claim_and_fail)
+        await writer.run(begin_and_fail)
     await writer.aclose()
 
     with contextlib.closing(sqlite3.connect(ledger)) as connection:
@@ -126,7 +126,7 @@ async def test_a_cancelled_waiter_delays_no_other(traced: Traced) -> None:
     gate = threading.Event()
     held = asyncio.ensure_future(traced.writer.run(lambda _store: gate.wait(10)))
     impatient, patient = (
-        asyncio.ensure_future(traced.writer.run(_claim(number))) for number in range(2)
+        asyncio.ensure_future(traced.writer.run(_begin(number))) for number in range(2)
     )
     ends = [asyncio.ensure_future(traced.writer.aclose()) for _number in range(2)]
     await asyncio.sleep(0)
@@ -149,13 +149,13 @@ async def test_closing_commits_and_refuses_what_comes_later(ledger: Path) -> Non
     """Confirmed writes are kept; later ones are errors, and closing twice is none."""
     traced = Traced(ledger)
     await traced.writer.run(lambda store: store.begin_run(0.0, None, {}))
-    traced.writer.post(_claim(1))
+    traced.writer.post(_begin(1))
     await traced.writer.aclose()
     await traced.writer.aclose()
-    traced.writer.post(_claim(2))
+    traced.writer.post(_begin(2))
 
     with pytest.raises(errors.LedgerError):
-        await traced.writer.run(_claim(3))
+        await traced.writer.run(_begin(3))
     connection = sqlite3.connect(ledger)
     rows = connection.execute("SELECT key FROM items").fetchall()
     connection.close()
@@ -168,10 +168,8 @@ def test_a_scratch_ledger_is_gone_when_closed() -> None:
     store = LedgerStore(scratch.connection)
     store.begin_run(0.0, None, {})
 
-    first, again = store.claim([_item("a"), _item("a")], 0.0)
-    (later,) = store.claim([_item("a")], 0.0)
+    first, again = (store.begin_item(_item("a"), 0.0) for _time in range(2))
 
-    assert (first.known, first.repeated) == (False, False)
-    assert again.repeated
-    assert later.repeated
+    assert (first.run, first.repeated) == (0, False)
+    assert (again.run, again.repeated) == (1, True)
     scratch.close()
