@@ -13,13 +13,14 @@ AnswerT = TypeVar("AnswerT")
 
 @attrs.define(eq=False)
 class Together(Generic[AskedT, AnswerT]):
-    """Asks once for all that is asked for in one turn of the loop, or during the last call."""
+    """Asks once for all that is asked for in one pause, or during the last call."""
 
     # A commit or an answer wakes several callers, who ask for the next thing in the same turn. The
     # first of them asks for all. If that one is cancelled, so are the others: who cancels one item
     # of a batch cancels all.
 
     _ask_for: Callable[[Sequence[AskedT]], Awaitable[Sequence[AnswerT | Exception]]]
+    _pause: float = 0.0  # seconds; 0 is one turn of the loop
     _asked: "list[tuple[AskedT, asyncio.Future[AnswerT]]]" = attrs.field(factory=list, init=False)
     _one_call: asyncio.Lock = attrs.field(factory=asyncio.Lock, init=False)
 
@@ -30,7 +31,7 @@ class Together(Generic[AskedT, AnswerT]):
         if len(self._asked) == 1:
             asked = self._asked
             try:
-                await asyncio.sleep(0)
+                await asyncio.sleep(self._pause)
                 async with self._one_call:
                     self._asked = []
                     await self._answer(asked)

@@ -1,8 +1,8 @@
 """Whether a queue keeps its promises while its workers and its database are killed and cut.
 
 python -m tests.fleet.queue --quick     # 300 items, and the controls
-python -m tests.fleet.queue             # 2,000 items
-python -m tests.fleet.queue --items 20000 --kills 10 --cuts 50
+python -m tests.fleet.queue             # 2,000 items: some minutes
+python -m tests.fleet.queue --items 20000
 """
 
 import argparse
@@ -16,6 +16,7 @@ from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from decimal import Decimal
 from typing import Any
+from urllib.parse import urlsplit
 
 import attrs
 import psycopg
@@ -34,6 +35,7 @@ __all__ = ["Chaos", "Verdict", "run"]
 
 STEPS, SITES, PER_KEY = 6, 10, 4
 CONTROL_SECONDS = 40.0
+TAKEOVER_SECONDS = 60.0
 ROOM = Decimal(65)  # cents of the budget that are not spent in the end: for four tasks
 
 
@@ -46,8 +48,9 @@ class Chaos:
         workers: Processes that work at once.
         concurrency: Items at once in each.
         kills: How often one of them is killed, and another one is started.
-        cuts: How often a connection to the database is ended, after each kind of statement.
-        restarts: How often the database crashes.
+        cuts: How often a connection to the database is ended, in each kind of statement.
+        restarts: How often the database crashes, and is started again.
+        promotions: 1 if it crashes for good once, so that its copy takes its place.
         lost: How many answers to run-task are lost, of all.
         lease: Seconds.
         seed: Of the chance.
@@ -60,8 +63,9 @@ class Chaos:
     kills: int = 10
     cuts: int = 50
     restarts: int = 1
+    promotions: int = 1
     lost: float = 0.3
-    lease: float = 6.0
+    lease: float = 30.0
     seed: int = 1
     without: str | None = None
 
@@ -83,6 +87,8 @@ class Verdict:
         unmarked: Results that say that another batch has paid.
         seconds: How long it took.
         kinds: How many kinds of statements were cut.
+        uncut: Those that were not, if there were cuts enough.
+        takeover: The most seconds for which a silent worker has had jobs.
     """
 
     twice: int
@@ -97,6 +103,8 @@ class Verdict:
     unmarked: int
     seconds: float
     kinds: int
+    uncut: Sequence[str]
+    takeover: float
 
     @property
     def problems(self) -> list[str]:
@@ -110,6 +118,8 @@ class Verdict:
             f"{self.most} of a budget of {self.budget}": self.most > self.budget,
             f"{self.most_of_site} of a site at once": self.most_of_site > PER_KEY,
             f"{self.unmarked} not paid here": self.unmarked,
+            f"not cut: {', '.join(self.uncut)}": self.uncut,
+            f"{self.takeover:.0f} s until a takeover": self.takeover > TAKEOVER_SECONDS,
         }
         return [what for what, is_wrong in wrong.items() if is_wrong]
 
@@ -118,7 +128,7 @@ class Verdict:
             f"{self.twice} twice, {self.lost} lost, {self.repeated} results twice, "
             f"spent {self.spent} of {self.billed}, at most {self.most} of {self.budget}, "
             f"{self.most_of_site} of {PER_KEY} of a site, {self.kinds} kinds of statements cut, "
-            f"{self.seconds:.0f} s"
+            f"takeover in {self.takeover:.1f} s, {self.seconds:.0f} s in all"
         )
         return f"{figures}: {', '.join(self.problems)}" if self.problems else figures
 
@@ -170,7 +180,10 @@ async def served(lost: float) -> AsyncIterator[LocalServer]:
 
 @attrs.define
 class Cutter:
-    """Ends connections to the database: each time after the kind of statement it cut least."""
+    """Ends connections to the database: each time in the kind of statement it cut least."""
+
+    # The copy has each commit before it is confirmed. Most connections that are ended in a
+    # statement wait for that: the statement is done, and its answer is lost.
 
     postgres: str
     counts: Counter[str] = attrs.field(factory=Counter)
@@ -181,44 +194,81 @@ class Cutter:
             contextlib.suppress(psycopg.OperationalError),
             psycopg.connect(self.postgres, autocommit=True) as connection,
         ):
-            found = connection.execute(
-                "SELECT pid, regexp_replace(left(query, 4000), '\\s+', ' ', 'g'), state "
-                "FROM pg_stat_activity WHERE application_name = 'browser-use-async queue'"
-            ).fetchall()
-            by_kind = [
-                (self.counts[_kind(query)], state != "active", pid, _kind(query))
-                for pid, query, state in found
-            ]
-            if by_kind:
-                _count, _is_idle, pid, kind = min(by_kind)
+            ends, found = time.monotonic() + 2.0, self._found(connection)
+            while min(found, default=(1,))[0] and self.uncut and time.monotonic() < ends:
+                found = self._found(connection)  # until one is seen that was never cut
+            if found:
+                _count, _is_idle, pid, kind = min(found)
                 self.counts[kind] += 1
                 connection.execute("SELECT pg_terminate_backend(%s)", [pid])
+
+    @property
+    def uncut(self) -> list[str]:
+        """The kinds of statements that were not cut."""
+        return [kind for kind in _KINDS.values() if not self.counts[kind]]
+
+    def _found(self, connection: psycopg.Connection) -> list[tuple[int, bool, int, str]]:
+        found = connection.execute(
+            "SELECT pid, regexp_replace(left(query, 4000), '\\s+', ' ', 'g'), state "
+            "FROM pg_stat_activity WHERE application_name = 'browser-use-async queue'"
+        ).fetchall()
+        kinds = [(pid, _kind(query), state != "active") for pid, query, state in found]
+        return [(self.counts[kind], is_idle, pid, kind) for pid, kind, is_idle in kinds]
 
 
 _KINDS = {
     "items.reserved = 0": "reserve",
     "WITH before AS": "record",
-    "procrastinate_fetch_job": "fetch",
-    "procrastinate_finish_job": "finish",
-    "procrastinate_retry_job": "retry",
-    "procrastinate_defer": "defer",
-    "update_heartbeat": "heartbeat",
-    "procrastinate_register_worker": "register",
-    "stalled_workers": "stalled",
     "FOR UPDATE": "lock",
     "held = FALSE": "release",
+    "procrastinate_defer": "defer",
+    "procrastinate_fetch_job": "fetch",
+    "DELETE FROM procrastinate_jobs": "finish",
+    "update_heartbeat": "heartbeat",
+    "stalled_workers AS": "stalled",
+    "worker_id = ANY": "unknown",
+    "procrastinate_retry_job": "retry",
     "has_more": "look",
     "LISTEN": "listen",
     "COMMIT": "commit",
-    "BEGIN": "begin",
 }
+"""The kinds of statements of workers by words of their texts."""
 
 
 def _kind(query: str) -> str:
     return next((kind for words, kind in _KINDS.items() if words in query), query[:30])
 
 
-async def chaos(given: Chaos, postgres: PostgresServer, database: str) -> Verdict:
+async def _silence(postgres: str, longest: list[float]) -> None:
+    """Note the most seconds for which a silent worker has jobs, until cancelled."""
+    while True:
+        with contextlib.suppress(psycopg.Error):
+            async with await psycopg.AsyncConnection.connect(postgres, autocommit=True) as at:
+                while True:
+                    found = await at.execute(_SILENT)
+                    longest += [float(seconds) for (seconds,) in await found.fetchall()]
+                    await asyncio.sleep(0.3)
+        await asyncio.sleep(0.3)
+
+
+_SILENT = """
+SELECT extract(epoch FROM max(now() - last_heartbeat))
+FROM browser_use_batches.procrastinate_jobs AS job
+JOIN browser_use_batches.procrastinate_workers AS worker ON worker_id = worker.id
+WHERE job.status = 'doing' HAVING count(*) > 0
+"""
+
+
+def _either(database: str, postgres: PostgresServer, copy: PostgresServer) -> str:
+    """The address of a database on whichever of two servers takes writes."""
+    here, there = (urlsplit(each.address).port for each in (postgres, copy))
+    hosts = database.replace(f":{here}/", f":{here},127.0.0.1:{there}/")
+    return f"{hosts}?target_session_attrs=read-write"
+
+
+async def chaos(
+    given: Chaos, postgres: PostgresServer, copy: PostgresServer, database: str
+) -> Verdict:
     """Run one."""
     draw, began, queue = random.Random(given.seed), time.monotonic(), f"{database}#chaos"
     budget = costs(given.items) + ROOM
@@ -236,8 +286,10 @@ async def chaos(given: Chaos, postgres: PostgresServer, database: str) -> Verdic
         )
         workers = [await Worker.start(works) for _ in range(given.workers)]
         following = asyncio.create_task(_followed(queue))
-        cutter = Cutter(database)
+        cutter, silences = Cutter(database), list[float]()
+        watching = asyncio.create_task(_silence(database, silences))
         plan = ["kill"] * given.kills + ["cut"] * given.cuts + ["restart"] * given.restarts
+        plan += ["promotion"] * given.promotions
         draw.shuffle(plan)
         try:
             for number, what in enumerate(plan, 1):
@@ -248,6 +300,8 @@ async def chaos(given: Chaos, postgres: PostgresServer, database: str) -> Verdic
                     await asyncio.to_thread(cutter.cut)
                 elif what == "restart":
                     await asyncio.to_thread(postgres.restart, "immediate")
+                elif what == "promotion":
+                    await asyncio.to_thread(postgres.give_way, copy)
                 else:
                     victim = draw.randrange(given.workers)
                     await workers[victim].kill()
@@ -260,6 +314,7 @@ async def chaos(given: Chaos, postgres: PostgresServer, database: str) -> Verdic
                     for worker in workers
                 ]
         finally:
+            watching.cancel()
             for worker in workers:
                 await worker.kill()
         assert codes == [0] * given.workers or given.without, codes
@@ -268,7 +323,9 @@ async def chaos(given: Chaos, postgres: PostgresServer, database: str) -> Verdic
             following.cancel()
             await asyncio.wait([following])
         followed = [] if following.cancelled() else await following
-        return await _judged(server, queue, given, followed, budget, seconds, cutter)
+        return await _judged(
+            server, queue, given, followed, budget, seconds, cutter, max(silences, default=0.0)
+        )
 
 
 async def _followed(queue: str) -> list[str]:
@@ -283,6 +340,7 @@ async def _judged(
     budget: Decimal,
     seconds: float,
     cutter: Cutter,
+    takeover: float,
 ) -> Verdict:
     state, tasks = await batch.status(queue), server.store.tasks
     results: list[BatchResult[Any]] = [each async for each in batch.results(queue)]
@@ -324,6 +382,8 @@ async def _judged(
         unmarked=state.joined,
         seconds=seconds,
         kinds=len(cutter.counts),
+        uncut=cutter.uncut if given.cuts > 2 * len(_KINDS) else (),
+        takeover=takeover,
     )
 
 
@@ -350,10 +410,13 @@ async def run(given: Chaos, controls: Sequence[str]) -> bool:
             if rule is not None:
                 # Without answers that get lost: an item would be paid twice in the first run.
                 chosen = attrs.evolve(
-                    given, without=rule, items=120, kills=2, cuts=0, restarts=0, lost=0, workers=2
-                )
-            with postgres.database() as database:
-                verdict = await chaos(chosen, postgres, database)
+                    given, without=rule, items=120, kills=2, cuts=0, restarts=0, promotions=0,
+                    lost=0, lease=6.0, workers=2,
+                )  # fmt: skip
+            copied = postgres.copied() if chosen.promotions else contextlib.nullcontext(postgres)
+            with postgres.database() as database, copied as copy:
+                place = _either(database, postgres, copy) if chosen.promotions else database
+                verdict = await chaos(chosen, postgres, copy, place)
             wanted = "" if rule is None else _CONTROLS[rule]
             right = not verdict.problems
             if rule is not None:
@@ -361,7 +424,8 @@ async def run(given: Chaos, controls: Sequence[str]) -> bool:
             is_good &= right
             what = (
                 f"{chosen.items:,} items, {chosen.workers} workers, {chosen.kills} kills, "
-                f"{chosen.cuts} cuts, {chosen.restarts} crashes, {chosen.lost:.0%} of answers lost"
+                f"{chosen.cuts} cuts, {chosen.restarts} crashes, {chosen.promotions} promotions, "
+                f"{chosen.lost:.0%} of answers lost"
                 if rule is None
                 else f"control without {rule}"
             )
@@ -382,7 +446,7 @@ def main() -> int:
     quick, controls = words.pop("quick"), () if words.pop("without_controls") else tuple(_CONTROLS)
     chosen = {name: value for name, value in words.items() if value is not None}
     if quick:
-        chosen = {"items": 300, "kills": 3, "cuts": 15, "workers": 3} | {
+        chosen = {"items": 300, "kills": 3, "cuts": 15, "workers": 3, "lease": 6.0} | {
             name: value for name, value in chosen.items() if name != "items"
         }
     return 0 if asyncio.run(run(Chaos(**chosen), controls)) else 1

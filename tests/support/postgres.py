@@ -44,19 +44,55 @@ class PostgresServer:
     @classmethod
     def start(cls, programs: Path) -> "PostgresServer":
         """Make a cluster and start it."""
+        server = cls._prepared(programs)
+        server.call("initdb", "-U", "tester", "-A", "trust", "-E", "UTF8", "--no-sync")
+        server._begin(*_SETTINGS)
+        return server
+
+    @classmethod
+    def _prepared(cls, programs: Path) -> "PostgresServer":
         user = _user_for_root() if os.geteuid() == 0 else None
         folder = Path(tempfile.mkdtemp(prefix="pg-", dir="/tmp"))
         if user is not None:
             shutil.chown(folder, user)
-        port = free_port()
-        server = cls(f"postgresql://tester@127.0.0.1:{port}/postgres", programs, folder, user)
-        server.call("initdb", "-U", "tester", "-A", "trust", "-E", "UTF8", "--no-sync")
-        settings = (*_SETTINGS, f"port={port}", f"unix_socket_directories={folder}")
+        address = f"postgresql://tester@127.0.0.1:{free_port()}/postgres"
+        return cls(address, programs, folder, user)
+
+    def _begin(self, *settings: str) -> None:
+        assert self.folder is not None
+        settings += (
+            f"port={urlsplit(self.address).port}",
+            f"unix_socket_directories={self.folder}",
+        )
         lines = "".join(f"{name} = '{value}'\n" for name, value in _pairs(settings))
-        with (folder / "postgresql.auto.conf").open("a") as file:
+        with (self.folder / "postgresql.auto.conf").open("a") as file:
             file.write(lines)
-        server.call("pg_ctl", "-w", "-l", str(folder / "log"), "start")
-        return server
+        self.call("pg_ctl", "-w", "-l", str(self.folder / "log"), "start")
+
+    @contextlib.contextmanager
+    def copied(self) -> Iterator["PostgresServer"]:
+        """A copy on another port, which has each commit before it is confirmed."""
+        import psycopg
+
+        if self.programs is None:
+            pytest.skip("the PostgreSQL server was there before and cannot be copied")
+        copy = self._prepared(self.programs)
+        try:
+            copy.call("pg_basebackup", "-d", self.address, "-R", "-c", "fast", "--no-sync")
+            copy._begin("wal_retrieve_retry_interval=200ms")
+            with psycopg.connect(self.address, autocommit=True) as connection:
+                connection.execute("ALTER SYSTEM SET synchronous_standby_names = '*'")
+                connection.execute("SELECT pg_reload_conf()")
+            yield copy
+        finally:
+            if copy.folder != self.folder:
+                copy.close()
+
+    def give_way(self, copy: "PostgresServer") -> None:
+        """Crash and never come back; the copy is promoted, and is this server from now on."""
+        self.close()
+        copy.call("pg_ctl", "-w", "promote")
+        self.address, self.folder = copy.address, copy.folder
 
     def call(self, program: str, *arguments: str) -> None:
         """Run one of its programs to its end."""

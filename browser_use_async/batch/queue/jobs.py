@@ -11,6 +11,9 @@ from procrastinate.manager import JobManager
 from browser_use_async.batch.together import Together
 from browser_use_async.postgres.connection import literal
 
+PAUSE = 0.02
+"""Seconds for which items wait for others that share their statement."""
+
 _MOST = 64  # jobs in one statement
 # procrastinate's function gives one job. It depends on the number, or it would be called once.
 _FETCH = """
@@ -37,7 +40,7 @@ class QueueJobs(JobManager):
         self._most = 1  # jobs of the next statement: as many as came, and twice as many
         self._fetched: deque[Job] = deque()
         self._begun: set[int | None] = set()  # by number
-        self._ends = Together(self._end)
+        self._ends = Together(self._end, PAUSE)
 
     async def fetch_job(self, queues: Iterable[str] | None, worker_id: int) -> Job | None:
         """A job for a free slot, if there is one."""

@@ -30,7 +30,7 @@ from browser_use_async.batch.ledger.records import MAX_KEPT_TASK
 from browser_use_async.batch.ledger.row import mismatch, other_prefix
 from browser_use_async.batch.queue import tables
 from browser_use_async.batch.queue.address import QueueAddress
-from browser_use_async.batch.queue.jobs import QueueJobs
+from browser_use_async.batch.queue.jobs import PAUSE, QueueJobs
 from browser_use_async.batch.together import Together
 from browser_use_async.errors import (
     LedgerCorruptError,
@@ -111,8 +111,8 @@ class QueueStore:
     _connector: SteadyConnector = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._starts = Together(self._start)
-        self._ends = Together(self._record)
+        self._starts = Together(self._start, PAUSE)
+        self._ends = Together(self._record, PAUSE)
 
     @classmethod
     @contextlib.asynccontextmanager

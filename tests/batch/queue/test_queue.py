@@ -157,8 +157,8 @@ async def test_items_share_their_statements(
     await batch.work(queue, session=session, concurrency=50)
 
     assert (await batch.status(queue)).counts[ItemState.DONE] == 200 == len(server.store.tasks)
-    # Else there would be 800.
-    assert await asyncio.to_thread(_commits, postgres) - before < 600
+    # Some 90. Without groups there are 850, and without a pause 400.
+    assert await asyncio.to_thread(_commits, postgres) - before < 250
 
 
 async def test_what_the_service_refuses_is_a_dead_letter(
