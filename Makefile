@@ -31,9 +31,10 @@ SHORT_TESTS := -m "not torture and not long"
 test: $(VENV)/.made ## the test suite, in about three minutes on two cores
 	$(PYTEST) -n $(WORKERS) --dist worksteal $(SHORT_TESTS) tests $(call ONCE_MORE,$(PYTEST),$(SHORT_TESTS) tests)
 
-check: $(VENV)/.made ## ruff, mypy strict, pyright strict, and zizmor for the workflows
+check: $(VENV)/.made ## ruff, import-linter, mypy strict, pyright strict, and zizmor for the workflows
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports --no-logo --no-cache
 	$(BIN)/mypy
 	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/zizmor --offline --quiet .github/workflows

@@ -366,27 +366,6 @@ def _inner_rooms(path: Path) -> set[str]:
     return {_inner_room(each) for each in names} - {_inner_room(_module(path))}
 
 
-def test_no_circle_connects_rooms_of_the_server() -> None:
-    """Its folders, and the modules beside them, can be put into such an order as well."""
-    named: dict[str, set[str]] = defaultdict(set)
-    for path in SERVER_FILES:
-        named[_inner_room(_module(path))] |= _inner_rooms(path)
-
-    assert [*TopologicalSorter(named).static_order()]  # raises CycleError
-
-
-def test_no_circle_connects_rooms_of_the_executors() -> None:
-    """Step lines, answers, scripts, the two hands and the agent stand above one another."""
-    start = "browser_use_async.server.executors."
-    named: dict[str, set[str]] = defaultdict(set)
-    for path in sorted((PACKAGE / "server/executors").rglob("*.py")):
-        room = f"{_module(path)}.".removeprefix(start).partition(".")[0]
-        names = {each for each in _names(path) if each.startswith(start)}
-        named[room] |= {each.removeprefix(start).partition(".")[0] for each in names} - {room}
-
-    assert [*TopologicalSorter(named).static_order()]  # raises CycleError
-
-
 def test_statuses_stand_above() -> None:
     """Rooms that store, run and start tasks raise their own errors, and know nothing of HTTP."""
     for path in SERVER_FILES:

@@ -3,6 +3,7 @@ import shlex
 import shutil
 import signal
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -16,6 +17,32 @@ NAMES = ["question", "dataclass", "pause", "failure", "link"]
 
 def _prefix_positions(result: Result, name: str) -> list[str]:
     return [line for line in result.stderr.splitlines() if line.startswith(f"{name} ")]
+
+
+def _browser_without_sandbox(folder: Path) -> Path:
+    """A program that is a browser by its version, and fails as in many containers."""
+    folder.chmod(0o755)  # a server of root starts browsers as another user
+    program = folder / "chromium"
+    program.write_text(
+        '#!/bin/sh\n[ "$1" = --version ] && echo Chromium 150.0.1.2 && exit 0\n'
+        "echo 'No usable sandbox!' >&2\nexit 1\n"
+    )
+    program.chmod(0o755)
+    return program
+
+
+@pytest.mark.long
+async def test_a_browser_that_does_not_start_is_left_out() -> None:
+    """A note says so, and all parts succeed without it."""
+    with TemporaryDirectory() as folder:
+        program = _browser_without_sandbox(Path(folder))
+        result = await run("demo", env=environment(BROWSER_USE_SERVER_CHROMIUM=str(program)))
+
+    assert result.code == 0
+    assert all(part["ok"] for part in result.json["parts"])
+    said = " ".join(result.stderr.split())
+    assert "note: the pages are read without a browser, because it did not start" in said
+    assert "do without the sandbox: --no-sandbox" in said
 
 
 @pytest.mark.torture

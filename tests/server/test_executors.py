@@ -1,11 +1,13 @@
 """The table of executors, and what is made of it."""
 
+from pathlib import Path
+
 import aiohttp
 import attrs
 import pytest
 
 from browser_use_async.errors import ConfigurationError
-from browser_use_async.server import LocalServer, ServerSettings
+from browser_use_async.server import ChromiumSettings, LocalServer, ServerSettings
 from browser_use_async.server.executors.choice import (
     CHOICES,
     EXECUTORS,
@@ -85,3 +87,47 @@ def test_another_name_is_refused_with_all_names():
         "there is no executor 'chromum'; did you mean 'chromium'? Or take 'auto', 'browser_use', "
         "'chromium', 'plain' or 'scripted', or an object of yours"
     )
+
+
+def _broken_browser(folder: Path) -> Path:
+    """A browser that lacks a library, as an incomplete installation has it."""
+    program = folder / "chromium"
+    program.write_text("#!/bin/sh\necho 'no libnss3.so' >&2\nexit 127\n")
+    program.chmod(0o755)
+    return program
+
+
+def test_auto_does_without_a_browser_that_cannot_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    """The log says why pages are read without it."""
+    program = _broken_browser(tmp_path)
+    monkeypatch.delenv("BROWSER_USE_SERVER_CHROMIUM", raising=False)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+
+    assert type(choose_executor("auto")).__name__ == "PlainExecutor"
+    assert f"{program} cannot be started: no libnss3.so" in caplog.text
+
+
+@pytest.mark.parametrize("choice", ["auto", "chromium"])
+def test_a_named_browser_that_cannot_run_is_refused(choice: str, tmp_path: Path):
+    """The operator wants this one, and gets no other."""
+    program = _broken_browser(tmp_path)
+    with pytest.raises(ConfigurationError, match=r"cannot be started: no libnss3\.so$"):
+        choose_executor(choice, ChromiumSettings(browser=program))
+
+
+@pytest.mark.parametrize(
+    "text", ["Book a table for two", "Open http://a.example/ and book a table"]
+)
+async def test_what_nothing_fits_is_refused_with_both_ways_out(
+    text: str, http: aiohttp.ClientSession
+):
+    """A task in free words needs a model; without one it has to be said in steps."""
+    async with LocalServer(executor="plain") as server:
+        api = Caller(server, http)
+        task = await api.reached(await api.create(text), "failed")
+    said = task["steps"][-1]["evaluation_previous_goal"]
+
+    assert "--llm-base-url or OPENAI_BASE_URL, or say" in said
+    assert "in steps" in said

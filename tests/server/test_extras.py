@@ -84,7 +84,7 @@ async def test_a_server_of_a_bare_installation_reads_pages(
 
 async def test_searches_need_no_extra(http: aiohttp.ClientSession, hide: Hide):
     """HTML is parsed by the standard library."""
-    hide("selectolax", "trafilatura", "lxml")
+    hide("PIL", "cronsim", "cryptography", "playwright")
     async with (
         StaticSite(example_site_directory()) as site,
         LocalServer(

@@ -244,9 +244,8 @@ async def demo(console: Console, keep: bool, site: Path | None) -> ExitCode:
         served = await stack.enter_async_context(StaticSite(folder))
         site_url = f"{served.url}/"
         chromium = ChromiumSettings(allow_private_addresses=[site_url])
-        executor = choose_executor(name := without_model(chromium), chromium)
-        if not has_browser(name):
-            executor = _SlowExecutor(executor)
+        executor = await _executor(chromium, console)
+        stack.push_async_callback(executor.aclose)
         server = await stack.enter_async_context(LocalServer(executor=executor))
         session = await stack.enter_async_context(
             BrowserUseSession(
@@ -321,6 +320,28 @@ def _summarize(
 
 
 # --- the executor ------------------------------------------------------------------------------
+
+
+async def _executor(chromium: ChromiumSettings, console: Console) -> Executor:
+    """The executor of a server without a model. A browser that does not start is left out."""
+    if has_browser(without_model(chromium)):
+        # Imported here: both need Playwright.
+        from browser_use_async.server.executors.browser.executor import ChromiumExecutor  # noqa: PLC0415
+        from browser_use_async.server.executors.browser.launch import BrowserNotStartedError  # noqa: PLC0415
+
+        executor = ChromiumExecutor(chromium)
+        try:
+            await executor.pool.start()
+        except BrowserNotStartedError as error:
+            await executor.aclose()
+            console.info(
+                ("note: ", Style.WAITING),
+                f"the pages are read without a browser, because it did not start: {error}",
+            )
+        else:
+            return executor
+    return _SlowExecutor(choose_executor("plain", chromium))
+
 
 _STEP_SECONDS = 0.6
 

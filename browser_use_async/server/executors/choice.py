@@ -9,7 +9,12 @@ import attrs
 from browser_use_async import system
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server.checks import closest
-from browser_use_async.server.executors.browser.locate import find_browser, missing_playwright
+from browser_use_async.server.executors.browser.locate import (
+    find_browser,
+    missing_playwright,
+    named_browser,
+    require_browser,
+)
 from browser_use_async.server.executors.protocol import Executor
 from browser_use_async.server.executors.settings import AgentSettings, ChromiumSettings
 from browser_use_async.server.setting_kinds import or_environment
@@ -211,11 +216,23 @@ def _configured_agent(
 
 
 def without_model(chromium: ChromiumSettings | None) -> str:
-    """The name of the executor of a server that has no model: in a browser where there is one."""
-    found = find_browser(chromium.browser if chromium is not None else None)
+    """The name of the executor of a server that has no model: in a browser where there is one.
+
+    Raises:
+        ConfigurationError: The browser that is named cannot be used.
+    """
+    path = chromium.browser if chromium is not None else None
+    found = find_browser(path)
     if found is None:
         return "plain"
-    if (missing := missing_playwright()) is not None:
-        _logger.warning("pages are read without %s. %s", found, missing)
-        return "plain"
-    return "chromium"
+    problem = missing_playwright()
+    try:
+        if problem is None:
+            require_browser(found)
+            return "chromium"
+    except ConfigurationError as error:
+        if named_browser(path):
+            raise
+        problem = str(error)
+    _logger.warning("pages are read without %s. %s", found, problem)
+    return "plain"

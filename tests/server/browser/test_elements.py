@@ -5,13 +5,15 @@ from playwright.async_api import Page
 
 from browser_use_async.server.executors.browser.elements import (
     Element,
-    ElementNotFoundError,
     check,
     click,
     fill,
-    find,
 )
-from browser_use_async.server.executors.browser.locators import Kind
+from browser_use_async.server.executors.browser.locators import (
+    ElementNotFoundError,
+    Kind,
+    locate,
+)
 from browser_use_async.server.executors.browser.page import TaskPage
 from browser_use_async.server.executors.protocol import CannotContinueError
 
@@ -78,7 +80,7 @@ async def test_elements_are_found_by_their_words(
     elements: TaskPage, kind: Kind, expected: dict[str, str]
 ):
     """Label, text, tooltip, placeholder, picture and name lead to an element, whatever its kind."""
-    found = {phrase: await _id(await find(elements, kind, phrase)) for phrase in expected}
+    found = {phrase: await _id(await locate(elements, kind, phrase)) for phrase in expected}
 
     assert found == expected
 
@@ -99,16 +101,26 @@ async def test_several_elements_are_refused(
         "<a href=/x>Help</a><footer><a href=/x>Help</a></footer><button>Help me</button>"
     )
     with pytest.raises(ElementNotFoundError, match=f"has 2 elements called “{phrase}”: “{shown}”"):
-        await find(elements, kind, phrase)
+        await locate(elements, kind, phrase)
 
-    assert (await find(elements, "clickables", "help")).tag == "a"
+    assert (await locate(elements, "clickables", "help")).tag == "a"
+
+
+@pytest.mark.parametrize("address", ["#", "javascript:void 0"])
+async def test_links_that_only_start_a_script_are_several(elements: TaskPage, address: str):
+    """Those of two rows do different things, although their names and addresses are the same."""
+    row = f"<li><a href='{address}' onclick='remove()'>Delete</a></li>"
+    await elements.page.set_content(f"<ul>{row}{row}</ul>")
+
+    with pytest.raises(ElementNotFoundError, match="has 2 elements called “delete”"):
+        await locate(elements, "clickables", "delete")
 
 
 async def test_what_is_not_there_to_click_is_not_found(elements: TaskPage):
     """Hidden, disabled and other elements are not clicked; the error names those there are."""
     for phrase in ("Vanished", "Locked", "Your other name"):
         with pytest.raises(ElementNotFoundError, match="What can be clicked: Send, Send later"):
-            await find(elements, "clickables", phrase, patience=False)
+            await locate(elements, "clickables", phrase, patience=False)
 
 
 async def test_fields_take_values(elements: TaskPage):
@@ -122,7 +134,7 @@ async def test_fields_take_values(elements: TaskPage):
         "Card number": "42",
     }
     for phrase, value in values.items():
-        await fill(elements, await find(elements, "fields", phrase), value, value)
+        await fill(elements, await locate(elements, "fields", phrase), value, value)
 
     state = "[topic.value, colours.selectedOptions.length, day.value]"
     assert await elements.page.evaluate(state) == ["x", 2, "2026-03-01"]
@@ -139,13 +151,13 @@ async def test_fields_refuse_what_does_not_fit(elements: TaskPage):
         ("Day", "tomorrow", r"“Day” \(date\) does not take tomorrow"),
     ):
         with pytest.raises(CannotContinueError, match=reason):
-            await fill(elements, await find(elements, "fields", phrase), value, value)
+            await fill(elements, await locate(elements, "fields", phrase), value, value)
     with pytest.raises(CannotContinueError, match="“Day” is no box to tick"):
-        await check(elements, await find(elements, "fields", "Day"), on=True)
+        await check(elements, await locate(elements, "fields", "Day"), on=True)
 
 
 async def test_what_is_covered_is_clicked_by_a_script(elements: TaskPage):
     """An element that covers another one does not keep the task from clicking it."""
-    await click(elements, await find(elements, "clickables", "Make"))
+    await click(elements, await locate(elements, "clickables", "Make"))
 
     assert await elements.page.title() == "made"

@@ -194,8 +194,8 @@ async def test_the_home_page_may_be_the_one_at_hand(plain: PlainExecutor, site: 
 @pytest.mark.parametrize(
     ("task", "reason"),
     [
-        ("Write a poem", "The task names no page."),
-        ("", "The task names no page."),
+        ("Write a poem", "The task names no page, and there is no language model here."),
+        ("", "The task names no page, and there is no language model here."),
         ("Open http://a.example/ and log in", "“log in” is not understood"),
         (
             "Open http://a.example/ and press Enter",

@@ -241,7 +241,7 @@ def test_task_may_want_a_file_and_words():
         (f"Tell me about the team page of {A}", "is not understood"),
     ],
 )
-def test_what_a_reader_cannot_do_is_refused(task: str, reason: str):
+def test_what_is_no_step_line_is_refused(task: str, reason: str):
     """Tasks without a page, with forms, or with another type of file."""
     with pytest.raises(CannotContinueError, match=reason):
         read_plan(task)

@@ -309,8 +309,9 @@ class _Reading:
                 continue
             fitting.append((heading, rows, said))
         roots = self._places.roots
-        if not fitting and name == "links" and {*fields} == {"text", "url"}:
-            return [*self._links()]
+        is_of_links = not fitting and name == "links" and {*fields} == {"text", "url"}
+        if is_of_links and (links := [*self._links()]):
+            return links
         if not fitting and len(roots) > 1:  # each page is a row
             pages = (attrs.evolve(self, places=_Places([each])) for each in roots)
             return [each.value(part, "", "") for each in pages]

@@ -10,8 +10,12 @@ from playwright.async_api import FilePayload
 
 from browser_use_async.server.executors.browser import elements, launch
 from browser_use_async.server.executors.browser.context import TaskContext
-from browser_use_async.server.executors.browser.elements import Element, find
-from browser_use_async.server.executors.browser.locators import SELECTORS
+from browser_use_async.server.executors.browser.elements import Element
+from browser_use_async.server.executors.browser.locators import (
+    SELECTORS,
+    ElementNotFoundError,
+    locate,
+)
 from browser_use_async.server.executors.browser.page import Document, TaskPage
 from browser_use_async.server.executors.browser.page_description import snapshot_of
 from browser_use_async.server.executors.instructions import actions
@@ -95,13 +99,13 @@ class ActionRunner:
                 await page.open(url)
                 return await self._result(page)
             case actions.Click(phrase):
-                return await self._click(page, element or await find(page, "clickables", phrase))
+                return await self._click(page, element or await locate(page, "clickables", phrase))
             case actions.PressKey(key):
                 return await self._press(page, key)
             case actions.Submit():
                 return await self._submit(page)
             case actions.Download(phrase):
-                await self._download(page, element or await find(page, "clickables", phrase))
+                await self._download(page, element or await locate(page, "clickables", phrase))
                 return None
             case actions.WaitFor(text):
                 await self._wait_for(text)
@@ -110,9 +114,9 @@ class ActionRunner:
                 await self._wait(seconds)
                 return None
             case actions.Fill(field):
-                await self._fill(page, action, element or await find(page, "fields", field))
+                await self._fill(page, action, element or await locate(page, "fields", field))
             case actions.Tick(phrase, on):
-                element = element or await find(page, "fields", phrase)
+                element = element or await locate(page, "fields", phrase)
                 await elements.check(page, element, on=on)
             case actions.Upload():
                 await self._upload(page, action, element)
@@ -130,9 +134,9 @@ class ActionRunner:
         page = await self._context.current()
         match action:
             case actions.Click(phrase) | actions.Download(phrase):
-                return await find(page, "clickables", phrase)
+                return await locate(page, "clickables", phrase)
             case actions.Fill(words) | actions.Tick(words):
-                return await find(page, "fields", words)
+                return await locate(page, "fields", words)
             case actions.Upload(_, words) if page.chooser is None or words:
                 return await self._upload_field(page, words)
             case _:
@@ -317,11 +321,11 @@ class ActionRunner:
 
     async def _upload_field(self, page: TaskPage, phrase: str) -> Element:
         try:
-            return await find(page, "fields", phrase)
-        except elements.ElementNotFoundError:
+            return await locate(page, "fields", phrase)
+        except ElementNotFoundError:
             if phrase:
-                with contextlib.suppress(elements.ElementNotFoundError):
-                    return await find(page, "clickables", phrase, patience=False)
+                with contextlib.suppress(ElementNotFoundError):
+                    return await locate(page, "clickables", phrase, patience=False)
             raise
 
     async def _upload_by_button(self, page: TaskPage, element: Element, file: FilePayload) -> None:

@@ -120,6 +120,14 @@ class BrowserPool:
         """The browser of an owner, if one is running."""
         return self._processes.get(owner)
 
+    async def start(self) -> None:
+        """Start the browser that the first task then has.
+
+        Raises:
+            BrowserNotStartedError: It does not start on this machine.
+        """
+        await self._running(DEFAULT_OWNER)
+
     @asynccontextmanager
     async def context(
         self, assignment: Assignment, policy: EgressPolicy, upstream: Upstream | None

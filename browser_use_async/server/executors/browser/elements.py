@@ -1,53 +1,20 @@
-"""Elements of a page that a task names by words, and what is done with them."""
-
-import asyncio
-import contextlib
-from collections.abc import Callable, Generator
+"""Elements of a page, and what is done with them."""
 
 import attrs
-from playwright.async_api import ElementHandle, FilePayload, Frame, Locator
+from playwright.async_api import ElementHandle, FilePayload
 
 from browser_use_async.server.executors.browser.launch import CommandFailedError, NoAnswerError
-from browser_use_async.server.executors.browser.locators import SELECTORS, Kind, ways_by_words
-from browser_use_async.server.executors.browser.page import ANSWER_SECONDS, FRAME_SECONDS, TaskPage
+from browser_use_async.server.executors.browser.page import TaskPage
 from browser_use_async.server.executors.protocol import CannotContinueError
 
-_APPEAR_SECONDS = 3.0
-_LOOK_SECONDS = 0.25
 _CLICK_SECONDS = 2.0
 _NAMED = 12
 _ASKING = "a question to the page"
 
 # Types of fields in which browsers replace an invalid value.
 _PICKED = frozenset("color date datetime-local month range time week".split())
-_NOTHING: dict[Kind, tuple[str, str]] = {
-    "clickables": ("nothing to click", "What can be clicked"),
-    "fields": ("no field", "Its fields"),
-}
-# Of the elements that can be seen their places, names, tags and types. Designers hide checkboxes
-# and file inputs behind their labels. Links that lead to one place are one.
-_READ = """elements => {
-  const isShown = (element) => ["checkbox", "radio", "file"].includes(element.type)
-    || element.checkVisibility({ visibilityProperty: true }) && element.getClientRects().length > 0;
-  const nameOf = (element) => String(element.labels?.[0]?.innerText
-    || element.getAttribute("aria-label") || element.innerText || element.placeholder
-    || element.title || element.value || element.name || element.querySelector("[alt]")?.alt || "")
-    .slice(0, 20000).replace(/\\s+/g, " ").trim().slice(0, 200);
-  const found = new Map();
-  elements.slice(0, 3000).forEach((element, place) => {
-    const key = element.matches("a[href]") ? nameOf(element) + " " + element.href : element;
-    if (found.has(key) || !isShown(element)) return;
-    const type = (element.getAttribute("type") || "").toLowerCase();
-    found.set(key, [place, nameOf(element), element.tagName.toLowerCase(), type]);
-  });
-  return [...found.values()];
-}"""
 _OPTIONS = """element => Array.from(element.options, (option) => [option.text.trim(), option.value,
   option.disabled, element.multiple && option.selected])"""
-
-
-class ElementNotFoundError(CannotContinueError):
-    """A page without such an element, or with several."""
 
 
 @attrs.frozen
@@ -58,66 +25,6 @@ class Element:
     name: str
     tag: str
     type: str
-
-
-async def find(page: TaskPage, kind: Kind, phrase: str, *, patience: bool = True) -> Element:
-    """Find the only element with a name; without a name, the field for files."""
-    deadline = asyncio.get_running_loop().time() + (_APPEAR_SECONDS if patience else 0)
-    while True:
-        for way in ways_by_words(kind, phrase):
-            if (found := await _only(page, way.locate, phrase)) is not None:
-                return found
-        if asyncio.get_running_loop().time() >= deadline:
-            raise ElementNotFoundError(await _not_found(page, kind, phrase))
-        await asyncio.sleep(_LOOK_SECONDS)
-
-
-@contextlib.contextmanager
-def _tolerate_changes(page: TaskPage, frame: Frame) -> Generator[None, None, None]:
-    """Go on where a page has moved on, or where a frame of it hangs."""
-    try:
-        yield
-    except CommandFailedError:
-        return
-    except NoAnswerError:
-        if frame is page.page.main_frame:
-            raise
-
-
-async def _only(page: TaskPage, locate: Callable[[Frame], Locator], phrase: str) -> Element | None:
-    """Find the only visible element in all frames, or None."""
-    chosen: Element | None = None
-    names: list[str] = []
-    async for frame in page.frames():
-        with _tolerate_changes(page, frame):
-            seconds = ANSWER_SECONDS if frame is page.page.main_frame else FRAME_SECONDS
-            found = await page.run(locate(frame).evaluate_all(_READ), _ASKING, seconds)
-            names += [name for _, name, _, _ in found]
-            for place, _, tag, kind in found[:1]:
-                getting = locate(frame).nth(place).element_handle(timeout=seconds * 1000)
-                chosen = Element(await page.run(getting, _ASKING, seconds), phrase, tag, kind)
-    if len(names) > 1:
-        shown = ", ".join(f"“{name}”" for name in names[:_NAMED])
-        what = f"called “{phrase}”" if phrase else "for files"
-        raise ElementNotFoundError(
-            f"{page.document.url} has {len(names)} elements {what}: {shown}. "
-            "Name one by more of its words."
-        )
-    return chosen
-
-
-async def _not_found(page: TaskPage, kind: Kind, phrase: str) -> str:
-    url = page.document.url
-    if not phrase:
-        return f"{url} has no field for files."
-    names: list[str] = []
-    async for frame in page.frames():
-        with _tolerate_changes(page, frame):
-            reading = frame.locator(SELECTORS[kind]).evaluate_all(_READ)
-            names += [each[1] for each in await page.run(reading, _ASKING, FRAME_SECONDS)]
-    nothing, others = _NOTHING[kind]
-    named = ", ".join([*dict.fromkeys(filter(None, names))][:_NAMED]) or "none"
-    return f"{url} has {nothing} called “{phrase}”. {others}: {named}."
 
 
 async def click(page: TaskPage, element: Element, *, covered: bool = True) -> None:

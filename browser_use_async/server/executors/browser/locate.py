@@ -37,12 +37,17 @@ _PLACES = (
 )
 _VERSION = re.compile(r"\b(\d{2,4})\.\d+\.\d+")
 _VERSION_SECONDS = 20.0
+_WORDS = 300  # characters of what a program says when it fails
+
+
+def named_browser(path: str | os.PathLike[str] | None = None) -> str:
+    """Return the browser that the settings or the environment name; empty if none is named."""
+    return os.fspath(path) if path is not None else os.environ.get(VARIABLE, "")
 
 
 def find_browser(path: str | os.PathLike[str] | None = None) -> str | None:
     """Return the path of the browser to start, or None if this machine has none."""
-    named = os.fspath(path) if path is not None else os.environ.get(VARIABLE, "")
-    if named:
+    if named := named_browser(path):
         found = shutil.which(named)
         if found is None:
             raise ConfigurationError(f"there is no browser {named!r} that can be started")
@@ -52,7 +57,7 @@ def find_browser(path: str | os.PathLike[str] | None = None) -> str | None:
 
 
 def require_browser(path: str | os.PathLike[str] | None = None) -> str:
-    """Return the path of the browser to start, after a check that it is not too old."""
+    """Return the path of the browser to start, after a check that it runs and is not too old."""
     found = find_browser(path)
     if found is None:
         raise ConfigurationError(
@@ -99,6 +104,11 @@ def version_warning(program: str) -> str | None:
 
 
 def _version(program: str) -> int | None:
+    """The major version of a browser; None if its answer has none.
+
+    Raises:
+        ConfigurationError: The program does not even tell its version.
+    """
     try:
         answer = subprocess.run(  # noqa: S603 - the browser that the operator has chosen
             [program, "--version"],
@@ -107,7 +117,12 @@ def _version(program: str) -> int | None:
             timeout=_VERSION_SECONDS,
             text=True,
         )
-    except (OSError, subprocess.SubprocessError, ValueError):
-        return None  # its start will report the error
+    except subprocess.TimeoutExpired:
+        return None
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(f"{program} cannot be started: {error}") from None
+    if answer.returncode != 0:
+        words = answer.stderr.strip()[-_WORDS:] or f"it ended with code {answer.returncode}"
+        raise ConfigurationError(f"{program} cannot be started: {words}")
     match = _VERSION.search(answer.stdout)
     return int(match[1]) if match else None

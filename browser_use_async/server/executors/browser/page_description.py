@@ -1,6 +1,5 @@
 """Descriptions of pages and elements, by which an element is found and checked again."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import attrs
@@ -170,10 +169,3 @@ def is_frame(frame: Frame, wanted: str) -> bool:
     """Whether a frame is the one of an element: by its address, or as the page itself."""
     is_page = frame.parent_frame is None
     return is_page if not wanted else not is_page and fits(frame.url, wanted)
-
-
-async def frames_of(page: TaskPage, element: Description) -> AsyncIterator[Frame]:
-    """The visible frames in which an element may be. Those of other sites have none of it."""
-    async for frame in page.frames():
-        if is_frame(frame, element.frame):
-            yield frame

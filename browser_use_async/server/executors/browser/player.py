@@ -7,25 +7,25 @@ words of the task.
 import asyncio
 import re
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any
 
 import attrs
 from playwright.async_api import Dialog, ElementHandle, Frame, Request
 from playwright.async_api import Error as PlaywrightError
 
 from browser_use_async.server.executors.browser.context import TaskContext
-from browser_use_async.server.executors.browser.elements import (
-    Element,
+from browser_use_async.server.executors.browser.elements import Element
+from browser_use_async.server.executors.browser.launch import CommandFailedError
+from browser_use_async.server.executors.browser.locators import (
     ElementNotFoundError,
-    find,
+    Way,
+    locate,
+    matching,
+    ways,
 )
-from browser_use_async.server.executors.browser.launch import CommandFailedError, NoAnswerError
-from browser_use_async.server.executors.browser.locators import ways_by_description
-from browser_use_async.server.executors.browser.page import FRAME_SECONDS, TaskPage
+from browser_use_async.server.executors.browser.page import TaskPage
 from browser_use_async.server.executors.browser.page_description import (
     described,
     element_of,
-    frames_of,
     is_frame,
     problem_with,
     snapshot_of,
@@ -240,7 +240,7 @@ class ScriptPlayer:
         if not isinstance(action, Click) or action.needed:
             return False
         try:
-            await find(page, "clickables", action.phrase, patience=False)
+            await locate(page, "clickables", action.phrase, patience=False)
         except ElementNotFoundError:
             return True
         return False
@@ -260,10 +260,10 @@ class ScriptPlayer:
 
     async def _look(self, page: TaskPage, step: ScriptStep, element: Description) -> Element:
         reason, has_several = "", False
-        for place, way in enumerate(ways_by_description(element)):
+        for place, way in enumerate(ways(element)):
             if has_several and not way.has_words and self._guards:
                 continue
-            handles = await self._matching(page, element, way.locate)
+            handles = await matching(page, way, element.frame)
             if len(handles) != 1 and (self._guards or not handles):
                 has_several = has_several or len(handles) > 1
                 count = f"{len(handles)} elements" if handles else "nothing"
@@ -280,24 +280,13 @@ class ScriptPlayer:
             reason = problem
         raise _refused(step, reason or "there is no way to find it")
 
-    async def _matching(
-        self, page: TaskPage, element: Description, locate: Callable[[Frame], Any]
-    ) -> list[ElementHandle]:
-        found: list[ElementHandle] = []
-        async for frame in frames_of(page, element):
-            locator = locate(frame).filter(visible=True)
-            try:
-                found += await page.run(locator.element_handles(), "a question", FRAME_SECONDS)
-            except (CommandFailedError, NoAnswerError):
-                continue  # the page has navigated
-        return found
-
     async def _looks_alike(self, page: TaskPage, step: ScriptStep) -> bool:
         """Whether the element of a repetition may still exist under another name."""
         was = step.element
         assert was is not None
         kin = "a[href]" if was.href else was.tag or "button"
-        for handle in await self._matching(page, was, lambda frame: frame.locator(kin)):
+        way = Way("its kind", lambda frame: frame.locator(kin))
+        for handle in await matching(page, way, was.frame):
             seen = (await described(page, handle)).description
             has_place = bool(was.href) or (seen.heading, seen.form) == (was.heading, was.form)
             is_alike = (seen.role, _path(seen.href)) == (was.role, _path(was.href))

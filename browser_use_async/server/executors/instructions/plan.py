@@ -117,8 +117,9 @@ def read_plan(
     if not text.targets:
         if not files:
             raise CannotContinueError(
-                "The task names no page. Its text needs an http or https address to begin with, or "
-                "a file that comes with it."
+                "The task names no page, and there is no language model here. Either give the "
+                "server one, by --llm-base-url or OPENAI_BASE_URL, or say the task in steps: its "
+                "text needs an http or https address to begin with, or a file that comes with it."
             )
         planner.open([OpenFile(name) for name in _meant(task, files)])
     for clause in text.clauses():

@@ -111,6 +111,9 @@
     owner: (element) => (element.matches?.('input, textarea') ? element : element.closest?.(ACTING) || element),
     // What is typed into a label goes to its field.
     field: (element) => (element.matches?.('label') && element.control) || element,
+    // The names of those that can be seen. Boxes to tick are often hidden behind their labels.
+    names: (elements) => [...elements].slice(0, 3000)
+      .filter((each) => /checkbox|radio|file/.test(each.type) || isShown(each)).map(nameOf),
     describe(element) {
       const name = nameOf(element);
       const item = itemOf(element);
