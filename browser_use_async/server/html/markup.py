@@ -10,6 +10,7 @@ from typing import Any
 from yarl import URL
 
 from browser_use_async.server.html.page_tree import MOST_DEPTH, MOST_NODES
+from browser_use_async.server.html.pauses import pause
 from browser_use_async.server.web_addresses import absolute
 
 MOST_CHARACTERS = 1_000_000
@@ -24,6 +25,7 @@ _VOID = frozenset(
 _KEPT = frozenset(
     "id class role itemprop data-testid datetime aria-label title colspan rowspan".split()
 )
+_HEADINGS = frozenset("h1 h2 h3 h4 h5 h6".split())
 _READ = _KEPT | frozenset("alt content href name property".split())
 # What ends when an element begins, and in which elements it does not.
 _ENDS: dict[str, tuple[frozenset[str], frozenset[str]]] = {
@@ -38,7 +40,7 @@ _ENDS: dict[str, tuple[frozenset[str], frozenset[str]]] = {
         for tag in "p div ul ol dl table h1 h2 h3 h4 h5 h6 section article main form".split()
     },
 }
-_PIECE = 32_000  # characters
+_PIECE = 4_000  # characters
 _LONGEST_TAG = 32_000
 _LONGEST_END = 20  # of a script or a style
 _LONGEST_ATTRIBUTE = 200  # characters
@@ -93,6 +95,7 @@ class _TreeParser(HTMLParser):
         """Read a whole document."""
         # In pieces: the parser looks at a tag in one go, during which no other thread runs.
         for start in range(0, len(text), _PIECE):
+            pause()
             piece = text[start : start + _PIECE]
             if self._skips_to:
                 _, found, piece = piece.partition(self._skips_to)
@@ -140,6 +143,8 @@ class _TreeParser(HTMLParser):
     def _begin(self, tag: str, given: dict[str, str]) -> None:
         if tag in _ENDS:
             self._end_before(*_ENDS[tag])
+        if tag in _HEADINGS:  # no heading is in another one
+            self._end_before(_HEADINGS, frozenset())
         if self._nodes >= MOST_NODES - 10:
             raise _FullError
         self._nodes += 1

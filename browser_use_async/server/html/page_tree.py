@@ -6,6 +6,8 @@ Chromium makes it of what it shows, and `markup` of HTML where there is no brows
 from collections.abc import Iterator
 from typing import Any, Self
 
+from browser_use_async.server.html.pauses import pause
+
 MOST_NODES = 20_000
 MOST_DEPTH = 200
 """Levels of elements; what is deeper is left out."""
@@ -40,6 +42,7 @@ class PageNode:
         waiting: list[tuple[PageNode, list[Any], int]] = [(root, content, 1)]
         left = MOST_NODES
         for node, inside, depth in waiting:  # which grows
+            pause()
             for each in inside:
                 if isinstance(each, str):
                     node.content.append(each)
@@ -58,6 +61,7 @@ class PageNode:
         if self._text is None:
             parts, waiting = list[str](), [*reversed(self.content)]
             while waiting:
+                pause()
                 each = waiting.pop()
                 if isinstance(each, str):
                     parts.append(each)
@@ -93,6 +97,7 @@ class PageNode:
         """Itself and all descendants, in the order of the page."""
         waiting: list[PageNode] = [self]
         while waiting:
+            pause()
             node = waiting.pop()
             yield node
             waiting.extend(reversed(node.children))
