@@ -134,10 +134,10 @@ def parse_document(url: str, content_type: str, body: bytes) -> Page:
     kind = content_type.partition(";")[0].strip().lower() or guessed
     if kind in MARKUP:
         try:
-            tree, is_cut = read_tree(url, decode_text(body, declared, markup=True))
+            root, is_cut = read_tree(url, decode_text(body, declared, markup=True))
         except TreeNotReadableError as error:
             raise UnreadableDocumentError(str(error)) from None
-        return page_of(url, PageNode.of(tree), cut=is_cut)
+        return page_of(url, root, cut=is_cut)
     if not _is_textual(kind):
         raise UnreadableDocumentError(f"it is {kind}, and only text can be read")
     text = decode_text(body, declared)
@@ -236,13 +236,16 @@ def _read_csv(url: str, text: str, delimiter: str) -> Page:
     name = URL(url).name
     tables = [Table(rows[0], [Row(row) for row in rows[1:]], name)] if rows[1:] else []
     shown = "\n".join(" | ".join(filter(None, row)) for row in rows)
-    table, left = list[Any](), MOST_NODES
+    root, nodes = PageNode("html", {}, None), 0
+    table = root.add("body", {}).add("table", {})
     for texts in rows:
         pause()
-        table.append(["tr", {}, [["td" if table else "th", {}, [each]] for each in texts]])
-        left -= 1 + len(texts)
-        if left < 0:  # what is more than a tree may have, so that it says that it is cut
+        nodes += 1 + len(texts)
+        if nodes > MOST_NODES:
+            root.is_cut = True
             break
-    root = PageNode.of(["html", {}, [["body", {}, [["table", {}, table]]]]])
+        tag, line = "td" if table.content else "th", table.add("tr", {})
+        for each in texts:
+            line.add(tag, {}).content.append(each)
     is_cut = cells > _MAX_CELLS or len(text) > MOST_CHARACTERS
     return Page(url=url, title=name, text=shown, tables=tables, root=root, cut=is_cut)

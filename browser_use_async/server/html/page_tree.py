@@ -50,10 +50,14 @@ class PageNode:
                     root.is_cut = True
                 else:
                     left -= 1
-                    child = PageNode(each[0], each[1], node)
-                    node.content.append(child)
-                    waiting.append((child, each[2], depth + 1))
+                    waiting.append((node.add(each[0], each[1]), each[2], depth + 1))
         return root
+
+    def add(self, tag: str, attributes: dict[str, str]) -> "PageNode":
+        """Put a new element at its end."""
+        child = PageNode(tag, attributes, self)
+        self.content.append(child)
+        return child
 
     @property
     def text(self) -> str:
