@@ -27,7 +27,10 @@ MOST_CALLS = 2  # of the model, for the rows that are played
 RIGHT_SHARE = 0.95  # of sites that only read, by the script or the agent, where they changed
 READ_BY_NAME = 41  # of the pairs of pages
 TIME_SHARE = 1 / 3  # of the agent's time, with a model that answers in 1 s
-_NAMELESS = "\nneeds the model: "  # the line of a script that names such values
+# A value that has no name on its page needs the model, once for each play; this is the line of a
+# script that says so. Of the sites one has it: its field "faellig" is called "Fällig am".
+_NAMELESS = "\nneeds the model: "
+_NAMELESS_SITES = 1
 Goal = tuple[str, str, str, bool]  # what, wanted, measured, whether it is met
 
 
@@ -55,15 +58,19 @@ def _cell(report: SiteReport, version: Version) -> str:
 def goals(reports: Sequence[SiteReport], kills: Kills | None, rows: Rows | None) -> Iterator[Goal]:
     """The goals of scripts, with what was measured."""
     sites = len(reports)
-    same = [each.guarded[Version.SAME] for each in reports if each.guarded]
+    recorded = [each for each in reports if each.guarded]
+    nameless = sum(_NAMELESS in each.recorded.text for each in recorded)
     for name, plays in (
-        ("same site, data and inputs", [each.unchanged[0] for each in reports if each.unchanged]),
-        ("same site, other data and inputs", same),
+        ("same site, data and inputs", [each.unchanged[0] for each in recorded]),
+        ("same site, other data and inputs", [each.guarded[Version.SAME] for each in recorded]),
     ):
-        right, calls = _right(plays), sum(each.calls for each in plays)
+        right, texts = _right(plays), [each.recorded.text for each in recorded]
+        calls, are_few = _calls([*zip(texts, plays, strict=True)])
         yield (
-            f"{name}: played right, model calls", f"{sites} of {sites}, 0",
-            f"{right} of {sites}, {calls}", right == sites and not calls,
+            f"{name}: played right, model calls (one for a value without a name)",
+            f"{sites} of {sites}, 0 (of {_NAMELESS_SITES} site at most)",
+            f"{right} of {sites}, {calls}",
+            right == sites and are_few and nameless <= _NAMELESS_SITES,
         )  # fmt: skip
     ended = [
         (each, each.renewed.get(version, each.guarded[version]))
@@ -134,20 +141,24 @@ def goals(reports: Sequence[SiteReport], kills: Kills | None, rows: Rows | None)
 def _new_versions(reports: Sequence[SiteReport]) -> Goal:
     """The goal of what the agent has recorded where a script did not fit."""
     plays = [
-        (_NAMELESS in each.renewed[version].text, outcome)
+        (each.renewed[version].text, outcome)
         for each in reports
         for version, outcome in each.replayed.items()
     ]
-    right = _right(outcome for _, outcome in plays)
-    calls = sum(outcome.calls for is_nameless, outcome in plays if not is_nameless)
-    nameless = [outcome.calls for is_nameless, outcome in plays if is_nameless]
-    renewed = sum(len(each.renewed) for each in reports)
+    right, renewed = _right(outcome for _, outcome in plays), sum(len(it.renewed) for it in reports)
+    calls, are_few = _calls(plays)
     return (
-        "done anew by the agent, the next time: right, calls (but one for nameless values)",
-        "all, 0",
-        f"{right} of {renewed}, {calls} ({sum(nameless)} for {len(nameless)} with such ones)",
-        right == renewed > 0 and not calls and all(each <= 1 for each in nameless),
-    )
+        "done anew by the agent, the next time: right, calls (one for a value without a name)",
+        "all, 0", f"{right} of {renewed}, {calls}", right == renewed > 0 and are_few,
+    )  # fmt: skip
+
+
+def _calls(plays: Sequence[tuple[str, Outcome]]) -> tuple[str, bool]:
+    """The calls of the model in plays of scripts, and whether there were no others than needed."""
+    nameless = [outcome.calls for text, outcome in plays if _NAMELESS in text]
+    others = sum(outcome.calls for text, outcome in plays if _NAMELESS not in text)
+    said = f" ({sum(nameless)} for {len(nameless)} with such values)" if nameless else ""
+    return f"{others}{said}", not others and all(each <= 1 for each in nameless)
 
 
 def _right(outcomes: Iterable[Outcome]) -> int:

@@ -118,15 +118,20 @@ def lines_of(site: Site) -> str:
 async def record(site: Site, executor: Executor, task: str = "") -> Outcome:
     """The first run, by an agent unless the task has step lines."""
     site.show(site.first, Version.SAME)
-    text = task or f"Open {site.url}/ . {fill_in(site.asks, site.case.inputs)}"
-    return await _run(site, executor, text, ScriptOrder("bench", site.case.inputs))
+    order = ScriptOrder("bench", site.case.inputs)
+    return await _run(site, executor, task or _task(site), order)
 
 
 async def play(site: Site, executor: Executor, text: str, version: Version, case: Case) -> Outcome:
     """A later run."""
     site.show(case, version)
     order = ScriptOrder("bench", case.inputs, text, 1)
-    return await _run(site, executor, fill_in(site.asks, case.inputs), order)
+    return await _run(site, executor, _task(site), order)
+
+
+def _task(site: Site) -> str:
+    """The task in words. It names the page: an agent may do it from its beginning."""
+    return f"Open {site.url}/ . {fill_in(site.asks, site.case.inputs)}"
 
 
 async def _run(site: Site, executor: Executor, task: str, order: ScriptOrder) -> Outcome:

@@ -209,7 +209,7 @@ async def _read(response: ClientResponse, limit: int) -> bytes:
         return bytes(body)
     if encoding != "gzip":
         raise HttpClientError("it came in an encoding that was not asked for")
-    return _gunzip(bytes(body), limit, too_large)
+    return await asyncio.to_thread(_gunzip, bytes(body), limit, too_large)
 
 
 async def _read_beginning(response: ClientResponse, limit: int) -> bytes:

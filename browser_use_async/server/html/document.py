@@ -16,7 +16,8 @@ from yarl import URL
 
 from browser_use_async.server.html.markup import MOST_CHARACTERS, TreeNotReadableError, read_tree
 from browser_use_async.server.html.page import Page, Row, Table
-from browser_use_async.server.html.page_tree import PageNode
+from browser_use_async.server.html.page_tree import MOST_NODES, PageNode
+from browser_use_async.server.html.pauses import pause
 from browser_use_async.server.html.reading import page_of
 
 _CHARSET = re.compile(r"charset\s*=\s*[\"']?\s*([\w.:-]+)", re.IGNORECASE)
@@ -38,6 +39,7 @@ MARKUP = frozenset({"text/html", "application/xhtml+xml"})
 """The content types of pages that are trees of elements."""
 
 _CSV = {"text/csv": ",", "application/csv": ",", "text/tab-separated-values": "\t"}
+_PIECE_BYTES = 64_000  # that are decoded in one go, during which no other thread runs
 _MAX_LINES = 5000
 _MAX_CELLS = 200_000
 _MAX_DEPTH = 32
@@ -50,23 +52,36 @@ def charset_of(content_type: str) -> str | None:
 
 
 def decode_text(body: bytes, declared: str | None = None, *, markup: bool = False) -> str:
-    """The characters of a text. Bytes that do not fit become replacement characters.
+    """The characters of a text, or of the beginning of a long one.
 
-    A byte-order mark wins, then the declared charset, then the one in a `meta` element of HTML,
-    then UTF-8, and at last Windows-1252.
+    Bytes that do not fit become replacement characters. A byte-order mark wins, then the declared
+    charset, then the one in a `meta` element of HTML, then UTF-8, and at last Windows-1252.
     """
     for mark, name in _MARKS:
         if body.startswith(mark):
-            return body.decode(name, "replace")
+            return _decoded(body, name)
     meta = _META.search(body, 0, _META_WITHIN) if markup else None
     for candidate in (declared, meta[1].decode("ascii", "replace") if meta else None):
         codec = _text_codec(candidate)
         if codec is not None:
-            return body.decode(codec, "replace")
+            return _decoded(body, codec)
     try:
-        return body.decode("utf-8")
+        return _decoded(body, "utf-8", "strict")
     except UnicodeDecodeError:
-        return body.decode("cp1252", "replace")
+        return _decoded(body, "cp1252")
+
+
+def _decoded(body: bytes, codec: str, errors: str = "replace") -> str:
+    """As many characters as are read of a document, and one more if it is longer."""
+    decoder, parts, count = codecs.getincrementaldecoder(codec)(errors), list[str](), 0
+    for start in range(0, len(body), _PIECE_BYTES):
+        pause()
+        end = start + _PIECE_BYTES
+        parts.append(decoder.decode(body[start:end], final=end >= len(body)))
+        count += len(parts[-1])
+        if count > MOST_CHARACTERS:
+            break
+    return "".join(parts)[: MOST_CHARACTERS + 1]
 
 
 def load_json(text: str) -> Any:
@@ -94,6 +109,8 @@ def _text_codec(name: str | None) -> str | None:
         return None
     if codec in _LATIN:
         return "cp1252"
+    if codec == "utf-16":  # without a mark, which would have won
+        return "utf-16-le"
     return codec if _CHARACTER_SETS.fullmatch(codec) else None
 
 
@@ -117,10 +134,10 @@ def parse_document(url: str, content_type: str, body: bytes) -> Page:
     kind = content_type.partition(";")[0].strip().lower() or guessed
     if kind in MARKUP:
         try:
-            tree, is_cut = read_tree(url, decode_text(body, declared, markup=True))
+            root, is_cut = read_tree(url, decode_text(body, declared, markup=True))
         except TreeNotReadableError as error:
             raise UnreadableDocumentError(str(error)) from None
-        return page_of(url, PageNode.of(tree), cut=is_cut)
+        return page_of(url, root, cut=is_cut)
     if not _is_textual(kind):
         raise UnreadableDocumentError(f"it is {kind}, and only text can be read")
     text = decode_text(body, declared)
@@ -150,11 +167,16 @@ def _is_textual(kind: str) -> bool:
 
 
 def _lines(text: str) -> str:
-    lines = (" ".join(line.split()) for line in text.splitlines())
+    lines = list[str]()
+    for line in text.splitlines():
+        pause()
+        lines.append(" ".join(line.split()))
     return "\n".join(lines).strip()
 
 
 def _read_json(url: str, text: str) -> Page:
+    if len(text) > MOST_CHARACTERS:  # it cannot be read from its beginning
+        raise UnreadableDocumentError(f"it is JSON of more than {MOST_CHARACTERS:,} characters")
     try:
         document = load_json(text)
     except ValueError:
@@ -165,18 +187,24 @@ def _read_json(url: str, text: str) -> Page:
         if len(lines) == _MAX_LINES:
             lines.append("[... and more]")
             break
-    root = PageNode.of(["html", {}, [["body", {}, [_json_tree(document)]]]])
+    tree = _json_tree(document, iter(range(MOST_NODES + 1)))
+    root = PageNode.of(["html", {}, [["body", {}, [tree]]]])
     return Page(url=url, title=URL(url).name, text="\n".join(lines), root=root)
 
 
-def _json_tree(value: Any, depth: int = 0) -> Any:
-    """Values as a page shows them: the members of an object as terms, a list as items."""
+def _json_tree(value: Any, left: Iterator[int], depth: int = 0) -> Any:
+    """Values as a page shows them: the members of an object as terms, a list as items.
+
+    Each takes a number of those that are left; with one more than a tree may have it is cut.
+    """
     if isinstance(value, dict) and depth < _MAX_DEPTH:
-        pairs = [(["dt", {}, [key]], ["dd", {}, [_json_tree(each, depth + 1)]])
-                 for key, each in value.items()]  # fmt: skip
-        return ["dl", {}, [each for pair in pairs for each in pair]]
+        content = list[Any]()
+        for (key, each), _ in zip(value.items(), left, strict=False):
+            content += ["dt", {}, [key]], ["dd", {}, [_json_tree(each, left, depth + 1)]]
+        return ["dl", {}, content]
     if isinstance(value, list) and depth < _MAX_DEPTH:
-        return ["ul", {}, [["li", {}, [_json_tree(each, depth + 1)]] for each in value]]
+        pairs = zip(value, left, strict=False)
+        return ["ul", {}, [["li", {}, [_json_tree(each, left, depth + 1)]] for each, _ in pairs]]
     return value if isinstance(value, str) else json.dumps(value)
 
 
@@ -192,11 +220,12 @@ def _leaves(value: Any, pointer: str = "", depth: int = 0) -> Iterator[tuple[str
 
 
 def _read_csv(url: str, text: str, delimiter: str) -> Page:
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+    reader = csv.reader(io.StringIO(text[:MOST_CHARACTERS], newline=""), delimiter=delimiter)
     rows: list[tuple[str, ...]] = []
     cells = 0
     try:
         for row in reader:
+            pause()
             cells += len(row)
             if cells > _MAX_CELLS:
                 break
@@ -207,8 +236,16 @@ def _read_csv(url: str, text: str, delimiter: str) -> Page:
     name = URL(url).name
     tables = [Table(rows[0], [Row(row) for row in rows[1:]], name)] if rows[1:] else []
     shown = "\n".join(" | ".join(filter(None, row)) for row in rows)
-    head = ["tr", {}, [["th", {}, [cell]] for cell in (rows[0] if rows else ())]]
-    body = [["tr", {}, [["td", {}, [cell]] for cell in row]] for row in rows[1:]]
-    root = PageNode.of(["html", {}, [["body", {}, [["table", {}, [head, *body]]]]]])
-    is_cut = cells > _MAX_CELLS
+    root, nodes = PageNode("html", {}, None), 0
+    table = root.add("body", {}).add("table", {})
+    for texts in rows:
+        pause()
+        nodes += 1 + len(texts)
+        if nodes > MOST_NODES:
+            root.is_cut = True
+            break
+        tag, line = "td" if table.content else "th", table.add("tr", {})
+        for each in texts:
+            line.add(tag, {}).content.append(each)
+    is_cut = cells > _MAX_CELLS or len(text) > MOST_CHARACTERS
     return Page(url=url, title=name, text=shown, tables=tables, root=root, cut=is_cut)

@@ -5,11 +5,11 @@ It knows nothing of styles and scripts, so that it is for where there is no brow
 
 from html import unescape
 from html.parser import HTMLParser
-from typing import Any
 
 from yarl import URL
 
-from browser_use_async.server.html.page_tree import MOST_DEPTH, MOST_NODES
+from browser_use_async.server.html.page_tree import MOST_DEPTH, MOST_NODES, PageNode
+from browser_use_async.server.html.pauses import pause
 from browser_use_async.server.web_addresses import absolute
 
 MOST_CHARACTERS = 1_000_000
@@ -24,6 +24,7 @@ _VOID = frozenset(
 _KEPT = frozenset(
     "id class role itemprop data-testid datetime aria-label title colspan rowspan".split()
 )
+_HEADINGS = frozenset("h1 h2 h3 h4 h5 h6".split())
 _READ = _KEPT | frozenset("alt content href name property".split())
 # What ends when an element begins, and in which elements it does not.
 _ENDS: dict[str, tuple[frozenset[str], frozenset[str]]] = {
@@ -38,7 +39,7 @@ _ENDS: dict[str, tuple[frozenset[str], frozenset[str]]] = {
         for tag in "p div ul ol dl table h1 h2 h3 h4 h5 h6 section article main form".split()
     },
 }
-_PIECE = 32_000  # characters
+_PIECE = 4_000  # characters
 _LONGEST_TAG = 32_000
 _LONGEST_END = 20  # of a script or a style
 _LONGEST_ATTRIBUTE = 200  # characters
@@ -50,8 +51,8 @@ class TreeNotReadableError(Exception):
     """A document that the parser gives up on. The text is a clause for a person."""
 
 
-def read_tree(url: str, text: str) -> tuple[list[Any], bool]:
-    """The tree of a document for `PageNode.of`, and whether its end is missing.
+def read_tree(url: str, text: str) -> tuple[PageNode, bool]:
+    """The tree of a document, and whether its end is missing.
 
     Raises:
         TreeNotReadableError: It is not to be parsed.
@@ -77,11 +78,10 @@ class _TreeParser(HTMLParser):
     def __init__(self, url: str) -> None:
         super().__init__()
         self._base = URL(url)
-        self._title: list[Any] = ["title", {}, []]
-        self._description: list[Any] = ["description", {}, []]
-        self._body: list[Any] = ["body", {}, []]
-        self.root: list[Any] = ["html", {}, [self._title, self._description, self._body]]
-        self._open: list[list[Any]] = [self._body]
+        self.root = PageNode("html", {}, None)
+        self._title = self.root.add("title", {})
+        self._description = self.root.add("description", {})
+        self._open = [self.root.add("body", {})]
         self._left_out: list[str] = []  # open elements of which nothing is shown
         self._words: list[str] = []  # of the text at hand
         self._in_title = False
@@ -93,6 +93,7 @@ class _TreeParser(HTMLParser):
         """Read a whole document."""
         # In pieces: the parser looks at a tag in one go, during which no other thread runs.
         for start in range(0, len(text), _PIECE):
+            pause()
             piece = text[start : start + _PIECE]
             if self._skips_to:
                 _, found, piece = piece.partition(self._skips_to)
@@ -122,7 +123,7 @@ class _TreeParser(HTMLParser):
         self.end_words()
         if self._left_out and self._left_out[-1] in _ENDS.get(tag, ((), ()))[0]:
             self._left_out.pop()
-        self._in_title = tag == "title" and not self._title[2] and not self._left_out
+        self._in_title = tag == "title" and not self._title.content and not self._left_out
         if tag == "meta":
             self._note_description(given)
         elif tag == "base" and len(given.get("href", "")) <= _LONGEST_BASE:
@@ -140,6 +141,8 @@ class _TreeParser(HTMLParser):
     def _begin(self, tag: str, given: dict[str, str]) -> None:
         if tag in _ENDS:
             self._end_before(*_ENDS[tag])
+        if tag in _HEADINGS:  # no heading is in another one
+            self._end_before(_HEADINGS, frozenset())
         if self._nodes >= MOST_NODES - 10:
             raise _FullError
         self._nodes += 1
@@ -148,13 +151,14 @@ class _TreeParser(HTMLParser):
             for name, value in given.items()
             if value and name in _KEPT
         }
-        node: list[Any] = [tag, kept, []]
+        node = self._open[-1].add(tag, kept)
         address = absolute(self._base, given.get("href", "")) if given.get("href") else ""
         values = (("href", address or ""), ("alt", given.get("alt", "")),
                   ("aria-label", given.get("aria-label", "")))  # fmt: skip
-        node[2] += [[f"@{name}", {}, [each[:_LONGEST_ADDRESS]]] for name, each in values if each]
-        self._nodes += len(node[2])
-        self._open[-1][2].append(node)
+        for name, each in values:
+            if each:
+                node.add(f"@{name}", {}).content.append(each[:_LONGEST_ADDRESS])
+        self._nodes += len(node.content)
         if tag not in _VOID and len(self._open) < MOST_DEPTH - 2:
             self._open.append(node)
 
@@ -164,7 +168,7 @@ class _TreeParser(HTMLParser):
         if tag in self._left_out:
             del self._left_out[len(self._left_out) - 1 - self._left_out[::-1].index(tag) :]
             return
-        if any(each[0] == tag for each in self._open):
+        if any(each.tag == tag for each in self._open):
             self._left_out.clear()  # what was not ended ends with what it is in
         if not self._left_out:
             self._end_before(frozenset({tag}), frozenset({"table"} - {tag}))
@@ -172,10 +176,10 @@ class _TreeParser(HTMLParser):
     def _end_before(self, tags: frozenset[str], around: frozenset[str]) -> None:
         """End the innermost open element with one of the tags, if it is in none of those around."""
         for place in range(len(self._open) - 1, 0, -1):
-            if self._open[place][0] in tags:
+            if self._open[place].tag in tags:
                 del self._open[place:]
                 return
-            if self._open[place][0] in around:
+            if self._open[place].tag in around:
                 return
 
     def handle_data(self, data: str) -> None:
@@ -191,16 +195,16 @@ class _TreeParser(HTMLParser):
         words = " ".join("".join(self._words).split())
         self._words.clear()
         if words and self._in_title:
-            self._title[2].append(words)
+            self._title.content.append(words)
         elif words:
-            self._open[-1][2].append(words)
+            self._open[-1].content.append(words)
 
     def _note_description(self, given: dict[str, str]) -> None:
         is_own = given.get("name", "").lower() == "description"
         words = " ".join(given.get("content", "").split())
-        is_other = given.get("property") == "og:description" and not self._description[2]
+        is_other = given.get("property") == "og:description" and not self._description.content
         if (is_own or is_other) and words:
-            self._description[2][:] = [words[:1000]]
+            self._description.content[:] = [words[:1000]]
 
 
 def _is_hidden(attrs: list[tuple[str, str | None]]) -> bool:

@@ -6,6 +6,8 @@ Chromium makes it of what it shows, and `markup` of HTML where there is no brows
 from collections.abc import Iterator
 from typing import Any, Self
 
+from browser_use_async.server.html.pauses import pause
+
 MOST_NODES = 20_000
 MOST_DEPTH = 200
 """Levels of elements; what is deeper is left out."""
@@ -40,6 +42,7 @@ class PageNode:
         waiting: list[tuple[PageNode, list[Any], int]] = [(root, content, 1)]
         left = MOST_NODES
         for node, inside, depth in waiting:  # which grows
+            pause()
             for each in inside:
                 if isinstance(each, str):
                     node.content.append(each)
@@ -47,10 +50,14 @@ class PageNode:
                     root.is_cut = True
                 else:
                     left -= 1
-                    child = PageNode(each[0], each[1], node)
-                    node.content.append(child)
-                    waiting.append((child, each[2], depth + 1))
+                    waiting.append((node.add(each[0], each[1]), each[2], depth + 1))
         return root
+
+    def add(self, tag: str, attributes: dict[str, str]) -> "PageNode":
+        """Put a new element at its end."""
+        child = PageNode(tag, attributes, self)
+        self.content.append(child)
+        return child
 
     @property
     def text(self) -> str:
@@ -58,6 +65,7 @@ class PageNode:
         if self._text is None:
             parts, waiting = list[str](), [*reversed(self.content)]
             while waiting:
+                pause()
                 each = waiting.pop()
                 if isinstance(each, str):
                     parts.append(each)
@@ -93,6 +101,7 @@ class PageNode:
         """Itself and all descendants, in the order of the page."""
         waiting: list[PageNode] = [self]
         while waiting:
+            pause()
             node = waiting.pop()
             yield node
             waiting.extend(reversed(node.children))

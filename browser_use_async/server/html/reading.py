@@ -2,9 +2,11 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 
 from browser_use_async.server.html.page import Heading, Label, Link, Page, Row, Table
 from browser_use_async.server.html.page_tree import PageNode
+from browser_use_async.server.html.pauses import pause
 
 _HEADING = re.compile("h[1-6]")
 _LINES = frozenset(
@@ -72,7 +74,7 @@ def _tables(nodes: Sequence[PageNode], headings: Mapping[int, str]) -> Iterator[
     heading = ""
     for node in nodes:
         heading = headings.get(id(node)) or heading
-        if node.tag != "table" or any(each.tag == "table" for each in [*node.walk()][1:]):
+        if node.tag != "table" or any(each.tag == "table" for each in islice(node.walk(), 1, None)):
             continue  # one with others in it only arranges the page
         found = [each for each in node.walk() if each.tag == "tr" and not each.within("tfoot")]
         cells = [[each for each in row.children if each.tag in {"td", "th"}] for row in found]
@@ -127,6 +129,7 @@ def _text(root: PageNode, around: set[int]) -> str:
     lines = _Lines()
     waiting: list[PageNode | str | None] = [root]
     while waiting:
+        pause()
         node = waiting.pop()
         if node is None:
             lines.end()

@@ -33,6 +33,7 @@ def test_charset_stands_in_the_header(header: str, charset: str | None):
         (codecs.BOM_UTF8 + "grün".encode(), "latin-1", "grün"),
         (codecs.BOM_UTF16_LE + "grün".encode("utf-16-le"), None, "grün"),
         (codecs.BOM_UTF16_BE + "grün".encode("utf-16-be"), "utf-8", "grün"),
+        ("grün".encode("utf-16-le"), "utf-16", "grün"),
         (b"a\xffb", "utf-8", "a\ufffdb"),
         ("grün".encode(), "no-such-charset", "grün"),
         ("grün".encode(), "hex", "grün"),
@@ -42,6 +43,12 @@ def test_charset_stands_in_the_header(header: str, charset: str | None):
 def test_bytes_become_characters(body: bytes, declared: str | None, text: str):
     """Marks, declared charsets and guesses give the text; codecs that are no charset do not."""
     assert decode_text(body, declared) == text
+
+
+def test_of_a_long_text_the_beginning_is_decoded():
+    """One character more than is read says that there was more; a sign is never cut in two."""
+    assert len(decode_text("€".encode() * 1_100_000)) == 1_000_001
+    assert {*decode_text("日本".encode("shift_jis") * 40_000, "shift_jis")} == {*"日本"}
 
 
 @pytest.mark.parametrize(

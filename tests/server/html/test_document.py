@@ -57,6 +57,16 @@ async def test_long_csv_says_that_it_was_cut():
     assert len(page.tables[0].rows) == 99_999
 
 
+async def test_csv_of_many_characters_says_that_it_was_cut():
+    """The rows of the first million are kept."""
+    page = await read_document(URL, "text/csv", b"name,text\n" + b"a," + b"b" * 100_000)
+    long = await read_document(URL, "text/csv", (b"a" * 100_000 + b"\n") * 12)
+
+    assert not page.cut
+    assert long.cut
+    assert len(long.tables[0].rows) == 9
+
+
 async def test_json_is_text_by_pointer_and_a_tree():
     """JSON can be read line by line, each value behind its pointer, and is a tree."""
     page = await read_document(
@@ -85,6 +95,15 @@ async def test_long_json_is_shortened_as_text_only():
     assert len(page.root.text.split()) == 6001
 
 
+@pytest.mark.parametrize("body", [b"[" + b"1," * 20_000 + b"1]", b"[" + b"[1]," * 15_000 + b"1]"])
+async def test_json_with_many_values_says_that_it_was_cut(body: bytes):
+    """A tree has 20,000 elements."""
+    page = await read_document(URL, "application/json", body)
+
+    assert page.root is not None
+    assert page.root.is_cut
+
+
 @pytest.mark.parametrize(
     ("kind", "body", "reason"),
     [
@@ -93,6 +112,7 @@ async def test_long_json_is_shortened_as_text_only():
         ("application/octet-stream", b"x", "octet-stream"),
         ("text/plain", b"a\x00b", "is not"),
         ("application/json", b"{", "said to be JSON"),
+        ("application/json", b"[" + b"1," * 500_000 + b"1]", "JSON of more than 1,000,000 char"),
         ("text/csv", b'a,b\n"' + b"x" * 200_000, "said to be CSV"),
     ],
 )

@@ -27,6 +27,13 @@ def test_title_of_a_picture_is_not_the_title():
     assert page.title == "Page"
 
 
+def test_no_heading_is_in_another_one():
+    """One that was not ended ends where the next one begins."""
+    page = read_html(URL, "<h1>First<div>more<h2>Second</h2>text")
+
+    assert page.headings == [Heading(1, "First more"), Heading(2, "Second")]
+
+
 def test_readable_text_keeps_headings_and_drops_noise():
     """Text is a line per block with single spaces, without scripts, navigation and controls."""
     page = read_html(

@@ -156,3 +156,10 @@ def test_the_options_of_a_list_are_no_inputs() -> None:
     assert step.action == Fill("Room", "{room}")
     assert step.element is not None
     assert step.element.options == ("Attic", "Tower")
+
+
+def test_a_run_that_did_nothing_is_not_recorded() -> None:
+    """An agent may answer without a step in its browser."""
+    blank = Snapshot("about:blank", ["body", {}, []])
+    with pytest.raises(NotRecordableError, match="does not begin with a page that it opens"):
+        record("shop", Run([], (), blank, "7"))

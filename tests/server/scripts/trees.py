@@ -6,4 +6,4 @@ from browser_use_async.server.html.page_tree import PageNode
 
 def page(html: str) -> PageNode:
     """The tree of a page."""
-    return PageNode.of(read_tree("https://site.example/", html)[0])
+    return read_tree("https://site.example/", html)[0]

@@ -161,7 +161,7 @@ def without_secrets(script: Script, secrets: Mapping[str, str]) -> Script:
 def _without_detours(notes: Sequence[Note]) -> Iterator[Note]:
     """Leave out a link whose page was left again at once."""
     skipped = False
-    for note, following in zip(notes, [*notes[1:], None], strict=True):
+    for note, following in zip(notes, [*notes[1:], None], strict=False):
         if skipped:
             skipped = False
             continue
