@@ -17,7 +17,7 @@ from browser_use_async.api.limits import is_loopback
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server import checks
 from browser_use_async.server import setting_kinds as kinds
-from browser_use_async.server.http.access import ANY_ORIGIN, MAX_WRONG_KEYS, AllowedHosts, origin_of
+from browser_use_async.server.http.access import ANY_ORIGIN, AllowedHosts, origin_of
 from browser_use_async.server.http.connections import MOST_OF_ADDRESS
 from browser_use_async.server.setting_kinds import setting
 
@@ -166,20 +166,6 @@ class ListenSettings:
         "`host` and `port`.",
         option="--admin-socket",
     )
-    max_wrong_keys: int = setting(
-        MAX_WRONG_KEYS,
-        kinds.COUNT,
-        "wrong keys that an address may send in a minute",
-        more="After that its wrong keys are answered with 429 for a minute. Right keys are always "
-        "accepted.",
-    )
-    max_connections_per_address: int | None = setting(
-        None,
-        kinds.COUNT,
-        "connections that an address may have at once",
-        more=f"Further ones are answered with 429. By default {MOST_OF_ADDRESS} if other machines "
-        "can reach the server without a proxy in front, else any number.",
-    )
 
     def __attrs_post_init__(self) -> None:
         _check_host(self.host, self.allow_any_host)
@@ -219,9 +205,7 @@ class ListenSettings:
     @property
     def connections_of_address(self) -> int | None:
         """How many connections an address may have at once; None for any number."""
-        most = self.max_connections_per_address
-        is_open = self.is_exposed and not self.behind_proxy
-        return MOST_OF_ADDRESS if most is None and is_open else most
+        return MOST_OF_ADDRESS if self.is_exposed and not self.behind_proxy else None
 
 
 class ListenAddress:

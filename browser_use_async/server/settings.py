@@ -151,12 +151,6 @@ class StorageSettings:
         option="--task-days",
         otherwise="for ever",
     )
-    page_lifetime: float = setting(
-        30 * 86400.0,
-        kinds.SECONDS,
-        "how long the live and public pages of a task can be opened after its end",
-    )
-    link_lifetime: float = setting(3600.0, kinds.SECONDS, "how long links to files are valid")
     screenshots: bool = setting(True, kinds.FLAG, "store no screenshots", option="--no-screenshots")
     recordings: bool = setting(
         True,
@@ -164,12 +158,6 @@ class StorageSettings:
         "store no films of the browser",
         more="They are made where there is ffmpeg.",
         option="--no-recordings",
-    )
-    max_upload_bytes: int = setting(
-        1024**3,
-        kinds.whole(0, unit="bytes"),
-        "the most bytes of all uploaded files together",
-        more="The files of one owner may have half of it; further ones are answered with 507.",
     )
 
     @property
@@ -207,17 +195,11 @@ class AccountSettings:
     max_calls: int | None = setting(
         None,
         kinds.COUNT,
-        "the most calls of an owner in a window; more get 429",
-        more="`Retry-After` says when the next window begins. Each server of a fleet counts "
+        "the most calls of an owner in a minute; more get 429",
+        more="`Retry-After` says when the next minute begins. Each server of a fleet counts "
         "separately.",
         otherwise="any number",
         option="--max-calls",
-    )
-    max_calls_window: int = setting(
-        60,
-        kinds.whole(1, 3600, "seconds", "SECONDS"),
-        "the window of `max_calls`",
-        option="--max-calls-window",
     )
 
 
@@ -277,11 +259,6 @@ class ServiceSettings:
         more="Clients then search for the task of a lost answer. See [submission "
         "keys](server.md#submission-keys).",
         option="--no-submission-keys",
-    )
-    stop_cleanup_delay: float = setting(
-        0.0,
-        kinds.SECONDS,
-        "seconds for which the executor goes on after a stop, which sets the status at once",
     )
 
 
