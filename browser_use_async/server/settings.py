@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Any, ClassVar, get_args
+from typing import Any, ClassVar
 
 import attrs
 
@@ -29,11 +29,7 @@ from browser_use_async.server.search.backends import SearchBackend
 from browser_use_async.server.secret_sources import file_of, is_source, read_secret
 from browser_use_async.server.setting_kinds import setting
 from browser_use_async.server.shared_database import DEFAULT_SLOTS, FleetSettings
-from browser_use_async.server.storage.account import (
-    DEFAULT_BALANCE_CENTS,
-    Plan,
-    check_webhook_plan,
-)
+from browser_use_async.server.storage.account import DEFAULT_BALANCE_CENTS
 from browser_use_async.server.webhooks import Webhook
 from browser_use_async.server.webhooks.events import RETRY_PAUSES
 
@@ -168,16 +164,8 @@ class StorageSettings:
 
 @attrs.frozen(kw_only=True, slots=False)
 class AccountSettings:
-    """The plan, balance and limits of the account."""
+    """The balance and limits of the account."""
 
-    plan: Plan = setting(
-        "subscription",
-        kinds.one_of(*get_args(Plan), metavar="PLAN"),
-        "subscription or pay_as_you_go",
-        more="With `pay_as_you_go` everything is refused that needs a subscription: tasks, "
-        "schedules, webhooks and a second profile.",
-        option="--plan",
-    )
     balance_cents: Decimal | float = setting(
         DEFAULT_BALANCE_CENTS,
         kinds.amount("US cents", "CENTS"),
@@ -315,8 +303,6 @@ class ServerSettings(
         for group in (self.chromium, self.agent):
             if group is not None and isinstance(self.executor, str):
                 _check_executor(group, self.executor)
-        if self.webhooks:
-            check_webhook_plan(self.plan)
         if not is_postgres(self.database):
             if self.has_fleet_settings:
                 raise ConfigurationError(

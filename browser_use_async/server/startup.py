@@ -257,7 +257,7 @@ class Assembly:
 
 def _open_stores(database: Database, settings: ServerSettings) -> Stores:
     try:
-        stores = Stores(database, settings.now, settings.plan, Decimal(str(settings.balance_cents)))
+        stores = Stores(database, settings.now, Decimal(str(settings.balance_cents)))
         if isinstance(database, SqliteDatabase):
             immediate(stores.open())
     except BaseException:

@@ -116,7 +116,7 @@ def _now() -> datetime:
 async def _server(queue: FromQueue) -> RunningServer:
     """A server without HTTP clients."""
     database = SqliteDatabase()
-    stores = Stores(database, _now, "subscription", Decimal(100))
+    stores = Stores(database, _now, Decimal(100))
     await stores.open()
     links = Links("http://x", _now, b"")
     runner = TaskRunner(queue, stores.tasks)
