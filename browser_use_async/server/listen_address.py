@@ -56,15 +56,6 @@ def _is_here(host: str) -> bool:
     return host == "localhost" or is_loopback(host)
 
 
-def _check_host(host: str, allow_any_host: bool) -> None:
-    if not allow_any_host and not _is_here(host):
-        raise ConfigurationError(
-            f"{host} is reachable from other machines; listen on 127.0.0.1, or say "
-            "allow_any_host=True (--allow-any-host) if everybody there who has the key may have "
-            "pages opened from this machine"
-        )
-
-
 def _check_key(api_key: str | None) -> None:
     if api_key is None:
         return
@@ -92,6 +83,9 @@ class ListenSettings:
         "127.0.0.1",
         kinds.Kind(unit="address", metavar="HOST", check=checks.text),
         "the address to listen on",
+        more="Another than this machine's needs a key of at least "
+        f"{MIN_EXPOSED_KEY} characters, and TLS, by the server or by a proxy: clients with the key "
+        "can have pages opened from this machine.",
         option="--host",
     )
     port: int = setting(
@@ -110,14 +104,6 @@ class ListenSettings:
         "the server.",
         option="--api-key",
         otherwise="random",
-    )
-    allow_any_host: bool = setting(
-        False,
-        kinds.FLAG,
-        "let other machines reach --host",
-        more="Clients with the key can then open pages from this machine. So it needs a key "
-        f"of at least {MIN_EXPOSED_KEY} characters, and TLS, by the server or by a proxy.",
-        option="--allow-any-host",
     )
     tls_cert: str | os.PathLike[str] | None = setting(
         None,
@@ -168,7 +154,6 @@ class ListenSettings:
     )
 
     def __attrs_post_init__(self) -> None:
-        _check_host(self.host, self.allow_any_host)
         if self.public_url is not None:
             _public_origin(self.public_url)
         if (self.tls_cert is None) != (self.tls_key is None):

@@ -31,8 +31,8 @@ OPTIONS = {each.option for _, _, each in SETTINGS if each.option is not None}
 # Keywords for programs; all others have an option.
 KEYWORDS_ONLY = {
     *("chromium", "agent"),  # built from options of their own
-    *("now", "webhooks", "webhook_retry_pauses", "lease", "drain", "browser", "ad_hosts", "trace"),
-    *("allow_named_addresses", "llm_timeout"),
+    *("now", "webhooks", "webhook_retry_pauses", "lease", "drain", "browser", "trace"),
+    "llm_timeout",
 }
 
 

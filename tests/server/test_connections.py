@@ -364,7 +364,7 @@ async def test_connections_of_an_address_are_limited(monkeypatch: pytest.MonkeyP
     ("options", "most"),
     [
         ({}, None),
-        ({"host": "0.0.0.0", "allow_any_host": True, "tls_cert": "a.pem", "tls_key": "b.pem"}, 64),
+        ({"host": "0.0.0.0", "tls_cert": "a.pem", "tls_key": "b.pem"}, 64),
         ({"behind_proxy": True, "public_url": "https://tasks.example"}, None),
     ],
 )
