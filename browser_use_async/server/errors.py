@@ -18,10 +18,6 @@ class NoCreditError(RefusedError):
     """The balance, or the budget of the key, is too low for it."""
 
 
-class PlanRefusesError(RefusedError):
-    """The plan does not include it."""
-
-
 class NotFoundError(RefusedError):
     """The owner has nothing with this id or name."""
 

@@ -17,7 +17,7 @@ from browser_use_async.api.limits import is_loopback
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server import checks
 from browser_use_async.server import setting_kinds as kinds
-from browser_use_async.server.http.access import ANY_ORIGIN, MAX_WRONG_KEYS, AllowedHosts, origin_of
+from browser_use_async.server.http.access import ANY_ORIGIN, AllowedHosts, origin_of
 from browser_use_async.server.http.connections import MOST_OF_ADDRESS
 from browser_use_async.server.setting_kinds import setting
 
@@ -56,15 +56,6 @@ def _is_here(host: str) -> bool:
     return host == "localhost" or is_loopback(host)
 
 
-def _check_host(host: str, allow_any_host: bool) -> None:
-    if not allow_any_host and not _is_here(host):
-        raise ConfigurationError(
-            f"{host} is reachable from other machines; listen on 127.0.0.1, or say "
-            "allow_any_host=True (--allow-any-host) if everybody there who has the key may have "
-            "pages opened from this machine"
-        )
-
-
 def _check_key(api_key: str | None) -> None:
     if api_key is None:
         return
@@ -92,6 +83,9 @@ class ListenSettings:
         "127.0.0.1",
         kinds.Kind(unit="address", metavar="HOST", check=checks.text),
         "the address to listen on",
+        more="Another than this machine's needs a key of at least "
+        f"{MIN_EXPOSED_KEY} characters, and TLS, by the server or by a proxy: clients with the key "
+        "can have pages opened from this machine.",
         option="--host",
     )
     port: int = setting(
@@ -110,14 +104,6 @@ class ListenSettings:
         "the server.",
         option="--api-key",
         otherwise="random",
-    )
-    allow_any_host: bool = setting(
-        False,
-        kinds.FLAG,
-        "let other machines reach --host",
-        more="Clients with the key can then open pages from this machine. So it needs a key "
-        f"of at least {MIN_EXPOSED_KEY} characters, and TLS, by the server or by a proxy.",
-        option="--allow-any-host",
     )
     tls_cert: str | os.PathLike[str] | None = setting(
         None,
@@ -166,23 +152,8 @@ class ListenSettings:
         "`host` and `port`.",
         option="--admin-socket",
     )
-    max_wrong_keys: int = setting(
-        MAX_WRONG_KEYS,
-        kinds.COUNT,
-        "wrong keys that an address may send in a minute",
-        more="After that its wrong keys are answered with 429 for a minute. Right keys are always "
-        "accepted.",
-    )
-    max_connections_per_address: int | None = setting(
-        None,
-        kinds.COUNT,
-        "connections that an address may have at once",
-        more=f"Further ones are answered with 429. By default {MOST_OF_ADDRESS} if other machines "
-        "can reach the server without a proxy in front, else any number.",
-    )
 
     def __attrs_post_init__(self) -> None:
-        _check_host(self.host, self.allow_any_host)
         if self.public_url is not None:
             _public_origin(self.public_url)
         if (self.tls_cert is None) != (self.tls_key is None):
@@ -219,9 +190,7 @@ class ListenSettings:
     @property
     def connections_of_address(self) -> int | None:
         """How many connections an address may have at once; None for any number."""
-        most = self.max_connections_per_address
-        is_open = self.is_exposed and not self.behind_proxy
-        return MOST_OF_ADDRESS if most is None and is_open else most
+        return MOST_OF_ADDRESS if self.is_exposed and not self.behind_proxy else None
 
 
 class ListenAddress:

@@ -17,7 +17,6 @@ from browser_use_async.server.setting_kinds import keywords_of
 from browser_use_async.server.settings import ServerSettings
 from browser_use_async.server.startup import Assembly
 from browser_use_async.server.storage import SqliteDatabase
-from browser_use_async.server.storage.account import check_webhook_plan
 from browser_use_async.server.storage.database import immediate
 from browser_use_async.server.stores import Store
 from browser_use_async.server.webhooks import MOST_DELIVERIES, Delivery, Webhook
@@ -153,12 +152,10 @@ class LocalServer:
                 that its events wait until it passes the test event.
 
         Raises:
-            ConfigurationError: It did not answer the test event with a 2xx status, or the plan
-                has no webhooks.
+            ConfigurationError: It did not answer the test event with a 2xx status.
         """
         checks.instance("webhook", webhook, Webhook)
         checks.flag("save", save)
-        check_webhook_plan(self._assembly.stores.account.plan)
         await self._assembly.webhooks.register(attrs.evolve(webhook, by_operator=True), save=save)
 
     def revoke_links(self, task_id: str) -> bool:

@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Any, ClassVar, get_args
+from typing import Any, ClassVar
 
 import attrs
 
@@ -29,11 +29,7 @@ from browser_use_async.server.search.backends import SearchBackend
 from browser_use_async.server.secret_sources import file_of, is_source, read_secret
 from browser_use_async.server.setting_kinds import setting
 from browser_use_async.server.shared_database import DEFAULT_SLOTS, FleetSettings
-from browser_use_async.server.storage.account import (
-    DEFAULT_BALANCE_CENTS,
-    Plan,
-    check_webhook_plan,
-)
+from browser_use_async.server.storage.account import DEFAULT_BALANCE_CENTS
 from browser_use_async.server.webhooks import Webhook
 from browser_use_async.server.webhooks.events import RETRY_PAUSES
 
@@ -151,12 +147,6 @@ class StorageSettings:
         option="--task-days",
         otherwise="for ever",
     )
-    page_lifetime: float = setting(
-        30 * 86400.0,
-        kinds.SECONDS,
-        "how long the live and public pages of a task can be opened after its end",
-    )
-    link_lifetime: float = setting(3600.0, kinds.SECONDS, "how long links to files are valid")
     screenshots: bool = setting(True, kinds.FLAG, "store no screenshots", option="--no-screenshots")
     recordings: bool = setting(
         True,
@@ -164,12 +154,6 @@ class StorageSettings:
         "store no films of the browser",
         more="They are made where there is ffmpeg.",
         option="--no-recordings",
-    )
-    max_upload_bytes: int = setting(
-        1024**3,
-        kinds.whole(0, unit="bytes"),
-        "the most bytes of all uploaded files together",
-        more="The files of one owner may have half of it; further ones are answered with 507.",
     )
 
     @property
@@ -180,16 +164,8 @@ class StorageSettings:
 
 @attrs.frozen(kw_only=True, slots=False)
 class AccountSettings:
-    """The plan, balance and limits of the account."""
+    """The balance and limits of the account."""
 
-    plan: Plan = setting(
-        "subscription",
-        kinds.one_of(*get_args(Plan), metavar="PLAN"),
-        "subscription or pay_as_you_go",
-        more="With `pay_as_you_go` everything is refused that needs a subscription: tasks, "
-        "schedules, webhooks and a second profile.",
-        option="--plan",
-    )
     balance_cents: Decimal | float = setting(
         DEFAULT_BALANCE_CENTS,
         kinds.amount("US cents", "CENTS"),
@@ -207,17 +183,11 @@ class AccountSettings:
     max_calls: int | None = setting(
         None,
         kinds.COUNT,
-        "the most calls of an owner in a window; more get 429",
-        more="`Retry-After` says when the next window begins. Each server of a fleet counts "
+        "the most calls of an owner in a minute; more get 429",
+        more="`Retry-After` says when the next minute begins. Each server of a fleet counts "
         "separately.",
         otherwise="any number",
         option="--max-calls",
-    )
-    max_calls_window: int = setting(
-        60,
-        kinds.whole(1, 3600, "seconds", "SECONDS"),
-        "the window of `max_calls`",
-        option="--max-calls-window",
     )
 
 
@@ -278,11 +248,6 @@ class ServiceSettings:
         "keys](server.md#submission-keys).",
         option="--no-submission-keys",
     )
-    stop_cleanup_delay: float = setting(
-        0.0,
-        kinds.SECONDS,
-        "seconds for which the executor goes on after a stop, which sets the status at once",
-    )
 
 
 @attrs.frozen(kw_only=True, slots=False)
@@ -338,8 +303,6 @@ class ServerSettings(
         for group in (self.chromium, self.agent):
             if group is not None and isinstance(self.executor, str):
                 _check_executor(group, self.executor)
-        if self.webhooks:
-            check_webhook_plan(self.plan)
         if not is_postgres(self.database):
             if self.has_fleet_settings:
                 raise ConfigurationError(

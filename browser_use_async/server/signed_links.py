@@ -16,6 +16,10 @@ from browser_use_async.api.endpoint_table import API_PREFIX
 from browser_use_async.server.records import DEFAULT_OWNER
 from browser_use_async.server.storage import TaskRecord
 
+FILE_SECONDS = 3600.0
+"""For how long links to files are good."""
+PAGE_SECONDS = 30 * 86400.0
+"""For how long the live and public pages of a task can be opened after its end."""
 HANDOFF_SECONDS = 60
 """For how long a link from one server to another is good."""
 
@@ -39,10 +43,8 @@ class Links:
     """Creates the links of one server, and checks their signatures."""
 
     url: str
-    lifetime: float  # seconds for which links to files are good
     _now: Callable[[], datetime]
     _key: bytes  # outlives the process, and so do the links
-    _page_lifetime: float  # seconds after the end of a task
     owner: str = attrs.field(default=DEFAULT_OWNER, init=False)
     may_steer: bool = attrs.field(default=True, init=False)
 
@@ -70,12 +72,12 @@ class Links:
     def has_expired(self, record: TaskRecord) -> bool:
         """Whether the pages of a task can no longer be looked at: it ended too long ago."""
         ended = record.finished_at
-        return ended is not None and ((self._now() - ended).total_seconds() > self._page_lifetime)
+        return ended is not None and (self._now() - ended).total_seconds() > PAGE_SECONDS
 
     def file_url(self, task_id: str, name: str) -> str:
         """A signed link to a file, which needs no key and expires."""
         place = f"{self.url}/files/{task_id}/{quote(name, safe='')}?"
-        return self._signed(place, self.lifetime, "file", task_id, name)
+        return self._signed(place, FILE_SECONDS, "file", task_id, name)
 
     def handoff_url(self, node_url: str, worker: str, task_id: str, page: str, token: str) -> str:
         """A link to the page of a task on the server that has it, good for a minute.
@@ -91,7 +93,7 @@ class Links:
         use, owner = secrets.token_hex(8), self.owner
         whose = "" if owner == DEFAULT_OWNER else f"owner={owner}&"
         place = f"{self.url}/uploads/{quote(name, safe='')}?use={use}&{whose}"
-        return self._signed(place, self.lifetime, "upload", name, content_type, use, owner)
+        return self._signed(place, FILE_SECONDS, "upload", name, content_type, use, owner)
 
     def fault(self, query: Mapping[str, str], kind: str, *signed: str) -> LinkFault | None:
         """Why a link of a kind with a query is refused, or None if it is valid."""

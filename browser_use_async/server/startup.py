@@ -86,7 +86,6 @@ class Assembly:
         self._runner = TaskRunner(
             self.executor,
             self.stores.tasks,
-            settings.stop_cleanup_delay,
             self._worker,
             ScriptTurns(
                 self.stores.scripts,
@@ -145,10 +144,8 @@ class Assembly:
         settings = self.settings
         links = Links(
             url,
-            settings.link_lifetime,
             settings.now,
             await server_key(self._database, "signing_key", 32),
-            settings.page_lifetime,
         )
         return RunningServer(
             settings=settings,
@@ -227,7 +224,7 @@ class Assembly:
         settings = self.settings
         keys = ApiKeyCheck(
             *(self.address.api_key.encode("ascii"), self.stores.api_keys, settings.now),
-            *(settings.proxy_networks, settings.max_wrong_keys),
+            settings.proxy_networks,
         )
         return Authorization(keys)
 
@@ -260,7 +257,7 @@ class Assembly:
 
 def _open_stores(database: Database, settings: ServerSettings) -> Stores:
     try:
-        stores = Stores(database, settings.now, settings.plan, Decimal(str(settings.balance_cents)))
+        stores = Stores(database, settings.now, Decimal(str(settings.balance_cents)))
         if isinstance(database, SqliteDatabase):
             immediate(stores.open())
     except BaseException:

@@ -11,7 +11,7 @@ from browser_use_async.server import checks
 from browser_use_async.server.faults.task_lists import LateTaskStore
 from browser_use_async.server.keys.api_keys import ApiKeys
 from browser_use_async.server.pictures import WHITE_PAGE
-from browser_use_async.server.storage.account import Account, Plan
+from browser_use_async.server.storage.account import Account
 from browser_use_async.server.storage.database import Database, Owned, immediate
 from browser_use_async.server.storage.files import FileFacts, Files, StoredFile, Uploads
 from browser_use_async.server.storage.outbox import Outbox
@@ -32,20 +32,19 @@ class Stores:
     """All stores of one server, for one owner.
 
     Raises:
-        ConfigurationError: There is no such plan, or a database has secrets under another key.
+        ConfigurationError: The database has secrets under another key.
     """
 
     def __init__(
         self,
         database: Database,
         now: Callable[[], datetime],
-        plan: Plan,
         balance_cents: Decimal,
     ) -> None:
         self.database = database
         self._balance_cents = balance_cents
         self.sealed = Secrets(database)
-        self.account = Account(database, plan)
+        self.account = Account(database)
         self.schedules = Schedules(database, self.sealed, now)
         self.api_keys = ApiKeys(database, now)
         self.changes = Changes()

@@ -93,15 +93,6 @@ async def test_unknown_id(server: LocalServer) -> None:
         assert result.stdout == ""
 
 
-async def test_plan_without_several_profiles() -> None:
-    """A feature that the account's plan lacks is exit code 3, in the words of the server."""
-    async with LocalServer(executor="scripted", plan="pay_as_you_go") as server:
-        result = await run("profiles", "create", "Second", env=environment(server))
-
-    assert result.code == 3
-    assert "subscription" in result.stderr.lower()
-
-
 @pytest.mark.torture
 async def test_no_server_listens() -> None:
     """A server that cannot be reached is exit code 4."""

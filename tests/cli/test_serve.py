@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from browser_use_async import BrowserUseSession, errors, system
+from browser_use_async import BrowserUseSession, system
 from browser_use_async.server.static_site import StaticSite, example_site_directory
 from tests.server.webhooks.receiver import receiving
 from tests.support.wire import bound_socket
@@ -130,26 +130,6 @@ async def test_the_account_that_was_asked_for() -> None:
 
     assert balance.cents == Decimal("12.5")
 
-    async with running("serve", "--port", "0", "--plan", "pay_as_you_go") as command:
-        place = json.loads(await command.writes())
-        async with BrowserUseSession(place["api_key"], base_url=place["base_url"]) as session:
-            with pytest.raises(errors.APIStatusError) as caught:
-                await session.tasks.run("Go")
-
-    assert "subscription" in str(caught.value)
-
-
-async def test_a_webhook_without_a_subscription() -> None:
-    """The command ends at once and says why, instead of trying for ever."""
-    words = ("--plan", "pay_as_you_go", "--webhook", "http://127.0.0.1:9/hook")
-    secret = ("--webhook-secret", "env:HOOK_SECRET")
-    result = await run(
-        "serve", "--port", "0", *words, *secret, env=environment(HOOK_SECRET="s" * 32)
-    )
-
-    assert result.code == 2
-    assert "webhooks require an active subscription" in result.stderr
-
 
 @pytest.mark.parametrize(
     ("words", "problem"),
@@ -230,7 +210,6 @@ async def test_what_is_no_address_to_search(prefix: str, address: str) -> None:
 @pytest.mark.parametrize(
     "words",
     [
-        ("--plan", "free"),
         ("--balance-cents", "much"),
         ("--balance-cents", "inf"),
         ("--max-concurrent-tasks", "0"),

@@ -146,7 +146,7 @@ async def test_tls(certificate: Certificate, tmp_path: Path) -> None:
     """Other machines reach a server that has a key of its own and a certificate."""
     file = tmp_path / "key.txt"
     file.write_text(LONG_KEY)
-    words = ("--host", "0.0.0.0", "--allow-any-host", "--api-key", f"file:{file}")
+    words = ("--host", "0.0.0.0", "--api-key", f"file:{file}")
     tls = ("--tls-cert", str(certificate.file), "--tls-key", str(certificate.key_file))
     async with running(*SERVE, *words, *tls) as command:
         place = json.loads(await command.writes())
@@ -173,8 +173,8 @@ async def test_behind_a_proxy(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "way_out"),
     [
-        (("--host", "0.0.0.0", "--allow-any-host"), "(--api-key)"),
-        (("--host", "0.0.0.0", "--allow-any-host", "--api-key", "x" * 24), "--tls-cert"),
+        (("--host", "0.0.0.0"), "(--api-key)"),
+        (("--host", "0.0.0.0", "--api-key", "x" * 24), "--tls-cert"),
         (("--behind-proxy", "--api-key", "x" * 24), "public_url"),
         (("--tls-cert", "cert.pem"), "--tls-key"),
         (("--api-key", "file:nowhere.txt"), "--api-key: the file cannot be read"),

@@ -31,10 +31,8 @@ OPTIONS = {each.option for _, _, each in SETTINGS if each.option is not None}
 # Keywords for programs; all others have an option.
 KEYWORDS_ONLY = {
     *("chromium", "agent"),  # built from options of their own
-    *("now", "webhooks", "page_lifetime", "link_lifetime", "max_upload_bytes"),
-    *("webhook_retry_pauses", "stop_cleanup_delay", "max_wrong_keys", "lease", "drain"),
-    *("max_connections_per_address", "browser", "ad_hosts", "trace"),
-    *("allow_named_addresses", "llm_timeout"),
+    *("now", "webhooks", "webhook_retry_pauses", "lease", "drain", "browser", "trace"),
+    "llm_timeout",
 }
 
 
@@ -109,7 +107,7 @@ def test_environment_variables_are_read(monkeypatch: pytest.MonkeyPatch, tmp_pat
 @pytest.mark.parametrize(
     ("fields", "words"),
     [
-        ({"page_lifetime": -1}, "LocalServer.page_lifetime: -1 is no number from 0"),
+        ({"drain": -1}, "LocalServer.drain: -1 is no number from 0"),
         ({"task_days": 0}, "LocalServer.task_days must be a number of days above 0"),
         ({"database": 7}, "LocalServer.database: 7 is no path of a file"),
         ({"api_key": 7}, "LocalServer.api_key is no text"),

@@ -16,6 +16,7 @@ import aiohttp
 from browser_use_async.server import ChromiumSettings, LocalServer
 from browser_use_async.server.executors.browser.locate import find_browser
 from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor
+from browser_use_async.server.http import access
 from browser_use_async.server.static_site import StaticSite, example_site_directory
 from tests.conformance.broken_servers import FAULTS, conforming_server
 from tests.conformance.statements.probe import Settings
@@ -120,13 +121,13 @@ async def main(arguments: list[str]) -> int:
     executors += ["chromium"] if find_browser() is not None else []
     if not all([await _conforms(each) for each in executors] + [await _finds_every_fault()]):
         return 1
+    access.MAX_WRONG_KEYS = 10**6  # many are sent on purpose
     executor = ScriptedExecutor(default=Scenario(step_seconds=0))
     async with StaticSite(example_site_directory()) as site:
         server = LocalServer(
             executor=executor,
             balance_cents=10**9,
             search=[site.url],
-            max_wrong_keys=10**6,  # many are sent on purpose
         )
         async with server:
             await _upload_files(server)

@@ -71,7 +71,7 @@ def test_servers_are_started_with_options_that_exist(command: list[str]):
     words = _words([*_entry_point(), *command])
     options = SimpleNamespace(**parse(words).params)
 
-    assert options.allow_any_host
+    assert options.host == "0.0.0.0"
     assert options.behind_proxy
     assert options.public_url == "https://tasks.example"
     assert options.api_key == "env:BROWSER_USE_API_KEY"

@@ -13,8 +13,8 @@ from tests.server.calling import Caller
 
 @pytest.fixture
 async def limited(http: aiohttp.ClientSession) -> AsyncIterator[Caller]:
-    """A server that answers three calls in an hour."""
-    async with LocalServer(executor="scripted", max_calls=3, max_calls_window=3600) as server:
+    """A server that answers three calls in a minute."""
+    async with LocalServer(executor="scripted", max_calls=3) as server:
         yield Caller(server, http)
 
 
@@ -29,13 +29,14 @@ async def test_the_call_after_the_last_one_is_refused(limited: Caller, path: str
     ]
 
     assert [each.status for each in answers] == [200, 404, 422, 429]
-    assert 3540 <= int(answers[3].headers["Retry-After"]) <= 3600
-    assert answers[3].json == {"detail": "Too many calls: 3 in 3600 s are allowed"}
+    assert 0 < int(answers[3].headers["Retry-After"]) <= 60
+    assert answers[3].json == {"detail": "Too many calls: 3 in 60 s are allowed"}
 
 
+@pytest.mark.looptime
 async def test_a_new_window_begins(http: aiohttp.ClientSession) -> None:
     """After as many seconds as the refusal says."""
-    async with LocalServer(executor="scripted", max_calls=1, max_calls_window=1) as server:
+    async with LocalServer(executor="scripted", max_calls=1) as server:
         api = Caller(server, http)
         first, refused = await api.get("/balance"), await api.get("/balance")
         await asyncio.sleep(float(refused.headers["Retry-After"]))
@@ -68,8 +69,7 @@ async def test_what_is_not_the_owners_call_does_not_count(limited: Caller) -> No
     assert statuses == [200, 200, 200, 429]
 
 
-@pytest.mark.parametrize("options", [{"max_calls": 0}, {"max_calls_window": 0}])
-def test_a_quota_that_cannot_be_is_refused(options: dict[str, int]) -> None:
+def test_a_quota_that_cannot_be_is_refused() -> None:
     """It is refused when the server is created."""
     with pytest.raises(ConfigurationError):
-        LocalServer(**options)
+        LocalServer(max_calls=0)

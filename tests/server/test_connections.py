@@ -7,11 +7,11 @@ import select
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 
-from browser_use_async.errors import ConfigurationError
-from browser_use_async.server import LocalServer
+from browser_use_async.server import LocalServer, ServerSettings
 from browser_use_async.server.http.connections import (
     BODY_SECONDS,
     HEAD_SECONDS,
@@ -332,13 +332,12 @@ async def test_requests_behind_an_answer_are_bounded(server: LocalServer):
     assert asyncio.get_running_loop().time() - start < 30
 
 
-async def test_connections_of_an_address_are_limited():
-    """Beyond the setting the longest idle connection is closed, else the new one is refused."""
+async def test_connections_of_an_address_are_limited(monkeypatch: pytest.MonkeyPatch):
+    """Beyond the bound the longest idle connection is closed, else the new one is refused."""
     held = b"GET /api/v1/tasks HTTP/1.1\r\nHost: localhost\r\nPrefer: wait=60\r\n"
     held += b"Authorization: Bearer " + b"sesame-" * 4 + b"\r\nBrowser-Use-Changes: now\r\n\r\n"
-    async with LocalServer(
-        executor="scripted", api_key="sesame-" * 4, max_connections_per_address=3
-    ) as server:
+    monkeypatch.setattr(ServerSettings, "connections_of_address", 3)
+    async with LocalServer(executor="scripted", api_key="sesame-" * 4) as server:
         idle = await _connected(server, PING)
         await idle[0].readuntil(b"\r\n\r\n")
         holding = []
@@ -361,11 +360,19 @@ async def test_connections_of_an_address_are_limited():
     assert b"There are 3 connections from your address already, which are the most" in answer
 
 
-@pytest.mark.parametrize("most", [0, -1])
-def test_the_bound_of_an_address_is_checked(most: int):
-    """A server that no client could connect to is refused when it is created."""
-    with pytest.raises(ConfigurationError, match=f"address: {most} is no whole number"):
-        LocalServer(executor="scripted", max_connections_per_address=most)
+@pytest.mark.parametrize(
+    ("options", "most"),
+    [
+        ({}, None),
+        ({"host": "0.0.0.0", "tls_cert": "a.pem", "tls_key": "b.pem"}, 64),
+        ({"behind_proxy": True, "public_url": "https://tasks.example"}, None),
+    ],
+)
+def test_only_open_servers_limit_an_address(options: dict[str, Any], most: int | None):
+    """Programs of this machine and clients behind a proxy have one address together."""
+    settings = ServerSettings(api_key="sesame-" * 4, **options)
+
+    assert settings.connections_of_address == most
 
 
 def _is_reset(client: socket.socket) -> bool:

@@ -16,7 +16,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from browser_use_async.server import LocalServer
+from browser_use_async.server import LocalServer, signed_links
 from browser_use_async.server.app.file_routes import UnsatisfiableRangeError, byte_range
 from browser_use_async.server.errors import StorageUnavailableError
 from browser_use_async.server.http.file_answer import MOST_OF_FILE, FileAnswer
@@ -40,8 +40,8 @@ def clock() -> WallClock:
 async def timed(
     http: aiohttp.ClientSession, queue: FromQueue, clock: WallClock
 ) -> AsyncIterator[Caller]:
-    """A server whose links are good for a minute."""
-    async with LocalServer(executor=queue, now=clock, link_lifetime=60) as server:
+    """A server with a clock of its own."""
+    async with LocalServer(executor=queue, now=clock) as server:
         yield Caller(server, http)
 
 
@@ -112,7 +112,7 @@ async def test_the_link_is_presigned_style(timed: Caller, queue: FromQueue, cloc
 
     (task,) = timed.server.store.tasks
     assert parts.path == f"/files/{task.id}/a.bin"
-    assert query["expires"] == [str(int(clock.time.timestamp()) + 60)]
+    assert query["expires"] == [str(int(clock.time.timestamp()) + 3600)]
     assert len(query["signature"][0]) == 64
     assert timed.server.api_key not in url
     answer = await timed.get(url, key=False)
@@ -123,7 +123,7 @@ async def test_an_expired_link(timed: Caller, queue: FromQueue, clock: WallClock
     """It is valid until the last second, then access is denied; a new one opens again."""
     queue.items.put_nowait(Finished("x", files={"a.txt": b"text"}))
     url = await _link(timed, name="a.txt")
-    clock.time += timedelta(seconds=59)
+    clock.time += timedelta(seconds=3599)
     before = await timed.get(url, key=False)
     clock.time += timedelta(seconds=1)
     after = await timed.get(url, key=False)
@@ -171,10 +171,15 @@ async def test_a_link_of_another_server(api: Caller, http: aiohttp.ClientSession
 
 
 async def test_a_good_link_to_a_file_that_is_gone(
-    http: aiohttp.ClientSession, queue: FromQueue, clock: WallClock, tmp_path: Path
+    http: aiohttp.ClientSession,
+    queue: FromQueue,
+    clock: WallClock,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ):
     """The answer is that of object storage."""
-    options = {"now": clock, "link_lifetime": 90 * 86400, "database": tmp_path / "server.db"}
+    monkeypatch.setattr(signed_links, "FILE_SECONDS", 90 * 86400)
+    options = {"now": clock, "database": tmp_path / "server.db"}
     queue.items.put_nowait(Finished("x", files={"a.txt": b"text"}))
     async with LocalServer(executor=queue, **options) as server:
         url = (await _link(Caller(server, http), name="a.txt")).removeprefix(server.url)

@@ -17,14 +17,13 @@ from tests.support.certificates import Certificate, certificate
 __all__ = ["certificate"]
 
 GOOD_KEY = "k" * MIN_EXPOSED_KEY
-EVERYWHERE: Mapping[str, Any] = {"host": "0.0.0.0", "allow_any_host": True}
+EVERYWHERE: Mapping[str, Any] = {"host": "0.0.0.0"}
 PROXY: Mapping[str, Any] = {"behind_proxy": True, "public_url": "https://tasks.example"}
 
 
 @pytest.mark.parametrize(
     ("options", "way_out"),
     [
-        ({"host": "0.0.0.0"}, "--allow-any-host"),
         (EVERYWHERE, "api_key"),
         ({**EVERYWHERE, "api_key": "k" * (MIN_EXPOSED_KEY - 1)}, "token_urlsafe"),
         ({**EVERYWHERE, "api_key": GOOD_KEY}, "tls_cert and tls_key"),
@@ -87,7 +86,6 @@ async def test_tls(certificate: Certificate, http: aiohttp.ClientSession) -> Non
     server = LocalServer(
         executor="scripted",
         host="0.0.0.0",
-        allow_any_host=True,
         api_key=GOOD_KEY,
         tls_cert=certificate.file,
         tls_key=certificate.key_file,

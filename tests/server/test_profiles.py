@@ -3,10 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-import aiohttp
 import pytest
 
-from browser_use_async.server import LocalServer
 from browser_use_async.server.records import Finished
 from tests.server.calling import Caller
 from tests.server.steering import FromQueue
@@ -125,20 +123,3 @@ async def test_a_profile_keeps_cookies_for_the_next_task(steered: Caller, queue:
     await steered.put(f"/browser-profiles/{profile['profile_id']}", json={"persist": False})
     assert await _run(steered, queue, save_browser_data=True, **chosen) == ()
     assert await _run(steered, queue, **chosen) == ()
-
-
-async def test_pay_as_you_go_has_one_profile(http: aiohttp.ClientSession):
-    """It has neither more tasks nor schedules."""
-    async with LocalServer(executor="scripted", plan="pay_as_you_go") as server:
-        api = Caller(server, http)
-        answers = [
-            await api.post("/browser-profiles", json={"profile_name": "Second"}),
-            await api.post("/run-task", json={"task": "x"}),
-            await api.post(
-                "/scheduled-task",
-                json={"task": "x", "schedule_type": "interval", "interval_minutes": 5},
-            ),
-        ]
-
-    assert [answer.status for answer in answers] == [403, 403, 403]
-    assert all("subscription" in answer.json["detail"] for answer in answers)

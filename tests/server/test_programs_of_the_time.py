@@ -369,24 +369,6 @@ async def _run_with_file(api: Caller, name: str) -> Answer:
     return await api.post("/run-task", json={"task": "Read it", "included_file_names": [name]})
 
 
-async def test_webhooks_need_a_subscription(http: aiohttp.ClientSession):
-    """Without one none is registered, in no way, and the receiver gets no test event."""
-    async with receiving() as receiver:
-        webhook = Webhook(receiver.url + "/hook", SECRET)
-        with pytest.raises(ConfigurationError, match="webhooks require an active subscription"):
-            LocalServer(executor="scripted", plan="pay_as_you_go", webhooks=[webhook])
-        async with LocalServer(executor="scripted", plan="pay_as_you_go") as server:
-            api, url = Caller(server, http), f"{server.url}/admin/webhooks"
-            refused = await api.post(url, json={"url": webhook.url, "secret": SECRET})
-            with pytest.raises(ConfigurationError, match="active subscription"):
-                await server.add_webhook(webhook)
-            listed = (await api.get(url)).json
-
-    assert refused.status == 403
-    assert refused.json == {"detail": "Creating webhooks requires an active subscription"}
-    assert (listed, receiver.calls) == ({"webhooks": []}, [])
-
-
 async def test_the_balance_keeps_its_form(http: aiohttp.ClientSession):
     """It has no superfluous zeros, before and after the first charge."""
     async with LocalServer(executor="scripted", balance_cents=500_000) as server:

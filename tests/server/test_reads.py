@@ -9,6 +9,7 @@ import pytest
 
 from browser_use_async.server import LocalServer
 from browser_use_async.server.faults import Fault
+from browser_use_async.server.http.access import MAX_WRONG_KEYS
 from browser_use_async.server.storage import Database, SqliteDatabase
 from browser_use_async.server.storage.account import open_account
 from tests.server.calling import Caller
@@ -73,7 +74,7 @@ async def test_each_is_a_line_of_the_access_log(
 
 async def test_wrong_keys_are_braked(polled: str, http: aiohttp.ClientSession) -> None:
     """Each is counted once, and a right key is answered all the time."""
-    async with LocalServer(executor="scripted", max_wrong_keys=3) as server:
+    async with LocalServer(executor="scripted") as server:
         api = Caller(server, http)
         path = (
             polled
@@ -81,10 +82,10 @@ async def test_wrong_keys_are_braked(polled: str, http: aiohttp.ClientSession) -
             else polled.replace(polled.split("/")[2], await api.create())
         )
         wrong = {"Authorization": "Bearer bu_a_wrong_one"}
-        statuses = [(await api.get(path, headers=wrong)).status for _ in range(5)]
+        statuses = [(await api.get(path, headers=wrong)).status for _ in range(MAX_WRONG_KEYS + 2)]
         right = await api.get(path)
 
-    assert statuses == [401, 401, 401, 429, 429]
+    assert statuses == [401] * MAX_WRONG_KEYS + [429] * 2
     assert right.status == 200
 
 

@@ -113,13 +113,13 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-async def _server(queue: FromQueue, lag: float) -> RunningServer:
+async def _server(queue: FromQueue) -> RunningServer:
     """A server without HTTP clients."""
     database = SqliteDatabase()
-    stores = Stores(database, _now, "subscription", Decimal(100))
+    stores = Stores(database, _now, Decimal(100))
     await stores.open()
-    links = Links("http://x", 60, _now, b"", 60)
-    runner = TaskRunner(queue, stores.tasks, lag)
+    links = Links("http://x", _now, b"")
+    runner = TaskRunner(queue, stores.tasks)
     sender = WebhookSender(_now, 1.0, lambda: 0, database, stores.outbox, Egress())
     return RunningServer(
         settings=ServerSettings(),
@@ -136,12 +136,9 @@ async def _server(queue: FromQueue, lag: float) -> RunningServer:
     )
 
 
-@pytest.mark.parametrize("lag", [0, 0.01])
-async def test_stopping_before_the_first_moment_never_reaches_the_executor(
-    lag: float, queue: FromQueue
-):
+async def test_stopping_before_the_first_moment_never_reaches_the_executor(queue: FromQueue):
     """It is created and stopped at once."""
-    server = await _server(queue, lag)
+    server = await _server(queue)
     created = await run_task(server, RunTaskRequest("Do it"))
     before = await get_task_status(server, TaskId(created.id))
     await stop_task(server, TaskId(created.id))
@@ -237,29 +234,20 @@ async def test_a_paused_task_can_be_stopped(steered: Caller, queue: FromQueue):
 
 
 @pytest.mark.looptime
-async def test_the_status_flips_before_the_clean_up(http: aiohttp.ClientSession, queue: FromQueue):
-    """With a lag the executor goes on for a while, and its reports are no longer stored."""
-    async with LocalServer(executor=queue, stop_cleanup_delay=0.1) as server:
+async def test_reports_after_a_stop_are_not_stored(http: aiohttp.ClientSession, queue: FromQueue):
+    """The status is final at once."""
+    async with LocalServer(executor=queue) as server:
         api = Caller(server, http)
         task_id = await _brought_to("running", api, queue)
         await _let(api, "stop", task_id)
         status = (await api.get(f"/task/{task_id}/status")).json
-        still_at_work = queue.ended == 0
         queue.step("Too late")
         await asyncio.sleep(0.02)
         task = await api.task(task_id)
 
-    assert (status, still_at_work) == ("stopped", True)
+    assert status == "stopped"
     assert task["steps"] == []
     assert queue.ended == 1
-
-
-async def test_the_clean_up_runs_out_after_the_lag(http: aiohttp.ClientSession, queue: FromQueue):
-    """This is so even if the executor never reports again."""
-    async with LocalServer(executor=queue, stop_cleanup_delay=0.02) as server:
-        api = Caller(server, http)
-        await _let(api, "stop", await _brought_to("running", api, queue))
-        await until(lambda: queue.ended)
 
 
 @pytest.mark.parametrize("steps_before", [0, 2])

@@ -1,6 +1,7 @@
 """Uploads behind signed links."""
 
 import asyncio
+from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 
 from browser_use_async.api.limits import CONTENT_TYPES, MAX_FILE_BYTES
 from browser_use_async.server import LocalServer
+from browser_use_async.server.app import file_routes
 from browser_use_async.server.records import Finished
 from tests.server.calling import Caller
 from tests.server.steering import FromQueue
@@ -104,10 +106,13 @@ async def test_a_link_is_good_for_its_file_and_its_time(api: Caller):
 
 
 async def test_an_expired_link_takes_nothing(http: aiohttp.ClientSession):
-    """The lifetime of links is a setting of the server."""
-    async with LocalServer(executor="scripted", link_lifetime=0) as server:
+    """Links are good for an hour."""
+    hour = timedelta()
+    async with LocalServer(executor="scripted", now=lambda: datetime.now(UTC) + hour) as server:
         api = Caller(server, http)
-        answer = await _put(api, await _link(api), b"x")
+        link = await _link(api)
+        hour = timedelta(hours=1)
+        answer = await _put(api, link, b"x")
 
     assert answer.status == 403
     assert "Request has expired" in answer.text
@@ -144,9 +149,10 @@ async def test_a_link_takes_one_upload(steered: Caller, queue: FromQueue):
     assert queue.assignments[0].files == {"data.csv": b"c"}
 
 
-async def test_uploads_have_a_total(http: aiohttp.ClientSession):
-    """Beyond the operator's limit the answer is 507; a file of the same name makes room."""
-    async with LocalServer(executor="scripted", max_upload_bytes=100) as server:
+async def test_uploads_have_a_total(http: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch):
+    """Beyond the limit the answer is 507; a file of the same name makes room."""
+    monkeypatch.setattr(file_routes, "MOST_UPLOADED", 100)
+    async with LocalServer(executor="scripted") as server:
         api = Caller(server, http)
         answers = [
             (await _put(api, await _link(api, name), bytes(size))).status
@@ -159,9 +165,12 @@ async def test_uploads_have_a_total(http: aiohttp.ClientSession):
     assert "All uploads of this server may have 100 bytes together" in full.text
 
 
-async def test_an_owner_has_half_of_the_room(http: aiohttp.ClientSession):
+async def test_an_owner_has_half_of_the_room(
+    http: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
+):
     """Others can upload, too; the server's own key may use all of it."""
-    async with LocalServer(executor="scripted", max_upload_bytes=100) as server:
+    monkeypatch.setattr(file_routes, "MOST_UPLOADED", 100)
+    async with LocalServer(executor="scripted") as server:
         api = Caller(server, http)
         shop, other = await api.with_new_key("shop"), await api.with_new_key("other")
         full = await _put(shop, await _link(shop, "a.csv"), bytes(51))

@@ -77,9 +77,6 @@ class HalfAnExecutor:
 
 SERVERS: dict[str, dict[str, Any]] = {
     "LocalServer.port: 'x' is no whole number": {"port": "x"},
-    "LocalServer.plan: 'subscripton' is not known; did you mean 'subscription'?": {
-        "plan": "subscripton"
-    },
     "LocalServer.balence_cents: there is no such name; did you mean 'balance_cents'?": {
         "balence_cents": 5
     },

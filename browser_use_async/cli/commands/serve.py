@@ -50,7 +50,6 @@ from browser_use_async.server.setting_kinds import (
 )
 from browser_use_async.server.settings import GROUPS
 from browser_use_async.server.static_site import StaticSite, example_site_directory
-from browser_use_async.server.storage.account import check_webhook_plan
 from browser_use_async.server.storage.webhooks import DEFAULT_EVENTS, EVENTS
 
 # Where the example site is served unless that port is taken.
@@ -153,7 +152,7 @@ async def serve(console: Console, **values: Any) -> int:
             system.return_freed_memory()
             settings |= _groups(values, site_url, settings)
             server = LocalServer(**settings)
-            webhooks = _webhooks(own, server.settings)
+            webhooks = _webhooks(own)
             _refuse_useless_key(server.settings)
             await stack.enter_async_context(server)
             _announce(console, server, site_url, values["api_key"])
@@ -239,14 +238,13 @@ async def _warn_of_old_browser(settings: ServerSettings, console: Console) -> No
         console.info(("warning: ", Style.BAD), warning)
 
 
-def _webhooks(own: ServeSettings, settings: ServerSettings) -> list[Webhook]:
+def _webhooks(own: ServeSettings) -> list[Webhook]:
     if own.webhook is None and own.webhook_secret is None:
         if own.webhook_events is not None:
             raise ConfigurationError("--webhook-events needs --webhook and --webhook-secret")
         return []
     if own.webhook is None or own.webhook_secret is None:
         raise ConfigurationError("--webhook and --webhook-secret come together")
-    check_webhook_plan(settings.plan)
     events = DEFAULT_EVENTS if own.webhook_events is None else own.webhook_events
     return [Webhook(own.webhook, own.webhook_secret, events=events)]
 

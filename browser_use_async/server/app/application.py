@@ -70,9 +70,7 @@ def build_application(
     is_encrypted = settings.is_exposed and server.links.url.startswith("https:")
     answering = _answering(metrics, hosts, cross_origin, server.faults)
     application = web.Application(client_max_size=MAX_BODY, middlewares=[answering])
-    quota = None
-    if settings.max_calls is not None:
-        quota = CallQuota(settings.max_calls, settings.max_calls_window)
+    quota = None if settings.max_calls is None else CallQuota(settings.max_calls)
     _add_routes(application, API_ROUTES, server, authorization, check_client, quota)
     _add_routes(application, ADMIN_ROUTES, server, authorization, check_client)
     _add_pages(application, server, authorization)

@@ -32,6 +32,8 @@ _MOST_ARRIVING = 50
 _MOST_ARRIVING_OF_OWNER = 10
 # Seconds for the body of one upload.
 _BODY_SECONDS = 60.0
+MOST_UPLOADED = 1024**3
+"""The most bytes of all uploaded files together; one owner may have half of it."""
 
 
 class UnsatisfiableRangeError(ValueError):
@@ -146,10 +148,9 @@ class FileRoutes:
         if not content:
             return storage_error(400, "IncompleteBody", "The file is empty")
         uploads = self._server.stores.uploads.of(owner)
-        most = self._server.settings.max_upload_bytes
         try:
-            await uploads.check_room(name, len(content), most)
-            await uploads.put(name, content, most, use, expires)
+            await uploads.check_room(name, len(content), MOST_UPLOADED)
+            await uploads.put(name, content, MOST_UPLOADED, use, expires)
         except LinkUsedError:
             return storage_error(403, LinkFault.USED.code, LinkFault.USED)
         except UploadsFullError as error:

@@ -11,7 +11,6 @@ from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from functools import cache
 from importlib.resources import files
-from pathlib import Path
 
 import attrs
 from yarl import URL
@@ -243,19 +242,10 @@ class Refusal:
 
 
 class AdHosts:
-    """Hosts of advertisements and trackers, with their subdomains.
+    """Hosts of advertisements and trackers, with their subdomains."""
 
-    A hosts file may name more: `0.0.0.0 ads.example` or `ads.example` in a line.
-    """
-
-    def __init__(self, more: Path | None = None) -> None:
+    def __init__(self) -> None:
         self._hosts = _known_ad_hosts()
-        if more is not None:
-            try:
-                text = more.read_text(encoding="utf-8", errors="replace")
-            except OSError as error:
-                raise ConfigurationError(f"the list of ad hosts cannot be read: {error}") from error
-            self._hosts |= frozenset(_hosts_in(text.splitlines()))
 
     def __contains__(self, host: object) -> bool:
         labels = str(host).split(".")

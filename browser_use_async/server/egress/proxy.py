@@ -11,7 +11,6 @@ import base64
 import contextlib
 import logging
 from collections.abc import Coroutine, Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import attrs
@@ -321,14 +320,13 @@ class Egress:
         allow_private_addresses: bool | Sequence[str] = False,  # or these, as `http://host:port`
         allow_named_addresses: bool = False,  # of this machine, by a request, with their ports
         proxies: Mapping[str, str] | None = None,  # by country code; `*` is for all others
-        ad_hosts: Path | None = None,  # a hosts file with further hosts of advertisements
     ) -> None:
         self._private = PrivateAddresses.of(allow_private_addresses)
         self._opens_named = allow_named_addresses
         self._proxies = {
             country.lower(): Upstream.of(address) for country, address in (proxies or {}).items()
         }
-        self._ads = AdHosts(ad_hosts)
+        self._ads = AdHosts()
 
     def policy(self, assignment: Assignment) -> EgressPolicy:
         """The policy of a task."""

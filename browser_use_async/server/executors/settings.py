@@ -3,7 +3,6 @@
 import os
 from collections.abc import Mapping, Sequence
 from itertools import chain
-from pathlib import Path
 from typing import Literal
 
 import attrs
@@ -14,9 +13,6 @@ from browser_use_async.server import setting_kinds as kinds
 from browser_use_async.server.egress.proxy import Egress
 from browser_use_async.server.secret_sources import is_source, read_secret
 from browser_use_async.server.setting_kinds import setting
-
-DEFAULT_MEMORY_MB = 2048
-"""The memory of a browser with one task; the heaviest usual pages take half of it."""
 
 CHROMIUM_VARIABLE = "BROWSER_USE_SERVER_CHROMIUM"
 """The environment variable that names the browser."""
@@ -77,12 +73,6 @@ class ChromiumSettings:
         "`http://host:port`; the example site of `serve` is always allowed.",
         option="--allow-private-addresses",
     )
-    allow_named_addresses: bool | None = setting(
-        None,
-        kinds.FLAG,
-        "whether a request may open an address of this machine that it names with its port",
-        more="By default it may if only this machine can reach the server.",
-    )
     proxies: Mapping[str, str] = setting(
         attrs.Factory(dict),
         _PROXIES,
@@ -91,23 +81,12 @@ class ChromiumSettings:
         "repeated. Without one connections are direct.",
         option="--proxy",
     )
-    ad_hosts: str | os.PathLike[str] | None = setting(
-        None, kinds.PATH, "a hosts file with more hosts that `use_adblock` blocks"
-    )
     max_browsers: int | None = setting(
         None,
         kinds.COUNT,
         "tasks with a browser at once; others wait",
         option="--max-browsers",
         otherwise="by free memory",
-    )
-    browser_memory_mb: int = setting(
-        DEFAULT_MEMORY_MB,
-        kinds.whole(256, unit="MB", metavar="MB"),
-        "memory of a browser with one task in it",
-        more="Each further task of its owner adds 250. Above this, the page that takes most is "
-        "ended, and its task fails. Checked on Linux only.",
-        option="--browser-memory",
     )
     sandbox: bool = setting(
         True,
@@ -124,6 +103,16 @@ class ChromiumSettings:
         more="It has pictures, pages and requests. Tasks with secrets get none.",
     )
 
+    allow_named_addresses: bool | None = attrs.field(
+        default=None,
+        kw_only=True,
+        validator=lambda _, field, value: checks.optional(checks.flag)(field.name, value),
+    )
+    """Whether a request may open an address of this machine that it names with its port.
+
+    No setting: the server decides it by who can reach it.
+    """
+
     def egress(self) -> Egress:
         """The egress of this machine under these settings.
 
@@ -134,7 +123,6 @@ class ChromiumSettings:
             allow_private_addresses=self.allow_private_addresses,
             allow_named_addresses=bool(self.allow_named_addresses),
             proxies=self.proxies,
-            ad_hosts=Path(self.ad_hosts) if self.ad_hosts is not None else None,
         )
 
 

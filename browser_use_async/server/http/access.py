@@ -131,8 +131,6 @@ class ApiKeyCheck:
     _now: Callable[[], datetime]  # at which keys expire
     # The proxies in front, which pass the client's address in `X-Forwarded-For`
     _proxies: Collection[IPv4Network | IPv6Network] = ()
-    # The most wrong keys that an address may send within a minute
-    _max_wrong_keys: int = MAX_WRONG_KEYS
     _warned_of: set[str] = attrs.field(factory=set, init=False)
     _guesses: OrderedDict[str, _Guesses] = attrs.field(factory=OrderedDict, init=False)
 
@@ -207,7 +205,7 @@ class ApiKeyCheck:
 
     def _record_wrong_key(self, request: web.BaseRequest) -> None:
         client, now = self.client_of(request), _monotonic()
-        most = self._max_wrong_keys
+        most = MAX_WRONG_KEYS
         guesses = self._guesses.setdefault(client, _Guesses(deque(maxlen=most)))
         self._guesses.move_to_end(client)
         while len(self._guesses) > _MAX_ADDRESSES:

@@ -21,7 +21,6 @@ _STATUSES: Mapping[type[errors.RefusedError], int] = {
     errors.UnsupportedError: 400,
     errors.NoKeyError: 401,
     errors.NoCreditError: 402,
-    errors.PlanRefusesError: 403,
     errors.NotFoundError: 404,
     errors.ExpiredError: 410,
     errors.InvalidRequestError: 422,

@@ -33,9 +33,8 @@ async def list_browser_profiles(
 async def create_browser_profile(
     server: RunningServer, request: types.CreateBrowserProfileRequest, claim: Claim | None = None
 ) -> types.BrowserProfile:
-    """Add a profile; pay-as-you-go accounts have one."""
-    if await server.stores.profiles.count() >= 1:
-        server.stores.account.require_subscription("A second browser profile")
+    """Add a profile."""
+    await server.stores.profiles.default()  # else tasks without a profile would take the new one
     return await server.stores.profiles.create(request, claim)
 
 

@@ -42,7 +42,6 @@ async def create_scheduled_task(
     server: RunningServer, request: types.CreateScheduledTaskRequest, claim: Claim | None = None
 ) -> types.Created:
     """Add a schedule."""
-    server.stores.account.require_subscription("Scheduling tasks")
     await checked_assignment(server, request, SCHEDULE_MODEL)
     return types.Created((await server.stores.schedules.create(request, claim)).id)
 

@@ -88,7 +88,6 @@ async def run_task(
     server: RunningServer, request: types.RunTaskRequest, claim: Claim | None = None
 ) -> types.Created:
     """Create a task and start it at once."""
-    server.stores.account.require_subscription("Running tasks")
     return types.Created((await start_task(server, request, DEFAULT_MODEL, claim)).id)
 
 

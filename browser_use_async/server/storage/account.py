@@ -2,17 +2,15 @@
 
 from collections.abc import Awaitable, Callable
 from decimal import Decimal
-from typing import Literal
 
 from browser_use_async.api.limits import KEY_BUDGET
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.prices import format_cents
-from browser_use_async.server.errors import NoCreditError, PlanRefusesError, TooManyError
+from browser_use_async.server.errors import NoCreditError, TooManyError
 from browser_use_async.server.records import DEFAULT_OWNER
 from browser_use_async.server.storage.database import Database, Owned, Row
 from browser_use_async.server.storage.rows import from_micro, to_micro
 
-Plan = Literal["subscription", "pay_as_you_go"]
 Charge = Callable[[Decimal], Awaitable[None]]
 """Charges an owner for something new, or refuses it."""
 
@@ -35,29 +33,14 @@ _READ = (
 )
 
 
-def check_webhook_plan(plan: Plan) -> None:
-    """Refuse webhooks of a server without a subscription.
-
-    Raises:
-        ConfigurationError: The plan does not include them.
-    """
-    if plan != "subscription":
-        raise ConfigurationError(f"webhooks require an active subscription; the plan is {plan!r}")
-
-
 class Account(Owned):
-    """A plan and a balance in US cents. Calls cost the published prices.
+    """A balance in US cents. Calls cost the published prices.
 
     A server has one account, which the owner `default` fills. Others spend from it, within their
     budgets.
     """
 
-    def __init__(self, database: Database, plan: Plan) -> None:
-        if plan not in {"subscription", "pay_as_you_go"}:
-            raise ConfigurationError(
-                f"plan must be 'subscription' or 'pay_as_you_go', not {plan!r}"
-            )
-        self.plan: Plan = plan
+    def __init__(self, database: Database) -> None:
         self._database = database
 
     async def open(self, balance_cents: Decimal) -> None:
@@ -108,11 +91,6 @@ class Account(Owned):
         assert found is not None, "each owner has an account"
         balance, spent, budget = found
         return balance, spent, budget
-
-    def require_subscription(self, what: str) -> None:
-        """Refuse a feature if the plan is no subscription."""
-        if self.plan != "subscription":
-            raise PlanRefusesError(f"{what} requires an active subscription")
 
 
 async def open_account(at: Database, owner: str, balance_cents: Decimal = Decimal(0)) -> None:

@@ -96,7 +96,6 @@ class TaskRunner:
         self,
         executor: Executor,
         tasks: TaskStore,
-        stop_cleanup_delay: float,
         worker: str | None = None,
         scripts: ScriptTurns | None = None,
     ) -> None:
@@ -109,7 +108,6 @@ class TaskRunner:
         self.executor_name = executor.name
         self._tasks = tasks
         self._worker = worker  # the id under which this server writes reports of its executor
-        self._stop_cleanup_delay = stop_cleanup_delay
         self._runs: dict[str, _Run] = {}
 
     @property
@@ -203,7 +201,7 @@ class TaskRunner:
         elif status is None or status is TaskStatus.STOPPED:
             run.control.is_stopped = True
             # The status is final at once; the work ends later, since executors may clean up slowly.
-            asyncio.get_running_loop().call_later(self._stop_cleanup_delay, run.work.cancel)
+            asyncio.get_running_loop().call_soon(run.work.cancel)
 
     def abandon(self) -> None:
         """End all work, without changing the tasks."""

@@ -44,8 +44,8 @@ async def bounded(browser_path: str) -> AsyncIterator[ChromiumExecutor]:
             browser=browser_path,
             allow_private_addresses=True,
             max_browsers=3,
-            browser_memory_mb=BOUND,
-        )
+        ),
+        megabytes=BOUND,
     )
     try:
         yield executor
@@ -67,5 +67,4 @@ async def test_a_page_that_grows_is_ended_alone(bounded: ChromiumExecutor, path:
 
     assert isinstance(growing.end, Failed)
     assert "more than 850 MB of memory" in growing.end.reason
-    assert "--browser-memory" in growing.end.reason
     assert isinstance(other.end, Finished), other.end

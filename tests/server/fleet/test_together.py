@@ -7,6 +7,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from browser_use_async.server.app import file_routes
 from browser_use_async.server.records import Finished
 from browser_use_async.server.storage.postgres.connection import SCHEMA
 from tests.server.fleet.conftest import Start, eventually, locked, reached, stored_rows
@@ -403,9 +404,12 @@ async def test_an_id_that_no_column_takes_is_not_found(method: str, path: str, s
     assert answer.status == 404
 
 
-async def test_uploads_that_come_together_keep_to_their_total(start: Start):
+async def test_uploads_that_come_together_keep_to_their_total(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+):
     """Each sees those before it, as on a server with a database of its own."""
-    api = await start(max_upload_bytes=3000)
+    monkeypatch.setattr(file_routes, "MOST_UPLOADED", 3000)
+    api = await start()
 
     async def upload(number: int) -> int:
         link = await api.post(

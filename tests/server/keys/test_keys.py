@@ -268,7 +268,7 @@ async def test_the_text_of_a_key_is_nowhere(
     """Neither in the database, nor in the log, the trail, the list or any refusal."""
     caplog.set_level("DEBUG")
     place = tmp_path / "server.db"
-    async with LocalServer(executor="scripted", database=place, max_wrong_keys=99) as server:
+    async with LocalServer(executor="scripted", database=place) as server:
         admin = Caller(server, http)
         caller = await admin.with_new_key("shop", scopes=["read"])
         key = caller.api_key

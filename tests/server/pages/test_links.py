@@ -38,8 +38,8 @@ def clock() -> Clock:
 
 @pytest.fixture
 async def dated(http: aiohttp.ClientSession, clock: Clock) -> AsyncIterator[Caller]:
-    """A server whose pages can be viewed for seven days."""
-    options = {"now": clock, "page_lifetime": 7 * DAY.total_seconds()}
+    """A server whose pages have a clock of their own."""
+    options = {"now": clock}
     async with LocalServer(executor=Showing(), **options) as server:  # type: ignore[arg-type]
         yield Caller(server, http)
 
@@ -78,7 +78,7 @@ async def test_watching_ends_some_days_later(
     clock.time += 365 * DAY  # whatever time it takes
     assert (await dated.get(task[link], key=False)).status == 200
     await stop(dated, task["id"])
-    clock.time += 7 * DAY
+    clock.time += 30 * DAY
     last = await dated.get(task[link], key=False)
     clock.time += timedelta(seconds=1)
     ended = await dated.get(task[link], key=False)
@@ -190,7 +190,7 @@ async def test_pages_that_have_expired_are_not_shared(dated: Caller, clock: Cloc
     """The error says why."""
     task = await running_task(dated)
     await stop(dated, task["id"])
-    clock.time += 8 * DAY
+    clock.time += 31 * DAY
     refused = await _share(dated, "PUT", task["id"])
 
     assert (refused.status, "ended too long ago" in refused.text) == (410, True)

@@ -69,7 +69,7 @@ async def stores(database: Database) -> Stores:
     clock = WallClock()
     sealed = Secrets(database)
     await sealed.open()
-    account = Account(database, "subscription")
+    account = Account(database)
     await account.open(CENTS)
     schedules = Schedules(database, sealed, clock)
     outbox = Outbox(database, WebhookRegistry(database, sealed), clock)

@@ -23,7 +23,7 @@ from browser_use_async.server.executors.browser.browser_pool import (
 from browser_use_async.server.executors.browser.launch import BrowserProcess, CommandFailedError
 from browser_use_async.server.executors.browser.live_view import LiveView, send
 from browser_use_async.server.executors.browser.locate import require_browser
-from browser_use_async.server.executors.browser.memory_watch import MemoryWatch
+from browser_use_async.server.executors.browser.memory_watch import MEMORY_MB, MemoryWatch
 from browser_use_async.server.executors.browser.secrets import SecretMask
 from browser_use_async.server.executors.owner_slots import OwnerSlots
 from browser_use_async.server.executors.settings import ChromiumSettings
@@ -138,7 +138,7 @@ class AgentBrowsers:
         )
         self._driver = PlaywrightDriver()
         self._egress = settings.egress()
-        self._bytes = settings.browser_memory_mb * 1024**2
+        self._bytes = MEMORY_MB * 1024**2
         most = settings.max_browsers or browsers_that_fit(each_bytes=_EACH_BYTES)
         self.capacity = most
         self._room = OwnerSlots(most)

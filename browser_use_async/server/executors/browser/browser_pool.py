@@ -23,10 +23,9 @@ from browser_use_async.server.executors.browser.browser_folder import (
     clean_up_after_the_dead,
 )
 from browser_use_async.server.executors.browser.context import TaskContext
-from browser_use_async.server.executors.browser.memory_watch import MemoryWatch
+from browser_use_async.server.executors.browser.memory_watch import MEMORY_MB, MemoryWatch
 from browser_use_async.server.executors.browser.page import ANSWER_SECONDS
 from browser_use_async.server.executors.owner_slots import OwnerSlots
-from browser_use_async.server.executors.settings import DEFAULT_MEMORY_MB
 from browser_use_async.server.records import DEFAULT_OWNER, Assignment
 
 _logger = logging.getLogger(__name__)
@@ -99,7 +98,7 @@ class BrowserPool:
         *,
         trace: bool = False,
         memory: Callable[[], int] | None = None,
-        megabytes: int = DEFAULT_MEMORY_MB,
+        megabytes: int = MEMORY_MB,
     ) -> None:
         self._program = program
         self._trace = trace

@@ -14,6 +14,7 @@ from browser_use_async.server.executors.browser.context import TaskContext
 from browser_use_async.server.executors.browser.launch import BrowserError, BrowserNotStartedError
 from browser_use_async.server.executors.browser.live_view import LiveView
 from browser_use_async.server.executors.browser.locate import require_browser
+from browser_use_async.server.executors.browser.memory_watch import MEMORY_MB
 from browser_use_async.server.executors.browser.performance import Performance, planned
 from browser_use_async.server.executors.browser.recorder import Recorder
 from browser_use_async.server.executors.browser.step_tracer import StepTracer
@@ -54,6 +55,7 @@ class ChromiumExecutor(Executor):
         model: Model | None = None,
         *,
         guards: bool = True,
+        megabytes: int = MEMORY_MB,  # of a browser with one task
     ) -> None:
         settings = settings or ChromiumSettings()
         self._model = model  # reads what has no name on the pages of a script
@@ -63,9 +65,7 @@ class ChromiumExecutor(Executor):
         trace = settings.trace != "off"
         program = BrowserProgram.of(require_browser(settings.browser), sandbox=settings.sandbox)
         capacity = settings.max_browsers or browsers_that_fit()
-        self.pool = BrowserPool(
-            program, capacity, trace=trace, megabytes=settings.browser_memory_mb
-        )
+        self.pool = BrowserPool(program, capacity, trace=trace, megabytes=megabytes)
         self.capacity = capacity  # how many tasks have a browser at once
         self._recorder = Recorder()
         self._views: dict[str, View] = {}

@@ -14,6 +14,9 @@ import attrs
 from browser_use_async import system
 from browser_use_async.server.executors.browser.launch import BrowserProcess
 
+MEMORY_MB = 2048
+"""The memory of a browser with one task; the heaviest usual pages take half of it."""
+
 _CALM_SECONDS, _TENSE_SECONDS = 0.5, 0.1  # between two looks, below and above half of a bound
 _COUNTED = ("RssAnon:", "RssShmem:")  # files that are only mapped take nothing from others
 _logger = logging.getLogger(__name__)
@@ -80,7 +83,7 @@ def _end_largest(browser: BrowserProcess, processes: Iterable[_Measured], bound:
     megabytes = bound // 1024**2
     browser.note_excess(
         f"its pages made the browser take more than {megabytes:,} MB of memory, which is the most "
-        "that this server gives one (--browser-memory)"
+        "that a server gives one"
     )
     _logger.warning("a page is ended, because its browser takes more than %d MB", megabytes)
     system.kill(victim.pid)
