@@ -14,6 +14,7 @@ from browser_use_async.cli.commands.serve import ServeSettings
 from browser_use_async.cli.exit import usage
 from browser_use_async.cli.options import Argument, Option
 from browser_use_async.server.executors.choice import EXECUTORS, FieldUse
+from browser_use_async.server.faults import KINDS
 from browser_use_async.server.setting_kinds import Setting, own_settings
 from browser_use_async.server.settings import GROUPS, ServerSettings
 
@@ -125,6 +126,19 @@ def executors() -> str:
         name = ", ".join(f"`{each}`" for each in (row.name, *row.also))
         ignored = [f"`{field}`" for field, use in row.fields.items() if use is FieldUse.IGNORES]
         lines.append(f"| {name} | {row.help} | {row.needs} | {', '.join(ignored) or 'nothing'} |")
+    return "\n".join(lines)
+
+
+# --- faults -------------------------------------------------------------------------------------
+
+
+def faults() -> str:
+    """The table of the kinds of faults: what the client sees, and the fields of each."""
+    head = "| kind | what the client sees | is the call executed? | fields |"
+    lines = [head, "|---|---|---|---|"]
+    for name, kind in KINDS.items():
+        fields = ", ".join(f"`{each}`" for each in kind.fields)
+        lines.append(f"| `{name}` | {kind.sentence} | {kind.executed} | {fields} |")
     return "\n".join(lines)
 
 

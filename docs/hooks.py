@@ -32,6 +32,7 @@ _MADE = {
     "<!-- commands -->": command_tables.commands,
     "<!-- executors -->": command_tables.executors,
     "<!-- settings -->": command_tables.settings,
+    "<!-- faults -->": command_tables.faults,
 }
 _summaries: dict[str, str] = {}
 _lines: list[str] = []

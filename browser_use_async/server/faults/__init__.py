@@ -1,6 +1,6 @@
 """Fault injection in the bundled server."""
 
-from browser_use_async.server.faults.fault import Fault, FaultKind
+from browser_use_async.server.faults.fault import KINDS, Fault
 from browser_use_async.server.faults.injection import FaultInjector, check_faults
 from browser_use_async.server.faults.notation import (
     fault_as_json,
@@ -10,9 +10,9 @@ from browser_use_async.server.faults.notation import (
 )
 
 __all__ = [
+    "KINDS",
     "Fault",
     "FaultInjector",
-    "FaultKind",
     "check_faults",
     "fault_as_json",
     "fault_from_text",

@@ -1,6 +1,5 @@
 """Validation of the fields of a fault rule. Each error text begins with the name of the field."""
 
-import math
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -9,7 +8,7 @@ from browser_use_async.api.endpoint_table import ENDPOINTS
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server.checks import closest, count, is_number, seconds
 from browser_use_async.server.checks import one_of as check_word
-from browser_use_async.server.setting_kinds import COUNT, TEXT, Kind, one_of, whole
+from browser_use_async.server.setting_kinds import Kind
 
 API_OPERATIONS = frozenset(endpoint.name for endpoint in ENDPOINTS)
 """The operations that a rule applies to if it names none."""
@@ -86,36 +85,8 @@ def _number(text: str) -> float:
         raise ValueError(f"{text!r} is no number") from None
 
 
-_LINE = Kind(unit="text", check=_line)
-
-OF_FIELDS: Mapping[str, Kind] = {
-    "first": COUNT,
-    "probability": Kind(unit="number", check=_probability, parse=_number),
-    "seed": whole(-math.inf),
-    "name": _LINE,
-    "when": one_of("before", "after"),
-    "seconds": Kind(unit="seconds", check=seconds, parse=_number),
-    "status": whole(200, 599),
-    "headers": Kind(unit="headers", check=_headers),
-    "body": TEXT,
-    "by": one_of("fin", "rst"),
-    "at_byte": whole(0),
-    "bytes_per_second": Kind(unit="number", check=_speed, parse=_number),
-    "content_type": _LINE,
-    "count": COUNT,
-}
-"""The kinds of the fields that need no conversion."""
-
-
-def read_field(name: str, text: str) -> Any:
-    """The value of a field in words of the command line.
-
-    Raises:
-        ConfigurationError: It cannot be read. The text begins with the field's name.
-    """
-    try:
-        if name == "calls":
-            return [COUNT.parse(part) for part in text.split(",")]
-        return OF_FIELDS[name].parse(text)
-    except ValueError as error:
-        raise ConfigurationError(f"{name}: {error}") from None
+PROBABILITY = Kind(unit="number", check=_probability, parse=_number)
+SECONDS = Kind(unit="seconds", check=seconds, parse=_number)
+SPEED = Kind(unit="number", check=_speed, parse=_number)
+LINE = Kind(unit="text", check=_line)
+HEADERS = Kind(unit="headers", check=_headers)

@@ -1,70 +1,203 @@
-"""A fault rule: which calls it applies to, and what it does to them."""
+"""A fault rule: which calls it applies to, and what it does to them.
 
-from collections.abc import Mapping
-from enum import StrEnum
-from typing import Any
+A kind of fault is one function: its keywords are what the kind needs and takes, its docstring what
+the client sees. A keyword that no kind has had is a field of `Fault`, too.
+"""
+
+import contextlib
+import inspect
+import math
+from collections.abc import Callable, Mapping
+from http import HTTPStatus
+from typing import Any, TypeAlias, TypeVar
 
 import attrs
+from aiohttp import web
 
+from browser_use_async.api.json import read_json
+from browser_use_async.api.submission_key import REPLAYED_HEADER
 from browser_use_async.errors import ConfigurationError
-from browser_use_async.server.checks import names_its_fields, one_of
+from browser_use_async.server.checks import names_its_fields
+from browser_use_async.server.checks import one_of as check_word
 from browser_use_async.server.faults import checks
-
-
-class FaultKind(StrEnum):
-    """The kinds of faults."""
-
-    LATENCY = "latency"  # the call takes `seconds` longer
-    STATUS = "status"  # the answer is `status` with `headers` and `body`
-    LOST_REPLY = "lost_reply"  # the call is executed, and the connection closed instead of answered
-    LATE_COMMIT = "late_commit"  # the same at once, and the call is executed `seconds` later
-    LIST_LAG = "list_lag"  # a new task appears in list-tasks only after `seconds`
-    RESET = "reset"  # the connection is reset
-    TRUNCATE = "truncate"  # the answer's body ends at `at_byte`, whatever its Content-Length says
-    GARBAGE = "garbage"  # the answer is not HTTP
-    DRIP = "drip"  # the answer's body comes at `bytes_per_second`
-    CONTENT_TYPE = "content_type"  # the answer says that it is of another `content_type`
-    DUPLICATE_WEBHOOK = "duplicate_webhook"  # a delivered event is sent `count` times more
-
-
-@attrs.frozen
-class _Fields:
-    """The required and the optional fields of a kind."""
-
-    needs: tuple[str, ...] = ()
-    takes: tuple[str, ...] = ()
-
-
-_FIELDS = {
-    FaultKind.LATENCY: _Fields(("seconds",), ("when",)),
-    FaultKind.STATUS: _Fields(("status",), ("headers", "body", "when")),
-    FaultKind.LOST_REPLY: _Fields(takes=("by",)),
-    FaultKind.LATE_COMMIT: _Fields(("seconds",), ("by",)),
-    FaultKind.LIST_LAG: _Fields(("seconds",)),
-    FaultKind.RESET: _Fields(takes=("when",)),
-    FaultKind.TRUNCATE: _Fields(("at_byte",), ("by",)),
-    FaultKind.GARBAGE: _Fields(takes=("body", "when")),
-    FaultKind.DRIP: _Fields(("bytes_per_second",)),
-    FaultKind.CONTENT_TYPE: _Fields(("content_type",)),
-    FaultKind.DUPLICATE_WEBHOOK: _Fields(takes=("count",)),
-}
-
-_USUALLY_BEFORE = frozenset({FaultKind.LATENCY, FaultKind.STATUS, FaultKind.RESET})
-"""Kinds that apply before the call is executed unless `when` says otherwise."""
-
-_OF_KINDS = sorted({name for each in _FIELDS.values() for name in (*each.needs, *each.takes)})
-"""The fields that only some kinds have."""
+from browser_use_async.server.faults.call import Call, ConnectionLostError
+from browser_use_async.server.http.responses import json_response
+from browser_use_async.server.setting_kinds import COUNT, TEXT, Kind, one_of, whole
 
 WEBHOOK = "webhook"
 """The name under which the delivery of an event counts as an operation."""
+_GARBAGE = "\x15\x03\x01 this is not HTTP\r\n\r\n"
+_SLICE_SECONDS = 0.05  # between two parts of a slow body, unless it is sent byte by byte
 
-_ABOUT = {FaultKind.LIST_LAG: "run_task", FaultKind.DUPLICATE_WEBHOOK: WEBHOOK}
-"""The only operation that a kind applies to, for kinds that have one."""
+_Answer: TypeAlias = web.StreamResponse
+_Act = TypeVar("_Act", bound=Callable[..., Any])
 
 
-def _kind(value: str) -> FaultKind:
-    one_of("kind", value, FaultKind)
-    return FaultKind(value)
+@attrs.frozen
+class FaultKind:
+    """A kind of fault."""
+
+    sentence: str  # what the client sees
+    executed: str  # whether the call is executed, for people
+    act: Callable[..., Any]  # answers the call; about webhooks: how many more times to send one
+    about: str | None  # the only operation that it applies to, if there is one
+    fields: Mapping[str, bool]  # its fields of a fault, and whether it needs them
+
+
+KINDS: dict[str, FaultKind] = {}
+"""All kinds of faults, by their names."""
+
+
+def _kind(executed: str, about: str | None = None) -> Callable[[_Act], _Act]:
+    def decorate(act: _Act) -> _Act:
+        found = inspect.signature(act).parameters.values()
+        fields = {each.name: each.default is each.empty for each in found if each.name != "call"}
+        KINDS[act.__name__] = FaultKind(act.__doc__ or "", executed, act, about, fields)
+        return act
+
+    return decorate
+
+
+@_kind("yes")
+async def latency(call: Call, seconds: float, when: str = "before") -> _Answer:
+    """The answer is `seconds` late."""
+    await call.fire()
+    if when == "before":
+        await call.delays.sleep(seconds)
+    response = await call.proceed()
+    if when == "after":
+        await call.delays.sleep(seconds)
+    return response
+
+
+@_kind('no; yes with `when="after"`')
+async def status(
+    call: Call,
+    status: int,
+    headers: Mapping[str, str] | None = None,
+    body: str | None = None,
+    when: str = "before",
+) -> _Answer:
+    """Another status."""
+    await call.fire(when)
+    if body is None:
+        answer = json_response({"detail": _phrase(status)}, status)
+    else:
+        # surrogateescape lets a rule send bytes that are not UTF-8.
+        content = body.encode("utf-8", "surrogateescape")
+        answer = web.Response(body=content, status=status, content_type="application/json")
+    answer.headers.update(headers or {})
+    return answer
+
+
+def _phrase(status: int) -> str:
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:  # not a registered status, such as 520
+        return f"Status {status}"
+
+
+@_kind("yes")
+async def lost_reply(call: Call, by: str = "fin") -> _Answer:
+    """The connection closes without an answer."""
+    await call.fire("after")
+    raise ConnectionLostError(by)
+
+
+@_kind("later")
+async def late_commit(call: Call, seconds: float, by: str = "fin") -> _Answer:
+    """The same, and the task appears `seconds` later."""
+    call.delays.start(seconds, call.proceed)
+    await call.fire()
+    raise ConnectionLostError(by)
+
+
+@_kind("yes", about="run_task")
+async def list_lag(call: Call, seconds: float) -> _Answer:
+    """list-tasks shows a new task `seconds` late."""
+    response = await call.proceed()
+    body = await call.body_of(response)
+    if body is not None and response.status == 200 and REPLAYED_HEADER not in response.headers:
+        await call.fire()  # else no task was created
+        call.delays.hide_task(read_json(body)["id"], seconds)
+    return response
+
+
+@_kind('no; yes with `when="after"`')
+async def reset(call: Call, when: str = "before") -> _Answer:
+    """The connection is reset."""
+    await call.fire(when)
+    raise ConnectionLostError("rst")
+
+
+@_kind("yes")
+async def truncate(call: Call, at_byte: int, by: str = "fin") -> _Answer:
+    """The body ends after `at_byte` bytes, whatever its Content-Length says."""
+    response = await call.proceed()
+    body = await call.body_of(response)
+    if body is None or at_byte >= len(body):
+        return response
+    await call.fire()
+    with contextlib.suppress(ConnectionError):
+        part = await call.start(response, len(body))
+        await part.write(body[:at_byte])
+    raise ConnectionLostError(by)
+
+
+@_kind('yes; no with `when="before"`')
+async def garbage(call: Call, body: str = _GARBAGE, when: str = "after") -> _Answer:
+    """Bytes that are not HTTP."""
+    await call.fire(when)
+    raise ConnectionLostError("fin", body.encode("utf-8", "surrogateescape"))
+
+
+@_kind("yes")
+async def drip(call: Call, bytes_per_second: float) -> _Answer:
+    """The body comes slowly."""
+    response = await call.proceed()
+    body = await call.body_of(response)
+    if not body:
+        return response
+    await call.fire()
+    size = max(1, int(bytes_per_second * _SLICE_SECONDS))
+    try:
+        dripping = await call.start(response, len(body))
+        for start in range(0, len(body), size):
+            await call.delays.sleep(size / bytes_per_second if start else 0.0)
+            await dripping.write(body[start : start + size])
+        await dripping.write_eof()
+    except ConnectionError:  # the client has closed the connection
+        raise ConnectionLostError("fin") from None
+    return dripping
+
+
+@_kind("yes")
+async def content_type(call: Call, content_type: str) -> _Answer:
+    """The right body with a wrong type."""
+    response = await call.proceed()
+    await call.fire()
+    response.headers["Content-Type"] = content_type
+    return response
+
+
+@_kind("yes", about=WEBHOOK)
+def duplicate_webhook(count: int = 1) -> int:
+    """A webhook's event comes `count` times more."""
+    return count
+
+
+def _field(kind: Kind, default: Any = None) -> Any:
+    def check(_fault: Any, field: "attrs.Attribute[Any]", value: Any) -> None:
+        # None is a field that was not given; the kind of fault decides which are required.
+        if value is not None:
+            kind.check(field.name, value)
+
+    return attrs.field(default=default, kw_only=True, validator=check, metadata={Kind: kind})
+
+
+def _known_kind(value: str) -> str:
+    check_word("kind", value, KINDS)
+    return value
 
 
 @names_its_fields
@@ -77,48 +210,52 @@ class Fault:
             this kind. The text begins with the field's name.
     """
 
-    kind: FaultKind = attrs.field(converter=_kind)
+    kind: str = attrs.field(converter=_known_kind)
     operations: tuple[str, ...] | None = attrs.field(default=None, converter=checks.operations)
     calls: tuple[int, ...] | None = attrs.field(default=None, converter=checks.calls, kw_only=True)
-    first: int | None = attrs.field(default=None, kw_only=True)
-    probability: float = attrs.field(default=1.0, kw_only=True)
-    seed: int = attrs.field(default=0, kw_only=True)
-    name: str | None = attrs.field(default=None, kw_only=True)
-    when: str | None = attrs.field(default=None, kw_only=True)
-    seconds: float | None = attrs.field(default=None, kw_only=True)
-    status: int | None = attrs.field(default=None, kw_only=True)
-    headers: Mapping[str, str] | None = attrs.field(default=None, kw_only=True)
-    body: str | None = attrs.field(default=None, kw_only=True)
-    by: str | None = attrs.field(default=None, kw_only=True)
-    at_byte: int | None = attrs.field(default=None, kw_only=True)
-    bytes_per_second: float | None = attrs.field(default=None, kw_only=True)
-    content_type: str | None = attrs.field(default=None, kw_only=True)
-    count: int | None = attrs.field(default=None, kw_only=True)
+    first: int | None = _field(COUNT)
+    probability: float = _field(checks.PROBABILITY, 1.0)
+    seed: int = _field(whole(-math.inf), 0)
+    name: str | None = _field(checks.LINE)
+    when: str | None = _field(one_of("before", "after"))
+    seconds: float | None = _field(checks.SECONDS)
+    status: int | None = _field(whole(200, 599))
+    headers: Mapping[str, str] | None = _field(checks.HEADERS)
+    body: str | None = _field(TEXT)
+    by: str | None = _field(one_of("fin", "rst"))
+    at_byte: int | None = _field(whole(0))
+    bytes_per_second: float | None = _field(checks.SPEED)
+    content_type: str | None = _field(checks.LINE)
+    count: int | None = _field(COUNT)
 
     def __attrs_post_init__(self) -> None:
-        # None is a field that was not given; the kind decides which are required.
-        for field, kind in checks.OF_FIELDS.items():
-            value: Any = getattr(self, field)
-            if value is not None:
-                kind.check(field, value)
         if self.calls is not None and self.first is not None:
             raise ConfigurationError("first: either calls or first says which calls")
-        self._check_fields_of_kind()
+        own = KINDS[self.kind].fields
+        for field in {name for each in KINDS.values() for name in each.fields}:
+            is_given = getattr(self, field) is not None
+            if is_given and field not in own:
+                raise ConfigurationError(f"{field}: a fault of kind {self.kind} has none")
+            if not is_given and own.get(field):
+                raise ConfigurationError(f"{field}: a fault of kind {self.kind} needs it")
+        if self.about is not None and self.operations not in {None, (self.about,)}:
+            message = f"operations: a fault of kind {self.kind} is about {self.about}"
+            raise ConfigurationError(message)
+
+    @property
+    def about(self) -> str | None:
+        """The only operation that its kind applies to, for kinds that have one."""
+        return KINDS[self.kind].about
 
     @property
     def label(self) -> str:
         """The key in the counts: the name, else `kind operation,operation`."""
         return self.name or " ".join([self.kind, *filter(None, [",".join(self.operations or ())])])
 
-    @property
-    def is_before(self) -> bool:
-        """Whether it applies before the call is executed."""
-        return self.when == "before" if self.when else self.kind in _USUALLY_BEFORE
-
     def concerns(self, operation: str) -> bool:
         """Whether the rule is for this operation."""
-        if self.kind in _ABOUT:
-            return operation == _ABOUT[self.kind]
+        if self.about is not None:
+            return operation == self.about
         # File and upload routes have faults only if a rule names them.
         return operation in (checks.API_OPERATIONS if self.operations is None else self.operations)
 
@@ -128,14 +265,8 @@ class Fault:
             return number <= self.first
         return self.calls is None or number in self.calls
 
-    def _check_fields_of_kind(self) -> None:
-        known = _FIELDS[self.kind]
-        for field in known.needs:
-            if getattr(self, field) is None:
-                raise ConfigurationError(f"{field}: a fault of kind {self.kind} needs it")
-        for field in _OF_KINDS:
-            if getattr(self, field) is not None and field not in (*known.needs, *known.takes):
-                raise ConfigurationError(f"{field}: a fault of kind {self.kind} has none")
-        about = _ABOUT.get(self.kind)
-        if about is not None and self.operations not in {None, (about,)}:
-            raise ConfigurationError(f"operations: a fault of kind {self.kind} is about {about}")
+    def act(self, *call: Call) -> Any:
+        """Do what its kind does: answer a call, or count what is sent once more."""
+        given = {name: getattr(self, name) for name in KINDS[self.kind].fields}
+        given = {name: value for name, value in given.items() if value is not None}
+        return KINDS[self.kind].act(*call, **given)

@@ -11,6 +11,7 @@ from browser_use_async.api.json import JsonRefusedError, read_json
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server.faults import checks
 from browser_use_async.server.faults.fault import Fault
+from browser_use_async.server.setting_kinds import COUNT, Kind
 
 # In the order of the class: kind and operations first, which stand without `NAME=` in a line.
 _NAMES = tuple(field.name for field in attrs.fields(Fault))
@@ -99,4 +100,13 @@ def _add_word(fields: dict[str, Any], word: str) -> None:
     elif name in fields:
         raise ConfigurationError(f"{name}: given twice")
     else:
-        fields[name] = checks.read_field(name, value)
+        fields[name] = _read_field(name, value)
+
+
+def _read_field(name: str, text: str) -> Any:
+    try:
+        if name == "calls":
+            return [COUNT.parse(part) for part in text.split(",")]
+        return getattr(attrs.fields(Fault), name).metadata[Kind].parse(text)
+    except ValueError as error:
+        raise ConfigurationError(f"{name}: {error}") from None

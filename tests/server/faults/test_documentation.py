@@ -10,11 +10,11 @@ import pytest
 
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server import Fault
-from browser_use_async.server.faults import FaultKind, fault_from_text, faults_from_json
+from browser_use_async.server.faults import KINDS, fault_from_text, faults_from_json
+from docs import command_tables
 
 PAGE = (Path(__file__).parents[3] / "docs" / "testing.md").read_text("utf-8")
 TEXT = PAGE.partition("\n## Faults on purpose\n")[2].partition("\n## ")[0]
-ROWS = re.findall(r"^\| `(\w+)` \|[^|\n]*\|[^|\n]*\|([^|\n]*)\|$", TEXT, re.MULTILINE)
 VALUES = {
     "seconds": 1,
     "status": 503,
@@ -29,24 +29,35 @@ VALUES = {
 }
 
 
+@pytest.mark.parametrize("name", KINDS)
+def test_what_a_kind_takes(name: str):
+    """The fields of its row are the only ones that a kind accepts; it needs some of them."""
+    kind = KINDS[name]
+    needed = {field: VALUES[field] for field, is_needed in kind.fields.items() if is_needed}
+    taken = {field: VALUES[field] for field in kind.fields}
+
+    Fault(name, **needed)
+    Fault(name, **taken)
+    for field in needed:
+        with pytest.raises(ConfigurationError, match=f"{field}: .* needs it"):
+            Fault(name, **{key: value for key, value in taken.items() if key != field})
+    for field in VALUES.keys() - taken.keys():
+        with pytest.raises(ConfigurationError, match=f"{field}: .* has none"):
+            Fault(name, **taken, **{field: VALUES[field]})
+
+
 def test_each_kind_has_a_row():
-    """In the order of the code."""
-    assert [kind for kind, _ in ROWS] == list(FaultKind)
+    """With its sentence and its fields, on the page of testing."""
+    rows = command_tables.faults().splitlines()[2:]
 
-
-@pytest.mark.parametrize(("kind", "fields"), ROWS, ids=[row[0] for row in ROWS])
-def test_what_a_kind_takes(kind: str, fields: str):
-    """The fields of the table are the only ones that the kind accepts."""
-    taken = {name: VALUES[name] for name in re.findall(r"`(\w+)`", fields)}
-
-    Fault(kind, **taken)
-    for name in VALUES.keys() - taken.keys():
-        with pytest.raises(ConfigurationError, match=f"{name}: "):
-            Fault(kind, **taken, **{name: VALUES[name]})
+    assert [row.split("`")[1] for row in rows] == list(KINDS)
+    (row,) = [each for each in rows if each.startswith("| `truncate` | The body ends after")]
+    assert row.endswith(" | yes | `at_byte`, `by` |")
+    assert "<!-- faults -->" in TEXT
 
 
 def test_the_fields_that_choose_calls_are_listed():
-    """All fields are: those of the kinds in one table, the others in the next."""
+    """Those of the kinds stand in the table of kinds, the others in the next."""
     fields = {field.name for field in attrs.fields(Fault)}
     chosen = set(re.findall(r"^\| ((?:`\w+`(?:, )?)+) \| ", TEXT, re.MULTILINE))
     named = {name for cell in chosen for name in re.findall(r"\w+", cell)}

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from browser_use_async.server import Fault, LocalServer
+from browser_use_async.server import Fault, LocalServer, faults
 from tests.server.faults.raw import Exchange, create, exchange
 
 PACE = 20.0  # bytes per second
@@ -91,6 +91,13 @@ KINDS: dict[str, tuple[dict[str, Any], Sight, bool]] = {
     "drip": ({"bytes_per_second": PACE}, _is_dripping, True),
     "content_type": ({"content_type": "text/html"}, _is_html, True),
 }
+
+
+def test_every_kind_is_tried():
+    """A kind that changes no answer has tests of its own."""
+    by_themselves = {"list_lag", "duplicate_webhook"}
+
+    assert {which.split()[0] for which in KINDS} | by_themselves == set(faults.KINDS)
 
 
 @pytest.mark.parametrize("which", KINDS)
