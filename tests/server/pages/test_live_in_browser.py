@@ -11,7 +11,7 @@ from browser_use_async.server.records import Finished
 from tests.browser.accessibility import barriers
 from tests.browser.driver import Browser, Page, browser, browser_address
 from tests.server.calling import Caller
-from tests.server.pages.opening import SHOWN, STEERABLE, open_live
+from tests.server.pages.opening import LIVE, SHOWN, STEERABLE, open_live
 from tests.server.pages.showing import Showing, drawn
 from tests.server.pages.socket import running_task
 from tests.support.patience import until
@@ -117,7 +117,7 @@ async def test_the_shared_page_has_no_control(browser: Browser, watched: Caller,
     await page.until("document.querySelectorAll('#steps li').length === 1")
     await page.click("#picture")
     await page.type("abc")
-    await page.run("say({type: 'order', name: 'stop'})")
+    await page.run(f"{LIVE}.then(({{ say }}) => say({{type: 'order', name: 'stop'}}))")
     await page.until("!document.getElementById('notice').hidden")
 
     assert "This page is for watching" in await page.text("#notice")
