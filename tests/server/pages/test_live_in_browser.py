@@ -18,6 +18,12 @@ from tests.support.patience import until
 
 TWO_FRAMES = "requestAnimationFrame(() => requestAnimationFrame(done))"
 
+# The socket of a page closes instead of sending its next message.
+_CLOSES = (
+    "(({ prototype }) => { const { send } = prototype; prototype.send = function () {"
+    " prototype.send = send; this.close(); }; })(WebSocket)"
+)
+
 __all__ = ["browser", "browser_address"]
 
 SHAPES: tuple[dict[str, Any], ...] = (
@@ -138,7 +144,8 @@ async def test_a_lost_connection_is_said_and_found_again(
     notice = "document.getElementById('connection')"
     await page.run(
         f"new MutationObserver(() => {{ window.lost ||= !{notice}.hidden }})"
-        f".observe({notice}, {{attributes: true}}); socket.close()"
+        f".observe({notice}, {{attributes: true}}); {_CLOSES};"
+        f" {LIVE}.then(({{ say }}) => say({{}}))"
     )
     await page.until("window.lost")
     showing.step("Meanwhile")
@@ -245,7 +252,9 @@ async def test_nothing_is_drawn_without_a_viewer(
     """A hidden page gets no frames, and the newest one when it is visible again."""
     page, _ = await open_live(browser, watched, showing)
     hide = "Object.defineProperty(document, 'hidden', {value: %s, configurable: true})"
-    await page.until("shownAddress === document.getElementById('picture').src")  # it is drawn
+    picture = "document.getElementById('picture')"
+    await page.until(f"{picture}.complete && {picture}.src.startsWith('blob:')")
+    await page.run(f"new Promise((done) => {TWO_FRAMES})")  # and drawn
     await page.run(hide % "true")
     await showing.show(drawn(2))
     await until(lambda: showing.shown >= 2)
