@@ -36,7 +36,14 @@ from browser_use_async.server.live_view.routes import add_live_routes
 from browser_use_async.server.loops import log_failure
 from browser_use_async.server.operations import API_ROUTES
 from browser_use_async.server.operations.tasks import find_task
-from browser_use_async.server.pages import SECTIONS, application_page, icon, missing_page
+from browser_use_async.server.pages import (
+    SCRIPT_PATH,
+    SECTIONS,
+    application_page,
+    icon,
+    missing_page,
+    script,
+)
 from browser_use_async.server.routes import Route
 from browser_use_async.server.running_server import RunningServer
 from browser_use_async.server.tasks.deployment import Deployment
@@ -145,6 +152,9 @@ def _add_pages(
     async def tab_icon(request: web.Request) -> web.Response:
         return icon()
 
+    async def page_script(request: web.Request) -> web.Response:
+        return script(**request.match_info)
+
     # Two calls that the specification no longer has, and older programs still make.
     async def agent_version(request: web.Request) -> web.Response:
         return json_response(__version__)
@@ -159,6 +169,7 @@ def _add_pages(
         one = "_of_one" if "{" in path and f"/{name}" in SECTIONS else ""
         application.router.add_get(path, page, name=f"page_{name}{one}")
     application.router.add_get("/icon.svg", tab_icon, name="icon")
+    application.router.add_get(SCRIPT_PATH, page_script, name="page_script")
     application.router.add_get(
         f"{API_PREFIX}/browser-use-version", agent_version, name="browser_use_version"
     )

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Sequence
-from functools import lru_cache
 
 from aiohttp import web
 
@@ -25,18 +24,6 @@ SECTIONS = (
     "/keys",
 )
 
-_SCRIPTS = (
-    "vendor/htm-preact.js",
-    *(
-        f"app/{name}.js"
-        for name in (
-            "core", "address", "format", "parts", "keyboard", "request", "prose", "json_view",
-            "rows", "composer", "tasks", "overview", "recording", "timeline", "task_details",
-            "task", "schedules", "scripts", "profiles", "files", "webhooks", "keys", "frame",
-        )
-    ),
-)  # fmt: skip
-
 
 def application_page(links: Links, executor_name: str, nodes: Sequence[str]) -> web.Response:
     """Return the document. It contains no key and no task, so it needs no authentication.
@@ -48,16 +35,10 @@ def application_page(links: Links, executor_name: str, nodes: Sequence[str]) -> 
         executor_name: The executor, as the page shows it.
         nodes: The addresses of other servers, to which a live page may lead.
     """
-    page = _document(links.url, links.base_url, executor_name, *nodes)
-    return web.Response(body=page.body, headers=page.headers)
-
-
-@lru_cache(maxsize=16)  # one for all clients, who may be slow to read it
-def _document(url: str, base_url: str, executor_name: str, *nodes: str) -> web.Response:
     values = {
-        "server_url": url,
-        "base_url": base_url,
-        "ping_url": f"{base_url}/ping",
+        "server_url": links.url,
+        "base_url": links.base_url,
+        "ping_url": f"{links.base_url}/ping",
         "api_prefix": API_PREFIX,
         "executor": executor_name,
         "schedule_model": str(SCHEDULE_MODEL),
@@ -70,7 +51,7 @@ def _document(url: str, base_url: str, executor_name: str, *nodes: str) -> web.R
         values,
         {},
         styles=("app/app.css", "app/sections.css"),
-        scripts=_SCRIPTS,
+        script="app/frame.js",
         embeddable=False,
         frames=("'self'", *nodes),
     )

@@ -69,14 +69,14 @@ def live_page(
         "height": str(height),
         "now": f"Waits for {waits_for}." if waits_for else "",
     }
-    scripts = ("live.js", "steering.js") if may_steer else ("live.js",)
+    script = "live/steering.js" if may_steer else "live/live.js"
     markup = {
         "steps": _steps(steps, unstructure(record.created_at)),
         "view_only": "" if may_steer else '<span class="note">view only</span>',
         "buttons": fragment("live_buttons.html") if may_steer else "",
         "typing": fragment("live_typing.html") if may_steer else "",
     }
-    return html_page("live.html", values, markup, styles=("live.css",), scripts=scripts)
+    return html_page("live.html", values, markup, styles=("live.css",), script=script)
 
 
 def ended_page(status: int, reason: str, home: str = "/") -> web.Response:

@@ -1,14 +1,17 @@
-"""Self-contained HTML pages, with inline styles and scripts and a strict content policy."""
+"""HTML pages with inline styles, the scripts of this server, and a strict content policy."""
 
 import base64
 import hashlib
 import html
+import secrets
 from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from string import Template
 
 from aiohttp import web
+
+from browser_use_async.server.pages.scripts import script_elements
 
 _HEADERS = {
     "Cache-Control": "no-store",
@@ -30,25 +33,31 @@ def html_page(
     markup: Mapping[str, str],
     *,
     styles: Sequence[str] = (),
-    scripts: Sequence[str] = (),
+    script: str | None = None,
     embeddable: bool = True,
     frames: Sequence[str] = (),
 ) -> web.Response:
-    """Render a template; one with `frames` shows recordings and live pages of these sources."""
+    """Render a template; one with `frames` shows recordings and live pages of these sources.
+
+    `script` is the one that the page runs, as a path below the assets.
+    """
     style = "".join(map(fragment, ("page.css", *styles)))
-    script = "".join(map(fragment, scripts))
+    nonce = secrets.token_urlsafe(16)
+    allowed_scripts = "'none'" if script is None else f"'nonce-{nonce}'"
     # Values are escaped here; `markup` is HTML already, built from escaped parts.
     text = Template(fragment(template)).substitute(
         {name: html.escape(value) for name, value in values.items()},
         **markup,
         style=style,
-        script=script,
+        script="" if script is None else script_elements(script, nonce),
     )
-    # Nothing is loaded from elsewhere, and no code runs but the inline code with these hashes, so
-    # that a task's text could not run scripts even if it were not escaped. Frames are blob: URLs.
+    # Nothing is loaded from elsewhere, and no script runs without the nonce of this one answer, so
+    # that a task's text could not run scripts even if it were not escaped. It stands before all
+    # texts, which could otherwise take it over. Frames are blob: URLs.
     policy = (
         "default-src 'none'; img-src 'self' blob:; connect-src 'self'; base-uri 'none'; "
-        f"form-action 'none'; style-src {_allowed(style)}; script-src {_allowed(script)}"
+        f"form-action 'none'; style-src {_allowed(style)}; "
+        f"script-src {allowed_scripts}"
     )
     if frames:
         policy += f"; frame-src {' '.join(frames)}; media-src 'self'"
@@ -64,8 +73,6 @@ def html_page(
 
 @cache
 def _allowed(source: str) -> str:
-    """The content policy that allows exactly this inline style or script."""
-    if not source:
-        return "'none'"
+    """The content policy that allows exactly this inline style."""
     digest = hashlib.sha256(source.encode("utf-8")).digest()
     return f"'sha256-{base64.b64encode(digest).decode('ascii')}'"

@@ -7,7 +7,10 @@ from tests.server.calling import Caller
 from tests.server.pages.showing import Showing, drawn
 from tests.server.pages.socket import running_task
 
-__all__ = ["SHOWN", "STEERABLE", "open_live"]
+__all__ = ["LIVE", "SHOWN", "STEERABLE", "open_live"]
+
+LIVE = "import(document.querySelector('[type=module]').src.replace('steering', 'live'))"
+"""A promise of the module of the live page, which has its socket."""
 
 SHOWN = "!document.getElementById('picture').hidden"
 """Whether the page shows a picture."""

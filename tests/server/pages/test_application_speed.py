@@ -59,9 +59,10 @@ async def test_ten_thousand_tasks_need_two_requests(
         asked += "performance.getEntriesByName('first-contentful-paint')[0].startTime"
         asked += " && each.initiatorType !== 'img')"
         requests = await page.run(asked + ".map((each) => new URL(each.name).pathname)")
+        data = [each for each in requests if not each.startswith("/assets/")]
 
     assert counted == "10,000 tasks"
-    assert set(requests) <= {"/admin/key", "/admin/overview", "/icon.svg"}
+    assert set(data) <= {"/admin/key", "/admin/overview", "/icon.svg"}
 
 
 async def test_a_row_that_says_the_same_is_not_drawn_again(

@@ -110,7 +110,7 @@ async def test_a_dialog_is_opened_used_and_left(
 async def test_each_page_is_reached_from_the_navigation(browser: Browser, stocked: Stocked):
     """Tab to its name and Enter; the next Tab is in the page."""
     page = await open_page(browser, stocked.api)
-    for name in ("Overview", "Schedules", "Profiles", "Files", "Webhooks", "Keys", "API"):
+    for name in ("Overview", "Schedules", "Scripts", "Profiles", "Files", "Webhooks", "Keys"):
         for _ in range(300):
             await page.press("Tab")
             if await page.run(f"document.activeElement.closest('nav a')?.innerText === '{name}'"):

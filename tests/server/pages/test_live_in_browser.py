@@ -11,12 +11,18 @@ from browser_use_async.server.records import Finished
 from tests.browser.accessibility import barriers
 from tests.browser.driver import Browser, Page, browser, browser_address
 from tests.server.calling import Caller
-from tests.server.pages.opening import SHOWN, STEERABLE, open_live
+from tests.server.pages.opening import LIVE, SHOWN, STEERABLE, open_live
 from tests.server.pages.showing import Showing, drawn
 from tests.server.pages.socket import running_task
 from tests.support.patience import until
 
 TWO_FRAMES = "requestAnimationFrame(() => requestAnimationFrame(done))"
+
+# The socket of a page closes instead of sending its next message.
+_CLOSES = (
+    "(({ prototype }) => { const { send } = prototype; prototype.send = function () {"
+    " prototype.send = send; this.close(); }; })(WebSocket)"
+)
 
 __all__ = ["browser", "browser_address"]
 
@@ -117,7 +123,7 @@ async def test_the_shared_page_has_no_control(browser: Browser, watched: Caller,
     await page.until("document.querySelectorAll('#steps li').length === 1")
     await page.click("#picture")
     await page.type("abc")
-    await page.run("say({type: 'order', name: 'stop'})")
+    await page.run(f"{LIVE}.then(({{ say }}) => say({{type: 'order', name: 'stop'}}))")
     await page.until("!document.getElementById('notice').hidden")
 
     assert "This page is for watching" in await page.text("#notice")
@@ -138,7 +144,8 @@ async def test_a_lost_connection_is_said_and_found_again(
     notice = "document.getElementById('connection')"
     await page.run(
         f"new MutationObserver(() => {{ window.lost ||= !{notice}.hidden }})"
-        f".observe({notice}, {{attributes: true}}); socket.close()"
+        f".observe({notice}, {{attributes: true}}); {_CLOSES};"
+        f" {LIVE}.then(({{ say }}) => say({{}}))"
     )
     await page.until("window.lost")
     showing.step("Meanwhile")
@@ -245,7 +252,9 @@ async def test_nothing_is_drawn_without_a_viewer(
     """A hidden page gets no frames, and the newest one when it is visible again."""
     page, _ = await open_live(browser, watched, showing)
     hide = "Object.defineProperty(document, 'hidden', {value: %s, configurable: true})"
-    await page.until("shownAddress === document.getElementById('picture').src")  # it is drawn
+    picture = "document.getElementById('picture')"
+    await page.until(f"{picture}.complete && {picture}.src.startsWith('blob:')")
+    await page.run(f"new Promise((done) => {TWO_FRAMES})")  # and drawn
     await page.run(hide % "true")
     await showing.show(drawn(2))
     await until(lambda: showing.shown >= 2)

@@ -1,6 +1,7 @@
 """A task's real browser, which a person watches and helps in another one."""
 
 import asyncio
+import json
 import struct
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -14,7 +15,7 @@ from browser_use_async.server.executors.browser.locate import find_browser
 from browser_use_async.server.static_site import StaticSite
 from tests.browser.driver import Browser, Page, browser, browser_address
 from tests.server.calling import Caller
-from tests.server.pages.opening import SHOWN, STEERABLE
+from tests.server.pages.opening import LIVE, SHOWN, STEERABLE
 from tests.support.patience import PATIENCE
 
 __all__ = ["browser", "browser_address"]
@@ -65,7 +66,7 @@ async def _press_in_page(page: Page, x: float, y: float) -> None:
     """Click a place of the task's page, in its own pixels, on its picture."""
     left, top, scale = await page.run(
         "(() => { const box = picture.getBoundingClientRect();"
-        " return [box.left, box.top, box.width / page.width]; })()"
+        " return [box.left, box.top, box.width / picture.getAttribute('width')]; })()"
     )
     await page.click_at(left + x * scale, top + y * scale)
 
@@ -98,7 +99,7 @@ async def test_a_person_helps_through_a_gate(api: Caller, browser: Browser, gate
 async def test_the_picture_is_that_of_the_page(api: Caller, browser: Browser, gate: StaticSite):
     """The frames are as large as the viewport, and change when the page does."""
     task, page = await _watched(api, browser, gate)
-    size = await page.run("[page.width, page.height]")
+    size = await page.run(f"{LIVE}.then(({{ page }}) => [page.width, page.height])")
     first = await page.run("picture.src")
     await page.click("#control")
     await _press_in_page(page, 700, 70)
@@ -138,7 +139,7 @@ async def test_a_viewer_without_control_changes_nothing(
         {"type": "text", "text": "grün Ja1"},
         {"type": "order", "name": "stop"},
     ):
-        await shared.run(f"say({message})".replace("'", '"'))
+        await shared.run(f"{LIVE}.then(({{ say }}) => say({json.dumps(message)}))")
     await shared.until("!document.getElementById('notice').hidden")
     await asyncio.sleep(0.3)
 

@@ -1,5 +1,8 @@
 // What a page shows stands in its address, so that a reload, Back, and a pasted link show the same again.
-function go(path) {
+import { html, useEffect, useRef, useState } from "htm/preact";
+import { change, signIn, store } from "./core.js";
+
+export function go(path) {
   keepPlace();
   history.pushState(null, "", path);
   change({});
@@ -8,14 +11,15 @@ function go(path) {
   requestAnimationFrame(() => document.getElementById("main")?.focus({ preventScroll: true }));
 }
 
-function follow(event) {
-  if (event.defaultPrevented || event.button || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
+export function follow(event) {
+  if (event.defaultPrevented || event.button) return;
+  if (event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
   event.preventDefault();
   go(event.currentTarget.getAttribute("href"));
 }
 
 // Back restores the scroll position of a list and the number of its rows.
-function keepPlace(more) {
+export function keepPlace(more) {
   history.replaceState({ ...history.state, top: window.scrollY, ...more }, "");
 }
 
@@ -26,12 +30,12 @@ window.addEventListener("popstate", () => {
 });
 window.addEventListener("pagehide", () => keepPlace());
 
-function inQuery() {
+export function inQuery() {
   return new URLSearchParams(location.search);
 }
 
 // Back undoes a choice; text that is typed and film positions replace the address. Empty values are left out.
-function inAddress(fields, { replaces = false } = {}) {
+export function inAddress(fields, { replaces = false } = {}) {
   const query = inQuery();
   for (const [name, value] of Object.entries(fields)) {
     if (value) query.set(name, value);
@@ -44,31 +48,37 @@ function inAddress(fields, { replaces = false } = {}) {
   change({});
 }
 
+// Removes choices from the address.
+export function leaveOut(names) {
+  inAddress(Object.fromEntries(names.map((name) => [name, ""])));
+}
+
 // A number in the address, such as that of a page of a list.
-function askedNumber(name, otherwise) {
+export function askedNumber(name, otherwise) {
   const text = inQuery().get(name);
   return /^[1-9]\d{0,8}$/.test(text || "") ? Number(text) : otherwise;
 }
 
 // The page of a list that the address names, and a function that opens another one.
-function usePage() {
+export function usePage() {
   return [askedNumber("page", 1), (page) => inAddress({ page: page > 1 ? page : "" })];
 }
 
 // Reports an unknown value in the address, with the known ones.
-function wrongIn(name, value, known) {
-  return value && !known.includes(value) ? "“" + value.slice(0, 60) + "” is no " + name + "; the address can have " + known.join(", ") + "." : "";
+export function wrongIn(name, value, known) {
+  if (!value || known.includes(value)) return "";
+  return "“" + value.slice(0, 60) + "” is no " + name + "; the address can have " + known.join(", ") + ".";
 }
 
-function WrongAddress({ problems, names }) {
+export function WrongAddress({ problems, names }) {
   const found = problems.filter(Boolean);
   if (!found.length) return null;
-  const clear = () => inAddress(Object.fromEntries(names.map((name) => [name, ""])));
-  return html`<div class="alert wait wrong-address" role="alert"><p>${found.join(" ")}</p><button type="button" onClick=${clear}>Show all</button></div>`;
+  return html`<div class="alert wait wrong-address" role="alert"><p>${found.join(" ")}</p>
+    <button type="button" onClick=${() => leaveOut(names)}>Show all</button></div>`;
 }
 
 // Typed text goes into the address after a pause, or never with a pause of `null`; Back updates the field, too.
-function useTypedInto(name, pause) {
+export function useTypedInto(name, pause) {
   const there = inQuery().get(name) || "";
   const [typed, type] = useState(there);
   const settled = useRef(there);
@@ -91,7 +101,7 @@ function useTypedInto(name, pause) {
 
 // The part after # was never sent to the server; here it is removed from the address bar as well.
 // A link may come from anybody: a key that is in use is replaced only after a question.
-function takeKey() {
+export function takeKey() {
   const key = new URLSearchParams(location.hash.slice(1)).get("key");
   if (!key) return;
   history.replaceState(null, "", location.pathname + location.search);

@@ -1,19 +1,30 @@
 // The key, requests, and what is read repeatedly.
-const { html, render, Component, useState, useEffect, useRef, useMemo } = htmPreact;
-const DATA = document.body.dataset;
-const API = DATA.api;
-const KEPT = "browser-use-async key"; // in this tab only, and gone with it
+import { useEffect, useRef, useState } from "htm/preact";
 
-class Refused extends Error {}
+export const DATA = document.body.dataset;
+export const API = DATA.api;
+export const KEPT = "browser-use-async key"; // in this tab only, and gone with it
 
-const store = { key: "", offered: "", me: null, notice: "", offline: false, draft: null, toast: "", showsKeys: false, watchers: new Set() };
+export class Refused extends Error {}
 
-function change(fields) {
+export const store = {
+  key: "",
+  offered: "",
+  me: null,
+  notice: "",
+  offline: false,
+  draft: null,
+  toast: "",
+  showsKeys: false,
+  watchers: new Set(),
+};
+
+export function change(fields) {
   Object.assign(store, fields);
   for (const watcher of store.watchers) watcher();
 }
 
-function useStore() {
+export function useStore() {
   const [, draw] = useState(0);
   useEffect(() => {
     const watcher = () => draw((count) => count + 1);
@@ -24,22 +35,22 @@ function useStore() {
 }
 
 let toastTimer = 0;
-function showToast(toast) {
+export function showToast(toast) {
   clearTimeout(toastTimer);
   change({ toast });
   toastTimer = setTimeout(() => change({ toast: "" }), 6000);
 }
 
-function signIn(key) {
+export function signIn(key) {
   change({ key, offered: "", notice: "", me: null });
 }
 
-function signOut(notice = "") {
+export function signOut(notice = "") {
   sessionStorage.clear();
   change({ key: "", offered: "", me: null, notice, draft: null, offline: false, showsKeys: false });
 }
 
-function may(scope) {
+export function may(scope) {
   return store.me !== null && store.me.scopes.includes(scope);
 }
 
@@ -56,26 +67,27 @@ function inWords(status, body) {
   return "The server answered " + status;
 }
 
-async function ask(path, { method = "GET", body } = {}) {
+export async function ask(path, { method = "GET", body } = {}) {
   // The key can be forgotten between two requests; nothing is asked for without it.
   if (!store.key) throw Object.assign(new Refused("No key"), { wrongKey: true, silent: true });
   const headers = { Authorization: "Bearer " + store.key };
   if (body !== undefined) headers["Content-Type"] = "application/json";
-  const sent = { method, headers, cache: "no-store", body: body === undefined ? undefined : JSON.stringify(body) };
-  const answer = await window.fetch(path, sent);
+  const text = body === undefined ? undefined : JSON.stringify(body);
+  const answer = await window.fetch(path, { method, headers, cache: "no-store", body: text });
   const read = await answer.json().catch(() => null);
   if (answer.ok) return read;
-  throw Object.assign(new Refused(inWords(answer.status, read)), { wrongKey: answer.status === 401, status: answer.status });
+  const { status } = answer;
+  throw Object.assign(new Refused(inWords(status, read)), { wrongKey: status === 401, status });
 }
 
-function problemOf(error) {
+export function problemOf(error) {
   if (error instanceof Refused) return error.message;
   if (error instanceof TypeError) return "The server does not answer; trying again.";
   throw error;
 }
 
 // Carry out an action of a person; a refusal is shown as a message.
-async function attempt(work, done) {
+export async function attempt(work, done) {
   try {
     const value = await work();
     if (done) showToast(done);
@@ -88,7 +100,7 @@ async function attempt(work, done) {
 }
 
 // Read now and at an interval, while the page is visible. A late answer to an older request is dropped.
-function useLive(read, every, inputs) {
+export function useLive(read, every, inputs) {
   const [state, set] = useState({ value: undefined, problem: "" });
   const refresh = useRef(() => {});
   useEffect(() => {
@@ -130,14 +142,14 @@ function useLive(read, every, inputs) {
 // --- links to files ------------------------------------------------------------------------
 
 // Links to files name the server's public address; the page may have been opened by another.
-function here(link) {
+export function here(link) {
   const address = new URL(link, location.href);
   return address.pathname + address.search;
 }
 
 // A picture has another signature in each answer; the first one stays good for an hour.
 const pictures = new Map();
-function pictureAt(link) {
+export function pictureAt(link) {
   const path = new URL(link, location.href).pathname;
   const kept = pictures.get(path);
   if (kept && Date.now() - kept.at < 600000) return kept.link;

@@ -1,30 +1,34 @@
 // Amounts, times and durations for people.
 // Made once: a formatter takes longer to make than a row takes to draw.
-const DOLLARS = new Intl.NumberFormat("en-US", { style: "currency", currency: "USD", maximumFractionDigits: 2 });
-const EXACT_DOLLARS = new Intl.NumberFormat("en-US", { style: "currency", currency: "USD", maximumFractionDigits: 4 });
-const NUMBERS = new Intl.NumberFormat("en-US", { maximumFractionDigits: 2 });
+function dollars(digits) {
+  return new Intl.NumberFormat("en-US", { style: "currency", currency: "USD", maximumFractionDigits: digits });
+}
+
+const DOLLARS = dollars(2);
+const EXACT_DOLLARS = dollars(4);
+export const NUMBERS = new Intl.NumberFormat("en-US", { maximumFractionDigits: 2 });
 const AGO = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
 const EXACT = new Intl.DateTimeFormat([], { dateStyle: "medium", timeStyle: "medium" });
-const RUN = new Intl.DateTimeFormat([], { weekday: "short", day: "numeric", month: "short", hour: "numeric", minute: "2-digit" });
+const WEEKDAYS = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
 
-function money(cents) {
+export function money(cents) {
   const amount = Number(cents);
   if (!Number.isFinite(amount)) return "";
   return DOLLARS.format(amount / 100);
 }
 
 // Below a dollar with fractions of a cent, if there are any: a step may cost $0.025.
-function price(cents) {
+export function price(cents) {
   const amount = Number(cents);
   if (!Number.isFinite(amount)) return "";
   return amount < 100 ? EXACT_DOLLARS.format(amount / 100) : money(cents);
 }
 
-function duration(from, to) {
+export function duration(from, to) {
   return span(Math.max(0, new Date(to) - new Date(from)));
 }
 
-function span(milliseconds) {
+export function span(milliseconds) {
   const seconds = milliseconds / 1000;
   if (seconds < 10) return seconds.toFixed(1) + " s";
   if (seconds < 60) return Math.round(seconds) + " s";
@@ -33,7 +37,14 @@ function span(milliseconds) {
   return Math.floor(minutes / 60) + " h " + (minutes % 60) + " min";
 }
 
-function ago(moment) {
+// How long a task has been at work; the time of its pauses is shown separately.
+export function timesOf(task, now) {
+  const paused = 1000 * (task.paused_seconds || 0);
+  const whole = Math.max(0, new Date(task.finished_at || now) - new Date(task.created_at));
+  return { active: span(Math.max(0, whole - paused)), paused: paused ? span(paused) : "" };
+}
+
+export function ago(moment) {
   const seconds = Math.round((Date.now() - new Date(moment)) / 1000);
   const size = Math.abs(seconds);
   if (size < 45) return seconds >= 0 ? "just now" : "in " + size + " s";
@@ -42,40 +53,48 @@ function ago(moment) {
   return AGO.format(-Math.round(seconds / 86400), "day");
 }
 
-function exactly(moment) {
+export function exactly(moment) {
   return EXACT.format(new Date(moment));
 }
 
-function count(number, one, many = one + "s") {
+export function count(number, one, many = one + "s") {
   return NUMBERS.format(number) + " " + (number === 1 ? one : many);
 }
 
+export function capitalized(word) {
+  return word[0].toUpperCase() + word.slice(1);
+}
+
 // In one line of a list the marks of Markdown are removed and its words stay.
-function oneLine(text) {
-  return text.replace(/^[ \t]*#{1,6}\s+/gm, "").replace(/(^|[^\w`*])[*_`]{1,3}(\S[^*_`\n]*)[*_`]{1,3}(?!\w)/g, "$1$2").replace(/\s+/g, " ").trim();
+export function oneLine(text) {
+  return text
+    .replace(/^[ \t]*#{1,6}\s+/gm, "")
+    .replace(/(^|[^\w`*])[*_`]{1,3}(\S[^*_`\n]*)[*_`]{1,3}(?!\w)/g, "$1$2")
+    .replace(/\s+/g, " ")
+    .trim();
 }
 
 // JSON in one line of a list, without most of its marks; it may be cut.
-function briefly(text) {
+export function briefly(text) {
   if (!/^\s*[[{]/.test(text)) return oneLine(text);
   return oneLine(text).replace(/\},\s*\{/g, " · ").replace(/[[\]{}"]/g, "").trim();
 }
 
 // Five fields of cron in words, where they are one of the usual ones.
-function cronInWords(text) {
+export function cronInWords(text) {
   const fields = text.trim().split(/\s+/);
   if (fields.length !== 5) return text;
   const [minute, hour, day, month, weekday] = fields;
+  const isAny = (...parts) => parts.every((each) => each === "*");
   const every = /^\*\/(\d+)$/.exec(minute);
-  if (every && [hour, day, month, weekday].every((each) => each === "*")) return "every " + every[1] + " minutes";
+  if (every && isAny(hour, day, month, weekday)) return "every " + every[1] + " minutes";
   if (!/^\d+$/.test(minute)) return text;
-  if (hour === "*" && day === "*" && month === "*" && weekday === "*") return "every hour at " + minute.padStart(2, "0") + " past";
+  if (isAny(hour, day, month, weekday)) return "every hour at " + minute.padStart(2, "0") + " past";
   if (!/^\d+$/.test(hour) || month !== "*") return text;
   const at = "at " + hour.padStart(2, "0") + ":" + minute.padStart(2, "0") + " UTC";
-  if (day === "*" && weekday === "*") return "every day " + at;
+  if (isAny(day, weekday)) return "every day " + at;
   if (day === "*" && weekday === "1-5") return "on weekdays " + at;
-  const names = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
-  if (day === "*" && /^[0-7]$/.test(weekday)) return "every " + names[weekday] + " " + at;
+  if (day === "*" && /^[0-7]$/.test(weekday)) return "every " + WEEKDAYS[weekday] + " " + at;
   if (weekday === "*" && /^\d+$/.test(day)) return "on day " + day + " of each month " + at;
   return text;
 }

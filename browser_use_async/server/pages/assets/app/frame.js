@@ -1,4 +1,20 @@
 // The frame: signing in, the navigation, and which page the address names.
+import { Component, html, render, useEffect, useRef } from "htm/preact";
+import { follow, go, takeKey, useTypedInto } from "./address.js";
+import { ask, change, DATA, KEPT, signIn, signOut, store, useLive, useStore } from "./core.js";
+import { FilesPage } from "./files.js";
+import { money } from "./format.js";
+import { KeysDialog } from "./keyboard.js";
+import { KeysPage } from "./keys.js";
+import { OverviewPage } from "./overview.js";
+import { A, alertOf, Confirm, Empty, Field, Heading, Icon } from "./parts.js";
+import { ProfilesPage } from "./profiles.js";
+import { SchedulesPage } from "./schedules.js";
+import { ScriptPage, ScriptsPage } from "./scripts.js";
+import { TaskPage } from "./task.js";
+import { TasksPage } from "./tasks.js";
+import { WebhooksPage } from "./webhooks.js";
+
 const PAGES = [
   { path: "/", name: "Tasks", icon: "tasks", page: TasksPage },
   { path: "/overview", name: "Overview", icon: "overview", page: OverviewPage },
@@ -38,20 +54,27 @@ function SignIn() {
     if (key) signIn(key);
   };
   return html`<main class="sign-in"><div class="card"><${Mark} /><h1>Browser tasks</h1>
-    <p>Cloud API v1 of Browser Use, served by <code>browser-use-async</code>; it is not the hosted service. Tasks are carried out by the executor <code>${DATA.executor}</code>.</p>
-    <form id="key-form" onSubmit=${submit} class="form"><${Field} label="API key" hint="Printed by serve when it starts, with a link that signs in. It stays in this tab."><input id="key" ref=${field} type="password" autocomplete="off" spellcheck="false" required /><//>
+    <p>Cloud API v1 of Browser Use, served by <code>browser-use-async</code>; it is not the hosted service.${" "}
+      Tasks are carried out by the executor <code>${DATA.executor}</code>.</p>
+    <form id="key-form" onSubmit=${submit} class="form">
+    <${Field} label="API key" hint="Printed by serve when it starts, with a link that signs in. It stays in this tab.">
+      <input id="key" ref=${field} type="password" autocomplete="off" spellcheck="false" required /><//>
     ${alertOf(store.notice)}<button type="submit" class="strong">Sign in</button></form>
     <p class="note">The calls are in an <a href="/openapi.json">OpenAPI document</a>.</p></div></main>`;
 }
 
 function Mark() {
-  return html`<svg class="mark" viewBox="0 0 32 32" aria-hidden="true"><rect x="2" y="4" width="28" height="24" rx="6" /><path d="M2 12h28M12 17l5 3-5 3Z" /></svg>`;
+  return html`<svg class="mark" viewBox="0 0 32 32" aria-hidden="true">
+    <rect x="2" y="4" width="28" height="24" rx="6" />
+    <path d="M2 12h28M12 17l5 3-5 3Z" /></svg>`;
 }
 
 function Account() {
   useLive(async () => change({ me: await ask("/admin/key") }), 5000, [store.key]);
-  const me = store.me;
-  return html`<div class="account">${me && html`<span class="executor" title="Executor">${me.executor}</span><span class="balance"><span class="reader-only">Balance </span><b id="balance">${money(me.balance_cents)}</b></span>`}
+  const { me } = store;
+  return html`<div class="account">${me && html`<span class="executor" title="Executor">${me.executor}</span>
+    <span class="balance"><span class="reader-only">Balance </span>
+    <b id="balance">${money(me.balance_cents)}</b></span>`}
     <button type="button" id="sign-out" class="quiet" onClick=${() => signOut()}>Sign out</button></div>`;
 }
 
@@ -63,7 +86,10 @@ function Search() {
     event.preventDefault();
     if (!isList) go("/?" + new URLSearchParams({ text: typed.trim() }));
   };
-  return html`<form class="search" role="search" onSubmit=${submit}><${Icon} name="search" /><input id="search" type="search" aria-label="Search tasks" aria-keyshortcuts="/" placeholder="Search tasks" autocomplete="off" value=${typed} onInput=${(event) => type(event.currentTarget.value)} /><kbd aria-hidden="true">/</kbd></form>`;
+  return html`<form class="search" role="search" onSubmit=${submit}><${Icon} name="search" />
+    <input id="search" type="search" aria-label="Search tasks" aria-keyshortcuts="/" placeholder="Search tasks"
+      autocomplete="off" value=${typed} onInput=${(event) => type(event.currentTarget.value)} />
+    <kbd aria-hidden="true">/</kbd></form>`;
 }
 
 function Navigation({ current }) {
@@ -73,12 +99,17 @@ function Navigation({ current }) {
     const chosen = list.current.querySelector("[aria-current]");
     if (chosen) list.current.parentElement.scrollLeft = chosen.offsetLeft - 48;
   }, [current && current.path]);
-  return html`<nav class="nav" aria-label="Pages"><ul ref=${list}>${PAGES.filter((each) => !each.shown || each.shown()).map((each) => html`<li key=${each.path}><a href=${each.path} onClick=${follow} aria-current=${current && current.path === each.path ? "page" : null}><${Icon} name=${each.icon} /><span>${each.name}</span></a></li>`)}
-    <li class="keys-button"><button type="button" class="quiet" aria-keyshortcuts="?" onClick=${() => change({ showsKeys: true })}>Shortcuts <kbd aria-hidden="true">?</kbd></button></li></ul></nav>`;
+  const link = ({ path, name, icon }) => html`<li key=${path}><a href=${path} onClick=${follow}
+    aria-current=${current && current.path === path ? "page" : null}>
+    <${Icon} name=${icon} /><span>${name}</span></a></li>`;
+  return html`<nav class="nav" aria-label="Pages"><ul ref=${list}>${PAGES.map(link)}
+    <li class="keys-button"><button type="button" class="quiet" aria-keyshortcuts="?"
+      onClick=${() => change({ showsKeys: true })}>Shortcuts <kbd aria-hidden="true">?</kbd></button></li></ul></nav>`;
 }
 
 function Missing() {
-  return html`<${Heading}>There is no page here<//><${Empty} title="The address may have been mistyped"><p><${A} href="/">All tasks<//></p><//>`;
+  return html`<${Heading}>There is no page here<//>
+    <${Empty} title="The address may have been mistyped"><p><${A} href="/">All tasks<//></p><//>`;
 }
 
 class Guarded extends Component {
@@ -88,27 +119,52 @@ class Guarded extends Component {
   }
 
   render({ children }, { error }) {
-    return error ? html`<${Heading}>This page has failed<//><${Empty} title=${String(error.message || error)}><p><a href="/">Load it again</a></p><//>` : children;
+    if (!error) return children;
+    return html`<${Heading}>This page has failed<//><${Empty} title=${String(error.message || error)}>
+      <p><a href="/">Load it again</a></p><//>`;
   }
 }
 
+const OTHER_KEY =
+  "The link that you opened contains a different API key. With it, this tab shows the tasks of that key's owner, " +
+  "and that owner sees what you enter here.";
+
 function KeyQuestion({ offered }) {
-  const replace = () => { signOut(); signIn(offered); };
-  return html`<${Confirm} title="Use another API key?" text="The link that you opened contains a different API key. With it, this tab shows the tasks of that key's owner, and that owner sees what you enter here." word="Use the other key" close=${() => change({ offered: "" })} work=${replace} />`;
+  const replace = () => {
+    signOut();
+    signIn(offered);
+  };
+  return html`<${Confirm} title="Use another API key?" text=${OTHER_KEY} word="Use the other key"
+    close=${() => change({ offered: "" })} work=${replace} />`;
+}
+
+function skip(event) {
+  event.preventDefault();
+  document.querySelector("main").focus();
+}
+
+function titleOf(key, current) {
+  if (!key) return "Browser tasks";
+  return (current ? current.name : "Not found") + " · Browser tasks";
 }
 
 function App() {
   const { key, offered, offline, toast, showsKeys } = useStore();
   const current = currentPage();
-  useEffect(() => { document.title = key ? (current ? current.name : "Not found") + " · Browser tasks" : "Browser tasks"; });
+  useEffect(() => { document.title = titleOf(key, current); });
   useEffect(() => { if (store.me) sessionStorage.setItem(KEPT, store.key); }, [store.me]);
   if (!key) return html`<${SignIn} />`;
-  return html`<a class="skip" href="#main" onClick=${(event) => { event.preventDefault(); document.querySelector("main").focus(); }}>Skip to the page</a>
-    <header class="top"><${A} href="/" class="brand" aria-label="Browser tasks"><${Mark} /><span>Browser tasks</span><//><${Search} /><${Account} key=${key} /></header>
+  const place = key + location.pathname;
+  return html`<a class="skip" href="#main" onClick=${skip}>Skip to the page</a>
+    <header class="top">
+      <${A} href="/" class="brand" aria-label="Browser tasks"><${Mark} /><span>Browser tasks</span><//>
+      <${Search} /><${Account} key=${key} /></header>
     <div class="frame"><${Navigation} current=${current} /><main id="main" tabindex="-1">
     <p class="alert wait" id="offline" role="status" hidden=${!offline}>The server does not answer; trying again.</p>
-    <${Guarded} key=${location.pathname}>${current ? html`<${current.page} key=${key + location.pathname} id=${current.id} />` : html`<${Missing} />`}<//></main></div>
-    <div class="toast" role="status" aria-live="polite">${toast && html`<span>${toast}</span>`}</div>${showsKeys && html`<${KeysDialog} />`}${offered && html`<${KeyQuestion} offered=${offered} />`}`;
+    <${Guarded} key=${location.pathname}>
+      ${current ? html`<${current.page} key=${place} id=${current.id} />` : html`<${Missing} />`}<//></main></div>
+    <div class="toast" role="status" aria-live="polite">${toast && html`<span>${toast}</span>`}</div>
+    ${showsKeys && html`<${KeysDialog} />`}${offered && html`<${KeyQuestion} offered=${offered} />`}`;
 }
 
 store.key = sessionStorage.getItem(KEPT) || "";

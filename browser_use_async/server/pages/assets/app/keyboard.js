@@ -1,4 +1,9 @@
 // Keys that lead through every page, and the list of them.
+import { html, useState } from "htm/preact";
+import { go } from "./address.js";
+import { change, may, store } from "./core.js";
+import { Check, Dialog } from "./parts.js";
+
 const KEYS = [
   ["/", "Search tasks"],
   ["n", "Describe a new task"],
@@ -10,13 +15,19 @@ const KEYS = [
   ["Ctrl Enter", "Run the task that is described"],
 ];
 const NO_KEYS = "browser-use-async without keys"; // in this tab only, like the API key
-const STOPS = "#tasks .row-title a, .timeline button.step, .items .row-title a, .items > li > details > summary, .call h3 a";
+const STOPS = [
+  "#tasks .row-title a",
+  ".timeline button.step",
+  ".items .row-title a",
+  ".items > li > details > summary",
+].join(", ");
 
 // From row to row; a row that is out of sight comes into view.
 function moveBy(by) {
   const stops = [...document.querySelectorAll(STOPS)];
   const at = stops.indexOf(document.activeElement);
-  const next = stops[at < 0 ? (by > 0 ? 0 : stops.length - 1) : Math.min(Math.max(at + by, 0), stops.length - 1)];
+  const first = by > 0 ? 0 : stops.length - 1;
+  const next = stops[at < 0 ? first : Math.min(Math.max(at + by, 0), stops.length - 1)];
   if (!next) return;
   next.focus({ preventScroll: true, focusVisible: true });
   next.scrollIntoView({ block: "nearest" });
@@ -50,14 +61,16 @@ document.addEventListener("keydown", (event) => {
 });
 
 // Single-letter keys disturb speech input, so they can be turned off.
-function KeysDialog() {
+export function KeysDialog() {
   const [isOff, turnOff] = useState(areKeysOff);
   const turn = (on) => {
     if (on) sessionStorage.removeItem(NO_KEYS);
     else sessionStorage.setItem(NO_KEYS, "1");
     turnOff(!on);
   };
+  const cap = (key) => html`<kbd key=${key}>${key}</kbd>`;
   return html`<${Dialog} title="Keyboard shortcuts" close=${() => change({ showsKeys: false })}>
-    <dl class="keys">${KEYS.map(([key, words]) => html`<div key=${key}><dt>${key.split(" ").map((each) => html`<kbd key=${each}>${each}</kbd>`)}</dt><dd>${words}</dd></div>`)}</dl>
+    <dl class="keys">${KEYS.map(([keys, words]) => html`<div key=${keys}>
+      <dt>${keys.split(" ").map(cap)}</dt><dd>${words}</dd></div>`)}</dl>
     <${Check} label="Single-key shortcuts are on in this tab" checked=${!isOff} onChange=${turn} /><//>`;
 }

@@ -1,73 +1,164 @@
 // The overview: tasks, failures, cost and time by day, and why tasks failed.
+import { html } from "htm/preact";
+import { inAddress, inQuery, WrongAddress, wrongIn } from "./address.js";
+import { ask, useLive } from "./core.js";
+import { count, money, NUMBERS, span } from "./format.js";
+import { A, alertOf, Choices, Heading, loading, Scroll } from "./parts.js";
+
 const RANGES = ["7", "14", "30", "90"];
+const USUAL_RANGE = "14";
+const NOTE = "By the day on which a task was created, in your time; its time goes from then to its end";
 const DAY = new Intl.DateTimeFormat([], { weekday: "short", day: "numeric", month: "short", timeZone: "UTC" });
 const [PLOT_WIDTH, PLOT_HEIGHT] = [600, 120];
 
+const ENDS = { finished: "good", failed: "bad", stopped: "faint" };
+const number = (value) => NUMBERS.format(value);
+const time = (seconds) => span(1000 * seconds);
+const withStatus = (day, status) => day.statuses[status] || 0;
+
 const MEASURES = [
-  { name: "Tasks", value: (day) => day.tasks, shown: (value) => NUMBERS.format(value), parts: [["finished", "good"], ["failed", "bad"], ["stopped", "faint"]] },
-  { name: "Failures", value: (day) => day.statuses.failed || 0, shown: (value) => NUMBERS.format(value), parts: [["failed", "bad"]] },
-  { name: "Cost", value: (day) => Number(day.cost_cents), shown: money },
-  { name: "Time", value: (day) => day.seconds, shown: (value) => span(1000 * value) },
+  { name: "Tasks", value: (day) => day.tasks, shown: number, parts: Object.entries(ENDS) },
+  { name: "Failures", value: (day) => withStatus(day, "failed"), shown: number, parts: [["failed", ENDS.failed]] },
+  { name: "Cost", value: (day) => Number(day.cost_cents), shown: money, parts: [] },
+  { name: "Time", value: (day) => day.seconds, shown: time, parts: [] },
 ];
 
 function sumOf(days, value) {
   return days.reduce((sum, day) => sum + value(day), 0);
 }
 
-// A bar for each day, by statuses one above the other. The table under the charts has the same numbers for screen readers.
+function dayOf(day) {
+  return DAY.format(new Date(day.day));
+}
+
+// The parts of a day's bar, from below, with the look and the amount of each; the last one is the rest.
+function piecesOf(day, { value, parts }) {
+  const pieces = parts.map(([status, look]) => [status, look, withStatus(day, status)]);
+  const rest = value(day) - pieces.reduce((sum, [, , amount]) => sum + amount, 0);
+  return [...pieces, ["rest", "accent", rest]].filter(([, , amount]) => amount > 0);
+}
+
+// A bar for each day, by statuses one above the other. The table under the charts has the same numbers for
+// screen readers.
 function Bars({ days, measure }) {
-  const { name, value, shown, parts } = measure;
-  const most = Math.max(1e-9, ...days.map(value));
+  const { name, value, shown } = measure;
+  const greatest = Math.max(...days.map(value));
+  const most = Math.max(1e-9, greatest);
   const width = PLOT_WIDTH / days.length;
-  const height = (amount) => (amount > 0 ? Math.max(2, (amount / most) * PLOT_HEIGHT) : 0);
-  return html`<svg class="bars" viewBox=${"0 0 " + PLOT_WIDTH + " " + PLOT_HEIGHT} preserveAspectRatio="none" role="img" aria-label=${name + " by day, at most " + shown(Math.max(...days.map(value)))}>
-    ${days.map((day, number) => {
-      let top = PLOT_HEIGHT;
-      const rest = parts ? ["rest", "accent", value(day) - parts.reduce((sum, [status]) => sum + (day.statuses[status] || 0), 0)] : ["all", "accent", value(day)];
-      const pieces = [...(parts || []).map(([status, look]) => [status, look, day.statuses[status] || 0]), rest];
-      return html`<g key=${day.day}><title>${DAY.format(new Date(day.day))}: ${shown(value(day))}</title><rect class="whole" x=${number * width} y="0" width=${width} height=${PLOT_HEIGHT} />
-        ${pieces.filter((piece) => piece[2] > 0).map(([status, look, amount]) => {
-          const size = height(amount);
-          top -= size;
-          return html`<rect key=${status} class=${look} x=${(number + 0.12) * width} y=${top} width=${0.76 * width} height=${size} />`;
-        })}</g>`;
-    })}</svg>`;
+  const height = (amount) => Math.max(2, (amount / most) * PLOT_HEIGHT);
+  const bar = (day, place) => {
+    let top = PLOT_HEIGHT;
+    const piece = ([status, look, amount]) => {
+      const size = height(amount);
+      top -= size;
+      return html`<rect key=${status} class=${look} x=${(place + 0.12) * width} y=${top}
+        width=${0.76 * width} height=${size} />`;
+    };
+    return html`<g key=${day.day}><title>${dayOf(day)}: ${shown(value(day))}</title>
+      <rect class="whole" x=${place * width} y="0" width=${width} height=${PLOT_HEIGHT} />
+      ${piecesOf(day, measure).map(piece)}</g>`;
+  };
+  return html`<svg class="bars" viewBox=${"0 0 " + PLOT_WIDTH + " " + PLOT_HEIGHT} preserveAspectRatio="none"
+    role="img" aria-label=${name + " by day, at most " + shown(greatest)}>${days.map(bar)}</svg>`;
+}
+
+function Legend({ parts }) {
+  return html`<span class="legend">${[...parts, ["at work", "accent"]].map(([status, look]) =>
+    html`<span key=${status} class=${look}>${status}</span>`)}</span>`;
 }
 
 function Measure({ days, measure, note, href }) {
-  const total = measure.shown(sumOf(days, measure.value));
-  return html`<section class="card measure" aria-label=${measure.name}><h2>${measure.name}</h2><p class="total">${href ? html`<${A} href=${href}>${total}<//>` : total}${note && html` <span class="note">${note}</span>`}</p>
+  const { name, value, shown, parts } = measure;
+  const total = shown(sumOf(days, value));
+  return html`<section class="card measure" aria-label=${name}><h2>${name}</h2>
+    <p class="total">${href ? html`<${A} href=${href}>${total}<//>` : total}
+      ${note && html` <span class="note">${note}</span>`}</p>
     <${Bars} days=${days} measure=${measure} />
-    <p class="axis"><span>${DAY.format(new Date(days[0].day))}</span>${measure.parts && measure.parts.length > 1 && html`<span class="legend">${[...measure.parts, ["at work", "accent"]].map(([status, look]) => html`<span key=${status} class=${look}>${status}</span>`)}</span>`}<span>${DAY.format(new Date(days[days.length - 1].day))}</span></p></section>`;
+    <p class="axis"><span>${dayOf(days[0])}</span>${parts.length > 1 && html`<${Legend} parts=${parts} />`}
+      <span>${dayOf(days[days.length - 1])}</span></p></section>`;
+}
+
+function Head({ names }) {
+  return html`<thead><tr>${names.map((name, place) =>
+    html`<th scope="col" key=${name} class=${place ? "number" : ""}>${name}</th>`)}</tr></thead>`;
+}
+
+function Numbers({ values }) {
+  return values.map((value, place) => html`<td key=${place} class="number">${value}</td>`);
 }
 
 function DayTable({ days }) {
-  const cells = (day) => [day.tasks, day.statuses.finished || 0, day.statuses.failed || 0, day.statuses.stopped || 0].map((each) => NUMBERS.format(each)).concat(money(day.cost_cents), span(1000 * day.seconds));
-  return html`<details class="card by-day"><summary>The same as a table</summary><div class="scroll" tabindex="0" role="region" aria-label="Tasks by day"><table><thead><tr>${["Day", "Tasks", "Finished", "Failed", "Stopped", "Cost", "Time"].map((name, number) => html`<th scope="col" key=${name} class=${number ? "number" : ""}>${name}</th>`)}</tr></thead>
-    <tbody>${[...days].reverse().map((day) => html`<tr key=${day.day}><th scope="row">${DAY.format(new Date(day.day))}</th>${cells(day).map((cell, number) => html`<td key=${number} class="number">${cell}</td>`)}</tr>`)}</tbody></table></div></details>`;
+  const cells = (day) => [
+    ...[day.tasks, ...Object.keys(ENDS).map((status) => withStatus(day, status))].map(number),
+    money(day.cost_cents),
+    time(day.seconds),
+  ];
+  return html`<details class="card by-day"><summary>The same as a table</summary>
+    <${Scroll} label="Tasks by day"><table>
+      <${Head} names=${["Day", "Tasks", "Finished", "Failed", "Stopped", "Cost", "Time"]} />
+      <tbody>${[...days].reverse().map((day) => html`<tr key=${day.day}><th scope="row">${dayOf(day)}</th>
+        <${Numbers} values=${cells(day)} /></tr>`)}</tbody></table><//></details>`;
+}
+
+function Reason({ reason, most }) {
+  const { tasks, cost_cents, seconds, task_id } = reason;
+  return html`<tr><td>
+    <span class="share" style=${{ "--share": (100 * tasks) / most + "%" }}
+      aria-hidden="true"></span>${reason.reason} <${A} href=${"/tasks/" + task_id}
+      aria-label=${"The latest task that failed so: " + reason.reason}>latest<//></td>
+    <${Numbers} values=${[number(tasks), money(cost_cents), time(seconds)]} /></tr>`;
 }
 
 function Reasons({ reasons, others }) {
   const most = Math.max(1, ...reasons.map((each) => each.tasks));
-  return html`<section class="card reasons"><h2>Why tasks failed</h2>${reasons.length ? html`<div class="scroll" tabindex="0" role="region" aria-label="Why tasks failed"><table><thead><tr>${["Reason", "Tasks", "Cost", "Time"].map((name, number) => html`<th scope="col" key=${name} class=${number ? "number" : ""}>${name}</th>`)}</tr></thead>
-    <tbody>${reasons.map((each) => html`<tr key=${each.reason}><td><span class="share" style=${{ "--share": (100 * each.tasks) / most + "%" }} aria-hidden="true"></span>${each.reason} <${A} href=${"/tasks/" + each.task_id} aria-label=${"The latest task that failed so: " + each.reason}>latest<//></td><td class="number">${NUMBERS.format(each.tasks)}</td><td class="number">${money(each.cost_cents)}</td><td class="number">${span(1000 * each.seconds)}</td></tr>`)}</tbody></table></div>
-    ${others > 0 && html`<p class="note">${count(others, "further task")} failed for other reasons.</p>`}` : html`<p class="note">No task failed in this time.</p>`}</section>`;
+  const rows = reasons.map((each) => html`<${Reason} key=${each.reason} reason=${each} most=${most} />`);
+  return html`<section class="card reasons"><h2>Why tasks failed</h2>${rows.length
+    ? html`<${Scroll} label="Why tasks failed"><table><${Head} names=${["Reason", "Tasks", "Cost", "Time"]} />
+        <tbody>${rows}</tbody></table><//>
+      ${others > 0 && html`<p class="note">${count(others, "further task")} failed for other reasons.</p>`}`
+    : html`<p class="note">No task failed in this time.</p>`}</section>`;
 }
 
-function OverviewPage() {
+// What stands beside the sums.
+function notesOf(days) {
+  const failed = sumOf(days, (day) => withStatus(day, "failed"));
+  const ended = failed + sumOf(days, (day) => withStatus(day, "finished"));
+  const tasks = sumOf(days, (day) => day.tasks);
+  const cost = sumOf(days, (day) => Number(day.cost_cents));
+  return {
+    Failures: ended ? Math.round((100 * failed) / ended) + " % of those that were not stopped" : "",
+    Cost: tasks ? money(cost / tasks) + " a task" : "",
+  };
+}
+
+function Measures({ days }) {
+  const notes = notesOf(days);
+  const since = "created=between&since=" + days[0].day + "T00:00";
+  const links = { Tasks: "/?" + since, Failures: "/?status=failed&" + since };
+  return html`<div class="measures">${MEASURES.map((measure) => html`<${Measure} key=${measure.name} days=${days}
+    measure=${measure} note=${notes[measure.name]} href=${links[measure.name]} />`)}</div>`;
+}
+
+function leftOut(most) {
+  return "Only the latest " + number(most) + " tasks are summed up; earlier ones of these days are left out.";
+}
+
+export function OverviewPage() {
   const wanted = inQuery().get("days") || "";
-  const chosen = RANGES.includes(wanted) ? wanted : "14";
-  const { value, problem } = useLive(() => ask("/admin/summary?" + new URLSearchParams({ days: chosen, utc_offset: -new Date().getTimezoneOffset() })), 30000, [chosen]);
+  const chosen = RANGES.includes(wanted) ? wanted : USUAL_RANGE;
+  const read = () => {
+    const query = new URLSearchParams({ days: chosen, utc_offset: -new Date().getTimezoneOffset() });
+    return ask("/admin/summary?" + query);
+  };
+  const { value, problem } = useLive(read, 30000, [chosen]);
   const days = value && value.days.length === Number(chosen) ? value.days : null;
-  const failed = days ? sumOf(days, (day) => day.statuses.failed || 0) : 0;
-  const ended = days ? failed + sumOf(days, (day) => day.statuses.finished || 0) : 0;
-  const since = days && "&created=between&since=" + days[0].day + "T00:00";
-  const notes = { Failures: ended ? Math.round((100 * failed) / ended) + " % of those that were not stopped" : "", Cost: days && sumOf(days, (day) => day.tasks) ? money(sumOf(days, (day) => Number(day.cost_cents)) / sumOf(days, (day) => day.tasks)) + " a task" : "" };
-  const links = days && { Tasks: "/?" + since.slice(1), Failures: "/?status=failed" + since };
-  return html`<${Heading} note="By the day on which a task was created, in your time; its time goes from then to its end" actions=${html`<div class="filters" role="group" aria-label="Days">${RANGES.map((each) => html`<button type="button" key=${each} aria-pressed=${String(each === chosen)} onClick=${() => inAddress({ days: each === "14" ? "" : each })}>${each} days</button>`)}</div>`}>Overview<//>
+  const choose = (each) => inAddress({ days: each === USUAL_RANGE ? "" : each });
+  const ranges = RANGES.map((each) => [each, each + " days"]);
+  return html`<${Heading} note=${NOTE}
+      actions=${html`<${Choices} label="Days" choices=${ranges} chosen=${chosen} choose=${choose} />`}>Overview<//>
     <${WrongAddress} problems=${[wrongIn("number of days", wanted, RANGES)]} names=${["days"]} />
     ${alertOf(problem)}${loading(days, problem)}
-    ${value && value.latest_only && html`<p class="note older">Only the latest ${NUMBERS.format(value.latest_only)} tasks are summed up; earlier ones of these days are left out.</p>`}
-    ${days && html`<div class="measures">${MEASURES.map((measure) => html`<${Measure} key=${measure.name} days=${days} measure=${measure} note=${notes[measure.name]} href=${links[measure.name]} />`)}</div>
+    ${value && value.latest_only && html`<p class="note older">${leftOut(value.latest_only)}</p>`}
+    ${days && html`<${Measures} days=${days} />
       <${Reasons} reasons=${value.reasons} others=${value.other_reasons} /><${DayTable} days=${days} />`}`;
 }

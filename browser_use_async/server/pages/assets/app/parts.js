@@ -1,4 +1,9 @@
 // Parts of several pages.
+import { html, useEffect, useRef, useState } from "htm/preact";
+import { follow } from "./address.js";
+import { problemOf, showToast } from "./core.js";
+import { ago, exactly } from "./format.js";
+
 const ICONS = {
   tasks: "M4 6h2M10 6h10M4 12h2M10 12h10M4 18h2M10 18h10",
   overview: "M4 20h16M6 16v-5M11 16V5M16 16V9",
@@ -14,55 +19,121 @@ const ICONS = {
   back: "M15 5l-7 7 7 7",
 };
 
-function Icon({ name }) {
+export function Icon({ name }) {
   return html`<svg class="icon" viewBox="0 0 24 24" aria-hidden="true"><path d=${ICONS[name]} /></svg>`;
 }
 
-function Status({ of }) {
-  return html`<span class="pill" data-status=${of}>${of}</span>`;
+// Other words than those of a task's status have the colour of one.
+export function Status({ of, words = of }) {
+  return html`<span class="pill" data-status=${of}>${words}</span>`;
 }
 
-function Moment({ at, exact }) {
+export function Moment({ at, exact }) {
   return html`<time dateTime=${at} title=${exact ? null : exactly(at)}>${exact ? exactly(at) : ago(at)}</time>`;
 }
 
-function A({ href, children, ...more }) {
+export function A({ href, children, ...more }) {
   return html`<a href=${href} onClick=${follow} ...${more}>${children}</a>`;
 }
 
-function Heading({ children, actions, note }) {
-  return html`<div class="heading"><div><h1 tabindex="-1">${children}</h1>${note && html`<p class="note">${note}</p>`}</div>
+export function Heading({ children, actions, note }) {
+  return html`<div class="heading"><div><h1 tabindex="-1">${children}</h1>
+    ${note && html`<p class="note">${note}</p>`}</div>
     <div class="actions">${actions}</div></div>`;
 }
 
-function Empty({ title, children }) {
+export function Crumbs({ href, children }) {
+  return html`<p class="crumbs"><${A} href=${href}><${Icon} name="back" />${children}<//></p>`;
+}
+
+export function Empty({ title, children }) {
   return html`<div class="empty"><p class="empty-title">${title}</p>${children}</div>`;
 }
 
 // No components: where one of these renders nothing any more while its neighbour appears, preact puts the
 // neighbour in front of the whole page.
-function alertOf(problem) {
+export function alertOf(problem) {
   return problem ? html`<p class="alert" role="alert">${problem}</p>` : null;
 }
 
-function loading(value, problem) {
+export function loading(value, problem) {
   return value || problem ? null : html`<div class="waiting" aria-label="Loading"></div>`;
 }
 
 // A picture that cannot be shown is replaced by a text, not by the browser's broken image.
-function Picture({ src, without, ...more }) {
+export function Picture({ src, without, ...more }) {
   const [broken, setBroken] = useState("");
   if (broken === src) return without;
   return html`<img src=${src} onError=${() => setBroken(src)} ...${more} />`;
 }
 
-function Field({ label, hint, children }) {
-  return html`<label class="field"><span class="label">${label}</span>${children}${hint && html`<span class="hint">${hint}</span>`}</label>`;
+// What is wider than the page scrolls inside, also by keys.
+export function Scroll({ label, children }) {
+  return html`<div class="scroll" tabindex="0" role="region" aria-label=${label}>${children}</div>`;
 }
 
-function Check({ label, checked, onChange }) {
-  return html`<label class="check"><input type="checkbox" checked=${checked} onChange=${(event) => onChange(event.currentTarget.checked)} /><span>${label}</span></label>`;
+// Buttons of which one is chosen.
+export function Choices({ label, choices, chosen, choose }) {
+  return html`<div class="filters" role="group" aria-label=${label}>
+    ${choices.map(([value, words]) => html`<button type="button" key=${value} aria-pressed=${String(value === chosen)}
+      onClick=${() => choose(value)}>${words}</button>`)}</div>`;
 }
+
+// --- forms ---------------------------------------------------------------------------------
+
+export function Field({ label, hint, children }) {
+  return html`<label class="field"><span class="label">${label}</span>${children}
+    ${hint && html`<span class="hint">${hint}</span>`}</label>`;
+}
+
+export function Check({ label, checked, onChange }) {
+  return html`<label class="check"><input type="checkbox" checked=${checked}
+    onChange=${(event) => onChange(event.currentTarget.checked)} /><span>${label}</span></label>`;
+}
+
+export function Select({ choices, ...more }) {
+  return html`<select ...${more}>
+    ${choices.map(([value, words]) => html`<option key=${value} value=${value}>${words}</option>`)}</select>`;
+}
+
+export function FormEnd({ close, word }) {
+  return html`<div class="actions end"><button type="button" onClick=${close}>Cancel</button>
+    <button type="submit" class="strong">${word}</button></div>`;
+}
+
+// The fields of a form, what sets some of them, and what takes the text of one.
+export function useForm(first) {
+  const [form, setForm] = useState(first);
+  const set = (fields) => setForm((old) => ({ ...old, ...(typeof fields === "function" ? fields(old) : fields) }));
+  const typed = (name) => (event) => set({ [name]: event.currentTarget.value });
+  return { form, set, typed };
+}
+
+// What a dialog asks of the server, and the problem that it shows if that is refused.
+export function useOrder(work) {
+  const [problem, setProblem] = useState("");
+  const order = async (...inputs) => {
+    setProblem("");
+    try {
+      await work(...inputs);
+    } catch (error) {
+      setProblem(problemOf(error));
+    }
+  };
+  return [problem, order];
+}
+
+// The same for a form.
+export function useSubmit(work) {
+  const [problem, order] = useOrder(work);
+  const submit = (event) => {
+    event.preventDefault();
+    return order();
+  };
+  return [problem, submit];
+}
+
+// --- copying, tabs, dialogs, pages of a list -------------------------------------------------
 
 async function copy(text) {
   try {
@@ -73,12 +144,12 @@ async function copy(text) {
   }
 }
 
-function Copy({ text, children = "Copy", label, look = "quiet" }) {
+export function Copy({ text, children = "Copy", label, look = "quiet" }) {
   return html`<button type="button" class=${look} aria-label=${label} onClick=${() => copy(text)}>${children}</button>`;
 }
 
 // Tabs as the ARIA practices describe them: one stop of the Tab key, arrows between them.
-function Tabs({ label, names, chosen, choose, panel }) {
+export function Tabs({ label, names, chosen, choose, panel }) {
   const move = (event) => {
     const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
     if (!step) return;
@@ -88,13 +159,13 @@ function Tabs({ label, names, chosen, choose, panel }) {
     requestAnimationFrame(() => event.target.parentElement?.querySelector('[aria-selected="true"]')?.focus());
   };
   return html`<div class="tabs" role="tablist" aria-label=${label} onKeyDown=${move}>
-    ${names.map((name) => html`<button type="button" role="tab" key=${name} aria-selected=${String(name === chosen)} aria-controls=${panel}
-      tabindex=${name === chosen ? 0 : -1} onClick=${() => choose(name)}>${name}</button>`)}
+    ${names.map((name) => html`<button type="button" role="tab" key=${name} aria-selected=${String(name === chosen)}
+      aria-controls=${panel} tabindex=${name === chosen ? 0 : -1} onClick=${() => choose(name)}>${name}</button>`)}
   </div>`;
 }
 
 // The browser's own dialog keeps the focus inside, and Escape closes it.
-function Dialog({ title, close, children, wide }) {
+export function Dialog({ title, close, children, wide }) {
   const box = useRef(null);
   useEffect(() => {
     const before = document.activeElement;
@@ -103,18 +174,26 @@ function Dialog({ title, close, children, wide }) {
   }, []);
   return html`<dialog ref=${box} class=${wide ? "wide" : ""} aria-label=${title} onClose=${close}
     onClick=${(event) => event.target === box.current && close()}>
-    <div class="dialog"><header><h2>${title}</h2><button type="button" class="quiet square" aria-label="Close" onClick=${close}><${Icon} name="close" /></button></header>
+    <div class="dialog"><header><h2>${title}</h2>
+      <button type="button" class="quiet square" aria-label="Close" onClick=${close}><${Icon} name="close" /></button>
+    </header>
     ${children}</div></dialog>`;
 }
 
-function Confirm({ title, text, word, close, work }) {
+export function Confirm({ title, text, word, close, work }) {
+  const confirm = () => {
+    close();
+    work();
+  };
   return html`<${Dialog} title=${title} close=${close}><p>${text}</p><div class="actions end">
     <button type="button" onClick=${close}>Keep it</button>
-    <button type="button" class="danger" onClick=${() => { close(); work(); }}>${word}</button></div><//>`;
+    <button type="button" class="danger" onClick=${confirm}>${word}</button></div><//>`;
 }
 
-function Pager({ page, pages, choose }) {
+export function Pager({ page, pages, choose }) {
   if (pages < 2) return null;
-  return html`<nav class="pager" aria-label="Pages"><button type="button" disabled=${page <= 1} onClick=${() => choose(page - 1)}>Newer</button>
-    <span class="note">Page ${page} of ${pages}</span><button type="button" disabled=${page >= pages} onClick=${() => choose(page + 1)}>Older</button></nav>`;
+  return html`<nav class="pager" aria-label="Pages">
+    <button type="button" disabled=${page <= 1} onClick=${() => choose(page - 1)}>Newer</button>
+    <span class="note">Page ${page} of ${pages}</span>
+    <button type="button" disabled=${page >= pages} onClick=${() => choose(page + 1)}>Older</button></nav>`;
 }

@@ -1,11 +1,13 @@
 // The marks of Markdown that answers use: headings, lists, code and emphasis. Everything else
 // is shown unchanged, and no text becomes a tag or a link.
+import { html, useMemo } from "htm/preact";
+
 const MARKS = /^#{1,6} +\S|^ *[-*] +\S|^ *\d+\. +\S|^```|\*\*\S[^*]*\*\*/m;
 
 // Longer answers are shown as plain text: each block is an element, and their number is limited.
 const MOST_CHARACTERS = 100_000;
 
-function hasMarks(text) {
+export function hasMarks(text) {
   return text.length <= MOST_CHARACTERS && MARKS.test(text);
 }
 
@@ -41,11 +43,13 @@ function Block({ kind, lines }) {
   if (kind === "code") return html`<pre>${lines.join("\n")}</pre>`;
   if (kind === "heading") return html`<h3>${inline(lines[0].replace(/^#+ +/, ""))}</h3>`;
   if (kind === "text") return html`<p>${inline(lines.join("\n"))}</p>`;
-  const items = lines.map((line, number) => html`<li key=${number}>${inline(line.replace(/^ *([-*]|\d+\.) +/, ""))}</li>`);
+  const texts = lines.map((line) => line.replace(/^ *([-*]|\d+\.) +/, ""));
+  const items = texts.map((text, number) => html`<li key=${number}>${inline(text)}</li>`);
   return kind === "list" ? html`<ul>${items}</ul>` : html`<ol>${items}</ol>`;
 }
 
-function Prose({ text }) {
+export function Prose({ text }) {
   const blocks = useMemo(() => blocksOf(text), [text]);
-  return html`<div class="prose">${blocks.map((block, number) => html`<${Block} key=${number} ...${block} />`)}</div>`;
+  return html`<div class="prose">
+    ${blocks.map((block, number) => html`<${Block} key=${number} ...${block} />`)}</div>`;
 }

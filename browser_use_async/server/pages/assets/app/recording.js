@@ -1,9 +1,12 @@
 // The film of a task that has ended, and the place of each step in it.
+import { html, useEffect, useMemo, useRef, useState } from "htm/preact";
+import { here } from "./core.js";
 
 // From which second to which each step went; null for one that was over before the film began. A step
 // goes from the one before it until it is reported.
-function spansOf(task) {
-  const moments = task.steps_more.map((each) => each.taken_at && (new Date(each.taken_at) - new Date(task.recorded_from)) / 1000);
+export function spansOf(task) {
+  const begun = new Date(task.recorded_from);
+  const moments = task.steps_more.map((each) => each.taken_at && (new Date(each.taken_at) - begun) / 1000);
   if (!task.recorded_from || !task.recordings.length || moments.some((each) => each === null)) return [];
   return moments.map((to, number) => (to > 0 ? { from: Math.max(0, moments[number - 1] || 0), to } : null));
 }
@@ -39,18 +42,21 @@ function Marks({ spans, goals, at, played, pick }) {
     event.preventDefault();
     strip.current.children[Math.min(Math.max(to, 0), marked.length - 1)].focus();
   };
-  return html`<div class="film-marks" role="toolbar" aria-label="Steps in the recording" ref=${strip} onKeyDown=${move} onFocusOut=${() => reach(null)}>
-    ${marked.map((number) => {
-      const { from, to } = spans[number];
-      const name = "Step " + (number + 1) + " at " + clock(from) + ": " + goals[number];
-      const done = Math.min(1, Math.max(0, (at - from) / (to - from)));
-      return html`<button type="button" key=${number} aria-label=${name} title=${name} aria-current=${number === played ? "step" : null} tabindex=${number === stop ? 0 : -1}
-        style=${{ flexGrow: 1000 * (to - from), "--done": done * 100 + "%" }} onFocus=${() => reach(number)} onClick=${() => pick(number)}>${number + 1}</button>`;
-    })}</div>`;
+  const mark = (number) => {
+    const { from, to } = spans[number];
+    const name = "Step " + (number + 1) + " at " + clock(from) + ": " + goals[number];
+    const done = Math.min(1, Math.max(0, (at - from) / (to - from)));
+    return html`<button type="button" key=${number} aria-label=${name} title=${name}
+      aria-current=${number === played ? "step" : null} tabindex=${number === stop ? 0 : -1}
+      style=${{ flexGrow: 1000 * (to - from), "--done": done * 100 + "%" }}
+      onFocus=${() => reach(number)} onClick=${() => pick(number)}>${number + 1}</button>`;
+  };
+  return html`<div class="film-marks" role="toolbar" aria-label="Steps in the recording" ref=${strip}
+    onKeyDown=${move} onFocusOut=${() => reach(null)}>${marked.map(mark)}</div>`;
 }
 
 // Its address stays that of the first answer: with another signature it would begin anew.
-function Recording({ task, spans, goals, video, first, played, play, pick }) {
+export function Recording({ task, spans, goals, video, first, played, play, pick }) {
   const [at, setAt] = useState(0);
   const link = here(task.recordings[0]);
   const kept = useMemo(() => link, [link.split("?")[0]]);
@@ -61,7 +67,10 @@ function Recording({ task, spans, goals, video, first, played, play, pick }) {
   const begin = () => {
     if (spans[first]) video.current.currentTime = spans[first].from;
   };
-  return html`<figure class="stage"><video controls preload="metadata" ref=${video} src=${kept} aria-label="Recording of the task" onLoadedMetadata=${begin} onTimeUpdate=${follow} onSeeking=${follow}></video></figure>
-    ${spans.some(Boolean) && html`<${Marks} spans=${spans} goals=${goals} at=${at} played=${played} pick=${pick} />
+  return html`<figure class="stage"><video controls preload="metadata" ref=${video} src=${kept}
+      aria-label="Recording of the task" onLoadedMetadata=${begin} onTimeUpdate=${follow} onSeeking=${follow}></video>
+    </figure>
+    ${spans.some(Boolean) && html`
+      <${Marks} spans=${spans} goals=${goals} at=${at} played=${played} pick=${pick} />
       <p class="film-step">${played >= 0 && html`<b>Step ${played + 1}</b> <span>${goals[played]}</span>`}</p>`}`;
 }

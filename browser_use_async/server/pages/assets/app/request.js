@@ -1,62 +1,76 @@
 // One request as curl, Python and TypeScript.
-const LANGUAGES = ["curl", "Python", "TypeScript"];
+import { html, useState } from "htm/preact";
+import { DATA } from "./core.js";
+import { Copy, Dialog, Tabs } from "./parts.js";
+
+const LANGUAGES = { curl: asCurl, Python: asPython, TypeScript: asTypeScript };
 
 function shellQuoted(text) {
   return "'" + text.replaceAll("'", "'\\''") + "'";
 }
 
-function pythonValue(value, indent) {
+function pythonValue(value) {
   if (value === null) return "None";
   if (value === true || value === false) return value ? "True" : "False";
-  if (Array.isArray(value)) return "[" + value.map((each) => pythonValue(each, indent)).join(", ") + "]";
-  if (typeof value === "object") return "{" + Object.entries(value).map(([name, each]) => JSON.stringify(name) + ": " + pythonValue(each, indent)).join(", ") + "}";
-  return JSON.stringify(value);
+  if (Array.isArray(value)) return "[" + value.map(pythonValue).join(", ") + "]";
+  if (typeof value !== "object") return JSON.stringify(value);
+  const fields = Object.entries(value).map(([name, each]) => JSON.stringify(name) + ": " + pythonValue(each));
+  return "{" + fields.join(", ") + "}";
 }
 
-function asCurl(method, path, body) {
-  const lines = ["curl"];
-  if (method !== "GET") lines[0] += " -X " + method;
-  lines.push('-H "Authorization: Bearer $BROWSER_USE_API_KEY"');
-  if (body) lines.push('-H "Content-Type: application/json"', "-d " + shellQuoted(JSON.stringify(body)));
-  return lines.concat(shellQuoted(DATA.base + path)).join(" \\\n  ");
+function asCurl(request) {
+  const lines = [
+    "curl -X POST",
+    '-H "Authorization: Bearer $BROWSER_USE_API_KEY"',
+    '-H "Content-Type: application/json"',
+    "-d " + shellQuoted(JSON.stringify(request)),
+    shellQuoted(DATA.base + "/run-task"),
+  ];
+  return lines.join(" \\\n  ");
 }
 
-function asTypeScript(method, path, body) {
-  const lines = ["const response = await fetch(" + JSON.stringify(DATA.base + path) + ", {"];
-  if (method !== "GET") lines.push("  method: " + JSON.stringify(method) + ",");
-  lines.push("  headers: {", "    Authorization: `Bearer ${process.env.BROWSER_USE_API_KEY}`,");
-  if (body) lines.push('    "Content-Type": "application/json",');
-  lines.push("  },");
-  if (body) lines.push("  body: JSON.stringify(" + JSON.stringify(body, null, 2).replaceAll("\n", "\n  ") + "),");
-  return lines.concat("});", "if (!response.ok) throw new Error(await response.text());", "console.log(await response.json());").join("\n");
+function asTypeScript(request) {
+  return [
+    "const response = await fetch(" + JSON.stringify(DATA.base + "/run-task") + ", {",
+    '  method: "POST",',
+    "  headers: {",
+    "    Authorization: `Bearer ${process.env.BROWSER_USE_API_KEY}`,",
+    '    "Content-Type": "application/json",',
+    "  },",
+    "  body: JSON.stringify(" + JSON.stringify(request, null, 2).replaceAll("\n", "\n  ") + "),",
+    "});",
+    "if (!response.ok) throw new Error(await response.text());",
+    "console.log(await response.json());",
+  ].join("\n");
 }
 
-function pythonSession(call) {
-  return "import asyncio\n\nfrom browser_use_async import BrowserUseSession\n\n\nasync def main() -> None:\n    async with BrowserUseSession(base_url=" +
-    JSON.stringify(DATA.base) + ") as session:\n" + call.split("\n").map((line) => "        " + line).join("\n") + "\n\n\nasyncio.run(main())";
+function asPython({ task, ...fields }) {
+  return [
+    "import asyncio",
+    "",
+    "from browser_use_async import BrowserUseSession",
+    "",
+    "",
+    "async def main() -> None:",
+    "    async with BrowserUseSession(base_url=" + JSON.stringify(DATA.base) + ") as session:",
+    "        task = await session.run_and_wait(",
+    "            " + pythonValue(task) + ",",
+    ...Object.entries(fields).map(([name, value]) => "            " + name + "=" + pythonValue(value) + ","),
+    "        )",
+    "        print(task.output)",
+    "",
+    "",
+    "asyncio.run(main())",
+  ].join("\n");
 }
 
-function taskAsPython({ task, ...fields }) {
-  const given = Object.entries(fields).map(([name, value]) => "    " + name + "=" + pythonValue(value) + ",");
-  const call = ["task = await session.run_and_wait(", "    " + pythonValue(task) + ",", ...given, ")", "print(task.output)"];
-  return pythonSession(call.join("\n"));
-}
-
-function taskAs(language, request) {
-  if (language === "curl") return asCurl("POST", "/run-task", request);
-  return language === "Python" ? taskAsPython(request) : asTypeScript("POST", "/run-task", request);
-}
-
-function Code({ label, languages = LANGUAGES, write }) {
-  const [language, choose] = useState(languages[0]);
-  const text = write(language);
-  const id = "code-" + label.replace(/\W+/g, "-");
-  return html`<div class="code"><div class="code-bar"><${Tabs} label=${label} names=${languages} chosen=${language} choose=${choose} panel=${id} />
-    <${Copy} text=${text} label=${"Copy as " + language} /></div>
-    <pre id=${id} role="tabpanel" tabindex="0" aria-label=${language}><code>${text}</code></pre></div>`;
-}
-
-function CodeDialog({ request, close }) {
-  return html`<${Dialog} title="The same request as code" close=${close} wide=${true}><${Code} label="Language" write=${(language) => taskAs(language, request)} />
+export function CodeDialog({ request, close }) {
+  const [language, choose] = useState("curl");
+  const text = LANGUAGES[language](request);
+  return html`<${Dialog} title="The same request as code" close=${close} wide=${true}><div class="code">
+    <div class="code-bar">
+      <${Tabs} label="Language" names=${Object.keys(LANGUAGES)} chosen=${language} choose=${choose} panel="code" />
+      <${Copy} text=${text} label=${"Copy as " + language} /></div>
+    <pre id="code" role="tabpanel" tabindex="0" aria-label=${language}><code>${text}</code></pre></div>
     <p class="hint">Secrets are in no copy: give them again where it runs.</p><//>`;
 }

@@ -1,4 +1,10 @@
 // The rows of the list of tasks: a table, of which only changed and visible rows are drawn again.
+import { Component, html, useEffect, useRef } from "htm/preact";
+import { follow, inAddress } from "./address.js";
+import { may, pictureAt } from "./core.js";
+import { ago, briefly, oneLine, price, timesOf } from "./format.js";
+import { Moment, Picture, Status } from "./parts.js";
+
 const COLUMNS = { created: "Created", took: "Time", steps: "Steps", cost: "Cost" };
 
 function rowNews(task) {
@@ -7,13 +13,6 @@ function rowNews(task) {
   const now = task.doing || task.goal;
   if (now && !task.finished_at) return html`<span class="news now">${oneLine(now)}</span>`;
   return null;
-}
-
-// How long a task has been at work; the time of its pauses is shown separately.
-function timesOf(task, now) {
-  const paused = 1000 * (task.paused_seconds || 0);
-  const whole = Math.max(0, new Date(task.finished_at || now) - new Date(task.created_at));
-  return { active: span(Math.max(0, whole - paused)), paused: paused ? span(paused) : "" };
 }
 
 // Rows in view, or about to be.
@@ -79,48 +78,65 @@ class TaskRow extends Component {
     this.drawn = rowText({ task, now, chosen });
     const active = !task.finished_at && may("run");
     const picture = task.screenshot_url && pictureAt(task.screenshot_url);
+    const without = html`<span>No picture</span>`;
     const times = timesOf(task, now);
     return html`<tr class="row" role="row" data-status=${task.status}>
-      <td role="cell" class="thumb">${picture ? html`<${Picture} src=${picture} without=${html`<span>No picture</span>`} alt="Last step" loading="lazy" decoding="async" />` : html`<span aria-hidden="true"></span>`}</td>
+      <td role="cell" class="thumb">${picture
+        ? html`<${Picture} src=${picture} without=${without} alt="Last step" loading="lazy" decoding="async" />`
+        : html`<span aria-hidden="true"></span>`}</td>
       <td role="cell" class="row-status"><${Status} of=${task.status} /></td>
-      <td role="cell" class="row-main"><span class="row-title"><a href=${"/tasks/" + task.id} onClick=${follow}>${oneLine(task.task)}</a></span>${rowNews(task)}</td>
+      <td role="cell" class="row-main"><span class="row-title">
+        <a href=${"/tasks/" + task.id} onClick=${follow}>${oneLine(task.task)}</a></span>${rowNews(task)}</td>
       <td role="cell" class="row-created"><${Moment} at=${task.created_at} /></td>
-      <td role="cell" class="number">${times.active}${times.paused && html`<span class="paused">paused ${times.paused}</span>`}</td>
+      <td role="cell" class="number">${times.active}
+        ${times.paused && html`<span class="paused">paused ${times.paused}</span>`}</td>
       <td role="cell" class="number" data-unit=${task.steps === 1 ? " step" : " steps"}>${task.steps}</td>
       <td role="cell" class="number">${price(task.cost_cents)}</td>
       <td role="cell" class="row-model">${task.llm_model}</td>
-      <td role="cell" class="row-pick">${active && html`<label class="pick"><input type="checkbox" checked=${chosen} onChange=${() => choose(task.id)} /><span class="reader-only">Select: ${task.task.slice(0, 60)}</span></label>`}</td>
+      <td role="cell" class="row-pick">${active && html`<label class="pick">
+        <input type="checkbox" checked=${chosen} onChange=${() => choose(task.id)} />
+        <span class="reader-only">Select: ${task.task.slice(0, 60)}</span></label>`}</td>
     </tr>`;
   }
 }
 
 function rowText({ task, now, chosen }) {
   const { screenshot_url, ...shown } = task;
-  return JSON.stringify(shown) + chosen + ago(task.created_at) + (task.finished_at ? "" : timesOf(task, now).active) + (screenshot_url ? pictureAt(screenshot_url) : "");
+  const active = task.finished_at ? "" : timesOf(task, now).active;
+  const picture = screenshot_url ? pictureAt(screenshot_url) : "";
+  return JSON.stringify(shown) + chosen + ago(task.created_at) + active + picture;
 }
 
 // The first press puts the largest first; without a choice the newest task is first.
 function SortHeader({ name, sort }) {
-  const direction = sort === name ? "ascending" : sort === "-" + name || (!sort && name === "created") ? "descending" : "none";
+  const isFalling = sort === "-" + name || (!sort && name === "created");
+  const direction = sort === name ? "ascending" : isFalling ? "descending" : "none";
   const next = direction === "descending" ? name : name === "created" ? "" : "-" + name;
-  return html`<th role="columnheader" scope="col" aria-sort=${direction} class=${name === "created" ? "" : "number"}><button type="button" class="quiet" onClick=${() => inAddress({ sort: next, before: "" })}>${COLUMNS[name]}<span class="arrow" aria-hidden="true">${{ ascending: "↑", descending: "↓", none: "" }[direction]}</span></button></th>`;
+  const arrow = { ascending: "↑", descending: "↓", none: "" }[direction];
+  return html`<th role="columnheader" scope="col" aria-sort=${direction} class=${name === "created" ? "" : "number"}>
+    <button type="button" class="quiet" onClick=${() => inAddress({ sort: next, before: "" })}>${COLUMNS[name]}
+    <span class="arrow" aria-hidden="true">${arrow}</span></button></th>`;
 }
 
 // With roles: as a CSS grid it would be no table for screen readers.
-function Rows({ tasks, sort, chosen, choose }) {
+export function Rows({ tasks, sort, chosen, choose }) {
   const now = Date.now();
+  const head = (words) => html`<th role="columnheader" scope="col">${words}</th>`;
+  const unseen = (words) => head(html`<span class="reader-only">${words}</span>`);
   return html`<table class="rows" role="table" aria-label="Tasks"><thead role="rowgroup"><tr role="row" class="head">
-    <th role="columnheader" scope="col"><span class="reader-only">Picture</span></th><th role="columnheader" scope="col">Status</th><th role="columnheader" scope="col">Task</th>
+    ${unseen("Picture")}${head("Status")}${head("Task")}
     ${Object.keys(COLUMNS).map((name) => html`<${SortHeader} key=${name} name=${name} sort=${sort} />`)}
-    <th role="columnheader" scope="col">Model</th><th role="columnheader" scope="col"><span class="reader-only">Select</span></th></tr></thead>
-    <tbody role="rowgroup">${tasks.map((task) => html`<${TaskRow} key=${task.id} task=${task} now=${now} chosen=${chosen.has(task.id)} choose=${choose} />`)}</tbody></table>`;
+    ${head("Model")}${unseen("Select")}</tr></thead>
+    <tbody role="rowgroup">${tasks.map((task) => html`<${TaskRow} key=${task.id} task=${task} now=${now}
+      chosen=${chosen.has(task.id)} choose=${choose} />`)}</tbody></table>`;
 }
 
 // More rows are read before the end of the list is visible.
-function MoreRows({ next }) {
+export function MoreRows({ next }) {
   const button = useRef(null);
   useEffect(() => {
-    const watch = new IntersectionObserver((seen) => seen.some((each) => each.isIntersecting) && next(), { rootMargin: "600px" });
+    const look = (seen) => seen.some((each) => each.isIntersecting) && next();
+    const watch = new IntersectionObserver(look, { rootMargin: "600px" });
     watch.observe(button.current);
     return () => watch.disconnect();
   });

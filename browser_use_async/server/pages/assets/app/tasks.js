@@ -1,11 +1,43 @@
 // All tasks: the composer, and the list as it changes.
+import { html, useEffect, useRef, useState } from "htm/preact";
+import {
+  askedNumber, inAddress, inQuery, keepPlace, leaveOut, useTypedInto, WrongAddress, wrongIn,
+} from "./address.js";
+import { Composer } from "./composer.js";
+import { API, ask, attempt, may, showToast, useLive } from "./core.js";
+import { capitalized, count, NUMBERS } from "./format.js";
+import { A, alertOf, Choices, Confirm, Empty, Heading, loading, Select } from "./parts.js";
+import { MoreRows, Rows } from "./rows.js";
+
 const PAGE = 50;
 const MOST = 1000; // rows that are kept fresh; what is older is found by searching
-const FILTERS = { All: "", Active: "active", Finished: "finished", Failed: "failed", Stopped: "stopped" };
-const STATUSES = { "": [], active: ["created", "running", "paused"], ...Object.fromEntries(["finished", "failed", "stopped", "created", "running", "paused"].map((each) => [each, [each]])) };
-const SPANS = { "": ["Any time", 0], hour: ["Last hour", 3600], day: ["Last 24 hours", 86400], week: ["Last 7 days", 604800], between: ["Between…", -1] };
-const SORTS = { "": "Newest first", created: "Oldest first", "-took": "Longest first", took: "Shortest first", "-steps": "Most steps first", steps: "Fewest steps first", "-cost": "Dearest first", cost: "Cheapest first" };
+const AT_WORK = ["created", "running", "paused"];
+const ENDED = ["finished", "failed", "stopped"];
+const FILTERS = { "": "All", active: "Active", finished: "Finished", failed: "Failed", stopped: "Stopped" };
+const STATUSES = {
+  "": [],
+  active: AT_WORK,
+  ...Object.fromEntries([...ENDED, ...AT_WORK].map((each) => [each, [each]])),
+};
+const SPANS = {
+  "": ["Any time", 0],
+  hour: ["Last hour", 3600],
+  day: ["Last 24 hours", 86400],
+  week: ["Last 7 days", 604800],
+  between: ["Between…", -1],
+};
+const SORTS = {
+  "": "Newest first",
+  created: "Oldest first",
+  "-took": "Longest first",
+  took: "Shortest first",
+  "-steps": "Most steps first",
+  steps: "Fewest steps first",
+  "-cost": "Dearest first",
+  cost: "Cheapest first",
+};
 const NARROW = ["status", "created", "since", "until", "metadata", "text", "schedule", "sort", "before"];
+const LONGEST = 1000; // characters of a search text
 
 function overview({ status, limit, ...more }) {
   const query = new URLSearchParams({ limit });
@@ -19,29 +51,50 @@ function momentOf(text) {
   return Number.isNaN(moment.getTime()) ? null : moment;
 }
 
+function quoted(text) {
+  return "“" + text.slice(0, 60) + "”";
+}
+
 // The filters in the address. Invalid ones are left out and reported.
 function filtersInAddress() {
   const query = inQuery();
   const get = (name) => (query.get(name) || "").trim();
   const words = (known) => Object.keys(known).filter(Boolean);
-  const problems = [wrongIn("status", get("status"), words(STATUSES)), wrongIn("time", get("created"), words(SPANS)), wrongIn("order", get("sort"), words(SORTS))];
-  for (const name of ["since", "until"]) if (get(name) && !momentOf(get(name))) problems.push("“" + get(name).slice(0, 60) + "” is no moment.");
-  for (const name of ["text", "metadata"]) if (get(name).length > 1000) problems.push("The search text has more than 1,000 characters.");
+  const problems = [
+    wrongIn("status", get("status"), words(STATUSES)),
+    wrongIn("time", get("created"), words(SPANS)),
+    wrongIn("order", get("sort"), words(SORTS)),
+  ];
+  for (const name of ["since", "until"]) {
+    if (get(name) && !momentOf(get(name))) problems.push(quoted(get(name)) + " is no moment.");
+  }
+  for (const name of ["text", "metadata"]) {
+    if (get(name).length > LONGEST) problems.push("The search text has more than 1,000 characters.");
+  }
   const before = askedNumber("before", "");
-  if (get("before") && !before) problems.push("“" + get("before").slice(0, 60) + "” is no place in the list.");
+  if (get("before") && !before) problems.push(quoted(get("before")) + " is no place in the list.");
   const one = (name, known) => (get(name) in known ? get(name) : "");
-  const until = (name) => (momentOf(get(name)) ? get(name) : "");
-  const span = get("since") || get("until") ? "between" : one("created", SPANS);
+  const moment = (name) => (momentOf(get(name)) ? get(name) : "");
+  const text = (name) => get(name).slice(0, LONGEST);
   return {
-    status: one("status", STATUSES), created: span, since: until("since"), until: until("until"), sort: one("sort", SORTS), before,
-    text: get("text").slice(0, 1000), schedule: get("schedule").slice(0, 1000), metadata: get("metadata").slice(0, 1000), problems,
+    status: one("status", STATUSES),
+    created: get("since") || get("until") ? "between" : one("created", SPANS),
+    since: moment("since"),
+    until: moment("until"),
+    sort: one("sort", SORTS),
+    before,
+    text: text("text"),
+    schedule: text("schedule"),
+    metadata: text("metadata"),
+    problems,
   };
 }
 
 // A span up to now begins at a whole minute, so that the list is not read anew at each moment.
 function moments({ created, since, until }) {
   const seconds = SPANS[created][1];
-  if (seconds > 0) return { since: new Date(Math.floor(Date.now() / 60000) * 60000 - seconds * 1000).toISOString() };
+  const minute = Math.floor(Date.now() / 60000) * 60000;
+  if (seconds > 0) return { since: new Date(minute - seconds * 1000).toISOString() };
   if (!seconds) return {};
   return { since: since && momentOf(since).toISOString(), until: until && momentOf(until).toISOString() };
 }
@@ -61,17 +114,31 @@ function counted(filters, { tasks, next, sorted, count: all }) {
 function ListTools({ filters, active }) {
   const [metadata, typeMetadata] = useTypedInto("metadata", 150);
   const [isOpen, open] = useState(Boolean(filters.created || filters.metadata));
+  const { status, created, since, until, sort } = filters;
   const put = (name) => (event) => inAddress({ [name]: event.currentTarget.value, before: "" });
+  const chooseStatus = (value) => inAddress({ status: value, before: "" });
   const chooseSpan = (event) => inAddress({ created: event.currentTarget.value, since: "", until: "", before: "" });
-  const buttons = { ...FILTERS, ...(Object.values(FILTERS).includes(filters.status) ? {} : { [filters.status[0].toUpperCase() + filters.status.slice(1)]: filters.status }) };
-  return html`<div class="tools"><div class="filters" role="group" aria-label="Status">
-    ${Object.entries(buttons).map(([name, status]) => html`<button type="button" key=${name} aria-pressed=${String(status === filters.status)} onClick=${() => inAddress({ status, before: "" })}>${name}${name === "Active" && active ? html` <span class="badge">${active}</span>` : ""}</button>`)}</div>
-    <button type="button" class="more-filters" aria-expanded=${String(isOpen)} onClick=${() => open(!isOpen)}>Sort, filter</button>
-    <div class=${isOpen ? "narrow is-open" : "narrow"}><select aria-label="Created" value=${filters.created} onChange=${chooseSpan}>${Object.entries(SPANS).map(([value, [name]]) => html`<option key=${value} value=${value}>${name}</option>`)}</select>
-    ${filters.created === "between" && html`<input type="datetime-local" aria-label="Created from" value=${filters.since} onInput=${put("since")} /><input type="datetime-local" aria-label="Created before" value=${filters.until} onInput=${put("until")} />`}
-    <input type="text" id="metadata" aria-label="Metadata, as name or name=value" placeholder="Metadata: name=value" autocomplete="off" spellcheck="false" value=${metadata} onInput=${(event) => typeMetadata(event.currentTarget.value)} />
-    <select class="sort" aria-label="Order" value=${filters.sort} onChange=${put("sort")}>${Object.entries(SORTS).map(([value, name]) => html`<option key=${value} value=${value}>${name}</option>`)}</select>
-    ${(filters.created || filters.metadata) && html`<button type="button" class="quiet" onClick=${() => inAddress({ created: "", since: "", until: "", metadata: "", before: "" })}>Clear</button>`}</div></div>`;
+  const clear = () => leaveOut(["created", "since", "until", "metadata", "before"]);
+  const badge = (value) => (value === "active" && active ? html` <span class="badge">${active}</span>` : "");
+  const known = status in FILTERS ? FILTERS : { ...FILTERS, [status]: capitalized(status) };
+  const statuses = Object.entries(known).map(([value, name]) => [value, html`${name}${badge(value)}`]);
+  const spans = Object.entries(SPANS).map(([value, [name]]) => [value, name]);
+  return html`<div class="tools">
+    <${Choices} label="Status" choices=${statuses} chosen=${status} choose=${chooseStatus} />
+    <button type="button" class="more-filters" aria-expanded=${String(isOpen)}
+      onClick=${() => open(!isOpen)}>Sort, filter</button>
+    <div class=${isOpen ? "narrow is-open" : "narrow"}>
+    <${Select} aria-label="Created" value=${created} onChange=${chooseSpan} choices=${spans} />
+    ${created === "between" && html`
+      <input type="datetime-local" aria-label="Created from" value=${since} onInput=${put("since")} />
+      <input type="datetime-local" aria-label="Created before" value=${until} onInput=${put("until")} />`}
+    <input type="text" id="metadata" aria-label="Metadata, as name or name=value" placeholder="Metadata: name=value"
+      autocomplete="off" spellcheck="false" value=${metadata}
+      onInput=${(event) => typeMetadata(event.currentTarget.value)} />
+    <${Select} class="sort" aria-label="Order" value=${sort} onChange=${put("sort")}
+      choices=${Object.entries(SORTS)} />
+    ${(created || filters.metadata) && html`<button type="button" class="quiet" onClick=${clear}>Clear</button>`}
+    </div></div>`;
 }
 
 function NoTasks({ filters }) {
@@ -83,14 +150,15 @@ function NoTasks({ filters }) {
   if (filters.status) parts.push("is " + filters.status);
   if (filters.schedule) parts.push("of this schedule");
   if (filters.created || filters.metadata) parts.push("within the time and metadata that are chosen");
-  return html`<${Empty} title="Nothing matches"><p>${parts.join(" ")}.</p><p><button type="button" onClick=${() => inAddress(Object.fromEntries(NARROW.map((name) => [name, ""])))}>Clear all filters</button></p><//>`;
+  return html`<${Empty} title="Nothing matches"><p>${parts.join(" ")}.</p>
+    <p><button type="button" onClick=${() => leaveOut(NARROW)}>Clear all filters</button></p><//>`;
 }
 
 async function stopAll(ids, refresh) {
   let stopped = 0;
   for (const id of ids) {
-    const answer = await attempt(() => ask(API + "/stop-task?task_id=" + encodeURIComponent(id), { method: "PUT" }).then(() => true));
-    if (answer) stopped += 1;
+    const path = API + "/stop-task?task_id=" + encodeURIComponent(id);
+    if (await attempt(() => ask(path, { method: "PUT" }).then(() => true))) stopped += 1;
   }
   showToast(count(stopped, "task") + " stopped");
   refresh();
@@ -99,10 +167,14 @@ async function stopAll(ids, refresh) {
 function Selection({ chosen, all, pick, clear, stop }) {
   const [asks, ask_] = useState(false);
   if (!chosen.size) return null;
-  return html`<div class="selection" role="region" aria-label="Selection"><span>${count(chosen.size, "task")} selected</span>
+  const words = count(chosen.size, "task");
+  return html`<div class="selection" role="region" aria-label="Selection"><span>${words} selected</span>
     ${chosen.size < all && html`<button type="button" onClick=${pick}>Select all ${all} shown</button>`}
-    <button type="button" onClick=${clear}>Clear</button><button type="button" class="danger" onClick=${() => ask_(true)}>Stop them</button>
-    ${asks && html`<${Confirm} title=${"Stop " + count(chosen.size, "task") + "?"} text="A stopped task cannot go on. What it has cost so far is spent." word="Stop for good" close=${() => ask_(false)} work=${stop} />`}</div>`;
+    <button type="button" onClick=${clear}>Clear</button>
+    <button type="button" class="danger" onClick=${() => ask_(true)}>Stop them</button>
+    ${asks && html`<${Confirm} title=${"Stop " + words + "?"} word="Stop for good"
+      text="A stopped task cannot go on. What it has cost so far is spent."
+      close=${() => ask_(false)} work=${stop} />`}</div>`;
 }
 
 // How many rows are read: as many as were shown when the list was left, if Back leads to it.
@@ -118,40 +190,63 @@ function useLimit(inputs) {
   return [limit, more];
 }
 
-function TasksPage() {
+// The tasks that a person has selected, of those that are at work.
+function useSelection(open) {
+  const [chosen, setChosen] = useState(new Set());
+  const choose = (id) => setChosen((old) => {
+    const changed = new Set(old);
+    return changed.delete(id) ? changed : changed.add(id);
+  });
+  return {
+    chosen: new Set(open.filter((task) => chosen.has(task.id)).map((task) => task.id)),
+    choose,
+    pick: () => setChosen(new Set(open.map((task) => task.id))),
+    clear: () => setChosen(new Set()),
+  };
+}
+
+function page(position) {
+  inAddress({ before: position });
+  window.scrollTo(0, 0);
+}
+
+export function TasksPage() {
   const filters = filtersInAddress();
   const { status, created, since, until, text, metadata, schedule, sort, before, problems } = filters;
-  const [chosen, setChosen] = useState(new Set());
   const narrowed = [status, created, since, until, text, metadata, schedule, sort, before];
   const [limit, more] = useLimit(narrowed);
   const read = () => overview({ status, text, metadata, schedule, sort, before, limit, ...moments(filters) });
-  const { value, problem, refresh } = useLive(read, (answer) => (Object.keys(answer.at_work).length ? 1500 : 4000), [...narrowed, limit]);
+  const pause = (answer) => (Object.keys(answer.at_work).length ? 1500 : 4000);
+  const { value, problem, refresh } = useLive(read, pause, [...narrowed, limit]);
   const top = useRef(history.state?.top || 0);
   useEffect(() => {
     if (value && top.current) window.scrollTo(0, top.current);
     if (value) top.current = 0;
   }, [!value]);
-  const choose = (id) => setChosen((old) => {
-    const chosen = new Set(old);
-    return chosen.delete(id) ? chosen : chosen.add(id);
-  });
-  const page = (position) => { inAddress({ before: position }); window.scrollTo(0, 0); };
   const tasks = value ? value.tasks : [];
   const active = value ? Object.values(value.at_work).reduce((sum, each) => sum + each, 0) : 0;
   const open = tasks.filter((task) => !task.finished_at);
-  const still = new Set(open.filter((task) => chosen.has(task.id)).map((task) => task.id));
-  const pick = () => setChosen(new Set(open.map((task) => task.id)));
+  const { chosen, choose, pick, clear } = useSelection(open);
+  const stop = () => stopAll(chosen, refresh).then(clear);
   const rest = value && (value.next || tasks.length === limit);
-  return html`<${Heading} note=${value ? counted(filters, value) + (active ? ", " + active + " at work" : "") : " "}>Tasks<//>
+  const list = () => (tasks.length
+    ? html`<${Rows} tasks=${tasks} sort=${sort} chosen=${chosen} choose=${choose} />`
+    : html`<${NoTasks} filters=${filters} />`);
+  return html`
+    <${Heading} note=${value ? counted(filters, value) + (active ? ", " + active + " at work" : "") : " "}>Tasks<//>
     ${may("run") && html`<${Composer} created=${refresh} />`}
     <${ListTools} filters=${filters} active=${active} />
     <${WrongAddress} problems=${problems} names=${NARROW} />
     ${alertOf(problem)}
-    ${schedule && html`<p class="older">Tasks of one <${A} href="/schedules">schedule<//>. <button type="button" class="quiet" onClick=${() => inAddress({ schedule: "", before: "" })}>Show all tasks</button></p>`}
-    ${before && html`<p class="older"><button type="button" onClick=${() => page("")}>Back to the newest</button></p>`}
-    ${sort && value && value.sorted === MOST && html`<p class="note older">${SORTS[sort]}, of the latest ${NUMBERS.format(MOST)} tasks that match.</p>`}
-    <div id="tasks" aria-busy=${String(!value)}>${value ? tasks.length ? html`<${Rows} tasks=${tasks} sort=${sort} chosen=${still} choose=${choose} />` : html`<${NoTasks} filters=${filters} />` : html`${loading(undefined, problem)}`}</div>
+    ${schedule && html`<p class="older">Tasks of one <${A} href="/schedules">schedule<//>. <button type="button"
+      class="quiet" onClick=${() => leaveOut(["schedule", "before"])}>Show all tasks</button></p>`}
+    ${before && html`<p class="older">
+      <button type="button" onClick=${() => page("")}>Back to the newest</button></p>`}
+    ${sort && value && value.sorted === MOST && html`<p class="note older">
+      ${SORTS[sort]}, of the latest ${NUMBERS.format(MOST)} tasks that match.</p>`}
+    <div id="tasks" aria-busy=${String(!value)}>${value ? list() : html`${loading(undefined, problem)}`}</div>
     ${rest && limit < MOST && html`<${MoreRows} next=${() => tasks.length >= limit && more()} />`}
-    ${value && value.next && limit >= MOST && html`<p class="more"><button type="button" onClick=${() => page(value.next)}>Older tasks</button></p>`}
-    <${Selection} chosen=${still} all=${open.length} pick=${pick} clear=${() => setChosen(new Set())} stop=${() => stopAll(still, refresh).then(() => setChosen(new Set()))} />`;
+    ${value && value.next && limit >= MOST && html`<p class="more">
+      <button type="button" onClick=${() => page(value.next)}>Older tasks</button></p>`}
+    <${Selection} chosen=${chosen} all=${open.length} pick=${pick} clear=${clear} stop=${stop} />`;
 }

@@ -1,30 +1,54 @@
 // The steps of a task as a list, of which only what is near the view is drawn.
+import { html, useEffect, useMemo, useRef, useState } from "htm/preact";
+import { count, duration, price } from "./format.js";
+
 // The result of a step stands in the next one; the last step of a failed task has the reason.
-function judged(task) {
+export function judged(task) {
   return task.steps.map((step, number) => {
     const next = task.steps[number + 1];
     const isReason = next && task.failure && number + 2 === task.steps.length;
     const isEnd = !next && task.failure;
     const { taken_at, cost_cents } = task.steps_more[number] || {};
     const begun = number ? (task.steps_more[number - 1] || {}).taken_at : task.created_at;
-    const took = taken_at && begun ? duration(begun, taken_at) : "";
-    return { ...step, took, cost: cost_cents === undefined ? "" : price(cost_cents), next_goal: step.next_goal || (isEnd ? "Gave up" : "(no goal)"), judgement: isEnd ? task.failure : next && !isReason ? next.evaluation_previous_goal : "" };
+    return {
+      ...step,
+      took: taken_at && begun ? duration(begun, taken_at) : "",
+      cost: cost_cents === undefined ? "" : price(cost_cents),
+      next_goal: step.next_goal || (isEnd ? "Gave up" : "(no goal)"),
+      judgement: isEnd ? task.failure : next && !isReason ? next.evaluation_previous_goal : "",
+    };
   });
+}
+
+// What a paused task asks a person to do.
+export function askedOf(task) {
+  const last = task.status === "paused" && task.steps[task.steps.length - 1];
+  return last ? /^Ask a person \(([\w -]+)\): ([^]*)$/.exec(last.next_goal) : null;
 }
 
 // The goal of the step under way, if the executor reports it, and for how long it has worked on it.
 function Now({ task }) {
   const last = task.steps_more[task.steps_more.length - 1];
   const since = (last && last.taken_at) || task.created_at;
-  const words = task.status === "paused" ? (askedOf(task) ? "Waits for you" : "Paused") : task.status === "created" ? "Waits for a place" : task.doing || "At work";
-  return html`<div class="step"><span class="number">${task.steps.length + 1}</span><span class="step-text"><span class="goal">${words}</span><span class="facts"><span>${task.status === "running" ? "now, for " : "for "}${duration(since, Date.now())}</span></span></span></div>`;
+  const words = {
+    paused: askedOf(task) ? "Waits for you" : "Paused",
+    created: "Waits for a place",
+  }[task.status] || task.doing || "At work";
+  return html`<div class="step"><span class="number">${task.steps.length + 1}</span><span class="step-text">
+    <span class="goal">${words}</span><span class="facts">
+    <span>${task.status === "running" ? "now, for " : "for "}${duration(since, Date.now())}</span></span></span></div>`;
 }
 
 function StepItem({ each, number, isBad, isCurrent, problems, pick }) {
-  return html`<li class=${isBad ? "bad" : ""}><button type="button" class="step" aria-current=${isCurrent ? "step" : null} onClick=${() => pick(number)}>
+  const facts = [each.took, each.cost].filter(Boolean);
+  return html`<li class=${isBad ? "bad" : ""}>
+    <button type="button" class="step" aria-current=${isCurrent ? "step" : null} onClick=${() => pick(number)}>
     <span class="number">${each.step}</span>
-    <span class="step-text"><span class="goal">${each.next_goal}</span>${each.judgement && html`<span class="judgement">${each.judgement}</span>`}${each.url && html`<span class="address">${each.url}</span>`}
-    <span class="facts">${[each.took, each.cost].filter(Boolean).map((fact) => html`<span key=${fact}>${fact}</span>`)}${problems > 0 && html`<span class="problems">${count(problems, "problem")}</span>`}</span></span>
+    <span class="step-text"><span class="goal">${each.next_goal}</span>
+    ${each.judgement && html`<span class="judgement">${each.judgement}</span>`}
+    ${each.url && html`<span class="address">${each.url}</span>`}
+    <span class="facts">${facts.map((fact) => html`<span key=${fact}>${fact}</span>`)}
+    ${problems > 0 && html`<span class="problems">${count(problems, "problem")}</span>`}</span></span>
   </button></li>`;
 }
 
@@ -52,7 +76,7 @@ function useWindow(list, groups) {
 }
 
 // Beside the stage the list scrolls along with the film; under it, on a telephone, the stage comes into view.
-function Timeline({ task, step, choose }) {
+export function Timeline({ task, step, choose }) {
   const list = useRef(null);
   const heights = useRef(new Map());
   const steps = useMemo(() => judged(task), [task]);
@@ -67,7 +91,8 @@ function Timeline({ task, step, choose }) {
     list.current.scrollTop += Math.min(0, top - edge.top) + Math.max(0, bottom - edge.bottom);
   }, [step]);
   useEffect(() => {
-    for (const each of list.current ? list.current.querySelectorAll("[data-group].drawn") : []) heights.current.set(Number(each.dataset.group), each.offsetHeight);
+    const drawn = list.current ? list.current.querySelectorAll("[data-group].drawn") : [];
+    for (const each of drawn) heights.current.set(Number(each.dataset.group), each.offsetHeight);
   });
   const pick = (number) => {
     choose(number);
@@ -77,15 +102,21 @@ function Timeline({ task, step, choose }) {
   const items = (group) => steps.slice(group * GROUP, (group + 1) * GROUP).map((each, place) => {
     const number = group * GROUP + place;
     const { problems } = task.steps_more[number] || {};
-    return html`<${StepItem} key=${each.id} each=${each} number=${number} isBad=${task.failure && number === steps.length - 1} isCurrent=${step === number} problems=${problems} pick=${pick} />`;
+    const isBad = task.failure && number === steps.length - 1;
+    return html`<${StepItem} key=${each.id} each=${each} number=${number} isBad=${isBad}
+      isCurrent=${step === number} problems=${problems} pick=${pick} />`;
   });
   const now = !task.finished_at && html`<li class="now"><${Now} task=${task} /></li>`;
   if (groups === 1) return html`<ol class="timeline" ref=${list}>${items(0)}${now}</ol>`;
-  return html`<div class="timeline" ref=${list}>${Array.from({ length: groups }, (_, group) => {
+  const section = (group) => {
     const isDrawn = near.has(group) || group === at;
     const size = Math.min(GROUP, steps.length - group * GROUP);
     const first = group * GROUP + 1;
-    return html`<section key=${group} data-group=${group} class=${isDrawn ? "drawn" : ""} aria-label=${"Steps " + first + " to " + (first + size - 1)} style=${isDrawn ? null : { height: (heights.current.get(group) || size * STEP_PIXELS) + "px" }}>
+    const height = { height: (heights.current.get(group) || size * STEP_PIXELS) + "px" };
+    return html`<section key=${group} data-group=${group} class=${isDrawn ? "drawn" : ""}
+      aria-label=${"Steps " + first + " to " + (first + size - 1)} style=${isDrawn ? null : height}>
       ${isDrawn && html`<ol start=${first}>${items(group)}${group === groups - 1 ? now : ""}</ol>`}</section>`;
-  })}</div>`;
+  };
+  return html`<div class="timeline" ref=${list}>
+    ${Array.from({ length: groups }, (_, group) => section(group))}</div>`;
 }

@@ -1,9 +1,10 @@
-"use strict";
-const find = (id) => document.getElementById(id);
-const screen_ = find("screen");
-const picture = find("picture");
+// The page of one task, as it changes.
+import { duration, price } from "../app/format.js";
+
+export const find = (id) => document.getElementById(id);
+export const screen = find("screen");
+export const picture = find("picture");
 const FIRST_PAUSE = 500;
-const DOLLARS = new Intl.NumberFormat("en-US", { style: "currency", currency: "USD", maximumFractionDigits: 4 });
 const LONGEST_PAUSE = 15000;
 
 let socket = null;
@@ -11,10 +12,18 @@ let pause = FIRST_PAUSE;
 let heading = null; // of the frame whose picture comes next
 let shownAddress = "";
 // The size of the task's page in CSS pixels; the property would be the size on the screen.
-let page = { width: Number(picture.getAttribute("width")), height: Number(picture.getAttribute("height")) };
-let heard = () => {}; // replaced where there are buttons
+export const page = {
+  width: Number(picture.getAttribute("width")),
+  height: Number(picture.getAttribute("height")),
+};
+let heard = () => {};
 
-function say(message) {
+// Where there are buttons, they take each message as well.
+export function hearAlso(listener) {
+  heard = listener;
+}
+
+export function say(message) {
   if (socket && socket.readyState === WebSocket.OPEN) socket.send(JSON.stringify(message));
 }
 
@@ -23,22 +32,16 @@ function showText(id, text) {
   find(id + "-section").hidden = !text;
 }
 
-function notify(text) {
+export function notify(text) {
   find("notice").textContent = text;
   find("notice").hidden = !text;
-}
-
-function span(from, to) {
-  const seconds = Math.max(0, (new Date(to) - new Date(from)) / 1000);
-  if (seconds < 10) return seconds.toFixed(1) + " s";
-  return seconds < 60 ? Math.round(seconds) + " s" : Math.floor(seconds / 60) + " min " + Math.round(seconds % 60) + " s";
 }
 
 // How long a step took, and what it cost, if known.
 function sayFacts(line) {
   const { from, to, cents } = line.dataset;
-  const cost = cents && cents !== "None" ? " · " + DOLLARS.format(cents / 100) : "";
-  line.textContent = span(from, to) + cost;
+  const cost = cents && cents !== "None" ? " · " + price(cents) : "";
+  line.textContent = duration(from, to) + cost;
 }
 
 function stepItem(step, begun) {
@@ -70,7 +73,8 @@ function addSteps(added) {
     const before = steps.lastElementChild;
     if (before) addLine(before, "evaluation", step.evaluation_previous_goal);
     if (before) before.append(before.querySelector(".facts"));
-    steps.append(stepItem(step, before ? before.querySelector(".facts").dataset.to : document.body.dataset.created));
+    const begun = before ? before.querySelector(".facts").dataset.to : document.body.dataset.created;
+    steps.append(stepItem(step, begun));
   }
   if (added.length && atEnd) panel.scrollTop = panel.scrollHeight;
   document.body.dataset.steps = String(steps.children.length);
@@ -117,7 +121,7 @@ function draw(frame, content) {
   picture.src = address;
   picture.width = page.width = frame.width;
   picture.height = page.height = frame.height;
-  screen_.style.setProperty("--ratio", String(frame.width / frame.height));
+  screen.style.setProperty("--ratio", String(frame.width / frame.height));
   picture.hidden = false;
   find("no-picture").hidden = true;
 }
@@ -158,7 +162,7 @@ for (const time of document.querySelectorAll("time")) {
   time.textContent = new Date(time.dateTime).toLocaleString([], { dateStyle: "medium", timeStyle: "short" });
 }
 document.body.classList.toggle("bare", location.hash === "#browser");
-screen_.style.setProperty("--ratio", String(page.width / page.height));
+screen.style.setProperty("--ratio", String(page.width / page.height));
 addSteps([]);
 // The reason for a wait is part of the page from the beginning.
 if (find("status").textContent !== "created") describe(find("status").textContent);

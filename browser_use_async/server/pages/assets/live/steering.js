@@ -1,8 +1,11 @@
+// The buttons of the page of one task, and the mouse and keys of a person in control.
+import { find, hearAlso, notify, page, picture, say, screen } from "./live.js";
+
 const CLICK_REACH = 8; // CSS pixels that a finger may wander in a tap
 const LEAVE_WITHIN = 600; // milliseconds between the two Escapes that give the keyboard back
 const BUTTONS = ["left", "middle", "right"];
 
-let status_ = find("status").textContent;
+let status = find("status").textContent;
 let ended = document.body.dataset.ended === "true";
 let hasBrowser = false;
 let steering = false;
@@ -17,8 +20,8 @@ function showButtons() {
   const focused = document.activeElement && document.activeElement.id;
   if (ended) find("really-stop").hidden = true;
   const asks = !find("really-stop").hidden;
-  find("pause").hidden = asks || status_ !== "running";
-  find("resume").hidden = asks || status_ !== "paused";
+  find("pause").hidden = asks || status !== "running";
+  find("resume").hidden = asks || status !== "paused";
   find("stop").hidden = asks || ended;
   find("control").hidden = asks || !hasBrowser;
   if (!hasBrowser && steering) steer(false);
@@ -33,14 +36,14 @@ function askWhetherToStop(asks) {
   find(asks ? "stop-yes" : "stop").focus();
 }
 
-heard = (message) => {
+hearAlso((message) => {
   if (message.type === "done") notify("");
   if (message.type !== "state") return;
-  status_ = message.status;
+  status = message.status;
   ended = message.ended;
   hasBrowser = message.has_browser;
   showButtons();
-};
+});
 
 for (const name of ["pause", "resume"]) {
   find(name).addEventListener("click", () => say({ type: "order", name }));
@@ -64,14 +67,14 @@ function steer(on) {
   find("control").setAttribute("aria-pressed", String(on));
   find("control").textContent = on ? "Give back (Esc twice)" : "Take control";
   find("typing").hidden = !on;
-  screen_.classList.toggle("steered", on);
+  screen.classList.toggle("steered", on);
   if (on) {
-    screen_.tabIndex = 0;
-    screen_.setAttribute("role", "application");
-    screen_.setAttribute("aria-label", "The task's page. Keys go to it; Escape twice gives them back.");
-    screen_.focus();
+    screen.tabIndex = 0;
+    screen.setAttribute("role", "application");
+    screen.setAttribute("aria-label", "The task's page. Keys go to it; Escape twice gives them back.");
+    screen.focus();
   } else {
-    for (const name of ["tabindex", "role", "aria-label"]) screen_.removeAttribute(name);
+    for (const name of ["tabindex", "role", "aria-label"]) screen.removeAttribute(name);
   }
 }
 
@@ -98,7 +101,7 @@ function point(kind, event, more) {
 function press(event) {
   if (!steering || event.button > 2) return;
   event.preventDefault();
-  screen_.focus({ preventScroll: true });
+  screen.focus({ preventScroll: true });
   const more = { button: BUTTONS[event.button], clicks: Math.min(event.detail || 1, 3) };
   flushMove();
   point("down", event, more);
@@ -178,7 +181,7 @@ function leaves(event) {
   return twice;
 }
 
-screen_.addEventListener("keydown", (event) => {
+screen.addEventListener("keydown", (event) => {
   const pastes = (event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "v";
   // A composed character arrives as text, through the field below.
   if (!steering || pastes || event.isComposing || ["Dead", "Process", "Unidentified"].includes(event.key)) return;
@@ -192,15 +195,15 @@ screen_.addEventListener("keydown", (event) => {
   say({ type: "key", kind: "down", key: event.key, code: event.code, modifiers: modifiers(event) });
 });
 
-screen_.addEventListener("keyup", (event) => {
+screen.addEventListener("keyup", (event) => {
   if (!steering || !heldKeys.delete(event.code)) return;
   event.preventDefault();
   say({ type: "key", kind: "up", key: event.key, code: event.code, modifiers: modifiers(event) });
 });
 
-screen_.addEventListener("blur", letKeysGo);
+screen.addEventListener("blur", letKeysGo);
 
-screen_.addEventListener("paste", (event) => {
+screen.addEventListener("paste", (event) => {
   const text = event.clipboardData.getData("text/plain");
   if (!steering || !text) return;
   event.preventDefault();
