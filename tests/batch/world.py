@@ -63,7 +63,7 @@ class TracedStore(LedgerStore):
         """Read the row, or insert it."""
         row = super().begin_item(item, now, revive=revive)
         if not row.repeated and row.state not in FINAL_STATES:
-            self.recorder.note(row.key, What.CLAIMED, str(row.state))
+            self.recorder.note(row.key, What.STARTED, str(row.state))
         return row
 
     def begin_send(self, row: LedgerRow, intent: Intent) -> None:
