@@ -92,7 +92,7 @@ class TracedStore(LedgerStore):
         """Record the end."""
         super().record_outcome(row, result)
         is_over = result.state in FINAL_STATES
-        self.recorder.note(row.key, What.ENDED if is_over else What.DOUBTED)
+        self.recorder.note(row.key, What.ENDED if is_over else What.LEFT_UNKNOWN)
 
 
 class Forgetful(TracedStore):

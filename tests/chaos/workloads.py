@@ -166,7 +166,7 @@ class Submissions:
                 known = (await world.session.submit(text, metadata=metadata)).id
                 world.note_call(job, What.SUBMITTED)
         except errors.SubmissionUnknownError as error:
-            world.note_call(job, What.DOUBTED)
+            world.note_call(job, What.LEFT_UNKNOWN)
             known = await _resolve(world, job, error)
             if self.resubmits:
                 world.begin_again(job)

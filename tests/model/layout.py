@@ -14,7 +14,7 @@ PROCESSES: Final = 2  # the second one only if two ledgers have the same item
 # The content of the row of an item
 NEW, INTENT, SUBMITTED, DONE, UNKNOWN, FAILED = range(6)
 ROWS: Final = ("new", "intent", "submitted", "done", "unknown", "failed")
-IN_DOUBT: Final = frozenset({INTENT, UNKNOWN})
+UNANSWERED: Final = frozenset({INTENT, UNKNOWN})
 
 # Whether the run has reached it
 AT_REST, WAITING, UNDER_WAY = range(3)

@@ -22,7 +22,6 @@ from tests.model.layout import (
     FAULTS,
     HELD,
     HIDDEN,
-    IN_DOUBT,
     KILLS,
     KNOWS,
     LATE,
@@ -43,6 +42,7 @@ from tests.model.layout import (
     SIZE,
     SUBMITTED,
     TASKS,
+    UNANSWERED,
     UPGRADES,
     WAITING,
     changed,
@@ -186,7 +186,7 @@ class PayOnce:
         return None
 
     def is_good(self, state: int) -> bool:
-        """Whether each item is done, known to be in doubt, or left out with the reason."""
+        """Whether each item is done, left unknown, or left out with the reason."""
         blocks, _tail = self._unpacked(state)
         facts = [self._facts_of[block] for block in blocks]
         left_out = [each for each in facts if not each.is_over]
@@ -203,7 +203,7 @@ class PayOnce:
         block = self._blocks.values[number]
         row, tasks = block[ROW], outcomes(block)
         running = tasks.count(RUNS)
-        is_doubted = row in IN_DOUBT and block[QUEUE] == AT_REST
+        is_unknown = row in UNANSWERED and block[QUEUE] == AT_REST
         ends = is_over(block, self.terms)
         return _Facts(
             summary=self._summaries.number(self._summary(block)),
@@ -211,7 +211,7 @@ class PayOnce:
             tasks=len(tasks),
             used=used(block),
             most=running * MAXIMUM + (len(tasks) - running) * COST,
-            is_over=ends or is_doubted,
+            is_over=ends or is_unknown,
             needs_run=not ends,
             # It has no task, none in progress, and no money.
             is_left_out=row == NEW and block[QUEUE] == AT_REST and not (tasks or block[HELD]),

@@ -17,7 +17,6 @@ from tests.model.layout import (
     HELD,
     HELD_BY_SERVER,
     HIDDEN,
-    IN_DOUBT,
     INTENT,
     IS_FORMER,
     KEYED,
@@ -45,6 +44,7 @@ from tests.model.layout import (
     SUBMITTED,
     TASKS,
     TOKEN,
+    UNANSWERED,
     UNDER_WAY,
     UNKNOWN,
     WAITING,
@@ -86,9 +86,9 @@ class RunSteps(Steps):
     def _begin(self, *, is_stopped: bool) -> None:
         """Read the row."""
         row, after = self.state[ROW], changed(self.state, QUEUE, UNDER_WAY)
-        if row in IN_DOUBT:
+        if row in UNANSWERED:
             after[MARK], after[MAY_RESEND] = after[TOKEN] or self.unused_token(), True
-            self.doubt(after)
+            self.look(after)
         elif row == SUBMITTED:
             after[PLACE] = FOLLOW
         elif is_stopped:  # what has begun is finished, and nothing else
@@ -157,7 +157,7 @@ class RunSteps(Steps):
         after = self.after(LOSSES) if awaited else changed(self.state)
         for request in awaited:
             after[request + 1] = False
-        self.doubt(after)
+        self.look(after)
         then = "repeats it" if after[PLACE] == ASK else "looks for the task"
         self._new(after, f"gets no answer and {then}")
 
@@ -170,7 +170,7 @@ class RunSteps(Steps):
             self._new(self._at(FOUND, MARK, 0), "finds the task")
         elif self.says_supported and is_echoed:
             after[KNOWN] = HELD_BY_SERVER
-            self.doubt(after)
+            self.look(after)
             self._new(after, "hears that keys are known")
         else:
             after[PLACE], after[CLOCK] = SEARCH, terms.window
@@ -184,7 +184,7 @@ class RunSteps(Steps):
             return
         if state[CLOCK]:
             return
-        self._new(self._left(ROW, UNKNOWN), "finds nothing and leaves it in doubt")
+        self._new(self._left(ROW, UNKNOWN), "finds nothing and leaves it unknown")
         # What an earlier run has left, if `retry_unknown` is given, and once.
         is_stopped = state[SIZE + MODE] == STOPPED
         if state[MAY_RESEND] and state[SENT] < self.terms.sends and not is_stopped:

@@ -107,7 +107,7 @@ class ServiceSteps(Steps):
         self.new(answered, f"{what} and the answer comes")
         if self.left(LOSSES):
             lost = self.again(changed(after), LOSSES)
-            self.doubt(lost)
+            self.look(lost)
             self.new(lost, f"{what} and the answer is lost")
 
     def _learn(self, after: bytearray, *, is_echoed: bool) -> None:

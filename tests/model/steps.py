@@ -93,7 +93,7 @@ class Steps:
         used = {self.state[at] for at in places}
         return next(each for each in range(1, len(used) + 2) if each not in used)
 
-    def doubt(self, after: bytearray) -> None:
+    def look(self, after: bytearray) -> None:
         """Let the run find out whether a request has created a task."""
         terms = self.terms
         # The run that left it unknown has searched for a whole window.

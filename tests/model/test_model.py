@@ -47,7 +47,7 @@ def test_faults_are_there_to_happen() -> None:
     text = "\n".join(labels)
     for words in (
         *("is killed", "ends", "begins", "is lost", "is refused (429)", "is late"),
-        *("finds the task", "leaves it in doubt", "sends it again", "of another round"),
+        *("finds the task", "leaves it unknown", "sends it again", "of another round"),
     ):
         assert words in text
 

@@ -25,7 +25,7 @@ class What(StrEnum):
     MADE = "run-task makes a task"
     SUBMITTED = "records the task"
     ENDED = "records the end"
-    DOUBTED = "leaves it in doubt"  # until the next run
+    LEFT_UNKNOWN = "leaves it unknown"  # until the next run
     KILLED = "is killed"
     BEGAN = "begins"  # the next run
 
@@ -160,16 +160,16 @@ def _after(model: PayOnce, states: Iterable[int], words: str, unseen: Collection
 
 def _given_up_too_early(events: Sequence[Event], window: float) -> str | None:
     """Whether an item was sent again, or left, before its task was searched for a whole window."""
-    doubt_since: float | None = None
+    unanswered_since: float | None = None
     for number, event in enumerate(events, 1):
         if event.what is What.STARTED:
             # What is unknown was searched for already.
-            doubt_since = event.at if event.row == "intent" else None
+            unanswered_since = event.at if event.row == "intent" else None
         elif event.what is What.NOT_CREATED:
-            doubt_since = None
-        elif event.what in {What.INTENT, What.SENT, What.DOUBTED}:
-            if doubt_since is not None and event.at - doubt_since < window - _TOLERANCE:
-                seconds = event.at - doubt_since
+            unanswered_since = None
+        elif event.what in {What.INTENT, What.SENT, What.LEFT_UNKNOWN}:
+            if unanswered_since is not None and event.at - unanswered_since < window - _TOLERANCE:
+                seconds = event.at - unanswered_since
                 return f"event {number}, {event}: given up after {seconds:g} s of {window:g}"
-            doubt_since = event.at
+            unanswered_since = event.at
     return None

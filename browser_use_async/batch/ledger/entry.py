@@ -10,7 +10,7 @@ import attrs
 
 from browser_use_async import errors
 from browser_use_async.api.submission_token import SubmissionToken
-from browser_use_async.batch.ledger.records import DOUBTFUL, Intent
+from browser_use_async.batch.ledger.records import UNANSWERED, Intent
 from browser_use_async.batch.ledger.row import LedgerRow
 from browser_use_async.batch.ledger.writer import LedgerWriter
 from browser_use_async.batch.result import BatchResult
@@ -43,7 +43,7 @@ class LedgerEntry(Journal):
     _is_keyed: bool = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._is_open, self._is_keyed = self.row.state in DOUBTFUL, self.row.keyed
+        self._is_open, self._is_keyed = self.row.state in UNANSWERED, self.row.keyed
         self.token = self.row.token
 
     @property
@@ -79,7 +79,7 @@ class LedgerEntry(Journal):
     def not_created(self) -> None:
         """Record that the last request created nothing."""
         if self.is_repeat:
-            return  # an earlier request may have created the task, so the row stays in doubt
+            return  # an earlier request may have created the task, so the row stays an intent
         self._is_open = False
         self.writer.post(lambda store: store.mark_not_sent(self.row))
 
