@@ -8,9 +8,9 @@ import attrs
 
 from browser_use_async import errors
 from browser_use_async.batch.inputs import Item, submission_key
-from browser_use_async.batch.ledger.entry import LedgerEntry
 from browser_use_async.batch.ledger.records import FINAL_STATES, MAY_COST, UNANSWERED, ItemState
 from browser_use_async.batch.ledger.row import LedgerRow
+from browser_use_async.batch.ledger.writer import LedgerEntry
 from browser_use_async.batch.progress import FINISHES_BEGUN, StopReason
 from browser_use_async.batch.result import (
     BatchResult,
