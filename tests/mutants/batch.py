@@ -30,10 +30,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "",
         "{ItemState.INTENT, ItemState.UNKNOWN}",
         "{ItemState.UNKNOWN}",
-        (
-            "batch/ledger/test_file.py::test_killed_at_a_write_a_batch_goes_on",
-            "batch/ledger/test_file.py::test_what_a_power_cut_does_to_the_log_is_survived",
-        ),
+        ("batch/test_worlds.py::test_every_item_has_one_task_whatever_breaks_or_dies",),
     ),
     Mutant(
         "a batch reconciles without a settle window",
