@@ -8,9 +8,9 @@ import attrs
 
 from browser_use_async import errors
 from browser_use_async.batch.inputs import Item, submission_key
-from browser_use_async.batch.ledger.entry import LedgerEntry
-from browser_use_async.batch.ledger.records import DOUBTFUL, FINAL_STATES, MAY_COST, ItemState
+from browser_use_async.batch.ledger.records import FINAL_STATES, MAY_COST, UNANSWERED, ItemState
 from browser_use_async.batch.ledger.row import LedgerRow
+from browser_use_async.batch.ledger.writer import LedgerEntry
 from browser_use_async.batch.progress import FINISHES_BEGUN, StopReason
 from browser_use_async.batch.result import (
     BatchResult,
@@ -152,7 +152,7 @@ class ItemRunner:
             result = await self._run_task(request)
             if result is not None:
                 state = result.state
-            elif state not in DOUBTFUL:
+            elif state not in UNANSWERED:
                 # The ledger has an intent if something was sent, and else nothing.
                 state = ItemState.INTENT if self._may_cost else ItemState.NEW
             return result
@@ -177,8 +177,8 @@ class ItemRunner:
     @property
     def _may_cost(self) -> bool:
         """Whether it has a task, or may have one, whatever its row says."""
-        is_doubtful = self._entry.is_repeat and not self._entry.has_ended
-        return self._in_flight.may_cost or is_doubtful
+        is_unanswered = self._entry.is_repeat and not self._entry.has_ended
+        return self._in_flight.may_cost or is_unanswered
 
     async def _run_task(self, request: RunTaskRequest) -> BatchResult[Any] | None:
         task_id = self._row.task_id
@@ -189,7 +189,7 @@ class ItemRunner:
                 return found
             task_id = found
             # A task of an earlier run is older, and may already have ended.
-            if self._in_flight.submission is not None and self._row.state not in DOUBTFUL:
+            if self._in_flight.submission is not None and self._row.state not in UNANSWERED:
                 sent_at = self._in_flight.submission.sent_at
             self._in_flight.task_id = task_id
             self._count_joined(joined=self._in_flight.is_joined)
@@ -208,13 +208,13 @@ class ItemRunner:
         """The id of the item's one task, or the result of an item without a known task."""
         submission = self._submission(request)
         self._in_flight.submission = submission
-        doubtful = self._row.state in DOUBTFUL
+        unanswered = self._row.state in UNANSWERED
         # Only what an earlier run has left, and once: each time may create one more task.
         retries_unknown = self.batch.options.retry_unknown
         lost = 0
         while True:
             # Before anything is sent: an earlier request may have created the task.
-            if doubtful:
+            if unanswered:
                 is_repeat = self._entry.may_repeat
                 # A repeated request shows whether the task exists. But if the service lost it
                 # several times, it may be unreachable, and the search waits for it.
@@ -226,15 +226,15 @@ class ItemRunner:
                 if lost == MOST_ROUNDS or not is_resent:
                     return await self._end_unknown(submission)
                 if submission.abandoned or not self._may_resend(is_repeat):
-                    return await self._leave_in_doubt(submission)
+                    return await self._leave_unanswered(submission)
             try:
                 created = await self._create(submission)
             except errors.SubmissionUnknownError:
-                doubtful, lost = True, lost + 1
+                unanswered, lost = True, lost + 1
             else:
                 # An earlier request may have been carried out, though this one was refused.
-                is_left = created is None and doubtful
-                return await self._leave_in_doubt(submission) if is_left else created
+                is_left = created is None and unanswered
+                return await self._leave_unanswered(submission) if is_left else created
 
     def _window(self, is_repeat: bool, lost: int) -> float:
         """For how many seconds its task may still appear."""
@@ -245,7 +245,7 @@ class ItemRunner:
             return 0.0
         return self.batch.lifecycle.creator.reconciler.settle_window
 
-    async def _leave_in_doubt(self, submission: Submission) -> BatchResult[Any] | None:
+    async def _leave_unanswered(self, submission: Submission) -> BatchResult[Any] | None:
         """The result of an item that is not sent again now; None if another run continues it."""
         if submission.abandoned or self.batch.stopped_by not in FINISHES_BEGUN:
             return None
@@ -273,7 +273,7 @@ class ItemRunner:
         self._entry.maximum_cents = TaskPrice.of(request).maximum_cents
         # The search is made here, since ledger and budget decide before it is sent again.
         submission.ledger_entry, submission.may_resend = self._entry, True
-        if self._row.state in DOUBTFUL:
+        if self._row.state in UNANSWERED:
             submission.state = SubmissionState.UNKNOWN
             if self._entry.may_repeat:
                 submission.lost_at = asyncio.get_running_loop().time()

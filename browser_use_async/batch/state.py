@@ -82,8 +82,8 @@ class InFlight:
     def is_sending(self) -> bool:
         """Whether run-task may have created a task whose id is not known yet."""
         submission = self.submission
-        in_doubt = {SubmissionState.SENDING, SubmissionState.UNKNOWN}
-        return submission is not None and submission.state in in_doubt
+        unanswered = {SubmissionState.SENDING, SubmissionState.UNKNOWN}
+        return submission is not None and submission.state in unanswered
 
     @property
     def is_joined(self) -> bool:

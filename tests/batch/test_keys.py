@@ -391,7 +391,7 @@ async def test_an_unanswered_request_is_repeated_at_once_by_the_next_run(
 async def test_a_refused_repetition_says_nothing_of_the_first_request(
     serve: Serve, open_session: Open, ledger: Path
 ) -> None:
-    """Its item stays in doubt, with its reservation, until an answer decides."""
+    """Its item stays unknown, with its reservation, until an answer decides."""
     server = await serve()
     session = await open_session(server)
     options = {"max_agent_steps": 1, "budget_cents": COST}
@@ -443,7 +443,7 @@ async def test_killed_at_a_write_a_batch_goes_on_at_once(
     view = read_ledger(ledger)
     assert (view.counts[ItemState.DONE], view.cost_cents) == (12, 12 * COST)
     assert not any(row.joined for row in view.rows())
-    # One request for each task that is new, and one for each item in doubt.
+    # One request for each task that is new, and one for each unanswered item.
     sent = server.requests["run_task"] - before[0]
     assert 12 - before[1] <= sent <= 12 - before[1] + 4
 

@@ -25,7 +25,7 @@ async def test_leaving_leaves_or_stops(
     session = await open_session(server)
     batch = session.run_many(texts(5), concurrency=3, ledger=ledger, on_cancel=on_cancel)
 
-    # A batch that is left before an answer has come has an item in doubt, which is another case.
+    # A batch that is left before an answer has come has an unanswered item, which is another case.
     await _leave(batch, way, lambda: read_ledger(ledger).counts[ItemState.SUBMITTED] == 3)
 
     statuses = [task.status for task in server.store.tasks if task.task != "Task 0"]

@@ -60,7 +60,7 @@ def test_the_machine_may_die_at_any_event(tmp_path: Path, seed: int, step: int) 
 
 
 def test_without_the_intent_items_are_paid_twice(tmp_path: Path) -> None:
-    """The control: a ledger that does not record requests before they are sent shows duplicates."""
+    """The control: a ledger that does not record requests before they are sent pays twice."""
     report = _worlds(tmp_path, FEW, range(8), Forgetful)
 
     assert report.doubled > 0

@@ -63,7 +63,7 @@ class TracedStore(LedgerStore):
         """Read the row, or insert it."""
         row = super().begin_item(item, now, revive=revive)
         if not row.repeated and row.state not in FINAL_STATES:
-            self.recorder.note(row.key, What.CLAIMED, str(row.state))
+            self.recorder.note(row.key, What.STARTED, str(row.state))
         return row
 
     def begin_send(self, row: LedgerRow, intent: Intent) -> None:
@@ -92,7 +92,7 @@ class TracedStore(LedgerStore):
         """Record the end."""
         super().record_outcome(row, result)
         is_over = result.state in FINAL_STATES
-        self.recorder.note(row.key, What.ENDED if is_over else What.DOUBTED)
+        self.recorder.note(row.key, What.ENDED if is_over else What.LEFT_UNKNOWN)
 
 
 class Forgetful(TracedStore):

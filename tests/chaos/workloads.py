@@ -10,6 +10,7 @@ from itertools import combinations
 import attrs
 
 from browser_use_async import BatchItem, RunTaskRequest, errors, prices
+from browser_use_async.batch import ItemState
 from browser_use_async.types import LlmModel, Task
 from tests.chaos.world import World
 from tests.model.traces import What
@@ -165,13 +166,13 @@ class Submissions:
                 known = (await world.session.submit(text, metadata=metadata)).id
                 world.note_call(job, What.SUBMITTED)
         except errors.SubmissionUnknownError as error:
-            if not self.resubmits:
-                world.note_call(job, What.DOUBTED)
+            world.note_call(job, What.LEFT_UNKNOWN)
             known = await _resolve(world, job, error)
-            if self.resubmits and known is None:
-                await self._submit(world, job, is_new=False)
-                return
             if self.resubmits:
+                world.begin_again(job)
+                if known is None:
+                    await self._submit(world, job, is_new=False)
+                    return
                 world.note_call(job, What.SUBMITTED)
         except errors.BrowserUseError:
             await asyncio.sleep(STOP_SECONDS)  # it says that nothing was created
@@ -247,7 +248,7 @@ class Spending:
             batch = world.session.run_many(
                 items, concurrency=self.concurrency, budget_cents=self.budget
             )
-            async for _result in batch:
-                pass
+            async for result in batch:
+                world.report.unknown += result.state is ItemState.UNKNOWN
         except errors.BrowserUseError as error:  # such as one about the budget
             world.report.errors[type(error).__name__] += 1

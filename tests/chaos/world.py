@@ -174,7 +174,12 @@ class World:
 
     def begin_call(self, job: str) -> None:
         """A client requests a task."""
-        self._calls.add(job, Event(at=self.now(), what=What.CLAIMED, row="new"))
+        self._calls.add(job, Event(at=self.now(), what=What.STARTED, row="new"))
+
+    def begin_again(self, job: str) -> None:
+        """The client looks once more for a task that is unknown, and may request it again."""
+        self.note_call(job, What.BEGAN)
+        self._calls.add(job, Event(at=self.now(), what=What.STARTED, row="unknown"))
 
     def note_call(self, job: str, what: What) -> None:
         """A client gets its task, or learns that it is unknown."""

@@ -1,6 +1,6 @@
 """The state of the model, in bytes: a block for each item, and a common part.
 
-Items are alike, and so are workers: of states that differ in their order alone, one is searched.
+Items are alike: of states that differ in their order alone, one is searched.
 """
 
 from typing import Final
@@ -8,42 +8,40 @@ from typing import Final
 from tests.model.terms import Terms
 
 MAXIMUM: Final = 2  # the most that a task costs
-WORKERS: Final = 2
-NO_OWNER: Final = 2  # the owner of a row whose process has ended
+COST: Final = 1  # of a task
+PROCESSES: Final = 2  # the second one only if two ledgers have the same item
 
 # The content of the row of an item
-NEW, INTENT, SUBMITTED, DONE, UNKNOWN, FAILED, UNDONE = range(7)
-ROWS: Final = ("new", "intent", "submitted", "done", "unknown", "failed", "undone")
+NEW, INTENT, SUBMITTED, DONE, UNKNOWN, FAILED = range(6)
+ROWS: Final = ("new", "intent", "submitted", "done", "unknown", "failed")
+UNANSWERED: Final = frozenset({INTENT, UNKNOWN})
 
-# Whether it is claimed
-AT_REST, WAITING, HANDED_OUT = range(3)
-QUEUES: Final = ("at rest", "waiting", "handed out")
+# Whether the run has reached it
+AT_REST, WAITING, UNDER_WAY = range(3)
+QUEUES: Final = ("at rest", "waiting", "under way")
 
-# The place of a worker in an item: each place is before a statement or a request
-(IDLE, RESERVE, NO_ROOM, ASK, COMMITTED, SEND, WIRE, LIST, SEARCH, FOUND, FOLLOW, ENDED, FREED) = (
-    range(13)
-)
+# The place of a run in an item: each place is before a statement or a request
+(IDLE, RESERVE, ASK, SEND, WIRE, LIST, SEARCH, FOUND, FOLLOW, ENDED, FREED) = range(11)
 PLACES: Final = (
-    *("idle", "reserve", "no room", "ask", "committed", "send", "wire", "list", "search", "found"),
-    *("follow", "ended", "freed"),
+    *("idle", "reserve", "ask", "send", "wire", "list", "search", "found", "follow", "ended"),
+    "freed",
 )
 
-# The state of a worker. A mute one works, and its heartbeats do not arrive.
-LIVE, MUTE, ASLEEP, KILLED, STOPPED, GONE = range(6)
-MODES: Final = ("live", "mute", "asleep", "killed", "stopped", "gone")
+# The state of a process. One that is stopped begins nothing more; then comes the next run.
+LIVE, STOPPED, OVER = range(3)
+MODES: Final = ("live", "stopped", "over")
 
-# The knowledge of a worker's session about submission keys
+# The knowledge of a session about submission keys
 NOT_ASKED, HELD_BY_SERVER, NOT_HELD = range(3)
 
 # --- the block of an item -------------------------------------------------------------------
 
-ROW, OWNER, QUEUE, HELD, HIDDEN, SENT, TOKEN, KEYED, ROUND = range(9)
-LATE_STATEMENT: Final = 9  # what it writes, or 0 for none, its owner, and its token
-TASKS: Final = (12, 14, 16)  # each its end, or 0 for none, and its token
-REQUESTS: Final = (18, 21)  # each an age, or 0 for none, the waiting worker, and a token
-PROGRESS: Final = 24  # of each worker: its place, a clock, a claim under way, and its token
-STRIDE: Final = 4  # from one worker to the next
-SIZE: Final = PROGRESS + STRIDE * WORKERS
+ROW, QUEUE, HELD, HIDDEN, SENT, TOKEN, KEYED, ROUND = range(8)
+TASKS: Final = (8, 10, 12)  # each its end, or 0 for none, and its token
+REQUESTS: Final = (14, 17)  # each an age, or 0 for none, whether it is awaited, and a token
+# Of the run: its place, a clock, whether `retry_unknown` may send it again, and its token
+PLACE, CLOCK, MAY_RESEND, MARK = range(20, 24)
+SIZE: Final = 24
 
 # The end of a task
 RUNS, FINISHED_WELL, FINISHED_BADLY = range(1, 4)
@@ -51,50 +49,33 @@ OUTCOME: Final = 3  # of these
 HAS_KEY: Final = 4  # the server knows its key
 IS_FORMER: Final = 8  # it is of a round before this one
 
-# The write of a late statement
-AN_INTENT, A_REFUSAL, A_TASK = range(1, 4)
-STATEMENTS: Final = ("", "an intent", "a refusal", "a task")
-
-# A claim: 1 and the row's content; the process claimed its own item
-CLAIMED: Final = 7
-IS_OLD: Final = 8
-
 LATE: Final = 15  # the age of a request that may be executed at any time
 
 # --- the common part ------------------------------------------------------------------------
 
-# Of each worker: its state, how long it was silent, and its knowledge of keys
-MODE, SILENCE, KNOWS = range(3)
-ABOUT: Final = 3  # bytes for each worker
+# Of each process: its state, and its knowledge of keys; that of the item comes first
+MODE, KNOWS = range(2)
+ABOUT: Final = 2  # bytes for each process
 
 # The faults, in the order of their counters
-(
-    *(KILLS, SILENCES, LOSSES, REFUSALS, REPEATS, DELAYS, FORGOTTEN_KEYS, FAILURES, CUTS),
-    UPGRADES,
-) = range(10)
-FAULTS: Final = ABOUT * WORKERS  # where their counters stand
-
-_SWAPPED: Final = bytes([1, 0, 2])  # owners, after the workers were exchanged
-_OWNERS: Final = (OWNER, LATE_STATEMENT + 1, *(request + 1 for request in REQUESTS))
+(KILLS, LOSSES, REFUSALS, REPEATS, DELAYS, FORGOTTEN_KEYS, FAILURES, UPGRADES) = range(8)
+FAULTS: Final = ABOUT * PROCESSES  # where their counters stand
 
 
 def first_block() -> bytes:
     """An item that waits."""
     block = bytearray(SIZE)
     block[ROW], block[QUEUE], block[ROUND] = NEW, WAITING, 1
-    for place in _OWNERS:
-        block[place] = NO_OWNER
     return bytes(block)
 
 
 def first_tail(terms: Terms) -> bytes:
     """Nothing has happened."""
-    modes = (LIVE if worker < terms.workers else GONE for worker in range(WORKERS))
     faults = (
-        *(terms.kills, terms.silences, terms.losses, terms.refusals, terms.repeats, terms.delays),
-        *(terms.forgotten_keys, terms.failures, terms.cuts, terms.upgrades),
+        *(terms.kills, terms.losses, terms.refusals, terms.repeats, terms.delays),
+        *(terms.forgotten_keys, terms.failures, terms.upgrades),
     )
-    return b"".join(bytes([mode, 0, NOT_ASKED]) for mode in modes) + bytes(faults)
+    return bytes([LIVE, NOT_ASKED]) * PROCESSES + bytes(faults)
 
 
 def changed(state: bytes | bytearray, *places_and_values: int) -> bytearray:
@@ -114,28 +95,25 @@ def ordered(block: bytes | bytearray) -> bytes:
     return bytes(block[:first]) + b"".join(tasks) + bytes(block[last:])
 
 
-def swapped(block: bytes) -> bytes:
-    """An item, after the workers were exchanged."""
-    copy = bytearray(block)
-    for place in _OWNERS:
-        copy[place] = _SWAPPED[block[place]]
-    middle = PROGRESS + STRIDE
-    return bytes(copy[:PROGRESS]) + block[middle:] + block[PROGRESS:middle]
-
-
 def swapped_tail(tail: bytes) -> bytes:
-    """The common part, after the workers were exchanged."""
+    """The common part, after the processes were exchanged."""
     return tail[ABOUT:FAULTS] + tail[:ABOUT] + tail[FAULTS:]
 
 
-def ended(block: bytes, worker: int) -> bytes:
-    """An item without a process: its row has no owner, and no answer is awaited."""
+def is_over(block: bytes, terms: Terms) -> bool:
+    """Whether no run does anything more with an item."""
+    return block[ROW] == DONE or (block[ROW] == FAILED and block[ROUND] == terms.rounds)
+
+
+def without_run(block: bytes, terms: Terms) -> bytes:
+    """An item without a process: what only that knew is lost, and the next run goes on."""
     after = bytearray(block)
-    at = PROGRESS + STRIDE * worker
-    after[at : at + STRIDE] = bytes(STRIDE)
-    for place in _OWNERS:
-        if after[place] == worker:
-            after[place] = NO_OWNER
+    after[PLACE:SIZE] = bytes(SIZE - PLACE)
+    for request in REQUESTS:
+        after[request + 1] = 0
+    if after[ROW] in {NEW, FAILED}:
+        after[HELD] = 0  # the row has it from the intent on
+    after[QUEUE] = AT_REST if is_over(block, terms) else WAITING
     return bytes(after)
 
 
@@ -144,19 +122,19 @@ def outcomes(block: bytes | bytearray) -> list[int]:
     return [block[at] & OUTCOME for at in TASKS if block[at] and not block[at] & IS_FORMER]
 
 
+def used(block: bytes | bytearray) -> int:
+    """The spent and reserved money of an item, by its row."""
+    return block[HELD] * MAXIMUM + COST * (block[ROW] in {DONE, FAILED})
+
+
 def shown(block: bytes) -> str:
     """An item in words."""
-    owner = "no process" if block[OWNER] == NO_OWNER else f"w{block[OWNER]}"
-    words = [f"{ROWS[block[ROW]]}, {QUEUES[block[QUEUE]]}, of {owner}"]
+    words = [f"{ROWS[block[ROW]]}, {QUEUES[block[QUEUE]]}"]
     if block[ROUND] > 1:
         words.append(f"round {block[ROUND]}")
     of_round = outcomes(block)
     words.append(f"held {block[HELD]}, tasks {of_round.count(RUNS)}+{len(of_round)}")
     words.append(f"requests {sum(block[request] > 0 for request in REQUESTS)}")
-    if block[LATE_STATEMENT]:
-        words.append(f"{STATEMENTS[block[LATE_STATEMENT]]} on its way to the database")
-    for worker in range(WORKERS):
-        place = block[PROGRESS + STRIDE * worker]
-        if place:
-            words.append(f"w{worker} at {PLACES[place]}")
+    if block[PLACE]:
+        words.append(f"at {PLACES[block[PLACE]]}")
     return f"[{'; '.join(words)}]"

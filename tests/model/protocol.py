@@ -1,7 +1,7 @@
-"""The model of paying once: items in a ledger, workers that claim them, a network and a service.
+"""The model of paying once: items in a ledger, the process that has it, a network and a service.
 
-A fault is a step that is possible as long as it may happen again. Time is a step, too: it passes
-only while nothing is urgent, so that immediate steps of the code take no time.
+A fault is a step that is possible as long as it may happen again. After each end of the process
+comes the next run, with the same items. Time is a step, too.
 
 The next step of an item depends on its own block and on little else. So its steps are computed
 once, and looked up in millions of states. A state is the numbers of its blocks, in one number.
@@ -12,57 +12,55 @@ from typing import TypeVar
 
 import attrs
 
-from tests.model.database import RowSteps
 from tests.model.layout import (
     ABOUT,
-    ASK,
-    ASLEEP,
     AT_REST,
-    CLAIMED,
-    COMMITTED,
+    CLOCK,
+    COST,
     DONE,
     FAILED,
+    FAULTS,
     HELD,
     HIDDEN,
-    INTENT,
+    KILLS,
+    KNOWS,
     LATE,
+    LIVE,
     MAXIMUM,
     MODE,
     MODES,
-    MUTE,
     NEW,
-    PROGRESS,
+    NOT_ASKED,
+    OVER,
+    PLACE,
     QUEUE,
     REQUESTS,
     ROUND,
     ROW,
     RUNS,
     SEARCH,
-    SEND,
-    SILENCE,
     SIZE,
-    STRIDE,
     SUBMITTED,
     TASKS,
-    UNDONE,
-    UNKNOWN,
-    WORKERS,
+    UNANSWERED,
+    UPGRADES,
+    WAITING,
     changed,
-    ended,
     first_block,
     first_tail,
+    is_over,
     ordered,
     outcomes,
     shown,
-    swapped,
     swapped_tail,
+    used,
+    without_run,
 )
-from tests.model.processes import ProcessSteps, upgraded
+from tests.model.run import RunSteps
 from tests.model.search import Step
 from tests.model.service import ServiceSteps
 from tests.model.steps import Others
-from tests.model.terms import Terms
-from tests.model.worker import AWAKE, COST, WorkerSteps, used
+from tests.model.terms import ALWAYS, Terms
 
 _BITS = 20
 _MASK = (1 << _BITS) - 1
@@ -111,10 +109,11 @@ class _Facts:
     tasks: int  # of this round
     used: int  # of the budget, as its row says
     most: int  # that its tasks may cost
-    is_over: bool  # in a good way
+    is_over: bool  # whether a run may end with it so
+    needs_run: bool  # whether a later run may do more with it
     is_left_out: bool  # in a good way, if there is no money for it
-    sending: tuple[bool, ...]  # whether each worker is about to send a request
-    at_work: tuple[bool, ...]
+    waits: bool
+    is_at_work: bool
 
 
 class PayOnce:
@@ -123,18 +122,17 @@ class PayOnce:
     def __init__(self, terms: Terms, *, is_canonical: bool = True) -> None:
         self.terms = terms
         self._blocks, self._tails, self._summaries = _Pool(), _Pool(), _Pool()
-        self._workers = range(terms.workers)
+        self._processes = range(terms.items if terms.is_shared else 1)
         self._facts_of = _Known(self._facts)
         self._others_of = _Known(self._others)
         self._moves_of = _Known(self._moves)
-        self._process_moves_of = _Known(self._process_moves)
         self._older = _Known(self._grow_older)
-        self._older_tail = _Known(self._grow_older_tail)
-        self._swapped = _Known(lambda block: self._number(swapped(self._blocks.values[block])))
         self._swapped_tail = _Known(
             lambda tail: self._tails.number(swapped_tail(self._tails.values[tail]))
         )
-        self._ended = _Known(lambda key: self._number(ended(self._blocks.values[key[0]], key[1])))
+        self._without_run = _Known(
+            lambda block: self._number(without_run(self._blocks.values[block], terms))
+        )
         self._form = self._canonical if is_canonical else self._packed
         blocks = [self._blocks.number(first_block())] * terms.items
         self._start = self._form(blocks, self._tails.number(first_tail(terms)))
@@ -163,12 +161,11 @@ class PayOnce:
         return blocks[::-1], state
 
     def _canonical(self, blocks: Sequence[int], tail: int) -> int:
-        """One of the states that differ only in the order of items and workers."""
-        first = self._packed(sorted(blocks), tail)
-        if self.terms.workers == 1:
-            return first
-        other = sorted(self._swapped[block] for block in blocks)
-        return min(first, self._packed(other, self._swapped_tail[tail]))
+        """One of the states that differ only in the order of items, and of their processes."""
+        if not self.terms.is_shared:
+            return self._packed(sorted(blocks), tail)
+        other = self._packed(blocks[::-1], self._swapped_tail[tail])
+        return min(self._packed(blocks, tail), other)
 
     # --- invariants -----------------------------------------------------------------------
 
@@ -189,7 +186,7 @@ class PayOnce:
         return None
 
     def is_good(self, state: int) -> bool:
-        """Whether each item is done, known to be in doubt, or left out with the reason."""
+        """Whether each item is done, left unknown, or left out with the reason."""
         blocks, _tail = self._unpacked(state)
         facts = [self._facts_of[block] for block in blocks]
         left_out = [each for each in facts if not each.is_over]
@@ -206,27 +203,26 @@ class PayOnce:
         block = self._blocks.values[number]
         row, tasks = block[ROW], outcomes(block)
         running = tasks.count(RUNS)
-        is_doubted = row in {UNKNOWN, INTENT} and block[QUEUE] == AT_REST
-        is_last = block[ROUND] == self.terms.rounds
+        is_unknown = row in UNANSWERED and block[QUEUE] == AT_REST
+        ends = is_over(block, self.terms)
         return _Facts(
             summary=self._summaries.number(self._summary(block)),
             problem=self._problem(block, len(tasks)),
             tasks=len(tasks),
             used=used(block),
             most=running * MAXIMUM + (len(tasks) - running) * COST,
-            is_over=row == DONE or is_doubted or (row == FAILED and is_last),
+            is_over=ends or is_unknown,
+            needs_run=not ends,
             # It has no task, none in progress, and no money.
-            is_left_out=row == NEW and not tasks and not block[HELD],
-            sending=tuple(each == SEND for each in block[PROGRESS::STRIDE]),
-            at_work=tuple(each > 0 for each in block[PROGRESS::STRIDE]),
+            is_left_out=row == NEW and block[QUEUE] == AT_REST and not (tasks or block[HELD]),
+            waits=block[QUEUE] == WAITING,
+            is_at_work=block[PLACE] > 0,
         )
 
     def _problem(self, block: bytes, tasks: int) -> str | None:
         terms, row = self.terms, block[ROW]
-        if tasks > 1 and terms.counts_late_tasks:
+        if tasks > 1:
             return "an item is paid twice"
-        if row == UNDONE:
-            return "an end that was recorded is undone"
         if not tasks and row in {SUBMITTED, DONE, FAILED} and not terms.is_shared:
             if block[ROUND] > 1:
                 return "a round takes the task of an earlier one"
@@ -235,28 +231,23 @@ class PayOnce:
 
     def _summary(self, block: bytes) -> bytes:
         """The part on which the steps of other items depend."""
-        places, claims = block[PROGRESS::STRIDE], block[PROGRESS + 2 :: STRIDE]
+        has_budget = self.terms.budget is not None
         return bytes(
             [
-                *(place > 0 for place in places),
-                *(claim & CLAIMED > 0 for claim in claims),
-                used(block) if self.terms.budget is not None else 0,
-                1 + block[QUEUE] if self.terms.budget is not None and block[HELD] else 0,
+                block[PLACE] > 0,
+                used(block) if has_budget else 0,
+                has_budget and block[PLACE] > 0 and block[HELD] > 0,
                 *(block[at] if self.terms.is_shared else 0 for at in TASKS),
             ]
         )
 
     def _others(self, summaries: Sequence[int]) -> Others:
         found = [self._summaries.values[each] for each in summaries]
-        held, tasks = 2 * WORKERS + 1, 2 * WORKERS + 2
         return Others(
-            at_work=tuple(sum(each[worker] for each in found) for worker in range(WORKERS)),
-            claims=tuple(
-                any(each[WORKERS + worker] for each in found) for worker in range(WORKERS)
-            ),
-            used=sum(each[2 * WORKERS] for each in found),
-            holders=frozenset(each[held] - 1 for each in found if each[held]),
-            tasks=tuple(task for each in found for task in each[tasks:] if task),
+            at_work=0 if self.terms.is_shared else sum(each[0] for each in found),
+            used=sum(each[1] for each in found),
+            holders=sum(each[2] for each in found),
+            tasks=tuple(task for each in found for task in each[3:] if task),
         )
 
     # --- steps ----------------------------------------------------------------------------
@@ -278,26 +269,54 @@ class PayOnce:
         facts = [self._facts_of[block] for block in blocks]
         for index, block in enumerate(blocks):
             others = [each.summary for at, each in enumerate(facts) if at != index]
-            for other, after, label in self._moves_of[block, tail, *sorted(others)]:
-                yield form([*blocks[:index], other, *blocks[index + 1 :]], after), index, label
-        is_urgent = False
+            own = self._seen_by(index, tail)
+            for other, after, label in self._moves_of[block, own, *sorted(others)]:
+                changed_blocks = [*blocks[:index], other, *blocks[index + 1 :]]
+                yield form(changed_blocks, self._seen_by(index, after)), index, label
+        for process in self._processes:
+            yield from self._process_steps(process, blocks, facts, tail, form)
         about = self._tails.values[tail]
-        for worker in self._workers:
-            is_sending = any(each.sending[worker] for each in facts)
-            is_at_work = any(each.at_work[worker] for each in facts)
-            is_urgent |= is_sending and about[ABOUT * worker + MODE] in AWAKE
-            for after, has_ended, label in self._process_moves_of[
-                tail, worker, is_at_work, is_sending
-            ]:
-                kept = [self._ended[each, worker] for each in blocks] if has_ended else blocks
-                yield form(kept, after), 0, label
-        if (changed_tail := upgraded(about)) is not None:
-            yield form(blocks, self._tails.number(bytes(changed_tail))), 0, "the server is upgraded"
-        if not is_urgent:
-            older = [self._older[block] for block in blocks]
-            after = self._older_tail[tail]
-            if None not in older and (older != blocks or after != tail):
-                yield form([each for each in older if each is not None], after), 0, "time passes"
+        if left := about[FAULTS + UPGRADES]:
+            upgraded = self._tails.number(bytes(changed(about, FAULTS + UPGRADES, left - 1)))
+            yield form(blocks, upgraded), 0, "the server is upgraded"
+        older = [self._older[block] for block in blocks]
+        if None not in older and older != blocks:
+            yield form([each for each in older if each is not None], tail), 0, "time passes"
+
+    def _seen_by(self, index: int, tail: int) -> int:
+        """The common part with the process of an item first, or back."""
+        return self._swapped_tail[tail] if self.terms.is_shared and index else tail
+
+    def _process_steps(
+        self,
+        process: int,
+        blocks: Sequence[int],
+        facts: Sequence[_Facts],
+        tail: int,
+        form: Callable[[Sequence[int], int], int],
+    ) -> Iterator[tuple[int, int, str]]:
+        """A process is killed, comes to its end, or is the next one."""
+        about, at = self._tails.values[tail], ABOUT * process
+
+        def after(*places_and_values: int) -> int:
+            return self._tails.number(bytes(changed(about, *places_and_values)))
+
+        if about[at + MODE] == OVER:
+            yield form(blocks, after(at + MODE, LIVE)), process, "run {}: begins"
+            return
+        own = [not self.terms.is_shared or index == process for index in range(len(blocks))]
+        over = [
+            self._without_run[block] if is_own else block
+            for block, is_own in zip(blocks, own, strict=True)
+        ]
+        if kills := about[FAULTS + KILLS]:
+            left = kills - (kills < ALWAYS)
+            killed = after(at + MODE, OVER, at + KNOWS, NOT_ASKED, FAULTS + KILLS, left)
+            yield form(over, killed), process, "run {}: is killed"
+        mine = [each for each, is_own in zip(facts, own, strict=True) if is_own]
+        is_idle = not any(each.is_at_work or each.waits for each in mine)
+        if is_idle and any(each.needs_run for each in mine):
+            yield form(over, after(at + MODE, OVER)), process, "run {}: ends"
 
     def _moves(self, key: tuple[int, ...]) -> list[Move]:
         """The steps of one item."""
@@ -310,20 +329,7 @@ class PayOnce:
             found.append((self._number(block_after), self._tails.number(tail_after), label))
 
         ServiceSteps(self.terms, state, others, new).add()
-        RowSteps(self.terms, state, others, new).add()
-        for worker in self._workers:
-            WorkerSteps(self.terms, state, others, new, worker).add()
-        return found
-
-    def _process_moves(self, key: tuple[int, int, bool, bool]) -> list[tuple[int, bool, str]]:
-        tail, worker, is_at_work, is_sending = key
-        found = list[tuple[int, bool, str]]()
-
-        def new(after: bytearray, has_ended: bool, label: str) -> None:
-            found.append((self._tails.number(bytes(after)), has_ended, label))
-
-        about = self._tails.values[tail]
-        ProcessSteps(self.terms, about, new, worker, is_at_work, is_sending).add()
+        RunSteps(self.terms, state, others, new).add()
         return found
 
     # --- time -----------------------------------------------------------------------------
@@ -336,19 +342,8 @@ class PayOnce:
         after = changed(block, HIDDEN, max(block[HIDDEN] - 1, 0))
         for request in REQUESTS:
             after[request] += block[request] not in {0, LATE}
-        for at in range(PROGRESS, SIZE, STRIDE):
-            if after[at] == SEARCH and after[at + 1]:
-                after[at + 1] -= 1
-            elif after[at] in {ASK, COMMITTED} and after[at + 1] <= self.terms.lease:
-                after[at + 1] += 1
+        after[CLOCK] -= after[PLACE] == SEARCH and after[CLOCK] > 0
         return self._number(after)
-
-    def _grow_older_tail(self, number: int) -> int:
-        tail = bytearray(self._tails.values[number])
-        for at in range(0, ABOUT * WORKERS, ABOUT):
-            if tail[at + MODE] in {MUTE, ASLEEP} and tail[at + SILENCE] < self.terms.lease:
-                tail[at + SILENCE] += 1
-        return self._tails.number(bytes(tail))
 
     # --- counterexamples ------------------------------------------------------------------
 
@@ -356,11 +351,11 @@ class PayOnce:
         """The state in words."""
         blocks, tail = self._unpacked(state)
         about = self._tails.values[tail]
-        modes = ", ".join(MODES[about[ABOUT * worker + MODE]] for worker in self._workers)
-        return f"{' '.join(shown(self._blocks.values[each]) for each in blocks)} workers {modes}"
+        modes = ", ".join(MODES[about[ABOUT * process + MODE]] for process in self._processes)
+        return f"{' '.join(shown(self._blocks.values[each]) for each in blocks)} run {modes}"
 
     def trace(self, path: Sequence[int]) -> list[Step]:
-        """The steps along states, in which items and workers keep their names."""
+        """The steps along states, in which items and processes keep their names."""
         state = self.start
         steps = [Step("start", self.show(state))]
         for after in path[1:]:

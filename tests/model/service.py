@@ -3,8 +3,8 @@
 import attrs
 
 from tests.model.layout import (
-    A_REFUSAL,
     ASK,
+    CLOCK,
     DELAYS,
     FAILURES,
     FINISHED_BADLY,
@@ -16,25 +16,21 @@ from tests.model.layout import (
     HIDDEN,
     LATE,
     LOSSES,
+    MARK,
     NEW,
-    NO_OWNER,
     NOT_HELD,
     OUTCOME,
-    OWNER,
-    PROGRESS,
+    PLACE,
     REFUSALS,
     REPEATS,
     REQUESTS,
     ROW,
     RUNS,
-    STRIDE,
     TASKS,
-    TOKEN,
     WIRE,
-    WORKERS,
     changed,
 )
-from tests.model.steps import Steps
+from tests.model.steps import KNOWN, Steps
 
 
 @attrs.define(eq=False)
@@ -60,50 +56,37 @@ class ServiceSteps(Steps):
 
     def _add_request(self, request: int) -> None:
         state = self.state
-        age, sender = state[request], state[request + 1]
-        has_sender = sender < WORKERS and state[PROGRESS + STRIDE * sender] == WIRE
-        waits = sender if has_sender else NO_OWNER
-        if age == self.terms.delay + 1 and self.left(DELAYS):
+        is_awaited = bool(state[request + 1]) and state[PLACE] == WIRE
+        if state[request] == self.terms.delay + 1 and self.left(DELAYS):
             self.new(self.after(DELAYS, request, LATE), "item {}: run-task is late")
         if self.left(LOSSES):
             lost = self._without(self.after(LOSSES), request)
             self.new(lost, "item {}: run-task is lost")
-        if has_sender and self.left(REFUSALS):
-            self._refuse(request, sender)
+        if is_awaited and self.left(REFUSALS):
+            refused = self.after(REFUSALS, PLACE, ASK, CLOCK, 0, ROW, NEW)
+            label = "item {}: run-task is refused (429), and will be tried again"
+            self.new(self._without(refused, request), label)
         # The executed request is gone, unless the network repeats it.
-        self._carry_out(self._without(changed(state), request), request, waits)
+        self._carry_out(self._without(changed(state), request), request, is_awaited=is_awaited)
         if self.left(REPEATS):
-            repeated = self.after(REPEATS, request + 1, NO_OWNER)
-            self._carry_out(repeated, request, waits)
+            repeated = self.after(REPEATS, request + 1, False)
+            self._carry_out(repeated, request, is_awaited=is_awaited)
 
-    def _refuse(self, request: int, sender: int) -> None:
-        progress = PROGRESS + STRIDE * sender
-        refused = self.after(REFUSALS, progress, ASK, progress + 1, 0)
-        is_written = self.state[OWNER] == sender or not self.terms.asks_for_owner
-        if is_written:
-            refused[ROW] = NEW
-        after = self._without(refused, request)
-        label = f"item {{}}: run-task is refused (429), and w{sender} will try again"
-        if is_written:
-            self.write(after, label, A_REFUSAL, sender, self.state[TOKEN])
-        else:
-            self.new(after, label)
-
-    def _carry_out(self, before: bytearray, request: int, sender: int) -> None:
-        """Answer a request for which a worker waits, or none."""
+    def _carry_out(self, before: bytearray, request: int, *, is_awaited: bool) -> None:
+        """Execute a request, and answer it if somebody waits for that."""
         terms, token = self.terms, self.state[request + 2]
         knows = self.knows_keys and terms.strips_keys == "never"
         for is_known in (True, False) if knows and terms.has_old_nodes else (knows,):
             if is_known and self.has_key(self.state, token):
-                self._answer(changed(before), "run-task is replayed", sender, is_echoed=True)
+                self._answer(changed(before), "run-task is replayed", is_awaited, is_echoed=True)
             elif is_known and not terms.key_in_transaction:
-                self._make(before, token, sender, is_echoed=True, has_key=True)
-                self._make(before, token, sender, is_echoed=True, has_key=False)
+                self._make(before, token, is_awaited, is_echoed=True, has_key=True)
+                self._make(before, token, is_awaited, is_echoed=True, has_key=False)
             else:
-                self._make(before, token, sender, is_echoed=is_known, has_key=is_known)
+                self._make(before, token, is_awaited, is_echoed=is_known, has_key=is_known)
 
     def _make(
-        self, before: bytearray, token: int, sender: int, *, is_echoed: bool, has_key: bool
+        self, before: bytearray, token: int, is_awaited: bool, *, is_echoed: bool, has_key: bool
     ) -> None:
         after = changed(before)
         if not any(self.state[task] for task in TASKS):
@@ -112,34 +95,33 @@ class ServiceSteps(Steps):
         if free:  # more are not counted
             after[free[0]], after[free[0] + 1] = RUNS + HAS_KEY * has_key, token
         what = " without its key" if is_echoed and not has_key else ""
-        self._answer(after, f"run-task makes a task{what}", sender, is_echoed=is_echoed)
+        self._answer(after, f"run-task makes a task{what}", is_awaited, is_echoed=is_echoed)
 
-    def _answer(self, after: bytearray, what: str, sender: int, *, is_echoed: bool) -> None:
+    def _answer(self, after: bytearray, what: str, is_awaited: bool, *, is_echoed: bool) -> None:
         what = f"item {{}}: {what}"
-        if sender == NO_OWNER:
-            self.new(after, f"{what} and no worker hears of it")
+        if not is_awaited:
+            self.new(after, f"{what} and nobody hears of it")
             return
-        progress = PROGRESS + STRIDE * sender
-        answered = changed(after, progress, FOUND, progress + 1, 0, progress + 3, 0)
-        self._learn(answered, sender, is_echoed=is_echoed)
-        self.new(answered, f"{what} and w{sender} gets the answer")
+        answered = changed(after, PLACE, FOUND, CLOCK, 0, MARK, 0)
+        self._learn(answered, is_echoed=is_echoed)
+        self.new(answered, f"{what} and the answer comes")
         if self.left(LOSSES):
             lost = self.again(changed(after), LOSSES)
-            self.doubt(lost, sender)
-            self.new(lost, f"{what} and the answer to w{sender} is lost")
+            self.look(lost)
+            self.new(lost, f"{what} and the answer is lost")
 
-    def _learn(self, after: bytearray, worker: int, *, is_echoed: bool) -> None:
+    def _learn(self, after: bytearray, *, is_echoed: bool) -> None:
         if not self.terms.has_keys:
             return
         if self.says_supported and (is_echoed or self.terms.compares_echo == "never"):
-            after[self.knows_at(worker)] = HELD_BY_SERVER
+            after[KNOWN] = HELD_BY_SERVER
         elif not is_echoed:
-            after[self.knows_at(worker)] = NOT_HELD
+            after[KNOWN] = NOT_HELD
 
     def _without(self, after: bytearray, request: int) -> bytearray:
         """The state without a request, of which the older one stands first."""
         first, second = REQUESTS
         if request == first:
             after[first : first + 3] = after[second : second + 3]
-        after[second], after[second + 1], after[second + 2] = 0, NO_OWNER, 0
+        after[second : second + 3] = bytes(3)
         return after

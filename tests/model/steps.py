@@ -5,28 +5,26 @@ from collections.abc import Callable
 import attrs
 
 from tests.model.layout import (
-    ABOUT,
     ASK,
-    CUTS,
+    CLOCK,
     FAULTS,
     HAS_KEY,
     HELD_BY_SERVER,
     KEYED,
     KNOWS,
-    LATE_STATEMENT,
     LIST,
-    NO_OWNER,
+    MARK,
     NOT_ASKED,
-    PROGRESS,
+    PLACE,
     REQUESTS,
+    ROW,
     SEARCH,
     SENT,
     SIZE,
-    STRIDE,
     TASKS,
     TOKEN,
+    UNKNOWN,
     UPGRADES,
-    WORKERS,
     changed,
 )
 from tests.model.terms import ALWAYS, Terms
@@ -34,15 +32,17 @@ from tests.model.terms import ALWAYS, Terms
 New = Callable[[bytearray, str], None]
 """Is called with a changed state, and with the step's label."""
 
+KNOWN = SIZE + KNOWS
+"""The place in the state for the knowledge of the item's process about keys."""
+
 
 @attrs.frozen
 class Others:
     """The facts about the other items on which an item's steps depend."""
 
-    at_work: tuple[int, ...]  # how many of them each worker works on
-    claims: tuple[bool, ...]  # whether an answer to a claim is on its way to each worker
+    at_work: int  # how many of them the process works on
     used: int  # of the budget
-    holders: frozenset[int]  # whether those with money are handed out
+    holders: int  # how many of them are under way and have money
     tasks: tuple[int, ...]  # the ends of their tasks, if the items are the same one
 
 
@@ -69,10 +69,6 @@ class Steps:
         after[place] -= after[place] < ALWAYS
         return after
 
-    def knows_at(self, worker: int) -> int:
-        """The place in the state for a worker's knowledge of keys."""
-        return SIZE + ABOUT * worker + KNOWS
-
     @property
     def says_supported(self) -> bool:
         """Whether all servers announce that they know keys."""
@@ -93,39 +89,25 @@ class Steps:
         """A token that no row, no request and no task has."""
         if self.terms.is_shared:
             return 1  # it comes from the key
-        progress = (PROGRESS + STRIDE * worker + 3 for worker in range(WORKERS))
-        places = (TOKEN, LATE_STATEMENT + 2, *(each + 1 for each in TASKS), *progress)
-        used = {self.state[at] for at in (*places, *(each + 2 for each in REQUESTS))}
+        places = (TOKEN, MARK, *(each + 1 for each in TASKS), *(each + 2 for each in REQUESTS))
+        used = {self.state[at] for at in places}
         return next(each for each in range(1, len(used) + 2) if each not in used)
 
-    def doubt(self, after: bytearray, worker: int) -> None:
-        """Let a worker find out whether a request has created a task."""
-        terms, progress = self.terms, PROGRESS + STRIDE * worker
-        after[progress], after[progress + 1] = SEARCH, terms.window
+    def look(self, after: bytearray) -> None:
+        """Let the run find out whether a request has created a task."""
+        terms = self.terms
+        # The run that left it unknown has searched for a whole window.
+        was_searched = after[ROW] == UNKNOWN and not after[KEYED]
+        after[PLACE], after[CLOCK] = SEARCH, 0 if was_searched else terms.window
         if not terms.has_keys:
             return
-        knows = after[self.knows_at(worker)]
         if terms.writes_whether_keyed and not after[KEYED]:
             return  # the server's present answer says nothing about an earlier request
-        if knows == NOT_ASKED and not terms.writes_whether_keyed:
-            after[progress], after[progress + 1] = LIST, 0
-        elif knows == HELD_BY_SERVER and self._may_repeat(after, progress):
-            after[progress], after[progress + 1] = ASK, 0  # with the same key, at once
+        if after[KNOWN] == NOT_ASKED and not terms.writes_whether_keyed:
+            after[PLACE], after[CLOCK] = LIST, 0
+        elif after[KNOWN] == HELD_BY_SERVER and self._may_repeat(after):
+            after[PLACE], after[CLOCK] = ASK, 0  # with the same key, at once
 
-    def _may_repeat(self, after: bytearray, progress: int) -> bool:
+    def _may_repeat(self, after: bytearray) -> bool:
         # A request with a key may be repeated without an end.
-        return after[SENT] < self.terms.sends or self.has_key(after, after[progress + 3])
-
-    def write(self, after: bytearray, label: str, statement: int, worker: int, token: int) -> None:
-        """Add a statement, and that its connection breaks, so that it is executed once more."""
-        self.new(after, label)
-        if self.left(CUTS) and not after[LATE_STATEMENT]:
-            at = LATE_STATEMENT
-            twice = changed(after, at, statement, at + 1, worker, at + 2, token)
-            self.new(self.again(twice, CUTS), f"{label}, and once more later")
-
-    def without_statement(self, after: bytearray) -> bytearray:
-        """The state without a statement that is late."""
-        at = LATE_STATEMENT
-        after[at], after[at + 1], after[at + 2] = 0, NO_OWNER, 0
-        return after
+        return after[SENT] < self.terms.sends or self.has_key(after, after[MARK])

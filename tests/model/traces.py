@@ -18,37 +18,32 @@ from tests.model.terms import ALWAYS, Terms
 class What(StrEnum):
     """An event, and the words of its step in the model."""
 
-    CLAIMED = "starts from the row"
+    STARTED = "starts from the row"
     INTENT = "commits the intent"  # once it is durable
     SENT = "sends run-task"  # where no intent is seen
     NOT_CREATED = "is refused (429)"  # the ledger says that a request has created nothing
     MADE = "run-task makes a task"
     SUBMITTED = "records the task"
     ENDED = "records the end"
-    DOUBTED = "left in doubt"  # until the next run
+    LEFT_UNKNOWN = "leaves it unknown"  # until the next run
     KILLED = "is killed"
-    BEGAN = "a new process begins"
+    BEGAN = "begins"  # the next run
 
 
 # What is not recorded
 _UNSEEN = (
-    *("time passes", "hears of its commit", "the task ends", "rescues", "reserves the maximum"),
-    *("no worker hears of it", "run-task is lost", "gets no answer", "is replayed"),
-    *("hears that keys", "hears nothing of keys"),
-    *("finds the task", "finds nothing", "sees the end", "falls asleep", "is heard", "wakes up"),
-    *("the row is another's", "gives the item back"),
+    *("time passes", "the task ends", "nobody hears of it", "run-task is lost", "is replayed"),
+    *("gets no answer", "hears that keys", "hears nothing of keys", "finds the task"),
+    *("finds nothing and sends it again", "sees the end", "run 0: ends"),
 )
-_IN_DOUBT = frozenset({"intent", "unknown"})
 _TOLERANCE = 0.001  # seconds
 
 ONE_PROCESS = Terms(
     items=1,
-    workers=1,
     concurrency=1,
     lag=1,
     sends=15,
     kills=ALWAYS,
-    silences=0,
     losses=ALWAYS,
     refusals=ALWAYS,
 )
@@ -68,8 +63,7 @@ class Event:
 
     at: float  # seconds, by one clock for all
     what: What
-    worker: int = 0
-    row: str | None = None  # what a claim has read
+    row: str | None = None  # what the run has read
 
     def __str__(self) -> str:
         return f"{self.what.name} at {self.at:.3f} s" + (f", row {self.row}" if self.row else "")
@@ -127,11 +121,11 @@ class Replay:
         states = frozenset({model.start})
         for number, event in enumerate(events, 1):
             before = states
-            for words in _words_of(event):
-                if (states, words) not in self._after:
-                    found = _after(model, states, words, self._unseen)
-                    self._after[states, words] = frozenset(found)
-                states = self._after[states, words]
+            words = _words_of(event)
+            if (states, words) not in self._after:
+                found = _after(model, states, words, self._unseen)
+                self._after[states, words] = frozenset(found)
+            states = self._after[states, words]
             if not states:
                 place = f"event {number}, {event}"
                 count = f"in the {len(before):,} states that it may be in"
@@ -144,18 +138,11 @@ class Replay:
         return None
 
 
-def _words_of(event: Event) -> Iterable[str]:
-    """The words of the steps of an event."""
-    name = f"w{event.worker}"
-    if event.what is What.DOUBTED:
-        return (f"{name}: {What.KILLED}", f"{name}: {What.BEGAN}")
-    if event.what is What.CLAIMED:
-        # The model forgets that it was left in doubt: the next run looks for the task anyway.
-        row = "intent" if event.row in _IN_DOUBT else event.row
-        return (f"{name} item 0: {event.what} {row}",)
-    if event.what in {What.KILLED, What.BEGAN}:
-        return (f"{name}: {event.what}",)
-    return (event.what,)
+def _words_of(event: Event) -> str:
+    """The words of the step of an event."""
+    if event.what is What.STARTED:
+        return f"{event.what} {event.row}"
+    return f"run 0: {event.what}" if event.what in {What.KILLED, What.BEGAN} else event.what
 
 
 def _after(model: PayOnce, states: Iterable[int], words: str, unseen: Collection[str]) -> set[int]:
@@ -173,16 +160,16 @@ def _after(model: PayOnce, states: Iterable[int], words: str, unseen: Collection
 
 def _given_up_too_early(events: Sequence[Event], window: float) -> str | None:
     """Whether an item was sent again, or left, before its task was searched for a whole window."""
-    doubt_since: float | None = None
+    unanswered_since: float | None = None
     for number, event in enumerate(events, 1):
-        if event.what is What.CLAIMED:
+        if event.what is What.STARTED:
             # What is unknown was searched for already.
-            doubt_since = event.at if event.row == "intent" else None
+            unanswered_since = event.at if event.row == "intent" else None
         elif event.what is What.NOT_CREATED:
-            doubt_since = None
-        elif event.what in {What.INTENT, What.SENT, What.DOUBTED}:
-            if doubt_since is not None and event.at - doubt_since < window - _TOLERANCE:
-                seconds = event.at - doubt_since
+            unanswered_since = None
+        elif event.what in {What.INTENT, What.SENT, What.LEFT_UNKNOWN}:
+            if unanswered_since is not None and event.at - unanswered_since < window - _TOLERANCE:
+                seconds = event.at - unanswered_since
                 return f"event {number}, {event}: given up after {seconds:g} s of {window:g}"
-            doubt_since = event.at
+            unanswered_since = event.at
     return None

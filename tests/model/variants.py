@@ -33,14 +33,9 @@ def _one(**terms: Any) -> Terms:
     return Terms(items=1, **terms)
 
 
-def _cramped(**terms: Any) -> Terms:
-    """One worker with one place, and room for one task."""
-    return Terms(workers=1, concurrency=1, silences=0, losses=0, budget=3, **terms)
-
-
 def _quiet(**terms: Any) -> Terms:
     """Without any fault."""
-    return Terms(kills=0, silences=0, losses=0, **terms)
+    return Terms(kills=0, losses=0, **terms)
 
 
 def _keys(**terms: Any) -> Terms:
@@ -48,34 +43,24 @@ def _keys(**terms: Any) -> Terms:
     return attrs.evolve(Terms(items=1, has_keys=True, window=0), **terms)
 
 
-def _slow(**terms: Any) -> Terms:
-    """The database answers late."""
-    return Terms(items=1, kills=0, has_slow_claims=True, has_slow_intents=True, **terms)
-
-
-def _late(**terms: Any) -> Terms:
-    """A statement is executed once more, late, since its connection broke."""
-    return attrs.evolve(Terms(items=1, silences=0, losses=0, refusals=1, cuts=1), **terms)
-
-
 def _retried(**terms: Any) -> Terms:
     """A task fails, and its item gets another one."""
-    return Terms(items=1, silences=0, rounds=2, failures=1, **terms)
+    return Terms(items=1, rounds=2, failures=1, **terms)
 
 
 def _shared(**terms: Any) -> Terms:
     """The same item in two ledgers."""
-    return Terms(is_shared=True, silences=0, concurrency=1, **terms)
+    return Terms(is_shared=True, **terms)
 
 
 def _exchanged(**terms: Any) -> Terms:
     """A process is killed, and the next one finds a server that knows keys."""
-    return Terms(has_keys=True, upgrades=1, workers=1, concurrency=1, silences=0, losses=0, **terms)
+    return Terms(has_keys=True, upgrades=1, concurrency=1, losses=0, **terms)
 
 
 def _call(**terms: Any) -> Terms:
     """A call without a ledger, whose process lives: a page of the list shows whether keys help."""
-    call = Terms(items=1, workers=1, kills=0, silences=0, has_keys=True, writes_whether_keyed=False)
+    call = Terms(items=1, kills=0, has_keys=True, writes_whether_keyed=False)
     return attrs.evolve(call, **terms)
 
 
@@ -122,12 +107,11 @@ WEAK_QUEUE: Final = (
 )
 
 TRUE: Final = (
-    Variant("1 item: 2 silences, a kill, a loss", _one(silences=2)),
+    Variant("1 item: 2 kills, 2 losses", _one(kills=2, losses=2)),
     Variant("1 item: the list lags", _one(lag=1)),
-    Variant("1 item: the database answers late", _slow()),
-    Variant("2 items, 2 workers: a kill, a silence", Terms(concurrency=1, losses=0)),
-    Variant("no room for a second task", _cramped()),
-    Variant("a late statement: a kill, a loss, a 429", _late(losses=1)),
+    Variant("1 item: a 429, a loss", _one(refusals=1)),
+    Variant("2 items: a kill, a loss", Terms()),
+    Variant("a budget with room for one task", Terms(budget=3)),
     Variant("a round of retries", _retried()),
     Variant("a budget around calls: a loss, a delay", ScopeTerms(cancels=0)),
     Variant("a budget around calls: a cancelled call", ScopeTerms(losses=0, delays=0)),
@@ -135,11 +119,11 @@ TRUE: Final = (
 """The protocol as built, in scopes that take seconds together."""
 
 WITH_KEYS: Final = (
-    Variant("the network repeats", _keys(silences=0, repeats=1)),
-    Variant("a sleep before sending", _keys(may_sleep_before_sending=True)),
-    Variant("a proxy strips them", _keys(window=4, silences=0, strips_keys="everywhere")),
+    Variant("the network repeats", _keys(repeats=1)),
+    Variant("a request comes late", _keys(delays=1, kills=2)),
+    Variant("a proxy strips them", _keys(window=4, strips_keys="everywhere")),
     Variant("a proxy strips run-task alone", _keys(window=4, strips_keys="run-task")),
-    Variant("some nodes are old", _keys(window=4, silences=0, has_old_nodes=True)),
+    Variant("some nodes are old", _keys(window=4, has_old_nodes=True)),
     Variant("the server is exchanged for one with keys", _exchanged()),
     Variant("two ledgers with one key", _shared(has_keys=True, window=0)),
     Variant("a round of retries: a late request", _retried(has_keys=True, window=0, delays=1)),
@@ -151,24 +135,12 @@ WITH_KEYS: Final = (
 
 REFUTED: Final = (
     Variant("no intent before the request", _one(writes_intent=False), True),
-    Variant("a window no longer than lease and delay", _one(window=2), True),
-    Variant("a window shorter than the lag of the list", _one(silences=0, lag=2, window=2), True),
-    Variant(
-        "no statement asks for the owner", _one(asks_for_owner=False, asks_for_claim=False), True
-    ),
-    Variant("a statement asks for the owner alone", _slow(losses=0, asks_for_claim=False), True),
-    Variant("no second question after a slow commit", _one(asks_again=False), True),
+    Variant("a window no longer than the delay", _one(window=1), True),
+    Variant("a window shorter than the lag of the list", _one(lag=2, window=2), True),
     Variant("money is freed before the end", _quiet(budget=2, frees_at_end=False), True),
-    Variant("a refusal in two looks", _quiet(workers=1, budget=3, decides_at_once=False), True),
-    Variant(
-        "money of waiting items is not counted",
-        Terms(silences=0, losses=0, budget=3, counts_waiting=False, gives_place=False),
-        True,
-    ),
-    Variant("an item without money keeps its place", _cramped(gives_place=False), True),
-    Variant("a sleep between commit and request", _one(may_sleep_before_sending=True), True),
-    Variant("the network repeats, without keys", _one(silences=0, repeats=1), True),
-    Variant("a key outside of the transaction", _keys(silences=0, key_in_transaction=False), True),
+    Variant("an item without room waits for ever", _quiet(budget=2, leaves_out=False), True),
+    Variant("the network repeats, without keys", _one(repeats=1), True),
+    Variant("a key outside of the transaction", _keys(key_in_transaction=False), True),
     Variant(
         "the echo is not compared", _call(strips_keys="everywhere", compares_echo="never"), True
     ),
@@ -177,13 +149,11 @@ REFUTED: Final = (
         _call(strips_keys="everywhere", compares_echo="after"),
         True,
     ),
-    Variant("a server that forgets keys", _keys(silences=0, forgotten_keys=1), True),
-    Variant("a token that is not in the row", _one(silences=0, writes_token=False), True),
-    Variant("a key that is not in the row", _keys(silences=0, writes_token=False), True),
+    Variant("a server that forgets keys", _keys(forgotten_keys=1), True),
+    Variant("a token that is not in the row", _one(writes_token=False), True),
+    Variant("a key that is not in the row", _keys(writes_token=False), True),
     Variant("one key for all rounds", _retried(has_keys=True, has_token_of_round=False), True),
     Variant("one token for all rounds", _retried(has_token_of_round=False), True),
-    Variant("a refusal over the next intent", _late(asks_for_intent=False), True),
-    Variant("a task over an end", _late(asks_for_end=False), True),
     Variant("two ledgers with one key, without keys", _shared(), True),
     Variant(
         "some nodes are old, and others say that keys are known",
@@ -209,16 +179,9 @@ REFUTED: Final = (
 """Weakened ones, and what no protocol without keys can promise."""
 
 LARGE: Final = (
-    Variant("2 items, 2 workers: a kill, a loss, a 429", Terms(silences=0, refusals=1)),
-    Variant(
-        "keys: a sleep before sending, a delay", _keys(may_sleep_before_sending=True, delays=1)
-    ),
-    Variant("a budget: a kill, a loss", Terms(silences=0, budget=3)),
-    Variant("1 item: 2 silences, slow answers", _slow(silences=2), must_end=False),
-    Variant("2 workers with 2 places: all faults", Terms(), must_end=False),
-    Variant("the same with a budget", Terms(budget=3), must_end=False),
-    Variant("2 items: 2 silences", Terms(concurrency=1, silences=2), must_end=False),
-    Variant("3 items: a kill, a loss", Terms(items=3, silences=0), must_end=False),
-    Variant("2 workers with 2 places: two 429s, too", Terms(refusals=2), must_end=False),
+    Variant("2 items: 2 kills, 2 losses, a 429", Terms(kills=2, losses=2, refusals=1)),
+    Variant("keys: 2 items: 2 kills, a loss, a delay", _keys(items=2, kills=2, delays=1)),
+    Variant("a budget: 3 items, 2 kills, a loss", Terms(items=3, budget=5, kills=2)),
+    Variant("3 items: 2 kills, 2 losses", Terms(items=3, kills=2, losses=2), must_end=False),
 )
-"""Scopes that take minutes; the last one has 14,106,395 states."""
+"""Scopes that take minutes."""

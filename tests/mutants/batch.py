@@ -15,7 +15,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "a task is created before its intent is committed",
-        "batch/ledger/entry.py",
+        "batch/ledger/writer.py",
         "LedgerEntry.before_send",
         "await self.writer.run(lambda store: store.begin_send(row, intent))",
         "self.writer.post(lambda store: store.begin_send(row, intent))",
@@ -30,10 +30,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "",
         "{ItemState.INTENT, ItemState.UNKNOWN}",
         "{ItemState.UNKNOWN}",
-        (
-            "batch/ledger/test_file.py::test_killed_at_a_write_a_batch_goes_on",
-            "batch/ledger/test_file.py::test_what_a_power_cut_does_to_the_log_is_survived",
-        ),
+        ("batch/test_worlds.py::test_every_item_has_one_task_whatever_breaks_or_dies",),
     ),
     Mutant(
         "a batch reconciles without a settle window",
@@ -53,7 +50,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "a disk error does not name the created task",
-        "batch/ledger/entry.py",
+        "batch/ledger/writer.py",
         "LedgerEntry.record_task",
         "task_id=task_id",
         "",
@@ -136,7 +133,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "an item that was refused a slot counts as sent",
-        "batch/ledger/entry.py",
+        "batch/ledger/writer.py",
         "LedgerEntry.not_created",
         "self.writer.post(lambda store: store.mark_not_sent(self.row))",
         "assert self.row is not None",
@@ -269,7 +266,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "what a service without keys was sent is sent again at once",
-        "batch/ledger/entry.py",
+        "batch/ledger/writer.py",
         "LedgerEntry.may_repeat",
         "self._is_keyed and self.keys.are_kept",
         "self.keys.are_kept",
@@ -277,7 +274,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "each ledger pays for a task",
-        "batch/ledger/entry.py",
+        "batch/ledger/writer.py",
         "LedgerEntry.is_paid_elsewhere",
         "mark_of(task) not in {'', own}",
         "own is None",
@@ -285,7 +282,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "a refused repetition takes the intent back",
-        "batch/ledger/entry.py",
+        "batch/ledger/writer.py",
         "LedgerEntry.not_created",
         "self.is_repeat",
         "self.is_repeat is None",

@@ -101,7 +101,7 @@ class LedgerView:
         It is the mean cost of the ended items and their latest pace. Reads the ledger again.
 
         Args:
-            total: How many items the batch has. A ledger in a file knows only items that a run has
+            total: How many items the batch has. A ledger knows only items that a run has
                 reached; with this number the others are of the rest, too.
 
         Raises:

@@ -45,7 +45,7 @@ class ItemState(StrEnum):
 FINAL_STATES = frozenset({ItemState.DONE, ItemState.FAILED, ItemState.DEAD})
 
 # Of items in these it is not known whether run-task was carried out.
-DOUBTFUL = frozenset({ItemState.INTENT, ItemState.UNKNOWN})
+UNANSWERED = frozenset({ItemState.INTENT, ItemState.UNKNOWN})
 
 # Items in these have a task, or may have one, whose cost is not known yet.
 MAY_COST = frozenset({ItemState.INTENT, ItemState.SUBMITTED, ItemState.UNKNOWN})

@@ -10,7 +10,7 @@ from typing import Any
 import attrs
 
 from browser_use_async.api.submission_token import SubmissionToken
-from browser_use_async.batch.ledger.records import MAY_COST, ItemState
+from browser_use_async.batch.ledger.records import ItemState
 from browser_use_async.errors import LedgerMismatchError
 from browser_use_async.money.amounts import plain_amounts
 
@@ -102,11 +102,6 @@ class LedgerRow:
         if self.created_at is None or self.finished_at is None:
             return None
         return (self.finished_at - self.created_at).total_seconds()
-
-    @property
-    def is_begun(self) -> bool:
-        """Whether it has a task, may have one, or has money reserved that nothing else can use."""
-        return self.state in MAY_COST or self.reserved_cents > 0
 
     def to_row(self) -> dict[str, Any]:
         """The row as a flat mapping of plain values, for a data frame."""

@@ -236,7 +236,7 @@ class LedgerStore:
 
     def record_outcome(self, row: LedgerRow, result: BatchResult[Any]) -> None:
         """Record how the item ended."""
-        # An item that is in doubt keeps its reservation: it may have a task.
+        # An unknown item keeps its reservation: it may have a task.
         freed = ", reserved = 0" if result.state in FINAL_STATES else ""
         self._update(row, f"{_OUTCOME}{freed}", self._outcome_values(result))
 

@@ -37,7 +37,7 @@ from browser_use_async.types import RunTaskFields, RunTaskRequest
 # --- the ledger ------------------------------------------------------------------------------
 
 _INPUT = "input"
-# How many items the input of the last run has: a ledger in a file knows those that were begun.
+# How many items the input of the last run has: a ledger knows those that were begun.
 _ITEMS = "items"
 LIMIT_BY = "limit_by"
 
