@@ -80,7 +80,7 @@ async def test_a_budget_that_stops_a_queue_is_said(postgres: str, rows: Path) ->
         worked = await run("work", queue, *target)
 
     assert (stopped[0], worked[0]) == (1, 0), (stopped, worked)
-    assert "with a larger --budget-cents goes on with it" in stopped[2]
+    assert stopped[2].endswith("with a larger --budget-cents goes on with it\n")
     assert len(server.store.tasks) == 3
 
 

@@ -81,8 +81,10 @@ async def work_here(address: str, connection: Connection, console: Console, **op
             **options,
         )
     state = await batch.status(address)
-    stopped = None if worked.stopped_by is None else f"stopped by {worked.stopped_by}"
-    console.info("; ".join(filter(None, (*_words(state), stopped))))
+    words = _words(state)
+    if worked.stopped_by not in {None, state.stopped_by}:
+        words.append(f"stopped: {worked.stopped_by}")
+    console.info("; ".join(words))
     is_done = worked.stopped_by is None and state.total == state.counts[ItemState.DONE]
     return ExitCode.FINISHED if is_done else ExitCode.TASK_FAILED
 
