@@ -15,12 +15,12 @@ WORDS = [sys.executable, "-m", "browser_use_async", "batch"]
 
 
 async def run(*words: str) -> tuple[int, list[dict[str, object]], str]:
-    """Run a command: its code, what it printed, and what it said."""
+    """Run a command: its code, what it printed, and what it said; lines of text as text."""
     process = await asyncio.create_subprocess_exec(
         *WORDS, *words, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
     )
     out, said = await process.communicate()
-    lines = [json.loads(line) for line in out.decode().splitlines()]
+    lines = [json.loads(line) if line[0] == "{" else line for line in out.decode().splitlines()]
     return process.returncode or 0, lines, said.decode()
 
 
@@ -50,12 +50,18 @@ async def test_rows_are_enqueued_worked_on_and_followed(
     codes = [each[0] for each in (enqueued, worked, followed, again)]
     assert codes == [0] * 4, (enqueued, worked, followed)
     assert "3 of 3 items wait; work on them with browser-use-async batch work" in enqueued[2]
-    assert "0 of 3 items wait" in again[2]
+    assert "all 3 items have ended" in again[2]
     assert len(server.store.tasks) == 3
     assert {line["state"] for line in (*worked[1], *followed[1])} == {"done"}
     assert len(worked[1]) == len(followed[1]) == 3
     assert (await run("results", queue, "-o", str(output)))[0] == 0
     assert len(output.read_text().splitlines()) == 3
+    code, _lines, said = await run("results", queue, "-o", str(output))
+    assert (code, len(output.read_text().splitlines())) == (2, 3)
+    assert "is there already; take another name" in said
+    _code, texts, _said = await run("results", queue, "--plain")
+    assert [line.split()[:2] for line in texts] == [["done", "line"]] * 3
+    assert all(len(line.split()) > 3 for line in texts)  # the answers are shown, too
     code, (status,), _said = await run("status", queue)
     assert (code, status["total"], status["counts"]["done"]) == (0, 3, 3)  # type: ignore[index]
     assert (status["per_key"], status["budget_cents"], status["reserved_cents"]) == (1, 2000, 0)
@@ -74,7 +80,7 @@ async def test_a_budget_that_stops_a_queue_is_said(postgres: str, rows: Path) ->
         worked = await run("work", queue, *target)
 
     assert (stopped[0], worked[0]) == (1, 0), (stopped, worked)
-    assert "with a larger --budget-cents goes on with it" in stopped[2]
+    assert stopped[2].endswith("with a larger --budget-cents goes on with it\n")
     assert len(server.store.tasks) == 3
 
 

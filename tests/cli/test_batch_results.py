@@ -175,7 +175,7 @@ def test_another_file_is_left_alone(tmp_path: Path, content: str) -> None:
 def test_a_file_that_cannot_be(tmp_path: Path) -> None:
     """A file that exists, or that cannot be written, is refused with an explanation."""
     (tmp_path / "out.jsonl").write_text("")
-    with pytest.raises(ConfigurationError, match="--resume adds to it"):
+    with pytest.raises(ConfigurationError, match="is there already; take another name"):
         ResultFile(tmp_path / "out.jsonl", JsonLines(), resume=False)
     with pytest.raises(ConfigurationError, match="cannot be written: No such file"):
         ResultFile(tmp_path / "no" / "out.jsonl", JsonLines(), resume=False)

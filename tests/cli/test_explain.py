@@ -215,7 +215,7 @@ async def test_a_task_of_another_limit() -> None:
     [
         (("nowhere.db",), "there is no ledger"),
         ((f"{'n' * 300}.db",), "there is no ledger"),
-        (("postgresql://me:hush@host/db#run",), "a ledger is a file, not a database"),
+        (("postgresql://me:hush@host/db#run",), "Only `batch enqueue`, `batch work`"),
         (("t" * 300,), "error: GET /task/"),
         (("t1", "--key", "a"), "--key names an item of a ledger"),
     ],

@@ -127,9 +127,9 @@ def refuse_other_places(place: str | os.PathLike[str]) -> None:
     if path.parts[:1] in _DATABASES:
         # Its text may contain a password.
         raise LedgerError(
-            "a ledger is a file, not a database in PostgreSQL; nothing was sent. Pass the path of "
-            "a file, or use a queue: `batch enqueue --on` in place of --ledger, and batch.enqueue "
-            "in place of run_many"
+            "a ledger is a file, not a database in PostgreSQL; nothing was sent. Only `batch "
+            "enqueue`, `batch work`, `batch results` and `batch status` take the address of a "
+            "queue, and in Python the functions of browser_use_async.batch with these names"
         )
     # SQLite would leave a lock in a folder, and report an error of a database.
     if os.path.isdir(path):  # noqa: PTH112 - false for a name that is too long, too

@@ -141,7 +141,7 @@ def mismatch(key: str, *, repeated: bool) -> LedgerMismatchError:
     """The error of a key whose request is another one than before."""
     return LedgerMismatchError(
         f"the item {key!r} has changed: its key stands for another request "
-        f"{'earlier in the input' if repeated else 'in the ledger'}. Nothing was sent for it. Give "
+        f"{'earlier in the input' if repeated else 'in this batch'}. Nothing was sent for it. Give "
         "it another key, or restore its content"
     )
 
@@ -149,9 +149,9 @@ def mismatch(key: str, *, repeated: bool) -> LedgerMismatchError:
 def other_prefix(before: str, now: str) -> LedgerMismatchError:
     """The error of a ledger whose items were sent with another prefix of their keys."""
     return LedgerMismatchError(
-        f"the ledger has the key_prefix {before!r}, and now it is {now!r}, with which its items "
+        f"the batch has the key_prefix {before!r}, and now it is {now!r}, with which its items "
         "would be other tasks and be paid for again; nothing was sent: leave key_prefix out to go "
-        "on with this batch, or take another ledger"
+        "on with it, or take another ledger or queue"
     )
 
 

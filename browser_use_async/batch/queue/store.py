@@ -319,10 +319,10 @@ class QueueStore:
 
     # --- output ----------------------------------------------------------------------------
 
-    async def items(self, *, with_all: bool = False) -> AsyncIterator[Columns]:
-        """The items that have ended, or all of them, in the order of the input."""
+    async def items(self) -> AsyncIterator[Columns]:
+        """The items that have ended, in the order of the input."""
         after = 0
-        while found := await self.rows(tables.ITEMS, after=after, with_all=with_all):
+        while found := await self.rows(tables.ITEMS, after=after):
             for row in found:
                 yield row
             after = found[-1]["position"]

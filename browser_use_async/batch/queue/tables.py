@@ -241,8 +241,7 @@ SELECT state, count(*) AS count, COALESCE(sum(cost + former_cost), 0) AS cost,
 FROM items WHERE batch = %(batch)s GROUP BY state
 """
 ITEMS = """
-SELECT * FROM items WHERE batch = %(batch)s AND position > %(after)s
-    AND (ended_at IS NOT NULL OR %(with_all)s)
+SELECT * FROM items WHERE batch = %(batch)s AND position > %(after)s AND ended_at IS NOT NULL
 ORDER BY position LIMIT 500
 """
 ENDED = """

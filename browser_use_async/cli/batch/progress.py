@@ -101,14 +101,17 @@ class BatchDisplay:
         reason = self._failures.add(result)
         if result.restored or not (self._shows_results or reason is not None):
             return
-        style = STATE_STYLES.get(result.state, Style.PLAIN)
-        name = cut_at(result.name, _LONGEST_KEY)
-        joined = " (joined)" if result.joined else ""
-        prefix: list[Span] = [(f"{result.state:<12}", style), f"{name}{joined}  "]
-        is_good = result.state is ItemState.DONE
-        text = result.output if is_good else str(result.error or result.status or "")
-        show = self._console.report if self._shows_results else self._console.labelled
-        show(prefix, text or "no output")
+        show_result(result, self._console.report if self._shows_results else self._console.labelled)
+
+
+def show_result(result: "BatchResult[Any]", show: Callable[[list[Span], str], None]) -> None:
+    """Show how an item ended: its state, its name, and its output or its error."""
+    style = STATE_STYLES.get(result.state, Style.PLAIN)
+    name = cut_at(result.name, _LONGEST_KEY)
+    joined = " (joined)" if result.joined else ""
+    is_good = result.state is ItemState.DONE
+    text = result.output if is_good else str(result.error or result.status or "")
+    show([(f"{result.state:<12}", style), f"{name}{joined}  "], text or "no output")
 
 
 def _why_stopped(progress: BatchProgress) -> str:

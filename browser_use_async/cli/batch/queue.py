@@ -8,14 +8,14 @@ from typing import Any
 
 from browser_use_async import batch
 from browser_use_async.batch import BatchResult, ItemState, QueueStatus
-from browser_use_async.cli.batch.progress import joined_words, plain_cents
+from browser_use_async.cli.batch.progress import joined_words, plain_cents, show_result
 from browser_use_async.cli.batch.results import JsonLines, ResultFile, result_record
 from browser_use_async.cli.batch.runner import BatchRun
 from browser_use_async.cli.batch.settings import BatchSettings
 from browser_use_async.cli.connect import Connection
 from browser_use_async.cli.console import Console, answer_of
 from browser_use_async.cli.exit import ExitCode, graceful_sigint
-from browser_use_async.cli.screen import Style
+from browser_use_async.cli.screen import Span, Style
 from browser_use_async.prices import format_cents
 
 
@@ -43,11 +43,12 @@ async def enqueue_rows(
         )
         if retry_failed:
             state = await batch.retry(address)
-    console.info(
-        ("ok ", Style.GOOD),
-        f"{state.left:,} of {state.total:,} items wait; work on them with ",
-        (f"browser-use-async batch work '{state.address}'", Style.STRONG),
-    )
+    waiting: list[Span] = [f"all {state.total:,} items have ended"]
+    if state.left:
+        command = f"browser-use-async batch work '{state.address}'"
+        waiting = [f"{state.left:,} of {state.total:,} items wait; work on them with "]
+        waiting.append((command, Style.STRONG))
+    console.info(("ok ", Style.GOOD), *waiting)
     if not console.shows_text:
         console.result(status_record(state))
     return ExitCode.FINISHED
@@ -80,8 +81,10 @@ async def work_here(address: str, connection: Connection, console: Console, **op
             **options,
         )
     state = await batch.status(address)
-    stopped = None if worked.stopped_by is None else f"stopped by {worked.stopped_by}"
-    console.info("; ".join(filter(None, (*_words(state), stopped))))
+    words = _words(state)
+    if worked.stopped_by not in {None, state.stopped_by}:
+        words.append(f"stopped: {worked.stopped_by}")
+    console.info("; ".join(words))
     is_done = worked.stopped_by is None and state.total == state.counts[ItemState.DONE]
     return ExitCode.FINISHED if is_done else ExitCode.TASK_FAILED
 
@@ -109,7 +112,7 @@ async def write_results(
 def _shown_by(console: Console) -> Callable[[BatchResult[Any]], None]:
     def show(result: BatchResult[Any]) -> None:
         if console.shows_text:
-            console.info(f"{result.state}: {result.name}")
+            show_result(result, console.report)
             return
         with answer_of(result.task_id):
             console.result(result_record(result, None, has_schema=False))
@@ -124,7 +127,7 @@ async def show_queue(address: str, console: Console) -> None:
         console.result(status_record(state))
         return
     for words in _words(state):
-        console.info(words)
+        console.report([], words)
 
 
 def _words(state: QueueStatus) -> list[str]:

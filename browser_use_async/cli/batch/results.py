@@ -258,7 +258,7 @@ class ResultFile:
             self._descriptor = os.open(path, _FLAGS | (0 if resume else os.O_EXCL), 0o600)
         except FileExistsError:
             raise ConfigurationError(
-                f"{path} is there already; --resume adds to it, or take another name"
+                f"{path} is there already; take another name, or add to it by `batch run --resume`"
             ) from None
         except OSError as error:
             raise ConfigurationError(f"{path} cannot be written: {error.strerror}") from None

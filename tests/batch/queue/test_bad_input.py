@@ -214,7 +214,7 @@ async def test_another_prefix_is_refused(serve: Serve, open_session: Open, queue
     error = await refusal(batch.enqueue(queue, [*ITEMS, ("c", "three")], key_prefix="q/"))
 
     assert isinstance(error, LedgerMismatchError)
-    assert "key_prefix 'p/', and now it is 'q/'" in str(error)
+    assert "the batch has the key_prefix 'p/', and now it is 'q/'" in str(error)
     assert await works_still(serve, open_session, queue)
 
 
@@ -244,7 +244,9 @@ async def test_changed_content_is_refused(serve: Serve, open_session: Open, queu
 
     error = await refusal(batch.enqueue(queue, [("c", "three"), ("a", "other")]))
 
-    assert "the item 'a' has changed" in str(error)
+    assert "the item 'a' has changed: its key stands for another request in this batch" in str(
+        error
+    )
     assert await works_still(serve, open_session, queue)
 
 

@@ -88,25 +88,26 @@ async def test_an_outage_that_lasts_too_long_ends_a_worker(
     assert state.counts[ItemState.DONE] == 10 == len(server.store.tasks)
 
 
+@pytest.mark.parametrize("budget", [None, Decimal(40_000)])
 async def test_a_connection_that_is_cut_again_and_again(
-    serve: Serve, open_session: Open, postgres: str, texts: Texts
+    serve: Serve, open_session: Open, postgres: str, texts: Texts, budget: Decimal | None
 ) -> None:
     """Statements are repeated, lost answers too: one task each, and exact money."""
     server = await serve(executor=ScriptedExecutor(default=SLOW))
     session = await open_session(server)
     async with TcpProxy("127.0.0.1", urlsplit(postgres).port or 5432) as proxy:
         cut = f"{through(postgres, proxy)}#run"
-        await batch.enqueue(cut, texts(40), budget_cents=Decimal(40_000))
+        await batch.enqueue(cut, texts(20), budget_cents=budget)
         working = asyncio.ensure_future(batch.work(cut, session=session, concurrency=5, lease=2.0))
         while not working.done():
             await asyncio.sleep(0.3)
             proxy.cut()
             await asyncio.sleep(0.05)
             proxy.heal()
-            if len(server.store.tasks) == 40:
+            if len(server.store.tasks) == 20:
                 break
         await working
 
     state = await batch.status(f"{postgres}#run")
-    assert state.counts[ItemState.DONE] == 40 == len(server.store.tasks)
-    assert (state.cost_cents, state.reserved_cents) == (40 * Decimal("3.5"), 0)
+    assert state.counts[ItemState.DONE] == 20 == len(server.store.tasks)
+    assert (state.cost_cents, state.reserved_cents) == (20 * Decimal("3.5"), 0)
