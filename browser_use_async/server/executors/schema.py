@@ -14,6 +14,7 @@ from browser_use_async.server.task_fields import MISSING, resolve_pointer
 _KEYWORDS: dict[str, tuple[type, ...]] = {
     "properties": (dict,),
     "required": (list,),
+    "type": (str, list),
     "format": (str,),
     "pattern": (str,),
     **dict.fromkeys(("minItems", "maxItems", "minLength", "maxLength"), (int,)),

@@ -1,7 +1,7 @@
 """What a tree says to a person: title, text, headings, links, tables and terms."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 
 from browser_use_async.server.html.page import Heading, Label, Link, Page, Row, Table
@@ -15,59 +15,70 @@ _LINES = frozenset(
     .split()
 )  # fmt: skip
 _MOST_COLUMNS = 50
-_AROUND = frozenset("aside button footer input nav select textarea".split())
-_AROUND_ROLES = frozenset({"banner", "complementary", "contentinfo", "navigation"})
+# What surrounds the content of a page, or is there to be used and not to be read
+_MARGINS = ("aside", "button", "footer", "input", "nav", "select", "textarea")
+_MARGIN_ROLES = ("banner", "complementary", "contentinfo", "navigation")
 # A tree does not say whether there was a blank between a text and the element after it.
 _BLANK_BEFORE_SIGN = re.compile(r" (?=[,.;:!?)](?:\s|$))")
 
 
 def page_of(url: str, root: PageNode, *, cut: bool = False) -> Page:
     """The page of a tree; `cut` says that its end is missing."""
-    nodes = [each for each in root.walk() if not each.is_attribute]
-    around = {id(inner) for each in nodes if _is_around(each) for inner in each.walk()}
-    inside = [each for each in nodes if id(each) not in around]
-    named = {id(each): each.text for each in inside if _HEADING.fullmatch(each.tag)}
-    headings = [Heading(int(each.tag[1]), text) for each in inside if (text := named.get(id(each)))]
-    title = next((each.text for each in nodes if each.tag == "title"), "")
+    elements = [node for node in root.walk() if not node.is_attribute]
+    margins = {id(inside) for node in elements if _is_margin(node) for inside in node.walk()}
+    content = [node for node in elements if id(node) not in margins]
+    named = {id(node): node.text for node in content if _HEADING.fullmatch(node.tag)}
+    headings = [
+        Heading(int(node.tag[1]), named[id(node)]) for node in content if named.get(id(node))
+    ]
+    title = _first_text(elements, "title") or (headings[0].text if headings else "")
     return Page(
-        url=url,
-        root=root,
-        title=title or next((each.text for each in headings), ""),
-        description=next((each.text for each in nodes if each.tag == "description"), ""),
-        text=_text(_main(inside, root), around),
+        url,
+        title,
+        _first_text(elements, "description"),
+        _text(_main(content, root), margins),
         headings=headings,
-        links=[*_links(nodes)],
-        tables=[*_tables(inside, named)],
-        labels=[*_labels(inside, named)],
+        links=[*_links(elements)],
+        tables=[*_tables(content, named)],
+        labels=[*_labels(content, named)],
+        root=root,
         cut=cut or root.is_cut,
     )
 
 
-def _is_around(node: PageNode) -> bool:
-    """Whether an element is a control, or the surroundings of what there is to read."""
-    return node.tag in _AROUND or node.attributes.get("role") in _AROUND_ROLES
+def _is_margin(node: PageNode) -> bool:
+    return node.tag in _MARGINS or node.attributes.get("role") in _MARGIN_ROLES
 
 
-def _main(nodes: Sequence[PageNode], root: PageNode) -> PageNode:
-    """The part that the page marks as its content, or all of it."""
-    for tag in ("main", "article"):
-        found = [each for each in nodes if tag in {each.tag, each.attributes.get("role")}]
-        if len(found) == 1 and found[0].text:
-            return found[0]
-    return next((each for each in root.children if each.tag == "body"), root)
+def _first_text(nodes: Sequence[PageNode], tag: str) -> str:
+    """The text of the first element of a kind; empty if there is none."""
+    return next((node.text for node in nodes if node.tag == tag), "")
 
 
-def _links(nodes: Sequence[PageNode]) -> Iterator[Link]:
-    for node in nodes:
-        for each in node.children if node.tag in {"a", "area"} else ():
-            if each.tag == "@href" and each.attribute_text.startswith(("http:", "https:")):
-                hint = node.attributes.get("aria-label") or node.attributes.get("title", "")
-                yield Link(node.text or _alternative(node), each.attribute_text, hint)
+def _main(content: Sequence[PageNode], root: PageNode) -> PageNode:
+    """The only main element or article of a page; of other pages the whole body."""
+    for kind in ("main", "article"):
+        marked = [node for node in content if kind in (node.tag, node.attributes.get("role"))]
+        if len(marked) == 1 and marked[0].text:
+            return marked[0]
+    bodies = (node for node in root.children if node.tag == "body")
+    return next(bodies, root)
 
 
-def _alternative(node: PageNode) -> str:
-    """The words of a picture in an element."""
-    return next((each.attribute_text for each in node.walk() if each.tag == "@alt"), "")
+def _links(elements: Sequence[PageNode]) -> Iterator[Link]:
+    for node in elements:
+        if node.tag not in {"a", "area"}:
+            continue
+        address = _attribute(node.children, "href")
+        if address.startswith(("http:", "https:")):
+            words = node.text or _attribute(node.walk(), "alt")  # of a picture in it
+            hint = node.attributes.get("aria-label") or node.attributes.get("title") or ""
+            yield Link(words, address, hint)
+
+
+def _attribute(nodes: Iterable[PageNode], name: str) -> str:
+    """The value of the first attribute with a name among some nodes."""
+    return next((node.attribute_text for node in nodes if node.tag == f"@{name}"), "")
 
 
 def _tables(nodes: Sequence[PageNode], headings: Mapping[int, str]) -> Iterator[Table]:
@@ -115,13 +126,15 @@ def _span(cell: PageNode, name: str) -> int:
     return max(int(said), 1) if said.isascii() and said.isdigit() and len(said) < 8 else 1
 
 
-def _labels(nodes: Sequence[PageNode], headings: Mapping[int, str]) -> Iterator[Label]:
-    term, heading = "", ""
-    for node in nodes:
-        heading = headings.get(id(node)) or heading
-        term = node.text.rstrip(": ") if node.tag == "dt" else term
-        if node.tag == "dd" and term and node.text:
-            yield Label(term, node.text, heading)
+def _labels(content: Sequence[PageNode], headings: Mapping[int, str]) -> Iterator[Label]:
+    """The descriptions of definition lists, each with the term and the heading before it."""
+    section = name = ""
+    for node in content:
+        section = headings.get(id(node)) or section
+        if node.tag == "dt":
+            name = node.text.rstrip(": ")
+        elif node.tag == "dd" and name and (value := node.text):
+            yield Label(name, value, section)
 
 
 def _text(root: PageNode, around: set[int]) -> str:

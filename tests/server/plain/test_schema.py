@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from browser_use_async.server.executors.answers.by_name import ValueNotFoundError, Written, read
+from browser_use_async.server.executors.answers.by_name import ValueNotFoundError, learn, read
+from browser_use_async.server.executors.answers.spelling import Spelling
 from browser_use_async.server.executors.protocol import CannotContinueError
 from browser_use_async.server.executors.schema import Schema
 from tests.server.scripts.trees import page
@@ -15,7 +16,7 @@ PAGE = page("<title>T</title><h1>H</h1><a href=/l>L</a><dl><dt>a<dd>1</dl><p>wor
 
 def read_from_page(text: str) -> Any:
     """What a schema gets from the page."""
-    return read(text, [PAGE], Written())
+    return read(text, [PAGE], Spelling())
 
 
 REFUSED = {
@@ -32,7 +33,8 @@ REFUSED = {
     '{"enum": "x"}': "no list in its enum",
     '{"type": "text"}': "no known type in 'text'",
     '{"type": ["string", "words"]}': "no known type in 'words'",
-    '{"type": {}}': "no known type",
+    '{"type": {}}': "a type that is none",
+    '{"type": "string", "anyOf": [{"type": 0}]}': "a type that is none",
     '{"type": "object", "properties": []}': "a properties that is none",
     '{"type": "object", "properties": {"a": 7}}': "no schema in 7",
     '{"type": "object", "properties": {"a": {}}, "required": "a"}': "a required that is none",
@@ -108,6 +110,75 @@ def test_schema_out_of_proportion_is_refused():
 
     with pytest.raises(CannotContinueError, match="more than can be read"):
         read_from_page(json.dumps({"$defs": definitions, "$ref": "#/$defs/d24"}))
+
+
+INTEGER, NUMBER = {"type": "integer"}, {"type": "number"}
+CHOICE = {"enum": ["C", "C++", "-", "in stock", 3]}
+
+
+@pytest.mark.parametrize(
+    ("text", "schema", "value"),
+    [
+        ("12345678901234567890", INTEGER, 12345678901234567890),
+        ("12'345'678.0", INTEGER, 12345678),
+        ("1\u202f250,5", NUMBER, 1250.5),
+        ("-7", INTEGER, -7),
+        ("C++", CHOICE, "C++"),
+        ("In stock!", CHOICE, "in stock"),
+        ("3", CHOICE, 3),
+        ("5 March 2026", {"type": "string", "format": "date"}, "2026-03-05"),
+        ("n/a", {"type": ["integer", "null"]}, None),
+        ("-", {"type": "null"}, None),
+    ],
+)
+def test_texts_have_their_values(text: str, schema: dict[str, Any], value: Any):
+    """A value is all that the text means: no digit is lost, and no choice is taken for another."""
+    root = page(f"<ul><li><b>Name: Lamp</b> <i class=value>{text}</i></ul>")
+    item = {"type": "object", "properties": {"name": {"type": "string"}, "value": schema}}
+    whole = {"type": "object", "properties": {"items": {"type": "array", "items": item}}}
+
+    assert read(json.dumps(whole), [root], Spelling()) == {
+        "items": [{"name": "Lamp", "value": value}]
+    }
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["1.250", "10-20", "4 of 5", "1.2M", "7 8", "12345678901234567.25", "1,25,0", "", "Lamp"],
+)
+def test_other_texts_are_no_numbers(text: str):
+    """What has several values, more than a number, or more digits than JSON keeps, is refused."""
+    root = page(f"<dl><dt>Value<dd>{text}</dl>")
+    schema = {"type": "object", "properties": {"value": NUMBER}, "required": ["value"]}
+
+    with pytest.raises(ValueNotFoundError, match=r"^value "):
+        read(json.dumps(schema), [root], Spelling())
+
+
+def test_an_answer_tells_how_a_site_writes_dates():
+    """A later date could be either of two days, if the first run had not shown which."""
+    schema = json.dumps(
+        {"type": "object", "properties": {"day": {"type": "string", "format": "date"}}}
+    )
+    first, later = (page(f"<dl><dt>Day<dd>{day}</dl>") for day in ("03/04/2026", "05/06/2026"))
+    spelling, unread = learn(schema, {"day": "2026-04-03"}, [first])
+
+    assert (spelling.dates, unread) == (("%d/%m/%Y",), [])
+    assert read(schema, [later], spelling) == {"day": "2026-06-05"}
+    assert learn(schema, {"day": "2026-03-03"}, [page("<dl><dt>Day<dd>3/3/26</dl>")])[1] == ["day"]
+
+
+def test_a_page_without_links_has_no_list_of_them():
+    """A list that the page has not is refused, and is not empty."""
+    item = {"type": "object", "properties": {"text": {"type": "string"}, "url": {"type": "string"}}}
+    links = {"type": "object", "properties": {"links": {"type": "array", "items": item}}}
+    schema = json.dumps({**links, "required": ["links"]})
+
+    assert read(schema, [PAGE], Spelling())["links"] == [
+        {"text": "L", "url": "https://site.example/l"}
+    ]
+    with pytest.raises(ValueNotFoundError, match="links is no list on the page"):
+        read(schema, [page("<title>Lonely</title>")], Spelling())
 
 
 KEYWORDS = st.sampled_from(

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from browser_use_async.server.executors.answers.by_name import DATES, NUMBERS, Written
+from browser_use_async.server.executors.answers.spelling import DATES, NUMBERS, Spelling
 from browser_use_async.server.executors.instructions.actions import (
     Action,
     Click,
@@ -148,19 +148,19 @@ _steps = st.builds(
     redraws=st.booleans(),
     repeats=st.booleans(),
 )
-_written = st.builds(
-    Written,
+_spelling = st.builds(
+    Spelling,
     st.lists(st.sampled_from([*NUMBERS]), min_size=1, unique=True).map(tuple),
     st.lists(st.sampled_from(DATES), min_size=1, unique=True).map(tuple),
 )
 
 
-@given(steps=st.lists(_steps, max_size=4), written=_written)
-def test_any_script_is_read_as_it_was_written(steps: list[ScriptStep], written: Written) -> None:
+@given(steps=st.lists(_steps, max_size=4), spelling=_spelling)
+def test_any_script_is_read_as_it_was_written(steps: list[ScriptStep], spelling: Spelling) -> None:
     """Quotation marks, colons, line ends and braces in texts of pages and tasks do not matter."""
     first = ScriptStep(OpenAddress("https://a.example/"))
     script = Script(
-        "any", (first, *steps), ("company",), ("password",), ("end",), written,
+        "any", (first, *steps), ("company",), ("password",), ("end",), spelling,
         {"a.price": "{company}", "": "{company} Ltd"}, ("summary",),
     )  # fmt: skip
     text = write(script)

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 import attrs
 
 from browser_use_async.server.cells import cell_of
-from browser_use_async.server.executors.answers.by_name import ValueNotFoundError, Written, read
+from browser_use_async.server.executors.answers.by_name import ValueNotFoundError, read
+from browser_use_async.server.executors.answers.spelling import Spelling
 from browser_use_async.server.executors.instructions.actions import Part, Plan, Saving
 from browser_use_async.server.executors.protocol import CannotContinueError
 from browser_use_async.server.html.page import Page, Row, Table, shorten
@@ -41,7 +42,7 @@ def structured(pages: Sequence[Page], schema: str, rows: int | None = None) -> s
     if cut and rows is None:  # else the end is not asked for
         raise CannotContinueError(f"{cut[0].url} is too long: only its beginning could be read.")
     try:
-        return json.dumps(read(schema, roots, Written(), rows=rows), ensure_ascii=False)
+        return json.dumps(read(schema, roots, Spelling(), rows=rows), ensure_ascii=False)
     except ValueNotFoundError as error:
         raise CannotContinueError(f"{error}: {urls}.") from error
 

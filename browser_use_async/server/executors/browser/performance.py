@@ -294,7 +294,7 @@ def read_answer(
     if any(each.is_cut for each in roots):
         raise ValueNotFoundError("the page has more in it than can be read")
     given = [*inputs.values()]
-    answer = read(schema or "{}", roots, script.written, but=script.unplaced, inputs=given)
+    answer = read(schema or "{}", roots, script.spelling, but=script.unplaced, inputs=given)
     if guards and (problem := echo_problem(script, answer, inputs)):
         raise ValueNotFoundError(problem)
     return answer

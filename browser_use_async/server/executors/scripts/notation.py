@@ -23,7 +23,7 @@ import attrs
 
 from browser_use_async.api.json import read_json
 from browser_use_async.api.script_pairs import INPUT_NAME, SCRIPT_NAME
-from browser_use_async.server.executors.answers.by_name import DATES, NUMBERS, Written
+from browser_use_async.server.executors.answers.spelling import DATES, NUMBERS, Spelling
 from browser_use_async.server.executors.instructions import actions
 from browser_use_async.server.executors.instructions.clauses import MaskedText
 from browser_use_async.server.executors.instructions.patterns import (
@@ -71,14 +71,14 @@ class ScriptRefusedError(Exception):
 
 def write(script: Script) -> str:
     """The text of a script."""
-    lines, written = [f"script {script.name}"], script.written
+    lines, known = [f"script {script.name}"], script.spelling
     for title, said in (
         ("inputs", ", ".join(script.inputs)),
         ("secrets", ", ".join(script.secrets)),
         ("answer", ", ".join(script.shown)),
         ("tells", ", ".join(script.tells)),
-        ("numbers", "" if written.numbers == tuple(NUMBERS) else " or ".join(written.numbers)),
-        ("dates", "" if written.dates == DATES else " or ".join(written.dates)),
+        ("numbers", "" if known.numbers == tuple(NUMBERS) else " or ".join(known.numbers)),
+        ("dates", "" if known.dates == DATES else " or ".join(known.dates)),
         ("needs the model", ", ".join(script.unplaced)),
         *(("same as", f"{field} {text}".strip()) for field, text in script.echoes.items()),
     ):
@@ -153,14 +153,14 @@ def parse(text: str) -> Script:
             steps.append(_step(block, given))
             _check_binding(steps[-1], steps[-2] if len(steps) > 1 else None)
     echoes = (match for each in names.get("same as", ()) if (match := _ECHO.fullmatch(each)))
-    written = Written(tuple(names.get("numbers", NUMBERS)), tuple(names.get("dates", DATES)))
+    spelling = Spelling(tuple(names.get("numbers", NUMBERS)), tuple(names.get("dates", DATES)))
     script = Script(
         name=name,
         steps=tuple(steps),
         inputs=tuple(inputs),
         secrets=tuple(secrets),
         shown=tuple(names.get("answer", ())),
-        written=written,
+        spelling=spelling,
         tells=tuple(names.get("tells", ())),
         echoes={match["field"]: match["text"] for match in echoes},
         unplaced=tuple(names.get("needs the model", ())),

@@ -7,7 +7,8 @@ from typing import Any
 
 import attrs
 
-from browser_use_async.server.executors.answers.by_name import Written, fields_of, learn
+from browser_use_async.server.executors.answers.by_name import fields_of, learn
+from browser_use_async.server.executors.answers.spelling import Spelling
 from browser_use_async.server.executors.instructions import actions
 from browser_use_async.server.executors.scripts.addresses import (
     fits,
@@ -122,7 +123,7 @@ def record(name: str, run: Run) -> Script:
         raise NotRecordableError(f"the run has more than {MOST_STEPS} steps")
     if any(not _has_places(each) for each in steps):
         raise NotRecordableError("it used a page or a frame without an address of its own")
-    shown, written, unplaced = learn_answer(run.schema, run.answer, _pages(run, kept), run.inputs)
+    shown, spelling, unplaced = learn_answer(run.schema, run.answer, _pages(run, kept), run.inputs)
     echoes = {
         field: f"{{{each}}}"
         for field, value in fields_of(run.answer)
@@ -135,7 +136,7 @@ def record(name: str, run: Run) -> Script:
         inputs=tuple(sorted(run.inputs)),
         secrets=tuple(sorted(run.secrets)),
         shown=shown,
-        written=written,
+        spelling=spelling,
         tells=tuple(sorted(run.tells)) if run.is_page_text else (),
         echoes=echoes,
         unplaced=() if run.is_page_text else tuple(unplaced),
@@ -348,15 +349,15 @@ def _pages(run: Run, kept: Sequence[Sequence[Note]]) -> Pages:
 
 def learn_answer(
     schema: str | None, answer: Any, pages: Pages, inputs: Mapping[str, str]
-) -> tuple[tuple[str, ...], Written, list[str]]:
+) -> tuple[tuple[str, ...], Spelling, list[str]]:
     """The pages that have most of an answer by its names, and the fields that need the model."""
     fields = [field for field, _ in fields_of(answer)]
-    best: tuple[tuple[str, ...], Written, list[str]] = ((), Written(), fields)
+    best: tuple[tuple[str, ...], Spelling, list[str]] = ((), Spelling(), fields)
     for shown in islice(_groups(pages), _MOST_GROUPS) if schema is not None else ():
         roots = [root for name in shown for root in pages[name]]
-        written, unplaced = learn(schema or "", answer, roots, [*inputs.values()])
+        spelling, unplaced = learn(schema or "", answer, roots, [*inputs.values()])
         if len(unplaced) < len(best[2]):
-            best = shown, written, unplaced
+            best = shown, spelling, unplaced
         if not unplaced:
             break
     return best

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import attrs
 
-from browser_use_async.server.executors.answers.by_name import Written
+from browser_use_async.server.executors.answers.spelling import Spelling
 from browser_use_async.server.executors.instructions.actions import Action, Click, Fill
 
 END = "end"
@@ -86,7 +86,7 @@ class Script:
     secrets: tuple[str, ...] = ()  # by name, never by value
     shown: tuple[str, ...] = ()  # the pages from which the answer is read by its names
     # How the site writes the values in it
-    written: Written = attrs.field(factory=Written)
+    spelling: Spelling = attrs.field(factory=Spelling)
     # Fields of the answer that repeat an input, by the text with its placeholder
     echoes: Mapping[str, str] = attrs.field(factory=dict)
     unplaced: tuple[str, ...] = ()  # fields of the answer that need the model
