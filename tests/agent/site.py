@@ -1,5 +1,6 @@
-"""A small shop on loopback: a login, prices, a download, an upload."""
+"""A small shop on loopback: a login, prices, a download, an upload, an order."""
 
+import asyncio
 from typing import Self
 
 from aiohttp import web
@@ -16,6 +17,12 @@ _LOGIN = """<form method="post"><input name="user" placeholder="User name">
 <input name="password" type="password" placeholder="Password"><button>Enter</button></form>"""
 _UPLOAD = """<form method="post" enctype="multipart/form-data"><input type="file" name="file">
 <button>Send</button></form>"""
+# Draws what it has got later than it has got it.
+_ORDER = """<button onclick="order()">Order</button><dl></dl><script>
+async function order() {
+  const number = await (await fetch('/number', {method: 'POST'})).text();
+  setTimeout(() => document.querySelector('dl').innerHTML = '<dt>Number<dd>' + number, 400);
+}</script>"""
 
 
 class Shop:
@@ -26,6 +33,7 @@ class Shop:
         logins: The names and passwords that came.
         uploads: The files that came.
         visitors: The cookies that came with the front page.
+        answers: Set when the number of an order may be given.
     """
 
     def __init__(self) -> None:
@@ -33,6 +41,7 @@ class Shop:
         self.logins: list[tuple[str, str]] = []
         self.uploads: dict[str, bytes] = {}
         self.visitors: list[str] = []
+        self.answers = asyncio.Event()
         self._runner: web.AppRunner | None = None
 
     async def __aenter__(self) -> Self:
@@ -43,6 +52,8 @@ class Shop:
             ("/login", self._login),
             ("/report.csv", self._report),
             ("/upload", self._upload),
+            ("/order", self._order),
+            ("/number", self._number),
         ):
             application.router.add_route("*", path, answer)
         self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
@@ -63,6 +74,13 @@ class Shop:
 
     async def _prices(self, _: web.Request) -> web.Response:
         return _page("Prices", "<table><tr><td>Tea<td>3<tr><td>Coffee<td>4</table>", "#e8ffe8")
+
+    async def _order(self, _: web.Request) -> web.Response:
+        return _page("Order", _ORDER, "#e8ffff")
+
+    async def _number(self, _: web.Request) -> web.Response:
+        await self.answers.wait()
+        return web.Response(text="A-77")
 
     async def _login(self, request: web.Request) -> web.Response:
         if request.method == "GET":

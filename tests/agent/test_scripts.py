@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from tests.agent.scripted_model import Reply
+from tests.agent.scripted_model import Reply, Says
 from tests.agent.stage import Stage, click, done, ended
 from tests.server.calling import Caller
 
@@ -14,11 +14,20 @@ SCHEMA = {
 }
 
 
+ORDER = {
+    "type": "object", "properties": {"number": {"type": "string"}}, "required": ["number"],
+}  # fmt: skip
+
+
 async def _run(api: Caller, stage: Stage) -> Any:
+    return await _play(
+        api, f"Open {stage.shop.url} and tell me the price of tea", SCHEMA, script="tea"
+    )
+
+
+async def _play(api: Caller, task: str, schema: Any, script: str) -> Any:
     task_id = await api.create(
-        f"Open {stage.shop.url} and tell me the price of tea",
-        structured_output_json=json.dumps(SCHEMA),
-        metadata={"bu_async.script": "tea"},
+        task, structured_output_json=json.dumps(schema), metadata={"bu_async.script": script}
     )
     return await ended(api, task_id)
 
@@ -44,3 +53,27 @@ async def test_the_agent_records_and_the_browser_plays(stage: Stage) -> None:
     assert json.loads(second["output"]) == json.loads(first["output"])
     assert len(model.asked) == asked == 2
     assert any(step["next_goal"].startswith("Script: ") for step in second["steps"])
+
+
+async def test_a_page_that_draws_after_the_answer_is_recorded_with_it(stage: Stage) -> None:
+    """What is recorded does not depend on how fast the page, the model and the machine are."""
+
+    def answer(_: str) -> Says:
+        stage.shop.answers.set()  # the page begins to draw the number only now
+        return done(json.dumps({"number": "A-77"}))
+
+    model = await stage.model([lambda text: click("Order", text), answer])
+    api = await stage.server(model)
+    task = f"Open {stage.shop.url}/order and order. Tell me the number"
+
+    first = await _play(api, task, ORDER, script="order")
+    script = (await api.get(f"{api.server.url}/admin/scripts/order/1")).json
+    second = await _play(api, task, ORDER, script="order")
+
+    assert first["status"] == "finished", first["steps"]
+    assert "answer: end" in script["text"]
+    assert "needs the model" not in script["text"]
+    assert "redraws: yes" in script["text"]
+    assert second["status"] == "finished", second["steps"]
+    assert json.loads(second["output"]) == {"number": "A-77"}
+    assert len(model.asked) == 2

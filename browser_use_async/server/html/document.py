@@ -163,6 +163,8 @@ def type_of_file(name: str) -> str:
 def _is_textual(kind: str) -> bool:
     if kind.startswith("text/") or kind in _CSV:
         return True
+    if kind.startswith("image/"):  # also an SVG
+        return False
     return kind in {"application/json", "application/xml"} or kind.endswith(("+json", "+xml"))
 
 

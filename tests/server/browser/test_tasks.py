@@ -2,8 +2,10 @@
 
 import attrs
 import pytest
+from aiohttp import web
 
 from browser_use_async.server.executors.browser.executor import ChromiumExecutor
+from browser_use_async.server.pictures import WHITE_PAGE
 from browser_use_async.server.records import Finished
 from tests.server.browser.pages import png_size, serve_pages
 from tests.server.browser.running import browse
@@ -72,6 +74,37 @@ async def test_a_link_to_a_file_is_downloaded_and_read(chromium: ChromiumExecuto
 
     assert "Repair | Price" in done.output
     assert list(done.files) == ["price-list.csv"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        ("application/pdf", b"%PDF-1.7"),
+        ("image/png", WHITE_PAGE),
+        ("image/svg+xml", b"<svg xmlns='http://www.w3.org/2000/svg'><text y='20'>hi</text></svg>"),
+    ],
+)
+async def test_a_page_without_a_tree_says_what_it_is(
+    chromium: ChromiumExecutor, kind: str, body: bytes
+):
+    """A PDF or a picture is shown by the browser, and cannot be read."""
+    file = web.Response(body=body, content_type=kind)
+    async with serve_pages({"/": "<a href=/file>Prices</a>", "/file": file}) as served:
+        opened = await browse(chromium, f"Open {served.url}/file and tell me the text")
+        clicked = await browse(chromium, f"Open {served.url}/, click Prices, tell me the text")
+
+    reason = f"{served.url}/file could not be read: it is {kind}, and only text can be read."
+    assert opened.reason == reason
+    assert clicked.reason == reason
+
+
+async def test_xml_is_read_as_text(chromium: ChromiumExecutor):
+    """The browser makes no page of it."""
+    file = web.Response(body=b"<a><b>Tea</b><b>9</b></a>", content_type="application/xml")
+    async with serve_pages({"/": file}) as served:
+        done = await browse(chromium, f"Open {served.url}/ and tell me the text")
+
+    assert "Tea" in done.output
 
 
 @pytest.mark.torture

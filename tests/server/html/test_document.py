@@ -109,6 +109,7 @@ async def test_json_with_many_values_says_that_it_was_cut(body: bytes):
     [
         ("application/pdf", b"%PDF", "application/pdf"),
         ("image/png", b"\x89PNG", "image/png"),
+        ("image/svg+xml", b"<svg><text>a</text></svg>", "it is image/svg.xml, and only text"),
         ("application/octet-stream", b"x", "octet-stream"),
         ("text/plain", b"a\x00b", "is not"),
         ("application/json", b"{", "said to be JSON"),

@@ -123,8 +123,14 @@ async def test_what_is_too_long_to_be_understood_fails_the_task(plain: PlainExec
 FAILURES = {
     "missing": (page(status="404 Not Found"), "answered 404 Not Found."),
     "broken": (page(status="503 Busy"), "answered 503 Service Unavailable."),
-    "picture": (page(b"x", headers={"Content-Type": "image/png"}), "only text can be read."),
-    "pdf": (page(b"%PDF-1.7", headers={"Content-Type": "application/pdf"}), "application/pdf"),
+    "picture": (
+        page(b"x", headers={"Content-Type": "image/png"}),
+        "could not be read: it is image/png, and only text can be read.",
+    ),
+    "pdf": (
+        page(b"%PDF-1.7", headers={"Content-Type": "application/pdf"}),
+        "could not be read: it is application/pdf, and only text can be read.",
+    ),
     "binary": (page(b"\0\1", headers={"Content-Type": "text/plain"}), "said to be text"),
     "huge": (page(b"x", headers={"Content-Length": "5242881"}), "larger than 5,242,880 bytes."),
     "circle": (page(status="302 Found", headers={"Location": "/"}), "redirects in a circle."),

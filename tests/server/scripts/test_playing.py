@@ -104,6 +104,33 @@ async def test_a_script_is_recorded_and_played_with_another_input(
     assert [step.next_goal for step in done.steps][-1] == "Read the answer"
 
 
+# As it was written before answers were read by names.
+OLD = """\
+script office
+inputs: company
+
+open URL/
+fill "Company name" with {company}
+    page: URL/
+read city
+    page: end
+    from: term "Head office" as text "as written"
+"""
+
+
+async def test_a_script_of_another_notation_is_refused_with_its_line(
+    chromium: ChromiumExecutor, site: Site
+) -> None:
+    """No page is opened for it, and the reason says what to do."""
+    refused = await play(chromium, OLD.replace("URL", site.url))
+    assert refused.reason == (
+        "Version 1 of the script office cannot be read: line 9: nothing is called “from” here. "
+        "The nearest is: form. Correct it; or delete the script, and the next task records it "
+        "again."
+    )
+    assert site.asked == []
+
+
 async def test_a_screenshot_is_taken_again(chromium: ChromiumExecutor, site: Site) -> None:
     """An output file of the first run is one of the next runs, with their own content."""
     task = f'Open {site.url}/, fill "Company name" with "Blue Mill", take a screenshot as form.png'

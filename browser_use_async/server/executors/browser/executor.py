@@ -76,8 +76,16 @@ class ChromiumExecutor(Executor):
         """Carry out one task."""
         try:
             work = await self._work(assignment)
-        except (CannotContinueError, ScriptRefusedError) as error:
+        except CannotContinueError as error:
             yield Failed(str(error))
+            return
+        except ScriptRefusedError as error:
+            order, said = assignment.script, str(error).removesuffix(".")
+            assert order is not None
+            yield Failed(
+                f"Version {order.version} of the script {order.name} cannot be read: {said}. "
+                "Correct it; or delete the script, and the next task records it again."
+            )
             return
         try:
             async with aclosing(self._browse(assignment, control, work)) as items:

@@ -4,9 +4,11 @@ import asyncio
 import contextlib
 import json
 import time
-from collections.abc import Collection
+from collections.abc import AsyncGenerator, Collection
+from contextlib import aclosing
 from typing import Any
 
+import attrs
 from playwright.async_api import BrowserContext, Dialog, Request, Response
 from playwright.async_api import Error as PlaywrightError
 
@@ -33,6 +35,12 @@ from browser_use_async.server.records import Assignment, ScriptOutcome
 _MOST_REQUESTS = 5000
 _BODY_CHARACTERS = 2000
 _MOST_CHARACTERS = 40_000_000  # of all pages of a run
+# How long the last page is looked at again if it has not all of an answer: while requests run, and
+# as long after them as a play waits for a page that redraws
+_REQUEST_SECONDS = 5.0
+_REDRAW_SECONDS = 2.0
+_LOOK_SECONDS = 0.2
+_ASKING = frozenset({"document", "xhr", "fetch"})
 # The button with which a person sends the form at hand.
 _SUBMITTING = """(() => {
   const forms = document.forms;
@@ -47,6 +55,7 @@ class RunRecording:
     def __init__(
         self, context: BrowserContext, *, has_model: bool = False, tells: Collection[str] = ()
     ) -> None:
+        self._context = context
         self._has_model = has_model  # whether a model answers, and no rule
         self._tells = tells  # the parts of pages that an answer in words has
         self._notes: list[recorder.Note] = []
@@ -123,10 +132,41 @@ class RunRecording:
                 secrets=dict(assignment.secrets),
                 dialogs=self._dialogs,
             )
-            text, problem = await asyncio.to_thread(recorded_text, order.name, run)
+            text, problem, left = await asyncio.to_thread(recorded_text, order.name, run)
+            if left and self._has_model:
+                async with aclosing(self._later(run)) as runs:
+                    async for later in runs:
+                        made = await asyncio.to_thread(recorded_text, order.name, later)
+                        if made[2] < left:
+                            text, problem, left = made
+                        if not left:
+                            break
             if text:
                 return ScriptOutcome(order.name, text=text)
         return ScriptOutcome(order.name, problem=f"No script was recorded: {problem}.")
+
+    async def _later(self, run: recorder.Run) -> AsyncGenerator[recorder.Run]:
+        """The run with its last page as it is a moment later, each time that this has changed.
+
+        A page may still draw what an agent knows already. What is recorded must not depend on how
+        fast the page, a model and this machine are.
+        """
+        shown = [each for each in self._context.pages if each.url == run.end.url]
+        now = asyncio.get_running_loop().time
+        until = now() + _REQUEST_SECONDS + _REDRAW_SECONDS
+        quiet_since, page = now(), TaskPage((shown or self._context.pages)[-1])
+        while now() < until and now() - quiet_since < _REDRAW_SECONDS:
+            await asyncio.sleep(_LOOK_SECONDS)
+            requests = [*self._requests.values()]
+            if any(not each.has_ended for each in requests if each.kind in _ASKING):
+                quiet_since = now()
+            try:
+                end = await snapshot_of(page)
+            except BrowserError:
+                return
+            if end != run.end:
+                run = attrs.evolve(run, end=end, requests=requests)
+                yield run
 
     def _request_begun(self, request: Request) -> None:
         if len(self._requests) >= _MOST_REQUESTS:
@@ -159,15 +199,19 @@ def outcome_in_words(outcome: ScriptOutcome) -> str:
     return outcome.problem or f"The script {outcome.name} is recorded."
 
 
-def recorded_text(name: str, run: recorder.Run) -> tuple[str, str]:
-    """The text of the script of a run, or the reason why there is none."""
+def recorded_text(name: str, run: recorder.Run) -> tuple[str, str, int]:
+    """The text of the script of a run, or the reason why there is none.
+
+    The number is that of the fields that it does not read from its pages.
+    """
     try:
-        text = write(recorder.record(name, run))
+        script = recorder.record(name, run)
     except recorder.NotRecordableError as error:
-        return "", str(error)
+        return "", str(error), 0
+    text = write(script)
     if len(text) > MOST_CHARACTERS:
-        return "", f"it would have more than {MOST_CHARACTERS:,} characters"
-    return text, ""
+        return "", f"it would have more than {MOST_CHARACTERS:,} characters", 0
+    return text, "", len(script.unplaced)
 
 
 def answer_of(output: str | None, *, is_json: bool) -> Any:

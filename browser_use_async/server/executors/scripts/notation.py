@@ -262,8 +262,7 @@ def _step(block: _Block, given: Given) -> ScriptStep:
         with _at(number):
             if words in {"page", "frame"} and not (origin_of(value) or value.startswith("{")):
                 raise ScriptRefusedError(
-                    f"{words}: is an address with its host, such as https://shop.example/login; "
-                    "or delete the script, and the next task records it again"
+                    f"{words}: is an address with its host, such as https://shop.example/login"
                 )
             if words in _OF_ELEMENT:
                 element[_OF_ELEMENT[words]] = _options(value) if words == "options" else value

@@ -49,7 +49,9 @@
     draw(selector) {
       this.erase();  // what a picture that failed has left
       let number = 0;
-      const cover = document.createElement(OUTLINES);
+      // Also in a document that is an SVG picture or XML.
+      const make = (tag) => document.createElementNS('http://www.w3.org/1999/xhtml', tag);
+      const cover = make(OUTLINES);
       cover.style.cssText =
         'all: initial; position: fixed; inset: 0; z-index: 2147483647; pointer-events: none;';
       const inside = cover.attachShadow({ mode: 'closed' });
@@ -60,11 +62,11 @@
         const isOutside = top > innerHeight || left > innerWidth || top + box.height < 0 || left + box.width < 0;
         if (isOutside || box.width < 2 || box.height < 2 || element.tagName === 'LABEL') continue;
         const colour = colours[number++ % colours.length];
-        const outline = document.createElement('div');
+        const outline = make('div');
         outline.style.cssText =
           `position: fixed; left: ${left - 2}px; top: ${top - 2}px; width: ${box.width}px; ` +
           `height: ${box.height}px; border: 2px solid ${colour}; border-radius: 3px;`;
-        const label = document.createElement('div');
+        const label = make('div');
         label.textContent = String(number);
         label.style.cssText =
           `position: absolute; right: -2px; top: -2px; padding: 0 3px; background: ${colour}; ` +
@@ -82,7 +84,10 @@
 
   function squeezedText() {
     const texts = [];
-    for (const root of roots(document)) texts.push((root.body || root.firstElementChild)?.innerText || '');
+    for (const root of roots(document)) {
+      const whole = root.body || root.firstElementChild;
+      texts.push((whole?.innerText ?? whole?.textContent) || '');  // XML has no text as it is shown
+    }
     return texts.join('\n').slice(0, MOST_CHARACTERS);
   }
 })()
