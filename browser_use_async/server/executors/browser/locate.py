@@ -9,6 +9,7 @@ from pathlib import Path
 
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server.executors.settings import CHROMIUM_VARIABLE as VARIABLE
+from browser_use_async.server.executors.settings import ChromiumSettings
 
 BROWSER_EXTRA = "pip install 'browser-use-async[browser]'"
 """The command that installs Playwright."""
@@ -41,7 +42,7 @@ _VERSION_SECONDS = 20.0
 
 def find_browser(path: str | os.PathLike[str] | None = None) -> str | None:
     """Return the path of the browser to start, or None if this machine has none."""
-    named = os.fspath(path) if path is not None else os.environ.get(VARIABLE, "")
+    named = os.fspath(path or ChromiumSettings().browser or "")
     if named:
         found = shutil.which(named)
         if found is None:
