@@ -158,7 +158,7 @@ def _setting_rows() -> Iterator[str]:
         for field, each in own_settings(owner):
             yield (
                 f"| {_keyword(owner, field)} | {_option(each)} | {each.kind.unit} "
-                f"| {_default(field, each)} | {_text(each)} |"
+                f"| {_default(each)} | {_text(each)} |"
             )
 
 
@@ -175,8 +175,8 @@ def _option(each: Setting) -> str:
     return f"`{each.option}`" if each.kind.is_flag else f"`{each.option} {each.kind.metavar}`"
 
 
-def _default(field: "attrs.Attribute[Any]", each: Setting) -> str:
-    text = each.default_text(field) or (str(field.default) if each.kind.is_flag else "")
+def _default(each: Setting) -> str:
+    text = each.default_text() or (str(each.default) if each.kind.is_flag else "")
     return f"`{text}`" if each.variable or (text and not each.otherwise) else text
 
 

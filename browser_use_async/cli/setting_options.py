@@ -51,7 +51,7 @@ def option_of(name: str, field: "attrs.Attribute[Any]", each: Setting) -> Option
         }
     if kind.implied is not None:
         shape |= {"is_flag": False, "flag_value": kind.implied}
-    default = each.default_text(field)
+    default = each.default_text()
     text = f"{each.help} (default: {default})" if default else each.help
     return Option([name], help=text, **shape)
 
@@ -110,7 +110,7 @@ def _texts(raw: Any) -> tuple[str, ...]:
 def _value(field: "attrs.Attribute[Any]", each: Setting, raw: Any) -> Any:
     kind = each.kind
     if kind.is_flag:
-        return not field.default
+        return not each.default
     if kind.reveals is not None:
         try:
             raw = [kind.parse(text) for text in _texts(raw)]

@@ -45,6 +45,7 @@ class Setting:
     """What people read of a setting, and where it is set besides in a program."""
 
     kind: Kind
+    default: Any
     help: str  # a clause for `--help`
     more: str = ""  # what the table in the documentation adds
     option: str | None = None  # None for a setting of programs only
@@ -53,9 +54,25 @@ class Setting:
     served: Any = None  # the default of `serve`, where it is another
     otherwise: str = ""  # the default in words, where the value says nothing to people
 
-    def default_text(self, field: "attrs.Attribute[Any]") -> str:
+    def unset(self) -> Any:
+        """The value if none is given: that of the environment variable, or the default.
+
+        Raises:
+            ConfigurationError: The variable has a text that is no value.
+        """
+        text = "" if self.variable is None else os.environ.get(self.variable, "").strip()
+        if text:
+            try:
+                value = self.kind.parse(text)
+            except (ConfigurationError, ValueError) as error:
+                raise ConfigurationError(f"{self.variable}: {error}") from None
+            return value if self.kind.gather is None else self.kind.gather([value])
+        is_made: bool = isinstance(self.default, attrs.Factory)  # type: ignore[arg-type]
+        return self.default.factory() if is_made else self.default
+
+    def default_text(self) -> str:
         """The default of `serve`, as people read it; empty if there is none."""
-        default = field.default if self.served is None else self.served
+        default = self.default if self.served is None else self.served
         if self.variable is not None or self.otherwise:
             return self.variable or self.otherwise
         if isinstance(default, bool) or not isinstance(default, str | int | float | Decimal):
@@ -65,17 +82,18 @@ class Setting:
 
 def setting(default: Any, kind: Kind, clause: str, **rest: Any) -> Any:
     """A field of settings, checked by its kind; a secret is left out of the repr."""
+    found = Setting(kind=kind, default=default, help=clause, **rest)
     return attrs.field(
-        default=default,
+        default=default if found.variable is None else attrs.Factory(found.unset),
         repr=kind.reveals is None,
         validator=_check,
-        metadata={_METADATA: Setting(kind=kind, help=clause, **rest)},
+        metadata={_METADATA: found},
     )
 
 
 def _check(owner: Any, field: "attrs.Attribute[Any]", value: Any) -> None:
-    if value is not None or field.default is not None:
-        found: Setting = field.metadata[_METADATA]
+    found: Setting = field.metadata[_METADATA]
+    if value is not None or found.default is not None:
         found.kind.check(f"{getattr(owner, 'called', type(owner).__name__)}.{field.name}", value)
 
 
@@ -92,17 +110,10 @@ def own_settings(owner: type) -> list[tuple["attrs.Attribute[Any]", Setting]]:
     return [(field, each) for field, each in settings_of(owner) if field.name in own]
 
 
-def variable(owner: type, name: str) -> str:
-    """The environment variable of a setting."""
-    found: Setting = getattr(attrs.fields(owner), name).metadata[_METADATA]
-    assert found.variable is not None
-    return found.variable
-
-
-def or_environment(owner: object, name: str) -> Any:
-    """A setting as it was given, or what its environment variable says; None without both."""
-    given = getattr(owner, name)
-    return os.environ.get(variable(type(owner), name)) or None if given is None else given
+def setting_of(owner: type, name: str) -> Setting:
+    """The setting of a field."""
+    found: Setting = attrs.fields_dict(owner)[name].metadata[_METADATA]
+    return found
 
 
 def keywords_of(

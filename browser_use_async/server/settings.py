@@ -3,11 +3,12 @@
 `LocalServer` takes them as keywords, `serve` as options, and docs/command-line.md lists them.
 """
 
+import logging
 import os
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import attrs
 
@@ -15,6 +16,7 @@ from browser_use_async.errors import ConfigurationError
 from browser_use_async.postgres.address import is_postgres
 from browser_use_async.server import checks
 from browser_use_async.server import setting_kinds as kinds
+from browser_use_async.server.encryption import KEY_VARIABLE
 from browser_use_async.server.executors.choice import AUTO, CHOICES, described, in_words
 from browser_use_async.server.executors.protocol import Executor
 from browser_use_async.server.executors.settings import AgentSettings, ChromiumSettings
@@ -34,6 +36,8 @@ from browser_use_async.server.webhooks import Webhook
 from browser_use_async.server.webhooks.events import RETRY_PAUSES
 
 _SEARXNG = "searxng:"
+_PREFIX = "BROWSER_USE_SERVER_"
+_logger = logging.getLogger(__name__)
 
 
 def utc_now() -> datetime:
@@ -299,6 +303,7 @@ class ServerSettings(
     )
 
     def __attrs_post_init__(self) -> None:
+        _warn_of_unknown_variables()
         super().__attrs_post_init__()
         for group in (self.chromium, self.agent):
             if group is not None and isinstance(self.executor, str):
@@ -335,9 +340,7 @@ def _check_executor(group: object, executor: str) -> None:
     for field, each in kinds.settings_of(type(group)):
         if each.executor is None or executor in {AUTO, each.executor}:
             continue
-        default: Any = field.default
-        empty = default.factory() if isinstance(default, attrs.Factory) else default  # type: ignore[arg-type]
-        if getattr(group, field.name) != empty:
+        if getattr(group, field.name) != each.unset():
             raise ConfigurationError(
                 f"{each.option or f'{type(group).__name__}.{field.name}'} is for --executor "
                 f"{each.executor}"
@@ -355,3 +358,15 @@ GROUPS: tuple[tuple[str, type], ...] = (
     ("several servers with one database", FleetSettings),
 )
 """All groups of settings, by the headings of help and table."""
+
+
+def _warn_of_unknown_variables() -> None:
+    """Say which variables look like settings of a server, and are none."""
+    known = [KEY_VARIABLE]
+    for _, group in GROUPS:
+        known += [each.variable for _, each in kinds.settings_of(group) if each.variable]
+    for name in sorted(os.environ.keys() - set(known)):
+        if name.startswith(_PREFIX):
+            meant = checks.closest(name, known)
+            hint = f"; did you mean {meant}?" if meant else ""
+            _logger.warning("%s is no variable of this server, and is not read%s", name, hint)

@@ -19,11 +19,11 @@ from browser_use_async.server import (
 )
 from browser_use_async.server.executors.browser.locate import find_browser
 from browser_use_async.server.executors.model import Model
-from browser_use_async.server.setting_kinds import settings_of
+from browser_use_async.server.setting_kinds import setting, settings_of, whole
 from browser_use_async.server.settings import GROUPS
 from docs.command_tables import settings
 
-from .running import run
+from .running import environment, run, running
 
 OWNERS = (ServerSettings, ChromiumSettings, AgentSettings, ServeSettings)
 SETTINGS = [(owner, field, each) for owner in OWNERS for field, each in settings_of(owner)]
@@ -102,6 +102,51 @@ def test_environment_variables_are_read(monkeypatch: pytest.MonkeyPatch, tmp_pat
 
     assert (model.base_url, model.key) == ("http://127.0.0.1:9/v1", "key-of-the-model")
     assert (own.base_url, own.key) == ("http://127.0.0.1:1/v1", "")
+    assert AgentSettings().python == "/agent/bin/python"
+
+
+@attrs.frozen
+class _Room:
+    """A setting as one is added: a number with a variable."""
+
+    most: int = setting(5, whole(1, 9), "the most", variable="BROWSER_USE_SERVER_MOST")
+
+
+def test_a_variable_is_read_and_checked_where_the_settings_are_made(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It is no text any more; a wrong one is refused by its name, with the range."""
+    assert _Room().most == 5
+    monkeypatch.setenv("BROWSER_USE_SERVER_MOST", " 7 ")
+    assert (_Room().most, _Room(most=2).most) == (7, 2)
+    monkeypatch.setenv("BROWSER_USE_SERVER_MOST", "")
+    assert _Room().most == 5
+    for text, problem in (("10", "must be 9 or less, not 10"), ("x", "'x' is not a whole number")):
+        monkeypatch.setenv("BROWSER_USE_SERVER_MOST", text)
+        with pytest.raises(ConfigurationError, match=f"^BROWSER_USE_SERVER_MOST: {problem}$"):
+            _Room()
+
+
+async def test_a_variable_of_no_setting_is_said() -> None:
+    """Nothing of another configuration is ignored in silence; other variables are not ours."""
+    variables = {"BROWSER_USE_SERVER_CHROMIUN": "x", "BROWSER_USE_PORT": "1"}
+    async with running("serve", "--port", "0", env=environment(**variables)) as command:
+        said = " ".join((await command.says("Ctrl-C ends")).split())
+
+    assert (
+        "BROWSER_USE_SERVER_CHROMIUN is no variable of this server, and is not read; "
+        "did you mean BROWSER_USE_SERVER_CHROMIUM?" in said
+    )
+    assert said.count("is no variable") == 1
+
+
+async def test_an_option_that_is_gone_is_no_option() -> None:
+    """It is refused as every word that is no option."""
+    for words in (("--plan", "subscription"), ("--max-calls-window", "60"), ("--allow-any-host",)):
+        result = await run("serve", *words)
+
+        assert result.code == 2
+        assert f"no option {words[0]}" in result.stderr
 
 
 @pytest.mark.parametrize(

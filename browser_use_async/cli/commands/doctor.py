@@ -9,6 +9,7 @@ import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import closing, suppress
 from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING
 
 import attrs
 
@@ -29,7 +30,9 @@ from browser_use_async.transport.config import (
     Configuration,
 )
 
-_SERVE_PORT = 8765
+if TYPE_CHECKING:
+    from browser_use_async.server import AgentSettings
+
 _MODEL = "gpt-4.1"  # the API's default for tasks
 _ANSWER_SECONDS = 2.0
 _ANSWER_BYTES = 4096
@@ -99,10 +102,8 @@ async def _checks(
 ) -> AsyncIterator[_Check]:
     for check in _machine():
         yield check
-    if python := os.environ.get("BROWSER_USE_AGENT_PYTHON"):
-        yield await _agent(python)
-    if os.environ.get("OPENAI_BASE_URL"):
-        yield await _model()
+    async for check in _agents():
+        yield check
     yield await _port()
     async for check in _database(database):
         yield check
@@ -157,6 +158,22 @@ def _browser() -> _Check:
         return _Check("browser", f"{error}. `serve` reads pages without one", is_missing=True)
 
 
+async def _agents() -> AsyncIterator[_Check]:
+    """The agent and its model, where variables name them."""
+    # Imported here: other commands need no server.
+    from browser_use_async.server import AgentSettings  # noqa: PLC0415
+
+    try:
+        settings = AgentSettings()
+    except ConfigurationError as error:
+        yield _Check("agent", str(error), exit_code_of(error))
+        return
+    if settings.python is not None:
+        yield await _agent(os.fspath(settings.python))
+    if settings.llm_base_url is not None:
+        yield await _model(settings)
+
+
 async def _agent(python: str) -> _Check:
     """Whether the Python of BROWSER_USE_AGENT_PYTHON starts and has the agent."""
     # Imported here: other commands need no server.
@@ -169,15 +186,14 @@ async def _agent(python: str) -> _Check:
     return _Check("agent", f"{found} has browser-use")
 
 
-async def _model() -> _Check:
+async def _model(settings: "AgentSettings") -> _Check:
     """Whether the model of OPENAI_BASE_URL answers a question, which costs a few tokens."""
     # Imported here: other commands need no server.
     from browser_use_async.server.executors.model import Model, NoModelError  # noqa: PLC0415
-    from browser_use_async.server.executors.settings import AgentSettings  # noqa: PLC0415
 
     began = time.monotonic()
     try:
-        model = Model.of(AgentSettings())
+        model = Model.of(settings)
         name = await model.name_for(_MODEL)
         answer = await model.ask(name, "You answer with one word.", "Say yes.")
     except (NoModelError, ConfigurationError) as error:
@@ -188,24 +204,29 @@ async def _model() -> _Check:
 
 
 async def _port() -> _Check:
+    # Imported here: other commands need no server.
+    from browser_use_async.server.listen_address import ListenSettings  # noqa: PLC0415
+    from browser_use_async.server.setting_kinds import setting_of  # noqa: PLC0415
+
+    port: int = setting_of(ListenSettings, "port").served
     with socket.socket() as probe:
         # As the server does: a port is free if its last server has just ended.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind(("127.0.0.1", _SERVE_PORT))
+            probe.bind(("127.0.0.1", port))
         except OSError:
-            is_serve = await _answers_as_serve()
+            is_serve = await _answers_as_serve(port)
             holder = "`serve`, which answers there" if is_serve else "what is no `serve` with http"
-            detail = f"{_SERVE_PORT} is taken by {holder}; another one: serve --port N"
+            detail = f"{port} is taken by {holder}; another one: serve --port N"
             return _Check("port", detail, is_taken=True)
-    return _Check("port", f"{_SERVE_PORT} is free for `serve`")
+    return _Check("port", f"{port} is free for `serve`")
 
 
-async def _answers_as_serve() -> bool:
+async def _answers_as_serve(port: int) -> bool:
     """Whether a server of this package has the port."""
     with suppress(OSError, TimeoutError):
         async with asyncio.timeout(_ANSWER_SECONDS):
-            reader, writer = await asyncio.open_connection("127.0.0.1", _SERVE_PORT)
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
             with closing(writer):
                 writer.write(b"GET /api/v1/ping HTTP/1.0\r\n\r\n")
                 return b"\r\nServer: browser-use-async\r\n" in await reader.read(_ANSWER_BYTES)

@@ -17,7 +17,6 @@ from browser_use_async.server.executors.browser.locate import (
 )
 from browser_use_async.server.executors.protocol import Executor
 from browser_use_async.server.executors.settings import AgentSettings, ChromiumSettings
-from browser_use_async.server.setting_kinds import or_environment
 
 _logger = logging.getLogger(__name__)
 
@@ -203,12 +202,12 @@ def _configured_agent(
 ) -> Executor | None:
     """The agent, if a model is configured."""
     settings = agent or AgentSettings()
-    if not or_environment(settings, "llm_base_url"):
+    if not settings.llm_base_url:
         return None
     try:
         return choose_executor("browser_use", chromium, settings)
     except ConfigurationError as error:
-        if settings.llm_base_url is not None:
+        if settings.llm_base_url != AgentSettings().llm_base_url:
             raise
         # The endpoint in the environment may be for another program.
         _logger.warning("tasks are not given to the model of OPENAI_BASE_URL. %s", error)

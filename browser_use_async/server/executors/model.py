@@ -13,7 +13,6 @@ from browser_use_async.server.egress.proxy import Egress
 from browser_use_async.server.executors.settings import AgentSettings
 from browser_use_async.server.html.document import load_json
 from browser_use_async.server.http_client import HttpClient, HttpClientError, HttpResponse
-from browser_use_async.server.setting_kinds import or_environment
 
 _SHOWN_NAMES = 8
 _FENCED = re.compile(r"\s*```(?:json)?\s*\n(?P<inner>.*)\n\s*```\s*", re.DOTALL)
@@ -58,7 +57,7 @@ class Model:
     @classmethod
     def of(cls, settings: AgentSettings) -> Self:
         """Create the model from the operator's settings."""
-        base_url = or_environment(settings, "llm_base_url")
+        base_url = settings.llm_base_url
         if not base_url:
             raise ConfigurationError(
                 "the browser_use executor needs an OpenAI-compatible endpoint, such as "
@@ -70,7 +69,7 @@ class Model:
         policy = Egress().policy_naming(opening=[url])
         return cls(
             base_url=url,
-            key=(or_environment(settings, "llm_key") or "").strip(),
+            key=(settings.llm_key or "").strip(),
             model=settings.llm_model,
             answer_seconds=settings.llm_timeout,
             sees_pictures=settings.llm_sees_pictures,

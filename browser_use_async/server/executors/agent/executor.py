@@ -31,7 +31,6 @@ from browser_use_async.server.executors.settings import AgentSettings, ChromiumS
 from browser_use_async.server.executors.view import View
 from browser_use_async.server.one_time_codes import is_seed
 from browser_use_async.server.records import Assignment, Failed, Finished, Step
-from browser_use_async.server.setting_kinds import or_environment
 
 _NO_KEY = "none"
 """A placeholder: clients require a key, even for endpoints that need none."""
@@ -58,7 +57,7 @@ class BrowserUseExecutor(Executor):
     ) -> None:
         settings = settings or AgentSettings()
         self.model = Model.of(settings)
-        python = os.fspath(or_environment(settings, "python") or sys.executable)
+        python = os.fspath(settings.python or sys.executable)
         self._python = usable_python(python)
         self._browsers = AgentBrowsers(chromium or ChromiumSettings())
         self.capacity = self._browsers.capacity  # how many tasks have a browser at once

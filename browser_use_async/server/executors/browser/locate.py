@@ -9,6 +9,7 @@ from pathlib import Path
 
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server.executors.settings import CHROMIUM_VARIABLE as VARIABLE
+from browser_use_async.server.executors.settings import ChromiumSettings
 
 BROWSER_EXTRA = "pip install 'browser-use-async[browser]'"
 """The command that installs Playwright."""
@@ -42,7 +43,7 @@ _WORDS = 300  # characters of what a program says when it fails
 
 def named_browser(path: str | os.PathLike[str] | None = None) -> str:
     """Return the browser that the settings or the environment name; empty if none is named."""
-    return os.fspath(path) if path is not None else os.environ.get(VARIABLE, "")
+    return os.fspath(path or ChromiumSettings().browser or "")
 
 
 def find_browser(path: str | os.PathLike[str] | None = None) -> str | None:
