@@ -98,9 +98,9 @@ _OPTIONAL: dict[type[Any], str] = {
     types.Task: "live_url finished_at browser_data user_uploaded_files output_files metadata "
     "public_share_url",
     types.TaskSummary: "finished_at live_url metadata",
-    types.ScheduledTask: "structured_output_json browser_profile_id interval_minutes metadata "
-    "cron_expression",
+    types.ScheduledTask: "interval_minutes cron_expression metadata",
 }
+_SETTINGS = types.rules_of(types.RunTaskRequest)
 # Fields that are always present, possibly null.
 _NULLABLE = frozenset({"output", "recordings", "screenshots"})
 
@@ -284,7 +284,9 @@ def _text_map(rule: types.FieldRule) -> Schema:
 
 def _response(model: type[Any]) -> Schema:
     annotations = get_type_hints(model)
-    optional = _OPTIONAL.get(model, "").split()
+    optional = {*_OPTIONAL.get(model, "").split()}
+    # A setting without a value, too.
+    optional |= {name for name in _SETTINGS if NoneType in get_args(annotations.get(name))}
     names = [field.name for field in attrs.fields(model) if field.name != "extra"]
     properties = {name: _annotated(annotations[name]) for name in names}
     for name in names:

@@ -22,7 +22,14 @@ from browser_use_async.cli.options import (
 )
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server.task_fields import domain_problem, schema_problem
-from browser_use_async.types import FieldKind, FieldRule, RunTaskFields, RunTaskRequest, rules_of
+from browser_use_async.types import (
+    FieldKind,
+    FieldRule,
+    RunTaskFields,
+    RunTaskRequest,
+    TaskSettings,
+    rules_of,
+)
 
 NOT_SENT = "Fields of the API. For a field that you leave out the service has a default."
 NOT_CHANGED = "Fields of the API. A field that you leave out keeps its value."
@@ -38,9 +45,9 @@ class FieldOption:
 
 
 def field_options(request: type[Any], options: Iterable[FieldOption]) -> list[Option]:
-    """An option for each field, made from the field's rule."""
+    """An option for each field that the request has, made from the field's rule."""
     rules = rules_of(request)
-    return [_option(each, rules[each.field]) for each in options]
+    return [_option(each, rules[each.field]) for each in options if each.field in rules]
 
 
 def given_fields(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -172,9 +179,7 @@ TASK_FIELDS = (
     FieldOption("enable_public_share", "--public-share", "make a public link, which needs no key"),
 )
 
-TASK_OPTIONS = group(
-    "task",
-    *field_options(RunTaskRequest, TASK_FIELDS),
+_SCRIPT_OPTIONS = (
     option("--script NAME", "the name of a script: the first task records it, later tasks play it"),
     option(
         "--input NAME=VALUE",
@@ -184,8 +189,16 @@ TASK_OPTIONS = group(
         multiple=True,
         callback=_as_map,
     ),
-    about=NOT_SENT,
 )
+
+
+def task_options(request: type[TaskSettings]) -> list[Option]:
+    """The options for what a request says of a task."""
+    fields = field_options(request, TASK_FIELDS)
+    return group("task", *fields, *_SCRIPT_OPTIONS, about=NOT_SENT)
+
+
+TASK_OPTIONS = task_options(RunTaskRequest)
 
 
 def task_fields(values: Mapping[str, Any]) -> RunTaskFields:

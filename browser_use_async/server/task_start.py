@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from browser_use_async.api.json import read_json
@@ -16,7 +17,7 @@ from browser_use_async.server.storage import TaskRecord
 from browser_use_async.server.storage.database import Claim
 from browser_use_async.server.storage.files import Upload
 from browser_use_async.server.task_fields import domain_problem, schema_problem
-from browser_use_async.types import UNSET, BrowserProfile, TaskSettings
+from browser_use_async.types import UNSET, BrowserProfile, Place, TaskSettings, rules_of
 
 MAX_TASK_BYTES = 20 * 1024
 """The limit of a task's text, and of all its allowed domains together, in bytes of UTF-8."""
@@ -64,6 +65,19 @@ def resolve_settings(
         **{name: given[name] for name in _SAME_NAME if name in given},
         **others,
     )
+
+
+def shown_settings(
+    settings: TaskSettings, place: Place, otherwise: Mapping[str, Any] = MappingProxyType({})
+) -> dict[str, Any]:
+    """The settings that appear in a place, or what `otherwise` or their rules say instead."""
+    shown = {}
+    for name, rule in rules_of(type(settings)).items():
+        if place in rule.places:
+            value = getattr(settings, name)
+            default = otherwise.get(name, None if rule.default is UNSET else rule.default)
+            shown[name] = default if value is UNSET or value is None else value
+    return shown
 
 
 async def start_task(

@@ -5,7 +5,7 @@
 from typing import TYPE_CHECKING
 
 from browser_use_async.lazy import homes, load_on_first_use
-from browser_use_async.types.base import UNSET, FieldKind, FieldRule, Unset, rules_of
+from browser_use_async.types.base import UNSET, FieldKind, FieldRule, Place, Unset, rules_of
 from browser_use_async.types.enums import LlmModel, OpenEnum, ProxyCountry, ScheduleType, TaskStatus
 from browser_use_async.types.secrets import SecretMapping
 from browser_use_async.types.tasks import (
@@ -77,6 +77,7 @@ __all__ = [
     "OutputFile",
     "PageQuery",
     "ParsedTask",
+    "Place",
     "ProfileId",
     "ProxyCountry",
     "RunTaskFields",

@@ -4,9 +4,9 @@ import json
 import types
 from collections.abc import Callable, KeysView, Mapping
 from datetime import datetime
-from enum import Enum, StrEnum
+from enum import Enum, Flag, StrEnum, auto
 from functools import partial
-from typing import Any, Self, TypeVar, Union, get_args, get_origin
+from typing import Any, Literal, Self, TypeVar, Union, get_args, get_origin
 
 import attrs
 
@@ -22,12 +22,25 @@ class Unset(Enum):
     def __repr__(self) -> str:
         return "UNSET"
 
-    def __bool__(self) -> bool:
+    def __bool__(self) -> Literal[False]:
         return False
 
 
 UNSET = Unset.UNSET
 RULE = "rule"
+
+
+class Place(Flag):
+    """Where a field of run-task appears besides in run-task."""
+
+    TASK = auto()  # get-task returns it, under its name
+    ROW = auto()  # the list of tasks returns it; a field of rows has a column of its own
+    CREATE = auto()  # the creation of a schedule takes it
+    SCHEDULE = auto()  # get-scheduled-task returns it
+    UPDATE = auto()  # an update of a schedule changes it
+
+
+NOWHERE = Place(0)
 
 
 class FieldKind(StrEnum):
@@ -68,11 +81,14 @@ class FieldRule:
     default: Any = UNSET
     # Returns the problem of a value of this shape, or None
     check: Callable[[Any], str | None] | None = None
+    # Where a field of run-task appears besides in run-task
+    places: Place = NOWHERE
 
 
 def ruled(
     rule: FieldRule,
     *,
+    places: Place = NOWHERE,
     default: Any = UNSET,
     converter: Callable[[Any], Any] | None = None,
     shown: Callable[[Any], str] | None = None,
@@ -82,7 +98,7 @@ def ruled(
     return attrs.field(
         default=attrs.NOTHING if rule.required else default,
         converter=converter,
-        metadata={RULE: rule},
+        metadata={RULE: attrs.evolve(rule, places=places) if places else rule},
         repr=shown or True,
         kw_only=kw_only,
     )

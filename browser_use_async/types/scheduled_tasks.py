@@ -8,7 +8,7 @@ import attrs
 
 from browser_use_async.types.base import FieldKind, FieldRule, Response, Unset, ruled
 from browser_use_async.types.enums import LlmModel, ScheduleType
-from browser_use_async.types.tasks import METADATA_RULE, RunTaskFields, TaskSettings
+from browser_use_async.types.tasks import METADATA_RULE, TaskFields, TaskSettings
 
 _MINUTES = FieldRule(FieldKind.INTEGER, minimum=1)
 _CRON = FieldRule(FieldKind.CRON)
@@ -18,7 +18,7 @@ _FLAG = FieldRule(FieldKind.BOOLEAN)
 ScheduleKind = Literal["interval", "cron"]  # `ScheduleType` as text
 
 
-class CreateScheduledTaskFields(RunTaskFields, total=False):
+class CreateScheduledTaskFields(TaskFields, total=False):
     """The fields of a new schedule, as keyword arguments.
 
     `CreateScheduledTaskRequest` explains them.

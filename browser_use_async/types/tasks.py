@@ -16,6 +16,7 @@ from browser_use_async.types.base import (
     UNSET,
     FieldKind,
     FieldRule,
+    Place,
     Response,
     Unset,
     extra_fields,
@@ -65,6 +66,8 @@ _FALSE = FieldRule(FieldKind.BOOLEAN, default=False)
 _TRUE = FieldRule(FieldKind.BOOLEAN, default=True)
 _PIXELS = FieldRule(FieldKind.INTEGER, minimum=1)
 _TEXT_LIST = FieldRule(FieldKind.TEXT_LIST)
+_SCHEDULES = Place.CREATE | Place.SCHEDULE | Place.UPDATE
+_EVERYWHERE = Place.TASK | Place.ROW | _SCHEDULES
 METADATA_RULE = FieldRule(FieldKind.TEXT_MAP, max_pairs=10, max_key_length=100, max_length=1000)
 
 
@@ -84,8 +87,8 @@ def _shown_secrets(secrets: object) -> str:
     return repr(secrets) if well_formed else "***"
 
 
-class RunTaskFields(TypedDict, total=False):
-    """The optional fields of run-task, as keyword arguments. `TaskSettings` explains them.
+class TaskFields(TypedDict, total=False):
+    """What run-task and schedules share, as keyword arguments. `TaskSettings` explains them.
 
     `script` names a script, and `inputs` has the values of its inputs, which may be in the text as
     `{name}`. Both are sent as metadata pairs. A server with scripts records what the first task
@@ -135,9 +138,16 @@ class RunTaskFields(TypedDict, total=False):
     """Fields of a newer or another server, sent as given. They are not for secrets."""
 
 
+class RunTaskFields(TaskFields, total=False):
+    """The optional fields of run-task, as keyword arguments."""
+
+
 @attrs.frozen
 class TaskSettings:
-    """The instructions and settings of a task. Fields that are not given are not sent.
+    """What run-task and schedules share. Fields that are not given are not sent.
+
+    The rule of each field says where it appears. A field of run-task alone stands in
+    `RunTaskRequest`.
 
     Attributes:
         task: What the agent should do.
@@ -162,33 +172,43 @@ class TaskSettings:
         extra_fields: Fields of a newer or another server, sent as given. They are not for secrets.
     """
 
-    task: str = ruled(FieldRule(FieldKind.TEXT, required=True, nullable=False, min_length=1))
+    task: str = ruled(
+        FieldRule(FieldKind.TEXT, required=True, nullable=False, min_length=1),
+        places=_EVERYWHERE,
+    )
     secrets: Mapping[str, str] | Unset | None = ruled(
-        FieldRule(FieldKind.TEXT_MAP), converter=_masked, shown=_shown_secrets
+        FieldRule(FieldKind.TEXT_MAP),
+        places=Place.CREATE,
+        converter=_masked,
+        shown=_shown_secrets,
     )
     allowed_domains: list[str] | tuple[str, ...] | Unset | None = ruled(
-        FieldRule(FieldKind.TEXT_LIST, blank_is_null=True)
+        FieldRule(FieldKind.TEXT_LIST, blank_is_null=True), places=Place.CREATE
     )
-    browser_profile_id: str | Unset | None = ruled(FieldRule(FieldKind.TEXT, blank_is_null=True))
-    save_browser_data: bool | Unset | None = ruled(_FALSE)
+    browser_profile_id: str | Unset | None = ruled(
+        FieldRule(FieldKind.TEXT, blank_is_null=True), places=Place.CREATE | Place.SCHEDULE
+    )
+    save_browser_data: bool | Unset | None = ruled(_FALSE, places=_SCHEDULES)
     structured_output_json: str | Unset | None = ruled(
-        FieldRule(FieldKind.JSON_SCHEMA, blank_is_null=True)
+        FieldRule(FieldKind.JSON_SCHEMA, blank_is_null=True), places=_SCHEDULES
     )
-    llm_model: LlmModel | str | Unset | None = ruled(FieldRule(FieldKind.TEXT, enum=LlmModel))
-    use_adblock: bool | Unset | None = ruled(_FLAG)
-    use_proxy: bool | Unset | None = ruled(_FLAG)
+    llm_model: LlmModel | str | Unset | None = ruled(
+        FieldRule(FieldKind.TEXT, enum=LlmModel), places=_SCHEDULES
+    )
+    use_adblock: bool | Unset | None = ruled(_FLAG, places=_SCHEDULES)
+    use_proxy: bool | Unset | None = ruled(_FLAG, places=_SCHEDULES)
     proxy_country_code: ProxyCountry | str | Unset | None = ruled(
-        FieldRule(FieldKind.TEXT, enum=ProxyCountry, lower_case=True)
+        FieldRule(FieldKind.TEXT, enum=ProxyCountry, lower_case=True), places=Place.CREATE
     )
-    highlight_elements: bool | Unset | None = ruled(_TRUE)
-    included_file_names: Sequence[str] | Unset | None = ruled(_TEXT_LIST)
-    browser_viewport_width: int | Unset | None = ruled(_PIXELS)
-    browser_viewport_height: int | Unset | None = ruled(_PIXELS)
+    highlight_elements: bool | Unset | None = ruled(_TRUE, places=_SCHEDULES)
+    included_file_names: Sequence[str] | Unset | None = ruled(_TEXT_LIST, places=Place.CREATE)
+    browser_viewport_width: int | Unset | None = ruled(_PIXELS, places=Place.CREATE)
+    browser_viewport_height: int | Unset | None = ruled(_PIXELS, places=Place.CREATE)
     max_agent_steps: int | Unset | None = ruled(
-        FieldRule(FieldKind.INTEGER, minimum=1, maximum=200, default=75)
+        FieldRule(FieldKind.INTEGER, minimum=1, maximum=200, default=75), places=Place.CREATE
     )
-    enable_public_share: bool | Unset | None = ruled(_FALSE)
-    metadata: Mapping[str, str] | Unset | None = ruled(METADATA_RULE)
+    enable_public_share: bool | Unset | None = ruled(_FALSE, places=Place.CREATE)
+    metadata: Mapping[str, str] | Unset | None = ruled(METADATA_RULE, places=_EVERYWHERE)
     extra_fields: Mapping[str, Any] | Unset | None = extra_fields()
 
 

@@ -19,7 +19,6 @@ from browser_use_async.types import (
     Created,
     OutputFile,
     ParsedTask,
-    RunTaskFields,
     ScheduledTask,
     ScheduledTaskPage,
     ScheduleType,
@@ -35,6 +34,7 @@ from browser_use_async.types import (
     TaskSummary,
     UploadUrl,
 )
+from browser_use_async.types.tasks import TaskFields
 from tests.api.answers import ROWS
 
 SIGNED = "https://user:canary-user@files.example.net:8443/canary-path?sig=canary-signature#canary"
@@ -185,7 +185,7 @@ def test_the_repr_of_an_amount_has_its_digits() -> None:
 
 def test_editors_show_the_text_of_help() -> None:
     """The text under a keyword of run-task, which an editor shows, is that of `TaskSettings`."""
-    [node] = ast.parse(inspect.getsource(RunTaskFields)).body
+    [node] = ast.parse(inspect.getsource(TaskFields)).body
     assert isinstance(node, ast.ClassDef)
     texts = {
         field.target.id: " ".join(text.value.value.split())
@@ -197,7 +197,7 @@ def test_editors_show_the_text_of_help() -> None:
         and isinstance(text.value.value, str)
     }
 
-    assert texts.keys() == RunTaskFields.__annotations__.keys()
+    assert texts.keys() == TaskFields.__annotations__.keys()
     documentation = " ".join((TaskSettings.__doc__ or "").split())
     sentences = {name: text for name, text in texts.items() if name not in {"script", "inputs"}}
     assert [

@@ -12,11 +12,11 @@ from browser_use_async.cli.console import Console
 from browser_use_async.cli.fields import (
     NOT_CHANGED,
     TASK_FIELDS,
-    TASK_OPTIONS,
     FieldOption,
     field_options,
     given_changes,
     given_fields,
+    task_options,
 )
 from browser_use_async.cli.options import Argument, ServerOptions, either, group
 from browser_use_async.cli.screen import Span, Style
@@ -49,23 +49,11 @@ _TIMES = (
     ),
     FieldOption("end_at", "--end-at TIME", "when to end, in the same form"),
 )
-# The fields of run-task that an update of a schedule takes.
-_CHANGEABLE = frozenset(
-    {
-        "highlight_elements",
-        "llm_model",
-        "metadata",
-        "save_browser_data",
-        "structured_output_json",
-        "use_adblock",
-        "use_proxy",
-    }
-)
 _CHANGES = (
     FieldOption("task", "--task TASK", "what the agent should do at each run"),
     FieldOption("is_active", "--active", "whether the schedule is active or paused"),
     *_TIMES,
-    *(option for option in TASK_FIELDS if option.field in _CHANGEABLE),
+    *TASK_FIELDS,
 )
 _ID = Argument("schedule_id", "ID", "the schedule", shell_complete=complete_schedules)
 
@@ -127,7 +115,7 @@ async def _list(console: Console, server: ServerOptions) -> AsyncGenerator[Sched
         *either(*field_options(CreateScheduledTaskRequest, _RHYTHM)),
         *field_options(CreateScheduledTaskRequest, _TIMES),
     ),
-    *TASK_OPTIONS,
+    *task_options(CreateScheduledTaskRequest),
 )
 async def _create(console: Console, server: ServerOptions, task: str, **fields: object) -> None:
     """Create a schedule. Each of its runs costs money."""

@@ -1,7 +1,5 @@
 """The API section Scheduled Tasks."""
 
-from typing import Any
-
 import attrs
 
 from browser_use_async import types
@@ -18,7 +16,7 @@ from browser_use_async.server.routes import operation
 from browser_use_async.server.running_server import RunningServer
 from browser_use_async.server.schedule import SCHEDULE_MODEL, ScheduleRecord
 from browser_use_async.server.storage.database import Claim
-from browser_use_async.server.task_start import check_fields, checked_assignment
+from browser_use_async.server.task_start import check_fields, checked_assignment, shown_settings
 
 
 @operation(LIST_SCHEDULED_TASKS)
@@ -103,17 +101,19 @@ async def _view(server: RunningServer, record: ScheduleRecord) -> types.Schedule
     request = record.request
     profile = await server.stores.profiles.get(str(request.browser_profile_id))
     profile = profile or await server.stores.profiles.default()
-
-    def chosen(name: str, fallback: Any) -> Any:
-        value = getattr(request, name)
-        return fallback if value is types.UNSET or value is None else value
-
+    otherwise = {
+        "use_adblock": profile.ad_blocker,
+        "use_proxy": profile.proxy,
+        "llm_model": SCHEDULE_MODEL,
+        "metadata": {},
+    }
+    shown = shown_settings(request, types.Place.SCHEDULE, otherwise)
+    shown["llm_model"] = types.LlmModel(shown["llm_model"])
     return types.ScheduledTask(
         id=record.id,
-        task=request.task,
         schedule_type=types.ScheduleType(request.schedule_type),
-        interval_minutes=chosen("interval_minutes", None),
-        cron_expression=chosen("cron_expression", None),
+        interval_minutes=request.interval_minutes or None,
+        cron_expression=request.cron_expression or None,
         start_at=record.start_at,
         # The published schema requires a time; the end stands for "no further run".
         next_run_at=record.next_run_at or record.end_at,
@@ -121,12 +121,5 @@ async def _view(server: RunningServer, record: ScheduleRecord) -> types.Schedule
         is_active=record.is_active,
         created_at=record.created_at,
         updated_at=record.updated_at,
-        save_browser_data=chosen("save_browser_data", fallback=False),
-        structured_output_json=chosen("structured_output_json", None),
-        llm_model=types.LlmModel(chosen("llm_model", SCHEDULE_MODEL)),
-        use_adblock=chosen("use_adblock", profile.ad_blocker),
-        use_proxy=chosen("use_proxy", profile.proxy),
-        highlight_elements=chosen("highlight_elements", fallback=True),
-        browser_profile_id=chosen("browser_profile_id", None),
-        metadata=dict(chosen("metadata", {})),
+        **shown,
     )

@@ -18,7 +18,7 @@ from browser_use_async.server.storage import TaskRecord, TransitionRefusedError
 from browser_use_async.server.storage.database import Claim, Row
 from browser_use_async.server.storage.records import session_id_of
 from browser_use_async.server.storage.rows import from_json, from_text
-from browser_use_async.server.task_start import start_task
+from browser_use_async.server.task_start import shown_settings, start_task
 
 # The most characters of outputs on one page of the list: escaped as JSON, and with the other
 # fields, less than the 32 MB that clients of this package accept.
@@ -54,9 +54,10 @@ def _row_texts(rows: Iterable[Row], links: Links, share: int) -> Iterator[str]:
 def task_view(record: TaskRecord, links: Links) -> Json:
     """The whole task as JSON."""
     cookies = [dict(cookie) for cookie in record.cookies]
+    settings = shown_settings(record.request, types.Place.TASK)
     return Json(
         id=record.id,
-        task=record.task,
+        task=settings.pop("task"),
         status=str(record.status),
         created_at=format_timestamp(record.created_at),
         output=record.output,
@@ -68,7 +69,7 @@ def task_view(record: TaskRecord, links: Links) -> Json:
         user_uploaded_files=record.included_file_names,
         output_files=record.output_files,
         public_share_url=links.share_url(record),
-        metadata=record.metadata,
+        **settings,
     )
 
 

@@ -31,7 +31,7 @@ from browser_use_async.server.storage.records import LISTED, TASKS, TaskRecord, 
 from browser_use_async.server.storage.rows import beginning, to_text
 from browser_use_async.server.storage.scripts import keep_outcome
 from browser_use_async.server.storage.secret_documents import Secrets
-from browser_use_async.types import UNSET, Created, TaskSettings, TaskStatus
+from browser_use_async.types import Created, TaskSettings, TaskStatus
 
 _TOKEN_BYTES = 24
 _MOST_BEHIND = 100
@@ -132,7 +132,7 @@ class TaskStore(Owned):
             max_agent_steps=assignment.max_agent_steps,
             takes_screenshots=assignment.takes_screenshots,
             save_browser_data=request.save_browser_data is True,
-            included_file_names=list(names) if names and names is not UNSET else None,
+            included_file_names=list(names) if names else None,
             live_token=_new_token(),
             share_token=_new_token() if request.enable_public_share is True else None,
             request_json=request_text(request),
