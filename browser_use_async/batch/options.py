@@ -92,7 +92,7 @@ class KeyLimits:
             ) from error
         if key is None:
             return None
-        # Ledgers have the key as text, and other processes compare it. Equal values of other types
+        # A queue has the key as text, and its processes compare it. Equal values of other types
         # may have different texts, and then the limit would not work.
         if not isinstance(key, str | int):
             raise InvalidRequestError(
