@@ -154,11 +154,11 @@ async def test_items_share_their_statements(
     await batch.enqueue(queue, texts(200))
     before = await asyncio.to_thread(_commits, postgres)
 
-    await batch.work(queue, session=session, concurrency=50)
+    await batch.work(queue, session=session, concurrency=200)
 
     assert (await batch.status(queue)).counts[ItemState.DONE] == 200 == len(server.store.tasks)
-    # Some 90. Without groups there are 850, and without a pause 400.
-    assert await asyncio.to_thread(_commits, postgres) - before < 250
+    # Some 100, and 200 on a busy machine. Without a pause there are 400, without groups 850.
+    assert await asyncio.to_thread(_commits, postgres) - before < 300
 
 
 async def test_what_the_service_refuses_is_a_dead_letter(
