@@ -1,6 +1,7 @@
 """All mutants."""
 
 from tests.mutants import (
+    answers,
     batch,
     faults,
     fleet,
@@ -37,4 +38,5 @@ MUTANTS: tuple[Mutant, ...] = (
     *webhooks.MUTANTS,
     *batch.MUTANTS,
     *scripts.MUTANTS,
+    *answers.MUTANTS,
 )

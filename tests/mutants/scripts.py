@@ -55,8 +55,8 @@ MUTANTS: tuple[Mutant, ...] = (
         "an agent begins again with secrets that are for another site",
         "server/executors/browser/performance.py",
         "Performance._refusal",
-        "not keeps_secrets",
-        "True",
+        "is_elsewhere and self._script.secrets",
+        "False",
         (f"{_PLACES}::test_a_page_that_moved_to_another_site_gets_no_secret",),
     ),
     Mutant(

@@ -69,14 +69,14 @@ def _links(elements: Sequence[PageNode]) -> Iterator[Link]:
     for node in elements:
         if node.tag not in {"a", "area"}:
             continue
-        address = _attribute(node.children, "href")
+        address = _attribute(iter(node.children), "href")
         if address.startswith(("http:", "https:")):
             words = node.text or _attribute(node.walk(), "alt")  # of a picture in it
             hint = node.attributes.get("aria-label") or node.attributes.get("title") or ""
             yield Link(words, address, hint)
 
 
-def _attribute(nodes: Iterable[PageNode], name: str) -> str:
+def _attribute(nodes: Iterator[PageNode], name: str) -> str:
     """The value of the first attribute with a name among some nodes."""
     return next((node.attribute_text for node in nodes if node.tag == f"@{name}"), "")
 

@@ -95,7 +95,6 @@ class Played:
     """The results of a play so far."""
 
     steps: int = 0
-    model_calls: int = 0
     # Whether a step was begun that changes something, or a password was sent
     has_changed: bool = False
     needs_person: bool = False  # whether a person must take a refused step
@@ -211,6 +210,11 @@ class ScriptPlayer:
             raise _refused(step, f"the page asked “{self._asked}”, and was answered with Cancel")
         await self._wait_for_effects(step, before)
         self.is_taking = False
+
+    def take_remarks(self) -> list[str]:
+        """What there is to say of the latest step, once."""
+        said, self.played.said = self.played.said, []
+        return said
 
     async def snapshot(self) -> Snapshot:
         """The visible content of the page."""
