@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from browser_use_async.server.html.page import Link
+from browser_use_async.server.html.pauses import pause
 
 # "pricePerMonth", "HTMLPage", "price_per_month" and "Price per month" are the same words.
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[^\W\d_A-Z]+|[A-Z]|\d+|[^\W\d_]+")
@@ -30,7 +31,11 @@ def word_set(text: str) -> frozenset[str]:
 
 def words_of_lines(text: str) -> frozenset[str]:
     """The words of all lines of a text."""
-    return frozenset(word for line in text.splitlines() for word in words(line))
+    found = set[str]()
+    for line in text.splitlines():
+        pause()
+        found.update(words(line))
+    return frozenset(found)
 
 
 def singular(word: str) -> str:

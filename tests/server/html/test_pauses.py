@@ -6,6 +6,7 @@ import pytest
 
 from browser_use_async.server.html.document import parse_document
 from browser_use_async.server.html.pauses import PAUSE_SECONDS
+from browser_use_async.server.html.words import words_of_lines
 
 URL = "https://a.example/long"
 # Each takes a tenth of a second or more; a thread stops after each two thousandths.
@@ -31,3 +32,11 @@ def test_a_long_document_is_read_with_pauses(
     parse_document(URL, kind, body)
     assert len(pauses) >= 10
     assert {*pauses} == {PAUSE_SECONDS}
+
+
+def test_a_long_text_is_searched_with_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A search compares the words of all pages that it has read."""
+    pauses = list[float]()
+    monkeypatch.setattr(time, "sleep", pauses.append)
+    assert words_of_lines("We open at nine\n" * 60_000) == {"we", "open", "at", "nine"}
+    assert len(pauses) >= 10
