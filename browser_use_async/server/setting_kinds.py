@@ -53,6 +53,8 @@ class Setting:
     executor: str | None = None  # the only one that it is for
     served: Any = None  # the default of `serve`, where it is another
     otherwise: str = ""  # the default in words, where the value says nothing to people
+    leads: bool = False  # whether it is among the first of the help
+    explained: bool = False  # whether the help has more than its name
 
     def unset(self) -> Any:
         """The value if none is given: that of the environment variable, or the default.
