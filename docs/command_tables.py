@@ -166,7 +166,9 @@ def _option(each: Setting) -> str:
 
 def _default(each: Setting) -> str:
     text = each.default_text() or (str(each.default) if each.kind.is_flag else "")
-    return f"`{text}`" if each.variable or (text and not each.otherwise) else text
+    if each.variable is not None:
+        return text.replace(each.variable, f"`{each.variable}`")
+    return f"`{text}`" if text and not each.otherwise else text
 
 
 def _text(each: Setting) -> str:

@@ -74,9 +74,12 @@ class Setting:
 
     def default_text(self) -> str:
         """The default of `serve`, as people read it; empty if there is none."""
+        return ", else ".join(filter(None, (self.variable, self._without_variable())))
+
+    def _without_variable(self) -> str:
         default = self.default if self.served is None else self.served
-        if self.variable is not None or self.otherwise:
-            return self.variable or self.otherwise
+        if self.otherwise:
+            return self.otherwise
         if isinstance(default, bool) or not isinstance(default, str | int | float | Decimal):
             return ""
         return f"{default:.15g}" if isinstance(default, float) else str(default)
