@@ -137,7 +137,7 @@ def fill(path: Path, count: int, output: str = "The answer " * 10) -> None:
     from browser_use_async.server.storage.database import immediate  # noqa: PLC0415
 
     database = SqliteDatabase(path)
-    immediate(Account(database, "subscription").open(Decimal(10**6)))
+    immediate(Account(database).open(Decimal(10**6)))
     database.close()
     connection = sqlite3.connect(path, isolation_level=None)
     for pragma in ("journal_mode = OFF", "synchronous = OFF", "cache_size = -400000"):
