@@ -179,28 +179,23 @@ def one_of(*words: str, metavar: str = "WORD") -> Kind:
     )
 
 
-def amount(unit: str, metavar: str, *, above: float = -math.inf) -> Kind:
-    """Amounts of money, above a bound if there is one."""
-    bound = "" if above == -math.inf else f" greater than {above:g}"
+def amount(unit: str, metavar: str) -> Kind:
+    """Amounts of money; how much it may be is for the account to say."""
 
     def check(field: str, value: Any) -> None:
-        is_one = isinstance(value, int | float | Decimal) and not isinstance(value, bool)
-        # Without a bound, how much it may be is for the account to say.
-        if not is_one or (bound and not above < float(value) < math.inf):
-            raise ConfigurationError(
-                f"{field}: {checks.shown(value)} is no amount in {unit}{bound}"
-            )
+        if not isinstance(value, int | float | Decimal) or isinstance(value, bool):
+            raise ConfigurationError(f"{field}: {checks.shown(value)} is no amount in {unit}")
 
     def parse(text: str) -> Decimal:
         try:
             value = Decimal(text)
         except InvalidOperation:
             value = Decimal("NaN")
-        if not value.is_finite() or not above < float(value):
-            raise ValueError(f"must be a number of {unit}{bound}, not {text!r}")
+        if not value.is_finite():
+            raise ValueError(f"must be a number of {unit}, not {text!r}")
         return value
 
-    return Kind(unit=f"{unit}{bound}", metavar=metavar, parse=parse, check=check)
+    return Kind(unit=unit, metavar=metavar, parse=parse, check=check)
 
 
 def value_of(kind: type, unit: str) -> Kind:
