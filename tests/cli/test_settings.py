@@ -129,8 +129,8 @@ def test_a_variable_is_read_and_checked_where_the_settings_are_made(
 
 async def test_a_variable_of_no_setting_is_said() -> None:
     """Nothing of another configuration is ignored in silence; other variables are not ours."""
-    variables = {"BROWSER_USE_SERVER_CHROMIUN": "x", "BROWSER_USE_PORT": "1"}
-    async with running("serve", "--port", "0", env=environment(**variables)) as command:
+    env = environment(BROWSER_USE_SERVER_CHROMIUN="x", BROWSER_USE_PORT="1")
+    async with running("serve", "--port", "0", env=env) as command:
         said = " ".join((await command.says("Ctrl-C ends")).split())
 
     assert (
