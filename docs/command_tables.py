@@ -3,6 +3,8 @@
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from itertools import groupby
+from operator import itemgetter
 from typing import Any, TypeAlias
 
 import attrs
@@ -151,11 +153,12 @@ def settings() -> str:
 
 
 def _setting_rows() -> Iterator[str]:
-    for title, owner in _SETTINGS:
+    for title, groups in groupby(_SETTINGS, key=itemgetter(0)):
         yield f"\n### {title[0].upper()}{title[1:]}\n"
         yield "| keyword | option | unit | default | what it says |"
         yield "|---|---|---|---|---|"
-        for field, each in own_settings(owner):
+        rows = ((owner, *each) for _, owner in groups for each in own_settings(owner))
+        for owner, field, each in rows:
             yield (
                 f"| {_keyword(owner, field)} | {_option(each)} | {each.kind.unit} "
                 f"| {_default(each)} | {_text(each)} |"
@@ -177,7 +180,9 @@ def _option(each: Setting) -> str:
 
 def _default(each: Setting) -> str:
     text = each.default_text() or (str(each.default) if each.kind.is_flag else "")
-    return f"`{text}`" if each.variable or (text and not each.otherwise) else text
+    if each.variable is not None:
+        return text.replace(each.variable, f"`{each.variable}`")
+    return f"`{text}`" if text and not each.otherwise else text
 
 
 def _text(each: Setting) -> str:

@@ -3,6 +3,7 @@
 import asyncio
 import inspect
 import logging
+import textwrap
 import warnings
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
@@ -56,12 +57,16 @@ class _Explained(click.Command):
             ("arguments", ""): [],
             ("options", ""): [],
         }
+        brief: dict[str, list[str]] = {}
         for each in self.get_params(ctx):
             if isinstance(each, options.Argument):
                 headings["arguments", ""].append((each.shape, each.help or ""))
             elif isinstance(each, options.Option):
                 rows = headings.setdefault((each.title, each.about), [])
-                rows.append((each.shape, each.help or ""))
+                if each.brief:
+                    brief.setdefault(each.title, []).append(each.opts[0])
+                else:
+                    rows.append((each.shape, each.help or ""))
         headings["options", ""].append((", ".join(_HELP), "show this help"))
         for (title, about), rows in headings.items():
             if not rows:
@@ -71,6 +76,8 @@ class _Explained(click.Command):
                     formatter.write_text(about)
                     formatter.write_paragraph()
                 formatter.write_dl(rows)
+                if title in brief:
+                    _write_names(formatter, brief[title])
 
     def format_arguments(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write nothing: `format_options` writes the arguments."""
@@ -83,6 +90,18 @@ class _Explained(click.Command):
             formatter.write("\n".join(["\nexamples:", *lines, ""]))
         if self.notes:
             formatter.write(f"\n{self.notes}")
+
+
+def _write_names(formatter: click.HelpFormatter, names: Sequence[str]) -> None:
+    indent = " " * formatter.current_indent
+    lines = textwrap.wrap(
+        f"also {', '.join(names)}",
+        formatter.width,
+        initial_indent=indent,
+        subsequent_indent=indent,
+        break_on_hyphens=False,
+    )
+    formatter.write("\n".join([*lines, ""]))
 
 
 _SETTINGS: dict[str, Any] = {"help_option_names": _HELP, "max_content_width": 100}

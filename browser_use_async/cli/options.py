@@ -163,6 +163,7 @@ class Option(click.Option):
 
     title = "options"
     about = ""  # the text below the heading
+    brief = False  # whether the help has only its name
     rivals: frozenset[str | None] = frozenset()  # names of options of which one may be given
 
     def type_cast_value(self, ctx: click.Context, value: Any) -> Any:

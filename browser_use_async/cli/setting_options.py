@@ -38,7 +38,7 @@ class _Word(Choice):
         return super().convert(self._read(value), param, ctx)
 
 
-def option_of(name: str, field: "attrs.Attribute[Any]", each: Setting) -> Option:
+def option_of(name: str, each: Setting) -> Option:
     """The option of a setting."""
     kind = each.kind
     shape: dict[str, Any] = {"is_flag": True}
@@ -53,15 +53,19 @@ def option_of(name: str, field: "attrs.Attribute[Any]", each: Setting) -> Option
         shape |= {"is_flag": False, "flag_value": kind.implied}
     default = each.default_text()
     text = f"{each.help} (default: {default})" if default else each.help
-    return Option([name], help=text, **shape)
+    made = Option([name], help=text, **shape)
+    made.brief = not (each.leads or each.explained)
+    return made
 
 
 def options_of(title: str, owner: type) -> list[Option]:
     """The options of a group of settings, below its heading."""
-    found = own_settings(owner)
-    return group(
-        title, *(option_of(each.option, field, each) for field, each in found if each.option)
-    )
+    found: list[Option] = []
+    for _, each in own_settings(owner):
+        if each.option is not None:
+            made = option_of(each.option, each)
+            found += [made] if each.leads else group(title, made)
+    return found
 
 
 def given(owner: type, values: Mapping[str, Any]) -> dict[str, Any]:

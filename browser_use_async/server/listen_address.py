@@ -1,196 +1,20 @@
-"""The address to listen on, and the checks before other machines can reach it."""
+"""The address to listen on, its certificate, and the socket of the administration."""
 
 import os
 import secrets
 import socket
 import ssl
-from collections.abc import Generator, Sequence
+from collections.abc import Generator
 from contextlib import contextmanager
-from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Any
 
-import attrs
 from yarl import URL
 
-from browser_use_async.api.limits import is_loopback
 from browser_use_async.errors import ConfigurationError
-from browser_use_async.server import checks
-from browser_use_async.server import setting_kinds as kinds
-from browser_use_async.server.http.access import ANY_ORIGIN, AllowedHosts, origin_of
-from browser_use_async.server.http.connections import MOST_OF_ADDRESS
-from browser_use_async.server.setting_kinds import setting
+from browser_use_async.server.http.access import AllowedHosts
+from browser_use_async.server.settings import ListenSettings, public_origin
 
-# The minimum length of every key.
-MIN_KEY = 16
-# The minimum length of the key of a server that other machines can reach.
-MIN_EXPOSED_KEY = 24
-
-_THIS_MACHINE = ("127.0.0.0/8", "::1")
 _EVERY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - not bound to here
-
-
-def _origins(field: str, value: Sequence[object]) -> None:
-    checks.sequence(field, value, "origins")
-    for each in value:
-        if each != ANY_ORIGIN and origin_of(str(each)) is None:
-            raise ConfigurationError(
-                f"{field}: {checks.shown(each)} is not an origin; write scheme, host and port as "
-                "in http://localhost:5173, or * for every origin"
-            )
-
-
-def _networks(field: str, value: Any) -> None:
-    checks.texts(field, value, "addresses or networks")
-    try:
-        for each in value:
-            ip_network(each)
-    except ValueError as error:
-        raise ConfigurationError(
-            f"{field} must be addresses, such as 10.0.0.5, or networks, such as "
-            f"10.1.0.0/16: {error}"
-        ) from None
-
-
-def _is_here(host: str) -> bool:
-    return host == "localhost" or is_loopback(host)
-
-
-def _check_key(api_key: str | None) -> None:
-    if api_key is None:
-        return
-    if not api_key or not api_key.isascii() or not api_key.isprintable() or " " in api_key:
-        # The key travels in the Authorization header.
-        raise ConfigurationError("the API key must be printable ASCII without spaces")
-    if len(api_key) < MIN_KEY:
-        raise ConfigurationError(
-            f"the API key has fewer than {MIN_KEY} characters, which programs can guess; leave it "
-            "out for a random one, or take python3 -c 'import secrets; "
-            "print(secrets.token_urlsafe(32))'"
-        )
-
-
-@attrs.frozen(kw_only=True, slots=False)
-class ListenSettings:
-    """Where a server listens, and the requirements before other machines can reach it.
-
-    Raises:
-        ConfigurationError: Others would reach it without a key of the operator, or without
-            encryption; or a setting is invalid.
-    """
-
-    host: str = setting(
-        "127.0.0.1",
-        kinds.Kind(unit="address", metavar="HOST", check=checks.text),
-        "the address to listen on",
-        more="Another than this machine's needs a key of at least "
-        f"{MIN_EXPOSED_KEY} characters, and TLS, by the server or by a proxy: clients with the key "
-        "can have pages opened from this machine.",
-        option="--host",
-    )
-    port: int = setting(
-        0,
-        kinds.whole(0, 65_535, unit="port", metavar="PORT"),
-        "the port; 0 takes a free one",
-        more="By default a free one; for `serve` 8765.",
-        option="--port",
-        served=8765,
-    )
-    api_key: str | None = setting(
-        None,
-        kinds.secret(),
-        "the key that clients need",
-        more=f"At least {MIN_KEY} characters, and {MIN_EXPOSED_KEY} if other machines can reach "
-        "the server.",
-        option="--api-key",
-        otherwise="random",
-    )
-    tls_cert: str | os.PathLike[str] | None = setting(
-        None,
-        kinds.PATH,
-        "the server's certificate, as PEM",
-        more="With its chain of certificates.",
-        option="--tls-cert",
-    )
-    tls_key: str | os.PathLike[str] | None = setting(
-        None, kinds.PATH, "its private key, as PEM", more="Without a password.", option="--tls-key"
-    )
-    public_url: str | None = setting(
-        None,
-        kinds.URL_TEXT,
-        "the address that other machines use",
-        more="An https address such as `https://tasks.example`, which is used in links.",
-        option="--public-url",
-    )
-    behind_proxy: bool = setting(
-        False,
-        kinds.FLAG,
-        "a proxy in front of the server does TLS",
-        more="It needs `public_url`.",
-        option="--behind-proxy",
-    )
-    trusted_proxies: Sequence[str] = setting(
-        (),
-        kinds.Kind(unit="addresses", metavar="ADDRESS", check=_networks, gather=tuple),
-        "a proxy whose header X-Forwarded-For is trusted",
-        more="An address or a network; it can be repeated.",
-        option="--trusted-proxy",
-        otherwise="this machine",
-    )
-    allow_origins: Sequence[str] = setting(
-        (),
-        kinds.Kind(unit="origins", metavar="ORIGIN", check=_origins, gather=tuple),
-        "web pages that may call the API; * is any",
-        more="Such as `http://localhost:5173`; it can be repeated.",
-        option="--allow-origin",
-    )
-    admin_socket: str | os.PathLike[str] | None = setting(
-        None,
-        kinds.PATH,
-        "a Unix socket for the routes below /admin",
-        more="Only the server's user can open it. Behind a proxy, these routes are refused at "
-        "`host` and `port`.",
-        option="--admin-socket",
-    )
-
-    def __attrs_post_init__(self) -> None:
-        if self.public_url is not None:
-            _public_origin(self.public_url)
-        if (self.tls_cert is None) != (self.tls_key is None):
-            raise ConfigurationError(
-                "tls_cert and tls_key (--tls-cert, --tls-key) come together: the files of the "
-                "certificate and of its private key"
-            )
-        if self.behind_proxy and self.public_url is None:
-            raise ConfigurationError(
-                "behind_proxy needs public_url, the https address of the proxy, which then stands "
-                "in live_url and in links to files"
-            )
-        if self.is_exposed:
-            is_encrypted = self.tls_cert is not None or self.behind_proxy
-            _check_exposed(self.api_key, is_encrypted=is_encrypted)
-        _check_key(self.api_key)
-        if self.trusted_proxies and not self.behind_proxy:
-            raise ConfigurationError(
-                "trusted_proxies are of a server with a proxy in front: add behind_proxy=True "
-                "(--behind-proxy)"
-            )
-
-    @property
-    def is_exposed(self) -> bool:
-        """Whether other machines can reach the server."""
-        return self.behind_proxy or not _is_here(self.host)
-
-    @property
-    def proxy_networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
-        """The networks of proxies in front of the server."""
-        networks = self.trusted_proxies or _THIS_MACHINE
-        return tuple(map(ip_network, networks)) if self.behind_proxy else ()
-
-    @property
-    def connections_of_address(self) -> int | None:
-        """How many connections an address may have at once; None for any number."""
-        return MOST_OF_ADDRESS if self.is_exposed and not self.behind_proxy else None
 
 
 class ListenAddress:
@@ -232,7 +56,7 @@ class ListenAddress:
     def url(self, listener: socket.socket) -> str:
         """The scheme, host and port that clients use."""
         if self._settings.public_url is not None:
-            return _public_origin(self._settings.public_url)
+            return public_origin(self._settings.public_url)
         address: tuple[str, int] = listener.getsockname()[:2]
         host, port = address
         # A client cannot connect to the wildcard address.
@@ -290,38 +114,6 @@ def _remove_dead_socket(path: Path) -> None:
             probe.connect(str(path))
         except ConnectionRefusedError:
             path.unlink()
-
-
-def _check_exposed(api_key: str | None, *, is_encrypted: bool) -> None:
-    if api_key is None or len(api_key) < MIN_EXPOSED_KEY:
-        raise ConfigurationError(
-            "a server that other machines reach needs a key of your own of at least "
-            f"{MIN_EXPOSED_KEY} characters: api_key (--api-key). A good one comes from "
-            "python3 -c 'import secrets; print(secrets.token_urlsafe(32))'"
-        )
-    if not is_encrypted:
-        raise ConfigurationError(
-            "a server that other machines reach would send keys and live pages in the clear: "
-            "pass tls_cert and tls_key (--tls-cert, --tls-key), or, if a proxy encrypts in front "
-            "of it, behind_proxy=True and its public_url (--behind-proxy, --public-url)"
-        )
-
-
-def _public_origin(public_url: str) -> str:
-    """The address that others use, without what may stand behind it."""
-    try:
-        url = URL(public_url)
-    except (ValueError, TypeError):
-        url = URL()
-    host = url.raw_host or ""
-    here = is_loopback(host)
-    if not host or url.scheme not in ({"http", "https"} if here else {"https"}):
-        raise ConfigurationError(
-            "public_url must be the https address that others use, such as https://tasks.example"
-        )
-    if url.user is not None or url.password is not None or url != url.origin() / "":
-        raise ConfigurationError("public_url is scheme, host and port, and nothing behind them")
-    return str(url.origin())
 
 
 def _tls(

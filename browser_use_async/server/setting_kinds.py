@@ -53,6 +53,8 @@ class Setting:
     executor: str | None = None  # the only one that it is for
     served: Any = None  # the default of `serve`, where it is another
     otherwise: str = ""  # the default in words, where the value says nothing to people
+    leads: bool = False  # whether it is among the first of the help
+    explained: bool = False  # whether the help has more than its name
 
     def unset(self) -> Any:
         """The value if none is given: that of the environment variable, or the default.
@@ -72,9 +74,12 @@ class Setting:
 
     def default_text(self) -> str:
         """The default of `serve`, as people read it; empty if there is none."""
+        return ", else ".join(filter(None, (self.variable, self._without_variable())))
+
+    def _without_variable(self) -> str:
         default = self.default if self.served is None else self.served
-        if self.variable is not None or self.otherwise:
-            return self.variable or self.otherwise
+        if self.otherwise:
+            return self.otherwise
         if isinstance(default, bool) or not isinstance(default, str | int | float | Decimal):
             return ""
         return f"{default:.15g}" if isinstance(default, float) else str(default)
@@ -174,28 +179,23 @@ def one_of(*words: str, metavar: str = "WORD") -> Kind:
     )
 
 
-def amount(unit: str, metavar: str, *, above: float = -math.inf) -> Kind:
-    """Amounts of money, above a bound if there is one."""
-    bound = "" if above == -math.inf else f" greater than {above:g}"
+def amount(unit: str, metavar: str) -> Kind:
+    """Amounts of money; how much it may be is for the account to say."""
 
     def check(field: str, value: Any) -> None:
-        is_one = isinstance(value, int | float | Decimal) and not isinstance(value, bool)
-        # Without a bound, how much it may be is for the account to say.
-        if not is_one or (bound and not above < float(value) < math.inf):
-            raise ConfigurationError(
-                f"{field}: {checks.shown(value)} is no amount in {unit}{bound}"
-            )
+        if not isinstance(value, int | float | Decimal) or isinstance(value, bool):
+            raise ConfigurationError(f"{field}: {checks.shown(value)} is no amount in {unit}")
 
     def parse(text: str) -> Decimal:
         try:
             value = Decimal(text)
         except InvalidOperation:
             value = Decimal("NaN")
-        if not value.is_finite() or not above < float(value):
-            raise ValueError(f"must be a number of {unit}{bound}, not {text!r}")
+        if not value.is_finite():
+            raise ValueError(f"must be a number of {unit}, not {text!r}")
         return value
 
-    return Kind(unit=f"{unit}{bound}", metavar=metavar, parse=parse, check=check)
+    return Kind(unit=unit, metavar=metavar, parse=parse, check=check)
 
 
 def value_of(kind: type, unit: str) -> Kind:

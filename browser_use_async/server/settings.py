@@ -5,13 +5,17 @@
 
 import logging
 import os
+import socket
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import ClassVar
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from typing import Any, ClassVar, Literal, get_args
 
 import attrs
+from yarl import URL
 
+from browser_use_async.api.limits import is_loopback
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.postgres.address import is_postgres
 from browser_use_async.server import checks
@@ -26,15 +30,26 @@ from browser_use_async.server.faults import (
     fault_from_text,
     faults_from_file,
 )
-from browser_use_async.server.listen_address import ListenSettings
+from browser_use_async.server.http.access import ANY_ORIGIN, origin_of
+from browser_use_async.server.http.connections import MOST_OF_ADDRESS
 from browser_use_async.server.search.backends import SearchBackend
 from browser_use_async.server.secret_sources import file_of, is_source, read_secret
 from browser_use_async.server.setting_kinds import setting
-from browser_use_async.server.shared_database import DEFAULT_SLOTS, FleetSettings
 from browser_use_async.server.storage.account import DEFAULT_BALANCE_CENTS
 from browser_use_async.server.webhooks import Webhook
 from browser_use_async.server.webhooks.events import RETRY_PAUSES
 
+Role = Literal["api", "worker", "both"]
+
+DEFAULT_SLOTS = 10
+LEAST_LEASE = 10
+"""Seconds in which a busy machine still asks the database twice, before a worker gives up."""
+# The minimum length of every key.
+MIN_KEY = 16
+# The minimum length of the key of a server that other machines can reach.
+MIN_EXPOSED_KEY = 24
+
+_THIS_MACHINE = ("127.0.0.0/8", "::1")
 _SEARXNG = "searxng:"
 _PREFIX = "BROWSER_USE_SERVER_"
 _logger = logging.getLogger(__name__)
@@ -116,7 +131,188 @@ _DATABASE = kinds.Kind(
 )
 
 
+def _origins(field: str, value: Sequence[object]) -> None:
+    checks.sequence(field, value, "origins")
+    for each in value:
+        if each != ANY_ORIGIN and origin_of(str(each)) is None:
+            raise ConfigurationError(
+                f"{field}: {checks.shown(each)} is not an origin; write scheme, host and port as "
+                "in http://localhost:5173, or * for every origin"
+            )
+
+
+def _networks(field: str, value: Any) -> None:
+    checks.texts(field, value, "addresses or networks")
+    try:
+        for each in value:
+            ip_network(each)
+    except ValueError as error:
+        raise ConfigurationError(
+            f"{field} must be addresses, such as 10.0.0.5, or networks, such as "
+            f"10.1.0.0/16: {error}"
+        ) from None
+
+
+def _lease(field: str, value: Any) -> None:
+    if not checks.is_number(value) or not LEAST_LEASE <= value <= 3600:
+        raise ConfigurationError(
+            f"{field} must be a number of seconds from {LEAST_LEASE} to 3600; in less time a "
+            "machine that is only busy would count as lost"
+        )
+
+
+def _is_node_url(text: str) -> bool:
+    try:
+        url = URL(text)
+    except ValueError:
+        return False
+    is_plain = not (url.user or url.password or url.query_string or url.fragment)
+    return url.scheme in {"http", "https"} and bool(url.host) and is_plain and url.path == "/"
+
+
+def _node_url(field: str, value: Any) -> None:
+    checks.text(field, value)
+    if not _is_node_url(_named(value)):
+        raise ConfigurationError(
+            f"{field} must be an address such as http://10.0.0.5:8765, without a path or user"
+        )
+
+
+def _named(url: str) -> str:
+    return url.replace("{hostname}", socket.gethostname())
+
+
 # --- groups ---------------------------------------------------------------------------------
+
+
+@attrs.frozen(kw_only=True, slots=False)
+class ListenSettings:
+    """Where a server listens, and the requirements before other machines can reach it.
+
+    Raises:
+        ConfigurationError: Others would reach it without a key of the operator, or without
+            encryption; or a setting is invalid.
+    """
+
+    host: str = setting(
+        "127.0.0.1",
+        kinds.Kind(unit="address", metavar="HOST", check=checks.text),
+        "the address to listen on",
+        more="Another than this machine's needs a key of at least "
+        f"{MIN_EXPOSED_KEY} characters, and TLS, by the server or by a proxy: clients with the key "
+        "can have pages opened from this machine.",
+        option="--host",
+        explained=True,
+    )
+    port: int = setting(
+        0,
+        kinds.whole(0, 65_535, unit="port", metavar="PORT"),
+        "the port; 0 takes a free one",
+        more="By default a free one; for `serve` 8765.",
+        option="--port",
+        leads=True,
+        served=8765,
+    )
+    api_key: str | None = setting(
+        None,
+        kinds.secret(),
+        "the key that clients need",
+        more=f"At least {MIN_KEY} characters, and {MIN_EXPOSED_KEY} if other machines can reach "
+        "the server.",
+        option="--api-key",
+        leads=True,
+        otherwise="random",
+    )
+    tls_cert: str | os.PathLike[str] | None = setting(
+        None,
+        kinds.PATH,
+        "the server's certificate, as PEM",
+        more="With its chain of certificates.",
+        option="--tls-cert",
+    )
+    tls_key: str | os.PathLike[str] | None = setting(
+        None,
+        kinds.PATH,
+        "its private key, as PEM",
+        more="Without a password.",
+        option="--tls-key",
+    )
+    public_url: str | None = setting(
+        None,
+        kinds.URL_TEXT,
+        "the address that other machines use",
+        more="An https address such as `https://tasks.example`, which is used in links.",
+        option="--public-url",
+    )
+    behind_proxy: bool = setting(
+        False,
+        kinds.FLAG,
+        "a proxy in front of the server does TLS",
+        more="It needs `public_url`.",
+        option="--behind-proxy",
+    )
+    trusted_proxies: Sequence[str] = setting(
+        (),
+        kinds.Kind(unit="addresses", metavar="ADDRESS", check=_networks, gather=tuple),
+        "a proxy whose header X-Forwarded-For is trusted",
+        more="An address or a network; it can be repeated.",
+        option="--trusted-proxy",
+        otherwise="this machine",
+    )
+    allow_origins: Sequence[str] = setting(
+        (),
+        kinds.Kind(unit="origins", metavar="ORIGIN", check=_origins, gather=tuple),
+        "web pages that may call the API; * is any",
+        more="Such as `http://localhost:5173`; it can be repeated.",
+        option="--allow-origin",
+    )
+    admin_socket: str | os.PathLike[str] | None = setting(
+        None,
+        kinds.PATH,
+        "a Unix socket for the routes below /admin",
+        more="Only the server's user can open it. Behind a proxy, these routes are refused at "
+        "`host` and `port`.",
+        option="--admin-socket",
+    )
+
+    def __attrs_post_init__(self) -> None:
+        if self.public_url is not None:
+            public_origin(self.public_url)
+        if (self.tls_cert is None) != (self.tls_key is None):
+            raise ConfigurationError(
+                "tls_cert and tls_key (--tls-cert, --tls-key) come together: the files of the "
+                "certificate and of its private key"
+            )
+        if self.behind_proxy and self.public_url is None:
+            raise ConfigurationError(
+                "behind_proxy needs public_url, the https address of the proxy, which then stands "
+                "in live_url and in links to files"
+            )
+        if self.is_exposed:
+            is_encrypted = self.tls_cert is not None or self.behind_proxy
+            _check_exposed(self.api_key, is_encrypted=is_encrypted)
+        _check_key(self.api_key)
+        if self.trusted_proxies and not self.behind_proxy:
+            raise ConfigurationError(
+                "trusted_proxies are of a server with a proxy in front: add behind_proxy=True "
+                "(--behind-proxy)"
+            )
+
+    @property
+    def is_exposed(self) -> bool:
+        """Whether other machines can reach the server."""
+        return self.behind_proxy or not _is_here(self.host)
+
+    @property
+    def proxy_networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
+        """The networks of proxies in front of the server."""
+        networks = self.trusted_proxies or _THIS_MACHINE
+        return tuple(map(ip_network, networks)) if self.behind_proxy else ()
+
+    @property
+    def connections_of_address(self) -> int | None:
+        """How many connections an address may have at once; None for any number."""
+        return MOST_OF_ADDRESS if self.is_exposed and not self.behind_proxy else None
 
 
 @attrs.frozen(kw_only=True, slots=False)
@@ -132,6 +328,7 @@ class StorageSettings:
         "written to a disk. Secrets, cookies and webhooks are written only if they can be "
         "encrypted with the key in `BROWSER_USE_SERVER_KEY`.",
         option="--database",
+        leads=True,
         otherwise="in memory only",
     )
     files: str | None = setting(
@@ -145,10 +342,11 @@ class StorageSettings:
     task_days: float | None = setting(
         None,
         attrs.evolve(kinds.whole(1, unit="days", metavar="DAYS"), check=_days),
-        "delete tasks so many days after their end",
+        "the days to keep a task after its end",
         more="The oldest first, with their steps and files, up to the first task that is to be "
         "kept.",
         option="--task-days",
+        explained=True,
         otherwise="for ever",
     )
     screenshots: bool = setting(True, kinds.FLAG, "store no screenshots", option="--no-screenshots")
@@ -213,6 +411,7 @@ class ServiceSettings:
         "addresses of websites, or an object with the method `addresses`. Without it simple-search "
         "answers 503, except that `serve` with the example site searches that site.",
         option="--search",
+        explained=True,
     )
     faults: Sequence[Fault] | None = setting(
         None,
@@ -227,6 +426,7 @@ class ServiceSettings:
         more="`KIND [OPERATION,...] [NAME=VALUE ...]`, such as `lost_reply run_task calls=1`, or "
         "`file:faults.json`; it can be repeated. See [faults](testing.md#faults-on-purpose).",
         option="--fault",
+        explained=True,
     )
     webhooks: Sequence[Webhook] = setting(
         (),
@@ -255,6 +455,55 @@ class ServiceSettings:
 
 
 @attrs.frozen(kw_only=True, slots=False)
+class FleetSettings:
+    """The settings of one of several servers with one database."""
+
+    role: Role = setting(
+        "both",
+        kinds.one_of(*get_args(Role), metavar="ROLE"),
+        "api, worker or both",
+        more="With several servers on one database: `api` creates tasks and runs schedules, "
+        "`worker` carries tasks out and delivers events. A worker answers calls, too.",
+        option="--role",
+        explained=True,
+    )
+    slots: int | None = setting(
+        None,
+        kinds.COUNT,
+        "tasks that it carries out at once",
+        more=f"By default `max_browsers`, or {DEFAULT_SLOTS}.",
+        option="--slots",
+    )
+    lease: float = setting(
+        30.0,
+        kinds.Kind(unit=f"seconds, {LEAST_LEASE} to 3600", check=_lease),
+        "time after which a silent server counts as lost",
+        more="Its tasks fail then.",
+    )
+    drain: float = setting(
+        600.0, kinds.SECONDS, "time in which running tasks may end when the server closes"
+    )
+    node_url: str | None = setting(
+        None,
+        kinds.Kind(unit="URL", metavar="URL", check=_node_url),
+        "where people's browsers reach this server of several",
+        more="Such as `https://worker-1.example`: the live pages of its tasks lead there from all "
+        "servers. `{hostname}` in it stands for the name of the machine.",
+        option="--node-url",
+    )
+
+    @property
+    def node_address(self) -> str | None:
+        """The address of this server for people's browsers."""
+        return None if self.node_url is None else _named(self.node_url)
+
+    @property
+    def has_fleet_settings(self) -> bool:
+        """Whether a setting is given that only servers with a shared database have."""
+        return any(getattr(self, each.name) != each.default for each in attrs.fields(FleetSettings))
+
+
+@attrs.frozen(kw_only=True, slots=False)
 class ServerSettings(
     ListenSettings, StorageSettings, AccountSettings, ServiceSettings, FleetSettings
 ):
@@ -274,6 +523,7 @@ class ServerSettings(
         "requirements are there. A program may pass any object with the methods of "
         "`executors.protocol.Executor`; the server closes it at the end.",
         option="--executor",
+        leads=True,
     )
     chromium: ChromiumSettings | None = setting(
         None,
@@ -291,6 +541,7 @@ class ServerSettings(
         more="Its files NAME.script are read at the start. A file with a new text becomes the "
         "latest version of the script with its name. Scripts belong to the owner `default`.",
         option="--scripts",
+        explained=True,
     )
     scripts_unattended: bool = setting(
         False,
@@ -347,14 +598,67 @@ def _check_executor(group: object, executor: str) -> None:
             )
 
 
+# --- rules of several settings -----------------------------------------------------------------
+
+
+def _is_here(host: str) -> bool:
+    return host == "localhost" or is_loopback(host)
+
+
+def _check_key(api_key: str | None) -> None:
+    if api_key is None:
+        return
+    if not api_key or not api_key.isascii() or not api_key.isprintable() or " " in api_key:
+        # The key travels in the Authorization header.
+        raise ConfigurationError("the API key must be printable ASCII without spaces")
+    if len(api_key) < MIN_KEY:
+        raise ConfigurationError(
+            f"the API key has fewer than {MIN_KEY} characters, which programs can guess; leave it "
+            "out for a random one, or take python3 -c 'import secrets; "
+            "print(secrets.token_urlsafe(32))'"
+        )
+
+
+def _check_exposed(api_key: str | None, *, is_encrypted: bool) -> None:
+    if api_key is None or len(api_key) < MIN_EXPOSED_KEY:
+        raise ConfigurationError(
+            "a server that other machines reach needs a key of your own of at least "
+            f"{MIN_EXPOSED_KEY} characters: api_key (--api-key). A good one comes from "
+            "python3 -c 'import secrets; print(secrets.token_urlsafe(32))'"
+        )
+    if not is_encrypted:
+        raise ConfigurationError(
+            "a server that other machines reach would send keys and live pages in the clear: "
+            "pass tls_cert and tls_key (--tls-cert, --tls-key), or, if a proxy encrypts in front "
+            "of it, behind_proxy=True and its public_url (--behind-proxy, --public-url)"
+        )
+
+
+def public_origin(public_url: str) -> str:
+    """The address that others use, without what may stand behind it."""
+    try:
+        url = URL(public_url)
+    except (ValueError, TypeError):
+        url = URL()
+    host = url.raw_host or ""
+    here = is_loopback(host)
+    if not host or url.scheme not in ({"http", "https"} if here else {"https"}):
+        raise ConfigurationError(
+            "public_url must be the https address that others use, such as https://tasks.example"
+        )
+    if url.user is not None or url.password is not None or url != url.origin() / "":
+        raise ConfigurationError("public_url is scheme, host and port, and nothing behind them")
+    return str(url.origin())
+
+
 GROUPS: tuple[tuple[str, type], ...] = (
-    ("executor", ServerSettings),
+    ("executor and scripts", ServerSettings),
+    ("executor and scripts", AgentSettings),
+    ("browser", ChromiumSettings),
     ("address and key", ListenSettings),
     ("storage", StorageSettings),
-    ("account", AccountSettings),
-    ("searches, webhooks and faults", ServiceSettings),
-    ("browser", ChromiumSettings),
-    ("executor browser_use", AgentSettings),
+    ("account and services", AccountSettings),
+    ("account and services", ServiceSettings),
     ("several servers with one database", FleetSettings),
 )
 """All groups of settings, by the headings of help and table."""

@@ -4,19 +4,15 @@ Servers that share one announce themselves to each other in it.
 """
 
 import os
-import socket
 from collections.abc import AsyncIterator, Callable
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING
 
 import attrs
-from yarl import URL
 
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.postgres.address import is_postgres, require_packages
-from browser_use_async.server import checks
-from browser_use_async.server.setting_kinds import COUNT, SECONDS, Kind, one_of, setting
 from browser_use_async.server.storage import Database, SqliteDatabase
 from browser_use_async.server.storage.rows import to_moment
 from browser_use_async.server.storage.table import Table
@@ -24,11 +20,6 @@ from browser_use_async.server.storage.table import Table
 if TYPE_CHECKING:
     from browser_use_async.server.storage.postgres.database import PostgresDatabase
 
-Role = Literal["api", "worker", "both"]
-
-DEFAULT_SLOTS = 10
-LEAST_LEASE = 10
-"""Seconds in which a busy machine still asks the database twice, before a worker gives up."""
 LONGEST_INTERVAL = 30.0
 """Seconds from one announcement of a server to the next, at most."""
 _SILENT_SECONDS = int(3 * LONGEST_INTERVAL)
@@ -40,74 +31,6 @@ _UNLIKE = (
 )
 _REMEMBERED = timedelta(hours=1)
 """How long a silent server is remembered: its tasks were taken from it long before."""
-
-
-def _lease(field: str, value: Any) -> None:
-    if not checks.is_number(value) or not LEAST_LEASE <= value <= 3600:
-        raise ConfigurationError(
-            f"{field} must be a number of seconds from {LEAST_LEASE} to 3600; in less time a "
-            "machine that is only busy would count as lost"
-        )
-
-
-def _node_url(field: str, value: Any) -> None:
-    checks.text(field, value)
-    if not _is_node_url(_named(value)):
-        raise ConfigurationError(
-            f"{field} must be an address such as http://10.0.0.5:8765, without a path or user"
-        )
-
-
-def _named(url: str) -> str:
-    return url.replace("{hostname}", socket.gethostname())
-
-
-@attrs.frozen(kw_only=True, slots=False)
-class FleetSettings:
-    """The settings of one of several servers with one database."""
-
-    role: Role = setting(
-        "both",
-        one_of(*get_args(Role), metavar="ROLE"),
-        "api, worker or both",
-        more="With several servers on one database: `api` creates tasks and runs schedules, "
-        "`worker` carries tasks out and delivers events. A worker answers calls, too.",
-        option="--role",
-    )
-    slots: int | None = setting(
-        None,
-        COUNT,
-        "tasks that it carries out at once",
-        more=f"By default `max_browsers`, or {DEFAULT_SLOTS}.",
-        option="--slots",
-    )
-    lease: float = setting(
-        30.0,
-        Kind(unit=f"seconds, {LEAST_LEASE} to 3600", check=_lease),
-        "time after which a silent server counts as lost",
-        more="Its tasks fail then.",
-    )
-    drain: float = setting(
-        600.0, SECONDS, "time in which running tasks may end when the server closes"
-    )
-    node_url: str | None = setting(
-        None,
-        Kind(unit="URL", metavar="URL", check=_node_url),
-        "where people's browsers reach this server of several",
-        more="Such as `https://worker-1.example`: the live pages of its tasks lead there from all "
-        "servers. `{hostname}` in it stands for the name of the machine.",
-        option="--node-url",
-    )
-
-    @property
-    def node_address(self) -> str | None:
-        """The address of this server for people's browsers."""
-        return None if self.node_url is None else _named(self.node_url)
-
-    @property
-    def has_fleet_settings(self) -> bool:
-        """Whether a setting is given that only servers with a shared database have."""
-        return any(getattr(self, each.name) != each.default for each in attrs.fields(FleetSettings))
 
 
 def open_database(
@@ -141,15 +64,6 @@ async def examine_database(address: str) -> AsyncIterator[tuple[str, str]]:
 
     async for found in examine(address):
         yield found
-
-
-def _is_node_url(text: str) -> bool:
-    try:
-        url = URL(text)
-    except ValueError:
-        return False
-    is_plain = not (url.user or url.password or url.query_string or url.fragment)
-    return url.scheme in {"http", "https"} and bool(url.host) and is_plain and url.path == "/"
 
 
 # --- the servers that share it --------------------------------------------------------------

@@ -1,6 +1,7 @@
 """The settings of a server: each is in the docs, and in `serve --help` or for programs only."""
 
 import inspect
+import re
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 
 from browser_use_async.cli.app import parse
 from browser_use_async.cli.commands.serve import ServeSettings, serve
-from browser_use_async.cli.setting_options import given
+from browser_use_async.cli.setting_options import given, options_of
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server import (
     AgentSettings,
@@ -28,20 +29,15 @@ from .running import environment, run, running
 OWNERS = (ServerSettings, ChromiumSettings, AgentSettings, ServeSettings)
 SETTINGS = [(owner, field, each) for owner in OWNERS for field, each in settings_of(owner)]
 OPTIONS = {each.option for _, _, each in SETTINGS if each.option is not None}
-# Keywords for programs; all others have an option.
-KEYWORDS_ONLY = {
-    *("chromium", "agent"),  # built from options of their own
-    *("now", "webhooks", "webhook_retry_pauses", "lease", "drain", "browser", "trace"),
-    "llm_timeout",
-}
 
 
 async def test_each_option_is_in_the_help() -> None:
-    """Each option is in `serve --help`; the other settings are for programs."""
+    """Each option is in `serve --help`, some by name only."""
     help_text = (await run("serve", "--help")).stdout
+    rows = re.findall(r"^  (--[a-z-]+)", help_text, re.MULTILINE)
 
-    assert {each for each in OPTIONS if f"  {each}" not in help_text} == set()
-    assert {field.name for _, field, each in SETTINGS if each.option is None} == KEYWORDS_ONLY
+    assert {each for each in OPTIONS if not re.search(rf"{each}[ ,\n]", help_text)} == set()
+    assert {*rows[:5]} == {each.option for _, _, each in SETTINGS if each.leads}
 
 
 def test_options_are_those_of_the_settings() -> None:
@@ -92,7 +88,7 @@ def test_environment_variables_are_read(monkeypatch: pytest.MonkeyPatch, tmp_pat
         "OPENAI_API_KEY": "key-of-the-model",
         "BROWSER_USE_AGENT_PYTHON": "/agent/bin/python",
     }
-    assert {each.variable for _, _, each in SETTINGS} - {None} == given_values.keys()
+    assert given_values.keys() <= {each.variable for _, _, each in SETTINGS}
     for name, value in given_values.items():
         monkeypatch.setenv(name, value)
 
@@ -109,13 +105,17 @@ def test_environment_variables_are_read(monkeypatch: pytest.MonkeyPatch, tmp_pat
 class _Room:
     """A setting as one is added: a number with a variable."""
 
-    most: int = setting(5, whole(1, 9), "the most", variable="BROWSER_USE_SERVER_MOST")
+    most: int = setting(
+        5, whole(1, 9), "the most", option="--most", variable="BROWSER_USE_SERVER_MOST"
+    )
 
 
 def test_a_variable_is_read_and_checked_where_the_settings_are_made(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """It is no text any more; a wrong one is refused by its name, with the range."""
+    (option,) = options_of("rooms", _Room)
+    assert option.help == "the most (default: BROWSER_USE_SERVER_MOST, else 5)"
     assert _Room().most == 5
     monkeypatch.setenv("BROWSER_USE_SERVER_MOST", " 7 ")
     assert (_Room().most, _Room(most=2).most) == (7, 2)
@@ -129,8 +129,8 @@ def test_a_variable_is_read_and_checked_where_the_settings_are_made(
 
 async def test_a_variable_of_no_setting_is_said() -> None:
     """Nothing of another configuration is ignored in silence; other variables are not ours."""
-    variables = {"BROWSER_USE_SERVER_CHROMIUN": "x", "BROWSER_USE_PORT": "1"}
-    async with running("serve", "--port", "0", env=environment(**variables)) as command:
+    env = environment(BROWSER_USE_SERVER_CHROMIUN="x", BROWSER_USE_PORT="1")
+    async with running("serve", "--port", "0", env=env) as command:
         said = " ".join((await command.says("Ctrl-C ends")).split())
 
     assert (

@@ -54,16 +54,8 @@ MUTANTS: tuple[Mutant, ...] = (
         ("server/faults/test_kinds.py::test_late_commit",),
     ),
     Mutant(
-        "the server listens on any address",
-        "server/listen_address.py",
-        "_check_host",
-        "not _is_here(host)",
-        "not host",
-        ("server/test_isolation.py::test_this_machine_only",),
-    ),
-    Mutant(
         "an exposed server accepts any key",
-        "server/listen_address.py",
+        "server/settings.py",
         "ListenSettings.__attrs_post_init__",
         "self.is_exposed",
         "not self.host",

@@ -78,6 +78,7 @@ class ServeSettings:
         more=f"At the port {DEFAULT_SITE_PORT}, or at a free one if that is taken, unless a port "
         "is given.",
         option="--example-site",
+        explained=True,
     )
     access_log: str = setting(
         "text",
@@ -93,6 +94,7 @@ class ServeSettings:
         "an address that receives events about tasks",
         more="It has to accept the test event; https, or http on this machine.",
         option="--webhook",
+        explained=True,
     )
     webhook_secret: str | None = setting(
         None, secret("secret", "SECRET"), "its secret", option="--webhook-secret"
@@ -133,8 +135,8 @@ _OWNERS = (ServerSettings, *_EXECUTORS.values(), ServeSettings)
 async def serve(console: Console, **values: Any) -> int:
     """Run a Cloud API v1 server on this machine.
 
-    KEY, SECRET and other secrets are given as file:PATH, env:NAME or plain text. All settings,
-    also those without an option: docs/command-line.md.
+    KEY and other secrets are given as file:PATH, env:NAME or plain text. All settings, also those
+    without an option: docs/command-line.md.
     """
     system.close_memory()  # it has keys and secrets, also in the initial environment
     own = ServeSettings(**given(ServeSettings, values))

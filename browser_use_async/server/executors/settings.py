@@ -72,6 +72,7 @@ class ChromiumSettings:
         more="For tasks, searches and webhooks. A program may list single addresses, such as "
         "`http://host:port`; the example site of `serve` is always allowed.",
         option="--allow-private-addresses",
+        explained=True,
     )
     proxies: Mapping[str, str] = setting(
         attrs.Factory(dict),
@@ -84,9 +85,11 @@ class ChromiumSettings:
     max_browsers: int | None = setting(
         None,
         kinds.COUNT,
-        "tasks with a browser at once; others wait",
+        "tasks with a browser at once",
         option="--max-browsers",
-        otherwise="by free memory",
+        explained=True,
+        more="Others wait.",
+        otherwise="by memory",
     )
     sandbox: bool = setting(
         True,
@@ -136,9 +139,11 @@ class AgentSettings:
     llm_base_url: str | None = setting(
         None,
         kinds.URL_TEXT,
-        "the OpenAI-compatible endpoint of the model",
-        more="Such as `http://127.0.0.1:11434/v1`. With it `auto` chooses the agent.",
+        "the endpoint of the model",
+        more="OpenAI-compatible, such as `http://127.0.0.1:11434/v1`. With it `auto` chooses the "
+        "agent.",
         option="--llm-base-url",
+        leads=True,
         variable="OPENAI_BASE_URL",
         executor=_AGENT,
     )
@@ -149,6 +154,7 @@ class AgentSettings:
         more="Without it the task's own `llm_model` is used if the endpoint has it, and else the "
         "endpoint's model if it has only one.",
         option="--llm-model",
+        explained=True,
         executor=_AGENT,
     )
     llm_key: str | None = setting(
@@ -156,6 +162,7 @@ class AgentSettings:
         kinds.secret(),
         "the key of that endpoint",
         option="--llm-key",
+        explained=True,
         variable="OPENAI_API_KEY",
         executor=_AGENT,
     )
