@@ -1,7 +1,7 @@
 """What a tree says to a person: title, text, headings, links, tables and terms."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 
 from browser_use_async.server.html.page import Heading, Label, Link, Page, Row, Table
