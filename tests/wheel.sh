@@ -34,7 +34,7 @@ said=$("$scratch/fresh/bin/browser-use-async" --help 2>&1) || code=$?
 
 echo "== using it with the extras of the command line and of what reads pages"
 install "$wheel[cli,otel,server]" pytest pytest-asyncio pytest-timeout anyio # of the page about programs without a loop
-"$program" "$scratch/smoke.py" "$checkout" reader
+"$program" "$scratch/smoke.py" "$checkout" plain
 "$program" -m browser_use_async demo </dev/null
 "$scratch/fresh/bin/bua" --version
 
