@@ -32,10 +32,14 @@ _TIMES = {"start_at": "2099-01-01T00:00:00Z", "end_at": "2100-01-01T00:00:00Z"}
 
 
 class Countdown:
-    """Kills this process before the statement to which it counts down, once it is armed."""
+    """Kills this process before the statement to which it counts down, once it is armed.
+
+    With -1 statements it kills the process when the answer comes, and nobody sees the answer.
+    """
 
     def __init__(self, statements: int) -> None:
         self._left = statements
+        self._loses_the_answer = statements < 0
         self.is_armed = False
         connect = sqlite3.connect
 
@@ -50,8 +54,13 @@ class Countdown:
         """Die if this was the last one."""
         if self.is_armed:
             self._left -= 1
-            if self._left < 0:
+            if self._left == -1:
                 os.kill(os.getpid(), signal.SIGKILL)
+
+    def answer(self) -> None:
+        """Die if the answer is to be lost."""
+        if self._loses_the_answer:
+            os.kill(os.getpid(), signal.SIGKILL)
 
     def watch_postgres(self) -> None:
         """Count what is sent to PostgreSQL as well."""
@@ -117,6 +126,7 @@ async def _die(place: str, path: str, key: str, countdown: Countdown) -> None:
         await client.ask("GET", "/browser-profiles")  # creates the default one
         countdown.is_armed = True
         answered, _ = await client.submit(path, key)
+        countdown.answer()
         print(json.dumps({"answered": answered}), flush=True)
         await client.ask("GET", "/tasks")
         await asyncio.gather(*_later)
@@ -136,7 +146,7 @@ async def _repeat(place: str, path: str, key: str) -> dict[str, Any]:
 
 
 def _points(place: str, path: str, keys: str) -> Iterator[dict[str, Any]]:
-    for point in itertools.count():
+    for point in itertools.count(-1):
         key = f"{path} {point}"
         child = os.fork()
         if child == 0:
