@@ -48,7 +48,11 @@ class ExecutorRow:
         """The sentence that says what is missing; None if nothing is."""
         if not self.has_browser:
             return None
-        return system.missing_posix("An executor with a browser") or missing_playwright()
+        return _missing_for_browser()
+
+
+def _missing_for_browser() -> str | None:
+    return system.missing_posix("An executor with a browser") or missing_playwright()
 
 
 def _uses(**fields: str) -> dict[str, FieldUse]:
@@ -224,7 +228,7 @@ def without_model(chromium: ChromiumSettings | None) -> str:
     found = find_browser(path)
     if found is None:
         return "plain"
-    problem = missing_playwright()
+    problem = _missing_for_browser()
     try:
         if problem is None:
             require_browser(found)

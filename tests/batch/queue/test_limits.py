@@ -84,7 +84,7 @@ async def test_who_waits_for_money_makes_place_for_who_gives_it_back(
     leaving = asyncio.ensure_future(batch.work(queue, session=first, concurrency=1))
     await until(lambda: server.store.tasks)
     waiting = asyncio.ensure_future(batch.work(queue, session=second, concurrency=1))
-    await asyncio.sleep(2.0)  # it has the second item, and waits for the budget
+    await asyncio.sleep(1.0)  # it has the second item, and waits for the budget
 
     leaving.cancel()  # the first item is in the queue again, begun
     await asyncio.wait([leaving])

@@ -58,7 +58,7 @@ async def test_a_worker_waits_for_a_database_that_is_not_up_yet(
     await batch.enqueue(queue, texts(3))
     with postgres_server.stopped():
         working = asyncio.ensure_future(batch.work(queue, session=session))
-        await asyncio.sleep(2.0)
+        await asyncio.sleep(1.0)
 
     await working
 

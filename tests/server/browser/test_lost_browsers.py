@@ -375,7 +375,8 @@ def test_the_living_keep_their_folders(temporary: Path):
 async def test_a_browser_that_does_not_start(temporary: Path):
     """The last output of the browser is in the reason of the task."""
     program = temporary / "no-browser"
-    program.write_text("#!/bin/sh\necho 'cannot open display' >&2\nexit 7\n")
+    version = "[ \"$1\" = --version ] && echo 'Chromium 150.0.7000.0' && exit\n"
+    program.write_text(f"#!/bin/sh\n{version}echo 'cannot open display' >&2\nexit 7\n")
     program.chmod(0o755)
     executor = ChromiumExecutor(ChromiumSettings(program))
     done = await browse(executor, "Open http://a.invalid/")
