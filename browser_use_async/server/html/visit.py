@@ -1,8 +1,11 @@
 """Opening a page: redirects hop by hop, each one judged by where it leads."""
 
+import contextlib
+import time
 from collections.abc import Mapping, Sequence
+from email.utils import formatdate, mktime_tz, parsedate_tz
 from http import HTTPStatus
-from http.cookies import CookieError, SimpleCookie
+from http.cookies import CookieError, Morsel, SimpleCookie
 from typing import Any
 from urllib.parse import quote
 
@@ -25,6 +28,7 @@ from browser_use_async.server.http_client import (
 from browser_use_async.server.web_addresses import absolute
 
 MAX_REDIRECTS = 5
+_LATEST = 4_102_444_800  # seconds since 1970: the latest end of a cookie, in the year 2100
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _ACCEPT = "text/html,application/xhtml+xml,text/plain,application/json,text/csv;q=0.9,*/*;q=0.1"
 
@@ -52,24 +56,37 @@ class Cookies:
 
     def __init__(self, kept: Sequence[Mapping[str, Any]] = ()) -> None:
         self._jar = aiohttp.CookieJar(unsafe=True)  # a host without a name may set cookies, too
+        # Names and domains of cookies that subdomains get, too; the jar does not tell them.
+        self._wide: set[tuple[str, str]] = set()
         for each in kept:
-            cookie = SimpleCookie()
+            cookie, domain = SimpleCookie(), str(each["domain"])
             try:
                 cookie[each["name"]] = each["value"]
             except CookieError:
                 continue
-            morsel, host = cookie[each["name"]], str(each["domain"]).lstrip(".")
-            morsel["domain"], morsel["path"] = each["domain"], each.get("path", "/")
-            morsel["secure"] = bool(each.get("secure"))
-            self._jar.update_cookies(cookie, URL.build(scheme="https", host=host))
+            morsel, host = cookie[each["name"]], domain.lstrip(".")
+            morsel["domain"] = host if domain.startswith(".") else ""
+            morsel["path"], morsel["samesite"] = each.get("path", "/"), each.get("sameSite") or ""
+            morsel["secure"], morsel["httponly"] = bool(each.get("secure")), each.get("httpOnly")
+            if (expires := each.get("expires") or -1) > 0:
+                morsel["expires"] = formatdate(min(expires, _LATEST), usegmt=True)
+            self._add(cookie, URL.build(scheme="https", host=host))
 
     def note(self, answer: HttpResponse) -> None:
         """Keep what an answer sets."""
         for header in answer.headers.getall("Set-Cookie", []):
-            try:
-                self._jar.update_cookies(SimpleCookie(header), URL(answer.url))
-            except CookieError:
-                continue
+            with contextlib.suppress(CookieError, OverflowError):
+                self._add(SimpleCookie(header), URL(answer.url))
+
+    def _add(self, cookie: "SimpleCookie", url: URL) -> None:
+        host = url.host or ""
+        for name, morsel in cookie.items():
+            domain = morsel["domain"].lstrip(".").lower()
+            if not domain:
+                self._wide.discard((name, host))
+            elif f".{host}".endswith(f".{domain}"):  # others the jar refuses
+                self._wide.add((name, domain))
+        self._jar.update_cookies(cookie, url)
 
     def header(self, url: str) -> dict[str, str]:
         """The header of a request."""
@@ -81,12 +98,27 @@ class Cookies:
         return {"Cookie": said} if said else {}
 
     def all(self) -> list[Mapping[str, Any]]:
-        """All of them: name, value, domain and path of each."""
-        return [
-            {"name": each.key, "value": each.value, "domain": each["domain"],
-             "path": each["path"] or "/"}
-            for each in self._jar
-        ]  # fmt: skip
+        """All of them, with the fields that browsers give them."""
+        return [self._fields(each) for each in self._jar]
+
+    def _fields(self, each: "Morsel[str]") -> dict[str, Any]:
+        is_wide = (each.key, each["domain"]) in self._wide
+        fields: dict[str, Any] = {
+            "name": each.key,
+            "value": each.value,
+            "domain": f".{each['domain']}" if is_wide else each["domain"],
+            "path": each["path"] or "/",
+        }
+        with contextlib.suppress(ValueError, OverflowError):  # what no clock has: until the end
+            if each["max-age"]:
+                fields["expires"] = min(time.time() + int(each["max-age"]), _LATEST)
+            elif found := parsedate_tz(each["expires"]):
+                fields["expires"] = min(mktime_tz(found), _LATEST)
+        flags = {"secure": bool(each["secure"]), "httpOnly": bool(each["httponly"])}
+        fields |= {name: True for name, is_on in flags.items() if is_on}
+        if (same := each["samesite"].capitalize()) in {"Strict", "Lax", "None"}:
+            fields["sameSite"] = same
+        return fields
 
 
 async def open_file(name: str, content: bytes) -> Page:

@@ -131,6 +131,6 @@ async def test_cookies_of_the_whole_way_are_collected(outbound: HttpClient):
         await open_page(outbound, f"{local}/a", cookies=cookies)
 
     assert cookies.all() == [
-        {"name": "a", "value": "1", "domain": "localhost", "path": "/x"},
-        {"name": "b", "value": "2", "domain": "localhost", "path": "/"},
+        {"name": "a", "value": "1", "domain": "localhost", "path": "/x", "httpOnly": True},
+        {"name": "b", "value": "2", "domain": ".localhost", "path": "/"},
     ]

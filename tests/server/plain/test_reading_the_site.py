@@ -3,8 +3,12 @@
 import csv
 import io
 import json
+from operator import itemgetter
+
+import pytest
 
 from browser_use_async.server.executors.plain.executor import PlainExecutor
+from browser_use_async.server.html.visit import Cookies
 from browser_use_async.server.records import Finished
 from tests.server.plain.running import properties, run, table_of
 from tests.server.raw_server import page, raw_server
@@ -176,6 +180,50 @@ async def test_cookies_are_handed_over(plain: PlainExecutor):
 
     assert isinstance(done.end, Finished)
     assert done.end.cookies == [{"name": "a", "value": "2", "domain": "127.0.0.1", "path": "/"}]
+
+
+async def test_cookies_of_a_profile_stay_as_they_are(plain: PlainExecutor):
+    """What keeps a login from other hosts, plain HTTP and scripts is kept, and so is its end."""
+    flags = {"path": "/", "secure": True, "httpOnly": True, "sameSite": "Lax"}
+    kept = [
+        {"name": "login", "value": "1", "domain": "shop.example", "expires": 4e9, **flags},
+        {"name": "visit", "value": "2", "domain": ".shop.example", "path": "/"},
+    ]
+    async with raw_server({"/": page(b"<title>1</title>")}) as url:
+        done = await run(plain, f"Open {url} and tell me the title", cookies=kept)
+
+    assert isinstance(done.end, Finished)
+    assert sorted(done.end.cookies, key=itemgetter("name")) == kept
+
+
+@pytest.mark.parametrize(
+    ("url", "sent"),
+    [
+        ("https://shop.example/", {"login", "visit"}),
+        ("http://shop.example/", {"visit"}),
+        ("https://other.shop.example/", {"visit"}),
+        ("https://shop.example.org/", set()),
+    ],
+)
+async def test_cookies_go_where_they_belong(url: str, sent: set[str]):
+    """One of a host goes to no other, a secure one over no plain HTTP."""
+    login = {"name": "login", "value": "1", "domain": "shop.example", "secure": True}
+    visit = {"name": "visit", "value": "2", "domain": ".shop.example"}
+    said = Cookies([login, visit]).header(url).get("Cookie", "")
+
+    assert {each.partition("=")[0] for each in said.split("; ") if each} == sent
+
+
+@pytest.mark.parametrize(
+    "ending", [f"Max-Age={'9' * 4000}", f"Max-Age={'9' * 400}", "Expires=Mon, 31 Feb 9999 00:00:00"]
+)
+async def test_a_cookie_without_a_sensible_end(plain: PlainExecutor, ending: str):
+    """It ends no task."""
+    first = page(b"<title>1</title>", headers={"Set-Cookie": f"a=1; {ending}"})
+    async with raw_server({"/": first}) as url:
+        done = await run(plain, f"Open {url} and tell me the title")
+
+    assert isinstance(done.end, Finished)
 
 
 async def test_long_texts_are_shortened(plain: PlainExecutor):
