@@ -36,7 +36,6 @@ __all__ = ["Chaos", "Verdict", "run"]
 STEPS, SITES, PER_KEY = 6, 10, 4
 CONTROL_SECONDS = 40.0
 TAKEOVER_SECONDS = 60.0
-ROOM = Decimal(65)  # cents of the budget that are not spent in the end: for four tasks
 
 
 @attrs.frozen(kw_only=True)
@@ -54,6 +53,7 @@ class Chaos:
         lost: How many answers to run-task are lost, of all.
         lease: Seconds.
         seed: Of the chance.
+        room: Cents of the budget that are not spent in the end: for four tasks.
         without: The rule that the workers lack, in a control.
     """
 
@@ -67,6 +67,7 @@ class Chaos:
     lost: float = 0.3
     lease: float = 30.0
     seed: int = 1
+    room: int = 65
     without: str | None = None
 
 
@@ -271,7 +272,7 @@ async def chaos(
 ) -> Verdict:
     """Run one."""
     draw, began, queue = random.Random(given.seed), time.monotonic(), f"{database}#chaos"
-    budget = costs(given.items) + ROOM
+    budget = costs(given.items) + given.room
     terms: dict[str, Any] = {"budget_cents": budget, "limit_by": site_of, "per_key": PER_KEY}
     await batch.enqueue(queue, items(given.items), **terms)
     await batch.enqueue(queue, items(given.items), **terms)  # again: it adds nothing
@@ -412,6 +413,8 @@ async def run(given: Chaos, controls: Sequence[str]) -> bool:
                 chosen = attrs.evolve(
                     given, without=rule, items=120, kills=2, cuts=0, restarts=0, promotions=0,
                     lost=0, lease=6.0, workers=2,
+                    # Places and money for all items at once: a limit that is not kept is seen.
+                    concurrency=60, room=10_000,
                 )  # fmt: skip
             copied = postgres.copied() if chosen.promotions else contextlib.nullcontext(postgres)
             with postgres.database() as database, copied as copy:
