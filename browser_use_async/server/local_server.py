@@ -93,11 +93,10 @@ class LocalServer:
         return Store(stores.database, stores.tasks, stores.changes)
 
     def _require_own(self, name: str) -> None:
-        if self._assembly.stores.database.is_shared:
-            raise ConfigurationError(
-                f"LocalServer.{name} reads without waiting, which PostgreSQL cannot; ask the "
-                "server by its API instead"
-            )
+        self._assembly.deployment.require_alone(
+            f"LocalServer.{name} reads without waiting, which PostgreSQL cannot; ask the "
+            "server by its API instead"
+        )
 
     @property
     def tasks_created(self) -> int:
@@ -128,7 +127,7 @@ class LocalServer:
         Args:
             faults: The new rules, in place of all others.
         """
-        self._assembly.faults.set_faults(faults)
+        self._assembly.faults.set_faults(faults, self._assembly.deployment.require_alone)
 
     @property
     def webhooks(self) -> tuple[Webhook, ...]:

@@ -80,8 +80,7 @@ class Assembly:
         self._database = open_database(settings.database)
         self.stores = _open_stores(self._database, settings)
         self._database.objects = objects
-        self.faults = FaultInjector(self.stores.late_tasks)
-        self.faults.set_faults(settings.faults or ())
+        self.faults = FaultInjector(self.stores.tasks)
         self._worker = str(uuid.uuid4())
         self._runner = TaskRunner(
             self.executor,
@@ -95,7 +94,8 @@ class Assembly:
         )
         self._nodes = Nodes(self._database, settings.now)
         self._loops = Loops()
-        self._deployment, self.webhooks = self._new_deployment(egress)
+        self.deployment, self.webhooks = self._new_deployment(egress)
+        self.faults.set_faults(settings.faults or (), self.deployment.require_alone)
 
     def close_unstarted(self) -> None:
         """Close the database of a server that was never started."""
@@ -126,8 +126,8 @@ class Assembly:
             admin_listener = stack.enter_context(open_admin_socket(self.settings.admin_socket))
             await _serve_administration(stack, administration, admin_listener)
         # The server still answers while its tasks end.
-        stack.push_async_callback(self._deployment.drain)
-        self._deployment.work()
+        stack.push_async_callback(self.deployment.drain)
+        self.deployment.work()
 
     async def _open_database(self, stack: AsyncExitStack) -> None:
         database = self._database
@@ -152,7 +152,7 @@ class Assembly:
             stores=self.stores,
             links=links,
             runner=self._runner,
-            deployment=self._deployment,
+            deployment=self.deployment,
             search=self._search,
             webhooks=self.webhooks,
             faults=self.faults,
@@ -163,7 +163,7 @@ class Assembly:
 
     async def _begin(self, stack: AsyncExitStack, server: RunningServer) -> None:
         """Start the background work: webhooks, schedules and unfinished tasks."""
-        deployment = self._deployment
+        deployment = self.deployment
         stack.push_async_callback(deployment.aclose)
         await deployment.open()
         await self.webhooks.start()
@@ -178,7 +178,7 @@ class Assembly:
             for record, assignment in await self.stores.tasks.restart():
                 server.runner.start(record, assignment)
         beside: dict[str, Callable[[], Awaitable[None]]] = {}
-        if not self._database.is_shared:  # else each event has a job
+        if deployment.sends_at_once:
             beside["deliveries"] = self.webhooks.keep_sending
         if deployment.schedules:
             beside["scheduler"] = Scheduler(server, self.settings.now).run

@@ -50,9 +50,7 @@ class Stores:
         self.changes = Changes()
         self.outbox = Outbox(database, WebhookRegistry(database, self.sealed), now)
         given = (database, self.sealed, self.outbox, now)
-        # Other servers would not know of the faults.
-        self.late_tasks = None if database.is_shared else LateTaskStore(*given)
-        self.tasks = self.late_tasks or TaskStore(*given)
+        self.tasks = LateTaskStore(*given)
         self.profiles = Profiles(database, self.sealed)
         self.submission_keys = SubmissionKeys(database, now)
         self.scripts = ScriptStore(database, now)
@@ -72,8 +70,7 @@ class Stores:
         Raises:
             ConfigurationError: The stored data cannot be used here.
         """
-        if self.database.is_shared:
-            await self.sealed.open()
+        await self.sealed.open()
         await self.account.open(self._balance_cents)
         await self.schedules.check_packages()
         await self.submission_keys.open()

@@ -104,9 +104,16 @@ def ruled(
     )
 
 
+_rules: dict[Any, dict[str, FieldRule]] = {}  # of the models that were asked for
+
+
 def rules_of(model: type[Any]) -> dict[str, FieldRule]:
     """The rules of the fields of the API in a request, by their names."""
-    return {each.name: each.metadata[RULE] for each in attrs.fields(model) if RULE in each.metadata}
+    if (found := _rules.get(model)) is None:
+        fields = attrs.fields(model)
+        found = {each.name: each.metadata[RULE] for each in fields if RULE in each.metadata}
+        _rules[model] = found
+    return found
 
 
 def extra_fields() -> Any:

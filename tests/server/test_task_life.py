@@ -129,7 +129,7 @@ async def _server(queue: FromQueue) -> RunningServer:
         deployment=SingleServer(database, runner, stores.changes, sender, None),
         search=SearchEngine(None, Egress()),
         webhooks=sender,
-        faults=FaultInjector(None),
+        faults=FaultInjector(stores.tasks),
         held_calls=HeldCalls(stores.changes),
         loops=Loops(),
         handoff=Handoff(Nodes(database, _now), links, "worker", None),

@@ -96,5 +96,6 @@ async def show_faults(server: RunningServer) -> Json:
 @admin_operation("admin_set_faults", "PUT /admin/faults", Scope.ADMIN, body=FaultRules)
 async def replace_faults(server: RunningServer, rules: FaultRules) -> Json:
     """Replaces the fault rules."""
-    server.faults.set_faults(faults_from_json({"faults": rules.faults}))
+    faults = faults_from_json({"faults": rules.faults})
+    server.faults.set_faults(faults, server.deployment.require_alone)
     return await show_faults(server)

@@ -10,7 +10,7 @@ from pathlib import Path
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Middleware
 
-from browser_use_async.api.endpoint_table import API_PREFIX
+from browser_use_async.api.endpoint_table import API_PREFIX, GET_TASK_STATUS
 from browser_use_async.server.admin import ADMIN_ROUTES
 from browser_use_async.server.app.dispatch import handler_of
 from browser_use_async.server.app.file_routes import FileRoutes
@@ -108,7 +108,8 @@ def _add_routes(
     check_client: ClientCheck,
     quota: CallQuota | None = None,
 ) -> None:
-    for route in routes:
+    # The router tries addresses in this order, and no call is made more often.
+    for route in sorted(routes, key=lambda each: each.endpoint is not GET_TASK_STATUS):
         handler = handler_of(route, server, authorization, check_client, quota)
         # By this name faults and the counts of requests know it.
         name = route.endpoint.name
@@ -221,7 +222,7 @@ def _answering(
             return preflight
         match = request.match_info
         # As in the service's framework, no path parameter may contain a slash, even an escaped one.
-        misfit = any("/" in value for value in match.values())
+        misfit = "%" in request.raw_path and any("/" in value for value in match.values())
         unrouted = misfit or match.http_exception is not None
         name = UNROUTED if unrouted else match.route.name or UNROUTED
         request[CALL_OF_REQUEST] = name

@@ -176,7 +176,7 @@ def handler_of(
         held = None
         if hold is not None:
             held = await hold(request, _reader(key, view), *inputs)
-        if isinstance(held, web.StreamResponse):
+        if held is not None and not isinstance(held, dict):
             return held
         if is_keyed and (name := key_of(request)) is not None:
             result = await _carried_out_once(route, view, name, inputs)
@@ -210,10 +210,10 @@ def _response_of(
     view: RunningServer, endpoint: Endpoint, result: Any, headers: dict[str, str] | None
 ) -> web.Response:
     """The response with what an operation gave."""
-    if isinstance(result, web.Response):
-        return result
     # Clients call .json() on every answer, so a call that returns nothing sends an object.
     if not isinstance(result, (Json, bytes, str)):
+        if isinstance(result, web.Response):
+            return result
         result = {} if endpoint.returns is None else unstructure(result)
     return view.answers.admit(view.owner, json_response(result, headers=headers))
 

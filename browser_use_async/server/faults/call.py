@@ -30,10 +30,10 @@ class Delays:
     """What the faults of one server have put off.
 
     Args:
-        tasks: The tasks that a fault hides from lists; None where other servers have them too.
+        tasks: The tasks, which a fault hides from lists.
     """
 
-    def __init__(self, tasks: LateTaskStore | None) -> None:
+    def __init__(self, tasks: LateTaskStore) -> None:
         self._tasks = tasks
         self.closing = asyncio.Event()
         self._later = BackgroundTasks("applies a fault later")
@@ -52,13 +52,12 @@ class Delays:
 
     def hide_task(self, task_id: str, seconds: float) -> None:
         """Hide a task from lists for some seconds."""
-        if (tasks := self._tasks) is not None:
 
-            async def show() -> None:
-                tasks.hidden.discard(task_id)
+        async def show() -> None:
+            self._tasks.hidden.discard(task_id)
 
-            tasks.hidden.add(task_id)
-            self.start(seconds, show)
+        self._tasks.hidden.add(task_id)
+        self.start(seconds, show)
 
     async def aclose(self) -> None:
         """Cancel what comes later, and end all delays."""

@@ -8,7 +8,6 @@ from typing import Any
 
 from aiohttp import web
 
-from browser_use_async.errors import ConfigurationError
 from browser_use_async.server import checks
 from browser_use_async.server.faults.call import (
     Call,
@@ -79,11 +78,10 @@ class FaultInjector:
     what happened: a fault behind one that answers at once never fires.
 
     Args:
-        tasks: The tasks that a fault hides from lists; None where other servers have them too.
+        tasks: The tasks, which a fault hides from lists.
     """
 
-    def __init__(self, tasks: LateTaskStore | None) -> None:
-        self._is_alone = tasks is not None
+    def __init__(self, tasks: LateTaskStore) -> None:
         self._rules = FaultRules()
         self._delays = Delays(tasks)
 
@@ -97,7 +95,7 @@ class FaultInjector:
         """The number of times that each rule fired since they were set, by its label."""
         return self._rules.fired
 
-    def set_faults(self, faults: Sequence[Fault]) -> None:
+    def set_faults(self, faults: Sequence[Fault], require_alone: Callable[[str], None]) -> None:
         """Replace the rules from the next call on; all counts restart.
 
         Work that earlier rules have postponed, such as a late commit, is still done.
@@ -107,8 +105,8 @@ class FaultInjector:
                 would not know of them.
         """
         check_faults("faults", faults)
-        if faults and not self._is_alone:
-            raise ConfigurationError(
+        if faults:
+            require_alone(
                 "faults are for a server with a database of its own, not for one in PostgreSQL"
             )
         self._rules = FaultRules(faults)

@@ -7,6 +7,7 @@ from contextlib import suppress
 from datetime import timedelta
 from functools import partial
 
+from browser_use_async.errors import ConfigurationError
 from browser_use_async.postgres.jobs import Supervision
 from browser_use_async.server.fleet.placement import Placement
 from browser_use_async.server.fleet.worker import LOST, FleetWorker
@@ -56,6 +57,7 @@ class Fleet(Deployment):
     """The background work of a server that shares its database."""
 
     longest_sleep = 5.0
+    sends_at_once = False
 
     def __init__(
         self,
@@ -78,6 +80,8 @@ class Fleet(Deployment):
         self._loops = loops
         self._database = database
         self._changes = stores.changes
+        stores.outbox.webhooks.is_shared = True
+        self._sealed = stores.sealed
         self._runner = runner
         self._webhooks = webhooks
         self._placement = Placement(database.jobs, settings.lease, settings.drain)
@@ -90,9 +94,14 @@ class Fleet(Deployment):
         self._working: list[Loop] = []
         self._supervision = Supervision(self._placement, settings.lease)
 
+    def require_alone(self, message: str) -> None:
+        """Refuse what only a server with a database of its own has."""
+        raise ConfigurationError(message)
+
     async def open(self) -> None:
         """Receive announcements of the others, and write jobs from now on."""
-        # First of all, since it may be refused.
+        # First of all, since they may be refused.
+        await self._sealed.leave_check()
         await self._tell(self._nodes.join)
         self._placement.serve(self._worker.run_task, self._webhooks.deliver)
         await self._placement.app.open_async()

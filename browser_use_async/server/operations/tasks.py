@@ -118,7 +118,6 @@ async def resume_task(server: RunningServer, query: types.TaskId) -> None:
     await server.runner.resume(await find_task(server, query.task_id))
 
 
-# Before the next one, whose address the router would try first: no call is made more often.
 @operation(table.GET_TASK_STATUS)
 async def get_task_status(server: RunningServer, path: types.TaskId) -> types.TaskStatus:
     """The status of a task."""

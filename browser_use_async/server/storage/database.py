@@ -27,6 +27,7 @@ HIDDEN_PLACE = "the server's database"
 Row = tuple[Any, ...]
 ResultT = TypeVar("ResultT")
 FindRows = Callable[[int, int, int], Awaitable[list[ResultT]]]
+Count = Callable[[], Awaitable[int]]
 Claim = Callable[["Database", Response], Awaitable[None]]
 """Writes the cause of a creation in its transaction, or raises an error that prevents it.
 
@@ -45,8 +46,6 @@ class Database(ABC):
     """SQL for the milliseconds since 1970 of the time in a column; `{}` is the column."""
     lock = ""
     """The end of a SELECT whose rows the transaction changes."""
-    is_shared = False
-    """Whether several servers use the database at the same time."""
     is_kept = True
     """Whether the data outlives the process."""
     place: str
@@ -95,7 +94,7 @@ class Database(ABC):
         """Notify all servers of the database when the transaction is committed."""
 
     async def defer(  # noqa: B027 - a single server has no jobs
-        self, job: str, lock: str | None = None, *, behind: int = 0, **arguments: Any
+        self, job: str, lock: str | None = None, *, behind: Count | None = None, **arguments: Any
     ) -> None:
         """Add a job for one server, which starts after the commit and after jobs of its lock.
 

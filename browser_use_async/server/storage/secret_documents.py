@@ -13,7 +13,7 @@ from browser_use_async.server.encryption import (
     missing_for_encryption,
     seal_from_environment,
 )
-from browser_use_async.server.storage.database import Database, immediate
+from browser_use_async.server.storage.database import Database
 
 _logger = logging.getLogger(__name__)
 
@@ -30,24 +30,28 @@ class Secrets:
         self.seal: Seal | None = None
         """The cipher of the operator's key, or None without a key."""
         self._unsealed: dict[tuple[str, str], bytes] = {}
-        if not database.is_shared:
-            immediate(self.open())
 
     async def open(self) -> None:
         """Set up the key, and check that it decrypts the stored secrets."""
         if not self._database.is_kept:
             return
-        if self._database.is_shared and missing_for_encryption() is not None:
+        self.seal = seal_from_environment(await server_key(self._database, "salt", 16))
+        await self._check()
+
+    async def leave_check(self) -> None:
+        """Let a second server compare its key, even if there are no secrets yet.
+
+        Raises:
+            ConfigurationError: There is no key, or another server has another one.
+        """
+        if self.seal is None:
             raise ConfigurationError(
                 f"servers that share {self._database.place} hand each other tasks with their "
                 f"secrets, which need a key of all of them: {missing_for_encryption()}"
             )
-        self.seal = seal_from_environment(await server_key(self._database, "salt", 16))
-        if self.seal is not None and self._database.is_shared:
-            # So that a second server can compare its key even if there are no secrets yet.
-            check = {"kind": "check", "key": "", "body": self.seal.close("check", "", {})}
-            await self._database.insert("secrets", check, "ON CONFLICT DO NOTHING")
-        await self._check()
+        check = {"kind": "check", "key": "", "body": self.seal.close("check", "", {})}
+        await self._database.insert("secrets", check, "ON CONFLICT DO NOTHING")
+        await self._check()  # another server may have been first
 
     @property
     def refusal(self) -> str | None:

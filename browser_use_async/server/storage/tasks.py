@@ -4,6 +4,7 @@ import secrets
 from collections import Counter
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 
 import attrs
 
@@ -145,8 +146,7 @@ class TaskStore(Owned):
                 await claim(at, Created(record.id))
             await self._outbox.write(at, record, None)
             await at.announce(record.id, f"{record.status} {record.owner}")
-            if at.is_shared:
-                await at.defer("task", behind=await self._not_ended(at), task_id=record.id)
+            await at.defer("task", behind=partial(self._not_ended, at), task_id=record.id)
             stored = await store_assignment(at, self._sealed, assignment)
             position = await charge_task(at, self.owner, TASK_START_CENTS, most)
             await TASKS.insert(at, record, position=position, assignment=stored)

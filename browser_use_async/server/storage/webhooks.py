@@ -150,6 +150,7 @@ class WebhookRegistry:
     def __init__(self, database: Database, sealed: Secrets) -> None:
         self._database = database
         self._sealed = sealed
+        self.is_shared = False  # whether other servers register webhooks, too
         self._webhooks: dict[str, Webhook] = {}
         self._saved: set[str] = set()  # ids of the webhooks in the database
         # By address: webhooks from the start of the server that await their test event.
@@ -161,7 +162,7 @@ class WebhookRegistry:
 
     async def refresh(self, at: Database | None = None) -> None:
         """Read webhooks that other servers have registered."""
-        if self._database.is_shared:
+        if self.is_shared:
             await self.load(at)
 
     async def hearing(self, at: Database, status: str) -> list[Webhook]:

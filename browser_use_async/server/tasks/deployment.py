@@ -26,6 +26,11 @@ class Deployment:
     """Whether the other servers keep submission keys, as far as this one knows."""
     longest_sleep: float | None = None
     """Seconds after which it looks for schedules of others; None without other servers."""
+    sends_at_once = True
+    """Whether it sends the events of its tasks itself; else each event has a job."""
+
+    def require_alone(self, message: str) -> None:
+        """Refuse what only a server with a database of its own has."""
 
     async def open(self) -> None:
         """Receive announcements from now on."""

@@ -376,6 +376,7 @@ async def test_a_full_disk(path: Path):
 async def _put(path: Path, kind: str, key: str, document: dict[str, str]) -> None:
     database = SqliteDatabase(path)
     secrets = Secrets(database)
+    await secrets.open()
     await secrets.put(database, kind, key, document)
     database.close()
 
@@ -383,7 +384,9 @@ async def _put(path: Path, kind: str, key: str, document: dict[str, str]) -> Non
 async def _opened(path: Path) -> dict[str, Any]:
     database = SqliteDatabase(path)
     try:
-        return await Secrets(database).all("schedule")
+        secrets = Secrets(database)
+        await secrets.open()
+        return await secrets.all("schedule")
     finally:
         database.close()
 
@@ -394,6 +397,7 @@ async def test_secrets_come_back_under_the_key(path: Path, monkeypatch: pytest.M
     await _put(path, "schedule", "a", {"password": "canary-7531"})
     database = SqliteDatabase(path)
     secrets = Secrets(database)
+    await secrets.open()
     await secrets.put(database, "schedule", "b", {"password": "other"})
     await secrets.delete(database, "schedule", "b")
     on_disk = b"".join(each.read_bytes() for each in path.parent.iterdir())
@@ -468,7 +472,9 @@ def test_without_the_package_secrets_are_not_kept(path: Path):
         "import sys; from pathlib import Path; sys.modules['cryptography'] = None; "
         "from browser_use_async.server.storage.sqlite import SqliteDatabase; "
         "from browser_use_async.server.storage.secret_documents import Secrets; "
-        "print(Secrets(SqliteDatabase(Path(sys.argv[1]))).refusal)"
+        "from browser_use_async.server.storage.database import immediate; "
+        "secrets = Secrets(SqliteDatabase(Path(sys.argv[1]))); "
+        "immediate(secrets.open()); print(secrets.refusal)"
     )
     result = subprocess.run(
         [sys.executable, "-c", program, str(path)],

@@ -22,7 +22,7 @@ from browser_use_async.server.errors import (
     StorageUnavailableError,
 )
 from browser_use_async.server.loops import BackgroundTasks
-from browser_use_async.server.storage.database import DISK_FULL, HIDDEN_PLACE, Database, Row
+from browser_use_async.server.storage.database import DISK_FULL, HIDDEN_PLACE, Count, Database, Row
 from browser_use_async.server.storage.postgres.connection import (
     CHANNEL,
     SCHEMA,
@@ -81,7 +81,6 @@ class PostgresDatabase(Database):
 
     milliseconds = "CAST(EXTRACT(EPOCH FROM CAST({} AS TIMESTAMPTZ)) * 1000 AS BIGINT)"
     lock = "FOR UPDATE"
-    is_shared = True
 
     def __init__(self, address: str) -> None:
         self.address = address
@@ -133,7 +132,7 @@ class PostgresDatabase(Database):
         await self.transact(lambda at: at.announce(subject, news))
 
     async def defer(
-        self, job: str, lock: str | None = None, *, behind: int = 0, **arguments: Any
+        self, job: str, lock: str | None = None, *, behind: Count | None = None, **arguments: Any
     ) -> None:
         """Write a job."""
         await self.transact(lambda at: at.defer(job, lock, behind=behind, **arguments))
@@ -286,7 +285,6 @@ class _Transaction(Database):
 
     milliseconds = "CAST(EXTRACT(EPOCH FROM CAST({} AS TIMESTAMPTZ)) * 1000 AS BIGINT)"
     lock = "FOR UPDATE"
-    is_shared = True
 
     def __init__(self, connection: psycopg.AsyncConnection, database: PostgresDatabase) -> None:
         self._connection = connection
@@ -306,9 +304,10 @@ class _Transaction(Database):
         await self._connection.execute("SELECT pg_notify(%s, %s)", [CHANNEL, text])
 
     async def defer(
-        self, job: str, lock: str | None = None, *, behind: int = 0, **arguments: Any
+        self, job: str, lock: str | None = None, *, behind: Count | None = None, **arguments: Any
     ) -> None:
-        await defer(self._jobs, self._connection, job, lock, behind, **arguments)
+        number = 0 if behind is None else await behind()
+        await defer(self._jobs, self._connection, job, lock, number, **arguments)
 
 
 # --- tables ---------------------------------------------------------------------------------
