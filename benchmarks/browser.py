@@ -21,8 +21,8 @@ from browser_use_async.server import LocalServer
 from browser_use_async.server.executors.browser.executor import ChromiumExecutor
 from browser_use_async.server.executors.browser.locate import require_browser
 from browser_use_async.server.executors.settings import ChromiumSettings
+from browser_use_async.server.http.static_site import StaticSite, example_site_directory
 from browser_use_async.server.records import Assignment, Step
-from browser_use_async.server.static_site import StaticSite, example_site_directory
 
 ROUNDS = 15
 PAUSE_SECONDS = 0.7  # as between tasks that people start; background work ends meanwhile

@@ -25,9 +25,9 @@ from benchmarks.servers.process import ServerProcess
 from benchmarks.waiting import control
 from browser_use_async import BrowserUseSession, PollPolicy
 from browser_use_async.server import LocalServer
-from browser_use_async.server.encryption import KEY_VARIABLE
 from browser_use_async.server.executors.protocol import Control, Executor
 from browser_use_async.server.records import Assignment, Finished
+from browser_use_async.server.secrets.encryption import KEY_VARIABLE
 from tests.support.postgres import started_server
 
 COUNT = 1000

@@ -17,9 +17,9 @@ from browser_use_async.api.submission_key import (
     TRUE,
 )
 from browser_use_async.server.admin import ADMIN_ROUTES
+from browser_use_async.server.http.routes import ADMINISTRATION, Route
 from browser_use_async.server.http.submission_keys import ADVERTISING, KEYED
 from browser_use_async.server.operations import API_ROUTES
-from browser_use_async.server.routes import ADMINISTRATION, Route
 from browser_use_async.types import TaskId, rules_of
 from docs.openapi_schemas import (
     component_schemas,

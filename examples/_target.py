@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 from browser_use_async.server import ChromiumSettings, LocalServer
-from browser_use_async.server.static_site import StaticSite, example_site_directory
+from browser_use_async.server.http.static_site import StaticSite, example_site_directory
 
 __all__ = ["reachable_api"]
 

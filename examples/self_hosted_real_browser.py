@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 from browser_use_async import BrowserUseSession
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server import ChromiumSettings, LocalServer
-from browser_use_async.server.static_site import StaticSite, example_site_directory
+from browser_use_async.server.http.static_site import StaticSite, example_site_directory
 
 TASK = """
 Open {page} and click "Service plans"

@@ -93,12 +93,12 @@ CORE = {"api", "observers", "transport", "sections", "polling", "paging", "files
 OBSERVERS = {"budgets", "observing", "telemetry", "testing"}
 
 # The rows of the server are made of these: values, and the sealing of secrets.
-BELOW_STORAGE = {"checks", "encryption", "errors", "extras", "loops", "records", "schedule"}
+BELOW_STORAGE = {"checks", "errors", "extras", "loops", "records", "secrets"}
 
 # Rooms of the server without HTTP: they raise `errors`, for which `http.errors` has statuses.
 WITHOUT_HTTP = {
-    *("errors", "records", "schedule", "scheduler", "task_start"),
-    *("storage", "tasks", "fleet", "executors", "keys", "webhooks", "search", "egress", "html"),
+    *("errors", "records", "secrets", "storage", "tasks", "fleet", "executors", "keys"),
+    *("webhooks", "search", "egress", "html"),
 }
 
 # Modules from which users import; elsewhere `__all__` need not list a constant for its neighbours.

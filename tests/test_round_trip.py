@@ -10,7 +10,7 @@ from browser_use_async import BrowserUseSession, TaskStatus, errors
 from browser_use_async.api.endpoint_table import ENDPOINTS
 from browser_use_async.server import LocalServer
 from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor
-from browser_use_async.server.static_site import StaticSite
+from browser_use_async.server.http.static_site import StaticSite
 
 SCENARIOS = {
     "slow": Scenario(steps=("Wait",), step_seconds=0, hangs=True),

@@ -105,7 +105,8 @@ async def check_key(connection: Connection) -> None:
 async def _start_local(stack: AsyncExitStack) -> tuple[str, str, str]:
     """Start a server and the example site: the key, and the addresses of both."""
     # Imported here: commands that use another server must not wait for this one to load.
-    from browser_use_async.server import ChromiumSettings, LocalServer, static_site  # noqa: PLC0415
+    from browser_use_async.server import ChromiumSettings, LocalServer  # noqa: PLC0415
+    from browser_use_async.server.http import static_site  # noqa: PLC0415
 
     site = static_site.StaticSite(static_site.example_site_directory())
     await stack.enter_async_context(site)

@@ -17,7 +17,7 @@ from rich.cells import cell_len
 
 from browser_use_async import system
 from browser_use_async.cli.screen import Lines, Screen, Span, Style, text_of
-from browser_use_async.server.secret_sources import WAYS
+from browser_use_async.server.secrets.sources import WAYS
 
 if TYPE_CHECKING:
     from browser_use_async.cli.tables import Head

@@ -21,7 +21,7 @@ from browser_use_async.cli.options import (
     whole,
 )
 from browser_use_async.errors import ConfigurationError
-from browser_use_async.server.task_fields import domain_problem, schema_problem
+from browser_use_async.server.executors.task_fields import domain_problem, schema_problem
 from browser_use_async.types import (
     FieldKind,
     FieldRule,

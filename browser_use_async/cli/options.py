@@ -19,7 +19,7 @@ from click.shell_completion import CompletionItem
 from browser_use_async.api.scalars import parse_timestamp
 from browser_use_async.api.submission_key import KEY_RULE, is_key
 from browser_use_async.errors import ConfigurationError
-from browser_use_async.server.secret_sources import WAYS, read_secret, read_secret_file
+from browser_use_async.server.secrets.sources import WAYS, read_secret, read_secret_file
 
 _SPAN = re.compile(r"(\d{1,5})([smhd])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}

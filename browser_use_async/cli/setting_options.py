@@ -8,7 +8,7 @@ import click
 
 from browser_use_async.cli.options import Choice, Option, complete_files, group
 from browser_use_async.errors import ConfigurationError
-from browser_use_async.server.secret_sources import variable_of
+from browser_use_async.server.secrets.sources import variable_of
 from browser_use_async.server.setting_kinds import PATH, Kind, Setting, own_settings, settings_of
 
 

@@ -10,16 +10,16 @@ from browser_use_async.server.http.held_calls import HeldCalls
 from browser_use_async.server.http.large_answers import LargeAnswers
 from browser_use_async.server.keys.api_key import EVERY_SCOPE, Scope
 from browser_use_async.server.loops import Loops
+from browser_use_async.server.pages.links import Links
 from browser_use_async.server.search.engine import SearchEngine
 from browser_use_async.server.settings import ServerSettings
-from browser_use_async.server.signed_links import Links
 from browser_use_async.server.stores import Stores
 from browser_use_async.server.tasks import TaskRunner
 from browser_use_async.server.tasks.deployment import Deployment
 from browser_use_async.server.webhooks import WebhookSender
 
 if TYPE_CHECKING:
-    from browser_use_async.server.handoff import Handoff
+    from browser_use_async.server.fleet.handoff import Handoff
 
 
 @attrs.frozen(kw_only=True)

@@ -13,7 +13,7 @@ from yarl import URL
 
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server import checks
-from browser_use_async.server.secret_sources import is_source, read_secret
+from browser_use_async.server.secrets.sources import is_source, read_secret
 
 P = ParamSpec("P")
 SettingsT = TypeVar("SettingsT")

@@ -20,7 +20,6 @@ from browser_use_async.errors import ConfigurationError
 from browser_use_async.postgres.address import is_postgres
 from browser_use_async.server import checks
 from browser_use_async.server import setting_kinds as kinds
-from browser_use_async.server.encryption import KEY_VARIABLE
 from browser_use_async.server.executors.choice import AUTO, CHOICES, described, in_words
 from browser_use_async.server.executors.protocol import Executor
 from browser_use_async.server.executors.settings import AgentSettings, ChromiumSettings
@@ -33,7 +32,8 @@ from browser_use_async.server.faults import (
 from browser_use_async.server.http.access import ANY_ORIGIN, origin_of
 from browser_use_async.server.http.connections import MOST_OF_ADDRESS
 from browser_use_async.server.search.backends import SearchBackend
-from browser_use_async.server.secret_sources import file_of, is_source, read_secret
+from browser_use_async.server.secrets.encryption import KEY_VARIABLE
+from browser_use_async.server.secrets.sources import file_of, is_source, read_secret
 from browser_use_async.server.setting_kinds import setting
 from browser_use_async.server.storage.account import DEFAULT_BALANCE_CENTS
 from browser_use_async.server.webhooks import Webhook

@@ -18,10 +18,8 @@ from browser_use_async.server.app.metrics import Metrics
 from browser_use_async.server.egress.proxy import Egress
 from browser_use_async.server.executors.choice import choose_executor
 from browser_use_async.server.executors.scripts.check import read_folder
-from browser_use_async.server.expiry import expire_daily
 from browser_use_async.server.faults import FaultInjector
-from browser_use_async.server.file_mover import FileMover
-from browser_use_async.server.handoff import Handoff
+from browser_use_async.server.fleet.handoff import Handoff
 from browser_use_async.server.http.access import ApiKeyCheck
 from browser_use_async.server.http.access_log import LOGGER as ACCESS_LOG
 from browser_use_async.server.http.access_log import AccessLogger
@@ -35,18 +33,20 @@ from browser_use_async.server.http.connections import (
 from browser_use_async.server.http.held_calls import HeldCalls
 from browser_use_async.server.listen_address import ListenAddress, open_admin_socket
 from browser_use_async.server.loops import Loops
+from browser_use_async.server.operations.expiry import expire_daily
+from browser_use_async.server.operations.scheduler import Scheduler
+from browser_use_async.server.pages.links import Links
 from browser_use_async.server.running_server import RunningServer
-from browser_use_async.server.scheduler import Scheduler
 from browser_use_async.server.search.backends import choose_backend
 from browser_use_async.server.search.engine import SearchEngine
 from browser_use_async.server.settings import ServerSettings
-from browser_use_async.server.shared_database import Nodes, open_database
-from browser_use_async.server.signed_links import Links
 from browser_use_async.server.storage import Database, SqliteDatabase
 from browser_use_async.server.storage.database import immediate
+from browser_use_async.server.storage.file_mover import FileMover
 from browser_use_async.server.storage.object_store import ObjectStore
 from browser_use_async.server.storage.scripts import Origin
 from browser_use_async.server.storage.secret_documents import server_key
+from browser_use_async.server.storage.shared_database import Nodes, open_database
 from browser_use_async.server.stores import Stores
 from browser_use_async.server.tasks.deployment import Deployment, SingleServer
 from browser_use_async.server.tasks.runner import TaskRunner

@@ -10,11 +10,11 @@ from typing import Any, Self, TypeVar
 from browser_use_async.server import checks
 from browser_use_async.server.faults.task_lists import LateTaskStore
 from browser_use_async.server.keys.api_keys import ApiKeys
-from browser_use_async.server.pictures import WHITE_PAGE
 from browser_use_async.server.storage.account import Account
 from browser_use_async.server.storage.database import Database, Owned, immediate
 from browser_use_async.server.storage.files import FileFacts, Files, StoredFile, Uploads
 from browser_use_async.server.storage.outbox import Outbox
+from browser_use_async.server.storage.pictures import WHITE_PAGE
 from browser_use_async.server.storage.profiles import Profiles
 from browser_use_async.server.storage.records import TaskRecord
 from browser_use_async.server.storage.schedules import Schedules

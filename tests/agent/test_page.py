@@ -2,7 +2,7 @@
 
 import pytest
 
-from browser_use_async.server.static_site import StaticSite, example_site_directory
+from browser_use_async.server.http.static_site import StaticSite, example_site_directory
 from tests.agent.scripted_model import Says, ScriptedModel
 from tests.agent.serving import serving
 from tests.agent.stage import done

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from browser_use_async.server.task_fields import (
+from browser_use_async.server.executors.task_fields import (
     MISSING,
     domain_problem,
     resolve_pointer,

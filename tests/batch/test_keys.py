@@ -14,8 +14,8 @@ from browser_use_async.api.submission_key import MAX_KEY_LENGTH
 from browser_use_async.batch import ItemState, read_ledger
 from browser_use_async.batch.inputs import submission_key
 from browser_use_async.server import LocalServer
-from browser_use_async.server.encryption import KEY_VARIABLE
 from browser_use_async.server.faults import Fault
+from browser_use_async.server.secrets.encryption import KEY_VARIABLE
 from tests.batch.conftest import BRIEF, Mended, Open, Serve, hanging
 from tests.batch.program import KILLED, Program, Run
 from tests.support.hygiene import raises

@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from browser_use_async.cli.app import parse
-from browser_use_async.server.static_site import example_site_directory
+from browser_use_async.server.http.static_site import example_site_directory
 
 from .running import Result, environment, run, run_on_terminal, running
 

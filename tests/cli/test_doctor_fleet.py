@@ -4,7 +4,7 @@ import psycopg
 import pytest
 
 from browser_use_async.server import LocalServer
-from browser_use_async.server.encryption import KEY_VARIABLE
+from browser_use_async.server.secrets.encryption import KEY_VARIABLE
 from tests.support.postgres import postgres, postgres_server
 
 from .running import Result, environment, run

@@ -1,7 +1,7 @@
 import pytest
 
 from browser_use_async.server import LocalServer
-from browser_use_async.server.static_site import StaticSite, example_site_directory
+from browser_use_async.server.http.static_site import StaticSite, example_site_directory
 
 from .running import environment, run, run_on_terminal
 

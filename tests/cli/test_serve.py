@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from browser_use_async import BrowserUseSession, system
-from browser_use_async.server.static_site import StaticSite, example_site_directory
+from browser_use_async.server.http.static_site import StaticSite, example_site_directory
 from tests.server.webhooks.receiver import receiving
 from tests.support.wire import bound_socket
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from browser_use_async.server import Fault, LocalServer
 from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor
-from browser_use_async.server.static_site import StaticSite, example_site_directory
+from browser_use_async.server.http.static_site import StaticSite, example_site_directory
 from tests.conformance.statements.probe import Settings
 
 SLOW = Scenario(steps=("Wait",), step_seconds=0, hangs=True)

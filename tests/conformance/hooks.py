@@ -16,7 +16,7 @@ from typing import Any
 import schemathesis
 from hypothesis import strategies as st
 
-from browser_use_async.server.task_fields import domain_problem, schema_problem
+from browser_use_async.server.executors.task_fields import domain_problem, schema_problem
 
 SITE = os.environ["CONFORMANCE_SITE"]
 UPLOADED = os.environ["CONFORMANCE_UPLOADS"].split()

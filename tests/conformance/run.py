@@ -17,7 +17,7 @@ from browser_use_async.server import ChromiumSettings, LocalServer
 from browser_use_async.server.executors.browser.locate import find_browser
 from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor
 from browser_use_async.server.http import access
-from browser_use_async.server.static_site import StaticSite, example_site_directory
+from browser_use_async.server.http.static_site import StaticSite, example_site_directory
 from tests.conformance.broken_servers import FAULTS, conforming_server
 from tests.conformance.statements.probe import Settings
 from tests.conformance.statements.report import run_checks

@@ -17,7 +17,7 @@ from browser_use_async.events import KeyIgnored, SubmissionAdopted
 from browser_use_async.server import LocalServer
 from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor
 from browser_use_async.server.faults import Fault
-from browser_use_async.server.static_site import StaticSite
+from browser_use_async.server.http.static_site import StaticSite
 from browser_use_async.transport.config import Runtime
 from tests.support.api_bench import OpenSession
 from tests.support.fake_api import LOST_AFTER, FakeApi, FakeTask

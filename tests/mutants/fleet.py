@@ -17,7 +17,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "a server without submission keys joins servers that keep them",
-        "server/shared_database.py",
+        "server/storage/shared_database.py",
         "Nodes.join.work",
         "await self._is_live(at, keeps_keys=not keeps_keys)",
         "False",
@@ -25,7 +25,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "servers that start at once do not see each other",
-        "server/shared_database.py",
+        "server/storage/shared_database.py",
         "Nodes.join.work",
         "await at.rows('LOCK TABLE nodes IN SHARE ROW EXCLUSIVE MODE')",
         "pass",

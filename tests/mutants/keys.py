@@ -34,7 +34,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "links from one server to another are not verified",
-        "server/handoff.py",
+        "server/fleet/handoff.py",
         "Handoff.add_route",
         "fault is not None",
         "fault is LinkFault.USED",
@@ -103,7 +103,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "links that steer are shown to all keys",
-        "server/signed_links.py",
+        "server/pages/links.py",
         "Links.live_url",
         "self.may_steer",
         "True",

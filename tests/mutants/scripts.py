@@ -85,7 +85,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "a script may be named that nothing plays",
-        "server/task_start.py",
+        "server/operations/task_start.py",
         "_check_script",
         "pairs is not None and not server.runner.takes_scripts",
         "False",

@@ -71,7 +71,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "submission keys outlive their task",
-        "server/expiry.py",
+        "server/operations/expiry.py",
         "_expire_oldest",
         "await at.delete('submission_keys', resource_id=record.id)",
         "pass",

@@ -16,13 +16,14 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from browser_use_async.server import LocalServer, signed_links
+from browser_use_async.server import LocalServer
 from browser_use_async.server.app.file_routes import UnsatisfiableRangeError, byte_range
 from browser_use_async.server.errors import StorageUnavailableError
 from browser_use_async.server.http.file_answer import MOST_OF_FILE, FileAnswer
-from browser_use_async.server.pictures import WHITE_PAGE
+from browser_use_async.server.pages import links as signed_links
 from browser_use_async.server.records import Failed, Finished
 from browser_use_async.server.storage.files import FileFacts, StoredFile
+from browser_use_async.server.storage.pictures import WHITE_PAGE
 from tests.server.calling import Answer, Caller
 from tests.server.pngs import read_png
 from tests.server.steering import FromQueue

@@ -10,9 +10,9 @@ import aiohttp
 import pytest
 
 from browser_use_async.server import LocalServer, Webhook
-from browser_use_async.server.encryption import KEY_VARIABLE
 from browser_use_async.server.executors.scripted import ScriptedExecutor
 from browser_use_async.server.records import Finished
+from browser_use_async.server.secrets.encryption import KEY_VARIABLE
 from tests.server.calling import Caller
 from tests.server.conftest import SCENARIOS
 from tests.server.steering import FromQueue

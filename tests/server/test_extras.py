@@ -9,7 +9,7 @@ import pytest
 
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server import ChromiumSettings, LocalServer
-from browser_use_async.server.static_site import StaticSite, example_site_directory
+from browser_use_async.server.http.static_site import StaticSite, example_site_directory
 from tests.server.calling import Caller
 
 Hide = Callable[..., None]

@@ -4,8 +4,8 @@ import zlib
 
 import pytest
 
+from browser_use_async.server.egress.http_client import HttpClient, HttpClientError
 from browser_use_async.server.egress.policy import EgressPolicy
-from browser_use_async.server.http_client import HttpClient, HttpClientError
 from tests.server.raw_server import page, raw_server
 from tests.support.hygiene import nothing_leaks
 from tests.support.wire import Connection, WireServer, answering

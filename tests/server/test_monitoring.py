@@ -17,9 +17,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from browser_use_async.server import LocalServer, Webhook
 from browser_use_async.server.app.metrics import health_response
-from browser_use_async.server.encryption import KEY_VARIABLE
 from browser_use_async.server.loops import Loops
 from browser_use_async.server.records import Finished
+from browser_use_async.server.secrets.encryption import KEY_VARIABLE
 from browser_use_async.server.storage import SqliteDatabase
 from tests.server.calling import Caller
 from tests.server.steering import FromQueue

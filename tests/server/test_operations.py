@@ -12,10 +12,10 @@ from browser_use_async.api.serialization import decode_response
 from browser_use_async.server import LocalServer
 from browser_use_async.server.admin import ADMIN_ROUTES
 from browser_use_async.server.executors.scripted import ScriptedExecutor
+from browser_use_async.server.http.routes import ROUTES, operation
+from browser_use_async.server.http.static_site import StaticSite
 from browser_use_async.server.operations import API_ROUTES
-from browser_use_async.server.routes import ROUTES, operation
 from browser_use_async.server.search.backends import SiteIndexBackend
-from browser_use_async.server.static_site import StaticSite
 from tests.server.calling import Caller
 from tests.server.conftest import SCENARIOS
 

@@ -1,6 +1,6 @@
 """The picture of steps that bring none."""
 
-from browser_use_async.server.pictures import WHITE_PAGE
+from browser_use_async.server.storage.pictures import WHITE_PAGE
 from tests.server.pngs import read_png
 
 

@@ -14,8 +14,8 @@ import pytest
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server import LocalServer, Webhook
 from browser_use_async.server.executors.protocol import Control, Executor
+from browser_use_async.server.http.static_site import StaticSite, example_site_directory
 from browser_use_async.server.records import Assignment, Finished, Step
-from browser_use_async.server.static_site import StaticSite, example_site_directory
 from tests.server.calling import Answer, Caller
 from tests.server.pages.socket import live_socket
 from tests.server.steering import FromQueue

@@ -7,8 +7,8 @@ from contextlib import suppress
 
 import pytest
 
+from browser_use_async.server.operations.task_start import resolve_settings
 from browser_use_async.server.records import Assignment, Failed, Finished
-from browser_use_async.server.task_start import resolve_settings
 from browser_use_async.types import BrowserProfile, ProxyCountry, RunTaskRequest, SecretMapping
 from tests.server.calling import Caller
 from tests.server.steering import FromQueue

@@ -3,10 +3,10 @@ from pathlib import Path
 
 import pytest
 
-from browser_use_async.server import static_site
+from browser_use_async.server.egress.http_client import HttpClient
 from browser_use_async.server.egress.policy import AllowedDomains, EgressPolicy, PrivateAddresses
-from browser_use_async.server.http_client import HttpClient
-from browser_use_async.server.static_site import StaticSite, example_site_directory
+from browser_use_async.server.http import static_site
+from browser_use_async.server.http.static_site import StaticSite, example_site_directory
 
 
 @pytest.fixture

@@ -12,18 +12,18 @@ from browser_use_async.server import LocalServer
 from browser_use_async.server.egress.proxy import Egress
 from browser_use_async.server.executors.protocol import Control
 from browser_use_async.server.faults import FaultInjector
-from browser_use_async.server.handoff import Handoff
+from browser_use_async.server.fleet.handoff import Handoff
 from browser_use_async.server.http.held_calls import HeldCalls
 from browser_use_async.server.loops import Loops
 from browser_use_async.server.operations.tasks import get_task_status, run_task, stop_task
+from browser_use_async.server.pages.links import Links
 from browser_use_async.server.records import Assignment, Failed, Finished, Step
 from browser_use_async.server.running_server import RunningServer
 from browser_use_async.server.search.engine import SearchEngine
 from browser_use_async.server.settings import ServerSettings
-from browser_use_async.server.shared_database import Nodes
-from browser_use_async.server.signed_links import Links
 from browser_use_async.server.storage import SqliteDatabase
 from browser_use_async.server.storage.progress import TRANSITIONS, TaskEvent
+from browser_use_async.server.storage.shared_database import Nodes
 from browser_use_async.server.stores import Stores
 from browser_use_async.server.tasks import TaskRunner
 from browser_use_async.server.tasks.deployment import SingleServer

@@ -9,7 +9,7 @@ from playwright.async_api import Page, async_playwright, expect
 
 from browser_use_async import errors
 from browser_use_async.server.executors.browser.locate import find_browser
-from browser_use_async.server.static_site import StaticSite
+from browser_use_async.server.http.static_site import StaticSite
 
 SITE = Path(__file__).parents[2] / "site"
 

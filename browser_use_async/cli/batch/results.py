@@ -23,7 +23,7 @@ from browser_use_async.batch import BatchResult, ItemState
 from browser_use_async.cli.batch.input import InputItem, short_digest
 from browser_use_async.cli.console import json_text
 from browser_use_async.errors import ConfigurationError
-from browser_use_async.server.cells import cell_of, text_of_cell
+from browser_use_async.server.executors.answers.cells import cell_of, text_of_cell
 
 _OWN_COLUMNS = (
     *("line", "key", "state", "status", "cost_cents", "former_cost_cents", "joined", "task_id"),

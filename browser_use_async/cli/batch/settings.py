@@ -31,7 +31,7 @@ from browser_use_async.cli.console import counted
 from browser_use_async.cli.fields import task_fields
 from browser_use_async.errors import ConfigurationError, LedgerError
 from browser_use_async.money.amounts import TaskPrice
-from browser_use_async.server.secret_sources import is_source
+from browser_use_async.server.secrets.sources import is_source
 from browser_use_async.types import RunTaskFields, RunTaskRequest
 
 # --- the ledger ------------------------------------------------------------------------------

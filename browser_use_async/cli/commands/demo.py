@@ -27,8 +27,8 @@ from browser_use_async.prices import format_cents
 from browser_use_async.server import ChromiumSettings, LocalServer
 from browser_use_async.server.executors.choice import choose_executor, has_browser, without_model
 from browser_use_async.server.executors.protocol import Control, Executor
+from browser_use_async.server.http.static_site import StaticSite, example_site_directory
 from browser_use_async.server.records import Assignment, Failed, Finished, Step
-from browser_use_async.server.static_site import StaticSite, example_site_directory
 
 _PAUSE_SECONDS = 1.0
 _PAGES = 3

@@ -23,7 +23,7 @@ from browser_use_async.cli.screen import Style
 from browser_use_async.config_file import ConfigFile, config_path
 from browser_use_async.errors import BrowserUseError, ConfigurationError
 from browser_use_async.prices import format_cents
-from browser_use_async.server.secret_sources import WAYS
+from browser_use_async.server.secrets.sources import WAYS
 from browser_use_async.transport.config import (
     DEFAULT_BASE_URL,
     DEFAULT_IS_GONE,
@@ -239,7 +239,7 @@ async def _database(place: str | None) -> AsyncIterator[_Check]:
         return
     try:
         address = given_secret(place, "--database").strip()
-        from browser_use_async.server.shared_database import examine_database  # noqa: PLC0415
+        from browser_use_async.server.storage.shared_database import examine_database  # noqa: PLC0415
 
         async for name, detail in examine_database(address):
             yield _Check(name, detail)

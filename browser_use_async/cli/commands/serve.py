@@ -33,13 +33,14 @@ from browser_use_async.server import (
     Webhook,
     checks,
 )
-from browser_use_async.server.encryption import KEY_VARIABLE, missing_for_encryption
 from browser_use_async.server.executors.browser.locate import find_browser, version_warning
 from browser_use_async.server.executors.choice import has_browser
 from browser_use_async.server.http.access_log import LOGGER as ACCESS_LOG
 from browser_use_async.server.http.access_log import JsonLines
 from browser_use_async.server.http.connections import DESCRIPTORS
-from browser_use_async.server.secret_sources import file_of, variable_of
+from browser_use_async.server.http.static_site import StaticSite, example_site_directory
+from browser_use_async.server.secrets.encryption import KEY_VARIABLE, missing_for_encryption
+from browser_use_async.server.secrets.sources import file_of, variable_of
 from browser_use_async.server.setting_kinds import (
     URL_TEXT,
     Kind,
@@ -49,7 +50,6 @@ from browser_use_async.server.setting_kinds import (
     whole,
 )
 from browser_use_async.server.settings import GROUPS
-from browser_use_async.server.static_site import StaticSite, example_site_directory
 from browser_use_async.server.storage.webhooks import DEFAULT_EVENTS, EVENTS
 
 # Where the example site is served unless that port is taken.

@@ -23,9 +23,9 @@ from browser_use_async.cli.options import Argument, Choice, given_secret, option
 from browser_use_async.cli.screen import Style
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.logs import LOGGER
+from browser_use_async.server.egress.http_client import HttpClient, HttpClientError
 from browser_use_async.server.egress.policy import EgressPolicy
-from browser_use_async.server.http_client import HttpClient, HttpClientError
-from browser_use_async.server.secret_sources import WAYS, is_source
+from browser_use_async.server.secrets.sources import WAYS, is_source
 from browser_use_async.server.webhooks.events import TEST_BODY, signed_headers
 from browser_use_async.webhooks import (
     Answer,

@@ -1,7 +1,7 @@
 """The calls below `/admin`: what the server's own pages ask, and what its operator does."""
 
 from browser_use_async.server.admin import account, files, keys, scripts, summary, tasks, webhooks
-from browser_use_async.server.routes import ROUTES, Route
+from browser_use_async.server.http.routes import ROUTES, Route
 
 __all__ = ["ADMIN_ROUTES", "account", "files", "keys", "scripts", "summary", "tasks", "webhooks"]
 

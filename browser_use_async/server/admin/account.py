@@ -7,9 +7,9 @@ import attrs
 
 from browser_use_async.server.faults import fault_as_json, faults_from_json
 from browser_use_async.server.http.responses import Json
+from browser_use_async.server.http.routes import admin_operation
 from browser_use_async.server.keys.api_key import Scope
 from browser_use_async.server.records import DEFAULT_OWNER
-from browser_use_async.server.routes import admin_operation
 from browser_use_async.server.running_server import RunningServer
 from browser_use_async.types import Balance, FieldKind, FieldRule
 from browser_use_async.types.base import ruled

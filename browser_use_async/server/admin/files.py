@@ -8,10 +8,10 @@ import attrs
 from browser_use_async.server.admin.task_overview import TaskWithFiles, latest_with_files
 from browser_use_async.server.errors import NotFoundError
 from browser_use_async.server.http.responses import Json
+from browser_use_async.server.http.routes import admin_operation
 from browser_use_async.server.keys.api_key import Scope
-from browser_use_async.server.routes import admin_operation
+from browser_use_async.server.pages.links import Links
 from browser_use_async.server.running_server import RunningServer
-from browser_use_async.server.signed_links import Links
 from browser_use_async.server.storage.files import Files
 from browser_use_async.server.storage.rows import to_moment
 from browser_use_async.types import FieldKind, FieldRule

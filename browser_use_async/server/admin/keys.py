@@ -6,10 +6,10 @@ import attrs
 
 from browser_use_async.server.errors import NotFoundError
 from browser_use_async.server.http.responses import Json
+from browser_use_async.server.http.routes import admin_operation
 from browser_use_async.server.keys.api_key import NO_KEY, ApiKey, NewKey, Scope
 from browser_use_async.server.keys.api_keys import ListedKey
 from browser_use_async.server.records import DEFAULT_OWNER
-from browser_use_async.server.routes import admin_operation
 from browser_use_async.server.running_server import RunningServer
 from browser_use_async.server.storage.rows import to_moment
 from browser_use_async.types import FieldKind, FieldRule

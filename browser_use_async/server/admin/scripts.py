@@ -6,8 +6,8 @@ from browser_use_async.server.errors import NotFoundError
 from browser_use_async.server.executors.scripts.check import problem_with
 from browser_use_async.server.http.errors import HttpError
 from browser_use_async.server.http.responses import Json
+from browser_use_async.server.http.routes import admin_operation
 from browser_use_async.server.keys.api_key import Scope
-from browser_use_async.server.routes import admin_operation
 from browser_use_async.server.running_server import RunningServer
 from browser_use_async.server.storage.rows import to_moment
 from browser_use_async.server.storage.scripts import Origin, ScriptVersion

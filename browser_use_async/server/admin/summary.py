@@ -10,8 +10,8 @@ import attrs
 
 from browser_use_async.prices import TASK_START_CENTS, step_cents, task_cents
 from browser_use_async.server.http.responses import Json
+from browser_use_async.server.http.routes import admin_operation
 from browser_use_async.server.keys.api_key import Scope
-from browser_use_async.server.routes import admin_operation
 from browser_use_async.server.running_server import RunningServer
 from browser_use_async.server.storage import Database
 from browser_use_async.server.storage.rows import beginning, from_text, to_moment

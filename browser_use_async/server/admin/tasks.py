@@ -16,15 +16,15 @@ from browser_use_async.server.admin.task_overview import (
 )
 from browser_use_async.server.errors import ExpiredError, NotFoundError
 from browser_use_async.server.http.responses import Json
+from browser_use_async.server.http.routes import admin_operation
 from browser_use_async.server.keys.api_key import Scope
 from browser_use_async.server.operations.tasks import find_task
-from browser_use_async.server.routes import admin_operation
+from browser_use_async.server.pages.links import Links
 from browser_use_async.server.running_server import RunningServer
-from browser_use_async.server.schedule import ScheduleRecord, next_run
-from browser_use_async.server.signed_links import Links
 from browser_use_async.server.storage import TaskRecord
 from browser_use_async.server.storage.progress import paused_seconds, step_facts, trace_of_step
 from browser_use_async.server.storage.rows import to_moment
+from browser_use_async.server.storage.schedule import ScheduleRecord, next_run
 from browser_use_async.types import FieldKind, FieldRule, TaskId
 from browser_use_async.types.base import ruled
 from browser_use_async.types.tasks import IDENTIFIER

@@ -6,8 +6,8 @@ from browser_use_async.api.serialization import given_fields
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server.errors import NotFoundError
 from browser_use_async.server.http.responses import Json
+from browser_use_async.server.http.routes import admin_operation
 from browser_use_async.server.keys.api_key import Scope
-from browser_use_async.server.routes import admin_operation
 from browser_use_async.server.running_server import RunningServer
 from browser_use_async.server.storage.outbox import STATES, delivery_as_json, whole_delivery_as_json
 from browser_use_async.server.webhooks import Webhook

@@ -30,6 +30,7 @@ from browser_use_async.server.http.connections import note_request
 from browser_use_async.server.http.cors import CrossOriginPolicy
 from browser_use_async.server.http.errors import http_error
 from browser_use_async.server.http.responses import compact_json, json_response
+from browser_use_async.server.http.routes import Route
 from browser_use_async.server.http.submission_keys import advertise
 from browser_use_async.server.keys.api_key import ApiKey, Scope
 from browser_use_async.server.live_view.routes import add_live_routes
@@ -44,7 +45,6 @@ from browser_use_async.server.pages import (
     missing_page,
     script,
 )
-from browser_use_async.server.routes import Route
 from browser_use_async.server.running_server import RunningServer
 from browser_use_async.server.tasks.deployment import Deployment
 from browser_use_async.version import __version__

@@ -28,6 +28,7 @@ from browser_use_async.server.http.call_quota import CallQuota
 from browser_use_async.server.http.errors import HttpError
 from browser_use_async.server.http.held_calls import Reader
 from browser_use_async.server.http.responses import Json, json_response
+from browser_use_async.server.http.routes import Route
 from browser_use_async.server.http.submission_keys import (
     KEYED,
     answer_once,
@@ -35,7 +36,6 @@ from browser_use_async.server.http.submission_keys import (
     search_once,
 )
 from browser_use_async.server.keys.api_key import DEFAULT_KEY, ApiKey, Scope
-from browser_use_async.server.routes import Route
 from browser_use_async.server.running_server import RunningServer
 from browser_use_async.types import FieldKind, rules_of
 

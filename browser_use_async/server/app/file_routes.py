@@ -9,11 +9,11 @@ from aiohttp import web
 
 from browser_use_async.api.limits import MAX_FILE_BYTES
 from browser_use_async.server.http.file_answer import Downloads, FileAnswer
+from browser_use_async.server.http.places import Places
 from browser_use_async.server.http.responses import storage_error
-from browser_use_async.server.places import Places
+from browser_use_async.server.pages.links import LinkFault
 from browser_use_async.server.records import DEFAULT_OWNER
 from browser_use_async.server.running_server import RunningServer
-from browser_use_async.server.signed_links import LinkFault
 from browser_use_async.server.storage import TaskRecord
 from browser_use_async.server.storage.files import (
     LinkUsedError,

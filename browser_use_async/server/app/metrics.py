@@ -18,8 +18,8 @@ from browser_use_async.server.keys.api_key import ApiKey, Scope
 from browser_use_async.server.loops import Loops
 from browser_use_async.server.records import FailureCause
 from browser_use_async.server.running_server import RunningServer
-from browser_use_async.server.shared_database import Nodes
 from browser_use_async.server.storage import Database
+from browser_use_async.server.storage.shared_database import Nodes
 from browser_use_async.types import TaskStatus
 
 if TYPE_CHECKING:

@@ -27,9 +27,9 @@ from browser_use_async.server.egress.policy import (
     EgressPolicy,
     PrivateAddresses,
 )
+from browser_use_async.server.egress.web_addresses import find_addresses
 from browser_use_async.server.loops import BackgroundTasks
 from browser_use_async.server.records import Assignment
-from browser_use_async.server.web_addresses import find_addresses
 
 _HEAD_BYTES = 256 * 1024
 _HEAD_SECONDS = 60.0

@@ -9,10 +9,10 @@ import attrs
 from yarl import URL
 
 from browser_use_async.errors import ConfigurationError
+from browser_use_async.server.egress.http_client import HttpClient, HttpClientError, HttpResponse
 from browser_use_async.server.egress.proxy import Egress
 from browser_use_async.server.executors.settings import AgentSettings
 from browser_use_async.server.html.document import load_json
-from browser_use_async.server.http_client import HttpClient, HttpClientError, HttpResponse
 
 _SHOWN_NAMES = 8
 _FENCED = re.compile(r"\s*```(?:json)?\s*\n(?P<inner>.*)\n\s*```\s*", re.DOTALL)

@@ -7,8 +7,8 @@ from urllib.parse import quote, quote_plus
 
 import attrs
 
-from browser_use_async.server.one_time_codes import is_seed, latest_codes
 from browser_use_async.server.records import Failed, Finished, Step, StepTrace
+from browser_use_async.server.secrets.one_time_codes import is_seed, latest_codes
 
 _SHORTEST = 4
 """Shorter values are parts of ordinary words, so replacing them would protect nothing."""

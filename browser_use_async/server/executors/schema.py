@@ -7,8 +7,8 @@ from typing import Any
 import attrs
 
 from browser_use_async.server.executors.protocol import CannotContinueError
+from browser_use_async.server.executors.task_fields import MISSING, resolve_pointer
 from browser_use_async.server.html.document import load_json
-from browser_use_async.server.task_fields import MISSING, resolve_pointer
 
 # The required types of keywords.
 _KEYWORDS: dict[str, tuple[type, ...]] = {

@@ -11,7 +11,7 @@ from browser_use_async.errors import ConfigurationError
 from browser_use_async.server import checks
 from browser_use_async.server import setting_kinds as kinds
 from browser_use_async.server.egress.proxy import Egress
-from browser_use_async.server.secret_sources import is_source, read_secret
+from browser_use_async.server.secrets.sources import is_source, read_secret
 from browser_use_async.server.setting_kinds import setting
 
 CHROMIUM_VARIABLE = "BROWSER_USE_SERVER_CHROMIUM"

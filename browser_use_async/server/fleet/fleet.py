@@ -14,7 +14,6 @@ from browser_use_async.server.fleet.worker import LOST, FleetWorker
 from browser_use_async.server.loops import Loop, Loops, log_failure
 from browser_use_async.server.records import Failed, FailureCause
 from browser_use_async.server.settings import ServerSettings
-from browser_use_async.server.shared_database import LONGEST_INTERVAL, Nodes
 from browser_use_async.server.storage import (
     Database,
     TaskStore,
@@ -23,6 +22,7 @@ from browser_use_async.server.storage import (
 from browser_use_async.server.storage.postgres.connection import Listener
 from browser_use_async.server.storage.postgres.database import PostgresDatabase
 from browser_use_async.server.storage.postgres.jobs import QUEUES
+from browser_use_async.server.storage.shared_database import LONGEST_INTERVAL, Nodes
 from browser_use_async.server.stores import Stores
 from browser_use_async.server.tasks.deployment import Deployment
 from browser_use_async.server.tasks.runner import TaskRunner

@@ -8,9 +8,9 @@ from html.parser import HTMLParser
 
 from yarl import URL
 
+from browser_use_async.server.egress.web_addresses import absolute
 from browser_use_async.server.html.page_tree import MOST_DEPTH, MOST_NODES, PageNode
 from browser_use_async.server.html.pauses import pause
-from browser_use_async.server.web_addresses import absolute
 
 MOST_CHARACTERS = 1_000_000
 """How much of a document is read."""

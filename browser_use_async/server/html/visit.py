@@ -13,19 +13,19 @@ import aiohttp
 import attrs
 from yarl import URL
 
+from browser_use_async.server.egress.http_client import (
+    HttpClient,
+    HttpClientError,
+    HttpRefusedError,
+    HttpResponse,
+)
+from browser_use_async.server.egress.web_addresses import absolute
 from browser_use_async.server.html.document import (
     UnreadableDocumentError,
     read_document,
     type_of_file,
 )
 from browser_use_async.server.html.page import Page
-from browser_use_async.server.http_client import (
-    HttpClient,
-    HttpClientError,
-    HttpRefusedError,
-    HttpResponse,
-)
-from browser_use_async.server.web_addresses import absolute
 
 MAX_REDIRECTS = 5
 _LATEST = 4_102_444_800  # seconds since 1970: the latest end of a cookie, in the year 2100

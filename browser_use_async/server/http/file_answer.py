@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, contextmanager
 from aiohttp import web
 
 from browser_use_async.server.errors import StorageUnavailableError
-from browser_use_async.server.places import Places
+from browser_use_async.server.http.places import Places
 from browser_use_async.server.storage.files import StoredFile, in_parts
 
 # How many downloads of one file, and of all files of one owner, are answered at once.

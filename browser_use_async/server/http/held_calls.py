@@ -21,9 +21,9 @@ from browser_use_async.api.long_poll import (
     read_wait,
 )
 from browser_use_async.server.http.errors import HttpError
+from browser_use_async.server.http.places import Places
 from browser_use_async.server.http.responses import compact_json
 from browser_use_async.server.keys.api_key import REVOKED
-from browser_use_async.server.places import Places
 from browser_use_async.server.records import DEFAULT_OWNER
 from browser_use_async.server.storage import TaskStore
 from browser_use_async.server.tasks.changes import ChangeLog, Changes

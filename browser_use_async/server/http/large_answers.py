@@ -5,8 +5,8 @@ from contextlib import AbstractContextManager
 
 from aiohttp import hdrs, web
 
+from browser_use_async.server.http.places import Places
 from browser_use_async.server.http.responses import json_response
-from browser_use_async.server.places import Places
 
 # From how many bytes on an answer is large.
 LARGE_BYTES = 128 * 1024

@@ -10,7 +10,7 @@ import attrs
 from aiohttp import WSCloseCode, WSMsgType, web
 
 from browser_use_async.server.executors.view import Frame, Input, View, close_frames
-from browser_use_async.server.handoff import Elsewhere, Page
+from browser_use_async.server.fleet.handoff import Elsewhere, Page
 from browser_use_async.server.http.errors import http_error
 from browser_use_async.server.live_view.messages import (
     Command,

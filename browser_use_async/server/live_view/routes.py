@@ -10,13 +10,13 @@ from weakref import WeakSet
 import attrs
 from aiohttp import WSCloseCode, web
 
-from browser_use_async.server.handoff import Page, redirect
+from browser_use_async.server.fleet.handoff import Page, redirect
 from browser_use_async.server.http.access import origin_of
 from browser_use_async.server.http.authorization import Authorization
 from browser_use_async.server.http.errors import HttpError
+from browser_use_async.server.http.places import Places
 from browser_use_async.server.live_view.connection import LiveConnection
 from browser_use_async.server.pages import ended_page, live_page, live_state
-from browser_use_async.server.places import Places
 from browser_use_async.server.running_server import RunningServer
 from browser_use_async.server.storage import TaskRecord
 from browser_use_async.server.storage.progress import step_facts

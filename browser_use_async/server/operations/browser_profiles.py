@@ -9,7 +9,7 @@ from browser_use_async.api.endpoint_table import (
     UPDATE_BROWSER_PROFILE,
 )
 from browser_use_async.server.errors import NotFoundError
-from browser_use_async.server.routes import operation
+from browser_use_async.server.http.routes import operation
 from browser_use_async.server.running_server import RunningServer
 from browser_use_async.server.storage.database import Claim
 

@@ -12,11 +12,15 @@ from browser_use_async.api.endpoint_table import (
 )
 from browser_use_async.api.serialization import given_fields
 from browser_use_async.server.errors import NotFoundError, invalid_field
-from browser_use_async.server.routes import operation
+from browser_use_async.server.http.routes import operation
+from browser_use_async.server.operations.task_start import (
+    check_fields,
+    checked_assignment,
+    shown_settings,
+)
 from browser_use_async.server.running_server import RunningServer
-from browser_use_async.server.schedule import SCHEDULE_MODEL, ScheduleRecord
 from browser_use_async.server.storage.database import Claim
-from browser_use_async.server.task_start import check_fields, checked_assignment, shown_settings
+from browser_use_async.server.storage.schedule import SCHEDULE_MODEL, ScheduleRecord
 
 
 @operation(LIST_SCHEDULED_TASKS)

@@ -14,7 +14,7 @@ from browser_use_async.server.errors import (
     invalid_field,
 )
 from browser_use_async.server.html.visit import PageNotOpenedError
-from browser_use_async.server.routes import operation
+from browser_use_async.server.http.routes import operation
 from browser_use_async.server.running_server import RunningServer
 from browser_use_async.server.storage.account import Charge
 

@@ -10,15 +10,15 @@ from browser_use_async.api.limits import MAX_TASK_PAGE
 from browser_use_async.api.scalars import format_timestamp
 from browser_use_async.server.errors import NotFoundError
 from browser_use_async.server.http.responses import Json, json_bytes, json_text, quoted
+from browser_use_async.server.http.routes import operation
+from browser_use_async.server.operations.task_start import shown_settings, start_task
+from browser_use_async.server.pages.links import Links
 from browser_use_async.server.records import DEFAULT_MODEL
-from browser_use_async.server.routes import operation
 from browser_use_async.server.running_server import RunningServer
-from browser_use_async.server.signed_links import Links
 from browser_use_async.server.storage import TaskRecord, TransitionRefusedError
 from browser_use_async.server.storage.database import Claim, Row
 from browser_use_async.server.storage.records import session_id_of
 from browser_use_async.server.storage.rows import from_json, from_text
-from browser_use_async.server.task_start import shown_settings, start_task
 
 # The most characters of outputs on one page of the list: escaped as JSON, and with the other
 # fields, less than the 32 MB that clients of this package accept.

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from aiohttp import web
 
 from browser_use_async.api.endpoint_table import API_PREFIX
+from browser_use_async.server.pages.links import Links
 from browser_use_async.server.pages.templates import fragment, html_page
-from browser_use_async.server.schedule import SCHEDULE_MODEL
-from browser_use_async.server.signed_links import Links
+from browser_use_async.server.storage.schedule import SCHEDULE_MODEL
 from browser_use_async.types.enums import LlmModel, ProxyCountry
 
 # The paths below `/` at which the same document stands.

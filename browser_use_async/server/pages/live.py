@@ -7,8 +7,8 @@ from typing import Any
 from aiohttp import web
 
 from browser_use_async.api.converter import unstructure
+from browser_use_async.server.pages.links import Links
 from browser_use_async.server.pages.templates import fragment, html_page
-from browser_use_async.server.signed_links import Links
 from browser_use_async.server.storage import TaskRecord
 from browser_use_async.server.storage.progress import StepFacts
 

@@ -11,9 +11,9 @@ from yarl import URL
 from browser_use_async.api.json import JsonRefusedError, read_json
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server import checks
+from browser_use_async.server.egress.http_client import HttpClient, HttpClientError
 from browser_use_async.server.errors import UnavailableError
 from browser_use_async.server.html.page import Page
-from browser_use_async.server.http_client import HttpClient, HttpClientError
 from browser_use_async.server.search.crawler import crawl_if_possible
 from browser_use_async.server.search.relevance import scores
 

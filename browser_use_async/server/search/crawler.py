@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 
 from yarl import URL
 
+from browser_use_async.server.egress.http_client import HttpClient
 from browser_use_async.server.html.page import Link, Page
 from browser_use_async.server.html.visit import PageNotOpenedError, open_page
-from browser_use_async.server.http_client import HttpClient
 from browser_use_async.server.loops import log_failure
 from browser_use_async.server.search.relevance import without_fragment
 

@@ -3,8 +3,8 @@
 import asyncio
 from functools import partial
 
+from browser_use_async.server.egress.http_client import HttpClient
 from browser_use_async.server.egress.proxy import Egress
-from browser_use_async.server.http_client import HttpClient
 from browser_use_async.server.search.backends import (
     SearchBackend,
     SearxngBackend,

@@ -10,15 +10,15 @@ from browser_use_async.api.scalars import parse_timestamp
 from browser_use_async.api.serialization import encode_request
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server.errors import UnsupportedError
-from browser_use_async.server.schedule import (
+from browser_use_async.server.storage.database import Claim, Database
+from browser_use_async.server.storage.rows import from_json, to_json, to_row
+from browser_use_async.server.storage.schedule import (
     ScheduleRecord,
     change_schedule,
     missing_for_schedules,
     new_schedule,
     next_run,
 )
-from browser_use_async.server.storage.database import Claim, Database
-from browser_use_async.server.storage.rows import from_json, to_json, to_row
 from browser_use_async.server.storage.secret_documents import Secrets
 from browser_use_async.server.storage.table import Codec, Collection, Table
 from browser_use_async.types import (

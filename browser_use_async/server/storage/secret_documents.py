@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from browser_use_async.errors import ConfigurationError
-from browser_use_async.server.encryption import (
+from browser_use_async.server.secrets.encryption import (
     KEY_VARIABLE,
     Seal,
     missing_for_encryption,

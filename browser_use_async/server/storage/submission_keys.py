@@ -16,9 +16,9 @@ from browser_use_async.api.endpoint_table import CREATE_SCHEDULED_TASK, RUN_TASK
 from browser_use_async.api.json import read_json
 from browser_use_async.api.scalars import plain
 from browser_use_async.api.serialization import given_fields
-from browser_use_async.server.schedule import SCHEDULE_MODEL
 from browser_use_async.server.storage.database import Database, Owned
 from browser_use_async.server.storage.rows import to_moment
+from browser_use_async.server.storage.schedule import SCHEDULE_MODEL
 from browser_use_async.server.storage.secret_documents import server_key
 from browser_use_async.server.storage.table import Table
 from browser_use_async.types import FieldKind, LlmModel, rules_of

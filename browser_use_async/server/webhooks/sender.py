@@ -16,13 +16,13 @@ from typing import Any
 import attrs
 
 from browser_use_async.errors import ConfigurationError
-from browser_use_async.server.egress.proxy import Egress
-from browser_use_async.server.http_client import (
+from browser_use_async.server.egress.http_client import (
     USER_AGENT,
     HttpClient,
     HttpClientError,
     HttpResponse,
 )
+from browser_use_async.server.egress.proxy import Egress
 from browser_use_async.server.loops import log_failure
 from browser_use_async.server.storage.database import Database, stored
 from browser_use_async.server.storage.outbox import Attempt, Delivery, Exchange, Outbox

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from browser_use_async.batch.report import write_report
-from browser_use_async.server.static_site import StaticSite
+from browser_use_async.server.http.static_site import StaticSite
 from tests.browser.accessibility import barriers
 from tests.browser.driver import Browser, Page, browser, browser_address
 from tests.server.pages.application import violations

@@ -11,8 +11,8 @@ from urllib.parse import quote
 import attrs
 
 from browser_use_async.api.endpoint_table import API_PREFIX
+from browser_use_async.server.egress.http_client import HttpClient, HttpClientError, HttpResponse
 from browser_use_async.server.egress.policy import EgressPolicy
-from browser_use_async.server.http_client import HttpClient, HttpClientError, HttpResponse
 from tests.conformance.statements.shapes import TASK, Shape, mismatch
 
 QUICK_TASK = "Open {website} and tell me its title"

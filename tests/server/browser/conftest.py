@@ -8,7 +8,7 @@ from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 from browser_use_async.server.executors.browser.executor import ChromiumExecutor
 from browser_use_async.server.executors.browser.locate import find_browser
 from browser_use_async.server.executors.settings import ChromiumSettings
-from browser_use_async.server.static_site import StaticSite, example_site_directory
+from browser_use_async.server.http.static_site import StaticSite, example_site_directory
 
 VIEWPORT = (800, 600)
 

@@ -8,8 +8,8 @@ import pytest
 
 from browser_use_async.server.executors.browser.executor import ChromiumExecutor
 from browser_use_async.server.executors.redaction import SecretRedactor
-from browser_use_async.server.one_time_codes import SeedRefusedError, typed_text
 from browser_use_async.server.records import Failed, Finished
+from browser_use_async.server.secrets.one_time_codes import SeedRefusedError, typed_text
 from tests.server.browser.pages import serve_pages
 from tests.server.browser.running import browse
 

@@ -5,8 +5,8 @@ import pytest
 from aiohttp import web
 
 from browser_use_async.server.executors.browser.executor import ChromiumExecutor
-from browser_use_async.server.pictures import WHITE_PAGE
 from browser_use_async.server.records import Finished
+from browser_use_async.server.storage.pictures import WHITE_PAGE
 from tests.server.browser.pages import png_size, serve_pages
 from tests.server.browser.running import browse
 from tests.server.plain.running import Run, properties

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from browser_use_async.server.egress.http_client import HttpClient
 from browser_use_async.server.egress.policy import (
     NOWHERE,
     AdHosts,
@@ -15,7 +16,6 @@ from browser_use_async.server.egress.policy import (
 )
 from browser_use_async.server.egress.proxy import Gateway, Upstream
 from browser_use_async.server.egress.resolver import MOST_WAITING, THREADS
-from browser_use_async.server.http_client import HttpClient
 from tests.server.egress.conftest import Names
 from tests.support.patience import PATIENCE, until
 

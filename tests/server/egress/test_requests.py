@@ -10,8 +10,8 @@ import pytest
 
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server import ChromiumSettings, LocalServer, Webhook
+from browser_use_async.server.egress.http_client import HttpClient, HttpRefusedError
 from browser_use_async.server.egress.policy import EgressPolicy
-from browser_use_async.server.http_client import HttpClient, HttpRefusedError
 from tests.server.browser.pages import serve_pages
 from tests.server.calling import Answer, Caller
 from tests.server.egress.conftest import Inner, Names

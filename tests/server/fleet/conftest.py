@@ -10,8 +10,8 @@ import psycopg
 import pytest
 
 from browser_use_async.server import LocalServer
-from browser_use_async.server.encryption import KEY_VARIABLE
 from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor
+from browser_use_async.server.secrets.encryption import KEY_VARIABLE
 from browser_use_async.server.storage.postgres.connection import SCHEMA
 from tests.server.calling import Caller
 from tests.support.patience import PATIENCE

@@ -16,7 +16,7 @@ import pytest
 
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server import Fault, LocalServer
-from browser_use_async.server.encryption import KEY_VARIABLE
+from browser_use_async.server.secrets.encryption import KEY_VARIABLE
 from browser_use_async.server.storage.postgres.connection import connect
 from browser_use_async.server.storage.rows import to_moment
 from tests.server.fleet.conftest import API_KEY, Start, locked, stored_rows

@@ -3,7 +3,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from yarl import URL
 
-from browser_use_async.server.web_addresses import absolute, find_addresses
+from browser_use_async.server.egress.web_addresses import absolute, find_addresses
 
 FOUND = {
     "Open https://a.example and tell me its title": ["https://a.example"],

@@ -1,8 +1,8 @@
 import pytest
 
+from browser_use_async.server.egress.http_client import HttpClient
 from browser_use_async.server.egress.policy import AllowedDomains, EgressPolicy, PrivateAddresses
 from browser_use_async.server.html.visit import Cookies, PageNotOpenedError, open_page
-from browser_use_async.server.http_client import HttpClient
 from tests.server.raw_server import page, raw_server
 
 OPEN = PrivateAddresses(all=True)

@@ -13,7 +13,7 @@ from browser_use_async import BrowserUseSession, errors
 from browser_use_async.prices import simple_search_cents
 from browser_use_async.server import LocalServer
 from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor
-from browser_use_async.server.static_site import StaticSite
+from browser_use_async.server.http.static_site import StaticSite
 from tests.server.calling import Caller
 from tests.server.keys.test_keys import Clock, listed, revoke
 from tests.support.patience import until

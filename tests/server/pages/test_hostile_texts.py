@@ -15,7 +15,7 @@ from browser_use_async.server.executors.scripted import (
     ScriptedExecutor,
     ScriptedStep,
 )
-from browser_use_async.server.static_site import StaticSite
+from browser_use_async.server.http.static_site import StaticSite
 from tests.browser.driver import Browser, Page, browser, browser_address
 from tests.cli.report.ledgers import item, write_ledger
 from tests.server.calling import Caller

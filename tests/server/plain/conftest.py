@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from browser_use_async.server.executors.plain.executor import PlainExecutor
-from browser_use_async.server.static_site import StaticSite, example_site_directory
+from browser_use_async.server.http.static_site import StaticSite, example_site_directory
 
 
 @pytest.fixture

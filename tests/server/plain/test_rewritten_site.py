@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from browser_use_async.server.executors.plain.executor import PlainExecutor
-from browser_use_async.server.static_site import StaticSite, example_site_directory
+from browser_use_async.server.http.static_site import StaticSite, example_site_directory
 from tests.server.plain.running import properties, run, table_of
 
 TEXT, NUMBER, WHOLE, FLAG = ({"type": kind} for kind in ("string", "number", "integer", "boolean"))

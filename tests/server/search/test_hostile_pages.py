@@ -8,9 +8,9 @@ import aiohttp
 import pytest
 
 from browser_use_async.server import LocalServer
+from browser_use_async.server.egress.http_client import HttpClient
 from browser_use_async.server.executors.plain.executor import PlainExecutor
 from browser_use_async.server.executors.settings import ChromiumSettings
-from browser_use_async.server.http_client import HttpClient
 from browser_use_async.server.records import Failed
 from tests.server.calling import Answer, Caller
 from tests.server.plain.running import run

@@ -12,8 +12,8 @@ from yarl import URL
 
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server import ChromiumSettings, LocalServer
+from browser_use_async.server.http.static_site import StaticSite
 from browser_use_async.server.search.backends import choose_backend
-from browser_use_async.server.static_site import StaticSite
 from tests.server.calling import Caller
 from tests.support.patience import PATIENCE
 

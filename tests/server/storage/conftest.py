@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from browser_use_async.server.encryption import KEY_VARIABLE
+from browser_use_async.server.secrets.encryption import KEY_VARIABLE
 from browser_use_async.server.storage import Database, SqliteDatabase
 from tests.support.postgres import postgres, postgres_server
 

@@ -14,8 +14,8 @@ import pytest
 
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server import LocalServer
-from browser_use_async.server.encryption import KEY_VARIABLE
 from browser_use_async.server.errors import StorageUnavailableError
+from browser_use_async.server.secrets.encryption import KEY_VARIABLE
 from browser_use_async.server.storage.database import Database
 from browser_use_async.server.storage.files import FileFacts, Files
 from browser_use_async.server.storage.rows import from_text, to_text

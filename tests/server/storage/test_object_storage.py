@@ -14,11 +14,11 @@ from obstore.store import S3Store
 
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server import LocalServer
-from browser_use_async.server.encryption import KEY_VARIABLE
 from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor
-from browser_use_async.server.file_mover import FileMover
 from browser_use_async.server.records import Finished
+from browser_use_async.server.secrets.encryption import KEY_VARIABLE
 from browser_use_async.server.storage import SqliteDatabase
+from browser_use_async.server.storage.file_mover import FileMover
 from browser_use_async.server.storage.files import FileFacts, Files, object_name
 from browser_use_async.server.storage.object_store import ObjectStore
 from tests.server.calling import Caller

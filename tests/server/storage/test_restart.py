@@ -13,10 +13,10 @@ import aiohttp
 import pytest
 
 from browser_use_async.server import LocalServer
-from browser_use_async.server.encryption import KEY_VARIABLE
 from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor, ScriptedStep
-from browser_use_async.server.pictures import WHITE_PAGE
 from browser_use_async.server.records import Failed, Finished
+from browser_use_async.server.secrets.encryption import KEY_VARIABLE
+from browser_use_async.server.storage.pictures import WHITE_PAGE
 from tests.server.calling import Caller
 from tests.server.pngs import read_png
 from tests.server.steering import FromQueue

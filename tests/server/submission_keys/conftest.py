@@ -9,8 +9,8 @@ import aiohttp
 import pytest
 
 from browser_use_async.server import LocalServer
-from browser_use_async.server.encryption import KEY_VARIABLE
 from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor
+from browser_use_async.server.secrets.encryption import KEY_VARIABLE
 from tests.server.calling import Caller
 from tests.support.postgres import postgres, postgres_server
 

@@ -9,7 +9,7 @@ from typing import Any
 import attrs
 import pytest
 
-from browser_use_async.server.encryption import KEY_VARIABLE
+from browser_use_async.server.secrets.encryption import KEY_VARIABLE
 
 ROOT = Path(__file__).parents[3]
 CALLS = ("/run-task", "/scheduled-task", "/browser-profiles")

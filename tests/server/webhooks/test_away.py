@@ -12,8 +12,8 @@ import aiohttp
 import pytest
 
 from browser_use_async.server import LocalServer, Webhook
-from browser_use_async.server.encryption import KEY_VARIABLE
 from browser_use_async.server.records import Finished
+from browser_use_async.server.secrets.encryption import KEY_VARIABLE
 from browser_use_async.server.webhooks.events import LIFETIME, RETRY_PAUSES
 from tests.server.calling import Caller
 from tests.server.steering import FromQueue, NeverBegun

@@ -8,7 +8,7 @@ import aiohttp
 import pytest
 
 from browser_use_async.server import LocalServer, Webhook
-from browser_use_async.server.encryption import KEY_VARIABLE
+from browser_use_async.server.secrets.encryption import KEY_VARIABLE
 from tests.server.calling import Answer, Caller
 from tests.server.webhooks.receiver import SECRET, Receiver, receiving
 from tests.support.patience import until

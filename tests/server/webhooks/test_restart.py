@@ -13,8 +13,8 @@ import pytest
 
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server import LocalServer, Webhook
-from browser_use_async.server.encryption import KEY_VARIABLE
 from browser_use_async.server.records import Finished
+from browser_use_async.server.secrets.encryption import KEY_VARIABLE
 from browser_use_async.server.storage import Database, SqliteDatabase
 from browser_use_async.server.storage.outbox import Outbox
 from tests.server.calling import Caller

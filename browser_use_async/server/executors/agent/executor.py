@@ -29,8 +29,8 @@ from browser_use_async.server.executors.protocol import Control, Executor
 from browser_use_async.server.executors.redaction import SecretRedactor
 from browser_use_async.server.executors.settings import AgentSettings, ChromiumSettings
 from browser_use_async.server.executors.view import View
-from browser_use_async.server.one_time_codes import is_seed
 from browser_use_async.server.records import Assignment, Failed, Finished, Step
+from browser_use_async.server.secrets.one_time_codes import is_seed
 
 _NO_KEY = "none"
 """A placeholder: clients require a key, even for endpoints that need none."""

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 
 import attrs
 
-from browser_use_async.server.cells import cell_of
 from browser_use_async.server.executors.answers.by_name import ValueNotFoundError, read
+from browser_use_async.server.executors.answers.cells import cell_of
 from browser_use_async.server.executors.answers.spelling import Spelling
 from browser_use_async.server.executors.instructions.actions import Part, Plan, Saving
 from browser_use_async.server.executors.protocol import CannotContinueError

@@ -30,8 +30,8 @@ from browser_use_async.server.html.page import Page
 from browser_use_async.server.html.page_tree import PageNode
 from browser_use_async.server.html.reading import page_of
 from browser_use_async.server.html.visit import PageNotOpenedError, in_words
-from browser_use_async.server.one_time_codes import typed_text
 from browser_use_async.server.records import Assignment
+from browser_use_async.server.secrets.one_time_codes import typed_text
 
 _BEGIN_SECONDS = 1.0
 _ERRORS = {

@@ -34,8 +34,8 @@ from browser_use_async.server.executors.protocol import (
 from browser_use_async.server.executors.scripts.notation import ScriptRefusedError, parse
 from browser_use_async.server.executors.settings import ChromiumSettings
 from browser_use_async.server.executors.view import View
-from browser_use_async.server.one_time_codes import SeedRefusedError, typed_text
 from browser_use_async.server.records import Assignment, Failed, Finished, Step
+from browser_use_async.server.secrets.one_time_codes import SeedRefusedError, typed_text
 
 _TRACE_NAME = "trace.zip"
 

@@ -22,7 +22,7 @@ from browser_use_async.server.executors.browser.launch import BrowserError
 from browser_use_async.server.executors.browser.page import TaskPage, script
 from browser_use_async.server.executors.redaction import SecretRedactor
 from browser_use_async.server.loops import BackgroundTasks
-from browser_use_async.server.one_time_codes import is_seed, latest_codes
+from browser_use_async.server.secrets.one_time_codes import is_seed, latest_codes
 
 _WORLD = "browser-use-async-mask"
 _MARGIN = 2.0

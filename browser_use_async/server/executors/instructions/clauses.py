@@ -8,8 +8,8 @@ import re
 from collections.abc import Collection, Iterator
 from typing import NamedTuple
 
+from browser_use_async.server.egress.web_addresses import find_addresses
 from browser_use_async.server.executors.instructions.actions import OpenAddress, OpenFile, Target
-from browser_use_async.server.web_addresses import find_addresses
 
 # Planes of private characters, each more than a text of 20,000 characters can need.
 _FIRST_TARGET, _FIRST_NAME, _FIRST_QUOTATION = 0xF0000, 0xF8000, 0x100000

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Iterable
 
 import attrs
 
+from browser_use_async.server.egress.http_client import HttpClient
 from browser_use_async.server.egress.proxy import Egress
 from browser_use_async.server.executors.answers.composition import compose
 from browser_use_async.server.executors.instructions import actions
@@ -21,7 +22,6 @@ from browser_use_async.server.executors.protocol import (
 from browser_use_async.server.html.page import Page
 from browser_use_async.server.html.visit import Cookies, PageNotOpenedError, open_file, open_page
 from browser_use_async.server.html.words import links_named
-from browser_use_async.server.http_client import HttpClient
 from browser_use_async.server.records import Assignment, Failed, Finished, Step
 
 _NAMED_LINKS = 12

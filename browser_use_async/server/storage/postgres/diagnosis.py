@@ -6,7 +6,7 @@ import psycopg
 
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.postgres.connection import OLDEST, first_line, literal
-from browser_use_async.server.encryption import (
+from browser_use_async.server.secrets.encryption import (
     KEY_VARIABLE,
     missing_for_encryption,
     seal_from_environment,

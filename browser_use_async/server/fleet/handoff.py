@@ -11,9 +11,9 @@ from aiohttp import web
 from yarl import URL
 
 from browser_use_async.server.pages import ended_page
-from browser_use_async.server.shared_database import Nodes
-from browser_use_async.server.signed_links import LinkFault, Links
+from browser_use_async.server.pages.links import LinkFault, Links
 from browser_use_async.server.storage import TaskRecord, TaskStore
+from browser_use_async.server.storage.shared_database import Nodes
 
 Page = Literal["live", "share"]
 

@@ -12,11 +12,11 @@ import attrs
 
 from browser_use_async.server.errors import NoKeyError, RefusedError, StorageUnavailableError
 from browser_use_async.server.loops import log_waiting
+from browser_use_async.server.operations.task_start import start_task
 from browser_use_async.server.records import DEFAULT_OWNER
 from browser_use_async.server.running_server import RunningServer
-from browser_use_async.server.schedule import SCHEDULE_MODEL, ScheduleRecord
+from browser_use_async.server.storage.schedule import SCHEDULE_MODEL, ScheduleRecord
 from browser_use_async.server.storage.schedules import RunTakenError
-from browser_use_async.server.task_start import start_task
 
 _LONGEST_SLEEP = 60.0  # seconds, after which a changed wall clock is noticed
 _STORAGE_SECONDS = 1.0  # until an unavailable database is tried again

@@ -11,12 +11,12 @@ from browser_use_async.api.script_pairs import ScriptPairs, ScriptPairsError
 from browser_use_async.api.serialization import given_fields
 from browser_use_async.prices import TASK_START_CENTS
 from browser_use_async.server.errors import NotFoundError, RefusedError, invalid_field
+from browser_use_async.server.executors.task_fields import domain_problem, schema_problem
 from browser_use_async.server.records import Assignment
 from browser_use_async.server.running_server import RunningServer
 from browser_use_async.server.storage import TaskRecord
 from browser_use_async.server.storage.database import Claim
 from browser_use_async.server.storage.files import Upload
-from browser_use_async.server.task_fields import domain_problem, schema_problem
 from browser_use_async.types import UNSET, BrowserProfile, Place, TaskSettings, rules_of
 
 MAX_TASK_BYTES = 20 * 1024

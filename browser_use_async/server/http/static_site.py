@@ -23,7 +23,7 @@ def example_site_directory() -> Path:
     Raises:
         FileNotFoundError: There is neither.
     """
-    here = Path(__file__).parent
+    here = Path(__file__).parents[1]
     for directory in (here / "example_site", here.parents[1] / "examples" / "site"):
         if directory.is_dir():
             return directory

@@ -1,0 +1,1 @@
+"""Sealing of secrets, their sources, and one-time codes."""
