@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-pytest_plugins = ["tests.support.canaries", "tests.support.postgres"]
+pytest_plugins = ["tests.support.canaries", "tests.support.chromium", "tests.support.postgres"]
 
 _SHOWN = ("aiohttp", "attrs", "cattrs", "tenacity", "pydantic", "rich", "looptime")
 
