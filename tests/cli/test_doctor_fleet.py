@@ -5,11 +5,8 @@ import pytest
 
 from browser_use_async.server import LocalServer
 from browser_use_async.server.secrets.encryption import KEY_VARIABLE
-from tests.support.postgres import postgres, postgres_server
 
 from .running import Result, environment, run
-
-__all__ = ["postgres", "postgres_server"]
 
 KEY = "a-key-of-the-tests-0123456789"
 FINE = ["database", "notifications", "tables", "server key"]

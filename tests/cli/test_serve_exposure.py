@@ -9,12 +9,10 @@ from browser_use_async.cli.app import parse
 from browser_use_async.cli.setting_options import given
 from browser_use_async.server import ChromiumSettings
 from browser_use_async.server.settings import MIN_EXPOSED_KEY
-from tests.support.certificates import Certificate, certificate
+from tests.support.certificates import Certificate
 from tests.support.hygiene import KEY
 
 from .running import environment, run, running
-
-__all__ = ["certificate"]
 
 SERVE = ("serve", "--port", "0", "--executor", "scripted")
 LONG_KEY = KEY + "-" * MIN_EXPOSED_KEY

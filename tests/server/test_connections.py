@@ -33,10 +33,9 @@ _KEY_AND_TYPE = (
 
 
 @pytest.fixture
-async def server() -> AsyncIterator[LocalServer]:
+def server_options() -> dict[str, Any]:
     """A server to connect with."""
-    async with LocalServer(executor="scripted", api_key="sesame-" * 4) as server:
-        yield server
+    return {"executor": "scripted", "api_key": "sesame-" * 4}
 
 
 async def _connected(server: LocalServer, sent: bytes = b"") -> Ends:

@@ -12,9 +12,7 @@ from browser_use_async.errors import ConfigurationError
 from browser_use_async.server import LocalServer
 from browser_use_async.server.settings import MIN_EXPOSED_KEY
 from tests.server.calling import Caller
-from tests.support.certificates import Certificate, certificate
-
-__all__ = ["certificate"]
+from tests.support.certificates import Certificate
 
 GOOD_KEY = "k" * MIN_EXPOSED_KEY
 EVERYWHERE: Mapping[str, Any] = {"host": "0.0.0.0"}

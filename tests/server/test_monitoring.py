@@ -26,10 +26,7 @@ from tests.server.steering import FromQueue
 from tests.server.test_access import BEHIND, reachable
 from tests.server.webhooks.receiver import SECRET, receiving
 from tests.support.patience import PATIENCE, until
-from tests.support.postgres import postgres, postgres_server
 from tests.support.tcp_proxy import TcpProxy
-
-__all__ = ["postgres", "postgres_server"]
 
 Values = Mapping[tuple[str, ...], float]
 

@@ -14,9 +14,6 @@ from browser_use_async.server import LocalServer
 from browser_use_async.server.admin.summary import reason_of
 from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor
 from tests.server.calling import Caller
-from tests.support.postgres import postgres, postgres_server
-
-__all__ = ["postgres", "postgres_server"]
 
 _SCENARIOS = {
     "Fail": Scenario(

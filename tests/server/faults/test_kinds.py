@@ -4,7 +4,7 @@ import asyncio
 import json
 import random
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -16,13 +16,6 @@ PACE = 20.0  # bytes per second
 CALLS = (2, 5)
 
 pytestmark = pytest.mark.looptime
-
-
-@pytest.fixture
-async def server(nothing_leaks: None) -> AsyncIterator[LocalServer]:
-    """A server whose tasks end at once, without faults at first."""
-    async with LocalServer(executor="scripted") as server:
-        yield server
 
 
 def _is_cut(got: Exchange) -> bool:

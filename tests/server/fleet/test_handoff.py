@@ -10,7 +10,7 @@ import attrs
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.browser.driver import Browser, browser, browser_address
+from tests.browser.driver import Browser
 from tests.server.calling import Answer, Caller
 from tests.server.fleet.conftest import Start, reached, stored_rows
 from tests.server.pages.application import open_page
@@ -19,8 +19,6 @@ from tests.server.pages.showing import Showing, drawn
 from tests.server.pages.socket import live_socket
 from tests.support.patience import until
 from tests.support.ports import free_port
-
-__all__ = ["browser", "browser_address"]
 
 pytestmark = pytest.mark.timeout(90)
 

@@ -7,12 +7,10 @@ import pytest
 
 from browser_use_async.server import LocalServer
 from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor
-from tests.browser.driver import Browser, Page, browser, browser_address
+from tests.browser.driver import Browser, Page
 from tests.server.calling import Caller
 from tests.server.pages.application import click_button, open_page, rows, type_into
 from tests.server.pages.test_application_in_browser import SCENARIOS
-
-__all__ = ["browser", "browser_address"]
 
 _SHOWN = "[...document.querySelectorAll('#tasks tbody tr')].map((it) => it.dataset.status).join()"
 _TITLES = "[...document.querySelectorAll('#tasks .row-title')].map((it) => it.innerText).join()"

@@ -8,11 +8,9 @@ import pytest
 
 from browser_use_async.server import LocalServer
 from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor
-from tests.browser.driver import Browser, browser, browser_address
+from tests.browser.driver import Browser
 from tests.server.calling import Caller
 from tests.server.pages.application import click_button, open_page, rows, type_into
-
-__all__ = ["browser", "browser_address"]
 
 SCENARIOS = {
     "Wait": Scenario(steps=("Look", "Wait"), step_seconds=0, hangs=True),

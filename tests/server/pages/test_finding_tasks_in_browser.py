@@ -7,13 +7,11 @@ import pytest
 
 from browser_use_async.server import LocalServer
 from browser_use_async.server.executors.scripted import ScriptedExecutor
-from tests.browser.driver import Browser, browser, browser_address
+from tests.browser.driver import Browser
 from tests.server.calling import Caller
 from tests.server.pages.application import click_button, open_page, rows, type_into
 from tests.server.pages.many_tasks import CHANGING_ROWS
 from tests.server.pages.test_application_in_browser import SCENARIOS
-
-__all__ = ["browser", "browser_address"]
 
 _PRESS = (
     "[...document.querySelectorAll('main button')].find((it) => it.innerText === '%s')?.click()"

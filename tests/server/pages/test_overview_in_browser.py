@@ -11,12 +11,10 @@ import pytest
 
 from browser_use_async.server import LocalServer
 from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor
-from tests.browser.driver import Browser, browser, browser_address
+from tests.browser.driver import Browser
 from tests.server.calling import Caller
 from tests.server.pages.application import click_button, open_page
 from tests.server.pages.test_application_in_browser import SCENARIOS
-
-__all__ = ["browser", "browser_address"]
 
 
 def _server(**options: object) -> LocalServer:

@@ -13,12 +13,10 @@ import pytest
 from browser_use_async.server import ChromiumSettings, LocalServer
 from browser_use_async.server.executors.browser.locate import find_browser
 from browser_use_async.server.http.static_site import StaticSite
-from tests.browser.driver import Browser, Page, browser, browser_address
+from tests.browser.driver import Browser, Page
 from tests.server.calling import Caller
 from tests.server.pages.opening import LIVE, SHOWN, STEERABLE
 from tests.support.patience import PATIENCE
-
-__all__ = ["browser", "browser_address"]
 
 STEPS = "document.querySelectorAll('#steps li').length"
 

@@ -15,12 +15,10 @@ from browser_use_async.server import LocalServer
 from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor, ScriptedStep
 from browser_use_async.server.records import Finished
 from tests.browser.accessibility import barriers
-from tests.browser.driver import Browser, Page, browser, browser_address
+from tests.browser.driver import Browser, Page
 from tests.server.calling import Caller
 from tests.server.pages.application import click_button, open_page, violations
 from tests.server.steering import FromQueue
-
-__all__ = ["browser", "browser_address"]
 
 pytestmark = pytest.mark.skipif(
     shutil.which("ffmpeg") is None, reason="there is no ffmpeg on this machine"

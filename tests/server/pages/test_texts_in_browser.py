@@ -8,13 +8,11 @@ import pytest
 
 from browser_use_async.server import LocalServer, Webhook
 from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor, ScriptedStep
-from tests.browser.driver import Browser, browser, browser_address
+from tests.browser.driver import Browser
 from tests.server.calling import Caller
 from tests.server.pages.application import click_button, open_page, rows, violations
 from tests.server.pages.hostile import PAYLOADS, TAKEN
 from tests.server.webhooks.receiver import SECRET, receiving
-
-__all__ = ["browser", "browser_address"]
 
 MARKED = """## Prices
 Both are **in stock**, says `/shop`.
