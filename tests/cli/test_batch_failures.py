@@ -53,7 +53,7 @@ async def test_a_run_counts_them(server: LocalServer, tmp_path: Path) -> None:
     assert "dead letter" not in plain.stdout
     assert list(rows[0])[:3] == ["line", "key", "state"]
     assert min(rows, key=lambda row: int(row["line"]))["key"] == "k0"
-    assert "`line` is the line of the input" in result.stderr
+    assert f"results are in {output}, in the order of the input" in result.stderr
 
 
 def test_details_of_a_task_are_no_part_of_a_reason() -> None:
