@@ -86,10 +86,10 @@ async def test_a_batch(server: LocalServer, tmp_path: Path) -> None:
 
 @pytest.mark.long
 async def test_without_files(server: LocalServer, tmp_path: Path) -> None:
-    """`batch FILE` is `batch run FILE`; results go to stdout, and a note names what is missing."""
+    """Results go to stdout, and a note names what is missing."""
     path = tmp_path / "in.jsonl"
     path.write_text('{"task": "Go"}\n{"task": "Go"}\n{"task": "Look"}\n')
-    result = await run("batch", str(path), env=environment(server))
+    result = await run("batch", "run", str(path), env=environment(server))
 
     assert result.code == 0
     assert sorted(each["task"] for each in result.json_lines) == ["Go", "Go", "Look"]
@@ -212,7 +212,7 @@ async def test_interrupted_without_a_ledger(server: LocalServer, tmp_path: Path)
     """Tasks that no later run could find are stopped."""
     source = companies(tmp_path, "Hang")
     env = environment(server)
-    async with running("batch", source, "--template", TEMPLATE, env=env) as command:
+    async with running("batch", "run", source, "--template", TEMPLATE, env=env) as command:
         await until(lambda: server.tasks_created >= 1)
         command.send(signal.SIGINT)
         await command.says("Press Ctrl-C again to leave them: they are stopped")
@@ -458,7 +458,7 @@ def test_wrong_usage(
         monkeypatch.setenv("BROWSER_USE_API_KEY", "bu_canary")
         given = [each.replace("{}", str(tmp_path)) for each in more]
         template = () if "--template" in more else ("--template", TEMPLATE)
-        code = main(["batch", companies(tmp_path, "Acme"), *template, *given])
+        code = main(["batch", "run", companies(tmp_path, "Acme"), *template, *given])
     shown = capsys.readouterr()
 
     assert code == 2
@@ -473,11 +473,11 @@ def test_wrong_usage(
     [
         (["batch", "run", "a b.csv"], "browser-use-async batch run 'a b.csv' --resume"),
         (["batch", "run", "x", "--resume"], "browser-use-async batch run x --resume"),
-        (["batch", "--api-key", "bu_x", "x"], "browser-use-async batch x --resume"),
-        (["batch", "--api-key=bu_x", "x"], "browser-use-async batch x --resume"),
+        (["batch", "run", "--api-key", "bu_x", "x"], "browser-use-async batch run x --resume"),
+        (["batch", "run", "--api-key=bu_x", "x"], "browser-use-async batch run x --resume"),
         (
-            ["batch", "--api-key", "file:k", "x"],
-            "browser-use-async batch --api-key file:k x --resume",
+            ["batch", "run", "--api-key", "file:k", "x"],
+            "browser-use-async batch run --api-key file:k x --resume",
         ),
     ],
 )
@@ -493,6 +493,7 @@ async def test_local(tmp_path: Path) -> None:
     path.write_text("page\nabout.html\n")
     words = (
         "batch",
+        "run",
         str(path),
         "--local",
         "--template",
@@ -509,7 +510,7 @@ async def test_on_a_terminal(server: LocalServer, tmp_path: Path) -> None:
     """A person sees results as words, without JSON between them."""
     source = companies(tmp_path, "Acme", "Stroll")
     shown = await run_on_terminal(
-        "batch", source, "--template", TEMPLATE, env=environment(server), columns=100
+        "batch", "run", source, "--template", TEMPLATE, env=environment(server), columns=100
     )
 
     assert re.search(r"done +.*k0  Done\.", shown)

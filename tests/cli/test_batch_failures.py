@@ -28,10 +28,10 @@ async def test_a_run_counts_them(server: LocalServer, tmp_path: Path) -> None:
     source, ledger, output = (tmp_path / name for name in ("in.csv", "run.db", "out.csv"))
     source.write_text(_ROWS)
     words = ("--ledger", str(ledger), "-o", str(output))
-    result = await run("batch", str(source), *words, env=environment(server))
+    result = await run("batch", "run", str(source), *words, env=environment(server))
     status = await run("batch", "status", str(ledger))
     plain = await run("batch", "status", str(ledger), "--plain")
-    again = await run("batch", str(source), *words, "--resume", env=environment(server))
+    again = await run("batch", "run", str(source), *words, "--resume", env=environment(server))
     rows = list(csv.DictReader(output.read_text().splitlines()))
 
     assert result.code == 1

@@ -95,7 +95,17 @@ async def test_a_table_of_results(server: LocalServer, recorder: Recorder, tmp_p
     """`-o results.csv`, killed and resumed: each row in order, with its columns of the input."""
     source = shops(tmp_path, "Acme", "Other", "Held")
     out, ledger = tmp_path / "results.csv", tmp_path / "run.db"
-    given = ("batch", source, "--template", TEMPLATE, "-o", str(out), "--ledger", str(ledger))
+    given = (
+        "batch",
+        "run",
+        source,
+        "--template",
+        TEMPLATE,
+        "-o",
+        str(out),
+        "--ledger",
+        str(ledger),
+    )
     env = environment(server)
     async with running(*given, env=env) as command:
         await until(lambda: server.tasks_created == 3)

@@ -36,10 +36,8 @@ from browser_use_async.postgres.address import is_postgres
 batch = Group(
     "batch",
     "Run a task for each row of a file; can be resumed.",
-    default="run",
-    takes_words=True,
     examples=(
-        'batch companies.csv --template "Find the head office of {company}" --ledger run.db',
+        'batch run companies.csv --template "Find the head office of {company}" --ledger run.db',
         "batch status run.db",
         "batch run --help",
     ),
@@ -205,7 +203,7 @@ async def _run(
     outage_timeout: float,
     **values: Any,
 ) -> int:
-    """Run a task for each row of a file; `batch FILE` means this."""
+    """Run a task for each row of a file."""
     settings = BatchSettings.read(local=server.local, **values)
     words: Sequence[str] = click.get_current_context().find_root().obj
     async with connect(server, console, outage_timeout=outage_timeout) as connection:
