@@ -3,6 +3,7 @@
 import asyncio
 import inspect
 import logging
+import os
 import textwrap
 import warnings
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Sequence
@@ -70,11 +71,11 @@ class _Explained(click.Command):
         for (title, about), rows in headings.items():
             if not rows:
                 continue
-            with formatter.section(title):
+            with formatter.section(_styled(title, bold=True)):
                 if about:
                     formatter.write_text(about)
                     formatter.write_paragraph()
-                formatter.write_dl(rows)
+                _write_rows(formatter, rows)
                 if title in brief:
                     _write_names(formatter, brief[title])
 
@@ -89,6 +90,16 @@ class _Explained(click.Command):
             formatter.write("\n".join(["\nexamples:", *lines, ""]))
         if self.notes:
             formatter.write(f"\n{self.notes}")
+
+
+def _styled(text: str, **style: Any) -> str:
+    """A part of a help in colours; click takes them out where the output is no terminal."""
+    is_plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") in {"dumb", "unknown"}
+    return text if is_plain else click.style(text, **style)
+
+
+def _write_rows(formatter: click.HelpFormatter, rows: Sequence[tuple[str, str]]) -> None:
+    formatter.write_dl([(_styled(shape, fg="cyan"), text) for shape, text in rows])
 
 
 def _write_names(formatter: click.HelpFormatter, names: Sequence[str]) -> None:
@@ -289,8 +300,9 @@ class Group(_Explained, click.Group):
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the commands, then the options."""
-        with formatter.section("commands" if ctx.parent is None else "actions"):
-            formatter.write_dl(self.summaries(ctx))
+        title = "commands" if ctx.parent is None else "actions"
+        with formatter.section(_styled(title, bold=True)):
+            _write_rows(formatter, self.summaries(ctx))
         super().format_options(ctx, formatter)
 
     def summaries(self, ctx: click.Context) -> list[tuple[str, str]]:

@@ -254,7 +254,7 @@ async def test_a_row_that_cannot_be_written(
     (tmp_path / "in.csv").write_text("key,task\na,Data\n")
     ledger = tmp_path / "run.db"
     async with shop:
-        line = f"PROGRAM batch {tmp_path / 'in.csv'} --ledger {ledger} {redirection}"
+        line = f"PROGRAM batch run {tmp_path / 'in.csv'} --ledger {ledger} {redirection}"
         result = await _shell(line, environment(shop))
         task_id = shop.store.tasks[0].id
 
