@@ -260,4 +260,4 @@ async def test_a_row_that_cannot_be_written(
 
     assert result.code in {74, 141}
     assert f"browser-use-async tasks show {task_id}" in result.stderr
-    assert f"to go on: browser-use-async batch {tmp_path / 'in.csv'}" in result.stderr
+    assert f"to go on: browser-use-async batch run {tmp_path / 'in.csv'}" in result.stderr

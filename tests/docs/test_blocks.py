@@ -300,11 +300,10 @@ def test_the_first_commands_work_in_a_checkout(page: str) -> None:
     assert demo == "browser-use-async demo"
 
 
-def test_the_site_has_few_pages() -> None:
-    """At most twenty, the first page and the reference included; all are in the navigation."""
+def test_the_navigation_has_all_pages() -> None:
+    """Each page of the site is in it once."""
     navigation = re.findall(r": ([\w-]+\.md)$", (ROOT / "mkdocs.yml").read_text(), re.MULTILINE)
 
-    assert len(navigation) <= 20
     assert sorted(navigation) == sorted(["index.md", *(each.name for each in PAGES[1:])])
 
 
