@@ -1,15 +1,13 @@
-"""`batch enqueue`, `work` and `results`: one batch that many processes work on."""
+"""`batch enqueue`, `work` and `results ADDRESS`: one batch that many processes work on."""
 
 import asyncio
-from collections.abc import Callable
-from contextlib import ExitStack
-from pathlib import Path
+from collections.abc import AsyncGenerator, Callable
 from typing import Any
 
 from browser_use_async import batch
 from browser_use_async.batch import BatchResult, ItemState, QueueStatus
 from browser_use_async.cli.batch.progress import joined_words, plain_cents, show_result
-from browser_use_async.cli.batch.results import JsonLines, ResultFile, result_record
+from browser_use_async.cli.batch.results import Record, result_record
 from browser_use_async.cli.batch.runner import BatchRun
 from browser_use_async.cli.batch.settings import BatchSettings
 from browser_use_async.cli.connect import Connection
@@ -89,24 +87,17 @@ async def work_here(address: str, connection: Connection, console: Console, **op
     return ExitCode.FINISHED if is_done else ExitCode.TASK_FAILED
 
 
-async def write_results(
-    address: str, output: Path | None, console: Console, *, follow: bool
-) -> None:
-    """Write the results of a queue to a file or to stdout."""
-    with ExitStack() as stack:
-        show = _shown_by(console)
-        if output is not None:
-            file = ResultFile(output, JsonLines(), resume=False)
-            stack.enter_context(file)
+async def queue_records(address: str, *, follow: bool) -> AsyncGenerator[Record, None]:
+    """The records of a queue's items that have ended."""
+    async for result in batch.results(address, follow=follow):
+        yield result_record(result, None, has_schema=False)
 
-            def add(result: BatchResult[Any]) -> None:
-                file.add(result_record(result, None, has_schema=False))
 
-            show = add
-        async for result in batch.results(address, follow=follow):
-            show(result)
-    if output is not None:
-        console.info(f"results are in {output}")
+async def show_results(address: str, console: Console, *, follow: bool) -> None:
+    """Print the results of a queue, each as it comes."""
+    show = _shown_by(console)
+    async for result in batch.results(address, follow=follow):
+        show(result)
 
 
 def _shown_by(console: Console) -> Callable[[BatchResult[Any]], None]:
