@@ -55,7 +55,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "an exposed server accepts any key",
-        "server/settings.py",
+        "server/settings/settings.py",
         "ListenSettings.__attrs_post_init__",
         "self.is_exposed",
         "not self.host",
@@ -87,7 +87,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "all servers have one key",
-        "server/listen_address.py",
+        "server/settings/listen_address.py",
         "ListenAddress.__init__",
         'f"bu_local_{secrets.token_urlsafe(24)}"',
         '"bu_local_key"',

@@ -12,7 +12,7 @@ from yarl import URL
 
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server.http.access import AllowedHosts
-from browser_use_async.server.settings import ListenSettings, public_origin
+from browser_use_async.server.settings.settings import ListenSettings, public_origin
 
 _EVERY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - not bound to here
 
