@@ -29,7 +29,6 @@ from browser_use_async.server.faults import (
     fault_from_text,
     faults_from_file,
 )
-from browser_use_async.server.http.access import ANY_ORIGIN, origin_of
 from browser_use_async.server.http.connections import MOST_OF_ADDRESS
 from browser_use_async.server.search.backends import SearchBackend
 from browser_use_async.server.secrets.encryption import KEY_VARIABLE
@@ -129,16 +128,6 @@ _DATABASE = kinds.Kind(
     parse=lambda text: read_secret(text).strip(),
     reveals=lambda text: not is_source(text) and is_postgres(text) and "@" in text,
 )
-
-
-def _origins(field: str, value: Sequence[object]) -> None:
-    checks.sequence(field, value, "origins")
-    for each in value:
-        if each != ANY_ORIGIN and origin_of(str(each)) is None:
-            raise ConfigurationError(
-                f"{field}: {checks.shown(each)} is not an origin; write scheme, host and port as "
-                "in http://localhost:5173, or * for every origin"
-            )
 
 
 def _networks(field: str, value: Any) -> None:
@@ -258,13 +247,6 @@ class ListenSettings:
         more="An address or a network; it can be repeated.",
         option="--trusted-proxy",
         otherwise="this machine",
-    )
-    allow_origins: Sequence[str] = setting(
-        (),
-        kinds.Kind(unit="origins", metavar="ORIGIN", check=_origins, gather=tuple),
-        "web pages that may call the API; * is any",
-        more="Such as `http://localhost:5173`; it can be repeated.",
-        option="--allow-origin",
     )
     admin_socket: str | os.PathLike[str] | None = setting(
         None,
