@@ -22,7 +22,11 @@ from browser_use_async.server import checks
 from browser_use_async.server import setting_kinds as kinds
 from browser_use_async.server.executors.choice import AUTO, CHOICES, described, in_words
 from browser_use_async.server.executors.protocol import Executor
-from browser_use_async.server.executors.settings import AgentSettings, ChromiumSettings
+from browser_use_async.server.executors.settings import (
+    DEFAULT_SLOTS,
+    AgentSettings,
+    ChromiumSettings,
+)
 from browser_use_async.server.faults import (
     Fault,
     check_faults,
@@ -40,7 +44,6 @@ from browser_use_async.server.webhooks.events import RETRY_PAUSES
 
 Role = Literal["api", "worker", "both"]
 
-DEFAULT_SLOTS = 10
 LEAST_LEASE = 10
 """Seconds in which a busy machine still asks the database twice, before a worker gives up."""
 # The minimum length of every key.
@@ -449,13 +452,6 @@ class FleetSettings:
         option="--role",
         explained=True,
     )
-    slots: int | None = setting(
-        None,
-        kinds.COUNT,
-        "tasks that it carries out at once",
-        more=f"By default `max_browsers`, or {DEFAULT_SLOTS}.",
-        option="--slots",
-    )
     lease: float = setting(
         30.0,
         kinds.Kind(unit=f"seconds, {LEAST_LEASE} to 3600", check=_lease),
@@ -544,7 +540,7 @@ class ServerSettings(
         if not is_postgres(self.database):
             if self.has_fleet_settings:
                 raise ConfigurationError(
-                    "role, slots, lease, drain and node_url are for servers that share a database, "
+                    "role, lease, drain and node_url are for servers that share a database, "
                     "postgresql://…"
                 )
         elif self.api_key is None:
@@ -565,7 +561,7 @@ class ServerSettings(
         """Tasks that one of several servers carries out at once; 0 if it carries out none."""
         if self.role == "api":
             return 0
-        return self.slots or self.browser.max_browsers or DEFAULT_SLOTS
+        return self.browser.max_browsers or DEFAULT_SLOTS
 
 
 def _check_executor(group: object, executor: str) -> None:
