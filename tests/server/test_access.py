@@ -19,7 +19,7 @@ from tests.server.pages.socket import live_socket, running_task
 
 KEY = "a-key-that-is-long-enough"
 PUBLIC = "https://tasks.example"
-BEHIND: Mapping[str, Any] = {"behind_proxy": True, "public_url": PUBLIC, "api_key": KEY}
+BEHIND: Mapping[str, Any] = {"trusted_proxies": ["127.0.0.1"], "public_url": PUBLIC, "api_key": KEY}
 WRONG = {"Authorization": "Bearer a-key-that-is-wrong"}
 
 
@@ -222,7 +222,7 @@ async def test_only_named_proxies_report_the_address_of_a_client(
     http: aiohttp.ClientSession, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Another program cannot blame an address for its guesses, nor spread them over many."""
-    async with reachable(**BEHIND, trusted_proxies=["192.0.2.0/24"]) as (server, here):
+    async with reachable(**{**BEHIND, "trusted_proxies": ["192.0.2.0/24"]}) as (server, here):
         api = Caller(server, http)
         for number in range(MAX_WRONG_KEYS):
             given = {**WRONG, "X-Forwarded-For": f"198.51.100.{number}"}
@@ -236,7 +236,8 @@ async def test_only_named_proxies_report_the_address_of_a_client(
 
 async def test_an_address_is_reported_through_several_proxies(http: aiohttp.ClientSession) -> None:
     """In a chain of named proxies the client is the one that called the first of them."""
-    async with reachable(**BEHIND, trusted_proxies=["127.0.0.1", "10.0.0.0/8"]) as (server, here):
+    proxies = ["127.0.0.1", "10.0.0.0/8"]
+    async with reachable(**{**BEHIND, "trusted_proxies": proxies}) as (server, here):
         api = Caller(server, http)
 
         async def ask(passed: str, headers: Mapping[str, str]) -> Answer:

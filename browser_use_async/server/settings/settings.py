@@ -51,7 +51,6 @@ MIN_KEY = 16
 # The minimum length of the key of a server that other machines can reach.
 MIN_EXPOSED_KEY = 24
 
-_THIS_MACHINE = ("127.0.0.0/8", "::1")
 _SEARXNG = "searxng:"
 _PREFIX = "BROWSER_USE_SERVER_"
 _logger = logging.getLogger(__name__)
@@ -236,20 +235,14 @@ class ListenSettings:
         more="An https address such as `https://tasks.example`, which is used in links.",
         option="--public-url",
     )
-    behind_proxy: bool = setting(
-        False,
-        kinds.FLAG,
-        "a proxy in front of the server does TLS",
-        more="It needs `public_url`.",
-        option="--behind-proxy",
-    )
     trusted_proxies: Sequence[str] = setting(
         (),
         kinds.Kind(unit="addresses", metavar="ADDRESS", check=_networks, gather=tuple),
-        "a proxy whose header X-Forwarded-For is trusted",
-        more="An address or a network; it can be repeated.",
+        "a proxy in front of the server, which does TLS",
+        more="Its address as the server sees it, or its network; `127.0.0.1` for a proxy on this "
+        "machine. It can be repeated, and needs `public_url`. The server trusts the header "
+        "`X-Forwarded-For` of these proxies alone.",
         option="--trusted-proxy",
-        otherwise="this machine",
     )
     admin_socket: str | os.PathLike[str] | None = setting(
         None,
@@ -270,18 +263,18 @@ class ListenSettings:
             )
         if self.behind_proxy and self.public_url is None:
             raise ConfigurationError(
-                "behind_proxy needs public_url, the https address of the proxy, which then stands "
-                "in live_url and in links to files"
+                "trusted_proxies need public_url, the https address of the proxy, which then "
+                "stands in live_url and in links to files"
             )
         if self.is_exposed:
             is_encrypted = self.tls_cert is not None or self.behind_proxy
             _check_exposed(self.api_key, is_encrypted=is_encrypted)
         _check_key(self.api_key)
-        if self.trusted_proxies and not self.behind_proxy:
-            raise ConfigurationError(
-                "trusted_proxies are of a server with a proxy in front: add behind_proxy=True "
-                "(--behind-proxy)"
-            )
+
+    @property
+    def behind_proxy(self) -> bool:
+        """Whether a proxy in front of the server does TLS, and passes requests on."""
+        return bool(self.trusted_proxies)
 
     @property
     def is_exposed(self) -> bool:
@@ -291,8 +284,7 @@ class ListenSettings:
     @property
     def proxy_networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
         """The networks of proxies in front of the server."""
-        networks = self.trusted_proxies or _THIS_MACHINE
-        return tuple(map(ip_network, networks)) if self.behind_proxy else ()
+        return tuple(map(ip_network, self.trusted_proxies))
 
     @property
     def connections_of_address(self) -> int | None:
@@ -608,7 +600,7 @@ def _check_exposed(api_key: str | None, *, is_encrypted: bool) -> None:
         raise ConfigurationError(
             "a server that other machines reach would send keys and live pages in the clear: "
             "pass tls_cert and tls_key (--tls-cert, --tls-key), or, if a proxy encrypts in front "
-            "of it, behind_proxy=True and its public_url (--behind-proxy, --public-url)"
+            "of it, trusted_proxies and public_url (--trusted-proxy, --public-url)"
         )
 
 
