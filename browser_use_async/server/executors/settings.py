@@ -170,9 +170,6 @@ class AgentSettings:
         variable="OPENAI_API_KEY",
         executor=_AGENT,
     )
-    llm_timeout: int = setting(
-        90, kinds.whole(1, unit="seconds"), "how long the model may take for one answer"
-    )
     llm_sees_pictures: bool = setting(
         True,
         kinds.FLAG,
