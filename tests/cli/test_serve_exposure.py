@@ -8,7 +8,7 @@ from browser_use_async import BrowserUseSession
 from browser_use_async.cli.app import parse
 from browser_use_async.cli.setting_options import given
 from browser_use_async.server import ChromiumSettings
-from browser_use_async.server.settings.settings import MIN_EXPOSED_KEY
+from browser_use_async.server.settings.listen_address import MIN_EXPOSED_KEY
 from tests.support.certificates import Certificate, certificate
 from tests.support.hygiene import KEY
 

@@ -55,7 +55,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         "an exposed server accepts any key",
-        "server/settings/settings.py",
+        "server/settings/listen_address.py",
         "ListenSettings.__attrs_post_init__",
         "self.is_exposed",
         "not self.host",

@@ -10,7 +10,7 @@ import pytest
 from browser_use_async import BrowserUseSession
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server import LocalServer
-from browser_use_async.server.settings.settings import MIN_EXPOSED_KEY
+from browser_use_async.server.settings.listen_address import MIN_EXPOSED_KEY
 from tests.server.calling import Caller
 from tests.support.certificates import Certificate, certificate
 

@@ -1,20 +1,160 @@
-"""The address to listen on, its certificate, and the socket of the administration."""
+"""Where a server listens: the settings, the address, and the socket of the administration."""
 
 import os
 import secrets
 import socket
 import ssl
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
+from typing import Any
 
+import attrs
 from yarl import URL
 
+from browser_use_async.api.limits import is_loopback
 from browser_use_async.errors import ConfigurationError
-from browser_use_async.server.http.access import AllowedHosts
-from browser_use_async.server.settings.settings import ListenSettings, public_origin
+from browser_use_async.server import checks
+from browser_use_async.server import setting_kinds as kinds
+from browser_use_async.server.http.access import AllowedHosts, origin_of
+from browser_use_async.server.http.connections import MOST_OF_ADDRESS
+from browser_use_async.server.setting_kinds import setting
+
+# The minimum length of every key.
+MIN_KEY = 16
+# The minimum length of the key of a server that other machines can reach.
+MIN_EXPOSED_KEY = 24
 
 _EVERY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - not bound to here
+
+
+def _networks(field: str, value: Any) -> None:
+    checks.texts(field, value, "addresses or networks")
+    try:
+        for each in value:
+            ip_network(each)
+    except ValueError as error:
+        raise ConfigurationError(
+            f"{field} must be addresses, such as 10.0.0.5, or networks, such as "
+            f"10.1.0.0/16: {error}"
+        ) from None
+
+
+@attrs.frozen(kw_only=True, slots=False)
+class ListenSettings:
+    """Where a server listens, and the requirements before other machines can reach it.
+
+    Raises:
+        ConfigurationError: Others would reach it without a key of the operator, or without
+            encryption; or a setting is invalid.
+    """
+
+    host: str = setting(
+        "127.0.0.1",
+        kinds.Kind(unit="address", metavar="HOST", check=checks.text),
+        "the address to listen on",
+        more="Another than this machine's needs a key of at least "
+        f"{MIN_EXPOSED_KEY} characters, and TLS, by the server or by a proxy: clients with the key "
+        "can have pages opened from this machine.",
+        option="--host",
+        explained=True,
+    )
+    port: int = setting(
+        0,
+        kinds.whole(0, 65_535, unit="port", metavar="PORT"),
+        "the port; 0 takes a free one",
+        more="By default a free one; for `serve` 8765.",
+        option="--port",
+        leads=True,
+        served=8765,
+    )
+    api_key: str | None = setting(
+        None,
+        kinds.secret(),
+        "the key that clients need",
+        more=f"At least {MIN_KEY} characters, and {MIN_EXPOSED_KEY} if other machines can reach "
+        "the server.",
+        option="--api-key",
+        leads=True,
+        otherwise="random",
+    )
+    tls_cert: str | os.PathLike[str] | None = setting(
+        None,
+        kinds.PATH,
+        "the server's certificate, as PEM",
+        more="With its chain of certificates.",
+        option="--tls-cert",
+    )
+    tls_key: str | os.PathLike[str] | None = setting(
+        None,
+        kinds.PATH,
+        "its private key, as PEM",
+        more="Without a password.",
+        option="--tls-key",
+    )
+    public_url: str | None = setting(
+        None,
+        kinds.URL_TEXT,
+        "the address that other machines use",
+        more="An https address such as `https://tasks.example`, which is used in links.",
+        option="--public-url",
+    )
+    trusted_proxies: Sequence[str] = setting(
+        (),
+        kinds.Kind(unit="addresses", metavar="ADDRESS", check=_networks, gather=tuple),
+        "a proxy in front of the server, which does TLS",
+        more="Its address as the server sees it, or its network; `127.0.0.1` for a proxy on this "
+        "machine. It can be repeated, and needs `public_url`. The server trusts the header "
+        "`X-Forwarded-For` of these proxies alone.",
+        option="--trusted-proxy",
+    )
+    admin_socket: str | os.PathLike[str] | None = setting(
+        None,
+        kinds.PATH,
+        "a Unix socket for the routes below /admin",
+        more="Only the server's user can open it. Behind a proxy, these routes are refused at "
+        "`host` and `port`.",
+        option="--admin-socket",
+    )
+
+    def __attrs_post_init__(self) -> None:
+        if self.public_url is not None:
+            public_origin(self.public_url)
+        if (self.tls_cert is None) != (self.tls_key is None):
+            raise ConfigurationError(
+                "tls_cert and tls_key (--tls-cert, --tls-key) come together: the files of the "
+                "certificate and of its private key"
+            )
+        if self.behind_proxy and self.public_url is None:
+            raise ConfigurationError(
+                "trusted_proxies need public_url, the https address of the proxy, which then "
+                "stands in live_url and in links to files"
+            )
+        if self.is_exposed:
+            is_encrypted = self.tls_cert is not None or self.behind_proxy
+            _check_exposed(self.api_key, is_encrypted=is_encrypted)
+        _check_key(self.api_key)
+
+    @property
+    def behind_proxy(self) -> bool:
+        """Whether a proxy in front of the server does TLS, and passes requests on."""
+        return bool(self.trusted_proxies)
+
+    @property
+    def is_exposed(self) -> bool:
+        """Whether other machines can reach the server."""
+        return self.behind_proxy or (self.host != "localhost" and not is_loopback(self.host))
+
+    @property
+    def proxy_networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
+        """The networks of proxies in front of the server."""
+        return tuple(map(ip_network, self.trusted_proxies))
+
+    @property
+    def connections_of_address(self) -> int | None:
+        """How many connections an address may have at once; None for any number."""
+        return MOST_OF_ADDRESS if self.is_exposed and not self.behind_proxy else None
 
 
 class ListenAddress:
@@ -137,3 +277,43 @@ def _tls(
 
 def _no_password() -> str:
     raise ValueError("the private key is encrypted; take one without a password")
+
+
+def _check_key(api_key: str | None) -> None:
+    if api_key is None:
+        return
+    if not api_key or not api_key.isascii() or not api_key.isprintable() or " " in api_key:
+        # The key travels in the Authorization header.
+        raise ConfigurationError("the API key must be printable ASCII without spaces")
+    if len(api_key) < MIN_KEY:
+        raise ConfigurationError(
+            f"the API key has fewer than {MIN_KEY} characters, which programs can guess; leave it "
+            "out for a random one, or take python3 -c 'import secrets; "
+            "print(secrets.token_urlsafe(32))'"
+        )
+
+
+def _check_exposed(api_key: str | None, *, is_encrypted: bool) -> None:
+    if api_key is None or len(api_key) < MIN_EXPOSED_KEY:
+        raise ConfigurationError(
+            "a server that other machines reach needs a key of your own of at least "
+            f"{MIN_EXPOSED_KEY} characters: api_key (--api-key). A good one comes from "
+            "python3 -c 'import secrets; print(secrets.token_urlsafe(32))'"
+        )
+    if not is_encrypted:
+        raise ConfigurationError(
+            "a server that other machines reach would send keys and live pages in the clear: "
+            "pass tls_cert and tls_key (--tls-cert, --tls-key), or, if a proxy encrypts in front "
+            "of it, trusted_proxies and public_url (--trusted-proxy, --public-url)"
+        )
+
+
+def public_origin(public_url: str) -> str:
+    """The address that others use, without what may stand behind it."""
+    origin = origin_of(public_url.removesuffix("/"))
+    if origin is None or not (origin.startswith("https:") or is_loopback(URL(origin).host or "")):
+        raise ConfigurationError(
+            "public_url must be the https address that others use, such as https://tasks.example, "
+            "and nothing behind it"
+        )
+    return origin
