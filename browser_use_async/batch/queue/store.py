@@ -31,7 +31,7 @@ from browser_use_async.batch.ledger.row import mismatch, other_prefix
 from browser_use_async.batch.queue import tables
 from browser_use_async.batch.queue.address import QueueAddress
 from browser_use_async.batch.queue.jobs import PAUSE, QueueJobs
-from browser_use_async.batch.together import Together
+from browser_use_async.batch.queue.together import Together
 from browser_use_async.errors import (
     LedgerCorruptError,
     LedgerError,
