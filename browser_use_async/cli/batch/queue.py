@@ -2,12 +2,14 @@
 
 import asyncio
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import AsyncExitStack, aclosing
 from pathlib import Path
 from typing import Any
 
 from browser_use_async import batch
 from browser_use_async.batch import BatchResult, ItemState, QueueStatus
+from browser_use_async.batch.queue import ended_rows
+from browser_use_async.batch.queue.results import result_of, text_of
 from browser_use_async.cli.batch.progress import joined_words, plain_cents, show_result
 from browser_use_async.cli.batch.results import JsonLines, ResultFile, result_record
 from browser_use_async.cli.batch.runner import BatchRun
@@ -72,11 +74,16 @@ async def work_here(address: str, connection: Connection, console: Console, **op
             "them to other processes"
         )
 
+    show = _shown_by(console)
+
+    def on_result(result: BatchResult[Any]) -> None:
+        show(result, None if result.task is None else result.task.task)
+
     with graceful_sigint(stop):
         worked = await batch.work(
             address,
             session=connection.session,
-            on_result=_shown_by(console),
+            on_result=on_result,
             drain=drain,
             **options,
         )
@@ -93,29 +100,30 @@ async def write_results(
     address: str, output: Path | None, console: Console, *, follow: bool
 ) -> None:
     """Write the results of a queue to a file or to stdout."""
-    with ExitStack() as stack:
+    async with AsyncExitStack() as stack:
         show = _shown_by(console)
         if output is not None:
             file = ResultFile(output, JsonLines(), resume=False)
             stack.enter_context(file)
 
-            def add(result: BatchResult[Any]) -> None:
-                file.add(result_record(result, None, has_schema=False))
+            def add(result: BatchResult[Any], text: str | None) -> None:
+                file.add(result_record(result, None, has_schema=False, text=text))
 
             show = add
-        async for result in batch.results(address, follow=follow):
-            show(result)
+        rows = await stack.enter_async_context(aclosing(ended_rows(address, follow=follow)))
+        async for row in rows:
+            show(result_of(row), text_of(row))
     if output is not None:
         console.info(f"results are in {output}")
 
 
-def _shown_by(console: Console) -> Callable[[BatchResult[Any]], None]:
-    def show(result: BatchResult[Any]) -> None:
+def _shown_by(console: Console) -> Callable[[BatchResult[Any], str | None], None]:
+    def show(result: BatchResult[Any], text: str | None) -> None:
         if console.shows_text:
             show_result(result, console.report)
             return
         with answer_of(result.task_id):
-            console.result(result_record(result, None, has_schema=False))
+            console.result(result_record(result, None, has_schema=False, text=text))
 
     return show
 

@@ -197,14 +197,18 @@ _FLAGS = os.O_RDWR | os.O_CREAT | system.BINARY
 
 
 def result_record(
-    result: "BatchResult[Any]", item: InputItem | None, *, has_schema: bool
+    result: "BatchResult[Any]",
+    item: InputItem | None,
+    *,
+    has_schema: bool,
+    text: str | None = None,
 ) -> dict[str, Any]:
-    """The JSON object for an item that has ended."""
+    """The JSON object for an item that has ended; `text` is that of its task, without an item."""
     written: dict[str, Any] = {
         "index": result.index,
         "key": result.name,
         "line": None if item is None else item.line,
-        "task": None if item is None else item.task,
+        "task": text if item is None else item.task,
         "state": str(result.state),
         "status": None if result.status is None else str(result.status),
         "task_id": result.task_id,

@@ -9,9 +9,8 @@ import click
 
 from browser_use_async.batch.options import CONCURRENCY
 from browser_use_async.batch.queue import LEASE, OUTAGE_SECONDS
-from browser_use_async.batch.queue.address import QueueAddress
 from browser_use_async.cli.batch.runner import BatchRun
-from browser_use_async.cli.batch.settings import BatchSettings
+from browser_use_async.cli.batch.settings import BatchSettings, ledger_or_queue, queue_address
 from browser_use_async.cli.batch.status import show_status
 from browser_use_async.cli.command import Group
 from browser_use_async.cli.connect import connect
@@ -29,7 +28,6 @@ from browser_use_async.cli.options import (
     whole,
 )
 from browser_use_async.errors import ConfigurationError
-from browser_use_async.postgres.address import is_postgres
 
 batch = Group(
     "batch",
@@ -212,14 +210,8 @@ async def _run(
 _ADDRESS = "postgresql://user@host/database#name"
 
 
-def _queue(text: str) -> str:
-    """The value of an option: the address of a queue."""
-    QueueAddress.parse(text)
-    return text
-
-
 def _queue_argument(about: str) -> Argument:
-    return Argument("address", "ADDRESS", about, type=_queue)
+    return Argument("address", "ADDRESS", about, type=queue_address)
 
 
 @batch.action(
@@ -230,7 +222,7 @@ def _queue_argument(about: str) -> Argument:
         f"the queue, {_ADDRESS}; created if there is none. Rows that it has are left as they are",
         name="address",
         required=True,
-        type=_queue,
+        type=queue_address,
     ),
     *group("limits", *_BUDGET, *_LIMITING, about="Limits for all processes together."),
     *group(
@@ -306,17 +298,13 @@ async def _results(console: Console, address: str, output: Path | None, follow: 
     await write_results(address, output, console, follow=follow)
 
 
-def _ledger_or_queue(text: str) -> Path | str:
-    return _queue(text) if is_postgres(text) else Path(text)
-
-
 @batch.action(
     "status",
     Argument(
         "ledger",
         "LEDGER|ADDRESS",
         "the ledger of the batch, or the address of a queue",
-        type=_ledger_or_queue,
+        type=ledger_or_queue,
         shell_complete=complete_files,
     ),
     option("--live", "also show the live pages of up to 50 running tasks"),
