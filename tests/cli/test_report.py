@@ -81,7 +81,7 @@ async def test_on_a_terminal(tmp_path: Path) -> None:
         (("run.db", "-o", "run.db"), "the ledger itself"),
         (("run.db", "-o", "no/report.html"), "cannot be written"),
         (("diary.txt", "-o", "report.html"), "diary.txt"),
-        (("postgresql://host/db#run", "-o", "r.html"), "take the address of a queue"),
+        (("postgresql://me:hush@host/db", "-o", "r.html"), "the name of the batch"),
         (("run.db",), "-o"),
         (("run.db", "-o", "report.html", "--screenshots", "-1"), "must be 0 or more"),
     ],

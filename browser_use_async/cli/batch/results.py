@@ -169,14 +169,18 @@ class ResultFile:
 
 
 def result_record(
-    result: "BatchResult[Any]", item: InputItem | None, *, has_schema: bool
+    result: "BatchResult[Any]",
+    item: InputItem | None,
+    *,
+    has_schema: bool,
+    text: str | None = None,
 ) -> Record:
-    """The JSON object for an item that has ended."""
+    """The JSON object for an item that has ended; `text` is that of its task, without an item."""
     written: Record = {
         "index": result.index,
         "key": result.name,
         "line": None if item is None else item.line,
-        "task": None if item is None else item.task,
+        "task": text if item is None else item.task,
         "state": str(result.state),
         "status": None if result.status is None else str(result.status),
         "task_id": result.task_id,
@@ -236,8 +240,8 @@ async def ledger_records(
     for place, row in enumerate(view.rows() if len(seen) < view.total else ()):
         if row.state in FINAL_STATES and short_digest(row.key) not in seen:
             result = await _result(row, index, row.title, tasks, False)
-            record = result_record(result, None, has_schema=has_schema)
-            yield _with_reason({**record, "task": row.task}, row)
+            record = result_record(result, None, has_schema=has_schema, text=row.task)
+            yield _with_reason(record, row)
             index += 1
         if place % _ROWS_AT_ONCE == 0:
             await asyncio.sleep(0)

@@ -17,6 +17,7 @@ from browser_use_async.batch.admission import nothing_would_run
 from browser_use_async.batch.inputs import content_key
 from browser_use_async.batch.ledger.file import refuse_other_places
 from browser_use_async.batch.options import BatchOptions
+from browser_use_async.batch.queue.address import QueueAddress
 from browser_use_async.cli.batch.input import (
     KEY_COLUMN,
     InputContents,
@@ -31,6 +32,7 @@ from browser_use_async.cli.console import counted
 from browser_use_async.cli.fields import task_fields
 from browser_use_async.errors import ConfigurationError, LedgerError
 from browser_use_async.money.amounts import TaskPrice
+from browser_use_async.postgres.address import is_postgres
 from browser_use_async.server.secrets.sources import is_source
 from browser_use_async.types import RunTaskFields, RunTaskRequest
 
@@ -46,6 +48,17 @@ def ledger_exists(ledger: Path) -> bool:
     """Whether there is such a ledger."""
     refuse_other_places(ledger)
     return ledger.exists()
+
+
+def queue_address(text: str) -> str:
+    """The value of an option: the address of a queue."""
+    QueueAddress.parse(text)
+    return text
+
+
+def ledger_or_queue(text: str) -> Path | str:
+    """The value of an argument: a ledger, or the address of a queue."""
+    return queue_address(text) if is_postgres(text) else Path(text)
 
 
 def begun_ledger(path: Path | None) -> LedgerView | None:

@@ -10,10 +10,9 @@ import click
 from browser_use_async.batch import read_ledger
 from browser_use_async.batch.options import CONCURRENCY
 from browser_use_async.batch.queue import LEASE, OUTAGE_SECONDS
-from browser_use_async.batch.queue.address import QueueAddress
 from browser_use_async.cli.batch.results import CsvTable, JsonLines, ResultFile, ledger_records
 from browser_use_async.cli.batch.runner import BatchRun
-from browser_use_async.cli.batch.settings import BatchSettings
+from browser_use_async.cli.batch.settings import BatchSettings, ledger_or_queue, queue_address
 from browser_use_async.cli.batch.status import show_status
 from browser_use_async.cli.command import Group
 from browser_use_async.cli.connect import connect
@@ -31,7 +30,6 @@ from browser_use_async.cli.options import (
     whole,
 )
 from browser_use_async.errors import ConfigurationError
-from browser_use_async.postgres.address import is_postgres
 
 batch = Group(
     "batch",
@@ -213,14 +211,8 @@ async def _run(
 _ADDRESS = "postgresql://user@host/database#name"
 
 
-def _queue(text: str) -> str:
-    """The value of an option: the address of a queue."""
-    QueueAddress.parse(text)
-    return text
-
-
 def _queue_argument(about: str) -> Argument:
-    return Argument("address", "ADDRESS", about, type=_queue)
+    return Argument("address", "ADDRESS", about, type=queue_address)
 
 
 @batch.action(
@@ -231,7 +223,7 @@ def _queue_argument(about: str) -> Argument:
         f"the queue, {_ADDRESS}; created if there is none. Rows that it has are left as they are",
         name="address",
         required=True,
-        type=_queue,
+        type=queue_address,
     ),
     *group("limits", *_BUDGET, *_LIMITING, about="Limits for all processes together."),
     *group(
@@ -289,15 +281,11 @@ async def _work(
         return await work_here(address, connection, console, secrets=dict(secrets), **options)
 
 
-def _ledger_or_queue(text: str) -> Path | str:
-    return _queue(text) if is_postgres(text) else Path(text)
-
-
 _BATCH = Argument(
     "ledger",
     "LEDGER|ADDRESS",
     "the ledger of the batch, or the address of a queue",
-    type=_ledger_or_queue,
+    type=ledger_or_queue,
     shell_complete=complete_files,
 )
 
