@@ -3,7 +3,7 @@
 import asyncio
 import re
 import signal
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -20,11 +20,10 @@ CUT = Fault(cut=True)
 
 
 @pytest.fixture
-async def api() -> AsyncIterator[FakeApi]:
-    """An API in the test's own loop, whose tasks run until they are stopped."""
-    async with FakeApi() as started:
-        started.make = lambda _body: lives(1e6)
-        yield started
+def api(api: FakeApi) -> FakeApi:
+    """The fake API, with tasks that run until they are stopped."""
+    api.make = lambda _body: lives(1e6)
+    return api
 
 
 def _env(url: str) -> dict[str, str]:

@@ -18,6 +18,12 @@ CALLS = (2, 5)
 pytestmark = pytest.mark.looptime
 
 
+@pytest.fixture
+def server_options(nothing_leaks: None) -> dict[str, Any]:
+    """A server whose tasks end at once, without faults at first."""
+    return {"executor": "scripted"}
+
+
 def _is_cut(got: Exchange) -> bool:
     return (got.received, got.ended) == (b"", "fin")
 

@@ -1,7 +1,7 @@
 """A person in the server's application: the key, the tasks, and its messages."""
 
 import json
-from collections.abc import AsyncIterator
+from typing import Any
 
 import aiohttp
 import pytest
@@ -25,11 +25,10 @@ SCENARIOS = {
 
 
 @pytest.fixture
-async def api(http: aiohttp.ClientSession) -> AsyncIterator[Caller]:
+def server_options() -> dict[str, Any]:
     """A server with a little money, whose tasks end at once unless their text says otherwise."""
     executor = ScriptedExecutor(SCENARIOS, default=Scenario(step_seconds=0, output="The answer"))
-    async with LocalServer(executor=executor, balance_cents=1000) as server:
-        yield Caller(server, http)
+    return {"executor": executor, "balance_cents": 1000}
 
 
 async def test_a_key_is_typed_and_forgotten(browser: Browser, api: Caller):

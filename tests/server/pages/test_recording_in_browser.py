@@ -3,7 +3,6 @@
 import asyncio
 import json
 import shutil
-from collections.abc import AsyncIterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -46,12 +45,11 @@ async def film(tmp_path: Path) -> bytes:
 
 
 @pytest.fixture
-async def api(http: aiohttp.ClientSession, film: bytes) -> AsyncIterator[Caller]:
+def server_options(film: bytes) -> dict[str, Any]:
     """A server whose tasks take three steps, and have that recording."""
     steps = [ScriptedStep(goal, "", "https://shop.example/", seconds=0.4) for goal in GOALS]
     scenario = Scenario(steps=steps, recordings={"webm": film}, recording_delay=0)
-    async with LocalServer(executor=ScriptedExecutor(default=scenario)) as server:
-        yield Caller(server, http)
+    return {"executor": ScriptedExecutor(default=scenario)}
 
 
 async def _filmed(api: Caller) -> tuple[str, list[float]]:

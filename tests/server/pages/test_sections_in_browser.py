@@ -1,6 +1,7 @@
 """The other parts of the application: one task, schedules, webhooks, keys, the API."""
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 import aiohttp
 import pytest
@@ -18,13 +19,11 @@ ITEMS = ".items > li"
 
 
 @pytest.fixture
-async def api(http: aiohttp.ClientSession) -> AsyncIterator[Caller]:
+async def server_options() -> AsyncIterator[dict[str, Any]]:
     """A server whose webhook gets the events of each task."""
     async with receiving() as receiver:
         webhooks = [Webhook(receiver.url, SECRET)]
-        executor = ScriptedExecutor(SCENARIOS)
-        async with LocalServer(executor=executor, webhooks=webhooks) as server:
-            yield Caller(server, http)
+        yield {"executor": ScriptedExecutor(SCENARIOS), "webhooks": webhooks}
 
 
 async def _until_rows(page: Page, number: int) -> list[str]:

@@ -1,7 +1,7 @@
 """How the application shows texts: answers with marks, questions to people, names, prices."""
 
 import json
-from collections.abc import AsyncIterator
+from typing import Any
 
 import aiohttp
 import pytest
@@ -51,10 +51,9 @@ SCENARIOS = {
 
 
 @pytest.fixture
-async def api(http: aiohttp.ClientSession) -> AsyncIterator[Caller]:
+def server_options() -> dict[str, Any]:
     """A server whose tasks answer with texts of several kinds."""
-    async with LocalServer(executor=ScriptedExecutor(SCENARIOS)) as server:
-        yield Caller(server, http)
+    return {"executor": ScriptedExecutor(SCENARIOS)}
 
 
 async def _ended(api: Caller, text: str) -> str:
