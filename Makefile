@@ -71,7 +71,7 @@ compatibility: $(VENV)/.made ## what may differ between Pythons (PY=python3.13 V
 	$(PYTEST) -n $(WORKERS) --dist worksteal $(COMPATIBILITY) $(call ONCE_MORE,$(PYTEST),$(COMPATIBILITY))
 
 conformance: .venv-conformance/.made ## statements and generated requests, of the bundled server; with URL=… statements of that one
-	.venv-conformance/bin/python -m tests.conformance$(if $(URL),.statements $(URL) $(WORDS),.run)
+	.venv-conformance/bin/python -m tests.proofs.conformance$(if $(URL),.statements $(URL) $(WORDS),.run)
 
 # Where the advisory service cannot be reached it says so, and fails for nothing else.
 audit: .venv-audit/.made ## known vulnerabilities of what is installed (STRICT=1: unknown packages fail, too)
@@ -88,20 +88,20 @@ agent: .venv-agent/.made $(VENV)/.made ## real tasks of the browser-use agent, w
 	tests/agent/wheel.sh $(BIN)/python $(PY) .venv-agent/bin/python
 
 chaos: $(VENV)/.made ## promises under faults, wrong lists, wrong clocks and crashes, with controls (QUICK=1)
-	$(BIN)/python -m tests.chaos $(SHORT)
+	$(BIN)/python -m tests.proofs.chaos $(SHORT)
 
 simulate: $(VENV)/.made ## 1,000 seeds of faults and crashes in virtual time, with controls (QUICK=1: 300)
-	$(BIN)/python -m tests.simulator $(if $(QUICK),--seeds 300)
+	$(BIN)/python -m tests.proofs.simulator $(if $(QUICK),--seeds 300)
 
 model: $(VENV)/.made ## a model of paying once, all its states searched, and weaker ones refuted (QUICK=1: small scopes)
-	$(BIN)/python -m tests.model $(SHORT)
+	$(BIN)/python -m tests.proofs.model $(SHORT)
 
 fleet: $(VENV)/.made ## servers that share a database, and a queue: kills, restarts, cuts, with controls (QUICK=1)
-	$(BIN)/python -m tests.fleet $(SHORT)
-	$(BIN)/python -m tests.fleet.queue $(SHORT)
+	$(BIN)/python -m tests.proofs.fleet $(SHORT)
+	$(BIN)/python -m tests.proofs.fleet.queue $(SHORT)
 
 paying-once: $(VENV)/.made ## submissions broken at each byte and statement, and what was paid, with controls (QUICK=1)
-	$(BIN)/python -m benchmarks.paying_once $(SHORT)
+	$(BIN)/python -m tests.proofs.paying_once $(SHORT)
 
 repetitions: $(VENV)/.made ## tests that repeat a promise of the gate at a larger scale
 	$(PYTEST) -n 2 --dist worksteal --durations 20 -m nightly tests \
@@ -122,7 +122,7 @@ bench: .venv-peers/.made ## everything measured beside other clients: 45 minutes
 	.venv-peers/bin/python -m benchmarks.run $(SHORT)
 
 million: $(VENV)/.made ## a million items with a ledger, killed twice, and what is paid and kept (QUICK=1: 3,000; ITEMS=50000)
-	$(BIN)/python -m benchmarks.million $(if $(ITEMS),--items $(ITEMS),$(SHORT))
+	$(BIN)/python -m tests.proofs.million $(if $(ITEMS),--items $(ITEMS),$(SHORT))
 
 scripts: .venv-agent/.made ## recorded scripts on twelve sites that change, with a control (QUICK=1: 50 rows instead of 500)
 	.venv-agent/bin/python -m benchmarks.scripts $(SHORT)

@@ -8,7 +8,8 @@ from tests.support.sleeping import long_sleeps
 
 TESTS = Path(__file__).parent
 LIMIT = 60.0  # seconds
-SIMULATED = TESTS / "simulator"  # always in virtual time: they run in a loop of their own
+# Always in virtual time: they run in a loop of their own.
+SIMULATED = TESTS / "proofs" / "simulator"
 SAMPLE = """
 import asyncio, time, pytest
 PAUSE = 3.0

@@ -7,8 +7,8 @@ import pytest
 
 from tests.agent.scripted_model import Says, act
 from tests.agent.stage import Stage, done
-from tests.conformance.statements.probe import Settings
-from tests.conformance.statements.report import run_checks
+from tests.proofs.conformance.statements.probe import Settings
+from tests.proofs.conformance.statements.report import run_checks
 from tests.support.patience import until
 
 

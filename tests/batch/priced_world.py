@@ -16,9 +16,9 @@ from browser_use_async.batch.ledger.file import LedgerFile
 from browser_use_async.prices import task_cents
 from browser_use_async.transport.config import Runtime
 from tests.batch.world import DiskWriter, TracedStore
-from tests.model.traces import Traces
-from tests.simulator.faults import Faults
-from tests.simulator.server import FaultyServer
+from tests.proofs.model.traces import Traces
+from tests.proofs.simulator.faults import Faults
+from tests.proofs.simulator.server import FaultyServer
 from tests.support import clock
 from tests.support.fake_service import EPOCH, FakeService
 from tests.support.fake_task import FakeTask, lives

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.batch.world import simulate_batch
-from tests.simulator.server import http_date_of
-from tests.simulator.world import Laws, Report
+from tests.proofs.simulator.server import http_date_of
+from tests.proofs.simulator.world import Laws, Report
 
 DAY = 86_400.0
 CLOCKS = Laws(jobs=8, skew=DAY, set_clock=4.0, untrue_dates=True)

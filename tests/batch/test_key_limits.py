@@ -19,8 +19,8 @@ from browser_use_async.errors import BatchInputError, InvalidRequestError
 from browser_use_async.server import LocalServer
 from tests.batch.conftest import Held, Open, Serve
 from tests.batch.world import AT_ONCE, BatchWorld
-from tests.simulator.worker import Job
-from tests.simulator.world import Laws
+from tests.proofs.simulator.worker import Job
+from tests.proofs.simulator.world import Laws
 from tests.support import clock
 from tests.support.fake_task import FakeTask
 from tests.support.patience import until

@@ -17,9 +17,9 @@ from browser_use_async.batch import ItemState, LedgerRow
 from browser_use_async.batch.ledger.records import FINAL_STATES
 from browser_use_async.errors import LedgerError
 from tests.batch.world import BatchWorld, Forgetful, TracedStore
-from tests.model.traces import ONE_PROCESS
-from tests.simulator.worker import Job
-from tests.simulator.world import Laws
+from tests.proofs.model.traces import ONE_PROCESS
+from tests.proofs.simulator.worker import Job
+from tests.proofs.simulator.world import Laws
 from tests.support.clock import VirtualLoop
 from tests.support.fake_task import FakeTask
 

@@ -7,8 +7,8 @@ import pytest
 
 from browser_use_async.batch import ItemState, read_ledger
 from tests.batch.world import BatchWorld
-from tests.simulator.faults import Fault
-from tests.simulator.world import Laws
+from tests.proofs.simulator.faults import Fault
+from tests.proofs.simulator.world import Laws
 from tests.support import clock
 from tests.support.network import Machine
 

@@ -6,7 +6,7 @@ import attrs
 import pytest
 
 from tests.batch.world import Forgetful, MakeStore, TracedStore, simulate_batch
-from tests.simulator.world import Laws, Report
+from tests.proofs.simulator.world import Laws, Report
 
 pytestmark = pytest.mark.long
 

@@ -17,8 +17,8 @@ from browser_use_async.batch.ledger.row import LedgerRow
 from browser_use_async.batch.ledger.store import LedgerStore
 from browser_use_async.batch.result import BatchResult
 from browser_use_async.transport.config import Runtime
-from tests.model.traces import ONE_PROCESS, Event, Traces, What
-from tests.simulator.world import LONGEST, Laws, Report, World
+from tests.proofs.model.traces import ONE_PROCESS, Event, Traces, What
+from tests.proofs.simulator.world import LONGEST, Laws, Report, World
 from tests.support import clock
 from tests.support.fake_task import FakeTask
 from tests.support.network import Machine

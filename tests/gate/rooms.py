@@ -29,15 +29,15 @@ TARGETS = ("agent", "chaos", "fleet", "matrix", "simulate")
 
 # Folders of tests that have long ones; a folder with others in it means the files beside them.
 SUITES = tuple(
-    """. api batch browser chaos cli conformance docs examples files lifecycle mcp money mutants
-    observation paging polling server server/agent server/browser server/egress server/faults
-    server/fleet server/html server/keys server/pages server/plain server/scripts
-    server/search server/storage server/submission_keys server/webhooks simulator site
-    transport types webhooks""".split()
+    """. api batch browser cli docs examples files lifecycle mcp money mutants observation paging
+    polling proofs/chaos proofs/conformance proofs/simulator server server/agent
+    server/browser server/egress server/faults server/fleet server/html server/keys
+    server/pages server/plain server/scripts server/search server/storage server/submission_keys
+    server/webhooks site transport types webhooks""".split()
 )
 ALL = (*SUITES, *TARGETS)
 
-_MONEY = ("lifecycle", "batch", "money", "simulator", "simulate", "chaos")
+_MONEY = ("lifecycle", "batch", "money", "proofs/simulator", "simulate", "chaos")
 _CALLS = ("transport", "api", "types", "paging", "polling", "files", "observation", "matrix")
 _SDK = (*_CALLS, *_MONEY, "webhooks", "mcp", "cli", ".")
 _BROWSER = ("server/browser", "server/pages", "browser", "site")
@@ -45,7 +45,7 @@ _SERVER = (
     *("server", "server/faults", "server/keys", "server/storage", "server/webhooks"),
     "server/submission_keys",
     *("server/plain", "server/html", "server/search", "server/egress"),
-    "conformance",
+    "proofs/conformance",
 )
 _FLEET = ("server/fleet", "batch", "fleet")
 
@@ -72,7 +72,10 @@ ROOMS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("examples/site/", ("site", "server/browser", "cli")),
     ("examples/", ("examples",)),
     # The SDK.
-    ("browser_use_async/polling/", ("polling", "lifecycle", "chaos", "simulator", "simulate")),
+    (
+        "browser_use_async/polling/",
+        ("polling", "lifecycle", "chaos", "proofs/simulator", "simulate"),
+    ),
     ("browser_use_async/paging/", ("paging", "cli")),
     ("browser_use_async/lifecycle/", (*_MONEY, "polling", "observation")),
     ("browser_use_async/batch/", (*_MONEY, "cli", "fleet")),
@@ -120,7 +123,7 @@ ROOMS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("tests/support/devtools.py", _BROWSER),
     ("tests/support/", ALL),
     ("tests/agent/", ("agent", "server/agent")),
-    ("tests/conformance/", ("conformance",)),
+    ("tests/proofs/conformance/", ("proofs/conformance",)),
     ("tests/testing/", ()),
     ("tests/typing/", ()),
     ("tests/openapi/", ("server",)),
@@ -130,10 +133,13 @@ ROOMS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("tests/gate/", ()),
     ("tests/vendor/", ("webhooks",)),
     ("tests/postgres/", ("batch",)),
-    ("tests/fleet/", ("fleet",)),
-    ("tests/simulator/", ("simulator", "simulate")),
-    ("tests/chaos/", ("chaos",)),
-    ("tests/model/", ("batch", "simulate", "chaos", "fleet")),
+    ("tests/proofs/fleet/", ("fleet",)),
+    ("tests/proofs/simulator/", ("proofs/simulator", "simulate")),
+    ("tests/proofs/chaos/", ("proofs/chaos", "chaos")),
+    ("tests/proofs/model/", ("batch", "simulate", "chaos", "fleet")),
+    ("tests/proofs/__init__.py", ()),
+    ("tests/proofs/paying_once/", ()),
+    ("tests/proofs/million.py", ("batch",)),
     ("tests/mutants/", ("mutants",)),
     ("tests/batch/", ("batch",)),
     ("tests/matrix.sh", ("matrix",)),
