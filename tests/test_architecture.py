@@ -1,10 +1,11 @@
-"""The layers: which module may import which, and the exported names."""
+"""What import-linter does not check: the exported names, and who speaks HTTP.
+
+Which module may import which stands in `pyproject.toml`, as contracts of import-linter.
+"""
 
 import ast
-from collections import defaultdict
 from collections.abc import Iterator
 from functools import cache
-from graphlib import TopologicalSorter
 from pathlib import Path
 
 import attrs
@@ -14,92 +15,11 @@ from browser_use_async.api import endpoint_table as table
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "browser_use_async"
 
-# A module imports only from its own room and from lower levels; this includes imports for types.
-LEVELS = {
-    "errors": 0,
-    "lazy": 0,
-    "system": 0,
-    "version": 0,
-    "types": 1,
-    "config_file": 2,
-    "logs": 2,
-    "postgres": 2,
-    "prices": 2,
-    "api": 3,
-    "money": 3,
-    "observers": 4,
-    "structured_output": 4,
-    "transport": 5,
-    "paging": 5,
-    "sections": 6,
-    "polling": 7,
-    "files": 7,
-    "lifecycle": 8,
-    "webhooks": 8,
-    "batch": 9,
-    "budgets": 10,
-    "observing": 10,
-    "session": 11,
-    "telemetry": 12,
-    "__init__": 12,
-    "mcp": 13,
-    "testing": 13,
-    "cli": 14,
-    "report": 15,
-    "__main__": 15,
-}
-# An error has a timeline, of what a session tells, and is shown shortly in notebooks.
-ERRORS = {"errors", "events", "short_traceback"}
-# Imports inside the functions of a room: a response that is stored or parsed needs the converter
-# and the parser, which need the classes of responses.
-ON_CALL = {"types": {"api", "prices", "structured_output"}}
-# The thin layer, one module for each section of the API, stands beside the contract in `api`.
-SECTIONS = {"section", "browser_profiles", "scheduled_tasks", "services", "tasks"}
-# Modules that stand above or below the others of their folder.
-APART = {
-    ("batch", "report"): "report",  # the path under which users know `cli.report`
-    ("money", "budgets"): "budgets",  # the others are arithmetic
-    ("observing", "observers"): "observers",  # what the core notifies
-    ("observing", "telemetry"): "telemetry",  # it is given a session
-}
-# Outside of this order: the imports that each may have from the others.
-ANNEXES = {
-    "server": {
-        *("errors", "lazy", "system", "version", "types", "api", "prices"),
-        "structured_output",
-        *("postgres", "webhooks"),
-    }
-}
-HOSTS_OF_THE_SERVER = {"cli", "testing"}
-# Without input and output, so that every rule in them can be tested without a loop.
-PURE = {
-    *(
-        "errors",
-        "lazy",
-        "version",
-        "types",
-        "api",
-        "structured_output",
-        "prices",
-        "money",
-    )
-}
-IMPURE_LIBRARIES = {"aiohttp", "asyncio", "socket", "ssl", "tenacity", "threading"}
 # `aiohttp.web` is a different case: a webhook receiver may be one of its handlers.
 CLIENT_LIBRARIES = {"aiohttp", "tenacity"}
 USERS_OF_CLIENT_LIBRARIES = {"transport", "server"}
-# The session is observed from above, by modules that the core does not know.
-CORE = {"api", "observers", "transport", "sections", "polling", "paging", "files", "lifecycle"}
-OBSERVERS = {"budgets", "observing", "telemetry", "testing"}
-
-# The rows of the server are made of these: values, and the sealing of secrets.
-BELOW_STORAGE = {"checks", "errors", "extras", "loops", "records", "secrets"}
-
-# Rooms of the server without HTTP: they raise `errors`, for which `http.errors` has statuses.
-WITHOUT_HTTP = {
-    *("errors", "records", "secrets", "storage", "tasks", "fleet", "executors", "keys"),
-    *("webhooks", "search", "egress", "html"),
-}
+# What the core, which only notifies, does not use: a log on the screen is an observer.
+CORE = {"api", "transport", "polling", "paging", "files", "lifecycle"}
 
 # Modules from which users import; elsewhere `__all__` need not list a constant for its neighbours.
 PUBLIC_MODULES = {
@@ -119,7 +39,6 @@ PUBLIC_MODULES = {
 _MAKERS = (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 FILES = sorted(PACKAGE.rglob("*.py"))
-SERVER_FILES = sorted((PACKAGE / "server").rglob("*.py"))
 
 
 def _name(path: Path) -> str:
@@ -127,16 +46,7 @@ def _name(path: Path) -> str:
 
 
 def _room(path: Path) -> str:
-    parts = path.relative_to(PACKAGE).with_suffix("").parts
-    return _room_of(*parts)
-
-
-def _room_of(room: str, module: str = "", *_inner: str) -> str:
-    if room in ERRORS:
-        return "errors"
-    if (room, module) in APART:
-        return APART[room, module]
-    return "sections" if room == "api" and module in SECTIONS else room
+    return path.relative_to(PACKAGE).with_suffix("").parts[0]
 
 
 def _module(path: Path) -> str:
@@ -153,12 +63,10 @@ class Import:
     Attributes:
         name: The name, dotted and whole.
         typed: Whether it is for the type checker alone.
-        on_call: Whether a function imports it, when it is called.
     """
 
     name: str
     typed: bool
-    on_call: bool
 
 
 @attrs.frozen
@@ -204,20 +112,17 @@ def _is_typing_guard(node: ast.AST) -> bool:
     )
 
 
-def _imports(node: ast.AST, *, typed: bool = False, on_call: bool = False) -> Iterator[Import]:
+def _imports(node: ast.AST, *, typed: bool = False) -> Iterator[Import]:
     """Every import below a node. Only statements have any."""
     for child in ast.iter_child_nodes(node):
         if isinstance(child, ast.Import):
-            yield from (Import(alias.name, typed, on_call) for alias in child.names)
+            yield from (Import(alias.name, typed) for alias in child.names)
         elif isinstance(child, ast.ImportFrom):
             assert not child.level, "imports are absolute, so that a reader can search for them"
             for alias in child.names:
-                yield Import(f"{child.module}.{alias.name}", typed, on_call)
+                yield Import(f"{child.module}.{alias.name}", typed)
         elif isinstance(child, ast.stmt | ast.excepthandler | ast.match_case):
-            is_function = isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef)
-            yield from _imports(
-                child, typed=typed or _is_typing_guard(child), on_call=on_call or is_function
-            )
+            yield from _imports(child, typed=typed or _is_typing_guard(child))
 
 
 def _exported(tree: ast.Module) -> list[str]:
@@ -295,100 +200,13 @@ def _library(name: str) -> str:
     return name.partition(".")[0]
 
 
-def _imported_rooms(path: Path, *, on_call: bool) -> set[str]:
-    """The rooms of this package that a file names, `__init__` for the package itself.
-
-    Imports inside its functions are left out by default; imports for the type checker are not.
-    """
-    imports = _source(path).imports
-    parts = [each.name.split(".") for each in imports if on_call or not each.on_call]
-    ours = [each for each in parts if each[0] == "browser_use_async"]
-    known = LEVELS.keys() | ANNEXES.keys()
-    rooms = {_room_of(*each[1:]) for each in ours if len(each) > 1}
-    return {each if each in known else "__init__" for each in rooms}
-
-
 # --- rooms ----------------------------------------------------------------------------------
 
 
-def test_imports_go_downwards() -> None:
-    """A file imports from its own room and from rooms on lower levels, and from no others."""
-    upwards: dict[str, set[str]] = {}
-    for path in FILES:
-        room = _room(path)
-        at_once = _imported_rooms(path, on_call=False) - {room}
-        others = _imported_rooms(path, on_call=True) - {room}
-        if room in ANNEXES:
-            allowed = ANNEXES[room]
-        else:
-            allowed = {other for other, level in LEVELS.items() if level < LEVELS[room]}
-            allowed |= {"server"} if room in HOSTS_OF_THE_SERVER else set()
-        upwards[_name(path)] = (at_once - allowed) | (others - allowed - ON_CALL.get(room, set()))
-
-    assert {name: rooms for name, rooms in upwards.items() if rooms} == {}
-
-
-def test_errors_import_no_types() -> None:
-    """Types raise errors, so errors import none of them: not for the type checker, not on call."""
-    for name in sorted(ERRORS):
-        assert _imported_rooms(PACKAGE / f"{name}.py", on_call=True) <= {"errors"}, name
-
-
-def test_no_circle_connects_rooms() -> None:
-    """Rooms can be put into an order in which each imports only those before it."""
-    named: dict[str, set[str]] = defaultdict(set)
-    for path in FILES:
-        named[_room(path)] |= _imported_rooms(path, on_call=False) - {_room(path)}
-
-    assert [*TopologicalSorter(named).static_order()]  # raises CycleError
-
-
-def test_storage_has_rows_and_nothing_else() -> None:
-    """It imports no HTTP, no picture, no executor, and nothing that is built on it."""
-    for path in sorted((PACKAGE / "server/storage").rglob("*.py")):
-        names = _names(path)
-        ours = {
-            each.split(".")[2] for each in names if each.startswith("browser_use_async.server.")
-        }
-
-        assert ours - {"storage"} <= BELOW_STORAGE, _name(path)
-        assert "aiohttp" not in {_library(each) for each in names}, _name(path)
-
-
-def _inner_room(name: str) -> str:
-    """The folder or module of the server of a dotted name."""
-    return name.split(".")[2] if name.count(".") > 1 else ""
-
-
-def _inner_rooms(path: Path) -> set[str]:
-    """The rooms of the server that one of its files imports, in functions and for types, too."""
-    names = {each for each in _names(path) if each.startswith("browser_use_async.server.")}
-    return {_inner_room(each) for each in names} - {_inner_room(_module(path))}
-
-
-def test_statuses_stand_above() -> None:
-    """Rooms that store, run and start tasks raise their own errors, and know nothing of HTTP."""
-    for path in SERVER_FILES:
-        room = _inner_room(_module(path))
-        named = _inner_rooms(path)
-
-        assert room not in WITHOUT_HTTP or not named & {"http", "app", "admin"}, _name(path)
-        assert room != "storage" or not named & {"executors", "tasks", "pictures"}, _name(path)
-
-
-def test_the_core_knows_no_observer() -> None:
-    """Observed modules import no log handler, timeline recorder, spans or budget."""
+def test_the_core_writes_no_log_lines_to_the_screen() -> None:
+    """Modules that a session's observers hear about have no handler of logs."""
     for path in [each for each in FILES if _room(each) in CORE]:
-        assert not _imported_rooms(path, on_call=True) & OBSERVERS, _name(path)
         assert "browser_use_async.logs.StderrHandler" not in _names(path), _name(path)
-
-
-def test_the_contract_does_no_input_or_output() -> None:
-    """Errors, models and contract import neither asyncio nor aiohttp nor the like."""
-    for path in [each for each in FILES if _room(each) in PURE]:
-        libraries = {_library(each) for each in _names(path, typed=False)}
-
-        assert not libraries & IMPURE_LIBRARIES, _name(path)
 
 
 def test_one_room_speaks_http() -> None:
