@@ -273,28 +273,24 @@ def rows_of(sides: Sides, count: int, syncs: Syncs | None) -> list[Row]:
     growth, other = (max(figures(kind, "growth")) / MEGABYTE for kind in ("ledger", "gather"))
     rows = [
         compare(
-            19,
             f"an item of a batch with a ledger, {CONCURRENCY} at once: client CPU",
             "µs",
             (NAMES["bare"], per_item("ledger"), per_item("bare")),
             at_most=2,
         ),
         compare(
-            19,
             f"an item of a queue, {CONCURRENCY} at once: client CPU",
             "µs",
             (NAMES["bare"], per_item("queue"), per_item("bare")),
             at_most=3,
         ),
         compare(
-            20,
             f"a batch of {count:,} items with a ledger, {CONCURRENCY} at once",
             "items/s",
             ("asyncio.gather, no ledger", rates("ledger"), rates("gather")),
             at_least=0.8,
         ),
         Row(
-            0,
             "the same: growth of resident memory",
             f"{growth:.1f} MB",
             f"asyncio.gather: {other:.1f} MB",
@@ -306,7 +302,6 @@ def rows_of(sides: Sides, count: int, syncs: Syncs | None) -> list[Row]:
     if syncs is not None:
         rows += [
             Row(
-                20,
                 f"fsyncs for an item, {CONCURRENCY} at once",
                 f"{syncs.per_item:.3f}",
                 "",
@@ -315,7 +310,6 @@ def rows_of(sides: Sides, count: int, syncs: Syncs | None) -> list[Row]:
                 judge(syncs.per_item, at_most=0.05),
             ),
             Row(
-                0,
                 "requests that left before their intent was on the disk",
                 f"{syncs.early} of {syncs.requests}",
                 "",

@@ -125,5 +125,4 @@ SIDES = {
     "apify": Side("apify-client", partial(_peer, "apify"), 2),
     "httpx": Side("httpx alone", _httpx, 4),
     "official": Side("browser-use-sdk", partial(_peer, "browser_use_sdk"), 8),
-    "openai": Side("openai", partial(_peer, "openai"), 8),
 }

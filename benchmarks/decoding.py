@@ -1,4 +1,4 @@
-"""Goal 4: from the bytes of a task with 75 steps to an object, against json and pydantic.
+"""From the bytes of a task with 75 steps to an object, against json and pydantic.
 
 The text is laid out as the service's framework does it, without white space. Without orjson is
 measured in a process that cannot import it.
@@ -139,20 +139,18 @@ def report(effort: Effort) -> Report:
     what = f"decoding a task of {STEPS} steps"
     rows = [
         compare(
-            4,
             f"{what}, with orjson",
             "µs",
             (label, times["ours"], times["pydantic"]),
             at_most=0.6,
         ),
         compare(
-            4,
             f"{what}, without orjson",
             "µs",
             (label, plain_times["ours"], plain_times["pydantic"]),
             at_most=1.0,
         ),
-        compare(4, f"{what}: memory", "KB", (label, sizes["ours"], sizes["pydantic"]), at_most=0.7),
+        compare(f"{what}: memory", "KB", (label, sizes["ours"], sizes["pydantic"]), at_most=0.7),
     ]
     lines = [
         [SIDES[name][0], f"{median(times[name]):.0f}", f"{median(sizes[name]):.0f}"]

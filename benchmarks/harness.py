@@ -52,7 +52,6 @@ class Row:
     """A line of the table of goals.
 
     Attributes:
-        goal: The goal's number.
         what: What is measured.
         ours: This package's figure, with its unit.
         against: The other side, and its figure.
@@ -61,7 +60,6 @@ class Row:
         met: Whether it is kept; None if there is none.
     """
 
-    goal: int
     what: str
     ours: str
     against: str
@@ -99,7 +97,6 @@ def judge(value: float, *, at_most: float | None = None, at_least: float | None 
 
 
 def compare(
-    goal: int,
     what: str,
     unit: str,
     sides: tuple[str, Sequence[float], Sequence[float]],
@@ -110,7 +107,6 @@ def compare(
     """A row about the ratio of this package's figure to another's.
 
     Args:
-        goal: The goal's number.
         what: What is measured.
         unit: Of both figures.
         sides: The other's name, this package's figures and the other's, round by round.
@@ -121,7 +117,6 @@ def compare(
     value = ratio(ours, theirs)
     bound = f"≤ {at_most:.3g}x" if at_most is not None else f"≥ {at_least:.3g}x"
     return Row(
-        goal,
         what,
         f"{median(ours):,.3g} {unit}" if median(ours) < 1000 else f"{median(ours):,.0f} {unit}",
         f"{name}: {median(theirs):,.3g} {unit}"

@@ -24,7 +24,7 @@ from benchmarks.servers.lifelike import LifelikeServer, Population
 from benchmarks.servers.process import ServerProcess
 from benchmarks.waiting import control
 from browser_use_async import BrowserUseSession, PollPolicy
-from browser_use_async.server import LocalServer
+from browser_use_async.server import ChromiumSettings, LocalServer
 from browser_use_async.server.executors.protocol import Control, Executor
 from browser_use_async.server.records import Assignment, Finished
 from browser_use_async.server.secrets.encryption import KEY_VARIABLE
@@ -120,7 +120,8 @@ async def servers(
         return
     os.environ[KEY_VARIABLE] = NODE_KEY
     node = partial(LocalServer, executor=executor, database=database, api_key=NODE_KEY)
-    worker = node(role="worker", slots=count, balance_cents=10**9)
+    limits = ChromiumSettings(max_browsers=count)
+    worker = node(role="worker", chromium=limits, balance_cents=10**9)
     async with worker, node(role="api") as server:
         yield server
 
@@ -235,7 +236,7 @@ def ignoring(effort: Effort) -> list[Row]:
 
     def row(what: str, unit: str, figures: dict[bool, list[float]], bound: float) -> Row:
         named = ("long_poll=False", figures[True], figures[False])
-        return compare(0, f"500 waits, nothing is held: {what}", unit, named, at_most=bound)
+        return compare(f"500 waits, nothing is held: {what}", unit, named, at_most=bound)
 
     return [
         row("detection requests per task", "", asked, 1.05),
@@ -267,7 +268,6 @@ def noticing(what: str, delays: list[float]) -> Row:
     """How soon ends are noticed."""
     p50, p99 = median(delays), quantiles(delays, n=100)[98]
     return Row(
-        23,
         f"{what}, held calls: end to notice, p99",
         f"{p99 * 1e3:.1f} ms",
         f"p50 {p50 * 1e3:.1f} ms",
@@ -285,7 +285,6 @@ def many(effort: Effort) -> list[Row]:
     held, polled = (sides[each].client / window * 100 for each in (True, False))
     count = MANY if effort is FULL else MANY // 10
     share = Row(
-        0,
         f"{MANY:,} waits, {sides[True].finished / window:.0f} ends a second, held calls: share of a"
         " core, the starts and the gets included",
         f"{held:.1f} %",
@@ -314,7 +313,6 @@ def report(effort: Effort) -> Report:
     least = 50e-3 + ROUND_TRIP
     rows = [
         Row(
-            0,
             f"{count:,} tasks of {middle:.0f} s, held calls: detection requests per task",
             f"{asked:.3f}",
             f"long_poll=False: {median(each.detections for each in polled):.3f}",
@@ -323,7 +321,6 @@ def report(effort: Effort) -> Report:
             judge(asked, at_most=0.1),
         ),
         Row(
-            0,
             "the same: p99 delay",
             f"{p99 * 1e3:.0f} ms",
             f"long_poll=False: {median(each.p99 for each in polled) * 1e3:,.0f} ms",
@@ -333,7 +330,6 @@ def report(effort: Effort) -> Report:
         ),
         *(
             compare(
-                0,
                 f"the same: CPU time of {whose}",
                 unit,
                 (

@@ -184,7 +184,6 @@ def rows_of(trial: Trial, gathered: float, found: str, *, is_exact: bool) -> lis
     what = f"{count:,} items with a ledger, killed twice"
     return [
         Row(
-            20,
             what,
             f"{rate:.0f} items/s",
             f"asyncio.gather, no ledger: {gathered:.0f} items/s",
@@ -193,7 +192,6 @@ def rows_of(trial: Trial, gathered: float, found: str, *, is_exact: bool) -> lis
             judge(rate / gathered, at_least=0.8),
         ),
         Row(
-            20,
             f"{what}: one task and one result for each",
             found,
             "",
@@ -202,7 +200,6 @@ def rows_of(trial: Trial, gathered: float, found: str, *, is_exact: bool) -> lis
             is_exact,
         ),
         Row(
-            20,
             f"{what}: resident memory",
             f"{peak:.0f} MB",
             "",
@@ -211,7 +208,6 @@ def rows_of(trial: Trial, gathered: float, found: str, *, is_exact: bool) -> lis
             judge(peak, at_most=200),
         ),
         Row(
-            20,
             f"{what}: the ledger with its log",
             f"{trial.largest / MEGABYTE:,.0f} MB",
             "",
@@ -220,7 +216,6 @@ def rows_of(trial: Trial, gathered: float, found: str, *, is_exact: bool) -> lis
             judge(each, at_most=MOST_BYTES) if count >= 20_000 else None,
         ),
         Row(
-            20,
             f"{what}: from a start after a kill to the first result",
             f"{restart:.1f} s",
             f"to the first new task's: {max(run.first_new for run in runs[1:]):.1f} s",

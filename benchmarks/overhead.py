@@ -1,4 +1,4 @@
-"""Goal 2: the cost of retrying, the rate limiter and the hooks for a call that succeeds.
+"""The cost of retrying, the rate limiter and the hooks for a call that succeeds.
 
 A difference of 3 µs drowns in the noise of a call over a socket. So the exchange itself, the part
 that talks to aiohttp, is replaced by one that returns an earlier answer, and the rest of the call
@@ -60,7 +60,6 @@ def report(effort: Effort) -> Report:
         layers, around = asyncio.run(measure(url, effort.rounds))
     figure = f"{median(layers):.2f} µs"
     row = Row(
-        2,
         "retry, rate limiter and hooks on a call that succeeds",
         figure,
         "-",

@@ -134,7 +134,7 @@ def report(effort: Effort) -> Report:
             for each in (side, _against(side))
         )
         what = f"iterate_all_tasks, {side.name}"
-        return compare(9, what, "tasks/s", ("sequential", ours, theirs), at_least=bound)
+        return compare(what, "tasks/s", ("sequential", ours, theirs), at_least=bound)
 
     return Report([row(Side(1, DELAY), 1.8), row(Side(8), 6.0)], details(figures))
 

@@ -43,7 +43,6 @@ DISTRIBUTIONS = (
     "browser-use-sdk",
     "httpx",
     "pydantic",
-    "openai",
     "apify-client",
 )
 NOTES = """\
@@ -56,8 +55,8 @@ NOTES = """\
 - browser-use-sdk has no client for version 1 of the API. It is measured with version 2, whose
   status answer is an object of six fields where version 1 answers one word. So a part of its cost
   per call is decoding that the others do not need. "httpx alone" shows the share of its library.
-- openai and apify-client request objects of their own services, whose answers are larger too.
-  apify-client has its own transport in Rust, whose threads are counted in its CPU time.
+- apify-client requests objects of its own service, whose answers are larger too. It has its own
+  transport in Rust, whose threads are counted in its CPU time.
 - aiohttp and httpx alone check neither status nor content, and have no retries and no types. The
   handwritten Protocol has one fixed request and does not understand HTTP.
 - All clients keep their own defaults: pool sizes, headers, retries. Only timeouts are raised where
@@ -79,34 +78,34 @@ NOTES = """\
 - Paging is measured beside the 10,000 waits. Its seconds are those of a server that takes 100 ms
   for each page, and neither of the two uses a fifth of a core.
 - Goals that were missed, and the reason:
-  - *A status call (1)*: the layers around an exchange take 1.5 µs, and building the request and
+  - *A status call*: the layers around an exchange take 1.5 µs, and building the request and
     handing out the answer 2 more. The rest is the cost of what aiohttp alone does not do: a timeout
     for each call, the check of status and type, and the log of the latest calls.
-  - *Decoding (4)*: with orjson the row is at its bound. Without it, the standard library alone
+  - *Decoding*: with orjson the row is at its bound. Without it, the standard library alone
     takes 86 of the 141 microseconds. Types take the rest, and the search for repeated keys, which
     are refused. Only a faster parser helps: the extra.
-  - *Memory of 500 waits (5)*: a bare sweep with aiohttp, which keeps only a future for each wait,
+  - *Memory of 500 waits*: a bare sweep with aiohttp, which keeps only a future for each wait,
     needs 3.4 KB itself: the caller's task, the pages and tasks of requests in progress, and a
     session's fixed costs divided by 500. With 10,000 waits this package needs 2.6 KB.
-  - *A core's share of 10,000 waits (6)*: each wait has a time of its own in one heap, and is queued
+  - *A core's share of 10,000 waits*: each wait has a time of its own in one heap, and is queued
     when it is due. A page of the list shows a hundred of them, but saves only their requests.
-  - *CPU time of a task that is woken (8)*: two HTTP exchanges, one served and one made, take most
+  - *CPU time of a task that is woken*: two HTTP exchanges, one served and one made, take most
     of the goal with aiohttp alone. This package adds the check of a signature, the memory that
     keeps an event from being handled twice, a typed task, and the remaining polls.
-  - *Import above that of aiohttp (10)*: its bound is smaller than the difference between runs.
-  - *Size (10)*: the package itself is 3.4 MB, half of it the bundled server with its pages.
-  - *Get and a deep page of a million tasks (14, 21)*: their rows are in no memory of the server. A
+  - *Import above that of aiohttp*: its bound is smaller than the difference between runs.
+  - *Size*: the package itself is 3.4 MB, half of it the bundled server with its pages.
+  - *Get and a deep page of a million tasks*: their rows are in no memory of the server. A
     deep page is 100 rows to read and to write as JSON.
-  - *An item with a ledger (19)*: beside the two exchanges there are three statements in a thread,
+  - *An item with a ledger*: beside the two exchanges there are three statements in a thread,
     the search for equal items, and the checks of the request and of the answer.
-  - *Create with the row durable (22)*: the other side keeps tasks in memory. This one writes the
+  - *Create with the row durable*: the other side keeps tasks in memory. This one writes the
     row, its key and its first event in one transaction.
-- The rows with 50 and 10,000 in flight (goal 7) are near their bounds.
+- The rows with 50 and 10,000 in flight are near their bounds.
 - The import is that of the class of a session. cattrs, which creates the models of answers, is
   loaded with the first session of a program and takes some 10 ms there; a row of its own counts it.
 - The share of a core for 10,000 waits includes starting them, and the confirming get of every
   task that ends; so does the delay of every client.
-- Webhooks (goal 8): the receiver, in aiohttp, runs in the event loop of the waits, and its CPU time
+- Webhooks: the receiver, in aiohttp, runs in the event loop of the waits, and its CPU time
   is included. Each task has one event, at its end. The service sends one at its start as well,
   which wakes no wait and costs the receiver the same again. The control is the same world without a
   receiver. Polls are shared there too, so that the delays differ more than the requests.
@@ -117,7 +116,7 @@ NOTES = """\
 
 
 def compared_delays(effort: Effort, picture: Path) -> Report:
-    """Goal 7, which also makes the plot."""
+    """Requests against delay, which also makes the plot."""
     simulated = schedule.report(effort)
     picture.write_text(
         plot(
@@ -131,7 +130,7 @@ def compared_delays(effort: Effort, picture: Path) -> Report:
 
 
 def many_waits_and_paging(effort: Effort) -> Report:
-    """Goals 6 and 9 at the same time: both mostly wait, and leave one core to each other."""
+    """10,000 waits and paging at the same time: both mostly wait, and leave a core each."""
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         pages = pool.submit(paging.report, effort)
         waits = waiting.many(effort)
@@ -139,7 +138,7 @@ def many_waits_and_paging(effort: Effort) -> Report:
     return Report([*waits.rows, *read.rows], f"{waits.details}\n\n### Paging\n\n{read.details}")
 
 
-def collect(effort: Effort, picture: Path) -> Iterator[tuple[list[Row], list[str]]]:
+def collect(effort: Effort, picture: Path) -> Iterator[tuple[list[tuple[str, Row]], list[str]]]:
     """Run them one after the other, so that none disturbs another; yields all results so far."""
     benchmarks: dict[str, Callable[[Effort], Report]] = {
         "A status call": status_call.report,
@@ -158,28 +157,28 @@ def collect(effort: Effort, picture: Path) -> Iterator[tuple[list[Row], list[str
         "Large answers beside other calls": neighbours.report,
         "Server": partial(server.report, picture=picture.with_name(f"{picture.stem}-server.svg")),
     }
-    rows: list[Row] = []
+    rows: list[tuple[str, Row]] = []
     sections: list[str] = []
     for title, measure in benchmarks.items():
         started = time.monotonic()
         report = measure(effort)
-        rows += report.rows
+        rows += [(title, row) for row in report.rows]
         sections.append(f"### {title}\n\n{report.details}\n")
         print(f"{title}: {time.monotonic() - started:.0f} s", file=sys.stderr, flush=True)
-        yield sorted(rows, key=lambda row: row.goal or 99), sections
+        yield rows, sections
 
 
-def goals(rows: list[Row]) -> str:
+def goals(rows: list[tuple[str, Row]]) -> str:
     """The table of goals."""
-    head = ["goal", "what", "ours", "compared with", "measured", "wanted", "verdict"]
-    lines = [[str(row.goal or "-"), *attrs.astuple(row)[1:-1], row.verdict] for row in rows]
+    head = ["benchmark", "what", "ours", "compared with", "measured", "wanted", "verdict"]
+    lines = [[title, *attrs.astuple(row)[:-1], row.verdict] for title, row in rows]
     return table(head, lines)
 
 
-def summary(rows: list[Row], effort: Effort, minutes: float) -> str:
+def summary(rows: list[tuple[str, Row]], effort: Effort, minutes: float) -> str:
     """How many goals are met, and the effort of the run."""
-    missed = sum(row.met is False for row in rows)
-    boundless = sum(row.met is None for row in rows)
+    missed = sum(row.met is False for _title, row in rows)
+    boundless = sum(row.met is None for _title, row in rows)
     return (
         f"{len(rows) - missed - boundless} of {len(rows)} rows met, {missed} missed, {boundless} "
         f"without a bound. {effort.rounds} rounds ({effort.long_rounds} of the waits in real time, "
@@ -188,7 +187,7 @@ def summary(rows: list[Row], effort: Effort, minutes: float) -> str:
     )
 
 
-def page(rows: list[Row], sections: list[str], said: str, name: str) -> str:
+def page(rows: list[tuple[str, Row]], sections: list[str], said: str, name: str) -> str:
     """All of it as Markdown."""
     by = "A quick run: a rough guide only." if name == "quick" else "Written by `make bench`."
     return "\n".join(

@@ -1,4 +1,4 @@
-"""Goal 7: requests per finished task against the delay with which its end is noticed.
+"""Requests per finished task against the delay with which its end is noticed.
 
 Durations as people have them (lognormal, median 60 s, sigma 0.8) take hours in real time, so these
 figures come from virtual time: the clients and asyncio are the real ones, the network is memory
@@ -165,11 +165,11 @@ def rows(points: dict[Setting, Point], effort: Effort) -> list[Row]:
         what = f"detection requests per task, {count:,} in flight"
         wanted = f"≤ {bound:g} at p99 ≤ 2.1 s" if count > 10 else f"≤ {bound:g}"
         if point is None:
-            found.append(Row(7, what, "-", "-", "-", wanted, None))
+            found.append(Row(what, "-", "-", "-", wanted, None))
             continue
         measured = f"{point.detections:.2f} at p99 {point.p99:.2f} s"
         met = judge(point.detections, at_most=bound) and (count == 10 or point.p99 <= 2.1)
-        found.append(Row(7, what, f"{point.detections:.2f}", "-", measured, wanted, met))
+        found.append(Row(what, f"{point.detections:.2f}", "-", measured, wanted, met))
     single = Setting("ours", 1, 2.0, effort.tasks * 2)
     mine, theirs = points[single], points[attrs.evolve(single, side="official")]
     # Half the interval gives twice the requests, so requests times delay is what a client costs
@@ -178,7 +178,6 @@ def rows(points: dict[Setting, Point], effort: Effort) -> list[Row]:
     error = math.hypot(mine.error, theirs.error)
     found.append(
         Row(
-            7,
             "detection requests of a single wait at equal mean delay",
             f"{mine.detections:.1f} at {mine.mean:.2f} s",
             f"browser-use-sdk: {theirs.detections:.1f} at {theirs.mean:.2f} s",

@@ -301,7 +301,6 @@ def _rows_against(nothing: list[float], many: Figures) -> list[Row]:
     other, tasks = "a handler of aiohttp that does nothing", f"with {many.tasks:,} tasks"
     return [
         compare(
-            21,
             f"server, {name} {tasks}, CPU",
             "µs",
             (other, many.cpu[name], nothing),
@@ -315,9 +314,9 @@ def _rows(few: Figures, many: Figures) -> list[Row]:
     start, more, tasks = many.start, many.memory - few.memory, f"with {many.tasks:,} tasks"
     return [
         *(_row(name, few, many) for name in CALLS),
-        Row(14, f"server, start {tasks}", f"{start:.2f} s", f"{few.tasks:,} tasks: "
+        Row(f"server, start {tasks}", f"{start:.2f} s", f"{few.tasks:,} tasks: "
             f"{few.start:.2f} s", f"{start:.2f} s", "≤ 1 s", judge(start, at_most=1)),
-        Row(14, f"server, resident memory {tasks}", f"{many.memory:.0f} MB",
+        Row(f"server, resident memory {tasks}", f"{many.memory:.0f} MB",
             f"{few.tasks:,} tasks: {few.memory:.0f} MB", f"{more:+.0f} MB", "≤ +10 MB",
             judge(more, at_most=10)),
     ]  # fmt: skip
@@ -326,7 +325,6 @@ def _rows(few: Figures, many: Figures) -> list[Row]:
 def _row(name: str, few: Figures, many: Figures) -> Row:
     value = ratio(many.cpu[name], few.cpu[name])
     return Row(
-        14,
         f"server, {name} with {many.tasks:,} tasks, CPU",
         f"{median(many.cpu[name]):.0f} µs",
         f"{few.tasks:,} tasks: {median(few.cpu[name]):.0f} µs",
@@ -348,4 +346,4 @@ if __name__ == "__main__":
         found_out = report(effort, Path(tempfile.gettempdir()) / "server.svg")
         print(found_out.details)
         for row in found_out.rows:
-            print(row.goal, row.what, row.ours, row.against, row.measured, row.wanted, row.verdict)
+            print(row.what, row.ours, row.against, row.measured, row.wanted, row.verdict)

@@ -77,7 +77,7 @@ class _Measured:
 
 
 def creations(effort: Effort) -> Report:
-    """Goal 22: the two servers take turns."""
+    """The two servers take turns."""
     calls = 2 * effort.calls
     with tempfile.TemporaryDirectory() as place, contextlib.ExitStack() as stack:
         old = Path(place) / "old"
@@ -97,7 +97,7 @@ def creations(effort: Effort) -> Report:
                 if turn:  # the first one warms up
                     costs[name].append(cost)
     sides = (f"{OLD}, in memory", costs["new"], costs["old"])
-    row = compare(22, "server, create with the row durable, CPU", "µs", sides, at_most=1.5)
+    row = compare("server, create with the row durable, CPU", "µs", sides, at_most=1.5)
     said = f"{calls:,} tasks in each turn, over {CONNECTIONS} connections; CPU time of the server."
     lines = [[name, *(f"{each:.0f}" for each in found)] for name, found in costs.items()]
     head = ["µs for a task", *(f"turn {number + 1}" for number in range(effort.rounds))]
@@ -129,7 +129,7 @@ def searches(effort: Effort) -> Report:
             pings = [each for _ in range(effort.rounds) for each in _pings_beside(url)]
     pings.sort()
     worst = 1000 * pings[int(len(pings) * 0.99)]
-    row = Row(14, f"server, ping beside {SEARCHES} searches in {_FILLED:,} tasks, p99",
+    row = Row(f"server, ping beside {SEARCHES} searches in {_FILLED:,} tasks, p99",
               f"{worst:.1f} ms", "before it read in parts: 1,200 ms", f"{worst:.1f} ms", "≤ 20 ms",
               judge(worst, at_most=20))  # fmt: skip
     return Report([row], f"{len(pings)} pings; median {1000 * median(pings):.1f} ms.")
@@ -170,4 +170,4 @@ if __name__ == "__main__":
     found = report(QUICK if "--quick" in sys.argv else FULL)
     print(found.details)
     for each in found.rows:
-        print(each.goal, each.what, each.ours, each.against, each.measured, each.verdict, sep=" | ")
+        print(each.what, each.ours, each.against, each.measured, each.verdict, sep=" | ")

@@ -1,4 +1,4 @@
-"""Goal 11: downloads, against httpx."""
+"""Downloads, against httpx."""
 
 from statistics import median
 
@@ -19,9 +19,8 @@ def report(effort: Effort) -> Report:
     growth = median(run["growth"] for run in ours) / MEGABYTE
     theirs = median(run["growth"] for run in httpx) / MEGABYTE
     rows = [
-        compare(11, f"download of {size} MB", "MB/s", speed, at_least=1.7),
+        compare(f"download of {size} MB", "MB/s", speed, at_least=1.7),
         Row(
-            11,
             f"download of {size} MB: growth of resident memory",
             f"{growth:.1f} MB",
             f"httpx, bare loop: {theirs:.1f} MB",
@@ -29,6 +28,6 @@ def report(effort: Effort) -> Report:
             "≤ 8 MB",
             judge(growth, at_most=8),
         ),
-        Row(11, "upload: resident memory", "-", "-", "-", "≤ 2x the file, ≤ 24 MB", None),
+        Row("upload: resident memory", "-", "-", "-", "≤ 2x the file, ≤ 24 MB", None),
     ]
     return Report(rows, render(results, size, effort.rounds))

@@ -1,4 +1,4 @@
-"""Goal 8: waits that webhooks wake, the polls that remain, and a receiver under load.
+"""Waits that webhooks wake, the polls that remain, and a receiver under load.
 
 The waits run in a process of their own, with the receiver in the same event loop; the requests are
 counted by the server, in another process, and the control is the same world without a receiver.
@@ -52,7 +52,6 @@ def thousand(server: NotifyingServer, effort: Effort) -> Report:
     complete = all(len(each.delays) == 1000 for each in (*notified, *plain, *lost))
     rows = [
         Row(
-            8,
             "webhooks, 1,000 tasks: requests per finished task",
             f"{requests:.2f}",
             f"without a receiver: {median(each.requests for each in plain):.2f}",
@@ -61,7 +60,6 @@ def thousand(server: NotifyingServer, effort: Effort) -> Report:
             complete and judge(requests, at_most=1.2),
         ),
         Row(
-            8,
             "webhooks, 1,000 tasks: p99 from delivery to return, in round trips of 100 ms",
             f"{trips:.2f}",
             "-",
@@ -70,7 +68,6 @@ def thousand(server: NotifyingServer, effort: Effort) -> Report:
             complete and judge(trips, at_most=2),
         ),
         Row(
-            8,
             f"webhooks, all lost after {LOST_AFTER}: latest return, a poll in {SAFETY_PAUSE:.0f} s",
             f"{latest:.1f} s",
             "-",
@@ -121,7 +118,6 @@ def ten_thousand(server: NotifyingServer, effort: Effort) -> Report:
     times = ratio([each.cpu_each for each in ours], [each.cpu_each for each in bare])
     rows = [
         Row(
-            8,
             "webhooks, 10,000 waits: p99 from the true end to the awaiter",
             f"{wake:.0f} ms",
             "-",
@@ -130,7 +126,6 @@ def ten_thousand(server: NotifyingServer, effort: Effort) -> Report:
             judge(wake, at_most=50),
         ),
         Row(
-            8,
             "webhooks, 10,000 waits: CPU per task woken, receiver and get included",
             f"{cpu:.2f} ms",
             f"aiohttp alone: {least:.2f} ms",
@@ -182,7 +177,6 @@ def load(server: NotifyingServer, effort: Effort) -> Report:
     return Report(
         [
             Row(
-                8,
                 "1,000 events in 1 s, handlers hang, 200 slow bodies: p99 of the answers",
                 f"{slowest:.0f} ms",
                 "-",

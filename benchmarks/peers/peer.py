@@ -10,16 +10,7 @@ import attrs
 
 __all__ = ["NAMES", "Peer", "load"]
 
-NAMES = (
-    "browser_use_async",
-    "browser_use_sdk",
-    "openai",
-    "anthropic",
-    "apify",
-    "browserbase",
-    "replicate",
-    "stripe",
-)
+NAMES = ("browser_use_async", "browser_use_sdk", "apify")
 
 
 @attrs.frozen

@@ -48,33 +48,6 @@ class Api:
         return None
 
 
-def _openai(made: Made) -> object:
-    return {
-        "id": made.id,
-        "object": "response",
-        "created_at": 0,
-        "status": "queued",
-        "model": "model",
-        "output": [],
-        "parallel_tool_calls": False,
-        "tool_choice": "auto",
-        "tools": [],
-    }
-
-
-def _anthropic(made: Made) -> object:
-    return {
-        "id": made.id,
-        "type": "message",
-        "role": "assistant",
-        "model": "model",
-        "content": [{"type": "text", "text": "done"}],
-        "stop_reason": "end_turn",
-        "stop_sequence": None,
-        "usage": {"input_tokens": 1, "output_tokens": 1},
-    }
-
-
 def _apify(made: Made) -> object:
     run = {
         "id": made.id,
@@ -96,38 +69,6 @@ def _apify(made: Made) -> object:
         "defaultRequestQueueId": "queue",
     }
     return {"data": run}
-
-
-def _replicate(made: Made) -> object:
-    return {
-        "id": made.id,
-        "model": "owner/model",
-        "version": "version",
-        "status": "starting",
-        "input": {},
-        "output": None,
-        "logs": "",
-        "error": None,
-        "urls": {},
-    }
-
-
-def _browserbase(made: Made) -> object:
-    return {
-        "id": made.id,
-        "createdAt": made.at,
-        "startedAt": made.at,
-        "expiresAt": made.at,
-        "updatedAt": made.at,
-        "keepAlive": False,
-        "projectId": "project",
-        "proxyBytes": 0,
-        "region": "us-west-2",
-        "status": "RUNNING",
-        "connectUrl": "wss://connect.example.com",
-        "seleniumRemoteUrl": "https://selenium.example.com",
-        "signingKey": "key",
-    }
 
 
 def _v1_row(made: Made) -> dict[str, Any]:
@@ -156,7 +97,6 @@ def _v1_get(made: list[Made], task_id: str) -> object:
 
 
 APIS: Mapping[str, Api] = {
-    "anthropic": Api("/v1/messages", _anthropic),
     "apify": Api("/v2/actors/actor/runs", _apify),
     "browser_use_async": Api(
         "/api/v1/run-task",
@@ -166,8 +106,4 @@ APIS: Mapping[str, Api] = {
     "browser_use_sdk": Api(
         "/api/v2/tasks", lambda made: {"id": made.id, "sessionId": str(uuid.uuid4())}
     ),
-    "browserbase": Api("/v1/sessions", _browserbase),
-    "openai": Api("/v1/responses", _openai),
-    "replicate": Api("/v1/predictions", _replicate),
-    "stripe": Api("/v1/payment_intents", lambda made: {"id": made.id, "object": "payment_intent"}),
 }

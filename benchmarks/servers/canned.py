@@ -37,7 +37,6 @@ def _answers() -> list[tuple[bytes, bytes]]:
                 }
             ),
         ),
-        (b" /v1/responses/", _answer(APIS["openai"].created(made))),
         (b" /v2/actor-runs/", _answer(APIS["apify"].created(made))),
     ]
 

@@ -144,8 +144,7 @@ async def test_a_batch_reports_an_outage(api: FakeApi, tmp_path: Path) -> None:
     """A batch prints a line when answers stop, and one when they come again."""
     rows = tmp_path / "rows.csv"
     rows.write_text("key,task\na,Look\nb,Read\n")
-    output = str(tmp_path / "out.jsonl")
-    async with running("batch", str(rows), "-o", output, env=_env(api.url)) as command:
+    async with running("batch", "run", str(rows), env=_env(api.url)) as command:
         await command.says("2 running")
         api.fault = _fails()
         await command.says("note: no answer for 2 s: the server closed the connection")
@@ -164,8 +163,7 @@ async def test_a_batch_says_which_tasks_it_could_not_stop(api: FakeApi, tmp_path
     """After a second Ctrl-C in an outage, each task is named with the command to stop it."""
     rows = tmp_path / "rows.csv"
     rows.write_text("key,task\na,Look\nb,Read\n")
-    output = str(tmp_path / "out.jsonl")
-    async with running("batch", str(rows), "-o", output, env=_env(api.url)) as command:
+    async with running("batch", "run", str(rows), env=_env(api.url)) as command:
         await command.says("2 running")
         api.fault = _fails()
         command.send(signal.SIGINT)

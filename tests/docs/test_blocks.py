@@ -56,7 +56,7 @@ NOT_RUN = {
     r"browser-use-async webhooks ": "listens until it is ended, or needs what listens",
     r"browser-use-async scripts (edit|diff)": "opens an editor, or needs what was edited there",
     r"browser-use-async keys revoke KEY_ID": "names what the line before has printed",
-    r"browser-use-async batch models.csv --script": "a block of browser.md plays rows",
+    r"browser-use-async batch run models.csv --script": "a block of browser.md plays rows",
     r".*postgresql://": "tests/cli/test_batch_queue.py has such a database",
 }
 

@@ -15,7 +15,7 @@ from prometheus_client.openmetrics.parser import (
 )
 from prometheus_client.parser import text_string_to_metric_families
 
-from browser_use_async.server import LocalServer, Webhook
+from browser_use_async.server import ChromiumSettings, LocalServer, Webhook
 from browser_use_async.server.app.metrics import health_response
 from browser_use_async.server.loops import Loops
 from browser_use_async.server.records import Finished
@@ -179,7 +179,10 @@ async def test_servers_of_one_database_report_the_same_queue(
         await api.create()
         async with LocalServer(executor=FromQueue(), role="api", **shared) as other:
             queued = [await _scraped(each) for each in (api, Caller(other, http))]
-        async with LocalServer(executor=FromQueue(), slots=3, drain=0, **shared) as worker:
+        browsers = ChromiumSettings(max_browsers=3)
+        async with LocalServer(
+            executor=FromQueue(), chromium=browsers, drain=0, **shared
+        ) as worker:
             taken = Caller(worker, http)
             async with asyncio.timeout(PATIENCE):
                 while not (at_work := await _scraped(taken))["tasks_running",]:  # noqa: ASYNC110

@@ -109,8 +109,8 @@ async def test_every_link_of_the_example_site_leads_somewhere():
 
 def test_packaged_copy_of_the_site_is_preferred(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """The copy in the package has priority over the checkout's, and one of them must exist."""
-    module = tmp_path / "package" / "server" / "static_site.py"
-    packaged, checkout = module.parent / "example_site", tmp_path / "examples" / "site"
+    module = tmp_path / "package" / "server" / "http" / "static_site.py"
+    packaged, checkout = module.parents[1] / "example_site", tmp_path / "examples" / "site"
     monkeypatch.setattr(static_site, "__file__", str(module))
     with pytest.raises(FileNotFoundError):
         example_site_directory()
