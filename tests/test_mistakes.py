@@ -20,7 +20,6 @@ from browser_use_async import (
     webhooks,
 )
 from browser_use_async.server import LocalServer
-from tests.support.api_bench import OpenSession
 from tests.support.fake_api import FakeApi
 from tests.support.hygiene import SECRET, assert_hides_secrets
 
@@ -306,13 +305,12 @@ async def _made(mistake: Mistake, session: BrowserUseSession) -> None:
 @pytest.mark.parametrize("mistake", MISTAKES, ids=lambda mistake: mistake.name)
 async def test_a_mistake_is_one_error_with_its_solution(
     api: FakeApi,
-    open_session: OpenSession,
+    session: BrowserUseSession,
     monkeypatch: pytest.MonkeyPatch,
     mistake: Mistake,
 ):
     """At most three lines name the mistake and its solution; the server gets no request."""
     monkeypatch.delenv("BROWSER_USE_API_KEY", raising=False)
-    session = await open_session()
 
     with pytest.raises(errors.BrowserUseError) as caught:
         await _made(mistake, session)

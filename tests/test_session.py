@@ -10,7 +10,7 @@ import pytest
 from browser_use_async import BrowserUseSession, PollPolicy, TaskStatus, errors, webhooks
 from browser_use_async.server import LocalServer
 from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor
-from tests.support.api_bench import OpenSession, resolved
+from tests.support.api_bench import resolved
 from tests.support.fake_api import FakeApi, FakeTask, Fault
 from tests.support.hygiene import KEY, raises
 
@@ -39,9 +39,8 @@ def test_with_is_refused_and_names_the_way():
 
 
 @pytest.mark.looptime
-async def test_closing_ends_every_wait(api: FakeApi, open_session: OpenSession):
+async def test_closing_ends_every_wait(api: FakeApi, session: BrowserUseSession):
     """Running waits, streams and iterators get `SessionClosedError`, with the task's id."""
-    session = await open_session()
     task = api.add(_forever())
 
     async def statuses() -> None:
@@ -79,9 +78,10 @@ async def test_closing_ends_every_wait(api: FakeApi, open_session: OpenSession):
 
 
 @pytest.mark.looptime
-async def test_an_answer_that_came_before_closing_is_given(api: FakeApi, open_session: OpenSession):
+async def test_an_answer_that_came_before_closing_is_given(
+    api: FakeApi, session: BrowserUseSession
+):
     """A terminal answer is never lost, not even in the turn of closing."""
-    session = await open_session()
     task = api.add(FakeTask(life=((0.0, "running"), (5.0, "finished"))))
     yielded: list[TaskStatus] = []
 
@@ -100,9 +100,8 @@ async def test_an_answer_that_came_before_closing_is_given(api: FakeApi, open_se
 
 
 @pytest.mark.looptime
-async def test_a_closed_session_refuses_everything(api: FakeApi, open_session: OpenSession):
+async def test_a_closed_session_refuses_everything(api: FakeApi, session: BrowserUseSession):
     """Use after close is one clear error for each method; closing twice does no harm."""
-    session = await open_session()
     task = api.add(_forever())
     handle = session.handle(task.id)
     await session.tasks.get(task.id)
@@ -131,9 +130,10 @@ async def test_a_closed_session_refuses_everything(api: FakeApi, open_session: O
 
 
 @pytest.mark.looptime
-async def test_a_wait_that_begins_while_closing_is_refused(api: FakeApi, open_session: OpenSession):
+async def test_a_wait_that_begins_while_closing_is_refused(
+    api: FakeApi, session: BrowserUseSession
+):
     """While `aclose` waits for a stop, a new wait does not hang."""
-    session = await open_session()
     api.make = lambda _body: _forever()
     api.fault = lambda call: Fault(delay=3.0) if call.route == "stop" else None
     with pytest.raises(errors.WaitTimeoutError) as caught:
@@ -149,9 +149,8 @@ async def test_a_wait_that_begins_while_closing_is_refused(api: FakeApi, open_se
 
 
 @pytest.mark.looptime
-async def test_closing_that_is_cancelled_leaves_nothing(api: FakeApi, open_session: OpenSession):
+async def test_closing_that_is_cancelled_leaves_nothing(api: FakeApi, session: BrowserUseSession):
     """An `aclose` that is cancelled still closes the connections."""
-    session = await open_session()
     api.make = lambda _body: _forever()
     api.fault = lambda call: Fault(delay=30.0) if call.route == "stop" else None
     with pytest.raises(errors.WaitTimeoutError):
@@ -168,9 +167,8 @@ async def test_closing_that_is_cancelled_leaves_nothing(api: FakeApi, open_sessi
 
 
 @pytest.mark.looptime
-async def test_closing_ends_a_search(api: FakeApi, open_session: OpenSession):
+async def test_closing_ends_a_search(api: FakeApi, session: BrowserUseSession):
     """A running `resolve` gets the error too."""
-    session = await open_session()
     api.break_calls("run", {1: Fault(cut=True)})
     with pytest.raises(errors.SubmissionUnknownError) as caught:
         await session.run_and_wait("x", timeout=10.0)

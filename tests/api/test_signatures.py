@@ -22,7 +22,6 @@ from browser_use_async.api.browser_profiles import BrowserProfileEndpoints
 from browser_use_async.api.scheduled_tasks import ScheduledTaskEndpoints
 from browser_use_async.api.tasks import TaskEndpoints
 from browser_use_async.types import UNSET
-from tests.support.api_bench import OpenSession
 from tests.support.bench import Connect, Serve
 from tests.support.fake_api import FakeApi
 from tests.support.hygiene import SECRET
@@ -88,9 +87,8 @@ def test_a_mock_of_a_session_is_awaited() -> None:
 
 
 @pytest.mark.looptime
-async def test_a_batch_warns_too(api: FakeApi, open_session: OpenSession):
+async def test_a_batch_warns_too(api: FakeApi, session: BrowserUseSession):
     """Workers read the items; secrets that all of them share cause the warning as well."""
-    session = await open_session()
     batch = session.run_many(["Log in", "Again"], concurrency=1, secrets={"password": SECRET})
 
     with pytest.warns(UserWarning, match="allowed_domains") as caught:

@@ -16,7 +16,7 @@ from browser_use_async.server.executors.scripted import Scenario, ScriptedExecut
 from browser_use_async.server.records import Assignment, Failed, Step
 from browser_use_async.transport.config import Runtime
 
-__all__ = ["Held", "Mended", "Open", "Serve", "hanging", "open_session", "serve"]
+__all__ = ["Held", "Mended", "Open", "Serve", "hanging", "launch", "open_session"]
 
 QUICK = Scenario(steps=("Look",), step_seconds=0.01)
 POLL = PollPolicy(interval=0.02, latency_target=0.03)
@@ -98,7 +98,7 @@ class Open(Protocol):
 
 
 @pytest.fixture
-async def serve(nothing_leaks: None) -> AsyncIterator[Serve]:
+async def launch(nothing_leaks: None) -> AsyncIterator[Serve]:
     """Start servers; at the end none may be left."""
     async with AsyncExitStack() as stack:
 
@@ -111,7 +111,7 @@ async def serve(nothing_leaks: None) -> AsyncIterator[Serve]:
 
 
 @pytest.fixture
-async def open_session(serve: Serve) -> AsyncIterator[Open]:
+async def open_session(launch: Serve) -> AsyncIterator[Open]:
     """Open sessions."""
     async with AsyncExitStack() as stack:
 

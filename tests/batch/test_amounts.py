@@ -39,10 +39,10 @@ def _states(ledger: Path) -> tuple[int, int]:
 
 @pytest.mark.long
 async def test_never_more_at_once_and_no_more_memory_for_more_items(
-    serve: Serve, open_session: Open
+    launch: Serve, open_session: Open
 ) -> None:
     """Items in progress stay below the bound, and memory does not grow with the input."""
-    server = await serve()
+    server = await launch()
     session = await open_session(server)
     running: list[int] = []
     kept: list[int] = []
@@ -60,11 +60,11 @@ async def test_never_more_at_once_and_no_more_memory_for_more_items(
 
 
 async def test_fewer_slots_than_wanted_slow_it_down_and_no_more(
-    serve: Serve, open_session: Open, texts: Texts
+    launch: Serve, open_session: Open, texts: Texts
 ) -> None:
     """With two slots for ten at once, all items run, and none fails."""
     executor = Held()
-    server = await serve(max_concurrent_tasks=2, executor=executor)
+    server = await launch(max_concurrent_tasks=2, executor=executor)
     session = await open_session(server)
 
     running = asyncio.ensure_future(session.run_many(texts(12), concurrency=10).collect())
@@ -78,10 +78,10 @@ async def test_fewer_slots_than_wanted_slow_it_down_and_no_more(
 
 
 async def test_an_item_that_waits_for_a_slot_is_new(
-    serve: Serve, open_session: Open, ledger: Path, texts: Texts
+    launch: Serve, open_session: Open, ledger: Path, texts: Texts
 ) -> None:
     """A refused slot means that no task exists, so that the next run need not search."""
-    server = await serve(max_concurrent_tasks=1, executor=hanging({}))
+    server = await launch(max_concurrent_tasks=1, executor=hanging({}))
     session = await open_session(server, limits=CallLimits(slot_timeout=60))
     batch = session.run_many(texts(3), concurrency=3, ledger=ledger)
     running = asyncio.ensure_future(batch.collect())
@@ -96,11 +96,11 @@ async def test_an_item_that_waits_for_a_slot_is_new(
 
 
 async def test_a_huge_answer_is_given_and_not_kept(
-    serve: Serve, open_session: Open, ledger: Path
+    launch: Serve, open_session: Open, ledger: Path
 ) -> None:
     """20 MB are returned, the ledger keeps their size only, and the next run reads them again."""
     huge = Scenario(steps=("Look",), step_seconds=0.0, output="x" * 20_000_000)
-    session = await open_session(await serve(scenarios={"huge": huge}))
+    session = await open_session(await launch(scenarios={"huge": huge}))
 
     first = await session.run_many(["huge"], concurrency=1, ledger=ledger).collect()
     kept = ledger.stat().st_size  # noqa: ASYNC240

@@ -84,10 +84,10 @@ async def test_a_budget_too_small_for_any_task_is_refused_at_once(ledger: Path) 
 
 
 async def test_a_lower_maximum_of_steps_makes_a_small_budget_suffice(
-    serve: Serve, open_session: Open, texts: Texts
+    launch: Serve, open_session: Open, texts: Texts
 ) -> None:
     """The advice of the error works."""
-    session = await open_session(await serve())
+    session = await open_session(await launch())
 
     batch = session.run_many(texts(3), concurrency=2, budget_cents=100, max_agent_steps=39)
 
@@ -96,10 +96,10 @@ async def test_a_lower_maximum_of_steps_makes_a_small_budget_suffice(
 
 
 async def test_a_lazy_input_is_refused_with_its_first_task(
-    serve: Serve, open_session: Open, texts: Texts
+    launch: Serve, open_session: Open, texts: Texts
 ) -> None:
     """An input of unknown size is refused when its first task is."""
-    server = await serve()
+    server = await launch()
     session = await open_session(server)
 
     batch = session.run_many(iter(texts(3)), concurrency=2, budget_cents=100)
@@ -112,10 +112,10 @@ async def test_a_lazy_input_is_refused_with_its_first_task(
 
 @pytest.mark.parametrize("most", [60, 75])
 async def test_a_task_that_does_not_fit_the_budget_is_left_out(
-    serve: Serve, open_session: Open, most: int
+    launch: Serve, open_session: Open, most: int
 ) -> None:
     """Its maximum exceeds what is left, or the whole budget; the report has that maximum."""
-    session = await open_session(await serve())
+    session = await open_session(await launch())
     requests = [RunTaskRequest("a", max_agent_steps=10), RunTaskRequest("b", max_agent_steps=most)]
 
     batch = session.run_many(requests, concurrency=2, budget_cents=152)
@@ -128,10 +128,10 @@ async def test_a_task_that_does_not_fit_the_budget_is_left_out(
 
 
 async def test_tasks_of_an_earlier_run_have_their_share_before_their_turn_comes(
-    serve: Serve, open_session: Open, texts: Texts, ledger: Path
+    launch: Serve, open_session: Open, texts: Texts, ledger: Path
 ) -> None:
     """A task that an earlier run left running has its reservation, wherever it is in the input."""
-    server = await serve(executor=hanging())
+    server = await launch(executor=hanging())
     session = await open_session(server)
     earlier = session.run_many(texts(3), concurrency=3, ledger=ledger)
     running = asyncio.ensure_future(earlier.collect())
@@ -155,10 +155,10 @@ async def test_tasks_of_an_earlier_run_have_their_share_before_their_turn_comes(
 
 
 async def test_a_task_that_is_waited_for_no_longer_keeps_its_share(
-    serve: Serve, open_session: Open, texts: Texts
+    launch: Serve, open_session: Open, texts: Texts
 ) -> None:
     """A task whose wait timed out runs on, and may cost its maximum."""
-    server = await serve(executor=hanging())
+    server = await launch(executor=hanging())
     session = await open_session(server)
 
     batch = session.run_many(texts(5), concurrency=1, timeout=0.05, budget_cents=2 * MAXIMUM)
@@ -171,11 +171,11 @@ async def test_a_task_that_is_waited_for_no_longer_keeps_its_share(
 
 
 async def test_a_drained_batch_ends_for_all_who_queue_for_the_budget(
-    serve: Serve, open_session: Open, texts: Texts
+    launch: Serve, open_session: Open, texts: Texts
 ) -> None:
     """An admitted item is not sent after a drain: its money goes to the next in the queue."""
     held = Held()
-    server = await serve(executor=held)
+    server = await launch(executor=held)
     session = await open_session(server)
     batch = session.run_many(texts(4), concurrency=4, budget_cents=MAXIMUM + 5)
     collecting = asyncio.ensure_future(batch.collect())
@@ -188,10 +188,10 @@ async def test_a_drained_batch_ends_for_all_who_queue_for_the_budget(
 
 
 async def test_an_unknown_item_keeps_its_maximum(
-    serve: Serve, open_session: Open, ledger: Path
+    launch: Serve, open_session: Open, ledger: Path
 ) -> None:
     """Its task may come late: the others have what the budget has beside it."""
-    server = await serve(
+    server = await launch(
         submission_keys=False, faults=[Fault("late_commit", "run_task", calls=1, seconds=1.0)]
     )
     session = await open_session(server, settle_window=0.3)
@@ -243,10 +243,10 @@ async def test_a_budget_that_is_no_amount_of_money_is_refused(budget: Any, ledge
 
 @pytest.mark.parametrize("budget", [3.5, 18, 17.5, Decimal("17.5"), 10**15], ids=repr)
 async def test_amounts_of_any_numeric_type_are_budgets(
-    serve: Serve, open_session: Open, ledger: Path, budget: Any
+    launch: Serve, open_session: Open, ledger: Path, budget: Any
 ) -> None:
     """An amount of cents of any numeric type reaches the ledger unchanged."""
-    session = await open_session(await serve())
+    session = await open_session(await launch())
 
     batch = session.run_many(
         ["a"], concurrency=1, ledger=ledger, budget_cents=budget, max_agent_steps=1

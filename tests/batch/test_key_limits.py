@@ -57,11 +57,11 @@ def items(*keys: str) -> list[BatchItem]:
 
 @pytest.mark.parametrize("has_ledger", [True, False])
 async def test_no_more_than_so_many_of_a_key_run_at_once(
-    serve: Serve, open_session: Open, ledger: Path, has_ledger: bool
+    launch: Serve, open_session: Open, ledger: Path, has_ledger: bool
 ) -> None:
     """Each site has at most two tasks at once, and all items end."""
     executor = Held()
-    server = await serve(executor=executor)
+    server = await launch(executor=executor)
     session = await open_session(server)
     given = items(*(f"{site}/{number}" for site in "abc" for number in range(7)))
     batch = session.run_many(
@@ -83,11 +83,11 @@ async def test_no_more_than_so_many_of_a_key_run_at_once(
 
 
 async def test_an_item_that_waits_for_its_key_does_not_hold_up_other_keys(
-    serve: Serve, open_session: Open
+    launch: Serve, open_session: Open
 ) -> None:
     """One key has a task that runs on and many items that wait: all other items end."""
     executor = Held("a/0")
-    server = await serve(executor=executor)
+    server = await launch(executor=executor)
     session = await open_session(server)
     given = [*items(*(f"a/{number}" for number in range(300)), "b/0"), "no limit"]
     ended: list[str] = []
@@ -113,10 +113,10 @@ async def test_an_item_that_waits_for_its_key_does_not_hold_up_other_keys(
 
 
 async def test_a_key_becomes_free_while_the_input_is_waited_for(
-    serve: Serve, open_session: Open
+    launch: Serve, open_session: Open
 ) -> None:
     """An item that waits for its key starts although the input returns nothing meanwhile."""
-    server = await serve()
+    server = await launch()
     session = await open_session(server)
     is_over = asyncio.Event()
 
@@ -136,10 +136,10 @@ async def test_a_key_becomes_free_while_the_input_is_waited_for(
 
 
 async def test_an_item_without_a_valid_limit_key_is_a_dead_letter(
-    serve: Serve, open_session: Open, ledger: Path
+    launch: Serve, open_session: Open, ledger: Path
 ) -> None:
     """An exception of `limit_by`, or a key of another type, is the reason; the others run."""
-    server = await serve()
+    server = await launch()
     session = await open_session(server)
 
     def limit_by(item: BatchItem) -> Any:
@@ -164,11 +164,11 @@ async def test_an_item_without_a_valid_limit_key_is_a_dead_letter(
 
 
 async def test_an_existing_task_ends_whatever_limit_by_raises(
-    serve: Serve, open_session: Open, ledger: Path
+    launch: Serve, open_session: Open, ledger: Path
 ) -> None:
     """A later run in which `limit_by` raises waits for a running task, and returns its result."""
     executor = Held("a/1")
-    server = await serve(executor=executor)
+    server = await launch(executor=executor)
     session = await open_session(server)
     async with session.run_many(items("a/0", "a/1"), ledger=ledger) as batch:
         async for _result in batch:
@@ -186,9 +186,9 @@ async def test_an_existing_task_ends_whatever_limit_by_raises(
     assert len(server.store.tasks) == 2
 
 
-async def test_limit_by_sees_the_whole_request(serve: Serve, open_session: Open) -> None:
+async def test_limit_by_sees_the_whole_request(launch: Serve, open_session: Open) -> None:
     """`limit_by` gets an item with its key and its whole request, for every kind of input."""
-    server = await serve()
+    server = await launch()
     session = await open_session(server)
     seen: list[BatchItem] = []
 
@@ -222,20 +222,20 @@ async def test_limit_by_sees_the_whole_request(serve: Serve, open_session: Open)
     ],
 )
 async def test_limits_that_make_no_sense_are_refused(
-    serve: Serve, open_session: Open, options: dict[str, Any], problem: str
+    launch: Serve, open_session: Open, options: dict[str, Any], problem: str
 ) -> None:
     """At the call itself, before anything is read or sent."""
-    session = await open_session(await serve())
+    session = await open_session(await launch())
 
     with pytest.raises(InvalidRequestError, match=problem):
         session.run_many(["one"], **options)
 
 
 async def test_what_the_input_raises_ends_a_limited_batch(
-    serve: Serve, open_session: Open, ledger: Path
+    launch: Serve, open_session: Open, ledger: Path
 ) -> None:
     """As in any batch: submitted items end, and the rest is left for the next run."""
-    server = await serve()
+    server = await launch()
     session = await open_session(server)
 
     def broken() -> Any:
@@ -255,11 +255,11 @@ async def test_what_the_input_raises_ends_a_limited_batch(
 
 
 async def test_a_drained_batch_leaves_what_waits_for_its_key(
-    serve: Serve, open_session: Open, ledger: Path
+    launch: Serve, open_session: Open, ledger: Path
 ) -> None:
     """Nothing more is submitted, and the next run continues, by its own limit keys."""
     executor = Held()
-    server = await serve(executor=executor)
+    server = await launch(executor=executor)
     session = await open_session(server)
     given = items(*(f"a/{number}" for number in range(4)))
     batch = session.run_many(given, ledger=ledger, limit_by=site_of, per_key=1)
@@ -274,10 +274,10 @@ async def test_a_drained_batch_leaves_what_waits_for_its_key(
     assert most_of_each(server) == {"a": 1}
 
 
-async def test_only_so_many_items_wait_for_their_keys(serve: Serve, open_session: Open) -> None:
+async def test_only_so_many_items_wait_for_their_keys(launch: Serve, open_session: Open) -> None:
     """Of an endless input with a full key no more is read than may wait in memory."""
     executor = Held()
-    server = await serve(executor=executor)
+    server = await launch(executor=executor)
     session = await open_session(server)
     read = 0
 
@@ -299,10 +299,10 @@ async def test_only_so_many_items_wait_for_their_keys(serve: Serve, open_session
 
 
 async def test_a_later_run_may_have_another_limit(
-    serve: Serve, open_session: Open, ledger: Path
+    launch: Serve, open_session: Open, ledger: Path
 ) -> None:
     """A limit is that of a run: the ledger says the latest one."""
-    server = await serve()
+    server = await launch()
     session = await open_session(server)
     given = items("a/0", "a/1", "a/2")
     for per_key in (1, 2):

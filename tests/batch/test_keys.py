@@ -50,9 +50,9 @@ def test_a_key_is_the_item_s_behind_the_prefix() -> None:
 
 
 @pytest.mark.parametrize("prefix", ["", "a\nb", "x" * (MAX_KEY_LENGTH + 1), 7])
-async def test_a_prefix_is_printable(serve: Serve, open_session: Open, prefix: Any) -> None:
+async def test_a_prefix_is_printable(launch: Serve, open_session: Open, prefix: Any) -> None:
     """Another one is refused before anything is sent."""
-    server = await serve()
+    server = await launch()
     session = await open_session(server)
 
     with raises(errors.InvalidRequestError) as caught:
@@ -64,10 +64,10 @@ async def test_a_prefix_is_printable(serve: Serve, open_session: Open, prefix: A
 
 @pytest.mark.parametrize("key", ["bill 7", "Grüße\n", LONG, "№ 7 " * 60])
 async def test_a_call_with_the_same_key_has_the_same_task(
-    serve: Serve, open_session: Open, key: str
+    launch: Serve, open_session: Open, key: str
 ) -> None:
     """A batch and a call use the same key, however long or unusual the one of the item is."""
-    server = await serve()
+    server = await launch()
     session = await open_session(server)
     (result,) = await session.run_many([(key, "Do it")], key_prefix="p/").collect()
 
@@ -82,10 +82,10 @@ async def test_a_call_with_the_same_key_has_the_same_task(
 
 @pytest.mark.parametrize("is_lost", [False, True])
 async def test_two_ledgers_pay_once(
-    serve: Serve, open_session: Open, tmp_path: Path, is_lost: bool
+    launch: Serve, open_session: Open, tmp_path: Path, is_lost: bool
 ) -> None:
     """With the same prefix the second one has the tasks and answers of the first, at no cost."""
-    server = await serve()
+    server = await launch()
     items = [*ITEMS, "Do one without a key"]
     first = await _run(await open_session(server), tmp_path / "first.db", items, **JOINS)
     if is_lost:
@@ -116,9 +116,9 @@ async def test_two_ledgers_pay_once(
     assert [row["joined"] for row in view.to_rows()] == [True] * 3
 
 
-async def test_a_new_ledger_runs_anew(serve: Serve, open_session: Open, tmp_path: Path) -> None:
+async def test_a_new_ledger_runs_anew(launch: Serve, open_session: Open, tmp_path: Path) -> None:
     """Keys begin with the id of the ledger, which a copy of the file has, too."""
-    server = await serve()
+    server = await launch()
     session = await open_session(server)
     first = await _run(session, tmp_path / "first.db", ITEMS[:1])
     view = read_ledger(tmp_path / "first.db")
@@ -141,10 +141,10 @@ async def test_a_new_ledger_runs_anew(serve: Serve, open_session: Open, tmp_path
 
 
 async def test_two_ledgers_of_one_session_pay_once(
-    serve: Serve, open_session: Open, tmp_path: Path
+    launch: Serve, open_session: Open, tmp_path: Path
 ) -> None:
     """This includes two batches at the same time in one session, which knows all tasks."""
-    server = await serve()
+    server = await launch()
     session = await open_session(server)
 
     ledgers = [tmp_path / f"{each}.db" for each in range(2)]
@@ -160,10 +160,10 @@ async def test_two_ledgers_of_one_session_pay_once(
 
 
 async def test_what_is_joined_leaves_room_in_the_budget(
-    serve: Serve, open_session: Open, tmp_path: Path
+    launch: Serve, open_session: Open, tmp_path: Path
 ) -> None:
     """A budget for one task returns two, of which another ledger has paid one."""
-    server = await serve()
+    server = await launch()
     fields = {"max_agent_steps": 1, "concurrency": 1, **JOINS}
     await _run(await open_session(server), tmp_path / "first.db", ITEMS[:1], **fields)
 
@@ -176,10 +176,10 @@ async def test_what_is_joined_leaves_room_in_the_budget(
 
 
 async def test_prefixes_keep_batches_apart(
-    serve: Serve, open_session: Open, tmp_path: Path
+    launch: Serve, open_session: Open, tmp_path: Path
 ) -> None:
     """Another prefix makes the same keys other work."""
-    server = await serve()
+    server = await launch()
     session = await open_session(server)
 
     for prefix in ("2025/", "2026/"):
@@ -191,10 +191,10 @@ async def test_prefixes_keep_batches_apart(
 
 @pytest.mark.parametrize(("prefix", "count"), [(None, 2), ("2026/", 1)])
 async def test_without_a_ledger_each_run_is_new_unless_a_prefix_joins(
-    serve: Serve, open_session: Open, prefix: str | None, count: int
+    launch: Serve, open_session: Open, prefix: str | None, count: int
 ) -> None:
     """Each run has an id of its own, unless a prefix is given."""
-    server = await serve()
+    server = await launch()
     session = await open_session(server)
 
     for _run in range(2):
@@ -204,9 +204,9 @@ async def test_without_a_ledger_each_run_is_new_unless_a_prefix_joins(
     assert len(server.store.tasks) == count
 
 
-async def test_a_ledger_keeps_its_prefix(serve: Serve, open_session: Open, ledger: Path) -> None:
+async def test_a_ledger_keeps_its_prefix(launch: Serve, open_session: Open, ledger: Path) -> None:
     """A run with another prefix is refused and sends nothing; one without a prefix goes on."""
-    server = await serve()
+    server = await launch()
     session = await open_session(server)
     await _run(session, ledger, key_prefix="2025/")
     assert read_ledger(ledger).key_prefix == "2025/"
@@ -223,10 +223,10 @@ async def test_a_ledger_keeps_its_prefix(serve: Serve, open_session: Open, ledge
 
 
 async def test_a_joined_task_is_not_stopped(
-    serve: Serve, open_session: Open, tmp_path: Path
+    launch: Serve, open_session: Open, tmp_path: Path
 ) -> None:
     """A batch that is left stops the tasks that it has created, and not those that it joined."""
-    server = await serve(executor=hanging())
+    server = await launch(executor=hanging())
     first, second = await open_session(server), await open_session(server)
     owner = asyncio.ensure_future(_run(first, tmp_path / "first.db", ITEMS[:1], **JOINS))
     await until(lambda: len(server.store.tasks) == 1)
@@ -250,10 +250,10 @@ async def test_a_joined_task_is_not_stopped(
 
 
 async def test_a_key_that_means_something_else_is_a_dead_letter(
-    serve: Serve, open_session: Open, tmp_path: Path
+    launch: Serve, open_session: Open, tmp_path: Path
 ) -> None:
     """Its reason names the first task and the differing fields; the other items continue."""
-    server = await serve()
+    server = await launch()
     session = await open_session(server)
     first = await _run(session, tmp_path / "first.db", **JOINS)
     other = BatchItem(RunTaskRequest("Do something else", max_agent_steps=3), "one")
@@ -274,10 +274,10 @@ async def test_a_key_that_means_something_else_is_a_dead_letter(
 
 
 async def test_a_renewed_secret_is_no_other_request(
-    serve: Serve, open_session: Open, ledger: Path
+    launch: Serve, open_session: Open, ledger: Path
 ) -> None:
     """A repetition with another value of a secret gets the task of the first request."""
-    server = await serve()
+    server = await launch()
     session = await open_session(server)
 
     def items(secret: str) -> Any:
@@ -302,10 +302,10 @@ async def test_a_renewed_secret_is_no_other_request(
 
 
 async def test_each_task_of_a_failed_item_has_a_key(
-    serve: Serve, open_session: Open, tmp_path: Path
+    launch: Serve, open_session: Open, tmp_path: Path
 ) -> None:
     """A second ledger that retries the item joins the failed task, and then each later one."""
-    server = await serve(executor=Mended("one"))
+    server = await launch(executor=Mended("one"))
     session = await open_session(server)
     ledgers = [tmp_path / "first.db", tmp_path / "second.db"]
 
@@ -323,10 +323,10 @@ async def test_each_task_of_a_failed_item_has_a_key(
 
 
 async def test_a_joined_task_that_failed_is_counted_and_run_anew(
-    serve: Serve, open_session: Open, tmp_path: Path
+    launch: Serve, open_session: Open, tmp_path: Path
 ) -> None:
     """The progress and the ledger say that it failed; `retry_failed` creates another task."""
-    server = await serve(executor=Mended("one"))
+    server = await launch(executor=Mended("one"))
     session = await open_session(server)
     await _run(session, tmp_path / "first.db", **JOINS)
     ledger = tmp_path / "second.db"
@@ -355,10 +355,10 @@ async def test_a_joined_task_that_failed_is_counted_and_run_anew(
 
 
 async def test_a_lost_answer_is_asked_for_again(
-    serve: Serve, open_session: Open, ledger: Path
+    launch: Serve, open_session: Open, ledger: Path
 ) -> None:
     """No search begins, and no second maximum is reserved."""
-    server = await serve(faults=[Fault("lost_reply", "run_task", calls=(1, 2, 4))])
+    server = await launch(faults=[Fault("lost_reply", "run_task", calls=(1, 2, 4))])
     session = await open_session(server)
     fields = {"max_agent_steps": 1, "concurrency": 1, "budget_cents": 2 * COST}
 
@@ -373,10 +373,10 @@ async def test_a_lost_answer_is_asked_for_again(
 
 
 async def test_an_unanswered_request_is_repeated_at_once_by_the_next_run(
-    serve: Serve, open_session: Open, ledger: Path
+    launch: Serve, open_session: Open, ledger: Path
 ) -> None:
     """A repetition with its key is no second task."""
-    server = await serve()
+    server = await launch()
     await _lose(server, open_session, ledger)
     before = server.requests["run_task"]
 
@@ -389,10 +389,10 @@ async def test_an_unanswered_request_is_repeated_at_once_by_the_next_run(
 
 
 async def test_a_refused_repetition_says_nothing_of_the_first_request(
-    serve: Serve, open_session: Open, ledger: Path
+    launch: Serve, open_session: Open, ledger: Path
 ) -> None:
     """Its item stays unknown, with its reservation, until an answer decides."""
-    server = await serve()
+    server = await launch()
     session = await open_session(server)
     options = {"max_agent_steps": 1, "budget_cents": COST}
     await _lose(server, open_session, ledger, ITEMS[:1], **options)
@@ -427,10 +427,10 @@ def _program_run(server: LocalServer, ledger: Path, **options: Any) -> Run:
     "method", ["begin_run", "begin_item", "begin_send", "claim_task", "record_outcome"]
 )
 async def test_killed_at_a_write_a_batch_goes_on_at_once(
-    serve: Serve, program: Program, ledger: Path, method: str, committed: bool
+    launch: Serve, program: Program, ledger: Path, method: str, committed: bool
 ) -> None:
     """A request that may have been sent is repeated with its key, before the settle window ends."""
-    server = await serve()
+    server = await launch()
     at = 1 if method == "begin_run" else 5
     doomed = _program_run(server, ledger, store=method, at=at, committed=committed)
 
@@ -450,7 +450,7 @@ async def test_killed_at_a_write_a_batch_goes_on_at_once(
 
 @pytest.mark.long
 async def test_what_a_service_without_keys_was_sent_is_searched_for(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, serve: Serve, open_session: Open, ledger: Path
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, launch: Serve, open_session: Open, ledger: Path
 ) -> None:
     """The service learns keys between two runs: it does not know those of the first run."""
     monkeypatch.setenv(KEY_VARIABLE, "a-key-of-the-tests-0123456789")
@@ -458,7 +458,7 @@ async def test_what_a_service_without_keys_was_sent_is_searched_for(
     before = LocalServer(executor=hanging(), submission_keys=False, **place)
     async with before:
         await _lose(before, open_session, ledger, ITEMS[:1])
-    server = await serve(**place)
+    server = await launch(**place)
 
     (found,) = await _run(await open_session(server), ledger, ITEMS[:1])
 

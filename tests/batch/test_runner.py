@@ -26,10 +26,10 @@ Texts = Callable[[int], list[str]]
 
 
 async def test_a_lost_answer_is_made_good(
-    serve: Serve, open_session: Open, ledger: Path, texts: Texts
+    launch: Serve, open_session: Open, ledger: Path, texts: Texts
 ) -> None:
     """The task of a lost answer is adopted, and the session's listener gets an event."""
-    server = await serve(
+    server = await launch(
         submission_keys=False, faults=[Fault("lost_reply", "run_task", calls=(2, 3))]
     )
     heard: list[object] = []
@@ -43,10 +43,10 @@ async def test_a_lost_answer_is_made_good(
 
 
 async def test_a_request_that_was_lost_leaves_its_item_unknown(
-    serve: Serve, open_session: Open, ledger: Path
+    launch: Serve, open_session: Open, ledger: Path
 ) -> None:
     """Nothing says that no task was created, so nothing is sent again, by this run or the next."""
-    server = await serve(submission_keys=False, faults=[Fault("reset", "run_task", calls=1)])
+    server = await launch(submission_keys=False, faults=[Fault("reset", "run_task", calls=1)])
     session = await open_session(server, settle_window=0.3)
     options: dict[str, Any] = {"concurrency": 1, "ledger": ledger}
 
@@ -65,10 +65,10 @@ async def test_a_request_that_was_lost_leaves_its_item_unknown(
 
 
 async def test_an_unknown_item_is_sent_again_on_request(
-    serve: Serve, open_session: Open, ledger: Path
+    launch: Serve, open_session: Open, ledger: Path
 ) -> None:
     """Once in each run: if that request is lost, too, its item is unknown again."""
-    server = await serve(submission_keys=False, faults=[Fault("reset", "run_task", first=2)])
+    server = await launch(submission_keys=False, faults=[Fault("reset", "run_task", first=2)])
     session = await open_session(server, settle_window=0.2)
     options: dict[str, Any] = {"concurrency": 1, "ledger": ledger, "budget_cents": 200}
     await session.run_many(["one"], **options).collect()
@@ -85,10 +85,10 @@ async def test_an_unknown_item_is_sent_again_on_request(
 
 @pytest.mark.parametrize("retry_unknown", [False, True])
 async def test_a_task_that_came_late_is_found_by_the_next_run(
-    serve: Serve, open_session: Open, ledger: Path, retry_unknown: bool
+    launch: Serve, open_session: Open, ledger: Path, retry_unknown: bool
 ) -> None:
     """An unknown item is looked for before anything else, and is not sent again then."""
-    server = await serve(submission_keys=False, faults=[Fault("reset", "run_task", calls=1)])
+    server = await launch(submission_keys=False, faults=[Fault("reset", "run_task", calls=1)])
     session = await open_session(server, settle_window=0.2)
     options: dict[str, Any] = {"concurrency": 1, "ledger": ledger}
     await session.run_many(["one"], **options).collect()
@@ -104,10 +104,10 @@ async def test_a_task_that_came_late_is_found_by_the_next_run(
 
 @pytest.mark.long
 async def test_an_outage_is_sat_out(
-    serve: Serve, open_session: Open, ledger: Path, texts: Texts
+    launch: Serve, open_session: Open, ledger: Path, texts: Texts
 ) -> None:
     """While no task can be created items wait, and none becomes a dead letter."""
-    server = await serve(faults=[Fault("status", "run_task", status=521, first=8)])
+    server = await launch(faults=[Fault("status", "run_task", status=521, first=8)])
     session = await open_session(server)
 
     results = await session.run_many(texts(6), concurrency=3, ledger=ledger).collect()
@@ -118,10 +118,10 @@ async def test_an_outage_is_sat_out(
 
 @pytest.mark.long
 async def test_an_outage_that_lasts_too_long_ends_the_batch(
-    serve: Serve, open_session: Open, ledger: Path, texts: Texts
+    launch: Serve, open_session: Open, ledger: Path, texts: Texts
 ) -> None:
     """The last call's error is raised; all items are still to be run."""
-    server = await serve(faults=[Fault("status", "run_task", status=521)])
+    server = await launch(faults=[Fault("status", "run_task", status=521)])
     session = await open_session(server, poll=BRIEF)
 
     with raises(errors.InternalServerError):
@@ -132,10 +132,10 @@ async def test_an_outage_that_lasts_too_long_ends_the_batch(
 
 
 async def test_a_wrong_key_ends_the_batch_at_once(
-    serve: Serve, open_session: Open, ledger: Path, texts: Texts
+    launch: Serve, open_session: Open, ledger: Path, texts: Texts
 ) -> None:
     """An error that applies to every item is raised once, and no item is blamed."""
-    server = await serve(faults=[Fault("status", "run_task", status=401)])
+    server = await launch(faults=[Fault("status", "run_task", status=401)])
     session = await open_session(server)
 
     with raises(errors.AuthenticationError):
@@ -146,11 +146,11 @@ async def test_a_wrong_key_ends_the_batch_at_once(
 
 
 async def test_a_task_that_is_not_awaited_longer_is_followed_by_the_next_run(
-    serve: Serve, open_session: Open, ledger: Path
+    launch: Serve, open_session: Open, ledger: Path
 ) -> None:
     """A wait that times out is a result with the task's id; the next run follows the task."""
     steered = FromQueue()
-    server = await serve(executor=steered)
+    server = await launch(executor=steered)
     session = await open_session(server)
 
     first = await session.run_many(["slow"], concurrency=1, ledger=ledger, timeout=0.2).collect()
@@ -163,11 +163,11 @@ async def test_a_task_that_is_not_awaited_longer_is_followed_by_the_next_run(
 
 
 async def test_a_task_of_an_earlier_run_sits_out_an_outage(
-    serve: Serve, open_session: Open, ledger: Path
+    launch: Serve, open_session: Open, ledger: Path
 ) -> None:
     """The ledger says that it exists, though this run has not read it yet."""
     steered = FromQueue()
-    server = await serve(executor=steered)
+    server = await launch(executor=steered)
     session = await open_session(server)
     await session.run_many(["slow"], concurrency=1, ledger=ledger, timeout=0.2).collect()
     asked = ("get_task_status", "get_task", "list_tasks")
@@ -189,13 +189,13 @@ async def test_a_task_of_an_earlier_run_sits_out_an_outage(
 
 @pytest.mark.parametrize("is_refused", [True, False])
 async def test_an_answer_ends_an_outage(
-    serve: Serve, open_session: Open, texts: Texts, is_refused: bool
+    launch: Serve, open_session: Open, texts: Texts, is_refused: bool
 ) -> None:
     """A service that accepts or refuses items is reachable: the next failure counts anew."""
     down = Fault("status", "run_task", status=429, headers={"Retry-After": "0"}, calls=(1, 4))
     refuses = Fault("status", "run_task", status=422, calls=(2, 3))
     slow = Fault("latency", "run_task", seconds=0.5, calls=3)
-    server = await serve(faults=[slow, down, *([refuses] if is_refused else [])])
+    server = await launch(faults=[slow, down, *([refuses] if is_refused else [])])
     session = await open_session(server, retry=RetryPolicy(max_attempts=1), poll=BRIEF)
 
     batch = session.run_many(texts(3), concurrency=1)

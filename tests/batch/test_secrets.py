@@ -15,10 +15,10 @@ Texts = Callable[[int], list[str]]
 
 
 async def test_secrets_are_not_in_the_ledger(
-    serve: Serve, open_session: Open, ledger: Path
+    launch: Serve, open_session: Open, ledger: Path
 ) -> None:
     """The ledger has neither a value nor a digest of secrets: renewed ones are the same item."""
-    server = await serve()
+    server = await launch()
     session = await open_session(server)
 
     def request(value: str) -> RunTaskRequest:
@@ -32,9 +32,9 @@ async def test_secrets_are_not_in_the_ledger(
         assert SECRET.encode() not in file.read_bytes()
 
 
-async def test_labels_stay_with_the_ledger(serve: Serve, open_session: Open, ledger: Path) -> None:
+async def test_labels_stay_with_the_ledger(launch: Serve, open_session: Open, ledger: Path) -> None:
     """A caller's labels are read again, and a later run adds to them."""
-    session = await open_session(await serve())
+    session = await open_session(await launch())
     for labels in ({"template": "Find {x}", "by": "me"}, {"by": "you"}):
         await session.run_many(["a"], concurrency=1, ledger=ledger, labels=labels).collect()
 

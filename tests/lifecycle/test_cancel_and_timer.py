@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
+from browser_use_async import BrowserUseSession
 from tests.lifecycle.orphans import cancelled, forever, orphans
-from tests.support.api_bench import OpenSession
 from tests.support.fake_api import FakeApi
 from tests.support.virtual_time import lose
 
@@ -14,10 +14,9 @@ pytestmark = pytest.mark.looptime
 
 @pytest.mark.parametrize("shift", [-0.01, 0.01], ids=["cancelled first", "timer first"])
 async def test_a_cancellation_wins_over_the_timeout(
-    api: FakeApi, open_session: OpenSession, shift: float
+    api: FakeApi, session: BrowserUseSession, shift: float
 ):
     """Of 50 calls that are cancelled in the turn of their timeout, none loses the cancellation."""
-    session = await open_session()
     api.make = forever
     loop = asyncio.get_running_loop()
     began = loop.time()
@@ -36,10 +35,9 @@ async def test_a_cancellation_wins_over_the_timeout(
 
 
 async def test_an_outer_timeout_in_the_turn_of_the_inner_one(
-    api: FakeApi, open_session: OpenSession
+    api: FakeApi, session: BrowserUseSession
 ):
     """Where both timeouts are due in one turn, the outer one is raised."""
-    session = await open_session()
     task = api.add(forever())
     loop = asyncio.get_running_loop()
     loop.call_later(0.15, lose, 0.1)

@@ -6,16 +6,14 @@ import pytest
 
 from browser_use_async import BrowserUseSession, errors
 from tests.lifecycle.orphans import cancelled, forever, now, orphans, steps
-from tests.support.api_bench import OpenSession
 from tests.support.fake_api import FakeApi, Fault
 from tests.support.hygiene import KEY
 
 pytestmark = pytest.mark.looptime
 
 
-async def test_closing_gives_stops_their_time(api: FakeApi, open_session: OpenSession):
+async def test_closing_gives_stops_their_time(api: FakeApi, session: BrowserUseSession):
     """`aclose()` waits for the stop of a cancelled call, five seconds at the most."""
-    session = await open_session()
     api.make = forever
     api.fault = lambda call: Fault(delay=4.0) if call.route == "stop" else None
     run = asyncio.create_task(session.run_and_wait("x"))
@@ -30,9 +28,8 @@ async def test_closing_gives_stops_their_time(api: FakeApi, open_session: OpenSe
     assert not orphans(api)
 
 
-async def test_closing_in_the_turn_of_a_cancellation(api: FakeApi, open_session: OpenSession):
+async def test_closing_in_the_turn_of_a_cancellation(api: FakeApi, session: BrowserUseSession):
     """A call is cancelled and the session closed in one turn, as at the end of `asyncio.run`."""
-    session = await open_session()
     api.make = forever
     runs = [asyncio.create_task(session.run_and_wait("x")) for _ in range(5)]
     await asyncio.sleep(10.0)
@@ -66,9 +63,8 @@ async def test_closing_that_is_cancelled_with_a_call_loses_nothing(
     assert task.status() == "stopped" or f"could not stop task {task.id}" in caplog.text
 
 
-async def test_a_wait_in_a_closed_session_names_its_task(api: FakeApi, open_session: OpenSession):
+async def test_a_wait_in_a_closed_session_names_its_task(api: FakeApi, session: BrowserUseSession):
     """The wait ends at once, and its error says that the task runs on."""
-    session = await open_session()
     handle = await session.submit("x")
     await session.aclose()
 
@@ -79,10 +75,9 @@ async def test_a_wait_in_a_closed_session_names_its_task(api: FakeApi, open_sess
 
 
 async def test_closing_does_not_wait_for_ever(
-    api: FakeApi, open_session: OpenSession, caplog: pytest.LogCaptureFixture
+    api: FakeApi, session: BrowserUseSession, caplog: pytest.LogCaptureFixture
 ):
     """A stop that takes too long is given up, and the log names the task."""
-    session = await open_session()
     api.make = forever
     api.fault = lambda call: Fault(delay=25.0) if call.route == "stop" else None
     with pytest.raises(errors.WaitTimeoutError):
@@ -95,9 +90,8 @@ async def test_closing_does_not_wait_for_ever(
     assert f"could not stop task {task}: there was no time for it" in caplog.text
 
 
-async def test_closing_during_a_creation_is_unknown(api: FakeApi, open_session: OpenSession):
+async def test_closing_during_a_creation_is_unknown(api: FakeApi, session: BrowserUseSession):
     """Run-task is on the wire when the session closes: the caller gets the token."""
-    session = await open_session()
     api.break_calls("run", {1: Fault(delay=20.0)})
     submission = asyncio.create_task(session.submit("x"))
     await asyncio.sleep(1.0)
@@ -110,9 +104,8 @@ async def test_closing_during_a_creation_is_unknown(api: FakeApi, open_session: 
     assert now() == pytest.approx(6.0, abs=0.05)
 
 
-async def test_closing_before_the_request_is_closing(api: FakeApi, open_session: OpenSession):
+async def test_closing_before_the_request_is_closing(api: FakeApi, session: BrowserUseSession):
     """Nothing was sent, so the caller gets the error of a closed session."""
-    session = await open_session()
     api.break_calls("run", {1: Fault(status=429, headers={"Retry-After": "50"})})
     submission = asyncio.create_task(session.submit("x"))
     await asyncio.sleep(1.0)
@@ -124,9 +117,8 @@ async def test_closing_before_the_request_is_closing(api: FakeApi, open_session:
     assert api.count("run") == 1
 
 
-async def test_closing_during_the_wait_of_a_run(api: FakeApi, open_session: OpenSession):
+async def test_closing_during_the_wait_of_a_run(api: FakeApi, session: BrowserUseSession):
     """The task runs on, and the error carries its id."""
-    session = await open_session()
     api.make = forever
     run = asyncio.create_task(session.run_and_wait("x"))
     await asyncio.sleep(10.0)

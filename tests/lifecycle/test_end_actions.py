@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from browser_use_async import EndActionAttempted, errors
+from browser_use_async import BrowserUseSession, EndActionAttempted, errors
 from tests.lifecycle.orphans import cancelled, forever, now, orphans, steps
 from tests.support.api_bench import OpenSession, resolved
 from tests.support.fake_api import FakeApi, FakeTask, Fault
@@ -19,9 +19,8 @@ pytestmark = pytest.mark.looptime
 
 
 @pytest.mark.long
-async def test_cancelling_at_every_step_leaves_no_orphan(api: FakeApi, open_session: OpenSession):
+async def test_cancelling_at_every_step_leaves_no_orphan(api: FakeApi, session: BrowserUseSession):
     """Cancelled after k turns of the loop, for every k until the wait is under way."""
-    session = await open_session()
     api.make = forever
     points = 160
 
@@ -40,10 +39,9 @@ async def test_cancelling_at_every_step_leaves_no_orphan(api: FakeApi, open_sess
 
 
 async def test_cancelling_a_submission_at_every_step_leaves_no_orphan(
-    api: FakeApi, open_session: OpenSession
+    api: FakeApi, session: BrowserUseSession
 ):
     """`submit` cancelled after k turns: there is no task, or it is stopped, or handed over."""
-    session = await open_session()
     api.make = forever
     handed: set[str] = set()
 
@@ -61,10 +59,9 @@ async def test_cancelling_a_submission_at_every_step_leaves_no_orphan(
 
 @pytest.mark.long
 async def test_cancelling_a_submission_with_a_lost_answer_leaves_no_orphan(
-    api: FakeApi, open_session: OpenSession
+    api: FakeApi, session: BrowserUseSession
 ):
     """A lost answer, cancelled at any time of the search: the task is found and stopped."""
-    session = await open_session()
     api.make = forever
     api.latency = 0.1
     api.list_lag = 2.0
@@ -85,10 +82,9 @@ async def test_cancelling_a_submission_with_a_lost_answer_leaves_no_orphan(
 
 
 async def test_a_cancelled_submission_whose_task_is_late_leaves_its_token(
-    api: FakeApi, open_session: OpenSession, caplog: pytest.LogCaptureFixture
+    api: FakeApi, session: BrowserUseSession, caplog: pytest.LogCaptureFixture
 ):
     """The task is listed late; the log has the token, which finds it in any process."""
-    session = await open_session()
     api.make = forever
     api.break_calls("run", {1: Fault(cut=True, done=True, stall=2.0)})
     api.list_lag = 160.0
@@ -108,10 +104,9 @@ async def test_a_cancelled_submission_whose_task_is_late_leaves_its_token(
 @pytest.mark.long
 @pytest.mark.parametrize("lost", [False, True], ids=["answered", "lost answers"])
 async def test_cancelling_at_any_time_leaves_no_orphan(
-    api: FakeApi, open_session: OpenSession, lost: bool
+    api: FakeApi, session: BrowserUseSession, lost: bool
 ):
     """With slow replies and with lost answers, each task that was created is stopped."""
-    session = await open_session()
     api.make = forever
     api.latency = 0.3
     api.list_lag = 2.0
@@ -132,9 +127,10 @@ async def test_cancelling_at_any_time_leaves_no_orphan(
 
 
 @pytest.mark.parametrize("status", ["created", "running", "paused", "finished", "archived"])
-async def test_cancelling_stops_in_each_state(api: FakeApi, open_session: OpenSession, status: str):
+async def test_cancelling_stops_in_each_state(
+    api: FakeApi, session: BrowserUseSession, status: str
+):
     """`on_cancel="stop"` sends one stop, in whatever state the task is."""
-    session = await open_session()
     life = ((0.0, "running"), (10.0, status))
     api.make = lambda _body: FakeTask(life=life)
     run = asyncio.create_task(session.run_and_wait("x"))
@@ -146,9 +142,8 @@ async def test_cancelling_stops_in_each_state(api: FakeApi, open_session: OpenSe
 
 
 @pytest.mark.parametrize(("fate", "route"), [("stop", "stop"), ("pause", "pause"), ("leave", "")])
-async def test_on_cancel(api: FakeApi, open_session: OpenSession, fate: Any, route: str):
+async def test_on_cancel(api: FakeApi, session: BrowserUseSession, fate: Any, route: str):
     """The task is left, paused or stopped, as `on_cancel` says."""
-    session = await open_session()
     api.make = forever
     run = asyncio.create_task(session.run_and_wait("x", on_cancel=fate))
     await asyncio.sleep(20.0)
@@ -162,10 +157,9 @@ async def test_on_cancel(api: FakeApi, open_session: OpenSession, fate: Any, rou
 
 @pytest.mark.parametrize(("fate", "route"), [("stop", "stop"), ("pause", "pause"), ("leave", "")])
 async def test_an_error_thrown_into_the_wait(
-    api: FakeApi, open_session: OpenSession, fate: Any, route: str
+    api: FakeApi, session: BrowserUseSession, fate: Any, route: str
 ):
     """Any exception ends the call; `on_cancel` is applied to the task, and the error names it."""
-    session = await open_session()
     api.make = forever
     call = session.run_and_wait("x", on_cancel=fate)
     thrown = asyncio.get_running_loop().create_future()
@@ -192,9 +186,8 @@ async def test_an_error_thrown_into_the_wait(
 
 
 @pytest.mark.parametrize(("fate", "route"), [("stop", "stop"), ("pause", "pause"), ("leave", "")])
-async def test_on_timeout(api: FakeApi, open_session: OpenSession, fate: Any, route: str):
+async def test_on_timeout(api: FakeApi, session: BrowserUseSession, fate: Any, route: str):
     """The call ends on time; the task is stopped or paused in the background."""
-    session = await open_session()
     api.make = forever
     api.fault = lambda call: Fault(delay=3.0) if call.route in {"stop", "pause"} else None
 
@@ -210,10 +203,9 @@ async def test_on_timeout(api: FakeApi, open_session: OpenSession, fate: Any, ro
 
 
 async def test_a_slow_stop_delays_a_cancellation_by_five_seconds(
-    api: FakeApi, open_session: OpenSession
+    api: FakeApi, session: BrowserUseSession
 ):
     """The stop is shielded and has a time limit; the cancellation is raised after it."""
-    session = await open_session()
     api.make = forever
     api.fault = lambda call: Fault(delay=20.0) if call.route == "stop" else None
     run = asyncio.create_task(session.run_and_wait("x"))
@@ -228,10 +220,9 @@ async def test_a_slow_stop_delays_a_cancellation_by_five_seconds(
 
 @pytest.mark.parametrize("pause", [0.0, 1.0], ids=["the next turn", "during the stop"])
 async def test_a_second_cancellation_ends_the_first(
-    api: FakeApi, open_session: OpenSession, pause: float
+    api: FakeApi, session: BrowserUseSession, pause: float
 ):
     """A second cancellation does not wait for the stop, which continues."""
-    session = await open_session()
     api.make = forever
     api.fault = lambda call: Fault(delay=20.0) if call.route == "stop" else None
     run = asyncio.create_task(session.run_and_wait("x"))
@@ -247,9 +238,8 @@ async def test_a_second_cancellation_ends_the_first(
     assert not orphans(api)
 
 
-async def test_an_outer_timeout_is_a_cancellation(api: FakeApi, open_session: OpenSession):
+async def test_an_outer_timeout_is_a_cancellation(api: FakeApi, session: BrowserUseSession):
     """`asyncio.timeout` around the call sees its own timeout, and the task is stopped."""
-    session = await open_session()
     api.make = forever
 
     with pytest.raises(TimeoutError) as caught:
@@ -261,9 +251,8 @@ async def test_an_outer_timeout_is_a_cancellation(api: FakeApi, open_session: Op
     assert not orphans(api)
 
 
-async def test_a_failing_sibling_cancels_the_group(api: FakeApi, open_session: OpenSession):
+async def test_a_failing_sibling_cancels_the_group(api: FakeApi, session: BrowserUseSession):
     """One of 100 in a TaskGroup fails: its siblings are stopped, and the group is clean."""
-    session = await open_session()
 
     def make(body: dict[str, Any]) -> FakeTask:
         return lives(20.0, end="failed") if body["task"] == "job 50" else forever()
@@ -348,10 +337,9 @@ async def test_a_stop_without_time_is_logged(api: FakeApi, open_session: OpenSes
 
 
 async def test_a_task_that_ended_just_before_is_not_logged(
-    api: FakeApi, open_session: OpenSession, caplog: pytest.LogCaptureFixture
+    api: FakeApi, session: BrowserUseSession, caplog: pytest.LogCaptureFixture
 ):
     """A stop that is refused because the task has ended is not logged as a failure."""
-    session = await open_session()
     api.make = lambda _body: lives(4.5)
     # The end is not known before the cancellation.
     api.fault = lambda call: Fault(delay=30.0) if call.route in {"status", "list"} else None

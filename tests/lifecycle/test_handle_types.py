@@ -8,7 +8,7 @@ from typing import Any
 import attrs
 import pytest
 
-from browser_use_async import Created, ParsedTask, Task, TaskHandle, errors
+from browser_use_async import BrowserUseSession, Created, ParsedTask, Task, TaskHandle, errors
 from browser_use_async.types import UNSET, TaskStatus
 from tests.support.api_bench import OpenSession
 from tests.support.fake_api import FakeApi, FakeTask
@@ -71,10 +71,9 @@ async def test_wait_parses_into_a_type(api: FakeApi, open_session: OpenSession):
     ids=["id", "token", "handle", "created", "task"],
 )
 async def test_whatever_names_a_task(
-    api: FakeApi, open_session: OpenSession, reference: Callable[[Any, FakeTask], Any]
+    api: FakeApi, session: BrowserUseSession, reference: Callable[[Any, FakeTask], Any]
 ):
     """Methods that follow a task take its id, token, handle or response."""
-    session = await open_session()
     task = _ends(api, "finished")
     named = reference(session, task)
 
@@ -85,9 +84,8 @@ async def test_whatever_names_a_task(
     assert len([step async for step in session.stream_steps(named)]) == 3
 
 
-async def test_a_row_of_the_list_can_be_waited_for(api: FakeApi, open_session: OpenSession):
+async def test_a_row_of_the_list_can_be_waited_for(api: FakeApi, session: BrowserUseSession):
     """A row of `tasks.list` can be waited for directly."""
-    session = await open_session()
     task = _ends(api, "finished")
     (row,) = (await session.tasks.list()).tasks
 
@@ -95,10 +93,8 @@ async def test_a_row_of_the_list_can_be_waited_for(api: FakeApi, open_session: O
 
 
 @pytest.mark.parametrize("wrong", [None, 5, ["t-1"], "", "bu-task.1.", b"t-1", {"id": "t-1"}])
-async def test_what_names_no_task_is_refused(api: FakeApi, open_session: OpenSession, wrong: Any):
+async def test_what_names_no_task_is_refused(api: FakeApi, session: BrowserUseSession, wrong: Any):
     """The error says what is taken; nothing is sent."""
-    session = await open_session()
-
     for follow in (
         lambda: session.wait(wrong),
         lambda: anext(session.wait_many([wrong])),
@@ -115,13 +111,12 @@ async def test_what_names_no_task_is_refused(api: FakeApi, open_session: OpenSes
 @pytest.mark.parametrize("output_type", [None, Title])
 async def test_a_wait_that_checks(
     api: FakeApi,
-    open_session: OpenSession,
+    session: BrowserUseSession,
     end: str,
     error: type[errors.TaskError],
     output_type: Any,
 ):
     """`check=True` raises what `run_and_wait` raises; the error has the task."""
-    session = await open_session()
     task = _ends(api, end, output=None)
     handle = session.handle(task.id, output_type=output_type)
 
@@ -136,19 +131,16 @@ async def test_a_wait_that_checks(
     assert (await handle.wait()).status == end
 
 
-async def test_a_checked_wait_gives_what_finished(api: FakeApi, open_session: OpenSession):
+async def test_a_checked_wait_gives_what_finished(api: FakeApi, session: BrowserUseSession):
     """A checked wait returns the task that finished."""
-    session = await open_session()
     task = _ends(api, "finished")
 
     assert (await session.wait(task.id, check=True)).output == GOOD
     assert (await session.handle(task.id, output_type=Title).wait(check=True)).parsed
 
 
-async def test_a_type_without_json_is_refused_by_the_handle(open_session: OpenSession):
+async def test_a_type_without_json_is_refused_by_the_handle(session: BrowserUseSession):
     """The type is refused at once, and not only when the task has ended."""
-    session = await open_session()
-
     with pytest.raises(errors.InvalidRequestError, match="output_type"):
         session.handle("t-1", output_type=type)
 

@@ -130,9 +130,8 @@ async def test_a_late_listener_is_asked_about_the_pause_of_the_moment(
 
 
 @pytest.mark.looptime
-async def test_a_person_is_asked_at_each_pause(api: FakeApi, open_session: OpenSession):
+async def test_a_person_is_asked_at_each_pause(api: FakeApi, session: BrowserUseSession):
     """Each pause is asked about once, also when a slow reply reports an older state."""
-    session = await open_session()
     slow = Fault(stall=8.0)
     api.fault = lambda call: slow if call.route == "get" and call.number == 4 else None
     life = ((0.0, "running"), (5.0, "paused"), (20.0, "running"), (40.0, "paused"))
@@ -145,10 +144,9 @@ async def test_a_person_is_asked_at_each_pause(api: FakeApi, open_session: OpenS
 
 @pytest.mark.looptime
 async def test_a_step_that_is_listed_late_is_no_second_request(
-    api: FakeApi, open_session: OpenSession
+    api: FakeApi, session: BrowserUseSession
 ):
     """The service may list the step only after the pause that it led to."""
-    session = await open_session()
     life = ((0.0, "running"), (5.0, "paused"), (20.0, "running"), (30.0, "finished"))
     task = api.add(FakeTask(life=life, steps=lambda age: range(1, 2 if age < 8 else 3)))
 
@@ -172,10 +170,9 @@ async def test_a_pause_that_no_poll_sees_gives_no_request(api: FakeApi, open_ses
 
 @pytest.mark.looptime
 async def test_an_answer_from_before_the_resume_is_no_other_pause(
-    api: FakeApi, open_session: OpenSession
+    api: FakeApi, session: BrowserUseSession
 ):
     """A poll that began before the resume may be answered after it."""
-    session = await open_session()
     task = api.add(FakeTask(life=((0.0, "running"), (40.0, "finished")), steps=1))
     handle, slow = session.handle(task.id), Fault(stall=6.0)
     await handle.pause()
@@ -190,9 +187,8 @@ async def test_an_answer_from_before_the_resume_is_no_other_pause(
 
 
 @pytest.mark.looptime
-async def test_a_pause_after_a_long_one_is_seen(api: FakeApi, open_session: OpenSession):
+async def test_a_pause_after_a_long_one_is_seen(api: FakeApi, session: BrowserUseSession):
     """A task in a long pause is polled by its status, and no longer so after it was resumed."""
-    session = await open_session()
     task = api.add(FakeTask(life=((0.0, "running"), (200.0, "finished")), steps=1))
     handle = session.handle(task.id)
     await handle.pause()

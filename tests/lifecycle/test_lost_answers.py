@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from aiohttp import ClientHandlerType, ClientRequest, ClientResponse
 
-from browser_use_async import RetryPolicy, errors
+from browser_use_async import BrowserUseSession, RetryPolicy, errors
 from browser_use_async.events import RetryScheduled, SubmissionAdopted
 from tests.support.api_bench import OpenSession, resolved
 from tests.support.fake_api import LOST_AFTER, LOST_BEFORE, Call, FakeApi, FakeTask, Fault
@@ -90,10 +90,9 @@ async def test_a_lost_answer_is_made_good(api: FakeApi, open_session: OpenSessio
     "status", [302, 303, 304, 408, 409, 500, 502, 503, 504, 520, 524, 299, 200]
 )
 async def test_ambiguous_statuses_are_made_good(
-    api: FakeApi, open_session: OpenSession, status: int
+    api: FakeApi, session: BrowserUseSession, status: int
 ):
     """An error or nonsense after the task was created leads to that task."""
-    session = await open_session()
     api.break_calls("run", {1: Fault(status=status, done=True, body="<html>")})
 
     ended = await session.run_and_wait("x")
@@ -114,9 +113,8 @@ async def test_a_stalled_answer_is_made_good(api: FakeApi, open_session: OpenSes
     assert loop_time() <= 11.0
 
 
-async def test_a_task_that_was_never_created_is_reported(api: FakeApi, open_session: OpenSession):
+async def test_a_task_that_was_never_created_is_reported(api: FakeApi, session: BrowserUseSession):
     """Nothing is sent again: the caller learns after the window that no task has appeared."""
-    session = await open_session()
     api.break_calls("run", {1: LOST_BEFORE})
 
     with pytest.raises(errors.SubmissionUnknownError) as caught:
@@ -130,10 +128,9 @@ async def test_a_task_that_was_never_created_is_reported(api: FakeApi, open_sess
 @pytest.mark.parametrize("created", [False, True], ids=["before creation", "after creation"])
 @pytest.mark.parametrize("status", [500, 502, 503, 504, 520, 524])
 async def test_a_failure_before_or_after_creation_is_one_post(
-    api: FakeApi, open_session: OpenSession, status: int, created: bool
+    api: FakeApi, session: BrowserUseSession, status: int, created: bool
 ):
     """Nothing is sent again; the search shows whether there is a task."""
-    session = await open_session()
     api.break_calls("run", {0: Fault(status=status, done=created)})
 
     if created:
@@ -148,10 +145,9 @@ async def test_a_failure_before_or_after_creation_is_one_post(
 
 @pytest.mark.parametrize("late", [1.0, 20.0, 145.0])
 async def test_a_late_creation_within_the_window_is_one_task(
-    api: FakeApi, open_session: OpenSession, late: float
+    api: FakeApi, session: BrowserUseSession, late: float
 ):
     """A request that is executed late, but within the window, is not sent again."""
-    session = await open_session()
     api.break_calls("run", {1: Fault(cut=True, done_after=late)})
 
     handle = await session.submit("x")
@@ -162,10 +158,9 @@ async def test_a_late_creation_within_the_window_is_one_task(
 
 
 async def test_a_late_creation_beyond_the_window_is_found_later(
-    api: FakeApi, open_session: OpenSession
+    api: FakeApi, session: BrowserUseSession
 ):
     """A task that appears after the window stays the only one, and the error finds it."""
-    session = await open_session()
     api.break_calls("run", {1: Fault(cut=True, done_after=152.0)})
 
     with pytest.raises(errors.SubmissionUnknownError) as caught:
@@ -179,10 +174,9 @@ async def test_a_late_creation_beyond_the_window_is_found_later(
 
 @pytest.mark.parametrize(("lag", "is_found"), [(30.0, True), (145.0, True), (160.0, False)])
 async def test_a_list_that_lags_is_waited_for(
-    api: FakeApi, open_session: OpenSession, lag: float, is_found: bool
+    api: FakeApi, session: BrowserUseSession, lag: float, is_found: bool
 ):
     """A task that the list shows late is adopted within the window, and not after it."""
-    session = await open_session()
     api.list_lag = lag
     api.break_calls("run", {1: LOST_AFTER})
 
@@ -210,10 +204,9 @@ async def test_without_a_list_nothing_is_sent_again(api: FakeApi, open_session: 
 
 @pytest.mark.long
 @pytest.mark.parametrize("seed", range(5))
-async def test_no_job_is_doubled_or_lost(api: FakeApi, open_session: OpenSession, seed: int):
+async def test_no_job_is_doubled_or_lost(api: FakeApi, session: BrowserUseSession, seed: int):
     """With late creation + list lag within the window, a second try gives one task each."""
     draw = random.Random(seed)
-    session = await open_session()
     api.list_lag = 20.0
 
     def fault(call: Call) -> Fault | None:
@@ -264,9 +257,8 @@ async def test_what_was_not_sent_is_raised_at_once(open_session: OpenSession, ap
 
 
 @pytest.mark.parametrize("status", [400, 401, 402, 403, 404, 422, 301, 307, 308])
-async def test_a_rejection_is_raised_at_once(api: FakeApi, open_session: OpenSession, status: int):
+async def test_a_rejection_is_raised_at_once(api: FakeApi, session: BrowserUseSession, status: int):
     """A refusal means that nothing was created: one POST, no search."""
-    session = await open_session()
     api.break_calls("run", {0: Fault(status=status)})
 
     with pytest.raises(errors.APIStatusError) as caught:

@@ -10,8 +10,7 @@ import pydantic
 import pydantic.dataclasses
 import pytest
 
-from browser_use_async import ParsedTask, RunTaskRequest, errors
-from tests.support.api_bench import OpenSession
+from browser_use_async import BrowserUseSession, ParsedTask, RunTaskRequest, errors
 from tests.support.fake_api import FakeApi, FakeTask, Fault
 
 pytestmark = pytest.mark.looptime
@@ -55,9 +54,8 @@ def _answers(api: FakeApi, output: str | None, end: str = "finished", **more: An
     api.make = lambda _body: FakeTask(life=((0.0, "running"), (5.0, end)), output=output, **more)
 
 
-async def test_the_output_is_parsed(api: FakeApi, open_session: OpenSession):
+async def test_the_output_is_parsed(api: FakeApi, session: BrowserUseSession):
     """The schema of the type is sent, and `parsed` is of that type, whatever its family."""
-    session = await open_session()
     text = '{"title": "Example", "stars": 3}'
     for kind, output, expected in (
         (Title, text, Title("Example", 3)),
@@ -82,9 +80,8 @@ async def test_the_output_is_parsed(api: FakeApi, open_session: OpenSession):
     assert json.loads(bodies[0]["structured_output_json"])["required"] == ["title"]
 
 
-async def test_a_handle_parses_too(api: FakeApi, open_session: OpenSession):
+async def test_a_handle_parses_too(api: FakeApi, session: BrowserUseSession):
     """`submit(output_type=...)` makes a handle whose `wait` parses."""
-    session = await open_session()
     _answers(api, '{"title": "Example"}')
 
     handle = await session.submit("x", output_type=Title)
@@ -94,9 +91,8 @@ async def test_a_handle_parses_too(api: FakeApi, open_session: OpenSession):
     assert ended.parsed == Title("Example")
 
 
-async def test_a_dataclass_of_pydantic_is_validated(api: FakeApi, open_session: OpenSession):
+async def test_a_dataclass_of_pydantic_is_validated(api: FakeApi, session: BrowserUseSession):
     """Its names and bounds are respected, and an error names the place that does not fit."""
-    session = await open_session()
     _answers(api, '{"Title": "Example"}')
     ended = await session.run_and_wait("x", output_type=TitleDataclass)
     assert ended.to_dict()["parsed"] == {"Title": "Example"}
@@ -120,10 +116,9 @@ async def test_a_dataclass_of_pydantic_is_validated(api: FakeApi, open_session: 
     ids=repr,
 )
 async def test_an_output_that_does_not_fit_is_kept(
-    api: FakeApi, open_session: OpenSession, output: str | None, place: str
+    api: FakeApi, session: BrowserUseSession, output: str | None, place: str
 ):
     """The error names the place, keeps the paid output and the task, and pickles."""
-    session = await open_session()
     _answers(api, output)
 
     with pytest.raises(errors.OutputValidationError) as caught:
@@ -137,9 +132,8 @@ async def test_an_output_that_does_not_fit_is_kept(
     assert "Title" in str(error)
 
 
-async def test_failure_comes_before_parsing(api: FakeApi, open_session: OpenSession):
+async def test_failure_comes_before_parsing(api: FakeApi, session: BrowserUseSession):
     """A failed task raises its failure, also when its output does not fit; the reason is in it."""
-    session = await open_session()
     _answers(api, "no JSON", end="failed", steps=lambda _age: [1, 2])
 
     with pytest.raises(errors.TaskFailedError) as caught:
@@ -150,27 +144,24 @@ async def test_failure_comes_before_parsing(api: FakeApi, open_session: OpenSess
     assert caught.value.task_id == caught.value.task.id
 
 
-async def test_failure_without_a_reason_says_so(api: FakeApi, open_session: OpenSession):
+async def test_failure_without_a_reason_says_so(api: FakeApi, session: BrowserUseSession):
     """A task that failed before its first step has no reason to give."""
-    session = await open_session()
     _answers(api, None, end="failed", steps=0)
 
     with pytest.raises(errors.TaskFailedError, match="after 0 steps: the service gave no reason"):
         await session.run_and_wait("x")
 
 
-async def test_a_stopped_task_has_its_own_error(api: FakeApi, open_session: OpenSession):
+async def test_a_stopped_task_has_its_own_error(api: FakeApi, session: BrowserUseSession):
     """A task that another client stopped raises an error of its own."""
-    session = await open_session()
     _answers(api, None, end="stopped", steps=1)
 
     with pytest.raises(errors.TaskStoppedError, match="after 1 step;"):
         await session.run_and_wait("x", output_type=Title)
 
 
-async def test_an_unknown_end_is_a_failure(api: FakeApi, open_session: OpenSession):
+async def test_an_unknown_end_is_a_failure(api: FakeApi, session: BrowserUseSession):
     """A terminal status that is unknown to this version is no success; the error has the task."""
-    session = await open_session()
     _answers(api, "x", end="expired", ends=frozenset({"expired"}))
 
     with pytest.raises(errors.TaskFailedError, match="expired") as caught:
@@ -179,9 +170,8 @@ async def test_an_unknown_end_is_a_failure(api: FakeApi, open_session: OpenSessi
     assert caught.value.task.output is None
 
 
-async def test_wait_returns_a_failed_task(api: FakeApi, open_session: OpenSession):
+async def test_wait_returns_a_failed_task(api: FakeApi, session: BrowserUseSession):
     """Both kinds of `wait` return a failed task; reading its `parsed` raises."""
-    session = await open_session()
     _answers(api, None, end="failed")
     handle = await session.submit("x", output_type=Title)
 
@@ -198,10 +188,8 @@ class _Plain:
 
 
 @pytest.mark.parametrize("kind", [type, _Plain, dict[int, Title], 5, "Title", set[Title]], ids=repr)
-async def test_a_type_without_json_is_refused(api: FakeApi, open_session: OpenSession, kind: Any):
+async def test_a_type_without_json_is_refused(api: FakeApi, session: BrowserUseSession, kind: Any):
     """A type that cannot be parsed is refused before anything is sent."""
-    session = await open_session()
-
     for verb in (session.submit, session.run_and_wait):
         with pytest.raises(errors.InvalidRequestError) as caught:
             await verb("x", output_type=kind)
@@ -210,10 +198,8 @@ async def test_a_type_without_json_is_refused(api: FakeApi, open_session: OpenSe
     assert api.count() == 0
 
 
-async def test_two_schemas_are_refused(api: FakeApi, open_session: OpenSession):
+async def test_two_schemas_are_refused(api: FakeApi, session: BrowserUseSession):
     """`output_type` and `structured_output_json` together are refused, in a request object too."""
-    session = await open_session()
-
     with pytest.raises(errors.InvalidRequestError) as caught:
         await session.run_and_wait("x", output_type=Title, structured_output_json="{}")
     assert caught.value.field == "output_type"
@@ -225,9 +211,8 @@ async def test_two_schemas_are_refused(api: FakeApi, open_session: OpenSession):
     assert api.count() == 0
 
 
-async def test_an_output_is_not_lost_with_the_answer(api: FakeApi, open_session: OpenSession):
+async def test_an_output_is_not_lost_with_the_answer(api: FakeApi, session: BrowserUseSession):
     """A lost answer leads to an adopted task and a parsed output."""
-    session = await open_session()
     _answers(api, '{"title": "Example"}')
     api.break_calls("run", {1: Fault(cut=True, done=True)})
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from browser_use_async import RunTaskRequest, errors
+from browser_use_async import BrowserUseSession, RunTaskRequest, errors
 from browser_use_async.api.submission_token import TOKEN_KEY, SubmissionToken
 from tests.support.api_bench import OpenSession, resolved
 from tests.support.fake_api import LOST_AFTER, LOST_BEFORE, FakeApi, Fault
@@ -17,9 +17,8 @@ pytestmark = pytest.mark.looptime
 LATE = Fault(cut=True, done_after=155.0)  # executed after the settle window
 
 
-async def test_ten_own_pairs_leave_no_room(api: FakeApi, open_session: OpenSession):
+async def test_ten_own_pairs_leave_no_room(api: FakeApi, session: BrowserUseSession):
     """Ten pairs of the caller's own are sent unchanged; after a lost answer the error says so."""
-    session = await open_session()
     api.break_calls("run", {1: LOST_AFTER})
     metadata = {f"key{number}": "value" for number in range(10)}
 
@@ -47,11 +46,9 @@ async def test_ten_own_pairs_leave_no_room(api: FakeApi, open_session: OpenSessi
     ids=["reserved", "eleven", "empty key", "long key", "long value", "number"],
 )
 async def test_impossible_metadata_is_refused(
-    api: FakeApi, open_session: OpenSession, metadata: Any
+    api: FakeApi, session: BrowserUseSession, metadata: Any
 ):
     """Metadata that the API refuses, and the reserved name, are refused before sending."""
-    session = await open_session()
-
     for verb in (session.submit, session.run_and_wait):
         with pytest.raises(errors.InvalidRequestError) as caught:
             await verb("x", metadata=metadata)
@@ -72,11 +69,9 @@ async def test_impossible_metadata_is_refused(
     ids=str,
 )
 async def test_impossible_options_are_refused(
-    api: FakeApi, open_session: OpenSession, options: dict[str, Any], field: str
+    api: FakeApi, session: BrowserUseSession, options: dict[str, Any], field: str
 ):
     """Options are checked before anything is sent, so a wrong one costs nothing."""
-    session = await open_session()
-
     with pytest.raises(errors.InvalidRequestError) as caught:
         await session.run_and_wait("x", **options)
 
@@ -124,9 +119,8 @@ async def test_another_process_resolves(api: FakeApi, open_session: OpenSession)
     assert again.id == found.id
 
 
-async def test_resolving_gives_none_after_the_window(api: FakeApi, open_session: OpenSession):
+async def test_resolving_gives_none_after_the_window(api: FakeApi, session: BrowserUseSession):
     """`resolve` searches for the rest of the settle window, then returns none."""
-    session = await open_session()
     api.break_calls("run", {1: LOST_BEFORE})
     with pytest.raises(errors.SubmissionUnknownError) as caught:
         await session.run_and_wait("x", timeout=50.0)
@@ -168,10 +162,8 @@ async def test_the_window_of_a_request_under_way_begins_when_it_is_given_up(
     assert token.settle_window >= 150.0 + 5.0 + 20.0 - 0.1
 
 
-async def test_resolving_refuses_other_texts(open_session: OpenSession, api: FakeApi):
+async def test_resolving_refuses_other_texts(session: BrowserUseSession, api: FakeApi):
     """A text that is no token is refused before anything is sent."""
-    session = await open_session()
-
     for text in ("bu1.x", "task-1"):
         with pytest.raises(errors.InvalidRequestError):
             await resolved(session, text)
@@ -179,9 +171,8 @@ async def test_resolving_refuses_other_texts(open_session: OpenSession, api: Fak
     assert api.count() == 0
 
 
-async def test_a_task_that_is_known_is_not_looked_up(api: FakeApi, open_session: OpenSession):
+async def test_a_task_that_is_known_is_not_looked_up(api: FakeApi, session: BrowserUseSession):
     """The answer came after the timeout, so resolving the token needs no request."""
-    session = await open_session()
     api.break_calls("run", {1: Fault(delay=10.0)})
     with pytest.raises(errors.SubmissionUnknownError) as caught:
         await session.run_and_wait("x", timeout=5.0)

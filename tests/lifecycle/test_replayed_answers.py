@@ -6,7 +6,6 @@ import json
 import pytest
 
 from browser_use_async import BrowserUseSession, TaskHandle, errors
-from tests.support.api_bench import OpenSession
 from tests.support.fake_api import FakeApi, FakeTask, Fault
 from tests.support.fake_task import lives
 from tests.support.virtual_time import loop_time
@@ -37,9 +36,8 @@ def _created(api: FakeApi, number: int) -> FakeTask:
 
 
 @pytest.mark.parametrize("text", ["first", "second"])
-async def test_the_token_finds_the_right_task(api: FakeApi, open_session: OpenSession, text: str):
+async def test_the_token_finds_the_right_task(api: FakeApi, session: BrowserUseSession, text: str):
     """The handle is that of the caller's own task, also if both submissions are equal."""
-    session = await open_session()
     first = await _first(api, session)
 
     second = await session.submit(text)
@@ -48,9 +46,8 @@ async def test_the_token_finds_the_right_task(api: FakeApi, open_session: OpenSe
     assert api.count("run") == 2
 
 
-async def test_a_run_ends_with_its_own_task(api: FakeApi, open_session: OpenSession):
+async def test_a_run_ends_with_its_own_task(api: FakeApi, session: BrowserUseSession):
     """`run_and_wait` gives the task that it paid for."""
-    session = await open_session()
     await _first(api, session)
 
     ended = await session.run_and_wait("second")
@@ -59,9 +56,8 @@ async def test_a_run_ends_with_its_own_task(api: FakeApi, open_session: OpenSess
     assert ended.id == _created(api, 1).id
 
 
-async def test_a_server_that_gives_every_task_one_id(api: FakeApi, open_session: OpenSession):
+async def test_a_server_that_gives_every_task_one_id(api: FakeApi, session: BrowserUseSession):
     """Some mocks do this: the second submission fails within seconds, not after the window."""
-    session = await open_session()
     first = await session.submit("first")
     body = json.dumps({"id": first.id})
     api.break_calls("run", {2: Fault(status=200, body=body)})
@@ -75,9 +71,8 @@ async def test_a_server_that_gives_every_task_one_id(api: FakeApi, open_session:
     assert api.count("run") == 2
 
 
-async def test_a_replay_before_a_list_that_lags(api: FakeApi, open_session: OpenSession):
+async def test_a_replay_before_a_list_that_lags(api: FakeApi, session: BrowserUseSession):
     """The task behind a replayed answer is found, also if the list shows it seconds later."""
-    session = await open_session()
     await _first(api, session)
     api.list_lag = 3.0
 
@@ -86,9 +81,8 @@ async def test_a_replay_before_a_list_that_lags(api: FakeApi, open_session: Open
     assert second.id == _created(api, 1).id
 
 
-async def test_the_error_names_the_task_of_the_answer(api: FakeApi, open_session: OpenSession):
+async def test_the_error_names_the_task_of_the_answer(api: FakeApi, session: BrowserUseSession):
     """The list shows the task too late, and then the error resolves to the right one."""
-    session = await open_session()
     first = await _first(api, session)
     api.list_lag = 8.0
 
@@ -101,10 +95,9 @@ async def test_the_error_names_the_task_of_the_answer(api: FakeApi, open_session
 
 
 async def test_without_room_for_a_token_the_fate_is_unknown(
-    api: FakeApi, open_session: OpenSession
+    api: FakeApi, session: BrowserUseSession
 ):
     """The caller uses all ten pairs, so there is no token: the other task is not returned."""
-    session = await open_session()
     await _first(api, session)
 
     with pytest.raises(errors.SubmissionUnknownError) as caught:
@@ -114,10 +107,9 @@ async def test_without_room_for_a_token_the_fate_is_unknown(
 
 
 async def test_of_two_answers_that_name_one_task_the_tasks_own_mark_decides(
-    api: FakeApi, open_session: OpenSession
+    api: FakeApi, session: BrowserUseSession
 ):
     """The wrong answer came first; the right one is not mistaken for the replay."""
-    session = await open_session()
     first_task = lives(1e6)
     api.next_tasks = [first_task]
     api.break_calls("run", {1: Fault(stall=5.0), 2: replayed(first_task.id)})
@@ -129,9 +121,8 @@ async def test_of_two_answers_that_name_one_task_the_tasks_own_mark_decides(
     assert (await first).id == first_task.id
 
 
-async def test_a_task_seen_in_the_list_is_known_too(api: FakeApi, open_session: OpenSession):
+async def test_a_task_seen_in_the_list_is_known_too(api: FakeApi, session: BrowserUseSession):
     """A task of another client that a search has read is accepted as no answer."""
-    session = await open_session()
     theirs = FakeTask(task="second", metadata={"team": "theirs"})
     lost = Fault(cut=True, done=True, stall=2.0)
     api.break_calls("run", {1: lost, 2: replayed(theirs.id)})

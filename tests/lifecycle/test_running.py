@@ -5,9 +5,8 @@ from typing import Any
 
 import pytest
 
-from browser_use_async import TaskHandle, errors
+from browser_use_async import BrowserUseSession, TaskHandle, errors
 from browser_use_async.lifecycle.create import EndAction
-from tests.support.api_bench import OpenSession
 from tests.support.fake_api import FakeApi, FakeTask, Fault
 from tests.support.fake_task import lives
 from tests.support.virtual_time import loop_time
@@ -28,9 +27,8 @@ async def _cancelled(task: "asyncio.Task[Any]") -> bool:
     return task.cancelled()
 
 
-async def test_nothing_is_sent_after_a_cancellation(api: FakeApi, open_session: OpenSession):
+async def test_nothing_is_sent_after_a_cancellation(api: FakeApi, session: BrowserUseSession):
     """A submission that is cancelled while it waits for a 429 to end is not sent again."""
-    session = await open_session()
     api.break_calls("run", {1: Fault(status=429, headers={"Retry-After": "20"})})
     run = asyncio.create_task(session.run_and_wait("x"))
     await asyncio.sleep(10.0)
@@ -43,10 +41,9 @@ async def test_nothing_is_sent_after_a_cancellation(api: FakeApi, open_session: 
 
 
 async def test_nothing_is_sent_after_the_request_on_the_wire(
-    api: FakeApi, open_session: OpenSession
+    api: FakeApi, session: BrowserUseSession
 ):
     """A submission whose request is answered with 429 after the cancellation is not sent again."""
-    session = await open_session()
     limited = Fault(status=429, headers={"Retry-After": "5"}, delay=2.0)
     api.break_calls("run", {1: limited})
     run = asyncio.create_task(session.run_and_wait("x"))
@@ -59,10 +56,9 @@ async def test_nothing_is_sent_after_the_request_on_the_wire(
 
 
 async def test_no_search_sends_after_a_cancellation(
-    api: FakeApi, open_session: OpenSession, caplog: pytest.LogCaptureFixture
+    api: FakeApi, session: BrowserUseSession, caplog: pytest.LogCaptureFixture
 ):
     """Cancelled during the search for a lost answer: a task that is found is stopped, no more."""
-    session = await open_session()
     api.break_calls("run", {1: Fault(cut=True)})
     run = asyncio.create_task(session.run_and_wait("x"))
     await asyncio.sleep(10.0)
@@ -74,9 +70,8 @@ async def test_no_search_sends_after_a_cancellation(
     assert "bu1." in caplog.text  # the token, by which the caller can search
 
 
-async def test_a_pause_beyond_the_deadline_is_not_begun(api: FakeApi, open_session: OpenSession):
+async def test_a_pause_beyond_the_deadline_is_not_begun(api: FakeApi, session: BrowserUseSession):
     """A pause that would end after the deadline does not begin: no task exists, and none will."""
-    session = await open_session()
     api.break_calls("run", {0: Fault(status=429, headers={"Retry-After": "30"})})
 
     with pytest.raises(errors.RateLimitError) as caught:
@@ -88,9 +83,8 @@ async def test_a_pause_beyond_the_deadline_is_not_begun(api: FakeApi, open_sessi
     assert api.count("run") == 1
 
 
-async def test_a_timeout_on_the_wire_is_unknown(api: FakeApi, open_session: OpenSession):
+async def test_a_timeout_on_the_wire_is_unknown(api: FakeApi, session: BrowserUseSession):
     """The timeout ends while run-task is in progress: the error finds the task, which runs on."""
-    session = await open_session()
     api.make = _forever
     api.break_calls("run", {1: Fault(delay=8.0)})
 
@@ -103,9 +97,8 @@ async def test_a_timeout_on_the_wire_is_unknown(api: FakeApi, open_session: Open
     assert len(_orphans(api)) == 1
 
 
-async def test_a_timeout_on_the_wire_can_stop(api: FakeApi, open_session: OpenSession):
+async def test_a_timeout_on_the_wire_can_stop(api: FakeApi, session: BrowserUseSession):
     """With `on_timeout="stop"`, a task that is created after the timeout is stopped."""
-    session = await open_session()
     api.make = _forever
     api.break_calls("run", {1: Fault(delay=8.0)})
 
@@ -117,9 +110,8 @@ async def test_a_timeout_on_the_wire_can_stop(api: FakeApi, open_session: OpenSe
     assert not _orphans(api)
 
 
-async def test_on_created_is_called_once(api: FakeApi, open_session: OpenSession):
+async def test_on_created_is_called_once(api: FakeApi, session: BrowserUseSession):
     """The callback gets the handle before the wait, as a coroutine or a plain function."""
-    session = await open_session()
     handles: list[TaskHandle] = []
 
     async def later(handle: TaskHandle) -> None:
@@ -133,9 +125,8 @@ async def test_on_created_is_called_once(api: FakeApi, open_session: OpenSession
     assert len(handles) == 2
 
 
-async def test_on_created_does_not_move_the_deadline(api: FakeApi, open_session: OpenSession):
+async def test_on_created_does_not_move_the_deadline(api: FakeApi, session: BrowserUseSession):
     """A callback that hangs ends with the timeout, and `on_timeout` is applied to the task."""
-    session = await open_session()
     api.make = _forever
 
     async def hang(_handle: TaskHandle) -> None:
@@ -154,10 +145,9 @@ async def test_on_created_does_not_move_the_deadline(api: FakeApi, open_session:
 
 @pytest.mark.parametrize("action", ["leave", "stop", "pause"])
 async def test_the_error_says_what_becomes_of_the_task(
-    api: FakeApi, open_session: OpenSession, action: EndAction
+    api: FakeApi, session: BrowserUseSession, action: EndAction
 ):
     """The error of a timeout says whether the task is stopped, paused or runs on."""
-    session = await open_session()
     api.make = _forever
 
     with pytest.raises(errors.WaitTimeoutError) as caught:
@@ -173,10 +163,9 @@ async def test_the_error_says_what_becomes_of_the_task(
 
 @pytest.mark.parametrize("error", [ValueError("mine"), TimeoutError("mine")], ids=repr)
 async def test_what_on_created_raises_comes_through(
-    api: FakeApi, open_session: OpenSession, error: Exception
+    api: FakeApi, session: BrowserUseSession, error: Exception
 ):
     """The callback's exception is raised, with a note that names the running task."""
-    session = await open_session()
     api.make = _forever
 
     async def fail(_handle: TaskHandle) -> None:
@@ -189,9 +178,8 @@ async def test_what_on_created_raises_comes_through(
     assert task.id in "".join(caught.value.__notes__)
 
 
-async def test_a_cancelled_callback_stops_the_task(api: FakeApi, open_session: OpenSession):
+async def test_a_cancelled_callback_stops_the_task(api: FakeApi, session: BrowserUseSession):
     """Cancelling inside the callback is cancelling the call."""
-    session = await open_session()
     api.make = _forever
 
     async def hang(_handle: TaskHandle) -> None:

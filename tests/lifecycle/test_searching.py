@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from browser_use_async import RetryPolicy, errors
+from browser_use_async import BrowserUseSession, RetryPolicy, errors
 from browser_use_async.api.submission_token import TOKEN_KEY
 from browser_use_async.transport.config import Runtime
 from tests.support.api_bench import OpenSession, resolved
@@ -56,9 +56,8 @@ async def test_a_candidate_that_cannot_be_read_is_no_knowledge(
     assert found.id == api.only_task().id
 
 
-async def test_a_refused_key_ends_the_search_at_once(api: FakeApi, open_session: OpenSession):
+async def test_a_refused_key_ends_the_search_at_once(api: FakeApi, session: BrowserUseSession):
     """A 401 during the search ends it, before the window is over."""
-    session = await open_session()
     api.fault = lambda call: LOST_AFTER if call.route == "run" else Fault(status=401)
 
     with pytest.raises(errors.SubmissionUnknownError) as caught:
@@ -73,10 +72,9 @@ async def test_a_refused_key_ends_the_search_at_once(api: FakeApi, open_session:
 @pytest.mark.parametrize("limit", [1, 10, 50])
 @pytest.mark.parametrize("older", [0, 130])
 async def test_pages_are_read_far_enough(
-    api: FakeApi, open_session: OpenSession, limit: int, older: int
+    api: FakeApi, session: BrowserUseSession, limit: int, older: int
 ):
     """The task is found behind 130 newer ones, also if the server returns smaller pages."""
-    session = await open_session()
     api.page_limit = limit
     for _ in range(older):
         api.add(FakeTask(task="older"))
@@ -95,9 +93,8 @@ async def test_pages_are_read_far_enough(
 
 
 @pytest.mark.long
-async def test_a_busy_account_hides_nothing(api: FakeApi, open_session: OpenSession):
+async def test_a_busy_account_hides_nothing(api: FakeApi, session: BrowserUseSession):
     """500 tasks a minute, of the same text, push the task down while pages are read."""
-    session = await open_session()
     api.rows_tell_metadata = False
     api.latency = 0.2
     api.list_lag = 45.0
@@ -140,10 +137,9 @@ async def test_a_server_that_repeats_a_page_ends_the_sweep(api: FakeApi, open_se
 
 
 async def test_a_row_that_claims_to_be_old_does_not_end_the_reading(
-    api: FakeApi, open_session: OpenSession
+    api: FakeApi, session: BrowserUseSession
 ):
     """The last row of the first page has a date years ago; the task on the second is found."""
-    session = await open_session()
     api.fault = lambda call: LOST_AFTER if call.route == "run" else None
     api.list_lag = 3.0  # so that the task is listed together with those above it
     submission = asyncio.create_task(session.submit("x"))
@@ -156,9 +152,8 @@ async def test_a_row_that_claims_to_be_old_does_not_end_the_reading(
     assert TOKEN_KEY in api.tasks[handle.id].metadata
 
 
-async def test_a_row_of_a_time_to_come_hides_no_task(api: FakeApi, open_session: OpenSession):
+async def test_a_row_of_a_time_to_come_hides_no_task(api: FakeApi, session: BrowserUseSession):
     """Ages are counted back from the newest date, and no row is newer than its response."""
-    session = await open_session()
     api.fault = lambda call: LOST_AFTER if call.route == "run" else None
     api.list_lag = 3.0
     submission = asyncio.create_task(session.submit("x"))
@@ -171,10 +166,9 @@ async def test_a_row_of_a_time_to_come_hides_no_task(api: FakeApi, open_session:
     assert TOKEN_KEY in api.tasks[handle.id].metadata
 
 
-async def test_identical_submissions_are_not_mixed_up(api: FakeApi, open_session: OpenSession):
+async def test_identical_submissions_are_not_mixed_up(api: FakeApi, session: BrowserUseSession):
     """Of 50 equal submissions at once 20 % lose their answer; each gets its own task."""
     draw = random.Random(3)
-    session = await open_session()
     api.rows_tell_metadata = False
 
     def fault(call: Call) -> Fault | None:
@@ -222,9 +216,8 @@ async def test_a_search_that_is_cancelled_leaves_the_others(
         assert found.task == "x1"
 
 
-async def test_a_late_search_gets_a_look_of_its_own(api: FakeApi, open_session: OpenSession):
+async def test_a_late_search_gets_a_look_of_its_own(api: FakeApi, session: BrowserUseSession):
     """A sweep that has read its rows does not answer a search that begins later."""
-    session = await open_session()
 
     def fault(call: Call) -> Fault | None:
         if call.route == "list":
@@ -243,9 +236,8 @@ async def test_a_late_search_gets_a_look_of_its_own(api: FakeApi, open_session: 
         await waiting
 
 
-async def test_a_cancelled_search_leaves_no_sweep(api: FakeApi, open_session: OpenSession):
+async def test_a_cancelled_search_leaves_no_sweep(api: FakeApi, session: BrowserUseSession):
     """The last search that is cancelled ends its sweep, also in the middle of a page."""
-    session = await open_session()
     api.break_calls("run", {1: LOST_BEFORE})
     with pytest.raises(errors.SubmissionUnknownError) as caught:
         await session.run_and_wait("x", timeout=10.0)

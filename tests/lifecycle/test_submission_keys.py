@@ -344,9 +344,8 @@ async def test_keys_are_searched_for_within_their_window(api: FakeApi, open_sess
 
 
 @pytest.mark.looptime
-async def test_lost_answers_with_a_key_are_searched_for(api: FakeApi, open_session: OpenSession):
+async def test_lost_answers_with_a_key_are_searched_for(api: FakeApi, session: BrowserUseSession):
     """The search is the same as without a key."""
-    session = await open_session()
     api.break_calls("run", {1: LOST_AFTER})
     handle = await session.submit("Pay", key="k")
 
@@ -355,9 +354,8 @@ async def test_lost_answers_with_a_key_are_searched_for(api: FakeApi, open_sessi
 
 
 @pytest.mark.looptime
-async def test_a_key_needs_a_pair_of_metadata_there(api: FakeApi, open_session: OpenSession):
+async def test_a_key_needs_a_pair_of_metadata_there(api: FakeApi, session: BrowserUseSession):
     """Without the pair the task could not be found again."""
-    session = await open_session()
     with pytest.raises(errors.InvalidRequestError, match="one of the 10 pairs"):
         await session.submit("Pay", key="k", metadata={f"p{n}": "x" for n in range(10)})
 

@@ -29,9 +29,8 @@ async def _submit(session: BrowserUseSession) -> str:
     return handle.id
 
 
-async def test_the_maximum_is_reserved_and_the_cost_spent(api: FakeApi, open_session: OpenSession):
+async def test_the_maximum_is_reserved_and_the_cost_spent(api: FakeApi, session: BrowserUseSession):
     """While a task runs all its steps are reserved; its end settles the real ones."""
-    session = await open_session()
     async with session.budget(cents=100) as budget:
         handle = await session.submit("Buy milk", max_agent_steps=10)
         assert _amounts(budget) == (0, TEN_STEPS, 100 - TEN_STEPS)
@@ -41,9 +40,8 @@ async def test_the_maximum_is_reserved_and_the_cost_spent(api: FakeApi, open_ses
     assert repr(budget) == "<Budget of $1.00: $0.085 spent, $0.00 reserved>"
 
 
-async def test_what_does_not_fit_is_not_sent(api: FakeApi, open_session: OpenSession):
+async def test_what_does_not_fit_is_not_sent(api: FakeApi, session: BrowserUseSession):
     """The error has the needed, spent and reserved amounts, and no request was sent."""
-    session = await open_session()
     async with session.budget(cents=Decimal("40.5")) as budget:
         await session.run_and_wait("Buy milk", max_agent_steps=10)
         api.next_tasks = [lives(1e6)]
@@ -64,9 +62,8 @@ async def test_what_does_not_fit_is_not_sent(api: FakeApi, open_session: OpenSes
     assert budget.spent_cents == THREE_STEPS
 
 
-async def test_tasks_started_at_once_share_the_budget(api: FakeApi, open_session: OpenSession):
+async def test_tasks_started_at_once_share_the_budget(api: FakeApi, session: BrowserUseSession):
     """Of ten submissions in asyncio tasks of their own as many are sent as fit."""
-    session = await open_session()
     api.make = lambda _body: lives(1e6)
     async with session.budget(cents=100) as budget:
         ends = await asyncio.gather(
@@ -79,9 +76,8 @@ async def test_tasks_started_at_once_share_the_budget(api: FakeApi, open_session
     assert budget.reserved_cents == 3 * TEN_STEPS
 
 
-async def test_budgets_nest(api: FakeApi, open_session: OpenSession):
+async def test_budgets_nest(api: FakeApi, session: BrowserUseSession):
     """A task that starts in an inner scope counts in the outer one, and both can refuse."""
-    session = await open_session()
     api.make = lambda _body: lives(1e6)
     async with session.budget(cents=60) as outer:
         async with session.budget(cents=30) as inner:
@@ -118,9 +114,8 @@ async def test_outside_of_the_scope_nothing_is_bounded(api: FakeApi, open_sessio
     assert _amounts(budget) == (0, 0, 0)
 
 
-async def test_an_end_without_a_wait_makes_room(api: FakeApi, open_session: OpenSession):
+async def test_an_end_without_a_wait_makes_room(api: FakeApi, session: BrowserUseSession):
     """Before it refuses, a budget polls the tasks that have a reservation."""
-    session = await open_session()
     async with session.budget(cents=40) as budget:
         await _submit(session)
         with pytest.raises(errors.BudgetExceededError):
@@ -135,10 +130,9 @@ async def test_an_end_without_a_wait_makes_room(api: FakeApi, open_session: Open
 
 
 async def test_a_cancelled_poll_is_repeated_by_the_next_call(
-    api: FakeApi, open_session: OpenSession
+    api: FakeApi, session: BrowserUseSession
 ):
     """A cancelled submission cancels its poll of ended tasks, and no other one is refused by it."""
-    session = await open_session()
     async with session.budget(cents=40) as budget:
         await _submit(session)
         await asyncio.sleep(5.0)  # it has ended, which no poll has seen
@@ -155,9 +149,8 @@ async def test_a_cancelled_poll_is_repeated_by_the_next_call(
     assert (budget.spent_cents, budget.reserved_cents) == (THREE_STEPS, TEN_STEPS)
 
 
-async def test_a_task_that_outlives_the_scope_is_settled(api: FakeApi, open_session: OpenSession):
+async def test_a_task_that_outlives_the_scope_is_settled(api: FakeApi, session: BrowserUseSession):
     """The sums still change when it ends after the scope was left."""
-    session = await open_session()
     async with session.budget(cents=100) as budget:
         task_id = await _submit(session)
     await session.wait(task_id)
@@ -165,9 +158,8 @@ async def test_a_task_that_outlives_the_scope_is_settled(api: FakeApi, open_sess
     assert (budget.spent_cents, budget.reserved_cents) == (THREE_STEPS, 0)
 
 
-async def test_a_budget_is_shared_by_entering_it_again(api: FakeApi, open_session: OpenSession):
+async def test_a_budget_is_shared_by_entering_it_again(api: FakeApi, session: BrowserUseSession):
     """One budget for many requests of a program: several asyncio tasks enter it at once."""
-    session = await open_session()
     budget = session.budget(cents=100)
 
     async def serve() -> None:
@@ -179,9 +171,8 @@ async def test_a_budget_is_shared_by_entering_it_again(api: FakeApi, open_sessio
     assert budget.spent_cents == 3 * THREE_STEPS
 
 
-async def test_a_lost_answer_keeps_its_reservation(api: FakeApi, open_session: OpenSession):
+async def test_a_lost_answer_keeps_its_reservation(api: FakeApi, session: BrowserUseSession):
     """The task may exist: its reservation stays until it is found, or certainly does not exist."""
-    session = await open_session()
     for fault, spent in ((LATE, THREE_STEPS), (LOST_BEFORE, Decimal(0))):
         api.break_calls("run", {0: fault})
         async with session.budget(cents=100) as budget:
@@ -196,9 +187,8 @@ async def test_a_lost_answer_keeps_its_reservation(api: FakeApi, open_session: O
             assert (budget.spent_cents, budget.reserved_cents) == (spent, 0)
 
 
-async def test_an_adopted_task_is_charged_once(api: FakeApi, open_session: OpenSession):
+async def test_an_adopted_task_is_charged_once(api: FakeApi, session: BrowserUseSession):
     """A task that is found after its answer was lost has the reservation of its submission."""
-    session = await open_session()
     api.break_calls("run", {1: LOST_AFTER})
     async with session.budget(cents=30) as budget:
         await session.run_and_wait("Buy milk", max_agent_steps=10)
@@ -208,10 +198,9 @@ async def test_an_adopted_task_is_charged_once(api: FakeApi, open_session: OpenS
 
 @pytest.mark.parametrize("is_plain", [True, False], ids=["tasks.run", "submit"])
 async def test_what_was_refused_costs_nothing(
-    api: FakeApi, open_session: OpenSession, is_plain: bool
+    api: FakeApi, session: BrowserUseSession, is_plain: bool
 ):
     """An answer that says that nothing was created releases the reservation."""
-    session = await open_session()
     api.break_calls("run", {0: Fault(status=402)})
     create = session.tasks.run if is_plain else session.submit
     async with session.budget(cents=1000) as budget:
@@ -221,9 +210,8 @@ async def test_what_was_refused_costs_nothing(
     assert _amounts(budget) == (0, 0, 1000)
 
 
-async def test_the_plain_call_is_bounded_too(api: FakeApi, open_session: OpenSession):
+async def test_the_plain_call_is_bounded_too(api: FakeApi, session: BrowserUseSession):
     """`session.tasks.run` reserves, keeps the possible cost of a lost answer, and is settled."""
-    session = await open_session()
     api.break_calls("run", {2: LOST_AFTER})
     async with session.budget(cents=60) as budget:
         created = await session.tasks.run("Buy milk", max_agent_steps=10)
@@ -237,10 +225,9 @@ async def test_the_plain_call_is_bounded_too(api: FakeApi, open_session: OpenSes
 
 
 async def test_a_cancelled_submission_that_was_not_sent_is_free(
-    api: FakeApi, open_session: OpenSession
+    api: FakeApi, session: BrowserUseSession
 ):
     """Cancelled while it waits to be sent again, after a 429, it reserves nothing."""
-    session = await open_session()
     api.break_calls("run", {1: Fault(status=429, headers={"Retry-After": "20"})})
     async with session.budget(cents=60) as budget:
         running = asyncio.create_task(_submit(session))
@@ -254,10 +241,9 @@ async def test_a_cancelled_submission_that_was_not_sent_is_free(
 
 
 async def test_the_step_that_only_reports_the_limit_is_free(
-    api: FakeApi, open_session: OpenSession
+    api: FakeApi, session: BrowserUseSession
 ):
     """A task that fails at its limit shows one step more than it pays for."""
-    session = await open_session()
     api.next_tasks = [FakeTask(life=((0.0, "running"), (9.0, "failed")), steps=4)]
     async with session.budget(cents=60) as budget:
         handle = await session.submit("Buy milk", max_agent_steps=3)
@@ -268,10 +254,9 @@ async def test_the_step_that_only_reports_the_limit_is_free(
 
 
 async def test_a_batch_in_a_scope_ends_when_its_next_task_does_not_fit(
-    api: FakeApi, open_session: OpenSession
+    api: FakeApi, session: BrowserUseSession
 ):
     """Items that do not fit the scope are left for the next run, and are no dead letters."""
-    session = await open_session()
     requests = ["Buy milk", "Buy bread", "Buy eggs"]
     async with session.budget(cents=40) as budget:
         batch = session.run_many(requests, concurrency=1, max_agent_steps=12)
@@ -282,9 +267,8 @@ async def test_a_batch_in_a_scope_ends_when_its_next_task_does_not_fit(
     assert (batch.progress.next_cents, budget.spent_cents) == (31, 2 * THREE_STEPS)
 
 
-async def test_a_budget_is_left_where_it_was_entered(open_session: OpenSession):
+async def test_a_budget_is_left_where_it_was_entered(session: BrowserUseSession):
     """Leaving it in another asyncio task, as some fixtures do, is an error."""
-    session = await open_session()
     budget = session.budget(cents=100)
     await asyncio.create_task(budget.__aenter__())
 
@@ -292,9 +276,8 @@ async def test_a_budget_is_left_where_it_was_entered(open_session: OpenSession):
         await asyncio.create_task(budget.__aexit__())
 
 
-async def test_budgets_that_are_left_take_no_memory(api: FakeApi, open_session: OpenSession):
+async def test_budgets_that_are_left_take_no_memory(api: FakeApi, session: BrowserUseSession):
     """A session does not keep the budgets of tasks whose end it never sees."""
-    session = await open_session()
     await session.submit("Buy milk")  # opens the connection, which keeps its first context
 
     async def leave_one() -> "weakref.ref[Budget]":
@@ -309,9 +292,8 @@ async def test_budgets_that_are_left_take_no_memory(api: FakeApi, open_session: 
 
 
 @pytest.mark.parametrize("cents", [-1, float("nan"), "5", None, True])
-async def test_an_amount_is_a_number(open_session: OpenSession, cents: object):
+async def test_an_amount_is_a_number(session: BrowserUseSession, cents: object):
     """A value that is no amount is refused where the scope is created."""
-    session = await open_session()
     with pytest.raises(errors.InvalidRequestError, match="cents must be a number of cents"):
         session.budget(cents=cents)  # type: ignore[arg-type]
 

@@ -13,7 +13,6 @@ import pytest
 from browser_use_async import BrowserUseSession, RetryPolicy, errors
 from browser_use_async.server import LocalServer
 from browser_use_async.server.executors.scripted import ScriptedExecutor
-from tests.support.api_bench import OpenSession
 from tests.support.fake_api import FakeApi, Fault
 from tests.support.hygiene import KEY, SECRET
 from tests.support.patience import PATIENCE
@@ -32,10 +31,9 @@ def _lines(caplog: pytest.LogCaptureFixture, level: int) -> list[str]:
 
 @pytest.mark.looptime
 async def test_each_attempt_is_a_line(
-    api: FakeApi, open_session: OpenSession, caplog: pytest.LogCaptureFixture
+    api: FakeApi, session: BrowserUseSession, caplog: pytest.LogCaptureFixture
 ):
     """Route, result, attempt and request, for failures and successes."""
-    session = await open_session()
     task = api.add()
     headers = {"X-Request-ID": "req-7"}
     api.break_calls("status", {1: Fault(status=503, headers=headers), 2: Fault(cut=True)})
@@ -55,10 +53,9 @@ async def test_each_attempt_is_a_line(
 
 @pytest.mark.looptime
 async def test_retries_slots_and_adoptions_are_logged(
-    api: FakeApi, open_session: OpenSession, caplog: pytest.LogCaptureFixture
+    api: FakeApi, session: BrowserUseSession, caplog: pytest.LogCaptureFixture
 ):
     """Each cause of a slow call is one INFO line."""
-    session = await open_session()
     full = Fault(status=429, body='{"detail": "Too many concurrent tasks"}')
     faults = {
         ("run", 1): full,
@@ -80,10 +77,9 @@ async def test_retries_slots_and_adoptions_are_logged(
 
 @pytest.mark.looptime
 async def test_a_pause_of_the_service_is_logged_once(
-    api: FakeApi, open_session: OpenSession, caplog: pytest.LogCaptureFixture
+    api: FakeApi, session: BrowserUseSession, caplog: pytest.LogCaptureFixture
 ):
     """A hundred refused calls are one line, which says for how long all of them wait."""
-    session = await open_session()
     api.break_calls("ping", {1: Fault(status=429, headers={"Retry-After": "7"})})
 
     await session.ping()
@@ -93,10 +89,9 @@ async def test_a_pause_of_the_service_is_logged_once(
 
 
 async def test_a_cancelled_attempt_is_a_line_too(
-    api: FakeApi, open_session: OpenSession, caplog: pytest.LogCaptureFixture
+    api: FakeApi, session: BrowserUseSession, caplog: pytest.LogCaptureFixture
 ):
     """The attempt is in the log, although its answer was not awaited."""
-    session = await open_session()
     api.break_calls("ping", {1: Fault(delay=60.0)})
     call = asyncio.create_task(session.ping())
     async with asyncio.timeout(PATIENCE):

@@ -141,10 +141,9 @@ async def test_the_metadata_links_processes_without_a_token(
 
 
 @pytest.mark.looptime
-async def test_pairs_of_the_users_own_come_first(api: FakeApi, open_session: OpenSession):
+async def test_pairs_of_the_users_own_come_first(api: FakeApi, session: BrowserUseSession):
     """Nine own pairs leave room for one, which is the mark; the token has the trace."""
     spans = Spans()
-    session = await open_session()
     instrument(session, spans.provider)
     pairs = {f"pair {number}": "x" for number in range(9)}
 
@@ -157,9 +156,8 @@ async def test_pairs_of_the_users_own_come_first(api: FakeApi, open_session: Ope
     assert re.fullmatch(expected, handle.to_token())
 
 
-async def test_tokens_of_every_kind_are_read(api: FakeApi, open_session: OpenSession):
+async def test_tokens_of_every_kind_are_read(api: FakeApi, session: BrowserUseSession):
     """Old tokens, new ones in a session without spans, and texts that only begin like one."""
-    session = await open_session()
     traceparent = f"00-{'a1' * 16}-{'b2' * 8}-01"
 
     assert session.handle("bu-task.1.t.1").id == "t.1"
@@ -171,10 +169,9 @@ async def test_tokens_of_every_kind_are_read(api: FakeApi, open_session: OpenSes
 
 
 @pytest.mark.looptime
-async def test_each_attempt_is_a_span(api: FakeApi, open_session: OpenSession):
+async def test_each_attempt_is_a_span(api: FakeApi, session: BrowserUseSession):
     """By HTTP's conventions: a span for each request, with the number of the repetition."""
     spans = Spans()
-    session = await open_session()
     instrument(session, spans.provider)
     task = api.add()
     api.break_calls("status", {1: Fault(status=503), 2: Fault(cut=True)})
@@ -197,10 +194,9 @@ async def test_each_attempt_is_a_span(api: FakeApi, open_session: OpenSession):
 
 
 @pytest.mark.looptime
-async def test_a_task_that_failed(api: FakeApi, open_session: OpenSession):
+async def test_a_task_that_failed(api: FakeApi, session: BrowserUseSession):
     """The span says so, and the searches for a lost answer belong to the submission."""
     spans = Spans()
-    session = await open_session()
     instrument(session, spans.provider)
     api.next_tasks = [lives(5.0, "failed")]
     api.break_calls("run", {1: Fault(cut=True, done=True)})
@@ -217,10 +213,9 @@ async def test_a_task_that_failed(api: FakeApi, open_session: OpenSession):
 
 
 @pytest.mark.looptime
-async def test_spans_contain_no_secret(api: FakeApi, open_session: OpenSession):
+async def test_spans_contain_no_secret(api: FakeApi, session: BrowserUseSession):
     """No key, no task secret, no text of a task, for any error."""
     spans = Spans()
-    session = await open_session()
     instrument(session, spans.provider)
     api.break_calls("run", {1: Fault(status=400, body=json.dumps({"detail": SECRET}))})
 
@@ -297,10 +292,8 @@ async def test_a_span_that_cannot_be_written_ends_no_call(
 
 
 @pytest.mark.looptime
-async def test_without_telemetry_nothing_is_added(api: FakeApi, open_session: OpenSession):
+async def test_without_telemetry_nothing_is_added(api: FakeApi, session: BrowserUseSession):
     """A session without instrumentation sends the mark alone."""
-    session = await open_session()
-
     handle = await session.submit("Buy milk")
 
     (call,) = api.calls
@@ -309,10 +302,8 @@ async def test_without_telemetry_nothing_is_added(api: FakeApi, open_session: Op
 
 
 @pytest.mark.looptime
-async def test_the_name_of_the_pair_is_reserved(open_session: OpenSession):
+async def test_the_name_of_the_pair_is_reserved(session: BrowserUseSession):
     """A user's pair of that name would be mistaken for a trace."""
-    session = await open_session()
-
     with raises(errors.InvalidRequestError):
         await session.submit("Buy milk", metadata={TRACE_KEY: "x"})
 

@@ -8,7 +8,7 @@ import tracemalloc
 
 import pytest
 
-from browser_use_async import PollPolicy, RetryPolicy, errors
+from browser_use_async import BrowserUseSession, PollPolicy, RetryPolicy, errors
 from browser_use_async.events import Timeline
 from tests.support.api_bench import OpenSession
 from tests.support.fake_api import FakeApi, Fault
@@ -27,9 +27,8 @@ def _entries(timeline: Timeline | None) -> list[tuple[str, str]]:
     return [(each.kind, re.sub(r"[\d.]+ s$", "N s", each.text)) for each in timeline]
 
 
-async def test_a_lost_answer_is_recorded_to_its_end(api: FakeApi, open_session: OpenSession):
+async def test_a_lost_answer_is_recorded_to_its_end(api: FakeApi, session: BrowserUseSession):
     """A lost reply, two 503s and an adoption: these entries, in this order, and no others."""
-    session = await open_session()
     faults = {("run", 1): LOST, ("list", 1): Fault(status=503), ("list", 2): Fault(status=503)}
     api.fault = lambda call: faults.get((call.route, call.number))
 
@@ -49,9 +48,8 @@ async def test_a_lost_answer_is_recorded_to_its_end(api: FakeApi, open_session: 
     assert [each.time for each in timeline] == sorted(each.time for each in timeline)
 
 
-async def test_a_lost_answer_without_a_task(api: FakeApi, open_session: OpenSession):
+async def test_a_lost_answer_without_a_task(api: FakeApi, session: BrowserUseSession):
     """The error has the request, its failure, and the search without a result."""
-    session = await open_session()
     api.break_calls("run", {1: Fault(cut=True)})
 
     with raises(errors.SubmissionUnknownError) as caught:
@@ -64,9 +62,8 @@ async def test_a_lost_answer_without_a_task(api: FakeApi, open_session: OpenSess
     ]
 
 
-async def test_waits_for_slots_are_recorded(api: FakeApi, open_session: OpenSession):
+async def test_waits_for_slots_are_recorded(api: FakeApi, session: BrowserUseSession):
     """Each refusal for lack of a slot, that the call waits for one, and each request after that."""
-    session = await open_session()
     full = Fault(status=429, body='{"detail": "Too many concurrent tasks"}')
     api.break_calls("run", {1: full, 2: full})
 
@@ -112,9 +109,10 @@ async def test_the_life_of_a_task(api: FakeApi, open_session: OpenSession):
     assert session.handle(handle.id).timeline() == handle.timeline()
 
 
-async def test_the_error_of_a_failed_task_has_its_timeline(api: FakeApi, open_session: OpenSession):
+async def test_the_error_of_a_failed_task_has_its_timeline(
+    api: FakeApi, session: BrowserUseSession
+):
     """The error of `run_and_wait` about a task that ended has the whole timeline."""
-    session = await open_session()
     api.next_tasks = [lives(5.0, "failed")]
 
     with raises(errors.TaskFailedError) as caught:
@@ -139,9 +137,8 @@ async def test_a_call_that_fails(api: FakeApi, open_session: OpenSession):
     assert _entries(missing.value.timeline) == [("failed", "GET /task/{task_id}: status 404")]
 
 
-async def test_a_wait_for_another_clients_task(api: FakeApi, open_session: OpenSession):
+async def test_a_wait_for_another_clients_task(api: FakeApi, session: BrowserUseSession):
     """A wait without entries has at least its last status."""
-    session = await open_session()
     task = api.add(lives(1e6))
 
     with raises(errors.WaitTimeoutError) as caught:
@@ -152,10 +149,8 @@ async def test_a_wait_for_another_clients_task(api: FakeApi, open_session: OpenS
     assert caught.value.timeline.polls > 0
 
 
-async def test_an_empty_timeline(open_session: OpenSession):
+async def test_an_empty_timeline(session: BrowserUseSession):
     """Without a call there is no entry."""
-    session = await open_session()
-
     with raises(errors.InvalidRequestError) as caught:
         await session.submit("x", key="")
 

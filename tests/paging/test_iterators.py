@@ -10,7 +10,6 @@ from browser_use_async import BrowserUseSession, TaskStatus, errors
 from browser_use_async.paging import PageIterator
 from browser_use_async.types import TaskPage
 from tests.paging.simulation import EPOCH, Churn, ChurningList, row
-from tests.support.api_bench import OpenSession
 from tests.support.fake_api import FakeApi, FakeTask, Fault
 
 
@@ -205,9 +204,8 @@ async def test_impossible_options_are_refused(options: dict[str, Any], field: st
 
 
 @pytest.mark.looptime
-async def test_a_session_reads_its_tasks(api: FakeApi, open_session: OpenSession):
+async def test_a_session_reads_its_tasks(api: FakeApi, session: BrowserUseSession):
     """Over the wire: all tasks once, newest first, with a fault that is retried."""
-    session = await open_session()
     for number in range(25):
         api.add(FakeTask(task=str(number)))
     api.break_calls("list", {2: Fault(status=503)})
@@ -220,9 +218,8 @@ async def test_a_session_reads_its_tasks(api: FakeApi, open_session: OpenSession
 
 
 @pytest.mark.looptime
-async def test_a_naive_loop_over_a_busy_account(api: FakeApi, open_session: OpenSession):
+async def test_a_naive_loop_over_a_busy_account(api: FakeApi, session: BrowserUseSession):
     """Over the wire, tasks are created all the time, and none comes twice or is missed."""
-    session = await open_session()
     before = [api.add(FakeTask()).id for _ in range(80)]
     api.latency = 0.1
     born = 0

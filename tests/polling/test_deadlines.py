@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from browser_use_async import PollPolicy, TaskStatus, errors
+from browser_use_async import BrowserUseSession, PollPolicy, TaskStatus, errors
 from browser_use_async.transport.config import Runtime
 from tests.support.api_bench import OpenSession
 from tests.support.chance import NoChance
@@ -14,9 +14,8 @@ from tests.support.virtual_time import loop_time
 
 
 @pytest.mark.looptime
-async def test_the_deadline_hits_while_sleeping(api: FakeApi, open_session: OpenSession):
+async def test_the_deadline_hits_while_sleeping(api: FakeApi, session: BrowserUseSession):
     """Between two polls the wait ends on time, carries the id, and leaves the task alone."""
-    session = await open_session()
     task = api.add(lives(1e6))
 
     with pytest.raises(errors.WaitTimeoutError) as caught:
@@ -30,9 +29,8 @@ async def test_the_deadline_hits_while_sleeping(api: FakeApi, open_session: Open
 
 
 @pytest.mark.looptime
-async def test_the_deadline_hits_while_polling(api: FakeApi, open_session: OpenSession):
+async def test_the_deadline_hits_while_polling(api: FakeApi, session: BrowserUseSession):
     """A poll in progress is dropped at the deadline."""
-    session = await open_session()
     task = api.add(lives(1e6))
     api.fault = lambda call: Fault(delay=25.0) if call.at > 50.0 else None
 
@@ -45,9 +43,8 @@ async def test_the_deadline_hits_while_polling(api: FakeApi, open_session: OpenS
 
 
 @pytest.mark.looptime
-async def test_the_deadline_hits_while_backing_off(api: FakeApi, open_session: OpenSession):
+async def test_the_deadline_hits_while_backing_off(api: FakeApi, session: BrowserUseSession):
     """An outage does not move the deadline."""
-    session = await open_session()
     task = api.add(lives(1e6))
     api.fault = lambda call: Fault(status=503) if call.at > 5.0 else None
 
@@ -60,10 +57,9 @@ async def test_the_deadline_hits_while_backing_off(api: FakeApi, open_session: O
 @pytest.mark.looptime
 @pytest.mark.parametrize("before", [0.05, 0.2, 0.5, 1.0, 1.9])
 async def test_a_task_that_ends_just_before_the_deadline_is_given(
-    api: FakeApi, open_session: OpenSession, before: float
+    api: FakeApi, session: BrowserUseSession, before: float
 ):
     """A final poll comes just before the deadline, whatever the poll interval is."""
-    session = await open_session()
     task = api.add(lives(60.0 - before))
 
     ended = await session.wait(task.id, timeout=60.0)
@@ -73,10 +69,9 @@ async def test_a_task_that_ends_just_before_the_deadline_is_given(
 
 @pytest.mark.looptime
 async def test_the_last_look_starts_early_enough_for_slow_replies(
-    api: FakeApi, open_session: OpenSession
+    api: FakeApi, session: BrowserUseSession
 ):
     """With replies of 1.5 s the final poll begins early enough for both of its calls."""
-    session = await open_session()
     api.latency = 1.5
     task = api.add(lives(55.0))
 
@@ -99,9 +94,8 @@ async def test_there_is_one_last_look(api: FakeApi, open_session: OpenSession):
 
 
 @pytest.mark.looptime
-async def test_a_last_look_is_dropped_at_the_deadline(api: FakeApi, open_session: OpenSession):
+async def test_a_last_look_is_dropped_at_the_deadline(api: FakeApi, session: BrowserUseSession):
     """A final poll that takes longer than all others does not delay the end."""
-    session = await open_session()
     task = api.add(lives(30.0))
     api.fault = lambda call: Fault(delay=20.0) if call.at > 29.0 else None
 
@@ -113,10 +107,9 @@ async def test_a_last_look_is_dropped_at_the_deadline(api: FakeApi, open_session
 
 @pytest.mark.looptime
 async def test_an_answer_in_the_turn_of_the_deadline_counts(
-    api: FakeApi, open_session: OpenSession
+    api: FakeApi, session: BrowserUseSession
 ):
     """An answer that arrives in the turn of the loop in which the deadline passes counts."""
-    session = await open_session()
     task = api.add(lives(9.0))
 
     def slow(call: Call) -> Fault | None:
@@ -135,9 +128,8 @@ async def test_an_answer_in_the_turn_of_the_deadline_counts(
 
 
 @pytest.mark.looptime
-async def test_timeout_zero_ends_at_once(api: FakeApi, open_session: OpenSession):
+async def test_timeout_zero_ends_at_once(api: FakeApi, session: BrowserUseSession):
     """A timeout of 0 is a timeout, and leaves no request behind."""
-    session = await open_session()
     task = api.add(lives(0.0))
 
     with pytest.raises(errors.WaitTimeoutError):
@@ -150,10 +142,9 @@ async def test_timeout_zero_ends_at_once(api: FakeApi, open_session: OpenSession
     "timeout", [-1, -0.001, float("nan"), float("inf"), "5", pytest.param(10**400, id="huge")]
 )
 async def test_impossible_timeouts_are_refused(
-    api: FakeApi, open_session: OpenSession, timeout: float
+    api: FakeApi, session: BrowserUseSession, timeout: float
 ):
     """Every method that waits refuses them with a typed error, before any request."""
-    session = await open_session()
     handle = session.handle("t1")
 
     for verb in (
@@ -173,9 +164,8 @@ async def test_impossible_timeouts_are_refused(
 
 
 @pytest.mark.looptime
-async def test_each_follower_has_its_own_deadline(api: FakeApi, open_session: OpenSession):
+async def test_each_follower_has_its_own_deadline(api: FakeApi, session: BrowserUseSession):
     """Waits of one task with different timeouts each end at their own time."""
-    session = await open_session()
     task = api.add(lives(50.0))
 
     async def length(timeout: float) -> tuple[float, str]:
@@ -192,9 +182,8 @@ async def test_each_follower_has_its_own_deadline(api: FakeApi, open_session: Op
 
 
 @pytest.mark.looptime
-async def test_cancellation_wins_over_the_deadline(api: FakeApi, open_session: OpenSession):
+async def test_cancellation_wins_over_the_deadline(api: FakeApi, session: BrowserUseSession):
     """Cancelled in the turn of the loop in which the deadline passes, a wait is cancelled."""
-    session = await open_session()
     task = api.add(lives(1e6))
     loop = asyncio.get_running_loop()
     for shift in (-1e-6, 0.0, 1e-6):
@@ -212,13 +201,12 @@ async def test_cancellation_wins_over_the_deadline(api: FakeApi, open_session: O
 @pytest.mark.long
 @pytest.mark.looptime
 @pytest.mark.parametrize("inner", [False, True], ids=["outer", "inner and outer"])
-async def test_no_wait_overruns(api: FakeApi, open_session: OpenSession, inner: bool):
+async def test_no_wait_overruns(api: FakeApi, session: BrowserUseSession, inner: bool):
     """200 concurrent waits end at their deadline, each at another moment of its polls.
 
     With the time limits that most clients use, every second one overruns. `make bench` counts
     them in real time.
     """
-    session = await open_session()
     api.latency = 0.05
     tasks = [api.add(lives(1e6)) for _ in range(200)]
     limits = [0.4 + 0.005 * number for number in range(200)]

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from browser_use_async import PollPolicy, TaskStatus, errors
+from browser_use_async import BrowserUseSession, PollPolicy, TaskStatus, errors
 from tests.support.api_bench import OpenSession
 from tests.support.fake_api import Call, FakeApi, FakeTask, Fault
 from tests.support.fake_task import Source, lives
@@ -84,9 +84,8 @@ async def test_lost_events_cost_a_poll(api: FakeApi, open_session: OpenSession, 
 
 
 @pytest.mark.parametrize("word", ["finished", "stopped", "started", "paused", "archived"])
-async def test_a_wrong_event_ends_no_wait(api: FakeApi, open_session: OpenSession, word: str):
+async def test_a_wrong_event_ends_no_wait(api: FakeApi, session: BrowserUseSession, word: str):
     """After an early, old or invented event the API is asked, and the wait continues."""
-    session = await open_session()
     source = Source()
     session.attach(source)
     task = api.add(lives(30.0))
@@ -126,9 +125,8 @@ async def test_an_event_during_a_look_is_not_missed(
     assert loop_time() <= 3.5
 
 
-async def test_events_of_other_tasks_cost_nothing(api: FakeApi, open_session: OpenSession):
+async def test_events_of_other_tasks_cost_nothing(api: FakeApi, session: BrowserUseSession):
     """A task without a wait is not polled."""
-    session = await open_session()
     source = Source()
     session.attach(source)
     await session.ping()
@@ -140,9 +138,8 @@ async def test_events_of_other_tasks_cost_nothing(api: FakeApi, open_session: Op
     assert api.count() == 1
 
 
-async def test_an_event_settles_a_lost_submission(api: FakeApi, open_session: OpenSession):
+async def test_an_event_settles_a_lost_submission(api: FakeApi, session: BrowserUseSession):
     """The answer to run-task is lost and the list lags; the event names the task."""
-    session = await open_session()
     source = Source()
     session.attach(source)
     api.list_lag = 1e6
@@ -165,9 +162,8 @@ async def test_an_event_settles_a_lost_submission(api: FakeApi, open_session: Op
     assert loop_time() == pytest.approx(20.0, abs=0.05)
 
 
-async def test_without_an_event_it_stays_unknown(api: FakeApi, open_session: OpenSession):
+async def test_without_an_event_it_stays_unknown(api: FakeApi, session: BrowserUseSession):
     """The control: with the same lost answer and no event the caller gets an error."""
-    session = await open_session()
     session.attach(Source())
     api.list_lag = 1e6
     api.break_calls("run", {1: Fault(cut=True, done=True)})

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from browser_use_async import TaskStatus, errors
+from browser_use_async import BrowserUseSession, TaskStatus, errors
 from browser_use_async.events import UnknownStatusSeen
 from tests.support.api_bench import OpenSession
 from tests.support.fake_api import LOST_BEFORE, Call, FakeApi, FakeTask, Fault
@@ -37,9 +37,10 @@ async def test_an_unknown_status_is_alive(
     assert warning.getMessage() == str(event)
 
 
-async def test_an_unknown_status_with_an_end_ends_the_wait(api: FakeApi, open_session: OpenSession):
+async def test_an_unknown_status_with_an_end_ends_the_wait(
+    api: FakeApi, session: BrowserUseSession
+):
     """An unknown status with `finished_at` is terminal, and the wait returns the task."""
-    session = await open_session()
     life = ((0.0, "running"), (5.0, "completed"))
     task = api.add(FakeTask(life=life, ends=frozenset({"completed"})))
 
@@ -51,10 +52,9 @@ async def test_an_unknown_status_with_an_end_ends_the_wait(api: FakeApi, open_se
 
 @pytest.mark.long
 async def test_an_unknown_status_for_ever_ends_at_the_deadline(
-    api: FakeApi, open_session: OpenSession
+    api: FakeApi, session: BrowserUseSession
 ):
     """No crash and no hang; the error has the status."""
-    session = await open_session()
     task = api.add(FakeTask(life=((0.0, "archived"),)))
 
     with pytest.raises(errors.WaitTimeoutError) as caught:
@@ -64,9 +64,8 @@ async def test_an_unknown_status_for_ever_ends_at_the_deadline(
     assert loop_time() == pytest.approx(300.0, abs=0.05)
 
 
-async def test_an_own_new_task_may_be_missing_at_first(api: FakeApi, open_session: OpenSession):
+async def test_an_own_new_task_may_be_missing_at_first(api: FakeApi, session: BrowserUseSession):
     """404 for 25 s after this session's submission is a delay of the service."""
-    session = await open_session()
     api.next_tasks.append(lives(40.0))
     handle = await session.submit("x")
     missing = Fault(status=404, body='{"detail": "Task not found"}')
@@ -77,9 +76,8 @@ async def test_an_own_new_task_may_be_missing_at_first(api: FakeApi, open_sessio
     assert ended.status is TaskStatus.FINISHED
 
 
-async def test_a_task_that_waited_for_its_slot_is_as_new(api: FakeApi, open_session: OpenSession):
+async def test_a_task_that_waited_for_its_slot_is_as_new(api: FakeApi, session: BrowserUseSession):
     """A task may be missing for a time after its creation, not after the refusal before it."""
-    session = await open_session()
     full = Fault(status=429, body='{"detail": "Too many concurrent active sessions."}')
     api.fault = lambda call: full if call.at < 60.0 else None
     api.next_tasks.append(lives(40.0))
@@ -95,10 +93,9 @@ async def test_a_task_that_waited_for_its_slot_is_as_new(api: FakeApi, open_sess
 
 
 async def test_a_task_of_a_second_attempt_is_as_new(
-    api: FakeApi, open_session: OpenSession, tmp_path: Path
+    api: FakeApi, session: BrowserUseSession, tmp_path: Path
 ):
     """That time does not begin with an attempt that was lost and created nothing, either."""
-    session = await open_session()
     missing = Fault(status=404, body='{"detail": "Task not found"}')
     created: list[float] = []
 
@@ -122,9 +119,8 @@ async def test_a_task_of_a_second_attempt_is_as_new(
     assert result.succeeded
 
 
-async def test_an_own_task_that_never_appears_is_given_up(api: FakeApi, open_session: OpenSession):
+async def test_an_own_task_that_never_appears_is_given_up(api: FakeApi, session: BrowserUseSession):
     """After that time the caller gets the 404, with the task's id."""
-    session = await open_session()
     handle = await session.submit("x")
     api.tasks.clear()
 
@@ -135,10 +131,8 @@ async def test_an_own_task_that_never_appears_is_given_up(api: FakeApi, open_ses
     assert 30.0 <= loop_time() <= 33.0
 
 
-async def test_a_foreign_unknown_id_fails_at_once(api: FakeApi, open_session: OpenSession):
+async def test_a_foreign_unknown_id_fails_at_once(api: FakeApi, session: BrowserUseSession):
     """An id that was never seen and is not of this session is an error at once."""
-    session = await open_session()
-
     with pytest.raises(errors.NotFoundError) as caught:
         await session.wait("no-such-task")
 
@@ -146,9 +140,8 @@ async def test_a_foreign_unknown_id_fails_at_once(api: FakeApi, open_session: Op
     assert api.count() == 1
 
 
-async def test_a_task_that_disappears_is_an_error(api: FakeApi, open_session: OpenSession):
+async def test_a_task_that_disappears_is_an_error(api: FakeApi, session: BrowserUseSession):
     """After several 404s over at least ten seconds, a task that was seen is gone."""
-    session = await open_session()
     task = api.add(lives(1e6))
     asyncio.get_running_loop().call_later(100.0, api.tasks.clear)
 
@@ -160,9 +153,8 @@ async def test_a_task_that_disappears_is_an_error(api: FakeApi, open_session: Op
 
 
 @pytest.mark.parametrize("body", ['{"detail": "Task not found"}', '{"detail": "Not Found"}', "<p>"])
-async def test_a_blink_is_no_disappearance(api: FakeApi, open_session: OpenSession, body: str):
+async def test_a_blink_is_no_disappearance(api: FakeApi, session: BrowserUseSession, body: str):
     """A wait goes on while a task, or its whole route, is missing for a few seconds."""
-    session = await open_session()
     task = api.add(lives(60.0))
     missing = Fault(status=404, body=body)
     api.fault = lambda call: missing if 20.0 <= call.at < 28.0 else None
@@ -184,10 +176,9 @@ async def test_a_blink_is_no_disappearance(api: FakeApi, open_session: OpenSessi
     ],
 )
 async def test_a_refusal_ends_the_wait_at_once(
-    api: FakeApi, open_session: OpenSession, status: int, kind: type[errors.APIStatusError]
+    api: FakeApi, session: BrowserUseSession, status: int, kind: type[errors.APIStatusError]
 ):
     """A permanent error is raised after one request, and carries the task's id."""
-    session = await open_session()
     task = api.add(lives(1e6))
     api.fault = lambda call: Fault(status=status) if call.at >= 60.0 else None
 
@@ -202,9 +193,8 @@ async def test_a_refusal_ends_the_wait_at_once(
 
 
 @pytest.mark.long
-async def test_paused_is_alive(api: FakeApi, open_session: OpenSession):
+async def test_paused_is_alive(api: FakeApi, session: BrowserUseSession):
     """Created, running, paused, running, finished are reported in this order."""
-    session = await open_session()
     life = (
         (0.0, "created"),
         (10.0, "running"),
@@ -220,9 +210,8 @@ async def test_paused_is_alive(api: FakeApi, open_session: OpenSession):
 
 
 @pytest.mark.long
-async def test_paused_for_ever_ends_at_the_deadline(api: FakeApi, open_session: OpenSession):
+async def test_paused_for_ever_ends_at_the_deadline(api: FakeApi, session: BrowserUseSession):
     """A paused task is neither an end nor an error, and the timeout applies."""
-    session = await open_session()
     task = api.add(FakeTask(life=((0.0, "running"), (5.0, "paused"))))
 
     with pytest.raises(errors.WaitTimeoutError) as caught:
@@ -233,10 +222,9 @@ async def test_paused_for_ever_ends_at_the_deadline(api: FakeApi, open_session: 
 
 
 async def test_a_terminal_status_counts_once_the_task_agrees(
-    api: FakeApi, open_session: OpenSession
+    api: FakeApi, session: BrowserUseSession
 ):
     """The status call is ahead of get-task by 8 s; the caller gets the finished task."""
-    session = await open_session()
     task = api.add(
         FakeTask(
             life=((0.0, "running"), (20.0, "finished")),
@@ -251,9 +239,8 @@ async def test_a_terminal_status_counts_once_the_task_agrees(
     assert 28.0 <= loop_time() <= 30.1
 
 
-async def test_a_task_that_never_agrees_ends_no_wait(api: FakeApi, open_session: OpenSession):
+async def test_a_task_that_never_agrees_ends_no_wait(api: FakeApi, session: BrowserUseSession):
     """The status call alone is not believed: the wait ends at its deadline, and says so."""
-    session = await open_session()
     task = api.add(
         FakeTask(
             life=((0.0, "running"), (20.0, "finished")),
@@ -268,9 +255,8 @@ async def test_a_task_that_never_agrees_ends_no_wait(api: FakeApi, open_session:
     assert loop_time() == pytest.approx(120.0, abs=0.05)
 
 
-async def test_anothers_task_is_not_taken(api: FakeApi, open_session: OpenSession):
+async def test_anothers_task_is_not_taken(api: FakeApi, session: BrowserUseSession):
     """An answer of get-task about another task is not returned, and the call is repeated."""
-    session = await open_session()
     task, other = api.add(lives(5.0)), api.add(lives(0.0))
     foreign = Fault(
         status=200,
@@ -285,7 +271,7 @@ async def test_anothers_task_is_not_taken(api: FakeApi, open_session: OpenSessio
 
 
 async def test_a_loop_that_refuses_a_request_ends_no_wait(
-    api: FakeApi, open_session: OpenSession, caplog: pytest.LogCaptureFixture
+    api: FakeApi, session: BrowserUseSession, caplog: pytest.LogCaptureFixture
 ):
     """A task factory that raises costs one poll; the error is logged, and the wait continues."""
     refused = []
@@ -296,7 +282,6 @@ async def test_a_loop_that_refuses_a_request_ends_no_wait(
             raise RuntimeError("no more tasks, please")
         return asyncio.Task(work, loop=loop, **options)
 
-    session = await open_session()
     task = api.add(lives(5.0))
     asyncio.get_running_loop().set_task_factory(factory)
 

@@ -69,10 +69,9 @@ async def test_pauses_shorter_than_a_tick_leave_the_loop_running(
 
 
 async def test_a_wait_that_is_left_alone_does_not_wait_for_a_slow_page(
-    api: FakeApi, open_session: OpenSession
+    api: FakeApi, session: BrowserUseSession
 ):
     """Two waits share a page; one is cancelled, and the other one is polled alone in time."""
-    session = await open_session()
     tasks = [api.add(lives(10.0)) for _ in range(2)]
     slow_page = asyncio.Event()
 
@@ -92,10 +91,9 @@ async def test_a_wait_that_is_left_alone_does_not_wait_for_a_slow_page(
 
 
 async def test_a_stream_of_statuses_does_not_wait_for_the_safety_net(
-    api: FakeApi, open_session: OpenSession
+    api: FakeApi, session: BrowserUseSession
 ):
     """While webhooks make polls rare, a stream that joins a wait polls at once, and often."""
-    session = await open_session()
     source = Source()
     session.attach(source)
     source.send(api.add(lives(0.0)), "finished")
@@ -114,9 +112,8 @@ async def test_a_stream_of_statuses_does_not_wait_for_the_safety_net(
     assert yielded[-1][1] <= 12.1
 
 
-async def test_the_live_page_of_a_task_long_paused(api: FakeApi, open_session: OpenSession):
+async def test_the_live_page_of_a_task_long_paused(api: FakeApi, session: BrowserUseSession):
     """A wait has read only its status; a program that needs more gets the whole task."""
-    session = await open_session()
     task = api.add(FakeTask(life=((0.0, "running"), (5.0, "paused"))))
 
     async with _running(session.wait(task.id)):
@@ -127,9 +124,8 @@ async def test_the_live_page_of_a_task_long_paused(api: FakeApi, open_session: O
     assert _now() <= 60.2
 
 
-async def test_the_steps_taken_since_another_stream_ended(api: FakeApi, open_session: OpenSession):
+async def test_the_steps_taken_since_another_stream_ended(api: FakeApi, session: BrowserUseSession):
     """The steps of an earlier stream are old; since then the task ran and is paused again."""
-    session = await open_session()
     task = api.add(FakeTask(life=((0.0, "paused"), (5.0, "running"), (30.0, "paused")), steps=25))
 
     async with _running(session.wait(task.id)):
@@ -157,10 +153,9 @@ async def test_whole_tasks_are_wanted_during_a_status_call(api: FakeApi, open_se
 
 
 async def test_pages_do_not_outdate_the_steps_of_a_slow_reply(
-    api: FakeApi, open_session: OpenSession
+    api: FakeApi, session: BrowserUseSession
 ):
     """Pages have newer statuses than a get that takes three seconds, but no steps."""
-    session = await open_session()
     tasks = [api.add(lives(1e6)) for _ in range(20)]
     api.fault = lambda call: Fault(stall=3.0) if call.route == "get" else None
 
@@ -175,10 +170,9 @@ async def test_pages_do_not_outdate_the_steps_of_a_slow_reply(
 
 @pytest.mark.long
 async def test_many_streams_do_not_keep_waits_from_being_polled(
-    api: FakeApi, open_session: OpenSession
+    api: FakeApi, session: BrowserUseSession
 ):
     """Streams need more calls than there are slots; ten waits need one page in two seconds."""
-    session = await open_session()
     api.latency = 1.0
     streamed = [api.add(lives(1e6)) for _ in range(300)]
     tasks = [api.add(lives(30.0 + number)) for number in range(10)]
@@ -192,10 +186,9 @@ async def test_many_streams_do_not_keep_waits_from_being_polled(
 
 @pytest.mark.long
 async def test_an_event_overtakes_the_polls_that_are_queued(
-    api: FakeApi, open_session: OpenSession
+    api: FakeApi, session: BrowserUseSession
 ):
     """A stream whose next poll waits for a slot ends soon after the event of its end."""
-    session = await open_session()
     source = Source()
     session.attach(source)
     api.latency = 1.0
@@ -218,10 +211,9 @@ async def test_an_event_overtakes_the_polls_that_are_queued(
 @pytest.mark.long
 @pytest.mark.parametrize("count", [20, 400])
 async def test_an_outage_is_no_storm_while_the_list_is_not_read(
-    api: FakeApi, open_session: OpenSession, count: int
+    api: FakeApi, session: BrowserUseSession, count: int
 ):
     """Tasks that are polled one by one are polled less often while no answer comes."""
-    session = await open_session()
     tasks = [api.add(lives(100.0)) for _ in range(count)]
 
     def fault(call: Call) -> Fault | None:
@@ -242,9 +234,8 @@ async def test_an_outage_is_no_storm_while_the_list_is_not_read(
     assert min(back) <= 71.0
 
 
-async def test_the_last_of_two_waits_keeps_its_long_pause(api: FakeApi, open_session: OpenSession):
+async def test_the_last_of_two_waits_keeps_its_long_pause(api: FakeApi, session: BrowserUseSession):
     """While webhooks arrive no task is polled before half of the safety interval has passed."""
-    session = await open_session()
     source = Source()
     session.attach(source)
     source.send(api.add(lives(0.0)), "finished")
@@ -259,10 +250,9 @@ async def test_the_last_of_two_waits_keeps_its_long_pause(api: FakeApi, open_ses
 
 
 async def test_a_wait_for_an_older_task_of_the_session_polls_at_once(
-    api: FakeApi, open_session: OpenSession
+    api: FakeApi, session: BrowserUseSession
 ):
     """It may have ended long ago, however many other tasks have waits."""
-    session = await open_session()
     others = [api.add(lives(1e6)) for _ in range(300)]
 
     async with _running(*_waits(session, others)):
@@ -275,9 +265,8 @@ async def test_a_wait_for_an_older_task_of_the_session_polls_at_once(
             assert _now() - begin <= 0.1
 
 
-async def test_an_end_that_is_found_twice_was_reported(api: FakeApi, open_session: OpenSession):
+async def test_an_end_that_is_found_twice_was_reported(api: FakeApi, session: BrowserUseSession):
     """A webhook has reported the end, so that a second wait does not make polls frequent."""
-    session = await open_session()
     source = Source()
     session.attach(source)
     source.send(api.add(lives(0.0)), "finished")

@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from browser_use_async import Task, errors
-from tests.support.api_bench import OpenSession
+from browser_use_async import BrowserUseSession, Task, errors
 from tests.support.fake_api import FakeApi, Fault
 from tests.support.fake_task import lives
 from tests.support.virtual_time import loop_time
@@ -20,9 +19,8 @@ async def _fill(items: list[Any], stream: AsyncIterable[Any]) -> None:
         items.append(item)  # noqa: PERF401 - what came before an error counts
 
 
-async def test_many_tasks_come_as_they_end(api: FakeApi, open_session: OpenSession):
+async def test_many_tasks_come_as_they_end(api: FakeApi, session: BrowserUseSession):
     """`wait_many` returns each task once, in the order of their ends, also one named twice."""
-    session = await open_session()
     tasks = [api.add(lives(100.0 - 10.0 * number)) for number in range(8)]
     ids = [task.id for task in tasks]
 
@@ -31,9 +29,8 @@ async def test_many_tasks_come_as_they_end(api: FakeApi, open_session: OpenSessi
     assert ended == ids[::-1]
 
 
-async def test_many_tasks_with_a_slow_consumer(api: FakeApi, open_session: OpenSession):
+async def test_many_tasks_with_a_slow_consumer(api: FakeApi, session: BrowserUseSession):
     """Tasks that end while the consumer works are returned, even past the deadline."""
-    session = await open_session()
     tasks = [api.add(lives(10.0 + number)) for number in range(5)]
     ended: list[str] = []
 
@@ -44,9 +41,8 @@ async def test_many_tasks_with_a_slow_consumer(api: FakeApi, open_session: OpenS
     assert sorted(ended) == sorted(task.id for task in tasks)
 
 
-async def test_many_tasks_time_out_together(api: FakeApi, open_session: OpenSession):
+async def test_many_tasks_time_out_together(api: FakeApi, session: BrowserUseSession):
     """The tasks that ended in time are returned; then the error has the number of the others."""
-    session = await open_session()
     tasks = [api.add(lives(length)) for length in (5.0, 1e6, 1e6)]
     ended: list[Task] = []
 
@@ -61,10 +57,9 @@ async def test_many_tasks_time_out_together(api: FakeApi, open_session: OpenSess
 
 
 async def test_many_tasks_that_have_ended_come_before_the_timeout(
-    api: FakeApi, open_session: OpenSession
+    api: FakeApi, session: BrowserUseSession
 ):
     """A late consumer gets what has ended meanwhile, and then the error about the others."""
-    session = await open_session()
     tasks = [api.add(lives(end, id=name)) for name, end in (("a", 5.0), ("b", 1e6), ("c", 40.0))]
     ended: list[str] = []
 
@@ -80,9 +75,8 @@ async def test_many_tasks_that_have_ended_come_before_the_timeout(
     assert caught.value.task_id == "b"
 
 
-async def test_many_tasks_end_with_the_first_refusal(api: FakeApi, open_session: OpenSession):
+async def test_many_tasks_end_with_the_first_refusal(api: FakeApi, session: BrowserUseSession):
     """A task that cannot be awaited raises, and the others are not polled any more."""
-    session = await open_session()
     task = api.add(lives(1e6))
 
     with pytest.raises(errors.NotFoundError) as caught:
@@ -94,10 +88,9 @@ async def test_many_tasks_end_with_the_first_refusal(api: FakeApi, open_session:
 @pytest.mark.parametrize("by_handle", [True, False], ids=["handle", "id"])
 @pytest.mark.parametrize("way", ["wait", "wait_many"])
 async def test_own_tasks_sit_out_an_outage(
-    api: FakeApi, open_session: OpenSession, by_handle: bool, way: str
+    api: FakeApi, session: BrowserUseSession, by_handle: bool, way: str
 ):
     """A task that this session has created exists, though no wait has read it yet."""
-    session = await open_session()
     handles = [await session.submit("Buy milk"), await session.submit("Buy tea")]
     given = handles if by_handle else [each.id for each in handles]
     api.fault = lambda call: Fault(status=503) if call.at < 100.0 else None
@@ -111,9 +104,8 @@ async def test_own_tasks_sit_out_an_outage(
     assert loop_time() > 100.0
 
 
-async def test_own_tasks_may_be_missing_at_first(api: FakeApi, open_session: OpenSession):
+async def test_own_tasks_may_be_missing_at_first(api: FakeApi, session: BrowserUseSession):
     """`wait_many` of handles accepts, like their own waits, that a new task is not readable yet."""
-    session = await open_session()
     handle = await session.submit("Buy milk")
     missing = Fault(status=404, body='{"detail": "Task not found"}')
     api.fault = lambda call: missing if call.at < 5.0 else None
@@ -123,19 +115,16 @@ async def test_own_tasks_may_be_missing_at_first(api: FakeApi, open_session: Ope
     assert [task.id for task in ended] == [handle.id]
 
 
-async def test_no_tasks_are_no_wait(api: FakeApi, open_session: OpenSession):
+async def test_no_tasks_are_no_wait(api: FakeApi, session: BrowserUseSession):
     """`wait_many` without tasks ends at once; a single string is refused."""
-    session = await open_session()
-
     assert [task async for task in session.wait_many([])] == []
     with pytest.raises(errors.InvalidRequestError):
         await anext(session.wait_many("abc"))  # not the tasks a, b and c
     assert api.count() == 0
 
 
-async def test_breaking_out_of_many_tasks_lets_them_go(api: FakeApi, open_session: OpenSession):
+async def test_breaking_out_of_many_tasks_lets_them_go(api: FakeApi, session: BrowserUseSession):
     """Closing `wait_many` ends the polls of all remaining tasks."""
-    session = await open_session()
     tasks = [api.add(lives(length)) for length in (5.0, 1e6, 1e6)]
     stream = session.wait_many([task.id for task in tasks])
     await anext(stream)

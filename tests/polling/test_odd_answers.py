@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from browser_use_async import TaskStatus
-from tests.support.api_bench import OpenSession
+from browser_use_async import BrowserUseSession, TaskStatus
 from tests.support.fake_api import Call, FakeApi, Fault
 from tests.support.fake_task import lives
 
@@ -36,9 +35,8 @@ GARBAGE = (
 
 
 @pytest.mark.long
-async def test_no_timestamp_ends_a_wait(api: FakeApi, open_session: OpenSession):
+async def test_no_timestamp_ends_a_wait(api: FakeApi, session: BrowserUseSession):
     """Eight formats become aware datetimes; garbage stays raw; every wait gets its task."""
-    session = await open_session()
     aware = raw = 0
 
     for written in (*SHAPES, *GARBAGE):

@@ -337,9 +337,8 @@ async def test_a_timeout_quotes_the_refused_connection(unserved: BrowserUseSessi
     assert "live" not in str(caught.value)
 
 
-async def test_a_timeout_of_a_seen_task_quotes_the_outage(api: FakeApi, open_session: OpenSession):
+async def test_a_timeout_of_a_seen_task_quotes_the_outage(api: FakeApi, session: BrowserUseSession):
     """The error has the last status, and the failure since then."""
-    session = await open_session()
     handle = session.handle(api.add(lives(1e6)).id)
     api.fault = _outage(5.0, 1e9, CUT)
 
@@ -353,9 +352,8 @@ async def test_a_timeout_of_a_seen_task_quotes_the_outage(api: FakeApi, open_ses
     assert "may live on" in str(caught.value)
 
 
-async def test_a_timeout_without_a_failure_has_no_cause(api: FakeApi, open_session: OpenSession):
+async def test_a_timeout_without_a_failure_has_no_cause(api: FakeApi, session: BrowserUseSession):
     """A task that only takes longer runs on."""
-    session = await open_session()
     api.fault = lambda call: CUT if call.number == 3 else None
 
     with pytest.raises(errors.WaitTimeoutError) as caught:
@@ -366,9 +364,8 @@ async def test_a_timeout_without_a_failure_has_no_cause(api: FakeApi, open_sessi
 
 
 @pytest.mark.parametrize("how", ["created here", "seen by a stream", "seen by an earlier wait"])
-async def test_a_known_task_is_waited_for(api: FakeApi, open_session: OpenSession, how: str):
+async def test_a_known_task_is_waited_for(api: FakeApi, session: BrowserUseSession, how: str):
     """Five minutes of outage from the first poll of a wait on are tolerated."""
-    session = await open_session()
     api.make = lambda _body: lives(200.0)
     handle = await session.submit("x")
     if how != "created here":

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from browser_use_async import PollPolicy, TaskStatus, errors
+from browser_use_async import BrowserUseSession, PollPolicy, TaskStatus, errors
 from tests.support.api_bench import OpenSession
 from tests.support.fake_api import FakeApi, Fault
 from tests.support.fake_task import lives
@@ -23,7 +23,7 @@ def _outage(begin: float, end: float) -> Any:
 @pytest.mark.parametrize(
     "count", [100, pytest.param(1000, marks=[pytest.mark.torture, pytest.mark.timeout(180)])]
 )
-async def test_random_failures_lose_no_task(api: FakeApi, open_session: OpenSession, count: int):
+async def test_random_failures_lose_no_task(api: FakeApi, session: BrowserUseSession, count: int):
     """With 30 % of all polls failing in every way, all waits return their task."""
     draw = random.Random(7)
     failures = [
@@ -40,7 +40,6 @@ async def test_random_failures_lose_no_task(api: FakeApi, open_session: OpenSess
         Fault(cut=True, done=True),
     ]
     api.fault = lambda _call: draw.choice(failures) if draw.random() < 0.3 else None
-    session = await open_session()
     tasks = [api.add(lives(draw.uniform(0.0, 20.0))) for _ in range(count)]
 
     ended = await asyncio.gather(*(session.wait(task.id) for task in tasks))
@@ -50,9 +49,8 @@ async def test_random_failures_lose_no_task(api: FakeApi, open_session: OpenSess
 
 
 @pytest.mark.long
-async def test_an_outage_within_the_tolerance_is_survived(api: FakeApi, open_session: OpenSession):
+async def test_an_outage_within_the_tolerance_is_survived(api: FakeApi, session: BrowserUseSession):
     """Five minutes of outage within a wait of eleven cause no error."""
-    session = await open_session()
     task = api.add(lives(660.0))
     api.fault = _outage(300.0, 600.0)
 
@@ -149,10 +147,9 @@ async def test_a_service_in_trouble_is_left_alone(api: FakeApi, open_session: Op
 
 @pytest.mark.parametrize("begin", [0.1, 1.0, 2.5])
 async def test_an_outage_ends_although_the_list_goes_on_failing(
-    api: FakeApi, open_session: OpenSession, begin: float
+    api: FakeApi, session: BrowserUseSession, begin: float
 ):
     """Calls for single tasks show that the service answers, also while tasks are searched for."""
-    session = await open_session()
     api.make = lambda _body: lives(40.0)
     handles = [await session.submit(text) for text in ("Look", "Read")]
     begin += loop_time()
@@ -189,10 +186,9 @@ ELSEWHERE = {"Location": "https://elsewhere.example/login"}
 @pytest.mark.parametrize("status", REDIRECTS)
 @pytest.mark.parametrize("count", [1, 40])
 async def test_a_redirect_ends_no_wait(
-    api: FakeApi, open_session: OpenSession, count: int, status: int
+    api: FakeApi, session: BrowserUseSession, count: int, status: int
 ):
     """A maintenance page for a minute, and now and then one more, delay waits and end none."""
-    session = await open_session()
     draw = random.Random(status)
     tasks = [api.add(lives(draw.uniform(5.0, 100.0))) for _ in range(count)]
     api.fault = lambda call: (

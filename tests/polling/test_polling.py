@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from browser_use_async import PollPolicy, TaskStatus
+from browser_use_async import BrowserUseSession, PollPolicy, TaskStatus
 from browser_use_async.transport.config import Runtime
 from tests.support.api_bench import OpenSession
 from tests.support.chance import NoChance
@@ -19,9 +19,8 @@ pytestmark = pytest.mark.looptime
 
 @pytest.mark.long
 @pytest.mark.timeout(180)
-async def test_half_an_hour_of_polling(api: FakeApi, open_session: OpenSession):
+async def test_half_an_hour_of_polling(api: FakeApi, session: BrowserUseSession):
     """A 30-minute task is polled until 2 s after its end at most, by a thousand small requests."""
-    session = await open_session()
     task = api.add(lives(1800.0))
 
     ended = await session.wait(task.id)
@@ -94,9 +93,8 @@ async def test_the_latency_target_is_kept(api: FakeApi, open_session: OpenSessio
     assert max(delays) <= 2.01
 
 
-async def test_a_finished_task_costs_two_requests(api: FakeApi, open_session: OpenSession):
+async def test_a_finished_task_costs_two_requests(api: FakeApi, session: BrowserUseSession):
     """One status call and one confirming get."""
-    session = await open_session()
     task = api.add(lives(0.0))
 
     ended = await session.wait(task.id)
@@ -116,9 +114,8 @@ async def test_a_wait_without_timeout_is_bounded(api: FakeApi, open_session: Ope
     assert asyncio.get_running_loop().time() == pytest.approx(90.0, abs=0.05)
 
 
-async def test_waits_of_one_task_share_its_polls(api: FakeApi, open_session: OpenSession):
+async def test_waits_of_one_task_share_its_polls(api: FakeApi, session: BrowserUseSession):
     """Fifty waits for one task cost what one wait costs."""
-    session = await open_session()
     task = api.add(lives(60.0))
 
     ended = await asyncio.gather(*(session.wait(task.id) for _ in range(50)))
@@ -129,10 +126,9 @@ async def test_waits_of_one_task_share_its_polls(api: FakeApi, open_session: Ope
 
 
 async def test_no_burst_after_the_loop_was_blocked(
-    api: FakeApi, open_session: OpenSession, looptime: Any
+    api: FakeApi, session: BrowserUseSession, looptime: Any
 ):
     """After ten minutes in which nothing ran there is one poll per task, not 300."""
-    session = await open_session()
     tasks = [api.add(lives(2000.0)) for _ in range(20)]
     waits = [asyncio.create_task(session.wait(task.id, timeout=3000.0)) for task in tasks]
     await asyncio.sleep(30.0)
@@ -151,9 +147,10 @@ async def test_no_burst_after_the_loop_was_blocked(
     assert blocked <= 3 * len(tasks)
 
 
-async def test_the_deadline_is_checked_first_after_a_block(api: FakeApi, open_session: OpenSession):
+async def test_the_deadline_is_checked_first_after_a_block(
+    api: FakeApi, session: BrowserUseSession
+):
     """A wait whose deadline passed while nothing ran ends at once, with at most one poll."""
-    session = await open_session()
     task = api.add(lives(1e6))
     wait = asyncio.create_task(session.wait(task.id, timeout=60.0))
     await asyncio.sleep(58.0)
@@ -167,9 +164,8 @@ async def test_the_deadline_is_checked_first_after_a_block(api: FakeApi, open_se
     assert api.count() - before <= 2
 
 
-async def test_no_polls_without_a_wait(api: FakeApi, open_session: OpenSession):
+async def test_no_polls_without_a_wait(api: FakeApi, session: BrowserUseSession):
     """After the last wait has ended nothing is polled any more."""
-    session = await open_session()
     task = api.add(lives(1e6))
     with pytest.raises(TimeoutError):
         await session.wait(task.id, timeout=10.0)
@@ -180,9 +176,8 @@ async def test_no_polls_without_a_wait(api: FakeApi, open_session: OpenSession):
     assert api.count() == before
 
 
-async def test_a_second_wait_starts_afresh(api: FakeApi, open_session: OpenSession):
+async def test_a_second_wait_starts_afresh(api: FakeApi, session: BrowserUseSession):
     """A wait that begins just as another one ends is polled."""
-    session = await open_session()
     tasks = [api.add(lives(20.0)) for _ in range(2)]
     for task in tasks:
         with pytest.raises(TimeoutError):
@@ -194,9 +189,8 @@ async def test_a_second_wait_starts_afresh(api: FakeApi, open_session: OpenSessi
     assert ended.status is TaskStatus.FINISHED
 
 
-async def test_a_wait_joins_one_that_has_just_settled(api: FakeApi, open_session: OpenSession):
+async def test_a_wait_joins_one_that_has_just_settled(api: FakeApi, session: BrowserUseSession):
     """A wait that joins between the final poll and its result gets the answer too."""
-    session = await open_session()
     task = api.add(lives(5.0))
     statuses: list[TaskStatus] = []
 
@@ -231,9 +225,8 @@ async def test_at_most_fifty_looks_at_once(api: FakeApi, open_session: OpenSessi
     assert longest <= 8.0
 
 
-async def test_requests_are_named_for_what_they_poll(api: FakeApi, open_session: OpenSession):
+async def test_requests_are_named_for_what_they_poll(api: FakeApi, session: BrowserUseSession):
     """`asyncio.all_tasks` shows which task a poll is about, or how many a page is read for."""
-    session = await open_session()
     api.latency = 3.0
     tasks = [api.add(lives(1e6)) for _ in range(2)]
     wait = asyncio.create_task(session.wait(tasks[0].id))

@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from browser_use_async import PollPolicy, TaskStatus, errors
+from browser_use_async import BrowserUseSession, PollPolicy, TaskStatus, errors
 from tests.support.api_bench import OpenSession
 from tests.support.fake_api import Call, FakeApi, FakeTask, Fault
 from tests.support.fake_task import lives
@@ -15,9 +15,8 @@ pytestmark = pytest.mark.looptime
 
 
 @pytest.mark.long
-async def test_a_long_retry_after_pauses_all_waits(api: FakeApi, open_session: OpenSession):
+async def test_a_long_retry_after_pauses_all_waits(api: FakeApi, session: BrowserUseSession):
     """After one 429 with `Retry-After: 300`, no wait of the session sends a request for 300 s."""
-    session = await open_session()
     tasks = [api.add(lives(400.0)) for _ in range(40)]
     refused_at: list[float] = []
 
@@ -61,9 +60,8 @@ async def test_a_limited_service_is_probed_by_one(
     assert len([at for at in api.times() if at >= 86.0]) >= (10 if shared else count)
 
 
-async def test_an_absurd_retry_after_is_capped(api: FakeApi, open_session: OpenSession):
+async def test_an_absurd_retry_after_is_capped(api: FakeApi, session: BrowserUseSession):
     """One wrong header does not stop every wait of the session for years."""
-    session = await open_session()
     task = api.add(lives(60.0))
     api.break_calls("status", {3: Fault(status=429, headers={"Retry-After": "99999999"})})
 
@@ -73,9 +71,8 @@ async def test_an_absurd_retry_after_is_capped(api: FakeApi, open_session: OpenS
     assert loop_time() <= 610.0
 
 
-async def test_a_pause_never_outlasts_a_deadline(api: FakeApi, open_session: OpenSession):
+async def test_a_pause_never_outlasts_a_deadline(api: FakeApi, session: BrowserUseSession):
     """The wait ends on time though the service asked for a longer pause."""
-    session = await open_session()
     task = api.add(lives(1e6))
     api.break_calls("status", {2: Fault(status=429, headers={"Retry-After": "300"})})
 

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from browser_use_async import RetryPolicy, TaskStatus, errors
+from browser_use_async import BrowserUseSession, RetryPolicy, TaskStatus, errors
 from tests.support.api_bench import OpenSession
 from tests.support.fake_api import FakeApi, Fault
 from tests.support.fake_task import lives
@@ -34,10 +34,9 @@ OUTAGES = {
     ],
 )
 async def test_the_first_answer_of_a_recovered_service_is_not_missed_for_long(
-    api: FakeApi, open_session: OpenSession, outage: str
+    api: FakeApi, session: BrowserUseSession, outage: str
 ):
     """40 waits in outages of up to five minutes see the end of their task within one pause."""
-    session = await open_session()
     took: list[float] = []
     firsts: list[float] = []
 
@@ -76,9 +75,8 @@ async def test_a_pause_that_would_end_after_the_deadline_is_not_begun(
     assert api.count() == 1
 
 
-async def test_pauses_end_before_the_deadline(api: FakeApi, open_session: OpenSession):
+async def test_pauses_end_before_the_deadline(api: FakeApi, session: BrowserUseSession):
     """Attempts go on while there is time for one more, and never beyond."""
-    session = await open_session()
     api.break_calls("run", {0: Fault(status=429, headers={"Retry-After": "4"})})
 
     with pytest.raises(errors.RateLimitError):
@@ -90,12 +88,11 @@ async def test_pauses_end_before_the_deadline(api: FakeApi, open_session: OpenSe
 
 @pytest.mark.parametrize("jump", [-3600, 3600])
 async def test_a_jump_of_the_wall_clock_moves_no_deadline(
-    api: FakeApi, open_session: OpenSession, monkeypatch: pytest.MonkeyPatch, jump: int
+    api: FakeApi, session: BrowserUseSession, monkeypatch: pytest.MonkeyPatch, jump: int
 ):
     """The clock jumps in the middle of a wait, which polls as often and ends as before."""
     loop = asyncio.get_running_loop()
     monkeypatch.setattr(time, "time", lambda: 2e9 + loop.time() + jump * (loop.time() >= 30.0))
-    session = await open_session()
     task = api.add(lives(1e6))
 
     with pytest.raises(errors.WaitTimeoutError):

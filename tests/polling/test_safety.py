@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from browser_use_async import PollPolicy
+from browser_use_async import BrowserUseSession, PollPolicy
 from tests.support.api_bench import OpenSession
 from tests.support.fake_api import FakeApi, FakeTask
 from tests.support.fake_task import Source, lives
@@ -82,10 +82,9 @@ async def test_what_a_task_costs_without(api: FakeApi, open_session: OpenSession
 @pytest.mark.parametrize("count", [1, 40])
 @pytest.mark.parametrize("end", ["finished", "failed"])
 async def test_an_end_without_an_event(
-    api: FakeApi, open_session: OpenSession, end: str, count: int
+    api: FakeApi, session: BrowserUseSession, end: str, count: int
 ):
     """Events came before, and then no more: the end is found within the safety interval."""
-    session = await open_session()
     source = Source()
     session.attach(source)
     _proven(api, source)
@@ -105,9 +104,8 @@ async def test_an_end_without_an_event(
 
 @pytest.mark.long
 @pytest.mark.looptime
-async def test_lost_events_are_noticed(api: FakeApi, open_session: OpenSession):
+async def test_lost_events_are_noticed(api: FakeApi, session: BrowserUseSession):
     """After one end without an event, polling is as usual until events come again."""
-    session = await open_session()
     source = Source()
     session.attach(source)
     _proven(api, source)
@@ -129,9 +127,8 @@ async def test_lost_events_are_noticed(api: FakeApi, open_session: OpenSession):
 
 
 @pytest.mark.looptime
-async def test_promises_are_not_enough(api: FakeApi, open_session: OpenSession):
+async def test_promises_are_not_enough(api: FakeApi, session: BrowserUseSession):
     """A source without any event changes nothing: a wrong address costs no time."""
-    session = await open_session()
     session.attach(Source())
     task = api.add(lives(61.0))
 
@@ -142,9 +139,8 @@ async def test_promises_are_not_enough(api: FakeApi, open_session: OpenSession):
 
 @pytest.mark.looptime
 @pytest.mark.parametrize("count", [1, 5])
-async def test_an_event_that_comes_too_soon(api: FakeApi, open_session: OpenSession, count: int):
+async def test_an_event_that_comes_too_soon(api: FakeApi, session: BrowserUseSession, count: int):
     """The API does not know of the end yet; it is polled as often as without events."""
-    session = await open_session()
     source = Source()
     session.attach(source)
     tasks = [api.add(lives(20.0)) for _ in range(count)]
@@ -160,9 +156,10 @@ async def test_an_event_that_comes_too_soon(api: FakeApi, open_session: OpenSess
 @pytest.mark.parametrize(
     "words", [["finished", "started"], ["paused", "finished", "paused"], ["finished"] * 3]
 )
-async def test_events_in_the_wrong_order(api: FakeApi, open_session: OpenSession, words: list[str]):
+async def test_events_in_the_wrong_order(
+    api: FakeApi, session: BrowserUseSession, words: list[str]
+):
     """After late and repeated events the wait ends with the API's answer."""
-    session = await open_session()
     source = Source()
     session.attach(source)
     task = api.add(lives(10.0, "stopped"))
@@ -178,10 +175,9 @@ async def test_events_in_the_wrong_order(api: FakeApi, open_session: OpenSession
 @pytest.mark.looptime
 @pytest.mark.parametrize("count", [1, 5])
 async def test_an_event_that_came_before_the_wait(
-    api: FakeApi, open_session: OpenSession, count: int
+    api: FakeApi, session: BrowserUseSession, count: int
 ):
     """A quick task ends before its wait begins; the wait polls at once."""
-    session = await open_session()
     source = Source()
     session.attach(source)
     api.make = lambda _body: lives(0.0)
@@ -196,9 +192,8 @@ async def test_an_event_that_came_before_the_wait(
 
 
 @pytest.mark.looptime
-async def test_a_task_that_failed_before_the_wait(api: FakeApi, open_session: OpenSession):
+async def test_a_task_that_failed_before_the_wait(api: FakeApi, session: BrowserUseSession):
     """A wait that starts after the task has ended returns with its first poll."""
-    session = await open_session()
     source = Source()
     session.attach(source)
     _proven(api, source)
@@ -213,9 +208,8 @@ async def test_a_task_that_failed_before_the_wait(api: FakeApi, open_session: Op
 
 
 @pytest.mark.looptime
-async def test_streams_are_polled_as_before(api: FakeApi, open_session: OpenSession):
+async def test_streams_are_polled_as_before(api: FakeApi, session: BrowserUseSession):
     """No webhook reports steps and resumptions; a wait beside a stream still polls rarely."""
-    session = await open_session()
     source = Source()
     session.attach(source)
     _proven(api, source)
@@ -279,9 +273,8 @@ async def test_a_receiver_in_another_thread(api: FakeApi, open_session: OpenSess
 
 
 @pytest.mark.looptime
-async def test_events_after_the_end_of_a_session(api: FakeApi, open_session: OpenSession):
+async def test_events_after_the_end_of_a_session(api: FakeApi, session: BrowserUseSession):
     """A receiver may outlive the sessions that get its events."""
-    session = await open_session()
     source = Source()
     session.attach(source)
     task = api.add(lives(0.0))

@@ -57,10 +57,9 @@ async def _run_many(
 
 
 async def test_a_wait_that_joins_finds_its_task_on_a_page_that_stays_the_same(
-    api: FakeApi, open_session: OpenSession
+    api: FakeApi, session: BrowserUseSession
 ):
     """An unchanged page still shows all its rows, new statuses and old ones."""
-    session = await open_session()
     others = [api.add(lives(1e6)) for _ in range(20)]
     task = api.add(FakeTask([(0.0, "created"), (60.0, "running"), (90.0, "finished")]))
     waits = [asyncio.create_task(session.wait(each.id)) for each in others]
@@ -86,11 +85,9 @@ async def test_a_wait_that_joins_finds_its_task_on_a_page_that_stays_the_same(
     [(10, 60, 5.0), pytest.param(50, 600, 2.5, marks=pytest.mark.torture)],
 )
 async def test_looks_per_task_are_few(
-    api: FakeApi, open_session: OpenSession, width: int, count: int, most: float
+    api: FakeApi, session: BrowserUseSession, width: int, count: int, most: float
 ):
     """An end needs few requests, with the delay of a poll every two seconds."""
-    session = await open_session()
-
     looks, delays = await _run_many(api, session, width, count)
 
     last = delays[int(len(delays) * 0.99)]
@@ -111,9 +108,8 @@ async def test_waits_that_do_not_share_cost_ten_times_as_much(
     assert api.count("list") == 0
 
 
-async def test_a_single_wait_asks_for_the_status(api: FakeApi, open_session: OpenSession):
+async def test_a_single_wait_asks_for_the_status(api: FakeApi, session: BrowserUseSession):
     """A single wait uses the lightweight status endpoint."""
-    session = await open_session()
     task = api.add(lives(60.0))
 
     await session.wait(task.id)
@@ -123,9 +119,8 @@ async def test_a_single_wait_asks_for_the_status(api: FakeApi, open_session: Ope
 
 
 @pytest.mark.long
-async def test_tasks_of_other_programs_are_found(api: FakeApi, open_session: OpenSession):
+async def test_tasks_of_other_programs_are_found(api: FakeApi, session: BrowserUseSession):
     """Two hundred waits for ids that this session did not create: three pages in each round."""
-    session = await open_session()
     tasks = [api.add(lives(30.0)) for _ in range(200)]
 
     ended = [task async for task in session.wait_many(task.id for task in tasks)]
@@ -136,9 +131,8 @@ async def test_tasks_of_other_programs_are_found(api: FakeApi, open_session: Ope
 
 
 @pytest.mark.long
-async def test_tasks_far_down_the_list_are_found(api: FakeApi, open_session: OpenSession):
+async def test_tasks_far_down_the_list_are_found(api: FakeApi, session: BrowserUseSession):
     """Below a thousand newer tasks, a page further is read with each poll round."""
-    session = await open_session()
     tasks = [api.add(lives(300.0)) for _ in range(30)]
     for _ in range(1000):
         api.add(lives(1e6))
@@ -159,10 +153,9 @@ async def test_tasks_far_down_the_list_are_found(api: FakeApi, open_session: Ope
     [(60, 0.25, 0.0), (400, 0.05, 0.05), (1500, 0.05, 0.05)],
 )
 async def test_a_list_that_grows_is_followed(
-    api: FakeApi, open_session: OpenSession, width: int, pause: float, most: float
+    api: FakeApi, session: BrowserUseSession, width: int, pause: float, most: float
 ):
     """Tasks move down as others are created: few polls are late, and few are for one task."""
-    session = await open_session()
     tasks = [api.add(lives(30.0)) for _ in range(width)]
 
     async def others() -> None:
@@ -218,9 +211,10 @@ async def test_pages_follow_the_pace_of_creation(
     assert "one by one" not in caplog.text
 
 
-async def test_many_tasks_are_polled_once_in_each_interval(api: FakeApi, open_session: OpenSession):
+async def test_many_tasks_are_polled_once_in_each_interval(
+    api: FakeApi, session: BrowserUseSession
+):
     """Pages that are spread over the interval start a little early, and not twice as often."""
-    session = await open_session()
     tasks = [api.add(lives(60.0 + number % 53)) for number in range(1200)]
     waits: list[asyncio.Task[Any]] = []
     for first in range(0, 1200, 37):
@@ -249,10 +243,9 @@ async def test_many_tasks_are_polled_once_in_each_interval(api: FakeApi, open_se
     ],
 )
 async def test_no_task_is_polled_late_when_most_waits_end(
-    api: FakeApi, open_session: OpenSession, width: int, stays: int, lag: float
+    api: FakeApi, session: BrowserUseSession, width: int, stays: int, lag: float
 ):
     """Most waits end at one moment; the others are still polled every two seconds."""
-    session = await open_session()
     api.list_lag = lag
     tasks = [api.add(lives(30.0)) for _ in range(width)]
     kept = random.Random(width).sample(tasks, stays)
@@ -265,9 +258,8 @@ async def test_no_task_is_polled_late_when_most_waits_end(
     assert longest <= 2.01
 
 
-async def test_a_list_that_lags_costs_status_calls_only(api: FakeApi, open_session: OpenSession):
+async def test_a_list_that_lags_costs_status_calls_only(api: FakeApi, session: BrowserUseSession):
     """A new task that the list does not show yet is polled alone."""
-    session = await open_session()
     api.list_lag = 15.0
     api.make = lambda _body: lives(8.0)
 
@@ -280,10 +272,9 @@ async def test_a_list_that_lags_costs_status_calls_only(api: FakeApi, open_sessi
 @pytest.mark.parametrize("fault", [Fault(status=500), Fault(cut=True), Fault(status=404)])
 @pytest.mark.long
 async def test_a_list_that_does_not_work_is_left_alone(
-    api: FakeApi, open_session: OpenSession, fault: Fault
+    api: FakeApi, session: BrowserUseSession, fault: Fault
 ):
     """Where only the status endpoint answers, waits use it, and end on time."""
-    session = await open_session()
     tasks = [api.add(lives(200.0)) for _ in range(20)]
     api.break_calls("list", {0: fault})
 
@@ -294,9 +285,8 @@ async def test_a_list_that_does_not_work_is_left_alone(
 
 
 @pytest.mark.long
-async def test_an_outage_is_asked_little(api: FakeApi, open_session: OpenSession):
+async def test_an_outage_is_asked_little(api: FakeApi, session: BrowserUseSession):
     """In an outage a hundred waits send less than one request a second, and then continue."""
-    session = await open_session()
     tasks = [api.add(lives(100.0)) for _ in range(100)]
     down = Fault(status=503)
     api.fault = lambda call: down if 20.0 <= call.at < 320.0 else None
@@ -314,10 +304,9 @@ async def test_an_outage_is_asked_little(api: FakeApi, open_session: OpenSession
 
 @pytest.mark.parametrize("begins", [0.5, 20.0])
 async def test_an_outage_is_not_blamed_on_the_list(
-    api: FakeApi, open_session: OpenSession, caplog: pytest.LogCaptureFixture, begins: float
+    api: FakeApi, session: BrowserUseSession, caplog: pytest.LogCaptureFixture, begins: float
 ):
     """While no call is answered the list is not given up, and its pages are read afterwards."""
-    session = await open_session()
     api.make = lambda _body: lives(begins + 50.0)
     handles = [await session.submit(f"{number}") for number in range(3)]
     down = Fault(status=503)
@@ -330,9 +319,8 @@ async def test_an_outage_is_not_blamed_on_the_list(
     assert any(call.route == "list" and call.at > begins + 30.0 for call in api.calls)
 
 
-async def test_a_page_that_fails_is_asked_for_again(api: FakeApi, open_session: OpenSession):
+async def test_a_page_that_fails_is_asked_for_again(api: FakeApi, session: BrowserUseSession):
     """A page is read twice more; in an outage no sooner than after the usual 2 s."""
-    session = await open_session()
     tasks = [api.add(lives(60.0)) for _ in range(100)]
     down = Fault(status=503)
     api.fault = lambda call: down if 20.0 <= call.at < 30.0 else None
@@ -395,9 +383,8 @@ async def test_a_key_that_is_refused_ends_every_wait_at_once(
     assert len([at for at in api.times() if at >= 10.0]) <= 3
 
 
-async def test_a_page_that_lies_ends_no_wait(api: FakeApi, open_session: OpenSession):
+async def test_a_page_that_lies_ends_no_wait(api: FakeApi, session: BrowserUseSession):
     """The list reports all tasks as finished; the tasks themselves do not, and they decide."""
-    session = await open_session()
     life = ((0.0, "running"), (40.0, "finished"))
     tasks = [api.add(_Misquoted(life=life)) for _ in range(5)]
 
@@ -407,9 +394,8 @@ async def test_a_page_that_lies_ends_no_wait(api: FakeApi, open_session: OpenSes
     assert loop_time() >= 40.0
 
 
-async def test_a_task_without_a_wait_is_not_polled(api: FakeApi, open_session: OpenSession):
+async def test_a_task_without_a_wait_is_not_polled(api: FakeApi, session: BrowserUseSession):
     """When all but one leave, the last one polls alone; when it leaves, nothing is polled."""
-    session = await open_session()
     tasks = [api.add(lives(1e6)) for _ in range(10)]
     waits = [asyncio.create_task(session.wait(task.id)) for task in tasks]
     await asyncio.sleep(20.0)
@@ -429,9 +415,8 @@ async def test_a_task_without_a_wait_is_not_polled(api: FakeApi, open_session: O
     await asyncio.gather(*waits, return_exceptions=True)
 
 
-async def test_streams_share_too(api: FakeApi, open_session: OpenSession):
+async def test_streams_share_too(api: FakeApi, session: BrowserUseSession):
     """Streams of many tasks yield each change, the first status at once."""
-    session = await open_session()
     life = (
         (0.0, "created"),
         (10.0, "running"),
@@ -457,9 +442,8 @@ async def test_streams_share_too(api: FakeApi, open_session: OpenSession):
     assert api.count("status", "list") <= 60
 
 
-async def test_ended_tasks_are_not_polled(api: FakeApi, open_session: OpenSession):
+async def test_ended_tasks_are_not_polled(api: FakeApi, session: BrowserUseSession):
     """Results that a slow consumer has not read yet cost no more requests."""
-    session = await open_session()
     tasks = [api.add(lives(10.0)) for _ in range(20)]
     waiting = session.wait_many(task.id for task in tasks)
     await anext(waiting)

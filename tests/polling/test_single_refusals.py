@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from tests.support.api_bench import OpenSession
+from browser_use_async import BrowserUseSession
 from tests.support.fake_api import FakeApi, FakeTask, Fault
 from tests.support.fake_task import lives
 from tests.support.virtual_time import loop_time
@@ -14,12 +14,11 @@ pytestmark = [pytest.mark.looptime, pytest.mark.long]
 
 
 async def test_a_page_that_is_refused_now_and_then_is_asked_for_again(
-    api: FakeApi, open_session: OpenSession
+    api: FakeApi, session: BrowserUseSession
 ):
     """A fifth of the calls is refused, and hundreds of waits end hardly later than without."""
     api.latency, chance, rng = 0.1, random.Random(1), random.Random(1)
     api.fault = lambda _call: Fault(status=429, delay=0.1) if chance.random() < 0.2 else None
-    session = await open_session()
     tasks = [api.add(lives(rng.uniform(20.0, 200.0))) for _ in range(300)]
 
     async def wait(task: FakeTask) -> float:

@@ -39,9 +39,8 @@ async def _statuses(session: BrowserUseSession, task_id: str) -> list[str]:
     return [str(status) async for status in session.stream_status(task_id)]
 
 
-async def test_statuses_come_once_each(api: FakeApi, open_session: OpenSession):
+async def test_statuses_come_once_each(api: FakeApi, session: BrowserUseSession):
     """An unchanged status is yielded once, and the stream ends after the terminal one."""
-    session = await open_session()
     task = api.add(FakeTask(life=((0.0, "created"), (4.0, "running"), (300.0, "failed"))))
 
     statuses_seen = [str(status) async for status in session.stream_status(task.id)]
@@ -49,9 +48,8 @@ async def test_statuses_come_once_each(api: FakeApi, open_session: OpenSession):
     assert statuses_seen == ["created", "running", "failed"]
 
 
-async def test_flapping_statuses_are_changes(api: FakeApi, open_session: OpenSession):
+async def test_flapping_statuses_are_changes(api: FakeApi, session: BrowserUseSession):
     """A status that returns is a change each time."""
-    session = await open_session()
     life = tuple((20.0 * number, ("running", "paused")[number % 2]) for number in range(5))
     task = api.add(FakeTask(life=(*life, (100.0, "stopped"))))
 
@@ -62,10 +60,9 @@ async def test_flapping_statuses_are_changes(api: FakeApi, open_session: OpenSes
 
 @pytest.mark.parametrize(("route", "count"), [("status", 1), ("list", 2)])
 async def test_a_slow_reply_takes_no_status_back(
-    api: FakeApi, open_session: OpenSession, route: str, count: int
+    api: FakeApi, session: BrowserUseSession, route: str, count: int
 ):
     """A reply to a request from before the pause comes after another poll has seen the pause."""
-    session = await open_session()
     life = ((0.0, "running"), (10.0, "paused"), (30.0, "finished"))
     tasks = [api.add(FakeTask(life=life)) for _ in range(count)]
     api.fault = _first_is_slow(route, 8.0)
@@ -74,9 +71,8 @@ async def test_a_slow_reply_takes_no_status_back(
     assert statuses_seen == [["running", "paused", "finished"]] * count
 
 
-async def test_closing_a_stream_stops_its_polls(api: FakeApi, open_session: OpenSession):
+async def test_closing_a_stream_stops_its_polls(api: FakeApi, session: BrowserUseSession):
     """After `aclose()` there are no requests any more."""
-    session = await open_session()
     task = api.add(lives(1e6))
     stream = session.stream_status(task.id)
     assert await anext(stream) == "running"
@@ -89,10 +85,9 @@ async def test_closing_a_stream_stops_its_polls(api: FakeApi, open_session: Open
 
 
 async def test_closing_a_stream_during_a_look_ends_the_look(
-    api: FakeApi, open_session: OpenSession
+    api: FakeApi, session: BrowserUseSession
 ):
     """A request without a consumer is cancelled, not awaited."""
-    session = await open_session()
     task = api.add(lives(1e6))
     stream = session.stream_status(task.id)
     await anext(stream)
@@ -106,9 +101,8 @@ async def test_closing_a_stream_during_a_look_ends_the_look(
     assert api.in_flight == 0
 
 
-async def test_a_slow_consumer_has_no_backlog(api: FakeApi, open_session: OpenSession):
+async def test_a_slow_consumer_has_no_backlog(api: FakeApi, session: BrowserUseSession):
     """A consumer that returns after five changes gets the latest status, then the end."""
-    session = await open_session()
     life = tuple((10.0 * number, ("running", "paused")[number % 2]) for number in range(10))
     task = api.add(FakeTask(life=(*life, (200.0, "finished"))))
     statuses_seen: list[str] = []
@@ -120,9 +114,10 @@ async def test_a_slow_consumer_has_no_backlog(api: FakeApi, open_session: OpenSe
     assert statuses_seen == ["running", "paused", "finished"]
 
 
-async def test_a_consumer_that_sleeps_past_the_end_gets_it(api: FakeApi, open_session: OpenSession):
+async def test_a_consumer_that_sleeps_past_the_end_gets_it(
+    api: FakeApi, session: BrowserUseSession
+):
     """It gets the terminal status even if the deadline passed while it worked."""
-    session = await open_session()
     task = api.add(lives(30.0))
     statuses_seen: list[str] = []
 
@@ -133,9 +128,8 @@ async def test_a_consumer_that_sleeps_past_the_end_gets_it(api: FakeApi, open_se
     assert statuses_seen == ["running", "finished"]
 
 
-async def test_a_consumer_that_breaks_leaves_nothing(api: FakeApi, open_session: OpenSession):
+async def test_a_consumer_that_breaks_leaves_nothing(api: FakeApi, session: BrowserUseSession):
     """`break` and an exception in the loop both end the polling."""
-    session = await open_session()
     task = api.add(lives(1e6))
 
     async for _status in session.stream_status(task.id):
@@ -155,9 +149,8 @@ async def test_a_consumer_that_breaks_leaves_nothing(api: FakeApi, open_session:
     assert api.count() == before
 
 
-async def test_a_stream_times_out(api: FakeApi, open_session: OpenSession):
+async def test_a_stream_times_out(api: FakeApi, session: BrowserUseSession):
     """A stream's timeout raises as a wait's does, at the deadline."""
-    session = await open_session()
     task = api.add(lives(1e6))
     statuses_seen: list[str] = []
 
@@ -168,9 +161,8 @@ async def test_a_stream_times_out(api: FakeApi, open_session: OpenSession):
     assert loop_time() == pytest.approx(40.0, abs=0.05)
 
 
-async def test_steps_come_once_and_in_order(api: FakeApi, open_session: OpenSession):
+async def test_steps_come_once_and_in_order(api: FakeApi, session: BrowserUseSession):
     """Each step is yielded once, in order, and the stream ends with the task."""
-    session = await open_session()
     task = api.add(lives(60.0, steps=20, step_seconds=2.5))
 
     numbers = [step.step async for step in session.stream_steps(task.id)]
@@ -179,9 +171,8 @@ async def test_steps_come_once_and_in_order(api: FakeApi, open_session: OpenSess
     assert api.count("status") == 0  # the whole task has its status too
 
 
-async def test_steps_go_on_after_a_known_one(api: FakeApi, open_session: OpenSession):
+async def test_steps_go_on_after_a_known_one(api: FakeApi, session: BrowserUseSession):
     """`after=` leaves out the steps up to that number, for a stream after a restart."""
-    session = await open_session()
     task = api.add(lives(60.0, steps=20, step_seconds=2.5))
 
     numbers = [step.step async for step in session.handle(task.id).stream_steps(after=17)]
@@ -189,9 +180,8 @@ async def test_steps_go_on_after_a_known_one(api: FakeApi, open_session: OpenSes
     assert numbers == [18, 19, 20]
 
 
-async def test_odd_step_lists_repeat_nothing(api: FakeApi, open_session: OpenSession):
+async def test_odd_step_lists_repeat_nothing(api: FakeApi, session: BrowserUseSession):
     """A list that shrinks, shuffles and repeats yields each number once, ascending."""
-    session = await open_session()
 
     def steps(age: float) -> list[int]:
         lists = ([1, 2, 3], [1], [], [4, 2, 1, 3], [3, 3, 5, 5, 1], [2, 1], [7, 6, 5, 1])
@@ -204,9 +194,8 @@ async def test_odd_step_lists_repeat_nothing(api: FakeApi, open_session: OpenSes
     assert numbers == [1, 2, 3, 4, 5, 6, 7]
 
 
-async def test_ten_thousand_steps(api: FakeApi, open_session: OpenSession):
+async def test_ten_thousand_steps(api: FakeApi, session: BrowserUseSession):
     """A very long list is yielded completely."""
-    session = await open_session()
     task = api.add(lives(0.0, steps=lambda _age: range(1, 10_001)))
 
     numbers = [step.step async for step in session.stream_steps(task.id)]
@@ -214,9 +203,8 @@ async def test_ten_thousand_steps(api: FakeApi, open_session: OpenSession):
     assert numbers == list(range(1, 10_001))
 
 
-async def test_two_streams_of_a_task_cost_one_poll(api: FakeApi, open_session: OpenSession):
+async def test_two_streams_of_a_task_cost_one_poll(api: FakeApi, session: BrowserUseSession):
     """A stream of steps and one of statuses share each poll; one alone costs the same."""
-    session = await open_session()
     task = api.add(lives(100.0, steps=10, step_seconds=5.0))
 
     async def statuses() -> list[str]:
@@ -254,9 +242,8 @@ async def test_a_stream_of_steps_that_joins_is_served_at_once(
 
 
 @pytest.mark.long
-async def test_paused_tasks_show_late_steps(api: FakeApi, open_session: OpenSession):
+async def test_paused_tasks_show_late_steps(api: FakeApi, session: BrowserUseSession):
     """A step in progress at the pause is yielded during the pause."""
-    session = await open_session()
     life = ((0.0, "running"), (10.0, "paused"), (500.0, "finished"))
     task = api.add(FakeTask(life=life, steps=lambda age: [1, 2] if age > 15.0 else [1]))
 
@@ -266,9 +253,8 @@ async def test_paused_tasks_show_late_steps(api: FakeApi, open_session: OpenSess
     assert at[1] <= 18.0
 
 
-async def test_the_live_url_is_waited_for(api: FakeApi, open_session: OpenSession):
+async def test_the_live_url_is_waited_for(api: FakeApi, session: BrowserUseSession):
     """`wait_for_live_url` returns as soon as the task can be watched."""
-    session = await open_session()
     task = api.add(lives(300.0, live_after=12.0))
 
     url = await session.handle(task.id).wait_for_live_url()
@@ -278,10 +264,9 @@ async def test_the_live_url_is_waited_for(api: FakeApi, open_session: OpenSessio
 
 
 async def test_a_task_without_a_live_url_ends_the_wait_for_it(
-    api: FakeApi, open_session: OpenSession
+    api: FakeApi, session: BrowserUseSession
 ):
     """A task that ended without one gives None; one that goes on without one times out."""
-    session = await open_session()
     ended, alive = api.add(lives(5.0, live_after=None)), api.add(lives(1e6, live_after=None))
 
     assert await session.handle(ended.id).wait_for_live_url() is None
@@ -289,9 +274,8 @@ async def test_a_task_without_a_live_url_ends_the_wait_for_it(
         await session.handle(alive.id).wait_for_live_url(timeout=30.0)
 
 
-async def test_a_stream_survives_an_outage(api: FakeApi, open_session: OpenSession):
+async def test_a_stream_survives_an_outage(api: FakeApi, session: BrowserUseSession):
     """A short outage is not visible in a stream."""
-    session = await open_session()
     task = api.add(lives(100.0, steps=10, step_seconds=9.0))
     api.fault = lambda call: Fault(cut=True) if 20.0 <= call.at < 60.0 else None
 

@@ -9,7 +9,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from browser_use_async import errors
+from browser_use_async import BrowserUseSession, errors
 from tests.support.api_bench import OpenSession
 from tests.support.fake_api import Call, FakeApi, FakeTask, Fault
 from tests.support.fake_task import lives
@@ -45,10 +45,9 @@ def _fails(share: float, seed: int, fault: Fault) -> Callable[[Call], Fault | No
 @pytest.mark.long
 @pytest.mark.parametrize("fault", [Fault(cut=True), Fault(stall=8.0)], ids=["cut", "slow"])
 async def test_a_page_that_fails_while_tasks_are_created_ends_no_wait(
-    api: FakeApi, open_session: OpenSession, fault: Fault
+    api: FakeApi, session: BrowserUseSession, fault: Fault
 ):
     """The oldest of ten pages fails sometimes, and the list grows by 30 each second."""
-    session = await open_session()
     tasks = [api.add(lives(seconds)) for seconds in _lifetimes(1000, seed=1, longest=60.0)]
     api.fault = lambda call: fault if call.route == "list" and call.number % 41 == 0 else None
 
@@ -79,10 +78,9 @@ async def test_a_page_that_fails_while_tasks_are_created_ends_no_wait(
     ids=["5 % cut", "20 % cut", "20 % 503"],
 )
 async def test_a_share_of_calls_fails(
-    api: FakeApi, open_session: OpenSession, share: float, fault: Fault, latest: float, most: float
+    api: FakeApi, session: BrowserUseSession, share: float, fault: Fault, latest: float, most: float
 ):
     """A failed page is read again as a whole, and not in ninety-nine parts."""
-    session = await open_session()
     tasks = [api.add(lives(seconds)) for seconds in _lifetimes(300, seed=2)]
     api.fault = _fails(share, 3, fault)
 
@@ -95,9 +93,8 @@ async def test_a_share_of_calls_fails(
 
 @pytest.mark.long
 @pytest.mark.parametrize("route", ["list", "get", "status"])
-async def test_a_slow_reply_delays_no_other(api: FakeApi, open_session: OpenSession, route: str):
+async def test_a_slow_reply_delays_no_other(api: FakeApi, session: BrowserUseSession, route: str):
     """Every fortieth reply of a kind takes 25 s; only its own tasks are polled once more."""
-    session = await open_session()
     tasks = [api.add(lives(seconds)) for seconds in _lifetimes(300, seed=4)]
     slow = Fault(stall=25.0)
     api.fault = lambda call: slow if call.route == route and call.number % 40 == 7 else None
@@ -110,10 +107,9 @@ async def test_a_slow_reply_delays_no_other(api: FakeApi, open_session: OpenSess
 
 
 async def test_a_single_wait_does_not_wait_for_a_slow_reply(
-    api: FakeApi, open_session: OpenSession
+    api: FakeApi, session: BrowserUseSession
 ):
     """It does not send a third request while two are in progress, either."""
-    session = await open_session()
     task = api.add(lives(30.0))
     api.fault = lambda call: Fault(stall=25.0) if call.number % 17 == 0 else None
 
@@ -131,10 +127,9 @@ def _is_internal(task: "asyncio.Task[Any]") -> bool:
 
 @pytest.mark.parametrize("count", [1, 50])
 async def test_polls_that_are_cancelled_from_outside_are_made_again(
-    api: FakeApi, open_session: OpenSession, count: int
+    api: FakeApi, session: BrowserUseSession, count: int
 ):
     """Another part of the program cancels all foreign tasks of the loop, for four seconds."""
-    session = await open_session()
     tasks = [api.add(lives(20.0)) for _ in range(count)]
     api.latency = 0.02
 
@@ -231,10 +226,9 @@ LIES = "zero capped huge random shuffled reversed missing repeated empty".split(
 @pytest.mark.long
 @pytest.mark.parametrize("kind", LIES)
 async def test_a_wrong_list_costs_requests_and_no_wait(
-    api: FakeApi, open_session: OpenSession, kind: str
+    api: FakeApi, session: BrowserUseSession, kind: str
 ):
     """There are at most one and a half times as many requests as status calls alone."""
-    session = await open_session()
     tasks = [api.add(lives(seconds)) for seconds in _lifetimes(150, seed=5, longest=60.0)]
     for _ in range(150):  # so that there are pages beyond those of interest
         api.add(lives(1e6))
@@ -263,9 +257,10 @@ class _Stale(FakeTask):
 
 
 @pytest.mark.long
-async def test_a_list_that_never_shows_an_end_is_found_out(api: FakeApi, open_session: OpenSession):
+async def test_a_list_that_never_shows_an_end_is_found_out(
+    api: FakeApi, session: BrowserUseSession
+):
     """A status call sometimes checks what the list keeps reporting."""
-    session = await open_session()
     stale = api.add(_Stale(life=((0.0, "running"), (100.0, "finished"))))
     others = [api.add(lives(1000.0)) for _ in range(30)]
     waits = [asyncio.create_task(session.wait(task.id)) for task in others]
@@ -284,11 +279,10 @@ async def test_a_list_that_never_shows_an_end_is_found_out(api: FakeApi, open_se
 @pytest.mark.timeout(180)
 @pytest.mark.parametrize("is_own", [False, True], ids=["of others", "of this session"])
 async def test_waits_that_start_together_are_few_requests(
-    api: FakeApi, open_session: OpenSession, is_own: bool
+    api: FakeApi, session: BrowserUseSession, is_own: bool
 ):
     """Thousands of waits read pages from their first poll on, and not each status alone."""
     count = 2000
-    session = await open_session()
     api.make = lambda _body: lives(1e6)
     if is_own:
         handles = await asyncio.gather(*(session.submit("x") for _ in range(count)))

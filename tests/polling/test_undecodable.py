@@ -5,8 +5,7 @@ from typing import Any
 
 import pytest
 
-from browser_use_async import TaskStatus, errors
-from tests.support.api_bench import OpenSession
+from browser_use_async import BrowserUseSession, TaskStatus, errors
 from tests.support.fake_api import Call, FakeApi, FakeTask, Fault
 from tests.support.fake_task import lives
 from tests.support.virtual_time import loop_time
@@ -33,10 +32,9 @@ def _odd(api: FakeApi, steps: Any, seconds: float = 20.0) -> str:
 @pytest.mark.long
 @pytest.mark.parametrize("others", [0, 30])
 async def test_a_task_that_can_never_be_read_ends_its_wait(
-    api: FakeApi, open_session: OpenSession, others: int
+    api: FakeApi, session: BrowserUseSession, others: int
 ):
     """The error has the wrong place in the answer, the task, and that it has finished."""
-    session = await open_session()
     handles = [session.handle(api.add(lives(1e6)).id) for _ in range(others)]
     streams = [each.stream_status() for each in handles]
     for each in streams:
@@ -55,9 +53,8 @@ async def test_a_task_that_can_never_be_read_ends_its_wait(
         await each.aclose()
 
 
-async def test_a_timeout_before_that_quotes_the_error(api: FakeApi, open_session: OpenSession):
+async def test_a_timeout_before_that_quotes_the_error(api: FakeApi, session: BrowserUseSession):
     """The cause is there even if the wait ends sooner."""
-    session = await open_session()
     task_id = _odd(api, "none", seconds=0.0)
 
     with pytest.raises(errors.WaitTimeoutError) as caught:
@@ -67,9 +64,8 @@ async def test_a_timeout_before_that_quotes_the_error(api: FakeApi, open_session
     assert "$.steps" in str(caught.value)
 
 
-async def test_a_stream_of_statuses_ends_with_the_end(api: FakeApi, open_session: OpenSession):
+async def test_a_stream_of_statuses_ends_with_the_end(api: FakeApi, session: BrowserUseSession):
     """It needs only the status call."""
-    session = await open_session()
     task_id = _odd(api, [{"id": "s", "step": "one"}])
 
     statuses = [str(status) async for status in session.stream_status(task_id)]
@@ -79,10 +75,9 @@ async def test_a_stream_of_statuses_ends_with_the_end(api: FakeApi, open_session
 
 
 async def test_a_stream_of_steps_does_not_end_a_running_task(
-    api: FakeApi, open_session: OpenSession
+    api: FakeApi, session: BrowserUseSession
 ):
     """A task that cannot be decoded while it runs may be decodable at its end."""
-    session = await open_session()
     task = _Odd(life=((0.0, "running"), (60.0, "finished")), live_after=None)
     api.add(task)
     handle = session.handle(task.id)
@@ -98,9 +93,8 @@ async def test_a_stream_of_steps_does_not_end_a_running_task(
     assert 60.0 <= loop_time() <= 80.0
 
 
-async def test_steps_without_ids_end_no_wait(api: FakeApi, open_session: OpenSession):
+async def test_steps_without_ids_end_no_wait(api: FakeApi, session: BrowserUseSession):
     """Missing fields of a step are empty, and steps are numbered by their places."""
-    session = await open_session()
     task_id = _odd(api, [{"next_goal": "Open"}, {"id": None, "next_goal": "Read", "cost": 1}])
 
     ended = await session.wait(task_id)
@@ -113,9 +107,8 @@ async def test_steps_without_ids_end_no_wait(api: FakeApi, open_session: OpenSes
 
 
 @pytest.mark.parametrize("body", ["<html>maintenance</html>", "[1]"])
-async def test_pages_of_a_proxy_are_waited_out(api: FakeApi, open_session: OpenSession, body: str):
+async def test_pages_of_a_proxy_are_waited_out(api: FakeApi, session: BrowserUseSession, body: str):
     """A body of another kind may come from a proxy in between."""
-    session = await open_session()
     api.fault = lambda call: Fault(status=200, body=body) if 10.0 <= call.at < 130.0 else None
 
     ended = await session.wait(api.add(lives(60.0)).id)
@@ -124,9 +117,8 @@ async def test_pages_of_a_proxy_are_waited_out(api: FakeApi, open_session: OpenS
 
 
 @pytest.mark.parametrize("wrong", ["another task", "another field each time"])
-async def test_only_the_same_mistake_counts(api: FakeApi, open_session: OpenSession, wrong: str):
+async def test_only_the_same_mistake_counts(api: FakeApi, session: BrowserUseSession, wrong: str):
     """An answer about another task ends the wait as well; answers that change do not."""
-    session = await open_session()
     task = api.add(lives(5.0, live_after=None))
     fields = ("status", "created_at", "task")
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from browser_use_async import PollPolicy, Task
+from browser_use_async import BrowserUseSession, PollPolicy, Task
 from browser_use_async.polling.watched_task import Subscriber, WatchedTask
 from tests.support.api_bench import OpenSession
 from tests.support.fake_api import FakeApi, Fault
@@ -20,10 +20,9 @@ pytestmark = pytest.mark.looptime
 
 @pytest.mark.long
 async def test_the_deadlines_of_all_waits_take_no_timers_of_their_own(
-    api: FakeApi, open_session: OpenSession, monkeypatch: pytest.MonkeyPatch
+    api: FakeApi, session: BrowserUseSession, monkeypatch: pytest.MonkeyPatch
 ):
     """None of three hundred waits for one task sets a timer, and each one ends on time."""
-    session = await open_session()
     task = api.add(lives(1e6))
     loop = asyncio.get_running_loop()
     timers: list[float] = []
@@ -47,9 +46,8 @@ async def test_the_deadlines_of_all_waits_take_no_timers_of_their_own(
     assert await asyncio.gather(*waits) == pytest.approx([0.0] * 300, abs=0.05)
 
 
-async def test_deadlines_in_any_order_are_kept(api: FakeApi, open_session: OpenSession):
+async def test_deadlines_in_any_order_are_kept(api: FakeApi, session: BrowserUseSession):
     """The first deadline may come last, and other waits may have left before."""
-    session = await open_session()
     tasks = [api.add(lives(30.0 if number % 3 == 0 else 1e6)) for number in range(60)]
 
     async def wait(task_id: str, timeout: float) -> float:
@@ -83,9 +81,8 @@ async def test_ended_waits_are_released(api: FakeApi, open_session: OpenSession)
 
 
 @pytest.mark.long
-async def test_tasks_of_pages_under_way_cost_no_work(api: FakeApi, open_session: OpenSession):
+async def test_tasks_of_pages_under_way_cost_no_work(api: FakeApi, session: BrowserUseSession):
     """While pages are slow, a thousand tasks in them are not visited again and again."""
-    session = await open_session()
     waits = [asyncio.create_task(session.wait(api.add(lives(1e6)).id)) for _ in range(1000)]
     await asyncio.sleep(10.0)
     api.fault = lambda call: Fault(delay=4.0) if call.route == "list" else None

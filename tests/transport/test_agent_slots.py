@@ -7,7 +7,14 @@ from typing import Any
 import attrs
 import pytest
 
-from browser_use_async import CallLimits, RetryPolicy, SlotAwaited, TaskStatus, errors
+from browser_use_async import (
+    BrowserUseSession,
+    CallLimits,
+    RetryPolicy,
+    SlotAwaited,
+    TaskStatus,
+    errors,
+)
 from tests.support.api_bench import OpenSession
 from tests.support.fake_api import Call, FakeApi, FakeTask, Fault
 from tests.support.fake_task import TERMINAL, lives
@@ -34,9 +41,8 @@ def _allow(api: FakeApi, slots: int) -> None:
     api.fault = fault
 
 
-async def test_tasks_wait_for_a_slot(api: FakeApi, open_session: OpenSession):
+async def test_tasks_wait_for_a_slot(api: FakeApi, session: BrowserUseSession):
     """Thirty tasks on five slots: all of them finish, no task is lost or doubled."""
-    session = await open_session()
     api.make = lambda _body: lives(10.0)
     _allow(api, 5)
 
@@ -50,9 +56,8 @@ async def test_tasks_wait_for_a_slot(api: FakeApi, open_session: OpenSession):
     assert loop_time() <= 100.0
 
 
-async def test_callers_that_are_refused_keep_their_order(api: FakeApi, open_session: OpenSession):
+async def test_callers_that_are_refused_keep_their_order(api: FakeApi, session: BrowserUseSession):
     """The first of thirty callers gets the first slot, not the last one that was refused."""
-    session = await open_session()
     created: list[str] = []
 
     def make(body: dict[str, Any]) -> FakeTask:
@@ -69,9 +74,8 @@ async def test_callers_that_are_refused_keep_their_order(api: FakeApi, open_sess
     assert api.count("run") >= 30 + 29  # each but the first was refused
 
 
-async def test_only_run_task_is_delayed(api: FakeApi, open_session: OpenSession):
+async def test_only_run_task_is_delayed(api: FakeApi, session: BrowserUseSession):
     """While the account is full, all other calls are sent at once."""
-    session = await open_session()
     running = api.add(lives(1e6))
     _allow(api, 1)
     waiting = asyncio.create_task(session.submit("x"))
@@ -90,10 +94,9 @@ async def test_only_run_task_is_delayed(api: FakeApi, open_session: OpenSession)
 
 @pytest.mark.parametrize("asked", [{}, {"Retry-After": "5"}], ids=str)
 async def test_an_end_that_a_wait_sees_frees_the_slot_at_once(
-    api: FakeApi, open_session: OpenSession, asked: dict[str, str]
+    api: FakeApi, session: BrowserUseSession, asked: dict[str, str]
 ):
     """Run-task need not wait for its whole pause, though the service asked for one long before."""
-    session = await open_session()
     api.next_tasks = [lives(300.0), lives(1.0)]
     refusal = attrs.evolve(FULL, headers=asked)
 
@@ -113,9 +116,8 @@ async def test_an_end_that_a_wait_sees_frees_the_slot_at_once(
     assert second.born <= 300.0 + 3.0  # the end is seen within the latency target
 
 
-async def test_a_pause_that_the_service_asks_for_is_kept(api: FakeApi, open_session: OpenSession):
+async def test_a_pause_that_the_service_asks_for_is_kept(api: FakeApi, session: BrowserUseSession):
     """Run-task is not sent before its time, though a task of the session ends meanwhile."""
-    session = await open_session()
     api.next_tasks = [lives(5.0), lives(1.0)]
     asked = attrs.evolve(FULL, headers={"Retry-After": "40"})
     api.fault = lambda call: asked if call.route == "run" and _alive(api) else None
@@ -125,9 +127,8 @@ async def test_a_pause_that_the_service_asks_for_is_kept(api: FakeApi, open_sess
     assert [at >= 40.0 for at in api.times("run")] == [False, False, True]
 
 
-async def test_pauses_are_short_again_after_a_success(api: FakeApi, open_session: OpenSession):
+async def test_pauses_are_short_again_after_a_success(api: FakeApi, session: BrowserUseSession):
     """They grow to half a minute while the account is full, and begin anew."""
-    session = await open_session()
     full = ((0.0, 200.0), (300.0, 305.0))
     api.fault = lambda call: FULL if any(since <= call.at < to for since, to in full) else None
     await session.submit("x")
@@ -141,10 +142,9 @@ async def test_pauses_are_short_again_after_a_success(api: FakeApi, open_session
 @pytest.mark.parametrize("first", [FULL, Fault(status=429, headers={"Retry-After": "5"})])
 @pytest.mark.parametrize("second", [FULL, Fault(status=429)])
 async def test_after_a_refused_probe_comes_another(
-    api: FakeApi, open_session: OpenSession, first: Fault, second: Fault
+    api: FakeApi, session: BrowserUseSession, first: Fault, second: Fault
 ):
     """For any refusal, neither run-task nor other calls are delayed for ever."""
-    session = await open_session()
     task = api.add(lives(1e6))
     api.break_calls("run", {1: first, 2: second})
     submission = asyncio.create_task(session.submit("x"))
@@ -157,10 +157,9 @@ async def test_after_a_refused_probe_comes_another(
 
 
 async def test_a_probe_that_is_given_up_makes_room_for_another(
-    api: FakeApi, open_session: OpenSession
+    api: FakeApi, session: BrowserUseSession
 ):
     """The call that tests for a slot is cancelled: another one takes its place."""
-    session = await open_session()
     api.break_calls("run", {1: FULL, 2: Fault(stall=1e6)})
     probe = asyncio.create_task(session.tasks.run("x"))
     await asyncio.sleep(10.0)
@@ -173,9 +172,8 @@ async def test_a_probe_that_is_given_up_makes_room_for_another(
     assert probe.cancelled()
 
 
-async def test_one_probe_at_a_time_asks_for_a_slot(api: FakeApi, open_session: OpenSession):
+async def test_one_probe_at_a_time_asks_for_a_slot(api: FakeApi, session: BrowserUseSession):
     """A hundred submissions on a full account send a few requests a minute, not a hundred."""
-    session = await open_session()
     blocker = api.add(lives(1e6))
     _allow(api, 1)
     submissions = [asyncio.create_task(session.submit(f"task {n}")) for n in range(100)]
@@ -191,9 +189,8 @@ async def test_one_probe_at_a_time_asks_for_a_slot(api: FakeApi, open_session: O
     await asyncio.gather(*submissions, return_exceptions=True)
 
 
-async def test_nothing_is_created_after_a_cancellation(api: FakeApi, open_session: OpenSession):
+async def test_nothing_is_created_after_a_cancellation(api: FakeApi, session: BrowserUseSession):
     """Cancelled while it queues for a slot, a submission ends at once and is never sent."""
-    session = await open_session()
     api.add(lives(50.0))
     _allow(api, 1)
     submission = asyncio.create_task(session.run_and_wait("x"))
@@ -211,10 +208,9 @@ async def test_nothing_is_created_after_a_cancellation(api: FakeApi, open_sessio
 
 
 async def test_a_refusal_that_comes_after_a_cancellation_is_the_last(
-    api: FakeApi, open_session: OpenSession
+    api: FakeApi, session: BrowserUseSession
 ):
     """The request was on the wire at the cancellation; no other is sent for it."""
-    session = await open_session()
     late = attrs.evolve(FULL, delay=1.0)
     api.break_calls("run", {1: late})
     submission = asyncio.create_task(session.run_and_wait("x"))
@@ -245,10 +241,9 @@ async def test_the_wait_for_a_slot_times_out(api: FakeApi, open_session: OpenSes
 
 
 async def test_a_timeout_while_waiting_for_a_slot_has_the_refusal(
-    api: FakeApi, open_session: OpenSession
+    api: FakeApi, session: BrowserUseSession
 ):
     """No task exists after the caller's timeout, and none will."""
-    session = await open_session()
     api.add(lives(1e6))
     _allow(api, 1)
 
@@ -260,9 +255,8 @@ async def test_a_timeout_while_waiting_for_a_slot_has_the_refusal(
     assert len(api.tasks) == 1
 
 
-async def test_the_thin_layer_fails_like_any_call(api: FakeApi, open_session: OpenSession):
+async def test_the_thin_layer_fails_like_any_call(api: FakeApi, session: BrowserUseSession):
     """`tasks.run` is one plain call: repeated as the policy says, then the refusal is raised."""
-    session = await open_session()
     api.add(lives(1e6))
     _allow(api, 1)
 
@@ -286,9 +280,8 @@ async def test_one_event_reports_the_wait(api: FakeApi, open_session: OpenSessio
     assert events[0].patience == pytest.approx(3600.0, abs=1.0)
 
 
-async def test_another_429_is_not_about_slots(api: FakeApi, open_session: OpenSession):
+async def test_another_429_is_not_about_slots(api: FakeApi, session: BrowserUseSession):
     """A plain 429 to run-task is repeated as the policy says, and then raised."""
-    session = await open_session()
     api.make = lambda _body: FakeTask()
     api.fault = lambda _call: Fault(status=429)
 

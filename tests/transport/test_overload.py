@@ -74,10 +74,9 @@ async def test_many_callers_send_one_probe_per_pause(
 
 @pytest.mark.parametrize("status", [429, 503])
 async def test_calls_that_a_pause_held_back_begin_one_by_one(
-    api: FakeApi, open_session: OpenSession, status: int
+    api: FakeApi, session: BrowserUseSession, status: int
 ):
     """Of 200 calls, 26 reach the service in the first second after a pause, and all within 3."""
-    session = await open_session()
     task = api.add(lives(1e6))
     refusal = Fault(status=status, headers={"Retry-After": "300"})
     api.break_calls("status", {1: refusal})
@@ -95,9 +94,8 @@ async def test_calls_that_a_pause_held_back_begin_one_by_one(
     assert times[-1] <= times[0] + 3.0
 
 
-async def test_a_pause_applies_to_calls_of_every_kind(api: FakeApi, open_session: OpenSession):
+async def test_a_pause_applies_to_calls_of_every_kind(api: FakeApi, session: BrowserUseSession):
     """The pause that one call gets applies to all: a stop, a list and a new task wait as well."""
-    session = await open_session()
     task = api.add(lives(1e6))
     api.break_calls("status", {1: LIMITED})
 
@@ -173,9 +171,8 @@ async def test_a_probe_that_is_cancelled_makes_room_for_the_next(
     assert api.times("get") == [pytest.approx(12.0, abs=0.2)]
 
 
-async def test_a_long_pause_is_raised_without_sending(api: FakeApi, open_session: OpenSession):
+async def test_a_long_pause_is_raised_without_sending(api: FakeApi, session: BrowserUseSession):
     """A call that will not wait for the rest of a pause fails at once, with its length."""
-    session = await open_session()
     task = api.add(lives(1e6))
     api.break_calls("status", {1: Fault(status=429, headers={"Retry-After": "300"})})
     with pytest.raises(errors.RateLimitError) as first:
@@ -209,9 +206,8 @@ async def test_a_longer_pause_reaches_queued_calls(api: FakeApi, open_session: O
 
 
 @pytest.mark.long
-async def test_ten_minutes_of_503_are_asked_once_per_call(api: FakeApi, open_session: OpenSession):
+async def test_ten_minutes_of_503_are_asked_once_per_call(api: FakeApi, session: BrowserUseSession):
     """The retry budget is used up, and then one call is one request."""
-    session = await open_session()
     api.fault = lambda _call: Fault(status=503)
     calls = 0
 
@@ -287,9 +283,8 @@ async def _successes(session: BrowserUseSession, task_id: str, count: int) -> in
     return good
 
 
-async def test_submissions_do_not_depend_on_the_budget(api: FakeApi, open_session: OpenSession):
+async def test_submissions_do_not_depend_on_the_budget(api: FakeApi, session: BrowserUseSession):
     """An outage that emptied the bucket does not keep a lost answer from being found."""
-    session = await open_session()
     api.fault = lambda call: Fault(status=503) if call.route == "status" else None
     for _ in range(100):
         with pytest.raises(errors.InternalServerError):

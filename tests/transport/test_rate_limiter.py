@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pytest
 
-from browser_use_async import CallLimits, RetryPolicy, TaskStatus, errors
+from browser_use_async import BrowserUseSession, CallLimits, RetryPolicy, TaskStatus, errors
 from tests.support.api_bench import OpenSession
 from tests.support.fake_api import FakeApi, Fault
 from tests.support.fake_task import lives
@@ -68,9 +68,8 @@ async def test_refusals_of_calls_sent_together_halve_the_window_once(
     assert 8 <= api.most_in_flight <= 12
 
 
-async def test_no_pause_is_longer_than_ten_minutes(api: FakeApi, open_session: OpenSession):
+async def test_no_pause_is_longer_than_ten_minutes(api: FakeApi, session: BrowserUseSession):
     """One absurd `Retry-After` does not end every wait of the session."""
-    session = await open_session()
     task = api.add(lives(30.0))
     api.break_calls("status", {1: Fault(status=429, headers={"Retry-After": "86400"})})
 
@@ -245,10 +244,9 @@ def test_limits_that_cannot_work_are_refused(wrong: dict[str, float]):
     ],
 )
 async def test_what_the_server_says_about_repeating(
-    api: FakeApi, open_session: OpenSession, route: str, status: int, said: str, requests: int
+    api: FakeApi, session: BrowserUseSession, route: str, status: int, said: str, requests: int
 ):
     """`X-Should-Retry` is respected for reads and idempotent calls, and for no others."""
-    session = await open_session()
     task = api.add(lives(1e6))
     api.break_calls(route, {1: Fault(status=status, headers={"X-Should-Retry": said})})
     verbs = {

@@ -13,11 +13,10 @@ import pytest
 import tenacity
 from multidict import CIMultiDict
 
-from browser_use_async import RetryPolicy, RetryScheduled, TaskStatus, errors
+from browser_use_async import BrowserUseSession, RetryPolicy, RetryScheduled, TaskStatus, errors
 from browser_use_async.api.endpoint_table import ENDPOINTS, Effect
 from browser_use_async.transport.response import Outcome, OutcomeKind, Reply
 from browser_use_async.transport.retry import may_try_again
-from tests.support.api_bench import OpenSession
 from tests.support.bench import FAST, Connect, Serve
 from tests.support.fake_api import FakeApi, Fault
 from tests.support.fake_task import lives
@@ -290,10 +289,9 @@ def test_a_pause_by_date_is_capped_as_well():
 @pytest.mark.looptime
 @pytest.mark.parametrize("between", [Fault(status=200, body="{}"), Fault(status=503)])
 async def test_answers_that_are_wrong_in_different_ways_are_asked_for_again(
-    api: FakeApi, open_session: OpenSession, between: Fault
+    api: FakeApi, session: BrowserUseSession, between: Fault
 ):
     """Only the same mistake twice in a row is the service's final answer."""
-    session = await open_session()
     task = api.add(lives(1e6))
     wrong = Fault(status=200, body='{"id": 5}')
     api.break_calls("get", {1: wrong, 2: between, 3: wrong})

@@ -32,10 +32,10 @@ asyncio.run(run(Run(sys.argv[1], sys.argv[2], sys.argv[3], count=int(sys.argv[4]
 @pytest.mark.skipif(shutil.which("strace") is None, reason="needs strace")
 @pytest.mark.parametrize(("concurrency", "bound"), [(1, 3.0), (20, 2.3)])
 async def test_the_intent_is_on_the_disk_before_the_request_leaves(
-    serve: Serve, ledger: Path, concurrency: int, bound: float
+    launch: Serve, ledger: Path, concurrency: int, bound: float
 ) -> None:
     """At most 3 fsyncs for an item, fewer when many wait, and one before each request."""
-    server = await serve()
+    server = await launch()
     count = 40
     trace = ledger.with_name("trace")
     command = ["strace", "-f", "-s", "40", "-e", "trace=fsync,fdatasync,sendto,sendmsg,write"]
@@ -103,14 +103,14 @@ class Auditor(ScriptedExecutor):
 
 
 async def _audited(
-    serve: Serve, open_session: Open, ledger: Path, store: Callable[..., LedgerStore]
+    launch: Serve, open_session: Open, ledger: Path, store: Callable[..., LedgerStore]
 ) -> list[ItemState]:
     async def start_writer(opens: Callable[[], LedgerFile]) -> LedgerWriter:
         opened = await asyncio.to_thread(opens)
         return LedgerWriter(opened, store(opened.connection))
 
     auditor = Auditor(ledger)
-    server = await serve(executor=auditor)
+    server = await launch(executor=auditor)
     session = await open_session(server, runtime=Runtime(start_writer=start_writer))
     await session.run_many(items(60), concurrency=20, ledger=ledger).collect()
     return auditor.found
@@ -118,10 +118,10 @@ async def _audited(
 
 @pytest.mark.long
 async def test_others_see_the_intent_before_the_task_exists(
-    serve: Serve, open_session: Open, ledger: Path
+    launch: Serve, open_session: Open, ledger: Path
 ) -> None:
     """With 20 at once, each task that begins has its intent in the committed ledger."""
-    found = await _audited(serve, open_session, ledger, LedgerStore)
+    found = await _audited(launch, open_session, ledger, LedgerStore)
 
     assert len(found) == 60
     assert set(found) <= {ItemState.INTENT, ItemState.SUBMITTED}
@@ -129,7 +129,7 @@ async def test_others_see_the_intent_before_the_task_exists(
 
 @pytest.mark.long
 async def test_a_forgetful_ledger_is_noticed(
-    serve: Serve, open_session: Open, ledger: Path
+    launch: Serve, open_session: Open, ledger: Path
 ) -> None:
     """The control: without the intent the same reader finds nothing."""
-    assert ItemState.NEW in await _audited(serve, open_session, ledger, Forgetful)
+    assert ItemState.NEW in await _audited(launch, open_session, ledger, Forgetful)

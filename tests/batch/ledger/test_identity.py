@@ -82,9 +82,9 @@ class Running:
 
 
 @pytest.fixture
-async def running(serve: Serve, open_session: Open, tmp_path: Path) -> Running:
+async def running(launch: Serve, open_session: Open, tmp_path: Path) -> Running:
     """A batch that has not started."""
-    server = await serve(executor=hanging({"Task": Scenario(steps=("Look",), step_seconds=0.01)}))
+    server = await launch(executor=hanging({"Task": Scenario(steps=("Look",), step_seconds=0.01)}))
     folder = tmp_path / "ledger"
     folder.mkdir()
     return Running(server, await open_session(server), folder / "run.db")
@@ -147,10 +147,10 @@ async def test_a_saved_copy_replaces_no_file(running: Running) -> None:
 
 
 async def test_few_tasks_are_created_after_the_ledger_is_gone(
-    serve: Serve, open_session: Open, ledger: Path
+    launch: Serve, open_session: Open, ledger: Path
 ) -> None:
     """Under load only requests that were about to leave still leave."""
-    server = await serve()
+    server = await launch()
     session = await open_session(server)
     texts = (f"Task {number}" for number in range(500))
     batch = session.run_many(texts, concurrency=10, ledger=ledger)
@@ -172,10 +172,10 @@ async def test_few_tasks_are_created_after_the_ledger_is_gone(
 
 @pytest.mark.long
 async def test_a_ledger_that_is_only_read_meanwhile_is_fine(
-    serve: Serve, open_session: Open, ledger: Path
+    launch: Serve, open_session: Open, ledger: Path
 ) -> None:
     """Readers and copies do not change the file."""
-    session = await open_session(await serve())
+    session = await open_session(await launch())
     batch = session.run_many([f"Task {n}" for n in range(30)], concurrency=3, ledger=ledger)
 
     results = []

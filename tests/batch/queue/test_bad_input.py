@@ -40,9 +40,9 @@ def change(address: str, *statements: str) -> None:
             connection.execute(statement)
 
 
-async def works_still(serve: Serve, open_session: Open, queue: str, **given: Any) -> bool:
+async def works_still(launch: Serve, open_session: Open, queue: str, **given: Any) -> bool:
     """Whether the queue has its two items, and does them."""
-    server = await serve()
+    server = await launch()
     await batch.enqueue(queue, ITEMS, **given)
     await batch.work(queue, session=await open_session(server))
     state = await batch.status(queue)
@@ -118,7 +118,7 @@ async def test_a_pooler_without_settings(postgres: str) -> None:
 
 
 async def test_a_user_without_rights(
-    serve: Serve, open_session: Open, postgres: str, queue: str
+    launch: Serve, open_session: Open, postgres: str, queue: str
 ) -> None:
     """The error says which right is missing; with the owner's address it works."""
     change(postgres, "DROP ROLE IF EXISTS guest", "CREATE ROLE guest LOGIN")
@@ -133,11 +133,11 @@ async def test_a_user_without_rights(
     for error in (before, after, read):
         assert "permission denied" in str(error)
         assert "Give this user the right to create the schema browser_use_batches" in str(error)
-    assert await works_still(serve, open_session, queue)
+    assert await works_still(launch, open_session, queue)
 
 
 async def test_tables_of_another_version(
-    serve: Serve, open_session: Open, postgres: str, queue: str
+    launch: Serve, open_session: Open, postgres: str, queue: str
 ) -> None:
     """They are left unchanged, by whoever writes or reads."""
     await batch.enqueue(queue, ITEMS)
@@ -152,17 +152,17 @@ async def test_tables_of_another_version(
         assert isinstance(error, LedgerVersionError)
         assert "has tables of version 99" in str(error)
     change(postgres, "UPDATE browser_use_batches.queue_version SET version = 1")
-    assert await works_still(serve, open_session, queue)
+    assert await works_still(launch, open_session, queue)
 
 
 async def test_an_engine_of_another_version(
-    serve: Serve, open_session: Open, postgres: str, queue: str
+    launch: Serve, open_session: Open, postgres: str, queue: str
 ) -> None:
     """The tables of another procrastinate are not used, and the error names both."""
     import procrastinate
 
     await batch.enqueue(queue, ITEMS)
-    session = await open_session(await serve())
+    session = await open_session(await launch())
     change(postgres, "UPDATE browser_use_batches.engine_version SET version = '04.00.00'")
 
     error = await refusal(batch.work(queue, session=session))
@@ -184,10 +184,10 @@ async def test_a_schema_of_another_program(postgres: str, queue: str) -> None:
 
 
 async def test_a_lost_table_is_an_error(
-    serve: Serve, open_session: Open, postgres: str, queue: str
+    launch: Serve, open_session: Open, postgres: str, queue: str
 ) -> None:
     """A queue without its items is damaged, and nothing is sent."""
-    server = await serve()
+    server = await launch()
     await batch.enqueue(queue, ITEMS)
     change(postgres, "DROP TABLE browser_use_batches.items")
 
@@ -198,10 +198,10 @@ async def test_a_lost_table_is_an_error(
 
 
 async def test_a_queue_that_is_not_there(
-    serve: Serve, open_session: Open, postgres: str, queue: str
+    launch: Serve, open_session: Open, postgres: str, queue: str
 ) -> None:
     """Neither reading nor working creates it, also beside another queue."""
-    session = await open_session(await serve())
+    session = await open_session(await launch())
     calls = [
         lambda: batch.status(queue),
         lambda: batch.retry(queue),
@@ -216,7 +216,7 @@ async def test_a_queue_that_is_not_there(
             await batch.enqueue(f"{postgres}#other", ITEMS)
 
 
-async def test_another_prefix_is_refused(serve: Serve, open_session: Open, queue: str) -> None:
+async def test_another_prefix_is_refused(launch: Serve, open_session: Open, queue: str) -> None:
     """All items would be other tasks, and be paid for again."""
     await batch.enqueue(queue, ITEMS, key_prefix="p/")
 
@@ -224,10 +224,10 @@ async def test_another_prefix_is_refused(serve: Serve, open_session: Open, queue
 
     assert isinstance(error, LedgerMismatchError)
     assert "the batch has the key_prefix 'p/', and now it is 'q/'" in str(error)
-    assert await works_still(serve, open_session, queue)
+    assert await works_still(launch, open_session, queue)
 
 
-async def test_another_limit_is_refused(serve: Serve, open_session: Open, queue: str) -> None:
+async def test_another_limit_is_refused(launch: Serve, open_session: Open, queue: str) -> None:
     """A limit that some items do not have is none; a budget may change, but not come later."""
     limits: dict[str, Any] = {"limit_by": lambda item: item.key, "per_key": 1}
     await batch.enqueue(queue, ITEMS, **limits)
@@ -242,10 +242,10 @@ async def test_another_limit_is_refused(serve: Serve, open_session: Open, queue:
     assert "per_key 1, and now it is None" in str(errors[1])
     assert "budget_cents None, and now it is 100" in str(errors[2])
     assert all(isinstance(each, LedgerMismatchError) for each in errors)
-    assert await works_still(serve, open_session, queue, **limits)
+    assert await works_still(launch, open_session, queue, **limits)
 
 
-async def test_changed_content_is_refused(serve: Serve, open_session: Open, queue: str) -> None:
+async def test_changed_content_is_refused(launch: Serve, open_session: Open, queue: str) -> None:
     """In one input, and in a later one; what was there is done as it was."""
     with pytest.raises(LedgerMismatchError, match="earlier in the input"):
         await batch.enqueue(queue, [("a", "one"), ("a", "other")])
@@ -256,14 +256,14 @@ async def test_changed_content_is_refused(serve: Serve, open_session: Open, queu
     assert "the item 'a' has changed: its key stands for another request in this batch" in str(
         error
     )
-    assert await works_still(serve, open_session, queue)
+    assert await works_still(launch, open_session, queue)
 
 
 async def test_a_service_without_keys_is_refused(
-    serve: Serve, open_session: Open, queue: str
+    launch: Serve, open_session: Open, queue: str
 ) -> None:
     """Nothing is sent, and the error says what to use there."""
-    server = await serve(submission_keys=False)
+    server = await launch(submission_keys=False)
     await batch.enqueue(queue, ITEMS)
 
     with pytest.raises(ConfigurationError, match="keeps no submission keys") as caught:
@@ -271,7 +271,7 @@ async def test_a_service_without_keys_is_refused(
 
     assert "a ledger in a file" in str(caught.value)
     assert not server.store.tasks
-    assert await works_still(serve, open_session, queue)
+    assert await works_still(launch, open_session, queue)
 
 
 @pytest.mark.parametrize(
@@ -286,10 +286,10 @@ async def test_a_service_without_keys_is_refused(
     ],
 )
 async def test_options_that_make_no_sense(
-    serve: Serve, open_session: Open, given: dict[str, Any]
+    launch: Serve, open_session: Open, given: dict[str, Any]
 ) -> None:
     """They are refused before the database is asked."""
-    session = await open_session(await serve())
+    session = await open_session(await launch())
 
     with pytest.raises(InvalidRequestError, match="nothing was sent") as caught:
         await batch.work("postgresql://127.0.0.1:9/db#run", session=session, **given)

@@ -28,9 +28,9 @@ def site_of(item: BatchItem) -> str | None:
     return site if site != "none" else None
 
 
-async def test_all_processes_keep_one_budget(serve: Serve, open_session: Open, queue: str) -> None:
+async def test_all_processes_keep_one_budget(launch: Serve, open_session: Open, queue: str) -> None:
     """Two spend no more than the budget, stop, and go on when it is larger."""
-    server = await serve()
+    server = await launch()
     sessions = [await open_session(server) for _ in range(2)]
     await batch.enqueue(queue, texts(12), budget_cents=20)
 
@@ -51,11 +51,11 @@ async def test_all_processes_keep_one_budget(serve: Serve, open_session: Open, q
 
 @pytest.mark.parametrize("budget", [12, 100])
 async def test_a_second_process_reserves_nothing_for_what_is_reserved(
-    serve: Serve, open_session: Open, queue: str, budget: int
+    launch: Serve, open_session: Open, queue: str, budget: int
 ) -> None:
     """An item that goes on elsewhere needs no room in a full budget, and takes none in another."""
     executor = Held()
-    server = await serve(executor=executor)
+    server = await launch(executor=executor)
     session = await open_session(server)
     await batch.enqueue(queue, texts(2), budget_cents=budget)
     leaving = asyncio.ensure_future(batch.work(queue, session=session))
@@ -74,11 +74,11 @@ async def test_a_second_process_reserves_nothing_for_what_is_reserved(
 
 
 async def test_who_waits_for_money_makes_place_for_who_gives_it_back(
-    serve: Serve, open_session: Open, queue: str
+    launch: Serve, open_session: Open, queue: str
 ) -> None:
     """All slots wait for a budget that only a begun item without a slot can free."""
     executor = Held("Task 0")
-    server = await serve(executor=executor)
+    server = await launch(executor=executor)
     first, second = [await open_session(server) for _ in range(2)]
     await batch.enqueue(queue, texts(3), budget_cents=10)
     leaving = asyncio.ensure_future(batch.work(queue, session=first, concurrency=1))
@@ -99,11 +99,11 @@ async def test_who_waits_for_money_makes_place_for_who_gives_it_back(
 
 
 async def test_a_retry_is_paid_from_the_same_budget(
-    serve: Serve, open_session: Open, queue: str
+    launch: Serve, open_session: Open, queue: str
 ) -> None:
     """The cost of the failed task stays spent."""
     executor = Mended("Task")
-    server = await serve(executor=executor)
+    server = await launch(executor=executor)
     session = await open_session(server)
     await batch.enqueue(queue, texts(1), budget_cents=9)
     await batch.work(queue, session=session)
@@ -118,14 +118,14 @@ async def test_a_retry_is_paid_from_the_same_budget(
 
 
 async def test_items_of_a_site_wait_without_holding_up_others(
-    serve: Serve, open_session: Open, queue: str
+    launch: Serve, open_session: Open, queue: str
 ) -> None:
     """A hundred items of a site that has no room leave the slots to others."""
     executor = ScriptedExecutor(
         {"slow": Scenario(steps=("Look",), step_seconds=1.0)},
         default=Scenario(steps=("Look",), step_seconds=0.01),
     )
-    server = await serve(executor=executor)
+    server = await launch(executor=executor)
     slow = [(f"slow/{number}", f"slow/{number}") for number in range(4)]
     other = [(f"none/{number}", f"none/{number}") for number in range(20)]
     state = await batch.enqueue(queue, slow + other, limit_by=site_of, per_key=1)
@@ -140,11 +140,11 @@ async def test_items_of_a_site_wait_without_holding_up_others(
 
 
 async def test_what_is_tried_again_waits_for_its_site(
-    serve: Serve, open_session: Open, queue: str
+    launch: Serve, open_session: Open, queue: str
 ) -> None:
     """The limit counts for second tasks, too."""
     executor = Mended("a/")
-    server = await serve(executor=executor)
+    server = await launch(executor=executor)
     session = await open_session(server)
     items = [(f"a/{number}", f"a/{number}") for number in range(6)]
     await batch.enqueue(queue, items, limit_by=site_of, per_key=2)
@@ -160,10 +160,10 @@ async def test_what_is_tried_again_waits_for_its_site(
 
 
 @pytest.mark.long
-async def test_processes_keep_a_limit_together(serve: Serve, queue: str) -> None:
+async def test_processes_keep_a_limit_together(launch: Serve, queue: str) -> None:
     """Three processes, one of which is killed: no site exceeds its limit, and all items end."""
     executor = ScriptedExecutor(default=Scenario(steps=("Look",), step_seconds=0.1))
-    server = await serve(executor=executor)
+    server = await launch(executor=executor)
     keys = [f"{'aabcdnone'[number % 5]}/{number}" for number in range(60)]
     await batch.enqueue(queue, [(key, key) for key in keys], limit_by=site_of, per_key=2)
     works = Works(

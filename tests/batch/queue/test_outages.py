@@ -24,7 +24,7 @@ SLOW = Scenario(steps=("Look",), step_seconds=0.2)
 
 @pytest.mark.parametrize("mode", ["fast", "immediate"])
 async def test_the_database_may_restart(
-    serve: Serve,
+    launch: Serve,
     open_session: Open,
     postgres_server: PostgresServer,
     queue: str,
@@ -32,7 +32,7 @@ async def test_the_database_may_restart(
     mode: str,
 ) -> None:
     """A restart or a crash under running items costs a moment: one task for each item."""
-    server = await serve(executor=ScriptedExecutor(default=SLOW))
+    server = await launch(executor=ScriptedExecutor(default=SLOW))
     sessions = [await open_session(server) for _ in range(2)]
     await batch.enqueue(queue, texts(30), budget_cents=Decimal(30_000))
     working = asyncio.gather(
@@ -50,10 +50,10 @@ async def test_the_database_may_restart(
 
 
 async def test_a_worker_waits_for_a_database_that_is_not_up_yet(
-    serve: Serve, open_session: Open, postgres_server: PostgresServer, queue: str, texts: Texts
+    launch: Serve, open_session: Open, postgres_server: PostgresServer, queue: str, texts: Texts
 ) -> None:
     """One that starts while PostgreSQL is down works once it is there."""
-    server = await serve()
+    server = await launch()
     session = await open_session(server)
     await batch.enqueue(queue, texts(3))
     with postgres_server.stopped():
@@ -66,10 +66,10 @@ async def test_a_worker_waits_for_a_database_that_is_not_up_yet(
 
 
 async def test_an_outage_that_lasts_too_long_ends_a_worker(
-    serve: Serve, open_session: Open, postgres: str, texts: Texts
+    launch: Serve, open_session: Open, postgres: str, texts: Texts
 ) -> None:
     """The error says so after `outage_timeout`, and another worker goes on."""
-    server = await serve(executor=ScriptedExecutor(default=SLOW))
+    server = await launch(executor=ScriptedExecutor(default=SLOW))
     session = await open_session(server)
     async with TcpProxy("127.0.0.1", urlsplit(postgres).port or 5432) as proxy:
         cut = f"{through(postgres, proxy)}#run"
@@ -90,10 +90,10 @@ async def test_an_outage_that_lasts_too_long_ends_a_worker(
 
 @pytest.mark.parametrize("budget", [None, Decimal(40_000)])
 async def test_a_connection_that_is_cut_again_and_again(
-    serve: Serve, open_session: Open, postgres: str, texts: Texts, budget: Decimal | None
+    launch: Serve, open_session: Open, postgres: str, texts: Texts, budget: Decimal | None
 ) -> None:
     """Statements are repeated, lost answers too: one task each, and exact money."""
-    server = await serve(executor=ScriptedExecutor(default=SLOW))
+    server = await launch(executor=ScriptedExecutor(default=SLOW))
     session = await open_session(server)
     async with TcpProxy("127.0.0.1", urlsplit(postgres).port or 5432) as proxy:
         cut = f"{through(postgres, proxy)}#run"

@@ -28,10 +28,10 @@ async def ends(queue: str) -> list[BatchResult[Any]]:
 
 
 async def test_two_sessions_share_a_queue(
-    serve: Serve, open_session: Open, queue: str, texts: Texts
+    launch: Serve, open_session: Open, queue: str, texts: Texts
 ) -> None:
     """Each item has one task, its cost is counted once, and all results are there in order."""
-    server = await serve()
+    server = await launch()
     sessions = [await open_session(server) for _ in range(2)]
     enqueued = await batch.enqueue(queue, [*texts(20), "Task 3"])
 
@@ -48,10 +48,10 @@ async def test_two_sessions_share_a_queue(
 
 
 async def test_enqueueing_again_adds_what_is_missing(
-    serve: Serve, open_session: Open, queue: str, texts: Texts
+    launch: Serve, open_session: Open, queue: str, texts: Texts
 ) -> None:
     """The same call continues, and items that have ended stay as they are."""
-    server = await serve()
+    server = await launch()
     session = await open_session(server)
     await batch.enqueue(queue, texts(3))
     await batch.work(queue, session=session)
@@ -64,12 +64,12 @@ async def test_enqueueing_again_adds_what_is_missing(
 
 
 async def test_a_job_that_somebody_deleted_is_made_again(
-    serve: Serve, open_session: Open, postgres: str, queue: str, texts: Texts
+    launch: Serve, open_session: Open, postgres: str, queue: str, texts: Texts
 ) -> None:
     """Enqueueing the same input repairs the queue."""
     import psycopg
 
-    server = await serve()
+    server = await launch()
     await batch.enqueue(queue, texts(3))
     with psycopg.connect(postgres, autocommit=True) as connection:
         connection.execute("SET search_path TO browser_use_batches")
@@ -82,11 +82,11 @@ async def test_a_job_that_somebody_deleted_is_made_again(
 
 
 async def test_failed_items_are_tried_again_once(
-    serve: Serve, open_session: Open, queue: str
+    launch: Serve, open_session: Open, queue: str
 ) -> None:
     """`retry` gives each one another task with another key, and the first cost stays."""
     executor = Mended("bad")
-    server = await serve(executor=executor)
+    server = await launch(executor=executor)
     session = await open_session(server)
     await batch.enqueue(queue, ["bad", "good"])
     await batch.work(queue, session=session)
@@ -106,10 +106,10 @@ async def test_failed_items_are_tried_again_once(
 
 
 async def test_a_refused_item_waits_until_it_is_corrected(
-    serve: Serve, open_session: Open, queue: str
+    launch: Serve, open_session: Open, queue: str
 ) -> None:
     """An invalid request has no job; a correct one under its key has."""
-    server = await serve()
+    server = await launch()
     session = await open_session(server)
     await batch.enqueue(queue, [("a", "")])
     await batch.work(queue, session=session)
@@ -146,10 +146,10 @@ def _commits(address: str) -> int:
 
 
 async def test_items_share_their_statements(
-    serve: Serve, open_session: Open, postgres: str, queue: str, texts: Texts
+    launch: Serve, open_session: Open, postgres: str, queue: str, texts: Texts
 ) -> None:
     """Each has four statements: many are fetched, begun, recorded and ended in one."""
-    server = await serve()
+    server = await launch()
     session = await open_session(server)
     await batch.enqueue(queue, texts(200))
     before = await asyncio.to_thread(_commits, postgres)
@@ -162,10 +162,10 @@ async def test_items_share_their_statements(
 
 
 async def test_what_the_service_refuses_is_a_dead_letter(
-    serve: Serve, open_session: Open, queue: str
+    launch: Serve, open_session: Open, queue: str
 ) -> None:
     """It costs nothing, and `retry` takes it again."""
-    server = await serve(faults=[Fault("status", "run_task", calls=1, status=422)])
+    server = await launch(faults=[Fault("status", "run_task", calls=1, status=422)])
     session = await open_session(server)
     await batch.enqueue(queue, ["one"])
     await batch.work(queue, session=session)
@@ -180,10 +180,10 @@ async def test_what_the_service_refuses_is_a_dead_letter(
 
 
 async def test_items_with_the_same_prefix_join_and_cost_nothing(
-    serve: Serve, open_session: Open, postgres: str, queue: str
+    launch: Serve, open_session: Open, postgres: str, queue: str
 ) -> None:
     """A queue joins the tasks of a ledger, and another queue those of the first."""
-    server = await serve()
+    server = await launch()
     session = await open_session(server)
     items = [BatchItem(f"Do {number}", f"item-{number}") for number in range(3)]
     await session.run_many(items, key_prefix="p/").collect()
@@ -199,12 +199,12 @@ async def test_items_with_the_same_prefix_join_and_cost_nothing(
 
 
 async def test_secrets_are_given_to_workers_and_not_to_the_queue(
-    serve: Serve, open_session: Open, postgres: str, queue: str
+    launch: Serve, open_session: Open, postgres: str, queue: str
 ) -> None:
     """The database has their names; a worker without the values says which one it needs."""
     import psycopg
 
-    server = await serve()
+    server = await launch()
     session = await open_session(server)
     request = RunTaskRequest("Log in", secrets={"pin": SECRET}, allowed_domains=["example.com"])
     await batch.enqueue(queue, [BatchItem(request, "a")])
@@ -222,10 +222,10 @@ async def test_secrets_are_given_to_workers_and_not_to_the_queue(
     assert [result.state for result in await ends(queue)] == [ItemState.DONE]
 
 
-async def test_renewed_secrets_keep_the_task(serve: Serve, open_session: Open, queue: str) -> None:
+async def test_renewed_secrets_keep_the_task(launch: Serve, open_session: Open, queue: str) -> None:
     """A task that was begun with another secret is the item's own, and is waited for."""
     executor = Held()
-    server = await serve(executor=executor)
+    server = await launch(executor=executor)
     session = await open_session(server)
     request = RunTaskRequest("Log in", secrets={"pin": SECRET}, allowed_domains=["example.com"])
     await batch.enqueue(queue, [BatchItem(request, "a")])
@@ -245,10 +245,10 @@ async def test_renewed_secrets_keep_the_task(serve: Serve, open_session: Open, q
 
 
 async def test_a_lost_answer_makes_no_second_task(
-    serve: Serve, open_session: Open, queue: str, texts: Texts
+    launch: Serve, open_session: Open, queue: str, texts: Texts
 ) -> None:
     """The same request is sent again with its key."""
-    server = await serve(faults=[Fault("lost_reply", "run_task", calls=(2, 3))])
+    server = await launch(faults=[Fault("lost_reply", "run_task", calls=(2, 3))])
     await batch.enqueue(queue, texts(4))
 
     await batch.work(queue, session=await open_session(server))
@@ -259,10 +259,10 @@ async def test_a_lost_answer_makes_no_second_task(
 
 
 async def test_a_wrong_key_ends_a_worker_and_loses_nothing(
-    serve: Serve, open_session: Open, queue: str, texts: Texts
+    launch: Serve, open_session: Open, queue: str, texts: Texts
 ) -> None:
     """The error is raised once, and another worker goes on with the items."""
-    server = await serve(faults=[Fault("status", "run_task", calls=1, status=401)])
+    server = await launch(faults=[Fault("status", "run_task", calls=1, status=401)])
     session = await open_session(server)
     await batch.enqueue(queue, texts(3))
 
@@ -274,10 +274,10 @@ async def test_a_wrong_key_ends_a_worker_and_loses_nothing(
 
 
 async def test_an_empty_account_stops_a_worker(
-    serve: Serve, open_session: Open, queue: str, texts: Texts
+    launch: Serve, open_session: Open, queue: str, texts: Texts
 ) -> None:
     """Nothing is lost: a later worker goes on."""
-    server = await serve(faults=[Fault("status", "run_task", calls=2, status=402)])
+    server = await launch(faults=[Fault("status", "run_task", calls=2, status=402)])
     session = await open_session(server)
     await batch.enqueue(queue, texts(3))
 
@@ -289,10 +289,10 @@ async def test_an_empty_account_stops_a_worker(
 
 
 async def test_failures_in_a_row_stop_a_worker(
-    serve: Serve, open_session: Open, queue: str, texts: Texts
+    launch: Serve, open_session: Open, queue: str, texts: Texts
 ) -> None:
     """What is left waits for another worker."""
-    server = await serve(executor=Mended("Task"))
+    server = await launch(executor=Mended("Task"))
     await batch.enqueue(queue, texts(10))
 
     worked = await batch.work(
@@ -306,11 +306,11 @@ async def test_failures_in_a_row_stop_a_worker(
 
 
 async def test_a_drain_finishes_what_is_under_way(
-    serve: Serve, open_session: Open, queue: str, texts: Texts
+    launch: Serve, open_session: Open, queue: str, texts: Texts
 ) -> None:
     """No more is begun, and each result is told."""
     executor = Held()
-    server = await serve(executor=executor)
+    server = await launch(executor=executor)
     await batch.enqueue(queue, texts(5))
     drain, results = asyncio.Event(), list[BatchResult[Any]]()
     working = asyncio.ensure_future(
@@ -336,11 +336,11 @@ async def test_a_drain_finishes_what_is_under_way(
 
 
 async def test_a_cancelled_worker_leaves_its_items_at_once(
-    serve: Serve, open_session: Open, queue: str, texts: Texts
+    launch: Serve, open_session: Open, queue: str, texts: Texts
 ) -> None:
     """Another one need not wait for a lease: the same tasks end there."""
     executor = Held()
-    server = await serve(executor=executor)
+    server = await launch(executor=executor)
     session = await open_session(server)
     await batch.enqueue(queue, texts(2))
     leaving = asyncio.ensure_future(batch.work(queue, session=session))
@@ -357,11 +357,11 @@ async def test_a_cancelled_worker_leaves_its_items_at_once(
 
 
 async def test_a_task_that_takes_long_is_waited_for_again(
-    serve: Serve, open_session: Open, queue: str
+    launch: Serve, open_session: Open, queue: str
 ) -> None:
     """After `timeout` its slot is free for others, and it keeps its task."""
     slow = Scenario(steps=("Look",), step_seconds=2.0)
-    server = await serve(scenarios={"slow": slow})
+    server = await launch(scenarios={"slow": slow})
     await batch.enqueue(queue, ["slow", "quick"])
 
     await batch.work(queue, session=await open_session(server), concurrency=1, timeout=0.5)
@@ -370,10 +370,10 @@ async def test_a_task_that_takes_long_is_waited_for_again(
 
 
 async def test_results_are_followed_to_the_end(
-    serve: Serve, open_session: Open, queue: str, texts: Texts
+    launch: Serve, open_session: Open, queue: str, texts: Texts
 ) -> None:
     """A reader gets each item once, whatever process has ended it, and then the end."""
-    server = await serve()
+    server = await launch()
     await batch.enqueue(queue, [*texts(6), ("refused", "")])
 
     async def follow() -> list[str]:
@@ -403,11 +403,11 @@ async def test_what_was_read_before_an_input_fails_is_enqueued(queue: str) -> No
 
 
 async def test_texts_that_no_database_takes_are_stored(
-    serve: Serve, open_session: Open, queue: str
+    launch: Serve, open_session: Open, queue: str
 ) -> None:
     """NUL and long keys, and an output with NUL."""
     scenario = Scenario(steps=("Look",), step_seconds=0.01, output="a\0b")
-    server = await serve(executor=ScriptedExecutor(default=scenario))
+    server = await launch(executor=ScriptedExecutor(default=scenario))
     await batch.enqueue(queue, [("k" * 999 + "\N{GRINNING FACE}", "one"), BatchItem("two", "a\0b")])
 
     await batch.work(queue, session=await open_session(server))
@@ -415,9 +415,9 @@ async def test_texts_that_no_database_takes_are_stored(
     assert [result.state for result in await ends(queue)] == [ItemState.DONE] * 2
 
 
-async def test_a_queue_takes_rows(serve: Serve, open_session: Open, queue: str) -> None:
+async def test_a_queue_takes_rows(launch: Serve, open_session: Open, queue: str) -> None:
     """The values of a row stand in the text of the batch."""
-    server = await serve()
+    server = await launch()
     await batch.enqueue(queue, [{"company": "Acme"}, {"company": "Beta"}], task="Find {company}")
 
     await batch.work(queue, session=await open_session(server))
@@ -426,10 +426,10 @@ async def test_a_queue_takes_rows(serve: Serve, open_session: Open, queue: str) 
 
 
 @pytest.mark.long
-async def test_a_killed_process_is_taken_over(serve: Serve, queue: str, texts: Texts) -> None:
+async def test_a_killed_process_is_taken_over(launch: Serve, queue: str, texts: Texts) -> None:
     """Its items go on elsewhere after a lease, with their tasks and their money."""
     executor = Held()
-    server = await serve(executor=executor)
+    server = await launch(executor=executor)
     await batch.enqueue(queue, texts(4), budget_cents=Decimal(1000))
     works = Works(queue=queue, base_url=server.base_url, api_key=server.api_key, lease=1.5)
     first = await Worker.start(works)
@@ -450,10 +450,10 @@ async def test_a_killed_process_is_taken_over(serve: Serve, queue: str, texts: T
 
 @pytest.mark.long
 async def test_a_living_process_keeps_what_it_works_on(
-    serve: Serve, open_session: Open, queue: str
+    launch: Serve, open_session: Open, queue: str
 ) -> None:
     """It beats while it drains, too, and no other one takes its items over."""
-    server = await serve(executor=hanging())
+    server = await launch(executor=hanging())
     await batch.enqueue(queue, ["one"])
     works = Works(queue=queue, base_url=server.base_url, api_key=server.api_key, lease=1.0)
     draining, other = await Worker.start(works), None

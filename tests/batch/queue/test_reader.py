@@ -10,11 +10,11 @@ from tests.batch.conftest import Mended, Open, Serve
 
 
 async def test_items_are_read_as_rows(
-    serve: Serve, open_session: Open, postgres: str, queue: str
+    launch: Serve, open_session: Open, postgres: str, queue: str
 ) -> None:
     """Their states, tasks, former tasks, times and costs are those of the queue."""
     executor = Mended("flaky")
-    server = await serve(executor=executor)
+    server = await launch(executor=executor)
     await batch.enqueue(f"{postgres}#other", ["another"])
     await batch.enqueue(queue, [("a", "flaky"), ("b", "fine"), ("c", "")], budget_cents=5000)
     session = await open_session(server)
@@ -63,9 +63,9 @@ async def test_more_items_than_one_statement_reads(queue: str) -> None:
     assert [row.key for row in read_ledger(queue).rows()] == keys
 
 
-async def test_the_rest_is_foretold(serve: Serve, open_session: Open, queue: str) -> None:
+async def test_the_rest_is_foretold(launch: Serve, open_session: Open, queue: str) -> None:
     """As for a ledger: by the cost and the pace of what has ended."""
-    server = await serve()
+    server = await launch()
     await batch.enqueue(queue, [str(number) for number in range(30)])
     await batch.work(queue, session=await open_session(server), concurrency=3)
     await batch.enqueue(queue, ["one more", "and more"])
@@ -81,11 +81,11 @@ async def test_the_rest_is_foretold(serve: Serve, open_session: Open, queue: str
 
 
 async def test_a_report_of_a_queue(
-    serve: Serve, open_session: Open, postgres: str, tmp_path: Path
+    launch: Serve, open_session: Open, postgres: str, tmp_path: Path
 ) -> None:
     """It has the items, and no password."""
     address = postgres.replace("tester@", "tester:hush@") + "#run"
-    server = await serve(executor=Mended("flaky"))
+    server = await launch(executor=Mended("flaky"))
     await batch.enqueue(address, [("a", "flaky"), ("b", "fine")])
     await batch.work(address, session=await open_session(server))
 

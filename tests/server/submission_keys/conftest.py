@@ -31,10 +31,10 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 @pytest.fixture
-async def serve(
+async def restart(
     place: str, http: aiohttp.ClientSession, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Serve]:
-    """Starts another server there; the one before is closed, unless both are to run."""
+    """Start another server there; the one before is closed, unless both are to run."""
     monkeypatch.setenv(KEY_VARIABLE, "a-key-of-the-tests-0123456789")
     async with AsyncExitStack() as stack:
 

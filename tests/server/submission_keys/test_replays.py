@@ -44,13 +44,13 @@ async def _tasks(api: Caller) -> Any:
 
 
 @pytest.mark.parametrize("path", CALLS)
-async def test_a_repeat_is_answered_as_before(path: str, serve: Serve):
+async def test_a_repeat_is_answered_as_before(path: str, restart: Serve):
     """The same bytes, marked as a replay; nothing is created or paid for, also not later."""
-    api = await serve()
+    api = await restart()
     first = await _submit(api, path=path)
     counts = await _counts(api)
     again = await _submit(api, path=path)
-    restarted = await serve()
+    restarted = await restart()
     later = await _submit(restarted, path=path)
 
     assert [each.status for each in (first, again, later)] == [200] * 3
@@ -60,9 +60,9 @@ async def test_a_repeat_is_answered_as_before(path: str, serve: Serve):
     assert await _counts(restarted) == counts
 
 
-async def test_calls_and_owners_have_keys_of_their_own(serve: Serve):
+async def test_calls_and_owners_have_keys_of_their_own(restart: Serve):
     """The same key is another one in another call, and for another owner."""
-    api = await serve()
+    api = await restart()
     other = await api.with_new_key("shop")
     answers = [await _submit(api, path=path) for path in CALLS]
     answers.append(await _submit(other))
@@ -71,9 +71,9 @@ async def test_calls_and_owners_have_keys_of_their_own(serve: Serve):
     assert await _tasks(api) == await _tasks(other) == 1
 
 
-async def test_requests_that_say_the_same_are_equal(serve: Serve):
+async def test_requests_that_say_the_same_are_equal(restart: Serve):
     """A published default may be missing, null is no value, and the SDK's pairs are ignored."""
-    api = await serve()
+    api = await restart()
     first = await _submit(api, metadata={"team": "a", "bu_async.token": "1"})
     equal = [
         {"max_agent_steps": 75, "llm_model": "gpt-4.1", "save_browser_data": False},
@@ -88,12 +88,12 @@ async def test_requests_that_say_the_same_are_equal(serve: Serve):
     assert {each.body for each in answers} == {first.body}
 
 
-async def test_another_value_of_a_secret_is_the_same_request(serve: Serve):
+async def test_another_value_of_a_secret_is_the_same_request(restart: Serve):
     """The server keeps nothing from which a value could be guessed, also after a restart."""
-    api = await serve()
+    api = await restart()
     first = await _submit(api, secrets={"p": "hunter2", "q": "swordfish"})
     again = await _submit(api, secrets={"q": "swordfish", "p": "hunter3"})
-    restarted = await serve()
+    restarted = await restart()
     later = await _submit(restarted, secrets={"p": "hunter4", "q": "x"})
 
     assert first.body == again.body == later.body
@@ -112,10 +112,10 @@ async def test_another_value_of_a_secret_is_the_same_request(serve: Serve):
     ],
 )
 async def test_another_request_is_refused(
-    path: str, first: dict[str, Any], other: dict[str, Any], names: str, serve: Serve
+    path: str, first: dict[str, Any], other: dict[str, Any], names: str, restart: Serve
 ):
     """With the id of what was created, and the names of differing fields, but no value."""
-    api = await serve()
+    api = await restart()
     created = await _submit(api, path=path, **first)
     refused = await _submit(api, path=path, **other)
     again = await _submit(api, path=path, **first)
@@ -178,9 +178,9 @@ async def test_a_key_has_several_spellings(api: Caller):
 
 
 @pytest.mark.long
-async def test_two_hundred_at_once_create_one_task(serve: Serve):
+async def test_two_hundred_at_once_create_one_task(restart: Serve):
     """One is executed, and the others wait for it."""
-    api = await serve()
+    api = await restart()
     answers = await asyncio.gather(*(_submit(api) for _ in range(200)))
 
     assert {each.status for each in answers} == {200}
@@ -189,9 +189,9 @@ async def test_two_hundred_at_once_create_one_task(serve: Serve):
     assert await _tasks(api) == 1
 
 
-async def test_a_repeat_is_never_refused(serve: Serve):
+async def test_a_repeat_is_never_refused(restart: Serve):
     """Neither while all slots are in use, nor without credit."""
-    api = await serve(max_concurrent_tasks=1, balance_cents=1)
+    api = await restart(max_concurrent_tasks=1, balance_cents=1)
     first = await _submit(api, task="hangs")
     full = await _submit(api, '"other"', task="hangs")
     again = await _submit(api, task="hangs")
@@ -201,9 +201,9 @@ async def test_a_repeat_is_never_refused(serve: Serve):
     assert first.body == again.body
 
 
-async def test_a_repeat_while_slots_are_full(serve: Serve):
+async def test_a_repeat_while_slots_are_full(restart: Serve):
     """It needs no slot."""
-    api = await serve(max_concurrent_tasks=1)
+    api = await restart(max_concurrent_tasks=1)
     answers = [await _submit(api, task="hangs") for _ in range(3)]
     full = await _submit(api, '"other"', task="hangs")
 
@@ -211,9 +211,9 @@ async def test_a_repeat_while_slots_are_full(serve: Serve):
     assert len({each.body for each in answers}) == 1
 
 
-async def test_a_refused_call_leaves_its_key_free(serve: Serve):
+async def test_a_refused_call_leaves_its_key_free(restart: Serve):
     """Its transaction was rolled back, or did not begin."""
-    api = await serve(max_concurrent_tasks=1)
+    api = await restart(max_concurrent_tasks=1)
     running = await _submit(api, '"running"', task="hangs")
     refused = [await _submit(api), await _submit(api, included_file_names=["none.txt"])]
     await api.put(f"/stop-task?task_id={running.json['id']}")
@@ -225,9 +225,9 @@ async def test_a_refused_call_leaves_its_key_free(serve: Serve):
 
 
 @pytest.mark.parametrize("path", ["/scheduled-task", "/browser-profiles"])
-async def test_a_key_goes_with_what_it_has_created(path: str, serve: Serve):
+async def test_a_key_goes_with_what_it_has_created(path: str, restart: Serve):
     """After a deletion the same call creates something new."""
-    api = await serve()
+    api = await restart()
     first = (await _submit(api, path=path)).json
     identity = first.get("id") or first["profile_id"]
     await api.ask("DELETE", f"{path}/{identity}")
@@ -237,9 +237,9 @@ async def test_a_key_goes_with_what_it_has_created(path: str, serve: Serve):
     assert second.json != first
 
 
-async def test_a_profile_is_answered_as_it_was_created(serve: Serve):
+async def test_a_profile_is_answered_as_it_was_created(restart: Serve):
     """This is so also where it was changed later."""
-    api = await serve()
+    api = await restart()
     first = await _submit(api, path="/browser-profiles")
     path = f"/browser-profiles/{first.json['profile_id']}"
     await api.put(path, json={"profile_name": "Bank"})

@@ -80,15 +80,15 @@ def _is_replay(answer: Answer) -> bool:
 
 
 @pytest.mark.parametrize("path", CALLS)
-async def test_a_repeat_is_answered_as_before(path: str, serve: Serve, site: Site):
+async def test_a_repeat_is_answered_as_before(path: str, restart: Serve, site: Site):
     """The same bytes, also after a restart; nothing is read or paid once more."""
-    api = await serve(search=[site.url])
+    api = await restart(search=[site.url])
     before = await _cents(api)
     first = await _search(api, site, path)
     paid, visits = await _cents(api), site.visits
     again = await _search(api, site, path)
     equal = await _search(api, site, path, depth=2)
-    restarted = await serve(search=[site.url])
+    restarted = await restart(search=[site.url])
     later = await _search(restarted, site, path)
 
     assert [each.status for each in (first, again, equal, later)] == [200] * 4, first.text
@@ -101,9 +101,9 @@ async def test_a_repeat_is_answered_as_before(path: str, serve: Serve, site: Sit
 
 
 @pytest.mark.parametrize("path", CALLS)
-async def test_each_search_without_a_key_is_paid(path: str, serve: Serve, site: Site):
+async def test_each_search_without_a_key_is_paid(path: str, restart: Serve, site: Site):
     """So is each with a key of its own, each other call, and each owner."""
-    api = await serve(search=[site.url])
+    api = await restart(search=[site.url])
     other = await api.with_new_key("shop")
     before = await _cents(api)
     first = await _search(api, site, path, None)
@@ -119,9 +119,9 @@ async def test_each_search_without_a_key_is_paid(path: str, serve: Serve, site: 
     assert before - await _cents(api) == 5 * price
 
 
-async def test_another_search_with_a_key_is_refused(serve: Serve, site: Site):
+async def test_another_search_with_a_key_is_refused(restart: Serve, site: Site):
     """With the names of the fields that differ, and without a charge."""
-    api = await serve()
+    api = await restart()
     first = await _search(api, site)
     paid = await _cents(api)
     refused = await _search(api, site, query="cake", depth=3)
@@ -139,9 +139,9 @@ async def test_another_search_with_a_key_is_refused(serve: Serve, site: Site):
     assert await _cents(api) == paid
 
 
-async def test_a_search_waits_for_the_one_in_progress(serve: Serve, site: Site):
+async def test_a_search_waits_for_the_one_in_progress(restart: Serve, site: Site):
     """The website is read once for all of them; another search does not wait."""
-    api = await serve()
+    api = await restart()
     site.opened.clear()
     before = await _cents(api)
     searches = [asyncio.create_task(_search(api, site)) for _ in range(5)]
@@ -158,9 +158,9 @@ async def test_a_search_waits_for_the_one_in_progress(serve: Serve, site: Site):
     assert before - await _cents(api) == 2
 
 
-async def test_a_search_that_failed_is_tried_again_unpaid(serve: Serve, site: Site):
+async def test_a_search_that_failed_is_tried_again_unpaid(restart: Serve, site: Site):
     """The key is paid; the first answer with something found is kept."""
-    api = await serve()
+    api = await restart()
     site.status = 500
     before = await _cents(api)
     failed = [await _search(api, site) for _ in range(2)]
@@ -173,9 +173,9 @@ async def test_a_search_that_failed_is_tried_again_unpaid(serve: Serve, site: Si
     assert before - await _cents(api) == 2
 
 
-async def test_a_refused_search_leaves_its_key_free(serve: Serve, site: Site):
+async def test_a_refused_search_leaves_its_key_free(restart: Serve, site: Site):
     """Nothing was paid for it."""
-    api = await serve()
+    api = await restart()
     poor = await api.with_new_key("shop", budget_cents=1)
     refused = [await _search(api, site, url="ftp://shop"), await _search(poor, site)]
     richer = await api.with_new_key("shop", budget_cents=10)
@@ -185,14 +185,14 @@ async def test_a_refused_search_leaves_its_key_free(serve: Serve, site: Site):
     assert [(each.status, _is_replay(each)) for each in found] == [(200, False)] * 2
 
 
-async def test_a_server_that_ends_while_it_searches(serve: Serve, site: Site):
+async def test_a_server_that_ends_while_it_searches(restart: Serve, site: Site):
     """The repeat is carried out, and not paid a second time."""
-    api = await serve()
+    api = await restart()
     before = await _cents(api)
     site.opened.clear()
     lost = asyncio.create_task(_search(api, site))
     await until(lambda: site.visits == 1)
-    restarted = await serve()
+    restarted = await restart()
     await asyncio.wait([lost])
     site.opened.set()
     found = await _search(restarted, site)
@@ -202,16 +202,16 @@ async def test_a_server_that_ends_while_it_searches(serve: Serve, site: Site):
     assert before - await _cents(restarted) == 2
 
 
-async def test_an_answer_is_kept_for_a_day(serve: Serve, site: Site):
+async def test_an_answer_is_kept_for_a_day(restart: Serve, site: Site):
     """After it the same call is paid, and carried out."""
     clock = WallClock()
-    api = await serve(now=clock)
+    api = await restart(now=clock)
     first = await _search(api, site)
     clock.time += timedelta(hours=23)
-    api = await serve(now=clock)
+    api = await restart(now=clock)
     kept = await _search(api, site)
     clock.time += timedelta(hours=2)
-    api = await serve(now=clock)
+    api = await restart(now=clock)
     before = await _cents(api)
 
     async def is_new() -> bool:

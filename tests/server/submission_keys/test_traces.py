@@ -16,10 +16,10 @@ async def _submit(api: Caller, task: str = "Go") -> Answer:
     return await api.post("/run-task", json={"task": task}, headers=headers)
 
 
-async def test_the_access_log_and_the_metrics(serve: Serve, caplog: pytest.LogCaptureFixture):
+async def test_the_access_log_and_the_metrics(restart: Serve, caplog: pytest.LogCaptureFixture):
     """The line of a replay ends with that word, and a counter has their number."""
     caplog.set_level(logging.INFO, "browser_use_async.server.access")
-    api = await serve()
+    api = await restart()
     for _ in range(3):
         await _submit(api)
     text = (await api.get(f"{api.server.url}/metrics")).text
@@ -30,10 +30,10 @@ async def test_the_access_log_and_the_metrics(serve: Serve, caplog: pytest.LogCa
     assert "browser_use_tasks_created_total 1.0" in text
 
 
-async def test_a_key_expires_with_its_task(serve: Serve):
+async def test_a_key_expires_with_its_task(restart: Serve):
     """Then the same call creates another one."""
     clock = WallClock()
-    api = await serve(now=clock)
+    api = await restart(now=clock)
     first = await _submit(api)
     other = await api.create()
 
@@ -43,7 +43,7 @@ async def test_a_key_expires_with_its_task(serve: Serve):
 
     await eventually(have_ended)
     clock.time += timedelta(days=2)
-    api = await serve(now=clock, task_days=1)
+    api = await restart(now=clock, task_days=1)
 
     async def is_gone() -> bool:
         return bool((await api.get("/tasks")).json["total_count"] == 0)
