@@ -142,7 +142,7 @@ async def test_a_variable_of_no_setting_is_said() -> None:
 
 async def test_an_option_that_is_gone_is_no_option() -> None:
     """It is refused as every word that is no option."""
-    for words in (("--plan", "subscription"), ("--max-calls-window", "60"), ("--allow-any-host",)):
+    for words in (("--plan", "subscription"), ("--slots", "8"), ("--behind-proxy",)):
         result = await run("serve", *words)
 
         assert result.code == 2

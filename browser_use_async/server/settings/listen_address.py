@@ -26,6 +26,8 @@ MIN_KEY = 16
 # The minimum length of the key of a server that other machines can reach.
 MIN_EXPOSED_KEY = 24
 
+_RANDOM_KEY = "python3 -c 'import secrets; print(secrets.token_urlsafe(32))'"
+
 _EVERY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - not bound to here
 
 
@@ -132,9 +134,23 @@ class ListenSettings:
                 "stands in live_url and in links to files"
             )
         if self.is_exposed:
-            is_encrypted = self.tls_cert is not None or self.behind_proxy
-            _check_exposed(self.api_key, is_encrypted=is_encrypted)
-        _check_key(self.api_key)
+            self._check_exposed()
+        if self.api_key is not None:
+            _check_key(self.api_key)
+
+    def _check_exposed(self) -> None:
+        if self.api_key is None or len(self.api_key) < MIN_EXPOSED_KEY:
+            raise ConfigurationError(
+                "a server that other machines reach needs a key of your own of at least "
+                f"{MIN_EXPOSED_KEY} characters: api_key (--api-key). A good one comes from "
+                f"{_RANDOM_KEY}"
+            )
+        if self.tls_cert is None and not self.behind_proxy:
+            raise ConfigurationError(
+                "a server that other machines reach would send keys and live pages in the clear: "
+                "pass tls_cert and tls_key (--tls-cert, --tls-key), or, if a proxy encrypts in "
+                "front of it, trusted_proxies and public_url (--trusted-proxy, --public-url)"
+            )
 
     @property
     def behind_proxy(self) -> bool:
@@ -144,7 +160,7 @@ class ListenSettings:
     @property
     def is_exposed(self) -> bool:
         """Whether other machines can reach the server."""
-        return self.behind_proxy or (self.host != "localhost" and not is_loopback(self.host))
+        return self.behind_proxy or not is_loopback(self.host)
 
     @property
     def proxy_networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
@@ -279,32 +295,14 @@ def _no_password() -> str:
     raise ValueError("the private key is encrypted; take one without a password")
 
 
-def _check_key(api_key: str | None) -> None:
-    if api_key is None:
-        return
+def _check_key(api_key: str) -> None:
     if not api_key or not api_key.isascii() or not api_key.isprintable() or " " in api_key:
         # The key travels in the Authorization header.
         raise ConfigurationError("the API key must be printable ASCII without spaces")
     if len(api_key) < MIN_KEY:
         raise ConfigurationError(
             f"the API key has fewer than {MIN_KEY} characters, which programs can guess; leave it "
-            "out for a random one, or take python3 -c 'import secrets; "
-            "print(secrets.token_urlsafe(32))'"
-        )
-
-
-def _check_exposed(api_key: str | None, *, is_encrypted: bool) -> None:
-    if api_key is None or len(api_key) < MIN_EXPOSED_KEY:
-        raise ConfigurationError(
-            "a server that other machines reach needs a key of your own of at least "
-            f"{MIN_EXPOSED_KEY} characters: api_key (--api-key). A good one comes from "
-            "python3 -c 'import secrets; print(secrets.token_urlsafe(32))'"
-        )
-    if not is_encrypted:
-        raise ConfigurationError(
-            "a server that other machines reach would send keys and live pages in the clear: "
-            "pass tls_cert and tls_key (--tls-cert, --tls-key), or, if a proxy encrypts in front "
-            "of it, trusted_proxies and public_url (--trusted-proxy, --public-url)"
+            f"out for a random one, or take {_RANDOM_KEY}"
         )
 
 
