@@ -18,13 +18,13 @@ from browser_use_async.batch.ledger.file import refuse_other_places
 from browser_use_async.batch.ledger.records import FINAL_STATES, ItemState
 from browser_use_async.batch.ledger.row import (
     COLUMNS,
+    FORMER_COSTS,
     IN_ORDER,
     STATE_COUNTS,
-    SUM_OF_COSTS,
     WITH_FORMER,
     LedgerRow,
-    cents,
     cents_if_any,
+    cost_of,
     counts_by_state,
     joined_by_state,
     moment,
@@ -121,9 +121,9 @@ class LedgerView:
     def _pace(self) -> tuple[Mapping[ItemState, int], Decimal, list[float]]:
         """How many items are in each state, the cost, and when the latest ended, latest first."""
         with self._snapshot() as query:
-            counts = counts_by_state(query(STATE_COUNTS))
-            spent = cents(next(iter(query(SUM_OF_COSTS)))[0])
-            return counts, spent, [time for (time,) in query(_LATEST_ENDS)]
+            counts = [*query(STATE_COUNTS)]
+            spent = cost_of(counts, query(FORMER_COSTS))
+            return counts_by_state(counts), spent, [time for (time,) in query(_LATEST_ENDS)]
 
     def find(self, keys: Sequence[str]) -> dict[str, LedgerRow]:
         """The rows of some hundred items of a file by their keys; unknown ones are left out.
@@ -182,7 +182,7 @@ def read_ledger(path: str | os.PathLike[str]) -> LedgerView:
             key_prefix=batch[5],
             per_key=batch[6],
             budget_cents=cents_if_any(batch[3]),
-            cost_cents=cents(next(iter(query(SUM_OF_COSTS)))[0]),
+            cost_cents=cost_of(counts, query(FORMER_COSTS)),
             counts=counts_by_state(counts),
             joined=sum(joined.values()),
             joined_failed=joined.get(ItemState.FAILED, 0),

@@ -200,17 +200,23 @@ def _former_task(values: tuple[Any, ...]) -> FormerTask:
     return FormerTask(cost_cents=cents_if_any(former.pop("cost")), **former)
 
 
-# The second number is that of the items which have joined the task of an earlier run.
-STATE_COUNTS = "SELECT state, COUNT(*), COUNT(*) FILTER (WHERE joined) FROM items GROUP BY state"
-SUM_OF_COSTS = (
-    "SELECT COALESCE((SELECT SUM(cost) FROM items), 0) + "
-    "COALESCE((SELECT SUM(cost) FROM former_tasks), 0)"
+# Of each state: its items, those of them which have joined the task of an earlier run, their cost
+# and reservations. One statement, since it reads the whole file, and a run waits for it to begin.
+STATE_COUNTS = (
+    "SELECT state, COUNT(*), COUNT(*) FILTER (WHERE joined), COALESCE(SUM(cost), 0), "
+    "SUM(reserved) FROM items GROUP BY state"
 )
+FORMER_COSTS = "SELECT COALESCE(SUM(cost), 0) FROM former_tasks"
 
 
 def counts_by_state(rows: Iterable[tuple[Any, ...]]) -> dict[ItemState, int]:
     """How many items are in each state, from the rows of `STATE_COUNTS`; with all states."""
     return dict.fromkeys(ItemState, 0) | {ItemState(row[0]): row[1] for row in rows}
+
+
+def cost_of(rows: Iterable[tuple[Any, ...]], former: Iterable[tuple[Any, ...]]) -> Decimal:
+    """What all tasks cost in US cents, from the rows of `STATE_COUNTS` and `FORMER_COSTS`."""
+    return cents(sum(row[3] for row in rows) + sum(row[0] for row in former))
 
 
 def joined_by_state(rows: Iterable[tuple[Any, ...]]) -> dict[ItemState, int]:

@@ -20,12 +20,13 @@ from browser_use_async.batch.ledger.records import (
 )
 from browser_use_async.batch.ledger.row import (
     COLUMNS,
+    FORMER_COSTS,
     IN_ORDER,
     STATE_COUNTS,
-    SUM_OF_COSTS,
     WITH_FORMER,
     LedgerRow,
     cents,
+    cost_of,
     counts_by_state,
     joined_by_state,
     millicents,
@@ -42,7 +43,6 @@ MAX_KEPT_OUTPUT = 1_000_000
 
 Columns = tuple[Any, ...]
 
-_SUM_RESERVED = "SELECT COALESCE(SUM(reserved), 0) FROM items"
 _TASK = "state = ?, task_id = ?, joined = ?"
 # A former task of the item itself does not count as its task, either.
 _ELSEWHERE = (
@@ -116,8 +116,8 @@ class LedgerStore:
             counts=counts_by_state(counts),
             joined=joined_by_state(counts),
             key_prefix=str(self.key_prefix()),
-            cost_cents=cents(self._required(SUM_OF_COSTS)[0]),
-            reserved_cents=cents(self._required(_SUM_RESERVED)[0]),
+            cost_cents=cost_of(counts, self._all(FORMER_COSTS)),
+            reserved_cents=cents(sum(row[4] for row in counts)),
             has_open_round=self._open_round() is not None,
         )
 

@@ -46,15 +46,6 @@ class Job:
     result: Any = None
     error: Exception | None = None
 
-    def deliver(self) -> None:
-        """Pass the result to the caller; called in the event loop."""
-        if self.future.done():
-            return
-        if self.error is None:
-            self.future.set_result(self.result)
-        else:
-            self.future.set_exception(self.error)
-
 
 class LedgerWriter:
     """Executes jobs on a ledger in order; those that wait together share a transaction."""
@@ -132,7 +123,12 @@ class LedgerWriter:
         with self._mutex:
             executed, self._executed = self._executed, []
         for job in executed:
-            job.deliver()
+            if job.future.done():  # its caller was cancelled
+                continue
+            if job.error is None:
+                job.future.set_result(job.result)
+            else:
+                job.future.set_exception(job.error)
 
     def _set_ended(self) -> None:
         if not self._ended.done():
