@@ -136,7 +136,7 @@ async def test_the_usage_is_one_line() -> None:
     result = await run("report", "x")
 
     assert result.stderr.splitlines()[1:] == [
-        "usage: browser-use-async report [options] LEDGER -o FILE",
+        "usage: browser-use-async report [options] LEDGER|ADDRESS -o FILE",
         "try 'browser-use-async report --help'",
     ]
 
