@@ -13,11 +13,11 @@ MUTANTS: tuple[Mutant, ...] = (
         "outcome.kind is OutcomeKind.AMBIGUOUS",
         (
             (
-                "proofs/simulator/test_settling.py"
+                "proofs/world/test_settling.py"
                 "::test_inside_the_window_one_task_and_beyond_it_a_second_one_that_is_stopped"
             ),
-            "proofs/simulator/test_worlds.py::test_no_job_is_paid_twice_or_lost",
-            "proofs/chaos/test_chaos.py::test_no_call_takes_a_step_that_the_model_forbids",
+            "proofs/world/test_worlds.py::test_no_job_is_paid_twice_or_lost",
+            "proofs/world/test_scenarios.py::test_no_call_takes_a_step_that_the_model_forbids",
         ),
     ),
     Mutant(
@@ -28,11 +28,11 @@ MUTANTS: tuple[Mutant, ...] = (
         "asyncio.get_running_loop().time() + seconds / 10",
         (
             (
-                "proofs/simulator/test_settling.py"
+                "proofs/world/test_settling.py"
                 "::test_inside_the_window_one_task_and_beyond_it_a_second_one_that_is_stopped"
             ),
-            "proofs/simulator/test_worlds.py::test_no_job_is_paid_twice_or_lost",
-            "proofs/chaos/test_chaos.py::test_no_call_takes_a_step_that_the_model_forbids",
+            "proofs/world/test_worlds.py::test_no_job_is_paid_twice_or_lost",
+            "proofs/world/test_scenarios.py::test_no_call_takes_a_step_that_the_model_forbids",
         ),
     ),
     Mutant(
@@ -41,7 +41,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "TaskCreator._create",
         "await self._settle(submission)",
         "await self._send(submission) or await self._settle(submission)",
-        ("proofs/chaos/test_chaos.py::test_no_call_takes_a_step_that_the_model_forbids",),
+        ("proofs/world/test_scenarios.py::test_no_call_takes_a_step_that_the_model_forbids",),
     ),
     Mutant(
         "only the first page is searched",
@@ -49,7 +49,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "Reconciler._read_pages",
         "page += 1",
         "break",
-        ("proofs/simulator/test_settling.py::test_a_task_is_found_among_many_others",),
+        ("proofs/world/test_settling.py::test_a_task_is_found_among_many_others",),
     ),
     Mutant(
         "a random source other than the session's is used",
@@ -57,6 +57,6 @@ MUTANTS: tuple[Mutant, ...] = (
         "BrowserUseSession.__init__",
         "rng=runtime.rng",
         "rng=Runtime().rng",
-        ("proofs/simulator/test_worlds.py::test_one_seed_gives_one_trace",),
+        ("proofs/world/test_worlds.py::test_one_seed_gives_one_trace",),
     ),
 )

@@ -244,7 +244,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "SubmissionAges._stamped",
         "service_time - timedelta(seconds=age)",
         "self._now()",
-        ("proofs/simulator/test_clocks.py::test_a_window_that_has_passed_is_not_waited_for_again",),
+        ("proofs/world/test_clocks.py::test_a_window_that_has_passed_is_not_waited_for_again",),
     ),
     Mutant(
         "any machine's time counts as the server's",
@@ -252,7 +252,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "SubmissionAges._age_by_service",
         "service_time is None or not token.by_service",
         "service_time is None",
-        ("proofs/simulator/test_clocks.py::test_a_token_that_is_resolved_later_finds_its_task",),
+        ("proofs/world/test_clocks.py::test_a_token_that_is_resolved_later_finds_its_task",),
     ),
     Mutant(
         "the age of a submission is measured by the wall clock",
@@ -260,9 +260,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "SubmissionAges.min_age",
         "asyncio.get_running_loop().time() - sending.loop_time",
         "(self._now() - sending.wall_time).total_seconds()",
-        (
-            "proofs/simulator/test_clocks.py::test_the_rest_of_the_window_is_waited_for_at_every_skew",
-        ),
+        ("proofs/world/test_clocks.py::test_the_rest_of_the_window_is_waited_for_at_every_skew",),
     ),
     Mutant(
         "one unconfirmed server time ends the wait for a late task",
@@ -270,7 +268,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "SubmissionAges._confirmed_time",
         "service_time if is_confirmed else None",
         "service_time",
-        ("proofs/simulator/test_clocks.py::test_a_stamp_that_is_a_day_off_hides_no_task",),
+        ("proofs/world/test_clocks.py::test_a_stamp_that_is_a_day_off_hides_no_task",),
     ),
     Mutant(
         "an implausible Date header is accepted",
@@ -294,7 +292,7 @@ MUTANTS: tuple[Mutant, ...] = (
         "Reconciler._newest_of",
         "dates[len(dates) // 2] if date is None else min(dates[-1], date)",
         "dates[-1]",
-        ("proofs/simulator/test_clocks.py::test_rows_with_absurd_dates_hide_nothing",),
+        ("proofs/world/test_clocks.py::test_rows_with_absurd_dates_hide_nothing",),
     ),
     Mutant(
         "a cancellation interrupts a request half-way",
