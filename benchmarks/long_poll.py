@@ -24,7 +24,7 @@ from benchmarks.servers.lifelike import LifelikeServer, Population
 from benchmarks.servers.process import ServerProcess
 from benchmarks.waiting import control
 from browser_use_async import BrowserUseSession, PollPolicy
-from browser_use_async.server import LocalServer
+from browser_use_async.server import ChromiumSettings, LocalServer
 from browser_use_async.server.executors.protocol import Control, Executor
 from browser_use_async.server.records import Assignment, Finished
 from browser_use_async.server.secrets.encryption import KEY_VARIABLE
@@ -120,7 +120,8 @@ async def servers(
         return
     os.environ[KEY_VARIABLE] = NODE_KEY
     node = partial(LocalServer, executor=executor, database=database, api_key=NODE_KEY)
-    worker = node(role="worker", slots=count, balance_cents=10**9)
+    limits = ChromiumSettings(max_browsers=count)
+    worker = node(role="worker", chromium=limits, balance_cents=10**9)
     async with worker, node(role="api") as server:
         yield server
 

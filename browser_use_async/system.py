@@ -81,14 +81,6 @@ def user_ids(name: str) -> tuple[int, int] | None:
     return entry.pw_uid, entry.pw_gid
 
 
-def write_at(descriptor: int, data: bytes, offset: int) -> int:
-    """Write bytes at an offset of a file; returns how many were written."""
-    if hasattr(os, "pwrite"):
-        return os.pwrite(descriptor, data, offset)
-    os.lseek(descriptor, offset, os.SEEK_SET)
-    return os.write(descriptor, data)
-
-
 def link(path: Path, target: Path) -> None:
     """Give a file a second name; raises `FileExistsError` if that is taken."""
     if os.link in os.supports_follow_symlinks:

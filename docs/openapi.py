@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from browser_use_async.api import endpoint_table as table
+from browser_use_async.api.field_sentences import field_sentences
 from browser_use_async.api.submission_key import (
     KEY_HEADER,
     MAX_KEY_LENGTH,
@@ -21,13 +22,7 @@ from browser_use_async.server.http.routes import ADMINISTRATION, Route
 from browser_use_async.server.http.submission_keys import ADVERTISING, KEYED
 from browser_use_async.server.operations import API_ROUTES
 from browser_use_async.types import TaskId, rules_of
-from docs.openapi_schemas import (
-    component_schemas,
-    field_schema,
-    field_sentences,
-    reference,
-    request_schema,
-)
+from docs.openapi_schemas import component_schemas, field_schema, reference, request_schema
 
 FOLDER = Path(__file__).parents[1] / "browser_use_async/server/app"
 

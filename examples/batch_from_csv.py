@@ -3,7 +3,7 @@
     python examples/batch_from_csv.py
 
 Run it again with the same ledger: it continues where it was, even after a crash. The command
-line does the same: `browser-use-async batch pages.csv --template "…" --ledger run.db`.
+line does the same: `browser-use-async batch run pages.csv --template "…" --ledger run.db`.
 
 Uses BROWSER_USE_API_KEY and BROWSER_USE_BASE_URL; without both, the bundled server.
 """

@@ -10,7 +10,17 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-pytest_plugins = ["tests.support.canaries", "tests.support.postgres"]
+# First the one that others import: pytest rewrites assertions of what is not imported yet.
+pytest_plugins = [
+    "tests.support.hygiene",
+    "tests.support.api_bench",
+    "tests.support.bench",
+    "tests.support.canaries",
+    "tests.support.certificates",
+    "tests.support.chromium",
+    "tests.support.local_server",
+    "tests.support.postgres",
+]
 
 _SHOWN = ("aiohttp", "attrs", "cattrs", "tenacity", "pydantic", "rich", "looptime")
 

@@ -8,11 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.api_bench import running_api
 from tests.support.fake_api import FakeApi, FakeTask
 from tests.support.hygiene import KEY
-
-__all__ = ["running_api"]
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "browser_use_async"

@@ -20,11 +20,9 @@ from browser_use_async import (
     webhooks,
 )
 from browser_use_async.server import LocalServer
-from tests.support.api_bench import OpenSession, api, nothing_leaks, open_session
+from tests.support.api_bench import OpenSession
 from tests.support.fake_api import FakeApi
 from tests.support.hygiene import SECRET, assert_hides_secrets
-
-__all__ = ["api", "nothing_leaks", "open_session"]
 
 pytestmark = pytest.mark.looptime
 

@@ -12,12 +12,8 @@ import weakref
 import pytest
 
 from browser_use_async import BrowserUseSession
-from tests.support.api_bench import running_api
 from tests.support.fake_api import FakeApi, FakeTask
 from tests.support.hygiene import KEY
-
-__all__ = ["running_api"]
-
 
 FORGETFUL = """
     import asyncio, gc, os, sys

@@ -3,7 +3,6 @@
 import asyncio
 import gc
 import weakref
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -11,11 +10,9 @@ import pytest
 from browser_use_async import BrowserUseSession, PollPolicy, TaskStatus, errors, webhooks
 from browser_use_async.server import LocalServer
 from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor
-from tests.support.api_bench import OpenSession, api, open_session, resolved, running_api
+from tests.support.api_bench import OpenSession, resolved
 from tests.support.fake_api import FakeApi, FakeTask, Fault
-from tests.support.hygiene import KEY, nothing_leaks, raises
-
-__all__ = ["api", "nothing_leaks", "open_session", "running_api"]
+from tests.support.hygiene import KEY, raises
 
 
 def _forever() -> FakeTask:
@@ -245,8 +242,8 @@ async def test_another_loop_is_refused(running_api: FakeApi):
 
 
 @pytest.fixture
-async def server() -> AsyncIterator[LocalServer]:
-    """The bundled server with scripted tasks."""
+def server_options() -> dict[str, Any]:
+    """Tasks that end in different ways."""
     executor = ScriptedExecutor(
         {
             "fails": Scenario(steps=("Try", "Give up"), outcome="failed", reason="no such page"),
@@ -255,8 +252,7 @@ async def server() -> AsyncIterator[LocalServer]:
             "long": Scenario(steps=[f"Step {n}" for n in range(1, 9)], step_seconds=0.05),
         }
     )
-    async with LocalServer(executor=executor) as started:
-        yield started
+    return {"executor": executor}
 
 
 async def test_the_bundled_server_from_end_to_end(server: LocalServer):

@@ -9,11 +9,8 @@ import pytest
 from browser_use_async import BrowserUseSession, PollPolicy, TaskStatus, webhooks
 from browser_use_async.server import Fault, LocalServer, Webhook
 from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor
-from tests.support.hygiene import nothing_leaks
 from tests.support.patience import PATIENCE, until
 from tests.support.webhook_servers import in_aiohttp
-
-__all__ = ["nothing_leaks"]
 
 SECRET = "whsec_of_the_endpoint"
 

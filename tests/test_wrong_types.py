@@ -3,7 +3,7 @@
 import inspect
 import math
 import pickle
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
@@ -212,14 +212,15 @@ def test_sources_of_searches(value: Any) -> None:
 
 
 @pytest.fixture
-async def session() -> AsyncIterator[BrowserUseSession]:
-    """A session with a server that finishes each task at once."""
-    executor = ScriptedExecutor(default=Scenario(step_seconds=0))
-    async with (
-        LocalServer(executor=executor) as server,
-        BrowserUseSession(server.api_key, base_url=server.base_url) as opened,
-    ):
-        yield opened
+def server_options() -> dict[str, Any]:
+    """A server that finishes each task at once."""
+    return {"executor": ScriptedExecutor(default=Scenario(step_seconds=0))}
+
+
+@pytest.fixture
+def session_options(server: LocalServer) -> dict[str, Any]:
+    """A session with it."""
+    return {"api_key": server.api_key, "base_url": server.base_url}
 
 
 async def _awaited(made: Any) -> BaseException | None:

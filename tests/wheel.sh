@@ -49,6 +49,6 @@ cd "$scratch/reader" # where no checkout and no other package is: without the te
     -o asyncio_default_fixture_loop_scope=function \
     -o $'markers=\nlong: takes a second or more\ntorture: starts a browser' \
     --deselect tests/docs/test_blocks.py::test_links_lead_somewhere \
-    --deselect tests/docs/test_blocks.py::test_the_site_has_few_pages \
+    --deselect tests/docs/test_blocks.py::test_the_navigation_has_all_pages \
     --deselect tests/docs/test_testing_page.py::test_the_guard_refuses_what_is_not_installed \
     --deselect tests/docs/test_blocks.py::test_the_first_commands_work_in_a_checkout tests/docs

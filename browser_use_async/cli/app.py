@@ -59,7 +59,7 @@ exit codes:
   130  ended by Ctrl-C
 
 Results go to stdout: as text on a terminal or with --plain, as JSON in a pipe or with --json.
-Messages go to stderr. Options such as --json and --base-url may stand before the command.
+Messages go to stderr. Options stand after the command.
 """
 # The module in `cli.commands` of each command, and what the command does.
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -96,17 +96,15 @@ class _Program(Group):
     """All commands; the module of a command is imported on first use."""
 
     def __init__(self) -> None:
-        super().__init__(NAME, _ABOUT, other_names={"schedule": "schedules"})
+        super().__init__(NAME, _ABOUT)
         self.notes = _NOTES
-        self.params = []
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import the module of a command."""
-        name = self._other_names.get(cmd_name, cmd_name)
-        if name not in COMMANDS:
+        if cmd_name not in COMMANDS:
             return None
-        module = import_module(f"browser_use_async.cli.commands.{COMMANDS[name][0]}")
-        return cast("click.Command", getattr(module, name))
+        module = import_module(f"browser_use_async.cli.commands.{COMMANDS[cmd_name][0]}")
+        return cast("click.Command", getattr(module, cmd_name))
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The names of all commands, without importing them."""

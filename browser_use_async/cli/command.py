@@ -3,9 +3,10 @@
 import asyncio
 import inspect
 import logging
+import os
 import textwrap
 import warnings
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Sequence
 from contextlib import contextmanager
 from functools import wraps
 from itertools import chain
@@ -13,7 +14,6 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
 
 import attrs
 import click
-from click.shell_completion import CompletionItem
 
 from browser_use_async.cli import options
 from browser_use_async.cli.console import Console, OutputError
@@ -71,11 +71,11 @@ class _Explained(click.Command):
         for (title, about), rows in headings.items():
             if not rows:
                 continue
-            with formatter.section(title):
+            with formatter.section(_styled(title, bold=True)):
                 if about:
                     formatter.write_text(about)
                     formatter.write_paragraph()
-                formatter.write_dl(rows)
+                _write_rows(formatter, rows)
                 if title in brief:
                     _write_names(formatter, brief[title])
 
@@ -90,6 +90,16 @@ class _Explained(click.Command):
             formatter.write("\n".join(["\nexamples:", *lines, ""]))
         if self.notes:
             formatter.write(f"\n{self.notes}")
+
+
+def _styled(text: str, **style: Any) -> str:
+    """A part of a help in colours; click takes them out where the output is no terminal."""
+    is_plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") in {"dumb", "unknown"}
+    return text if is_plain else click.style(text, **style)
+
+
+def _write_rows(formatter: click.HelpFormatter, rows: Sequence[tuple[str, str]]) -> None:
+    formatter.write_dl([(_styled(shape, fg="cyan"), text) for shape, text in rows])
 
 
 def _write_names(formatter: click.HelpFormatter, names: Sequence[str]) -> None:
@@ -228,8 +238,6 @@ class Group(_Explained, click.Group):
         name: Its word on the command line.
         summary: What its commands are for, in a sentence.
         default: The command that is run if none is named.
-        takes_words: Whether that one has arguments: else a word is the name of a command.
-        other_names: Other names of commands, and the names.
         examples: Lines below its help, without the name of the program.
     """
 
@@ -239,55 +247,36 @@ class Group(_Explained, click.Group):
         summary: str,
         *,
         default: str | None = None,
-        takes_words: bool = False,
-        other_names: Mapping[str, str] | None = None,
         examples: Sequence[str] = (),
     ) -> None:
         super().__init__(name, help=summary, context_settings=_SETTINGS, no_args_is_help=False)
-        self.params = list(options.OUTPUT_OPTIONS)
         self.examples = examples
         self._default = default
-        self._takes_words = takes_words
-        self._other_names = other_names or {}
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Move common options behind the name of the command, and parse what is before it."""
-        place = 0
-        while place < len(args) and (flag := args[place].partition("=")[0]) in options.SHARED:
-            takes_next = options.SHARED[flag] or (
-                flag == "--json" and self._are_fields(args[place + 1 :])
-            )
-            place += 2 if takes_next and flag == args[place] else 1
-        shared, rest = args[:place], args[place:]
-        if self._means_default(rest, is_completing=ctx.resilient_parsing):
-            rest = [str(self._default), *rest]
-        # What follows `--` are arguments, even if it begins with a dash.
-        end = rest.index("--") if "--" in rest else len(rest)
-        words = [*rest[:end], *shared, *rest[end:]] if rest else []
+        """Parse the words after the name of the group."""
+        is_option = bool(args) and args[0].startswith("-") and args[0] not in _HELP
+        if is_option and not ctx.resilient_parsing:
+            self._refuse_option(ctx, args)
+        if self._default is not None and (is_option or not (args or ctx.resilient_parsing)):
+            args = [self._default, *args]
         try:
             # Not that of click's group, which splits the words and relies on its own `invoke`.
-            return click.Command.parse_args(self, ctx, words)
+            return click.Command.parse_args(self, ctx, args)
         except click.UsageError as error:
             error.ctx = error.ctx or ctx
             raise
 
-    def _means_default(self, words: Sequence[str], *, is_completing: bool) -> bool:
-        if self._default is None or (is_completing and not words):
-            return False
-        if not words:
-            return not self._takes_words
-        is_known = words[0] in {*self.commands, *self._other_names, *_HELP}
-        return not is_known and (self._takes_words or words[0].startswith("-"))
-
-    def _are_fields(self, words: Sequence[str]) -> bool:
-        """Whether the word after `--json` names fields of the default list."""
-        if self._default is None or self._takes_words or not words or words[0].startswith("-"):
-            return False
-        return words[0] not in {*self.commands, *self._other_names}
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The command with a name or another name."""
-        return super().get_command(ctx, self._other_names.get(cmd_name, cmd_name))
+    def _refuse_option(self, ctx: click.Context, words: Sequence[str]) -> None:
+        """Refuse an option before the command that it is for; the sentence has the right form."""
+        shared = options.SHARED.get(words[0].partition("=")[0])
+        named = next((each for each in words if each in self.list_commands(ctx)), None)
+        if shared is None or (self._default is not None and named is None):
+            return
+        noun = "command" if ctx.parent is None else "action"
+        # Not the words themselves: one of them may be a key.
+        right = f"{ctx.command_path} {named or noun.upper()} {shared.shape}"
+        ctx.fail(f"{shared.opts[0]} stands after the {noun}: {right}")
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The names, in the order of their definition."""
@@ -311,14 +300,10 @@ class Group(_Explained, click.Group):
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the commands, then the options."""
-        with formatter.section("commands" if ctx.parent is None else "actions"):
-            formatter.write_dl(self.summaries(ctx))
+        title = "commands" if ctx.parent is None else "actions"
+        with formatter.section(_styled(title, bold=True)):
+            _write_rows(formatter, self.summaries(ctx))
         super().format_options(ctx, formatter)
-
-    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
-        """The actions that begin with a word; a file, if it may be an argument."""
-        found = super().shell_complete(ctx, incomplete)
-        return found or [CompletionItem(incomplete, type="file")] * self._takes_words
 
     def summaries(self, ctx: click.Context) -> list[tuple[str, str]]:
         """The commands, and what each does in a sentence."""

@@ -16,7 +16,7 @@ import click
 
 from browser_use_async import errors, system
 from browser_use_async.cli.console import Console, OutputError
-from browser_use_async.cli.options import SHARED, Argument, Option, suggestion
+from browser_use_async.cli.options import Argument, Option, suggestion
 from browser_use_async.errors import BrowserUseError, SubmissionUnknownError
 
 _Handlers = list[Callable[[], None]]
@@ -131,13 +131,14 @@ def graceful_sigint(end: Callable[[], None]) -> Generator[None]:
 
 def usage(context: click.Context) -> str:
     """The usage in one line, with the options that are required only."""
-    words = [context.command_path, "[options]"]
+    is_group = isinstance(context.command, click.Group)
+    words = [context.command_path, *([] if is_group else ["[options]"])]
     for each in context.command.params:
         if isinstance(each, Argument):
             words.append(each.shape)
         elif isinstance(each, Option) and each.required:
             words.append(f"{each.opts[0]} {each.metavar}")
-    if isinstance(context.command, click.Group):
+    if is_group:
         words.append("COMMAND ..." if context.parent is None else "ACTION ...")
     return " ".join(words)
 
@@ -161,8 +162,7 @@ def _sentence(error: click.ClickException) -> str:
     """The sentence about a mistake, for the user of a command."""
     context = error.ctx if isinstance(error, click.UsageError) else None
     if isinstance(error, click.NoSuchOption) and context is not None:
-        known = [*(SHARED if context.parent is None else ()), *_flags(context)]
-        long = [each for each in known if each.startswith("--")]
+        long = [each for each in _flags(context) if each.startswith("--")]
         return unknown("option", error.option_name, long)
     if isinstance(error, click.BadOptionUsage) and context is not None:
         is_switch = error.option_name in _flags(context, only_switches=True)

@@ -1,13 +1,13 @@
-"""Fields of a request as options of the command line; those of run-task are listed here."""
+"""Fields of a request as options of the command line, made from their rules and docstrings."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
-import attrs
 import click
 
+from browser_use_async.api.field_sentences import field_sentences
 from browser_use_async.api.json import JsonRefusedError, read_json
 from browser_use_async.cli.completers import complete_profiles, complete_words
 from browser_use_async.cli.options import (
@@ -35,19 +35,43 @@ NOT_SENT = "Fields of the API. For a field that you leave out the service has a 
 NOT_CHANGED = "Fields of the API. A field that you leave out keeps its value."
 
 
-@attrs.frozen
-class FieldOption:
-    """The option for one field of a request."""
+# Flags that are not the name of their field, or whose value has a placeholder of its own.
+_USAGES = {
+    "structured_output_json": "--schema FILE|JSON",
+    "llm_model": "--llm-model MODEL",
+    "allowed_domains": "--allowed-domain DOMAIN",
+    "metadata": "--metadata NAME=VALUE",
+    "secrets": "--secret NAME=VARIABLE|NAME=@FILE",
+    "included_file_names": "--included-file NAME",
+    "browser_profile_id": "--browser-profile ID",
+    "use_adblock": "--ad-blocker --adblock",
+    "ad_blocker": "--ad-blocker --adblock",
+    "use_proxy": "--proxy",
+    "proxy_country_code": "--proxy-country CODE",
+    "browser_viewport_width": "--viewport-width PIXELS",
+    "browser_viewport_height": "--viewport-height PIXELS",
+    "enable_public_share": "--public-share",
+    "cron_expression": "--cron EXPRESSION",
+    "interval_minutes": "--every MINUTES",
+    "is_active": "--active",
+    "profile_name": "--name NAME",
+    "task": "--task TASK",
+}
+_PLACEHOLDERS = {FieldKind.TEXT: " TEXT", FieldKind.INTEGER: " N", FieldKind.DATETIME: " TIME"}
+# How a value is written on a command line, which the sentence of the API does not say.
+_WRITTEN = {
+    FieldKind.TEXT_LIST: "; repeatable",
+    FieldKind.TEXT_MAP: "; repeatable",
+    FieldKind.JSON_SCHEMA: "; a file, or the JSON itself",
+    FieldKind.DATETIME: ". Without a zone it is in UTC; +90m, +2h, +7d are times from now",
+}
+_WHERE_SECRETS_ARE = "; the value is in an environment variable or a file; repeatable"
 
-    field: str  # the field, as the API spells it
-    usage: str  # its flags, and the placeholder of its value in the help
-    help: str  # what it does
 
-
-def field_options(request: type[Any], options: Iterable[FieldOption]) -> list[Option]:
-    """An option for each field that the request has, made from the field's rule."""
-    rules = rules_of(request)
-    return [_option(each, rules[each.field]) for each in options if each.field in rules]
+def field_options(request: type[Any], names: Iterable[str]) -> list[Option]:
+    """An option for each of these fields that the request has."""
+    rules, sentences = rules_of(request), field_sentences(request)
+    return [_option(each, rules[each], sentences.get(each, "")) for each in names if each in rules]
 
 
 def given_fields(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -62,10 +86,11 @@ def given_changes(values: Mapping[str, Any]) -> dict[str, Any]:
     return changes
 
 
-def _option(field: FieldOption, rule: FieldRule) -> Option:
+def _option(name: str, rule: FieldRule, sentences: str) -> Option:
     # No option has a default: `given_fields` leaves fields out that are None.
     shape: dict[str, Any] = {}
-    usage = field.usage
+    flag = f"--{name.replace('_', '-')}"
+    usage = _USAGES.get(name, flag + _PLACEHOLDERS.get(rule.kind, ""))
     match rule.kind:
         case FieldKind.BOOLEAN:
             usage = " ".join(f"{flag}/--no-{flag[2:]}" for flag in usage.split())
@@ -74,11 +99,11 @@ def _option(field: FieldOption, rule: FieldRule) -> Option:
             shape = {"type": whole(rule.minimum, rule.maximum)}
         case FieldKind.TEXT_LIST:
             # Other lists are names, which the service checks.
-            check = _domain if field.field == "allowed_domains" else str
+            check = _domain if name == "allowed_domains" else str
             shape = {"multiple": True, "type": check, "callback": _as_list}
         case FieldKind.TEXT_MAP:
             # Values of secrets must not be in the process list or in a shell's history.
-            kind = secret if field.field == "secrets" else pair
+            kind = secret if name == "secrets" else pair
             shape = {"multiple": True, "type": kind, "callback": _as_map}
         case FieldKind.JSON_SCHEMA:
             shape = {"type": _schema, "shell_complete": complete_files}
@@ -88,9 +113,11 @@ def _option(field: FieldOption, rule: FieldRule) -> Option:
             pass
     if rule.enum is not None:
         shape["shell_complete"] = complete_words(map(str, rule.enum))
-    elif field.field == "browser_profile_id":
+    elif name == "browser_profile_id":
         shape["shell_complete"] = complete_profiles
-    return option(usage, field.help, name=field.field, **shape)
+    sentence = sentences.partition(". ")[0].removesuffix(".").replace("`", "")
+    written = _WHERE_SECRETS_ARE if name == "secrets" else _WRITTEN.get(rule.kind, "")
+    return option(usage, sentence[:1].lower() + sentence[1:] + written, name=name, **shape)
 
 
 def _as_list(
@@ -141,43 +168,7 @@ def _domain(text: str) -> str:
     return text
 
 
-TASK_FIELDS = (
-    FieldOption(
-        "structured_output_json",
-        "--schema FILE|JSON",
-        "a JSON schema for the output: a file, or the JSON itself",
-    ),
-    FieldOption("llm_model", "--llm-model MODEL", "the language model"),
-    FieldOption("max_agent_steps", "--max-agent-steps N", "the most steps of the task, 1 to 200"),
-    FieldOption(
-        "allowed_domains",
-        "--allowed-domain DOMAIN",
-        "a domain that the agent may visit; *.example.com means its subdomains; repeatable",
-    ),
-    FieldOption(
-        "metadata", "--metadata NAME=VALUE", "a pair of your own, to find the task; repeatable"
-    ),
-    FieldOption(
-        "secrets",
-        "--secret NAME=VARIABLE|NAME=@FILE",
-        "a secret that the agent may type but does not see, from an environment variable or "
-        "a file; repeatable",
-    ),
-    FieldOption(
-        "included_file_names",
-        "--included-file NAME",
-        "the name of an uploaded file that the agent may read; repeatable",
-    ),
-    FieldOption("browser_profile_id", "--browser-profile ID", "the browser profile to use"),
-    FieldOption("save_browser_data", "--save-browser-data", "keep cookies and other browser data"),
-    FieldOption("use_adblock", "--ad-blocker --adblock", "block advertisements"),
-    FieldOption("use_proxy", "--proxy", "use a mobile proxy; needed to solve captchas"),
-    FieldOption("proxy_country_code", "--proxy-country CODE", "the country of the proxy"),
-    FieldOption("highlight_elements", "--highlight-elements", "highlight elements on the page"),
-    FieldOption("browser_viewport_width", "--viewport-width PIXELS", "width of the page"),
-    FieldOption("browser_viewport_height", "--viewport-height PIXELS", "height of the page"),
-    FieldOption("enable_public_share", "--public-share", "make a public link, which needs no key"),
-)
+TASK_FIELDS = [name for name, rule in rules_of(TaskSettings).items() if not rule.required]
 
 _SCRIPT_OPTIONS = (
     option("--script NAME", "the name of a script: the first task records it, later tasks play it"),
@@ -194,8 +185,7 @@ _SCRIPT_OPTIONS = (
 
 def task_options(request: type[TaskSettings]) -> list[Option]:
     """The options for what a request says of a task."""
-    fields = field_options(request, TASK_FIELDS)
-    return group("task", *fields, *_SCRIPT_OPTIONS, about=NOT_SENT)
+    return group("task", *field_options(request, TASK_FIELDS), *_SCRIPT_OPTIONS, about=NOT_SENT)
 
 
 TASK_OPTIONS = task_options(RunTaskRequest)

@@ -305,8 +305,4 @@ OUTPUT_OPTIONS = group(
     option("--json", "show JSON, on a terminal too"),
     option("--verbose", "show each request and the traceback of an error on stderr"),
 )
-SHARED = {
-    flag: not option.is_flag
-    for option in (*SERVER_OPTIONS, *OUTPUT_OPTIONS)
-    for flag in option.opts
-}
+SHARED = {flag: each for each in (*SERVER_OPTIONS, *OUTPUT_OPTIONS) for flag in each.opts}

@@ -1,6 +1,7 @@
 """Addresses of PostgreSQL servers, and the packages that they need; opens nothing."""
 
 from importlib import import_module
+from typing import TypeGuard
 
 from browser_use_async.errors import ConfigurationError
 
@@ -8,7 +9,7 @@ SCHEMES = ("postgresql://", "postgres://")
 """How the address of a PostgreSQL server begins."""
 
 
-def is_postgres(place: object) -> bool:
+def is_postgres(place: object) -> TypeGuard[str]:
     """Whether a database is named by the address of a PostgreSQL server."""
     return isinstance(place, str) and place.startswith(SCHEMES)
 

@@ -96,10 +96,21 @@ def setting(default: Any, kind: Kind, clause: str, **rest: Any) -> Any:
     )
 
 
+def unlisted(default: Any, check: checks.Check) -> Any:
+    """A field that only tests set: no option has it, and no page names it."""
+    return attrs.field(
+        default=default, validator=lambda owner, field, value: check(_place(owner, field), value)
+    )
+
+
 def _check(owner: Any, field: "attrs.Attribute[Any]", value: Any) -> None:
     found: Setting = field.metadata[_METADATA]
     if value is not None or found.default is not None:
-        found.kind.check(f"{getattr(owner, 'called', type(owner).__name__)}.{field.name}", value)
+        found.kind.check(_place(owner, field), value)
+
+
+def _place(owner: Any, field: "attrs.Attribute[Any]") -> str:
+    return f"{getattr(owner, 'called', type(owner).__name__)}.{field.name}"
 
 
 def settings_of(owner: type) -> Iterator[tuple["attrs.Attribute[Any]", Setting]]:

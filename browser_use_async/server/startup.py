@@ -31,7 +31,6 @@ from browser_use_async.server.http.connections import (
     most_connections,
 )
 from browser_use_async.server.http.held_calls import HeldCalls
-from browser_use_async.server.listen_address import ListenAddress, open_admin_socket
 from browser_use_async.server.loops import Loops
 from browser_use_async.server.operations.expiry import expire_daily
 from browser_use_async.server.operations.scheduler import Scheduler
@@ -40,6 +39,7 @@ from browser_use_async.server.running_server import RunningServer
 from browser_use_async.server.search.backends import choose_backend
 from browser_use_async.server.search.engine import SearchEngine
 from browser_use_async.server.settings import ServerSettings
+from browser_use_async.server.settings.listen_address import ListenAddress, open_admin_socket
 from browser_use_async.server.storage import Database, SqliteDatabase
 from browser_use_async.server.storage.database import immediate
 from browser_use_async.server.storage.file_mover import FileMover

@@ -60,10 +60,10 @@ class CreateBrowserProfileRequest:
 
     Attributes:
         profile_name: The name of the profile.
-        description: Its purpose.
+        description: The purpose of the profile.
         persist: Whether cookies, local storage and session data are kept between tasks.
         ad_blocker: Whether advertisements and popups are blocked.
-        proxy: Whether traffic goes through mobile proxies.
+        proxy: Whether traffic goes through mobile proxies; solving captchas needs it.
         proxy_country_code: The country of the proxy, in either case.
         browser_viewport_width: Width of the page in pixels.
         browser_viewport_height: Height of the page in pixels.

@@ -54,14 +54,16 @@ class UpdateScheduledTaskFields(TypedDict, total=False):
 class CreateScheduledTaskRequest(TaskSettings):
     """The body of creating a schedule. API page: Create Scheduled Task.
 
-    The other fields are those of `TaskSettings`; the service's default model is gpt-4o here.
+    The other fields are those of `TaskSettings`.
 
     Attributes:
+        llm_model: The language model; the service's default is gpt-4o.
         schedule_type: `interval` or `cron`.
         interval_minutes: Minutes between runs; needed for `interval`.
-        cron_expression: Five fields, in UTC; needed for `cron`.
-        start_at: When to begin, aware; by default now.
-        end_at: When to end, aware; by default a year later.
+        cron_expression: When to run: minute, hour, day, month and weekday, in UTC, such as
+            `0 8 * * *` for every day at 8:00; needed for `cron`.
+        start_at: When to begin, with a time zone; by default now.
+        end_at: When to end, with a time zone; by default a year later.
     """
 
     schedule_type: ScheduleType | ScheduleKind = ruled(

@@ -7,8 +7,10 @@ from contextlib import AsyncExitStack
 from typing import Any
 
 import aiohttp
+import attrs
 
 from browser_use_async.server import AgentSettings, ChromiumSettings, LocalServer
+from browser_use_async.server.executors.agent.executor import BrowserUseExecutor
 from tests.agent.scripted_model import KEY, Reply, Says, ScriptedModel, act, index_of
 from tests.agent.site import Shop
 from tests.server.calling import Caller
@@ -34,10 +36,15 @@ class Stage:
             allow_named_addresses=options.pop("allow_named_addresses", None),
             max_browsers=options.pop("max_browsers", None),
         )
+        seconds = options.pop("answer_seconds", None)
         settings = AgentSettings(llm_base_url=model.url, llm_key=KEY, **options)
-        server = await self._stack.enter_async_context(
-            LocalServer(executor="browser_use", agent=settings, chromium=chromium)
-        )
+        if seconds is None:
+            local = LocalServer(executor="browser_use", agent=settings, chromium=chromium)
+        else:
+            executor = BrowserUseExecutor(settings, chromium)
+            executor.model = attrs.evolve(executor.model, answer_seconds=seconds)
+            local = LocalServer(executor=executor, chromium=chromium)
+        server = await self._stack.enter_async_context(local)
         http = await self._stack.enter_async_context(aiohttp.ClientSession())
         return Caller(server, http)
 

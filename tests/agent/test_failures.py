@@ -68,7 +68,7 @@ async def test_errors_of_the_model(stage: Stage) -> None:
 async def test_a_model_that_never_answers(stage: Stage) -> None:
     """Silence ends the task after several timeouts."""
     model = await stage.model([Silence()])
-    api = await stage.server(model, llm_timeout=2)
+    api = await stage.server(model, answer_seconds=2)
 
     text = await reason(api)
 
@@ -138,7 +138,7 @@ async def test_an_agent_that_dies(stage: Stage) -> None:
 async def test_a_browser_that_dies(stage: Stage) -> None:
     """A browser that is killed fails its task, in bounded time."""
     model = await stage.model([Silence()])
-    api = await stage.server(model, llm_timeout=5)
+    api = await stage.server(model, answer_seconds=5)
     task_id = await api.create("Do it")
     async with asyncio.timeout(60):
         while not model.asked:  # noqa: ASYNC110 - the model has nothing to wait on

@@ -6,10 +6,10 @@ import attrs
 import pytest
 
 from browser_use_async.api.endpoint_table import ENDPOINTS
+from browser_use_async.api.field_sentences import field_sentences
 from browser_use_async.server.admin import ADMIN_ROUTES
 from browser_use_async.types import RunTaskRequest, UpdateScheduledTaskRequest
 from docs.openapi import documents
-from docs.openapi_schemas import field_sentences
 
 _MODELS = {
     model

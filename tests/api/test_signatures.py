@@ -22,13 +22,11 @@ from browser_use_async.api.browser_profiles import BrowserProfileEndpoints
 from browser_use_async.api.scheduled_tasks import ScheduledTaskEndpoints
 from browser_use_async.api.tasks import TaskEndpoints
 from browser_use_async.types import UNSET
-from tests.support.api_bench import OpenSession, api, open_session
+from tests.support.api_bench import OpenSession
 from tests.support.bench import Connect, Serve
 from tests.support.fake_api import FakeApi
 from tests.support.hygiene import SECRET
 from tests.support.wire import answering, response
-
-__all__ = ["api", "open_session"]
 
 METHODS: list[tuple[Callable[..., Any], type[Any]]] = [
     (BrowserUseSession.run_and_wait, RunTaskRequest),

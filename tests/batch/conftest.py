@@ -15,9 +15,8 @@ from browser_use_async.server.executors.protocol import Control
 from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor
 from browser_use_async.server.records import Assignment, Failed, Step
 from browser_use_async.transport.config import Runtime
-from tests.support.hygiene import nothing_leaks
 
-__all__ = ["Held", "Mended", "Open", "Serve", "hanging", "nothing_leaks", "open_session", "serve"]
+__all__ = ["Held", "Mended", "Open", "Serve", "hanging", "open_session", "serve"]
 
 QUICK = Scenario(steps=("Look",), step_seconds=0.01)
 POLL = PollPolicy(interval=0.02, latency_target=0.03)

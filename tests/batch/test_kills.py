@@ -4,6 +4,7 @@ import random
 from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import attrs
 import pytest
@@ -33,17 +34,16 @@ WINDOWS = {False: 1.0, True: 1e6}
 
 
 @pytest.fixture(params=[False, True], ids=["tokens", "keys"])
-async def server(request: pytest.FixtureRequest) -> AsyncIterator[LocalServer]:
+def server_options(request: pytest.FixtureRequest) -> dict[str, Any]:
     """A server in this process, which survives the killed ones."""
-    async with served(keys=request.param) as started:
-        yield started
+    return faulty(keys=request.param)
 
 
-def served(*, keys: bool) -> LocalServer:
-    """A server with faults."""
+def faulty(*, keys: bool) -> dict[str, Any]:
+    """The options of a server with faults."""
     scenario = Scenario(steps=("Look",), step_seconds=0.1)
     executor = ScriptedExecutor(default=scenario)
-    return LocalServer(executor=executor, faults=FAULTS, submission_keys=keys)
+    return {"executor": executor, "faults": FAULTS, "submission_keys": keys}
 
 
 @pytest.fixture
@@ -129,7 +129,7 @@ async def test_killed_without_the_intent_a_batch_repeats(program: Program, tmp_p
     """The control: the same with a ledger that does not record a request before it is sent."""
     draw = random.Random(20)
     doubled = killed = batches = 0
-    async with served(keys=False) as server:
+    async with LocalServer(**faulty(keys=False)) as server:
         while not doubled and killed < 40:
             batches += 1
             before, ledger = len(server.store.tasks), tmp_path / f"{batches}.db"

@@ -1,6 +1,6 @@
 """A browser for tests that use pages as people do, with mouse, keyboard and screen.
 
-    from tests.browser.driver import Browser, browser, browser_address
+    from tests.browser.driver import Browser
 
     async def test_the_page(browser: Browser, tmp_path: Path) -> None:
         page = await browser.open("http://127.0.0.1:8765/", width=360, height=640)
@@ -9,27 +9,26 @@
         await page.take_picture(tmp_path / "page.png")
         assert page.complaints == []
 
-The fixtures skip where no Chromium is found.
+`tests/support/chromium.py` has the fixtures.
 """
 
 import asyncio
 import base64
+import contextlib
 import json
 import threading
 from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-import pytest
 from playwright.async_api import Playwright, async_playwright
 
 from browser_use_async.server.executors.browser.browser_folder import BrowserProgram
 from browser_use_async.server.executors.browser.launch import BrowserProcess
-from browser_use_async.server.executors.browser.locate import find_browser
 from tests.support.devtools import Connection, Session
 from tests.support.patience import PATIENCE
 
-__all__ = ["Browser", "Page", "browser", "browser_address"]
+__all__ = ["Browser", "Page", "new_browser", "resident_browser"]
 
 ResultT = TypeVar("ResultT")
 
@@ -282,7 +281,7 @@ class Browser:
 
 
 class _Resident:
-    """An event loop in a thread, in which one browser runs as long as the tests of a module."""
+    """An event loop in a thread, in which one browser runs as long as the tests."""
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
@@ -305,14 +304,16 @@ async def _started(playwright: Playwright, program: str) -> BrowserProcess:
     return await BrowserProcess.start(playwright, how, ["--remote-debugging-port=0"])
 
 
-# For a module and not for the session: each module that imports the fixture has one of its own, and
-# twenty idle browsers need the CPU time of a busy one.
-@pytest.fixture(scope="module")
-def browser_address() -> Iterator[str]:
-    """The address for commands to a browser; it takes a second to start, so tests share it."""
-    program = find_browser()
-    if program is None:
-        pytest.skip("no Chromium or Chrome is installed")
+@contextlib.contextmanager
+def resident_browser(program: str) -> Iterator[str]:
+    """Start a browser that lives as long as the block, whatever loops the tests have.
+
+    Args:
+        program: Its program.
+
+    Yields:
+        The address for commands to it.
+    """
     resident = _Resident()
     try:
         playwright = resident.run(async_playwright().start())
@@ -324,10 +325,14 @@ def browser_address() -> Iterator[str]:
         resident.close()
 
 
-@pytest.fixture
-async def browser(browser_address: str) -> AsyncIterator[Browser]:
-    """A browser without history: no cookies, no storage, no pages of other tests."""
-    connection = await Connection.open(browser_address)
+@contextlib.asynccontextmanager
+async def new_browser(address: str) -> AsyncIterator[Browser]:
+    """A browser without history: no cookies, no storage, no pages of other tests.
+
+    Args:
+        address: That of the process.
+    """
+    connection = await Connection.open(address)
     root = connection.session()
     try:
         # The process has a proxy without a target; each context has its own.

@@ -5,9 +5,7 @@ from urllib.parse import quote
 import pytest
 
 from tests.browser.accessibility import barriers
-from tests.browser.driver import Browser, browser, browser_address
-
-__all__ = ["browser", "browser_address"]
+from tests.browser.driver import Browser
 
 _GOOD = '<title>Good</title><main><h1>Good</h1><p style="color:#545d6a">Words</p></main>'
 

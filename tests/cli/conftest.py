@@ -1,11 +1,10 @@
 """The server that the commands of these tests use."""
 
 import logging
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
-
-from browser_use_async.server import LocalServer
 
 from .running import Recorder, forking
 
@@ -33,7 +32,6 @@ def recorder() -> Recorder:
 
 
 @pytest.fixture
-async def server(recorder: Recorder) -> AsyncIterator[LocalServer]:
-    """A server in the test's own event loop."""
-    async with LocalServer(executor=recorder) as running:
-        yield running
+def server_options(recorder: Recorder) -> dict[str, Any]:
+    """A server whose tasks the test scripts."""
+    return {"executor": recorder}

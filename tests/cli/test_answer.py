@@ -254,10 +254,10 @@ async def test_a_row_that_cannot_be_written(
     (tmp_path / "in.csv").write_text("key,task\na,Data\n")
     ledger = tmp_path / "run.db"
     async with shop:
-        line = f"PROGRAM batch {tmp_path / 'in.csv'} --ledger {ledger} {redirection}"
+        line = f"PROGRAM batch run {tmp_path / 'in.csv'} --ledger {ledger} {redirection}"
         result = await _shell(line, environment(shop))
         task_id = shop.store.tasks[0].id
 
     assert result.code in {74, 141}
     assert f"browser-use-async tasks show {task_id}" in result.stderr
-    assert f"to go on: browser-use-async batch {tmp_path / 'in.csv'}" in result.stderr
+    assert f"to go on: browser-use-async batch run {tmp_path / 'in.csv'}" in result.stderr

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from browser_use_async import BrowserUseSession
+from browser_use_async.batch import ItemState, read_ledger
 from browser_use_async.cli import main
 from browser_use_async.cli.batch.settings import resume_command
 from browser_use_async.prices import format_cents
@@ -85,10 +86,10 @@ async def test_a_batch(server: LocalServer, tmp_path: Path) -> None:
 
 @pytest.mark.long
 async def test_without_files(server: LocalServer, tmp_path: Path) -> None:
-    """`batch FILE` is `batch run FILE`; results go to stdout, and a note names what is missing."""
+    """Results go to stdout, and a note names what is missing."""
     path = tmp_path / "in.jsonl"
     path.write_text('{"task": "Go"}\n{"task": "Go"}\n{"task": "Look"}\n')
-    result = await run("batch", str(path), env=environment(server))
+    result = await run("batch", "run", str(path), env=environment(server))
 
     assert result.code == 0
     assert sorted(each["task"] for each in result.json_lines) == ["Go", "Go", "Look"]
@@ -126,13 +127,13 @@ async def test_fields_and_schema(server: LocalServer, recorder: Recorder, tmp_pa
 
 @pytest.mark.torture
 async def test_resume(server: LocalServer, tmp_path: Path) -> None:
-    """A finished batch that is resumed sends nothing, and completes a file of results."""
+    """A finished batch that is resumed sends nothing, and writes the file of results anew."""
     source = companies(tmp_path, "Acme", "Other")
     env = environment(server)
     (tmp_path / "run.db").touch()  # as after a crash at the very beginning
     first = await run(*words(tmp_path, source, "--resume"), env=env)
     refused = await run(*words(tmp_path, source), env=env)
-    (tmp_path / "out.jsonl").write_bytes((tmp_path / "out.jsonl").read_bytes()[:-5])
+    (tmp_path / "out.jsonl").write_text("")
     companies(tmp_path, "Acme", "Other", "More")
     again = await run(*words(tmp_path, source, "--resume"), env=env)
 
@@ -211,7 +212,7 @@ async def test_interrupted_without_a_ledger(server: LocalServer, tmp_path: Path)
     """Tasks that no later run could find are stopped."""
     source = companies(tmp_path, "Hang")
     env = environment(server)
-    async with running("batch", source, "--template", TEMPLATE, env=env) as command:
+    async with running("batch", "run", source, "--template", TEMPLATE, env=env) as command:
         await until(lambda: server.tasks_created >= 1)
         command.send(signal.SIGINT)
         await command.says("Press Ctrl-C again to leave them: they are stopped")
@@ -225,18 +226,22 @@ async def test_interrupted_without_a_ledger(server: LocalServer, tmp_path: Path)
 
 @pytest.mark.torture
 async def test_killed(server: LocalServer, recorder: Recorder, tmp_path: Path) -> None:
-    """After kill -9 in the middle, resumed, each row has one task and one line of results."""
+    """After kill -9 no file is half; the ledger gives the results, and the next run all of them."""
     names = ["Acme", "Other", "More", *(f"Held {number}" for number in range(5))]
     source = companies(tmp_path, *names)
     env = environment(server)
     async with running(*words(tmp_path, source, "--concurrency", "3"), env=env) as command:
-        await until(lambda: server.tasks_created >= 5)
+        await until(lambda: server.tasks_created >= 6)
         command.send(signal.SIGKILL)
         result = await command.ends()
+    had_file = (tmp_path / "out.jsonl").exists()
+    so_far = await run("batch", "results", str(tmp_path / "run.db"))
     recorder.released.set()
     again = await run(*words(tmp_path, source, "--resume"), env=env)
 
     assert result.code == -signal.SIGKILL
+    assert not had_file
+    assert keys_of(so_far.json_lines) == ["k0", "k1", "k2"]
     assert again.code == 0
     assert keys_of(results(tmp_path)) == [f"k{number}" for number in range(8)]
     assert server.tasks_created == 8
@@ -409,7 +414,7 @@ async def test_no_server_listens(tmp_path: Path) -> None:
 
     assert result.code == 4
     assert "--api-key" not in resume_words(result)
-    assert results(tmp_path) == []
+    assert not (tmp_path / "out.jsonl").exists()
 
 
 @pytest.mark.parametrize(
@@ -428,8 +433,9 @@ async def test_no_server_listens(tmp_path: Path) -> None:
         (("--budget-cents", "1e30"), "no number of cents"),
         (("--budget-cents", "100"), "up to $1.89"),
         (("--encoding", "klingon"), "no encoding"),
-        (("-o", "{}/in.csv"), "different files"),
-        (("-o", "{}/no/out.jsonl"), "cannot be written"),
+        (("-o", "{}/in.csv", "--ledger", "{}/run.db"), "different files"),
+        (("-o", "{}/no/out.jsonl", "--ledger", "{}/run.db"), "cannot be written"),
+        (("-o", "{}/out.jsonl"), "-o needs a --ledger"),
         (("--ledger", "{}/no/run.db"), "no/run.db"),
         (("--ledger", "{}/in.csv", "--resume"), "different files"),
         (("--ledger", "{}"), "is a folder, and a ledger is a file"),
@@ -452,7 +458,7 @@ def test_wrong_usage(
         monkeypatch.setenv("BROWSER_USE_API_KEY", "bu_canary")
         given = [each.replace("{}", str(tmp_path)) for each in more]
         template = () if "--template" in more else ("--template", TEMPLATE)
-        code = main(["batch", companies(tmp_path, "Acme"), *template, *given])
+        code = main(["batch", "run", companies(tmp_path, "Acme"), *template, *given])
     shown = capsys.readouterr()
 
     assert code == 2
@@ -467,11 +473,11 @@ def test_wrong_usage(
     [
         (["batch", "run", "a b.csv"], "browser-use-async batch run 'a b.csv' --resume"),
         (["batch", "run", "x", "--resume"], "browser-use-async batch run x --resume"),
-        (["batch", "--api-key", "bu_x", "x"], "browser-use-async batch x --resume"),
-        (["batch", "--api-key=bu_x", "x"], "browser-use-async batch x --resume"),
+        (["batch", "run", "--api-key", "bu_x", "x"], "browser-use-async batch run x --resume"),
+        (["batch", "run", "--api-key=bu_x", "x"], "browser-use-async batch run x --resume"),
         (
-            ["batch", "--api-key", "file:k", "x"],
-            "browser-use-async batch --api-key file:k x --resume",
+            ["batch", "run", "--api-key", "file:k", "x"],
+            "browser-use-async batch run --api-key file:k x --resume",
         ),
     ],
 )
@@ -487,6 +493,7 @@ async def test_local(tmp_path: Path) -> None:
     path.write_text("page\nabout.html\n")
     words = (
         "batch",
+        "run",
         str(path),
         "--local",
         "--template",
@@ -503,7 +510,7 @@ async def test_on_a_terminal(server: LocalServer, tmp_path: Path) -> None:
     """A person sees results as words, without JSON between them."""
     source = companies(tmp_path, "Acme", "Stroll")
     shown = await run_on_terminal(
-        "batch", source, "--template", TEMPLATE, env=environment(server), columns=100
+        "batch", "run", source, "--template", TEMPLATE, env=environment(server), columns=100
     )
 
     assert re.search(r"done +.*k0  Done\.", shown)
@@ -519,12 +526,14 @@ async def test_on_a_terminal(server: LocalServer, tmp_path: Path) -> None:
 async def test_status(server: LocalServer, tmp_path: Path) -> None:
     """While a batch runs, its ledger says how far it is, and the service where to watch it."""
     source = companies(tmp_path, "Hang", "Acme")
-    ledger, out = str(tmp_path / "run.db"), tmp_path / "out.jsonl"
-    env = environment(server)
+    ledger, env = tmp_path / "run.db", environment(server)
     async with running(*words(tmp_path, source), env=env) as command:
-        await until(lambda: out.exists() and bool(out.read_text()))
-        live = await run("batch", "status", ledger, "--live", env=env)
-        shown = await run_on_terminal("batch", "status", ledger, "--live", env=env, columns=160)
+        await command.says("2 running")
+        await until(lambda: read_ledger(ledger).counts[ItemState.DONE] == 1)
+        live = await run("batch", "status", str(ledger), "--live", env=env)
+        shown = await run_on_terminal(
+            "batch", "status", str(ledger), "--live", env=env, columns=160
+        )
         command.send(signal.SIGTERM)
         ended = await command.ends()
 

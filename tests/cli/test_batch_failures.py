@@ -28,10 +28,10 @@ async def test_a_run_counts_them(server: LocalServer, tmp_path: Path) -> None:
     source, ledger, output = (tmp_path / name for name in ("in.csv", "run.db", "out.csv"))
     source.write_text(_ROWS)
     words = ("--ledger", str(ledger), "-o", str(output))
-    result = await run("batch", str(source), *words, env=environment(server))
+    result = await run("batch", "run", str(source), *words, env=environment(server))
     status = await run("batch", "status", str(ledger))
     plain = await run("batch", "status", str(ledger), "--plain")
-    again = await run("batch", str(source), *words, "--resume", env=environment(server))
+    again = await run("batch", "run", str(source), *words, "--resume", env=environment(server))
     rows = list(csv.DictReader(output.read_text().splitlines()))
 
     assert result.code == 1
@@ -53,7 +53,7 @@ async def test_a_run_counts_them(server: LocalServer, tmp_path: Path) -> None:
     assert "dead letter" not in plain.stdout
     assert list(rows[0])[:3] == ["line", "key", "state"]
     assert min(rows, key=lambda row: int(row["line"]))["key"] == "k0"
-    assert "`line` is the line of the input" in result.stderr
+    assert f"results are in {output}, in the order of the input" in result.stderr
 
 
 def test_details_of_a_task_are_no_part_of_a_reason() -> None:

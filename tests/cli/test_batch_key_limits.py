@@ -33,7 +33,7 @@ def brief_server() -> LocalServer:
 async def test_rows_of_one_site_run_one_after_another(pages: str) -> None:
     """`batch run` keeps the limit; a row without a value has no limit."""
     async with brief_server() as server:
-        done = await run("batch", pages, *LIMITS, env=environment(server))
+        done = await run("batch", "run", pages, *LIMITS, env=environment(server))
 
         assert done.code == 0, done.stderr
         assert most_of_each(server) == {"a": 1, "b": 1, "alone": 1}
@@ -44,7 +44,7 @@ async def test_the_status_shows_the_limit(pages: str, tmp_path: Path) -> None:
     ledger = str(tmp_path / "run.db")
     schema = ("--schema", '{"type": "string"}')
     async with brief_server() as server:
-        given = ("batch", pages, *LIMITS, *schema, "--ledger", ledger)
+        given = ("batch", "run", pages, *LIMITS, *schema, "--ledger", ledger)
         await run(*given, env=environment(server))
     text = await run("batch", "status", ledger, "--plain")
     found = await run("batch", "status", ledger)
@@ -84,7 +84,16 @@ async def test_limits_that_make_no_sense_are_refused(
     pages: str, given: tuple[str, ...], problem: str
 ) -> None:
     """They are refused before anything is sent, and the error says what to do."""
-    words = ("batch", pages, "--template", "{page}", *given, "--api-key", "a-key-of-no-account")
+    words = (
+        "batch",
+        "run",
+        pages,
+        "--template",
+        "{page}",
+        *given,
+        "--api-key",
+        "a-key-of-no-account",
+    )
 
     done = await run(*words)
 

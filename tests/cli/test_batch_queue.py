@@ -11,13 +11,17 @@ from browser_use_async.server import LocalServer
 
 pytestmark = pytest.mark.long
 
-WORDS = [sys.executable, "-m", "browser_use_async", "batch"]
+WORDS = [sys.executable, "-m", "browser_use_async"]
 
 
-async def run(*words: str) -> tuple[int, list[dict[str, object]], str]:
+async def run(*words: str, command: str = "batch") -> tuple[int, list[dict[str, object]], str]:
     """Run a command: its code, what it printed, and what it said; lines of text as text."""
     process = await asyncio.create_subprocess_exec(
-        *WORDS, *words, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+        *WORDS,
+        command,
+        *words,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
     )
     out, said = await process.communicate()
     lines = [json.loads(line) if line[0] == "{" else line for line in out.decode().splitlines()]
@@ -54,8 +58,12 @@ async def test_rows_are_enqueued_worked_on_and_followed(
     assert len(server.store.tasks) == 3
     assert {line["state"] for line in (*worked[1], *followed[1])} == {"done"}
     assert len(worked[1]) == len(followed[1]) == 3
+    names = {"Find Acme", "Find Beta", "Find Gamma"}
+    assert {line["task"] for line in worked[1]} == names
+    assert {line["task"] for line in followed[1]} == names
     assert (await run("results", queue, "-o", str(output)))[0] == 0
-    assert len(output.read_text().splitlines()) == 3
+    written = [json.loads(line) for line in output.read_text().splitlines()]
+    assert [each["task"] for each in written] == sorted(names)
     code, _lines, said = await run("results", queue, "-o", str(output))
     assert (code, len(output.read_text().splitlines())) == (2, 3)
     assert "is there already; take another name" in said
@@ -65,6 +73,15 @@ async def test_rows_are_enqueued_worked_on_and_followed(
     code, (status,), _said = await run("status", queue)
     assert (code, status["total"], status["counts"]["done"]) == (0, 3, 3)  # type: ignore[index]
     assert (status["per_key"], status["budget_cents"], status["reserved_cents"]) == (1, 2000, 0)
+    page = tmp_path / "report.html"
+    code, (report,), _said = await run(queue, "-o", str(page), command="report")
+    assert (code, report["items"], report["cost_cents"]) == (0, 3, status["cost_cents"])
+    assert all(name in page.read_text(encoding="utf-8") for name in names)
+    code, items, said = await run(queue, command="explain")
+    assert (code, [item["state"] for item in items]) == (0, ["done"] * 3)
+    assert "3 items," in said
+    code, _items, said = await run(queue, "--key", "nothing", command="explain")
+    assert (code, "#cli has no item 'nothing'" in said) == (2, True)
 
 
 async def test_a_budget_that_stops_a_queue_is_said(postgres: str, rows: Path) -> None:
@@ -82,6 +99,18 @@ async def test_a_budget_that_stops_a_queue_is_said(postgres: str, rows: Path) ->
     assert (stopped[0], worked[0]) == (1, 0), (stopped, worked)
     assert stopped[2].endswith("with a larger --budget-cents goes on with it\n")
     assert len(server.store.tasks) == 3
+
+
+@pytest.mark.parametrize("words", [("report", "-o", "r.html"), ("explain",)])
+async def test_no_queue_to_read(postgres: str, words: tuple[str, ...], tmp_path: Path) -> None:
+    """One sentence, and no page."""
+    name, *rest = (str(tmp_path / word) if word == "r.html" else word for word in words)
+    code, lines, said = await run(f"{postgres}#none", *rest, command=name)
+
+    assert (code, lines) == (2, [])
+    assert "nothing was enqueued in" in said
+    assert len(said.splitlines()) == 1
+    assert not (tmp_path / "r.html").exists()
 
 
 @pytest.mark.parametrize("command", ["work", "results", "status"])

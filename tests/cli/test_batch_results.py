@@ -5,29 +5,31 @@ import os
 import stat
 import subprocess
 import sys
+from collections.abc import AsyncIterator, Iterable
+from contextlib import nullcontext
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
-from browser_use_async.batch import BatchResult, ItemState
+from browser_use_async import BrowserUseSession
+from browser_use_async.batch import BatchResult, ItemState, LedgerView, read_ledger
 from browser_use_async.cli.batch.input import InputItem
-from browser_use_async.cli.batch.results import CsvTable, JsonLines, ResultFile, result_record
-from browser_use_async.errors import BrowserUseError, ConfigurationError
+from browser_use_async.cli.batch.results import (
+    CsvTable,
+    JsonLines,
+    ResultFile,
+    ledger_records,
+    result_record,
+)
+from browser_use_async.errors import BrowserUseError, ConfigurationError, LedgerError
+from browser_use_async.server import LocalServer
 from browser_use_async.types import TaskStatus
+from tests.cli.report.ledgers import item, write_ledger
 from tests.files.contents import listing
 
-
-def line(key: str, state: str = "done") -> dict[str, object]:
-    """The record of an item, in short."""
-    return {"key": key, "state": state}
-
-
-def read(path: Path) -> list[dict[str, object]]:
-    """All lines of a file."""
-    return [json.loads(each) for each in path.read_text().splitlines()]
+from .running import run
 
 
 def test_what_is_written_down() -> None:
@@ -45,15 +47,15 @@ def test_what_is_written_down() -> None:
         steps=4,
         cost_cents=Decimal("11.5"),
     )
-    written = result_record(result, InputItem(5, "a", "Go", {"n": "1"}), has_schema=True)
+    line = result_record(result, InputItem(5, "a", "Go", {"n": "1"}), has_schema=True)
 
-    assert written["error"] == {"type": "BrowserUseError", "message": "no good"}
-    assert (written["index"], written["line"], written["task"]) == (3, 5, "Go")
-    assert (written["steps"], written["cost_cents"], written["attempts"]) == (4, 11.5, 2)
-    assert (written["state"], written["status"]) == ("failed", "finished")
-    assert written["output"] == '{"n": 1}'
-    assert written["parsed"] == {"n": 1}
-    assert written["row"] == {"n": "1"}
+    assert line["error"] == {"type": "BrowserUseError", "message": "no good"}
+    assert (line["index"], line["line"], line["task"]) == (3, 5, "Go")
+    assert (line["steps"], line["cost_cents"], line["attempts"]) == (4, 11.5, 2)
+    assert (line["state"], line["status"]) == ("failed", "finished")
+    assert line["output"] == '{"n": 1}'
+    assert line["parsed"] == {"n": 1}
+    assert line["row"] == {"n": "1"}
     assert "parsed" not in result_record(result, None, has_schema=False)
 
 
@@ -64,152 +66,191 @@ def test_an_output_that_is_no_json() -> None:
     assert result_record(result, None, has_schema=True)["parsed"] is None
 
 
-def test_each_item_once(tmp_path: Path) -> None:
-    """A line is written as soon as it is added, and a later run does not write it again."""
-    path = tmp_path / "out.jsonl"
-    with ResultFile(path, JsonLines(), resume=False) as file:
-        assert file.add(line("a"))
-        assert read(path) == [line("a")]
-    with ResultFile(path, JsonLines(), resume=True) as file:
-        assert not file.add(line("a"))
-        assert file.add(line("ü\u2028"))
-
-    assert read(path) == [line("a"), line("ü\u2028")]
+def of_input(*names: str, digest: str = "") -> list[tuple[InputItem, str]]:
+    """Items of an input with keys, each with its content."""
+    return [
+        (InputItem(line, name, f"Go to {name}", {"city": name}), digest or "0" * 32)
+        for line, name in enumerate(names, 2)
+    ]
 
 
-def test_an_item_that_is_repeated(tmp_path: Path) -> None:
-    """An item that is three times in the input has three lines, also after an interruption."""
-    path = tmp_path / "out.jsonl"
-    with ResultFile(path, JsonLines(), resume=False) as file:
-        assert file.add(line("a"))
-        assert file.add(line("a"))
-    with ResultFile(path, JsonLines(), resume=True) as file:
-        assert [file.add(line("a")) for _place in range(3)] == [False, False, True]
+async def written(
+    path: Path, view: LedgerView, items: Iterable[tuple[InputItem, str]] = ()
+) -> list[dict[str, Any]]:
+    """The records in the file of a ledger."""
+    await ResultFile(path, JsonLines()).write(ledger_records(view, items, has_schema=False))
+    return read(path)
 
-    assert read(path) == [line("a")] * 3
+
+def read(path: Path) -> list[dict[str, Any]]:
+    """All lines of a file."""
+    return [json.loads(each) for each in path.read_text().splitlines()]
+
+
+def ledger(folder: Path, *items: dict[str, Any]) -> LedgerView:
+    """A ledger with these items."""
+    return read_ledger(write_ledger(folder / "run.db", items))
+
+
+async def test_the_order_of_the_input(tmp_path: Path) -> None:
+    """Each ended row once, with its values; then what the ledger knows of other inputs."""
+    failed = item("b", "failed", error="TaskFailedError", reason="on fire", cost=6000)
+    view = ledger(tmp_path, item("x", task="Else"), failed, item("a"), item("c", "submitted"))
+    lines = await written(tmp_path / "out.jsonl", view, of_input("a", "b", "c", "d"))
+
+    shown = [(each["index"], each["key"], each["line"], each["task"]) for each in lines]
+    assert shown == [(0, "a", 2, "Go to a"), (1, "b", 3, "Go to b"), (4, "x", None, "Else")]
+    assert [each["row"] for each in lines] == [{"city": "a"}, {"city": "b"}, {}]
+    assert lines[1]["error"] == {"type": "TaskFailedError", "message": "on fire"}
+    assert (lines[1]["cost_cents"], lines[0]["error"]) == (6.0, None)
+
+
+async def test_a_row_that_is_repeated(tmp_path: Path) -> None:
+    """A row that is three times in the input has three lines, and was paid for once."""
+    view = ledger(tmp_path, item("a", cost=6000))
+    lines = await written(tmp_path / "out.jsonl", view, of_input("a", "a", "a"))
+
+    assert [each["cost_cents"] for each in lines] == [6.0, 0.0, 0.0]
+    assert [each["line"] for each in lines] == [2, 3, 4]
+
+
+async def test_a_row_that_has_changed(tmp_path: Path) -> None:
+    """The result of its former content does not stand beside its new values."""
+    view = ledger(tmp_path, item("a", digest=b"\xaa" * 32), item("b", digest=b"\xbb" * 32))
+    lines = await written(tmp_path / "out.jsonl", view, of_input("a", "b", digest="bb" * 16))
+
+    assert [(each["key"], each["row"]) for each in lines] == [("b", {"city": "b"}), ("a", {})]
+
+
+async def test_an_answer_that_a_ledger_does_not_keep(server: LocalServer, tmp_path: Path) -> None:
+    """It is fetched from the service."""
+    async with BrowserUseSession(server.api_key, base_url=server.base_url) as session:
+        task = await session.run_and_wait("Look around")
+        view = ledger(tmp_path, item("a", task_id=task.id, output_bytes=2_000_000))
+        records = ledger_records(view, (), session.tasks, has_schema=False)
+        (found,) = [each async for each in records]
+
+    assert found["output"] == task.output == "Done."
 
 
 @pytest.mark.parametrize("form", [JsonLines(), CsvTable(["city"])], ids=["json", "csv"])
-def test_results_are_for_their_owner(tmp_path: Path, form: JsonLines | CsvTable) -> None:
-    """A new file is readable for its user only; an existing file keeps its permissions."""
-    path = tmp_path / "out"
+async def test_results_are_for_their_owner(tmp_path: Path, form: JsonLines | CsvTable) -> None:
+    """A new file is readable for its user only; one that is replaced keeps its permissions."""
+    file, modes = ResultFile(tmp_path / "out", form), list[int]()
     umask = os.umask(0o022)
     try:
-        with ResultFile(path, form, resume=False) as file:
-            file.add(record("a", state="failed"))
-        made = stat.S_IMODE(path.stat().st_mode)
-        with ResultFile(path, form, resume=True, drop={ItemState.FAILED}):
-            dropped = stat.S_IMODE(path.stat().st_mode)
-        path.chmod(0o640)
-        with ResultFile(path, form, resume=True) as file:
-            file.add(record("a", state="failed"))
-        with ResultFile(path, form, resume=True, drop={ItemState.FAILED}):
-            given_away = stat.S_IMODE(path.stat().st_mode)
+        for mode in (None, 0o640):
+            if mode is not None:
+                file.path.chmod(mode)
+            await file.write(records_of(record("a")))
+            modes.append(stat.S_IMODE(file.path.stat().st_mode))
     finally:
         os.umask(umask)
 
-    assert (made, dropped, given_away) == (0o600, 0o600, 0o640)
-    assert listing(tmp_path) == [path]
+    assert modes == [0o600, 0o640]
+    assert listing(tmp_path) == [file.path]
 
 
-def test_a_link_in_the_place_of_a_left_over(tmp_path: Path) -> None:
-    """The file beside the results, in which rows are replaced, never follows a link."""
-    path, outside = tmp_path / "out.jsonl", tmp_path / "outside"
-    outside.write_text("untouched")
-    with ResultFile(path, JsonLines(), resume=False) as file:
-        file.add(line("a", "failed"))
-    (tmp_path / ".out.jsonl.part").symlink_to(outside)
-    with ResultFile(path, JsonLines(), resume=True, drop={ItemState.FAILED}):
-        pass
-
-    assert outside.read_text() == "untouched"
-    assert path.read_text() == ""
+async def records_of(*records: dict[str, Any]) -> AsyncIterator[dict[str, Any]]:
+    """Yield records; then raise an error if the last one is empty."""
+    for each in records:
+        if not each:
+            raise LedgerError("the ledger is damaged")
+        yield each
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
-@given(
-    st.lists(st.text(st.characters(exclude_categories=["Cs"])), unique=True, max_size=5),
-    st.integers(0, 10_000),
+async def test_never_half_a_file(tmp_path: Path) -> None:
+    """Where writing ends in the middle, the former file is untouched and nothing lies beside it."""
+    file = ResultFile(tmp_path / "out.jsonl", JsonLines())
+    await file.write(records_of(record("a")))
+    before = file.path.read_bytes()
+    with pytest.raises(LedgerError):
+        await file.write(records_of(record("b"), {}))
+
+    assert file.path.read_bytes() == before
+    assert listing(tmp_path) == [file.path]
+
+
+@pytest.mark.parametrize(
+    ("form", "content", "is_refused"),
+    [
+        (JsonLines(), "Dear diary\n", True),
+        (JsonLines(), '{"name": "b"}\n', True),
+        (CsvTable(["city"]), "key,line\r\n", True),
+        (CsvTable(["city"]), "line,id,state\r\n", False),
+        (JsonLines(), '{"index": 0, "key": "a"}\n', False),
+        (JsonLines(), "", False),
+    ],
 )
-def test_any_cut(tmp_path: Path, keys: list[str], cut: int) -> None:
-    """Wherever a crash cuts the file, after the next run each key is there exactly once."""
-    path = tmp_path / "cut.jsonl"
-    path.unlink(missing_ok=True)
-    with ResultFile(path, JsonLines(), resume=False) as file:
-        for key in keys:
-            file.add(line(key))
-    content = path.read_bytes()
-    path.write_bytes(content[: min(cut, len(content))])
-    with ResultFile(path, JsonLines(), resume=True) as file:
-        for key in keys:
-            file.add(line(key))
-
-    lines = [json.loads(each) for each in path.read_bytes().split(b"\n")[:-1]]
-    assert sorted(each["key"] for each in lines) == sorted(keys)
-
-
-def test_rows_that_are_tried_again(tmp_path: Path) -> None:
-    """Only the lines of refused rows are replaced by their new results."""
-    path = tmp_path / "out.jsonl"
-    with ResultFile(path, JsonLines(), resume=False) as file:
-        for key, state in (("a", "done"), ("b", "dead letter"), ("c", "failed")):
-            file.add(line(key, state))
-    with ResultFile(path, JsonLines(), resume=True, drop={ItemState.DEAD}) as file:
-        assert [file.add(line(key)) for key in "abc"] == [False, True, False]
-
-    assert read(path) == [line("a"), line("c", "failed"), line("b")]
-    assert [each.name for each in tmp_path.iterdir()] == ["out.jsonl"]
-
-
-@pytest.mark.parametrize("content", ["Dear diary\n", '{"name": "b"}\n', '{"key": 1}\n', "[]\n\n"])
-def test_another_file_is_left_alone(tmp_path: Path, content: str) -> None:
-    """A file with other content is refused, the error names the line, and it is unchanged."""
-    path = tmp_path / "diary.jsonl"
-    path.write_text(content + "and no end")
-    with pytest.raises(ConfigurationError, match="line 1: it is no result of a batch"):
-        ResultFile(path, JsonLines(), resume=True)
-
-    assert path.read_text() == content + "and no end"
-
-
-def test_a_file_that_cannot_be(tmp_path: Path) -> None:
-    """A file that exists, or that cannot be written, is refused with an explanation."""
-    (tmp_path / "out.jsonl").write_text("")
+def test_another_file_is_left_alone(
+    tmp_path: Path, form: JsonLines | CsvTable, content: str, is_refused: bool
+) -> None:
+    """Only results of a batch are replaced, and only by a run that resumes it."""
+    file = ResultFile(tmp_path / "out", form)
+    file.path.write_bytes(content.encode())
     with pytest.raises(ConfigurationError, match="is there already; take another name"):
-        ResultFile(tmp_path / "out.jsonl", JsonLines(), resume=False)
-    with pytest.raises(ConfigurationError, match="cannot be written: No such file"):
-        ResultFile(tmp_path / "no" / "out.jsonl", JsonLines(), resume=False)
-    with pytest.raises(ConfigurationError, match="cannot be written: Is a directory"):
-        ResultFile(tmp_path, JsonLines(), resume=True)
+        file.check(replaces=False)
+    refused = pytest.raises(ConfigurationError, match="has no results of a batch and would be")
+    with refused if is_refused else nullcontext():
+        file.check(replaces=True)
+
+
+@pytest.mark.parametrize(
+    ("place", "why"), [("no/out.jsonl", "No such file"), ("", "Is a directory")]
+)
+def test_a_file_that_cannot_be(tmp_path: Path, place: str, why: str) -> None:
+    """It is refused with an explanation, before anything is paid for."""
+    with pytest.raises(ConfigurationError, match=f"cannot be written: {why}"):
+        ResultFile(tmp_path / place, JsonLines()).check(replaces=True)
 
 
 _FULL_DISK = """
-import resource, sys
+import asyncio, resource, sys
 from pathlib import Path
-from browser_use_async.cli.batch.results import JsonLines
-from browser_use_async.cli.batch.results import ResultFile
+from browser_use_async.cli.batch.results import JsonLines, ResultFile
 from browser_use_async.errors import ConfigurationError
 
+async def records():
+    yield {"key": "b" * 200}
+
 resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
-with ResultFile(Path(sys.argv[1]), JsonLines(), resume=False) as file:
-    file.add({"key": "a", "state": "done"})
-    try:
-        file.add({"key": "b" * 200, "state": "done"})
-    except ConfigurationError as error:
-        print(error)
+try:
+    asyncio.run(ResultFile(Path(sys.argv[1]), JsonLines()).write(records()))
+except ConfigurationError as error:
+    print(error)
 """
 
 
 @pytest.mark.long
 def test_no_room(tmp_path: Path) -> None:
-    """On a full disk the file ends with the line before, and the error says what to do."""
+    """On a full disk the former file stays, and the error says what to do."""
     path = tmp_path / "out.jsonl"
+    path.write_text("before")
     result = subprocess.run(
         [sys.executable, "-c", _FULL_DISK, str(path)], capture_output=True, text=True, check=True
     )
 
-    assert "the ledger has the result, and --resume writes it" in result.stdout
-    assert read(path) == [line("a")]
+    assert "the ledger has the results: write them with `batch results`" in result.stdout
+    assert path.read_text() == "before"
+    assert listing(tmp_path) == [path]
+
+
+async def test_results_of_a_ledger(tmp_path: Path) -> None:
+    """`batch results` prints or writes what a ledger knows, as a table with the parsed output."""
+    schema = {"structured_output_json": json.dumps(SCHEMA)}
+    rows = [item("a", output='{"city": "Oslo"}'), item("b", "submitted")]
+    path, out = write_ledger(tmp_path / "run.db", rows, labels=schema), tmp_path / "out.csv"
+    printed = await run("batch", "results", str(path))
+    wrote = await run("batch", "results", str(path), "-o", str(out))
+    again = await run("batch", "results", str(path), "-o", str(out))
+    follow = await run("batch", "results", str(path), "--follow")
+
+    assert (printed.json["key"], printed.json["parsed"]) == ("a", {"city": "Oslo"})
+    (row,) = csv.DictReader(out.read_text().splitlines())
+    assert (row["key"], row["output.city"], wrote.code) == ("a", "Oslo", 0)
+    assert (again.code, follow.code) == (2, 2)
+    assert "is there already" in again.stderr
+    assert "only a queue is waited for" in follow.stderr
 
 
 # --- CSV ------------------------------------------------------------------------------------
@@ -245,13 +286,14 @@ def test_the_key_stands_once(column: str, head: str) -> None:
     assert first[head.split(",")[1]] == "k"
 
 
-def test_a_table(tmp_path: Path) -> None:
+async def test_a_table(tmp_path: Path) -> None:
     """A header, one record per item, the parsed output flattened, the columns of the input."""
     path = tmp_path / "out.csv"
-    with ResultFile(path, CsvTable(["city", "=note", "key"], SCHEMA), resume=False) as file:
-        parsed = {"city": "Bergen", "at": {"lat": 60.5, "tags": ["a", "b"]}}
-        file.add(record("k\n1", parsed=parsed, output='say "hi"\r\n', cost_cents=3.5))
-        file.add(record("k2", state="failed", error={"type": "E", "message": "no, good"}))
+    parsed = {"city": "Bergen", "at": {"lat": 60.5, "tags": ["a", "b"]}}
+    first_record = record("k\n1", parsed=parsed, output='say "hi"\r\n', cost_cents=3.5)
+    second_record = record("k2", state="failed", error={"type": "E", "message": "no, good"})
+    table = CsvTable(["city", "=note", "key"], json.dumps(SCHEMA))
+    await ResultFile(path, table).write(records_of(first_record, second_record))
 
     content = path.read_bytes().decode()
     first, second = csv.DictReader(io.StringIO(content, newline=""), strict=True)
@@ -295,86 +337,3 @@ def test_no_cell_is_a_formula(given: str, written: str) -> None:
     (cells,) = csv.reader([table.encode(record("k", output=given)).decode()])
 
     assert cells[8] == written
-
-
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
-@given(
-    st.lists(st.text('a"\r\n,=ü', min_size=1, max_size=6), unique=True, max_size=4),
-    st.integers(0, 600),
-)
-def test_any_cut_of_a_table(tmp_path: Path, keys: list[str], cut: int) -> None:
-    """Wherever a crash cuts it, also in its header, after the next run each item is there once."""
-    path, form = tmp_path / "cut.csv", CsvTable(["city"])
-    path.unlink(missing_ok=True)
-    with ResultFile(path, form, resume=False) as file:
-        for key in keys:
-            file.add(record(key, task_id=key.encode().hex()))
-    content = path.read_bytes()
-    path.write_bytes(content[: min(cut, len(content))])
-    with ResultFile(path, form, resume=True) as file:
-        for key in keys:
-            file.add(record(key, task_id=key.encode().hex()))
-
-    rows = list(csv.DictReader(io.StringIO(path.read_bytes().decode(), newline=""), strict=True))
-    assert sorted(each["task_id"] for each in rows) == sorted(key.encode().hex() for key in keys)
-
-
-def test_a_long_output_is_read_again(tmp_path: Path) -> None:
-    """An output beyond the 131,072 characters that `csv` reads by default does not end a resume."""
-    path, form = tmp_path / "out.csv", CsvTable(["city"])
-    long = 'one "line"\r\n' * 30_000
-    limit = csv.field_size_limit()
-    with ResultFile(path, form, resume=False) as file:
-        file.add(record("k", output=long))
-    with ResultFile(path, form, resume=True) as file:
-        assert not file.add(record("k", output=long))
-        assert file.add(record("k2"))
-
-    assert csv.field_size_limit() == limit
-    assert [entry.identity for entry in form.entries(path)] == ["k", "k2"]
-
-
-@pytest.mark.parametrize("foreign", ["\r\n", "a\r\n", '"a"b,c\r\n', "a" * 200_000 + "\r\n"])
-def test_a_line_that_is_no_record(tmp_path: Path, foreign: str) -> None:
-    """A line that is no record is refused, the error names it, and the file is unchanged."""
-    path, form = tmp_path / "out.csv", CsvTable(["city"])
-    content = form.header + foreign.encode()
-    path.write_bytes(content)
-    with pytest.raises(ConfigurationError, match="line 2: it is no result of a batch"):
-        ResultFile(path, form, resume=True)
-
-    assert path.read_bytes() == content
-
-
-@pytest.mark.parametrize("key", ["=1+1", "'=1+1", "\u200b=1+1", "'\u200b=1+1", "-", "plain"])
-def test_a_row_whose_key_looks_like_a_formula(tmp_path: Path, key: str) -> None:
-    """Without a task the row is found by its key, without the mark against formulas."""
-    path, form = tmp_path / "out.csv", CsvTable(["city"])
-    with ResultFile(path, form, resume=False) as file:
-        assert file.add(record(key, task_id=None))
-    with ResultFile(path, form, resume=True) as file:
-        assert not file.add(record(key, task_id=None))
-
-
-@pytest.mark.parametrize("content", ["Dear diary", "key,line\r\n", "a" * 500])
-def test_another_table_is_left_alone(tmp_path: Path, content: str) -> None:
-    """A file with other columns is refused, and not changed."""
-    path = tmp_path / "out.csv"
-    path.write_bytes(content.encode())
-    with pytest.raises(ConfigurationError, match="has other columns than these results"):
-        ResultFile(path, CsvTable(["city"]), resume=True)
-
-    assert path.read_bytes() == content.encode()
-
-
-def test_failed_items_leave_a_table_when_they_are_tried_again(tmp_path: Path) -> None:
-    """The header and all other rows stay."""
-    path, form = tmp_path / "out.csv", CsvTable(["city"])
-    with ResultFile(path, form, resume=False) as file:
-        for key, state in (("a", "done"), ("b", "failed")):
-            file.add(record(key, state=state))
-    with ResultFile(path, form, resume=True, drop={ItemState.FAILED}) as file:
-        assert [file.add(record(key)) for key in "ab"] == [False, True]
-
-    rows = list(csv.DictReader(path.read_text().splitlines()))
-    assert [(row["key"], row["state"]) for row in rows] == [("a", "done"), ("b", "done")]

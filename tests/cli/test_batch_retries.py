@@ -2,8 +2,8 @@
 
 import signal
 from collections import Counter
-from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -24,10 +24,9 @@ def executor() -> Mended:
 
 
 @pytest.fixture
-async def server(executor: Mended) -> AsyncIterator[LocalServer]:
-    """A server in the test's own event loop."""
-    async with LocalServer(executor=executor) as started:
-        yield started
+def server_options(executor: Mended) -> dict[str, Any]:
+    """A server with that executor."""
+    return {"executor": executor}
 
 
 async def _balance(server: LocalServer) -> float:

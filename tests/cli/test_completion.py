@@ -48,8 +48,8 @@ async def _complete(*words: str, server: LocalServer | None = None) -> list[tupl
         (("tasks", "list", "--status", "f"), ["finished", "failed"]),
         (("tasks", "show", "x", "--output"), ["--output-only"]),
         (("tasks", "--status", "f"), ["finished", "failed"]),
-        (("batch", "in.csv", "--retry-f"), ["--retry-failed"]),
-        (("--json", "balance", "--base"), ["--base-url"]),
+        (("batch", "run", "in.csv", "--retry-f"), ["--retry-failed"]),
+        (("balance", "--json", "--base"), ["--base-url"]),
         (("completion", ""), ["bash", "zsh", "fish"]),
         (("help", "comp"), ["completion"]),
         (("--ver",), ["--version"]),
@@ -70,7 +70,7 @@ async def test_words(words: tuple[str, ...], completed: list[str]) -> None:
 
 @pytest.mark.parametrize(
     "words",
-    [("files", "upload", "comp"), ("run", "x", "--schema", "comp"), ("batch", "comp")],
+    [("files", "upload", "comp"), ("run", "x", "--schema", "comp"), ("batch", "run", "comp")],
 )
 async def test_files(words: tuple[str, ...]) -> None:
     """Where a file is expected, the shell completes its name."""

@@ -3,13 +3,10 @@
 import psycopg
 import pytest
 
-from browser_use_async.server import LocalServer
+from browser_use_async.server import ChromiumSettings, LocalServer
 from browser_use_async.server.secrets.encryption import KEY_VARIABLE
-from tests.support.postgres import postgres, postgres_server
 
 from .running import Result, environment, run
-
-__all__ = ["postgres", "postgres_server"]
 
 KEY = "a-key-of-the-tests-0123456789"
 FINE = ["database", "notifications", "tables", "server key"]
@@ -62,7 +59,10 @@ async def test_the_servers_of_a_fleet(postgres: str, monkeypatch: pytest.MonkeyP
     """Each is shown with its public address, its slots, and its number of tasks."""
     monkeypatch.setenv(KEY_VARIABLE, KEY)
     key = "bu_of_the_doctors_tests_01"
-    async with LocalServer(database=postgres, api_key=key, executor="scripted", drain=0, slots=3):
+    browsers = ChromiumSettings(max_browsers=3)
+    async with LocalServer(
+        database=postgres, api_key=key, executor="scripted", drain=0, chromium=browsers
+    ):
         _, details = await _checks(postgres)
 
     assert "at no --node-url has 0 tasks in 3 slots" in details["workers"]

@@ -215,7 +215,8 @@ async def test_a_task_of_another_limit() -> None:
     [
         (("nowhere.db",), "there is no ledger"),
         ((f"{'n' * 300}.db",), "there is no ledger"),
-        (("postgresql://me:hush@host/db#run",), "Only `batch enqueue`, `batch work`"),
+        (("postgresql://me:hush@127.0.0.1:9/db",), "the name of the batch"),
+        (("postgresql://me:hush@127.0.0.1:9/db#run",), "#run cannot be reached"),
         (("t" * 300,), "error: GET /task/"),
         (("t1", "--key", "a"), "--key names an item of a ledger"),
     ],

@@ -43,7 +43,7 @@ async def test_put(server: LocalServer, tmp_path: Path) -> None:
     for path in paths:
         path.write_text("Item,Price\n")
     env = environment(server)
-    result = await run("files", "put", *map(str, paths), "--verbose", env=env)
+    result = await run("files", "upload", *map(str, paths), "--verbose", env=env)
     ran = await run("run", "Look", "--included-file", "orders.csv", env=env)
 
     assert (result.code, ran.code) == (0, 0)
@@ -56,8 +56,8 @@ async def test_put_by_another_name(server: LocalServer, tmp_path: Path) -> None:
     """One file may be given another name; with several files the option is refused."""
     path = tmp_path / "orders"
     path.write_text("Item,Price\n")
-    one = await run("files", "put", str(path), "--name", "list.csv", env=environment(server))
-    two = await run("files", "put", *[str(path)] * 2, "--name", "x.csv", env=environment(server))
+    one = await run("files", "upload", str(path), "--name", "list.csv", env=environment(server))
+    two = await run("files", "upload", *[str(path)] * 2, "--name", "x.csv", env=environment(server))
 
     assert (one.code, one.json) == (0, ["list.csv"])
     assert (two.code, two.stdout) == (2, "")
@@ -69,7 +69,7 @@ async def test_put_what_the_api_does_not_take(server: LocalServer, tmp_path: Pat
     for name, size in zip(names, (1, 0, 10 * 1024 * 1024 + 1, 1), strict=True):
         (tmp_path / name).write_bytes(b"x" * size)
     paths = [str(tmp_path / name) for name in names]
-    result = await run("files", "put", *paths, env=environment(server))
+    result = await run("files", "upload", *paths, env=environment(server))
 
     assert result.code == 2
     assert result.json == ["good.txt"]
@@ -80,7 +80,7 @@ async def test_put_what_the_api_does_not_take(server: LocalServer, tmp_path: Pat
 async def test_put_no_file(server: LocalServer, tmp_path: Path) -> None:
     """A path without a file is exit code 2, before anything is sent."""
     for path in (tmp_path, tmp_path / "none.csv", tmp_path / f"{'n' * 300}.csv"):
-        result = await run("files", "put", str(path), env=environment(server))
+        result = await run("files", "upload", str(path), env=environment(server))
 
         assert result.code == 2
         assert "is no file" in result.stderr
@@ -91,7 +91,7 @@ async def test_get_by_name(writing: LocalServer, tmp_path: Path) -> None:
     """A named file is downloaded into a directory that is created, and its path printed."""
     task_id = await _finished(writing, "Write")
     folder = tmp_path / "deep" / "folder"
-    words = ("files", "get", task_id, "report.csv", "-o", str(folder), "--verbose")
+    words = ("files", "download", task_id, "report.csv", "-o", str(folder), "--verbose")
     result = await run(*words, env=environment(writing))
 
     assert result.code == 0
@@ -104,7 +104,7 @@ async def test_get_by_name(writing: LocalServer, tmp_path: Path) -> None:
 async def test_get_all(writing: LocalServer, tmp_path: Path) -> None:
     """`--all` downloads every output file once, also one that is named as well."""
     task_id = await _finished(writing, "Write")
-    words = ("files", "get", task_id, "report.csv", "--all", "-o", str(tmp_path))
+    words = ("files", "download", task_id, "report.csv", "--all", "-o", str(tmp_path))
     result = await run(*words, env=environment(writing))
     written = _contents(tmp_path)
 
@@ -118,7 +118,7 @@ async def test_get_all(writing: LocalServer, tmp_path: Path) -> None:
 async def test_get_pictures(writing: LocalServer, tmp_path: Path) -> None:
     """Screenshots are pictures, and a task without recordings has none: still one JSON list."""
     task_id = await _finished(writing, "Write")
-    words = ("files", "get", task_id, "--screenshots", "-o", str(tmp_path))
+    words = ("files", "download", task_id, "--screenshots", "-o", str(tmp_path))
     pictures = await run(*words, env=environment(writing))
     contents = [await asyncio.to_thread(Path(path).read_bytes) for path in pictures.json]
 
@@ -135,8 +135,8 @@ async def test_get_what_is_not_there(writing: LocalServer, tmp_path: Path) -> No
     task_id = await _finished(writing, "Write")
     env = environment(writing)
     words = ("none.csv", "report.csv", "-o", str(tmp_path))
-    file = await run("files", "get", task_id, *words, env=env)
-    task = await run("files", "get", "no-such-task", "--all", "-o", str(tmp_path), env=env)
+    file = await run("files", "download", task_id, *words, env=env)
+    task = await run("files", "download", "no-such-task", "--all", "-o", str(tmp_path), env=env)
 
     assert (file.code, task.code) == (3, 3)
     assert file.json == [str(tmp_path / "report.csv")]
@@ -149,7 +149,7 @@ async def test_get_a_name_that_leaves_the_directory(writing: LocalServer, tmp_pa
     """A hostile name is exit code 2, and nothing is written."""
     task_id = await _finished(writing, "Write")
     folder = tmp_path / "folder"
-    words = ("files", "get", task_id, "../escaped.csv", "-o", str(folder))
+    words = ("files", "download", task_id, "../escaped.csv", "-o", str(folder))
     result = await run(*words, env=environment(writing))
 
     assert result.code == 2
@@ -161,7 +161,7 @@ async def test_get_what_is_there_already(writing: LocalServer, tmp_path: Path) -
     """An existing file stays, and the others are downloaded; `--force` replaces it."""
     task_id = await _finished(writing, "Write")
     (tmp_path / "report.csv").write_bytes(b"mine")
-    words = ("files", "get", task_id, "--all", "-o", str(tmp_path))
+    words = ("files", "download", task_id, "--all", "-o", str(tmp_path))
     refused = await run(*words, env=environment(writing))
     before = _contents(tmp_path)
     forced = await run(*words, "--force", env=environment(writing))
@@ -182,7 +182,7 @@ async def test_names_cannot_steer_the_terminal(server: LocalServer, tmp_path: Pa
         task = (await session.run_and_wait("Look")).to_dict()
     body = json.dumps({**task, "output_files": names})
     server.set_faults([Fault("status", "get_task", status=200, body=body)])
-    words = ("files", "get", str(task["id"]), "--all", "-o", str(tmp_path))
+    words = ("files", "download", str(task["id"]), "--all", "-o", str(tmp_path))
     shown = await run_on_terminal(*words, env=environment(server))
     logged = await run_on_terminal(*words, "--verbose", env=environment(server))
 
@@ -195,7 +195,7 @@ async def test_names_cannot_steer_the_terminal(server: LocalServer, tmp_path: Pa
 async def test_get_nothing(server: LocalServer, tmp_path: Path) -> None:
     """Without a file to download: exit code 2."""
     for words in (("-o", str(tmp_path)), ()):
-        result = await run("files", "get", "some-id", *words, env=environment(server))
+        result = await run("files", "download", "some-id", *words, env=environment(server))
 
         assert result.code == 2
         assert result.stdout == ""
@@ -219,7 +219,7 @@ async def test_into_the_working_folder(
 async def test_task_without_files(server: LocalServer, tmp_path: Path) -> None:
     """A task without files gives an empty list and a note."""
     task_id = await _finished(server, "Look")
-    words = ("files", "get", task_id, "--all", "-o", str(tmp_path))
+    words = ("files", "download", task_id, "--all", "-o", str(tmp_path))
     result = await run(*words, env=environment(server))
 
     assert result.code == 0
@@ -234,7 +234,7 @@ async def test_no_server_listens(tmp_path: Path) -> None:
     with bound_socket() as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}/api/v1"
         env = environment(BROWSER_USE_BASE_URL=url, BROWSER_USE_API_KEY="bu_canary")
-        result = await run("files", "put", str(tmp_path / "a.csv"), env=env)
+        result = await run("files", "upload", str(tmp_path / "a.csv"), env=env)
 
     assert result.code == 4
 
@@ -242,6 +242,6 @@ async def test_no_server_listens(tmp_path: Path) -> None:
 async def test_local(tmp_path: Path) -> None:
     """`--local` uploads to the bundled server."""
     (tmp_path / "a.csv").write_text("x")
-    result = await run("files", "put", str(tmp_path / "a.csv"), "--local")
+    result = await run("files", "upload", str(tmp_path / "a.csv"), "--local")
 
     assert (result.code, result.json) == (0, ["a.csv"])

@@ -37,7 +37,7 @@ async def test_fields_of_json(server: LocalServer, history: list[str]) -> None:
     env = environment(server)
     some = await run("tasks", "list", "--json", "status,id", env=env)
     meant = await run("tasks", "--json", "id", "--limit", "1", env=env)
-    every = await run("--json", "tasks", "list", env=env)
+    every = await run("tasks", "list", "--json", env=env)
 
     assert [list(row.items()) for row in some.json_lines] == [
         [("status", status), ("id", task)]

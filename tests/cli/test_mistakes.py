@@ -15,7 +15,13 @@ from .running import environment, run, run_on_terminal
 
 MISTAKES = {
     "rnu x": "there is no command 'rnu'; did you mean run?",
-    "--local x": "there is no command 'x'",
+    "--local x": "--local stands after the command: browser-use-async COMMAND --local",
+    "--json tasks": "--json stands after the command: browser-use-async tasks --json",
+    "--api-key=bu_x balance": "after the command: browser-use-async balance --api-key KEY",
+    "tasks --plain show x": "--plain stands after the action: browser-use-async tasks show --plain",
+    "batch --local run in.csv": "after the action: browser-use-async batch run --local",
+    "--limit 3 tasks": "there is no option --limit",
+    "batch in.csv": "there is no action 'in.csv'",
     "lst": "there is no command 'lst'",
     "run": "missing: TASK",
     "run Open the page": "unexpected argument 'the'; a text of several words needs quotes",
@@ -36,7 +42,7 @@ MISTAKES = {
     "keys add shop --scope admin": "there is no option --scope; did you mean --scopes?",
     "run x --timeout 5 --timeout=6": "--timeout is given twice",
     "run x --adblock --no-adblock": "--no-adblock: not allowed with --adblock",
-    "--base-url http://a run x --base-url http://b": "--base-url is given twice",
+    "run x --base-url http://a --base-url http://b": "--base-url is given twice",
     "report a.db -o a.html -ob.html": "-o is given twice",
     "run x --detach=yes": "--detach takes no value",
     "run x --metadata colour": "--metadata: write it as NAME=VALUE",
@@ -50,7 +56,7 @@ MISTAKES = {
     "tasks --created-after yesterday": "--created-after: 'yesterday' is not a valid time; write",
     "tasks sohw x": "there is no action 'sohw'; did you mean show?",
     "schedules create x": "missing: one of --cron --every",
-    "schedule lst": "there is no action 'lst'; did you mean list?",
+    "schedules lst": "there is no action 'lst'; did you mean list?",
     "search '' --url https://a.example": "QUERY: it is empty; say what to look for",
     "search x --url notaurl": "--url: 'notaurl' is not an address; write https://shop.example",
     "search x --url {site}": "{site} stands for the example site of --local",
@@ -64,17 +70,17 @@ MISTAKES = {
     "watch ''": "pass a task's id, a handle's token, a handle or a task, not an empty text",
     "tasks show a/b": "task_id is 'a/b', which cannot be an id",
     "schedules create x --cron '61 * * * *'": "minute: '61' is not a number from 0 to 59",
-    "batch nowhere.csv": "nowhere.csv cannot be read: No such file or directory",
+    "batch run nowhere.csv": "nowhere.csv cannot be read: No such file or directory",
     "report nowhere.db -o x.html": "there is no ledger nowhere.db",
     "files upload nowhere.csv": "PATH: there is no file 'nowhere.csv'",
     "report x": "missing: -o/--output",
     "serve --port 99999": "--port: must be 65535 or less, not 99999",
-    "--api-key x doctor --lcal": "there is no option --lcal; did you mean --local?",
+    "doctor --api-key x --lcal": "there is no option --lcal; did you mean --local?",
     "completion tcsh": "'tcsh' is not one of bash, zsh, fish",
     "balance --base-url http://a.example/api/v1": "http=True (--allow-insecure-http)",
     f"batch status {__file__}": "is no ledger, or is damaged: file is not a database",
     "search x --url http://": "--url: 'http://' is not an address; write https://shop.example",
-    "batch nowhere.csv --encoding hex": "--encoding: no encoding is called 'hex'",
+    "batch run nowhere.csv --encoding hex": "--encoding: no encoding is called 'hex'",
     "keys revoke ../links/x": "ID: '../links/x' is not an id; `keys list --all` has the ids",
     "keys revoke ''": "ID: '' is not an id; `keys list --all` has the ids",
     "keys list --api-key 'a\nb'": "the API key has spaces, line breaks or characters outside",
@@ -145,23 +151,13 @@ async def test_on_a_narrow_terminal() -> None:
 
 async def test_a_traceback_cannot_steer_the_terminal(server: LocalServer, tmp_path: Path) -> None:
     """This includes `--verbose`, where an error quotes the name of a file."""
-    words = ("batch", "--verbose", str(tmp_path / "\x1b]0;title\x07\x9b2Jrows.csv"))
+    words = ("batch", "run", "--verbose", str(tmp_path / "\x1b]0;title\x07\x9b2Jrows.csv"))
     written = await run_on_terminal(*words, env=environment(server))
 
     assert "Traceback" in written
     assert "2Jrows.csv" in written
     for sequence in ("\x1b]", "\x9b", "\x07"):
         assert sequence not in written
-
-
-async def test_options_before_the_command(server: LocalServer) -> None:
-    """Options of all commands may come before its name, with their values."""
-    env = environment(BROWSER_USE_API_KEY=server.api_key)
-    result = await run("--base-url", server.base_url, "--json", "balance", "--plain", env=env)
-    equals = await run(f"--base-url={server.base_url}", "tasks", "list", env=env)
-
-    assert result.code == equals.code == 0
-    assert result.json.keys() == {"balance_cents"}
 
 
 def test_lists_that_are_given_twice_add_up() -> None:
@@ -175,23 +171,10 @@ def test_lists_that_are_given_twice_add_up() -> None:
     assert len(listed["status"]) == 2
 
 
-@pytest.mark.parametrize(
-    ("given", "meant"),
-    [
-        ("tasks", "tasks list"),
-        ("tasks --limit 3", "tasks list --limit 3"),
-        ("tasks --plain show x", "tasks show x --plain"),
-        ("schedule show x", "schedules show x"),
-        ("files --plain get get -o .", "files download get -o . --plain"),
-        ("--api-key k --plain tasks show x", "tasks show x --api-key k --plain"),
-        ("--local run -- --odd", "run --local -- --odd"),
-        ("batch -o x in.csv", "batch run -o x in.csv"),
-        ("batch in.csv -o x", "batch run in.csv -o x"),
-    ],
-)
-def test_other_names_and_orders(given: str, meant: str) -> None:
-    """Old names, a misspelt action, and options before the command."""
-    found, wanted = parse(given.split()), parse(meant.split())
+@pytest.mark.parametrize("options", ["", "--limit 3", "--json id", "--plain --limit 3"])
+def test_tasks_alone_are_listed(options: str) -> None:
+    """`tasks` is `tasks list`, with the options of that."""
+    found, wanted = parse(["tasks", *options.split()]), parse(["tasks", "list", *options.split()])
 
     assert found.command_path == wanted.command_path
     assert found.params == wanted.params
@@ -206,7 +189,7 @@ def test_a_task_may_begin_with_a_dash(words: list[str]) -> None:
 def test_a_flag_is_no_value() -> None:
     """A missing value is named, where the next option would be mistaken for it."""
     with pytest.raises(click.BadOptionUsage):
-        parse(["batch", "x.csv", "--template", "--resume"])
+        parse(["batch", "run", "x.csv", "--template", "--resume"])
 
 
 def _commands(

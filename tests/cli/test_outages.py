@@ -3,7 +3,7 @@
 import asyncio
 import re
 import signal
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -20,11 +20,10 @@ CUT = Fault(cut=True)
 
 
 @pytest.fixture
-async def api() -> AsyncIterator[FakeApi]:
-    """An API in the test's own loop, whose tasks run until they are stopped."""
-    async with FakeApi() as started:
-        started.make = lambda _body: lives(1e6)
-        yield started
+def api(api: FakeApi) -> FakeApi:
+    """The fake API, with tasks that run until they are stopped."""
+    api.make = lambda _body: lives(1e6)
+    return api
 
 
 def _env(url: str) -> dict[str, str]:
@@ -145,8 +144,7 @@ async def test_a_batch_reports_an_outage(api: FakeApi, tmp_path: Path) -> None:
     """A batch prints a line when answers stop, and one when they come again."""
     rows = tmp_path / "rows.csv"
     rows.write_text("key,task\na,Look\nb,Read\n")
-    output = str(tmp_path / "out.jsonl")
-    async with running("batch", str(rows), "-o", output, env=_env(api.url)) as command:
+    async with running("batch", "run", str(rows), env=_env(api.url)) as command:
         await command.says("2 running")
         api.fault = _fails()
         await command.says("note: no answer for 2 s: the server closed the connection")
@@ -165,8 +163,7 @@ async def test_a_batch_says_which_tasks_it_could_not_stop(api: FakeApi, tmp_path
     """After a second Ctrl-C in an outage, each task is named with the command to stop it."""
     rows = tmp_path / "rows.csv"
     rows.write_text("key,task\na,Look\nb,Read\n")
-    output = str(tmp_path / "out.jsonl")
-    async with running("batch", str(rows), "-o", output, env=_env(api.url)) as command:
+    async with running("batch", "run", str(rows), env=_env(api.url)) as command:
         await command.says("2 running")
         api.fault = _fails()
         command.send(signal.SIGINT)

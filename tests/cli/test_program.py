@@ -5,13 +5,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 
 from browser_use_async import __version__
 from browser_use_async.cli import main
 from browser_use_async.cli.app import COMMANDS, program
 
-from .running import running
+from .running import environment, run, run_on_terminal, running
 
 NAMES = list(COMMANDS)
 
@@ -35,7 +36,7 @@ def test_help_of_each_command(name: str, capsys: pytest.CaptureFixture[str]) -> 
 
     shown = capsys.readouterr().out
     assert f"usage: browser-use-async {name}" in shown
-    assert "--verbose" in shown
+    assert "--verbose" in shown or "actions:" in shown
     assert "None" not in shown
 
 
@@ -55,7 +56,7 @@ def test_unknown_command(capsys: pytest.CaptureFixture[str]) -> None:
     shown = capsys.readouterr().err
     assert shown.splitlines() == [
         "error: there is no command 'rum'; did you mean run?",
-        "usage: browser-use-async [options] COMMAND ...",
+        "usage: browser-use-async COMMAND ...",
         "try 'browser-use-async --help'",
     ]
 
@@ -120,11 +121,27 @@ def test_the_help_of_a_command_and_of_an_action(capsys: pytest.CaptureFixture[st
     """`help run` is `run --help`, and `help` alone is that of the program."""
     assert main(["run", "x", "--timeout", "5", "-hq"]) == 0
     assert capsys.readouterr().out.startswith("usage: browser-use-async run")
-    for words in ([], ["run"], ["batch", "run"], ["schedule", "create"]):
+    for words in ([], ["run"], ["batch", "run"], ["schedules", "create"]):
         assert main([*words, "--help"]) == 0
         asked = capsys.readouterr().out
         assert main(["help", *words]) == 0
         assert capsys.readouterr().out.rstrip() == asked.rstrip()
+
+
+@pytest.mark.parametrize("words", [("--help",), ("run", "--help"), ("batch", "--help")])
+async def test_help_has_colours_on_a_terminal_only(words: tuple[str, ...]) -> None:
+    """They change no layout, and NO_COLOR and a dumb terminal have none; neither has a pipe."""
+    named = environment(TERM="xterm", NO_COLOR="")
+    coloured = await run_on_terminal(*words, env=named)
+    plain = [
+        await run_on_terminal(*words, env={**named, **each})
+        for each in ({"NO_COLOR": "1"}, {"TERM": "dumb"})
+    ]
+    piped = await run(*words, env={**named, "FORCE_COLOR": "1"})
+
+    assert "\x1b[36m" in coloured
+    assert [click.unstyle(coloured)] * 2 == plain
+    assert "\x1b" not in plain[0] + piped.stdout
 
 
 async def test_ctrl_c_while_options_are_read(tmp_path: Path) -> None:

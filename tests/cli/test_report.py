@@ -35,7 +35,7 @@ async def test_of_a_batch_with_screenshots(server: LocalServer, tmp_path: Path) 
     source, ledger, target = (tmp_path / name for name in ("in.csv", "run.db", "report.html"))
     source.write_text("key,task\na,Go\nb,Fail\n")
     env = environment(server)
-    await run("batch", str(source), "--ledger", str(ledger), env=env)
+    await run("batch", "run", str(source), "--ledger", str(ledger), env=env)
     plain = await run("report", str(ledger), "-o", str(tmp_path / "plain.html"), env=env)
     steps = await run("report", str(ledger), "-o", str(tmp_path / "s.html"), "--steps", env=env)
     result = await run("report", str(ledger), "-o", str(target), "--screenshots", "1", env=env)
@@ -81,7 +81,7 @@ async def test_on_a_terminal(tmp_path: Path) -> None:
         (("run.db", "-o", "run.db"), "the ledger itself"),
         (("run.db", "-o", "no/report.html"), "cannot be written"),
         (("diary.txt", "-o", "report.html"), "diary.txt"),
-        (("postgresql://host/db#run", "-o", "r.html"), "take the address of a queue"),
+        (("postgresql://me:hush@host/db", "-o", "r.html"), "the name of the batch"),
         (("run.db",), "-o"),
         (("run.db", "-o", "report.html", "--screenshots", "-1"), "must be 0 or more"),
     ],

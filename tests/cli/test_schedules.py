@@ -36,10 +36,10 @@ async def test_the_life_of_a_schedule(server: LocalServer) -> None:
     words = ("Look around", "--cron", "0 8 * * *", "--llm-model", "o3", "--metadata", "a=b")
     created = await run("schedules", "create", *words, env=env)
     schedule_id = created.json["id"]
-    shown = await run("schedule", "show", schedule_id, env=env)
-    updated = await run("schedule", "update", schedule_id, "--no-active", "--task", "Go", env=env)
-    deleted = await run("schedule", "delete", schedule_id, env=env)
-    gone = await run("schedule", "show", schedule_id, env=env)
+    shown = await run("schedules", "show", schedule_id, env=env)
+    updated = await run("schedules", "update", schedule_id, "--no-active", "--task", "Go", env=env)
+    deleted = await run("schedules", "delete", schedule_id, env=env)
+    gone = await run("schedules", "show", schedule_id, env=env)
 
     assert [each.code for each in (created, shown, updated, deleted, gone)] == [0, 0, 0, 0, 3]
     assert f"schedules show {schedule_id}" in created.stderr
@@ -63,8 +63,8 @@ async def test_another_rhythm(server: LocalServer) -> None:
     """A schedule is moved from an interval to a cron expression and back."""
     [schedule_id] = await _ids(server, 1)
     env = environment(server)
-    by_cron = await run("schedule", "update", schedule_id, "--cron", "5 4 * * *", env=env)
-    by_minutes = await run("schedule", "update", schedule_id, "--every", "90", env=env)
+    by_cron = await run("schedules", "update", schedule_id, "--cron", "5 4 * * *", env=env)
+    by_minutes = await run("schedules", "update", schedule_id, "--every", "90", env=env)
 
     assert by_cron.json["schedule_type"] == "cron"
     assert by_cron.json["cron_expression"] == "5 4 * * *"
@@ -92,7 +92,7 @@ async def test_times(server: LocalServer) -> None:
     env = environment(server)
     words = ("Go", "--every", "60", "--start-at", "+2h", "--end-at", "2101-01-01T00:00+02:00")
     created = await run("schedules", "create", *words, env=env)
-    shown = await run("schedule", "show", created.json["id"], env=env)
+    shown = await run("schedules", "show", created.json["id"], env=env)
     start = datetime.fromisoformat(shown.json["start_at"])
 
     assert abs(start - datetime.now(UTC) - timedelta(hours=2)) < timedelta(minutes=1)
@@ -174,9 +174,9 @@ async def test_one_on_a_terminal(server: LocalServer) -> None:
 @pytest.mark.long
 async def test_list_in_a_pipe(server: LocalServer) -> None:
     """Each schedule is one line of JSON; without any, stdout is empty."""
-    empty = await run("schedule", "list", env=environment(server))
+    empty = await run("schedules", "list", env=environment(server))
     ids = await _ids(server, 12)
-    listed = await run("schedule", "list", env=environment(server))
+    listed = await run("schedules", "list", env=environment(server))
 
     assert (empty.code, empty.stdout) == (0, "")
     assert "no schedules" in empty.stderr
@@ -184,23 +184,23 @@ async def test_list_in_a_pipe(server: LocalServer) -> None:
 
 
 async def test_list_on_a_terminal(server: LocalServer) -> None:
-    """On a terminal there is a table; its option may be before or behind the action."""
+    """On a terminal there is a table."""
     [schedule_id] = await _ids(server, 1)
-    for words in (("schedule", "list", "--plain"), ("schedule", "--plain", "list")):
-        written = await run_on_terminal(*words, env=environment(server), columns=110)
-        headings, row = written.splitlines()
+    words = ("schedules", "list", "--plain")
+    written = await run_on_terminal(*words, env=environment(server), columns=110)
+    headings, row = written.splitlines()
 
-        assert headings.split()[:4] == ["ID", "RUNS", "NEXT", "RUN"]
-        assert row.startswith(f"{schedule_id}  every 60 min  ")
-        assert row.endswith("Look around 0")
-        assert "\x1b" not in written
+    assert headings.split()[:4] == ["ID", "RUNS", "NEXT", "RUN"]
+    assert row.startswith(f"{schedule_id}  every 60 min  ")
+    assert row.endswith("Look around 0")
+    assert "\x1b" not in written
 
 
 @pytest.mark.torture
 async def test_local() -> None:
     """`--local` tries a schedule on the bundled server, with the example site's address."""
-    created = await run("schedule", "create", "Open {site}", "--every", "5", "--local")
-    listed = await run("schedule", "list", "--local")
+    created = await run("schedules", "create", "Open {site}", "--every", "5", "--local")
+    listed = await run("schedules", "list", "--local")
 
     assert created.code == 0
     assert list(created.json) == ["id"]
@@ -227,7 +227,7 @@ async def test_local() -> None:
 )
 async def test_wrong_usage(server: LocalServer, words: tuple[str, ...], named: str) -> None:
     """Wrong arguments are explained with exit code 2, and nothing is sent."""
-    result = await run("schedule", *words, env=environment(server))
+    result = await run("schedules", *words, env=environment(server))
 
     assert result.code == 2
     assert named in result.stderr
@@ -239,7 +239,7 @@ async def test_wrong_usage(server: LocalServer, words: tuple[str, ...], named: s
 async def test_unknown_id(server: LocalServer) -> None:
     """A schedule that does not exist is exit code 3, for every action."""
     for words in (("show", "no-id"), ("update", "no-id", "--active"), ("delete", "no-id")):
-        result = await run("schedule", *words, env=environment(server))
+        result = await run("schedules", *words, env=environment(server))
 
         assert result.code == 3, words
         assert result.stdout == ""
@@ -251,7 +251,7 @@ async def test_no_server_listens() -> None:
     with bound_socket() as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}/api/v1"
         env = environment(BROWSER_USE_BASE_URL=url, BROWSER_USE_API_KEY="bu_canary")
-        result = await run("schedule", "show", "some-id", env=env)
+        result = await run("schedules", "show", "some-id", env=env)
 
     assert result.code == 4
 

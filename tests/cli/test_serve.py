@@ -11,7 +11,6 @@ import pytest
 
 from browser_use_async import BrowserUseSession, system
 from browser_use_async.server.http.static_site import StaticSite, example_site_directory
-from tests.server.webhooks.receiver import receiving
 from tests.support.wire import bound_socket
 
 from .running import Running, environment, run, running
@@ -129,45 +128,6 @@ async def test_the_account_that_was_asked_for() -> None:
             balance = await session.account.get_balance()
 
     assert balance.cents == Decimal("12.5")
-
-
-@pytest.mark.parametrize(
-    ("words", "problem"),
-    [
-        (
-            ("--webhook-events", "started,fialed"),
-            "--webhook-events: 'fialed' is not known; did you mean 'failed'?",
-        ),
-        (("--webhook-events", "failed"), "--webhook-events needs --webhook and --webhook-secret"),
-    ],
-)
-async def test_webhook_events_that_are_refused(words: tuple[str, ...], problem: str) -> None:
-    """In one sentence, with the nearest name."""
-    result = await run("serve", "--port", "0", *words)
-
-    assert result.code == 2
-    assert problem in result.stderr
-
-
-async def test_a_webhook_that_asks_for_failures() -> None:
-    """It hears of the events that the option names, and of no others."""
-    async with (
-        receiving() as receiver,
-        running(
-            *("serve", "--port", "0", "--executor", "plain", "--webhook", receiver.url),
-            *("--webhook-secret", "env:HOOK_SECRET", "--webhook-events", "started,failed"),
-            env=environment(HOOK_SECRET="s" * 32),
-        ) as command,
-    ):
-        place = json.loads(await command.writes())
-        await command.says("passed the test event")
-        async with BrowserUseSession(place["api_key"], base_url=place["base_url"]) as session:
-            await session.submit("Open http://127.0.0.1:1/")
-            await receiver.has(3)
-        command.send(signal.SIGTERM)
-        await command.ends()
-
-    assert receiver.statuses == ["test", "started", "failed"]
 
 
 @pytest.mark.long

@@ -8,13 +8,11 @@ from browser_use_async import BrowserUseSession
 from browser_use_async.cli.app import parse
 from browser_use_async.cli.setting_options import given
 from browser_use_async.server import ChromiumSettings
-from browser_use_async.server.settings import MIN_EXPOSED_KEY
-from tests.support.certificates import Certificate, certificate
+from browser_use_async.server.settings.listen_address import MIN_EXPOSED_KEY
+from tests.support.certificates import Certificate
 from tests.support.hygiene import KEY
 
 from .running import environment, run, running
-
-__all__ = ["certificate"]
 
 SERVE = ("serve", "--port", "0", "--executor", "scripted")
 LONG_KEY = KEY + "-" * MIN_EXPOSED_KEY
@@ -163,7 +161,7 @@ async def test_behind_a_proxy(tmp_path: Path) -> None:
     """The printed address is the one of the proxy."""
     file = tmp_path / "key.txt"
     file.write_text(LONG_KEY)
-    words = ("--behind-proxy", "--public-url", "https://tasks.example")
+    words = ("--trusted-proxy", "127.0.0.1", "--public-url", "https://tasks.example")
     async with running(*SERVE, "--api-key", f"file:{file}", *words) as command:
         place = json.loads(await command.writes())
 
@@ -175,7 +173,7 @@ async def test_behind_a_proxy(tmp_path: Path) -> None:
     [
         (("--host", "0.0.0.0"), "(--api-key)"),
         (("--host", "0.0.0.0", "--api-key", "x" * 24), "--tls-cert"),
-        (("--behind-proxy", "--api-key", "x" * 24), "public_url"),
+        (("--trusted-proxy", "10.0.0.5", "--api-key", "x" * 24), "public_url"),
         (("--tls-cert", "cert.pem"), "--tls-key"),
         (("--api-key", "file:nowhere.txt"), "--api-key: the file cannot be read"),
     ],

@@ -153,7 +153,7 @@ async def test_an_option_that_is_gone_is_no_option() -> None:
     ("fields", "words"),
     [
         ({"drain": -1}, "LocalServer.drain: -1 is no number from 0"),
-        ({"task_days": 0}, "LocalServer.task_days must be a number of days above 0"),
+        ({"task_days": 0}, "LocalServer.task_days: 0 is no whole number from 1 to 36500"),
         ({"database": 7}, "LocalServer.database: 7 is no path of a file"),
         ({"api_key": 7}, "LocalServer.api_key is no text"),
         ({"agent": AgentSettings(llm_model="m")}, "--llm-model is for --executor browser_use"),

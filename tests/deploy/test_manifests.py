@@ -72,7 +72,7 @@ def test_servers_are_started_with_options_that_exist(command: list[str]):
     options = SimpleNamespace(**parse(words).params)
 
     assert options.host == "0.0.0.0"
-    assert options.behind_proxy
+    assert options.trusted_proxy
     assert options.public_url == "https://tasks.example"
     assert options.api_key == "env:BROWSER_USE_API_KEY"
     assert "@" not in (options.database or "") or ":" not in options.database.partition("//")[2]

@@ -56,7 +56,7 @@ NOT_RUN = {
     r"browser-use-async webhooks ": "listens until it is ended, or needs what listens",
     r"browser-use-async scripts (edit|diff)": "opens an editor, or needs what was edited there",
     r"browser-use-async keys revoke KEY_ID": "names what the line before has printed",
-    r"browser-use-async batch models.csv --script": "a block of browser.md plays rows",
+    r"browser-use-async batch run models.csv --script": "a block of browser.md plays rows",
     r".*postgresql://": "tests/cli/test_batch_queue.py has such a database",
 }
 
@@ -93,7 +93,7 @@ def chromium_server() -> Iterator[ExampleServer]:
 
 
 @pytest.fixture
-def server(
+def example_server(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> ExampleServer:
     """One of them, the first by default, which the blocks find by themselves; an empty folder."""
@@ -115,12 +115,12 @@ def log_level() -> Iterator[None]:
     logger.setLevel(level)
 
 
-async def _differences(blocks: Sequence[Block], server: ExampleServer) -> list[str]:
+async def _differences(blocks: Sequence[Block], example_server: ExampleServer) -> list[str]:
     """Run blocks in their order; the differences between promised and real output."""
     found = []
     for block in blocks:
         try:
-            output = await _output(block, server)
+            output = await _output(block, example_server)
         except Exception as error:  # noqa: BLE001 - what a block raises is what its reader sees
             found.append(f"{block} raised {error!r}")
             continue
@@ -129,11 +129,11 @@ async def _differences(blocks: Sequence[Block], server: ExampleServer) -> list[s
     return found
 
 
-async def _output(block: Block, server: ExampleServer) -> str:
+async def _output(block: Block, example_server: ExampleServer) -> str:
     if block.language == "python":
-        return await output_of_python(block, server)
+        return await output_of_python(block, example_server)
     lines = [each for each in block.commands if _may_run(each)]
-    return await output_of_commands(lines, server)
+    return await output_of_commands(lines, example_server)
 
 
 def _to_run(page: str) -> list[Block]:
@@ -163,13 +163,13 @@ _RUNS = [
 ]
 
 
-@pytest.mark.parametrize(("page", "server"), _RUNS, indirect=["server"])
-async def test_a_page_prints_what_it_says(page: str, server: ExampleServer) -> None:
+@pytest.mark.parametrize(("page", "example_server"), _RUNS, indirect=["example_server"])
+async def test_a_page_prints_what_it_says(page: str, example_server: ExampleServer) -> None:
     """Its blocks are run in their order, in one folder, as a reader runs them."""
-    assert "\n".join(await _differences(_to_run(page), server)) == ""
+    assert "\n".join(await _differences(_to_run(page), example_server)) == ""
 
 
-async def test_a_wrong_line_is_found(server: ExampleServer) -> None:
+async def test_a_wrong_line_is_found(example_server: ExampleServer) -> None:
     """The control: a page that promises another title, one line more, or one less."""
     right = next(each for each in _to_run("README.md") if "#> finished" in each.text)
     title = next(each for each in right.text.splitlines(keepends=True) if "#> finished" in each)
@@ -179,8 +179,8 @@ async def test_a_wrong_line_is_found(server: ExampleServer) -> None:
         for other in (title.replace("Tern", "Term"), title + title, title.replace("#>", "#"))
     ]
 
-    assert await _differences([right], server) == []
-    assert len(await _differences([*wrong, command], server)) == 4
+    assert await _differences([right], example_server) == []
+    assert len(await _differences([*wrong, command], example_server)) == 4
 
 
 # Each pytest takes seconds to begin. test_testing_page.py runs the tests of its page.
@@ -188,11 +188,12 @@ async def test_a_wrong_line_is_found(server: ExampleServer) -> None:
 @pytest.mark.parametrize(
     "block", [each for each in BLOCKS if _is_test(each) and each.page != "testing.md"], ids=str
 )
-async def test_tests_pass_as_pasted(block: Block, server: ExampleServer) -> None:
+async def test_tests_pass_as_pasted(block: Block, example_server: ExampleServer) -> None:
     """Each test of a block passes in an empty folder."""
     count = len(re.findall(r"^async def test_|^def test_", block.text, re.MULTILINE))
 
-    assert re.search(rf"^{count} passed in ", await outcome_of_tests(block, server), re.MULTILINE)
+    outcome = await outcome_of_tests(block, example_server)
+    assert re.search(rf"^{count} passed in ", outcome, re.MULTILINE)
 
 
 def test_every_block_prints_something() -> None:
@@ -298,14 +299,6 @@ def test_the_first_commands_work_in_a_checkout(page: str) -> None:
     assert found is not None
     assert set(found[1].split(",")) <= set(extras)
     assert demo == "browser-use-async demo"
-
-
-def test_the_site_has_few_pages() -> None:
-    """At most twenty, the first page and the reference included; all are in the navigation."""
-    navigation = re.findall(r": ([\w-]+\.md)$", (ROOT / "mkdocs.yml").read_text(), re.MULTILINE)
-
-    assert len(navigation) <= 20
-    assert sorted(navigation) == sorted(["index.md", *(each.name for each in PAGES[1:])])
 
 
 def test_every_error_is_explained() -> None:

@@ -206,13 +206,11 @@ async def test_with_a_configured_server() -> None:
     ]
 
 
-def test_each_example_is_run_and_short() -> None:
-    """Each example is run by a test, says how to run it, and is short."""
+def test_each_example_is_run() -> None:
+    """Each example is run by a test, and says how to run it."""
     names = {path.name for path in EXAMPLES.glob("*.py") if not path.name.startswith("_")}
 
     assert names == {*EXPECTED, "fastapi_app.py"}
     for name in names:
-        source = (EXAMPLES / name).read_text()
-        docstring = ast.get_docstring(ast.parse(source)) or ""
+        docstring = ast.get_docstring(ast.parse((EXAMPLES / name).read_text())) or ""
         assert re.search(r"^    (python|uvicorn) ", docstring, re.MULTILINE), name
-        assert len(source.splitlines()) <= 90, name

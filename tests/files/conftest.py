@@ -1,12 +1,13 @@
+"""An API with files, and a session with it."""
+
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
-from browser_use_async import BrowserUseSession
-from tests.support.bench import FAST, Connect, connect, nothing_leaks, serve
+from tests.support.bench import FAST
+from tests.support.hygiene import KEY
 from tests.support.storage import FakeStorage
-
-__all__ = ["connect", "nothing_leaks", "serve", "session", "storage"]
 
 
 @pytest.fixture
@@ -17,6 +18,6 @@ async def storage(nothing_leaks: None) -> AsyncIterator[FakeStorage]:
 
 
 @pytest.fixture
-async def session(storage: FakeStorage, connect: Connect) -> BrowserUseSession:
+def session_options(storage: FakeStorage) -> dict[str, Any]:
     """A session with quick retries, which uses that API."""
-    return await connect(storage.api, retry=FAST)
+    return {"api_key": KEY, "base_url": storage.api.url, "retry": FAST}

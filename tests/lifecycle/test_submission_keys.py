@@ -32,11 +32,10 @@ BAD_KEYS: list[Any] = ["", "x" * 256, "a\nb", 7]
 
 
 @pytest.fixture(params=[True, False], ids=["keys are kept", "no keys"])
-async def server(nothing_leaks: None, request: pytest.FixtureRequest) -> AsyncIterator[LocalServer]:
+def server_options(nothing_leaks: None, request: pytest.FixtureRequest) -> dict[str, Any]:
     """Servers that keep keys, and servers that know none."""
     executor = ScriptedExecutor({"hangs": HANGS}, default=QUICK)
-    async with LocalServer(executor=executor, submission_keys=request.param) as started:
-        yield started
+    return {"executor": executor, "submission_keys": request.param}
 
 
 @pytest.fixture

@@ -24,18 +24,16 @@ def recorder() -> Recorder:
 
 
 @pytest.fixture
-async def server(recorder: Recorder) -> AsyncIterator[LocalServer]:
-    """A Cloud API server in the test's own event loop."""
-    async with LocalServer(executor=recorder) as running:
-        yield running
+def server_options(recorder: Recorder) -> dict[str, Any]:
+    """A server whose tasks the test scripts."""
+    return {"executor": recorder}
 
 
 @pytest.fixture
-async def session(server: LocalServer) -> AsyncIterator[BrowserUseSession]:
+def session_options(server: LocalServer) -> dict[str, Any]:
     """A session with it that polls often."""
     poll = PollPolicy(interval=0.02, latency_target=0.05)
-    async with BrowserUseSession(server.api_key, base_url=server.base_url, poll=poll) as opened:
-        yield opened
+    return {"api_key": server.api_key, "base_url": server.base_url, "poll": poll}
 
 
 @pytest.fixture

@@ -25,5 +25,5 @@ class Mutant:
     file: str
     where: str
     before: str
-    after: str
-    killers: tuple[str, ...]
+    after: str = ""
+    killers: tuple[str, ...] = attrs.field(kw_only=True, converter=tuple)

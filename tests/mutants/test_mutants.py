@@ -103,7 +103,7 @@ def test_a_change_that_breaks_nothing_survives(tmp_path: Path):
         "_why_not_sent",
         "'connecting took too long'",
         "'connecting took very long'",
-        (KILLER,),
+        killers=(KILLER,),
     )
 
     assert judged(harmless, tmp_path) == [False, {}, [KILLER], ""]
@@ -119,7 +119,7 @@ def test_a_change_that_stops_the_tests_is_no_mutant(tmp_path: Path):
         "",
         "import ssl",
         "import no_such_module",
-        (KILLER,),
+        killers=(KILLER,),
     )
 
     is_killed, noticed, _survived, problem = judged(broken, tmp_path)

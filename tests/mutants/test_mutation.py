@@ -32,7 +32,7 @@ class Queue:
 
 def changed(where: str, before: str, after: str) -> str:
     """The mutated source, without its layout."""
-    return mutated(SOURCE, Mutant("name", "queue.py", where, before, after, ()))
+    return mutated(SOURCE, Mutant("name", "queue.py", where, before, after, killers=()))
 
 
 @pytest.mark.parametrize(

@@ -5,10 +5,6 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.api_bench import api, nothing_leaks, open_session
-
-__all__ = ["api", "nothing_leaks", "open_session"]
-
 
 @pytest.fixture
 def package_log() -> Iterator[logging.Logger]:

@@ -16,13 +16,10 @@ from browser_use_async.server.executors.protocol import Executor
 from browser_use_async.server.records import Finished
 from browser_use_async.server.tasks import changes as server_changes
 from tests.server.steering import FromQueue
-from tests.support.hygiene import nothing_leaks
 from tests.support.patience import until
 from tests.support.virtual_time import loop_time
 
 pytestmark = pytest.mark.looptime
-
-__all__ = ["nothing_leaks"]
 
 
 class Sleeper(Executor):
@@ -40,16 +37,16 @@ class Sleeper(Executor):
 
 
 @pytest.fixture
-async def server(nothing_leaks: None) -> AsyncIterator[LocalServer]:
+def server_options(nothing_leaks: None) -> dict[str, Any]:
     """A server whose tasks sleep."""
-    async with LocalServer(executor=Sleeper(), balance_cents=10**9) as server:
-        yield server
+    return {"executor": Sleeper(), "balance_cents": 10**9}
 
 
 @asynccontextmanager
 async def session_with(
     server: LocalServer, url: str | None = None, **options: Any
 ) -> AsyncIterator[BrowserUseSession]:
+    """A session with a server, perhaps by another address."""
     base_url = server.base_url if url is None else url
     async with BrowserUseSession(server.api_key, base_url=base_url, **options) as session:
         yield session

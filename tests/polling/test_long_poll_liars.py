@@ -15,12 +15,11 @@ from tests.polling.test_long_poll import Sleeper, detections, ends_of, session_w
 from tests.support.fake_api import FakeApi
 from tests.support.fake_service import Asked
 from tests.support.fake_task import lives
-from tests.support.hygiene import KEY, nothing_leaks
+from tests.support.hygiene import KEY
 from tests.support.virtual_time import loop_time
 
 pytestmark = pytest.mark.looptime
 
-__all__ = ["nothing_leaks"]
 
 Stream = Callable[["LyingApi"], bytes]
 

@@ -5,13 +5,10 @@ import asyncio
 import pytest
 
 from tests.support.patience import PATIENCE, until
-from tests.support.postgres import postgres, postgres_server
 
 pytest.importorskip("psycopg_pool")
 
 from browser_use_async.postgres.connection import AsyncPool
-
-__all__ = ["postgres", "postgres_server"]
 
 
 @pytest.mark.parametrize("turns", range(20))

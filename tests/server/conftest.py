@@ -3,6 +3,7 @@
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
@@ -33,11 +34,16 @@ async def http() -> AsyncIterator[aiohttp.ClientSession]:
 
 
 @pytest.fixture
-async def api(http: aiohttp.ClientSession) -> AsyncIterator[Caller]:
-    """A server whose tasks follow `SCENARIOS`."""
+def server_options() -> dict[str, Any]:
+    """Tasks follow `SCENARIOS`; a file may have its own options."""
     executor = ScriptedExecutor(SCENARIOS, default=SCENARIOS["quick"])
-    async with LocalServer(executor=executor, balance_cents=10_000) as server:
-        yield Caller(server, http)
+    return {"executor": executor, "balance_cents": 10_000}
+
+
+@pytest.fixture
+def api(server: LocalServer, http: aiohttp.ClientSession) -> Caller:
+    """Raw HTTP to `server`."""
+    return Caller(server, http)
 
 
 @pytest.fixture

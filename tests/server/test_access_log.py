@@ -4,8 +4,8 @@ import asyncio
 import json
 import logging
 import re
-from collections.abc import AsyncIterator
 from datetime import datetime
+from typing import Any
 
 import aiohttp
 import pytest
@@ -21,12 +21,10 @@ NAME = "browser_use_async.server.access"
 
 
 @pytest.fixture
-async def server(caplog: pytest.LogCaptureFixture) -> AsyncIterator[LocalServer]:
+def server_options(caplog: pytest.LogCaptureFixture) -> dict[str, Any]:
     """A server whose access log is read."""
     caplog.set_level(logging.INFO, NAME)
-    executor = ScriptedExecutor({"Hang": Scenario(steps=["Look"], hangs=True)})
-    async with LocalServer(executor=executor) as running:
-        yield running
+    return {"executor": ScriptedExecutor({"Hang": Scenario(steps=["Look"], hangs=True)})}
 
 
 def _lines(caplog: pytest.LogCaptureFixture) -> list[str]:

@@ -33,10 +33,9 @@ _KEY_AND_TYPE = (
 
 
 @pytest.fixture
-async def server() -> AsyncIterator[LocalServer]:
+def server_options() -> dict[str, Any]:
     """A server to connect with."""
-    async with LocalServer(executor="scripted", api_key="sesame-" * 4) as server:
-        yield server
+    return {"executor": "scripted", "api_key": "sesame-" * 4}
 
 
 async def _connected(server: LocalServer, sent: bytes = b"") -> Ends:
@@ -365,7 +364,7 @@ async def test_connections_of_an_address_are_limited(monkeypatch: pytest.MonkeyP
     [
         ({}, None),
         ({"host": "0.0.0.0", "tls_cert": "a.pem", "tls_key": "b.pem"}, 64),
-        ({"behind_proxy": True, "public_url": "https://tasks.example"}, None),
+        ({"trusted_proxies": ["127.0.0.1"], "public_url": "https://tasks.example"}, None),
     ],
 )
 def test_only_open_servers_limit_an_address(options: dict[str, Any], most: int | None):

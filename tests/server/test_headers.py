@@ -30,14 +30,9 @@ async def test_encryption_is_asked_for(http: aiohttp.ClientSession):
     assert {each.headers["Strict-Transport-Security"] for each in answers} == {"max-age=31536000"}
 
 
-@pytest.mark.parametrize(
-    ("allowed", "policy"), [([], "same-site"), (["https://app.example"], "cross-origin")]
-)
-async def test_pictures_are_for_pages_of_this_site(
-    allowed: list[str], policy: str, http: aiohttp.ClientSession
-):
-    """Where pages of other origins may call the API, they may show its pictures, too."""
-    async with LocalServer(executor="scripted", allow_origins=allowed) as server:
+async def test_pictures_are_for_pages_of_this_site(http: aiohttp.ClientSession):
+    """Other sites cannot embed them."""
+    async with LocalServer(executor="scripted") as server:
         api = Caller(server, http)
         task_id = await api.create()
         await api.reached(task_id, "finished")
@@ -45,5 +40,5 @@ async def test_pictures_are_for_pages_of_this_site(
         answers = [await api.get(url, key=False) for url in (picture, f"{server.url}/icon.svg")]
         page = await api.get(server.url)
 
-    assert [each.headers["Cross-Origin-Resource-Policy"] for each in answers] == [policy] * 2
+    assert [each.headers["Cross-Origin-Resource-Policy"] for each in answers] == ["same-site"] * 2
     assert "Cross-Origin-Resource-Policy" not in page.headers

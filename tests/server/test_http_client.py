@@ -7,10 +7,7 @@ import pytest
 from browser_use_async.server.egress.http_client import HttpClient, HttpClientError
 from browser_use_async.server.egress.policy import EgressPolicy
 from tests.server.raw_server import page, raw_server
-from tests.support.hygiene import nothing_leaks
 from tests.support.wire import Connection, WireServer, answering
-
-__all__ = ["nothing_leaks"]
 
 pytestmark = pytest.mark.usefixtures("nothing_leaks")
 

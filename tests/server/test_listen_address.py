@@ -10,15 +10,13 @@ import pytest
 from browser_use_async import BrowserUseSession
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.server import LocalServer
-from browser_use_async.server.settings import MIN_EXPOSED_KEY
+from browser_use_async.server.settings.listen_address import MIN_EXPOSED_KEY
 from tests.server.calling import Caller
-from tests.support.certificates import Certificate, certificate
-
-__all__ = ["certificate"]
+from tests.support.certificates import Certificate
 
 GOOD_KEY = "k" * MIN_EXPOSED_KEY
 EVERYWHERE: Mapping[str, Any] = {"host": "0.0.0.0"}
-PROXY: Mapping[str, Any] = {"behind_proxy": True, "public_url": "https://tasks.example"}
+PROXY: Mapping[str, Any] = {"trusted_proxies": ["10.0.0.5"], "public_url": "https://tasks.example"}
 
 
 @pytest.mark.parametrize(
@@ -27,11 +25,10 @@ PROXY: Mapping[str, Any] = {"behind_proxy": True, "public_url": "https://tasks.e
         (EVERYWHERE, "api_key"),
         ({**EVERYWHERE, "api_key": "k" * (MIN_EXPOSED_KEY - 1)}, "token_urlsafe"),
         ({**EVERYWHERE, "api_key": GOOD_KEY}, "tls_cert and tls_key"),
-        ({**EVERYWHERE, "api_key": GOOD_KEY}, "--behind-proxy"),
+        ({**EVERYWHERE, "api_key": GOOD_KEY}, "--trusted-proxy"),
         ({**EVERYWHERE, "api_key": GOOD_KEY, "public_url": "https://a.example"}, "tls_cert"),
-        ({"behind_proxy": True, "api_key": GOOD_KEY}, "public_url"),
+        ({"trusted_proxies": ["10.0.0.5"], "api_key": GOOD_KEY}, "public_url"),
         (PROXY, "at least 24 characters"),
-        ({"trusted_proxies": ["10.0.0.5"]}, "--behind-proxy"),
         ({**PROXY, "api_key": GOOD_KEY, "trusted_proxies": ["proxy"]}, "such as 10.0.0.5"),
         ({**PROXY, "api_key": GOOD_KEY, "trusted_proxies": "10.0.0.5"}, "is no list of addresses"),
     ],

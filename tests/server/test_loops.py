@@ -13,8 +13,6 @@ from tests.server.calling import Answer, Caller
 from tests.server.fleet.conftest import (
     Start,
     eventually,
-    postgres,
-    postgres_server,
     reached,
     server_key,
     start,
@@ -22,7 +20,7 @@ from tests.server.fleet.conftest import (
 from tests.server.steering import FromQueue
 from tests.server.webhooks.receiver import SECRET, receiving
 
-__all__ = ["postgres", "postgres_server", "server_key", "start"]
+__all__ = ["server_key", "start"]
 
 
 async def _health(api: Caller) -> Answer:

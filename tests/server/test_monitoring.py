@@ -15,7 +15,7 @@ from prometheus_client.openmetrics.parser import (
 )
 from prometheus_client.parser import text_string_to_metric_families
 
-from browser_use_async.server import LocalServer, Webhook
+from browser_use_async.server import ChromiumSettings, LocalServer, Webhook
 from browser_use_async.server.app.metrics import health_response
 from browser_use_async.server.loops import Loops
 from browser_use_async.server.records import Finished
@@ -26,10 +26,7 @@ from tests.server.steering import FromQueue
 from tests.server.test_access import BEHIND, reachable
 from tests.server.webhooks.receiver import SECRET, receiving
 from tests.support.patience import PATIENCE, until
-from tests.support.postgres import postgres, postgres_server
 from tests.support.tcp_proxy import TcpProxy
-
-__all__ = ["postgres", "postgres_server"]
 
 Values = Mapping[tuple[str, ...], float]
 
@@ -182,7 +179,10 @@ async def test_servers_of_one_database_report_the_same_queue(
         await api.create()
         async with LocalServer(executor=FromQueue(), role="api", **shared) as other:
             queued = [await _scraped(each) for each in (api, Caller(other, http))]
-        async with LocalServer(executor=FromQueue(), slots=3, drain=0, **shared) as worker:
+        browsers = ChromiumSettings(max_browsers=3)
+        async with LocalServer(
+            executor=FromQueue(), chromium=browsers, drain=0, **shared
+        ) as worker:
             taken = Caller(worker, http)
             async with asyncio.timeout(PATIENCE):
                 while not (at_work := await _scraped(taken))["tasks_running",]:  # noqa: ASYNC110

@@ -3,13 +3,12 @@
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
-import aiohttp
 import pytest
 
 from browser_use_async.api.endpoint_table import ENDPOINTS, PING, Endpoint
 from browser_use_async.api.serialization import decode_response
-from browser_use_async.server import LocalServer
 from browser_use_async.server.admin import ADMIN_ROUTES
 from browser_use_async.server.executors.scripted import ScriptedExecutor
 from browser_use_async.server.http.routes import ROUTES, operation
@@ -29,12 +28,11 @@ async def site(tmp_path: Path) -> AsyncIterator[StaticSite]:
 
 
 @pytest.fixture
-async def api(http: aiohttp.ClientSession, site: StaticSite) -> AsyncIterator[Caller]:
+def server_options(site: StaticSite) -> dict[str, Any]:
     """A server whose tasks follow `SCENARIOS`, and that searches the site."""
     executor = ScriptedExecutor(SCENARIOS, default=SCENARIOS["quick"])
     search = SiteIndexBackend([site.url])
-    async with LocalServer(executor=executor, balance_cents=10_000, search=search) as server:
-        yield Caller(server, http)
+    return {"executor": executor, "balance_cents": 10_000, "search": search}
 
 
 def test_every_row_has_exactly_one_operation():

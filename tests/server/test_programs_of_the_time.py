@@ -6,12 +6,10 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import aiohttp
 import pytest
 
-from browser_use_async.errors import ConfigurationError
 from browser_use_async.server import LocalServer, Webhook
 from browser_use_async.server.executors.protocol import Control, Executor
 from browser_use_async.server.http.static_site import StaticSite, example_site_directory
@@ -22,7 +20,6 @@ from tests.server.steering import FromQueue
 from tests.server.webhooks.receiver import SECRET, receiving
 from tests.support.patience import until
 
-ORIGIN = "http://localhost:5173"
 START = datetime(2026, 1, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
 
@@ -380,89 +377,3 @@ async def test_the_balance_keeps_its_form(http: aiohttp.ClientSession):
 
     assert balances[0] == "500000"
     assert all("E" not in each and not each.endswith(("0", ".")) for each in balances[1:])
-
-
-# --- pages of other origins ---------------------------------------------------------------
-
-
-@pytest.fixture
-async def open_to_pages(http: aiohttp.ClientSession) -> AsyncIterator[Caller]:
-    """A server that one origin may call."""
-    async with LocalServer(executor="scripted", allow_origins=[ORIGIN]) as server:
-        yield Caller(server, http)
-
-
-def _preflight(origin: str) -> dict[str, Any]:
-    headers = {
-        "Origin": origin,
-        "Access-Control-Request-Method": "POST",
-        "Access-Control-Request-Headers": "authorization,content-type",
-    }
-    return {"key": False, "headers": headers}
-
-
-async def test_a_page_of_an_allowed_origin(open_to_pages: Caller):
-    """Its preflights are answered, and its answers are marked: results, errors and files."""
-    api = open_to_pages
-    preflight = await api.ask("OPTIONS", "/run-task", **_preflight(ORIGIN))
-    origin = {"Origin": ORIGIN}
-    answers = [
-        await api.post("/run-task", json={"task": "x"}, headers=origin),
-        await api.post("/run-task", json={}, headers=origin),
-        await api.get("/balance", key=False, headers=origin),
-        await api.get(f"{api.server.url}/files/x/y", key=False, headers=origin),
-    ]
-
-    assert preflight.status == 200
-    assert preflight.headers["Access-Control-Allow-Headers"] == "authorization,content-type"
-    assert "POST" in preflight.headers["Access-Control-Allow-Methods"]
-    assert [each.status for each in answers[:3]] == [200, 422, 403]
-    for each in (preflight, *answers):
-        assert each.headers["Access-Control-Allow-Origin"] == ORIGIN
-        assert each.headers["Vary"] == "Origin"
-        assert "Access-Control-Allow-Credentials" not in each.headers
-
-
-@pytest.mark.parametrize(
-    "origin", ["http://evil.example", "null", ORIGIN + "0", "http://localhost"]
-)
-async def test_a_page_of_another_origin(origin: str, open_to_pages: Caller):
-    """No header allows its browser to pass the answer on."""
-    preflight = await open_to_pages.ask("OPTIONS", "/run-task", **_preflight(origin))
-    answer = await open_to_pages.get("/ping", headers={"Origin": origin})
-
-    assert preflight.status == 405
-    assert "Access-Control-Allow-Origin" not in preflight.headers
-    assert (answer.status, "Access-Control-Allow-Origin" in answer.headers) == (200, False)
-
-
-async def test_every_origin(http: aiohttp.ClientSession):
-    """`*` still needs the key, and opens neither live pages nor administration."""
-    async with LocalServer(executor="scripted", allow_origins=["*"]) as server:
-        api = Caller(server, http)
-        answer = await api.get("/balance", headers={"Origin": "null"})
-        without_key = await api.get("/balance", key=False, headers={"Origin": "null"})
-        private = [
-            await api.ask("OPTIONS", server.url + path, **_preflight("http://a.example"))
-            for path in ("/admin/costs", "/live/token", "/")
-        ]
-
-    assert answer.headers["Access-Control-Allow-Origin"] == "*"
-    assert without_key.status == 403
-    assert all("Access-Control-Allow-Origin" not in each.headers for each in private)
-
-
-async def test_no_page_may_call_by_default(api: Caller):
-    """The answers are those without the option."""
-    preflight = await api.ask("OPTIONS", "/run-task", **_preflight(ORIGIN))
-
-    assert preflight.status == 405
-
-
-@pytest.mark.parametrize(
-    "origin", ["localhost", "http://a.example/", "ftp://a.example", "", "http://"]
-)
-def test_what_is_no_origin(origin: str):
-    """It is refused with an example, before the server starts."""
-    with pytest.raises(ConfigurationError, match="http://localhost:5173"):
-        LocalServer(executor="scripted", allow_origins=[origin])

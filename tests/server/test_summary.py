@@ -1,7 +1,6 @@
 """The results of tasks by day and by reason, on both databases."""
 
 import base64
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -14,9 +13,6 @@ from browser_use_async.server import LocalServer
 from browser_use_async.server.admin.summary import reason_of
 from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor
 from tests.server.calling import Caller
-from tests.support.postgres import postgres, postgres_server
-
-__all__ = ["postgres", "postgres_server"]
 
 _SCENARIOS = {
     "Fail": Scenario(
@@ -56,12 +52,11 @@ def clock() -> _Clock:
 
 
 @pytest.fixture
-async def api(database: str, clock: _Clock, http: aiohttp.ClientSession) -> AsyncIterator[Caller]:
+def server_options(database: str, clock: _Clock) -> dict[str, Any]:
     """A server whose clock the test sets."""
     executor = ScriptedExecutor(_SCENARIOS, default=Scenario(step_seconds=0, output="Done"))
     key = "bu_of-the-tests-of-summaries"
-    async with LocalServer(executor=executor, database=database, now=clock, api_key=key) as server:
-        yield Caller(server, http)
+    return {"executor": executor, "database": database, "now": clock, "api_key": key}
 
 
 async def _ended(api: Caller, text: str) -> Decimal:

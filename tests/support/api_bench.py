@@ -9,9 +9,17 @@ import pytest
 from browser_use_async import BrowserUseSession, errors
 from browser_use_async.types import Task
 from tests.support.fake_api import FakeApi, FakeTask
-from tests.support.hygiene import KEY, nothing_leaks
+from tests.support.hygiene import KEY
 
-__all__ = ["OpenSession", "api", "nothing_leaks", "open_session", "resolved", "running_api"]
+__all__ = [
+    "OpenSession",
+    "api",
+    "open_session",
+    "resolved",
+    "running_api",
+    "session",
+    "session_options",
+]
 
 
 class OpenSession(Protocol):
@@ -45,6 +53,19 @@ async def open_session(api: FakeApi) -> AsyncIterator[OpenSession]:
             return await stack.enter_async_context(session)
 
         yield open_one
+
+
+@pytest.fixture
+def session_options(api: FakeApi) -> dict[str, Any]:
+    """How `session` is opened: with the fake API, unless a room or a file has its own options."""
+    return {"api_key": KEY, "base_url": api.url}
+
+
+@pytest.fixture
+async def session(session_options: dict[str, Any]) -> AsyncIterator[BrowserUseSession]:
+    """A session with the API of the test."""
+    async with BrowserUseSession(**session_options) as opened:
+        yield opened
 
 
 @pytest.fixture

@@ -9,10 +9,10 @@ from typing import Any, Protocol
 import pytest
 
 from browser_use_async import BrowserUseSession, RetryPolicy
-from tests.support.hygiene import KEY, nothing_leaks
+from tests.support.hygiene import KEY
 from tests.support.wire import Script, WireServer
 
-__all__ = ["FAST", "ONCE", "Connect", "Serve", "connect", "nothing_leaks", "serve"]
+__all__ = ["FAST", "ONCE", "Connect", "Serve", "connect", "serve"]
 
 FAST = RetryPolicy(base_delay=0.001, max_delay=0.002)
 """As many attempts as by default, without the wait."""

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
@@ -218,18 +218,10 @@ async def test_a_switch_that_was_refused_for_load_is_sent_again(
 
 
 @pytest.fixture
-async def server(nothing_leaks: None) -> AsyncIterator[LocalServer]:
-    """A bundled server."""
-    async with LocalServer(executor="scripted") as started:
-        yield started
-
-
-@pytest.fixture
-async def session(server: LocalServer) -> AsyncIterator[BrowserUseSession]:
+def session_options(server: LocalServer) -> dict[str, Any]:
     """A session with it that repeats quickly."""
     quick = RetryPolicy(base_delay=0.001, max_delay=0.002)
-    async with BrowserUseSession(server.api_key, base_url=server.base_url, retry=quick) as opened:
-        yield opened
+    return {"api_key": server.api_key, "base_url": server.base_url, "retry": quick}
 
 
 async def test_a_delete_whose_answer_is_lost_succeeds(

@@ -21,12 +21,10 @@ from browser_use_async.types import (
     TaskStep,
     TaskSummary,
 )
-from tests.support.api_bench import OpenSession, api, nothing_leaks, open_session
+from tests.support.api_bench import OpenSession
 from tests.support.fake_api import FakeApi, FakeTask
 from tests.support.hygiene import KEY
 from tests.types.test_responses import RESPONSES
-
-__all__ = ["api", "nothing_leaks", "open_session"]
 
 EVIL = '<script>alert("x")</script>'
 LIVE = "https://live.example.net/page?token=canary"

@@ -5,9 +5,7 @@ from collections.abc import AsyncIterator
 import aiohttp
 import pytest
 
-from tests.support.hygiene import nothing_leaks
-
-__all__ = ["http", "nothing_leaks"]
+__all__ = ["http"]
 
 
 @pytest.fixture

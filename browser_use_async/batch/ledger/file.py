@@ -127,9 +127,8 @@ def refuse_other_places(place: str | os.PathLike[str]) -> None:
     if path.parts[:1] in _DATABASES:
         # Its text may contain a password.
         raise LedgerError(
-            "a ledger is a file, not a database in PostgreSQL; nothing was sent. Only `batch "
-            "enqueue`, `batch work`, `batch results` and `batch status` take the address of a "
-            "queue, and in Python the functions of browser_use_async.batch with these names"
+            "a ledger is a file, not a database in PostgreSQL; nothing was sent. A queue in "
+            "PostgreSQL is filled by `batch enqueue` and worked on by `batch work`"
         )
     # SQLite would leave a lock in a folder, and report an error of a database.
     if os.path.isdir(path):  # noqa: PTH112 - false for a name that is too long, too

@@ -4,7 +4,7 @@ import contextlib
 import json
 import os
 import sqlite3
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
@@ -32,9 +32,10 @@ from browser_use_async.batch.ledger.row import (
 )
 from browser_use_async.errors import LedgerCorruptError, LedgerError
 from browser_use_async.money.amounts import plain_amounts
+from browser_use_async.postgres.address import is_postgres, require_packages
 
 # Executes a statement; the rows come a few at a time, so a large ledger is never all in memory.
-Query = Callable[[str], Iterable[tuple[Any, ...]]]
+Query = Callable[..., Iterable[tuple[Any, ...]]]
 
 _BATCH = "id, created_at, runs, budget, labels, key_prefix, per_key"
 # Few, so that a pause between two runs is seldom among them
@@ -48,7 +49,7 @@ _LATEST_ENDS = (
 class LedgerView:
     """The content of a ledger at one moment."""
 
-    path: Path
+    path: Path | None  # None for a queue in PostgreSQL
     id: str  # the batch's id
     created_at: datetime  # when the batch was first run
     runs: int  # how many times it was run
@@ -65,7 +66,7 @@ class LedgerView:
     @property
     def name(self) -> str:
         """The name of the ledger for people."""
-        return self.path.name
+        return "" if self.path is None else self.path.name
 
     @property
     def total(self) -> int:
@@ -80,7 +81,7 @@ class LedgerView:
         Raises:
             LedgerError: The ledger cannot be read, or is damaged.
         """
-        with _snapshot(self.path) as query:
+        with self._snapshot() as query:
             found = query(f"SELECT {COLUMNS} FROM items {WITH_FORMER} {IN_ORDER}")
             yield from rows_of(found)
 
@@ -107,10 +108,7 @@ class LedgerView:
         Raises:
             LedgerError: The ledger cannot be read, or is damaged.
         """
-        with _snapshot(self.path) as query:
-            counts = counts_by_state(query(STATE_COUNTS))
-            spent = cents(next(iter(query(SUM_OF_COSTS)))[0])
-            times = [time for (time,) in query(_LATEST_ENDS)]
+        counts, spent, times = self._pace()
         ends = sum(counts[state] for state in FINAL_STATES)
         # Items without a known task stay so until they are asked for.
         items = max(total or 0, sum(counts.values())) - ends - counts[ItemState.UNKNOWN]
@@ -120,24 +118,53 @@ class LedgerView:
         left = None if self.budget_cents is None else self.budget_cents - spent
         return Forecast.of(items, ends, spent, seconds, left)
 
+    def _pace(self) -> tuple[Mapping[ItemState, int], Decimal, list[float]]:
+        """How many items are in each state, the cost, and when the latest ended, latest first."""
+        with self._snapshot() as query:
+            counts = counts_by_state(query(STATE_COUNTS))
+            spent = cents(next(iter(query(SUM_OF_COSTS)))[0])
+            return counts, spent, [time for (time,) in query(_LATEST_ENDS)]
+
+    def find(self, keys: Sequence[str]) -> dict[str, LedgerRow]:
+        """The rows of some hundred items of a file by their keys; unknown ones are left out.
+
+        Raises:
+            LedgerError: The ledger cannot be read, or is damaged.
+        """
+        chosen = f"WHERE items.key IN ({', '.join('?' * len(keys))})"
+        with self._snapshot() as query:
+            found = query(f"SELECT {COLUMNS} FROM items {WITH_FORMER} {chosen} {IN_ORDER}", keys)
+            return {row.key: row for row in rows_of(found)}
+
     def item_keys(self) -> Iterator[str]:
         """The key of each item that was not refused, in the order of `rows()`."""
-        with _snapshot(self.path) as query:
+        with self._snapshot() as query:
             for (key,) in query("SELECT key FROM items WHERE length(digest) > 0 ORDER BY position"):
                 yield key
+
+    def _snapshot(self) -> contextlib.AbstractContextManager[Query]:
+        assert self.path is not None
+        return _snapshot(self.path)
 
 
 def read_ledger(path: str | os.PathLike[str]) -> LedgerView:
     """Read a ledger without locking it, also while a batch is running.
 
     Args:
-        path: The file.
+        path: The file, or the address of a queue, `postgresql://user@host/database#name`, which
+            needs the extra `fleet`.
 
     Raises:
         LedgerError: There is no such ledger, it cannot be read, or no batch has begun to use it.
         LedgerCorruptError: It is no ledger, or is damaged.
         LedgerVersionError: Another version of this package wrote it, in another format.
     """
+    if is_postgres(path):
+        require_packages("a queue", "psycopg", "psycopg_pool", "procrastinate")
+        # Needs the extra.
+        from browser_use_async.batch.queue.reader import read_queue  # noqa: PLC0415
+
+        return read_queue(path)
     file = Path(path)
     with _snapshot(file) as query:
         found = query(f"SELECT {_BATCH} FROM batch")

@@ -40,7 +40,7 @@ from browser_use_async.postgres.address import require_packages
 from browser_use_async.transport.config import Runtime
 
 if TYPE_CHECKING:
-    from browser_use_async.batch.queue.store import QueueStore
+    from browser_use_async.batch.queue.store import Columns, QueueStore
 
 LEASE = 30.0
 """Seconds of silence after which other processes take over what a process has begun."""
@@ -231,10 +231,17 @@ async def results(address: str, *, follow: bool = False) -> AsyncIterator[BatchR
         LedgerError: The database cannot be used, or nothing was enqueued.
         ConfigurationError: The extra is not installed.
     """
+    async with contextlib.aclosing(ended_rows(address, follow=follow)) as rows:
+        async for row in rows:
+            yield result_of(row)
+
+
+async def ended_rows(address: str, *, follow: bool) -> "AsyncGenerator[Columns]":
+    """The rows of the items that `results` yields, for `result_of`."""
     async with _opened(address, OUTAGE_SECONDS) as store:
         await store.batch()  # refused if there is none
         async for row in store.ends() if follow else store.items():
-            yield result_of(row)
+            yield row
 
 
 async def retry(address: str) -> QueueStatus:

@@ -8,7 +8,7 @@ from procrastinate.connector import BaseAsyncConnector
 from procrastinate.jobs import Job, Status
 from procrastinate.manager import JobManager
 
-from browser_use_async.batch.together import Together
+from browser_use_async.batch.queue.together import Together
 from browser_use_async.postgres.connection import literal
 
 PAUSE = 0.02

@@ -1,5 +1,6 @@
 """What is known of a queue and of its items. No I/O."""
 
+import json
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import attrs
 
 from browser_use_async.batch.ledger.records import ItemState
+from browser_use_async.batch.ledger.row import FormerTask, LedgerRow
 from browser_use_async.batch.progress import StopReason
 from browser_use_async.batch.result import BatchResult
 from browser_use_async.errors import BrowserUseError
@@ -96,4 +98,52 @@ def result_of(row: Mapping[str, Any], task: Task | None = None) -> BatchResult[A
         former_cost_cents=row["former_cost"],
         restored=task is None,
         joined=row["joined"],
+    )
+
+
+def text_of(row: Mapping[str, Any]) -> str | None:
+    """The text of an item's task; of a refused item its beginning, if it has one."""
+    content, beginning = row["content"], row["task"]
+    return beginning if content is None else str(json.loads(content)["task"])
+
+
+def row_of(row: Mapping[str, Any], index: int) -> LedgerRow:
+    """An item as a ledger has it; `index` is its place in the queue, counted from 0."""
+    has_task = row["task_id"] is not None
+    output = row["output"]
+    return LedgerRow(
+        index=index,
+        key=row["key"],
+        state=ItemState(row["state"]),
+        attempts=int(has_task),
+        task_id=row["task_id"],
+        status=row["status"],
+        steps=row["steps"],
+        cost_cents=row["cost"] if has_task else None,
+        joined=row["joined"],
+        error=row["error"],
+        reason=row["reason"],
+        entered_at=row["entered_at"],
+        created_at=row["created_at"],
+        finished_at=row["finished_at"],
+        output_bytes=None if output is None else len(output.encode()),
+        output=output,
+        name=row["name"],
+        task=row["task"],
+        reserved_cents=row["reserved"],
+        keyed=True,
+        digest=bytes.fromhex(row["digest"]),
+        former_tasks=tuple(_former_task(each, place) for place, each in enumerate(row["former"])),
+    )
+
+
+def _former_task(former: Mapping[str, Any], place: int) -> FormerTask:
+    return FormerTask(
+        task_id=former["task_id"],
+        status=former["status"],
+        steps=former["steps"],
+        cost_cents=Decimal(str(former["cost"])),
+        error=former["error"],
+        reason=former["reason"],
+        round=place + 1,
     )

@@ -31,7 +31,7 @@ from browser_use_async.batch.ledger.row import mismatch, other_prefix
 from browser_use_async.batch.queue import tables
 from browser_use_async.batch.queue.address import QueueAddress
 from browser_use_async.batch.queue.jobs import PAUSE, QueueJobs
-from browser_use_async.batch.together import Together
+from browser_use_async.batch.queue.together import Together
 from browser_use_async.errors import (
     LedgerCorruptError,
     LedgerError,
@@ -65,8 +65,36 @@ _OVERLAP = 20.0  # seconds: a result is recorded a little before it is visible
 _SECONDS = 10  # for an answer of the database
 
 
+def parameters_of(address: QueueAddress) -> Columns:
+    """What libpq is given for a connection."""
+    return connection_parameters(
+        address.conninfo,
+        schema=tables.SCHEMA,
+        application="browser-use-async queue",
+        seconds=_SECONDS,
+    )
+
+
+def check_version(address: QueueAddress, found: Sequence[Any] | None) -> None:
+    """Refuse tables of another version, given the row of `tables.VERSION_OF_TABLES`."""
+    version = None if found is None else found[0]
+    if version != tables.VERSION:
+        raise LedgerVersionError(
+            f"the queue {address} has tables of version {version}, and this version of the "
+            f"package uses version {tables.VERSION}; nothing was sent and nothing was changed. "
+            "Go on with the version that made them, or name another database"
+        )
+
+
+def nothing_enqueued(address: QueueAddress) -> LedgerError:
+    """The error of a queue that is not there."""
+    return LedgerError(
+        f"nothing was enqueued in {address}; `batch enqueue` does it. Nothing was sent"
+    )
+
+
 @contextlib.contextmanager
-def _queue_errors(address: QueueAddress) -> Generator[None]:
+def queue_errors(address: QueueAddress) -> Generator[None]:
     """Convert errors of the database into errors of the queue."""
     try:
         yield
@@ -121,7 +149,7 @@ class QueueStore:
     ) -> AsyncGenerator[Self]:
         """Open it and check its tables; `waits` for a database that is away, `creates` tables."""
         store = cls(address, patience)
-        with _queue_errors(address):
+        with queue_errors(address):
             await store._open(creates=creates, waits=waits)
             try:
                 yield store
@@ -129,12 +157,7 @@ class QueueStore:
                 await store.app.close_async()
 
     async def _open(self, *, creates: bool, waits: bool) -> None:
-        parameters = connection_parameters(
-            self.address.conninfo,
-            schema=tables.SCHEMA,
-            application="browser-use-async queue",
-            seconds=_SECONDS,
-        )
+        parameters = parameters_of(self.address)
         # The pool of procrastinate does not try a second time while it is opened.
         ends = time.monotonic() + (self.patience if waits else 0.0)
         while True:
@@ -166,26 +189,15 @@ class QueueStore:
                         "INSERT INTO queue_version VALUES (%s)", [tables.VERSION]
                     )
         elif not await self._exists(connection):
-            raise self._nothing_enqueued()
-        found = await (await connection.execute("SELECT version FROM queue_version")).fetchone()
-        version = None if found is None else found[0]
-        if version != tables.VERSION:
-            raise LedgerVersionError(
-                f"the queue {self.address} has tables of version {version}, and this version of "
-                f"the package uses version {tables.VERSION}; nothing was sent and nothing was "
-                "changed. Go on with the version that made them, or name another database"
-            )
+            raise nothing_enqueued(self.address)
+        found = await (await connection.execute(tables.VERSION_OF_TABLES)).fetchone()
+        check_version(self.address, found)
         if (problem := await engine_problem(connection)) is not None:
             raise LedgerVersionError(f"the queue {self.address} {problem}")
 
     async def _exists(self, connection: psycopg.AsyncConnection) -> bool:
         found = await (await connection.execute(literal(tables.EXISTS))).fetchone()
         return found is not None and bool(found[0])
-
-    def _nothing_enqueued(self) -> LedgerError:
-        return LedgerError(
-            f"nothing was enqueued in {self.address}; `batch enqueue` does it. Nothing was sent"
-        )
 
     # --- statements ------------------------------------------------------------------------
 
@@ -203,7 +215,7 @@ class QueueStore:
         """The row of the batch; an error if nothing was enqueued."""
         found = await self.row(tables.BATCH)
         if found is None:
-            raise self._nothing_enqueued()
+            raise nothing_enqueued(self.address)
         return found
 
     async def _transact(self, work: Callable[["_Transaction"], Awaitable[ResultT]]) -> ResultT:

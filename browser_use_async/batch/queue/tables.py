@@ -76,6 +76,7 @@ CREATE TABLE queue_version (version INTEGER NOT NULL);
 """
 
 LOCK_SCHEMA = f"SELECT pg_advisory_xact_lock(hashtextextended('{SCHEMA}', 0))"
+VERSION_OF_TABLES = "SELECT version FROM queue_version"
 EXISTS = f"SELECT to_regclass('{SCHEMA}.queue_version') IS NOT NULL AS exists"
 
 # --- input -----------------------------------------------------------------------------------
@@ -243,6 +244,15 @@ FROM items WHERE batch = %(batch)s GROUP BY state
 ITEMS = """
 SELECT * FROM items WHERE batch = %(batch)s AND position > %(after)s AND ended_at IS NOT NULL
 ORDER BY position LIMIT 500
+"""
+ALL_ITEMS = """
+SELECT * FROM items WHERE batch = %(batch)s AND position > %(after)s ORDER BY position LIMIT 500
+"""
+# Few, so that a pause between two workers is seldom among them.
+LATEST_ENDS = """
+SELECT finished_at FROM items
+WHERE batch = %(batch)s AND ended_at IS NOT NULL AND finished_at IS NOT NULL
+ORDER BY ended_at DESC, position DESC LIMIT 100
 """
 ENDED = """
 SELECT * FROM items WHERE batch = %(batch)s AND ended_at IS NOT NULL

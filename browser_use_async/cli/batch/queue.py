@@ -1,15 +1,16 @@
-"""`batch enqueue`, `work` and `results`: one batch that many processes work on."""
+"""`batch enqueue`, `work` and `results ADDRESS`: one batch that many processes work on."""
 
 import asyncio
-from collections.abc import Callable
-from contextlib import ExitStack
-from pathlib import Path
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
 from typing import Any
 
 from browser_use_async import batch
 from browser_use_async.batch import BatchResult, ItemState, QueueStatus
+from browser_use_async.batch.queue import ended_rows
+from browser_use_async.batch.queue.results import result_of, text_of
 from browser_use_async.cli.batch.progress import joined_words, plain_cents, show_result
-from browser_use_async.cli.batch.results import JsonLines, ResultFile, result_record
+from browser_use_async.cli.batch.results import Record, result_record
 from browser_use_async.cli.batch.runner import BatchRun
 from browser_use_async.cli.batch.settings import BatchSettings
 from browser_use_async.cli.connect import Connection
@@ -72,11 +73,16 @@ async def work_here(address: str, connection: Connection, console: Console, **op
             "them to other processes"
         )
 
+    show = _shown_by(console)
+
+    def on_result(result: BatchResult[Any]) -> None:
+        show(result, None if result.task is None else result.task.task)
+
     with graceful_sigint(stop):
         worked = await batch.work(
             address,
             session=connection.session,
-            on_result=_shown_by(console),
+            on_result=on_result,
             drain=drain,
             **options,
         )
@@ -89,33 +95,28 @@ async def work_here(address: str, connection: Connection, console: Console, **op
     return ExitCode.FINISHED if is_done else ExitCode.TASK_FAILED
 
 
-async def write_results(
-    address: str, output: Path | None, console: Console, *, follow: bool
-) -> None:
-    """Write the results of a queue to a file or to stdout."""
-    with ExitStack() as stack:
-        show = _shown_by(console)
-        if output is not None:
-            file = ResultFile(output, JsonLines(), resume=False)
-            stack.enter_context(file)
-
-            def add(result: BatchResult[Any]) -> None:
-                file.add(result_record(result, None, has_schema=False))
-
-            show = add
-        async for result in batch.results(address, follow=follow):
-            show(result)
-    if output is not None:
-        console.info(f"results are in {output}")
+async def queue_records(address: str, *, follow: bool) -> AsyncGenerator[Record, None]:
+    """The records of a queue's items that have ended."""
+    async with aclosing(ended_rows(address, follow=follow)) as rows:
+        async for row in rows:
+            yield result_record(result_of(row), None, has_schema=False, text=text_of(row))
 
 
-def _shown_by(console: Console) -> Callable[[BatchResult[Any]], None]:
-    def show(result: BatchResult[Any]) -> None:
+async def show_results(address: str, console: Console, *, follow: bool) -> None:
+    """Print the results of a queue, each as it comes."""
+    show = _shown_by(console)
+    async with aclosing(ended_rows(address, follow=follow)) as rows:
+        async for row in rows:
+            show(result_of(row), text_of(row))
+
+
+def _shown_by(console: Console) -> Callable[[BatchResult[Any], str | None], None]:
+    def show(result: BatchResult[Any], text: str | None) -> None:
         if console.shows_text:
             show_result(result, console.report)
             return
         with answer_of(result.task_id):
-            console.result(result_record(result, None, has_schema=False))
+            console.result(result_record(result, None, has_schema=False, text=text))
 
     return show
 

@@ -1,75 +1,48 @@
-"""The formats of a results file: lines of JSON, or a CSV table for spreadsheets.
+"""The results of a batch, and the file of them: lines of JSON, or a CSV table for spreadsheets."""
 
-Both are appended to record by record. A record that a crash has cut off is recognized, and each
-whole one names its item.
-"""
-
+import asyncio
 import csv
 import io
 import json
 import os
-import re
-from collections import Counter
-from collections.abc import Collection, Generator, Mapping, Sequence
+import tempfile
+from collections.abc import AsyncGenerator, AsyncIterable, Generator, Iterable, Sequence
 from decimal import Decimal
+from itertools import islice
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import attrs
 
 from browser_use_async import system
 from browser_use_async.api.json import JsonRefusedError, read_json
-from browser_use_async.batch import BatchResult, ItemState
+from browser_use_async.api.tasks import TaskEndpoints
+from browser_use_async.batch import BatchResult, ItemState, LedgerRow, LedgerView
+from browser_use_async.batch.ledger.records import FINAL_STATES
 from browser_use_async.cli.batch.input import InputItem, short_digest
 from browser_use_async.cli.console import json_text
 from browser_use_async.errors import ConfigurationError
-from browser_use_async.server.executors.answers.cells import cell_of, text_of_cell
+from browser_use_async.server.executors.answers.cells import cell_of
+from browser_use_async.types import TaskStatus
 
 _OWN_COLUMNS = (
     *("line", "key", "state", "status", "cost_cents", "former_cost_cents", "joined", "task_id"),
     *("output", "error"),
 )
-# Of a record that is written below. The module `csv` reads no more than 131,072 characters of a
-# cell, and has one limit for the whole process.
-_FIELD = re.compile(r'"((?:[^"]++|"")*+)"|([^",\r\n]*+)')
+_ROWS_AT_ONCE = 500
 
-
-@attrs.frozen
-class Entry:
-    """One whole record of a results file."""
-
-    raw: bytes  # the bytes in the file
-    identity: str  # which item it is of
-    state: str  # the state of that item
-
-
-def identity_of(record: Mapping[str, Any]) -> str:
-    """What identifies a result: its task, which is the item's alone, or without one its key."""
-    return str(record.get("task_id") or record["key"])
+Record = dict[str, Any]
 
 
 class JsonLines:
     """A line of JSON for each item."""
 
     header = b""
+    mark = b'{"index": '  # the beginning of each file with results
 
-    def encode(self, record: dict[str, Any]) -> bytes:
+    def encode(self, record: Record) -> bytes:
         """The line of a record."""
         return f"{json_text(record)}\n".encode()
-
-    def entries(self, path: Path) -> Generator[Entry]:
-        """Yield the whole records of a file."""
-        with path.open("rb") as file:
-            for number, line in enumerate(file, 1):
-                if not line.endswith(b"\n"):
-                    return
-                try:
-                    value = read_json(line)
-                except JsonRefusedError:
-                    value = None
-                if not isinstance(value, dict) or not isinstance(value.get("key"), str):
-                    raise _foreign(path, number)
-                yield Entry(line, identity_of(value), str(value.get("state")))
 
 
 class CsvTable:
@@ -77,26 +50,25 @@ class CsvTable:
 
     Args:
         columns: The columns of the input.
-        schema: The JSON schema of the output, whose properties get columns of their own.
+        schema: The JSON schema of the output as text, whose properties get columns of their own.
         key_column: The column of the input that has the keys: it stands for `key`.
     """
 
+    mark = b"line,"
+
     def __init__(
-        self, columns: Sequence[str], schema: object = None, key_column: str = "key"
+        self, columns: Sequence[str], schema: str | None = None, key_column: str = "key"
     ) -> None:
-        self._key = "key" if key_column in _OWN_COLUMNS else key_column
-        if self._key not in columns:
-            self._key = "key"
-        self._columns = tuple(name for name in columns if name != self._key)
-        self._paths = tuple(_leaves(schema))
+        key = "key" if key_column in _OWN_COLUMNS or key_column not in columns else key_column
+        self._columns = tuple(name for name in columns if name != key)
+        self._paths = tuple(_leaves(json.loads(schema) if schema else None))
         parsed = [".".join(("output", *path)) for path in self._paths]
-        own = [self._key if name == "key" else name for name in _OWN_COLUMNS]
+        own = [key if name == "key" else name for name in _OWN_COLUMNS]
         taken = {*own, *parsed}
         given = [f"row.{name}" if name in taken else name for name in self._columns]
-        self._names = [*own, *parsed, *given]
-        self.header = _line([cell_of(name) for name in self._names])
+        self.header = _line([cell_of(name) for name in (*own, *parsed, *given)])
 
-    def encode(self, record: dict[str, Any]) -> bytes:
+    def encode(self, record: Record) -> bytes:
         """The line of a record."""
         error = record["error"]
         said = None if error is None else f"{error['type']}: {error['message']}"
@@ -104,30 +76,6 @@ class CsvTable:
         parsed = [_at(record.get("parsed"), path) for path in self._paths]
         given = [record["row"].get(name) for name in self._columns]
         return _line([_cell(each) for each in (*own, *parsed, *given)])
-
-    def entries(self, path: Path) -> Generator[Entry]:
-        """Yield the whole records of a file."""
-        with path.open("rb") as file:
-            # A crash may have cut the header, too.
-            if not self.header.startswith(file.read(len(self.header))):
-                raise ConfigurationError(
-                    f"{path} has other columns than these results; take another name, or move the "
-                    "file away: with --resume all results are written again"
-                )
-            for number, raw in enumerate(_whole_records(file), 2):
-                cells = _cells(raw)
-                if len(cells) != len(self._names):
-                    raise _foreign(path, number)
-                record = dict(zip(self._names, map(text_of_cell, cells), strict=True))
-                record["key"] = record[self._key]
-                yield Entry(raw, identity_of(record), record["state"])
-
-
-def _foreign(path: Path, number: int) -> ConfigurationError:
-    return ConfigurationError(
-        f"{path}, line {number}: it is no result of a batch; take another name, or move the file "
-        "away: with --resume all results are written again"
-    )
 
 
 def _leaves(schema: object, path: tuple[str, ...] = ()) -> Generator[tuple[str, ...]]:
@@ -162,49 +110,77 @@ def _line(cells: Sequence[str]) -> bytes:
     return buffer.getvalue().encode("utf-8", "replace")
 
 
-def _cells(raw: bytes) -> list[str]:
-    """The cells of a record; none if it is no record."""
-    text, place = raw.decode("utf-8", "replace").removesuffix("\r\n"), 0
-    cells = list[str]()
-    while found := _FIELD.match(text, place):
-        quoted, plain = found.groups()
-        cells.append(plain if quoted is None else quoted.replace('""', '"'))
-        if found.end() == len(text):
-            return cells
-        if text[found.end()] != ",":
-            break
-        place = found.end() + 1
-    return []
-
-
-def _whole_records(lines: io.BufferedReader) -> Generator[bytes]:
-    """Split a table into records; a crash may have cut the last one."""
-    record, quotes = list[bytes](), 0
-    for line in lines:
-        record.append(line)
-        quotes += line.count(b'"')
-        # Inside of quotes a line end belongs to the cell; every quote in a cell is doubled.
-        if quotes % 2 == 0 and line.endswith(b"\r\n"):
-            yield b"".join(record)
-            record, quotes = [], 0
-
-
 # --- the file ----------------------------------------------------------------------------------
 
-ResultFormat = JsonLines | CsvTable
 
-_FLAGS = os.O_RDWR | os.O_CREAT | system.BINARY
+@attrs.frozen
+class ResultFile:
+    """A file of results. It is written beside and moved into its place, so it is never half."""
+
+    path: Path
+    form: JsonLines | CsvTable
+
+    @staticmethod
+    def is_table(path: Path) -> bool:
+        """Whether a file is a CSV table, by its name."""
+        return path.suffix.lower() == ".csv"
+
+    def check(self, *, replaces: bool) -> None:
+        """Refuse a place that cannot be written, and a file that must not be replaced."""
+        try:
+            with tempfile.TemporaryFile(dir=self.path.parent):
+                pass
+            if not self.path.exists():
+                return
+            with self.path.open("rb") as file:
+                beginning = file.read(len(self.form.mark))
+        except OSError as error:
+            raise ConfigurationError(f"{self.path} cannot be written: {error.strerror}") from None
+        if not replaces:
+            raise ConfigurationError(
+                f"{self.path} is there already; take another name, or `batch run --resume`, which "
+                "replaces results of the same batch"
+            )
+        if not self.form.mark.startswith(beginning):
+            raise ConfigurationError(
+                f"{self.path} has no results of a batch and would be replaced; take another name, "
+                "or move the file away"
+            )
+
+    async def write(self, records: AsyncIterable[Record]) -> None:
+        """Write all records, or change nothing."""
+        try:
+            with system.replaced_file(self.path) as part:
+                if self.path.exists():
+                    system.copy_mode(part, self.path)  # it may have been shared since
+                with os.fdopen(part, "wb", closefd=False) as file:
+                    file.write(self.form.header)
+                    async for record in records:
+                        file.write(self.form.encode(record))
+                os.fsync(part)
+        except OSError as error:
+            raise ConfigurationError(
+                f"{self.path} cannot be written: {error.strerror}; the ledger has the results: "
+                "write them with `batch results`"
+            ) from None
+
+
+# --- the records -------------------------------------------------------------------------------
 
 
 def result_record(
-    result: "BatchResult[Any]", item: InputItem | None, *, has_schema: bool
-) -> dict[str, Any]:
-    """The JSON object for an item that has ended."""
-    written: dict[str, Any] = {
+    result: "BatchResult[Any]",
+    item: InputItem | None,
+    *,
+    has_schema: bool,
+    text: str | None = None,
+) -> Record:
+    """The JSON object for an item that has ended; `text` is that of its task, without an item."""
+    written: Record = {
         "index": result.index,
         "key": result.name,
         "line": None if item is None else item.line,
-        "task": None if item is None else item.task,
+        "task": text if item is None else item.task,
         "state": str(result.state),
         "status": None if result.status is None else str(result.status),
         "task_id": result.task_id,
@@ -231,94 +207,70 @@ def _parsed(output: str | None) -> Any:
         return None
 
 
-class ResultFile:
-    """A results file with one record for each item of the input, used as a context manager."""
+async def ledger_records(
+    view: LedgerView,
+    items: Iterable[tuple[InputItem, str]] = (),
+    tasks: TaskEndpoints | None = None,
+    *,
+    has_schema: bool,
+) -> AsyncGenerator[Record, None]:
+    """The records of all items of a ledger that have ended: first those of an input, in its order.
 
-    # Each record is written at once. What a crash left of a line is cut off when the file is opened
-    # again. An item that is in it already is not written again: items that stand in the input
-    # more than once have the same task, so their records are counted.
-
-    def __init__(
-        self,
-        path: Path,
-        form: ResultFormat,
-        *,
-        resume: bool,
-        drop: Collection[ItemState] = frozenset(),
-    ) -> None:
-        self.path = path
-        self._format = form
-        # How many records of earlier runs have this identity and were not given again yet; by
-        # digests of 8 bytes, so that a million results take little memory.
-        self._written = Counter[int]()
-        try:
-            if resume and path.exists():
-                _drop_entries(path, form, drop)
-            # O_EXCL: without --resume an existing file is never overwritten.
-            self._descriptor = os.open(path, _FLAGS | (0 if resume else os.O_EXCL), 0o600)
-        except FileExistsError:
-            raise ConfigurationError(
-                f"{path} is there already; take another name, or add to it by `batch run --resume`"
-            ) from None
-        except OSError as error:
-            raise ConfigurationError(f"{path} cannot be written: {error.strerror}") from None
-        self._size = 0
-        try:
-            self._read_entries()
-        except BaseException:
-            os.close(self._descriptor)
-            raise
-
-    def _read_entries(self) -> None:
-        """Read which results are there, and cut off what a crash left of the last one."""
-        has_header = os.fstat(self._descriptor).st_size >= len(self._format.header)
-        for entry in self._format.entries(self.path):
-            self._written[short_digest(entry.identity)] += 1
-            self._size += len(entry.raw)
-        if has_header:
-            self._size += len(self._format.header)
-        os.ftruncate(self._descriptor, self._size)
-        if not has_header:
-            self._append(self._format.header)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        os.close(self._descriptor)
-
-    def add(self, written: dict[str, Any]) -> bool:
-        """Add the result of an item, unless an earlier run has done so."""
-        digest = short_digest(identity_of(written))
-        if self._written[digest]:
-            self._written[digest] -= 1
-            return False
-        self._append(self._format.encode(written))
-        return True
-
-    def _append(self, line: bytes) -> None:
-        try:
-            written = 0
-            while written < len(line):  # a write is short only when the disk fills up
-                # At a known offset, so that a failed write can be repeated or cut off.
-                written += system.write_at(self._descriptor, line[written:], self._size + written)
-        except OSError as error:
-            # Half a line would make the file unreadable for the run that resumes.
-            os.ftruncate(self._descriptor, self._size)
-            raise ConfigurationError(
-                f"{self.path} cannot be written: {error.strerror}; the ledger has the result, and "
-                "--resume writes it"
-            ) from None
-        self._size += len(line)
+    Args:
+        view: The ledger.
+        items: The items of the input, each with its content: what identifies it without a key.
+        tasks: Where an answer is fetched that is too large for a ledger.
+        has_schema: Whether the outputs are parsed.
+    """
+    index, remaining = 0, iter(items)
+    seen = set[int]()  # by digests of 8 bytes, so that a million take little memory
+    while some := list(islice(remaining, _ROWS_AT_ONCE)):
+        rows = view.find([item.key or content for item, content in some])
+        for item, content in some:
+            row = rows.get(item.key or content)
+            # Another digest: the content has changed, and the result is not that of this row.
+            if row is not None and (not row.digest or row.digest.hex().startswith(content)):
+                digest = short_digest(row.key)
+                if row.state in FINAL_STATES:
+                    result = await _result(row, index, item.name, tasks, digest in seen)
+                    yield _with_reason(result_record(result, item, has_schema=has_schema), row)
+                seen.add(digest)
+            index += 1
+        await asyncio.sleep(0)  # let Ctrl-C work
+    for place, row in enumerate(view.rows() if len(seen) < view.total else ()):
+        if row.state in FINAL_STATES and short_digest(row.key) not in seen:
+            result = await _result(row, index, row.title, tasks, False)
+            record = result_record(result, None, has_schema=has_schema, text=row.task)
+            yield _with_reason(record, row)
+            index += 1
+        if place % _ROWS_AT_ONCE == 0:
+            await asyncio.sleep(0)
 
 
-def _drop_entries(path: Path, form: ResultFormat, states: Collection[ItemState]) -> None:
-    """Remove the results of items in the given states."""
-    if not any(entry.state in states for entry in form.entries(path)):
-        return
-    # Beside the file and moved over it, so that a crash loses no result.
-    with system.replaced_file(path) as part:
-        system.copy_mode(part, path)  # it may have been shared since
-        with os.fdopen(part, "wb", closefd=False) as file:
-            file.write(form.header)
-            file.writelines(entry.raw for entry in form.entries(path) if entry.state not in states)
+async def _result(
+    row: LedgerRow, index: int, name: str, tasks: TaskEndpoints | None, is_repeated: bool
+) -> BatchResult[Any]:
+    output = row.output
+    if output is None and row.output_bytes and row.task_id is not None and tasks is not None:
+        output = (await tasks.get(row.task_id)).output
+    nothing = Decimal(0)
+    return BatchResult(
+        index=index,
+        key=row.key,
+        name=name,
+        state=row.state,
+        task_id=row.task_id,
+        status=None if row.status is None else TaskStatus(row.status),
+        output=output,
+        attempts=row.attempts,
+        steps=row.steps,
+        cost_cents=nothing if is_repeated else row.cost_cents or nothing,
+        former_cost_cents=nothing if is_repeated else row.former_cents,
+        joined=row.joined,
+    )
+
+
+def _with_reason(record: Record, row: LedgerRow) -> Record:
+    if row.state is not ItemState.DONE:
+        record["error"] = {"type": row.error, "message": row.reason}
+    return record

@@ -1,9 +1,7 @@
 """The run of a batch: results, progress, and what Ctrl-C does."""
 
 import asyncio
-import json
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import ExitStack
 from decimal import Decimal
 from typing import Any
 
@@ -37,16 +35,16 @@ from browser_use_async.cli.batch.results import (
     CsvTable,
     JsonLines,
     ResultFile,
-    ResultFormat,
+    ledger_records,
     result_record,
 )
 from browser_use_async.cli.batch.settings import (
     BatchSettings,
     begun_ledger,
     check_input,
+    content_of,
     labels_with_items,
     ledger_exists,
-    ledger_key,
     resume_command,
 )
 from browser_use_async.cli.connect import Connection
@@ -102,20 +100,39 @@ class BatchRun:
         if not await self.confirm(contents.count):
             console.info("nothing was sent")
             return ExitCode.USAGE
-        with ExitStack() as stack:
-            file = self._output_file(contents)
-            if file is not None:
-                stack.enter_context(file)
-            self._announce(contents.count)
-            tracker = _InputTracker(settings.items, contents, connection.fill_in, settings.fields)
-            labels = labels_with_items(settings.options.labels, contents.items)
-            options = attrs.evolve(settings.options, labels=labels)
-            batch = connection.session._run_batch(  # noqa: SLF001
-                tracker, settings.fields.copy(), options
+        if (file := self._output_file(contents)) is not None:
+            file.check(replaces=settings.resume)
+        self._announce(contents.count)
+        tracker = _InputTracker(settings.items, contents, connection.fill_in, settings.fields)
+        labels = labels_with_items(settings.options.labels, contents.items)
+        options = attrs.evolve(settings.options, labels=labels)
+        batch = connection.session._run_batch(  # noqa: SLF001
+            tracker, settings.fields.copy(), options
+        )
+        with graceful_sigint(lambda: self._drain(batch)):
+            code = await self._run_with_timeout(batch, tracker)
+        code = self._finish(batch) if code is None else code
+        if file is not None:
+            await self._write_results(file, connection)
+        return code
+
+    async def _write_results(self, file: ResultFile, connection: Connection) -> None:
+        """Write what the ledger knows, with the rows of the input."""
+        settings, ledger = self.settings, begun_ledger(self.settings.ledger)
+        if ledger is None:
+            return  # the time was up before the batch began
+        fields, fill_in = settings.fields, connection.fill_in
+        items = (
+            (item, content_of(item, fields, fill_in(item.task))) for item in settings.items.items()
+        )
+        has_schema = "structured_output_json" in fields
+        with self.console.status(f"writing {file.path}"):
+            await file.write(
+                ledger_records(ledger, items, connection.session.tasks, has_schema=has_schema)
             )
-            stack.enter_context(graceful_sigint(lambda: self._drain(batch)))
-            code = await self._run_with_timeout(batch, tracker, file)
-        return self._finish(batch) if code is None else code
+        self.console.info(
+            f"results are in {file.path}, in the order of the input, whose lines are in `line`"
+        )
 
     def read_input(self) -> InputContents:
         """Read the whole input, and compare it with the ledger."""
@@ -123,7 +140,9 @@ class BatchRun:
         view = None if settings.extend else begun_ledger(settings.ledger)
         if view is None:
             return settings.items.check()
-        contents = settings.items.check(lambda item: ledger_key(item, settings.fields))
+        contents = settings.items.check(
+            lambda item: item.key or content_of(item, settings.fields, item.task)
+        )
         check_input(view, contents, settings.items.file.path)
         return contents
 
@@ -161,18 +180,12 @@ class BatchRun:
         settings = self.settings
         if settings.output is None:
             return None
-        # These may have another result now; one that they still have is written again.
-        is_retry = settings.options.retry_failed
-        drop = {ItemState.DEAD, ItemState.FAILED} if is_retry else {ItemState.DEAD}
-        form: ResultFormat = JsonLines()
-        if settings.output.suffix.lower() == ".csv":
-            schema = settings.fields.get("structured_output_json")
-            form = CsvTable(
-                contents.columns,
-                json.loads(str(schema)) if schema else None,
-                settings.items.key_column,
-            )
-        return ResultFile(settings.output, form, resume=settings.resume, drop=drop)
+        if not ResultFile.is_table(settings.output):
+            return ResultFile(settings.output, JsonLines())
+        schema = settings.fields.get("structured_output_json")
+        return ResultFile(
+            settings.output, CsvTable(contents.columns, schema, settings.items.key_column)
+        )
 
     def _announce(self, count: int) -> None:
         self.console.info(
@@ -243,14 +256,12 @@ class BatchRun:
             f"again to leave them: {consequence}"
         )
 
-    async def _run_with_timeout(
-        self, batch: Batch[Any], tracker: _InputTracker, file: ResultFile | None
-    ) -> int | None:
+    async def _run_with_timeout(self, batch: Batch[Any], tracker: _InputTracker) -> int | None:
         """Process all results; the exit code if the time is up before the batch ends."""
         clock = asyncio.timeout(self.timeout)
         try:
             async with clock:
-                await self._process_results(batch, tracker, file)
+                await self._process_results(batch, tracker)
         except TimeoutError:
             # A TimeoutError of the batch itself, not the end of --timeout.
             if not clock.expired():
@@ -263,11 +274,10 @@ class BatchRun:
             raise
         return None
 
-    async def _process_results(
-        self, batch: Batch[Any], tracker: _InputTracker, file: ResultFile | None
-    ) -> None:
+    async def _process_results(self, batch: Batch[Any], tracker: _InputTracker) -> None:
         has_schema = "structured_output_json" in self.settings.fields
-        shows_results = file is None and self.console.shows_text
+        streams = self.settings.output is None
+        shows_results = streams and self.console.shows_text
         display = BatchDisplay(
             self.console, lambda: batch.progress, self.failures, shows_results=shows_results
         )
@@ -276,14 +286,9 @@ class BatchRun:
                 item = tracker.pop(result.index)
                 display.report_result(result)
                 # An item that has not ended is written by the run that resumes the batch.
-                if result.state not in FINAL_STATES:
-                    continue
-                record = result_record(result, item, has_schema=has_schema)
-                if file is not None:
-                    file.add(record)
-                elif not self.console.shows_text:
+                if streams and result.state in FINAL_STATES and not self.console.shows_text:
                     with answer_of(result.task_id):
-                        self.console.result(record)
+                        self.console.result(result_record(result, item, has_schema=has_schema))
 
     def _report_resume(self, batch: Batch[Any]) -> None:
         if not has_begun(batch.progress):
@@ -302,11 +307,6 @@ class BatchRun:
         self.failures.show(self.console)
         self.console.info(*summary_line(progress))
         self._report_joined(progress)
-        if self.settings.output is not None:
-            self.console.info(
-                f"results are in {self.settings.output}, in the order in which the tasks ended; "
-                "`line` is the line of the input"
-            )
 
     def _resume_command(self, progress: BatchProgress) -> str:
         budget = None

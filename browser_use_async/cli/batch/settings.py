@@ -17,6 +17,7 @@ from browser_use_async.batch.admission import nothing_would_run
 from browser_use_async.batch.inputs import content_key
 from browser_use_async.batch.ledger.file import refuse_other_places
 from browser_use_async.batch.options import BatchOptions
+from browser_use_async.batch.queue.address import QueueAddress
 from browser_use_async.cli.batch.input import (
     KEY_COLUMN,
     InputContents,
@@ -31,6 +32,7 @@ from browser_use_async.cli.console import counted
 from browser_use_async.cli.fields import task_fields
 from browser_use_async.errors import ConfigurationError, LedgerError
 from browser_use_async.money.amounts import TaskPrice
+from browser_use_async.postgres.address import is_postgres
 from browser_use_async.server.secrets.sources import is_source
 from browser_use_async.types import RunTaskFields, RunTaskRequest
 
@@ -46,6 +48,17 @@ def ledger_exists(ledger: Path) -> bool:
     """Whether there is such a ledger."""
     refuse_other_places(ledger)
     return ledger.exists()
+
+
+def queue_address(text: str) -> str:
+    """The value of an option: the address of a queue."""
+    QueueAddress.parse(text)
+    return text
+
+
+def ledger_or_queue(text: str) -> Path | str:
+    """The value of an argument: a ledger, or the address of a queue."""
+    return queue_address(text) if is_postgres(text) else Path(text)
 
 
 def begun_ledger(path: Path | None) -> LedgerView | None:
@@ -92,12 +105,10 @@ def items_of_input(view: LedgerView) -> int | None:
     return int(text) if text.isdecimal() else None
 
 
-def ledger_key(item: InputItem, fields: RunTaskFields) -> str:
-    """What the ledger calls an item."""
-    if item.key is not None:
-        return item.key
+def content_of(item: InputItem, fields: RunTaskFields, task: str) -> str:
+    """What the ledger calls an item with this text if it has no key."""
     own: RunTaskFields = {"metadata": item.metadata(fields)} if item.pairs else {}
-    return content_key(build_request(RunTaskRequest, {**fields, **own, "task": item.task}))
+    return content_key(build_request(RunTaskRequest, {**fields, **own, "task": task}))
 
 
 def check_input(view: LedgerView, contents: InputContents, source: Path) -> None:
@@ -163,7 +174,7 @@ class BatchSettings:
             raise ConfigurationError("--input: a batch takes them from the columns of its rows")
         given = dict(fields)
         script = fields.pop("script", None)
-        _refuse_contradictions(options, ledger, resume=resume, extend=extend, local=local)
+        _refuse_contradictions(options, ledger, output, resume=resume, extend=extend, local=local)
         _refuse_one_file({"the input": source, "-o": output, "--ledger": ledger})
         _check_fields(fields)
         _check_budget(options.budget_cents, fields)
@@ -208,10 +219,21 @@ def _batch_options(
 
 
 def _refuse_contradictions(
-    options: BatchOptions, ledger: Path | None, *, resume: bool, extend: bool, local: bool
+    options: BatchOptions,
+    ledger: Path | None,
+    output: Path | None,
+    *,
+    resume: bool,
+    extend: bool,
+    local: bool,
 ) -> None:
     if resume and ledger is None:
         raise ConfigurationError("--resume needs the --ledger of the run that was interrupted")
+    if output is not None and ledger is None:
+        raise ConfigurationError(
+            f"-o needs a --ledger, from which {output} is written at the end of the run; add "
+            "--ledger FILE, or write `> FILE` instead of -o"
+        )
     if resume and local:
         raise ConfigurationError("--resume: the server of --local ended with the earlier run")
     for flag, is_given in (

@@ -7,11 +7,12 @@ from typing import Any
 
 import click
 
+from browser_use_async.batch import read_ledger
 from browser_use_async.batch.options import CONCURRENCY
 from browser_use_async.batch.queue import LEASE, OUTAGE_SECONDS
-from browser_use_async.batch.queue.address import QueueAddress
+from browser_use_async.cli.batch.results import CsvTable, JsonLines, ResultFile, ledger_records
 from browser_use_async.cli.batch.runner import BatchRun
-from browser_use_async.cli.batch.settings import BatchSettings
+from browser_use_async.cli.batch.settings import BatchSettings, ledger_or_queue, queue_address
 from browser_use_async.cli.batch.status import show_status
 from browser_use_async.cli.command import Group
 from browser_use_async.cli.connect import connect
@@ -29,15 +30,12 @@ from browser_use_async.cli.options import (
     whole,
 )
 from browser_use_async.errors import ConfigurationError
-from browser_use_async.postgres.address import is_postgres
 
 batch = Group(
     "batch",
     "Run a task for each row of a file; can be resumed.",
-    default="run",
-    takes_words=True,
     examples=(
-        'batch companies.csv --template "Find the head office of {company}" --ledger run.db',
+        'batch run companies.csv --template "Find the head office of {company}" --ledger run.db',
         "batch status run.db",
         "batch run --help",
     ),
@@ -160,8 +158,9 @@ _RESUMING = (
     *_INPUT,
     option(
         "-o --output FILE",
-        "a file for the results, in the order in which tasks end: a table with the input's `line` "
-        "first if its name ends in .csv, else one line of JSON for each row (default: stdout)",
+        "a file for the results, written from the ledger at the end of the run: a table with the "
+        "input's `line` first if its name ends in .csv, else one line of JSON for each row "
+        "(default: stdout, each as its task ends)",
         type=click.Path(path_type=Path),
     ),
     *group(
@@ -191,8 +190,8 @@ _RESUMING = (
     ),
     *TASK_OPTIONS,
     examples=(
-        'batch run companies.csv --template "Find the head office of {company}" -o results.jsonl',
-        "batch run companies.csv --ledger run.db --budget-cents 500 --resume",
+        'batch run companies.csv --template "Find the head office of {company}" > results.jsonl',
+        "batch run companies.csv --ledger run.db -o results.csv --budget-cents 500 --resume",
     ),
 )
 async def _run(
@@ -202,7 +201,7 @@ async def _run(
     outage_timeout: float,
     **values: Any,
 ) -> int:
-    """Run a task for each row of a file; `batch FILE` means this."""
+    """Run a task for each row of a file."""
     settings = BatchSettings.read(local=server.local, **values)
     words: Sequence[str] = click.get_current_context().find_root().obj
     async with connect(server, console, outage_timeout=outage_timeout) as connection:
@@ -212,14 +211,8 @@ async def _run(
 _ADDRESS = "postgresql://user@host/database#name"
 
 
-def _queue(text: str) -> str:
-    """The value of an option: the address of a queue."""
-    QueueAddress.parse(text)
-    return text
-
-
 def _queue_argument(about: str) -> Argument:
-    return Argument("address", "ADDRESS", about, type=_queue)
+    return Argument("address", "ADDRESS", about, type=queue_address)
 
 
 @batch.action(
@@ -230,7 +223,7 @@ def _queue_argument(about: str) -> Argument:
         f"the queue, {_ADDRESS}; created if there is none. Rows that it has are left as they are",
         name="address",
         required=True,
-        type=_queue,
+        type=queue_address,
     ),
     *group("limits", *_BUDGET, *_LIMITING, about="Limits for all processes together."),
     *group(
@@ -288,37 +281,57 @@ async def _work(
         return await work_here(address, connection, console, secrets=dict(secrets), **options)
 
 
+_BATCH = Argument(
+    "ledger",
+    "LEDGER|ADDRESS",
+    "the ledger of the batch, or the address of a queue",
+    type=ledger_or_queue,
+    shell_complete=complete_files,
+)
+
+
 @batch.action(
     "results",
-    _queue_argument("the queue of `batch enqueue`"),
+    _BATCH,
     option(
         "-o --output FILE",
-        "a new file with one line of JSON for each row that has ended (default: stdout)",
+        "a new file: a table if its name ends in .csv, else one line of JSON for each row that "
+        "has ended (default: stdout)",
         type=click.Path(path_type=Path),
     ),
-    option("--follow", "also wait for the results to come, until the queue has ended"),
+    option("--follow", "of a queue: also wait for the results to come, until it has ended"),
     connects=False,
 )
-async def _results(console: Console, address: str, output: Path | None, follow: bool) -> None:
-    """Write the results of a queue, also while processes work on it."""
-    from browser_use_async.cli.batch.queue import write_results  # noqa: PLC0415
+async def _results(console: Console, ledger: Path | str, output: Path | None, follow: bool) -> None:
+    """Write the results of a batch, also while it runs, without the columns of its input."""
+    from browser_use_async.cli.batch import queue  # noqa: PLC0415
 
-    await write_results(address, output, console, follow=follow)
-
-
-def _ledger_or_queue(text: str) -> Path | str:
-    return _queue(text) if is_postgres(text) else Path(text)
+    if follow and not isinstance(ledger, str):
+        raise ConfigurationError("--follow: only a queue is waited for; name its address")
+    if output is None and isinstance(ledger, str):
+        await queue.show_results(ledger, console, follow=follow)
+        return
+    view = None if isinstance(ledger, str) else read_ledger(ledger)
+    schema = None if view is None else view.labels.get("structured_output_json")
+    records = (
+        queue.queue_records(str(ledger), follow=follow)
+        if view is None
+        else ledger_records(view, has_schema=schema is not None)
+    )
+    if output is None:
+        async for record in records:
+            console.result(record)
+        return
+    form = CsvTable((), schema) if ResultFile.is_table(output) else JsonLines()
+    file = ResultFile(output, form)
+    file.check(replaces=False)
+    await file.write(records)
+    console.info(f"results are in {output}")
 
 
 @batch.action(
     "status",
-    Argument(
-        "ledger",
-        "LEDGER|ADDRESS",
-        "the ledger of the batch, or the address of a queue",
-        type=_ledger_or_queue,
-        shell_complete=complete_files,
-    ),
+    _BATCH,
     option("--live", "also show the live pages of up to 50 running tasks"),
     examples=("batch status run.db --live",),
 )

@@ -206,7 +206,7 @@ async def _model(settings: "AgentSettings") -> _Check:
 async def _port() -> _Check:
     # Imported here: other commands need no server.
     from browser_use_async.server.setting_kinds import setting_of  # noqa: PLC0415
-    from browser_use_async.server.settings import ListenSettings  # noqa: PLC0415
+    from browser_use_async.server.settings.listen_address import ListenSettings  # noqa: PLC0415
 
     port: int = setting_of(ListenSettings, "port").served
     with socket.socket() as probe:

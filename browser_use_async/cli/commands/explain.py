@@ -40,11 +40,11 @@ class _Entry:
     "explain",
     options.Argument(
         "target",
-        "TASK|LEDGER",
-        "a task's id, a token of `run --detach`, or the ledger of a batch",
+        "TASK|LEDGER|ADDRESS",
+        "a task's id, a token of `run --detach`, the ledger of a batch, or the address of a queue",
         shell_complete=options.complete_files,
     ),
-    options.option("--key ITEM", "for a ledger: show this row only"),
+    options.option("--key ITEM", "for a ledger or a queue: show this row only"),
     options.option(
         "--llm-model MODEL",
         "for a task: its model, whose price is used (default: gpt-4.1)",
@@ -67,8 +67,9 @@ async def explain(
     max_agent_steps: int | None,
 ) -> None:
     """Show what happened to a task or to a batch, and what it cost."""
-    if (ledger := _ledger(target)) is not None:
-        _explain_ledger(read_ledger(ledger), key, console)
+    # An address may have a password: no task is asked for by it.
+    if is_postgres(target) or _is_ledger(Path(target)):
+        _explain_ledger(read_ledger(target), key, console)
         return
     if key is not None:
         raise ConfigurationError(f"--key names an item of a ledger, and {Path(target)} is no file")
@@ -81,13 +82,10 @@ async def explain(
     console.info(f"steps are counted by the published price of {model}")
 
 
-def _ledger(target: str) -> Path | None:
-    """The ledger that is meant, existing or not: no task's id has such an ending."""
-    path = Path(target)
+def _is_ledger(path: Path) -> bool:
+    """Whether a ledger is meant, existing or not: no task's id has such an ending."""
     is_file = os.path.isfile(path)  # noqa: PTH113 - false for a name that is too long, too
-    # An address may have a password: no task is asked for by it.
-    is_ledger = is_file or is_postgres(target) or path.suffix in {".db", ".sqlite"}
-    return path if is_ledger else None
+    return is_file or path.suffix in {".db", ".sqlite"}
 
 
 # --- a ledger -------------------------------------------------------------------------------
@@ -103,7 +101,7 @@ def _explain_ledger(view: LedgerView, key: str | None, console: Console) -> None
             _show(row.key, str(row.state), entries, console, row.reason)
             found = True
     if key is not None and not found:
-        raise ConfigurationError(f"the ledger {view.path} has no item {key!r}")
+        raise ConfigurationError(f"the ledger {view.path or view.name} has no item {key!r}")
     at_stake = sum(view.counts[state] for state in MAY_COST)
     open_items = f"; {at_stake:,} may still cost something" if at_stake else ""
     joined = joined_words(view.joined, view.total, view.joined_failed)
@@ -120,7 +118,9 @@ def _of_row(row: LedgerRow) -> Iterator[_Entry]:
     if row.sent_at is not None:
         repeated = "" if row.attempts < 2 else f", {row.attempts} times so far"
         yield _Entry(row.sent_at, "sent", f"run-task{repeated}")
-    if row.state is ItemState.INTENT:
+    if row.state is ItemState.INTENT and row.sent_at is None:  # of a queue
+        yield _Entry(None, "at stake", "a worker has begun it, and its end is not recorded")
+    elif row.state is ItemState.INTENT:
         yield _Entry(None, "unknown", "no answer is recorded: the next run looks for its task")
     if row.state is ItemState.UNKNOWN:
         yield _Entry(None, "unknown", row.reason or "the task may exist")

@@ -28,7 +28,6 @@ _SECONDS_BETWEEN_LINES = 2.0
 files = Group(
     "files",
     "Upload files for tasks, and download what tasks made.",
-    other_names={"put": "upload", "get": "download"},
     examples=(
         "files upload prices.csv",
         "files download TASK_ID report.pdf",

@@ -34,7 +34,7 @@ async def help(console: Console, words: Sequence[str]) -> None:  # noqa: A001 - 
         name, found, _ = context.command.resolve_command(context, [word])
         assert found is not None  # else it is refused
         context = click.Context(found, info_name=name, parent=context)
-    console.answer(context.get_help())
+    console.answer(click.unstyle(context.get_help()))
 
 
 @command(

@@ -10,7 +10,6 @@ from browser_use_async.cli.console import Console
 from browser_use_async.cli.fields import (
     NOT_CHANGED,
     NOT_SENT,
-    FieldOption,
     field_options,
     given_changes,
     given_fields,
@@ -21,18 +20,10 @@ from browser_use_async.types import (
     BrowserProfile,
     CreateBrowserProfileRequest,
     UpdateBrowserProfileRequest,
+    rules_of,
 )
 
-_FIELDS = (
-    FieldOption("description", "--description TEXT", "a description of the profile"),
-    FieldOption("persist", "--persist", "keep cookies, local storage and session data"),
-    FieldOption("ad_blocker", "--ad-blocker --adblock", "block advertisements and popups"),
-    FieldOption("proxy", "--proxy", "use mobile proxies; needed to solve captchas"),
-    FieldOption("proxy_country_code", "--proxy-country CODE", "the country of the proxy"),
-    FieldOption("browser_viewport_width", "--viewport-width PIXELS", "width of the page"),
-    FieldOption("browser_viewport_height", "--viewport-height PIXELS", "height of the page"),
-)
-_NAME = FieldOption("profile_name", "--name NAME", "the name of the profile")
+_FIELDS = list(rules_of(UpdateBrowserProfileRequest))  # the name of a new one is an argument
 _ID = Argument("profile_id", "ID", "the profile", shell_complete=complete_profiles)
 
 profiles = Group(
@@ -69,7 +60,7 @@ async def _list(console: Console, server: ServerOptions) -> AsyncGenerator[Brows
 @profiles.action(
     "create",
     Argument("profile_name", "NAME", "the name of the profile"),
-    *group("profile", *field_options(CreateBrowserProfileRequest, _FIELDS), about=NOT_SENT),
+    *group("profile", *field_options(CreateBrowserProfileRequest, _FIELDS[1:]), about=NOT_SENT),
 )
 async def _create(
     console: Console, server: ServerOptions, profile_name: str, **fields: object
@@ -90,9 +81,7 @@ async def _show(console: Console, server: ServerOptions, profile_id: str) -> Non
 @profiles.action(
     "update",
     _ID,
-    *group(
-        "changes", *field_options(UpdateBrowserProfileRequest, (_NAME, *_FIELDS)), about=NOT_CHANGED
-    ),
+    *group("changes", *field_options(UpdateBrowserProfileRequest, _FIELDS), about=NOT_CHANGED),
 )
 async def _update(
     console: Console, server: ServerOptions, profile_id: str, **fields: object

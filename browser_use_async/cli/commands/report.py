@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from browser_use_async.cli.batch.settings import ledger_or_queue
 from browser_use_async.cli.command import command
 from browser_use_async.cli.connect import connect
 from browser_use_async.cli.console import Console, counted
@@ -18,9 +19,9 @@ from browser_use_async.errors import ConfigurationError
     "report",
     Argument(
         "ledger",
-        "LEDGER",
-        "the ledger of the batch",
-        type=click.Path(path_type=Path),
+        "LEDGER|ADDRESS",
+        "the ledger of the batch, or the address of a queue",
+        type=ledger_or_queue,
         shell_complete=complete_files,
     ),
     option(
@@ -41,13 +42,13 @@ from browser_use_async.errors import ConfigurationError
 async def report(
     console: Console,
     server: ServerOptions,
-    ledger: Path,
+    ledger: Path | str,
     output: Path,
     steps: bool,
     screenshots: int,
 ) -> None:
     """Write the results of a batch as one HTML page."""
-    if _is_same(output, ledger):
+    if isinstance(ledger, Path) and _is_same(output, ledger):
         raise ConfigurationError("-o is the ledger itself; take another name")
     try:
         async with AsyncExitStack() as stack:

@@ -11,8 +11,6 @@ from browser_use_async.cli.connect import connect
 from browser_use_async.cli.console import Console
 from browser_use_async.cli.fields import (
     NOT_CHANGED,
-    TASK_FIELDS,
-    FieldOption,
     field_options,
     given_changes,
     given_fields,
@@ -29,32 +27,14 @@ from browser_use_async.types import (
     ScheduledTask,
     ScheduleType,
     UpdateScheduledTaskRequest,
+    rules_of,
 )
 
-_RHYTHM = (
-    FieldOption(
-        "cron_expression",
-        "--cron EXPRESSION",
-        "when to run: minute, hour, day, month and weekday, in UTC; '0 8 * * *' is every day at "
-        "8:00 UTC",
-    ),
-    FieldOption("interval_minutes", "--every MINUTES", "run again after so many minutes"),
-)
-_TIMES = (
-    FieldOption(
-        "start_at",
-        "--start-at TIME",
-        "when to begin: 2026-03-01T12:00 (in UTC unless it has a zone), or a time from now such "
-        "as +90m, +2h, +7d",
-    ),
-    FieldOption("end_at", "--end-at TIME", "when to end, in the same form"),
-)
-_CHANGES = (
-    FieldOption("task", "--task TASK", "what the agent should do at each run"),
-    FieldOption("is_active", "--active", "whether the schedule is active or paused"),
-    *_TIMES,
-    *TASK_FIELDS,
-)
+_RHYTHM = ("cron_expression", "interval_minutes")  # one of them, which decides `schedule_type`
+_TIMES = ("start_at", "end_at")
+_CHANGES = [
+    name for name in rules_of(UpdateScheduledTaskRequest) if name not in {*_RHYTHM, "schedule_type"}
+]
 _ID = Argument("schedule_id", "ID", "the schedule", shell_complete=complete_schedules)
 
 schedules = Group(

@@ -31,7 +31,6 @@ from browser_use_async.server import (
     LocalServer,
     ServerSettings,
     Webhook,
-    checks,
 )
 from browser_use_async.server.executors.browser.locate import find_browser, version_warning
 from browser_use_async.server.executors.choice import has_browser
@@ -43,28 +42,16 @@ from browser_use_async.server.secrets.encryption import KEY_VARIABLE, missing_fo
 from browser_use_async.server.secrets.sources import file_of, variable_of
 from browser_use_async.server.setting_kinds import (
     URL_TEXT,
-    Kind,
     one_of,
     secret,
     setting,
     whole,
 )
 from browser_use_async.server.settings import GROUPS
-from browser_use_async.server.storage.webhooks import DEFAULT_EVENTS, EVENTS
 
 # Where the example site is served unless that port is taken.
 DEFAULT_SITE_PORT = 8780
 _LONGEST_PAUSE = 30.0  # seconds between two attempts to register a webhook
-
-
-def _events(text: str) -> list[str]:
-    names = [each.strip() for each in text.split(",")]
-    for each in names:
-        try:
-            checks.one_of("", each, EVENTS)
-        except ConfigurationError as error:
-            raise ValueError(str(error).removeprefix(": ")) from None
-    return names
 
 
 @attrs.frozen(kw_only=True)
@@ -98,19 +85,6 @@ class ServeSettings:
     )
     webhook_secret: str | None = setting(
         None, secret("secret", "SECRET"), "its secret", option="--webhook-secret"
-    )
-    webhook_events: list[str] | None = setting(
-        None,
-        Kind(
-            unit="list of statuses",
-            metavar="STATUS,...",
-            parse=_events,
-            check=lambda field, value: checks.texts(field, value, "statuses"),
-        ),
-        "the statuses of tasks that it hears of",
-        more=f"Some of {', '.join(f'`{each}`' for each in EVENTS)}. All but `failed`, which the "
-        "API does not document, unless it is given.",
-        option="--webhook-events",
     )
 
 
@@ -242,13 +216,10 @@ async def _warn_of_old_browser(settings: ServerSettings, console: Console) -> No
 
 def _webhooks(own: ServeSettings) -> list[Webhook]:
     if own.webhook is None and own.webhook_secret is None:
-        if own.webhook_events is not None:
-            raise ConfigurationError("--webhook-events needs --webhook and --webhook-secret")
         return []
     if own.webhook is None or own.webhook_secret is None:
         raise ConfigurationError("--webhook and --webhook-secret come together")
-    events = DEFAULT_EVENTS if own.webhook_events is None else own.webhook_events
-    return [Webhook(own.webhook, own.webhook_secret, events=events)]
+    return [Webhook(own.webhook, own.webhook_secret)]
 
 
 async def _register(server: LocalServer, webhook: Webhook, console: Console) -> None:

@@ -174,9 +174,7 @@ STATES = {
     ItemState.DEAD: _Look("dead", "refused", "refused, so that no task exists"),
     ItemState.UNKNOWN: _Look("unknown", "unknown", "a task may or may not exist"),
     ItemState.SUBMITTED: _Look("open", "at work", "the task exists and has not ended"),
-    ItemState.INTENT: _Look(
-        "open", "about to be sent", "about to be sent, or sent and not answered"
-    ),
+    ItemState.INTENT: _Look("open", "begun", "about to be sent, or sent and not recorded yet"),
     ItemState.NEW: _Look("open", "not sent", "nothing was sent"),
 }
 

@@ -46,7 +46,7 @@ def head(view: LedgerView, figures: Figures, rest: Forecast | None) -> str:
     )
     return Template(_asset("head.html")).substitute(
         policy=policy,
-        name=text(view.path.name),
+        name=text(view.name),
         style=style,
         verdict=_verdict(figures),
         proportions=_proportions(figures),

@@ -32,7 +32,7 @@ async def write_report(
     screenshots: int = 0,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Figures:
-    """Write what a ledger says as one HTML page with everything embedded. Free.
+    """Write what a ledger or a queue says as one HTML page with everything embedded. Free.
 
     The page is the same for the same ledger. It has no links of the service, because they
     expire and let their reader steer a browser. A batch may be running meanwhile.
@@ -41,7 +41,7 @@ async def write_report(
         LedgerError: The ledger cannot be read.
         OSError: The page cannot be written.
     """
-    view = read_ledger(ledger)
+    view = await asyncio.to_thread(read_ledger, ledger)
     # Two passes: the totals stand above the rows, which are too many to hold.
     figures = await asyncio.to_thread(lambda: add_up(view.rows()))
     rest = await asyncio.to_thread(view.about, items_of_input(view))

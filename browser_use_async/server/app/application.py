@@ -27,7 +27,6 @@ from browser_use_async.server.http.access_log import CALL_OF_REQUEST, UNROUTED
 from browser_use_async.server.http.authorization import Authorization
 from browser_use_async.server.http.call_quota import CallQuota
 from browser_use_async.server.http.connections import note_request
-from browser_use_async.server.http.cors import CrossOriginPolicy
 from browser_use_async.server.http.errors import http_error
 from browser_use_async.server.http.responses import compact_json, json_response
 from browser_use_async.server.http.routes import Route
@@ -72,10 +71,9 @@ def build_application(
 ) -> web.Application:
     """Build the application of one server."""
     settings = server.settings
-    cross_origin = CrossOriginPolicy(settings.allow_origins)
     check_client = refuse_client if settings.behind_proxy else check_local_client
     is_encrypted = settings.is_exposed and server.links.url.startswith("https:")
-    answering = _answering(metrics, hosts, cross_origin, server.faults)
+    answering = _answering(metrics, hosts, server.faults)
     application = web.Application(client_max_size=MAX_BODY, middlewares=[answering])
     quota = None if settings.max_calls is None else CallQuota(settings.max_calls)
     _add_routes(application, API_ROUTES, server, authorization, check_client, quota)
@@ -84,7 +82,7 @@ def build_application(
     _add_documents(application, server)
     metrics.add_routes(application, authorization)
     keys = server.deployment if settings.submission_keys else None
-    application.on_response_prepare.append(_marking(cross_origin, keys, is_encrypted=is_encrypted))
+    application.on_response_prepare.append(_marking(keys, is_encrypted=is_encrypted))
     return application
 
 
@@ -96,7 +94,7 @@ def build_administration(
     application = web.Application(client_max_size=MAX_BODY, middlewares=[answering])
     _add_routes(application, ADMIN_ROUTES, server, authorization, check_direct_client)
     metrics.add_routes(application, authorization)
-    application.on_response_prepare.append(_marking(CrossOriginPolicy(())))
+    application.on_response_prepare.append(_marking())
     return application
 
 
@@ -117,7 +115,6 @@ def _add_routes(
 
 
 def _marking(
-    cross_origin: CrossOriginPolicy,
     keys: Deployment | None = None,
     *,
     is_encrypted: bool = False,
@@ -126,17 +123,13 @@ def _marking(
 
     With `keys` the calls concerned say whether submission keys are kept.
     """
-    # Pictures are for pages of this site, unless pages of other origins may call the API.
-    sharing = "cross-origin" if cross_origin.is_open else "same-site"
 
     async def mark(request: web.Request, response: web.StreamResponse) -> None:
         response.headers[hdrs.SERVER] = _SERVER  # without the versions of Python and aiohttp
         if is_encrypted:
             response.headers["Strict-Transport-Security"] = _ENCRYPTED_ONLY
         if response.headers.get(hdrs.CONTENT_TYPE, "").startswith(("image/", "video/")):
-            response.headers["Cross-Origin-Resource-Policy"] = sharing
-        if cross_origin.is_open:
-            cross_origin.mark(request, response)
+            response.headers["Cross-Origin-Resource-Policy"] = "same-site"
         if keys is not None and keys.keeps_keys:
             advertise(request, response)
 
@@ -206,10 +199,9 @@ def _openapi(file: str, url: str) -> bytes:
 def _answering(
     metrics: Metrics,
     hosts: AllowedHosts,
-    cross_origin: CrossOriginPolicy | None = None,
     faults: FaultInjector | None = None,
 ) -> Middleware:
-    """The one middleware: host, preflight, count, faults, and errors as answers."""
+    """The one middleware: host, count, faults, and errors as answers."""
 
     @web.middleware
     async def answer(request: web.Request, handler: _Handler) -> web.StreamResponse:
@@ -217,9 +209,6 @@ def _answering(
         # The first of all: whatever else a request wants, it wants it from this server.
         if (refusal := hosts.refusal(request)) is not None:
             return refusal
-        preflight = None if cross_origin is None else cross_origin.preflight(request)
-        if preflight is not None:
-            return preflight
         match = request.match_info
         # As in the service's framework, no path parameter may contain a slash, even an escaped one.
         misfit = "%" in request.raw_path and any("/" in value for value in match.values())

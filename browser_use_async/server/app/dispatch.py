@@ -26,7 +26,6 @@ from browser_use_async.server.http.access import ClientCheck
 from browser_use_async.server.http.authorization import Authorization, Handler, KeyHandler
 from browser_use_async.server.http.call_quota import CallQuota
 from browser_use_async.server.http.errors import HttpError
-from browser_use_async.server.http.held_calls import Reader
 from browser_use_async.server.http.responses import Json, json_response
 from browser_use_async.server.http.routes import Route
 from browser_use_async.server.http.submission_keys import (
@@ -68,8 +67,9 @@ async def _read_inputs(
         elif part == "body":
             given = await _read_object(request)
         values, found = validate(model, given, None if is_own else coerced)
-        problems += [(part, problem) for problem in found]
-        if not found:
+        if found:
+            problems += [(part, problem) for problem in found]
+        else:
             inputs.append(model(**values))
     if problems and is_administration:
         raise HttpError(422, "; ".join(problem.sentence for _, problem in problems))
@@ -175,7 +175,7 @@ def handler_of(
         inputs = await _read_inputs(models, request, is_administration=is_administration)
         held = None
         if hold is not None:
-            held = await hold(request, _reader(key, view), *inputs)
+            held = await hold(request, key.id, view.stores.tasks, *inputs)
         if held is not None and not isinstance(held, dict):
             return held
         if is_keyed and (name := key_of(request)) is not None:
@@ -243,7 +243,3 @@ def _administrating(route: Route, answer: KeyHandler, check_client: ClientCheck)
         return response
 
     return administrate
-
-
-def _reader(key: ApiKey, view: RunningServer) -> Reader:
-    return Reader(key.id, view.stores.tasks)

@@ -14,6 +14,9 @@ from browser_use_async.server.egress.proxy import Egress
 from browser_use_async.server.executors.settings import AgentSettings
 from browser_use_async.server.html.document import load_json
 
+ANSWER_SECONDS = 90
+"""How long one answer may take: small machines need a minute for a long page."""
+
 _SHOWN_NAMES = 8
 _FENCED = re.compile(r"\s*```(?:json)?\s*\n(?P<inner>.*)\n\s*```\s*", re.DOTALL)
 
@@ -50,9 +53,9 @@ class Model:
     base_url: str  # the endpoint's address, which ends in `/v1` nearly everywhere
     key: str = attrs.field(repr=False)  # its key; empty if it needs none
     model: str | None  # the model for every task, or None to use the one that each task names
-    answer_seconds: int  # how long one answer may take
     sees_pictures: bool  # whether the model accepts images
     _http: HttpClient = attrs.field(repr=False, alias="http")
+    answer_seconds: int = ANSWER_SECONDS
 
     @classmethod
     def of(cls, settings: AgentSettings) -> Self:
@@ -64,14 +67,13 @@ class Model:
                 "http://127.0.0.1:11434/v1; name it with --llm-base-url, with llm_base_url=, or "
                 "in the environment variable OPENAI_BASE_URL"
             )
-        url, seconds = _checked_url(base_url), float(settings.llm_timeout)
+        url, seconds = _checked_url(base_url), float(ANSWER_SECONDS)
         # The operator configured the endpoint, so it may be a private address.
         policy = Egress().policy_naming(opening=[url])
         return cls(
             base_url=url,
             key=(settings.llm_key or "").strip(),
             model=settings.llm_model,
-            answer_seconds=settings.llm_timeout,
             sees_pictures=settings.llm_sees_pictures,
             http=HttpClient(policy, silence=seconds, exchange=seconds),
         )

@@ -14,6 +14,9 @@ from browser_use_async.server.egress.proxy import Egress
 from browser_use_async.server.secrets.sources import is_source, read_secret
 from browser_use_async.server.setting_kinds import setting
 
+DEFAULT_SLOTS = 10
+"""Tasks at once of a server that shares its database, unless it is told how many."""
+
 CHROMIUM_VARIABLE = "BROWSER_USE_SERVER_CHROMIUM"
 """The environment variable that names the browser."""
 
@@ -88,7 +91,8 @@ class ChromiumSettings:
         "tasks with a browser at once",
         option="--max-browsers",
         explained=True,
-        more="Others wait.",
+        more="Others wait. Of several servers with one database each carries out so many tasks at "
+        f"once, or {DEFAULT_SLOTS}.",
         otherwise="by memory",
     )
     sandbox: bool = setting(
@@ -165,9 +169,6 @@ class AgentSettings:
         explained=True,
         variable="OPENAI_API_KEY",
         executor=_AGENT,
-    )
-    llm_timeout: int = setting(
-        90, kinds.whole(1, unit="seconds"), "how long the model may take for one answer"
     )
     llm_sees_pictures: bool = setting(
         True,

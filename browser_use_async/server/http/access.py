@@ -21,8 +21,6 @@ from browser_use_async.server.http.responses import json_response
 from browser_use_async.server.keys.api_key import DEFAULT_KEY, REVOKED, ApiKey, digest_of
 from browser_use_async.server.keys.api_keys import ApiKeys
 
-ANY_ORIGIN = "*"
-
 # The most wrong keys that an address may send within `BRAKE_SECONDS`, unless said otherwise.
 MAX_WRONG_KEYS = 20
 BRAKE_SECONDS = 60.0

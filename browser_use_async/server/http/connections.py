@@ -274,17 +274,17 @@ class _Connection(web.RequestHandler):
         """Set the deadline of the client's next action, if there is one."""
         if self._is_unread:
             seconds = WRITE_SECONDS
+            self._left = self._wire.get_write_buffer_size()
         elif self._is_idle:
             seconds = IDLE_SECONDS
         elif self._body is not None and not self._body.is_eof():
             seconds = BODY_SECONDS
         else:
             self._connections.works(self)
-            self._limit(math.inf)
+            self._deadline = math.inf
             return
         self._connections.waits(self)
         self._limit(seconds)
-        self._left = self._wire.get_write_buffer_size()
 
     def _limit(self, seconds: float) -> None:
         """Cut the connection after some seconds."""

@@ -42,8 +42,8 @@ _TICK = 0.001  # timers may fire a little early
 # Seconds after a write in which changes are collected: each write wakes a client.
 _GATHERING = 0.01
 
-# Called with the request, the reader and the inputs; returns the answer, or headers for the normal
-# one.
+# Called with the request, the id of its key, the tasks of the owner, and the inputs; returns the
+# answer, or headers for the normal one.
 Hold = Callable[..., Awaitable[web.StreamResponse | dict[str, str]]]
 
 
@@ -71,9 +71,9 @@ class HeldCalls:
             LIST_TASKS: self._hold_list,
         }
 
-    def log_of(self, reader: Reader) -> ChangeLog:
-        """The latest changes of the reader's tasks."""
-        return self._changes.log(reader.tasks.owner)
+    def log_of(self, owner: str) -> ChangeLog:
+        """The latest changes of an owner's tasks."""
+        return self._changes.log(owner)
 
     def close(self) -> None:
         """Answer all of them now."""
@@ -108,15 +108,14 @@ class HeldCalls:
         owner = reader.tasks.owner
         with (
             self._streams.taken(owner),
-            self.log_of(reader).reading() as event,
+            self.log_of(owner).reading() as event,
             self.holding(event, reader),
         ):
             yield event
 
     async def _hold_status(
-        self, request: web.Request, reader: Reader, path: TaskId
+        self, request: web.Request, key_id: str, tasks: TaskStore, path: TaskId
     ) -> dict[str, str]:
-        tasks = reader.tasks
         wait = _wait_of(request)
         if wait is None or (wait.seconds and self._held.refusal(tasks.owner)):
             return {}
@@ -126,7 +125,7 @@ class HeldCalls:
         until = loop.time() + wait.seconds
         with (
             self._changes.listening(path.task_id) as changed,
-            self.holding(changed, reader),
+            self.holding(changed, Reader(key_id, tasks)),
         ):
             while True:
                 changed.clear()  # first: a change while the status is read ends the next wait
@@ -137,23 +136,24 @@ class HeldCalls:
                 left = until - loop.time()
                 if status != known or status.is_terminal or left <= _TICK:
                     break
-                if self.are_over(reader.key_id) or request.transport is None:
+                if self.are_over(key_id) or request.transport is None:
                     break
                 await wait_for(changed, left)
-        if reader.key_id in self._revoked:
+        if key_id in self._revoked:
             raise HttpError(401, REVOKED)
         return _applied(wait)
 
     async def _hold_list(
-        self, request: web.Request, reader: Reader, _query: PageQuery
+        self, request: web.Request, key_id: str, tasks: TaskStore, _query: PageQuery
     ) -> web.StreamResponse | dict[str, str]:
-        log, owner = self.log_of(reader), reader.tasks.owner
+        owner = tasks.owner
+        log = self.log_of(owner)
         wait = _wait_of(request)
         cursor = request.headers.get(CHANGES_HEADER)
         is_full = self._streams.refusal(owner) or self._held.refusal(owner)
         if wait is None or not wait.seconds or cursor is None or is_full or self._is_closing:
             return {CHANGES_HEADER: log.cursor(log.position)}
-        return ChangeStream(self, reader, cursor, wait)
+        return ChangeStream(self, Reader(key_id, tasks), cursor, wait)
 
 
 class ChangeStream(web.StreamResponse):
@@ -166,7 +166,7 @@ class ChangeStream(web.StreamResponse):
         self._wait = wait
         self._calls = calls
         self._reader = reader
-        self._log = calls.log_of(reader)
+        self._log = calls.log_of(reader.tasks.owner)
         asked = self._log.position_of(cursor)
         self._is_reset = asked is None and cursor != FROM_NOW
         self._position = self._log.position if asked is None else asked
@@ -221,7 +221,8 @@ def _places(most: int) -> Places:
 
 
 def _wait_of(request: web.Request) -> Wait | None:
-    wait = read_wait(request.headers.getall("Prefer", []))
+    preferences = request.headers.getall("Prefer", None)
+    wait = read_wait(preferences) if preferences else None
     return wait and wait._replace(seconds=min(wait.seconds, LONGEST_WAIT))
 
 

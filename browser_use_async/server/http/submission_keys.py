@@ -12,7 +12,7 @@ import attrs
 from aiohttp import web
 
 from browser_use_async.api.converter import unstructure
-from browser_use_async.api.endpoint_table import API_PREFIX, ENDPOINTS, LIST_TASKS
+from browser_use_async.api.endpoint_table import ENDPOINTS, LIST_TASKS
 from browser_use_async.api.submission_key import (
     KEY_HEADER,
     REPLAYED_HEADER,
@@ -26,6 +26,7 @@ from browser_use_async.server.errors import (
     RefusedError,
     StorageUnavailableError,
 )
+from browser_use_async.server.http.access_log import CALL_OF_REQUEST
 from browser_use_async.server.http.responses import compact_json, id_of, json_response
 from browser_use_async.server.storage import Database
 from browser_use_async.server.storage.account import Account, Charge
@@ -43,14 +44,10 @@ KEYED = frozenset(each.name for each in ENDPOINTS if each.takes_key)
 ADVERTISING = KEYED | {LIST_TASKS.name}
 """The calls whose answers say that keys are kept: those above, and the task list."""
 
-_PLACES = frozenset(
-    (each.method, API_PREFIX + each.path) for each in ENDPOINTS if each.name in ADVERTISING
-)
-
 
 def advertise(request: web.Request, response: web.StreamResponse) -> None:
     """Add headers to an answer: that keys are kept, and the received key."""
-    if (request.method, request.path) in _PLACES:
+    if request.get(CALL_OF_REQUEST) in ADVERTISING:
         response.headers[SUPPORTED_HEADER] = TRUE
         given = ", ".join(request.headers.getall(KEY_HEADER, []))
         if given and given.isascii():  # a valid key is always ASCII; others could not be sent back

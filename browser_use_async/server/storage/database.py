@@ -126,7 +126,9 @@ class Database(ABC):
 
     async def by_id(self, table: str, columns: str, row_id: str) -> Row | None:
         """Return columns of the row with an id, read after the call, or None."""
-        return await self.first(f"SELECT {columns} FROM {table} WHERE id = :id", id=to_text(row_id))
+        statement = f"SELECT {columns} FROM {table} WHERE id = :id"
+        found = await self.rows(statement, id=to_text(row_id))
+        return found[0] if found else None
 
     async def insert(self, table: str, values: Mapping[str, Any], then: str = "") -> list[Row]:
         """Add a row. `then` continues the statement, such as `ON CONFLICT` or `RETURNING`."""

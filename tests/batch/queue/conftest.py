@@ -4,11 +4,6 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.batch.conftest import open_session, serve
-from tests.support.hygiene import nothing_leaks
-
-__all__ = ["nothing_leaks", "open_session", "serve"]
-
 
 @pytest.fixture
 def queue(postgres: str) -> str:

@@ -74,6 +74,8 @@ async def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> No
         ConfigurationError, match=r"needs procrastinate: .*browser-use-async\[fleet\]"
     ):
         await batch.status("postgresql://host/db#name")
+    with pytest.raises(ConfigurationError, match="needs procrastinate"):
+        batch.read_ledger("postgresql://host/db#name")
 
 
 async def test_no_server(postgres_server: object) -> None:
@@ -126,8 +128,9 @@ async def test_a_user_without_rights(
     before = await refusal(batch.enqueue(f"{guest}#run", ITEMS))
     await batch.enqueue(queue, ITEMS)
     after = await refusal(batch.status(f"{guest}#run"))
+    read = await refusal(asyncio.to_thread(batch.read_ledger, f"{guest}#run"))
 
-    for error in (before, after):
+    for error in (before, after, read):
         assert "permission denied" in str(error)
         assert "Give this user the right to create the schema browser_use_batches" in str(error)
     assert await works_still(serve, open_session, queue)
@@ -140,7 +143,12 @@ async def test_tables_of_another_version(
     await batch.enqueue(queue, ITEMS)
     change(postgres, "UPDATE browser_use_batches.queue_version SET version = 99")
 
-    for error in (await refusal(batch.enqueue(queue, ITEMS)), await refusal(batch.status(queue))):
+    calls = (
+        batch.enqueue(queue, ITEMS),
+        batch.status(queue),
+        asyncio.to_thread(batch.read_ledger, queue),
+    )
+    for error in [await refusal(call) for call in calls]:
         assert isinstance(error, LedgerVersionError)
         assert "has tables of version 99" in str(error)
     change(postgres, "UPDATE browser_use_batches.queue_version SET version = 1")
@@ -199,6 +207,7 @@ async def test_a_queue_that_is_not_there(
         lambda: batch.retry(queue),
         lambda: batch.work(queue, session=session),
         lambda: anext(batch.results(queue)),
+        lambda: asyncio.to_thread(batch.read_ledger, queue),
     ]
     for number in range(2):
         for call in calls:

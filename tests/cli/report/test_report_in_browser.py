@@ -8,12 +8,10 @@ import pytest
 from browser_use_async.batch.report import write_report
 from browser_use_async.server.http.static_site import StaticSite
 from tests.browser.accessibility import barriers
-from tests.browser.driver import Browser, Page, browser, browser_address
+from tests.browser.driver import Browser, Page
 from tests.server.pages.application import violations
 
 from .ledgers import item, write_ledger
-
-__all__ = ["browser", "browser_address"]
 
 HOSTILE = "</pre><script>document.title = 'taken over'</script><img src=x>"
 LONG = "word" * 2000

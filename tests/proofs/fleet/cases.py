@@ -15,7 +15,7 @@ import attrs
 
 from browser_use_async import BrowserUseSession
 from browser_use_async.errors import BrowserUseError
-from browser_use_async.server import LocalServer
+from browser_use_async.server import ChromiumSettings, LocalServer
 from browser_use_async.server.executors.protocol import Control, Executor
 from browser_use_async.server.records import Assignment, Step
 from browser_use_async.types import TaskStatus
@@ -396,7 +396,12 @@ async def stops(database: str, count: int) -> Figures:
     executor = _Timed()
     shared: dict[str, Any] = {"database": database, "api_key": API_KEY, "lease": LEASE}
     async with (
-        LocalServer(**shared, role="worker", slots=count, executor=executor),
+        LocalServer(
+            **shared,
+            role="worker",
+            chromium=ChromiumSettings(max_browsers=count),
+            executor=executor,
+        ),
         LocalServer(**shared, role="api", executor="scripted") as api,
         BrowserUseSession(API_KEY, base_url=api.base_url) as session,
     ):

@@ -16,7 +16,7 @@ from datetime import datetime
 from typing import Any
 
 from browser_use_async.postgres import jobs as fleet_jobs
-from browser_use_async.server import LocalServer, stores
+from browser_use_async.server import ChromiumSettings, LocalServer, stores
 from browser_use_async.server.executors.protocol import Control
 from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor
 from browser_use_async.server.fleet import worker
@@ -126,7 +126,7 @@ async def _serve(options: argparse.Namespace) -> None:
         screenshots=False,
         webhook_retry_pauses=[0.3] * 5,
         role=options.role,
-        slots=options.slots,
+        chromium=ChromiumSettings(max_browsers=options.slots),
         lease=options.lease,
         drain=options.drain,
     ) as server:

@@ -1,34 +1,13 @@
-"""A real browser, alone and in the executor; without one the tests are skipped."""
+"""A browser as the executor drives it, and the example site."""
 
 from collections.abc import AsyncIterator
 
 import pytest
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 
-from browser_use_async.server.executors.browser.executor import ChromiumExecutor
-from browser_use_async.server.executors.browser.locate import find_browser
-from browser_use_async.server.executors.settings import ChromiumSettings
 from browser_use_async.server.http.static_site import StaticSite, example_site_directory
 
 VIEWPORT = (800, 600)
-
-
-@pytest.fixture
-def browser_path() -> str:
-    """The browser of this machine."""
-    found = find_browser()
-    if found is None:
-        pytest.skip("there is no Chromium or Chrome on this machine")
-    return found
-
-
-@pytest.fixture
-async def chromium(browser_path: str) -> AsyncIterator[ChromiumExecutor]:
-    """An executor whose browser may open pages of this machine."""
-    settings = ChromiumSettings(browser_path, allow_private_addresses=True)
-    executor = ChromiumExecutor(settings)
-    yield executor
-    await executor.aclose()
 
 
 @pytest.fixture
@@ -39,8 +18,8 @@ async def site() -> AsyncIterator[str]:
 
 
 @pytest.fixture
-async def browser(browser_path: str) -> AsyncIterator[Browser]:
-    """A browser of this machine."""
+async def own_browser(browser_path: str) -> AsyncIterator[Browser]:
+    """A browser of the test's own, as the executor drives it."""
     async with async_playwright() as playwright:
         started = await playwright.chromium.launch(executable_path=browser_path)
         yield started
@@ -48,10 +27,10 @@ async def browser(browser_path: str) -> AsyncIterator[Browser]:
 
 
 @pytest.fixture
-async def context(browser: Browser) -> BrowserContext:
+async def context(own_browser: Browser) -> BrowserContext:
     """A context of one task."""
     width, height = VIEWPORT
-    return await browser.new_context(viewport={"width": width, "height": height})
+    return await own_browser.new_context(viewport={"width": width, "height": height})
 
 
 @pytest.fixture

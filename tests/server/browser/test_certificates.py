@@ -10,9 +10,7 @@ from aiohttp import web
 from browser_use_async.server.executors.browser.executor import ChromiumExecutor
 from browser_use_async.server.executors.settings import ChromiumSettings
 from tests.server.browser.running import browse
-from tests.support.certificates import Certificate, certificate
-
-__all__ = ["certificate"]
+from tests.support.certificates import Certificate
 
 
 @pytest.fixture

@@ -111,9 +111,9 @@ async def test_copy_cut_and_paste(view: LiveView, page: Page):
     assert "c,KeyC,0,true" in await page.evaluate("said")
 
 
-async def test_the_clipboard_is_the_tasks_own(view: LiveView, page: Page, browser: Browser):
+async def test_the_clipboard_is_the_tasks_own(view: LiveView, page: Page, own_browser: Browser):
     """Text that is copied in one task is pasted in no other one, by key or middle button."""
-    other_context = await browser.new_context()
+    other_context = await own_browser.new_context()
     other_page = await other_context.new_page()
     await other_page.set_content(PAGE)
     await other_page.evaluate("new Promise(done => requestAnimationFrame(() => setTimeout(done)))")
@@ -135,11 +135,13 @@ async def test_the_clipboard_is_the_tasks_own(view: LiveView, page: Page, browse
     assert await other_page.input_value("#name") == "e"
 
 
-async def test_no_key_pastes_what_a_page_has_copied(view: LiveView, page: Page, browser: Browser):
+async def test_no_key_pastes_what_a_page_has_copied(
+    view: LiveView, page: Page, own_browser: Browser
+):
     """Text that a page itself puts on the browser's clipboard is pasted in no other task."""
     await page.fill("#name", "private")
     await page.evaluate("document.getElementById('name').select(); document.execCommand('copy')")
-    other_context = await browser.new_context()
+    other_context = await own_browser.new_context()
     other_page = await other_context.new_page()
     await other_page.set_content(PAGE)
     await other_page.evaluate("new Promise(done => requestAnimationFrame(() => setTimeout(done)))")

@@ -31,10 +31,9 @@ WAITING = """<title>Waiting</title><script>
 
 
 @pytest.fixture
-async def api(browser_path: str, http: aiohttp.ClientSession) -> AsyncIterator[Caller]:
+def server_options(browser_path: str) -> dict[str, Any]:
     """A server that uses the programs that it finds."""
-    async with LocalServer(executor="auto", chromium=OPEN) as server:
-        yield Caller(server, http)
+    return {"executor": "auto", "chromium": OPEN}
 
 
 @pytest.fixture

@@ -52,10 +52,9 @@ async def shop() -> AsyncIterator[str]:
 
 
 @pytest.fixture
-async def api(chromium: ChromiumExecutor, http: aiohttp.ClientSession) -> AsyncIterator[Caller]:
+def server_options(chromium: ChromiumExecutor) -> dict[str, Any]:
     """A server whose tasks run in a browser."""
-    async with LocalServer(executor=chromium) as server:
-        yield Caller(server, http)
+    return {"executor": chromium}
 
 
 async def _traces(api: Caller, task_id: str) -> list[dict[str, Any]]:

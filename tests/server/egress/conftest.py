@@ -1,4 +1,4 @@
-"""Names that resolve as a test needs it, and a browser if there is one."""
+"""Names that resolve as a test needs it."""
 
 import socket
 import threading
@@ -8,11 +8,8 @@ from typing import Any
 import attrs
 import pytest
 
-from tests.server.browser.conftest import browser_path
 from tests.server.raw_server import page
 from tests.support.wire import Connection, WireServer
-
-__all__ = ["browser_path"]
 
 
 @attrs.define

@@ -42,7 +42,7 @@ async def _served(
         port = free_port()
         options |= {
             "api_key": "a-key-of-my-own-" * 3,
-            "behind_proxy": True,
+            "trusted_proxies": ["127.0.0.1"],
             "port": port,
             "public_url": f"http://127.0.0.1:{port}",
         }

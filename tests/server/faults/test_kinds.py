@@ -4,7 +4,7 @@ import asyncio
 import json
 import random
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -19,10 +19,9 @@ pytestmark = pytest.mark.looptime
 
 
 @pytest.fixture
-async def server(nothing_leaks: None) -> AsyncIterator[LocalServer]:
+def server_options(nothing_leaks: None) -> dict[str, Any]:
     """A server whose tasks end at once, without faults at first."""
-    async with LocalServer(executor="scripted") as server:
-        yield server
+    return {"executor": "scripted"}
 
 
 def _is_cut(got: Exchange) -> bool:

@@ -15,17 +15,8 @@ from browser_use_async.server.secrets.encryption import KEY_VARIABLE
 from browser_use_async.server.storage.postgres.connection import SCHEMA
 from tests.server.calling import Caller
 from tests.support.patience import PATIENCE
-from tests.support.postgres import postgres, postgres_server
 
-__all__ = [
-    "Start",
-    "eventually",
-    "locked",
-    "postgres",
-    "postgres_server",
-    "reached",
-    "stored_rows",
-]
+__all__ = ["Start", "eventually", "locked", "reached", "stored_rows"]
 
 Start = Callable[..., Awaitable[Caller]]
 API_KEY = "bu_test_of_servers_that_share"

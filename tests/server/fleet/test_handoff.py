@@ -10,7 +10,8 @@ import attrs
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.browser.driver import Browser, browser, browser_address
+from browser_use_async.server import ChromiumSettings
+from tests.browser.driver import Browser
 from tests.server.calling import Answer, Caller
 from tests.server.fleet.conftest import Start, reached, stored_rows
 from tests.server.pages.application import open_page
@@ -19,8 +20,6 @@ from tests.server.pages.showing import Showing, drawn
 from tests.server.pages.socket import live_socket
 from tests.support.patience import until
 from tests.support.ports import free_port
-
-__all__ = ["browser", "browser_address"]
 
 pytestmark = pytest.mark.timeout(90)
 
@@ -249,9 +248,9 @@ async def test_servers_that_end_withdraw_their_address(pair: Pair, postgres: str
 async def test_metrics_name_each_server(start: Start) -> None:
     """With its slots, its tasks, and the time since its last report."""
     api = await start(role="api")
-    await start(role="worker", executor=Showing(), slots=3)
+    await start(role="worker", executor=Showing(), chromium=ChromiumSettings(max_browsers=3))
     await reached(api, await api.create(), "running")
-    await start(role="worker", slots=7)
+    await start(role="worker", chromium=ChromiumSettings(max_browsers=7))
     later = await start(role="api", now=lambda: datetime.now(UTC) + timedelta(minutes=10))
     text = (await later.get(f"{later.server.url}/metrics")).text
     found: dict[str, dict[str, float]] = {}

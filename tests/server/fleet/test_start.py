@@ -224,7 +224,6 @@ def _traces(postgres: str) -> tuple[list[Any], int]:
     [
         ({"api_key": None}, "need the same api_key"),
         ({"role": "boss"}, "role: 'boss' is none of api, worker, both"),
-        ({"slots": 0}, "slots: 0 is no whole number from 1"),
         ({"lease": 9}, "lease must be a number of seconds from 10"),
         ({"node_url": "10.0.0.5:8765"}, "node_url must be an address such as"),
         ({"node_url": "http://me:hush@10.0.0.5/x"}, "without a path or user"),
@@ -278,7 +277,7 @@ async def test_the_command_line(postgres: str) -> None:
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "browser_use_async", "serve", "--port", "0"),
         *("--database", "env:DATABASE", "--api-key", "env:KEY", "--executor", "scripted"),
-        *("--role", "worker", "--slots", "2"),
+        *("--role", "worker", "--max-browsers", "2"),
         env={**os.environ, "DATABASE": postgres, "KEY": API_KEY},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,

@@ -7,6 +7,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from browser_use_async.server import ChromiumSettings
 from browser_use_async.server.app import file_routes
 from browser_use_async.server.records import Finished
 from browser_use_async.server.storage.postgres.connection import SCHEMA
@@ -41,7 +42,7 @@ async def test_owners_take_turns_at_the_slots_of_workers(start: Start) -> None:
     api, queue = await start(role="api"), FromQueue(*(Finished("Done") for _ in range(7)))
     ann, bob = await api.with_new_key("ann"), await api.with_new_key("bob")
     ids = [await ann.create() for _ in range(5)] + [await bob.create() for _ in range(2)]
-    await start(role="worker", executor=queue, slots=1)
+    await start(role="worker", executor=queue, chromium=ChromiumSettings(max_browsers=1))
 
     for caller, task_id in zip([ann] * 5 + [bob] * 2, ids, strict=True):
         await reached(caller, task_id, "finished")

@@ -1,18 +1,14 @@
 """The state of the application is in its address, and a wrong address is explained."""
 
-from collections.abc import AsyncIterator
+from typing import Any
 
-import aiohttp
 import pytest
 
-from browser_use_async.server import LocalServer
 from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor
-from tests.browser.driver import Browser, Page, browser, browser_address
+from tests.browser.driver import Browser, Page
 from tests.server.calling import Caller
 from tests.server.pages.application import click_button, open_page, rows, type_into
 from tests.server.pages.test_application_in_browser import SCENARIOS
-
-__all__ = ["browser", "browser_address"]
 
 _SHOWN = "[...document.querySelectorAll('#tasks tbody tr')].map((it) => it.dataset.status).join()"
 _TITLES = "[...document.querySelectorAll('#tasks .row-title')].map((it) => it.innerText).join()"
@@ -20,16 +16,20 @@ _QUERY = "location.search"
 
 
 @pytest.fixture
-async def api(http: aiohttp.ClientSession) -> AsyncIterator[Caller]:
-    """A server with a finished, a failed and a long task."""
+def server_options() -> dict[str, Any]:
+    """A finished, a failed and a long task."""
     steps = tuple(f"Part {number}" for number in range(1, 6))
     scenarios = {**SCENARIOS, "Long": Scenario(steps=steps, step_seconds=0, output="[1]")}
-    executor = ScriptedExecutor(scenarios, default=Scenario(step_seconds=0, output="The answer"))
-    async with LocalServer(executor=executor) as server:
-        api = Caller(server, http)
-        for text, status in (("Read it", "finished"), ("Fail it", "failed"), ("Long", "finished")):
-            await api.reached(await api.create(text), status)
-        yield api
+    default = Scenario(step_seconds=0, output="The answer")
+    return {"executor": ScriptedExecutor(scenarios, default=default)}
+
+
+@pytest.fixture
+async def api(api: Caller) -> Caller:
+    """That server with tasks."""
+    for text, status in (("Read it", "finished"), ("Fail it", "failed"), ("Long", "finished")):
+        await api.reached(await api.create(text), status)
+    return api
 
 
 async def _pressed(page: Page) -> str:

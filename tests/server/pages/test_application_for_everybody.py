@@ -9,13 +9,11 @@ import pytest
 from browser_use_async.server import LocalServer, Webhook
 from browser_use_async.server.executors.scripted import ScriptedExecutor
 from tests.browser.accessibility import barriers
-from tests.browser.driver import Browser, Page, browser, browser_address
+from tests.browser.driver import Browser, Page
 from tests.server.calling import Caller
 from tests.server.pages.application import click_button, open_page, violations
 from tests.server.pages.test_application_in_browser import SCENARIOS
 from tests.server.webhooks.receiver import SECRET, receiving
-
-__all__ = ["browser", "browser_address"]
 
 
 @attrs.frozen

@@ -1,18 +1,16 @@
 """A person in the server's application: the key, the tasks, and its messages."""
 
 import json
-from collections.abc import AsyncIterator
+from typing import Any
 
 import aiohttp
 import pytest
 
 from browser_use_async.server import LocalServer
 from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor
-from tests.browser.driver import Browser, browser, browser_address
+from tests.browser.driver import Browser
 from tests.server.calling import Caller
 from tests.server.pages.application import click_button, open_page, rows, type_into
-
-__all__ = ["browser", "browser_address"]
 
 SCENARIOS = {
     "Wait": Scenario(steps=("Look", "Wait"), step_seconds=0, hangs=True),
@@ -27,11 +25,10 @@ SCENARIOS = {
 
 
 @pytest.fixture
-async def api(http: aiohttp.ClientSession) -> AsyncIterator[Caller]:
+def server_options() -> dict[str, Any]:
     """A server with a little money, whose tasks end at once unless their text says otherwise."""
     executor = ScriptedExecutor(SCENARIOS, default=Scenario(step_seconds=0, output="The answer"))
-    async with LocalServer(executor=executor, balance_cents=1000) as server:
-        yield Caller(server, http)
+    return {"executor": executor, "balance_cents": 1000}
 
 
 async def test_a_key_is_typed_and_forgotten(browser: Browser, api: Caller):

@@ -11,12 +11,10 @@ import pytest
 
 from browser_use_async.server import LocalServer
 from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor
-from tests.browser.driver import Browser, browser, browser_address
+from tests.browser.driver import Browser
 from tests.server.calling import Caller
 from tests.server.pages.application import open_page
 from tests.server.pages.many_tasks import CHANGING_ROWS, multiply_tasks
-
-__all__ = ["browser", "browser_address"]
 
 _ROWS = "document.querySelectorAll('#tasks tbody tr').length"
 

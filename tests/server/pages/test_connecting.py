@@ -156,7 +156,11 @@ async def test_a_page_that_came_through_a_proxy_connects(http: aiohttp.ClientSes
     key = "a-key-that-is-long-enough"
     public = "https://tasks.example"
     behind = LocalServer(
-        executor=Showing(), port=port or 0, api_key=key, behind_proxy=True, public_url=public
+        executor=Showing(),
+        port=port or 0,
+        api_key=key,
+        trusted_proxies=["127.0.0.1"],
+        public_url=public,
     )
     headers = {"Authorization": f"Bearer {key}"}
     here = f"http://127.0.0.1:{port}"

@@ -1,19 +1,15 @@
 """A person who filters the list of tasks, opens older ones, and reads files and load."""
 
-from collections.abc import AsyncIterator
+from typing import Any
 
-import aiohttp
 import pytest
 
-from browser_use_async.server import LocalServer
 from browser_use_async.server.executors.scripted import ScriptedExecutor
-from tests.browser.driver import Browser, browser, browser_address
+from tests.browser.driver import Browser
 from tests.server.calling import Caller
 from tests.server.pages.application import click_button, open_page, rows, type_into
 from tests.server.pages.many_tasks import CHANGING_ROWS
 from tests.server.pages.test_application_in_browser import SCENARIOS
-
-__all__ = ["browser", "browser_address"]
 
 _PRESS = (
     "[...document.querySelectorAll('main button')].find((it) => it.innerText === '%s')?.click()"
@@ -22,10 +18,9 @@ _ROWS = "document.querySelectorAll('#tasks tbody tr').length"
 
 
 @pytest.fixture
-async def api(http: aiohttp.ClientSession) -> AsyncIterator[Caller]:
+def server_options() -> dict[str, Any]:
     """A server without tasks."""
-    async with LocalServer(executor=ScriptedExecutor(SCENARIOS)) as server:
-        yield Caller(server, http)
+    return {"executor": ScriptedExecutor(SCENARIOS)}
 
 
 async def test_tasks_are_found_by_metadata_and_time(browser: Browser, api: Caller):

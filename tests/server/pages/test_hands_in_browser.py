@@ -3,13 +3,11 @@
 import pytest
 
 from browser_use_async.server.executors.view import KeyInput, PointerInput, TextInput
-from tests.browser.driver import Browser, browser, browser_address
+from tests.browser.driver import Browser
 from tests.server.calling import Caller
 from tests.server.pages.opening import open_live
 from tests.server.pages.showing import PAGE, Showing
 from tests.support.patience import until
-
-__all__ = ["browser", "browser_address"]
 
 
 async def test_the_mouse_acts_in_the_page(browser: Browser, watched: Caller, showing: Showing):

@@ -16,14 +16,12 @@ from browser_use_async.server.executors.scripted import (
     ScriptedStep,
 )
 from browser_use_async.server.http.static_site import StaticSite
-from tests.browser.driver import Browser, Page, browser, browser_address
+from tests.browser.driver import Browser, Page
 from tests.cli.report.ledgers import item, write_ledger
 from tests.server.calling import Caller
 from tests.server.pages.application import click_button, open_page
 from tests.server.pages.hostile import PAYLOADS, TAKEN
 from tests.server.webhooks.receiver import SECRET, receiving
-
-__all__ = ["browser", "browser_address"]
 
 
 @attrs.frozen

@@ -2,11 +2,11 @@
 
 import pytest
 
-from tests.browser.driver import Browser, Page, browser, browser_address
+from tests.browser.driver import Browser, Page
 from tests.server.pages.application import open_page
 from tests.server.pages.test_application_for_everybody import Stocked, stocked
 
-__all__ = ["browser", "browser_address", "stocked"]
+__all__ = ["stocked"]
 
 # The controls for a mouse, except for the parts of a group that the arrow keys move in.
 _USABLE = """[...document.querySelectorAll(

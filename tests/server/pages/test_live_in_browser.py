@@ -9,7 +9,7 @@ from aiohttp import web
 
 from browser_use_async.server.records import Finished
 from tests.browser.accessibility import barriers
-from tests.browser.driver import Browser, Page, browser, browser_address
+from tests.browser.driver import Browser, Page
 from tests.server.calling import Caller
 from tests.server.pages.opening import LIVE, SHOWN, STEERABLE, open_live
 from tests.server.pages.showing import Showing, drawn
@@ -24,7 +24,6 @@ _CLOSES = (
     " prototype.send = send; this.close(); }; })(WebSocket)"
 )
 
-__all__ = ["browser", "browser_address"]
 
 SHAPES: tuple[dict[str, Any], ...] = (
     {"width": 1280, "height": 800},

@@ -5,13 +5,11 @@ from importlib.resources import files
 
 import pytest
 
-from tests.browser.driver import Browser, Page, browser, browser_address
+from tests.browser.driver import Browser, Page
 from tests.server.calling import Answer, Caller
 from tests.server.pages.application import open_page
 from tests.server.pages.opening import open_live
 from tests.server.pages.showing import Showing
-
-__all__ = ["browser", "browser_address"]
 
 _ASSETS = files("browser_use_async.server.pages").joinpath("assets")
 _OURS = {

@@ -2,36 +2,34 @@
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
 
 from browser_use_async.server import LocalServer
 from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor
-from tests.browser.driver import Browser, browser, browser_address
+from tests.browser.driver import Browser
 from tests.server.calling import Caller
 from tests.server.pages.application import click_button, open_page
 from tests.server.pages.test_application_in_browser import SCENARIOS
 
-__all__ = ["browser", "browser_address"]
 
-
-def _server(**options: object) -> LocalServer:
+@pytest.fixture
+def server_options() -> dict[str, Any]:
+    """Tasks end at once."""
     executor = ScriptedExecutor(SCENARIOS, default=Scenario(step_seconds=0, output="The answer"))
-    return LocalServer(executor=executor, **options)  # type: ignore[arg-type]
+    return {"executor": executor}
 
 
 @pytest.fixture
-async def api(http: aiohttp.ClientSession) -> AsyncIterator[Caller]:
+async def api(api: Caller) -> Caller:
     """A server with two finished tasks and a failed one."""
-    async with _server() as server:
-        api = Caller(server, http)
-        for text, status in (("Read", "finished"), ("Fail it", "failed"), ("Look", "finished")):
-            await api.reached(await api.create(text), status)
-        yield api
+    for text, status in (("Read", "finished"), ("Fail it", "failed"), ("Look", "finished")):
+        await api.reached(await api.create(text), status)
+    return api
 
 
 async def test_the_overview_says_the_same_in_bars_and_as_a_table(browser: Browser, api: Caller):
@@ -85,16 +83,20 @@ async def test_a_schedule_leads_to_its_tasks(browser: Browser, api: Caller):
 @pytest.mark.long
 @pytest.mark.timeout(120)
 async def test_of_ten_thousand_steps_those_near_are_drawn(
-    browser: Browser, http: aiohttp.ClientSession, tmp_path: Path
+    browser: Browser,
+    http: aiohttp.ClientSession,
+    server_options: dict[str, Any],
+    tmp_path: Path,
 ):
     """The one in the address is visible; at the end of the list the last one is."""
     database = tmp_path / "tasks.db"
-    async with _server(database=database) as server:
+    options = {**server_options, "database": database}
+    async with LocalServer(**options) as server:
         api = Caller(server, http)
         task_id = await api.create("Read")
         await api.reached(task_id, "finished")
     await asyncio.to_thread(_add_steps, database, 10_000)
-    async with _server(database=database) as server:
+    async with LocalServer(**options) as server:
         page = await open_page(browser, Caller(server, http), f"/tasks/{task_id}?step=5000")
         drawn = "document.querySelectorAll('.timeline button.step').length"
         await page.until(

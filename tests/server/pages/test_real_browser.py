@@ -7,18 +7,14 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import pytest
 
-from browser_use_async.server import ChromiumSettings, LocalServer
-from browser_use_async.server.executors.browser.locate import find_browser
+from browser_use_async.server import ChromiumSettings
 from browser_use_async.server.http.static_site import StaticSite
-from tests.browser.driver import Browser, Page, browser, browser_address
+from tests.browser.driver import Browser, Page
 from tests.server.calling import Caller
 from tests.server.pages.opening import LIVE, SHOWN, STEERABLE
 from tests.support.patience import PATIENCE
-
-__all__ = ["browser", "browser_address"]
 
 STEPS = "document.querySelectorAll('#steps li').length"
 
@@ -41,13 +37,10 @@ async def gate(tmp_path: Path) -> AsyncIterator[StaticSite]:
 
 
 @pytest.fixture
-async def api(http: aiohttp.ClientSession) -> AsyncIterator[Caller]:
+def server_options(browser_path: str) -> dict[str, Any]:
     """A server whose tasks run in a real browser."""
-    if find_browser() is None:
-        pytest.skip("no Chromium or Chrome is installed")
-    chromium = ChromiumSettings(allow_private_addresses=True)
-    async with LocalServer(executor="chromium", chromium=chromium) as server:
-        yield Caller(server, http)
+    chromium = ChromiumSettings(browser_path, allow_private_addresses=True)
+    return {"executor": "chromium", "chromium": chromium}
 
 
 async def _watched(api: Caller, browser: Browser, gate: StaticSite) -> tuple[dict[str, Any], Page]:

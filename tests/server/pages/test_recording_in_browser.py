@@ -3,7 +3,6 @@
 import asyncio
 import json
 import shutil
-from collections.abc import AsyncIterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -15,12 +14,10 @@ from browser_use_async.server import LocalServer
 from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor, ScriptedStep
 from browser_use_async.server.records import Finished
 from tests.browser.accessibility import barriers
-from tests.browser.driver import Browser, Page, browser, browser_address
+from tests.browser.driver import Browser, Page
 from tests.server.calling import Caller
 from tests.server.pages.application import click_button, open_page, violations
 from tests.server.steering import FromQueue
-
-__all__ = ["browser", "browser_address"]
 
 pytestmark = pytest.mark.skipif(
     shutil.which("ffmpeg") is None, reason="there is no ffmpeg on this machine"
@@ -48,12 +45,11 @@ async def film(tmp_path: Path) -> bytes:
 
 
 @pytest.fixture
-async def api(http: aiohttp.ClientSession, film: bytes) -> AsyncIterator[Caller]:
+def server_options(film: bytes) -> dict[str, Any]:
     """A server whose tasks take three steps, and have that recording."""
     steps = [ScriptedStep(goal, "", "https://shop.example/", seconds=0.4) for goal in GOALS]
     scenario = Scenario(steps=steps, recordings={"webm": film}, recording_delay=0)
-    async with LocalServer(executor=ScriptedExecutor(default=scenario)) as server:
-        yield Caller(server, http)
+    return {"executor": ScriptedExecutor(default=scenario)}
 
 
 async def _filmed(api: Caller) -> tuple[str, list[float]]:

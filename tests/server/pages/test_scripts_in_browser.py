@@ -1,10 +1,8 @@
 """The pages of scripts in a real browser."""
 
-from tests.browser.driver import Browser, browser, browser_address
+from tests.browser.driver import Browser
 from tests.server.calling import Caller
 from tests.server.pages.application import click_button, open_page, type_into
-
-__all__ = ["browser", "browser_address"]
 
 TEXT = "script office\ninputs: company\n\nopen https://shop.example/{company}\n"
 

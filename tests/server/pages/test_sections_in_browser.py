@@ -1,32 +1,29 @@
 """The other parts of the application: one task, schedules, webhooks, keys, the API."""
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 import aiohttp
 import pytest
 
 from browser_use_async.server import LocalServer, Webhook
 from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor, ScriptedStep
-from tests.browser.driver import Browser, Page, browser, browser_address
+from tests.browser.driver import Browser, Page
 from tests.server.calling import Caller
 from tests.server.pages.application import click_button, open_page, rows, type_into, violations
 from tests.server.pages.hostile import PAYLOADS, TAKEN
 from tests.server.pages.test_application_in_browser import SCENARIOS
 from tests.server.webhooks.receiver import SECRET, receiving
 
-__all__ = ["browser", "browser_address"]
-
 ITEMS = ".items > li"
 
 
 @pytest.fixture
-async def api(http: aiohttp.ClientSession) -> AsyncIterator[Caller]:
+async def server_options() -> AsyncIterator[dict[str, Any]]:
     """A server whose webhook gets the events of each task."""
     async with receiving() as receiver:
         webhooks = [Webhook(receiver.url, SECRET)]
-        executor = ScriptedExecutor(SCENARIOS)
-        async with LocalServer(executor=executor, webhooks=webhooks) as server:
-            yield Caller(server, http)
+        yield {"executor": ScriptedExecutor(SCENARIOS), "webhooks": webhooks}
 
 
 async def _until_rows(page: Page, number: int) -> list[str]:

@@ -1,20 +1,18 @@
 """How the application shows texts: answers with marks, questions to people, names, prices."""
 
 import json
-from collections.abc import AsyncIterator
+from typing import Any
 
 import aiohttp
 import pytest
 
 from browser_use_async.server import LocalServer, Webhook
 from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor, ScriptedStep
-from tests.browser.driver import Browser, browser, browser_address
+from tests.browser.driver import Browser
 from tests.server.calling import Caller
 from tests.server.pages.application import click_button, open_page, rows, violations
 from tests.server.pages.hostile import PAYLOADS, TAKEN
 from tests.server.webhooks.receiver import SECRET, receiving
-
-__all__ = ["browser", "browser_address"]
 
 MARKED = """## Prices
 Both are **in stock**, says `/shop`.
@@ -53,10 +51,9 @@ SCENARIOS = {
 
 
 @pytest.fixture
-async def api(http: aiohttp.ClientSession) -> AsyncIterator[Caller]:
+def server_options() -> dict[str, Any]:
     """A server whose tasks answer with texts of several kinds."""
-    async with LocalServer(executor=ScriptedExecutor(SCENARIOS)) as server:
-        yield Caller(server, http)
+    return {"executor": ScriptedExecutor(SCENARIOS)}
 
 
 async def _ended(api: Caller, text: str) -> str:

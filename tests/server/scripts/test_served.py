@@ -23,13 +23,9 @@ OPEN = ChromiumSettings(allow_private_addresses=True)
 
 
 @pytest.fixture
-async def api(browser_path: str) -> AsyncIterator[Caller]:
+def server_options(browser_path: str) -> dict[str, Any]:
     """A server whose tasks have a browser and no model."""
-    async with (
-        LocalServer(executor="chromium", chromium=OPEN, recordings=False) as server,
-        aiohttp.ClientSession() as http,
-    ):
-        yield Caller(server, http)
+    return {"executor": "chromium", "chromium": OPEN, "recordings": False}
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 import asyncio
 import gzip
-from collections.abc import AsyncIterator
+from typing import Any
 
 import aiohttp
 import pytest
@@ -30,10 +30,9 @@ _ENDLESS = b"<h1>We open<div>" * 25_000
 
 
 @pytest.fixture
-async def api(http: aiohttp.ClientSession) -> AsyncIterator[Caller]:
+def server_options() -> dict[str, Any]:
     """A server that searches."""
-    async with LocalServer(executor="scripted") as server:
-        yield Caller(server, http)
+    return {"executor": "scripted"}
 
 
 @pytest.mark.long

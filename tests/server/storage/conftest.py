@@ -6,9 +6,6 @@ import pytest
 
 from browser_use_async.server.secrets.encryption import KEY_VARIABLE
 from browser_use_async.server.storage import Database, SqliteDatabase
-from tests.support.postgres import postgres, postgres_server
-
-__all__ = ["postgres", "postgres_server"]
 
 
 @pytest.fixture(params=["sqlite", "postgres"])

@@ -13,7 +13,7 @@ import pytest
 from obstore.store import S3Store
 
 from browser_use_async.errors import ConfigurationError
-from browser_use_async.server import LocalServer
+from browser_use_async.server import ChromiumSettings, LocalServer
 from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor
 from browser_use_async.server.records import Finished
 from browser_use_async.server.secrets.encryption import KEY_VARIABLE
@@ -390,7 +390,8 @@ async def test_a_task_of_a_fleet_whose_file_is_gone_fails(
     monkeypatch.setenv(KEY_VARIABLE, "a-key-of-the-tests-0123456789")
     key = "bu_of-the-tests-of-files"
     options: dict[str, Any] = {"database": postgres, "api_key": key, "files": URL, "drain": 0}
-    worker = LocalServer(executor=FromQueue(Finished("Done")), role="worker", slots=1, **options)
+    options["chromium"] = ChromiumSettings(max_browsers=1)
+    worker = LocalServer(executor=FromQueue(Finished("Done")), role="worker", **options)
     async with LocalServer(executor="scripted", role="api", **options) as server:
         api = Caller(server, http, key)
         await _upload(api, bucket)

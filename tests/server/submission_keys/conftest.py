@@ -12,9 +12,8 @@ from browser_use_async.server import LocalServer
 from browser_use_async.server.executors.scripted import Scenario, ScriptedExecutor
 from browser_use_async.server.secrets.encryption import KEY_VARIABLE
 from tests.server.calling import Caller
-from tests.support.postgres import postgres, postgres_server
 
-__all__ = ["Serve", "postgres", "postgres_server"]
+__all__ = ["Serve"]
 
 Serve = Callable[..., Awaitable[Caller]]
 

@@ -9,14 +9,12 @@ from tests.server.calling import Caller
 from tests.server.fleet.conftest import (
     Start,
     eventually,
-    postgres,
-    postgres_server,
     server_key,
     start,
     stored_rows,
 )
 
-__all__ = ["postgres", "postgres_server", "server_key", "start"]
+__all__ = ["server_key", "start"]
 
 pytestmark = pytest.mark.long
 

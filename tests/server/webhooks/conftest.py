@@ -9,9 +9,6 @@ from browser_use_async.server import LocalServer, Webhook
 from tests.server.calling import Caller
 from tests.server.steering import FromQueue
 from tests.server.webhooks.receiver import SECRET, Receiver, receiving
-from tests.support.hygiene import nothing_leaks
-
-__all__ = ["nothing_leaks"]
 
 
 @pytest.fixture

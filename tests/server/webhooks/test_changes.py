@@ -246,7 +246,7 @@ async def test_another_address_is_not_opened_as_the_first_one(
         receiving() as other,
         LocalServer(
             executor="scripted",
-            behind_proxy=True,
+            trusted_proxies=["127.0.0.1"],
             public_url="https://tasks.example",
             api_key="bu_test_of_an_exposed_server",
             admin_socket=short_folder / "admin",

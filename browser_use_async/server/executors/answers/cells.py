@@ -16,8 +16,3 @@ def cell_of(text: str) -> str:
     """The text, behind a quote if it would be a formula; numbers and a dash are none."""
     is_formula = _FORMULA.match(text) and not _HARMLESS.fullmatch(text)
     return f"'{text}" if is_formula else text
-
-
-def text_of_cell(cell: str) -> str:
-    """The text that `cell_of` has made a cell of."""
-    return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell

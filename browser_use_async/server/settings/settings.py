@@ -9,47 +9,37 @@ import socket
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Any, ClassVar, Literal, get_args
 
 import attrs
-from yarl import URL
 
-from browser_use_async.api.limits import is_loopback
 from browser_use_async.errors import ConfigurationError
 from browser_use_async.postgres.address import is_postgres
 from browser_use_async.server import checks
 from browser_use_async.server import setting_kinds as kinds
 from browser_use_async.server.executors.choice import AUTO, CHOICES, described, in_words
 from browser_use_async.server.executors.protocol import Executor
-from browser_use_async.server.executors.settings import AgentSettings, ChromiumSettings
-from browser_use_async.server.faults import (
-    Fault,
-    check_faults,
-    fault_from_text,
-    faults_from_file,
+from browser_use_async.server.executors.settings import (
+    DEFAULT_SLOTS,
+    AgentSettings,
+    ChromiumSettings,
 )
-from browser_use_async.server.http.access import ANY_ORIGIN, origin_of
-from browser_use_async.server.http.connections import MOST_OF_ADDRESS
+from browser_use_async.server.faults import Fault, check_faults, fault_from_text, faults_from_file
+from browser_use_async.server.http.access import origin_of
 from browser_use_async.server.search.backends import SearchBackend
 from browser_use_async.server.secrets.encryption import KEY_VARIABLE
 from browser_use_async.server.secrets.sources import file_of, is_source, read_secret
 from browser_use_async.server.setting_kinds import setting
+from browser_use_async.server.settings.listen_address import ListenSettings
 from browser_use_async.server.storage.account import DEFAULT_BALANCE_CENTS
 from browser_use_async.server.webhooks import Webhook
 from browser_use_async.server.webhooks.events import RETRY_PAUSES
 
 Role = Literal["api", "worker", "both"]
 
-DEFAULT_SLOTS = 10
 LEAST_LEASE = 10
 """Seconds in which a busy machine still asks the database twice, before a worker gives up."""
-# The minimum length of every key.
-MIN_KEY = 16
-# The minimum length of the key of a server that other machines can reach.
-MIN_EXPOSED_KEY = 24
 
-_THIS_MACHINE = ("127.0.0.0/8", "::1")
 _SEARXNG = "searxng:"
 _PREFIX = "BROWSER_USE_SERVER_"
 _logger = logging.getLogger(__name__)
@@ -81,9 +71,7 @@ def _executor(field: str, value: object) -> None:
 
 def _clock(field: str, value: object) -> None:
     if not callable(value):
-        raise ConfigurationError(
-            f"{field}: {checks.shown(value)} is no function that gives the time"
-        )
+        raise ConfigurationError(f"{field}: {checks.shown(value)} is no clock; pass a function")
 
 
 def _webhooks(field: str, value: Sequence[object]) -> None:
@@ -116,12 +104,6 @@ def _sources(values: list[str]) -> str | list[str]:
     return servers[0] if servers else values
 
 
-def _days(field: str, value: object) -> None:
-    checks.number(field, value)
-    if not 0 < value < 100_000:  # type: ignore[operator]
-        raise ConfigurationError(f"{field} must be a number of days above 0, or None")
-
-
 _DATABASE = kinds.Kind(
     unit="file or URL",
     metavar="FILE",
@@ -129,28 +111,6 @@ _DATABASE = kinds.Kind(
     parse=lambda text: read_secret(text).strip(),
     reveals=lambda text: not is_source(text) and is_postgres(text) and "@" in text,
 )
-
-
-def _origins(field: str, value: Sequence[object]) -> None:
-    checks.sequence(field, value, "origins")
-    for each in value:
-        if each != ANY_ORIGIN and origin_of(str(each)) is None:
-            raise ConfigurationError(
-                f"{field}: {checks.shown(each)} is not an origin; write scheme, host and port as "
-                "in http://localhost:5173, or * for every origin"
-            )
-
-
-def _networks(field: str, value: Any) -> None:
-    checks.texts(field, value, "addresses or networks")
-    try:
-        for each in value:
-            ip_network(each)
-    except ValueError as error:
-        raise ConfigurationError(
-            f"{field} must be addresses, such as 10.0.0.5, or networks, such as "
-            f"10.1.0.0/16: {error}"
-        ) from None
 
 
 def _lease(field: str, value: Any) -> None:
@@ -161,18 +121,9 @@ def _lease(field: str, value: Any) -> None:
         )
 
 
-def _is_node_url(text: str) -> bool:
-    try:
-        url = URL(text)
-    except ValueError:
-        return False
-    is_plain = not (url.user or url.password or url.query_string or url.fragment)
-    return url.scheme in {"http", "https"} and bool(url.host) and is_plain and url.path == "/"
-
-
 def _node_url(field: str, value: Any) -> None:
     checks.text(field, value)
-    if not _is_node_url(_named(value)):
+    if origin_of(_named(value).removesuffix("/")) is None:
         raise ConfigurationError(
             f"{field} must be an address such as http://10.0.0.5:8765, without a path or user"
         )
@@ -183,136 +134,6 @@ def _named(url: str) -> str:
 
 
 # --- groups ---------------------------------------------------------------------------------
-
-
-@attrs.frozen(kw_only=True, slots=False)
-class ListenSettings:
-    """Where a server listens, and the requirements before other machines can reach it.
-
-    Raises:
-        ConfigurationError: Others would reach it without a key of the operator, or without
-            encryption; or a setting is invalid.
-    """
-
-    host: str = setting(
-        "127.0.0.1",
-        kinds.Kind(unit="address", metavar="HOST", check=checks.text),
-        "the address to listen on",
-        more="Another than this machine's needs a key of at least "
-        f"{MIN_EXPOSED_KEY} characters, and TLS, by the server or by a proxy: clients with the key "
-        "can have pages opened from this machine.",
-        option="--host",
-        explained=True,
-    )
-    port: int = setting(
-        0,
-        kinds.whole(0, 65_535, unit="port", metavar="PORT"),
-        "the port; 0 takes a free one",
-        more="By default a free one; for `serve` 8765.",
-        option="--port",
-        leads=True,
-        served=8765,
-    )
-    api_key: str | None = setting(
-        None,
-        kinds.secret(),
-        "the key that clients need",
-        more=f"At least {MIN_KEY} characters, and {MIN_EXPOSED_KEY} if other machines can reach "
-        "the server.",
-        option="--api-key",
-        leads=True,
-        otherwise="random",
-    )
-    tls_cert: str | os.PathLike[str] | None = setting(
-        None,
-        kinds.PATH,
-        "the server's certificate, as PEM",
-        more="With its chain of certificates.",
-        option="--tls-cert",
-    )
-    tls_key: str | os.PathLike[str] | None = setting(
-        None,
-        kinds.PATH,
-        "its private key, as PEM",
-        more="Without a password.",
-        option="--tls-key",
-    )
-    public_url: str | None = setting(
-        None,
-        kinds.URL_TEXT,
-        "the address that other machines use",
-        more="An https address such as `https://tasks.example`, which is used in links.",
-        option="--public-url",
-    )
-    behind_proxy: bool = setting(
-        False,
-        kinds.FLAG,
-        "a proxy in front of the server does TLS",
-        more="It needs `public_url`.",
-        option="--behind-proxy",
-    )
-    trusted_proxies: Sequence[str] = setting(
-        (),
-        kinds.Kind(unit="addresses", metavar="ADDRESS", check=_networks, gather=tuple),
-        "a proxy whose header X-Forwarded-For is trusted",
-        more="An address or a network; it can be repeated.",
-        option="--trusted-proxy",
-        otherwise="this machine",
-    )
-    allow_origins: Sequence[str] = setting(
-        (),
-        kinds.Kind(unit="origins", metavar="ORIGIN", check=_origins, gather=tuple),
-        "web pages that may call the API; * is any",
-        more="Such as `http://localhost:5173`; it can be repeated.",
-        option="--allow-origin",
-    )
-    admin_socket: str | os.PathLike[str] | None = setting(
-        None,
-        kinds.PATH,
-        "a Unix socket for the routes below /admin",
-        more="Only the server's user can open it. Behind a proxy, these routes are refused at "
-        "`host` and `port`.",
-        option="--admin-socket",
-    )
-
-    def __attrs_post_init__(self) -> None:
-        if self.public_url is not None:
-            public_origin(self.public_url)
-        if (self.tls_cert is None) != (self.tls_key is None):
-            raise ConfigurationError(
-                "tls_cert and tls_key (--tls-cert, --tls-key) come together: the files of the "
-                "certificate and of its private key"
-            )
-        if self.behind_proxy and self.public_url is None:
-            raise ConfigurationError(
-                "behind_proxy needs public_url, the https address of the proxy, which then stands "
-                "in live_url and in links to files"
-            )
-        if self.is_exposed:
-            is_encrypted = self.tls_cert is not None or self.behind_proxy
-            _check_exposed(self.api_key, is_encrypted=is_encrypted)
-        _check_key(self.api_key)
-        if self.trusted_proxies and not self.behind_proxy:
-            raise ConfigurationError(
-                "trusted_proxies are of a server with a proxy in front: add behind_proxy=True "
-                "(--behind-proxy)"
-            )
-
-    @property
-    def is_exposed(self) -> bool:
-        """Whether other machines can reach the server."""
-        return self.behind_proxy or not _is_here(self.host)
-
-    @property
-    def proxy_networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
-        """The networks of proxies in front of the server."""
-        networks = self.trusted_proxies or _THIS_MACHINE
-        return tuple(map(ip_network, networks)) if self.behind_proxy else ()
-
-    @property
-    def connections_of_address(self) -> int | None:
-        """How many connections an address may have at once; None for any number."""
-        return MOST_OF_ADDRESS if self.is_exposed and not self.behind_proxy else None
 
 
 @attrs.frozen(kw_only=True, slots=False)
@@ -339,9 +160,9 @@ class StorageSettings:
         "default files are stored in the database.",
         option="--files",
     )
-    task_days: float | None = setting(
+    task_days: int | None = setting(
         None,
-        attrs.evolve(kinds.whole(1, unit="days", metavar="DAYS"), check=_days),
+        kinds.whole(1, 36_500, unit="days", metavar="DAYS"),
         "the days to keep a task after its end",
         more="The oldest first, with their steps and files, up to the first task that is to be "
         "kept.",
@@ -365,8 +186,8 @@ class StorageSettings:
 
 
 @attrs.frozen(kw_only=True, slots=False)
-class AccountSettings:
-    """The balance and limits of the account."""
+class ServiceSettings:
+    """The account with its limits, searches, webhooks, and faults."""
 
     balance_cents: Decimal | float = setting(
         DEFAULT_BALANCE_CENTS,
@@ -391,12 +212,6 @@ class AccountSettings:
         otherwise="any number",
         option="--max-calls",
     )
-
-
-@attrs.frozen(kw_only=True, slots=False)
-class ServiceSettings:
-    """Searches, webhooks, faults, and the clock."""
-
     search: SearchBackend | str | Sequence[str] | None = setting(
         None,
         kinds.Kind(
@@ -433,17 +248,6 @@ class ServiceSettings:
         kinds.Kind(unit="webhooks", check=_webhooks),
         "the webhooks that receive events about tasks, once they pass the test event",
     )
-    webhook_retry_pauses: Sequence[float] = setting(
-        RETRY_PAUSES,
-        kinds.Kind(unit="list of seconds", check=_pauses),
-        "the pauses between the attempts to send an event that a webhook did not receive",
-        more="By default they cover [three days](webhooks.md#when-a-receiver-is-away).",
-    )
-    now: Callable[[], datetime] = setting(
-        utc_now,
-        kinds.Kind(unit="function", check=_clock),
-        "the wall clock, for timestamps and expiring links",
-    )
     submission_keys: bool = setting(
         True,
         kinds.FLAG,
@@ -452,6 +256,8 @@ class ServiceSettings:
         "keys](server.md#submission-keys).",
         option="--no-submission-keys",
     )
+    now: Callable[[], datetime] = kinds.unlisted(utc_now, _clock)
+    webhook_retry_pauses: Sequence[float] = kinds.unlisted(RETRY_PAUSES, _pauses)
 
 
 @attrs.frozen(kw_only=True, slots=False)
@@ -467,22 +273,6 @@ class FleetSettings:
         option="--role",
         explained=True,
     )
-    slots: int | None = setting(
-        None,
-        kinds.COUNT,
-        "tasks that it carries out at once",
-        more=f"By default `max_browsers`, or {DEFAULT_SLOTS}.",
-        option="--slots",
-    )
-    lease: float = setting(
-        30.0,
-        kinds.Kind(unit=f"seconds, {LEAST_LEASE} to 3600", check=_lease),
-        "time after which a silent server counts as lost",
-        more="Its tasks fail then.",
-    )
-    drain: float = setting(
-        600.0, kinds.SECONDS, "time in which running tasks may end when the server closes"
-    )
     node_url: str | None = setting(
         None,
         kinds.Kind(unit="URL", metavar="URL", check=_node_url),
@@ -491,6 +281,10 @@ class FleetSettings:
         "servers. `{hostname}` in it stands for the name of the machine.",
         option="--node-url",
     )
+    # Seconds after which a silent server counts as lost; its tasks fail then.
+    lease: float = kinds.unlisted(30.0, _lease)
+    # Seconds in which running tasks may end when the server closes; Kubernetes gives as many.
+    drain: float = kinds.unlisted(600.0, checks.seconds)
 
     @property
     def node_address(self) -> str | None:
@@ -504,9 +298,7 @@ class FleetSettings:
 
 
 @attrs.frozen(kw_only=True, slots=False)
-class ServerSettings(
-    ListenSettings, StorageSettings, AccountSettings, ServiceSettings, FleetSettings
-):
+class ServerSettings(ListenSettings, StorageSettings, ServiceSettings, FleetSettings):
     """All settings of one server.
 
     Raises:
@@ -562,7 +354,7 @@ class ServerSettings(
         if not is_postgres(self.database):
             if self.has_fleet_settings:
                 raise ConfigurationError(
-                    "role, slots, lease, drain and node_url are for servers that share a database, "
+                    "role, lease, drain and node_url are for servers that share a database, "
                     "postgresql://…"
                 )
         elif self.api_key is None:
@@ -583,7 +375,7 @@ class ServerSettings(
         """Tasks that one of several servers carries out at once; 0 if it carries out none."""
         if self.role == "api":
             return 0
-        return self.slots or self.browser.max_browsers or DEFAULT_SLOTS
+        return self.browser.max_browsers or DEFAULT_SLOTS
 
 
 def _check_executor(group: object, executor: str) -> None:
@@ -598,66 +390,12 @@ def _check_executor(group: object, executor: str) -> None:
             )
 
 
-# --- rules of several settings -----------------------------------------------------------------
-
-
-def _is_here(host: str) -> bool:
-    return host == "localhost" or is_loopback(host)
-
-
-def _check_key(api_key: str | None) -> None:
-    if api_key is None:
-        return
-    if not api_key or not api_key.isascii() or not api_key.isprintable() or " " in api_key:
-        # The key travels in the Authorization header.
-        raise ConfigurationError("the API key must be printable ASCII without spaces")
-    if len(api_key) < MIN_KEY:
-        raise ConfigurationError(
-            f"the API key has fewer than {MIN_KEY} characters, which programs can guess; leave it "
-            "out for a random one, or take python3 -c 'import secrets; "
-            "print(secrets.token_urlsafe(32))'"
-        )
-
-
-def _check_exposed(api_key: str | None, *, is_encrypted: bool) -> None:
-    if api_key is None or len(api_key) < MIN_EXPOSED_KEY:
-        raise ConfigurationError(
-            "a server that other machines reach needs a key of your own of at least "
-            f"{MIN_EXPOSED_KEY} characters: api_key (--api-key). A good one comes from "
-            "python3 -c 'import secrets; print(secrets.token_urlsafe(32))'"
-        )
-    if not is_encrypted:
-        raise ConfigurationError(
-            "a server that other machines reach would send keys and live pages in the clear: "
-            "pass tls_cert and tls_key (--tls-cert, --tls-key), or, if a proxy encrypts in front "
-            "of it, behind_proxy=True and its public_url (--behind-proxy, --public-url)"
-        )
-
-
-def public_origin(public_url: str) -> str:
-    """The address that others use, without what may stand behind it."""
-    try:
-        url = URL(public_url)
-    except (ValueError, TypeError):
-        url = URL()
-    host = url.raw_host or ""
-    here = is_loopback(host)
-    if not host or url.scheme not in ({"http", "https"} if here else {"https"}):
-        raise ConfigurationError(
-            "public_url must be the https address that others use, such as https://tasks.example"
-        )
-    if url.user is not None or url.password is not None or url != url.origin() / "":
-        raise ConfigurationError("public_url is scheme, host and port, and nothing behind them")
-    return str(url.origin())
-
-
 GROUPS: tuple[tuple[str, type], ...] = (
     ("executor and scripts", ServerSettings),
     ("executor and scripts", AgentSettings),
     ("browser", ChromiumSettings),
     ("address and key", ListenSettings),
     ("storage", StorageSettings),
-    ("account and services", AccountSettings),
     ("account and services", ServiceSettings),
     ("several servers with one database", FleetSettings),
 )

@@ -1,0 +1,100 @@
+"""A queue is read as a ledger: by `read_ledger`, and so by the report and by `explain`."""
+
+from decimal import Decimal
+from pathlib import Path
+
+from browser_use_async import batch
+from browser_use_async.batch import ItemState, read_ledger
+from browser_use_async.batch.report import write_report
+from tests.batch.conftest import Mended, Open, Serve
+
+
+async def test_items_are_read_as_rows(
+    serve: Serve, open_session: Open, postgres: str, queue: str
+) -> None:
+    """Their states, tasks, former tasks, times and costs are those of the queue."""
+    executor = Mended("flaky")
+    server = await serve(executor=executor)
+    await batch.enqueue(f"{postgres}#other", ["another"])
+    await batch.enqueue(queue, [("a", "flaky"), ("b", "fine"), ("c", "")], budget_cents=5000)
+    session = await open_session(server)
+    await batch.work(queue, session=session)
+    executor.broken.clear()
+    await batch.retry(queue)
+    again = [*read_ledger(queue).rows()]
+    await batch.work(queue, session=session)
+    await batch.enqueue(queue, [("d", "later")])
+
+    state, view = await batch.status(queue), read_ledger(queue)
+    a, b, c, d = rows = [*view.rows()]
+
+    assert [row.index for row in rows] == [0, 1, 2, 3]
+    assert [row.title for row in rows] == ["a", "b", "c", "d"]
+    assert [row.state for row in rows] == [
+        *[ItemState.DONE] * 2,
+        ItemState.DEAD,
+        ItemState.NEW,
+    ]
+    assert (view.counts, view.cost_cents, view.total) == (state.counts, state.cost_cents, 4)
+    assert (view.budget_cents, view.key_prefix) == (5000, "run/")
+    assert sum((row.total_cents or Decimal(0) for row in rows), Decimal(0)) == state.cost_cents
+    assert {a.task_id, b.task_id, a.former_tasks[0].task_id} == {
+        task.id for task in server.store.tasks
+    }
+    assert (a.output, a.output_bytes, a.task) == ("Done.", 5, "flaky")
+    (former,) = a.former_tasks
+    assert (former.status, former.steps, former.error) == ("failed", 2, "TaskFailedError")
+    assert former.cost_cents == again[0].former_cents == a.former_cents > 0
+    assert again[0].state is ItemState.NEW
+    assert a.created_at is not None
+    assert (b.seconds or 0.0) >= 0
+    assert (c.task_id, c.cost_cents, c.attempts) == (None, None, 0)
+    assert c.reason
+    assert (d.task_id, d.error, d.cost_cents) == (None, None, None)
+    assert [*view.item_keys()] == ["a", "b", "d"]
+    assert len(view.to_rows()) == 4
+
+
+async def test_more_items_than_one_statement_reads(queue: str) -> None:
+    """Each is read once, in the order in which they were enqueued."""
+    keys = [str(number) for number in range(1201)]
+    await batch.enqueue(queue, [(key, "Go") for key in keys])
+
+    assert [row.key for row in read_ledger(queue).rows()] == keys
+
+
+async def test_the_rest_is_foretold(serve: Serve, open_session: Open, queue: str) -> None:
+    """As for a ledger: by the cost and the pace of what has ended."""
+    server = await serve()
+    await batch.enqueue(queue, [str(number) for number in range(30)])
+    await batch.work(queue, session=await open_session(server), concurrency=3)
+    await batch.enqueue(queue, ["one more", "and more"])
+    view = read_ledger(queue)
+
+    about = view.about()
+
+    assert about is not None
+    assert about.items == 2
+    assert about.cents == 2 * view.cost_cents / 30
+    assert about.seconds is not None
+    assert about.seconds > 0
+
+
+async def test_a_report_of_a_queue(
+    serve: Serve, open_session: Open, postgres: str, tmp_path: Path
+) -> None:
+    """It has the items, and no password."""
+    address = postgres.replace("tester@", "tester:hush@") + "#run"
+    server = await serve(executor=Mended("flaky"))
+    await batch.enqueue(address, [("a", "flaky"), ("b", "fine")])
+    await batch.work(address, session=await open_session(server))
+
+    figures = await write_report(address, tmp_path / "report.html")
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+
+    assert (figures.total, figures.counts[ItemState.FAILED]) == (2, 1)
+    assert figures.cost_cents == (await batch.status(address)).cost_cents
+    assert "The site is down" in page
+    assert "/report.html" not in page
+    assert "#run" in page
+    assert "hush" not in page
